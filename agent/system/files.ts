@@ -1,0 +1,108 @@
+// Reading and writing state files so that a crash at any moment leaves the old content or the new, never half.
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errnoOf, MusterError, reasonOf } from './errors.ts';
+
+/**
+ * Writes `data` to `path`: temporary name, fsync, rename, fsync of the folder (rename(2) is atomic, durable only then).
+ * @throws MusterError `not_writable`, naming the path and why.
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw notWritable(path, error);
+  }
+}
+
+/** Moves `path` aside to `path + suffix`, replacing an earlier one. Absent is fine. */
+export async function setAside(path: string, suffix: string): Promise<void> {
+  try {
+    await rename(path, path + suffix);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw notWritable(path, error);
+  }
+}
+
+/** Removes `path`; absent is fine. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw notWritable(path, error);
+  }
+}
+
+/**
+ * Reads at most `limit` bytes of `path`; undefined when there is no such file.
+ * @throws MusterError `bad_state` when it is larger, not a file, or cannot be read.
+ */
+export async function readBounded(path: string, limit = 65_536): Promise<Buffer | undefined> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const info = await file.stat();
+      if (!info.isFile()) throw new Error('not a regular file');
+      if (info.size > limit) throw new Error(`larger than ${limit} bytes`);
+      const buffer = Buffer.alloc(limit + 1);
+      const { bytesRead } = await file.read(buffer, 0, limit + 1, 0);
+      if (bytesRead > limit) throw new Error(`larger than ${limit} bytes`);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw new MusterError('bad_state', `cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Makes `folder` (and its parents) private to its owner.
+ * @throws MusterError `not_writable`, naming the folder and why.
+ */
+export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode });
+  } catch (error) {
+    throw notWritable(folder, error);
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function notWritable(path: string, cause: unknown): MusterError {
+  const why: Record<string, string> = {
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'no space left on the device',
+    EDQUOT: 'the disk quota is used up',
+    ENOTDIR: 'a part of the path is not a folder',
+  };
+  const reason = why[errnoOf(cause) ?? ''] ?? reasonOf(cause);
+  return new MusterError('not_writable', `cannot write ${path}: ${reason}`, {
+    hint: 'free or unlock it, or choose another folder with dataDir',
+    cause,
+  });
+}
