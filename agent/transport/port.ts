@@ -106,15 +106,33 @@ export interface BucketEntry {
 export interface Bucket {
   /** The newest revision of `key`, a marker included; undefined when the key was never written. */
   get(key: string): Promise<BucketEntry | undefined>;
-  /** Writes `value` if the newest revision is `revision` (0: the key was never written). Answers the new revision. */
+  /**
+   * Writes `value` if the newest revision is `revision` (0: the key was never written; a marker counts as written).
+   * Answers the new revision.
+   */
   put(key: string, value: Uint8Array, revision: number): Promise<number>;
   /** Purges `key` if its newest revision is `revision`, leaving a marker with `headers`. Answers the marker's revision. */
   purge(key: string, revision: number, headers: Record<string, string>): Promise<number>;
   /**
-   * Calls `fn` with the newest revision of every key (markers included), then with each write as it happens.
-   * `ready` resolves when all that stood in the bucket has been seen.
+   * Calls `fn` with the newest revision of every key (markers included), then with each write as it happens, across
+   * reconnections: each one begins another whole pass, so a key may be told again but no write is missed or reordered.
+   * `ready` resolves at the end of the first pass; it rejects with BrokerError `disconnected` when stopped before.
    */
-  watch(fn: (entry: BucketEntry) => void): Promise<{ ready: Promise<void>; stop(): void }>;
+  watch(
+    fn: (entry: BucketEntry) => void,
+    passes?: WatchPasses,
+  ): Promise<{ ready: Promise<void>; stop(): void }>;
+}
+
+/** What a watcher that must notice a lost store is told beside the entries. */
+export interface WatchPasses {
+  /**
+   * Every key that stands in the bucket is about to be told. `lost` is true when the bucket is not the one of the pass
+   * before: it was made anew, its revisions start over, and what is not told in this pass is gone.
+   */
+  begin?(pass: { lost: boolean }): void;
+  /** All that stood in the bucket has been told since `begin`; writes follow as they happen. */
+  complete?(): void;
 }
 
 export interface StreamMessage {
@@ -129,7 +147,10 @@ export interface EventStream {
   publish(subject: string, data: string, id: string): Promise<{ sequence: number; duplicate: boolean }>;
   /** The newest message of each subject that matches `filter`, oldest first. */
   lastPerSubject(filter: string, fn: (message: StreamMessage) => void): Promise<void>;
-  /** Every stored message that matches `filter` from `since` on, then new ones as they come, until stopped. */
+  /**
+   * Every stored message that matches `filter` from `since` on, then new ones as they come, each once and in order,
+   * across reconnections, until stopped. `ready` is as with `watch`.
+   */
   follow(
     options: { filter: string; since?: Date | undefined },
     fn: (message: StreamMessage) => void,

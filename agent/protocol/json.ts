@@ -1,0 +1,59 @@
+// JSON as Bacalhau's peers write it (Go's encoding/json), and as we read it: bounded in size and depth.
+import { ProtocolError } from './error.ts';
+
+/** The largest message we read or write, in bytes. A handshake with a few GPUs takes 3 KB. */
+export const maxMessageBytes = 65_536;
+/** The deepest nesting of objects and lists we read. Bacalhau's own messages reach 6. */
+export const maxDepth = 32;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * Parses a message of at most 64 KiB and 32 levels.
+ * @throws ProtocolError `too_large`, `too_deep` or `malformed`.
+ */
+export function parseJson(bytes: Uint8Array): unknown {
+  if (bytes.length > maxMessageBytes) {
+    throw new ProtocolError('too_large', `${bytes.length} bytes; at most ${maxMessageBytes} are read`);
+  }
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch {
+    throw new ProtocolError('malformed', 'not UTF-8 text');
+  }
+  checkDepth(text);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ProtocolError('malformed', 'not a JSON document');
+  }
+}
+
+/** Writes `value` byte for byte as Go does: members in the order given, HTML characters and U+2028/9 escaped. */
+export function writeJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** `map` with its keys in the order in which Go writes a map: by code unit. */
+export function sortedMap<T>(map: Record<string, T>): Record<string, T> {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function checkDepth(text: string): void {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (inString) {
+      if (c === 0x5c) i++;
+      else if (c === 0x22) inString = false;
+    } else if (c === 0x22) inString = true;
+    else if (c === 0x7b || c === 0x5b) {
+      if (++depth > maxDepth) throw new ProtocolError('too_deep', `nested deeper than ${maxDepth} levels`);
+    } else if (c === 0x7d || c === 0x5d) depth--;
+  }
+}

@@ -1,0 +1,90 @@
+// NKEYS text forms of an ed25519 key: base32 of a prefix, the key and a CRC-16, as NATS tools read and write them.
+import { createHash } from 'node:crypto';
+import { ProtocolError } from './error.ts';
+
+// nats-io/nkeys: the first letter of the text is the prefix's upper five bits: S for a seed, N for a node.
+const seedPrefix = 18 << 3;
+const nodePrefix = 13 << 3;
+
+/** `SN…`: the private seed (32 bytes) of a node's key. */
+export function encodeSeed(seed: Uint8Array): string {
+  return seal(Buffer.from([seedPrefix | (nodePrefix >> 5), (nodePrefix & 31) << 3, ...seed]));
+}
+
+/** The 32 bytes of an `SN…` seed. Throws ProtocolError `malformed`. */
+export function decodeSeed(text: string): Buffer {
+  const raw = open(text, 34);
+  if (raw[0] !== (seedPrefix | (nodePrefix >> 5)) || raw[1] !== (nodePrefix & 31) << 3) {
+    throw new ProtocolError('malformed', "not the seed of a node's key (SN…)");
+  }
+  return raw.subarray(2);
+}
+
+/** `N…`: a node's public key (32 bytes). */
+export const encodePublicKey = (key: Uint8Array): string => seal(Buffer.from([nodePrefix, ...key]));
+
+/** A public key's short form, for people to compare: 80 bits of its SHA-256, `ABCD-EFGH-IJKL-MNOP`. */
+export function fingerprint(publicKey: string): string {
+  const digest = base32(createHash('sha256').update(publicKey).digest().subarray(0, 10));
+  return digest.match(/.{4}/g)?.join('-') ?? digest;
+}
+
+function seal(body: Buffer): string {
+  const check = Buffer.alloc(2);
+  check.writeUInt16LE(crc16(body));
+  return base32(Buffer.concat([body, check]));
+}
+
+function open(text: string, length: number): Buffer {
+  const raw = unbase32(text);
+  const body = raw.subarray(0, -2);
+  if (body.length !== length || raw.readUInt16LE(raw.length - 2) !== crc16(body)) {
+    throw new ProtocolError('malformed', 'not an nkey: its length or checksum is wrong');
+  }
+  return body;
+}
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+
+function base32(bytes: Uint8Array): string {
+  let out = '';
+  let bits = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    value = ((value << 8) | byte) & 0xffff;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      out += alphabet[(value >> bits) & 31];
+    }
+  }
+  return bits ? out + alphabet[(value << (5 - bits)) & 31] : out;
+}
+
+function unbase32(text: string): Buffer {
+  const out: number[] = [];
+  let bits = 0;
+  let value = 0;
+  for (const c of text) {
+    const index = alphabet.indexOf(c);
+    if (index < 0 || text.length > 128) throw new ProtocolError('malformed', 'not an nkey: not base32 text');
+    value = ((value << 5) | index) & 0xffff;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      out.push((value >> bits) & 255);
+    }
+  }
+  if (out.length < 3) throw new ProtocolError('malformed', 'not an nkey: too short');
+  return Buffer.from(out);
+}
+
+// CRC-16/XMODEM, polynomial 0x1021.
+function crc16(bytes: Uint8Array): number {
+  let crc = 0;
+  for (const byte of bytes) {
+    crc ^= byte << 8;
+    for (let i = 0; i < 8; i++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
+  }
+  return crc;
+}

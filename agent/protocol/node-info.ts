@@ -1,0 +1,108 @@
+// Node information: who a node is and what it offers (wire protocol 10.1, 10.2, 10.5), with our own members at the end.
+import * as v from 'valibot';
+import { resourcesSchema } from './resources.ts';
+import { count, nodeId, struct, text, textMap, texts } from './schema.ts';
+
+export type NodeType = 'Compute' | 'Requester';
+
+/** Where Go has no time, it writes this. */
+export const zeroTime = '0001-01-01T00:00:00Z';
+
+const computeNodeInfoSchema = struct({
+  ExecutionEngines: texts(),
+  Publishers: texts(),
+  StorageSources: texts(),
+  MaxCapacity: resourcesSchema,
+  QueueCapacity: resourcesSchema,
+  AvailableCapacity: resourcesSchema,
+  MaxJobRequirements: resourcesSchema,
+  RunningExecutions: v.nullish(v.pipe(v.number(), v.safeInteger()), 0),
+  EnqueuedExecutions: v.nullish(v.pipe(v.number(), v.safeInteger()), 0),
+  /** Absent before Bacalhau 1.6.4. */
+  address: v.optional(v.pipe(v.string(), v.maxLength(256))),
+});
+
+const buildVersionSchema = struct({
+  Major: v.optional(v.pipe(v.string(), v.maxLength(32))),
+  Minor: v.optional(v.pipe(v.string(), v.maxLength(32))),
+  GitVersion: text(128),
+  GitCommit: text(128),
+  BuildDate: v.nullish(goTime(), zeroTime),
+  GOOS: text(32),
+  GOARCH: text(32),
+});
+
+/** What the machine is beneath its capacity. Bytes; absent members are not known (yet). */
+const hostSchema = struct({
+  Kernel: v.optional(v.pipe(v.string(), v.maxLength(256))),
+  OS: v.optional(v.pipe(v.string(), v.maxLength(256))),
+  CPUModel: v.optional(v.pipe(v.string(), v.maxLength(256))),
+  CPUs: v.optional(count()),
+  Memory: v.optional(count()),
+  Disk: v.optional(count()),
+  Virtualisation: v.optional(v.pipe(v.string(), v.maxLength(64))),
+});
+
+export const nodeInfoSchema = struct({
+  NodeID: nodeId(),
+  NodeType: v.nullish(nodeType(), ''),
+  Labels: textMap(),
+  SupportedProtocols: v.optional(texts(16, 64)),
+  ComputeNodeInfo: computeNodeInfoSchema,
+  BacalhauVersion: buildVersionSchema,
+  Hostname: v.optional(v.pipe(v.string(), v.maxLength(255))),
+  Host: v.optional(hostSchema),
+  /** The version of muster that speaks; absent from a Bacalhau node. */
+  Agent: v.optional(struct({ Version: text(64) })),
+});
+
+export type ComputeNodeInfo = v.InferOutput<typeof computeNodeInfoSchema>;
+export type BuildVersion = v.InferOutput<typeof buildVersionSchema>;
+export type Host = v.InferOutput<typeof hostSchema>;
+export type NodeInfo = v.InferOutput<typeof nodeInfoSchema>;
+
+/** What a Bacalhau requester stores of itself: it computes nothing. */
+export const emptyComputeNodeInfo: ComputeNodeInfo = {
+  ExecutionEngines: null,
+  Publishers: null,
+  StorageSources: null,
+  MaxCapacity: {},
+  QueueCapacity: {},
+  AvailableCapacity: {},
+  MaxJobRequirements: {},
+  RunningExecutions: 0,
+  EnqueuedExecutions: 0,
+  address: '',
+};
+
+/** The part of `info` that is persisted and compared: what is free, queued or running now belongs to memory alone. */
+export function staticInfo(info: NodeInfo): NodeInfo {
+  return {
+    ...info,
+    ComputeNodeInfo: {
+      ...info.ComputeNodeInfo,
+      QueueCapacity: {},
+      AvailableCapacity: {},
+      RunningExecutions: 0,
+      EnqueuedExecutions: 0,
+    },
+  };
+}
+
+/** RFC 3339, as Go's time.Time requires. */
+export function goTime() {
+  return v.pipe(
+    v.string(),
+    v.maxLength(64),
+    v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/, 'not an RFC 3339 time'),
+  );
+}
+
+// Bacalhau reads the type in any case with blanks trimmed, and fails the whole message on anything else.
+function nodeType() {
+  return v.pipe(
+    v.string(),
+    v.transform(name => ({ compute: 'Compute', requester: 'Requester' })[name.trim().toLowerCase()]),
+    v.picklist(['Compute', 'Requester'], 'a node type is Compute or Requester'),
+  );
+}

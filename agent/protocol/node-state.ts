@@ -1,0 +1,87 @@
+// A node as the store and the API show it: Bacalhau's NodeState, with our own members beside (wire protocol 10.6).
+import * as v from 'valibot';
+import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
+import { count, struct, text } from './schema.ts';
+
+export const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
+export type Membership = (typeof memberships)[number];
+
+export const healths = ['HEALTHY', 'UNHEALTHY', 'UNKNOWN'] as const;
+export type Health = (typeof healths)[number];
+
+/** Health as a Bacalhau peer knows it. */
+export type Connection = 'CONNECTED' | 'DISCONNECTED';
+export const connectionOf = (health: Health): Connection =>
+  health === 'HEALTHY' ? 'CONNECTED' : 'DISCONNECTED';
+
+const time = () => v.nullish(goTime(), zeroTime);
+const connection = () =>
+  v.pipe(
+    v.nullish(v.pipe(v.string(), v.maxLength(64)), ''),
+    v.transform((name): Connection => (name === 'CONNECTED' ? 'CONNECTED' : 'DISCONNECTED')),
+  );
+
+const connectionStateSchema = struct({
+  Status: connection(),
+  LastHeartbeat: time(),
+  LastComputeSeqNum: v.optional(count()),
+  LastOrchestratorSeqNum: v.optional(count()),
+  ConnectedSince: time(),
+  DisconnectedSince: time(),
+  LastError: v.optional(v.pipe(v.string(), v.maxLength(1024))),
+});
+export type ConnectionState = v.InferOutput<typeof connectionStateSchema>;
+
+export const changeKinds = ['registered', 'approved', 'rejected', 'deleted', 'updated'] as const;
+
+/** A change of the record, kept in it until the event that tells of it is acknowledged. */
+const changeSchema = struct({
+  Kind: v.picklist(changeKinds),
+  /** The store revision that made it; 0 stands for the revision of the record that carries this. */
+  Revision: count(),
+  At: goTime(),
+  Previous: v.nullish(v.picklist([...memberships, '']), ''),
+  Current: v.nullish(v.picklist([...memberships, '']), ''),
+  Reason: v.optional(v.pipe(v.string(), v.maxLength(1024))),
+  Actor: v.optional(v.pipe(v.string(), v.maxLength(256))),
+});
+export type Change = v.InferOutput<typeof changeSchema>;
+
+const musterStateSchema = struct({
+  /** The registration whose messages count; absent for a Bacalhau node. */
+  Session: v.optional(v.pipe(v.string(), v.maxLength(128))),
+  Instance: v.optional(v.pipe(v.string(), v.maxLength(128))),
+  BootID: v.optional(v.pipe(v.string(), v.maxLength(128))),
+  Version: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  RegisteredAt: v.optional(goTime()),
+  /** The operator's latest word on this node. */
+  Decision: v.optional(
+    struct({
+      Action: v.picklist(['approve', 'reject']),
+      Reason: text(1024),
+      Actor: text(256),
+      At: goTime(),
+    }),
+  ),
+  /** Random per write, so that a writer whose answer was lost can tell its own write from another's. */
+  Operation: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  Changes: v.optional(v.pipe(v.array(changeSchema), v.maxLength(64))),
+});
+export type MusterState = v.InferOutput<typeof musterStateSchema>;
+
+export const nodeStateSchema = struct({
+  Info: nodeInfoSchema,
+  Membership: v.nullish(v.picklist([...memberships, '']), ''),
+  Connection: connection(),
+  ConnectionState: v.optional(connectionStateSchema),
+  Muster: v.optional(musterStateSchema),
+});
+export type NodeState = v.InferOutput<typeof nodeStateSchema>;
+
+/** The connection of a node that was never heard. */
+export const neverConnected: ConnectionState = {
+  Status: 'DISCONNECTED',
+  LastHeartbeat: zeroTime,
+  ConnectedSince: zeroTime,
+  DisconnectedSince: zeroTime,
+};

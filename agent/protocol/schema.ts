@@ -1,0 +1,66 @@
+// Building blocks for message schemas that read JSON as Go does: member names in any case, null for empty, strict types.
+import * as v from 'valibot';
+import { ProtocolError } from './error.ts';
+
+/** An object with these members; others are dropped. Names match whatever their case, the exact one first. */
+export function struct<const T extends v.ObjectEntries>(entries: T) {
+  const byLower = new Map(Object.keys(entries).map(name => [name.toLowerCase(), name]));
+  // Go reads an absent struct as one with zero members; an absent optional member stays absent.
+  const zeroed = Object.entries(entries).filter(([, entry]) => !/^(optional|nullish)$/.test(entry.type));
+  const canonical = (value: Record<string, unknown>) => {
+    const out: Record<string, unknown> = {};
+    for (const [name] of zeroed) out[name] = undefined;
+    for (const key of Object.keys(value)) {
+      const name = byLower.get(key.toLowerCase());
+      if (name !== undefined && (key === name || !Object.hasOwn(value, name))) out[name] = value[key];
+    }
+    return out;
+  };
+  return v.pipe(
+    v.unknown(),
+    v.transform(value => value ?? {}),
+    v.check(value => typeof value === 'object' && !Array.isArray(value), 'expected an object'),
+    v.transform(value => canonical(value as Record<string, unknown>)),
+    v.object(entries),
+  );
+}
+
+/** Text of at most `limit` characters; missing or null reads as empty. */
+export const text = (limit: number) => v.nullish(v.pipe(v.string(), v.maxLength(limit)), '');
+
+/** A list of short texts, or null as Go writes an empty one. */
+export const texts = (items = 256, limit = 256) =>
+  v.nullish(v.pipe(v.array(v.pipe(v.string(), v.maxLength(limit))), v.maxLength(items)), null);
+
+/** A whole number from 0 to 2^53-1; missing or null reads as 0. */
+export const count = () => v.nullish(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0);
+
+/** A finite number, not negative; missing or null reads as 0. */
+export const amount = () => v.nullish(v.pipe(v.number(), v.finite(), v.minValue(0)), 0);
+
+/** A map of text to text, or null as Go writes an empty one. At most 256 keys. */
+export const textMap = () =>
+  v.nullish(
+    v.pipe(
+      v.record(v.pipe(v.string(), v.maxLength(256)), v.pipe(v.string(), v.maxLength(1024))),
+      v.check(map => Object.keys(map).length <= 256, 'more than 256 keys'),
+    ),
+    null,
+  );
+
+/** A node's name: one token of a subject and one key of a bucket, whatever their rules. */
+export const nodeIdPattern = /^[A-Za-z0-9_-]{1,128}$/;
+export const nodeId = () =>
+  v.pipe(v.string(), v.regex(nodeIdPattern, 'a node id is 1 to 128 of the characters A-Z a-z 0-9 _ -'));
+
+/**
+ * Checks `value` against `schema`.
+ * @throws ProtocolError `invalid_field`, naming the first field that is wrong.
+ */
+export function check<const T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const field = issue.path?.map(item => String(item.key)).join('.') ?? '';
+  throw new ProtocolError('invalid_field', issue.message.slice(0, 200), field.slice(0, 200));
+}
