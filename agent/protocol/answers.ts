@@ -30,7 +30,7 @@ const answererSchema = struct({
   RequesterID: text(128),
   Membership: v.nullish(v.picklist([...memberships, '']), ''),
   Session: short(),
-  Code: v.optional(v.string()),
+  Code: short(64),
   /** Where this requester listens for heartbeats, and how long it waits for one, in milliseconds. */
   HeartbeatTopic: short(256),
   NodeDisconnectedAfter: v.optional(count()),
@@ -38,12 +38,11 @@ const answererSchema = struct({
 export type Answerer = v.InferOutput<typeof answererSchema>;
 
 const answerSchema = struct({
-  error: v.optional(v.nullish(v.pipe(v.string(), v.maxLength(4096)), '')),
-  value: struct({
-    Accepted: v.optional(v.boolean()),
-    Reason: text(4096),
-    Muster: v.optional(answererSchema),
-  }),
+  error: text(4096),
+  value: v.nullish(
+    struct({ Accepted: v.nullish(v.boolean()), Reason: text(4096), Muster: v.optional(answererSchema) }),
+    null,
+  ),
 });
 
 export interface Answer {
@@ -57,11 +56,13 @@ export interface Answer {
 /** Reads any of the answers: `{value: {Accepted, Reason}}`, `{value: {}}` or `{error}`. */
 export const answerReader = v.pipe(
   answerSchema,
+  // Whatever else answers on the subject must not pass for a requester that accepts.
+  v.check(({ error, value }) => error !== '' || value !== null, 'neither a value nor an error'),
   v.transform(
     ({ error, value }): Answer => ({
-      accepted: !error && value.Accepted !== false,
-      reason: error || value.Reason,
-      muster: value.Muster,
+      accepted: !error && (value?.Accepted === undefined || value.Accepted === true),
+      reason: error || (value?.Reason ?? ''),
+      muster: value?.Muster,
     }),
   ),
 );

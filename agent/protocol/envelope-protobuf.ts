@@ -47,9 +47,14 @@ function shortText(bytes: Uint8Array): string {
 /** The length-delimited fields of a message; numbers (wire types 0, 1, 5) are skipped. */
 function* fields(bytes: Uint8Array): Generator<{ number: number; bytes: Uint8Array }> {
   let at = 0;
+  const skip = (length: number): void => {
+    at += length;
+    if (at > bytes.length) throw new ProtocolError('malformed', 'cut short');
+  };
+  // Beyond 2^53 it is not exact; no length that fits a message comes near.
   const varint = (): number => {
     let value = 0;
-    for (let shift = 0; shift < 49; shift += 7) {
+    for (let shift = 0; shift < 70; shift += 7) {
       const byte = bytes[at++];
       if (byte === undefined) throw new ProtocolError('malformed', 'cut short');
       value += (byte & 0x7f) * 2 ** shift;
@@ -62,11 +67,10 @@ function* fields(bytes: Uint8Array): Generator<{ number: number; bytes: Uint8Arr
     const kind = tag % 8;
     if (kind === 2) {
       const length = varint();
-      if (at + length > bytes.length) throw new ProtocolError('malformed', 'cut short');
-      yield { number: Math.floor(tag / 8), bytes: bytes.subarray(at, at + length) };
-      at += length;
+      skip(length);
+      yield { number: Math.floor(tag / 8), bytes: bytes.subarray(at - length, at) };
     } else if (kind === 0) varint();
-    else if (kind === 1 || kind === 5) at += kind === 1 ? 8 : 4;
+    else if (kind === 1 || kind === 5) skip(kind === 1 ? 8 : 4);
     else throw new ProtocolError('malformed', `unknown wire type ${kind}`);
   }
 }

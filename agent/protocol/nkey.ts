@@ -36,9 +36,9 @@ function seal(body: Buffer): string {
 }
 
 function open(text: string, length: number): Buffer {
-  const raw = unbase32(text);
-  const body = raw.subarray(0, -2);
-  if (body.length !== length || raw.readUInt16LE(raw.length - 2) !== crc16(body)) {
+  const body = unbase32(text).subarray(0, -2);
+  // Sealed again, so that a key has one text only: base32 leaves bits over that no checksum covers.
+  if (body.length !== length || seal(body) !== text) {
     throw new ProtocolError('malformed', 'not an nkey: its length or checksum is wrong');
   }
   return body;

@@ -1,7 +1,7 @@
 // Node information: who a node is and what it offers (wire protocol 10.1, 10.2, 10.5), with our own members at the end.
 import * as v from 'valibot';
 import { resourcesSchema } from './resources.ts';
-import { count, nodeId, struct, text, textMap, texts } from './schema.ts';
+import { count, newerTexts, nodeId, struct, text, textMap, texts } from './schema.ts';
 
 export type NodeType = 'Compute' | 'Requester';
 
@@ -47,7 +47,7 @@ export const nodeInfoSchema = struct({
   NodeID: nodeId(),
   NodeType: v.nullish(nodeType(), ''),
   Labels: textMap(),
-  SupportedProtocols: v.optional(texts(16, 64)),
+  SupportedProtocols: newerTexts(16, 64),
   ComputeNodeInfo: computeNodeInfoSchema,
   BacalhauVersion: buildVersionSchema,
   Hostname: v.optional(v.pipe(v.string(), v.maxLength(255))),
@@ -89,20 +89,27 @@ export function staticInfo(info: NodeInfo): NodeInfo {
   };
 }
 
-/** RFC 3339, as Go's time.Time requires. */
+/** RFC 3339, as Go's time.Time requires: a Bacalhau peer fails the whole message or record on any other. */
 export function goTime() {
-  return v.pipe(
-    v.string(),
-    v.maxLength(64),
-    v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/, 'not an RFC 3339 time'),
-  );
+  return v.pipe(v.string(), v.maxLength(64), v.check(isGoTime, 'not an RFC 3339 time'));
 }
+
+const goTimePattern =
+  /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))T(?:[01]\d|2[0-3])(?::[0-5]\d){2}(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+function isGoTime(time: string): boolean {
+  const day = goTimePattern.exec(time)?.[1];
+  // Date.parse turns the 31st of February into the 3rd of March.
+  return day !== undefined && new Date(Date.parse(day)).toISOString().startsWith(day);
+}
+
+const nodeTypes: Record<string, NodeType> = { compute: 'Compute', requester: 'Requester' };
 
 // Bacalhau reads the type in any case with blanks trimmed, and fails the whole message on anything else.
 function nodeType() {
   return v.pipe(
     v.string(),
-    v.transform(name => ({ compute: 'Compute', requester: 'Requester' })[name.trim().toLowerCase()]),
-    v.picklist(['Compute', 'Requester'], 'a node type is Compute or Requester'),
+    v.transform(name => (name === '' ? '' : nodeTypes[name.trim().toLowerCase()])),
+    v.picklist(['Compute', 'Requester', ''], 'a node type is Compute or Requester'),
   );
 }

@@ -15,9 +15,15 @@ export const connectionOf = (health: Health): Connection =>
   health === 'HEALTHY' ? 'CONNECTED' : 'DISCONNECTED';
 
 const time = () => v.nullish(goTime(), zeroTime);
+// A value that nobody knows reads as none, as Bacalhau does: such a node is not approved, and can be.
+const membership = () =>
+  v.pipe(
+    text(64),
+    v.transform((name): Membership | '' => memberships.find(known => known === name) ?? ''),
+  );
 const connection = () =>
   v.pipe(
-    v.nullish(v.pipe(v.string(), v.maxLength(64)), ''),
+    text(64),
     v.transform((name): Connection => (name === 'CONNECTED' ? 'CONNECTED' : 'DISCONNECTED')),
   );
 
@@ -47,6 +53,8 @@ const changeSchema = struct({
 });
 export type Change = v.InferOutput<typeof changeSchema>;
 
+export const changesSchema = v.pipe(v.array(changeSchema), v.maxLength(64));
+
 const musterStateSchema = struct({
   /** The registration whose messages count; absent for a Bacalhau node. */
   Session: v.optional(v.pipe(v.string(), v.maxLength(128))),
@@ -65,13 +73,13 @@ const musterStateSchema = struct({
   ),
   /** Random per write, so that a writer whose answer was lost can tell its own write from another's. */
   Operation: v.optional(v.pipe(v.string(), v.maxLength(64))),
-  Changes: v.optional(v.pipe(v.array(changeSchema), v.maxLength(64))),
+  Changes: v.optional(changesSchema),
 });
 export type MusterState = v.InferOutput<typeof musterStateSchema>;
 
 export const nodeStateSchema = struct({
   Info: nodeInfoSchema,
-  Membership: v.nullish(v.picklist([...memberships, '']), ''),
+  Membership: membership(),
   Connection: connection(),
   ConnectionState: v.optional(connectionStateSchema),
   Muster: v.optional(musterStateSchema),

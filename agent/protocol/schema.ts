@@ -2,7 +2,10 @@
 import * as v from 'valibot';
 import { ProtocolError } from './error.ts';
 
-/** An object with these members; others are dropped. Names match whatever their case, the exact one first. */
+/**
+ * An object with these members; others are dropped. Names match whatever their case, the exact one first. A null leaves
+ * an optional member unset, as in Go.
+ */
 export function struct<const T extends v.ObjectEntries>(entries: T) {
   const byLower = new Map(Object.keys(entries).map(name => [name.toLowerCase(), name]));
   // Go reads an absent struct as one with zero members; an absent optional member stays absent.
@@ -12,7 +15,8 @@ export function struct<const T extends v.ObjectEntries>(entries: T) {
     for (const [name] of zeroed) out[name] = undefined;
     for (const key of Object.keys(value)) {
       const name = byLower.get(key.toLowerCase());
-      if (name !== undefined && (key === name || !Object.hasOwn(value, name))) out[name] = value[key];
+      if (name === undefined || (key !== name && Object.hasOwn(value, name))) continue;
+      if (value[key] !== null || entries[name]?.type !== 'optional') out[name] = value[key];
     }
     return out;
   };
@@ -29,8 +33,13 @@ export function struct<const T extends v.ObjectEntries>(entries: T) {
 export const text = (limit: number) => v.nullish(v.pipe(v.string(), v.maxLength(limit)), '');
 
 /** A list of short texts, or null as Go writes an empty one. */
-export const texts = (items = 256, limit = 256) =>
-  v.nullish(v.pipe(v.array(v.pipe(v.string(), v.maxLength(limit))), v.maxLength(items)), null);
+export const texts = (items = 256, limit = 256) => v.nullish(textList(items, limit), null);
+
+/** The same, staying absent where it is: for a list that older versions do not send. */
+export const newerTexts = (items: number, limit: number) => v.nullish(textList(items, limit));
+
+const textList = (items: number, limit: number) =>
+  v.pipe(v.array(v.pipe(v.string(), v.maxLength(limit))), v.maxLength(items));
 
 /** A whole number from 0 to 2^53-1; missing or null reads as 0. */
 export const count = () => v.nullish(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0);
@@ -39,14 +48,29 @@ export const count = () => v.nullish(v.pipe(v.number(), v.safeInteger(), v.minVa
 export const amount = () => v.nullish(v.pipe(v.number(), v.finite(), v.minValue(0)), 0);
 
 /** A map of text to text, or null as Go writes an empty one. At most 256 keys. */
-export const textMap = () =>
-  v.nullish(
-    v.pipe(
-      v.record(v.pipe(v.string(), v.maxLength(256)), v.pipe(v.string(), v.maxLength(1024))),
-      v.check(map => Object.keys(map).length <= 256, 'more than 256 keys'),
+export const textMap = () => v.nullish(strictTextMap(256, 256, 1024), null);
+
+/** A map of text to text. By hand, as valibot's record takes lists too and drops keys such as `constructor`. */
+export const strictTextMap = (maxKeys: number, maxKey: number, maxValue: number) =>
+  v.pipe(
+    v.custom<Record<string, string>>(
+      value => typeof value === 'object' && value !== null && !Array.isArray(value),
+      'expected an object',
     ),
-    null,
+    v.check(map => Object.keys(map).length <= maxKeys, `more than ${maxKeys} keys`),
+    v.rawCheck(({ dataset: { typed, value: input }, addIssue }) => {
+      if (!typed) return;
+      for (const [key, value] of Object.entries(input)) {
+        const fault = textFault(key, maxKey) ?? textFault(value, maxValue);
+        if (fault) addIssue({ message: fault, path: [{ type: 'object', origin: 'value', input, key, value }] });
+      }
+    }),
   );
+
+function textFault(value: unknown, limit: number): string | undefined {
+  if (typeof value !== 'string') return 'expected text';
+  return value.length > limit ? `longer than ${limit} characters` : undefined;
+}
 
 /** A node's name: one token of a subject and one key of a bucket, whatever their rules. */
 export const nodeIdPattern = /^[A-Za-z0-9_-]{1,128}$/;

@@ -1,0 +1,156 @@
+// Tells other systems of each change, in order per node, until the broker has acknowledged it (design 7).
+import {
+  cloudEvent,
+  type EventData,
+  type EventKind,
+  eventSource,
+  revisionEventId,
+} from '../protocol/events.ts';
+import type { Change } from '../protocol/node-state.ts';
+import { eventSubject } from '../protocol/subjects.ts';
+import { type Clock, sleep } from '../system/clock.ts';
+import { type Log, rateLimit } from '../system/log.ts';
+import { backoff, type Random } from '../system/random.ts';
+import type { Connection, EventStream, StreamConfig } from '../transport/port.ts';
+
+export const eventStream: StreamConfig = {
+  name: 'NODE_EVENTS',
+  subjects: ['node.events.>'],
+  maxAge: 30 * 24 * 3600 * 1000,
+  maxBytes: 1024 ** 3,
+};
+
+// Health changes are worth their order, not their number: a node that flaps while the store is away keeps the newest.
+const maxWaitingHealthEvents = 64;
+
+export interface EventsOptions {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  connection: Connection;
+  clusterId: string;
+  requesterId: string;
+  /** Random per process; with a number it makes the ids of health events unique. */
+  instance: string;
+}
+
+interface Waiting {
+  kind: EventKind;
+  id: string;
+  time: string;
+  data: EventData;
+  /** Set for an event that stands in the node's record until it is acknowledged. */
+  change?: Change;
+}
+
+/** The events that are not acknowledged yet, and the workers that send them: one a node. */
+export class Events {
+  readonly #options: EventsOptions;
+  readonly #source: string;
+  readonly #waiting = new Map<string, Waiting[]>();
+  readonly #stopped = new AbortController();
+  readonly #mayLog: ReturnType<typeof rateLimit>;
+  #stream: EventStream | undefined;
+  #number = 0;
+  #dropped = 0;
+
+  constructor(options: EventsOptions) {
+    this.#options = options;
+    this.#source = eventSource(options.clusterId, options.requesterId);
+    this.#mayLog = rateLimit(() => options.clock.monotonic(), 60_000);
+  }
+
+  /** Begins to send; until then events wait. */
+  start(stream: EventStream): void {
+    this.#stream = stream;
+    for (const node of this.#waiting.keys()) void this.#work(node);
+  }
+
+  /** Resolves once nothing waits, or after `timeout` milliseconds: then answers how many events still do. */
+  async stop(timeout: number): Promise<number> {
+    const until = this.#options.clock.monotonic() + timeout;
+    while (this.#waiting.size > 0 && this.#options.clock.monotonic() < until) {
+      await sleep(this.#options.clock, 10);
+    }
+    this.#stopped.abort();
+    return [...this.#waiting.values()].reduce((sum, list) => sum + list.length, 0);
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** A change that stands in the store; its event's id follows from the revision. */
+  changed(node: string, change: Change): void {
+    const data: EventData = {
+      node,
+      previous: change.Previous ? { membership: change.Previous } : {},
+      current: change.Current ? { membership: change.Current } : {},
+      ...(change.Reason ? { reason: change.Reason } : {}),
+      ...(change.Actor ? { actor: change.Actor } : {}),
+    };
+    const id = revisionEventId(node, change.Revision);
+    this.#add(node, { kind: change.Kind, id, time: change.At, data, change });
+  }
+
+  /** A change of health, or a conflict: nothing in the store tells of it. */
+  observed(node: string, kind: EventKind, data: EventData): void {
+    const id = `${node}:${this.#options.instance}:${++this.#number}`;
+    this.#add(node, { kind, id, time: this.#options.clock.now().toISOString(), data });
+  }
+
+  /** The changes of `node` that wait: they go into its record at the next write, so that a crash cannot lose them. */
+  unannounced(node: string): Change[] {
+    return (this.#waiting.get(node) ?? []).flatMap(event => (event.change ? [event.change] : []));
+  }
+
+  #add(node: string, event: Waiting): void {
+    const list = this.#waiting.get(node);
+    if (!list) {
+      this.#waiting.set(node, [event]);
+      if (this.#stream) void this.#work(node);
+      return;
+    }
+    list.push(event);
+    if (list.length > maxWaitingHealthEvents && !event.change) {
+      const oldest = list.findIndex((waiting, index) => index > 0 && !waiting.change);
+      list.splice(oldest, 1);
+      this.#dropped++;
+      const extra = this.#mayLog('dropped');
+      if (extra) {
+        this.#options.log.warn(
+          { node, dropped: this.#dropped, ...extra },
+          'older health events were dropped',
+        );
+      }
+    }
+  }
+
+  async #work(node: string): Promise<void> {
+    const list = this.#waiting.get(node);
+    for (let event = list?.[0]; event; event = list?.[0]) {
+      if (!(await this.#send(node, event))) return;
+      list?.shift();
+    }
+    this.#waiting.delete(node);
+  }
+
+  async #send(node: string, event: Waiting): Promise<boolean> {
+    const { clock, random, log, connection } = this.#options;
+    const body = JSON.stringify(cloudEvent(event.kind, event.id, this.#source, event.time, event.data));
+    for (let failures = 0; !this.#stopped.signal.aborted; failures++) {
+      try {
+        await connection.connected(this.#stopped.signal);
+        await this.#stream?.publish(eventSubject(node, event.kind), body, event.id);
+        return true;
+      } catch (error) {
+        if (this.#stopped.signal.aborted) break;
+        const extra = this.#mayLog('failed');
+        if (extra)
+          log.warn({ node, err: error, ...extra }, 'an event was not acknowledged; it is sent again');
+        await sleep(clock, backoff(random, failures, 100, 10_000), this.#stopped.signal);
+      }
+    }
+    return false;
+  }
+}

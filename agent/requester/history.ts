@@ -1,0 +1,67 @@
+// What was announced before this start, read back from the event stream: nothing is told twice, nothing is left untold.
+import * as v from 'valibot';
+import { type HealthKind, healthKinds, revisionOfEventId } from '../protocol/events.ts';
+import { parseJson } from '../protocol/json.ts';
+import type { Change, Health } from '../protocol/node-state.ts';
+import { eventWildcard } from '../protocol/subjects.ts';
+import type { EventStream } from '../transport/port.ts';
+import { eventStream } from './events.ts';
+
+const idSchema = v.object({ id: v.pipe(v.string(), v.maxLength(512)) });
+
+/** The last that was told of each node. */
+export interface History {
+  /** The newest store revision whose event was acknowledged. */
+  revision(node: string): number;
+  /** The health that was told last; UNKNOWN when none was. */
+  health(node: string): Health;
+}
+
+/** Reads the newest event of each node and kind. Throws BrokerError. */
+export async function readHistory(stream: EventStream): Promise<History> {
+  const revisions = new Map<string, number>();
+  const healths = new Map<string, { sequence: number; health: Health }>();
+  await stream.lastPerSubject(eventWildcard(), message => {
+    const [, , node, kind] = message.subject.split('.');
+    if (!node || !kind) return;
+    const health = healthKinds.find(name => name === kind);
+    if (health) {
+      const before = healths.get(node);
+      if (!before || before.sequence < message.sequence) {
+        healths.set(node, { sequence: message.sequence, health: healthOfKind[health] });
+      }
+      return;
+    }
+    const revision = revisionOf(message.data);
+    if (revision !== undefined && revision > (revisions.get(node) ?? 0)) revisions.set(node, revision);
+  });
+  return {
+    revision: node => revisions.get(node) ?? 0,
+    health: node => healths.get(node)?.health ?? 'UNKNOWN',
+  };
+}
+
+/**
+ * The changes of a record whose events have yet to be sent. Older ones than the stream keeps are let go:
+ * their acknowledgement may have aged out with them.
+ */
+export function untold(changes: Change[], toldRevision: number, now: Date): Change[] {
+  const oldest = now.getTime() - eventStream.maxAge + 24 * 3600 * 1000;
+  return changes.filter(change => change.Revision > toldRevision && Date.parse(change.At) > oldest);
+}
+
+const healthOfKind: Record<HealthKind, Health> = {
+  healthy: 'HEALTHY',
+  unhealthy: 'UNHEALTHY',
+  unknown: 'UNKNOWN',
+  left: 'UNKNOWN',
+};
+
+function revisionOf(data: Uint8Array): number | undefined {
+  try {
+    return revisionOfEventId(v.parse(idSchema, parseJson(data)).id);
+  } catch {
+    // Not an event of ours: whoever may publish here can also publish nonsense.
+    return undefined;
+  }
+}

@@ -1,0 +1,83 @@
+// Time in which this requester could have heard a heartbeat. It stands still while the requester could not (design 4).
+
+export interface ListeningLimits {
+  /** Milliseconds between two beats of the requester's own loop. */
+  beat: number;
+  /** Milliseconds that holds may last together, until the echo is back. */
+  longestHold: number;
+}
+
+/**
+ * A clock that runs with the monotonic one, except that it skips
+ * - what a late `beat` shows the loop to have slept: a stall, SIGSTOP, a suspended machine;
+ * - the time without a broker;
+ * - holds, when the requester's own echo is missing, up to their limit.
+ *
+ * Last-seen times are taken on it, so a gap moves all of them forward at once and costs nothing.
+ */
+export class ListeningClock {
+  readonly #monotonic: () => number;
+  readonly #limits: ListeningLimits;
+  #time = 0;
+  #accounted: number;
+  #connected = false;
+  #holding = false;
+  #held = 0;
+  #skipped = 0;
+
+  constructor(monotonic: () => number, limits: ListeningLimits) {
+    this.#monotonic = monotonic;
+    this.#limits = limits;
+    this.#accounted = monotonic();
+  }
+
+  /** Milliseconds of listening since the start. Never goes back. */
+  now(): number {
+    return this.#time + this.#countedOf(this.#monotonic() - this.#accounted);
+  }
+
+  /** Milliseconds skipped so far. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** The loop is alive: to be called every `beat` milliseconds. Answers the milliseconds that this beat was skipped. */
+  beat(): number {
+    const before = this.#skipped;
+    this.#account();
+    return this.#skipped - before;
+  }
+
+  setConnected(connected: boolean): void {
+    this.#account();
+    this.#connected = connected;
+  }
+
+  /** Holds while the echo is missing; an echo that is back makes the next holds start from nothing. */
+  setHolding(holding: boolean): void {
+    this.#account();
+    this.#holding = holding;
+    if (!holding) this.#held = 0;
+  }
+
+  #account(): void {
+    const now = this.#monotonic();
+    const elapsed = now - this.#accounted;
+    const counted = this.#countedOf(elapsed);
+    if (this.#connected && this.#holding) this.#held += this.#awake(elapsed) - counted;
+    this.#time += counted;
+    this.#skipped += elapsed - counted;
+    this.#accounted = now;
+  }
+
+  #countedOf(elapsed: number): number {
+    if (!this.#connected) return 0;
+    const left = this.#holding ? Math.max(0, this.#limits.longestHold - this.#held) : 0;
+    return Math.max(0, this.#awake(elapsed) - left);
+  }
+
+  // One late beat is a busy machine; several missing ones are a loop that did not run.
+  #awake(elapsed: number): number {
+    return elapsed > 3 * this.#limits.beat ? this.#limits.beat : elapsed;
+  }
+}
