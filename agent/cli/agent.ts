@@ -1,0 +1,143 @@
+// `muster agent`: runs the agent role in the foreground until it is told to stop.
+import { Agent } from '../compute/agent.ts';
+import { loadIdentity } from '../compute/identity.ts';
+import { Survey } from '../compute/survey.ts';
+import { compareSettings } from '../config/changes.ts';
+import type { LoadedSettings } from '../config/load.ts';
+import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
+import type { Settings } from '../config/settings.ts';
+import { systemClock } from '../system/clock.ts';
+import { MusterError, reasonOf } from '../system/errors.ts';
+import { makeFolder } from '../system/files.ts';
+import type { createLog, Log } from '../system/log.ts';
+import { loadNodeId } from '../system/node-id.ts';
+import { systemRandom } from '../system/random.ts';
+import { holdFolder } from '../system/role-socket.ts';
+import { connect } from '../transport/nats.ts';
+import { letGo, lifetime, tellReady } from './lifetime.ts';
+import { roleLog } from './role-log.ts';
+import { selfCommand } from './self.ts';
+
+/** Where a broker is looked for when no server is configured: beside a requester on this machine. */
+const defaultServers = ['nats://127.0.0.1:4222'];
+
+/** Runs until stopped; answers the exit code. Throws MusterError when it cannot start. */
+export async function runAgent(load: () => Promise<LoadedSettings>): Promise<number> {
+  const { settings: first, warnings } = await load();
+  let settings: Settings = first;
+  const log = roleLog(settings, 'agent');
+  for (const warning of warnings) log.warn({}, warning);
+  const data = await dataFolder(settings);
+  const folder = roleFolder(data, 'agent');
+  const runtime = runtimeFolder(data, 'agent');
+  await makeFolder(folder);
+  await makeFolder(runtime);
+  let agent: Agent | undefined;
+  const lock = await holdFolder(
+    runtime,
+    request => answerLocal(request, agent),
+    status => `another agent holds ${folder}: ${describeHolder(status)}`,
+  );
+  try {
+    const [identity, node] = await Promise.all([
+      loadIdentity(folder),
+      loadNodeId({
+        folder,
+        configured: settings.node.id,
+        provider: settings.node.nameProvider,
+        random: systemRandom,
+      }),
+    ]);
+    const connection = connect({
+      servers: settings.nats.servers.length ? settings.nats.servers : defaultServers,
+      name: node,
+      credentials: () => first.nats,
+      tls: first.nats.tls,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+    });
+    const offer = () => ({
+      allocatedCapacity: settings.compute.allocatedCapacity,
+      labels: settings.node.labels,
+    });
+    const survey = await Survey.open(
+      { node, folder, inventoryCommand: selfCommand('inventory-child'), log },
+      offer(),
+    );
+    const running = new Agent({
+      node,
+      identity,
+      folder,
+      // The topic changes only with a restart: the requester would call a node dead that moves before it does.
+      settings: () => ({ ...settings.compute, heartbeatTopic: first.compute.heartbeatTopic }),
+      connection,
+      machine: survey,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      pid: process.pid,
+    });
+    agent = running;
+    const life = lifetime(log, () => {
+      void reload(load, settings, log).then(async next => {
+        if (!next) return;
+        settings = next;
+        survey.reload(offer());
+        await running.reload();
+      });
+    });
+    running.start();
+    tellReady({ ready: { role: 'agent', node } });
+    await life.over;
+    await running.stop();
+    survey.close();
+    await connection.close(1_000);
+    log.info({ node }, 'stopped');
+    return 0;
+  } finally {
+    await lock.close();
+    letGo();
+  }
+}
+
+/** The settings to go on with, or undefined to keep the old ones; says what changes, and what needs a restart. */
+export async function reload(
+  load: () => Promise<LoadedSettings>,
+  before: Settings,
+  log: ReturnType<typeof createLog>,
+): Promise<Settings | undefined> {
+  try {
+    const { settings, warnings } = await load();
+    for (const warning of warnings) log.warn({}, warning);
+    sayChanges(before, settings, log);
+    log.setLevel(settings.log.level);
+    return settings;
+  } catch (error) {
+    log.error({ err: error }, 'the new configuration is wrong; the old one stays in use');
+    return undefined;
+  }
+}
+
+function sayChanges(before: Settings, after: Settings, log: Log): void {
+  const { now, atRestart } = compareSettings(before, after);
+  log.info({ changed: now }, 'configuration read again');
+  if (atRestart.length > 0) log.warn({ changed: atRestart }, 'these settings change only with a restart');
+}
+
+async function answerLocal(request: unknown, agent: Agent | undefined): Promise<unknown> {
+  const { command } = (request ?? {}) as { command?: unknown };
+  if (!agent) return { role: 'agent', pid: process.pid, state: 'starting' };
+  if (command === 'status') return agent.status();
+  if (command === 'register') {
+    await agent.register();
+    return agent.status();
+  }
+  throw new MusterError('usage', `unknown command: ${reasonOf(command).slice(0, 64)}`);
+}
+
+/** Names the process behind a role socket, from its status. */
+export function describeHolder(status: unknown): string {
+  const { pid, node } = (status ?? {}) as { pid?: unknown; node?: unknown };
+  return `process ${Number(pid)}${typeof node === 'string' ? `, node ${node}` : ''}`;
+}

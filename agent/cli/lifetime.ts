@@ -1,0 +1,65 @@
+// The life of a long-running role: it stops on SIGTERM, SIGINT, or with the process that started it; SIGHUP reloads.
+import { systemClock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+
+/** Milliseconds in which a stop must be done. */
+const stopDeadline = 4_800;
+
+/** What a role tells the process that started it, if that asked for it by an IPC channel. */
+export interface RoleReady {
+  ready: { role: string; node: string; api?: string; broker?: string; tokenFile?: string };
+}
+
+export interface Lifetime {
+  /** Resolves when it is time to stop. */
+  readonly over: Promise<void>;
+  /** Ends it from inside. */
+  end(): void;
+}
+
+/**
+ * Watches the signals of this process. A second SIGTERM or SIGINT, or a stop that takes 4.8 s, ends it at once.
+ * `reload` must not throw.
+ */
+export function lifetime(log: Log, reload: () => void): Lifetime {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  let ending = false;
+  const end = () => {
+    if (ending) return;
+    ending = true;
+    resolve();
+    const timer = setTimeout(() => {
+      log.error({}, 'stopping took too long; the process ends now');
+      process.exit(1);
+    }, stopDeadline);
+    timer.unref();
+  };
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (ending) process.exit(signal === 'SIGINT' ? 130 : 143);
+    log.info({ signal }, 'stopping');
+    end();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  process.on('SIGHUP', reload);
+  // A parent that was killed cannot tell us; its channel closes.
+  if (process.channel) process.on('disconnect', end);
+  return { over, end };
+}
+
+/** Tells the parent, if there is one that listens. */
+export function tellReady(message: RoleReady): void {
+  if (process.channel) process.send?.(message);
+}
+
+/** Lets the process end when nothing else keeps it: a channel to a parent would. */
+export function letGo(): void {
+  process.channel?.unref();
+}
+
+/** Now, in words for a person: `3 s ago`. */
+export function ago(time: string | undefined): string {
+  if (!time) return 'never';
+  const seconds = Math.max(0, Math.round((systemClock.now().getTime() - Date.parse(time)) / 1000));
+  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`;
+}

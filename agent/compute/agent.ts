@@ -1,0 +1,366 @@
+// The agent role put together: registration and the three reports over one connection to the broker.
+import { type Answer, answerReader } from '../protocol/answers.ts';
+import { encodeHeartbeat, encodePlainHeartbeat } from '../protocol/heartbeat.ts';
+import { parseJson, writeJson } from '../protocol/json.ts';
+import type { Leave, Register, Sender, UpdateResources } from '../protocol/messages.ts';
+import type { NodeInfo } from '../protocol/node-info.ts';
+import { check } from '../protocol/schema.ts';
+import {
+  eventWildcard,
+  heartbeatSubject,
+  isEnveloped,
+  type ManagementMethod,
+  managementSubject,
+} from '../protocol/subjects.ts';
+import type { Clock, Timer } from '../system/clock.ts';
+import { reasonOf } from '../system/errors.ts';
+import { type Log, rateLimit } from '../system/log.ts';
+import type { Random } from '../system/random.ts';
+import { version } from '../system/version.ts';
+import type { Connection, Subscription } from '../transport/port.ts';
+import type { Identity } from './identity.ts';
+import { type Phase, Registration, type Standing } from './registration.ts';
+import { Report } from './report.ts';
+import { readSentinel, voidSentinel, writeSentinel } from './sentinel.ts';
+import type { Availability } from './survey.ts';
+
+/** Milliseconds; read anew at each use, so that a reload takes effect. */
+export interface ComputeSettings {
+  infoUpdateFrequency: number;
+  resourceUpdateFrequency: number;
+  heartbeatFrequency: number;
+  heartbeatTopic: string;
+  rejoinAfterDelete: boolean;
+}
+
+/** What the agent needs to know of its machine. */
+export interface MachineReader {
+  readonly bootId: string | undefined;
+  sample(): Availability;
+  info(): NodeInfo;
+  /** True when it found something new. Never throws. */
+  takeInventory(): Promise<boolean>;
+}
+
+export interface AgentOptions {
+  node: string;
+  identity: Pick<Identity, 'publicKey' | 'fingerprint'>;
+  /** The agent's own folder. */
+  folder: string;
+  settings(): ComputeSettings;
+  connection: Connection;
+  machine: MachineReader;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  pid: number;
+}
+
+export interface AgentStatus {
+  role: 'agent';
+  node: string;
+  version: string;
+  pid: number;
+  state: Phase;
+  reason?: string | undefined;
+  fingerprint: string;
+  cluster?: string | undefined;
+  requester?: string | undefined;
+  broker: string;
+  /** Wall clock, RFC 3339. */
+  lastHeartbeat?: string | undefined;
+  heartbeats: number;
+  /** The newest answer to a report that was carried out. */
+  lastAcknowledged?: string | undefined;
+}
+
+/** Milliseconds to wait for an answer; and for the answer to our leaving. */
+const answerTimeout = 5_000;
+const leaveTimeout = 1_000;
+/** Milliseconds between two inventories. */
+const inventoryInterval = 3_600_000;
+/** Milliseconds in which a fleet that lost its broker reports again, spread out. */
+const returnSpread = 1_000;
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #instance: string;
+  readonly #registration: Registration;
+  readonly #heartbeat: Report;
+  readonly #info: Report;
+  readonly #resources: Report;
+  readonly #mayLog: ReturnType<typeof rateLimit>;
+  readonly #mayNudge: ReturnType<typeof rateLimit>;
+  readonly #subscriptions: Subscription[] = [];
+  readonly #timers = new Map<string, Timer>();
+  #running: Promise<void> | undefined;
+  #sequence = 0;
+  #lastHeartbeat: string | undefined;
+  #lastAcknowledged: string | undefined;
+  #musterRequester = false;
+  #connectedBefore = false;
+  #warned = '';
+
+  constructor(options: AgentOptions) {
+    const { clock, random, log, node, folder, identity, connection } = options;
+    this.#options = options;
+    this.#instance = random.uuid();
+    this.#mayLog = rateLimit(() => clock.monotonic(), 60_000);
+    this.#mayNudge = rateLimit(() => clock.monotonic(), 1_000);
+    this.#registration = new Registration({
+      clock,
+      random,
+      log,
+      node,
+      key: identity.publicKey,
+      connected: signal => connection.connected(signal),
+      ask: kind => this.#askAs(kind),
+      rejoinAfterDelete: () => options.settings().rejoinAfterDelete,
+      readSentinel: () => readSentinel(folder, node, identity.publicKey),
+      writeSentinel: sentinel => writeSentinel(folder, sentinel),
+      voidSentinel: () => voidSentinel(folder, node),
+      changed: standing => this.#standingChanged(standing),
+    });
+    const every = (key: 'heartbeatFrequency' | 'infoUpdateFrequency' | 'resourceUpdateFrequency') => () =>
+      options.settings()[key];
+    const report = { clock, random };
+    this.#heartbeat = new Report({
+      ...report,
+      interval: every('heartbeatFrequency'),
+      send: async () => this.#beat(),
+    });
+    this.#info = new Report({
+      ...report,
+      interval: every('infoUpdateFrequency'),
+      send: () => this.#sendInfo(),
+    });
+    this.#resources = new Report({
+      ...report,
+      interval: every('resourceUpdateFrequency'),
+      send: () => this.#sendResources(),
+    });
+  }
+
+  start(): void {
+    const { connection, node, log, identity } = this.#options;
+    log.info({ node, fingerprint: identity.fingerprint }, 'the agent starts');
+    this.#subscriptions.push(
+      connection.onState(state => {
+        if (state.kind === 'connected') this.#connected();
+      }),
+      connection.subscribe(eventWildcard(node), () => this.#nudge()),
+    );
+    if (connection.state.kind === 'connected') this.#connectedBefore = true;
+    this.#running = this.#registration.run();
+  }
+
+  /** Ends the reports and says goodbye. The connection stays the caller's. */
+  async stop(): Promise<void> {
+    for (const timer of this.#timers.values()) timer.cancel();
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    const { phase } = this.#registration.standing;
+    this.#registration.stop();
+    for (const report of [this.#heartbeat, this.#info, this.#resources]) report.stop();
+    if (this.#musterRequester && reportsOf(phase) !== 'none') await this.#leave();
+    await this.#running;
+  }
+
+  /** By hand: registers anew, a deleted node too. */
+  register(): Promise<void> {
+    return this.#registration.register();
+  }
+
+  /** Settings have changed: new intervals, a new offer, and a deleted node comes back. */
+  async reload(): Promise<void> {
+    for (const report of [this.#heartbeat, this.#info, this.#resources]) report.reschedule();
+    if (this.#registration.standing.phase === 'deleted') await this.#registration.register();
+    else if (this.#info.running) this.#info.now();
+  }
+
+  status(): AgentStatus {
+    const { node, identity, connection, pid } = this.#options;
+    const { phase, reason, cluster, requester } = this.#registration.standing;
+    const state = connection.state;
+    return {
+      role: 'agent',
+      node,
+      version,
+      pid,
+      state: phase,
+      reason: reason || undefined,
+      fingerprint: identity.fingerprint,
+      cluster: cluster || undefined,
+      requester: requester || undefined,
+      broker:
+        state.kind === 'connected'
+          ? `connected to ${state.server}`
+          : state.kind === 'disconnected'
+            ? state.reason
+            : state.kind,
+      lastHeartbeat: this.#lastHeartbeat,
+      heartbeats: this.#sequence,
+      lastAcknowledged: this.#lastAcknowledged,
+    };
+  }
+
+  #standingChanged({ phase }: Standing): void {
+    const runs = reportsOf(phase);
+    if (runs === 'none') this.#heartbeat.stop();
+    else this.#heartbeat.start('now');
+    if (runs === 'all') {
+      // Whoever is accepted has just sent its information.
+      this.#info.start('later');
+      this.#resources.start('now');
+    } else {
+      this.#info.stop();
+      this.#resources.stop();
+    }
+  }
+
+  // A fleet that lost its broker comes back at once, but not in one instant.
+  #connected(): void {
+    const again = this.#connectedBefore;
+    this.#connectedBefore = true;
+    if (!again) return;
+    const { random } = this.#options;
+    this.#after('return', random.fraction() * returnSpread, () => {
+      for (const report of [this.#heartbeat, this.#resources]) if (report.running) report.now();
+    });
+  }
+
+  // Somebody published an event on this node's subject: a reason to ask, no more, and not more than once a second.
+  #nudge(): void {
+    if (this.#mayNudge('')) this.#registration.nudge();
+    else this.#after('nudge', 1_000, () => this.#registration.nudge());
+  }
+
+  #beat(): void {
+    const { connection, node, settings, clock } = this.#options;
+    const { heartbeatTopic } = settings();
+    const beat = { NodeID: node, Sequence: this.#sequence + 1 };
+    const data = isEnveloped(heartbeatTopic)
+      ? encodeHeartbeat(beat, this.#registration.standing.session || undefined, clock.now())
+      : encodePlainHeartbeat(beat);
+    if (!connection.publish(heartbeatSubject(heartbeatTopic, node), data)) return;
+    this.#sequence++;
+    this.#lastHeartbeat = clock.now().toISOString();
+    if (!this.#timers.has('inventory')) this.#scheduleInventory(0);
+  }
+
+  // The first one follows the first heartbeat: a slow tool must not delay the sign of life.
+  #scheduleInventory(wait: number): void {
+    this.#after('inventory', wait, () => {
+      void this.#options.machine.takeInventory().then(isNew => {
+        if (isNew && this.#info.running) this.#info.now();
+      });
+      this.#scheduleInventory(inventoryInterval);
+    });
+  }
+
+  #sendInfo(): Promise<void> {
+    return this.#report('UpdateNodeInfo/v1', this.#registerBody());
+  }
+
+  #sendResources(): Promise<void> {
+    const { node, machine } = this.#options;
+    const { available, usage } = machine.sample();
+    const body: UpdateResources = {
+      NodeID: node,
+      AvailableCapacity: available,
+      QueueUsedCapacity: {},
+      Usage: usage,
+      Muster: this.#sender(),
+    };
+    return this.#report('UpdateResources/v1', body);
+  }
+
+  async #report(method: ManagementMethod, body: unknown): Promise<void> {
+    const { log, node } = this.#options;
+    const { session } = this.#registration.standing;
+    try {
+      const answer = await this.#ask(method, body, answerTimeout);
+      await this.#registration.heard(answer, session);
+    } catch (error) {
+      const extra = this.#mayLog(`${method} ${reasonOf(error)}`);
+      if (extra)
+        log.warn(
+          { node, subject: managementSubject(node, method), err: error, ...extra },
+          'a report was not answered',
+        );
+    }
+  }
+
+  #askAs(kind: 'register' | 'update'): Promise<Answer> {
+    return this.#ask(
+      kind === 'register' ? 'RegisterNode/v1' : 'UpdateNodeInfo/v1',
+      this.#registerBody(),
+      answerTimeout,
+    );
+  }
+
+  async #ask(method: ManagementMethod, body: unknown, timeout: number): Promise<Answer> {
+    const { connection, node, clock } = this.#options;
+    const message = await connection.request(managementSubject(node, method), writeJson(body), timeout);
+    const answer = check(answerReader, parseJson(message.data));
+    this.#musterRequester = answer.muster !== undefined;
+    if (answer.accepted) this.#lastAcknowledged = clock.now().toISOString();
+    this.#compareSettings(answer);
+    return answer;
+  }
+
+  // An agent set otherwise than its requester looks dead to it: worth a line, once per difference.
+  #compareSettings({ muster }: Answer): void {
+    const { settings, log } = this.#options;
+    const { heartbeatTopic, heartbeatFrequency } = settings();
+    const topic = muster?.HeartbeatTopic;
+    const limit = muster?.NodeDisconnectedAfter;
+    const faults = [
+      topic !== undefined &&
+        topic !== heartbeatTopic &&
+        `compute.heartbeatTopic is ${heartbeatTopic}, the requester listens on ${topic}`,
+      limit !== undefined &&
+        heartbeatFrequency * 2 > limit &&
+        `compute.heartbeatFrequency is ${heartbeatFrequency} ms, the requester calls a node UNHEALTHY after ${limit} ms: one lost heartbeat is enough`,
+    ].filter(fault => fault !== false);
+    const text = faults.join('; ');
+    if (text && text !== this.#warned) log.warn({}, text);
+    this.#warned = text;
+  }
+
+  #registerBody(): Register {
+    return { Info: this.#options.machine.info(), Muster: this.#sender() };
+  }
+
+  #sender(): Sender {
+    const { session, cluster } = this.#registration.standing;
+    return {
+      Version: version,
+      ClusterID: cluster || undefined,
+      Session: session || undefined,
+      Instance: this.#instance,
+      BootID: this.#options.machine.bootId,
+    };
+  }
+
+  async #leave(): Promise<void> {
+    const { node, connection, log } = this.#options;
+    if (connection.state.kind !== 'connected') return;
+    const body: Leave = { NodeID: node, Reason: 'the agent was stopped', Muster: this.#sender() };
+    try {
+      await this.#ask('Leave/v1', body, leaveTimeout);
+    } catch (error) {
+      log.debug({ node, err: error }, 'nobody answered our leaving');
+    }
+  }
+
+  #after(name: string, wait: number, fn: () => void): void {
+    this.#timers.get(name)?.cancel();
+    this.#timers.set(name, this.#options.clock.after(wait, fn));
+  }
+}
+
+/** Which reports a node sends in each phase: one that is rejected only shows that it is alive. */
+function reportsOf(phase: Phase): 'all' | 'heartbeats' | 'none' {
+  if (phase === 'registering' || phase === 'deleted') return 'none';
+  return phase === 'rejected' ? 'heartbeats' : 'all';
+}

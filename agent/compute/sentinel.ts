@@ -1,0 +1,67 @@
+// The sentinel: the file that says "already registered", so that a restart needs no registration. A hint, no credential.
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { parseJson } from '../protocol/json.ts';
+import { check } from '../protocol/schema.ts';
+import { MusterError, reasonOf } from '../system/errors.ts';
+import { readBounded, removeFile, setAside, writeFileAtomic } from '../system/files.ts';
+
+const short = v.pipe(v.string(), v.maxLength(256));
+const schema = v.object({
+  version: v.literal(1),
+  node: short,
+  /** The node's public key. */
+  key: short,
+  /** Empty for a Bacalhau requester, which has none. */
+  cluster: short,
+  requester: short,
+  /** The registration under which this node speaks; empty for a Bacalhau requester. */
+  session: short,
+  membership: short,
+  registeredAt: short,
+  approvedAt: v.optional(short),
+});
+
+/** What an accepted registration left. Times are RFC 3339. */
+export type Sentinel = v.InferOutput<typeof schema>;
+
+export const sentinelPath = (folder: string, nodeId: string): string =>
+  join(folder, `${nodeId}.registration.json`);
+
+/** What was found: a sentinel of this node, none, or something that was set aside as `.bad`, with the reason. */
+export type Found =
+  | { kind: 'valid'; sentinel: Sentinel }
+  | { kind: 'none' }
+  | { kind: 'bad'; reason: string };
+
+/** Reads the sentinel of `nodeId`. One that is torn, unreadable or another's is set aside. Throws MusterError `not_writable`. */
+export async function readSentinel(folder: string, nodeId: string, key: string): Promise<Found> {
+  const path = sentinelPath(folder, nodeId);
+  const reason = await tryRead(path, nodeId, key);
+  if (typeof reason !== 'string') return reason ? { kind: 'valid', sentinel: reason } : { kind: 'none' };
+  await setAside(path, '.bad');
+  return { kind: 'bad', reason };
+}
+
+/** Throws MusterError `not_writable`. */
+export async function writeSentinel(folder: string, sentinel: Sentinel): Promise<void> {
+  await writeFileAtomic(sentinelPath(folder, sentinel.node), `${JSON.stringify(sentinel, null, 2)}\n`);
+}
+
+/** Removes the sentinel. Throws MusterError `not_writable`. */
+export async function voidSentinel(folder: string, nodeId: string): Promise<void> {
+  await removeFile(sentinelPath(folder, nodeId));
+}
+
+async function tryRead(path: string, nodeId: string, key: string): Promise<Sentinel | string | undefined> {
+  try {
+    const bytes = await readBounded(path, 16_384);
+    if (!bytes) return undefined;
+    const sentinel = check(schema, parseJson(bytes));
+    if (sentinel.node !== nodeId) return 'it is the sentinel of another node';
+    if (sentinel.key !== key) return 'it belongs to another key';
+    return sentinel;
+  } catch (error) {
+    return error instanceof MusterError ? reasonOf(error.cause ?? error) : reasonOf(error);
+  }
+}
