@@ -1,0 +1,67 @@
+// What the inventory child runs: it asks `systeminformation`, prints one JSON document, and ends.
+import os from 'node:os';
+import si from 'systeminformation';
+import type { Inventory } from './inventory.ts';
+import { osName } from './os-name.ts';
+
+/**
+ * Prints the inventory on standard output. The calls are the fewest that serve, since each starts processes: the operating
+ * system's name comes from its own file (`osInfo` starts 17, one of which may wait for DNS), and `graphics` and
+ * `networkInterfaces` are left out, as the first may hang for ever and the second starts dozens.
+ */
+export async function runInventoryChild(): Promise<void> {
+  stepBack();
+  endWithParent();
+  const { pretty: _, ...name } = await osName();
+  const [cpu, memory, system, disks] = await Promise.all([si.cpu(), si.mem(), si.system(), fixedDisks()]);
+  const inventory: Inventory = {
+    takenAt: new Date().toISOString(),
+    cpu: {
+      manufacturer: known(cpu.manufacturer),
+      brand: known(cpu.brand),
+      speed: cpu.speed || undefined,
+      physicalCores: cpu.physicalCores || undefined,
+    },
+    memory: memory.total,
+    disk: disks || undefined,
+    os: { ...name, kernel: os.release() },
+    virtualisation: system.virtual ? known(system.virtualHost) || 'virtual' : 'none',
+    manufacturer: known(system.manufacturer),
+    model: known(system.model),
+  };
+  process.stdout.write(`${JSON.stringify(inventory)}\n`);
+}
+
+/** Bytes of all fixed disks. On macOS `systeminformation` cannot tell a disk from the containers on it. */
+async function fixedDisks(): Promise<number> {
+  if (process.platform !== 'linux') return 0;
+  const devices = await si.blockDevices();
+  return devices
+    .filter(device => device.type === 'disk' && !device.removable && !/^(zram|ram|nbd)\d/.test(device.name))
+    .reduce((sum, device) => sum + (device.size || 0), 0);
+}
+
+const known = (value: string | undefined) => (value && value !== 'unknown' ? value : undefined);
+
+// Heartbeats come first on a busy machine; where priorities may not be changed it runs as it is.
+function stepBack(): void {
+  try {
+    os.setPriority(os.constants.priority.PRIORITY_LOW);
+  } catch {
+    // EPERM or a system call filter: nothing to do about it.
+  }
+}
+
+// The parent ends a late child, but a parent that was killed cannot: then the child sees its parent change, and ends
+// its own process group, or only itself when it leads none (started by hand).
+function endWithParent(): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid === parent) return;
+    try {
+      process.kill(-process.pid, 'SIGKILL');
+    } catch {
+      process.exit(1);
+    }
+  }, 250).unref();
+}

