@@ -1,0 +1,86 @@
+// Settings that are each valid and do not fit together: faults, and doubtful combinations that only deserve a warning.
+import type { SettingKey, Settings } from './settings.ts';
+import { formatDuration } from './units.ts';
+
+/** What is wrong between settings. `text` starts with the setting to change; `keys` are all that play a part. */
+export interface Finding {
+  readonly severity: 'fault' | 'warning';
+  readonly keys: readonly SettingKey[];
+  readonly text: string;
+}
+
+export function checkTogether(settings: Settings): Finding[] {
+  return [...timing(settings), ...topics(settings), ...login(settings), ...certificate(settings)];
+}
+
+function* timing({ compute, requester }: Settings): Generator<Finding> {
+  const silence = formatDuration(requester.nodeDisconnectedAfter);
+  if (requester.nodeUnknownAfter <= requester.nodeDisconnectedAfter) {
+    const found = formatDuration(requester.nodeUnknownAfter);
+    yield fault(
+      `${found} is not longer than requester.nodeDisconnectedAfter; allowed: longer than ${silence}`,
+      'requester.nodeUnknownAfter',
+      'requester.nodeDisconnectedAfter',
+    );
+  }
+  if (compute.heartbeatFrequency > requester.nodeDisconnectedAfter / 2) {
+    const found = formatDuration(compute.heartbeatFrequency);
+    yield warning(
+      `${found} is more than half of requester.nodeDisconnectedAfter, ${silence}: one lost heartbeat may make a node UNHEALTHY`,
+      'compute.heartbeatFrequency',
+      'requester.nodeDisconnectedAfter',
+    );
+  }
+  if (requester.heartbeatFrequency > requester.nodeDisconnectedAfter) {
+    const found = formatDuration(requester.heartbeatFrequency);
+    yield warning(
+      `${found} is longer than requester.nodeDisconnectedAfter, ${silence}: that a node fell silent is announced late`,
+      'requester.heartbeatFrequency',
+      'requester.nodeDisconnectedAfter',
+    );
+  }
+}
+
+function* topics({ compute, requester }: Settings): Generator<Finding> {
+  if (compute.heartbeatTopic === requester.heartbeatTopic) return;
+  yield warning(
+    `"${compute.heartbeatTopic}" is not requester.heartbeatTopic, "${requester.heartbeatTopic}": a requester with these settings does not hear this agent`,
+    'compute.heartbeatTopic',
+    'requester.heartbeatTopic',
+  );
+}
+
+function* login({ nats }: Settings): Generator<Finding> {
+  const ways = (['token', 'tokenFile', 'user', 'credsFile'] as const).filter(
+    name => nats[name] !== undefined,
+  );
+  const [first, ...others] = ways.map(name => `nats.${name}` as const);
+  if (first && others.length > 0) {
+    yield fault(`set beside ${others.join(' and ')}; allowed: one way to log in`, first, ...others);
+  }
+  const passwords = (['password', 'passwordFile'] as const).filter(name => nats[name] !== undefined);
+  const [password, second] = passwords.map(name => `nats.${name}` as const);
+  if (password && second) yield fault(`set beside ${second}; allowed: one of them`, password, second);
+  if (password && nats.user === undefined) {
+    yield fault('set without nats.user; set both or neither', password, 'nats.user');
+  }
+  if (!password && nats.user !== undefined) {
+    const text = 'set without a password; set nats.passwordFile or nats.password too';
+    yield fault(text, 'nats.user', 'nats.passwordFile', 'nats.password');
+  }
+}
+
+function* certificate({ nats: { tls } }: Settings): Generator<Finding> {
+  const pair = ['nats.tls.certFile', 'nats.tls.keyFile'] as const;
+  if ((tls.certFile === undefined) === (tls.keyFile === undefined)) return;
+  const [given, missing] = tls.certFile === undefined ? ([pair[1], pair[0]] as const) : pair;
+  yield fault(`set without ${missing}; set both or neither`, given, missing);
+}
+
+function fault(text: string, key: SettingKey, ...others: SettingKey[]): Finding {
+  return { severity: 'fault', keys: [key, ...others], text: `${key}: ${text}` };
+}
+
+function warning(text: string, key: SettingKey, ...others: SettingKey[]): Finding {
+  return { ...fault(text, key, ...others), severity: 'warning' };
+}

@@ -1,0 +1,90 @@
+// What the program takes from its surroundings: the environment's variables, the user, the folders. Nothing else reads process.env.
+import { fstatSync } from 'node:fs';
+import { access, constants, stat } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+
+export interface Environment {
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
+  /** Is this the superuser? */
+  readonly root: boolean;
+  /** The folders of the whole machine. */
+  readonly machine: Folders;
+  /** The folders of this user; undefined when the user has no home. */
+  user(): Promise<Folders | undefined>;
+  /** `device:inode` of standard error, as systemd names it in JOURNAL_STREAM; undefined when it is closed. */
+  errorStream(): string | undefined;
+}
+
+export interface Folders {
+  readonly config: string;
+  readonly data: string;
+  readonly cache: string;
+}
+
+/** The real one. */
+export const systemEnvironment: Environment = {
+  get variables() {
+    return process.env;
+  },
+  pid: process.pid,
+  root: process.getuid?.() === 0,
+  machine: { config: '/etc/muster', data: '/var/lib/muster', cache: '/var/cache/muster' },
+  async user() {
+    try {
+      // env-paths looks for a home folder as it is imported, and throws where a service has none.
+      const { default: envPaths } = await import('env-paths');
+      const { config, data, cache } = envPaths('muster', { suffix: '' });
+      return { config, data, cache };
+    } catch {
+      return undefined;
+    }
+  },
+  errorStream() {
+    try {
+      const { dev, ino } = fstatSync(2);
+      return `${dev}:${ino}`;
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+/** The folders that a service manager names in `variable` (`STATE_DIRECTORY` and its like: a list with colons). */
+export function namedFolders(environment: Environment, variable: string): string[] {
+  return (environment.variables[variable] ?? '').split(':').filter(isAbsolute);
+}
+
+/**
+ * Did a service manager start this very process? A terminal's shell may have been started by one too, and hands its
+ * variables down, so each is believed only when it names this process or its standard error.
+ */
+export function startedByService(environment: Environment): boolean {
+  const { NOTIFY_SOCKET, SYSTEMD_EXEC_PID, JOURNAL_STREAM } = environment.variables;
+  if (NOTIFY_SOCKET || SYSTEMD_EXEC_PID === String(environment.pid)) return true;
+  return JOURNAL_STREAM !== undefined && JOURNAL_STREAM === environment.errorStream();
+}
+
+/** May output be coloured? Only on a terminal, and not where NO_COLOR (https://no-color.org) or a dumb terminal forbids it. */
+export function mayColour(environment: Environment, terminal: boolean): boolean {
+  const { NO_COLOR, TERM } = environment.variables;
+  return terminal && !NO_COLOR && TERM !== 'dumb';
+}
+
+/** The absolute path of the program `name` on PATH; undefined when it is not there. Relative entries of PATH are passed over. */
+export async function findOnPath(name: string, environment: Environment): Promise<string | undefined> {
+  for (const folder of namedFolders(environment, 'PATH')) {
+    const file = join(folder, name);
+    if (await isProgram(file)) return file;
+  }
+  return undefined;
+}
+
+async function isProgram(file: string): Promise<boolean> {
+  try {
+    await access(file, constants.X_OK);
+    return (await stat(file)).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,90 @@
+// Finds the configuration file and reads it: the one that --config names, else the first of the usual places.
+import { isUtf8 } from 'node:buffer';
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { errnoOf, MusterError } from '../system/errors.ts';
+import { readBounded } from '../system/files.ts';
+import { type Environment, namedFolders } from './environment.ts';
+import { isSecret } from './keys.ts';
+import { type Entry, type Source, whyUnreadable } from './sources.ts';
+
+export interface ConfigFile extends Source {
+  /** undefined when there is none. */
+  readonly path: string | undefined;
+  readonly warnings: string[];
+}
+
+export interface FileOptions {
+  /** `--config`; it must exist. Without it, the usual places are looked through, and may hold none. */
+  configFile?: string | undefined;
+  /** For commands of an ordinary user: a file in a usual place that may not be read is passed over with a warning. */
+  skipUnreadable?: boolean;
+}
+
+const maxSize = 1024 * 1024;
+
+export async function readConfigFile(options: FileOptions, environment: Environment): Promise<ConfigFile> {
+  if (options.configFile !== undefined) {
+    const path = resolve(options.configFile);
+    const absent = [`${path}: there is no such file; --config takes the path of one that exists`];
+    return (await readOne(path)) ?? { path, entries: [], faults: absent, warnings: [] };
+  }
+  const own = await ownPlace(environment);
+  const warnings: string[] = [];
+  for (const path of [...machinePlaces(environment), ...own]) {
+    const file = await readOne(path);
+    // HOME may still be that of the user who started this one.
+    if (file?.denied && (options.skipUnreadable || own.includes(path))) {
+      warnings.push(`${path}: cannot be read: permission denied; going on without it`);
+    } else if (file) {
+      return { ...file, warnings: [...warnings, ...file.warnings] };
+    }
+  }
+  return { path: undefined, entries: [], faults: [], warnings };
+}
+
+function machinePlaces(environment: Environment): string[] {
+  const named = namedFolders(environment, 'CONFIGURATION_DIRECTORY');
+  return [...new Set([...named, environment.machine.config])].map(folder => join(folder, 'config.yaml'));
+}
+
+/** The user's own file; none under a service manager that names folders, where there may be no home to look for. */
+async function ownPlace(environment: Environment): Promise<string[]> {
+  if (namedFolders(environment, 'CONFIGURATION_DIRECTORY').length > 0) return [];
+  const user = await environment.user();
+  return user ? [join(user.config, 'config.yaml')] : [];
+}
+
+async function readOne(path: string): Promise<(ConfigFile & { denied: boolean }) | undefined> {
+  const refused = (why: string, denied = false) => ({
+    path,
+    entries: [],
+    warnings: [],
+    faults: [`${path}: ${why}`],
+    denied,
+  });
+  try {
+    const data = await readBounded(path, maxSize);
+    if (!data) return undefined;
+    if (!isUtf8(data)) return refused('is not text in UTF-8');
+    const { readYaml } = await import('./yaml.ts');
+    const { entries, faults } = readYaml(data.toString(), path);
+    return { path, entries, faults, warnings: await exposed(path, entries), denied: false };
+  } catch (error) {
+    if (!(error instanceof MusterError)) throw error;
+    const code = errnoOf(error.cause);
+    // A part of the path is a file: a home of /dev/null has no configuration in it.
+    if (code === 'ENOTDIR') return undefined;
+    return refused(`cannot be read: ${whyUnreadable(error)}`, code === 'EACCES');
+  }
+}
+
+/** A warning when the file holds a secret that every user of the machine can read. */
+async function exposed(path: string, entries: Entry[]): Promise<string[]> {
+  const secrets = entries.flatMap(({ key }) => (isSecret(key) ? [key] : []));
+  if (secrets.length === 0) return [];
+  const file = await stat(path).catch(() => undefined);
+  if (file === undefined || (file.mode & 0o004) === 0) return [];
+  const held = secrets.join(' and ');
+  return [`${path}: every user of this machine can read it, and it holds ${held}; chmod 640 closes it`];
+}

@@ -1,0 +1,170 @@
+// What a setting's value may be: how each kind of value is read from text, refused, and written back.
+import { isAbsolute, join, resolve } from 'node:path';
+import { formatDuration, parseDuration } from './units.ts';
+
+/** A value as a source gives it. Files, flags and the environment all give text; only lists and maps have a form of their own. */
+export type Input = string | readonly string[] | ReadonlyMap<string, string>;
+
+/** A value as an operator would write it in a file. */
+export type Plain = string | number | boolean | readonly string[] | Readonly<Record<string, string>>;
+
+/** Where relative paths start, and what `~/` stands for. */
+export interface Base {
+  /** Empty: the working folder. */
+  readonly folder: string;
+  readonly home: string | undefined;
+}
+
+export interface Kind<T> {
+  /** One word for tables and help. */
+  readonly name: string;
+  /** What the number counts, where there is one: the unit of the value in the program. */
+  readonly unit?: 'milliseconds' | 'bytes';
+  /** @throws Refusal */
+  read(input: Input, base: Base): T;
+  plain(value: T): Plain;
+}
+
+/** Why a value is refused: the rest of a sentence that starts with the value. `shown` stands in for the value itself. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly shown: string | undefined;
+
+  constructor(why: string, shown?: string) {
+    super(why);
+    this.shown = shown;
+  }
+}
+
+/** A duration between `min` and `max` milliseconds. The longest is a week: a timer beyond 24 days fires at once. */
+export function duration(min = 10, max = 7 * 24 * 3_600_000): Kind<number> {
+  return {
+    name: 'duration',
+    unit: 'milliseconds',
+    read(input) {
+      const value = parseDuration(textOf(input));
+      if (value === undefined) throw new Refusal('is not a duration; allowed: like 15s, 1m30s, 500ms');
+      const fault = value < min ? 'too short' : value > max ? 'too long' : undefined;
+      if (fault) throw new Refusal(`is ${fault}; allowed: ${formatDuration(min)} to ${formatDuration(max)}`);
+      return value;
+    },
+    plain: formatDuration,
+  };
+}
+
+/** A whole number from `min` to `max`; `noun` names it in a refusal, such as `a port`. */
+export function integer(min: number, max: number, noun = 'a whole number'): Kind<number> {
+  return {
+    name: 'number',
+    read(input) {
+      const text = textOf(input);
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      if (value >= min && value <= max) return value;
+      throw new Refusal(`is not ${noun}; allowed: ${min} to ${max}`);
+    },
+    plain: value => value,
+  };
+}
+
+export const boolean: Kind<boolean> = {
+  name: 'boolean',
+  read(input) {
+    const text = textOf(input).toLowerCase();
+    if (text !== 'true' && text !== 'false')
+      throw new Refusal('is neither true nor false; allowed: true, false');
+    return text === 'true';
+  },
+  plain: value => value,
+};
+
+/** One of `options`, whatever its case. */
+export function choice<const T extends string>(...options: T[]): Kind<T> {
+  return {
+    name: options.join(', '),
+    read(input) {
+      const text = textOf(input).toLowerCase();
+      const found = options.find(option => option === text);
+      if (!found) throw new Refusal(`is not one of the choices; allowed: ${options.join(', ')}`);
+      return found;
+    },
+    plain: value => value,
+  };
+}
+
+/** Text that matches `pattern`, which `allowed` describes. */
+export function text(pattern: RegExp, allowed: string): Kind<string> {
+  return {
+    name: 'text',
+    read(input) {
+      const value = textOf(input);
+      if (!pattern.test(value)) throw new Refusal(`is not valid; allowed: ${allowed}`);
+      return value;
+    },
+    plain: value => value,
+  };
+}
+
+/** The path of a file or folder, made absolute: from a file's own folder, or from the working folder. `~/` is the home folder. */
+export const path: Kind<string> = {
+  name: 'path',
+  read(input, base) {
+    const value = textOf(input);
+    if (value === '' || value.length > 4096 || /[\u0000-\u001f\u007f]/.test(value)) {
+      throw new Refusal('is not a path; allowed: like /etc/muster/token, without control characters');
+    }
+    if (!value.startsWith('~')) return isAbsolute(value) ? resolve(value) : resolve(base.folder, value);
+    if (!value.startsWith('~/'))
+      throw new Refusal('names a home folder that is not yours; allowed: ~/ and then a path');
+    if (!base.home) throw new Refusal('needs a home folder, and HOME is not set; write the whole path');
+    return join(base.home, value.slice(2));
+  },
+  plain: value => value,
+};
+
+/** What stands for a secret wherever settings are shown. */
+export const redacted = '<redacted>';
+
+/** A secret, kept to the letter. What it is never appears in a refusal. */
+export const secret: Kind<string> = {
+  name: 'secret',
+  read(input) {
+    const value = typeof input === 'string' ? input : textOf(input);
+    if (value === redacted)
+      throw new Refusal(`is ${redacted}, which only stands for a secret; write the secret itself`);
+    if (value === '' || value.length > 4096 || /[\u0000-\u001f\u007f]/.test(value)) {
+      throw new Refusal(
+        'is not usable; allowed: 1 to 4096 characters, without line breaks and control characters',
+      );
+    }
+    return value;
+  },
+  plain: value => value,
+};
+
+/** `input` as one piece of text. */
+export function textOf(input: Input): string {
+  if (typeof input === 'string') return input.trim();
+  throw new Refusal('cannot stand here; allowed: one value', shapeOf(input));
+}
+
+/** `input` as a list: a list, or text with commas. */
+export function listOf(input: Input): string[] {
+  if (input instanceof Map)
+    throw new Refusal('cannot stand here; allowed: a list, or text with commas', shapeOf(input));
+  const items = typeof input === 'string' ? [input] : [...(input as readonly string[])];
+  return items.flatMap(item => item.split(',')).flatMap(item => item.trim() || []);
+}
+
+/** `input` as pairs: a map, or `k=v,k2=v2`, or a list of such. */
+export function pairsOf(input: Input): [string, string][] {
+  if (input instanceof Map) return [...input];
+  return listOf(input).map(item => {
+    const at = item.indexOf('=');
+    if (at < 1) throw new Refusal('is not a pair; allowed: like zone=eu,disk=ssd', `"${item}"`);
+    return [item.slice(0, at).trim(), item.slice(at + 1).trim()];
+  });
+}
+
+function shapeOf(input: Input): string {
+  return input instanceof Map ? 'a group of keys' : 'a list';
+}

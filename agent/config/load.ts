@@ -1,0 +1,126 @@
+// Fills the table of settings: flag over environment over credential over file over default, all faults reported at once.
+import { MusterError } from '../system/errors.ts';
+import { printable } from '../system/log.ts';
+import { checkTogether } from './checks.ts';
+import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
+import { type FileOptions, readConfigFile } from './file.ts';
+import { isSecret, nest, settingKeys, settingOf } from './keys.ts';
+import { type Base, type Input, type Plain, Refusal } from './kind.ts';
+import type { SettingKey, Settings } from './settings.ts';
+import {
+  type Entry,
+  type Flags,
+  fromCredentials,
+  fromEnvironment,
+  fromFlags,
+  type Origin,
+} from './sources.ts';
+
+export interface LoadOptions extends FileOptions {
+  /** What the command line gives. */
+  flags?: Flags;
+  environment?: Environment;
+}
+
+export interface LoadedSettings {
+  settings: Settings;
+  origin: Readonly<Record<SettingKey, Origin>>;
+  /** Doubtful, not wrong: a line each, starting with where it stands. */
+  warnings: string[];
+  /** The file that was read. */
+  file: string | undefined;
+}
+
+const maxFaults = 50;
+
+/**
+ * Reads every source and answers the settings.
+ * @throws MusterError `bad_config`; its message has a line for each fault: where, key, what was found, what is allowed.
+ */
+export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSettings> {
+  const environment = options.environment ?? systemEnvironment;
+  const file = await readConfigFile(options, environment);
+  const layers = [
+    fromFlags(options.flags ?? {}),
+    fromEnvironment(environment.variables),
+    await fromCredentials(namedFolders(environment, 'CREDENTIALS_DIRECTORY')[0]),
+    file,
+  ];
+  const chosen = readEntries(
+    layers.flatMap(layer => layer.entries),
+    environment,
+  );
+  const settings = nest(chosen.values);
+  const faults = [...layers.flatMap(layer => layer.faults), ...chosen.faults];
+  const warnings = [...file.warnings];
+  // A file that could not be read, or was no YAML, gives nothing: what it sets is not known.
+  const known = file.faults.length === 0 || file.entries.length > 0;
+  for (const { severity, keys, text } of known ? checkTogether(settings) : []) {
+    // What was refused stands at its default now, and says nothing about the rest.
+    if (keys.some(key => chosen.refused.has(key))) continue;
+    const origin = keys.map(key => chosen.origin[key]).find(from => from !== 'default') ?? 'default';
+    (severity === 'fault' ? faults : warnings).push(`${place(origin)}${text}`);
+  }
+  if (faults.length > 0) throw badConfig(faults);
+  return { settings, origin: chosen.origin, warnings, file: file.path };
+}
+
+/** The settings with nothing given: what the table says. */
+export function defaultSettings(): Settings {
+  return nest(new Map(settingKeys.map(key => [key, defaultOf(key)])));
+}
+
+/** Reads every entry; the first of a key is the one that counts, but a fault in a later one is a fault too. */
+function readEntries(entries: Entry[], environment: Environment) {
+  const values = new Map<SettingKey, unknown>();
+  const origin = {} as Record<SettingKey, Origin>;
+  const refused = new Set<SettingKey>();
+  const faults: string[] = [];
+  for (const { key, input, origin: from, folder = '' } of entries) {
+    try {
+      const value = settingOf(key).type.read(input, { folder, home: environment.variables.HOME });
+      if (key in origin) continue;
+      values.set(key, value);
+      origin[key] = from;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refused.add(key);
+      faults.push(`${place(from)}${key}: ${shown(key, input, error)} ${error.message}`);
+    }
+  }
+  for (const key of settingKeys) {
+    if (key in origin) continue;
+    values.set(key, defaultOf(key));
+    origin[key] = 'default';
+  }
+  return { values, origin, refused, faults };
+}
+
+function defaultOf(key: SettingKey): unknown {
+  const { type, default: plain } = settingOf(key);
+  const base: Base = { folder: '/', home: undefined };
+  return plain === undefined ? undefined : type.read(inputOf(plain), base);
+}
+
+function inputOf(plain: Plain): Input {
+  if (typeof plain !== 'object') return String(plain);
+  return Array.isArray(plain) ? plain : new Map(Object.entries(plain));
+}
+
+function place(origin: Origin): string {
+  return origin === 'default' ? '' : `${origin.replace(/^file /, '')}: `;
+}
+
+/** What was found, fit for a terminal; never a secret. */
+function shown(key: SettingKey, input: Input, refusal: Refusal): string {
+  if (refusal.shown !== undefined) return printable(refusal.shown, 100);
+  return isSecret(key) || typeof input !== 'string' ? 'the value' : `"${printable(input, 100)}"`;
+}
+
+function badConfig(faults: string[]): MusterError {
+  // Files line by line, then the rest by name. The collator takes 6 ms to make: only faults wait for it.
+  const byPlace = new Intl.Collator('en', { numeric: true }).compare;
+  const lines = faults.sort(byPlace).slice(0, maxFaults);
+  if (faults.length > lines.length) lines.push(`and ${faults.length - lines.length} more faults`);
+  return new MusterError('bad_config', lines.join('\n'));
+}

@@ -1,0 +1,44 @@
+// The nearest known word to one that is not known: "did you mean ...?".
+
+/**
+ * The one of `candidates` that `word` most likely stands for, whatever its case, dots, dashes and underscores;
+ * undefined when none is near (more than a third of the letters differ).
+ */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const wanted = letters(word);
+  let best: string | undefined;
+  let least = Math.min(3, Math.max(1, Math.floor(wanted.length / 3))) + 1;
+  // Words come from the command line, files and the environment: far longer ones are near nothing.
+  if (wanted === '' || wanted.length > 100) return undefined;
+  for (const candidate of candidates) {
+    const edits = distance(wanted, letters(candidate));
+    if (edits < least) [best, least] = [candidate, edits];
+  }
+  return best;
+}
+
+function letters(word: string): string {
+  return word.toLowerCase().replace(/[-_. ]/g, '');
+}
+
+/** Letters to insert, delete, replace or swap with their neighbour (the optimal string alignment distance). */
+function distance(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      let edits = Math.min(cell(last, j) + 1, cell(row, j - 1) + 1, cell(last, j - 1) + same);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) edits = Math.min(edits, cell(before, j - 2) + 1);
+      row.push(edits);
+    }
+    [before, last] = [last, row];
+  }
+  return cell(last, b.length);
+}
+
+function cell(row: number[], index: number): number {
+  return row[index] ?? Number.POSITIVE_INFINITY;
+}

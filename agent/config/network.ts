@@ -1,0 +1,92 @@
+// Kinds of settings that name places on a network: hosts, ports, NATS servers and subjects.
+import { isIP } from 'node:net';
+import { type Input, integer, type Kind, listOf, Refusal, textOf } from './kind.ts';
+
+const hostName = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?$/i;
+const token = /^[\x21-\x29\x2b-\x2d\x2f-\x3d\x3f-\x7a\x7c\x7e]+$/;
+const maxServers = 64;
+
+/** A port to listen on or to call; 0 lets the system choose a free one. */
+export const port: Kind<number> = { ...integer(0, 65_535, 'a port'), name: 'port' };
+
+/** A host name or an IP address, without brackets. */
+export const host: Kind<string> = {
+  name: 'host',
+  read(input) {
+    const text = textOf(input);
+    if (isHost(text)) return text;
+    throw new Refusal('is not a host; allowed: a host name or an IP address, without scheme and port');
+  },
+  plain: value => value,
+};
+
+/** NATS servers as `nats://host:port` or `tls://host:port`; what is left out is `nats://` and 4222. */
+export const servers: Kind<readonly string[]> = {
+  name: 'list',
+  read(input) {
+    refuseUserInfo(input);
+    const items = listOf(input);
+    if (items.length > maxServers)
+      throw new Refusal(`are too many; allowed: ${maxServers}`, `${items.length} servers`);
+    return items.map(server);
+  },
+  plain: value => value,
+};
+
+/** A NATS subject to publish on, in which `{nodeId}` stands for a node's id as one whole token. */
+export const subject: Kind<string> = {
+  name: 'subject',
+  read(input) {
+    const text = textOf(input);
+    const tokens = text.split('.');
+    const placeholders = tokens.filter(part => part === '{nodeId}').length;
+    const rest = tokens.filter(part => part !== '{nodeId}');
+    if (/[*>]/.test(text))
+      throw new Refusal('holds a wildcard; allowed: {nodeId} where the id of a node stands');
+    if (placeholders > 1) throw new Refusal('holds {nodeId} more than once; allowed: once at most');
+    if (rest.some(part => /[{}]/.test(part))) {
+      throw new Refusal('holds a brace; allowed: {nodeId}, spelled so and as a whole token between dots');
+    }
+    // Subjects that start with $ are the broker's own: a heartbeat there would be taken for a request.
+    if (
+      text.length > 255 ||
+      text.startsWith('$') ||
+      placeholders === tokens.length ||
+      !rest.every(part => token.test(part))
+    ) {
+      throw new Refusal(
+        'is not a subject; allowed: tokens without spaces joined by dots, like a.{nodeId}.heartbeat',
+      );
+    }
+    return text;
+  },
+  plain: value => value,
+};
+
+function server(text: string): string {
+  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `nats://${text}`);
+  const scheme = url?.protocol === 'nats:' || url?.protocol === 'tls:';
+  const bare =
+    url && ['', '/'].includes(url.pathname) && url.search === '' && url.hash === '' && url.port !== '0';
+  if (!scheme || !bare || !isHost(url.hostname.replace(/^\[(.*)\]$/, '$1'))) {
+    const allowed = 'like nats://host:4222, tls://host:4222, host:4222';
+    throw new Refusal(`is not a NATS server; allowed: ${allowed}`, `"${text}"`);
+  }
+  return `${url.protocol}//${url.hostname}:${url.port || 4222}`;
+}
+
+/** Before the input is taken apart: what stands before an @ may be a secret, in a broken address too, and is not repeated. */
+function refuseUserInfo(input: Input): void {
+  const texts =
+    typeof input === 'string' ? [input] : input instanceof Map ? [] : [...(input as readonly string[])];
+  const found = texts.find(text => text.includes('@'));
+  if (found === undefined) return;
+  throw new Refusal(
+    'carries a user or a token, which would show up in logs; use nats.tokenFile, nats.token or nats.user instead',
+    `"…${found.slice(found.lastIndexOf('@'))}"`,
+  );
+}
+
+function isHost(text: string): boolean {
+  return isIP(text) !== 0 || (hostName.test(text) && !/^[\d.]+$/.test(text));
+}

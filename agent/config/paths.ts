@@ -1,0 +1,59 @@
+// Where state lives: the data folder, the folder of each role in it, the sockets and the cache.
+import { join } from 'node:path';
+import { MusterError } from '../system/errors.ts';
+import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
+import type { Settings } from './settings.ts';
+
+export type FolderOwner = 'agent' | 'requester' | 'broker';
+
+type DataDir = Pick<Settings, 'dataDir'>;
+
+/**
+ * `dataDir`, else what the service manager names, else `/var/lib/muster` for root, else the user's own.
+ * @throws MusterError `bad_config` when there is none.
+ */
+export async function dataFolder(
+  settings: DataDir,
+  environment: Environment = systemEnvironment,
+): Promise<string> {
+  const named = settings.dataDir ?? namedFolders(environment, 'STATE_DIRECTORY')[0];
+  if (named) return named;
+  const folders = environment.root ? environment.machine : await environment.user();
+  if (folders) return folders.data;
+  throw new MusterError(
+    'bad_config',
+    'no folder for data: dataDir is not set, and this user has no home folder',
+    {
+      hint: 'set dataDir in the configuration file, or MUSTER_DATA_DIR',
+    },
+  );
+}
+
+/** The folder of one role: nobody else writes there. */
+export function roleFolder(dataFolder: string, role: FolderOwner): string {
+  return join(dataFolder, role);
+}
+
+/** Where a role's sockets go: below what the service manager names, else its own folder. */
+export function runtimeFolder(
+  dataFolder: string,
+  role: FolderOwner,
+  environment: Environment = systemEnvironment,
+): string {
+  return join(namedFolders(environment, 'RUNTIME_DIRECTORY')[0] ?? dataFolder, role);
+}
+
+/**
+ * What may be lost: below `dataDir` when it is set, so that a program with a folder of its own touches no other.
+ * @throws MusterError `bad_config` when there is no folder.
+ */
+export async function cacheFolder(
+  settings: DataDir,
+  environment: Environment = systemEnvironment,
+): Promise<string> {
+  const named = namedFolders(environment, 'CACHE_DIRECTORY')[0];
+  if (named) return named;
+  if (settings.dataDir) return join(settings.dataDir, 'cache');
+  const folders = environment.root ? environment.machine : await environment.user();
+  return folders?.cache ?? join(await dataFolder(settings, environment), 'cache');
+}

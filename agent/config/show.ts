@@ -1,0 +1,96 @@
+// The settings for people: `config show` as data and as YAML, and the table of all settings for the README.
+import { environmentName, flagName, isSecret, settingKeys, settingOf, settingValue } from './keys.ts';
+import { type Plain, redacted } from './kind.ts';
+import type { LoadedSettings } from './load.ts';
+import type { SettingKey } from './settings.ts';
+import type { Origin } from './sources.ts';
+
+export interface ShownSetting {
+  readonly key: SettingKey;
+  /** As an operator would write it; a secret is `<redacted>`; undefined when it is not set. */
+  readonly value: Plain | undefined;
+  readonly origin: Origin;
+}
+
+export interface SettingRow {
+  readonly key: SettingKey;
+  readonly type: string;
+  /** The unit of the value in the program and in JSON; what is written carries its own. */
+  readonly unit: string | undefined;
+  /** As an operator would write it; empty when there is none. */
+  readonly default: string;
+  readonly environment: string;
+  /** undefined for a secret. */
+  readonly flag: string | undefined;
+  readonly reload: boolean;
+  readonly roles: 'agent' | 'requester' | 'both';
+  readonly secret: boolean;
+  readonly help: string;
+}
+
+/** Every setting, in the order of the table. */
+export function showSettings({
+  settings,
+  origin,
+}: Pick<LoadedSettings, 'settings' | 'origin'>): ShownSetting[] {
+  return settingKeys.map(key => {
+    const value = settingValue(settings, key);
+    const plain = value === undefined ? undefined : settingOf(key).type.plain(value);
+    return { key, value: plain !== undefined && isSecret(key) ? redacted : plain, origin: origin[key] };
+  });
+}
+
+/** The same as a configuration file, with the origin of each value beside it. It loads again, once its secrets are filled in. */
+export async function settingsYaml(loaded: Pick<LoadedSettings, 'settings' | 'origin'>): Promise<string> {
+  const { Document, isCollection } = await import('yaml');
+  const document = new Document({});
+  for (const { key, value, origin } of showSettings(loaded)) {
+    const node = document.createNode(value ?? null);
+    if (isCollection(node)) node.flow = true;
+    node.comment = ` ${value === undefined ? 'not set' : origin}`;
+    document.setIn(key.split('.'), node);
+  }
+  return document.toString({ lineWidth: 0, nullStr: '' });
+}
+
+/** Every setting as the table defines it. */
+export function settingsTable(): SettingRow[] {
+  return settingKeys.map(key => {
+    const setting = settingOf(key);
+    return {
+      key,
+      type: setting.type.name,
+      unit: setting.type.unit,
+      default: textOf(setting.default),
+      environment: environmentName(key),
+      flag: isSecret(key) ? undefined : flagName(key),
+      reload: setting.reload,
+      roles: setting.roles,
+      secret: isSecret(key),
+      help: setting.help,
+    };
+  });
+}
+
+/** The README's table of settings, in Markdown. */
+export function settingsMarkdown(): string {
+  const rows = settingsTable().map(row => {
+    const value = row.default === '' ? '' : `\`${row.default}\``;
+    return [`\`${row.key}\``, row.type, value, `\`${row.environment}\``, row.reload ? 'yes' : '', row.help];
+  });
+  const lines = [
+    ['setting', 'type', 'default', 'environment', 'reload', 'what it is'],
+    Array<string>(6).fill('---'),
+    ...rows,
+  ];
+  return `${lines.map(cells => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n')}\n`;
+}
+
+function textOf(plain: Plain | undefined): string {
+  if (plain === undefined || typeof plain !== 'object') return String(plain ?? '');
+  return Array.isArray(plain)
+    ? plain.join(',')
+    : Object.entries(plain)
+        .map(pair => pair.join('='))
+        .join(',');
+}

@@ -1,0 +1,99 @@
+// Settings as the command line, the environment and the service manager's credentials give them: text, not yet read.
+import { join } from 'node:path';
+import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
+import { readBounded } from '../system/files.ts';
+import { printable } from '../system/log.ts';
+import { environmentName, flagName, isSecret, settingKeys } from './keys.ts';
+import type { Input } from './kind.ts';
+import { nearest } from './nearest.ts';
+import type { FlagKey, SettingKey } from './settings.ts';
+
+/** Where a value came from, as `config show` and faults say it. */
+export type Origin =
+  | 'default'
+  | `file ${string}`
+  | `credential ${string}`
+  | `environment ${string}`
+  | `flag ${string}`;
+
+/** One setting as one source gives it. `folder` is where its relative paths start, if not the working folder. */
+export interface Entry {
+  readonly key: SettingKey;
+  readonly input: Input;
+  readonly origin: Origin;
+  readonly folder?: string;
+}
+
+/** What one source gives, and what is wrong with it: a line for each fault. */
+export interface Source {
+  readonly entries: Entry[];
+  readonly faults: string[];
+}
+
+/** Values of flags by setting. A flag that was not given is undefined. */
+export type Flags = { readonly [Key in FlagKey]?: string | number | boolean | readonly string[] | undefined };
+
+export function fromFlags(flags: Flags): Source {
+  const entries: Entry[] = [];
+  for (const [key, value] of Object.entries(flags) as [FlagKey, Flags[FlagKey]][]) {
+    if (value === undefined) continue;
+    const input = typeof value === 'object' ? value : String(value);
+    entries.push({ key, input, origin: `flag ${flagName(key)}` });
+  }
+  return { entries, faults: [] };
+}
+
+/** Every `MUSTER_*` variable; an empty one counts as not set. */
+export function fromEnvironment(variables: Readonly<Record<string, string | undefined>>): Source {
+  const keys = new Map(settingKeys.map(key => [environmentName(key), key]));
+  const entries: Entry[] = [];
+  const faults: string[] = [];
+  for (const [name, value] of Object.entries(variables)) {
+    if (!name.startsWith('MUSTER_') || !value || isServiceLink(name, value)) continue;
+    const key = keys.get(name);
+    const origin = `environment ${printable(name, 100)}` as const;
+    if (key) entries.push({ key, input: value, origin });
+    else faults.push(`${origin} is not a setting; ${suggestion(nearest(name, keys.keys()))}`);
+  }
+  return { entries, faults };
+}
+
+/** The secrets that the service manager hands over as files named after their settings, such as `nats.token`. */
+export async function fromCredentials(folder: string | undefined): Promise<Source> {
+  const entries: Entry[] = [];
+  const faults: string[] = [];
+  for (const key of folder ? settingKeys.filter(isSecret) : []) {
+    const file = join(folder ?? '', key);
+    try {
+      const data = await readBounded(file);
+      const input = data?.toString().replace(/\r?\n$/, '');
+      if (input !== undefined) entries.push({ key, input, origin: `credential ${file}` });
+    } catch (error) {
+      faults.push(`credential ${file}: cannot be read: ${whyUnreadable(error)}`);
+    }
+  }
+  return { entries, faults };
+}
+
+/** Why `readBounded` gave up, without the path, which the sentence around it names. */
+export function whyUnreadable(error: unknown): string {
+  const cause = error instanceof MusterError ? error.cause : error;
+  return errnoOf(cause) === 'EACCES' ? 'permission denied' : reasonOf(cause);
+}
+
+/** The end of a sentence about an unknown setting. */
+export function suggestion(near: string | undefined): string {
+  return near ? `did you mean ${near}?` : '"muster config show" lists the settings';
+}
+
+/**
+ * Kubernetes tells every container of the services beside it, in variables named after them (MUSTER_SERVICE_HOST,
+ * MUSTER_PORT_4222_TCP, MUSTER_API_PORT=tcp://10.0.0.1:1234). A service named muster must not stop the program.
+ */
+function isServiceLink(name: string, value: string): boolean {
+  return (
+    /_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$/.test(name) ||
+    /_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name) ||
+    (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value))
+  );
+}

@@ -1,0 +1,71 @@
+// What the surroundings say: PATH, the service manager, colours, and the folders of a real user.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { findOnPath, mayColour, namedFolders, startedByService } from '../../agent/config/environment.ts';
+import { surroundings, temporaryFolder } from './surroundings.ts';
+
+const run = promisify(execFile);
+
+test('a program is found in the first folder of PATH that has it as an executable file', async t => {
+  const folder = await temporaryFolder(t);
+  for (const name of ['one', 'two', 'three', 'four/tool'])
+    await mkdir(join(folder, name), { recursive: true });
+  for (const name of ['two', 'three']) await writeFile(join(folder, name, 'tool'), '');
+  await chmod(join(folder, 'three/tool'), 0o755);
+  const find = (path: string) => findOnPath('tool', surroundings({ PATH: path }));
+  const path = ['', '.', 'three', 'one', 'two', 'four', 'three'].map((name, index) =>
+    index < 3 ? name : join(folder, name),
+  );
+  assert.equal(await find(path.join(':')), join(folder, 'three/tool'));
+  assert.equal(await find(folder), undefined);
+  assert.equal(await findOnPath('tool', surroundings()), undefined);
+});
+
+test('a service manager is believed only about this very process', () => {
+  const started = (variables: Record<string, string>) =>
+    startedByService(surroundings(variables, { pid: 100, errorStream: () => '8:42' }));
+  assert.equal(started({}), false);
+  assert.equal(started({ NOTIFY_SOCKET: '/run/systemd/notify' }), true);
+  assert.equal(started({ SYSTEMD_EXEC_PID: '100' }), true);
+  assert.equal(started({ JOURNAL_STREAM: '8:42' }), true);
+  // A shell in a terminal that systemd started hands these down.
+  assert.equal(started({ SYSTEMD_EXEC_PID: '99', JOURNAL_STREAM: '8:41', INVOCATION_ID: 'x' }), false);
+  assert.equal(startedByService(surroundings({ JOURNAL_STREAM: '8:42' })), false);
+});
+
+test('colour only on a terminal that has it and where NO_COLOR is not set', () => {
+  assert.equal(mayColour(surroundings({ TERM: 'xterm' }), true), true);
+  assert.equal(mayColour(surroundings({ NO_COLOR: '' }), true), true);
+  assert.equal(mayColour(surroundings({ NO_COLOR: '1' }), true), false);
+  assert.equal(mayColour(surroundings({ TERM: 'dumb' }), true), false);
+  assert.equal(mayColour(surroundings(), false), false);
+});
+
+test('folders named by a service manager are a list; what is relative or empty is none', () => {
+  assert.deepEqual(namedFolders(surroundings({ STATE_DIRECTORY: '/a:/b' }), 'STATE_DIRECTORY'), ['/a', '/b']);
+  assert.deepEqual(namedFolders(surroundings({ STATE_DIRECTORY: ':a:' }), 'STATE_DIRECTORY'), []);
+  assert.deepEqual(namedFolders(surroundings(), 'STATE_DIRECTORY'), []);
+});
+
+test('the real surroundings: folders under HOME or XDG, and none where there is no home', async t => {
+  const folder = await temporaryFolder(t);
+  const module = JSON.stringify(new URL('../../agent/config/environment.ts', import.meta.url).href);
+  const show = `const { systemEnvironment: e } = await import(${module}); console.log(JSON.stringify([await e.user(), e.errorStream(), e.variables.MARK]))`;
+  const ask = async (env: Record<string, string>, before = '') => {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', before + show], { env });
+    return JSON.parse(stdout);
+  };
+  const [user, stream, mark] = await ask({ HOME: folder, MARK: 'here' });
+  assert.ok(
+    [user.config, user.data, user.cache].every(path => path.startsWith(folder) && path.endsWith('muster')),
+  );
+  assert.match(stream, /^\d+:\d+$/);
+  assert.equal(mark, 'here');
+  // As under DynamicUser without HOME: the lookup of a home folder fails.
+  const homeless = `import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module'; os.homedir = () => { throw new Error('ENOENT'); }; syncBuiltinESMExports();`;
+  assert.deepEqual((await ask({}, homeless))[0], null);
+});

@@ -1,0 +1,42 @@
+// The nearest known word.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { nearest } from '../../agent/config/nearest.ts';
+
+const commands = ['agent', 'requester', 'node', 'events', 'status', 'config', 'version'];
+
+test('finds a word with a letter missing, added, changed or swapped, whatever its case and dashes', () => {
+  assert.equal(nearest('agnet', commands), 'agent');
+  assert.equal(nearest('statu', commands), 'status');
+  assert.equal(nearest('versions', commands), 'version');
+  assert.equal(nearest('CONFIG', commands), 'config');
+  assert.equal(nearest('reqeuster', commands), 'requester');
+  assert.equal(nearest('heartbeat_frequency', ['heartbeatFrequency']), 'heartbeatFrequency');
+});
+
+test('finds nothing where nothing is near', () => {
+  for (const word of ['', '--', 'x', 'zebra', 'nd', 'n'.repeat(10_000)])
+    assert.equal(nearest(word, commands), undefined, word);
+  assert.equal(nearest('agent', []), undefined);
+});
+
+test('the nearest wins, and the first of equals', () => {
+  assert.equal(nearest('cat', ['cut', 'cats', 'cat']), 'cat');
+  assert.equal(nearest('cat', ['cut', 'cot']), 'cut');
+});
+
+test('a known word is its own nearest', () => {
+  fc.assert(fc.property(fc.constantFrom(...commands), word => nearest(word, commands) === word));
+});
+
+test('any word of six letters with one letter dropped finds its way back', () => {
+  const word = fc.stringMatching(/^[a-z]{6,20}$/);
+  fc.assert(
+    fc.property(
+      word,
+      fc.nat(5),
+      (known, at) => nearest(known.slice(0, at) + known.slice(at + 1), [known]) === known,
+    ),
+  );
+});

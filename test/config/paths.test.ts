@@ -1,0 +1,54 @@
+// Where state lives: who decides, and that no two roles share a folder.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cacheFolder, dataFolder, roleFolder, runtimeFolder } from '../../agent/config/paths.ts';
+import { MusterError } from '../../agent/system/errors.ts';
+import { surroundings } from './surroundings.ts';
+
+const machine = { config: '/etc/muster', data: '/var/lib/muster', cache: '/var/cache/muster' };
+const user = async () => ({ config: '/home/me/c', data: '/home/me/d', cache: '/home/me/k' });
+const none = { dataDir: undefined };
+
+test('the data folder: dataDir, the service manager, the machine for root, the user', async () => {
+  const named = surroundings({ STATE_DIRECTORY: '/state:/other' }, { machine, user });
+  assert.equal(await dataFolder({ dataDir: '/mine' }, named), '/mine');
+  assert.equal(await dataFolder(none, named), '/state');
+  assert.equal(await dataFolder(none, surroundings({}, { machine, user, root: true })), '/var/lib/muster');
+  assert.equal(await dataFolder(none, surroundings({}, { machine, user })), '/home/me/d');
+});
+
+test('without any folder the operator is told what to set', async () => {
+  await assert.rejects(
+    dataFolder(none, surroundings()),
+    new MusterError(
+      'bad_config',
+      'no folder for data: dataDir is not set, and this user has no home folder',
+      {
+        hint: 'set dataDir in the configuration file, or MUSTER_DATA_DIR',
+      },
+    ),
+  );
+  await assert.rejects(cacheFolder(none, surroundings()), { code: 'bad_config' });
+});
+
+test('each role has a folder of its own, and its sockets where the service manager says', () => {
+  assert.equal(roleFolder('/data', 'agent'), '/data/agent');
+  assert.equal(runtimeFolder('/data', 'agent', surroundings()), '/data/agent');
+  assert.equal(
+    runtimeFolder('/data', 'agent', surroundings({ RUNTIME_DIRECTORY: '/run/muster' })),
+    '/run/muster/agent',
+  );
+  assert.equal(
+    runtimeFolder('/data', 'requester', surroundings({ RUNTIME_DIRECTORY: '/run/muster' })),
+    '/run/muster/requester',
+  );
+});
+
+test('the cache folder: the service manager, below dataDir, the machine for root, the user, below the state', async () => {
+  const named = surroundings({ CACHE_DIRECTORY: '/cache' }, { machine, user });
+  assert.equal(await cacheFolder({ dataDir: '/mine' }, named), '/cache');
+  assert.equal(await cacheFolder({ dataDir: '/mine' }, surroundings({}, { machine, user })), '/mine/cache');
+  assert.equal(await cacheFolder(none, surroundings({}, { machine, user, root: true })), '/var/cache/muster');
+  assert.equal(await cacheFolder(none, surroundings({}, { machine, user })), '/home/me/k');
+  assert.equal(await cacheFolder(none, surroundings({ STATE_DIRECTORY: '/state' })), '/state/cache');
+});
