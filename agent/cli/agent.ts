@@ -14,9 +14,14 @@ import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
+import type { Argv } from './command.ts';
 import { letGo, lifetime, tellReady } from './lifetime.ts';
 import { roleLog } from './role-log.ts';
 import { selfCommand } from './self.ts';
+
+export const settings = 'agent';
+
+export const run = (argv: Argv): Promise<number> => runAgent(() => argv.load());
 
 /** Where a broker is looked for when no server is configured: beside a requester on this machine. */
 const defaultServers = ['nats://127.0.0.1:4222'];

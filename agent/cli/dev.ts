@@ -2,15 +2,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { integer } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder } from '../config/paths.ts';
 import { MusterError } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { describeHolder } from './agent.ts';
+import type { Argv, FlagTable } from './command.ts';
 import { lifetime, type RoleReady } from './lifetime.ts';
 import { roleLog } from './role-log.ts';
-import { selfCommand } from './self.ts';
+import { programName, selfCommand } from './self.ts';
+import { print } from './terminal.ts';
+
+export const settings = ['dataDir', 'api.port', 'broker.port'] as const;
+
+export const flags = {
+  nodes: { value: 'N', kind: integer(0, 100), default: 1, help: 'agents to run' },
+  fresh: { help: 'forget the nodes of earlier runs' },
+} as const satisfies FlagTable;
+
+export const run = (argv: Argv<typeof flags>): Promise<number> =>
+  runDev(() => argv.load(), { ...argv.flags, configFile: argv.config, program: programName() }, print);
 
 export interface DevOptions {
   /** Agents besides the requester. */
@@ -23,8 +36,8 @@ export interface DevOptions {
   configFile?: string | undefined;
 }
 
-/** Milliseconds for the children to stop by themselves. */
-const childDeadline = 4_000;
+/** Milliseconds for a child to stop by itself: twice that, agents and requester, is within what a stop may take. */
+const childDeadline = 2_300;
 
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start. */
 export async function runDev(
@@ -47,64 +60,56 @@ export async function runDev(
     if (options.fresh) await forget(folder);
     const first = node(0, folder);
     print(`state is kept in ${folder}\n`);
-    const requester = start(children, ['requester', ...common(options), ...flags(first), ...ports(settings)]);
-    const ready = await started(requester, life.over);
-    if (ready?.ready.broker && ready.ready.tokenFile) {
+    const requester = start(children, ['requester', ...common(options), ...place(first), ...ports(settings)]);
+    const ready = await Promise.race([requester.ready, life.over]);
+    if (ready) {
+      const { api, broker, tokenFile } = ready.ready;
       print(
-        `${first.id}  requester and broker are up: API ${ready.ready.api}, broker ${ready.ready.broker}\n`,
+        `${first.id}  requester is up: API ${api}, broker ${broker ?? settings.nats.servers.join(' ')}\n`,
       );
-      const { broker, tokenFile } = ready.ready;
+      // With nats.servers set, everybody finds them and their credentials in the same settings.
+      const login = broker && tokenFile ? ['--nats-servers', broker, '--nats-token-file', tokenFile] : [];
       const agents = Array.from({ length: options.nodes }, (_, index) => node(index + 1, folder));
       for (const one of agents) {
-        start(children, [
-          'agent',
-          ...common(options),
-          ...flags(one),
-          '--nats-servers',
-          broker,
-          '--nats-token-file',
-          tokenFile,
-        ]);
+        start(children, ['agent', ...common(options), ...place(one), ...login]);
       }
       await Promise.race([life.over, Promise.all(children.slice(1).map(child => child.ready))]);
       print(agents.map(one => `${one.id}  agent is up\n`).join(''));
       print(whatNext(options.program, settings));
     }
-    const failed = await Promise.race([life.over, ...children.map(child => child.exit)]);
-    return failed && failed.code !== 0 ? failed.code : 0;
+    // A child that ends by itself ends the cluster: its own words say why.
+    return (await Promise.race([life.over, ...children.map(child => child.exit)])) ?? 0;
   } finally {
     life.end();
-    await Promise.all(children.map(stop));
+    // Agents first, so that the requester still hears them leave.
+    const [requester, ...agents] = children;
+    await Promise.all(agents.map(stop));
+    if (requester) await stop(requester);
     await lock.close();
   }
 }
 
 interface Child {
-  name: string;
   process: ChildProcess;
   ready: Promise<RoleReady | undefined>;
-  exit: Promise<{ name: string; code: number }>;
+  exit: Promise<number>;
 }
 
 // In a process group of its own: a terminal's Ctrl-C reaches this process alone, and each child gets one signal from it.
 function start(children: Child[], args: string[]): Child {
   const { command, args: all } = selfCommand(...args);
   const child = spawn(command, all, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
-  const exit = new Promise<{ name: string; code: number }>(resolve => {
-    child.once('error', () => resolve({ name: args[0] ?? '', code: 1 }));
-    child.once('exit', code => resolve({ name: args[0] ?? '', code: code ?? 1 }));
+  const exit = new Promise<number>(resolve => {
+    child.once('error', () => resolve(1));
+    child.once('exit', code => resolve(code ?? 1));
   });
   const ready = new Promise<RoleReady | undefined>(resolve => {
     child.once('message', message => resolve(message as RoleReady));
     void exit.then(() => resolve(undefined));
   });
-  const started = { name: args[0] ?? '', process: child, ready, exit };
+  const started = { process: child, ready, exit };
   children.push(started);
   return started;
-}
-
-async function started(child: Child, over: Promise<void>): Promise<RoleReady | undefined> {
-  return (await Promise.race([child.ready, over])) ?? undefined;
 }
 
 async function stop(child: Child): Promise<void> {
@@ -121,7 +126,7 @@ const node = (index: number, folder: string) => ({
   folder: join(folder, `node-${index}`),
 });
 
-const flags = ({ id, folder }: { id: string; folder: string }) => ['--data-dir', folder, '--node-id', id];
+const place = ({ id, folder }: { id: string; folder: string }) => ['--data-dir', folder, '--node-id', id];
 
 const common = ({ configFile }: DevOptions) => (configFile ? ['--config', configFile] : []);
 

@@ -7,7 +7,13 @@ const stopDeadline = 4_800;
 
 /** What a role tells the process that started it, if that asked for it by an IPC channel. */
 export interface RoleReady {
-  ready: { role: string; node: string; api?: string; broker?: string; tokenFile?: string };
+  ready: {
+    role: string;
+    node: string;
+    api?: string | undefined;
+    broker?: string | undefined;
+    tokenFile?: string | undefined;
+  };
 }
 
 export interface Lifetime {

@@ -16,3 +16,6 @@ export function selfCommand(...args: string[]): SelfCommand {
     args: [fileURLToPath(new URL('../main.ts', import.meta.url)), ...args],
   };
 }
+
+/** What a person types to run this program. */
+export const programName = (): string => (isSea() ? 'muster' : './scripts/muster');

@@ -2,13 +2,31 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentStatus } from '../compute/agent.ts';
+import { choice } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, runtimeFolder } from '../config/paths.ts';
 import type { RequesterStatus } from '../requester/directory.ts';
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/log.ts';
 import { askHolder } from '../system/role-socket.ts';
+import type { Argv, FlagTable } from './command.ts';
 import { ago } from './lifetime.ts';
+import { print } from './terminal.ts';
+
+export const settings = ['dataDir'] as const;
+
+export const flags = {
+  output: {
+    value: 'FORMAT',
+    short: 'o',
+    kind: choice('text', 'json'),
+    default: 'text',
+    help: 'text or json',
+  },
+} as const satisfies FlagTable;
+
+export const run = ({ load, flags: { output } }: Argv<typeof flags>): Promise<number> =>
+  showStatus(() => load({ skipUnreadable: true }), output, print);
 
 export type RoleStatus = AgentStatus | RequesterStatus;
 
@@ -27,23 +45,6 @@ export async function showStatus(
     });
   }
   print(output === 'json' ? `${JSON.stringify(found, null, 2)}\n` : found.map(text).join('\n'));
-  return 0;
-}
-
-/** Asks the agent of this machine to register by hand. */
-export async function registerByHand(
-  load: () => Promise<LoadedSettings>,
-  print: (text: string) => void,
-): Promise<number> {
-  const { settings } = await load();
-  const data = await dataFolder(settings);
-  const answer = await askHolder(runtimeFolder(data, 'agent'), { command: 'register' });
-  if (answer === undefined) {
-    throw new MusterError('unreachable', `no agent runs here (looked in ${data})`, {
-      hint: 'start it: a start registers too; for another folder: --data-dir',
-    });
-  }
-  print('Ok\n');
   return 0;
 }
 

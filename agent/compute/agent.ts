@@ -19,7 +19,7 @@ import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
 import type { Connection, Subscription } from '../transport/port.ts';
 import type { Identity } from './identity.ts';
-import { type Phase, Registration, type Standing } from './registration.ts';
+import { isReporting, type Phase, Registration, type Standing } from './registration.ts';
 import { Report } from './report.ts';
 import { readSentinel, voidSentinel, writeSentinel } from './sentinel.ts';
 import type { Availability } from './survey.ts';
@@ -74,6 +74,8 @@ export interface AgentStatus {
   lastAcknowledged?: string | undefined;
 }
 
+/** The events that tell of an operator's decision; what this node did itself it knows. */
+const decisions = /\.(approved|rejected|deleted)$/;
 /** Milliseconds to wait for an answer; and for the answer to our leaving. */
 const answerTimeout = 5_000;
 const leaveTimeout = 1_000;
@@ -81,6 +83,8 @@ const leaveTimeout = 1_000;
 const inventoryInterval = 3_600_000;
 /** Milliseconds in which a fleet that lost its broker reports again, spread out. */
 const returnSpread = 1_000;
+/** Milliseconds between two questions that events lead to. */
+const nudgeInterval = 1_000;
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -90,7 +94,6 @@ export class Agent {
   readonly #info: Report;
   readonly #resources: Report;
   readonly #mayLog: ReturnType<typeof rateLimit>;
-  readonly #mayNudge: ReturnType<typeof rateLimit>;
   readonly #subscriptions: Subscription[] = [];
   readonly #timers = new Map<string, Timer>();
   #running: Promise<void> | undefined;
@@ -99,6 +102,9 @@ export class Agent {
   #lastAcknowledged: string | undefined;
   #musterRequester = false;
   #connectedBefore = false;
+  #nudgedAt = Number.NEGATIVE_INFINITY;
+  #takingInventory = false;
+  #stopped = false;
   #warned = '';
 
   constructor(options: AgentOptions) {
@@ -106,7 +112,6 @@ export class Agent {
     this.#options = options;
     this.#instance = random.uuid();
     this.#mayLog = rateLimit(() => clock.monotonic(), 60_000);
-    this.#mayNudge = rateLimit(() => clock.monotonic(), 1_000);
     this.#registration = new Registration({
       clock,
       random,
@@ -148,7 +153,9 @@ export class Agent {
       connection.onState(state => {
         if (state.kind === 'connected') this.#connected();
       }),
-      connection.subscribe(eventWildcard(node), () => this.#nudge()),
+      connection.subscribe(eventWildcard(node), ({ subject }) => {
+        if (decisions.test(subject)) this.#nudge();
+      }),
     );
     if (connection.state.kind === 'connected') this.#connectedBefore = true;
     this.#running = this.#registration.run();
@@ -156,6 +163,7 @@ export class Agent {
 
   /** Ends the reports and says goodbye. The connection stays the caller's. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     for (const timer of this.#timers.values()) timer.cancel();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     const { phase } = this.#registration.standing;
@@ -166,14 +174,14 @@ export class Agent {
   }
 
   /** By hand: registers anew, a deleted node too. */
-  register(): Promise<void> {
-    return this.#registration.register();
+  register(): void {
+    this.#registration.register();
   }
 
   /** Settings have changed: new intervals, a new offer, and a deleted node comes back. */
-  async reload(): Promise<void> {
+  reload(): void {
     for (const report of [this.#heartbeat, this.#info, this.#resources]) report.reschedule();
-    if (this.#registration.standing.phase === 'deleted') await this.#registration.register();
+    if (this.#registration.standing.phase === 'deleted') this.#registration.register();
     else if (this.#info.running) this.#info.now();
   }
 
@@ -204,6 +212,7 @@ export class Agent {
   }
 
   #standingChanged({ phase }: Standing): void {
+    if (this.#stopped) return;
     const runs = reportsOf(phase);
     if (runs === 'none') this.#heartbeat.stop();
     else this.#heartbeat.start('now');
@@ -230,8 +239,13 @@ export class Agent {
 
   // Somebody published an event on this node's subject: a reason to ask, no more, and not more than once a second.
   #nudge(): void {
-    if (this.#mayNudge('')) this.#registration.nudge();
-    else this.#after('nudge', 1_000, () => this.#registration.nudge());
+    if (this.#timers.has('nudge')) return;
+    const { clock } = this.#options;
+    this.#after('nudge', Math.max(0, this.#nudgedAt + nudgeInterval - clock.monotonic()), () => {
+      this.#timers.delete('nudge');
+      this.#nudgedAt = clock.monotonic();
+      this.#registration.nudge();
+    });
   }
 
   #beat(): void {
@@ -250,37 +264,50 @@ export class Agent {
   // The first one follows the first heartbeat: a slow tool must not delay the sign of life.
   #scheduleInventory(wait: number): void {
     this.#after('inventory', wait, () => {
-      void this.#options.machine.takeInventory().then(isNew => {
-        if (isNew && this.#info.running) this.#info.now();
-      });
       this.#scheduleInventory(inventoryInterval);
+      void this.#takeInventory();
     });
   }
 
+  async #takeInventory(): Promise<void> {
+    // One that hangs is not joined by a second.
+    if (this.#takingInventory) return;
+    this.#takingInventory = true;
+    try {
+      if ((await this.#options.machine.takeInventory()) && this.#info.running) this.#info.now();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'the inventory failed');
+    } finally {
+      this.#takingInventory = false;
+    }
+  }
+
   #sendInfo(): Promise<void> {
-    return this.#report('UpdateNodeInfo/v1', this.#registerBody());
+    return this.#report('UpdateNodeInfo/v1', () => this.#registerBody());
   }
 
   #sendResources(): Promise<void> {
     const { node, machine } = this.#options;
-    const { available, usage } = machine.sample();
-    const body: UpdateResources = {
-      NodeID: node,
-      AvailableCapacity: available,
-      QueueUsedCapacity: {},
-      Usage: usage,
-      Muster: this.#sender(),
-    };
-    return this.#report('UpdateResources/v1', body);
+    return this.#report('UpdateResources/v1', (): UpdateResources => {
+      const { available, usage } = machine.sample();
+      return {
+        NodeID: node,
+        AvailableCapacity: available,
+        QueueUsedCapacity: {},
+        Usage: usage,
+        Muster: this.#sender(),
+      };
+    });
   }
 
-  async #report(method: ManagementMethod, body: unknown): Promise<void> {
+  async #report(method: ManagementMethod, body: () => unknown): Promise<void> {
     const { log, node } = this.#options;
     const { session } = this.#registration.standing;
     try {
-      const answer = await this.#ask(method, body, answerTimeout);
-      await this.#registration.heard(answer, session);
+      const answer = await this.#ask(method, body(), answerTimeout);
+      this.#registration.heard(answer, session);
     } catch (error) {
+      if (this.#stopped) return;
       const extra = this.#mayLog(`${method} ${reasonOf(error)}`);
       if (extra)
         log.warn(
@@ -290,7 +317,7 @@ export class Agent {
     }
   }
 
-  #askAs(kind: 'register' | 'update'): Promise<Answer> {
+  async #askAs(kind: 'register' | 'update'): Promise<Answer> {
     return this.#ask(
       kind === 'register' ? 'RegisterNode/v1' : 'UpdateNodeInfo/v1',
       this.#registerBody(),
@@ -302,7 +329,8 @@ export class Agent {
     const { connection, node, clock } = this.#options;
     const message = await connection.request(managementSubject(node, method), writeJson(body), timeout);
     const answer = check(answerReader, parseJson(message.data));
-    this.#musterRequester = answer.muster !== undefined;
+    // A refusal without our member may come from either kind: it changes nothing.
+    if (answer.accepted || answer.muster) this.#musterRequester = answer.muster !== undefined;
     if (answer.accepted) this.#lastAcknowledged = clock.now().toISOString();
     this.#compareSettings(answer);
     return answer;
@@ -310,10 +338,10 @@ export class Agent {
 
   // An agent set otherwise than its requester looks dead to it: worth a line, once per difference.
   #compareSettings({ muster }: Answer): void {
+    if (!muster) return;
     const { settings, log } = this.#options;
     const { heartbeatTopic, heartbeatFrequency } = settings();
-    const topic = muster?.HeartbeatTopic;
-    const limit = muster?.NodeDisconnectedAfter;
+    const { HeartbeatTopic: topic, NodeDisconnectedAfter: limit } = muster;
     const faults = [
       topic !== undefined &&
         topic !== heartbeatTopic &&
@@ -361,6 +389,6 @@ export class Agent {
 
 /** Which reports a node sends in each phase: one that is rejected only shows that it is alive. */
 function reportsOf(phase: Phase): 'all' | 'heartbeats' | 'none' {
-  if (phase === 'registering' || phase === 'deleted') return 'none';
-  return phase === 'rejected' ? 'heartbeats' : 'all';
+  if (isReporting(phase)) return 'all';
+  return phase === 'rejected' ? 'heartbeats' : 'none';
 }

@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from '
 import { chmod, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeSeed, encodePublicKey, encodeSeed, fingerprint } from '../protocol/nkey.ts';
-import { MusterError } from '../system/errors.ts';
+import { MusterError, reasonOf } from '../system/errors.ts';
 import { readBounded, writeFileAtomic } from '../system/files.ts';
 
 export interface Identity {
@@ -19,7 +19,7 @@ export const identityFile = 'identity.nk';
 /**
  * Reads the identity in `folder`, or makes one. A file that others may read is closed to them.
  * @throws MusterError `bad_state` for a file that holds no key: it is never replaced silently, as the node would be
- * another one to the requester; `not_writable`.
+ * another one to the requester; `not_writable`, also for a file that cannot be closed to others.
  */
 export async function loadIdentity(folder: string): Promise<Identity> {
   const path = join(folder, identityFile);
@@ -29,15 +29,31 @@ export async function loadIdentity(folder: string): Promise<Identity> {
     await writeFileAtomic(path, `${encodeSeed(seed)}\n`);
     return identityOf(seed);
   }
+  const identity = readIdentity(path, kept);
+  await closeToOthers(path);
+  return identity;
+}
+
+function readIdentity(path: string, kept: Buffer): Identity {
   try {
-    const identity = identityOf(decodeSeed(kept.toString('latin1').trim()));
-    if ((await stat(path)).mode & 0o077) await chmod(path, 0o600);
-    return identity;
+    return identityOf(decodeSeed(kept.toString('latin1').trim()));
   } catch (error) {
     throw new MusterError('bad_state', `${path} does not hold this node's key`, {
       hint: 'restore it from a backup, or remove it: the node then needs to be approved anew',
       cause: error,
     });
+  }
+}
+
+async function closeToOthers(path: string): Promise<void> {
+  try {
+    if ((await stat(path)).mode & 0o077) await chmod(path, 0o600);
+  } catch (error) {
+    throw new MusterError(
+      'not_writable',
+      `others may read this node's key, and ${path} cannot be closed to them: ${reasonOf(error)}`,
+      { hint: 'make it readable by its owner only: chmod 600', cause: error },
+    );
   }
 }
 

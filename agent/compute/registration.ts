@@ -1,11 +1,13 @@
 // The agent's registration: when to register, when the sentinel serves instead, and what each answer changes (design 5).
 import type { Answer } from '../protocol/answers.ts';
+import { fingerprint } from '../protocol/nkey.ts';
 import type { Membership } from '../protocol/node-state.ts';
 import { type Clock, sleep } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { type Log, rateLimit } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { judge, type Outcome } from './judgement.ts';
+import { KeptSentinel } from './kept-sentinel.ts';
 import type { Found, Sentinel } from './sentinel.ts';
 
 export type Phase =
@@ -59,41 +61,55 @@ const waits = {
   stable: 120_000,
 };
 
+/** Registering, or asking what the requester knows of us by an information update. */
 type Step = 'register' | 'confirm';
 
 export class Registration {
   readonly #options: RegistrationOptions;
+  readonly #sentinel: KeptSentinel;
   readonly #stopping = new AbortController();
   readonly #mayLog: ReturnType<typeof rateLimit>;
   #standing: Standing = { phase: 'registering', session: '', cluster: '', requester: '', reason: '' };
-  #sentinel: Sentinel | undefined;
-  #unwritten = false;
   /** What to do next, and not before when (monotonic milliseconds). */
   #due: { step: Step; at: number } | undefined;
   #wake = new AbortController();
+  #asking = false;
+  #nudged = false;
+  /** No requester has decided anything since this process started. */
   #starting = true;
+  /** Asked in vain since the last acceptance. */
   #failures = 0;
+  /** Voided in a row, none having lasted. */
   #voids = 0;
+  /** Since when this registration is accepted. */
   #acceptedAt: number | undefined;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
     this.#mayLog = rateLimit(() => options.clock.monotonic(), 60_000);
+    this.#sentinel = new KeptSentinel({ ...options, mayLog: this.#mayLog });
   }
 
   get standing(): Standing {
     return this.#standing;
   }
 
-  /** Runs until stopped. */
+  /** Runs until stopped; what is being written then is written. */
   async run(): Promise<void> {
-    await this.#readSentinel();
+    const kept = await this.#sentinel.load();
+    // A registration by hand may have come first.
+    if (!this.#due) {
+      // Nothing is reported under the sentinel yet: the answer to the first question decides.
+      if (kept) this.#stand({ session: kept.session, cluster: kept.cluster, requester: kept.requester });
+      this.#plan(kept ? 'confirm' : 'register', 0);
+    }
     while (!this.#stopping.signal.aborted) {
       const due = this.#due;
       const wait = due ? due.at - this.#options.clock.monotonic() : Number.POSITIVE_INFINITY;
-      if (due && wait <= 0) await this.#take(due);
+      if (due && wait <= 0) await this.#take(due.step);
       else await this.#pause(wait);
     }
+    await this.#sentinel.settle();
   }
 
   stop(): void {
@@ -104,169 +120,183 @@ export class Registration {
   /** Something may have changed at the requester: ask now. An event is no more than this. */
   nudge(): void {
     const { phase } = this.#standing;
-    if (phase === 'deleted' || this.#due?.step === 'confirm') return;
-    this.#plan(phase === 'registering' || phase === 'rejected' ? 'register' : 'confirm', 0);
+    // What is on its way may have been answered before the change.
+    if (this.#asking) this.#nudged = true;
+    else if (phase === 'rejected') this.#plan('register', 0);
+    else if (isReporting(phase)) this.#plan('confirm', 0);
   }
 
   /** By hand: registers anew, whatever stands. */
-  async register(): Promise<void> {
-    await this.#void();
+  register(): void {
     this.#failures = 0;
-    this.#stand({ phase: 'registering', reason: '', session: '' });
-    this.#plan('register', 0);
+    this.#registerAgain('', 0);
   }
 
   /** The answer to a report that was sent under `session`. One that is late says nothing about the session of now. */
-  async heard(answer: Answer, session: string): Promise<void> {
-    if (session !== this.#standing.session || this.#standing.phase === 'registering') return;
-    await this.#apply(judge(answer, this.#standing.cluster));
+  heard(answer: Answer, session: string): void {
+    if (this.#stopping.signal.aborted || session !== this.#standing.session) return;
+    if (isReporting(this.#standing.phase)) this.#apply(judge(answer, this.#standing.cluster));
   }
 
-  async #readSentinel(): Promise<void> {
-    const { log, node } = this.#options;
-    const found = await this.#options.readSentinel().catch((error): Found => {
-      log.warn({ node, err: error }, 'the bad sentinel could not be set aside');
-      return { kind: 'none' };
-    });
-    if (found.kind === 'bad') {
-      log.warn(
-        { node, reason: found.reason },
-        'the sentinel was set aside (.bad); this node registers again',
+  async #take(step: Step): Promise<void> {
+    const { connected, ask } = this.#options;
+    const { signal } = this.#stopping;
+    // Registering is how a node leaves one cluster for another; only a confirmation can meet the wrong one.
+    const cluster = step === 'register' ? '' : this.#standing.cluster;
+    this.#due = undefined;
+    this.#asking = true;
+    const conclude = await connected(signal)
+      .then(() => unlessAborted(ask(step === 'register' ? 'register' : 'update'), signal))
+      .then(
+        answer => () => this.#apply(judge(answer, cluster), step),
+        (error: unknown) => () => this.#unanswered(step, error),
       );
-    }
-    if (found.kind !== 'valid') return this.#plan('register', 0);
-    this.#sentinel = found.sentinel;
-    const { cluster, requester, session, membership } = found.sentinel;
-    const phase = phaseOf(membership as Membership | '');
-    this.#stand({ phase, session, cluster, requester, reason: '' });
-    this.#plan('confirm', 0);
+    this.#asking = false;
+    const nudged = this.#nudged;
+    this.#nudged = false;
+    // What was decided meanwhile counts, not this.
+    if (signal.aborted || this.#due) return;
+    conclude();
+    if (nudged) this.nudge();
   }
 
-  // Meanwhile something else may have become due: what was decided last counts.
-  async #take(due: { step: Step }): Promise<void> {
-    const { step } = due;
-    const { log, node } = this.#options;
-    const { session, cluster } = this.#standing;
-    try {
-      await this.#options.connected(this.#stopping.signal);
-      const answer = await this.#options.ask(step === 'register' ? 'register' : 'update');
-      if (this.#stopping.signal.aborted) return;
-      // Registering is how a node leaves one cluster for another; only a confirmation can meet the wrong one.
-      const outcome = judge(answer, step === 'register' ? '' : cluster);
-      if (step === 'confirm' && session !== this.#standing.session) return;
-      if (this.#due === due) this.#due = undefined;
-      await this.#apply(outcome, step);
-      this.#starting = false;
-    } catch (error) {
-      if (this.#stopping.signal.aborted) return;
-      const extra = this.#mayLog(reasonOf(error));
-      if (extra)
-        log.warn(
-          { node, err: error, ...extra },
-          `no answer to our ${step === 'register' ? 'registration' : 'information'}; asking again`,
-        );
-      if (this.#due === due) this.#retry(step, waits.refused);
-    }
-  }
-
-  async #apply(outcome: Outcome, step?: Step): Promise<void> {
+  #apply(outcome: Outcome, step?: Step): void {
     switch (outcome.kind) {
       case 'accepted':
-        return this.#accepted(outcome, step);
+        this.#accepted(outcome, step);
+        break;
       case 'rejected':
-        return this.#rejected(outcome);
+        this.#rejected(outcome);
+        break;
       case 'deleted':
-        return this.#deleted(outcome.reason);
+        this.#deleted(outcome.reason);
+        break;
       case 'unknown':
-        return this.#unknown(outcome.reason);
+        this.#unknown(outcome.reason);
+        break;
       case 'refused':
-        return this.#refused(outcome.reason, step);
+        this.#refused(outcome.reason, step);
+        return;
     }
+    this.#starting = false;
   }
 
-  async #accepted(outcome: Extract<Outcome, { kind: 'accepted' }>, step: Step | undefined): Promise<void> {
+  #accepted(outcome: Extract<Outcome, { kind: 'accepted' }>, step: Step | undefined): void {
     const { clock, log, node, key } = this.#options;
-    this.#failures = 0;
+    const before = this.#standing;
+    const isNew = step === 'register';
     const phase = phaseOf(outcome.membership);
+    // A Bacalhau requester that answers a confirmation does not say who it is: it is the one we know.
+    const cluster = outcome.cluster || (isNew ? '' : before.cluster);
+    const requester = outcome.requester || (isNew ? '' : before.requester);
+    const session = isNew ? outcome.session : before.session;
+    this.#failures = 0;
+    this.#acceptedAt ??= clock.monotonic();
+    this.#stand({ phase, session, cluster, requester, reason: '' });
+
     const now = clock.now().toISOString();
-    if (step === 'register') {
-      this.#acceptedAt = clock.monotonic();
-      const { session, cluster, requester, membership } = outcome;
-      this.#sentinel = { version: 1, node, key, cluster, requester, session, membership, registeredAt: now };
-      if (phase === 'approved') this.#sentinel.approvedAt = now;
-      this.#unwritten = true;
-    } else if (this.#sentinel && this.#sentinel.membership !== outcome.membership && outcome.membership) {
-      this.#sentinel = { ...this.#sentinel, membership: outcome.membership };
-      if (phase === 'approved') this.#sentinel.approvedAt ??= now;
-      this.#unwritten = true;
-    }
-    await this.#keepSentinel();
-    const changed = phase !== this.#standing.phase;
-    this.#stand({
-      phase,
-      session: step === 'register' ? outcome.session : this.#standing.session,
-      cluster: outcome.cluster,
-      requester: outcome.requester,
-      reason: '',
-    });
-    if (step !== 'register' && !changed) return;
+    const kept = isNew ? undefined : this.#sentinel.value;
+    const membership = outcome.membership || kept?.membership || '';
+    const registeredAt = kept?.registeredAt ?? now;
+    const sentinel: Sentinel = {
+      version: 1,
+      node,
+      key,
+      cluster,
+      requester,
+      session,
+      membership,
+      registeredAt,
+    };
+    const approvedAt = kept?.approvedAt ?? (phase === 'approved' ? now : undefined);
+    if (approvedAt) sentinel.approvedAt = approvedAt;
+    const written = this.#sentinel.set(sentinel);
+    if (!isNew && phase === before.phase) return;
     const said = { pending: 'pending approval', approved: 'approved', registered: 'registered' }[phase];
-    log.info(
-      { node, requester: outcome.requester || undefined, cluster: outcome.cluster || undefined },
-      said,
-    );
+    const fields = {
+      node,
+      requester: requester || undefined,
+      cluster: cluster || undefined,
+      fingerprint: phase === 'pending' ? fingerprint(key) : undefined,
+    };
+    void written.then(() => log.info(fields, said));
   }
 
-  async #rejected({ reason, session }: Extract<Outcome, { kind: 'rejected' }>): Promise<void> {
+  #rejected({ reason, session }: Extract<Outcome, { kind: 'rejected' }>): void {
     const { log, node } = this.#options;
-    const before = this.#standing.phase;
-    if (before !== 'rejected') {
+    if (this.#standing.phase !== 'rejected') {
       log.warn(
         { node, reason },
         'this node was rejected by an operator; it keeps asking, in case that changes',
       );
       this.#failures = 0;
-      await this.#void();
+      void this.#sentinel.set(undefined);
     }
     this.#stand({ phase: 'rejected', reason, session: session || this.#standing.session });
     this.#retry('register', waits.rejected);
   }
 
-  async #deleted(reason: string): Promise<void> {
+  #unknown(reason: string): void {
+    const { log, node } = this.#options;
+    log.info({ node, reason }, 'the requester does not know this registration; registering again');
+    this.#voided(reason);
+  }
+
+  #deleted(reason: string): void {
     const { log, node, rejoinAfterDelete } = this.#options;
-    await this.#void();
     // A start is how somebody registers a deleted node by hand.
     if (this.#starting || rejoinAfterDelete()) {
       log.info({ node }, 'this node was deleted by an operator; it registers anew');
-      this.#stand({ phase: 'registering', reason: '', session: '' });
-      return this.#plan('register', 0);
+      this.#voided('');
+      return;
     }
-    log.warn(
-      { node },
-      'this node was deleted by an operator; it is quiet until: muster agent register, SIGHUP, or a restart',
-    );
     this.#due = undefined;
     this.#stand({ phase: 'deleted', reason, session: '' });
+    const quiet =
+      'this node was deleted by an operator; it is quiet until: muster agent register, SIGHUP, or a restart';
+    void this.#sentinel.set(undefined).then(() => log.warn({ node }, quiet));
   }
 
-  async #unknown(reason: string): Promise<void> {
-    const { clock, random, log, node } = this.#options;
-    const stable = this.#acceptedAt === undefined || clock.monotonic() - this.#acceptedAt >= waits.stable;
-    if (stable) this.#voids = 0;
+  // At once the first time; one that does not last makes the next wait longer.
+  #voided(reason: string): void {
+    const { clock, random } = this.#options;
+    const lasted = this.#acceptedAt !== undefined && clock.monotonic() - this.#acceptedAt >= waits.stable;
+    if (lasted) this.#voids = 0;
     const wait = this.#voids === 0 ? 0 : backoff(random, this.#voids, waits.void.first, waits.void.cap);
     this.#voids++;
-    log.info({ node, reason }, 'the requester does not know this registration; registering again');
-    await this.#void();
+    this.#registerAgain(reason, wait);
+  }
+
+  #registerAgain(reason: string, wait: number): void {
+    this.#acceptedAt = undefined;
+    void this.#sentinel.set(undefined);
     this.#stand({ phase: 'registering', reason, session: '' });
-    this.#plan('register', Math.max(wait, this.#voids === 1 ? 0 : waits.void.first));
+    this.#plan('register', wait);
   }
 
   #refused(reason: string, step: Step | undefined): void {
     const { log, node } = this.#options;
     const extra = this.#mayLog(reason);
     if (extra) log.warn({ node, reason, ...extra }, 'the requester refused; asking again');
-    if (!step) return;
-    if (step === 'register') this.#stand({ reason });
+    if (step) this.#askLater(step, reason);
+  }
+
+  #unanswered(step: Step, error: unknown): void {
+    const { log, node } = this.#options;
+    const extra = this.#mayLog(reasonOf(error));
+    if (extra)
+      log.warn(
+        { node, err: error, ...extra },
+        `no answer to our ${step === 'register' ? 'registration' : 'information'}; asking again`,
+      );
+    this.#askLater(step, '');
+  }
+
+  // As long as nobody says otherwise, the sentinel is right: its node reports.
+  #askLater(step: Step, reason: string): void {
+    const kept = this.#sentinel.value;
+    if (step === 'confirm' && kept) this.#stand({ phase: phaseOf(kept.membership) });
+    if (step === 'register' && reason) this.#stand({ reason });
     this.#retry(step, waits.refused);
   }
 
@@ -286,37 +316,6 @@ export class Registration {
     } else await sleep(this.#options.clock, wait, this.#wake.signal);
   }
 
-  // A sentinel that cannot be written costs a registration at the next start, no more: the node goes on.
-  async #keepSentinel(): Promise<void> {
-    if (!this.#unwritten || !this.#sentinel) return;
-    try {
-      await this.#options.writeSentinel(this.#sentinel);
-      this.#unwritten = false;
-    } catch (error) {
-      const extra = this.#mayLog('sentinel');
-      if (extra)
-        this.#options.log.warn(
-          { err: error, ...extra },
-          'the sentinel could not be written; tried again with the next report',
-        );
-    }
-  }
-
-  async #void(): Promise<void> {
-    this.#sentinel = undefined;
-    this.#unwritten = false;
-    try {
-      await this.#options.voidSentinel();
-    } catch (error) {
-      const extra = this.#mayLog('void');
-      if (extra)
-        this.#options.log.warn(
-          { err: error, ...extra },
-          'the void sentinel could not be removed; the requester decides anyway',
-        );
-    }
-  }
-
   #stand(change: Partial<Standing>): void {
     const next = { ...this.#standing, ...change };
     const same = (Object.keys(next) as (keyof Standing)[]).every(key => next[key] === this.#standing[key]);
@@ -325,7 +324,21 @@ export class Registration {
   }
 }
 
+/** Whether a node in this phase sends all its reports. */
+export const isReporting = (phase: Phase): boolean =>
+  phase === 'pending' || phase === 'approved' || phase === 'registered';
+
 function phaseOf(membership: Membership | ''): 'pending' | 'approved' | 'registered' {
   if (membership === 'PENDING') return 'pending';
   return membership === 'APPROVED' ? 'approved' : 'registered';
+}
+
+/** What `work` comes to, unless `signal` aborts first: then it rejects, and nobody waits for the work. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new Error('stopped'));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }

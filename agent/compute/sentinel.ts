@@ -17,7 +17,8 @@ const schema = v.object({
   requester: short,
   /** The registration under which this node speaks; empty for a Bacalhau requester. */
   session: short,
-  membership: short,
+  /** Empty for a Bacalhau requester, which does not tell. */
+  membership: v.picklist(['', 'PENDING', 'APPROVED']),
   registeredAt: short,
   approvedAt: v.optional(short),
 });
@@ -34,7 +35,10 @@ export type Found =
   | { kind: 'none' }
   | { kind: 'bad'; reason: string };
 
-/** Reads the sentinel of `nodeId`. One that is torn, unreadable or another's is set aside. Throws MusterError `not_writable`. */
+/**
+ * Reads the sentinel of `nodeId`. One that is torn, unreadable or another's is set aside.
+ * @throws MusterError `not_writable` when it cannot be.
+ */
 export async function readSentinel(folder: string, nodeId: string, key: string): Promise<Found> {
   const path = sentinelPath(folder, nodeId);
   const reason = await tryRead(path, nodeId, key);

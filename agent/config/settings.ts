@@ -80,7 +80,7 @@ export const table = {
   'requester.heartbeatFrequency': {
     type: duration(),
     default: '5s',
-    reload: true,
+    reload: false,
     roles: 'requester',
     help: 'how often the requester looks for nodes that fell silent',
   },
@@ -94,14 +94,14 @@ export const table = {
   'requester.nodeDisconnectedAfter': {
     type: duration(),
     default: '45s',
-    reload: true,
+    reload: false,
     roles: 'requester',
     help: 'silence after which a node is UNHEALTHY',
   },
   'requester.nodeUnknownAfter': {
     type: duration(),
     default: '90s',
-    reload: true,
+    reload: false,
     roles: 'requester',
     help: 'silence after which a node is UNKNOWN; longer than requester.nodeDisconnectedAfter',
   },

@@ -62,7 +62,8 @@ export const strictTextMap = (maxKeys: number, maxKey: number, maxValue: number)
       if (!typed) return;
       for (const [key, value] of Object.entries(input)) {
         const fault = textFault(key, maxKey) ?? textFault(value, maxValue);
-        if (fault) addIssue({ message: fault, path: [{ type: 'object', origin: 'value', input, key, value }] });
+        if (fault)
+          addIssue({ message: fault, path: [{ type: 'object', origin: 'value', input, key, value }] });
       }
     }),
   );

@@ -22,6 +22,8 @@ export const eventStream: StreamConfig = {
 
 // Health changes are worth their order, not their number: a node that flaps while the store is away keeps the newest.
 const maxWaitingHealthEvents = 64;
+// Nodes whose events are on their way at once: all of a large cluster may have news at the same moment.
+const maxSending = 256;
 
 export interface EventsOptions {
   clock: Clock;
@@ -43,13 +45,16 @@ interface Waiting {
   change?: Change;
 }
 
-/** The events that are not acknowledged yet, and the workers that send them: one a node. */
+/** The events that are not acknowledged yet, and the workers that send them: at most one a node. */
 export class Events {
   readonly #options: EventsOptions;
   readonly #source: string;
   readonly #waiting = new Map<string, Waiting[]>();
   readonly #stopped = new AbortController();
   readonly #mayLog: ReturnType<typeof rateLimit>;
+  /** Nodes whose turn to be sent has not come. */
+  readonly #queued = new Set<string>();
+  #sending = 0;
   #stream: EventStream | undefined;
   #number = 0;
   #dropped = 0;
@@ -63,13 +68,18 @@ export class Events {
   /** Begins to send; until then events wait. */
   start(stream: EventStream): void {
     this.#stream = stream;
-    for (const node of this.#waiting.keys()) void this.#work(node);
+    for (const node of this.#waiting.keys()) this.#queued.add(node);
+    this.#sendQueued();
   }
 
   /** Resolves once nothing waits, or after `timeout` milliseconds: then answers how many events still do. */
   async stop(timeout: number): Promise<number> {
     const until = this.#options.clock.monotonic() + timeout;
-    while (this.#waiting.size > 0 && this.#options.clock.monotonic() < until) {
+    while (
+      this.#waiting.size > 0 &&
+      !this.#stopped.signal.aborted &&
+      this.#options.clock.monotonic() < until
+    ) {
       await sleep(this.#options.clock, 10);
     }
     this.#stopped.abort();
@@ -108,7 +118,8 @@ export class Events {
     const list = this.#waiting.get(node);
     if (!list) {
       this.#waiting.set(node, [event]);
-      if (this.#stream) void this.#work(node);
+      this.#queued.add(node);
+      if (this.#stream) this.#sendQueued();
       return;
     }
     list.push(event);
@@ -123,6 +134,18 @@ export class Events {
           'older health events were dropped',
         );
       }
+    }
+  }
+
+  #sendQueued(): void {
+    for (const node of this.#queued) {
+      if (this.#sending >= maxSending || this.#stopped.signal.aborted) return;
+      this.#queued.delete(node);
+      this.#sending++;
+      void this.#work(node).finally(() => {
+        this.#sending--;
+        this.#sendQueued();
+      });
     }
   }
 

@@ -87,6 +87,7 @@ export class Pulses {
     pulse.queue?.remove(pulse);
     pulse.lastSeen = now;
     pulse.lastSeenAt = at;
+    pulse.silentSince = undefined;
     pulse.left = false;
     this.#heard.append(pulse);
   }

@@ -2,7 +2,7 @@
 import { ProtocolError } from '../protocol/error.ts';
 import { decodeHeartbeat } from '../protocol/heartbeat.ts';
 import type { NodeState } from '../protocol/node-state.ts';
-import { heartbeatNodeId, heartbeatWildcard } from '../protocol/subjects.ts';
+import { heartbeatNodeId, heartbeatWildcard, isEnveloped } from '../protocol/subjects.ts';
 import type { Clock } from '../system/clock.ts';
 import { type Log, rateLimit } from '../system/log.ts';
 import type { Connection, Message, Subscription } from '../transport/port.ts';
@@ -26,10 +26,14 @@ export interface HeartbeatsOptions {
 export function listenForHeartbeats(options: HeartbeatsOptions): Subscription {
   const nodeIdOf = heartbeatNodeId(options.topic);
   const { counters, log } = options;
+  // A topic without a place for the node carries plain heartbeats, which name no session.
+  const namesSession = isEnveloped(options.topic);
   const mayLog = rateLimit(() => options.clock.monotonic(), 60_000);
-  const ignore = (reason: string, node: string | undefined, message: Message) => {
+  const ignore = (reason: string, node: string | undefined, message: Message, err?: ProtocolError) => {
     const extra = mayLog(reason);
-    if (extra) log.warn({ node, subject: message.subject, ...extra }, `heartbeat ignored: ${reason}`);
+    if (!extra) return;
+    const fields = { node, subject: message.subject, ...(err ? { err } : {}), ...extra };
+    log.warn(fields, `heartbeat ignored: ${reason}`);
   };
   return options.connection.subscribe(heartbeatWildcard(options.topic), message => {
     counters.heartbeats++;
@@ -46,7 +50,7 @@ export function listenForHeartbeats(options: HeartbeatsOptions): Subscription {
         counters.heartbeatsUnknown++;
         return ignore('no such node on the roll', id, message);
       }
-      if (state.Muster?.Session !== beat.session) {
+      if (state.Muster?.Session !== beat.session && (namesSession || beat.session)) {
         counters.heartbeatsOtherSession++;
         ignore('it belongs to another registration of this node', id, message);
         return options.stranger(id);
@@ -55,7 +59,7 @@ export function listenForHeartbeats(options: HeartbeatsOptions): Subscription {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       counters.heartbeatsMalformed++;
-      ignore(`not a heartbeat (${error.message})`.slice(0, 200), inSubject, message);
+      ignore('it cannot be read', inSubject, message, error);
     }
   });
 }

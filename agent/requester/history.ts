@@ -1,6 +1,6 @@
 // What was announced before this start, read back from the event stream: nothing is told twice, nothing is left untold.
 import * as v from 'valibot';
-import { type HealthKind, healthKinds, revisionOfEventId } from '../protocol/events.ts';
+import { revisionOfEventId } from '../protocol/events.ts';
 import { parseJson } from '../protocol/json.ts';
 import type { Change, Health } from '../protocol/node-state.ts';
 import { eventWildcard } from '../protocol/subjects.ts';
@@ -13,7 +13,7 @@ const idSchema = v.object({ id: v.pipe(v.string(), v.maxLength(512)) });
 export interface History {
   /** The newest store revision whose event was acknowledged. */
   revision(node: string): number;
-  /** The health that was told last; UNKNOWN when none was. */
+  /** The health that was told last; UNKNOWN when none was since the node registered. */
   health(node: string): Health;
 }
 
@@ -24,15 +24,11 @@ export async function readHistory(stream: EventStream): Promise<History> {
   await stream.lastPerSubject(eventWildcard(), message => {
     const [, , node, kind] = message.subject.split('.');
     if (!node || !kind) return;
-    const health = healthKinds.find(name => name === kind);
-    if (health) {
-      const before = healths.get(node);
-      if (!before || before.sequence < message.sequence) {
-        healths.set(node, { sequence: message.sequence, health: healthOfKind[health] });
-      }
-      return;
+    const health = healthAfter[kind];
+    if (health && (healths.get(node)?.sequence ?? 0) < message.sequence) {
+      healths.set(node, { sequence: message.sequence, health });
     }
-    const revision = revisionOf(message.data);
+    const revision = revisionOf(node, message.data);
     if (revision !== undefined && revision > (revisions.get(node) ?? 0)) revisions.set(node, revision);
   });
   return {
@@ -50,16 +46,20 @@ export function untold(changes: Change[], toldRevision: number, now: Date): Chan
   return changes.filter(change => change.Revision > toldRevision && Date.parse(change.At) > oldest);
 }
 
-const healthOfKind: Record<HealthKind, Health> = {
+const healthAfter: Record<string, Health | undefined> = {
   healthy: 'HEALTHY',
   unhealthy: 'UNHEALTHY',
   unknown: 'UNKNOWN',
   left: 'UNKNOWN',
+  // A node that is new on the roll has no past.
+  registered: 'UNKNOWN',
+  deleted: 'UNKNOWN',
 };
 
-function revisionOf(data: Uint8Array): number | undefined {
+function revisionOf(node: string, data: Uint8Array): number | undefined {
   try {
-    return revisionOfEventId(v.parse(idSchema, parseJson(data)).id);
+    const { id } = v.parse(idSchema, parseJson(data));
+    return id.startsWith(`${node}:`) ? revisionOfEventId(id) : undefined;
   } catch {
     // Not an event of ours: whoever may publish here can also publish nonsense.
     return undefined;

@@ -55,6 +55,8 @@ export interface LeaseOptions {
   log: Log;
   /** Another requester took the lease while this one did not renew it: this one must stop. */
   onLost(holder: Holder): void;
+  /** Ends the wait for a holder that does not answer. */
+  signal?: AbortSignal;
 }
 
 export interface Lease {
@@ -63,24 +65,27 @@ export interface Lease {
 }
 
 /**
- * Takes the lease. A holder that answers is alive and keeps it; one that does not (nobody listens) is gone; one that
- * listens without answering is waited for until it has not renewed for 15 s.
- * @throws MusterError `in_use` naming the holder; BrokerError when the store does not answer.
+ * Takes the lease. A holder that answers or renews is alive and keeps it; one that does not (nobody listens) is gone;
+ * one that listens without answering is waited for until it has not renewed for 15 s.
+ * @throws MusterError `in_use` naming the holder; BrokerError when the store does not answer, or `signal` aborts.
  */
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
-  const { bucket, connection, me, clock } = options;
-  let silentSince: { at: number; revision: number } | undefined;
+  const { bucket, connection, me, clock, signal } = options;
+  let silent: { since: number; revision: number; instance: string } | undefined;
   for (;;) {
+    if (signal?.aborted) throw new BrokerError('disconnected', 'stopped before the lease was taken');
     const entry = await bucket.get(leaseKey);
     const holder = entry && !entry.marker ? readStored(leaseKey, holderSchema, entry.value) : undefined;
     if (entry && holder && holder.instance !== me.instance) {
       const alive = await isAlive(connection, options.clusterId, holder);
-      if (alive === 'yes') throw inUse(holder);
+      const { revision } = entry;
+      const { instance } = holder;
+      const renews = silent?.instance === instance && silent.revision !== revision;
+      if (alive === 'yes' || renews) throw inUse(holder);
       if (alive === 'unsure') {
-        if (silentSince?.revision !== entry.revision)
-          silentSince = { at: clock.monotonic(), revision: entry.revision };
-        if (clock.monotonic() - silentSince.at < leaseTimes.expiry) {
-          await sleep(clock, 500);
+        if (silent?.instance !== instance) silent = { since: clock.monotonic(), revision, instance };
+        if (clock.monotonic() - silent.since < leaseTimes.expiry) {
+          await sleep(clock, 500, signal);
           continue;
         }
       }
@@ -108,32 +113,39 @@ function keep(options: LeaseOptions, first: number): Lease {
     try {
       revision = await bucket.put(leaseKey, encode(me), revision);
     } catch (error) {
-      if (!(error instanceof BrokerError)) throw error;
-      if (error.fault === 'revision_conflict') await recover();
-      else log.debug({ err: error }, 'the lease could not be renewed; it is tried again');
+      if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+      const taken = await takenBy();
+      // At once, as nobody else may find it free meanwhile.
+      if (!taken) revision = await bucket.put(leaseKey, encode(me), revision);
+      else if (!released) lose(taken);
     }
   };
-  // A lost answer of our own renewal also reads as a conflict, and a lost store as a lease that is not there.
-  const recover = async () => {
-    const entry = await bucket.get(leaseKey).catch(() => undefined);
-    if (!entry) {
-      revision = 0;
-      return;
+  // A lost answer of our own renewal also reads as a conflict, a lost store as a lease that is not there, and what
+  // nobody can read was not written by another requester.
+  const takenBy = async (): Promise<Holder | undefined> => {
+    const entry = await bucket.get(leaseKey);
+    revision = entry?.revision ?? 0;
+    if (!entry || entry.marker) return undefined;
+    try {
+      const holder = check(holderSchema, parseJson(entry.value));
+      return holder.instance === me.instance ? undefined : holder;
+    } catch (error) {
+      log.warn({ err: error }, 'the lease in the store cannot be read; it is written anew');
+      return undefined;
     }
-    const holder = entry.marker ? undefined : readStored(leaseKey, holderSchema, entry.value);
-    if (holder && holder.instance !== me.instance) {
-      released = true;
-      answering.unsubscribe();
-      options.onLost(holder);
-      return;
-    }
-    revision = entry.revision;
+  };
+  const lose = (holder: Holder) => {
+    released = true;
+    answering.unsubscribe();
+    options.onLost(holder);
   };
   const schedule = () => {
     timer = clock.after(leaseTimes.renew, () => {
-      renewing = renew().finally(() => {
-        if (!released) schedule();
-      });
+      renewing = renew()
+        .catch(error => log.debug({ err: error }, 'the lease could not be renewed; it is tried again'))
+        .finally(() => {
+          if (!released) schedule();
+        });
     });
   };
   schedule();
@@ -162,9 +174,10 @@ async function isAlive(
   try {
     const answer = await connection.request(leaseSubject(cluster), '', leaseTimes.answer);
     const answered = check(holderSchema, parseJson(answer.data));
-    return answered.instance === holder.instance ? 'yes' : 'no';
+    // Another one that answers may have lost the lease without knowing yet: that says nothing of the holder.
+    return answered.instance === holder.instance ? 'yes' : 'unsure';
   } catch (error) {
-    if (error instanceof ProtocolError) return 'no';
+    if (error instanceof ProtocolError) return 'unsure';
     if (!(error instanceof BrokerError)) throw error;
     if (error.fault === 'no_responders') return 'no';
     if (error.fault === 'timeout') return 'unsure';

@@ -9,7 +9,7 @@ export interface ListeningLimits {
 
 /**
  * A clock that runs with the monotonic one, except that it skips
- * - what a late `beat` shows the loop to have slept: a stall, SIGSTOP, a suspended machine;
+ * - what a late `beat` shows the loop to have slept, but for three beats: a stall, SIGSTOP, a suspended machine;
  * - the time without a broker;
  * - holds, when the requester's own echo is missing, up to their limit.
  *
@@ -53,11 +53,21 @@ export class ListeningClock {
     this.#connected = connected;
   }
 
-  /** Holds while the echo is missing; an echo that is back makes the next holds start from nothing. */
+  /** Holds while the echo is missing. What holds have lasted so far goes on counting until an echo is back. */
   setHolding(holding: boolean): void {
     this.#account();
     this.#holding = holding;
-    if (!holding) this.#held = 0;
+  }
+
+  /** The echo is back: the next holds start from nothing. */
+  echoed(): void {
+    this.setHolding(false);
+    this.#held = 0;
+  }
+
+  /** Whether holds have lasted as long as they may: silence counts again. */
+  get holdIsOver(): boolean {
+    return this.#held >= this.#limits.longestHold;
   }
 
   #account(): void {
@@ -78,6 +88,6 @@ export class ListeningClock {
 
   // One late beat is a busy machine; several missing ones are a loop that did not run.
   #awake(elapsed: number): number {
-    return elapsed > 3 * this.#limits.beat ? this.#limits.beat : elapsed;
+    return Math.min(elapsed, 3 * this.#limits.beat);
   }
 }

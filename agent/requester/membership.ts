@@ -1,6 +1,7 @@
 // Who may take part: the rules of the membership table (design 3) as pure functions from what is known to what is written.
 import type { AnswerCode } from '../protocol/answers.ts';
 import { reasons } from '../protocol/answers.ts';
+import { writeJson } from '../protocol/json.ts';
 import { type NodeInfo, staticInfo } from '../protocol/node-info.ts';
 import {
   type Change,
@@ -44,6 +45,12 @@ export interface Verdict {
   change?: Change;
 }
 
+/** A node's information is at most so many bytes of JSON: a record has to hold more, and is read up to 64 KiB. */
+export const maxInfoBytes = 24 * 1024;
+/** What a record holds of an operator's words, in characters. */
+export const maxReason = 1024;
+const maxActor = 256;
+
 /** A node asks to take part, for the first time or again. */
 export function register(known: Known, asked: Registration, policy: RegistrationPolicy): Verdict {
   if (known.kind === 'unreadable') {
@@ -54,12 +61,14 @@ export function register(known: Known, asked: Registration, policy: Registration
   }
   if (asked.info.NodeType !== 'Compute') return refusal('not_compute', reasons.notCompute);
   if (known.kind === 'record' && known.state.Info.NodeType === 'Requester') {
-    return refusal('conflict', `${asked.info.NodeID} is the id of a requester`);
+    return requesterId(asked.info.NodeID);
   }
+  if (isTooLarge(asked.info)) return refusal('malformed', tooLarge);
   const before = known.kind === 'record' ? known.state : undefined;
-  const previous = before?.Membership ?? '';
-  const membership = previous || (policy.manualApproval ? 'PENDING' : 'APPROVED');
-  if (!before && membership === 'PENDING' && !policy.roomForPending) {
+  // A record whose membership nobody knows is decided upon as a new one.
+  const isNew = !before?.Membership;
+  const membership = before?.Membership || (policy.manualApproval ? 'PENDING' : 'APPROVED');
+  if (isNew && membership === 'PENDING' && !policy.roomForPending) {
     return refusal(
       'full',
       'too many nodes are pending approval (requester.maxPending); approve, reject or delete some',
@@ -70,7 +79,7 @@ export function register(known: Known, asked: Registration, policy: Registration
     Info: rejected && before ? before.Info : staticInfo(asked.info),
     Membership: membership,
     Connection: 'DISCONNECTED',
-    ConnectionState: before?.ConnectionState ?? neverConnected,
+    ConnectionState: { ...(before?.ConnectionState ?? neverConnected), Status: 'DISCONNECTED' },
     Muster: {
       ...before?.Muster,
       // A Bacalhau node knows no session: its messages carry none.
@@ -82,25 +91,19 @@ export function register(known: Known, asked: Registration, policy: Registration
     },
   };
   if (rejected) return { ...refusal('rejected', reasons.rejected), write: state };
-  const change: Change | undefined = before
-    ? changedInfo(before, asked.info)
-      ? updated(before, policy.now)
-      : undefined
-    : {
-        Kind: 'registered',
-        Revision: 0,
-        At: policy.now,
-        Previous: '',
-        Current: membership,
-        Actor: asked.info.NodeID,
-      };
-  return {
-    accepted: true,
-    code: before ? 'reconnected' : 'registered',
-    reason: before ? reasons.reconnected : reasons.registered,
-    write: state,
-    ...(change ? { change } : {}),
+  const registered: Change = {
+    Kind: 'registered',
+    Revision: 0,
+    At: policy.now,
+    Previous: '',
+    Current: membership,
+    Actor: asked.info.NodeID,
   };
+  const accepted: Verdict = isNew
+    ? { accepted: true, code: 'registered', reason: reasons.registered, write: state, change: registered }
+    : { accepted: true, code: 'reconnected', reason: reasons.reconnected, write: state };
+  if (!isNew && changedInfo(before, asked.info)) accepted.change = updated(before, policy.now);
+  return accepted;
 }
 
 /** A node on the roll says what it is now. Only a change is written. */
@@ -110,12 +113,16 @@ export function updateInfo(known: Known, info: NodeInfo, now: string): Verdict {
   if (known.state.Info.NodeType !== info.NodeType) return refusal('not_compute', reasons.notCompute);
   const done: Verdict = { accepted: true, code: 'known', reason: '' };
   if (!changedInfo(known.state, info)) return done;
+  if (isTooLarge(info)) return refusal('malformed', tooLarge);
   return {
     ...done,
     write: { ...known.state, Info: staticInfo(info) },
     change: updated(known.state, now),
   };
 }
+
+/** What a node is told that speaks under a requester's id. */
+export const requesterId = (id: string): Verdict => refusal('conflict', `${id} is the id of a requester`);
 
 /** What a node that is not on the roll is told: it was deleted, or it has to register. */
 export function unknownNode(known: Known, nodeId: string): Verdict {
@@ -134,7 +141,7 @@ export interface Decision {
 
 /**
  * An operator approves or rejects a node. `name` is what the operator typed, for the sentence.
- * @throws MusterError `not_found`, or `conflict` when the rule does not allow it.
+ * @throws MusterError `not_found`, `conflict` when the rule does not allow it, or `usage` for a reason that is too long.
  */
 export function decide(
   known: Known,
@@ -148,7 +155,7 @@ export function decide(
     throw new MusterError('conflict', `node ${name} already ${to.toLowerCase()}`);
   }
   if (decision.action === 'reject') refuseForRequester(state, name, 'reject');
-  const { reason, actor } = decision;
+  const { reason, actor } = words(decision.reason, decision.actor);
   return {
     write: {
       ...state,
@@ -172,10 +179,11 @@ export function decide(
 
 /**
  * An operator deletes a node; what the purge marker will say of it. An unreadable record can be deleted too.
- * @throws MusterError `not_found`, or `conflict` for a requester.
+ * @throws MusterError `not_found`, `conflict` for a requester, or `usage` for a reason that is too long.
  */
-export function remove(known: Known, name: string, reason: string, actor: string, now: string): Change {
+export function remove(known: Known, name: string, why: string, who: string, now: string): Change {
   if (known.kind !== 'unreadable') refuseForRequester(readable(known, name), name, 'delete');
+  const { reason, actor } = words(why, who);
   return {
     Kind: 'deleted',
     Revision: 0,
@@ -192,7 +200,7 @@ export function ownRecord(
   known: Known,
   info: NodeInfo,
   now: string,
-): { write: NodeState; change?: Change } | undefined {
+): { write: NodeState; change: Change } | undefined {
   const before = known.kind === 'record' ? known.state : undefined;
   if (before && before.Info.NodeType !== 'Requester') {
     throw new MusterError('conflict', `the id ${info.NodeID} belongs to a compute node of this cluster`, {
@@ -207,12 +215,12 @@ export function ownRecord(
     ConnectionState: neverConnected,
     Muster: { ...before?.Muster, RegisteredAt: before?.Muster?.RegisteredAt ?? now },
   };
-  if (before) return { write };
+  if (before?.Membership === 'APPROVED') return { write, change: updated(before, now) };
   const change: Change = {
-    Kind: 'registered',
+    Kind: before ? 'approved' : 'registered',
     Revision: 0,
     At: now,
-    Previous: '',
+    Previous: before?.Membership ?? '',
     Current: 'APPROVED',
     Actor: info.NodeID,
   };
@@ -230,14 +238,28 @@ const updated = (state: NodeState, now: string): Change => ({
   Actor: state.Info.NodeID,
 });
 
-// Both sides passed the same schema, which fixes the order of members; only maps may differ in order.
+const tooLarge = `the node's information is larger than ${maxInfoBytes} bytes: give it fewer labels`;
+const isTooLarge = (info: NodeInfo): boolean => Buffer.byteLength(writeJson(staticInfo(info))) > maxInfoBytes;
+
 function changedInfo(before: NodeState, info: NodeInfo): boolean {
-  return comparable(before.Info) !== comparable(staticInfo(info));
+  return comparable(before.Info) !== comparable(info);
 }
 
+// Both sides passed the same schema, which fixes the order of members. The order in maps and lists of names means
+// nothing: a Bacalhau node sends its engines in a random one each time.
 function comparable(info: NodeInfo): string {
-  const labels = Object.entries(info.Labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify({ ...info, Labels: labels });
+  const { Labels, SupportedProtocols, ComputeNodeInfo, ...rest } = staticInfo(info);
+  const { ExecutionEngines, Publishers, StorageSources, ...capacity } = ComputeNodeInfo;
+  const names = [SupportedProtocols, ExecutionEngines, Publishers, StorageSources].map(list =>
+    [...(list ?? [])].sort(),
+  );
+  const labels = Object.entries(Labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([rest, capacity, names, labels]);
+}
+
+function words(reason: string, actor: string): { reason: string; actor: string } {
+  if (reason.length <= maxReason) return { reason, actor: actor.slice(0, maxActor) };
+  throw new MusterError('usage', `the reason has ${reason.length} characters; at most ${maxReason} are kept`);
 }
 
 function readable(known: Known, name: string): NodeState {

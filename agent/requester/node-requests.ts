@@ -27,7 +27,7 @@ import { type Log, rateLimit } from '../system/log.ts';
 import { version } from '../system/version.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../transport/port.ts';
 import type { Counters } from './counters.ts';
-import type { Verdict } from './membership.ts';
+import { requesterId, type Verdict } from './membership.ts';
 import type { ResourceStore } from './resource-store.ts';
 import type { Roll } from './roll.ts';
 
@@ -116,14 +116,18 @@ class Desk {
       bootId: Muster.BootID,
       version: Muster.Version,
     };
-    const verdict = await this.#stored(Info.NodeID, Muster, () => roll.register({ info: Info, sender }));
+    // Our own record may not stand for a moment: just after the store was lost.
+    const verdict =
+      Info.NodeID === this.#options.requesterId
+        ? { ...requesterId(Info.NodeID), session: undefined }
+        : await this.#stored(Info.NodeID, Muster, () => roll.register({ info: Info, sender }));
     if (typeof verdict === 'string') return verdict;
     this.#noteRefusal(verdict);
     if (verdict.write) this.#options.registered(Info.NodeID);
     return verdictAnswer(
       verdict.accepted,
       verdict.reason,
-      this.#answerer(Muster, Info.NodeID, verdict.code, verdict.write ? verdict.session : undefined),
+      this.#answerer(Muster, Info.NodeID, verdict.code, verdict.session),
     );
   }
 
@@ -174,9 +178,7 @@ class Desk {
     const { roll } = this.#options;
     const state = roll.get(id);
     if (!state) return roll.unknownNode(id);
-    if (state.Info.NodeType === 'Requester') {
-      return { accepted: false, code: 'conflict', reason: `${id} is the id of a requester` };
-    }
+    if (state.Info.NodeType === 'Requester') return requesterId(id);
     if (state.Muster?.Session === sender?.Session) return undefined;
     this.#options.stranger(id);
     return { accepted: false, code: 'handshake_required', reason: reasons.handshakeRequired(id) };

@@ -12,11 +12,8 @@ export interface RequesterFacts {
 }
 
 export function requesterInfo(facts: RequesterFacts): NodeInfo {
-  const [Major = '0', Minor = '0'] = version.split('.');
   const build: BuildVersion = {
-    Major,
-    Minor,
-    GitVersion: `v${version}`,
+    GitVersion: '',
     GitCommit: '',
     BuildDate: zeroTime,
     GOOS: facts.os,

@@ -24,7 +24,7 @@ import type { Decision } from './membership.ts';
 import { answerNodeRequests } from './node-requests.ts';
 import { type NodeView, nodeView } from './node-view.ts';
 import { ResourceStore } from './resource-store.ts';
-import { Roll, type RollListener } from './roll.ts';
+import { Roll, type RollListener, type RollOptions } from './roll.ts';
 import { nodeBucket } from './store.ts';
 import { Vigil } from './vigil.ts';
 
@@ -53,7 +53,6 @@ export interface RequesterOptions {
 
 /** What exists once the store was read. */
 interface Acting {
-  storage: Storage;
   clusterId: string;
   roll: Roll;
   vigil: Vigil;
@@ -68,10 +67,12 @@ export class Requester implements Directory {
   readonly #instance: string;
   readonly #resources = new ResourceStore();
   readonly #counters: Counters = newCounters();
+  readonly #policy: RollOptions;
   readonly #stopping = new AbortController();
   readonly #subscriptions: Subscription[] = [];
-  readonly #mayTellConflict: ReturnType<typeof rateLimit>;
+  /** Of each node on the roll: when it registered here, and when a conflict was told, in monotonic milliseconds. */
   readonly #registeredAt = new Map<string, number>();
+  readonly #conflictToldAt = new Map<string, number>();
   #acting: Acting | undefined;
   #waitingFor = 'the broker';
 
@@ -79,7 +80,14 @@ export class Requester implements Directory {
     this.self = options.self;
     this.#options = options;
     this.#instance = options.random.uuid();
-    this.#mayTellConflict = rateLimit(() => options.clock.monotonic(), 60_000);
+    const { clock, random, log, settings } = options;
+    this.#policy = {
+      clock,
+      random,
+      log,
+      manualApproval: settings.manualApproval,
+      maxPending: settings.maxPending,
+    };
   }
 
   /**
@@ -92,8 +100,7 @@ export class Requester implements Directory {
     for (let failures = 0; !this.#stopping.signal.aborted; failures++) {
       try {
         await connection.connected(this.#stopping.signal);
-        this.#acting = await this.#open();
-        return;
+        return await this.#open();
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         if (!(error instanceof BrokerError)) throw error;
@@ -108,10 +115,9 @@ export class Requester implements Directory {
   /** Stops answering, sends the events that wait (at most 2 s), gives the lease back. The connection stays the caller's. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    for (const subscription of this.#subscriptions) subscription.unsubscribe();
     const acting = this.#acting;
     if (!acting) return;
-    acting.vigil.stop();
+    this.#silence(acting);
     const waiting = await acting.events.stop(this.#options.connection.state.kind === 'connected' ? 2_000 : 0);
     if (waiting > 0) {
       this.#options.log.warn(
@@ -119,8 +125,12 @@ export class Requester implements Directory {
         'events wait for the broker; those of the store are sent at the next start',
       );
     }
-    acting.roll.stop();
     await acting.lease.release();
+  }
+
+  /** Takes up what may change while nodes are watched; the rest waits for a restart. */
+  reload({ manualApproval, maxPending }: Pick<RequesterSettings, 'manualApproval' | 'maxPending'>): void {
+    Object.assign(this.#policy, { manualApproval, maxPending });
   }
 
   status(): RequesterStatus {
@@ -186,7 +196,7 @@ export class Requester implements Directory {
     return this.#stored(this.#ready().stream.follow({ filter, since }, message => fn(message.data)));
   }
 
-  async #open(): Promise<Acting> {
+  async #open(): Promise<void> {
     const { connection, clock, random, log, self, host, pid } = this.#options;
     const storage = await connection.storage();
     const cluster = await storage.bucket(clusterBucket);
@@ -207,16 +217,17 @@ export class Requester implements Directory {
       clock,
       log,
       onLost: holder => this.#lost(holder),
+      signal: this.#stopping.signal,
     });
     try {
-      return await this.#read(storage, id, lease);
+      await this.#read(storage, id, lease);
     } catch (error) {
       await lease.release();
       throw error;
     }
   }
 
-  async #read(storage: Storage, cluster: string, lease: Lease): Promise<Acting> {
+  async #read(storage: Storage, cluster: string, lease: Lease): Promise<void> {
     const { connection, clock, random, log, settings, self } = this.#options;
     this.#waitingFor = 'the event stream to be read';
     const stream = await storage.stream(eventStream);
@@ -237,7 +248,6 @@ export class Requester implements Directory {
       instance: this.#instance,
       limits: { disconnectedAfter: settings.nodeDisconnectedAfter, unknownAfter: settings.nodeUnknownAfter },
       checkEvery: settings.heartbeatFrequency,
-      toldBefore: node => history.health(node),
       announce: (node, kind, previous, current, evidence) => {
         log.info({ node, previous, current, ...evidence }, `node is ${kind}`);
         events.observed(node, kind, {
@@ -252,21 +262,25 @@ export class Requester implements Directory {
     this.#waitingFor = 'the node info store to be read';
     const roll = new Roll(
       await storage.bucket(nodeBucket),
-      { clock, random, log, manualApproval: settings.manualApproval, maxPending: settings.maxPending },
+      this.#policy,
       this.#listener(storage, cluster, events, vigil, () => roll),
     );
     try {
       await roll.load((id, known, changes) => {
-        for (const change of untold(changes, history.revision(id), clock.now())) events.changed(id, change);
-        if (known.kind === 'record' && known.state.Info.NodeType === 'Compute') vigil.add(id);
+        const due = untold(changes, history.revision(id), clock.now());
+        for (const change of due) events.changed(id, change);
+        const isNew = due.some(({ Kind }) => Kind === 'registered');
+        if (known.kind === 'record' && known.state.Info.NodeType === 'Compute') {
+          vigil.add(id, isNew ? 'UNKNOWN' : history.health(id));
+        }
       });
       await roll.enrolSelf(self);
+      if (this.#stopping.signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
       events.start(stream);
-      const acting = { storage, clusterId: cluster, roll, vigil, events, stream, lease };
-      this.#listen(acting);
+      this.#acting = { clusterId: cluster, roll, vigil, events, stream, lease };
+      this.#listen(this.#acting);
       vigil.start();
       log.info({ node: self.NodeID, cluster, nodes: roll.size }, 'the requester is ready');
-      return acting;
     } catch (error) {
       roll.stop();
       throw error;
@@ -274,7 +288,6 @@ export class Requester implements Directory {
   }
 
   #listener(storage: Storage, cluster: string, events: Events, vigil: Vigil, roll: () => Roll): RollListener {
-    const { random, log, self } = this.#options;
     return {
       present: (id, state) => {
         if (state.Info.NodeType === 'Compute') vigil.add(id);
@@ -283,20 +296,30 @@ export class Requester implements Directory {
         vigil.delete(id);
         this.#resources.delete(id);
         this.#registeredAt.delete(id);
+        this.#conflictToldAt.delete(id);
       },
       changed: (id, change) => events.changed(id, change),
       unannounced: id => events.unannounced(id),
-      lost: () => {
-        const restore = async () => {
-          await clusterId(await storage.bucket(clusterBucket), random, cluster);
-          await storage.stream(eventStream);
-          await roll().enrolSelf(self);
-        };
-        restore().catch(error =>
-          log.error({ err: error }, 'the lost store could not be set up again; it is tried at the next loss'),
-        );
-      },
+      lost: () => void this.#restore(storage, cluster, roll()),
     };
+  }
+
+  // Puts back what the lost store held beside the nodes, for as long as it takes.
+  async #restore(storage: Storage, cluster: string, roll: Roll): Promise<void> {
+    const { connection, clock, random, log, self } = this.#options;
+    const { signal } = this.#stopping;
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        await connection.connected(signal);
+        await clusterId(await storage.bucket(clusterBucket), random, cluster);
+        await storage.stream(eventStream);
+        return await roll.enrolSelf(self);
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warn({ err: error }, 'the lost store could not be set up again; it is tried again');
+        await sleep(clock, backoff(random, failures, 200, 5_000), signal);
+      }
+    }
   }
 
   #listen({ roll, vigil, clusterId }: Acting): void {
@@ -331,14 +354,15 @@ export class Requester implements Directory {
   #stranger(id: string): void {
     const { clock, settings, log } = this.#options;
     const acting = this.#acting;
-    const registered = this.#registeredAt.get(id);
-    if (registered !== undefined && clock.monotonic() - registered < settings.nodeDisconnectedAfter) return;
+    const since = (times: Map<string, number>) =>
+      clock.monotonic() - (times.get(id) ?? Number.NEGATIVE_INFINITY);
+    if (since(this.#registeredAt) < settings.nodeDisconnectedAfter) return;
     if (acting?.vigil.health(id) !== 'HEALTHY') return;
     this.#counters.conflicts++;
-    const extra = this.#mayTellConflict(id);
-    if (!extra) return;
+    if (since(this.#conflictToldAt) < 60_000) return;
+    this.#conflictToldAt.set(id, clock.monotonic());
     const rule = 'a message of an older registration came while the newer one is alive';
-    log.warn({ node: id, ...extra }, 'two agents seem to use this node id');
+    log.warn({ node: id }, 'two agents seem to use this node id');
     const state = acting.roll.get(id);
     const membership = state?.Membership ? { membership: state.Membership } : {};
     acting.events.observed(id, 'conflict', {
@@ -368,9 +392,18 @@ export class Requester implements Directory {
     connection.publish(requesterEventSubject(self.NodeID, kind), JSON.stringify(event));
   }
 
-  #lost(holder: Holder): void {
+  #silence({ vigil, roll }: Acting): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
-    this.#acting?.vigil.stop();
+    vigil.stop();
+    roll.stop();
+  }
+
+  #lost(holder: Holder): void {
+    this.#stopping.abort();
+    if (this.#acting) {
+      this.#silence(this.#acting);
+      void this.#acting.events.stop(0);
+    }
     this.#options.onLost(
       new MusterError(
         'in_use',

@@ -80,8 +80,10 @@ export class Roll {
       item => {
         if (!isNodeKey(item.key)) return;
         this.#pass?.delete(item.key);
-        const known = this.#apply(item);
-        if (first && known) entry(item.key, known, changesOf(item, known));
+        if (!first) return void this.#meet(item);
+        const known = readEntry(item);
+        entry(item.key, known, changesOf(item, known));
+        this.#remember(item.key, known);
       },
       {
         begin: ({ lost }) => {
@@ -174,15 +176,14 @@ export class Roll {
     if (early.code === 'full' || early.code === 'not_compute') return { ...early, session: undefined };
     try {
       const verdict = await this.#change(id, known => {
-        const counts = known.kind === 'absent' || known.kind === 'deleted';
         const result = rule(known);
-        if (counts && result.write?.Membership === 'PENDING' && !reserved) {
+        if (result.code === 'registered' && result.write?.Membership === 'PENDING' && !reserved) {
           reserved = true;
           this.#arriving++;
         }
         return result;
       });
-      return { ...verdict, session };
+      return { ...verdict, session: verdict.write && session };
     } finally {
       if (reserved) this.#arriving--;
     }
@@ -228,7 +229,8 @@ export class Roll {
     return this.#inTurn(id, async () => {
       const operation = this.#options.random.uuid();
       for (let attempt = 1; ; attempt++) {
-        const known = readEntry(await this.#bucket.get(id));
+        const entry = await this.#bucket.get(id);
+        const known: Known = entry ? this.#meet(entry) : { kind: 'absent', revision: 0 };
         const outcome = rule(known);
         if (!outcome.write) return outcome;
         const revision = await this.#attempt(
@@ -252,14 +254,12 @@ export class Roll {
     operation: string,
   ): Promise<number | undefined> {
     const earlier = this.#listener.unannounced(id);
-    const changes = change ? [...earlier, change].slice(-64) : earlier;
+    const changes = change ? [...earlier, change] : earlier;
     const revision = await write(this.#bucket, { id, state, changes, revision: known.revision, operation });
     if (revision === undefined) return undefined;
-    this.#remember(
-      id,
-      state === 'deleted' ? { kind: 'deleted', revision } : { kind: 'record', revision, state },
-    );
-    if (change) this.#listener.changed(id, { ...change, Revision: revision });
+    const written: Known =
+      state === 'deleted' ? { kind: 'deleted', revision } : { kind: 'record', revision, state };
+    this.#learn(id, written, change && { ...change, Revision: revision });
     return revision;
   }
 
@@ -274,27 +274,31 @@ export class Roll {
     }
   }
 
-  // The watch tells our own writes too: they are known by their revision.
-  #apply(entry: BucketEntry): Known | undefined {
-    const revision = this.#known.get(entry.key)?.revision ?? 0;
-    if (revision > entry.revision) return undefined;
+  // What the store holds of a node, as the watch or a read brings it: our own writes come this way too, and those
+  // whose answer was lost only this way.
+  #meet(entry: BucketEntry): Known {
     const known = readEntry(entry);
-    if (revision < entry.revision) this.#remember(entry.key, known);
-    if (known.kind === 'unreadable' && revision < entry.revision) {
-      this.#options.log.error(
-        { node: entry.key },
-        'the record of this node cannot be read; it is left alone',
-      );
-    }
+    const change = changesOf(entry, known).find(each => each.Revision === entry.revision);
+    this.#learn(entry.key, known, change);
     return known;
+  }
+
+  // Each revision counts once, whoever brings it first: the answer to the write, a read or the watch.
+  #learn(id: string, known: Known, change: Change | undefined): void {
+    if (this.known(id).revision >= known.revision) return;
+    this.#remember(id, known);
+    if (change) this.#listener.changed(id, change);
   }
 
   #remember(id: string, known: Known): void {
     const before = this.#known.get(id);
-    if (before && before.revision > known.revision) return;
+    this.#pass?.delete(id);
     this.#count(before, -1);
     this.#count(known, 1);
     this.#known.set(id, known);
+    if (known.kind === 'unreadable') {
+      this.#options.log.error({ node: id }, 'the record of this node cannot be read; it is left alone');
+    }
     if (known.kind === 'record') this.#listener.present(id, known.state);
     else if (before?.kind === 'record') this.#listener.gone(id);
   }

@@ -1,6 +1,6 @@
 // The node info store: one record a node in the broker's bucket, each write checked against the revision it replaces.
 import { ProtocolError } from '../protocol/error.ts';
-import { parseJson, writeJson } from '../protocol/json.ts';
+import { maxMessageBytes, parseJson, writeJson } from '../protocol/json.ts';
 import { type Change, changesSchema, type NodeState, nodeStateSchema } from '../protocol/node-state.ts';
 import { check, nodeIdPattern } from '../protocol/schema.ts';
 import { BrokerError, type Bucket, type BucketConfig, type BucketEntry } from '../transport/port.ts';
@@ -28,16 +28,17 @@ export interface WriteRequest {
  * Writes once, and tells whether the write stands: after a lost answer, or a revision that is gone, the record is
  * read again, and our own operation id there means success.
  * @returns the new revision; undefined when somebody else wrote first.
- * @throws BrokerError when the store does not answer.
+ * @throws BrokerError when the store does not answer; `refused` when the record would be too large to be read again.
  */
 export async function write(bucket: Bucket, request: WriteRequest): Promise<number | undefined> {
+  const { id, state, revision } = request;
   try {
-    return request.state === 'deleted'
-      ? await bucket.purge(request.id, request.revision, markerHeaders(request))
-      : await bucket.put(request.id, encode(request.state, request), request.revision);
+    return state === 'deleted'
+      ? await bucket.purge(id, revision, markerHeaders(request))
+      : await bucket.put(id, encode(state, request), revision);
   } catch (error) {
     if (!(error instanceof BrokerError) || error.fault === 'refused') throw error;
-    const stands = await bucket.get(request.id);
+    const stands = await bucket.get(id);
     if (stands && operationOf(stands) === request.operation) return stands.revision;
     if (error.fault === 'revision_conflict') return undefined;
     throw error;
@@ -69,16 +70,35 @@ export function changesOf(entry: BucketEntry, known: Known): Change[] {
   return (changes ?? []).map(change => ({ ...change, Revision: change.Revision || entry.revision }));
 }
 
-function encode(state: NodeState, { changes, operation }: WriteRequest): Uint8Array {
-  const muster = { ...state.Muster, Operation: operation, ...(changes.length ? { Changes: changes } : {}) };
-  if (!changes.length) delete muster.Changes;
-  return Buffer.from(writeJson({ ...state, Muster: muster }));
+function encode(state: NodeState, { id, changes, operation }: WriteRequest): Uint8Array {
+  const { Changes: _, ...muster } = { ...state.Muster, Operation: operation };
+  const kept = newestOf(changes);
+  const value = Buffer.from(
+    writeJson({ ...state, Muster: kept.length > 0 ? { ...muster, Changes: kept } : muster }),
+  );
+  if (value.length <= maxMessageBytes) return value;
+  throw new BrokerError('refused', `the record of node ${id} would take ${value.length} bytes`);
 }
 
 function markerHeaders({ changes, operation }: WriteRequest): Record<string, string> {
   // A header is one line of ASCII: base64 keeps an operator's reason whole.
-  const text = Buffer.from(JSON.stringify(changes)).toString('base64');
+  const text = Buffer.from(JSON.stringify(newestOf(changes))).toString('base64');
   return { [operationHeader]: operation, [changeHeader]: text };
+}
+
+const maxChanges = 64;
+const maxChangesBytes = 16 * 1024;
+
+// What a record has room for. The events of older changes still wait in memory: only a crash could lose them.
+function newestOf(changes: Change[]): Change[] {
+  const kept: Change[] = [];
+  let room = maxChangesBytes;
+  for (const change of changes.slice(-maxChanges).reverse()) {
+    room -= Buffer.byteLength(writeJson(change));
+    if (room < 0) break;
+    kept.unshift(change);
+  }
+  return kept;
 }
 
 function markerChanges(entry: BucketEntry): Change[] {

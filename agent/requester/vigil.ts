@@ -17,11 +17,9 @@ export interface VigilOptions {
   limits: HealthLimits;
   /** Milliseconds between two checks for silence (requester.heartbeatFrequency). */
   checkEvery: number;
-  /** The health that was told last before this start. */
-  toldBefore(node: string): Health;
   /** A node's health changed, and it is time to say so. */
   announce(node: string, kind: HealthKind, previous: Health, current: Health, evidence: Evidence): void;
-  /** The requester ceased to trust its own silence, and why; undefined: it trusts it again. */
+  /** The requester ceased to trust its own silence, and why at first; undefined: it trusts it again. */
   doubt(reason: string | undefined): void;
 }
 
@@ -68,9 +66,9 @@ export class Vigil {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  /** A node is on the roll. */
-  add(id: string): void {
-    this.#pulses.add(id, this.#options.toldBefore(id));
+  /** A node is on the roll; nothing changes when it is watched already. `told`: its health that was told last. */
+  add(id: string, told: Health = 'UNKNOWN'): void {
+    this.#pulses.add(id, told);
   }
 
   /** A node is no longer on the roll: nothing of it stays. */
@@ -95,8 +93,8 @@ export class Vigil {
     const pulse = this.#pulses.get(id);
     if (!pulse || pulse.left) return;
     this.#pulses.left(pulse);
-    pulse.silentSince = this.#options.clock.now();
-    this.#tell(pulse, 'UNKNOWN', reason ? `left: ${reason}` : 'left');
+    pulse.silentSince ??= this.#options.clock.now();
+    if (pulse.told !== 'UNKNOWN') this.#tell(pulse, 'UNKNOWN', reason ? `left: ${reason}` : 'left');
   }
 
   /** Exact at any moment, between checks too. */
@@ -139,8 +137,8 @@ export class Vigil {
   #connectionChanged(connected: boolean): void {
     this.#listening.setConnected(connected);
     // An echo sent before the loss will not come; the next check sends another.
-    this.#echoHeard = this.#echoSent;
     this.#listening.setHolding(false);
+    this.#echoHeard = this.#echoSent;
     this.#distrust(connected ? undefined : 'the connection to the broker is lost');
   }
 
@@ -151,8 +149,7 @@ export class Vigil {
     if (this.#echoHeard < this.#echoSent) {
       this.#listening.setHolding(true);
       this.#distrust('the broker does not return our own messages');
-      // Past the longest hold, silence counts again, echo or not.
-      this.#expire();
+      if (this.#listening.holdIsOver) this.#expire();
     }
     this.#echoSent++;
     connection.publish(echoSubject(instance), String(this.#echoSent));
@@ -163,15 +160,15 @@ export class Vigil {
     if (!Number.isSafeInteger(number) || number > this.#echoSent) return;
     this.#echoHeard = Math.max(this.#echoHeard, number);
     if (this.#echoHeard < this.#echoSent) return;
-    this.#listening.setHolding(false);
+    this.#listening.echoed();
     this.#distrust(undefined);
     this.#expire();
   }
 
   #distrust(reason: string | undefined): void {
-    if (this.#distrusted === reason) return;
+    const told = (this.#distrusted === undefined) === (reason === undefined);
     this.#distrusted = reason;
-    this.#options.doubt(reason);
+    if (!told) this.#options.doubt(reason);
   }
 
   #expire(): void {
@@ -181,7 +178,12 @@ export class Vigil {
       this.#graceOver = true;
       for (const pulse of this.#pulses.values()) {
         const health = this.#pulses.health(pulse, now);
-        if (pulse.told !== health) this.#tell(pulse, health, 'after a restart of the requester');
+        if (pulse.told !== health)
+          this.#tell(
+            pulse,
+            health,
+            'first judgement, one requester.nodeDisconnectedAfter after the requester started',
+          );
       }
     }
     for (const { pulse, health } of this.#pulses.expired(now)) {
@@ -198,7 +200,6 @@ export class Vigil {
   }
 
   #tell(pulse: Pulse, health: Health, rule: string): void {
-    if (health === 'HEALTHY') pulse.silentSince = undefined;
     if (!this.#graceOver) return;
     const previous = pulse.told;
     pulse.told = health;

@@ -1,6 +1,6 @@
 // Reading and writing state files so that a crash at any moment leaves the old content or the new, never half.
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, unlink } from 'node:fs/promises';
+import { constants, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
 
@@ -29,6 +29,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
 /** Moves `path` aside to `path + suffix`, replacing an earlier one. Absent is fine. */
 export async function setAside(path: string, suffix: string): Promise<void> {
   try {
+    await rm(path + suffix, { recursive: true, force: true });
     await rename(path, path + suffix);
     await syncFolder(dirname(path));
   } catch (error) {
@@ -52,7 +53,8 @@ export async function removeFile(path: string): Promise<void> {
  */
 export async function readBounded(path: string, limit = 65_536): Promise<Buffer | undefined> {
   try {
-    const file = await open(path, 'r');
+    // Without O_NONBLOCK, opening a pipe would wait for a writer.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const info = await file.stat();
       if (!info.isFile()) throw new Error('not a regular file');
@@ -82,6 +84,26 @@ export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
   }
 }
 
+/** What to tell the operator when writing `path` failed with `cause`. */
+export function notWritable(path: string, cause: unknown): MusterError {
+  const why: Record<string, string> = {
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'no space left on the device',
+    EDQUOT: 'the disk quota is used up',
+    EFBIG: 'the system does not allow a file so large',
+    ENOENT: 'a part of the path does not exist',
+    ENOTDIR: 'a part of the path is not a folder',
+    EEXIST: 'something else is in the way',
+  };
+  const reason = why[errnoOf(cause) ?? ''] ?? reasonOf(cause);
+  return new MusterError('not_writable', `cannot write ${path}: ${reason}`, {
+    hint: 'free or unlock it, or choose another folder with dataDir',
+    cause,
+  });
+}
+
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
@@ -89,20 +111,4 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function notWritable(path: string, cause: unknown): MusterError {
-  const why: Record<string, string> = {
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-    EROFS: 'the file system is read-only',
-    ENOSPC: 'no space left on the device',
-    EDQUOT: 'the disk quota is used up',
-    ENOTDIR: 'a part of the path is not a folder',
-  };
-  const reason = why[errnoOf(cause) ?? ''] ?? reasonOf(cause);
-  return new MusterError('not_writable', `cannot write ${path}: ${reason}`, {
-    hint: 'free or unlock it, or choose another folder with dataDir',
-    cause,
-  });
 }

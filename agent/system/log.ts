@@ -23,7 +23,8 @@ export interface LogOptions {
 /** Makes the process's log. Writing never throws: a closed or full output loses lines, not the process. */
 export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel): void } {
   const write = (line: string) => {
-    process.stderr.write(options.format === 'text' ? asText(line) : line);
+    // JSON may hold what is no text for a terminal; escaped it says the same.
+    process.stderr.write(options.format === 'text' ? asText(line) : `${escaped(line.trimEnd())}\n`);
   };
   process.stderr.on('error', () => undefined);
   const logger = pino(
@@ -76,11 +77,14 @@ export function rateLimit(
 
 /** Makes any text safe for a terminal: control characters, escape sequences and line breaks become visible. */
 export function printable(text: string, limit = 512): string {
-  const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
-  return cut.replace(
-    /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return escaped(text.length > limit ? `${text.slice(0, limit)}…` : text);
+}
+
+// By Unicode's categories: control, format, lone surrogate, line and paragraph separator. Escaped as JSON does.
+function escaped(text: string): string {
+  const codes = (character: string) =>
+    character.split('').map(unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, character => codes(character).join(''));
 }
 
 function errorFields(error: Error): LogFields {
@@ -106,5 +110,5 @@ function fieldText(value: unknown): string {
 
 function quoted(value: string): string {
   const text = printable(value);
-  return /[\s"=]/.test(text) ? JSON.stringify(text) : text;
+  return /[\s"=]/.test(text) ? `"${text.replaceAll('"', '\\"')}"` : text;
 }

@@ -13,27 +13,33 @@ export interface NodeIdOptions {
   configured: string | undefined;
   provider: NameProvider;
   random: Random;
-  /** Where the clouds answer; another address in tests. */
-  metadata?: { aws: string; gcp: string };
+  /** Where the clouds answer, and how many milliseconds one may take; other ones in tests. */
+  metadata?: { aws: string; gcp: string; deadline: number };
 }
 
 const pattern = /^[A-Za-z0-9_-]{1,128}$/;
 const fileName = 'node.yaml';
-const clouds = { aws: 'http://169.254.169.254', gcp: 'http://metadata.google.internal' };
-/** Milliseconds that a cloud may take to answer. */
-const metadataDeadline = 2_000;
+const clouds = { aws: 'http://169.254.169.254', gcp: 'http://metadata.google.internal', deadline: 2_000 };
+/** The longest text that can be of use: a token of AWS has some hundred bytes. */
+const longestAnswer = 1024;
 
 /**
  * The id of this node, kept for the next start.
  * @throws MusterError `bad_state` for a file without an id, `failed` when the provider gives none, `not_writable`.
  */
 export async function loadNodeId(options: NodeIdOptions): Promise<string> {
-  const path = join(options.folder, fileName);
-  const kept = await readKept(path);
-  if (options.configured === undefined && kept !== undefined) return kept;
-  const id = options.configured ?? (await provide(options));
+  const { folder, configured, provider } = options;
+  const path = join(folder, fileName);
+  // What is configured counts, whatever stands in the file.
+  const kept = await readKept(path).catch((error: unknown) => {
+    if (configured === undefined) throw error;
+    return undefined;
+  });
+  if (configured === undefined && kept !== undefined) return kept;
+  const id = configured ?? (await provide(options));
   if (!pattern.test(id)) {
-    throw new MusterError('failed', `the name provider "${options.provider}" gave no usable node id`, {
+    const source = configured === undefined ? `the name provider "${provider}"` : 'node.id';
+    throw new MusterError('failed', `${source} gives no usable node id`, {
       hint: 'an id is 1 to 128 letters, digits, - and _; set node.id, or another node.nameProvider',
     });
   }
@@ -64,40 +70,35 @@ async function provide({ provider, random, metadata = clouds }: NodeIdOptions): 
     case 'hostname':
       return hostname().replaceAll('.', '-');
     case 'aws':
-      return awsInstanceId(metadata.aws);
+      return awsInstanceId(metadata.aws, metadata.deadline);
     case 'gcp':
-      return ask(`${metadata.gcp}/computeMetadata/v1/instance/id`, {
+      return ask(`${metadata.gcp}/computeMetadata/v1/instance/id`, metadata.deadline, {
         headers: { 'Metadata-Flavor': 'Google' },
       });
   }
 }
 
 // Instances that require IMDSv2 refuse a request without a token; older services know no tokens.
-async function awsInstanceId(base: string): Promise<string> {
-  const token = await ask(`${base}/latest/api/token`, {
+async function awsInstanceId(base: string, deadline: number): Promise<string> {
+  const token = await ask(`${base}/latest/api/token`, deadline, {
     method: 'PUT',
     headers: { 'X-aws-ec2-metadata-token-ttl-seconds': '60' },
   }).catch(() => undefined);
-  return ask(`${base}/latest/meta-data/instance-id`, {
+  return ask(`${base}/latest/meta-data/instance-id`, deadline, {
     headers: token === undefined ? {} : { 'X-aws-ec2-metadata-token': token },
   });
 }
 
-async function ask(url: string, init: RequestInit): Promise<string> {
+async function ask(url: string, deadline: number, init: RequestInit): Promise<string> {
   try {
-    const answer = await fetch(url, {
-      ...init,
-      redirect: 'error',
-      signal: AbortSignal.timeout(metadataDeadline),
-    });
+    const answer = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(deadline) });
     if (!answer.ok) throw new Error(`HTTP status ${answer.status}`);
-    const reader = answer.body?.getReader();
-    const first = await reader?.read();
-    await reader?.cancel();
-    return Buffer.from(first?.value ?? [])
-      .subarray(0, 256)
-      .toString('utf8')
-      .trim();
+    let text = '';
+    for await (const chunk of answer.body ?? []) {
+      text += Buffer.from(chunk).toString('latin1');
+      if (text.length > longestAnswer) throw new Error(`the answer is longer than ${longestAnswer} bytes`);
+    }
+    return text.trim();
   } catch (error) {
     throw new MusterError('failed', `no node id from ${url}: ${reasonOf(error)}`, {
       hint: 'set node.id, or another node.nameProvider',

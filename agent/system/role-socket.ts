@@ -1,8 +1,10 @@
 // A socket in a role's folder: while it is held nobody else can run that role there, and it answers the local commands.
-import { link, open, rename, stat, unlink } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { open, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
+import { notWritable } from './files.ts';
 
 /** Answers one request, each a JSON document on one line. Throws MusterError to refuse. */
 export type RoleHandler = (request: unknown) => Promise<unknown> | unknown;
@@ -11,41 +13,40 @@ export interface RoleSocket {
   close(): Promise<void>;
 }
 
-const socketName = 'control.sock';
+/** A link to the socket of the process that holds the folder, which has a name of its own. */
+const holderLink = 'control.sock';
 const maxBytes = 65_536;
 /** Milliseconds for one request and its answer. */
 const deadline = 5_000;
 
 /**
  * Holds `folder` for this process until closed.
- * @throws MusterError `in_use` with `describe`'s words for the holder; `not_writable`.
+ * @throws MusterError `in_use` with `describe`'s words for the holder; `not_writable`; `bad_state`.
  */
 export async function holdFolder(
   folder: string,
   handler: RoleHandler,
   describe: (status: unknown) => string,
 ): Promise<RoleSocket> {
-  const path = join(folder, socketName);
-  const own = join(folder, `.${process.pid}.sock`);
-  await unlink(own).catch(() => undefined);
-  const place = await reach(folder);
+  const own = `.${randomBytes(4).toString('base64url')}.sock`;
   const server = createServer(socket => answer(socket, handler));
-  try {
-    await listen(server, place.path(`.${process.pid}.sock`));
-    await take(path, own, folder, describe);
-  } catch (error) {
+  const end = async () => {
     server.close();
-    await unlink(own).catch(() => undefined);
-    throw error;
-  } finally {
-    await place.close();
+    await remove(folder, own);
+  };
+  try {
+    await within(folder, path => listen(server, path(own)));
+    await take(folder, own, describe);
+  } catch (error) {
+    await end();
+    throw error instanceof MusterError ? error : notWritable(folder, error);
   }
-  const inode = (await stat(path)).ino;
   return {
     async close() {
-      server.close();
-      const found = await stat(path).catch(() => undefined);
-      if (found?.ino === inode) await unlink(path).catch(() => undefined);
+      // While this still listens nobody else moves the link, so what is removed is ours.
+      if ((await holderAt(folder, holderLink).catch(() => undefined)) === own)
+        await remove(folder, holderLink);
+      await end();
     },
   };
 }
@@ -55,16 +56,103 @@ export async function holdFolder(
  * @throws MusterError when it refuses, or does not answer within 5 s.
  */
 export async function askHolder(folder: string, request: unknown): Promise<unknown> {
-  const place = await reach(folder).catch(() => undefined);
-  if (!place) return undefined;
+  return (await ask(folder, holderLink, request))?.value;
+}
+
+// A holder that is killed leaves its link behind. Whoever finds it dead makes a link `<its name>.next` to a socket of its
+// own; making a link fails where there is one, so a dead holder has one successor, and that one alone moves the link.
+async function take(folder: string, own: string, describe: (status: unknown) => string): Promise<void> {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const dead = await standInLine(folder, own, describe);
+    const last = dead.at(-1);
+    if (last === undefined) return;
+    // Names are never used again: if the line from the link on leads here, nobody has moved it since.
+    if ((await lineOf(folder)).includes(own)) {
+      await symlink(own, join(folder, `${own}.new`));
+      await rename(join(folder, `${own}.new`), join(folder, holderLink));
+      for (const name of dead) {
+        await remove(folder, `${name}.next`);
+        await remove(folder, name);
+      }
+      return;
+    }
+    // A successor had come and tidied up while we looked.
+    await remove(folder, `${last}.next`);
+  }
+  throw new MusterError('in_use', `${join(folder, holderLink)} cannot be taken: others keep taking it`);
+}
+
+/** Puts `own` at the end of the line; answers the dead holders before it. Throws MusterError `in_use` for a living one. */
+async function standInLine(
+  folder: string,
+  own: string,
+  describe: (status: unknown) => string,
+): Promise<string[]> {
+  const dead: string[] = [];
+  let place = holderLink;
+  while (!(await linked(folder, own, place))) {
+    const holder = await holderAt(folder, place);
+    if (holder === undefined) continue;
+    const found = await ask(folder, holder, { command: 'status' }).catch(error => {
+      throw new MusterError('in_use', `another process holds ${folder}: ${reasonOf(error)}`, {
+        cause: error,
+      });
+    });
+    if (found) throw new MusterError('in_use', describe(found.value));
+    dead.push(holder);
+    place = `${holder}.next`;
+  }
+  return dead;
+}
+
+async function lineOf(folder: string): Promise<string[]> {
+  const line: string[] = [];
+  let holder = await holderAt(folder, holderLink);
+  while (holder !== undefined && !line.includes(holder)) {
+    line.push(holder);
+    holder = await holderAt(folder, `${holder}.next`);
+  }
+  return line;
+}
+
+async function linked(folder: string, own: string, place: string): Promise<boolean> {
   try {
-    const text = await exchange(place.path(socketName), JSON.stringify(request));
-    const reply = JSON.parse(text) as { value?: unknown; error?: string; hint?: string };
-    if (reply.error !== undefined)
-      throw new MusterError('failed', reply.error, reply.hint ? { hint: reply.hint } : {});
-    return reply.value;
+    await symlink(own, join(folder, place));
+    return true;
   } catch (error) {
-    if (['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'].includes(errnoOf(error) ?? '')) return undefined;
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** The name of the socket that `place` leads to; undefined when there is no such link. */
+async function holderAt(folder: string, place: string): Promise<string | undefined> {
+  const path = join(folder, place);
+  const name = await readlink(path).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    if (errnoOf(error) === 'EINVAL') return '';
+    throw error;
+  });
+  if (name === undefined || /^\.[\w-]{6}\.sock$/.test(name)) return name;
+  throw new MusterError('bad_state', `${path} is none of muster's links`, {
+    hint: 'remove it and try again',
+  });
+}
+
+// What is gone is gone, and what cannot be removed is dead and in nobody's way.
+async function remove(folder: string, name: string): Promise<void> {
+  await unlink(join(folder, name)).catch(() => undefined);
+}
+
+/** Asks the process behind a socket; undefined when there is none. */
+async function ask(folder: string, name: string, request: unknown): Promise<{ value?: unknown } | undefined> {
+  try {
+    const text = await within(folder, path => exchange(path(name), JSON.stringify(request)));
+    const { error, hint, ...reply } = JSON.parse(text) as { value?: unknown; error?: string; hint?: string };
+    if (error === undefined) return reply;
+    throw new MusterError('failed', error, hint ? { hint } : {});
+  } catch (error) {
+    if (/^(ENOENT|ENOTDIR|ECONNREFUSED|ENOTSOCK)$/.test(errnoOf(error) ?? '')) return undefined;
     if (error instanceof MusterError) throw error;
     if (errnoOf(error) === 'EACCES') {
       throw new MusterError('not_allowed', `not allowed to ask the process in ${folder}`, {
@@ -75,80 +163,30 @@ export async function askHolder(folder: string, request: unknown): Promise<unkno
     throw new MusterError('failed', `the process in ${folder} does not answer: ${reasonOf(error)}`, {
       cause: error,
     });
-  } finally {
-    await place.close();
   }
-}
-
-// The socket is made under a name of its own, then linked into place: link(2) fails when the place is taken, so two
-// starts cannot both win. A socket that nobody answers was left by a process that was killed.
-async function take(
-  path: string,
-  own: string,
-  folder: string,
-  describe: (status: unknown) => string,
-): Promise<void> {
-  for (let attempt = 0; attempt < 5; attempt++) {
-    try {
-      await link(own, path);
-      await unlink(own);
-      return;
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') {
-        throw new MusterError('not_writable', `cannot write ${path}: ${reasonOf(error)}`, { cause: error });
-      }
-    }
-    const before = await stat(path).catch(() => undefined);
-    const status = await askHolder(folder, { command: 'status' }).catch(error => {
-      throw new MusterError('in_use', `another process holds ${folder}, but does not answer: ${reasonOf(error)}`);
-    });
-    if (status !== undefined) throw new MusterError('in_use', describe(status));
-    if (before) await clear(path, before.ino);
-  }
-  throw new MusterError('in_use', `${path} cannot be taken: others keep taking it`);
-}
-
-// Only the very socket that did not answer may go: between our look and our move another start may have replaced it.
-async function clear(path: string, inode: number): Promise<void> {
-  const aside = `${path}.${process.pid}.stale`;
-  try {
-    await rename(path, aside);
-    if ((await stat(aside)).ino !== inode) await link(aside, path).catch(() => undefined);
-    await unlink(aside);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-  }
-}
-
-interface Place {
-  path(name: string): string;
-  close(): Promise<void>;
 }
 
 // A socket's path may have some hundred bytes at most (sun_path); through an open folder the length does not matter.
-async function reach(folder: string): Promise<Place> {
+async function within<T>(folder: string, work: (path: (name: string) => string) => Promise<T>): Promise<T> {
   const longest = 90;
-  if (Buffer.byteLength(folder) <= longest) {
-    return { path: name => join(folder, name), close: async () => undefined };
-  }
+  if (Buffer.byteLength(folder) <= longest) return work(name => join(folder, name));
   if (process.platform !== 'linux') {
     throw new MusterError('bad_config', `the folder ${folder} has too long a path for a socket in it`, {
       hint: `choose a dataDir of at most ${longest} bytes`,
     });
   }
   const handle = await open(folder, 'r');
-  return { path: name => `/proc/self/fd/${handle.fd}/${name}`, close: () => handle.close() };
+  try {
+    return await work(name => `/proc/self/fd/${handle.fd}/${name}`);
+  } finally {
+    await handle.close();
+  }
 }
 
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', error =>
-      reject(
-        new MusterError('not_writable', `cannot make a socket in ${path}: ${reasonOf(error)}`, {
-          cause: error,
-        }),
-      ),
-    );
+    // Later ones, such as no file descriptor for one more connection, are that connection's loss.
+    server.on('error', reject);
     const before = process.umask(0o077);
     server.listen(path, resolve);
     process.umask(before);
@@ -173,6 +211,8 @@ function exchange(path: string, line: string): Promise<string> {
 
 function answer(socket: Socket, handler: RoleHandler): void {
   let text = '';
+  // Nobody who asks keeps a process from ending.
+  socket.unref();
   socket.setEncoding('utf8');
   socket.setTimeout(deadline, () => socket.destroy());
   // Whoever goes away before the answer does not want it.

@@ -59,7 +59,10 @@ export interface Connection {
    * @throws BrokerError `disconnected`, `no_responders` or `timeout`.
    */
   request(subject: string, data: Uint8Array | string, timeout: number): Promise<Message>;
-  /** Listens on `subject` (wildcards allowed), across reconnections. The handler must not throw. */
+  /**
+   * Listens on `subject` (wildcards allowed), across reconnections. The handler must not throw.
+   * @throws BrokerError `refused` when the subject is none.
+   */
   subscribe(subject: string, handler: (message: Message) => void): Subscription;
   /** Resolves when the broker has answered all that was sent before: a ping. Throws BrokerError. */
   flush(timeout: number): Promise<void>;
@@ -116,7 +119,7 @@ export interface Bucket {
   /**
    * Calls `fn` with the newest revision of every key (markers included), then with each write as it happens, across
    * reconnections: each one begins another whole pass, so a key may be told again but no write is missed or reordered.
-   * `ready` resolves at the end of the first pass; it rejects with BrokerError `disconnected` when stopped before.
+   * `ready` resolves at the end of the first pass; it rejects with BrokerError `disconnected` when stopped or closed before.
    */
   watch(
     fn: (entry: BucketEntry) => void,

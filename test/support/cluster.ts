@@ -6,7 +6,7 @@ import type { RequesterStatus } from '../../agent/requester/directory.ts';
 import type { NodeView } from '../../agent/requester/node-view.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './listener.ts';
-import { type Finished, muster, Program } from './program.ts';
+import { type Finished, muster, Program, type RunOptions } from './program.ts';
 
 /** Intervals short enough for a test to see each of them pass, in the words of the settings. */
 export const quick = {
@@ -33,6 +33,7 @@ export class Cluster {
   readonly brokerPort: number;
   readonly #options: ClusterOptions;
   readonly #programs = new Set<Program>();
+  readonly #written = new Map<string, Values>();
 
   static async create(options: ClusterOptions = {}): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), 'muster-e2e-'));
@@ -83,9 +84,18 @@ export class Cluster {
   }
 
   /** Starts an agent, and waits until it is accepted unless told otherwise. */
-  async agent(id: string, settings: Values = {}, { wait = true } = {}): Promise<Program> {
+  async agent(
+    id: string,
+    settings: Values = {},
+    { wait = true, ...options }: RunOptions & { wait?: boolean } = {},
+  ): Promise<Program> {
     const token: Values = this.tokenFile ? { 'nats.tokenFile': this.tokenFile } : {};
-    const program = await this.#start('agent', id, { 'nats.servers': this.servers, ...token, ...settings });
+    const program = await this.#start(
+      'agent',
+      id,
+      { 'nats.servers': this.servers, ...token, ...settings },
+      options,
+    );
     if (wait) await program.says(/"msg":"(pending approval|approved|registered)"/);
     return program;
   }
@@ -156,17 +166,21 @@ export class Cluster {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #start(role: string, id: string, settings: Values): Promise<Program> {
-    const all = {
-      'node.id': id,
-      dataDir: this.folderOf(id),
-      'log.format': 'json',
-      ...quick,
-      ...this.#options.settings,
-    };
+  /** Writes the configuration of one role anew, for a reload. */
+  async rewrite(role: string, id: string, settings: Values): Promise<void> {
+    await this.#configure(role, id, { ...this.#written.get(`${role} ${id}`), ...settings });
+  }
+
+  async #configure(role: string, id: string, settings: Values): Promise<string> {
+    this.#written.set(`${role} ${id}`, settings);
+    const all = { 'node.id': id, dataDir: this.folderOf(id), 'log.format': 'json', ...quick };
     const file = join(this.folder, `${id}-${role}.yaml`);
-    await writeFile(file, yaml({ ...all, ...settings }));
-    const program = new Program([role, '--config', file]);
+    await writeFile(file, yaml({ ...all, ...this.#options.settings, ...settings }));
+    return file;
+  }
+
+  async #start(role: string, id: string, settings: Values, options: RunOptions = {}): Promise<Program> {
+    const program = new Program([role, '--config', await this.#configure(role, id, settings)], options);
     this.#programs.add(program);
     void program.finished.then(() => this.#programs.delete(program));
     return program;

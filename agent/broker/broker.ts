@@ -1,0 +1,206 @@
+// The embedded broker: a real nats-server of our own, started, watched, started again when it dies, and stopped.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+import { type Clock, sleep } from '../system/clock.ts';
+import { MusterError, reasonOf } from '../system/errors.ts';
+import { makeFolder } from '../system/files.ts';
+import type { Log, LogFields } from '../system/log.ts';
+import { backoff, type Random } from '../system/random.ts';
+import { canConnect } from '../transport/probe.ts';
+import { type Binary, findBinary } from './binary.ts';
+import { type BrokerFiles, brokerFiles, readOrMakeToken, writeConfig } from './files.ts';
+import { stopOrphan } from './orphan.ts';
+import { choosePort } from './port.ts';
+import { passOn } from './server-log.ts';
+
+export interface BrokerOptions {
+  /** Everything of the broker's is kept here. The caller holds the lock of the role that owns it. */
+  folder: string;
+  /** How the broker names itself to its clients. */
+  name: string;
+  /** `broker.host` and `broker.port`; port 0 takes a free one and keeps it from then on. */
+  host: string;
+  port: number;
+  /** `broker.binary`. */
+  binary?: string | undefined;
+  findOnPath: (name: string) => string | undefined | Promise<string | undefined>;
+  clock: Clock;
+  random: Random;
+  log: Log;
+}
+
+export interface Broker {
+  /** Where clients on this machine find it. */
+  readonly url: string;
+  /** Holds the token that clients show. */
+  readonly tokenFile: string;
+  /** Of the nats-server. */
+  readonly version: string;
+  /** The running process; undefined while it is between two lives. */
+  readonly pid: number | undefined;
+  /** Ends it, by force after `timeout` milliseconds (3 s). */
+  stop(timeout?: number): Promise<void>;
+}
+
+/**
+ * Resolves when the broker takes clients.
+ * @throws MusterError: no nats-server, or one too old; the port in use; the folder not writable; it ended at once.
+ */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const { folder, name, host, port: wanted, clock } = options;
+  const log = withRole(options.log);
+  const binary = await findBinary(options.binary, options.findOnPath);
+  await makeFolder(folder);
+  const files = brokerFiles(folder);
+  await stopOrphan(files, clock, log);
+  const token = await readOrMakeToken(files.token);
+  const port = await choosePort(host, wanted, files.port, log);
+  await writeConfig({ name, host, port, token, files });
+  const url = `nats://${localHost(host)}:${port}`;
+  const server = new SupervisedServer({ ...options, log }, binary, files, url);
+  await server.start();
+  log.info({ url, version: binary.version, pid: server.pid }, 'the broker runs');
+  return server;
+}
+
+/** Milliseconds that it has to take clients; reading a large store back takes some. */
+const startTimeout = 60_000;
+
+class SupervisedServer implements Broker {
+  readonly url: string;
+  readonly tokenFile: string;
+  readonly version: string;
+  readonly #options: BrokerOptions;
+  readonly #binary: Binary;
+  readonly #files: BrokerFiles;
+  readonly #stopping = new AbortController();
+  #child: ChildProcess | undefined;
+  #watching: Promise<void> | undefined;
+
+  constructor(options: BrokerOptions, binary: Binary, files: BrokerFiles, url: string) {
+    this.#options = options;
+    this.#binary = binary;
+    this.#files = files;
+    this.url = url;
+    this.tokenFile = files.token;
+    this.version = binary.version;
+    process.once('exit', this.#takeAlong);
+  }
+
+  get pid(): number | undefined {
+    return this.#child && isAlive(this.#child) ? this.#child.pid : undefined;
+  }
+
+  /** For a process that ends in a hurry: nothing of it is left behind. */
+  readonly #takeAlong = () => void this.#child?.kill('SIGTERM');
+
+  /** Starts it for the first time; only from then on is it started again. */
+  async start(): Promise<void> {
+    const { ended, ready } = this.#launch();
+    const first = await Promise.race([ready, ended]);
+    if (first !== 'ready') {
+      await this.stop(0);
+      throw new MusterError('failed', `the broker ${first}`, { hint: `see ${this.#files.config}` });
+    }
+    this.#watching = this.#watch(ended);
+  }
+
+  async stop(timeout = 3_000): Promise<void> {
+    this.#stopping.abort();
+    const child = this.#child;
+    if (child && isAlive(child)) {
+      const exited = once(child, 'exit');
+      child.kill('SIGTERM');
+      const deadline = this.#options.clock.after(timeout, () => {
+        this.#options.log.warn({ pid: child.pid }, 'the broker does not end: killing it');
+        child.kill('SIGKILL');
+      });
+      await exited;
+      deadline.cancel();
+    }
+    await this.#watching;
+    process.off('exit', this.#takeAlong);
+  }
+
+  async #watch(end: Promise<string>): Promise<void> {
+    const { clock, random, log } = this.#options;
+    const { signal } = this.#stopping;
+    let ended = end;
+    for (let failures = 0; ; failures++) {
+      const began = clock.monotonic();
+      const how = await ended;
+      if (signal.aborted) return;
+      if (clock.monotonic() - began > 10_000) failures = 0;
+      const wait = Math.round(backoff(random, failures, 100, 10_000));
+      log.error({ wait }, `the broker ${how}: starting it again`);
+      await sleep(clock, wait, signal);
+      if (signal.aborted) return;
+      const next = this.#launch();
+      ended = next.ended;
+      void next.ready.then(() => log.info({ pid: this.pid }, 'the broker runs again'));
+    }
+  }
+
+  /** `ended` tells how, and never rejects; `ready` stays open when it does not come to that. */
+  #launch(): { ended: Promise<string>; ready: Promise<'ready'> } {
+    const { clock, log } = this.#options;
+    // A process group of its own: Ctrl-C in the terminal ends muster, which then ends the broker in order. No
+    // environment: nothing in ours is the server's business.
+    const child = spawn(this.#binary.path, ['-c', this.#files.config], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+      cwd: '/',
+      env: {},
+    });
+    this.#child = child;
+    const complaint = passOn(child.stderr, clock, log);
+    const ended = new Promise<string>(resolve => {
+      child.once('error', error => resolve(`could not be run: ${reasonOf(error)}`));
+      // After `close` every line has been read.
+      child.once('close', (code, signal) => {
+        const why = complaint();
+        resolve(`ended (${signal ?? `exit code ${code}`})${why ? `: ${why}` : ''}`);
+      });
+    });
+    return { ended, ready: this.#ready(child) };
+  }
+
+  async #ready(child: ChildProcess): Promise<'ready'> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + startTimeout;
+    const credentials = { tokenFile: this.#files.token };
+    while (isAlive(child) && !this.#stopping.signal.aborted) {
+      if (await canConnect(this.url, credentials)) return 'ready';
+      if (clock.monotonic() > deadline) {
+        this.#options.log.error({ pid: child.pid }, 'the broker takes no clients: killing it');
+        child.kill('SIGKILL');
+      }
+      await sleep(clock, 10, this.#stopping.signal);
+    }
+    return await new Promise<never>(() => undefined);
+  }
+}
+
+function isAlive(child: ChildProcess): boolean {
+  return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
+/** Where a client on this machine finds what listens on `host`. */
+function localHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
+function withRole(log: Log): Log {
+  const add = (level: keyof Log) => (fields: LogFields, message: string) =>
+    log[level]({ role: 'broker', ...fields }, message);
+  return {
+    trace: add('trace'),
+    debug: add('debug'),
+    info: add('info'),
+    warn: add('warn'),
+    error: add('error'),
+  };
+}

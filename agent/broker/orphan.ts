@@ -1,0 +1,59 @@
+// A nats-server left over from a run that was killed: it holds the port and the store, so it is stopped first.
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { type Clock, sleep } from '../system/clock.ts';
+import { errnoOf, MusterError } from '../system/errors.ts';
+import { readBounded } from '../system/files.ts';
+import type { Log } from '../system/log.ts';
+import type { BrokerFiles } from './files.ts';
+
+/** Milliseconds that it has to end by itself. */
+const patience = 3_000;
+
+/**
+ * Stops the nats-server that the folder's process id names, if it still runs and is ours by its command line. The
+ * caller holds the folder's lock: the server of another living muster would be stopped as well.
+ * @throws MusterError `failed` when it does not end.
+ */
+export async function stopOrphan(files: BrokerFiles, clock: Clock, log: Log): Promise<void> {
+  const pid = Number((await readBounded(files.pid, 64))?.toString('utf8'));
+  if (!Number.isInteger(pid) || pid < 2 || !(await isOurs(pid, files.config))) return;
+  log.warn({ pid }, 'a broker of an earlier run is still there: stopping it');
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    if (!send(pid, signal)) return;
+    for (const end = clock.monotonic() + patience; clock.monotonic() < end; await sleep(clock, 20))
+      if (!(await isOurs(pid, files.config))) return;
+  }
+  throw new MusterError('failed', `the broker of an earlier run, process ${pid}, does not end`);
+}
+
+/** Process ids are used again: it is ours only if its command line names our configuration. */
+async function isOurs(pid: number, config: string): Promise<boolean> {
+  const words = await commandLine(pid);
+  return words.includes(config);
+}
+
+async function commandLine(pid: number): Promise<string> {
+  if (process.platform === 'linux') {
+    const data = await readBounded(`/proc/${pid}/cmdline`, 65_536).catch(() => undefined);
+    return data?.toString('utf8') ?? '';
+  }
+  // ps fails when there is no such process.
+  const arguments_ = ['-ww', '-o', 'command=', '-p', String(pid)];
+  const result = promisify(execFile)('/bin/ps', arguments_, { timeout: 5_000, env: {} });
+  return await result.then(
+    ({ stdout }) => stdout,
+    () => '',
+  );
+}
+
+function send(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    if (errnoOf(error) === 'ESRCH') return false;
+    throw new MusterError('failed', `cannot stop the broker of an earlier run, process ${pid}`, {
+      cause: error,
+    });
+  }
+}

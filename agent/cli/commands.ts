@@ -1,0 +1,47 @@
+// Every command, a line each. Its file is loaded when it is asked for, and not before.
+import type { Command } from './command.ts';
+
+export interface Row {
+  /** The words that name it. */
+  readonly path: string;
+  /** What it does, in one line. */
+  readonly help: string;
+  /** For the program's own use: not in the help. */
+  readonly hidden?: true;
+  load(): Promise<Command>;
+}
+
+export const commands: readonly Row[] = [
+  { path: 'agent', help: 'run the agent of a compute node', load: () => import('./agent.ts') },
+  {
+    path: 'agent register',
+    help: 'register the agent of this machine by hand',
+    load: () => import('./agent-register.ts'),
+  },
+  { path: 'requester', help: 'run the requester that keeps the roll', load: () => import('./requester.ts') },
+  { path: 'dev', help: 'run a whole cluster on this machine', load: () => import('./dev.ts') },
+  { path: 'status', help: 'show what runs on this machine', load: () => import('./status.ts') },
+  { path: 'node list', help: 'list the nodes on the roll', load: () => import('./node-list.ts') },
+  {
+    path: 'node describe',
+    help: 'show all that is known of a node',
+    load: () => import('./node-describe.ts'),
+  },
+  { path: 'node approve', help: 'let a node take part', load: () => decision('approve') },
+  { path: 'node reject', help: 'refuse a node; it stays on the roll', load: () => decision('reject') },
+  { path: 'node delete', help: 'take a node off the roll', load: () => decision('delete') },
+  { path: 'events', help: 'show what happened to the nodes', load: () => import('./events.ts') },
+  { path: 'config show', help: 'show the settings', load: () => import('./config-show.ts') },
+  { path: 'config check', help: 'find every fault in the settings', load: () => import('./config-check.ts') },
+  {
+    path: 'inventory-child',
+    help: 'take the inventory of this machine',
+    hidden: true,
+    load: () => import('./inventory-child.ts'),
+  },
+  { path: 'version', help: 'show the version', load: () => import('./version.ts') },
+];
+
+async function decision(action: 'approve' | 'reject' | 'delete'): Promise<Command> {
+  return (await import('./node-decision.ts')).decision(action);
+}

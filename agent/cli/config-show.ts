@@ -1,0 +1,45 @@
+// `muster config show`: every setting as it stands.
+import { choice } from '../config/kind.ts';
+import type { LoadedSettings } from '../config/load.ts';
+import { settingsYaml, showSettings } from '../config/show.ts';
+import type { Argv, FlagTable } from './command.ts';
+import { jsonText, yamlText } from './data.ts';
+import { print } from './terminal.ts';
+
+export const settings = 'all';
+
+export const flags = {
+  origin: { help: 'also show where each value comes from, and what is not set' },
+  output: {
+    value: 'FORMAT',
+    short: 'o',
+    kind: choice('yaml', 'json'),
+    default: 'yaml',
+    help: 'how to print them',
+  },
+} satisfies FlagTable;
+
+export async function run(argv: Argv<typeof flags>): Promise<number> {
+  const { origin, output } = argv.flags;
+  const loaded = await argv.load();
+  if (output === 'json') print(jsonText(origin ? showSettings(loaded) : nested(loaded)));
+  else print(origin ? await settingsYaml(loaded) : await yamlText(nested(loaded)));
+  return 0;
+}
+
+/** The settings that have a value, as a configuration file would nest them. */
+function nested(loaded: LoadedSettings): Record<string, unknown> {
+  const root: Record<string, unknown> = {};
+  for (const { key, value } of showSettings(loaded)) {
+    if (value === undefined) continue;
+    const path = key.split('.');
+    const last = path.pop() ?? key;
+    let group = root;
+    for (const name of path) {
+      group[name] ??= {};
+      group = group[name] as Record<string, unknown>;
+    }
+    group[last] = value;
+  }
+  return root;
+}

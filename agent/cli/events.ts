@@ -1,0 +1,99 @@
+// `muster events`: what happened to the nodes, and with --follow what happens.
+import { choice, type Kind, Refusal, textOf } from '../config/kind.ts';
+import { parseDuration } from '../config/units.ts';
+import { nodeIdPattern } from '../protocol/schema.ts';
+import { systemClock } from '../system/clock.ts';
+import { printable } from '../system/log.ts';
+import type { ShownEvent } from './api-answers.ts';
+import { apiSettings, requesterApi } from './api-client.ts';
+import type { Argv, FlagTable } from './command.ts';
+import { jsonLine } from './data.ts';
+import { age } from './node-columns.ts';
+import { printSlowly, tell } from './terminal.ts';
+
+export const settings = apiSettings;
+
+const nodeName: Kind<string> = {
+  name: 'text',
+  read(input) {
+    const name = textOf(input);
+    if (!nodeIdPattern.test(name))
+      throw new Refusal('is not a node id; allowed: 1 to 128 letters, digits, - and _');
+    return name;
+  },
+  plain: name => name,
+};
+
+/** How long ago, or when. */
+const moment: Kind<Date> = {
+  name: 'time',
+  read(input) {
+    const text = textOf(input);
+    const ago = parseDuration(text);
+    if (ago !== undefined) return new Date(systemClock.now().getTime() - ago);
+    const time = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/.test(text)
+      ? new Date(text)
+      : undefined;
+    if (time && !Number.isNaN(time.getTime())) return time;
+    throw new Refusal(
+      'is not a time; allowed: how long ago, like 30m, 1h30m; or 2026-01-31T12:00:00Z, 2026-01-31',
+    );
+  },
+  plain: time => time.toISOString(),
+};
+
+export const flags = {
+  follow: { short: 'f', help: 'go on with what happens' },
+  since: {
+    value: 'TIME',
+    kind: moment,
+    help: 'only from then on: how long ago (1h), or when (2026-01-31T12:00:00Z)',
+  },
+  node: { value: 'ID', kind: nodeName, help: 'only of this node; its whole id' },
+  output: {
+    value: 'FORMAT',
+    short: 'o',
+    kind: choice('text', 'json'),
+    default: 'text',
+    help: 'how to print them',
+  },
+} satisfies FlagTable;
+
+export async function run(argv: Argv<typeof flags>): Promise<number> {
+  const { follow, since, node, output } = argv.flags;
+  const api = await requesterApi(argv);
+  let unreadable = 0;
+  const query = {
+    ...(follow ? { follow: 'true' } : {}),
+    ...(since ? { since: since.toISOString() } : {}),
+    ...(node ? { node } : {}),
+  };
+  for await (const event of api.events(query, () => unreadable++)) {
+    await printSlowly(output === 'json' ? jsonLine(event) : eventLine(event));
+  }
+  if (unreadable > 0)
+    tell('Warning', `${unreadable} stored events are not membership events and were left out`);
+  return 0;
+}
+
+/** One line: time, node, kind, what changed, why, who. */
+export function eventLine(event: ShownEvent): string {
+  const { node, previous, current, reason, actor, evidence } = event.data;
+  const kind = event.type.slice(event.type.lastIndexOf('.') + 1);
+  const before = previous.health ?? previous.membership;
+  const after = current.health ?? current.membership;
+  const change = before === after ? (after ?? '') : `${before || none} -> ${after || none}`;
+  const silence = evidence?.silence === undefined ? '' : `silent for ${age(evidence.silence)}`;
+  const why = reason ? JSON.stringify(reason) : silence;
+  const parts = [
+    event.time,
+    node.padEnd(8),
+    kind.padEnd(10),
+    change.padEnd(20),
+    why,
+    actor ? `by ${actor}` : '',
+  ];
+  return `${printable(parts.filter(Boolean).join('  ')).trimEnd()}\n`;
+}
+
+const none = '-';

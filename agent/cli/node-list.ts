@@ -1,0 +1,96 @@
+// `muster node list`: the nodes on the roll.
+import { choice, integer } from '../config/kind.ts';
+import type { ShownNode } from './api-answers.ts';
+import { type ApiClient, apiSettings, requesterApi } from './api-client.ts';
+import type { Argv, FlagTable } from './command.ts';
+import { jsonText, yamlText } from './data.ts';
+import { print, tell } from './terminal.ts';
+
+export const settings = apiSettings;
+
+export const flags = {
+  output: {
+    value: 'FORMAT',
+    short: 'o',
+    kind: choice('table', 'wide', 'json', 'yaml'),
+    default: 'table',
+    help: 'how to print them',
+  },
+  'filter-approval': {
+    value: 'APPROVAL',
+    kind: choice('approved', 'pending', 'rejected'),
+    help: 'only these',
+  },
+  'filter-status': {
+    value: 'STATUS',
+    kind: choice('healthy', 'unhealthy', 'unknown', 'connected', 'disconnected'),
+    help: 'only these',
+  },
+  labels: {
+    value: 'SELECTOR',
+    many: true,
+    help: 'only nodes with such labels: "env=prod,zone in (eu,us),!spot"',
+  },
+  'order-by': {
+    value: 'KEY',
+    kind: choice(
+      'id',
+      'type',
+      'available_cpu',
+      'available_memory',
+      'available_disk',
+      'available_gpu',
+      'approval',
+      'status',
+    ),
+    help: 'sort by it',
+  },
+  reverse: { help: 'sort the other way round' },
+  limit: { value: 'N', kind: integer(0, 4_294_967_295), help: 'at most so many; 0 is all' },
+  'hide-header': { help: 'leave out the line of titles' },
+} satisfies FlagTable;
+
+export async function run(argv: Argv<typeof flags>): Promise<number> {
+  const { flags: given } = argv;
+  const api = await requesterApi(argv);
+  const [nodes] = await Promise.all([api.nodes(queryOf(given)), warnIfDegraded(api)]);
+  print(await render(nodes, given));
+  return 0;
+}
+
+type Given = Argv<typeof flags>['flags'];
+
+function queryOf(given: Given): Record<string, string> {
+  const query = {
+    'filter-approval': given['filter-approval'],
+    'filter-status': given['filter-status'],
+    labels: given.labels.join(',') || undefined,
+    order_by: given['order-by'],
+    reverse: given.reverse ? 'true' : undefined,
+    limit: given.limit?.toString(),
+  };
+  return Object.fromEntries(
+    Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
+
+async function render(nodes: ShownNode[], given: Given): Promise<string> {
+  if (given.output === 'json') return jsonText(nodes);
+  if (given.output === 'yaml') return yamlText(nodes);
+  const [{ narrow, wide }, { table }] = await Promise.all([
+    import('./node-columns.ts'),
+    import('./table.ts'),
+  ]);
+  const columns = given.output === 'wide' ? wide : narrow;
+  const rows = nodes.map(node => columns.map(([, cell]) => cell(node)));
+  return table(given['hide-header'] ? rows : [columns.map(([title]) => title), ...rows]);
+}
+
+async function warnIfDegraded(api: ApiClient): Promise<void> {
+  // A Bacalhau orchestrator has no such status, and if nothing answers, the list itself says so.
+  const status = await api.status().catch(() => undefined);
+  if (status?.state === 'ready' || status === undefined) return;
+  const reason = status.reason ? `: ${status.reason}` : '';
+  const { printable } = await import('../system/log.ts');
+  tell('Warning', printable(`the requester is ${status.state}${reason}`));
+}

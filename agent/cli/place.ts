@@ -1,0 +1,64 @@
+// Which command a command line names, and which one it may have meant.
+import { nearest } from '../config/nearest.ts';
+import { MusterError } from '../system/errors.ts';
+import { lex } from './argv.ts';
+import { globalFlags } from './command.ts';
+import { commands, type Row } from './commands.ts';
+
+export interface Place {
+  /** The words that were understood: a command, or a group of commands (the empty one is all of them). */
+  readonly path: readonly string[];
+  /** The command; undefined for a group. */
+  readonly row: Row | undefined;
+  /** The first word that was not understood. */
+  readonly unknown: string | undefined;
+  /** A flag that asks for something else than the command. */
+  readonly asksFor: 'help' | 'version' | undefined;
+}
+
+/** Finds the command that `args` name. Never throws. */
+export function locate(args: readonly string[]): Place {
+  const words: string[] = [];
+  const switches = new Set<string>();
+  for (const token of lex(args, globalFlags)) {
+    if (token.kind === 'positional') words.push(token.value);
+    if (token.kind === 'option') switches.add(token.name);
+  }
+  const asksFor = switches.has('help') ? 'help' : switches.has('version') ? 'version' : undefined;
+  const begin = (path: readonly string[]) => path.every((word, index) => word === words[index]);
+  const found = commands
+    .map(row => ({ row, path: row.path.split(' ') }))
+    .filter(({ path }) => begin(path))
+    .sort((a, b) => b.path.length - a.path.length)[0];
+  if (found) return { ...found, unknown: undefined, asksFor };
+  const groups = commands.map(row => row.path.split(' ').slice(0, -1)).filter(begin);
+  const path = groups.sort((a, b) => b.length - a.length)[0] ?? [];
+  return { row: undefined, path, unknown: words[path.length], asksFor };
+}
+
+/** The error for a place that is no command. */
+export function noCommand({ path, unknown }: Place, args: readonly string[]): MusterError {
+  if (unknown === undefined) {
+    return new MusterError('usage', `${['muster', ...path].join(' ')} needs a command`);
+  }
+  const near = nearestCommand([...path, unknown].join(' '), unknown);
+  return new MusterError('usage', `unknown command: ${[...path, unknown].join(' ')}`, {
+    hint: near
+      ? `did you mean "muster ${near}"?`
+      : args[0]?.startsWith('-')
+        ? 'flags of a command stand after it'
+        : undefined,
+  });
+}
+
+/** The nearest command by all its words, else the only one whose last word is near: `list` is `node list`. */
+function nearestCommand(typed: string, word: string): string | undefined {
+  const paths = commands.filter(row => !row.hidden).map(row => row.path);
+  const groups = paths.flatMap(path => path.split(' ').slice(0, -1));
+  const whole = nearest(typed, [...paths, ...groups]);
+  if (whole) return whole;
+  const last = (path: string) => path.slice(path.lastIndexOf(' ') + 1);
+  const near = nearest(word, paths.map(last));
+  const found = paths.filter(path => last(path) === near);
+  return found.length === 1 ? found[0] : undefined;
+}

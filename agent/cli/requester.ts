@@ -1,0 +1,173 @@
+// `muster requester`: runs the requester role, its own broker included, in the foreground until it is told to stop.
+import { startBroker } from '../broker/broker.ts';
+import { findOnPath, systemEnvironment } from '../config/environment.ts';
+import type { LoadedSettings } from '../config/load.ts';
+import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
+import type { Settings } from '../config/settings.ts';
+import { Disk } from '../host/disk.ts';
+import { hostFacts } from '../host/facts.ts';
+import { nodeLabels } from '../host/labels.ts';
+import { startApi } from '../requester/api/server.ts';
+import { requesterInfo } from '../requester/own-info.ts';
+import { Requester } from '../requester/requester.ts';
+import { systemClock } from '../system/clock.ts';
+import { MusterError } from '../system/errors.ts';
+import { makeFolder } from '../system/files.ts';
+import type { createLog } from '../system/log.ts';
+import { loadNodeId } from '../system/node-id.ts';
+import { systemRandom } from '../system/random.ts';
+import { holdFolder } from '../system/role-socket.ts';
+import { connect } from '../transport/nats.ts';
+import { describeHolder, reload } from './agent.ts';
+import type { Argv } from './command.ts';
+import { letGo, lifetime, tellReady } from './lifetime.ts';
+import { roleLog } from './role-log.ts';
+
+type RoleLog = ReturnType<typeof createLog>;
+
+export const settings = 'requester';
+
+export const run = (argv: Argv): Promise<number> => runRequester(() => argv.load());
+
+/** Runs until stopped; answers the exit code. Throws MusterError when it cannot start, or another one took over. */
+export async function runRequester(load: () => Promise<LoadedSettings>): Promise<number> {
+  const { settings, warnings } = await load();
+  const log = roleLog(settings, 'requester');
+  for (const warning of warnings) log.warn({}, warning);
+  const data = await dataFolder(settings);
+  const folder = roleFolder(data, 'requester');
+  const runtime = runtimeFolder(data, 'requester');
+  await makeFolder(folder);
+  await makeFolder(runtime);
+  let requester: Requester | undefined;
+  const lock = await holdFolder(
+    runtime,
+    () => requester?.status() ?? { role: 'requester', pid: process.pid, state: 'starting' },
+    status => `another requester holds ${folder}: ${describeHolder(status)}`,
+  );
+  try {
+    const node = await loadNodeId({
+      folder,
+      configured: settings.node.id,
+      provider: settings.node.nameProvider,
+      random: systemRandom,
+    });
+    await serve({ load, settings, log, data, folder, node }, running => {
+      requester = running;
+    });
+    return 0;
+  } finally {
+    await lock.close();
+    letGo();
+  }
+}
+
+interface Start {
+  load: () => Promise<LoadedSettings>;
+  settings: Settings;
+  log: RoleLog;
+  data: string;
+  folder: string;
+  node: string;
+}
+
+async function serve(start: Start, made: (requester: Requester) => void): Promise<void> {
+  const { settings, log, node } = start;
+  const broker = await ownBroker(start);
+  // Whatever fails from here on, the broker must not outlive us.
+  try {
+    const connection = connect({
+      servers: broker ? [broker.url] : settings.nats.servers,
+      name: node,
+      credentials: () => (broker ? { tokenFile: broker.tokenFile } : settings.nats),
+      tls: broker ? undefined : settings.nats.tls,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+    });
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => undefined);
+    const facts = await hostFacts(new Disk(start.folder));
+    const requester = new Requester({
+      self: requesterInfo({
+        nodeId: node,
+        hostname: facts.hostname,
+        os: facts.operatingSystem,
+        architecture: facts.architecture,
+        labels: nodeLabels(node, facts, settings.node.labels),
+      }),
+      settings: settings.requester,
+      connection,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      host: facts.hostname,
+      pid: process.pid,
+      onLost: failed.reject,
+    });
+    made(requester);
+    try {
+      const api = await startApi({ directory: requester, ...settings.api, log });
+      try {
+        let current = settings;
+        const life = lifetime(log, () => {
+          void reload(start.load, current, log).then(next => {
+            if (!next) return;
+            current = next;
+            requester.reload(next.requester);
+          });
+        });
+        const ready = requester.start().then(() => {
+          tellReady({
+            ready: {
+              role: 'requester',
+              node,
+              api: api.url,
+              broker: broker?.url,
+              tokenFile: broker?.tokenFile,
+            },
+          });
+          return life.over;
+        });
+        await Promise.race([ready, life.over, failed.promise]);
+        life.end();
+      } finally {
+        await api.stop();
+      }
+    } finally {
+      await requester.stop();
+      await connection.close(1_000);
+    }
+    log.info({ node }, 'stopped');
+  } finally {
+    await broker?.stop();
+  }
+}
+
+async function ownBroker({
+  settings,
+  log,
+  data,
+  node,
+}: Start): Promise<Awaited<ReturnType<typeof startBroker>> | undefined> {
+  if (settings.nats.servers.length > 0) return undefined;
+  const { token, tokenFile, user, credsFile } = settings.nats;
+  if (token ?? tokenFile ?? user ?? credsFile) {
+    throw new MusterError(
+      'bad_config',
+      'nats.* holds credentials, but nats.servers names no server to show them to',
+      {
+        hint: 'set nats.servers; or remove the credentials: the broker of the requester makes its own token',
+      },
+    );
+  }
+  return startBroker({
+    folder: roleFolder(data, 'broker'),
+    name: node,
+    ...settings.broker,
+    findOnPath: name => findOnPath(name, systemEnvironment),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  });
+}

@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+// The program: hands the command line to cli/ and ends with the code that it answers.
+import { run } from './cli/run.ts';
+
+process.exitCode = await run(process.argv.slice(2));

@@ -1,0 +1,58 @@
+// What an operator asks of one node, in the body of a PUT: approve, reject or delete it.
+import * as v from 'valibot';
+import { ProtocolError } from '../../protocol/error.ts';
+import { parseJson } from '../../protocol/json.ts';
+import { check, struct } from '../../protocol/schema.ts';
+import { printable } from '../../system/log.ts';
+import type { Directory } from '../directory.ts';
+import { RequestFault } from './problem.ts';
+
+const actions = ['approve', 'reject', 'delete'] as const;
+
+export interface NodeChange {
+  action: (typeof actions)[number];
+  reason: string;
+  /** Who the caller says that it is: nobody proves it until the API asks for tokens. */
+  actor: string;
+}
+
+const text = (most: number) => v.pipe(v.string(), v.maxLength(most, `longer than ${most} characters`));
+
+// Bacalhau's other members (Credential, NodeID ...) mean nothing here: the path names the node.
+const bodySchema = struct({
+  Action: v.optional(text(64), ''),
+  Message: v.optional(text(1024), ''),
+  Actor: v.optional(
+    v.pipe(
+      text(256),
+      v.check(actor => printable(actor) === actor, 'holds characters that cannot be printed'),
+    ),
+    'api',
+  ),
+});
+
+/** Reads the body of a PUT. It carries the caller's token, so no fault repeats more of it than the action. @throws RequestFault 400 */
+export function readNodeChange(body: Uint8Array): NodeChange {
+  const { Action, Message, Actor } = read(body);
+  const action = actions.find(known => known === Action);
+  if (!action) {
+    throw new RequestFault(400, `unsupported action "${printable(Action)}"; allowed: ${actions.join(', ')}`);
+  }
+  return { action, reason: Message, actor: Actor };
+}
+
+/** Carries it out. Throws as the directory does. */
+export async function changeNode(directory: Directory, name: string, change: NodeChange): Promise<void> {
+  const { action, reason, actor } = change;
+  if (action === 'delete') await directory.remove(name, reason, actor);
+  else await directory.decide(name, { action, reason, actor });
+}
+
+function read(body: Uint8Array) {
+  try {
+    return check(bodySchema, parseJson(body));
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new RequestFault(400, `cannot read the request: ${error.message}`);
+  }
+}

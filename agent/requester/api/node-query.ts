@@ -1,0 +1,73 @@
+// Which nodes a list shows, and in which order: the parameters of Bacalhau's list (requester 4.3).
+import { healths } from '../../protocol/node-state.ts';
+import type { Resources } from '../../protocol/resources.ts';
+import type { NodeView } from '../node-view.ts';
+import { parseSelector } from './label-selector.ts';
+import { RequestFault } from './problem.ts';
+
+/**
+ * The nodes that pass every filter, sorted, at most `limit` of them. Nodes that are alike keep the order of `views`.
+ * A filter value that nobody knows matches nothing, as in Bacalhau.
+ * @throws RequestFault 400
+ */
+export function queryNodes(views: readonly NodeView[], parameters: URLSearchParams): NodeView[] {
+  const approval = parameters.get('filter-approval')?.toUpperCase();
+  const status = parameters.get('filter-status')?.toUpperCase();
+  const selects = parseSelector(parameters.getAll('labels').filter(Boolean).join(','));
+  const order = orderOf(parameters.get('order_by') || 'id');
+  const sign = flagOf(parameters, 'reverse') ? -1 : 1;
+  const limit = limitOf(parameters.get('limit') || '0');
+  const shown = views
+    .filter(view => !approval || view.Membership === approval)
+    .filter(view => !status || view.Muster.Health === status || view.Connection === status)
+    .filter(view => selects(view.Info.Labels ?? {}))
+    .sort((a, b) => sign * order(a, b));
+  return limit === 0 ? shown : shown.slice(0, limit);
+}
+
+/** A switch in a query, as Go's strconv.ParseBool reads it. @throws RequestFault 400 */
+export function flagOf(parameters: URLSearchParams, name: string): boolean {
+  const text = parameters.get(name) || 'false';
+  if (/^(1|t|T|true|True|TRUE)$/.test(text)) return true;
+  if (/^(0|f|F|false|False|FALSE)$/.test(text)) return false;
+  throw new RequestFault(400, `${name} is neither true nor false`);
+}
+
+type Order = (a: NodeView, b: NodeView) => number;
+
+const orders = new Map<string, Order>([
+  ['id', by(view => view.Info.NodeID)],
+  ['type', by(view => (view.Info.NodeType === 'Requester' ? 0 : 1))],
+  ['available_cpu', largest('CPU')],
+  ['available_memory', largest('Memory')],
+  ['available_disk', largest('Disk')],
+  ['available_gpu', largest('GPU')],
+  ['approval', by(view => view.Membership)],
+  // Bacalhau sorts by membership here, which its name does not promise.
+  ['status', by(view => healths.indexOf(view.Muster.Health))],
+]);
+
+export const orderNames = [...orders.keys()];
+
+function orderOf(name: string): Order {
+  const order = orders.get(name);
+  if (order) return order;
+  throw new RequestFault(400, `invalid order_by; allowed: ${orderNames.join(', ')}`);
+}
+
+function by(key: (view: NodeView) => string | number): Order {
+  return (a, b) => {
+    const [x, y] = [key(a), key(b)];
+    return x < y ? -1 : x > y ? 1 : 0;
+  };
+}
+
+function largest(resource: 'CPU' | 'Memory' | 'Disk' | 'GPU'): Order {
+  const available = (view: NodeView): Resources => view.Info.ComputeNodeInfo.AvailableCapacity;
+  return by(view => -(available(view)[resource] ?? 0));
+}
+
+function limitOf(text: string): number {
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw new RequestFault(400, 'limit is not a whole number');
+}

@@ -1,0 +1,126 @@
+// The routes of the API: Bacalhau's for nodes and for the requester itself, and our own for its status and events.
+import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { ProtocolError } from '../../protocol/error.ts';
+import { maxMessageBytes } from '../../protocol/json.ts';
+import { goTime } from '../../protocol/node-info.ts';
+import { check, nodeIdPattern } from '../../protocol/schema.ts';
+import { type Log, printable } from '../../system/log.ts';
+import type { Directory } from '../directory.ts';
+import { notFound } from '../membership.ts';
+import type { EventQuery, EventStreams } from './event-streams.ts';
+import { namesLoopback } from './loopback.ts';
+import { changeNode, readNodeChange } from './node-change.ts';
+import { flagOf, queryNodes } from './node-query.ts';
+import { problemOf, RequestFault, unexpectedProblem } from './problem.ts';
+
+export interface RoutesOptions {
+  directory: Directory;
+  events: EventStreams;
+  log: Log;
+}
+
+type Call = Context<{ Bindings: HttpBindings }>;
+
+export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+
+  app.use(async (call, next) => {
+    if (namesLoopback(call.req.header('host'))) return next();
+    throw new RequestFault(403, 'the Host header must name this machine: localhost, 127.0.0.1 or [::1]');
+  });
+
+  app.get('/api/v1/agent/alive', call => answer(call, { Status: 'OK' }));
+  app.get('/api/v1/agent/version', call => answer(call, directory.self.BacalhauVersion));
+  app.get('/api/v1/agent/node', call => answer(call, directory.self));
+
+  app.get('/api/v1/orchestrator/nodes', call =>
+    answer(call, { NextToken: '', Nodes: queryNodes(directory.list(), parameters(call)) }),
+  );
+  app.get('/api/v1/orchestrator/nodes/:name', call =>
+    answer(call, { Node: directory.get(nodeName(call.req.param('name'))) }),
+  );
+  app.put(
+    '/api/v1/orchestrator/nodes/:name',
+    bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge }),
+    async call => {
+      const name = nodeName(call.req.param('name'));
+      await changeNode(directory, name, readNodeChange(new Uint8Array(await call.req.arrayBuffer())));
+      return answer(call, { Success: true });
+    },
+  );
+
+  app.get('/api/v1/orchestrator/status', call => answer(call, directory.status()));
+  app.get('/api/v1/orchestrator/events', async call => {
+    const query = eventQuery(parameters(call));
+    if (call.req.method === 'HEAD') return call.body(null);
+    await events.serve(call.env.outgoing, query);
+    return RESPONSE_ALREADY_SENT;
+  });
+
+  app.notFound(call => {
+    const route = printable(`${call.req.method} ${call.req.path}`, 200);
+    throw new RequestFault(404, `there is nothing at ${route}`);
+  });
+  app.onError((error, call) => {
+    const { method, path } = call.req;
+    const known = problemOf(error, requestId(call));
+    // The path alone: a query may hold more than a log should, and the body of a PUT holds the caller's token.
+    if (known) log.debug({ method, path, status: known.Status, err: error }, 'request refused');
+    else log.error({ method, path, err: error }, 'request failed unexpectedly');
+    const problem = known ?? unexpectedProblem(requestId(call));
+    return answer(call, problem, problem.Status);
+  });
+  return app;
+}
+
+/** JSON in one line, or indented when the query says `pretty`. */
+function answer(call: Call, value: unknown, status = 200): Response {
+  const text = JSON.stringify(value, null, parameters(call).has('pretty') ? 2 : undefined);
+  return new Response(`${text}\n`, {
+    status,
+    headers: {
+      'Content-Type': 'application/json',
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+    },
+  });
+}
+
+function parameters(call: Call): URLSearchParams {
+  return new URL(call.req.url).searchParams;
+}
+
+// What cannot be an id is on no roll; it is not carried any further.
+function nodeName(name: string): string {
+  if (nodeIdPattern.test(name)) return name;
+  throw notFound(printable(name, 128));
+}
+
+function tooLarge(): never {
+  throw new RequestFault(413, `the body is larger than ${maxMessageBytes} bytes`);
+}
+
+function eventQuery(query: URLSearchParams): EventQuery {
+  const node = query.get('node') || undefined;
+  // It becomes part of a subject, where * and > mean every node.
+  if (node !== undefined && !nodeIdPattern.test(node)) throw new RequestFault(400, 'node is not a node id');
+  return { node, since: timeOf(query.get('since') || undefined), follow: flagOf(query, 'follow') };
+}
+
+function timeOf(since: string | undefined): Date | undefined {
+  if (since === undefined) return undefined;
+  try {
+    return new Date(check(goTime(), since));
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new RequestFault(400, 'since is not an RFC 3339 time such as 2026-01-31T12:00:00Z');
+  }
+}
+
+function requestId(call: Call): string {
+  const id = call.req.header('x-request-id') ?? '';
+  return /^[\x21-\x7e]{1,128}$/.test(id) ? id : '';
+}

@@ -1,0 +1,111 @@
+// The HTTP server of the API: where it listens, what a connection may cost, and how it stops.
+import { createServer, type Server } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
+import type { Log } from '../../system/log.ts';
+import type { Directory } from '../directory.ts';
+import { EventStreams } from './event-streams.ts';
+import { isLoopback } from './loopback.ts';
+import { apiRoutes } from './routes.ts';
+
+export interface ApiOptions {
+  directory: Directory;
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  log: Log;
+  /** See EventStreams. */
+  maxWaiting?: number;
+  maxStreams?: number;
+}
+
+export interface Api {
+  /** `http://127.0.0.1:1234` */
+  readonly url: string;
+  readonly port: number;
+  /** Accepts nothing more, ends event streams, and gives requests under way a second to finish. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds, bytes and numbers: a client that is slow or greedy costs little. */
+const limits = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: 16_384,
+};
+const maxHeaders = 100;
+const maxConnections = 1024;
+const stopGrace = 1_000;
+
+/**
+ * Listens on the loopback.
+ * @throws MusterError `bad_config` for any other address, `in_use` when the port is taken, `not_allowed` when this user
+ *   may not have it.
+ */
+export async function startApi({ directory, host, port, log, ...more }: ApiOptions): Promise<Api> {
+  if (!isLoopback(host)) {
+    throw new MusterError(
+      'bad_config',
+      `api.host is ${host}, but the API asks nobody for a password yet: it listens on this machine only`,
+      { hint: 'set api.host to 127.0.0.1, ::1 or localhost; from elsewhere, reach it through an SSH tunnel' },
+    );
+  }
+  const events = new EventStreams({ directory, log, ...more });
+  const app = apiRoutes({ directory, events, log });
+  const server = createServer(limits, getRequestListener(app.fetch));
+  server.maxHeadersCount = maxHeaders;
+  server.maxConnections = maxConnections;
+  await listen(server, host, port);
+  server.on('error', err => log.error({ err }, 'the HTTP API failed'));
+  const address = server.address();
+  const actual = typeof address === 'object' && address ? address.port : port;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    port: actual,
+    stop: () => stop(server, events),
+  };
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  try {
+    server.listen({ host, port }, resolve);
+    await promise;
+  } catch (error) {
+    throw listenError(error, host, port);
+  } finally {
+    server.off('error', reject);
+  }
+}
+
+function listenError(cause: unknown, host: string, port: number): MusterError {
+  switch (errnoOf(cause)) {
+    case 'EADDRINUSE':
+      return new MusterError('in_use', `port ${port} on ${host} is in use by another program (api.port)`, {
+        hint: 'stop that program, or choose another port with api.port, MUSTER_API_PORT or --api-port',
+        cause,
+      });
+    case 'EACCES':
+      return new MusterError('not_allowed', `this user may not listen on port ${port} (api.port)`, {
+        hint: 'choose a port above 1023 with api.port, MUSTER_API_PORT or --api-port',
+        cause,
+      });
+    default:
+      return new MusterError('failed', `cannot listen on ${host}, port ${port}: ${reasonOf(cause)}`, {
+        hint: 'check api.host and api.port',
+        cause,
+      });
+  }
+}
+
+async function stop(server: Server, events: EventStreams): Promise<void> {
+  const closed = new Promise(resolve => server.close(resolve));
+  events.close();
+  server.closeIdleConnections();
+  const grace = setTimeout(() => server.closeAllConnections(), stopGrace);
+  await closed;
+  clearTimeout(grace);
+}

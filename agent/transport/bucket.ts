@@ -1,0 +1,216 @@
+// A key-value bucket: a JetStream stream with one subject per key, laid out exactly as Bacalhau's, so that either opens
+// the other's (Bacalhau's bucket is what nats.go's CreateKeyValue makes when given nothing but a name).
+import { type MsgHdrs, headers as newHeaders } from 'nats';
+import { type Delivered, keepReading, type StoreEnvironment } from './consume.ts';
+import {
+  ApiError,
+  apiErrors,
+  callApi,
+  createStream,
+  type StreamInfo,
+  store,
+  streamInfo,
+} from './jetstream.ts';
+import { BrokerError, type Bucket, type BucketEntry, type WatchPasses } from './port.ts';
+
+/** Opens the bucket, creating it when absent. @throws BrokerError */
+export async function openBucket(environment: StoreEnvironment, name: string): Promise<Bucket> {
+  if (!/^[A-Za-z0-9_-]+$/.test(name))
+    throw new BrokerError('refused', 'a bucket has letters, digits, _ and - in its name');
+  await ensureBucket(environment, name);
+  return new StreamBucket(environment, name);
+}
+
+class StreamBucket implements Bucket {
+  readonly #environment: StoreEnvironment;
+  readonly #name: string;
+  readonly #stream: string;
+
+  constructor(environment: StoreEnvironment, name: string) {
+    this.#environment = environment;
+    this.#name = name;
+    this.#stream = `KV_${name}`;
+  }
+
+  async get(key: string): Promise<BucketEntry | undefined> {
+    const subject = this.#subject(key);
+    try {
+      // Asked of the stream's leader: the faster "direct get" may be answered by a replica that lags behind.
+      const body = { last_by_subj: subject };
+      const { message } = await callApi(this.#environment.wire, `STREAM.MSG.GET.${this.#stream}`, body);
+      return this.#entry(decodeStored(message));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.code === apiErrors.messageNotFound) return undefined;
+      if (error.code !== apiErrors.streamNotFound) throw error;
+      await ensureBucket(this.#environment, this.#name);
+      return undefined;
+    }
+  }
+
+  put(key: string, value: Uint8Array, revision: number): Promise<number> {
+    return this.#write(key, value, revision, {});
+  }
+
+  purge(key: string, revision: number, headers: Record<string, string>): Promise<number> {
+    const marker = { ...headers, 'KV-Operation': 'PURGE', 'Nats-Rollup': 'sub' };
+    return this.#write(key, new Uint8Array(), revision, marker);
+  }
+
+  watch(
+    fn: (entry: BucketEntry) => void,
+    passes: WatchPasses = {},
+  ): Promise<{ ready: Promise<void>; stop(): void }> {
+    let before: { created: string; sequence: number } | undefined;
+    const plan = async () => {
+      const { created, state } = await ensureBucket(this.#environment, this.#name);
+      const begin = () => {
+        // A store that was put back to an earlier state keeps its name and age, but not its length.
+        const lost = before !== undefined && (before.created !== created || state.last_seq < before.sequence);
+        before = { created, sequence: lost ? 0 : (before?.sequence ?? 0) };
+        passes.begin?.({ lost });
+      };
+      return {
+        stream: this.#stream,
+        filter: `$KV.${this.#name}.>`,
+        from: 'newest_of_each_subject' as const,
+        begin,
+      };
+    };
+    return keepReading(this.#environment, plan, {
+      message: message => {
+        if (before) before.sequence = Math.max(before.sequence, message.sequence);
+        fn(this.#entry(message));
+      },
+      current: () => passes.complete?.(),
+    });
+  }
+
+  async #write(
+    key: string,
+    value: Uint8Array,
+    revision: number,
+    headers: Record<string, string>,
+  ): Promise<number> {
+    const { wire } = this.#environment;
+    const fields = { ...headers, 'Nats-Expected-Last-Subject-Sequence': String(revision) };
+    const write = () => store(wire, this.#stream, this.#subject(key), value, fields);
+    try {
+      return (await orWithoutStream(write, () => ensureBucket(this.#environment, this.#name))).sequence;
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+      throw new BrokerError(
+        'revision_conflict',
+        `somebody else wrote ${this.#name}/${key} after revision ${revision}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Keys are what NATS allows, wider than a node id: Bacalhau may have stored others. */
+  #subject(key: string): string {
+    if (!/^[A-Za-z0-9_=/-]+(\.[A-Za-z0-9_=/-]+)*$/.test(key))
+      throw new BrokerError('refused', 'a key has letters, digits and -_=/. in it');
+    return `$KV.${this.#name}.${key}`;
+  }
+
+  #entry({ subject, data, headers, sequence, time }: Delivered): BucketEntry {
+    const marker =
+      /^(DEL|PURGE)$/.test(headers?.get('KV-Operation') ?? '') || headers?.has('Nats-Marker-Reason') === true;
+    return {
+      key: subject.slice(`$KV.${this.#name}.`.length),
+      // A copy: what the client hands out is a part of a larger buffer, which it would keep alive.
+      value: marker ? new Uint8Array() : new Uint8Array(data),
+      revision: sequence,
+      marker,
+      headers: ownHeaders(headers),
+      created: time,
+    };
+  }
+}
+
+/**
+ * Runs `write`; when no stream takes it, because the store was lost meanwhile, makes the stream and writes once more.
+ * @throws BrokerError
+ */
+export async function orWithoutStream<T>(
+  write: () => Promise<T>,
+  ensure: () => Promise<unknown>,
+): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.fault !== 'no_responders') throw error;
+    await ensure();
+    return await write().catch((again: unknown) => {
+      if (again instanceof BrokerError && again.fault === 'no_responders')
+        throw new BrokerError(
+          'timeout',
+          `the broker made the stream but does not store yet: ${again.message}`,
+          { cause: again },
+        );
+      throw again;
+    });
+  }
+}
+
+async function ensureBucket({ wire }: StoreEnvironment, name: string): Promise<StreamInfo> {
+  const stream = `KV_${name}`;
+  const info = (await streamInfo(wire, stream)) ?? (await createStream(wire, stream, bucketConfig(name)));
+  const { subjects, allow_rollup_hdrs, sealed } = info.config;
+  const serves =
+    Array.isArray(subjects) && subjects.includes(`$KV.${name}.>`) && allow_rollup_hdrs === true && !sealed;
+  if (!serves)
+    throw new BrokerError(
+      'refused',
+      `the broker has a stream ${stream} that is no key-value bucket: remove or rename it`,
+    );
+  return info;
+}
+
+function bucketConfig(name: string): Record<string, unknown> {
+  return {
+    subjects: [`$KV.${name}.>`],
+    retention: 'limits',
+    storage: 'file',
+    discard: 'new',
+    num_replicas: 1,
+    max_consumers: -1,
+    max_msgs: -1,
+    max_msgs_per_subject: 1,
+    max_bytes: -1,
+    max_age: 0,
+    max_msg_size: -1,
+    duplicate_window: 120_000_000_000,
+    compression: 'none',
+    deny_delete: true,
+    allow_rollup_hdrs: true,
+    allow_direct: true,
+    mirror_direct: false,
+  };
+}
+
+function decodeStored(message: unknown): Delivered {
+  const { subject, seq, data = '', hdrs, time } = message as Record<string, unknown>;
+  if (typeof subject !== 'string' || typeof seq !== 'number' || typeof time !== 'string')
+    throw new BrokerError('refused', 'the broker answered with a record that we do not understand');
+  const headers = typeof hdrs === 'string' ? parseHeaders(Buffer.from(hdrs, 'base64').toString()) : undefined;
+  return { subject, sequence: seq, data: Buffer.from(String(data), 'base64'), headers, time: new Date(time) };
+}
+
+function parseHeaders(text: string): MsgHdrs {
+  const headers = newHeaders();
+  for (const line of text.split('\r\n').slice(1)) {
+    const colon = line.indexOf(':');
+    if (colon > 0) headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  return headers;
+}
+
+/** What a marker says beside the broker's own headers. */
+function ownHeaders(headers: MsgHdrs | undefined): Record<string, string> {
+  const own = (headers?.keys() ?? []).filter(name => name !== 'KV-Operation' && !name.startsWith('Nats-'));
+  return Object.fromEntries(own.map(name => [name, headers?.get(name) ?? '']));
+}

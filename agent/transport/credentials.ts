@@ -1,0 +1,70 @@
+// How we prove to the broker who we are: read anew at each attempt, so that a rotated file needs no restart.
+
+import type { Authenticator } from 'nats';
+import { credsAuthenticator, tokenAuthenticator, usernamePasswordAuthenticator } from 'nats';
+import { reasonOf } from '../system/errors.ts';
+import { readBounded } from '../system/files.ts';
+import { ConnectFailure } from './failure.ts';
+
+/** Where credentials are; the names are those of the settings. The first that is set, in this order, is used. */
+export interface Credentials {
+  token?: string | undefined;
+  tokenFile?: string | undefined;
+  credsFile?: string | undefined;
+  user?: string | undefined;
+  password?: string | undefined;
+  passwordFile?: string | undefined;
+}
+
+/** What a connection attempt presents, and the setting it came from, for messages. */
+export interface Proof {
+  authenticator: Authenticator;
+  source: string;
+}
+
+/**
+ * Reads the credentials; undefined when none are set.
+ * @throws ConnectFailure `credentials`: a file that is missing, empty, too large or no credentials.
+ */
+export async function readCredentials(credentials: Credentials): Promise<Proof | undefined> {
+  const { token, tokenFile, credsFile, user, password, passwordFile } = credentials;
+  if (token) return { authenticator: tokenAuthenticator(token), source: 'nats.token' };
+  if (tokenFile) {
+    const text = await readSecret('nats.tokenFile', tokenFile);
+    return { authenticator: tokenAuthenticator(text), source: `nats.tokenFile (${tokenFile})` };
+  }
+  if (credsFile) {
+    const text = await readSecret('nats.credsFile', credsFile);
+    return { authenticator: parseCreds(text, credsFile), source: `nats.credsFile (${credsFile})` };
+  }
+  if (!user) return undefined;
+  const secret = passwordFile ? await readSecret('nats.passwordFile', passwordFile) : password;
+  const source = passwordFile
+    ? `nats.user and nats.passwordFile (${passwordFile})`
+    : 'nats.user and nats.password';
+  return { authenticator: usernamePasswordAuthenticator(user, secret), source };
+}
+
+/** Tokens and creds files are short; what is larger is another file, named by mistake. */
+const secretLimit = 16_384;
+
+async function readSecret(setting: string, path: string): Promise<string> {
+  const data = await readBounded(path, secretLimit).catch((error: unknown) => {
+    throw new ConnectFailure('credentials', `${setting}: ${reasonOf(error)}`, { cause: error });
+  });
+  if (!data) throw new ConnectFailure('credentials', `${setting}: there is no file ${path}`);
+  const text = data.toString('utf8').trim();
+  if (!text) throw new ConnectFailure('credentials', `${setting}: ${path} is empty`);
+  return text;
+}
+
+function parseCreds(text: string, path: string): Authenticator {
+  const authenticator = credsAuthenticator(new TextEncoder().encode(`${text}\n`));
+  try {
+    authenticator('probe');
+  } catch {
+    // The cause is left out: it could quote the file.
+    throw new ConnectFailure('credentials', `nats.credsFile: ${path} is not a NATS credentials file`);
+  }
+  return authenticator;
+}

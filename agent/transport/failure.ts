@@ -1,0 +1,144 @@
+// Why a connection could not be made, in a sentence that tells the operator which setting to look at.
+import { errnoOf, reasonOf } from '../system/errors.ts';
+import { printable } from '../system/log.ts';
+import type { ConnectFault } from './port.ts';
+
+export class ConnectFailure extends Error {
+  override readonly name = 'ConnectFailure';
+  readonly fault: ConnectFault;
+
+  constructor(fault: ConnectFault, reason: string, options?: { cause?: unknown }) {
+    super(reason, options);
+    this.fault = fault;
+  }
+}
+
+/** What an attempt was doing when it failed, and with what. */
+export interface Attempt {
+  /** The broker, as messages name it. */
+  label: string;
+  host: string;
+  port: number;
+  stage: 'connecting' | 'greeting' | 'tls' | 'authenticating' | 'silent';
+  /** Milliseconds that the whole attempt may take. */
+  timeout: number;
+  /** The setting that the credentials came from; undefined when there are none. */
+  credentials: string | undefined;
+  caFile: string | undefined;
+  certFile: string | undefined;
+  handshakeFirst: boolean;
+}
+
+/** Turns whatever the socket, TLS or the client threw into one sentence. */
+export function explain(error: unknown, attempt: Attempt): ConnectFailure {
+  if (error instanceof ConnectFailure) return error;
+  const code = errnoOf(error) ?? '';
+  const [fault, reason] =
+    authorization(code, attempt) ??
+    certificate(code, error, attempt) ??
+    network(code, attempt) ??
+    timeout(code, attempt) ??
+    other(error, attempt);
+  return new ConnectFailure(fault, reason, { cause: error });
+}
+
+type Explanation = [ConnectFault, string];
+
+function authorization(code: string, { label, credentials }: Attempt): Explanation | undefined {
+  if (!/^(AUTHORIZATION_VIOLATION|AUTHENTICATION_EXPIRED|AUTHENTICATION_TIMEOUT|ACCOUNT_EXPIRED)$/.test(code))
+    return undefined;
+  if (!credentials)
+    return [
+      'unauthorized',
+      `the broker at ${label} wants credentials and none are set: set nats.token, nats.tokenFile, nats.user or nats.credsFile`,
+    ];
+  const expired = code.endsWith('EXPIRED') ? ': they have expired' : '';
+  return ['unauthorized', `the broker at ${label} refused our credentials${expired}: check ${credentials}`];
+}
+
+function network(code: string, { label, host }: Attempt): Explanation | undefined {
+  const reasons: Record<string, string> = {
+    ECONNREFUSED: `nothing listens at ${label} (connection refused): is the broker running there?`,
+    ENOTFOUND: `cannot find the host ${host} of ${label} (host not found): check nats.servers`,
+    EAI_AGAIN: `cannot find the host ${host} of ${label}: the name service does not answer`,
+    EHOSTUNREACH: `no route to the broker at ${label} (host unreachable)`,
+    ENETUNREACH: `no route to the broker at ${label} (network unreachable)`,
+    ETIMEDOUT: `the broker at ${label} does not answer (timed out)`,
+    EACCES: `this machine does not let us connect to ${label} (permission denied)`,
+    EPERM: `this machine does not let us connect to ${label} (permission denied)`,
+    EMFILE: `cannot connect to ${label}: too many open files in this process`,
+  };
+  const reason = reasons[code];
+  return reason === undefined ? undefined : ['unreachable', reason];
+}
+
+function timeout(code: string, { label, stage, timeout, handshakeFirst }: Attempt): Explanation | undefined {
+  if (code !== 'TIMEOUT' && code !== 'CONNECTION_TIMEOUT') return undefined;
+  const within = `within ${timeout / 1000} s`;
+  const hint = handshakeFirst ? '' : ', or wants nats.tls.handshakeFirst';
+  const reasons: Partial<Record<Attempt['stage'], Explanation>> = {
+    connecting: ['unreachable', `the broker at ${label} does not answer (no connection ${within})`],
+    greeting: [
+      'unreachable',
+      `${label} accepts connections but sent no greeting ${within}: it hangs, is no NATS server${hint}`,
+    ],
+    tls: ['tls', `the TLS handshake with the broker at ${label} did not end ${within}`],
+    authenticating: [
+      'unreachable',
+      `the broker at ${label} greeted us but did not answer our login ${within}`,
+    ],
+  };
+  return reasons[stage];
+}
+
+const untrusted = [
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'INVALID_CA',
+];
+
+function certificate(code: string, error: unknown, attempt: Attempt): Explanation | undefined {
+  const { label, host, caFile, certFile, stage } = attempt;
+  const its = `the certificate of the broker at ${label}`;
+  if (untrusted.includes(code))
+    return caFile
+      ? ['tls', `${its} is not signed by the CA in nats.tls.caFile (${caFile})`]
+      : [
+          'tls',
+          `${its} is not signed by a CA that this machine trusts: set nats.tls.caFile to the CA that signed it`,
+        ];
+  if (code === 'CERT_HAS_EXPIRED') return ['tls', `${its} has expired (or this machine's clock is wrong)`];
+  if (code === 'CERT_NOT_YET_VALID')
+    return ['tls', `${its} is not valid yet (or this machine's clock is wrong)`];
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return ['tls', `${its} is not for ${host}: name the broker in nats.servers as its certificate does`];
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG')
+    return ['tls', `${label} does not begin with TLS: unset nats.tls.handshakeFirst, or check the port`];
+  if (/^ERR_SSL_.*ALERT/.test(code) && !/PROTOCOL_VERSION|INTERNAL_ERROR/.test(code))
+    return certFile
+      ? ['tls', `the broker at ${label} refused our certificate in nats.tls.certFile (${certFile})`]
+      : [
+          'tls',
+          `the broker at ${label} wants a client certificate: set nats.tls.certFile and nats.tls.keyFile`,
+        ];
+  if (stage === 'tls' || /^(ERR_SSL|ERR_TLS|ERR_OSSL|CERT_|EPROTO)/.test(code))
+    return ['tls', `TLS with the broker at ${label} failed: ${printable(reasonOf(error), 200)}`];
+  return undefined;
+}
+
+function other(error: unknown, { label }: Attempt): Explanation {
+  const code = errnoOf(error) ?? '';
+  if (
+    error === undefined ||
+    ['ECONNRESET', 'EPIPE', 'CONNECTION_REFUSED', 'CONNECTION_CLOSED'].includes(code)
+  )
+    return ['unreachable', `the broker at ${label} closed the connection before it was made`];
+  if (code === 'NATS_PROTOCOL_ERR')
+    return ['unreachable', `the broker at ${label} turned us away: ${printable(reasonOf(error), 200)}`];
+  return ['unreachable', `cannot connect to the broker at ${label}: ${printable(reasonOf(error), 200)}`];
+}

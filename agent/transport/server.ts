@@ -1,0 +1,49 @@
+// A broker's address, as `nats.servers` names it.
+import { MusterError } from '../system/errors.ts';
+import { printable } from '../system/log.ts';
+
+export interface Server {
+  /** How messages name it: the URL, without anything secret. */
+  label: string;
+  host: string;
+  port: number;
+  /** `tls://`: refuse to go on without TLS. */
+  tls: boolean;
+}
+
+/**
+ * Reads `nats://host[:port]` and `tls://host[:port]`; without a scheme it is `nats://`.
+ * @throws MusterError `bad_config`. A URL with credentials is refused, and not repeated: it would end up in logs.
+ */
+export function parseServers(urls: readonly string[]): Server[] {
+  if (urls.length === 0)
+    throw new MusterError(
+      'bad_config',
+      'nats.servers is empty: name at least one, such as nats://127.0.0.1:4222',
+    );
+  return urls.map(parseServer);
+}
+
+function parseServer(text: string): Server {
+  const [, scheme = 'nats', rest = ''] = /^(?:([a-z+]+):\/\/)?(.*)$/i.exec(text.trim()) ?? [];
+  if (rest.includes('@'))
+    throw new MusterError('bad_config', 'nats.servers holds a URL with credentials in it', {
+      hint: 'put them in nats.token, nats.tokenFile, nats.user or nats.credsFile',
+    });
+  // URL knows the rules of http for hosts and ports, IPv6 in brackets included; those of nats are the same.
+  const url = URL.parse(`http://${/:\d+\/?$/.test(rest) ? rest : `${rest.replace(/\/$/, '')}:4222`}`);
+  const known = ['nats', 'tls'].includes(scheme.toLowerCase());
+  if (!known || !url?.hostname || url.pathname !== '/' || url.search || url.hash)
+    throw new MusterError(
+      'bad_config',
+      `nats.servers: ${printable(text, 200)} is not nats://host:port or tls://host:port`,
+    );
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const port = Number(url.port || 80);
+  return {
+    label: `${scheme.toLowerCase()}://${url.hostname}:${port}`,
+    host,
+    port,
+    tls: scheme.toLowerCase() === 'tls',
+  };
+}

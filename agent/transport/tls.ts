@@ -1,0 +1,48 @@
+// The files that TLS with the broker needs: read anew at each attempt, so that a renewed certificate needs no restart.
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { reasonOf } from '../system/errors.ts';
+import { readBounded } from '../system/files.ts';
+import { ConnectFailure } from './failure.ts';
+
+/** Names are those of the settings, under `nats.tls`. */
+export interface TlsFiles {
+  caFile?: string | undefined;
+  certFile?: string | undefined;
+  keyFile?: string | undefined;
+  /** Speak TLS before the broker's greeting, as its `handshake_first` wants. */
+  handshakeFirst?: boolean | undefined;
+}
+
+/** @throws ConnectFailure `tls`: a file that is missing or is not what it should be. */
+export async function readTls(files: TlsFiles): Promise<SecureContextOptions> {
+  const { caFile, certFile, keyFile } = files;
+  if ((certFile === undefined) !== (keyFile === undefined))
+    throw new ConnectFailure(
+      'tls',
+      'nats.tls.certFile and nats.tls.keyFile belong together: set both or neither',
+    );
+  const context: SecureContextOptions = {};
+  // Node takes a CA that is no certificate without a word and then trusts nothing.
+  if (caFile) context.ca = await readPem('nats.tls.caFile', caFile, 'CERTIFICATE');
+  if (certFile) context.cert = await readPem('nats.tls.certFile', certFile, 'CERTIFICATE');
+  if (keyFile) context.key = await readPem('nats.tls.keyFile', keyFile, 'PRIVATE KEY');
+  try {
+    createSecureContext(context);
+  } catch (error) {
+    const files = [caFile, certFile, keyFile].filter(file => file !== undefined).join(', ');
+    throw new ConnectFailure('tls', `nats.tls: ${files} cannot be used together: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+  return context;
+}
+
+async function readPem(setting: string, path: string, kind: string): Promise<Buffer> {
+  const data = await readBounded(path, 1_048_576).catch((error: unknown) => {
+    throw new ConnectFailure('tls', `${setting}: ${reasonOf(error)}`, { cause: error });
+  });
+  if (!data) throw new ConnectFailure('tls', `${setting}: there is no file ${path}`);
+  if (!data.includes('-----BEGIN ') || !data.includes(`${kind}-----`))
+    throw new ConnectFailure('tls', `${setting}: ${path} is not a PEM file with a ${kind.toLowerCase()}`);
+  return data;
+}

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { findBinary } from '../../agent/broker/binary.ts';
+import { findProgram } from '../support/find-program.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'muster-binary-'));
+after(() => rm(folder, { recursive: true }));
+
+async function program(name: string, script: string): Promise<string> {
+  const file = join(folder, name);
+  await writeFile(file, `#!/bin/sh\n${script}\n`);
+  await chmod(file, 0o755);
+  return file;
+}
+
+const nobody = () => undefined;
+const install = /install nats-server 2\.10 or newer/;
+
+test('the real one is found, and its version read', async () => {
+  const found = await findBinary(undefined, findProgram);
+  assert.match(found.version, /^2\.\d+\.\d+/);
+  assert.equal(found.path, await findProgram('nats-server'));
+});
+
+test('the first that is new enough', async () => {
+  for (const version of ['2.10.0', '2.11.0-RC.1', '3.0.0'])
+    assert.equal(
+      (await findBinary(await program('new', `echo "nats-server: v${version}"`), nobody)).version,
+      version,
+    );
+});
+
+test('one that is too old is named with its version', async () => {
+  for (const version of ['2.9.25', '1.99.0', '0.9.6']) {
+    const path = await program('old', `echo "nats-server: v${version}"`);
+    await assert.rejects(findBinary(path, nobody), {
+      name: 'MusterError',
+      message: `${path} (broker.binary) is nats-server ${version}; at least 2.10 is needed`,
+      hint: install,
+    });
+    await assert.rejects(
+      findBinary(undefined, () => path),
+      { message: `${path} is nats-server ${version}; at least 2.10 is needed` },
+    );
+  }
+});
+
+test('none at all, something else, and what does not run', async () => {
+  await assert.rejects(findBinary(undefined, nobody), {
+    code: 'not_found',
+    message: 'there is no nats-server on PATH to be the broker',
+    hint: install,
+  });
+  const other = await program('other', 'printf "hello\\033[31m"');
+  await assert.rejects(findBinary(other, nobody), {
+    message: `${other} (broker.binary) is no nats-server: it says "hello\\u001b[31m"`,
+  });
+  const missing = join(folder, 'missing');
+  await assert.rejects(findBinary(missing, nobody), {
+    message: new RegExp(`^cannot run ${missing} \\(broker\\.binary\\) to ask for its version: .*ENOENT`),
+  });
+  await assert.rejects(findBinary(await program('fails', 'exit 3'), nobody), {
+    message: /^cannot run .*fails/,
+  });
+});

@@ -1,0 +1,285 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { type Broker, type BrokerOptions, startBroker } from '../../agent/broker/broker.ts';
+import { systemClock } from '../../agent/system/clock.ts';
+import { silentLog } from '../../agent/system/log.ts';
+import { systemRandom } from '../../agent/system/random.ts';
+import { bytes, connectTo, stateOf, text } from '../support/connections.ts';
+import { eventually } from '../support/eventually.ts';
+import { findProgram } from '../support/find-program.ts';
+import { listen } from '../support/listener.ts';
+import { recordLog } from '../support/log-lines.ts';
+import { isRunning } from '../support/processes.ts';
+
+const root = await mkdtemp(join(tmpdir(), 'muster-broker-'));
+const running = new Set<Broker>();
+after(async () => {
+  await Promise.all([...running].map(broker => broker.stop(0)));
+  await rm(root, { recursive: true });
+});
+
+let folders = 0;
+const newFolder = () => join(root, String(++folders));
+
+async function start(folder: string, options: Partial<BrokerOptions> = {}): Promise<Broker> {
+  const broker = await startBroker({
+    folder,
+    name: 'node-0',
+    host: '127.0.0.1',
+    port: 0,
+    findOnPath: findProgram,
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    ...options,
+  });
+  running.add(broker);
+  return broker;
+}
+
+function connectWith(broker: Broker) {
+  return connectTo(broker.url, { credentials: () => ({ tokenFile: broker.tokenFile }) });
+}
+
+test('the first start makes a token, and lets in only those who have it', async () => {
+  const folder = newFolder();
+  const broker = await start(folder);
+  const token = (await readFile(broker.tokenFile, 'utf8')).trim();
+  assert.equal(Buffer.from(token, 'base64url').length, 32);
+  for (const file of [broker.tokenFile, join(folder, 'nats.conf')])
+    assert.equal((await stat(file)).mode & 0o777, 0o600, file);
+  assert.equal((await stat(folder)).mode & 0o777, 0o700);
+  await connectWith(broker).connected();
+  assert.equal((await stateOf(connectTo(broker.url), 'disconnected')).fault, 'unauthorized');
+  if (process.platform === 'linux') {
+    const commandLine = await readFile(`/proc/${broker.pid}/cmdline`, 'utf8');
+    assert.ok(commandLine.includes('nats.conf') && !commandLine.includes(token));
+    assert.equal(await readFile(`/proc/${broker.pid}/environ`, 'utf8'), '');
+  }
+  assert.match(broker.version, /^2\.\d+\.\d+/);
+});
+
+test('what it stores reaches the disk at each write', async () => {
+  const folder = newFolder();
+  await start(folder);
+  const config = await readFile(join(folder, 'nats.conf'), 'utf8');
+  assert.match(config, /jetstream \{[^}]*sync_interval: always/);
+  assert.ok(config.includes(`store_dir: ${JSON.stringify(join(folder, 'store'))}`));
+});
+
+test('another start keeps the token, the port and the store', async () => {
+  const folder = newFolder();
+  const first = await start(folder);
+  const token = await readFile(first.tokenFile, 'utf8');
+  const before = connectWith(first);
+  await before.connected();
+  await (await (await before.storage()).bucket({ name: 'kept', history: 1 })).put('k', bytes('v'), 0);
+  await before.close();
+  await first.stop();
+  const second = await start(folder);
+  assert.equal(second.url, first.url);
+  assert.equal(await readFile(second.tokenFile, 'utf8'), token);
+  const again = connectWith(second);
+  await again.connected();
+  const entry = await (await (await again.storage()).bucket({ name: 'kept', history: 1 })).get('k');
+  assert.equal(text(entry?.value ?? bytes('')), 'v');
+});
+
+test('it is started again when it dies, and its clients are back', async () => {
+  const { log, lines } = recordLog();
+  const broker = await start(newFolder(), { log });
+  const connection = connectWith(broker);
+  await connection.connected();
+  for (let death = 0; death < 2; death++) {
+    const { pid } = broker;
+    assert.ok(pid);
+    process.kill(pid, 'SIGKILL');
+    await stateOf(connection, 'disconnected');
+    await connection.connected();
+    assert.notEqual(broker.pid, pid);
+  }
+  const told = lines.filter(line => line.level === 'error');
+  assert.equal(told.length, 2);
+  assert.match(told[0]?.message ?? '', /^the broker ended \(SIGKILL\).*: starting it again$/);
+  assert.ok(lines.every(line => line.fields.role === 'broker'));
+});
+
+test('stopping leaves no process, and nothing is started again', async () => {
+  const { log, lines } = recordLog();
+  const broker = await start(newFolder(), { log });
+  const { pid } = broker;
+  assert.ok(pid);
+  await broker.stop();
+  assert.equal(await isRunning(pid), false);
+  await broker.stop();
+  assert.deepEqual(
+    lines.filter(line => line.level === 'error' || line.level === 'warn'),
+    [],
+  );
+});
+
+test('stopping while it waits to be started again', async () => {
+  const { log, lines } = recordLog();
+  // The longest waits that the back-off allows.
+  const random = { fraction: () => 0.999, uuid: () => '' };
+  const broker = await start(newFolder(), { log, random });
+  const { pid } = broker;
+  assert.ok(pid);
+  process.kill(pid, 'SIGKILL');
+  await eventually('its death is seen', () => lines.some(line => line.level === 'error'));
+  await broker.stop();
+  assert.equal(broker.pid, undefined);
+  assert.ok(!lines.some(line => /runs again/.test(line.message)));
+  assert.equal(await isRunning(pid), false);
+});
+
+test('one that hangs is killed', async () => {
+  const { log, lines } = recordLog();
+  const broker = await start(newFolder(), { log });
+  const { pid } = broker;
+  assert.ok(pid);
+  process.kill(pid, 'SIGSTOP');
+  await broker.stop(50);
+  assert.equal(await isRunning(pid), false);
+  assert.equal(lines.filter(line => /does not end: killing it/.test(line.message)).length, 1);
+});
+
+test("it is not of the terminal's process group, so that Ctrl-C reaches muster only", async () => {
+  const broker = await start(newFolder());
+  assert.ok(broker.pid);
+  // Signals the group whose leader is the broker; there is none unless it leads its own.
+  assert.equal(process.kill(-broker.pid, 0), true);
+});
+
+test('what a killed run left behind is stopped and replaced', async () => {
+  const folder = newFolder();
+  const earlier = await start(folder);
+  await earlier.stop();
+  // As the child of a process that was killed: the same program on the same files, nobody's child.
+  const orphan = spawn(await findProgram('nats-server'), ['-c', join(folder, 'nats.conf')], {
+    stdio: 'ignore',
+  });
+  const exited = once(orphan, 'exit');
+  await connectWith(earlier).connected();
+
+  const { log, lines } = recordLog();
+  const broker = await start(folder, { log });
+  await exited;
+  assert.equal(broker.url, earlier.url);
+  assert.notEqual(broker.pid, orphan.pid);
+  const told = lines.filter(line => line.level === 'warn');
+  assert.deepEqual(
+    told.map(line => [line.fields.pid, line.message]),
+    [[orphan.pid, 'a broker of an earlier run is still there: stopping it']],
+  );
+  await connectWith(broker).connected();
+});
+
+test('one left behind that hangs is killed', async () => {
+  const folder = newFolder();
+  const earlier = await start(folder);
+  await earlier.stop();
+  const orphan = spawn(await findProgram('nats-server'), ['-c', join(folder, 'nats.conf')], {
+    stdio: 'ignore',
+  });
+  const exited = once(orphan, 'exit');
+  await connectWith(earlier).connected();
+  orphan.kill('SIGSTOP');
+  await start(folder);
+  assert.deepEqual(await exited, [null, 'SIGKILL']);
+});
+
+test('a process that ends without stopping its broker takes it along', async () => {
+  const script = `
+    import { startBroker } from ${JSON.stringify(join(import.meta.dirname, '../../agent/broker/broker.ts'))};
+    import { systemClock } from ${JSON.stringify(join(import.meta.dirname, '../../agent/system/clock.ts'))};
+    import { silentLog } from ${JSON.stringify(join(import.meta.dirname, '../../agent/system/log.ts'))};
+    import { systemRandom } from ${JSON.stringify(join(import.meta.dirname, '../../agent/system/random.ts'))};
+    const broker = await startBroker({
+      folder: ${JSON.stringify(newFolder())}, name: 'n', host: '127.0.0.1', port: 0,
+      binary: ${JSON.stringify(await findProgram('nats-server'))}, findOnPath: () => undefined,
+      clock: systemClock, random: systemRandom, log: silentLog,
+    });
+    process.stdout.write(String(broker.pid));
+    process.exit(3);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let pid = '';
+  for await (const chunk of child.stdout) pid += String(chunk);
+  assert.ok(Number(pid) > 1);
+  await eventually('its end', async () => !(await isRunning(Number(pid))));
+});
+
+test('a process id that now belongs to somebody else is left alone', async t => {
+  const folder = newFolder();
+  await mkdir(folder);
+  const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+  t.after(() => bystander.kill('SIGKILL'));
+  for (const content of [String(bystander.pid), '', 'nonsense', '-1', '1', '99999999999']) {
+    await writeFile(join(folder, 'nats-server.pid'), content);
+    await (await start(folder)).stop();
+  }
+  assert.equal(await isRunning(bystander.pid ?? 0), true);
+  assert.equal(bystander.signalCode, null);
+});
+
+test('a port in use is named, with its setting', async t => {
+  const other = await listen(() => undefined);
+  t.after(() => other.close());
+  await assert.rejects(start(newFolder(), { port: other.port }), {
+    name: 'MusterError',
+    code: 'in_use',
+    message: `the broker cannot listen on port ${other.port} of 127.0.0.1: it is in use (broker.port)`,
+  });
+  await assert.rejects(start(newFolder(), { host: '192.0.2.1' }), {
+    code: 'bad_config',
+    message: /\(broker\.host\)/,
+  });
+});
+
+test('a kept port that is in use is given up for another', async t => {
+  const folder = newFolder();
+  const other = await listen(() => undefined);
+  t.after(() => other.close());
+  await mkdir(folder);
+  await writeFile(join(folder, 'port'), `${other.port}\n`);
+  const { log, lines } = recordLog();
+  const broker = await start(folder, { log });
+  assert.notEqual(broker.url, other.url);
+  assert.equal(await readFile(join(folder, 'port'), 'utf8'), `${new URL(broker.url).port}\n`);
+  assert.equal(lines.filter(line => line.level === 'warn' && line.fields.port === other.port).length, 1);
+});
+
+test('a broker that cannot run says what is wrong', async () => {
+  const folder = newFolder();
+  await mkdir(folder);
+  await writeFile(join(folder, 'store'), 'a file where its store should be');
+  await assert.rejects(start(folder), {
+    code: 'failed',
+    message: /^the broker ended \(exit code 1\): .*(storage directory|not a directory)/i,
+  });
+  const bad = newFolder();
+  await mkdir(bad);
+  await writeFile(join(bad, 'token'), 'short\n');
+  await assert.rejects(start(bad), { code: 'bad_state', message: /token does not hold a token/ });
+});
+
+test('its log lines become ours: detail, or what went wrong, once a minute', async () => {
+  const { log, lines } = recordLog();
+  const broker = await start(newFolder(), { log });
+  const stranger = connectTo(broker.url, { credentials: () => ({ token: 'wrong' }) });
+  await stateOf(stranger, 'disconnected');
+  await eventually('the refusal', () => lines.some(line => /authentication error/.test(line.message)));
+  await connectWith(broker).connected();
+  await stateOf(connectTo(broker.url, { credentials: () => ({ token: 'wrong too' }) }), 'disconnected');
+  assert.equal(lines.filter(line => /authentication error/.test(line.message)).length, 1);
+  assert.ok(lines.some(line => line.level === 'debug' && /Starting nats-server/.test(line.message)));
+  const token = (await readFile(broker.tokenFile, 'utf8')).trim();
+  assert.ok(!JSON.stringify(lines).includes(token));
+});

@@ -1,0 +1,68 @@
+// The real program as a process of its own, with no settings but those that a test gives.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
+
+export interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface ProgramOptions {
+  env?: Record<string, string>;
+  /** For Node itself. */
+  nodeOptions?: readonly string[];
+}
+
+/** Starts `muster ARGS`; its output is collected. It ends with the test at the latest. */
+export async function start(t: TestContext, args: readonly string[], options: ProgramOptions = {}) {
+  const home = await temporaryFolder(t);
+  const child = spawn(process.execPath, [...(options.nodeOptions ?? []), main, ...args], {
+    env: { PATH: process.env.PATH, HOME: home, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  const outcome: Outcome = { code: null, stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', text => {
+    outcome.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', text => {
+    outcome.stderr += text;
+  });
+  return { child: child as ChildProcess, outcome, ended: ending(child, outcome) };
+}
+
+/** Runs `muster ARGS` to its end. */
+export async function muster(
+  t: TestContext,
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<Outcome> {
+  return (await start(t, args, options)).ended;
+}
+
+/** A folder that goes away with the test. */
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'muster-cli-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Writes a configuration file and answers its path. */
+export async function configFile(t: TestContext, text: string): Promise<string> {
+  const path = join(await temporaryFolder(t), 'config.yaml');
+  await writeFile(path, text, { mode: 0o600 });
+  return path;
+}
+
+async function ending(child: ChildProcess, outcome: Outcome): Promise<Outcome> {
+  const [code] = await once(child, 'close');
+  return { ...outcome, code };
+}

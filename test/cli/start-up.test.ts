@@ -1,0 +1,48 @@
+// What a command loads: starting is quick because it takes in only what it needs.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { cluster, serve } from '../requester/api/served.ts';
+import { muster, temporaryFolder } from './program.ts';
+
+const hook = fileURLToPath(new URL('./loaded-modules.ts', import.meta.url));
+
+/** Packages and files of ours that `muster ARGS` loads. */
+async function loads(t: TestContext, args: string[]): Promise<Set<string>> {
+  const file = join(await temporaryFolder(t), 'modules');
+  const options = { nodeOptions: ['--import', hook], env: { LOADED_MODULES: file } };
+  const { code, stderr } = await muster(t, args, options);
+  assert.equal(code, 0, stderr);
+  const urls = (await readFile(file, 'utf8')).split('\n');
+  return new Set(
+    urls.flatMap(url => {
+      const found = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url) ?? /\/(agent\/.*)$/.exec(url);
+      return found?.[1] ?? [];
+    }),
+  );
+}
+
+test('version loads no package at all', async t => {
+  for (const args of [['version'], ['--version'], ['version', '-o', 'json']]) {
+    const loaded = await loads(t, args);
+    assert.deepEqual(
+      [...loaded].filter(name => !name.startsWith('agent/')),
+      [],
+      args.join(' '),
+    );
+    assert.ok(loaded.has('agent/cli/version.ts'));
+    assert.ok(!loaded.has('agent/cli/events.ts') && !loaded.has('agent/config/settings.ts'));
+  }
+});
+
+test('a command that is understood does not load yargs; help does', async t => {
+  const api = await serve(t, cluster());
+  const loaded = await loads(t, ['node', 'list', '--api-port', String(api.port)]);
+  for (const name of ['yargs', 'yaml', 'hono', '@hono/node-server', 'nats', 'systeminformation']) {
+    assert.ok(!loaded.has(name), name);
+  }
+  assert.ok(loaded.has('valibot'));
+  assert.ok((await loads(t, ['--help'])).has('yargs'));
+});

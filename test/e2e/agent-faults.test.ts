@@ -1,0 +1,162 @@
+// The agent fails, or its folder does: killed, suspended, its sentinel lost or spoiled, its disk full or read-only.
+import assert from 'node:assert/strict';
+import { chmod, chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+
+describe('an agent that fails', () => {
+  let broker: NatsServer;
+  let cluster: Cluster;
+
+  before(async () => {
+    broker = await startNatsServer();
+    cluster = await Cluster.create({ servers: broker.url });
+    await cluster.requester();
+  });
+
+  after(async () => {
+    await cluster.release();
+    await broker.release();
+  });
+
+  const registrations = async (id: string) =>
+    (await cluster.kindsOf(id)).filter(kind => kind === 'registered').length;
+  const sessionOf = async (id: string) => (await cluster.sentinel(id))?.session;
+
+  it('is killed and started again: the sentinel saves the registration, the id stays', async () => {
+    const agent = await cluster.agent('kill');
+    await cluster.until('kill', 'PENDING HEALTHY');
+    const session = await sessionOf('kill');
+    await agent.kill();
+    await cluster.until('kill', 'PENDING UNHEALTHY');
+    await cluster.until('kill', 'PENDING UNKNOWN');
+    await cluster.agent('kill', {}, { wait: false });
+    await cluster.until('kill', 'PENDING HEALTHY');
+    assert.equal(await sessionOf('kill'), session);
+    assert.equal(await registrations('kill'), 1);
+  });
+
+  it('is stopped: UNKNOWN at once, and the event says that it left', async () => {
+    const agent = await cluster.agent('leaver');
+    await cluster.until('leaver', 'PENDING HEALTHY');
+    await eventually('it was told healthy', async () =>
+      (await cluster.kindsOf('leaver')).includes('healthy'),
+    );
+    const { code } = await agent.stop();
+    assert.equal(code, 0);
+    assert.equal(await cluster.stateOf('leaver'), 'PENDING UNKNOWN');
+    await eventually('it was told', async () => (await cluster.kindsOf('leaver')).includes('left'));
+    assert.ok(!(await cluster.kindsOf('leaver')).includes('unhealthy'));
+  });
+
+  it('is suspended for 3 × nodeUnknownAfter: UNKNOWN, and HEALTHY with the first heartbeat after', async () => {
+    const agent = await cluster.agent('sleeper');
+    await cluster.until('sleeper', 'PENDING HEALTHY');
+    const session = await sessionOf('sleeper');
+    agent.signal('SIGSTOP');
+    await cluster.until('sleeper', 'PENDING UNHEALTHY');
+    await cluster.until('sleeper', 'PENDING UNKNOWN');
+    agent.signal('SIGCONT');
+    await cluster.until('sleeper', 'PENDING HEALTHY');
+    assert.equal(await sessionOf('sleeper'), session);
+  });
+
+  const spoil: [string, (path: string) => Promise<void>][] = [
+    ['deleted', path => rm(path)],
+    ['empty', path => writeFile(path, '')],
+    ['truncated', async path => writeFile(path, (await readFile(path)).subarray(0, 40))],
+    [
+      'of another node',
+      async path =>
+        writeFile(path, (await readFile(path, 'utf8')).replace(/"node": "[^"]*"/, '"node": "other"')),
+    ],
+    [
+      'of another cluster',
+      async path =>
+        writeFile(
+          path,
+          (await readFile(path, 'utf8')).replace(/"cluster": "[^"]*"/, '"cluster": "elsewhere"'),
+        ),
+    ],
+    [
+      'unreadable',
+      async path => {
+        await rm(path);
+        await mkdir(path);
+      },
+    ],
+  ];
+  for (const [name, make] of spoil) {
+    it(`finds its sentinel ${name}: it registers again, keeps its id and its membership, and writes a new one`, async () => {
+      const id = `sentinel-${name.replaceAll(' ', '-')}`;
+      const agent = await cluster.agent(id);
+      assert.equal((await cluster.command('node', 'approve', id)).stdout, 'Ok\n');
+      await agent.says(/"msg":"approved"/);
+      const session = await sessionOf(id);
+      await agent.stop();
+      await make(cluster.sentinelOf(id));
+      await cluster.agent(id);
+      await cluster.until(id, 'APPROVED HEALTHY');
+      await eventually('a new sentinel', async () => {
+        const now = await cluster.sentinel(id).catch(() => undefined);
+        return (
+          now !== undefined && now.session !== session && now.node === id && now.approvedAt !== undefined
+        );
+      });
+      assert.equal(await registrations(id), 1, 'the node was on the roll already');
+      const files = await readdir(join(cluster.folderOf(id), 'agent'));
+      if (!['deleted', 'of another cluster'].includes(name)) {
+        assert.ok(files.includes(`${id}.registration.json.bad`), `set aside; there is ${files}`);
+      }
+    });
+  }
+
+  it('cannot write its folder at the first start: one sentence, exit 1', async () => {
+    const folder = cluster.folderOf('readonly');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'agent'), 'a file where the folder should be');
+    const agent = await cluster.agent('readonly', {}, { wait: false });
+    const { code, stderr } = await agent.finished;
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /cannot write .*readonly\/agent: /);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+  });
+
+  it('is started twice in one folder: the second one says who holds it, exit 1', async () => {
+    const first = await cluster.agent('twice');
+    const second = await cluster.agent('twice', {}, { wait: false });
+    const { code, stderr } = await second.finished;
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`another agent holds .*: process ${first.pid}, node twice`));
+    assert.ok(first.running);
+  });
+
+  it('goes on when its folder becomes read-only, as an unprivileged user', async () => {
+    const folder = join(cluster.folderOf('locked'), 'agent');
+    const agent = await cluster.agent('locked');
+    const root = process.getuid?.() === 0;
+    await agent.stop();
+    // Root may write anywhere: the agent then runs as nobody, to whom the folder belongs to read only.
+    const user = root ? { uid: 65534, gid: 65534 } : {};
+    if (root) {
+      for (const name of await readdir(folder)) await chown(join(folder, name), 65534, 65534);
+      await chmod(cluster.folder, 0o755);
+      await chmod(cluster.folderOf('locked'), 0o755);
+      await chmod(join(cluster.folder, 'locked-agent.yaml'), 0o644);
+    }
+    const runtime = join(cluster.folder, 'run-locked');
+    await mkdir(runtime);
+    if (root) await chown(runtime, 65534, 65534);
+    await chmod(folder, 0o555);
+    const again = await cluster.agent('locked', {}, { env: { RUNTIME_DIRECTORY: runtime }, ...user });
+    await cluster.until('locked', 'PENDING HEALTHY');
+    assert.equal((await cluster.command('node', 'approve', 'locked')).stdout, 'Ok\n');
+    await again.says(/the sentinel could not be written/);
+    await cluster.until('locked', 'APPROVED HEALTHY');
+    await chmod(folder, 0o755);
+    await again.stop();
+  });
+});

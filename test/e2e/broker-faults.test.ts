@@ -1,0 +1,79 @@
+// The broker fails: killed while agents run, absent when everything starts, its store lost, its store silent.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
+
+describe('a broker that fails', () => {
+  let broker: NatsServer;
+  let cluster: Cluster;
+
+  before(async () => {
+    // Everything starts before the broker does, and waits for it.
+    broker = await makeNatsServer();
+    await broker.start();
+    await broker.stop();
+    cluster = await Cluster.create({ servers: broker.url });
+  });
+
+  after(async () => {
+    await cluster.release();
+    await broker.release();
+  });
+
+  it('is waited for by requester and agents that start before it', async () => {
+    const requester = await cluster.requester({}, { wait: false });
+    const agent = await cluster.agent('node-1', {}, { wait: false });
+    await requester.says(/cannot reach|unreachable|refused/i);
+    await agent.says(/cannot reach|unreachable|refused/i);
+    const list = await cluster.command('node', 'list');
+    assert.equal(list.code, 69);
+    await broker.start();
+    await cluster.until('node-1', 'PENDING HEALTHY');
+  });
+
+  it('is killed and restarted while agents run: nothing is lost, nobody registers again, nobody was called silent', async () => {
+    await cluster.agent('node-2');
+    await cluster.until('node-2', 'PENDING HEALTHY');
+    assert.equal((await cluster.command('node', 'approve', 'node-2')).stdout, 'Ok\n');
+    const sentinel = await cluster.sentinel('node-2');
+    const events = (await cluster.events()).length;
+    await broker.kill();
+    await eventually('the requester notices', async () => (await cluster.status()).state === 'degraded');
+    await broker.start();
+    await cluster.until('node-1', 'PENDING HEALTHY');
+    await cluster.until('node-2', 'APPROVED HEALTHY');
+    await eventually(
+      'the requester trusts itself again',
+      async () => (await cluster.status()).state === 'ready',
+    );
+    assert.equal((await cluster.sentinel('node-2'))?.session, sentinel?.session);
+    assert.equal((await cluster.events()).length, events);
+  });
+
+  it('comes back without its store: every running agent registers again by itself', async () => {
+    await broker.kill();
+    await broker.wipe();
+    await broker.start();
+    await cluster.until('node-1', 'PENDING HEALTHY');
+    await cluster.until('node-2', 'PENDING HEALTHY');
+    await cluster.until('node-0', 'APPROVED UNKNOWN');
+    // The cluster keeps its id, so that the sentinels of agents that are away stay theirs.
+    const status = await cluster.status();
+    assert.equal((await cluster.sentinel('node-1'))?.cluster, status.clusterId);
+    await eventually('events are stored again', async () =>
+      (await cluster.kindsOf('node-1')).includes('registered'),
+    );
+  });
+
+  it('hangs: registrations are refused with a retryable error or time out, and all is well when it goes on', async () => {
+    assert.equal((await cluster.command('node', 'reject', 'node-2', '-m', 'not now')).stdout, 'Ok\n');
+    broker.pause();
+    const late = await cluster.agent('node-3', {}, { wait: false });
+    await late.says(/the agent starts/);
+    broker.resume();
+    await cluster.until('node-3', 'PENDING HEALTHY');
+    assert.match((await cluster.stateOf('node-2')) ?? '', /^REJECTED/);
+  });
+});

@@ -1,0 +1,118 @@
+// What an operator decides reaches the node, and what a node does against it does not help it.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { Fleet } from '../support/fleet.ts';
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { muster } from '../support/program.ts';
+
+describe("an operator's decision", () => {
+  let broker: NatsServer;
+  let cluster: Cluster;
+
+  before(async () => {
+    broker = await startNatsServer();
+    cluster = await Cluster.create({ servers: broker.url });
+    await cluster.requester();
+  });
+
+  after(async () => {
+    await cluster.release();
+    await broker.release();
+  });
+
+  const ok = async (...args: string[]) => {
+    const { code, stdout, stderr } = await cluster.command('node', ...args);
+    assert.deepEqual([code, stdout, stderr], [0, 'Ok\n', '']);
+  };
+
+  it('deletes a node while its agent runs: it goes quiet; register, SIGHUP and restart each bring it back, PENDING', async () => {
+    const agent = await cluster.agent('gone');
+    const back = [
+      async () => {
+        const { code, stdout } = await muster(['agent', 'register', '--data-dir', cluster.folderOf('gone')]);
+        assert.deepEqual([code, stdout], [0, 'Ok\n']);
+      },
+      async () => agent.signal('SIGHUP'),
+      async () => {
+        await agent.stop();
+        await cluster.agent('gone');
+      },
+    ];
+    for (const bring of back) {
+      await ok('approve', 'gone');
+      await cluster.until('gone', 'APPROVED HEALTHY');
+      const quiet = agent.logged(quietSentence).length;
+      await ok('delete', 'gone');
+      await cluster.until('gone', undefined);
+      await eventually('the agent heard of it', () => agent.logged(quietSentence).length > quiet);
+      assert.equal(await cluster.sentinel('gone'), undefined);
+      await bring();
+      await cluster.until('gone', 'PENDING HEALTHY');
+    }
+    assert.equal((await cluster.kindsOf('gone')).filter(kind => kind === 'deleted').length, 3);
+  });
+
+  it('deletes a node while its agent is stopped: the next start registers it anew', async () => {
+    const agent = await cluster.agent('absent');
+    await agent.stop();
+    await ok('delete', 'absent', '-m', 'retired');
+    await cluster.until('absent', undefined);
+    await cluster.agent('absent');
+    await cluster.until('absent', 'PENDING HEALTHY');
+    const deleted = (await cluster.events()).find(
+      event => event.type.endsWith('deleted') && event.subject === 'absent',
+    );
+    assert.equal(deleted?.data.reason, 'retired');
+  });
+
+  it('rejects a node, then approves it: without touching the agent it is back', async () => {
+    const agent = await cluster.agent('heal');
+    await ok('reject', 'heal', '-m', 'malicious node?');
+    await agent.says(/rejected by an operator/);
+    await cluster.until('heal', 'REJECTED HEALTHY');
+    // Its resources stop, its heartbeats go on.
+    const beats = async () => (await cluster.node('heal'))?.ConnectionState.LastHeartbeat;
+    const last = await beats();
+    await eventually('its heartbeats go on', async () => (await beats()) !== last);
+    await ok('approve', 'heal');
+    await agent.says(/"msg":"approved"/);
+    await cluster.until('heal', 'APPROVED HEALTHY');
+  });
+
+  it('approves node-1 while node-10 exists, and asks which one a prefix means', async () => {
+    await cluster.agent('node-1');
+    await cluster.agent('node-10');
+    await ok('approve', 'node-1');
+    assert.match((await cluster.stateOf('node-1')) ?? '', /^APPROVED/);
+    assert.match((await cluster.stateOf('node-10')) ?? '', /^PENDING/);
+    const { code, stderr } = await cluster.command('node', 'approve', 'node-');
+    assert.equal(code, 1);
+    assert.match(stderr, /multiple nodes found for prefix: node-, matching IDs: \[node-0 node-1 node-10\]/);
+  });
+
+  it('comes from two operators at once: one of them does it, the other is told that it is done', async () => {
+    await cluster.agent('both');
+    const results = await Promise.all([1, 2].map(() => cluster.command('node', 'approve', 'both')));
+    assert.deepEqual(results.map(result => result.code).sort(), [0, 1]);
+    assert.match(results.map(result => result.stderr).join(''), /node both already approved/);
+    assert.equal((await cluster.kindsOf('both')).filter(kind => kind === 'approved').length, 1);
+  });
+
+  it('is not undone by heartbeats of a node that nobody knows', async () => {
+    const before = (await cluster.status()).counters.heartbeatsUnknown;
+    const fleet = await Fleet.connect(broker.url, 1, 'stranger-');
+    fleet.sessions.set('stranger-0', 'made-up');
+    fleet.beat(1);
+    await eventually(
+      'it was counted',
+      async () => (await cluster.status()).counters.heartbeatsUnknown > before,
+    );
+    assert.equal(await cluster.stateOf('stranger-0'), undefined);
+    await fleet.close();
+  });
+});
+
+const quietSentence =
+  'this node was deleted by an operator; it is quiet until: muster agent register, SIGHUP, or a restart';

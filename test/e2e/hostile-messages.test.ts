@@ -1,0 +1,201 @@
+// Ten thousand random and mutated messages on every subject: no crash, no membership changed, no memory kept.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
+import { requesterInfo } from '../../agent/requester/own-info.ts';
+import { Requester } from '../../agent/requester/requester.ts';
+import { systemClock } from '../../agent/system/clock.ts';
+import { silentLog } from '../../agent/system/log.ts';
+import { systemRandom } from '../../agent/system/random.ts';
+import { connect } from '../../agent/transport/nats.ts';
+import type { Connection } from '../../agent/transport/port.ts';
+import { captures } from '../support/captures.ts';
+import { eventually } from '../support/eventually.ts';
+import { Fleet } from '../support/fleet.ts';
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+
+const messages = 10_000;
+const maxPending = 50;
+
+describe('hostile messages', () => {
+  let broker: NatsServer;
+  let connection: Connection;
+  let requester: Requester;
+  let fleet: Fleet;
+
+  before(async () => {
+    broker = await startNatsServer();
+    connection = connect({
+      servers: [broker.url],
+      name: 'node-0',
+      credentials: () => ({}),
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+    });
+    requester = new Requester({
+      self: requesterInfo({
+        nodeId: 'node-0',
+        hostname: 'h',
+        os: 'linux',
+        architecture: 'amd64',
+        labels: {},
+      }),
+      settings: {
+        heartbeatFrequency: 100,
+        heartbeatTopic: 'bacalhau.global.compute.{nodeId}.out.heartbeat',
+        nodeDisconnectedAfter: 60_000,
+        nodeUnknownAfter: 120_000,
+        manualApproval: true,
+        maxPending,
+      },
+      connection,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      host: 'h',
+      pid: process.pid,
+      onLost: error => assert.fail(error),
+    });
+    await requester.start();
+    fleet = await Fleet.connect(broker.url, 6);
+    fleet.registerAll();
+    await eventually(
+      'the fleet is on the roll',
+      () => requester.list().length === 7 && fleet.sessions.size === 6,
+    );
+    for (const id of ['fleet-0', 'fleet-1']) {
+      await requester.decide(id, { action: 'approve', reason: '', actor: 'test' });
+    }
+    await requester.decide('fleet-2', { action: 'reject', reason: '', actor: 'test' });
+    await requester.remove('fleet-3', '', 'test');
+    fleet.sessions.delete('fleet-3');
+  });
+
+  after(async () => {
+    await fleet.close();
+    await requester.stop();
+    await connection.close();
+    await broker.release();
+  });
+
+  const memberships = () => requester.list().map(node => `${node.Info.NodeID} ${node.Membership}`);
+
+  it('change nothing, crash nothing and leave nothing behind', async t => {
+    // Twice: the first flood fills caches and compiles code, the second shows what is kept.
+    await flood(1);
+    const settled = await heapAfterCleaning();
+    const before = memberships();
+    const seed = Date.now() % 2 ** 31;
+    t.diagnostic(`seed ${seed}`);
+    await flood(seed);
+    const rows = memberships();
+    const known = new Set(before);
+    assert.ok(
+      before.every(row => rows.includes(row)),
+      `changed: ${before.filter(row => !rows.includes(row))}`,
+    );
+    assert.ok(rows.filter(row => !known.has(row)).length <= maxPending);
+    const heap = await heapAfterCleaning();
+    assert.deepEqual(memberships(), before);
+    assert.ok(heap < settled * 1.1, `heap ${settled} before, ${heap} after`);
+    // It still does its work. A well-formed registration in a node's name was one: the node has to register anew.
+    fleet.sessions.clear();
+    fleet.registerAll();
+    await eventually('the fleet is accepted again', () => fleet.sessions.has('fleet-4'));
+    fleet.beat(1);
+    await eventually('it hears heartbeats', () => requester.get('fleet-4').Muster.Health === 'HEALTHY');
+  });
+
+  async function flood(seed: number): Promise<void> {
+    const random = mulberry(seed);
+    for (let sent = 0; sent < messages; sent++) {
+      fleet.connection.publish(subjectFor(random), payloadFor(random));
+      // Within what the broker lets one client have outstanding.
+      if (sent % 500 === 499) await fleet.connection.flush(10_000);
+    }
+    await fleet.connection.flush(10_000);
+    // What was asked last is answered last.
+    await eventually('all is taken', async () => {
+      const answer = await fleet.connection.request(
+        'node.management.fleet-0.UpdateNodeInfo/v1',
+        '{}',
+        10_000,
+      );
+      return answer.data.length > 0;
+    });
+  }
+
+  async function heapAfterCleaning(): Promise<number> {
+    for (const node of requester.list()) {
+      const id = node.Info.NodeID;
+      if (!/^(node-0|fleet-[01245])$/.test(id)) await requester.remove(id, '', 'test');
+    }
+    await eventually('its events are sent', () => requester.status().eventsWaiting === 0);
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    gc();
+    await new Promise(resolve => setImmediate(resolve));
+    gc();
+    return process.memoryUsage().heapUsed;
+  }
+});
+
+const ids = ['fleet-0', 'fleet-1', 'fleet-2', 'fleet-3', 'fleet-4', 'node-0', 'stranger'];
+const methods = ['RegisterNode/v1', 'UpdateNodeInfo/v1', 'UpdateResources/v1', 'Leave/v1', 'Nope/v9', ''];
+
+function subjectFor(random: () => number): string {
+  const id = random() < 0.3 ? `new-${Math.floor(random() * 1e6)}` : pick(random, ids);
+  const subjects = [
+    `node.management.${id}.${pick(random, methods)}`.replace(/\.$/, '.x'),
+    `bacalhau.global.compute.${id}.out.heartbeat`,
+    `node.events.${id}.approved`,
+    `requester.lease.${id}`,
+    `requester.echo.${id}`,
+  ];
+  return pick(random, subjects.slice(0, random() < 0.9 ? 2 : 5));
+}
+
+function payloadFor(random: () => number): Uint8Array {
+  const kind = random();
+  if (kind < 0.2) return bytes(random, Math.floor(random() * 300));
+  if (kind < 0.25) return bytes(random, 70_000);
+  if (kind < 0.3) return Buffer.from('['.repeat(Math.floor(random() * 5_000)));
+  if (kind < 0.4)
+    return Buffer.from(encodeHeartbeat({ NodeID: pick(random, ids), Sequence: 1 }, undefined, new Date(0)));
+  const golden = pick(random, captures);
+  const copy = Buffer.from(golden.bytes);
+  if (random() < 0.5) {
+    // A well-formed message with one word changed: it passes the decoder and meets the rules.
+    const text = copy
+      .toString('latin1')
+      .replace(/n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607/g, pick(random, ids));
+    return Buffer.from(text, 'latin1');
+  }
+  for (let change = 0; change <= random() * 5; change++) {
+    copy[Math.floor(random() * copy.length)] = Math.floor(random() * 256);
+  }
+  return copy.subarray(0, random() < 0.2 ? Math.floor(random() * copy.length) : copy.length);
+}
+
+const bytes = (random: () => number, length: number): Uint8Array =>
+  Uint8Array.from({ length }, () => Math.floor(random() * 256));
+
+function pick<T>(random: () => number, list: readonly T[]): T {
+  const item = list[Math.floor(random() * list.length)];
+  if (item === undefined) throw new Error('nothing to pick from');
+  return item;
+}
+
+// mulberry32: small, seeded, good enough to shuffle bytes.
+function mulberry(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}

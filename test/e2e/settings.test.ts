@@ -1,0 +1,224 @@
+// Each setting of the user's page changes what happens, seen on the wire or on the roll.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { decodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
+import { systemClock } from '../../agent/system/clock.ts';
+import { silentLog } from '../../agent/system/log.ts';
+import { systemRandom } from '../../agent/system/random.ts';
+import { connect } from '../../agent/transport/nats.ts';
+import type { Connection } from '../../agent/transport/port.ts';
+import { Cluster, type Values } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+
+describe('a setting', () => {
+  let broker: NatsServer;
+  let spy: Connection;
+
+  before(async () => {
+    broker = await startNatsServer();
+    spy = connect({
+      servers: [broker.url],
+      name: 'spy',
+      credentials: () => ({}),
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+    });
+    await spy.connected();
+  });
+
+  after(async () => {
+    await spy.close();
+    await broker.release();
+  });
+
+  /** A cluster for one test, with the store emptied of earlier ones by ids of its own. */
+  async function withCluster(settings: Values, work: (cluster: Cluster) => Promise<void>): Promise<void> {
+    const cluster = await Cluster.create({ servers: broker.url, settings });
+    try {
+      await work(cluster);
+    } finally {
+      await cluster.release();
+    }
+  }
+
+  /** How often each kind of report passes while heartbeats pass `beats` times. */
+  async function reports(
+    id: string,
+    beats: number,
+  ): Promise<{ info: number; resources: number; beats: number }> {
+    const seen = { info: 0, resources: 0, beats: 0 };
+    const listening = [
+      spy.subscribe(`node.management.${id}.UpdateNodeInfo/v1`, () => seen.info++),
+      spy.subscribe(`node.management.${id}.UpdateResources/v1`, () => seen.resources++),
+      spy.subscribe(`bacalhau.global.compute.${id}.out.heartbeat`, () => seen.beats++),
+    ];
+    await eventually(`${beats} heartbeats of ${id}`, () => seen.beats >= beats);
+    for (const one of listening) one.unsubscribe();
+    return seen;
+  }
+
+  it('compute.infoUpdateFrequency, resourceUpdateFrequency, heartbeatFrequency: each report keeps its own schedule', async () => {
+    await withCluster({}, async cluster => {
+      await cluster.requester();
+      const slow = '10m';
+      const pace = async (id: string, values: Values) => {
+        await cluster.agent(id, { 'compute.heartbeatFrequency': '100ms', ...values });
+        await cluster.until(id, 'PENDING HEALTHY');
+        return reports(id, 20);
+      };
+      const info = await pace('info', {
+        'compute.infoUpdateFrequency': '100ms',
+        'compute.resourceUpdateFrequency': slow,
+      });
+      assert.ok(info.info >= 10 && info.resources === 0, JSON.stringify(info));
+      const resources = await pace('res', {
+        'compute.infoUpdateFrequency': slow,
+        'compute.resourceUpdateFrequency': '100ms',
+      });
+      // The inventory's news may bring one update of the information.
+      assert.ok(resources.resources >= 10 && resources.info <= 1, JSON.stringify(resources));
+      const beats = await pace('beat', {
+        'compute.infoUpdateFrequency': '1s',
+        'compute.resourceUpdateFrequency': '1s',
+      });
+      assert.ok(beats.beats > 3 * beats.info && beats.beats > 3 * beats.resources, JSON.stringify(beats));
+    });
+  });
+
+  it('compute.heartbeatTopic and requester.heartbeatTopic: heartbeats move, in the encoding that the topic asks for', async () => {
+    for (const [topic, wildcard, enveloped] of [
+      ['cluster.{nodeId}.alive', 'cluster.*.alive', true],
+      ['heartbeat', 'heartbeat', false],
+    ] as const) {
+      await withCluster(
+        { 'compute.heartbeatTopic': topic, 'requester.heartbeatTopic': topic },
+        async cluster => {
+          const id = enveloped ? 'moved' : 'plain';
+          const seen: Uint8Array[] = [];
+          const listening = spy.subscribe(wildcard, message => seen.push(message.data));
+          await cluster.requester();
+          await cluster.agent(id, { 'compute.resourceUpdateFrequency': '10m' });
+          await eventually('heartbeats on the topic', () => seen.length > 2);
+          listening.unsubscribe();
+          assert.equal(seen[0]?.[0] === 1, enveloped);
+          assert.equal(decodeHeartbeat(seen[0] ?? Buffer.alloc(0)).NodeID, id);
+          if (enveloped) await cluster.until(id, 'PENDING HEALTHY');
+        },
+      );
+    }
+  });
+
+  it('requester.heartbeatTopic alone: heartbeats go unheard, and the agent says why', async () => {
+    await withCluster({ 'requester.heartbeatTopic': 'elsewhere.{nodeId}' }, async cluster => {
+      await cluster.requester();
+      const agent = await cluster.agent('unheard', { 'compute.resourceUpdateFrequency': '10m' });
+      await agent.says(/compute\.heartbeatTopic is .*, the requester listens on elsewhere/);
+      assert.equal((await cluster.status()).counters.heartbeats, 0);
+    });
+  });
+
+  it('requester.nodeDisconnectedAfter and nodeUnknownAfter: a silent node falls when they say', async () => {
+    const fall = async (values: Values, id: string): Promise<string[]> => {
+      let kinds: string[] = [];
+      await withCluster(values, async cluster => {
+        await cluster.requester();
+        const agent = await cluster.agent(id);
+        await eventually('it was told healthy', async () => (await cluster.kindsOf(id)).includes('healthy'));
+        await agent.kill();
+        const until = values['requester.nodeUnknownAfter'] === '10m' ? 'UNHEALTHY' : 'UNKNOWN';
+        await cluster.until(id, `PENDING ${until}`);
+        await eventually('it was told', async () =>
+          (await cluster.kindsOf(id)).includes(until.toLowerCase()),
+        );
+        kinds = await cluster.kindsOf(id);
+      });
+      return kinds;
+    };
+    const quickly = { 'requester.nodeDisconnectedAfter': '600ms', 'requester.nodeUnknownAfter': '1200ms' };
+    assert.deepEqual((await fall(quickly, 'fall-1')).slice(-2), ['unhealthy', 'unknown']);
+    const late = { 'requester.nodeDisconnectedAfter': '600ms', 'requester.nodeUnknownAfter': '10m' };
+    assert.deepEqual((await fall(late, 'fall-2')).slice(-1), ['unhealthy']);
+  });
+
+  it('requester.heartbeatFrequency: between two checks the roll is exact, only the announcement waits', async () => {
+    await withCluster(
+      {
+        'requester.heartbeatFrequency': '10m',
+        'requester.nodeDisconnectedAfter': '600ms',
+        'requester.nodeUnknownAfter': '10m',
+      },
+      async cluster => {
+        await cluster.requester();
+        const agent = await cluster.agent('unchecked');
+        await cluster.until('unchecked', 'PENDING HEALTHY');
+        await agent.kill();
+        await cluster.until('unchecked', 'PENDING UNHEALTHY');
+        assert.deepEqual(await cluster.kindsOf('unchecked'), ['registered']);
+      },
+    );
+  });
+
+  it('requester.manualApproval and maxPending: off approves at once; one more than maxPending is refused', async () => {
+    await withCluster({ 'requester.manualApproval': false }, async cluster => {
+      await cluster.requester();
+      await cluster.agent('trusted');
+      await cluster.until('trusted', 'APPROVED HEALTHY');
+    });
+    await withCluster({ 'requester.maxPending': 0 }, async cluster => {
+      await cluster.requester();
+      const agent = await cluster.agent('toomany', {}, { wait: false });
+      await agent.says(/too many nodes are pending approval \(requester\.maxPending\)/);
+      assert.equal(await cluster.stateOf('toomany'), undefined);
+    });
+  });
+
+  it('compute.rejoinAfterDelete: a deleted node is back at once', async () => {
+    await withCluster({}, async cluster => {
+      await cluster.requester();
+      await cluster.agent('eager', { 'compute.rejoinAfterDelete': true });
+      assert.equal((await cluster.command('node', 'approve', 'eager')).code, 0);
+      assert.equal((await cluster.command('node', 'delete', 'eager')).code, 0);
+      await cluster.until('eager', 'PENDING HEALTHY');
+    });
+  });
+
+  it('node.labels, node.nameProvider, compute.allocatedCapacity: they show on the roll', async () => {
+    await withCluster({}, async cluster => {
+      await cluster.requester();
+      await cluster.agent('labelled', {
+        'node.labels': 'zone=eu,Disk=ssd',
+        'compute.allocatedCapacity.cpu': '500m',
+        'compute.allocatedCapacity.memory': '64MiB',
+      });
+      const node = await cluster.node('labelled');
+      assert.equal(node?.Info.Labels?.zone, 'eu');
+      assert.equal(node?.Info.Labels?.Disk, 'ssd');
+      assert.equal(node?.Info.ComputeNodeInfo.MaxCapacity.CPU, 0.5);
+      assert.equal(node?.Info.ComputeNodeInfo.MaxCapacity.Memory, 64 * 1024 * 1024);
+    });
+  });
+
+  it('changes with SIGHUP where it may, and says what needs a restart', async () => {
+    await withCluster({}, async cluster => {
+      await cluster.requester();
+      const agent = await cluster.agent('reload', { 'node.labels': 'zone=eu' });
+      await cluster.rewrite('agent', 'reload', {
+        'node.labels': 'zone=us',
+        'compute.heartbeatTopic': 'other.{nodeId}',
+      });
+      agent.signal('SIGHUP');
+      await eventually(
+        'the new label',
+        async () => (await cluster.node('reload'))?.Info.Labels?.zone === 'us',
+      );
+      await agent.says(/these settings change only with a restart/);
+      await cluster.until('reload', 'PENDING HEALTHY');
+      await cluster.rewrite('agent', 'reload', { 'compute.heartbeatFrequency': 'soon' });
+      agent.signal('SIGHUP');
+      await agent.says(/the new configuration is wrong; the old one stays in use/);
+      assert.ok(agent.running);
+    });
+  });
+});

@@ -1,0 +1,236 @@
+// Answers: written as Bacalhau writes them, read in all the forms in which its versions and ours send them.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type Answer,
+  type Answerer,
+  answerCodes,
+  answerReader,
+  doneAnswer,
+  errorAnswer,
+  meansRejected,
+  meansUnknown,
+  reasons,
+  verdictAnswer,
+} from '../../agent/protocol/answers.ts';
+import { parseJson } from '../../agent/protocol/json.ts';
+import { check } from '../../agent/protocol/schema.ts';
+import { captures, probes } from '../support/captures.ts';
+import { unit } from '../support/messages.ts';
+import { refuses } from '../support/refusal.ts';
+
+const read = (text: string): Answer => check(answerReader, parseJson(Buffer.from(text)));
+const upgrade = 'node supports NCLv1 protocol - legacy protocol disabled';
+const badJson = "invalid character 'b' looking for beginning of object key string";
+
+describe('written as the orchestrator writes them', () => {
+  const ours: Record<string, string> = {
+    'legacy update before register': errorAnswer(reasons.handshakeRequired('n-old')),
+    'legacy resources before register': errorAnswer(reasons.handshakeRequired('n-old')),
+    'legacy register (no protocols)': verdictAnswer(true, reasons.registered),
+    'legacy register again': verdictAnswer(true, reasons.reconnected),
+    'legacy register ncl node': verdictAnswer(false, upgrade),
+    'legacy register requester type': verdictAnswer(false, reasons.notCompute),
+    'legacy register bad json': errorAnswer(badJson),
+    'legacy update': verdictAnswer(true, ''),
+    'legacy resources': doneAnswer(),
+  };
+
+  for (const [name, answer] of probes) {
+    // Heartbeats get the data plane's acknowledgement, if any; we never ask for one.
+    if (!name.startsWith('legacy ') || name.startsWith('legacy heartbeat')) continue;
+    test(name, () => assert.equal(ours[name], answer));
+  }
+
+  test('all of them were recorded', () => {
+    for (const name of Object.keys(ours)) assert.ok(probes.has(name), name);
+  });
+
+  test('the recorded replies of a session', () => {
+    const replies = captures.filter(({ name }) => name.includes('/reply:{"value"'));
+    assert.deepEqual(
+      replies.map(({ bytes }) => bytes.toString()),
+      [
+        verdictAnswer(false, upgrade),
+        verdictAnswer(true, reasons.registered),
+        doneAnswer(),
+        verdictAnswer(true, ''),
+      ],
+    );
+  });
+
+  test('HTML characters in a reason are escaped as Go does', () => {
+    assert.equal(errorAnswer('<a> & b'), '{"error":"\\u003ca\\u003e \\u0026 b","value":null}');
+  });
+});
+
+describe('read', () => {
+  const cases: [string, Answer][] = [
+    [
+      verdictAnswer(true, 'node registered'),
+      { accepted: true, reason: 'node registered', muster: undefined },
+    ],
+    [verdictAnswer(false, upgrade), { accepted: false, reason: upgrade, muster: undefined }],
+    [doneAnswer(), { accepted: true, reason: '', muster: undefined }],
+    [errorAnswer('no'), { accepted: false, reason: 'no', muster: undefined }],
+    // A non-empty error is a failure, whatever the value holds.
+    [
+      '{"error":"no","value":{"Accepted":true,"Reason":"yes"}}',
+      { accepted: false, reason: 'no', muster: undefined },
+    ],
+    ['{"error":"","value":{"Accepted":true}}', { accepted: true, reason: '', muster: undefined }],
+    ['{"error":null,"value":{}}', { accepted: true, reason: '', muster: undefined }],
+    [
+      '{"VALUE":{"accepted":false,"reason":"node has been rejected"}}',
+      { accepted: false, reason: 'node has been rejected', muster: undefined },
+    ],
+    ['{"value":{"Accepted":null}}', { accepted: false, reason: '', muster: undefined }],
+    ['{"value":{"Accepted":true,"Muster":null}}', { accepted: true, reason: '', muster: undefined }],
+  ];
+  for (const [text, answer] of cases) test(text, () => assert.deepEqual(read(text), answer));
+
+  // A JetStream acknowledgement, or an empty object, is no consent.
+  for (const text of ['{}', 'null', '{"value":null}', '{"error":""}', '{"stream":"X","seq":1}']) {
+    test(`${text} is no answer`, () => {
+      refuses(() => read(text), 'invalid_field', '', text);
+    });
+  }
+
+  test('wrong types are refused by field', () => {
+    refuses(() => read('{"value":{"Accepted":"yes"}}'), 'invalid_field', 'value.Accepted');
+    refuses(() => read('{"value":{"Accepted":true,"Reason":5}}'), 'invalid_field', 'value.Reason');
+    refuses(() => read('{"error":true}'), 'invalid_field', 'error');
+    refuses(() => read('{"value":[]}'), 'invalid_field', 'value');
+    refuses(() => read('[]'), 'invalid_field', '', 'a list');
+    refuses(() => read(`{"error":"${'x'.repeat(4097)}"}`), 'invalid_field', 'error');
+    refuses(
+      () => read('{"value":{"Muster":{"Membership":"MAYBE"}}}'),
+      'invalid_field',
+      'value.Muster.Membership',
+    );
+    refuses(
+      () => read('{"value":{"Muster":{"NodeDisconnectedAfter":-1}}}'),
+      'invalid_field',
+      'value.Muster.NodeDisconnectedAfter',
+    );
+  });
+});
+
+describe('what a requester of ours says beside', () => {
+  const muster: Answerer = {
+    Version: '0.1.0',
+    ClusterID: 'c-1',
+    RequesterID: 'node-0',
+    Membership: 'PENDING',
+    Session: 's-1',
+    Code: 'registered',
+    HeartbeatTopic: 'bacalhau.global.compute.{nodeId}.out.heartbeat',
+    NodeDisconnectedAfter: 45_000,
+  };
+  const written = JSON.stringify(muster);
+
+  test('stands where a Bacalhau node ignores it', () => {
+    assert.equal(
+      verdictAnswer(true, 'node registered', muster),
+      `{"value":{"Accepted":true,"Reason":"node registered","Muster":${written}}}`,
+    );
+    assert.equal(doneAnswer(muster), `{"value":{"Muster":${written}}}`);
+    assert.equal(errorAnswer('no', muster), `{"error":"no","value":{"Muster":${written}}}`);
+  });
+
+  test('comes back whole, in refusals and errors too', () => {
+    const accepted = { reason: 'r', muster };
+    assert.deepEqual(read(verdictAnswer(true, 'r', muster)), { accepted: true, ...accepted });
+    assert.deepEqual(read(verdictAnswer(false, 'r', muster)), { accepted: false, ...accepted });
+    assert.deepEqual(read(errorAnswer('r', muster)), { accepted: false, ...accepted });
+    assert.deepEqual(read(doneAnswer(muster)), { accepted: true, reason: '', muster });
+  });
+
+  test('any verdict and reason come back', () => {
+    const text = fc.string({ unit, maxLength: 200 });
+    fc.assert(
+      fc.property(fc.boolean(), text, (accepted, reason) => {
+        assert.deepEqual(read(verdictAnswer(accepted, reason)), { accepted, reason, muster: undefined });
+      }),
+    );
+  });
+
+  test('is bounded', () => {
+    const limits = {
+      Version: 64,
+      ClusterID: 128,
+      RequesterID: 128,
+      Session: 128,
+      Code: 64,
+      HeartbeatTopic: 256,
+    };
+    for (const [name, limit] of Object.entries(limits)) {
+      const reading = (length: number) => () =>
+        read(JSON.stringify({ value: { Muster: { ...muster, [name]: 'x'.repeat(length) } } }));
+      assert.equal(reading(limit)().muster?.[name as 'Version'], 'x'.repeat(limit), name);
+      refuses(reading(limit + 1), 'invalid_field', `value.Muster.${name}`);
+    }
+  });
+
+  test('has codes that programs may rely on', () => {
+    assert.deepEqual(answerCodes, [
+      ...['registered', 'reconnected', 'known', 'left', 'rejected', 'deleted', 'handshake_required'],
+      ...['not_compute', 'conflict', 'full', 'unavailable', 'malformed'],
+    ]);
+  });
+
+  test('a code that this version does not know is handed on', () => {
+    assert.equal(read(doneAnswer({ ...muster, Code: 'later' })).muster?.Code, 'later');
+  });
+});
+
+// The texts of wire protocol 6, 8 and 14, by the version that sends them.
+describe('what a refusal means', () => {
+  const unknown = [
+    'node n-7c1d2a34 not connected - handshake required', // ≥ 1.6
+    'node not found: n-7c1d2a34', // ≥ 1.6
+    'failed to handle message: node not found: n-never',
+    'node not yet registered', // 1.5, UpdateNodeInfo
+    'unable to update resources for missing node: n-7c1d2a34', // 1.5, UpdateResources
+    reasons.handshakeRequired('n-1'),
+  ];
+  const rejected = [
+    'node has been rejected', // all, Register
+    'node registration rejected', // 1.5, UpdateNodeInfo
+    reasons.rejected,
+    reasons.updateRejected,
+  ];
+  const neither = [
+    '',
+    'node registered',
+    'node reconnected',
+    'node already registered',
+    upgrade,
+    badJson,
+    'node is not a compute node',
+    reasons.notCompute,
+    'node was deleted',
+    reasons.deleted,
+    'failed to write node state to node store: nats: invalid key',
+  ];
+
+  test('the node is not known there', () => {
+    for (const text of unknown) assert.equal(meansUnknown(text), true, text);
+    for (const text of [...rejected, ...neither]) assert.equal(meansUnknown(text), false, text);
+  });
+
+  test("an operator's decision stands against it", () => {
+    for (const text of rejected) assert.equal(meansRejected(text), true, text);
+    for (const text of [...unknown, ...neither]) assert.equal(meansRejected(text), false, text);
+  });
+
+  test("the texts of ours that are not Bacalhau's", () => {
+    assert.equal(reasons.deleted, 'node was deleted');
+  });
+
+  test('recorded refusals too', () => {
+    assert.ok(meansUnknown(read(probes.get('legacy resources before register') ?? '').reason));
+    assert.ok(meansUnknown(read(probes.get('legacy update before register') ?? '').reason));
+  });
+});

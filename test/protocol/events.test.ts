@@ -1,0 +1,76 @@
+// Events: CloudEvents 1.0, with ids that lead back to the store's revision.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  cloudEvent,
+  type EventData,
+  eventSource,
+  healthKinds,
+  membershipKinds,
+  revisionEventId,
+  revisionOfEventId,
+} from '../../agent/protocol/events.ts';
+import { changeKinds } from '../../agent/protocol/node-state.ts';
+import { nodeIds } from '../support/messages.ts';
+
+test('an event has every member that CloudEvents requires', () => {
+  const data: EventData = {
+    node: 'n-1',
+    previous: { membership: 'PENDING' },
+    current: { membership: 'APPROVED' },
+    reason: 'known',
+    actor: 'ops',
+  };
+  const time = '2026-11-24T06:48:30.106Z';
+  const source = eventSource('c-1', 'node-0');
+  assert.deepEqual(cloudEvent('approved', 'n-1:7', source, time, data), {
+    specversion: '1.0',
+    id: 'n-1:7',
+    source: '/muster/c-1/node-0',
+    type: 'org.muster.node.approved',
+    subject: 'n-1',
+    time,
+    datacontenttype: 'application/json',
+    data,
+  });
+});
+
+test('the id of a membership event names node and revision', () => {
+  fc.assert(
+    fc.property(nodeIds, fc.maxSafeNat(), (node, revision) => {
+      assert.equal(revisionEventId(node, revision), `${node}:${revision}`);
+      assert.equal(revisionOfEventId(revisionEventId(node, revision)), revision);
+    }),
+  );
+});
+
+test("a health event's id, or any other, names no revision", () => {
+  const others = [
+    '',
+    ':',
+    ':7',
+    'n-1',
+    'n-1:',
+    'n-1:x',
+    'n-1:-7',
+    'n-1:7:',
+    'n-1: 7',
+    'n-1:7\n',
+    'n 1:7',
+    'n-1:7.5',
+  ];
+  for (const id of [...others, 'n-1:0b9c:7', `n-1:${'9'.repeat(17)}`, `${'n'.repeat(129)}:7`])
+    assert.equal(revisionOfEventId(id), undefined, id);
+  fc.assert(
+    fc.property(nodeIds, nodeIds, fc.nat(), (node, instance, number) => {
+      assert.equal(revisionOfEventId(`${node}:${instance}:${number}`), undefined);
+    }),
+  );
+});
+
+test('the kinds are those that subscribers may rely on, and every change of a record has its event', () => {
+  assert.deepEqual(membershipKinds, ['registered', 'approved', 'rejected', 'deleted', 'updated']);
+  assert.deepEqual(healthKinds, ['healthy', 'unhealthy', 'unknown', 'left']);
+  assert.deepEqual(changeKinds, membershipKinds);
+});

@@ -1,0 +1,128 @@
+// The heartbeat in both of its encodings, told apart by the first byte.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { decodeEnvelope, messageMetadata } from '../../agent/protocol/envelope.ts';
+import { decodeHeartbeat, encodeHeartbeat, encodePlainHeartbeat } from '../../agent/protocol/heartbeat.ts';
+import { capture, envelopeOf } from '../support/captures.ts';
+import { heartbeats } from '../support/messages.ts';
+import { refuses } from '../support/refusal.ts';
+
+const plain = (text: string) => decodeHeartbeat(Buffer.from(text));
+const withMetadata = (metadata: object, payload: unknown = { NodeID: 'n-1', Sequence: 1 }) =>
+  envelopeOf(JSON.stringify({ metadata, payload }));
+
+test('enveloped: any heartbeat and session come back', () => {
+  const sessions = fc.option(fc.string({ minLength: 1, maxLength: 128 }), { nil: undefined });
+  const dates = fc.date({ min: new Date(0), max: new Date('2200-01-01'), noInvalidDate: true });
+  fc.assert(
+    fc.property(heartbeats, sessions, dates, (beat, session, at) => {
+      const bytes = encodeHeartbeat(beat, session, at);
+      assert.deepEqual(decodeHeartbeat(bytes), { ...beat, session });
+      const nanoseconds = decodeEnvelope(bytes).metadata['Bacalhau-EventTime'] ?? '';
+      assert.equal(BigInt(nanoseconds), BigInt(at.getTime()) * 1_000_000n);
+    }),
+  );
+});
+
+test('plain: any heartbeat comes back, without a session', () => {
+  fc.assert(
+    fc.property(heartbeats, beat => {
+      assert.deepEqual(plain(encodePlainHeartbeat(beat)), { ...beat, session: undefined });
+    }),
+  );
+});
+
+test('plain: the text that Bacalhau 1.4 sends', () => {
+  const text = '{"NodeID":"n-old","Sequence":1}';
+  assert.equal(encodePlainHeartbeat({ NodeID: 'n-old', Sequence: 1 }), text);
+  assert.deepEqual(plain(`\n\t ${text}\n`), { NodeID: 'n-old', Sequence: 1, session: undefined });
+});
+
+test("the session is one key more in the recorded message's metadata, none where there is no session", () => {
+  const at = new Date(0);
+  const { metadata } = decodeEnvelope(encodeHeartbeat({ NodeID: 'n-1', Sequence: 1 }, 's-1', at));
+  assert.deepEqual(metadata, { ...messageMetadata('heartbeat', 'n-1', at), 'Muster-Session': 's-1' });
+  const without = decodeEnvelope(encodeHeartbeat({ NodeID: 'n-1', Sequence: 1 }, undefined, at));
+  assert.deepEqual(without.metadata, messageMetadata('heartbeat', 'n-1', at));
+});
+
+describe('metadata keys of all versions', () => {
+  const read = (metadata: object) => decodeHeartbeat(withMetadata(metadata)).NodeID;
+
+  test('1.5.2 writes the new ones alone, 1.5.0 and 1.5.1 the old ones alone, ≥ 1.6 both', () => {
+    const newer = { 'Bacalhau-PayloadEncoding': 'json', 'Bacalhau-Type': 'heartbeat' };
+    const older = { PayloadEncoding: 'json', Type: 'heartbeat', Source: 'n-1', EventTime: '1' };
+    for (const metadata of [newer, older, { ...older, ...newer }]) assert.equal(read(metadata), 'n-1');
+  });
+
+  test('another type, or none, is no heartbeat', () => {
+    for (const type of ['transport.HeartbeatRequest', 'Heartbeat', '']) {
+      const error = refuses(
+        () => read({ 'Bacalhau-PayloadEncoding': 'json', 'Bacalhau-Type': type }),
+        'malformed',
+        '',
+        type,
+      );
+      assert.equal(error.message, `unsupported message type: ${type}`);
+    }
+    refuses(() => read({ 'Bacalhau-PayloadEncoding': 'json' }), 'malformed');
+    refuses(() => decodeHeartbeat(capture('ncl/transport.HeartbeatRequest').bytes), 'malformed');
+  });
+});
+
+describe('read as Go reads it, in both encodings', () => {
+  const metadata = messageMetadata('heartbeat', 'n-1', new Date(0));
+  const both = [
+    plain,
+    (text: string) =>
+      decodeHeartbeat(envelopeOf(`{"metadata":${JSON.stringify(metadata)},"payload":${text}}`)),
+  ];
+
+  test('names in any case, other members ignored, a missing or null sequence zero', () => {
+    const cases: [string, number][] = [
+      ['{"nodeid":"n-1","SEQUENCE":3}', 3],
+      ['{"Sequence":4,"NodeID":"n-1","Extra":{"a":[1]}}', 4],
+      ['{"NodeID":"n-1"}', 0],
+      ['{"NodeID":"n-1","Sequence":null}', 0],
+      ['{"NodeID":"n-1","Sequence":9007199254740991}', Number.MAX_SAFE_INTEGER],
+    ];
+    for (const read of both) {
+      for (const [text, sequence] of cases)
+        assert.deepEqual(read(text), { NodeID: 'n-1', Sequence: sequence, session: undefined }, text);
+    }
+  });
+
+  test('refused by field', () => {
+    const cases: [string, string][] = [
+      ['{"NodeID":"n 1","Sequence":1}', 'NodeID'],
+      ['{"NodeID":"n.1","Sequence":1}', 'NodeID'],
+      ['{"NodeID":"","Sequence":1}', 'NodeID'],
+      ['{"NodeID":null,"Sequence":1}', 'NodeID'],
+      ['{"NodeID":5,"Sequence":1}', 'NodeID'],
+      ['{"Sequence":1}', 'NodeID'],
+      ['{}', 'NodeID'],
+      ['{"NodeID":"n-1","Sequence":-1}', 'Sequence'],
+      ['{"NodeID":"n-1","Sequence":1.5}', 'Sequence'],
+      ['{"NodeID":"n-1","Sequence":1e21}', 'Sequence'],
+      ['{"NodeID":"n-1","Sequence":9007199254740992}', 'Sequence'],
+      ['{"NodeID":"n-1","Sequence":"1"}', 'Sequence'],
+      ['{"NodeID":"n-1","Sequence":true}', 'Sequence'],
+      ['{"NodeID":"n-1","Sequence":[1]}', 'Sequence'],
+    ];
+    for (const read of both)
+      for (const [text, field] of cases) refuses(() => read(text), 'invalid_field', field, text);
+  });
+});
+
+test('nothing at all, and a version of envelope that does not exist', () => {
+  assert.equal(refuses(() => decodeHeartbeat(new Uint8Array()), 'malformed').message, 'empty data');
+  for (const version of [0, 3, 8]) {
+    const bytes = Buffer.from(capture('bprotocol/heartbeat').bytes);
+    bytes[0] = version;
+    assert.equal(
+      refuses(() => decodeHeartbeat(bytes), 'malformed').message,
+      `unsupported encoding: 0x0${version}`,
+    );
+  }
+});

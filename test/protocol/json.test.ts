@@ -1,0 +1,158 @@
+// JSON with bounds, and as Go writes it.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { maxDepth, maxMessageBytes, parseJson, sortedMap, writeJson } from '../../agent/protocol/json.ts';
+import { unit } from '../support/messages.ts';
+import { attempt, refuses } from '../support/refusal.ts';
+
+const parse = (text: string) => parseJson(Buffer.from(text));
+
+describe('size', () => {
+  test('64 KiB are read, one byte more is not', () => {
+    const sized = (bytes: number) => `"${'x'.repeat(bytes - 2)}"`;
+    assert.equal(maxMessageBytes, 65_536);
+    assert.equal(parse(sized(65_536)), 'x'.repeat(65_534));
+    const error = refuses(() => parse(sized(65_537)), 'too_large');
+    assert.equal(error.message, '65537 bytes; at most 65536 are read');
+  });
+
+  test('is counted in bytes, not in characters', () => {
+    refuses(() => parse(`"${'é'.repeat(32_768)}"`), 'too_large');
+    assert.ok(parse(`"${'é'.repeat(32_767)}"`));
+  });
+
+  test('comes before anything else', () => {
+    refuses(() => parseJson(Buffer.alloc(65_537, 0xff)), 'too_large');
+  });
+});
+
+describe('depth', () => {
+  const lists = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
+  const objects = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+
+  test('32 levels are read, one more is not', () => {
+    assert.equal(maxDepth, 32);
+    for (const nested of [lists, objects]) {
+      assert.ok(parse(nested(32)));
+      refuses(() => parse(nested(33)), 'too_deep', '', nested(33));
+      refuses(() => parse(nested(10_000)), 'too_deep', '', 'ten thousand levels');
+    }
+    refuses(() => parse(`[${'1,'.repeat(100)}${objects(32)}]`), 'too_deep', '', 'mixed');
+  });
+
+  test('is not the number of brackets', () => {
+    assert.ok(parse(`[${'[],'.repeat(1000)}{}]`));
+    assert.equal(parse(`"${'['.repeat(1000)}"`), '['.repeat(1000));
+    assert.deepEqual(parse(`["\\"${'[{'.repeat(40)}","\\\\",{}]`), [`"${'[{'.repeat(40)}`, '\\', {}]);
+  });
+
+  test('is told before a document is found to be broken', () => {
+    refuses(() => parse('['.repeat(40)), 'too_deep');
+    refuses(() => parse('['.repeat(30)), 'malformed');
+  });
+
+  test('is that of the value, whatever the texts in it', () => {
+    const texts = fc.oneof(fc.constantFrom('"', '\\', '[', '{', ']', '}', '\\"'), fc.string());
+    const values = fc.letrec(tie => ({
+      value: fc.oneof(
+        { maxDepth: 6 },
+        texts,
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.dictionary(texts, tie('value'), { maxKeys: 3, noNullPrototype: true }),
+      ),
+    })).value;
+    const wrapped = fc.tuple(values, fc.integer({ min: 24, max: 34 })).map(([inner, levels]) => {
+      let value: unknown = inner;
+      for (let level = 0; level < levels; level++) value = level % 2 ? [value] : { '"[': value };
+      return value;
+    });
+    const depthOf = (value: unknown): number =>
+      typeof value === 'object' && value !== null ? 1 + Math.max(0, ...Object.values(value).map(depthOf)) : 0;
+    fc.assert(
+      fc.property(wrapped, value => {
+        const bytes = Buffer.from(JSON.stringify(value));
+        fc.pre(bytes.length <= maxMessageBytes);
+        if (depthOf(value) <= maxDepth) assert.deepEqual(parseJson(bytes), value);
+        else refuses(() => parseJson(bytes), 'too_deep', '', `depth ${depthOf(value)}`);
+      }),
+    );
+  });
+});
+
+describe('text', () => {
+  test('must be JSON', () => {
+    for (const text of [
+      '',
+      ' ',
+      '{',
+      '{"a":1',
+      "{'a':1}",
+      '{"a":1,}',
+      'nul',
+      '01',
+      '1 2',
+      '"\n"',
+      'NaN',
+      '{a:1}',
+    ]) {
+      assert.equal(refuses(() => parse(text), 'malformed', '', text).message, 'not a JSON document');
+    }
+  });
+
+  test('must be UTF-8', () => {
+    for (const bytes of [
+      [0x22, 0xff, 0x22],
+      [0x22, 0xc3, 0x22],
+      [0x22, 0xed, 0xa0, 0x80, 0x22],
+      [0xfe, 0xff],
+    ]) {
+      assert.equal(refuses(() => parseJson(Uint8Array.from(bytes)), 'malformed').message, 'not UTF-8 text');
+    }
+  });
+
+  test('of any bytes is parsed or refused', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), bytes => {
+        attempt(() => parseJson(bytes));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe('written as Go does', () => {
+  test('HTML characters and line separators are escaped, in keys too', () => {
+    assert.equal(writeJson({ '<&>': '\u2028\u2029' }), '{"\\u003c\\u0026\\u003e":"\\u2028\\u2029"}');
+  });
+
+  test('other characters are not', () => {
+    assert.equal(writeJson('é😀\u007f/=\'"\\'), '"é😀\u007f/=\'\\"\\\\"');
+    assert.equal(writeJson('\b\f\n\r\t\u0000\u001f'), '"\\b\\f\\n\\r\\t\\u0000\\u001f"');
+  });
+
+  test('numbers', () => {
+    assert.equal(
+      writeJson([6.4, 13_421_772_800, 0, -1, 0.000001, 1e-7, 1e20, 1e21, Number.MAX_SAFE_INTEGER]),
+      '[6.4,13421772800,0,-1,0.000001,1e-7,100000000000000000000,1e+21,9007199254740991]',
+    );
+  });
+
+  test('no text holds a character that HTML minds, and all come back', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 4, stringUnit: unit }), value => {
+        const text = writeJson(value);
+        assert.doesNotMatch(text, /[<>&\u2028\u2029]/);
+        assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+});
+
+test('maps are written in the order of their keys', () => {
+  assert.equal(
+    writeJson(sortedMap({ b: 1, a: 2, 'a-b': 3, B: 4, ab: 5, '': 6 })),
+    '{"":6,"B":4,"a":2,"a-b":3,"ab":5,"b":1}',
+  );
+  assert.deepEqual(Object.keys(sortedMap(JSON.parse('{"b":1,"__proto__":2}'))), ['__proto__', 'b']);
+});

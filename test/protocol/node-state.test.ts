@@ -1,0 +1,131 @@
+// The stored node: Bacalhau's records are read and written unchanged, ours carry more beside.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { parseJson, writeJson } from '../../agent/protocol/json.ts';
+import { connectionOf, neverConnected, nodeStateSchema } from '../../agent/protocol/node-state.ts';
+import { check } from '../../agent/protocol/schema.ts';
+import { capture } from '../support/captures.ts';
+import { nodeStates } from '../support/messages.ts';
+import { refuses } from '../support/refusal.ts';
+
+const { Info: info } = capture('bprotocol/RegisterNode/v1').decoded as { Info: unknown };
+const read = (text: string) => check(nodeStateSchema, parseJson(Buffer.from(text)));
+// Wire protocol 17.8, with node information that was recorded.
+const stored =
+  `{"Info":${writeJson(info)},"Membership":"APPROVED","Connection":"CONNECTED","ConnectionState":{"Status":"CONNECTED",` +
+  '"LastHeartbeat":"2026-11-24T06:48:30.150958819Z","ConnectedSince":"2026-11-24T06:48:30.150958649Z",' +
+  '"DisconnectedSince":"0001-01-01T00:00:00Z"}}';
+
+test("a record of Bacalhau's is written again as it was", () => {
+  assert.equal(writeJson(read(stored)), stored);
+  const sequences = stored.replace(
+    '"ConnectedSince"',
+    '"LastComputeSeqNum":5,"LastOrchestratorSeqNum":9,"ConnectedSince"',
+  );
+  const failed = sequences.replace('00:00:00Z"}}', '00:00:00Z","LastError":"heartbeat timeout"}}');
+  assert.equal(writeJson(read(sequences)), sequences);
+  assert.equal(writeJson(read(failed)), failed);
+});
+
+test('a record of 1.5, which has no connection state', () => {
+  const old = `{"Info":${writeJson(info)},"Membership":"PENDING","Connection":"DISCONNECTED"}`;
+  assert.equal(writeJson(read(old)), old);
+});
+
+test('any record comes back', () => {
+  fc.assert(
+    fc.property(nodeStates, state => {
+      const text = writeJson(state);
+      fc.pre(Buffer.byteLength(text) <= 65_536);
+      assert.deepEqual(read(text), state);
+    }),
+  );
+});
+
+describe('values that nobody knows', () => {
+  const withMembership = (value: string) => read(stored.replace('"APPROVED"', value)).Membership;
+  const withConnection = (value: string) => read(stored.replaceAll('"CONNECTED"', value));
+
+  test('are no membership: nobody is approved by a typing error', () => {
+    for (const value of ['""', 'null', '"approved"', '"Approved"', '" APPROVED"', '"UNKNOWN"', '"__proto__"'])
+      assert.equal(withMembership(value), '', value);
+    for (const value of ['PENDING', 'APPROVED', 'REJECTED'])
+      assert.equal(withMembership(`"${value}"`), value);
+    for (const value of ['1', 'true', '{}', '["APPROVED"]', `"${'x'.repeat(65)}"`])
+      refuses(() => withMembership(value), 'invalid_field', 'Membership', value);
+  });
+
+  test('are no connection', () => {
+    for (const value of ['""', 'null', '"connected"', '"HEALTHY"', '"UNKNOWN"']) {
+      const { Connection, ConnectionState } = withConnection(value);
+      assert.deepEqual([Connection, ConnectionState?.Status], ['DISCONNECTED', 'DISCONNECTED'], value);
+    }
+    for (const value of ['1', `"${'x'.repeat(65)}"`])
+      refuses(() => withConnection(value), 'invalid_field', 'Connection', value);
+  });
+});
+
+describe('our own members', () => {
+  const withMuster = (muster: object) => () => check(nodeStateSchema, { ...read(stored), Muster: muster });
+  const at = '2026-11-24T06:48:30Z';
+  const decision = { Action: 'approve', Reason: 'known', Actor: 'ops', At: at };
+  const change = { Kind: 'approved', Revision: 7, At: at, Previous: 'PENDING', Current: 'APPROVED' };
+
+  test('are absent where they are null', () => {
+    assert.equal('Muster' in check(nodeStateSchema, { ...read(stored), Muster: null }), false);
+    const names = [
+      'Session',
+      'Instance',
+      'BootID',
+      'Version',
+      'RegisteredAt',
+      'Decision',
+      'Operation',
+      'Changes',
+    ];
+    const nulls = Object.fromEntries(names.map(name => [name, null]));
+    assert.deepEqual(withMuster(nulls)().Muster, {});
+  });
+
+  test('are refused by field', () => {
+    const bad: [object, string][] = [
+      [{ Session: 5 }, 'Muster.Session'],
+      [{ RegisteredAt: 'today' }, 'Muster.RegisteredAt'],
+      [{ Decision: { ...decision, Action: 'delete' } }, 'Muster.Decision.Action'],
+      [{ Decision: { ...decision, At: '' } }, 'Muster.Decision.At'],
+      [{ Decision: { ...decision, Reason: 'x'.repeat(1025) } }, 'Muster.Decision.Reason'],
+      [{ Decision: { ...decision, Actor: 'x'.repeat(257) } }, 'Muster.Decision.Actor'],
+      [{ Changes: [change, { ...change, Kind: 'healthy' }] }, 'Muster.Changes.1.Kind'],
+      [{ Changes: [{ ...change, Revision: -1 }] }, 'Muster.Changes.0.Revision'],
+      [{ Changes: [{ ...change, Previous: 'UNKNOWN' }] }, 'Muster.Changes.0.Previous'],
+      [{ Changes: [{ ...change, Reason: 'x'.repeat(1025) }] }, 'Muster.Changes.0.Reason'],
+      [{ Changes: [{ ...change, Actor: 'x'.repeat(257) }] }, 'Muster.Changes.0.Actor'],
+      [{ Changes: Array(65).fill(change) }, 'Muster.Changes'],
+      [{ Changes: {} }, 'Muster.Changes'],
+    ];
+    for (const [muster, field] of bad) refuses(withMuster(muster), 'invalid_field', field);
+  });
+
+  test('up to 64 changes wait for their events', () => {
+    assert.equal(withMuster({ Changes: Array(64).fill(change) })().Muster?.Changes?.length, 64);
+  });
+});
+
+test('health, as a Bacalhau peer knows it', () => {
+  assert.equal(connectionOf('HEALTHY'), 'CONNECTED');
+  assert.equal(connectionOf('UNHEALTHY'), 'DISCONNECTED');
+  assert.equal(connectionOf('UNKNOWN'), 'DISCONNECTED');
+});
+
+test('a node that was never heard is what an absent connection state reads as', () => {
+  assert.deepEqual(
+    check(nodeStateSchema, { ...read(stored), ConnectionState: {} }).ConnectionState,
+    neverConnected,
+  );
+  const nulls = { LastComputeSeqNum: null, LastOrchestratorSeqNum: null, LastError: null, Status: null };
+  assert.deepEqual(
+    check(nodeStateSchema, { ...read(stored), ConnectionState: nulls }).ConnectionState,
+    neverConnected,
+  );
+});

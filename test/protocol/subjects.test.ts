@@ -1,0 +1,142 @@
+// Subjects: Bacalhau's own, and that what is written into one is read out of it again.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  defaultHeartbeatTopic,
+  echoSubject,
+  eventSubject,
+  eventWildcard,
+  heartbeatNodeId,
+  heartbeatSubject,
+  heartbeatWildcard,
+  isEnveloped,
+  leaseSubject,
+  managementMethods,
+  managementSubject,
+  managementWildcard,
+  parseManagementSubject,
+  requesterEventSubject,
+} from '../../agent/protocol/subjects.ts';
+import { capture, captures } from '../support/captures.ts';
+import { nodeIds, unit } from '../support/messages.ts';
+
+const node = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
+const token = fc.string({ unit: fc.constantFrom(...'abzAZ09_-'), minLength: 1, maxLength: 12 });
+
+/** A topic that names the node by one whole token. */
+const topics = fc
+  .tuple(fc.array(token, { maxLength: 4 }), fc.array(token, { maxLength: 4 }))
+  .map(([before, after]) => [...before, '{nodeId}', ...after].join('.'));
+
+/** Whether NATS delivers `subject` to who listens on `pattern`. */
+function delivers(pattern: string, subject: string): boolean {
+  const want = pattern.split('.');
+  const have = subject.split('.');
+  const rest = want.indexOf('>');
+  const length = rest < 0 ? want.length : rest;
+  const long = rest < 0 ? have.length === length : have.length > length;
+  return long && want.slice(0, length).every((each, i) => each === '*' || each === have[i]);
+}
+
+describe('requests', () => {
+  test('are sent where they were recorded', () => {
+    for (const method of ['RegisterNode/v1', 'UpdateNodeInfo/v1', 'UpdateResources/v1'] as const)
+      assert.equal(managementSubject(node, method), capture(`bprotocol/${method}`).subject);
+    assert.equal(managementSubject('n-1', 'Leave/v1'), 'node.management.n-1.Leave/v1');
+  });
+
+  test('name the node and the method, for any of both', () => {
+    fc.assert(
+      fc.property(nodeIds, fc.constantFrom(...managementMethods), (nodeId, method) => {
+        const subject = managementSubject(nodeId, method);
+        assert.deepEqual(parseManagementSubject(subject), { nodeId, method });
+        assert.ok(delivers(managementWildcard, subject));
+      }),
+    );
+  });
+
+  test('are none on any other subject', () => {
+    const others = [
+      '',
+      '.',
+      '...',
+      'node.management',
+      'node.management.n-1',
+      'node.management..RegisterNode/v1',
+      'node.management.n-1.',
+      'node.management.n-1.RegisterNode',
+      'node.management.n-1.RegisterNode/v2',
+      'node.management.n-1.registernode/v1',
+      'node.management.n-1.RegisterNode/v1.more',
+      'node.management.n.1.RegisterNode/v1',
+      'node.management.RegisterNode/v1',
+      'Node.management.n-1.RegisterNode/v1',
+      'a.node.management.n-1.RegisterNode/v1',
+      'node.compute.n-1.RegisterNode/v1',
+      'node.management.n-1.constructor',
+      'node.management.n-1.__proto__',
+    ];
+    for (const subject of others) assert.equal(parseManagementSubject(subject), undefined, subject);
+    for (const { name, subject } of captures) {
+      const isRequest = /\/(RegisterNode|UpdateNodeInfo|UpdateResources)\/v1$/.test(name);
+      assert.equal(parseManagementSubject(subject) !== undefined, isRequest, name);
+    }
+  });
+
+  test('of any text are told or not, without an error', () => {
+    fc.assert(fc.property(fc.string({ unit }), subject => parseManagementSubject(subject) === undefined));
+  });
+});
+
+describe('heartbeats', () => {
+  test('go by default where they were recorded', () => {
+    const { subject } = capture('bprotocol/heartbeat');
+    assert.equal(heartbeatSubject(defaultHeartbeatTopic, node), subject);
+    assert.equal(heartbeatNodeId(defaultHeartbeatTopic)(subject), node);
+    assert.equal(heartbeatWildcard(defaultHeartbeatTopic), 'bacalhau.global.compute.*.out.heartbeat');
+  });
+
+  test('of any topic that names the node: the node is read out of the subject again', () => {
+    fc.assert(
+      fc.property(topics, nodeIds, (topic, nodeId) => {
+        const subject = heartbeatSubject(topic, nodeId);
+        assert.equal(heartbeatNodeId(topic)(subject), nodeId);
+        assert.ok(delivers(heartbeatWildcard(topic), subject));
+        assert.ok(isEnveloped(topic));
+      }),
+    );
+  });
+
+  test('of a topic that all nodes share, plain', () => {
+    fc.assert(
+      fc.property(fc.array(token, { minLength: 1, maxLength: 5 }), nodeIds, (tokens, nodeId) => {
+        const topic = tokens.join('.');
+        assert.equal(heartbeatSubject(topic, nodeId), topic);
+        assert.equal(heartbeatWildcard(topic), topic);
+        assert.equal(heartbeatNodeId(topic)(topic), undefined);
+        assert.equal(isEnveloped(topic), false);
+      }),
+    );
+  });
+
+  test('on a shorter subject than the topic name no node', () => {
+    assert.equal(heartbeatNodeId('a.b.{nodeId}')('a.b'), undefined);
+  });
+});
+
+test('events, the lease and the echo', () => {
+  assert.equal(eventSubject('n-1', 'approved'), 'node.events.n-1.approved');
+  assert.equal(eventWildcard(), 'node.events.*.*');
+  assert.equal(eventWildcard('n-1'), 'node.events.n-1.*');
+  assert.equal(requesterEventSubject('node-0', 'degraded'), 'requester.events.node-0.degraded');
+  assert.equal(leaseSubject('c-1'), 'requester.lease.c-1');
+  assert.equal(echoSubject('i-1'), 'requester.echo.i-1');
+  fc.assert(
+    fc.property(nodeIds, nodeIds, (one, other) => {
+      const subject = eventSubject(one, 'left');
+      assert.ok(delivers(eventWildcard(), subject));
+      assert.equal(delivers(eventWildcard(other), subject), one === other);
+    }),
+  );
+});

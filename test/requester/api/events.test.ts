@@ -1,0 +1,137 @@
+// The stream of events, over real HTTP: what is stored, what follows, and clients that are too slow or too many.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import type { Api } from '../../../agent/requester/api/server.ts';
+import { eventually } from '../../support/eventually.ts';
+import { FakeDirectory } from '../../support/fake-directory.ts';
+import { requesterNode } from '../samples.ts';
+import { call, serve } from './served.ts';
+
+const events = '/api/v1/orchestrator/events';
+
+function stored(): FakeDirectory {
+  const directory = new FakeDirectory(requesterNode());
+  const add = (node: string, time: string, text: string) =>
+    directory.events.push({ node, time: new Date(time), text });
+  add('node-1', '2026-01-01T10:00:00Z', '{"id":"node-1:1"}');
+  add('node-2', '2026-01-01T11:00:00Z', '{"id":"node-2:2"}');
+  add('node-1', '2026-01-01T12:00:00Z', '{"id":"node-1:3"}');
+  return directory;
+}
+
+async function open(t: TestContext, api: Api, query: string): Promise<IncomingMessage> {
+  const sent = get({ host: '127.0.0.1', port: api.port, path: `${events}?${query}`, agent: false });
+  sent.on('error', () => undefined);
+  t.after(() => sent.destroy());
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  return response;
+}
+
+test('without follow, ends with what is stored now', async t => {
+  const directory = stored();
+  const api = await serve(t, directory);
+  const answer = await call(api, events);
+  assert.equal(answer.headers['content-type'], 'application/x-ndjson');
+  assert.equal(answer.text, '{"id":"node-1:1"}\n{"id":"node-2:2"}\n{"id":"node-1:3"}\n');
+  await eventually('the directory is let go', () => directory.followers.size === 0);
+});
+
+test('of one node, and from a time on', async t => {
+  const api = await serve(t, stored());
+  const text = async (query: string) => (await call(api, `${events}?${query}`)).text;
+  assert.equal(await text('node=node-2'), '{"id":"node-2:2"}\n');
+  assert.equal(
+    await text('node=node-1&since=2026-01-01T10:00:00.000000001Z'),
+    '{"id":"node-1:1"}\n{"id":"node-1:3"}\n',
+  );
+  assert.equal(await text('node=node-1&since=2026-01-01T13:30:00%2B02:00'), '{"id":"node-1:3"}\n');
+  assert.equal(await text('since=2026-01-02T00:00:00Z&follow=false'), '');
+  assert.equal(await text('node=nobody'), '');
+});
+
+test('with follow, goes on with new events until the client goes', async t => {
+  const directory = stored();
+  const api = await serve(t, directory);
+  const response = await open(t, api, 'follow=true&node=node-1');
+  let text = '';
+  response.setEncoding('utf8').on('data', chunk => {
+    text += chunk;
+  });
+  await eventually('the stored events came', () => text.split('\n').length === 3);
+  directory.emit('node-2', '{"id":"node-2:4"}');
+  directory.emit('node-1', '{"id":"node-1:5"}');
+  await eventually('the new event came', () => text.endsWith('{"id":"node-1:5"}\n'));
+  assert.doesNotMatch(text, /node-2/);
+  response.destroy();
+  await eventually('the directory is let go', () => directory.followers.size === 0);
+});
+
+test('an event that anyone may have published stays one line, or is left out', async t => {
+  const directory = new FakeDirectory(requesterNode());
+  const texts = [
+    '{"id":\n"a"}',
+    'no JSON',
+    `{"x":"${'x'.repeat(70_000)}"}`,
+    '{"id":"\u2028\\u001b[2J"}',
+    '[1]',
+  ];
+  directory.events.push(...texts.map(text => ({ node: 'n', time: new Date(0), text })));
+  const api = await serve(t, directory);
+  assert.equal((await call(api, events)).text, '{"id":"a"}\n{"id":"\u2028\\u001b[2J"}\n[1]\n');
+});
+
+const badQueries: [query: string, message: RegExp][] = [
+  ['node=*', /^node is not a node id$/],
+  ['node=%3E', /^node is not a node id$/],
+  ['node=a.b', /^node is not a node id$/],
+  ['since=yesterday', /^since is not an RFC 3339 time/],
+  ['since=2026-02-30T00:00:00Z', /^since is not/],
+  ['since=2026-01-01', /^since is not/],
+  ['follow=maybe', /^follow is neither true nor false$/],
+];
+for (const [query, message] of badQueries) {
+  test(`refuses ?${query}`, async t => {
+    const directory = stored();
+    const answer = await call(await serve(t, directory), `${events}?${query}`);
+    assert.deepEqual([answer.status, answer.json().Code], [400, 'BadRequest']);
+    assert.match(String(answer.json().Message), message);
+    assert.equal(directory.followers.size, 0);
+  });
+}
+
+test('a client that does not take its events is cut off, and sees that it was; others go on', async t => {
+  const directory = stored();
+  const api = await serve(t, directory, { maxWaiting: 100_000 });
+  const slow = await open(t, api, 'follow=true');
+  const quick = await open(t, api, 'follow=true');
+  let read = 0;
+  quick.on('data', chunk => {
+    read += chunk.length;
+  });
+  slow.pause();
+  const event = `{"x":"${'x'.repeat(60_000)}"}`;
+  let sent = 0;
+  await eventually('the slow client is cut off', async () => {
+    directory.emit('node-1', event);
+    sent++;
+    await eventually('the quick client reads', () => read >= sent * (event.length + 1));
+    return directory.followers.size === 1;
+  });
+  slow.resume();
+  await assert.rejects(once(slow, 'end'), { code: 'ECONNRESET' });
+  directory.emit('node-1', '{"last":true}');
+  await eventually('the quick client goes on', () => read > sent * (event.length + 1));
+});
+
+test('only so many streams are open at once; one that closes makes room', async t => {
+  const directory = stored();
+  const api = await serve(t, directory, { maxStreams: 2 });
+  const first = await open(t, api, 'follow=true');
+  await open(t, api, 'follow=true');
+  const third = await call(api, `${events}?follow=true`);
+  assert.deepEqual([third.status, third.json().Code], [429, 'TooManyRequests']);
+  first.destroy();
+  await eventually('there is room again', async () => (await call(api, events)).status === 200);
+});

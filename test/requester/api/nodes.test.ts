@@ -1,0 +1,238 @@
+// The node routes, over real HTTP: list, get, approve, reject, delete, as Bacalhau's clients use them.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MusterError } from '../../../agent/system/errors.ts';
+import { FakeDirectory } from '../../support/fake-directory.ts';
+import { record, requesterNode } from '../samples.ts';
+import { call, cluster, node, put, serve } from './served.ts';
+
+const nodes = '/api/v1/orchestrator/nodes';
+
+async function ids(api: Parameters<typeof call>[0], query: string): Promise<string[]> {
+  const answer = await call(api, `${nodes}?${query}`);
+  assert.equal(answer.status, 200, answer.text);
+  const { Nodes, NextToken } = answer.json() as {
+    NextToken: string;
+    Nodes: { Info: { NodeID: string } }[];
+  };
+  assert.equal(NextToken, '');
+  return Nodes.map(({ Info }) => Info.NodeID);
+}
+
+test('lists every node by id, as the directory shows it', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory);
+  const answer = await call(api, nodes);
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers['content-type'], 'application/json');
+  assert.deepEqual(answer.json(), JSON.parse(JSON.stringify({ NextToken: '', Nodes: directory.list() })));
+  assert.equal(answer.text.trimEnd().includes('\n'), false);
+});
+
+test('?pretty indents by two', async t => {
+  const api = await serve(t, cluster());
+  const answer = await call(api, `${nodes}/node-1?pretty`);
+  assert.ok(answer.text.startsWith('{\n  "Node": {\n    "Info": {'), answer.text);
+});
+
+test('an empty roll is an empty list, not null', async t => {
+  const api = await serve(t, new FakeDirectory(requesterNode()));
+  assert.equal((await call(api, nodes)).text, '{"NextToken":"","Nodes":[]}\n');
+});
+
+test('filters', async t => {
+  const directory = new FakeDirectory(requesterNode(), [
+    { state: record('r', 'APPROVED', { Info: requesterNode('r') }), health: 'UNKNOWN' },
+    node('a', { labels: { zone: 'eu', gpu: '2' } }),
+    node('b', { labels: { zone: 'us' }, health: 'UNHEALTHY' }),
+    node('c', { state: record('c', 'PENDING'), health: 'UNKNOWN' }),
+    node('d', { state: record('d', 'REJECTED') }),
+  ]);
+  const api = await serve(t, directory);
+  const cases: [query: string, expected: string[]][] = [
+    ['filter-approval=approved', ['a', 'b', 'r']],
+    ['filter-approval=PENDING', ['c']],
+    ['filter-approval=Rejected', ['d']],
+    ['filter-approval=nonsense', []],
+    ['filter-status=healthy', ['a', 'd']],
+    ['filter-status=Unhealthy', ['b']],
+    ['filter-status=UNKNOWN', ['c', 'r']],
+    ['filter-status=connected', ['a', 'd', 'r']],
+    ['filter-status=DISCONNECTED', ['b', 'c']],
+    ['filter-status=constructor', []],
+    ['labels=zone%3Deu', ['a']],
+    ['labels=zone+in+(eu,us)', ['a', 'b']],
+    ['labels=zone&labels=gpu%3E1', ['a']],
+    ['labels=', ['a', 'b', 'c', 'd', 'r']],
+    ['filter-approval=approved&filter-status=healthy&labels=zone', ['a']],
+    ['namespace=x&next_token=y&unknown=z', ['a', 'b', 'c', 'd', 'r']],
+    ['filter-approval=&filter-status=&order_by=&limit=&reverse=', ['a', 'b', 'c', 'd', 'r']],
+  ];
+  for (const [query, expected] of cases) assert.deepEqual(await ids(api, query), expected, query);
+});
+
+test('sorts, keeping the order of ids among equals, and cuts after it', async t => {
+  const directory = new FakeDirectory(requesterNode(), [
+    node('a', { cpu: 1 }),
+    node('b', { cpu: 4, health: 'UNHEALTHY' }),
+    node('c', { cpu: 2, state: record('c', 'PENDING') }),
+    node('d', { cpu: 1 }),
+    { state: record('r', 'APPROVED', { Info: requesterNode('r') }), health: 'UNKNOWN' },
+  ]);
+  const api = await serve(t, directory);
+  const cases: [query: string, expected: string][] = [
+    ['order_by=id', 'abcdr'],
+    ['order_by=id&reverse=true', 'rdcba'],
+    ['order_by=type', 'rabcd'],
+    ['order_by=type&reverse=1', 'abcdr'],
+    // What an unconnected node offers counts as nothing.
+    ['order_by=available_cpu', 'cadbr'],
+    ['order_by=available_cpu&reverse=T', 'bradc'],
+    ['order_by=available_gpu', 'abcdr'],
+    ['order_by=approval', 'abdrc'],
+    ['order_by=status', 'acdbr'],
+    ['limit=2', 'ab'],
+    ['limit=2&order_by=available_cpu', 'ca'],
+    ['limit=0', 'abcdr'],
+    ['limit=4294967295', 'abcdr'],
+  ];
+  for (const [query, expected] of cases) {
+    assert.equal((await ids(api, query)).join(''), expected, query);
+  }
+});
+
+const badQueries: [query: string, message: RegExp][] = [
+  ['order_by=nonsense', /^invalid order_by; allowed: id, type, /],
+  ['order_by=constructor', /^invalid order_by/],
+  ['limit=-1', /^limit is not a whole number$/],
+  ['limit=1e3', /^limit is not/],
+  ['limit=99999999999', /^limit is not/],
+  ['reverse=maybe', /^reverse is neither true nor false$/],
+  ['labels=a+b', /label selector/],
+];
+for (const [query, message] of badQueries) {
+  test(`refuses ?${query}`, async t => {
+    const answer = await call(await serve(t, cluster()), `${nodes}?${query}`);
+    const { Status, Code, Component, Message } = answer.json();
+    assert.deepEqual([answer.status, Status, Code, Component], [400, 400, 'BadRequest', 'APIServer']);
+    assert.match(String(Message), message);
+  });
+}
+
+test('one node, by id or unique prefix', async t => {
+  const directory = new FakeDirectory(requesterNode(), [node('node-1'), node('node-10'), node('other')]);
+  const api = await serve(t, directory);
+  const found = async (name: string) => (await call(api, `${nodes}/${name}`)).json().Node;
+  const shown = (id: string) => JSON.parse(JSON.stringify(directory.get(id)));
+  assert.deepEqual(await found('node-1'), shown('node-1'));
+  assert.deepEqual(await found('oth'), shown('other'));
+});
+
+test('an unknown node is 404, an ambiguous prefix 409, in the envelope', async t => {
+  const api = await serve(t, cluster());
+  const missing = await call(api, `${nodes}/nope`, { headers: { 'X-Request-Id': 'r-17' } });
+  assert.equal(
+    missing.text,
+    '{"Status":404,"Message":"node not found: nope","RequestID":"r-17","Code":"NotFound","Component":"NodesManager"}\n',
+  );
+  const several = await call(api, `${nodes}/node-`);
+  assert.equal(several.status, 409);
+  assert.deepEqual(several.json(), {
+    Status: 409,
+    Message: 'multiple nodes found for prefix: node-, matching IDs: [node-0 node-1 node-2 node-3]',
+    RequestID: '',
+    Code: 'MultipleNodesFound',
+    Component: 'NodesManager',
+    Hint: 'Use a more specific node ID prefix',
+  });
+});
+
+test('approve, reject and delete, and their conflicts', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory);
+  assert.equal(
+    (await put(api, 'node-1', { Action: 'approve', Actor: 'ada@desk' })).text,
+    '{"Success":true}\n',
+  );
+  assert.equal((await put(api, 'node-3', { Action: 'reject', Message: 'malicious node?' })).status, 200);
+  assert.equal((await put(api, 'node-2', { Action: 'delete' })).status, 200);
+  assert.deepEqual([...directory.nodes.keys()], ['node-0', 'node-1', 'node-3']);
+  assert.equal(directory.get('node-1').Membership, 'APPROVED');
+  assert.equal(directory.get('node-1').Muster.Decision?.Actor, 'ada@desk');
+  const { Reason, Actor } = directory.get('node-3').Muster.Decision ?? {};
+  assert.deepEqual([Reason, Actor], ['malicious node?', 'api']);
+
+  const again = await put(api, 'node-3', { Action: 'reject' });
+  const { Code, Message, Component } = again.json();
+  assert.deepEqual(
+    [again.status, Code, Message, Component],
+    [409, 'ConflictNodeState', 'node node-3 already rejected', 'NodesManager'],
+  );
+  assert.equal((await put(api, 'node-0', { Action: 'delete' })).status, 409);
+  assert.equal((await put(api, 'node-2', { Action: 'approve' })).status, 404);
+});
+
+test('takes the body of a Bacalhau client, whatever the case of its members', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory);
+  const body =
+    '{"Namespace":"","Credential":{"Scheme":"Bearer","Value":"secret","Params":null},"IdempotencyToken":"","Action":"approve","Message":"","NodeID":"node-2"}';
+  assert.equal((await put(api, 'node-1', body)).status, 200);
+  assert.equal((await put(api, 'node-3', { action: 'reject', message: 'no' })).status, 200);
+  assert.equal(directory.get('node-1').Membership, 'APPROVED');
+  assert.equal(directory.get('node-2').Membership, 'PENDING');
+  assert.equal(directory.get('node-3').Muster.Decision?.Reason, 'no');
+});
+
+test('while the requester starts, everything about nodes is 503 with its reason', async t => {
+  const directory = cluster();
+  directory.failure = new MusterError('unreachable', 'the requester is not ready', { hint: 'try again' });
+  const api = await serve(t, directory);
+  const answers = await Promise.all([
+    call(api, nodes),
+    call(api, `${nodes}/node-1`),
+    put(api, 'node-1', { Action: 'approve' }),
+    call(api, '/api/v1/orchestrator/events'),
+  ]);
+  for (const answer of answers) {
+    const { Code, Message, Hint } = answer.json();
+    assert.deepEqual(
+      [answer.status, Code, Message, Hint],
+      [503, 'ServiceUnavailable', 'the requester is not ready', 'try again'],
+    );
+  }
+  assert.equal((await call(api, '/api/v1/orchestrator/status')).json().state, 'starting');
+  assert.equal((await call(api, '/api/v1/agent/alive')).status, 200);
+});
+
+test('a fault of our own is a 500 that tells the caller nothing, and the log everything but the body', async t => {
+  const directory = cluster();
+  const lines: unknown[] = [];
+  const keep = (fields: unknown, message: string) => lines.push({ ...(fields as object), message });
+  const log = { trace: keep, debug: keep, info: keep, warn: keep, error: keep };
+  const api = await serve(t, directory, { log });
+  await put(api, 'node-1', '{"Action":"approve","Credential":{"Value":"SECRET"}');
+  directory.failure = new Error('the roof fell in');
+  const answer = await put(api, 'node-1', { Action: 'approve', Credential: { Value: 'SECRET' } });
+  const { Code, Message, Component } = answer.json();
+  assert.deepEqual(
+    [answer.status, Code, Message, Component],
+    [500, 'InternalError', 'Internal server error', 'Unknown'],
+  );
+  assert.equal(lines.length, 2);
+  assert.match(String((lines[1] as { err: Error }).err), /the roof fell in/);
+  assert.doesNotMatch(
+    JSON.stringify(lines) + lines.map(line => String((line as { err: Error }).err)),
+    /SECRET/,
+  );
+});
+
+test('what the requester is', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory);
+  const get = async (path: string) => (await call(api, path)).json();
+  assert.deepEqual(await get('/api/v1/agent/alive'), { Status: 'OK' });
+  assert.deepEqual(await get('/api/v1/agent/version'), directory.self.BacalhauVersion);
+  assert.deepEqual(await get('/api/v1/agent/node'), directory.self);
+  assert.deepEqual(await get('/api/v1/orchestrator/status'), JSON.parse(JSON.stringify(directory.status())));
+});

@@ -1,0 +1,86 @@
+// A served API over a fake roll, and ways to call it.
+import { once } from 'node:events';
+import { type IncomingHttpHeaders, request } from 'node:http';
+import type { TestContext } from 'node:test';
+import { type Api, type ApiOptions, startApi } from '../../../agent/requester/api/server.ts';
+import { silentLog } from '../../../agent/system/log.ts';
+import { FakeDirectory, type FakeNode } from '../../support/fake-directory.ts';
+import { computeInfo, record, requesterNode } from '../samples.ts';
+
+/** The page's cluster: a requester, and three nodes that wait for approval. */
+export function cluster(): FakeDirectory {
+  const compute = (id: string): FakeNode => ({
+    state: record(id, 'PENDING'),
+    health: 'HEALTHY',
+    silence: 1200,
+  });
+  const self = requesterNode('node-0');
+  const nodes = [
+    { state: record('node-0', 'APPROVED', { Info: self }) },
+    compute('node-1'),
+    compute('node-2'),
+    compute('node-3'),
+  ];
+  return new FakeDirectory(self, nodes);
+}
+
+/** A node with these labels and free CPUs. */
+export function node(
+  id: string,
+  more: Partial<FakeNode> & { labels?: Record<string, string>; cpu?: number } = {},
+) {
+  const { labels, cpu, ...rest } = more;
+  return {
+    state: record(id, 'APPROVED', { Info: computeInfo(id, labels ?? {}) }),
+    health: 'HEALTHY',
+    ...(cpu === undefined
+      ? {}
+      : { resources: { available: { CPU: cpu }, queued: {}, usage: undefined, at: new Date(0) } }),
+    ...rest,
+  } satisfies FakeNode;
+}
+
+export async function serve(
+  t: TestContext,
+  directory: FakeDirectory,
+  options: Partial<ApiOptions> = {},
+): Promise<Api> {
+  const api = await startApi({ directory, host: '127.0.0.1', port: 0, log: silentLog, ...options });
+  t.after(() => api.stop());
+  return api;
+}
+
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+  json(): Record<string, unknown>;
+}
+
+/** One request, its path sent as it is: fetch would mend it. */
+export async function call(
+  api: Api,
+  path: string,
+  options: { method?: string; headers?: Record<string, string>; body?: string | Uint8Array } = {},
+): Promise<Answer> {
+  const { method = 'GET', headers = {}, body } = options;
+  const sent = request({ host: '127.0.0.1', port: api.port, path, method, headers, agent: false });
+  // A server that has heard enough closes the connection while the rest of a body is on its way.
+  sent.on('error', () => undefined);
+  if (body !== undefined && !headers['Transfer-Encoding']) {
+    sent.setHeader('Content-Length', Buffer.byteLength(body));
+  }
+  sent.end(body);
+  const [response] = await once(sent, 'response');
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk);
+  const text = Buffer.concat(chunks).toString();
+  return { status: response.statusCode, headers: response.headers, text, json: () => JSON.parse(text) };
+}
+
+/** Asks for a decision about a node. */
+export function put(api: Api, name: string, body: unknown): Promise<Answer> {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const headers = { 'Content-Type': 'application/json' };
+  return call(api, `/api/v1/orchestrator/nodes/${name}`, { method: 'PUT', headers, body: text });
+}

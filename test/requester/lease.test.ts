@@ -1,0 +1,353 @@
+// One requester on one store: who holds it, who is refused, who takes over, and who notices that it lost.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  clusterBucket,
+  clusterId,
+  type Holder,
+  type Lease,
+  type LeaseOptions,
+  leaseTimes,
+  takeLease,
+} from '../../agent/requester/lease.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeBroker, type FakeConnection } from '../support/fake-connection.ts';
+import { recordLog } from '../support/log-lines.ts';
+import { counting } from './samples.ts';
+
+function begin() {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const { log, lines } = recordLog();
+  const lost: string[] = [];
+  const holder = (name: string): Holder => ({
+    requester: `node-${name}`,
+    instance: `i-${name}`,
+    host: `host-${name}`,
+    pid: 4_000,
+    since: '2026-01-01T00:00:00Z',
+  });
+  /** Asks for the lease as a requester of this name on a connection of its own. */
+  const take = async (name: string, connection = broker.connect(), more: Partial<LeaseOptions> = {}) => {
+    const bucket = await (await connection.storage()).bucket(clusterBucket);
+    return takeLease({
+      bucket,
+      connection,
+      clusterId: 'c-1',
+      me: holder(name),
+      clock,
+      log,
+      onLost: by => lost.push(`${name} to ${by.requester}`),
+      ...more,
+    });
+  };
+  const entry = () => broker.openBucket('muster_v1').entries.get('lease');
+  const stands = () =>
+    entry()?.marker === false ? JSON.parse(String(Buffer.from(entry()?.value ?? []))) : undefined;
+  /** What became of it, once `ms` have passed; 'waiting' when nothing has. */
+  const after = async (ms: number, work: Promise<Lease>): Promise<string> => {
+    let outcome = 'waiting';
+    work.then(
+      () => {
+        outcome = 'taken';
+      },
+      error => {
+        outcome = `${error.code ?? error.fault}: ${error.message}`;
+      },
+    );
+    await clock.advance(ms);
+    return outcome;
+  };
+  return { clock, broker, log, lines, lost, holder, take, entry, stands, after };
+}
+
+/** A holder that is alive at the broker but answers nothing: stopped by SIGSTOP. */
+function suspend(broker: FakeBroker, connection: FakeConnection): void {
+  connection.drop();
+  broker.connect().subscribe('requester.lease.>', () => undefined);
+}
+
+describe('a second requester', () => {
+  test('is refused while the first answers, and told who that is', async () => {
+    const { take, stands, holder } = begin();
+    await take('a');
+    await assert.rejects(take('b'), {
+      name: 'MusterError',
+      code: 'in_use',
+      message:
+        "requester node-a (process 4000 on host-a, since 2026-01-01T00:00:00Z) already keeps this cluster's roll",
+    });
+    assert.deepEqual(stands(), holder('a'));
+  });
+
+  test('takes over at once when the first is gone without a word', async () => {
+    const { clock, broker, take, after, stands } = begin();
+    const connection = broker.connect();
+    await take('a', connection);
+    await clock.advance(60_000);
+    connection.drop();
+    assert.equal(await after(0, take('b')), 'taken');
+    assert.equal(stands().requester, 'node-b');
+  });
+
+  test('takes over without asking when the first gave the lease back', async () => {
+    const { broker, take, after, stands } = begin();
+    const lease = await take('a');
+    await lease.release();
+    assert.equal(stands(), undefined);
+    broker.deliver = () => assert.fail('somebody was asked');
+    assert.equal(await after(0, take('b')), 'taken');
+  });
+
+  test('waits for one that does not answer until it has not renewed for 15 s, then takes over', async () => {
+    const { clock, broker, take, after, stands } = begin();
+    const connection = broker.connect();
+    await take('a', connection);
+    suspend(broker, connection);
+    const work = take('b');
+    assert.equal(await after(leaseTimes.expiry, work), 'waiting');
+    assert.equal(stands().requester, 'node-a');
+    assert.equal(await after(leaseTimes.answer + 1_000, work), 'taken');
+    assert.equal(stands().requester, 'node-b');
+    await clock.advance(0);
+  });
+
+  test('is refused by one that renews, though its answers do not arrive', async () => {
+    const { broker, take, after } = begin();
+    await take('a');
+    broker.deliver = subject => !subject.startsWith('_INBOX.');
+    assert.match(await after(20_000, take('b')), /^in_use: requester node-a/);
+  });
+
+  test('that waits is refused by one that goes on', async () => {
+    const { broker, take, after } = begin();
+    await take('a');
+    broker.deliver = subject => !subject.startsWith('_INBOX.');
+    const work = take('b');
+    assert.equal(await after(leaseTimes.answer, work), 'waiting');
+    broker.deliver = undefined;
+    assert.match(await after(1_000, work), /^in_use/);
+  });
+
+  test('that waits can be stopped', async () => {
+    const { clock, broker, take, after, stands } = begin();
+    const connection = broker.connect();
+    await take('a', connection);
+    suspend(broker, connection);
+    const stopping = new AbortController();
+    const work = take('b', broker.connect(), { signal: stopping.signal });
+    assert.equal(await after(5_000, work), 'waiting');
+    stopping.abort();
+    assert.match(await after(leaseTimes.answer, work), /^disconnected/);
+    assert.equal(stands().requester, 'node-a');
+    await clock.advance(60_000);
+    assert.equal(stands().requester, 'node-a');
+  });
+
+  test('does not believe what another one answers in the place of the holder', async () => {
+    const { broker, take, after, stands, holder } = begin();
+    let holding = broker.connect();
+    await take('a', holding);
+    // One that lost the lease earlier and has not noticed yet, and one that talks nonsense.
+    const answers = { b: JSON.stringify(holder('z')), c: 'hello', d: '{}' };
+    for (const [name, answer] of Object.entries(answers)) {
+      holding.drop();
+      const other = broker.connect();
+      other.subscribe('requester.lease.c-1', message => void message.respond(answer));
+      holding = broker.connect();
+      const work = take(name, holding);
+      assert.equal(await after(10_000, work), 'waiting');
+      await other.close();
+      assert.equal(await after(1_000, work), 'taken');
+      assert.equal(stands().requester, `node-${name}`);
+    }
+  });
+
+  test('at the same moment as another: one of them holds it, the other is refused', async () => {
+    const { clock, take } = begin();
+    const works = Promise.allSettled([take('a'), take('b'), take('c')]);
+    await clock.advance(5_000);
+    const outcomes = (await works).map(each => (each.status === 'fulfilled' ? 'taken' : each.reason.code));
+    assert.deepEqual(outcomes.sort(), ['in_use', 'in_use', 'taken']);
+  });
+
+  test('under the same instance (a start that failed half-way) is the holder', async () => {
+    const { take } = begin();
+    await take('a');
+    await take('a');
+  });
+
+  test('meets a lease that nobody can read: says so, and leaves it', async () => {
+    const { broker, take } = begin();
+    const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
+    await bucket.put('lease', Buffer.from('{"requester":7}'), 0);
+    await assert.rejects(take('a'), { code: 'bad_state', message: /muster_v1\/lease/ });
+  });
+
+  test('cannot tell without a store', async () => {
+    const { clock, broker, take, after } = begin();
+    await take('a');
+    for (const operation of ['get', 'put'] as const) {
+      broker.failNext(operation, { fault: 'timeout' });
+      assert.match(await after(6_000, take('a')), /^timeout/);
+    }
+    const connection = broker.connect();
+    const work = take('b', connection);
+    broker.deliver = () => false;
+    await clock.settle();
+    connection.drop();
+    assert.match(await after(0, work), /^disconnected/);
+  });
+});
+
+describe('the holder', () => {
+  test('renews for as long as it lives', async () => {
+    const { clock, entry, take } = begin();
+    await take('a');
+    const before = entry()?.revision ?? 0;
+    await clock.advance(10 * leaseTimes.renew);
+    assert.equal(entry()?.revision, before + 10);
+  });
+
+  test('that was taken over notices, stops answering, and is told by whom, once', async () => {
+    const { clock, broker, take, lost, after, stands } = begin();
+    const connection = broker.connect();
+    const old = await take('a', connection);
+    connection.drop();
+    assert.equal(await after(0, take('b')), 'taken');
+    connection.regain();
+    await clock.advance(leaseTimes.renew);
+    assert.deepEqual(lost, ['a to node-b']);
+    await clock.advance(20 * leaseTimes.renew);
+    assert.deepEqual(lost, ['a to node-b']);
+    await old.release();
+    assert.equal(stands().requester, 'node-b', 'it gives nothing back');
+    await assert.rejects(take('c'), { message: /node-b/ });
+  });
+
+  test('keeps the lease while the broker is away', async () => {
+    const { clock, broker, lost, lines, take, entry, stands } = begin();
+    await take('a');
+    broker.stop();
+    await clock.advance(3_600_000);
+    broker.start();
+    const before = entry()?.revision ?? 0;
+    await clock.advance(2 * leaseTimes.renew);
+    assert.ok((entry()?.revision ?? 0) > before);
+    assert.equal(stands().requester, 'node-a');
+    assert.deepEqual(lost, []);
+    assert.ok(lines.every(({ level }) => level === 'debug'));
+  });
+
+  for (const fault of ['timeout', 'disconnected', 'refused'] as const) {
+    for (const applied of [false, true]) {
+      test(`keeps it when a renewal ends in "${fault}"${applied ? ', though it was done' : ''}`, async () => {
+        const { clock, broker, lost, take, stands } = begin();
+        await take('a');
+        for (let i = 0; i < 3; i++) broker.failNext('put', { fault, applied });
+        await clock.advance(100_000);
+        assert.equal(stands().requester, 'node-a');
+        await assert.rejects(take('b'), { code: 'in_use' });
+        assert.deepEqual(lost, []);
+      });
+    }
+  }
+
+  test('puts it back into a store that was lost, at its next renewal', async () => {
+    const { clock, broker, lost, take, stands } = begin();
+    await take('a');
+    await clock.advance(20_000);
+    broker.wipe();
+    broker.start();
+    assert.equal(stands(), undefined);
+    await clock.advance(leaseTimes.renew);
+    assert.equal(stands().requester, 'node-a');
+    await assert.rejects(take('b'), { code: 'in_use' });
+    assert.deepEqual(lost, []);
+  });
+
+  test('writes it anew when it was deleted, or made unreadable', async () => {
+    const { clock, broker, lost, take, stands } = begin();
+    await take('a');
+    const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
+    for (const damage of ['purge', 'put'] as const) {
+      const revision = (await bucket.get('lease'))?.revision ?? 0;
+      if (damage === 'purge') await bucket.purge('lease', revision, {});
+      else await bucket.put('lease', Buffer.from('?'), revision);
+      await clock.advance(leaseTimes.renew);
+      assert.equal(stands()?.requester, 'node-a', damage);
+    }
+    assert.deepEqual(lost, []);
+  });
+
+  test('that gives it back during a renewal leaves none', async () => {
+    const { clock, broker, take, stands } = begin();
+    const lease = await take('a');
+    broker.failNext('put', { fault: 'timeout', applied: true });
+    await clock.advance(leaseTimes.renew + 1_000);
+    const released = lease.release();
+    await clock.advance(60_000);
+    await released;
+    assert.equal(clock.pending, 0);
+    // Its own lost answer may have left the lease; nobody answers for it, so the next one need not wait.
+    await take('b');
+    assert.equal(stands().requester, 'node-b');
+  });
+
+  test('may be gone with the broker when it gives it back', async () => {
+    const { clock, broker, take } = begin();
+    const lease = await take('a');
+    broker.stop();
+    await lease.release();
+    await lease.release();
+    await clock.advance(60_000);
+    assert.equal(clock.pending, 0);
+  });
+});
+
+describe("the cluster's id", () => {
+  const open = async () => {
+    const broker = new FakeBroker(new FakeClock());
+    return { broker, bucket: await (await broker.connect().storage()).bucket(clusterBucket) };
+  };
+
+  test('is made by the first requester of a store, then kept', async () => {
+    const { bucket } = await open();
+    const id = await clusterId(bucket, counting('c'));
+    assert.equal(id, 'c1');
+    assert.equal(await clusterId(bucket, counting('other')), 'c1');
+    assert.equal(await clusterId(bucket, counting('other'), 'remembered'), 'c1');
+  });
+
+  test('is the same for two that make it at once', async () => {
+    const { bucket } = await open();
+    const [a, b] = await Promise.all([clusterId(bucket, counting('a')), clusterId(bucket, counting('b'))]);
+    assert.equal(a, b);
+  });
+
+  test('is put back into a store that was lost, or where it was deleted', async () => {
+    const { bucket } = await open();
+    assert.equal(await clusterId(bucket, counting(), 'remembered'), 'remembered');
+    await bucket.purge('cluster', (await bucket.get('cluster'))?.revision ?? 0, {});
+    assert.equal(await clusterId(bucket, counting(), 'again'), 'again');
+  });
+
+  test('that nobody can read is no id', async () => {
+    for (const text of ['', '{}', '{"id":""}', '{"id":"a b"}', `{"id":"${'x'.repeat(129)}"}`]) {
+      const { bucket } = await open();
+      await bucket.put('cluster', Buffer.from(text), 0);
+      await assert.rejects(clusterId(bucket, counting()), {
+        code: 'bad_state',
+        message: /muster_v1\/cluster/,
+      });
+    }
+  });
+
+  test('cannot be learnt from a store that does not answer', async () => {
+    const { broker, bucket } = await open();
+    for (const operation of ['get', 'put'] as const) {
+      broker.failNext(operation, { fault: 'refused' });
+      await assert.rejects(clusterId(bucket, counting()), { fault: 'refused' });
+    }
+  });
+});

@@ -1,0 +1,507 @@
+// An in-memory broker on a given clock: the transport's port without a network, and with every fault on demand.
+import { type Clock, sleep } from '../../agent/system/clock.ts';
+import {
+  BrokerError,
+  type BrokerFault,
+  type Bucket,
+  type BucketConfig,
+  type BucketEntry,
+  type Connection,
+  type ConnectionState,
+  type EventStream,
+  type Message,
+  type Storage,
+  type StreamConfig,
+  type StreamMessage,
+  type Subscription,
+  type WatchPasses,
+} from '../../agent/transport/port.ts';
+
+export type StoreOperation =
+  | 'bucket'
+  | 'stream'
+  | 'get'
+  | 'put'
+  | 'purge'
+  | 'watch'
+  | 'publish'
+  | 'last'
+  | 'follow';
+
+/** `applied`: the broker did it, only the answer is lost. A `timeout` is told after 5 s of the clock. */
+export interface StoreFault {
+  fault: BrokerFault;
+  applied?: boolean;
+}
+
+interface StoredBucket {
+  incarnation: number;
+  revision: number;
+  entries: Map<string, BucketEntry>;
+}
+
+interface StoredStream {
+  subjects: string[];
+  messages: StreamMessage[];
+  ids: Map<string, { sequence: number; at: number }>;
+  sequence: number;
+}
+
+/** One broker that any number of connections share. Up from the start. */
+export class FakeBroker {
+  readonly clock: Clock;
+  /** Consulted before each operation on the store; answering a fault makes it fail. */
+  storeFault: ((operation: StoreOperation, key: string) => StoreFault | undefined) | undefined;
+  /** Consulted for each message, answers included; false loses it. */
+  deliver: ((subject: string, data: Uint8Array) => boolean) | undefined;
+  readonly connections = new Set<FakeConnection>();
+  readonly buckets = new Map<string, StoredBucket>();
+  readonly streams = new Map<string, StoredStream>();
+  #up = true;
+  #incarnations = 0;
+  #inboxes = 0;
+  readonly #faults: { operation: StoreOperation; fault: StoreFault }[] = [];
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  connect(): FakeConnection {
+    return new FakeConnection(this);
+  }
+
+  /** As SIGKILL: every connection is lost, what waits fails, what is stored stays. */
+  stop(): void {
+    this.#up = false;
+    for (const connection of this.connections) connection.drop();
+  }
+
+  /** Every connection is regained, subscriptions and watches included. */
+  start(): void {
+    this.#up = true;
+    for (const connection of this.connections) connection.regain();
+  }
+
+  /** All that is stored is gone; connections open their buckets and streams anew when they are regained. */
+  wipe(): void {
+    this.stop();
+    this.buckets.clear();
+    this.streams.clear();
+  }
+
+  /** The next `operation` fails so; several queue up. */
+  failNext(operation: StoreOperation, fault: StoreFault): void {
+    this.#faults.push({ operation, fault });
+  }
+
+  /** Publishes as an outsider would, without a connection. */
+  inject(subject: string, data: Uint8Array | string, reply = ''): void {
+    this.route(subject, data, reply);
+  }
+
+  inbox(): string {
+    return `_INBOX.fake.${++this.#inboxes}`;
+  }
+
+  takeFault(operation: StoreOperation, key: string): StoreFault | undefined {
+    const index = this.#faults.findIndex(each => each.operation === operation);
+    if (index >= 0) return this.#faults.splice(index, 1)[0]?.fault;
+    return this.storeFault?.(operation, key);
+  }
+
+  openBucket(name: string): StoredBucket {
+    const bucket = this.buckets.get(name) ?? {
+      incarnation: ++this.#incarnations,
+      revision: 0,
+      entries: new Map(),
+    };
+    this.buckets.set(name, bucket);
+    return bucket;
+  }
+
+  openStream(config: StreamConfig): StoredStream {
+    const stream = this.streams.get(config.name) ?? {
+      subjects: [],
+      messages: [],
+      ids: new Map(),
+      sequence: 0,
+    };
+    stream.subjects = config.subjects;
+    this.streams.set(config.name, stream);
+    return stream;
+  }
+
+  /** Hands a message to all who listen; answers whether anybody does. */
+  route(subject: string, data: Uint8Array | string, reply: string): boolean {
+    const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : Uint8Array.from(data);
+    if (this.deliver?.(subject, bytes) === false) return true;
+    for (const stream of this.streams.values()) {
+      if (stream.subjects.some(each => matches(each, subject))) this.#store(stream, subject, bytes);
+    }
+    let heard = false;
+    for (const connection of this.connections) heard = connection.receive(subject, bytes, reply) || heard;
+    return heard;
+  }
+
+  announce(name: string, entry: BucketEntry): void {
+    for (const connection of this.connections) connection.tellWatchers(name, entry);
+  }
+
+  #store(stream: StoredStream, subject: string, data: Uint8Array): void {
+    const message = { subject, data, sequence: ++stream.sequence, time: this.clock.now() };
+    stream.messages.push(message);
+    for (const connection of this.connections) connection.tellFollowers(stream, message);
+  }
+}
+
+interface Watcher {
+  bucket: string;
+  fn: (entry: BucketEntry) => void;
+  passes: WatchPasses | undefined;
+  incarnation: number;
+  stopped: boolean;
+}
+
+interface Follower {
+  config: StreamConfig;
+  filter: string;
+  fn: (message: StreamMessage) => void;
+  stream: StoredStream | undefined;
+  last: number;
+  since: Date | undefined;
+}
+
+export class FakeConnection implements Connection {
+  readonly #broker: FakeBroker;
+  #state: ConnectionState = { kind: 'connecting' };
+  readonly #listeners = new Set<(state: ConnectionState) => void>();
+  readonly #subscriptions = new Set<{ subject: string; handler: (message: Message) => void }>();
+  readonly #requests = new Map<string, { answer: (m: Message) => void; fail: (e: BrokerError) => void }>();
+  readonly #losses = new Set<() => void>();
+  readonly #watchers = new Set<Watcher>();
+  readonly #followers = new Set<Follower>();
+  readonly #open = { buckets: new Set<string>(), streams: new Map<string, StreamConfig>() };
+
+  constructor(broker: FakeBroker) {
+    this.#broker = broker;
+    broker.connections.add(this);
+    if (broker.up) this.regain();
+    else this.drop();
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  get #connected(): boolean {
+    return this.#state.kind === 'connected';
+  }
+
+  /** Loses this connection alone. */
+  drop(): void {
+    if (this.#state.kind === 'closed' || this.#state.kind === 'disconnected') return;
+    this.#losses.forEach(lose => {
+      lose();
+    });
+    for (const request of this.#requests.values())
+      request.fail(new BrokerError('disconnected', 'the connection was lost'));
+    this.#requests.clear();
+    const since = this.#broker.clock.monotonic();
+    this.#change({
+      kind: 'disconnected',
+      fault: 'unreachable',
+      reason: 'the broker at fake:// is stopped',
+      since,
+    });
+  }
+
+  /** Connects again: watches begin another pass, follows go on where they were. */
+  regain(): void {
+    if (this.#state.kind === 'closed' || this.#connected) return;
+    for (const name of this.#open.buckets) this.#broker.openBucket(name);
+    for (const config of this.#open.streams.values()) this.#broker.openStream(config);
+    this.#change({ kind: 'connected', server: 'fake://', version: '2.12.0' });
+    for (const watcher of this.#watchers) this.#pass(watcher);
+    for (const follower of this.#followers) this.#catchUp(follower);
+  }
+
+  onState(fn: (state: ConnectionState) => void): Subscription {
+    this.#listeners.add(fn);
+    return { unsubscribe: () => void this.#listeners.delete(fn) };
+  }
+
+  connected(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (!this.#connected && this.#state.kind !== 'closed' && !signal?.aborted) return;
+        listener.unsubscribe();
+        signal?.removeEventListener('abort', look);
+        if (this.#connected && !signal?.aborted) resolve();
+        else reject(new BrokerError('disconnected', 'not connected'));
+      };
+      const listener = this.onState(look);
+      signal?.addEventListener('abort', look, { once: true });
+      look();
+    });
+  }
+
+  publish(subject: string, data: Uint8Array | string): boolean {
+    if (!this.#connected) return false;
+    this.#broker.route(subject, data, '');
+    return true;
+  }
+
+  request(subject: string, data: Uint8Array | string, timeout: number): Promise<Message> {
+    return new Promise((resolve, reject) => {
+      if (!this.#connected) return reject(new BrokerError('disconnected', 'not connected'));
+      const inbox = this.#broker.inbox();
+      const settle = () => {
+        timer.cancel();
+        this.#requests.delete(inbox);
+      };
+      const fail = (error: BrokerError) => {
+        settle();
+        reject(error);
+      };
+      const timer = this.#broker.clock.after(timeout, () =>
+        fail(new BrokerError('timeout', `no answer on ${subject} within ${timeout} ms`)),
+      );
+      this.#requests.set(inbox, {
+        fail,
+        answer: message => {
+          settle();
+          resolve(message);
+        },
+      });
+      if (!this.#broker.route(subject, data, inbox))
+        queueMicrotask(() => fail(new BrokerError('no_responders', `nobody listens on ${subject}`)));
+    });
+  }
+
+  subscribe(subject: string, handler: (message: Message) => void): Subscription {
+    const subscription = { subject, handler };
+    this.#subscriptions.add(subscription);
+    return { unsubscribe: () => void this.#subscriptions.delete(subscription) };
+  }
+
+  async flush(): Promise<void> {
+    await null;
+    if (!this.#connected) throw new BrokerError('disconnected', 'not connected');
+  }
+
+  async storage(): Promise<Storage> {
+    return {
+      bucket: config => this.#bucket(config),
+      stream: config => this.#stream(config),
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#state.kind === 'closed') return;
+    for (const request of this.#requests.values()) request.fail(new BrokerError('disconnected', 'closed'));
+    this.#subscriptions.clear();
+    this.#watchers.clear();
+    this.#followers.clear();
+    this.#change({ kind: 'closed' });
+    this.#broker.connections.delete(this);
+  }
+
+  /** For the broker: a message has come. Answers whether anybody here listens. */
+  receive(subject: string, data: Uint8Array, reply: string): boolean {
+    if (!this.#connected) return false;
+    const message: Message = {
+      subject,
+      data,
+      reply,
+      respond: answer => reply !== '' && this.publish(reply, answer),
+    };
+    const waiting = this.#requests.get(subject);
+    if (waiting) queueMicrotask(() => waiting.answer(message));
+    let heard = waiting !== undefined;
+    for (const each of this.#subscriptions) {
+      if (!matches(each.subject, subject)) continue;
+      heard = true;
+      queueMicrotask(() => {
+        if (this.#connected && this.#subscriptions.has(each)) each.handler(message);
+      });
+    }
+    return heard;
+  }
+
+  tellWatchers(bucket: string, entry: BucketEntry): void {
+    if (!this.#connected) return;
+    for (const watcher of this.#watchers) {
+      if (watcher.bucket === bucket) this.#later(() => !watcher.stopped && watcher.fn(entry));
+    }
+  }
+
+  tellFollowers(stream: StoredStream, message: StreamMessage): void {
+    if (!this.#connected) return;
+    for (const follower of this.#followers) {
+      if (follower.stream === stream && matches(follower.filter, message.subject))
+        this.#hand(follower, message);
+    }
+  }
+
+  async #bucket(config: BucketConfig): Promise<Bucket> {
+    const { name } = config;
+    await this.#operate('bucket', name, () => this.#broker.openBucket(name));
+    this.#open.buckets.add(name);
+    const write = (key: string, value: Uint8Array, revision: number, marker?: Record<string, string>) => {
+      const bucket = this.#broker.openBucket(name);
+      const newest = bucket.entries.get(key)?.revision ?? 0;
+      if (newest !== revision)
+        throw new BrokerError(
+          'revision_conflict',
+          `${name}/${key} is at revision ${newest}, not ${revision}`,
+        );
+      const entry: BucketEntry = {
+        key,
+        value: marker ? new Uint8Array() : Uint8Array.from(value),
+        revision: ++bucket.revision,
+        marker: marker !== undefined,
+        headers: { ...marker },
+        created: this.#broker.clock.now(),
+      };
+      // Deleted first, so that the map's order is that of the revisions, as in a stream.
+      bucket.entries.delete(key);
+      bucket.entries.set(key, entry);
+      this.#broker.announce(name, entry);
+      return entry.revision;
+    };
+    return {
+      get: key => this.#operate('get', key, () => this.#broker.openBucket(name).entries.get(key)),
+      put: (key, value, revision) => this.#operate('put', key, () => write(key, value, revision)),
+      purge: (key, revision, headers) =>
+        this.#operate('purge', key, () => write(key, new Uint8Array(), revision, headers)),
+      watch: (fn, passes) =>
+        this.#operate('watch', name, () => {
+          const watcher: Watcher = { bucket: name, fn, passes, incarnation: 0, stopped: false };
+          this.#watchers.add(watcher);
+          const ready = this.#pass(watcher);
+          const stop = () => {
+            watcher.stopped = true;
+            this.#watchers.delete(watcher);
+          };
+          return { ready, stop };
+        }),
+    };
+  }
+
+  async #stream(config: StreamConfig): Promise<EventStream> {
+    await this.#operate('stream', config.name, () => this.#broker.openStream(config));
+    this.#open.streams.set(config.name, config);
+    return {
+      publish: (subject, data, id) =>
+        this.#operate('publish', subject, () => {
+          const stream = this.#broker.openStream(config);
+          const now = this.#broker.clock.monotonic();
+          const known = stream.ids.get(id);
+          if (known && now - known.at < 120_000) return { sequence: known.sequence, duplicate: true };
+          this.#broker.route(subject, data, '');
+          stream.ids.set(id, { sequence: stream.sequence, at: now });
+          return { sequence: stream.sequence, duplicate: false };
+        }),
+      lastPerSubject: (filter, fn) =>
+        this.#operate('last', filter, () => {
+          const last = new Map<string, StreamMessage>();
+          for (const message of this.#broker.openStream(config).messages) {
+            if (!matches(filter, message.subject)) continue;
+            last.delete(message.subject);
+            last.set(message.subject, message);
+          }
+          last.forEach(message => {
+            fn(message);
+          });
+        }),
+      follow: ({ filter, since }, fn) =>
+        this.#operate('follow', filter, () => {
+          const follower: Follower = { config, filter, fn, stream: undefined, last: 0, since };
+          this.#followers.add(follower);
+          const ready = this.#catchUp(follower);
+          return { ready, stop: () => void this.#followers.delete(follower) };
+        }),
+    };
+  }
+
+  #pass(watcher: Watcher): Promise<void> {
+    const bucket = this.#broker.openBucket(watcher.bucket);
+    const lost = watcher.incarnation !== 0 && watcher.incarnation !== bucket.incarnation;
+    watcher.incarnation = bucket.incarnation;
+    const entries = [...bucket.entries.values()];
+    return new Promise(resolve =>
+      this.#later(() => {
+        if (watcher.stopped) return;
+        watcher.passes?.begin?.({ lost });
+        for (const entry of entries) watcher.fn(entry);
+        watcher.passes?.complete?.();
+        resolve();
+      }),
+    );
+  }
+
+  #catchUp(follower: Follower): Promise<void> {
+    const stream = this.#broker.openStream(follower.config);
+    if (follower.stream !== stream) follower.last = 0;
+    follower.stream = stream;
+    const { since } = follower;
+    for (const message of stream.messages) {
+      if (
+        message.sequence > follower.last &&
+        matches(follower.filter, message.subject) &&
+        !(since && message.time < since)
+      )
+        this.#hand(follower, message);
+    }
+    return new Promise(resolve => this.#later(resolve));
+  }
+
+  #hand(follower: Follower, message: StreamMessage): void {
+    follower.last = message.sequence;
+    this.#later(() => this.#followers.has(follower) && follower.fn(message));
+  }
+
+  #later(fn: () => unknown): void {
+    queueMicrotask(() => void fn());
+  }
+
+  /** One operation on the store: never done at once, failing as the broker was told to, or when the link drops. */
+  async #operate<T>(operation: StoreOperation, key: string, apply: () => T): Promise<T> {
+    await null;
+    if (!this.#connected) throw new BrokerError('disconnected', 'not connected');
+    const planned = this.#broker.takeFault(operation, key);
+    if (!planned) return apply();
+    if (planned.applied) apply();
+    if (planned.fault === 'timeout') await this.#wait(5_000);
+    throw new BrokerError(planned.fault, `${operation} ${key}: ${planned.fault} (told to)`);
+  }
+
+  async #wait(ms: number): Promise<void> {
+    const abort = new AbortController();
+    const lose = () => abort.abort();
+    this.#losses.add(lose);
+    await sleep(this.#broker.clock, ms, abort.signal);
+    this.#losses.delete(lose);
+    if (abort.signal.aborted) throw new BrokerError('disconnected', 'the connection was lost');
+  }
+
+  #change(state: ConnectionState): void {
+    this.#state = state;
+    for (const listener of [...this.#listeners]) listener(state);
+  }
+}
+
+/** Whether `subject` is one that `pattern` (with `*` and a last `>`) covers. */
+export function matches(pattern: string, subject: string): boolean {
+  const wanted = pattern.split('.');
+  const tokens = subject.split('.');
+  for (const [index, token] of wanted.entries()) {
+    if (token === '>') return tokens.length > index;
+    if (index >= tokens.length || (token !== '*' && token !== tokens[index])) return false;
+  }
+  return wanted.length === tokens.length;
+}

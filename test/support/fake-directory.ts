@@ -1,0 +1,123 @@
+// A requester's roll without a requester: what the API and the commands are tested against.
+
+import type { NodeInfo } from '../../agent/protocol/node-info.ts';
+import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
+import { newCounters } from '../../agent/requester/counters.ts';
+import type { Directory, RequesterStatus } from '../../agent/requester/directory.ts';
+import type { Pulse } from '../../agent/requester/health.ts';
+import { type Decision, decide, notFound, remove } from '../../agent/requester/membership.ts';
+import { type NodeView, nodeView } from '../../agent/requester/node-view.ts';
+import type { ResourceInfo } from '../../agent/requester/resource-store.ts';
+import { MusterError } from '../../agent/system/errors.ts';
+
+/** What is known of a node beside its record. */
+export interface FakeNode {
+  state: NodeState;
+  health?: Health;
+  /** Milliseconds. */
+  silence?: number;
+  pulse?: Pulse;
+  resources?: ResourceInfo;
+}
+
+interface Follower {
+  node: string | undefined;
+  fn: (event: Uint8Array) => void;
+}
+
+export class FakeDirectory implements Directory {
+  readonly self: NodeInfo;
+  readonly nodes = new Map<string, FakeNode>();
+  /** Stored events, oldest first: any text, as anyone may publish. */
+  readonly events: { node: string; time: Date; text: string }[] = [];
+  readonly followers = new Set<Follower>();
+  /** What `list` and all others throw, if set. */
+  failure: Error | undefined;
+  degraded: string | undefined;
+  readonly #now: string;
+
+  constructor(self: NodeInfo, nodes: readonly FakeNode[] = [], now = '2026-01-01T12:00:00.000Z') {
+    this.self = self;
+    this.#now = now;
+    for (const node of nodes) this.nodes.set(node.state.Info.NodeID, node);
+  }
+
+  status(): RequesterStatus {
+    return {
+      role: 'requester',
+      node: this.self.NodeID,
+      version: '0.1.0',
+      pid: 4711,
+      state: this.failure ? 'starting' : this.degraded ? 'degraded' : 'ready',
+      reason: this.failure?.message ?? this.degraded,
+      broker: 'connected to nats://127.0.0.1:4222',
+      clusterId: 'c-1',
+      nodes: { total: this.nodes.size, pending: 0, unreadable: 0 },
+      eventsWaiting: 0,
+      counters: newCounters(),
+    };
+  }
+
+  list(): NodeView[] {
+    this.#mayFail();
+    return [...this.nodes.keys()].sort().map(id => this.get(id));
+  }
+
+  get(name: string): NodeView {
+    const { state, health = 'UNKNOWN', silence, pulse, resources } = this.#find(name);
+    return nodeView(state, health, silence, pulse, resources);
+  }
+
+  async decide(name: string, decision: Decision): Promise<void> {
+    const node = this.#find(name);
+    const known = { kind: 'record', revision: 1, state: node.state } as const;
+    node.state = decide(known, name, decision, this.#now).write;
+  }
+
+  async remove(name: string, reason: string, actor: string): Promise<void> {
+    const { state } = this.#find(name);
+    remove({ kind: 'record', revision: 1, state }, name, reason, actor, this.#now);
+    this.nodes.delete(state.Info.NodeID);
+  }
+
+  async follow(
+    { node, since }: { node?: string | undefined; since?: Date | undefined },
+    fn: (event: Uint8Array) => void,
+  ): Promise<{ ready: Promise<void>; stop(): void }> {
+    this.#mayFail();
+    const follower = { node, fn };
+    for (const event of this.events) {
+      if (since === undefined || event.time >= since) tell(follower, event.node, event.text);
+    }
+    this.followers.add(follower);
+    return { ready: Promise.resolve(), stop: () => this.followers.delete(follower) };
+  }
+
+  /** An event happens now. */
+  emit(node: string, text: string): void {
+    for (const follower of this.followers) tell(follower, node, text);
+  }
+
+  #find(name: string): FakeNode {
+    this.#mayFail();
+    const exact = this.nodes.get(name);
+    if (exact) return exact;
+    const matches = [...this.nodes.keys()].filter(id => id.startsWith(name)).sort();
+    const only = matches.length === 1 ? this.nodes.get(matches[0] ?? '') : undefined;
+    if (only) return only;
+    if (matches.length === 0) throw notFound(name);
+    throw new MusterError(
+      'ambiguous',
+      `multiple nodes found for prefix: ${name}, matching IDs: [${matches.join(' ')}]`,
+      { hint: 'Use a more specific node ID prefix' },
+    );
+  }
+
+  #mayFail(): void {
+    if (this.failure) throw this.failure;
+  }
+}
+
+function tell({ node, fn }: Follower, about: string, text: string): void {
+  if (node === undefined || node === about) fn(new TextEncoder().encode(text));
+}

@@ -1,0 +1,142 @@
+// A real nats-server for tests: on a free port, in a folder of its own, to be killed, suspended, restarted and wiped.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface NatsServerOptions {
+  /** Further lines of the server's configuration, such as `authorization { token: "t" }`. */
+  config?: string;
+  /** On unless told otherwise. */
+  jetstream?: boolean;
+  /** The scheme of `url`. */
+  scheme?: 'nats' | 'tls';
+  /** Any free one unless told otherwise. */
+  port?: number;
+}
+
+export class NatsServer {
+  readonly folder: string;
+  readonly #options: NatsServerOptions;
+  #config: string;
+  #port: number;
+  #process: ChildProcess | undefined;
+
+  constructor(folder: string, options: NatsServerOptions) {
+    this.folder = folder;
+    this.#options = options;
+    this.#config = options.config ?? '';
+    this.#port = options.port ?? -1;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get url(): string {
+    return `${this.#options.scheme ?? 'nats'}://127.0.0.1:${this.#port}`;
+  }
+
+  get pid(): number {
+    const pid = this.#process?.pid;
+    if (pid === undefined) throw new Error('nats-server is not running');
+    return pid;
+  }
+
+  /** Starts it, on the port it had before. Resolves when it takes clients; `config` replaces the further lines. */
+  async start(config = this.#config): Promise<void> {
+    this.#config = config;
+    const file = join(this.folder, 'server.conf');
+    const jetstream =
+      this.#options.jetstream === false ? '' : `jetstream { store_dir: "${join(this.folder, 'store')}" }\n`;
+    await writeFile(file, `listen: "127.0.0.1:${this.#port}"\n${jetstream}${config}\n`);
+    const child = spawn('nats-server', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#process = child;
+    running.add(child);
+    child.once('exit', () => running.delete(child));
+    await this.#ready(child);
+  }
+
+  /** As a crash: SIGKILL. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
+  /** As a hang: SIGSTOP. Connections stay open, nothing is answered. Returns when every thread has stopped. */
+  pause(): void {
+    process.kill(this.pid, 'SIGSTOP');
+    while (process.platform === 'linux' && threadStates(this.pid).some(state => state !== 'T'));
+  }
+
+  resume(): void {
+    process.kill(this.pid, 'SIGCONT');
+  }
+
+  /** Deletes all that it stored. It must not be running. */
+  async wipe(): Promise<void> {
+    await rm(join(this.folder, 'store'), { recursive: true, force: true });
+  }
+
+  /** Ends it and removes its folder. */
+  async release(): Promise<void> {
+    await this.kill();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #ready(child: ChildProcess): Promise<void> {
+    let output = '';
+    const ready = Promise.withResolvers<void>();
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      const port = /Listening for client connections on [^\n]*:(\d+)/.exec(output)?.[1];
+      if (port) this.#port = Number(port);
+      if (output.includes('Server is ready')) ready.resolve();
+    });
+    child.once('error', error =>
+      ready.reject(new Error(`cannot run nats-server, is it on PATH? ${error.message}`)),
+    );
+    child.once('exit', () => ready.reject(new Error(`nats-server ended:\n${output}`)));
+    await ready.promise;
+  }
+
+  async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  }
+}
+
+/** Makes and starts one. Call `release()` when done. */
+export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
+  const server = await makeNatsServer(options);
+  await server.start();
+  return server;
+}
+
+/** Makes one that is not running yet. */
+export async function makeNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
+  return new NatsServer(await mkdtemp(join(tmpdir(), 'muster-nats-')), options);
+}
+
+/** The state letter of each thread, which follows the name in brackets. */
+function threadStates(pid: number): string[] {
+  const threads = `/proc/${pid}/task`;
+  return readdirSync(threads).map(thread => {
+    const status = readFileSync(join(threads, thread, 'stat'), 'utf8');
+    return status.charAt(status.lastIndexOf(')') + 2);
+  });
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});

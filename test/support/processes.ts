@@ -1,0 +1,14 @@
+// What the system says of a process.
+import { readFile } from 'node:fs/promises';
+
+/** Whether it runs. One that has ended and waits for its parent to notice does not. */
+export async function isRunning(pid: number): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+    if (process.platform !== 'linux') return true;
+    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
+    return status.slice(status.lastIndexOf(')') + 2, status.lastIndexOf(')') + 3) !== 'Z';
+  } catch {
+    return false;
+  }
+}

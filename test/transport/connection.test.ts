@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect as connectSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { ConnectionState } from '../../agent/transport/port.ts';
+import { bytes, connectTo, stateOf, text } from '../support/connections.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort, listen } from '../support/listener.ts';
+import { recordLog } from '../support/log-lines.ts';
+import { makeNatsServer, startNatsServer } from '../support/nats-server.ts';
+
+const server = await startNatsServer({ config: 'authorization { token: "t0ken" }', jetstream: false });
+const folder = await mkdtemp(join(tmpdir(), 'muster-connection-'));
+const credentials = () => ({ token: 't0ken' });
+after(async () => {
+  await server.release();
+  await rm(folder, { recursive: true });
+});
+
+test('asks and is answered, publishes and is heard', async () => {
+  const asker = connectTo(server.url, { credentials });
+  const answerer = connectTo(server.url, { credentials });
+  await Promise.all([asker.connected(), answerer.connected()]);
+  assert.match(asker.state.kind === 'connected' ? asker.state.version : '', /^2\./);
+  const heard: string[] = [];
+  answerer.subscribe('ask.*', message => {
+    heard.push(`${message.subject} ${text(message.data)}`);
+    message.respond(`you said ${text(message.data)}`);
+  });
+  await answerer.flush(5_000);
+  const answer = await asker.request('ask.me', 'hello', 5_000);
+  assert.equal(text(answer.data), 'you said hello');
+  assert.equal(asker.publish('ask.me', bytes('no answer wanted')), true);
+  await eventually('the second message', () => heard.length === 2);
+  assert.deepEqual(heard, ['ask.me hello', 'ask.me no answer wanted']);
+});
+
+test('a request says why it got no answer', async () => {
+  const connection = connectTo(server.url, { credentials });
+  await connection.connected();
+  await assert.rejects(connection.request('nobody.there', '', 5_000), {
+    name: 'BrokerError',
+    fault: 'no_responders',
+    message: 'nobody listens on nobody.there',
+  });
+  connection.subscribe('silent', () => undefined);
+  await assert.rejects(connection.request('silent', '', 50), { fault: 'timeout' });
+  await assert.rejects(connection.request('two words', '', 50), { fault: 'refused' });
+  await assert.rejects(connection.request('silent', new Uint8Array(1_100_000), 50), { fault: 'refused' });
+  assert.equal(connection.publish('silent', new Uint8Array(1_100_000)), false);
+  assert.equal(connection.publish('line\r\nPUB x 0', ''), false);
+});
+
+test('a large message is delivered whole', async () => {
+  const connection = connectTo(server.url, { credentials });
+  await connection.connected();
+  const sizes: number[] = [];
+  connection.subscribe('large', message => sizes.push(message.data.length));
+  connection.publish('large', new Uint8Array(1_000_000));
+  await connection.flush(5_000);
+  assert.deepEqual(sizes, [1_000_000]);
+});
+
+test('a handler that throws loses its message only', async () => {
+  const { log, lines } = recordLog();
+  const connection = connectTo(server.url, { credentials, log });
+  await connection.connected();
+  const handled: string[] = [];
+  connection.subscribe('work', message => {
+    if (text(message.data) === 'bad') throw new Error('cannot do that');
+    handled.push(text(message.data));
+  });
+  for (const data of ['one', 'bad', 'bad', 'two']) connection.publish('work', data);
+  await connection.flush(5_000);
+  assert.deepEqual(handled, ['one', 'two']);
+  assert.equal(lines.filter(line => line.message === 'a message could not be handled').length, 1);
+});
+
+test('an answer is never sent to the API of the broker in our name', async () => {
+  const connection = connectTo(server.url, { credentials });
+  await connection.connected();
+  const answered: boolean[] = [];
+  connection.subscribe('question', message => answered.push(message.respond('x')));
+  const stolen: string[] = [];
+  connection.subscribe('$JS.API.>', message => stolen.push(message.subject));
+  await connection.flush(5_000);
+  await rawPublish(server.port, 't0ken', 'question', '$JS.API.STREAM.DELETE.KV_node_v1');
+  await eventually('the question', () => answered.length === 1);
+  await connection.flush(5_000);
+  assert.deepEqual([answered, stolen], [[false], []]);
+});
+
+test('unsubscribing ends it', async () => {
+  const connection = connectTo(server.url, { credentials });
+  await connection.connected();
+  let count = 0;
+  const subscription = connection.subscribe('news', () => count++);
+  connection.publish('news', '');
+  await connection.flush(5_000);
+  subscription.unsubscribe();
+  connection.publish('news', '');
+  await connection.flush(5_000);
+  assert.equal(count, 1);
+});
+
+test('a rotated token file is read again at the next attempt', async () => {
+  const tokenFile = join(folder, 'token');
+  const connection = connectTo(server.url, { credentials: () => ({ tokenFile }) });
+  const missing = await stateOf(connection, 'disconnected');
+  assert.deepEqual(
+    [missing.fault, missing.reason],
+    ['credentials', `nats.tokenFile: there is no file ${tokenFile}`],
+  );
+  await writeFile(tokenFile, 'wrong\n');
+  await eventually(
+    'a refusal',
+    () => connection.state.kind === 'disconnected' && connection.state.fault === 'unauthorized',
+  );
+  await writeFile(tokenFile, 't0ken\n');
+  await connection.connected();
+});
+
+test('user and password, from the settings and from a file', async t => {
+  const other = await startNatsServer({
+    config: 'authorization { user: "ann", password: "pa55" }',
+    jetstream: false,
+  });
+  t.after(() => other.release());
+  const passwordFile = join(folder, 'password');
+  await writeFile(passwordFile, 'pa55');
+  await connectTo(other.url, { credentials: () => ({ user: 'ann', password: 'pa55' }) }).connected();
+  await connectTo(other.url, { credentials: () => ({ user: 'ann', passwordFile }) }).connected();
+  const refused = await stateOf(
+    connectTo(other.url, { credentials: () => ({ user: 'ann', password: 'no' }) }),
+    'disconnected',
+  );
+  assert.equal(
+    refused.reason,
+    `the broker at ${other.url} refused our credentials: check nats.user and nats.password`,
+  );
+});
+
+test('a broker that is not there yet is found when it comes', async t => {
+  const late = await makeNatsServer({ jetstream: false, port: await freePort() });
+  t.after(() => late.release());
+  const { log, lines } = recordLog();
+  const connection = connectTo(late.url, { log });
+  const states: ConnectionState[] = [];
+  connection.onState(state => states.push(state));
+  assert.equal(connection.state.kind, 'connecting');
+  assert.equal(connection.publish('x', ''), false);
+  await assert.rejects(connection.request('x', '', 1_000), { fault: 'disconnected' });
+  await assert.rejects(connection.connected(AbortSignal.timeout(700)), { fault: 'disconnected' });
+  await late.start();
+  await connection.connected();
+  assert.deepEqual(
+    states.map(state => state.kind),
+    ['disconnected', 'connected'],
+    'the same failure again is no change',
+  );
+  assert.match(states[0]?.kind === 'disconnected' ? states[0].reason : '', /connection refused/);
+  assert.deepEqual(
+    lines.map(line => line.level),
+    ['warn', 'info'],
+    'and no second line in the log',
+  );
+});
+
+test('killed and restarted: waiting requests fail at once, subscriptions are back, and it is told', async t => {
+  const broker = await startNatsServer({ jetstream: false });
+  t.after(() => broker.release());
+  const { log, lines } = recordLog();
+  const connection = connectTo(broker.url, { log });
+  await connection.connected();
+  const heard: string[] = [];
+  connection.subscribe('silent', () => undefined);
+  connection.subscribe('news.>', message => heard.push(message.subject));
+  const gone = connection.subscribe('gone', () => heard.push('gone'));
+  gone.unsubscribe();
+  await connection.flush(5_000);
+
+  const waiting = assert.rejects(connection.request('silent', '', 600_000), { fault: 'disconnected' });
+  const states: ConnectionState['kind'][] = [];
+  connection.onState(state => {
+    states.push(state.kind);
+    // Those who are told that it is back find their subscriptions in place.
+    if (state.kind === 'connected') connection.publish('news.back', '');
+  });
+  await broker.kill();
+  await waiting;
+  await stateOf(connection, 'disconnected');
+  assert.equal(connection.publish('news.lost', ''), false);
+  await assert.rejects(connection.flush(1_000), { fault: 'disconnected' });
+  const later = connection.subscribe('later', message => heard.push(message.subject));
+  await broker.start();
+  await connection.connected();
+  connection.publish('later', '');
+  connection.publish('gone', '');
+  await connection.flush(5_000);
+  later.unsubscribe();
+  assert.deepEqual(heard, ['news.back', 'later']);
+  assert.deepEqual([states[0], states.at(-1)], ['disconnected', 'connected']);
+  const told = lines
+    .filter(line => /^(connected|lost)/.test(line.message))
+    .map(line => line.message.split(':')[0]);
+  assert.deepEqual(told, ['connected to the broker', 'lost the broker', 'connected to the broker again']);
+});
+
+test('a half-open link is noticed by pings, and left', async t => {
+  const broker = await startNatsServer({ jetstream: false });
+  t.after(() => broker.release());
+  const connection = connectTo(broker.url, { pingInterval: 100, connectTimeout: 300 });
+  await connection.connected();
+  connection.subscribe('silent', () => undefined);
+  await connection.flush(5_000);
+  const waiting = assert.rejects(connection.request('silent', '', 600_000), { fault: 'disconnected' });
+  broker.pause();
+  const lost = await stateOf(connection, 'disconnected');
+  assert.equal(lost.reason, `the broker at ${broker.url} stopped answering`);
+  await waiting;
+  await eventually(
+    'the hang is seen from outside too',
+    () =>
+      connection.state.kind === 'disconnected' &&
+      /sent no greeting within 0.3 s/.test(connection.state.reason),
+  );
+  broker.resume();
+  await connection.connected();
+});
+
+test('of two servers the one that works is used', async () => {
+  const dead = `nats://127.0.0.1:${await freePort()}`;
+  for (let fraction = 0; fraction < 1; fraction += 0.5) {
+    const random = { fraction: () => fraction, uuid: () => '' };
+    await connectTo([dead, server.url], { credentials, random }).connected();
+  }
+});
+
+test('closing sends what is pending, and ends every wait', async () => {
+  const listener = connectTo(server.url, { credentials });
+  await listener.connected();
+  const heard: string[] = [];
+  listener.subscribe('last.words', message => heard.push(text(message.data)));
+  listener.subscribe('silent', () => undefined);
+  await listener.flush(5_000);
+  const connection = connectTo(server.url, { credentials });
+  await connection.connected();
+  const waiting = assert.rejects(connection.request('silent', '', 600_000), { fault: 'disconnected' });
+  connection.publish('last.words', 'farewell');
+  await connection.close();
+  await waiting;
+  await eventually('the last message', () => heard.length === 1);
+  assert.deepEqual(connection.state, { kind: 'closed' });
+  assert.equal(connection.publish('x', ''), false);
+  await assert.rejects(connection.connected(), { fault: 'disconnected' });
+  await connection.close();
+});
+
+test('closing does not wait for an attempt that nobody answers', async t => {
+  const mute = await listen(() => undefined);
+  t.after(() => mute.close());
+  const connection = connectTo(mute.url, { connectTimeout: 600_000 });
+  await eventually('an attempt', () => mute.sockets.size === 1);
+  await connection.close();
+  // A socket or a timer left behind would keep this file from ending.
+  await eventually('the end of the attempt', () => mute.sockets.size === 0);
+});
+
+test('an attempt that ran out of time leaves no socket behind', async t => {
+  const mute = await listen(() => undefined);
+  t.after(() => mute.close());
+  const connection = connectTo(mute.url, { connectTimeout: 50 });
+  await eventually('some attempts', () => mute.accepted > 3);
+  await connection.close();
+  await eventually('no socket', () => mute.sockets.size === 0);
+});
+
+/** Speaks the protocol by hand, to name a reply subject that no client would. Resolves when the broker has it. */
+async function rawPublish(port: number, token: string, subject: string, reply: string): Promise<void> {
+  const socket = connectSocket(port, '127.0.0.1');
+  const lines = [
+    `CONNECT {"auth_token":"${token}","verbose":false}`,
+    `PUB ${subject} ${reply} 0`,
+    '',
+    'PING',
+    '',
+  ];
+  socket.write(lines.join('\r\n'));
+  let answer = '';
+  for await (const chunk of socket) {
+    answer += String(chunk);
+    if (answer.includes('PONG')) return;
+  }
+  assert.fail(answer);
+}

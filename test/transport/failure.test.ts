@@ -1,0 +1,212 @@
+// Each way of not reaching the broker has its own sentence.
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { Credentials } from '../../agent/transport/credentials.ts';
+import { type Attempt, explain } from '../../agent/transport/failure.ts';
+import { connectTo, stateOf } from '../support/connections.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort, listen } from '../support/listener.ts';
+import { recordLog } from '../support/log-lines.ts';
+import { startNatsServer } from '../support/nats-server.ts';
+
+const server = await startNatsServer({ config: 'authorization { token: "right" }', jetstream: false });
+const folder = await mkdtemp(join(tmpdir(), 'muster-failure-'));
+after(async () => {
+  await server.release();
+  await rm(folder, { recursive: true });
+});
+
+async function failure(url: string, options: Parameters<typeof connectTo>[1] = {}) {
+  const connection = connectTo(url, options);
+  const { fault, reason } = await stateOf(connection, 'disconnected');
+  await connection.close();
+  return { fault, reason };
+}
+
+async function file(name: string, content: string | Uint8Array): Promise<string> {
+  await writeFile(join(folder, name), content);
+  return join(folder, name);
+}
+
+test('credentials that the broker refuses', async () => {
+  const { url } = server;
+  const refused = `the broker at ${url} refused our credentials: check`;
+  const tokenFile = await file('wrong-token', 'wrong');
+  const cases: [Credentials, string][] = [
+    [{ token: 'wrong' }, `${refused} nats.token`],
+    [{ tokenFile }, `${refused} nats.tokenFile (${tokenFile})`],
+    [
+      {},
+      `the broker at ${url} wants credentials and none are set: set nats.token, nats.tokenFile, nats.user or nats.credsFile`,
+    ],
+  ];
+  for (const [credentials, reason] of cases)
+    assert.deepEqual(await failure(url, { credentials: () => credentials }), {
+      fault: 'unauthorized',
+      reason,
+    });
+});
+
+test('credentials that cannot be read', async () => {
+  const empty = await file('empty', ' \n');
+  const large = await file('large', 'x'.repeat(20_000));
+  const creds = await file('creds', 'this is a secret but no creds file');
+  const missing = join(folder, 'missing');
+  const cases: [Credentials, string][] = [
+    [{ tokenFile: missing }, `nats.tokenFile: there is no file ${missing}`],
+    [{ tokenFile: empty }, `nats.tokenFile: ${empty} is empty`],
+    [{ tokenFile: large }, `nats.tokenFile: cannot read ${large}: larger than 16384 bytes`],
+    [{ tokenFile: folder }, `nats.tokenFile: cannot read ${folder}: not a regular file`],
+    [{ user: 'ann', passwordFile: missing }, `nats.passwordFile: there is no file ${missing}`],
+    [{ credsFile: missing }, `nats.credsFile: there is no file ${missing}`],
+    [{ credsFile: creds }, `nats.credsFile: ${creds} is not a NATS credentials file`],
+  ];
+  for (const [credentials, reason] of cases)
+    assert.deepEqual(await failure(server.url, { credentials: () => credentials }), {
+      fault: 'credentials',
+      reason,
+    });
+});
+
+test('nobody listens; the name is unknown', async () => {
+  const port = await freePort();
+  assert.deepEqual(await failure(`127.0.0.1:${port}`), {
+    fault: 'unreachable',
+    reason: `nothing listens at nats://127.0.0.1:${port} (connection refused): is the broker running there?`,
+  });
+  const { fault, reason } = await failure('nats://no-such-host.invalid:4222');
+  assert.equal(fault, 'unreachable');
+  assert.match(reason, /^cannot find the host no-such-host\.invalid of nats:/);
+});
+
+test('what answers is no NATS server, hangs up, or says nothing', async t => {
+  const web = await listen(socket => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  const babble = await listen(socket => socket.write(`INFO ${'x'.repeat(70_000)}`));
+  const broken = await listen(socket => socket.write('INFO {"version": \r\n'));
+  const bare = await listen(socket => socket.write('INFO {}\r\n'));
+  const shut = await listen(socket => socket.destroy());
+  const mute = await listen(() => undefined);
+  t.after(() => Promise.all([web, babble, broken, bare, shut, mute].map(each => each.close())));
+  for (const { url } of [web, babble, broken, bare])
+    assert.deepEqual(await failure(url), {
+      fault: 'protocol',
+      reason: `what answers at ${url} is not a NATS server: check nats.servers`,
+    });
+  assert.deepEqual(await failure(shut.url), {
+    fault: 'unreachable',
+    reason: `the broker at ${shut.url} closed the connection before it was made`,
+  });
+  assert.deepEqual(await failure(mute.url, { connectTimeout: 100 }), {
+    fault: 'unreachable',
+    reason: `${mute.url} accepts connections but sent no greeting within 0.1 s: it hangs, is no NATS server, or wants nats.tls.handshakeFirst`,
+  });
+});
+
+test('a broker that turns us away, and one that never answers the login', async t => {
+  const info = 'INFO {"max_payload":1048576,"version":"2.12.0","headers":true}\r\n';
+  const full = await listen(socket => {
+    socket.write(info);
+    socket.once('data', () => socket.end("-ERR 'maximum connections exceeded'\r\n"));
+  });
+  const silent = await listen(socket => socket.write(info));
+  t.after(() => Promise.all([full.close(), silent.close()]));
+  assert.deepEqual(await failure(full.url), {
+    fault: 'unreachable',
+    reason: `the broker at ${full.url} turned us away: 'maximum connections exceeded'`,
+  });
+  assert.deepEqual(await failure(silent.url, { connectTimeout: 100 }), {
+    fault: 'unreachable',
+    reason: `the broker at ${silent.url} greeted us but did not answer our login within 0.1 s`,
+  });
+});
+
+test('a link on which nonsense arrives is left, and made again', async t => {
+  const info = 'INFO {"max_payload":1048576,"version":"2.12.0","headers":true}\r\n';
+  const mad = await listen(socket => {
+    socket.write(info);
+    socket.once('data', () => socket.write('PONG\r\nNONSENSE\r\n'));
+  });
+  t.after(() => mad.close());
+  // The client writes what it could not read to the console.
+  t.mock.method(console, 'log', () => undefined);
+  const connection = connectTo(mad.url);
+  await eventually('a second attempt', () => mad.accepted > 1);
+  await connection.close();
+});
+
+test('what the broker does not permit is logged, and a request says so', async t => {
+  const strict = await startNatsServer({
+    jetstream: false,
+    config: `authorization { users: [{
+      user: "u", password: "p", permissions: { publish: ["ok", "_INBOX.>"], subscribe: ["ok", "_INBOX.>"] }
+    }] }`,
+  });
+  t.after(() => strict.release());
+  const { log, lines } = recordLog();
+  const connection = connectTo(strict.url, { log, credentials: () => ({ user: 'u', password: 'p' }) });
+  await connection.connected();
+  const heard: string[] = [];
+  connection.subscribe('forbidden.in', message => heard.push(message.subject));
+  connection.subscribe('ok', message => heard.push(message.subject));
+  connection.publish('forbidden.out', '');
+  await assert.rejects(connection.request('forbidden.ask', '', 5_000), { fault: 'refused' });
+  connection.publish('ok', '');
+  await eventually('a message', () => heard.length > 0);
+  assert.deepEqual(heard, ['ok']);
+  const denied = () => lines.filter(line => line.message === 'the broker does not permit this');
+  await eventually('the lines', () => denied().length === 3);
+  assert.deepEqual(
+    denied().map(line => `${line.fields.operation} ${line.fields.subject}`),
+    ['subscription forbidden.in', 'publish forbidden.out', 'publish forbidden.ask'],
+  );
+});
+
+test('no secret is in any state or log line', async t => {
+  const { log, lines } = recordLog();
+  const secretFile = await file('secret', 's3cret-in-file');
+  await chmod(secretFile, 0o600);
+  const states: string[] = [];
+  for (const credentials of [
+    { token: 's3cret' },
+    { tokenFile: secretFile },
+    { user: 'ann', password: 's3cret' },
+  ]) {
+    const connection = connectTo(server.url, { log, credentials: () => credentials });
+    states.push(JSON.stringify(await stateOf(connection, 'disconnected')));
+    t.after(() => connection.close());
+  }
+  assert.equal(states.length, 3);
+  assert.doesNotMatch(JSON.stringify([states, lines]), /s3cret/);
+});
+
+test('errors that cannot be staged here have their sentences too', () => {
+  const attempt: Attempt = {
+    label: 'nats://b:1',
+    host: 'b',
+    port: 1,
+    stage: 'connecting',
+    timeout: 5_000,
+    credentials: 'nats.credsFile (/c)',
+    caFile: undefined,
+    certFile: undefined,
+    handshakeFirst: false,
+  };
+  const cases: [string, string, RegExp][] = [
+    ['EAI_AGAIN', 'unreachable', /the name service does not answer/],
+    ['EHOSTUNREACH', 'unreachable', /^no route to the broker at nats:\/\/b:1/],
+    ['ETIMEDOUT', 'unreachable', /does not answer \(timed out\)/],
+    ['TIMEOUT', 'unreachable', /does not answer \(no connection within 5 s\)/],
+    ['AUTHENTICATION_EXPIRED', 'unauthorized', /have expired: check nats\.credsFile \(\/c\)/],
+    ['CERT_HAS_EXPIRED', 'tls', /has expired \(or this machine's clock is wrong\)/],
+    ['CERT_NOT_YET_VALID', 'tls', /is not valid yet/],
+    ['ESOMETHING', 'unreachable', /^cannot connect to the broker at nats:\/\/b:1: it broke$/],
+  ];
+  for (const [code, fault, reason] of cases) {
+    const explained = explain(Object.assign(new Error('it broke'), { code }), attempt);
+    assert.equal(explained.fault, fault, code);
+    assert.match(explained.message, reason, code);
+  }
+});

@@ -1,0 +1,228 @@
+// What the port promises of a store, asked of a real broker and of the fake that other tests build on.
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { systemClock } from '../../agent/system/clock.ts';
+import type { BucketEntry, Connection } from '../../agent/transport/port.ts';
+import { bytes, connectTo, text } from '../support/connections.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeBroker } from '../support/fake-connection.ts';
+import { startNatsServer } from '../support/nats-server.ts';
+
+interface Broker {
+  connection(): Promise<Connection>;
+  /** Ends it without warning, deletes what it stored if told so, and starts it again. */
+  restart(options: { wipe: boolean }): Promise<void>;
+}
+
+const server = await startNatsServer();
+after(() => server.release());
+const real: Broker = {
+  async connection() {
+    const connection = connectTo(server.url);
+    await connection.connected();
+    return connection;
+  },
+  async restart({ wipe }) {
+    await server.kill();
+    if (wipe) await server.wipe();
+    await server.start();
+  },
+};
+
+const broker = new FakeBroker(systemClock);
+const fake: Broker = {
+  connection: async () => broker.connect(),
+  async restart({ wipe }) {
+    if (wipe) broker.wipe();
+    else broker.stop();
+    broker.start();
+  },
+};
+
+/** One line per thing a watcher was told. */
+const line = ({ key, value, revision, marker, headers }: BucketEntry) =>
+  `${key}@${revision} ${marker ? `gone ${JSON.stringify(headers)}` : text(value)}`;
+
+for (const [name, broker] of Object.entries({ real, fake })) {
+  describe(`a bucket of the ${name} broker`, () => {
+    test('is written only by those who know the newest revision', async () => {
+      const bucket = await (await (await broker.connection()).storage()).bucket({
+        name: 'writes',
+        history: 1,
+      });
+      assert.equal(await bucket.get('node-1'), undefined);
+      const first = await bucket.put('node-1', bytes('one'), 0);
+      const entry = await bucket.get('node-1');
+      assert.ok(entry);
+      assert.equal(line(entry), `node-1@${first} one`);
+      assert.ok(Math.abs(entry.created.getTime() - Date.now()) < 60_000);
+      await assert.rejects(bucket.put('node-1', bytes('two'), 0), { fault: 'revision_conflict' });
+      await assert.rejects(bucket.put('node-1', bytes('two'), first + 1), { fault: 'revision_conflict' });
+      await assert.rejects(bucket.put('node-10', bytes('ten'), first), { fault: 'revision_conflict' });
+      const second = await bucket.put('node-1', bytes('two'), first);
+      assert.ok(second > first);
+      await assert.rejects(bucket.put('node-1', bytes('late'), first), { fault: 'revision_conflict' });
+      await assert.rejects(bucket.purge('node-1', first, {}), { fault: 'revision_conflict' });
+      assert.equal(text((await bucket.get('node-1'))?.value ?? bytes('')), 'two');
+    });
+
+    test('keeps a marker of what was purged, and takes it again only by the marker', async () => {
+      const bucket = await (await (await broker.connection()).storage()).bucket({
+        name: 'markers',
+        history: 1,
+      });
+      const first = await bucket.put('k', bytes('v'), 0);
+      const marker = await bucket.purge('k', first, {
+        'Muster-Reason': 'retired; see #12',
+        'Muster-By': 'ann',
+      });
+      const entry = await bucket.get('k');
+      assert.ok(entry);
+      assert.equal(line(entry), `k@${marker} gone {"Muster-Reason":"retired; see #12","Muster-By":"ann"}`);
+      await assert.rejects(bucket.put('k', bytes('again'), 0), { fault: 'revision_conflict' });
+      await assert.rejects(bucket.put('k', bytes('again'), first), { fault: 'revision_conflict' });
+      const again = await bucket.put('k', bytes('again'), marker);
+      assert.equal((await bucket.get('k'))?.revision, again);
+    });
+
+    test('two who write at once: one wins', async () => {
+      const [one, two] = await Promise.all([broker.connection(), broker.connection()]);
+      const buckets = await Promise.all(
+        [one, two].map(async each => (await each.storage()).bucket({ name: 'races', history: 1 })),
+      );
+      const results = await Promise.allSettled(buckets.map(bucket => bucket.put('k', bytes('v'), 0)));
+      assert.deepEqual(results.map(result => result.status).toSorted(), ['fulfilled', 'rejected']);
+    });
+
+    test('is watched from its newest entries on, through a restart, and it is told when it was lost', async () => {
+      const connection = await broker.connection();
+      const bucket = await (await connection.storage()).bucket({ name: 'watched', history: 1 });
+      const a = await bucket.put('a', bytes('1'), 0);
+      const b = await bucket.put('b', bytes('1'), 0);
+      await bucket.put('a', bytes('2'), a);
+      await bucket.purge('b', b, {});
+      const told: string[] = [];
+      let passes = 0;
+      const watch = await bucket.watch(entry => told.push(line(entry)), {
+        begin: ({ lost }) => told.push(`begin${lost ? ', lost' : ''}`),
+        complete: () => {
+          passes++;
+          told.push('complete');
+        },
+      });
+      await watch.ready;
+      assert.deepEqual(told.splice(0), ['begin', `a@${a + 2} 2`, `b@${b + 2} gone {}`, 'complete']);
+
+      const c = await bucket.put('c', bytes('1'), 0);
+      await eventually('the write', () => told.length === 1);
+      assert.deepEqual(told.splice(0), [`c@${c} 1`]);
+
+      await broker.restart({ wipe: false });
+      await eventually('another pass', () => passes === 2);
+      assert.deepEqual(told.splice(0), [
+        'begin',
+        `a@${a + 2} 2`,
+        `b@${b + 2} gone {}`,
+        `c@${c} 1`,
+        'complete',
+      ]);
+
+      await broker.restart({ wipe: true });
+      await eventually('another pass', () => passes === 3);
+      assert.deepEqual(told.splice(0), ['begin, lost', 'complete']);
+      await assert.rejects(bucket.put('c', bytes('2'), c), { fault: 'revision_conflict' });
+      assert.equal(await bucket.get('c'), undefined);
+      const anew = await bucket.put('c', bytes('2'), 0);
+      await eventually('the write', () => told.length === 1);
+      assert.deepEqual(told.splice(0), [`c@${anew} 2`]);
+
+      await broker.restart({ wipe: false });
+      await eventually('another pass', () => passes === 4);
+      assert.deepEqual(told.splice(0), ['begin', `c@${anew} 2`, 'complete'], 'not lost a second time');
+      watch.stop();
+      await bucket.put('c', bytes('3'), anew);
+      await connection.flush(5_000);
+      assert.deepEqual(told, []);
+    });
+  });
+
+  describe(`an event stream of the ${name} broker`, () => {
+    const config = { name: 'EVENTS', subjects: ['events.>'], maxAge: 86_400_000, maxBytes: 16_777_216 };
+
+    test('stores each id once, tells plain subscribers, and is followed through a restart', async () => {
+      const connection = await broker.connection();
+      const stream = await (await connection.storage()).stream(config);
+      const plain: string[] = [];
+      connection.subscribe('events.>', message => plain.push(text(message.data)));
+      await connection.flush(5_000);
+      const first = await stream.publish('events.a.up', '1', 'a:1');
+      assert.equal(first.duplicate, false);
+      assert.deepEqual(await stream.publish('events.a.up', '1', 'a:1'), { ...first, duplicate: true });
+      const told: string[] = [];
+      const follow = await stream.follow({ filter: 'events.*.up' }, message =>
+        told.push(`${message.sequence} ${message.subject} ${text(message.data)}`),
+      );
+      await follow.ready;
+      await stream.publish('events.b.down', 'x', 'b:2');
+      await stream.publish('events.b.up', '2', 'b:3');
+      await eventually('two', () => told.length === 2);
+      await broker.restart({ wipe: false });
+      await connection.connected();
+      await stream.publish('events.c.up', '3', 'c:4');
+      await eventually('three', () => told.length === 3);
+      const base = first.sequence;
+      assert.deepEqual(told, [
+        `${base} events.a.up 1`,
+        `${base + 2} events.b.up 2`,
+        `${base + 3} events.c.up 3`,
+      ]);
+      assert.ok(plain.includes('2') && plain.includes('3'));
+      follow.stop();
+
+      const last: string[] = [];
+      await stream.publish('events.a.up', '4', 'a:5');
+      await stream.lastPerSubject('events.*.up', message =>
+        last.push(`${message.subject} ${text(message.data)}`),
+      );
+      assert.deepEqual(last, ['events.b.up 2', 'events.c.up 3', 'events.a.up 4']);
+      await stream.lastPerSubject('events.none', () => assert.fail('nothing matches'));
+    });
+
+    test('is followed from a time on', async () => {
+      const connection = await broker.connection();
+      const stream = await (await connection.storage()).stream({
+        ...config,
+        name: 'SINCE',
+        subjects: ['since.>'],
+      });
+      await stream.publish('since.old', 'old', 'old');
+      const since = new Date(Date.now() + 1);
+      await eventually('a later time', () => Date.now() > since.getTime() + 1);
+      await stream.publish('since.new', 'new', 'new');
+      const told: string[] = [];
+      const follow = await stream.follow({ filter: 'since.>', since }, message => told.push(message.subject));
+      await follow.ready;
+      follow.stop();
+      assert.deepEqual(told, ['since.new']);
+    });
+
+    test('that was lost is made again by the next event, and followed from its beginning', async () => {
+      const connection = await broker.connection();
+      const stream = await (await connection.storage()).stream({
+        ...config,
+        name: 'LOST',
+        subjects: ['lost.>'],
+      });
+      const told: string[] = [];
+      const follow = await stream.follow({ filter: 'lost.>' }, message => told.push(text(message.data)));
+      for (const id of ['1', '2', '3']) await stream.publish('lost.x', id, id);
+      await eventually('three', () => told.length === 3);
+      await broker.restart({ wipe: true });
+      await connection.connected();
+      assert.equal((await stream.publish('lost.x', 'again', '1')).duplicate, false);
+      await eventually('four', () => told.length === 4);
+      follow.stop();
+      assert.deepEqual(told, ['1', '2', '3', 'again']);
+    });
+  });
+}
