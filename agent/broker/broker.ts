@@ -49,7 +49,7 @@ export interface Broker {
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { folder, name, host, port: wanted, clock } = options;
-  const log = withRole(options.log);
+  const log = withPart(options.log);
   const binary = await findBinary(options.binary, options.findOnPath);
   await makeFolder(folder);
   const files = brokerFiles(folder);
@@ -193,9 +193,9 @@ function localHost(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;
 }
 
-function withRole(log: Log): Log {
+function withPart(log: Log): Log {
   const add = (level: keyof Log) => (fields: LogFields, message: string) =>
-    log[level]({ role: 'broker', ...fields }, message);
+    log[level]({ part: 'broker', ...fields }, message);
   return {
     trace: add('trace'),
     debug: add('debug'),

@@ -109,7 +109,8 @@ export class ApiClient {
       const response = await this.#open(method, path, body, signal);
       return read(parse(await bodyOf(response)));
     } catch (error) {
-      throw this.#explain(error);
+      // A body that is cut off by the signal reads as a lost connection.
+      throw this.#explain(signal.aborted ? timedOut() : error);
     }
   }
 
@@ -156,7 +157,7 @@ export class ApiClient {
     if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
       return unreachable(`no requester answers at ${url}: there is no host ${host}`, elsewhere);
     }
-    if (code === 'ABORT_ERR' || code === 'ETIMEDOUT') {
+    if (code === 'ETIMEDOUT') {
       return unreachable(`the requester at ${url} did not answer within ${formatDuration(deadline)}`);
     }
     if (code === 'ECONNRESET' || code === 'EPIPE') return unreachable(`the connection to ${url} was lost`);

@@ -62,38 +62,42 @@ export const flags = {
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { follow, since, node, output } = argv.flags;
   const api = await requesterApi(argv);
-  let unreadable = 0;
   const query = {
     ...(follow ? { follow: 'true' } : {}),
     ...(since ? { since: since.toISOString() } : {}),
     ...(node ? { node } : {}),
   };
-  for await (const event of api.events(query, () => unreadable++)) {
-    await printSlowly(output === 'json' ? jsonLine(event) : eventLine(event));
-  }
-  if (unreadable > 0)
-    tell('Warning', `${unreadable} stored events are not membership events and were left out`);
+  const show = output === 'json' ? jsonLine : eventLines();
+  for await (const event of api.events(query, tellOnce())) await printSlowly(show(event));
   return 0;
 }
 
-/** One line: time, node, kind, what changed, why, who. */
-export function eventLine(event: ShownEvent): string {
-  const { node, previous, current, reason, actor, evidence } = event.data;
-  const kind = event.type.slice(event.type.lastIndexOf('.') + 1);
-  const before = previous.health ?? previous.membership;
-  const after = current.health ?? current.membership;
-  const change = before === after ? (after ?? '') : `${before || none} -> ${after || none}`;
-  const silence = evidence?.silence === undefined ? '' : `silent for ${age(evidence.silence)}`;
-  const why = reason ? JSON.stringify(reason) : silence;
-  const parts = [
-    event.time,
-    node.padEnd(8),
-    kind.padEnd(10),
-    change.padEnd(20),
-    why,
-    actor ? `by ${actor}` : '',
-  ];
-  return `${printable(parts.filter(Boolean).join('  ')).trimEnd()}\n`;
+/** Others may publish where the events are: what is none is passed over, but not in silence. */
+function tellOnce(): (reason: string) => void {
+  let told = false;
+  return reason => {
+    if (!told) tell('Warning', printable(`what is no membership event is left out: ${reason}`));
+    told = true;
+  };
 }
 
-const none = '-';
+/** Makes each event a line: when, which node, what, from what to what, why, who. Columns widen as they have to. */
+function eventLines(): (event: ShownEvent) => string {
+  let width = 0;
+  return event => {
+    const { node, reason, actor, evidence } = event.data;
+    width = Math.max(width, node.length);
+    const kind = event.type.slice(event.type.lastIndexOf('.') + 1);
+    const silence = evidence?.silence === undefined ? '' : `silent for ${age(evidence.silence)}`;
+    const why = reason ? JSON.stringify(reason) : silence;
+    const who = actor ? `by ${actor}` : '';
+    const columns = [event.time, node.padEnd(width), kind.padEnd(10), changeOf(event).padEnd(20), why, who];
+    return `${printable(columns.filter(Boolean).join('  ')).trimEnd()}\n`;
+  };
+}
+
+function changeOf({ data: { previous, current } }: ShownEvent): string {
+  const before = (previous.health ?? previous.membership) || '-';
+  const after = (current.health ?? current.membership) || '-';
+  return before === after ? after : `${before} -> ${after}`;
+}

@@ -53,7 +53,8 @@ export const flags = {
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { flags: given } = argv;
   const api = await requesterApi(argv);
-  const [nodes] = await Promise.all([api.nodes(queryOf(given)), warnIfDegraded(api)]);
+  const [nodes, doubtful] = await Promise.all([api.nodes(queryOf(given)), doubt(api)]);
+  if (doubtful) tell('Warning', doubtful);
   print(await render(nodes, given));
   return 0;
 }
@@ -86,11 +87,11 @@ async function render(nodes: ShownNode[], given: Given): Promise<string> {
   return table(given['hide-header'] ? rows : [columns.map(([title]) => title), ...rows]);
 }
 
-async function warnIfDegraded(api: ApiClient): Promise<void> {
-  // A Bacalhau orchestrator has no such status, and if nothing answers, the list itself says so.
+/** Why the list may be wrong: what the requester says of itself, when it is not ready. */
+async function doubt(api: ApiClient): Promise<string | undefined> {
+  // A Bacalhau orchestrator has no such status; if nothing answers at all, the list itself says so.
   const status = await api.status().catch(() => undefined);
-  if (status?.state === 'ready' || status === undefined) return;
-  const reason = status.reason ? `: ${status.reason}` : '';
+  if (status === undefined || status.state === 'ready') return undefined;
   const { printable } = await import('../system/log.ts');
-  tell('Warning', printable(`the requester is ${status.state}${reason}`));
+  return printable(`the requester is ${status.state}${status.reason ? `: ${status.reason}` : ''}`);
 }

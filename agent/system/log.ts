@@ -20,9 +20,14 @@ export interface LogOptions {
   base?: LogFields;
 }
 
+/** Bytes that may wait for the reader of standard error. */
+const maxWaiting = 1_048_576;
+
 /** Makes the process's log. Writing never throws: a closed or full output loses lines, not the process. */
 export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel): void } {
   const write = (line: string) => {
+    // A reader that hangs costs lines, not memory.
+    if (process.stderr.writableLength > maxWaiting) return;
     // JSON may hold what is no text for a terminal; escaped it says the same.
     process.stderr.write(options.format === 'text' ? asText(line) : `${escaped(line.trimEnd())}\n`);
   };

@@ -106,7 +106,7 @@ test('it is started again when it dies, and its clients are back', async () => {
   const told = lines.filter(line => line.level === 'error');
   assert.equal(told.length, 2);
   assert.match(told[0]?.message ?? '', /^the broker ended \(SIGKILL\).*: starting it again$/);
-  assert.ok(lines.every(line => line.fields.role === 'broker'));
+  assert.ok(lines.every(line => line.fields.part === 'broker'));
 });
 
 test('stopping leaves no process, and nothing is started again', async () => {

@@ -9,9 +9,9 @@ import { Requester } from '../../agent/requester/requester.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { systemRandom } from '../../agent/system/random.ts';
-import { connect } from '../../agent/transport/nats.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { captures } from '../support/captures.ts';
+import { connectTo } from '../support/connect-to.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
@@ -27,14 +27,7 @@ describe('hostile messages', () => {
 
   before(async () => {
     broker = await startNatsServer();
-    connection = connect({
-      servers: [broker.url],
-      name: 'node-0',
-      credentials: () => ({}),
-      clock: systemClock,
-      random: systemRandom,
-      log: silentLog,
-    });
+    connection = await connectTo(broker.url, 'node-0');
     requester = new Requester({
       self: requesterInfo({
         nodeId: 'node-0',

@@ -1,7 +1,9 @@
 // The requester fails: killed in the middle of registrations, suspended, started twice, restarted.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { Connection } from '../../agent/transport/port.ts';
 import { Cluster } from '../support/cluster.ts';
+import { connectTo } from '../support/connect-to.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
@@ -11,14 +13,17 @@ describe('a requester that fails', () => {
   let broker: NatsServer;
   let cluster: Cluster;
   let requester: Program;
+  let spy: Connection;
 
   before(async () => {
     broker = await startNatsServer();
+    spy = await connectTo(broker.url);
     cluster = await Cluster.create({ servers: broker.url });
     requester = await cluster.requester();
   });
 
   after(async () => {
+    await spy.close();
     await cluster.release();
     await broker.release();
   });
@@ -26,16 +31,19 @@ describe('a requester that fails', () => {
   it('is killed after the 100th of 200 registrations is stored: all 200 end up on the roll, none lost, none doubled', async () => {
     const fleet = await Fleet.connect(broker.url, 200);
     try {
-      fleet.registerAll();
-      await eventually('100 are stored', async () => (await cluster.nodes()).length > 100);
-      await requester.kill();
-      const stored = await fleet.storedIds();
-      assert.ok(stored.length >= 100);
+      // At the very moment in which the store tells of the 100th, with others on their way.
+      const stored = await fleet.followStore(ids => {
+        if (ids.size === 100) requester.signal('SIGKILL');
+      });
+      fleet.registerAll(8);
+      await requester.finished;
+      const before = [...stored];
+      assert.ok(before.length >= 100 && before.length < 200, `${before.length} were stored`);
       requester = await cluster.requester();
       await eventually('all are on the roll', async () => (await cluster.nodes()).length === 201);
       const ids = (await cluster.nodes()).map(node => node.Info.NodeID);
       assert.equal(new Set(ids).size, 201);
-      for (const id of stored) assert.ok(ids.includes(id), `${id} was stored and is lost`);
+      for (const id of before) assert.ok(ids.includes(id), `${id} was stored and is lost`);
       await eventually('each was announced', async () => {
         const events = await cluster.events();
         return (
@@ -72,9 +80,13 @@ describe('a requester that fails', () => {
       (await cluster.kindsOf('node-1')).filter(kind => /unhealthy|unknown/.test(kind)).length;
     await cluster.until('node-1', 'APPROVED HEALTHY');
     const before = await told();
+    // Nine seconds of the agent's heartbeats, which the broker keeps for the requester.
+    const beats = { seen: 0 };
+    const listening = spy.subscribe('bacalhau.global.compute.node-1.out.heartbeat', () => beats.seen++);
     requester.signal('SIGSTOP');
-    await new Promise(resolve => setTimeout(resolve, 9_000));
+    await eventually('3 × nodeUnknownAfter of heartbeats', () => beats.seen >= 45);
     requester.signal('SIGCONT');
+    listening.unsubscribe();
     for (let look = 0; look < 20; look++) assert.equal(await cluster.stateOf('node-1'), 'APPROVED HEALTHY');
     const heartbeats = (await cluster.status()).counters.heartbeats;
     await eventually(

@@ -2,12 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { decodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
-import { systemClock } from '../../agent/system/clock.ts';
-import { silentLog } from '../../agent/system/log.ts';
-import { systemRandom } from '../../agent/system/random.ts';
-import { connect } from '../../agent/transport/nats.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { Cluster, type Values } from '../support/cluster.ts';
+import { connectTo } from '../support/connect-to.ts';
 import { eventually } from '../support/eventually.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 
@@ -17,15 +14,7 @@ describe('a setting', () => {
 
   before(async () => {
     broker = await startNatsServer();
-    spy = connect({
-      servers: [broker.url],
-      name: 'spy',
-      credentials: () => ({}),
-      clock: systemClock,
-      random: systemRandom,
-      log: silentLog,
-    });
-    await spy.connected();
+    spy = await connectTo(broker.url, 'spy');
   });
 
   after(async () => {

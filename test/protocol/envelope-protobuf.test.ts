@@ -7,7 +7,7 @@ import { readProtobufEnvelope } from '../../agent/protocol/envelope-protobuf.ts'
 import { decodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { maxDepth } from '../../agent/protocol/json.ts';
 import { envelopeOf } from '../support/captures.ts';
-import { unit } from '../support/messages.ts';
+import { jsonValues, names, unit } from '../support/messages.ts';
 import { bytesField, fixedField, numberField, protobufEnvelope, varint } from '../support/protobuf.ts';
 import { refuses } from '../support/refusal.ts';
 
@@ -25,10 +25,10 @@ test('reads as the JSON form does', () => {
 test('any metadata and payload read as they do in JSON', () => {
   fc.assert(
     fc.property(
-      fc.dictionary(fc.string({ maxLength: 40 }), fc.string({ unit, maxLength: 200 }), {
+      fc.dictionary(names(40), fc.string({ unit, maxLength: 200 }), {
         noNullPrototype: true,
       }),
-      fc.jsonValue({ maxDepth: 4 }),
+      jsonValues(4),
       (extra, payload) => {
         const envelope = { metadata: { ...extra, ...metadata }, payload };
         const bytes = envelopeOf(protobufEnvelope(envelope), 2);

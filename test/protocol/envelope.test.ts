@@ -11,7 +11,7 @@ import {
 } from '../../agent/protocol/envelope.ts';
 import { maxDepth, maxMessageBytes } from '../../agent/protocol/json.ts';
 import { capture, envelopeOf, probes } from '../support/captures.ts';
-import { unit } from '../support/messages.ts';
+import { jsonValues, names, unit } from '../support/messages.ts';
 import { refuses } from '../support/refusal.ts';
 
 const json = '{"Bacalhau-PayloadEncoding":"json"}';
@@ -161,10 +161,10 @@ describe('limits, at the boundary', () => {
 test('anything that JSON can say comes back', () => {
   fc.assert(
     fc.property(
-      fc.dictionary(fc.string({ maxLength: 40 }), fc.string({ unit, maxLength: 40 }), {
+      fc.dictionary(names(40), fc.string({ unit, maxLength: 40 }), {
         noNullPrototype: true,
       }),
-      fc.jsonValue({ maxDepth: 4, stringUnit: unit }),
+      jsonValues(4),
       (extra, payload) => {
         const metadata = { ...extra, ...messageMetadata('t', 'n', new Date(0)) };
         const bytes = encodeEnvelope({ metadata, payload });

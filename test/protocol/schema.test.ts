@@ -15,7 +15,7 @@ import { nodeStateSchema } from '../../agent/protocol/node-state.ts';
 import { check, nodeIdPattern } from '../../agent/protocol/schema.ts';
 import { capture } from '../support/captures.ts';
 import { type Path, pathsOf, valueAt, withValue } from '../support/json-paths.ts';
-import { nodeIds, unit } from '../support/messages.ts';
+import { jsonValues, nodeIds, unit } from '../support/messages.ts';
 import { attempt, refuses, thrownBy } from '../support/refusal.ts';
 
 const register = capture('bprotocol/RegisterNode/v1').decoded;
@@ -124,7 +124,7 @@ for (const [name, { schema, message, texts, counts }] of Object.entries(schemas)
     test('names the member that is wrong', () => {
       const paths = pathsOf(message);
       fc.assert(
-        fc.property(fc.constantFrom(...paths), fc.jsonValue({ maxDepth: 2 }), (path, value) => {
+        fc.property(fc.constantFrom(...paths), jsonValues(2), (path, value) => {
           const outcome = attempt(() => check(schema, withValue(message, path, value)));
           if (!(outcome instanceof ProtocolError)) return;
           assert.equal(outcome.fault, 'invalid_field');

@@ -18,7 +18,7 @@ import { nodeStateSchema } from '../../agent/protocol/node-state.ts';
 import { check } from '../../agent/protocol/schema.ts';
 import { captures, envelopeOf } from '../support/captures.ts';
 import { pathsOf, withValue } from '../support/json-paths.ts';
-import { unit } from '../support/messages.ts';
+import { jsonValues } from '../support/messages.ts';
 import { protobufEnvelope } from '../support/protobuf.ts';
 import { attempt } from '../support/refusal.ts';
 
@@ -105,7 +105,7 @@ describe('read or refused', () => {
   });
 
   test('any JSON', () => {
-    const json = fc.json({ stringUnit: unit }).map(text => Buffer.from(text));
+    const json = jsonValues(5).map(value => Buffer.from(JSON.stringify(value)));
     fc.assert(fc.property(json, readAll), { numRuns: 300 });
   });
 
@@ -120,7 +120,7 @@ describe('read or refused', () => {
   test('recorded messages with any value in any place', () => {
     const places = bodies.flatMap(({ decoded }) => pathsOf(decoded).map(path => ({ decoded, path })));
     fc.assert(
-      fc.property(fc.constantFrom(...places), fc.jsonValue({ maxDepth: 3 }), ({ decoded, path }, value) =>
+      fc.property(fc.constantFrom(...places), jsonValues(3), ({ decoded, path }, value) =>
         readAll(Buffer.from(JSON.stringify(withValue(decoded, path, value)))),
       ),
       { numRuns: 500 },
@@ -164,12 +164,13 @@ test('what is read can be written, and reads the same again', () => {
   const places = bodies.flatMap(({ decoded }) => pathsOf(decoded).map(path => ({ decoded, path })));
   let read = 0;
   fc.assert(
-    fc.property(fc.constantFrom(...places), fc.jsonValue({ maxDepth: 2 }), ({ decoded, path }, value) => {
+    fc.property(fc.constantFrom(...places), jsonValues(2), ({ decoded, path }, value) => {
       for (const schema of [registerSchema, updateResourcesSchema, nodeStateSchema]) {
         const first = attempt(() => check(schema as typeof registerSchema, withValue(decoded, path, value)));
         if (first instanceof Error) continue;
         read++;
-        assert.deepEqual(check(schema as typeof registerSchema, JSON.parse(writeJson(first))), first);
+        const again = check(schema as typeof registerSchema, JSON.parse(writeJson(first)));
+        assert.equal(writeJson(again), writeJson(first));
       }
     }),
     { numRuns: 500 },

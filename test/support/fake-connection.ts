@@ -317,7 +317,7 @@ export class FakeConnection implements Connection {
       subject,
       data,
       reply,
-      respond: answer => reply !== '' && this.publish(reply, answer),
+      respond: answer => reply !== '' && !reply.startsWith('$') && this.publish(reply, answer),
     };
     const waiting = this.#requests.get(subject);
     if (waiting) queueMicrotask(() => waiting.answer(message));
@@ -496,7 +496,7 @@ export class FakeConnection implements Connection {
 }
 
 /** Whether `subject` is one that `pattern` (with `*` and a last `>`) covers. */
-export function matches(pattern: string, subject: string): boolean {
+function matches(pattern: string, subject: string): boolean {
   const wanted = pattern.split('.');
   const tokens = subject.split('.');
   for (const [index, token] of wanted.entries()) {

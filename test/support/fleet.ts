@@ -6,11 +6,8 @@ import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';
 import { check } from '../../agent/protocol/schema.ts';
 import { defaultHeartbeatTopic, heartbeatSubject, managementSubject } from '../../agent/protocol/subjects.ts';
-import { systemClock } from '../../agent/system/clock.ts';
-import { silentLog } from '../../agent/system/log.ts';
-import { systemRandom } from '../../agent/system/random.ts';
-import { connect } from '../../agent/transport/nats.ts';
 import type { Connection } from '../../agent/transport/port.ts';
+import { connectTo } from './connect-to.ts';
 
 export class Fleet {
   readonly connection: Connection;
@@ -19,15 +16,7 @@ export class Fleet {
   #closed = false;
 
   static async connect(url: string, size: number, prefix = 'fleet-'): Promise<Fleet> {
-    const connection = connect({
-      servers: [url],
-      name: 'fleet',
-      credentials: () => ({}),
-      clock: systemClock,
-      random: systemRandom,
-      log: silentLog,
-    });
-    await connection.connected();
+    const connection = await connectTo(url, 'fleet');
     return new Fleet(connection, size, prefix);
   }
 
@@ -36,9 +25,13 @@ export class Fleet {
     this.ids = Array.from({ length: size }, (_, index) => `${prefix}${index}`);
   }
 
-  /** Each node asks until it is accepted. Does not wait. */
-  registerAll(): void {
-    for (const id of this.ids) void this.#register(id);
+  /** Each node asks until it is accepted, so many at once. Does not wait. */
+  registerAll(atOnce = this.ids.length): void {
+    const waiting = [...this.ids];
+    const work = async () => {
+      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await this.#register(id);
+    };
+    for (let worker = 0; worker < atOnce; worker++) void work();
   }
 
   /** One heartbeat of each node that is registered. */
@@ -49,16 +42,17 @@ export class Fleet {
     }
   }
 
-  /** The ids that the store holds, read past the requester. */
-  async storedIds(): Promise<string[]> {
+  /** Follows the store past the requester, from now on. The set grows with each of these nodes that is stored. */
+  async followStore(stored: (ids: ReadonlySet<string>) => void): Promise<ReadonlySet<string>> {
     const storage = await this.connection.storage();
     const bucket = await storage.bucket({ name: 'node_v1', history: 1 });
-    const ids: string[] = [];
+    const ids = new Set<string>();
     const watch = await bucket.watch(entry => {
-      if (!entry.marker && this.ids.includes(entry.key)) ids.push(entry.key);
+      if (entry.marker || !this.ids.includes(entry.key)) return;
+      ids.add(entry.key);
+      stored(ids);
     });
     await watch.ready;
-    watch.stop();
     return ids;
   }
 

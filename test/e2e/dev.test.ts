@@ -1,0 +1,134 @@
+// `muster dev`, and the README's walk through it, word by word.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/listener.ts';
+import { muster, Program } from '../support/program.ts';
+
+describe('muster dev', () => {
+  let folder: string;
+  let ports: string[];
+  let apiPort: number;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'muster-dev-'));
+    apiPort = await freePort();
+    ports = ['--data-dir', folder, '--api-port', String(apiPort), '--broker-port', String(await freePort())];
+  });
+
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  const command = (...args: string[]) => muster([...args, '--api-port', String(apiPort)]);
+  const list = async () => (await command('node', 'list')).stdout;
+
+  async function start(...args: string[]): Promise<Program> {
+    const dev = new Program(['dev', ...ports, ...args]);
+    await dev.says(/Ctrl-C stops everything/);
+    return dev;
+  }
+
+  /** SIGINT, the end (code 0: within 5 s, or its own deadline makes it 1), and nothing left: no process, no lock. */
+  async function stop(dev: Program): Promise<void> {
+    dev.signal('SIGINT');
+    const { code } = await dev.finished;
+    assert.equal(code, 0);
+    assert.equal(await processesNaming(folder), '');
+    const left = (await readdir(folder, { recursive: true })).filter(name => name.endsWith('.sock'));
+    assert.deepEqual(left, []);
+  }
+
+  it('runs the walk of the README', async () => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+    const walk = /<!-- walk -->\n```console\n([\s\S]*?)```\n<!-- \/walk -->/.exec(readme)?.[1] ?? '';
+    const steps = [...walk.matchAll(/^\$ muster (.*)\n((?:(?!\$ ).*\n)*)/gm)];
+    assert.equal(steps.length, 5);
+    const dev = await start('--nodes', '3');
+    await eventually('all are healthy', async () => (await list()).match(/HEALTHY/g)?.length === 3);
+    for (const [, line = '', expected = ''] of steps) {
+      const args = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2] ?? '');
+      const { code, stdout, stderr } = await command(...args);
+      assert.deepEqual([code, stdout, stderr], [0, expected, ''], line);
+    }
+    await eventually('node-2 heard of it', async () => {
+      const { stdout } = await muster(['status', '--data-dir', folder]);
+      return /agent node-2\n {2}state +deleted/.test(stdout);
+    });
+    const back = await muster(['agent', 'register', '--data-dir', join(folder, 'dev', 'node-2')]);
+    assert.deepEqual([back.code, back.stdout], [0, 'Ok\n']);
+    await eventually('node-2 is back', async () => /node-2 +Compute +PENDING +HEALTHY/.test(await list()));
+    await stop(dev);
+  });
+
+  it('keeps its state over a restart, and forgets it with --fresh', async () => {
+    const again = await start('--nodes', '3');
+    await eventually('all are back', async () => (await list()).match(/HEALTHY/g)?.length === 3);
+    assert.match(await list(), /node-1 +Compute +APPROVED/);
+    assert.match(await list(), /node-3 +Compute +REJECTED/);
+    await stop(again);
+    const fresh = await start('--fresh');
+    await eventually('one node is healthy', async () =>
+      /node-1 +Compute +PENDING +HEALTHY/.test(await list()),
+    );
+    assert.doesNotMatch(await list(), /node-3/);
+    await stop(fresh);
+  });
+
+  it('is refused while another one holds the folder, which it names', async () => {
+    const dev = await start();
+    const { code, stderr } = await new Program(['dev', ...ports]).finished;
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`another muster dev holds .*: process ${dev.pid}`));
+    await stop(dev);
+  });
+
+  it('says which port is in use, and by which setting it is chosen', async () => {
+    const dev = await start();
+    const other = await mkdtemp(join(tmpdir(), 'muster-dev-'));
+    for (const [flag, setting] of [
+      ['--api-port', 'api.port'],
+      ['--broker-port', 'broker.port'],
+    ] as const) {
+      const taken = ports[ports.indexOf(flag) + 1] ?? '';
+      const free = String(await freePort());
+      const args = [
+        '--api-port',
+        free,
+        '--broker-port',
+        String(await freePort()),
+        '--data-dir',
+        other,
+        flag,
+        taken,
+      ];
+      const { code, stderr } = await new Program(['dev', ...args]).finished;
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, new RegExp(`port ${taken}`));
+      assert.match(stderr, new RegExp(setting.replace('.', '\\.')));
+    }
+    await rm(other, { recursive: true, force: true });
+    await stop(dev);
+  });
+
+  it('leaves no process behind when it is killed', async () => {
+    const dev = await start();
+    await dev.kill();
+    await eventually('all have ended', async () => (await processesNaming(folder)) === '');
+  });
+});
+
+function processesNaming(folder: string): Promise<string> {
+  return new Promise(resolve => {
+    execFile('/bin/ps', ['-eo', 'pid=,args='], (_error, stdout) => {
+      resolve(
+        stdout
+          .split('\n')
+          .filter(line => line.includes(folder))
+          .join('\n'),
+      );
+    });
+  });
+}

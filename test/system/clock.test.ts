@@ -1,0 +1,54 @@
+// The real clock, and sleeping by any clock until something wakes it.
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { test } from 'node:test';
+import { sleep, systemClock } from '../../agent/system/clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+async function isDone(work: Promise<void>): Promise<boolean> {
+  const open = Symbol('open');
+  await new Promise(resolve => setImmediate(resolve));
+  return (await Promise.race([work, Promise.resolve(open)])) !== open;
+}
+
+test('sleep lasts as long as it was asked to', async () => {
+  const clock = new FakeClock();
+  const nap = sleep(clock, 1_000);
+  await clock.advance(999);
+  assert.equal(await isDone(nap), false);
+  await clock.advance(1);
+  assert.equal(await isDone(nap), true);
+});
+
+test('an abort wakes it at once, and leaves no timer and no listener', async () => {
+  const clock = new FakeClock();
+  const stop = new AbortController();
+  const nap = sleep(clock, 1_000, stop.signal);
+  assert.equal(clock.pending, 1);
+  stop.abort();
+  assert.equal(await isDone(nap), true);
+  assert.equal(clock.pending, 0);
+  assert.equal(await isDone(sleep(clock, 1_000, stop.signal)), true);
+  assert.equal(clock.pending, 0);
+});
+
+test('many naps under one signal leave no listeners behind', async () => {
+  const clock = new FakeClock();
+  const { signal } = new AbortController();
+  for (let round = 0; round < 50; round++) {
+    const nap = sleep(clock, 10, signal);
+    await clock.advance(10);
+    await nap;
+  }
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+});
+
+test('the real clock: never back, and its timers fire once unless cancelled', async () => {
+  const start = systemClock.monotonic();
+  let cancelled = 0;
+  systemClock.after(1, () => cancelled++).cancel();
+  await new Promise<void>(resolve => systemClock.after(5, resolve));
+  assert.ok(systemClock.monotonic() > start);
+  assert.equal(cancelled, 0);
+  assert.ok(Math.abs(systemClock.now().getTime() - Date.now()) < 60_000);
+});

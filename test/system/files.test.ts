@@ -1,0 +1,214 @@
+// State files: whole or not at all, private, bounded, and a sentence for everything that a file system may refuse.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { MusterError } from '../../agent/system/errors.ts';
+import { makeFolder, readBounded, removeFile, setAside, writeFileAtomic } from '../../agent/system/files.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
+import { newFolder } from '../support/temporary.ts';
+import { asUnprivileged, unprivilegedFolder } from '../support/unprivileged.ts';
+
+const writer = fileURLToPath(new URL('./writer.ts', import.meta.url));
+const userFolder = await unprivilegedFolder();
+after(() => rm(userFolder, { recursive: true, force: true }));
+
+async function refused(work: Promise<unknown>, code: string, message: RegExp): Promise<void> {
+  await assert.rejects(work, (error: unknown) => {
+    assert.ok(error instanceof MusterError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+const mode = async (path: string) => (await stat(path)).mode & 0o777;
+
+describe('writing', () => {
+  test('replaces the whole file, which only its owner may read, and leaves nothing else', async () => {
+    const folder = await newFolder();
+    const path = join(folder, 'state');
+    await writeFileAtomic(path, 'a longer text than the next');
+    await writeFileAtomic(path, new Uint8Array([0x61, 0x62]));
+    assert.equal(await readFile(path, 'utf8'), 'ab');
+    assert.equal(await mode(path), 0o600);
+    assert.deepEqual(await readdir(folder), ['state']);
+  });
+
+  test('a mode may be given', async () => {
+    const path = join(await newFolder(), 'state');
+    await writeFileAtomic(path, '', 0o640);
+    assert.equal(await mode(path), 0o640);
+  });
+
+  test('many writers of one file at once leave one of their texts', async () => {
+    const folder = await newFolder();
+    const path = join(folder, 'state');
+    const texts = Array.from({ length: 20 }, (_, index) => String(index).repeat(10_000));
+    await Promise.all(texts.map(text => writeFileAtomic(path, text)));
+    assert.ok(texts.includes(await readFile(path, 'utf8')));
+    assert.deepEqual(await readdir(folder), ['state']);
+  });
+
+  test('a writer killed at any moment leaves a whole file, never older than what it said was done', async () => {
+    const folder = await newFolder();
+    for (let kill = 1; kill <= 8; kill++) {
+      const child = spawn(process.execPath, [writer, folder, '200000'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let done = 0;
+      for await (const line of createInterface(child.stdout)) {
+        done = Number(line);
+        if (done === kill) child.kill('SIGKILL');
+      }
+      const text = await readFile(join(folder, 'state'), 'utf8');
+      const found = /^(\d+):x{200000}:\1\n$/.exec(text)?.[1];
+      assert.ok(found, `torn: ${text.length} bytes, from ${text.slice(0, 10)}`);
+      assert.ok(Number(found) >= done && done >= kill, `${found} found, ${done} was done`);
+    }
+  });
+
+  test('what cannot be written is told by path and cause, and what stood there stays', async () => {
+    const folder = await newFolder();
+    await writeFile(join(folder, 'file'), 'old');
+    await mkdir(join(folder, 'taken'));
+    const cases: [string, RegExp][] = [
+      [
+        join(folder, 'nowhere', 'state'),
+        /^cannot write .*nowhere\/state: a part of the path does not exist$/,
+      ],
+      [join(folder, 'file', 'state'), /^cannot write .*file\/state: a part of the path is not a folder$/],
+      [join(folder, 'taken'), /^cannot write .*taken: EISDIR/],
+    ];
+    for (const [path, message] of cases) await refused(writeFileAtomic(path, 'new'), 'not_writable', message);
+    assert.deepEqual((await readdir(folder)).sort(), ['file', 'taken']);
+    assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'old');
+  });
+
+  test('a folder that its user may not write', async () => {
+    const folder = join(userFolder, 'locked');
+    const path = join(folder, 'state');
+    await asUnprivileged(async () => {
+      await makeFolder(folder);
+      await writeFileAtomic(path, 'old');
+      await chmod(folder, 0o500);
+      const denied = /^cannot write .*locked\/state: permission denied$/;
+      await refused(writeFileAtomic(path, 'new'), 'not_writable', denied);
+      await refused(removeFile(path), 'not_writable', denied);
+      await refused(setAside(path, '.bad'), 'not_writable', denied);
+      await refused(makeFolder(join(folder, 'sub')), 'not_writable', /locked\/sub: permission denied$/);
+      assert.equal(await readFile(path, 'utf8'), 'old');
+      await chmod(folder, 0o700);
+      assert.deepEqual(await readdir(folder), ['state']);
+    });
+  });
+
+  test('a disk without room', async () => {
+    const disk = await mountSmallDisk();
+    if (disk) {
+      const path = join(disk.folder, 'state');
+      try {
+        await writeFileAtomic(path, 'old');
+        await disk.fill();
+        const full = /^cannot write .*state: no space left on the device$/;
+        await refused(writeFileAtomic(path, 'x'.repeat(8192)), 'not_writable', full);
+        assert.deepEqual((await readdir(disk.folder)).sort(), ['filler', 'state']);
+        assert.equal(await readFile(path, 'utf8'), 'old');
+        await disk.makeRoom();
+        await writeFileAtomic(path, 'new');
+        assert.equal(await readFile(path, 'utf8'), 'new');
+      } finally {
+        await disk.release();
+      }
+      return;
+    }
+    // Where no disk can be had, a process that may write no more than 512 or 1024 bytes meets its end half-way, too.
+    const folder = await newFolder();
+    await writeFile(join(folder, 'state'), 'old');
+    const command = 'ulimit -f 1; exec "$@"';
+    const args = ['-c', command, 'sh', process.execPath, writer, folder, '8192', '1'];
+    const { stdout } = await promisify(execFile)('sh', args);
+    assert.match(stdout, /^not_writable: cannot write .*state: the system does not allow a file so large\n$/);
+    assert.equal(await readFile(join(folder, 'state'), 'utf8'), 'old');
+    assert.deepEqual(await readdir(folder), ['state']);
+  });
+});
+
+describe('reading', () => {
+  test('a file of exactly the limit is read, one byte more is refused', async () => {
+    const path = join(await newFolder(), 'state');
+    await writeFile(path, 'x'.repeat(100));
+    assert.equal((await readBounded(path, 100))?.length, 100);
+    await refused(readBounded(path, 99), 'bad_state', /^cannot read .*state: larger than 99 bytes$/);
+  });
+
+  test('no file, or no folder, reads as none', async () => {
+    const folder = await newFolder();
+    assert.equal(await readBounded(join(folder, 'state')), undefined);
+    assert.equal(await readBounded(join(folder, 'nowhere', 'state')), undefined);
+  });
+
+  test('a folder, a device and a pipe that nobody writes are refused at once', async () => {
+    const folder = await newFolder();
+    await promisify(execFile)('mkfifo', [join(folder, 'pipe')]);
+    for (const path of [folder, '/dev/zero', join(folder, 'pipe')])
+      await refused(readBounded(path), 'bad_state', /not a regular file$/);
+  });
+
+  test('a file that its user may not read', async () => {
+    const path = join(userFolder, 'secret');
+    await asUnprivileged(async () => {
+      await writeFileAtomic(path, 'x');
+      await chmod(path, 0);
+      await refused(readBounded(path), 'bad_state', /^cannot read .*secret: EACCES/);
+    });
+  });
+});
+
+describe('moving and removing', () => {
+  test('setting aside replaces what was set aside before, whatever it is', async () => {
+    const folder = await newFolder();
+    const path = join(folder, 'state');
+    await writeFile(path, 'first');
+    await setAside(path, '.bad');
+    await mkdir(join(path, 'sub'), { recursive: true });
+    await setAside(path, '.bad');
+    assert.deepEqual(await readdir(`${path}.bad`), ['sub']);
+    await mkdir(path);
+    await setAside(path, '.bad');
+    await writeFile(path, 'last');
+    await setAside(path, '.bad');
+    assert.equal(await readFile(`${path}.bad`, 'utf8'), 'last');
+    assert.deepEqual(await readdir(folder), ['state.bad']);
+  });
+
+  test('what is absent needs no moving and no removing', async () => {
+    const folder = await newFolder();
+    await setAside(join(folder, 'state'), '.bad');
+    await removeFile(join(folder, 'state'));
+    await removeFile(join(folder, 'nowhere', 'state'));
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  test('a removed file is gone', async () => {
+    const folder = await newFolder();
+    await writeFile(join(folder, 'state'), '');
+    await removeFile(join(folder, 'state'));
+    assert.deepEqual(await readdir(folder), []);
+  });
+});
+
+test('a folder is made private, with its parents; twice is once', async () => {
+  const base = await newFolder();
+  const folder = join(base, 'a', 'b');
+  await makeFolder(folder);
+  await makeFolder(folder);
+  assert.deepEqual([await mode(join(base, 'a')), await mode(folder)], [0o700, 0o700]);
+  await writeFile(join(base, 'file'), '');
+  await refused(makeFolder(join(base, 'file')), 'not_writable', /file: something else is in the way$/);
+  await refused(makeFolder(join(base, 'file', 'sub')), 'not_writable', /a part of the path is not a folder$/);
+});

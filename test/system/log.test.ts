@@ -1,0 +1,246 @@
+// The log: one event a line in both formats, nothing that a terminal would obey, and no output that can end the process.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { printable, rateLimit, silentLog } from '../../agent/system/log.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
+import { newFolder } from '../support/temporary.ts';
+
+const talker = fileURLToPath(new URL('./talker.ts', import.meta.url));
+const node = 'n-1';
+const evil = '\u001b[2J\u009b31m\u202egnp\n\r\u0000\u2028\u{e0041}\u00ad" =\\';
+
+interface Talk {
+  level?: string;
+  format?: 'json' | 'text';
+  base?: object;
+  lines: { level: string; fields: object; message: string }[];
+  pauses?: number;
+  last?: string;
+}
+
+/** Starts a process that logs; its standard error goes to `stderr`. */
+function start(talk: Talk, stderr: number | 'pipe' = 'pipe') {
+  const options = JSON.stringify({ level: 'info', format: 'json', ...talk });
+  const child = spawn(process.execPath, [talker], {
+    stdio: ['pipe', 'pipe', stderr],
+    env: { TALK: options },
+  });
+  if (talk.last === undefined) child.stdin?.end();
+  return { child, answer: child.stdout ? text(child.stdout) : Promise.reject(new Error('no output')) };
+}
+
+/** What such a process says on standard error. */
+async function say(talk: Talk): Promise<string> {
+  const { child, answer } = start(talk);
+  child.stdin?.end();
+  const [said, end] = await Promise.all([child.stderr ? text(child.stderr) : '', answer]);
+  assert.equal(end, 'done\n');
+  return said;
+}
+
+const line = (message: string, fields: object = {}, level = 'info') => ({ level, fields, message });
+
+describe('as JSON', () => {
+  test('one object a line: level, time, message, fields, the error with its code and cause', async () => {
+    const lines = [
+      line('started', { node, count: 2 }),
+      line('failed', { err: 'no luck' }, 'error'),
+      line('no', {}, 'debug'),
+    ];
+    const said = await say({ base: { role: 'agent' }, lines });
+    const [first, second, ...rest] = said
+      .trimEnd()
+      .split('\n')
+      .map(each => JSON.parse(each));
+    assert.equal(rest.length, 0, said);
+    const { time, ...started } = first;
+    assert.deepEqual(started, { level: 'info', role: 'agent', node, count: 2, msg: 'started' });
+    assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
+    assert.deepEqual(second.err, { message: 'no luck', code: 'EX', cause: { message: 'its cause' } });
+    assert.doesNotMatch(said, /\bat /, 'no stack traces');
+  });
+
+  test('hostile text says the same, in characters that a terminal does not obey', async () => {
+    const said = await say({ lines: [line(evil, { evil, [evil]: 1 }), line('next')] });
+    const [first, second] = said.trimEnd().split('\n');
+    assert.deepEqual([JSON.parse(first ?? '').msg, JSON.parse(first ?? '').evil], [evil, evil]);
+    assert.match(second ?? '', /next/);
+    assert.match(said, /^[\x20-\x7e\n]+$/);
+  });
+});
+
+describe('as text', () => {
+  const clock = /^\d\d:\d\d:\d\d /;
+  const asText = async (...lines: Talk['lines']) => say({ format: 'text', lines });
+
+  test('time, level, message, then the fields, quoted where needed', async () => {
+    const fields = { node, server: 'a b', empty: '', list: [1, 'x'], absent: null, quote: 'say "x"' };
+    const said = await asText(line('started', fields), line('failed', { err: 'no luck' }, 'warn'));
+    const [first, second] = said.split('\n');
+    assert.match(first ?? '', clock);
+    const rest = 'INFO  started  node=n-1 server="a b" empty= list=[1,"x"] absent=null quote="say \\"x\\""';
+    assert.equal(first?.replace(clock, ''), rest);
+    assert.equal(second?.replace(clock, ''), 'WARN  failed  err="no luck"');
+  });
+
+  test('hostile text stays one line, in characters that a terminal does not obey', async () => {
+    const said = await asText(line(evil, { evil, err: evil, list: [evil] }), line('x'.repeat(5_000)));
+    assert.equal(said.split('\n').length, 3, said);
+    assert.match(said, /^[\x20-\x7e\n…]+$/);
+    assert.ok(said.length < 4_000, 'no text is longer than a screen');
+  });
+});
+
+describe('levels', () => {
+  test('may change while it runs', async () => {
+    const said = await say({
+      level: 'warn',
+      lines: [line('quiet'), line('loud', {}, 'error')],
+      last: 'raised',
+    });
+    assert.deepEqual(
+      said
+        .trimEnd()
+        .split('\n')
+        .map(each => JSON.parse(each).msg),
+      ['loud', 'raised'],
+    );
+  });
+
+  test('silent says nothing', async () => {
+    assert.equal(await say({ level: 'silent', lines: [line('x', {}, 'error')] }), '');
+    for (const level of ['trace', 'debug', 'info', 'warn', 'error'] as const) silentLog[level]({}, '');
+  });
+});
+
+describe('an output that fails does not end the process', () => {
+  const lines = Array.from({ length: 20 }, () => line('x'.repeat(1_000)));
+
+  const talk: Talk = { level: 'info', format: 'json', lines };
+
+  test('its reader is gone', async () => {
+    const { child, answer } = start({ ...talk, pauses: 5 });
+    child.stderr?.destroy();
+    assert.equal(await answer, 'done\n');
+  });
+
+  test('its reader hangs: lines are lost, memory is not', async () => {
+    const { child, answer } = start({ ...talk, pauses: 200 });
+    child.stderr?.pause();
+    child.stdout?.once('data', () => child.stderr?.destroy());
+    assert.equal(await answer, 'done\n');
+  });
+
+  test('it was closed before', async () => {
+    const command = ['-c', 'exec "$@" 2>&-', 'sh', process.execPath, talker];
+    const child = spawn('sh', command, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { TALK: JSON.stringify(talk) },
+    });
+    assert.equal(await text(child.stdout), 'done\n');
+  });
+
+  test('its disk is full; what comes when there is room again is written', async () => {
+    const disk = await mountSmallDisk();
+    const path = disk ? join(disk.folder, 'log') : '/dev/full';
+    const file = await open(path, 'a');
+    try {
+      await disk?.fill();
+      const { child, answer } = start({ ...talk, last: 'raised' }, file.fd);
+      await once(child.stdout ?? child, 'data');
+      const before = (await stat(path)).size;
+      await disk?.makeRoom();
+      child.stdin?.end();
+      await answer;
+      if (disk) assert.match((await readFile(path, 'utf8')).slice(before), /"raised"/);
+    } finally {
+      await file.close();
+      await disk?.release();
+    }
+  });
+
+  test('it is a file', async () => {
+    const path = join(await newFolder(), 'log');
+    const file = await open(path, 'w');
+    assert.equal(await start({ lines }, file.fd).answer, 'done\n');
+    await file.close();
+    assert.equal((await readFile(path, 'utf8')).trimEnd().split('\n').length, lines.length);
+  });
+});
+
+describe('printable', () => {
+  test('leaves what people write alone', () => {
+    for (const plain of ['', 'node-1', 'Grüße, 東京, дом, שלום', '😀', 'a\\b "c"'])
+      assert.equal(printable(plain), plain);
+  });
+
+  test('shows control characters, directions, invisible ones and line breaks as their codes', () => {
+    assert.equal(printable('\u001b[31m'), '\\u001b[31m');
+    assert.equal(printable('a\r\n\tb'), 'a\\u000d\\u000a\\u0009b');
+    const hidden =
+      '\u007f\u0085\u009b\u00ad\u061c\u180e\u200b\u200e\u202a\u202e\u2028\u2029\u2060\u2066\ufeff\ufff9';
+    assert.match(printable(hidden), /^(\\u[0-9a-f]{4})+$/);
+    assert.equal(printable('\u{e0041}'), '\\udb40\\udc41');
+    assert.equal(printable('\ud83d'), '\\ud83d');
+  });
+
+  test('cuts what is too long, and half of a character becomes visible', () => {
+    assert.equal(printable('x'.repeat(600)), `${'x'.repeat(512)}…`);
+    assert.equal(printable('abcd', 4), 'abcd');
+    assert.equal(printable('abcde', 4), 'abcd…');
+    assert.equal(printable('abc😀', 4), 'abc\\ud83d…');
+  });
+
+  test('of anything: nothing that a terminal obeys, and a bounded length', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), fc.nat(100), (input, limit) => {
+        const shown = printable(input, limit);
+        assert.doesNotMatch(shown, /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+        assert.ok(shown.isWellFormed());
+        assert.ok(shown.length <= 6 * limit + 1);
+      }),
+    );
+  });
+});
+
+describe('rate limit', () => {
+  test('lets one of each key through per interval, then says how many it held back', async () => {
+    const clock = new FakeClock();
+    const limit = rateLimit(() => clock.monotonic(), 1_000);
+    assert.deepEqual([limit('a'), limit('b'), limit('a'), limit('a')], [{}, {}, undefined, undefined]);
+    await clock.advance(999);
+    assert.equal(limit('a'), undefined);
+    await clock.advance(1);
+    assert.deepEqual([limit('a'), limit('b'), limit('a')], [{ suppressed: 3 }, {}, undefined]);
+    await clock.advance(5_000);
+    assert.deepEqual([limit('a'), limit('b')], [{ suppressed: 1 }, {}]);
+  });
+
+  test('the wall clock does not matter', async () => {
+    const clock = new FakeClock();
+    const limit = rateLimit(() => clock.monotonic(), 1_000);
+    limit('a');
+    clock.moveWall(86_400_000);
+    assert.equal(limit('a'), undefined);
+    clock.moveWall(-2 * 86_400_000);
+    await clock.advance(1_000);
+    assert.deepEqual(limit('a'), { suppressed: 1 });
+  });
+
+  test('a flood of keys does not fill the memory: the oldest are forgotten', () => {
+    const limit = rateLimit(() => 0, 1_000);
+    limit('first');
+    for (let n = 0; n < 500; n++) limit(`a ${n}`);
+    assert.equal(limit('first'), undefined);
+    for (let n = 0; n < 1_000; n++) limit(`b ${n}`);
+    assert.deepEqual(limit('first'), {});
+  });
+});

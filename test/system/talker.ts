@@ -1,0 +1,36 @@
+// A process that logs as it is told to, and says on its standard output when it is done.
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import { createLog, type LogFields } from '../../agent/system/log.ts';
+
+interface Talk {
+  level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  format: 'json' | 'text';
+  base?: LogFields;
+  lines: { level: 'debug' | 'info' | 'warn' | 'error'; fields: LogFields; message: string }[];
+  /** Everything is said again so many times: a reader that went away is noticed only after a while. */
+  pauses?: number;
+  /** A debug line, said at last, when standard input ends. */
+  last?: string;
+}
+
+const { level, format, base = {}, lines, pauses = 0, last }: Talk = JSON.parse(process.env.TALK ?? '{}');
+const log = createLog({ level, format, base });
+const withError = ({ err, ...fields }: LogFields): LogFields => {
+  if (err === undefined) return fields;
+  return {
+    ...fields,
+    err: Object.assign(new Error(String(err), { cause: new Error('its cause') }), { code: 'EX' }),
+  };
+};
+for (let turn = 0; turn <= pauses; turn++) {
+  for (const { level, fields, message } of lines) log[level](withError(fields), message);
+  await pause(2);
+}
+if (process.stderr.writableLength > 2_000_000) process.stdout.write('too much waits to be written\n');
+process.stdout.write('done\n');
+if (last !== undefined) {
+  await text(process.stdin);
+  log.setLevel('debug');
+  log.debug({}, last);
+}
