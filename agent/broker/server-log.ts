@@ -2,7 +2,8 @@
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../system/clock.ts';
-import { type Log, printable, rateLimit } from '../system/log.ts';
+import { type Log, rateLimit } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 
 /** What it writes its lines with, and what they are to us: its information is our detail. */
 const levels = { TRC: 'trace', DBG: 'trace', INF: 'debug', WRN: 'warn', ERR: 'error', FTL: 'error' } as const;

@@ -148,7 +148,7 @@ export class ApiClient {
     const { doubts, deadline, host } = this.#options;
     const elsewhere = [
       ...doubts,
-      'start it with "muster requester", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file',
+      'start one with "muster requester" or "muster dev", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file',
     ].join('; ');
     const unreachable = (message: string, hint?: string) =>
       new MusterError('unreachable', message, { hint, cause: error });

@@ -4,6 +4,7 @@ import { type Kind, Refusal } from '../config/kind.ts';
 import { nearest } from '../config/nearest.ts';
 import { MusterError } from '../system/errors.ts';
 import { type Argv, type Command, type Flag, type FlagTable, globalFlags } from './command.ts';
+import { commands } from './commands.ts';
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
 type OptionToken = Extract<Token, { kind: 'option' }>;
@@ -90,13 +91,19 @@ function readOperands(
   const names = Object.keys(wanted);
   const extra = words[names.length];
   if (extra !== undefined) {
+    const below = commands.map(row => row.path).filter(known => known.startsWith(`${path.join(' ')} `));
+    const near = nearest([...path, extra].join(' '), below);
     throw new MusterError('usage', `unexpected argument: ${extra}`, {
-      hint: /^(true|false)$/.test(extra) ? `a switch is turned off with --switch=false` : undefined,
+      hint: near ? `did you mean "muster ${near}"?` : switchHint(extra),
     });
   }
   const missing = names[words.length];
   if (missing !== undefined) throw new MusterError('usage', `${path.join(' ')} needs ${wanted[missing]}`);
   return Object.fromEntries(names.map((name, index) => [name, words[index] ?? '']));
+}
+
+function switchHint(word: string): string | undefined {
+  return /^(true|false)$/.test(word) ? 'a switch is turned off with --switch=false' : undefined;
 }
 
 function settingsOf(table: FlagTable, given: ReadonlyMap<string, readonly string[]>): Argv['settings'] {

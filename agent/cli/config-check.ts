@@ -1,5 +1,5 @@
 // `muster config check`: finds every fault in the settings, and what is doubtful about them.
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import type { Argv } from './command.ts';
 import { print, tell } from './terminal.ts';
 

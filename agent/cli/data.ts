@@ -1,5 +1,5 @@
 // Values as JSON and YAML, safe for a terminal: what could steer it is written as an escape that means the same.
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 
 /** Indented JSON. */
 export const jsonText = (value: unknown): string => `${escaped(JSON.stringify(value, null, 2))}\n`;

@@ -3,7 +3,7 @@ import { choice, type Kind, Refusal, textOf } from '../config/kind.ts';
 import { parseDuration } from '../config/units.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { systemClock } from '../system/clock.ts';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import type { ShownEvent } from './api-answers.ts';
 import { apiSettings, requesterApi } from './api-client.ts';
 import type { Argv, FlagTable } from './command.ts';

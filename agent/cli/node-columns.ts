@@ -1,7 +1,7 @@
 // What the columns of `node list` show of a node, in Bacalhau's formats (requester 5.1).
 import { zeroTime } from '../protocol/node-info.ts';
 import type { Resources } from '../protocol/resources.ts';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import { type ShownNode, statusOf } from './api-answers.ts';
 
 type Column = readonly [title: string, cell: (node: ShownNode) => string];
@@ -40,7 +40,7 @@ function capacity(name: 'CPU' | 'Memory' | 'Disk' | 'GPU', format: (amount: numb
 }
 
 /** Decimal units, one digit after the point below ten: `1.5 kB`, `12 GB`. */
-export function bytes(amount: number): string {
+function bytes(amount: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'];
   let value = amount;
   let unit = 0;

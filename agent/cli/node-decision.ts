@@ -1,6 +1,6 @@
 // `muster node approve`, `reject` and `delete`: an operator's decision about one node.
 import { hostname, userInfo } from 'node:os';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import { apiSettings, type NodeChange, requesterApi } from './api-client.ts';
 import type { Argv, Command, FlagTable } from './command.ts';
 import { print } from './terminal.ts';

@@ -1,5 +1,7 @@
 // `muster node list`: the nodes on the roll.
 import { choice, integer } from '../config/kind.ts';
+import { orderNames } from '../requester/api/node-query.ts';
+import { printable } from '../system/printable.ts';
 import type { ShownNode } from './api-answers.ts';
 import { type ApiClient, apiSettings, requesterApi } from './api-client.ts';
 import type { Argv, FlagTable } from './command.ts';
@@ -33,16 +35,7 @@ export const flags = {
   },
   'order-by': {
     value: 'KEY',
-    kind: choice(
-      'id',
-      'type',
-      'available_cpu',
-      'available_memory',
-      'available_disk',
-      'available_gpu',
-      'approval',
-      'status',
-    ),
+    kind: choice(...orderNames),
     help: 'sort by it',
   },
   reverse: { help: 'sort the other way round' },
@@ -92,6 +85,5 @@ async function doubt(api: ApiClient): Promise<string | undefined> {
   // A Bacalhau orchestrator has no such status; if nothing answers at all, the list itself says so.
   const status = await api.status().catch(() => undefined);
   if (status === undefined || status.state === 'ready') return undefined;
-  const { printable } = await import('../system/log.ts');
   return printable(`the requester is ${status.state}${status.reason ? `: ${status.reason}` : ''}`);
 }

@@ -1,6 +1,6 @@
 // Tells the operator of an error, and answers the exit code that follows.
 import { MusterError } from '../system/errors.ts';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import { tell } from './terminal.ts';
 
 /** `explain`: also show where an unexpected error came from. */

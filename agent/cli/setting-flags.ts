@@ -1,12 +1,13 @@
 // The flags that give settings, made from the table of settings.
 import { environmentName, flagName, isSecret, settingKeys, settingOf } from '../config/keys.ts';
 import type { FlagKey, SecretKey, SettingKey } from '../config/settings.ts';
-import type { Command, Flag, FlagTable } from './command.ts';
+import { type Command, type Flag, type FlagTable, globalFlags } from './command.ts';
 
 /** The flags of a command that takes these settings. */
 export function settingFlags(which: Command['settings']): FlagTable {
   if (which === undefined) return {};
-  const keys = settingKeys.filter(key => belongs(key, which));
+  const everywhere = Object.values(globalFlags).map(flag => flag.setting);
+  const keys = settingKeys.filter(key => belongs(key, which) && !everywhere.some(global => global === key));
   return Object.fromEntries(keys.map(key => (isSecret(key) ? secretFlag(key) : settingFlag(key))));
 }
 
@@ -18,10 +19,13 @@ function belongs(key: SettingKey, which: NonNullable<Command['settings']>): bool
 
 function settingFlag(setting: FlagKey): [name: string, Flag] {
   const { type, help: text, default: preset } = settingOf(setting);
-  const help = preset === undefined || typeof preset === 'object' ? text : `${text} (default ${preset})`;
-  const many = type.name === 'list' || type.name === 'map' ? ({ many: true } as const) : {};
+  // A list or map has an empty one, and a long one would drown the rest.
+  const shown = preset !== undefined && typeof preset !== 'object' && String(preset).length < 20;
   // A choice has its options for a name.
-  const value = type.name.includes(',') ? 'WORD' : type.name.toUpperCase();
+  const choices = type.name.includes(',') ? `: ${type.name}` : '';
+  const help = `${text}${choices}${shown ? ` (default ${preset})` : ''}`;
+  const many = type.name === 'list' || type.name === 'map' ? ({ many: true } as const) : {};
+  const value = choices ? 'WORD' : type.name.toUpperCase();
   return [bare(flagName(setting)), { setting, help, ...many, ...(type.name === 'boolean' ? {} : { value }) }];
 }
 

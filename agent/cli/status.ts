@@ -7,7 +7,7 @@ import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, runtimeFolder } from '../config/paths.ts';
 import type { RequesterStatus } from '../requester/directory.ts';
 import { MusterError } from '../system/errors.ts';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import { askHolder } from '../system/role-socket.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { ago } from './lifetime.ts';

@@ -212,7 +212,6 @@ export class Agent {
   }
 
   #standingChanged({ phase }: Standing): void {
-    if (this.#stopped) return;
     const runs = reportsOf(phase);
     if (runs === 'none') this.#heartbeat.stop();
     else this.#heartbeat.start('now');

@@ -54,11 +54,6 @@ export class Report {
     this.#schedule();
   }
 
-  /** Resolves when nothing is in flight. */
-  async settled(): Promise<void> {
-    await this.#inFlight;
-  }
-
   #schedule(): void {
     const { clock, random, interval } = this.#options;
     this.#timer = clock.after(jitter(random, interval(), reportJitter), () => {

@@ -1,6 +1,6 @@
 // Fills the table of settings: flag over environment over credential over file over default, all faults reported at once.
 import { MusterError } from '../system/errors.ts';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import { checkTogether } from './checks.ts';
 import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
 import { type FileOptions, readConfigFile } from './file.ts';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import { environmentName, flagName, isSecret, settingKeys } from './keys.ts';
 import type { Input } from './kind.ts';
 import { nearest } from './nearest.ts';

@@ -12,7 +12,7 @@ import {
   type YAMLError,
   type YAMLMap,
 } from 'yaml';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import { settingKeys } from './keys.ts';
 import type { Input } from './kind.ts';
 import { nearest } from './nearest.ts';

@@ -5,7 +5,7 @@ import { parseJson, writeJson } from './json.ts';
 import { type Heartbeat, heartbeatSchema } from './messages.ts';
 import { check, nodeIdPattern } from './schema.ts';
 
-export const heartbeatType = 'heartbeat';
+const heartbeatType = 'heartbeat';
 
 export interface ReceivedHeartbeat extends Heartbeat {
   /** The registration it belongs to; absent from a Bacalhau node. */

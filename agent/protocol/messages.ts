@@ -28,7 +28,6 @@ const usageSchema = struct({
 });
 
 export const registerSchema = struct({ Info: nodeInfoSchema, Muster: v.optional(senderSchema) });
-export const updateInfoSchema = registerSchema;
 export const updateResourcesSchema = struct({
   NodeID: nodeId(),
   AvailableCapacity: resourcesSchema,
@@ -42,7 +41,6 @@ export const heartbeatSchema = struct({ NodeID: nodeId(), Sequence: count() });
 export type Sender = v.InferOutput<typeof senderSchema>;
 export type Usage = v.InferOutput<typeof usageSchema>;
 export type Register = v.InferOutput<typeof registerSchema>;
-export type UpdateInfo = Register;
 export type UpdateResources = v.InferOutput<typeof updateResourcesSchema>;
 export type Leave = v.InferOutput<typeof leaveSchema>;
 export type Heartbeat = v.InferOutput<typeof heartbeatSchema>;

@@ -58,7 +58,6 @@ export const nodeInfoSchema = struct({
 
 export type ComputeNodeInfo = v.InferOutput<typeof computeNodeInfoSchema>;
 export type BuildVersion = v.InferOutput<typeof buildVersionSchema>;
-export type Host = v.InferOutput<typeof hostSchema>;
 export type NodeInfo = v.InferOutput<typeof nodeInfoSchema>;
 
 /** What a Bacalhau requester stores of itself: it computes nothing. */
@@ -98,6 +97,7 @@ const goTimePattern =
   /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))T(?:[01]\d|2[0-3])(?::[0-5]\d){2}(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 function isGoTime(time: string): boolean {
+  if (time === zeroTime) return true;
   const day = goTimePattern.exec(time)?.[1];
   // Date.parse turns the 31st of February into the 3rd of March.
   return day !== undefined && new Date(Date.parse(day)).toISOString().startsWith(day);

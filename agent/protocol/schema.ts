@@ -10,7 +10,14 @@ export function struct<const T extends v.ObjectEntries>(entries: T) {
   const byLower = new Map(Object.keys(entries).map(name => [name.toLowerCase(), name]));
   // Go reads an absent struct as one with zero members; an absent optional member stays absent.
   const zeroed = Object.entries(entries).filter(([, entry]) => !/^(optional|nullish)$/.test(entry.type));
+  // Almost every message is: it needs no copy.
+  const isCanonical = (value: Record<string, unknown>) =>
+    zeroed.every(([name]) => Object.hasOwn(value, name)) &&
+    Object.keys(value).every(
+      name => Object.hasOwn(entries, name) && (value[name] !== null || entries[name]?.type !== 'optional'),
+    );
   const canonical = (value: Record<string, unknown>) => {
+    if (isCanonical(value)) return value;
     const out: Record<string, unknown> = {};
     for (const [name] of zeroed) out[name] = undefined;
     for (const key of Object.keys(value)) {

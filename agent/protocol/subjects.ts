@@ -20,7 +20,8 @@ export function parseManagementSubject(
   subject: string,
 ): { nodeId: string; method: ManagementMethod } | undefined {
   const [node, management, nodeId, ...rest] = subject.split('.');
-  const method = managementMethods.find(name => name === rest.join('.'));
+  const name = rest.join('.');
+  const method = managementMethods.find(known => known === name);
   if (node !== 'node' || management !== 'management' || !nodeId || !method) return undefined;
   return { nodeId, method };
 }
@@ -41,8 +42,11 @@ export const isEnveloped = (topic: string): boolean => topic.includes(placeholde
 
 /** Makes a function that reads the node id out of a heartbeat's subject; undefined where the topic has none. */
 export function heartbeatNodeId(topic: string): (subject: string) => string | undefined {
-  const index = topic.split('.').indexOf(placeholder);
-  return index < 0 ? () => undefined : subject => subject.split('.')[index];
+  const before = topic.indexOf(placeholder);
+  if (before < 0) return () => undefined;
+  // The broker delivers only what fits the topic: the rest of the subject is as long as the rest of the topic.
+  const after = topic.length - before - placeholder.length;
+  return subject => subject.slice(before, subject.length - after) || undefined;
 }
 
 export const eventSubject = (nodeId: string, kind: string): string => `node.events.${nodeId}.${kind}`;

@@ -32,9 +32,12 @@ export interface Directory {
   decide(name: string, decision: Decision): Promise<void>;
   /** Throws as `decide`. */
   remove(name: string, reason: string, actor: string): Promise<void>;
-  /** Stored events from `since` on, then new ones, each a CloudEvent in JSON, until stopped. */
+  /**
+   * Stored events from `since` on, then new ones, each a CloudEvent in JSON, until stopped. While a promise that `fn`
+   * answers is pending, no more come.
+   */
   follow(
     options: { node?: string | undefined; since?: Date | undefined },
-    fn: (event: Uint8Array) => void,
+    fn: (event: Uint8Array) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }>;
 }

@@ -16,7 +16,6 @@ import {
   registerSchema,
   type Sender,
   type UpdateResources,
-  updateInfoSchema,
   updateResourcesSchema,
 } from '../protocol/messages.ts';
 import { check } from '../protocol/schema.ts';
@@ -101,7 +100,7 @@ class Desk {
       case 'RegisterNode/v1':
         return this.#register(own(nodeId, check(registerSchema, body)));
       case 'UpdateNodeInfo/v1':
-        return this.#updateInfo(own(nodeId, check(updateInfoSchema, body)));
+        return this.#updateInfo(own(nodeId, check(registerSchema, body)));
       case 'UpdateResources/v1':
         return this.#updateResources(own(nodeId, check(updateResourcesSchema, body)));
       case 'Leave/v1':

@@ -176,21 +176,19 @@ export class Requester implements Directory {
   }
 
   async decide(name: string, decision: Decision): Promise<void> {
-    await this.#stored(this.#ready().roll.decide(name, decision));
-    this.#options.log.info(
-      { node: name, ...decision },
-      `node ${decision.action === 'approve' ? 'approved' : 'rejected'}`,
-    );
+    const node = await this.#stored(this.#ready().roll.decide(name, decision));
+    const { action, reason, actor } = decision;
+    this.#options.log.info({ node, reason, actor }, `node ${action === 'approve' ? 'approved' : 'rejected'}`);
   }
 
   async remove(name: string, reason: string, actor: string): Promise<void> {
-    await this.#stored(this.#ready().roll.remove(name, reason, actor));
-    this.#options.log.info({ node: name, reason, actor }, 'node deleted');
+    const node = await this.#stored(this.#ready().roll.remove(name, reason, actor));
+    this.#options.log.info({ node, reason, actor }, 'node deleted');
   }
 
   async follow(
     { node, since }: { node?: string | undefined; since?: Date | undefined },
-    fn: (event: Uint8Array) => void,
+    fn: (event: Uint8Array) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }> {
     const filter = eventWildcard(node);
     return this.#stored(this.#ready().stream.follow({ filter, since }, message => fn(message.data)));
@@ -308,6 +306,7 @@ export class Requester implements Directory {
   async #restore(storage: Storage, cluster: string, roll: Roll): Promise<void> {
     const { connection, clock, random, log, self } = this.#options;
     const { signal } = this.#stopping;
+    const mayLog = rateLimit(() => clock.monotonic(), 60_000);
     for (let failures = 0; !signal.aborted; failures++) {
       try {
         await connection.connected(signal);
@@ -316,7 +315,9 @@ export class Requester implements Directory {
         return await roll.enrolSelf(self);
       } catch (error) {
         if (signal.aborted) return;
-        log.warn({ err: error }, 'the lost store could not be set up again; it is tried again');
+        const extra = mayLog('restore');
+        if (extra)
+          log.warn({ err: error, ...extra }, 'the lost store cannot be set up again yet; trying again');
         await sleep(clock, backoff(random, failures, 200, 5_000), signal);
       }
     }

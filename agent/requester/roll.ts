@@ -75,14 +75,17 @@ export class Roll {
    * @throws BrokerError
    */
   async load(entry: (id: string, known: Known, changes: Change[]) => void): Promise<void> {
-    let first = true;
+    // Let go of afterwards: it may hold all that was announced before this start.
+    let first: typeof entry | undefined = entry;
     const watch = await this.#bucket.watch(
       item => {
         if (!isNodeKey(item.key)) return;
         this.#pass?.delete(item.key);
         if (!first) return void this.#meet(item);
+        // A watch that had to begin again tells the same once more.
+        if (this.known(item.key).revision >= item.revision) return;
         const known = readEntry(item);
-        entry(item.key, known, changesOf(item, known));
+        first(item.key, known, changesOf(item, known));
         this.#remember(item.key, known);
       },
       {
@@ -101,7 +104,7 @@ export class Roll {
     );
     this.#watch = watch;
     await watch.ready;
-    first = false;
+    first = undefined;
   }
 
   stop(): void {
@@ -199,17 +202,24 @@ export class Roll {
     return unknownNode(this.known(id), id);
   }
 
-  /** Carries out an operator's decision. Throws MusterError by the rules, BrokerError when the store does not answer. */
-  async decide(name: string, decision: Decision): Promise<void> {
-    await this.#change(this.resolve(name), known => decide(known, name, decision, this.#now()));
+  /**
+   * Carries out an operator's decision, and answers the id of the node that was meant.
+   * @throws MusterError by the rules; BrokerError when the store does not answer.
+   */
+  async decide(name: string, decision: Decision): Promise<string> {
+    const id = this.resolve(name);
+    await this.#change(id, known => decide(known, name, decision, this.#now()));
+    return id;
   }
 
-  /** Deletes a node, leaving the purge marker. Throws as `decide`. */
-  async remove(name: string, reason: string, actor: string): Promise<void> {
-    await this.#change(this.resolve(name), known => ({
+  /** Deletes a node, leaving the purge marker. Answers and throws as `decide`. */
+  async remove(name: string, reason: string, actor: string): Promise<string> {
+    const id = this.resolve(name);
+    await this.#change(id, known => ({
       write: 'deleted' as const,
       change: remove(known, name, reason, actor, this.#now()),
     }));
+    return id;
   }
 
   /** Puts the requester itself on the roll. */

@@ -81,9 +81,10 @@ export class Vigil {
     const pulse = this.#pulses.get(id);
     if (!pulse) return;
     const { clock } = this.#options;
+    const now = this.#listening.now();
     const at = clock.now();
-    if (pulse.lastSeen === undefined || this.health(id) !== 'HEALTHY') pulse.healthySince = at;
-    this.#pulses.heard(pulse, this.#listening.now(), at);
+    if (this.#pulses.health(pulse, now) !== 'HEALTHY') pulse.healthySince = at;
+    this.#pulses.heard(pulse, now, at);
     if (sequence !== undefined) pulse.sequence = sequence;
     if (pulse.told !== 'HEALTHY') this.#tell(pulse, 'HEALTHY', 'heard again');
   }

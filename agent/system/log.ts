@@ -1,5 +1,6 @@
 // Structured logs: one event a line, the same field names everywhere, on standard error.
 import { pino } from 'pino';
+import { escaped, printable } from './printable.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export type LogFields = Record<string, unknown>;
@@ -78,18 +79,6 @@ export function rateLimit(
     last.set(key, { at: now, held: 0 });
     return entry && entry.held > 0 ? { suppressed: entry.held } : {};
   };
-}
-
-/** Makes any text safe for a terminal: control characters, escape sequences and line breaks become visible. */
-export function printable(text: string, limit = 512): string {
-  return escaped(text.length > limit ? `${text.slice(0, limit)}…` : text);
-}
-
-// By Unicode's categories: control, format, lone surrogate, line and paragraph separator. Escaped as JSON does.
-function escaped(text: string): string {
-  const codes = (character: string) =>
-    character.split('').map(unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, character => codes(character).join(''));
 }
 
 function errorFields(error: Error): LogFields {

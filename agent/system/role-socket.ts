@@ -88,7 +88,7 @@ async function standInLine(
   own: string,
   describe: (status: unknown) => string,
 ): Promise<string[]> {
-  const dead: string[] = [];
+  let dead: string[] = [];
   let place = holderLink;
   while (!(await linked(folder, own, place))) {
     const holder = await holderAt(folder, place);
@@ -98,9 +98,16 @@ async function standInLine(
         cause: error,
       });
     });
-    if (found) throw new MusterError('in_use', describe(found.value));
-    dead.push(holder);
-    place = `${holder}.next`;
+    if (!found) {
+      dead.push(holder);
+      place = `${holder}.next`;
+    } else if (place === holderLink || (await lineOf(folder)).includes(holder)) {
+      throw new MusterError('in_use', describe(found.value));
+    } else {
+      // That one came late, and is about to find out; the link leads elsewhere by now.
+      dead = [];
+      place = holderLink;
+    }
   }
   return dead;
 }

@@ -32,7 +32,8 @@ export interface Reading {
 }
 
 export interface Reader {
-  message(message: Delivered): void;
+  /** `keepReading` brings no more while a promise that this answers is pending. */
+  message(message: Delivered): void | Promise<void>;
   /** All that was stored when the reading began has been told. */
   current(): void;
 }
@@ -69,7 +70,9 @@ export async function keepReading(
     reading.begin?.();
     const started = await read(environment, link, reading, {
       message: message => {
-        if (number === latest) reader.message(message);
+        const room = number === latest ? reader.message(message) : undefined;
+        // A callback that is typed to answer nothing may answer anything.
+        if (room instanceof Promise) pause(room);
       },
       current: () => {
         if (number !== latest) return;
@@ -107,6 +110,16 @@ export async function keepReading(
     links.unsubscribe();
     end();
     ready.reject(new BrokerError('disconnected', 'stopped before all was read'));
+  };
+
+  // What the consumer has sent meanwhile is read again: it goes on after the last message told.
+  const pause = (room: Promise<void>): void => {
+    const number = ++latest;
+    end();
+    const goOn = () => {
+      if (number === latest) void restart();
+    };
+    room.then(goOn, goOn);
   };
 
   await start(++latest);

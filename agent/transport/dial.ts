@@ -2,7 +2,7 @@
 import type { NatsConnection } from 'nats';
 import { NatsConnectionImpl, setTransportFactory } from 'nats/lib/nats-base-client/internal_mod.js';
 import { reasonOf } from '../system/errors.ts';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
 import { type Attempt, explain } from './failure.ts';
 import type { Server } from './server.ts';

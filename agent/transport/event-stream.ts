@@ -37,7 +37,7 @@ export async function openStream(environment: StoreEnvironment, config: StreamCo
       return keepReading(environment, plan, {
         message: message => {
           if (before) before.sequence = message.sequence;
-          fn(message);
+          return fn(message);
         },
         current: () => undefined,
       });

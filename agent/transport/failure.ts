@@ -1,6 +1,6 @@
 // Why a connection could not be made, in a sentence that tells the operator which setting to look at.
 import { errnoOf, reasonOf } from '../system/errors.ts';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import type { ConnectFault } from './port.ts';
 
 export class ConnectFailure extends Error {

@@ -2,7 +2,8 @@
 import type { NatsConnection as Link } from 'nats';
 import { type Clock, sleep } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
-import { type Log, printable, rateLimit } from '../system/log.ts';
+import { type Log, rateLimit } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import { backoff, type Random } from '../system/random.ts';
 import type { Credentials } from './credentials.ts';
 import { dial } from './dial.ts';

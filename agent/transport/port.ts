@@ -152,10 +152,11 @@ export interface EventStream {
   lastPerSubject(filter: string, fn: (message: StreamMessage) => void): Promise<void>;
   /**
    * Every stored message that matches `filter` from `since` on, then new ones as they come, each once and in order,
-   * across reconnections, until stopped. `ready` is as with `watch`.
+   * across reconnections, until stopped. `ready` is as with `watch`. While a promise that `fn` answers is pending, no
+   * more come.
    */
   follow(
     options: { filter: string; since?: Date | undefined },
-    fn: (message: StreamMessage) => void,
+    fn: (message: StreamMessage) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }>;
 }

@@ -1,6 +1,6 @@
 // A broker's address, as `nats.servers` names it.
 import { MusterError } from '../system/errors.ts';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 
 export interface Server {
   /** How messages name it: the URL, without anything secret. */

@@ -9,7 +9,7 @@ import { freePort, listen } from '../support/listener.ts';
 import { muster } from './program.ts';
 
 const pointing =
-  'start it with "muster requester", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file';
+  'start one with "muster requester" or "muster dev", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file';
 
 async function refusal(asked: Promise<unknown>): Promise<MusterError> {
   try {

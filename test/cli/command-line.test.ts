@@ -35,6 +35,10 @@ const wrong: [args: string[], said: string][] = [
     ['config', 'show', '--nats-token=x'],
     'Error: unknown flag: --nats-token\nHint:  every user can read a command line; give it in MUSTER_NATS_TOKEN, or in the file that --nats-token-file names\n',
   ],
+  [
+    ['agent', 'regster'],
+    'Error: unexpected argument: regster\nHint:  did you mean "muster agent register"?\n',
+  ],
   [['node', 'list', 'extra'], 'Error: unexpected argument: extra\n'],
   [['node', 'describe', 'a', 'b'], 'Error: unexpected argument: b\n'],
   [['node', 'describe'], 'Error: node describe needs the id of a node, or enough of its beginning\n'],

@@ -19,6 +19,8 @@ export interface ProgramOptions {
   env?: Record<string, string>;
   /** For Node itself. */
   nodeOptions?: readonly string[];
+  /** A file to write to, in place of what `outcome` collects. */
+  stdout?: number;
 }
 
 /** Starts `muster ARGS`; its output is collected. It ends with the test at the latest. */
@@ -26,17 +28,17 @@ export async function start(t: TestContext, args: readonly string[], options: Pr
   const home = await temporaryFolder(t);
   const child = spawn(process.execPath, [...(options.nodeOptions ?? []), main, ...args], {
     env: { PATH: process.env.PATH, HOME: home, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
   });
   t.after(() => child.kill('SIGKILL'));
   const outcome: Outcome = { code: null, stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', text => {
+  child.stdout?.setEncoding('utf8').on('data', text => {
     outcome.stdout += text;
   });
-  child.stderr.setEncoding('utf8').on('data', text => {
+  child.stderr?.setEncoding('utf8').on('data', text => {
     outcome.stderr += text;
   });
-  return { child: child as ChildProcess, outcome, ended: ending(child, outcome) };
+  return { child, outcome, ended: ending(child, outcome) };
 }
 
 /** Runs `muster ARGS` to its end. */

@@ -9,12 +9,14 @@ import { muster, temporaryFolder } from './program.ts';
 
 const hook = fileURLToPath(new URL('./loaded-modules.ts', import.meta.url));
 
+const heavy = ['yargs', 'yaml', 'hono', '@hono/node-server', 'nats', 'systeminformation'];
+
 /** Packages and files of ours that `muster ARGS` loads. */
-async function loads(t: TestContext, args: string[]): Promise<Set<string>> {
+async function loads(t: TestContext, args: string[], expected = 0): Promise<Set<string>> {
   const file = join(await temporaryFolder(t), 'modules');
   const options = { nodeOptions: ['--import', hook], env: { LOADED_MODULES: file } };
   const { code, stderr } = await muster(t, args, options);
-  assert.equal(code, 0, stderr);
+  assert.equal(code, expected, stderr);
   const urls = (await readFile(file, 'utf8')).split('\n');
   return new Set(
     urls.flatMap(url => {
@@ -37,12 +39,15 @@ test('version loads no package at all', async t => {
   }
 });
 
+test('status loads nothing that it does not need', async t => {
+  const loaded = await loads(t, ['status', '--data-dir', await temporaryFolder(t)], 69);
+  for (const name of heavy) assert.ok(!loaded.has(name), name);
+});
+
 test('a command that is understood does not load yargs; help does', async t => {
   const api = await serve(t, cluster());
   const loaded = await loads(t, ['node', 'list', '--api-port', String(api.port)]);
-  for (const name of ['yargs', 'yaml', 'hono', '@hono/node-server', 'nats', 'systeminformation']) {
-    assert.ok(!loaded.has(name), name);
-  }
+  for (const name of heavy) assert.ok(!loaded.has(name), name);
   assert.ok(loaded.has('valibot'));
   assert.ok((await loads(t, ['--help'])).has('yargs'));
 });

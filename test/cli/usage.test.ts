@@ -1,8 +1,13 @@
 // Usage and help as the program prints them: what is wrong goes to standard error with exit 64, help to standard output.
 import assert from 'node:assert/strict';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { test } from 'node:test';
+import { globalFlags } from '../../agent/cli/command.ts';
 import { commands } from '../../agent/cli/commands.ts';
-import { muster } from './program.ts';
+import { help } from '../../agent/cli/help.ts';
+import { locate } from '../../agent/cli/place.ts';
+import { settingFlags } from '../../agent/cli/setting-flags.ts';
+import { muster, start } from './program.ts';
 
 test('usage shows the commands where one is missing, and the way to the flags where one is wrong', async t => {
   const missing = await muster(t, ['config', 'shw']);
@@ -30,12 +35,17 @@ test('--help of everything is on standard output, exit 0, and names every comman
   const shown = commands.filter(row => !row.hidden);
   for (const { path, help } of shown)
     assert.ok(all.stdout.includes(`  ${path}`) && all.stdout.includes(help), path);
-  for (const row of shown) {
-    const { code, stdout, stderr } = await muster(t, [...row.path.split(' '), '--help']);
-    assert.deepEqual([code, stderr], [0, ''], row.path);
-    assert.ok(stdout.startsWith(`Usage: muster ${row.path} `), stdout);
-    for (const name of Object.keys((await row.load()).flags ?? {}))
-      assert.ok(stdout.includes(`--${name}`), name);
+});
+
+test('help of every command names its flags, once each', async () => {
+  for (const row of commands) {
+    const text = await help(locate([...row.path.split(' '), '--help']));
+    assert.ok(text.startsWith(`Usage: muster ${row.path} `), text);
+    const { flags, settings } = await row.load();
+    const names = Object.keys({ ...flags, ...globalFlags, ...settingFlags(settings) });
+    const shown = [...text.matchAll(/^ {2}(?:-\w, | {4})--([a-z-]+)/gm)].map(match => match[1]);
+    const secret = (name: string) => name === 'nats-token' || name === 'nats-password';
+    assert.deepEqual(shown.sort(), names.filter(name => !secret(name)).sort(), row.path);
   }
 });
 
@@ -75,3 +85,32 @@ test('the version', async t => {
   const { stdout } = await muster(t, ['version', '--output=json']);
   assert.deepEqual(JSON.parse(stdout), { version: '0.1.0', node, platform, arch });
 });
+
+test('an error that nobody foresaw: one sentence, and where it came from only when asked', async t => {
+  const broken =
+    'data:text/javascript,Object.defineProperty(process,"arch",{get(){throw new TypeError("boom\\u001b")}})';
+  const nodeOptions = ['--import', broken];
+  const plain = await muster(t, ['version'], { nodeOptions });
+  assert.deepEqual(plain, {
+    code: 1,
+    stdout: '',
+    stderr:
+      'Error: this should not have happened: TypeError: boom\\u001b\nHint:  please report it, with what the same command prints with --log-level debug\n',
+  });
+  const { code, stderr } = await muster(t, ['version', '--log-level', 'debug'], { nodeOptions });
+  assert.equal(code, 1);
+  assert.match(stderr, /^Error: this should not have happened: TypeError: boom\\u001b\n {4}at /);
+  assert.match(stderr, /version\.ts/);
+});
+
+// Where the system has a device that is always full.
+if (existsSync('/dev/full')) {
+  test('output that cannot be written is an error', async t => {
+    const full = openSync('/dev/full', 'w');
+    t.after(() => closeSync(full));
+    const { outcome, ended } = await start(t, ['version'], { stdout: full });
+    await ended;
+    assert.match(outcome.stderr, /^Error: cannot write the output: ENOSPC: /);
+    assert.equal((await ended).code, 1);
+  });
+}

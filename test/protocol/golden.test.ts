@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { decodeEnvelope, encodeEnvelope, envelopeType } from '../../agent/protocol/envelope.ts';
 import { decodeHeartbeat, encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';
-import { registerSchema, updateInfoSchema, updateResourcesSchema } from '../../agent/protocol/messages.ts';
+import { registerSchema, updateResourcesSchema } from '../../agent/protocol/messages.ts';
 import { nodeInfoSchema } from '../../agent/protocol/node-info.ts';
 import { resourcesSchema } from '../../agent/protocol/resources.ts';
 import { check } from '../../agent/protocol/schema.ts';
@@ -14,7 +14,7 @@ import { capture, captures, enveloped, envelopeOf } from '../support/captures.ts
 const node = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
 const requestSchemas = {
   'RegisterNode/v1': registerSchema,
-  'UpdateNodeInfo/v1': updateInfoSchema,
+  'UpdateNodeInfo/v1': registerSchema,
   'UpdateResources/v1': updateResourcesSchema,
   'Leave/v1': undefined,
 } as const;

@@ -89,7 +89,7 @@ const told = ({ open, earlier }: Real) => [
   ...open.told.map(({ id, change }) => `${id} ${change.Kind}`),
 ];
 
-const codeOf = async (work: Promise<void>): Promise<string> => {
+const codeOf = async (work: Promise<unknown>): Promise<string> => {
   try {
     await work;
     return 'ok';

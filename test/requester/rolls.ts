@@ -1,13 +1,14 @@
 // A roll over a broker in memory, with what it tells its listener written down.
+import assert from 'node:assert/strict';
 import type { Change, NodeState } from '../../agent/protocol/node-state.ts';
 import type { Known } from '../../agent/requester/membership.ts';
 import { Roll, type RollOptions } from '../../agent/requester/roll.ts';
 import { nodeBucket } from '../../agent/requester/store.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import type { Bucket, BucketEntry } from '../../agent/transport/port.ts';
-import type { FakeClock } from '../support/fake-clock.ts';
-import type { FakeBroker } from '../support/fake-connection.ts';
-import { counting } from './samples.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeBroker } from '../support/fake-connection.ts';
+import { computeInfo, counting } from './samples.ts';
 
 export interface OpenRoll {
   roll: Roll;
@@ -76,3 +77,27 @@ export function foreignWrite(broker: FakeBroker, key: string, value: string | un
 /** The JSON that stands under `key`. */
 export const stored = (broker: FakeBroker, key: string): string =>
   Buffer.from(broker.openBucket(nodeBucket.name).entries.get(key)?.value ?? []).toString();
+
+/** A roll over an empty store, and what nodes and operators do to it most. */
+export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const open = await openRoll(broker, clock, options);
+  const register = (id: string, zone = 'a') =>
+    open.roll.register({ info: computeInfo(id, { zone }), sender: { version: '0.1.0' } });
+  const approve = (name: string) => open.roll.decide(name, { action: 'approve', reason: 'r', actor: 'ann' });
+  const reject = (name: string) => open.roll.decide(name, { action: 'reject', reason: 'r', actor: 'ann' });
+  return { clock, broker, ...open, open, register, approve, reject };
+}
+
+/** Lets time pass until `work` is done, one way or the other. */
+export async function finish<T>(clock: FakeClock, work: Promise<T>): Promise<PromiseSettledResult<T>> {
+  let outcome: PromiseSettledResult<T> | undefined;
+  void Promise.allSettled([work]).then(([first]) => {
+    outcome = first;
+  });
+  await clock.settle();
+  for (let i = 0; !outcome && i < 100; i++) await clock.advance(1_000);
+  assert.ok(outcome, 'it never ended');
+  return outcome;
+}

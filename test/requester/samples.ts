@@ -1,5 +1,5 @@
 // Nodes, records and randomness for the requester's tests.
-import type { Register, Sender } from '../../agent/protocol/messages.ts';
+import type { Sender } from '../../agent/protocol/messages.ts';
 import { emptyComputeNodeInfo, type NodeInfo, zeroTime } from '../../agent/protocol/node-info.ts';
 import { type Membership, type NodeState, neverConnected } from '../../agent/protocol/node-state.ts';
 import type { Random } from '../../agent/system/random.ts';
@@ -53,11 +53,6 @@ export const sender = (session?: string): Sender => ({
   Instance: 'i-1',
   BootID: 'b-1',
   ...(session === undefined ? {} : { Session: session }),
-});
-
-export const registerMessage = (id: string, muster?: Sender): Register => ({
-  Info: computeInfo(id),
-  ...(muster ? { Muster: muster } : {}),
 });
 
 /** Randomness that a reader can follow: `<prefix>1`, `<prefix>2`, … */

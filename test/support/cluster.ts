@@ -9,7 +9,7 @@ import { freePort } from './listener.ts';
 import { type Finished, muster, Program, type RunOptions } from './program.ts';
 
 /** Intervals short enough for a test to see each of them pass, in the words of the settings. */
-export const quick = {
+const quick = {
   'compute.heartbeatFrequency': '200ms',
   'compute.resourceUpdateFrequency': '400ms',
   'compute.infoUpdateFrequency': '400ms',

@@ -22,7 +22,7 @@ export interface FakeNode {
 
 interface Follower {
   node: string | undefined;
-  fn: (event: Uint8Array) => void;
+  fn: (event: Uint8Array) => void | Promise<void>;
 }
 
 export class FakeDirectory implements Directory {
@@ -82,20 +82,22 @@ export class FakeDirectory implements Directory {
 
   async follow(
     { node, since }: { node?: string | undefined; since?: Date | undefined },
-    fn: (event: Uint8Array) => void,
+    fn: (event: Uint8Array) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }> {
     this.#mayFail();
     const follower = { node, fn };
-    for (const event of this.events) {
-      if (since === undefined || event.time >= since) tell(follower, event.node, event.text);
-    }
+    const past = this.events.filter(event => since === undefined || event.time >= since);
     this.followers.add(follower);
-    return { ready: Promise.resolve(), stop: () => this.followers.delete(follower) };
+    const replay = async () => {
+      for (const event of past)
+        if (this.followers.has(follower)) await tell(follower, event.node, event.text);
+    };
+    return { ready: replay(), stop: () => this.followers.delete(follower) };
   }
 
   /** An event happens now. */
   emit(node: string, text: string): void {
-    for (const follower of this.followers) tell(follower, node, text);
+    for (const follower of this.followers) void tell(follower, node, text);
   }
 
   #find(name: string): FakeNode {
@@ -118,6 +120,6 @@ export class FakeDirectory implements Directory {
   }
 }
 
-function tell({ node, fn }: Follower, about: string, text: string): void {
-  if (node === undefined || node === about) fn(new TextEncoder().encode(text));
+async function tell({ node, fn }: Follower, about: string, text: string): Promise<void> {
+  if (node === undefined || node === about) await fn(new TextEncoder().encode(text));
 }

@@ -213,11 +213,7 @@ describe('asked of a cloud', () => {
       (_, response) => void response.writeHead(500).end('i-1'),
       /no node id from .*: HTTP status 500$/,
     ],
-    [
-      'sends us elsewhere',
-      (_, response) => void response.writeHead(302, { location: '/x' }).end(),
-      /no node id from /,
-    ],
+    ['sends us elsewhere', sendElsewhere, /no node id from /],
     ['says nothing', (_, response) => void response.end(), /"gcp" gives no usable node id/],
     ['talks HTML', (_, response) => void response.end('<html>login</html>'), /"gcp" gives no usable node id/],
     [
@@ -250,6 +246,11 @@ describe('asked of a cloud', () => {
     await fails(load({ provider: 'aws', metadata }), 'failed', /no node id from .*ECONNREFUSED/);
   });
 });
+
+function sendElsewhere(request: IncomingMessage, response: ServerResponse): void {
+  if (request.url === '/elsewhere') response.end('i-1');
+  else response.writeHead(302, { location: '/elsewhere' }).end();
+}
 
 function pour(response: ServerResponse): void {
   response.on('error', () => undefined);

@@ -159,9 +159,9 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.equal(first.duplicate, false);
       assert.deepEqual(await stream.publish('events.a.up', '1', 'a:1'), { ...first, duplicate: true });
       const told: string[] = [];
-      const follow = await stream.follow({ filter: 'events.*.up' }, message =>
-        told.push(`${message.sequence} ${message.subject} ${text(message.data)}`),
-      );
+      const follow = await stream.follow({ filter: 'events.*.up' }, message => {
+        told.push(`${message.sequence} ${message.subject} ${text(message.data)}`);
+      });
       await follow.ready;
       await stream.publish('events.b.down', 'x', 'b:2');
       await stream.publish('events.b.up', '2', 'b:3');
@@ -200,7 +200,9 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       await eventually('a later time', () => Date.now() > since.getTime() + 1);
       await stream.publish('since.new', 'new', 'new');
       const told: string[] = [];
-      const follow = await stream.follow({ filter: 'since.>', since }, message => told.push(message.subject));
+      const follow = await stream.follow({ filter: 'since.>', since }, message => {
+        told.push(message.subject);
+      });
       await follow.ready;
       follow.stop();
       assert.deepEqual(told, ['since.new']);
@@ -214,7 +216,9 @@ for (const [name, broker] of Object.entries({ real, fake })) {
         subjects: ['lost.>'],
       });
       const told: string[] = [];
-      const follow = await stream.follow({ filter: 'lost.>' }, message => told.push(text(message.data)));
+      const follow = await stream.follow({ filter: 'lost.>' }, message => {
+        told.push(text(message.data));
+      });
       for (const id of ['1', '2', '3']) await stream.publish('lost.x', id, id);
       await eventually('three', () => told.length === 3);
       await broker.restart({ wipe: true });

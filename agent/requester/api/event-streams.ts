@@ -8,7 +8,7 @@ import { RequestFault } from './problem.ts';
 export interface EventStreamsOptions {
   directory: Directory;
   log: Log;
-  /** Bytes that may wait for one client; one that takes its events slower than that is cut off. */
+  /** Bytes that may wait for one client; one that takes its events slower than they come is cut off. */
   maxWaiting?: number;
   /** Streams that may be open at once. */
   maxStreams?: number;
@@ -49,15 +49,19 @@ export class EventStreams {
     response.setHeader('Content-Type', 'application/x-ndjson');
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Connection', 'close');
-    const feed = await this.#directory.follow({ node, since }, event => this.#send(response, event));
+    const room = roomIn(response, this.#maxWaiting / 8);
+    const feed = await this.#directory.follow({ node, since }, event => {
+      this.#send(response, event);
+      return room();
+    });
     if (response.destroyed) return feed.stop();
     response.once('close', () => feed.stop());
     response.flushHeaders();
-    if (!follow)
-      feed.ready.then(
-        () => response.end(),
-        () => response.destroy(),
-      );
+    if (follow) return;
+    feed.ready.then(
+      () => response.end(),
+      () => response.destroy(),
+    );
   }
 
   /** Ends every stream. */
@@ -86,4 +90,26 @@ export class EventStreams {
       return undefined;
     }
   }
+}
+
+/**
+ * Makes a function that says when there is room for more: at once while fewer than `full` bytes wait, else when the
+ * client has taken them all. The past can be read far faster than any client takes it: its reader should wait for that.
+ */
+function roomIn(response: ServerResponse, full: number): () => void | Promise<void> {
+  let waiting: Promise<void> | undefined;
+  return () => {
+    if (!response.writableNeedDrain || response.writableLength < full || response.destroyed) return;
+    waiting ??= new Promise<void>(resolve => {
+      const go = () => {
+        response.off('drain', go);
+        response.off('close', go);
+        waiting = undefined;
+        resolve();
+      };
+      response.on('drain', go);
+      response.on('close', go);
+    });
+    return waiting;
+  };
 }

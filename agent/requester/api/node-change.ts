@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { check, struct } from '../../protocol/schema.ts';
-import { printable } from '../../system/log.ts';
+import { printable } from '../../system/printable.ts';
 import type { Directory } from '../directory.ts';
 import { RequestFault } from './problem.ts';
 

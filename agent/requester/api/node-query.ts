@@ -47,6 +47,7 @@ const orders = new Map<string, Order>([
   ['status', by(view => healths.indexOf(view.Muster.Health))],
 ]);
 
+/** What a list can be sorted by. */
 export const orderNames = [...orders.keys()];
 
 function orderOf(name: string): Order {

@@ -125,6 +125,15 @@ test('a client that does not take its events is cut off, and sees that it was; o
   await eventually('the quick client goes on', () => read > sent * (event.length + 1));
 });
 
+test('a past far larger than what may wait reaches a client whole', async t => {
+  const directory = new FakeDirectory(requesterNode());
+  const text = `{"x":"${'x'.repeat(10_000)}"}`;
+  for (let i = 0; i < 2_000; i++) directory.events.push({ node: 'n', time: new Date(0), text });
+  const api = await serve(t, directory, { maxWaiting: 100_000 });
+  const answer = await call(api, events);
+  assert.equal(answer.text.length, 2_000 * (text.length + 1));
+});
+
 test('only so many streams are open at once; one that closes makes room', async t => {
   const directory = stored();
   const api = await serve(t, directory, { maxStreams: 2 });

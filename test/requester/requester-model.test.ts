@@ -1,0 +1,225 @@
+// The whole requester beside a model of it: whatever nodes, operators, the store and the broker do, the tables of the
+// design hold, and the event stream tells exactly the changes.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { MusterError } from '../../agent/system/errors.ts';
+import { BrokerError } from '../../agent/transport/port.ts';
+import type { StoreFault } from '../support/fake-connection.ts';
+import { half, Model } from './reference.ts';
+import { Scene } from './scene.ts';
+
+/** A scene with its model: operations happen half a second after the requester's own timers. */
+class Both {
+  readonly scene: Scene;
+  readonly model = new Model();
+  readonly #faults: StoreFault[] = [];
+
+  static async begin(): Promise<Both> {
+    const both = new Both(await Scene.started());
+    await both.pass();
+    return both;
+  }
+
+  private constructor(scene: Scene) {
+    this.scene = scene;
+    scene.pace = () => this.pass();
+    const { broker } = scene;
+    const announce = broker.announce.bind(broker);
+    broker.announce = (name, entry) => {
+      if (name === 'node_v1' && entry.key !== 'node-0') this.model.written(entry);
+      announce(name, entry);
+    };
+    broker.storeFault = (operation, key) =>
+      /^(get|put|purge|publish)$/.test(operation) && key.includes('node-') ? this.#faults.shift() : undefined;
+  }
+
+  get up(): boolean {
+    return this.scene.broker.up;
+  }
+
+  async pass(ms = half): Promise<void> {
+    for (let passed = 0; passed < ms; passed += half) {
+      await this.scene.clock.advance(half);
+      this.model.pass();
+    }
+  }
+
+  async stall(ms: number): Promise<void> {
+    await this.scene.clock.stall(ms);
+    this.model.stall(ms);
+    await this.pass();
+  }
+
+  async lose(): Promise<void> {
+    this.scene.broker.stop();
+    this.model.connected = false;
+    await this.scene.clock.settle();
+  }
+
+  async regain(): Promise<void> {
+    if (this.up) return;
+    this.scene.broker.start();
+    this.model.connected = true;
+    await this.scene.clock.settle();
+  }
+
+  fail(faults: StoreFault[]): void {
+    this.#faults.push(...faults);
+  }
+
+  async restart(how: 'stop' | 'kill'): Promise<void> {
+    await this.regain();
+    if (how === 'stop') {
+      await this.scene.finish(this.scene.requester.stop());
+      await this.scene.connection.close();
+    } else await this.scene.kill();
+    this.#faults.length = 0;
+    // To a whole second.
+    await this.pass(this.model.now % 1_000 === half ? half : 1_000);
+    this.model.restarted(this.told());
+    const start = this.model.now;
+    await this.scene.start();
+    assert.equal(this.model.now, start);
+    await this.pass();
+  }
+
+  /** The events of each node that the stream holds, as a consumer reads them; a conflict is not modelled. */
+  told(): Map<string, string[]> {
+    const told = new Map<string, string[]>();
+    // Sent again after the broker has forgotten its id, an event can be stored twice: consumers drop the second.
+    const ids = new Set<string>();
+    for (const { id, subject, type } of this.scene.events()) {
+      const kind = type.replace('org.muster.node.', '');
+      if (subject === 'node-0' || kind === 'conflict' || ids.has(id)) continue;
+      ids.add(id);
+      told.set(subject, [...(told.get(subject) ?? []), kind]);
+    }
+    return told;
+  }
+
+  compare(): void {
+    const expected = [...this.model.nodes].map(
+      ([id, node]) => `${id} Compute ${node.membership} ${this.model.health(node)}`,
+    );
+    assert.deepEqual(this.scene.table(), ['node-0 Requester APPROVED UNKNOWN', ...expected].sort());
+  }
+
+  /** With everything well again, nothing is missing and nothing told twice. */
+  async end(): Promise<void> {
+    await this.regain();
+    this.#faults.length = 0;
+    await this.pass(30_000);
+    this.compare();
+    assert.deepEqual(this.told(), this.model.events);
+    await this.scene.finish(this.scene.requester.stop());
+    assert.equal(this.scene.clock.pending, 0);
+  }
+}
+
+const id = fc.constantFrom('node-1', 'node-10', 'node-2');
+const fault = fc.record({
+  fault: fc.constantFrom('timeout' as const, 'timeout' as const, 'disconnected' as const, 'refused' as const),
+  applied: fc.boolean(),
+});
+
+type Step = fc.AsyncCommand<Both, object>;
+const step = (name: string, run: (both: Both) => Promise<void>): Step => ({
+  check: () => true,
+  toString: () => name,
+  async run(both) {
+    await run(both);
+    await both.scene.clock.settle();
+    both.compare();
+  },
+});
+
+/** An answer that is allowed when the store or the broker fails. */
+const notNow = (error: unknown): string => {
+  if (error instanceof BrokerError) return 'unavailable';
+  assert.ok(error instanceof MusterError, String(error));
+  return error.code === 'unreachable' ? 'unavailable' : error.code;
+};
+
+const steps: fc.Arbitrary<Step>[] = [
+  fc.tuple(id, fc.boolean(), fc.constantFrom('a', 'b')).map(([id, muster, zone]) =>
+    step(`register ${id} ${muster ? 'muster' : 'bacalhau'} ${zone}`, async both => {
+      const before = both.model.nodes.get(id)?.membership;
+      const answer = await both.scene
+        .register(id, muster, { zone })
+        .catch(error => ({ failed: notNow(error) }));
+      if ('failed' in answer || 'error' in answer) return;
+      assert.equal(answer.value?.Accepted, before !== 'REJECTED');
+      assert.equal(
+        answer.value?.Reason,
+        before === undefined
+          ? 'node registered'
+          : before === 'REJECTED'
+            ? 'node has been rejected'
+            : 'node reconnected',
+      );
+      assert.equal(both.model.nodes.get(id)?.session, both.scene.sessions.get(id));
+    }),
+  ),
+  fc.tuple(id, fc.constantFrom('approve', 'reject', 'delete')).map(([id, action]) =>
+    step(`${action} ${id}`, async both => {
+      const { model, scene } = both;
+      const before = model.nodes.get(id)?.membership;
+      // `node-1` is a prefix of `node-10`, which is meant where it alone is there.
+      if (before === undefined && id === 'node-1' && model.nodes.has('node-10')) return;
+      const to = action === 'approve' ? 'APPROVED' : action === 'reject' ? 'REJECTED' : undefined;
+      const work = action === 'approve' || action === 'reject' ? scene.decide(id, action) : scene.remove(id);
+      const outcome = await work.then(() => 'Ok', notNow);
+      const expected = before === undefined ? 'not_found' : before === to ? 'conflict' : 'Ok';
+      if (outcome === 'unavailable') return;
+      assert.equal(outcome, expected);
+      if (outcome === 'Ok') assert.equal(model.nodes.get(id)?.membership, to);
+    }),
+  ),
+  id.map(id =>
+    step(`heartbeat ${id}`, async both => {
+      both.model.heard(id, both.scene.sessions.get(id));
+      await both.scene.beat(id);
+    }),
+  ),
+  id.map(id =>
+    step(`leave ${id}`, async both => {
+      const { scene, model } = both;
+      if (!both.up) return;
+      const message = { NodeID: id, Reason: 'r', ...scene.under(id) };
+      const answer = await scene.ask(id, 'Leave/v1', message);
+      const known = model.nodes.has(id) && model.nodes.get(id)?.session === scene.sessions.get(id);
+      assert.equal(answer.error === undefined, known);
+      if (known) model.left(id);
+    }),
+  ),
+  fc
+    .constantFrom(1, 5, 15, 30, 44, 45, 46, 90, 100)
+    .map(seconds => step(`${seconds} s pass`, both => both.pass(seconds * 1_000))),
+  fc
+    .integer({ min: 3, max: 400 })
+    .map(seconds => step(`suspended for ${seconds} s`, both => both.stall(seconds * 1_000 + half))),
+  fc.constantFrom('stop', 'kill').map(how => step(`restart after a ${how}`, both => both.restart(how))),
+  fc.constant(step('the broker is lost', both => both.lose())),
+  fc.constant(step('the broker is back', both => both.regain())),
+  fc
+    .array(fault, { minLength: 1, maxLength: 3 })
+    .map(faults => step(`the store fails: ${JSON.stringify(faults)}`, async both => both.fail(faults))),
+];
+
+test('any sequence of what can happen keeps membership, health and events', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.commands([...steps, ...steps.slice(0, 5), ...steps.slice(0, 5)], { maxCommands: 60, size: 'max' }),
+      async commands => {
+        let both: Both | undefined;
+        await fc.asyncModelRun(async () => {
+          both = await Both.begin();
+          return { model: both, real: {} };
+        }, commands);
+        await both?.end();
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
