@@ -1,6 +1,6 @@
 // The requester role put together: roll, vigil, events and lease over one connection to the broker.
 import type { NodeInfo } from '../protocol/node-info.ts';
-import type { NodeState } from '../protocol/node-state.ts';
+import type { Change, NodeState } from '../protocol/node-state.ts';
 import { eventWildcard, requesterEventSubject } from '../protocol/subjects.ts';
 import { type Clock, sleep } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
@@ -18,9 +18,9 @@ import { type Counters, newCounters } from './counters.ts';
 import type { Directory, RequesterStatus } from './directory.ts';
 import { Events, eventStream } from './events.ts';
 import { listenForHeartbeats } from './heartbeats.ts';
-import { readHistory, untold } from './history.ts';
+import { type History, readHistory, untold } from './history.ts';
 import { clusterBucket, clusterId, type Holder, type Lease, takeLease } from './lease.ts';
-import type { Decision } from './membership.ts';
+import type { Decision, Known } from './membership.ts';
 import { answerNodeRequests } from './node-requests.ts';
 import { type NodeView, nodeView } from './node-view.ts';
 import { ResourceStore } from './resource-store.ts';
@@ -264,14 +264,7 @@ export class Requester implements Directory {
       this.#listener(storage, cluster, events, vigil, () => roll),
     );
     try {
-      await roll.load((id, known, changes) => {
-        const due = untold(changes, history.revision(id), clock.now());
-        for (const change of due) events.changed(id, change);
-        const isNew = due.some(({ Kind }) => Kind === 'registered');
-        if (known.kind === 'record' && known.state.Info.NodeType === 'Compute') {
-          vigil.add(id, isNew ? 'UNKNOWN' : history.health(id));
-        }
-      });
+      await roll.load(this.#catchUp(history, events, vigil));
       await roll.enrolSelf(self);
       if (this.#stopping.signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
       events.start(stream);
@@ -283,6 +276,23 @@ export class Requester implements Directory {
       roll.stop();
       throw error;
     }
+  }
+
+  // What is due of a record that was there at the start. Apart, so that the history goes when all of them are met.
+  #catchUp(
+    history: History,
+    events: Events,
+    vigil: Vigil,
+  ): (id: string, known: Known, changes: Change[]) => void {
+    const now = this.#options.clock.now();
+    return (id, known, changes) => {
+      const due = untold(changes, history.revision(id), now);
+      for (const change of due) events.changed(id, change);
+      const isNew = due.some(({ Kind }) => Kind === 'registered');
+      if (known.kind === 'record' && known.state.Info.NodeType === 'Compute') {
+        vigil.add(id, isNew ? 'UNKNOWN' : history.health(id));
+      }
+    };
   }
 
   #listener(storage: Storage, cluster: string, events: Events, vigil: Vigil, roll: () => Roll): RollListener {
