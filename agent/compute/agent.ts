@@ -1,17 +1,9 @@
 // The agent role put together: registration and the three reports over one connection to the broker.
-import { type Answer, answerReader } from '../protocol/answers.ts';
+import type { Answer } from '../protocol/answers.ts';
 import { encodeHeartbeat, encodePlainHeartbeat } from '../protocol/heartbeat.ts';
-import { parseJson, writeJson } from '../protocol/json.ts';
-import type { Leave, Register, Sender, UpdateResources } from '../protocol/messages.ts';
+import type { Sender } from '../protocol/messages.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
-import { check } from '../protocol/schema.ts';
-import {
-  eventWildcard,
-  heartbeatSubject,
-  isEnveloped,
-  type ManagementMethod,
-  managementSubject,
-} from '../protocol/subjects.ts';
+import { eventWildcard, heartbeatSubject, isEnveloped, managementSubject } from '../protocol/subjects.ts';
 import type { Clock, Timer } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { type Log, rateLimit } from '../system/log.ts';
@@ -19,6 +11,7 @@ import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
 import type { Connection, Subscription } from '../transport/port.ts';
 import type { Identity } from './identity.ts';
+import { Questions } from './questions.ts';
 import { isReporting, type Phase, Registration, type Standing } from './registration.ts';
 import { Report } from './report.ts';
 import { readSentinel, voidSentinel, writeSentinel } from './sentinel.ts';
@@ -76,9 +69,6 @@ export interface AgentStatus {
 
 /** The events that tell of an operator's decision; what this node did itself it knows. */
 const decisions = /\.(approved|rejected|deleted)$/;
-/** Milliseconds to wait for an answer; and for the answer to our leaving. */
-const answerTimeout = 5_000;
-const leaveTimeout = 1_000;
 /** Milliseconds between two inventories. */
 const inventoryInterval = 3_600_000;
 /** Milliseconds in which a fleet that lost its broker reports again, spread out. */
@@ -89,6 +79,7 @@ const nudgeInterval = 1_000;
 export class Agent {
   readonly #options: AgentOptions;
   readonly #instance: string;
+  readonly #questions: Questions;
   readonly #registration: Registration;
   readonly #heartbeat: Report;
   readonly #info: Report;
@@ -99,19 +90,17 @@ export class Agent {
   #running: Promise<void> | undefined;
   #sequence = 0;
   #lastHeartbeat: string | undefined;
-  #lastAcknowledged: string | undefined;
-  #musterRequester = false;
   #connectedBefore = false;
   #nudgedAt = Number.NEGATIVE_INFINITY;
   #takingInventory = false;
   #stopped = false;
-  #warned = '';
 
   constructor(options: AgentOptions) {
-    const { clock, random, log, node, folder, identity, connection } = options;
+    const { clock, random, log, node, folder, identity, connection, machine, settings } = options;
     this.#options = options;
     this.#instance = random.uuid();
     this.#mayLog = rateLimit(() => clock.monotonic(), 60_000);
+    this.#questions = new Questions({ node, connection, clock, log, settings, sender: () => this.#sender() });
     this.#registration = new Registration({
       clock,
       random,
@@ -119,15 +108,18 @@ export class Agent {
       node,
       key: identity.publicKey,
       connected: signal => connection.connected(signal),
-      ask: kind => this.#askAs(kind),
-      rejoinAfterDelete: () => options.settings().rejoinAfterDelete,
+      ask: async kind => {
+        const info = machine.info();
+        return kind === 'register' ? this.#questions.register(info) : this.#questions.updateInfo(info);
+      },
+      rejoinAfterDelete: () => settings().rejoinAfterDelete,
       readSentinel: () => readSentinel(folder, node, identity.publicKey),
       writeSentinel: sentinel => writeSentinel(folder, sentinel),
       voidSentinel: () => voidSentinel(folder, node),
       changed: standing => this.#standingChanged(standing),
     });
     const every = (key: 'heartbeatFrequency' | 'infoUpdateFrequency' | 'resourceUpdateFrequency') => () =>
-      options.settings()[key];
+      settings()[key];
     const report = { clock, random };
     this.#heartbeat = new Report({
       ...report,
@@ -137,12 +129,19 @@ export class Agent {
     this.#info = new Report({
       ...report,
       interval: every('infoUpdateFrequency'),
-      send: () => this.#sendInfo(),
+      send: () =>
+        this.#report(managementSubject(node, 'UpdateNodeInfo/v1'), async () =>
+          this.#questions.updateInfo(machine.info()),
+        ),
     });
     this.#resources = new Report({
       ...report,
       interval: every('resourceUpdateFrequency'),
-      send: () => this.#sendResources(),
+      send: () =>
+        this.#report(managementSubject(node, 'UpdateResources/v1'), async () => {
+          const { available, usage } = machine.sample();
+          return this.#questions.updateResources({ AvailableCapacity: available, Usage: usage });
+        }),
     });
   }
 
@@ -169,7 +168,7 @@ export class Agent {
     const { phase } = this.#registration.standing;
     this.#registration.stop();
     for (const report of [this.#heartbeat, this.#info, this.#resources]) report.stop();
-    if (this.#musterRequester && reportsOf(phase) !== 'none') await this.#leave();
+    if (this.#questions.toMuster && reportsOf(phase) !== 'none') await this.#leave();
     await this.#running;
   }
 
@@ -207,7 +206,7 @@ export class Agent {
             : state.kind,
       lastHeartbeat: this.#lastHeartbeat,
       heartbeats: this.#sequence,
-      lastAcknowledged: this.#lastAcknowledged,
+      lastAcknowledged: this.#questions.lastAcknowledged,
     };
   }
 
@@ -281,81 +280,16 @@ export class Agent {
     }
   }
 
-  #sendInfo(): Promise<void> {
-    return this.#report('UpdateNodeInfo/v1', () => this.#registerBody());
-  }
-
-  #sendResources(): Promise<void> {
-    const { node, machine } = this.#options;
-    return this.#report('UpdateResources/v1', (): UpdateResources => {
-      const { available, usage } = machine.sample();
-      return {
-        NodeID: node,
-        AvailableCapacity: available,
-        QueueUsedCapacity: {},
-        Usage: usage,
-        Muster: this.#sender(),
-      };
-    });
-  }
-
-  async #report(method: ManagementMethod, body: () => unknown): Promise<void> {
+  async #report(subject: string, ask: () => Promise<Answer>): Promise<void> {
     const { log, node } = this.#options;
     const { session } = this.#registration.standing;
     try {
-      const answer = await this.#ask(method, body(), answerTimeout);
-      this.#registration.heard(answer, session);
+      this.#registration.heard(await ask(), session);
     } catch (error) {
       if (this.#stopped) return;
-      const extra = this.#mayLog(`${method} ${reasonOf(error)}`);
-      if (extra)
-        log.warn(
-          { node, subject: managementSubject(node, method), err: error, ...extra },
-          'a report was not answered',
-        );
+      const extra = this.#mayLog(`${subject} ${reasonOf(error)}`);
+      if (extra) log.warn({ node, subject, err: error, ...extra }, 'a report was not answered');
     }
-  }
-
-  async #askAs(kind: 'register' | 'update'): Promise<Answer> {
-    return this.#ask(
-      kind === 'register' ? 'RegisterNode/v1' : 'UpdateNodeInfo/v1',
-      this.#registerBody(),
-      answerTimeout,
-    );
-  }
-
-  async #ask(method: ManagementMethod, body: unknown, timeout: number): Promise<Answer> {
-    const { connection, node, clock } = this.#options;
-    const message = await connection.request(managementSubject(node, method), writeJson(body), timeout);
-    const answer = check(answerReader, parseJson(message.data));
-    // A refusal without our member may come from either kind: it changes nothing.
-    if (answer.accepted || answer.muster) this.#musterRequester = answer.muster !== undefined;
-    if (answer.accepted) this.#lastAcknowledged = clock.now().toISOString();
-    this.#compareSettings(answer);
-    return answer;
-  }
-
-  // An agent set otherwise than its requester looks dead to it: worth a line, once per difference.
-  #compareSettings({ muster }: Answer): void {
-    if (!muster) return;
-    const { settings, log } = this.#options;
-    const { heartbeatTopic, heartbeatFrequency } = settings();
-    const { HeartbeatTopic: topic, NodeDisconnectedAfter: limit } = muster;
-    const faults = [
-      topic !== undefined &&
-        topic !== heartbeatTopic &&
-        `compute.heartbeatTopic is ${heartbeatTopic}, the requester listens on ${topic}`,
-      limit !== undefined &&
-        heartbeatFrequency * 2 > limit &&
-        `compute.heartbeatFrequency is ${heartbeatFrequency} ms, the requester calls a node UNHEALTHY after ${limit} ms: one lost heartbeat is enough`,
-    ].filter(fault => fault !== false);
-    const text = faults.join('; ');
-    if (text && text !== this.#warned) log.warn({}, text);
-    this.#warned = text;
-  }
-
-  #registerBody(): Register {
-    return { Info: this.#options.machine.info(), Muster: this.#sender() };
   }
 
   #sender(): Sender {
@@ -372,9 +306,8 @@ export class Agent {
   async #leave(): Promise<void> {
     const { node, connection, log } = this.#options;
     if (connection.state.kind !== 'connected') return;
-    const body: Leave = { NodeID: node, Reason: 'the agent was stopped', Muster: this.#sender() };
     try {
-      await this.#ask('Leave/v1', body, leaveTimeout);
+      await this.#questions.leave('the agent was stopped');
     } catch (error) {
       log.debug({ node, err: error }, 'nobody answered our leaving');
     }
