@@ -73,3 +73,24 @@ export function cloudEvent(
     data,
   };
 }
+
+/** What the requester tells of itself: `degraded` while it does not trust its own silence, then `recovered`. */
+export function requesterEvent(
+  kind: 'degraded' | 'recovered',
+  id: string,
+  source: string,
+  time: string,
+  requester: string,
+  reason: string | undefined,
+): Omit<CloudEvent, 'data'> & { data: { requester: string; reason?: string } } {
+  return {
+    specversion: '1.0',
+    id,
+    source,
+    type: `org.muster.requester.${kind}`,
+    subject: requester,
+    time,
+    datacontenttype: 'application/json',
+    data: { requester, ...(reason ? { reason } : {}) },
+  };
+}

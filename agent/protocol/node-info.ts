@@ -90,7 +90,13 @@ export function staticInfo(info: NodeInfo): NodeInfo {
 
 /** RFC 3339, as Go's time.Time requires: a Bacalhau peer fails the whole message or record on any other. */
 export function goTime() {
-  return v.pipe(v.string(), v.maxLength(64), v.check(isGoTime, 'not an RFC 3339 time'));
+  return v.pipe(
+    v.string(),
+    v.maxLength(64),
+    v.check(isGoTime, 'not an RFC 3339 time'),
+    // Each record has a few of these: one text for all.
+    v.transform(time => (time === zeroTime ? zeroTime : time)),
+  );
 }
 
 const goTimePattern =

@@ -19,11 +19,11 @@ export interface Pulse {
   readonly id: string;
   /** When it was heard last; undefined: never since this requester started, or it said that it leaves. */
   lastSeen: number | undefined;
-  /** The same on the wall clock, for people. */
-  lastSeenAt: Date | undefined;
-  /** Wall clock: when it last became HEALTHY, and when it last ceased to be. */
-  healthySince: Date | undefined;
-  silentSince: Date | undefined;
+  /** The same on the wall clock, for people: milliseconds since 1970, as these two. */
+  lastSeenAt: number | undefined;
+  /** When it last became HEALTHY, and when it last ceased to be. */
+  healthySince: number | undefined;
+  silentSince: number | undefined;
   left: boolean;
   /** The health that was told last. */
   told: Health;
@@ -83,7 +83,7 @@ export class Pulses {
   }
 
   /** A sign of life, now. */
-  heard(pulse: Pulse, now: number, at: Date): void {
+  heard(pulse: Pulse, now: number, at: number): void {
     pulse.queue?.remove(pulse);
     pulse.lastSeen = now;
     pulse.lastSeenAt = at;

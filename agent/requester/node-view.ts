@@ -52,9 +52,9 @@ export function nodeView(
     Connection: connection,
     ConnectionState: {
       Status: connection,
-      LastHeartbeat: pulse?.lastSeenAt?.toISOString() ?? zeroTime,
-      ConnectedSince: pulse?.healthySince?.toISOString() ?? zeroTime,
-      DisconnectedSince: pulse?.silentSince?.toISOString() ?? zeroTime,
+      LastHeartbeat: timeOf(pulse?.lastSeenAt),
+      ConnectedSince: timeOf(pulse?.healthySince),
+      DisconnectedSince: timeOf(pulse?.silentSince),
       ...(pulse?.left ? { LastError: 'graceful shutdown' } : {}),
       ...(!pulse?.left && pulse?.silentSince ? { LastError: 'heartbeat timeout' } : {}),
     },
@@ -66,6 +66,8 @@ export function nodeView(
     },
   };
 }
+
+const timeOf = (at: number | undefined): string => (at === undefined ? zeroTime : new Date(at).toISOString());
 
 // A requester sends no heartbeat, so its health is UNKNOWN; that it answers shows Bacalhau's tools that it is connected.
 function stateConnection(state: NodeState, health: Health): Connection {

@@ -6,6 +6,7 @@ import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../transport/port.ts';
+import { CommonParts } from './common-parts.ts';
 import {
   type Decision,
   decide,
@@ -54,6 +55,7 @@ export class Roll {
   readonly #options: RollOptions;
   readonly #listener: RollListener;
   readonly #known = new Map<string, Known>();
+  readonly #parts = new CommonParts();
   readonly #turns = new Map<string, Promise<unknown>>();
   #pending = 0;
   /** Nodes whose registration is on its way to the store: they count against maxPending. */
@@ -85,8 +87,10 @@ export class Roll {
         // A watch that had to begin again tells the same once more.
         if (this.known(item.key).revision >= item.revision) return;
         const known = readEntry(item);
-        first(item.key, known, changesOf(item, known));
-        this.#remember(item.key, known);
+        // The key is a part of a longer text that it would keep in memory; the record has one of its own.
+        const id = known.kind === 'record' ? known.state.Info.NodeID : item.key;
+        first(id, known, changesOf(item, known));
+        this.#remember(id, known);
       },
       {
         begin: ({ lost }) => {
@@ -300,7 +304,8 @@ export class Roll {
     if (change) this.#listener.changed(id, change);
   }
 
-  #remember(id: string, known: Known): void {
+  #remember(id: string, news: Known): void {
+    const known = news.kind === 'record' ? { ...news, state: this.#parts.share(news.state) } : news;
     const before = this.#known.get(id);
     this.#pass?.delete(id);
     this.#count(before, -1);

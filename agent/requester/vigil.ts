@@ -82,7 +82,7 @@ export class Vigil {
     if (!pulse) return;
     const { clock } = this.#options;
     const now = this.#listening.now();
-    const at = clock.now();
+    const at = clock.now().getTime();
     if (this.#pulses.health(pulse, now) !== 'HEALTHY') pulse.healthySince = at;
     this.#pulses.heard(pulse, now, at);
     if (sequence !== undefined) pulse.sequence = sequence;
@@ -94,7 +94,7 @@ export class Vigil {
     const pulse = this.#pulses.get(id);
     if (!pulse || pulse.left) return;
     this.#pulses.left(pulse);
-    pulse.silentSince ??= this.#options.clock.now();
+    pulse.silentSince ??= this.#options.clock.now().getTime();
     if (pulse.told !== 'UNKNOWN') this.#tell(pulse, 'UNKNOWN', reason ? `left: ${reason}` : 'left');
   }
 
@@ -188,7 +188,7 @@ export class Vigil {
       }
     }
     for (const { pulse, health } of this.#pulses.expired(now)) {
-      pulse.silentSince ??= this.#options.clock.now();
+      pulse.silentSince ??= this.#options.clock.now().getTime();
       if (pulse.told !== health) this.#tell(pulse, health, this.#ruleOf(health));
     }
   }
@@ -206,7 +206,7 @@ export class Vigil {
     pulse.told = health;
     const silence = this.silence(pulse.id);
     this.#options.announce(pulse.id, kindOf(pulse, health), previous, health, {
-      ...(pulse.lastSeenAt ? { lastSeen: pulse.lastSeenAt.toISOString() } : {}),
+      ...(pulse.lastSeenAt ? { lastSeen: new Date(pulse.lastSeenAt).toISOString() } : {}),
       ...(silence === undefined ? {} : { silence: Math.round(silence) }),
       rule,
     });
