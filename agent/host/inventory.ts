@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { readBounded, writeFileAtomic } from '../system/files.ts';
-import { printable } from '../system/log.ts';
+import { printable } from '../system/printable.ts';
 import { tidy } from './text.ts';
 
 const words = v.optional(

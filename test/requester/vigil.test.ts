@@ -249,7 +249,9 @@ describe('for people', () => {
     const { clock, vigil } = await watching();
     const pulse = () => {
       const { lastSeenAt, healthySince, silentSince } = vigil.pulse('node-1') ?? {};
-      return [lastSeenAt, healthySince, silentSince].map(date => date?.toISOString().slice(14, 19));
+      return [lastSeenAt, healthySince, silentSince].map(
+        at => at && new Date(at).toISOString().slice(14, 19),
+      );
     };
     assert.deepEqual(pulse(), ['00:50', '00:20', undefined]);
     await clock.advance(100_000);
