@@ -15,7 +15,7 @@ import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import type { Argv } from './command.ts';
-import { letGo, lifetime, tellReady } from './lifetime.ts';
+import { endNow, letGo, lifetime, tellReady } from './lifetime.ts';
 import { roleLog } from './role-log.ts';
 import { selfCommand } from './self.ts';
 
@@ -65,9 +65,17 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     const offer = () => ({
       allocatedCapacity: settings.compute.allocatedCapacity,
       labels: settings.node.labels,
+      declared: settings.node.declared,
     });
     const survey = await Survey.open(
-      { node, folder, inventoryCommand: selfCommand('inventory-child'), log },
+      {
+        node,
+        folder,
+        inventoryCommand: selfCommand('inventory-child'),
+        nvmlLibrary: first.node.nvmlLibrary,
+        cloudMetadata: first.node.cloudMetadata,
+        log,
+      },
       offer(),
     );
     const running = new Agent({
@@ -99,6 +107,8 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     survey.close();
     await connection.close(1_000);
     log.info({ node }, 'stopped');
+    // A file system that hangs holds a thread, and with it the end of the process.
+    if (survey.hungFiles > 0) endNow();
     return 0;
   } finally {
     await lock.close();

@@ -1,8 +1,9 @@
 // What the API may answer, checked: whatever listens on its port is input like any other.
 import * as v from 'valibot';
+import { usageSchema } from '../protocol/messages.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { healths, nodeStateSchema } from '../protocol/node-state.ts';
-import { amount, check, count, nodeId, struct, text } from '../protocol/schema.ts';
+import { check, nodeId, struct, text } from '../protocol/schema.ts';
 
 const short = (most = 256) => v.optional(v.pipe(v.string(), v.maxLength(most)));
 const time = () => v.optional(goTime());
@@ -18,7 +19,7 @@ const musterSchema = v.optional(
     Decision: v.optional(
       struct({ Action: text(64), Reason: text(1024), Actor: text(256), At: v.optional(goTime()) }),
     ),
-    Usage: v.optional(struct({ CPU: amount(), Memory: count(), Disk: count(), Load: amount() })),
+    Usage: v.optional(usageSchema),
     ResourcesAt: time(),
   }),
 );

@@ -20,6 +20,7 @@ export const commands: readonly Row[] = [
   },
   { path: 'requester', help: 'run the requester that keeps the roll', load: () => import('./requester.ts') },
   { path: 'dev', help: 'run a whole cluster on this machine', load: () => import('./dev.ts') },
+  { path: 'probe', help: 'show what this machine is', load: () => import('./probe.ts') },
   { path: 'status', help: 'show what runs on this machine', load: () => import('./status.ts') },
   { path: 'node list', help: 'list the nodes on the roll', load: () => import('./node-list.ts') },
   {

@@ -36,12 +36,12 @@ export function lifetime(log: Log, reload: () => void): Lifetime {
     resolve();
     const timer = setTimeout(() => {
       log.error({}, 'stopping took too long; the process ends now');
-      process.exit(1);
+      endNow();
     }, stopDeadline);
     timer.unref();
   };
   const onSignal = (signal: NodeJS.Signals) => {
-    if (ending) process.exit(signal === 'SIGINT' ? 130 : 143);
+    if (ending) return endNow(signal);
     log.info({ signal }, 'stopping');
     end();
   };
@@ -51,6 +51,14 @@ export function lifetime(log: Log, reload: () => void): Lifetime {
   // A parent that was killed cannot tell us; its channel closes.
   if (process.channel) process.on('disconnect', end);
   return { over, end };
+}
+
+/**
+ * Ends this process by a signal. `process.exit` would wait, for ever, for a thread that a hung file system or driver holds.
+ */
+export function endNow(signal: NodeJS.Signals = 'SIGKILL'): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }
 
 /** Tells the parent, if there is one that listens. */

@@ -24,10 +24,16 @@ export const wide: readonly Column[] = [
   ['VERSION', node => printable(node.Info.Agent?.Version || node.Info.BacalhauVersion.GitVersion) || none],
   ['HOSTNAME', node => printable(node.Info.Hostname ?? '') || none],
   ['LAST SEEN', lastSeen],
+  ['CONDITIONS', conditions],
   ['LABELS', labels],
 ];
 
 const none = '-';
+
+/** What is wrong with the node, in words; `describe` says why. */
+function conditions({ Info }: ShownNode): string {
+  return Info.Conditions?.map(({ Type }) => printable(Type)).join(',') || none;
+}
 
 /** Available / all. A requester computes nothing. */
 function capacity(name: 'CPU' | 'Memory' | 'Disk' | 'GPU', format: (amount: number) => string) {

@@ -33,6 +33,8 @@ export interface MachineReader {
   info(): NodeInfo;
   /** True when it found something new. Never throws. */
   takeInventory(): Promise<boolean>;
+  /** Looks for GPUs; `all` asks every source. True when it found something new. Never throws. */
+  look(all?: boolean): Promise<boolean>;
 }
 
 export interface AgentOptions {
@@ -71,6 +73,8 @@ export interface AgentStatus {
 const decisions = /\.(approved|rejected|deleted)$/;
 /** Milliseconds between two inventories. */
 const inventoryInterval = 3_600_000;
+/** And between two looks for GPUs. */
+const gpuInterval = 300_000;
 /** Milliseconds in which a fleet that lost its broker reports again, spread out. */
 const returnSpread = 1_000;
 /** Milliseconds between two questions that events lead to. */
@@ -92,7 +96,6 @@ export class Agent {
   #lastHeartbeat: string | undefined;
   #connectedBefore = false;
   #nudgedAt = Number.NEGATIVE_INFINITY;
-  #takingInventory = false;
   #stopped = false;
 
   constructor(options: AgentOptions) {
@@ -139,7 +142,8 @@ export class Agent {
       interval: every('resourceUpdateFrequency'),
       send: () =>
         this.#report(managementSubject(node, 'UpdateResources/v1'), async () => {
-          const { available, usage } = machine.sample();
+          const { available, usage, news } = machine.sample();
+          if (news && this.#info.running) this.#info.now();
           return this.#questions.updateResources({ AvailableCapacity: available, Usage: usage });
         }),
     });
@@ -182,6 +186,7 @@ export class Agent {
     for (const report of [this.#heartbeat, this.#info, this.#resources]) report.reschedule();
     if (this.#registration.standing.phase === 'deleted') this.#registration.register();
     else if (this.#info.running) this.#info.now();
+    void this.#tellNews('the look for GPUs', () => this.#options.machine.look(true));
   }
 
   status(): AgentStatus {
@@ -256,27 +261,32 @@ export class Agent {
     if (!connection.publish(heartbeatSubject(heartbeatTopic, node), data)) return;
     this.#sequence++;
     this.#lastHeartbeat = clock.now().toISOString();
-    if (!this.#timers.has('inventory')) this.#scheduleInventory(0);
+    if (this.#timers.has('the inventory')) return;
+    const { machine } = this.#options;
+    this.#keepLooking('the inventory', inventoryInterval, () => machine.takeInventory());
+    this.#keepLooking('the look for GPUs', gpuInterval, () => machine.look());
   }
 
-  // The first one follows the first heartbeat: a slow tool must not delay the sign of life.
-  #scheduleInventory(wait: number): void {
-    this.#after('inventory', wait, () => {
-      this.#scheduleInventory(inventoryInterval);
-      void this.#takeInventory();
-    });
+  // The first look follows the first heartbeat: a slow tool must not delay the sign of life. One that hangs is not joined
+  // by a second.
+  #keepLooking(name: string, every: number, look: () => Promise<boolean>): void {
+    let looking = false;
+    const turn = () => {
+      this.#after(name, every, turn);
+      if (looking) return;
+      looking = true;
+      void this.#tellNews(name, look).finally(() => {
+        looking = false;
+      });
+    };
+    this.#after(name, 0, turn);
   }
 
-  async #takeInventory(): Promise<void> {
-    // One that hangs is not joined by a second.
-    if (this.#takingInventory) return;
-    this.#takingInventory = true;
+  async #tellNews(name: string, look: () => Promise<boolean>): Promise<void> {
     try {
-      if ((await this.#options.machine.takeInventory()) && this.#info.running) this.#info.now();
+      if ((await look()) && this.#info.running) this.#info.now();
     } catch (error) {
-      this.#options.log.error({ err: error }, 'the inventory failed');
-    } finally {
-      this.#takingInventory = false;
+      this.#options.log.error({ err: error }, `${name} failed`);
     }
   }
 

@@ -1,5 +1,5 @@
 // Puts this node's information together: what the machine is, what it offers, what its labels say.
-import { type NodeInfo, zeroTime } from '../protocol/node-info.ts';
+import { type NodeCondition, type NodeInfo, zeroTime } from '../protocol/node-info.ts';
 import type { Resources } from '../protocol/resources.ts';
 import { version } from '../system/version.ts';
 
@@ -18,6 +18,7 @@ export interface Machine {
   /** Bytes. */
   disk?: number | undefined;
   virtualisation?: string | undefined;
+  gpuDriver?: string | undefined;
 }
 
 /**
@@ -32,6 +33,7 @@ export function nodeInfo(
   offered: Resources,
   available: Resources,
   labels: Record<string, string>,
+  conditions: readonly NodeCondition[] = [],
 ): NodeInfo {
   return {
     NodeID: nodeId,
@@ -66,7 +68,9 @@ export function nodeInfo(
       Memory: machine.memory,
       Disk: machine.disk,
       Virtualisation: machine.virtualisation,
+      GPUDriver: machine.gpuDriver,
     },
     Agent: { Version: version },
+    ...(conditions.length > 0 ? { Conditions: [...conditions] } : {}),
   };
 }

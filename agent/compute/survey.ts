@@ -1,7 +1,11 @@
-// What this machine is and has free, as the reports need it: host facts at once, the inventory when it comes.
+// What this machine is and has free, as the reports need it: facts at once, GPUs and inventory when they come.
 import { type AllocatedCapacity, availableCapacity, offeredCapacity } from '../host/capacity.ts';
+import { type CloudFacts, cloudFacts } from '../host/cloud.ts';
+import { judge, nothingJudged } from '../host/conditions.ts';
+import { type Declared, mismatches } from '../host/declared.ts';
 import { Disk } from '../host/disk.ts';
 import { type HostFacts, hostFacts } from '../host/facts.ts';
+import { crashGuard } from '../host/gpu/crash-guard.ts';
 import {
   type ChildCommand,
   type Inventory,
@@ -11,68 +15,111 @@ import {
   takeInventory,
 } from '../host/inventory.ts';
 import { nodeLabels } from '../host/labels.ts';
-import { Sampler } from '../host/sampler.ts';
+import { type Limits, readLimits } from '../host/limits.ts';
+import { usableCpus } from '../host/machine.ts';
+import { type Sample, Sampler } from '../host/sampler.ts';
+import { SystemInputs } from '../host/system-inputs.ts';
 import type { Usage } from '../protocol/messages.ts';
-import type { NodeInfo } from '../protocol/node-info.ts';
+import type { NodeCondition, NodeInfo } from '../protocol/node-info.ts';
 import type { Resources } from '../protocol/resources.ts';
+import { type Clock, systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
+import { readBounded } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
+import { GpuWatch } from './gpu-watch.ts';
 import { nodeInfo } from './node-info.ts';
 
 export interface SurveyOptions {
   node: string;
-  /** The agent's own folder: its file system is the disk that counts, and the inventory is kept in it. */
+  /** The agent's own folder: its file system is the disk that counts, and inventory and GPUs are kept in it. */
   folder: string;
   inventoryCommand: ChildCommand;
+  /** `node.nvmlLibrary`. */
+  nvmlLibrary?: string | undefined;
+  /** Ask the cloud what kind of instance this is. */
+  cloudMetadata?: boolean;
   log: Log;
+  clock?: Clock;
 }
 
 export interface Offer {
   allocatedCapacity: AllocatedCapacity;
   labels: Readonly<Record<string, string>>;
+  /** What the machine should have. */
+  declared?: Declared;
 }
 
 /** What is free now of what is offered, and what was measured. */
 export interface Availability {
   available: Resources;
   usage: Usage;
+  /** A condition of the node came up or went: its information has changed. */
+  news?: boolean;
 }
 
 export class Survey {
   readonly #options: SurveyOptions;
+  readonly #clock: Clock;
   readonly #disk: Disk;
   readonly #sampler: Sampler;
   readonly #facts: HostFacts;
+  readonly #inputs: SystemInputs;
+  readonly #limits: Limits;
+  readonly #gpus: GpuWatch;
+  readonly #ending = new AbortController();
   #offer: Offer;
   #inventory: Inventory | undefined;
+  #inventoryTried = false;
+  #cloud: CloudFacts | undefined;
   #diskAtStart: number | undefined;
+  #judgement = nothingJudged;
   #latest: Availability;
-  readonly #ending = new AbortController();
 
-  /** Reads what is known at once; the inventory of an earlier run serves until the next. */
+  /** Reads what is known at once; inventory and GPUs of an earlier run serve until the next look. */
   static async open(options: SurveyOptions, offer: Offer): Promise<Survey> {
-    const disk = new Disk(options.folder);
+    const { folder, inventoryCommand, nvmlLibrary, log } = options;
+    const disk = new Disk(folder);
     const facts = await hostFacts(disk);
-    const kept = await keptInventory(options.folder).catch((error: Error) => {
-      options.log.warn({ err: error }, 'the kept inventory cannot be read; it is taken anew');
-      return undefined;
+    const driver = await readBounded('/proc/driver/nvidia/version').catch(() => undefined);
+    const guard = await crashGuard(
+      folder,
+      `${facts.bootId} ${driver?.toString('latin1').split('\n', 1)[0] ?? ''}`,
+    );
+    if (guard.fault) log.warn({ reason: guard.fault }, 'the NVIDIA library is left alone');
+    const inputs = new SystemInputs({
+      folder,
+      inventoryCommand,
+      nvmlLibrary,
+      guard: call => guard.around(call),
     });
-    return new Survey(options, offer, disk, facts, kept);
+    if (!inputs.probe.probe) {
+      log.info(
+        { reason: inputs.probe.reason },
+        'running without the native probe: NVIDIA GPUs are asked by nvidia-smi alone',
+      );
+    }
+    const [limits, gpus, kept] = await Promise.all([
+      readLimits(inputs),
+      GpuWatch.open(inputs, folder, log),
+      keptInventory(folder).catch((error: Error) => {
+        log.warn({ err: error }, 'the kept inventory cannot be read; it is taken anew');
+        return undefined;
+      }),
+    ]);
+    return new Survey(options, offer, { disk, facts, inputs, limits, gpus, kept });
   }
 
-  private constructor(
-    options: SurveyOptions,
-    offer: Offer,
-    disk: Disk,
-    facts: HostFacts,
-    inventory: Inventory | undefined,
-  ) {
+  private constructor(options: SurveyOptions, offer: Offer, found: Found) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#offer = offer;
-    this.#disk = disk;
-    this.#facts = facts;
-    this.#inventory = inventory;
-    this.#sampler = new Sampler(disk);
+    this.#disk = found.disk;
+    this.#facts = found.facts;
+    this.#inputs = found.inputs;
+    this.#limits = found.limits;
+    this.#gpus = found.gpus;
+    this.#inventory = found.kept;
+    this.#sampler = new Sampler(found.disk);
     this.#latest = this.#measure();
   }
 
@@ -87,8 +134,18 @@ export class Survey {
 
   /** A new sample; the information that follows it tells of the same one. */
   sample(): Availability {
+    // What a GPU does changes as quickly as the rest; like the disk's, its figures are those of the look before.
+    if (this.#gpus.usable.length > 0) void this.#gpus.look();
     this.#latest = this.#measure();
     return this.#latest;
+  }
+
+  /** Looks for GPUs; true when the node's information changed. `all`: by hand, every source is asked. Never throws. */
+  async look(all = false): Promise<boolean> {
+    if (this.#options.cloudMetadata && !this.#cloud) this.#cloud = await cloudFacts(this.#inputs);
+    const changed = await this.#gpus.look(all);
+    const { news } = this.#judge(this.#sampler.sample());
+    return changed || news;
   }
 
   /** The node's information, by what is known now. */
@@ -96,6 +153,12 @@ export class Survey {
     const { node } = this.#options;
     const facts = this.#facts;
     const inventory = this.#inventory;
+    const offered = this.#offered();
+    const conditions: NodeCondition[] = this.#judgement.conditions.map(({ type, reason, since }) => ({
+      Type: type,
+      Reason: reason,
+      Since: since,
+    }));
     return nodeInfo(
       node,
       {
@@ -104,10 +167,12 @@ export class Survey {
         cpuModel: facts.cpuModel ?? inventory?.cpu.brand,
         disk: inventory?.disk ?? facts.disk ?? this.#disk.space?.total,
         virtualisation: inventory?.virtualisation,
+        gpuDriver: this.#gpus.driver,
       },
-      this.#offered(),
+      offered,
       this.#latest.available,
-      nodeLabels(node, facts, this.#offer.labels),
+      nodeLabels(node, facts, { ...cloudLabels(this.#cloud), ...this.#offer.labels }, offered.GPUs),
+      conditions,
     );
   }
 
@@ -121,6 +186,7 @@ export class Survey {
       await keepInventory(folder, this.#inventory);
       return true;
     } catch (error) {
+      this.#inventoryTried = true;
       if (this.#ending.signal.aborted) return false;
       if (!(error instanceof InventoryError || error instanceof MusterError)) throw error;
       log.warn({ err: error }, 'the inventory could not be taken or kept; what is known stays in use');
@@ -131,32 +197,112 @@ export class Survey {
   /** Ends a child that may be running. */
   close(): void {
     this.#ending.abort();
+    this.#inputs.close();
+  }
+
+  /** Reads of files that hang: each holds a thread. */
+  get hungFiles(): number {
+    return this.#inputs.hungFiles;
+  }
+
+  // The machine inside its limits: of a container with 2 CPUs on a host with 64, 2 are there to offer.
+  #whole(): { cpu: number; memory: number } {
+    return {
+      cpu: usableCpus(this.#inputs.system().cpus, this.#limits),
+      memory: Math.min(this.#facts.memory, this.#limits.memory?.value ?? Number.POSITIVE_INFINITY),
+    };
   }
 
   #offered(): Resources {
     this.#diskAtStart ??= this.#disk.space?.available;
-    const { cpus, memory } = this.#facts;
-    return offeredCapacity(this.#offer.allocatedCapacity, {
-      cpu: cpus,
-      memory,
-      disk: this.#diskAtStart ?? 0,
-    });
+    const gpus = this.#gpus.usable;
+    const machine = { ...this.#whole(), disk: this.#diskAtStart ?? 0, gpus };
+    return offeredCapacity(this.#offer.allocatedCapacity, machine);
   }
 
   #measure(): Availability {
-    const sample = this.#sampler.sample();
+    const raw = this.#sampler.sample();
+    const whole = this.#whole();
+    const sample = { ...raw, memory: Math.min(raw.memory, this.#memoryLeft(whole.memory)) };
     const space = this.#disk.space;
-    const { cpus, memory } = this.#facts;
+    const { news } = this.#judge(sample);
+    const gpus = this.#gpus.usage();
     return {
-      available: availableCapacity(this.#offered(), sample),
+      available: availableCapacity(this.#offered(), sample, gpu => this.#gpus.isFree(gpu)),
       usage: {
-        CPU: sample.cpu === undefined ? 0 : Math.max(0, Math.round((cpus - sample.cpu) * 100) / 100),
-        Memory: Math.max(0, memory - sample.memory),
+        CPU: sample.cpu === undefined ? 0 : Math.max(0, Math.round((whole.cpu - sample.cpu) * 100) / 100),
+        Memory: Math.max(0, whole.memory - sample.memory),
         Disk: space ? Math.max(0, space.total - space.available) : 0,
         Load: sample.load[0],
+        ...(gpus ? { GPUs: gpus } : {}),
       },
+      news,
     };
   }
+
+  // What a control group's limit leaves; the whole where there is none.
+  #memoryLeft(whole: number): number {
+    if (!this.#limits.memory) return whole;
+    const used = this.#inputs.probe.probe?.cgroup().memoryUsed ?? this.#limits.memoryUsed ?? 0;
+    return Math.max(0, whole - used);
+  }
+
+  #judge(sample: Sample): { news: boolean } {
+    const { declared } = this.#offer;
+    const whole = this.#whole();
+    const disk = this.#disk.space;
+    const faults = this.#gpus.faults;
+    // Nothing is missing before it was looked for.
+    const wrong =
+      declared && faults
+        ? mismatches(declared, {
+            cpu: whole.cpu,
+            memory: whole.memory,
+            disk: disk?.total,
+            gpus: this.#gpus.usable,
+          })
+        : undefined;
+    const before = JSON.stringify(this.#judgement.conditions);
+    this.#judgement = judge(this.#judgement, {
+      monotonic: this.#clock.monotonic(),
+      now: this.#clock.now(),
+      unresponsive: faults?.unresponsive,
+      missingGpus: faults && [...faults.missing, ...(wrong?.gpus ?? [])],
+      mismatches: wrong?.others ?? (faults ? [] : undefined),
+      disk,
+      memory: { total: whole.memory, available: sample.memory },
+      inventoryAge: this.#inventoryAge(),
+    });
+    return { news: JSON.stringify(this.#judgement.conditions) !== before };
+  }
+
+  #inventoryAge(): number | undefined {
+    if (!this.#inventory) return this.#inventoryTried ? Number.POSITIVE_INFINITY : undefined;
+    // A kept one may be old by right: only after this process has tried does its age say anything.
+    if (!this.#inventoryTried) return undefined;
+    return Math.max(0, this.#clock.now().getTime() - Date.parse(this.#inventory.takenAt));
+  }
+}
+
+interface Found {
+  disk: Disk;
+  facts: HostFacts;
+  inputs: SystemInputs;
+  limits: Limits;
+  gpus: GpuWatch;
+  kept: Inventory | undefined;
+}
+
+function cloudLabels(cloud: CloudFacts | undefined): Record<string, string> {
+  const { provider, type, region, zone, instanceId } = cloud ?? {};
+  const labels = {
+    cloud: provider,
+    'cloud-type': type,
+    'cloud-region': region,
+    'cloud-zone': zone,
+    'cloud-instance': instanceId,
+  };
+  return Object.fromEntries(Object.entries(labels).flatMap(([key, value]) => (value ? [[key, value]] : [])));
 }
 
 function sameFacts(before: Inventory | undefined, after: Inventory): boolean {

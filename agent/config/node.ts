@@ -2,7 +2,7 @@
 import { type Kind, pairsOf, Refusal, textOf } from './kind.ts';
 import { formatPercent, formatSize, parsePercent, parseSize } from './units.ts';
 
-/** How much of a resource the cluster may use: a share of what the machine has, or an amount (cores, bytes). */
+/** How much of a resource the cluster may use: a share of what the machine has, or an amount (cores, bytes, GPUs). */
 export type Allocation = { readonly percent: number } | { readonly amount: number };
 
 /** `80%`, cores as `2` or `1.5`, or thousandths of a core as `500m`. */
@@ -16,6 +16,25 @@ export const cpuAllocation = allocation(
 export const sizeAllocation: Kind<Allocation> = {
   ...allocation(parseSize, formatSize, 'a share or a size; allowed: like 80%, 8GB, 8GiB'),
   unit: 'bytes',
+};
+
+/** `100%`, or a number of GPUs. */
+export const gpuAllocation = allocation(
+  text => (/^\d{1,4}$/.test(text) ? Number(text) : undefined),
+  String,
+  'a share or a number of GPUs; allowed: like 100%, 2',
+);
+
+/** A size in bytes. */
+export const size: Kind<number> = {
+  name: 'size',
+  unit: 'bytes',
+  read(input) {
+    const value = parseSize(textOf(input));
+    if (value === undefined) throw new Refusal('is not a size; allowed: like 8GB, 8GiB');
+    return value;
+  },
+  plain: formatSize,
 };
 
 const label = {

@@ -1,7 +1,7 @@
 // The one table of settings. The loader, the environment names, the flags, `config show` and the README come from it.
 import { boolean, choice, duration, integer, type Kind, type Plain, path, secret, text } from './kind.ts';
 import { host, port, servers, subject } from './network.ts';
-import { cpuAllocation, labels, sizeAllocation } from './node.ts';
+import { cpuAllocation, gpuAllocation, labels, size, sizeAllocation } from './node.ts';
 
 /** One row. Without `default` the setting is optional, and `undefined` until it is given. */
 export interface Setting {
@@ -76,6 +76,13 @@ export const table = {
     reload: true,
     roles: 'agent',
     help: 'disk that the cluster may use: a share of the machine, or a size',
+  },
+  'compute.allocatedCapacity.gpu': {
+    type: gpuAllocation,
+    default: '100%',
+    reload: true,
+    roles: 'agent',
+    help: 'GPUs that the cluster may use: a share of the machine, or a number',
   },
   'requester.heartbeatFrequency': {
     type: duration(),
@@ -228,6 +235,55 @@ export const table = {
     reload: true,
     roles: 'agent',
     help: 'labels of the node, at most 64',
+  },
+  'node.cloudMetadata': {
+    type: boolean,
+    default: false,
+    reload: false,
+    roles: 'agent',
+    help: 'ask the cloud once for region, zone and machine type, and add them as labels',
+  },
+  'node.declared.cpu': {
+    type: integer(1, 65_536),
+    reload: true,
+    roles: 'agent',
+    help: 'logical CPUs that the machine should have; fewer is a condition of the node',
+  },
+  'node.declared.memory': {
+    type: size,
+    reload: true,
+    roles: 'agent',
+    help: 'memory that the machine should have',
+  },
+  'node.declared.disk': {
+    type: size,
+    reload: true,
+    roles: 'agent',
+    help: 'size that the file system of the data folder should have',
+  },
+  'node.declared.gpu': {
+    type: integer(0, 256),
+    reload: true,
+    roles: 'agent',
+    help: 'usable GPUs that the machine should have',
+  },
+  'node.declared.gpuName': {
+    type: text(/^[^\u0000-\u001f\u007f]{1,128}$/, '1 to 128 characters on one line'),
+    reload: true,
+    roles: 'agent',
+    help: 'a part of the name that each of them should have, such as H100',
+  },
+  'node.declared.gpuMemory': {
+    type: size,
+    reload: true,
+    roles: 'agent',
+    help: 'memory that each of them should have',
+  },
+  'node.nvmlLibrary': {
+    type: path,
+    reload: false,
+    roles: 'agent',
+    help: 'the NVIDIA management library; without it, libnvidia-ml.so.1 as the system finds it',
   },
   'api.host': {
     type: host,

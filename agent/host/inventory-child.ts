@@ -6,14 +6,20 @@ import { osName } from './os-name.ts';
 
 /**
  * Prints the inventory on standard output. The calls are the fewest that serve, since each starts processes: the operating
- * system's name comes from its own file (`osInfo` starts 17, one of which may wait for DNS), and `graphics` and
- * `networkInterfaces` are left out, as the first may hang for ever and the second starts dozens.
+ * system's name comes from its own file (`osInfo` starts 17, one of which may wait for DNS), and `networkInterfaces` is left
+ * out, as it starts dozens. `graphics` is asked on macOS alone: elsewhere gpu/ knows better, without tools that may hang.
  */
 export async function runInventoryChild(): Promise<void> {
   stepBack();
   endWithParent();
   const { pretty: _, ...name } = await osName();
-  const [cpu, memory, system, disks] = await Promise.all([si.cpu(), si.mem(), si.system(), fixedDisks()]);
+  const [cpu, memory, system, disks, graphics] = await Promise.all([
+    si.cpu(),
+    si.mem(),
+    si.system(),
+    fixedDisks(),
+    macGraphics(),
+  ]);
   const inventory: Inventory = {
     takenAt: new Date().toISOString(),
     cpu: {
@@ -28,6 +34,7 @@ export async function runInventoryChild(): Promise<void> {
     virtualisation: system.virtual ? known(system.virtualHost) || 'virtual' : 'none',
     manufacturer: known(system.manufacturer),
     model: known(system.model),
+    graphics,
   };
   process.stdout.write(`${JSON.stringify(inventory)}\n`);
 }
@@ -39,6 +46,19 @@ async function fixedDisks(): Promise<number> {
   return devices
     .filter(device => device.type === 'disk' && !device.removable && !/^(zram|ram|nbd)\d/.test(device.name))
     .reduce((sum, device) => sum + (device.size || 0), 0);
+}
+
+async function macGraphics(): Promise<Inventory['graphics']> {
+  if (process.platform !== 'darwin') return undefined;
+  const { controllers } = await si.graphics();
+  return controllers.map(({ vendor, model, vram, vramDynamic, cores }) => ({
+    // `sppci_vendor_Apple`, and the like.
+    vendor: /apple/i.test(vendor) ? 'Apple' : /amd|ati/i.test(vendor) ? 'AMD/ATI' : known(vendor),
+    model: known(model),
+    memory: vramDynamic ? undefined : vram || undefined,
+    // Its type says a number, the profiler a string.
+    cores: Number(cores) || undefined,
+  }));
 }
 
 const known = (value: string | undefined) => (value && value !== 'unknown' ? value : undefined);

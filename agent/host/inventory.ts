@@ -1,10 +1,10 @@
 // The slow inventory: what only `systeminformation` finds out, read by a short-lived child and kept across restarts.
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { type Clock, systemClock } from '../system/clock.ts';
+import type { Clock } from '../system/clock.ts';
 import { readBounded, writeFileAtomic } from '../system/files.ts';
 import { printable } from '../system/printable.ts';
+import { startChild } from './child.ts';
 import { tidy } from './text.ts';
 
 const words = v.optional(
@@ -17,7 +17,8 @@ const words = v.optional(
 const positive = v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)));
 const bytes = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)));
 
-const inventorySchema = v.object({
+/** What the child prints, and what is kept. */
+export const inventorySchema = v.object({
   /** When it was read, RFC 3339. */
   takenAt: v.pipe(v.string(), v.isoTimestamp()),
   cpu: v.object({
@@ -36,6 +37,21 @@ const inventorySchema = v.object({
   virtualisation: words,
   manufacturer: words,
   model: words,
+  /** The graphics of macOS; elsewhere gpu/ finds out more, and sooner. */
+  graphics: v.optional(
+    v.pipe(
+      v.array(
+        v.object({
+          vendor: words,
+          model: words,
+          /** Of its own, in MiB; absent where it shares the machine's. */
+          memory: bytes,
+          cores: bytes,
+        }),
+      ),
+      v.maxLength(64),
+    ),
+  ),
 });
 
 export type Inventory = v.InferOutput<typeof inventorySchema>;
@@ -113,69 +129,27 @@ function parse(text: string): Inventory {
   throw new InventoryError('malformed', `the inventory is not as expected: ${field} is wrong`);
 }
 
-function outputOf(
+async function outputOf(
   { command, args }: ChildCommand,
-  { deadline = 10_000, signal, clock = systemClock }: TakeOptions,
+  { deadline = 10_000, signal, clock }: TakeOptions,
 ): Promise<string> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(new InventoryError('stopped', 'the inventory is not wanted any more'));
-    // A process group of its own, so that what the child starts can be ended with it. The environment is not
-    // passed on: it may hold secrets, and what `systeminformation` starts is looked up on a path of the system's own.
-    const child = spawn(command, args, {
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-    });
-    const output: Buffer[] = [];
-    let length = 0;
-    let complaint = '';
-    let failure: InventoryError | undefined;
-
-    const fail = (fault: InventoryFault, message: string, cause?: unknown) => {
-      failure ??= new InventoryError(fault, message, cause === undefined ? undefined : { cause });
-      killGroup(child.pid);
-      // A grandchild may have left the group and hold the pipes: the answer does not wait for it.
-      // Without file descriptors to spare there are no pipes at all.
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-      settle();
-    };
-    const stop = () => fail('stopped', 'the inventory is not wanted any more');
-    const timer = clock.after(deadline, () =>
-      fail('timeout', `the inventory took longer than ${deadline} ms and was ended`),
-    );
-    const settle = () => {
-      timer.cancel();
-      signal?.removeEventListener('abort', stop);
-      if (failure) reject(failure);
-      else resolve(Buffer.concat(output).toString('utf8'));
-    };
-    signal?.addEventListener('abort', stop, { once: true });
-
-    child.on('error', error => fail('not_started', `cannot start ${command} for the inventory`, error));
-    child.stdout?.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > outputLimit) fail('too_long', `the inventory is longer than ${outputLimit} bytes`);
-      else output.push(chunk);
-    });
-    child.stderr?.on('data', (chunk: Buffer) => {
-      if (complaint.length < 1024) complaint += chunk.toString('utf8');
-    });
-    child.on('close', (code, killer) => {
-      if (failure) return;
-      const how = killer ? `by ${killer}` : `with status ${code}`;
-      const said = printable(complaint.trim(), 200);
-      if (code !== 0) fail('crashed', `the inventory ended ${how}${said ? `: ${said}` : ''}`);
-      else settle();
-    });
-  });
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // ESRCH: all of the group has ended already, which is what was wanted.
+  const outcome = await startChild(command, args, { deadline, limit: outputLimit, signal, clock }).outcome;
+  switch (outcome.kind) {
+    case 'not_started':
+      throw new InventoryError('not_started', `cannot start ${command} for the inventory`, {
+        cause: outcome.cause,
+      });
+    case 'late':
+      throw new InventoryError('timeout', `the inventory took longer than ${deadline} ms and was ended`);
+    case 'too_long':
+      throw new InventoryError('too_long', `the inventory is longer than ${outputLimit} bytes`);
+    case 'stopped':
+      throw new InventoryError('stopped', 'the inventory is not wanted any more');
+    case 'ended':
   }
+  const { status, killer, stdout, stderr } = outcome;
+  if (status === 0) return stdout;
+  const how = killer ? `by ${killer}` : `with status ${status}`;
+  const said = printable(stderr.trim(), 200);
+  throw new InventoryError('crashed', `the inventory ended ${how}${said ? `: ${said}` : ''}`);
 }

@@ -18,13 +18,29 @@ const senderSchema = struct({
   BootID: short(),
 });
 
+/** One GPU in use; what its driver does not say is absent. */
+const gpuUsageSchema = struct({
+  /** As in the capacity that the node offers. */
+  Index: count(),
+  PCIAddress: text(64),
+  /** MiB. */
+  Memory: v.optional(count()),
+  /** Percent. */
+  Utilisation: v.optional(amount()),
+  /** Degrees Celsius; may be below zero. */
+  Temperature: v.optional(v.pipe(v.number(), v.finite())),
+  /** Watts. */
+  Power: v.optional(amount()),
+});
+
 /** What was measured, beside what is offered. Bytes, except CPU: busy logical CPUs. */
-const usageSchema = struct({
+export const usageSchema = struct({
   CPU: amount(),
   Memory: count(),
   Disk: count(),
   /** Running processes, averaged over a minute. */
   Load: amount(),
+  GPUs: v.optional(v.pipe(v.array(gpuUsageSchema), v.maxLength(256))),
 });
 
 export const registerSchema = struct({ Info: nodeInfoSchema, Muster: v.optional(senderSchema) });
@@ -39,6 +55,7 @@ export const leaveSchema = struct({ NodeID: nodeId(), Reason: text(256), Muster:
 export const heartbeatSchema = struct({ NodeID: nodeId(), Sequence: count() });
 
 export type Sender = v.InferOutput<typeof senderSchema>;
+export type GpuUsage = v.InferOutput<typeof gpuUsageSchema>;
 export type Usage = v.InferOutput<typeof usageSchema>;
 export type Register = v.InferOutput<typeof registerSchema>;
 export type UpdateResources = v.InferOutput<typeof updateResourcesSchema>;

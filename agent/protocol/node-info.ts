@@ -41,6 +41,16 @@ const hostSchema = struct({
   Memory: v.optional(count()),
   Disk: v.optional(count()),
   Virtualisation: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  GPUDriver: v.optional(v.pipe(v.string(), v.maxLength(64))),
+});
+
+/** What is wrong with a node that is alive. */
+const conditionSchema = struct({
+  Type: text(64),
+  /** One sentence. */
+  Reason: text(512),
+  /** When it came up, by the node's clock. */
+  Since: goTime(),
 });
 
 export const nodeInfoSchema = struct({
@@ -54,10 +64,12 @@ export const nodeInfoSchema = struct({
   Host: v.optional(hostSchema),
   /** The version of muster that speaks; absent from a Bacalhau node. */
   Agent: v.optional(struct({ Version: text(64) })),
+  Conditions: v.optional(v.pipe(v.array(conditionSchema), v.maxLength(32))),
 });
 
 export type ComputeNodeInfo = v.InferOutput<typeof computeNodeInfoSchema>;
 export type BuildVersion = v.InferOutput<typeof buildVersionSchema>;
+export type NodeCondition = v.InferOutput<typeof conditionSchema>;
 export type NodeInfo = v.InferOutput<typeof nodeInfoSchema>;
 
 /** What a Bacalhau requester stores of itself: it computes nothing. */

@@ -68,7 +68,6 @@ export class Events {
   /** Begins to send; until then events wait. */
   start(stream: EventStream): void {
     this.#stream = stream;
-    for (const node of this.#waiting.keys()) this.#queued.add(node);
     this.#sendQueued();
   }
 

@@ -66,7 +66,7 @@ export class Requester implements Directory {
     const { signal } = this.#stopping;
     const work = async () => {
       const since = clock.now().toISOString();
-      this.#acting = await act({
+      const acting = await act({
         ...this.#options,
         policy: this.#policy,
         counters: this.#counters,
@@ -77,6 +77,9 @@ export class Requester implements Directory {
         },
         lost: holder => this.#lost(holder),
       });
+      // A stop, or the loss of the lease, may have come between its beginning and this moment.
+      if (signal.aborted) await acting.stop(0);
+      else this.#acting = acting;
     };
     const failed = 'the store cannot be opened yet; trying again';
     const failure = (error: BrokerError) => {

@@ -20,7 +20,7 @@ import {
   updateInfo,
   type Verdict,
 } from './membership.ts';
-import { changesOf, isNodeKey, readEntry, write } from './store.ts';
+import { changesOf, isNodeKey, readEntry, signed, write } from './store.ts';
 
 export interface RollOptions {
   clock: Clock;
@@ -272,7 +272,9 @@ export class Roll {
     const revision = await write(this.#bucket, { id, state, changes, revision: known.revision, operation });
     if (revision === undefined) return undefined;
     const written: Known =
-      state === 'deleted' ? { kind: 'deleted', revision } : { kind: 'record', revision, state };
+      state === 'deleted'
+        ? { kind: 'deleted', revision }
+        : { kind: 'record', revision, state: signed(state, operation) };
     this.#learn(id, written, change && { ...change, Revision: revision });
     return revision;
   }
@@ -293,7 +295,10 @@ export class Roll {
   #meet(entry: BucketEntry): Known {
     const known = readEntry(entry);
     const change = changesOf(entry, known).find(each => each.Revision === entry.revision);
-    this.#learn(entry.key, known, change);
+    // Somebody else's copy of our record still carries the change that we made, and its operation.
+    const isCopy =
+      operationOf(known) !== undefined && operationOf(known) === operationOf(this.known(entry.key));
+    this.#learn(entry.key, known, isCopy ? undefined : change);
     return known;
   }
 
@@ -331,3 +336,6 @@ export class Roll {
     if (known?.kind === 'unreadable') this.#unreadable += by;
   }
 }
+
+const operationOf = (known: Known): string | undefined =>
+  known.kind === 'record' ? known.state.Muster?.Operation : undefined;

@@ -1,7 +1,13 @@
 // The node info store: one record a node in the broker's bucket, each write checked against the revision it replaces.
 import { ProtocolError } from '../protocol/error.ts';
 import { maxMessageBytes, parseJson, writeJson } from '../protocol/json.ts';
-import { type Change, changesSchema, type NodeState, nodeStateSchema } from '../protocol/node-state.ts';
+import {
+  type Change,
+  changesSchema,
+  type MusterState,
+  type NodeState,
+  nodeStateSchema,
+} from '../protocol/node-state.ts';
 import { check, nodeIdPattern } from '../protocol/schema.ts';
 import { BrokerError, type Bucket, type BucketConfig, type BucketEntry } from '../transport/port.ts';
 import type { Known } from './membership.ts';
@@ -70,8 +76,14 @@ export function changesOf(entry: BucketEntry, known: Known): Change[] {
   return (changes ?? []).map(change => ({ ...change, Revision: change.Revision || entry.revision }));
 }
 
+/** The record under the mark of the write that made it. */
+export const signed = (state: NodeState, operation: string): NodeState & { Muster: MusterState } => ({
+  ...state,
+  Muster: { ...state.Muster, Operation: operation },
+});
+
 function encode(state: NodeState, { id, changes, operation }: WriteRequest): Uint8Array {
-  const { Changes: _, ...muster } = { ...state.Muster, Operation: operation };
+  const { Changes: _, ...muster } = signed(state, operation).Muster;
   const kept = newestOf(changes);
   const value = Buffer.from(
     writeJson({ ...state, Muster: kept.length > 0 ? { ...muster, Changes: kept } : muster }),

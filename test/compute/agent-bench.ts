@@ -122,6 +122,9 @@ export class AgentBench {
   /** How the next inventory ends: with something new or not, or never. */
   inventory: () => Promise<boolean> = async () => false;
   inventories: number[] = [];
+  readonly looks: { at: number; all: boolean }[] = [];
+  /** What a look for GPUs finds: whether anything is new. */
+  look: () => Promise<boolean> = async () => false;
 
   constructor(folder: string, reply: Reply = accepting(), random: Random = steadyRandom(0.5)) {
     this.folder = folder;
@@ -152,6 +155,10 @@ export class AgentBench {
         takeInventory: () => {
           this.inventories.push(this.clock.monotonic());
           return this.inventory();
+        },
+        look: async all => {
+          this.looks.push({ at: this.clock.monotonic(), all: all === true });
+          return this.look();
         },
       },
       clock: this.clock,

@@ -85,6 +85,12 @@ test('each kind says what it allows', async () => {
       '"120%" is not a share or a number of cores; allowed: like 80%, 2, 1.5, 500m',
     ],
     ['compute.allocatedCapacity.memory', '8', '"8" is not a share or a size; allowed: like 80%, 8GB, 8GiB'],
+    [
+      'compute.allocatedCapacity.gpu',
+      '1.5',
+      '"1.5" is not a share or a number of GPUs; allowed: like 100%, 2',
+    ],
+    ['node.declared.memory', '8', '"8" is not a size; allowed: like 8GB, 8GiB'],
     ['node.labels', 'zone', '"zone" is not a pair; allowed: like zone=eu,disk=ssd'],
     [
       'node.labels',

@@ -37,6 +37,11 @@ const samples: Record<string, [string, unknown][]> = {
     ['20%', { percent: 20 }],
     ['30.5%', { percent: 30.5 }],
   ],
+  size: [
+    ['1GB', 1_000_000_000],
+    ['2GiB', 2_147_483_648],
+    ['3TB', 3_000_000_000_000],
+  ],
   number: [
     ['1', 1],
     ['2', 2],
@@ -141,6 +146,7 @@ test('the defaults are those of the contract', () => {
         cpu: { percent: 80 },
         memory: { percent: 80 },
         disk: { percent: 80 },
+        gpu: { percent: 100 },
       },
     },
     requester: {
@@ -162,7 +168,21 @@ test('the defaults are those of the contract', () => {
       tls: { caFile: undefined, certFile: undefined, keyFile: undefined, handshakeFirst: false },
     },
     broker: { binary: undefined, host: '127.0.0.1', port: 4222 },
-    node: { id: undefined, nameProvider: 'puuid', labels: {} },
+    node: {
+      id: undefined,
+      nameProvider: 'puuid',
+      labels: {},
+      cloudMetadata: false,
+      declared: {
+        cpu: undefined,
+        memory: undefined,
+        disk: undefined,
+        gpu: undefined,
+        gpuName: undefined,
+        gpuMemory: undefined,
+      },
+      nvmlLibrary: undefined,
+    },
     api: { host: '127.0.0.1', port: 1234 },
     dataDir: undefined,
     log: { level: 'info', format: 'auto' },

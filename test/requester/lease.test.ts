@@ -91,9 +91,10 @@ describe('a second requester', () => {
   });
 
   test('takes over without asking when the first gave the lease back', async () => {
-    const { broker, take, after, stands } = begin();
+    const { clock, broker, take, after, stands } = begin();
     const lease = await take('a');
     await lease.release();
+    await clock.advance(60_000);
     assert.equal(stands(), undefined);
     broker.deliver = () => assert.fail('somebody was asked');
     assert.equal(await after(0, take('b')), 'taken');
@@ -292,6 +293,25 @@ describe('the holder', () => {
     // Its own lost answer may have left the lease; nobody answers for it, so the next one need not wait.
     await take('b');
     assert.equal(stands().requester, 'node-b');
+  });
+
+  test('that gives it back in the moment of a renewal leaves none', async () => {
+    const { clock, broker, take, stands } = begin();
+    const connection = broker.connect();
+    const bucket = await (await connection.storage()).bucket(clusterBucket);
+    let lease: Lease | undefined;
+    let released: Promise<void> | undefined;
+    const put: typeof bucket.put = (...write) => {
+      const written = bucket.put(...write);
+      released = lease?.release();
+      return written;
+    };
+    lease = await take('a', connection, { bucket: { ...bucket, put } });
+    await clock.advance(leaseTimes.renew);
+    assert.ok(released);
+    await released;
+    await clock.advance(60_000);
+    assert.equal(stands(), undefined);
   });
 
   test('may be gone with the broker when it gives it back', async () => {

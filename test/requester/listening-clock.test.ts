@@ -54,6 +54,10 @@ describe('listening time', () => {
   });
 
   test('stands still without a broker, and before there was one', () => {
+    const time = { monotonic: 5_000 };
+    const unconnected = new ListeningClock(() => time.monotonic, limits);
+    time.monotonic += 50;
+    assert.equal(unconnected.now(), 0);
     const { clock, run } = started(false);
     run(3_600_000);
     assert.equal(clock.now(), 0);

@@ -56,6 +56,20 @@ describe('a message of an older registration', () => {
     assert.deepEqual([heartbeatsOtherSession, heartbeatsUnknown], [3, 1]);
   });
 
+  test('is told of a node that was deleted and came back as of any other', async () => {
+    const scene = await Scene.started();
+    const conflicts = () => scene.events().filter(({ type }) => type.endsWith('.conflict')).length;
+    await scene.register('node-1');
+    await scene.live(60_000, ['node-1']);
+    await scene.beat('node-1', old);
+    assert.equal(conflicts(), 1);
+    await scene.remove('node-1');
+    await scene.register('node-1');
+    await scene.live(50_000, ['node-1']);
+    await scene.beat('node-1', old);
+    assert.equal(conflicts(), 2);
+  });
+
   test('of very many nodes is told once for each', async () => {
     const scene = await Scene.started({ settings: { maxPending: 5_000 } });
     const ids = Array.from({ length: 1_100 }, (_, i) => `node-${i + 1}`);

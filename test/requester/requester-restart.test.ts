@@ -116,6 +116,17 @@ describe('a crash between a write and its announcement', () => {
     assertNoDoubles(scene);
   });
 
+  test('takes nothing from what was told of its health', async () => {
+    const scene = await Scene.started();
+    await scene.register('node-1');
+    await scene.live(60_000, ['node-1']);
+    deaf(scene);
+    await scene.decide('node-1', 'approve');
+    await restart(scene);
+    await scene.live(60_000, ['node-1']);
+    assert.deepEqual(scene.told(), ['node-1 registered', 'node-1 healthy', 'node-1 approved']);
+  });
+
   test('several changes of one node are made up for in order', async () => {
     const scene = await Scene.started();
     deaf(scene);
@@ -204,6 +215,7 @@ describe('a store that is lost', () => {
   test('is set up again: the cluster, the requester, the lease; nodes are told to register, and are new', async () => {
     const scene = await Scene.started();
     const { clusterId } = scene.requester.status();
+    assert.ok(clusterId);
     await scene.register('node-1');
     await scene.decide('node-1', 'approve');
     await scene.live(60_000, ['node-1']);
@@ -229,6 +241,7 @@ describe('a store that is lost', () => {
   test('is set up again even if it does not answer at first', async () => {
     const scene = await Scene.started();
     const { clusterId } = scene.requester.status();
+    assert.ok(clusterId);
     scene.broker.wipe();
     for (const operation of ['get', 'put', 'stream', 'get', 'put'] as const) {
       scene.broker.failNext(operation, { fault: 'timeout' });

@@ -79,13 +79,18 @@ describe('a start', () => {
   });
 
   test('can be stopped at any moment of it, leaving nothing that runs and no lease', async () => {
-    for (let ticks = 0; ticks < 40; ticks++) {
+    let started = false;
+    for (let ticks = 0; !started; ticks++) {
       const scene = new Scene();
-      const started = scene.requester.start();
+      const start = scene.requester.start().then(() => {
+        started = !stopping;
+      });
+      let stopping = false;
       for (let i = 0; i < ticks; i++) await null;
+      stopping = true;
       const stopped = scene.requester.stop();
       await scene.clock.advance(5_000);
-      await Promise.all([started, stopped]);
+      await Promise.all([start, stopped]);
       assert.equal(scene.clock.pending, 0, `after ${ticks}`);
       await assert.rejects(scene.ask('node-1', 'RegisterNode/v1', { Info: computeInfo('node-1') }), {
         fault: 'no_responders',

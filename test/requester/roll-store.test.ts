@@ -48,7 +48,7 @@ describe('another writer', () => {
     await approve('node-1');
     assert.equal(roll.get('node-1')?.Membership, 'APPROVED');
     assert.deepEqual(roll.get('node-1')?.Info.Labels, { written: '0' });
-    assert.deepEqual(kindsTold(open).at(-1), 'node-1 approved');
+    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 approved']);
     assert.equal(open.told.at(-1)?.change.Revision, broker.openBucket('node_v1').revision);
   });
 
@@ -170,6 +170,31 @@ describe('a store that is lost', () => {
     );
   });
 
+  test('takes up what others wrote into the new one, whose revisions start over', async () => {
+    const { broker, clock, roll, register, approve } = await begin();
+    await register('node-1');
+    await approve('node-1');
+    await register('node-1');
+    broker.wipe();
+    foreignWrite(broker, 'node-1', JSON.stringify(record('node-1', 'REJECTED')));
+    broker.start();
+    await clock.settle();
+    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
+    assert.equal(roll.size, 1);
+  });
+
+  test('may lose single records without a marker: they are absent', async () => {
+    const { broker, clock, open, roll, present, register } = await begin();
+    await register('node-1');
+    await register('node-2');
+    broker.stop();
+    broker.openBucket('node_v1').entries.delete('node-1');
+    broker.start();
+    await clock.settle();
+    assert.equal(roll.unknownNode('node-1').code, 'handshake_required');
+    assert.deepEqual([[...present.keys()], roll.size, roll.pending, open.lost], [['node-2'], 1, 1, 0]);
+  });
+
   test('a reconnection to the same store is no loss: what changed meanwhile is read', async () => {
     const { broker, clock, roll, open, register } = await begin();
     for (const id of ['node-1', 'node-2', 'node-3']) await register(id);
@@ -207,6 +232,39 @@ describe('a store that is lost', () => {
       assert.ok(open.roll.get('node-1'));
       assert.ok(open.present.has('node-1'));
     }
+  });
+
+  test('a start ends when all is read, and fails when that fails', async () => {
+    const { broker, clock, register } = await begin();
+    await register('node-1');
+    const ready = Promise.withResolvers<void>();
+    const [entry] = broker.openBucket('node_v1').entries.values();
+    assert.ok(entry);
+    let tell: () => void = () => assert.fail('not watched');
+    const opened: OpenRoll[] = [];
+    const opening = openRoll(broker, clock, {
+      wrap: each => ({
+        ...each,
+        watch: async fn => {
+          tell = () => fn(entry);
+          return { ready: ready.promise, stop: () => undefined };
+        },
+      }),
+    }).then(open => opened.push(open));
+    await clock.settle();
+    assert.equal(opened.length, 0);
+    tell();
+    ready.resolve();
+    await opening;
+    assert.deepEqual(
+      opened[0]?.loaded.map(({ id }) => id),
+      ['node-1'],
+    );
+    const failing = Promise.reject(new BrokerError('disconnected', 'lost'));
+    const watch = async () => ({ ready: failing, stop: () => undefined });
+    await assert.rejects(openRoll(broker, clock, { wrap: each => ({ ...each, watch }) }), {
+      fault: 'disconnected',
+    });
   });
 
   test('what is told twice while the store is read is taken once', async () => {

@@ -8,7 +8,7 @@ import { computeInfo, record, requesterNode } from './samples.ts';
 describe('a name', () => {
   test('is an exact id first, else a unique prefix', async () => {
     const { roll, register } = await begin();
-    for (const id of ['node-1', 'node-10', 'node-11', 'other']) await register(id);
+    for (const id of ['node-11', 'other', 'node-1', 'node-10']) await register(id);
     assert.equal(roll.resolve('node-1'), 'node-1');
     assert.equal(roll.resolve('node-10'), 'node-10');
     assert.equal(roll.resolve('o'), 'other');
@@ -157,6 +157,16 @@ describe('at most maxPending nodes wait', () => {
     assert.equal((await register('node-3')).code, 'full', 'a deleted node waits like a new one');
     await roll.remove('node-1', '', 'ann');
     assert.equal((await register('node-6')).code, 'full', 'an approved node took no room');
+  });
+
+  test('a node that is on the roll takes no second place while it registers again', async () => {
+    const { register } = await begin({ maxPending: 2 });
+    await register('node-1');
+    const verdicts = await Promise.all([register('node-1'), register('node-1'), register('node-2')]);
+    assert.deepEqual(
+      verdicts.map(({ code }) => code),
+      ['reconnected', 'reconnected', 'registered'],
+    );
   });
 
   test('a flood beyond it costs the store nothing', async () => {

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Health } from '../../agent/protocol/node-state.ts';
 import type { FakeBroker } from '../support/fake-connection.ts';
-import { day, hour, limits, lines, watching } from './watch.ts';
+import { begin, day, hour, limits, lines, watching } from './watch.ts';
 
 describe('the requester doubts itself first:', () => {
   test('a wall clock that is moved a day either way, at any moment, changes nothing', async () => {
@@ -96,6 +96,26 @@ describe('the requester doubts itself first:', () => {
     assert.deepEqual(lines(told), []);
   });
 
+  test('what counts as a suspension follows nodeDisconnectedAfter: a second, or a fortieth of a short one', async () => {
+    const stalled = async (disconnectedAfter: number, stall: number) => {
+      const { clock, vigil } = begin(
+        { 'node-1': 'HEALTHY' },
+        { limits: { disconnectedAfter, unknownAfter: 2 * disconnectedAfter } },
+      );
+      vigil.heard('node-1');
+      await clock.stall(stall);
+      return vigil.silence('node-1');
+    };
+    assert.deepEqual(
+      [await stalled(45_000, 2_999), await stalled(45_000, 3_000), await stalled(45_000, hour)],
+      [2_999, 3_000, 3_000],
+      'a busy second or two is no suspension',
+    );
+    assert.equal(await stalled(20_000, hour), 1_500);
+    assert.equal(await stalled(400, 60), 60);
+    assert.equal(await stalled(400, hour), 60);
+  });
+
   test('a broker lost for an hour turns nobody UNHEALTHY; what is left of the silence goes on afterwards', async () => {
     const { clock, broker, vigil, told, doubts } = await watching();
     await clock.advance(44_000);
@@ -105,6 +125,7 @@ describe('the requester doubts itself first:', () => {
     await clock.advance(hour);
     assert.equal(vigil.health('node-1'), 'HEALTHY');
     assert.equal(vigil.silence('node-1'), 44_000);
+    assert.equal(vigil.distrusted, 'the connection to the broker is lost');
     broker.start();
     assert.deepEqual(doubts, ['the connection to the broker is lost', undefined]);
     await clock.advance(999);
@@ -199,8 +220,11 @@ describe('the requester doubts itself first:', () => {
     assert.equal(vigil.distrusted, 'the connection to the broker is lost');
     await clock.advance(hour);
     broker.deliver = undefined;
+    const silence = Number(vigil.silence('node-1'));
     broker.start();
-    await clock.advance(20_000);
+    await clock.advance(1_000);
+    assert.equal(vigil.silence('node-1'), silence + 1_000, 'the hold ended with the loss');
+    await clock.advance(19_000);
     assert.deepEqual(doubts, ['the broker does not return our own messages', undefined]);
     assert.equal(vigil.distrusted, undefined);
   });
@@ -208,12 +232,18 @@ describe('the requester doubts itself first:', () => {
   test('what others write to the subject of the echo is no echo', async () => {
     const { clock, broker, doubts } = await watching();
     loseEchoes(broker);
+    const write = () => {
+      broker.deliver = undefined;
+      for (const odd of ['', '0', '1', '-1', '1e999', '999999', 'x', '{}', '12.5'])
+        broker.inject('requester.echo.i-1', odd);
+      loseEchoes(broker);
+    };
     await clock.advance(5_000);
-    broker.deliver = undefined;
-    for (const odd of ['', '0', '-1', '1e999', '999999', 'x', '{}', '12.5'])
-      broker.inject('requester.echo.i-1', odd);
-    loseEchoes(broker);
+    write();
     await clock.advance(5_000);
     assert.equal(doubts.length, 1);
+    write();
+    await clock.advance(5_000);
+    assert.equal(doubts.length, 1, 'nor is an echo that it has long had');
   });
 });

@@ -262,6 +262,10 @@ describe('for people', () => {
     await clock.advance(1_000);
     vigil.left('node-1', '');
     assert.deepEqual(pulse(), ['02:30', '02:30', '02:31']);
+    vigil.heard('node-1');
+    await clock.advance(60_000);
+    vigil.left('node-1', '');
+    assert.deepEqual(pulse(), ['02:31', '02:31', '03:20'], 'silent before it left');
   });
 
   test('a node that left and came back during the grace is not shown as silent', async () => {

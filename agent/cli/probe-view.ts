@@ -1,0 +1,68 @@
+// What `muster probe` tells: the machine, and what the agent would make of it under the present settings.
+import type { Settings } from '../config/settings.ts';
+import { offeredCapacity } from '../host/capacity.ts';
+import { type Condition, judge, nothingJudged } from '../host/conditions.ts';
+import { mismatches } from '../host/declared.ts';
+import type { Inputs } from '../host/inputs.ts';
+import { nodeLabels } from '../host/labels.ts';
+import { memoryNow, offerable, problems, type SurveyedMachine, surveyMachine } from '../host/machine.ts';
+import type { Resources } from '../protocol/resources.ts';
+import { version } from '../system/version.ts';
+
+export interface ProbeView extends SurveyedMachine {
+  /** Of the program. */
+  readonly muster: string;
+  /** RFC 3339. */
+  readonly readAt: string;
+  /** What the agent would offer to the cluster. */
+  readonly offer: Resources;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Those that one look can find. */
+  readonly conditions: readonly Condition[];
+  /** What should have answered and did not, a sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** Asks `inputs` everything. Never throws. */
+export async function probeView(
+  inputs: Inputs,
+  settings: Pick<Settings, 'compute' | 'node'>,
+): Promise<ProbeView> {
+  const readAt = inputs.now();
+  const machine = await surveyMachine(inputs, { cloud: settings.node.cloudMetadata });
+  const offer = offeredCapacity(settings.compute.allocatedCapacity, offerable(machine));
+  const { facts, gpuReports } = machine;
+  const { name, ...labels } = nodeLabels(
+    settings.node.id ?? '',
+    { operatingSystem: facts.operatingSystem.value, architecture: facts.architecture.value },
+    settings.node.labels,
+    offer.GPUs,
+  );
+  const inside = offerable(machine);
+  const wrong = mismatches(settings.node.declared, {
+    ...inside,
+    disk: facts.disk?.value,
+    gpus: inside.gpus ?? [],
+  });
+  const { conditions } = judge(nothingJudged, {
+    monotonic: 0,
+    now: readAt,
+    unresponsive: gpuReports.flatMap(({ source, fault }) =>
+      fault?.kind === 'late' ? [`${source} ${fault.reason}`] : [],
+    ),
+    missingGpus: wrong.gpus,
+    mismatches: wrong.others,
+    disk: facts.disk && { total: facts.disk.value, available: facts.diskAvailable?.value ?? 0 },
+    memory: memoryNow(machine),
+  });
+  return {
+    muster: version,
+    readAt: readAt.toISOString(),
+    ...machine,
+    offer,
+    // Without a configured id the agent makes one at its first start.
+    labels: name ? { ...labels, name } : labels,
+    conditions,
+    problems: problems(machine),
+  };
+}

@@ -1,0 +1,103 @@
+// `muster probe`: finds out what this machine is, shows it, and records it where wanted.
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { choice, path } from '../config/kind.ts';
+import { dataFolder } from '../config/paths.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Inputs } from '../host/inputs.ts';
+import { MusterError } from '../system/errors.ts';
+import type { Argv, FlagTable } from './command.ts';
+import { jsonText, yamlText } from './data.ts';
+import { probeText } from './probe-text.ts';
+import { probeView } from './probe-view.ts';
+import { selfCommand } from './self.ts';
+import { print } from './terminal.ts';
+
+export const settings = [
+  'dataDir',
+  'compute.allocatedCapacity.cpu',
+  'compute.allocatedCapacity.memory',
+  'compute.allocatedCapacity.disk',
+  'compute.allocatedCapacity.gpu',
+  'node.id',
+  'node.labels',
+  'node.cloudMetadata',
+  'node.declared.cpu',
+  'node.declared.memory',
+  'node.declared.disk',
+  'node.declared.gpu',
+  'node.declared.gpuName',
+  'node.declared.gpuMemory',
+  'node.nvmlLibrary',
+] as const;
+
+export const flags = {
+  output: {
+    value: 'FORMAT',
+    short: 'o',
+    kind: choice('text', 'json', 'yaml'),
+    default: 'text',
+    help: 'how to print it',
+  },
+  sources: { help: 'say where each fact comes from, and how long each source took' },
+  record: { value: 'FOLDER', kind: path, help: 'also save all that was read, to be replayed elsewhere' },
+  raw: { help: 'keep serial numbers, UUIDs, MAC addresses and host names in the recording' },
+  replay: { value: 'FOLDER', kind: path, help: 'show the machine that was recorded there, not this one' },
+} satisfies FlagTable;
+
+export async function run({ flags: given, load }: Argv<typeof flags>): Promise<number> {
+  const { output, sources, record, raw, replay } = given;
+  if (record && replay) throw new MusterError('usage', 'a replayed machine cannot be recorded again');
+  if (raw && !record) throw new MusterError('usage', '--raw says how to record, and needs --record FOLDER');
+  const { settings } = await load({ skipUnreadable: true });
+  const { inputs, close } = replay ? await recorded(replay) : await thisMachine(settings);
+  const { Recorder } = await import('../host/record.ts');
+  const recorder = new Recorder(inputs);
+  try {
+    const view = await probeView(record ? recorder : inputs, settings);
+    if (output === 'json') print(jsonText(view));
+    else if (output === 'yaml') print(await yamlText(view));
+    else print(probeText(view, sources));
+    if (record) {
+      const { saveRecording } = await import('../host/recording.ts');
+      const file = await saveRecording(record, recorder.recording(raw));
+      process.stderr.write(`recorded in ${file}; look through it before you pass it on\n`);
+    }
+    return view.problems.length > 0 ? 2 : 0;
+  } finally {
+    close();
+  }
+}
+
+interface Opened {
+  inputs: Inputs;
+  close(): void;
+}
+
+async function recorded(folder: string): Promise<Opened> {
+  const { openRecording } = await import('../host/recording.ts');
+  const { Replay } = await import('../host/replay.ts');
+  return { inputs: new Replay(await openRecording(folder)), close: () => undefined };
+}
+
+async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promise<Opened> {
+  const { SystemInputs } = await import('../host/system-inputs.ts');
+  const inputs = new SystemInputs({
+    folder: existing(await dataFolder(settings)),
+    inventoryCommand: selfCommand('inventory-child'),
+    nvmlLibrary: settings.node.nvmlLibrary,
+  });
+  return {
+    inputs,
+    close() {
+      inputs.close();
+      // A file that hangs holds a thread, for which the end of a process would wait for ever. All is printed by now.
+      if (inputs.hungFiles > 0) process.kill(process.pid, 'SIGKILL');
+    },
+  };
+}
+
+/** `folder`, or the nearest one above it that is there: before the first start there is no data folder. */
+function existing(folder: string): string {
+  return existsSync(folder) || dirname(folder) === folder ? folder : existing(dirname(folder));
+}

@@ -1,0 +1,78 @@
+// The GPUs of this node as its reports need them: known at once from the last run, looked at in the background.
+import { GpuDetector, type GpuFindings } from '../host/gpu/detect.ts';
+import { gpuDrivers, gpuUsage, isFree, usableGpus } from '../host/gpu/offer.ts';
+import type { Inputs } from '../host/inputs.ts';
+import { type KeptGpus, keepGpus, keptGpus } from '../host/kept-gpus.ts';
+import type { GpuUsage } from '../protocol/messages.ts';
+import type { Gpu } from '../protocol/resources.ts';
+import type { Log } from '../system/log.ts';
+
+export class GpuWatch {
+  readonly #detector: GpuDetector;
+  readonly #folder: string;
+  readonly #log: Log;
+  #kept: KeptGpus;
+
+  /** What was kept in `folder` serves until the first look. */
+  static async open(inputs: Inputs, folder: string, log: Log): Promise<GpuWatch> {
+    const kept = await keptGpus(folder).catch((error: Error) => {
+      log.warn({ err: error }, 'the kept GPUs cannot be read; they are looked for anew');
+      return undefined;
+    });
+    return new GpuWatch(new GpuDetector(inputs), folder, log, kept ?? { gpus: [] });
+  }
+
+  private constructor(detector: GpuDetector, folder: string, log: Log, kept: KeptGpus) {
+    this.#detector = detector;
+    this.#folder = folder;
+    this.#log = log;
+    this.#kept = kept;
+  }
+
+  /** Those that jobs can use. */
+  get usable(): readonly Gpu[] {
+    return this.#kept.gpus;
+  }
+
+  get driver(): string | undefined {
+    return this.#kept.driver;
+  }
+
+  /** Whether a job could have the GPU now; one that was not looked at yet counts as free. */
+  isFree(gpu: Gpu): boolean {
+    const { last } = this.#detector;
+    return last === undefined || isFree(last.devices)(gpu);
+  }
+
+  /** How busy each is; undefined where there are none. */
+  usage(): GpuUsage[] | undefined {
+    const { last } = this.#detector;
+    const usage = last ? gpuUsage(last.devices) : [];
+    return usage.length > 0 ? usage : undefined;
+  }
+
+  /** What the last look found wrong, in sentences; undefined before it. */
+  get faults(): { unresponsive: string[]; missing: readonly string[] } | undefined {
+    const { last } = this.#detector;
+    if (!last) return undefined;
+    const late = ({ source, fault }: GpuFindings['reports'][number]) =>
+      fault?.kind === 'late' ? [`${source} ${fault.reason}`] : [];
+    return { unresponsive: last.reports.flatMap(late), missing: last.missing };
+  }
+
+  /**
+   * Looks again; true when the GPUs or their driver are others now. `all` asks every source, and takes note of what is gone.
+   * Never throws.
+   */
+  async look(all = false): Promise<boolean> {
+    if (all) this.#detector.forget();
+    const { devices } = await this.#detector.detect(all ? 'all' : 'needed');
+    const now: KeptGpus = { gpus: usableGpus(devices), driver: gpuDrivers(devices) };
+    if (JSON.stringify(now) === JSON.stringify(this.#kept)) return false;
+    this.#kept = now;
+    await keepGpus(this.#folder, now).catch((error: Error) => {
+      this.#log.warn({ err: error }, 'the GPUs could not be kept; a restart knows nothing of them at first');
+    });
+    return true;
+  }
+}

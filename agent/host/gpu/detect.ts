@@ -1,0 +1,155 @@
+// Finds the GPUs: asks the sources, starts a tool only where it is needed, and remembers what was there.
+import { type Fault, type Inputs, metered } from '../inputs.ts';
+import { tidy } from '../text.ts';
+import { amdgpu } from './amdgpu.ts';
+import type { GpuDevice, GpuSource, SourceReport } from './gpu.ts';
+import { intel } from './intel.ts';
+import { merge } from './merge.ts';
+import { nvidiaProcfs } from './nvidia-procfs.ts';
+import { nvidiaSmi } from './nvidia-smi.ts';
+import { nvml } from './nvml.ts';
+import { pci } from './pci.ts';
+import { rocmSmi } from './rocm-smi.ts';
+import { systemProfiler } from './system-profiler.ts';
+import { xpuSmi } from './xpu-smi.ts';
+
+/** In the order in which they are believed. */
+const sources: readonly GpuSource[] = [
+  nvml,
+  nvidiaProcfs,
+  nvidiaSmi,
+  amdgpu,
+  rocmSmi,
+  intel,
+  xpuSmi,
+  systemProfiler,
+  pci,
+];
+
+export interface GpuFindings {
+  readonly devices: readonly GpuDevice[];
+  /** What came of each source that was asked. */
+  readonly reports: readonly SourceReport[];
+  /** GPUs that could be used at an earlier time, and why they cannot now: a sentence each. */
+  readonly missing: readonly string[];
+}
+
+export class GpuDetector {
+  readonly #inputs: Inputs;
+  #last: GpuFindings | undefined;
+  #inFlight: Promise<GpuFindings> | undefined;
+  /** The GPUs among which each tool was last asked. */
+  readonly #askedFor = new Map<GpuSource, string>();
+  /** All GPUs that could ever be used, by what identifies them. */
+  readonly #known = new Map<string, GpuDevice>();
+
+  constructor(inputs: Inputs) {
+    this.#inputs = inputs;
+  }
+
+  /** The newest findings; undefined until there were any. */
+  get last(): GpuFindings | undefined {
+    return this.#last;
+  }
+
+  /**
+   * Looks again. `needed` (the default) starts a tool only for a GPU that other sources leave without a name or a memory, and
+   * for the same GPUs only once; `all` asks every source. While it looks, all callers wait for the same answer. Never throws.
+   */
+  detect(tools: 'needed' | 'all' = 'needed'): Promise<GpuFindings> {
+    this.#inFlight ??= this.#detect(tools).finally(() => {
+      this.#inFlight = undefined;
+    });
+    return this.#inFlight;
+  }
+
+  /** What is gone is no longer missed: an operator has taken note. */
+  forget(): void {
+    this.#known.clear();
+  }
+
+  async #detect(tools: 'needed' | 'all'): Promise<GpuFindings> {
+    const cheap = await Promise.all(sources.filter(source => !source.tool).map(source => this.#ask(source)));
+    const seen = merge(this.#ordered(cheap, []));
+    const more = await Promise.all(
+      sources.filter(source => source.tool).map(source => this.#askTool(source, seen, tools)),
+    );
+    const reports = this.#ordered(
+      cheap,
+      more.flatMap(report => report ?? []),
+    );
+    const devices = merge(reports);
+    this.#last = { devices, reports, missing: this.#missing(devices) };
+    return this.#last;
+  }
+
+  async #askTool(source: GpuSource, seen: readonly GpuDevice[], tools: 'needed' | 'all') {
+    const own = seen.filter(device => device.vendor === source.vendor && driven(device));
+    const needed = own.some(
+      device => !device.memory || !device.name || device.name.source === 'PCI' || !device.usable,
+    );
+    if (tools === 'needed' && !needed) return undefined;
+    const gpus = own.map(identity).join(' ');
+    const before = this.#reportOf(source);
+    if (tools === 'needed' && before?.fault?.kind !== 'late' && this.#askedFor.get(source) === gpus)
+      return before;
+    const report = await this.#ask(source);
+    this.#askedFor.set(source, gpus);
+    return report;
+  }
+
+  async #ask(source: GpuSource): Promise<SourceReport> {
+    const { inputs, took, late } = metered(this.#inputs);
+    const readAt = inputs.now().toISOString();
+    const { sightings, fault } = await source.read(inputs);
+    const report = { source: source.name, took: took(), readAt, sightings, fault: harmless(late() ?? fault) };
+    const before = this.#reportOf(source);
+    if (report.fault?.kind !== 'late' || !before?.sightings.length) return report;
+    // A driver that hangs has not lost its GPUs: what it said last still holds, with the time when it said so.
+    return { ...report, sightings: before.sightings, readAt: before.readAt, kept: true };
+  }
+
+  #reportOf(source: GpuSource): SourceReport | undefined {
+    return this.#last?.reports.find(report => report.source === source.name);
+  }
+
+  #ordered(cheap: readonly SourceReport[], more: readonly SourceReport[]): SourceReport[] {
+    const all = [...cheap, ...more];
+    const onBus = all.find(({ source, fault }) => source === 'PCI' && !fault)?.sightings;
+    return sources
+      .flatMap(source => all.find(report => report.source === source.name) ?? [])
+      .map(report => (report.kept && onBus?.length ? stillOn(report, onBus) : report));
+  }
+
+  #missing(devices: readonly GpuDevice[]): string[] {
+    const usable = new Map(devices.filter(device => device.usable).map(device => [identity(device), device]));
+    const missing = [...this.#known].flatMap(([id, before]) => {
+      if (usable.has(id)) return [];
+      const now = devices.find(device => identity(device) === id);
+      const called = `${before.name?.value ?? before.vendor}${before.address ? ` at ${before.address}` : ''}`;
+      return now?.reason ? `${called} cannot be used: ${now.reason}` : `${called} is gone`;
+    });
+    for (const [id, device] of usable) this.#known.set(id, device);
+    return missing;
+  }
+}
+
+const identity = ({ address, uuid, vendor, index }: GpuDevice): string =>
+  address ?? uuid?.value ?? `${vendor} ${index?.value}`;
+
+// A reason may quote a library, and becomes part of a condition.
+const harmless = (fault: Fault | undefined): Fault | undefined =>
+  fault && { kind: fault.kind, reason: tidy(fault.reason, 300) ?? fault.kind };
+
+/** Has it a driver of its maker's, that a tool could ask? */
+const driven = ({ driver, sources }: GpuDevice): boolean =>
+  sources.some(source => source !== 'PCI') || /^(?:nvidia|amdgpu|i915|xe)$/.test(driver?.value ?? '');
+
+/** `report` without the GPUs that the bus has no more. */
+function stillOn(report: SourceReport, onBus: SourceReport['sightings']): SourceReport {
+  const there = new Set(onBus.map(({ address }) => address));
+  return {
+    ...report,
+    sightings: report.sightings.filter(({ address }) => address === undefined || there.has(address)),
+  };
+}

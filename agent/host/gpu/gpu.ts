@@ -1,0 +1,119 @@
+// Words about GPUs: what one source saw of one, and what a GPU is once all sources are heard.
+import type { Fact } from '../fact.ts';
+import type { Fault, Inputs } from '../inputs.ts';
+
+/** The makers, as Bacalhau names them (wire protocol 10.4), by the PCI id of the maker. */
+export const makers: Readonly<Record<string, string>> = {
+  '10de': 'NVIDIA',
+  '1002': 'AMD/ATI',
+  '8086': 'Intel',
+};
+
+export interface MigInstance {
+  readonly index: number;
+  readonly name?: string | undefined;
+  readonly uuid?: string | undefined;
+  /** MiB. */
+  readonly memory?: number | undefined;
+}
+
+/** What a source can say of a GPU; what it does not say is absent. */
+export interface GpuWords {
+  readonly name?: string | undefined;
+  readonly uuid?: string | undefined;
+  /** As the maker's tool counts. */
+  readonly index?: number | undefined;
+  /** Total, in MiB. */
+  readonly memory?: number | undefined;
+  /** MiB. */
+  readonly memoryUsed?: number | undefined;
+  /** The kernel's driver, such as `amdgpu`. */
+  readonly driver?: string | undefined;
+  readonly driverVersion?: string | undefined;
+  /** The newest CUDA that the driver supports. */
+  readonly cuda?: string | undefined;
+  /** Percent. */
+  readonly utilisation?: number | undefined;
+  /** Degrees Celsius. */
+  readonly temperature?: number | undefined;
+  /** Watts. */
+  readonly power?: number | undefined;
+  /** Uncorrected memory errors since the driver was loaded. */
+  readonly eccErrors?: number | undefined;
+  /** The parts of a split GPU; absent when it is whole. */
+  readonly mig?: readonly MigInstance[] | undefined;
+  readonly cores?: number | undefined;
+  /** Of a GPU without memory of its own: how much the machine has, in MiB. */
+  readonly sharedMemory?: number | undefined;
+  /** How much of its memory the CPU can see at once, in MiB: a hint at its size, no measure. */
+  readonly aperture?: number | undefined;
+}
+
+/** One GPU as one source sees it. */
+export interface Sighting extends GpuWords {
+  /** PCI address as sysfs writes it; absent where a GPU has none. */
+  readonly address?: string | undefined;
+  readonly vendor?: string | undefined;
+  /** The source knows that it computes. */
+  readonly computes?: boolean;
+  /** Why it certainly does not. */
+  readonly broken?: string | undefined;
+  /** Why it does not, unless another source knows better. */
+  readonly doubt?: string | undefined;
+}
+
+export type SourceName =
+  | 'nvml'
+  | 'nvidia procfs'
+  | 'nvidia-smi'
+  | 'amdgpu'
+  | 'rocm-smi'
+  | 'intel sysfs'
+  | 'xpu-smi'
+  | 'system profiler'
+  | 'PCI';
+
+export interface GpuSource {
+  readonly name: SourceName;
+  /** It starts a process: asked only when needed. */
+  readonly tool?: true;
+  /** The maker whose GPUs it knows; absent when it knows all. */
+  readonly vendor?: string;
+  read(inputs: Inputs): Promise<Seen>;
+}
+
+export interface Seen {
+  readonly sightings: readonly Sighting[];
+  /** Why it saw nothing, or not all. */
+  readonly fault?: Fault | undefined;
+}
+
+/** What came of asking one source. */
+export interface SourceReport extends Seen {
+  readonly source: SourceName;
+  /** Milliseconds. */
+  readonly took: number;
+  /** When it was read, RFC 3339. */
+  readonly readAt: string;
+  /** The sightings are those of an earlier time, when it last answered. */
+  readonly kept?: true;
+}
+
+/** A GPU, by all sources. */
+export type GpuDevice = {
+  readonly address?: string | undefined;
+  readonly vendor: string;
+  /** Can jobs use it? */
+  readonly usable: boolean;
+  /** Why not. */
+  readonly reason?: string | undefined;
+  readonly sources: readonly SourceName[];
+} & {
+  readonly [Word in keyof GpuWords]?: Fact<NonNullable<GpuWords[Word]>> | undefined;
+};
+
+/** Most GPUs that are believed of one source: more than any machine has, and than a message may hold. */
+export const mostGpus = 256;
+
+/** Nothing seen, and why. */
+export const unseen = (fault: Fault | undefined): Seen => ({ sightings: [], fault });

@@ -1,0 +1,51 @@
+// Intel's GPUs by the files of the kernel's i915 and xe drivers.
+import type { Inputs } from '../inputs.ts';
+import { boundTo, deviceFolder, numberIn, sensors } from './drm.ts';
+import { type GpuSource, type Seen, type Sighting, unseen } from './gpu.ts';
+import { mebibytes } from './parse.ts';
+
+export const intel: GpuSource = { name: 'intel sysfs', vendor: 'Intel', read };
+
+async function read(inputs: Inputs): Promise<Seen> {
+  const sightings: Sighting[] = [];
+  let fault: Seen['fault'];
+  for (const driver of ['i915', 'xe'] as const) {
+    const bound = await boundTo(inputs, driver);
+    fault ??= bound.fault;
+    for (const address of bound.value ?? []) sightings.push(await sighting(inputs, driver, address));
+  }
+  return sightings.length > 0 ? { sightings } : unseen(fault);
+}
+
+async function sighting(inputs: Inputs, driver: 'i915' | 'xe', address: string): Promise<Sighting> {
+  const memory = mebibytes((await ownMemory(inputs, address)) || undefined);
+  // The processor's own graphics are always device 2 on the first bus.
+  const integrated = address === '0000:00:02.0' && memory === undefined;
+  // i915 has one temperature, of the whole package; of xe's, the second is that.
+  const temperatures = driver === 'xe' ? ['temp2_input', 'temp1_input'] : ['temp1_input'];
+  return {
+    vendor: 'Intel',
+    address,
+    memory,
+    driver,
+    ...(await sensors(inputs, address, temperatures, ['power1_input'])),
+    computes: !integrated,
+    doubt: integrated
+      ? 'integrated graphics without memory of its own, which xpu-smi does not list'
+      : undefined,
+  };
+}
+
+// xe tells the memory of each tile; i915 only where Intel's own build of it is in use, beside the card's other files.
+async function ownMemory(inputs: Inputs, address: string): Promise<number | undefined> {
+  const folder = deviceFolder(address);
+  let sum = 0;
+  for (let tile = 0; tile < 8; tile++) {
+    const bytes = await numberIn(inputs, `${folder}/tile${tile}/physical_vram_size_bytes`);
+    if (bytes === undefined) break;
+    sum += bytes;
+  }
+  if (sum > 0) return sum;
+  const card = (await inputs.folder(`${folder}/drm`)).value?.find(name => /^card\d{1,6}$/.test(name));
+  return card === undefined ? undefined : numberIn(inputs, `${folder}/drm/${card}/lmem_total_bytes`);
+}

@@ -1,0 +1,154 @@
+// One GPU out of what all sources saw of it.
+import { type Claim, type Settling, settle } from '../fact.ts';
+import type { GpuDevice, GpuWords, Sighting, SourceReport } from './gpu.ts';
+
+interface Seen {
+  readonly report: SourceReport;
+  readonly sighting: Sighting;
+}
+
+/**
+ * The GPUs that `reports` are about, by PCI address, else by UUID, else by maker and index. The reports stand in the order in
+ * which their sources are believed. GPUs stand in Bacalhau's order of makers (wire protocol 12), then as their maker counts.
+ */
+export function merge(reports: readonly SourceReport[]): GpuDevice[] {
+  const seen = reports.flatMap(report => report.sightings.map(sighting => ({ report, sighting })));
+  const groups = new Map<string, Seen[]>();
+  for (const one of seen) {
+    const { address } = one.sighting;
+    if (address !== undefined) groups.set(address, joined(groups.get(address) ?? [], one));
+  }
+  for (const one of seen) {
+    if (one.sighting.address !== undefined) continue;
+    const known = [...groups].find(([, group]) => group.some(other => isSame(other.sighting, one.sighting)));
+    const [key, group] = known ?? [`without an address ${groups.size}`, []];
+    groups.set(key, joined(group, one));
+  }
+  // As the sources are believed, whichever was put in first.
+  const rank = ({ report }: Seen) => reports.indexOf(report);
+  return [...groups.values()]
+    .map(group =>
+      device(
+        group.sort((a, b) => rank(a) - rank(b)),
+        reports,
+      ),
+    )
+    .sort(order);
+}
+
+// A source that tells of one GPU twice is believed the first time.
+function joined(group: Seen[], one: Seen): Seen[] {
+  return group.some(other => other.report === one.report) ? group : [...group, one];
+}
+
+function isSame(a: Sighting, b: Sighting): boolean {
+  if (a.uuid !== undefined && b.uuid !== undefined) return a.uuid === b.uuid;
+  return a.index !== undefined && a.index === b.index && a.vendor === b.vendor;
+}
+
+function device(group: readonly Seen[], reports: readonly SourceReport[]): GpuDevice {
+  const words = Object.keys(settlings) as (keyof GpuWords)[];
+  const facts = words.flatMap(word => {
+    const settled = fact(group, word);
+    return settled ? [[word, settled] as const] : [];
+  });
+  const reason = whyNot(group, reports);
+  return {
+    address: firstOf(group, 'address'),
+    vendor: firstOf(group, 'vendor') ?? 'unknown',
+    usable: reason === undefined,
+    ...(reason === undefined ? {} : { reason }),
+    sources: group.map(({ report }) => report.source),
+    ...Object.fromEntries(facts),
+  } as GpuDevice;
+}
+
+function firstOf(group: readonly Seen[], word: 'address' | 'vendor'): string | undefined {
+  return group.find(({ sighting }) => sighting[word] !== undefined)?.sighting[word];
+}
+
+function fact<Word extends keyof GpuWords>(group: readonly Seen[], word: Word) {
+  type Value = NonNullable<GpuWords[Word]>;
+  const claims = group.map(({ report, sighting }): Claim<Value> => {
+    const { source, took, readAt } = report;
+    return { source, value: sighting[word] as Value | undefined, took, readAt };
+  });
+  if (word === 'memory') {
+    for (const { report, sighting } of group) {
+      const { took, readAt } = report;
+      claims.push({ source: 'PCI BAR', value: sighting.aperture as Value, took, readAt, hint: true });
+    }
+  }
+  return settle(claims, settlings[word] as Settling<Value>);
+}
+
+// What is measured changes between two questions, and makers and databases spell names in their own ways: only what must be
+// the same everywhere can be in disagreement.
+const never = { agree: () => true };
+const settlings: { [Word in keyof GpuWords]-?: Settling<NonNullable<GpuWords[Word]>> } = {
+  name: never,
+  uuid: {},
+  index: never,
+  memory: { agree: sameMemory, format: mib => `${mib} MiB` },
+  memoryUsed: never,
+  driver: {},
+  driverVersion: {},
+  cuda: {},
+  utilisation: never,
+  temperature: never,
+  power: never,
+  eccErrors: never,
+  mig: never,
+  cores: never,
+  sharedMemory: never,
+  aperture: never,
+};
+
+// Sources round to MiB in their own ways. An aperture is a power of two: the next one above the memory says the same.
+function sameMemory(used: number, other: number): boolean {
+  return Math.abs(used - other) <= 1 || other === 2 ** Math.ceil(Math.log2(used));
+}
+
+/** Why jobs cannot use the GPU; undefined when they can. */
+function whyNot(group: readonly Seen[], reports: readonly SourceReport[]): string | undefined {
+  const broken = group.find(({ sighting }) => sighting.broken)?.sighting.broken;
+  if (broken) return broken;
+  if (group.some(({ sighting }) => sighting.vendor === 'NVIDIA')) {
+    const unlisted = notListed(group, reports);
+    if (unlisted) return unlisted;
+  }
+  if (group.some(({ sighting }) => sighting.computes)) return undefined;
+  return group.find(({ sighting }) => sighting.doubt)?.sighting.doubt ?? 'no source knows that it computes';
+}
+
+// The kernel's files list every GPU of the host. The library knows which of them this process (a container, say) may use, and
+// whether it gets along with the driver.
+function notListed(group: readonly Seen[], reports: readonly SourceReport[]): string | undefined {
+  if (!group.some(({ report }) => report.source === 'nvidia procfs')) return undefined;
+  const libraries = reports.filter(({ source }) => source === 'nvml' || source === 'nvidia-smi');
+  const best = libraries.find(({ fault, kept }) => fault === undefined || kept);
+  if (best) {
+    if (group.some(({ report }) => report === best)) return undefined;
+    return `the driver has it, but ${best.source} does not list it`;
+  }
+  const failed = libraries.find(({ fault }) => fault?.kind === 'failed');
+  return failed && `${failed.source} ${failed.fault?.reason}`;
+}
+
+const makersInOrder = ['NVIDIA', 'AMD/ATI', 'Intel'];
+
+function order(a: GpuDevice, b: GpuDevice): number {
+  const rank = ({ vendor }: GpuDevice) => {
+    const at = makersInOrder.indexOf(vendor);
+    return at < 0 ? makersInOrder.length : at;
+  };
+  const index = ({ index }: GpuDevice) => index?.value ?? Number.MAX_SAFE_INTEGER;
+  return (
+    rank(a) - rank(b) ||
+    compare(a.vendor, b.vendor) ||
+    index(a) - index(b) ||
+    compare(a.address ?? '', b.address ?? '')
+  );
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

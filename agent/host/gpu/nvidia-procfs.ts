@@ -1,0 +1,42 @@
+// NVIDIA's GPUs by the files of the kernel driver: no library and no tool is needed, but they do not tell the memory.
+import type { Inputs } from '../inputs.ts';
+import { tidy } from '../text.ts';
+import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import { lineValue, pciAddress } from './parse.ts';
+
+export const nvidiaProcfs: GpuSource = { name: 'nvidia procfs', vendor: 'NVIDIA', read };
+
+const folder = '/proc/driver/nvidia';
+
+async function read(inputs: Inputs): Promise<Seen> {
+  const names = await inputs.folder(`${folder}/gpus`);
+  if (!names.value) return unseen(names.fault);
+  const driverVersion = versionIn((await inputs.file(`${folder}/version`)).value);
+  const sightings: Sighting[] = [];
+  let fault = names.fault;
+  for (const name of names.value.slice(0, mostGpus)) {
+    const address = pciAddress(name);
+    if (address === undefined) continue;
+    const { value: text, fault: unread } = await inputs.file(`${folder}/gpus/${name}/information`);
+    if (text === undefined) fault ??= unread;
+    const uuid = tidy(lineValue(text, 'GPU UUID'));
+    const excluded = lineValue(text, 'GPU Excluded')?.toLowerCase() === 'yes';
+    sightings.push({
+      vendor: 'NVIDIA',
+      address,
+      name: tidy(lineValue(text, 'Model')),
+      // Question marks until the GPU is first used.
+      uuid: uuid?.includes('?') ? undefined : uuid,
+      driver: 'nvidia',
+      driverVersion,
+      computes: true,
+      broken: excluded ? 'the driver was told to leave it out' : undefined,
+    });
+  }
+  return { sightings, fault };
+}
+
+// `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar …`, `… Open Kernel Module for x86_64  570.133.20 …`.
+function versionIn(text: string | undefined): string | undefined {
+  return tidy(/Kernel Module(?: for \S+)?\s+(\d[\d.]{2,30})/.exec(text ?? '')?.[1]);
+}

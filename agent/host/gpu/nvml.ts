@@ -1,0 +1,56 @@
+// NVIDIA's GPUs by NVML, the driver's own library, which the native probe asks.
+import type { Inputs } from '../inputs.ts';
+import type { NvmlGpu } from '../probe.ts';
+import { tidy } from '../text.ts';
+import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import { mebibytes, ordinal, pciAddress, plausible } from './parse.ts';
+
+export const nvml: GpuSource = { name: 'nvml', vendor: 'NVIDIA', read };
+
+async function read(inputs: Inputs): Promise<Seen> {
+  const { value, fault } = await inputs.nvml();
+  if (!value) return unseen(fault);
+  const driverVersion = tidy(value.driverVersion, 64);
+  const cuda = tidy(value.cudaVersion, 64);
+  const sightings = value.gpus.slice(0, mostGpus).map(gpu => ({ ...sighting(gpu), driverVersion, cuda }));
+  return { sightings };
+}
+
+function sighting(gpu: NvmlGpu): Sighting {
+  return {
+    vendor: 'NVIDIA',
+    address: pciAddress(gpu.pciAddress),
+    index: ordinal(gpu.index),
+    uuid: tidy(gpu.uuid),
+    name: tidy(gpu.name),
+    memory: mebibytes(gpu.memoryTotal),
+    memoryUsed: mebibytes(gpu.memoryUsed),
+    utilisation: plausible(gpu.utilisation, 0, 100),
+    temperature: plausible(gpu.temperature, -50, 250),
+    power: plausible(gpu.power, 0, 10_000),
+    eccErrors: plausible(gpu.eccVolatile, 0, Number.MAX_SAFE_INTEGER),
+    mig: gpu.mig ? gpu.migInstances.slice(0, 64).map(instance) : undefined,
+    computes: true,
+    broken: lost(gpu),
+  };
+}
+
+function instance({ index, name, uuid, memoryTotal }: NvmlGpu['migInstances'][number]) {
+  return {
+    index: ordinal(index) ?? 0,
+    name: tidy(name),
+    uuid: tidy(uuid),
+    memory: mebibytes(memoryTotal),
+  };
+}
+
+// Errors after which nothing runs on the GPU before a reset or a reboot; others only mean that a fact is not to be had.
+function lost({ errors }: NvmlGpu): string | undefined {
+  const fatal: Record<string, string> = {
+    NVML_ERROR_GPU_IS_LOST: 'the driver lost it: it fell off the bus, or does not answer',
+    NVML_ERROR_RESET_REQUIRED: 'it needs a reset',
+    NVML_ERROR_IRQ_ISSUE: 'its interrupts do not arrive',
+  };
+  const found = errors.find(({ error }) => Object.hasOwn(fatal, error));
+  return found && fatal[found.error];
+}

@@ -1,0 +1,81 @@
+// All display controllers by sysfs, so that a GPU without a driver is shown too, with the reason why it cannot be used.
+import type { Inputs } from '../inputs.ts';
+import { tidy } from '../text.ts';
+import { deviceFolder } from './drm.ts';
+import { type GpuSource, makers, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import { mebibytes, pciAddress } from './parse.ts';
+
+export const pci: GpuSource = { name: 'PCI', read };
+
+/** Drivers that only show a picture: of remote management, of virtual machines, and those that take over at boot. */
+const displayDrivers =
+  /^(?:ast|mgag200|hibmc-drm|bochs-drm|cirrus|qxl|virtio-pci|vmwgfx|hyperv_drm|simpledrm|efifb|vesafb|ofdrm)$/;
+
+async function read(inputs: Inputs): Promise<Seen> {
+  const { value: names, fault } = await inputs.folder('/sys/bus/pci/devices');
+  if (!names) return unseen(fault);
+  const sightings: Sighting[] = [];
+  for (const name of names.slice(0, 4096)) {
+    const address = pciAddress(name);
+    if (address === undefined || sightings.length === mostGpus) continue;
+    const seen = await sighting(inputs, address, deviceFolder(name));
+    if (seen) sightings.push(seen);
+  }
+  return { sightings };
+}
+
+async function sighting(inputs: Inputs, address: string, folder: string): Promise<Sighting | undefined> {
+  const kind = hex((await inputs.file(`${folder}/class`)).value, 6);
+  // 0x03 is a display controller, 0x12 a processing accelerator, which is what AMD's largest GPUs call themselves.
+  if (!kind?.startsWith('03') && !kind?.startsWith('12')) return undefined;
+  const maker = hex((await inputs.file(`${folder}/vendor`)).value, 4);
+  if (maker === undefined || (kind.startsWith('12') && maker !== '1002')) return undefined;
+  const id = `${maker}:${hex((await inputs.file(`${folder}/device`)).value, 4) ?? '????'}`;
+  const names = (await inputs.pciNames(id)).value;
+  const vendor = makers[maker] ?? tidy(names?.vendor, 64) ?? `PCI vendor ${maker}`;
+  const link = (await inputs.link(`${folder}/driver`)).value;
+  const driver = tidy(link?.slice(link.lastIndexOf('/') + 1), 64);
+  const doubt = doubtOf(driver, makers[maker] !== undefined);
+  return {
+    vendor,
+    address,
+    name: productName(names?.device) ?? `device ${id}`,
+    driver,
+    aperture: mebibytes(apertureIn((await inputs.file(`${folder}/resource`)).value)),
+    doubt,
+  };
+}
+
+function doubtOf(driver: string | undefined, knownMaker: boolean): string {
+  if (driver === undefined)
+    return knownMaker ? 'no driver is bound to it' : 'a display adapter without a driver';
+  if (driver === 'vfio-pci' || driver === 'pci-stub' || driver === 'xen-pciback')
+    return `it is set aside for a virtual machine (${driver})`;
+  if (driver === 'nouveau' || driver === 'radeon' || driver === 'nova_core')
+    return `its driver, ${driver}, does not compute`;
+  if (displayDrivers.test(driver)) return `a display adapter (${driver}), not for computing`;
+  return `its driver, ${driver}, does not list it`;
+}
+
+/** `GA102 [GeForce RTX 3090]`: the chip, and in brackets what is sold. */
+function productName(device: string | undefined): string | undefined {
+  return tidy(/\[([^\]]+)\]\s*$/.exec(device ?? '')?.[1] ?? device);
+}
+
+// A line for each region: start, end and flags, of which 0x200 means memory and 0x2000 prefetchable (ioport.h of Linux).
+function apertureIn(resource: string | undefined): number | undefined {
+  let largest = 0n;
+  for (const line of (resource ?? '').split('\n', 6)) {
+    const match = /^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$/i.exec(line.trim());
+    if (!match) continue;
+    const [start, end, flags] = match.slice(1).map(part => BigInt(`0x${part}`)) as [bigint, bigint, bigint];
+    if ((flags & 0x2200n) !== 0x2200n || end <= start) continue;
+    const size = end - start + 1n;
+    if (size > largest) largest = size;
+  }
+  return largest > 0n ? Number(largest) : undefined;
+}
+
+function hex(text: string | undefined, digits: number): string | undefined {
+  return new RegExp(`^0x([0-9a-f]{${digits}})$`, 'i').exec(text?.trim() ?? '')?.[1]?.toLowerCase();
+}

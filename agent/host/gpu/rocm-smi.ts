@@ -1,0 +1,83 @@
+// AMD's GPUs by `rocm-smi`, for what the driver's files do not tell.
+import type { Inputs, Tool } from '../inputs.ts';
+import { tidy } from '../text.ts';
+import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import {
+  asObject,
+  decimalNumber,
+  jsonObject,
+  mebibytes,
+  member,
+  pciAddress,
+  plausible,
+  wholeNumber,
+} from './parse.ts';
+
+export const rocmSmi: GpuSource = { name: 'rocm-smi', tool: true, vendor: 'AMD/ATI', read };
+
+const tool: Tool = { name: 'rocm-smi', folders: ['/opt/rocm/bin', '/usr/bin', '/usr/local/bin'] };
+/** Bacalhau's question (wire protocol 12), and what more the tool tells in the same run. */
+const args = [
+  '--showproductname',
+  '--showbus',
+  '--showmeminfo',
+  'vram',
+  '--showuse',
+  '--showtemp',
+  '--showpower',
+  '--showdriverversion',
+  '--json',
+];
+
+async function read(inputs: Inputs): Promise<Seen> {
+  const { value, fault } = await inputs.run(tool, args);
+  if (!value) return unseen(fault);
+  const answer = jsonObject(value.stdout);
+  if (!answer) {
+    const said = tidy(value.stderr.trim() || value.stdout.trim(), 200);
+    return unseen({
+      kind: 'failed',
+      reason: `ended with status ${value.status} and no JSON${said ? `: ${said}` : ''}`,
+    });
+  }
+  const driverVersion = tidy(member(asObject(answer.system) ?? {}, 'Driver version'), 64);
+  const cards = Object.entries(answer).flatMap(([key, card]) => {
+    const index = /^card(\d{1,5})$/.exec(key)?.[1];
+    const object = asObject(card);
+    return index !== undefined && object ? [{ index: Number(index), object }] : [];
+  });
+  return {
+    sightings: cards
+      .sort((a, b) => a.index - b.index)
+      .slice(0, mostGpus)
+      .map(({ index, object }) => ({ ...sighting(index, object), driverVersion })),
+  };
+}
+
+// Names differ between versions, in more than their case.
+function sighting(index: number, card: Readonly<Record<string, unknown>>): Sighting {
+  const temperature = member(card, 'Temperature (Sensor edge) (C)', 'Temperature (Sensor junction) (C)');
+  const power = member(
+    card,
+    'Average Graphics Package Power (W)',
+    'Current Socket Graphics Package Power (W)',
+  );
+  return {
+    vendor: 'AMD/ATI',
+    address: pciAddress(member(card, 'PCI Bus')),
+    index,
+    name: name(card),
+    memory: mebibytes(wholeNumber(member(card, 'VRAM Total Memory (B)'))),
+    memoryUsed: mebibytes(wholeNumber(member(card, 'VRAM Total Used Memory (B)'))),
+    utilisation: plausible(decimalNumber(member(card, 'GPU use (%)')), 0, 100),
+    temperature: plausible(decimalNumber(temperature), -50, 250),
+    power: plausible(decimalNumber(power), 0, 10_000),
+    computes: true,
+  };
+}
+
+// A series that the tool does not know is `N/A`, or the bare device id.
+function name(card: Readonly<Record<string, unknown>>): string | undefined {
+  const series = tidy(member(card, 'Card series'));
+  return series === undefined || /^(?:N\/A|0x[0-9a-f]+)$/i.test(series) ? undefined : series;
+}

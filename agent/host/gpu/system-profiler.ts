@@ -1,0 +1,23 @@
+// GPUs of macOS, where the slow inventory asks the system's own profiler. Apple's share the machine's memory.
+import type { Inputs } from '../inputs.ts';
+import { type GpuSource, mostGpus, type Seen, unseen } from './gpu.ts';
+import { mebibytes } from './parse.ts';
+
+export const systemProfiler: GpuSource = { name: 'system profiler', read };
+
+async function read(inputs: Inputs): Promise<Seen> {
+  // Elsewhere the inventory does not ask for graphics, as that starts a tool that may hang.
+  if (inputs.system().platform !== 'darwin') return unseen({ kind: 'absent', reason: 'is part of macOS' });
+  const { value, fault } = await inputs.inventory();
+  if (!value) return unseen(fault);
+  const sightings = (value.graphics ?? []).slice(0, mostGpus).map((graphics, index) => ({
+    vendor: graphics.vendor,
+    index,
+    name: graphics.model,
+    memory: graphics.memory,
+    sharedMemory: graphics.memory === undefined ? mebibytes(value.memory) : undefined,
+    cores: graphics.cores,
+    computes: true,
+  }));
+  return { sightings };
+}

@@ -1,0 +1,49 @@
+// Intel's GPUs by `xpu-smi`, which lists those that compute, and knows their memory.
+import type { Inputs, Tool } from '../inputs.ts';
+import { tidy } from '../text.ts';
+import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import { asObject, jsonObject, mebibytes, member, ordinal, pciAddress, wholeNumber } from './parse.ts';
+
+export const xpuSmi: GpuSource = { name: 'xpu-smi', tool: true, vendor: 'Intel', read };
+
+const tool: Tool = { name: 'xpu-smi', folders: ['/usr/bin', '/usr/local/bin', '/opt/xpum/bin'] };
+
+async function read(inputs: Inputs): Promise<Seen> {
+  const { value, fault } = await inputs.run(tool, ['discovery', '--json']);
+  if (!value) return unseen(fault);
+  const list = jsonObject(value.stdout)?.device_list;
+  if (!Array.isArray(list)) {
+    // Without a device, or without the right to ask, it answers `{"error": …}`.
+    const said = tidy(member(jsonObject(value.stdout) ?? {}, 'error') ?? value.stderr.trim(), 200);
+    const reason = `ended with status ${value.status} and no list of devices${said ? `: ${said}` : ''}`;
+    return unseen({ kind: 'failed', reason });
+  }
+  const sightings: Sighting[] = [];
+  let unread: Seen['fault'];
+  for (const listed of list.slice(0, mostGpus)) {
+    const device = asObject(listed) ?? {};
+    const index = ordinal(wholeNumber(member(device, 'device_id')));
+    if (index === undefined) continue;
+    const args = ['discovery', '--json', '--device', String(index)];
+    const details = await inputs.run(tool, args);
+    unread ??= details.fault;
+    sightings.push(sighting(index, { ...device, ...jsonObject(details.value?.stdout ?? '') }));
+  }
+  return { sightings, fault: unread };
+}
+
+function sighting(index: number, device: Readonly<Record<string, unknown>>): Sighting {
+  const total = wholeNumber(member(device, 'memory_physical_size_byte'));
+  const free = wholeNumber(member(device, 'memory_free_size_byte'));
+  return {
+    vendor: 'Intel',
+    address: pciAddress(member(device, 'pci_bdf_address')),
+    index,
+    uuid: tidy(member(device, 'uuid')),
+    name: tidy(member(device, 'device_name')),
+    memory: mebibytes(total || undefined),
+    memoryUsed: total && free !== undefined && free <= total ? mebibytes(total - free) : undefined,
+    driverVersion: tidy(member(device, 'driver_version'), 64),
+    computes: true,
+  };
+}

@@ -1,0 +1,145 @@
+// How much of the machine this process may use: control groups of both versions, and CPU affinity.
+import { type Fact, settle } from './fact.ts';
+import { decimalNumber, lineValue, wholeNumber } from './gpu/parse.ts';
+import { type Inputs, metered } from './inputs.ts';
+import { tidy } from './text.ts';
+
+export interface Limits {
+  /** Bytes; absent when nothing limits it. */
+  memory?: Fact<number> | undefined;
+  /** Bytes in use where that limit stands, less the file cache that is next to be dropped. */
+  memoryUsed?: number | undefined;
+  /** CPUs, as a fraction, by quota; absent when there is none. */
+  quota?: Fact<number> | undefined;
+  /** CPUs that the process may run on. */
+  affinity?: Fact<number> | undefined;
+}
+
+interface Found {
+  value: number;
+  file: string;
+}
+
+/**
+ * The tightest limits from this process's own group up to the root, by the files themselves and by the native probe, which
+ * reads the same ones. cgroups(7). Never throws: what cannot be read limits nothing.
+ */
+export async function readLimits(inputs: Inputs): Promise<Limits> {
+  const readAt = inputs.now().toISOString();
+  const meter = metered(inputs);
+  const own = (await meter.inputs.file('/proc/self/cgroup')).value ?? '';
+  const memory = await tightest(meter.inputs, hierarchy(own, 'memory'), memoryLimit);
+  const quota = await tightest(meter.inputs, hierarchy(own, 'cpu'), cpuQuota);
+  const used = memory && (await memoryInUse(meter.inputs, memory.file));
+  const affinity = cpusIn(
+    lineValue((await meter.inputs.file('/proc/self/status')).value, 'Cpus_allowed_list'),
+  );
+  const probe = (await inputs.cgroup()).value ?? {};
+  const took = meter.took();
+  const claims = (found: Found | undefined, probed: number | undefined) => [
+    // Whoever makes a group names it.
+    { source: tidy(found?.file, 300) ?? 'cgroup', value: found?.value, took, readAt },
+    { source: 'native probe', value: probed, took, readAt },
+  ];
+  return {
+    memory: settle(claims(memory, probe.memoryLimit), { format: bytes => `${bytes} bytes` }),
+    memoryUsed: used ?? probe.memoryUsed,
+    quota: settle(claims(quota, probe.cpuLimit)),
+    affinity: settle([
+      { source: '/proc/self/status', value: affinity, took, readAt },
+      { source: 'native probe', value: probe.affinity, took, readAt },
+    ]),
+  };
+}
+
+interface Hierarchy {
+  version: 1 | 2;
+  /** Where the groups of the controller may be mounted, the likeliest first. */
+  mounts: string[];
+  /** The group of this process, as the kernel names it. */
+  group: string;
+}
+
+const root = '/sys/fs/cgroup';
+
+// Lines such as `4:cpu,cpuacct:/a/b` (version 1) and `0::/a/b` (version 2): a controller of version 1 is in no other.
+function hierarchy(text: string, controller: string): Hierarchy | undefined {
+  let unified: string | undefined;
+  for (const line of text.split('\n').slice(0, 64)) {
+    const [, id, names = '', group = ''] = /^(\d+):([^:]*):(\/.*)$/.exec(line) ?? [];
+    if (names.split(',').includes(controller)) {
+      return { version: 1, mounts: [`${root}/${controller}`, `${root}/${names}`], group };
+    }
+    if (id === '0' && names === '') unified = group;
+  }
+  return unified === undefined ? undefined : { version: 2, mounts: [root], group: unified };
+}
+
+type ReadLimit = (inputs: Inputs, version: 1 | 2, folder: string) => Promise<Found | undefined>;
+
+async function tightest(
+  inputs: Inputs,
+  from: Hierarchy | undefined,
+  read: ReadLimit,
+): Promise<Found | undefined> {
+  let least: Found | undefined;
+  for (const mount of new Set(from?.mounts)) {
+    for (const group of upwards(from?.group ?? '/')) {
+      const found = await read(inputs, from?.version ?? 2, `${mount}${group}`);
+      if (found && (!least || found.value < least.value)) least = found;
+    }
+    if (least) return least;
+  }
+  return least;
+}
+
+// `/a/b`, `/a` and the root: in a container whose own group is mounted as the root, only that is there.
+function upwards(group: string): string[] {
+  // A group outside of the mounted part starts with `/..`.
+  const parts = group.split('/').filter(part => part !== '' && part !== '..');
+  return parts
+    .slice(0, 32)
+    .map((_, index) => `/${parts.slice(0, parts.length - index).join('/')}`)
+    .concat('');
+}
+
+async function memoryLimit(inputs: Inputs, version: 1 | 2, folder: string): Promise<Found | undefined> {
+  const file = `${folder}/${version === 2 ? 'memory.max' : 'memory.limit_in_bytes'}`;
+  // `max`, and in version 1 a number of pages that no machine has, mean no limit.
+  const value = wholeNumber((await inputs.file(file)).value);
+  return value === undefined || value >= 2 ** 53 - 2 ** 20 ? undefined : { value, file };
+}
+
+async function cpuQuota(inputs: Inputs, version: 1 | 2, folder: string): Promise<Found | undefined> {
+  const file = `${folder}/${version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us'}`;
+  const text = (await inputs.file(file)).value;
+  const [quota, period] =
+    version === 2
+      ? (text?.split(' ') ?? [])
+      : [text, (await inputs.file(`${folder}/cpu.cfs_period_us`)).value];
+  const cpus = (decimalNumber(quota) ?? 0) / (decimalNumber(period) || Number.NaN);
+  return cpus > 0 && Number.isFinite(cpus) ? { value: cpus, file } : undefined;
+}
+
+// What the kernel counts includes file cache, the unused part of which it gives back before it refuses anybody.
+async function memoryInUse(inputs: Inputs, limitFile: string): Promise<number | undefined> {
+  const folder = limitFile.slice(0, limitFile.lastIndexOf('/'));
+  const v2 = limitFile.endsWith('/memory.max');
+  const usage = await inputs.file(`${folder}/${v2 ? 'memory.current' : 'memory.usage_in_bytes'}`);
+  const stat = (await inputs.file(`${folder}/memory.stat`)).value ?? '';
+  const key = v2 ? 'inactive_file' : 'total_inactive_file';
+  const cache = wholeNumber(new RegExp(`^${key} (\\d+)$`, 'm').exec(stat)?.[1]) ?? 0;
+  const used = wholeNumber(usage.value);
+  return used === undefined ? undefined : Math.max(0, used - cache);
+}
+
+/** How many CPUs a list such as `0-3,8` names. */
+function cpusIn(list: string | undefined): number | undefined {
+  let count = 0;
+  for (const part of (list ?? '').split(',')) {
+    const [, first, last = first] = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(part) ?? [];
+    if (first === undefined) return undefined;
+    count += Math.max(0, Number(last) - Number(first) + 1);
+  }
+  return count || undefined;
+}

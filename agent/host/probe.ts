@@ -1,0 +1,48 @@
+// The native probe: what it offers, and how it is found. The agent runs without it, and says what that costs.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type * as Native from '../../native/index.d.ts';
+import { reasonOf } from '../system/errors.ts';
+import { printable } from '../system/printable.ts';
+
+/** What the agent uses of it. */
+export type NativeProbe = Pick<typeof Native, 'cgroup' | 'disk' | 'gpusNvml' | 'notify' | 'sample'>;
+
+export type { Cgroup, NvmlGpu } from '../../native/index.d.ts';
+
+/** What NVML answered, when it did. */
+export type NvmlAnswer = Pick<Native.NvmlReport, 'driverVersion' | 'cudaVersion' | 'gpus'>;
+
+export type LoadedProbe =
+  | { readonly probe: NativeProbe; readonly path: string }
+  | { readonly probe?: undefined /** Why there is none, a sentence's end. */; readonly reason: string };
+
+/** Loads the probe from the first of `paths` that fits: a build may leave one for each C library. Never throws. */
+export function loadProbe(paths: readonly string[] = besideTheProgram()): LoadedProbe {
+  let reason = 'was not built';
+  for (const path of paths.filter(existsSync)) {
+    try {
+      const probe: unknown = createRequire(import.meta.url)(path);
+      if (offersAll(probe)) return { probe, path };
+      reason = `is of another version (${path})`;
+    } catch (error) {
+      reason = `does not load (${path}): ${printable(reasonOf(error), 300)}`;
+    }
+  }
+  return { reason };
+}
+
+/** Where `native/build` puts it: `probe.linux-x64-gnu.node`, `probe.darwin-arm64.node`. */
+function besideTheProgram(): string[] {
+  const { platform, arch } = process;
+  const kinds = platform === 'linux' ? ['-gnu', '-musl'] : [''];
+  return kinds.map(kind =>
+    fileURLToPath(new URL(`../../native/probe.${platform}-${arch}${kind}.node`, import.meta.url)),
+  );
+}
+
+function offersAll(probe: unknown): probe is NativeProbe {
+  const functions = ['cgroup', 'disk', 'gpusNvml', 'notify', 'sample'] satisfies (keyof NativeProbe)[];
+  return functions.every(name => typeof (probe as Record<string, unknown> | null)?.[name] === 'function');
+}

@@ -1,0 +1,96 @@
+// A machine as a file: every question that was asked of it, and what it answered. Made to be read by people too.
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { MusterError, reasonOf } from '../system/errors.ts';
+import { makeFolder, readBounded, writeFileAtomic } from '../system/files.ts';
+import type { Fault, SystemWords } from './inputs.ts';
+
+export interface Recording {
+  /** RFC 3339. */
+  readonly recordedAt: string;
+  readonly system: SystemWords;
+  /** By question, such as `file /proc/meminfo`. What is not here was not there. */
+  readonly answers: Readonly<Record<string, unknown>>;
+  readonly faults: Readonly<Record<string, Fault>>;
+  /** Milliseconds, of questions that took at least one. */
+  readonly took: Readonly<Record<string, number>>;
+}
+
+/** How a question is named in a recording. */
+export const question = {
+  file: (path: string) => `file ${path}`,
+  folder: (path: string) => `folder ${path}`,
+  link: (path: string) => `link ${path}`,
+  tool: (name: string, args: readonly string[]) => ['tool', name, ...args].join(' '),
+  metadata: (key: string) => `metadata ${key}`,
+  pciNames: (id: string) => `pci ${id}`,
+};
+
+const fileName = 'machine.yaml';
+/** A host with hundreds of devices makes some 200 kB. */
+const largest = 8_388_608;
+
+const text = v.pipe(v.string(), v.maxLength(65_536));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const duration = v.pipe(v.number(), v.finite(), v.minValue(0));
+const recordingSchema = v.object({
+  recordedAt: v.pipe(v.string(), v.isoTimestamp()),
+  system: v.object({
+    platform: text,
+    arch: text,
+    hostname: text,
+    release: text,
+    cpus: count,
+    cpuModel: text,
+    usableCpus: count,
+    memory: count,
+  }),
+  answers: v.optional(v.record(v.string(), v.unknown()), {}),
+  faults: v.optional(
+    v.record(
+      v.string(),
+      v.object({ kind: v.picklist(['absent', 'denied', 'late', 'failed']), reason: text }),
+    ),
+    {},
+  ),
+  took: v.optional(v.record(v.string(), duration), {}),
+});
+
+/** Writes `recording` to a file in `folder`, for its owner only. @throws MusterError `not_writable`. */
+export async function saveRecording(folder: string, recording: Recording): Promise<string> {
+  const { Document } = await import('yaml');
+  const document = new Document(recording, { aliasDuplicateObjects: false });
+  document.commentBefore =
+    ' A recorded machine. `muster probe --replay` shows it; look through it before you pass it on.';
+  await makeFolder(folder);
+  const path = join(folder, fileName);
+  await writeFileAtomic(path, document.toString({ lineWidth: 0 }));
+  return path;
+}
+
+/** The recording in `folder`. @throws MusterError `not_found`, or `bad_state` for a file that is none of ours. */
+export async function openRecording(folder: string): Promise<Recording> {
+  const path = join(folder, fileName);
+  const data = await readBounded(path, largest);
+  if (!data) {
+    throw new MusterError('not_found', `no recorded machine: ${path} does not exist`, {
+      hint: 'name a folder that muster probe --record wrote',
+    });
+  }
+  return parseRecording(data.toString('utf8'), path);
+}
+
+/** @throws MusterError `bad_state`; `path` names the file in it. */
+export async function parseRecording(source: string, path: string): Promise<Recording> {
+  const { parse } = await import('yaml');
+  let value: unknown;
+  try {
+    value = parse(source, { maxAliasCount: 0 });
+  } catch (error) {
+    throw new MusterError('bad_state', `${path} is not YAML: ${reasonOf(error)}`, { cause: error });
+  }
+  const result = v.safeParse(recordingSchema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  const field = v.getDotPath(result.issues[0]) ?? 'the document';
+  throw new MusterError('bad_state', `${path} is no recorded machine: ${field} is wrong`);
+}

@@ -1,0 +1,185 @@
+// The inputs of this very machine: files, tools and libraries, none of which can hold up the agent.
+import { readdir, readlink, statfs } from 'node:fs/promises';
+import os from 'node:os';
+import { type Clock, systemClock } from '../system/clock.ts';
+import { readBounded } from '../system/files.ts';
+import type { Space } from './disk.ts';
+import { pciNames } from './gpu/pci-ids.ts';
+import type { Answer, Inputs, MetadataRequest, PciNames, SystemWords, Tool, ToolOutput } from './inputs.ts';
+import { type ChildCommand, type Inventory, InventoryError, takeInventory } from './inventory.ts';
+import { askMetadata } from './metadata.ts';
+import { Patience } from './patience.ts';
+import { type Cgroup, type LoadedProbe, loadProbe, type NvmlAnswer } from './probe.ts';
+import { ToolRunner } from './tool.ts';
+
+export interface SystemInputsOptions {
+  /** The folder whose file system counts. */
+  folder: string;
+  inventoryCommand: ChildCommand;
+  /** The NVIDIA library, a path or a name for the dynamic linker; its own name unless told. */
+  nvmlLibrary?: string | undefined;
+  /** Wraps each call of a library that may end the process, see gpu/crash-guard.ts. */
+  guard?: <T>(call: () => Promise<T>) => Promise<T>;
+  probe?: LoadedProbe;
+  /** Milliseconds that a driver may take; 15 s unless told: it needs a second or more for each GPU that it must wake. */
+  driverDeadline?: number;
+  clock?: Clock;
+}
+
+/** Milliseconds. */
+const deadlines = { file: 2000, space: 1000, inventory: 10_000, metadata: 1000 };
+
+export class SystemInputs implements Inputs {
+  readonly #options: SystemInputsOptions;
+  readonly #clock: Clock;
+  readonly #driverDeadline: number;
+  readonly #space: Patience;
+  readonly #files: Patience;
+  readonly #inventory: Patience;
+  readonly #nvml: Patience;
+  readonly #tools: ToolRunner;
+  readonly #ending = new AbortController();
+  /** The database is large and does not change, so it is read once for each id. */
+  readonly #pciNames = new Map<string, PciNames>();
+  /** How the native probe was loaded. */
+  readonly probe: LoadedProbe;
+
+  constructor(options: SystemInputsOptions) {
+    const { clock = systemClock, driverDeadline = 15_000 } = options;
+    this.#options = options;
+    this.#driverDeadline = driverDeadline;
+    this.#clock = clock;
+    this.#space = new Patience({ deadline: deadlines.space + 100, mostHung: 1, clock });
+    this.#files = new Patience({ deadline: deadlines.file, mostHung: 2, clock });
+    this.#inventory = new Patience({ deadline: deadlines.inventory + 1000, mostHung: 1, clock });
+    // A second later than the library's own deadline, so that this one never ends a call that is not given up.
+    this.#nvml = new Patience({ deadline: driverDeadline + 1000, mostHung: 1, clock });
+    this.#tools = new ToolRunner({ deadline: driverDeadline, signal: this.#ending.signal, clock });
+    this.probe = options.probe ?? loadProbe();
+  }
+
+  now(): Date {
+    return this.#clock.now();
+  }
+
+  system(): SystemWords {
+    const cpus = os.cpus();
+    return {
+      platform: process.platform,
+      arch: process.arch,
+      hostname: os.hostname(),
+      release: os.release(),
+      cpus: cpus.length,
+      cpuModel: cpus[0]?.model ?? '',
+      usableCpus: os.availableParallelism(),
+      memory: os.totalmem(),
+    };
+  }
+
+  async file(path: string): Promise<Answer<string>> {
+    return this.#files.ask(path, async () => {
+      const data = await readBounded(path);
+      if (!data) throw absent();
+      return data.toString('utf8').replace(/\n$/, '');
+    });
+  }
+
+  async folder(path: string): Promise<Answer<readonly string[]>> {
+    return this.#files.ask(path, async () => (await readdir(path)).sort());
+  }
+
+  async link(path: string): Promise<Answer<string>> {
+    return this.#files.ask(path, () => readlink(path));
+  }
+
+  run(tool: Tool, args: readonly string[]): Promise<Answer<ToolOutput>> {
+    return this.#tools.run(tool, args);
+  }
+
+  async nvml(): Promise<Answer<NvmlAnswer>> {
+    const { probe } = this.probe;
+    if (!probe) return nothing(`cannot be asked, as the native probe ${this.probe.reason}`);
+    const { nvmlLibrary, guard = call => call() } = this.#options;
+    const options = {
+      deadlineMs: this.#driverDeadline,
+      ...(nvmlLibrary === undefined ? {} : { library: nvmlLibrary }),
+    };
+    const { value, fault, took } = await this.#nvml.ask('nvml', () => guard(() => probe.gpusNvml(options)));
+    if (!value) return { ...(fault ? { fault } : {}), took };
+    const { state, reason = state, driverVersion, cudaVersion, gpus } = value;
+    if (state === 'answered') return { value: { driverVersion, cudaVersion, gpus }, took };
+    // A library that the operator named should be there.
+    if (state === 'absent' && nvmlLibrary === undefined) return { ...nothing('is not there'), took };
+    const late = state === 'hung' || state === 'busy';
+    return { fault: late ? { kind: 'late', reason } : { kind: 'failed', reason: `failed: ${reason}` }, took };
+  }
+
+  async cgroup(): Promise<Answer<Cgroup>> {
+    const { probe } = this.probe;
+    if (!probe) return nothing(`cannot be asked, as the native probe ${this.probe.reason}`);
+    const began = this.#clock.monotonic();
+    const value = probe.cgroup();
+    return { value, took: this.#clock.monotonic() - began };
+  }
+
+  async space(): Promise<Answer<Space>> {
+    const { folder } = this.#options;
+    const { probe } = this.probe;
+    // The probe asks on a thread of its own, Node on one of the few that everybody waits for.
+    if (probe) {
+      return this.#space.ask('space', async () => {
+        const { total, available } = await probe.disk(folder, deadlines.space);
+        return { total, available };
+      });
+    }
+    return this.#space.ask('space', async () => {
+      const { bsize, blocks, bavail } = await statfs(folder);
+      return { total: bsize * blocks, available: bsize * bavail };
+    });
+  }
+
+  inventory(): Promise<Answer<Inventory>> {
+    const { inventoryCommand } = this.#options;
+    const { signal } = this.#ending;
+    const options = { deadline: deadlines.inventory, signal, clock: this.#clock };
+    return this.#inventory.ask('inventory', async () => {
+      try {
+        return await takeInventory(inventoryCommand, options);
+      } catch (error) {
+        const slow = error instanceof InventoryError && error.fault === 'timeout';
+        throw slow ? Object.assign(error, { code: 'ETIMEDOUT' }) : error;
+      }
+    });
+  }
+
+  async metadata(request: MetadataRequest): Promise<Answer<string>> {
+    const began = this.#clock.monotonic();
+    const answer = await askMetadata(request, deadlines.metadata);
+    return { ...answer, took: this.#clock.monotonic() - began };
+  }
+
+  async pciNames(id: string): Promise<Answer<PciNames>> {
+    const known = this.#pciNames.get(id);
+    if (known) return { value: known, took: 0 };
+    const answer = await this.#files.ask(`the PCI id ${id}`, async () => {
+      const names = await pciNames(id);
+      if (!names) throw absent();
+      return names;
+    });
+    if (answer.value) this.#pciNames.set(id, answer.value);
+    return answer;
+  }
+
+  /** Files that were given up and still hang: each holds a thread, on which a process waits when it ends. */
+  get hungFiles(): number {
+    return this.#files.hung;
+  }
+
+  /** Ends the processes that may be running. */
+  close(): void {
+    this.#ending.abort();
+  }
+}
+
+const absent = () => Object.assign(new Error('not there'), { code: 'ENOENT' });
+const nothing = (reason: string) => ({ fault: { kind: 'absent', reason } as const, took: 0 });

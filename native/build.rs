@@ -1,0 +1,5 @@
+//! Linker arguments that an addon needs on some platforms.
+
+fn main() {
+    napi_build::setup();
+}

@@ -1,0 +1,66 @@
+//! Errors for JavaScript: the `code` is the system's own name (`ENOENT`), the message one sentence.
+
+use std::io;
+
+use napi::{Env, Error, JsError};
+
+/// What goes wrong for a caller to handle.
+#[derive(Debug)]
+pub struct Fault {
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl Fault {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// An error of the operating system met while `doing`.
+    pub fn os(doing: &str, error: &io::Error) -> Self {
+        Self::new(errno_name(error), format!("{doing}: {error}"))
+    }
+
+    /// To be thrown.
+    pub fn thrown(self) -> Error<&'static str> {
+        Error::new(self.code, self.message)
+    }
+
+    /// To reject a promise with: made into a JavaScript error here, as a promise's own error type has no codes of ours.
+    pub fn rejection(self, env: Env) -> Error {
+        Error::from(JsError::from(self.thrown()).into_unknown(env))
+    }
+}
+
+/// `ENOENT` and the like; `EIO` for what has no name here.
+fn errno_name(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EACCES) => "EACCES",
+        Some(libc::EAGAIN) => "EAGAIN",
+        Some(libc::EBADF) => "EBADF",
+        Some(libc::ECONNREFUSED) => "ECONNREFUSED",
+        Some(libc::EINTR) => "EINTR",
+        Some(libc::EINVAL) => "EINVAL",
+        Some(libc::ELOOP) => "ELOOP",
+        Some(libc::EMFILE) => "EMFILE",
+        Some(libc::EMSGSIZE) => "EMSGSIZE",
+        Some(libc::ENAMETOOLONG) => "ENAMETOOLONG",
+        Some(libc::ENFILE) => "ENFILE",
+        Some(libc::ENOBUFS) => "ENOBUFS",
+        Some(libc::ENODEV) => "ENODEV",
+        Some(libc::ENOENT) => "ENOENT",
+        Some(libc::ENOMEM) => "ENOMEM",
+        Some(libc::ENOSYS) => "ENOSYS",
+        Some(libc::ENOTCONN) => "ENOTCONN",
+        Some(libc::ENOTDIR) => "ENOTDIR",
+        Some(libc::ENOTSOCK) => "ENOTSOCK",
+        Some(libc::EOVERFLOW) => "EOVERFLOW",
+        Some(libc::EPERM) => "EPERM",
+        Some(libc::EPROTOTYPE) => "EPROTOTYPE",
+        Some(libc::ESTALE) => "ESTALE",
+        Some(libc::ETIMEDOUT) => "ETIMEDOUT",
+        // Refused before the system was asked: a NUL in a path, a path too long for a socket.
+        None if error.kind() == io::ErrorKind::InvalidInput => "EINVAL",
+        _ => "EIO",
+    }
+}

@@ -1,0 +1,106 @@
+// `muster probe` as a process: what it prints, records and replays, and how it ends.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { flags, run } from '../../agent/cli/probe.ts';
+import { machinesFolder } from '../host/machines.ts';
+import { newFolder } from '../support/temporary.ts';
+
+const module = (path: string) => JSON.stringify(new URL(`../../agent/${path}`, import.meta.url).href);
+
+/** Runs the command with these flags in a process of its own, as the command line does. */
+async function probe(given: Record<string, unknown>) {
+  const data = await newFolder();
+  const code = `
+    const { run } = await import(${module('cli/probe.ts')});
+    const { defaultSettings } = await import(${module('config/load.ts')});
+    const settings = { ...defaultSettings(), dataDir: ${JSON.stringify(join(data, 'not', 'yet'))} };
+    const flags = ${JSON.stringify({ output: 'text', sources: false, raw: false, ...given })};
+    process.exitCode = await run({ flags, load: async () => ({ settings }) });`;
+  return new Promise<{ code: number | null; stdout: string; stderr: string }>(resolve => {
+    const args = ['--input-type=module', '-e', code];
+    const child = execFile(process.execPath, args, { maxBuffer: 2 ** 24 }, (_, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
+    );
+  });
+}
+
+test('this machine, for a person', async () => {
+  const { code, stdout, stderr } = await probe({ sources: true });
+  assert.deepEqual([code, stderr], [/^without an answer$/m.test(stdout) ? 2 : 0, '']);
+  assert.match(stdout, /^machine\n {2}hostname /);
+  assert.match(stdout, /^offered to the cluster\n {2}CPU +\d/m);
+  assert.match(stdout, /^sources\n/m);
+  assert.match(stdout, /^ {2}inventory +\d+ ms/m);
+});
+
+test('for a program: facts with their sources, what would be offered, and the same in both forms', async () => {
+  const replay = join(machinesFolder, 'nvidia-8-gpus-mig');
+  const [json, yaml] = await Promise.all(['json', 'yaml'].map(output => probe({ output, replay })));
+  const view = JSON.parse(json?.stdout ?? '');
+  assert.deepEqual(parse(yaml?.stdout ?? ''), view);
+  assert.equal(view.offer.GPUs.length, 8);
+  assert.deepEqual(view.gpus[0].memory, {
+    value: 40_960,
+    source: 'nvml',
+    took: 231.4,
+    readAt: '2026-01-15T12:00:00.000Z',
+    others: [
+      { source: 'nvidia-smi', value: 40_960 },
+      { source: 'PCI BAR', value: 65_536 },
+    ],
+  });
+  assert.equal(view.labels['GPU-7-Memory'], '40960-MiB');
+  assert.deepEqual([view.problems, view.readAt], [[], '2026-01-15T12:00:00.000Z']);
+});
+
+test('recorded and replayed: the same machine, without its name', async () => {
+  const folder = join(await newFolder(), 'recorded');
+  const recorded = await probe({ record: folder, output: 'json' });
+  assert.match(recorded.stderr, /^recorded in .*machine\.yaml; look through it before you pass it on\n$/);
+  const replayed = await probe({ replay: folder, output: 'json' });
+  const [here, there] = [JSON.parse(recorded.stdout), JSON.parse(replayed.stdout)];
+  assert.equal(there.facts.hostname.value, 'host-1');
+  assert.deepEqual([there.offer, there.labels], [here.offer, here.labels]);
+  const raw = join(await newFolder(), 'raw');
+  await probe({ record: raw, raw: true });
+  const text = await readFile(join(raw, 'machine.yaml'), 'utf8');
+  assert.match(text, new RegExp(`hostname: "?${here.facts.hostname.value}"?\n`));
+});
+
+test('2 when something that should answer does not', async () => {
+  const folder = await newFolder();
+  const machine = parse(await readFile(join(machinesFolder, 'hybrid-laptop', 'machine.yaml'), 'utf8'));
+  delete machine.answers.nvml;
+  machine.faults.nvml = { kind: 'late', reason: 'did not answer within 15 s' };
+  await writeFile(join(folder, 'machine.yaml'), JSON.stringify(machine));
+  const { code, stdout } = await probe({ replay: folder });
+  assert.equal(code, 2);
+  assert.match(stdout, /^without an answer\n {2}nvml did not answer within 15 s\n/m);
+  assert.match(stdout, /^conditions\n {2}GpuDriverUnresponsive +nvml did not answer within 15 s\n/m);
+  const failing = { ...machine, faults: { nvml: { kind: 'failed', reason: 'failed: version mismatch' } } };
+  await writeFile(join(folder, 'machine.yaml'), JSON.stringify(failing));
+  assert.equal((await probe({ replay: folder })).code, 2);
+});
+
+test('0 where a tool fails that nothing depends on', async () => {
+  assert.equal((await probe({ replay: join(machinesFolder, 'gpu-without-driver') })).code, 0);
+});
+
+test('flags that do not go together are wrong usage', async () => {
+  const load = () => assert.fail('the settings were read');
+  const given = { output: 'text', sources: false, record: undefined, raw: false, replay: undefined } as const;
+  const misused = (more: object) => run({ flags: { ...given, ...more }, load } as never);
+  await assert.rejects(misused({ record: '/a', replay: '/b' }), { code: 'usage' });
+  await assert.rejects(misused({ raw: true }), { code: 'usage' });
+  assert.deepEqual(Object.keys(flags), Object.keys(given));
+});
+
+test('a folder without a recorded machine is an error that says so', async () => {
+  const { stderr } = await probe({ replay: fileURLToPath(new URL('.', import.meta.url)) });
+  assert.match(stderr, /no recorded machine: .*machine\.yaml does not exist/);
+});

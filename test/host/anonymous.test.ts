@@ -1,0 +1,99 @@
+// A recording to pass on: what tells one machine from another is replaced, the same by the same, and nothing else is.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { anonymous } from '../../agent/host/anonymous.ts';
+import { pretended } from './machines.ts';
+
+const replaced = (text: string, hostname = 'worker-7.example.com') =>
+  anonymous(pretended({ answers: { x: text }, system: { hostname } })).answers.x;
+
+test('UUIDs, also within other words, the same one by the same one', () => {
+  const one = '9221d5d1-b60b-a624-bf14-0a1819cfda3b';
+  const other = 'E07A497D-1BB6-5A42-B670-1C33BF55AB6E';
+  assert.equal(
+    replaced(`GPU-${one}, MIG-${other}, GPU-${one.toUpperCase()}`),
+    'GPU-00000000-0000-4000-8000-000000000001, MIG-00000000-0000-4000-8000-000000000002, GPU-00000000-0000-4000-8000-000000000001',
+  );
+});
+
+test('MAC addresses and long identifiers, not PCI addresses, masks or sizes', () => {
+  assert.equal(replaced('link/ether 52:54:00:ab:cd:ef'), 'link/ether 02:00:00:00:00:01');
+  assert.equal(
+    replaced(`4:memory:/docker/${'ab12'.repeat(16)}`),
+    `4:memory:/docker/${'1'.padStart(64, '0')}`,
+  );
+  for (const text of [
+    'Bus Location: 0000:62:00.0',
+    'DMA Mask: 0xfffffffffffff',
+    '0x0000006000000000 0x000000600fffffff 0x000000000014220c',
+    'MemTotal:       24684096 kB',
+    '0000:4B:00.0, 40960',
+  ]) {
+    assert.equal(replaced(text), text);
+  }
+});
+
+test('serial numbers in the ways that tools write them; that there is none may stay', () => {
+  assert.equal(
+    replaced('"serial_number": "1563221012345", "sku": "x"'),
+    '"serial_number": "replaced", "sku": "x"',
+  );
+  assert.equal(replaced('Serial Number : 1563221\nModel: T4'), 'Serial Number : replaced\nModel: T4');
+  assert.equal(replaced('0000:09:00.0 --> SN: 01-000206-07SCC2 --> x'), '0000:09:00.0 --> SN: replaced');
+  assert.equal(replaced('{"Unique ID": "0x1234567890"}'), '{"Unique ID": "replaced"}');
+  assert.equal(replaced('"serial_number": "unknown"'), '"serial_number": "unknown"');
+});
+
+test('the host name, whole or its first part, where it stands as a word', () => {
+  assert.equal(replaced('kernel of WORKER-7.example.com'), 'kernel of host-1');
+  assert.equal(replaced('worker-7 worker-71 my-worker-7'), 'host-1 worker-71 my-worker-7');
+  assert.equal(replaced('Linux vm', 'vm'), 'Linux vm');
+  assert.equal(anonymous(pretended({})).system.hostname, 'host-1');
+});
+
+test('questions hold names too', () => {
+  const id = 'ab12'.repeat(16);
+  const path = `file /sys/fs/cgroup/memory/docker/${id}/memory.limit_in_bytes`;
+  const { answers, took, faults } = anonymous(
+    pretended({
+      answers: { 'file /proc/self/cgroup': `4:memory:/docker/${id}`, [path]: '1' },
+      took: { [path]: 3 },
+      faults: { [path]: { kind: 'late', reason: `of ${id}` } },
+    }),
+  );
+  const other = '1'.padStart(64, '0');
+  assert.equal(answers['file /proc/self/cgroup'], `4:memory:/docker/${other}`);
+  const key = path.replace(id, other);
+  assert.deepEqual([Object.hasOwn(answers, key), took[key], faults[key]?.reason], [true, 3, `of ${other}`]);
+});
+
+test('what the cloud calls the machine and its owner', () => {
+  const get = 'metadata GET http://169.254.169.254';
+  const { answers } = anonymous(
+    pretended({
+      answers: {
+        [`${get}/latest/meta-data/instance-id`]: 'i-0123456789abcdef0',
+        [`${get}/latest/meta-data/instance-type`]: 'p5.48xlarge',
+        [`${get}/computeMetadata/v1/instance/zone`]: 'projects/123456789/zones/us-central1-a',
+      },
+    }),
+  );
+  assert.deepEqual(Object.values(answers), [
+    'i-00000000000000000',
+    'p5.48xlarge',
+    'projects/1/zones/us-central1-a',
+  ]);
+});
+
+test('numbers, lists and what is within them', () => {
+  const { answers } = anonymous(
+    pretended({
+      answers: {
+        nvml: { gpus: [{ index: 0, uuid: 'GPU-9221d5d1-b60b-a624-bf14-0a1819cfda3b', power: 51.25 }] },
+      },
+    }),
+  );
+  assert.deepEqual(answers.nvml, {
+    gpus: [{ index: 0, uuid: 'GPU-00000000-0000-4000-8000-000000000001', power: 51.25 }],
+  });
+});

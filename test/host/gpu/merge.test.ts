@@ -1,0 +1,243 @@
+// One GPU out of many sightings: who is believed, who disagrees, and whether jobs can use it.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Sighting, SourceName, SourceReport } from '../../../agent/host/gpu/gpu.ts';
+import { merge } from '../../../agent/host/gpu/merge.ts';
+import type { Fault } from '../../../agent/host/inputs.ts';
+
+const report = (source: SourceName, sightings: Sighting[], fault?: Fault): SourceReport => ({
+  source,
+  took: 1,
+  readAt: '2026-01-01T00:00:00.000Z',
+  sightings,
+  fault,
+});
+const nvidia = (more: Sighting = {}): Sighting => ({
+  vendor: 'NVIDIA',
+  address: '0000:01:00.0',
+  computes: true,
+  ...more,
+});
+const onBus = (more: Sighting = {}): Sighting => ({
+  vendor: 'NVIDIA',
+  address: '0000:01:00.0',
+  driver: 'nvidia',
+  name: 'GeForce RTX 3090',
+  doubt: 'its driver, nvidia, does not list it',
+  ...more,
+});
+const failed = (reason: string): Fault => ({ kind: 'failed', reason });
+
+test('the same address is the same GPU, and the best source is used', () => {
+  const devices = merge([
+    report('nvml', [nvidia({ name: 'NVIDIA GeForce RTX 3090', memory: 24_576 })]),
+    report('nvidia procfs', [nvidia({ driver: 'nvidia', driverVersion: '550.54.15' })]),
+    report('PCI', [onBus({ aperture: 256 })]),
+  ]);
+  assert.equal(devices.length, 1);
+  const [gpu] = devices;
+  assert.deepEqual(gpu?.sources, ['nvml', 'nvidia procfs', 'PCI']);
+  assert.deepEqual([gpu?.usable, gpu?.reason], [true, undefined]);
+  assert.deepEqual(
+    [gpu?.name?.value, gpu?.name?.source, gpu?.driverVersion?.source],
+    ['NVIDIA GeForce RTX 3090', 'nvml', 'nvidia procfs'],
+  );
+  assert.equal(gpu?.memory?.disagreement, 'nvml: 24576 MiB; PCI BAR: 256 MiB; using nvml');
+});
+
+test('rounding is no disagreement, nor a window of the next power of two, nor another spelling', () => {
+  const [gpu] = merge([
+    report('nvml', [nvidia({ name: 'NVIDIA H100 80GB HBM3', memory: 81_559, temperature: 30 })]),
+    report('nvidia-smi', [nvidia({ name: 'H100', memory: 81_558, temperature: 31 })]),
+    report('PCI', [onBus({ aperture: 131_072 })]),
+  ]);
+  for (const fact of [gpu?.memory, gpu?.name, gpu?.temperature]) assert.equal(fact?.disagreement, undefined);
+  assert.deepEqual(gpu?.memory?.others, [
+    { source: 'nvidia-smi', value: 81_558 },
+    { source: 'PCI BAR', value: 131_072 },
+  ]);
+});
+
+test('a window alone is no memory', () => {
+  const [gpu] = merge([report('PCI', [onBus({ aperture: 256 })])]);
+  assert.equal(gpu?.memory, undefined);
+  assert.equal(gpu?.aperture?.value, 256);
+});
+
+test('without an address the UUID tells, and without one the maker’s own number', () => {
+  const devices = merge([
+    report('nvidia procfs', [nvidia({ uuid: 'GPU-a' }), nvidia({ address: '0000:02:00.0', uuid: 'GPU-b' })]),
+    report('nvidia-smi', [
+      { vendor: 'NVIDIA', uuid: 'GPU-b', index: 1, memory: 2, computes: true },
+      { vendor: 'NVIDIA', uuid: 'GPU-a', index: 0, memory: 1, computes: true },
+    ]),
+    report('rocm-smi', [{ vendor: 'AMD/ATI', index: 0, computes: true }]),
+    report('system profiler', [{ vendor: 'AMD/ATI', index: 0, memory: 3, computes: true }]),
+  ]);
+  assert.deepEqual(
+    devices.map(({ address, vendor, memory }) => [address, vendor, memory?.value]),
+    [
+      ['0000:01:00.0', 'NVIDIA', 1],
+      ['0000:02:00.0', 'NVIDIA', 2],
+      [undefined, 'AMD/ATI', 3],
+    ],
+  );
+});
+
+test('a source that tells of one GPU twice is believed the first time', () => {
+  const [gpu, ...rest] = merge([report('nvml', [nvidia({ memory: 1000 }), nvidia({ memory: 2000 })])]);
+  assert.deepEqual([gpu?.memory?.value, gpu?.memory?.others, rest.length], [1000, [], 0]);
+});
+
+test('makers stand in Bacalhau’s order, GPUs as their maker counts, then by address', () => {
+  const devices = merge([
+    report('nvml', [nvidia({ index: 1 }), nvidia({ address: '0000:00:0f.0', index: 0 })]),
+    report('intel sysfs', [{ vendor: 'Intel', address: '0000:03:00.0', computes: true }]),
+    report('amdgpu', [
+      { vendor: 'AMD/ATI', address: '0000:09:00.0', computes: true },
+      { vendor: 'AMD/ATI', address: '0000:05:00.0', computes: true },
+    ]),
+    report('PCI', [
+      { vendor: 'ASPEED', address: '0000:00:01.0' },
+      { vendor: 'A', address: '0000:00:02.0' },
+    ]),
+  ]);
+  assert.deepEqual(
+    devices.map(({ vendor, address }) => `${vendor} ${address}`),
+    [
+      'NVIDIA 0000:00:0f.0',
+      'NVIDIA 0000:01:00.0',
+      'AMD/ATI 0000:05:00.0',
+      'AMD/ATI 0000:09:00.0',
+      'Intel 0000:03:00.0',
+      'A 0000:00:02.0',
+      'ASPEED 0000:00:01.0',
+    ],
+  );
+});
+
+test('a GPU that only the bus knows cannot be used, with the reason', () => {
+  const [gpu] = merge([report('PCI', [onBus({ doubt: 'no driver is bound to it' })])]);
+  assert.deepEqual([gpu?.usable, gpu?.reason], [false, 'no driver is bound to it']);
+});
+
+test('what is certainly broken cannot be used, whoever else lists it', () => {
+  const [gpu] = merge([
+    report('nvml', [nvidia({ memory: 1 })]),
+    report('nvidia procfs', [nvidia({ broken: 'the driver was told to leave it out' })]),
+  ]);
+  assert.deepEqual([gpu?.usable, gpu?.reason], [false, 'the driver was told to leave it out']);
+});
+
+test('NVIDIA: the kernel’s files are enough where there is no library', () => {
+  const [gpu] = merge([
+    report('nvml', [], { kind: 'absent', reason: 'is not there' }),
+    report('nvidia procfs', [nvidia()]),
+    report('nvidia-smi', [], { kind: 'absent', reason: 'is not there' }),
+    report('PCI', [onBus()]),
+  ]);
+  assert.equal(gpu?.usable, true);
+});
+
+test('NVIDIA: what the library does not list is not for this process', () => {
+  const devices = merge([
+    report('nvml', [nvidia()]),
+    report('nvidia procfs', [nvidia(), nvidia({ address: '0000:02:00.0' })]),
+  ]);
+  assert.deepEqual(
+    devices.map(({ usable, reason }) => [usable, reason]),
+    [
+      [true, undefined],
+      [false, 'the driver has it, but nvml does not list it'],
+    ],
+  );
+});
+
+test('NVIDIA: a library that does not get along with the driver means that nothing runs', () => {
+  const reports = (smi: SourceReport) => [
+    report('nvml', [], failed('failed: nvmlInit_v2: NVML_ERROR_LIB_RM_VERSION_MISMATCH')),
+    report('nvidia procfs', [nvidia()]),
+    smi,
+  ];
+  const [broken] = merge(reports(report('nvidia-smi', [], failed('ended with status 18'))));
+  assert.deepEqual(
+    [broken?.usable, broken?.reason],
+    [false, 'nvml failed: nvmlInit_v2: NVML_ERROR_LIB_RM_VERSION_MISMATCH'],
+  );
+  const [fine] = merge(reports(report('nvidia-smi', [nvidia({ memory: 15_360 })])));
+  assert.equal(fine?.usable, true);
+});
+
+test('NVIDIA: a library that hangs takes no GPU away', () => {
+  const [gpu] = merge([
+    report('nvml', [], { kind: 'late', reason: 'did not answer' }),
+    report('nvidia procfs', [nvidia()]),
+  ]);
+  assert.equal(gpu?.usable, true);
+});
+
+test('Intel: the processor’s own graphics count only when the maker’s tool lists them', () => {
+  const sighting = {
+    vendor: 'Intel',
+    address: '0000:00:02.0',
+    computes: false,
+    doubt: 'integrated graphics',
+  };
+  const [without] = merge([report('intel sysfs', [sighting])]);
+  assert.deepEqual([without?.usable, without?.reason], [false, 'integrated graphics']);
+  const [listed] = merge([
+    report('intel sysfs', [sighting]),
+    report('xpu-smi', [{ vendor: 'Intel', address: '0000:00:02.0', computes: true }]),
+  ]);
+  assert.equal(listed?.usable, true);
+});
+
+test('whatever the sources say: no address twice, none lost, and a reason exactly where it cannot be used', () => {
+  const sources: SourceName[] = [
+    'nvml',
+    'nvidia procfs',
+    'nvidia-smi',
+    'amdgpu',
+    'rocm-smi',
+    'xpu-smi',
+    'PCI',
+  ];
+  const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+  const sighting = fc.record({
+    address: maybe(fc.constantFrom('0000:01:00.0', '0000:02:00.0', '0000:03:00.0')),
+    uuid: maybe(fc.constantFrom('a', 'b')),
+    index: maybe(fc.nat(3)),
+    vendor: maybe(fc.constantFrom('NVIDIA', 'AMD/ATI', 'Intel')),
+    memory: maybe(fc.nat(100_000)),
+    aperture: maybe(fc.nat(100_000)),
+    computes: fc.boolean(),
+    broken: maybe(fc.constant('broken')),
+    doubt: maybe(fc.constant('doubt')),
+  });
+  const fault = maybe(
+    fc.record({
+      kind: fc.constantFrom('absent', 'denied', 'late', 'failed'),
+      reason: fc.constant('why'),
+    } as const),
+  );
+  const reports = fc
+    .tuple(
+      ...sources.map(source =>
+        fc
+          .record({ sightings: fc.array(sighting, { maxLength: 4 }), fault })
+          .map(seen => ({ source, ...seen })),
+      ),
+    )
+    .map(all => all.map(({ source, sightings, fault }) => report(source, sightings, fault)));
+  fc.assert(
+    fc.property(reports, all => {
+      const devices = merge(all);
+      const addresses = devices.flatMap(({ address }) => address ?? []);
+      const seen = all.flatMap(({ sightings }) => sightings.flatMap(({ address }) => address ?? []));
+      assert.equal(new Set(addresses).size, addresses.length);
+      assert.deepEqual(new Set(addresses), new Set(seen));
+      for (const device of devices) assert.equal(device.usable, device.reason === undefined);
+    }),
+  );
+});

@@ -1,0 +1,106 @@
+// NVML through all layers: a real library (a fake one), the native probe, the inputs, the detector.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { crashGuard } from '../../../agent/host/gpu/crash-guard.ts';
+import { GpuDetector } from '../../../agent/host/gpu/detect.ts';
+import { loadProbe } from '../../../agent/host/probe.ts';
+import { SystemInputs } from '../../../agent/host/system-inputs.ts';
+import { fakeNvml, pretend } from '../../native/fake-nvml.ts';
+import { addonFile } from '../../native/probe.ts';
+import { eventually } from '../../support/eventually.ts';
+import { newFolder } from '../../support/temporary.ts';
+
+const threads = () => readdirSync('/proc/self/task').length;
+
+async function inputs(options: Partial<ConstructorParameters<typeof SystemInputs>[0]> = {}) {
+  return new SystemInputs({
+    folder: await newFolder(),
+    inventoryCommand: { command: '/nonexistent', args: [] },
+    nvmlLibrary: fakeNvml,
+    probe: loadProbe([addonFile]),
+    driverDeadline: 600_000,
+    ...options,
+  });
+}
+
+test('8 GPUs, one of them split, become 8 devices with facts of nvml', async () => {
+  pretend('gpus=8 mig=3');
+  const { devices, reports } = await new GpuDetector(await inputs()).detect();
+  const gpus = devices.filter(({ sources }) => sources.includes('nvml'));
+  assert.equal(gpus.length, 8);
+  for (const gpu of gpus) {
+    assert.ok(gpu.usable);
+    assert.ok(gpu.address && gpu.name?.value && (gpu.memory?.value ?? 0) > 0);
+    assert.equal(gpu.memory?.source, 'nvml');
+  }
+  assert.deepEqual(
+    gpus.map(({ mig }) => mig?.value.length),
+    [undefined, undefined, undefined, 2, undefined, undefined, undefined, undefined],
+  );
+  assert.equal(reports.find(({ source }) => source === 'nvml')?.fault, undefined);
+});
+
+test('a hostile library harms nobody', async () => {
+  pretend('gpus=2 hostile');
+  const { devices } = await new GpuDetector(await inputs()).detect();
+  for (const { name, uuid } of devices) {
+    for (const fact of [name, uuid])
+      assert.doesNotMatch(fact?.value ?? '', /[\u0000-\u001f\u007f-\u009f\ufffd]/);
+  }
+});
+
+test('a library that fails is a fault with its own name for it; one that was named and is not there, too', async () => {
+  pretend('gpus=1 fail=nvmlInit_v2:9');
+  const failing = await (await inputs()).nvml();
+  assert.deepEqual(failing.fault, {
+    kind: 'failed',
+    reason: 'failed: nvmlInit_v2: NVML_ERROR_DRIVER_NOT_LOADED',
+  });
+  const named = await (await inputs({ nvmlLibrary: '/nonexistent/libnvidia-ml.so.1' })).nvml();
+  assert.equal(named.fault?.kind, 'failed');
+});
+
+test('one that hangs is late, keeps what was known, and adds no threads', async () => {
+  pretend('gpus=2');
+  const until = join(await newFolder(), 'go');
+  const machine = await inputs({ driverDeadline: 100 });
+  const detector = new GpuDetector(machine);
+  // A busy machine may need more than a tenth of a second for the first answer.
+  await eventually('it answers', async () => (await detector.detect()).devices.length === 2);
+  pretend(`gpus=2 hang=nvmlDeviceGetName until=${until}`);
+  const { devices, reports, missing } = await detector.detect();
+  const report = reports.find(({ source }) => source === 'nvml');
+  assert.deepEqual([devices.length, missing, report?.kept, report?.fault?.kind], [2, [], true, 'late']);
+  assert.match(report?.fault?.reason ?? '', /nvmlDeviceGetName has not returned/);
+  const before = threads();
+  for (let look = 0; look < 50; look++) {
+    const again = await detector.detect();
+    assert.equal(again.reports.find(({ source }) => source === 'nvml')?.fault?.kind, 'late');
+  }
+  assert.ok(threads() <= before);
+  await writeFile(until, '');
+  await eventually('it answers again', async () => {
+    const { reports } = await detector.detect();
+    return reports.find(({ source }) => source === 'nvml')?.fault === undefined;
+  });
+});
+
+test('a guard is around each call, and refuses after a crash', async () => {
+  pretend('gpus=1');
+  const folder = await newFolder();
+  const guarded = await inputs({ guard: (await crashGuard(folder, 'x')).around });
+  assert.equal((await guarded.nvml()).value?.gpus.length, 1);
+  await writeFile(join(folder, 'nvml-called'), 'x');
+  const refused = await inputs({ guard: (await crashGuard(folder, 'x')).around });
+  const { fault } = await refused.nvml();
+  assert.equal(fault?.kind, 'failed');
+  assert.match(fault?.reason ?? '', /the last call ended the process/);
+});
+
+test('without the native probe NVML is absent, and the reason says so', async () => {
+  const { fault } = await (await inputs({ probe: { reason: 'was not built' } })).nvml();
+  assert.deepEqual(fault, { kind: 'absent', reason: 'cannot be asked, as the native probe was not built' });
+});

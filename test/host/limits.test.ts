@@ -1,0 +1,146 @@
+// What control groups and affinity leave of a machine, by the files of both versions and by the native probe.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { readLimits } from '../../agent/host/limits.ts';
+import { memoryNow, offerable, surveyMachine, usableCpus } from '../../agent/host/machine.ts';
+import { Replay } from '../../agent/host/replay.ts';
+import { pretend, recorded } from './machines.ts';
+
+const gib = 2 ** 30;
+const root = 'file /sys/fs/cgroup';
+const limits = async (answers: Record<string, unknown>) => {
+  const { memory, memoryUsed, quota, affinity } = await readLimits(pretend({ answers }));
+  return { memory: memory?.value, memoryUsed, quota: quota?.value, affinity: affinity?.value };
+};
+const none = { memory: undefined, memoryUsed: undefined, quota: undefined, affinity: undefined };
+
+test('where nothing limits, there are no limits', async () => {
+  assert.deepEqual(await limits({}), none);
+  assert.deepEqual(
+    await limits({
+      'file /proc/self/cgroup': '0::/a',
+      [`${root}/a/memory.max`]: 'max',
+      [`${root}/a/cpu.max`]: 'max 100000',
+    }),
+    none,
+  );
+});
+
+test('version 2: the tightest of all groups from our own to the root', async () => {
+  assert.deepEqual(
+    await limits({
+      'file /proc/self/cgroup': '0::/system.slice/muster.service',
+      [`${root}/system.slice/muster.service/memory.max`]: String(8 * gib),
+      [`${root}/system.slice/memory.max`]: String(4 * gib),
+      [`${root}/system.slice/memory.current`]: String(3 * gib),
+      [`${root}/system.slice/memory.stat`]: `anon 5\ninactive_file ${gib}\nactive_file 7`,
+      [`${root}/system.slice/muster.service/cpu.max`]: '150000 100000',
+      [`${root}/cpu.max`]: 'max 100000',
+    }),
+    { ...none, memory: 4 * gib, memoryUsed: 2 * gib, quota: 1.5 },
+  );
+});
+
+test('version 1: each controller has its own hierarchy, and a limit beyond all memory is none', async () => {
+  const groups = '12:memory:/docker/1\n4:cpu,cpuacct:/docker/1\n1:name=systemd:/docker/1\n0::/docker/1';
+  assert.deepEqual(
+    await limits({
+      'file /proc/self/cgroup': groups,
+      [`${root}/memory/docker/1/memory.limit_in_bytes`]: String(4 * gib),
+      [`${root}/memory/docker/1/memory.usage_in_bytes`]: String(gib),
+      [`${root}/memory/docker/1/memory.stat`]: 'cache 9\ntotal_inactive_file 1024',
+      [`${root}/memory/memory.limit_in_bytes`]: '9223372036854771712',
+      [`${root}/cpu,cpuacct/docker/1/cpu.cfs_quota_us`]: '200000',
+      [`${root}/cpu,cpuacct/docker/1/cpu.cfs_period_us`]: '100000',
+    }),
+    { ...none, memory: 4 * gib, memoryUsed: gib - 1024, quota: 2 },
+  );
+  assert.deepEqual(
+    await limits({
+      'file /proc/self/cgroup': groups,
+      [`${root}/memory/memory.limit_in_bytes`]: '9223372036854771712',
+      [`${root}/cpu/cpu.cfs_quota_us`]: '-1',
+      [`${root}/cpu/cpu.cfs_period_us`]: '100000',
+    }),
+    none,
+  );
+});
+
+test('in a container whose own group is the root of what is mounted', async () => {
+  const own = await limits({
+    'file /proc/self/cgroup': '0::/../../docker/0123',
+    [`${root}/memory.max`]: String(gib),
+    [`${root}/cpu.max`]: '50000 100000',
+  });
+  assert.deepEqual([own.memory, own.quota], [gib, 0.5]);
+});
+
+test('affinity as the kernel lists it', async () => {
+  const affinity = async (list: string) =>
+    (await limits({ 'file /proc/self/status': `Name:\tx\nCpus_allowed_list:\t${list}` })).affinity;
+  assert.equal(await affinity('0-3,8,10-11'), 7);
+  assert.equal(await affinity('5'), 1);
+  assert.equal(await affinity('all'), undefined);
+});
+
+test('the native probe says the same, or serves alone', async () => {
+  const cgroup = { version: 2, memoryLimit: gib, memoryUsed: 5, cpuLimit: 2, affinity: 4 };
+  assert.deepEqual(await limits({ cgroup }), { memory: gib, memoryUsed: 5, quota: 2, affinity: 4 });
+  const both = await readLimits(
+    pretend({
+      answers: { cgroup, 'file /proc/self/cgroup': '0::/', [`${root}/memory.max`]: String(2 * gib) },
+    }),
+  );
+  assert.equal(
+    both.memory?.disagreement,
+    '/sys/fs/cgroup/memory.max: 2147483648 bytes; native probe: 1073741824 bytes; using /sys/fs/cgroup/memory.max',
+  );
+});
+
+test('the least of all limits counts, and never more than there is', () => {
+  const fact = (value: number) => ({ value, source: 'x', took: 0, readAt: '', others: [] });
+  assert.equal(usableCpus(64, {}), 64);
+  assert.equal(usableCpus(64, { affinity: fact(8), quota: fact(2.5) }), 2.5);
+  assert.equal(usableCpus(2, { quota: fact(16) }), 2);
+});
+
+test('a container with 2 CPUs and 4 GiB on a host with 64 and 256 offers from 2 and 4', async () => {
+  const machine = await surveyMachine(new Replay(await recorded('container-cgroup-v2')));
+  const { cpu, memory } = offerable(machine);
+  assert.deepEqual([machine.facts.cpus.value, cpu, memory], [64, 2, 4 * gib]);
+  const now = memoryNow(machine);
+  assert.deepEqual(now, { total: 4 * gib, available: 4 * gib - (1_503_238_553 - 429_916_160) });
+});
+
+test('whatever the files hold, limits are positive numbers or none', async () => {
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom(
+      'max',
+      '-1',
+      '0',
+      '0 0',
+      'max 0',
+      '100000 0',
+      '1e9 1',
+      `${2 ** 70}`,
+      '4:memory:/a:b',
+      '0::/a\n0::/b',
+    ),
+  );
+  const files = [
+    '/proc/self/cgroup',
+    '/proc/self/status',
+    ...['memory.max', 'memory.current', 'memory.stat', 'cpu.max', 'memory/memory.limit_in_bytes'].map(
+      name => `/sys/fs/cgroup/${name}`,
+    ),
+  ].map(path => `file ${path}`);
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(fc.constantFrom(...files), text), async answers => {
+      for (const value of Object.values(await limits(answers))) {
+        assert.ok(value === undefined || (Number.isFinite(value) && value >= 0), `${value}`);
+      }
+    }),
+  );
+});

@@ -1,0 +1,41 @@
+// Every recorded machine shows exactly as it is kept beside it.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { probeText } from '../../agent/cli/probe-text.ts';
+import { probeView } from '../../agent/cli/probe-view.ts';
+import { defaultSettings } from '../../agent/config/load.ts';
+import { Replay } from '../../agent/host/replay.ts';
+import { machineNames, machinesFolder, recorded } from './machines.ts';
+
+/** What `muster probe --sources` prints of it. */
+const shown = async (name: string) =>
+  probeText(await probeView(new Replay(await recorded(name)), defaultSettings()), true);
+
+for (const name of machineNames) {
+  test(name, async () => {
+    assert.equal(await shown(name), await readFile(join(machinesFolder, name, 'expected.txt'), 'utf8'));
+  });
+}
+
+test('all kinds of machines are there, and each says what it was made from', async () => {
+  assert.deepEqual(machineNames, [
+    'amd-host',
+    'arm-server',
+    'container-cgroup-v1',
+    'container-cgroup-v2',
+    'gpu-without-driver',
+    'hybrid-laptop',
+    'intel-arc-host',
+    'nvidia-8-gpus-mig',
+    'small-vm',
+  ]);
+  const readme = await readFile(join(machinesFolder, 'README.md'), 'utf8');
+  for (const name of machineNames) {
+    assert.match(readme, new RegExp(`^\\| \`${name}\` \\| (?:recorded|made) \\| .{20,} \\|$`, 'm'));
+    const first =
+      (await readFile(join(machinesFolder, name, 'machine.yaml'), 'utf8')).split('\n', 1)[0] ?? '';
+    assert.match(first, /^# (?:Recorded|Made)/);
+  }
+});

@@ -1,0 +1,78 @@
+// An agent with NVIDIA GPUs, end to end: the real program, the real probe, a library that does what the test says.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { fakeNvml } from './fake-nvml.ts';
+
+describe('an agent with GPUs', () => {
+  let broker: NatsServer;
+  let cluster: Cluster;
+
+  before(async () => {
+    broker = await startNatsServer();
+    cluster = await Cluster.create({ servers: broker.url });
+    await cluster.requester();
+  });
+
+  after(async () => {
+    await cluster.release();
+    await broker.release();
+  });
+
+  const start = (id: string, words: string, settings = {}) =>
+    cluster.agent(id, { 'node.nvmlLibrary': fakeNvml, ...settings }, { env: { FAKE_NVML: words } });
+  const gpusOf = async (id: string) => (await cluster.node(id))?.Info.ComputeNodeInfo.MaxCapacity.GPU;
+
+  it('offers them, labels them, and tells how busy each is', async () => {
+    await start('gpus', 'gpus=2');
+    await eventually('both are offered', async () => (await gpusOf('gpus')) === 2);
+    const node = await cluster.node('gpus');
+    assert.ok(node?.Info.Labels?.['GPU-0'] && node.Info.Labels['GPU-1-Memory']);
+    assert.match(node.Info.Host?.GPUDriver ?? '', /\d/);
+    await eventually(
+      'their usage',
+      async () => (await cluster.node('gpus'))?.Muster.Usage?.GPUs?.length === 2,
+    );
+    assert.equal(node.Info.Conditions, undefined);
+  });
+
+  it('says what is declared and not found', async () => {
+    await start('declared', 'gpus=1', { 'node.declared.gpu': 4 });
+    await eventually('the condition', async () =>
+      /GpuMissing/.test(JSON.stringify((await cluster.node('declared'))?.Info.Conditions ?? '')),
+    );
+    const { stdout } = await cluster.command('node', 'list', '-o', 'wide');
+    assert.match(stdout, /^declared .*GpuMissing/m);
+  });
+
+  it('goes on when the driver hangs: heartbeats, the condition, and a stop in time', async () => {
+    const agent = await start('hung', 'gpus=1 hang=nvmlInit_v2 until=/never');
+    await cluster.until('hung', 'PENDING HEALTHY');
+    const beats = () => cluster.node('hung').then(node => node?.ConnectionState.LastHeartbeat);
+    await eventually('the condition', async () =>
+      /GpuDriverUnresponsive/.test(JSON.stringify((await cluster.node('hung'))?.Info.Conditions ?? '')),
+    );
+    const last = await beats();
+    await eventually('heartbeats go on', async () => (await beats()) !== last);
+    const { code, signal } = await agent.stop();
+    assert.deepEqual([code, signal], [0, null]);
+  });
+
+  it('leaves a library alone that ended the process before, and says so', async () => {
+    const first = await cluster.agent(
+      'crash',
+      { 'node.nvmlLibrary': fakeNvml },
+      { env: { FAKE_NVML: 'gpus=1 crash=nvmlInit_v2' }, wait: false },
+    );
+    const { signal } = await first.finished;
+    assert.notEqual(signal, null, 'the library ends the process');
+    const second = await start('crash', 'gpus=1 crash=nvmlInit_v2');
+    await cluster.until('crash', 'PENDING HEALTHY');
+    await second.says(/the NVIDIA library is left alone/);
+    const seen = (await cluster.status()).counters.heartbeats;
+    await eventually('it lives on', async () => (await cluster.status()).counters.heartbeats > seen + 5);
+    assert.ok(second.running);
+  });
+});

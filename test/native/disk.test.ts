@@ -1,0 +1,121 @@
+// Room on a file system, one that hangs included.
+import assert from 'node:assert/strict';
+import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { mountSmallDisk } from '../support/small-disk.ts';
+import { newFolder } from '../support/temporary.ts';
+import { compileLibrary } from './compile.ts';
+import { inChild, probe } from './probe.ts';
+
+const small = await mountSmallDisk();
+
+test('the sizes are those that Node gives', async () => {
+  const { bsize, blocks, files } = await statfs('/');
+  const space = await probe.disk('/');
+  assert.equal(space.total, bsize * blocks);
+  assert.equal(space.inodes, files);
+  assert.ok(space.available <= space.free && space.free <= space.total);
+  assert.ok(space.inodesAvailable <= space.inodesFree && space.inodesFree <= space.inodes);
+});
+
+if (small) {
+  test('a disk of 64 KiB is one of 64 KiB, and a full one is full', async () => {
+    try {
+      const { inodes, inodesFree, inodesAvailable, ...sizes } = await probe.disk(small.folder);
+      assert.deepEqual(sizes, { total: 65_536, free: 65_536, available: 65_536 });
+      await small.fill();
+      const full = await probe.disk(small.folder);
+      assert.equal(full.available, 0);
+      assert.equal(full.inodes, inodes);
+      assert.ok(full.inodesFree < inodesFree && full.inodesAvailable < inodesAvailable);
+    } finally {
+      await small.release();
+    }
+  });
+}
+
+test('what the system refuses is an error with the system’s code and the path', async () => {
+  const folder = await newFolder();
+  for (const [path, code] of [
+    [join(folder, 'none'), 'ENOENT'],
+    ['/dev/null/below', 'ENOTDIR'],
+    [`/${'x'.repeat(300)}`, 'ENAMETOOLONG'],
+    ['/with\0nul', 'EINVAL'],
+    ['', 'ENOENT'],
+  ] as const) {
+    await assert.rejects(probe.disk(path), (error: Error & { code?: string }) => {
+      assert.ok(error instanceof Error);
+      assert.equal(error.code, code, path);
+      assert.ok(error.message.includes(path));
+      return true;
+    });
+  }
+});
+
+test('many questions at a time each have their answer', async () => {
+  const folders = await Promise.all(Array.from({ length: 16 }, newFolder));
+  const spaces = await Promise.all(folders.map(folder => probe.disk(folder, 60_000)));
+  assert.deepEqual(new Set(spaces.map(({ total }) => total)).size, 1);
+});
+
+test('a file system that hangs costs one thread, fails at once while it does, and answers again after', async () => {
+  const release = join(await newFolder(), 'release');
+  const result = await inChild(
+    `
+    const fs = require('node:fs');
+    const code = promise => promise.then(() => 'answered', error => error.code);
+    const threads = name => fs.readdirSync('/proc/self/task').filter(task => {
+      try { return fs.readFileSync('/proc/self/task/' + task + '/comm', 'latin1') === name + '\\n'; } catch { return false; }
+    }).length;
+    const workers = async least => {
+      while (threads('muster-worker') < least) await new Promise(setImmediate);
+      return threads('muster-worker');
+    };
+    (async () => {
+      let turns = 0;
+      const turn = () => { turns++; turning = setImmediate(turn); };
+      let turning = setImmediate(turn);
+      const first = code(probe.disk('/hangs', 200));
+      const busy = await code(probe.disk('/hangs', 200));
+      const other = await code(probe.disk('/', 60000));
+      const late = await first;
+      clearImmediate(turning);
+      const again = new Set();
+      for (let i = 0; i < 200; i++) again.add(await code(probe.disk('/hangs')));
+      const one = await workers(1);
+      const many = new Set();
+      for (let i = 0; i < 100; i++) many.add(await code(probe.disk('/hangs/' + i, 0)));
+      const all = await workers(16);
+      fs.writeFileSync(process.env.RELEASE, '');
+      let after;
+      do after = await code(probe.disk('/hangs')); while (after === 'ETIMEDOUT' || after === 'EAGAIN');
+      while (threads('muster-worker') > 0) await new Promise(setImmediate);
+      console.log(JSON.stringify({ busy, other, late, turns: turns > 10, again: [...again], one, many: [...many].sort(), all, after }));
+    })();`,
+    { LD_PRELOAD: await compileLibrary('hanging-statvfs.c', 'hanging.so', ['-ldl']), RELEASE: release },
+  );
+  assert.equal(result.stderr, '');
+  assert.deepEqual(JSON.parse(result.stdout), {
+    busy: 'EBUSY',
+    other: 'answered',
+    late: 'ETIMEDOUT',
+    turns: true,
+    again: ['ETIMEDOUT'],
+    one: 1,
+    many: ['EAGAIN', 'ETIMEDOUT'],
+    all: 16,
+    after: 'ENOENT',
+  });
+});
+
+test('a process ends while a file system hangs, by itself and when it is told to', async () => {
+  const env = {
+    LD_PRELOAD: await compileLibrary('hanging-statvfs.c', 'hanging.so', ['-ldl']),
+    RELEASE: '/never',
+  };
+  const byItself = await inChild(`probe.disk('/hangs', 1).catch(error => console.log(error.code));`, env);
+  assert.deepEqual(byItself, { code: 0, signal: null, stdout: 'ETIMEDOUT\n', stderr: '' });
+  const told = await inChild(`probe.disk('/hangs', 600000); setImmediate(() => process.exit(7));`, env);
+  assert.deepEqual(told, { code: 7, signal: null, stdout: '', stderr: '' });
+});

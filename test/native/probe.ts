@@ -1,0 +1,46 @@
+// The addon, built first unless it is there and fits its sources.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type * as Probe from '../../native/index.d.ts';
+
+const run = promisify(execFile);
+
+export const nativeFolder = fileURLToPath(new URL('../../native/', import.meta.url));
+
+await run(`${nativeFolder}build`);
+
+const built = new RegExp(`^probe\\.${process.platform}-${process.arch}.*\\.node$`);
+export const addonFile = join(
+  nativeFolder,
+  readdirSync(nativeFolder).find(name => built.test(name)) ?? 'none',
+);
+
+export const probe: typeof Probe = createRequire(import.meta.url)(addonFile);
+
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `script` (CommonJS, with the addon as `probe`) in a process of its own, through `launcher` if there is one. */
+export function inChild(
+  script: string,
+  env: Record<string, string> = {},
+  launcher: string[] = [],
+): Promise<Ended> {
+  const source = `const probe = require(${JSON.stringify(addonFile)});\n${script}`;
+  const [program, ...args] = [...launcher, process.execPath, '-e', source];
+  assert.ok(program);
+  return new Promise(resolve => {
+    const child = execFile(program, args, { env: { ...process.env, ...env } }, (_, stdout, stderr) => {
+      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr });
+    });
+  });
+}
