@@ -302,9 +302,10 @@ describe('the holder', () => {
     let lease: Lease | undefined;
     let released: Promise<void> | undefined;
     const put: typeof bucket.put = (...write) => {
-      const written = bucket.put(...write);
-      released = lease?.release();
-      return written;
+      queueMicrotask(() => {
+        released = lease?.release();
+      });
+      return bucket.put(...write);
     };
     lease = await take('a', connection, { bucket: { ...bucket, put } });
     await clock.advance(leaseTimes.renew);

@@ -23,7 +23,7 @@ describe('a store that does not answer', () => {
         },
       });
     }
-    assert.equal(counters.storeFailures, 2);
+    assert.deepEqual([counters.storeFailures, counters.requestsRefused], [2, 3]);
     assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
     assert.equal(roll.get('node-2'), undefined);
     // What memory knows is answered from memory.

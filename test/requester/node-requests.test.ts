@@ -158,7 +158,7 @@ describe('a muster agent', () => {
   });
 
   test('that was rejected gets a session all the same, and may leave; its reports are refused', async () => {
-    const { asked, register, calls, roll, resources } = await begin();
+    const { asked, register, calls, roll, resources, counters } = await begin();
     await register('node-1', sender());
     await roll.decide('node-1', decision('reject'));
     calls.length = 0;
@@ -177,6 +177,7 @@ describe('a muster agent', () => {
       value: { Muster: refused },
     });
     assert.equal(resources.get('node-1'), undefined);
+    assert.equal(counters.requestsRefused, 3);
     await asked('node-1', 'Leave/v1', { NodeID: 'node-1', Muster });
     assert.deepEqual(calls, ['registered node-1', 'left node-1: ']);
   });
@@ -197,6 +198,17 @@ describe('a muster agent', () => {
     assert.deepEqual(await asked('node-1', 'UpdateResources/v1', update('node-1', { Muster })), deleted);
     assert.deepEqual(await asked('node-1', 'Leave/v1', { NodeID: 'node-1', Muster }), deleted);
     assert.equal((await register('node-1', sender(Session))).value.Muster.Code, 'registered');
+  });
+
+  test('that was deleted in this moment is told by the store what memory does not know yet', async () => {
+    const { asked, broker, register, roll } = await begin();
+    const { Session } = (await register('node-1', sender())).value.Muster;
+    roll.stop();
+    foreignWrite(broker, 'node-1', undefined);
+    const report = { Info: computeInfo('node-1', { zone: 'b' }), Muster: sender(Session) };
+    const answer = await asked('node-1', 'UpdateNodeInfo/v1', report);
+    assert.equal(answer.error, 'node was deleted');
+    assert.equal(answer.value.Muster.Code, 'deleted');
   });
 
   test('that nobody knows creates nothing but by a registration', async () => {
