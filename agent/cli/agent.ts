@@ -15,7 +15,7 @@ import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import type { Argv } from './command.ts';
-import { endNow, letGo, lifetime, tellReady } from './lifetime.ts';
+import { endNow, lifetime, tellReady } from './lifetime.ts';
 import { roleLog } from './role-log.ts';
 import { selfCommand } from './self.ts';
 
@@ -105,14 +105,13 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     await life.over;
     await running.stop();
     survey.close();
-    await connection.close(1_000);
+    await connection.close(300);
     log.info({ node }, 'stopped');
     // A file system that hangs holds a thread, and with it the end of the process.
     if (survey.hungFiles > 0) endNow();
     return 0;
   } finally {
     await lock.close();
-    letGo();
   }
 }
 

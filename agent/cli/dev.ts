@@ -2,15 +2,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { brokerFiles } from '../broker/files.ts';
+import { stopOrphan } from '../broker/orphan.ts';
 import { integer } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { dataFolder } from '../config/paths.ts';
-import { MusterError } from '../system/errors.ts';
+import { dataFolder, roleFolder } from '../config/paths.ts';
+import { sleep, systemClock } from '../system/clock.ts';
+import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { describeHolder } from './agent.ts';
 import type { Argv, FlagTable } from './command.ts';
-import { lifetime, type RoleReady } from './lifetime.ts';
+import { type Lifetime, lifetime, type RoleReady } from './lifetime.ts';
 import { roleLog } from './role-log.ts';
 import { programName, selfCommand } from './self.ts';
 import { print } from './terminal.ts';
@@ -36,8 +39,10 @@ export interface DevOptions {
   configFile?: string | undefined;
 }
 
-/** Milliseconds for a child to stop by itself: twice that, agents and requester, is within what a stop may take. */
-const childDeadline = 2_300;
+/** Milliseconds for a child to stop by itself. One after the other they are within what a stop may take. */
+const deadlines = { agent: 1_400, requester: 3_200 };
+/** Milliseconds before an agent that ended is started again. */
+const restartAfter = 1_000;
 
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start. */
 export async function runDev(
@@ -52,71 +57,102 @@ export async function runDev(
   const lock = await holdFolder(
     folder,
     () => ({ pid: process.pid }),
-    status => `another muster dev holds ${folder}: ${describeHolder(status)}`,
+    status => `another muster dev holds ${folder}: ${describeHolder(status)}; stop it with Ctrl-C there`,
   );
-  const children: Child[] = [];
-  const life = lifetime(log, () => undefined);
+  const life = lifetime(log, () => life.end());
+  const agents = new Set<Child>();
+  const first = node(0, folder);
+  let requester: Child | undefined;
+  let wasUp = false;
   try {
     if (options.fresh) await forget(folder);
-    const first = node(0, folder);
     print(`state is kept in ${folder}\n`);
-    const requester = start(children, ['requester', ...common(options), ...place(first), ...ports(settings)]);
+    requester = start(['requester', ...common(options), ...place(first), ...ports(settings)]);
     const ready = await Promise.race([requester.ready, life.over]);
-    if (ready) {
-      const { api, broker, tokenFile } = ready.ready;
-      print(
-        `${first.id}  requester is up: API ${api}, broker ${broker ?? settings.nats.servers.join(' ')}\n`,
-      );
-      // With nats.servers set, everybody finds them and their credentials in the same settings.
-      const login = broker && tokenFile ? ['--nats-servers', broker, '--nats-token-file', tokenFile] : [];
-      const agents = Array.from({ length: options.nodes }, (_, index) => node(index + 1, folder));
-      for (const one of agents) {
-        start(children, ['agent', ...common(options), ...place(one), ...login]);
-      }
-      await Promise.race([life.over, Promise.all(children.slice(1).map(child => child.ready))]);
-      print(agents.map(one => `${one.id}  agent is up\n`).join(''));
-      print(whatNext(options.program, settings));
-    }
-    // A child that ends by itself ends the cluster: its own words say why.
-    return (await Promise.race([life.over, ...children.map(child => child.exit)])) ?? 0;
+    const ended = requester.exit.then(({ code, how }) => {
+      if (ready && !life.ending) print(`${first.id}  requester ended (${how}): stopping the cluster\n`);
+      return code;
+    });
+    if (!ready) return (await Promise.race([ended, life.over])) ?? 0;
+    wasUp = true;
+    const { api, broker, tokenFile } = ready.ready;
+    print(`${first.id}  requester is up: API ${api}, broker ${broker ?? settings.nats.servers.join(' ')}\n`);
+    // With nats.servers set, everybody finds them and their credentials in the same settings.
+    const login = broker && tokenFile ? ['--nats-servers', broker, '--nats-token-file', tokenFile] : [];
+    const kept = Array.from({ length: options.nodes }, (_, index) => {
+      const one = node(index + 1, folder);
+      return keep(one.id, ['agent', ...common(options), ...place(one), ...login], agents, life, print);
+    });
+    const failed = Promise.race([ended, ...kept.map(agent => agent.failed)]);
+    const up = Promise.all(kept.map(agent => agent.up)).then(() => 'up' as const);
+    if ((await Promise.race([up, failed, life.over])) === 'up') print(whatNext(options.program, settings));
+    return (await Promise.race([failed, life.over])) ?? 0;
   } finally {
     life.end();
-    // Agents first, so that the requester still hears them leave.
-    const [requester, ...agents] = children;
-    await Promise.all(agents.map(stop));
-    if (requester) await stop(requester);
+    // Agents first, so that the requester still hears them leave; a requester that was killed leaves its broker to us.
+    await Promise.all([...agents].map(agent => stop(agent, deadlines.agent)));
+    if (requester) await stop(requester, deadlines.requester);
+    if (wasUp) await stopOrphan(brokerFiles(roleFolder(first.folder, 'broker')), systemClock, log);
     await lock.close();
   }
+}
+
+/** Runs an agent, and again when it ends after it was up. `failed`: it ended before that, its own words say why. */
+function keep(
+  id: string,
+  args: string[],
+  agents: Set<Child>,
+  life: Lifetime,
+  print: (text: string) => void,
+): { up: Promise<void>; failed: Promise<number> } {
+  const up = Promise.withResolvers<void>();
+  const failed = Promise.withResolvers<number>();
+  const run = async () => {
+    while (!life.ending) {
+      const child = start(args);
+      agents.add(child);
+      const ready = await child.ready;
+      if (ready) {
+        print(`${id}  agent is up\n`);
+        up.resolve();
+      }
+      const { code, how } = await child.exit;
+      agents.delete(child);
+      if (life.ending) return;
+      if (!ready) return failed.resolve(code);
+      print(`${id}  agent ended (${how}): starting it again\n`);
+      await Promise.race([life.over, sleep(systemClock, restartAfter)]);
+    }
+  };
+  void run();
+  return { up: up.promise, failed: failed.promise };
 }
 
 interface Child {
   process: ChildProcess;
   ready: Promise<RoleReady | undefined>;
-  exit: Promise<number>;
+  exit: Promise<{ code: number; how: string }>;
 }
 
 // In a process group of its own: a terminal's Ctrl-C reaches this process alone, and each child gets one signal from it.
-function start(children: Child[], args: string[]): Child {
+function start(args: string[]): Child {
   const { command, args: all } = selfCommand(...args);
   const child = spawn(command, all, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
-  const exit = new Promise<number>(resolve => {
-    child.once('error', () => resolve(1));
-    child.once('exit', code => resolve(code ?? 1));
+  const exit = new Promise<{ code: number; how: string }>(resolve => {
+    child.once('error', error => resolve({ code: 1, how: reasonOf(error) }));
+    child.once('exit', (code, signal) => resolve({ code: code ?? 1, how: signal ?? `exit code ${code}` }));
   });
   const ready = new Promise<RoleReady | undefined>(resolve => {
     child.once('message', message => resolve(message as RoleReady));
     void exit.then(() => resolve(undefined));
   });
-  const started = { process: child, ready, exit };
-  children.push(started);
-  return started;
+  return { process: child, ready, exit };
 }
 
-async function stop(child: Child): Promise<void> {
-  const { process: running, exit } = child;
+async function stop({ process: running, exit }: Child, deadline: number): Promise<void> {
   if (running.exitCode !== null || running.signalCode !== null || running.pid === undefined) return;
   running.kill('SIGTERM');
-  const timer = setTimeout(() => running.kill('SIGKILL'), childDeadline);
+  const timer = setTimeout(() => running.kill('SIGKILL'), deadline);
   await exit;
   clearTimeout(timer);
 }

@@ -1,6 +1,7 @@
 // The life of a long-running role: it stops on SIGTERM, SIGINT, or with the process that started it; SIGHUP reloads.
 import { systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import { onParentGone } from './parent.ts';
 
 /** Milliseconds in which a stop must be done. */
 const stopDeadline = 4_800;
@@ -19,6 +20,8 @@ export interface RoleReady {
 export interface Lifetime {
   /** Resolves when it is time to stop. */
   readonly over: Promise<void>;
+  /** It is over. */
+  readonly ending: boolean;
   /** Ends it from inside. */
   end(): void;
 }
@@ -49,8 +52,14 @@ export function lifetime(log: Log, reload: () => void): Lifetime {
   process.on('SIGINT', onSignal);
   process.on('SIGHUP', reload);
   // A parent that was killed cannot tell us; its channel closes.
-  if (process.channel) process.on('disconnect', end);
-  return { over, end };
+  onParentGone(end);
+  return {
+    over,
+    get ending() {
+      return ending;
+    },
+    end,
+  };
 }
 
 /**
@@ -64,11 +73,6 @@ export function endNow(signal: NodeJS.Signals = 'SIGKILL'): void {
 /** Tells the parent, if there is one that listens. */
 export function tellReady(message: RoleReady): void {
   if (process.channel) process.send?.(message);
-}
-
-/** Lets the process end when nothing else keeps it: a channel to a parent would. */
-export function letGo(): void {
-  process.channel?.unref();
 }
 
 /** Now, in words for a person: `3 s ago`. */

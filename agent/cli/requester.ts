@@ -10,7 +10,7 @@ import { nodeLabels } from '../host/labels.ts';
 import { startApi } from '../requester/api/server.ts';
 import { requesterInfo } from '../requester/own-info.ts';
 import { Requester } from '../requester/requester.ts';
-import { systemClock } from '../system/clock.ts';
+import { sleep, systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
 import type { createLog } from '../system/log.ts';
@@ -20,8 +20,11 @@ import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import { describeHolder, reload } from './agent.ts';
 import type { Argv } from './command.ts';
-import { letGo, lifetime, tellReady } from './lifetime.ts';
+import { lifetime, tellReady } from './lifetime.ts';
 import { roleLog } from './role-log.ts';
+
+/** Milliseconds; together within what `muster dev` and a service manager leave a role to stop. */
+const stopDeadlines = { requester: 1_200, connection: 300, broker: 1_500 };
 
 type RoleLog = ReturnType<typeof createLog>;
 
@@ -58,7 +61,6 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
     return 0;
   } finally {
     await lock.close();
-    letGo();
   }
 }
 
@@ -135,12 +137,13 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
         await api.stop();
       }
     } finally {
-      await requester.stop();
-      await connection.close(1_000);
+      // A broker that hangs must not keep us from ending it.
+      await Promise.race([requester.stop(), sleep(systemClock, stopDeadlines.requester)]);
+      await connection.close(stopDeadlines.connection);
     }
     log.info({ node }, 'stopped');
   } finally {
-    await broker?.stop();
+    await broker?.stop(stopDeadlines.broker);
   }
 }
 

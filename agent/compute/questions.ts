@@ -20,7 +20,7 @@ export interface QuestionsOptions {
 
 /** Milliseconds to wait for an answer; and for the answer to our leaving. */
 const answerTimeout = 5_000;
-const leaveTimeout = 1_000;
+const leaveTimeout = 700;
 
 /** All of them throw BrokerError when nobody answers, ProtocolError when the answer is none. */
 export class Questions {

@@ -149,6 +149,8 @@ export class Roll {
   resolve(name: string): string {
     const exact = this.#known.get(name);
     if (exact && exact.kind !== 'deleted') return name;
+    // Who names a node that was deleted means that one: the same command given twice must not meet another.
+    if (exact) throw notFound(name);
     const matches = [...this.#known]
       .filter(([id, known]) => known.kind !== 'deleted' && name !== '' && id.startsWith(name))
       .map(([id]) => id)

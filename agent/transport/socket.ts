@@ -74,15 +74,8 @@ export class SocketTransport implements Transport {
   }
 
   send(frame: Uint8Array): void {
-    const socket = this.#socket;
-    if (this.isClosed || !socket) return;
-    // What is sent in one turn of the loop leaves in one write: each costs more than the answer that it carries.
-    if (socket.writableCorked === 0) {
-      socket.cork();
-      setImmediate(() => socket.uncork());
-    }
     // A failed write shows as the socket's error or as pings without answer.
-    socket.write(frame);
+    if (!this.isClosed) this.#socket?.write(frame);
   }
 
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {

@@ -113,6 +113,43 @@ describe('muster dev', () => {
     await stop(dev);
   });
 
+  it('starts an agent that was killed again, and says so; a requester that was killed ends the cluster, broker too', async () => {
+    const dev = await start();
+    const pidOf = async (role: string) => {
+      const { stdout } = await muster(['status', '--data-dir', folder, '-o', 'json']);
+      const found = (JSON.parse(stdout) as { role: string; pid: number }[]).find(each => each.role === role);
+      return found?.pid ?? assert.fail(`no ${role}`);
+    };
+    process.kill(await pidOf('agent'), 'SIGKILL');
+    await dev.says(/node-1 {2}agent ended \(SIGKILL\): starting it again/);
+    await eventually('it is back', async () => /node-1 +Compute +\w+ +HEALTHY/.test(await list()));
+    process.kill(await pidOf('requester'), 'SIGKILL');
+    assert.equal((await dev.finished).code, 1);
+    assert.match(dev.stdout, /node-0 {2}requester ended \(SIGKILL\): stopping the cluster/);
+    assert.equal(await processesNaming(folder), '');
+  });
+
+  it('ends all of it when the broker hangs, and when the terminal is closed', async () => {
+    const hung = await start();
+    const broker = /^ *(\d+) .*nats-server/m.exec(await processesNaming(folder))?.[1];
+    process.kill(Number(broker), 'SIGSTOP');
+    await stop(hung);
+    const closed = await start();
+    closed.signal('SIGHUP');
+    assert.equal((await closed.finished).code, 0);
+    assert.equal(await processesNaming(folder), '');
+  });
+
+  it('does not say that an agent is up which is not', async () => {
+    const other = new Program(['agent', '--data-dir', join(folder, 'dev', 'node-1')]);
+    await other.says(/the agent starts/);
+    const dev = new Program(['dev', ...ports]);
+    const { code, stdout, stderr } = await dev.finished;
+    assert.deepEqual([code, /agent is up|Ctrl-C/.test(stdout)], [1, false]);
+    assert.match(stderr, /another agent holds/);
+    await other.stop();
+  });
+
   it('leaves no process behind when it is killed', async () => {
     const dev = await start();
     await dev.kill();

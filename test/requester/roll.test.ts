@@ -6,6 +6,20 @@ import { begin, finish, foreignWrite, kindsTold, openRoll, stored } from './roll
 import { computeInfo, record, requesterNode } from './samples.ts';
 
 describe('a name', () => {
+  test('is never another node, when the one that was named was deleted before', async () => {
+    const { roll, register } = await begin();
+    await register('node-1');
+    await register('node-10');
+    await roll.remove('node-1', '', 'op');
+    for (const again of [
+      () => roll.remove('node-1', '', 'op'),
+      () => roll.decide('node-1', { action: 'reject', reason: '', actor: 'op' }),
+    ]) {
+      await assert.rejects(again, { code: 'not_found', message: 'node not found: node-1' });
+    }
+    assert.ok(roll.get('node-10'));
+  });
+
   test('is an exact id first, else a unique prefix', async () => {
     const { roll, register } = await begin();
     for (const id of ['node-11', 'other', 'node-1', 'node-10']) await register(id);
@@ -30,9 +44,10 @@ describe('a name', () => {
     await register('node-1');
     await register('node-10');
     await roll.remove('node-1', '', 'ann');
-    assert.equal(roll.resolve('node-1'), 'node-10');
-    await roll.remove('node-10', '', 'ann');
     assert.throws(() => roll.resolve('node-1'), { code: 'not_found' });
+    assert.equal(roll.resolve('node'), 'node-10');
+    await roll.remove('node-10', '', 'ann');
+    assert.throws(() => roll.resolve('node'), { code: 'not_found' });
   });
 });
 
