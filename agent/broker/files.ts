@@ -77,5 +77,8 @@ export async function writeConfig({ name, host, port, token, files }: ServerConf
     '  sync_interval: always',
     '}',
   ];
-  await writeFileAtomic(files.config, `${lines.join('\n')}\n`);
+  const config = `${lines.join('\n')}\n`;
+  // On a full disk a broker that was set up before can still start.
+  const before = await readBounded(files.config).catch(() => undefined);
+  if (before?.toString('utf8') !== config) await writeFileAtomic(files.config, config);
 }

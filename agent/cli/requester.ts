@@ -7,7 +7,7 @@ import type { Settings } from '../config/settings.ts';
 import { Disk } from '../host/disk.ts';
 import { hostFacts } from '../host/facts.ts';
 import { nodeLabels } from '../host/labels.ts';
-import { startApi } from '../requester/api/server.ts';
+import { checkApiHost, startApi } from '../requester/api/server.ts';
 import { requesterInfo } from '../requester/own-info.ts';
 import { Requester } from '../requester/requester.ts';
 import { sleep, systemClock } from '../system/clock.ts';
@@ -35,6 +35,8 @@ export const run = (argv: Argv): Promise<number> => runRequester(() => argv.load
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start, or another one took over. */
 export async function runRequester(load: () => Promise<LoadedSettings>): Promise<number> {
   const { settings, warnings } = await load();
+  // Before anything is started for it.
+  checkApiHost(settings.api.host);
   const log = roleLog(settings, 'requester');
   for (const warning of warnings) log.warn({}, warning);
   const data = await dataFolder(settings);

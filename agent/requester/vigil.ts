@@ -207,7 +207,8 @@ export class Vigil {
     const silence = this.silence(pulse.id);
     this.#options.announce(pulse.id, kindOf(pulse, health), previous, health, {
       ...(pulse.lastSeenAt ? { lastSeen: new Date(pulse.lastSeenAt).toISOString() } : {}),
-      ...(silence === undefined ? {} : { silence: Math.round(silence) }),
+      // Of a node that is heard there is no silence to tell of.
+      ...(silence === undefined || health === 'HEALTHY' ? {} : { silence: Math.round(silence) }),
       rule,
     });
   }

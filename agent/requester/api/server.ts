@@ -39,19 +39,23 @@ const maxHeaders = 100;
 const maxConnections = 1024;
 const stopGrace = 1_000;
 
+/** Throws MusterError `bad_config` for an address on which the API must not listen. */
+export function checkApiHost(host: string): void {
+  if (isLoopback(host)) return;
+  throw new MusterError(
+    'bad_config',
+    `api.host is ${host}, but the API asks nobody for a password yet: it listens on this machine only`,
+    { hint: 'set api.host to 127.0.0.1, ::1 or localhost; from elsewhere, reach it through an SSH tunnel' },
+  );
+}
+
 /**
  * Listens on the loopback.
  * @throws MusterError `bad_config` for any other address, `in_use` when the port is taken, `not_allowed` when this user
  *   may not have it.
  */
 export async function startApi({ directory, host, port, log, ...more }: ApiOptions): Promise<Api> {
-  if (!isLoopback(host)) {
-    throw new MusterError(
-      'bad_config',
-      `api.host is ${host}, but the API asks nobody for a password yet: it listens on this machine only`,
-      { hint: 'set api.host to 127.0.0.1, ::1 or localhost; from elsewhere, reach it through an SSH tunnel' },
-    );
-  }
+  checkApiHost(host);
   const events = new EventStreams({ directory, log, ...more });
   const app = apiRoutes({ directory, events, log });
   const server = createServer(limits, getRequestListener(app.fetch));

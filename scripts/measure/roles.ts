@@ -1,0 +1,102 @@
+// The program's own processes, each in a folder of its own, with their default settings but for where the broker is.
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RequesterStatus } from '../../agent/requester/directory.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import { freePort } from '../../test/support/listener.ts';
+import { type NatsServer, startNatsServer } from '../../test/support/nats-server.ts';
+import { Program } from '../../test/support/program.ts';
+import { newFolder } from './workplace.ts';
+
+/** A real broker on 127.0.0.1. */
+export const startBroker = (): Promise<NatsServer> => startNatsServer();
+
+/** The folder for CPU profiles, when they are wanted. */
+let profiles: string | undefined;
+export function profileInto(folder: string): void {
+  profiles = folder;
+}
+
+export class RequesterProcess {
+  readonly program: Program;
+  readonly #folder: string;
+  readonly #apiPort: number;
+
+  static async start(broker: NatsServer): Promise<RequesterProcess> {
+    const folder = await newFolder();
+    const apiPort = await freePort();
+    const reports = join(folder, 'reports');
+    await mkdir(reports);
+    const program = await start('requester', 'node-0', folder, broker, { api: { port: apiPort } }, [
+      '--report-on-signal',
+      '--report-compact',
+      '--report-exclude-network',
+      `--report-directory=${reports}`,
+    ]);
+    return new RequesterProcess(program, folder, apiPort);
+  }
+
+  private constructor(program: Program, folder: string, apiPort: number) {
+    this.program = program;
+    this.#folder = folder;
+    this.#apiPort = apiPort;
+  }
+
+  async ready(): Promise<void> {
+    // 100 000 records take their time.
+    await eventually(
+      `the requester is ready; it said:\n${this.program.stderr.slice(0, 2000)}`,
+      () => this.program.logged('the requester is ready').length > 0 || !this.program.running,
+      120_000,
+    );
+    if (!this.program.running) throw new Error(`the requester ended:\n${this.program.stderr}`);
+  }
+
+  async status(): Promise<RequesterStatus> {
+    const answer = await fetch(`http://127.0.0.1:${this.#apiPort}/api/v1/orchestrator/status`);
+    return (await answer.json()) as RequesterStatus;
+  }
+
+  /** Bytes in use on the JavaScript heap, garbage included, by Node's own report. */
+  async heap(): Promise<number> {
+    const folder = join(this.#folder, 'reports');
+    let text = '';
+    this.program.signal('SIGUSR2');
+    await eventually('the requester writes its report', async () => {
+      const [name] = await readdir(folder);
+      text = name ? await readFile(join(folder, name), 'utf8') : '';
+      return text.trimEnd().endsWith('}');
+    });
+    const { javascriptHeap } = JSON.parse(text) as { javascriptHeap: { usedMemory: number } };
+    return javascriptHeap.usedMemory;
+  }
+}
+
+/** Starts an agent whose state is in `folder`. */
+export function startAgent(id: string, folder: string, broker: NatsServer): Promise<Program> {
+  return start('agent', id, folder, broker, {}, []);
+}
+
+async function start(
+  role: 'agent' | 'requester',
+  id: string,
+  folder: string,
+  broker: NatsServer,
+  settings: Record<string, unknown>,
+  nodeOptions: string[],
+): Promise<Program> {
+  const file = join(folder, `${role}.yaml`);
+  const all = {
+    node: { id },
+    nats: { servers: [broker.url] },
+    dataDir: join(folder, 'data'),
+    log: { format: 'json' },
+    ...settings,
+  };
+  // JSON is YAML.
+  await writeFile(file, JSON.stringify(all));
+  const profile = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
+  return new Program([role, '--config', file], {
+    env: { NODE_OPTIONS: [...nodeOptions, ...profile].join(' ') },
+  });
+}

@@ -1,0 +1,71 @@
+// The table that the bench prints: a line a figure, beside its budget and beside a peer where there is one.
+
+export interface Figure {
+  what: string;
+  measured: number;
+  unit: Unit;
+  /** In the same unit; absent where design 10 has none. */
+  budget?: { atMost: number } | { atLeast: number };
+  /** The same thing done by a peer in the same run, and what else one has to know. */
+  beside?: string;
+}
+
+/** What a row could not measure, and why. */
+export interface Failure {
+  what: string;
+  failed: string;
+}
+
+export type Line = Figure | Failure;
+
+const units = {
+  nanoseconds: (value: number) => `${number(value)} ns`,
+  microseconds: (value: number) => `${number(value)} µs`,
+  milliseconds: (value: number) => `${number(value)} ms`,
+  bytes: (value: number) => `${number(value / 1e6)} MB`,
+  /** A share of one core. */
+  cores: (value: number) => `${number(value * 100)} % of a core`,
+  'a second': (value: number) => `${number(value)} /s`,
+  times: (value: number) => `${number(value)}×`,
+  processes: (value: number) => `${number(value)}`,
+} as const;
+export type Unit = keyof typeof units;
+
+const written = (value: number, unit: Unit): string => units[unit](value);
+
+export function table(lines: readonly Line[]): string {
+  const rows = lines.map(line =>
+    'failed' in line
+      ? [line.what, 'failed', '', '', line.failed]
+      : [line.what, written(line.measured, line.unit), ...judged(line), line.beside ?? ''],
+  );
+  const all = [['WHAT', 'MEASURED', 'BUDGET', 'AGAINST IT', 'BESIDE IT'], ...rows];
+  const widths = all[0]?.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0))) ?? [];
+  return all
+    .map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+    .map(text => `${text.trimEnd()}\n`)
+    .join('');
+}
+
+function judged({ measured, unit, budget }: Figure): [string, string] {
+  if (!budget) return ['', ''];
+  const [sign, limit, kept] =
+    'atMost' in budget
+      ? ['≤', budget.atMost, measured <= budget.atMost]
+      : ['≥', budget.atLeast, measured >= budget.atLeast];
+  const ratio = limit === 0 ? '' : `${(measured / limit).toFixed(2)}×`;
+  const distance =
+    limit === 0 ? written(measured, unit) : `${Math.round(Math.abs(measured / limit - 1) * 100)} %`;
+  const verdict = kept ? 'ok' : `${sign === '≤' ? 'over' : 'short'} by ${distance}`;
+  return [`${sign} ${written(limit, unit)}`, [ratio, verdict].filter(Boolean).join(' ')];
+}
+
+/** Three digits that mean something, thousands set apart. */
+function number(value: number): string {
+  const digits = value === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
+  return Number(value.toPrecision(3))
+    .toFixed(Math.min(digits, 3))
+    .replace(/(\.\d*?)0+$/, '$1')
+    .replace(/\.$/, '')
+    .replace(/\B(?=(\d{3})+$)/g, ' ');
+}

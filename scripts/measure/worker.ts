@@ -1,0 +1,60 @@
+// A process of the bench's own: it starts with a clean heap, measures or loads, and sends what it found.
+import { type ChildProcess, fork } from 'node:child_process';
+
+export class Worker<T = never> {
+  readonly #child: ChildProcess;
+  #ended = false;
+
+  /** Runs `file` with `args`. */
+  constructor(file: URL, ...args: (string | number)[]) {
+    this.#child = fork(file, args.map(String));
+    const end = () => void this.#child.kill('SIGKILL');
+    process.on('exit', end);
+    // Without a listener Node keeps messages for one to come, and the next would be an old one.
+    this.#child.on('message', () => undefined);
+    this.#child.once('exit', () => {
+      this.#ended = true;
+      process.off('exit', end);
+    });
+  }
+
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('the worker did not start');
+    return this.#child.pid;
+  }
+
+  /** The next message. Rejects when it ends without one. */
+  next(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        this.#child.off('message', take);
+        this.#child.off('exit', fail);
+      };
+      const take = (message: unknown) => {
+        settle();
+        resolve(message as T);
+      };
+      const fail = () => {
+        settle();
+        reject(new Error(`${this.#child.spawnargs.slice(1).join(' ')} ended early`));
+      };
+      if (this.#ended) return fail();
+      this.#child.once('message', take);
+      this.#child.once('exit', fail);
+    });
+  }
+
+  async end(): Promise<void> {
+    if (this.#ended) return;
+    const exited = new Promise(resolve => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL');
+    await exited;
+  }
+}
+
+/** In the worker: sends a message, and ends with the bench. */
+export function report(message: unknown): void {
+  process.send?.(message);
+}
+
+if (process.send) process.on('disconnect', () => process.exit());
