@@ -34,6 +34,9 @@ const printing = (value: unknown) => program(`console.log(${JSON.stringify(JSON.
 async function open(folder: string, inventoryCommand = printing(inventory)) {
   const { log, lines } = recordLog();
   const survey = await Survey.open({ node, folder, inventoryCommand, log }, offer);
+  // Where the native probe was not built, that is said; it has no part in what these tests look for.
+  const rest = lines.filter(({ message }) => !message.startsWith('running without the native probe'));
+  lines.splice(0, lines.length, ...rest);
   return { survey, lines };
 }
 

@@ -4,14 +4,14 @@ import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { crashGuard } from '../../../agent/host/gpu/crash-guard.ts';
-import { GpuDetector } from '../../../agent/host/gpu/detect.ts';
-import { loadProbe } from '../../../agent/host/probe.ts';
-import { SystemInputs } from '../../../agent/host/system-inputs.ts';
-import { fakeNvml, pretend } from '../../native/fake-nvml.ts';
-import { addonFile } from '../../native/probe.ts';
-import { eventually } from '../../support/eventually.ts';
-import { newFolder } from '../../support/temporary.ts';
+import { crashGuard } from '../../agent/host/gpu/crash-guard.ts';
+import { GpuDetector } from '../../agent/host/gpu/detect.ts';
+import { loadProbe } from '../../agent/host/probe.ts';
+import { SystemInputs } from '../../agent/host/system-inputs.ts';
+import { eventually } from '../support/eventually.ts';
+import { newFolder } from '../support/temporary.ts';
+import { fakeNvml, pretend } from './fake-nvml.ts';
+import { addonFile } from './probe.ts';
 
 const threads = () => readdirSync('/proc/self/task').length;
 
