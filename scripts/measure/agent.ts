@@ -101,7 +101,7 @@ export async function agentStart(): Promise<Figure[]> {
       measured: median(times),
       unit: 'milliseconds',
       budget: { atMost: 150 },
-      beside: `from source, not packaged: ${median(loading)} ms of it load the program, Node alone takes ${Math.round(median(ofNode))} ms; median of ${starts}`,
+      beside: `from source, not packaged: ${median(loading)} ms of it load the program and connect (Node alone: ${Math.round(median(ofNode))} ms); median of ${starts}`,
     },
   ];
 }
