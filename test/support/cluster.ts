@@ -106,7 +106,7 @@ export class Cluster {
   }
 
   async nodes(): Promise<NodeView[]> {
-    const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/nodes`);
+    const answer = await this.#get('/api/v1/orchestrator/nodes');
     const body = (await answer.json()) as { Nodes?: NodeView[] };
     return body.Nodes ?? [];
   }
@@ -130,13 +130,13 @@ export class Cluster {
   }
 
   async status(): Promise<RequesterStatus> {
-    const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/status`);
+    const answer = await this.#get('/api/v1/orchestrator/status');
     return (await answer.json()) as RequesterStatus;
   }
 
   /** All events that are stored, oldest first: `registered node-1`. */
   async events(): Promise<{ id: string; type: string; subject: string; data: Record<string, unknown> }[]> {
-    const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/events`);
+    const answer = await this.#get('/api/v1/orchestrator/events');
     return (await answer.text())
       .split('\n')
       .filter(line => line !== '')
@@ -164,6 +164,11 @@ export class Cluster {
     // A requester that is killed leaves its broker to the next one: it has to stop by itself.
     await Promise.all(requesters.map(program => program.stop()));
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  // A connection of its own each time: a kept one may lead to a requester that was killed meanwhile.
+  #get(path: string): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.apiPort}${path}`, { headers: { connection: 'close' } });
   }
 
   /** Writes the configuration of one role anew, for a reload. */
