@@ -2,20 +2,20 @@
 import { Agent } from '../compute/agent.ts';
 import { loadIdentity } from '../compute/identity.ts';
 import { Survey } from '../compute/survey.ts';
-import { compareSettings } from '../config/changes.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
-import type { createLog, Log } from '../system/log.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import type { Argv } from './command.ts';
+import { describeHolder } from './holder.ts';
 import { endNow, lifetime, tellReady } from './lifetime.ts';
+import { reload } from './reload.ts';
 import { roleLog } from './role-log.ts';
 import { selfCommand } from './self.ts';
 
@@ -38,6 +38,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   await makeFolder(folder);
   await makeFolder(runtime);
   let agent: Agent | undefined;
+  let mustEndNow = false;
   const lock = await holdFolder(
     runtime,
     request => answerLocal(request, agent),
@@ -108,35 +109,12 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     await connection.close(300);
     log.info({ node }, 'stopped');
     // A file system that hangs holds a thread, and with it the end of the process.
-    if (survey.hungFiles > 0) endNow();
+    mustEndNow = survey.hungFiles > 0;
     return 0;
   } finally {
     await lock.close();
+    if (mustEndNow) endNow();
   }
-}
-
-/** The settings to go on with, or undefined to keep the old ones; says what changes, and what needs a restart. */
-export async function reload(
-  load: () => Promise<LoadedSettings>,
-  before: Settings,
-  log: ReturnType<typeof createLog>,
-): Promise<Settings | undefined> {
-  try {
-    const { settings, warnings } = await load();
-    for (const warning of warnings) log.warn({}, warning);
-    sayChanges(before, settings, log);
-    log.setLevel(settings.log.level);
-    return settings;
-  } catch (error) {
-    log.error({ err: error }, 'the new configuration is wrong; the old one stays in use');
-    return undefined;
-  }
-}
-
-function sayChanges(before: Settings, after: Settings, log: Log): void {
-  const { now, atRestart } = compareSettings(before, after);
-  log.info({ changed: now }, 'configuration read again');
-  if (atRestart.length > 0) log.warn({ changed: atRestart }, 'these settings change only with a restart');
 }
 
 async function answerLocal(request: unknown, agent: Agent | undefined): Promise<unknown> {
@@ -144,14 +122,8 @@ async function answerLocal(request: unknown, agent: Agent | undefined): Promise<
   if (!agent) return { role: 'agent', pid: process.pid, state: 'starting' };
   if (command === 'status') return agent.status();
   if (command === 'register') {
-    await agent.register();
+    agent.register();
     return agent.status();
   }
   throw new MusterError('usage', `unknown command: ${reasonOf(command).slice(0, 64)}`);
-}
-
-/** Names the process behind a role socket, from its status. */
-export function describeHolder(status: unknown): string {
-  const { pid, node } = (status ?? {}) as { pid?: unknown; node?: unknown };
-  return `process ${Number(pid)}${typeof node === 'string' ? `, node ${node}` : ''}`;
 }

@@ -1,6 +1,6 @@
 // `muster dev`: a whole cluster on one machine. A requester with its broker, and agents, each a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerFiles } from '../broker/files.ts';
 import { stopOrphan } from '../broker/orphan.ts';
@@ -11,8 +11,8 @@ import { sleep, systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
 import { holdFolder } from '../system/role-socket.ts';
-import { describeHolder } from './agent.ts';
 import type { Argv, FlagTable } from './command.ts';
+import { describeHolder } from './holder.ts';
 import { type Lifetime, lifetime, type RoleReady } from './lifetime.ts';
 import { roleLog } from './role-log.ts';
 import { programName, selfCommand } from './self.ts';
@@ -175,7 +175,6 @@ const ports = ({ api, broker }: LoadedSettings['settings']) => [
 
 // Only what a dev run makes: the folder may be shared with nothing else, but it is ours by name alone.
 async function forget(folder: string): Promise<void> {
-  const { readdir } = await import('node:fs/promises');
   for (const name of await readdir(folder)) {
     if (!/^node-\d+$/.test(name)) continue;
     try {

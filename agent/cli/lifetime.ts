@@ -1,5 +1,4 @@
 // The life of a long-running role: it stops on SIGTERM, SIGINT, or with the process that started it; SIGHUP reloads.
-import { systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { onParentGone } from './parent.ts';
 
@@ -73,11 +72,4 @@ export function endNow(signal: NodeJS.Signals = 'SIGKILL'): void {
 /** Tells the parent, if there is one that listens. */
 export function tellReady(message: RoleReady): void {
   if (process.channel) process.send?.(message);
-}
-
-/** Now, in words for a person: `3 s ago`. */
-export function ago(time: string | undefined): string {
-  if (!time) return 'never';
-  const seconds = Math.max(0, Math.round((systemClock.now().getTime() - Date.parse(time)) / 1000));
-  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`;
 }

@@ -18,9 +18,10 @@ import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
-import { describeHolder, reload } from './agent.ts';
 import type { Argv } from './command.ts';
+import { describeHolder } from './holder.ts';
 import { lifetime, tellReady } from './lifetime.ts';
+import { reload } from './reload.ts';
 import { roleLog } from './role-log.ts';
 
 /** Milliseconds; together within what `muster dev` and a service manager leave a role to stop. */

@@ -6,11 +6,11 @@ import { choice } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, runtimeFolder } from '../config/paths.ts';
 import type { RequesterStatus } from '../requester/directory.ts';
+import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { askHolder } from '../system/role-socket.ts';
 import type { Argv, FlagTable } from './command.ts';
-import { ago } from './lifetime.ts';
 import { print } from './terminal.ts';
 
 export const settings = ['dataDir'] as const;
@@ -107,4 +107,11 @@ function requesterLines(status: RequesterStatus): [string, string][] {
     ['events', `${status.eventsWaiting ?? 0} nodes wait for the broker's acknowledgement`],
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
+}
+
+/** `3 s ago`. */
+function ago(time: string | undefined): string {
+  if (!time) return 'never';
+  const seconds = Math.max(0, Math.round((systemClock.now().getTime() - Date.parse(time)) / 1000));
+  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`;
 }

@@ -38,10 +38,10 @@ export class GpuWatch {
     return this.#kept.driver;
   }
 
-  /** Whether a job could have the GPU now; one that was not looked at yet counts as free. */
-  isFree(gpu: Gpu): boolean {
+  /** Tells whether a job could have a GPU now; before the first look all count as free. */
+  isFree(): (gpu: Gpu) => boolean {
     const { last } = this.#detector;
-    return last === undefined || isFree(last.devices)(gpu);
+    return last ? isFree(last.devices) : () => true;
   }
 
   /** How busy each is; undefined where there are none. */

@@ -1,7 +1,7 @@
 // What this machine is and has free, as the reports need it: facts at once, GPUs and inventory when they come.
 import { type AllocatedCapacity, availableCapacity, offeredCapacity } from '../host/capacity.ts';
 import { type CloudFacts, cloudFacts } from '../host/cloud.ts';
-import { judge, nothingJudged } from '../host/conditions.ts';
+import { judge, nothingJudged, type Observation } from '../host/conditions.ts';
 import { type Declared, mismatches } from '../host/declared.ts';
 import { Disk } from '../host/disk.ts';
 import { type HostFacts, hostFacts } from '../host/facts.ts';
@@ -17,7 +17,7 @@ import {
 import { nodeLabels } from '../host/labels.ts';
 import { type Limits, readLimits } from '../host/limits.ts';
 import { usableCpus } from '../host/machine.ts';
-import { type Sample, Sampler } from '../host/sampler.ts';
+import { Sampler } from '../host/sampler.ts';
 import { SystemInputs } from '../host/system-inputs.ts';
 import type { Usage } from '../protocol/messages.ts';
 import type { NodeCondition, NodeInfo } from '../protocol/node-info.ts';
@@ -53,7 +53,7 @@ export interface Offer {
 export interface Availability {
   available: Resources;
   usage: Usage;
-  /** A condition of the node came up or went: its information has changed. */
+  /** The node's information has changed since the sample before: a condition, or its GPUs. */
   news?: boolean;
 }
 
@@ -65,6 +65,8 @@ export class Survey {
   readonly #facts: HostFacts;
   readonly #inputs: SystemInputs;
   readonly #limits: Limits;
+  /** Logical CPUs that this process may use. */
+  readonly #cpus: number;
   readonly #gpus: GpuWatch;
   readonly #ending = new AbortController();
   #offer: Offer;
@@ -73,6 +75,8 @@ export class Survey {
   #cloud: CloudFacts | undefined;
   #diskAtStart: number | undefined;
   #judgement = nothingJudged;
+  /** The node's information has changed since this was last asked. */
+  #news = false;
   #latest: Availability;
 
   /** Reads what is known at once; inventory and GPUs of an earlier run serve until the next look. */
@@ -117,10 +121,13 @@ export class Survey {
     this.#facts = found.facts;
     this.#inputs = found.inputs;
     this.#limits = found.limits;
+    this.#cpus = usableCpus(found.inputs.system().cpus, found.limits);
     this.#gpus = found.gpus;
     this.#inventory = found.kept;
     this.#sampler = new Sampler(found.disk);
     this.#latest = this.#measure();
+    // The registration tells of it.
+    this.#news = false;
   }
 
   get bootId(): string | undefined {
@@ -135,17 +142,25 @@ export class Survey {
   /** A new sample; the information that follows it tells of the same one. */
   sample(): Availability {
     // What a GPU does changes as quickly as the rest; like the disk's, its figures are those of the look before.
-    if (this.#gpus.usable.length > 0) void this.#gpus.look();
+    if (this.#gpus.usable.length > 0) void this.#lookAtGpus();
     this.#latest = this.#measure();
-    return this.#latest;
+    const news = this.#news;
+    this.#news = false;
+    return { ...this.#latest, news };
   }
 
   /** Looks for GPUs; true when the node's information changed. `all`: by hand, every source is asked. Never throws. */
   async look(all = false): Promise<boolean> {
     if (this.#options.cloudMetadata && !this.#cloud) this.#cloud = await cloudFacts(this.#inputs);
-    const changed = await this.#gpus.look(all);
-    const { news } = this.#judge(this.#sampler.sample());
-    return changed || news;
+    await this.#lookAtGpus(all);
+    const news = this.#news;
+    this.#news = false;
+    return news;
+  }
+
+  async #lookAtGpus(all = false): Promise<void> {
+    if (await this.#gpus.look(all)) this.#news = true;
+    this.#judge({});
   }
 
   /** The node's information, by what is known now. */
@@ -208,7 +223,7 @@ export class Survey {
   // The machine inside its limits: of a container with 2 CPUs on a host with 64, 2 are there to offer.
   #whole(): { cpu: number; memory: number } {
     return {
-      cpu: usableCpus(this.#inputs.system().cpus, this.#limits),
+      cpu: this.#cpus,
       memory: Math.min(this.#facts.memory, this.#limits.memory?.value ?? Number.POSITIVE_INFINITY),
     };
   }
@@ -225,10 +240,10 @@ export class Survey {
     const whole = this.#whole();
     const sample = { ...raw, memory: Math.min(raw.memory, this.#memoryLeft(whole.memory)) };
     const space = this.#disk.space;
-    const { news } = this.#judge(sample);
+    this.#judge({ disk: space, memory: { total: whole.memory, available: sample.memory } });
     const gpus = this.#gpus.usage();
     return {
-      available: availableCapacity(this.#offered(), sample, gpu => this.#gpus.isFree(gpu)),
+      available: availableCapacity(this.#offered(), sample, this.#gpus.isFree()),
       usage: {
         CPU: sample.cpu === undefined ? 0 : Math.max(0, Math.round((whole.cpu - sample.cpu) * 100) / 100),
         Memory: Math.max(0, whole.memory - sample.memory),
@@ -236,7 +251,6 @@ export class Survey {
         Load: sample.load[0],
         ...(gpus ? { GPUs: gpus } : {}),
       },
-      news,
     };
   }
 
@@ -247,20 +261,14 @@ export class Survey {
     return Math.max(0, whole - used);
   }
 
-  #judge(sample: Sample): { news: boolean } {
+  // A look for GPUs has no sample: what it does not look at stays as it was judged.
+  #judge(sampled: Pick<Observation, 'disk' | 'memory'>): void {
     const { declared } = this.#offer;
-    const whole = this.#whole();
-    const disk = this.#disk.space;
     const faults = this.#gpus.faults;
     // Nothing is missing before it was looked for.
     const wrong =
       declared && faults
-        ? mismatches(declared, {
-            cpu: whole.cpu,
-            memory: whole.memory,
-            disk: disk?.total,
-            gpus: this.#gpus.usable,
-          })
+        ? mismatches(declared, { ...this.#whole(), disk: this.#disk.space?.total, gpus: this.#gpus.usable })
         : undefined;
     const before = JSON.stringify(this.#judgement.conditions);
     this.#judgement = judge(this.#judgement, {
@@ -269,11 +277,10 @@ export class Survey {
       unresponsive: faults?.unresponsive,
       missingGpus: faults && [...faults.missing, ...(wrong?.gpus ?? [])],
       mismatches: wrong?.others ?? (faults ? [] : undefined),
-      disk,
-      memory: { total: whole.memory, available: sample.memory },
       inventoryAge: this.#inventoryAge(),
+      ...sampled,
     });
-    return { news: JSON.stringify(this.#judgement.conditions) !== before };
+    if (JSON.stringify(this.#judgement.conditions) !== before) this.#news = true;
   }
 
   #inventoryAge(): number | undefined {

@@ -233,7 +233,7 @@ export const table = {
     type: labels,
     default: {},
     reload: true,
-    roles: 'agent',
+    roles: 'both',
     help: 'labels of the node, at most 64',
   },
   'node.cloudMetadata': {

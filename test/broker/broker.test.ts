@@ -81,7 +81,10 @@ test('another start keeps the token, the port and the store', async () => {
   await (await (await before.storage()).bucket({ name: 'kept', history: 1 })).put('k', bytes('v'), 0);
   await before.close();
   await first.stop();
+  const config = await stat(join(folder, 'nats.conf'));
   const second = await start(folder);
+  // What says the same is not written again: on a full disk that would keep the broker from starting.
+  assert.equal((await stat(join(folder, 'nats.conf'))).ino, config.ino);
   assert.equal(second.url, first.url);
   assert.equal(await readFile(second.tokenFile, 'utf8'), token);
   const again = connectWith(second);

@@ -1,6 +1,6 @@
 // What a command loads: starting is quick because it takes in only what it needs.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +42,25 @@ test('version loads no package at all', async t => {
 test('status loads nothing that it does not need', async t => {
   const loaded = await loads(t, ['status', '--data-dir', await temporaryFolder(t)], 69);
   for (const name of heavy) assert.ok(!loaded.has(name), name);
+});
+
+test('the requester loads nothing of the agent, and dev nothing of either', async t => {
+  const folder = await temporaryFolder(t);
+  const of = (loaded: Set<string>, part: string) => [...loaded].filter(name => name.startsWith(part));
+  // Refused by its settings: all is loaded then, and nothing runs.
+  const requester = await loads(t, ['requester', '--data-dir', folder, '--api-host', '0.0.0.0'], 78);
+  assert.ok(of(requester, 'agent/requester/').length > 0);
+  assert.deepEqual(of(requester, 'agent/compute/'), []);
+  assert.deepEqual(
+    of(requester, 'agent/host/gpu/').filter(name => name !== 'agent/host/gpu/labels.ts'),
+    [],
+  );
+  assert.deepEqual(await readdir(folder), [], 'refused before anything was started for it');
+  const taken = join(folder, 'file');
+  await writeFile(taken, '');
+  const dev = await loads(t, ['dev', '--data-dir', taken], 1);
+  for (const part of ['agent/compute/', 'agent/requester/', 'agent/transport/'])
+    assert.deepEqual(of(dev, part), []);
 });
 
 test('a command that is understood does not load yargs; help does', async t => {

@@ -1,0 +1,58 @@
+// GPUs and conditions between a survey's samples: what is news, and what a look leaves alone.
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Survey } from '../../agent/compute/survey.ts';
+import { keepGpus } from '../../agent/host/kept-gpus.ts';
+import { silentLog } from '../../agent/system/log.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { newFolder } from '../support/temporary.ts';
+
+const share = { percent: 100 };
+const offer = { allocatedCapacity: { cpu: share, memory: share, disk: share, gpu: share }, labels: {} };
+const kept = { Index: 0, Name: 'H100', Vendor: 'NVIDIA', Memory: 81_920, PCIAddress: '0000:65:00.0' };
+
+async function open(folder: string) {
+  const inventoryCommand = { command: '/nowhere', args: [] };
+  return Survey.open(
+    { node: 'node-1', folder, inventoryCommand, log: silentLog, clock: new FakeClock() },
+    offer,
+  );
+}
+
+test('a GPU of the last run is offered at once; that it is gone is news of the next sample', async () => {
+  const folder = await newFolder();
+  await keepGpus(folder, { gpus: [kept], driver: 'nvidia 550' });
+  const survey = await open(folder);
+  assert.equal(survey.info().ComputeNodeInfo.MaxCapacity.GPU, 1);
+  assert.equal(survey.info().Labels?.['GPU-0'], 'H100');
+  survey.sample();
+  await eventually(
+    'the look that the sample began is over',
+    () => !survey.info().ComputeNodeInfo.MaxCapacity.GPU,
+  );
+  assert.equal(survey.sample().news, true);
+  assert.equal(survey.sample().news, false, 'told once');
+  survey.close();
+});
+
+test('a look takes no sample of its own: the CPU figure covers the time between two reports', async () => {
+  const survey = await open(await newFolder());
+  const busyUntil = performance.now() + 300;
+  while (performance.now() < busyUntil);
+  await survey.look();
+  // Had the look read the counters, next to nothing would be left between it and this sample.
+  const { usage } = survey.sample();
+  assert.ok(usage.CPU >= 0.1, `busy CPUs ${usage.CPU}`);
+  survey.close();
+});
+
+test('what is kept of GPUs and cannot be read keeps nothing from starting', async () => {
+  const folder = await newFolder();
+  await writeFile(join(folder, 'gpus.json'), '{"found":[]');
+  const survey = await open(folder);
+  assert.equal(survey.info().ComputeNodeInfo.MaxCapacity.GPU, undefined);
+  survey.close();
+});
