@@ -1,28 +1,40 @@
 // Kinds of settings that name places on a network: hosts, ports, NATS servers and subjects.
 import { isIP } from 'node:net';
-import { type Input, integer, type Kind, listOf, Refusal, textOf } from './kind.ts';
+import { hostName, ipv4, ipv6 } from './address-pattern.ts';
+import { commas, digits, type Fragment, textFragment } from './fragment.ts';
+import { type Input, integer, listOf, Refusal, type SettingKind, textOf } from './kind.ts';
 
-const hostName = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?$/i;
-const token = /^[\x21-\x29\x2b-\x2d\x2f-\x3d\x3f-\x7a\x7c\x7e]+$/;
+const nameOnly = new RegExp(`^${hostName}$`);
+const token = '[\\x21-\\x29\\x2b-\\x2d\\x2f-\\x3d\\x3f-\\x7a\\x7c\\x7e]+';
+const tokenOnly = new RegExp(`^${token}$`);
 const maxServers = 64;
+const allowed = {
+  host: 'a host name or an IP address, without scheme and port',
+  servers: 'like nats://host:4222, tls://host:4222, host:4222',
+  subject: 'tokens without spaces joined by dots, like a.{nodeId}.heartbeat',
+};
 
 /** A port to listen on or to call; 0 lets the system choose a free one. */
-export const port: Kind<number> = { ...integer(0, 65_535, 'a port'), name: 'port' };
+export const port: SettingKind<number> = { ...integer(0, 65_535, 'a port'), name: 'port' };
 
 /** A host name or an IP address, without brackets. */
-export const host: Kind<string> = {
+export const host: SettingKind<string> = {
   name: 'host',
+  allowed: allowed.host,
+  schema: textFragment(`${hostName}|${ipv4}|${ipv6}(?:%[0-9A-Za-z.:-]+)?`, allowed.host),
   read(input) {
     const text = textOf(input);
     if (isHost(text)) return text;
-    throw new Refusal('is not a host; allowed: a host name or an IP address, without scheme and port');
+    throw new Refusal(`is not a host; allowed: ${allowed.host}`);
   },
   plain: value => value,
 };
 
 /** NATS servers as `nats://host:port` or `tls://host:port`; what is left out is `nats://` and 4222. */
-export const servers: Kind<readonly string[]> = {
+export const servers: SettingKind<readonly string[]> = {
   name: 'list',
+  allowed: allowed.servers,
+  schema: serversSchema(),
   read(input) {
     refuseUserInfo(input);
     const items = listOf(input);
@@ -34,8 +46,14 @@ export const servers: Kind<readonly string[]> = {
 };
 
 /** A NATS subject to publish on, in which `{nodeId}` stands for a node's id as one whole token. */
-export const subject: Kind<string> = {
+export const subject: SettingKind<string> = {
   name: 'subject',
+  allowed: allowed.subject,
+  schema: textFragment(
+    // All tokens, or {nodeId} between them, or {nodeId} first and then at least one.
+    `(?!\\$)(?=\\S{1,255}(?!\\S))(?:${token}(?:\\.${token})*(?:\\.\\{nodeId\\}(?:\\.${token})*)?|\\{nodeId\\}(?:\\.${token})+)`,
+    allowed.subject,
+  ),
   read(input) {
     const text = textOf(input);
     const tokens = text.split('.');
@@ -52,25 +70,30 @@ export const subject: Kind<string> = {
       text.length > 255 ||
       text.startsWith('$') ||
       placeholders === tokens.length ||
-      !rest.every(part => token.test(part))
+      !rest.every(part => tokenOnly.test(part))
     ) {
-      throw new Refusal(
-        'is not a subject; allowed: tokens without spaces joined by dots, like a.{nodeId}.heartbeat',
-      );
+      throw new Refusal(`is not a subject; allowed: ${allowed.subject}`);
     }
     return text;
   },
   plain: value => value,
 };
 
+function serversSchema(): Fragment {
+  const one = `(?:(?:[Nn][Aa][Tt][Ss]|[Tt][Ll][Ss])://)?(?:${hostName}|${ipv4}|\\[${ipv6}\\])(?::(?:${digits(1, 65_535)})?)?/?`;
+  const text = { pattern: commas(one), patternErrorMessage: `allowed: ${allowed.servers}` };
+  // A host may be called true.
+  const type = ['string', 'boolean', 'null'] as const;
+  return { type: ['array', ...type], ...text, items: { type, ...text } };
+}
+
 function server(text: string): string {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `nats://${text}`);
   const scheme = url?.protocol === 'nats:' || url?.protocol === 'tls:';
-  const bare =
-    url && ['', '/'].includes(url.pathname) && url.search === '' && url.hash === '' && url.port !== '0';
+  // The reader of URLs passes over line breaks, and a ? or # with nothing behind it.
+  const bare = url && ['', '/'].includes(url.pathname) && url.port !== '0' && !/[?#\s]/.test(text);
   if (!scheme || !bare || !isHost(url.hostname.replace(/^\[(.*)\]$/, '$1'))) {
-    const allowed = 'like nats://host:4222, tls://host:4222, host:4222';
-    throw new Refusal(`is not a NATS server; allowed: ${allowed}`, `"${text}"`);
+    throw new Refusal(`is not a NATS server; allowed: ${allowed.servers}`, `"${text}"`);
   }
   return `${url.protocol}//${url.hostname}:${url.port || 4222}`;
 }
@@ -88,5 +111,5 @@ function refuseUserInfo(input: Input): void {
 }
 
 function isHost(text: string): boolean {
-  return isIP(text) !== 0 || (hostName.test(text) && !/^[\d.]+$/.test(text));
+  return isIP(text) !== 0 || nameOnly.test(text);
 }

@@ -1,34 +1,48 @@
 // Kinds of settings that describe the node: how much of it may be used, and its labels.
-import { type Kind, pairsOf, Refusal, textOf } from './kind.ts';
-import { formatPercent, formatSize, parsePercent, parseSize } from './units.ts';
+import { bodyOf, commas, type Fragment, textFragment } from './fragment.ts';
+import { pairsOf, Refusal, type SettingKind, textOf } from './kind.ts';
+import { formatPercent, formatSize, parsePercent, parseSize, percentPattern, sizePattern } from './units.ts';
 
 /** How much of a resource the cluster may use: a share of what the machine has, or an amount (cores, bytes, GPUs). */
 export type Allocation = { readonly percent: number } | { readonly amount: number };
 
+const cores = /^\d{1,6}(\.\d{1,3})?$/;
+const thousandths = /^\d{1,9}m$/;
+const count = /^\d{1,4}$/;
+
 /** `80%`, cores as `2` or `1.5`, or thousandths of a core as `500m`. */
 export const cpuAllocation = allocation(
-  text => (/^\d{1,9}m$/.test(text) ? Number(text.slice(0, -1)) / 1000 : decimal(text)),
+  [cores, thousandths],
+  text =>
+    thousandths.test(text) ? Number(text.slice(0, -1)) / 1000 : cores.test(text) ? Number(text) : undefined,
   cores => (Number.isInteger(cores) ? `${cores}` : `${Math.round(cores * 1000)}m`),
-  'a share or a number of cores; allowed: like 80%, 2, 1.5, 500m',
+  'a share or a number of cores',
+  'like 80%, 2, 1.5, 500m',
+  999_999.999,
 );
 
 /** `80%`, or a size. */
-export const sizeAllocation: Kind<Allocation> = {
-  ...allocation(parseSize, formatSize, 'a share or a size; allowed: like 80%, 8GB, 8GiB'),
+export const sizeAllocation: SettingKind<Allocation> = {
+  ...allocation([sizePattern], parseSize, formatSize, 'a share or a size', 'like 80%, 8GB, 8GiB'),
   unit: 'bytes',
 };
 
 /** `100%`, or a number of GPUs. */
 export const gpuAllocation = allocation(
-  text => (/^\d{1,4}$/.test(text) ? Number(text) : undefined),
+  [count],
+  text => (count.test(text) ? Number(text) : undefined),
   String,
-  'a share or a number of GPUs; allowed: like 100%, 2',
+  'a share or a number of GPUs',
+  'like 100%, 2',
+  9999,
 );
 
 /** A size in bytes. */
-export const size: Kind<number> = {
+export const size: SettingKind<number> = {
   name: 'size',
+  allowed: 'like 8GB, 8GiB',
   unit: 'bytes',
+  schema: textFragment(bodyOf(sizePattern), 'like 8GB, 8GiB'),
   read(input) {
     const value = parseSize(textOf(input));
     if (value === undefined) throw new Refusal('is not a size; allowed: like 8GB, 8GiB');
@@ -37,15 +51,18 @@ export const size: Kind<number> = {
   plain: formatSize,
 };
 
+const unprintable = '\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029';
 const label = {
   key: /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/,
-  value: /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]{0,255}$/,
+  value: new RegExp(`^[^${unprintable}]{0,255}$`, 'u'),
   count: 64,
 };
 
 /** Labels: at most 64, keys of 1 to 63 letters, digits and `. _ / -`, values of at most 255 characters on one line. */
-export const labels: Kind<Readonly<Record<string, string>>> = {
+export const labels: SettingKind<Readonly<Record<string, string>>> = {
   name: 'map',
+  allowed: 'like { zone: eu, disk: ssd }',
+  schema: labelsSchema(),
   read(input) {
     const pairs = pairsOf(input);
     const found = new Map<string, string>();
@@ -72,25 +89,49 @@ export const labels: Kind<Readonly<Record<string, string>>> = {
   plain: value => value,
 };
 
+function labelsSchema(): Fragment {
+  const key = bodyOf(label.key);
+  const pairs = {
+    pattern: commas(`${key}\\s*=\\s*(?!\\s)[^,${unprintable}]{0,255}`),
+    patternErrorMessage: 'allowed: like zone=eu,disk=ssd',
+  };
+  return {
+    type: ['object', 'array', 'string', 'null'],
+    maxProperties: label.count,
+    propertyNames: { pattern: label.key.source },
+    additionalProperties: {
+      type: ['string', 'number', 'boolean', 'null'],
+      pattern: label.value.source,
+      patternErrorMessage: 'allowed: at most 255 characters on one line',
+    },
+    ...pairs,
+    items: { type: ['string', 'null'], ...pairs },
+  };
+}
+
+/** A share, or an amount as text of one of `forms`, which `parse` reads; `maximum` binds numbers without quotes. */
 function allocation(
+  forms: readonly RegExp[],
   parse: (text: string) => number | undefined,
   format: (amount: number) => string,
   wanted: string,
-): Kind<Allocation> {
+  allowed: string,
+  maximum?: number,
+): SettingKind<Allocation> {
+  const patterns = [percentPattern, ...forms].map(bodyOf);
+  const range = maximum === undefined ? {} : { minimum: 0, maximum };
   return {
     name: 'allocation',
+    allowed,
+    schema: { ...textFragment(patterns.join('|'), allowed), ...range },
     read(input) {
       const text = textOf(input);
       const percent = parsePercent(text);
       if (percent !== undefined) return { percent };
       const amount = parse(text);
-      if (amount === undefined) throw new Refusal(`is not ${wanted}`);
+      if (amount === undefined) throw new Refusal(`is not ${wanted}; allowed: ${allowed}`);
       return { amount };
     },
     plain: value => ('percent' in value ? formatPercent(value.percent) : format(value.amount)),
   };
-}
-
-function decimal(text: string): number | undefined {
-  return /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : undefined;
 }

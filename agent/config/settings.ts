@@ -1,11 +1,21 @@
 // The one table of settings. The loader, the environment names, the flags, `config show` and the README come from it.
-import { boolean, choice, duration, integer, type Kind, type Plain, path, secret, text } from './kind.ts';
+import {
+  boolean,
+  choice,
+  duration,
+  integer,
+  type Plain,
+  path,
+  type SettingKind,
+  secret,
+  text,
+} from './kind.ts';
 import { host, port, servers, subject } from './network.ts';
 import { cpuAllocation, gpuAllocation, labels, size, sizeAllocation } from './node.ts';
 
 /** One row. Without `default` the setting is optional, and `undefined` until it is given. */
 export interface Setting {
-  readonly type: Kind<unknown>;
+  readonly type: SettingKind<unknown>;
   /** As an operator would write it. */
   readonly default?: Plain;
   /** May it change while the program runs, on SIGHUP? */
@@ -147,7 +157,7 @@ export const table = {
     help: 'file that holds the token, read again at each attempt to connect',
   },
   'nats.user': {
-    type: text(/^[^\u0000-\u001f\u007f]{1,256}$/, '1 to 256 characters on one line'),
+    type: text(/^[^\u0000-\u001f\u007f]{1,256}$/u, '1 to 256 characters on one line'),
     reload: false,
     roles: 'both',
     help: 'user that NATS asks for',
@@ -268,7 +278,7 @@ export const table = {
     help: 'usable GPUs that the machine should have',
   },
   'node.declared.gpuName': {
-    type: text(/^[^\u0000-\u001f\u007f]{1,128}$/, '1 to 128 characters on one line'),
+    type: text(/^[^\u0000-\u001f\u007f]{1,128}$/u, '1 to 128 characters on one line'),
     reload: true,
     roles: 'agent',
     help: 'a part of the name that each of them should have, such as H100',
@@ -327,7 +337,7 @@ export type SecretKey = {
   [Key in SettingKey]: Table[Key] extends { secret: true } ? Key : never;
 }[SettingKey];
 
-type Value<Row> = Row extends { type: Kind<infer T> }
+type Value<Row> = Row extends { type: SettingKind<infer T> }
   ? Row extends { default: Plain }
     ? T
     : T | undefined

@@ -61,7 +61,7 @@ export function settingsTable(): SettingRow[] {
       key,
       type: setting.type.name,
       unit: setting.type.unit,
-      default: textOf(setting.default),
+      default: defaultText(setting.default),
       environment: environmentName(key),
       flag: isSecret(key) ? undefined : flagName(key),
       reload: setting.reload,
@@ -86,7 +86,8 @@ export function settingsMarkdown(): string {
   return `${lines.map(cells => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n')}\n`;
 }
 
-function textOf(plain: Plain | undefined): string {
+/** A default in one line; empty when there is none. */
+export function defaultText(plain: Plain | undefined): string {
   if (plain === undefined || typeof plain !== 'object') return String(plain ?? '');
   return Array.isArray(plain)
     ? plain.join(',')

@@ -1,12 +1,13 @@
 // Durations, sizes and percentages: from what an operator writes to numbers, and back.
 
-const duration = /^(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
-const size = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])(i?))?b$/i;
-const percent = /^(\d{1,3}(?:\.\d{1,3})?) ?%$/;
+export const durationPattern =
+  /^(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
+export const sizePattern = /^(\d+(?:\.\d+)?) ?(?:([kmgtpKMGTP])([iI]?))?[bB]$/;
+export const percentPattern = /^((?:0?\d{1,2})(?:\.\d{1,3})?|100(?:\.0{1,3})?) ?%$/;
 
 /** `15s`, `1m30s`, `1h2m`, `500ms`, `1.5s` to whole milliseconds; undefined when `text` is no duration. */
 export function parseDuration(text: string): number | undefined {
-  const match = text === '' ? null : duration.exec(text);
+  const match = text === '' ? null : durationPattern.exec(text);
   if (!match) return undefined;
   const [hours, minutes, seconds, milliseconds] = match.slice(1).map(part => Number(part ?? 0));
   const total =
@@ -31,7 +32,7 @@ export function formatDuration(milliseconds: number): string {
  * The unit is never left out: a bare number would be bytes to one reader and megabytes to another.
  */
 export function parseSize(text: string): number | undefined {
-  const match = size.exec(text);
+  const match = sizePattern.exec(text);
   if (!match) return undefined;
   const [, count, prefix = '', binary] = match;
   return wholeNumber(Number(count) * (binary ? 1024 : 1000) ** ' kmgtp'.indexOf(prefix.toLowerCase() || ' '));
@@ -55,9 +56,8 @@ export function formatSize(bytes: number): string {
 
 /** `80%` or `12.5%` to 80 or 12.5; undefined when `text` is no percentage from 0 to 100. */
 export function parsePercent(text: string): number | undefined {
-  const match = percent.exec(text);
-  const value = match ? Number(match[1]) : Number.NaN;
-  return value <= 100 ? value : undefined;
+  const match = percentPattern.exec(text);
+  return match ? Number(match[1]) : undefined;
 }
 
 /** 12.5 is `12.5%`. */

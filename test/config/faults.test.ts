@@ -282,8 +282,10 @@ test('no fault repeats a secret, wherever it was written', async t => {
   for (const text of files) {
     const path = await configFile(t, text);
     const faults = await faultsOf(loadSettings({ configFile: path, environment: surroundings() }));
-    if (text.includes('@x')) assert.match(faults.join(), /"…@x"/);
-    else assert.doesNotMatch(faults.join('\n'), /s3|cret/, text);
+    // The name of a temporary folder is random, and may hold any two letters.
+    const told = faults.join('\n').replaceAll(path, 'FILE');
+    if (text.includes('@x')) assert.match(told, /"…@x"/);
+    else assert.doesNotMatch(told, /s3|cret/, text);
   }
 });
 
