@@ -35,6 +35,11 @@ export const commands: readonly Row[] = [
   { path: 'config show', help: 'show the settings', load: () => import('./config-show.ts') },
   { path: 'config check', help: 'find every fault in the settings', load: () => import('./config-check.ts') },
   {
+    path: 'config sample',
+    help: 'print a configuration file to start from',
+    load: () => import('./config-sample.ts'),
+  },
+  {
     path: 'config schema',
     help: 'print the JSON Schema of the configuration file',
     load: () => import('./config-schema.ts'),

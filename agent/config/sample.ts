@@ -6,6 +6,8 @@ import type { Setting, SettingKey } from './settings.ts';
 /** Where the package puts what `muster config schema` prints. */
 export const packagedSchema = '/usr/share/muster/config.schema.json';
 
+const widest = 100;
+
 /**
  * The sample for `role`. Its first line names the JSON Schema at `schema` (a path or an address) for editors that know
  * yaml-language-server. The names of groups stand uncommented, so that any line may lose its `#` alone.
@@ -14,9 +16,13 @@ export function sampleConfig(role: 'agent' | 'requester' | 'both', schema = pack
   const keys = settingKeys.filter(key => role === 'both' || ['both', role].includes(settingOf(key).roles));
   const lines = [
     `# yaml-language-server: $schema=${schema}`,
-    `# Settings of muster${role === 'both' ? '' : `, for its ${role}`}. Each line that starts with # and a name shows a default: take the #`,
-    '# away and change the value. Durations are like 15s, 1m30s, 500ms; sizes like 8GB, 8GiB.',
-    '# "muster config check" finds mistakes, and "muster config show --origin" tells what holds.',
+    ...comment(
+      `Settings of ${role === 'both' ? 'muster' : `the ${role}`}. A # right before a name hides a setting, and shows its default: take it away and change the value. "muster config check" finds mistakes, "muster config show --origin" tells what holds.`,
+    ),
+    '#',
+    ...comment(
+      'Whoever can read this file can read the secrets in it: better keep each in a file of its own, which nats.tokenFile or nats.passwordFile names.',
+    ),
   ];
   return `${[...lines, ...group(keys, '')].join('\n')}\n`;
 }
@@ -47,5 +53,18 @@ function group(keys: readonly SettingKey[], prefix: string): string[] {
 function setting({ help, default: value, type }: Setting, name: string): string[] {
   const form = { collectionStyle: 'flow', lineWidth: 0 } as const;
   const text = value === undefined ? '' : ` ${stringify(value, form).trimEnd()}`;
-  return [`# ${help} (${type.name})`, `#${name}:${text}`];
+  // What these allow is plain from their name or their default.
+  const allowed = ['path', 'secret', 'boolean'].includes(type.name) ? type.name : type.allowed;
+  return [...comment(`${help} (${allowed})`), `#${name}:${text}`];
+}
+
+/** `text` in lines of at most `widest` characters, where its words allow it. */
+function comment(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > widest) lines.push(`# ${word}`);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }

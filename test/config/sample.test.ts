@@ -41,15 +41,18 @@ test('it names every setting of the role, in the order of the table, and sets no
     assert.deepEqual(namedIn(text), expected);
     const loaded = await loadSettings({ configFile: await configFile(t, text), environment: surroundings() });
     assert.deepEqual([loaded.settings, loaded.warnings], [defaultSettings(), []]);
-    assert.ok(text.split('\n').every(line => line.length <= 130));
+    assert.ok(text.split('\n').every(line => line.length <= 110));
   }
 });
 
-test('the line before a setting says what it is', () => {
-  const lines = sampleConfig('both').split('\n');
+test('the lines before a setting say what it is and what is allowed', () => {
+  const words = sampleConfig('both').replace(/\n *# /g, ' ');
   for (const key of settingKeys) {
-    const help = lines.findIndex(line => line.trim().startsWith(`# ${settingOf(key).help} (`));
-    assert.ok(lines[help + 1]?.trim().startsWith(`#${key.split('.').at(-1)}:`), key);
+    const { help, type } = settingOf(key);
+    const at = words.indexOf(` ${help} (`);
+    const [, told, name] = / \(([^\n]*)\)\n *#(\w+):/.exec(words.slice(at + help.length)) ?? [];
+    assert.ok(told === type.allowed || told === type.name, `${key}: ${told}`);
+    assert.equal(name, key.split('.').at(-1));
   }
 });
 

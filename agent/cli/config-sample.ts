@@ -1,0 +1,25 @@
+// `muster config sample`: a configuration file to start from, with every setting at its default.
+import { choice, path } from '../config/kind.ts';
+import { packagedSchema, sampleConfig } from '../config/sample.ts';
+import type { Argv, FlagTable } from './command.ts';
+import { print } from './terminal.ts';
+
+export const flags = {
+  role: {
+    value: 'ROLE',
+    kind: choice('agent', 'requester', 'both'),
+    default: 'both',
+    help: 'whose settings',
+  },
+  schema: {
+    value: 'PATH',
+    kind: path,
+    default: packagedSchema,
+    help: 'where editors find what "muster config schema" prints',
+  },
+} as const satisfies FlagTable;
+
+export async function run({ flags: { role, schema } }: Argv<typeof flags>): Promise<number> {
+  print(sampleConfig(role, schema));
+  return 0;
+}
