@@ -1,5 +1,5 @@
 // `muster config sample`: a configuration file to start from, with every setting at its default.
-import { choice, path } from '../config/kind.ts';
+import { choice, text } from '../config/kind.ts';
 import { packagedSchema, sampleConfig } from '../config/sample.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { print } from './terminal.ts';
@@ -13,7 +13,7 @@ export const flags = {
   },
   schema: {
     value: 'PATH',
-    kind: path,
+    kind: text(/^[^\s\u0000-\u001f\u007f]{1,1024}$/u, 'a path or an address, without blanks'),
     default: packagedSchema,
     help: 'where editors find what "muster config schema" prints',
   },

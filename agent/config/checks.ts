@@ -2,10 +2,12 @@
 import type { SettingKey, Settings } from './settings.ts';
 import { formatDuration } from './units.ts';
 
-/** What is wrong between settings. `text` starts with the setting to change; `keys` are all that play a part. */
+/** What is wrong between settings: the end of a sentence about the first of `keys`, which are all that play a part. */
 export interface Finding {
   readonly severity: 'fault' | 'warning';
-  readonly keys: readonly SettingKey[];
+  readonly keys: readonly [SettingKey, ...SettingKey[]];
+  /** The value of the first key, where the sentence is about it. */
+  readonly found?: string;
   readonly text: string;
 }
 
@@ -16,38 +18,39 @@ export function checkTogether(settings: Settings): Finding[] {
 function* timing({ compute, requester }: Settings): Generator<Finding> {
   const silence = formatDuration(requester.nodeDisconnectedAfter);
   if (requester.nodeUnknownAfter <= requester.nodeDisconnectedAfter) {
-    const found = formatDuration(requester.nodeUnknownAfter);
-    yield fault(
-      `${found} is not longer than requester.nodeDisconnectedAfter; allowed: longer than ${silence}`,
-      'requester.nodeUnknownAfter',
-      'requester.nodeDisconnectedAfter',
-    );
+    yield {
+      severity: 'fault',
+      keys: ['requester.nodeUnknownAfter', 'requester.nodeDisconnectedAfter'],
+      found: formatDuration(requester.nodeUnknownAfter),
+      text: `is not longer than requester.nodeDisconnectedAfter; allowed: longer than ${silence}`,
+    };
   }
   if (compute.heartbeatFrequency > requester.nodeDisconnectedAfter / 2) {
-    const found = formatDuration(compute.heartbeatFrequency);
-    yield warning(
-      `${found} is more than half of requester.nodeDisconnectedAfter, ${silence}: one lost heartbeat may make a node UNHEALTHY`,
-      'compute.heartbeatFrequency',
-      'requester.nodeDisconnectedAfter',
-    );
+    yield {
+      severity: 'warning',
+      keys: ['compute.heartbeatFrequency', 'requester.nodeDisconnectedAfter'],
+      found: formatDuration(compute.heartbeatFrequency),
+      text: `is more than half of requester.nodeDisconnectedAfter, ${silence}: one lost heartbeat may make a node UNHEALTHY`,
+    };
   }
   if (requester.heartbeatFrequency > requester.nodeDisconnectedAfter) {
-    const found = formatDuration(requester.heartbeatFrequency);
-    yield warning(
-      `${found} is longer than requester.nodeDisconnectedAfter, ${silence}: that a node fell silent is announced late`,
-      'requester.heartbeatFrequency',
-      'requester.nodeDisconnectedAfter',
-    );
+    yield {
+      severity: 'warning',
+      keys: ['requester.heartbeatFrequency', 'requester.nodeDisconnectedAfter'],
+      found: formatDuration(requester.heartbeatFrequency),
+      text: `is longer than requester.nodeDisconnectedAfter, ${silence}: that a node fell silent is announced late`,
+    };
   }
 }
 
 function* topics({ compute, requester }: Settings): Generator<Finding> {
   if (compute.heartbeatTopic === requester.heartbeatTopic) return;
-  yield warning(
-    `"${compute.heartbeatTopic}" is not requester.heartbeatTopic, "${requester.heartbeatTopic}": a requester with these settings does not hear this agent`,
-    'compute.heartbeatTopic',
-    'requester.heartbeatTopic',
-  );
+  yield {
+    severity: 'warning',
+    keys: ['compute.heartbeatTopic', 'requester.heartbeatTopic'],
+    found: `"${compute.heartbeatTopic}"`,
+    text: `is not requester.heartbeatTopic, "${requester.heartbeatTopic}": a requester with these settings does not hear this agent`,
+  };
 }
 
 function* login({ nats }: Settings): Generator<Finding> {
@@ -78,9 +81,5 @@ function* certificate({ nats: { tls } }: Settings): Generator<Finding> {
 }
 
 function fault(text: string, key: SettingKey, ...others: SettingKey[]): Finding {
-  return { severity: 'fault', keys: [key, ...others], text: `${key}: ${text}` };
-}
-
-function warning(text: string, key: SettingKey, ...others: SettingKey[]): Finding {
-  return { ...fault(text, key, ...others), severity: 'warning' };
+  return { severity: 'fault', keys: [key, ...others], text };
 }

@@ -1,7 +1,7 @@
 // Fills the table of settings: flag over environment over credential over file over default, all faults reported at once.
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
-import { checkTogether } from './checks.ts';
+import { checkTogether, type Finding } from './checks.ts';
 import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
 import { type FileOptions, readConfigFile } from './file.ts';
 import { isSecret, nest, settingKeys, settingOf } from './keys.ts';
@@ -55,11 +55,10 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
   const warnings = [...file.warnings];
   // A file that could not be read, or was no YAML, gives nothing: what it sets is not known.
   const known = file.faults.length === 0 || file.entries.length > 0;
-  for (const { severity, keys, text } of known ? checkTogether(settings) : []) {
+  for (const finding of known ? checkTogether(settings) : []) {
     // What was refused stands at its default now, and says nothing about the rest.
-    if (keys.some(key => chosen.refused.has(key))) continue;
-    const origin = keys.map(key => chosen.origin[key]).find(from => from !== 'default') ?? 'default';
-    (severity === 'fault' ? faults : warnings).push(`${place(origin)}${text}`);
+    if (finding.keys.some(key => chosen.refused.has(key))) continue;
+    (finding.severity === 'fault' ? faults : warnings).push(sentence(finding, chosen.origin));
   }
   if (faults.length > 0) throw badConfig(faults);
   return { settings, origin: chosen.origin, warnings, file: file.path };
@@ -107,8 +106,21 @@ function inputOf(plain: Plain): Input {
   return Array.isArray(plain) ? plain : new Map(Object.entries(plain));
 }
 
+/** Every place that plays a part, and what is wrong there. */
+function sentence({ keys, found, text }: Finding, origin: LoadedSettings['origin']): string {
+  const places = [...new Set(keys.map(key => origin[key]))].filter(from => from !== 'default');
+  // The places are then those of the other settings.
+  const mark = origin[keys[0]] === 'default' ? ' (the default)' : '';
+  const value = found === undefined ? '' : `${found}${mark} `;
+  return `${places.map(bare).join(', ')}: ${keys[0]}: ${value}${text}`;
+}
+
 function place(origin: Origin): string {
-  return origin === 'default' ? '' : `${origin.replace(/^file /, '')}: `;
+  return origin === 'default' ? '' : `${bare(origin)}: `;
+}
+
+function bare(origin: Origin): string {
+  return origin.replace(/^file /, '');
 }
 
 /** What was found, fit for a terminal; never a secret. */

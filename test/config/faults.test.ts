@@ -183,12 +183,14 @@ test('settings that exclude or need each other', async () => {
     [
       { MUSTER_NATS_TOKEN: 's3cret', MUSTER_NATS_TOKEN_FILE: '/t', MUSTER_NATS_CREDS_FILE: '/c' },
       [
-        'environment MUSTER_NATS_TOKEN: nats.token: set beside nats.tokenFile and nats.credsFile; allowed: one way to log in',
+        'environment MUSTER_NATS_TOKEN, environment MUSTER_NATS_TOKEN_FILE, environment MUSTER_NATS_CREDS_FILE: nats.token: set beside nats.tokenFile and nats.credsFile; allowed: one way to log in',
       ],
     ],
     [
       { MUSTER_NATS_USER: 'u', MUSTER_NATS_PASSWORD: 's3cret', MUSTER_NATS_PASSWORD_FILE: '/p' },
-      ['environment MUSTER_NATS_PASSWORD: nats.password: set beside nats.passwordFile; allowed: one of them'],
+      [
+        'environment MUSTER_NATS_PASSWORD, environment MUSTER_NATS_PASSWORD_FILE: nats.password: set beside nats.passwordFile; allowed: one of them',
+      ],
     ],
     [
       { MUSTER_NATS_USER: 'u' },
@@ -211,7 +213,7 @@ test('settings that exclude or need each other', async () => {
     [
       { MUSTER_REQUESTER_NODE_DISCONNECTED_AFTER: '90s' },
       [
-        'environment MUSTER_REQUESTER_NODE_DISCONNECTED_AFTER: requester.nodeUnknownAfter: 1m30s is not longer than requester.nodeDisconnectedAfter; allowed: longer than 1m30s',
+        'environment MUSTER_REQUESTER_NODE_DISCONNECTED_AFTER: requester.nodeUnknownAfter: 1m30s (the default) is not longer than requester.nodeDisconnectedAfter; allowed: longer than 1m30s',
       ],
     ],
   ];
@@ -250,6 +252,33 @@ test('doubtful combinations are warnings, and say which', async () => {
   ]);
   assert.deepEqual(await warningsOf({ MUSTER_COMPUTE_HEARTBEAT_TOPIC: 'heartbeat' }), [
     'environment MUSTER_COMPUTE_HEARTBEAT_TOPIC: compute.heartbeatTopic: "heartbeat" is not requester.heartbeatTopic, "bacalhau.global.compute.{nodeId}.out.heartbeat": a requester with these settings does not hear this agent',
+  ]);
+});
+
+test('what is doubtful about a pair of settings stands where the operator set them', async t => {
+  const doubts = async (text: string, variables: Record<string, string> = {}) => {
+    const path = await configFile(t, text);
+    const { warnings } = await loadSettings({ configFile: path, environment: surroundings(variables) });
+    return warnings.map(warning => warning.replaceAll(path, 'FILE'));
+  };
+  const tail = 'one lost heartbeat may make a node UNHEALTHY';
+  const file = 'requester:\n  manualApproval: true\n  nodeDisconnectedAfter: 20s\n';
+  // Only the second of the pair is set: its line, and a word on the first.
+  assert.deepEqual(await doubts(file), [
+    `FILE:3: compute.heartbeatFrequency: 15s (the default) is more than half of requester.nodeDisconnectedAfter, 20s: ${tail}`,
+  ]);
+  // Both are set: both lines, that of the first leading.
+  assert.deepEqual(await doubts(`${file}compute:\n  heartbeatFrequency: 15s\n`), [
+    `FILE:5, FILE:3: compute.heartbeatFrequency: 15s is more than half of requester.nodeDisconnectedAfter, 20s: ${tail}`,
+  ]);
+  assert.deepEqual(await doubts(file, { MUSTER_COMPUTE_HEARTBEAT_FREQUENCY: '15s' }), [
+    `environment MUSTER_COMPUTE_HEARTBEAT_FREQUENCY, FILE:3: compute.heartbeatFrequency: 15s is more than half of requester.nodeDisconnectedAfter, 20s: ${tail}`,
+  ]);
+  assert.deepEqual(await doubts('compute:\n  heartbeatFrequency: 30s\n'), [
+    `FILE:2: compute.heartbeatFrequency: 30s is more than half of requester.nodeDisconnectedAfter, 45s: ${tail}`,
+  ]);
+  assert.deepEqual(await doubts('log: {level: info}\nrequester: {heartbeatTopic: beats}\n'), [
+    'FILE:2: compute.heartbeatTopic: "bacalhau.global.compute.{nodeId}.out.heartbeat" (the default) is not requester.heartbeatTopic, "beats": a requester with these settings does not hear this agent',
   ]);
 });
 
