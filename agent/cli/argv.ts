@@ -46,7 +46,7 @@ export function readArgv(
   ]);
   return {
     flags: Object.fromEntries(flags),
-    operands: readOperands(words.slice(path.length), path, command.operands ?? {}),
+    operands: readOperands(words.slice(path.length), path, command),
     config: given.get('config')?.at(-1),
     settings: settingsOf(table, given),
   };
@@ -86,9 +86,10 @@ function readValue(name: string, kind: Kind<unknown>, text: string): unknown {
 function readOperands(
   words: readonly string[],
   path: readonly string[],
-  wanted: Readonly<Record<string, string>>,
+  { operands = {}, optionalOperands = {} }: Command,
 ): Record<string, string> {
-  const names = Object.keys(wanted);
+  const required = Object.keys(operands);
+  const names = [...required, ...Object.keys(optionalOperands)];
   const extra = words[names.length];
   if (extra !== undefined) {
     const below = commands.map(row => row.path).filter(known => known.startsWith(`${path.join(' ')} `));
@@ -97,9 +98,9 @@ function readOperands(
       hint: near ? `did you mean "muster ${near}"?` : switchHint(extra),
     });
   }
-  const missing = names[words.length];
-  if (missing !== undefined) throw new MusterError('usage', `${path.join(' ')} needs ${wanted[missing]}`);
-  return Object.fromEntries(names.map((name, index) => [name, words[index] ?? '']));
+  const missing = required[words.length];
+  if (missing !== undefined) throw new MusterError('usage', `${path.join(' ')} needs ${operands[missing]}`);
+  return Object.fromEntries(words.map((word, index) => [names[index], word]));
 }
 
 function switchHint(word: string): string | undefined {

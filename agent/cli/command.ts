@@ -41,6 +41,8 @@ export interface Command {
   readonly flags?: FlagTable;
   /** What stands after the command, in order, each with a line of help. All are required. */
   readonly operands?: Readonly<Record<string, string>>;
+  /** What may stand after those. */
+  readonly optionalOperands?: Readonly<Record<string, string>>;
   /** The settings that it takes as flags: those that a role reads, or the ones named. */
   readonly settings?: 'agent' | 'requester' | 'all' | readonly FlagKey[];
   /** Does the work and answers the exit code. Throws MusterError. */
@@ -48,15 +50,19 @@ export interface Command {
 }
 
 /** A command line, read: what `run` gets. */
-export interface Argv<F extends FlagTable = Record<never, Flag>, Operand extends string = never> {
+export interface Argv<
+  F extends FlagTable = Record<never, Flag>,
+  Operand extends string = never,
+  OptionalOperand extends string = never,
+> {
   readonly flags: { readonly [Name in keyof F]: Value<F[Name]> };
-  readonly operands: { readonly [Name in Operand]: string };
+  readonly operands: { readonly [Name in Operand]: string } & { readonly [Name in OptionalOperand]?: string };
   /** `--config` */
   readonly config: string | undefined;
   /** Settings as the command line gives them, not yet read. */
   readonly settings: Flags;
   /** Reads the settings from every source, the command line included. Throws MusterError `bad_config`. */
-  load(options?: Pick<LoadOptions, 'skipUnreadable'>): Promise<LoadedSettings>;
+  load(options?: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'alsoCheck'>): Promise<LoadedSettings>;
 }
 
 type Value<F extends Flag> = F extends { kind: Kind<infer T> }

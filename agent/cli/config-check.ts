@@ -1,15 +1,33 @@
-// `muster config check`: finds every fault in the settings, and what is doubtful about them.
+// `muster config check`: finds every fault in the settings, what a role would refuse, and what is doubtful.
+import { choice } from '../config/kind.ts';
 import { printable } from '../system/printable.ts';
-import type { Argv } from './command.ts';
+import type { Argv, FlagTable } from './command.ts';
+import { chosenFile, optionalOperands } from './config-file.ts';
+import { fileDoubts } from './config-files.ts';
+import { roleRefusals } from './role-refusals.ts';
 import { print, tell } from './terminal.ts';
+
+export { optionalOperands };
 
 export const settings = 'all';
 
-export async function run(argv: Argv): Promise<number> {
-  const { file, warnings } = await argv.load();
-  for (const warning of warnings) tell('Warning', printable(warning, 4096));
-  print(
-    `Ok: ${file === undefined ? 'no configuration file, so the defaults hold' : printable(file, 4096)}\n`,
-  );
+export const flags = {
+  role: {
+    value: 'ROLE',
+    kind: choice('agent', 'requester'),
+    help: 'judge them for this role; without it, for both',
+  },
+} as const satisfies FlagTable;
+
+export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<number> {
+  const loaded = await argv.load({
+    configFile: chosenFile(argv),
+    alsoCheck: settings => roleRefusals(argv.flags.role, settings),
+  });
+  const { file, places, warnings } = loaded;
+  for (const warning of [...warnings, ...(await fileDoubts(loaded))])
+    tell('Warning', printable(warning, 4096));
+  const none = `no configuration file (looked for ${places.join(', ')})`;
+  print(`Ok: ${printable(file ?? none, 4096)}\n`);
   return 0;
 }

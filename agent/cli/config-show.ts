@@ -1,10 +1,13 @@
 // `muster config show`: every setting as it stands.
 import { choice } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { settingsYaml, showSettings } from '../config/show.ts';
+import { settingsDocument, showSettings } from '../config/show.ts';
 import type { Argv, FlagTable } from './command.ts';
+import { chosenFile, optionalOperands } from './config-file.ts';
 import { jsonText, yamlText } from './data.ts';
 import { print } from './terminal.ts';
+
+export { optionalOperands };
 
 export const settings = 'all';
 
@@ -19,13 +22,16 @@ export const flags = {
   },
 } satisfies FlagTable;
 
-export async function run(argv: Argv<typeof flags>): Promise<number> {
+export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<number> {
   const { origin, output } = argv.flags;
-  const loaded = await argv.load();
-  if (output === 'json') print(jsonText(origin ? showSettings(loaded) : nested(loaded)));
-  else print(origin ? await settingsYaml(loaded) : await yamlText(nested(loaded)));
+  const loaded = await argv.load({ configFile: chosenFile(argv) });
+  if (output === 'json') print(jsonText(origin ? rows(loaded) : nested(loaded)));
+  else print(await yamlText(origin ? await settingsDocument(loaded) : nested(loaded)));
   return 0;
 }
+
+const rows = (loaded: LoadedSettings) =>
+  showSettings(loaded).map(row => ({ ...row, value: row.value ?? null }));
 
 /** The settings that have a value, as a configuration file would nest them. */
 function nested(loaded: LoadedSettings): Record<string, unknown> {

@@ -7,9 +7,10 @@ export const jsonText = (value: unknown): string => `${escaped(JSON.stringify(va
 /** JSON in one line. */
 export const jsonLine = (value: unknown): string => `${escaped(JSON.stringify(value))}\n`;
 
+/** YAML of `value`, which may be a document with comments. */
 export async function yamlText(value: unknown): Promise<string> {
-  const { Document, visit } = await import('yaml');
-  const document = new Document(value, { aliasDuplicateObjects: false });
+  const { Document, isDocument, visit } = await import('yaml');
+  const document = isDocument(value) ? value : new Document(value, { aliasDuplicateObjects: false });
   visit(document, {
     Scalar(_, node) {
       // Escapes mean something only between double quotes.

@@ -20,7 +20,10 @@ export async function usage(place: Place): Promise<string> {
 }
 
 function usageLine({ path }: Place, command: Command): string {
-  const operands = Object.keys(command.operands ?? {}).map(name => name.toUpperCase());
+  const operands = [
+    ...Object.keys(command.operands ?? {}).map(name => name.toUpperCase()),
+    ...Object.keys(command.optionalOperands ?? {}).map(name => `[${name.toUpperCase()}]`),
+  ];
   return `Usage: ${['muster', ...path, ...operands, '[flags]'].join(' ')}`;
 }
 
@@ -29,7 +32,7 @@ async function commandHelp(place: Place, command: Command): Promise<string> {
   const settings = Object.fromEntries(
     Object.entries(settingFlags(command.settings)).filter(([, flag]) => !flag.refused),
   );
-  const operands = Object.entries(command.operands ?? {});
+  const operands = Object.entries({ ...command.operands, ...command.optionalOperands });
   const draw = blank(usageLine(place, command), place.row?.help);
   for (const [name, text] of operands) draw.option(name.toUpperCase(), { describe: text });
   for (const [name, flag] of Object.entries({ ...own, ...settings, ...globalFlags })) {

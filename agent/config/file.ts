@@ -11,6 +11,8 @@ import { type Entry, type Source, whyUnreadable } from './sources.ts';
 export interface ConfigFile extends Source {
   /** undefined when there is none. */
   readonly path: string | undefined;
+  /** Where it was looked for, in order. */
+  readonly places: string[];
   readonly warnings: string[];
 }
 
@@ -26,21 +28,25 @@ const maxSize = 1024 * 1024;
 export async function readConfigFile(options: FileOptions, environment: Environment): Promise<ConfigFile> {
   if (options.configFile !== undefined) {
     const path = resolve(options.configFile);
-    const absent = [`${path}: there is no such file; --config takes the path of one that exists`];
-    return (await readOne(path)) ?? { path, entries: [], faults: absent, warnings: [] };
+    const absent = [`${path}: there is no such file`];
+    return {
+      places: [path],
+      ...((await readOne(path)) ?? { path, entries: [], faults: absent, warnings: [] }),
+    };
   }
   const own = await ownPlace(environment);
   const warnings: string[] = [];
-  for (const path of [...machinePlaces(environment), ...own]) {
+  const places = [...machinePlaces(environment), ...own];
+  for (const path of places) {
     const file = await readOne(path);
     // HOME may still be that of the user who started this one.
     if (file?.denied && (options.skipUnreadable || own.includes(path))) {
       warnings.push(`${path}: cannot be read: permission denied; going on without it`);
     } else if (file) {
-      return { ...file, warnings: [...warnings, ...file.warnings] };
+      return { ...file, places, warnings: [...warnings, ...file.warnings] };
     }
   }
-  return { path: undefined, entries: [], faults: [], warnings };
+  return { path: undefined, places, entries: [], faults: [], warnings };
 }
 
 function machinePlaces(environment: Environment): string[] {
@@ -55,7 +61,9 @@ async function ownPlace(environment: Environment): Promise<string[]> {
   return user ? [join(user.config, 'config.yaml')] : [];
 }
 
-async function readOne(path: string): Promise<(ConfigFile & { denied: boolean }) | undefined> {
+async function readOne(
+  path: string,
+): Promise<(Omit<ConfigFile, 'places'> & { denied: boolean }) | undefined> {
   const refused = (why: string, denied = false) => ({
     path,
     entries: [],

@@ -20,6 +20,8 @@ export interface LoadOptions extends FileOptions {
   /** What the command line gives. */
   flags?: Flags;
   environment?: Environment;
+  /** More that may be wrong between settings, for one who knows what they are for. */
+  alsoCheck?: (settings: Settings) => Finding[];
 }
 
 export interface LoadedSettings {
@@ -29,6 +31,8 @@ export interface LoadedSettings {
   warnings: string[];
   /** The file that was read. */
   file: string | undefined;
+  /** Where it was looked for, in order. */
+  places: string[];
 }
 
 const maxFaults = 50;
@@ -55,13 +59,14 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
   const warnings = [...file.warnings];
   // A file that could not be read, or was no YAML, gives nothing: what it sets is not known.
   const known = file.faults.length === 0 || file.entries.length > 0;
-  for (const finding of known ? checkTogether(settings) : []) {
+  const findings = known ? [...checkTogether(settings), ...(options.alsoCheck?.(settings) ?? [])] : [];
+  for (const finding of findings) {
     // What was refused stands at its default now, and says nothing about the rest.
     if (finding.keys.some(key => chosen.refused.has(key))) continue;
     (finding.severity === 'fault' ? faults : warnings).push(sentence(finding, chosen.origin));
   }
   if (faults.length > 0) throw badConfig(faults);
-  return { settings, origin: chosen.origin, warnings, file: file.path };
+  return { settings, origin: chosen.origin, warnings, file: file.path, places: file.places };
 }
 
 /** The settings with nothing given: what the table says. */
@@ -108,18 +113,23 @@ function inputOf(plain: Plain): Input {
 
 /** Every place that plays a part, and what is wrong there. */
 function sentence({ keys, found, text }: Finding, origin: LoadedSettings['origin']): string {
-  const places = [...new Set(keys.map(key => origin[key]))].filter(from => from !== 'default');
   // The places are then those of the other settings.
   const mark = origin[keys[0]] === 'default' ? ' (the default)' : '';
   const value = found === undefined ? '' : `${found}${mark} `;
-  return `${places.map(bare).join(', ')}: ${keys[0]}: ${value}${text}`;
+  return `${placesOf(keys, origin)}${keys[0]}: ${value}${text}`;
 }
 
-function place(origin: Origin): string {
-  return origin === 'default' ? '' : `${bare(origin)}: `;
+/** Where `keys` are set, as the beginning of a line about them. */
+export function placesOf(keys: readonly SettingKey[], origin: LoadedSettings['origin']): string {
+  const places = new Set(keys.map(key => origin[key]).filter(from => from !== 'default'));
+  return places.size === 0 ? '' : place([...places].map(bare).join(', '));
 }
 
-function bare(origin: Origin): string {
+function place(origin: string): string {
+  return `${bare(origin)}: `;
+}
+
+function bare(origin: string): string {
   return origin.replace(/^file /, '');
 }
 

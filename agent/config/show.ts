@@ -1,4 +1,6 @@
 // The settings for people: `config show` as data and as YAML, and the table of all settings for the README.
+import type { Document } from 'yaml';
+import { printable } from '../system/printable.ts';
 import { environmentName, flagName, isSecret, settingKeys, settingOf, settingValue } from './keys.ts';
 import { type Plain, redacted } from './kind.ts';
 import type { LoadedSettings } from './load.ts';
@@ -40,17 +42,26 @@ export function showSettings({
   });
 }
 
-/** The same as a configuration file, with the origin of each value beside it. It loads again, once its secrets are filled in. */
-export async function settingsYaml(loaded: Pick<LoadedSettings, 'settings' | 'origin'>): Promise<string> {
-  const { Document, isCollection } = await import('yaml');
+/**
+ * The same as a configuration file, with the origin of each value beside it. It loads again, once its secrets are filled in.
+ * Values may hold what steers a terminal.
+ */
+export async function settingsDocument(
+  loaded: Pick<LoadedSettings, 'settings' | 'origin' | 'file' | 'places'>,
+): Promise<Document> {
+  const { Document, isCollection, isScalar } = await import('yaml');
   const document = new Document({});
+  const file = loaded.file ?? `no configuration file (looked for ${loaded.places.join(', ')})`;
+  document.commentBefore = ` ${printable(file, 4096)}`;
   for (const { key, value, origin } of showSettings(loaded)) {
     const node = document.createNode(value ?? null);
     if (isCollection(node)) node.flow = true;
-    node.comment = ` ${value === undefined ? 'not set' : origin}`;
+    // Nothing at all rather than the word null.
+    if (value === undefined && isScalar(node)) node.source = '';
+    node.comment = ` ${value === undefined ? 'not set' : printable(origin, 4096)}`;
     document.setIn(key.split('.'), node);
   }
-  return document.toString({ lineWidth: 0, nullStr: '' });
+  return document;
 }
 
 /** Every setting as the table defines it. */

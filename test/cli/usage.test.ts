@@ -13,7 +13,7 @@ test('usage shows the commands where one is missing, and the way to the flags wh
   const missing = await muster(t, ['config', 'shw']);
   assert.match(
     missing.stderr,
-    /^Usage: muster config COMMAND \[flags\]\n\nCommands:\n {2}config show {3}show the settings\n/,
+    /^Usage: muster config COMMAND \[flags\]\n\nCommands:\n {2}config show +show the settings\n/,
   );
   const wrongFlag = await muster(t, ['node', 'approve', 'x', '--y']);
   assert.equal(

@@ -1,11 +1,14 @@
 // The settings shown: values with their origins, secrets hidden, text that loads again, the README's table; and what a reload changes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { yamlText } from '../../agent/cli/data.ts';
 import { compareSettings } from '../../agent/config/changes.ts';
 import { settingKeys } from '../../agent/config/keys.ts';
-import { defaultSettings, loadSettings } from '../../agent/config/load.ts';
-import { settingsMarkdown, settingsTable, settingsYaml, showSettings } from '../../agent/config/show.ts';
+import { defaultSettings, type LoadedSettings, loadSettings } from '../../agent/config/load.ts';
+import { settingsDocument, settingsMarkdown, settingsTable, showSettings } from '../../agent/config/show.ts';
 import { configFile, faultsOf, surroundings } from './surroundings.ts';
+
+const yamlOf = async (loaded: LoadedSettings) => yamlText(await settingsDocument(loaded));
 
 const text = `compute:
   heartbeatFrequency: 1m30s
@@ -49,7 +52,7 @@ test('the YAML names each origin, hides secrets and loads to the same settings',
   const path = await configFile(t, text);
   const variables = { MUSTER_NATS_PASSWORD: 's3cret' };
   const loaded = await loadSettings({ configFile: path, environment: surroundings(variables) });
-  const yaml = await settingsYaml(loaded);
+  const yaml = await yamlOf(loaded);
   assert.doesNotMatch(yaml, /s3cret/);
   assert.match(yaml, /^ {2}heartbeatFrequency: 1m30s # file .*config\.yaml:2$/m);
   assert.match(yaml, /^ {2}password: <redacted> # environment MUSTER_NATS_PASSWORD$/m);
@@ -66,8 +69,29 @@ test('the YAML names each origin, hides secrets and loads to the same settings',
   );
 });
 
+test('the YAML cannot steer a terminal, and still loads to the same settings', async t => {
+  const labels = '{ a: "\\u202e\\u00ad", b: "\\u200b# c" }';
+  const path = await configFile(t, `nats: { user: "\\u009b2J", password: x }\nnode: { labels: ${labels} }\n`);
+  const loaded = await loadSettings({ configFile: path, environment: surroundings() });
+  const yaml = await yamlOf(loaded);
+  assert.doesNotMatch(yaml.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
+  const copy = await configFile(t, yaml.replace('<redacted>', 'x'));
+  assert.deepEqual(
+    (await loadSettings({ configFile: copy, environment: surroundings() })).settings,
+    loaded.settings,
+  );
+});
+
+test('the YAML names the file that was read, or where it was looked for', async t => {
+  const path = await configFile(t, '');
+  const first = async (configFile?: string) =>
+    (await yamlOf(await loadSettings({ configFile, environment: surroundings() }))).split('\n')[0];
+  assert.equal(await first(path), `# ${path}`);
+  assert.equal(await first(), '# no configuration file (looked for /nonexistent/muster/etc/config.yaml)');
+});
+
 test('the YAML of the defaults loads to the defaults', async t => {
-  const path = await configFile(t, await settingsYaml(await loadSettings({ environment: surroundings() })));
+  const path = await configFile(t, await yamlOf(await loadSettings({ environment: surroundings() })));
   assert.deepEqual(
     (await loadSettings({ configFile: path, environment: surroundings() })).settings,
     defaultSettings(),

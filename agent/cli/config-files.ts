@@ -1,0 +1,65 @@
+// Whether the files that the settings name are there, readable, and what they should be.
+import { constants } from 'node:fs';
+import { access, open, stat } from 'node:fs/promises';
+import { settingKeys, settingOf, settingValue } from '../config/keys.ts';
+import { path } from '../config/kind.ts';
+import { type LoadedSettings, placesOf } from '../config/load.ts';
+import type { SettingKey, Settings } from '../config/settings.ts';
+import { errnoOf, reasonOf } from '../system/errors.ts';
+
+/** A line for each doubt. They are no faults: the user who runs a role, or the next attempt, may find another state. */
+export async function fileDoubts({ settings, origin }: LoadedSettings): Promise<string[]> {
+  const doubts = new Map<SettingKey, string>();
+  for (const key of settingKeys) {
+    // The folder for state is made when it is not there.
+    if (settingOf(key).type !== path || key === 'dataDir') continue;
+    const file = settingValue(settings, key);
+    const why = typeof file === 'string' ? await whyUnusable(file, key) : undefined;
+    if (why) doubts.set(key, `${key}: ${file} ${why}`);
+  }
+  const found = [...doubts].map(([key, text]) => `${placesOf([key], origin)}${text}`);
+  for (const { keys, read } of contents(settings)) {
+    if (keys.some(key => doubts.has(key))) continue;
+    const text = await read().then(() => undefined, reasonOf);
+    if (text) found.push(`${placesOf(keys, origin)}${text}`);
+  }
+  return found;
+}
+
+async function whyUnusable(file: string, key: SettingKey): Promise<string | undefined> {
+  const program = key === 'broker.binary';
+  try {
+    const info = await stat(file);
+    if (!info.isFile()) return 'is not a file';
+    if (program) await access(file, constants.X_OK);
+    else await (await open(file)).close();
+    return info.size === 0 ? 'is empty' : undefined;
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'is not there';
+    const use = program ? 'run' : 'read';
+    return code === 'EACCES' ? `may not be ${use} by this user` : `cannot be ${use}: ${reasonOf(error)}`;
+  }
+}
+
+/** What a connection reads of them, read the same way. */
+function contents({ nats }: Settings): { keys: SettingKey[]; read: () => Promise<unknown> }[] {
+  const { caFile, certFile, keyFile } = nats.tls;
+  const credentials = (['tokenFile', 'credsFile', 'passwordFile'] as const).filter(name => nats[name]);
+  const all: { keys: SettingKey[]; set: unknown; read: () => Promise<unknown> }[] = [
+    {
+      keys: credentials.map(name => `nats.${name}` as const),
+      set: credentials.length > 0,
+      read: async () => (await import('../transport/credentials.ts')).readCredentials(nats),
+    },
+    { keys: ['nats.tls.caFile'], set: caFile, read: async () => (await tls()).readTls({ caFile }) },
+    {
+      keys: ['nats.tls.certFile', 'nats.tls.keyFile'],
+      set: certFile && keyFile,
+      read: async () => (await tls()).readTls({ certFile, keyFile }),
+    },
+  ];
+  return all.filter(({ set }) => set);
+}
+
+const tls = () => import('../transport/tls.ts');

@@ -1,0 +1,32 @@
+// What a role refuses as it starts, though each setting is valid: known to who reads the settings without starting it.
+import type { Finding } from '../config/checks.ts';
+import type { Settings } from '../config/settings.ts';
+import { isLoopback } from '../requester/api/loopback.ts';
+
+/** The roles that the settings are for; undefined when that is not known. */
+export type Role = 'agent' | 'requester' | undefined;
+
+/** Faults where the role is known to refuse the settings, warnings where it may be another role that reads them. */
+export function roleRefusals(role: Role, { api, nats }: Settings): Finding[] {
+  const findings: Finding[] = [];
+  if (role === 'agent') return findings;
+  if (!isLoopback(api.host)) {
+    findings.push({
+      severity: 'fault',
+      keys: ['api.host'],
+      found: api.host,
+      text: 'is not an address of this machine alone, and the API asks nobody for a password yet; allowed: 127.0.0.1, ::1, localhost',
+    });
+  }
+  const credentials = (['token', 'tokenFile', 'user', 'credsFile'] as const).find(
+    name => nats[name] !== undefined,
+  );
+  if (credentials && nats.servers.length === 0) {
+    findings.push({
+      severity: role === 'requester' ? 'fault' : 'warning',
+      keys: [`nats.${credentials}`],
+      text: 'set without nats.servers: a requester refuses that, as the broker of its own makes its own token',
+    });
+  }
+  return findings;
+}
