@@ -41,9 +41,16 @@ const maxLine = 128 * 1024;
 export const apiSettings = ['api.host', 'api.port'] as const;
 
 /** The requester that the settings name. Throws MusterError `bad_config`. */
-export async function requesterApi(argv: Pick<Argv, 'load'>): Promise<ApiClient> {
+export async function requesterApi(
+  argv: Pick<Argv, 'load'>,
+  options: Pick<ApiClientOptions, 'deadline'> = {},
+): Promise<ApiClient> {
   const { settings, warnings } = await argv.load({ skipUnreadable: true });
-  return new ApiClient({ ...settings.api, doubts: warnings.filter(text => text.includes('cannot be read')) });
+  return new ApiClient({
+    ...settings.api,
+    ...options,
+    doubts: warnings.filter(text => text.includes('cannot be read')),
+  });
 }
 
 /** All methods throw MusterError: `unreachable`, or what the requester answers. */

@@ -44,9 +44,12 @@ export function readArgv(
     name,
     readFlag(name, flag, given.get(name) ?? []),
   ]);
+  const after = words.slice(path.length);
+  const rest = command.rest ? after.splice(Object.keys(command.operands ?? {}).length) : [];
   return {
     flags: Object.fromEntries(flags),
-    operands: readOperands(words.slice(path.length), path, command),
+    operands: readOperands(after, path, command),
+    rest,
     config: given.get('config')?.at(-1),
     settings: settingsOf(table, given),
   };

@@ -43,6 +43,8 @@ export interface Command {
   readonly operands?: Readonly<Record<string, string>>;
   /** What may stand after those. */
   readonly optionalOperands?: Readonly<Record<string, string>>;
+  /** It takes any number of words after those, as `argv.rest`. */
+  readonly rest?: true;
   /** The settings that it takes as flags: those that a role reads, or the ones named. */
   readonly settings?: 'agent' | 'requester' | 'all' | readonly FlagKey[];
   /** Does the work and answers the exit code. Throws MusterError. */
@@ -57,6 +59,7 @@ export interface Argv<
 > {
   readonly flags: { readonly [Name in keyof F]: Value<F[Name]> };
   readonly operands: { readonly [Name in Operand]: string } & { readonly [Name in OptionalOperand]?: string };
+  readonly rest: readonly string[];
   /** `--config` */
   readonly config: string | undefined;
   /** Settings as the command line gives them, not yet read. */

@@ -45,6 +45,27 @@ export const commands: readonly Row[] = [
     load: () => import('./config-schema.ts'),
   },
   {
+    path: 'completion bash',
+    help: 'print what makes bash complete the words of muster',
+    load: () => completion('bash'),
+  },
+  {
+    path: 'completion zsh',
+    help: 'print what makes zsh complete the words of muster',
+    load: () => completion('zsh'),
+  },
+  {
+    path: 'completion fish',
+    help: 'print what makes fish complete the words of muster',
+    load: () => completion('fish'),
+  },
+  {
+    path: 'completion-words',
+    help: 'print what may stand next on a command line',
+    hidden: true,
+    load: () => import('./completion-words.ts'),
+  },
+  {
     path: 'inventory-child',
     help: 'take the inventory of this machine',
     hidden: true,
@@ -55,4 +76,8 @@ export const commands: readonly Row[] = [
 
 async function decision(action: 'approve' | 'reject' | 'delete'): Promise<Command> {
   return (await import('./node-decision.ts')).decision(action);
+}
+
+async function completion(shell: 'bash' | 'zsh' | 'fish'): Promise<Command> {
+  return (await import('./completion.ts')).completion(shell);
 }

@@ -21,6 +21,8 @@ export interface Kind<T> {
   readonly name: string;
   /** What the number counts, where there is one: the unit of the value in the program. */
   readonly unit?: 'milliseconds' | 'bytes';
+  /** All that it may be, where that can be listed. */
+  readonly choices?: readonly string[];
   /** @throws Refusal */
   read(input: Input, base: Base): T;
   plain(value: T): Plain;
@@ -97,6 +99,7 @@ export const boolean: SettingKind<boolean> = {
     pattern: padded(`${anyCase('true')}|${anyCase('false')}`),
     patternErrorMessage: 'allowed: true, false',
   },
+  choices: ['true', 'false'],
   read(input) {
     const text = textOf(input).toLowerCase();
     if (text !== 'true' && text !== 'false')
@@ -123,6 +126,7 @@ export function choice<const T extends string>(...options: T[]): SettingKind<T> 
         },
       ],
     },
+    choices: options,
     read(input) {
       const text = textOf(input).toLowerCase();
       const found = options.find(option => option === text);

@@ -63,6 +63,19 @@ test('the requester loads nothing of the agent, and dev nothing of either', asyn
     assert.deepEqual(of(dev, part), []);
 });
 
+test('completing words loads no package, and completing nodes only what asks for them', async t => {
+  const words = await loads(t, ['completion-words', '--', 'node', 'list', '-o', '']);
+  for (const name of heavy) assert.ok(!words.has(name), name);
+  const commands = await loads(t, ['completion-words', '--', '']);
+  assert.deepEqual(
+    [...commands].filter(name => !name.startsWith('agent/')),
+    [],
+  );
+  const api = await serve(t, cluster());
+  const nodes = await loads(t, ['completion-words', '--', 'node', 'approve', `--api-port=${api.port}`, '']);
+  for (const name of heavy) assert.ok(!nodes.has(name), name);
+});
+
 test('a command that is understood does not load yargs; help does', async t => {
   const api = await serve(t, cluster());
   const loaded = await loads(t, ['node', 'list', '--api-port', String(api.port)]);

@@ -1,0 +1,24 @@
+// `muster completion`: prints what a shell has to read to complete the words of muster.
+import type { Command } from './command.ts';
+import { print } from './terminal.ts';
+
+/** The command that does it for `shell`. */
+export function completion(shell: 'bash' | 'zsh' | 'fish'): Command {
+  return {
+    async run() {
+      print(await script(shell));
+      return 0;
+    },
+  };
+}
+
+async function script(shell: 'bash' | 'zsh' | 'fish'): Promise<string> {
+  switch (shell) {
+    case 'bash':
+      return (await import('./completion-bash.ts')).script;
+    case 'zsh':
+      return (await import('./completion-zsh.ts')).script;
+    case 'fish':
+      return (await import('./completion-fish.ts')).script;
+  }
+}
