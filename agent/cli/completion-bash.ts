@@ -2,7 +2,7 @@
 
 export const script = `# Completes the words of muster in bash: commands, flags, their values, and the nodes that the requester knows.
 #
-#   for this shell    source <(muster completion bash)
+#   for this shell    eval "$(muster completion bash)"
 #   for this user     muster completion bash > ~/.local/share/bash-completion/completions/muster
 #   for every user    muster completion bash > /usr/share/bash-completion/completions/muster
 #
