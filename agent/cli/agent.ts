@@ -5,6 +5,7 @@ import { Survey } from '../compute/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
+import { serviceManager } from '../service/service-manager.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
@@ -15,9 +16,10 @@ import { connect } from '../transport/nats.ts';
 import type { Argv } from './command.ts';
 import { describeHolder } from './holder.ts';
 import { endNow, lifetime, tellReady } from './lifetime.ts';
-import { reload } from './reload.ts';
+import { reloader } from './reload.ts';
 import { roleLog } from './role-log.ts';
 import { selfCommand } from './self.ts';
+import { agentState, starting } from './service-state.ts';
 
 export const settings = 'agent';
 
@@ -44,7 +46,9 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     request => answerLocal(request, agent),
     status => `another agent holds ${folder}: ${describeHolder(status)}`,
   );
+  const service = await serviceManager(log);
   try {
+    service.watch(() => starting);
     const [identity, node] = await Promise.all([
       loadIdentity(folder),
       loadNodeId({
@@ -91,19 +95,33 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
       random: systemRandom,
       log,
       pid: process.pid,
+      changed: () => service.update(),
     });
     agent = running;
-    const life = lifetime(log, () => {
-      void reload(load, settings, log).then(async next => {
-        if (!next) return;
+    const reload = reloader(first, {
+      load,
+      log,
+      service,
+      apply(next) {
         settings = next;
         survey.reload(offer());
-        await running.reload();
-      });
+        running.reload();
+      },
     });
+    const life = lifetime(log, reload);
+    service.watch(() =>
+      agentState({
+        status: running.status(),
+        connection: connection.state,
+        stalled: running.stalled,
+        clock: systemClock,
+      }),
+    );
+    connection.onState(() => service.update());
     running.start();
     tellReady({ ready: { role: 'agent', node } });
     await life.over;
+    service.stopping();
     await running.stop();
     survey.close();
     await connection.close(300);
@@ -112,6 +130,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     mustEndNow = survey.hungFiles > 0;
     return 0;
   } finally {
+    service.stopping();
     await lock.close();
     if (mustEndNow) endNow();
   }

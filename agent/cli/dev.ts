@@ -4,6 +4,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerFiles } from '../broker/files.ts';
 import { stopOrphan } from '../broker/orphan.ts';
+import { takeNotifyRequest } from '../config/environment.ts';
 import { integer } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, roleFolder } from '../config/paths.ts';
@@ -52,6 +53,8 @@ export async function runDev(
 ): Promise<number> {
   const { settings } = await load();
   const log = roleLog({ log: { ...settings.log, level: 'warn' } }, 'dev');
+  // A service manager that started this hears nothing from the roles: each would speak for the whole.
+  takeNotifyRequest();
   const folder = join(await dataFolder(settings), 'dev');
   await makeFolder(folder);
   const lock = await holdFolder(

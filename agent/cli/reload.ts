@@ -2,24 +2,43 @@
 import { compareSettings } from '../config/changes.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
+import type { ServiceManager } from '../service/notifier.ts';
+import { reasonOf } from '../system/errors.ts';
 import type { createLog, Log } from '../system/log.ts';
 
-/** The settings to go on with, or undefined to keep the old ones; says what changes, and what needs a restart. */
-export async function reload(
-  load: () => Promise<LoadedSettings>,
-  before: Settings,
-  log: ReturnType<typeof createLog>,
-): Promise<Settings | undefined> {
-  try {
-    const { settings, warnings } = await load();
-    for (const warning of warnings) log.warn({}, warning);
-    sayChanges(before, settings, log);
-    log.setLevel(settings.log.level);
-    return settings;
-  } catch (error) {
-    log.error({ err: error }, 'the new configuration is wrong; the old one stays in use');
-    return undefined;
-  }
+export interface Reloading {
+  load: () => Promise<LoadedSettings>;
+  log: ReturnType<typeof createLog>;
+  service: ServiceManager;
+  /** Takes up what may change while the role runs. */
+  apply(settings: Settings): void | Promise<void>;
+}
+
+/**
+ * What SIGHUP does to a role that runs on `first`: says what changes and what needs a restart, applies the one, and keeps all
+ * as it was when the new configuration is wrong. One reload at a time; the answer never throws.
+ */
+export function reloader(first: Settings, { load, log, service, apply }: Reloading): () => void {
+  let before = first;
+  let turn: Promise<void> = Promise.resolve();
+  const reload = async () => {
+    service.reloading();
+    try {
+      const { settings, warnings } = await load();
+      for (const warning of warnings) log.warn({}, warning);
+      sayChanges(before, settings, log);
+      log.setLevel(settings.log.level);
+      before = settings;
+      await apply(settings);
+      service.reloaded();
+    } catch (error) {
+      log.error({ err: error }, 'the new configuration is wrong; the old one stays in use');
+      service.reloaded(reasonOf(error));
+    }
+  };
+  return () => {
+    turn = turn.then(reload);
+  };
 }
 
 function sayChanges(before: Settings, after: Settings, log: Log): void {

@@ -10,6 +10,8 @@ import { nodeLabels } from '../host/labels.ts';
 import { checkApiHost, startApi } from '../requester/api/server.ts';
 import { requesterInfo } from '../requester/own-info.ts';
 import { Requester } from '../requester/requester.ts';
+import type { ServiceManager } from '../service/notifier.ts';
+import { serviceManager } from '../service/service-manager.ts';
 import { sleep, systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
@@ -21,8 +23,9 @@ import { connect } from '../transport/nats.ts';
 import type { Argv } from './command.ts';
 import { describeHolder } from './holder.ts';
 import { lifetime, tellReady } from './lifetime.ts';
-import { reload } from './reload.ts';
+import { reloader } from './reload.ts';
 import { roleLog } from './role-log.ts';
+import { requesterState, starting } from './service-state.ts';
 
 /** Milliseconds; together within what `muster dev` and a service manager leave a role to stop. */
 const stopDeadlines = { requester: 1_200, connection: 300, broker: 1_500 };
@@ -51,18 +54,21 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
     () => requester?.status() ?? { role: 'requester', pid: process.pid, state: 'starting' },
     status => `another requester holds ${folder}: ${describeHolder(status)}`,
   );
+  const service = await serviceManager(log);
   try {
+    service.watch(() => starting);
     const node = await loadNodeId({
       folder,
       configured: settings.node.id,
       provider: settings.node.nameProvider,
       random: systemRandom,
     });
-    await serve({ load, settings, log, data, folder, node }, running => {
+    await serve({ load, settings, log, service, data, folder, node }, running => {
       requester = running;
     });
     return 0;
   } finally {
+    service.stopping();
     await lock.close();
   }
 }
@@ -71,13 +77,14 @@ interface Start {
   load: () => Promise<LoadedSettings>;
   settings: Settings;
   log: RoleLog;
+  service: ServiceManager;
   data: string;
   folder: string;
   node: string;
 }
 
 async function serve(start: Start, made: (requester: Requester) => void): Promise<void> {
-  const { settings, log, node } = start;
+  const { settings, log, service, node } = start;
   const broker = await ownBroker(start);
   // Whatever fails from here on, the broker must not outlive us.
   try {
@@ -111,18 +118,27 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
       onLost: failed.reject,
     });
     made(requester);
+    service.watch(() =>
+      requesterState({
+        status: requester.status(),
+        connection: connection.state,
+        stalled: requester.stalled,
+        clock: systemClock,
+      }),
+    );
+    connection.onState(() => service.update());
     try {
       const api = await startApi({ directory: requester, ...settings.api, log });
       try {
-        let current = settings;
-        const life = lifetime(log, () => {
-          void reload(start.load, current, log).then(next => {
-            if (!next) return;
-            current = next;
-            requester.reload(next.requester);
-          });
+        const reload = reloader(settings, {
+          load: start.load,
+          log,
+          service,
+          apply: next => requester.reload(next.requester),
         });
+        const life = lifetime(log, reload);
         const ready = requester.start().then(() => {
+          service.update();
           tellReady({
             ready: {
               role: 'requester',
@@ -137,6 +153,7 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
         await Promise.race([ready, life.over, failed.promise]);
         life.end();
       } finally {
+        service.stopping();
         await api.stop();
       }
     } finally {

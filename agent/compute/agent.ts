@@ -49,6 +49,8 @@ export interface AgentOptions {
   random: Random;
   log: Log;
   pid: number;
+  /** Something that `status` tells has changed. */
+  changed?(): void;
 }
 
 export interface AgentStatus {
@@ -189,6 +191,18 @@ export class Agent {
     void this.#tellNews('the look for GPUs', () => this.#options.machine.look(true));
   }
 
+  /** The reports that should go on and do not; undefined while all of them are on schedule. A broker that is away stalls none. */
+  get stalled(): string | undefined {
+    const runs = reportsOf(this.#registration.standing.phase);
+    const dead = (report: Report, wanted: boolean) => wanted && (!report.running || report.stalled);
+    const names = [
+      dead(this.#heartbeat, runs !== 'none') ? 'heartbeats' : [],
+      dead(this.#info, runs === 'all') ? 'information' : [],
+      dead(this.#resources, runs === 'all') ? 'resources' : [],
+    ].flat();
+    return names.length && !this.#stopped ? names.join(', ') : undefined;
+  }
+
   status(): AgentStatus {
     const { node, identity, connection, pid } = this.#options;
     const { phase, reason, cluster, requester } = this.#registration.standing;
@@ -227,6 +241,7 @@ export class Agent {
       this.#info.stop();
       this.#resources.stop();
     }
+    this.#options.changed?.();
   }
 
   // A fleet that lost its broker comes back at once, but not in one instant.

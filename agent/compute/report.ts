@@ -5,6 +5,9 @@ import { jitter, type Random } from '../system/random.ts';
 /** The share of the interval by which each wait is moved either way, so that a fleet started at once spreads out. */
 export const reportJitter = 0.1;
 
+/** Milliseconds that a turn may be late, and that one sending may take. More can only mean that the schedule has died. */
+export const reportPatience = 30_000;
+
 export interface ReportOptions {
   clock: Clock;
   random: Random;
@@ -19,6 +22,9 @@ export class Report {
   #timer: Timer | undefined;
   #inFlight: Promise<void> | undefined;
   #again = false;
+  /** When the next turn is due, and when what is in flight was sent: monotonic milliseconds. */
+  #dueAt = 0;
+  #sentAt = 0;
 
   constructor(options: ReportOptions) {
     this.#options = options;
@@ -41,6 +47,14 @@ export class Report {
     return this.#timer !== undefined;
   }
 
+  /** It should go on and does not: its turn never came, or what it sends never ends. What fails, and is tried again, goes on. */
+  get stalled(): boolean {
+    if (!this.#timer) return false;
+    const now = this.#options.clock.monotonic();
+    const since = this.#inFlight ? Math.min(this.#dueAt, this.#sentAt) : this.#dueAt;
+    return now - since > reportPatience;
+  }
+
   /** Sends now, beside the schedule; once more after the one in flight, as that may have been read too early. */
   now(): void {
     if (this.#inFlight) this.#again = true;
@@ -56,7 +70,9 @@ export class Report {
 
   #schedule(): void {
     const { clock, random, interval } = this.#options;
-    this.#timer = clock.after(jitter(random, interval(), reportJitter), () => {
+    const wait = jitter(random, interval(), reportJitter);
+    this.#dueAt = clock.monotonic() + wait;
+    this.#timer = clock.after(wait, () => {
       this.#schedule();
       // A slow one is not overtaken: this turn is left out.
       if (!this.#inFlight) this.#send();
@@ -64,6 +80,7 @@ export class Report {
   }
 
   #send(): void {
+    this.#sentAt = this.#options.clock.monotonic();
     this.#inFlight = this.#options.send().finally(() => {
       this.#inFlight = undefined;
       if (!this.#again) return;

@@ -65,6 +65,30 @@ export function startedByService(environment: Environment): boolean {
   return JOURNAL_STREAM !== undefined && JOURNAL_STREAM === environment.errorStream();
 }
 
+/** How a service manager wants to be told how a service does: sd_notify(3), sd_watchdog_enabled(3). */
+export interface NotifyRequest {
+  /** A path, or `@` and a name in the abstract namespace. */
+  readonly socket: string;
+  /** Milliseconds within which it wants a sign of life each time; undefined when it does not ask for one. */
+  readonly watchdog: number | undefined;
+}
+
+/** What the service manager of this process asks for; undefined when it asks for nothing. */
+export function notifyRequest(environment: Environment): NotifyRequest | undefined {
+  const { NOTIFY_SOCKET, WATCHDOG_USEC = '', WATCHDOG_PID } = environment.variables;
+  if (!NOTIFY_SOCKET) return undefined;
+  const ours = WATCHDOG_PID === undefined || WATCHDOG_PID === String(environment.pid);
+  const watchdog = /^[0-9]{1,15}$/.test(WATCHDOG_USEC) ? Number(WATCHDOG_USEC) / 1000 : 0;
+  return { socket: NOTIFY_SOCKET, watchdog: ours && watchdog > 0 ? watchdog : undefined };
+}
+
+/** The same for the real process, taken out of its environment: no child is to speak in its name. */
+export function takeNotifyRequest(): NotifyRequest | undefined {
+  const request = notifyRequest(systemEnvironment);
+  for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete process.env[name];
+  return request;
+}
+
 /** May output be coloured? Only on a terminal, and not where NO_COLOR (https://no-color.org) or a dumb terminal forbids it. */
 export function mayColour(environment: Environment, terminal: boolean): boolean {
   const { NO_COLOR, TERM } = environment.variables;

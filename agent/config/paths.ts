@@ -34,13 +34,12 @@ export function roleFolder(dataFolder: string, role: FolderOwner): string {
   return join(dataFolder, role);
 }
 
-/** Where a role's sockets go: below what the service manager names, else its own folder. */
-export function runtimeFolder(
-  dataFolder: string,
-  role: FolderOwner,
-  environment: Environment = systemEnvironment,
-): string {
-  return join(namedFolders(environment, 'RUNTIME_DIRECTORY')[0] ?? dataFolder, role);
+/**
+ * Where a role's socket is: with its state. The socket is also the lock on that state, so it must not depend on who started
+ * the process: a service and a hand find the same one, and two of them never run on one identity.
+ */
+export function runtimeFolder(dataFolder: string, role: FolderOwner): string {
+  return roleFolder(dataFolder, role);
 }
 
 /**

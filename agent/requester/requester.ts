@@ -99,6 +99,11 @@ export class Requester implements Directory {
     Object.assign(this.#policy, { manualApproval, maxPending });
   }
 
+  /** What should go on and does not; undefined while all is on schedule. */
+  get stalled(): string | undefined {
+    return this.#acting?.vigil.stalled ? 'the watch over the nodes' : undefined;
+  }
+
   status(): RequesterStatus {
     const acting = this.#acting;
     const state = this.#options.connection.state;

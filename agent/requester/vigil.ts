@@ -8,6 +8,9 @@ import type { Connection, Subscription } from '../transport/port.ts';
 import { type HealthLimits, type Pulse, Pulses } from './health.ts';
 import { ListeningClock } from './listening-clock.ts';
 
+/** Milliseconds that a turn of the watch may be late. More can only mean that it has died. */
+const patience = 30_000;
+
 export interface VigilOptions {
   clock: Clock;
   log: Log;
@@ -30,6 +33,8 @@ export class Vigil {
   readonly #beat: number;
   readonly #subscriptions: Subscription[] = [];
   readonly #timers = new Map<string, Timer>();
+  /** When each of them is due, in monotonic milliseconds. */
+  readonly #due = new Map<string, number>();
   /** Until then nothing is announced: nodes need a while to be heard by a requester that has just started. */
   readonly #graceUntil: number;
   #graceOver = false;
@@ -63,6 +68,7 @@ export class Vigil {
 
   stop(): void {
     for (const timer of this.#timers.values()) timer.cancel();
+    this.#due.clear();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
@@ -122,8 +128,15 @@ export class Vigil {
     return this.#distrusted;
   }
 
+  /** The watch should go on and does not. A broker that is away does not stall it. */
+  get stalled(): boolean {
+    const now = this.#options.clock.monotonic();
+    return [...this.#due.values()].some(at => now - at > patience);
+  }
+
   #repeat(name: string, every: number, fn: () => void): void {
     const again = () => {
+      this.#due.set(name, this.#options.clock.monotonic() + every);
       this.#timers.set(
         name,
         this.#options.clock.after(every, () => {

@@ -1,0 +1,51 @@
+// The service manager that started this process, if it asked to be told how it goes. Where none did, nothing is loaded.
+import { type NotifyRequest, takeNotifyRequest } from '../config/environment.ts';
+import { systemClock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+import { Notifier, type ServiceManager } from './notifier.ts';
+
+/** How a state reaches a service manager: the native probe's `notify`, or why there is none. */
+export type Way =
+  | { readonly notify: (socket: string, state: string) => unknown }
+  | { readonly notify?: undefined; readonly reason: string };
+
+/** To be called once, before any child is started. Never throws. */
+export async function serviceManager(
+  log: Log,
+  request: NotifyRequest | undefined = takeNotifyRequest(),
+  find: () => Promise<Way> = nativeWay,
+): Promise<ServiceManager> {
+  if (!request) return nobody;
+  const { socket, watchdog } = request;
+  const way = await find();
+  const { notify } = way;
+  if (!notify) {
+    log.warn(
+      { reason: way.reason },
+      'only the native probe can tell the service manager how this goes: its unit stays "activating" while all works; with Type=exec in a drop-in it counts as started',
+    );
+    return nobody;
+  }
+  return new Notifier({
+    send: state => notify(socket, state),
+    watchdog,
+    microseconds: () => process.hrtime.bigint() / 1000n,
+    clock: systemClock,
+    log,
+  });
+}
+
+async function nativeWay(): Promise<Way> {
+  const { loadProbe } = await import('../host/probe.ts');
+  const loaded = loadProbe();
+  return loaded.probe ? { notify: loaded.probe.notify } : { reason: `the native probe ${loaded.reason}` };
+}
+
+const nothing = () => undefined;
+const nobody: ServiceManager = {
+  watch: nothing,
+  update: nothing,
+  reloading: nothing,
+  reloaded: nothing,
+  stopping: nothing,
+};
