@@ -11,7 +11,7 @@ import { jsonText, yamlText } from './data.ts';
 import { probeText } from './probe-text.ts';
 import { probeView } from './probe-view.ts';
 import { selfCommand } from './self.ts';
-import { print } from './terminal.ts';
+import { note, print } from './terminal.ts';
 
 export const settings = [
   'dataDir',
@@ -61,7 +61,7 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
     if (record) {
       const { saveRecording } = await import('../host/recording.ts');
       const file = await saveRecording(record, recorder.recording(raw));
-      process.stderr.write(`recorded in ${file}; look through it before you pass it on\n`);
+      note(`recorded in ${file}; look through it before you pass it on`);
     }
     return view.problems.length > 0 ? 2 : 0;
   } finally {

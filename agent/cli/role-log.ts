@@ -1,14 +1,20 @@
-// The log of a long-running role, as the settings want it.
-import { startedByService, systemEnvironment } from '../config/environment.ts';
+// The log of a long-running role, as the settings and whoever reads it want it.
+import { startedByService, systemEnvironment, writesToJournal } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
 import { createLog } from '../system/log.ts';
+import { speakAs } from './terminal.ts';
 
 export function roleLog(settings: Pick<Settings, 'log'>, role: string): ReturnType<typeof createLog> {
   const { level, format } = settings.log;
-  const people = process.stderr.isTTY && !startedByService(systemEnvironment);
+  const service = startedByService(systemEnvironment);
+  const people = process.stderr.isTTY && !service;
+  const shape = format === 'auto' ? (people ? 'text' : 'json') : format;
+  // What ends a role under a service manager is a line of its log.
+  if (service) speakAs(shape);
   return createLog({
     level,
-    format: format === 'auto' ? (people ? 'text' : 'json') : format,
+    format: shape,
+    priorities: writesToJournal(systemEnvironment),
     base: { role },
   });
 }

@@ -3,11 +3,13 @@ import { MusterError } from '../system/errors.ts';
 import { readArgv } from './argv.ts';
 import type { Argv, Command } from './command.ts';
 import { locate, noCommand, type Place } from './place.ts';
-import { guardOutput, print } from './terminal.ts';
+import { crash, report } from './report.ts';
+import { guardOutput, note, print } from './terminal.ts';
 
 /** Answers the exit code. Never throws. */
 export async function run(typed: readonly string[]): Promise<number> {
   guardOutput();
+  process.on('uncaughtException', crash);
   // What a newcomer tries first.
   const args = typed[0] === 'help' ? [...typed.slice(1), '--help'] : typed;
   const place = locate(args);
@@ -22,7 +24,6 @@ export async function run(typed: readonly string[]): Promise<number> {
     explain = /^(debug|trace)$/i.test(String(asked.argv.settings['log.level']));
     return await asked.command.run(asked.argv);
   } catch (error) {
-    const { report } = await import('./report.ts');
     return report(error, explain);
   }
 }
@@ -55,7 +56,7 @@ async function about(place: Place): Promise<string> {
 /** Usage first, so that what is wrong stands last, next to the prompt. */
 async function misused(error: unknown, place: Place): Promise<number> {
   if (!(error instanceof MusterError)) throw error;
-  const [{ usage }, { report }] = await Promise.all([import('./help.ts'), import('./report.ts')]);
-  process.stderr.write(`${await usage(place)}\n`);
+  const { usage } = await import('./help.ts');
+  note(await usage(place));
   return report(error, false);
 }

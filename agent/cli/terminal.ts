@@ -1,6 +1,7 @@
 // What the commands write: results on standard output, everything else on standard error, colour only on a terminal.
-import { mayColour, systemEnvironment } from '../config/environment.ts';
+import { mayColour, startedByService, systemEnvironment, writesToJournal } from '../config/environment.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
+import { priorityPrefix, writeError } from '../system/standard-error.ts';
 
 /** Writes results, as they are: whatever came from elsewhere must have passed `printable`. */
 export function print(text: string): void {
@@ -12,19 +13,55 @@ export async function printSlowly(text: string): Promise<void> {
   await new Promise<void>(resolve => process.stdout.write(text, () => resolve()));
 }
 
-/** Writes one line to people: `Error: …`, the label coloured where it may be. */
-export function tell(label: 'Error' | 'Hint' | 'Warning', text: string): void {
+let shape: 'json' | 'text' | undefined;
+
+/** Says how what is told is to be written: as the lines of the log that it stands among. */
+export function speakAs(wanted: 'json' | 'text'): void {
+  shape = wanted;
+}
+
+/** What may go with what is told. Each is fit for a terminal. */
+export interface More {
+  code?: string;
+  hint?: string | undefined;
+  /** Where an error came from, a line each. */
+  stack?: readonly string[];
+}
+
+/**
+ * Tells people something, of which `text` is fit for a terminal: `Error: …`, the label coloured where it may be, and what
+ * to do on a line of its own. To a service manager it is one line of the log: JSON, unless the settings want text.
+ */
+export function tell(label: 'Error' | 'Warning', text: string, more: More = {}): void {
+  const severity = label === 'Error' ? 'error' : 'warn';
+  const prefix = writesToJournal(systemEnvironment) ? priorityPrefix(severity) : '';
+  const { stack, ...fields } = more;
+  if ((shape ?? (startedByService(systemEnvironment) ? 'json' : 'text')) === 'json') {
+    const time = new Date().toISOString();
+    writeError(`${prefix}${JSON.stringify({ level: severity, time, ...fields, msg: text, stack })}`);
+    return;
+  }
+  const lines = [marked(label, text), ...(stack ?? []), ...(more.hint ? [marked('Hint', more.hint)] : [])];
+  for (const line of lines) writeError(`${prefix}${line}`);
+}
+
+/** Writes a line to people that is neither result nor fault. */
+export function note(text: string): void {
+  writeError(text);
+}
+
+function marked(label: 'Error' | 'Hint' | 'Warning', text: string): string {
   const colours = { Error: 31, Hint: 32, Warning: 33 };
   const mark = `${label}:`;
   const shown = mayColour(systemEnvironment, process.stderr.isTTY)
     ? `\u001b[${colours[label]}m${mark}\u001b[0m`
     : mark;
-  process.stderr.write(`${shown}${' '.repeat(Math.max(1, 'Error: '.length - mark.length))}${text}\n`);
+  return `${shown}${' '.repeat(Math.max(1, 'Error: '.length - mark.length))}${text}`;
 }
 
 /**
- * Ends the process when nobody takes its output: quietly when the reader went away (`| head`), with a sentence when the
- * output cannot be written.
+ * Ends the process when nobody takes its results: quietly when the reader went away (`| head`), with a sentence when the
+ * output cannot be written. Standard error may be lost without harm.
  */
 export function guardOutput(): void {
   process.stdout.on('error', error => {
@@ -32,5 +69,4 @@ export function guardOutput(): void {
     tell('Error', `cannot write the output: ${reasonOf(error)}`);
     process.exit(1);
   });
-  process.stderr.on('error', () => undefined);
 }

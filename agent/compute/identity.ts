@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { decodeSeed, encodePublicKey, encodeSeed, fingerprint } from '../protocol/nkey.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { readBounded, writeFileAtomic } from '../system/files.ts';
+import { keepSecret } from '../system/secrets.ts';
 
 export interface Identity {
   /** `N…` */
@@ -26,6 +27,7 @@ export async function loadIdentity(folder: string): Promise<Identity> {
   const kept = await readBounded(path, 1024);
   if (!kept) {
     const seed = randomBytes(32);
+    keepSecret(encodeSeed(seed));
     await writeFileAtomic(path, `${encodeSeed(seed)}\n`);
     return identityOf(seed);
   }
@@ -35,8 +37,10 @@ export async function loadIdentity(folder: string): Promise<Identity> {
 }
 
 function readIdentity(path: string, kept: Buffer): Identity {
+  const text = kept.toString('latin1').trim();
+  keepSecret(text);
   try {
-    return identityOf(decodeSeed(kept.toString('latin1').trim()));
+    return identityOf(decodeSeed(text));
   } catch (error) {
     throw new MusterError('bad_state', `${path} does not hold this node's key`, {
       hint: 'restore it from a backup, or remove it: the node then needs to be approved anew',

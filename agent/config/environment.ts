@@ -60,8 +60,14 @@ export function namedFolders(environment: Environment, variable: string): string
  * variables down, so each is believed only when it names this process or its standard error.
  */
 export function startedByService(environment: Environment): boolean {
-  const { NOTIFY_SOCKET, SYSTEMD_EXEC_PID, JOURNAL_STREAM } = environment.variables;
+  const { NOTIFY_SOCKET, SYSTEMD_EXEC_PID } = environment.variables;
   if (NOTIFY_SOCKET || SYSTEMD_EXEC_PID === String(environment.pid)) return true;
+  return writesToJournal(environment);
+}
+
+/** Is standard error the journal's? It then takes a priority before each line: sd-daemon(3), and systemd.exec(5). */
+export function writesToJournal(environment: Environment): boolean {
+  const { JOURNAL_STREAM } = environment.variables;
   return JOURNAL_STREAM !== undefined && JOURNAL_STREAM === environment.errorStream();
 }
 

@@ -1,5 +1,6 @@
 // What a setting's value may be: how each kind of value is read from text, refused, and written back.
 import { isAbsolute, join, resolve } from 'node:path';
+import { redacted } from '../system/secrets.ts';
 import { bodyOf, digits, type Fragment, padded, textFragment } from './fragment.ts';
 import { durationPattern, formatDuration, parseDuration } from './units.ts';
 
@@ -172,9 +173,6 @@ export const path: SettingKind<string> = {
   },
   plain: value => value,
 };
-
-/** What stands for a secret wherever settings are shown. */
-export const redacted = '<redacted>';
 
 /** A secret, kept to the letter. What it is never appears in a refusal. */
 export const secret: SettingKind<string> = {

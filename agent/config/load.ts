@@ -1,6 +1,7 @@
 // Fills the table of settings: flag over environment over credential over file over default, all faults reported at once.
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
+import { keepSecret } from '../system/secrets.ts';
 import { checkTogether, type Finding } from './checks.ts';
 import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
 import { type FileOptions, readConfigFile } from './file.ts';
@@ -81,6 +82,7 @@ function readEntries(entries: Entry[], environment: Environment) {
   const refused = new Set<SettingKey>();
   const faults: string[] = [];
   for (const { key, input, origin: from, folder = '' } of entries) {
+    if (isSecret(key) && typeof input === 'string') keepSecret(input);
     try {
       const value = settingOf(key).type.read(input, { folder, home: environment.variables.HOME });
       if (key in origin) continue;

@@ -1,8 +1,9 @@
 // The settings for people: `config show` as data and as YAML, and the table of all settings for the README.
 import type { Document } from 'yaml';
 import { printable } from '../system/printable.ts';
+import { redacted } from '../system/secrets.ts';
 import { environmentName, flagName, isSecret, settingKeys, settingOf, settingValue } from './keys.ts';
-import { type Plain, redacted } from './kind.ts';
+import type { Plain } from './kind.ts';
 import type { LoadedSettings } from './load.ts';
 import type { SettingKey } from './settings.ts';
 import type { Origin } from './sources.ts';

@@ -1,6 +1,7 @@
 // Structured logs: one event a line, the same field names everywhere, on standard error.
 import { pino } from 'pino';
 import { escaped, printable } from './printable.ts';
+import { hasRoom, priorityPrefix, type Severity, writeError } from './standard-error.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export type LogFields = Record<string, unknown>;
@@ -17,26 +18,38 @@ export interface LogOptions {
   level: LogLevel;
   /** `json` for programs; `text` for people. */
   format: 'json' | 'text';
+  /** Begin each line with its priority, as the journal wants it. */
+  priorities?: boolean;
   /** Fields on every line, such as `{ role: 'agent' }`. */
   base?: LogFields;
 }
 
-/** Bytes that may wait for the reader of standard error. */
-const maxWaiting = 1_048_576;
-
-/** Makes the process's log. Writing never throws: a closed or full output loses lines, not the process. */
+/** Makes the process's log. Writing never throws: a closed, full or unread output loses lines, not the process. */
 export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel): void } {
-  const write = (line: string) => {
-    // A reader that hangs costs lines, not memory.
-    if (process.stderr.writableLength > maxWaiting) return;
-    // JSON may hold what is no text for a terminal; escaped it says the same.
-    process.stderr.write(options.format === 'text' ? asText(line) : `${escaped(line.trimEnd())}\n`);
+  const { base = {} } = options;
+  let lost = 0;
+  const put = (line: string, stands: number) => {
+    writeError(shaped(line, options), () => {
+      lost += stands;
+    });
   };
-  process.stderr.on('error', () => undefined);
+  const write = (line: string) => {
+    // How many were lost is told once there is room again.
+    if (lost > 0 && hasRoom()) {
+      const count = lost;
+      lost = 0;
+      const msg = 'lines of this log were lost: its reader was too slow, or its disk full';
+      put(
+        JSON.stringify({ level: 'warn', ...base, time: new Date().toISOString(), lost: count, msg }),
+        count,
+      );
+    }
+    put(line, 1);
+  };
   const logger = pino(
     {
       level: options.level,
-      base: options.base ?? {},
+      base,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: label => ({ level: label }) },
       serializers: { err: error => (error instanceof Error ? errorFields(error) : error) },
@@ -90,11 +103,21 @@ function errorFields(error: Error): LogFields {
   };
 }
 
+/** A line of pino's as the options want it, without its end. */
+function shaped(line: string, { format, priorities }: LogOptions): string {
+  // pino writes the level first.
+  const level = /^\{"level":"(\w+)"/.exec(line)?.[1] as Severity;
+  // JSON may hold what is no text for a terminal; escaped it says the same.
+  const text = format === 'text' ? asText(line) : escaped(line.trimEnd());
+  return priorities ? `${priorityPrefix(level)}${text}` : text;
+}
+
 function asText(line: string): string {
   const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${fieldText(value)}`);
-  const clock = String(time).slice(11, 19);
-  return `${clock} ${String(level).toUpperCase().padEnd(5)} ${printable(String(msg))}${rest.length ? `  ${rest.join(' ')}` : ''}\n`;
+  // In the time of the person who reads it.
+  const clock = new Date(String(time)).toTimeString().slice(0, 8);
+  return `${clock} ${String(level).toUpperCase().padEnd(5)} ${printable(String(msg))}${rest.length ? `  ${rest.join(' ')}` : ''}`;
 }
 
 function fieldText(value: unknown): string {

@@ -4,6 +4,7 @@ import type { Authenticator } from 'nats';
 import { credsAuthenticator, tokenAuthenticator, usernamePasswordAuthenticator } from 'nats';
 import { reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
+import { keepSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 
 /** Where credentials are; the names are those of the settings. The first that is set, in this order, is used. */
@@ -55,6 +56,7 @@ async function readSecret(setting: string, path: string): Promise<string> {
   if (!data) throw new ConnectFailure('credentials', `${setting}: there is no file ${path}`);
   const text = data.toString('utf8').trim();
   if (!text) throw new ConnectFailure('credentials', `${setting}: ${path} is empty`);
+  keepSecret(text);
   return text;
 }
 

@@ -2,6 +2,7 @@
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
+import { keepSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 
 /** Names are those of the settings, under `nats.tls`. */
@@ -25,7 +26,10 @@ export async function readTls(files: TlsFiles): Promise<SecureContextOptions> {
   // Node takes a CA that is no certificate without a word and then trusts nothing.
   if (caFile) context.ca = await readPem('nats.tls.caFile', caFile, 'CERTIFICATE');
   if (certFile) context.cert = await readPem('nats.tls.certFile', certFile, 'CERTIFICATE');
-  if (keyFile) context.key = await readPem('nats.tls.keyFile', keyFile, 'PRIVATE KEY');
+  if (keyFile) {
+    context.key = await readPem('nats.tls.keyFile', keyFile, 'PRIVATE KEY');
+    keepSecret(context.key.toString('latin1'));
+  }
   try {
     createSecureContext(context);
   } catch (error) {

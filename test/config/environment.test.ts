@@ -5,7 +5,13 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { findOnPath, mayColour, namedFolders, startedByService } from '../../agent/config/environment.ts';
+import {
+  findOnPath,
+  mayColour,
+  namedFolders,
+  startedByService,
+  writesToJournal,
+} from '../../agent/config/environment.ts';
 import { surroundings, temporaryFolder } from './surroundings.ts';
 
 const run = promisify(execFile);
@@ -35,6 +41,15 @@ test('a service manager is believed only about this very process', () => {
   // A shell in a terminal that systemd started hands these down.
   assert.equal(started({ SYSTEMD_EXEC_PID: '99', JOURNAL_STREAM: '8:41', INVOCATION_ID: 'x' }), false);
   assert.equal(startedByService(surroundings({ JOURNAL_STREAM: '8:42' })), false);
+});
+
+test('standard error is the journal only where the service manager named this very stream', () => {
+  const journal = (variables: Record<string, string>, stream: string | undefined = '8:42') =>
+    writesToJournal(surroundings(variables, { errorStream: () => stream }));
+  assert.equal(journal({ JOURNAL_STREAM: '8:42' }), true);
+  assert.equal(journal({ JOURNAL_STREAM: '8:41' }), false);
+  assert.equal(journal({ NOTIFY_SOCKET: '/run/systemd/notify' }), false);
+  assert.equal(journal({ JOURNAL_STREAM: '8:42' }, ''), false);
 });
 
 test('colour only on a terminal that has it and where NO_COLOR is not set', () => {

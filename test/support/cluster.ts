@@ -71,14 +71,13 @@ export class Cluster {
   }
 
   /** Starts a requester; `ready` unless told otherwise. */
-  async requester(settings: Values = {}, { wait = true, id = 'node-0' } = {}): Promise<Program> {
+  async requester(
+    settings: Values = {},
+    { wait = true, id = 'node-0', ...options }: RunOptions & { wait?: boolean; id?: string } = {},
+  ): Promise<Program> {
     const servers: Values = this.#options.servers ? { 'nats.servers': this.#options.servers } : {};
-    const program = await this.#start('requester', id, {
-      'api.port': this.apiPort,
-      'broker.port': this.brokerPort,
-      ...servers,
-      ...settings,
-    });
+    const ports = { 'api.port': this.apiPort, 'broker.port': this.brokerPort };
+    const program = await this.#start('requester', id, { ...ports, ...servers, ...settings }, options);
     if (wait) await program.says(/the requester is ready/);
     return program;
   }

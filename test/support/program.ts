@@ -12,6 +12,8 @@ export interface RunOptions {
   input?: string;
   uid?: number;
   gid?: number;
+  /** A file descriptor for its standard error, in place of what `stderr` collects. */
+  stderr?: number;
 }
 
 export interface Finished {
@@ -36,11 +38,11 @@ export class Program {
 
   constructor(args: string[], options: RunOptions = {}) {
     this.args = args;
-    const { env, cwd, input, uid, gid } = options;
+    const { env, cwd, input, uid, gid, stderr = 'pipe' } = options;
     this.#child = spawn(process.execPath, [main, ...args], {
       cwd,
       env: { ...baseEnvironment(), ...env },
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', stderr],
       ...(uid === undefined ? {} : { uid }),
       ...(gid === undefined ? {} : { gid }),
     });
@@ -73,6 +75,12 @@ export class Program {
 
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** As a reader that goes away: what it writes from now on finds its pipes broken. */
+  hangUp(): void {
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
   }
 
   /** SIGTERM, and the end. */

@@ -21,6 +21,7 @@ const evil = '\u001b[2J\u009b31m\u202egnp\n\r\u0000\u2028\u{e0041}\u00ad" =\\';
 interface Talk {
   level?: string;
   format?: 'json' | 'text';
+  priorities?: boolean;
   base?: object;
   lines: { level: string; fields: object; message: string }[];
   pauses?: number;
@@ -122,6 +123,31 @@ describe('levels', () => {
   });
 });
 
+describe('priorities', () => {
+  // sd-daemon(3), syslog(3): debug is 7, info 6, warning 4, error 3.
+  const levels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+
+  test('stand before each line, as the journal wants them, in either form', async () => {
+    const lines = levels.map(level => line(level, {}, level));
+    const json = await say({ level: 'trace', priorities: true, lines });
+    const shown = json.trimEnd().split('\n');
+    assert.deepEqual(
+      shown.map(each => each.slice(0, 3)),
+      ['<7>', '<7>', '<6>', '<4>', '<3>'],
+    );
+    assert.deepEqual(
+      shown.map(each => JSON.parse(each.slice(3)).level),
+      levels,
+    );
+    const text = await say({ level: 'trace', format: 'text', priorities: true, lines });
+    assert.match(text, /^<7>.* TRACE trace\n<7>.* DEBUG debug\n<6>.* INFO .*\n<4>.* WARN .*\n<3>.*\n$/);
+  });
+
+  test('are not there unless asked for', async () => {
+    assert.match(await say({ lines: [line('x')] }), /^\{/);
+  });
+});
+
 describe('an output that fails does not end the process', () => {
   const lines = Array.from({ length: 20 }, () => line('x'.repeat(1_000)));
 
@@ -161,7 +187,11 @@ describe('an output that fails does not end the process', () => {
       await disk?.makeRoom();
       child.stdin?.end();
       await answer;
-      if (disk) assert.match((await readFile(path, 'utf8')).slice(before), /"raised"/);
+      if (!disk) return;
+      const [note, raised, ...rest] = (await readFile(path, 'utf8')).slice(before).trimEnd().split('\n');
+      // All twenty, and nothing of them counted twice.
+      assert.equal(JSON.parse(note ?? '').lost, lines.length);
+      assert.deepEqual([JSON.parse(raised ?? '').msg, rest], ['raised', []]);
     } finally {
       await file.close();
       await disk?.release();

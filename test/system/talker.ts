@@ -4,18 +4,19 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createLog, type LogFields } from '../../agent/system/log.ts';
 
 interface Talk {
-  level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   format: 'json' | 'text';
+  priorities?: boolean;
   base?: LogFields;
-  lines: { level: 'debug' | 'info' | 'warn' | 'error'; fields: LogFields; message: string }[];
+  lines: { level: 'trace' | 'debug' | 'info' | 'warn' | 'error'; fields: LogFields; message: string }[];
   /** Everything is said again so many times: a reader that went away is noticed only after a while. */
   pauses?: number;
   /** A debug line, said at last, when standard input ends. */
   last?: string;
 }
 
-const { level, format, base = {}, lines, pauses = 0, last }: Talk = JSON.parse(process.env.TALK ?? '{}');
-const log = createLog({ level, format, base });
+const { base = {}, lines, pauses = 0, last, ...options }: Talk = JSON.parse(process.env.TALK ?? '{}');
+const log = createLog({ ...options, base });
 const withError = ({ err, ...fields }: LogFields): LogFields => {
   if (err === undefined) return fields;
   return {

@@ -1,0 +1,45 @@
+// The secrets that this process has read, so that none of them leaves it by accident: the last guard, not the first.
+
+/** What stands for a secret wherever one would show. */
+export const redacted = '<redacted>';
+
+/** Shorter ones would be found in text that has nothing to do with them. */
+const shortest = 8;
+/** Ways of writing that are kept; the oldest give way: a token file that is rotated for years must not fill the memory. */
+const most = 512;
+const known = new Set<string>();
+
+/** To be told of every secret as it is read: a token, a password, or a file of key material, line by line. */
+export function keepSecret(secret: string): void {
+  for (const line of secret.split(/\r?\n/)) {
+    const bare = line.trim();
+    // The frame of PEM and of NATS credentials, and its advice, are no secret.
+    if (bare.length >= shortest && !/^(-----|\*{3}|NKEYs |IMPORTANT)/.test(bare)) remember(bare);
+  }
+}
+
+/** `text` with every secret that was kept replaced, however it is written: plain, in JSON, in a URL, in base64. */
+export function withoutSecrets(text: string): string {
+  let clean = text;
+  for (const secret of known) if (clean.includes(secret)) clean = clean.replaceAll(secret, redacted);
+  return clean;
+}
+
+function remember(secret: string): void {
+  const bytes = Buffer.from(secret);
+  const ways = [
+    secret,
+    JSON.stringify(secret).slice(1, -1),
+    encodeURIComponent(secret.toWellFormed()),
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('base64url'),
+  ];
+  for (const way of ways) {
+    known.delete(way);
+    known.add(way);
+  }
+  for (const oldest of known) {
+    if (known.size <= most) break;
+    known.delete(oldest);
+  }
+}
