@@ -1,6 +1,6 @@
 // `muster agent register`: asks the agent of this machine to register by hand, as a deleted node has to.
 import { join } from 'node:path';
-import { dataFolder, runtimeFolder } from '../config/paths.ts';
+import { runtimeFolder, searchedFolders } from '../config/paths.ts';
 import { MusterError } from '../system/errors.ts';
 import { askHolder } from '../system/role-socket.ts';
 import type { Argv } from './command.ts';
@@ -10,13 +10,14 @@ export const settings = ['dataDir'] as const;
 
 /** Throws MusterError `unreachable` when no agent runs here. */
 export async function run(argv: Argv): Promise<number> {
-  const data = await dataFolder((await argv.load({ skipUnreadable: true })).settings);
-  const answer = await askHolder(runtimeFolder(data, 'agent'), { command: 'register' });
-  if (answer === undefined) {
-    throw new MusterError('unreachable', `no agent runs here (looked in ${data})`, {
-      hint: `start it: a start registers too; for another folder, such as ${join(data, 'dev', 'node-1')} of muster dev: --data-dir`,
-    });
+  const folders = await searchedFolders((await argv.load({ skipUnreadable: true })).settings);
+  for (const folder of folders) {
+    const answer = await askHolder(runtimeFolder(folder, 'agent'), { command: 'register' });
+    if (answer === undefined) continue;
+    print('Ok\n');
+    return 0;
   }
-  print('Ok\n');
-  return 0;
+  throw new MusterError('unreachable', `no agent runs here (looked in ${folders.join(' and ')})`, {
+    hint: `start it: a start registers too; for another folder, such as ${join(folders[0] ?? '', 'dev', 'node-1')} of muster dev: --data-dir`,
+  });
 }

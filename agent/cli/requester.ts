@@ -116,6 +116,7 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
       host: facts.hostname,
       pid: process.pid,
       onLost: failed.reject,
+      changed: () => service.soon(),
     });
     made(requester);
     service.watch(() =>

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { AgentStatus } from '../compute/agent.ts';
 import { choice } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { dataFolder, runtimeFolder } from '../config/paths.ts';
+import { runtimeFolder, searchedFolders } from '../config/paths.ts';
 import type { RequesterStatus } from '../requester/directory.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
@@ -37,15 +37,27 @@ export async function showStatus(
   print: (text: string) => void,
 ): Promise<number> {
   const { settings } = await load();
-  const data = await dataFolder(settings);
-  const found = await statuses(data);
+  const folders = await searchedFolders(settings);
+  const found = await firstFound(folders);
   if (found.length === 0) {
-    throw new MusterError('unreachable', `no agent and no requester runs here (looked in ${data})`, {
-      hint: 'start one with: muster agent, muster requester or muster dev; for another folder: --data-dir',
-    });
+    throw new MusterError(
+      'unreachable',
+      `no agent and no requester runs here (looked in ${folders.join(' and ')})`,
+      {
+        hint: 'start one with: muster agent, muster requester or muster dev; for another folder: --data-dir',
+      },
+    );
   }
   print(output === 'json' ? `${JSON.stringify(found, null, 2)}\n` : found.map(text).join('\n'));
   return 0;
+}
+
+async function firstFound(folders: string[]): Promise<RoleStatus[]> {
+  for (const folder of folders) {
+    const found = await statuses(folder);
+    if (found.length > 0) return found;
+  }
+  return [];
 }
 
 async function statuses(data: string): Promise<RoleStatus[]> {

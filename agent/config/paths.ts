@@ -29,6 +29,18 @@ export async function dataFolder(
   );
 }
 
+/**
+ * Where a command looks for a role that runs on this machine: in the data folder, and for an ordinary user, whose own that is,
+ * in the machine's too. A `dataDir` that is set is the only one. Throws as `dataFolder`.
+ */
+export async function searchedFolders(
+  settings: DataDir,
+  environment: Environment = systemEnvironment,
+): Promise<string[]> {
+  const own = await dataFolder(settings, environment);
+  return settings.dataDir || own === environment.machine.data ? [own] : [own, environment.machine.data];
+}
+
 /** The folder of one role: nobody else writes there. */
 export function roleFolder(dataFolder: string, role: FolderOwner): string {
   return join(dataFolder, role);

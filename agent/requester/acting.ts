@@ -53,6 +53,8 @@ export interface ActingOptions {
   waitsFor(what: string): void;
   /** Another requester took the lease. */
   lost(holder: Holder): void;
+  /** The roll has changed, or whether silence is trusted. */
+  changed?(): void;
 }
 
 /**
@@ -207,11 +209,13 @@ export class Acting {
     return {
       present: (id, state) => {
         if (state.Info.NodeType === 'Compute') this.vigil.add(id);
+        this.#options.changed?.();
       },
       gone: id => {
         this.vigil.delete(id);
         this.resources.delete(id);
         this.#conflicts.forget(id);
+        this.#options.changed?.();
       },
       changed: (id, change) => this.events.changed(id, change),
       unannounced: id => this.events.unannounced(id),
@@ -281,5 +285,6 @@ export class Acting {
     const event = requesterEvent(kind, id, source, clock.now().toISOString(), self.NodeID, reason);
     // With the broker away nobody can be told; the log and the status have it.
     connection.publish(requesterEventSubject(self.NodeID, kind), JSON.stringify(event));
+    this.#options.changed?.();
   }
 }

@@ -33,6 +33,8 @@ export interface RequesterOptions {
   pid: number;
   /** Another requester took over: this one has stopped answering and the process should end. */
   onLost(error: MusterError): void;
+  /** Something that `status` tells has changed. */
+  changed?(): void;
 }
 
 /** Milliseconds that a stop waits for events to be acknowledged. */

@@ -17,8 +17,10 @@ export interface RoleState {
 export interface ServiceManager {
   /** Tells what `state` answers: now, at each `update`, and again and again. It must not throw. */
   watch(state: () => RoleState): void;
-  /** Something has changed. */
+  /** Something has changed: told at once. */
   update(): void;
+  /** Something may have changed that changes often: a thousand of it in a second are told in one. */
+  soon(): void;
   /** The configuration is being read again. */
   reloading(): void;
   /** It has been; `fault` is why the new one was refused, and is shown until a better one is read. */
@@ -38,8 +40,9 @@ export interface NotifierOptions {
   log: Log;
 }
 
-/** Milliseconds between two lines of status, which say how long ago things were. */
+/** Milliseconds between two lines of status, which say how long ago things were; and what `soon` is. */
 const refresh = 10_000;
+const calm = 1_000;
 /** Characters of the line, and of why a configuration was refused: each may take six bytes, and 4096 are read in all. */
 const longest = { text: 350, fault: 250 };
 
@@ -48,6 +51,7 @@ export class Notifier implements ServiceManager {
   readonly #mayLog: ReturnType<typeof rateLimit>;
   #state: (() => RoleState) | undefined;
   #timer: Timer | undefined;
+  #later: Timer | undefined;
   #ready = false;
   #reloading = false;
   #stopped = false;
@@ -71,6 +75,14 @@ export class Notifier implements ServiceManager {
     if (!this.#stopped) this.#send(this.#news(false));
   }
 
+  soon(): void {
+    if (this.#stopped) return;
+    this.#later ??= this.#options.clock.after(calm, () => {
+      this.#later = undefined;
+      this.update();
+    });
+  }
+
   reloading(): void {
     // To a service manager that still waits for a start, the READY at the end of a reload would be the start's.
     if (!this.#ready || this.#stopped) return;
@@ -90,6 +102,7 @@ export class Notifier implements ServiceManager {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#later?.cancel();
     this.#send(['STOPPING=1', 'STATUS=stopping']);
   }
 

@@ -45,6 +45,7 @@ const nothing = () => undefined;
 const nobody: ServiceManager = {
   watch: nothing,
   update: nothing,
+  soon: nothing,
   reloading: nothing,
   reloaded: nothing,
   stopping: nothing,

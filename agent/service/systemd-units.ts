@@ -66,6 +66,8 @@ After=basic.target`
 }
 Conflicts=shutdown.target
 Before=shutdown.target
+# Whoever waits for the start waits no longer than this; the unit goes on "activating" all the same.
+JobRunningTimeoutSec=60s
 # No number of failures makes systemd give up.
 StartLimitIntervalSec=0
 `;

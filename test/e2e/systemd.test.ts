@@ -1,0 +1,262 @@
+// Both roles as services of a systemd that has really booted: what it is told, what it does, and what its sandbox leaves.
+import assert from 'node:assert/strict';
+import { after, beforeEach, describe, it } from 'node:test';
+import { eventually } from '../support/eventually.ts';
+import { ServiceHost } from '../support/service-host.ts';
+
+const booted = await ServiceHost.boot();
+const skip = typeof booted === 'string' ? booted : false;
+const host = booted as ServiceHost;
+const systemd = typeof booted === 'string' ? undefined : booted.systemd;
+
+describe('as a service of systemd', { skip }, () => {
+  const ok = (program: string, ...args: string[]) => host.systemd.ok(program, ...args);
+
+  beforeEach(() => host.reset());
+  after(() => systemd?.halt());
+
+  it('starts when it is ready, says how it is, and hears of an approval', async () => {
+    const node = await host.cluster();
+    assert.match(await host.show('requester', 'StatusText'), /^ready, \d+ nodes?/);
+    assert.equal(await host.show('agent', 'ActiveState'), 'active');
+    assert.match(
+      await host.show('agent', 'StatusText'),
+      /^pending approval, fingerprint [A-Z2-7]{4}(-[A-Z2-7]{4}){3}$/,
+    );
+    await host.says('requester', /^ready, 2 nodes, 1 pending approval$/);
+    await host.muster('node', 'approve', node);
+    await host.says('agent', /^approved, last heartbeat acknowledged \d+ s ago$/);
+    await host.muster('node', 'reject', node, '-m', 'not ours');
+    await host.says('agent', /^rejected: node/);
+    await host.muster('node', 'approve', node);
+    await host.says('agent', /^approved/);
+    await host.muster('node', 'delete', node);
+    await host.says('agent', /^deleted; register again with: muster agent register$/);
+    await host.muster('agent', 'register');
+    await host.says('agent', /^pending approval/);
+    assert.equal(await host.show('agent', 'NRestarts'), '0');
+  });
+
+  it('is found by muster status; a second one by hand is refused its state', async () => {
+    const node = await host.cluster();
+    const status = await host.muster('status');
+    assert.match(status, /^requester [\s\S]*\nagent /);
+    assert.ok(status.includes(node));
+    const second = await host.systemd.run('muster', 'agent');
+    assert.equal(second.code, 1);
+    assert.match(
+      second.stderr,
+      new RegExp(`another agent holds /var/lib/muster/agent: process ${await host.pid('agent')}`),
+    );
+    const other = await host.systemd.run('setpriv', '--reuid=65534', '--clear-groups', 'muster', 'status');
+    assert.equal(other.code, 77, other.stderr);
+    assert.match(other.stderr, /not allowed to ask .*\/var\/lib\/muster/);
+  });
+
+  it('reads its configuration again: systemd sees it, and a bad one changes nothing but the line of status', async () => {
+    await host.cluster();
+    await ok('systemctl', 'log-level', 'debug');
+    await host.configure({ 'node.labels': { rack: 'r1' }, 'node.id': 'another' });
+    await ok('systemctl', 'reload', 'muster-agent');
+    await eventually('the label is on the roll', async () =>
+      /Compute/.test(await host.muster('node', 'list', '--labels', 'rack=r1')),
+    );
+    await ok('systemctl', 'log-level', 'info');
+    const journal = await ok('journalctl', '--no-pager', '--output=cat', '_PID=1');
+    assert.match(journal, /notification message from PID \d+ \(RELOADING=1, MONOTONIC_USEC=\d+\)/);
+    assert.match(
+      await host.journal('agent'),
+      /"changed":\["node\.id"\],"msg":"these settings change only with a restart"/,
+    );
+    await host.until('agent', 'SubState', /^running$/);
+
+    await host.configure({ 'node.labels': { rack: 'r2' }, 'compute.heartbeatFrequenc': '5s' });
+    await ok('systemctl', 'reload', 'muster-agent');
+    await host.says(
+      'agent',
+      /^pending approval, .*; the new configuration is refused, the old one stays in use: .*heartbeatFrequenc is not a setting/,
+    );
+    await host.systemd.write('/etc/empty.yaml', '');
+    const listed = await host.muster('node', 'list', '--labels', 'rack=r1', '--config', '/etc/empty.yaml');
+    assert.match(listed, /Compute/);
+    assert.equal(await host.show('agent', 'SubState'), 'running');
+
+    await host.configure({ 'node.labels': { rack: 'r3' } });
+    await ok('systemctl', 'reload', 'muster-agent');
+    await host.says('agent', /^pending approval, fingerprint [A-Z2-7-]+$/);
+  });
+
+  it('is ended by the watchdog when its event loop stands still, and comes back as the same node', async () => {
+    await host.dropIn('agent', 'watchdog', '[Service]\nWatchdogSec=3s');
+    await host.cluster();
+    const [pid, identity] = [await host.pid('agent'), await host.identity()];
+    await ok('kill', '-STOP', pid);
+    await host.until('agent', 'NRestarts', /^1$/);
+    await host.until('agent', 'ActiveState', /^active$/);
+    assert.match(await host.journal('agent'), /Watchdog timeout[\s\S]*status=6\/ABRT/);
+    assert.notEqual(await host.pid('agent'), pid);
+    assert.equal(await host.identity(), identity);
+    assert.equal(await host.registrations(), 1);
+  });
+
+  it('is started again when it is killed: the broker with its requester, the node without a registration', async () => {
+    await host.cluster();
+    const identity = await host.identity();
+    await ok('systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'muster-requester');
+    await host.until('requester', 'NRestarts', /^1$/);
+    await host.until('requester', 'ActiveState', /^active$/);
+    await ok('systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'muster-agent');
+    await host.until('agent', 'NRestarts', /^1$/);
+    await host.until('agent', 'ActiveState', /^active$/);
+    assert.equal(await host.identity(), identity);
+    assert.equal(await host.registrations(), 1);
+    assert.equal((await ok('pgrep', '-c', 'nats-server')).trim(), '1');
+  });
+
+  it('holds up no boot while the broker is down, and is ready when it comes', async () => {
+    await host.cluster();
+    const identity = await host.identity();
+    await host.stop();
+    await ok('systemctl', 'enable', 'muster-agent');
+    await host.dropIn('agent', 'hurry', '[Unit]\nJobRunningTimeoutSec=1s');
+    await host.systemd.reboot();
+    await eventually('the boot is over', async () =>
+      /^running$/m.test((await host.systemd.run('systemctl', 'is-system-running')).stdout),
+    );
+    await host.says('agent', /^broker unreachable for \d+ s, retrying \(.*\)$/);
+    assert.equal(await host.show('agent', 'ActiveState'), 'activating');
+    await host.start('requester');
+    await host.until('agent', 'ActiveState', /^active$/);
+    await host.says('agent', /^pending approval/);
+    assert.equal(await host.identity(), identity);
+    // Later outages do not make it less active, nor hungry for its watchdog.
+    await ok('systemctl', 'stop', 'muster-requester');
+    await host.says('agent', /^broker unreachable for \d+ s, retrying/);
+    assert.equal(await host.show('agent', 'ActiveState'), 'active');
+    await host.start('requester');
+    await host.says('agent', /^pending approval/);
+    assert.equal(await host.show('agent', 'NRestarts'), '0');
+    await ok('systemctl', 'disable', 'muster-agent');
+  });
+
+  it('gets its secrets as credentials, which nobody else reads and which show nowhere', async () => {
+    await host.cluster();
+    const token = (await ok('cat', '/etc/credstore/muster-agent.nats.token')).trim();
+    const pid = await host.pid('agent');
+    const file = '/run/credentials/muster-agent.service/nats.token';
+    assert.equal((await ok('cat', file)).trim(), token);
+    const other = await host.systemd.run('setpriv', '--reuid=65534', '--clear-groups', 'cat', file);
+    assert.notEqual(other.code, 0);
+    for (const shown of [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`]) {
+      assert.ok(!(await ok('cat', shown)).includes(token), shown);
+    }
+    assert.ok(!(await host.journal('agent')).includes(token));
+    assert.ok(!(await host.show('agent', 'StatusText')).includes(token));
+    // A wrong one is an outage like any other: said, and mended without a person's restart of anything but this.
+    await host.systemd.write('/etc/credstore/muster-agent.nats.token', 'wrong', 0o600);
+    await ok('systemctl', 'restart', '--no-block', 'muster-agent');
+    await host.says('agent', /^no connection to the broker for \d+ s, retrying/);
+  });
+
+  it('runs as nobody in particular, with nothing that it may write but its state, and no home', async () => {
+    for (const role of ['agent', 'requester'] as const) {
+      await host.dropIn(role, 'homeless', '[Service]\nUnsetEnvironment=HOME USER LOGNAME SHELL');
+    }
+    await host.cluster();
+    for (const role of ['agent', 'requester'] as const) {
+      const pid = await host.pid(role);
+      const status = await ok('cat', `/proc/${pid}/status`);
+      assert.doesNotMatch(status, /^Uid:\t0\b/m);
+      assert.match(status, /^CapBnd:\t0+$/m);
+      assert.match(status, /^NoNewPrivs:\t1$/m);
+      assert.doesNotMatch((await ok('cat', `/proc/${pid}/environ`)).replaceAll('\0', '\n'), /^(HOME|USER)=/m);
+      const inside = (...command: string[]) => host.systemd.run('nsenter', '-t', pid, '-m', ...command);
+      for (const folder of ['/', '/etc', '/usr', '/var/lib', '/opt']) {
+        assert.match((await inside('touch', `${folder}/mark`)).stderr, /Read-only file system/, folder);
+      }
+      assert.notEqual((await inside('cat', '/proc/meminfo')).stdout, '');
+    }
+    assert.match(await ok('stat', '--format=%a %U', '/var/lib/private/muster'), /^700 muster$/);
+    // The inventory's child ran in the same sandbox.
+    const node = await host.node();
+    await eventually('the inventory is told', async () =>
+      /CPUModel: \S/.test(await host.muster('node', 'describe', node)),
+    );
+  });
+
+  it('sees the device files of GPUs, which the requester does not', async () => {
+    for (const name of ['/dev/nvidia0', '/dev/dri/renderD128']) {
+      await ok('mkdir', '-p', '/dev/dri');
+      await host.systemd.run('mknod', name, 'c', '1', '3');
+    }
+    await host.cluster();
+    const seen = async (role: 'agent' | 'requester', file: string) =>
+      (await host.systemd.run('nsenter', '-t', await host.pid(role), '-m', 'test', '-e', file)).code === 0;
+    for (const file of ['/dev/nvidia0', '/dev/dri/renderD128']) {
+      assert.equal(await seen('agent', file), true, file);
+      assert.equal(await seen('requester', file), false, file);
+    }
+    assert.match(await host.show('agent', 'DeviceAllow'), /^char-drm rw$[\s\S]*^char-nvidia\* rw$/m);
+  });
+
+  it('does not loop on a bad configuration', async () => {
+    await host.configure({ 'compute.heartbeatFrequency': 'often' });
+    for (const role of ['agent', 'requester'] as const) {
+      const started = await host.systemd.run('systemctl', 'start', `muster-${role}`);
+      assert.notEqual(started.code, 0);
+      assert.equal(await host.show(role, 'ActiveState'), 'failed');
+      assert.equal(await host.show(role, 'ExecMainStatus'), '78');
+      assert.equal(await host.show(role, 'NRestarts'), '0');
+      assert.match(await host.journal(role), /config\.yaml:\d+: compute\.heartbeatFrequency: "often"/);
+    }
+    await host.configure({});
+    await host.start('requester');
+    assert.equal(await host.show('requester', 'ActiveState'), 'active');
+  });
+
+  it('stops by itself within 5 s, in order, with exit code 0', async () => {
+    const node = await host.cluster();
+    await ok('systemctl', 'stop', 'muster-agent');
+    assert.equal(await host.show('agent', 'Result'), 'success');
+    assert.equal(await host.show('agent', 'ExecMainStatus'), '0');
+    // It has said goodbye: without, it would be HEALTHY for a while yet.
+    assert.match(await host.muster('node', 'list'), new RegExp(`^${node} +Compute +PENDING +UNKNOWN`, 'm'));
+    await ok('systemctl', 'stop', 'muster-requester');
+    assert.equal(await host.show('requester', 'Result'), 'success');
+    assert.equal(await host.show('requester', 'ExecMainStatus'), '0');
+    for (const role of ['agent', 'requester'] as const) {
+      const [from, to] = await Promise.all(
+        ['ActiveExitTimestampMonotonic', 'InactiveEnterTimestampMonotonic'].map(name =>
+          host.show(role, name),
+        ),
+      );
+      assert.ok(Number(to) - Number(from) < 5_000_000, `${role} took ${Number(to) - Number(from)} µs`);
+    }
+    assert.doesNotMatch(await host.journal('requester'), /starting it again|SIGKILL/);
+    assert.equal((await host.systemd.run('pgrep', 'nats-server')).code, 1);
+  });
+
+  it('without the native probe it works, and says what systemd does not hear', {
+    skip: booted instanceof ServiceHost && booted.packaged && 'the packaged file has its probe inside',
+  }, async () => {
+    await host.configure({});
+    await host.dropIn('requester', 'no-probe', '[Service]\nInaccessiblePaths=/opt/source/native');
+    await ok('systemctl', 'start', '--no-block', 'muster-requester');
+    await eventually('it serves', async () => (await host.systemd.run('muster', 'node', 'list')).code === 0);
+    assert.equal(await host.show('requester', 'ActiveState'), 'activating');
+    assert.match(await host.journal('requester'), /only the native probe can tell the service manager/);
+    await host.dropIn('requester', 'exec', '[Service]\nType=exec');
+    await ok('systemctl', 'restart', 'muster-requester');
+    assert.equal(await host.show('requester', 'ActiveState'), 'active');
+  });
+
+  it('leaves nothing running when its units are removed, and keeps its state', async () => {
+    await host.cluster();
+    await host.removeUnits();
+    assert.equal((await host.systemd.run('pgrep', '-f', 'main.ts|nats-server')).code, 1);
+    assert.equal((await host.systemd.run('systemctl', 'cat', 'muster-agent')).code, 1);
+    assert.match(await ok('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'muster*'), /^$/);
+    assert.match(await ok('ls', '/var/lib/muster'), /agent[\s\S]*broker[\s\S]*requester/);
+    assert.equal((await host.systemd.run('getent', 'passwd', 'muster')).code, 2);
+  });
+});

@@ -1,0 +1,149 @@
+// A systemd that has really booted, in a container over this machine's own files, for tests of units. Linux, as root.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { eventually } from './eventually.ts';
+import { findProgram } from './find-program.ts';
+
+export interface Ran {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+const script = fileURLToPath(new URL('boot-systemd.sh', import.meta.url));
+/** What the script exits with when this machine does not let it. */
+const notAllowed = 125;
+
+/** Why no systemd can be booted here; undefined when it can be tried. */
+export async function whyNoSystemd(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return 'systemd is part of Linux';
+  if (process.getuid?.() !== 0) return 'only root can boot a container with systemd';
+  for (const name of ['systemd-nspawn', 'unshare', 'nsenter', 'setpriv', 'mount']) {
+    const found = await findProgram(name).catch(() => undefined);
+    if (!found) return `${name} is missing here (apt-get install systemd-container util-linux mount)`;
+  }
+  return undefined;
+}
+
+export class BootedSystemd {
+  readonly #folder: string;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<number | null>;
+  #output = '';
+  #leader = 0;
+
+  /**
+   * Boots it; `folders` of this machine are seen in it, read-only, by the names given.
+   * Answers a sentence when this machine does not allow that. Throws when systemd was started and did not come up.
+   */
+  static async boot(folders: Record<string, string>): Promise<BootedSystemd | string> {
+    const folder = await mkdtemp(join(tmpdir(), 'muster-systemd-'));
+    const binds = Object.entries(folders).map(([at, path]) => `--bind-ro=${path}:${at}`);
+    const booted = new BootedSystemd(folder, binds);
+    try {
+      await booted.#up();
+      return booted;
+    } catch (error) {
+      const code = await booted.halt();
+      if (code !== notAllowed) throw error;
+      return `a container cannot be booted here: ${booted.#output.trim().split('\n').join('; ')}`;
+    }
+  }
+
+  private constructor(folder: string, binds: string[]) {
+    this.#folder = folder;
+    // It ends with this process, however that ends.
+    const args = ['--pdeathsig', 'TERM', 'unshare', '--mount', '--propagation', 'private'];
+    this.#child = spawn('setpriv', [...args, script, folder, ...binds], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // Ctrl-C in the terminal is the test runner's.
+      detached: true,
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output = (this.#output + text).slice(-20_000);
+      });
+    }
+    this.#ended = once(this.#child, 'close').then(([code]) => code as number | null);
+  }
+
+  /** Runs a program in it, as root, to its end. */
+  run(program: string, ...args: string[]): Promise<Ran> {
+    const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' };
+    const all = ['-t', String(this.#leader), '-m', '-u', '-i', '-n', '-p', '-C', '--', program, ...args];
+    return new Promise(resolve => {
+      const child = execFile('nsenter', all, { env, maxBuffer: 16 << 20 }, (_, stdout, stderr) =>
+        resolve({ code: child.exitCode, stdout, stderr }),
+      );
+    });
+  }
+
+  /** Runs it, and answers what it printed; fails with what it said when its exit code is not 0. */
+  async ok(program: string, ...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(program, ...args);
+    if (code !== 0) throw new Error(`${[program, ...args].join(' ')}: exit code ${code}\n${stdout}${stderr}`);
+    return stdout.trimEnd();
+  }
+
+  /** Writes a file in it, its folders included. */
+  async write(path: string, text: string, mode = 0o644): Promise<void> {
+    const inside = `/proc/${this.#leader}/root${path}`;
+    await mkdir(dirname(inside), { recursive: true });
+    await writeFile(inside, text);
+    await chmod(inside, mode);
+  }
+
+  /** One property of a unit, as `systemctl show` tells it. */
+  show(unit: string, property: string): Promise<string> {
+    return this.ok('systemctl', 'show', '--property', property, '--value', unit);
+  }
+
+  /** What a unit's processes, and systemd about it, have said. */
+  journal(unit: string): Promise<string> {
+    return this.ok('journalctl', '--no-pager', '--output=cat', `--unit=${unit}`);
+  }
+
+  /** Boots it anew; files stay. */
+  async reboot(): Promise<void> {
+    const before = this.#leader;
+    await this.run('systemctl', 'reboot');
+    await eventually('the container goes down', async () => (await this.#findLeader()) !== before);
+    await this.#up();
+  }
+
+  /** Ends it and removes all of it. Answers the exit code of the script. */
+  async halt(): Promise<number | null> {
+    this.#child.kill('SIGTERM');
+    const code = await this.#ended;
+    await rm(this.#folder, { recursive: true, force: true });
+    return code;
+  }
+
+  async #up(): Promise<void> {
+    let state = '';
+    await eventually('systemd is up', async () => {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null)
+        throw new Error(`the container has ended:\n${this.#output}`);
+      this.#leader = await this.#findLeader();
+      if (this.#leader !== 0) state = (await this.run('systemctl', 'is-active', 'multi-user.target')).stdout;
+      return state === 'active\n';
+    });
+  }
+
+  // The process that is number 1 in there: nspawn's child, or its child's.
+  async #findLeader(): Promise<number> {
+    const folder = this.#folder;
+    for (const name of await readdir('/proc')) {
+      if (!/^\d+$/.test(name)) continue;
+      const status = await readFile(`/proc/${name}/status`, 'utf8').catch(() => '');
+      if (!/^NSpid:\t\d+\t1$/m.test(status)) continue;
+      const mounts = await readFile(`/proc/${name}/mountinfo`, 'utf8').catch(() => '');
+      if (mounts.includes(`upperdir=${folder}/`)) return Number(name);
+    }
+    return 0;
+  }
+}

@@ -1,0 +1,199 @@
+// A machine with a booted systemd and muster's units on it: the program from source, or the packaged file where there is one.
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadProbe } from '../../agent/host/probe.ts';
+import { type ServiceRole, unitFile, unitName } from '../../agent/service/systemd-units.ts';
+import { BootedSystemd, whyNoSystemd } from './booted-systemd.ts';
+import { eventually } from './eventually.ts';
+import { findProgram } from './find-program.ts';
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
+const program = '/usr/local/bin/muster';
+const roles = ['agent', 'requester'] as const;
+
+export class ServiceHost {
+  readonly systemd: BootedSystemd;
+  /** The packaged file is run, not the source. */
+  readonly packaged: boolean;
+
+  /** Boots it; a sentence that says why that cannot be here. */
+  static async boot(): Promise<ServiceHost | string> {
+    const why = await whyNoSystemd();
+    if (why) return why;
+    const binary = await packagedFile();
+    const { probe, ...none } = loadProbe();
+    if (!binary && !probe)
+      return `the native probe ${'reason' in none ? none.reason : ''}, and nothing else can tell systemd anything`;
+    const folders: Record<string, string> = binary
+      ? { '/opt/packaged': dirname(binary) }
+      : {
+          '/opt/source': checkout,
+          '/opt/node': dirname(process.execPath),
+          '/opt/broker': dirname(await realpath(await findProgram('nats-server'))),
+        };
+    const systemd = await BootedSystemd.boot(folders);
+    if (typeof systemd === 'string') return systemd;
+    const host = new ServiceHost(systemd, binary !== undefined);
+    if (binary)
+      await systemd.ok('ln', '-s', `/opt/packaged/${binary.slice(dirname(binary).length + 1)}`, program);
+    else {
+      await systemd.write(program, '#!/bin/sh\nexec /opt/node/node /opt/source/agent/main.ts "$@"\n', 0o755);
+      await systemd.ok('ln', '-sf', '/opt/broker/nats-server', '/usr/local/bin/nats-server');
+    }
+    return host;
+  }
+
+  private constructor(systemd: BootedSystemd, packaged: boolean) {
+    this.systemd = systemd;
+    this.packaged = packaged;
+  }
+
+  /** As a machine on which muster was never run, with its units installed. */
+  async reset(): Promise<void> {
+    await this.stop();
+    await this.systemd.ok('rm', '-rf', '/etc/muster', '/etc/credstore', ...stateFolders);
+    for (const role of roles) {
+      const name = unitName(role);
+      await this.systemd.ok('rm', '-rf', `/etc/systemd/system/${name}.d`);
+      await this.systemd.write(
+        `/etc/systemd/system/${name}`,
+        unitFile(role, { executable: program, scope: 'system' }),
+      );
+      // A test need not wait as long as a machine.
+      await this.dropIn(role, 'quick', '[Service]\nRestartSec=100ms');
+    }
+  }
+
+  async dropIn(role: ServiceRole, name: string, text: string): Promise<void> {
+    await this.systemd.write(`/etc/systemd/system/${unitName(role)}.d/${name}.conf`, `${text}\n`);
+    await this.systemd.ok('systemctl', 'daemon-reload');
+  }
+
+  async stop(): Promise<void> {
+    await this.systemd.run('systemctl', 'stop', ...roles.map(unitName));
+    await this.systemd.run('systemctl', 'reset-failed');
+  }
+
+  /** Takes the units away, as an uninstall does. */
+  async removeUnits(): Promise<void> {
+    for (const role of roles) {
+      await this.systemd.ok('systemctl', 'disable', '--now', unitName(role));
+      await this.systemd.ok('rm', '-rf', `/etc/systemd/system/${unitName(role)}`);
+      await this.systemd.ok('rm', '-rf', `/etc/systemd/system/${unitName(role)}.d`);
+    }
+    await this.systemd.ok('systemctl', 'daemon-reload');
+  }
+
+  /** What both roles read. */
+  configure(values: Record<string, unknown>): Promise<void> {
+    const quick = {
+      'compute.heartbeatFrequency': '200ms',
+      'compute.resourceUpdateFrequency': '400ms',
+      'compute.infoUpdateFrequency': '400ms',
+      'requester.heartbeatFrequency': '100ms',
+    };
+    // Each key is a path of its own in YAML's flow style too: nested, a line each.
+    const root: Record<string, Record<string, unknown>> = {};
+    for (const [key, value] of Object.entries({ ...quick, ...values })) {
+      const [group = '', ...rest] = key.split('.');
+      root[group] = { ...root[group], [rest.join('.')]: value };
+    }
+    return this.systemd.write('/etc/muster/config.yaml', `${JSON.stringify(root, null, 1)}\n`);
+  }
+
+  /** A requester that serves, and an agent that waits for approval; answers the node's id. */
+  async cluster(): Promise<string> {
+    await this.configure({});
+    await this.start('requester');
+    await this.handOverToken();
+    await this.start('agent');
+    return this.node();
+  }
+
+  /** Gives the agent the token of the requester's broker, as an operator does. */
+  async handOverToken(): Promise<void> {
+    const token = await this.systemd.ok('cat', '/var/lib/muster/broker/token');
+    await this.systemd.write('/etc/credstore/muster-agent.nats.token', token, 0o600);
+  }
+
+  start(role: ServiceRole): Promise<string> {
+    return this.systemd.ok('systemctl', 'start', unitName(role));
+  }
+
+  muster(...args: string[]): Promise<string> {
+    return this.systemd.ok(program, ...args);
+  }
+
+  show(role: ServiceRole, property: string): Promise<string> {
+    return this.systemd.show(unitName(role), property);
+  }
+
+  journal(role: ServiceRole): Promise<string> {
+    return this.systemd.journal(unitName(role));
+  }
+
+  async pid(role: ServiceRole): Promise<string> {
+    return this.show(role, 'MainPID');
+  }
+
+  /** Resolves once the unit's line of status matches. */
+  async says(role: ServiceRole, text: RegExp): Promise<void> {
+    await this.until(role, 'StatusText', text);
+  }
+
+  /** Resolves once a property of the unit matches. */
+  async until(role: ServiceRole, property: string, value: RegExp): Promise<void> {
+    let seen = '';
+    try {
+      await eventually(`${property} of ${unitName(role)} matches ${value}`, async () => {
+        seen = await this.show(role, property);
+        return value.test(seen);
+      });
+    } catch (error) {
+      throw new Error(`it is "${seen}"; the journal:\n${await this.journal(role)}`, { cause: error });
+    }
+  }
+
+  /** The id that the agent keeps. */
+  async node(): Promise<string> {
+    const text = await this.systemd.ok('cat', '/var/lib/muster/agent/node.yaml');
+    return /[\w-]{10,}/.exec(text.replace(/^#.*$/gm, ''))?.[0] ?? '';
+  }
+
+  /** What the agent is by: its key and its session. */
+  async identity(): Promise<string> {
+    const file = `/var/lib/muster/agent/${await this.node()}.registration.json`;
+    // It follows the answer that made the unit ready.
+    await eventually(`${file} is there`, async () => (await this.systemd.run('test', '-e', file)).code === 0);
+    const sentinel = await this.systemd.ok('cat', file);
+    const { key, session } = JSON.parse(sentinel) as { key: string; session: string };
+    return `${key} ${session}`;
+  }
+
+  /** How often the node has registered, by the stored events. */
+  async registrations(): Promise<number> {
+    const events = await this.muster('events', '--node', await this.node());
+    return events.split('\n').filter(line => /\bregistered\b/.test(line)).length;
+  }
+}
+
+const stateFolders = [
+  '/var/lib/muster',
+  '/var/lib/private/muster',
+  '/var/cache/muster',
+  '/var/cache/private/muster',
+];
+
+/** What MUSTER_TEST_BINARY names, or `dist/muster` unless the source is newer. */
+async function packagedFile(): Promise<string | undefined> {
+  const named = process.env.MUSTER_TEST_BINARY;
+  if (named) return realpath(named);
+  const built = join(checkout, 'dist/muster');
+  const age = await stat(built).catch(() => undefined);
+  if (!age) return undefined;
+  for (const name of await readdir(join(checkout, 'agent'), { recursive: true })) {
+    if ((await stat(join(checkout, 'agent', name))).mtimeMs > age.mtimeMs) return undefined;
+  }
+  return built;
+}
