@@ -795,3 +795,43 @@ test('another requester of the same cluster is noted, another cluster voids the 
   assert.equal((await bench.sentinel())?.cluster, 'c-2');
   await bench.agent.stop();
 });
+
+describe('what a watchdog looks at', () => {
+  test('no outage stalls the reports: the broker away, hung, or nobody who answers, for hours', async () => {
+    const bench = await startedTo('pending');
+    const pass = async (what: string) => {
+      for (let minute = 0; minute < 120; minute++) {
+        await bench.clock.advance(60_000);
+        assert.equal(bench.agent.stalled, undefined, what);
+      }
+    };
+    bench.reply = silent;
+    await pass('a requester that does not answer');
+    bench.connection.drop();
+    await pass('a broker that is away');
+    bench.connection.regain();
+    bench.reply = refusing('rejected');
+    await pass('rejected');
+    assert.equal(bench.agent.status().state, 'rejected');
+    bench.reply = refusing('deleted');
+    await pass('deleted');
+    bench.machineFault = new Error('EIO');
+    bench.reply = accepting('APPROVED');
+    bench.agent.register();
+    await pass('a machine that cannot be read');
+    await bench.clock.stall(7_200_000);
+    assert.equal(bench.agent.stalled, undefined);
+    await bench.agent.stop();
+    await bench.clock.advance(7_200_000);
+    assert.equal(bench.agent.stalled, undefined);
+  });
+
+  test('a question that never ends does, and which reports wait for it is told', async () => {
+    const bench = await startedTo('approved', accepting('APPROVED'));
+    bench.connection.request = () => new Promise(() => undefined);
+    await bench.clock.advance(60_000);
+    assert.equal(bench.agent.stalled, undefined);
+    await bench.clock.advance(60_000);
+    assert.equal(bench.agent.stalled, 'information, resources');
+  });
+});

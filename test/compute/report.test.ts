@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Report, reportJitter } from '../../agent/compute/report.ts';
+import { Report, reportJitter, reportPatience } from '../../agent/compute/report.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { seededRandom, steadyRandom } from '../support/steady-random.ts';
 
@@ -183,4 +183,51 @@ test('whatever is asked of it when, one is in flight at most, and the schedule s
     ),
     { numRuns: 60 },
   );
+});
+
+test('it has stalled when its turn never comes, and not while it is slow, late with all the rest, or stopped', async () => {
+  const { clock } = bench();
+  let lost = false;
+  // A timer that is lost is the end of a schedule: nothing else would notice.
+  const lossy = {
+    monotonic: () => clock.monotonic(),
+    now: () => clock.now(),
+    after: (delay: number, fn: () => void) => (lost ? { cancel: () => undefined } : clock.after(delay, fn)),
+  };
+  const report = new Report({
+    clock: lossy,
+    random: steadyRandom(0.5),
+    interval: () => 60_000,
+    send: async () => undefined,
+  });
+  assert.equal(report.stalled, false);
+  report.start('now');
+  await clock.advance(3_600_000);
+  assert.equal(report.stalled, false);
+  await clock.stall(3_600_000);
+  assert.equal(report.stalled, false);
+  lost = true;
+  await clock.advance(60_000 + 60_000 + reportPatience);
+  assert.equal(report.stalled, false);
+  await clock.advance(1);
+  assert.equal(report.stalled, true);
+  lost = false;
+  report.reschedule();
+  assert.equal(report.stalled, false);
+  report.stop();
+  await clock.advance(3_600_000);
+  assert.equal(report.stalled, false);
+});
+
+test('it has stalled when what it sends never ends', async () => {
+  const made = bench();
+  made.takes = reportPatience;
+  made.report.start('now');
+  for (let turn = 0; turn < 10; turn++) {
+    await made.clock.advance(reportPatience / 2);
+    assert.equal(made.report.stalled, false);
+  }
+  made.takes = 3_600_000;
+  await made.clock.advance(3 * reportPatience);
+  assert.equal(made.report.stalled, true);
 });

@@ -9,6 +9,7 @@ import {
   findOnPath,
   mayColour,
   namedFolders,
+  notifyRequest,
   startedByService,
   writesToJournal,
 } from '../../agent/config/environment.ts';
@@ -50,6 +51,23 @@ test('standard error is the journal only where the service manager named this ve
   assert.equal(journal({ JOURNAL_STREAM: '8:41' }), false);
   assert.equal(journal({ NOTIFY_SOCKET: '/run/systemd/notify' }), false);
   assert.equal(journal({ JOURNAL_STREAM: '8:42' }, ''), false);
+});
+
+test('what a service manager asks to be told, and how often', () => {
+  const asked = (variables: Record<string, string>) => notifyRequest(surroundings(variables, { pid: 100 }));
+  const socket = '/run/systemd/notify';
+  assert.equal(asked({}), undefined);
+  assert.equal(asked({ NOTIFY_SOCKET: '', WATCHDOG_USEC: '30000000' }), undefined);
+  assert.deepEqual(asked({ NOTIFY_SOCKET: socket }), { socket, watchdog: undefined });
+  const every = (usec: string, pid?: string) =>
+    asked({ NOTIFY_SOCKET: socket, WATCHDOG_USEC: usec, ...(pid === undefined ? {} : { WATCHDOG_PID: pid }) })
+      ?.watchdog;
+  assert.equal(every('30000000'), 30_000);
+  assert.equal(every('30000000', '100'), 30_000);
+  // A watch over the shell that started us.
+  assert.equal(every('30000000', '99'), undefined);
+  for (const none of ['', '0', '-1', 'x', '1e9', '9'.repeat(40)])
+    assert.equal(every(none, '100'), undefined, none);
 });
 
 test('colour only on a terminal that has it and where NO_COLOR is not set', () => {

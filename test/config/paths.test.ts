@@ -1,7 +1,13 @@
 // Where state lives: who decides, and that no two roles share a folder.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cacheFolder, dataFolder, roleFolder, runtimeFolder } from '../../agent/config/paths.ts';
+import {
+  cacheFolder,
+  dataFolder,
+  roleFolder,
+  runtimeFolder,
+  searchedFolders,
+} from '../../agent/config/paths.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { surroundings } from './surroundings.ts';
 
@@ -35,6 +41,15 @@ test('each role has a folder of its own, and its socket in it', () => {
   assert.equal(roleFolder('/data', 'agent'), '/data/agent');
   assert.equal(runtimeFolder('/data', 'agent'), '/data/agent');
   assert.equal(runtimeFolder('/data', 'requester'), '/data/requester');
+});
+
+test('a role that runs here is looked for where the user’s would be, then where the machine’s is', async () => {
+  const someone = surroundings({}, { machine, user });
+  assert.deepEqual(await searchedFolders(none, someone), ['/home/me/d', '/var/lib/muster']);
+  assert.deepEqual(await searchedFolders({ dataDir: '/mine' }, someone), ['/mine']);
+  assert.deepEqual(await searchedFolders(none, surroundings({}, { machine, user, root: true })), [
+    '/var/lib/muster',
+  ]);
 });
 
 test('the cache folder: the service manager, below dataDir, the machine for root, the user, below the state', async () => {

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Health } from '../../agent/protocol/node-state.ts';
 import { healthOf } from '../../agent/requester/health.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { begin, day, hour, lines, watching } from './watch.ts';
 
 describe('a silent node', () => {
@@ -366,4 +367,26 @@ test('a vigil that was stopped neither checks nor listens', async () => {
   connection.regain();
   await clock.advance(day);
   assert.deepEqual([...told, ...doubts], []);
+});
+
+test('the watch stalls when its turns do not come, and for nothing that the broker does', async () => {
+  const clock = new FakeClock();
+  let lost = false;
+  const lossy = {
+    monotonic: () => clock.monotonic(),
+    now: () => clock.now(),
+    after: (delay: number, fn: () => void) => (lost ? { cancel: () => undefined } : clock.after(delay, fn)),
+  };
+  const { vigil, connection } = begin({ 'node-1': 'HEALTHY' }, { clock: lossy });
+  await clock.advance(hour);
+  assert.equal(vigil.stalled, false);
+  connection.drop();
+  await clock.advance(hour);
+  await clock.stall(hour);
+  assert.equal(vigil.stalled, false);
+  lost = true;
+  await clock.advance(60_000);
+  assert.equal(vigil.stalled, true);
+  vigil.stop();
+  assert.equal(vigil.stalled, false);
 });

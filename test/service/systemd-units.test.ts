@@ -1,0 +1,146 @@
+// The units, as systemd's own tools read them, and what must stand in them whoever reads.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { type ServiceRole, type UnitOptions, unitFile, unitName } from '../../agent/service/systemd-units.ts';
+import { findProgram } from '../support/find-program.ts';
+import { newFolder } from '../support/temporary.ts';
+
+const roles = ['agent', 'requester'] as const;
+const analyze = await findProgram('systemd-analyze').catch(() => undefined);
+const skip = analyze ? false : 'systemd-analyze is not here: its verdict on the units is left out';
+
+const unit = (role: ServiceRole, options: Partial<UnitOptions> = {}) =>
+  unitFile(role, { executable: '/usr/bin/muster', scope: 'system', ...options });
+
+/** The values of one key, in order. */
+const values = (text: string, key: string) =>
+  text.split('\n').flatMap(line => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []));
+
+describe('systemd-analyze', { skip }, () => {
+  async function run(args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    // A user's manager has its folder; there need be nothing in it.
+    const env = { PATH: process.env.PATH, XDG_RUNTIME_DIR: await newFolder(), HOME: await newFolder() };
+    return new Promise(resolve => {
+      const child = execFile(analyze ?? '', args, { env }, (_, stdout, stderr) =>
+        resolve({ code: child.exitCode, stdout, stderr }),
+      );
+    });
+  }
+
+  async function written(role: ServiceRole, options: Partial<UnitOptions>): Promise<string> {
+    // It looks whether the program is there.
+    const text = unit(role, { executable: process.execPath, ...options });
+    const folder = join(await newFolder(), 'units');
+    await mkdir(folder);
+    const file = join(folder, unitName(role));
+    await writeFile(file, text);
+    return file;
+  }
+
+  async function version(): Promise<number> {
+    return Number(/systemd (\d+)/.exec((await run(['--version'])).stdout)?.[1]);
+  }
+
+  test('verify has nothing to say', async () => {
+    const systemd = await version();
+    for (const role of roles) {
+      for (const options of [{}, { systemd }, { groups: ['root'] }]) {
+        const { code, stdout, stderr } = await run(['verify', await written(role, options)]);
+        assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '', stderr: '' }, role);
+      }
+      const user = await run(['--user', 'verify', await written(role, { scope: 'user' })]);
+      assert.deepEqual(user, { code: 0, stdout: '', stderr: '' }, role);
+    }
+  });
+
+  test('security finds an exposure of 2.0 at most', async () => {
+    for (const role of roles) {
+      const file = await written(role, {});
+      const { code, stdout } = await run([
+        'security',
+        '--offline=true',
+        '--no-pager',
+        '--threshold=20',
+        file,
+      ]);
+      assert.equal(code, 0, stdout);
+      // It counts less of a unit that starts before all others, as one without the default dependencies may.
+      await writeFile(file, unit(role).replace(/^DefaultDependencies=no$/m, ''));
+      const strict = await run(['security', '--offline=true', '--no-pager', '--threshold=20', file]);
+      assert.equal(strict.code, 0, strict.stdout);
+    }
+  });
+});
+
+test('neither gives up on what may mend itself, and neither loops on what a person has to mend', () => {
+  for (const role of roles) {
+    for (const scope of ['system', 'user'] as const) {
+      const text = unit(role, { scope });
+      assert.deepEqual(values(text, 'Restart'), ['always']);
+      assert.deepEqual(values(text, 'StartLimitIntervalSec'), ['0']);
+      assert.deepEqual(values(text, 'RestartPreventExitStatus'), ['64 78']);
+      assert.deepEqual(values(text, 'Type'), ['notify']);
+      assert.deepEqual(values(text, 'TimeoutStartSec'), ['infinity']);
+      assert.match(text.split('[Service]')[0] ?? '', /StartLimitIntervalSec=0/);
+    }
+  }
+  assert.deepEqual(values(unit('agent'), 'RestartSteps'), []);
+  assert.deepEqual(values(unit('agent', { systemd: 253 }), 'RestartSteps'), []);
+  assert.deepEqual(values(unit('agent', { systemd: 254 }), 'RestartSteps'), ['4']);
+});
+
+test('what the agent has to see stays open: devices by class, /proc, memory that V8 compiles to', () => {
+  const text = unit('agent');
+  assert.deepEqual(values(text, 'DeviceAllow'), [
+    'char-nvidia* rw',
+    'char-drm rw',
+    'char-kfd rw',
+    'char-accel rw',
+  ]);
+  for (const role of roles) {
+    for (const key of ['MemoryDenyWriteExecute', 'ProcSubset', 'MemoryMax', 'CPUQuota', 'RuntimeDirectory'])
+      assert.deepEqual(values(unit(role), key), [], key);
+  }
+  assert.deepEqual(values(text, 'PrivateDevices'), []);
+  assert.deepEqual(values(unit('requester'), 'PrivateDevices'), ['yes']);
+  // A group that this machine lacks would keep the unit from starting.
+  assert.deepEqual(values(text, 'SupplementaryGroups'), []);
+  assert.deepEqual(values(unit('agent', { groups: ['video'] }), 'SupplementaryGroups'), ['video']);
+});
+
+test('each role has credentials of its own for every secret setting', () => {
+  assert.deepEqual(values(unit('agent'), 'LoadCredential'), [
+    'nats.token:muster-agent.nats.token',
+    'nats.password:muster-agent.nats.password',
+  ]);
+  assert.equal(values(unit('requester'), 'LoadCredential')[0], 'nats.token:muster-requester.nats.token');
+});
+
+test('a user’s own has nothing that only the system’s service manager can do', () => {
+  for (const role of roles) {
+    const text = unit(role, { scope: 'user' });
+    for (const key of [
+      'User',
+      'DynamicUser',
+      'StateDirectory',
+      'LoadCredential',
+      'DeviceAllow',
+      'ProtectSystem',
+    ])
+      assert.deepEqual(values(text, key), [], key);
+    assert.deepEqual(values(text, 'WantedBy'), ['default.target']);
+    assert.deepEqual(values(text, 'NoNewPrivileges'), ['yes']);
+  }
+});
+
+test('the path of the program is written so that systemd reads it back, or refused', () => {
+  const start = (executable: string) => values(unit('agent', { executable }), 'ExecStart')[0];
+  assert.equal(start('/usr/bin/muster'), '/usr/bin/muster agent');
+  assert.equal(start('/opt/my tools/muster'), '"/opt/my tools/muster" agent');
+  assert.equal(start('/opt/100%/$HOME'), '/opt/100%%/$$HOME agent');
+  for (const path of ['muster', './muster', '', '/a\nExecStart=/b', '/a"b', "/a'b", '/a\\b', '/a\u0085b'])
+    assert.throws(() => start(path), { code: 'usage' }, path);
+});
