@@ -5,9 +5,9 @@ import { createLog } from '../system/log.ts';
 import { speakAs } from './terminal.ts';
 
 export function roleLog(settings: Pick<Settings, 'log'>, role: string): ReturnType<typeof createLog> {
-  const { level, format } = settings.log;
+  const { level, format, file } = settings.log;
   const service = startedByService(systemEnvironment);
-  const people = process.stderr.isTTY && !service;
+  const people = file === undefined && process.stderr.isTTY && !service;
   const shape = format === 'auto' ? (people ? 'text' : 'json') : format;
   // What ends a role under a service manager is a line of its log.
   if (service) speakAs(shape);
@@ -16,5 +16,6 @@ export function roleLog(settings: Pick<Settings, 'log'>, role: string): ReturnTy
     format: shape,
     priorities: writesToJournal(systemEnvironment),
     base: { role },
+    file,
   });
 }

@@ -329,6 +329,12 @@ export const table = {
     roles: 'both',
     help: 'json for programs, text for people; auto is text on a terminal and json elsewhere',
   },
+  'log.file': {
+    type: path,
+    reload: false,
+    roles: 'both',
+    help: 'file that takes the log, opened anew when it was rotated; without it, standard error',
+  },
 } satisfies Record<string, Setting>;
 
 type Table = typeof table;

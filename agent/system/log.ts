@@ -1,6 +1,9 @@
 // Structured logs: one event a line, the same field names everywhere, on standard error.
 import { pino } from 'pino';
+import { systemClock } from './clock.ts';
+import { LogFile } from './log-file.ts';
 import { escaped, printable } from './printable.ts';
+import { withoutSecrets } from './secrets.ts';
 import { hasRoom, priorityPrefix, type Severity, writeError } from './standard-error.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -22,13 +25,17 @@ export interface LogOptions {
   priorities?: boolean;
   /** Fields on every line, such as `{ role: 'agent' }`. */
   base?: LogFields;
+  /** A file that takes the lines. What it does not take goes to standard error, as all does without one. */
+  file?: string | undefined;
 }
 
 /** Makes the process's log. Writing never throws: a closed, full or unread output loses lines, not the process. */
 export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel): void } {
   const { base = {} } = options;
+  const file = openFile(options.file);
   let lost = 0;
   const put = (line: string, stands: number) => {
+    if (file instanceof LogFile && written(file, shaped(line, { ...options, priorities: false }))) return;
     writeError(shaped(line, options), () => {
       lost += stands;
     });
@@ -56,6 +63,9 @@ export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel
     },
     { write },
   );
+  if (file instanceof Error) {
+    logger.warn({ file: options.file, err: file }, 'cannot log to the file: the log goes to standard error');
+  }
   return Object.assign(logger as Log, {
     setLevel(level: LogLevel) {
       logger.level = level;
@@ -92,6 +102,25 @@ export function rateLimit(
     last.set(key, { at: now, held: 0 });
     return entry && entry.held > 0 ? { suppressed: entry.held } : {};
   };
+}
+
+function openFile(path: string | undefined): LogFile | Error | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return new LogFile(path, systemClock);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function written(file: LogFile, text: string): boolean {
+  try {
+    file.write(`${withoutSecrets(text)}\n`);
+    return true;
+  } catch {
+    // A full disk, mostly: standard error may lead elsewhere.
+    return false;
+  }
 }
 
 function errorFields(error: Error): LogFields {

@@ -185,7 +185,7 @@ test('the defaults are those of the contract', () => {
     },
     api: { host: '127.0.0.1', port: 1234 },
     dataDir: undefined,
-    log: { level: 'info', format: 'auto' },
+    log: { level: 'info', format: 'auto', file: undefined },
   });
 });
 

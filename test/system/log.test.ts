@@ -26,6 +26,8 @@ interface Talk {
   lines: { level: string; fields: object; message: string }[];
   pauses?: number;
   last?: string;
+  file?: string;
+  secret?: string;
 }
 
 /** Starts a process that logs; its standard error goes to `stderr`. */
@@ -98,6 +100,50 @@ describe('as text', () => {
     assert.equal(said.split('\n').length, 3, said);
     assert.match(said, /^[\x20-\x7e\n…]+$/);
     assert.ok(said.length < 4_000, 'no text is longer than a screen');
+  });
+});
+
+describe('into a file of its own', () => {
+  test('takes all lines, and standard error none', async () => {
+    const file = join(await newFolder(), 'log');
+    assert.equal(await say({ file, lines: [line('one'), line(evil)] }), '');
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+    assert.deepEqual(
+      lines.map(each => JSON.parse(each).msg),
+      ['one', evil],
+    );
+  });
+
+  test('no secret gets there, and no prefix for the journal', async () => {
+    const file = join(await newFolder(), 'log');
+    const secret = 'canary-0123456789';
+    await say({ file, secret, priorities: true, lines: [line(`token ${secret}`, { secret })] });
+    assert.match(await readFile(file, 'utf8'), /^\{[^\n]*"msg":"token <redacted>"\}\n$/);
+    assert.ok(!(await readFile(file, 'utf8')).includes(secret));
+  });
+
+  test('that cannot be opened is said, and standard error takes the lines', async () => {
+    const file = join(await newFolder(), 'absent', 'log');
+    const said = await say({ file, lines: [line('one')] });
+    const [first, second] = said
+      .trimEnd()
+      .split('\n')
+      .map(each => JSON.parse(each));
+    assert.deepEqual([first.level, first.file, first.err.code], ['warn', file, 'ENOENT']);
+    assert.equal(first.msg, 'cannot log to the file: the log goes to standard error');
+    assert.equal(second.msg, 'one');
+  });
+
+  test('on a full disk: standard error takes the lines', async t => {
+    const disk = await mountSmallDisk();
+    if (!disk) return t.skip('no small disk can be mounted here');
+    try {
+      await disk.fill();
+      const said = await say({ file: join(disk.folder, 'log'), lines: [line('one')] });
+      assert.equal(JSON.parse(said).msg, 'one');
+    } finally {
+      await disk.release();
+    }
   });
 });
 

@@ -2,6 +2,7 @@
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createLog, type LogFields } from '../../agent/system/log.ts';
+import { keepSecret } from '../../agent/system/secrets.ts';
 
 interface Talk {
   level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -13,9 +14,14 @@ interface Talk {
   pauses?: number;
   /** A debug line, said at last, when standard input ends. */
   last?: string;
+  file?: string;
+  /** Read before anything is said. */
+  secret?: string;
 }
 
-const { base = {}, lines, pauses = 0, last, ...options }: Talk = JSON.parse(process.env.TALK ?? '{}');
+const talk: Talk = JSON.parse(process.env.TALK ?? '{}');
+const { base = {}, lines, pauses = 0, last, secret, ...options } = talk;
+if (secret !== undefined) keepSecret(secret);
 const log = createLog({ ...options, base });
 const withError = ({ err, ...fields }: LogFields): LogFields => {
   if (err === undefined) return fields;

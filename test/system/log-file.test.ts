@@ -1,0 +1,119 @@
+// The log's own file: rotated by whoever, as newsyslog and logrotate do it, it loses no line.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import { LogFile } from '../../agent/system/log-file.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { newFolder } from '../support/temporary.ts';
+
+async function opened() {
+  const path = join(await newFolder(), 'agent.log');
+  const clock = new FakeClock();
+  return { path, clock, file: new LogFile(path, clock) };
+}
+
+const text = (path: string) => readFile(path, 'utf8');
+
+test('it is made for its owner alone, and appended to', async () => {
+  const { path, clock, file } = await opened();
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  file.write('one\n');
+  new LogFile(path, clock).write('two\n');
+  file.write('three\n');
+  assert.equal(await text(path), 'one\ntwo\nthree\n');
+});
+
+test('once a new file stands in its place, the next line is there', async () => {
+  const { path, file } = await opened();
+  file.write('one\n');
+  await rename(path, `${path}.0`);
+  await writeFile(path, '');
+  file.write('two\n');
+  assert.deepEqual([await text(`${path}.0`), await text(path)], ['one\n', 'two\n']);
+});
+
+test('between the two, lines go to the end of the old file: who rotates puts a file of its own there', async () => {
+  const { path, clock, file } = await opened();
+  await rename(path, `${path}.0`);
+  file.write('between\n');
+  await clock.advance(9_999);
+  file.write('still\n');
+  await assert.rejects(stat(path), { code: 'ENOENT' });
+  // As newsyslog does: it renames a finished file over whatever stands there.
+  await writeFile(`${path}.new`, '');
+  await rename(`${path}.new`, path);
+  file.write('after\n');
+  assert.deepEqual([await text(`${path}.0`), await text(path)], ['between\nstill\n', 'after\n']);
+});
+
+test('a file that somebody removed is made again after a while', async () => {
+  const { path, clock, file } = await opened();
+  await rm(path);
+  file.write('lost with the file\n');
+  await clock.advance(10_000);
+  file.write('one\n');
+  assert.equal(await text(path), 'one\n');
+});
+
+test('a gap that ended counts for nothing in the next', async () => {
+  const { path, clock, file } = await opened();
+  await rename(path, `${path}.0`);
+  file.write('a');
+  await clock.advance(6_000);
+  await writeFile(path, '');
+  file.write('b');
+  await rename(path, `${path}.1`);
+  file.write('c');
+  await clock.advance(6_000);
+  file.write('d');
+  assert.deepEqual([await text(`${path}.0`), await text(`${path}.1`)], ['a', 'bcd']);
+});
+
+test('what is no file is refused, and what takes its place is not written to', async () => {
+  const folder = await newFolder();
+  assert.throws(() => new LogFile(folder, new FakeClock()), { code: 'EISDIR' });
+  const pipe = join(folder, 'pipe');
+  await promisify(execFile)('mkfifo', [pipe]);
+  // Nobody reads it: the system refuses to open it at all. Where somebody does, it is no file.
+  assert.throws(() => new LogFile(pipe, new FakeClock()));
+  assert.throws(() => new LogFile('/dev/null', new FakeClock()), /\/dev\/null is not a regular file/);
+  const { path, file } = await opened();
+  await rename(path, `${path}.0`);
+  await mkdir(path);
+  file.write('one\n');
+  await rm(path, { recursive: true });
+  await symlink('/dev/null', path);
+  file.write('two\n');
+  assert.equal(await text(`${path}.0`), 'one\ntwo\n');
+});
+
+test('whatever is rotated between whichever lines, each line is in one of the files, in order', async () => {
+  const steps = fc.array(fc.constantFrom('line', 'move', 'make', 'replace', 'wait'), { maxLength: 40 });
+  await fc.assert(
+    fc.asyncProperty(steps, async what => {
+      const { path, clock, file } = await opened();
+      let lines = 0;
+      let archives = 0;
+      const archive = () => `${path}.${String(archives++).padStart(3, '0')}`;
+      for (const step of what) {
+        if (step === 'line') file.write(`${lines++}\n`);
+        if (step === 'wait') await clock.advance(4_000);
+        if (step === 'move' || step === 'replace') await rename(path, archive()).catch(() => archives--);
+        if (step === 'make' || step === 'replace') await writeFile(path, '', { flag: 'a' });
+      }
+      file.close();
+      const folder = join(path, '..');
+      const names = (await readdir(folder)).sort((a, b) => (order(a) < order(b) ? -1 : 1));
+      const all = await Promise.all(names.map(name => text(join(folder, name))));
+      assert.equal(all.join(''), Array.from({ length: lines }, (_, line) => `${line}\n`).join(''));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+// The newest file has no number.
+const order = (name: string): string => (name === 'agent.log' ? '~' : name);
