@@ -35,6 +35,26 @@ export const commands: readonly Row[] = [
   { path: 'config show', help: 'show the settings', load: () => import('./config-show.ts') },
   { path: 'config check', help: 'find every fault in the settings', load: () => import('./config-check.ts') },
   {
+    path: 'service install',
+    help: 'make a role a service of this machine',
+    load: () => import('./service-install.ts'),
+  },
+  {
+    path: 'service uninstall',
+    help: 'stop a service and remove it',
+    load: () => import('./service-uninstall.ts'),
+  },
+  {
+    path: 'service status',
+    help: 'show the services and how they do',
+    load: () => import('./service-status.ts'),
+  },
+  {
+    path: 'service print',
+    help: 'print the unit that an installation would write',
+    load: () => import('./service-print.ts'),
+  },
+  {
     path: 'config sample',
     help: 'print a configuration file to start from',
     load: () => import('./config-sample.ts'),

@@ -2,6 +2,7 @@
 
 import { isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
+import { MusterError } from '../system/errors.ts';
 
 export interface SelfCommand {
   command: string;
@@ -19,3 +20,24 @@ export function selfCommand(...args: string[]): SelfCommand {
 
 /** What a person types to run this program. */
 export const programName = (): string => (isSea() ? 'muster' : './scripts/muster');
+
+/** Is this the one executable, not the source? */
+export const packaged = (): boolean => isSea();
+
+/** Where a person puts it. */
+export const usualExecutable = '/usr/local/bin/muster';
+
+/**
+ * This very program, for a service to start.
+ * @throws MusterError `usage` from source: a checkout moves and changes, and a service of the machine sees no home folder.
+ */
+export function ownExecutable(): string {
+  if (isSea()) return process.execPath;
+  throw new MusterError(
+    'usage',
+    'this muster runs from its source, which is no place for a service to start from',
+    {
+      hint: `put the packaged file in its place (./scripts/package makes it), and give --executable ${usualExecutable}`,
+    },
+  );
+}

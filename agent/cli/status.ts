@@ -48,7 +48,7 @@ export async function showStatus(
       },
     );
   }
-  print(output === 'json' ? `${JSON.stringify(found, null, 2)}\n` : found.map(text).join('\n'));
+  print(output === 'json' ? `${JSON.stringify(found, null, 2)}\n` : found.map(statusText).join('\n'));
   return 0;
 }
 
@@ -71,7 +71,8 @@ async function statuses(data: string): Promise<RoleStatus[]> {
   return (await Promise.all(asked)).filter(status => status !== undefined) as RoleStatus[];
 }
 
-function text(status: RoleStatus): string {
+/** What a role says of itself, for people. */
+export function statusText(status: RoleStatus): string {
   const lines = status.role === 'agent' ? agentLines(status) : requesterLines(status);
   const width = Math.max(...lines.map(([label]) => label.length));
   const rows = lines.map(([label, value]) => `  ${label.padEnd(width)}  ${printable(value)}\n`);

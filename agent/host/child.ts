@@ -10,6 +10,8 @@ export interface ChildOptions {
   /** Ends it at once, for a clean stop. */
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
+  /** Variables that it gets besides the few that it always has. */
+  env?: Readonly<Record<string, string>> | undefined;
 }
 
 export type ChildOutcome =
@@ -56,7 +58,7 @@ export function startChild(command: string, args: readonly string[], options: Ch
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: '/',
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', ...options.env },
     });
   } catch (error) {
     return notStarted(error);

@@ -1,0 +1,158 @@
+// `muster service install`: makes a role a service of this machine, or of this user. What is as it should be is left alone.
+import { access } from 'node:fs/promises';
+import { loadSettings } from '../config/load.ts';
+import { packagedSchema, sampleConfig } from '../config/sample.ts';
+import { carryOut } from '../service/carry-out.ts';
+import { checkExecutable } from '../service/executable.ts';
+import { gpuGroups, serviceFiles } from '../service/files.ts';
+import { inspect } from '../service/inspect.ts';
+import { type Machine, needRoot, thisMachine, userName } from '../service/machine.ts';
+import type { Places } from '../service/places.ts';
+import type { Found, Plan, Standing } from '../service/plan.ts';
+import { planInstall } from '../service/plan-install.ts';
+import type { Role } from '../service/role.ts';
+import { systemClock } from '../system/clock.ts';
+import { MusterError } from '../system/errors.ts';
+import { escaped, printable } from '../system/printable.ts';
+import type { Argv, FlagTable } from './command.ts';
+import { ownExecutable } from './self.ts';
+import { changeFlags, needed, stepText, typed } from './service-flags.ts';
+import { print, tell } from './terminal.ts';
+
+export const flags = {
+  ...changeFlags,
+  executable: { value: 'PATH', help: 'the program that the service starts; without it, this very program' },
+  'no-start': { help: 'only install it: it starts neither now nor at boot' },
+  force: { help: 'replace a unit that was changed by hand' },
+} as const satisfies FlagTable;
+
+export async function run({ flags: given, config }: Argv<typeof flags>): Promise<number> {
+  const role = needed(given.role, 'install');
+  if (config !== undefined) {
+    throw new MusterError('usage', 'a service reads the configuration in its usual place, not --config', {
+      hint: 'put the file there: "muster service install --dry-run" says where',
+    });
+  }
+  const machine = await thisMachine({ scope: given.user ? 'user' : 'system', root: given.root });
+  if (!given['dry-run']) needRoot(machine, typed('install', { ...given, role }));
+  return installService(machine, {
+    role,
+    executable: given.executable ?? ownExecutable(),
+    start: !given['no-start'],
+    force: given.force,
+    dryRun: given['dry-run'],
+  });
+}
+
+export interface InstallOptions {
+  role: Role;
+  executable: string;
+  start: boolean;
+  force: boolean;
+  /** Print what would be done, and do nothing. */
+  dryRun: boolean;
+}
+
+/** Throws MusterError when it cannot be installed so, or a step fails. */
+export async function installService(machine: Machine, options: InstallOptions): Promise<number> {
+  const { role, executable, dryRun } = options;
+  const { control, root, prefix, scope } = machine;
+  const places = machine.places(role);
+  const doubts = await checkExecutable(executable, scope, prefix);
+  const [found, groups] = await Promise.all([inspect(machine, role), gpuGroups(prefix)]);
+  const files = await serviceFiles({ ...machine, role, executable, groups }, places);
+  const plan = planInstall(
+    { ...machine, ...files, ...options, config: { path: places.config, content: await sample(prefix) } },
+    places,
+    found,
+  );
+  const words = { program: control?.program, root: prefix };
+  for (const step of plan.steps) if (dryRun) print(stepText(step, words, true));
+  for (const warning of [...doubts, ...plan.warnings]) tell('Warning', escaped(warning));
+  if (root === undefined) await checkConfig(prefix + places.config, found.files.get(places.config));
+  if (!dryRun) {
+    const step = {
+      control,
+      name: places.name,
+      root: prefix,
+      mayChown: machine.uid === 0,
+      clock: systemClock,
+    };
+    await carryOut(plan, { ...step, tell: each => print(stepText(each, words, false)) });
+  }
+  for (const note of plan.notes) print(`${escaped(note)}\n`);
+  print(await afterwards(machine, options, places, found, plan));
+  return 0;
+}
+
+/** A configuration to start from. Both roles read one file. */
+async function sample(prefix: string): Promise<string> {
+  const text = sampleConfig('both');
+  const there = await access(prefix + packagedSchema).then(
+    () => true,
+    () => false,
+  );
+  // An editor would complain of a schema that is not there.
+  return there ? text : text.replace(/^# yaml-language-server.*\n/, '');
+}
+
+/** Tells of faults in the configuration that is there: with them the service would not start. */
+async function checkConfig(path: string, standing: Standing | undefined): Promise<void> {
+  if (standing?.kind !== 'text') return;
+  try {
+    await loadSettings({ configFile: path });
+  } catch (error) {
+    if (!(error instanceof MusterError)) throw error;
+    for (const line of error.message.split('\n')) tell('Warning', printable(line, 4096));
+  }
+}
+
+async function afterwards(
+  machine: Machine,
+  { role, start, dryRun }: InstallOptions,
+  { name, config, log, rotation }: Places,
+  found: Found,
+  { steps }: Plan,
+): Promise<string> {
+  if (dryRun) return steps.length ? 'Nothing of this was done: --dry-run.\n' : 'Nothing would be done.\n';
+  if (steps.length === 0) return `Nothing to do: ${name} is as it should be.\n`;
+  const user = machine.scope === 'user' ? ' --user' : '';
+  if (machine.root !== undefined) return '';
+  const lines: string[] = [];
+  const systemd = machine.manager === 'systemd';
+  const restart = systemd
+    ? `systemctl${user} restart --no-block ${name}`
+    : `launchctl kickstart -k ${machine.scope === 'system' ? 'system' : `gui/${machine.uid}`}/${name}`;
+  if (start && role === 'agent' && !found.files.has(config)) {
+    const secret =
+      systemd && !user
+        ? '/etc/credstore/muster-agent.nats.token, which root alone may read'
+        : 'a file that you alone may read, and nats.tokenFile names it';
+    lines.push(
+      'The agent looks for its broker on this machine. If that is elsewhere:',
+      `  write its address into ${config} (nats.servers)`,
+      `  put its token into ${secret}`,
+      `  ${restart}`,
+    );
+  }
+  if (start) lines.push(`How it does: muster service status${user} --role ${role}`);
+  else lines.push(`It is installed, and not started; the same command without --no-start does that.`);
+  if (systemd && user && !(await lingers())) {
+    lines.push(`It ends when you log out, unless root says: loginctl enable-linger ${userName()}`);
+  }
+  if (log && !rotation) {
+    const { newsyslogLine } = await import('../service/launchd.ts');
+    const line = newsyslogLine(log, `${userName()}:staff`).trimEnd();
+    lines.push(
+      'Its log grows until root has it rotated, by this line in /etc/newsyslog.d/muster.conf:',
+      `  ${line}`,
+    );
+  }
+  return `\n${lines.map(line => `${escaped(line)}\n`).join('')}`;
+}
+
+const lingers = (): Promise<boolean> =>
+  access(`/var/lib/systemd/linger/${userName()}`).then(
+    () => true,
+    () => false,
+  );

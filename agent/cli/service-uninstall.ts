@@ -1,0 +1,63 @@
+// `muster service uninstall`: stops a service and removes what its installation wrote; with --purge, what it kept too.
+import { carryOut } from '../service/carry-out.ts';
+import { inspect } from '../service/inspect.ts';
+import { type Machine, needRoot, thisMachine } from '../service/machine.ts';
+import { planUninstall } from '../service/plan-uninstall.ts';
+import type { Role } from '../service/role.ts';
+import { systemClock } from '../system/clock.ts';
+import { escaped } from '../system/printable.ts';
+import type { Argv, FlagTable } from './command.ts';
+import { changeFlags, needed, stepText, typed } from './service-flags.ts';
+import { print, tell } from './terminal.ts';
+
+export const flags = {
+  ...changeFlags,
+  purge: { help: 'also remove its configuration, key, state and logs' },
+  force: { help: 'remove a unit that muster did not write' },
+} as const satisfies FlagTable;
+
+export async function run({ flags: given }: Argv<typeof flags>): Promise<number> {
+  const role = needed(given.role, 'uninstall');
+  const machine = await thisMachine({ scope: given.user ? 'user' : 'system', root: given.root });
+  if (!given['dry-run']) needRoot(machine, typed('uninstall', { ...given, role }));
+  return uninstallService(machine, {
+    role,
+    purge: given.purge,
+    force: given.force,
+    dryRun: given['dry-run'],
+  });
+}
+
+export interface UninstallOptions {
+  role: Role;
+  purge: boolean;
+  force: boolean;
+  /** Print what would be done, and do nothing. */
+  dryRun: boolean;
+}
+
+/** Throws MusterError when it is not to be removed, or a step fails. */
+export async function uninstallService(machine: Machine, options: UninstallOptions): Promise<number> {
+  const { role, dryRun } = options;
+  const { control, prefix } = machine;
+  const places = machine.places(role);
+  const found = await inspect(machine, role);
+  const plan = planUninstall({ ...machine, ...options }, places, found);
+  const words = { program: control?.program, root: prefix };
+  for (const step of plan.steps) if (dryRun) print(stepText(step, words, true));
+  for (const warning of plan.warnings) tell('Warning', escaped(warning));
+  if (!dryRun) {
+    const step = {
+      control,
+      name: places.name,
+      root: prefix,
+      mayChown: machine.uid === 0,
+      clock: systemClock,
+    };
+    await carryOut(plan, { ...step, tell: each => print(stepText(each, words, false)) });
+  }
+  for (const note of plan.notes) print(`${escaped(note)}\n`);
+  if (plan.steps.length === 0) print(`Nothing to do: ${places.name} is not installed.\n`);
+  else if (dryRun) print('Nothing of this was done: --dry-run.\n');
+  return 0;
+}

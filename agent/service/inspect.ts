@@ -1,0 +1,98 @@
+// Looks at a machine before anything is done to it: which of a service's files are there, and what the manager says.
+import { lstat, readdir, readlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
+import { readBounded } from '../system/files.ts';
+import { askHolder } from '../system/role-socket.ts';
+import type { Machine } from './machine.ts';
+import { savedName } from './places.ts';
+import type { Found, Standing } from './plan.ts';
+import { otherRole, type Role } from './role.ts';
+
+const maxFile = 1_048_576;
+
+/** Throws MusterError when the service manager does not answer. What may not be read counts as not there. */
+export async function inspect(machine: Machine, role: Role): Promise<Found> {
+  const { control, prefix } = machine;
+  const places = machine.places(role);
+  const other = machine.places(otherRole(role));
+  const files = new Map<string, Standing>();
+  const folders = new Set<string>();
+  const entries = new Map<string, readonly string[]>();
+  const look = async (path: string) => {
+    const info = await lstat(prefix + path).catch(() => undefined);
+    if (info?.isDirectory()) folders.add(path);
+    else if (info?.isSymbolicLink()) files.set(path, { kind: 'link', target: await readlink(prefix + path) });
+    else if (info) files.set(path, await standing(prefix + path));
+  };
+  const list = async (folder: string) => {
+    entries.set(folder, (await readdir(prefix + folder).catch(() => [])).sort());
+  };
+  const { unit, config, rotation, log, dropIns, configFolder, dataFolder, cacheFolder } = places;
+  const hidden = [places.privateDataFolder, places.privateCacheFolder];
+  const leading = [unit, config, rotation, log].flatMap(path => (path ? parents(path) : []));
+  const saved = [unit, rotation].map(path => path && savedName(path));
+  const paths = [unit, config, rotation, ...saved, dropIns, configFolder, dataFolder, cacheFolder];
+  await Promise.all([...new Set([...paths, ...hidden, ...leading])].map(path => path && look(path)));
+  await Promise.all([configFolder, dataFolder, cacheFolder].map(list));
+  const packaged = await firstOf(places.packaged, prefix);
+  const others = await Promise.all([other.unit, ...other.packaged].map(path => isThere(prefix + path)));
+  return {
+    files,
+    folders,
+    entries,
+    packaged,
+    otherInstalled: others.includes(true),
+    logs: log ? await sameStart(dirname(log), basename(log), prefix) : [],
+    secrets: places.credentials ? await sameStart(places.credentials, `${bare(places.name)}.`, prefix) : [],
+    // In another root nothing runs.
+    holder: machine.root === undefined ? await holderOf(join(prefix + dataFolder, role)) : undefined,
+    service: await control?.state(places.name),
+  };
+}
+
+/** `/a/b/c` has the parents `/a/b` and `/a`. */
+function parents(path: string): string[] {
+  const parent = dirname(path);
+  return parent === '/' ? [] : [parent, ...parents(parent)];
+}
+
+async function standing(path: string): Promise<Standing> {
+  try {
+    const text = (await readBounded(path, maxFile))?.toString('utf8') ?? '';
+    return { kind: 'text', text };
+  } catch (error) {
+    if (!(error instanceof MusterError)) throw error;
+    const why = errnoOf(error.cause) === 'EACCES' ? 'permission denied' : reasonOf(error.cause);
+    return { kind: 'other', why: `it cannot be read (${why})` };
+  }
+}
+
+async function holderOf(folder: string): Promise<number | undefined> {
+  // Who may not ask, or gets no answer, learns it from the role when it starts.
+  const status = await askHolder(folder, { command: 'status' }).catch(() => undefined);
+  const { pid } = (status ?? {}) as { pid?: unknown };
+  return Number.isSafeInteger(pid) ? Number(pid) : undefined;
+}
+
+async function firstOf(paths: readonly string[], prefix: string): Promise<string | undefined> {
+  for (const path of paths) if (await isThere(prefix + path)) return path;
+  return undefined;
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** The files in `folder` whose name begins so, by path. */
+async function sameStart(folder: string, start: string, prefix: string): Promise<string[]> {
+  const names = await readdir(prefix + folder).catch(() => []);
+  return names
+    .filter(name => name.startsWith(start))
+    .sort()
+    .map(name => join(folder, name));
+}
+
+const bare = (name: string): string => name.replace(/\.service$/, '');

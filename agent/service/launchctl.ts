@@ -1,0 +1,87 @@
+// launchd, asked through launchctl. What `launchctl print` prints is meant for people: it is read with care, and no more of it
+// than is needed.
+import { type Control, commandFailed, type ProgramOptions, runProgram } from './control.ts';
+import type { ServiceState } from './plan.ts';
+
+/** What launchctl answers for a service that is not loaded. */
+const notFound = 113;
+const ps = '/bin/ps';
+
+export class Launchctl implements Control {
+  readonly program: string;
+  readonly #domain: string;
+  readonly #options: ProgramOptions;
+
+  /** @param domain `system`, or `gui/` and a user's number */
+  constructor(program: string, domain: string, options: ProgramOptions = {}) {
+    this.program = program;
+    this.#domain = domain;
+    this.#options = options;
+  }
+
+  async state(name: string): Promise<ServiceState> {
+    const args = ['print', `${this.#domain}/${name}`];
+    const [said, disabled] = await Promise.all([
+      runProgram(this.program, args, this.#options),
+      runProgram(this.program, ['print-disabled', this.#domain], this.#options),
+    ]);
+    if (said.status !== 0 && said.status !== notFound) throw commandFailed(this.program, args, said);
+    const state = readPrint(said.status === 0 ? said.stdout : '', isDisabled(disabled.stdout, name));
+    return state.pid === undefined ? state : { ...state, since: await this.#started(state.pid) };
+  }
+
+  async run(args: readonly string[]): Promise<void> {
+    const said = await runProgram(this.program, args, this.#options);
+    if (said.status !== 0) throw commandFailed(this.program, args, said);
+  }
+
+  async #started(pid: number): Promise<Date | undefined> {
+    const options = { ...this.#options, env: { ...this.#options.env, TZ: 'UTC' } };
+    const said = await runProgram(ps, ['-o', 'lstart=', '-p', String(pid)], options).catch(() => undefined);
+    return said && readStart(said.stdout);
+  }
+}
+
+/** Reads what `launchctl print` printed of a service; empty when it is not loaded. */
+export function readPrint(text: string, disabled: boolean): ServiceState {
+  const found = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    // One tab: what is deeper belongs to something inside it, such as an argument or a variable.
+    const match = /^\t([a-z][a-z ]*) = (.*)$/.exec(line);
+    if (match?.[1] && !found.has(match[1])) found.set(match[1], match[2] ?? '');
+  }
+  const loaded = text !== '';
+  const pid = /^\d{1,10}$/.exec(found.get('pid') ?? '')?.[0];
+  const exit = /^(\d{1,3})/.exec(found.get('last exit code') ?? '')?.[1];
+  const signal = found.get('last terminating signal');
+  const ended = signal ?? (exit === undefined || exit === '0' ? undefined : `exit code ${exit}`);
+  const running = pid !== undefined;
+  return {
+    loaded,
+    // What lies in its folder is loaded at boot, unless it was disabled.
+    enabled: !disabled,
+    state: running ? 'running' : ended === undefined ? 'stopped' : 'failed',
+    word: loaded ? (found.get('state') ?? 'not known') : 'not loaded',
+    since: undefined,
+    pid: running ? Number(pid) : undefined,
+    text: undefined,
+    ended,
+    restarts: undefined,
+    stale: false,
+  };
+}
+
+/** Is `name` among those that `launchctl print-disabled` calls disabled (`true` in older versions)? */
+export function isDisabled(text: string, name: string): boolean {
+  return text.split('\n').some(line => {
+    const match = /^\s*"([^"]+)" => (\w+)$/.exec(line);
+    return match?.[1] === name && (match[2] === 'disabled' || match[2] === 'true');
+  });
+}
+
+/** Reads the start of a process as `ps -o lstart=` prints it, `Tue Nov 24 18:01:10 2026`, of the zone UTC. */
+export function readStart(text: string): Date | undefined {
+  const match = /^\w{3} (\w{3}) +(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})$/.exec(text.trim());
+  const time = match ? Date.parse(`${match[2]} ${match[1]} ${match[4]} ${match[3]} UTC`) : Number.NaN;
+  return Number.isNaN(time) ? undefined : new Date(time);
+}

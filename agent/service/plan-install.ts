@@ -1,0 +1,144 @@
+// Installing, decided: what of it is still to be done on a machine where this much was found. Pure.
+import { dirname } from 'node:path';
+import type { Places } from './places.ts';
+import type { Found, Owner, Plan, ServiceState, Standing, Step } from './plan.ts';
+import type { ManagerName, Scope } from './role.ts';
+import { sealOf } from './seal.ts';
+
+export interface ServiceFile {
+  readonly path: string;
+  readonly content: string;
+}
+
+export interface InstallWish {
+  readonly manager: ManagerName;
+  readonly scope: Scope;
+  readonly owner: Owner;
+  /** Of the user whose service it is, in the scope `user`. */
+  readonly uid: number;
+  /** The unit, sealed, and what else stands or falls with it. */
+  readonly unit: ServiceFile;
+  readonly rotation: ServiceFile | undefined;
+  /** What a configuration starts as. */
+  readonly config: ServiceFile;
+  /** Start it, and at every boot. */
+  readonly start: boolean;
+  /** Replace what was changed by hand. */
+  readonly force: boolean;
+  /** Another root than the machine's own. */
+  readonly root: string | undefined;
+}
+
+/** The plan is empty when all is as it should be. */
+export function planInstall(wish: InstallWish, places: Places, found: Found): Plan {
+  const steps: Step[] = [];
+  const warnings: string[] = [];
+  const notes: string[] = [];
+  const needFolder = (path: string) => {
+    if (
+      path === '/' ||
+      found.folders.has(path) ||
+      steps.some(step => step.do === 'folder' && step.path === path)
+    )
+      return;
+    needFolder(dirname(path));
+    // What a service writes is its own matter; these only lead there.
+    steps.push({ do: 'folder', path, mode: 0o755, owner: wish.owner });
+  };
+  const write = ({ path, content }: ServiceFile, replaces: boolean, mode = 0o644) => {
+    needFolder(dirname(path));
+    steps.push({ do: 'write', path, mode, owner: wish.owner, content, replaces });
+  };
+  if (found.files.has(places.config)) {
+    const standing = found.files.get(places.config);
+    if (standing?.kind === 'other') warnings.push(`${places.config} is left as it is: ${standing.why}`);
+    // The service's own user must read it; where that is the user's own, it may hold secrets.
+  } else write(wish.config, false, wish.scope === 'user' ? 0o600 : 0o644);
+  if (places.log) needFolder(dirname(places.log));
+  let fresh = false;
+  if (found.packaged) {
+    notes.push(`${found.packaged} comes from a package and is used; the package upgrades it`);
+    if (found.files.has(places.unit)) {
+      warnings.push(`${places.unit} takes its place; without it the packaged one would hold`);
+    }
+  }
+  for (const file of [wish.unit, wish.rotation]) {
+    if (!file || found.packaged) continue;
+    const standing = found.files.get(file.path);
+    const verdict = judge(standing, file.content);
+    if (verdict === 'same') continue;
+    if (verdict !== 'replaceable' && !wish.force) {
+      warnings.push(`${file.path} is left as it is: ${verdict}; --force replaces it`);
+      continue;
+    }
+    write(file, standing !== undefined);
+    fresh ||= file === wish.unit;
+  }
+  if (found.holder !== undefined && found.holder !== found.service?.pid) {
+    warnings.push(
+      `process ${found.holder} runs this role already; the service takes over once it has stopped`,
+    );
+  }
+  const begin = wish.manager === 'systemd' ? startSystemd : startLaunchd;
+  steps.push(...begin(wish, places, found, fresh));
+  return { steps, warnings, notes };
+}
+
+/** `same`, `replaceable`, or why it is not. */
+function judge(standing: Standing | undefined, content: string): string {
+  if (standing === undefined) return 'replaceable';
+  if (standing.kind === 'link') return `it is a link to ${standing.target}`;
+  if (standing.kind === 'other') return standing.why;
+  if (standing.text === content) return 'same';
+  const seal = sealOf(standing.text);
+  if (seal === 'whole') return 'replaceable';
+  return seal === 'changed' ? 'it was changed since it was installed' : 'muster did not write it';
+}
+
+function startSystemd(wish: InstallWish, { name }: Places, found: Found, fresh: boolean): Step[] {
+  const { service } = found;
+  const run = (...args: string[]): Step => ({ do: 'run', args: systemctlArgs(wish, args) });
+  // Without a service manager that runs, a unit can still be enabled: that is a link.
+  if (wish.root !== undefined) return wish.start && !service?.enabled ? [run('enable', name)] : [];
+  const steps: Step[] = [];
+  if (fresh || service?.stale) steps.push(run('daemon-reload'));
+  if (!wish.start) return steps;
+  if (!service?.enabled) steps.push(run('enable', name));
+  // Not waited for: it is ready once its cluster answers, and that may take until somebody has configured it.
+  if (!isUp(service)) steps.push(run('start', '--no-block', name));
+  else if (fresh) steps.push(run('restart', '--no-block', name));
+  return steps;
+}
+
+/** The arguments of systemctl for one command. */
+export function systemctlArgs(
+  { scope, root }: Pick<InstallWish, 'scope' | 'root'>,
+  args: readonly string[],
+): string[] {
+  const user = scope === 'user' ? ['--user'] : [];
+  return root === undefined ? [...user, ...args] : [`--root=${root}`, ...args];
+}
+
+function startLaunchd(wish: InstallWish, { name, unit }: Places, found: Found, fresh: boolean): Step[] {
+  if (wish.root !== undefined) return [];
+  const { service } = found;
+  const domain = launchdDomain(wish);
+  const run = (...args: string[]): Step => ({ do: 'run', args });
+  // What lies in its folder would be loaded at the next boot.
+  if (!wish.start) return service?.enabled ? [run('disable', `${domain}/${name}`)] : [];
+  const steps: Step[] = [];
+  if (!service?.enabled) steps.push(run('enable', `${domain}/${name}`));
+  const loaded = service?.loaded ?? false;
+  if (loaded && fresh) steps.push(run('bootout', `${domain}/${name}`), { do: 'await end' });
+  if (!loaded || fresh) steps.push(run('bootstrap', domain, unit));
+  else if (!isUp(service)) steps.push(run('kickstart', `${domain}/${name}`));
+  return steps;
+}
+
+/** Where launchd keeps the service: one for the machine, one for each user who is logged in. */
+export const launchdDomain = ({ scope, uid }: Pick<InstallWish, 'scope' | 'uid'>): string =>
+  scope === 'system' ? 'system' : `gui/${uid}`;
+
+function isUp(service: ServiceState | undefined): boolean {
+  return service?.state === 'running' || service?.state === 'starting';
+}

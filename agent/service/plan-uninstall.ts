@@ -1,0 +1,105 @@
+// Uninstalling, decided: what install wrote goes, configuration and state stay; a purge leaves nothing of this role. Pure.
+import { join } from 'node:path';
+import { MusterError } from '../system/errors.ts';
+import { type Places, savedName } from './places.ts';
+import type { Found, Plan, Standing, Step } from './plan.ts';
+import { type InstallWish, launchdDomain, systemctlArgs } from './plan-install.ts';
+import { planPurge } from './plan-purge.ts';
+import type { Role } from './role.ts';
+import { sealOf } from './seal.ts';
+
+export interface UninstallWish extends Pick<InstallWish, 'manager' | 'scope' | 'uid' | 'root'> {
+  readonly role: Role;
+  /** Configuration and state go too. */
+  readonly purge: boolean;
+  /** Remove even a unit that muster did not write. */
+  readonly force: boolean;
+}
+
+/**
+ * The plan is empty when nothing of it is left.
+ * @throws MusterError `failed` for a unit that muster did not write; `in_use` when another process uses what is to go.
+ */
+export function planUninstall(wish: UninstallWish, places: Places, found: Found): Plan {
+  const steps: Step[] = [];
+  const warnings: string[] = [];
+  const notes: string[] = [];
+  if (wish.purge && found.holder !== undefined && found.holder !== found.service?.pid) {
+    throw new MusterError('in_use', `process ${found.holder} runs the ${wish.role} on this state`, {
+      hint: 'stop it first; without --purge the state stays',
+    });
+  }
+  const end = wish.manager === 'systemd' ? endSystemd : endLaunchd;
+  steps.push(...end(wish, places, found, removeUnit(wish, places, found, warnings)));
+  if (found.packaged) notes.push(`${found.packaged} belongs to a package, which removes it`);
+  if (places.rotation) {
+    steps.push(...removeWritten(wish, places.rotation, found.files.get(places.rotation), warnings));
+  }
+  if (wish.purge) {
+    const rest = planPurge(places, found);
+    steps.push(...rest.steps);
+    notes.push(...rest.notes);
+  }
+  if (!wish.purge) notes.push(...whatStays(places, found));
+  return { steps, warnings, notes };
+}
+
+/** The unit is the service: one that muster did not write is another's, and so is what it runs. */
+function removeUnit(wish: UninstallWish, { unit }: Places, found: Found, warnings: string[]): Step[] {
+  const standing = found.files.get(unit);
+  const seal = standing?.kind === 'text' ? sealOf(standing.text) : 'none';
+  if (standing && seal === 'none' && !wish.force) {
+    const text = `${unit} is not one that muster wrote: it is left as it is, and the service too`;
+    throw new MusterError('failed', text, { hint: '--force removes it all the same' });
+  }
+  return removeWritten(wish, unit, standing, warnings);
+}
+
+/** Removes a file that install wrote. One that was changed since is kept under a name that no service manager reads. */
+function removeWritten(
+  { force, purge }: UninstallWish,
+  path: string,
+  standing: Standing | undefined,
+  warnings: string[],
+): Step[] {
+  if (standing === undefined) return [];
+  if (force || purge || (standing.kind === 'text' && sealOf(standing.text) === 'whole')) {
+    return [{ do: 'remove', path, what: 'file' }];
+  }
+  const to = savedName(path);
+  warnings.push(`${path} was changed since it was installed: it is kept as ${to}`);
+  return [{ do: 'set aside', path, to }];
+}
+
+function endSystemd(wish: UninstallWish, { name }: Places, found: Found, unit: Step[]): Step[] {
+  const run = (...args: string[]): Step => ({ do: 'run', args: systemctlArgs(wish, args) });
+  const { service } = found;
+  if (wish.root !== undefined) return [...(service?.enabled ? [run('disable', name)] : []), ...unit];
+  const steps: Step[] = [];
+  if (service?.enabled) steps.push(run('disable', '--now', name));
+  else if (service && service.state !== 'stopped' && service.state !== 'failed')
+    steps.push(run('stop', name));
+  steps.push(...unit);
+  if (unit.length > 0) steps.push(run('daemon-reload'));
+  // Else systemd would go on to list what is no more.
+  if (service?.state === 'failed') steps.push(run('reset-failed', name));
+  return steps;
+}
+
+function endLaunchd(wish: UninstallWish, { name }: Places, found: Found, unit: Step[]): Step[] {
+  if (wish.root !== undefined || !found.service?.loaded) return unit;
+  const stop: Step = { do: 'run', args: ['bootout', `${launchdDomain(wish)}/${name}`] };
+  return [stop, { do: 'await end' }, ...unit];
+}
+
+function whatStays(places: Places, found: Found): string[] {
+  const kept = [
+    ...[places.config].filter(path => found.files.has(path) && !found.otherInstalled),
+    ...places.ownData
+      .filter(name => found.entries.get(places.dataFolder)?.includes(name))
+      .map(name => join(places.dataFolder, name)),
+    ...[places.dropIns].filter(path => path !== undefined && found.folders.has(path)),
+    ...found.logs,
+  ];
+  return kept.length > 0 ? [`these stay, and go with --purge: ${kept.join(', ')}`] : [];
+}

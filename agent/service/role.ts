@@ -1,0 +1,12 @@
+// What can be a service: one of the two roles, for the whole machine or for one user, under the system's service manager.
+
+export type Role = 'agent' | 'requester';
+
+export const roles: readonly Role[] = ['agent', 'requester'];
+
+/** `system`: started at boot, for everybody. `user`: started when that user logs in, as that user. */
+export type Scope = 'system' | 'user';
+
+export type ManagerName = 'systemd' | 'launchd';
+
+export const otherRole = (role: Role): Role => (role === 'agent' ? 'requester' : 'agent');

@@ -1,0 +1,156 @@
+// systemd, asked through systemctl: what it says of a service, read from `systemctl show`.
+import { MusterError } from '../system/errors.ts';
+import { type Control, commandFailed, type ProgramOptions, runProgram, type Said } from './control.ts';
+import type { ServiceState } from './plan.ts';
+
+const asked = [
+  'LoadState',
+  'UnitFileState',
+  'ActiveState',
+  'SubState',
+  'StatusText',
+  'MainPID',
+  'Result',
+  'ExecMainCode',
+  'ExecMainStatus',
+  'NRestarts',
+  'NeedDaemonReload',
+  'ActiveEnterTimestamp',
+  'InactiveEnterTimestamp',
+  'InactiveExitTimestamp',
+];
+
+export interface SystemctlOptions extends ProgramOptions {
+  /** Of one user (`systemctl --user`). */
+  user: boolean;
+  /** Files below another root, where no systemd runs. */
+  root: string | undefined;
+}
+
+export class Systemctl implements Control {
+  readonly program: string;
+  readonly #options: SystemctlOptions;
+
+  constructor(program: string, options: SystemctlOptions) {
+    this.program = program;
+    // Dates in one language and one zone, for whichever version: some know no --timestamp=.
+    this.#options = {
+      ...options,
+      env: { ...options.env, TZ: 'UTC', SYSTEMD_COLORS: '0', SYSTEMD_PAGER: '' },
+    };
+  }
+
+  async state(name: string): Promise<ServiceState> {
+    const { user, root } = this.#options;
+    if (root !== undefined) return this.#offline(name, root);
+    const args = [
+      ...(user ? ['--user'] : []),
+      'show',
+      `--property=${asked.join(',')}`,
+      '--no-pager',
+      '--',
+      name,
+    ];
+    const said = await this.#ask(args);
+    if (said.status !== 0) throw commandFailed(this.program, args, said);
+    return readShow(said.stdout);
+  }
+
+  async run(args: readonly string[]): Promise<void> {
+    const said = await this.#ask(args);
+    if (said.status !== 0) throw commandFailed(this.program, args, said);
+  }
+
+  /** The version of systemd, such as 252; undefined when it does not say. */
+  async version(): Promise<number | undefined> {
+    const { stdout } = await this.#ask(['--version']);
+    const found = /^systemd (\d{1,4})\b/.exec(stdout)?.[1];
+    return found === undefined ? undefined : Number(found);
+  }
+
+  async #offline(name: string, root: string): Promise<ServiceState> {
+    const { stdout } = await this.#ask([`--root=${root}`, 'is-enabled', name]);
+    return { ...unknown, enabled: stdout.trim() === 'enabled' };
+  }
+
+  async #ask(args: readonly string[]): Promise<Said> {
+    const said = await runProgram(this.program, args, this.#options);
+    if (said.status !== 0 && /booted with systemd|connect to bus|DBUS_SESSION_BUS/i.test(said.stderr)) {
+      const hint = this.#options.user
+        ? 'the user has no systemd of its own here: log in as that user, or set XDG_RUNTIME_DIR=/run/user/UID'
+        : 'the machine runs another service manager, or is a container without one; --root DIR only writes the files';
+      throw new MusterError('unreachable', 'systemd does not answer on this machine', { hint });
+    }
+    return said;
+  }
+}
+
+const unknown: ServiceState = {
+  loaded: false,
+  enabled: false,
+  state: 'stopped',
+  word: 'not found',
+  since: undefined,
+  pid: undefined,
+  text: undefined,
+  ended: undefined,
+  restarts: undefined,
+  stale: false,
+};
+
+const states: Record<string, ServiceState['state']> = {
+  active: 'running',
+  reloading: 'running',
+  refreshing: 'running',
+  activating: 'starting',
+  deactivating: 'stopping',
+  failed: 'failed',
+};
+
+/** Reads what `systemctl show` printed: a property a line. What is missing is taken as not known. */
+export function readShow(text: string): ServiceState {
+  const found = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const at = line.indexOf('=');
+    if (at > 0) found.set(line.slice(0, at), line.slice(at + 1));
+  }
+  const of = (name: string) => found.get(name) ?? '';
+  const number = (name: string) => (/^\d{1,10}$/.test(of(name)) ? Number(of(name)) : undefined);
+  const active = of('ActiveState');
+  const state = states[active] ?? 'stopped';
+  // Waiting for the next attempt: it does not run.
+  const waits = of('SubState') === 'auto-restart' || of('SubState') === 'auto-restart-queued';
+  return {
+    loaded: of('LoadState') === 'loaded',
+    enabled: ['enabled', 'enabled-runtime', 'linked'].includes(of('UnitFileState')),
+    state: waits ? 'failed' : state,
+    word: of('LoadState') === 'loaded' ? `${active} (${of('SubState')})` : of('LoadState') || 'not known',
+    since: date(of(since[state])),
+    pid: number('MainPID') || undefined,
+    text: of('StatusText') || undefined,
+    ended: ending(of('Result'), number('ExecMainCode'), number('ExecMainStatus')),
+    restarts: number('NRestarts'),
+    stale: of('NeedDaemonReload') === 'yes',
+  };
+}
+
+const since: Record<ServiceState['state'], string> = {
+  running: 'ActiveEnterTimestamp',
+  starting: 'InactiveExitTimestamp',
+  stopping: 'InactiveExitTimestamp',
+  stopped: 'InactiveEnterTimestamp',
+  failed: 'InactiveEnterTimestamp',
+};
+
+/** `Tue 2026-11-24 18:01:10 UTC` */
+function date(text: string): Date | undefined {
+  const match = /^\w{3} (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC$/.exec(text);
+  return match ? new Date(`${match[1]}T${match[2]}Z`) : undefined;
+}
+
+/** How the last process ended; as waitid(2) counts, 1 is by itself, 2 and 3 by a signal. */
+function ending(result: string, code: number | undefined, status: number | undefined): string | undefined {
+  if (result === '' || result === 'success') return undefined;
+  if (result === 'exit-code' && code === 1) return `exit code ${status}`;
+  return code === 2 || code === 3 ? `${result}, signal ${status}` : result;
+}

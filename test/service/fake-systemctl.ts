@@ -1,0 +1,72 @@
+// A program file that takes systemctl's place: it writes down how it was called, and answers as systemd would.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Its memory are files beside it: `enabled`, `active`, `stale` are there or not; `show` has more lines for show. */
+const script = `#!/bin/sh
+dir=\${0%/*}
+echo "$*" >>"$dir/calls"
+if [ -f "$dir/complaint" ] && [ "$1" = "$(cat "$dir/failing")" ]; then cat "$dir/complaint" >&2; exit 1; fi
+root=
+case $1 in --user) shift ;; --root=*) root=$1; shift ;; esac
+unit=$(cat "$dir/unit")
+case $1 in
+  --version) echo 'systemd 252 (252.39-1)'; echo '+PAM' ;;
+  show)
+    if [ -f "$unit" ]; then echo LoadState=loaded; else echo LoadState=not-found; fi
+    if [ -f "$dir/enabled" ]; then echo UnitFileState=enabled; else echo UnitFileState=disabled; fi
+    if [ -f "$dir/active" ]; then
+      echo ActiveState=active; echo SubState=running; echo MainPID=4242
+      echo 'ActiveEnterTimestamp=Tue 2026-11-24 18:01:10 UTC'
+    else echo ActiveState=inactive; echo SubState=dead; echo MainPID=0; fi
+    if [ -f "$dir/stale" ]; then echo NeedDaemonReload=yes; else echo NeedDaemonReload=no; fi
+    [ ! -f "$dir/show" ] || cat "$dir/show"
+    ;;
+  is-enabled) if [ -f "$dir/enabled" ]; then echo enabled; else echo disabled; exit 1; fi ;;
+  enable) : >"$dir/enabled" ;;
+  disable) rm -f "$dir/enabled"; [ "$2" != --now ] || rm -f "$dir/active" ;;
+  start | restart) : >"$dir/active" ;;
+  stop) rm -f "$dir/active" ;;
+  daemon-reload) rm -f "$dir/stale" ;;
+  reset-failed) rm -f "$dir/show" ;;
+  *) echo "Unknown command verb $1." >&2; exit 1 ;;
+esac
+`;
+
+export class FakeSystemctl {
+  readonly folder: string;
+  readonly program: string;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.program = join(folder, 'systemctl');
+  }
+
+  /** Puts it into `folder`; the service's unit is the file `unit`. */
+  static async make(folder: string, unit: string): Promise<FakeSystemctl> {
+    await mkdir(folder, { recursive: true });
+    const fake = new FakeSystemctl(folder);
+    await writeFile(fake.program, script, { mode: 0o755 });
+    await writeFile(join(folder, 'unit'), unit);
+    return fake;
+  }
+
+  /** How it was called since the last look, without what only asks. */
+  async calls(): Promise<string[]> {
+    const path = join(this.folder, 'calls');
+    const lines = (await readFile(path, 'utf8').catch(() => '')).split('\n').filter(Boolean);
+    await writeFile(path, '');
+    return lines.filter(line => !/^(--user )?(show|--version|--root=\S+ is-enabled)/.test(line));
+  }
+
+  /** Sets or clears one of its memories. */
+  async says(more: string): Promise<void> {
+    await writeFile(join(this.folder, 'show'), more);
+  }
+
+  /** From now on it fails at `verb`, complaining so. */
+  async fails(verb: string, complaint: string): Promise<void> {
+    await writeFile(join(this.folder, 'failing'), verb);
+    await writeFile(join(this.folder, 'complaint'), complaint);
+  }
+}

@@ -1,0 +1,117 @@
+// launchd's files, read back with the library that wrote them. No macOS is needed; what is, stands in the README.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type PlistValue, parse } from 'plist';
+import { environmentName, settingOf } from '../../agent/config/keys.ts';
+import { defaultSettings } from '../../agent/config/load.ts';
+import { newsyslogFile, plistFile } from '../../agent/service/launchd.ts';
+import { launchdLabel, placesOf } from '../../agent/service/places.ts';
+import { roles } from '../../agent/service/role.ts';
+
+const executable = '/usr/local/bin/muster';
+const logFile = '/var/log/muster-agent.log';
+
+type Dictionary = { [key: string]: PlistValue };
+
+const read = (text: string) => parse(text) as Dictionary;
+
+/** Every key that is written: its type and meaning by launchd.plist(5), and what it is here. */
+const manual: Record<string, { type: string; means: string; value: PlistValue }> = {
+  Label: { type: 'string', means: 'required; names the job, and the file', value: 'org.muster.agent' },
+  ProgramArguments: {
+    type: 'array of strings',
+    means: 'the argument vector; without Program, its first is the program, here by absolute path',
+    value: [executable, 'agent'],
+  },
+  RunAtLoad: { type: 'boolean', means: 'started once it is loaded: at boot', value: true },
+  KeepAlive: {
+    type: 'boolean or dictionary',
+    means: 'SuccessfulExit false: started again unless it ended with 0, thus also after a signal',
+    value: { SuccessfulExit: false },
+  },
+  ThrottleInterval: { type: 'integer', means: 'seconds, at least, from start to start; else 10', value: 30 },
+  ExitTimeOut: { type: 'integer', means: 'seconds from SIGTERM to SIGKILL', value: 10 },
+  ProcessType: {
+    type: 'string',
+    means: 'Background, Standard, Adaptive or Interactive: work that nobody at the screen waits for',
+    value: 'Background',
+  },
+  Umask: { type: 'integer or string', means: 'an integer is decimal: 63 is 077', value: 63 },
+  StandardOutPath: {
+    type: 'string',
+    means: 'opened at each start, made when it is not there',
+    value: logFile,
+  },
+  StandardErrorPath: { type: 'string', means: 'the same', value: logFile },
+  EnvironmentVariables: {
+    type: 'dictionary of strings',
+    means: 'set before it runs',
+    value: { MUSTER_LOG_FILE: logFile },
+  },
+};
+
+test('a property list has the keys of the manual page, with these values, and no other', () => {
+  const written = read(plistFile('agent', { executable, logFile }));
+  const expected = Object.fromEntries(Object.entries(manual).map(([key, { value }]) => [key, value]));
+  assert.deepEqual(written, expected);
+  for (const [key, { type }] of Object.entries(manual)) {
+    assert.match(typeOf(written[key]), new RegExp(type.replaceAll(' or ', '|')), key);
+  }
+});
+
+test('each role has its own label, and its file the name that launchd expects of it', () => {
+  for (const role of roles) {
+    const written = read(plistFile(role, { executable, logFile }));
+    assert.deepEqual([written.Label, written.ProgramArguments], [`org.muster.${role}`, [executable, role]]);
+    const { unit, name } = placesOf('launchd', 'system', role, undefined);
+    assert.equal(unit, `/Library/LaunchDaemons/${launchdLabel(role)}.plist`);
+    assert.equal(name, launchdLabel(role));
+  }
+});
+
+test('any path comes back as it was written', () => {
+  const path = fc.string({ unit: 'grapheme', minLength: 1 }).map(text => `/${text}`);
+  fc.assert(
+    fc.property(path, path, (program, log) => {
+      // XML has no way to write some characters: those no service can have in its path.
+      fc.pre(/^[\t\n\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]*$/u.test(program + log));
+      const written = read(plistFile('agent', { executable: program, logFile: log }));
+      assert.deepEqual(written.ProgramArguments, [program, 'agent']);
+      assert.equal(written.StandardErrorPath, log);
+    }),
+  );
+  const hostile = '/a&b<c>"\'/<!--]]>';
+  assert.deepEqual(read(plistFile('agent', { executable: hostile, logFile })).ProgramArguments, [
+    hostile,
+    'agent',
+  ]);
+});
+
+test('the variable is the one of a setting, so that the role opens the log itself', () => {
+  assert.equal(environmentName('log.file'), 'MUSTER_LOG_FILE');
+  assert.equal(settingOf('log.file').roles, 'both');
+});
+
+test('a crash is over before the requester calls the node unhealthy', () => {
+  const { ThrottleInterval } = read(plistFile('agent', { executable, logFile }));
+  assert.ok(Number(ThrottleInterval) * 1000 < defaultSettings().requester.nodeDisconnectedAfter);
+});
+
+test('newsyslog rotates the log by size, tells nobody, adds no line of its own, and compresses nothing', () => {
+  const lines = newsyslogFile('requester', logFile).trimEnd().split('\n');
+  const rules = lines.filter(line => !line.startsWith('#'));
+  assert.equal(rules.length, 1);
+  // newsyslog.conf(5): file, owner:group, mode, count, size in KiB, when, flags.
+  assert.deepEqual(rules[0]?.split(/\s+/), [logFile, 'root:wheel', '600', '5', '10240', '*', 'BN']);
+});
+
+function typeOf(value: PlistValue | undefined): string {
+  if (Array.isArray(value))
+    return value.every(each => typeof each === 'string') ? 'array of strings' : 'array';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'real';
+  if (typeof value !== 'object' || value === null) return typeof value;
+  return Object.values(value).every(each => typeof each === 'string')
+    ? 'dictionary of strings'
+    : 'dictionary';
+}

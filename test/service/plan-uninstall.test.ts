@@ -1,0 +1,235 @@
+// Uninstalling, decided: what install wrote goes; a purge leaves nothing of this role, and everything of the other. Pure.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { placesOf } from '../../agent/service/places.ts';
+import { planUninstall, type UninstallWish } from '../../agent/service/plan-uninstall.ts';
+import { sealed } from '../../agent/service/seal.ts';
+import { found, type Made, running, said, stopped } from './found.ts';
+
+const content = sealed('[Unit]\n');
+const config = '/etc/muster/config.yaml';
+
+describe('systemd', () => {
+  const places = placesOf('systemd', 'system', 'agent', undefined);
+  const unit = places.unit;
+  const name = 'muster-agent.service';
+  const plan = (made: Made, more: Partial<UninstallWish> = {}) =>
+    planUninstall(
+      {
+        manager: 'systemd',
+        scope: 'system',
+        uid: 0,
+        root: undefined,
+        role: 'agent',
+        purge: false,
+        force: false,
+        ...more,
+      },
+      places,
+      found(made),
+    );
+  const installed: Made = {
+    texts: { [unit]: content, [config]: 'mine' },
+    folders: ['/etc/muster'],
+    service: running,
+  };
+  /** As a DynamicUser leaves it. */
+  const used: Made = {
+    ...installed,
+    links: { '/var/lib/muster': 'private/muster', '/var/cache/muster': 'private/muster' },
+    entries: { '/etc/muster': ['config.yaml'], '/var/lib/muster': ['agent'] },
+  };
+
+  test('stopped, disabled, removed; configuration and state stay, and that is said', () => {
+    const gone = plan(used);
+    assert.deepEqual(said(gone), [`run disable --now ${name}`, `remove file ${unit}`, 'run daemon-reload']);
+    assert.deepEqual(gone.notes, [`these stay, and go with --purge: ${config}, /var/lib/muster/agent`]);
+  });
+
+  test('what is left of it is stopped, forgotten, reset', () => {
+    assert.deepEqual(said(plan({ service: stopped })), []);
+    const orphan = { ...running, enabled: false };
+    assert.deepEqual(said(plan({ service: orphan })), [`run stop ${name}`]);
+    assert.deepEqual(said(plan({ ...installed, service: { ...stopped, state: 'failed' } })), [
+      `remove file ${unit}`,
+      'run daemon-reload',
+      `run reset-failed ${name}`,
+    ]);
+  });
+
+  test('a unit that was changed is kept under another name; a purge takes it', () => {
+    const texts = { [unit]: `${content}After=x\n` };
+    const kept = plan({ ...installed, texts });
+    assert.ok(said(kept).includes(`rename ${unit} ${unit}.saved`));
+    assert.match(kept.warnings.join(), /it is kept as .*\.saved/);
+    assert.ok(said(plan({ ...installed, texts }, { purge: true })).includes(`remove file ${unit}`));
+    const saved = { texts: { [`${unit}.saved`]: 'x' } };
+    assert.ok(said(plan(saved, { purge: true })).includes(`remove file ${unit}.saved`));
+  });
+
+  test('a unit that muster did not write is no business of ours, unless by force', () => {
+    const foreign = { ...installed, texts: { [unit]: 'mine' } };
+    const linked = { ...installed, texts: {}, links: { [unit]: '/dev/null' } };
+    for (const made of [foreign, linked]) {
+      for (const purge of [false, true])
+        assert.throws(() => plan(made, { purge }), {
+          code: 'failed',
+          message: /is not one that muster wrote/,
+        });
+      assert.ok(said(plan(made, { force: true })).includes(`remove file ${unit}`));
+    }
+  });
+
+  test('a purge of the last role leaves nothing', () => {
+    const gone = plan({ ...used, folders: ['/etc/muster', places.dropIns ?? ''] }, { purge: true });
+    assert.deepEqual(said(gone).slice(3), [
+      `remove tree ${unit}.d`,
+      'remove tree /var/lib/muster/agent',
+      'remove tree /var/cache/private/muster',
+      'remove file /var/cache/muster',
+      'remove folder /var/lib/private/muster',
+      'remove file /var/lib/muster',
+      `remove file ${config}`,
+      'remove folder /etc/muster',
+    ]);
+    assert.deepEqual([gone.notes, gone.warnings], [[], []]);
+  });
+
+  test('folders that are folders, as where root ran it by hand', () => {
+    const folders = ['/var/lib/muster', '/var/cache/muster'];
+    const gone = said(plan({ folders, entries: { '/var/lib/muster': ['agent'] } }, { purge: true }));
+    assert.deepEqual(gone, [
+      'remove tree /var/lib/muster/agent',
+      'remove tree /var/cache/muster',
+      'remove folder /var/lib/muster',
+    ]);
+  });
+
+  test('while the other role is installed, a purge takes this role’s own alone', () => {
+    const both = {
+      ...used,
+      otherInstalled: true,
+      entries: { '/var/lib/muster': ['agent', 'broker', 'requester'] },
+    };
+    const gone = plan(both, { purge: true });
+    assert.deepEqual(said(gone).slice(3), ['remove tree /var/lib/muster/agent']);
+    assert.match(gone.notes.join(), /config\.yaml stays: the other role is installed/);
+    assert.ok(!plan(both).notes.join().includes('config.yaml'), 'nor does it promise that');
+  });
+
+  test('state of the other role that was kept on purpose stays, and the configuration with it', () => {
+    const entries = { '/etc/muster': ['config.yaml'], '/var/lib/muster': ['agent', 'broker', 'requester'] };
+    const gone = plan({ ...used, entries }, { purge: true });
+    assert.ok(
+      !said(gone).some(step => /requester|broker|config|remove (file|folder) \/var\/lib/.test(step)),
+      said(gone).join(),
+    );
+    assert.match(
+      gone.notes.join('\n'),
+      /still holds broker, requester, and stays\n.*config\.yaml stays with the state/,
+    );
+  });
+
+  test('what is not muster’s own stays: other files, other links, the operator’s secrets', () => {
+    const made: Made = {
+      ...used,
+      links: { '/var/lib/muster': '/data/muster' },
+      entries: { '/etc/muster': ['config.yaml', 'token'], '/var/lib/muster': ['agent', 'dev'] },
+      secrets: ['/etc/credstore/muster-agent.nats.token'],
+    };
+    const { notes, steps } = plan(made, { purge: true });
+    assert.deepEqual(notes, [
+      '/var/lib/muster still holds dev, and stays',
+      '/etc/muster still holds token, and stays',
+      '/etc/credstore/muster-agent.nats.token is yours, and stays',
+    ]);
+    assert.ok(
+      !said({ steps, warnings: [], notes: [] }).some(step => /\/data|folder \/etc\/muster/.test(step)),
+    );
+    const alone = plan({ ...made, entries: { '/var/lib/muster': ['agent'] } }, { purge: true });
+    assert.match(alone.notes.join('\n'), /\/var\/lib\/muster is a link to \/data\/muster, which stays/);
+  });
+
+  test('what another process uses is not taken from under it', () => {
+    const hint = { code: 'in_use', message: 'process 77 runs the agent on this state' };
+    assert.throws(() => plan({ ...used, holder: 77 }, { purge: true }), hint);
+    assert.ok(said(plan({ ...used, holder: 77 })).length > 0, 'without a purge it is nobody’s loss');
+    assert.ok(
+      said(plan({ ...used, holder: running.pid ?? 0 }, { purge: true })).length > 0,
+      'the service itself is stopped',
+    );
+  });
+
+  test('a package’s unit is stopped and disabled; its files are the package’s', () => {
+    const packaged = '/usr/lib/systemd/system/muster-agent.service';
+    const gone = plan({ ...used, texts: { [config]: 'mine' }, packaged }, { purge: true });
+    assert.equal(said(gone)[0], `run disable --now ${name}`);
+    assert.ok(!said(gone).some(step => step.includes('/usr/lib') || step.includes('/etc/')));
+    assert.match(gone.notes.join('\n'), /belongs to a package, which removes it/);
+  });
+
+  test('in another root and of one user', () => {
+    const enabled = { ...stopped, enabled: true };
+    assert.deepEqual(said(plan({ ...installed, service: enabled }, { root: '/img' })), [
+      `run --root=/img disable ${name}`,
+      `remove file ${unit}`,
+    ]);
+    assert.equal(said(plan(installed, { scope: 'user' }))[0], `run --user disable --now ${name}`);
+  });
+});
+
+describe('launchd', () => {
+  const places = placesOf('launchd', 'system', 'requester', undefined);
+  const rule = places.rotation ?? '';
+  const plan = (made: Made, more: Partial<UninstallWish> = {}) =>
+    planUninstall(
+      {
+        manager: 'launchd',
+        scope: 'system',
+        uid: 0,
+        root: undefined,
+        role: 'requester',
+        purge: false,
+        force: false,
+        ...more,
+      },
+      places,
+      found(made),
+    );
+  const installed: Made = { texts: { [places.unit]: content, [rule]: sealed('x') }, service: running };
+
+  test('out, gone, removed, its rotation too', () => {
+    assert.deepEqual(said(plan(installed)), [
+      'run bootout system/org.muster.requester',
+      'await end',
+      `remove file ${places.unit}`,
+      `remove file ${rule}`,
+    ]);
+    assert.deepEqual(said(plan({ ...installed, service: { ...stopped, enabled: true } })), [
+      `remove file ${places.unit}`,
+      `remove file ${rule}`,
+    ]);
+  });
+
+  test('a rotation that was changed is kept under another name', () => {
+    const texts = { [places.unit]: content, [rule]: `${sealed('x')}y` };
+    assert.ok(said(plan({ texts })).includes(`rename ${rule} ${rule}.saved`));
+    assert.ok(said(plan({ texts }, { purge: true })).includes(`remove file ${rule}`));
+  });
+
+  test('a purge takes its logs and both of its folders', () => {
+    const made: Made = {
+      logs: ['/var/log/muster-requester.log', '/var/log/muster-requester.log.0'],
+      folders: ['/var/lib/muster'],
+      entries: { '/var/lib/muster': ['broker', 'requester'] },
+    };
+    assert.deepEqual(said(plan(made, { purge: true })), [
+      'remove file /var/log/muster-requester.log',
+      'remove file /var/log/muster-requester.log.0',
+      'remove tree /var/lib/muster/requester',
+      'remove tree /var/lib/muster/broker',
+      'remove folder /var/lib/muster',
+    ]);
+    assert.match(plan(made).notes.join(), /these stay, and go with --purge: .*muster-requester\.log/);
+  });
+});
