@@ -6,6 +6,7 @@ import { MusterError } from '../system/errors.ts';
 import { escaped } from '../system/printable.ts';
 import type { FlagTable } from './command.ts';
 import { programName } from './self.ts';
+import { print, tell } from './terminal.ts';
 
 export const roleFlag = {
   role: { value: 'ROLE', kind: choice(...roles), help: 'which role' },
@@ -41,6 +42,14 @@ export function typed(
   );
   return [programName(), 'service', command, ...given].join(' ');
 }
+
+/** To whom a command speaks. */
+export interface Voice {
+  print(text: string): void;
+  warn(text: string): void;
+}
+
+export const terminal: Voice = { print, warn: text => tell('Warning', text) };
 
 export interface StepWords {
   /** The service manager's program. */

@@ -16,8 +16,7 @@ import { MusterError } from '../system/errors.ts';
 import { escaped, printable } from '../system/printable.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { ownExecutable } from './self.ts';
-import { changeFlags, needed, stepText, typed } from './service-flags.ts';
-import { print, tell } from './terminal.ts';
+import { changeFlags, needed, stepText, terminal, typed, type Voice } from './service-flags.ts';
 
 export const flags = {
   ...changeFlags,
@@ -35,13 +34,17 @@ export async function run({ flags: given, config }: Argv<typeof flags>): Promise
   }
   const machine = await thisMachine({ scope: given.user ? 'user' : 'system', root: given.root });
   if (!given['dry-run']) needRoot(machine, typed('install', { ...given, role }));
-  return installService(machine, {
-    role,
-    executable: given.executable ?? ownExecutable(),
-    start: !given['no-start'],
-    force: given.force,
-    dryRun: given['dry-run'],
-  });
+  return installService(
+    machine,
+    {
+      role,
+      executable: given.executable ?? ownExecutable(),
+      start: !given['no-start'],
+      force: given.force,
+      dryRun: given['dry-run'],
+    },
+    terminal,
+  );
 }
 
 export interface InstallOptions {
@@ -54,7 +57,11 @@ export interface InstallOptions {
 }
 
 /** Throws MusterError when it cannot be installed so, or a step fails. */
-export async function installService(machine: Machine, options: InstallOptions): Promise<number> {
+export async function installService(
+  machine: Machine,
+  options: InstallOptions,
+  { print, warn }: Voice,
+): Promise<number> {
   const { role, executable, dryRun } = options;
   const { control, root, prefix, scope } = machine;
   const places = machine.places(role);
@@ -68,8 +75,8 @@ export async function installService(machine: Machine, options: InstallOptions):
   );
   const words = { program: control?.program, root: prefix };
   for (const step of plan.steps) if (dryRun) print(stepText(step, words, true));
-  for (const warning of [...doubts, ...plan.warnings]) tell('Warning', escaped(warning));
-  if (root === undefined) await checkConfig(prefix + places.config, found.files.get(places.config));
+  for (const warning of [...doubts, ...plan.warnings]) warn(escaped(warning));
+  if (root === undefined) await checkConfig(prefix + places.config, found.files.get(places.config), warn);
   if (!dryRun) {
     const step = {
       control,
@@ -97,13 +104,17 @@ async function sample(prefix: string): Promise<string> {
 }
 
 /** Tells of faults in the configuration that is there: with them the service would not start. */
-async function checkConfig(path: string, standing: Standing | undefined): Promise<void> {
+async function checkConfig(
+  path: string,
+  standing: Standing | undefined,
+  warn: (text: string) => void,
+): Promise<void> {
   if (standing?.kind !== 'text') return;
   try {
     await loadSettings({ configFile: path });
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
-    for (const line of error.message.split('\n')) tell('Warning', printable(line, 4096));
+    for (const line of error.message.split('\n')) warn(printable(line, 4096));
   }
 }
 

@@ -34,7 +34,7 @@ export const flags = {
 
 export async function run({ flags: given, load }: Argv<typeof flags>): Promise<number> {
   const machine = await thisMachine({ scope: given.user ? 'user' : 'system', root: undefined });
-  return showService(machine, given.role ? [given.role] : roles, load, given.output);
+  return showService(machine, given.role ? [given.role] : roles, load, given.output, print);
 }
 
 export interface ServiceReport {
@@ -67,6 +67,7 @@ export async function showService(
   which: readonly Role[],
   load: (options: { skipUnreadable: true }) => Promise<LoadedSettings>,
   output: 'text' | 'json',
+  print: (text: string) => void,
 ): Promise<number> {
   // A configuration with faults is told by "config check"; where the state is, it cannot say then.
   const loaded = await load({ skipUnreadable: true }).catch(error => {

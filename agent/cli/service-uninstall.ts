@@ -7,8 +7,7 @@ import type { Role } from '../service/role.ts';
 import { systemClock } from '../system/clock.ts';
 import { escaped } from '../system/printable.ts';
 import type { Argv, FlagTable } from './command.ts';
-import { changeFlags, needed, stepText, typed } from './service-flags.ts';
-import { print, tell } from './terminal.ts';
+import { changeFlags, needed, stepText, terminal, typed, type Voice } from './service-flags.ts';
 
 export const flags = {
   ...changeFlags,
@@ -20,12 +19,16 @@ export async function run({ flags: given }: Argv<typeof flags>): Promise<number>
   const role = needed(given.role, 'uninstall');
   const machine = await thisMachine({ scope: given.user ? 'user' : 'system', root: given.root });
   if (!given['dry-run']) needRoot(machine, typed('uninstall', { ...given, role }));
-  return uninstallService(machine, {
-    role,
-    purge: given.purge,
-    force: given.force,
-    dryRun: given['dry-run'],
-  });
+  return uninstallService(
+    machine,
+    {
+      role,
+      purge: given.purge,
+      force: given.force,
+      dryRun: given['dry-run'],
+    },
+    terminal,
+  );
 }
 
 export interface UninstallOptions {
@@ -37,7 +40,11 @@ export interface UninstallOptions {
 }
 
 /** Throws MusterError when it is not to be removed, or a step fails. */
-export async function uninstallService(machine: Machine, options: UninstallOptions): Promise<number> {
+export async function uninstallService(
+  machine: Machine,
+  options: UninstallOptions,
+  { print, warn }: Voice,
+): Promise<number> {
   const { role, dryRun } = options;
   const { control, prefix } = machine;
   const places = machine.places(role);
@@ -45,7 +52,7 @@ export async function uninstallService(machine: Machine, options: UninstallOptio
   const plan = planUninstall({ ...machine, ...options }, places, found);
   const words = { program: control?.program, root: prefix };
   for (const step of plan.steps) if (dryRun) print(stepText(step, words, true));
-  for (const warning of plan.warnings) tell('Warning', escaped(warning));
+  for (const warning of plan.warnings) warn(escaped(warning));
   if (!dryRun) {
     const step = {
       control,

@@ -2,33 +2,34 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Its memory are files beside it: `enabled`, `active`, `stale` are there or not; `show` has more lines for show. */
+/** Its memory are files beside it, a set for each unit: `enabled`, `active` are there or not; `show` has more lines. */
 const script = `#!/bin/sh
 dir=\${0%/*}
 echo "$*" >>"$dir/calls"
 if [ -f "$dir/complaint" ] && [ "$1" = "$(cat "$dir/failing")" ]; then cat "$dir/complaint" >&2; exit 1; fi
 root=
 case $1 in --user) shift ;; --root=*) root=$1; shift ;; esac
-unit=$(cat "$dir/unit")
+for name; do :; done
+unit=$(cat "$dir/units")/$name
+of=$dir/$name
 case $1 in
   --version) echo 'systemd 252 (252.39-1)'; echo '+PAM' ;;
   show)
     if [ -f "$unit" ]; then echo LoadState=loaded; else echo LoadState=not-found; fi
-    if [ -f "$dir/enabled" ]; then echo UnitFileState=enabled; else echo UnitFileState=disabled; fi
-    if [ -f "$dir/active" ]; then
+    if [ -f "$of.enabled" ]; then echo UnitFileState=enabled; else echo UnitFileState=disabled; fi
+    if [ -f "$of.active" ]; then
       echo ActiveState=active; echo SubState=running; echo MainPID=4242
       echo 'ActiveEnterTimestamp=Tue 2026-11-24 18:01:10 UTC'
     else echo ActiveState=inactive; echo SubState=dead; echo MainPID=0; fi
-    if [ -f "$dir/stale" ]; then echo NeedDaemonReload=yes; else echo NeedDaemonReload=no; fi
-    [ ! -f "$dir/show" ] || cat "$dir/show"
+    [ ! -f "$of.show" ] || cat "$of.show"
     ;;
-  is-enabled) if [ -f "$dir/enabled" ]; then echo enabled; else echo disabled; exit 1; fi ;;
-  enable) : >"$dir/enabled" ;;
-  disable) rm -f "$dir/enabled"; [ "$2" != --now ] || rm -f "$dir/active" ;;
-  start | restart) : >"$dir/active" ;;
-  stop) rm -f "$dir/active" ;;
-  daemon-reload) rm -f "$dir/stale" ;;
-  reset-failed) rm -f "$dir/show" ;;
+  is-enabled) if [ -f "$of.enabled" ]; then echo enabled; else echo disabled; exit 1; fi ;;
+  enable) : >"$of.enabled" ;;
+  disable) rm -f "$of.enabled"; [ "$2" != --now ] || rm -f "$of.active" ;;
+  start | restart) : >"$of.active" ;;
+  stop) rm -f "$of.active" ;;
+  daemon-reload) ;;
+  reset-failed) rm -f "$of.show" ;;
   *) echo "Unknown command verb $1." >&2; exit 1 ;;
 esac
 `;
@@ -42,12 +43,12 @@ export class FakeSystemctl {
     this.program = join(folder, 'systemctl');
   }
 
-  /** Puts it into `folder`; the service's unit is the file `unit`. */
-  static async make(folder: string, unit: string): Promise<FakeSystemctl> {
+  /** Puts it into `folder`; the units of its services are files in the folder `units`. */
+  static async make(folder: string, units: string): Promise<FakeSystemctl> {
     await mkdir(folder, { recursive: true });
     const fake = new FakeSystemctl(folder);
     await writeFile(fake.program, script, { mode: 0o755 });
-    await writeFile(join(folder, 'unit'), unit);
+    await writeFile(join(folder, 'units'), units);
     return fake;
   }
 
@@ -59,9 +60,9 @@ export class FakeSystemctl {
     return lines.filter(line => !/^(--user )?(show|--version|--root=\S+ is-enabled)/.test(line));
   }
 
-  /** Sets or clears one of its memories. */
-  async says(more: string): Promise<void> {
-    await writeFile(join(this.folder, 'show'), more);
+  /** From now on its `show` of the unit has these lines too. */
+  async shows(unit: string, more: string): Promise<void> {
+    await writeFile(join(this.folder, `${unit}.show`), more);
   }
 
   /** From now on it fails at `verb`, complaining so. */
