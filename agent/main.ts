@@ -6,5 +6,8 @@ import { leaveUnread } from './system/standard-error.ts';
 
 watchParent();
 
-process.exitCode = await run(process.argv.slice(2));
-leaveUnread();
+// No `await` here: the packaged program is a CommonJS file, which has none at its top.
+void run(process.argv.slice(2)).then(code => {
+  process.exitCode = code;
+  leaveUnread();
+});

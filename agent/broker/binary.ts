@@ -1,7 +1,8 @@
 // Finds a real nats-server that is new enough to be the embedded broker.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { MusterError, reasonOf } from '../system/errors.ts';
+import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
+import type { Log } from '../system/log.ts';
 import { printable } from '../system/printable.ts';
 
 export interface Binary {
@@ -16,20 +17,58 @@ const howToInstall =
   'install nats-server 2.10 or newer (Debian: apt install nats-server; macOS: brew install nats-server; ' +
   'anywhere: go install github.com/nats-io/nats-server/v2@latest) or name one with broker.binary';
 
+/** Where a nats-server may come from. */
+export interface Places {
+  /** `broker.binary`: when it is set, no other counts. */
+  configured: string | undefined;
+  /** Unpacks the one that the packaged file carries; absent where there is none. */
+  unpack?: (() => Promise<string>) | undefined;
+  findOnPath: (name: string) => string | undefined | Promise<string | undefined>;
+  log: Pick<Log, 'warn'>;
+}
+
 /**
- * @param configured `broker.binary`; when undefined, `findOnPath` is asked for `nats-server`.
+ * The one of `broker.binary`, else the carried one, else the one on PATH.
  * @throws MusterError when there is none, it does not run, or it is too old.
  */
-export async function findBinary(
-  configured: string | undefined,
-  findOnPath: (name: string) => string | undefined | Promise<string | undefined>,
-): Promise<Binary> {
-  const path = configured ?? (await findOnPath('nats-server'));
-  if (path === undefined)
-    throw new MusterError('not_found', 'there is no nats-server on PATH to be the broker', {
-      hint: howToInstall,
-    });
-  const where = configured === undefined ? path : `${path} (broker.binary)`;
+export async function findBinary({ configured, unpack, findOnPath, log }: Places): Promise<Binary> {
+  if (configured !== undefined) return check(configured, `${configured} (broker.binary)`);
+  const carried = unpack && (await runCarried(unpack));
+  if (carried && 'path' in carried) return carried;
+  const path = await findOnPath('nats-server');
+  if (path === undefined) throw carried ?? noneOnPath();
+  if (carried)
+    log.warn({ path, err: carried }, 'the nats-server of this file cannot be used; the one on PATH is');
+  return check(path, path);
+}
+
+/** The carried one, or why it cannot be used. */
+async function runCarried(unpack: () => Promise<string>): Promise<Binary | MusterError> {
+  let path: string | undefined;
+  try {
+    path = await unpack();
+    return await check(path, path);
+  } catch (error) {
+    if (!(error instanceof MusterError)) throw error;
+    if (path === undefined || errnoOf(error.cause) !== 'EACCES') return error;
+    return new MusterError(
+      'not_allowed',
+      `${path}, the broker, may not be run: no program may be run from there`,
+      {
+        hint: 'its file system is mounted noexec: name a nats-server elsewhere with broker.binary, or move dataDir',
+        cause: error.cause,
+      },
+    );
+  }
+}
+
+function noneOnPath(): MusterError {
+  return new MusterError('not_found', 'there is no nats-server on PATH to be the broker', {
+    hint: howToInstall,
+  });
+}
+
+async function check(path: string, where: string): Promise<Binary> {
   const output = await versionOf(path, where);
   const [, version, major, minor] = /nats-server: v((\d+)\.(\d+)\.\S+)/.exec(output) ?? [];
   if (version === undefined)

@@ -13,6 +13,7 @@ import { type BrokerFiles, brokerFiles, readOrMakeToken, writeConfig } from './f
 import { stopOrphan } from './orphan.ts';
 import { choosePort } from './port.ts';
 import { passOn } from './server-log.ts';
+import { carriedServer, type PackedServer, unpack } from './unpack.ts';
 
 export interface BrokerOptions {
   /** Everything of the broker's is kept here. The caller holds the lock of the role that owns it. */
@@ -24,6 +25,8 @@ export interface BrokerOptions {
   port: number;
   /** `broker.binary`. */
   binary?: string | undefined;
+  /** The nats-server that comes with the program; without it, the packaged file's own, where it carries one. */
+  carried?: PackedServer | undefined;
   findOnPath: (name: string) => string | undefined | Promise<string | undefined>;
   clock: Clock;
   random: Random;
@@ -48,9 +51,14 @@ export interface Broker {
  * @throws MusterError: no nats-server, or one too old; the port in use; the folder not writable; it ended at once.
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { folder, name, host, port: wanted, clock } = options;
+  const { folder, name, host, port: wanted, clock, carried = carriedServer() } = options;
   const log = withPart(options.log);
-  const binary = await findBinary(options.binary, options.findOnPath);
+  const binary = await findBinary({
+    configured: options.binary,
+    unpack: carried && (() => unpack(carried, folder)),
+    findOnPath: options.findOnPath,
+    log,
+  });
   await makeFolder(folder);
   const files = brokerFiles(folder);
   await stopOrphan(files, clock, log);

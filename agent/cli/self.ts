@@ -1,8 +1,7 @@
 // How this program starts itself again: from source it is Node and the entry file, packaged it is the one executable.
-
-import { isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
 import { MusterError } from '../system/errors.ts';
+import { isPackaged } from '../system/packaged.ts';
 
 export interface SelfCommand {
   command: string;
@@ -11,7 +10,7 @@ export interface SelfCommand {
 
 /** The command line that runs this same program with `args`. */
 export function selfCommand(...args: string[]): SelfCommand {
-  if (isSea()) return { command: process.execPath, args };
+  if (isPackaged()) return { command: process.execPath, args };
   return {
     command: process.execPath,
     args: [fileURLToPath(new URL('../main.ts', import.meta.url)), ...args],
@@ -19,10 +18,7 @@ export function selfCommand(...args: string[]): SelfCommand {
 }
 
 /** What a person types to run this program. */
-export const programName = (): string => (isSea() ? 'muster' : './scripts/muster');
-
-/** Is this the one executable, not the source? */
-export const packaged = (): boolean => isSea();
+export const programName = (): string => (isPackaged() ? 'muster' : './scripts/muster');
 
 /** Where a person puts it. */
 export const usualExecutable = '/usr/local/bin/muster';
@@ -32,7 +28,7 @@ export const usualExecutable = '/usr/local/bin/muster';
  * @throws MusterError `usage` from source: a checkout moves and changes, and a service of the machine sees no home folder.
  */
 export function ownExecutable(): string {
-  if (isSea()) return process.execPath;
+  if (isPackaged()) return process.execPath;
   throw new MusterError(
     'usage',
     'this muster runs from its source, which is no place for a service to start from',

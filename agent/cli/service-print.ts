@@ -5,8 +5,9 @@ import { choice } from '../config/kind.ts';
 import { gpuGroups, serviceFiles } from '../service/files.ts';
 import { managerHere, systemdVersion } from '../service/machine.ts';
 import { placesOf } from '../service/places.ts';
+import { isPackaged } from '../system/packaged.ts';
 import type { Argv, FlagTable } from './command.ts';
-import { packaged, usualExecutable } from './self.ts';
+import { usualExecutable } from './self.ts';
 import { needed, roleFlag, scopeFlag } from './service-flags.ts';
 import { print } from './terminal.ts';
 
@@ -26,7 +27,7 @@ export async function run({ flags: given }: Argv<typeof flags>): Promise<number>
   const manager = given.manager ?? managerHere();
   const scope = given.user ? 'user' : 'system';
   const places = placesOf(manager, scope, role, await systemEnvironment.user());
-  const executable = given.executable ?? (packaged() ? process.execPath : usualExecutable);
+  const executable = given.executable ?? (isPackaged() ? process.execPath : usualExecutable);
   const [systemd, groups] = await Promise.all([systemdVersion(), gpuGroups('')]);
   const wish = { manager, role, scope, executable, systemd, groups } as const;
   print((await serviceFiles(wish, places)).unit.content);

@@ -1,8 +1,9 @@
-// `muster version`: which muster this is.
+// `muster version`: which muster this is, what its file carries, and under which licences.
 import { choice } from '../config/kind.ts';
+import { MusterError } from '../system/errors.ts';
 import { version } from '../system/version.ts';
 import type { Argv, FlagTable } from './command.ts';
-import { print } from './terminal.ts';
+import { print, printSlowly } from './terminal.ts';
 
 export const flags = {
   output: {
@@ -12,12 +13,28 @@ export const flags = {
     default: 'text',
     help: 'how to print it',
   },
+  licences: { help: 'print the licences and notices of all that the packaged file carries' },
 } satisfies FlagTable;
 
-export async function run({ flags: { output } }: Argv<typeof flags>): Promise<number> {
-  const { arch, platform, version: node } = process;
-  print(output === 'json' ? `${JSON.stringify({ version, node, platform, arch })}\n` : versionText);
+export async function run({ flags: { output, licences } }: Argv<typeof flags>): Promise<number> {
+  if (licences) await printSlowly(await notices());
+  else print(output === 'json' ? await versionJson() : versionText);
   return 0;
 }
 
 export const versionText = `muster ${version}\n`;
+
+async function versionJson(): Promise<string> {
+  const { contents } = await import('../system/packaged.ts');
+  const { arch, platform, version: node } = process;
+  // Absent when run from source.
+  return `${JSON.stringify({ version, node, platform, arch, packaged: contents() })}\n`;
+}
+
+async function notices(): Promise<string> {
+  const { asset, isPackaged } = await import('../system/packaged.ts');
+  if (isPackaged()) return Buffer.from(asset('notices')).toString('utf8');
+  throw new MusterError('not_found', 'this muster runs from source and carries no notices', {
+    hint: 'each package in node_modules has its own licence; the packaged file carries them all',
+  });
+}

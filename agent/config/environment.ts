@@ -56,6 +56,22 @@ export function namedFolders(environment: Environment, variable: string): string
 }
 
 /**
+ * Folders for a file that is gone again in a moment: those of the service first, then the user's own, then everybody's. Some
+ * may not be there, or may not be written.
+ */
+export function scratchFolders(environment: Environment): string[] {
+  const names = [
+    'RUNTIME_DIRECTORY',
+    'CACHE_DIRECTORY',
+    'STATE_DIRECTORY',
+    'XDG_RUNTIME_DIR',
+    'XDG_CACHE_HOME',
+  ];
+  const own = [...names, 'TMPDIR'].flatMap(name => namedFolders(environment, name));
+  return [...new Set([...own, '/dev/shm', '/tmp', '/var/tmp'])];
+}
+
+/**
  * Did a service manager start this very process? A terminal's shell may have been started by one too, and hands its
  * variables down, so each is believed only when it names this process or its standard error.
  */

@@ -210,7 +210,7 @@ export const table = {
     type: path,
     reload: false,
     roles: 'requester',
-    help: 'nats-server to run; without it, the one on PATH',
+    help: 'nats-server to run; without it, the one that the packaged file carries, else the one on PATH',
   },
   'broker.host': {
     type: host,

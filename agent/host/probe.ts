@@ -3,8 +3,11 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type * as Native from '../../native/index.d.ts';
+import { scratchFolders, systemEnvironment } from '../config/environment.ts';
 import { reasonOf } from '../system/errors.ts';
+import { asset, contents } from '../system/packaged.ts';
 import { printable } from '../system/printable.ts';
+import { loadAddon } from './addon.ts';
 
 /** What the agent uses of it. */
 export type NativeProbe = Pick<typeof Native, 'cgroup' | 'disk' | 'gpusNvml' | 'notify' | 'sample'>;
@@ -18,8 +21,19 @@ export type LoadedProbe =
   | { readonly probe: NativeProbe; readonly path: string }
   | { readonly probe?: undefined /** Why there is none, a sentence's end. */; readonly reason: string };
 
+/** Loads the probe: the one that the packaged file carries, else the one that was built beside the program. Never throws. */
+export function loadProbe(): LoadedProbe {
+  const carried = contents()?.probe;
+  if (!carried) return loadProbeFrom(besideTheProgram());
+  if ('missing' in carried) return { reason: carried.missing };
+  const loaded = loadAddon(asset('probe'), scratchFolders(systemEnvironment));
+  if ('reason' in loaded) return { reason: `does not load (${printable(loaded.reason, 1000)})` };
+  if (!offersAll(loaded.exports)) return { reason: 'is of another version than the program' };
+  return { probe: loaded.exports, path: `${process.execPath} (by way of ${loaded.from})` };
+}
+
 /** Loads the probe from the first of `paths` that fits: a build may leave one for each C library. Never throws. */
-export function loadProbe(paths: readonly string[] = besideTheProgram()): LoadedProbe {
+export function loadProbeFrom(paths: readonly string[]): LoadedProbe {
   let reason = 'was not built';
   for (const path of paths.filter(existsSync)) {
     try {

@@ -3,7 +3,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { findBinary } from '../../agent/broker/binary.ts';
+import { findBinary, type Places } from '../../agent/broker/binary.ts';
+import { silentLog } from '../../agent/system/log.ts';
 import { findProgram } from '../support/find-program.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'muster-binary-'));
@@ -17,10 +18,12 @@ async function program(name: string, script: string): Promise<string> {
 }
 
 const nobody = () => undefined;
+const find = (configured: string | undefined, findOnPath: Places['findOnPath']) =>
+  findBinary({ configured, findOnPath, log: silentLog });
 const install = /install nats-server 2\.10 or newer/;
 
 test('the real one is found, and its version read', async () => {
-  const found = await findBinary(undefined, findProgram);
+  const found = await find(undefined, findProgram);
   assert.match(found.version, /^2\.\d+\.\d+/);
   assert.equal(found.path, await findProgram('nats-server'));
 });
@@ -28,7 +31,7 @@ test('the real one is found, and its version read', async () => {
 test('the first that is new enough', async () => {
   for (const version of ['2.10.0', '2.11.0-RC.1', '3.0.0'])
     assert.equal(
-      (await findBinary(await program('new', `echo "nats-server: v${version}"`), nobody)).version,
+      (await find(await program('new', `echo "nats-server: v${version}"`), nobody)).version,
       version,
     );
 });
@@ -36,33 +39,33 @@ test('the first that is new enough', async () => {
 test('one that is too old is named with its version', async () => {
   for (const version of ['2.9.25', '1.99.0', '0.9.6']) {
     const path = await program('old', `echo "nats-server: v${version}"`);
-    await assert.rejects(findBinary(path, nobody), {
+    await assert.rejects(find(path, nobody), {
       name: 'MusterError',
       message: `${path} (broker.binary) is nats-server ${version}; at least 2.10 is needed`,
       hint: install,
     });
     await assert.rejects(
-      findBinary(undefined, () => path),
+      find(undefined, () => path),
       { message: `${path} is nats-server ${version}; at least 2.10 is needed` },
     );
   }
 });
 
 test('none at all, something else, and what does not run', async () => {
-  await assert.rejects(findBinary(undefined, nobody), {
+  await assert.rejects(find(undefined, nobody), {
     code: 'not_found',
     message: 'there is no nats-server on PATH to be the broker',
     hint: install,
   });
   const other = await program('other', 'printf "hello\\033[31m"');
-  await assert.rejects(findBinary(other, nobody), {
+  await assert.rejects(find(other, nobody), {
     message: `${other} (broker.binary) is no nats-server: it says "hello\\u001b[31m"`,
   });
   const missing = join(folder, 'missing');
-  await assert.rejects(findBinary(missing, nobody), {
+  await assert.rejects(find(missing, nobody), {
     message: new RegExp(`^cannot run ${missing} \\(broker\\.binary\\) to ask for its version: .*ENOENT`),
   });
-  await assert.rejects(findBinary(await program('fails', 'exit 3'), nobody), {
+  await assert.rejects(find(await program('fails', 'exit 3'), nobody), {
     message: /^cannot run .*fails/,
   });
 });

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadProbe } from '../../agent/host/probe.ts';
+import { loadProbeFrom } from '../../agent/host/probe.ts';
 import { newFolder } from '../support/temporary.ts';
 
 const reason = (...paths: string[]) => {
-  const loaded = loadProbe(paths);
+  const loaded = loadProbeFrom(paths);
   assert.equal(loaded.probe, undefined);
   return 'reason' in loaded ? loaded.reason : '';
 };
@@ -42,6 +42,6 @@ test('the next one is tried where one does not fit, and one that fits is used', 
     good,
     'for (const name of ["cgroup", "disk", "gpusNvml", "notify", "sample"]) exports[name] = () => 7;',
   );
-  const loaded = loadProbe([join(folder, 'absent.node'), broken, good]);
+  const loaded = loadProbeFrom([join(folder, 'absent.node'), broken, good]);
   assert.equal('path' in loaded && loaded.path, good);
 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { crashGuard } from '../../agent/host/gpu/crash-guard.ts';
 import { GpuDetector } from '../../agent/host/gpu/detect.ts';
-import { loadProbe } from '../../agent/host/probe.ts';
+import { loadProbeFrom } from '../../agent/host/probe.ts';
 import { SystemInputs } from '../../agent/host/system-inputs.ts';
 import { eventually } from '../support/eventually.ts';
 import { newFolder } from '../support/temporary.ts';
@@ -20,7 +20,7 @@ async function inputs(options: Partial<ConstructorParameters<typeof SystemInputs
     folder: await newFolder(),
     inventoryCommand: { command: '/nonexistent', args: [] },
     nvmlLibrary: fakeNvml,
-    probe: loadProbe([addonFile]),
+    probe: loadProbeFrom([addonFile]),
     driverDeadline: 600_000,
     ...options,
   });

@@ -1,0 +1,80 @@
+// The nats-server that the packaged file carries, unpacked into the broker's folder when it is first needed.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { lstat, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { zstdDecompress } from 'node:zlib';
+import { MusterError, reasonOf } from '../system/errors.ts';
+import { makeFolder, notWritable, writeFileAtomic } from '../system/files.ts';
+import { asset, type CarriedBroker, contents } from '../system/packaged.ts';
+
+/** A nats-server as a packaged file carries it. */
+export interface PackedServer extends Pick<CarriedBroker, 'sha256' | 'size'> {
+  /** Compressed by zstd. */
+  bytes(): Uint8Array;
+}
+
+/** What this file carries; undefined when it carries none, or the program runs from source. */
+export function carriedServer(): PackedServer | undefined {
+  const broker = contents()?.broker;
+  return broker && !('missing' in broker) ? { ...broker, bytes: () => asset('broker') } : undefined;
+}
+
+/**
+ * Sees to it that `bin/nats-server` in the broker's folder is the server of `packed`, and nothing else is beside it; answers
+ * its path. The caller holds the folder's lock.
+ * @throws MusterError `not_writable`; `failed` when what the file carries is damaged.
+ */
+export async function unpack(packed: PackedServer, folder: string): Promise<string> {
+  const bin = join(folder, 'bin');
+  const path = join(bin, 'nats-server');
+  await makeFolder(bin);
+  await clear(bin);
+  if (!(await holds(path, packed))) await writeFileAtomic(path, await decompress(packed), 0o700);
+  return path;
+}
+
+async function decompress(packed: PackedServer): Promise<Uint8Array> {
+  try {
+    const server = await promisify(zstdDecompress)(packed.bytes(), { maxOutputLength: packed.size });
+    if (createHash('sha256').update(server).digest('hex') !== packed.sha256)
+      throw new Error('its hash is another');
+    return server;
+  } catch (cause) {
+    throw new MusterError(
+      'failed',
+      `the nats-server that ${process.execPath} carries is damaged: ${reasonOf(cause)}`,
+      {
+        hint: 'install muster again, or name a nats-server with broker.binary',
+        cause,
+      },
+    );
+  }
+}
+
+/** Is the file at `path` that server, and one that may be run? Unreadable counts as no: it is replaced. */
+async function holds(path: string, { sha256, size }: PackedServer): Promise<boolean> {
+  try {
+    const info = await lstat(path);
+    if (!info.isFile() || info.size !== size || (info.mode & 0o777) !== 0o700) return false;
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(path), hash);
+    return hash.digest('hex') === sha256;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes all but the server: what a start that was cut off, an earlier version, or somebody else left there. */
+async function clear(bin: string): Promise<void> {
+  try {
+    for (const entry of await readdir(bin, { withFileTypes: true })) {
+      const isServer = entry.name === 'nats-server' && !entry.isDirectory();
+      if (!isServer) await rm(join(bin, entry.name), { recursive: true, force: true });
+    }
+  } catch (error) {
+    throw notWritable(bin, error);
+  }
+}

@@ -1,0 +1,65 @@
+// Makes the packaged file of one kind of machine, and says what is in it. scripts/package runs it.
+import { relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { report } from '../agent/cli/report.ts';
+import { MusterError } from '../agent/system/errors.ts';
+import type { Carried, Missing } from '../agent/system/packaged.ts';
+import { type Built, build } from './packaging/build.ts';
+import { ownTarget, type Target, targetNames, targetOf } from './packaging/target.ts';
+
+const usage = `usage: scripts/package [--target TARGET] [--broker FILE]
+
+  --target  ${targetNames.join(', ')}; without it, this machine's
+  --broker  the nats-server to carry; without it, the pinned version is built by Go
+`;
+
+process.exitCode = await main().catch(error => report(error, false));
+
+async function main(): Promise<number> {
+  const { target, broker, help } = readArguments();
+  if (help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  process.stderr.write(`muster: packaging for ${target.name}\n`);
+  process.stdout.write(describe(await build({ target, broker })));
+  return 0;
+}
+
+function readArguments(): { target: Target; broker: string | undefined; help: boolean } {
+  const options = {
+    target: { type: 'string' },
+    broker: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  } as const;
+  try {
+    const { values } = parseArgs({ options });
+    const name = targetNames.find(each => each === values.target);
+    if (values.target !== undefined && !name) throw new Error(`there is no target ${values.target}`);
+    const target = name ? targetOf(name) : ownTarget();
+    if (!target)
+      throw new Error(`muster is not made for ${process.platform}-${process.arch}: name a --target`);
+    return { target, broker: values.broker, help: values.help === true };
+  } catch (cause) {
+    throw new MusterError('usage', cause instanceof Error ? cause.message : String(cause), {
+      hint: usage.trimEnd(),
+      cause,
+    });
+  }
+}
+
+function describe({ file, size, contents, remarks }: Built): string {
+  const { node, broker, probe, untried } = contents;
+  const rows = [
+    ['file', `${relative(process.cwd(), file)}, ${(size / 1e6).toFixed(1)} MB`],
+    ['Node', node],
+    ['nats-server', 'missing' in broker ? broker.missing : broker.version],
+    ['native probe', inside(probe)],
+    ...[...remarks, ...(untried ? [untried] : [])].map(remark => ['note', remark]),
+  ];
+  return rows.map(([name = '', text]) => `${name.padEnd(14)}${text}\n`).join('');
+}
+
+function inside(part: Carried | Missing): string {
+  return 'missing' in part ? 'none' : 'yes';
+}

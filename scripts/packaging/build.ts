@@ -1,0 +1,120 @@
+// Makes the packaged file of a target, part by part, as pkg.config.json describes it.
+import { copyFile, link, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { MusterError } from '../../agent/system/errors.ts';
+import { assetNames, type Contents } from '../../agent/system/packaged.ts';
+import { version } from '../../agent/system/version.ts';
+import { packBroker } from './broker.ts';
+import { bundle } from './bundle.ts';
+import { checkout } from './checkout.ts';
+import { readDescription } from './description.ts';
+import { writeExecutable } from './executable.ts';
+import { ownLicence } from './licence-texts.ts';
+import { writeNotices } from './notices.ts';
+import { npmNotices } from './npm-notices.ts';
+import { packProbe } from './probe.ts';
+import { runtime } from './runtime.ts';
+import { isOwn, type Target } from './target.ts';
+
+export interface BuildOptions {
+  readonly target: Target;
+  /** A nats-server to carry, in place of the pinned one. */
+  readonly broker?: string | undefined;
+  /** Where the folders of the description are made: the checkout, unless a test has a folder of its own. */
+  readonly root?: string | undefined;
+}
+
+export interface Built {
+  /** The executable. */
+  readonly file: string;
+  readonly size: number;
+  readonly contents: Contents;
+  /** Its parts, in files of their own, by name. */
+  readonly parts: Readonly<Record<string, string>>;
+  /** What whoever packages should know, a sentence each. */
+  readonly remarks: readonly string[];
+}
+
+/** @throws MusterError when a part cannot be made. */
+export async function build({ target, broker: given, root = checkout }: BuildOptions): Promise<Built> {
+  const description = await readDescription();
+  const nodeVersion = description.targets.get(target.name);
+  if (!nodeVersion)
+    throw new MusterError('bad_config', `pkg.config.json: ${target.name} is not among pkg.targets`);
+  const script = join(root, description.bundle);
+  const folder = join(dirname(script), target.name);
+  await mkdir(folder, { recursive: true });
+  const [program, node, broker, probe] = await Promise.all([
+    bundle(),
+    runtime(target, nodeVersion, folder),
+    packBroker(target, given),
+    packProbe(target),
+  ]);
+  const contents: Contents = {
+    target: target.name,
+    node: nodeVersion,
+    probe: probe.carried,
+    broker: broker.carried,
+    ...(target.platform === process.platform ? {} : { untried: `made on ${process.platform}, and not run` }),
+  };
+  const notices = writeNotices([
+    {
+      title: 'The program',
+      notices: [{ name: 'muster', version, licence: 'Apache-2.0', texts: await ownLicence() }],
+    },
+    {
+      title: 'Node.js',
+      notices: [
+        {
+          name: 'Node.js',
+          version: nodeVersion,
+          licence: 'MIT, and those of its parts',
+          texts: [node.licence],
+        },
+      ],
+    },
+    {
+      title: 'Packages of npm in the program',
+      notices: await npmNotices([...program.packages, 'node_modules/rolldown']),
+    },
+    { title: 'The broker, nats-server, and its modules', notices: broker.notices },
+    { title: 'Crates in the native probe', notices: probe.notices },
+  ]);
+  const made: Record<string, string | Uint8Array | undefined> = {
+    [assetNames.contents]: `${JSON.stringify(contents, undefined, 2)}\n`,
+    [assetNames.notices]: notices,
+    [assetNames.broker]: broker.bytes,
+    [assetNames.probe]: probe.bytes,
+  };
+  await writeFile(script, program.code);
+  const assets: Record<string, string> = {};
+  for (const pattern of description.assets) {
+    const path = join(root, pattern.replace('*', target.name));
+    const data = made[basename(path)];
+    // One that an earlier build left must not pass for this one's.
+    await rm(path, { force: true });
+    if (data === undefined) continue;
+    await writeFile(path, data);
+    assets[basename(path)] = path;
+  }
+  const file = join(root, description.output, target.name, 'muster');
+  await writeExecutable(
+    { target, node: node.binary, bundle: script, assets, seaConfig: description.seaConfig, folder },
+    file,
+  );
+  if (isOwn(target)) await giveSecondName(file, join(root, description.output, 'muster'));
+  return {
+    file,
+    size: (await stat(file)).size,
+    contents,
+    parts: { bundle: script, node: node.binary, ...assets },
+    remarks: [...node.remarks, ...broker.remarks, ...probe.remarks],
+  };
+}
+
+/** The same file under a shorter name. */
+async function giveSecondName(file: string, name: string): Promise<void> {
+  const temporary = `${name}.${process.pid}`;
+  await link(file, temporary).catch(() => copyFile(file, temporary));
+  await rename(temporary, name);
+}

@@ -1,0 +1,40 @@
+// Writes the notices: who made what is in the file, and under which licence. Each text stands there once.
+
+export interface Notice {
+  readonly name: string;
+  readonly version: string;
+  /** Its SPDX expression, as whoever made it says. */
+  readonly licence: string;
+  readonly texts: readonly string[];
+}
+
+export interface Chapter {
+  readonly title: string;
+  readonly notices: readonly Notice[];
+}
+
+/** The whole text. The same chapters give the same text. */
+export function writeNotices(chapters: readonly Chapter[]): string {
+  const numbers = new Map<string, number>();
+  const numberOf = (text: string): number => {
+    const number = numbers.get(text) ?? numbers.size + 1;
+    numbers.set(text, number);
+    return number;
+  };
+  const lists = chapters.map(({ title, notices }) => {
+    const lines = notices.map(({ name, version, licence, texts }) => {
+      const found = texts.map(text => `[${numberOf(text)}]`).join(' ');
+      return `  ${name} ${version}: ${licence} ${found || '(comes without a text)'}\n`;
+    });
+    return `${title}\n\n${lines.join('')}\n`;
+  });
+  const bodies = [...numbers].map(([text, number]) => `${'='.repeat(78)}\n[${number}]\n\n${text}\n\n`);
+  return `${intro}${lists.join('')}${bodies.join('')}`;
+}
+
+const intro = `Licences and notices of muster's packaged file
+
+The file holds what is listed here, each part under its own licence. The number
+behind a part names the text that applies to it; the texts follow the lists.
+
+`;

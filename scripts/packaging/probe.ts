@@ -1,0 +1,110 @@
+// The native probe that goes into the file, where it was built for the target, and the notices of the crates in it.
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import * as v from 'valibot';
+import { errnoOf, MusterError } from '../../agent/system/errors.ts';
+import type { Carried, Missing } from '../../agent/system/packaged.ts';
+import { checkout } from './checkout.ts';
+import { licenceTexts } from './licence-texts.ts';
+import type { Notice } from './notices.ts';
+import { isOwn, type Target } from './target.ts';
+import { tool } from './tool.ts';
+
+export interface PackedProbe {
+  readonly carried: Carried | Missing;
+  readonly bytes: Uint8Array | undefined;
+  readonly notices: readonly Notice[];
+  readonly remarks: readonly string[];
+}
+
+/** Takes what `native/build` made, here or on a machine of the target's kind. */
+export async function packProbe(target: Target): Promise<PackedProbe> {
+  const bytes = await readFile(join(checkout, 'native', target.addon)).catch(error => {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (!bytes) return without(target);
+  return {
+    carried: { sha256: createHash('sha256').update(bytes).digest('hex') },
+    bytes,
+    notices: await crateNotices(target),
+    remarks: [],
+  };
+}
+
+function without(target: Target): PackedProbe {
+  const why = isOwn(target)
+    ? 'there was no Rust to build it with'
+    : `it is built on a machine of its kind (native/build), whose native/${target.addon} was not here`;
+  return {
+    carried: { missing: `is not in this file for ${target.name}: ${why}` },
+    bytes: undefined,
+    notices: [],
+    remarks: [`it carries no native probe: ${why}`],
+  };
+}
+
+/** The parts of `cargo metadata` that count here. */
+const metadata = v.object({
+  packages: v.array(
+    v.object({
+      id: v.string(),
+      name: v.string(),
+      version: v.string(),
+      license: v.nullable(v.string()),
+      manifest_path: v.string(),
+    }),
+  ),
+  resolve: v.object({
+    root: v.string(),
+    nodes: v.array(
+      v.object({
+        id: v.string(),
+        deps: v.array(
+          v.object({ pkg: v.string(), dep_kinds: v.array(v.object({ kind: v.nullable(v.string()) })) }),
+        ),
+      }),
+    ),
+  }),
+});
+
+async function crateNotices({ rust }: Target): Promise<Notice[]> {
+  const args = ['metadata', '--format-version', '1', '--locked', '--filter-platform', rust];
+  const text = await tool('cargo', args, { cwd: join(checkout, 'native') });
+  const { packages, resolve } = v.parse(metadata, JSON.parse(text));
+  const used = linked(resolve);
+  const crates = packages.filter(({ id }) => used.has(id) && id !== resolve.root);
+  const notices = crates.map(async ({ name, version, license, manifest_path }) => {
+    if (license === null) throw new MusterError('failed', `the crate ${name} does not say its licence`);
+    return { name, version, licence: license, texts: await licenceTexts(dirname(manifest_path)) };
+  });
+  return [...(await Promise.all(notices)), await standardLibrary()];
+}
+
+async function standardLibrary(): Promise<Notice> {
+  const version = (await tool('rustc', ['--version'])).split(' ')[1] ?? '';
+  const folder = join((await tool('rustc', ['--print', 'sysroot'])).trim(), 'share/doc/rust/licenses');
+  // A distribution's Rust may come without them.
+  const texts = ['MIT.txt', 'Apache-2.0.txt'].map(name =>
+    readFile(join(folder, name), 'utf8').then(
+      text => [text.trimEnd()],
+      () => [],
+    ),
+  );
+  return {
+    name: 'Rust standard library',
+    version,
+    licence: 'MIT OR Apache-2.0',
+    texts: (await Promise.all(texts)).flat(),
+  };
+}
+
+/** What the probe is made of: all it depends on but what only builds or tests it. */
+function linked({ root, nodes }: v.InferOutput<typeof metadata>['resolve']): Set<string> {
+  const found = new Set([root]);
+  for (const id of found)
+    for (const { pkg, dep_kinds } of nodes.find(node => node.id === id)?.deps ?? [])
+      if (dep_kinds.some(({ kind }) => kind === null)) found.add(pkg);
+  return found;
+}

