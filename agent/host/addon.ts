@@ -49,7 +49,8 @@ const memfd = { closeOnExec: 1, executable: 0x10 };
 
 /** A file that no file system has. Node has no call for it, but its FFI reaches the C library's. */
 function fromMemory(bytes: Uint8Array): unknown {
-  const ffi = process.getBuiltinModule('node:ffi');
+  const ffi: typeof import('node:ffi') | undefined = process.getBuiltinModule('node:ffi');
+  if (!ffi) throw new Error('this Node has no FFI');
   using library = ffi.dlopen(null, { memfd_create: { arguments: ['string', 'uint32'], return: 'int32' } });
   const create = library.functions.memfd_create;
   let fd = create('muster-probe', memfd.closeOnExec | memfd.executable);

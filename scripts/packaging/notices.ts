@@ -21,7 +21,8 @@ export function writeNotices(chapters: readonly Chapter[]): string {
     numbers.set(text, number);
     return number;
   };
-  const lists = chapters.map(({ title, notices }) => {
+  const filled = chapters.filter(({ notices }) => notices.length > 0);
+  const lists = filled.map(({ title, notices }) => {
     const lines = notices.map(({ name, version, licence, texts }) => {
       const found = texts.map(text => `[${numberOf(text)}]`).join(' ');
       return `  ${name} ${version}: ${licence} ${found || '(comes without a text)'}\n`;

@@ -10,6 +10,7 @@ import {
   mayColour,
   namedFolders,
   notifyRequest,
+  scratchFolders,
   startedByService,
   writesToJournal,
 } from '../../agent/config/environment.ts';
@@ -30,6 +31,24 @@ test('a program is found in the first folder of PATH that has it as an executabl
   assert.equal(await find(path.join(':')), join(folder, 'three/tool'));
   assert.equal(await find(folder), undefined);
   assert.equal(await findOnPath('tool', surroundings()), undefined);
+});
+
+test('folders for a moment: the service manager names the first, and each is tried once', () => {
+  assert.deepEqual(scratchFolders(surroundings()), ['/dev/shm', '/tmp', '/var/tmp']);
+  const variables = {
+    STATE_DIRECTORY: '/var/lib/muster',
+    RUNTIME_DIRECTORY: '/run/muster:/run/other',
+    XDG_RUNTIME_DIR: 'relative',
+    TMPDIR: '/tmp',
+  };
+  assert.deepEqual(scratchFolders(surroundings(variables)), [
+    '/run/muster',
+    '/run/other',
+    '/var/lib/muster',
+    '/tmp',
+    '/dev/shm',
+    '/var/tmp',
+  ]);
 });
 
 test('a service manager is believed only about this very process', () => {
