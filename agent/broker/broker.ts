@@ -195,7 +195,7 @@ function isAlive(child: ChildProcess): boolean {
 }
 
 /** Where a client on this machine finds what listens on `host`. */
-function localHost(host: string): string {
+export function localHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return isIPv6(host) ? `[${host}]` : host;

@@ -26,7 +26,7 @@ export const settings = 'agent';
 export const run = (argv: Argv): Promise<number> => runAgent(() => argv.load());
 
 /** Where a broker is looked for when no server is configured: beside a requester on this machine. */
-const defaultServers = ['nats://127.0.0.1:4222'];
+export const defaultServers = ['nats://127.0.0.1:4222'];
 
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start. */
 export async function runAgent(load: () => Promise<LoadedSettings>): Promise<number> {

@@ -22,6 +22,17 @@ export const commands: readonly Row[] = [
   { path: 'dev', help: 'run a whole cluster on this machine', load: () => import('./dev.ts') },
   { path: 'probe', help: 'show what this machine is', load: () => import('./probe.ts') },
   { path: 'status', help: 'show what runs on this machine', load: () => import('./status.ts') },
+  {
+    path: 'doctor',
+    help: 'look for what is wrong on this machine, and say what to do',
+    load: () => import('./doctor.ts'),
+  },
+  {
+    path: 'doctor-checks',
+    help: 'look at everything, for doctor',
+    hidden: true,
+    load: () => import('./doctor-checks.ts'),
+  },
   { path: 'node list', help: 'list the nodes on the roll', load: () => import('./node-list.ts') },
   {
     path: 'node describe',

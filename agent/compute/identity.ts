@@ -36,6 +36,17 @@ export async function loadIdentity(folder: string): Promise<Identity> {
   return identity;
 }
 
+/** The identity that is kept in `folder`, and who may read it; undefined when there is none. Throws MusterError `bad_state`. */
+export async function keptIdentity(
+  folder: string,
+): Promise<{ identity: Identity; mode: number; uid: number } | undefined> {
+  const path = join(folder, identityFile);
+  const kept = await readBounded(path, 1024);
+  if (!kept) return undefined;
+  const { mode, uid } = await stat(path);
+  return { identity: readIdentity(path, kept), mode, uid };
+}
+
 function readIdentity(path: string, kept: Buffer): Identity {
   const text = kept.toString('latin1').trim();
   keepSecret(text);

@@ -40,11 +40,16 @@ export type Found =
  * @throws MusterError `not_writable` when it cannot be.
  */
 export async function readSentinel(folder: string, nodeId: string, key: string): Promise<Found> {
-  const path = sentinelPath(folder, nodeId);
-  const reason = await tryRead(path, nodeId, key);
-  if (typeof reason !== 'string') return reason ? { kind: 'valid', sentinel: reason } : { kind: 'none' };
-  await setAside(path, '.bad');
-  return { kind: 'bad', reason };
+  const found = await lookAtSentinel(folder, nodeId, key);
+  if (found.kind === 'bad') await setAside(sentinelPath(folder, nodeId), '.bad');
+  return found;
+}
+
+/** The same, and leaves the file where it is. Never throws. */
+export async function lookAtSentinel(folder: string, nodeId: string, key: string): Promise<Found> {
+  const found = await tryRead(sentinelPath(folder, nodeId), nodeId, key);
+  if (typeof found === 'string') return { kind: 'bad', reason: found };
+  return found ? { kind: 'valid', sentinel: found } : { kind: 'none' };
 }
 
 /** Throws MusterError `not_writable`. */

@@ -31,7 +31,7 @@ export async function loadNodeId(options: NodeIdOptions): Promise<string> {
   const { folder, configured, provider } = options;
   const path = join(folder, fileName);
   // What is configured counts, whatever stands in the file.
-  const kept = await readKept(path).catch((error: unknown) => {
+  const kept = await keptNodeId(folder).catch((error: unknown) => {
     if (configured === undefined) throw error;
     return undefined;
   });
@@ -51,7 +51,9 @@ export async function loadNodeId(options: NodeIdOptions): Promise<string> {
   return id;
 }
 
-async function readKept(path: string): Promise<string | undefined> {
+/** The id that is kept in `folder`; undefined when there is none yet. Throws MusterError `bad_state`. */
+export async function keptNodeId(folder: string): Promise<string | undefined> {
+  const path = join(folder, fileName);
   const text = (await readBounded(path, 4096))?.toString('utf8');
   if (text === undefined) return undefined;
   const id = /^id:[ \t]*["']?([A-Za-z0-9_-]{1,128})["']?[ \t]*$/m.exec(text)?.[1];

@@ -1,0 +1,90 @@
+// The hidden command that looks at everything for `muster doctor`, and tells it line by line what it found.
+import type { LoadedSettings } from '../config/load.ts';
+import { dataFolder, roleFolder } from '../config/paths.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Inputs } from '../host/inputs.ts';
+import { SystemInputs } from '../host/system-inputs.ts';
+import { systemClock } from '../system/clock.ts';
+import { MusterError } from '../system/errors.ts';
+import { examine } from '../transport/examine.ts';
+import type { Argv } from './command.ts';
+import { checksOf, checksWithoutSettings } from './doctor/all.ts';
+import { brokerAccess } from './doctor/broker-access.ts';
+import { type Check, runChecks, within } from './doctor/check.ts';
+import { type Context, makeContext, type Role, rolesIn } from './doctor/context.ts';
+import { nearestThere } from './doctor/folders.ts';
+import { tellParent } from './doctor/told.ts';
+import type { flags } from './doctor.ts';
+import { probeView } from './probe-view.ts';
+import { roleRefusals } from './role-refusals.ts';
+import { selfCommand } from './self.ts';
+
+export { flags, settings } from './doctor.ts';
+
+/** Milliseconds for one broker. */
+const brokerTimeout = 5_000;
+/** Milliseconds for what the data folder says, before anything else is looked at. */
+const diskTimeout = 2_000;
+/** Any stream that a requester makes: that of the roll. */
+const stream = 'KV_node_v1';
+
+export async function run(argv: Argv<typeof flags>): Promise<number> {
+  const { role } = argv.flags;
+  const loaded = await load(argv, role);
+  if ('thrown' in loaded) {
+    const roles: Role[] = role ? [role] : ['agent'];
+    await look({ roles }, checksWithoutSettings(loaded.thrown, roles));
+    return 0;
+  }
+  const { settings } = loaded;
+  const data = await dataFolder(settings);
+  const roles = role ? [role] : await rolesOf(data);
+  const context: Context = await makeContext({
+    loaded,
+    roles,
+    broker: role => brokerAccess(role, settings, roleFolder(data, 'broker')),
+    examine: access => examine({ ...access, timeout: brokerTimeout, stream }),
+    machine: async () => probeView(await thisMachine(data, settings), settings),
+  });
+  await look({ roles, data }, checksOf(context));
+  return 0;
+}
+
+async function load(
+  argv: Argv<typeof flags>,
+  role: Role | undefined,
+): Promise<LoadedSettings | { thrown: unknown }> {
+  try {
+    return await argv.load({ skipUnreadable: true, alsoCheck: settings => roleRefusals(role, settings) });
+  } catch (thrown) {
+    if (!(thrown instanceof MusterError)) throw thrown;
+    return { thrown };
+  }
+}
+
+/** Those that were set up; where none was, a machine is most likely to become a compute node. */
+async function rolesOf(data: string): Promise<readonly Role[]> {
+  const found = await within(systemClock, diskTimeout, rolesIn(data)).catch(() => undefined);
+  return found?.length ? found : ['agent'];
+}
+
+async function thisMachine(data: string, { node }: Settings): Promise<Inputs> {
+  const folder = await within(systemClock, diskTimeout, nearestThere(data));
+  const { nvmlLibrary } = node;
+  return new SystemInputs({
+    folder: folder ?? '/',
+    inventoryCommand: selfCommand('inventory-child'),
+    nvmlLibrary,
+  });
+}
+
+async function look(
+  about: { roles: readonly Role[]; data?: string },
+  checks: readonly Check[],
+): Promise<void> {
+  await tellParent({ begun: { ...about, checks: checks.map(({ name }) => name) } });
+  const telling: Promise<void>[] = [];
+  await runChecks(checks, systemClock, result => telling.push(tellParent({ result })));
+  await Promise.all(telling);
+  await tellParent({ ended: true });
+}

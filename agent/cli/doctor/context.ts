@@ -1,0 +1,96 @@
+// What the checks look at: the settings, where state is, which roles, and answers that more than one of them needs.
+import { stat } from 'node:fs/promises';
+import type { AgentStatus } from '../../compute/agent.ts';
+import type { LoadedSettings } from '../../config/load.ts';
+import { dataFolder, roleFolder, runtimeFolder } from '../../config/paths.ts';
+import type { Settings } from '../../config/settings.ts';
+import type { RequesterStatus } from '../../requester/directory.ts';
+import { errnoOf } from '../../system/errors.ts';
+import { askHolder } from '../../system/role-socket.ts';
+import type { Credentials } from '../../transport/credentials.ts';
+import type { Examination } from '../../transport/examine.ts';
+import type { TlsFiles } from '../../transport/tls.ts';
+import type { ProbeView } from '../probe-view.ts';
+
+export type Role = 'agent' | 'requester';
+
+/** How to reach a broker, as a role would. */
+export interface BrokerAccess {
+  readonly servers: readonly string[];
+  readonly credentials: Credentials;
+  readonly tls: TlsFiles | undefined;
+}
+
+export interface Context {
+  readonly roles: readonly Role[];
+  readonly loaded: LoadedSettings;
+  readonly settings: Settings;
+  /** The data folder. */
+  readonly data: string;
+  folderOf(role: Role | 'broker'): string;
+  /** What the role that runs here says of itself; undefined when none runs. Throws MusterError when it does not answer. */
+  agent(): Promise<AgentStatus | undefined>;
+  requester(): Promise<RequesterStatus | undefined>;
+  /** Where the role's broker is; undefined when it is the requester's own and never ran. */
+  broker(role: Role): Promise<BrokerAccess | undefined>;
+  /** What was found of the role's broker; asked once for all. */
+  examined(role: Role): Promise<readonly Examination[]>;
+  /** What this machine is; asked once for all. */
+  machine(): Promise<ProbeView>;
+}
+
+/** The roles that were set up in `data`: those that have a folder there. */
+export async function rolesIn(data: string): Promise<Role[]> {
+  const roles: Role[] = ['agent', 'requester'];
+  const there = await Promise.all(roles.map(role => isThere(roleFolder(data, role))));
+  return roles.filter((_, index) => there[index]);
+}
+
+/** Throws only what makes it unknown. */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
+    throw error;
+  }
+}
+
+export interface Means {
+  loaded: LoadedSettings;
+  roles: readonly Role[];
+  broker(role: Role): Promise<BrokerAccess | undefined>;
+  examine(access: BrokerAccess): Promise<readonly Examination[]>;
+  machine(): Promise<ProbeView>;
+}
+
+export async function makeContext({ loaded, roles, broker, examine, machine }: Means): Promise<Context> {
+  const { settings } = loaded;
+  const data = await dataFolder(settings);
+  const once = <T>(ask: () => Promise<T>) => {
+    let asked: Promise<T> | undefined;
+    return () => {
+      asked ??= ask();
+      return asked;
+    };
+  };
+  const status = (role: Role) => once(() => askHolder(runtimeFolder(data, role), { command: 'status' }));
+  const examined = { agent: once(() => look('agent')), requester: once(() => look('requester')) };
+  const look = async (role: Role) => {
+    const access = await broker(role);
+    return access ? await examine(access) : [];
+  };
+  return {
+    roles,
+    loaded,
+    settings,
+    data,
+    folderOf: name => roleFolder(data, name),
+    agent: status('agent') as Context['agent'],
+    requester: status('requester') as Context['requester'],
+    broker,
+    examined: role => examined[role](),
+    machine: once(machine),
+  };
+}

@@ -1,0 +1,31 @@
+// Check: the files with secrets that the settings name are not open to every user.
+import { stat } from 'node:fs/promises';
+import { type Check, type Finding, failed, ok } from './check.ts';
+import type { Context } from './context.ts';
+
+export const secretFiles = ({ settings }: Context): Check => ({
+  name: 'secrets',
+  async look() {
+    const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
+    const named = Object.entries({
+      'nats.tokenFile': tokenFile,
+      'nats.passwordFile': passwordFile,
+      'nats.credsFile': credsFile,
+      'nats.tls.keyFile': tls.keyFile,
+    });
+    const found = await Promise.all(named.map(([key, path]) => (path ? exposed(key, path) : undefined)));
+    return found.filter(finding => finding !== undefined);
+  },
+});
+
+async function exposed(key: string, path: string): Promise<Finding | undefined> {
+  // That it is not there is told with the configuration.
+  const info = await stat(path).catch(() => undefined);
+  if (!info) return undefined;
+  // A group may be how several users share it.
+  if (!(info.mode & 0o007)) return ok(`${path} (${key})`);
+  return failed(
+    `${path} (${key}) is open to every user (mode ${(info.mode & 0o777).toString(8)})`,
+    `chmod o= ${path}`,
+  );
+}

@@ -1,0 +1,58 @@
+// The findings for people and for programs.
+import { printable } from '../../system/printable.ts';
+import { version } from '../../system/version.ts';
+import type { CheckResult, Finding, Status } from './check.ts';
+import type { Begun } from './told.ts';
+
+/** The findings of a check as lines: how it stands, which it is, what was found, and below it what to do. */
+export function resultText({ check, findings }: CheckResult, width: number, colour: boolean): string {
+  return findings
+    .map(({ status, text, remedy }, index) => {
+      const label = `${painted(status, colour)}  ${(index === 0 ? check : '').padEnd(width)}`;
+      const below = remedy ? `${' '.repeat(statusWidth + 2 + width)}  ${shown(remedy)}\n` : '';
+      return `${label}  ${shown(text)}\n${below}`;
+    })
+    .join('');
+}
+
+export function headText({ roles, data }: Begun): string {
+  const where = data === undefined ? '' : `, data in ${shown(data)}`;
+  return `muster ${version}, ${roles.join(' and ')}${where}\n`;
+}
+
+export function sumText(results: readonly CheckResult[]): string {
+  const count = (status: Status) => all(results).filter(finding => finding.status === status).length;
+  const parts = [named(count('failed'), 'failed', 'failed'), named(count('warning'), 'warning', 'warnings')];
+  return `\n${parts.flatMap(part => part ?? []).join(', ') || 'all is well'}\n`;
+}
+
+/** The document of `-o json`. */
+export function resultsJson({ roles, data }: Begun, results: readonly CheckResult[], time: Date) {
+  return {
+    muster: version,
+    time: time.toISOString(),
+    roles,
+    ...(data === undefined ? {} : { dataFolder: data }),
+    status: worst(all(results)),
+    checks: results.map(({ check, findings }) => ({ check, status: worst(findings), findings })),
+  };
+}
+
+/** The worst that was found; nothing found is well. */
+export function worst(findings: readonly Finding[]): Status {
+  const statuses = findings.map(({ status }) => status);
+  return (['failed', 'warning'] as const).find(status => statuses.includes(status)) ?? 'ok';
+}
+
+const all = (results: readonly CheckResult[]) => results.flatMap(({ findings }) => findings);
+const named = (count: number, one: string, more: string) =>
+  count === 0 ? undefined : `${count} ${count === 1 ? one : more}`;
+const shown = (text: string) => printable(text, 2048);
+
+const statusWidth = 'warning'.length;
+const colours: Record<Status, number> = { ok: 32, warning: 33, failed: 31 };
+
+function painted(status: Status, colour: boolean): string {
+  const word = status.padEnd(statusWidth);
+  return colour ? `\u001b[${colours[status]}m${word}\u001b[0m` : word;
+}
