@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { type Clock, sleep } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
-import { makeFolder } from '../system/files.ts';
+import { makeFolder, removeLeftovers } from '../system/files.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { canConnect } from '../transport/probe.ts';
@@ -60,6 +60,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     log,
   });
   await makeFolder(folder);
+  await removeLeftovers(folder);
   const files = brokerFiles(folder);
   await stopOrphan(files, clock, log);
   const token = await readOrMakeToken(files.token);

@@ -8,7 +8,7 @@ import type { Settings } from '../config/settings.ts';
 import { serviceManager } from '../service/service-manager.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
-import { makeFolder } from '../system/files.ts';
+import { makeFolder, removeLeftovers } from '../system/files.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
@@ -49,6 +49,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   const service = await serviceManager(log);
   try {
     service.watch(() => starting);
+    await removeLeftovers(folder);
     const [identity, node] = await Promise.all([
       loadIdentity(folder),
       loadNodeId({

@@ -14,7 +14,7 @@ import type { ServiceManager } from '../service/notifier.ts';
 import { serviceManager } from '../service/service-manager.ts';
 import { sleep, systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
-import { makeFolder } from '../system/files.ts';
+import { makeFolder, removeLeftovers } from '../system/files.ts';
 import type { createLog } from '../system/log.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
@@ -57,6 +57,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   const service = await serviceManager(log);
   try {
     service.watch(() => starting);
+    await removeLeftovers(folder);
     const node = await loadNodeId({
       folder,
       configured: settings.node.id,

@@ -1,7 +1,7 @@
 // Reading and writing state files so that a crash at any moment leaves the old content or the new, never half.
 import { randomBytes } from 'node:crypto';
-import { constants, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { constants, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
 
 /**
@@ -9,7 +9,7 @@ import { errnoOf, MusterError, reasonOf } from './errors.ts';
  * @throws MusterError `not_writable`, naming the path and why.
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
-  const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
     const file = await open(temporary, 'wx', mode);
     try {
@@ -24,6 +24,17 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
     await unlink(temporary).catch(() => undefined);
     throw notWritable(path, error);
   }
+}
+
+/**
+ * Removes what writers of `folder` left as they were killed: files under a temporary name. To be called by whoever holds the
+ * folder, and before writing there: what somebody else is writing now would go, too. Never throws.
+ */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((): string[] => []);
+  // What cannot be removed does no harm: nobody reads it.
+  const remove = (name: string) => unlink(join(folder, name)).catch(() => undefined);
+  await Promise.all(names.filter(name => /^\.(.+\.)?[0-9a-f]{12}\.tmp$/.test(name)).map(remove));
 }
 
 /** Moves `path` aside to `path + suffix`, replacing an earlier one. Absent is fine. */

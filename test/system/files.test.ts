@@ -8,7 +8,14 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { MusterError } from '../../agent/system/errors.ts';
-import { makeFolder, readBounded, removeFile, setAside, writeFileAtomic } from '../../agent/system/files.ts';
+import {
+  makeFolder,
+  readBounded,
+  removeFile,
+  removeLeftovers,
+  setAside,
+  writeFileAtomic,
+} from '../../agent/system/files.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
 import { asUnprivileged, unprivilegedFolder } from '../support/unprivileged.ts';
@@ -70,6 +77,27 @@ describe('writing', () => {
       assert.ok(found, `torn: ${text.length} bytes, from ${text.slice(0, 10)}`);
       assert.ok(Number(found) >= done && done >= kill, `${found} found, ${done} was done`);
     }
+  });
+
+  test('what a killed writer left goes when the folder is taken, and nothing else does', async () => {
+    const folder = await newFolder();
+    const child = spawn(process.execPath, [writer, folder, '2000000'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const left = async () => (await readdir(folder)).filter(name => name !== 'state');
+    let lines = 0;
+    for await (const _ of createInterface(child.stdout)) {
+      // In the middle of a write, once there is one to be seen.
+      if (++lines > 1 && (await left()).length > 0) child.kill('SIGKILL');
+    }
+    const [name] = await left();
+    assert.match(name ?? '', /^\.state\.[0-9a-f]{12}\.tmp$/);
+    const kept = ['.sock.tmp', '.state.tmp', 'state', 'x.0123456789ab.tmp'];
+    for (const each of [...kept, '.0123456789ab.tmp']) await writeFile(join(folder, each), '');
+    await mkdir(join(folder, '.folder.0123456789ab.tmp'));
+    await removeLeftovers(folder);
+    assert.deepEqual((await readdir(folder)).sort(), ['.folder.0123456789ab.tmp', ...kept]);
+    await removeLeftovers(join(folder, 'nowhere'));
   });
 
   test('what cannot be written is told by path and cause, and what stood there stays', async () => {
