@@ -3,6 +3,8 @@ import { findBinary } from '../../broker/binary.ts';
 import { findOnPath, systemEnvironment } from '../../config/environment.ts';
 import { isLoopback } from '../../requester/api/loopback.ts';
 import { MusterError } from '../../system/errors.ts';
+import { silentLog } from '../../system/log.ts';
+import { contents } from '../../system/packaged.ts';
 import type { BrokerFacts, Examination } from '../../transport/examine.ts';
 import type { ConnectFault } from '../../transport/port.ts';
 import { judgeVersion, listedAt } from './advisories.ts';
@@ -24,10 +26,14 @@ export const broker = (context: Context, role: Role): Check => ({
 const runs = async ({ requester }: Context) => (await requester().catch(() => 'unknown')) !== undefined;
 
 async function ownBinary({ settings }: Context): Promise<Finding[]> {
+  const configured = settings.broker.binary;
+  const carried = contents()?.broker;
+  // Looked at only: unpacking it would write.
+  if (configured === undefined && carried && 'version' in carried)
+    return [ok(`the requester would run the nats-server ${carried.version} that this file carries`)];
   try {
-    const { path, version } = await findBinary(settings.broker.binary, name =>
-      findOnPath(name, systemEnvironment),
-    );
+    const onPath = (name: string) => findOnPath(name, systemEnvironment);
+    const { path, version } = await findBinary({ configured, findOnPath: onPath, log: silentLog });
     return [ok(`the requester would run ${path}, nats-server ${version}`), ...judge(version, path)];
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
