@@ -90,14 +90,16 @@ test('an error that nobody foresaw: one sentence, and where it came from only wh
   const broken =
     'data:text/javascript,Object.defineProperty(process,"arch",{get(){throw new TypeError("boom\\u001b")}})';
   const nodeOptions = ['--import', broken];
-  const plain = await muster(t, ['version'], { nodeOptions });
+  const plain = await muster(t, ['version', '-o', 'json'], { nodeOptions });
   assert.deepEqual(plain, {
     code: 1,
     stdout: '',
     stderr:
       'Error: this should not have happened: TypeError: boom\\u001b\nHint:  please report it, with what the same command prints with --log-level debug\n',
   });
-  const { code, stderr } = await muster(t, ['version', '--log-level', 'debug'], { nodeOptions });
+  const { code, stderr } = await muster(t, ['version', '-o', 'json', '--log-level', 'debug'], {
+    nodeOptions,
+  });
   assert.equal(code, 1);
   assert.match(stderr, /^Error: this should not have happened: TypeError: boom\\u001b\n {4}at /);
   assert.match(stderr, /version\.ts/);
