@@ -31,7 +31,9 @@ export function requesterState(told: Told<RequesterStatus>): RoleState {
   const ready = status.state === 'ready' || status.state === 'degraded';
   const away = withoutBroker(connection, told.clock);
   const nodes = nodesText(status);
-  const text = away ? [away, ...nodes].join('; ') : [requesterText(status), ...nodes].join(', ');
+  const text = away
+    ? [away, nodes.join(', ')].filter(Boolean).join('; ')
+    : [requesterText(status), ...nodes].join(', ');
   return { ready, text, stalled };
 }
 
@@ -64,15 +66,11 @@ function requesterText({ state, reason }: RequesterStatus): string {
   return reason ? `${state} (${reason})` : state;
 }
 
-function nodesText({ nodes, eventsWaiting }: RequesterStatus): string[] {
+function nodesText({ nodes }: RequesterStatus): string[] {
   if (!nodes) return [];
-  const told = [
-    `${nodes.total} ${nodes.total === 1 ? 'node' : 'nodes'}`,
-    `${nodes.pending} pending approval`,
-  ];
-  if (nodes.unreadable) told.push(`${nodes.unreadable} unreadable`);
-  if (eventsWaiting) told.push(`events of ${eventsWaiting} wait for the broker`);
-  return [told.join(', ')];
+  const { total, pending, unreadable } = nodes;
+  const told = [`${total} ${total === 1 ? 'node' : 'nodes'}`, `${pending} pending approval`];
+  return unreadable ? [...told, `${unreadable} unreadable`] : told;
 }
 
 const ago = (time: string, clock: Clock): string =>

@@ -122,7 +122,7 @@ test('the requester: ready when it answers nodes, with the nodes on its roll', a
     ],
   ];
   for (const [change, connection, ready, text] of rows) {
-    const status = { role: 'requester', state: 'ready', ...change } as RequesterStatus;
+    const status = { role: 'requester', state: 'ready', eventsWaiting: 3, ...change } as RequesterStatus;
     assert.deepEqual(requesterState({ status, connection, stalled: undefined, clock }), {
       ready,
       text,

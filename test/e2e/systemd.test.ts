@@ -1,6 +1,7 @@
 // Both roles as services of a systemd that has really booted: what it is told, what it does, and what its sandbox leaves.
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, it } from 'node:test';
+import { unitFile } from '../../agent/service/systemd-units.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceHost } from '../support/service-host.ts';
 
@@ -55,6 +56,7 @@ describe('as a service of systemd', { skip }, () => {
 
   it('reads its configuration again: systemd sees it, and a bad one changes nothing but the line of status', async () => {
     await host.cluster();
+    const before = new Date();
     await ok('systemctl', 'log-level', 'debug');
     await host.configure({ 'node.labels': { rack: 'r1' }, 'node.id': 'another' });
     await ok('systemctl', 'reload', 'muster-agent');
@@ -62,8 +64,15 @@ describe('as a service of systemd', { skip }, () => {
       /Compute/.test(await host.muster('node', 'list', '--labels', 'rack=r1')),
     );
     await ok('systemctl', 'log-level', 'info');
-    const journal = await ok('journalctl', '--no-pager', '--output=cat', '_PID=1');
-    assert.match(journal, /notification message from PID \d+ \(RELOADING=1, MONOTONIC_USEC=\d+\)/);
+    const told = (await host.systemd.journal(before, '_PID=1')).flatMap(entry => {
+      const at = /message from PID \d+ \(RELOADING=1, MONOTONIC_USEC=(\d+)\)/.exec(
+        String(entry.MESSAGE),
+      )?.[1];
+      return at === undefined ? [] : [{ at: Number(at), heard: Number(entry.__MONOTONIC_TIMESTAMP) }];
+    });
+    assert.equal(told.length, 1);
+    // Of systemd's own clock: it had not been heard before it was said.
+    for (const { at, heard } of told) assert.ok(at <= heard && heard - at < 60_000_000, `${at} ${heard}`);
     assert.match(
       await host.journal('agent'),
       /"changed":\["node\.id"\],"msg":"these settings change only with a restart"/,
@@ -248,6 +257,40 @@ describe('as a service of systemd', { skip }, () => {
     await host.dropIn('requester', 'exec', '[Service]\nType=exec');
     await ok('systemctl', 'restart', 'muster-requester');
     assert.equal(await host.show('requester', 'ActiveState'), 'active');
+  });
+
+  it('runs for one user alone, with the state in that user’s home', async () => {
+    const id = '4217';
+    const home = '/home/tester';
+    await ok('useradd', '--create-home', '--uid', id, 'tester');
+    await ok('loginctl', 'enable-linger', 'tester');
+    const environment = [`XDG_RUNTIME_DIR=/run/user/${id}`, `HOME=${home}`];
+    const user = ['--reuid', id, '--regid', id, '--init-groups', '--reset-env', 'env', ...environment];
+    const asUser = (...command: string[]) => ok('setpriv', ...user, ...command);
+    const manager = (...args: string[]) => asUser('systemctl', '--user', ...args);
+    for (const role of ['agent', 'requester'] as const) {
+      const text = unitFile(role, { executable: '/usr/local/bin/muster', scope: 'user' });
+      await host.systemd.write(`${home}/.config/systemd/user/muster-${role}.service`, text);
+    }
+    await ok('chown', '-R', 'tester:', home);
+    await eventually('the user’s service manager is up', async () => {
+      const { code } = await host.systemd.run('setpriv', ...user, 'systemctl', '--user', 'daemon-reload');
+      return code === 0;
+    });
+    await manager('start', 'muster-requester');
+    const token = `${home}/.local/share/muster/broker/token`;
+    await manager('set-environment', `MUSTER_NATS_TOKEN_FILE=${token}`);
+    await manager('start', 'muster-agent');
+    assert.match(
+      await manager('show', '--property=StatusText', 'muster-agent'),
+      /^StatusText=pending approval, fingerprint /,
+    );
+    assert.match(await asUser('/usr/local/bin/muster', 'status'), /^requester [\s\S]*\nagent /);
+    assert.match(await asUser('ls', `${home}/.local/share/muster`), /agent[\s\S]*broker[\s\S]*requester/);
+    await manager('stop', 'muster-agent', 'muster-requester');
+    for (const role of ['agent', 'requester'])
+      assert.equal(await manager('show', '--property=Result', '--value', `muster-${role}`), 'success');
+    await ok('loginctl', 'disable-linger', 'tester');
   });
 
   it('leaves nothing running when its units are removed, and keeps its state', async () => {

@@ -102,9 +102,16 @@ export class BootedSystemd {
     return this.ok('systemctl', 'show', '--property', property, '--value', unit);
   }
 
-  /** What a unit's processes, and systemd about it, have said. */
-  journal(unit: string): Promise<string> {
-    return this.ok('journalctl', '--no-pager', '--output=cat', `--unit=${unit}`);
+  /** What the journal holds of `matches`, such as `--unit=NAME`, from a moment on: an entry a line, as JSON. */
+  async journal(since: Date, ...matches: string[]): Promise<Record<string, unknown>[]> {
+    // All that was said before this is in it then.
+    await this.ok('journalctl', '--sync');
+    const from = `--since=@${since.getTime() / 1000}`;
+    const text = await this.ok('journalctl', '--no-pager', '--output=json', '--all', from, ...matches);
+    return text
+      .split('\n')
+      .filter(line => line.startsWith('{'))
+      .map(line => JSON.parse(line) as Record<string, unknown>);
   }
 
   /** Boots it anew; files stay. */

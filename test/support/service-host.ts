@@ -16,6 +16,7 @@ export class ServiceHost {
   readonly systemd: BootedSystemd;
   /** The packaged file is run, not the source. */
   readonly packaged: boolean;
+  #since = new Date();
 
   /** Boots it; a sentence that says why that cannot be here. */
   static async boot(): Promise<ServiceHost | string> {
@@ -52,6 +53,7 @@ export class ServiceHost {
   /** As a machine on which muster was never run, with its units installed. */
   async reset(): Promise<void> {
     await this.stop();
+    this.#since = new Date();
     await this.systemd.ok('rm', '-rf', '/etc/muster', '/etc/credstore', ...stateFolders);
     for (const role of roles) {
       const name = unitName(role);
@@ -129,8 +131,10 @@ export class ServiceHost {
     return this.systemd.show(unitName(role), property);
   }
 
-  journal(role: ServiceRole): Promise<string> {
-    return this.systemd.journal(unitName(role));
+  /** What the role, and systemd about it, said since the reset. */
+  async journal(role: ServiceRole): Promise<string> {
+    const entries = await this.systemd.journal(this.#since, `--unit=${unitName(role)}`);
+    return entries.map(({ MESSAGE }) => MESSAGE).join('\n');
   }
 
   async pid(role: ServiceRole): Promise<string> {
