@@ -25,6 +25,15 @@ setup_native() {
   "$checkout/native/build" || say 'going on without the native probe'
 }
 
+# What boots a systemd for its tests, as root on Debian. Where it is missing they are left out, and say so.
+setup_systemd() {
+  { is_root && have apt-get && ! have systemd-nspawn; } || return 0
+  say "installing systemd-container (apt-get install): the units are tested in a systemd that boots"
+  apt-get update >/dev/null 2>&1 || true
+  DEBIAN_FRONTEND=noninteractive quietly apt-get install -y --no-install-recommends systemd-container ||
+    say "going on without: the tests that need it are left out"
+}
+
 # A nats-server that is new enough: from PATH, an earlier set-up, Debian, Homebrew, or built by Go.
 setup_nats() {
   find_nats

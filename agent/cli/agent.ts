@@ -5,6 +5,7 @@ import { Survey } from '../compute/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
+import { checkPrivateState } from '../service/private-state.ts';
 import { serviceManager } from '../service/service-manager.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
@@ -35,6 +36,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   const log = roleLog(settings, 'agent');
   for (const warning of warnings) log.warn({}, warning);
   const data = await dataFolder(settings);
+  await checkPrivateState(data);
   const folder = roleFolder(data, 'agent');
   const runtime = runtimeFolder(data, 'agent');
   await makeFolder(folder);

@@ -11,6 +11,7 @@ import { checkApiHost, startApi } from '../requester/api/server.ts';
 import { requesterInfo } from '../requester/own-info.ts';
 import { Requester } from '../requester/requester.ts';
 import type { ServiceManager } from '../service/notifier.ts';
+import { checkPrivateState } from '../service/private-state.ts';
 import { serviceManager } from '../service/service-manager.ts';
 import { sleep, systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
@@ -44,6 +45,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   const log = roleLog(settings, 'requester');
   for (const warning of warnings) log.warn({}, warning);
   const data = await dataFolder(settings);
+  await checkPrivateState(data);
   const folder = roleFolder(data, 'requester');
   const runtime = runtimeFolder(data, 'requester');
   await makeFolder(folder);

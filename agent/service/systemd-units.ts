@@ -85,7 +85,7 @@ TimeoutStartSec=infinity
 WatchdogSec=30s
 # It stops within 5 s by itself.
 TimeoutStopSec=10s
-# ${role === 'agent' ? 'The inventory’s' : 'The broker’s'} process is ended by its parent, in order.
+# ${role === 'agent' ? "The inventory's" : "The broker's"} process is ended by its parent, in order.
 KillMode=mixed
 Restart=always
 RestartSec=5s
@@ -187,7 +187,7 @@ ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-# Not ProcSubset=pid: ${role === 'agent' ? 'what the machine is stands in /proc/meminfo, /proc/stat and /proc/driver' : 'the machine’s memory stands in /proc/meminfo'}.
+# Not ProcSubset=pid: ${role === 'agent' ? 'what the machine is stands in /proc/meminfo, /proc/stat and /proc/driver' : "the machine's memory stands in /proc/meminfo"}.
 ProtectProc=invisible
 RemoveIPC=yes
 `;

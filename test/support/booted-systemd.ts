@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,6 +47,7 @@ export class BootedSystemd {
     const booted = new BootedSystemd(folder, binds);
     try {
       await booted.#up();
+      booted.#holdProcess(false);
       return booted;
     } catch (error) {
       const code = await booted.halt();
@@ -124,10 +126,19 @@ export class BootedSystemd {
 
   /** Ends it and removes all of it. Answers the exit code of the script. */
   async halt(): Promise<number | null> {
+    this.#holdProcess(true);
     this.#child.kill('SIGTERM');
     const code = await this.#ended;
     await rm(this.#folder, { recursive: true, force: true });
     return code;
+  }
+
+  // A test run that uses none of it must not wait for it.
+  #holdProcess(hold: boolean): void {
+    for (const each of [this.#child, this.#child.stdout as Socket, this.#child.stderr as Socket]) {
+      if (hold) each.ref();
+      else each.unref();
+    }
   }
 
   async #up(): Promise<void> {

@@ -54,7 +54,14 @@ export class ServiceHost {
   async reset(): Promise<void> {
     await this.stop();
     this.#since = new Date();
-    await this.systemd.ok('rm', '-rf', '/etc/muster', '/etc/credstore', ...stateFolders);
+    await this.systemd.ok(
+      'rm',
+      '-rf',
+      '/etc/muster',
+      '/etc/credstore',
+      '/etc/credstore.encrypted',
+      ...stateFolders,
+    );
     for (const role of roles) {
       const name = unitName(role);
       await this.systemd.ok('rm', '-rf', `/etc/systemd/system/${name}.d`);
