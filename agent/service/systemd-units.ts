@@ -46,7 +46,7 @@ const about: Record<ServiceRole, string> = {
 };
 
 const header = (role: ServiceRole) => `\
-# Written by muster. Changes belong in a drop-in, which survives an upgrade: systemctl edit ${unitName(role)}
+# Changes belong in a drop-in, which survives an upgrade: systemctl edit ${unitName(role)}
 `;
 
 const unitSection = (role: ServiceRole, system: boolean) => `\

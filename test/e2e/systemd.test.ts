@@ -251,7 +251,7 @@ describe('as a service of systemd', { skip }, () => {
       assert.equal(await host.show(role, 'ActiveState'), 'failed');
       assert.equal(await host.show(role, 'ExecMainStatus'), '78');
       assert.equal(await host.show(role, 'NRestarts'), '0');
-      assert.match(await host.journal(role), /config\.yaml:\d+: compute\.heartbeatFrequency: "often"/);
+      assert.match(await host.journal(role), /config\.yaml:\d+: compute\.heartbeatFrequency: \\?"often/);
     }
     await host.configure({});
     await host.start('requester');
@@ -331,10 +331,54 @@ describe('as a service of systemd', { skip }, () => {
   it('leaves nothing running when its units are removed, and keeps its state', async () => {
     await host.cluster();
     await host.removeUnits();
-    assert.equal((await host.systemd.run('pgrep', '-f', 'main.ts|nats-server')).code, 1);
+    assert.equal((await host.systemd.run('pgrep', '-f', 'muster|main.ts|nats-server')).code, 1);
     assert.equal((await host.systemd.run('systemctl', 'cat', 'muster-agent')).code, 1);
-    assert.match(await ok('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'muster*'), /^$/);
+    assert.equal(await ok('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'muster*'), '');
     assert.match(await ok('ls', '/var/lib/muster'), /agent[\s\S]*broker[\s\S]*requester/);
     assert.equal((await host.systemd.run('getent', 'passwd', 'muster')).code, 2);
+  });
+
+  it('is installed, shown and uninstalled by muster service; a purge leaves nothing', async () => {
+    await host.removeUnits();
+    const service = (command: string, role: string, ...flags: string[]) =>
+      host.muster('service', command, '--role', role, ...flags);
+    const install = async () => {
+      for (const role of ['requester', 'agent'] as const) {
+        await service('install', role, '--executable', '/usr/local/bin/muster');
+        if (role === 'requester') {
+          await host.until(role, 'ActiveState', /^active$/);
+          await host.handOverToken();
+        }
+      }
+      await host.says('agent', /^pending approval/);
+    };
+    await install();
+    const identity = await host.identity();
+    assert.match(await service('status', 'agent'), /running[\s\S]*says +pending approval, fingerprint/);
+    assert.equal(await host.show('agent', 'UnitFileState'), 'enabled');
+    assert.match(
+      await service('install', 'agent', '--executable', '/usr/local/bin/muster'),
+      /^Nothing to do/,
+    );
+
+    for (const role of ['agent', 'requester']) await service('uninstall', role);
+    assert.equal((await host.systemd.run('pgrep', '-f', 'muster|main.ts|nats-server')).code, 1);
+    await install();
+    assert.equal(await host.identity(), identity);
+
+    for (const role of ['agent', 'requester']) await service('uninstall', role, '--purge');
+    assert.equal((await host.systemd.run('pgrep', '-f', 'muster|main.ts|nats-server')).code, 1);
+    const left = await ok(
+      'find',
+      '/etc',
+      '/var',
+      '/run',
+      '-path',
+      '*muster*',
+      '!',
+      '-path',
+      '/etc/credstore/*',
+    );
+    assert.equal(left, '');
   });
 });
