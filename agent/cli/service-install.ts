@@ -8,7 +8,7 @@ import { gpuGroups, serviceFiles } from '../service/files.ts';
 import { inspect } from '../service/inspect.ts';
 import { type Machine, needRoot, thisMachine, userName } from '../service/machine.ts';
 import type { Places } from '../service/places.ts';
-import type { Found, Plan, Standing } from '../service/plan.ts';
+import type { Plan, Standing } from '../service/plan.ts';
 import { planInstall } from '../service/plan-install.ts';
 import type { Role } from '../service/role.ts';
 import { systemClock } from '../system/clock.ts';
@@ -88,7 +88,7 @@ export async function installService(
     await carryOut(plan, { ...step, tell: each => print(stepText(each, words, false)) });
   }
   for (const note of plan.notes) print(`${escaped(note)}\n`);
-  print(await afterwards(machine, options, places, found, plan));
+  print(await afterwards(machine, options, places, plan));
   return 0;
 }
 
@@ -121,8 +121,7 @@ async function checkConfig(
 async function afterwards(
   machine: Machine,
   { role, start, dryRun }: InstallOptions,
-  { name, config, log, rotation }: Places,
-  found: Found,
+  { name, unit, config, log, rotation }: Places,
   { steps }: Plan,
 ): Promise<string> {
   if (dryRun) return steps.length ? 'Nothing of this was done: --dry-run.\n' : 'Nothing would be done.\n';
@@ -134,15 +133,17 @@ async function afterwards(
   const restart = systemd
     ? `systemctl${user} restart --no-block ${name}`
     : `launchctl kickstart -k ${machine.scope === 'system' ? 'system' : `gui/${machine.uid}`}/${name}`;
-  if (start && role === 'agent' && !found.files.has(config)) {
-    const secret =
-      systemd && !user
-        ? '/etc/credstore/muster-agent.nats.token, which root alone may read'
-        : 'a file that you alone may read, and nats.tokenFile names it';
+  if (
+    start &&
+    role === 'agent' &&
+    steps.some(step => step.do === 'write' && step.path === unit && !step.replaces)
+  ) {
     lines.push(
-      'The agent looks for its broker on this machine. If that is elsewhere:',
-      `  write its address into ${config} (nats.servers)`,
-      `  put its token into ${secret}`,
+      'To reach its broker:',
+      `  say in ${config} where it is (nats.servers); without that, it looks on this machine`,
+      systemd && !user
+        ? '  install -D -m 600 TOKENFILE /etc/credstore/muster-agent.nats.token'
+        : '  put its token into a file that you alone may read, and name that there (nats.tokenFile)',
       `  ${restart}`,
     );
   }

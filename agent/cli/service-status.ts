@@ -140,7 +140,7 @@ function text(report: ServiceReport): string {
   const rows: [string, string][] = [['installed', file === null ? 'no' : `${file}${words[installed]}`]];
   if (installed !== 'no' || state !== 'stopped') {
     const when =
-      since === null ? '' : ` since ${since.replace('T', ' ').replace('.000Z', ' UTC')}, ${ago(since)}`;
+      since === null ? '' : ` since ${since.replace('T', ' ').replace('.000Z', ' UTC')} (${ago(since)} ago)`;
     rows.push([
       'starts',
       enabled ? (report.scope === 'system' ? 'at boot' : 'when the user logs in') : 'by hand only',

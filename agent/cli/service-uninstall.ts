@@ -1,7 +1,9 @@
 // `muster service uninstall`: stops a service and removes what its installation wrote; with --purge, what it kept too.
+import { loadSettings } from '../config/load.ts';
 import { carryOut } from '../service/carry-out.ts';
 import { inspect } from '../service/inspect.ts';
 import { type Machine, needRoot, thisMachine } from '../service/machine.ts';
+import type { Standing } from '../service/plan.ts';
 import { planUninstall } from '../service/plan-uninstall.ts';
 import type { Role } from '../service/role.ts';
 import { systemClock } from '../system/clock.ts';
@@ -50,6 +52,10 @@ export async function uninstallService(
   const places = machine.places(role);
   const found = await inspect(machine, role);
   const plan = planUninstall({ ...machine, ...options }, places, found);
+  const elsewhere =
+    options.purge && machine.root === undefined
+      ? await dataElsewhere(prefix + places.config, found.files.get(places.config))
+      : [];
   const words = { program: control?.program, root: prefix };
   for (const step of plan.steps) if (dryRun) print(stepText(step, words, true));
   for (const warning of plan.warnings) warn(escaped(warning));
@@ -63,8 +69,17 @@ export async function uninstallService(
     };
     await carryOut(plan, { ...step, tell: each => print(stepText(each, words, false)) });
   }
-  for (const note of plan.notes) print(`${escaped(note)}\n`);
+  for (const note of [...plan.notes, ...elsewhere]) print(`${escaped(note)}\n`);
   if (plan.steps.length === 0) print(`Nothing to do: ${places.name} is not installed.\n`);
   else if (dryRun) print('Nothing of this was done: --dry-run.\n');
   return 0;
+}
+
+/** A note about state in a folder of the operator's choice. To be asked before the configuration goes. */
+async function dataElsewhere(config: string, standing: Standing | undefined): Promise<string[]> {
+  if (standing?.kind !== 'text') return [];
+  // One with faults says nothing for sure.
+  const loaded = await loadSettings({ configFile: config }).catch(() => undefined);
+  const folder = loaded?.settings.dataDir;
+  return folder === undefined ? [] : [`${folder}, which dataDir names, is yours, and stays`];
 }

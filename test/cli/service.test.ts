@@ -122,7 +122,7 @@ test('installs: unit and configuration with their modes, then enabled and starte
   const { printed, warned } = said;
   assert.match(printed, new RegExp(`^write {4}${unit}$`, 'm'));
   assert.match(printed, new RegExp(`^run {6}${fake.program} enable muster-agent.service$`, 'm'));
-  assert.match(printed, /write its address into \/etc\/muster\/config\.yaml/);
+  assert.match(printed, /say in \/etc\/muster\/config\.yaml where it is \(nats\.servers\)/);
   assert.match(printed, /How it does: muster service status --role agent\n$/);
   assert.equal(warned, '');
 });
@@ -263,6 +263,14 @@ test('a purge leaves the machine as it was', async () => {
   assert.deepEqual(await listing(at('')), bare);
 });
 
+test('state in a folder of the operator’s choice is not purged, and that is said', async () => {
+  const { install, uninstall, said, at } = await bareMachine();
+  await install('agent');
+  await writeFile(at('/etc/muster/config.yaml'), 'dataDir: /srv/muster\n');
+  await uninstall('agent', { purge: true });
+  assert.match(said.printed, /^\/srv\/muster, which dataDir names, is yours, and stays$/m);
+});
+
 test('a purge after an uninstallation finds what that had left', async () => {
   const { install, uninstall, at } = await bareMachine();
   const bare = await listing(at(''));
@@ -351,7 +359,7 @@ test('status: installed, since when, what it says, and how it ended, fit for a t
   assert.equal(await status('text', ['agent']), 0);
   assert.match(
     said.printed,
-    /^muster-agent\.service\n {2}installed {2}\/etc\/systemd\/system\/muster-agent\.service\n {2}starts {5}at boot\n {2}state {6}running since 2026-11-24 18:01:10 UTC, .*; systemd: active \(running\)\n {2}process {4}4242\n {2}says {7}\\u001b\[2J\\u202eapproved\n {2}last end {3}watchdog\n {2}restarts {3}2\n$/,
+    /^muster-agent\.service\n {2}installed {2}\/etc\/systemd\/system\/muster-agent\.service\n {2}starts {5}at boot\n {2}state {6}running since 2026-11-24 18:01:10 UTC \(\d+ \w+ ago\); systemd: active \(running\)\n {2}process {4}4242\n {2}says {7}\\u001b\[2J\\u202eapproved\n {2}last end {3}watchdog\n {2}restarts {3}2\n$/,
   );
   assert.equal(await status('json', ['agent']), 0);
   assert.match(said.printed, /^[\x20-\x7e\n]*$/);

@@ -73,6 +73,11 @@ export class BootedSystemd {
     this.#ended = once(this.#child, 'close').then(([code]) => code as number | null);
   }
 
+  /** The folder on this machine that holds what was written in it, and nothing of the files that lie under it. */
+  get written(): string {
+    return `/proc/${this.#child.pid}/root${this.#folder}/memory/upper`;
+  }
+
   /** Runs a program in it, as root, to its end. */
   run(program: string, ...args: string[]): Promise<Ran> {
     const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' };

@@ -1,0 +1,182 @@
+// `muster service` on a machine whose systemd has really booted: from a bare machine to a cluster, and back to a bare machine.
+import assert from 'node:assert/strict';
+import { lstat, readdir } from 'node:fs/promises';
+import { after, describe, it } from 'node:test';
+import type { ServiceReport } from '../../agent/cli/service-status.ts';
+import type { Role } from '../../agent/service/role.ts';
+import { eventually } from '../support/eventually.ts';
+import { ServiceHost } from '../support/service-host.ts';
+
+const booted = await ServiceHost.boot();
+const skip = typeof booted === 'string' ? booted : false;
+const host = booted as ServiceHost;
+const systemd = typeof booted === 'string' ? undefined : booted.systemd;
+const program = '/usr/local/bin/muster';
+
+describe('muster service', { skip }, () => {
+  after(() => systemd?.halt());
+
+  const service = (command: string, ...args: string[]) => host.muster('service', command, ...args);
+  const install = (role: Role, executable = program, ...args: string[]) =>
+    service('install', '--role', role, '--executable', executable, ...args);
+
+  async function status(...args: string[]): Promise<{ code: number | null; reports: ServiceReport[] }> {
+    const { code, stdout, stderr } = await host.systemd.run(
+      program,
+      'service',
+      'status',
+      '-o',
+      'json',
+      ...args,
+    );
+    assert.equal(stderr, '');
+    return { code, reports: JSON.parse(stdout) as ServiceReport[] };
+  }
+
+  /**
+   * Everything that was written since it was booted: each path with its kind, mode and owner. Logs and what systemd itself
+   * keeps are not, nor folders that were there before: what was in one for a while leaves a copy of it.
+   */
+  async function machine(): Promise<string[]> {
+    const lines: string[] = [];
+    for (const name of await readdir(host.systemd.written, { recursive: true })) {
+      const path = `/${name}`;
+      if (/^\/(run|tmp|dev|var\/(log|tmp|lib\/systemd))(\/|$)/.test(path)) continue;
+      const { mode, uid, gid } = await lstat(host.systemd.written + path);
+      const before = await lstat(path).catch(() => undefined);
+      if (before?.isDirectory() && before.mode === mode && before.uid === uid) continue;
+      lines.push(`${path} ${mode.toString(8)} ${uid}:${gid}`);
+    }
+    return lines.sort();
+  }
+
+  /** The same, without the store of the broker, which is at work. */
+  const still = async () => (await machine()).filter(line => !line.includes('/muster/broker/'));
+
+  it('from a bare machine to a cluster of both roles, and back', async () => {
+    const bare = await machine();
+    assert.ok(
+      bare.some(line => line.startsWith(program)),
+      'it is the machine that is looked at',
+    );
+    assert.equal((await status()).code, 1);
+
+    await install('requester');
+    await host.until('requester', 'ActiveState', /^active$/);
+    assert.match(
+      await install('requester'),
+      /^Nothing to do: muster-requester\.service is as it should be\.$/,
+    );
+    // Nobody waits for a cluster: this comes back at once, though the token is still missing.
+    assert.match(await install('agent'), /\/etc\/credstore\/muster-agent\.nats\.token/);
+    await host.until('agent', 'ActiveState', /^activating$/);
+    const early = (await status('--role', 'agent')).reports[0];
+    assert.deepEqual([early?.installed, early?.enabled, early?.state], ['yes', true, 'starting']);
+    assert.match(await install('agent'), /^Nothing to do: /);
+
+    await host.handOverToken();
+    await host.systemd.ok('systemctl', 'restart', '--no-block', 'muster-agent.service');
+    await host.says('agent', /^pending approval/);
+    const { code, reports } = await status();
+    assert.equal(code, 0);
+    for (const { installed, enabled, state, pid, since, says, status } of reports) {
+      assert.deepEqual([installed, enabled, state], ['yes', true, 'running']);
+      assert.ok(pid && since && says && status?.pid === pid);
+    }
+    await host.muster('node', 'approve', await host.node());
+    await host.says('agent', /^approved/);
+    const shown = await service('status');
+    assert.match(shown, /^ {2}says +approved, last heartbeat acknowledged \d+ s ago$/m);
+    assert.match(shown, /^ {2}state +approved$/m);
+
+    await upgrade();
+
+    const other = (await still()).filter(line => !/muster-agent|\/muster\/agent/.test(line));
+    await service('uninstall', '--role', 'agent', '--purge');
+    assert.deepEqual(await still(), [...other, ...(await secret())].sort());
+    assert.equal(await host.show('requester', 'ActiveState'), 'active');
+    const left = await status();
+    assert.deepEqual([left.code, left.reports.map(each => each.installed)], [0, ['no', 'yes']]);
+
+    // Uninstalled and installed again, it is the same requester.
+    const cluster = left.reports[1]?.status;
+    await service('uninstall', '--role', 'requester');
+    assert.equal((await status()).code, 1);
+    await install('requester');
+    await host.until('requester', 'ActiveState', /^active$/);
+    const again = (await status('--role', 'requester')).reports[0]?.status;
+    assert.deepEqual([again?.role, again?.node], ['requester', cluster?.node]);
+
+    const purged = await service('uninstall', '--role', 'requester', '--purge');
+    assert.match(purged, /^remove +\/var\/lib\/private\/muster\/$/m);
+    await host.systemd.ok('rm', '-r', '/etc/credstore');
+    assert.deepEqual(await machine(), bare);
+    assert.equal((await host.systemd.run('pgrep', '-f', 'main.ts|nats-server')).code, 1);
+    const units = ['list-units', '--all', '--plain', '--no-legend', 'muster*'];
+    assert.equal(await host.systemd.ok('systemctl', ...units), '');
+    assert.equal((await host.systemd.run('getent', 'passwd', 'muster')).code, 2);
+  });
+
+  /** A newer program: the unit is replaced, the agent started anew as the node that it was. */
+  async function upgrade(): Promise<void> {
+    const [pid, identity] = [await host.pid('agent'), await host.identity()];
+    await host.systemd.ok('ln', '-s', program, '/usr/local/bin/muster-newer');
+    await install('agent', '/usr/local/bin/muster-newer');
+    await eventually('another process runs', async () => {
+      const now = await host.pid('agent');
+      return now !== '0' && now !== pid;
+    });
+    await host.says('agent', /^approved/);
+    assert.equal(await host.identity(), identity);
+    assert.equal(await host.registrations(), 1);
+    // What somebody changed is not replaced.
+    const unit = '/etc/systemd/system/muster-agent.service';
+    await host.systemd.ok('sed', '-i', 's/^RestartSec=.*/RestartSec=9s/', unit);
+    const refused = await host.systemd.run(
+      program,
+      'service',
+      'install',
+      '--role',
+      'agent',
+      '--executable',
+      program,
+    );
+    assert.equal(refused.code, 0);
+    assert.match(refused.stderr, /left as it is: it was changed since it was installed; --force replaces it/);
+    await install('agent', program, '--force');
+    await host.systemd.ok('rm', '/usr/local/bin/muster-newer');
+    await host.says('agent', /^approved/);
+  }
+
+  const secret = async () =>
+    (await machine()).filter(line => line.startsWith('/etc/credstore/muster-agent.nats.token '));
+
+  it('of one user, by that user’s own systemd', async t => {
+    await host.systemd.ok('loginctl', 'enable-linger', 'root');
+    const env = ['HOME=/root', 'XDG_RUNTIME_DIR=/run/user/0'];
+    const manager = async () =>
+      (await host.systemd.run('systemctl', 'is-active', 'user@0.service')).stdout.trim();
+    await eventually('the user’s systemd is up, or cannot be', async () =>
+      /^(active|failed)$/.test(await manager()),
+    );
+    if ((await manager()) !== 'active') return t.skip('a user has no systemd of its own in this container');
+    const muster = (...args: string[]) => host.systemd.ok('env', ...env, program, ...args);
+    const active = async () =>
+      (
+        await host.systemd.run('env', ...env, 'systemctl', '--user', 'is-active', 'muster-requester')
+      ).stdout.trim();
+    await muster('service', 'install', '--user', '--role', 'requester', '--executable', program);
+    await eventually('it runs', async () => (await active()) === 'active');
+    const shown = await muster('service', 'status', '--user', '--role', 'requester');
+    assert.match(shown, /^ {2}installed +\/root\/\.config\/systemd\/user\/muster-requester\.service$/m);
+    assert.match(shown, /^ {2}says +ready/m);
+    await muster('service', 'uninstall', '--user', '--role', 'requester', '--purge');
+    assert.equal(await active(), 'inactive');
+    for (const path of [
+      '.config/muster',
+      '.local/share/muster',
+      '.config/systemd/user/muster-requester.service',
+    ])
+      assert.equal((await host.systemd.run('test', '-e', `/root/${path}`)).code, 1, path);
+  });
+});
