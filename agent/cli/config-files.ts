@@ -1,6 +1,7 @@
 // Whether the files that the settings name are there, readable, and what they should be.
 import { constants } from 'node:fs';
 import { access, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { settingKeys, settingOf, settingValue } from '../config/keys.ts';
 import { path } from '../config/kind.ts';
 import { type LoadedSettings, placesOf } from '../config/load.ts';
@@ -14,7 +15,8 @@ export async function fileDoubts({ settings, origin }: LoadedSettings): Promise<
     // The folder for state is made when it is not there.
     if (settingOf(key).type !== path || key === 'dataDir') continue;
     const file = settingValue(settings, key);
-    const why = typeof file === 'string' ? await whyUnusable(file, key) : undefined;
+    if (typeof file !== 'string') continue;
+    const why = await (key === 'log.file' ? whyNoLog(file) : whyUnusable(file, key));
     if (why) doubts.set(key, `${key}: ${file} ${why}`);
   }
   const found = [...doubts].map(([key, text]) => `${placesOf([key], origin)}${text}`);
@@ -39,6 +41,20 @@ async function whyUnusable(file: string, key: SettingKey): Promise<string | unde
     if (code === 'ENOENT' || code === 'ENOTDIR') return 'is not there';
     const use = program ? 'run' : 'read';
     return code === 'EACCES' ? `may not be ${use} by this user` : `cannot be ${use}: ${reasonOf(error)}`;
+  }
+}
+
+/** The log makes its file, in a folder that is there. */
+async function whyNoLog(file: string): Promise<string | undefined> {
+  const info = await stat(file).catch(() => undefined);
+  if (info && !info.isFile()) return 'is not a file';
+  try {
+    await access(info ? file : dirname(file), constants.W_OK);
+    return undefined;
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'is in a folder that is not there';
+    return code === 'EACCES' ? 'may not be written by this user' : `cannot be written: ${reasonOf(error)}`;
   }
 }
 

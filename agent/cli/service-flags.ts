@@ -20,7 +20,7 @@ export const changeFlags = {
   ...roleFlag,
   ...scopeFlag,
   root: {
-    value: 'DIR',
+    value: 'FOLDER',
     help: 'only put the files into this folder, as if it were /, to make a package or an image',
   },
   'dry-run': { help: 'print every file and every command, and do nothing' },

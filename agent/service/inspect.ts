@@ -37,6 +37,7 @@ export async function inspect(machine: Machine, role: Role): Promise<Found> {
   await Promise.all([configFolder, dataFolder, cacheFolder].map(list));
   const packaged = await firstOf(places.packaged, prefix);
   const others = await Promise.all([other.unit, ...other.packaged].map(path => isThere(prefix + path)));
+  const service = await control?.state(places.name);
   return {
     files,
     folders,
@@ -47,7 +48,8 @@ export async function inspect(machine: Machine, role: Role): Promise<Found> {
     secrets: places.credentials ? await sameStart(places.credentials, `${bare(places.name)}.`, prefix) : [],
     // In another root nothing runs.
     holder: machine.root === undefined ? await holderOf(join(prefix + dataFolder, role)) : undefined,
-    service: await control?.state(places.name),
+    outdated: service?.pid !== undefined && (await isOutdated(service.pid)),
+    service,
   };
 }
 
@@ -73,6 +75,12 @@ async function holderOf(folder: string): Promise<number | undefined> {
   const status = await askHolder(folder, { command: 'status' }).catch(() => undefined);
   const { pid } = (status ?? {}) as { pid?: unknown };
   return Number.isSafeInteger(pid) ? Number(pid) : undefined;
+}
+
+/** Does the process run a file that is no more? Only Linux says so, and only to root or its owner. */
+export async function isOutdated(pid: number): Promise<boolean> {
+  const file = await readlink(`/proc/${pid}/exe`).catch(() => '');
+  return file.endsWith(' (deleted)');
 }
 
 async function firstOf(paths: readonly string[], prefix: string): Promise<string | undefined> {

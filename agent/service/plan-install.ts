@@ -106,7 +106,7 @@ function startSystemd(wish: InstallWish, { name }: Places, found: Found, fresh: 
   if (!service?.enabled) steps.push(run('enable', name));
   // Not waited for: it is ready once its cluster answers, and that may take until somebody has configured it.
   if (!isUp(service)) steps.push(run('start', '--no-block', name));
-  else if (fresh) steps.push(run('restart', '--no-block', name));
+  else if (fresh || found.outdated) steps.push(run('restart', '--no-block', name));
   return steps;
 }
 

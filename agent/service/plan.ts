@@ -58,6 +58,8 @@ export interface Found {
   readonly secrets: readonly string[];
   /** The process that runs this role on the same state, if one does and may be asked. */
   readonly holder: number | undefined;
+  /** Its process was started from a file that another has replaced since: an upgrade that waits for a restart. */
+  readonly outdated: boolean;
   /** What the service manager says; undefined when files are put into another root, where none runs. */
   readonly service: ServiceState | undefined;
 }

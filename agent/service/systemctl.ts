@@ -78,7 +78,7 @@ export class Systemctl implements Control {
     if (said.status !== 0 && /booted with systemd|connect to bus|DBUS_SESSION_BUS/i.test(said.stderr)) {
       const hint = this.#options.user
         ? 'the user has no systemd of its own here: log in as that user, or set XDG_RUNTIME_DIR=/run/user/UID'
-        : 'the machine runs another service manager, or is a container without one; --root DIR only writes the files';
+        : 'the machine runs another service manager, or is a container without one; --root FOLDER only writes the files';
       throw new MusterError('unreachable', 'systemd does not answer on this machine', { hint });
     }
     return said;

@@ -163,6 +163,14 @@ test('check: files that are not there, may not be read or are something else are
         `6: nats.tls.keyFile: ${folder}/text/x is not there`,
       ],
     ],
+    // The log makes its file.
+    ['log:\n  file: new.log\n', []],
+    ['log:\n  file: text\n', []],
+    ['log:\n  file: .\n', [`2: log.file: ${folder} is not a file`]],
+    [
+      'log:\n  file: none/new.log\n',
+      [`2: log.file: ${folder}/none/new.log is in a folder that is not there`],
+    ],
     ['nats:\n  tokenFile: blank\n', [`2: nats.tokenFile: ${folder}/blank is empty`]],
     ['nats:\n  credsFile: text\n', [`2: nats.credsFile: ${folder}/text is not a NATS credentials file`]],
     [

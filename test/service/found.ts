@@ -30,6 +30,7 @@ export interface Made {
   logs?: readonly string[];
   secrets?: readonly string[];
   holder?: number;
+  outdated?: boolean;
   service?: ServiceState | undefined;
 }
 
@@ -46,6 +47,7 @@ export function found(made: Made = {}): Found {
     logs: made.logs ?? [],
     secrets: made.secrets ?? [],
     holder: made.holder,
+    outdated: made.outdated ?? false,
     service: 'service' in made ? made.service : stopped,
   };
 }

@@ -94,6 +94,12 @@ describe('systemd', () => {
     ]);
   });
 
+  test('a program that was replaced under the running service: started anew', () => {
+    assert.deepEqual(said(plan({ ...installed, outdated: true })), [
+      'run restart --no-block muster-agent.service',
+    ]);
+  });
+
   test('what somebody changed, wrote or linked is left, with a sentence; --force replaces it', () => {
     const changed = content.replace('[Unit]', '[Unit]\nAfter=x');
     const cases: [Made, RegExp][] = [
