@@ -21,7 +21,7 @@ export const changeFlags = {
   ...scopeFlag,
   root: {
     value: 'FOLDER',
-    help: 'only put the files into this folder, as if it were /, to make a package or an image',
+    help: 'change only the files in this folder, as if it were /, and start nothing: for a package or an image',
   },
   'dry-run': { help: 'print every file and every command, and do nothing' },
 } as const satisfies FlagTable;
