@@ -53,11 +53,16 @@ function description(): string {
 }
 
 async function command(row: Row): Promise<string> {
-  const { operands = {}, flags = {}, settings }: Command = await row.load();
-  const words = Object.keys(operands).map(name => name.toUpperCase());
+  const { operands = {}, optionalOperands = {}, flags = {}, settings }: Command = await row.load();
+  const words = [
+    ...Object.keys(operands).map(name => name.toUpperCase()),
+    ...Object.keys(optionalOperands).map(name => `[${name.toUpperCase()}]`),
+  ];
   return [
     subsection(['muster', row.path, ...words].join(' '), plain(sentence(row.help))),
-    ...Object.entries(operands).map(([name, help]) => entry(italic(name.toUpperCase()), plain(help))),
+    ...Object.entries({ ...operands, ...optionalOperands }).map(([name, help]) =>
+      entry(italic(name.toUpperCase()), plain(help)),
+    ),
     ...flagEntries(flags),
     paragraph(takes(settings)),
   ].join('');

@@ -59,7 +59,7 @@ export function candidates(line: Line, current: string): Candidates {
   if (unknown) return { words: [] };
   const typed = tokens.filter(token => token.kind === 'positional').length - path.length;
   const below = typed === 0 ? commandsBelow(path) : [];
-  const operand = Object.keys(command?.operands ?? {})[typed];
+  const operand = Object.keys({ ...command?.operands, ...command?.optionalOperands })[typed];
   if (operand !== undefined) return { words: below, also: standingFor(operand.toUpperCase()) };
   // Where only a flag can follow, its dashes need not be typed first.
   if (below.length === 0 && current === '' && !noFlags) return flagsOf(table, given, current);

@@ -76,6 +76,11 @@ export const commands: readonly Row[] = [
     load: () => import('./config-schema.ts'),
   },
   {
+    path: 'config migrate',
+    help: 'make a configuration out of one of Bacalhau',
+    load: () => import('./config-migrate.ts'),
+  },
+  {
     path: 'completion bash',
     help: 'print what makes bash complete the words of muster',
     load: () => completion('bash'),

@@ -15,7 +15,7 @@ export const flags = {
   role: {
     value: 'ROLE',
     kind: choice('agent', 'requester'),
-    help: 'judge them for this role; without it, for both',
+    help: 'judge them for one role only',
   },
 } as const satisfies FlagTable;
 

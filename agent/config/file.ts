@@ -64,26 +64,30 @@ async function ownPlace(environment: Environment): Promise<string[]> {
 async function readOne(
   path: string,
 ): Promise<(Omit<ConfigFile, 'places'> & { denied: boolean }) | undefined> {
-  const refused = (why: string, denied = false) => ({
-    path,
-    entries: [],
-    warnings: [],
-    faults: [`${path}: ${why}`],
-    denied,
-  });
+  const file = await readConfigText(path);
+  if (!file) return undefined;
+  if ('fault' in file) return { path, entries: [], faults: [file.fault], warnings: [], denied: file.denied };
+  const { readYaml } = await import('./yaml.ts');
+  const { entries, faults } = readYaml(file.text, path);
+  return { path, entries, faults, warnings: await exposed(path, entries), denied: false };
+}
+
+/** The text of a configuration file of at most a mebibyte, or why there is none; undefined when there is no such file. */
+export async function readConfigText(
+  path: string,
+): Promise<{ text: string } | { fault: string; denied: boolean } | undefined> {
   try {
     const data = await readBounded(path, maxSize);
     if (!data) return undefined;
-    if (!isUtf8(data)) return refused('is not text in UTF-8');
-    const { readYaml } = await import('./yaml.ts');
-    const { entries, faults } = readYaml(data.toString(), path);
-    return { path, entries, faults, warnings: await exposed(path, entries), denied: false };
+    return isUtf8(data)
+      ? { text: data.toString() }
+      : { fault: `${path}: is not text in UTF-8`, denied: false };
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     const code = errnoOf(error.cause);
     // A part of the path is a file: a home of /dev/null has no configuration in it.
     if (code === 'ENOTDIR') return undefined;
-    return refused(`cannot be read: ${whyUnreadable(error)}`, code === 'EACCES');
+    return { fault: `${path}: cannot be read: ${whyUnreadable(error)}`, denied: code === 'EACCES' };
   }
 }
 

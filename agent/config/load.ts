@@ -15,6 +15,7 @@ import {
   fromEnvironment,
   fromFlags,
   type Origin,
+  type Source,
 } from './sources.ts';
 
 export interface LoadOptions extends FileOptions {
@@ -51,23 +52,33 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
     await fromCredentials(namedFolders(environment, 'CREDENTIALS_DIRECTORY')[0]),
     file,
   ];
-  const chosen = readEntries(
-    layers.flatMap(layer => layer.entries),
-    environment,
-  );
-  const settings = nest(chosen.values);
-  const faults = [...layers.flatMap(layer => layer.faults), ...chosen.faults];
-  const warnings = [...file.warnings];
   // A file that could not be read, or was no YAML, gives nothing: what it sets is not known.
   const known = file.faults.length === 0 || file.entries.length > 0;
-  const findings = known ? [...checkTogether(settings), ...(options.alsoCheck?.(settings) ?? [])] : [];
-  for (const finding of findings) {
-    // What was refused stands at its default now, and says nothing about the rest.
-    if (finding.keys.some(key => chosen.refused.has(key))) continue;
-    (finding.severity === 'fault' ? faults : warnings).push(sentence(finding, chosen.origin));
-  }
+  const check = (settings: Settings) =>
+    known ? [...checkTogether(settings), ...(options.alsoCheck?.(settings) ?? [])] : [];
+  const { faults, warnings, ...settled } = settle(layers, environment.variables.HOME, check);
   if (faults.length > 0) throw badConfig(faults);
-  return { settings, origin: chosen.origin, warnings, file: file.path, places: file.places };
+  const { path, places } = file;
+  return { ...settled, warnings: [...file.warnings, ...warnings], file: path, places };
+}
+
+/** The settings that `sources` give, the first before the rest, and what is wrong with them and between them. */
+export function settle(
+  sources: readonly Source[],
+  home: string | undefined,
+  check: (settings: Settings) => Finding[] = checkTogether,
+): Pick<LoadedSettings, 'settings' | 'origin' | 'warnings'> & { faults: string[] } {
+  const entries = sources.flatMap(source => source.entries);
+  const { values, origin, refused, faults } = readEntries(entries, home);
+  const settings = nest(values);
+  faults.unshift(...sources.flatMap(source => source.faults));
+  const warnings: string[] = [];
+  for (const finding of check(settings)) {
+    // What was refused stands at its default now, and says nothing about the rest.
+    if (finding.keys.some(key => refused.has(key))) continue;
+    (finding.severity === 'fault' ? faults : warnings).push(sentence(finding, origin));
+  }
+  return { settings, origin, faults, warnings };
 }
 
 /** The settings with nothing given: what the table says. */
@@ -76,7 +87,7 @@ export function defaultSettings(): Settings {
 }
 
 /** Reads every entry; the first of a key is the one that counts, but a fault in a later one is a fault too. */
-function readEntries(entries: Entry[], environment: Environment) {
+function readEntries(entries: readonly Entry[], home: string | undefined) {
   const values = new Map<SettingKey, unknown>();
   const origin = {} as Record<SettingKey, Origin>;
   const refused = new Set<SettingKey>();
@@ -84,7 +95,7 @@ function readEntries(entries: Entry[], environment: Environment) {
   for (const { key, input, origin: from, folder = '' } of entries) {
     if (isSecret(key) && typeof input === 'string') keepSecret(input);
     try {
-      const value = settingOf(key).type.read(input, { folder, home: environment.variables.HOME });
+      const value = settingOf(key).type.read(input, { folder, home });
       if (key in origin) continue;
       values.set(key, value);
       origin[key] = from;
@@ -136,7 +147,7 @@ function bare(origin: string): string {
 }
 
 /** What was found, fit for a terminal; never a secret. */
-function shown(key: SettingKey, input: Input, refusal: Refusal): string {
+export function shown(key: SettingKey, input: Input, refusal: Refusal): string {
   if (refusal.shown !== undefined) return printable(refusal.shown, 100);
   return isSecret(key) || typeof input !== 'string' ? 'the value' : `"${printable(input, 100)}"`;
 }

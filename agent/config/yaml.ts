@@ -1,23 +1,13 @@
-// Settings as a YAML file gives them: which setting stands on which line. Values stay text, whatever YAML would make of them.
+// Settings as a YAML file gives them: which setting stands on which line.
 import { dirname } from 'node:path';
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-  type YAMLError,
-  type YAMLMap,
-} from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap } from 'yaml';
 import { printable } from '../system/printable.ts';
 import { settingKeys } from './keys.ts';
 import type { Input } from './kind.ts';
 import { nearest } from './nearest.ts';
 import type { SettingKey } from './settings.ts';
 import { type Entry, type Source, suggestion } from './sources.ts';
+import { isEmpty, readDocument, scalarText, type YamlFile } from './yaml-document.ts';
 
 const keys = new Map(settingKeys.map(key => [key.toLowerCase(), key]));
 const sections = new Map(settingKeys.flatMap(sectionsOf).map(section => [section.toLowerCase(), section]));
@@ -27,42 +17,32 @@ const sections = new Map(settingKeys.flatMap(sectionsOf).map(section => [section
  * inside a setting (labels) keep it. Faults never repeat text of the file that may be a value: it could be a secret.
  */
 export function readYaml(text: string, path: string): Source {
-  const lines = new LineCounter();
-  const document = parseDocument(text, {
-    // Everything is text: `1.10` stays so, and 0123 keeps its zero.
-    schema: 'failsafe',
-    lineCounter: lines,
-    prettyErrors: false,
-    stringKeys: true,
-    // The library compares every pair of keys; here a set does it, whatever their case.
-    uniqueKeys: false,
-    logLevel: 'error',
-  });
-  const reader = new Reader(path, lines);
-  const broken = [...document.errors, ...document.warnings];
-  if (broken.length > 0) reader.syntax(broken);
-  else if (isMap(document.contents)) reader.section(document.contents, '');
-  else if (!isEmpty(document.contents)) {
-    reader.fault(document.contents, 'the file must hold lines like "key: value"');
+  const file = readDocument(text, path);
+  const reader = new Reader(path, file);
+  if (isMap(file.contents)) reader.section(file.contents, '');
+  else if (!isEmpty(file.contents)) {
+    reader.fault(file.contents ?? null, 'the file must hold lines like "key: value"');
   }
-  return { entries: reader.entries, faults: reader.faults };
+  return { entries: reader.entries, faults: [...file.faults, ...reader.faults] };
 }
+
+const maxSuggestions = 50;
 
 class Reader {
   readonly entries: Entry[] = [];
   readonly faults: string[] = [];
   private readonly path: string;
-  private readonly lines: LineCounter;
+  private readonly file: YamlFile;
   private readonly seen = new Map<string, number>();
 
-  constructor(path: string, lines: LineCounter) {
+  constructor(path: string, file: YamlFile) {
     this.path = path;
-    this.lines = lines;
+    this.file = file;
   }
 
   section(map: YAMLMap, prefix: string): void {
     for (const pair of map.items as Pair<Node, Node | null>[]) {
-      const path = `${prefix}${textOf(pair.key)}`;
+      const path = `${prefix}${scalarText(pair.key)}`;
       const key = keys.get(path.toLowerCase());
       const section = sections.get(path.toLowerCase());
       if (!key && !section) this.unknown(pair.key, path);
@@ -75,37 +55,30 @@ class Reader {
     }
   }
 
-  syntax(errors: YAMLError[]): void {
-    // What follows a broken line is often only its echo.
-    for (const { code, pos } of errors.slice(0, 3)) {
-      const line = this.lines.linePos(pos[0]).line;
-      const what = syntaxFaults[code] ?? 'the text cannot be understood';
-      this.faults.push(`${this.path}:${line}: not valid YAML: ${what}`);
-    }
-  }
-
   fault(node: Node | null, text: string): void {
-    this.faults.push(`${this.path}:${this.line(node)}: ${text}`);
+    this.faults.push(`${this.path}:${this.file.line(node)}: ${text}`);
   }
 
   private unknown(node: Node, path: string): void {
     const colon = path.indexOf(':');
+    // Whoever misspells more has other worries, and a search among all settings takes its time.
+    const near = this.faults.length < maxSuggestions ? nearestKey(path) : undefined;
     // `token:abc` is a key without a value, and what follows the colon was meant to be one.
     if (colon >= 0) this.fault(node, `${printable(path.slice(0, colon), 100)} needs a space after its colon`);
-    else this.fault(node, `${printable(path, 100)} is not a setting; ${suggestion(nearestKey(path))}`);
+    else this.fault(node, `${printable(path, 100)} is not a setting; ${suggestion(near)}`);
   }
 
   private isRepeated(node: Node, path: string): boolean {
     const first = this.seen.get(path);
     if (first) this.fault(node, `${path} is set twice; the first is on line ${first}`);
-    else this.seen.set(path, this.line(node));
+    else this.seen.set(path, this.file.line(node));
     return first !== undefined;
   }
 
   private setting(key: SettingKey, pair: Pair<Node, Node | null>): void {
     if (isEmpty(pair.value)) return;
     const input = this.input(key, pair.value);
-    const origin = `file ${this.path}:${this.line(pair.key)}` as const;
+    const origin = `file ${this.path}:${this.file.line(pair.key)}` as const;
     if (input !== undefined) this.entries.push({ key, input, origin, folder: dirname(this.path) });
   }
 
@@ -124,7 +97,7 @@ class Reader {
   private pairs(key: SettingKey, map: YAMLMap): Input | undefined {
     const pairs = new Map<string, string>();
     for (const pair of map.items as Pair<Node, Node | null>[]) {
-      const name = textOf(pair.key);
+      const name = scalarText(pair.key);
       const text = this.scalar(key, pair.value);
       if (text === undefined) return undefined;
       if (pairs.has(name))
@@ -141,41 +114,12 @@ class Reader {
     if (!isScalar(node))
       return this.refuse(key, node, 'a group or list cannot stand here; allowed: one value');
     if (node.anchor) return this.refuse(key, node, `an anchor cannot stand here; ${quoted('&')}`);
-    return textOf(node);
+    return scalarText(node);
   }
 
   private refuse(key: SettingKey, node: Node | null, why: string): undefined {
     this.fault(node, `${key}: ${why}`);
   }
-
-  private line(node: Node | null): number {
-    return node?.range ? this.lines.linePos(node.range[0]).line : 1;
-  }
-}
-
-const syntaxFaults: Partial<Record<YAMLError['code'], string>> = {
-  BAD_DQ_ESCAPE: 'a backslash in double quotes starts no known escape; double it, or use single quotes',
-  BAD_INDENT: 'the indentation does not fit the lines around it, or a bracket is not closed',
-  BAD_SCALAR_START: 'a value starts with a reserved character; put it in quotes',
-  BLOCK_AS_IMPLICIT_KEY: 'two "key: value" pairs stand on one line; put a value that holds a colon in quotes',
-  MISSING_CHAR: 'a quotation mark, bracket, comma, colon or space is missing',
-  MULTILINE_IMPLICIT_KEY: 'a line is not "key: value"; is the space after its colon missing?',
-  MULTIPLE_DOCS: 'a second document starts here; allowed: one',
-  NON_STRING_KEY: 'a key is not plain text',
-  RESOURCE_EXHAUSTION: 'it is nested too deeply',
-  TAB_AS_INDENT: 'a tab stands where spaces indent',
-  TAG_RESOLVE_FAILED: 'tags (!name) mean nothing here; put a value that starts with ! in quotes',
-  UNEXPECTED_TOKEN: 'something stands where it cannot; are brackets and quotes closed?',
-};
-
-/** The text of a key or value; the library allows no other keys with `stringKeys`. */
-function textOf(node: Node): string {
-  return isScalar(node) ? String(node.value) : '';
-}
-
-/** Nothing, `~` or `null`, unquoted: as if the key were not there. */
-function isEmpty(node: Node | null): boolean {
-  return !node || (isScalar(node) && node.type === 'PLAIN' && /^(~|null)?$/i.test(String(node.value)));
 }
 
 /** `nats.tls.caFile` lies in `nats` and `nats.tls`. */

@@ -1,0 +1,189 @@
+// The keys of Bacalhau's configuration, of both generations (up to 1.4, and from 1.5 on), and what becomes of each here.
+import type { SettingKey } from './settings.ts';
+
+/** How a value of Bacalhau is read. */
+export type Form = 'text' | 'duration' | 'size' | 'boolean' | 'path' | 'labels' | 'level' | 'mode';
+
+/** What becomes of a key, or of all keys below it. */
+export type Fate =
+  /** A setting of ours. */
+  | { readonly to: SettingKey; readonly as: Form }
+  /** Nothing of ours, and why. */
+  | { readonly dropped: string }
+  /** Which roles run: a command here, no setting. */
+  | { readonly role: 'agent' | 'requester' | 'list' }
+  /** The brokers that a compute node calls, perhaps with a token in their addresses. */
+  | { readonly servers: true }
+  /** A secret that compute nodes show to the broker (`both`: also the one that the broker asks for). */
+  | { readonly token: 'agent' | 'requester' | 'both' };
+
+const jobs = 'muster runs no jobs';
+const apiIsLocal = 'the HTTP API of muster listens on this machine only, without TLS and login';
+const ownServers = 'use NATS servers of your own for that, and name them in nats.servers';
+const noTls = `the broker of a requester speaks no TLS; ${ownServers}`;
+const oneBroker = `the broker of a requester is a single server; ${ownServers}`;
+const address = 'a broker is reached at the addresses in nats.servers';
+const program = 'it is about the program of Bacalhau alone';
+const ownFolder = 'muster keeps its state in a folder of its own, and dataDir moves it';
+
+const setting = (to: SettingKey, as: Form = 'text'): Fate => ({ to, as });
+const drop = (dropped: string): Fate => ({ dropped });
+
+/**
+ * By Bacalhau's spelling; its keys match whatever their case. Of two keys that say the same the upper one counts.
+ * Sources: the configuration schemas of 1.4.0, 1.5.2, 1.6.5; older names where they were renamed in between.
+ */
+export const bacalhauKeys: Readonly<Record<string, Fate>> = {
+  // From 1.5 on.
+  'Orchestrator.Enabled': { role: 'requester' },
+  'Orchestrator.Host': setting('broker.host'),
+  'Orchestrator.Port': setting('broker.port'),
+  'Orchestrator.Auth.Token': { token: 'requester' },
+  'Orchestrator.NodeManager.DisconnectTimeout': setting('requester.nodeDisconnectedAfter', 'duration'),
+  'Orchestrator.NodeManager.ManualApproval': setting('requester.manualApproval', 'boolean'),
+  'Orchestrator.Advertise': drop(address),
+  'Orchestrator.TLS': drop(noTls),
+  'Orchestrator.SupportReverseProxy': drop(noTls),
+  'Orchestrator.Cluster': drop(oneBroker),
+  'Orchestrator.Scheduler': drop(jobs),
+  'Orchestrator.EvaluationBroker': drop(jobs),
+  'Orchestrator.License': drop(program),
+  'Compute.Enabled': { role: 'agent' },
+  'Compute.Orchestrators': { servers: true },
+  'Compute.Auth.Token': { token: 'agent' },
+  'Compute.TLS.CACert': setting('nats.tls.caFile', 'path'),
+  'Compute.TLS.RequireTLS': setting('nats.tls.handshakeFirst', 'boolean'),
+  'Compute.Heartbeat.Interval': setting('compute.heartbeatFrequency', 'duration'),
+  'Compute.Heartbeat.InfoUpdateInterval': setting('compute.infoUpdateFrequency', 'duration'),
+  'Compute.Heartbeat.ResourceUpdateInterval': setting('compute.resourceUpdateFrequency', 'duration'),
+  'Compute.AllocatedCapacity.CPU': setting('compute.allocatedCapacity.cpu'),
+  'Compute.AllocatedCapacity.Memory': setting('compute.allocatedCapacity.memory', 'size'),
+  'Compute.AllocatedCapacity.Disk': setting('compute.allocatedCapacity.disk', 'size'),
+  'Compute.AllocatedCapacity.GPU': setting('compute.allocatedCapacity.gpu'),
+  'Compute.AllowListedLocalPaths': drop(jobs),
+  'Compute.Network': drop('nobody calls an agent of muster'),
+  'Compute.Env': drop(jobs),
+  Labels: setting('node.labels', 'labels'),
+  'Compute.Labels': setting('node.labels', 'labels'),
+  NameProvider: setting('node.nameProvider'),
+  'API.Host': setting('api.host'),
+  'API.Port': setting('api.port'),
+  'API.TLS': drop(apiIsLocal),
+  'API.Auth': drop(apiIsLocal),
+  'Logging.Level': setting('log.level', 'level'),
+  'Logging.Mode': setting('log.format', 'mode'),
+  'Logging.LogDebugInfoInterval': drop(program),
+  DataDir: drop(ownFolder),
+  StrictVersionMatch: drop('nodes of any version may register'),
+  WebUI: drop(program),
+  UpdateConfig: drop(program),
+  FeatureFlags: drop(program),
+  DisableAnalytics: drop('muster sends nothing to its makers'),
+  InputSources: drop(jobs),
+  Publishers: drop(jobs),
+  Engines: drop(jobs),
+  ResultDownloaders: drop(jobs),
+  JobDefaults: drop(jobs),
+  JobAdmissionControl: drop(jobs),
+
+  // Up to 1.4.
+  'Node.Type': { role: 'list' },
+  'Node.Name': setting('node.id'),
+  'Node.NameProvider': setting('node.nameProvider'),
+  'Node.Labels': setting('node.labels', 'labels'),
+  'Node.LoggingMode': setting('log.format', 'mode'),
+  'Node.ServerAPI.Host': setting('api.host'),
+  'Node.ServerAPI.Port': setting('api.port'),
+  'Node.ServerAPI.TLS': drop(apiIsLocal),
+  'Node.ServerAPI.ClientTLS': drop(apiIsLocal),
+  'Node.ClientAPI.Host': setting('api.host'),
+  'Node.ClientAPI.Port': setting('api.port'),
+  'Node.ClientAPI.TLS': drop(apiIsLocal),
+  'Node.ClientAPI.ClientTLS': drop(apiIsLocal),
+  'Node.Network.Orchestrators': { servers: true },
+  'Node.Network.AuthSecret': { token: 'both' },
+  'Node.Network.Port': setting('broker.port'),
+  'Node.Network.AdvertisedAddress': drop(address),
+  'Node.Network.Cluster': drop(oneBroker),
+  'Node.Network.StoreDir': drop(ownFolder),
+  'Node.Network.Type': drop('NATS is all that muster speaks'),
+  'Node.Compute.ControlPlaneSettings.HeartbeatFrequency': setting('compute.heartbeatFrequency', 'duration'),
+  'Node.Compute.ControlPlaneSettings.InfoUpdateFrequency': setting('compute.infoUpdateFrequency', 'duration'),
+  'Node.Compute.ControlPlaneSettings.ResourceUpdateFrequency': setting(
+    'compute.resourceUpdateFrequency',
+    'duration',
+  ),
+  'Node.Compute.ControlPlaneSettings.HeartbeatTopic': setting('compute.heartbeatTopic'),
+  // As Bacalhau writes them out, though it does not read them so.
+  'Node.Compute.ClusterTimeouts.HeartbeatFrequency': setting('compute.heartbeatFrequency', 'duration'),
+  'Node.Compute.ClusterTimeouts.InfoUpdateFrequency': setting('compute.infoUpdateFrequency', 'duration'),
+  'Node.Compute.ClusterTimeouts.ResourceUpdateFrequency': setting(
+    'compute.resourceUpdateFrequency',
+    'duration',
+  ),
+  'Node.Compute.ClusterTimeouts.HeartbeatTopic': setting('compute.heartbeatTopic'),
+  'Node.Compute.Capacity.TotalResourceLimits.CPU': setting('compute.allocatedCapacity.cpu'),
+  'Node.Compute.Capacity.TotalResourceLimits.Memory': setting('compute.allocatedCapacity.memory', 'size'),
+  'Node.Compute.Capacity.TotalResourceLimits.Disk': setting('compute.allocatedCapacity.disk', 'size'),
+  'Node.Compute.Capacity.TotalResourceLimits.GPU': setting('compute.allocatedCapacity.gpu'),
+  'Node.Compute.Capacity': drop(jobs),
+  'Node.Compute.ExecutionStore': drop(jobs),
+  'Node.Compute.JobTimeouts': drop(jobs),
+  'Node.Compute.JobSelection': drop(jobs),
+  'Node.Compute.Queue': drop(jobs),
+  'Node.Compute.Logging': drop(jobs),
+  'Node.Compute.ManifestCache': drop(jobs),
+  'Node.Compute.LogStreamConfig': drop(jobs),
+  'Node.Compute.LogStream': drop(jobs),
+  'Node.Compute.LocalPublisher': drop(jobs),
+  'Node.Requester.ManualNodeApproval': setting('requester.manualApproval', 'boolean'),
+  'Node.Requester.ControlPlaneSettings.NodeDisconnectedAfter': setting(
+    'requester.nodeDisconnectedAfter',
+    'duration',
+  ),
+  'Node.Requester.ControlPlaneSettings.HeartbeatCheckFrequency': setting(
+    'requester.heartbeatFrequency',
+    'duration',
+  ),
+  'Node.Requester.ControlPlaneSettings.HeartbeatFrequency': setting(
+    'requester.heartbeatFrequency',
+    'duration',
+  ),
+  'Node.Requester.ControlPlaneSettings.HeartbeatTopic': setting('requester.heartbeatTopic'),
+  'Node.Requester.NodeInfoStoreTTL': drop('the roll forgets no node by itself'),
+  'Node.NodeInfoStoreTTL': drop('the roll forgets no node by itself'),
+  'Node.Requester.JobDefaults': drop(jobs),
+  'Node.Requester.ExternalVerifierHook': drop(jobs),
+  'Node.Requester.JobSelectionPolicy': drop(jobs),
+  'Node.Requester.JobStore': drop(jobs),
+  'Node.Requester.HousekeepingBackgroundTaskInterval': drop(jobs),
+  'Node.Requester.NodeRankRandomnessRange': drop(jobs),
+  'Node.Requester.OverAskForBidsFactor': drop(jobs),
+  'Node.Requester.FailureInjectionConfig': drop(jobs),
+  'Node.Requester.TranslationEnabled': drop(jobs),
+  'Node.Requester.EvaluationBroker': drop(jobs),
+  'Node.Requester.Worker': drop(jobs),
+  'Node.Requester.Scheduler': drop(jobs),
+  'Node.Requester.StorageProvider': drop(jobs),
+  'Node.Requester.TagCache': drop(jobs),
+  'Node.Requester.DefaultPublisher': drop(jobs),
+  'Node.BootstrapAddresses': drop(address),
+  'Node.Libp2p': drop('NATS is all that muster speaks'),
+  'Node.IPFS': drop(jobs),
+  'Node.DownloadURLRequestRetries': drop(jobs),
+  'Node.DownloadURLRequestTimeout': drop(jobs),
+  'Node.VolumeSizeRequestTimeout': drop(jobs),
+  'Node.ExecutorPluginPath': drop(jobs),
+  'Node.ComputeStoragePath': drop(jobs),
+  'Node.AllowListedLocalPaths': drop(jobs),
+  'Node.DisabledFeatures': drop(jobs),
+  'Node.EstuaryAPIKey': drop(jobs),
+  'Node.WebUI': drop(program),
+  'Node.StrictVersionMatch': drop('nodes of any version may register'),
+  'Node.UpdateConfig': drop(program),
+  'Node.SkipChecks': drop(program),
+  User: drop('muster makes its own keys'),
+  Metrics: drop(program),
+  Update: drop(program),
+  Auth: drop(apiIsLocal),
+};

@@ -1,0 +1,156 @@
+// What one key of Bacalhau's configuration becomes: settings of ours, things that are dropped, and notes.
+import { isAbsolute } from 'node:path';
+import { isMap, isScalar, isSeq, type Node, type Pair } from 'yaml';
+import { printable } from '../system/printable.ts';
+import type { Found } from './bacalhau-file.ts';
+import type { Form } from './bacalhau-keys.ts';
+import { convert } from './bacalhau-values.ts';
+import { settingOf } from './keys.ts';
+import { type Input, type Plain, Refusal } from './kind.ts';
+import { shown } from './load.ts';
+import type { SettingKey } from './settings.ts';
+import { isEmpty, scalarText } from './yaml-document.ts';
+
+export type Outcome = { readonly key: string; readonly line: number } & (
+  | { readonly to: SettingKey; readonly plain: Plain }
+  | { readonly why: string }
+  | { readonly note: string }
+);
+
+export interface Circumstances {
+  /** The folder of the file: relative paths are taken from there. */
+  readonly folder: string;
+  /** Is it the configuration of a requester? */
+  readonly requester: boolean;
+  /** May the HTTP API listen on this host? */
+  mayListenOn(host: string): boolean;
+}
+
+const oneValue = 'one value is expected';
+
+/** All that `found` becomes, in the order in which it counts. */
+export function outcomesOf(found: Found, circumstances: Circumstances): Outcome[] {
+  const { fate, key, line, value } = found;
+  const drop = (why: string): Outcome[] => [{ key, line, why }];
+  if ('dropped' in fate) return drop(fate.dropped);
+  if ('role' in fate) return isScalar(value) || isSeq(value) ? [] : drop(oneValue);
+  if ('servers' in fate) {
+    if (circumstances.requester)
+      return drop('a requester runs a broker of its own, which nats.servers would replace');
+    return serversIn(found);
+  }
+  if ('token' in fate) {
+    if (circumstances.requester)
+      return drop('the broker of a requester makes its own token, in broker/token of its data folder');
+    if (fate.token === 'requester') return drop('only a requester asks for it, and this is none');
+    return isScalar(value) ? [{ key, line, ...read('nats.token', scalarText(value)) }] : drop(oneValue);
+  }
+  if (fate.as === 'labels') return labelsIn(found);
+  if (!isScalar(value)) return drop(oneValue);
+  const text = scalarText(value).trim();
+  if (fate.to === 'api.host' && !circumstances.mayListenOn(text))
+    return drop('the HTTP API of muster listens on this machine only');
+  if (fate.as === 'path') return pathIn(found, fate.to, text, circumstances.folder);
+  return [{ key, line, ...read(fate.to, text, fate.as) }];
+}
+
+/** What `to` makes of a value of Bacalhau, or why it takes none. */
+function read(
+  to: SettingKey,
+  value: Input,
+  as: Form = 'text',
+): { to: SettingKey; plain: Plain } | { why: string } {
+  const { type } = settingOf(to);
+  try {
+    const input = typeof value === 'string' ? convert(value, as) : value;
+    return { to, plain: type.plain(type.read(input, { folder: '/', home: '/' })) };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { why: `${shown(to, value, error)} ${error.message}` };
+  }
+}
+
+function pathIn({ key, line }: Found, to: SettingKey, text: string, folder: string): Outcome[] {
+  const outcome = read(to, text);
+  // The home folder is known where the result is read.
+  if ('why' in outcome || isAbsolute(text) || text.startsWith('~/')) {
+    return [{ key, line, ...outcome, ...('why' in outcome ? {} : { plain: text }) }];
+  }
+  return [
+    { key, line, to, plain: `${folder}/${text}` },
+    { key, line, note: 'is a relative path, and taken from the folder of this file' },
+  ];
+}
+
+/** Each server for itself, its token apart: `nats://token@host:4222`. */
+function serversIn({ key, value, line, lineOf }: Found): Outcome[] {
+  const texts = isSeq(value)
+    ? (value.items as Node[]).map(node => ({ text: scalarText(node), line: lineOf(node) }))
+    : scalarText(value)
+        .split(',')
+        .map(text => ({ text, line }));
+  const servers: string[] = [];
+  const others: Outcome[] = [];
+  for (const { text, line } of texts) {
+    const [, scheme = '', login, address = ''] = /^(\w+:\/\/)?(?:(.*)@)?(.*)$/s.exec(text.trim()) ?? [];
+    if (!address) continue;
+    const outcome = read('nats.servers', [`${scheme}${address}`]);
+    if ('why' in outcome) others.push({ key, line, ...outcome });
+    else {
+      servers.push(...(outcome.plain as string[]));
+      if (login) others.push({ key, line, ...tokenOf(login) });
+    }
+  }
+  return servers.length > 0 ? [{ key, line, to: 'nats.servers', plain: servers }, ...others] : others;
+}
+
+function tokenOf(login: string): { to: SettingKey; plain: Plain } | { why: string } {
+  if (login.includes(':'))
+    return { why: 'an address holds a user and a password; set nats.user and nats.passwordFile' };
+  try {
+    return read('nats.token', decodeURIComponent(login));
+  } catch {
+    return read('nats.token', login);
+  }
+}
+
+/** Each label for itself, so that one which is refused does not cost the others. Bacalhau reads their names in small letters. */
+function labelsIn({ key, line, value, lineOf }: Found): Outcome[] {
+  const labels = new Map<string, string>();
+  const others: Outcome[] = [];
+  for (const { name, text, node } of pairsIn(value)) {
+    const one = { key: `${key}.${printable(name, 100)}`, line: lineOf(node) };
+    const small = name.toLowerCase();
+    const outcome = text === undefined ? { why: oneValue } : read('node.labels', new Map([[small, text]]));
+    if ('why' in outcome) others.push({ ...one, ...outcome });
+    else if (labels.has(small)) others.push({ ...one, why: 'it is given twice' });
+    else if (labels.size === 64) others.push({ ...one, why: 'there are too many; allowed: 64' });
+    else {
+      labels.set(small, text ?? '');
+      if (small !== name) others.push({ ...one, note: `becomes ${small}, as Bacalhau reads it` });
+    }
+  }
+  if (labels.size === 0) return others;
+  return [{ key, line, to: 'node.labels', plain: Object.fromEntries(labels) }, ...others];
+}
+
+/** A group, or text like `k=v,k2=v2`, or a list of such. */
+function pairsIn(value: Node): { name: string; text: string | undefined; node: Node }[] {
+  if (isMap(value)) {
+    return (value.items as Pair<Node, Node | null>[]).map(({ key, value }) => {
+      const text = isEmpty(value) ? '' : isScalar(value) ? scalarText(value) : undefined;
+      return { name: scalarText(key), text, node: key };
+    });
+  }
+  const nodes = isSeq(value) ? (value.items as Node[]) : [value];
+  return nodes.flatMap(node =>
+    scalarText(node)
+      .split(',')
+      .map(pair => {
+        const at = pair.indexOf('=');
+        return at < 1
+          ? { name: pair.trim(), text: undefined, node }
+          : { name: pair.slice(0, at).trim(), text: pair.slice(at + 1).trim(), node };
+      }),
+  );
+}

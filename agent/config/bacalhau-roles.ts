@@ -1,0 +1,62 @@
+// Which roles a configuration of Bacalhau is for. Here that is a matter of the command, not of a setting.
+import { isScalar, isSeq, type Node } from 'yaml';
+import type { Found } from './bacalhau-file.ts';
+import { convert } from './bacalhau-values.ts';
+import type { SettingKey } from './settings.ts';
+import { scalarText } from './yaml-document.ts';
+
+export interface Roles {
+  readonly agent: boolean;
+  readonly requester: boolean;
+}
+
+/** What the keys say; where they say nothing, settings of the broker without a broker to call mean a requester. */
+export function rolesOf(found: readonly Found[]): Roles {
+  const told = found.flatMap(told => ('role' in told.fate ? [{ ...told, role: told.fate.role }] : []));
+  if (told.length > 0) {
+    const named = told.flatMap(({ role, value }) =>
+      role === 'list' ? listed(value) : enabled(value) ? [role] : [],
+    );
+    return { agent: named.includes('agent'), requester: named.includes('requester') };
+  }
+  const calls = found.some(({ fate }) => 'servers' in fate);
+  const listens = found.some(({ fate }) => 'to' in fate && /^(broker|requester)\./.test(fate.to));
+  return { agent: calls || !listens, requester: listens && !calls };
+}
+
+/** How to go on, and where a key that is not there means something else here than in Bacalhau. */
+export function differences(
+  generation: string,
+  { agent, requester }: Roles,
+  set: ReadonlySet<SettingKey>,
+): string[] {
+  const notes: string[] = [];
+  if (requester && !set.has('requester.manualApproval')) {
+    notes.push(
+      'new nodes wait for approval; to let them in at once as Bacalhau does: requester.manualApproval: false',
+    );
+  }
+  if (requester && !set.has('broker.host')) {
+    notes.push(
+      'the broker listens on 127.0.0.1; to listen on every address as that of Bacalhau does: broker.host: 0.0.0.0',
+    );
+  }
+  if (agent && generation !== 'from 1.5 on' && !set.has('compute.heartbeatTopic')) {
+    notes.push('to join an orchestrator of Bacalhau up to 1.4: compute.heartbeatTopic: heartbeat');
+  }
+  const commands = [...(requester ? ['"muster requester"'] : []), ...(agent ? ['"muster agent"'] : [])];
+  if (commands.length > 0)
+    notes.push(`start it with ${commands.join(' and ')}: which role runs is no setting`);
+  return notes;
+}
+
+function enabled(value: Node): boolean {
+  return isScalar(value) && convert(scalarText(value), 'boolean') === 'true';
+}
+
+/** `Node.Type` is a list, or text with commas. */
+function listed(value: Node): string[] {
+  const texts = isSeq(value) ? (value.items as Node[]).map(scalarText) : scalarText(value).split(',');
+  const names: Record<string, string> = { compute: 'agent', requester: 'requester' };
+  return texts.flatMap(text => names[text.trim().toLowerCase()] ?? []);
+}

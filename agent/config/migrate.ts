@@ -1,0 +1,151 @@
+// A configuration of Bacalhau made into one of ours, with a word on everything that was left out.
+import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Document } from 'yaml';
+import { MusterError } from '../system/errors.ts';
+import { printable } from '../system/printable.ts';
+import { readBacalhau } from './bacalhau-file.ts';
+import { type Circumstances, type Outcome, outcomesOf } from './bacalhau-outcome.ts';
+import { differences, rolesOf } from './bacalhau-roles.ts';
+import { settingKeys, settingOf } from './keys.ts';
+import { type Kind, type Plain, Refusal } from './kind.ts';
+import { packagedSchema } from './sample.ts';
+import type { SettingKey } from './settings.ts';
+import { formatDuration, parseDuration } from './units.ts';
+import { readYaml } from './yaml.ts';
+
+export interface MigrateOptions extends Pick<Circumstances, 'mayListenOn'> {
+  /** The absolute path of the file. */
+  readonly path: string;
+  /** Write secrets into the result, or name a file for them that the operator makes. */
+  readonly secrets: 'write' | 'point';
+}
+
+export interface Migration {
+  /** The settings, each with where it came from. Values may hold what steers a terminal. */
+  readonly document: Document;
+  /** What was left out and why: a line each, with its place, in the order of the file. */
+  readonly dropped: string[];
+  /** What else the operator should know: a line each. */
+  readonly notes: string[];
+}
+
+/** A setting of the result, and the key that it was. */
+interface Taken {
+  readonly plain: Plain;
+  readonly key: string;
+  readonly line: number;
+  /** What stands beside it in place of the key and line. */
+  readonly comment?: string;
+}
+
+type Result = Map<SettingKey, Taken>;
+/** What is told of a key: why it is dropped, or a note. */
+type Told = Outcome & ({ why: string } | { note: string });
+
+/**
+ * Reads `text` as a configuration of Bacalhau, of either generation.
+ * @throws MusterError `bad_config` when it is no YAML, or no configuration of Bacalhau.
+ */
+export async function migrate(text: string, options: MigrateOptions): Promise<Migration> {
+  const { path, mayListenOn } = options;
+  const { generation, found, unknown, faults } = readBacalhau(text, path);
+  if (faults.length > 0) throw new MusterError('bad_config', faults.join('\n'));
+  if (generation === undefined) throw foreign(text, path);
+  const roles = rolesOf(found);
+  const circumstances = { folder: dirname(path), requester: roles.requester, mayListenOn };
+  const inOrder = [...found].sort((a, b) => a.rank - b.rank || a.line - b.line);
+  const outcomes = inOrder.flatMap(one => outcomesOf(one, circumstances));
+  const result: Result = new Map();
+  const told: Told[] = [...unknown, ...pick(outcomes, result), ...keepApart(result)];
+  if (options.secrets === 'point') told.push(...hide(result));
+  told.sort((a, b) => a.line - b.line);
+  const about = `Made from ${printable(path, 4096)}, a configuration of Bacalhau ${generation}.`;
+  const place = ({ key, line }: Told) => `${path}:${line}: ${key}`;
+  return {
+    document: await documentOf(result, about),
+    dropped: told.flatMap(one => ('why' in one ? `${place(one)} is dropped: ${one.why}` : [])),
+    notes: [
+      ...told.flatMap(one => ('note' in one ? `${place(one)} ${one.note}` : [])),
+      ...differences(generation, roles, new Set(result.keys())),
+    ],
+  };
+}
+
+/** Puts the first value of each setting into `result`; tells of the later ones, and of the rest. */
+function pick(outcomes: readonly Outcome[], result: Result): Told[] {
+  return outcomes.flatMap(outcome => {
+    if (!('to' in outcome)) return outcome;
+    const { key, line, to, plain } = outcome;
+    const earlier = result.get(to);
+    if (!earlier) result.set(to, { key, line, plain });
+    else if (!isDeepStrictEqual(plain, earlier.plain))
+      return { key, line, why: `${earlier.key}, on line ${earlier.line}, comes first` };
+    return [];
+  });
+}
+
+/** Bacalhau knows one silence, and muster two: the second must be longer than the first. */
+function keepApart(result: Result): Told[] {
+  const first = result.get('requester.nodeDisconnectedAfter');
+  const second = settingOf('requester.nodeUnknownAfter');
+  const silence = parseDuration(String(first?.plain));
+  const preset = parseDuration(String(second.default)) ?? 0;
+  if (!first || silence === undefined || silence < preset) return [];
+  const plain = formatDuration(silence * 2);
+  if (accepts(second.type, plain)) {
+    const comment = 'longer than requester.nodeDisconnectedAfter, as it must be';
+    result.set('requester.nodeUnknownAfter', { ...first, plain, comment });
+    return [];
+  }
+  result.delete('requester.nodeDisconnectedAfter');
+  const why = 'requester.nodeUnknownAfter must be longer still, and cannot be';
+  return [{ key: first.key, line: first.line, why }];
+}
+
+/** Puts a file in the place of the token. */
+function hide(result: Result): Told[] {
+  const token = result.get('nats.token');
+  if (!token) return [];
+  const { key, line } = token;
+  const comment = `put the secret of ${key}, line ${line}, into this file, beside the configuration`;
+  result.delete('nats.token');
+  result.set('nats.tokenFile', { plain: 'token', key, line, comment });
+  const note =
+    'holds a secret, which is not printed: put it into the file that nats.tokenFile names, or use --output FILE';
+  return [{ key, line, note }];
+}
+
+function accepts({ read }: Kind<unknown>, plain: string): boolean {
+  try {
+    read(plain, { folder: '', home: undefined });
+    return true;
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
+}
+
+async function documentOf(result: Result, about: string): Promise<Document> {
+  const { Document, isCollection } = await import('yaml');
+  const document = new Document({});
+  document.commentBefore = ` yaml-language-server: $schema=${packagedSchema}\n ${about}`;
+  for (const key of settingKeys) {
+    const one = result.get(key);
+    if (!one) continue;
+    const node = document.createNode(one.plain);
+    if (isCollection(node)) node.flow = true;
+    node.comment = ` ${one.comment ?? `${one.key}, line ${one.line}`}`;
+    document.setIn(key.split('.'), node);
+  }
+  return document;
+}
+
+function foreign(text: string, path: string): MusterError {
+  const ours = readYaml(text, path).entries.length > 0;
+  return new MusterError('bad_config', `${path}: none of its keys is one of Bacalhau's configuration`, {
+    hint: ours
+      ? 'it looks like a configuration of muster already: "muster config check FILE" takes it'
+      : 'give the config.yaml of a Bacalhau node',
+  });
+}
