@@ -41,7 +41,11 @@ test('it names every command, flag, setting and exit code', { skip: noGroff }, a
   assert.equal(warnings, '');
   for (const row of commands) {
     const { flags } = await row.load();
-    assert.equal(new RegExp(`^ {3}muster ${row.path}( \\[?[A-Z]+\\]?)?$`, 'm').test(text), !row.hidden, row.path);
+    assert.equal(
+      new RegExp(`^ {3}muster ${row.path}( \\[?[A-Z]+\\]?)?$`, 'm').test(text),
+      !row.hidden,
+      row.path,
+    );
     if (row.hidden) continue;
     for (const name of Object.keys({ ...flags, ...globalFlags })) assert.ok(text.includes(`--${name}`), name);
   }

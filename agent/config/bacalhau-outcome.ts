@@ -84,8 +84,11 @@ function pathIn({ key, line }: Found, to: SettingKey, text: string, folder: stri
 
 /** Each server for itself, its token apart: `nats://token@host:4222`. */
 function serversIn({ key, value, line, lineOf }: Found): Outcome[] {
+  const nodes = isSeq(value) ? (value.items as Node[]) : [value];
+  if (!nodes.every(node => isScalar(node)))
+    return [{ key, line, why: 'one value, or a list of values, is expected' }];
   const texts = isSeq(value)
-    ? (value.items as Node[]).map(node => ({ text: scalarText(node), line: lineOf(node) }))
+    ? nodes.map(node => ({ text: scalarText(node), line: lineOf(node) }))
     : scalarText(value)
         .split(',')
         .map(text => ({ text, line }));

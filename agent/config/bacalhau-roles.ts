@@ -26,11 +26,17 @@ export function rolesOf(found: readonly Found[]): Roles {
 
 /** How to go on, and where a key that is not there means something else here than in Bacalhau. */
 export function differences(
+  found: readonly Found[],
   generation: string,
   { agent, requester }: Roles,
   set: ReadonlySet<SettingKey>,
 ): string[] {
   const notes: string[] = [];
+  if (found.some(({ key, fate }) => 'to' in fate && /\.ControlPlaneSettings\./i.test(key))) {
+    notes.push(
+      'Bacalhau 1.4.0 reads ControlPlaneSettings and goes by its defaults all the same; muster goes by them',
+    );
+  }
   if (requester && !set.has('requester.manualApproval')) {
     notes.push(
       'new nodes wait for approval; to let them in at once as Bacalhau does: requester.manualApproval: false',

@@ -58,6 +58,7 @@ export async function migrate(text: string, options: MigrateOptions): Promise<Mi
   const outcomes = inOrder.flatMap(one => outcomesOf(one, circumstances));
   const result: Result = new Map();
   const told: Told[] = [...unknown, ...pick(outcomes, result), ...keepApart(result)];
+  oneTopic(result);
   if (options.secrets === 'point') told.push(...hide(result));
   told.sort((a, b) => a.line - b.line);
   const about = `Made from ${printable(path, 4096)}, a configuration of Bacalhau ${generation}.`;
@@ -67,7 +68,7 @@ export async function migrate(text: string, options: MigrateOptions): Promise<Mi
     dropped: told.flatMap(one => ('why' in one ? `${place(one)} is dropped: ${one.why}` : [])),
     notes: [
       ...told.flatMap(one => ('note' in one ? `${place(one)} ${one.note}` : [])),
-      ...differences(generation, roles, new Set(result.keys())),
+      ...differences(found, generation, roles, new Set(result.keys())),
     ],
   };
 }
@@ -101,6 +102,15 @@ function keepApart(result: Result): Told[] {
   result.delete('requester.nodeDisconnectedAfter');
   const why = 'requester.nodeUnknownAfter must be longer still, and cannot be';
   return [{ key: first.key, line: first.line, why }];
+}
+
+/** Both sides of one cluster: what one is told is meant for the other. */
+function oneTopic(result: Result): void {
+  const topics = ['compute.heartbeatTopic', 'requester.heartbeatTopic'] as const;
+  for (const [to, from] of [topics, topics.toReversed()]) {
+    const given = from && result.get(from);
+    if (to && given && !result.has(to)) result.set(to, { ...given, comment: `as ${from}` });
+  }
 }
 
 /** Puts a file in the place of the token. */

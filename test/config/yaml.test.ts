@@ -238,3 +238,13 @@ test('whatever a file holds, loading it ends in settings or in bad_config', asyn
     { numRuns: 200 },
   );
 });
+
+test('only the first 50 misspelled keys get a suggestion: for a mebibyte of them it would take seconds', () => {
+  const lines = Array.from({ length: 60 }, (_, index) => `compute.hartbeatTopic${index % 10}: x`);
+  const { faults } = readYaml(lines.join('\n'), '/c.yaml');
+  const suggested = faults.map(fault => fault.includes('did you mean compute.heartbeatTopic?'));
+  assert.deepEqual(
+    suggested,
+    Array.from({ length: 60 }, (_, index) => index < 50),
+  );
+});
