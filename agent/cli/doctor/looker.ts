@@ -32,15 +32,19 @@ export function runLooker({ command, args }: SelfCommand, options: LookerOptions
     child.unref();
   };
   const timer = clock.after(deadline, () => end({ kind: 'late' }));
-  let rest = '';
+  // A line in pieces: joined once, as it may be long.
+  let pieces: string[] = [];
   let length = 0;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     length += text.length;
     if (length > limit) return end({ kind: 'died', how: `it said more than ${limit} characters` });
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
+    pieces.push(text);
+    if (!text.includes('\n')) return;
+    const lines = pieces.join('').split('\n');
+    pieces = [lines.pop() ?? ''];
     for (const line of lines) {
-      const one = JSON.parse(line) as Told;
+      const one = read(line);
+      if (!one) return end({ kind: 'died', how: 'it said something else than what it found' });
       if ('ended' in one) return end({ kind: 'done' });
       told(one);
     }
@@ -48,4 +52,13 @@ export function runLooker({ command, args }: SelfCommand, options: LookerOptions
   child.on('error', error => ending.resolve({ kind: 'died', how: reasonOf(error) }));
   child.on('close', (code, signal) => ending.resolve({ kind: 'died', how: signal ?? `exit code ${code}` }));
   return ending.promise.finally(() => timer.cancel());
+}
+
+// What it prints by itself is whole; a library that it loads may print as well.
+function read(line: string): Told | undefined {
+  try {
+    return JSON.parse(line) as Told;
+  } catch {
+    return undefined;
+  }
 }
