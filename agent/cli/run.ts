@@ -4,11 +4,12 @@ import { readArgv } from './argv.ts';
 import type { Argv, Command } from './command.ts';
 import { locate, noCommand, type Place } from './place.ts';
 import { crash, report } from './report.ts';
-import { guardOutput, note, print } from './terminal.ts';
+import { guardConsole, guardOutput, note, print } from './terminal.ts';
 
 /** Answers the exit code. Never throws. */
 export async function run(typed: readonly string[]): Promise<number> {
   guardOutput();
+  guardConsole();
   process.on('uncaughtException', crash);
   // What a newcomer tries first.
   const args = typed[0] === 'help' ? [...typed.slice(1), '--help'] : typed;

@@ -1,6 +1,9 @@
 // What the commands write: results on standard output, everything else on standard error, colour only on a terminal.
+
+import { format } from 'node:util';
 import { mayColour, startedByService, systemEnvironment, writesToJournal } from '../config/environment.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
+import { printable } from '../system/printable.ts';
 import { priorityPrefix, writeError } from '../system/standard-error.ts';
 
 /** Writes results, as they are: whatever came from elsewhere must have passed `printable`. */
@@ -69,4 +72,24 @@ export function guardOutput(): void {
     tell('Error', `cannot write the output: ${reasonOf(error)}`);
     process.exit(1);
   });
+}
+
+/** Most things that libraries may say, and the most of each that is told. */
+const chatter = { most: 50, length: 500 };
+
+/**
+ * What a library prints by itself is no result: it goes to standard error, fit for a terminal, and each thing once. It
+ * repeats what others sent, and on standard output it would end a role whose output is closed.
+ */
+export function guardConsole(): void {
+  const said = new Set<string>();
+  const say = (...words: unknown[]) => {
+    // Of an error, without where in the library it came from.
+    const plain = words.map(word => (word instanceof Error ? `${word.name}: ${word.message.trim()}` : word));
+    const text = printable(format(...plain), chatter.length);
+    if (said.has(text) || said.size >= chatter.most) return;
+    said.add(text);
+    tell('Warning', `a library says: ${text}`);
+  };
+  for (const name of ['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir'] as const) console[name] = say;
 }

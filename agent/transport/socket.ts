@@ -193,7 +193,10 @@ const looksRight = (text: Buffer) => 'INFO '.startsWith(text.subarray(0, 5).toSt
 function parseGreeting(json: string): Greeting | undefined {
   try {
     const info: unknown = JSON.parse(json);
-    return typeof info === 'object' && info !== null && 'max_payload' in info ? info : undefined;
+    if (typeof info !== 'object' || info === null || !('max_payload' in info)) return undefined;
+    // The client stops reading at a version that it cannot take apart.
+    const { version } = info as { version?: unknown };
+    return typeof version === 'string' && /^v?\d+\.\d+\.\d+/.test(version) ? info : undefined;
   } catch {
     return undefined;
   }

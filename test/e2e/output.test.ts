@@ -14,6 +14,7 @@ import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { findProgram } from '../support/find-program.ts';
 import { fullPipe } from '../support/full-pipe.ts';
+import { listen } from '../support/listener.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import type { Program } from '../support/program.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
@@ -137,6 +138,30 @@ describe('the output of a role is taken by nobody', () => {
       terminal.kill('SIGCONT');
       terminal.kill('SIGKILL');
       await requester.stop();
+    }
+  });
+
+  it('nobody takes what a library prints about nonsense from a broker', async () => {
+    const greeting = 'INFO {"max_payload":1048576,"version":"2.12.0","headers":true}\r\n';
+    const mad = await listen(socket => {
+      socket.write(greeting);
+      socket.once('data', () => socket.write('PONG\r\nNONSENSE \u001b[2J\r\n'));
+    });
+    try {
+      const settings = { 'nats.servers': mad.url };
+      const reader = await cluster.agent('nonsense', settings, { wait: false });
+      await reader.says(/a library says: /);
+      assert.equal(reader.stdout, '');
+      assert.match(reader.stderr, /^Warning: a library says: reader closed Error: .*NONSENSE \\u001b\[2J$/m);
+      assert.match(reader.stderr, /^[\x20-\x7e\n]+$/);
+      const agent = await cluster.agent('unheard', settings, { wait: false });
+      await agent.says(/the agent starts/);
+      agent.hangUp();
+      const before = mad.accepted;
+      await eventually('both try again', () => mad.accepted > before + 4);
+      for (const each of [reader, agent]) assert.equal((await each.stop()).code, 0);
+    } finally {
+      await mad.close();
     }
   });
 

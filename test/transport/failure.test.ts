@@ -87,10 +87,11 @@ test('what answers is no NATS server, hangs up, or says nothing', async t => {
   const babble = await listen(socket => socket.write(`INFO ${'x'.repeat(70_000)}`));
   const broken = await listen(socket => socket.write('INFO {"version": \r\n'));
   const bare = await listen(socket => socket.write('INFO {}\r\n'));
+  const strange = await listen(socket => socket.write('INFO {"max_payload":1,"version":"\\u001b[2J"}\r\n'));
   const shut = await listen(socket => socket.destroy());
   const mute = await listen(() => undefined);
-  t.after(() => Promise.all([web, babble, broken, bare, shut, mute].map(each => each.close())));
-  for (const { url } of [web, babble, broken, bare])
+  t.after(() => Promise.all([web, babble, broken, bare, strange, shut, mute].map(each => each.close())));
+  for (const { url } of [web, babble, broken, bare, strange])
     assert.deepEqual(await failure(url), {
       fault: 'protocol',
       reason: `what answers at ${url} is not a NATS server: check nats.servers`,

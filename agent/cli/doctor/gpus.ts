@@ -36,14 +36,16 @@ export const gpus = ({ machine }: Context): Check => ({
   },
 });
 
+/** Reasons that are as they should be. */
+const meant = /^(a display adapter\b|it is set aside for a virtual machine\b)/;
+
 function describe({ vendor, name, address, usable, reason, driver, driverVersion }: GpuDevice): Finding {
   const which = `${name?.value ?? `a GPU of ${vendor}`}${address ? ` at ${address}` : ''}`;
   if (usable) {
     const words = [driver?.value, driverVersion?.value].filter(word => word !== undefined);
     return ok(words.length > 0 ? `${which}, driver ${words.join(' ')}` : which);
   }
-  return warning(
-    `${which} cannot be used: ${reason ?? 'nothing says why'}`,
-    'install its driver, or see why it does not load: dmesg',
-  );
+  const text = `${which} cannot be used: ${reason ?? 'nothing says why'}`;
+  if (reason && meant.test(reason)) return ok(text);
+  return warning(text, 'install its driver, or see why it does not load: dmesg');
 }
