@@ -1,6 +1,6 @@
 // A socket in a role's folder: while it is held nobody else can run that role there, and it answers the local commands.
 import { randomBytes } from 'node:crypto';
-import { open, readlink, rename, symlink, unlink } from 'node:fs/promises';
+import { open, readdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
@@ -37,6 +37,7 @@ export async function holdFolder(
   try {
     await within(folder, path => listen(server, path(own)));
     await take(folder, own, describe);
+    await tidy(folder, own);
   } catch (error) {
     await end();
     throw error instanceof MusterError ? error : notWritable(folder, error);
@@ -146,6 +147,32 @@ async function holderAt(folder: string, place: string): Promise<string | undefin
   });
 }
 
+/**
+ * Removes what those left that were killed before they held the folder, or as they gave it up. A socket that listens is of
+ * one who has yet to find out that we hold it.
+ */
+async function tidy(folder: string, own: string): Promise<void> {
+  const names = await readdir(folder).catch((): string[] => []);
+  for (const name of names) {
+    const socket = /^(\.[\w-]{6}\.sock)(\.next|\.new)?$/.exec(name)?.[1];
+    if (socket !== undefined && socket !== own && !(await listens(folder, socket)))
+      await remove(folder, name);
+  }
+}
+
+/** Does anybody listen there? One that cannot be asked may. */
+async function listens(folder: string, name: string): Promise<boolean> {
+  try {
+    await within(folder, path => reach(path(name)));
+    return true;
+  } catch (error) {
+    return !isNobody(error);
+  }
+}
+
+const isNobody = (error: unknown): boolean =>
+  /^(ENOENT|ENOTDIR|ECONNREFUSED|ENOTSOCK)$/.test(errnoOf(error) ?? '');
+
 // What is gone is gone, and what cannot be removed is dead and in nobody's way.
 async function remove(folder: string, name: string): Promise<void> {
   await unlink(join(folder, name)).catch(() => undefined);
@@ -159,7 +186,7 @@ async function ask(folder: string, name: string, request: unknown): Promise<{ va
     if (error === undefined) return reply;
     throw new MusterError('failed', error, hint ? { hint } : {});
   } catch (error) {
-    if (/^(ENOENT|ENOTDIR|ECONNREFUSED|ENOTSOCK)$/.test(errnoOf(error) ?? '')) return undefined;
+    if (isNobody(error)) return undefined;
     if (error instanceof MusterError) throw error;
     if (errnoOf(error) === 'EACCES') {
       throw new MusterError('not_allowed', `not allowed to ask the process in ${folder}`, {
@@ -197,6 +224,17 @@ function listen(server: Server, path: string): Promise<void> {
     const before = process.umask(0o077);
     server.listen(path, resolve);
     process.umask(before);
+  });
+}
+
+function reach(path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.on('error', reject);
   });
 }
 

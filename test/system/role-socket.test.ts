@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
@@ -114,6 +114,33 @@ describe('a folder', () => {
       await fails(hold(folder), 'in_use', message);
       await first.close();
     }
+  });
+
+  test('is rid of what was left by those that were killed before they held it, and of nothing else', async t => {
+    const folder = await newFolder();
+    // One that is alive, and has not looked yet who holds the folder.
+    const living = createServer().listen(join(folder, '.living.sock'));
+    await once(living, 'listening');
+    t.after(() => living.close());
+    await symlink('.gone-1.sock', join(folder, '.living.sock.next'));
+    for (const each of ['.dead-1.sock', '.other', 'identity.nk', '.dead.sock', '.sock'])
+      await writeFile(join(folder, each), '');
+    for (const each of ['.dead-1.sock.next', '.dead-2.sock.new', '.dead-3.sock.next'])
+      await symlink('.gone-1.sock', join(folder, each));
+    const socket = await hold(folder);
+    t.after(() => socket.close());
+    const names = (await readdir(folder)).filter(
+      each => !/^\.[\w-]{6}\.sock$/.test(each) || each === '.living.sock',
+    );
+    assert.deepEqual(names.sort(), [
+      '.dead.sock',
+      '.living.sock',
+      '.living.sock.next',
+      '.other',
+      '.sock',
+      name,
+      'identity.nk',
+    ]);
   });
 
   test('whose path is too long for a socket is held just as well, or refused with what to do', async () => {
