@@ -60,19 +60,21 @@ describe('an agent with GPUs', () => {
     assert.deepEqual([code, signal], [0, null]);
   });
 
-  it('leaves a library alone that ended the process before, and says so', async () => {
-    const first = await cluster.agent(
-      'crash',
-      { 'node.nvmlLibrary': fakeNvml },
-      { env: { FAKE_NVML: 'gpus=1 crash=nvmlInit_v2' }, wait: false },
-    );
-    const { signal } = await first.finished;
-    assert.notEqual(signal, null, 'the library ends the process');
-    const second = await start('crash', 'gpus=1 crash=nvmlInit_v2');
+  it('leaves a library alone that ended two processes, and says so', async () => {
+    for (const _ of ['the first might be no fault of the library', 'the second']) {
+      const victim = await cluster.agent(
+        'crash',
+        { 'node.nvmlLibrary': fakeNvml },
+        { env: { FAKE_NVML: 'gpus=1 crash=nvmlInit_v2' }, wait: false },
+      );
+      const { signal } = await victim.finished;
+      assert.notEqual(signal, null, 'the library ends the process');
+    }
+    const third = await start('crash', 'gpus=1 crash=nvmlInit_v2');
     await cluster.until('crash', 'PENDING HEALTHY');
-    await second.says(/the NVIDIA library is left alone/);
+    await third.says(/the NVIDIA library is left alone/);
     const seen = (await cluster.status()).counters.heartbeats;
     await eventually('it lives on', async () => (await cluster.status()).counters.heartbeats > seen + 5);
-    assert.ok(second.running);
+    assert.ok(third.running);
   });
 });

@@ -1,39 +1,56 @@
-// Remembers that a library was called and never returned: one that ends the process is not called again by the next.
+// Remembers that a library was called and did not return: one that ends the process again and again is not called any more.
 import { join } from 'node:path';
 import { readBounded, removeFile, writeFileAtomic } from '../../system/files.ts';
 
 export interface CrashGuard {
   /** Why the library must not be called; undefined when it may. */
   readonly fault: string | undefined;
-  /** Calls the library with a mark on the disk for as long as it takes. */
+  /** Calls the library, the first time with a mark on the disk for as long as it takes. */
   around<T>(call: () => Promise<T>): Promise<T>;
 }
 
 /**
- * A guard that keeps its mark in `folder`. A mark that an earlier process left stands for a call that ended it, unless
- * `circumstances` (the driver's version and the boot id, say) are others now: then the library gets another chance.
+ * A process may also end in the middle of a call for a reason of its own: killed, or out of memory. Of a library that ends
+ * it, two are enough.
+ */
+const mostEnds = 2;
+
+/**
+ * A guard that keeps its mark in `folder`. A mark that an earlier process left stands for a call that did not return, and
+ * counts how many in a row; with other `circumstances` (the driver's version and the boot id, say) the library starts anew.
  */
 export async function crashGuard(folder: string, circumstances: string): Promise<CrashGuard> {
   const path = join(folder, 'nvml-called');
-  // A mark that cannot be read is a mark.
-  const mark = await readBounded(path).then(
-    data => data?.toString('utf8'),
-    () => circumstances,
+  const ends = await readBounded(path).then(
+    data => endsIn(data?.toString('utf8'), circumstances),
+    // A mark that cannot be read is one too many.
+    () => mostEnds,
   );
   const fault =
-    mark === circumstances
-      ? `is not called, as the last call ended the process that made it; remove ${path} to try again`
+    ends >= mostEnds
+      ? `is not called, as the last ${mostEnds} processes that called it ended meanwhile; remove ${path} to try again`
       : undefined;
+  let returned = false;
   return {
     fault,
     async around(call) {
       if (fault !== undefined) throw new Error(fault);
-      await writeFileAtomic(path, circumstances);
+      if (returned) return await call();
+      // A disk that is full or read-only takes no GPUs away: the library is called all the same.
+      await writeFileAtomic(path, `${circumstances}\n${ends + 1}\n`).catch(() => undefined);
       try {
         return await call();
       } finally {
-        await removeFile(path);
+        returned = true;
+        await removeFile(path).catch(() => undefined);
       }
     },
   };
+}
+
+/** How many calls in a row did not return, by what stands in the mark. */
+function endsIn(mark: string | undefined, circumstances: string): number {
+  if (mark === undefined) return 0;
+  const [, before, count] = /^(.*)\n(\d{1,3})\n$/.exec(mark) ?? [];
+  return before === circumstances ? Number(count) : 0;
 }

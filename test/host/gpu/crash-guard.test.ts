@@ -25,20 +25,52 @@ test('a call that returns, or fails, leaves no mark', async () => {
   assert.ok(!existsSync(mark(folder)));
 });
 
-test('a mark that is left stops the next process, and another driver or boot lets it try again', async () => {
+/** A process that ends in the middle of a call. */
+async function end(folder: string, circumstances: string): Promise<void> {
+  const guard = await crashGuard(folder, circumstances);
+  const { promise: called, resolve } = Promise.withResolvers<void>();
+  void guard.around(() => {
+    resolve();
+    return new Promise(() => undefined);
+  });
+  await called;
+}
+
+test('one end in the middle of a call may be the process’s own, two in a row are the library’s', async () => {
   const folder = await newFolder();
-  const guard = await crashGuard(folder, 'driver 550, boot 1');
-  // The process ends in the middle of the call.
-  void guard.around(() => new Promise(() => undefined));
-  while (!existsSync(mark(folder))) await new Promise(resolve => setImmediate(resolve));
+  await end(folder, 'driver 550, boot 1');
+  assert.equal((await crashGuard(folder, 'driver 550, boot 1')).fault, undefined);
+  await end(folder, 'driver 550, boot 1');
   const next = await crashGuard(folder, 'driver 550, boot 1');
-  assert.match(next.fault ?? '', /the last call ended the process .* remove .*nvml-called/);
+  assert.match(next.fault ?? '', /the last 2 processes that called it ended meanwhile; remove .*nvml-called/);
   await assert.rejects(
     next.around(() => assert.fail('it was called')),
     /is not called/,
   );
   assert.equal((await crashGuard(folder, 'driver 560, boot 1')).fault, undefined);
   assert.equal((await crashGuard(folder, 'driver 550, boot 2')).fault, undefined);
+});
+
+test('a call that returns makes up for an end before it, and is the last one with a mark', async () => {
+  const folder = await newFolder();
+  await end(folder, 'boot 1');
+  const guard = await crashGuard(folder, 'boot 1');
+  await guard.around(async () => assert.ok(existsSync(mark(folder))));
+  await guard.around(async () => assert.ok(!existsSync(mark(folder)), 'nothing is written at each look'));
+  await end(folder, 'boot 1');
+  assert.equal((await crashGuard(folder, 'boot 1')).fault, undefined);
+});
+
+test('the end of other circumstances does not count', async () => {
+  const folder = await newFolder();
+  await end(folder, 'boot 1');
+  await end(folder, 'boot 2');
+  assert.equal((await crashGuard(folder, 'boot 2')).fault, undefined);
+});
+
+test('a folder that cannot be written does not keep it from being called', async () => {
+  const guard = await crashGuard(join(await newFolder(), 'nowhere'), 'boot 1');
+  assert.equal(await guard.around(async () => 7), 7);
 });
 
 test('a mark that cannot be read is one', async () => {
