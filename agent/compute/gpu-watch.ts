@@ -11,7 +11,11 @@ export class GpuWatch {
   readonly #detector: GpuDetector;
   readonly #folder: string;
   readonly #log: Log;
+  #known: KeptGpus;
+  /** What the file holds. */
   #kept: KeptGpus;
+  /** That it cannot be written was told. */
+  #told = false;
 
   /** What was kept in `folder` serves until the first look. */
   static async open(inputs: Inputs, folder: string, log: Log): Promise<GpuWatch> {
@@ -26,16 +30,16 @@ export class GpuWatch {
     this.#detector = detector;
     this.#folder = folder;
     this.#log = log;
-    this.#kept = kept;
+    this.#known = this.#kept = kept;
   }
 
   /** Those that jobs can use. */
   get usable(): readonly Gpu[] {
-    return this.#kept.gpus;
+    return this.#known.gpus;
   }
 
   get driver(): string | undefined {
-    return this.#kept.driver;
+    return this.#known.driver;
   }
 
   /** Tells whether a job could have a GPU now; before the first look all count as free. */
@@ -68,11 +72,27 @@ export class GpuWatch {
     if (all) this.#detector.forget();
     const { devices } = await this.#detector.detect(all ? 'all' : 'needed');
     const now: KeptGpus = { gpus: usableGpus(devices), driver: gpuDrivers(devices) };
-    if (JSON.stringify(now) === JSON.stringify(this.#kept)) return false;
-    this.#kept = now;
-    await keepGpus(this.#folder, now).catch((error: Error) => {
-      this.#log.warn({ err: error }, 'the GPUs could not be kept; a restart knows nothing of them at first');
-    });
-    return true;
+    const news = !same(now, this.#known);
+    this.#known = now;
+    await this.#keep();
+    return news;
+  }
+
+  /** Brings the file in line with what is known; what failed is tried again with the next look. */
+  async #keep(): Promise<void> {
+    const now = this.#known;
+    if (same(now, this.#kept)) return;
+    try {
+      await keepGpus(this.#folder, now);
+      this.#kept = now;
+      this.#told = false;
+    } catch (error) {
+      const text =
+        'the GPUs could not be kept, and are tried again; a restart knows nothing of them at first';
+      if (!this.#told) this.#log.warn({ err: error }, text);
+      this.#told = true;
+    }
   }
 }
+
+const same = (a: KeptGpus, b: KeptGpus): boolean => JSON.stringify(a) === JSON.stringify(b);

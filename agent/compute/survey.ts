@@ -23,7 +23,6 @@ import type { Usage } from '../protocol/messages.ts';
 import type { NodeCondition, NodeInfo } from '../protocol/node-info.ts';
 import type { Resources } from '../protocol/resources.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
-import { MusterError } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
 import { GpuWatch } from './gpu-watch.ts';
@@ -71,6 +70,8 @@ export class Survey {
   readonly #ending = new AbortController();
   #offer: Offer;
   #inventory: Inventory | undefined;
+  /** What its file holds. */
+  #keptInventory: Inventory | undefined;
   #inventoryTried = false;
   #cloud: CloudFacts | undefined;
   #diskAtStart: number | undefined;
@@ -123,7 +124,7 @@ export class Survey {
     this.#limits = found.limits;
     this.#cpus = usableCpus(found.inputs.system().cpus, found.limits);
     this.#gpus = found.gpus;
-    this.#inventory = found.kept;
+    this.#inventory = this.#keptInventory = found.kept;
     this.#sampler = new Sampler(found.disk);
     this.#latest = this.#measure();
     // The registration tells of it.
@@ -193,19 +194,29 @@ export class Survey {
 
   /** Takes the slow inventory in a child process; true when it says something new. Never throws: it logs. */
   async takeInventory(): Promise<boolean> {
-    const { inventoryCommand, folder, log } = this.#options;
+    const { inventoryCommand, log } = this.#options;
     try {
       const before = this.#inventory;
       this.#inventory = await takeInventory(inventoryCommand, { signal: this.#ending.signal });
-      if (sameFacts(before, this.#inventory)) return false;
-      await keepInventory(folder, this.#inventory);
-      return true;
+      await this.#keepInventory(this.#inventory);
+      return !sameFacts(before, this.#inventory);
     } catch (error) {
       this.#inventoryTried = true;
       if (this.#ending.signal.aborted) return false;
-      if (!(error instanceof InventoryError || error instanceof MusterError)) throw error;
-      log.warn({ err: error }, 'the inventory could not be taken or kept; what is known stays in use');
-      return error instanceof MusterError;
+      if (!(error instanceof InventoryError)) throw error;
+      log.warn({ err: error }, 'the inventory could not be taken; what is known stays in use');
+      return false;
+    }
+  }
+
+  async #keepInventory(inventory: Inventory): Promise<void> {
+    const { folder, log } = this.#options;
+    if (sameFacts(this.#keptInventory, inventory)) return;
+    try {
+      await keepInventory(folder, inventory);
+      this.#keptInventory = inventory;
+    } catch (error) {
+      log.warn({ err: error }, 'the inventory could not be kept; tried again with the next one');
     }
   }
 

@@ -1,6 +1,6 @@
 // The GPUs of a node between two looks: what is kept, what is new, and what is wrong.
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { GpuWatch } from '../../agent/compute/gpu-watch.ts';
@@ -67,4 +67,21 @@ test('what is kept and cannot be read is told, and looked for anew', async () =>
     assert.equal(watch.usable.length, 8);
   }
   assert.equal(JSON.parse(await readFile(join(folder, 'gpus.json'), 'utf8')).found.GPUs.length, 8);
+});
+
+test('what cannot be kept is told once, and kept as soon as it can be', async () => {
+  const folder = join(await newFolder(), 'later');
+  const { log, lines } = recordLog();
+  const watch = await GpuWatch.open(await machine('nvidia-8-gpus-mig'), folder, log);
+  assert.equal(await watch.look(), true);
+  assert.equal(await watch.look(), false, 'it is no news again');
+  assert.deepEqual(
+    lines.map(({ message }) => message),
+    ['the GPUs could not be kept, and are tried again; a restart knows nothing of them at first'],
+  );
+  await mkdir(folder);
+  assert.equal(await watch.look(), false);
+  const again = await GpuWatch.open(await machine('small-vm'), folder, log);
+  assert.equal(again.usable.length, 8);
+  assert.equal(lines.length, 1);
 });

@@ -1,6 +1,6 @@
 // What the reports say of this machine: real facts at once, the inventory when it comes, and no failure that spreads.
 import assert from 'node:assert/strict';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -124,6 +124,10 @@ describe('the inventory', () => {
     assert.equal(await survey.takeInventory(), true);
     assert.equal(survey.info().Host?.Virtualisation, 'KVM');
     assert.match(String(lines[0]?.fields.err), /cannot write .*inventory\.json/);
+    await mkdir(folder);
+    assert.equal(await survey.takeInventory(), false, 'the same facts');
+    const later = await open(folder);
+    assert.equal(later.survey.info().Host?.Virtualisation, 'KVM', 'kept as soon as it can be');
   });
 
   test('that is not wanted any more ends without a word', async () => {

@@ -99,6 +99,16 @@ export class Cluster {
     return program;
   }
 
+  /** An operator's decision, asked from the API as the command does. */
+  async change(id: string, action: 'approve' | 'reject' | 'delete'): Promise<void> {
+    const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/nodes/${id}`, {
+      method: 'PUT',
+      headers: { connection: 'close', 'content-type': 'application/json' },
+      body: JSON.stringify({ Action: action, Message: '', Actor: 'a test' }),
+    });
+    if (!answer.ok) throw new Error(`${action} ${id}: ${await answer.text()}`);
+  }
+
   /** Runs an operator's command against this cluster's API. */
   command(...args: string[]): Promise<Finished> {
     return muster([...args, '--api-port', String(this.apiPort)]);
