@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { eventually } from './eventually.ts';
 
-const main = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
+const ownMain = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
 
 export interface RunOptions {
   env?: Record<string, string>;
@@ -14,6 +14,10 @@ export interface RunOptions {
   gid?: number;
   /** A file descriptor for its standard error, in place of what `stderr` collects. */
   stderr?: number;
+  /** Words before the command line, of a program that runs what follows them. */
+  launcher?: string[];
+  /** The entry file of another copy of the program. */
+  main?: string;
 }
 
 export interface Finished {
@@ -38,8 +42,9 @@ export class Program {
 
   constructor(args: string[], options: RunOptions = {}) {
     this.args = args;
-    const { env, cwd, input, uid, gid, stderr = 'pipe' } = options;
-    this.#child = spawn(process.execPath, [main, ...args], {
+    const { env, cwd, input, uid, gid, launcher = [], main = ownMain, stderr = 'pipe' } = options;
+    const [command = '', ...words] = [...launcher, process.execPath, main, ...args];
+    this.#child = spawn(command, words, {
       cwd,
       env: { ...baseEnvironment(), ...env },
       stdio: ['pipe', 'pipe', stderr],

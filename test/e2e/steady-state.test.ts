@@ -1,0 +1,113 @@
+// An agent in steady state starts no process: the kernel's own word for it, by a trace of its system calls.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { loadProbe } from '../../agent/host/probe.ts';
+import { defaultHeartbeatTopic, heartbeatSubject, managementSubject } from '../../agent/protocol/subjects.ts';
+import type { Connection } from '../../agent/transport/port.ts';
+import { Cluster, type Values } from '../support/cluster.ts';
+import { connectTo } from '../support/connect-to.ts';
+import { eventually } from '../support/eventually.ts';
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { ProcessTrace, whyNoTrace } from '../support/process-trace.ts';
+import type { RunOptions } from '../support/program.ts';
+import { programWithoutProbe } from '../support/program-copy.ts';
+import { newFolder } from '../support/temporary.ts';
+
+/** How often each report, and each look for GPUs, goes by while the trace counts. */
+const turns = 12;
+const often = {
+  'compute.heartbeatFrequency': '100ms',
+  'compute.resourceUpdateFrequency': '100ms',
+  'compute.infoUpdateFrequency': '100ms',
+};
+
+const untraceable = await whyNoTrace();
+const loaded = loadProbe();
+
+describe('an agent in steady state starts no process', () => {
+  let broker: NatsServer;
+  let cluster: Cluster;
+  let listener: Connection;
+
+  before(async () => {
+    broker = await startNatsServer();
+    cluster = await Cluster.create({ servers: broker.url });
+    await cluster.requester();
+    listener = await connectTo(broker.url);
+  });
+
+  after(async () => {
+    await listener.close(0);
+    await cluster.release();
+    await broker.release();
+  });
+
+  /** Counts what the node sends of each kind from now on. */
+  function reportsOf(id: string): () => number[] {
+    const counts = [
+      heartbeatSubject(defaultHeartbeatTopic, id),
+      managementSubject(id, 'UpdateNodeInfo/v1'),
+      managementSubject(id, 'UpdateResources/v1'),
+    ].map(subject => {
+      let count = 0;
+      listener.subscribe(subject, () => count++);
+      return () => count;
+    });
+    return () => counts.map(count => count());
+  }
+
+  /** Lets an approved agent report under a trace. `looks` answers how often it has looked for GPUs. */
+  async function watch(id: string, settings: Values, options: RunOptions, looks?: () => Promise<number>) {
+    const trace = new ProcessTrace(join(await newFolder(), 'trace'));
+    const agent = await cluster.agent(
+      id,
+      { ...often, ...settings },
+      { ...options, launcher: trace.launcher },
+    );
+    assert.equal((await cluster.command('node', 'approve', id)).stdout, 'Ok\n');
+    await agent.says(/"msg":"approved"/);
+    const inventory = join(cluster.folderOf(id), 'agent', 'inventory.json');
+    await eventually('the inventory is taken', () => readFile(inventory).then(Boolean, () => false));
+    const first = await trace.started();
+    assert.ok(
+      first.some(line => line.includes('inventory-child')),
+      `the trace shows how the inventory is taken:\n${first.join('\n')}`,
+    );
+    const reports = reportsOf(id);
+    await eventually('every report goes on', () => reports().every(count => count >= turns));
+    if (looks) {
+      const before = await looks();
+      await eventually('GPUs are looked for again', async () => (await looks()) >= before + turns);
+    }
+    assert.ok(agent.running);
+    assert.deepEqual(await trace.started(), []);
+    const { code, signal } = await agent.stop();
+    assert.deepEqual([code, signal], [0, null]);
+    assert.deepEqual(await trace.started(), [], 'nor does stopping');
+  }
+
+  it('with the native probe, and GPUs that every sample looks at', async t => {
+    if (untraceable) return t.skip(untraceable);
+    if (!loaded.probe) return t.skip(`the native probe ${loaded.reason}`);
+    const { fakeNvml } = await import('../native/fake-nvml.ts');
+    const calls = join(await newFolder(), 'calls');
+    await watch(
+      'with-probe',
+      { 'node.nvmlLibrary': fakeNvml },
+      { env: { FAKE_NVML: `gpus=2 trace=${calls}` } },
+      async () => (await readFile(calls, 'latin1')).split('nvmlInit_v2').length,
+    );
+  });
+
+  it('without the native probe', async t => {
+    if (untraceable) return t.skip(untraceable);
+    const { main, release } = await programWithoutProbe();
+    try {
+      await watch('without-probe', {}, { main });
+    } finally {
+      await release();
+    }
+  });
+});
