@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The program: hands the command line to cli/ and ends with the code that it answers.
+import { endWithoutWaiting } from './cli/exit.ts';
 import { watchParent } from './cli/parent.ts';
 import { run } from './cli/run.ts';
 import { leaveUnread } from './system/standard-error.ts';
@@ -10,4 +11,5 @@ watchParent();
 void run(process.argv.slice(2)).then(code => {
   process.exitCode = code;
   leaveUnread();
+  endWithoutWaiting();
 });

@@ -74,6 +74,12 @@ export interface DiskSpace {
   inodesAvailable: number
 }
 
+/**
+ * Ends the process at once, with `code` as its status. Nothing more is run or flushed, and no thread is waited for, as
+ * `process.exit` waits for those that Node reads files with: one that a file system holds keeps it for ever.
+ */
+export declare function exitNow(code: number): never
+
 /** Asks NVML for everything. Never rejects for what NVML, the driver or a GPU does: `state` and `errors` say it. */
 export declare function gpusNvml(options?: NvmlOptions | undefined | null): Promise<NvmlReport>
 

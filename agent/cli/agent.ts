@@ -7,7 +7,7 @@ import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { checkPrivateState } from '../service/private-state.ts';
 import { serviceManager } from '../service/service-manager.ts';
-import { systemClock } from '../system/clock.ts';
+import { endsWithin, systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder, removeLeftovers } from '../system/files.ts';
 import { loadNodeId } from '../system/node-id.ts';
@@ -16,7 +16,7 @@ import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import type { Argv } from './command.ts';
 import { describeHolder } from './holder.ts';
-import { endNow, lifetime, tellReady } from './lifetime.ts';
+import { lifetime, tellReady } from './lifetime.ts';
 import { reloader } from './reload.ts';
 import { roleLog } from './role-log.ts';
 import { selfCommand } from './self.ts';
@@ -28,6 +28,9 @@ export const run = (argv: Argv): Promise<number> => runAgent(() => argv.load());
 
 /** Where a broker is looked for when no server is configured: beside a requester on this machine. */
 export const defaultServers = ['nats://127.0.0.1:4222'];
+
+/** Milliseconds: a folder that does not answer holds nothing up. Together within what `muster dev` leaves an agent to stop. */
+const stopDeadlines = { agent: 900, connection: 300, lock: 100 };
 
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start. */
 export async function runAgent(load: () => Promise<LoadedSettings>): Promise<number> {
@@ -42,7 +45,6 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   await makeFolder(folder);
   await makeFolder(runtime);
   let agent: Agent | undefined;
-  let mustEndNow = false;
   const lock = await holdFolder(
     runtime,
     request => answerLocal(request, agent),
@@ -125,17 +127,15 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     tellReady({ ready: { role: 'agent', node } });
     await life.over;
     service.stopping();
-    await running.stop();
+    if (!(await endsWithin(systemClock, stopDeadlines.agent, running.stop())))
+      log.warn({ node }, `${folder} does not answer: what was to be written there is not`);
     survey.close();
-    await connection.close(300);
+    await connection.close(stopDeadlines.connection);
     log.info({ node }, 'stopped');
-    // A file system that hangs holds a thread, and with it the end of the process.
-    mustEndNow = survey.hungFiles > 0;
     return 0;
   } finally {
     service.stopping();
-    await lock.close();
-    if (mustEndNow) endNow();
+    await endsWithin(systemClock, stopDeadlines.lock, lock.close());
   }
 }
 

@@ -6,7 +6,7 @@ import { reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { type Candidate, candidates, commandsBelow, readLine } from './candidates.ts';
 import type { Argv, FlagTable } from './command.ts';
-import { endNow } from './lifetime.ts';
+import { endNow } from './exit.ts';
 import { print, tell } from './terminal.ts';
 
 export const rest = true;
@@ -24,7 +24,7 @@ export async function run({ flags: given, rest: typed, settings }: Argv<typeof f
   const work = new AbortController();
   const late = sleep(systemClock, within, work.signal).then(() => {
     // A name server or a file system that hangs holds a thread, and with it an orderly end.
-    if (!work.signal.aborted) endNow();
+    if (!work.signal.aborted) void endNow(0);
   });
   try {
     await printCandidates(words.slice(0, -1), words.at(-1) ?? '', within);

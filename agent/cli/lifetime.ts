@@ -1,5 +1,6 @@
 // The life of a long-running role: it stops on SIGTERM, SIGINT, or with the process that started it; SIGHUP reloads.
 import type { Log } from '../system/log.ts';
+import { endNow } from './exit.ts';
 import { onParentGone } from './parent.ts';
 
 /** Milliseconds in which a stop must be done. */
@@ -38,12 +39,12 @@ export function lifetime(log: Log, reload: () => void): Lifetime {
     resolve();
     const timer = setTimeout(() => {
       log.error({}, 'stopping took too long; the process ends now');
-      endNow();
+      void endNow(1);
     }, stopDeadline);
     timer.unref();
   };
   const onSignal = (signal: NodeJS.Signals) => {
-    if (ending) return endNow(signal);
+    if (ending) return endBy(signal);
     log.info({ signal }, 'stopping');
     end();
   };
@@ -61,15 +62,13 @@ export function lifetime(log: Log, reload: () => void): Lifetime {
   };
 }
 
-/**
- * Ends this process by a signal. `process.exit` would wait, for ever, for a thread that a hung file system or driver holds.
- */
-export function endNow(signal: NodeJS.Signals = 'SIGKILL'): void {
-  process.removeAllListeners(signal);
-  process.kill(process.pid, signal);
-}
-
 /** Tells the parent, if there is one that listens. */
 export function tellReady(message: RoleReady): void {
   if (process.channel) process.send?.(message);
+}
+
+// What the signal does to a process that does not listen for it.
+function endBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }

@@ -87,14 +87,7 @@ async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promis
     inventoryCommand: selfCommand('inventory-child'),
     nvmlLibrary: settings.node.nvmlLibrary,
   });
-  return {
-    inputs,
-    close() {
-      inputs.close();
-      // A file that hangs holds a thread, for which the end of a process would wait for ever. All is printed by now.
-      if (inputs.hungFiles > 0) process.kill(process.pid, 'SIGKILL');
-    },
-  };
+  return { inputs, close: () => inputs.close() };
 }
 
 /** `folder`, or the nearest one above it that is there: before the first start there is no data folder. */

@@ -10,7 +10,10 @@ import { printable } from '../system/printable.ts';
 import { loadAddon } from './addon.ts';
 
 /** What the agent uses of it. */
-export type NativeProbe = Pick<typeof Native, 'cgroup' | 'disk' | 'gpusNvml' | 'notify' | 'sample'>;
+export type NativeProbe = Pick<
+  typeof Native,
+  'cgroup' | 'disk' | 'exitNow' | 'gpusNvml' | 'notify' | 'sample'
+>;
 
 export type { Cgroup, NvmlGpu } from '../../native/index.d.ts';
 
@@ -57,6 +60,13 @@ function besideTheProgram(): string[] {
 }
 
 function offersAll(probe: unknown): probe is NativeProbe {
-  const functions = ['cgroup', 'disk', 'gpusNvml', 'notify', 'sample'] satisfies (keyof NativeProbe)[];
+  const functions = [
+    'cgroup',
+    'disk',
+    'exitNow',
+    'gpusNvml',
+    'notify',
+    'sample',
+  ] satisfies (keyof NativeProbe)[];
   return functions.every(name => typeof (probe as Record<string, unknown> | null)?.[name] === 'function');
 }

@@ -35,3 +35,13 @@ export function sleep(clock: Clock, delay: number, signal?: AbortSignal): Promis
     signal?.addEventListener('abort', done, { once: true });
   });
 }
+
+/** Waits for `work`, at most `limit` milliseconds of `clock`; whether it has ended by then. Rejects as it does. */
+export async function endsWithin(clock: Clock, limit: number, work: Promise<unknown>): Promise<boolean> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([work.then(() => true), sleep(clock, limit, over.signal).then(() => false)]);
+  } finally {
+    over.abort();
+  }
+}

@@ -10,6 +10,7 @@ compile_error!("the probe knows Linux and macOS; elsewhere muster runs without i
 
 pub mod cgroup;
 pub mod disk;
+pub mod exit;
 mod fault;
 mod guard;
 mod lanes;

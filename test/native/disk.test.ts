@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
-import { compileLibrary } from './compile.ts';
+import { hangingFiles } from './hanging-files.ts';
 import { inChild, probe } from './probe.ts';
 
 const small = await mountSmallDisk();
@@ -93,7 +93,7 @@ test('a file system that hangs costs one thread, fails at once while it does, an
       while (threads('muster-worker') > 0) await new Promise(setImmediate);
       console.log(JSON.stringify({ busy, other, late, turns: turns > 10, again: [...again], one, many: [...many].sort(), all, after }));
     })();`,
-    { LD_PRELOAD: await compileLibrary('hanging-statvfs.c', 'hanging.so', ['-ldl']), RELEASE: release },
+    await hangingFiles({ paths: ['/hangs'], until: release }),
   );
   assert.equal(result.stderr, '');
   assert.deepEqual(JSON.parse(result.stdout), {
@@ -110,10 +110,7 @@ test('a file system that hangs costs one thread, fails at once while it does, an
 });
 
 test('a process ends while a file system hangs, by itself and when it is told to', async () => {
-  const env = {
-    LD_PRELOAD: await compileLibrary('hanging-statvfs.c', 'hanging.so', ['-ldl']),
-    RELEASE: '/never',
-  };
+  const env = await hangingFiles({ paths: ['/hangs'] });
   const byItself = await inChild(`probe.disk('/hangs', 1).catch(error => console.log(error.code));`, env);
   assert.deepEqual(byItself, { code: 0, signal: null, stdout: 'ETIMEDOUT\n', stderr: '' });
   const told = await inChild(`probe.disk('/hangs', 600000); setImmediate(() => process.exit(7));`, env);

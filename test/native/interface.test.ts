@@ -37,6 +37,8 @@ test('arguments of another kind are refused with an error', () => {
     ['disk'],
     ['disk', 7],
     ['disk', '/', 'soon'],
+    ['exitNow'],
+    ['exitNow', 'soon'],
     ['notify', '/socket'],
     ['notify', 7, 'READY=1'],
     ['cgroup', { root: 7 }],

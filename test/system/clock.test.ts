@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { sleep, systemClock } from '../../agent/system/clock.ts';
+import { endsWithin, sleep, systemClock } from '../../agent/system/clock.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 async function isDone(work: Promise<void>): Promise<boolean> {
@@ -51,4 +51,17 @@ test('the real clock: never back, and its timers fire once unless cancelled', as
   assert.ok(systemClock.monotonic() > start);
   assert.equal(cancelled, 0);
   assert.ok(Math.abs(systemClock.now().getTime() - Date.now()) < 60_000);
+});
+
+test('work that ends in time is waited for, other work is not; its failure is the caller’s', async () => {
+  const clock = new FakeClock();
+  assert.equal(await endsWithin(clock, 100, Promise.resolve()), true);
+  await assert.rejects(endsWithin(clock, 100, Promise.reject(new Error('failed'))), /failed/);
+  const slow = Promise.withResolvers<void>();
+  const waiting = endsWithin(clock, 100, slow.promise);
+  await clock.advance(100);
+  assert.equal(await waiting, false);
+  slow.reject(new Error('too late to be heard of'));
+  await clock.settle();
+  assert.equal(clock.pending, 0);
 });

@@ -1,0 +1,21 @@
+// The way out of a process whose threads hang.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hangingFiles } from './hanging-files.ts';
+import { inChild } from './probe.ts';
+
+test('a process ends with its code though every thread for files hangs, and what it wrote is there', async () => {
+  const script = `
+    const fs = require('node:fs');
+    for (let i = 0; i < 8; i++) fs.open('/hangs/' + i, () => {});
+    setImmediate(() => {
+      process.on('exit', () => console.log('not run'));
+      console.log('x'.repeat(60000));
+      probe.exitNow(7);
+    });`;
+  const ended = await inChild(script, await hangingFiles({ paths: ['/hangs'] }));
+  assert.deepEqual(
+    { ...ended, stdout: ended.stdout.length },
+    { code: 7, signal: null, stdout: 60_001, stderr: '' },
+  );
+});

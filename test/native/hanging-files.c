@@ -1,0 +1,63 @@
+// Preloaded, it makes whatever asks a file system for a path hang, when the path begins with one of those in HANGS (colons
+// between them), until the file named by RELEASE is there; of those in SIZE_HANGS only the question how much room there is.
+// What has a file open already goes on.
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int hangs(const char *variable, const char *path) {
+  const char *prefix = getenv(variable), *release = getenv("RELEASE");
+  if (!prefix || !release) return 0;
+  for (size_t length; *prefix; prefix += length + (prefix[length] == ':')) {
+    length = strcspn(prefix, ":");
+    // Not by access(2) below, which hangs itself.
+    if (length && strncmp(path, prefix, length) == 0) return syscall(SYS_faccessat, AT_FDCWD, release, F_OK) != 0;
+  }
+  return 0;
+}
+
+// Defines `name`, which waits and then does what it always did.
+#define HANGING(WHEN, result, name, parameters, arguments)                                             \
+  result name parameters {                                                                       \
+    while (hangs("HANGS", path) || (WHEN)) usleep(1000);                                         \
+    return ((result(*) parameters)dlsym(RTLD_NEXT, #name)) arguments;                            \
+  }
+
+HANGING(hangs("SIZE_HANGS", path), int, statvfs, (const char *path, struct statvfs *out), (path, out))
+HANGING(hangs("SIZE_HANGS", path), int, statfs64, (const char *path, struct statfs64 *out), (path, out))
+HANGING(0, int, access, (const char *path, int mode), (path, mode))
+HANGING(0, int, mkdir, (const char *path, mode_t mode), (path, mode))
+HANGING(0, int, unlink, (const char *path), (path))
+HANGING(0, int, rename, (const char *path, const char *to), (path, to))
+HANGING(0, ssize_t, readlink, (const char *path, char *out, size_t size), (path, out, size))
+HANGING(0, int, scandir64,
+        (const char *path, struct dirent64 ***names, int (*wanted)(const struct dirent64 *),
+         int (*order)(const struct dirent64 **, const struct dirent64 **)),
+        (path, names, wanted, order))
+
+static int open_as(const char *name, const char *path, int flags, va_list more) {
+  mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(more, mode_t) : 0;
+  while (hangs("HANGS", path)) usleep(1000);
+  return ((int (*)(const char *, int, ...))dlsym(RTLD_NEXT, name))(path, flags, mode);
+}
+
+#define HANGING_OPEN(name)                            \
+  int name(const char *path, int flags, ...) {        \
+    va_list more;                                     \
+    va_start(more, flags);                            \
+    int file = open_as(#name, path, flags, more);     \
+    va_end(more);                                     \
+    return file;                                      \
+  }
+
+HANGING_OPEN(open)
+HANGING_OPEN(open64)
