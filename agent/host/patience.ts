@@ -8,8 +8,8 @@ export interface PatienceOptions {
   /** Milliseconds for one question. */
   deadline: number;
   /**
-   * Questions that may hang at one time: each holds a thread of Node's pool of four, on which the whole process waits for
-   * files and names. With so many hanging, nothing more is asked.
+   * Questions that may be out at one time, as all of them may hang: each holds a thread of Node's pool of four, on which the
+   * whole process waits for files and names. Others wait their turn; with so many hanging, nothing more is asked.
    */
   mostHung: number;
   clock?: Clock;
@@ -19,8 +19,12 @@ export class Patience {
   readonly #deadline: number;
   readonly #mostHung: number;
   readonly #clock: Clock;
-  /** What hangs, and since when on the monotonic clock. */
-  readonly #hung = new Map<string, number>();
+  /** What was given up and has not ended, and when it was asked on the monotonic clock. */
+  readonly #hung = new Set<{ what: string; since: number }>();
+  /** Questions that have not ended, those given up included. */
+  #out = 0;
+  /** Who waits for a turn. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor({ deadline, mostHung, clock = systemClock }: PatienceOptions) {
     this.#deadline = deadline;
@@ -35,31 +39,49 @@ export class Patience {
 
   /** Asks `question`; `what` names it. Never throws. */
   async ask<T>(what: string, question: () => Promise<T>): Promise<Answer<T>> {
+    for (;;) {
+      const refused = this.#refusal(what);
+      if (refused !== undefined) return { fault: { kind: 'late', reason: refused }, took: 0 };
+      if (this.#out < this.#mostHung) break;
+      await new Promise<void>(resolve => this.#waiting.push(resolve));
+    }
     const began = this.#clock.monotonic();
     const took = () => this.#clock.monotonic() - began;
-    const since = this.#hung.get(what);
-    if (since !== undefined) {
-      const seconds = Math.round((began - since) / 1000);
-      return { fault: { kind: 'late', reason: `has not answered for ${seconds} s` }, took: 0 };
-    }
-    if (this.#hung.size >= this.#mostHung) {
-      return { fault: { kind: 'late', reason: 'was not asked, as too much else hangs' }, took: 0 };
-    }
-    const asked = question().then(
-      (value): Answer<T> => ({ value, took: took() }),
-      (error: unknown): Answer<T> => ({ fault: faultOf(error), took: took() }),
-    );
+    this.#out++;
+    const asked = question()
+      .then(
+        (value): Answer<T> => ({ value, took: took() }),
+        (error: unknown): Answer<T> => ({ fault: faultOf(error), took: took() }),
+      )
+      .finally(() => {
+        this.#out--;
+        this.#waiting.shift()?.();
+      });
     const { promise: patience, resolve } = Promise.withResolvers<undefined>();
     const timer = this.#clock.after(this.#deadline, () => resolve(undefined));
     const answer = await Promise.race([asked, patience]);
     timer.cancel();
     if (answer) return answer;
-    this.#hung.set(what, began);
-    void asked.then(() => this.#hung.delete(what));
+    const hanging = { what, since: began };
+    this.#hung.add(hanging);
+    void asked.then(() => this.#hung.delete(hanging));
+    // Who waits for this very answer, or for the last place, waits in vain.
+    for (const turn of this.#waiting.splice(0)) turn();
     return {
       fault: { kind: 'late', reason: `did not answer within ${this.#deadline / 1000} s` },
       took: took(),
     };
+  }
+
+  #refusal(what: string): string | undefined {
+    const same = [...this.#hung].find(hanging => hanging.what === what);
+    if (same) {
+      const seconds = Math.round((this.#clock.monotonic() - same.since) / 1000);
+      return `has not answered for ${seconds} s`;
+    }
+    const [first, ...more] = this.#hung;
+    if (!first || this.#hung.size < this.#mostHung) return undefined;
+    return `was not asked, as ${first.what} ${more.length > 0 ? `and ${more.length} more hang` : 'hangs'}`;
   }
 }
 

@@ -13,6 +13,8 @@ export interface ToolOptions {
   deadline: number;
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
+  /** With which its file is looked for; shared with others that ask for files. */
+  patience?: Patience;
   /** How a process is started; a test has one that cannot be killed. */
   start?: typeof startChild;
 }
@@ -30,7 +32,7 @@ export class ToolRunner {
   constructor(options: ToolOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#patience = new Patience({ deadline: 1000, mostHung: 1, clock: this.#clock });
+    this.#patience = options.patience ?? new Patience({ deadline: 1000, mostHung: 1, clock: this.#clock });
   }
 
   /** Runs the first of the tool's files that is there. One at a time, and no second one while the first hangs. */

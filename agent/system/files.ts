@@ -1,4 +1,5 @@
-// Reading and writing state files so that a crash at any moment leaves the old content or the new, never half.
+// Reading and writing state files so that a crash at any moment leaves the old content or the new, never half. A folder is
+// changed by one piece of work at a time: one that hangs then holds one of the few threads that Node has for files.
 import { randomBytes } from 'node:crypto';
 import { constants, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -8,22 +9,8 @@ import { errnoOf, MusterError, reasonOf } from './errors.ts';
  * Writes `data` to `path`: temporary name, fsync, rename, fsync of the folder (rename(2) is atomic, durable only then).
  * @throws MusterError `not_writable`, naming the path and why.
  */
-export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
-  try {
-    const file = await open(temporary, 'wx', mode);
-    try {
-      await file.writeFile(data);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-    await syncFolder(dirname(path));
-  } catch (error) {
-    await unlink(temporary).catch(() => undefined);
-    throw notWritable(path, error);
-  }
+export function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+  return inTurn(dirname(path), () => write(path, data, mode));
 }
 
 /**
@@ -38,24 +25,28 @@ export async function removeLeftovers(folder: string): Promise<void> {
 }
 
 /** Moves `path` aside to `path + suffix`, replacing an earlier one. Absent is fine. */
-export async function setAside(path: string, suffix: string): Promise<void> {
-  try {
-    await rm(path + suffix, { recursive: true, force: true });
-    await rename(path, path + suffix);
-    await syncFolder(dirname(path));
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw notWritable(path, error);
-  }
+export function setAside(path: string, suffix: string): Promise<void> {
+  return inTurn(dirname(path), async () => {
+    try {
+      await rm(path + suffix, { recursive: true, force: true });
+      await rename(path, path + suffix);
+      await syncFolder(dirname(path));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw notWritable(path, error);
+    }
+  });
 }
 
 /** Removes `path`; absent is fine. */
-export async function removeFile(path: string): Promise<void> {
-  try {
-    await unlink(path);
-    await syncFolder(dirname(path));
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw notWritable(path, error);
-  }
+export function removeFile(path: string): Promise<void> {
+  return inTurn(dirname(path), async () => {
+    try {
+      await unlink(path);
+      await syncFolder(dirname(path));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw notWritable(path, error);
+    }
+  });
 }
 
 /**
@@ -113,6 +104,38 @@ export function notWritable(path: string, cause: unknown): MusterError {
     hint: 'free or unlock it, or choose another folder with dataDir',
     cause,
   });
+}
+
+/** The last piece of work on each folder that is being changed. */
+const changing = new Map<string, Promise<void>>();
+
+function inTurn(folder: string, work: () => Promise<void>): Promise<void> {
+  const result = (changing.get(folder) ?? Promise.resolve()).then(work);
+  const ended: Promise<void> = result
+    .catch(() => undefined)
+    .then(() => {
+      if (changing.get(folder) === ended) changing.delete(folder);
+    });
+  changing.set(folder, ended);
+  return result;
+}
+
+async function write(path: string, data: string | Uint8Array, mode: number): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw notWritable(path, error);
+  }
 }
 
 async function syncFolder(folder: string): Promise<void> {

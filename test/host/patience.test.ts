@@ -61,7 +61,10 @@ test('with too much hanging nothing more is asked, until something ends', async 
   await clock.advance(2000);
   await Promise.all(given);
   const refused = await asking.ask('c', () => assert.fail('it was asked'));
-  assert.deepEqual(refused.fault, { kind: 'late', reason: 'was not asked, as too much else hangs' });
+  assert.deepEqual(refused.fault, {
+    kind: 'late',
+    reason: 'was not asked, as a and 1 more hang',
+  });
   hung.resolve(1);
   await clock.settle();
   assert.equal((await asking.ask('c', async () => 'asked')).value, 'asked');
@@ -84,4 +87,58 @@ test('a question that throws at once, or not an error, is a fault like any other
   const { patience: asking } = patience();
   const { fault } = await asking.ask('x', () => Promise.reject('no words'));
   assert.equal(fault?.kind, 'failed');
+});
+
+test('asked all at once, no more is out than may hang: the others wait their turn, or are not asked', async () => {
+  const { clock, patience: asking } = patience(2);
+  const answers = new Map<number, PromiseWithResolvers<number>>();
+  const given = Array.from({ length: 6 }, (_, n) =>
+    asking.ask(`${n}`, () => {
+      const answer = Promise.withResolvers<number>();
+      answers.set(n, answer);
+      return answer.promise;
+    }),
+  );
+  const out = async () => {
+    await clock.settle();
+    return [...answers.keys()];
+  };
+  assert.deepEqual(await out(), [0, 1]);
+  await clock.advance(1500);
+  answers.get(1)?.resolve(1);
+  assert.deepEqual(await out(), [0, 1, 2]);
+  // 0 is given up, and keeps its place; 2 has its own time.
+  await clock.advance(1000);
+  assert.equal((await given[0])?.fault?.reason, 'did not answer within 2 s');
+  answers.get(2)?.resolve(2);
+  assert.deepEqual(await out(), [0, 1, 2, 3]);
+  await clock.advance(2000);
+  assert.deepEqual(await out(), [0, 1, 2, 3]);
+  const ends = await Promise.all(given);
+  assert.deepEqual(
+    ends.map(({ value, fault }) => value ?? fault?.reason),
+    [
+      'did not answer within 2 s',
+      1,
+      2,
+      'did not answer within 2 s',
+      'was not asked, as 0 and 1 more hang',
+      'was not asked, as 0 and 1 more hang',
+    ],
+  );
+  assert.equal(ends[2]?.took, 1000, 'waiting for its turn does not count');
+  assert.deepEqual([asking.hung, clock.pending], [2, 0]);
+});
+
+test('one question asked twice holds two places when it hangs, and gives both back', async () => {
+  const { clock, patience: asking } = patience(2);
+  const answer = Promise.withResolvers<number>();
+  const given = [asking.ask('x', () => answer.promise), asking.ask('x', () => answer.promise)];
+  await clock.advance(2000);
+  await Promise.all(given);
+  assert.equal((await asking.ask('y', () => assert.fail('it was asked'))).fault?.kind, 'late');
+  answer.resolve(1);
+  await clock.settle();
+  assert.equal(asking.hung, 0);
+  assert.equal((await asking.ask('y', async () => 7)).value, 7);
 });

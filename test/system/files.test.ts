@@ -1,6 +1,7 @@
 // State files: whole or not at all, private, bounded, and a sentence for everything that a file system may refuse.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -238,4 +239,25 @@ test('a folder is made private, with its parents; twice is once', async () => {
   await writeFile(join(base, 'file'), '');
   await refused(makeFolder(join(base, 'file')), 'not_writable', /file: something else is in the way$/);
   await refused(makeFolder(join(base, 'file', 'sub')), 'not_writable', /a part of the path is not a folder$/);
+});
+
+test('a folder is changed by one piece of work at a time, and one that fails holds nothing up', async () => {
+  const folder = await newFolder();
+  await mkdir(join(folder, 'taken'));
+  let most = 0;
+  const look = () => {
+    most = Math.max(most, readdirSync(folder).filter(name => name.endsWith('.tmp')).length);
+    looking = setImmediate(look);
+  };
+  let looking = setImmediate(look);
+  const names = Array.from({ length: 30 }, (_, index) => (index === 3 ? 'taken' : `f${index}`));
+  const writes = await Promise.allSettled(names.map(name => writeFileAtomic(join(folder, name), name)));
+  await Promise.all([writeFileAtomic(join(folder, 'f0'), 'again'), removeFile(join(folder, 'f0'))]);
+  clearImmediate(looking);
+  assert.equal(most, 1);
+  assert.deepEqual(
+    writes.flatMap(({ status }, index) => (status === 'rejected' ? index : [])),
+    [3],
+  );
+  assert.deepEqual(readdirSync(folder).sort(), names.filter(name => name !== 'f0').sort());
 });
