@@ -4,7 +4,6 @@ import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
-import { Disk } from '../host/disk.ts';
 import { hostFacts } from '../host/facts.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { checkApiHost, startApi } from '../requester/api/server.ts';
@@ -13,7 +12,7 @@ import { Requester } from '../requester/requester.ts';
 import type { ServiceManager } from '../service/notifier.ts';
 import { checkPrivateState } from '../service/private-state.ts';
 import { serviceManager } from '../service/service-manager.ts';
-import { sleep, systemClock } from '../system/clock.ts';
+import { endsWithin, systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { makeFolder, removeLeftovers } from '../system/files.ts';
 import type { createLog } from '../system/log.ts';
@@ -102,7 +101,7 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
     });
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => undefined);
-    const facts = await hostFacts(new Disk(start.folder));
+    const facts = await hostFacts(undefined);
     const requester = new Requester({
       self: requesterInfo({
         nodeId: node,
@@ -162,7 +161,7 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
       }
     } finally {
       // A broker that hangs must not keep us from ending it.
-      await Promise.race([requester.stop(), sleep(systemClock, stopDeadlines.requester)]);
+      await endsWithin(systemClock, stopDeadlines.requester, requester.stop());
       await connection.close(stopDeadlines.connection);
     }
     log.info({ node }, 'stopped');

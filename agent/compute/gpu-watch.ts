@@ -5,31 +5,39 @@ import type { Inputs } from '../host/inputs.ts';
 import { type KeptGpus, keepGpus, keptGpus } from '../host/kept-gpus.ts';
 import type { GpuUsage } from '../protocol/messages.ts';
 import type { Gpu } from '../protocol/resources.ts';
+import { type Clock, endsWithin, systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+
+/** Milliseconds that news waits for the disk. */
+const keepPatience = 1_000;
 
 export class GpuWatch {
   readonly #detector: GpuDetector;
   readonly #folder: string;
   readonly #log: Log;
+  readonly #clock: Clock;
   #known: KeptGpus;
   /** What the file holds. */
   #kept: KeptGpus;
+  /** Writing it takes long: no second one waits behind it. */
+  #keeping: Promise<void> | undefined;
   /** That it cannot be written was told. */
   #told = false;
 
   /** What was kept in `folder` serves until the first look. */
-  static async open(inputs: Inputs, folder: string, log: Log): Promise<GpuWatch> {
+  static async open(inputs: Inputs, folder: string, log: Log, clock: Clock = systemClock): Promise<GpuWatch> {
     const kept = await keptGpus(folder).catch((error: Error) => {
       log.warn({ err: error }, 'the kept GPUs cannot be read; they are looked for anew');
       return undefined;
     });
-    return new GpuWatch(new GpuDetector(inputs), folder, log, kept ?? { gpus: [] });
+    return new GpuWatch(new GpuDetector(inputs), folder, log, clock, kept ?? { gpus: [] });
   }
 
-  private constructor(detector: GpuDetector, folder: string, log: Log, kept: KeptGpus) {
+  private constructor(detector: GpuDetector, folder: string, log: Log, clock: Clock, kept: KeptGpus) {
     this.#detector = detector;
     this.#folder = folder;
     this.#log = log;
+    this.#clock = clock;
     this.#known = this.#kept = kept;
   }
 
@@ -74,7 +82,10 @@ export class GpuWatch {
     const now: KeptGpus = { gpus: usableGpus(devices), driver: gpuDrivers(devices) };
     const news = !same(now, this.#known);
     this.#known = now;
-    await this.#keep();
+    this.#keeping ??= this.#keep().finally(() => {
+      this.#keeping = undefined;
+    });
+    await endsWithin(this.#clock, keepPatience, this.#keeping);
     return news;
   }
 

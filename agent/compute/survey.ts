@@ -17,13 +17,13 @@ import {
 import { nodeLabels } from '../host/labels.ts';
 import { type Limits, readLimits } from '../host/limits.ts';
 import { usableCpus } from '../host/machine.ts';
+import { nodeReader, probeReader } from '../host/reading.ts';
 import { Sampler } from '../host/sampler.ts';
 import { SystemInputs } from '../host/system-inputs.ts';
 import type { Usage } from '../protocol/messages.ts';
 import type { NodeCondition, NodeInfo } from '../protocol/node-info.ts';
 import type { Resources } from '../protocol/resources.ts';
-import { type Clock, systemClock } from '../system/clock.ts';
-import { readBounded } from '../system/files.ts';
+import { type Clock, endsWithin, systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { GpuWatch } from './gpu-watch.ts';
 import { nodeInfo } from './node-info.ts';
@@ -47,6 +47,9 @@ export interface Offer {
   /** What the machine should have. */
   declared?: Declared;
 }
+
+/** Milliseconds that news waits for the disk. */
+const keepPatience = 1_000;
 
 /** What is free now of what is offered, and what was measured. */
 export interface Availability {
@@ -75,6 +78,7 @@ export class Survey {
   #inventoryTried = false;
   #cloud: CloudFacts | undefined;
   #diskAtStart: number | undefined;
+  #diskLate = false;
   #judgement = nothingJudged;
   /** The node's information has changed since this was last asked. */
   #news = false;
@@ -82,21 +86,19 @@ export class Survey {
 
   /** Reads what is known at once; inventory and GPUs of an earlier run serve until the next look. */
   static async open(options: SurveyOptions, offer: Offer): Promise<Survey> {
-    const { folder, inventoryCommand, nvmlLibrary, log } = options;
-    const disk = new Disk(folder);
-    const facts = await hostFacts(disk);
-    const driver = await readBounded('/proc/driver/nvidia/version').catch(() => undefined);
-    const guard = await crashGuard(
-      folder,
-      `${facts.bootId} ${driver?.toString('latin1').split('\n', 1)[0] ?? ''}`,
-    );
-    if (guard.fault) log.warn({ reason: guard.fault }, 'the NVIDIA library is left alone');
-    const inputs = new SystemInputs({
+    const { folder, inventoryCommand, nvmlLibrary, log, clock = systemClock } = options;
+    const inputs: SystemInputs = new SystemInputs({
       folder,
       inventoryCommand,
       nvmlLibrary,
       guard: call => guard.around(call),
+      clock,
     });
+    const disk = new Disk(() => inputs.space());
+    const facts = await hostFacts(disk, undefined, clock);
+    const driver = (await inputs.file('/proc/driver/nvidia/version')).value;
+    const guard = await crashGuard(folder, `${facts.bootId} ${driver?.split('\n', 1)[0] ?? ''}`);
+    if (guard.fault) log.warn({ reason: guard.fault }, 'the NVIDIA library is left alone');
     if (!inputs.probe.probe) {
       log.info(
         { reason: inputs.probe.reason },
@@ -105,7 +107,7 @@ export class Survey {
     }
     const [limits, gpus, kept] = await Promise.all([
       readLimits(inputs),
-      GpuWatch.open(inputs, folder, log),
+      GpuWatch.open(inputs, folder, log, clock),
       keptInventory(folder).catch((error: Error) => {
         log.warn({ err: error }, 'the kept inventory cannot be read; it is taken anew');
         return undefined;
@@ -125,7 +127,8 @@ export class Survey {
     this.#cpus = usableCpus(found.inputs.system().cpus, found.limits);
     this.#gpus = found.gpus;
     this.#inventory = this.#keptInventory = found.kept;
-    this.#sampler = new Sampler(found.disk);
+    const { probe } = found.inputs.probe;
+    this.#sampler = new Sampler(found.disk, probe ? probeReader(probe) : nodeReader());
     this.#latest = this.#measure();
     // The registration tells of it.
     this.#news = false;
@@ -195,11 +198,10 @@ export class Survey {
   /** Takes the slow inventory in a child process; true when it says something new. Never throws: it logs. */
   async takeInventory(): Promise<boolean> {
     const { inventoryCommand, log } = this.#options;
+    const before = this.#inventory;
     try {
-      const before = this.#inventory;
-      this.#inventory = await takeInventory(inventoryCommand, { signal: this.#ending.signal });
-      await this.#keepInventory(this.#inventory);
-      return !sameFacts(before, this.#inventory);
+      const options = { signal: this.#ending.signal, clock: this.#clock };
+      this.#inventory = await takeInventory(inventoryCommand, options);
     } catch (error) {
       this.#inventoryTried = true;
       if (this.#ending.signal.aborted) return false;
@@ -207,6 +209,8 @@ export class Survey {
       log.warn({ err: error }, 'the inventory could not be taken; what is known stays in use');
       return false;
     }
+    await endsWithin(this.#clock, keepPatience, this.#keepInventory(this.#inventory));
+    return !sameFacts(before, this.#inventory);
   }
 
   async #keepInventory(inventory: Inventory): Promise<void> {
@@ -224,11 +228,6 @@ export class Survey {
   close(): void {
     this.#ending.abort();
     this.#inputs.close();
-  }
-
-  /** Reads of files that hang: each holds a thread. */
-  get hungFiles(): number {
-    return this.#inputs.hungFiles;
   }
 
   // The machine inside its limits: of a container with 2 CPUs on a host with 64, 2 are there to offer.
@@ -251,6 +250,7 @@ export class Survey {
     const whole = this.#whole();
     const sample = { ...raw, memory: Math.min(raw.memory, this.#memoryLeft(whole.memory)) };
     const space = this.#disk.space;
+    this.#tellOfDisk();
     this.#judge({ disk: space, memory: { total: whole.memory, available: sample.memory } });
     const gpus = this.#gpus.usage();
     return {
@@ -263,6 +263,19 @@ export class Survey {
         ...(gpus ? { GPUs: gpus } : {}),
       },
     };
+  }
+
+  #tellOfDisk(): void {
+    const { folder, log } = this.#options;
+    const { late } = this.#disk;
+    if ((late !== undefined) === this.#diskLate) return;
+    this.#diskLate = !this.#diskLate;
+    if (this.#diskLate)
+      log.warn(
+        { folder, reason: `it ${late}` },
+        'the room in the data folder is unknown; what it was is told',
+      );
+    else log.info({ folder }, 'the room in the data folder is known again');
   }
 
   // What a control group's limit leaves; the whole where there is none.

@@ -1,6 +1,8 @@
 // How much room the data folder's file system has, asked so that one that hangs costs a thread once, never the event loop.
 import { statfs } from 'node:fs/promises';
-import { type Clock, systemClock } from '../system/clock.ts';
+import { type Clock, endsWithin, systemClock } from '../system/clock.ts';
+import type { Answer } from './inputs.ts';
+import type { NativeProbe } from './probe.ts';
 
 /** Bytes. */
 export interface Space {
@@ -9,22 +11,44 @@ export interface Space {
   available: number;
 }
 
-export type Statfs = (path: string) => Promise<{ bsize: number; blocks: number; bavail: number }>;
+/**
+ * Asks the file system of `folder`. The probe asks on a thread of its own, only one while that hangs, and gives up after
+ * `deadline` milliseconds; Node, where there is no probe, on one of the few that everybody waits for, without a deadline.
+ * Rejects as the system does.
+ */
+export async function spaceOf(
+  folder: string,
+  deadline: number,
+  probe: Pick<NativeProbe, 'disk'> | undefined,
+  node: (folder: string) => Promise<{ bsize: number; blocks: number; bavail: number }> = statfs,
+): Promise<Space> {
+  if (probe) {
+    const { total, available } = await probe.disk(folder, deadline);
+    return { total, available };
+  }
+  const { bsize, blocks, bavail } = await node(folder);
+  return { total: bsize * blocks, available: bsize * bavail };
+}
 
 export class Disk {
-  readonly #folder: string;
-  readonly #statfs: Statfs;
+  readonly #ask: () => Promise<Answer<Space>>;
   #last: Space | undefined;
+  #late: string | undefined;
   #inFlight: Promise<void> | undefined;
 
-  constructor(folder: string, read: Statfs = statfs) {
-    this.#folder = folder;
-    this.#statfs = read;
+  /** `ask` must not reject. */
+  constructor(ask: () => Promise<Answer<Space>>) {
+    this.#ask = ask;
   }
 
   /** The newest answer; undefined until there was one. After a failed attempt nothing is available. */
   get space(): Space | undefined {
     return this.#last;
+  }
+
+  /** Why `space` is an older answer, the end of a sentence; undefined when the last question was answered. */
+  get late(): string | undefined {
+    return this.#late;
   }
 
   /** Asks again. While an answer is awaited no second question is asked: both callers wait for the first. */
@@ -36,24 +60,16 @@ export class Disk {
   }
 
   /** The answer within `patience` milliseconds, else the last one. */
-  async ask(patience: number, clock: Clock = systemClock): Promise<Space | undefined> {
-    await new Promise<void>(resolve => {
-      const timer = clock.after(patience, resolve);
-      void this.refresh().finally(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
+  async within(patience: number, clock: Clock = systemClock): Promise<Space | undefined> {
+    await endsWithin(clock, patience, this.refresh());
     return this.#last;
   }
 
   async #read(): Promise<void> {
-    try {
-      const { bsize, blocks, bavail } = await this.#statfs(this.#folder);
-      this.#last = { total: bsize * blocks, available: bsize * bavail };
-    } catch {
-      // The folder is gone or its file system failed: nothing could be written there now.
-      this.#last = { total: this.#last?.total ?? 0, available: 0 };
-    }
+    const { value, fault } = await this.#ask();
+    this.#late = fault?.kind === 'late' ? fault.reason : undefined;
+    if (value) this.#last = value;
+    // The folder is gone or its file system failed: nothing could be written there now. One that is late has what it had.
+    else if (fault?.kind !== 'late') this.#last = { total: this.#last?.total ?? 0, available: 0 };
   }
 }

@@ -60,14 +60,14 @@ const diskPatience = 250;
 
 /** Reads the facts. Never throws: what cannot be found out stays absent. Cheap enough for every information update. */
 export async function hostFacts(
-  disk: Disk,
+  disk: Disk | undefined,
   sources: FactSources = systemSources,
   clock: Clock = systemClock,
 ): Promise<HostFacts> {
   const [name, bootId, space] = await Promise.all([
     sources.osName(),
     sources.bootId(),
-    disk.ask(diskPatience, clock),
+    disk?.within(diskPatience, clock),
   ]);
   const model = tidy(sources.cpus()[0]?.model);
   return {

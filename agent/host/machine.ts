@@ -1,7 +1,6 @@
 // What this machine is, as facts with their sources: what `muster probe` shows, and what capacity is reckoned from.
 import type { Machine as CapacityMachine } from './capacity.ts';
 import { type CloudFacts, cloudFacts } from './cloud.ts';
-import { Disk } from './disk.ts';
 import { type Claim, type Fact, settle } from './fact.ts';
 import { type FactSources, hostFacts } from './facts.ts';
 import { GpuDetector } from './gpu/detect.ts';
@@ -152,12 +151,7 @@ async function machineFacts(inputs: Inputs): Promise<{ facts: MachineFacts; sour
     bootId: async () => bootId.value,
   };
   const { value: room } = space;
-  const disk = new Disk('', async () => ({
-    bsize: 1,
-    blocks: room?.total ?? 0,
-    bavail: room?.available ?? 0,
-  }));
-  const host = await hostFacts(disk, sources);
+  const host = await hostFacts(undefined, sources);
   const from = <T>(source: string, value: T | undefined, took = 0): Claim<T> => ({
     source,
     value,
@@ -205,6 +199,10 @@ async function machineFacts(inputs: Inputs): Promise<{ facts: MachineFacts; sour
       note('statfs', space),
       note('inventory', inventory),
       note('/proc/meminfo', meminfo),
+      // Many machines have none, and do without; one that hangs is told.
+      ...[vendor, product]
+        .flatMap(answer => (answer.fault?.kind === 'late' ? note('DMI', answer) : []))
+        .slice(0, 1),
     ],
   };
 }

@@ -1,9 +1,9 @@
 // The inputs of this very machine: files, tools and libraries, none of which can hold up the agent.
-import { readdir, readlink, statfs } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
 import os from 'node:os';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { readBounded } from '../system/files.ts';
-import type { Space } from './disk.ts';
+import { type Space, spaceOf } from './disk.ts';
 import { pciNames } from './gpu/pci-ids.ts';
 import type { Answer, Inputs, MetadataRequest, PciNames, SystemWords, Tool, ToolOutput } from './inputs.ts';
 import { type ChildCommand, type Inventory, InventoryError, takeInventory } from './inventory.ts';
@@ -54,7 +54,12 @@ export class SystemInputs implements Inputs {
     this.#inventory = new Patience({ deadline: deadlines.inventory + 1000, mostHung: 1, clock });
     // A second later than the library's own deadline, so that this one never ends a call that is not given up.
     this.#nvml = new Patience({ deadline: driverDeadline + 1000, mostHung: 1, clock });
-    this.#tools = new ToolRunner({ deadline: driverDeadline, signal: this.#ending.signal, clock });
+    this.#tools = new ToolRunner({
+      deadline: driverDeadline,
+      signal: this.#ending.signal,
+      clock,
+      patience: this.#files,
+    });
     this.probe = options.probe ?? loadProbe();
   }
 
@@ -123,19 +128,12 @@ export class SystemInputs implements Inputs {
   }
 
   async space(): Promise<Answer<Space>> {
-    const { folder } = this.#options;
     const { probe } = this.probe;
-    // The probe asks on a thread of its own, Node on one of the few that everybody waits for.
-    if (probe) {
-      return this.#space.ask('space', async () => {
-        const { total, available } = await probe.disk(folder, deadlines.space);
-        return { total, available };
-      });
-    }
-    return this.#space.ask('space', async () => {
-      const { bsize, blocks, bavail } = await statfs(folder);
-      return { total: bsize * blocks, available: bsize * bavail };
-    });
+    // Without the probe it counts among the files, as it takes one of the threads that they take.
+    const patience = probe ? this.#space : this.#files;
+    return patience.ask(`the room in ${this.#options.folder}`, () =>
+      spaceOf(this.#options.folder, deadlines.space, probe),
+    );
   }
 
   inventory(): Promise<Answer<Inventory>> {
@@ -168,11 +166,6 @@ export class SystemInputs implements Inputs {
     });
     if (answer.value) this.#pciNames.set(id, answer.value);
     return answer;
-  }
-
-  /** Files that were given up and still hang: each holds a thread, on which a process waits when it ends. */
-  get hungFiles(): number {
-    return this.#files.hung;
   }
 
   /** Ends the processes that may be running. */

@@ -6,16 +6,18 @@ import { newFolder } from './workplace.ts';
 
 export async function sampleCost(): Promise<Figure[]> {
   const worker = new Worker<SampleReport>(new URL('./one-sample.ts', import.meta.url), await newFolder());
-  const { warm, cold, inventory, inventoryTime } = await worker.next();
+  const { probe, node, inventory, inventoryTime } = await worker.next();
   await worker.end();
+  const sample = (how: string, { cold, warm }: SampleReport['node']): Figure => ({
+    what: `agent: one resource sample, CPU, ${how}`,
+    measured: cold,
+    unit: 'microseconds',
+    budget: { atMost: 200 },
+    beside: `after a pause; ${Math.round(warm)} µs one after the other`,
+  });
   return [
-    {
-      what: 'agent: one resource sample, CPU',
-      measured: cold,
-      unit: 'microseconds',
-      budget: { atMost: 200 },
-      beside: `after a pause; ${Math.round(warm)} µs one after the other`,
-    },
+    ...(probe ? [sample('by the native probe', probe)] : []),
+    sample('without it', node),
     {
       what: 'agent: one inventory, CPU of all its processes',
       measured: inventory / 1000,

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { test } from 'node:test';
-import { Disk } from '../../agent/host/disk.ts';
+import { Disk, spaceOf } from '../../agent/host/disk.ts';
 import { type FactSources, hostFacts } from '../../agent/host/facts.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-const disk = () => new Disk('/data', async () => ({ bsize: 4096, blocks: 1000, bavail: 10 }));
+const disk = () => new Disk(async () => ({ value: { total: 4_096_000, available: 40_960 }, took: 0 }));
 
 const machine: FactSources = {
   arch: 'x64',
@@ -54,7 +54,10 @@ test('what cannot be found out stays absent', async () => {
     osName: async () => ({}),
     bootId: async () => undefined,
   };
-  const facts = await hostFacts(new Disk('/data', () => Promise.reject(new Error('EIO'))), bare);
+  const facts = await hostFacts(
+    new Disk(async () => ({ fault: { kind: 'failed', reason: 'failed: EIO' }, took: 0 })),
+    bare,
+  );
   assert.deepEqual(
     [facts.cpuModel, facts.osName, facts.disk, facts.bootId],
     [undefined, undefined, undefined, undefined],
@@ -82,14 +85,16 @@ test('hostile names are short and plain', async () => {
 
 test('a file system that hangs holds the facts up for a moment only', async () => {
   const clock = new FakeClock();
-  const facts = hostFacts(new Disk('/data', () => new Promise(() => undefined)), machine, clock);
+  const facts = hostFacts(new Disk(() => new Promise(() => undefined)), machine, clock);
   await clock.advance(250);
   assert.equal((await facts).disk, undefined);
   assert.equal((await facts).hostname, 'worker-7');
 });
 
 test('this machine', async () => {
-  const facts = await hostFacts(new Disk(os.tmpdir()));
+  const facts = await hostFacts(
+    new Disk(async () => ({ value: await spaceOf(os.tmpdir(), 60_000, undefined), took: 0 })),
+  );
   assert.ok(facts.cpus >= 1 && facts.memory > 0 && (facts.disk ?? 0) > 0);
   assert.equal(facts.kernel, os.release());
   if (process.platform === 'linux') {
