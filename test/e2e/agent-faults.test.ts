@@ -139,19 +139,17 @@ describe('an agent that fails', () => {
     const agent = await cluster.agent('locked');
     const root = process.getuid?.() === 0;
     await agent.stop();
-    // Root may write anywhere: the agent then runs as nobody, to whom the folder belongs to read only.
+    // Root may write anywhere: the agent then runs as nobody, to whom the folder belongs.
     const user = root ? { uid: 65534, gid: 65534 } : {};
     if (root) {
+      await chown(folder, 65534, 65534);
       for (const name of await readdir(folder)) await chown(join(folder, name), 65534, 65534);
       await chmod(cluster.folder, 0o755);
       await chmod(cluster.folderOf('locked'), 0o755);
       await chmod(join(cluster.folder, 'locked-agent.yaml'), 0o644);
     }
-    const runtime = join(cluster.folder, 'run-locked');
-    await mkdir(runtime);
-    if (root) await chown(runtime, 65534, 65534);
+    const again = await cluster.agent('locked', {}, user);
     await chmod(folder, 0o555);
-    const again = await cluster.agent('locked', {}, { env: { RUNTIME_DIRECTORY: runtime }, ...user });
     await cluster.until('locked', 'PENDING HEALTHY');
     assert.equal((await cluster.command('node', 'approve', 'locked')).stdout, 'Ok\n');
     await again.says(/the sentinel could not be written/);
