@@ -61,6 +61,8 @@ describe('muster service', { skip }, () => {
     );
     assert.equal((await status()).code, 1);
 
+    // The packaged file knows itself where it is.
+    if (host.packaged) await service('install', '--role', 'requester', '--no-start');
     await install('requester');
     await host.until('requester', 'ActiveState', /^active$/);
     assert.match(
