@@ -16,8 +16,8 @@ const advice = 'copy the program to /usr/local/bin/muster, and give --executable
  * @throws MusterError `usage` when a service cannot start it.
  */
 export async function checkExecutable(path: string, scope: Scope, root: string): Promise<string[]> {
-  // A unit and a property list have no way to write a control character.
-  if (!isAbsolute(path) || /\p{Cc}/u.test(path)) {
+  // A unit and a property list have no way to write a control character, and readers of XML differ on line breaks.
+  if (!isAbsolute(path) || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(path)) {
     throw new MusterError('usage', `the program of a service is named by its absolute path, not ${path}`);
   }
   if (scope === 'system' && hidden.some(folder => path.startsWith(folder))) {

@@ -342,6 +342,7 @@ test('a program that no service could start is refused before anything is writte
     ['/home/me/muster', /sees no such folder/],
     ['/tmp/muster', /sees no such folder/],
     ['/usr/local/bin/mu\nster', /absolute path/],
+    ['/usr/local/bin/mu\u2028ster', /absolute path/],
   ];
   for (const [executable, message] of cases)
     await assert.rejects(install('agent', { executable }), { code: 'usage', message }, executable);
