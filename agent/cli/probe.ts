@@ -83,11 +83,21 @@ async function recorded(folder: string): Promise<Opened> {
 async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promise<Opened> {
   const { SystemInputs } = await import('../host/system-inputs.ts');
   const inputs = new SystemInputs({
-    folder: existing(await dataFolder(settings)),
+    folder: await folderToLookAt(settings),
     inventoryCommand: selfCommand('inventory-child'),
     nvmlLibrary: settings.node.nvmlLibrary,
   });
   return { inputs, close: () => inputs.close() };
+}
+
+/** The data folder, whose disk counts. A user without a home has none: then it is the machine's root. */
+async function folderToLookAt(settings: Pick<Settings, 'dataDir'>): Promise<string> {
+  try {
+    return existing(await dataFolder(settings));
+  } catch (error) {
+    if (error instanceof MusterError && error.code === 'bad_config') return '/';
+    throw error;
+  }
 }
 
 /** `folder`, or the nearest one above it that is there: before the first start there is no data folder. */

@@ -18,6 +18,8 @@ export interface RunOptions {
   launcher?: string[];
   /** The entry file of another copy of the program. */
   main?: string;
+  /** What is run, before the arguments: the program from source, unless it is given. */
+  program?: readonly string[];
 }
 
 export interface Finished {
@@ -43,7 +45,8 @@ export class Program {
   constructor(args: string[], options: RunOptions = {}) {
     this.args = args;
     const { env, cwd, input, uid, gid, launcher = [], main = ownMain, stderr = 'pipe' } = options;
-    const [command = '', ...words] = [...launcher, process.execPath, main, ...args];
+    const { program = [process.execPath, main] } = options;
+    const [command = '', ...words] = [...launcher, ...program, ...args];
     this.#child = spawn(command, words, {
       cwd,
       env: { ...baseEnvironment(), ...env },

@@ -1,0 +1,178 @@
+// The packaged file on hosts that have nothing, or allow little: it runs from there, and a whole roll is called.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Built } from '../../scripts/packaging/build.ts';
+import { type BareRoot, bareRoot, type Conditions, whyNoBareRoot } from '../support/bare-root.ts';
+import { eventually } from '../support/eventually.ts';
+import { findProgram } from '../support/find-program.ts';
+import { freePort } from '../support/listener.ts';
+import { cannotPackage, packaged } from '../support/packaged.ts';
+import { muster, Program } from '../support/program.ts';
+import { newFolder } from '../support/temporary.ts';
+
+const skip = cannotPackage || (await whyNoBareRoot()) || false;
+const compiler = await findProgram('cc').catch(() => undefined);
+
+/** Where the shim that sets the clock to 1970 is, in the bare root. */
+const clock = '/clock-1970.so';
+
+const hosts: Record<string, Conditions & { skip?: string | false }> = {
+  'a bare root': {},
+  'a read-only file system': { readOnly: true },
+  'a /tmp from which nothing may be run': { noexec: ['/tmp'] },
+  'a user without name or HOME': { user: true },
+  '64 open files allowed': { files: 64 },
+  'standard output and error closed': { closed: true },
+  'a clock that begins in 1970': {
+    preload: clock,
+    skip: compiler ? false : 'there is no C compiler for the shim that sets the clock',
+  },
+  'all of this at once': { readOnly: true, noexec: ['/tmp'], user: true, files: 64, closed: true },
+};
+
+describe('the packaged file', { skip }, () => {
+  let built: Built;
+  let root: BareRoot;
+
+  before(async () => {
+    built = await packaged();
+    root = await bareRoot(built.file);
+    if (compiler) await root.add(clock, await compiledClock(compiler));
+  });
+
+  after(() => root.release());
+
+  const run = (args: string[], conditions: Conditions = {}) =>
+    muster(args, { program: root.program(conditions) });
+
+  it('needs the libraries of libc6, libstdc++6, libgcc-s1 and libatomic1, and no other', () => {
+    const libc6 = ['libc.so.6', 'libdl.so.2', 'libm.so.6', 'libpthread.so.0'];
+    const loader = root.libraries.filter(name => /^ld-linux.*\.so\.\d$/.test(name));
+    assert.deepEqual(
+      root.libraries.toSorted(),
+      [...libc6, 'libstdc++.so.6', 'libgcc_s.so.1', 'libatomic.so.1', ...loader].sort(),
+    );
+  });
+
+  for (const [host, { skip: why, ...conditions }] of Object.entries(hosts)) {
+    // Where nothing is printed there is nothing to look at but the exit code.
+    const heard = !conditions.closed;
+
+    it(`says its version, and what the machine is, with ${host}`, { skip: why }, async () => {
+      const version = await run(['version', '-o', 'json'], conditions);
+      assert.deepEqual([version.code, version.stderr], [0, '']);
+      if (heard) assert.deepEqual(JSON.parse(version.stdout).packaged, built.contents);
+      const probe = await run(['probe', '-o', 'json'], conditions);
+      assert.deepEqual([probe.code, probe.stderr], [0, '']);
+      if (!heard) return;
+      const view = JSON.parse(probe.stdout) as {
+        sources: { source: string; fault?: { reason: string } }[];
+        readAt: string;
+      };
+      const native = view.sources.find(({ source }) => source === 'native probe');
+      if ('missing' in built.contents.probe) assert.match(native?.fault?.reason ?? '', /is not in this file/);
+      else assert.deepEqual([native?.source, native?.fault], ['native probe', undefined]);
+      assert.equal(view.readAt.startsWith('1970-'), conditions.preload === clock);
+    });
+
+    it(`calls the roll with ${host}, and leaves nothing behind`, { skip: why }, async t => {
+      const folder = `/data/${host.replaceAll(/\W+/g, '-')}`;
+      const api = ['--api-port', String(await freePort())];
+      const dev = new Program(
+        ['dev', '--data-dir', folder, ...api, '--broker-port', String(await freePort())],
+        {
+          program: root.program(conditions),
+        },
+      );
+      t.after(() => dev.kill());
+      const list = async () => (await run(['node', 'list', ...api])).stdout;
+      await eventually(
+        `node-1 is on the roll; dev said:\n${dev.stdout}${dev.stderr}`,
+        async () => !dev.running || /node-1 +Compute +PENDING +HEALTHY/.test(await list()),
+      );
+      assert.ok(dev.running, dev.stderr);
+      const decided = await run(['node', 'approve', 'node-1', '-m', 'known', ...api], {
+        ...conditions,
+        closed: false,
+      });
+      assert.deepEqual([decided.code, decided.stdout, decided.stderr], [0, 'Ok\n', '']);
+      await eventually('it is approved', async () => /node-1 +Compute +APPROVED +HEALTHY/.test(await list()));
+      assert.equal(
+        await brokerIn(folder),
+        'missing' in built.contents.broker ? '' : built.contents.broker.sha256,
+      );
+      dev.signal('SIGINT');
+      assert.equal((await dev.finished).code, 0);
+      // Every line is one of the log, and none is a complaint.
+      assert.doesNotMatch(dev.stderr, /^[^{]|"level":"(?:warn|error)"/m);
+    });
+  }
+
+  /** The hash of the only file that is beside the running broker, itself. */
+  async function brokerIn(folder: string): Promise<string> {
+    const bin = join(root.data, folder.slice('/data/'.length), 'dev/node-0/broker/bin');
+    assert.deepEqual(await readdir(bin), ['nats-server']);
+    return createHash('sha256')
+      .update(await readFile(join(bin, 'nats-server')))
+      .digest('hex');
+  }
+
+  it('says where the broker can be put when nothing may be run in the data folder, and then runs it', async t => {
+    const api = ['--api-port', String(await freePort())];
+    const args = [
+      'requester',
+      '--data-dir',
+      '/data/noexec',
+      ...api,
+      '--broker-port',
+      String(await freePort()),
+    ];
+    const refused = await run(args, { noexec: ['/data'] });
+    assert.equal(refused.code, 77);
+    assert.match(
+      refused.stderr,
+      /^Error: \/data\/noexec\/broker\/bin\/nats-server, the broker, may not be run/m,
+    );
+    assert.match(refused.stderr, /^Hint: .*noexec.*broker\.binary/m);
+    await root.add('/nats-server', await readFile(await findProgram('nats-server')), 0o755);
+    const env = { MUSTER_BROKER_BINARY: '/nats-server' };
+    const requester = new Program(args, { program: root.program({ noexec: ['/data'], env }) });
+    t.after(() => requester.kill());
+    await requester.says(/the requester is ready/);
+    assert.equal((await requester.stop()).code, 0);
+  });
+
+  it('pays no heed to NODE_OPTIONS', async () => {
+    const env = { NODE_OPTIONS: '--require /nothing --no-such-option' };
+    const { code, stdout, stderr } = await run(['version'], { env });
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /^muster \d/);
+  });
+
+  it('carries the licences of all that is in it', async () => {
+    const { code, stdout } = await run(['version', '--licences']);
+    assert.equal(code, 0);
+    assert.equal(stdout, await readFile(built.parts['THIRD-PARTY-NOTICES'] ?? '', 'utf8'));
+    for (const part of [
+      /^ {2}muster /m,
+      /^ {2}Node\.js 26\./m,
+      /^ {2}nats 2\./m,
+      /nats-server\S* v?\S+: Apache-2\.0/,
+    ])
+      assert.match(stdout, part);
+    assert.equal(/^ {2}napi \d/m.test(stdout), !('missing' in built.contents.probe));
+  });
+});
+
+async function compiledClock(cc: string): Promise<Buffer> {
+  const output = join(await newFolder(), 'clock.so');
+  const source = fileURLToPath(new URL('../support/clock-1970.c', import.meta.url));
+  await promisify(execFile)(cc, ['-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-o', output, source]);
+  return readFile(output);
+}

@@ -1,0 +1,66 @@
+// The packaged file for tests: built once, and kept in build/test as long as nothing that it is made from changes.
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Built, build } from '../../scripts/packaging/build.ts';
+import { checkout } from '../../scripts/packaging/checkout.ts';
+import { ownTarget, type Target } from '../../scripts/packaging/target.ts';
+import { findProgram } from './find-program.ts';
+
+/** Why nothing can be packaged here; false when it can: the value of a test's `skip`. */
+export const cannotPackage: string | false = ownTarget()
+  ? false
+  : `the packaged file is not made for ${process.platform}-${process.arch}`;
+
+/** The packaged file of this machine's kind, with the nats-server that is on PATH: without Go, and without the network. */
+export async function packaged(): Promise<Built> {
+  const target = ownTarget();
+  if (!target) throw new Error(String(cannotPackage));
+  return packagedFor(target, await findProgram('nats-server'));
+}
+
+/** The packaged file of `target` with this nats-server. */
+export async function packagedFor(target: Target, broker: string): Promise<Built> {
+  const all = join(checkout, 'build/test');
+  const root = join(all, `${target.name}-${await stamp(broker)}`);
+  const kept = await builtIn(root);
+  if (kept) return kept;
+  await mkdir(all, { recursive: true });
+  for (const name of await readdir(all))
+    if (name.startsWith(`${target.name}-`) && !name.endsWith('.part'))
+      await rm(join(all, name), { recursive: true });
+  const part = `${root}.${process.pid}.part`;
+  const built = await build({ target, broker, root: part });
+  await writeFile(join(part, description), JSON.stringify(built).replaceAll(part, root));
+  // Another test file may have been quicker: the same is in it.
+  await rename(part, root).catch(() => rm(part, { recursive: true }));
+  return (await builtIn(root)) ?? Promise.reject(new Error(`${root} is gone`));
+}
+
+const description = 'built.json';
+
+async function builtIn(root: string): Promise<Built | undefined> {
+  const text = await readFile(join(root, description), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as Built);
+}
+
+/** Of all that it is made from. */
+async function stamp(broker: string): Promise<string> {
+  const hash = createHash('sha256');
+  const { size, mtimeMs } = await stat(broker);
+  hash.update(`${broker} ${size} ${mtimeMs}\0`);
+  const folders = ['agent', 'scripts/packaging', 'native'];
+  const lists = folders.map(async folder => {
+    // Of native/ only what was built.
+    const names = await readdir(join(checkout, folder), { recursive: folder !== 'native' });
+    return names.filter(name => /\.(ts|node)$/.test(name)).map(name => join(folder, name));
+  });
+  const files = [
+    'pkg.config.json',
+    'package-lock.json',
+    'LICENSE',
+    ...(await Promise.all(lists)).flat().sort(),
+  ];
+  for (const file of files) hash.update(`${file}\0`).update(await readFile(join(checkout, file)));
+  return hash.digest('hex').slice(0, 16);
+}
