@@ -1,0 +1,89 @@
+// The packaged file in use: replaced while it runs, on a full disk, and no larger than it may be.
+import assert from 'node:assert/strict';
+import { copyFile, readdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Built } from '../../scripts/packaging/build.ts';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/listener.ts';
+import { cannotPackage, packaged } from '../support/packaged.ts';
+import { muster } from '../support/program.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
+import { newFolder } from '../support/temporary.ts';
+
+describe('the packaged file in use', { skip: cannotPackage }, () => {
+  let built: Built;
+  let cluster: Cluster;
+
+  before(async () => {
+    built = await packaged();
+    cluster = await Cluster.create();
+    await cluster.requester();
+  });
+
+  after(() => cluster.release());
+
+  it('is replaced while it runs: the agent goes on, and starts again as the node that it was', async () => {
+    const file = join(await newFolder(), 'muster');
+    await copyFile(built.file, file);
+    const program = [file];
+    const agent = await cluster.agent('upgraded', {}, { program });
+    assert.equal((await cluster.command('node', 'approve', 'upgraded')).code, 0);
+    await cluster.until('upgraded', 'APPROVED HEALTHY');
+    const sentinel = await cluster.sentinel('upgraded');
+    await copyFile(built.file, `${file}.new`);
+    await rename(`${file}.new`, file);
+    const heard = async () => (await cluster.node('upgraded'))?.ConnectionState.LastHeartbeat;
+    const before = await heard();
+    await eventually('it is heard again', async () => (await heard()) !== before);
+    assert.equal((await agent.stop()).code, 0);
+    const again = await cluster.agent('upgraded', {}, { program, wait: false });
+    await again.says(/"msg":"approved"/);
+    await cluster.until('upgraded', 'APPROVED HEALTHY');
+    assert.equal((await cluster.sentinel('upgraded'))?.session, sentinel?.session);
+    const kinds = await cluster.kindsOf('upgraded');
+    assert.equal(kinds.filter(kind => kind === 'registered').length, 1, kinds.join());
+    assert.equal((await again.stop()).code, 0);
+  });
+
+  it('takes the inventory by a child of its own, and loads the probe that it carries', async () => {
+    const agent = await cluster.agent('complete', {}, { program: [built.file] });
+    const { Info } = (await cluster.node('complete')) ?? assert.fail('it is not on the roll');
+    assert.ok(Info);
+    await eventually('the inventory is kept', () =>
+      stat(join(cluster.folderOf('complete'), 'agent/inventory.json')).then(
+        () => true,
+        () => false,
+      ),
+    );
+    assert.deepEqual(agent.logged('the native probe is not there').length, 0);
+    const { stderr } = await agent.stop();
+    assert.doesNotMatch(stderr, /"level":"(?:warn|error)"/);
+  });
+
+  it('says that a full disk has no room for the broker, and leaves nothing half written', async t => {
+    const disk = await mountSmallDisk();
+    if (!disk) return t.skip('only root may mount a small disk, and not in every container');
+    try {
+      const ports = ['--api-port', String(await freePort()), '--broker-port', String(await freePort())];
+      const args = ['requester', '--data-dir', disk.folder, ...ports];
+      const { code, stderr } = await muster(args, { program: [built.file], env: { PATH: '/nonexistent' } });
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /^Error: cannot write .*\/broker\/bin\/nats-server: no space left on the device$/m,
+      );
+      assert.match(stderr, /^Hint: .*dataDir$/m);
+      assert.deepEqual(await readdir(join(disk.folder, 'broker/bin')), []);
+    } finally {
+      await disk.release();
+    }
+  });
+
+  it('is not larger than 130 MB, given that the pinned broker is one of 6 MB', async () => {
+    const { size } = await stat(built.parts['nats-server.zst'] ?? '');
+    assert.equal((await stat(built.file)).size, built.size);
+    assert.ok(built.size - size <= 124e6, String(built.size - size));
+  });
+});
