@@ -28,9 +28,10 @@ setup_native() {
 # What boots a systemd for its tests, as root on Debian. Where it is missing they are left out, and say so.
 setup_systemd() {
   { is_root && have apt-get && ! have systemd-nspawn; } || return 0
-  say "installing systemd-container (apt-get install): the units are tested in a systemd that boots"
+  local packages=(systemd-container libpam-systemd procps)
+  say "installing ${packages[*]} (apt-get install): the units are tested in a systemd that boots"
   apt-get update >/dev/null 2>&1 || true
-  DEBIAN_FRONTEND=noninteractive quietly apt-get install -y --no-install-recommends systemd-container ||
+  DEBIAN_FRONTEND=noninteractive quietly apt-get install -y --no-install-recommends "${packages[@]}" ||
     say "going on without: the tests that need it are left out"
 }
 

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { eventually } from './eventually.ts';
 import { findProgram } from './find-program.ts';
 
@@ -15,19 +16,30 @@ export interface Ran {
   stderr: string;
 }
 
+const run = promisify(execFile);
 const script = fileURLToPath(new URL('boot-systemd.sh', import.meta.url));
 /** What the script exits with when this machine does not let it. */
 const notAllowed = 125;
+const oldest = 252;
 
-/** Why no systemd can be booted here; undefined when it can be tried. */
+/** Why no systemd can be booted here that the units are written for; undefined when it can be tried. */
 export async function whyNoSystemd(): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'systemd is part of Linux';
   if (process.getuid?.() !== 0) return 'only root can boot a container with systemd';
-  for (const name of ['systemd-nspawn', 'unshare', 'nsenter', 'setpriv', 'mount']) {
+  for (const name of ['systemd-nspawn', 'unshare', 'nsenter', 'setpriv', 'mount', 'pgrep', 'kill']) {
     const found = await findProgram(name).catch(() => undefined);
-    if (!found) return `${name} is missing here (apt-get install systemd-container util-linux mount)`;
+    if (!found) return `${name} is missing here (apt-get install systemd-container util-linux mount procps)`;
   }
-  return undefined;
+  try {
+    await run('unshare', ['--mount', '--propagation', 'private', 'true']);
+  } catch (error) {
+    return `a mount namespace cannot be made here: ${(error as { stderr?: string }).stderr?.trim()}`;
+  }
+  const { stdout } = await run('systemd-nspawn', ['--version']);
+  const version = Number(/^systemd (\d+)/.exec(stdout)?.[1]);
+  return version >= oldest
+    ? undefined
+    : `systemd ${version} is older than ${oldest}, which the units are for`;
 }
 
 export class BootedSystemd {
