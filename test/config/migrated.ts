@@ -1,0 +1,23 @@
+// A migration for tests, with the result loaded: no test takes one that would not load.
+import assert from 'node:assert/strict';
+import { parse } from 'yaml';
+import { yamlText } from '../../agent/cli/data.ts';
+import { checkText } from '../../agent/config/check-text.ts';
+import { migrate } from '../../agent/config/migrate.ts';
+import { isLoopback } from '../../agent/requester/api/loopback.ts';
+
+export const path = '/etc/bacalhau/config.yaml';
+
+/** Migrates `text` and loads the result; what is told comes without the name of the file. */
+export async function migrated(text: string, secrets: 'write' | 'point' = 'point') {
+  const { document, dropped, notes } = await migrate(text, { path, secrets, mayListenOn: isLoopback });
+  const yaml = await yamlText(document);
+  const { faults, warnings } = checkText(yaml, '/result');
+  assert.deepEqual(faults, []);
+  const bare = (lines: string[]) => lines.map(line => line.replace(`${path}:`, ''));
+  return { yaml, settings: parse(yaml) ?? {}, dropped: bare(dropped), notes: bare(notes), warnings };
+}
+
+/** `value` at the path `key`, as a file of Bacalhau would nest it. */
+export const nested = (key: string, value: unknown): object =>
+  key.split('.').reduceRight((inner, name) => ({ [name]: inner }), value) as object;
