@@ -25,6 +25,7 @@ test('values in the ways that Bacalhau writes them', async () => {
     ['Compute.AllocatedCapacity.Memory', '1.5 GiB', '1536MiB'],
     ['Compute.AllocatedCapacity.Memory', '1,024mb', '1024MB'],
     ['Compute.AllocatedCapacity.Memory', 4096, '4KiB'],
+    ['Compute.AllocatedCapacity.Memory', '0.3KiB', '307B'],
     ['Compute.AllocatedCapacity.Memory', '80 %', '80%'],
     ['Compute.AllocatedCapacity.CPU', '100m', '100m'],
     ['Compute.AllocatedCapacity.CPU', 2.5, '2500m'],
