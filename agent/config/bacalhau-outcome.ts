@@ -26,6 +26,7 @@ export interface Circumstances {
   mayListenOn(host: string): boolean;
 }
 
+const tooMany = 'there are too many; allowed: 64';
 const oneValue = 'one value is expected';
 
 /** All that `found` becomes, in the order in which it counts. */
@@ -98,9 +99,11 @@ function serversIn({ key, value, line, lineOf }: Found): Outcome[] {
     const [, scheme = '', login, address = ''] = /^(\w+:\/\/)?(?:(.*)@)?(.*)$/s.exec(text.trim()) ?? [];
     if (!address) continue;
     const outcome = read('nats.servers', [`${scheme}${address}`]);
+    const more = 'why' in outcome ? [] : (outcome.plain as string[]);
     if ('why' in outcome) others.push({ key, line, ...outcome });
+    else if (servers.length + more.length > 64) others.push({ key, line, why: tooMany });
     else {
-      servers.push(...(outcome.plain as string[]));
+      servers.push(...more);
       if (login) others.push({ key, line, ...tokenOf(login) });
     }
   }
@@ -127,7 +130,7 @@ function labelsIn({ key, line, value, lineOf }: Found): Outcome[] {
     const outcome = text === undefined ? { why: oneValue } : read('node.labels', new Map([[small, text]]));
     if ('why' in outcome) others.push({ ...one, ...outcome });
     else if (labels.has(small)) others.push({ ...one, why: 'it is given twice' });
-    else if (labels.size === 64) others.push({ ...one, why: 'there are too many; allowed: 64' });
+    else if (labels.size === 64) others.push({ ...one, why: tooMany });
     else {
       labels.set(small, text ?? '');
       if (small !== name) others.push({ ...one, note: `becomes ${small}, as Bacalhau reads it` });

@@ -8,6 +8,7 @@ import { formatDuration, formatSize } from './units.ts';
  * @throws Refusal where the setting would take it for something else
  */
 export function convert(text: string, form: Form): string {
+  if (text.length > 200) return text;
   switch (form) {
     case 'duration':
       return goDuration(text);
@@ -40,7 +41,7 @@ const nanoseconds: Readonly<Record<string, number>> = {
 
 /** Go's durations: numbers with units in any order, fractions too; a bare number counts nanoseconds. */
 function goDuration(text: string): string {
-  const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
+  const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
   let total = /^\d{1,18}$/.test(text) ? Number(text) : 0;
   let end = total > 0 ? text.length : 0;
   for (const [whole, count, unit = ''] of text.matchAll(part)) {

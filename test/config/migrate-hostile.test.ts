@@ -8,7 +8,7 @@ import { bacalhauKeys } from '../../agent/config/bacalhau-keys.ts';
 import { checkText } from '../../agent/config/check-text.ts';
 import { migrate } from '../../agent/config/migrate.ts';
 import { isLoopback } from '../../agent/requester/api/loopback.ts';
-import { migrated, path } from './migrated.ts';
+import { migrated, nested, path } from './migrated.ts';
 import { faultsOf } from './surroundings.ts';
 
 test('a secret is in the result only where it is asked for, and in no line that is told', async () => {
@@ -75,6 +75,42 @@ test('aliases are not followed, so that none can grow without end', async () => 
   assert.ok(dropped.includes(`13: Compute.<< is dropped: ${alias}`));
   const anchored = await migrated('Compute: { Heartbeat: &h { Interval: &i 20s } }');
   assert.deepEqual(anchored.settings, { compute: { heartbeatFrequency: '20s' } });
+});
+
+test('servers without end: the first 64 are taken', async () => {
+  const list = Array.from({ length: 66 }, (_, index) => `h${index}`);
+  const { settings, dropped } = await migrated(stringify({ Compute: { Orchestrators: list } }));
+  assert.equal(settings.nats.servers.length, 64);
+  assert.deepEqual(dropped, [
+    '67: Compute.Orchestrators is dropped: there are too many; allowed: 64',
+    '68: Compute.Orchestrators is dropped: there are too many; allowed: 64',
+  ]);
+  const almost = await migrated(stringify({ Compute: { Orchestrators: [...list.slice(3), 'x,y'] } }));
+  assert.equal(almost.settings.nats.servers.length, 63);
+  assert.equal(almost.dropped.length, 1);
+  const inOne = await migrated(stringify({ Compute: { Orchestrators: [list.join()] } }));
+  assert.deepEqual(inOne.settings, {});
+  assert.match(
+    inOne.dropped.join(),
+    /^3: Compute\.Orchestrators is dropped: 66 servers are too many; allowed: 64$/,
+  );
+});
+
+test('a value of a megabyte is refused, and soon', async () => {
+  for (const unit of ['1', '1.', '.1', '1s', ' ', '%', ',', '@', ':']) {
+    const long = unit.repeat(1_000_000 / unit.length);
+    for (const key of [
+      'Compute.Heartbeat.Interval',
+      'Compute.AllocatedCapacity.Memory',
+      'Compute.AllocatedCapacity.CPU',
+    ]) {
+      // A pattern that runs away would hold the test for ever.
+      const { settings } = await migrated(stringify({ DataDir: '/x', ...nested(key, long) }));
+      assert.deepEqual(settings, {}, `${key}: ${unit}`);
+    }
+    for (const key of ['Compute.Orchestrators', 'Labels', 'API.Host', 'Orchestrator.Host'])
+      await migrated(stringify({ DataDir: '/x', ...nested(key, long) }));
+  }
 });
 
 test('what a file holds cannot steer a terminal', async () => {
