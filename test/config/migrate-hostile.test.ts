@@ -96,9 +96,9 @@ test('servers without end: the first 64 are taken', async () => {
   );
 });
 
-test('a value of a megabyte is refused, and soon', async () => {
+test('a value far too long is refused, and soon', async () => {
   for (const unit of ['1', '1.', '.1', '1s', ' ', '%', ',', '@', ':']) {
-    const long = unit.repeat(1_000_000 / unit.length);
+    const long = unit.repeat(200_000 / unit.length);
     for (const key of [
       'Compute.Heartbeat.Interval',
       'Compute.AllocatedCapacity.Memory',
