@@ -93,11 +93,11 @@ test('a guard is around each call, and refuses after a crash', async () => {
   const folder = await newFolder();
   const guarded = await inputs({ guard: (await crashGuard(folder, 'x')).around });
   assert.equal((await guarded.nvml()).value?.gpus.length, 1);
-  await writeFile(join(folder, 'nvml-called'), 'x');
+  await writeFile(join(folder, 'nvml-called'), 'x\n2\n');
   const refused = await inputs({ guard: (await crashGuard(folder, 'x')).around });
   const { fault } = await refused.nvml();
   assert.equal(fault?.kind, 'failed');
-  assert.match(fault?.reason ?? '', /the last call ended the process/);
+  assert.match(fault?.reason ?? '', /the last 2 processes that called it ended/);
 });
 
 test('without the native probe NVML is absent, and the reason says so', async () => {
