@@ -17,6 +17,7 @@ import {
 import { nodeLabels } from '../host/labels.ts';
 import { type Limits, readLimits } from '../host/limits.ts';
 import { usableCpus } from '../host/machine.ts';
+import type { LoadedProbe } from '../host/probe.ts';
 import { nodeReader, probeReader } from '../host/reading.ts';
 import { Sampler } from '../host/sampler.ts';
 import { SystemInputs } from '../host/system-inputs.ts';
@@ -37,6 +38,8 @@ export interface SurveyOptions {
   nvmlLibrary?: string | undefined;
   /** Ask the cloud what kind of instance this is. */
   cloudMetadata?: boolean;
+  /** The native probe; the one beside the program unless told. */
+  probe?: LoadedProbe;
   log: Log;
   clock?: Clock;
 }
@@ -93,6 +96,7 @@ export class Survey {
       nvmlLibrary,
       guard: call => guard.around(call),
       clock,
+      ...(options.probe ? { probe: options.probe } : {}),
     });
     const disk = new Disk(() => inputs.space());
     const facts = await hostFacts(disk, undefined, clock);

@@ -19,8 +19,8 @@ export class Patience {
   readonly #deadline: number;
   readonly #mostHung: number;
   readonly #clock: Clock;
-  /** What was given up and has not ended, and when it was asked on the monotonic clock. */
-  readonly #hung = new Set<{ what: string; since: number }>();
+  /** What was given up and has not ended, and when it was asked. */
+  readonly #hung = new Set<{ what: string; since: Date }>();
   /** Questions that have not ended, those given up included. */
   #out = 0;
   /** Who waits for a turn. */
@@ -45,6 +45,7 @@ export class Patience {
       if (this.#out < this.#mostHung) break;
       await new Promise<void>(resolve => this.#waiting.push(resolve));
     }
+    const since = this.#clock.now();
     const began = this.#clock.monotonic();
     const took = () => this.#clock.monotonic() - began;
     this.#out++;
@@ -62,7 +63,7 @@ export class Patience {
     const answer = await Promise.race([asked, patience]);
     timer.cancel();
     if (answer) return answer;
-    const hanging = { what, since: began };
+    const hanging = { what, since };
     this.#hung.add(hanging);
     void asked.then(() => this.#hung.delete(hanging));
     // Who waits for this very answer, or for the last place, waits in vain.
@@ -73,17 +74,18 @@ export class Patience {
     };
   }
 
+  // In words that stay the same while it hangs: a reason that changes is news, to be sent and stored.
   #refusal(what: string): string | undefined {
     const same = [...this.#hung].find(hanging => hanging.what === what);
-    if (same) {
-      const seconds = Math.round((this.#clock.monotonic() - same.since) / 1000);
-      return `has not answered for ${seconds} s`;
-    }
+    if (same) return `has not answered since ${toTheSecond(same.since)}`;
     const [first, ...more] = this.#hung;
     if (!first || this.#hung.size < this.#mostHung) return undefined;
     return `was not asked, as ${first.what} ${more.length > 0 ? `and ${more.length} more hang` : 'hangs'}`;
   }
 }
+
+/** RFC 3339, for a reason that tells since when. */
+export const toTheSecond = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;
 
 /** What an error of the operating system means for the question. */
 export function faultOf(error: unknown): Fault {

@@ -111,12 +111,15 @@ export class SystemInputs implements Inputs {
     };
     const { value, fault, took } = await this.#nvml.ask('nvml', () => guard(() => probe.gpusNvml(options)));
     if (!value) return { ...(fault ? { fault } : {}), took };
-    const { state, reason = state, driverVersion, cudaVersion, gpus } = value;
+    const { state, reason = state, call, driverVersion, cudaVersion, gpus } = value;
     if (state === 'answered') return { value: { driverVersion, cudaVersion, gpus }, took };
     // A library that the operator named should be there.
     if (state === 'absent' && nvmlLibrary === undefined) return { ...nothing('is not there'), took };
-    const late = state === 'hung' || state === 'busy';
-    return { fault: late ? { kind: 'late', reason } : { kind: 'failed', reason: `failed: ${reason}` }, took };
+    // How long it has hung by now is left out: a reason that changes is news.
+    if (state === 'hung')
+      return { fault: { kind: 'late', reason: `${call || 'opening it'} does not return` }, took };
+    if (state === 'busy') return { fault: { kind: 'late', reason }, took };
+    return { fault: { kind: 'failed', reason: `failed: ${reason}` }, took };
   }
 
   async cgroup(): Promise<Answer<Cgroup>> {

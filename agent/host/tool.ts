@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { startChild } from './child.ts';
 import type { Answer, Fault, Tool, ToolOutput } from './inputs.ts';
-import { Patience } from './patience.ts';
+import { Patience, toTheSecond } from './patience.ts';
 
 export interface ToolOptions {
   /** Milliseconds for one run. */
@@ -26,8 +26,8 @@ export class ToolRunner {
   readonly #options: ToolOptions;
   readonly #clock: Clock;
   readonly #patience: Patience;
-  /** Programs that run, or were killed and are not gone, since when on the monotonic clock. */
-  readonly #running = new Map<string, number>();
+  /** Programs that run, or were killed and are not gone, and when they were started. */
+  readonly #running = new Map<string, Date>();
 
   constructor(options: ToolOptions) {
     this.#options = options;
@@ -46,11 +46,10 @@ export class ToolRunner {
     if (typeof found !== 'string') return answer({ fault: found });
     const since = this.#running.get(found);
     if (since !== undefined) {
-      const seconds = Math.round((began - since) / 1000);
-      const reason = `was not started again, as the one of ${seconds} s ago has not ended`;
+      const reason = `was not started again, as the one of ${toTheSecond(since)} has not ended`;
       return answer({ fault: { kind: 'late', reason } });
     }
-    this.#running.set(found, began);
+    this.#running.set(found, this.#clock.now());
     const { start = startChild, deadline, signal } = this.#options;
     const child = start(found, args, { deadline, signal, clock: this.#clock, limit: outputLimit });
     const freed = child.gone.then(() => this.#running.delete(found));

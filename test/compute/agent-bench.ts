@@ -1,5 +1,5 @@
 // An agent on a fake clock and a fake broker, with real files, in front of a requester that a test scripts.
-import { Agent, type ComputeSettings } from '../../agent/compute/agent.ts';
+import { Agent, type ComputeSettings, type MachineReader } from '../../agent/compute/agent.ts';
 import { nodeInfo } from '../../agent/compute/node-info.ts';
 import { readSentinel, type Sentinel } from '../../agent/compute/sentinel.ts';
 import {
@@ -100,8 +100,8 @@ const machine = {
 };
 
 export class AgentBench {
-  readonly clock = new FakeClock();
-  readonly broker = new FakeBroker(this.clock);
+  readonly clock: FakeClock;
+  readonly broker: FakeBroker;
   readonly connection: FakeConnection;
   readonly agent: Agent;
   readonly folder: string;
@@ -126,7 +126,15 @@ export class AgentBench {
   /** What a look for GPUs finds: whether anything is new. */
   look: () => Promise<boolean> = async () => false;
 
-  constructor(folder: string, reply: Reply = accepting(), random: Random = steadyRandom(0.5)) {
+  /** `given`: a machine in place of the bench's own, and the clock that it goes by. */
+  constructor(
+    folder: string,
+    reply: Reply = accepting(),
+    random: Random = steadyRandom(0.5),
+    given: { clock?: FakeClock; machine?: MachineReader } = {},
+  ) {
+    this.clock = given.clock ?? new FakeClock();
+    this.broker = new FakeBroker(this.clock);
     this.folder = folder;
     this.reply = reply;
     const desk = this.broker.connect();
@@ -142,7 +150,7 @@ export class AgentBench {
       folder,
       settings: () => this.settings,
       connection: this.connection,
-      machine: {
+      machine: given.machine ?? {
         bootId: 'boot-1',
         sample: () => {
           if (this.machineFault) throw this.machineFault;

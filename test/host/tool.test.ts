@@ -125,7 +125,10 @@ test('while one runs, no second one of it is started', async () => {
   await eventually('it runs', async () => (await textIn(join(folder, 'smi.runs'))) !== '');
   const { fault } = await tools.run(tool, ['-L']);
   assert.equal(fault?.kind, 'late');
-  assert.match(fault?.reason ?? '', /was not started again/);
+  assert.match(
+    fault?.reason ?? '',
+    /^was not started again, as the one of 2026-01-01T00:00:00Z has not ended$/,
+  );
   await writeFile(join(folder, 'smi.go'), '');
   assert.equal((await first).value?.stdout, 'done\n');
   assert.equal((await tools.run(tool, [])).value?.stdout, 'done\n');

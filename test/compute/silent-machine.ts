@@ -1,0 +1,26 @@
+// A process that lives a day on a machine whose native probe never answers and whose inventory never ends. Argument: a folder.
+import { oneDay } from './one-day.ts';
+
+const asked = { disk: 0, gpusNvml: 0 };
+const never = (what: keyof typeof asked) => () => {
+  asked[what]++;
+  return new Promise<never>(() => undefined);
+};
+const figures = { memoryTotal: 0, swapTotal: 0, swapFree: 0, load1: 0, load5: 0, load15: 0, uptime: 0 };
+const probe = {
+  sample: () => figures,
+  cgroup: () => ({}),
+  disk: never('disk'),
+  gpusNvml: never('gpusNvml'),
+  notify: () => false,
+  exitNow: () => {
+    throw new Error('nobody asked for the end');
+  },
+};
+
+const day = await oneDay({
+  folder: process.argv[2] ?? '',
+  inventoryCommand: { command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] },
+  probe: { probe, path: 'fake' },
+});
+console.log(JSON.stringify({ ...day, asked }));

@@ -1,0 +1,29 @@
+// A process that lives a day with the real probe, in the morning of which the NVIDIA library begins to hang, and what
+// hanging-files.c makes hang. Arguments: a folder, and the library.
+import { unlinkSync, writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { loadProbe } from '../../agent/host/probe.ts';
+import { oneDay } from '../compute/one-day.ts';
+
+const [, , folder = '', nvmlLibrary] = process.argv;
+const release = process.env.RELEASE ?? '';
+
+writeFileSync(release, '');
+const day = await oneDay(
+  {
+    folder,
+    nvmlLibrary,
+    inventoryCommand: { command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] },
+  },
+  {
+    // As many as may.
+    hung: 2,
+    async morning(survey) {
+      while (survey.info().ComputeNodeInfo.MaxCapacity.GPU !== 1) await pause(5);
+      process.env.FAKE_NVML += ' hang=nvmlInit_v2 until=/never';
+      unlinkSync(release);
+    },
+  },
+);
+console.log(JSON.stringify(day));
+loadProbe().probe?.exitNow(0);

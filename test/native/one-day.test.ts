@@ -1,0 +1,32 @@
+// A day with the real probe, on which the NVIDIA library, the file system of the data folder and the files of drivers hang.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { assertNothingPiledUp, type Day, dayOf } from '../compute/one-day.ts';
+import { newFolder } from '../support/temporary.ts';
+import { fakeNvml } from './fake-nvml.ts';
+import { hangingFiles } from './hanging-files.ts';
+// Builds the probe.
+import './probe.ts';
+
+test('two threads hang in the probe and two in files, however long it lasts; heartbeats go on, and the condition is told', async () => {
+  const folder = await newFolder();
+  const hanging = await hangingFiles({
+    paths: ['/sys/bus', '/sys/class', '/proc/driver', '/usr', '/opt'],
+    sizes: [folder],
+    until: join(folder, 'release'),
+  });
+  const machine = new URL('./hung-machine.ts', import.meta.url);
+  const day = await dayOf<Day>(machine, [folder, fakeNvml], { ...hanging, FAKE_NVML: 'gpus=1' });
+  assert.equal(day.longestSilence, 15_000, 'a heartbeat at each of its times');
+  assert.match(
+    day.conditions.at(-1) ?? '',
+    /^GpuDriverUnresponsive: nvml (?:has not answered since 2026-01-01T|nvmlInit_v2 does not return)/,
+  );
+  assert.ok(day.conditions.length <= 6, `told anew without cause:\n${day.conditions.slice(0, 7).join('\n')}`);
+  const evening = day.held.at(-1);
+  assert.deepEqual([evening?.threads['muster-guard'], evening?.threads['muster-worker']], [1, 2]);
+  assert.equal(evening?.resources.FSReqPromise, 2);
+  assertNothingPiledUp(day);
+  assert.equal(day.timersLeft, 0);
+});
