@@ -9,8 +9,7 @@ export interface AllocatedCapacity {
   cpu: Allocation;
   memory: Allocation;
   disk: Allocation;
-  /** All of them, unless told. */
-  gpu?: Allocation;
+  gpu: Allocation;
 }
 
 /** What there is to offer from. */
@@ -22,12 +21,12 @@ export interface Machine {
   /** Bytes free on the data folder's file system when the agent started: what others fill later does not shrink the offer. */
   disk: number;
   /** Those that can be used. */
-  gpus?: readonly Gpu[];
+  gpus: readonly Gpu[];
 }
 
 /** CPU stays fractional, bytes are truncated to whole ones. GPUs are the first of those there. Never more than there is. */
 export function offeredCapacity(allocated: AllocatedCapacity, machine: Machine): Resources {
-  const gpus = firstGpus(allocated.gpu ?? { percent: 100 }, machine.gpus ?? []);
+  const gpus = firstGpus(allocated.gpu, machine.gpus);
   return resources({
     CPU: share(allocated.cpu, machine.cpu),
     Memory: Math.trunc(share(allocated.memory, machine.memory)),

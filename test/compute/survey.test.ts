@@ -14,7 +14,12 @@ import { newFolder } from '../support/temporary.ts';
 
 const node = 'node-1';
 const offer: Offer = {
-  allocatedCapacity: { cpu: { percent: 50 }, memory: { percent: 50 }, disk: { percent: 50 } },
+  allocatedCapacity: {
+    cpu: { percent: 50 },
+    memory: { percent: 50 },
+    disk: { percent: 50 },
+    gpu: { percent: 100 },
+  },
   labels: { zone: 'eu' },
 };
 const inventory: Inventory = {

@@ -6,11 +6,14 @@ import { type Allocation, availableCapacity, offeredCapacity } from '../../agent
 import type { Sample } from '../../agent/host/sampler.ts';
 
 const gib = 2 ** 30;
-const percent = (percent: number) => ({ cpu: { percent }, memory: { percent }, disk: { percent } });
+// The GPUs have tests of their own, see gpu/offer.test.ts.
+const gpu = { percent: 100 };
+const gpus: never[] = [];
+const percent = (percent: number) => ({ cpu: { percent }, memory: { percent }, disk: { percent }, gpu });
 const sample = (more: Partial<Sample>): Sample => ({ memory: 0, load: [0, 0, 0], ...more });
 
 test('a share: CPU stays fractional, bytes are truncated', () => {
-  assert.deepEqual(offeredCapacity(percent(80), { cpu: 8, memory: 1001, disk: 999 }), {
+  assert.deepEqual(offeredCapacity(percent(80), { cpu: 8, memory: 1001, disk: 999, gpus }), {
     CPU: 6.4,
     Memory: 800,
     Disk: 799,
@@ -18,13 +21,13 @@ test('a share: CPU stays fractional, bytes are truncated', () => {
 });
 
 test('an amount: as it stands, but not more than the machine has', () => {
-  const allocated = { cpu: { amount: 0.5 }, memory: { amount: 64 * gib }, disk: { amount: 10.9 } };
-  const machine = { cpu: 2, memory: 4 * gib, disk: 100 * gib };
+  const allocated = { cpu: { amount: 0.5 }, memory: { amount: 64 * gib }, disk: { amount: 10.9 }, gpu };
+  const machine = { cpu: 2, memory: 4 * gib, disk: 100 * gib, gpus };
   assert.deepEqual(offeredCapacity(allocated, machine), { CPU: 0.5, Memory: 4 * gib, Disk: 10 });
 });
 
 test('nothing offered is nothing said', () => {
-  assert.deepEqual(offeredCapacity(percent(0), { cpu: 8, memory: gib, disk: gib }), {});
+  assert.deepEqual(offeredCapacity(percent(0), { cpu: 8, memory: gib, disk: gib, gpus }), {});
 });
 
 test('available: the offer, or what measurement finds free of it', () => {
@@ -50,8 +53,8 @@ test('whatever the machine and the settings: available ≤ offered ≤ there, in
   const cpus = fc.double({ min: 0, max: 1024, noNaN: true });
   fc.assert(
     fc.property(
-      fc.record({ cpu: allocation, memory: allocation, disk: allocation }),
-      fc.record({ cpu: cpus, memory: bytes, disk: bytes }),
+      fc.record({ cpu: allocation, memory: allocation, disk: allocation, gpu: allocation }),
+      fc.record({ cpu: cpus, memory: bytes, disk: bytes, gpus: fc.constant(gpus) }),
       fc.record({
         cpu: fc.option(cpus, { nil: undefined }),
         memory: bytes,

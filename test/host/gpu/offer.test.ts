@@ -21,13 +21,16 @@ const gpu = (Index: number, more: Partial<Gpu> = {}): Gpu => ({
 });
 const gpus = (count: number) => Array.from({ length: count }, (_, index) => gpu(index));
 const nothing = { cpu: { percent: 0 }, memory: { percent: 0 }, disk: { percent: 0 } };
-const offered = (allocation: Allocation | undefined, there: number) =>
-  offeredCapacity(allocation ? { ...nothing, gpu: allocation } : nothing, {
-    cpu: 1,
-    memory: 1,
-    disk: 1,
-    gpus: gpus(there),
-  });
+const offered = (allocation: Allocation, there: number) =>
+  offeredCapacity(
+    { ...nothing, gpu: allocation },
+    {
+      cpu: 1,
+      memory: 1,
+      disk: 1,
+      gpus: gpus(there),
+    },
+  );
 
 const seen = (sightings: Sighting[]) =>
   merge([
@@ -39,9 +42,9 @@ const seen = (sightings: Sighting[]) =>
     },
   ]);
 
-test('all of them unless told, and their details with them', () => {
-  assert.deepEqual(offered(undefined, 2), { GPU: 2, GPUs: gpus(2) });
-  assert.deepEqual(offered(undefined, 0), {});
+test('all of them, and their details with them', () => {
+  assert.deepEqual(offered({ percent: 100 }, 2), { GPU: 2, GPUs: gpus(2) });
+  assert.deepEqual(offered({ percent: 100 }, 0), {});
 });
 
 test('a share is truncated, but never takes away the only one', () => {
