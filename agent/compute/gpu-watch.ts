@@ -78,8 +78,7 @@ export class GpuWatch {
    */
   async look(all = false): Promise<boolean> {
     if (all) this.#detector.forget();
-    const { devices } = await this.#detector.detect(all ? 'all' : 'needed');
-    const now: KeptGpus = { gpus: usableGpus(devices), driver: gpuDrivers(devices) };
+    const now = this.#stillThere(await this.#detector.detect(all ? 'all' : 'needed'));
     const news = !same(now, this.#known);
     this.#known = now;
     this.#keeping ??= this.#keep().finally(() => {
@@ -87,6 +86,20 @@ export class GpuWatch {
     });
     await endsWithin(this.#clock, keepPatience, this.#keeping);
     return news;
+  }
+
+  // A driver that hangs since the start has not lost the GPUs of the last run: those on the bus are offered as they were.
+  #stillThere({ devices, reports }: GpuFindings): KeptGpus {
+    const found = { gpus: usableGpus(devices), driver: gpuDrivers(devices) };
+    if (!reports.some(({ fault, kept }) => fault?.kind === 'late' && !kept)) return found;
+    const less = (before: Gpu) => {
+      const now = found.gpus.find(({ PCIAddress }) => PCIAddress === before.PCIAddress);
+      return devices.some(({ address }) => address === before.PCIAddress) && !now?.Memory;
+    };
+    const hung = this.#known.gpus.filter(less);
+    if (hung.length === 0) return found;
+    const others = found.gpus.filter(gpu => !hung.some(({ PCIAddress }) => PCIAddress === gpu.PCIAddress));
+    return { gpus: [...hung, ...others], driver: this.#known.driver };
   }
 
   /** Brings the file in line with what is known; what failed is tried again with the next look. */

@@ -55,6 +55,26 @@ test('a GPU that goes while the agent runs is missed, until somebody takes note'
   assert.deepEqual(watch.faults?.missing, []);
 });
 
+test('a driver that hangs from the start loses no GPU of the last run, and none of its memory', async () => {
+  const folder = await newFolder();
+  const { log } = recordLog();
+  const full = await machine('nvidia-8-gpus-mig');
+  const before = await GpuWatch.open(full, folder, log);
+  await before.look();
+  const late = { fault: { kind: 'late', reason: 'has not answered' } };
+  const hung = new Proxy(full, {
+    get: (target, name) => {
+      if (name === 'nvml' || name === 'run') return async () => late;
+      const value = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const watch = await GpuWatch.open(hung, folder, log);
+  assert.equal(await watch.look(), false);
+  assert.deepEqual([watch.usable, watch.driver], [before.usable, before.driver]);
+  assert.notDeepEqual(watch.faults?.unresponsive, []);
+});
+
 test('what is kept and cannot be read is told, and looked for anew', async () => {
   const folder = await newFolder();
   for (const text of ['torn', '{"found":{"GPUs":"many"}}', '[]']) {
