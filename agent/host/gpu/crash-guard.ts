@@ -1,11 +1,13 @@
 // Remembers that a library was called and did not return: one that ends the process again and again is not called any more.
+import { unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readBounded, removeFile, writeFileAtomic } from '../../system/files.ts';
+import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
+import { readBounded } from '../../system/files.ts';
 
 export interface CrashGuard {
   /** Why the library must not be called; undefined when it may. */
   readonly fault: string | undefined;
-  /** Calls the library, the first time with a mark on the disk for as long as it takes. */
+  /** Calls the library, with a mark on the disk for as long as it takes. */
   around<T>(call: () => Promise<T>): Promise<T>;
 }
 
@@ -15,11 +17,18 @@ export interface CrashGuard {
  */
 const mostEnds = 2;
 
+/** Milliseconds that a call waits for its mark: a disk that hangs takes no GPUs away. */
+const markPatience = 250;
+
 /**
  * A guard that keeps its mark in `folder`. A mark that an earlier process left stands for a call that did not return, and
  * counts how many in a row; with other `circumstances` (the driver's version and the boot id, say) the library starts anew.
  */
-export async function crashGuard(folder: string, circumstances: string): Promise<CrashGuard> {
+export async function crashGuard(
+  folder: string,
+  circumstances: string,
+  clock: Clock = systemClock,
+): Promise<CrashGuard> {
   const path = join(folder, 'nvml-called');
   const ends = await readBounded(path).then(
     data => endsIn(data?.toString('utf8'), circumstances),
@@ -30,19 +39,28 @@ export async function crashGuard(folder: string, circumstances: string): Promise
     ends >= mostEnds
       ? `is not called, as the last ${mostEnds} processes that called it ended meanwhile; remove ${path} to try again`
       : undefined;
-  let returned = false;
+  // Not synced: what a process wrote outlives it, and with the machine ends the boot that the mark speaks of.
+  const mark = () => writeFile(path, `${circumstances}\n${ends + 1}\n`, { mode: 0o600 });
+  let changing: Promise<unknown> | undefined;
+  // One piece of work at a time: of a disk that hangs no more waits behind it.
+  const change = async (work: () => Promise<void>) => {
+    changing ??= work()
+      .catch(() => undefined)
+      .finally(() => {
+        changing = undefined;
+      });
+    await endsWithin(clock, markPatience, changing);
+  };
   return {
     fault,
     async around(call) {
       if (fault !== undefined) throw new Error(fault);
-      if (returned) return await call();
-      // A disk that is full or read-only takes no GPUs away: the library is called all the same.
-      await writeFileAtomic(path, `${circumstances}\n${ends + 1}\n`).catch(() => undefined);
+      // A disk that is full or read-only takes no GPUs away either.
+      await change(mark);
       try {
         return await call();
       } finally {
-        returned = true;
-        await removeFile(path).catch(() => undefined);
+        await change(() => unlink(path));
       }
     },
   };

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { crashGuard } from '../../../agent/host/gpu/crash-guard.ts';
+import { type CrashGuard, crashGuard } from '../../../agent/host/gpu/crash-guard.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 const mark = (folder: string) => join(folder, 'nvml-called');
@@ -26,8 +26,8 @@ test('a call that returns, or fails, leaves no mark', async () => {
 });
 
 /** A process that ends in the middle of a call. */
-async function end(folder: string, circumstances: string): Promise<void> {
-  const guard = await crashGuard(folder, circumstances);
+async function end(folder: string, circumstances: string, started?: CrashGuard): Promise<void> {
+  const guard = started ?? (await crashGuard(folder, circumstances));
   const { promise: called, resolve } = Promise.withResolvers<void>();
   void guard.around(() => {
     resolve();
@@ -51,12 +51,22 @@ test('one end in the middle of a call may be the process’s own, two in a row a
   assert.equal((await crashGuard(folder, 'driver 550, boot 2')).fault, undefined);
 });
 
-test('a call that returns makes up for an end before it, and is the last one with a mark', async () => {
+test('a library that ends a later call is found out like one that ends the first', async () => {
+  const folder = await newFolder();
+  for (let process = 0; process < 2; process++) {
+    const guard = await crashGuard(folder, 'boot 1');
+    assert.equal(guard.fault, undefined);
+    await guard.around(async () => 'this one returns');
+    assert.ok(!existsSync(mark(folder)));
+    await end(folder, 'boot 1', guard);
+  }
+  assert.match((await crashGuard(folder, 'boot 1')).fault ?? '', /is not called/);
+});
+
+test('a process that ended in no call makes up for those before it', async () => {
   const folder = await newFolder();
   await end(folder, 'boot 1');
-  const guard = await crashGuard(folder, 'boot 1');
-  await guard.around(async () => assert.ok(existsSync(mark(folder))));
-  await guard.around(async () => assert.ok(!existsSync(mark(folder)), 'nothing is written at each look'));
+  await (await crashGuard(folder, 'boot 1')).around(async () => 'this one returns');
   await end(folder, 'boot 1');
   assert.equal((await crashGuard(folder, 'boot 1')).fault, undefined);
 });
