@@ -1,7 +1,7 @@
 // Reading and writing state files so that a crash at any moment leaves the old content or the new, never half. A folder is
 // changed by one piece of work at a time: one that hangs then holds one of the few threads that Node has for files.
 import { randomBytes } from 'node:crypto';
-import { constants, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { constants, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
 
@@ -80,7 +80,7 @@ export async function readBounded(path: string, limit = 65_536): Promise<Buffer 
  */
 export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode });
+    await makeWithParents(folder, mode);
   } catch (error) {
     throw notWritable(folder, error);
   }
@@ -94,6 +94,7 @@ export function notWritable(path: string, cause: unknown): MusterError {
     EROFS: 'the file system is read-only',
     ENOSPC: 'no space left on the device',
     EDQUOT: 'the disk quota is used up',
+    EIO: 'the disk reports an input/output error',
     EFBIG: 'the system does not allow a file so large',
     ENOENT: 'a part of the path does not exist',
     ENOTDIR: 'a part of the path is not a folder',
@@ -136,6 +137,26 @@ async function write(path: string, data: string | Uint8Array, mode: number): Pro
     await unlink(temporary).catch(() => undefined);
     throw notWritable(path, error);
   }
+}
+
+// Node's own recursion says of most errors, such as a read-only file system, that a part of the path does not exist.
+async function makeWithParents(folder: string, mode: number): Promise<void> {
+  try {
+    await mkdir(folder, { mode });
+  } catch (error) {
+    if (await isFolder(folder)) return;
+    const parent = dirname(folder);
+    if (errnoOf(error) !== 'ENOENT' || parent === folder || (await isFolder(parent))) throw error;
+    await makeWithParents(parent, mode);
+    await makeWithParents(folder, mode);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    info => info.isDirectory(),
+    () => false,
+  );
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -1,4 +1,4 @@
-// A disk with room for almost nothing, where the system lets us have one.
+// A disk with room for almost nothing, or one to read only, where the system lets us have one.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,32 +8,46 @@ import { errnoOf } from '../../agent/system/errors.ts';
 
 const run = promisify(execFile);
 
-export interface SmallDisk {
+interface Disk {
   folder: string;
+  release(): Promise<void>;
+}
+
+export interface SmallDisk extends Disk {
   /** Writes until nothing more fits. */
   fill(): Promise<void>;
   /** Undoes that. */
   makeRoom(): Promise<void>;
-  release(): Promise<void>;
 }
 
 /** Mounts a file system of 64 KiB; undefined where that is not allowed, as it is to root only, and not in every container. */
 export async function mountSmallDisk(): Promise<SmallDisk | undefined> {
+  const disk = await mount('size=64k');
+  if (!disk) return undefined;
+  const filler = join(disk.folder, 'filler');
+  return {
+    ...disk,
+    async fill() {
+      const error = await writeFile(filler, Buffer.alloc(1_048_576)).catch((caught: unknown) => caught);
+      if (errnoOf(error) !== 'ENOSPC') throw new Error('the disk is not full', { cause: error });
+    },
+    makeRoom: () => rm(filler),
+  };
+}
+
+/** Mounts an empty file system that can only be read; undefined where that is not allowed. */
+export const mountReadOnly = (): Promise<Disk | undefined> => mount('ro');
+
+async function mount(options: string): Promise<Disk | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-disk-'));
-  const filler = join(folder, 'filler');
   try {
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'muster-test', folder]);
+    await run('mount', ['-t', 'tmpfs', '-o', options, 'muster-test', folder]);
   } catch {
     await rm(folder, { recursive: true });
     return undefined;
   }
   return {
     folder,
-    async fill() {
-      const error = await writeFile(filler, Buffer.alloc(1_048_576)).catch((caught: unknown) => caught);
-      if (errnoOf(error) !== 'ENOSPC') throw new Error('the disk is not full', { cause: error });
-    },
-    makeRoom: () => rm(filler),
     async release() {
       await run('umount', [folder]);
       await rm(folder, { recursive: true });

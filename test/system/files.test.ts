@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, test } from 'node:test';
@@ -17,7 +17,7 @@ import {
   setAside,
   writeFileAtomic,
 } from '../../agent/system/files.ts';
-import { mountSmallDisk } from '../support/small-disk.ts';
+import { mountReadOnly, mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
 import { asUnprivileged, unprivilegedFolder } from '../support/unprivileged.ts';
 
@@ -260,4 +260,20 @@ test('a folder is changed by one piece of work at a time, and one that fails hol
     [3],
   );
   assert.deepEqual(readdirSync(folder).sort(), names.filter(name => name !== 'f0').sort());
+});
+
+test('a folder that cannot be made is told with the real reason', async t => {
+  const base = await newFolder();
+  await symlink('nowhere', join(base, 'dangling'));
+  await refused(
+    makeFolder(join(base, 'dangling', 'sub')),
+    'not_writable',
+    /dangling\/sub: something else is in the way$/,
+  );
+  const disk = await mountReadOnly();
+  if (!disk) return t.skip('no file system can be mounted here');
+  t.after(() => disk.release());
+  for (const folder of [join(disk.folder, 'a'), join(disk.folder, 'a', 'b')])
+    await refused(makeFolder(folder), 'not_writable', /: the file system is read-only$/);
+  await makeFolder(disk.folder);
 });
