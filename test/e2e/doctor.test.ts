@@ -1,0 +1,202 @@
+// `muster doctor` on a real cluster: what it says of each state of a node, its exit codes, and that it changes nothing.
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Cluster } from '../support/cluster.ts';
+import { listen } from '../support/listener.ts';
+import { type Finished, muster, type Program } from '../support/program.ts';
+import { newFolder } from '../support/temporary.ts';
+
+interface Report {
+  status: string;
+  roles: string[];
+  checks: { check: string; status: string; findings: { status: string; text: string; remedy?: string }[] }[];
+}
+
+/** `ok text`, of one check. */
+const lines = ({ checks }: Report, name: string): string[] =>
+  checks
+    .filter(({ check }) => check === name)
+    .flatMap(({ findings }) => findings.map(({ status, text }) => `${status} ${text}`));
+
+/** Every name, size, time and content below `folder`, sockets left out. */
+async function picture(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter(entry => entry.isFile() || entry.isDirectory());
+  return Promise.all(
+    files.map(async entry => {
+      const path = join(entry.parentPath, entry.name);
+      const { mode, mtimeMs, size } = await stat(path);
+      return [path, mode, mtimeMs, size, entry.isFile() ? await readFile(path, 'base64') : ''].join(' ');
+    }),
+  ).then(all => all.sort());
+}
+
+describe('muster doctor', () => {
+  let cluster: Cluster;
+  let requester: Program;
+
+  before(async () => {
+    cluster = await Cluster.create();
+    requester = await cluster.requester();
+  });
+
+  after(() => cluster.release());
+
+  const doctor = (role: string, id: string, ...more: string[]): Promise<Finished> =>
+    muster(['doctor', '--role', role, '--config', join(cluster.folder, `${id}-${role}.yaml`), ...more]);
+
+  async function report(role: string, id: string): Promise<Report & { code: number | null }> {
+    const { code, stdout, stderr } = await doctor(role, id, '-o', 'json');
+    assert.equal(stderr, '');
+    return { code, ...(JSON.parse(stdout) as Report) };
+  }
+
+  it('says of a running requester that all is well', async () => {
+    const { code, stdout, stderr } = await doctor('requester', 'node-0');
+    assert.equal(stderr, '');
+    assert.match(stdout, /^muster \S+, requester, data in /);
+    assert.match(stdout, /^ok +broker +nats:\/\/127\.0\.0\.1:\d+: nats-server \S+, lets us in, answers in /m);
+    assert.match(
+      stdout,
+      /^ok +requester +ready, \d+ nodes, \d+ pending approval; node node-0, process \d+$/m,
+    );
+    assert.match(stdout, /^ok +its API answers at http:\/\/127\.0\.0\.1:\d+$/m);
+    assert.match(stdout, /^ok +clock +\S+Z, 0\.\d s from the broker's/m);
+    assert.doesNotMatch(stdout, /^failed/m);
+    assert.equal(code, 0);
+  });
+
+  it('says how a node stands: pending, approved, rejected, deleted; and each has a remedy', async () => {
+    const agent = await cluster.agent('walker');
+    const pending = await report('agent', 'walker');
+    assert.match(
+      lines(pending, 'agent')[0] ?? '',
+      /^warning pending approval, fingerprint (\w{4}-?){4}; node walker/,
+    );
+    assert.match(lines(pending, 'requester')[0] ?? '', /^ok node-0 answers, muster \S+, cluster \S+$/);
+    assert.deepEqual([pending.code, pending.status], [0, 'warning']);
+    await cluster.command('node', 'approve', 'walker');
+    await agent.says(/"msg":"approved"/);
+    const approved = await report('agent', 'walker');
+    assert.match(
+      lines(approved, 'agent')[0] ?? '',
+      /^ok approved by requester node-0, cluster .*; node walker, process \d+$/,
+    );
+    assert.match(
+      lines(approved, 'sentinel')[0] ?? '',
+      /^ok node walker, cluster .* of requester node-0, APPROVED, registered /,
+    );
+    await cluster.command('node', 'reject', 'walker', '-m', 'bad \u001b[2Jactor');
+    await agent.says(/"msg":"this node was rejected/);
+    const rejected = await report('agent', 'walker');
+    assert.match(lines(rejected, 'agent')[0] ?? '', /^failed rejected by requester node-0/);
+    assert.equal(rejected.code, 1);
+    const finding = rejected.checks.find(({ check }) => check === 'agent')?.findings[0];
+    assert.match(finding?.remedy ?? '', /muster node approve walker$/);
+    await agent.stop();
+    assert.deepEqual(lines(await report('agent', 'walker'), 'agent'), ['failed it does not run']);
+    const goner = await cluster.agent('goner');
+    await cluster.command('node', 'delete', 'goner');
+    await goner.says(/"msg":"this node was deleted/);
+    assert.match(lines(await report('agent', 'goner'), 'agent')[0] ?? '', /^failed deleted/);
+    await goner.stop();
+  });
+
+  it('changes nothing: no file, no node, no event, whether the role runs or not', async () => {
+    const agent = await cluster.agent('still');
+    await cluster.until('still', 'PENDING HEALTHY');
+    const known = async () => ({
+      nodes: (await cluster.nodes()).map(({ Info, Membership }) => `${Info.NodeID} ${Membership}`),
+      // The agent's own inventory may make one of these meanwhile.
+      events: (await cluster.events()).filter(({ type }) => !type.endsWith('.updated')).map(({ id }) => id),
+    });
+    const before = await known();
+    await report('agent', 'still');
+    await report('requester', 'node-0');
+    assert.deepEqual(await known(), before);
+    await agent.stop();
+    const files = await picture(cluster.folderOf('still'));
+    assert.ok(files.length > 4);
+    await report('agent', 'still');
+    assert.deepEqual(await picture(cluster.folderOf('still')), files);
+  });
+
+  it('without the requester: what does not run, and what a node can then not reach', async () => {
+    const agent = await cluster.agent('alone');
+    const { code } = await requester.stop();
+    assert.equal(code, 0);
+    const here = await report('requester', 'node-0');
+    assert.deepEqual(lines(here, 'requester'), ['failed it does not run']);
+    assert.match(lines(here, 'broker')[0] ?? '', /^ok the requester would run \/.*, nats-server 2\./);
+    assert.match(lines(here, 'ports')[0] ?? '', /^ok free: /);
+    const node = await report('agent', 'alone');
+    assert.match(lines(node, 'broker')[0] ?? '', /^failed nothing listens at /);
+    assert.match(lines(node, 'requester')[0] ?? '', /^failed it cannot be asked/);
+    const squatter = await listen(() => undefined);
+    const squatted = await doctor('requester', 'node-0', '--api-port', String(squatter.port));
+    await squatter.close();
+    assert.match(
+      squatted.stdout,
+      new RegExp(`^failed +ports +port ${squatter.port} of 127.0.0.1 \\(api.port\\) is in use`, 'm'),
+    );
+    requester = await cluster.requester();
+    await agent.stop();
+  });
+
+  it('a configuration that does not load: every fault, exit 78, and what can be looked at without it', async () => {
+    const file = join(await newFolder(), 'config.yaml');
+    await writeFile(file, 'compute: {heartbeatFrequency: fast}\nnats: {tokn: x}\n');
+    const { code, stdout } = await muster(['doctor', '--config', file]);
+    assert.equal(code, 78);
+    assert.match(
+      stdout,
+      /^failed +configuration +.*config\.yaml:1: compute\.heartbeatFrequency: "fast" is not a duration/m,
+    );
+    assert.match(
+      stdout,
+      /^failed +.*config\.yaml:2: nats\.tokn is not a setting; did you mean nats\.token\?/m,
+    );
+    assert.match(stdout, /^ok +clock/m);
+    assert.doesNotMatch(stdout, /broker/);
+  });
+
+  it('on a machine where nothing is set up yet', async () => {
+    const data = join(await newFolder(), 'none');
+    const { code, stdout } = await muster([
+      'doctor',
+      '-o',
+      'json',
+      '--data-dir',
+      data,
+      '--nats-servers',
+      cluster.servers,
+    ]);
+    const found = JSON.parse(stdout) as Report;
+    assert.equal(code, 1);
+    assert.deepEqual(found.roles, ['agent']);
+    assert.match(lines(found, 'agent')[0] ?? '', /^warning it was never set up here/);
+    assert.match(lines(found, 'broker')[0] ?? '', /^failed .* wants credentials and none are set/);
+    assert.match(lines(found, 'folders')[0] ?? '', /^ok .* the first start makes it$/);
+    await assert.rejects(stat(data), { code: 'ENOENT' });
+  });
+
+  it('as a user who may not read the state: warnings that say so', async t => {
+    if (process.getuid?.() !== 0) return t.skip('only root becomes another user');
+    const data = join(cluster.folder, 'closed');
+    await mkdir(join(data, 'agent'), { recursive: true });
+    await writeFile(join(data, 'agent', 'node.yaml'), 'id: closed\n');
+    await chmod(cluster.folder, 0o755);
+    await chmod(data, 0o755);
+    await chmod(join(data, 'agent'), 0o700);
+    const nobody = { uid: 65534, gid: 65534, env: { HOME: '/nonexistent' }, cwd: '/' };
+    const { stdout } = await muster(['doctor', '-o', 'json', '--role', 'agent', '--data-dir', data], nobody);
+    const found = JSON.parse(stdout) as Report;
+    assert.match(lines(found, 'folders').join('\n'), /^warning .*closed\/agent is not for this user$/m);
+    assert.match(lines(found, 'identity')[0] ?? '', /^warning .* is not for this user to read$/);
+    assert.match(lines(found, 'agent')[0] ?? '', /not allowed to ask|does not run/);
+    const made = await muster(['doctor', '--role', 'agent', '--data-dir', join(data, 'new')], nobody);
+    assert.match(made.stdout, /^warning +folders +.*new is not there yet, and this user cannot make it/m);
+  });
+});
