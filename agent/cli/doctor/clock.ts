@@ -12,8 +12,8 @@ const tolerance = { broker: 5_000, jump: 1_000 };
 /** Milliseconds for which the two clocks are watched. */
 const watch = 500;
 
-/** What asks who sets the clock; undefined where that is not known. */
-export type ClockSetting = () => Promise<Said | undefined>;
+/** What asks whether somebody sets the clock; answers why it cannot. */
+export type ClockSetting = () => Promise<Said | string>;
 
 /** `context` and `role` are undefined where the settings are not known: no broker is asked then. */
 export const clock = (
@@ -75,8 +75,8 @@ function difference(ahead: number | undefined): Finding[] {
 
 const seconds = (milliseconds: number) => `${Math.abs(milliseconds / 1000).toFixed(1)} s`;
 
-function unset(said: Said | undefined): Finding[] {
-  if (said?.status !== 0 || said.stdout.trim() !== 'no') return [];
+function unset(said: Said | string): Finding[] {
+  if (typeof said === 'string' || said.status !== 0 || said.stdout.trim() !== 'no') return [];
   return [
     warning(
       'no time service sets this clock, or it has no answer yet',
@@ -85,5 +85,4 @@ function unset(said: Said | undefined): Finding[] {
   ];
 }
 
-const timedatectl: ClockSetting = () =>
-  say(['/usr/bin/timedatectl', '/bin/timedatectl'], ['show', '--property=NTPSynchronized', '--value']);
+const timedatectl: ClockSetting = () => say('timedatectl', ['show', '--property=NTPSynchronized', '--value']);

@@ -1,6 +1,8 @@
 // What to say of a role that does not run here.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { launchdLabel } from '../../service/places.ts';
+import { unitName } from '../../service/systemd-units.ts';
 import { type Finding, failed, warning } from './check.ts';
 import { type Context, isThere, type Role } from './context.ts';
 
@@ -19,6 +21,11 @@ export async function notRunning({ data, folderOf }: Context, role: Role): Promi
   return warning(`it was never set up here (looked in ${data})`, `start it: ${start}`);
 }
 
-/** By hand, or as a service. */
-export const howToStart = (role: Role): string =>
-  `muster ${role}, or where it is a service: systemctl restart muster-${role}`;
+/** By hand, or as the service that it is. */
+export function howToStart(role: Role): string {
+  const restart =
+    process.platform === 'darwin'
+      ? `launchctl kickstart -k system/${launchdLabel(role)}`
+      : `systemctl restart ${unitName(role)}`;
+  return `muster ${role}, or where it is a service: ${restart}`;
+}

@@ -1,93 +1,87 @@
-// Check: what was installed as a service runs, without complaint. Only systemd is asked: launchd's answers are for people.
-import { unitName } from '../../service/systemd-units.ts';
+// Check: what was installed as a service runs, without complaint of its service manager.
+import { thisMachine } from '../../service/machine.ts';
+import type { ServiceState } from '../../service/plan.ts';
+import type { Scope } from '../../service/role.ts';
+import { MusterError } from '../../system/errors.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Role } from './context.ts';
-import { type Said, say } from './say.ts';
 
-/** Asks systemd, the machine's or this user's own, of a unit; undefined where there is no systemd. */
-export type UnitQuestion = (unit: string, user: boolean) => Promise<Said | undefined>;
+/** What the service manager says of one service. */
+export interface Service {
+  readonly name: string;
+  readonly scope: Scope;
+  readonly role: Role;
+  readonly state: ServiceState;
+  /** What shows its log. */
+  readonly log: string;
+}
 
-export const service = (roles: readonly Role[], ask: UnitQuestion = systemctl): Check => ({
+/** Asks the service manager of the whole machine, or of this user; undefined where none answers. */
+export type ServiceQuestion = (role: Role, scope: Scope) => Promise<Service | undefined>;
+
+export const service = (roles: readonly Role[], ask: ServiceQuestion = askManager): Check => ({
   name: 'service',
   async look() {
-    const users = process.geteuid?.() === 0 ? [false] : [false, true];
-    const units = roles.flatMap(role => users.map(user => unit(unitName(role), user, ask)));
-    const found = await Promise.all(units);
-    if (found.every(one => one === undefined)) return [ok('no systemd runs here')];
-    const installed = found.flatMap(one => one ?? []);
-    return installed.length > 0 ? installed : [ok('not installed as a service')];
+    const scopes: Scope[] = process.geteuid?.() === 0 ? ['system'] : ['system', 'user'];
+    const asked = await Promise.all(roles.flatMap(role => scopes.map(scope => ask(role, scope))));
+    const known = asked.filter(one => one !== undefined);
+    if (known.length === 0) return [ok('no service manager answers here')];
+    const found = known.filter(isInstalled).flatMap(judge);
+    return found.length > 0 ? found : [ok('not installed as a service')];
   },
 });
 
-/** Undefined where no systemd answers; empty when it knows no such unit. */
-async function unit(name: string, user: boolean, ask: UnitQuestion): Promise<Finding[] | undefined> {
-  const said = await ask(name, user);
-  if (said?.status !== 0) return undefined;
-  const read = new Map(
-    said.stdout.split('\n').map(line => [line.split('=', 1)[0], line.slice(line.indexOf('=') + 1)]),
-  );
-  const of = (property: string) => read.get(property) ?? '';
-  const { control, journal } = user
-    ? { control: 'systemctl --user', journal: `journalctl --user -u ${name}` }
-    : { control: 'systemctl', journal: `journalctl -u ${name}` };
-  switch (of('LoadState')) {
-    case 'not-found':
-    case '':
-      return [];
-    case 'loaded':
-      break;
-    default:
-      return [failed(`${name} cannot be loaded: ${of('LoadState')}`, `see why: ${control} status ${name}`)];
-  }
-  const state = `${of('ActiveState')} (${of('SubState')})`;
-  const enabled = of('UnitFileState') === 'enabled' || of('UnitFileState') === 'enabled-runtime';
-  const found = running(name, state, of('Result'), enabled, { control, journal });
-  const restarts = Number(of('NRestarts')) || 0;
-  if (restarts > 0)
-    found.push(warning(`${name} was started again ${restarts} times by itself`, `see why: ${journal}`));
-  if (of('NeedDaemonReload') === 'yes') {
+// One whose unit is faulty is there too: the manager has a word for what is wrong.
+const isInstalled = ({ state: { loaded, word } }: Service) =>
+  loaded || !/^not[ -](found|known|loaded)$|^$/.test(word);
+
+function judge(one: Service): Finding[] {
+  const { name, role, scope, state, log } = one;
+  const user = scope === 'user' ? ' --user' : '';
+  const found = [running(one, user)];
+  if (state.restarts)
+    found.push(warning(`${name} was started again ${state.restarts} times by itself`, `see why: ${log}`));
+  if (state.stale) {
+    const text = `the unit file of ${name} was changed since it was read`;
     found.push(
       warning(
-        `the unit file of ${name} was changed since it was read`,
-        `${control} daemon-reload, then restart it`,
+        text,
+        `systemctl${user} daemon-reload, then restart it; muster service status${user} --role ${role}`,
       ),
     );
   }
   return found;
 }
 
-function running(
-  name: string,
-  state: string,
-  result: string,
-  enabled: boolean,
-  { control, journal }: { control: string; journal: string },
-): Finding[] {
-  if (/^(active|reloading|refreshing) /.test(state)) {
-    if (enabled) return [ok(`${name} is ${state}`)];
-    return [warning(`${name} is ${state}, but does not start with the machine`, `${control} enable ${name}`)];
+function running({ name, role, state, log }: Service, user: string): Finding {
+  const { word, loaded, enabled, ended } = state;
+  const again = `muster service install${user} --role ${role}`;
+  if (!loaded) return failed(`${name} cannot be loaded: ${word}`, `write it anew: ${again}`);
+  switch (state.state) {
+    case 'running':
+      return enabled
+        ? ok(`${name} is ${word}`)
+        : warning(`${name} is ${word}, but does not start by itself`, again);
+    case 'starting':
+    case 'stopping':
+      return warning(`${name} is ${state.state}: ${state.text ?? word}`, `see what it waits for: ${log}`);
+    case 'failed':
+      return failed(`${name} is ${word}${ended ? `: ${ended}` : ''}`, `see why: ${log}`);
+    case 'stopped':
+      if (!enabled) return ok(`${name} is installed and not enabled; it is ${word}`);
+      return failed(`${name} is ${word}, though it is to start by itself`, again);
   }
-  if (/^activating \(start/.test(state))
-    return [warning(`${name} is starting: ${state}`, `see what it waits for: ${control} status ${name}`)];
-  if (/^(failed|activating) /.test(state)) {
-    return [failed(`${name} is ${state}, result ${result}`, `see why: ${journal}`)];
-  }
-  if (!enabled) return [ok(`${name} is installed and not enabled; it is ${state}`)];
-  return [failed(`${name} is ${state}, though it is to start with the machine`, `${control} start ${name}`)];
 }
 
-const properties = [
-  'LoadState',
-  'UnitFileState',
-  'ActiveState',
-  'SubState',
-  'Result',
-  'NRestarts',
-  'NeedDaemonReload',
-];
-
-const systemctl: UnitQuestion = (unit, user) =>
-  say(
-    ['/usr/bin/systemctl', '/bin/systemctl'],
-    [...(user ? ['--user'] : []), 'show', `--property=${properties.join(',')}`, '--no-pager', '--', unit],
-  );
+const askManager: ServiceQuestion = async (role, scope) => {
+  try {
+    const machine = await thisMachine({ scope, root: undefined });
+    const { name, log } = machine.places(role);
+    const state = await machine.control?.state(name);
+    const journal = `journalctl${scope === 'user' ? ' --user' : ''} -u ${name}`;
+    return state && { name, scope, role, state, log: log ? `tail ${log}` : journal };
+  } catch (error) {
+    if (error instanceof MusterError) return undefined;
+    throw error;
+  }
+};

@@ -24,7 +24,7 @@ async function look({
   wall = '2026-11-24T08:00:00Z',
   jump = 0,
   ahead,
-  setting = async () => undefined,
+  setting = async () => 'there is none',
 }: Seen) {
   const time = new FakeClock(new Date(wall));
   const examined = [{ server: 'x', host: 'x', found: { fault: 'tls', reason: '' } } as const, broker(ahead)];
@@ -67,6 +67,6 @@ test('a jump, a distance, and nobody who sets it are warnings', async () => {
 });
 
 test('who does not know who sets it says nothing', async () => {
-  for (const setting of [said('', 1), said('no', 1), said('perhaps')])
+  for (const setting of [async () => 'no', said('', 1), said('no', 1), said('perhaps')])
     assert.deepEqual(await look({ setting }), ['ok 2026-11-24T08:00:00Z']);
 });
