@@ -3,6 +3,7 @@ import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { around, type Inputs } from '../host/inputs.ts';
+import { Recorder } from '../host/record.ts';
 import { SystemInputs } from '../host/system-inputs.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
@@ -11,11 +12,12 @@ import type { Argv } from './command.ts';
 import { checksOf, checksWithoutSettings } from './doctor/all.ts';
 import { brokerAccess } from './doctor/broker-access.ts';
 import { type Check, runChecks, within } from './doctor/check.ts';
-import { type Context, makeContext, type Role, rolesIn } from './doctor/context.ts';
+import { makeContext, type Role, rolesIn } from './doctor/context.ts';
 import { nearestThere } from './doctor/folders.ts';
-import { tellParent } from './doctor/told.ts';
+import { gather } from './doctor/gather.ts';
+import { type Gathered, type LeftOut, tellParent } from './doctor/told.ts';
 import type { flags } from './doctor.ts';
-import { probeView } from './probe-view.ts';
+import { type ProbeView, probeView } from './probe-view.ts';
 import { roleRefusals } from './role-refusals.ts';
 import { selfCommand } from './self.ts';
 
@@ -29,25 +31,49 @@ const diskTimeout = 2_000;
 const stream = 'KV_node_v1';
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
-  const { role } = argv.flags;
+  const { role, bundle } = argv.flags;
   const loaded = await load(argv, role);
   if ('thrown' in loaded) {
     const roles: Role[] = role ? [role] : ['agent'];
     await look({ roles }, checksWithoutSettings(loaded.thrown, roles));
-    return 0;
+    if (bundle)
+      await tellAll(telling => gather({ roles, context: undefined, recording: nothing, ...telling }));
+  } else {
+    await lookAround(loaded, role, bundle !== undefined);
   }
+  await tellParent({ ended: true });
+  return 0;
+}
+
+async function lookAround(loaded: LoadedSettings, role: Role | undefined, bundle: boolean): Promise<void> {
   const { settings } = loaded;
   const data = await dataFolder(settings);
   const roles = role ? [role] : await rolesOf(data);
-  const context: Context = await makeContext({
+  const asked = askMachine(data, settings, bundle);
+  const context = await makeContext({
     loaded,
     roles,
     broker: role => brokerAccess(role, settings, roleFolder(data, 'broker')),
     examine: access => examine({ ...access, timeout: brokerTimeout, stream }),
-    machine: async () => probeView(withoutInventory(await thisMachine(data, settings)), settings),
+    machine: async () => (await asked()).view,
   });
+  const recording = async () => (await asked()).recorder.recording();
   await look({ roles, data }, checksOf(context));
-  return 0;
+  if (bundle) await tellAll(telling => gather({ roles, context, recording, ...telling }));
+}
+
+const nothing = () => Promise.reject(new Error('the machine was not asked'));
+
+/** Runs `work`, and waits until all that it tells has been read. */
+async function tellAll(
+  work: (telling: { gathered(file: Gathered): void; leftOut(what: LeftOut): void }) => Promise<void>,
+): Promise<void> {
+  const telling: Promise<void>[] = [];
+  await work({
+    gathered: gathered => telling.push(tellParent({ gathered })),
+    leftOut: leftOut => telling.push(tellParent({ leftOut })),
+  });
+  await Promise.all(telling);
 }
 
 async function load(
@@ -68,14 +94,23 @@ async function rolesOf(data: string): Promise<readonly Role[]> {
   return found?.length ? found : ['agent'];
 }
 
-async function thisMachine(data: string, { node }: Settings): Promise<Inputs> {
-  const folder = await within(systemClock, diskTimeout, nearestThere(data));
-  const { nvmlLibrary } = node;
-  return new SystemInputs({
-    folder: folder ?? '/',
-    inventoryCommand: selfCommand('inventory-child'),
-    nvmlLibrary,
-  });
+/** Asks the machine once, when it is first wanted, and remembers what it said. */
+function askMachine(data: string, settings: Settings, inventory: boolean) {
+  let asked: Promise<{ view: ProbeView; recorder: Recorder }> | undefined;
+  const ask = async () => {
+    const folder = await within(systemClock, diskTimeout, nearestThere(data));
+    const inputs = new SystemInputs({
+      folder: folder ?? '/',
+      inventoryCommand: selfCommand('inventory-child'),
+      nvmlLibrary: settings.node.nvmlLibrary,
+    });
+    const recorder = new Recorder(inventory ? inputs : withoutInventory(inputs));
+    return { view: await probeView(recorder, settings), recorder };
+  };
+  return () => {
+    asked ??= ask();
+    return asked;
+  };
 }
 
 /** The slow inventory tells nothing that is looked at, and costs more than all the rest. */
@@ -92,5 +127,4 @@ async function look(
   const telling: Promise<void>[] = [];
   await runChecks(checks, systemClock, result => telling.push(tellParent({ result })));
   await Promise.all(telling);
-  await tellParent({ ended: true });
 }

@@ -26,7 +26,7 @@ export const question = {
   pciNames: (id: string) => `pci ${id}`,
 };
 
-const fileName = 'machine.yaml';
+export const recordingFile = 'machine.yaml';
 /** A host with hundreds of devices makes some 200 kB. */
 const largest = 8_388_608;
 
@@ -58,19 +58,24 @@ const recordingSchema = v.object({
 
 /** Writes `recording` to a file in `folder`, for its owner only. @throws MusterError `not_writable`. */
 export async function saveRecording(folder: string, recording: Recording): Promise<string> {
+  await makeFolder(folder);
+  const path = join(folder, recordingFile);
+  await writeFileAtomic(path, await recordingText(recording));
+  return path;
+}
+
+/** `recording` as the file that `openRecording` reads. */
+export async function recordingText(recording: Recording): Promise<string> {
   const { Document } = await import('yaml');
   const document = new Document(recording, { aliasDuplicateObjects: false });
   document.commentBefore =
     ' A recorded machine. `muster probe --replay` shows it; look through it before you pass it on.';
-  await makeFolder(folder);
-  const path = join(folder, fileName);
-  await writeFileAtomic(path, document.toString({ lineWidth: 0 }));
-  return path;
+  return document.toString({ lineWidth: 0 });
 }
 
 /** The recording in `folder`. @throws MusterError `not_found`, or `bad_state` for a file that is none of ours. */
 export async function openRecording(folder: string): Promise<Recording> {
-  const path = join(folder, fileName);
+  const path = join(folder, recordingFile);
   const data = await readBounded(path, largest);
   if (!data) {
     throw new MusterError('not_found', `no recorded machine: ${path} does not exist`, {

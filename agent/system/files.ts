@@ -87,7 +87,11 @@ export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
 }
 
 /** What to tell the operator when writing `path` failed with `cause`. */
-export function notWritable(path: string, cause: unknown): MusterError {
+export function notWritable(
+  path: string,
+  cause: unknown,
+  hint = 'free or unlock it, or choose another folder with dataDir',
+): MusterError {
   const why: Record<string, string> = {
     EACCES: 'permission denied',
     EPERM: 'permission denied',
@@ -101,10 +105,7 @@ export function notWritable(path: string, cause: unknown): MusterError {
     EEXIST: 'something else is in the way',
   };
   const reason = why[errnoOf(cause) ?? ''] ?? reasonOf(cause);
-  return new MusterError('not_writable', `cannot write ${path}: ${reason}`, {
-    hint: 'free or unlock it, or choose another folder with dataDir',
-    cause,
-  });
+  return new MusterError('not_writable', `cannot write ${path}: ${reason}`, { hint, cause });
 }
 
 /** The last piece of work on each folder that is being changed. */

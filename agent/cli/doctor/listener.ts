@@ -2,12 +2,15 @@
 import { type CheckResult, failed, unanswered } from './check.ts';
 import type { Ending } from './looker.ts';
 import { headText, resultText } from './show.ts';
-import type { Begun, Told } from './told.ts';
+import type { Begun, Gathered, LeftOut, Told } from './told.ts';
 
 export interface Heard {
   readonly begun: Begun;
   /** In the order in which they are shown. */
   readonly results: readonly CheckResult[];
+  /** For the archive. */
+  readonly gathered: readonly Gathered[];
+  readonly leftOut: readonly LeftOut[];
 }
 
 export interface ListenerOptions {
@@ -21,6 +24,8 @@ export interface ListenerOptions {
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #results = new Map<string, CheckResult>();
+  readonly #gathered: Gathered[] = [];
+  readonly #leftOut: LeftOut[] = [];
   #begun: Begun | undefined;
   #shown = 0;
 
@@ -35,7 +40,8 @@ export class Listener {
     } else if ('result' in told) {
       this.#results.set(told.result.check, told.result);
       this.#showReady();
-    }
+    } else if ('gathered' in told) this.#gathered.push(told.gathered);
+    else if ('leftOut' in told) this.#leftOut.push(told.leftOut);
   }
 
   /** What was found, once no more comes. */
@@ -46,13 +52,19 @@ export class Listener {
     for (const check of begun.checks) {
       if (!this.#results.has(check)) this.hear({ result: { check, findings: [this.#missing(ending)] } });
     }
-    return { begun, results: begun.checks.flatMap(check => this.#results.get(check) ?? []) };
+    const why = whyEnded(ending);
+    if (why !== undefined) this.#leftOut.push({ what: 'anything else', why });
+    return {
+      begun,
+      results: begun.checks.flatMap(check => this.#results.get(check) ?? []),
+      gathered: this.#gathered,
+      leftOut: this.#leftOut,
+    };
   }
 
   #missing(ending: Ending) {
     if (ending.kind === 'late') return unanswered(this.#options.deadline);
-    const how = ending.kind === 'died' ? ending.how : 'it ended';
-    const text = `the process that looks ended before it came to this: ${how}`;
+    const text = `it was not looked at: ${whyEnded(ending) ?? 'it was passed over'}`;
     return failed(
       text,
       'look for a driver or library that crashes whoever asks it; if there is none, report it',
@@ -74,4 +86,10 @@ export class Listener {
     const name = checks[this.#shown];
     return name === undefined ? undefined : this.#results.get(name);
   }
+}
+
+/** Why there is no more; undefined when that was all. */
+function whyEnded(ending: Ending): string | undefined {
+  if (ending.kind === 'done') return undefined;
+  return ending.kind === 'late' ? 'it did not come in time' : `the process that looks ended (${ending.how})`;
 }

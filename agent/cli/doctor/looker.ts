@@ -6,7 +6,10 @@ import type { SelfCommand } from '../self.ts';
 import type { Told } from './told.ts';
 
 /** How it ended: by itself, or not within its deadline, or otherwise, and then how. */
-export type Ending = { readonly kind: 'done' | 'late' } | { readonly kind: 'died'; readonly how: string };
+export type Ending =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'late' }
+  | { readonly kind: 'died'; readonly how: string };
 
 export interface LookerOptions {
   /** Milliseconds. */

@@ -2,7 +2,7 @@
 import { printable } from '../../system/printable.ts';
 import { version } from '../../system/version.ts';
 import type { CheckResult, Finding, Status } from './check.ts';
-import type { Begun } from './told.ts';
+import type { Begun, LeftOut } from './told.ts';
 
 /** The findings of a check as lines: how it stands, which it is, what was found, and below it what to do. */
 export function resultText({ check, findings }: CheckResult, width: number, colour: boolean): string {
@@ -37,6 +37,32 @@ export function resultsJson({ roles, data }: Begun, results: readonly CheckResul
     checks: results.map(({ check, findings }) => ({ check, status: worst(findings), findings })),
   };
 }
+
+/** An archive, once it is written. */
+export interface Written {
+  readonly file: string;
+  readonly bytes: number;
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+  readonly leftOut: readonly LeftOut[];
+}
+
+/** What is in an archive and what is not, for whoever is to pass it on. */
+export function archiveText({ file, bytes, files, leftOut }: Written): string {
+  const rows = files.map(each => [each.name, kilobytes(each.bytes)]);
+  const missing = leftOut.map(({ what, why }) => [what, shown(why)]);
+  const width = Math.max(...[...rows, ...missing].map(([name = '']) => name.length));
+  const lines = (cells: readonly (readonly string[])[]) =>
+    cells.map(([name = '', text]) => `  ${name.padEnd(width)}  ${text}\n`).join('');
+  return [
+    `\nwritten to ${shown(file)} (${kilobytes(bytes)}), for its owner only:\n`,
+    lines(rows),
+    missing.length > 0 ? `left out:\n${lines(missing)}` : '',
+    'Keys, tokens, passwords and sessions are never in it, nor serial numbers and addresses of the machine. Names of\n',
+    'hosts, nodes and folders are, in the settings and the logs: look through it before you pass it on.\n',
+  ].join('');
+}
+
+const kilobytes = (bytes: number) => `${Math.ceil(bytes / 1024)} KiB`;
 
 /** The worst that was found; nothing found is well. */
 export function worst(findings: readonly Finding[]): Status {

@@ -41,7 +41,7 @@ test('it crashes midway: what it did not come to has failed, and says why', asyn
     `${say(begun, found('one'))} process.kill(process.pid, 'SIGSEGV'); ${never}`,
   );
   assert.deepEqual(ending, { kind: 'died', how: 'SIGSEGV' });
-  const text = 'the process that looks ended before it came to this: SIGSEGV';
+  const text = 'it was not looked at: the process that looks ended (SIGSEGV)';
   assert.deepEqual(texts, ['one is well', text, text]);
   assert.equal(results[1]?.findings[0]?.status, 'failed');
 });

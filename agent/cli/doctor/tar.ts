@@ -1,0 +1,47 @@
+// A tar archive of a few small files: ustar, as POSIX (pax, "ustar Interchange Format") lays it down.
+
+export interface TarFile {
+  /** At most 100 bytes, without a leading slash. */
+  readonly name: string;
+  readonly data: Buffer;
+}
+
+const block = 512;
+
+/** The archive of `files`, each for its owner alone and of the time `mtime`. Throws RangeError for a name or size that does not fit. */
+export function tar(files: readonly TarFile[], mtime: Date): Buffer {
+  const parts = files.flatMap(({ name, data }) => [
+    header(name, data.length, mtime),
+    data,
+    padding(data.length),
+  ]);
+  // Two empty blocks end it.
+  return Buffer.concat([...parts, Buffer.alloc(2 * block)]);
+}
+
+const padding = (length: number): Buffer => Buffer.alloc((block - (length % block)) % block);
+
+function header(name: string, size: number, mtime: Date): Buffer {
+  const fields = Buffer.alloc(block);
+  const write = (text: string, at: number, width: number) => {
+    if (Buffer.byteLength(text) > width) throw new RangeError(`${text} does not fit into ${width} bytes`);
+    fields.write(text, at);
+  };
+  // Numbers are octal digits and an end.
+  const number = (value: number, at: number, width: number) =>
+    write(`${value.toString(8).padStart(width - 1, '0')}\0`, at, width);
+  write(name, 0, 100);
+  number(0o600, 100, 8);
+  number(0, 108, 8);
+  number(0, 116, 8);
+  number(size, 124, 12);
+  number(Math.floor(mtime.getTime() / 1000), 136, 12);
+  // The checksum counts itself as blanks.
+  write(' '.repeat(8), 148, 8);
+  write('0', 156, 1);
+  write('ustar\0', 257, 6);
+  write('00', 263, 2);
+  const sum = fields.reduce((total, byte) => total + byte, 0);
+  write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 8);
+  return fields;
+}
