@@ -8,6 +8,7 @@ import { reasonOf } from '../agent/system/errors.ts';
 import { agentStart, steadyAgent } from './measure/agent.ts';
 import { fleetCost, silenceNoticed, smallFleet } from './measure/fleet.ts';
 import { heartbeatCost } from './measure/heartbeat-cost.ts';
+import { packagedFile } from './measure/packaged.ts';
 import { profileInto } from './measure/roles.ts';
 import { sampleCost } from './measure/sample.ts';
 import { type Line, table } from './measure/table.ts';
@@ -22,6 +23,7 @@ interface Row {
 const rows: Record<string, Row> = {
   agent: { help: 'an agent in steady state: memory, CPU, child processes', measure: steadyAgent },
   start: { help: 'an agent from exec to registered', measure: agentStart },
+  packaged: { help: 'the packaged file: size, start, memory of an agent', measure: packagedFile },
   sample: { help: 'one resource sample of an agent, and one inventory', measure: sampleCost },
   throughput: { help: 'heartbeats a second through a real broker', measure: heartbeatThroughput },
   heartbeat: { help: 'cost of one heartbeat at 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },

@@ -1,6 +1,7 @@
 // The native probe that goes into the file, where it was built for the target, and the notices of the crates in it.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf, MusterError } from '../../agent/system/errors.ts';
@@ -71,7 +72,7 @@ const metadata = v.object({
 
 async function crateNotices({ rust }: Target): Promise<Notice[]> {
   const args = ['metadata', '--format-version', '1', '--locked', '--filter-platform', rust];
-  const text = await tool('cargo', args, { cwd: join(checkout, 'native') });
+  const text = await rustTool('cargo', args);
   const { packages, resolve } = v.parse(metadata, JSON.parse(text));
   const used = linked(resolve);
   const crates = packages.filter(({ id }) => used.has(id) && id !== resolve.root);
@@ -82,9 +83,14 @@ async function crateNotices({ rust }: Target): Promise<Notice[]> {
   return [...(await Promise.all(notices)), await standardLibrary()];
 }
 
+/** Rust's tools keep themselves, and the crates, in the user's home, which tests and the bench hide behind another HOME. */
+function rustTool(name: string, args: readonly string[]): Promise<string> {
+  return tool(name, args, { cwd: join(checkout, 'native'), env: { HOME: userInfo().homedir } });
+}
+
 async function standardLibrary(): Promise<Notice> {
-  const version = (await tool('rustc', ['--version'])).split(' ')[1] ?? '';
-  const folder = join((await tool('rustc', ['--print', 'sysroot'])).trim(), 'share/doc/rust/licenses');
+  const version = (await rustTool('rustc', ['--version'])).split(' ')[1] ?? '';
+  const folder = join((await rustTool('rustc', ['--print', 'sysroot'])).trim(), 'share/doc/rust/licenses');
   // A distribution's Rust may come without them.
   const texts = ['MIT.txt', 'Apache-2.0.txt'].map(name =>
     readFile(join(folder, name), 'utf8').then(
