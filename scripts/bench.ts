@@ -8,6 +8,8 @@ import { reasonOf } from '../agent/system/errors.ts';
 import { agentStart, steadyAgent } from './measure/agent.ts';
 import { fleetCost, silenceNoticed, smallFleet } from './measure/fleet.ts';
 import { heartbeatCost } from './measure/heartbeat-cost.ts';
+import { inventoryCost } from './measure/inventory.ts';
+import { heartbeatLateness } from './measure/lateness.ts';
 import { packagedFile } from './measure/packaged.ts';
 import { profileInto } from './measure/roles.ts';
 import { sampleCost } from './measure/sample.ts';
@@ -24,7 +26,9 @@ const rows: Record<string, Row> = {
   agent: { help: 'an agent in steady state: memory, CPU, child processes', measure: steadyAgent },
   start: { help: 'an agent from exec to registered', measure: agentStart },
   packaged: { help: 'the packaged file: size, start, memory of an agent', measure: packagedFile },
-  sample: { help: 'one resource sample of an agent, and one inventory', measure: sampleCost },
+  inventory: { help: 'an inventory, and how long the first heartbeat waits for it', measure: inventoryCost },
+  sample: { help: 'one resource sample, beside systeminformation', measure: sampleCost },
+  lateness: { help: 'how late heartbeats are when every probe hangs', measure: heartbeatLateness },
   throughput: { help: 'heartbeats a second through a real broker', measure: heartbeatThroughput },
   heartbeat: { help: 'cost of one heartbeat at 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
   fleet: { help: '100 000 nodes at default intervals: CPU, memory, start', measure: fleetCost },
@@ -39,7 +43,8 @@ ${Object.entries(rows)
 All rows, unless some are named. --profile writes CPU profiles of the requesters and agents into FOLDER.
 `;
 
-process.exitCode = await main();
+// What a row that failed may have left running does not keep the bench from ending.
+process.exit(await main());
 
 async function main(): Promise<number> {
   const options = readArguments();

@@ -9,6 +9,7 @@ import { connectTo } from '../../test/support/connect-to.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { childrenOf, cpuOf, memoryOf } from './processes.ts';
 import { RequesterProcess, startAgent, startBroker } from './roles.ts';
+import { median } from './statistics.ts';
 import type { Figure } from './table.ts';
 import { newFolder } from './workplace.ts';
 
@@ -115,8 +116,6 @@ async function timeOf(work: () => Promise<void>): Promise<number> {
   await work();
   return performance.now() - began;
 }
-
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
 const exists = (path: string): Promise<boolean> =>
   access(path).then(

@@ -1,91 +1,84 @@
-// A worker: what one resource sample costs, and one inventory. Argument: a folder.
+// A worker: what one resource sample costs, and the same facts from `systeminformation`. Argument: a folder.
 import { setTimeout as pause } from 'node:timers/promises';
+import si from 'systeminformation';
 import { selfCommand } from '../../agent/cli/self.ts';
-import { Disk, spaceOf } from '../../agent/host/disk.ts';
-import { takeInventory } from '../../agent/host/inventory.ts';
-import { loadProbe, type NativeProbe } from '../../agent/host/probe.ts';
-import { nodeReader, probeReader } from '../../agent/host/reading.ts';
-import { Sampler } from '../../agent/host/sampler.ts';
+import { Survey } from '../../agent/compute/survey.ts';
+import { silentLog } from '../../agent/system/log.ts';
 import { childrenOf } from './processes.ts';
 import { report } from './worker.ts';
 
-/** Microseconds of CPU, except `inventoryTime`: milliseconds. */
-export interface SampleReport {
-  /** As the agent samples where the native probe was built; absent elsewhere. */
-  probe?: Cost;
-  /** As it does without. */
-  node: Cost;
-  /** What its children use. */
-  inventory: number;
-  inventoryTime: number;
-}
-
-/** Of one sample, the disk included. */
+/** Microseconds of CPU. */
 interface Cost {
-  /** One after the other, as fast as they come. */
-  warm: number;
-  /** With a pause before each, as for an agent that has slept. */
-  cold: number;
+  /** All threads of the process. */
+  own: number;
+  /** The processes that it started, and theirs. */
+  children: number;
 }
 
-const folder = process.argv[2] ?? '';
-const turns = 100;
-const rounds = 7;
-const inventories = 3;
-
-const { probe } = loadProbe();
-const node = sampling(undefined);
-const native = probe && sampling(probe);
-const measured: { node: Cost[]; probe: Cost[] } = { node: [], probe: [] };
-// In turns, so that neither profits from what the other has warmed up, or suffers alone from what else the machine does.
-for (let round = 0; round < rounds; round++) {
-  if (native) measured.probe.push(await costOf(native));
-  measured.node.push(await costOf(node));
+export interface SampleReport {
+  sample: Cost;
+  /** The peer's. */
+  library: Cost;
+  /** Usable GPUs, whose figures are in both then. */
+  gpus: number;
 }
-const before = childrenOf(process.pid).cpu;
-const began = performance.now();
-for (let turn = 0; turn < inventories; turn++) await takeInventory(selfCommand('inventory-child'));
-const inventoryTime = (performance.now() - began) / inventories;
-const inventory = (childrenOf(process.pid).cpu - before) / inventories;
+
+/** The best of so many windows counts: the one that other work on the machine disturbed least. */
+const windows = 10;
+/** In one window. Enough that children, which are counted in steps of 10 ms, are known to a tenth. */
+const turns = { sample: 80, library: 10 };
+/** Milliseconds: the agent has slept before a sample, and `currentLoad` answers sooner what it answered before. */
+const rest = { sample: 5, library: 210 };
+
+const [folder = ''] = process.argv.slice(2);
+const half = { percent: 50 };
+const survey = await Survey.open(
+  { node: 'bench', folder, inventoryCommand: selfCommand('inventory-child'), log: silentLog },
+  { allocatedCapacity: { cpu: half, memory: half, disk: half }, labels: {} },
+);
+await survey.look();
+const gpus = survey.info().ComputeNodeInfo.MaxCapacity.GPU ?? 0;
+
+// The disk answers from another thread, within the rest that follows. A look for GPUs is joined, and waited for.
+const nothing = () => pause(rest.sample);
+const sample = async () => {
+  survey.sample();
+  if (gpus > 0) await survey.look();
+  await nothing();
+};
+const library = async () => {
+  await Promise.all([si.mem(), si.currentLoad(), si.fsSize(), gpus > 0 ? si.graphics() : undefined]);
+};
+
+await cost(turns.sample * windows, 0, sample);
+await library();
+const found: Record<'nothing' | 'sample' | 'library', Cost[]> = { nothing: [], sample: [], library: [] };
+for (let window = 0; window < windows; window++) {
+  found.nothing.push(await cost(turns.sample, 0, nothing));
+  found.sample.push(await cost(turns.sample, 0, sample));
+  found.library.push(await cost(turns.library, rest.library, library));
+}
+const [whole, idle] = [best(found.sample), best(found.nothing)];
 report({
-  ...(native ? { probe: median(measured.probe) } : {}),
-  node: median(measured.node),
-  inventory,
-  inventoryTime,
+  sample: { own: whole.own - idle.own, children: whole.children - idle.children },
+  library: best(found.library),
+  gpus,
 } satisfies SampleReport);
 
-function sampling(by: NativeProbe | undefined): () => Promise<void> {
-  const disk = new Disk(async () => ({ value: await spaceOf(folder, 1000, by), took: 0 }));
-  const sampler = new Sampler(disk, by ? probeReader(by) : nodeReader());
-  return async () => {
-    sampler.sample();
-    // The disk answers from another thread: it belongs to the sample.
-    await disk.refresh();
-  };
-}
-
-async function costOf(sample: () => Promise<void>): Promise<Cost> {
-  const cold = (await paused(sample)) - (await paused(async () => undefined));
-  return { cold, warm: await cpuOf(10 * turns, sample) };
-}
-
-function median(costs: readonly Cost[]): Cost {
-  const middle = (key: keyof Cost) =>
-    costs.map(cost => cost[key]).sort((a, b) => a - b)[costs.length >> 1] ?? 0;
-  return { cold: middle('cold'), warm: middle('warm') };
-}
-
-function paused(work: () => Promise<void>): Promise<number> {
-  return cpuOf(turns, async () => {
-    await pause(5);
+/** What each turn of `work` takes, `rest` milliseconds apart. */
+async function cost(times: number, rest: number, work: () => Promise<void>): Promise<Cost> {
+  const before = childrenOf(process.pid).cpu;
+  let own = 0;
+  for (let turn = 0; turn < times; turn++) {
+    if (rest > 0) await pause(rest);
+    const start = process.cpuUsage();
     await work();
-  });
+    const { user, system } = process.cpuUsage(start);
+    own += user + system;
+  }
+  return { own: own / times, children: (childrenOf(process.pid).cpu - before) / times };
 }
 
-/** Microseconds of CPU that each turn takes, all threads together. */
-async function cpuOf(times: number, work: () => Promise<void>): Promise<number> {
-  const start = process.cpuUsage();
-  for (let turn = 0; turn < times; turn++) await work();
-  const { user, system } = process.cpuUsage(start);
-  return (user + system) / times;
+function best(costs: Cost[]): Cost {
+  return costs.reduce((one, other) => (other.own + other.children < one.own + one.children ? other : one));
 }

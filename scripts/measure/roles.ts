@@ -6,6 +6,7 @@ import { eventually } from '../../test/support/eventually.ts';
 import { freePort } from '../../test/support/listener.ts';
 import { type NatsServer, startNatsServer } from '../../test/support/nats-server.ts';
 import { Program } from '../../test/support/program.ts';
+import type { StandIns } from './stand-ins.ts';
 import { newFolder } from './workplace.ts';
 
 /** A real broker on 127.0.0.1. */
@@ -72,9 +73,40 @@ export class RequesterProcess {
   }
 }
 
+/** What an agent is given beside its defaults. */
+export interface AgentOptions {
+  settings?: Record<string, unknown>;
+  standIns?: StandIns;
+  env?: Record<string, string>;
+}
+
 /** Starts an agent whose state is in `folder`. */
-export function startAgent(id: string, folder: string, broker: NatsServer): Promise<Program> {
-  return start('agent', id, folder, broker, {}, []);
+export function startAgent(
+  id: string,
+  folder: string,
+  broker: NatsServer,
+  { settings = {}, standIns, env = {} }: AgentOptions = {},
+): Promise<Program> {
+  if (!standIns) return start('agent', id, folder, broker, settings, [], env);
+  const first = `--import=${new URL('./stand-ins.ts', import.meta.url)}`;
+  return start('agent', id, folder, broker, settings, [first], {
+    ...env,
+    STAND_INS: JSON.stringify(standIns),
+  });
+}
+
+/** A broker and a requester that is ready, gone when `work` is done or fails. */
+export async function withRequester<T>(work: (broker: NatsServer) => Promise<T>): Promise<T> {
+  const broker = await startBroker();
+  let requester: RequesterProcess | undefined;
+  try {
+    requester = await RequesterProcess.start(broker);
+    await requester.ready();
+    return await work(broker);
+  } finally {
+    await requester?.program.stop();
+    await broker.release();
+  }
 }
 
 async function start(
@@ -84,6 +116,7 @@ async function start(
   broker: NatsServer,
   settings: Record<string, unknown>,
   nodeOptions: string[],
+  env: Record<string, string> = {},
 ): Promise<Program> {
   const file = join(folder, `${role}.yaml`);
   const all = {
@@ -97,6 +130,6 @@ async function start(
   await writeFile(file, JSON.stringify(all));
   const profile = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
   return new Program([role, '--config', file], {
-    env: { NODE_OPTIONS: [...nodeOptions, ...profile].join(' ') },
+    env: { ...env, NODE_OPTIONS: [...nodeOptions, ...profile].join(' ') },
   });
 }

@@ -1,4 +1,4 @@
-// What the agent's looks at its machine cost: the sample of each resource report, and the hourly inventory.
+// What the agent's look at its machine on each resource report costs, beside a library that gives the same facts.
 import type { SampleReport } from './one-sample.ts';
 import type { Figure } from './table.ts';
 import { Worker } from './worker.ts';
@@ -6,23 +6,24 @@ import { newFolder } from './workplace.ts';
 
 export async function sampleCost(): Promise<Figure[]> {
   const worker = new Worker<SampleReport>(new URL('./one-sample.ts', import.meta.url), await newFolder());
-  const { probe, node, inventory, inventoryTime } = await worker.next();
+  const { sample, library, gpus } = await worker.next();
   await worker.end();
-  const sample = (how: string, { cold, warm }: SampleReport['node']): Figure => ({
-    what: `agent: one resource sample, CPU, ${how}`,
-    measured: cold,
-    unit: 'microseconds',
-    budget: { atMost: 200 },
-    beside: `after a pause; ${Math.round(warm)} µs one after the other`,
-  });
+  const milliseconds = (cpu: number) => (cpu / 1000).toFixed(1);
+  const cost = sample.own + sample.children;
   return [
-    ...(probe ? [sample('by the native probe', probe)] : []),
-    sample('without it', node),
     {
-      what: 'agent: one inventory, CPU of all its processes',
-      measured: inventory / 1000,
-      unit: 'milliseconds',
-      beside: `${Math.round(inventoryTime)} ms long; once an hour, in a child of low priority`,
+      what: 'agent: one resource sample, CPU',
+      measured: cost,
+      unit: 'microseconds',
+      budget: { atMost: 200 },
+      beside: `after a pause, ${milliseconds(sample.children)} ms in children; ${gpus || 'no'} GPUs`,
+    },
+    {
+      what: 'systeminformation: CPU for the same facts',
+      measured: (library.own + library.children) / cost,
+      unit: 'times',
+      budget: { atLeast: 100 },
+      beside: `mem, currentLoad, fsSize${gpus ? ', graphics' : ''}: ${milliseconds(library.own)} ms, and ${milliseconds(library.children)} ms in children`,
     },
   ];
 }

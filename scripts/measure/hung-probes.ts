@@ -1,0 +1,104 @@
+// Surroundings of an agent in which nothing answers that it asks about its machine, and proof of what did not.
+import { execFile } from 'node:child_process';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { loadProbe } from '../../agent/host/probe.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import type { AgentOptions } from './roles.ts';
+
+const native = loadProbe();
+/** Why there is no native probe, a sentence's end; undefined when there is one. NVML is asked by it alone. */
+export const probeMissing = native.probe ? undefined : native.reason;
+
+type Surroundings = Required<Pick<AgentOptions, 'env' | 'standIns'>>;
+
+export class HungProbes {
+  /** For `node.nvmlLibrary`. */
+  readonly nvmlLibrary: string;
+  readonly hanging: Surroundings;
+  /** The same, and everything answers. */
+  readonly answering: Surroundings;
+  readonly #trace: string;
+  readonly #paths: string;
+
+  /** Builds what it takes, in `folder`. Throws an Error that says why when it cannot. */
+  static async in(folder: string): Promise<HungProbes> {
+    if (process.platform !== 'linux') throw new Error('what hangs is made for Linux');
+    const [nvml, files] = await Promise.all([
+      compile('../../test/native/fake-nvml.c', join(folder, 'libnvidia-ml.so.1')),
+      compile('./hung-files.c', join(folder, 'hung-files.so')),
+    ]);
+    return new HungProbes(folder, nvml, files);
+  }
+
+  private constructor(folder: string, nvml: string, files: string) {
+    this.nvmlLibrary = nvml;
+    const trace = join(folder, 'trace');
+    this.#trace = trace;
+    this.#paths = join(folder, 'paths');
+    this.answering = { env: { LD_PRELOAD: files, HANG: '', FAKE_NVML: 'gpus=1' }, standIns: {} };
+    this.hanging = {
+      env: {
+        LD_PRELOAD: files,
+        HANG: this.#paths,
+        HANG_TRACE: trace,
+        FAKE_NVML: `gpus=1 hang=nvmlInit_v2 until=/never trace=${trace}`,
+      },
+      standIns: { inventory: 'hangs', tools: 'hang', trace },
+    };
+  }
+
+  /**
+   * From now on all under `folder` hangs, the agent's own, and the kernel's files. Library, tools and inventory hang from the
+   * start; no agent starts on a disk that hangs. The disk comes first: files of the kernel's may leave no thread to ask it.
+   */
+  async hangFiles(folder: string): Promise<void> {
+    await this.#hang(folder);
+    await eventually('the disk is asked', async () => disk.test(await this.#traced()));
+    await this.#hang(folder, '/sys/bus/pci', '/sys/module', '/proc/driver/nvidia');
+  }
+
+  /** What has been asked and hung, in a few words. Throws an Error when anything was not asked at all. */
+  async proof(): Promise<string> {
+    const trace = await this.#traced();
+    const expected = Object.entries(marks).filter(([name]) => name !== 'NVML' || !probeMissing);
+    const missing = expected.filter(([, mark]) => !mark.test(trace)).map(([name]) => name);
+    if (missing.length > 0) throw new Error(`nothing hung when it came to ${missing.join(', ')}`);
+    return expected.map(([name]) => name).join(', ');
+  }
+
+  async #hang(...paths: string[]): Promise<void> {
+    await writeFile(`${this.#paths}.new`, paths.join('\n'));
+    await rename(`${this.#paths}.new`, this.#paths);
+  }
+
+  #traced(): Promise<string> {
+    return readFile(this.#trace, 'utf8').catch(() => '');
+  }
+}
+
+const disk = /^statv?fs /m;
+
+/** What the trace says of each. */
+const marks: Readonly<Record<string, RegExp>> = {
+  NVML: /^nvmlInit_v2$/m,
+  'nvidia-smi': /^nvidia-smi$/m,
+  'rocm-smi': /^rocm-smi$/m,
+  'xpu-smi': /^xpu-smi$/m,
+  inventory: /^inventory$/m,
+  '/proc': /^\w+ \/proc\//m,
+  '/sys': /^\w+ \/sys\//m,
+  disk,
+};
+
+async function compile(source: string, output: string): Promise<string> {
+  const input = fileURLToPath(new URL(source, import.meta.url));
+  try {
+    await promisify(execFile)('cc', ['-shared', '-fPIC', '-o', output, input]);
+  } catch (cause) {
+    throw new Error('what hangs is written in C, and there is no compiler that builds it (cc)', { cause });
+  }
+  return output;
+}
