@@ -1,16 +1,10 @@
 // Surroundings of an agent in which nothing answers that it asks about its machine, and proof of what did not.
-import { execFile } from 'node:child_process';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { loadProbe } from '../../agent/host/probe.ts';
 import { eventually } from '../../test/support/eventually.ts';
+import { buildFakeNvml, buildHungFiles } from './c-library.ts';
+import { probeMissing } from './native-probe.ts';
 import type { AgentOptions } from './roles.ts';
-
-const native = loadProbe();
-/** Why there is no native probe, a sentence's end; undefined when there is one. NVML is asked by it alone. */
-export const probeMissing = native.probe ? undefined : native.reason;
 
 type Surroundings = Required<Pick<AgentOptions, 'env' | 'standIns'>>;
 
@@ -26,10 +20,7 @@ export class HungProbes {
   /** Builds what it takes, in `folder`. Throws an Error that says why when it cannot. */
   static async in(folder: string): Promise<HungProbes> {
     if (process.platform !== 'linux') throw new Error('what hangs is made for Linux');
-    const [nvml, files] = await Promise.all([
-      compile('../../test/native/fake-nvml.c', join(folder, 'libnvidia-ml.so.1')),
-      compile('./hung-files.c', join(folder, 'hung-files.so')),
-    ]);
+    const [nvml, files] = await Promise.all([buildFakeNvml(folder), buildHungFiles(folder)]);
     return new HungProbes(folder, nvml, files);
   }
 
@@ -92,13 +83,3 @@ const marks: Readonly<Record<string, RegExp>> = {
   '/sys': /^\w+ \/sys\//m,
   disk,
 };
-
-async function compile(source: string, output: string): Promise<string> {
-  const input = fileURLToPath(new URL(source, import.meta.url));
-  try {
-    await promisify(execFile)('cc', ['-shared', '-fPIC', '-o', output, input]);
-  } catch (cause) {
-    throw new Error('what hangs is written in C, and there is no compiler that builds it (cc)', { cause });
-  }
-  return output;
-}

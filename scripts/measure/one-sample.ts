@@ -1,4 +1,5 @@
-// A worker: what one resource sample costs, and the same facts from `systeminformation`. Argument: a folder.
+// A worker: what one resource sample costs, and the same facts from `systeminformation`. Arguments: a folder, and, when not the
+// machine's own GPUs are to be asked, a fake of NVIDIA's library.
 import { setTimeout as pause } from 'node:timers/promises';
 import si from 'systeminformation';
 import { selfCommand } from '../../agent/cli/self.ts';
@@ -17,9 +18,9 @@ interface Cost {
 
 export interface SampleReport {
   sample: Cost;
-  /** The peer's. */
-  library: Cost;
-  /** Usable GPUs, whose figures are in both then. */
+  /** The peer's; of GPUs that are there, as it cannot be told of others. */
+  library?: Cost;
+  /** Usable ones, whose figures are in both. */
   gpus: number;
 }
 
@@ -30,10 +31,11 @@ const turns = { sample: 80, library: 10 };
 /** Milliseconds: the agent has slept before a sample, and `currentLoad` answers sooner what it answered before. */
 const rest = { sample: 5, library: 210 };
 
-const [folder = ''] = process.argv.slice(2);
+const [folder = '', nvmlLibrary] = process.argv.slice(2);
+process.env.FAKE_NVML = 'gpus=8';
 const half = { percent: 50 };
 const survey = await Survey.open(
-  { node: 'bench', folder, inventoryCommand: selfCommand('inventory-child'), log: silentLog },
+  { node: 'bench', folder, inventoryCommand: selfCommand('inventory-child'), nvmlLibrary, log: silentLog },
   { allocatedCapacity: { cpu: half, memory: half, disk: half }, labels: {} },
 );
 await survey.look();
@@ -51,17 +53,17 @@ const library = async () => {
 };
 
 await cost(turns.sample * windows, 0, sample);
-await library();
 const found: Record<'nothing' | 'sample' | 'library', Cost[]> = { nothing: [], sample: [], library: [] };
 for (let window = 0; window < windows; window++) {
   found.nothing.push(await cost(turns.sample, 0, nothing));
   found.sample.push(await cost(turns.sample, 0, sample));
-  found.library.push(await cost(turns.library, rest.library, library));
+  if (!nvmlLibrary) found.library.push(await cost(turns.library, rest.library, library));
 }
 const [whole, idle] = [best(found.sample), best(found.nothing)];
+const own = { own: whole.own - idle.own, children: whole.children - idle.children };
 report({
-  sample: { own: whole.own - idle.own, children: whole.children - idle.children },
-  library: best(found.library),
+  sample: own,
+  ...(nvmlLibrary ? {} : { library: best(found.library) }),
   gpus,
 } satisfies SampleReport);
 
