@@ -42,12 +42,17 @@ export class HungProbes {
   }
 
   /**
-   * From now on all under `folder` hangs, the agent's own, and the kernel's files. Library, tools and inventory hang from the
-   * start; no agent starts on a disk that hangs. The disk comes first: files of the kernel's may leave no thread to ask it.
+   * Library, tools and inventory hang from the start, and from now on all under `folder`, the agent's own: no agent starts on
+   * a disk that hangs. The kernel's files follow when the tools have been asked for: where too many files hang, the agent asks
+   * for no more, nor looks for tools.
    */
   async hangFiles(folder: string): Promise<void> {
     await this.#hang(folder);
-    await eventually('the disk is asked', async () => disk.test(await this.#traced()));
+    const asked = async () => {
+      const trace = await this.#traced();
+      return ['disk', 'nvidia-smi', 'rocm-smi', 'xpu-smi'].every(name => marks[name]?.test(trace));
+    };
+    await eventually('the disk is asked, and the tools are', asked, 60_000);
     await this.#hang(folder, '/sys/bus/pci', '/sys/module', '/proc/driver/nvidia');
   }
 
@@ -70,8 +75,6 @@ export class HungProbes {
   }
 }
 
-const disk = /^statv?fs /m;
-
 /** What the trace says of each. */
 const marks: Readonly<Record<string, RegExp>> = {
   NVML: /^nvmlInit_v2$/m,
@@ -79,7 +82,6 @@ const marks: Readonly<Record<string, RegExp>> = {
   'rocm-smi': /^rocm-smi$/m,
   'xpu-smi': /^xpu-smi$/m,
   inventory: /^inventory$/m,
-  '/proc': /^\w+ \/proc\//m,
-  '/sys': /^\w+ \/sys\//m,
-  disk,
+  '/proc or /sys': /^\w+ \/(?:proc|sys)\//m,
+  disk: /^statv?fs /m,
 };

@@ -1,5 +1,5 @@
-// A worker: what one resource sample costs, and the same facts from `systeminformation`. Arguments: a folder, and, when not the
-// machine's own GPUs are to be asked, a fake of NVIDIA's library.
+// A worker: what one resource sample costs, and the same facts from `systeminformation`. Arguments: a folder, and what to
+// sample: `machine`, `without-probe`, or the path of a fake of NVIDIA's library. Only of the machine is the peer asked.
 import { setTimeout as pause } from 'node:timers/promises';
 import si from 'systeminformation';
 import { selfCommand } from '../../agent/cli/self.ts';
@@ -9,7 +9,7 @@ import { childrenOf } from './processes.ts';
 import { report } from './worker.ts';
 
 /** Microseconds of CPU. */
-interface Cost {
+export interface Cost {
   /** All threads of the process. */
   own: number;
   /** The processes that it started, and theirs. */
@@ -18,7 +18,7 @@ interface Cost {
 
 export interface SampleReport {
   sample: Cost;
-  /** The peer's; of GPUs that are there, as it cannot be told of others. */
+  /** The peer's. */
   library?: Cost;
   /** Usable ones, whose figures are in both. */
   gpus: number;
@@ -31,11 +31,23 @@ const turns = { sample: 80, library: 10 };
 /** Milliseconds: the agent has slept before a sample, and `currentLoad` answers sooner what it answered before. */
 const rest = { sample: 5, library: 210 };
 
-const [folder = '', nvmlLibrary] = process.argv.slice(2);
-process.env.FAKE_NVML = 'gpus=8';
+const [folder = '', what = ''] = process.argv.slice(2);
+const fake = what.startsWith('/') ? what : undefined;
+if (fake) process.env.FAKE_NVML = 'gpus=8';
+if (what === 'without-probe') {
+  process.dlopen = () => {
+    throw new Error('it is to be measured without');
+  };
+}
 const half = { percent: 50 };
 const survey = await Survey.open(
-  { node: 'bench', folder, inventoryCommand: selfCommand('inventory-child'), nvmlLibrary, log: silentLog },
+  {
+    node: 'bench',
+    folder,
+    inventoryCommand: selfCommand('inventory-child'),
+    nvmlLibrary: fake,
+    log: silentLog,
+  },
   { allocatedCapacity: { cpu: half, memory: half, disk: half }, labels: {} },
 );
 await survey.look();
@@ -57,13 +69,12 @@ const found: Record<'nothing' | 'sample' | 'library', Cost[]> = { nothing: [], s
 for (let window = 0; window < windows; window++) {
   found.nothing.push(await cost(turns.sample, 0, nothing));
   found.sample.push(await cost(turns.sample, 0, sample));
-  if (!nvmlLibrary) found.library.push(await cost(turns.library, rest.library, library));
+  if (what === 'machine') found.library.push(await cost(turns.library, rest.library, library));
 }
 const [whole, idle] = [best(found.sample), best(found.nothing)];
-const own = { own: whole.own - idle.own, children: whole.children - idle.children };
 report({
-  sample: own,
-  ...(nvmlLibrary ? {} : { library: best(found.library) }),
+  sample: { own: whole.own - idle.own, children: whole.children - idle.children },
+  ...(what === 'machine' ? { library: best(found.library) } : {}),
   gpus,
 } satisfies SampleReport);
 

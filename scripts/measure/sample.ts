@@ -2,57 +2,61 @@
 import { reasonOf } from '../../agent/system/errors.ts';
 import { buildFakeNvml } from './c-library.ts';
 import { probeMissing } from './native-probe.ts';
-import type { SampleReport } from './one-sample.ts';
+import type { Cost, SampleReport } from './one-sample.ts';
 import type { Figure, Line } from './table.ts';
 import { Worker } from './worker.ts';
 import { newFolder } from './workplace.ts';
-
-const budget = { atMost: 200 };
 
 /** GPUs of the fake library. */
 const fakeGpus = 8;
 
 export async function sampleCost(): Promise<Line[]> {
-  const { sample, library, gpus } = await measure();
-  const ours = sample.own + sample.children;
-  const figures: Figure[] = [
-    {
-      what: 'agent: one resource sample, CPU',
-      measured: ours,
-      unit: 'microseconds',
-      budget,
-      beside: `after a pause, ${milliseconds(sample.children)} of it in children; ${gpus || 'no'} GPUs`,
-    },
-  ];
+  const { sample, library, gpus } = await measure('machine');
+  const seen = gpus ? `${gpus} GPUs` : 'no GPUs';
+  const how = probeMissing ? `without the native probe, which ${probeMissing}` : 'by the native probe';
+  const lines: Line[] = [figure('CPU', sample, `${how}, after a pause; ${seen}`)];
   if (library) {
-    figures.push({
+    lines.push({
       what: 'systeminformation: CPU for the same facts',
-      measured: (library.own + library.children) / ours,
+      measured: total(library) / total(sample),
       unit: 'times',
       budget: { atLeast: 100 },
       beside: `mem, currentLoad, fsSize${gpus ? ', graphics' : ''}: ${milliseconds(library.own)}, and ${milliseconds(library.children)} in children`,
     });
   }
-  return [...figures, await withGpus()];
+  if (!probeMissing) {
+    const without = await measure('without-probe');
+    lines.push(figure('CPU, without the native probe', without.sample, 'as where there is no Rust'));
+  }
+  return [...lines, await withGpus()];
 }
 
 // Without the peer: it asks tools, and GPUs that are not there have none.
 async function withGpus(): Promise<Line> {
-  const what = `agent: one resource sample with ${fakeGpus} GPUs, CPU`;
+  const what = `CPU, with ${fakeGpus} GPUs`;
   try {
-    if (probeMissing) throw new Error(`the native probe ${probeMissing}, and NVML is asked by it alone`);
+    if (probeMissing) throw new Error(`the native probe, which alone asks NVML, ${probeMissing}`);
     const { sample, gpus } = await measure(await buildFakeNvml(await newFolder()));
     if (gpus !== fakeGpus) throw new Error(`${gpus} GPUs were found`);
-    const beside = 'of a fake NVML that answers at once';
-    return { what, measured: sample.own + sample.children, unit: 'microseconds', budget, beside };
+    return figure(what, sample, 'those of a fake NVML that answers at once');
   } catch (error) {
-    return { what, failed: reasonOf(error) };
+    return { what: `agent: one resource sample, ${what}`, failed: reasonOf(error) };
   }
 }
 
-async function measure(...library: string[]): Promise<SampleReport> {
+function figure(what: string, sample: Cost, beside: string): Figure {
+  return {
+    what: `agent: one resource sample, ${what}`,
+    measured: total(sample),
+    unit: 'microseconds',
+    budget: { atMost: 200 },
+    beside: `${beside}; ${milliseconds(sample.children)} in children`,
+  };
+}
+
+async function measure(what: string): Promise<SampleReport> {
   const file = new URL('./one-sample.ts', import.meta.url);
-  const worker = new Worker<SampleReport>(file, await newFolder(), ...library);
+  const worker = new Worker<SampleReport>(file, await newFolder(), what);
   try {
     return await worker.next();
   } finally {
@@ -60,4 +64,5 @@ async function measure(...library: string[]): Promise<SampleReport> {
   }
 }
 
+const total = ({ own, children }: Cost) => own + children;
 const milliseconds = (cpu: number) => `${(cpu / 1000).toFixed(1)} ms`;
