@@ -1,15 +1,16 @@
 // One question to a cloud's metadata service: bounded in time and size, without proxies and without following anything.
-import { request } from 'node:http';
 import { reasonOf } from '../system/errors.ts';
 import type { Fault, MetadataRequest } from './inputs.ts';
 
 const bodyLimit = 4096;
 
 /** The answer's body when its status is 200. `deadline` in milliseconds. Never throws. */
-export function askMetadata(
+export async function askMetadata(
   { method, url, headers }: MetadataRequest,
   deadline: number,
 ): Promise<{ value: string } | { fault: Fault }> {
+  // Few agents ask, and it costs the others memory.
+  const { request } = await import('node:http');
   return new Promise(resolve => {
     const fail = (kind: Fault['kind'], reason: string) => {
       clearTimeout(timer);

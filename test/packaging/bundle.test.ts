@@ -32,6 +32,12 @@ describe('the bundle', () => {
     assert.equal((await bundle()).code, code);
   });
 
+  it('is kept in memory in one byte a letter, without what the program never calls', () => {
+    assert.match(code, /^[\0-\x7f]*$/);
+    assert.match(code, /is left out of the bundle/);
+    assert.doesNotMatch(code, /JetStreamManagerImpl ?=|ServiceImpl ?=/);
+  });
+
   it('runs a hundredth of itself for version, and loads none of the larger modules of Node', async () => {
     const coverage = join(folder, 'coverage');
     // Written as the process ends; `process.moduleLoadList` is what Node has loaded of itself.
