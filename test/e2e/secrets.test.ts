@@ -182,8 +182,10 @@ describe('no secret gets out', () => {
     const refusing = await server('authorization { token: "quite-another-token-of-the-test" }');
     for (const [name, settings, takes, options] of ways) {
       const taking = await server(takes);
-      await agent(`${name}-taken`, { ...settings, 'nats.servers': taking.url }, options);
-      await agent(`${name}-refused`, { ...settings, 'nats.servers': refusing.url }, options);
+      await Promise.all([
+        agent(`${name}-taken`, { ...settings, 'nats.servers': taking.url }, options),
+        agent(`${name}-refused`, { ...settings, 'nats.servers': refusing.url }, options),
+      ]);
     }
     expectNone(100_000);
   });
@@ -285,12 +287,15 @@ describe('no secret gets out', () => {
     ].entries()) {
       const config = join(folder, `${index}.yaml`);
       await writeFile(config, text, { mode: 0o600 });
-      for (const role of ['agent', 'requester'])
-        await run([role, '--config', config, '--log-level', 'trace', '--data-dir', folder]);
-      for (const args of [['config', 'check'], ['config', 'show'], ['doctor'], ['node', 'list']])
-        await run([...args, '--config', config]);
       const bundle = join(folder, `${index}.tar.gz`);
-      await run(['doctor', '--config', config, '--bundle', bundle]);
+      const roles = ['agent', 'requester'].map(role => [role, '--log-level', 'trace', '--data-dir', folder]);
+      const commands = [
+        ['config', 'check'],
+        ['config', 'show'],
+        ['node', 'list'],
+        ['doctor', '--bundle', bundle],
+      ];
+      await Promise.all([...roles, ...commands].map(args => run([...args, '--config', config])));
       canaries.hear(`${index}.tar.gz`, await readFile(bundle));
     }
     await run(['agent', `--nats-token=${canaries.make('flag')}`]);
