@@ -1,9 +1,12 @@
 // `muster doctor` on a real cluster: what it says of each state of a node, its exit codes, and that it changes nothing.
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { Cluster } from '../support/cluster.ts';
+import { findProgram } from '../support/find-program.ts';
 import { listen } from '../support/listener.ts';
 import { type Finished, muster, type Program } from '../support/program.ts';
 import { newFolder } from '../support/temporary.ts';
@@ -142,6 +145,53 @@ describe('muster doctor', () => {
       new RegExp(`^failed +ports +port ${squatter.port} of 127.0.0.1 \\(api.port\\) is in use`, 'm'),
     );
     requester = await cluster.requester();
+    await agent.stop();
+  });
+
+  it('gathers an archive: all that there is, its list, and the machine to be replayed', async t => {
+    const tar = await findProgram('tar').catch(() => undefined);
+    if (!tar) return t.skip('there is no tar here');
+    const agent = await cluster.agent('packer');
+    const folder = await newFolder();
+    const unpacked = async (role: string, id: string, name: string) => {
+      const file = join(folder, name);
+      const { code, stdout, stderr } = await doctor(role, id, '-o', 'json', '--bundle', file);
+      assert.deepEqual([code, stderr], [0, ''], stdout);
+      await promisify(execFile)(tar, ['-xf', file, '-C', folder]);
+      const { archive, ...report } = JSON.parse(stdout);
+      const inside = join(folder, 'muster-doctor');
+      const read = (each: string) => readFile(join(inside, each), 'utf8');
+      assert.deepEqual(
+        archive.files.map(({ name }: { name: string }) => name),
+        (await readdir(inside)).sort(),
+      );
+      return { archive, report, read, inside, clear: () => rm(inside, { recursive: true }) };
+    };
+    const node = await unpacked('agent', 'packer', 'agent.tar.gz');
+    assert.deepEqual(JSON.parse(await node.read('doctor.json')), node.report);
+    assert.equal(JSON.parse(await node.read('agent.json')).node, 'packer');
+    const { session, cluster: id } = JSON.parse(await node.read('sentinel.json'));
+    assert.equal(session, '<redacted>');
+    assert.ok(id);
+    assert.match(
+      await node.read('settings.yaml'),
+      /heartbeatFrequency: 200ms # file .*packer-agent\.yaml:\d+/,
+    );
+    assert.match(await node.read('files.txt'), /^100600 \d+:\d+ \d+ \S+ .*identity\.nk$/m);
+    const replayed = await muster(['probe', '--replay', node.inside]);
+    assert.match(replayed.stdout, /^ +hostname +host-1$/m);
+    await node.clear();
+    const its = await unpacked('requester', 'node-0', 'requester.tar.zst');
+    assert.equal(JSON.parse(await its.read('requester.json')).state, 'ready');
+    assert.match(await its.read('nats.conf'), /^authorization \{ token: <redacted>$/m);
+    const text = await doctor('requester', 'node-0', '--bundle', join(folder, 'text.tar'));
+    assert.match(
+      text.stdout,
+      /^written to .*text\.tar \(\d+ KiB\), for its owner only:\n {2}doctor\.json +\d+ KiB$/m,
+    );
+    const again = await doctor('requester', 'node-0', '--bundle', join(folder, 'text.tar'));
+    assert.deepEqual([again.code, again.stdout], [1, '']);
+    assert.match(again.stderr, /^Error: .*text\.tar is there already, and is not overwritten\nHint: /);
     await agent.stop();
   });
 
