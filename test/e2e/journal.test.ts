@@ -1,0 +1,131 @@
+// The log in a real journal: each line has its priority, and neither role minds when the journal goes away; and what
+// `muster doctor` says of services, and takes from the journal.
+import assert from 'node:assert/strict';
+import { after, beforeEach, describe, it } from 'node:test';
+import { eventually } from '../support/eventually.ts';
+import { ServiceHost } from '../support/service-host.ts';
+
+const booted = await ServiceHost.boot();
+const skip = typeof booted === 'string' ? booted : false;
+const host = booted as ServiceHost;
+const systemd = typeof booted === 'string' ? undefined : booted.systemd;
+
+describe('in the journal', { skip }, () => {
+  beforeEach(() => host.reset());
+  after(() => systemd?.halt());
+
+  /** What the role itself said since `since`, each line as JSON, with its priority. */
+  async function said(role: string, since: Date) {
+    const entries = await host.systemd.journal(
+      since,
+      `--unit=muster-${role}.service`,
+      `_COMM=${await comm(role)}`,
+    );
+    return entries.map(({ MESSAGE, PRIORITY }) => ({
+      priority: Number(PRIORITY),
+      ...JSON.parse(String(MESSAGE)),
+    }));
+  }
+
+  // Under the name of the thread that Node writes with: the program's own.
+  const comm = async (role: string) =>
+    (await host.systemd.ok('cat', `/proc/${await host.pid(role as 'agent')}/comm`)).trim();
+
+  it('each line is JSON with the priority of its level', async () => {
+    const since = new Date();
+    await host.configure({ 'log.level': 'debug' });
+    await host.start('requester');
+    // Without its token the agent is refused, which is a warning.
+    await host.systemd.run('systemctl', 'start', '--no-block', 'muster-agent');
+    await host.says('agent', /no connection to the broker/);
+    const lines = [...(await said('agent', since)), ...(await said('requester', since))];
+    const priorities: Record<string, number> = { trace: 7, debug: 7, info: 6, warn: 4, error: 3 };
+    for (const { level, priority, role } of lines) {
+      assert.equal(priority, priorities[level], `${role} ${level}`);
+    }
+    for (const level of ['debug', 'info', 'warn'])
+      assert.ok(
+        lines.some(line => line.level === level),
+        level,
+      );
+  });
+
+  it('what ends a role at its start is a line of JSON and an error too', async () => {
+    const since = new Date();
+    await host.configure({ 'compute.heartbeatFrequency': 'often' });
+    assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-agent')).code, 0);
+    const entries = await host.systemd.journal(since, '--unit=muster-agent.service', '--priority=err');
+    const own = entries.filter(({ MESSAGE }) => String(MESSAGE).startsWith('{'));
+    assert.equal(own.length, 1, JSON.stringify(entries));
+    const { level, code, msg } = JSON.parse(String(own[0]?.MESSAGE));
+    assert.deepEqual([level, code, own[0]?.PRIORITY], ['error', 'bad_config', '3']);
+    assert.match(
+      msg,
+      /^\/etc\/muster\/config\.yaml:\d+: compute\.heartbeatFrequency: "often" is not a duration/,
+    );
+  });
+
+  it('neither role minds when the journal is killed, and its lines come again', async () => {
+    await host.cluster();
+    const pids = await Promise.all((['agent', 'requester'] as const).map(role => host.pid(role)));
+    await host.systemd.ok('systemctl', 'kill', '--signal=KILL', 'systemd-journald');
+    await eventually(
+      'the journal runs again',
+      async () =>
+        (await host.systemd.show('systemd-journald', 'ActiveState')) === 'active' &&
+        (await host.systemd.run('journalctl', '--sync')).code === 0,
+    );
+    const since = new Date();
+    await host.systemd.ok('systemctl', 'reload', 'muster-agent', 'muster-requester');
+    for (const role of ['agent', 'requester'] as const) {
+      await eventually(`${role} is heard again`, async () =>
+        /configuration read again/.test(await host.journal(role)),
+      );
+      assert.ok((await said(role, since)).some(({ msg }) => msg === 'configuration read again'));
+    }
+    assert.deepEqual(await Promise.all((['agent', 'requester'] as const).map(role => host.pid(role))), pids);
+  });
+
+  it('doctor looks at the services, and takes their lines into its archive', async () => {
+    const node = await host.cluster();
+    await host.muster('node', 'approve', node);
+    await host.says('agent', /^approved/);
+    const report = async () => {
+      const { stdout } = await host.systemd.run('muster', 'doctor', '-o', 'json');
+      const { checks } = JSON.parse(stdout) as {
+        checks: { check: string; findings: { status: string; text: string }[] }[];
+      };
+      return (check: string) =>
+        checks
+          .filter(each => each.check === check)
+          .flatMap(({ findings }) => findings.map(({ status, text }) => `${status} ${text}`));
+    };
+    // Started, and not to be started at boot.
+    assert.deepEqual((await report())('service'), [
+      'warning muster-agent.service is active (running), but does not start by itself',
+      'warning muster-requester.service is active (running), but does not start by itself',
+    ]);
+    await host.systemd.ok('systemctl', 'enable', 'muster-agent', 'muster-requester');
+    const well = await report();
+    assert.deepEqual(well('service'), [
+      'ok muster-agent.service is active (running)',
+      'ok muster-requester.service is active (running)',
+    ]);
+    assert.match(well('agent')[0] ?? '', /^ok approved by requester/);
+    assert.match(well('requester (requester)')[0] ?? '', /^ok ready, 2 nodes/);
+    await host.systemd.ok('muster', 'doctor', '--bundle', '/tmp/bundle.tar.gz');
+    await host.systemd.ok('tar', '-xzf', '/tmp/bundle.tar.gz', '-C', '/tmp');
+    const journal = await host.systemd.ok('cat', '/tmp/muster-doctor/journal-agent.txt');
+    assert.match(journal, /"msg":"approved"/);
+    const token = await host.systemd.ok('cat', '/var/lib/muster/broker/token');
+    assert.equal((await host.systemd.run('grep', '-r', token, '/tmp/muster-doctor')).code, 1);
+    await host.systemd.ok('systemctl', 'stop', 'muster-agent');
+    const stopped = await report();
+    assert.deepEqual(stopped('agent'), ['failed it does not run']);
+    assert.match(
+      stopped('service')[0] ?? '',
+      /^failed muster-agent\.service is inactive \(dead\), though it is to start by itself$/,
+    );
+    await host.systemd.ok('systemctl', 'disable', 'muster-agent', 'muster-requester');
+  });
+});
