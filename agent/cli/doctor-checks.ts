@@ -1,6 +1,6 @@
 // The hidden command that looks at everything for `muster doctor`, and tells it line by line what it found.
 import type { LoadedSettings } from '../config/load.ts';
-import { dataFolder, roleFolder } from '../config/paths.ts';
+import { roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { around, type Inputs } from '../host/inputs.ts';
 import { Recorder } from '../host/record.ts';
@@ -12,10 +12,11 @@ import type { Argv } from './command.ts';
 import { checksOf, checksWithoutSettings } from './doctor/all.ts';
 import { brokerAccess } from './doctor/broker-access.ts';
 import { type Check, runChecks, within } from './doctor/check.ts';
-import { makeContext, type Role, rolesIn } from './doctor/context.ts';
+import { makeContext, type Role } from './doctor/context.ts';
 import { nearestThere } from './doctor/folders.ts';
 import { gather } from './doctor/gather.ts';
 import { type Gathered, type LeftOut, tellParent } from './doctor/told.ts';
+import { type Whereabouts, whereabouts } from './doctor/whereabouts.ts';
 import type { flags } from './doctor.ts';
 import { type ProbeView, probeView } from './probe-view.ts';
 import { roleRefusals } from './role-refusals.ts';
@@ -34,24 +35,24 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { role, bundle } = argv.flags;
   const loaded = await load(argv, role);
   if ('thrown' in loaded) {
-    const roles: Role[] = role ? [role] : ['agent'];
+    const roles: Role[] = [role ?? 'agent'];
     await look({ roles }, checksWithoutSettings(loaded.thrown, roles));
     if (bundle)
       await tellAll(telling => gather({ roles, context: undefined, recording: nothing, ...telling }));
   } else {
-    await lookAround(loaded, role, bundle !== undefined);
+    await lookAround(loaded, bundle !== undefined);
   }
   await tellParent({ ended: true });
   return 0;
 }
 
-async function lookAround(loaded: LoadedSettings, role: Role | undefined, bundle: boolean): Promise<void> {
+async function lookAround({ settings: loaded, where }: Loaded, bundle: boolean): Promise<void> {
   const { settings } = loaded;
-  const data = await dataFolder(settings);
-  const roles = role ? [role] : await rolesOf(data);
+  const { data, roles } = where;
   const asked = askMachine(data, settings, bundle);
-  const context = await makeContext({
+  const context = makeContext({
     loaded,
+    data,
     roles,
     broker: role => brokerAccess(role, settings, roleFolder(data, 'broker')),
     examine: access => examine({ ...access, timeout: brokerTimeout, stream }),
@@ -76,22 +77,20 @@ async function tellAll(
   await Promise.all(telling);
 }
 
-async function load(
-  argv: Argv<typeof flags>,
-  role: Role | undefined,
-): Promise<LoadedSettings | { thrown: unknown }> {
+interface Loaded {
+  readonly settings: LoadedSettings;
+  readonly where: Whereabouts;
+}
+
+async function load(argv: Argv<typeof flags>, role: Role | undefined): Promise<Loaded | { thrown: unknown }> {
   try {
-    return await argv.load({ skipUnreadable: true, alsoCheck: settings => roleRefusals(role, settings) });
+    const alsoCheck = (settings: Settings) => roleRefusals(role, settings);
+    const settings = await argv.load({ skipUnreadable: true, alsoCheck });
+    return { settings, where: await whereabouts(settings.settings, role) };
   } catch (thrown) {
     if (!(thrown instanceof MusterError)) throw thrown;
     return { thrown };
   }
-}
-
-/** Those that were set up; where none was, a machine is most likely to become a compute node. */
-async function rolesOf(data: string): Promise<readonly Role[]> {
-  const found = await within(systemClock, diskTimeout, rolesIn(data)).catch(() => undefined);
-  return found?.length ? found : ['agent'];
 }
 
 /** Asks the machine once, when it is first wanted, and remembers what it said. */

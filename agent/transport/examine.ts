@@ -25,7 +25,14 @@ export interface Examination {
   readonly server: string;
   /** Its host, without brackets. */
   readonly host: string;
-  readonly found: BrokerFacts | { readonly fault: ConnectFault; readonly reason: string };
+  readonly found: BrokerFacts | BrokerRefusal;
+}
+
+/** Why we are not in, a sentence; and the version, if the broker came to say it. */
+export interface BrokerRefusal {
+  readonly fault: ConnectFault;
+  readonly reason: string;
+  readonly version?: string | undefined;
 }
 
 export interface BrokerFacts {
@@ -74,7 +81,8 @@ async function examineOne(server: Server, options: ExamineOptions): Promise<Exam
     }
   } catch (error) {
     if (!(error instanceof ConnectFailure)) throw error;
-    return { server: label, host, found: { fault: error.fault, reason: error.message } };
+    const { fault, message: reason, version } = error;
+    return { server: label, host, found: { fault, reason, version } };
   }
 }
 

@@ -6,10 +6,17 @@ import type { ConnectFault } from './port.ts';
 export class ConnectFailure extends Error {
   override readonly name = 'ConnectFailure';
   readonly fault: ConnectFault;
+  /** Of the broker, if it came to greet us. */
+  readonly version: string | undefined;
 
-  constructor(fault: ConnectFault, reason: string, options?: { cause?: unknown }) {
+  constructor(
+    fault: ConnectFault,
+    reason: string,
+    options: { cause?: unknown; version?: string | undefined } = {},
+  ) {
     super(reason, options);
     this.fault = fault;
+    this.version = options.version;
   }
 }
 
@@ -27,6 +34,8 @@ export interface Attempt {
   caFile: string | undefined;
   certFile: string | undefined;
   handshakeFirst: boolean;
+  /** What the broker calls itself, once it has greeted us. */
+  version?: string;
 }
 
 /** Turns whatever the socket, TLS or the client threw into one sentence. */
@@ -39,7 +48,7 @@ export function explain(error: unknown, attempt: Attempt): ConnectFailure {
     network(code, attempt) ??
     timeout(code, attempt) ??
     other(error, attempt);
-  return new ConnectFailure(fault, reason, { cause: error });
+  return new ConnectFailure(fault, reason, { cause: error, version: attempt.version });
 }
 
 type Explanation = [ConnectFault, string];

@@ -49,6 +49,7 @@ export class SocketTransport implements Transport {
     if (attempt.handshakeFirst) await this.#encrypt(socket, attempt, secure);
     attempt.stage = 'greeting';
     const { line, rest, info } = await readGreeting(this.#socket ?? socket, attempt.label);
+    attempt.version = info.version;
     if (!attempt.handshakeFirst && (secure || info.tls_required)) {
       if (!info.tls_required && !info.tls_available)
         throw new ConnectFailure(
@@ -158,6 +159,7 @@ export class SocketTransport implements Transport {
 
 interface Greeting {
   max_payload: unknown;
+  version: string;
   tls_required?: boolean;
   tls_available?: boolean;
   tls_verify?: boolean;
@@ -196,7 +198,8 @@ function parseGreeting(json: string): Greeting | undefined {
     if (typeof info !== 'object' || info === null || !('max_payload' in info)) return undefined;
     // The client stops reading at a version that it cannot take apart.
     const { version } = info as { version?: unknown };
-    return typeof version === 'string' && /^v?\d+\.\d+\.\d+/.test(version) ? info : undefined;
+    if (typeof version !== 'string' || !/^v?\d+\.\d+\.\d+/.test(version)) return undefined;
+    return { ...info, version };
   } catch {
     return undefined;
   }

@@ -90,8 +90,9 @@ describe('in the journal', { skip }, () => {
     const node = await host.cluster();
     await host.muster('node', 'approve', node);
     await host.says('agent', /^approved/);
-    const report = async () => {
-      const { stdout } = await host.systemd.run('muster', 'doctor', '-o', 'json');
+    const report = async (...before: string[]) => {
+      const [program = 'muster', ...words] = [...before, 'muster', 'doctor', '-o', 'json'];
+      const { stdout } = await host.systemd.run(program, ...words);
       const { checks } = JSON.parse(stdout) as {
         checks: { check: string; findings: { status: string; text: string }[] }[];
       };
@@ -112,6 +113,13 @@ describe('in the journal', { skip }, () => {
       'ok muster-requester.service is active (running)',
     ]);
     assert.match(well('agent')[0] ?? '', /^ok approved by requester/);
+    // By the credentials that systemd hands to the agent, which the command line has not.
+    assert.match(well('broker (agent)')[0] ?? '', /^ok .*, lets us in, /);
+    // An ordinary user sees little, and is not told that it is broken.
+    const nobody = ['setpriv', '--reuid=65534', '--clear-groups', 'env', 'HOME=/nonexistent'];
+    const seen = await report(...nobody);
+    for (const check of ['folders', 'disk', 'identity', 'sentinel', 'broker', 'requester', 'agent'])
+      assert.match(seen(check).join('\n'), /^warning .*(not for this user|nor may this user)/, check);
     assert.match(well('requester (requester)')[0] ?? '', /^ok ready, 2 nodes/);
     await host.systemd.ok('muster', 'doctor', '--bundle', '/tmp/bundle.tar.gz');
     await host.systemd.ok('tar', '-xzf', '/tmp/bundle.tar.gz', '-C', '/tmp');

@@ -31,7 +31,7 @@ export function age(running: string, role: 'agent' | 'requester'): Finding[] {
 }
 
 function standing(status: AgentStatus): Finding[] {
-  const { state, node, pid, reason, fingerprint, requester, cluster, broker } = status;
+  const { state, node, pid, reason, fingerprint, requester, cluster } = status;
   const who = `node ${node}, process ${pid}`;
   const where = requester ? ` by requester ${requester}, cluster ${cluster}` : '';
   const why = reason ? `: ${reason}` : '';
@@ -55,20 +55,19 @@ function standing(status: AgentStatus): Finding[] {
         failed(`deleted${where}; ${who}`, 'register it again, if it is to come back: muster agent register'),
       ];
     case 'registering':
-      return [
-        failed(
-          `not registered${why}; its broker: ${broker}; ${who}`,
-          'see what the broker and requester lines say',
-        ),
-      ];
+      return [failed(`not registered${why}; ${who}`, 'see what the broker and requester lines say')];
     default:
       return [warning(`it is just starting (${state}); ${who}`, 'ask again in a moment')];
   }
 }
 
+/** The broker that a running agent is connected to, as messages name it. */
+export const brokerOf = ({ broker }: AgentStatus): string | undefined =>
+  /^connected to (\S+)$/.exec(broker)?.[1];
+
 /** An agent that was started with other settings than these: the lines about its broker are about another one. */
-async function elsewhere({ broker: told }: AgentStatus, { broker }: Context): Promise<Finding[]> {
-  const server = /^connected to (\S+)$/.exec(told)?.[1];
+async function elsewhere(status: AgentStatus, { broker }: Context): Promise<Finding[]> {
+  const server = brokerOf(status);
   const servers = (await broker('agent'))?.servers ?? [];
   if (server === undefined || servers.includes(server)) return [];
   const text = `it is connected to ${server}, which these settings do not name (${servers.join(', ')})`;
@@ -78,12 +77,20 @@ async function elsewhere({ broker: told }: AgentStatus, { broker }: Context): Pr
 /** Silence of this many of the longest intervals between two reports is too long. */
 const patience = 3;
 
-function reports({ state, lastAcknowledged }: AgentStatus, { settings }: Context): Finding[] {
+/** Milliseconds since a requester last carried out a report; undefined when none did. */
+export const silenceOf = ({ lastAcknowledged }: AgentStatus): number | undefined =>
+  lastAcknowledged === undefined ? undefined : Math.max(0, Date.now() - Date.parse(lastAcknowledged));
+
+/** Whether that is longer than it should be. */
+export function isSilent(status: AgentStatus, { settings }: Context): boolean {
   const { infoUpdateFrequency, resourceUpdateFrequency } = settings.compute;
-  if (state !== 'approved' && state !== 'pending' && state !== 'registered') return [];
-  if (lastAcknowledged === undefined) return [];
-  const silence = Date.now() - Date.parse(lastAcknowledged);
-  if (silence < patience * Math.max(infoUpdateFrequency, resourceUpdateFrequency)) return [];
-  const text = `no report was acknowledged for ${Math.round(silence / 1000)} s`;
-  return [failed(text, 'see what the broker and requester lines say')];
+  return (silenceOf(status) ?? 0) > patience * Math.max(infoUpdateFrequency, resourceUpdateFrequency);
+}
+
+function reports(status: AgentStatus, context: Context): Finding[] {
+  const remedy = 'see what the broker and requester lines say, and its log';
+  if (brokerOf(status) === undefined) return [failed(`it has no broker: ${status.broker}`, remedy)];
+  if (!isSilent(status, context)) return [];
+  const seconds = Math.round((silenceOf(status) ?? 0) / 1000);
+  return [failed(`no report of it was acknowledged for ${seconds} s`, remedy)];
 }

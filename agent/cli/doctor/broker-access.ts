@@ -1,7 +1,12 @@
 // How each role reaches its broker, found out without making what is not there yet.
+import { join } from 'node:path';
 import { localHost } from '../../broker/broker.ts';
 import { brokerFiles, readPort } from '../../broker/files.ts';
 import type { Settings } from '../../config/settings.ts';
+import { unitName } from '../../service/systemd-units.ts';
+import { readBounded } from '../../system/files.ts';
+import { keepSecret } from '../../system/secrets.ts';
+import type { Credentials } from '../../transport/credentials.ts';
 import { defaultServers } from '../agent.ts';
 import type { BrokerAccess, Role } from './context.ts';
 
@@ -12,8 +17,10 @@ export async function brokerAccess(
   folder: string,
 ): Promise<BrokerAccess | undefined> {
   const { servers, tls } = nats;
-  if (role === 'agent') return { servers: servers.length ? servers : defaultServers, credentials: nats, tls };
-  if (servers.length > 0) return { servers, credentials: nats, tls };
+  if (role === 'agent' || servers.length > 0) {
+    const credentials = await credentialsOf(role, nats);
+    return { servers: servers.length ? servers : defaultServers, credentials, tls };
+  }
   const files = brokerFiles(folder);
   const port = broker.port || (await readPort(files.port));
   if (!port) return undefined;
@@ -22,4 +29,21 @@ export async function brokerAccess(
     credentials: { tokenFile: files.token },
     tls: undefined,
   };
+}
+
+/** Where systemd puts what it hands to a service (LoadCredential=), for root and the service alone. systemd.exec(5) */
+const handedOver = '/run/credentials';
+
+/** Those of the settings; where a running service has them from systemd, which whoever runs this has not, those. */
+async function credentialsOf(role: Role, nats: Settings['nats']): Promise<Credentials> {
+  const { token, tokenFile, credsFile, user, password, passwordFile } = nats;
+  const complete = token ?? tokenFile ?? credsFile ?? (user && (password ?? passwordFile));
+  if (complete) return nats;
+  const read = async (name: string) => {
+    const data = await readBounded(join(handedOver, unitName(role), name)).catch(() => undefined);
+    const text = data?.toString('utf8').trim();
+    if (text) keepSecret(text);
+    return text || undefined;
+  };
+  return { ...nats, token: await read('nats.token'), password: await read('nats.password') };
 }

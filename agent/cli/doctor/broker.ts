@@ -5,11 +5,12 @@ import { isLoopback } from '../../requester/api/loopback.ts';
 import { MusterError } from '../../system/errors.ts';
 import { silentLog } from '../../system/log.ts';
 import { contents } from '../../system/packaged.ts';
-import type { BrokerFacts, Examination } from '../../transport/examine.ts';
+import type { BrokerFacts, BrokerRefusal, Examination } from '../../transport/examine.ts';
 import type { ConnectFault } from '../../transport/port.ts';
 import { judgeVersion, listedAt } from './advisories.ts';
-import { type Check, type Finding, failed, ok, warning } from './check.ts';
-import type { Context, Role } from './context.ts';
+import { brokerOf } from './agent.ts';
+import { asRoot, type Check, type Finding, failed, ok, warning } from './check.ts';
+import { agentOf, type Context, type Role } from './context.ts';
 
 export const broker = (context: Context, role: Role): Check => ({
   name: 'broker',
@@ -17,13 +18,19 @@ export const broker = (context: Context, role: Role): Check => ({
     const own = role === 'requester' && context.settings.nats.servers.length === 0;
     // Its own one runs as long as the requester does.
     if (own && !(await runs(context))) return ownBinary(context);
-    const found = await context.examined(role);
-    return found.flatMap(one => findings(one, role));
+    const [found, connected] = await Promise.all([context.examined(role), connectedTo(context, role)]);
+    return found.flatMap(one => findings(one, role, connected));
   },
 });
 
 // A requester that does not answer may run.
 const runs = async ({ requester }: Context) => (await requester().catch(() => 'unknown')) !== undefined;
+
+/** The broker that the agent itself is connected to: it may have credentials that whoever runs this has not. */
+async function connectedTo(context: Context, role: Role): Promise<string | 'denied' | undefined> {
+  const status = role === 'agent' ? await agentOf(context) : undefined;
+  return status === 'denied' ? status : status && brokerOf(status);
+}
 
 async function ownBinary({ settings }: Context): Promise<Finding[]> {
   const configured = settings.broker.binary;
@@ -50,8 +57,15 @@ const remedies: Record<ConnectFault, string> = {
   protocol: 'correct nats.servers: it names the port of NATS, 4222 as a rule',
 };
 
-function findings({ server, host, found }: Examination, role: Role): Finding[] {
-  if ('fault' in found) return [failed(found.reason, remedies[found.fault])];
+function findings(
+  { server, host, found }: Examination,
+  role: Role,
+  connected: string | undefined,
+): Finding[] {
+  if ('fault' in found) {
+    const judged = found.version === undefined ? [] : judge(found.version, server);
+    return [refused(server, found, connected), ...judged];
+  }
   const all = [
     ok(describe(server, found)),
     ...judge(found.version, server),
@@ -62,6 +76,17 @@ function findings({ server, host, found }: Examination, role: Role): Finding[] {
     all.push(failed(text, 'enable it: jetstream {} in its configuration'));
   }
   return all;
+}
+
+function refused(server: string, { fault, reason }: BrokerRefusal, connected: string | undefined): Finding {
+  const locked = fault === 'unauthorized' || fault === 'credentials';
+  if (locked && connected === server) {
+    return ok(`${server}: the agent is connected; without its credentials no more can be seen from here`);
+  }
+  if (locked && connected === 'denied') {
+    return warning(`${reason}; the agent may have them, and is not for this user to ask`, asRoot);
+  }
+  return failed(reason, remedies[fault]);
 }
 
 function judge(version: string, server: string): Finding[] {

@@ -1,6 +1,6 @@
 // What a check of `muster doctor` is, and how checks are run: side by side, each with a deadline, none able to end the others.
 import { type Clock, sleep } from '../../system/clock.ts';
-import { reasonOf } from '../../system/errors.ts';
+import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 
 export type Status = 'ok' | 'warning' | 'failed';
 
@@ -49,9 +49,19 @@ async function findingsOf(check: Check, clock: Clock): Promise<readonly Finding[
   try {
     return (await within(clock, deadline, begun(check))) ?? [unanswered(deadline)];
   } catch (error) {
-    const remedy = 'run it again, as root if you did not; if it stays, report it';
-    return [failed(`this could not be looked at: ${reasonOf(error)}`, remedy)];
+    if (isDenied(error)) return [warning(`this is not for this user to see: ${reasonOf(error)}`, asRoot)];
+    return [failed(`this could not be looked at: ${reasonOf(error)}`, 'if it stays so, report it')];
   }
+}
+
+/** What to do about what this user may not see. */
+export const asRoot = 'run this as root, or as the user of the role';
+
+/** Whether `error` says that this user may not do or see something. */
+export function isDenied(error: unknown): boolean {
+  if (error instanceof MusterError && error.code === 'not_allowed') return true;
+  if (error instanceof MusterError && error.cause !== undefined) return isDenied(error.cause);
+  return /^(EACCES|EPERM)$/.test(errnoOf(error) ?? '');
 }
 
 /** What `asked` answers within `deadline` milliseconds; undefined when that is nothing. */

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import type { AgentStatus } from '../../compute/agent.ts';
 import type { LoadedSettings } from '../../config/load.ts';
-import { dataFolder, roleFolder, runtimeFolder } from '../../config/paths.ts';
+import { roleFolder, runtimeFolder } from '../../config/paths.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { RequesterStatus } from '../../requester/directory.ts';
 import { errnoOf } from '../../system/errors.ts';
@@ -11,6 +11,7 @@ import type { Credentials } from '../../transport/credentials.ts';
 import type { Examination } from '../../transport/examine.ts';
 import type { TlsFiles } from '../../transport/tls.ts';
 import type { ProbeView } from '../probe-view.ts';
+import { isDenied } from './check.ts';
 
 export type Role = 'agent' | 'requester';
 
@@ -39,13 +40,6 @@ export interface Context {
   machine(): Promise<ProbeView>;
 }
 
-/** The roles that were set up in `data`: those that have a folder there. */
-export async function rolesIn(data: string): Promise<Role[]> {
-  const roles: Role[] = ['agent', 'requester'];
-  const there = await Promise.all(roles.map(role => isThere(roleFolder(data, role))));
-  return roles.filter((_, index) => there[index]);
-}
-
 /** Throws only what makes it unknown. */
 export async function isThere(path: string): Promise<boolean> {
   try {
@@ -57,17 +51,26 @@ export async function isThere(path: string): Promise<boolean> {
   }
 }
 
+/** What the agent that runs says; `denied` where this user may not ask it; undefined where none runs, or none answers. */
+export async function agentOf({ agent }: Context): Promise<AgentStatus | 'denied' | undefined> {
+  try {
+    return await agent();
+  } catch (error) {
+    return isDenied(error) ? 'denied' : undefined;
+  }
+}
+
 export interface Means {
   loaded: LoadedSettings;
+  data: string;
   roles: readonly Role[];
   broker(role: Role): Promise<BrokerAccess | undefined>;
   examine(access: BrokerAccess): Promise<readonly Examination[]>;
   machine(): Promise<ProbeView>;
 }
 
-export async function makeContext({ loaded, roles, broker, examine, machine }: Means): Promise<Context> {
+export function makeContext({ loaded, data, roles, broker, examine, machine }: Means): Context {
   const { settings } = loaded;
-  const data = await dataFolder(settings);
   const once = <T>(ask: () => Promise<T>) => {
     let asked: Promise<T> | undefined;
     return () => {

@@ -2,7 +2,7 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, reasonOf } from '../../system/errors.ts';
-import { type Check, type Finding, failed, ok, warning } from './check.ts';
+import { asRoot, type Check, type Finding, failed, ok, warning } from './check.ts';
 import { type Context, isThere } from './context.ts';
 
 export const folders = (context: Context): Check => ({
@@ -62,7 +62,7 @@ async function whyNotWritable(folder: string): Promise<Finding | undefined> {
 function closed(folder: string, code: string): Finding {
   const root = process.geteuid?.() === 0;
   if (code === 'EACCES' && !root) {
-    return warning(`${folder} is not for this user`, 'run this as root, or as the user of the role');
+    return warning(`${folder} is not for this user`, asRoot);
   }
   return failed(
     `${folder} cannot be used: ${code}`,

@@ -1,7 +1,7 @@
 // What may be wrong with a file of state that is its owner's alone.
 import { stat } from 'node:fs/promises';
-import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
-import { type Finding, failed, warning } from './check.ts';
+import { MusterError, reasonOf } from '../../system/errors.ts';
+import { asRoot, type Finding, failed, isDenied, warning } from './check.ts';
 
 /** It is its owner's alone, and that is who owns the folder. */
 export async function exposure(
@@ -24,7 +24,6 @@ export async function exposure(
 /** What to say of one that cannot be read, or holds what it should not. */
 export function unreadable(error: unknown, path: string): Finding {
   if (!(error instanceof MusterError)) throw error;
-  if (errnoOf(error.cause) === 'EACCES')
-    return warning(`${path} is not for this user to read`, 'run this as root, or as the user of the agent');
+  if (isDenied(error)) return warning(`${path} is not for this user to read`, asRoot);
   return failed(reasonOf(error), error.hint ?? 'see what stands there');
 }

@@ -13,9 +13,9 @@ import { version } from '../../system/version.ts';
 import { connect } from '../../transport/nats.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import { ApiClient } from '../api-client.ts';
-import { age } from './agent.ts';
-import { type Check, type Finding, failed, ok, warning } from './check.ts';
-import type { Context, Role } from './context.ts';
+import { age, brokerOf, isSilent, silenceOf } from './agent.ts';
+import { asRoot, type Check, type Finding, failed, ok, warning } from './check.ts';
+import { agentOf, type Context, type Role } from './context.ts';
 import { notRunning } from './not-running.ts';
 
 export const requester = (context: Context, role: Role): Check => ({
@@ -81,9 +81,7 @@ const patience = { connect: 5_000, answer: 3_000 };
 async function fromANode(context: Context): Promise<Finding[]> {
   const access = await context.broker('agent');
   const reachable = (await context.examined('agent')).some(({ found }) => !('fault' in found));
-  // The broker's own line says why.
-  if (!access || !reachable)
-    return [failed('it cannot be asked, as no broker lets us in', 'see what the broker line says')];
+  if (!access || !reachable) return [await byTheAgent(context)];
   const connection = connect({
     ...access,
     name: 'muster doctor',
@@ -101,6 +99,18 @@ async function fromANode(context: Context): Promise<Finding[]> {
   } finally {
     await connection.close(100);
   }
+}
+
+/** Without a way of our own in: what the agent that runs here has heard of it. */
+async function byTheAgent(context: Context): Promise<Finding> {
+  const status = await agentOf(context);
+  if (status === 'denied') return warning('it cannot be asked, nor may this user ask the agent', asRoot);
+  const silence = status && silenceOf(status);
+  if (!status || silence === undefined || brokerOf(status) === undefined || isSilent(status, context)) {
+    // The broker's own line says why.
+    return failed('it cannot be asked, as no broker lets us in', 'see what the broker line says');
+  }
+  return ok(`${status.requester ?? 'it'} answered the agent ${Math.round(silence / 1000)} s ago`);
 }
 
 async function ask(connection: Connection): Promise<Finding> {

@@ -56,12 +56,13 @@ function judge(one: Service): Finding[] {
 function running({ name, role, state, log }: Service, user: string): Finding {
   const { word, loaded, enabled, ended } = state;
   const again = `muster service install${user} --role ${role}`;
+  const enable = process.platform === 'darwin' ? again : `systemctl${user} enable --now ${name}`;
   if (!loaded) return failed(`${name} cannot be loaded: ${word}`, `write it anew: ${again}`);
   switch (state.state) {
     case 'running':
       return enabled
         ? ok(`${name} is ${word}`)
-        : warning(`${name} is ${word}, but does not start by itself`, again);
+        : warning(`${name} is ${word}, but does not start by itself`, enable);
     case 'starting':
     case 'stopping':
       return warning(`${name} is ${state.state}: ${state.text ?? word}`, `see what it waits for: ${log}`);
@@ -69,7 +70,7 @@ function running({ name, role, state, log }: Service, user: string): Finding {
       return failed(`${name} is ${word}${ended ? `: ${ended}` : ''}`, `see why: ${log}`);
     case 'stopped':
       if (!enabled) return ok(`${name} is installed and not enabled; it is ${word}`);
-      return failed(`${name} is ${word}, though it is to start by itself`, again);
+      return failed(`${name} is ${word}, though it is to start by itself`, enable);
   }
 }
 

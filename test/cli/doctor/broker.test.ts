@@ -7,6 +7,7 @@ import { broker } from '../../../agent/cli/doctor/broker.ts';
 import type { Context, Role } from '../../../agent/cli/doctor/context.ts';
 import { requester } from '../../../agent/cli/doctor/requester.ts';
 import type { Settings } from '../../../agent/config/settings.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
 import { type Examination, examine } from '../../../agent/transport/examine.ts';
 import { freePort, listen } from '../../support/listener.ts';
 import { type NatsServer, startNatsServer } from '../../support/nats-server.ts';
@@ -81,6 +82,29 @@ describe('a real broker', () => {
     );
   });
 
+  test('to which the agent has credentials that whoever runs this has not', async () => {
+    const examinedBy = { examined: await examined([server.url]) };
+    const status = {
+      broker: `connected to ${server.url}`,
+      requester: 'node-0',
+      lastAcknowledged: new Date().toISOString(),
+    };
+    const running = context({ ...examinedBy, agent: status });
+    const [first] = await broker(running, 'agent').look();
+    assert.equal(first?.status, 'ok');
+    assert.match(first?.text ?? '', /^nats:.*: the agent is connected; /);
+    const [its] = await requester(running, 'agent').look();
+    assert.match(`${its?.status} ${its?.text}`, /^ok node-0 answered the agent \d s ago$/);
+    const denied: Context = { ...running, agent: () => Promise.reject(new MusterError('not_allowed', 'no')) };
+    for (const check of [broker(denied, 'agent'), requester(denied, 'agent')])
+      assert.equal((await check.look())[0]?.status, 'warning');
+    const other = context({
+      ...examinedBy,
+      agent: { ...status, broker: 'connected to nats://elsewhere:4222' },
+    });
+    assert.equal((await broker(other, 'agent').look())[0]?.status, 'failed');
+  });
+
   test('of several each has its line, and the requester is asked at one that answers', async () => {
     const gone = `nats://127.0.0.1:${await freePort()}`;
     const { broker, requester } = await look([gone, server.url], { token: 'a-token-of-the-test' });
@@ -112,6 +136,27 @@ test('without JetStream an agent is well, and a requester has failed', async () 
     assert.match(broker[1] ?? '', /^failed .* has no JetStream/);
   } finally {
     await server.release();
+  }
+});
+
+test('a version with holes is told even of a broker that lets nobody in', async () => {
+  const server = await listen(socket => {
+    const info = {
+      server_id: 'x',
+      max_payload: 1_048_576,
+      version: '2.10.27',
+      auth_required: true,
+      headers: true,
+    };
+    socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+    socket.on('data', () => socket.end("-ERR 'Authorization Violation'\r\n"));
+  });
+  try {
+    const found = (await look([server.url], { token: 'a-token' })).broker;
+    assert.match(found[0] ?? '', /^failed .* refused our credentials/);
+    assert.match(found[1] ?? '', /^warning .* is nats-server 2\.10\.27, which has known holes/);
+  } finally {
+    await server.close();
   }
 });
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Check, type CheckResult, ok, runChecks, within } from '../../../agent/cli/doctor/check.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 async function run(
@@ -44,7 +45,7 @@ test('one that hangs is given up at its deadline, and the others are told at onc
   assert.equal(clock.pending, 0);
 });
 
-test('one that throws, at once or later, is a failed line', async () => {
+test('one that throws, at once or later, is a failed line; what this user may not see is a warning', async () => {
   const checks: Check[] = [
     {
       name: 'at once',
@@ -53,6 +54,8 @@ test('one that throws, at once or later, is a failed line', async () => {
       },
     },
     { name: 'later', look: () => Promise.reject('just text') },
+    { name: 'denied', look: () => Promise.reject(Object.assign(new Error('no'), { code: 'EACCES' })) },
+    { name: 'refused', look: () => Promise.reject(new MusterError('not_allowed', 'not for you')) },
     { name: 'well', look: async () => [] },
   ];
   const { results, ended } = await run(checks, new FakeClock(), 0);
@@ -60,6 +63,8 @@ test('one that throws, at once or later, is a failed line', async () => {
   const of = (name: string) => results.find(({ check }) => check === name)?.findings;
   assert.equal(of('at once')?.[0]?.text, 'this could not be looked at: no luck');
   assert.equal(of('later')?.[0]?.text, 'this could not be looked at: just text');
+  for (const name of ['denied', 'refused']) assert.equal(of(name)?.[0]?.status, 'warning');
+  assert.equal(of('refused')?.[0]?.text, 'this is not for this user to see: not for you');
   assert.deepEqual(of('well'), []);
 });
 
