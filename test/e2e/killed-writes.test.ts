@@ -1,0 +1,121 @@
+// The agent is killed at every step of every state file that it writes: the next start is right. The same with errors.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { encodeSeed } from '../../agent/protocol/nkey.ts';
+import { Cluster } from '../support/cluster.ts';
+import { errors, kills, noFaults, tryAll } from '../support/faulty-files.ts';
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { complaints, FaultyAgents, tornSentinel } from './faulty-agents.ts';
+
+describe('an agent whose writes fail', { skip: (await noFaults()) ?? false }, () => {
+  let broker: NatsServer;
+  let cluster: Cluster;
+  let agents: FaultyAgents;
+  /** All the steps of an agent's life. */
+  let life: string[];
+
+  before(async () => {
+    broker = await startNatsServer();
+    cluster = await Cluster.create({ servers: broker.url });
+    agents = await FaultyAgents.of(cluster);
+    await cluster.requester();
+    life = await stepsOf('model');
+    for (const name of ['identity.nk', 'node.yaml', 'registration.json', 'inventory.json'])
+      assert.ok(life.includes(`rename ${name} 1`), `${name} is written: ${life}`);
+  });
+
+  after(async () => {
+    await agents?.release();
+    await cluster?.release();
+    await broker?.release();
+  });
+
+  /** Lets an agent live undisturbed. */
+  async function stepsOf(name: string): Promise<string[]> {
+    const agent = await agents.start(name);
+    await agents.live(name, agent);
+    assert.equal((await agent.finished).code, 0, agent.stderr);
+    return agents.steps(name);
+  }
+
+  it('is killed at every step of its life: the next start is right', async () => {
+    await tryAll('killed', kills(life), async (name, faults) => {
+      const agent = await agents.start(name, faults);
+      await agents.live(name, agent);
+      assert.equal((await agent.finished).signal, 'SIGKILL', 'it comes to that step');
+      await agents.startAgain(name, agent);
+    });
+  });
+
+  /** What one leaves that was killed at its worst: the socket of a dead holder, half a sentinel, half of another file. */
+  async function leaveWreck(name: string): Promise<void> {
+    const folder = agents.stateOf(name);
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'identity.nk'), encodeSeed(randomBytes(32)), { mode: 0o600 });
+    await writeFile(join(folder, 'node.yaml'), `id: ${name}\n`);
+    await writeFile(join(folder, `${name}.registration.json`), tornSentinel);
+    await writeFile(join(folder, `${name}.registration.json.bad`), 'an earlier one');
+    await writeFile(join(folder, '.node.yaml.0123456789ab.tmp'), 'id');
+    await symlink('.dead-1.sock', join(folder, 'control.sock'));
+    await writeFile(join(folder, '.dead-1.sock'), '');
+  }
+
+  it('is killed as it clears up after one that was killed', async () => {
+    await leaveWreck('wreck');
+    const steps = (await stepsOf('wreck')).filter(step => !life.includes(step));
+    for (const step of ['rename control.sock 1', 'rename registration.json.bad 1', 'unlink node.yaml 1'])
+      assert.ok(steps.includes(step), `${step}: ${steps}`);
+    await tryAll('cleared', kills(steps), async (name, faults) => {
+      await leaveWreck(name);
+      const agent = await agents.start(name, faults);
+      await agents.live(name, agent);
+      assert.equal((await agent.finished).signal, 'SIGKILL', 'it comes to that step');
+      await agents.startAgain(name, agent);
+    });
+  });
+
+  it('meets an error at every step of its start: a sentence and exit 1, and the next start is right', async () => {
+    const first = life.slice(0, life.indexOf('create registration.json 1'));
+    const faults = first.flatMap(step => errors.map(how => [{ step, how }]));
+    await tryAll('refused', faults, async (name, fault) => {
+      const agent = await agents.start(name, fault);
+      await agents.live(name, agent);
+      const { code, stdout, stderr } = await agent.finished;
+      assert.equal(stdout, '');
+      if (code !== 0) {
+        const full = fault[0]?.how === 'ENOSPC';
+        const why = full ? 'no space left on the device' : 'the disk reports an input/output error';
+        const said = new RegExp(`^Error: cannot write /.*: ${why}\nHint:  free or unlock it, or .*\n$`);
+        assert.match(stderr, said, stderr);
+        assert.equal(code, 1);
+      }
+      await agents.startAgain(name, agent);
+    });
+  });
+
+  it('meets an error at every step of what it writes later: it goes on, and makes up for it', async () => {
+    // The sentinel is tried again with each answer: its faults come one after the other.
+    const sentinel = ['create', 'write', 'sync', 'rename'].flatMap(what =>
+      errors.map((how, index) => ({ step: `${what} registration.json ${index + 1}`, how })),
+    );
+    // Of the rest, what does not hang together can fail in one life.
+    const later = life.slice(life.indexOf('create registration.json 1'));
+    const rest = later.filter(step => !step.includes('registration.json') || step.startsWith('unlink'));
+    const groups = [...Map.groupBy(rest, step => step.split(' ')[0]).values()];
+    const others = groups.flatMap(steps => errors.map(how => steps.map(step => ({ step, how }))));
+    await tryAll('went-on', [sentinel, ...others], async (name, fault) => {
+      const agent = await agents.start(name, fault);
+      await agents.live(name, agent);
+      const { code, stderr } = await agent.finished;
+      assert.equal(code, 0, stderr);
+      const steps = await agents.steps(name);
+      for (const { step } of fault) assert.ok(steps.includes(step), `it comes to ${step}`);
+      for (const line of complaints(agent))
+        assert.match(line, /"level":"warn".*cannot write .*(no space left|input\/output error)/, line);
+      await agents.startAgain(name, agent);
+    });
+  });
+});
