@@ -1,0 +1,142 @@
+// The requester with its own broker is killed at every step of every file that it writes: the next start is right. The
+// same with errors.
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { errors, type Fault, FaultyFiles, kills, noFaults, tryAll } from '../support/faulty-files.ts';
+import { freePort } from '../support/listener.ts';
+import { Program } from '../support/program.ts';
+
+describe('a requester whose writes fail', { skip: (await noFaults()) ?? false }, () => {
+  let folder: string;
+  let files: FaultyFiles;
+  /** All the steps of a requester's first life. */
+  let life: string[];
+  const started = new Set<Program>();
+
+  before(async () => {
+    files = await FaultyFiles.build();
+    folder = await mkdtemp(join(tmpdir(), 'muster-e2e-'));
+    const model = await start('model');
+    await live(model);
+    assert.equal((await model.finished).code, 0, model.stderr);
+    life = await files.steps('model');
+    for (const name of ['node.yaml', 'token', 'port', 'nats.conf'])
+      assert.ok(life.includes(`rename ${name} 1`), `${name} is written: ${life}`);
+  });
+
+  after(async () => {
+    // One that is killed leaves its broker to the next one: it has to stop by itself.
+    await Promise.all([...started].map(program => program.stop()));
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const dataOf = (name: string) => join(folder, name, 'data');
+
+  async function start(name: string, faults: readonly Fault[] = []): Promise<Program> {
+    const dataDir = dataOf(name);
+    await mkdir(join(dataDir, '..'), { recursive: true });
+    const config = join(dataDir, '..', 'config.yaml');
+    const settings = {
+      dataDir,
+      broker: { port: 0 },
+      api: { port: await freePort() },
+      log: { format: 'json' },
+    };
+    await writeFile(config, JSON.stringify(settings));
+    const env = { ...files.environment(name, dataDir, faults), NODE_COMPILE_CACHE: join(folder, 'code') };
+    const program = new Program(['requester', '--config', config], { env });
+    started.add(program);
+    void program.finished.then(() => started.delete(program));
+    return program;
+  }
+
+  /** Lets it come up and stops it, or waits until it has ended. */
+  async function live(requester: Program): Promise<void> {
+    await Promise.race([
+      requester.says(/"msg":"the requester is ready"/).catch(() => undefined),
+      requester.finished,
+    ]);
+    requester.signal('SIGTERM');
+    await requester.finished;
+  }
+
+  const kept = (name: string, file: string) =>
+    readFile(join(dataOf(name), file), 'utf8').catch(() => undefined);
+  /** What must not change once it is there. */
+  const lasting = (name: string) =>
+    Promise.all(['requester/node.yaml', 'broker/token', 'broker/port'].map(file => kept(name, file)));
+
+  /** Starts it again, without faults: it is the same requester with the same token, and nothing is left over. */
+  async function startAgain(name: string): Promise<void> {
+    const before = await lasting(name);
+    const requester = await start(name);
+    await live(requester);
+    const { code, stderr } = await requester.finished;
+    assert.equal(code, 0, stderr);
+    const warnings = stderr.split('\n').filter(line => /"level":"(warn|error|fatal)"/.test(line));
+    // A requester that was killed leaves its broker running.
+    const wrong = warnings.filter(line => !line.includes('a broker of an earlier run is still there'));
+    assert.deepEqual(wrong, [], `nothing for the operator to do: ${wrong}`);
+    const now = await lasting(name);
+    assert.deepEqual(
+      before.map((text, index) => text ?? now[index]),
+      now,
+      `nothing that stood there has changed: ${before}`,
+    );
+    const [id, token, port] = now;
+    assert.match(id ?? '', /^id: n-[0-9a-f-]{36}$/m);
+    assert.match(token ?? '', /^[\w-]{43}\n$/);
+    assert.ok(
+      (await kept(name, 'broker/nats.conf'))?.includes(`"${token?.trim()}"`),
+      'the broker asks for it',
+    );
+    assert.match(port ?? '', /^\d+\n$/);
+    const left = await readdir(dataOf(name), { recursive: true });
+    const odd = left.filter(each => /\.(tmp|sock)/.test(each));
+    assert.deepEqual(odd, [], `nothing is left over: ${odd}`);
+  }
+
+  // Most of its time a requester waits for its broker to end.
+  const atATime = 6;
+
+  it('is killed at every step: the next start is right', async () => {
+    await tryAll(
+      'killed',
+      kills(life),
+      async (name, faults) => {
+        const requester = await start(name, faults);
+        await live(requester);
+        assert.equal((await requester.finished).signal, 'SIGKILL', 'it comes to that step');
+        await startAgain(name);
+      },
+      atATime,
+    );
+  });
+
+  it('meets an error at every step: a sentence and exit 1, and the next start is right', async () => {
+    const faults = life.flatMap(step => errors.map(how => [{ step, how }]));
+    await tryAll(
+      'refused',
+      faults,
+      async (name, fault) => {
+        const requester = await start(name, fault);
+        await live(requester);
+        const { code, stdout, stderr } = await requester.finished;
+        assert.equal(stdout, '');
+        if (code !== 0) {
+          const full = fault[0]?.how === 'ENOSPC';
+          const why = full ? 'no space left on the device' : 'the disk reports an input/output error';
+          const said = new RegExp(`^Error: cannot write /.*: ${why}\nHint:  free or unlock it, or .*\n$`);
+          assert.match(stderr, said, stderr);
+          assert.equal(code, 1);
+        }
+        // Nothing that the next start finds depends on which error it was.
+        if (fault[0]?.how === 'ENOSPC') await startAgain(name);
+      },
+      atATime,
+    );
+  });
+});
