@@ -48,7 +48,7 @@ const survey = await Survey.open(
     nvmlLibrary: fake,
     log: silentLog,
   },
-  { allocatedCapacity: { cpu: half, memory: half, disk: half }, labels: {} },
+  { allocatedCapacity: { cpu: half, memory: half, disk: half, gpu: { percent: 100 } }, labels: {} },
 );
 await survey.look();
 const gpus = survey.info().ComputeNodeInfo.MaxCapacity.GPU ?? 0;
