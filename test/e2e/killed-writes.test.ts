@@ -33,12 +33,13 @@ describe('an agent whose writes fail', { skip: (await noFaults()) ?? false }, ()
     await broker?.release();
   });
 
-  /** Lets an agent live undisturbed. */
+  /** Lets an agent live undisturbed. Of the mark around each look for GPUs, which goes on and on, only the first counts. */
   async function stepsOf(name: string): Promise<string[]> {
     const agent = await agents.start(name);
     await agents.live(name, agent);
     assert.equal((await agent.finished).code, 0, agent.stderr);
-    return agents.steps(name);
+    const steps = await agents.steps(name);
+    return steps.filter(step => !/ nvml-called (?!1$)/.test(step));
   }
 
   it('is killed at every step of its life: the next start is right', async () => {
