@@ -153,6 +153,10 @@ const files: readonly [name: string, text: string][] = [
   ['requester/node.yaml', 'The id of the requester.'],
   ['broker/token', 'The token that every node has to show to the broker of the requester.'],
   ['broker/store', 'The roll and the events.'],
+  [
+    '/etc/systemd/system/muster-agent.service, /etc/systemd/system/muster-requester.service',
+    'What muster service install writes, under systemd.',
+  ],
 ];
 
 const variables: readonly [name: string, text: string][] = [
