@@ -19,6 +19,8 @@ type Shell = 'bash' | 'zsh' | 'fish';
 /** What is typed, and what stands there after; `ALL` asks for every word that fits, `TAB` for what they have in common. */
 const ALL = '\u001b*';
 const TAB = '\t';
+/** Shows the line that stands there, and empties it. */
+const SHOW = '\u0014';
 const LEFT = '\u001b[D';
 
 /** A word of each kind that is completed to its end. */
@@ -93,9 +95,9 @@ async function absent(shell: Shell): Promise<string | undefined> {
 async function typeInto(terminal: Terminal, lines: string[], completing: string): Promise<string[]> {
   const found: string[] = [];
   for (const line of lines) {
-    terminal.type(`${line}${completing}\u0014`);
-    found.push(await terminal.shows(/<<(.*)>>/));
-    terminal.type('\u0005\u0015');
+    terminal.type(`${line}${completing}${SHOW}`);
+    // With the next prompt the shell takes keys again, and not the terminal for it.
+    found.push(await terminal.shows(/<<(.*)>>\s+READY /));
   }
   return found;
 }
@@ -134,7 +136,8 @@ test('bash', async t => {
     `PS1='READY '
 alias m=muster
 bind 'set bell-style none'
-bind -x '"\\C-t": printf "<<%s>>\\n" "$READLINE_LINE"'
+show() { printf '<<%s>>\\n' "$READLINE_LINE"; READLINE_LINE='' READLINE_POINT=0; }
+bind -x '"\\C-t": show'
 source <(muster completion bash)
 complete -o default -F _muster m
 `,
@@ -161,7 +164,7 @@ zle -C all-matches complete-word _generic
 bindkey '\\e*' all-matches
 zstyle ':completion:all-matches::::' completer _all_matches _complete
 zstyle ':completion:all-matches:*' insert true
-show-line() { zle -I; print -r -- "<<$BUFFER>>" }
+show-line() { zle -I; print -r -- "<<$BUFFER>>"; BUFFER='' }
 zle -N show-line
 bindkey '^T' show-line
 alias m=muster
