@@ -44,6 +44,15 @@ test('status loads nothing that it does not need', async t => {
   for (const name of heavy) assert.ok(!loaded.has(name), name);
 });
 
+test('doctor leaves what is heavy, and what may crash, to the process that looks', async t => {
+  const loaded = await loads(t, ['doctor', '--data-dir', await temporaryFolder(t)], 1);
+  for (const name of [...heavy, 'pino', 'valibot']) assert.ok(!loaded.has(name), name);
+  assert.ok(
+    ![...loaded].some(name => /^agent\/(host|transport|compute|requester)\//.test(name)),
+    [...loaded].join('\n'),
+  );
+});
+
 test('the requester loads nothing of the agent, and dev nothing of either', async t => {
   const folder = await temporaryFolder(t);
   const of = (loaded: Set<string>, part: string) => [...loaded].filter(name => name.startsWith(part));

@@ -16,8 +16,9 @@ export function resultText({ check, findings }: CheckResult, width: number, colo
 }
 
 export function headText({ roles, data }: Begun): string {
-  const where = data === undefined ? '' : `, data in ${shown(data)}`;
-  return `muster ${version}, ${roles.join(' and ')}${where}\n`;
+  const which = roles.length > 0 ? [roles.join(' and ')] : [];
+  const where = data === undefined ? [] : [`data in ${shown(data)}`];
+  return `${[`muster ${version}`, ...which, ...where].join(', ')}\n`;
 }
 
 export function sumText(results: readonly CheckResult[]): string {

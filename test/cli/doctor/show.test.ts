@@ -23,6 +23,14 @@ test('the status, the check, what was found, and below it what to do', () => {
   assert.equal(resultText({ check: 'x', findings: [] }, 6, false), '');
 });
 
+test('the head names the roles and the folder, where they are known', () => {
+  assert.match(
+    headText({ roles: ['agent', 'requester'], data: '/d', checks: [] }),
+    /^muster \S+, agent and requester, data in \/d\n$/,
+  );
+  assert.match(headText({ roles: [], checks: [] }), /^muster \d+\.\d+\.\d+\n$/);
+});
+
 test('colour is on the status alone', () => {
   assert.match(
     resultText({ check: 'x', findings: [failed('a', 'b')] }, 1, true),
