@@ -1,7 +1,7 @@
 // Reading and writing state files so that a crash at any moment leaves the old content or the new, never half. A folder is
 // changed by one piece of work at a time: one that hangs then holds one of the few threads that Node has for files.
 import { randomBytes } from 'node:crypto';
-import { constants, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { constants, mkdir, open, readdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
 
@@ -22,6 +22,16 @@ export async function removeLeftovers(folder: string): Promise<void> {
   // What cannot be removed does no harm: nobody reads it.
   const remove = (name: string) => unlink(join(folder, name)).catch(() => undefined);
   await Promise.all(names.filter(name => /^\.(.+\.)?[0-9a-f]{12}\.tmp$/.test(name)).map(remove));
+}
+
+/**
+ * Writes `text` to `path`, or removes it when undefined, for those who come after this process: it outlives that, and is not
+ * synced to outlive the machine. Throws the system's error.
+ */
+export function writeMark(path: string, text: string | undefined): Promise<void> {
+  return inTurn(dirname(path), () =>
+    text === undefined ? unlink(path) : writeFile(path, text, { mode: 0o600 }),
+  );
 }
 
 /** Moves `path` aside to `path + suffix`, replacing an earlier one. Absent is fine. */

@@ -1,8 +1,7 @@
 // Remembers that a library was called and did not return: one that ends the process again and again is not called any more.
-import { unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
-import { readBounded } from '../../system/files.ts';
+import { readBounded, writeMark } from '../../system/files.ts';
 
 export interface CrashGuard {
   /** Why the library must not be called; undefined when it may. */
@@ -39,12 +38,12 @@ export async function crashGuard(
     ends >= mostEnds
       ? `is not called, as the last ${mostEnds} processes that called it ended meanwhile; remove ${path} to try again`
       : undefined;
-  // Not synced: what a process wrote outlives it, and with the machine ends the boot that the mark speaks of.
-  const mark = () => writeFile(path, `${circumstances}\n${ends + 1}\n`, { mode: 0o600 });
+  // It need not outlive the machine: with that ends the boot that it speaks of.
+  const mark = `${circumstances}\n${ends + 1}\n`;
   let changing: Promise<unknown> | undefined;
   // One piece of work at a time: of a disk that hangs no more waits behind it.
-  const change = async (work: () => Promise<void>) => {
-    changing ??= work()
+  const change = async (text: string | undefined) => {
+    changing ??= writeMark(path, text)
       .catch(() => undefined)
       .finally(() => {
         changing = undefined;
@@ -60,7 +59,7 @@ export async function crashGuard(
       try {
         return await call();
       } finally {
-        await change(() => unlink(path));
+        await change(undefined);
       }
     },
   };
