@@ -122,8 +122,7 @@ export class Registration {
     const { phase } = this.#standing;
     // What is on its way may have been answered before the change.
     if (this.#asking) this.#nudged = true;
-    else if (phase === 'rejected') this.#plan('register', 0);
-    else if (isReporting(phase)) this.#plan('confirm', 0);
+    else if (phase === 'rejected' || isReporting(phase)) this.#plan('confirm', 0);
   }
 
   /** By hand: registers anew, whatever stands. */
@@ -233,7 +232,8 @@ export class Registration {
       void this.#sentinel.set(undefined);
     }
     this.#stand({ phase: 'rejected', reason, session: session || this.#standing.session });
-    this.#retry('register', waits.rejected);
+    // By its information: a registration would bring back a node that was deleted meanwhile.
+    this.#retry('confirm', waits.rejected);
   }
 
   #unknown(reason: string): void {

@@ -128,21 +128,22 @@ describe('a start', () => {
 });
 
 describe('in each phase', () => {
-  const rows: [phase: string, reply: Reply, all: boolean, beats: boolean][] = [
-    ['pending', accepting('PENDING'), true, true],
-    ['approved', accepting('APPROVED'), true, true],
-    ['registered', bacalhau, true, true],
-    ['rejected', refusing('rejected'), false, true],
-    ['registering', refusing('unavailable'), false, false],
+  const rows: [phase: string, reply: Reply, all: boolean, beats: boolean, updates: number][] = [
+    ['pending', accepting('PENDING'), true, true, 2],
+    ['approved', accepting('APPROVED'), true, true, 2],
+    ['registered', bacalhau, true, true, 2],
+    // Its questions, later each time, whether it is still rejected.
+    ['rejected', refusing('rejected'), false, true, 7],
+    ['registering', refusing('unavailable'), false, false, 0],
   ];
-  for (const [phase, reply, all, beats] of rows) {
+  for (const [phase, reply, all, beats, updates] of rows) {
     test(`${phase}: ${all ? 'all reports' : beats ? 'heartbeats alone' : 'none'}`, async () => {
       const bench = await startedTo(phase, reply);
       bench.forget();
       await bench.clock.advance(120_000);
       assert.equal(bench.agent.status().state, phase);
       assert.equal(bench.count('UpdateResources/v1'), all ? 4 : 0);
-      assert.equal(bench.count('UpdateNodeInfo/v1'), all ? 2 : 0);
+      assert.equal(bench.count('UpdateNodeInfo/v1'), updates);
       assert.equal(bench.beats.length, beats ? 8 : 0);
       await bench.agent.stop();
     });
@@ -162,17 +163,24 @@ describe('in each phase', () => {
     assert.equal(bench.asked, '', 'it has nothing to leave');
   });
 
-  test('rejected: its heartbeats carry the session that the refusal gave, and all comes back with an approval', async () => {
+  test('rejected at its registration: its heartbeats carry the session that the refusal gave', async () => {
+    const bench = await startedTo('rejected', refusing('rejected'));
+    await bench.clock.advance(60_000);
+    assert.deepEqual(new Set(bench.beats.map(beat => beat.session)), new Set(['s-r']));
+    await bench.agent.stop();
+  });
+
+  test('rejected later: its heartbeats go on, and all comes back with an approval', async () => {
     const bench = await startedTo('approved', accepting('APPROVED'));
     bench.reply = refusing('rejected');
     await bench.clock.advance(31_000);
     bench.forget();
     await bench.clock.advance(60_000);
-    assert.deepEqual(new Set(bench.beats.map(beat => beat.session)), new Set(['s-r']));
-    bench.reply = accepting('APPROVED', { Session: 's-2' });
+    assert.deepEqual(new Set(bench.beats.map(beat => beat.session)), new Set(['s-1']));
+    bench.reply = accepting('APPROVED');
     await bench.clock.advance(120_000);
     assert.equal(bench.agent.status().state, 'approved');
-    assert.equal(bench.beats.at(-1)?.session, 's-2');
+    assert.equal(bench.beats.at(-1)?.session, 's-1');
     assert.ok(bench.count('UpdateResources/v1') > 0);
     await bench.agent.stop();
   });
@@ -358,14 +366,14 @@ describe('events', () => {
     await bench.agent.stop();
   });
 
-  test('a rejected node that is approved registers at once', async () => {
+  test('a rejected node that is approved asks at once', async () => {
     const bench = await startedTo('rejected', refusing('rejected'));
     await bench.clock.advance(hour);
     bench.forget();
     bench.reply = accepting('APPROVED');
     bench.event('approved');
     await bench.clock.advance(0);
-    assert.match(bench.asked, /^RegisterNode/);
+    assert.match(bench.asked, /^UpdateNodeInfo/);
     assert.equal(bench.agent.status().state, 'approved');
     await bench.agent.stop();
   });

@@ -155,11 +155,11 @@ describe('with a sentinel', () => {
   }
 
   test('the requester rejected it while it was away: void, and asked again and again', async () => {
-    const bench = await started(inTurn(rejected(), rejected('s-2')), { file: sentinel });
+    const bench = await started(inTurn(rejected(), rejected()), { file: sentinel });
     assert.deepEqual([bench.phase, bench.standing.session, bench.file], ['rejected', 's-kept', undefined]);
     await bench.advance(1_000);
-    assert.deepEqual(bench.log, ['update@0', 'register@750']);
-    assert.equal(bench.standing.session, 's-2', 'its heartbeats show that it is alive');
+    assert.deepEqual(bench.log, ['update@0', 'update@750']);
+    assert.equal(bench.standing.session, 's-kept', 'its heartbeats show that it is alive');
   });
 
   test('refused for now: it reports as the sentinel says, and asks again', async () => {
@@ -208,7 +208,7 @@ describe('decisions reach a node by the answers to its reports', () => {
     assert.deepEqual([bench.writes, bench.asked.length], [2, 1]);
   });
 
-  test('rejected: it registers again, later each time up to two minutes, and heals by itself', async () => {
+  test('rejected: it asks again, later each time up to two minutes, and heals by itself', async () => {
     let verdict: Reply = rejected('s-1');
     const bench = await started((_, count) => (count > 1 ? verdict : accepted('PENDING', 's-1')));
     await bench.hear(rejected());
@@ -222,12 +222,30 @@ describe('decisions reach a node by the answers to its reports', () => {
     assert.deepEqual(bench.said('warn'), [
       'this node was rejected by an operator; it keeps asking, in case that changes',
     ]);
-    verdict = accepted('APPROVED', 's-9');
+    verdict = accepted('APPROVED');
     await bench.advance(120_000);
-    assert.deepEqual([bench.phase, bench.standing.session, bench.file?.session], ['approved', 's-9', 's-9']);
+    assert.deepEqual([bench.phase, bench.standing.session, bench.file?.session], ['approved', 's-1', 's-1']);
     const asked = bench.asked.length;
     await bench.advance(hour);
     assert.equal(bench.asked.length, asked);
+  });
+
+  test('rejected, then deleted: quiet, as it never registers by itself', async () => {
+    const bench = await started(inTurn(accepted('PENDING', 's-1'), rejected(), rejected(), deleted()));
+    await bench.hear(rejected());
+    await bench.advance(hour);
+    assert.equal(bench.phase, 'deleted');
+    assert.deepEqual(bench.log, ['register@0', 'update@750', 'update@2250', 'update@5250']);
+    bench.registration.register();
+    await bench.clock.settle();
+    assert.match(bench.log.at(-1) ?? '', /^register@/);
+  });
+
+  test('rejected, and the requester lost its store: it registers at once', async () => {
+    const bench = await started(inTurn(rejected('s-1'), unknown(), accepted('PENDING', 's-2')));
+    await bench.advance(1_000);
+    assert.deepEqual(bench.log, ['register@0', 'update@750', 'register@750']);
+    assert.deepEqual([bench.phase, bench.standing.session], ['pending', 's-2']);
   });
 
   test('rejected while the store does not answer: it stays rejected, and goes on asking', async () => {
@@ -378,12 +396,12 @@ describe('a nudge', () => {
     assert.equal(bench.phase, 'approved');
   });
 
-  test('to a rejected node: it registers now', async () => {
-    const bench = await started(inTurn(rejected('s-1'), rejected('s-1'), accepted('APPROVED', 's-2')));
+  test('to a rejected node: it asks now', async () => {
+    const bench = await started(inTurn(rejected('s-1'), rejected(), accepted('APPROVED')));
     await bench.advance(1_000);
     bench.registration.nudge();
     await bench.clock.settle();
-    assert.deepEqual(bench.log, ['register@0', 'register@750', 'register@1000']);
+    assert.deepEqual(bench.log, ['register@0', 'update@750', 'update@1000']);
     assert.equal(bench.phase, 'approved');
   });
 

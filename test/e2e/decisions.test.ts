@@ -81,6 +81,15 @@ describe("an operator's decision", () => {
     await cluster.until('heal', 'APPROVED HEALTHY');
   });
 
+  it('rejects a node, then deletes it: it stays away', async () => {
+    const agent = await cluster.agent('out');
+    await ok('reject', 'out');
+    await agent.says(/rejected by an operator/);
+    await ok('delete', 'out');
+    await agent.says(/deleted by an operator; it is quiet/);
+    assert.equal(await cluster.node('out'), undefined);
+  });
+
   it('approves node-1 while node-10 exists, and asks which one a prefix means', async () => {
     await cluster.agent('node-1');
     await cluster.agent('node-10');
