@@ -97,6 +97,7 @@ export class FaultyAgents {
   async startAgain(name: string, first: Program): Promise<void> {
     const before = (await this.#nodesOf(name))[0];
     const sentinel = await this.#sentinelOf(name);
+    const leftOver = (await this.#names(name)).filter(isHidden);
     const agent = await this.start(name);
     await agent.says(/"msg":"(pending approval|approved)"/);
     const nodes = await this.#nodesOf(name);
@@ -109,9 +110,13 @@ export class FaultyAgents {
     assert.equal(code, 0);
     const said = complaints(agent);
     assert.deepEqual(said, [], `nothing for the operator to do: ${said}`);
+    const names = await this.#names(name);
+    // What it was writing itself as it was stopped is for the next start to remove.
+    const still = leftOver.filter(each => names.includes(each));
+    assert.deepEqual(still, [], `nothing of before is left over: ${still}`);
     const own = ['identity.nk', 'node.yaml', `${identity?.[0]}.registration.json`];
-    const names = (await this.#names(name)).filter(each => !/^(inventory|gpus)\.json$|\.bad$/.test(each));
-    assert.deepEqual(names.sort(), own.sort(), `nothing is left over: ${names}`);
+    const whole = names.filter(each => !isHidden(each) && !/^(inventory|gpus)\.json$|\.bad$/.test(each));
+    assert.deepEqual(whole.sort(), own.sort(), `what it keeps, and nothing else: ${whole}`);
     if (before && sentinel)
       assert.equal((await this.#sentinelOf(name))?.session, sentinel.session, 'no new registration');
   }
@@ -141,6 +146,8 @@ export class FaultyAgents {
     return text === tornSentinel ? undefined : JSON.parse(text);
   }
 }
+
+const isHidden = (name: string): boolean => name.startsWith('.');
 
 /** The lines of its log that should make an operator look. */
 export const complaints = (agent: Program): string[] =>
