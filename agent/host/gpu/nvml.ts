@@ -52,5 +52,8 @@ function lost({ errors }: NvmlGpu): string | undefined {
     NVML_ERROR_IRQ_ISSUE: 'its interrupts do not arrive',
   };
   const found = errors.find(({ error }) => Object.hasOwn(fatal, error));
-  return found && fatal[found.error];
+  if (found) return fatal[found.error];
+  // One that is counted and not opened is known by nothing but its number, and no job can open it either.
+  const unopened = errors.find(({ call }) => /^nvmlDeviceGetHandleByIndex(?:_v2)?$/.test(call));
+  return unopened && `the driver does not open it: ${tidy(unopened.error, 64)}`;
 }

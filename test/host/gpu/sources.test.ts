@@ -67,6 +67,17 @@ test('nvml: a GPU that fell off the bus is broken', async () => {
   assert.match(sightings[0]?.broken ?? '', /fell off the bus/);
 });
 
+test('nvml: a GPU that it counts and cannot open is broken, with what it said', async () => {
+  const opening = (call: string) => ({ index: 0, errors: [{ call, error: 'NVML_ERROR_UNKNOWN' }] });
+  const gpus = [opening('nvmlDeviceGetHandleByIndex_v2'), opening('nvmlDeviceGetHandleByIndex')];
+  const { sightings } = await nvml.read(pretend({ answers: { nvml: { gpus } } }));
+  const broken = 'the driver does not open it: NVML_ERROR_UNKNOWN';
+  assert.deepEqual(
+    sightings.map(sighting => sighting.broken),
+    [broken, broken],
+  );
+});
+
 const information = (more: string) =>
   `Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   \t\t 10\nBus Location: \t 0000:62:00.0\nDevice Minor: \t 5\n${more}`;
 
