@@ -3,6 +3,7 @@ import type { Settings } from '../config/settings.ts';
 import { offeredCapacity } from '../host/capacity.ts';
 import { type Condition, judge, nothingJudged } from '../host/conditions.ts';
 import { mismatches } from '../host/declared.ts';
+import { failures } from '../host/gpu/gpu.ts';
 import type { Inputs } from '../host/inputs.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { memoryNow, offerable, problems, type SurveyedMachine, surveyMachine } from '../host/machine.ts';
@@ -50,7 +51,7 @@ export async function probeView(
     unresponsive: gpuReports.flatMap(({ source, fault }) =>
       fault?.kind === 'late' ? [`${source} ${fault.reason}`] : [],
     ),
-    missingGpus: wrong.gpus,
+    missingGpus: [...failures(machine.gpus), ...wrong.gpus],
     mismatches: wrong.others,
     disk: facts.disk && { total: facts.disk.value, available: facts.diskAvailable?.value ?? 0 },
     memory: memoryNow(machine),

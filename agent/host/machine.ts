@@ -4,7 +4,7 @@ import { type CloudFacts, cloudFacts } from './cloud.ts';
 import { type Claim, type Fact, settle } from './fact.ts';
 import { type FactSources, hostFacts } from './facts.ts';
 import { GpuDetector } from './gpu/detect.ts';
-import type { GpuDevice, SourceReport } from './gpu/gpu.ts';
+import { failures, type GpuDevice, type SourceReport } from './gpu/gpu.ts';
 import { usableGpus } from './gpu/offer.ts';
 import { wholeNumber } from './gpu/parse.ts';
 import { type Answer, around, type Fault, type Inputs } from './inputs.ts';
@@ -114,9 +114,11 @@ export function problems({ gpus, gpuReports, sources }: SurveyedMachine): string
     if (!report.fault || report.fault.kind === 'absent') return false;
     return report.fault.kind === 'late' || driven(report);
   });
-  return [...failed, ...sources.filter(({ fault }) => fault && fault.kind !== 'absent')].map(
+  const silent = [...failed, ...sources.filter(({ fault }) => fault && fault.kind !== 'absent')].map(
     ({ source, fault }) => `${source} ${fault?.reason}`,
   );
+  // What failed with its library is told by that.
+  return [...silent, ...failures(gpus.filter(({ reason }) => !silent.includes(reason ?? '')))];
 }
 
 /** By whose driver a library or tool is expected to work. */

@@ -84,7 +84,25 @@ test('2 when something that should answer does not', async () => {
   assert.match(stdout, /^conditions\n {2}GpuDriverUnresponsive +nvml did not answer within 15 s\n/m);
   const failing = { ...machine, faults: { nvml: { kind: 'failed', reason: 'failed: version mismatch' } } };
   await writeFile(join(folder, 'machine.yaml'), JSON.stringify(failing));
-  assert.equal((await probe({ replay: folder })).code, 2);
+  const failed = await probe({ replay: folder });
+  assert.equal(failed.code, 2);
+  assert.match(
+    failed.stdout,
+    /^conditions\n {2}GpuMissing +\S.* cannot be used: nvml failed: version mismatch\n/m,
+  );
+});
+
+test('2 when a GPU does not answer', async () => {
+  const folder = await newFolder();
+  const machine = parse(await readFile(join(machinesFolder, 'nvidia-8-gpus-mig', 'machine.yaml'), 'utf8'));
+  machine.answers.nvml.gpus[2].errors = [{ call: 'nvmlDeviceGetName', error: 'NVML_ERROR_GPU_IS_LOST' }];
+  await writeFile(join(folder, 'machine.yaml'), JSON.stringify(machine));
+  const { code, stdout } = await probe({ replay: folder });
+  const said =
+    'NVIDIA A100-SXM4-40GB at 0000:47:00.0 cannot be used: the driver lost it: it fell off the bus';
+  assert.equal(code, 2);
+  assert.match(stdout, new RegExp(`^without an answer\n  ${said}`, 'm'));
+  assert.match(stdout, new RegExp(`^conditions\n  GpuMissing +${said}`, 'm'));
 });
 
 test('0 where a tool fails that nothing depends on', async () => {

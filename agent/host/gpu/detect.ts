@@ -2,7 +2,7 @@
 import { type Fault, type Inputs, metered } from '../inputs.ts';
 import { tidy } from '../text.ts';
 import { amdgpu } from './amdgpu.ts';
-import type { GpuDevice, GpuSource, SourceReport } from './gpu.ts';
+import { called, failures, type GpuDevice, type GpuSource, type SourceReport } from './gpu.ts';
 import { intel } from './intel.ts';
 import { merge } from './merge.ts';
 import { nvidiaProcfs } from './nvidia-procfs.ts';
@@ -30,7 +30,7 @@ export interface GpuFindings {
   readonly devices: readonly GpuDevice[];
   /** What came of each source that was asked. */
   readonly reports: readonly SourceReport[];
-  /** GPUs that could be used at an earlier time, and why they cannot now: a sentence each. */
+  /** GPUs that have failed, or could be used at an earlier time, and why they cannot now: a sentence each. */
   readonly missing: readonly string[];
 }
 
@@ -126,11 +126,11 @@ export class GpuDetector {
     const missing = [...this.#known].flatMap(([id, before]) => {
       if (usable.has(id)) return [];
       const now = devices.find(device => identity(device) === id);
-      const called = `${before.name?.value ?? before.vendor}${before.address ? ` at ${before.address}` : ''}`;
-      return now?.reason ? `${called} cannot be used: ${now.reason}` : `${called} is gone`;
+      return now?.reason ? `${called(before)} cannot be used: ${now.reason}` : `${called(before)} is gone`;
     });
+    const others = failures(devices.filter(device => !this.#known.has(identity(device))));
     for (const [id, device] of usable) this.#known.set(id, device);
-    return missing;
+    return [...missing, ...others];
   }
 }
 

@@ -58,6 +58,8 @@ export interface Sighting extends GpuWords {
   readonly computes?: boolean;
   /** Why it certainly does not. */
   readonly broken?: string | undefined;
+  /** Somebody wants it so. */
+  readonly meant?: boolean;
   /** Why it does not, unless another source knows better. */
   readonly doubt?: string | undefined;
 }
@@ -107,10 +109,20 @@ export type GpuDevice = {
   readonly usable: boolean;
   /** Why not. */
   readonly reason?: string | undefined;
+  /** A fault is why not: it is there for jobs, and neither unfit for them nor set aside. */
+  readonly failed?: true;
   readonly sources: readonly SourceName[];
 } & {
   readonly [Word in keyof GpuWords]?: Fact<NonNullable<GpuWords[Word]>> | undefined;
 };
+
+/** The GPU, in a sentence. */
+export const called = ({ name, vendor, address }: GpuDevice): string =>
+  `${name?.value ?? vendor}${address ? ` at ${address}` : ''}`;
+
+/** Which of `devices` have failed, and why: a sentence each. */
+export const failures = (devices: readonly GpuDevice[]): string[] =>
+  devices.flatMap(device => (device.failed ? `${called(device)} cannot be used: ${device.reason}` : []));
 
 /** Most GPUs that are believed of one source: more than any machine has, and than a message may hold. */
 export const mostGpus = 256;

@@ -52,12 +52,13 @@ function device(group: readonly Seen[], reports: readonly SourceReport[]): GpuDe
     const settled = fact(group, word);
     return settled ? [[word, settled] as const] : [];
   });
-  const reason = whyNot(group, reports);
+  const { reason, failed } = whyNot(group, reports);
   return {
     address: firstOf(group, 'address'),
     vendor: firstOf(group, 'vendor') ?? 'unknown',
     usable: reason === undefined,
     ...(reason === undefined ? {} : { reason }),
+    ...(failed ? { failed } : {}),
     sources: group.map(({ report }) => report.source),
     ...Object.fromEntries(facts),
   } as GpuDevice;
@@ -109,30 +110,33 @@ function sameMemory(used: number, other: number): boolean {
   return Math.abs(used - other) <= 1 || other === 2 ** Math.ceil(Math.log2(used));
 }
 
-/** Why jobs cannot use the GPU; undefined when they can. */
-function whyNot(group: readonly Seen[], reports: readonly SourceReport[]): string | undefined {
-  const broken = group.find(({ sighting }) => sighting.broken)?.sighting.broken;
-  if (broken) return broken;
+type Verdict = Pick<GpuDevice, 'reason' | 'failed'>;
+
+/** Why jobs cannot use the GPU; nothing when they can. */
+function whyNot(group: readonly Seen[], reports: readonly SourceReport[]): Verdict {
+  const broken = group.find(({ sighting }) => sighting.broken)?.sighting;
+  if (broken) return { reason: broken.broken, ...(broken.meant ? {} : { failed: true }) };
   if (group.some(({ sighting }) => sighting.vendor === 'NVIDIA')) {
     const unlisted = notListed(group, reports);
     if (unlisted) return unlisted;
   }
-  if (group.some(({ sighting }) => sighting.computes)) return undefined;
-  return group.find(({ sighting }) => sighting.doubt)?.sighting.doubt ?? 'no source knows that it computes';
+  if (group.some(({ sighting }) => sighting.computes)) return {};
+  const doubt = group.find(({ sighting }) => sighting.doubt)?.sighting.doubt;
+  return { reason: doubt ?? 'no source knows that it computes' };
 }
 
 // The kernel's files list every GPU of the host. The library knows which of them this process (a container, say) may use, and
 // whether it gets along with the driver.
-function notListed(group: readonly Seen[], reports: readonly SourceReport[]): string | undefined {
+function notListed(group: readonly Seen[], reports: readonly SourceReport[]): Verdict | undefined {
   if (!group.some(({ report }) => report.source === 'nvidia procfs')) return undefined;
   const libraries = reports.filter(({ source }) => source === 'nvml' || source === 'nvidia-smi');
   const best = libraries.find(({ fault, kept }) => fault === undefined || kept);
   if (best) {
     if (group.some(({ report }) => report === best)) return undefined;
-    return `the driver has it, but ${best.source} does not list it`;
+    return { reason: `the driver has it, but ${best.source} does not list it` };
   }
   const failed = libraries.find(({ fault }) => fault?.kind === 'failed');
-  return failed && `${failed.source} ${failed.fault?.reason}`;
+  return failed && { reason: `${failed.source} ${failed.fault?.reason}`, failed: true };
 }
 
 const makersInOrder = ['NVIDIA', 'AMD/ATI', 'Intel'];

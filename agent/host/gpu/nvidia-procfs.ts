@@ -30,7 +30,7 @@ async function read(inputs: Inputs): Promise<Seen> {
       driver: 'nvidia',
       driverVersion,
       computes: true,
-      broken: excluded ? 'the driver was told to leave it out' : undefined,
+      ...(excluded ? { broken: 'the driver was told to leave it out', meant: true } : {}),
     });
   }
   return { sightings, fault };

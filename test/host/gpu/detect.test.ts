@@ -147,6 +147,19 @@ test('a GPU that fails is missed, with the reason, until it is back', async () =
   assert.deepEqual((await detector.detect()).missing, []);
 });
 
+test('a GPU that fails from the start is missed too, also by who took note of others', async () => {
+  const { detector, become } = changing({
+    answers: { ...procfs, ...bus },
+    faults: { nvml: { kind: 'failed', reason: 'failed: version mismatch' } },
+  });
+  const said = [`NVIDIA T4 at ${at} cannot be used: nvml failed: version mismatch`];
+  assert.deepEqual((await detector.detect()).missing, said);
+  detector.forget();
+  assert.deepEqual((await detector.detect()).missing, said);
+  become({ answers: { ...library, ...procfs, ...bus } });
+  assert.deepEqual((await detector.detect()).missing, []);
+});
+
 test('an operator who took note of it is not told for ever', async () => {
   const { detector, become } = changing({ answers: { ...library, ...bus } });
   await detector.detect();

@@ -125,9 +125,16 @@ test('a GPU that only the bus knows cannot be used, with the reason', () => {
 test('what is certainly broken cannot be used, whoever else lists it', () => {
   const [gpu] = merge([
     report('nvml', [nvidia({ memory: 1 })]),
-    report('nvidia procfs', [nvidia({ broken: 'the driver was told to leave it out' })]),
+    report('nvidia procfs', [nvidia({ broken: 'it needs a reset' })]),
   ]);
-  assert.deepEqual([gpu?.usable, gpu?.reason], [false, 'the driver was told to leave it out']);
+  assert.deepEqual([gpu?.usable, gpu?.reason, gpu?.failed], [false, 'it needs a reset', true]);
+});
+
+test('what is set aside cannot be used, and has not failed', () => {
+  const [gpu] = merge([report('nvidia procfs', [nvidia({ broken: 'left out', meant: true })])]);
+  assert.deepEqual([gpu?.usable, gpu?.reason, gpu?.failed], [false, 'left out', undefined]);
+  const [bare] = merge([report('PCI', [onBus({ doubt: 'no driver is bound to it' })])]);
+  assert.deepEqual([bare?.usable, bare?.failed], [false, undefined]);
 });
 
 test('NVIDIA: the kernel’s files are enough where there is no library', () => {
@@ -146,10 +153,10 @@ test('NVIDIA: what the library does not list is not for this process', () => {
     report('nvidia procfs', [nvidia(), nvidia({ address: '0000:02:00.0' })]),
   ]);
   assert.deepEqual(
-    devices.map(({ usable, reason }) => [usable, reason]),
+    devices.map(({ usable, reason, failed }) => [usable, reason, failed]),
     [
-      [true, undefined],
-      [false, 'the driver has it, but nvml does not list it'],
+      [true, undefined, undefined],
+      [false, 'the driver has it, but nvml does not list it', undefined],
     ],
   );
 });
@@ -162,8 +169,8 @@ test('NVIDIA: a library that does not get along with the driver means that nothi
   ];
   const [broken] = merge(reports(report('nvidia-smi', [], failed('ended with status 18'))));
   assert.deepEqual(
-    [broken?.usable, broken?.reason],
-    [false, 'nvml failed: nvmlInit_v2: NVML_ERROR_LIB_RM_VERSION_MISMATCH'],
+    [broken?.usable, broken?.reason, broken?.failed],
+    [false, 'nvml failed: nvmlInit_v2: NVML_ERROR_LIB_RM_VERSION_MISMATCH', true],
   );
   const [fine] = merge(reports(report('nvidia-smi', [nvidia({ memory: 15_360 })])));
   assert.equal(fine?.usable, true);
