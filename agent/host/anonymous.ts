@@ -37,10 +37,11 @@ class Replacements {
   }
 }
 
-const uuid = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi;
+/** Anywhere, as Kubernetes writes `pod` before one, and `_` within where systemd reads `-` as a level of its own. */
+const uuid = /[0-9a-f]{8}([-_])(?:[0-9a-f]{4}\1){3}[0-9a-f]{12}/gi;
 const mac = /\b(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}\b/gi;
 /** Machine ids, container ids: no address or mask of the kernel's is so long. */
-const longHex = /\b[0-9a-f]{32,}\b/gi;
+const longHex = /[0-9a-f]{32,}/gi;
 /** `"serial_number": "…"`, `Serial Number : …`, `SN: …`, `Unique ID: …`; what says that there is none may stay. */
 const serial =
   /((?:serial(?:[ _-]?(?:number|no))?|\bSN|unique[ _-]?id)"?\s*[:=]\s*"?)(?!unknown|n\/a|none|0["\s,])([^"\s,][^",\n]*)/gi;
@@ -48,7 +49,10 @@ const serial =
 function withoutIds(text: string, names: Replacements): string {
   return text
     .replace(serial, (_, before) => `${before}replaced`)
-    .replace(uuid, found => `00000000-0000-4000-8000-${hex(names.of(found), 12)}`)
+    .replace(uuid, (found, joint: string) => {
+      const number = names.of(found.replaceAll('_', '-'));
+      return ['00000000', '0000', '4000', '8000', hex(number, 12)].join(joint);
+    })
     .replace(mac, found => `02:00:00:00:00:${hex(names.of(found), 2).slice(-2)}`)
     .replace(longHex, found => hex(names.of(found), found.length));
 }
@@ -58,7 +62,7 @@ const hex = (number: number, length: number): string => number.toString(16).padS
 // A short or everyday name would be found where it names nothing.
 function withoutNames(text: string, hostname: string): string {
   const names = [hostname, hostname.split('.', 1)[0] ?? ''].filter(
-    name => name.length >= 4 && !/^local/.test(name),
+    name => name.length >= 4 && !/^local(?:host)?(?:\.|$)/.test(name),
   );
   return names.reduce((rest, name) => {
     const literal = name.replace(/[^\w]/g, '\\$&');

@@ -16,6 +16,16 @@ test('UUIDs, also within other words, the same one by the same one', () => {
   );
 });
 
+test('identifiers of pods and containers as control groups are named after them, whatever stands before', () => {
+  const id = '9221d5d1-b60b-a624-bf14-0a1819cfda3b';
+  assert.equal(
+    replaced(`/kubepods/pod${id} /kubepods-pod${id.replaceAll('-', '_')}.slice`),
+    '/kubepods/pod00000000-0000-4000-8000-000000000001 /kubepods-pod00000000_0000_4000_8000_000000000001.slice',
+  );
+  const long = 'ab12'.repeat(16);
+  assert.equal(replaced(`/pod_${long}`), `/pod_${'1'.padStart(64, '0')}`);
+});
+
 test('MAC addresses and long identifiers, not PCI addresses, masks or sizes', () => {
   assert.equal(replaced('link/ether 52:54:00:ab:cd:ef'), 'link/ether 02:00:00:00:00:01');
   assert.equal(
@@ -48,6 +58,8 @@ test('the host name, whole or its first part, where it stands as a word', () => 
   assert.equal(replaced('kernel of WORKER-7.example.com'), 'kernel of host-1');
   assert.equal(replaced('worker-7 worker-71 my-worker-7'), 'host-1 worker-71 my-worker-7');
   assert.equal(replaced('Linux vm', 'vm'), 'Linux vm');
+  assert.equal(replaced('localhost', 'localhost'), 'localhost');
+  assert.equal(replaced('/lxc/locals-gpu-3', 'locals-gpu-3'), '/lxc/host-1');
   assert.equal(anonymous(pretended({})).system.hostname, 'host-1');
 });
 
