@@ -84,7 +84,6 @@ function processorSection({ facts, limits }: ProbeView): Section {
 }
 
 function memorySection({ facts, limits }: ProbeView): Section {
-  const now = memoryNow({ facts, limits });
   return {
     title: 'memory',
     rows: [
@@ -92,9 +91,16 @@ function memorySection({ facts, limits }: ProbeView): Section {
       ...(limits.memory && limits.memory.value < facts.memory.value
         ? row('of it usable', limits.memory, gib)
         : []),
-      ...row('available', now && facts.memoryAvailable, () => gib(now?.available ?? 0)),
+      ...availableMemory({ facts, limits }),
     ],
   };
+}
+
+function availableMemory({ facts, limits }: Pick<ProbeView, 'facts' | 'limits'>): Row[] {
+  const now = memoryNow({ facts, limits });
+  if (!now || !limits.memory || now.available === facts.memoryAvailable?.value)
+    return row('available', facts.memoryAvailable, gib);
+  return [['available', gib(now.available), `${limits.memory.source} less what is in use`]];
 }
 
 function diskSection({ facts }: ProbeView): Section {
