@@ -1,7 +1,7 @@
 // What `muster probe` tells: the machine, and what the agent would make of it under the present settings.
 import type { Settings } from '../config/settings.ts';
 import { offeredCapacity } from '../host/capacity.ts';
-import { type Condition, judge, nothingJudged } from '../host/conditions.ts';
+import { type Condition, judge, nothingJudged, type Observation } from '../host/conditions.ts';
 import { mismatches } from '../host/declared.ts';
 import { failures } from '../host/gpu/gpu.ts';
 import type { Inputs } from '../host/inputs.ts';
@@ -45,7 +45,7 @@ export async function probeView(
     disk: facts.disk?.value,
     gpus: inside.gpus ?? [],
   });
-  const { conditions } = judge(nothingJudged, {
+  const seen: Observation = {
     monotonic: 0,
     now: readAt,
     unresponsive: gpuReports.flatMap(({ source, fault }) =>
@@ -55,7 +55,9 @@ export async function probeView(
     mismatches: wrong.others,
     disk: facts.disk && { total: facts.disk.value, available: facts.diskAvailable?.value ?? 0 },
     memory: memoryNow(machine),
-  });
+  };
+  // As if it stayed so: some rules wait for a second look.
+  const { conditions } = judge(judge(nothingJudged, seen), seen);
   return {
     muster: version,
     readAt: readAt.toISOString(),

@@ -105,6 +105,20 @@ test('2 when a GPU does not answer', async () => {
   assert.match(stdout, new RegExp(`^conditions\n  GpuMissing +${said}`, 'm'));
 });
 
+test('what is wrong with a machine that stays as it is: a full memory is said at once', async () => {
+  const folder = await newFolder();
+  const machine = parse(await readFile(join(machinesFolder, 'container-cgroup-v2', 'machine.yaml'), 'utf8'));
+  machine.answers['file /sys/fs/cgroup/memory.current'] = machine.answers['file /sys/fs/cgroup/memory.max'];
+  machine.answers['file /sys/fs/cgroup/memory.stat'] = 'inactive_file 0';
+  await writeFile(join(folder, 'machine.yaml'), JSON.stringify(machine));
+  const { code, stdout } = await probe({ replay: folder });
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /^conditions\n {2}MemoryPressure +less than a twentieth of 4 GiB of memory is left\n/m,
+  );
+});
+
 test('0 where a tool fails that nothing depends on', async () => {
   assert.equal((await probe({ replay: join(machinesFolder, 'gpu-without-driver') })).code, 0);
 });
