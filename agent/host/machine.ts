@@ -72,7 +72,7 @@ export async function surveyMachine(
     limits,
     gpus: found.devices,
     gpuReports: found.reports,
-    sources: facts.sources,
+    sources: [...facts.sources, ...(options.cloud ? [metadataNote(cloud)] : [])],
     cloud,
   };
 }
@@ -214,6 +214,12 @@ const note = (source: string, { took, fault }: Answer<unknown>): SourceNote => (
   took,
   fault: fault && { kind: fault.kind, reason: tidy(fault.reason, 300) ?? fault.kind },
 });
+
+const metadataNote = (cloud: CloudFacts | undefined): SourceNote =>
+  note(
+    'metadata service',
+    cloud ?? { took: 0, fault: { kind: 'absent', reason: 'does not answer as that of AWS, GCP or Azure' } },
+  );
 
 // Each source spells names in its own way.
 const names = { agree: () => true };

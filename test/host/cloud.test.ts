@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { cloudFacts } from '../../agent/host/cloud.ts';
 import { around, type Inputs, type MetadataRequest } from '../../agent/host/inputs.ts';
+import { surveyMachine } from '../../agent/host/machine.ts';
 import { askMetadata } from '../../agent/host/metadata.ts';
 import { pretend } from './machines.ts';
 
@@ -67,6 +68,18 @@ test('Azure, which need not know a zone', async () => {
     region: 'westeurope',
     zone: undefined,
   });
+});
+
+test('among the sources only when it is asked, and that it did not answer is told', async () => {
+  const told = async (answers: Record<string, unknown>, cloud: boolean) =>
+    (await surveyMachine(pretend({ answers }), { cloud })).sources.filter(
+      ({ source }) => source === 'metadata service',
+    );
+  assert.deepEqual(await told({}, false), []);
+  const fault = { kind: 'absent', reason: 'does not answer as that of AWS, GCP or Azure' };
+  assert.deepEqual(await told({}, true), [{ source: 'metadata service', took: 0, fault }]);
+  const answers = { [`metadata GET ${service}/computeMetadata/v1/instance/id`]: '42' };
+  assert.deepEqual(await told(answers, true), [{ source: 'metadata service', took: 0, fault: undefined }]);
 });
 
 test('nobody answers: no cloud', async () => {
