@@ -1,10 +1,11 @@
 // `muster probe`: finds out what this machine is, shows it, and records it where wanted.
-import { existsSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { choice, path } from '../config/kind.ts';
 import { dataFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Inputs } from '../host/inputs.ts';
+import { Patience } from '../host/patience.ts';
 import { MusterError } from '../system/errors.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { jsonText, yamlText } from './data.ts';
@@ -93,14 +94,18 @@ async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promis
 /** The data folder, whose disk counts. A user without a home has none: then it is the machine's root. */
 async function folderToLookAt(settings: Pick<Settings, 'dataDir'>): Promise<string> {
   try {
-    return existing(await dataFolder(settings));
+    return await existing(await dataFolder(settings));
   } catch (error) {
     if (error instanceof MusterError && error.code === 'bad_config') return '/';
     throw error;
   }
 }
 
-/** `folder`, or the nearest one above it that is there: before the first start there is no data folder. */
-function existing(folder: string): string {
-  return existsSync(folder) || dirname(folder) === folder ? folder : existing(dirname(folder));
+/**
+ * `folder`, or the nearest one above it that is there: before the first start there is no data folder. One that does not
+ * answer is there.
+ */
+async function existing(folder: string): Promise<string> {
+  const { fault } = await new Patience({ deadline: 1000, mostHung: 1 }).ask(folder, () => access(folder));
+  return !fault || fault.kind === 'late' || dirname(folder) === folder ? folder : existing(dirname(folder));
 }

@@ -48,6 +48,17 @@ for (const [kind, main] of [
     assert.match(stdout, /^sources\n(?:.*\n)*$/m);
   });
 
+  it(`muster probe ends with 2 when the data folder hangs, and tells the rest, ${kind}`, async t => {
+    if (cannot) return t.skip(cannot);
+    const folder = await newFolder();
+    const env = await hangingFiles({ paths: [folder] });
+    const args = ['probe', '--data-dir', join(folder, 'data')];
+    const { code, signal, stdout } = await muster(args, { env, ...(main ? { main } : {}) });
+    assert.deepEqual([code, signal], forced(2));
+    assert.match(stdout, /^machine\n {2}hostname /);
+    assert.match(stdout, /^without an answer\n {2}statfs \S.*\n$/m);
+  });
+
   describe(`an agent whose files hang, ${kind}`, () => {
     let broker: NatsServer;
     let cluster: Cluster;
