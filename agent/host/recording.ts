@@ -1,7 +1,7 @@
 // A machine as a file: every question that was asked of it, and what it answered. Made to be read by people too.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as v from 'valibot';
-import { MusterError, reasonOf } from '../system/errors.ts';
+import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder, readBounded, writeFileAtomic } from '../system/files.ts';
 import type { Fault, SystemWords } from './inputs.ts';
 
@@ -58,9 +58,16 @@ const recordingSchema = v.object({
 
 /** Writes `recording` to a file in `folder`, for its owner only. @throws MusterError `not_writable`. */
 export async function saveRecording(folder: string, recording: Recording): Promise<string> {
-  await makeFolder(folder);
   const path = join(folder, recordingFile);
-  await writeFileAtomic(path, await recordingText(recording));
+  const text = await recordingText(recording);
+  try {
+    await makeFolder(folder);
+    await writeFileAtomic(path, text);
+  } catch (error) {
+    if (!(error instanceof MusterError)) throw error;
+    const hint = 'free or unlock it, or record into another folder';
+    throw new MusterError(error.code, error.message, { hint, cause: error.cause });
+  }
   return path;
 }
 
@@ -73,10 +80,16 @@ export async function recordingText(recording: Recording): Promise<string> {
   return document.toString({ lineWidth: 0 });
 }
 
-/** The recording in `folder`. @throws MusterError `not_found`, or `bad_state` for a file that is none of ours. */
+/**
+ * The recording in `folder`, which may be its file too, as `saveRecording` names that. @throws MusterError `not_found`, or
+ * `bad_state` for a file that is none of ours.
+ */
 export async function openRecording(folder: string): Promise<Recording> {
-  const path = join(folder, recordingFile);
-  const data = await readBounded(path, largest);
+  const path = basename(folder) === recordingFile ? folder : join(folder, recordingFile);
+  const data = await readBounded(path, largest).catch((error: MusterError) => {
+    if (errnoOf(error.cause) === 'ENOTDIR') return undefined;
+    throw error;
+  });
   if (!data) {
     throw new MusterError('not_found', `no recorded machine: ${path} does not exist`, {
       hint: 'name a folder that muster probe --record wrote',

@@ -108,6 +108,28 @@ test('a token of the cloud is in no recording, and the facts are', async () => {
   assert.deepEqual(await cloudFacts(new Replay(recording)), facts);
 });
 
+test('it may be named by its folder or its file, and nothing else is taken for one', async () => {
+  const folder = await newFolder();
+  const recording = pretended({});
+  const file = await saveRecording(folder, recording);
+  assert.deepEqual(await openRecording(file), recording);
+  await writeFile(join(folder, 'other'), '');
+  await refused(
+    openRecording(join(folder, 'other')),
+    'not_found',
+    /no recorded machine: .*other\/machine\.yaml/,
+  );
+});
+
+test('what to do when it cannot be written speaks of its own folder', async () => {
+  const file = join(await newFolder(), 'file');
+  await writeFile(file, '');
+  await assert.rejects(saveRecording(join(file, 'below'), pretended({})), {
+    code: 'not_writable',
+    hint: 'free or unlock it, or record into another folder',
+  });
+});
+
 test('a recording is checked like any other file', async () => {
   const folder = await newFolder();
   await refused(openRecording(folder), 'not_found', /no recorded machine: .*machine\.yaml does not exist/);
