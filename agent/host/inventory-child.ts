@@ -31,12 +31,24 @@ export async function runInventoryChild(): Promise<void> {
     memory: memory.total,
     disk: disks || undefined,
     os: { ...name, kernel: os.release() },
-    virtualisation: system.virtual ? known(system.virtualHost) || 'virtual' : 'none',
+    virtualisation: virtualisation(system, cpu.flags),
     manufacturer: known(system.manufacturer),
     model: known(system.model),
     graphics,
   };
   process.stdout.write(`${JSON.stringify(inventory)}\n`);
+}
+
+/**
+ * The hypervisor, `virtual` without its name, or `none`. `systeminformation` has it from the firmware or the kernel's log, which
+ * not every machine has, not every user may read, and time overwrites; the flags of an x86 CPU tell at least that there is one.
+ */
+export function virtualisation(
+  { virtual, virtualHost }: { virtual?: boolean; virtualHost?: string },
+  cpuFlags: string,
+): string {
+  if (virtual) return known(virtualHost) ?? 'virtual';
+  return /\bhypervisor\b/.test(cpuFlags) ? 'virtual' : 'none';
 }
 
 /** Bytes of all fixed disks. On macOS `systeminformation` cannot tell a disk from the containers on it. */

@@ -15,6 +15,7 @@ import {
   keptInventory,
   takeInventory,
 } from '../../agent/host/inventory.ts';
+import { virtualisation } from '../../agent/host/inventory-child.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const program = (code: string) => ({ command: process.execPath, args: ['-e', code] });
@@ -80,6 +81,14 @@ test('a real child tells what this machine is', async () => {
   assert.equal(found.os.kernel, os.release());
   assert.ok(found.virtualisation);
   assert.ok((found.cpu.physicalCores ?? 1) >= 1);
+});
+
+test('a machine whose CPU tells of a hypervisor is virtual, though neither firmware nor kernel log names it', () => {
+  const flags = 'fpu vme hypervisor lahf_lm';
+  assert.equal(virtualisation({ virtual: true, virtualHost: 'KVM' }, flags), 'KVM');
+  assert.equal(virtualisation({ virtual: true, virtualHost: 'unknown' }, ''), 'virtual');
+  assert.equal(virtualisation({ virtual: false }, flags), 'virtual');
+  assert.equal(virtualisation({ virtual: false }, 'fpu vmx lahf_lm'), 'none');
 });
 
 test('secrets in the environment do not reach the child', async () => {
