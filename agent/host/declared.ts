@@ -65,7 +65,8 @@ function missingGpus({ gpu, gpuName, gpuMemory }: Declared, gpus: readonly Gpu[]
     .join(' ');
   const words = kind ? ` (${kind})` : '';
   if (gpu !== undefined) {
-    return fit.length < gpu ? [`${gpu} GPUs${words} declared, ${fit.length} found`] : [];
+    const wanted = gpu === 1 ? '1 GPU' : `${gpu} GPUs`;
+    return fit.length < gpu ? [`${wanted}${words} declared, ${fit.length} found`] : [];
   }
   const wrong = gpus.length - fit.length;
   return wrong > 0 ? [`${wrong} of ${gpus.length} GPUs are not as declared${words}`] : [];

@@ -74,7 +74,8 @@ export class SystemInputs implements Inputs {
       arch: process.arch,
       hostname: os.hostname(),
       release: os.release(),
-      cpus: cpus.length,
+      // Without /proc there is no list of them.
+      cpus: cpus.length || os.availableParallelism(),
       cpuModel: cpus[0]?.model ?? '',
       usableCpus: os.availableParallelism(),
       memory: os.totalmem(),

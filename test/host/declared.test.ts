@@ -38,6 +38,7 @@ test('what is missing is told with both figures', () => {
 
 test('GPUs: too few, of another kind, or too small', () => {
   assert.deepEqual(mismatches({ gpu: 8 }, found).gpus, ['8 GPUs declared, 2 found']);
+  assert.deepEqual(mismatches({ gpu: 1, gpuName: 'H200' }, found).gpus, ['1 GPU (H200) declared, 0 found']);
   assert.deepEqual(mismatches({ gpu: 2, gpuName: 'H200' }, found).gpus, ['2 GPUs (H200) declared, 0 found']);
   assert.deepEqual(
     mismatches({ gpu: 2, gpuMemory: 80 * gib }, { ...found, gpus: [h100(), h100(40_960)] }).gpus,

@@ -46,6 +46,12 @@ test('what the system says of itself', async () => {
   assert.ok(cpus >= 1 && usableCpus >= 1);
 });
 
+test('where /proc is not mounted the CPUs are those that this process may use', async t => {
+  t.mock.method(os, 'cpus', () => []);
+  t.mock.method(os, 'availableParallelism', () => 7);
+  assert.equal((await inputs()).system().cpus, 7);
+});
+
 test('room on the file system of the folder, or none', async () => {
   const { value } = await (await inputs()).space();
   assert.ok(value && value.total > 0 && value.available <= value.total);
