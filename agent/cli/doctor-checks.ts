@@ -2,6 +2,7 @@
 import type { LoadedSettings } from '../config/load.ts';
 import { roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
+import { circumstancesOf, lookersGuard } from '../host/gpu/crash-guard.ts';
 import { around, type Inputs } from '../host/inputs.ts';
 import { Recorder } from '../host/record.ts';
 import { SystemInputs } from '../host/system-inputs.ts';
@@ -98,10 +99,11 @@ function askMachine(data: string, settings: Settings, inventory: boolean) {
   let asked: Promise<{ view: ProbeView; recorder: Recorder }> | undefined;
   const ask = async () => {
     const folder = await within(systemClock, diskTimeout, nearestThere(data));
-    const inputs = new SystemInputs({
+    const inputs: SystemInputs = new SystemInputs({
       folder: folder ?? '/',
       inventoryCommand: selfCommand('inventory-child'),
       nvmlLibrary: settings.node.nvmlLibrary,
+      guard: lookersGuard(roleFolder(data, 'agent'), () => circumstancesOf(inputs)),
     });
     const recorder = new Recorder(inventory ? inputs : withoutInventory(inputs));
     return { view: await probeView(recorder, settings), recorder };

@@ -2,7 +2,7 @@
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { choice, path } from '../config/kind.ts';
-import { dataFolder } from '../config/paths.ts';
+import { dataFolder, roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Inputs } from '../host/inputs.ts';
 import { Patience } from '../host/patience.ts';
@@ -83,18 +83,21 @@ async function recorded(folder: string): Promise<Opened> {
 
 async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promise<Opened> {
   const { SystemInputs } = await import('../host/system-inputs.ts');
-  const inputs = new SystemInputs({
-    folder: await folderToLookAt(settings),
+  const { circumstancesOf, lookersGuard } = await import('../host/gpu/crash-guard.ts');
+  const data = await dataFolderOrRoot(settings);
+  const inputs: Inputs & Pick<Opened, 'close'> = new SystemInputs({
+    folder: await existing(data),
     inventoryCommand: selfCommand('inventory-child'),
     nvmlLibrary: settings.node.nvmlLibrary,
+    guard: lookersGuard(roleFolder(data, 'agent'), () => circumstancesOf(inputs)),
   });
   return { inputs, close: () => inputs.close() };
 }
 
 /** The data folder, whose disk counts. A user without a home has none: then it is the machine's root. */
-async function folderToLookAt(settings: Pick<Settings, 'dataDir'>): Promise<string> {
+async function dataFolderOrRoot(settings: Pick<Settings, 'dataDir'>): Promise<string> {
   try {
-    return await existing(await dataFolder(settings));
+    return await dataFolder(settings);
   } catch (error) {
     if (error instanceof MusterError && error.code === 'bad_config') return '/';
     throw error;

@@ -5,7 +5,7 @@ import { judge, nothingJudged, type Observation } from '../host/conditions.ts';
 import { type Declared, mismatches } from '../host/declared.ts';
 import { Disk } from '../host/disk.ts';
 import { type HostFacts, hostFacts } from '../host/facts.ts';
-import { crashGuard } from '../host/gpu/crash-guard.ts';
+import { circumstancesOf, crashGuard } from '../host/gpu/crash-guard.ts';
 import {
   type ChildCommand,
   type Inventory,
@@ -100,8 +100,7 @@ export class Survey {
     });
     const disk = new Disk(() => inputs.space());
     const facts = await hostFacts(disk, undefined, clock);
-    const driver = (await inputs.file('/proc/driver/nvidia/version')).value;
-    const guard = await crashGuard(folder, `${facts.bootId} ${driver?.split('\n', 1)[0] ?? ''}`);
+    const guard = await crashGuard(folder, await circumstancesOf(inputs));
     if (guard.fault) log.warn({ reason: guard.fault }, 'the NVIDIA library is left alone');
     if (!inputs.probe.probe) {
       log.info(

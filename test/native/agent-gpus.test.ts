@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { muster } from '../support/program.ts';
 import { fakeNvml } from './fake-nvml.ts';
 
 describe('an agent with GPUs', () => {
@@ -76,5 +77,17 @@ describe('an agent with GPUs', () => {
     const seen = (await cluster.status()).counters.heartbeats;
     await eventually('it lives on', async () => (await cluster.status()).counters.heartbeats > seen + 5);
     assert.ok(third.running);
+
+    // Who only looks learns from it.
+    for (const command of ['probe', 'doctor']) {
+      const args = [command, '--data-dir', cluster.folderOf('crash'), '--node-nvml-library', fakeNvml];
+      const env = { FAKE_NVML: 'gpus=1 crash=nvmlInit_v2' };
+      const { signal, stdout } = await muster([...args, ...(command === 'probe' ? ['--sources'] : [])], {
+        env,
+      });
+      assert.equal(signal, null, command);
+      assert.doesNotMatch(stdout, /SIGABRT/);
+      assert.match(stdout, command === 'probe' ? /^ {2}nvml +failed: is not called, as /m : /^ok +probe /m);
+    }
   });
 });

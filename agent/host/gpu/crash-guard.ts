@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
 import { readBounded, writeMark } from '../../system/files.ts';
+import type { Inputs } from '../inputs.ts';
+import { Patience } from '../patience.ts';
 
 export interface CrashGuard {
   /** Why the library must not be called; undefined when it may. */
@@ -16,28 +18,34 @@ export interface CrashGuard {
  */
 const mostEnds = 2;
 
+const markIn = (folder: string): string => join(folder, 'nvml-called');
+
+/** The boot id and the driver's version: with others a library starts anew. */
+export async function circumstancesOf(inputs: Pick<Inputs, 'file'>): Promise<string> {
+  const boot = await inputs.file('/proc/sys/kernel/random/boot_id');
+  const driver = await inputs.file('/proc/driver/nvidia/version');
+  return `${boot.value} ${driver.value?.split('\n', 1)[0] ?? ''}`;
+}
+
 /** Milliseconds that a call waits for its mark: a disk that hangs takes no GPUs away. */
 const markPatience = 250;
 
 /**
  * A guard that keeps its mark in `folder`. A mark that an earlier process left stands for a call that did not return, and
- * counts how many in a row; with other `circumstances` (the driver's version and the boot id, say) the library starts anew.
+ * counts how many in a row; with other `circumstances` the library starts anew.
  */
 export async function crashGuard(
   folder: string,
   circumstances: string,
   clock: Clock = systemClock,
 ): Promise<CrashGuard> {
-  const path = join(folder, 'nvml-called');
+  const path = markIn(folder);
   const ends = await readBounded(path).then(
     data => endsIn(data?.toString('utf8'), circumstances),
     // A mark that cannot be read is one too many.
     () => mostEnds,
   );
-  const fault =
-    ends >= mostEnds
-      ? `is not called, as the last ${mostEnds} processes that called it ended meanwhile; remove ${path} to try again`
-      : undefined;
+  const fault = faultAfter(ends, path);
   // It need not outlive the machine: with that ends the boot that it speaks of.
   const mark = `${circumstances}\n${ends + 1}\n`;
   let changing: Promise<unknown> | undefined;
@@ -63,6 +71,26 @@ export async function crashGuard(
       }
     },
   };
+}
+
+/**
+ * For a process that only looks, and writes nothing: it leaves alone what the agent leaves alone that keeps its mark in `folder`,
+ * as far as it may know.
+ */
+export function lookersGuard(folder: string, circumstances: () => Promise<string>) {
+  const path = markIn(folder);
+  const disk = new Patience({ deadline: 1000, mostHung: 1 });
+  return async <T>(call: () => Promise<T>): Promise<T> => {
+    const { value } = await disk.ask(path, () => readBounded(path));
+    const fault = faultAfter(endsIn(value?.toString('utf8'), await circumstances()), path);
+    if (fault !== undefined) throw new Error(fault);
+    return await call();
+  };
+}
+
+function faultAfter(ends: number, path: string): string | undefined {
+  if (ends < mostEnds) return undefined;
+  return `is not called, as the last ${mostEnds} processes that called it ended meanwhile; remove ${path} to try again`;
 }
 
 /** How many calls in a row did not return, by what stands in the mark. */

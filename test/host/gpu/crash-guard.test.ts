@@ -1,10 +1,10 @@
 // A library that ends the process is found out at the next start, and not called again for the same driver.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type CrashGuard, crashGuard } from '../../../agent/host/gpu/crash-guard.ts';
+import { type CrashGuard, crashGuard, lookersGuard } from '../../../agent/host/gpu/crash-guard.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 const mark = (folder: string) => join(folder, 'nvml-called');
@@ -83,8 +83,23 @@ test('a folder that cannot be written does not keep it from being called', async
   assert.equal(await guard.around(async () => 7), 7);
 });
 
-test('a mark that cannot be read is one', async () => {
+test('who only looks leaves alone what the agent leaves alone, and writes nothing', async () => {
+  const folder = await newFolder();
+  const look = (circumstances = 'boot 1') => lookersGuard(folder, async () => circumstances);
+  const called = (guard: ReturnType<typeof look>) => guard(async () => existsSync(mark(folder)));
+  assert.equal(await called(look()), false, 'there is no mark while it calls');
+  await end(folder, 'boot 1');
+  assert.equal(await called(look()), true, 'one end may be luck');
+  await end(folder, 'boot 1');
+  const before = readFileSync(mark(folder), 'utf8');
+  await assert.rejects(called(look()), /is not called, as the last 2 processes/);
+  assert.equal(readFileSync(mark(folder), 'utf8'), before);
+  assert.equal(await called(look('boot 2')), true);
+});
+
+test('a mark that cannot be read is one, but to who only looks', async () => {
   const folder = await newFolder();
   await mkdir(mark(folder));
+  assert.equal(await lookersGuard(folder, async () => 'boot 1')(async () => 7), 7);
   assert.notEqual((await crashGuard(folder, 'driver 550, boot 1')).fault, undefined);
 });
