@@ -32,6 +32,14 @@ export interface ApiClientOptions {
   doubts?: readonly string[];
 }
 
+/** What is told of a stream of events besides the events. */
+export interface EventsHeard {
+  /** The requester has answered; its events follow. */
+  opened?(): void;
+  /** Something is no event of ours: others may publish where events are. */
+  unreadable(reason: string): void;
+}
+
 /** The largest answer that is read, in bytes: some 200 000 nodes. */
 const maxAnswer = 256 * 1024 * 1024;
 /** The longest line of a stream, in characters: an event is at most 64 KiB. */
@@ -88,20 +96,15 @@ export class ApiClient {
     return this.#ask(readStatus, 'GET', '/orchestrator/status');
   }
 
-  /**
-   * The events that match `query`. When they are followed, the end is an error: the requester stopped.
-   * `unreadable` is called for what is no event of ours: others may publish where events are.
-   */
-  async *events(
-    query: Readonly<Record<string, string>>,
-    unreadable: (reason: string) => void,
-  ): AsyncGenerator<ShownEvent> {
+  /** The events that match `query`. When they are followed, the end is an error: the requester stopped. */
+  async *events(query: Readonly<Record<string, string>>, heard: EventsHeard): AsyncGenerator<ShownEvent> {
     const following = query.follow === 'true';
     try {
       const response = await this.#open('GET', withQuery('/orchestrator/events', query));
+      heard.opened?.();
       if (!following) this.#mustNotStall(response);
       for await (const line of lines(response)) {
-        const event = eventOf(line, unreadable);
+        const event = eventOf(line, heard.unreadable);
         if (event) yield event;
       }
     } catch (error) {

@@ -4,12 +4,14 @@ import { parseDuration } from '../config/units.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { systemClock } from '../system/clock.ts';
 import { printable } from '../system/printable.ts';
+import { systemRandom } from '../system/random.ts';
 import type { ShownEvent } from './api-answers.ts';
 import { apiSettings, requesterApi } from './api-client.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { jsonLine } from './data.ts';
+import { type FeedOptions, followEvents } from './event-feed.ts';
 import { age } from './node-columns.ts';
-import { printSlowly, tell } from './terminal.ts';
+import { note, printSlowly, tell } from './terminal.ts';
 
 export const settings = apiSettings;
 
@@ -43,7 +45,7 @@ const moment: Kind<Date> = {
 };
 
 export const flags = {
-  follow: { short: 'f', help: 'go on with what happens' },
+  follow: { short: 'f', help: 'go on with what happens, until Ctrl-C' },
   since: {
     value: 'TIME',
     kind: moment,
@@ -63,13 +65,24 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { follow, since, node, output } = argv.flags;
   const api = await requesterApi(argv);
   const query = {
-    ...(follow ? { follow: 'true' } : {}),
     ...(since ? { since: since.toISOString() } : {}),
     ...(node ? { node } : {}),
   };
   const show = output === 'json' ? jsonLine : eventLines();
-  for await (const event of api.events(query, tellOnce())) await printSlowly(show(event));
+  const heard = { unreadable: tellOnce() };
+  const events = follow
+    ? followEvents(api, query, { ...heard, ...outages(api.url), clock: systemClock, random: systemRandom })
+    : api.events(query, heard);
+  for await (const event of events) await printSlowly(show(event));
   return 0;
+}
+
+function outages(url: string): Pick<FeedOptions, 'lost' | 'back'> {
+  return {
+    lost: ({ message }) =>
+      tell('Warning', printable(`${message}; what happens meanwhile is told once it is back`)),
+    back: () => note(printable(`the requester at ${url} is back`)),
+  };
 }
 
 /** Others may publish where the events are: what is none is passed over, but not in silence. */

@@ -214,6 +214,6 @@ test('an answer without end is cut off', async t => {
 
 async function collect(client: ApiClient, query: Record<string, string>): Promise<unknown[]> {
   const found: unknown[] = [];
-  for await (const event of client.events(query, () => undefined)) found.push(event);
+  for await (const event of client.events(query, { unreadable: () => undefined })) found.push(event);
   return found;
 }

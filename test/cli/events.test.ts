@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cloudEvent, type EventData, type EventKind } from '../../agent/protocol/events.ts';
 import { startApi } from '../../agent/requester/api/server.ts';
+import { MusterError } from '../../agent/system/errors.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { serve } from '../requester/api/served.ts';
 import { requesterNode } from '../requester/samples.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
+import { freePort } from '../support/listener.ts';
 import { muster, start } from './program.ts';
 
 const event = (kind: EventKind, number: number, time: string, data: EventData) =>
@@ -129,18 +131,54 @@ test('what is stored and is no membership event is left out, and said once', asy
   );
 });
 
-test('--follow goes on; when the requester stops, it says so and ends with 69', async t => {
+test('--follow goes on when the requester stops and comes back: nothing is missed, nothing told twice', async t => {
   const directory = past();
-  const api = await startApi({ directory, host: '127.0.0.1', port: 0, log: silentLog });
-  const args = ['events', '--follow', '--node', 'node-1', '--api-port', String(api.port)];
-  const { outcome, ended } = await start(t, args);
-  await eventually('the past is printed', () => outcome.stdout.split('\n').length === 5);
-  directory.emit('node-1', JSON.stringify({ ...happened[0], id: 'node-1:9' }));
-  directory.emit('node-2', JSON.stringify({ ...happened[0], id: 'node-2:9' }));
-  await eventually('the new event is printed', () => outcome.stdout.split('\n').length === 6);
-  await api.stop();
-  const { code, stderr } = await ended;
-  assert.deepEqual([code, stderr], [69, `Error: the requester at ${api.url} stopped\n`]);
+  const options = { directory, host: '127.0.0.1', log: silentLog };
+  let api = await startApi({ ...options, port: 0 });
+  t.after(() => api.stop());
+  const { url, port } = api;
+  const args = ['events', '--follow', '--node', 'node-1', '-o', 'json', '--api-port', String(port)];
+  const { outcome, child, ended } = await start(t, args);
+  const ids = () => outcome.stdout.split('\n').flatMap(line => (line ? [JSON.parse(line).id] : []));
+  const told = (...more: string[]) =>
+    eventually(
+      `${more} are printed`,
+      () => ids().join() === ['node-1:1', 'node-1:3', 'node-1:4', 'node-1:5', ...more].join(),
+    );
+  const store = (number: number, node = 'node-1') => {
+    const one = { ...happened[4], id: `${node}:${number}`, time: `2026-01-01T14:00:0${number - 5}.000Z` };
+    directory.events.push({ node, time: new Date(one.time), text: JSON.stringify(one) });
+    return one;
+  };
+  await told();
+  directory.emit('node-1', JSON.stringify(store(6)));
+  directory.emit('node-2', JSON.stringify(store(6, 'node-2')));
+  await told('node-1:6');
+
+  for (const number of [7, 8]) {
+    await api.stop();
+    store(number);
+    const failing = new FakeDirectory(requesterNode());
+    failing.failure = new MusterError('unreachable', 'the requester is starting');
+    // Up, and not yet ready.
+    api = await startApi({ ...options, directory: failing, port });
+    await api.stop();
+    api = await startApi({ ...options, port });
+    await told('node-1:6', ...['node-1:7', 'node-1:8'].slice(0, number - 6));
+  }
+  directory.emit('node-1', JSON.stringify(store(9)));
+  await told('node-1:6', 'node-1:7', 'node-1:8', 'node-1:9');
+  child.kill();
+  await ended;
+  const outage = `Warning: the requester at ${url} stopped; what happens meanwhile is told once it is back\n`;
+  assert.equal(outcome.stderr, `${outage}the requester at ${url} is back\n`.repeat(2));
+});
+
+test('--follow ends with 69 where no requester has answered', async t => {
+  const port = await freePort();
+  const { code, stderr } = await muster(t, ['events', '--follow', '--api-port', String(port)]);
+  assert.equal(code, 69);
+  assert.match(stderr, /^Error: no requester answers at /);
 });
 
 test('a reader that goes away (| head) ends it quietly', async t => {
@@ -150,11 +188,12 @@ test('a reader that goes away (| head) ends it quietly', async t => {
   await eventually('it follows', () => outcome.stdout.split('\n').length === 6);
   child.stdout?.destroy();
   let over = false;
+  let number = 9;
   void ended.then(() => {
     over = true;
   });
   await eventually('it ends', () => {
-    directory.emit('node-1', JSON.stringify(happened[0]));
+    directory.emit('node-1', JSON.stringify({ ...happened[0], id: `node-1:${++number}` }));
     return over;
   });
   const { code, stderr } = await ended;
