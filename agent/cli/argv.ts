@@ -63,7 +63,7 @@ function textOf({ name, rawName, value, inlineValue }: OptionToken, flag: Flag):
   }
   if (value === undefined)
     throw new MusterError('usage', `${rawName} needs a value: ${rawName} ${flag.value}`);
-  if (!inlineValue && /^-./.test(value)) {
+  if (!inlineValue && /^-./.test(value) && !isNumber(value)) {
     throw new MusterError('usage', `${rawName} needs a value, and a flag follows it: ${value}`, {
       hint: `a value that starts with - is given as --${name}=${value}`,
     });
@@ -119,7 +119,11 @@ function settingsOf(table: FlagTable, given: ReadonlyMap<string, readonly string
   return found;
 }
 
-function unknownFlag(rawName: string, table: FlagTable): MusterError {
+/** `-1`, `-1h`: what looks like a flag, and is a value that a flag may refuse. */
+export const isNumber = (word: string | undefined): boolean => /^-\d/.test(word ?? '');
+
+/** The error for a flag that `table` has not, or refuses. */
+export function unknownFlag(rawName: string, table: FlagTable): MusterError {
   const name = rawName.replace(/^--/, '');
   const refused = Object.hasOwn(table, name) ? table[name]?.refused : undefined;
   const names = Object.keys(table).filter(known => !table[known]?.refused);

@@ -1,7 +1,7 @@
 // Which command a command line names, and which one it may have meant.
 import { nearest } from '../config/nearest.ts';
 import { MusterError } from '../system/errors.ts';
-import { lex } from './argv.ts';
+import { isNumber, lex, unknownFlag } from './argv.ts';
 import { globalFlags } from './command.ts';
 import { commands, type Row } from './commands.ts';
 
@@ -22,7 +22,8 @@ export function locate(args: readonly string[]): Place {
   const switches = new Set<string>();
   for (const token of lex(args, globalFlags)) {
     if (token.kind === 'positional') words.push(token.value);
-    if (token.kind === 'option') switches.add(token.name);
+    // `--since -1h` asks for no help.
+    if (token.kind === 'option' && !isNumber(args[token.index])) switches.add(token.name);
   }
   const asksFor = switches.has('help') ? 'help' : switches.has('version') ? 'version' : undefined;
   const begin = (path: readonly string[]) => path.every((word, index) => word === words[index]);
@@ -38,6 +39,9 @@ export function locate(args: readonly string[]): Place {
 
 /** The error for a place that is no command. */
 export function noCommand({ path, unknown }: Place, args: readonly string[]): MusterError {
+  const flag = flagBefore(path.length, args);
+  // One of a command, and not of all, is near nothing here: then it is the word that was wrong.
+  if (flag && (unknown === undefined || flag.hint)) return flag;
   if (unknown === undefined) {
     return new MusterError('usage', `${['muster', ...path].join(' ')} needs a command`);
   }
@@ -49,6 +53,17 @@ export function noCommand({ path, unknown }: Place, args: readonly string[]): Mu
         ? 'flags of a command stand after it'
         : undefined,
   });
+}
+
+/** The error for the first flag that no command has, before the word with this index. */
+function flagBefore(index: number, args: readonly string[]): MusterError | undefined {
+  let words = 0;
+  for (const token of lex(args, globalFlags)) {
+    if (token.kind === 'positional' && words++ === index) return undefined;
+    if (token.kind === 'option' && !Object.hasOwn(globalFlags, token.name))
+      return unknownFlag(token.rawName, globalFlags);
+  }
+  return undefined;
 }
 
 /** The nearest command by all its words, else the only one whose last word is near: `list` is `node list`. */

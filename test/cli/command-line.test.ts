@@ -22,6 +22,12 @@ const wrong: [args: string[], said: string][] = [
     'Error: unknown command: x\nHint:  flags of a command stand after it\n',
   ],
   [['constructor'], 'Error: unknown command: constructor\n'],
+  [['--hlep'], 'Error: unknown flag: --hlep\nHint:  did you mean --help?\n'],
+  [['-x'], 'Error: unknown flag: -x\n'],
+  [['node', '--verison'], 'Error: unknown flag: --verison\nHint:  did you mean --version?\n'],
+  [['--confg', 'x', 'status'], 'Error: unknown flag: --confg\nHint:  did you mean --config?\n'],
+  [['--log-levle=debug', 'status'], 'Error: unknown flag: --log-levle\nHint:  did you mean --log-level?\n'],
+  [['-c'], 'Error: muster needs a command\n'],
   [
     ['node', 'list', '--fliter-approval', 'x'],
     'Error: unknown flag: --fliter-approval\nHint:  did you mean --filter-approval?\n',
@@ -66,7 +72,7 @@ const wrong: [args: string[], said: string][] = [
   ],
   [
     ['node', 'list', '--limit', '-1'],
-    'Error: --limit needs a value, and a flag follows it: -1\nHint:  a value that starts with - is given as --limit=-1\n',
+    'Error: --limit: "-1" is not a whole number; allowed: 0 to 4294967295\n',
   ],
   [
     ['node', 'list', '--limit=1.5'],
@@ -80,6 +86,10 @@ const wrong: [args: string[], said: string][] = [
   [
     ['events', '--since', 'yesterday'],
     'Error: --since: "yesterday" is not a time; allowed: how long ago, like 30m, 1h30m; or 2026-01-31T12:00:00Z, 2026-01-31\n',
+  ],
+  [
+    ['events', '--since', '-1h'],
+    'Error: --since: "-1h" is not a time; allowed: how long ago, like 30m, 1h30m; or 2026-01-31T12:00:00Z, 2026-01-31\n',
   ],
   [
     ['events', '--since', '2026-13-01'],
@@ -98,6 +108,11 @@ for (const [args, said] of wrong) {
     assert.equal(`Error: ${error.message}\n${hint}`, said);
   });
 }
+
+test('a number below zero is the value of a flag, and asks for no help', () => {
+  assert.equal(locate(['events', '--since', '-1h']).asksFor, undefined);
+  assert.equal(locate(['events', '-fh']).asksFor, 'help');
+});
 
 async function refusal(args: readonly string[]): Promise<MusterError> {
   try {
