@@ -8,18 +8,35 @@ export interface Row {
   readonly help: string;
   /** For the program's own use: not in the help. */
   readonly hidden?: true;
+  /** It runs until it is told to stop, and does so in its own way. */
+  readonly lasting?: true;
   load(): Promise<Command>;
 }
 
 export const commands: readonly Row[] = [
-  { path: 'agent', help: 'run the agent of a compute node', load: () => import('./agent.ts') },
+  {
+    path: 'agent',
+    help: 'run the agent of a compute node',
+    lasting: true,
+    load: () => import('./agent.ts'),
+  },
   {
     path: 'agent register',
     help: 'register the agent of this machine by hand',
     load: () => import('./agent-register.ts'),
   },
-  { path: 'requester', help: 'run the requester that keeps the roll', load: () => import('./requester.ts') },
-  { path: 'dev', help: 'run a whole cluster on this machine', load: () => import('./dev.ts') },
+  {
+    path: 'requester',
+    help: 'run the requester that keeps the roll',
+    lasting: true,
+    load: () => import('./requester.ts'),
+  },
+  {
+    path: 'dev',
+    help: 'run a whole cluster on this machine',
+    lasting: true,
+    load: () => import('./dev.ts'),
+  },
   { path: 'probe', help: 'show what this machine is', load: () => import('./probe.ts') },
   { path: 'status', help: 'show what runs on this machine', load: () => import('./status.ts') },
   {

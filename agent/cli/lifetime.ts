@@ -26,40 +26,73 @@ export interface Lifetime {
   end(): void;
 }
 
+let begun: Life | undefined;
+
+/** To be called before anything of a role is loaded: from then on no signal kills it, and none that came is forgotten. */
+export function beginLifetime(): void {
+  begun ??= new Life();
+}
+
 /**
- * Watches the signals of this process. A second SIGTERM or SIGINT, or a stop that takes 4.8 s, ends it at once.
- * `reload` must not throw.
+ * Watches the signals of this process, and does what those want that came since `beginLifetime`. A second SIGTERM or
+ * SIGINT, or a stop that takes 4.8 s, ends it at once. `reload` must not throw.
  */
 export function lifetime(log: Log, reload: () => void): Lifetime {
-  const { promise: over, resolve } = Promise.withResolvers<void>();
-  let ending = false;
-  const end = () => {
-    if (ending) return;
-    ending = true;
-    resolve();
+  beginLifetime();
+  const life = begun as Life;
+  life.serve(log, reload);
+  return life;
+}
+
+class Life implements Lifetime {
+  readonly over: Promise<void>;
+  readonly #resolve: () => void;
+  #role: { log: Log; reload: () => void } | undefined;
+  /** What came first of each kind while there was no role. */
+  #waiting: { stop?: NodeJS.Signals; reload?: true } = {};
+  #ending = false;
+
+  constructor() {
+    ({ promise: this.over, resolve: this.#resolve } = Promise.withResolvers<void>());
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#stop(signal));
+    process.on('SIGHUP', () => this.#reload());
+    // A parent that was killed cannot tell us; its channel closes.
+    onParentGone(() => this.end());
+  }
+
+  get ending(): boolean {
+    return this.#ending;
+  }
+
+  serve(log: Log, reload: () => void): void {
+    this.#role = { log, reload };
+    const { stop, reload: again } = this.#waiting;
+    if (stop) log.info({ signal: stop }, 'stopping');
+    else if (again) reload();
+  }
+
+  end(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#resolve();
     const timer = setTimeout(() => {
-      log.error({}, 'stopping took too long; the process ends now');
+      this.#role?.log.error({}, 'stopping took too long; the process ends now');
       void endNow(1);
     }, stopDeadline);
     timer.unref();
-  };
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (ending) return endBy(signal);
-    log.info({ signal }, 'stopping');
-    end();
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-  process.on('SIGHUP', reload);
-  // A parent that was killed cannot tell us; its channel closes.
-  onParentGone(end);
-  return {
-    over,
-    get ending() {
-      return ending;
-    },
-    end,
-  };
+  }
+
+  #stop(signal: NodeJS.Signals): void {
+    if (this.#ending) endBy(signal);
+    else if (this.#role) this.#role.log.info({ signal }, 'stopping');
+    else this.#waiting.stop = signal;
+    this.end();
+  }
+
+  #reload(): void {
+    if (this.#role) this.#role.reload();
+    else this.#waiting.reload = true;
+  }
 }
 
 /** Tells the parent, if there is one that listens. */

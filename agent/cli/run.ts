@@ -2,6 +2,7 @@
 import { MusterError } from '../system/errors.ts';
 import { readArgv } from './argv.ts';
 import type { Argv, Command } from './command.ts';
+import { beginLifetime } from './lifetime.ts';
 import { locate, noCommand, type Place } from './place.ts';
 import { crash, report } from './report.ts';
 import { guardConsole, guardOutput, note, print } from './terminal.ts';
@@ -14,6 +15,7 @@ export async function run(typed: readonly string[]): Promise<number> {
   // What a newcomer tries first.
   const args = typed[0] === 'help' ? [...typed.slice(1), '--help'] : typed;
   const place = locate(args);
+  if (place.row?.lasting && !place.asksFor) beginLifetime();
   let explain = false;
   try {
     if (place.asksFor !== undefined && place.unknown === undefined) {

@@ -1,0 +1,51 @@
+// Signals that come while a role still loads: none of them kills it, none is forgotten.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { eventually } from '../support/eventually.ts';
+import { start, temporaryFolder } from './program.ts';
+
+const hook = fileURLToPath(new URL('./signalled-while-loading.ts', import.meta.url));
+
+const roles = {
+  agent: ['--nats-servers', 'nats://127.0.0.1:1'],
+  requester: ['--broker-port', '0', '--api-port', '0'],
+};
+
+async function signalled(t: TestContext, role: keyof typeof roles, signals: string, ...more: string[]) {
+  const folder = await temporaryFolder(t);
+  const args = [role, '--data-dir', join(folder, 'data'), ...roles[role], ...more];
+  const env = { SIGNALS: signals, AT: `/agent/cli/${role}.ts` };
+  return start(t, args, { nodeOptions: ['--import', hook], env });
+}
+
+for (const role of ['agent', 'requester'] as const) {
+  test(`the ${role} reads its settings again once it runs, when SIGHUP came before`, async t => {
+    const { child, outcome, ended } = await signalled(t, role, 'SIGHUP');
+    await eventually('they are read again', () => {
+      assert.equal(child.exitCode ?? child.signalCode, null, outcome.stderr);
+      return outcome.stderr.includes('"msg":"configuration read again"');
+    });
+    child.kill('SIGTERM');
+    assert.equal((await ended).code, 0);
+  });
+
+  test(`the ${role} stops in order, when SIGTERM came before it ran`, async t => {
+    const { outcome, ended } = await signalled(t, role, 'SIGTERM');
+    assert.equal((await ended).code, 0, outcome.stderr);
+    assert.match(outcome.stderr, /"signal":"SIGTERM","msg":"stopping"[\s\S]*"msg":"stopped"/);
+  });
+}
+
+test('a second signal ends it at once, whatever it is doing', async t => {
+  const { child, ended } = await signalled(t, 'agent', 'SIGTERM,SIGINT');
+  await ended;
+  assert.equal(child.signalCode, 'SIGINT');
+});
+
+test('a role that cannot start says why, whatever came before', async t => {
+  const { ended } = await signalled(t, 'agent', 'SIGHUP', '--log-level', 'loud');
+  const { code, stderr } = await ended;
+  assert.deepEqual([code, stderr.split('\n').length], [78, 2], stderr);
+});
