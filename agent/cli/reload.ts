@@ -16,7 +16,7 @@ export interface Reloading {
 
 /**
  * What SIGHUP does to a role that runs on `first`: says what changes and what needs a restart, applies the one, and keeps all
- * as it was when the new configuration is wrong. One reload at a time; the answer never throws.
+ * as it was when the new configuration is wrong. One reload at a time, and at most one that waits; the answer never throws.
  */
 export function reloader(first: Settings, { load, log, service, apply }: Reloading): () => void {
   let before = first;
@@ -26,7 +26,7 @@ export function reloader(first: Settings, { load, log, service, apply }: Reloadi
     try {
       const { settings, warnings } = await load();
       for (const warning of warnings) log.warn({}, warning);
-      sayChanges(before, settings, log);
+      sayChanges(first, before, settings, log);
       log.setLevel(settings.log.level);
       before = settings;
       await apply(settings);
@@ -36,13 +36,22 @@ export function reloader(first: Settings, { load, log, service, apply }: Reloadi
       service.reloaded(reasonOf(error));
     }
   };
+  let waiting = false;
   return () => {
-    turn = turn.then(reload);
+    // One that has yet to begin reads what this one would.
+    if (waiting) return;
+    waiting = true;
+    turn = turn.then(() => {
+      waiting = false;
+      return reload();
+    });
   };
 }
 
-function sayChanges(before: Settings, after: Settings, log: Log): void {
-  const { now, atRestart } = compareSettings(before, after);
+// What waits for a restart differs from what the role was started with, however often it was read since.
+function sayChanges(first: Settings, before: Settings, after: Settings, log: Log): void {
+  const { now } = compareSettings(before, after);
+  const { atRestart } = compareSettings(first, after);
   log.info({ changed: now }, 'configuration read again');
   if (atRestart.length > 0) log.warn({ changed: atRestart }, 'these settings change only with a restart');
 }
