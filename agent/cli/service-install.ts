@@ -1,5 +1,5 @@
 // `muster service install`: makes a role a service of this machine, or of this user. What is as it should be is left alone.
-import { access } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { loadSettings } from '../config/load.ts';
 import { packagedSchema, sampleConfig } from '../config/sample.ts';
 import { carryOut } from '../service/carry-out.ts';
@@ -76,7 +76,7 @@ export async function installService(
   const words = { program: control?.program, root: prefix };
   for (const step of plan.steps) if (dryRun) print(stepText(step, words, true));
   for (const warning of [...doubts, ...plan.warnings]) warn(escaped(warning));
-  if (root === undefined) await checkConfig(prefix + places.config, found.files.get(places.config), warn);
+  if (root === undefined) await checkConfig(machine, places.config, found.files.get(places.config), warn);
   if (!dryRun) {
     const step = {
       control,
@@ -105,13 +105,23 @@ async function sample(prefix: string): Promise<string> {
 
 /** Tells of faults in the configuration that is there: with them the service would not start. */
 async function checkConfig(
+  { manager, scope, prefix }: Machine,
   path: string,
   standing: Standing | undefined,
   warn: (text: string) => void,
 ): Promise<void> {
   if (standing?.kind !== 'text') return;
+  const { mode } = await stat(prefix + path);
+  if (manager === 'systemd' && scope === 'system' && (mode & 0o044) === 0) {
+    const octal = (mode & 0o7777).toString(8).padStart(4, '0');
+    warn(
+      escaped(
+        `${path} is only for its owner to read (mode ${octal}), and the service runs as the user muster: chmod 644 it, and keep secrets in /etc/credstore`,
+      ),
+    );
+  }
   try {
-    await loadSettings({ configFile: path });
+    await loadSettings({ configFile: prefix + path });
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     for (const line of error.message.split('\n')) warn(printable(line, 4096));

@@ -151,13 +151,25 @@ function text(report: ServiceReport): string {
     ]);
     if (pid !== null) rows.push(['process', String(pid)]);
     if (says !== null) rows.push(['says', says]);
-    if (ended !== null) rows.push(['last end', ended]);
+    if (ended !== null) rows.push(['last end', `${ended}${lastEnd(report)}`]);
     if (restarts) rows.push(['restarts', String(restarts)]);
     if (report.statusError !== null) rows.push(['no answer', report.statusError]);
   }
   const width = Math.max(...rows.map(([label]) => label.length));
   const lines = rows.map(([label, value]) => `  ${label.padEnd(width)}  ${printable(value)}\n`);
   return `${printable(report.name)}\n${lines.join('')}${report.status ? `\n${statusText(report.status)}` : ''}`;
+}
+
+const meanings: Record<string, string> = {
+  'exit code 64': ' (wrong usage)',
+  'exit code 78': ' (bad configuration)',
+};
+
+/** What more there is to say of how it ended, and where its own words are while it is down. */
+function lastEnd({ ended, state, manager, scope, name }: ServiceReport): string {
+  const meaning = meanings[ended ?? ''] ?? '';
+  if (manager !== 'systemd' || state === 'running') return meaning;
+  return `${meaning}; why: journalctl --${scope === 'user' ? 'user-' : ''}unit=${name}`;
 }
 
 function ago(since: string): string {

@@ -1,5 +1,5 @@
 // Looks at a machine before anything is done to it: which of a service's files are there, and what the manager says.
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
@@ -22,8 +22,15 @@ export async function inspect(machine: Machine, role: Role): Promise<Found> {
   const look = async (path: string) => {
     const info = await lstat(prefix + path).catch(() => undefined);
     if (info?.isDirectory()) folders.add(path);
-    else if (info?.isSymbolicLink()) files.set(path, { kind: 'link', target: await readlink(prefix + path) });
-    else if (info) files.set(path, await standing(prefix + path));
+    else if (info?.isSymbolicLink()) {
+      files.set(path, { kind: 'link', target: await readlink(prefix + path) });
+      if (leading.includes(path) && (await leadsToFolder(path))) folders.add(path);
+    } else if (info) files.set(path, await standing(prefix + path));
+  };
+  // As /etc does on macOS. In another root a link may lead out of it.
+  const leadsToFolder = async (path: string) => {
+    const info = machine.root === undefined && (await stat(prefix + path).catch(() => undefined));
+    return info ? info.isDirectory() : false;
   };
   const list = async (folder: string) => {
     entries.set(folder, (await readdir(prefix + folder).catch(() => [])).sort());

@@ -1,5 +1,6 @@
 // Installing, decided: what of it is still to be done on a machine where this much was found. Pure.
 import { dirname } from 'node:path';
+import { MusterError } from '../system/errors.ts';
 import type { Places } from './places.ts';
 import type { Found, Owner, Plan, ServiceState, Standing, Step } from './plan.ts';
 import type { ManagerName, Scope } from './role.ts';
@@ -29,8 +30,16 @@ export interface InstallWish {
   readonly root: string | undefined;
 }
 
-/** The plan is empty when all is as it should be. */
+/**
+ * The plan is empty when all is as it should be.
+ * @throws MusterError `failed` when the service was masked, or something else stands where a folder has to be.
+ */
 export function planInstall(wish: InstallWish, places: Places, found: Found): Plan {
+  if (found.service?.word === 'masked' && !wish.force) {
+    throw new MusterError('failed', `${places.name} is masked: somebody wants that it is never started`, {
+      hint: ['systemctl', ...systemctlArgs(wish, ['unmask', places.name])].join(' '),
+    });
+  }
   const steps: Step[] = [];
   const warnings: string[] = [];
   const notes: string[] = [];
@@ -41,6 +50,11 @@ export function planInstall(wish: InstallWish, places: Places, found: Found): Pl
       steps.some(step => step.do === 'folder' && step.path === path)
     )
       return;
+    if (found.files.has(path)) {
+      throw new MusterError('failed', `${path} is no folder, and one has to be there`, {
+        hint: 'move away what is there',
+      });
+    }
     needFolder(dirname(path));
     // What a service writes is its own matter; these only lead there.
     steps.push({ do: 'folder', path, mode: 0o755, owner: wish.owner });

@@ -55,7 +55,10 @@ export function planPurge(places: Places, found: Found): { steps: Step[]; notes:
     const left = inside(places.configFolder).filter(
       name => join(places.configFolder, name) !== places.config,
     );
+    const link = found.files.get(places.configFolder);
     if (left.length > 0) notes.push(`${places.configFolder} still holds ${left.join(', ')}, and stays`);
+    else if (link?.kind === 'link')
+      notes.push(`${places.configFolder} is a link to ${link.target}, which stays`);
     else if (found.folders.has(places.configFolder)) remove(places.configFolder, 'folder');
   }
 }

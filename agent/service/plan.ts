@@ -44,7 +44,7 @@ export type Standing =
 export interface Found {
   /** The files of the service, by path; one that is not there is absent. */
   readonly files: ReadonlyMap<string, Standing>;
-  /** Folders that are there. */
+  /** Folders that are there, and links that lead to one on the way to a file. */
   readonly folders: ReadonlySet<string>;
   /** The unit that a package installed. */
   readonly packaged: string | undefined;

@@ -1,6 +1,17 @@
 // `muster service`, carried out for real in a folder that stands for the machine, with a systemctl that writes down its calls.
 import assert from 'node:assert/strict';
-import { lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { type InstallOptions, installService } from '../../agent/cli/service-install.ts';
@@ -125,6 +136,52 @@ test('installs: unit and configuration with their modes, then enabled and starte
   assert.match(printed, /say in \/etc\/muster\/config\.yaml where it is \(nats\.servers\)/);
   assert.match(printed, /How it does: muster service status --role agent\n$/);
   assert.equal(warned, '');
+});
+
+test('folders may be links, as /etc is on macOS; a purge leaves the link that is the operator’s', async () => {
+  const { install, uninstall, at, said } = await bareMachine();
+  await mkdir(at('/srv/settings'), { recursive: true });
+  await rename(at('/etc'), at('/private-etc'));
+  await symlink('private-etc', at('/etc'));
+  await symlink('../srv/settings', at('/etc/muster'));
+  assert.equal(await install('agent'), 0);
+  assert.match(await readFile(at('/srv/settings/config.yaml'), 'utf8'), /^#/);
+  await install('agent');
+  assert.match(said.printed, /^Nothing to do: /);
+  assert.equal(await uninstall('agent', { purge: true }), 0);
+  assert.match(said.printed, /\/etc\/muster is a link to \.\.\/srv\/settings, which stays\n/);
+  assert.deepEqual(await readdir(at('/srv/settings')), []);
+  assert.ok((await lstat(at('/etc/muster'))).isSymbolicLink());
+});
+
+test('what stands where a folder has to be is told before anything is done', async () => {
+  for (const put of [
+    (path: string) => writeFile(path, ''),
+    (path: string) => symlink('/nonexistent/muster', path),
+  ]) {
+    const { install, at, machine } = await bareMachine();
+    await put(at('/etc/muster'));
+    const before = await listing(machine.prefix);
+    await assert.rejects(install('agent'), {
+      code: 'failed',
+      message: '/etc/muster is no folder, and one has to be there',
+    });
+    assert.deepEqual(await listing(machine.prefix), before);
+  }
+});
+
+test('a configuration that only its owner reads is told: the service has a user of its own', async () => {
+  const { install, at, said } = await bareMachine();
+  await mkdir(at('/etc/muster'));
+  await writeFile(at('/etc/muster/config.yaml'), '', { mode: 0o600 });
+  await install('agent');
+  assert.match(
+    said.warned,
+    /\/etc\/muster\/config\.yaml is only for its owner to read \(mode 0600\), and the service runs as the user muster/,
+  );
+  await chmod(at('/etc/muster/config.yaml'), 0o640);
+  await install('agent');
+  assert.equal(said.warned, '');
 });
 
 test('modes are what they should be, whatever the umask', async t => {
@@ -396,7 +453,10 @@ test('status answers 0 when all that is installed runs, and 1 otherwise', async 
     'ActiveState=failed\nSubState=failed\nResult=exit-code\nExecMainCode=1\nExecMainStatus=78\n',
   );
   assert.equal(await status('text', ['agent']), 1);
-  assert.match(said.printed, /state {6}failed.*\n(.*\n)* {2}last end {3}exit code 78\n/);
+  assert.match(
+    said.printed,
+    /state {6}failed.*\n(.*\n)* {2}last end {3}exit code 78 \(bad configuration\); why: journalctl --unit=muster-agent\.service\n/,
+  );
   const unit = at(`${units}/muster-agent.service`);
   for (const [text, word] of [
     [`${await readFile(unit, 'utf8')}# mine`, 'changed'],

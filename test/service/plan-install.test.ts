@@ -147,6 +147,20 @@ describe('systemd', () => {
     assert.deepEqual(plan({ ...installed, holder: running.pid ?? 0 }).warnings, []);
   });
 
+  test('a service that was masked is left alone, and how to unmask it is told', () => {
+    const masked = { ...stopped, word: 'masked' };
+    const made = { ...installed, texts: {}, links: { [unit]: '/dev/null' }, service: masked };
+    assert.throws(() => plan(made), {
+      code: 'failed',
+      message: 'muster-agent.service is masked: somebody wants that it is never started',
+      hint: 'systemctl unmask muster-agent.service',
+    });
+    assert.throws(() => plan(made, { scope: 'user' }), {
+      hint: 'systemctl --user unmask muster-agent.service',
+    });
+    assert.ok(said(plan(made, { force: true })).includes(`replace ${unit}`));
+  });
+
   test('into another root: files and a link, and no service manager', () => {
     const other = plan({ service: stopped }, { root: '/img' });
     assert.deepEqual(said(other).slice(-1), ['run --root=/img enable muster-agent.service']);
