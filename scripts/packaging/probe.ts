@@ -21,11 +21,18 @@ export interface PackedProbe {
 
 /** Takes what `native/build` made, here or on a machine of the target's kind. */
 export async function packProbe(target: Target): Promise<PackedProbe> {
+  const why = await lacking(target);
   const bytes = await readFile(join(checkout, 'native', target.addon)).catch(error => {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   });
-  if (!bytes) return without(target);
+  if (!bytes)
+    return {
+      carried: { missing: `is not in this file: ${why}` },
+      bytes: undefined,
+      notices: [],
+      remarks: [`it carries no native probe: ${why}`],
+    };
   return {
     carried: { sha256: createHash('sha256').update(bytes).digest('hex') },
     bytes,
@@ -34,17 +41,22 @@ export async function packProbe(target: Target): Promise<PackedProbe> {
   };
 }
 
-function without(target: Target): PackedProbe {
-  const why = isOwn(target)
-    ? 'there was no Rust to build it with'
-    : `it is built on a machine of its kind (native/build), whose native/${target.addon} was not here`;
-  return {
-    carried: { missing: `is not in this file for ${target.name}: ${why}` },
-    bytes: undefined,
-    notices: [],
-    remarks: [`it carries no native probe: ${why}`],
-  };
+/** Builds it for another kind of Linux machine, and says what is lacking. That of this machine is built by scripts/package. */
+async function lacking(target: Target): Promise<string | undefined> {
+  if (isOwn(target)) return 'there was no Rust to build it with';
+  if (target.platform !== 'linux') return `native/${target.addon} is built on a machine of its kind alone`;
+  try {
+    await rustTool(join(checkout, 'native/build'), [target.rust]);
+    return undefined;
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as { code?: unknown };
+    if (code !== lacksTools) throw error;
+    return /muster: (.*)/.exec((error as Error).message)?.[1];
+  }
 }
+
+/** The exit code of `native/build` where what it needs is not there. */
+const lacksTools = 3;
 
 /** The parts of `cargo metadata` that count here. */
 const metadata = v.object({

@@ -1,6 +1,6 @@
 // The Node that goes into the file: the pinned one for the target, without its symbols.
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MusterError } from '../../agent/system/errors.ts';
 import { checkout } from './checkout.ts';
@@ -26,7 +26,7 @@ export async function runtime(target: Target, version: string, folder: string): 
       'bad_config',
       `pkg.config.json asks for Node ${version}, and package-lock.json for ${target.node} ${locked.version}`,
     );
-  const source = (await installed(target, version)) ?? (await fetched(target, locked, folder));
+  const source = (await installed(target, version)) ?? (await fetched(target, locked));
   const binary = join(folder, 'node');
   await copyFile(join(source, 'bin/node'), binary);
   await chmod(binary, 0o755);
@@ -67,13 +67,19 @@ async function installed({ node }: Target, version: string): Promise<string | un
   }
 }
 
-/** Kept below `folder`: the package is large. */
-async function fetched({ node }: Target, { version, integrity }: Locked, folder: string): Promise<string> {
-  const cache = join(folder, 'npm');
-  const archive = join(cache, `${node}-${version}.tgz`);
-  await mkdir(cache, { recursive: true });
-  if (!(await matches(archive, integrity))) {
-    await tool('npm', ['pack', `${node}@${version}`, '--pack-destination', cache], { cwd: dirname(cache) });
+/** Kept: the package is large. */
+async function fetched({ node }: Target, { version, integrity }: Locked): Promise<string> {
+  const kept = join(
+    checkout,
+    '.tools/runtimes',
+    `${node}-${version}-${integrity.slice(-16).replaceAll('/', '_')}`,
+  );
+  if (await stat(kept).catch(() => undefined)) return kept;
+  await mkdir(dirname(kept), { recursive: true });
+  const work = await mkdtemp(`${kept}.`);
+  try {
+    await tool('npm', ['pack', `${node}@${version}`, '--pack-destination', work], { cwd: work });
+    const archive = join(work, `${node}-${version}.tgz`);
     if (!(await matches(archive, integrity)))
       throw new MusterError(
         'failed',
@@ -82,34 +88,24 @@ async function fetched({ node }: Target, { version, integrity }: Locked, folder:
           hint: 'do not use it; look who changed it',
         },
       );
+    const files = ['package/bin/node', 'package/LICENSE'];
+    await tool('tar', ['-xzf', archive, '-C', work, '--strip-components=1', ...files]);
+    await rm(archive);
+    await rename(work, kept);
+  } finally {
+    await rm(work, { recursive: true, force: true });
   }
-  const unpacked = join(cache, `${node}-${version}`);
-  await rm(unpacked, { recursive: true, force: true });
-  await mkdir(unpacked);
-  await tool('tar', [
-    '-xzf',
-    archive,
-    '-C',
-    unpacked,
-    '--strip-components=1',
-    'package/bin/node',
-    'package/LICENSE',
-  ]);
-  return unpacked;
+  return kept;
 }
 
 /** `integrity` as https://www.w3.org/TR/SRI has it: `sha512-…`. */
 async function matches(file: string, integrity: string): Promise<boolean> {
   const [algorithm = '', digest] = integrity.split(/-(.*)/s);
-  try {
-    return (
-      createHash(algorithm)
-        .update(await readFile(file))
-        .digest('base64') === digest
-    );
-  } catch {
-    return false;
-  }
+  return (
+    createHash(algorithm)
+      .update(await readFile(file))
+      .digest('base64') === digest
+  );
 }
 
 /** What can strip a program of `target` without harm: for macOS that is nothing that could be tried. */

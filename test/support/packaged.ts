@@ -19,8 +19,8 @@ export async function packaged(): Promise<Built> {
   return packagedFor(target, await findProgram('nats-server'));
 }
 
-/** The packaged file of `target` with this nats-server. */
-export async function packagedFor(target: Target, broker: string): Promise<Built> {
+/** The packaged file of `target` with this nats-server; without one, the pinned one, which Go builds. */
+export async function packagedFor(target: Target, broker?: string): Promise<Built> {
   const all = join(checkout, 'build/test');
   const root = join(all, `${target.name}-${await stamp(broker)}`);
   const kept = await builtIn(root);
@@ -45,10 +45,12 @@ async function builtIn(root: string): Promise<Built | undefined> {
 }
 
 /** Of all that it is made from. */
-async function stamp(broker: string): Promise<string> {
+async function stamp(broker: string | undefined): Promise<string> {
   const hash = createHash('sha256');
-  const { size, mtimeMs } = await stat(broker);
-  hash.update(`${broker} ${size} ${mtimeMs}\0`);
+  if (broker) {
+    const { size, mtimeMs } = await stat(broker);
+    hash.update(`${broker} ${size} ${mtimeMs}\0`);
+  }
   const folders = ['agent', 'scripts/packaging', 'native'];
   const lists = folders.map(async folder => {
     // Of native/ only what was built.

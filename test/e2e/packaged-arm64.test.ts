@@ -1,0 +1,78 @@
+// The file for linux-arm64, made on another kind of machine and run by an emulator.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { access, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { zstdDecompressSync } from 'node:zlib';
+import { reasonOf } from '../../agent/system/errors.ts';
+import type { Built } from '../../scripts/packaging/build.ts';
+import { targetOf } from '../../scripts/packaging/target.ts';
+import { Cluster } from '../support/cluster.ts';
+import { findProgram } from '../support/find-program.ts';
+import { packagedFor } from '../support/packaged.ts';
+import { muster } from '../support/program.ts';
+import { newFolder } from '../support/temporary.ts';
+
+/** Where Debian puts the libraries of another processor (packages libc6-, libstdc++6- and libatomic1-arm64-cross). */
+const libraries = '/usr/aarch64-linux-gnu';
+
+const emulator = await findProgram('qemu-aarch64-static').catch(() => undefined);
+
+async function whyNot(): Promise<string | undefined> {
+  if (process.platform !== 'linux' || process.arch === 'arm64') return 'it is for Linux on another processor';
+  if (!emulator) return 'there is no qemu-aarch64-static (Debian: qemu-user-static)';
+  for (const name of ['ld-linux-aarch64.so.1', 'libstdc++.so.6', 'libatomic.so.1'])
+    if (!(await exists(join(libraries, 'lib', name)))) return `there is no ${name} for arm64 in ${libraries}`;
+  return undefined;
+}
+
+test('the file for linux-arm64 runs: version, probe, an agent that registers, and the broker', async t => {
+  const why = await whyNot();
+  if (why) return t.skip(why);
+  let built: Built;
+  try {
+    built = await packagedFor(targetOf('linux-arm64'));
+  } catch (error) {
+    // Its Node comes from npm, its broker is built by Go from what Go fetches.
+    if (/^(npm|go) failed|there is no nats-server/.test(reasonOf(error))) return t.skip(reasonOf(error));
+    throw error;
+  }
+  const emulated = [emulator ?? '', '-L', libraries];
+  const program = [...emulated, built.file];
+
+  const version = await muster(['version', '-o', 'json'], { program });
+  assert.deepEqual([version.code, version.stderr], [0, '']);
+  const said = JSON.parse(version.stdout) as Record<string, unknown>;
+  assert.deepEqual([said.platform, said.arch, said.packaged], ['linux', 'arm64', built.contents]);
+
+  // The inventory is taken by a child, which this machine could not run.
+  const probe = await muster(['probe', '-o', 'json'], { program });
+  const { sources } = JSON.parse(probe.stdout) as {
+    sources: { source: string; fault?: { reason: string } }[];
+  };
+  const native = sources.find(({ source }) => source === 'native probe');
+  if ('missing' in built.contents.probe) assert.match(native?.fault?.reason ?? '', /is not in this file: /);
+  else assert.deepEqual([native?.source, native?.fault], ['native probe', undefined]);
+
+  const cluster = await Cluster.create();
+  t.after(() => cluster.release());
+  await cluster.requester();
+  await cluster.agent('arm', {}, { program });
+  await cluster.until('arm', 'PENDING HEALTHY');
+  assert.equal((await cluster.node('arm'))?.Info.Labels?.Architecture, 'arm64');
+
+  const server = join(await newFolder(), 'nats-server');
+  const packed = await readFile(built.parts['nats-server.zst'] ?? '');
+  await writeFile(server, zstdDecompressSync(packed), { mode: 0o755 });
+  const { stdout } = await promisify(execFile)(emulator ?? '', [server, '--version']);
+  const { broker } = built.contents;
+  assert.equal(stdout, 'version' in broker && `nats-server: v${broker.version}\n`);
+});
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
