@@ -33,11 +33,10 @@ export async function runtime(target: Target, version: string, folder: string): 
   // Before the program is put into it: stripped afterwards, it does not start.
   const strip = await stripperOf(target);
   if (strip) await tool(strip, [binary]);
-  const remark = `its Node keeps its symbols, 30 MB of them: there is no strip for ${target.name} on PATH`;
   return {
     binary,
     licence: await readFile(join(source, 'LICENSE'), 'utf8'),
-    remarks: strip || target.platform === 'darwin' ? [] : [remark],
+    remarks: strip ? [] : [`its Node keeps its symbols, 30 MB of them: ${whyNotStripped(target)}`],
   };
 }
 
@@ -108,9 +107,14 @@ async function matches(file: string, integrity: string): Promise<boolean> {
   );
 }
 
-/** What can strip a program of `target` without harm: for macOS that is nothing that could be tried. */
+/** What can strip a program of `target`. */
 async function stripperOf(target: Target): Promise<string | undefined> {
   if (target.platform === 'darwin') return undefined;
   const any = [`${target.rust.split('-')[0]}-linux-gnu-strip`, 'llvm-strip'];
   return firstTool(isOwn(target) ? ['strip', ...any] : any);
 }
+
+const whyNotStripped = ({ platform, name }: Target): string =>
+  platform === 'darwin'
+    ? 'a stripped one has not been tried on macOS'
+    : `there is no strip for ${name} on PATH (Debian: binutils, or llvm)`;

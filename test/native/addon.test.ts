@@ -29,6 +29,16 @@ test('what is no addon is told once, on one line', async () => {
   }
 });
 
+test('a C library that is too old for it is named, with the version that it lacks', { skip: linux }, t => {
+  const newest = [...bytes.toString('latin1').matchAll(/GLIBC_2\.3\d/g)].at(-1);
+  if (!newest) return t.skip('the probe was not built with the C library of GNU');
+  const foreign = Buffer.from(bytes);
+  for (const { index } of foreign.toString('latin1').matchAll(new RegExp(newest[0], 'g')))
+    foreign.write('GLIBC_9.99', index, 'latin1');
+  const loaded = loadAddon(foreign, []);
+  assert.match('reason' in loaded ? loaded.reason : '', /version `GLIBC_9\.99' not found \(required by it\)/);
+});
+
 test('on Linux it is loaded from memory, and no folder is touched', { skip: linux }, async () => {
   const folder = await newFolder();
   const loaded = loadAddon(bytes, [folder]);
