@@ -97,6 +97,10 @@ function agentLines(status: AgentStatus): [string, string][] {
     ['requester', status.requester ? `${status.requester}, cluster ${status.cluster}` : 'not known'],
     ['heartbeats', `${status.heartbeats ?? 0} sent, the last ${ago(status.lastHeartbeat)}`],
     ['acknowledged', ago(status.lastAcknowledged)],
+    ...(status.conditions ?? []).map(({ Type, Reason, Since }): [string, string] => [
+      'condition',
+      `${Type} since ${Since}: ${Reason}`,
+    ]),
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
 }

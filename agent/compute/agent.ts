@@ -2,7 +2,7 @@
 import type { Answer } from '../protocol/answers.ts';
 import { encodeHeartbeat, encodePlainHeartbeat } from '../protocol/heartbeat.ts';
 import type { Sender } from '../protocol/messages.ts';
-import type { NodeInfo } from '../protocol/node-info.ts';
+import type { NodeCondition, NodeInfo } from '../protocol/node-info.ts';
 import { eventWildcard, heartbeatSubject, isEnveloped, managementSubject } from '../protocol/subjects.ts';
 import type { Clock, Timer } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
@@ -69,6 +69,8 @@ export interface AgentStatus {
   heartbeats: number;
   /** The newest answer to a report that was carried out. */
   lastAcknowledged?: string | undefined;
+  /** What is wrong with this node now. */
+  conditions?: readonly NodeCondition[] | undefined;
 }
 
 /** The events that tell of an operator's decision; what this node did itself it knows. */
@@ -204,7 +206,7 @@ export class Agent {
   }
 
   status(): AgentStatus {
-    const { node, identity, connection, pid } = this.#options;
+    const { node, identity, connection, machine, pid } = this.#options;
     const { phase, reason, cluster, requester } = this.#registration.standing;
     const state = connection.state;
     return {
@@ -226,6 +228,7 @@ export class Agent {
       lastHeartbeat: this.#lastHeartbeat,
       heartbeats: this.#sequence,
       lastAcknowledged: this.#questions.lastAcknowledged,
+      conditions: machine.info().Conditions,
     };
   }
 

@@ -1,7 +1,7 @@
 // What this machine is and has free, as the reports need it: facts at once, GPUs and inventory when they come.
 import { type AllocatedCapacity, availableCapacity, offeredCapacity } from '../host/capacity.ts';
 import { type CloudFacts, cloudFacts } from '../host/cloud.ts';
-import { judge, nothingJudged, type Observation } from '../host/conditions.ts';
+import { type Condition, judge, nothingJudged, type Observation } from '../host/conditions.ts';
 import { type Declared, mismatches } from '../host/declared.ts';
 import { Disk } from '../host/disk.ts';
 import { type HostFacts, hostFacts } from '../host/facts.ts';
@@ -297,7 +297,7 @@ export class Survey {
       declared && faults
         ? mismatches(declared, { ...this.#whole(), disk: this.#disk.space?.total, gpus: this.#gpus.usable })
         : undefined;
-    const before = JSON.stringify(this.#judgement.conditions);
+    const before = this.#judgement.conditions;
     this.#judgement = judge(this.#judgement, {
       monotonic: this.#clock.monotonic(),
       now: this.#clock.now(),
@@ -307,7 +307,16 @@ export class Survey {
       inventoryAge: this.#inventoryAge(),
       ...sampled,
     });
-    if (JSON.stringify(this.#judgement.conditions) !== before) this.#news = true;
+    const { conditions } = this.#judgement;
+    if (JSON.stringify(conditions) === JSON.stringify(before)) return;
+    this.#news = true;
+    const { log, node } = this.#options;
+    for (const { type, reason } of without(conditions, before)) {
+      log.warn({ node, condition: type, reason }, 'a condition of this node came up');
+    }
+    for (const { type } of without(before, conditions)) {
+      log.info({ node, condition: type }, 'a condition of this node is over');
+    }
   }
 
   #inventoryAge(): number | undefined {
@@ -338,6 +347,10 @@ function cloudLabels(cloud: CloudFacts | undefined): Record<string, string> {
   };
   return Object.fromEntries(Object.entries(labels).flatMap(([key, value]) => (value ? [[key, value]] : [])));
 }
+
+/** Those of `some` of a type that `others` have not. */
+const without = (some: readonly Condition[], others: readonly Condition[]): Condition[] =>
+  some.filter(({ type }) => !others.some(other => other.type === type));
 
 function sameFacts(before: Inventory | undefined, after: Inventory): boolean {
   return (

@@ -773,6 +773,7 @@ test('the status says where it stands', async () => {
     lastHeartbeat: undefined,
     heartbeats: 0,
     lastAcknowledged: undefined,
+    conditions: undefined,
   });
   bench.reply = accepting('APPROVED');
   await bench.clock.advance(60_000);

@@ -8,6 +8,7 @@ import { keepGpus } from '../../agent/host/kept-gpus.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { recordLog } from '../support/log-lines.ts';
 import { newFolder } from '../support/temporary.ts';
 
 const share = { percent: 100 };
@@ -42,6 +43,32 @@ test('a look takes no sample of its own: the CPU figure covers the time between 
   // Had the look read the counters, next to nothing would be left between it and this sample.
   const { usage } = survey.sample();
   assert.ok(usage.CPU >= 0.1, `busy CPUs ${usage.CPU}`);
+  survey.close();
+});
+
+test('a condition is logged once as it comes up, and once as it is over', async () => {
+  const { log, lines } = recordLog();
+  const survey = await Survey.open(
+    {
+      node: 'node-1',
+      folder: await newFolder(),
+      inventoryCommand: { command: '/nowhere', args: [] },
+      log,
+      clock: new FakeClock(),
+    },
+    { ...offer, declared: { gpu: 200 } },
+  );
+  const said = (condition: string) =>
+    lines.filter(({ fields }) => fields.condition === condition).map(({ message }) => message);
+  await survey.look();
+  await survey.look();
+  assert.deepEqual(said('GpuMissing'), ['a condition of this node came up']);
+  survey.reload(offer);
+  for (let look = 0; look < 5; look++) await survey.look();
+  assert.deepEqual(said('GpuMissing'), [
+    'a condition of this node came up',
+    'a condition of this node is over',
+  ]);
   survey.close();
 });
 
