@@ -30,7 +30,7 @@ export async function packBroker(target: Target, given: string | undefined): Pro
   const { binary, licences, remarks } = given ? { binary: given, ...foreign } : await findBroker(target);
   const server = await readFile(binary);
   const info = goBuildInfo(server);
-  if (!info?.path.startsWith('github.com/nats-io/nats-server/'))
+  if (!info || !/^github\.com\/nats-io\/nats-server(\/|$)/.test(info.path))
     throw new MusterError('failed', `${binary} is no nats-server`);
   const wanted = `${target.platform}/${target.goArch}`;
   if (info.platform !== wanted)

@@ -3,11 +3,15 @@
 export interface Module {
   readonly path: string;
   readonly version: string;
+  /** As go.sum has it: `h1:` and a hash of all its files; undefined for a module that was built from a checkout. */
+  readonly sum: string | undefined;
 }
 
 export interface GoBuildInfo {
   /** Import path of the program. */
   readonly path: string;
+  /** Of the Go that built it, such as `1.26.8`; undefined when it does not say. */
+  readonly go: string | undefined;
   /** The program's module first. */
   readonly modules: readonly Module[];
   /** As Go names it: `linux/amd64`. */
@@ -27,11 +31,21 @@ export function goBuildInfo(program: Buffer): GoBuildInfo | undefined {
     rows
       .find(([kind, value]) => kind === 'build' && value?.startsWith(`${name}=`))?.[1]
       ?.slice(name.length + 1);
+  const path = rows[0]?.[1] ?? '';
+  const modules = rows
+    .filter(([kind]) => kind === 'mod' || kind === 'dep')
+    .map(([, name = '', version = '', sum]) => ({ path: name, version, sum: sum || undefined }));
   return {
-    path: rows[0]?.[1] ?? '',
-    modules: rows
-      .filter(([kind]) => kind === 'mod' || kind === 'dep')
-      .map(([, path = '', version = '']) => ({ path, version })),
+    path,
+    go: goVersionAt(program, mark),
+    // Debian builds without modules: then nothing but the program itself is named.
+    modules: modules.length > 0 ? modules : [{ path, version: '(devel)', sum: undefined }],
     platform: `${setting('GOOS')}/${setting('GOARCH')}`,
   };
+}
+
+/** Go's version stands behind the head of 32 bytes, after its own length. */
+function goVersionAt(program: Buffer, mark: number): string | undefined {
+  const begin = mark + 33;
+  return /^go(\d\S*)/.exec(program.toString('latin1', begin, begin + (program[mark + 32] ?? 0)))?.[1];
 }

@@ -10,17 +10,18 @@ import { findProgram } from '../support/find-program.ts';
 test('a nats-server names its modules, as Go itself reads them', async t => {
   const path = await findProgram('nats-server');
   const info = goBuildInfo(await readFile(path));
-  assert.equal(info?.path.startsWith('github.com/nats-io/nats-server/'), true);
-  assert.equal(info?.modules[0]?.path, 'github.com/nats-io/nats-server/v2');
+  assert.match(info?.path ?? '', /^github\.com\/nats-io\/nats-server(\/|$)/);
+  assert.match(info?.modules[0]?.path ?? '', /^github\.com\/nats-io\/nats-server(\/v2)?$/);
   assert.match(info?.platform ?? '', /^(linux|darwin)\/(amd64|arm64)$/);
   const go = await findProgram('go').catch(() => undefined);
   if (!go) return t.diagnostic('there is no Go to compare with');
   const { stdout } = await promisify(execFile)(go, ['version', '-m', path]);
-  const expected = [...stdout.matchAll(/^\t(?:mod|dep)\t(\S+)\t(\S+)/gm)].map(([, module, version]) => ({
-    path: module,
-    version,
-  }));
-  assert.deepEqual(info?.modules, expected);
+  const modules = stdout.matchAll(/^\t(?:mod|dep)\t(\S+)\t(\S+)(?:\t(h1:\S+))?/gm);
+  const expected = [...modules].map(([, module, version, sum]) => ({ path: module, version, sum }));
+  // Debian's is built without modules.
+  const itself = [{ path: info?.path, version: '(devel)', sum: undefined }];
+  assert.deepEqual(info?.modules, expected.length > 0 ? expected : itself);
+  assert.equal(info?.go, /: go(\S+)/.exec(stdout)?.[1]);
 });
 
 test('what Go did not build says nothing', async () => {
