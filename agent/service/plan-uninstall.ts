@@ -76,13 +76,14 @@ function endSystemd(wish: UninstallWish, { name }: Places, found: Found, unit: S
   const { service } = found;
   if (wish.root !== undefined) return [...(service?.enabled ? [run('disable', name)] : []), ...unit];
   const steps: Step[] = [];
+  // One that waits to be started again counts as failed; a stop ends that, and leaves nothing to be reset.
+  const failed = service?.state === 'failed' && !service.word.startsWith('activating');
   if (service?.enabled) steps.push(run('disable', '--now', name));
-  else if (service && service.state !== 'stopped' && service.state !== 'failed')
-    steps.push(run('stop', name));
+  else if (service && service.state !== 'stopped' && !failed) steps.push(run('stop', name));
   steps.push(...unit);
   if (unit.length > 0) steps.push(run('daemon-reload'));
   // Else systemd would go on to list what is no more.
-  if (service?.state === 'failed') steps.push(run('reset-failed', name));
+  if (failed) steps.push(run('reset-failed', name));
   return steps;
 }
 

@@ -57,6 +57,12 @@ describe('systemd', () => {
     ]);
   });
 
+  test('one that waits to be started again is stopped, and then nothing of it is left to be reset', () => {
+    const waiting = { ...stopped, loaded: true, state: 'failed', word: 'activating (auto-restart)' } as const;
+    assert.deepEqual(said(plan({ service: waiting })), [`run stop ${name}`]);
+    assert.deepEqual(said(plan({ service: { ...waiting, enabled: true } })), [`run disable --now ${name}`]);
+  });
+
   test('a unit that was changed is kept under another name; a purge takes it', () => {
     const texts = { [unit]: `${content}After=x\n` };
     const kept = plan({ ...installed, texts });
