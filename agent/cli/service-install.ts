@@ -143,11 +143,13 @@ async function afterwards(
   const restart = systemd
     ? `systemctl${user} restart --no-block ${name}`
     : `launchctl kickstart -k ${machine.scope === 'system' ? 'system' : `gui/${machine.uid}`}/${name}`;
-  if (
-    start &&
-    role === 'agent' &&
-    steps.some(step => step.do === 'write' && step.path === unit && !step.replaces)
-  ) {
+  // A package's unit is not written, and is enabled the first time.
+  const first = steps.some(
+    step =>
+      (step.do === 'write' && step.path === unit && !step.replaces) ||
+      (step.do === 'run' && step.args.includes('enable')),
+  );
+  if (start && role === 'agent' && first) {
     lines.push(
       'To reach its broker:',
       `  say in ${config} where it is (nats.servers); without that, it looks on this machine`,
