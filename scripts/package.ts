@@ -1,35 +1,43 @@
-// Makes the packaged file of one kind of machine, and says what is in it. scripts/package runs it.
-import { relative } from 'node:path';
+// Makes the packaged file of one kind of machine and all that is handed out with it, and says what is in it. scripts/package runs it.
+import { dirname, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { report } from '../agent/cli/report.ts';
 import { MusterError } from '../agent/system/errors.ts';
 import type { Carried, Missing } from '../agent/system/packaged.ts';
 import { type Built, build } from './packaging/build.ts';
+import { commitDate } from './packaging/commit-date.ts';
+import { type Released, release } from './packaging/release.ts';
 import { ownTarget, type Target, targetNames, targetOf } from './packaging/target.ts';
 
-const usage = `usage: scripts/package [--target TARGET] [--broker FILE]
+const usage = `usage: scripts/package [--target TARGET] [--broker FILE] [--fast]
 
   --target  ${targetNames.join(', ')}; without it, this machine's
   --broker  the nats-server to carry; without it, the pinned version is built by Go
+  --fast    compress less, for trying things out
 `;
 
 process.exitCode = await main().catch(error => report(error, false));
 
 async function main(): Promise<number> {
-  const { target, broker, help } = readArguments();
+  const { target, broker, fast, help } = readArguments();
   if (help) {
     process.stdout.write(usage);
     return 0;
   }
   process.stderr.write(`muster: packaging for ${target.name}\n`);
-  process.stdout.write(describe(await build({ target, broker })));
+  const date = await commitDate();
+  const built = await build({ target, broker });
+  process.stderr.write('muster: compressing\n');
+  const folder = dirname(dirname(built.file));
+  process.stdout.write(describe(built, await release({ built, target, date, fast, folder })));
   return 0;
 }
 
-function readArguments(): { target: Target; broker: string | undefined; help: boolean } {
+function readArguments(): { target: Target; broker: string | undefined; fast: boolean; help: boolean } {
   const options = {
     target: { type: 'string' },
     broker: { type: 'string' },
+    fast: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   } as const;
   try {
@@ -39,7 +47,7 @@ function readArguments(): { target: Target; broker: string | undefined; help: bo
     const target = name ? targetOf(name) : ownTarget();
     if (!target)
       throw new Error(`muster is not made for ${process.platform}-${process.arch}: name a --target`);
-    return { target, broker: values.broker, help: values.help === true };
+    return { target, broker: values.broker, fast: values.fast === true, help: values.help === true };
   } catch (cause) {
     throw new MusterError('usage', cause instanceof Error ? cause.message : String(cause), {
       hint: usage.trimEnd(),
@@ -48,16 +56,23 @@ function readArguments(): { target: Target; broker: string | undefined; help: bo
   }
 }
 
-function describe({ file, size, contents, remarks }: Built): string {
+function describe({ file, size, contents, remarks }: Built, released: Released): string {
   const { node, broker, probe, untried } = contents;
   const rows = [
-    ['file', `${relative(process.cwd(), file)}, ${(size / 1e6).toFixed(1)} MB`],
+    ...[{ what: 'file', path: file, size }, ...released.files].map(each => [
+      each.what,
+      `${relative(process.cwd(), each.path)}, ${sizeText(each.size)}`,
+    ]),
     ['Node', node],
     ['nats-server', 'missing' in broker ? broker.missing : broker.version],
     ['native probe', inside(probe)],
-    ...[...remarks, ...(untried ? [untried] : [])].map(remark => ['note', remark]),
+    ...[...remarks, ...released.remarks, ...(untried ? [untried] : [])].map(remark => ['note', remark]),
   ];
   return rows.map(([name = '', text]) => `${name.padEnd(14)}${text}\n`).join('');
+}
+
+function sizeText(size: number): string {
+  return size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }
 
 function inside(part: Carried | Missing): string {

@@ -10,7 +10,7 @@ import { checkout } from './checkout.ts';
 import { readDescription } from './description.ts';
 import { writeExecutable } from './executable.ts';
 import { ownLicence } from './licence-texts.ts';
-import { writeNotices } from './notices.ts';
+import { type Notice, writeNotices } from './notices.ts';
 import { npmNotices } from './npm-notices.ts';
 import { packProbe } from './probe.ts';
 import { runtime } from './runtime.ts';
@@ -31,9 +31,14 @@ export interface Built {
   readonly contents: Contents;
   /** Its parts, in files of their own, by name. */
   readonly parts: Readonly<Record<string, string>>;
+  /** What was made elsewhere and is in it, besides Node and the broker. */
+  readonly listed: { readonly npm: readonly Listed[]; readonly crates: readonly Listed[] };
   /** What whoever packages should know, a sentence each. */
   readonly remarks: readonly string[];
 }
+
+/** A part, without the texts of its licence. */
+export type Listed = Omit<Notice, 'texts'>;
 
 /** @throws MusterError when a part cannot be made. */
 export async function build({ target, broker: given, root = checkout }: BuildOptions): Promise<Built> {
@@ -57,6 +62,7 @@ export async function build({ target, broker: given, root = checkout }: BuildOpt
     broker: broker.carried,
     ...(target.platform === process.platform ? {} : { untried: `made on ${process.platform}, and not run` }),
   };
+  const npm = await npmNotices([...program.packages, 'node_modules/rolldown']);
   const notices = writeNotices([
     {
       title: 'The program',
@@ -75,7 +81,7 @@ export async function build({ target, broker: given, root = checkout }: BuildOpt
     },
     {
       title: 'Packages of npm in the program',
-      notices: await npmNotices([...program.packages, 'node_modules/rolldown']),
+      notices: npm,
     },
     { title: 'The broker, nats-server, and its modules', notices: broker.notices },
     { title: 'Crates in the native probe', notices: probe.notices },
@@ -108,9 +114,12 @@ export async function build({ target, broker: given, root = checkout }: BuildOpt
     size: (await stat(file)).size,
     contents,
     parts: { bundle: script, node: node.binary, ...assets },
+    listed: { npm: npm.map(listed), crates: probe.notices.map(listed) },
     remarks: [...node.remarks, ...broker.remarks, ...probe.remarks],
   };
 }
+
+const listed = ({ name, version, licence }: Notice): Listed => ({ name, version, licence });
 
 /** The same file under a shorter name. */
 async function giveSecondName(file: string, name: string): Promise<void> {

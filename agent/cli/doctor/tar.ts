@@ -1,17 +1,19 @@
-// A tar archive of a few small files: ustar, as POSIX (pax, "ustar Interchange Format") lays it down.
+// A tar archive of a few files: ustar, as POSIX (pax, "ustar Interchange Format") lays it down.
 
 export interface TarFile {
   /** At most 100 bytes, without a leading slash. */
   readonly name: string;
   readonly data: Buffer;
+  /** Permissions; without them, its owner alone may read and write it. */
+  readonly mode?: number;
 }
 
 const block = 512;
 
-/** The archive of `files`, each for its owner alone and of the time `mtime`. Throws RangeError for a name or size that does not fit. */
+/** The archive of `files`, each root's and of the time `mtime`. Throws RangeError for a name or size that does not fit. */
 export function tar(files: readonly TarFile[], mtime: Date): Buffer {
-  const parts = files.flatMap(({ name, data }) => [
-    header(name, data.length, mtime),
+  const parts = files.flatMap(({ name, data, mode = 0o600 }) => [
+    header(name, data.length, mode, mtime),
     data,
     padding(data.length),
   ]);
@@ -21,7 +23,7 @@ export function tar(files: readonly TarFile[], mtime: Date): Buffer {
 
 const padding = (length: number): Buffer => Buffer.alloc((block - (length % block)) % block);
 
-function header(name: string, size: number, mtime: Date): Buffer {
+function header(name: string, size: number, mode: number, mtime: Date): Buffer {
   const fields = Buffer.alloc(block);
   const write = (text: string, at: number, width: number) => {
     if (Buffer.byteLength(text) > width) throw new RangeError(`${text} does not fit into ${width} bytes`);
@@ -31,7 +33,7 @@ function header(name: string, size: number, mtime: Date): Buffer {
   const number = (value: number, at: number, width: number) =>
     write(`${value.toString(8).padStart(width - 1, '0')}\0`, at, width);
   write(name, 0, 100);
-  number(0o600, 100, 8);
+  number(mode, 100, 8);
   number(0, 108, 8);
   number(0, 116, 8);
   number(size, 124, 12);

@@ -1,0 +1,38 @@
+// What goes with the executable wherever it goes: licences, documentation, a configuration, completions, the manual.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { script as bash } from '../../agent/cli/completion-bash.ts';
+import { script as fish } from '../../agent/cli/completion-fish.ts';
+import { script as zsh } from '../../agent/cli/completion-zsh.ts';
+import { jsonText } from '../../agent/cli/data.ts';
+import { configSchema } from '../../agent/config/schema.ts';
+import { manPage } from '../man.ts';
+import type { Built } from './build.ts';
+import { checkout } from './checkout.ts';
+
+/** Texts, each as it is shipped. */
+export interface Companions {
+  readonly licence: string;
+  readonly notices: string;
+  readonly readme: string;
+  readonly changelog: string;
+  /** JSON Schema of the configuration file. */
+  readonly schema: string;
+  /** roff. */
+  readonly manual: string;
+  readonly completions: Readonly<Record<'bash' | 'zsh' | 'fish', string>>;
+}
+
+export async function companions({ parts }: Pick<Built, 'parts'>): Promise<Companions> {
+  const own = (name: string) => readFile(join(checkout, name), 'utf8');
+  const notices = parts['THIRD-PARTY-NOTICES'];
+  return {
+    licence: await own('LICENSE'),
+    notices: notices ? await readFile(notices, 'utf8') : '',
+    readme: await own('README.md'),
+    changelog: await own('CHANGELOG.md'),
+    schema: jsonText(configSchema()),
+    manual: await manPage(),
+    completions: { bash, zsh, fish },
+  };
+}

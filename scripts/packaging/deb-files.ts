@@ -1,0 +1,63 @@
+// The files of Debian's package: what lies where once it is installed.
+import { gzipSync } from 'node:zlib';
+import { packagedSchema, sampleConfig } from '../../agent/config/sample.ts';
+import { roles } from '../../agent/service/role.ts';
+import { unitFile, unitName } from '../../agent/service/systemd-units.ts';
+import type { Companions } from './companions.ts';
+import { copyrightText, debianChangelog } from './deb-texts.ts';
+
+export const executablePath = '/usr/bin/muster';
+
+/** What an operator changes, and dpkg does not overwrite. */
+export const configurationFiles = ['/etc/muster/config.yaml'];
+
+/** Groups that own the device files of GPUs: every Debian with udev has both. */
+const groups = ['render', 'video'];
+
+/** All but the executable, by path. */
+export function debFiles(
+  companions: Companions,
+  version: string,
+  date: Date,
+): ReadonlyMap<string, string | Buffer> {
+  const { completions, notices, readme, manual, schema } = companions;
+  const documentation = '/usr/share/doc/muster';
+  const units = roles.map((role): [string, string] => [
+    `/usr/lib/systemd/system/${unitName(role)}`,
+    unitFile(role, { executable: executablePath, scope: 'system', groups }),
+  ]);
+  return new Map<string, string | Buffer>([
+    ['/etc/muster/config.yaml', sampleConfig('both')],
+    [packagedSchema, schema],
+    ...units,
+    ['/usr/lib/systemd/system-preset/50-muster.preset', preset],
+    ['/usr/lib/sysusers.d/muster.conf', sysusers],
+    ['/usr/share/bash-completion/completions/muster', completions.bash],
+    ['/usr/share/zsh/vendor-completions/_muster', completions.zsh],
+    ['/usr/share/fish/vendor_completions.d/muster.fish', completions.fish],
+    ['/usr/share/man/man1/muster.1.gz', compressed(manual)],
+    [`${documentation}/README.md.gz`, compressed(readme)],
+    [`${documentation}/THIRD-PARTY-NOTICES.gz`, compressed(notices)],
+    [`${documentation}/changelog.gz`, compressed(debianChangelog(companions.changelog, version, date))],
+    [`${documentation}/copyright`, copyrightText(date)],
+    ['/usr/share/lintian/overrides/muster', lintianOverrides],
+  ]);
+}
+
+const preset = `\
+# Which role a machine has is the operator's to say: an image with both enables neither at its first boot.
+${roles.map(role => `disable ${unitName(role)}\n`).join('')}`;
+
+const sysusers = `\
+# Who may use the device files of GPUs. The agent is in both groups, and would not start without them.
+${groups.map(group => `g ${group} -\n`).join('')}`;
+
+/** What lintian would complain of, and why it stays. */
+const lintianOverrides = `\
+# The file holds a whole Node.js, as nodejs.org builds it: Debian's own is older than the one that muster needs.
+muster: embedded-library
+muster: hardening-no-pie
+`;
+
+/** Without name and time, as `gzip -n`. */
+const compressed = (text: string): Buffer => gzipSync(text, { level: 9 });

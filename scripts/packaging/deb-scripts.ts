@@ -1,0 +1,61 @@
+// What dpkg runs as the package comes and goes (Debian Policy, chapter 6). Each may be run again after it was cut short.
+import { roles } from '../../agent/service/role.ts';
+import { unitName } from '../../agent/service/systemd-units.ts';
+
+const units = roles.map(unitName).join(' ');
+
+/** What is left of the package's own doing once the package is gone, by whoever it was made. */
+const state = ['/var/lib', '/var/cache'].flatMap(folder => [`${folder}/private/muster`, `${folder}/muster`]);
+const dropIns = roles.map(role => `/etc/systemd/system/${unitName(role)}.d`);
+
+const running = '[ -d /run/systemd/system ]';
+
+/** By the name that dpkg knows each by. */
+export const maintainerScripts: Readonly<Record<'postinst' | 'prerm' | 'postrm', string>> = {
+  postinst: `\
+#!/bin/sh
+# Nothing is started or enabled: which role this machine has is the operator's to say. After an upgrade, what runs is started
+# anew from the new file: the same node, by its key and its session.
+set -e
+case $1 in
+configure | abort-upgrade | abort-remove | abort-deconfigure)
+	# The groups of GPUs, which the agent's unit names.
+	if command -v systemd-sysusers >/dev/null; then
+		systemd-sysusers \${DPKG_ROOT:+--root="$DPKG_ROOT"} muster.conf
+	fi
+	# Which links an operator may make, so that a purge finds them.
+	deb-systemd-helper update-state ${units} >/dev/null || true
+	if ${running}; then
+		systemctl --system daemon-reload >/dev/null || true
+		if [ -n "$2" ]; then
+			deb-systemd-invoke try-restart ${units} >/dev/null || true
+		fi
+	fi
+	;;
+esac
+`,
+  prerm: `\
+#!/bin/sh
+# During an upgrade everything runs on.
+set -e
+if [ "$1" = remove ] && ${running}; then
+	deb-systemd-invoke stop ${units} >/dev/null || true
+fi
+`,
+  postrm: `\
+#!/bin/sh
+# A removal keeps configuration, keys and state; a purge leaves nothing. Secrets in /etc/credstore are the operator's.
+set -e
+if [ "$1" = purge ]; then
+	if command -v deb-systemd-helper >/dev/null; then
+		deb-systemd-helper purge ${units} >/dev/null || true
+	fi
+	rm -rf ${[...state, '/etc/muster', ...dropIns].map(path => `"$DPKG_ROOT${path}"`).join(' ')}
+fi
+if [ "$1" = remove ] || [ "$1" = purge ]; then
+	if ${running}; then
+		systemctl --system daemon-reload >/dev/null || true
+	fi
+fi
+`,
+};

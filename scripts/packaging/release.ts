@@ -1,0 +1,67 @@
+// All that is handed out of a packaged file: the archive, Debian's package, the bill of materials, and the checksums of all.
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../../agent/system/files.ts';
+import { version } from '../../agent/system/version.ts';
+import { archive, archiveName } from './archive.ts';
+import type { Built } from './build.ts';
+import { checksumFile, writeChecksums } from './checksums.ts';
+import { companions } from './companions.ts';
+import { whyNoDeb, writeDeb } from './deb.ts';
+import { sbom } from './sbom.ts';
+import type { Target } from './target.ts';
+
+export interface ReleaseWish {
+  readonly built: Built;
+  readonly target: Target;
+  /** The commit's: nothing that is made bears another time. */
+  readonly date: Date;
+  /** Compress less, for trying things out. */
+  readonly fast: boolean;
+  /** Where all goes; the executable may be there already. */
+  readonly folder: string;
+}
+
+export interface Released {
+  /** Paths and sizes in bytes, by what each is. */
+  readonly files: readonly { readonly what: string; readonly path: string; readonly size: number }[];
+  /** What could not be made, and why. */
+  readonly remarks: readonly string[];
+}
+
+/** @throws MusterError when something cannot be made that could be. */
+export async function release({ built, target, date, fast, folder }: ReleaseWish): Promise<Released> {
+  await mkdir(folder, { recursive: true });
+  await removeEarlier(folder, target);
+  const texts = await companions(built);
+  const common = { target, version, executable: built.file, companions: texts, date, fast };
+  const name = archiveName(version, target);
+  const write = async (path: string, data: string | Buffer) => {
+    await writeFileAtomic(path, data, 0o644);
+    return path;
+  };
+  const why = await whyNoDeb(target);
+  const probe = built.parts['probe.node'];
+  const made = await Promise.all([
+    archive(common).then(data => write(join(folder, `${name}.tar.zst`), data)),
+    why === undefined ? writeDeb({ ...common, carried: probe ? [probe] : [] }, folder) : undefined,
+    sbom(built, date).then(text => write(join(folder, `${name}.cdx.json`), text)),
+  ]);
+  await writeChecksums(folder);
+  const whats = ['archive', 'package', 'SBOM', 'checksums'];
+  const files = [...made, join(folder, checksumFile)].map(async (path, index) =>
+    path === undefined ? [] : [{ what: whats[index] ?? '', path, size: (await stat(path)).size }],
+  );
+  return {
+    files: (await Promise.all(files)).flat(),
+    remarks: target.platform === 'linux' && why ? [`no .deb was made: ${why}`] : [],
+  };
+}
+
+/** What an earlier version left must not pass for a part of this one. */
+async function removeEarlier(folder: string, { name, goArch, platform }: Target): Promise<void> {
+  const ends = [`-${name}.tar.zst`, `-${name}.cdx.json`, ...(platform === 'linux' ? [`_${goArch}.deb`] : [])];
+  for (const each of await readdir(folder))
+    if (each === checksumFile || (/^muster[-_]/.test(each) && ends.some(end => each.endsWith(end))))
+      await rm(join(folder, each));
+}
