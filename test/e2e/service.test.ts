@@ -1,6 +1,5 @@
 // `muster service` on a machine whose systemd has really booted: from a bare machine to a cluster, and back to a bare machine.
 import assert from 'node:assert/strict';
-import { lstat, readdir } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
 import type { ServiceReport } from '../../agent/cli/service-status.ts';
 import type { Role } from '../../agent/service/role.ts';
@@ -33,25 +32,10 @@ describe('muster service', { skip }, () => {
     return { code, reports: JSON.parse(stdout) as ServiceReport[] };
   }
 
-  /**
-   * Everything that was written since it was booted: each path with its kind, mode and owner. Logs and what systemd itself
-   * keeps are not, nor folders that were there before: what was in one for a while leaves a copy of it.
-   */
-  async function machine(): Promise<string[]> {
-    const lines: string[] = [];
-    for (const name of await readdir(host.systemd.written, { recursive: true })) {
-      const path = `/${name}`;
-      if (/^\/(run|tmp|dev|var\/(log|tmp|lib\/systemd))(\/|$)/.test(path)) continue;
-      const { mode, uid, gid } = await lstat(host.systemd.written + path);
-      const before = await lstat(path).catch(() => undefined);
-      if (before?.isDirectory() && before.mode === mode && before.uid === uid) continue;
-      lines.push(`${path} ${mode.toString(8)} ${uid}:${gid}`);
-    }
-    return lines.sort();
-  }
+  const machine = () => host.files();
 
-  /** The same, without the store of the broker, which is at work. */
-  const still = async () => (await machine()).filter(line => !line.includes('/muster/broker/'));
+  /** All that is there, without the store of the broker, which is at work. */
+  const still = () => host.files(/\/muster\/broker\//);
 
   it('from a bare machine to a cluster of both roles, and back', async () => {
     const bare = await machine();

@@ -1,5 +1,5 @@
 // A machine with a booted systemd and muster's units on it: the program from source, or the packaged file where there is one.
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadProbe } from '../../agent/host/probe.ts';
@@ -9,13 +9,15 @@ import { eventually } from './eventually.ts';
 import { findProgram } from './find-program.ts';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
-const program = '/usr/local/bin/muster';
+const copied = '/usr/local/bin/muster';
 const roles = ['agent', 'requester'] as const;
 
 export class ServiceHost {
   readonly systemd: BootedSystemd;
   /** The packaged file is run, not the source. */
   readonly packaged: boolean;
+  /** The program, where it is on that machine. */
+  readonly program: string;
   #since = new Date();
 
   /** Boots it; a sentence that says why that cannot be here. */
@@ -35,43 +37,71 @@ export class ServiceHost {
         };
     const systemd = await BootedSystemd.boot(folders);
     if (typeof systemd === 'string') return systemd;
-    const host = new ServiceHost(systemd, binary !== undefined);
+    const host = new ServiceHost(systemd, binary !== undefined, copied);
+    await host.#forget();
     if (binary)
-      await systemd.ok('ln', '-s', `/opt/packaged/${binary.slice(dirname(binary).length + 1)}`, program);
+      await systemd.ok('ln', '-s', `/opt/packaged/${binary.slice(dirname(binary).length + 1)}`, copied);
     else {
-      await systemd.write(program, '#!/bin/sh\nexec /opt/node/node /opt/source/agent/main.ts "$@"\n', 0o755);
+      await systemd.write(copied, '#!/bin/sh\nexec /opt/node/node /opt/source/agent/main.ts "$@"\n', 0o755);
       await systemd.ok('ln', '-sf', '/opt/broker/nats-server', '/usr/local/bin/nats-server');
     }
     return host;
   }
 
-  private constructor(systemd: BootedSystemd, packaged: boolean) {
+  /** Boots one without muster, which the test puts there as `program`; a sentence that says why that cannot be here. */
+  static async bare(folders: Record<string, string>, program: string): Promise<ServiceHost | string> {
+    const systemd = (await whyNoSystemd()) ?? (await BootedSystemd.boot(folders));
+    if (typeof systemd === 'string') return systemd;
+    const host = new ServiceHost(systemd, true, program);
+    await host.#forget();
+    return host;
+  }
+
+  private constructor(systemd: BootedSystemd, packaged: boolean, program: string) {
     this.systemd = systemd;
     this.packaged = packaged;
+    this.program = program;
+  }
+
+  /**
+   * Everything that was written since it was booted: each path with its kind, mode and owner. Logs and what systemd itself
+   * keeps are not, nor folders that were there before: what was in one for a while leaves a copy of it.
+   * @param ignored matches what else is none of muster's
+   */
+  async files(ignored = /^$/): Promise<string[]> {
+    const lines: string[] = [];
+    for (const name of await readdir(this.systemd.written, { recursive: true })) {
+      const path = `/${name}`;
+      if (/^\/(run|tmp|dev|var\/(log|tmp|lib\/systemd))(\/|$)/.test(path) || ignored.test(path)) continue;
+      const { mode, uid, gid } = await lstat(this.systemd.written + path);
+      const before = await lstat(path).catch(() => undefined);
+      if (before?.isDirectory() && before.mode === mode && before.uid === uid) continue;
+      lines.push(`${path} ${mode.toString(8)} ${uid}:${gid}`);
+    }
+    return lines.sort();
   }
 
   /** As a machine on which muster was never run, with its units installed. */
   async reset(): Promise<void> {
     await this.stop();
     this.#since = new Date();
-    await this.systemd.ok(
-      'rm',
-      '-rf',
-      '/etc/muster',
-      '/etc/credstore',
-      '/etc/credstore.encrypted',
-      ...stateFolders,
-    );
+    await this.#forget();
     for (const role of roles) {
       const name = unitName(role);
       await this.systemd.ok('rm', '-rf', `/etc/systemd/system/${name}.d`);
       await this.systemd.write(
         `/etc/systemd/system/${name}`,
-        unitFile(role, { executable: program, scope: 'system' }),
+        unitFile(role, { executable: this.program, scope: 'system' }),
       );
       // A test need not wait as long as a machine.
       await this.dropIn(role, 'quick', '[Service]\nRestartSec=100ms');
     }
+  }
+
+  /** Takes away what is kept, also by a muster of the machine that this test runs on. */
+  async #forget(): Promise<void> {
+    const secrets = ['/etc/credstore', '/etc/credstore.encrypted'];
+    await this.systemd.ok('rm', '-rf', '/etc/muster', ...secrets, ...stateFolders);
   }
 
   async dropIn(role: ServiceRole, name: string, text: string): Promise<void> {
@@ -131,7 +161,7 @@ export class ServiceHost {
   }
 
   muster(...args: string[]): Promise<string> {
-    return this.systemd.ok(program, ...args);
+    return this.systemd.ok(this.program, ...args);
   }
 
   show(role: ServiceRole, property: string): Promise<string> {

@@ -1,0 +1,216 @@
+// Debian's package in a systemd that has really booted: installed, run, upgraded, removed, installed again, purged.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import type { ServiceReport } from '../../agent/cli/service-status.ts';
+import { sampleConfig } from '../../agent/config/sample.ts';
+import type { Role } from '../../agent/service/role.ts';
+import { companions } from '../../scripts/packaging/companions.ts';
+import { debName, whyNoDeb, writeDeb } from '../../scripts/packaging/deb.ts';
+import { ownTarget, type Target } from '../../scripts/packaging/target.ts';
+import { cannotPackage, packaged } from '../support/packaged.ts';
+import { ServiceHost } from '../support/service-host.ts';
+import { newFolder } from '../support/temporary.ts';
+
+const target = ownTarget() as Target;
+const folder = await newFolder();
+const config = '/etc/muster/config.yaml';
+const roles: readonly Role[] = ['agent', 'requester'];
+
+const why = cannotPackage || (await whyNoDeb(target)) || (await whyNotInstalled());
+const booted = why || (await ServiceHost.bare({ '/opt/packages': folder }, '/usr/bin/muster'));
+const skip = typeof booted === 'string' ? booted : false;
+const host = booted as ServiceHost;
+
+describe('the package of Debian', { skip }, () => {
+  /** What was there before the package was. */
+  let bare: string[];
+
+  before(async () => {
+    const built = await packaged();
+    const texts = await companions(built);
+    const probe = built.parts['probe.node'];
+    const wish = {
+      target,
+      executable: built.file,
+      carried: probe ? [probe] : [],
+      date: new Date('2026-11-24'),
+      fast: true,
+    };
+    for (const version of [older, newer]) {
+      const changelog = `# Changelog\n\n## ${version}\n\n- Something.\n`;
+      await writeDeb({ ...wish, version, companions: { ...texts, changelog } }, folder);
+    }
+    // Where this machine forbids its packages to start anything, as images of containers do, the booted one does not.
+    await host.systemd.ok('rm', '-f', '/usr/sbin/policy-rc.d');
+    // As on every Debian with udev.
+    for (const group of ['render', 'video']) await host.systemd.ok('groupadd', '--force', '--system', group);
+    bare = await files();
+  });
+
+  after(() => (typeof booted === 'string' ? undefined : booted.systemd.halt()));
+
+  const ok = (program: string, ...args: string[]) => host.systemd.ok(program, ...args);
+  // It must ask nothing. What an image leaves out of packages is looked at here.
+  const dpkg = (...args: string[]) =>
+    ok('sh', '-c', 'exec dpkg --path-include="/usr/share/*" "$@" 2>&1 </dev/null', 'dpkg', ...args);
+  const install = (version: string) => dpkg('--install', `/opt/packages/${debName(version, target)}`);
+  // dpkg's own records, and the index of manual pages.
+  const files = () => host.files(/^\/var\/(lib\/dpkg|cache\/man)(\/|$)/);
+  const word = async (command: string, role: Role) =>
+    (await host.systemd.run('systemctl', command, `muster-${role}`)).stdout.trim();
+  const node = async () => (await host.muster('node', 'list')).match(/^\S+ +Requester/m)?.[0];
+
+  it('brings its files, and starts nothing', async () => {
+    await install(older);
+    const listed = (await ok('dpkg', '--listfiles', 'muster')).split('\n').filter(path => path !== '/.');
+    const stats = await ok('stat', '--format=%n %a %U:%G', ...listed);
+    for (const line of stats.split('\n')) assert.match(line, /^\S+ (755|644) root:root$/);
+    assert.match(stats, /^\/usr\/bin\/muster 755 /m);
+    assert.match(stats, /^\/etc\/muster\/config\.yaml 644 /m);
+    assert.equal(await ok('dpkg', '--verify', 'muster'), '');
+    for (const role of roles) {
+      assert.equal(await word('is-enabled', role), 'disabled');
+      assert.equal(await word('is-active', role), 'inactive');
+      // Older systemd names it by the link that /lib is.
+      const unit = await host.show(role, 'FragmentPath');
+      assert.equal(unit.replace(/^\/lib\//, '/usr/lib/'), `/usr/lib/systemd/system/muster-${role}.service`);
+    }
+    assert.equal((await host.systemd.run('pgrep', '-x', 'muster|nats-server')).code, 1);
+    assert.equal(await ok('systemctl', 'list-units', '--failed', '--plain', '--no-legend'), '');
+    // What was there is as it was: the rest is the package's own, or a folder that leads there.
+    const paths = (await files())
+      .filter(line => !bare.includes(line))
+      .map(line => line.split(' ', 1)[0] ?? '');
+    for (const path of paths) assert.ok(listed.includes(path), path);
+  });
+
+  it('brings a configuration that is right, and completions and a manual that are read', async () => {
+    const text = `${await ok('cat', config)}\n`;
+    assert.equal(text, sampleConfig('both'));
+    const schema = /^# yaml-language-server: \$schema=(\S+)$/m.exec(text)?.[1] ?? '';
+    assert.equal((JSON.parse(await ok('cat', schema)) as { title: string }).title, 'muster configuration');
+    await host.muster('config', 'check');
+    assert.match(await ok('systemd-analyze', 'cat-config', 'systemd/system-preset'), /disable muster-agent/);
+    await ok('bash', '-n', '/usr/share/bash-completion/completions/muster');
+    assert.match(await ok('sh', '-c', 'zcat /usr/share/man/man1/muster.1.gz'), /^\.TH "?MUSTER"? /im);
+    assert.match(await ok('sh', '-c', 'zcat /usr/share/doc/muster/THIRD-PARTY-NOTICES.gz'), /Node\.js 26/);
+  });
+
+  it('becomes a requester and a node by what is in it, with nothing written beside it', async () => {
+    await ok('sed', '-i', 's/^  #heartbeatFrequency: 15s$/  heartbeatFrequency: 1s/', config);
+    await ok('grep', '-q', '^  heartbeatFrequency: 1s$', config);
+    await ok('systemctl', 'enable', '--now', 'muster-requester');
+    const said = await host.muster('service', 'install', '--role', 'agent');
+    assert.match(said, /\/usr\/lib\/systemd\/system\/muster-agent\.service comes from a package and is used/);
+    assert.match(said, /\/etc\/credstore\/muster-agent\.nats\.token/);
+    await host.handOverToken();
+    await ok('systemctl', 'restart', 'muster-agent');
+    await host.says('agent', /^pending approval/);
+    await host.muster('node', 'approve', await host.node());
+    await host.says('agent', /^approved/);
+    const reports = JSON.parse(await host.muster('service', 'status', '-o', 'json')) as ServiceReport[];
+    for (const { installed, enabled, state } of reports)
+      assert.deepEqual([installed, enabled, state], ['package', true, 'running']);
+    const groups = await ok('ps', '-o', 'supgrp=', '-p', await host.pid('agent'));
+    assert.match(groups, /render.*video|video.*render/);
+  });
+
+  it('is upgraded in place: what runs is started anew as what it was, and a changed configuration stays', async () => {
+    await ok('sh', '-c', `echo '# by hand' >>${config}`);
+    const text = await ok('cat', config);
+    const [identity, requester] = [await host.identity(), await node()];
+    const pids = await Promise.all(roles.map(role => host.pid(role)));
+    await install(newer);
+    assert.match(await ok('dpkg', '--status', 'muster'), new RegExp(`^Version: ${newer}$`, 'm'));
+    assert.equal(await ok('cat', config), text);
+    assert.deepEqual((await ok('ls', '/etc/muster')).split('\n'), ['config.yaml']);
+    for (const [index, role] of roles.entries()) {
+      await host.until(role, 'ActiveState', /^active$/);
+      const pid = await host.pid(role);
+      assert.notEqual(pid, pids[index]);
+      assert.equal(await ok('readlink', `/proc/${pid}/exe`), '/usr/bin/muster');
+      assert.equal(await word('is-enabled', role), 'enabled');
+    }
+    await host.says('agent', /^approved/);
+    assert.deepEqual([await host.identity(), await node()], [identity, requester]);
+    assert.equal(await host.registrations(), 1);
+  });
+
+  it('installed again, or while a role is stopped, starts nothing that does not run', async () => {
+    await ok('systemctl', 'stop', 'muster-agent');
+    await install(newer);
+    assert.equal(await word('is-active', 'agent'), 'inactive');
+    await host.until('requester', 'ActiveState', /^active$/);
+    await ok('systemctl', 'start', 'muster-agent');
+  });
+
+  it('removed, it stops and keeps configuration, keys and state; installed again, it is the same node', async () => {
+    const identity = await host.identity();
+    await dpkg('--remove', 'muster');
+    for (const path of [
+      '/usr/bin/muster',
+      '/usr/share/muster',
+      '/usr/lib/systemd/system/muster-agent.service',
+    ])
+      assert.equal((await host.systemd.run('test', '-e', path)).code, 1, path);
+    assert.equal((await host.systemd.run('pgrep', '-x', 'muster|nats-server')).code, 1);
+    assert.match(await ok('cat', config), /# by hand/);
+    await ok('test', '-s', '/var/lib/private/muster/agent/identity.nk');
+    await install(newer);
+    assert.match(await ok('cat', config), /# by hand/);
+    // Enabled as it was, for the next boot: an installation starts nothing.
+    for (const role of roles) {
+      assert.equal(await word('is-enabled', role), 'enabled');
+      assert.equal(await word('is-active', role), 'inactive');
+    }
+    await ok('systemctl', 'start', 'muster-requester', 'muster-agent');
+    await host.says('agent', /^approved/);
+    assert.equal(await host.identity(), identity);
+    assert.equal(await host.registrations(), 1);
+  });
+
+  it('lets its unit be, when muster service uninstalls the role, also while that waits to be started again', async () => {
+    await host.dropIn('agent', 'slow', '[Service]\nRestartSec=1h');
+    await ok('systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'muster-agent');
+    await host.until('agent', 'SubState', /^auto-restart/);
+    const said = await host.muster('service', 'uninstall', '--role', 'agent');
+    assert.match(said, /muster-agent\.service belongs to a package, which removes it/);
+    assert.deepEqual(
+      [await word('is-enabled', 'agent'), await word('is-active', 'agent')],
+      ['disabled', 'inactive'],
+    );
+    await host.muster('service', 'install', '--role', 'agent');
+    await host.says('agent', /^approved/);
+    assert.equal(await host.registrations(), 1);
+  });
+
+  it('purged, it leaves nothing', async () => {
+    await host.dropIn('agent', 'by-hand', '[Service]\nRestartSec=1s');
+    await host.systemd.write('/etc/muster/token', 'secret', 0o600);
+    const said = await dpkg('--purge', 'muster');
+    // Of a folder that others use too it says so, on a Debian whose /lib is a link.
+    assert.doesNotMatch(said, /warning(?!: while removing muster, directory '\/usr\/lib\/)/);
+    // A secret there is the operator's own.
+    await ok('rm', '-r', '/etc/credstore');
+    assert.equal((await host.systemd.run('pgrep', '-x', 'muster|nats-server')).code, 1);
+    assert.deepEqual(await files(), bare);
+    assert.equal((await host.systemd.run('dpkg', '--status', 'muster')).code, 1);
+    assert.equal(await ok('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'muster*'), '');
+    assert.equal((await host.systemd.run('getent', 'passwd', 'muster')).code, 2);
+  });
+});
+
+const older = '0.1.0';
+const newer = '0.1.1';
+
+/** Why dpkg would not take the package on this machine, whose files the booted one has. */
+async function whyNotInstalled(): Promise<string | undefined> {
+  for (const name of ['libc6', 'libgcc-s1', 'libstdc++6', 'libatomic1']) {
+    const { stdout } = await promisify(execFile)('dpkg', ['--status', name]).catch(() => ({ stdout: '' }));
+    if (!/^Status: install ok installed$/m.test(stdout))
+      return `${name}, which the package depends on, is not installed here as a package of Debian`;
+  }
+  return undefined;
+}
