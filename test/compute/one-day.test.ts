@@ -17,6 +17,7 @@ test('with a native probe that never answers, and an inventory that never ends',
   assert.deepEqual(day.complaints, {
     'the room in the data folder is unknown; what it was is told': 1,
     'the inventory could not be taken; what is known stays in use': 24,
+    'a condition of this node came up': 2,
   });
   assertNothingPiledUp(day);
   assert.equal(day.timersLeft, 0);
