@@ -53,7 +53,8 @@ function judged({ measured, unit, budget }: Figure): [string, string] {
     'atMost' in budget
       ? ['≤', budget.atMost, measured <= budget.atMost]
       : ['≥', budget.atLeast, measured >= budget.atLeast];
-  const ratio = limit === 0 ? '' : `${(measured / limit).toFixed(2)}×`;
+  // Without the sign of a zero.
+  const ratio = limit === 0 ? '' : `${(Math.round((measured / limit) * 100) / 100 || 0).toFixed(2)}×`;
   const distance =
     limit === 0 ? written(measured, unit) : `${Math.round(Math.abs(measured / limit - 1) * 100)} %`;
   const verdict = kept ? 'ok' : `${sign === '≤' ? 'over' : 'short'} by ${distance}`;
