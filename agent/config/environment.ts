@@ -1,6 +1,5 @@
 // What the program takes from its surroundings: the environment's variables, the user, the folders. Nothing else reads process.env.
-import { fstatSync } from 'node:fs';
-import { access, constants, stat } from 'node:fs/promises';
+import { constants, fstatSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 
 export interface Environment {
@@ -127,6 +126,8 @@ export async function findOnPath(name: string, environment: Environment): Promis
 }
 
 async function isProgram(file: string): Promise<boolean> {
+  // Every command asks its surroundings something, and few this: it would be most of what `version` loads of Node.
+  const { access, stat } = await import('node:fs/promises');
   try {
     await access(file, constants.X_OK);
     return (await stat(file)).isFile();

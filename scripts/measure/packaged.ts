@@ -1,5 +1,4 @@
 // What the packaged file costs: its size, the time to its version and to a registered agent, the memory of a steady one.
-import { spawnSync } from 'node:child_process';
 import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -14,10 +13,11 @@ import { build } from '../packaging/build.ts';
 import { ownTarget } from '../packaging/target.ts';
 import { memoryOf } from './processes.ts';
 import { RequesterProcess, startBroker } from './roles.ts';
+import type { Starts } from './starts.ts';
 import type { Figure } from './table.ts';
+import { Worker } from './worker.ts';
 import { newFolder } from './workplace.ts';
 
-const runs = 41;
 const starts = 21;
 /** Milliseconds until an agent that has all its facts is steady: each report was sent at least once. */
 const settling = 70_000;
@@ -34,7 +34,7 @@ export async function packagedFile(): Promise<Figure[]> {
     const probe = 'missing' in contents.probe ? 'without the native probe' : 'with the native probe';
     return [
       ...(await sizes(file, size)),
-      toVersion(file),
+      await toVersion(file),
       await toRegistered(file, broker, probe),
       await steady(file, broker, probe),
     ];
@@ -59,24 +59,16 @@ async function sizes(file: string, size: number): Promise<Figure[]> {
   ];
 }
 
-function toVersion(file: string): Figure {
-  const time = (command: string, ...args: string[]): number => {
-    const began = performance.now();
-    const { status } = spawnSync(command, args, { stdio: 'ignore' });
-    if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
-    return performance.now() - began;
-  };
-  // By turns, so that other work on the machine meets both.
-  const times = Array.from({ length: runs }, () => ({
-    ours: time(file, 'version'),
-    bare: time(process.execPath, '-e', '0'),
-  }));
+async function toVersion(file: string): Promise<Figure> {
+  const worker = new Worker<Starts>(new URL('./starts.ts', import.meta.url), file);
+  const { version, node, runs } = await worker.next();
+  await worker.end();
   return {
     what: 'packaged: muster version',
-    measured: median(times.map(({ ours }) => ours)),
+    measured: version,
     unit: 'milliseconds',
     budget: { atMost: 30 },
-    beside: `Node alone: ${Math.round(median(times.map(({ bare }) => bare)))} ms; median of ${runs}`,
+    beside: `${(version / node).toFixed(2)}× Node alone, ${node.toFixed(0)} ms; median of ${runs}`,
   };
 }
 
