@@ -206,8 +206,8 @@ export class Survey {
       const options = { signal: this.#ending.signal, clock: this.#clock };
       this.#inventory = await takeInventory(inventoryCommand, options);
     } catch (error) {
-      this.#inventoryTried = true;
       if (this.#ending.signal.aborted) return false;
+      this.#inventoryTried = true;
       if (!(error instanceof InventoryError)) throw error;
       log.warn({ err: error }, 'the inventory could not be taken; what is known stays in use');
       return false;
