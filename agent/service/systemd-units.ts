@@ -31,6 +31,7 @@ export function unitFile(role: ServiceRole, options: UnitOptions): string {
     unitSection(role, system),
     service(role, options),
     system ? folders : '',
+    system && role === 'requester' ? brokerFolder : '',
     system ? secrets(role) : '',
     limits(role),
     system ? sandbox(role) : userSandbox(role),
@@ -113,6 +114,11 @@ CacheDirectoryMode=0700
 ConfigurationDirectory=muster
 UMask=0077
 # For a dataDir elsewhere, in a drop-in: ReadWritePaths=/that/folder, which belongs to a fixed user muster.
+`;
+
+const brokerFolder = `\
+# The broker that the program carries is run from there. From 257 on, systemd mounts a state folder so that nothing can be.
+ExecPaths=/var/lib/muster
 `;
 
 const secrets = (role: ServiceRole) => `\

@@ -144,3 +144,11 @@ test('the path of the program is written so that systemd reads it back, or refus
   for (const path of ['muster', './muster', '', '/a\nExecStart=/b', '/a"b', "/a'b", '/a\\b', '/a\u0085b'])
     assert.throws(() => start(path), { code: 'usage' }, path);
 });
+
+test('the broker may be run from the state folder, from which systemd 257 lets nothing be run by itself', () => {
+  assert.deepEqual(values(unit('requester'), 'ExecPaths'), [
+    `/var/lib/${values(unit('requester'), 'StateDirectory')[0]}`,
+  ]);
+  assert.deepEqual(values(unit('agent'), 'ExecPaths'), []);
+  assert.deepEqual(values(unit('requester', { scope: 'user' }), 'ExecPaths'), []);
+});
