@@ -1,5 +1,5 @@
 // The process that looks: a child, as what it looks at may hang where nothing can end it, or crash who asks.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { type Clock, systemClock } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
 import type { SelfCommand } from '../self.ts';
@@ -25,20 +25,21 @@ const limit = 64 * 2 ** 20;
 /** Runs `command`, which has our environment and our folder, until it ends or its time is up. Never rejects. */
 export function runLooker({ command, args }: SelfCommand, options: LookerOptions): Promise<Ending> {
   const { deadline, told, clock = systemClock } = options;
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  // It has no output when no more files may be open; its error tells then.
+  const child: ChildProcess = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ending = Promise.withResolvers<Ending>();
   const end = (how: Ending) => {
     ending.resolve(how);
     // What hangs in it would keep it for ever; and one that cannot be killed is left to the system.
     child.kill('SIGKILL');
-    child.stdout.destroy();
+    child.stdout?.destroy();
     child.unref();
   };
   const timer = clock.after(deadline, () => end({ kind: 'late' }));
   // A line in pieces: joined once, as it may be long.
   let pieces: string[] = [];
   let length = 0;
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     length += text.length;
     if (length > limit) return end({ kind: 'died', how: `it said more than ${limit} characters` });
     pieces.push(text);

@@ -1,6 +1,8 @@
 // The process that looks dies, hangs or babbles: whoever asked still has an answer to each check.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { Listener } from '../../../agent/cli/doctor/listener.ts';
 import { runLooker } from '../../../agent/cli/doctor/looker.ts';
 
@@ -65,6 +67,30 @@ test('it cannot be started', async () => {
   const told = () => assert.fail('nothing can be told');
   const ending = await runLooker({ command: '/nonexistent', args: [] }, { deadline: 60_000, told });
   assert.equal(ending.kind, 'died');
+});
+
+test('no more files may be open: it has no output then, and that is told', async () => {
+  const looker = new URL('../../../agent/cli/doctor/looker.ts', import.meta.url).href;
+  const program = `
+    const { runLooker } = await import(${JSON.stringify(looker)});
+    const { openSync, closeSync } = await import('node:fs');
+    const open = [];
+    try { for (;;) open.push(openSync('/dev/null')); } catch {}
+    const command = { command: process.execPath, args: ['-e', ''] };
+    const ending = await runLooker(command, { deadline: 60_000, told() {} });
+    open.forEach(each => closeSync(each));
+    console.log(JSON.stringify(ending));`;
+  const args = [
+    '-c',
+    'ulimit -n 64; exec "$@"',
+    'sh',
+    process.execPath,
+    '--input-type=module',
+    '-e',
+    program,
+  ];
+  const { stdout } = await promisify(execFile)('/bin/sh', args);
+  assert.deepEqual(JSON.parse(stdout), { kind: 'died', how: `spawn ${process.execPath} EMFILE` });
 });
 
 test('what it prints beside its findings, or without end, is the end of it', async () => {
