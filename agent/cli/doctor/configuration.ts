@@ -2,7 +2,7 @@
 import type { LoadedSettings } from '../../config/load.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { fileDoubts } from '../config-files.ts';
-import { type Check, failed, ok, warning } from './check.ts';
+import { type Check, type Finding, failed, ok, warning } from './check.ts';
 
 const remedy = 'correct it where the line says; "muster config check" tells when it is right';
 
@@ -10,7 +10,7 @@ const remedy = 'correct it where the line says; "muster config check" tells when
 export const configuration = (loaded: LoadedSettings | { thrown: unknown }): Check => ({
   name: 'configuration',
   async look() {
-    if ('thrown' in loaded) return faultsIn(loaded.thrown).map(text => failed(text, remedy));
+    if ('thrown' in loaded) return faultsIn(loaded.thrown);
     const { file, places, warnings } = loaded;
     const found = file ?? `no file, so the defaults hold (looked for ${places.join(', ')})`;
     const doubts = [...warnings, ...(await fileDoubts(loaded))];
@@ -18,8 +18,9 @@ export const configuration = (loaded: LoadedSettings | { thrown: unknown }): Che
   },
 });
 
-function faultsIn(error: unknown): string[] {
+// One line for each. What is set nowhere has no line to correct, and says by itself what to do.
+function faultsIn(error: unknown): Finding[] {
   if (!(error instanceof MusterError)) throw error;
-  // One line for each.
-  return error.code === 'bad_config' ? error.message.split('\n') : [reasonOf(error)];
+  const texts = error.code === 'bad_config' ? error.message.split('\n') : [reasonOf(error)];
+  return texts.map(text => failed(text, error.hint ?? remedy));
 }
