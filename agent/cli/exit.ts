@@ -14,12 +14,19 @@ export function endWithoutWaiting(): void {
   timer.unref();
 }
 
-/** Ends this process at once with `code`; by SIGKILL where there is no native probe, as nothing else does not wait. */
+/**
+ * Ends this process at once with `code`. By SIGKILL where a thread hangs and there is no native probe, as nothing else does not
+ * wait for it.
+ */
 export async function endNow(code: number): Promise<void> {
   const { loadProbe } = await import('../host/probe.ts');
   loadProbe().probe?.exitNow(code);
-  process.kill(process.pid, 'SIGKILL');
+  if (process.getActiveResourcesInfo().some(isWork)) process.kill(process.pid, 'SIGKILL');
+  process.exit(code);
 }
+
+// What is done on a thread of Node's: files, names.
+const isWork = (resource: string): boolean => /^(FSReq|GetAddrInfo|GetNameInfo)/.test(resource);
 
 async function flushed(stream: NodeJS.WriteStream): Promise<void> {
   if (stream.writableLength > 0) await new Promise<void>(resolve => stream.write('', () => resolve()));

@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import type { ServiceReport } from '../../agent/cli/service-status.ts';
 import { sampleConfig } from '../../agent/config/sample.ts';
+import { loadProbe } from '../../agent/host/probe.ts';
 import type { Role } from '../../agent/service/role.ts';
 import { companions } from '../../scripts/packaging/companions.ts';
 import { debName, whyNoDeb, writeDeb } from '../../scripts/packaging/deb.ts';
@@ -18,7 +19,10 @@ const folder = await newFolder();
 const config = '/etc/muster/config.yaml';
 const roles: readonly Role[] = ['agent', 'requester'];
 
-const why = cannotPackage || (await whyNoDeb(target)) || (await whyNotInstalled());
+const noProbe =
+  loadProbe().probe === undefined &&
+  'there is no native probe to carry, and without it nobody tells systemd that a role is ready';
+const why = cannotPackage || noProbe || (await whyNoDeb(target)) || (await whyNotInstalled());
 const booted = why || (await ServiceHost.bare({ '/opt/packages': folder }, '/usr/bin/muster'));
 const skip = typeof booted === 'string' ? booted : false;
 const host = booted as ServiceHost;
