@@ -72,7 +72,13 @@ async function readOne(
   return { path, entries, faults, warnings: await exposed(path, entries), denied: false };
 }
 
-/** The text of a configuration file of at most a mebibyte, or why there is none; undefined when there is no such file. */
+/** Errors of the system that pass, or are the disk's. */
+const passing = new Set(['EAGAIN', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE']);
+
+/**
+ * The text of a configuration file of at most a mebibyte, or why there is none; undefined when there is no such file.
+ * @throws MusterError `failed` when the system fails rather than the file.
+ */
 export async function readConfigText(
   path: string,
 ): Promise<{ text: string } | { fault: string; denied: boolean } | undefined> {
@@ -87,6 +93,13 @@ export async function readConfigText(
     const code = errnoOf(error.cause);
     // A part of the path is a file: a home of /dev/null has no configuration in it.
     if (code === 'ENOTDIR') return undefined;
+    // No fault of the file's, and it may be over at the next try, which a service manager would not make of a bad configuration.
+    if (code !== undefined && passing.has(code)) {
+      throw new MusterError('failed', `${path}: cannot be read: ${whyUnreadable(error)}`, {
+        hint: 'try again; muster doctor looks at the disk and at what else may be wrong',
+        cause: error,
+      });
+    }
     return { fault: `${path}: cannot be read: ${whyUnreadable(error)}`, denied: code === 'EACCES' };
   }
 }

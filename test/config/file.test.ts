@@ -1,11 +1,13 @@
 // Which configuration file is read, and what happens when it cannot be.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { loadSettings } from '../../agent/config/load.ts';
+import type { MusterError } from '../../agent/system/errors.ts';
 import { configFile, faultsOf, surroundings, temporaryFolder } from './surroundings.ts';
 
 const run = promisify(execFile);
@@ -61,6 +63,17 @@ test('a --config that is not there, a folder, or no text is a fault', async t =>
   assert.deepEqual(await load(folder), [`${folder}: cannot be read: not a regular file`]);
   await writeFile(join(folder, 'latin1'), Buffer.from([0x61, 0x3a, 0x20, 0xe9]));
   assert.deepEqual(await load(join(folder, 'latin1')), [`${folder}/latin1: is not text in UTF-8`]);
+});
+
+test('a system that fails to read is no bad configuration: a service is started again', async t => {
+  // Reading it is an input/output error.
+  const path = '/proc/self/mem';
+  if (!existsSync(path)) return t.skip('there is no file here that cannot be read');
+  await assert.rejects(loadSettings({ configFile: path }), (error: MusterError) => {
+    assert.deepEqual([error.code, error.exitCode], ['failed', 1]);
+    assert.match(error.message, /^\/proc\/self\/mem: cannot be read: /);
+    return true;
+  });
 });
 
 test('a file of a mebibyte is read, a byte more is refused', async t => {
