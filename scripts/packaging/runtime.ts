@@ -77,7 +77,9 @@ async function fetched({ node }: Target, { version, integrity }: Locked): Promis
   await mkdir(dirname(kept), { recursive: true });
   const work = await mkdtemp(`${kept}.`);
   try {
-    await tool('npm', ['pack', `${node}@${version}`, '--pack-destination', work], { cwd: work });
+    await tool('npm', ['pack', `${node}@${version}`, '--fetch-retries=1', '--pack-destination', work], {
+      cwd: work,
+    });
     const archive = join(work, `${node}-${version}.tgz`);
     if (!(await matches(archive, integrity)))
       throw new MusterError(
