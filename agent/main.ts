@@ -3,13 +3,11 @@
 import { endWithoutWaiting } from './cli/exit.ts';
 import { watchParent } from './cli/parent.ts';
 import { run } from './cli/run.ts';
-import { leaveUnread } from './system/standard-error.ts';
 
 watchParent();
 
 // No `await` here: the packaged program is a CommonJS file, which has none at its top.
 void run(process.argv.slice(2)).then(code => {
   process.exitCode = code;
-  leaveUnread();
   endWithoutWaiting();
 });

@@ -1,15 +1,19 @@
 // The end of the process when a thread of it hangs in a file system or a driver: Node would wait for that thread, for ever.
+import { endsWithin, systemClock } from '../system/clock.ts';
 
-/** Milliseconds in which what is left over may end by itself. */
-const patience = 200;
+/** Milliseconds in which what is left over may end by itself, and in which standard error may be read then. */
+const patience = { leftovers: 200, unread: 300 };
 
-/** To be called when all work is done and `process.exitCode` says how it went: the end comes, whatever still hangs. */
+/**
+ * To be called when all work is done and `process.exitCode` says how it went: the end comes, whatever still hangs. Results on
+ * standard output wait for their reader as long as it takes; what nobody reads on standard error keeps no process alive.
+ */
 export function endWithoutWaiting(): void {
   const timer = setTimeout(async () => {
-    // Output that waits for its reader is no thread that hangs.
-    await Promise.all([process.stdout, process.stderr].map(flushed));
+    await flushed(process.stdout);
+    await endsWithin(systemClock, patience.unread, flushed(process.stderr));
     await endNow(Number(process.exitCode ?? 0));
-  }, patience);
+  }, patience.leftovers);
   // When nothing is left over, the process ends before.
   timer.unref();
 }

@@ -25,20 +25,6 @@ export function writeError(line: string, lost: () => void = () => undefined): vo
 /** Whether the reader keeps up. */
 export const hasRoom = (): boolean => process.stderr.writableLength <= maxWaiting;
 
-/**
- * To be called when all is done: what nobody reads on standard error does not keep the process alive. Results on standard
- * output wait for their reader as long as it takes.
- */
-export function leaveUnread(): void {
-  const look = () => {
-    // What waits to be written keeps the process, and with it this timer.
-    if (process.stdout.writableLength > 0 || process.stderr.writableLength === 0)
-      setTimeout(look, 500).unref();
-    else process.exit();
-  };
-  setTimeout(look, 500).unref();
-}
-
 function prepare(): void {
   ready = true;
   process.stderr.on('error', () => undefined);

@@ -51,6 +51,19 @@ test('with threads that hang it ends with its code, once its output is read', as
   assert.equal(stderr(), 'written ');
 });
 
+test('with threads that hang it ends also when nobody reads its standard error', async () => {
+  const { child } = await run(`${hang}
+    const { endWithoutWaiting } = await import(${module('cli/exit.ts')});
+    process.stderr.write('x'.repeat(1_000_000));
+    process.exitCode = 7;
+    endWithoutWaiting();`);
+  child.stderr.pause();
+  // Its pipes are not closed as long as they are not read.
+  const [code, signal] = await once(child, 'exit');
+  assert.deepEqual([code, signal], forced(7));
+  child.stderr.resume();
+});
+
 test('with nothing left over it ends by itself', async () => {
   const { child, ended, stderr } = await run(`
     const { endWithoutWaiting } = await import(${module('cli/exit.ts')});
