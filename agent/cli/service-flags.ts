@@ -1,7 +1,10 @@
-// What the service commands have in common: their flags, and the words for what is done.
+// What the service commands have in common: their flags, the words for what is done, and the doing.
 import { choice } from '../config/kind.ts';
-import type { Step } from '../service/plan.ts';
+import { carryOut } from '../service/carry-out.ts';
+import type { Machine } from '../service/machine.ts';
+import type { Plan, Step } from '../service/plan.ts';
 import { roles } from '../service/role.ts';
+import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { escaped } from '../system/printable.ts';
 import type { FlagTable } from './command.ts';
@@ -51,7 +54,7 @@ export interface Voice {
 
 export const terminal: Voice = { print, warn: text => tell('Warning', text) };
 
-export interface StepWords {
+interface StepWords {
   /** The service manager's program. */
   program: string | undefined;
   /** Put before every path. */
@@ -59,7 +62,7 @@ export interface StepWords {
 }
 
 /** One step in a line; `whole` adds mode, owner and content. */
-export function stepText(step: Step, { program, root }: StepWords, whole: boolean): string {
+function stepText(step: Step, { program, root }: StepWords, whole: boolean): string {
   switch (step.do) {
     case 'folder':
       return row('make', `${root}${step.path}/${whole ? rights(step) : ''}`);
@@ -79,6 +82,21 @@ export function stepText(step: Step, { program, root }: StepWords, whole: boolea
     case 'await end':
       return row('wait', 'until it has ended');
   }
+}
+
+/** Prints what `plan` does to the service `name`: with `dryRun` before, and instead of, doing it; else each step once it is done. */
+export async function take(
+  plan: Plan,
+  { control, prefix, uid }: Machine,
+  { name, dryRun, print }: { name: string; dryRun: boolean } & Pick<Voice, 'print'>,
+): Promise<void> {
+  const words = { program: control?.program, root: prefix };
+  if (dryRun) {
+    for (const step of plan.steps) print(stepText(step, words, true));
+    return;
+  }
+  const tell = (step: Step) => print(stepText(step, words, false));
+  await carryOut(plan, { control, name, root: prefix, mayChown: uid === 0, clock: systemClock, tell });
 }
 
 const row = (what: string, text: string): string => `${what.padEnd(9)}${escaped(text)}\n`;

@@ -2,7 +2,6 @@
 import { access, stat } from 'node:fs/promises';
 import { loadSettings } from '../config/load.ts';
 import { packagedSchema, sampleConfig } from '../config/sample.ts';
-import { carryOut } from '../service/carry-out.ts';
 import { checkExecutable } from '../service/executable.ts';
 import { gpuGroups, serviceFiles } from '../service/files.ts';
 import { inspect } from '../service/inspect.ts';
@@ -11,12 +10,11 @@ import type { Places } from '../service/places.ts';
 import type { Plan, Standing } from '../service/plan.ts';
 import { planInstall } from '../service/plan-install.ts';
 import type { Role } from '../service/role.ts';
-import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { escaped, printable } from '../system/printable.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { ownExecutable } from './self.ts';
-import { changeFlags, needed, stepText, terminal, typed, type Voice } from './service-flags.ts';
+import { changeFlags, needed, take, terminal, typed, type Voice } from './service-flags.ts';
 
 export const flags = {
   ...changeFlags,
@@ -63,7 +61,7 @@ export async function installService(
   { print, warn }: Voice,
 ): Promise<number> {
   const { role, executable, dryRun } = options;
-  const { control, root, prefix, scope } = machine;
+  const { root, prefix, scope } = machine;
   const places = machine.places(role);
   const doubts = await checkExecutable(executable, scope, prefix);
   const [found, groups] = await Promise.all([inspect(machine, role), gpuGroups(prefix)]);
@@ -73,20 +71,9 @@ export async function installService(
     places,
     found,
   );
-  const words = { program: control?.program, root: prefix };
-  for (const step of plan.steps) if (dryRun) print(stepText(step, words, true));
   for (const warning of [...doubts, ...plan.warnings]) warn(escaped(warning));
   if (root === undefined) await checkConfig(machine, places.config, found.files.get(places.config), warn);
-  if (!dryRun) {
-    const step = {
-      control,
-      name: places.name,
-      root: prefix,
-      mayChown: machine.uid === 0,
-      clock: systemClock,
-    };
-    await carryOut(plan, { ...step, tell: each => print(stepText(each, words, false)) });
-  }
+  await take(plan, machine, { name: places.name, dryRun, print });
   for (const note of plan.notes) print(`${escaped(note)}\n`);
   print(await afterwards(machine, options, places, plan));
   return 0;

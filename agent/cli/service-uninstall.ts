@@ -1,15 +1,13 @@
 // `muster service uninstall`: stops a service and removes what its installation wrote; with --purge, what it kept too.
 import { loadSettings } from '../config/load.ts';
-import { carryOut } from '../service/carry-out.ts';
 import { inspect } from '../service/inspect.ts';
 import { type Machine, needRoot, thisMachine } from '../service/machine.ts';
 import type { Standing } from '../service/plan.ts';
 import { planUninstall } from '../service/plan-uninstall.ts';
 import type { Role } from '../service/role.ts';
-import { systemClock } from '../system/clock.ts';
 import { escaped } from '../system/printable.ts';
 import type { Argv, FlagTable } from './command.ts';
-import { changeFlags, needed, stepText, terminal, typed, type Voice } from './service-flags.ts';
+import { changeFlags, needed, take, terminal, typed, type Voice } from './service-flags.ts';
 
 export const flags = {
   ...changeFlags,
@@ -48,7 +46,7 @@ export async function uninstallService(
   { print, warn }: Voice,
 ): Promise<number> {
   const { role, dryRun } = options;
-  const { control, prefix } = machine;
+  const { prefix } = machine;
   const places = machine.places(role);
   const found = await inspect(machine, role);
   const plan = planUninstall({ ...machine, ...options }, places, found);
@@ -56,19 +54,8 @@ export async function uninstallService(
     options.purge && machine.root === undefined
       ? await dataElsewhere(prefix + places.config, found.files.get(places.config))
       : [];
-  const words = { program: control?.program, root: prefix };
-  for (const step of plan.steps) if (dryRun) print(stepText(step, words, true));
   for (const warning of plan.warnings) warn(escaped(warning));
-  if (!dryRun) {
-    const step = {
-      control,
-      name: places.name,
-      root: prefix,
-      mayChown: machine.uid === 0,
-      clock: systemClock,
-    };
-    await carryOut(plan, { ...step, tell: each => print(stepText(each, words, false)) });
-  }
+  await take(plan, machine, { name: places.name, dryRun, print });
   for (const note of [...plan.notes, ...elsewhere]) print(`${escaped(note)}\n`);
   if (plan.steps.length === 0) print(`Nothing to do: ${places.name} is not installed.\n`);
   else if (dryRun) print('Nothing of this was done: --dry-run.\n');
