@@ -11,7 +11,7 @@ import { canConnect } from '../transport/probe.ts';
 import { type Binary, findBinary } from './binary.ts';
 import { type BrokerFiles, brokerFiles, readOrMakeToken, writeConfig } from './files.ts';
 import { stopOrphan } from './orphan.ts';
-import { choosePort } from './port.ts';
+import { choosePort, isInUse } from './port.ts';
 import { passOn } from './server-log.ts';
 import { carriedServer, type PackedServer, unpack } from './unpack.ts';
 
@@ -64,13 +64,20 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const files = brokerFiles(folder);
   await stopOrphan(files, clock, log);
   const token = await readOrMakeToken(files.token);
-  const port = await choosePort(host, wanted, files.port, log);
-  await writeConfig({ name, host, port, token, files });
-  const url = `nats://${localHost(host)}:${port}`;
-  const server = new SupervisedServer({ ...options, log }, binary, files, url);
-  await server.start();
-  log.info({ url, version: binary.version, pid: server.pid }, 'the broker runs');
-  return server;
+  for (let attempt = 1; ; attempt++) {
+    const port = await choosePort(host, wanted, files.port, log, options.random);
+    await writeConfig({ name, host, port, token, files });
+    const url = `nats://${localHost(host)}:${port}`;
+    const server = new SupervisedServer({ ...options, log }, binary, files, url);
+    try {
+      await server.start();
+      log.info({ url, version: binary.version, pid: server.pid }, 'the broker runs');
+      return server;
+    } catch (error) {
+      // Others may take a port between the look at it and the start.
+      if (wanted !== 0 || attempt === 3 || !isInUse(error)) throw error;
+    }
+  }
 }
 
 /** Milliseconds that it has to take clients; reading a large store back takes some. */
@@ -110,7 +117,8 @@ class SupervisedServer implements Broker {
     const first = await Promise.race([ready, ended]);
     if (first !== 'ready') {
       await this.stop(0);
-      throw new MusterError('failed', `the broker ${first}`, { hint: `see ${this.#files.config}` });
+      const code = first.includes('address already in use') ? 'in_use' : 'failed';
+      throw new MusterError(code, `the broker ${first}`, { hint: `see ${this.#files.config}` });
     }
     this.#watching = this.#watch(ended);
   }

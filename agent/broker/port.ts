@@ -4,29 +4,58 @@ import { createServer } from 'node:net';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { writeFileAtomic } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
+import type { Random } from '../system/random.ts';
 import { readPort } from './files.ts';
 
 /**
  * The port to listen on. For 0 it is the one kept in `path`, else any free one, which is kept there.
  * @throws MusterError `in_use`, naming the port and the setting; others when the host cannot be listened on.
  */
-export async function choosePort(host: string, port: number, path: string, log: Log): Promise<number> {
+export async function choosePort(
+  host: string,
+  port: number,
+  path: string,
+  log: Log,
+  random: Random,
+): Promise<number> {
   if (port !== 0) return await tryPort(host, port);
   const kept = await readPort(path);
   if (kept !== undefined) {
     try {
       return await tryPort(host, kept);
     } catch (error) {
-      if (!(error instanceof MusterError) || error.code !== 'in_use') throw error;
+      if (!isInUse(error)) throw error;
       log.warn(
         { port: kept },
         'the port the broker had is in use: it takes another, which nodes must be told',
       );
     }
   }
-  const free = await tryPort(host, 0);
+  const free = await freePort(host, random);
   await writeFileAtomic(path, `${free}\n`, 0o644);
   return free;
+}
+
+export function isInUse(error: unknown): boolean {
+  return error instanceof MusterError && error.code === 'in_use';
+}
+
+/**
+ * Below the ports that Linux (32768 to 60999, ip(7)) and macOS (from 49152) lend to outgoing connections: one of those
+ * may be taken by any program that connects somewhere while the broker is down, and the nodes would not find it again.
+ */
+const lasting = { first: 10_000, end: 32_768 };
+
+async function freePort(host: string, random: Random): Promise<number> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const port = lasting.first + Math.floor(random.fraction() * (lasting.end - lasting.first));
+    try {
+      return await tryPort(host, port);
+    } catch (error) {
+      if (!isInUse(error)) throw error;
+    }
+  }
+  return await tryPort(host, 0);
 }
 
 async function tryPort(host: string, port: number): Promise<number> {

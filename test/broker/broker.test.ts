@@ -12,7 +12,7 @@ import { systemRandom } from '../../agent/system/random.ts';
 import { bytes, connectTo, stateOf, text } from '../support/connections.ts';
 import { eventually } from '../support/eventually.ts';
 import { findProgram } from '../support/find-program.ts';
-import { listen } from '../support/listener.ts';
+import { freePort, listen } from '../support/listener.ts';
 import { recordLog } from '../support/log-lines.ts';
 import { isRunning } from '../support/processes.ts';
 
@@ -285,4 +285,36 @@ test('its log lines become ours: detail, or what went wrong, once a minute', asy
   assert.ok(lines.some(line => line.level === 'debug' && /Starting nats-server/.test(line.message)));
   const token = (await readFile(broker.tokenFile, 'utf8')).trim();
   assert.ok(!JSON.stringify(lines).includes(token));
+});
+
+test('a port of its own choice is not one that outgoing connections are given', async () => {
+  const first = await start(newFolder());
+  const port = Number(new URL(first.url).port);
+  assert.ok(port >= 10_000 && port < 32_768, first.url);
+  // Chance insists on a port that is taken: it is any other.
+  const random = { fraction: () => (port - 10_000 + 0.5) / 22_768, uuid: () => '' };
+  const second = await start(newFolder(), { random });
+  assert.notEqual(second.url, first.url);
+});
+
+test('a chosen port that is taken before the server listens there is given up for another', async () => {
+  const folder = newFolder();
+  await mkdir(folder);
+  const server = await findProgram('nats-server');
+  // Somebody is faster than the first server, and has gone when the second one comes.
+  const binary = join(folder, 'late-server');
+  const script = `#!/bin/sh
+case $1 in -v | --version) exec ${server} "$1" ;; esac
+[ -e ${folder}/tried ] && exec ${server} "$@"
+: >${folder}/tried
+echo '[1] [FTL] Error listening on port: 127.0.0.1:1, "listen tcp 127.0.0.1:1: bind: address already in use"' >&2
+exit 1
+`;
+  await writeFile(binary, script, { mode: 0o755 });
+  const broker = await start(folder, { binary });
+  await connectWith(broker).connected();
+
+  await rm(join(folder, 'tried'));
+  const told = { code: 'in_use', message: /^the broker ended .*: address already in use"$/ };
+  await assert.rejects(start(newFolder(), { binary, port: await freePort() }), told);
 });

@@ -35,13 +35,22 @@ describe('a requester whose writes fail', { skip: (await noFaults()) ?? false },
 
   const dataOf = (name: string) => join(folder, name, 'data');
 
+  const hosts = new Map<string, string>();
+  function hostOf(name: string): string {
+    const number = hosts.size + 2;
+    const host = hosts.get(name) ?? `127.0.${number >> 8}.${number & 255}`;
+    hosts.set(name, host);
+    return host;
+  }
+
   async function start(name: string, faults: readonly Fault[] = []): Promise<Program> {
     const dataDir = dataOf(name);
     await mkdir(join(dataDir, '..'), { recursive: true });
     const config = join(dataDir, '..', 'config.yaml');
     const settings = {
       dataDir,
-      broker: { port: 0 },
+      // Each has an address of its own: none takes the port of another one that is about to come back.
+      broker: { port: 0, host: hostOf(name) },
       api: { port: await freePort() },
       log: { format: 'json' },
     };

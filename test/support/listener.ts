@@ -1,6 +1,11 @@
 // Something that listens on a port of 127.0.0.1 and is no broker.
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { errnoOf } from '../../agent/system/errors.ts';
 
 export interface Listener {
   url: string;
@@ -41,9 +46,43 @@ export async function listen(accept: (socket: Socket) => void): Promise<Listener
   };
 }
 
-/** A port that was free a moment ago. */
+/**
+ * A port that is free now, and that no other test of this run is told while this process lives. It is below those that
+ * outgoing connections are given, so that it is also free when a server comes back to it.
+ */
 export async function freePort(): Promise<number> {
-  const listener = await listen(() => undefined);
-  await listener.close();
-  return listener.port;
+  for (;;) {
+    const port = randomInt(5_000, 10_000);
+    if (reserve(port) && (await isFree(port))) return port;
+  }
+}
+
+const reserved = join(tmpdir(), 'muster-test-ports');
+const ours: string[] = [];
+process.once('exit', () => ours.forEach(path => void rmSync(path, { recursive: true, force: true })));
+
+function reserve(port: number): boolean {
+  mkdirSync(reserved, { recursive: true });
+  const path = join(reserved, String(port));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+  ours.push(path);
+  return true;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+    server.close();
+    await once(server, 'close');
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EADDRINUSE') return false;
+    throw error;
+  }
 }

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './listener.ts';
 
 export interface NatsServerOptions {
   /** Further lines of the server's configuration, such as `authorization { token: "t" }`. */
@@ -21,14 +22,14 @@ export class NatsServer {
   readonly folder: string;
   readonly #options: NatsServerOptions;
   #config: string;
-  #port: number;
+  readonly #port: number;
   #process: ChildProcess | undefined;
 
-  constructor(folder: string, options: NatsServerOptions) {
+  constructor(folder: string, port: number, options: NatsServerOptions) {
     this.folder = folder;
     this.#options = options;
     this.#config = options.config ?? '';
-    this.#port = options.port ?? -1;
+    this.#port = port;
   }
 
   get port(): number {
@@ -94,8 +95,6 @@ export class NatsServer {
     const ready = Promise.withResolvers<void>();
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
-      const port = /Listening for client connections on [^\n]*:(\d+)/.exec(output)?.[1];
-      if (port) this.#port = Number(port);
       if (output.includes('Server is ready')) ready.resolve();
     });
     child.once('error', error =>
@@ -124,7 +123,8 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
 
 /** Makes one that is not running yet. */
 export async function makeNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
-  return new NatsServer(await mkdtemp(join(tmpdir(), 'muster-nats-')), options);
+  const folder = await mkdtemp(join(tmpdir(), 'muster-nats-'));
+  return new NatsServer(folder, options.port ?? (await freePort()), options);
 }
 
 /** The state letter of each thread, which follows the name in brackets. */
