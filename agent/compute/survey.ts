@@ -5,7 +5,7 @@ import { type Condition, judge, nothingJudged, type Observation } from '../host/
 import { type Declared, mismatches } from '../host/declared.ts';
 import { Disk } from '../host/disk.ts';
 import { type HostFacts, hostFacts } from '../host/facts.ts';
-import { circumstancesOf, crashGuard } from '../host/gpu/crash-guard.ts';
+import { type CrashGuard, circumstancesOf, crashGuard } from '../host/gpu/crash-guard.ts';
 import {
   type ChildCommand,
   type Inventory,
@@ -73,6 +73,7 @@ export class Survey {
   /** Logical CPUs that this process may use. */
   readonly #cpus: number;
   readonly #gpus: GpuWatch;
+  readonly #guard: CrashGuard;
   readonly #ending = new AbortController();
   #offer: Offer;
   #inventory: Inventory | undefined;
@@ -116,7 +117,7 @@ export class Survey {
         return undefined;
       }),
     ]);
-    return new Survey(options, offer, { disk, facts, inputs, limits, gpus, kept });
+    return new Survey(options, offer, { disk, facts, inputs, limits, gpus, guard, kept });
   }
 
   private constructor(options: SurveyOptions, offer: Offer, found: Found) {
@@ -129,6 +130,7 @@ export class Survey {
     this.#limits = found.limits;
     this.#cpus = usableCpus(found.inputs.system().cpus, found.limits);
     this.#gpus = found.gpus;
+    this.#guard = found.guard;
     this.#inventory = this.#keptInventory = found.kept;
     const { probe } = found.inputs.probe;
     this.#sampler = new Sampler(found.disk, probe ? probeReader(probe) : nodeReader());
@@ -227,10 +229,11 @@ export class Survey {
     }
   }
 
-  /** Ends a child that may be running. */
-  close(): void {
+  /** Ends a child that may be running, and clears a library that it may be waiting for of having ended this process. */
+  async close(): Promise<void> {
     this.#ending.abort();
     this.#inputs.close();
+    await this.#guard.release();
   }
 
   // The machine inside its limits: of a container with 2 CPUs on a host with 64, 2 are there to offer.
@@ -333,6 +336,7 @@ interface Found {
   inputs: SystemInputs;
   limits: Limits;
   gpus: GpuWatch;
+  guard: CrashGuard;
   kept: Inventory | undefined;
 }
 

@@ -98,7 +98,7 @@ export async function oneDay(
     if ((passed + step) % (3 * hour) === 0) day.held.push(held(clock));
   }
   await passing(clock, bench.agent.stop());
-  survey.close();
+  await survey.close();
   day.timersLeft = clock.pending;
   return day;
 }

@@ -32,7 +32,7 @@ test('a GPU of the last run is offered at once; that it is gone is news of the n
   await eventually('a sample tells that the look before it found none', () => survey.sample().news === true);
   assert.equal(survey.info().ComputeNodeInfo.MaxCapacity.GPU, undefined);
   assert.equal(survey.sample().news, false, 'told once');
-  survey.close();
+  await survey.close();
 });
 
 test('a look takes no sample of its own: the CPU figure covers the time between two reports', async () => {
@@ -43,7 +43,7 @@ test('a look takes no sample of its own: the CPU figure covers the time between 
   // Had the look read the counters, next to nothing would be left between it and this sample.
   const { usage } = survey.sample();
   assert.ok(usage.CPU >= 0.1, `busy CPUs ${usage.CPU}`);
-  survey.close();
+  await survey.close();
 });
 
 test('a condition is logged once as it comes up, and once as it is over', async () => {
@@ -69,7 +69,7 @@ test('a condition is logged once as it comes up, and once as it is over', async 
     'a condition of this node came up',
     'a condition of this node is over',
   ]);
-  survey.close();
+  await survey.close();
 });
 
 test('what is kept of GPUs and cannot be read keeps nothing from starting', async () => {
@@ -77,5 +77,5 @@ test('what is kept of GPUs and cannot be read keeps nothing from starting', asyn
   await writeFile(join(folder, 'gpus.json'), '{"found":[]');
   const survey = await open(folder);
   assert.equal(survey.info().ComputeNodeInfo.MaxCapacity.GPU, undefined);
-  survey.close();
+  await survey.close();
 });

@@ -138,7 +138,7 @@ describe('the inventory', () => {
   test('that is not wanted any more ends without a word', async () => {
     const { survey, lines } = await open(await newFolder(), program('setInterval(() => {}, 1000)'));
     const taking = survey.takeInventory();
-    survey.close();
+    await survey.close();
     assert.equal(await taking, false);
     assert.deepEqual(lines, []);
   });

@@ -1,5 +1,7 @@
 // An agent with NVIDIA GPUs, end to end: the real program, the real probe, a library that does what the test says.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -59,6 +61,19 @@ describe('an agent with GPUs', () => {
     await eventually('heartbeats go on', async () => (await beats()) !== last);
     const { code, signal } = await agent.stop();
     assert.deepEqual([code, signal], [0, null]);
+  });
+
+  it('does not hold against a library that hangs that it was stopped meanwhile', async () => {
+    for (const _ of ['once', 'twice']) {
+      const agent = await start('stopped', 'gpus=1 hang=nvmlInit_v2 until=/never');
+      const isCalled = () => existsSync(join(cluster.folderOf('stopped'), 'agent', 'nvml-called'));
+      await eventually('the library is called', async () => isCalled());
+      assert.equal((await agent.stop()).code, 0);
+      assert.ok(!isCalled());
+    }
+    const third = await start('stopped', 'gpus=1');
+    await eventually('its GPU is offered', async () => (await gpusOf('stopped')) === 1);
+    assert.equal(third.logged('the NVIDIA library is left alone').length, 0);
   });
 
   it('leaves a library alone that ended two processes, and says so', async () => {

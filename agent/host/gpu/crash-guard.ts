@@ -10,6 +10,8 @@ export interface CrashGuard {
   readonly fault: string | undefined;
   /** Calls the library, with a mark on the disk for as long as it takes. */
   around<T>(call: () => Promise<T>): Promise<T>;
+  /** For a process that ends in order: no call is to blame that is under way, and none begins. Waits a second at most. */
+  release(): Promise<void>;
 }
 
 /**
@@ -29,6 +31,8 @@ export async function circumstancesOf(inputs: Pick<Inputs, 'file'>): Promise<str
 
 /** Milliseconds that a call waits for its mark: a disk that hangs takes no GPUs away. */
 const markPatience = 250;
+/** Milliseconds that an end in order waits for the mark to go. */
+const releasePatience = 1_000;
 
 /**
  * A guard that keeps its mark in `folder`. A mark that an earlier process left stands for a call that did not return, and
@@ -49,6 +53,7 @@ export async function crashGuard(
   // It need not outlive the machine: with that ends the boot that it speaks of.
   const mark = `${circumstances}\n${ends + 1}\n`;
   let changing: Promise<unknown> | undefined;
+  let released = false;
   // One piece of work at a time: of a disk that hangs no more waits behind it.
   const change = async (text: string | undefined) => {
     changing ??= writeMark(path, text)
@@ -62,6 +67,7 @@ export async function crashGuard(
     fault,
     async around(call) {
       if (fault !== undefined) throw new Error(fault);
+      if (released) throw new Error('is not called, as this process ends');
       // A disk that is full or read-only takes no GPUs away either.
       await change(mark);
       try {
@@ -69,6 +75,13 @@ export async function crashGuard(
       } finally {
         await change(undefined);
       }
+    },
+    async release() {
+      released = true;
+      if (fault !== undefined) return;
+      // Removed behind what may still be under way, not in place of it.
+      const removed = writeMark(path, undefined).catch(() => undefined);
+      await endsWithin(clock, releasePatience, removed);
     },
   };
 }

@@ -71,6 +71,35 @@ test('a process that ended in no call makes up for those before it', async () =>
   assert.equal((await crashGuard(folder, 'boot 1')).fault, undefined);
 });
 
+test('a process that ends in order blames no call that is under way, and begins none', async () => {
+  const folder = await newFolder();
+  const guard = await crashGuard(folder, 'boot 1');
+  await end(folder, 'boot 1', guard);
+  assert.ok(existsSync(mark(folder)));
+  await guard.release();
+  assert.ok(!existsSync(mark(folder)));
+  await assert.rejects(
+    guard.around(() => assert.fail('it was called')),
+    /this process ends/,
+  );
+});
+
+test('a mark that is being written as the process ends in order goes, too', async () => {
+  const folder = await newFolder();
+  const guard = await crashGuard(folder, 'boot 1');
+  void guard.around(() => new Promise(() => undefined));
+  await guard.release();
+  assert.ok(!existsSync(mark(folder)));
+});
+
+test('an end in order does not clear a library that is left alone', async () => {
+  const folder = await newFolder();
+  await end(folder, 'boot 1');
+  await end(folder, 'boot 1');
+  await (await crashGuard(folder, 'boot 1')).release();
+  assert.match((await crashGuard(folder, 'boot 1')).fault ?? '', /is not called/);
+});
+
 test('the end of other circumstances does not count', async () => {
   const folder = await newFolder();
   await end(folder, 'boot 1');
