@@ -113,7 +113,8 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
         running.reload();
       },
     });
-    const life = lifetime(log, reload);
+    const life = lifetime(log);
+    life.onReload(reload);
     service.watch(() =>
       agentState({
         status: running.status(),

@@ -62,7 +62,8 @@ export async function runDev(
     () => ({ pid: process.pid }),
     status => `another muster dev holds ${folder}: ${describeHolder(status)}; stop it with Ctrl-C there`,
   );
-  const life = lifetime(log, () => life.end());
+  const life = lifetime(log);
+  life.onReload(() => life.end());
   const agents = new Set<Child>();
   const first = node(0, folder);
   let requester: Child | undefined;

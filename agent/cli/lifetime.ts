@@ -24,6 +24,8 @@ export interface Lifetime {
   readonly ending: boolean;
   /** Ends it from inside. */
   end(): void;
+  /** What SIGHUP does from now on, and at once if one came before. `fn` must not throw. */
+  onReload(fn: () => void): void;
 }
 
 let begun: Life | undefined;
@@ -34,28 +36,29 @@ export function beginLifetime(): void {
 }
 
 /**
- * Watches the signals of this process, and does what those want that came since `beginLifetime`. A second SIGTERM or
- * SIGINT, or a stop that takes 4.8 s, ends it at once. `reload` must not throw.
+ * Watches the signals of this process, those that came since `beginLifetime` too. A second SIGTERM or SIGINT, or a stop that
+ * takes 4.8 s, ends it at once.
  */
-export function lifetime(log: Log, reload: () => void): Lifetime {
+export function lifetime(log: Log): Lifetime {
   beginLifetime();
   const life = begun as Life;
-  life.serve(log, reload);
+  life.serve(log);
   return life;
 }
 
 class Life implements Lifetime {
   readonly over: Promise<void>;
   readonly #resolve: () => void;
-  #role: { log: Log; reload: () => void } | undefined;
-  /** What came first of each kind while there was no role. */
+  #log: Log | undefined;
+  #reload: (() => void) | undefined;
+  /** What came first of each kind while nobody was there to be told. */
   #waiting: { stop?: NodeJS.Signals; reload?: true } = {};
   #ending = false;
 
   constructor() {
     ({ promise: this.over, resolve: this.#resolve } = Promise.withResolvers<void>());
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#stop(signal));
-    process.on('SIGHUP', () => this.#reload());
+    process.on('SIGHUP', () => this.#hangUp());
     // A parent that was killed cannot tell us; its channel closes.
     onParentGone(() => this.end());
   }
@@ -64,11 +67,15 @@ class Life implements Lifetime {
     return this.#ending;
   }
 
-  serve(log: Log, reload: () => void): void {
-    this.#role = { log, reload };
-    const { stop, reload: again } = this.#waiting;
+  serve(log: Log): void {
+    this.#log = log;
+    const { stop } = this.#waiting;
     if (stop) log.info({ signal: stop }, 'stopping');
-    else if (again) reload();
+  }
+
+  onReload(fn: () => void): void {
+    this.#reload = fn;
+    if (this.#waiting.reload && !this.#ending) fn();
   }
 
   end(): void {
@@ -76,7 +83,7 @@ class Life implements Lifetime {
     this.#ending = true;
     this.#resolve();
     const timer = setTimeout(() => {
-      this.#role?.log.error({}, 'stopping took too long; the process ends now');
+      this.#log?.error({}, 'stopping took too long; the process ends now');
       void endNow(1);
     }, stopDeadline);
     timer.unref();
@@ -84,13 +91,13 @@ class Life implements Lifetime {
 
   #stop(signal: NodeJS.Signals): void {
     if (this.#ending) endBy(signal);
-    else if (this.#role) this.#role.log.info({ signal }, 'stopping');
+    else if (this.#log) this.#log.info({ signal }, 'stopping');
     else this.#waiting.stop = signal;
     this.end();
   }
 
-  #reload(): void {
-    if (this.#role) this.#role.reload();
+  #hangUp(): void {
+    if (this.#reload) this.#reload();
     else this.#waiting.reload = true;
   }
 }

@@ -139,7 +139,8 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
           service,
           apply: next => requester.reload(next.requester),
         });
-        const life = lifetime(log, reload);
+        const life = lifetime(log);
+        life.onReload(reload);
         const ready = requester.start().then(() => {
           service.update();
           tellReady({

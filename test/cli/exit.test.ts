@@ -79,7 +79,7 @@ test('a stop that takes too long ends with 1, a second signal by that signal', a
   const script = `${hang}
     const { lifetime } = await import(${module('cli/lifetime.ts')});
     const error = (_, message) => console.error(message);
-    const life = lifetime({ error, info: error }, () => {});
+    const life = lifetime({ error, info: error });
     setInterval(() => {}, 1000);
     console.log('ready');`;
   const late = await run(script);

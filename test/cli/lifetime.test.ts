@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../support/eventually.ts';
+import { processesNaming } from '../support/processes.ts';
 import { start, temporaryFolder } from './program.ts';
 
 const hook = fileURLToPath(new URL('./signalled-while-loading.ts', import.meta.url));
@@ -11,13 +12,14 @@ const hook = fileURLToPath(new URL('./signalled-while-loading.ts', import.meta.u
 const roles = {
   agent: ['--nats-servers', 'nats://127.0.0.1:1'],
   requester: ['--broker-port', '0', '--api-port', '0'],
+  dev: ['--broker-port', '0', '--api-port', '0'],
 };
 
 async function signalled(t: TestContext, role: keyof typeof roles, signals: string, ...more: string[]) {
   const folder = await temporaryFolder(t);
   const args = [role, '--data-dir', join(folder, 'data'), ...roles[role], ...more];
   const env = { SIGNALS: signals, AT: `/agent/cli/${role}.ts` };
-  return start(t, args, { nodeOptions: ['--import', hook], env });
+  return { ...(await start(t, args, { nodeOptions: ['--import', hook], env })), folder };
 }
 
 for (const role of ['agent', 'requester'] as const) {
@@ -37,6 +39,13 @@ for (const role of ['agent', 'requester'] as const) {
     assert.match(outcome.stderr, /"signal":"SIGTERM","msg":"stopping"[\s\S]*"msg":"stopped"/);
   });
 }
+
+test('muster dev ends in order, when its terminal was closed before it ran', async t => {
+  const { ended, folder } = await signalled(t, 'dev', 'SIGHUP');
+  const { code, stderr } = await ended;
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal(await processesNaming(folder), '');
+});
 
 test('a second signal ends it at once, whatever it is doing', async t => {
   const { child, ended } = await signalled(t, 'agent', 'SIGTERM,SIGINT');

@@ -1,12 +1,12 @@
 // `muster dev`, and the README's walk through it, word by word.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
+import { processesNaming } from '../support/processes.ts';
 import { muster, Program } from '../support/program.ts';
 
 describe('muster dev', () => {
@@ -156,16 +156,3 @@ describe('muster dev', () => {
     await eventually('all have ended', async () => (await processesNaming(folder)) === '');
   });
 });
-
-function processesNaming(folder: string): Promise<string> {
-  return new Promise(resolve => {
-    execFile('/bin/ps', ['-eo', 'pid=,args='], (_error, stdout) => {
-      resolve(
-        stdout
-          .split('\n')
-          .filter(line => line.includes(folder))
-          .join('\n'),
-      );
-    });
-  });
-}

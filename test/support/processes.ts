@@ -1,4 +1,5 @@
 // What the system says of a process.
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 
 /** Whether it runs. One that has ended and waits for its parent to notice does not. */
@@ -11,4 +12,18 @@ export async function isRunning(pid: number): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Those whose command line names `text`, a line each: id and command line. */
+export function processesNaming(text: string): Promise<string> {
+  return new Promise(resolve => {
+    execFile('/bin/ps', ['-eo', 'pid=,args='], (_error, stdout) => {
+      resolve(
+        stdout
+          .split('\n')
+          .filter(line => line.includes(text))
+          .join('\n'),
+      );
+    });
+  });
 }
