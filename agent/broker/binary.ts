@@ -25,29 +25,34 @@ export interface Places {
   unpack?: (() => Promise<string>) | undefined;
   findOnPath: (name: string) => string | undefined | Promise<string | undefined>;
   log: Pick<Log, 'warn'>;
+  /** Gives up the search. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
  * The one of `broker.binary`, else the carried one, else the one on PATH.
- * @throws MusterError when there is none, it does not run, or it is too old.
+ * @throws MusterError when there is none, it does not run, or it is too old. The reason of `signal` when that aborts before.
  */
-export async function findBinary({ configured, unpack, findOnPath, log }: Places): Promise<Binary> {
-  if (configured !== undefined) return check(configured, `${configured} (broker.binary)`);
-  const carried = unpack && (await runCarried(unpack));
+export async function findBinary({ configured, unpack, findOnPath, log, signal }: Places): Promise<Binary> {
+  if (configured !== undefined) return check(configured, `${configured} (broker.binary)`, signal);
+  const carried = unpack && (await runCarried(unpack, signal));
   if (carried && 'path' in carried) return carried;
   const path = await findOnPath('nats-server');
   if (path === undefined) throw carried ?? noneOnPath();
   if (carried)
     log.warn({ path, err: carried }, 'the nats-server of this file cannot be used; the one on PATH is');
-  return check(path, path);
+  return check(path, path, signal);
 }
 
 /** The carried one, or why it cannot be used. */
-async function runCarried(unpack: () => Promise<string>): Promise<Binary | MusterError> {
+async function runCarried(
+  unpack: () => Promise<string>,
+  signal: AbortSignal | undefined,
+): Promise<Binary | MusterError> {
   let path: string | undefined;
   try {
     path = await unpack();
-    return await check(path, path);
+    return await check(path, path, signal);
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     if (path === undefined || errnoOf(error.cause) !== 'EACCES') return error;
@@ -68,8 +73,8 @@ function noneOnPath(): MusterError {
   });
 }
 
-async function check(path: string, where: string): Promise<Binary> {
-  const output = await versionOf(path, where);
+async function check(path: string, where: string, signal: AbortSignal | undefined): Promise<Binary> {
+  const output = await versionOf(path, where, signal);
   const [, version, major, minor] = /nats-server: v((\d+)\.(\d+)\.\S+)/.exec(output) ?? [];
   if (version === undefined)
     throw new MusterError(
@@ -90,16 +95,18 @@ async function check(path: string, where: string): Promise<Binary> {
   return { path, version };
 }
 
-async function versionOf(path: string, where: string): Promise<string> {
+async function versionOf(path: string, where: string, signal: AbortSignal | undefined): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(path, ['--version'], {
       timeout: 10_000,
       killSignal: 'SIGKILL',
       maxBuffer: 65_536,
       env: {},
+      ...(signal ? { signal } : {}),
     });
     return stdout;
   } catch (cause) {
+    signal?.throwIfAborted();
     throw new MusterError('failed', `cannot run ${where} to ask for its version: ${reasonOf(cause)}`, {
       hint: howToInstall,
       cause,

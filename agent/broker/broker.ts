@@ -31,6 +31,8 @@ export interface BrokerOptions {
   clock: Clock;
   random: Random;
   log: Log;
+  /** Gives up the start when it aborts; it says nothing to a broker that runs. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface Broker {
@@ -49,15 +51,18 @@ export interface Broker {
 /**
  * Resolves when the broker takes clients.
  * @throws MusterError: no nats-server, or one too old; the port in use; the folder not writable; it ended at once.
+ * The reason of `signal` when that aborts before: nothing runs then.
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { folder, name, host, port: wanted, clock, carried = carriedServer() } = options;
+  const { folder, name, host, port: wanted, clock, carried = carriedServer(), signal } = options;
+  signal?.throwIfAborted();
   const log = withPart(options.log);
   const binary = await findBinary({
     configured: options.binary,
     unpack: carried && (() => unpack(carried, folder)),
     findOnPath: options.findOnPath,
     log,
+    signal,
   });
   await makeFolder(folder);
   await removeLeftovers(folder);
@@ -68,9 +73,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const port = await choosePort(host, wanted, files.port, log, options.random);
     await writeConfig({ name, host, port, token, files });
     const url = `nats://${localHost(host)}:${port}`;
+    signal?.throwIfAborted();
     const server = new SupervisedServer({ ...options, log }, binary, files, url);
     try {
-      await server.start();
+      await server.start(signal);
       log.info({ url, version: binary.version, pid: server.pid }, 'the broker runs');
       return server;
     } catch (error) {
@@ -82,6 +88,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 
 /** Milliseconds that it has to take clients; reading a large store back takes some. */
 const startTimeout = 60_000;
+/** Milliseconds to end by itself for one whose start is given up: it has stored nothing yet. */
+const giveUpTimeout = 1_500;
 
 class SupervisedServer implements Broker {
   readonly url: string;
@@ -112,9 +120,13 @@ class SupervisedServer implements Broker {
   readonly #takeAlong = () => void this.#child?.kill('SIGTERM');
 
   /** Starts it for the first time; only from then on is it started again. */
-  async start(): Promise<void> {
+  async start(signal?: AbortSignal): Promise<void> {
     const { ended, ready } = this.#launch();
-    const first = await Promise.race([ready, ended]);
+    const first = await Promise.race([ready, ended, aborted(signal)]);
+    if (first === 'aborted') {
+      await this.stop(giveUpTimeout);
+      throw signal?.reason;
+    }
     if (first !== 'ready') {
       await this.stop(0);
       const code = first.includes('address already in use') ? 'in_use' : 'failed';
@@ -197,6 +209,10 @@ class SupervisedServer implements Broker {
     }
     return await new Promise<never>(() => undefined);
   }
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<'aborted'> {
+  return new Promise(resolve => signal?.addEventListener('abort', () => resolve('aborted'), { once: true }));
 }
 
 function isAlive(child: ChildProcess): boolean {

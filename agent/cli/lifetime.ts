@@ -22,6 +22,8 @@ export interface Lifetime {
   readonly over: Promise<void>;
   /** It is over. */
   readonly ending: boolean;
+  /** Aborts when it is over. */
+  readonly signal: AbortSignal;
   /** Ends it from inside. */
   end(): void;
   /** What SIGHUP does from now on, and at once if one came before. `fn` must not throw. */
@@ -48,15 +50,14 @@ export function lifetime(log: Log): Lifetime {
 
 class Life implements Lifetime {
   readonly over: Promise<void>;
-  readonly #resolve: () => void;
+  readonly #over = new AbortController();
   #log: Log | undefined;
   #reload: (() => void) | undefined;
   /** What came first of each kind while nobody was there to be told. */
   #waiting: { stop?: NodeJS.Signals; reload?: true } = {};
-  #ending = false;
 
   constructor() {
-    ({ promise: this.over, resolve: this.#resolve } = Promise.withResolvers<void>());
+    this.over = new Promise(resolve => this.signal.addEventListener('abort', () => resolve()));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#stop(signal));
     process.on('SIGHUP', () => this.#hangUp());
     // A parent that was killed cannot tell us; its channel closes.
@@ -64,7 +65,11 @@ class Life implements Lifetime {
   }
 
   get ending(): boolean {
-    return this.#ending;
+    return this.signal.aborted;
+  }
+
+  get signal(): AbortSignal {
+    return this.#over.signal;
   }
 
   serve(log: Log): void {
@@ -75,13 +80,12 @@ class Life implements Lifetime {
 
   onReload(fn: () => void): void {
     this.#reload = fn;
-    if (this.#waiting.reload && !this.#ending) fn();
+    if (this.#waiting.reload && !this.ending) fn();
   }
 
   end(): void {
-    if (this.#ending) return;
-    this.#ending = true;
-    this.#resolve();
+    if (this.ending) return;
+    this.#over.abort();
     const timer = setTimeout(() => {
       this.#log?.error({}, 'stopping took too long; the process ends now');
       void endNow(1);
@@ -90,7 +94,7 @@ class Life implements Lifetime {
   }
 
   #stop(signal: NodeJS.Signals): void {
-    if (this.#ending) endBy(signal);
+    if (this.ending) endBy(signal);
     else if (this.#log) this.#log.info({ signal }, 'stopping');
     else this.#waiting.stop = signal;
     this.end();

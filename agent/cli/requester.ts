@@ -1,5 +1,5 @@
 // `muster requester`: runs the requester role, its own broker included, in the foreground until it is told to stop.
-import { startBroker } from '../broker/broker.ts';
+import { type Broker, startBroker } from '../broker/broker.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
@@ -87,7 +87,15 @@ interface Start {
 
 async function serve(start: Start, made: (requester: Requester) => void): Promise<void> {
   const { settings, log, service, node } = start;
-  const broker = await ownBroker(start);
+  const life = lifetime(log);
+  let broker: Broker | undefined;
+  try {
+    broker = await ownBroker(start, life.signal);
+  } catch (error) {
+    if (error !== life.signal.reason) throw error;
+    log.info({ node }, 'stopped');
+    return;
+  }
   // Whatever fails from here on, the broker must not outlive us.
   try {
     const connection = connect({
@@ -139,7 +147,6 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
           service,
           apply: next => requester.reload(next.requester),
         });
-        const life = lifetime(log);
         life.onReload(reload);
         const ready = requester.start().then(() => {
           service.update();
@@ -171,12 +178,10 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
   }
 }
 
-async function ownBroker({
-  settings,
-  log,
-  data,
-  node,
-}: Start): Promise<Awaited<ReturnType<typeof startBroker>> | undefined> {
+async function ownBroker(
+  { settings, log, data, node }: Start,
+  signal: AbortSignal,
+): Promise<Broker | undefined> {
   if (settings.nats.servers.length > 0) return undefined;
   const { token, tokenFile, user, credsFile } = settings.nats;
   if (token ?? tokenFile ?? user ?? credsFile) {
@@ -196,5 +201,6 @@ async function ownBroker({
     clock: systemClock,
     random: systemRandom,
     log,
+    signal,
   });
 }

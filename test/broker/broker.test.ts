@@ -141,6 +141,26 @@ test('stopping while it waits to be started again', async () => {
   assert.equal(await isRunning(pid), false);
 });
 
+test('a start that is given up leaves no process, at whatever moment', async () => {
+  const binary = join(newFolder(), 'nats-server');
+  await mkdir(join(binary, '..'));
+  const pidFile = `${binary}.pid`;
+  const script = `case $1 in --version) echo "nats-server: v2.12.0"; exit ;; esac
+    trap '' TERM; echo $$ >${pidFile}; exec sleep 1000`;
+  await writeFile(binary, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const over = new AbortController();
+  const starting = start(newFolder(), { binary, signal: over.signal });
+  const given = assert.rejects(starting, error => error === over.signal.reason);
+  const readPid = async () => Number(await readFile(pidFile, 'utf8').catch(() => ''));
+  await eventually('it runs', async () => (await readPid()) > 0);
+  over.abort();
+  await given;
+  assert.equal(await isRunning(await readPid()), false);
+  await rm(pidFile);
+  await assert.rejects(start(newFolder(), { binary, signal: over.signal }), { name: 'AbortError' });
+  await assert.rejects(readFile(pidFile), { code: 'ENOENT' });
+});
+
 test('one that hangs is killed', async () => {
   const { log, lines } = recordLog();
   const broker = await start(newFolder(), { log });

@@ -1,10 +1,11 @@
 // Signals that come while a role still loads: none of them kills it, none is forgotten.
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../support/eventually.ts';
-import { processesNaming } from '../support/processes.ts';
+import { isRunning, processesNaming } from '../support/processes.ts';
 import { start, temporaryFolder } from './program.ts';
 
 const hook = fileURLToPath(new URL('./signalled-while-loading.ts', import.meta.url));
@@ -37,6 +38,28 @@ for (const role of ['agent', 'requester'] as const) {
     const { outcome, ended } = await signalled(t, role, 'SIGTERM');
     assert.equal((await ended).code, 0, outcome.stderr);
     assert.match(outcome.stderr, /"signal":"SIGTERM","msg":"stopping"[\s\S]*"msg":"stopped"/);
+  });
+}
+
+for (const [asked, script] of [
+  ['takes no clients yet', 'case $1 in --version) echo "nats-server: v2.12.0"; exit ;; esac'],
+  ['has not told its version yet', ''],
+] as const) {
+  test(`the requester stops in order at once, when its broker ${asked}`, async t => {
+    const folder = await temporaryFolder(t);
+    const [binary, pidFile] = [join(folder, 'nats-server'), join(folder, 'pid')];
+    const mark = `echo $$ >${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 1000`;
+    await writeFile(binary, `#!/bin/sh\n${script}\n${mark}\n`, { mode: 0o755 });
+    const args = ['--data-dir', join(folder, 'data'), ...roles.requester, '--broker-binary', binary];
+    const { child, outcome, ended } = await start(t, ['requester', ...args]);
+    const readPid = async () => Number(await readFile(pidFile, 'utf8').catch(() => ''));
+    await eventually('its broker starts', async () => (await readPid()) > 0);
+    child.kill('SIGTERM');
+    // Waiting for the broker would end with 1, at the deadline of a stop.
+    assert.equal((await ended).code, 0, outcome.stderr);
+    assert.match(outcome.stderr, /"signal":"SIGTERM","msg":"stopping"[\s\S]*"msg":"stopped"/);
+    const pid = await readPid();
+    await eventually('its broker has ended', async () => !(await isRunning(pid)));
   });
 }
 
