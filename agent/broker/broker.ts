@@ -1,18 +1,18 @@
 // The embedded broker: a real nats-server of our own, started, watched, started again when it dies, and stopped.
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { type Clock, sleep } from '../system/clock.ts';
-import { MusterError, reasonOf } from '../system/errors.ts';
+import { MusterError } from '../system/errors.ts';
 import { makeFolder, removeLeftovers } from '../system/files.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { canConnect } from '../transport/probe.ts';
 import { type Binary, findBinary } from './binary.ts';
 import { type BrokerFiles, brokerFiles, readOrMakeToken, writeConfig } from './files.ts';
+import { launch } from './launch.ts';
 import { stopOrphan } from './orphan.ts';
 import { choosePort, isInUse } from './port.ts';
-import { passOn } from './server-log.ts';
 import { carriedServer, type PackedServer, unpack } from './unpack.ts';
 
 export interface BrokerOptions {
@@ -171,35 +171,19 @@ class SupervisedServer implements Broker {
     }
   }
 
-  /** `ended` tells how, and never rejects; `ready` stays open when it does not come to that. */
+  /** `ready` stays open when it does not come to that. */
   #launch(): { ended: Promise<string>; ready: Promise<'ready'> } {
     const { clock, log } = this.#options;
-    // A process group of its own: Ctrl-C in the terminal ends muster, which then ends the broker in order. No
-    // environment: nothing in ours is the server's business.
-    const child = spawn(this.#binary.path, ['-c', this.#files.config], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      detached: true,
-      cwd: '/',
-      env: {},
-    });
+    const { child, ended } = launch(this.#binary.path, this.#files.config, clock, log);
     this.#child = child;
-    const complaint = passOn(child.stderr, clock, log);
-    const ended = new Promise<string>(resolve => {
-      child.once('error', error => resolve(`could not be run: ${reasonOf(error)}`));
-      // After `close` every line has been read.
-      child.once('close', (code, signal) => {
-        const why = complaint();
-        resolve(`ended (${signal ?? `exit code ${code}`})${why ? `: ${why}` : ''}`);
-      });
-    });
     return { ended, ready: this.#ready(child) };
   }
 
-  async #ready(child: ChildProcess): Promise<'ready'> {
+  async #ready(child: ChildProcess | undefined): Promise<'ready'> {
     const { clock } = this.#options;
     const deadline = clock.monotonic() + startTimeout;
     const credentials = { tokenFile: this.#files.token };
-    while (isAlive(child) && !this.#stopping.signal.aborted) {
+    while (child && isAlive(child) && !this.#stopping.signal.aborted) {
       if (await canConnect(this.url, credentials)) return 'ready';
       if (clock.monotonic() > deadline) {
         this.#options.log.error({ pid: child.pid }, 'the broker takes no clients: killing it');

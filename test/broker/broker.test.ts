@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -110,6 +110,69 @@ test('it is started again when it dies, and its clients are back', async () => {
   assert.equal(told.length, 2);
   assert.match(told[0]?.message ?? '', /^the broker ended \(SIGKILL\).*: starting it again$/);
   assert.ok(lines.every(line => line.fields.part === 'broker'));
+});
+
+test('it is started again also when for a while no process can be', async () => {
+  const folder = newFolder();
+  await mkdir(folder);
+  const binary = join(folder, 'nats-server');
+  await symlink(await findProgram('nats-server'), binary);
+  const { log, lines } = recordLog();
+  const broker = await start(folder, { binary, log });
+  assert.ok(broker.pid);
+  // As while it is replaced by another version: the system call fails, by an error that Node throws.
+  await rm(binary);
+  await symlink(binary, binary);
+  process.kill(broker.pid, 'SIGKILL');
+  await eventually('it cannot be run', () =>
+    lines.some(line => /could not be run: .*ELOOP/.test(line.message)),
+  );
+  await rm(binary);
+  await symlink(await findProgram('nats-server'), binary);
+  await eventually('it runs again', () => lines.some(line => /runs again/.test(line.message)));
+  await connectWith(broker).connected();
+});
+
+test('it is started again also when for a while no more files could be open', async () => {
+  const module = (path: string) => JSON.stringify(join(import.meta.dirname, '../../agent', path));
+  const script = `
+    import { closeSync, openSync } from 'node:fs';
+    import { startBroker } from ${module('broker/broker.ts')};
+    import { systemClock } from ${module('system/clock.ts')};
+    import { systemRandom } from ${module('system/random.ts')};
+    const { promise: again, resolve } = Promise.withResolvers();
+    const open = [];
+    const say = (_, message) => {
+      if (/could not be run: .*EMFILE/.test(message)) for (const file of open) closeSync(file);
+      if (/runs again/.test(message)) resolve();
+    };
+    const log = { trace() {}, debug() {}, warn() {}, info: say, error: say };
+    const broker = await startBroker({
+      folder: ${JSON.stringify(newFolder())}, name: 'n', host: '127.0.0.1', port: 0,
+      binary: ${JSON.stringify(await findProgram('nats-server'))}, findOnPath: () => undefined,
+      clock: systemClock, random: systemRandom, log,
+    });
+    try {
+      for (;;) open.push(openSync('/dev/null'));
+    } catch {}
+    process.kill(broker.pid, 'SIGKILL');
+    await again;
+    await broker.stop();
+    process.stdout.write('it ran again');`;
+  const words = [
+    '-c',
+    'ulimit -n 64; exec "$@"',
+    'sh',
+    process.execPath,
+    '--input-type=module',
+    '-e',
+    script,
+  ];
+  const child = spawn('/bin/sh', words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let told = '';
+  child.stdout.on('data', chunk => (told += String(chunk)));
+  child.stderr.on('data', chunk => (told += String(chunk)));
+  assert.deepEqual([...(await once(child, 'close')), told], [0, null, 'it ran again']);
 });
 
 test('stopping leaves no process, and nothing is started again', async () => {

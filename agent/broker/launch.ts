@@ -1,0 +1,51 @@
+// One process of nats-server, from its start to its end.
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import type { Clock } from '../system/clock.ts';
+import { reasonOf } from '../system/errors.ts';
+import type { Log } from '../system/log.ts';
+import { passOn } from './server-log.ts';
+
+export interface Launched {
+  /** Undefined when the system refused at once to start it. */
+  child: ChildProcess | undefined;
+  /** Tells how it ended, or why it could not be run; never rejects. */
+  ended: Promise<string>;
+}
+
+/** Starts the server at `path` with the configuration in the file `config`. Never throws. */
+export function launch(path: string, config: string, clock: Clock, log: Log): Launched {
+  try {
+    const child = run(path, config);
+    return { child, ended: endOf(child, clock, log) };
+  } catch (error) {
+    return { child: undefined, ended: Promise.resolve(notRun(error)) };
+  }
+}
+
+function run(path: string, config: string): ChildProcess {
+  // A process group of its own: Ctrl-C in the terminal ends muster, which then ends the broker in order. No
+  // environment: nothing in ours is the server's business.
+  return spawn(path, ['-c', config], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+    cwd: '/',
+    env: {},
+  });
+}
+
+function endOf(child: ChildProcess, clock: Clock, log: Log): Promise<string> {
+  // When no more files can be open, Node makes no pipe.
+  const output = child.stderr as Readable | null | undefined;
+  const complaint = output ? passOn(output, clock, log) : () => undefined;
+  return new Promise(resolve => {
+    child.once('error', error => resolve(notRun(error)));
+    // After `close` every line has been read.
+    child.once('close', (code, signal) => {
+      const why = complaint();
+      resolve(`ended (${signal ?? `exit code ${code}`})${why ? `: ${why}` : ''}`);
+    });
+  });
+}
+
+const notRun = (error: unknown): string => `could not be run: ${reasonOf(error)}`;
