@@ -72,9 +72,15 @@ export async function readBounded(path: string, limit = 65_536): Promise<Buffer 
       if (!info.isFile()) throw new Error('not a regular file');
       if (info.size > limit) throw new Error(`larger than ${limit} bytes`);
       const buffer = Buffer.alloc(limit + 1);
-      const { bytesRead } = await file.read(buffer, 0, limit + 1, 0);
-      if (bytesRead > limit) throw new Error(`larger than ${limit} bytes`);
-      return buffer.subarray(0, bytesRead);
+      let length = 0;
+      let bytesRead: number;
+      // The kernel gives many of its own files a page at a time: only a read of nothing is the end.
+      do {
+        ({ bytesRead } = await file.read(buffer, length, limit + 1 - length, length));
+        length += bytesRead;
+      } while (bytesRead > 0 && length <= limit);
+      if (length > limit) throw new Error(`larger than ${limit} bytes`);
+      return buffer.subarray(0, length);
     } finally {
       await file.close();
     }

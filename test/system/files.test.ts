@@ -1,6 +1,7 @@
 // State files: whole or not at all, private, bounded, and a sentence for everything that a file system may refuse.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -172,6 +173,23 @@ describe('reading', () => {
     await writeFile(path, 'x'.repeat(100));
     assert.equal((await readBounded(path, 100))?.length, 100);
     await refused(readBounded(path, 99), 'bad_state', /^cannot read .*state: larger than 99 bytes$/);
+  });
+
+  const isLinux = process.platform === 'linux';
+  test("a kernel's file, which comes a page at a time", {
+    skip: !isLinux && 'there is no /proc',
+  }, async t => {
+    const child = spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] });
+    t.after(() => child.kill('SIGKILL'));
+    child.stdin.write('x');
+    await once(child.stdout, 'data');
+    const path = `/proc/${child.pid}/smaps`;
+    // What is mapped stays the same now, though not how much of it is in memory.
+    const mapped = (data: Buffer | undefined) => String(data).match(/^[0-9a-f]+-[0-9a-f]+ .*$/gm);
+    const whole = await readFile(path);
+    assert.ok(whole.length > 4096);
+    assert.deepEqual(mapped(await readBounded(path, 1_048_576)), mapped(whole));
+    await refused(readBounded(path, 4096), 'bad_state', /smaps: larger than 4096 bytes$/);
   });
 
   test('no file, or no folder, reads as none', async () => {
