@@ -1,6 +1,7 @@
 // What a command is: the flags and operands that it takes, and the work that it does. Each command's file exports one.
 import type { Kind } from '../config/kind.ts';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
+import type { Role } from '../config/role.ts';
 import type { FlagKey } from '../config/settings.ts';
 import type { Flags } from '../config/sources.ts';
 
@@ -46,7 +47,7 @@ export interface Command {
   /** It takes any number of words after those, as `argv.rest`. */
   readonly rest?: true;
   /** The settings that it takes as flags: those that a role reads, or the ones named. */
-  readonly settings?: 'agent' | 'requester' | 'all' | readonly FlagKey[];
+  readonly settings?: Role | 'all' | readonly FlagKey[];
   /** Does the work and answers the exit code. Throws MusterError. */
   run(argv: Argv): Promise<number>;
 }

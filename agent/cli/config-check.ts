@@ -1,5 +1,6 @@
 // `muster config check`: finds every fault in the settings, what a role would refuse, and what is doubtful.
 import { choice } from '../config/kind.ts';
+import { roles } from '../config/role.ts';
 import { printable } from '../system/printable.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { chosenFile, optionalOperands } from './config-file.ts';
@@ -14,7 +15,7 @@ export const settings = 'all';
 export const flags = {
   role: {
     value: 'ROLE',
-    kind: choice('agent', 'requester'),
+    kind: choice(...roles),
     help: 'judge them for one role only',
   },
 } as const satisfies FlagTable;

@@ -1,5 +1,6 @@
 // `muster config sample`: a configuration file to start from, with every setting at its default.
 import { choice, text } from '../config/kind.ts';
+import { roles } from '../config/role.ts';
 import { packagedSchema, sampleConfig } from '../config/sample.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { print } from './terminal.ts';
@@ -7,7 +8,7 @@ import { print } from './terminal.ts';
 export const flags = {
   role: {
     value: 'ROLE',
-    kind: choice('agent', 'requester', 'both'),
+    kind: choice(...roles, 'both'),
     default: 'both',
     help: 'whose settings',
   },

@@ -1,6 +1,7 @@
 // The hidden command that looks at everything for `muster doctor`, and tells it line by line what it found.
 import type { LoadedSettings } from '../config/load.ts';
 import { roleFolder } from '../config/paths.ts';
+import type { Role } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
 import { circumstancesOf, lookersGuard } from '../host/gpu/crash-guard.ts';
 import { around, type Inputs } from '../host/inputs.ts';
@@ -13,7 +14,7 @@ import type { Argv } from './command.ts';
 import { checksOf, checksWithoutSettings } from './doctor/all.ts';
 import { brokerAccess } from './doctor/broker-access.ts';
 import { type Check, runChecks, within } from './doctor/check.ts';
-import { makeContext, type Role } from './doctor/context.ts';
+import { makeContext } from './doctor/context.ts';
 import { nearestThere } from './doctor/folders.ts';
 import { gather } from './doctor/gather.ts';
 import { type Gathered, type LeftOut, tellParent } from './doctor/told.ts';

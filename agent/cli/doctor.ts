@@ -1,6 +1,7 @@
 // `muster doctor`: looks at all that this machine needs to take part, and says what to do about what is wrong. Changes nothing.
 import { mayColour, systemEnvironment } from '../config/environment.ts';
 import { choice, path } from '../config/kind.ts';
+import { roles } from '../config/role.ts';
 import { systemClock } from '../system/clock.ts';
 import { lex } from './argv.ts';
 import { type Argv, type FlagTable, globalFlags } from './command.ts';
@@ -19,7 +20,7 @@ export const settings = 'all';
 export const flags = {
   role: {
     value: 'ROLE',
-    kind: choice('agent', 'requester'),
+    kind: choice(...roles),
     help: 'look at this role; without it, at those that were set up here',
   },
   output: {

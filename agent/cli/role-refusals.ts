@@ -1,13 +1,14 @@
 // What a role refuses as it starts, though each setting is valid: known to who reads the settings without starting it.
 import type { Finding } from '../config/checks.ts';
+import type { Role } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
 import { isLoopback } from '../requester/api/loopback.ts';
 
-/** The roles that the settings are for; undefined when that is not known. */
-export type Role = 'agent' | 'requester' | undefined;
-
-/** Faults where the role is known to refuse the settings, warnings where it may be another role that reads them. */
-export function roleRefusals(role: Role, { api, nats }: Settings): Finding[] {
+/**
+ * Faults where the role is known to refuse the settings, warnings where it may be another role that reads them: `role` is
+ * undefined then.
+ */
+export function roleRefusals(role: Role | undefined, { api, nats }: Settings): Finding[] {
   const findings: Finding[] = [];
   if (role === 'agent') return findings;
   if (!isLoopback(api.host)) {

@@ -1,9 +1,9 @@
 // What the service commands have in common: their flags, the words for what is done, and the doing.
 import { choice } from '../config/kind.ts';
+import { roles } from '../config/role.ts';
 import { carryOut } from '../service/carry-out.ts';
 import type { Machine } from '../service/machine.ts';
 import type { Plan, Step } from '../service/plan.ts';
-import { roles } from '../service/role.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { escaped } from '../system/printable.ts';

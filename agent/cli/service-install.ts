@@ -1,6 +1,7 @@
 // `muster service install`: makes a role a service of this machine, or of this user. What is as it should be is left alone.
 import { access, stat } from 'node:fs/promises';
 import { loadSettings } from '../config/load.ts';
+import type { Role } from '../config/role.ts';
 import { packagedSchema, sampleConfig } from '../config/sample.ts';
 import { checkExecutable } from '../service/executable.ts';
 import { gpuGroups, serviceFiles } from '../service/files.ts';
@@ -9,7 +10,6 @@ import { type Machine, needRoot, thisMachine, userName } from '../service/machin
 import type { Places } from '../service/places.ts';
 import type { Plan, Standing } from '../service/plan.ts';
 import { planInstall } from '../service/plan-install.ts';
-import type { Role } from '../service/role.ts';
 import { MusterError } from '../system/errors.ts';
 import { escaped, printable } from '../system/printable.ts';
 import type { Argv, FlagTable } from './command.ts';

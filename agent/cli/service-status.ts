@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { choice } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
+import { type Role, roles } from '../config/role.ts';
 import { inspect } from '../service/inspect.ts';
 import { type Machine, thisMachine } from '../service/machine.ts';
 import type { Places } from '../service/places.ts';
 import type { Found, ServiceState } from '../service/plan.ts';
-import { type Role, roles } from '../service/role.ts';
 import { sealOf } from '../service/seal.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';

@@ -1,10 +1,10 @@
 // `muster service uninstall`: stops a service and removes what its installation wrote; with --purge, what it kept too.
 import { loadSettings } from '../config/load.ts';
+import type { Role } from '../config/role.ts';
 import { inspect } from '../service/inspect.ts';
 import { type Machine, needRoot, thisMachine } from '../service/machine.ts';
 import type { Standing } from '../service/plan.ts';
 import { planUninstall } from '../service/plan-uninstall.ts';
-import type { Role } from '../service/role.ts';
 import { escaped } from '../system/printable.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { changeFlags, needed, take, terminal, typed, type Voice } from './service-flags.ts';

@@ -1,4 +1,5 @@
 // The keys of Bacalhau's configuration, of both generations (up to 1.4, and from 1.5 on), and what becomes of each here.
+import type { Role } from './role.ts';
 import type { SettingKey } from './settings.ts';
 
 /** How a value of Bacalhau is read. */
@@ -11,11 +12,11 @@ export type Fate =
   /** Nothing of ours, and why. */
   | { readonly dropped: string }
   /** Which roles run: a command here, no setting. */
-  | { readonly role: 'agent' | 'requester' | 'list' }
+  | { readonly role: Role | 'list' }
   /** The brokers that a compute node calls, perhaps with a token in their addresses. */
   | { readonly servers: true }
   /** A secret that compute nodes show to the broker (`both`: also the one that the broker asks for). */
-  | { readonly token: 'agent' | 'requester' | 'both' };
+  | { readonly token: Role | 'both' };
 
 const jobs = 'muster runs no jobs';
 const apiIsLocal = 'the HTTP API of muster listens on this machine only, without TLS and login';

@@ -2,9 +2,10 @@
 import { join } from 'node:path';
 import { MusterError } from '../system/errors.ts';
 import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
+import type { Role } from './role.ts';
 import type { Settings } from './settings.ts';
 
-export type FolderOwner = 'agent' | 'requester' | 'broker';
+export type FolderOwner = Role | 'broker';
 
 type DataDir = Pick<Settings, 'dataDir'>;
 

@@ -1,6 +1,7 @@
 // A configuration file to start from: every setting of a role at its default, commented out, made from the table.
 import { stringify } from 'yaml';
 import { settingKeys, settingOf } from './keys.ts';
+import type { Role } from './role.ts';
 import type { Setting, SettingKey } from './settings.ts';
 
 /** Where the package puts what `muster config schema` prints. */
@@ -12,7 +13,7 @@ const widest = 100;
  * The sample for `role`. Its first line names the JSON Schema at `schema` (a path or an address) for editors that know
  * yaml-language-server. The names of groups stand uncommented, so that any line may lose its `#` alone.
  */
-export function sampleConfig(role: 'agent' | 'requester' | 'both', schema = packagedSchema): string {
+export function sampleConfig(role: Role | 'both', schema = packagedSchema): string {
   const keys = settingKeys.filter(key => role === 'both' || ['both', role].includes(settingOf(key).roles));
   const lines = [
     `# yaml-language-server: $schema=${schema}`,

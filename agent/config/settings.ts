@@ -12,6 +12,7 @@ import {
 } from './kind.ts';
 import { host, port, servers, subject } from './network.ts';
 import { cpuAllocation, gpuAllocation, labels, size, sizeAllocation } from './node.ts';
+import type { Role } from './role.ts';
 
 /** One row. Without `default` the setting is optional, and `undefined` until it is given. */
 export interface Setting {
@@ -21,7 +22,7 @@ export interface Setting {
   /** May it change while the program runs, on SIGHUP? */
   readonly reload: boolean;
   /** Who reads it. */
-  readonly roles: 'agent' | 'requester' | 'both';
+  readonly roles: Role | 'both';
   /** Shown as `<redacted>`, never a flag, and also read from the service manager's credentials. */
   readonly secret?: true;
   /** One line. */

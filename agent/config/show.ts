@@ -5,6 +5,7 @@ import { redacted } from '../system/secrets.ts';
 import { environmentName, flagName, isSecret, settingKeys, settingOf, settingValue } from './keys.ts';
 import type { Plain } from './kind.ts';
 import type { LoadedSettings } from './load.ts';
+import type { Role } from './role.ts';
 import type { SettingKey } from './settings.ts';
 import type { Origin } from './sources.ts';
 
@@ -26,7 +27,7 @@ export interface SettingRow {
   /** undefined for a secret. */
   readonly flag: string | undefined;
   readonly reload: boolean;
-  readonly roles: 'agent' | 'requester' | 'both';
+  readonly roles: Role | 'both';
   readonly secret: boolean;
   readonly help: string;
 }

@@ -1,9 +1,10 @@
 // The text of every file that a service is installed with.
 import { join } from 'node:path';
+import type { Role } from '../config/role.ts';
 import { readBounded } from '../system/files.ts';
 import type { Places } from './places.ts';
 import type { ServiceFile } from './plan-install.ts';
-import type { ManagerName, Role, Scope } from './role.ts';
+import type { ManagerName, Scope } from './role.ts';
 import { sealed } from './seal.ts';
 
 export interface FilesWish {

@@ -1,13 +1,14 @@
 // Looks at a machine before anything is done to it: which of a service's files are there, and what the manager says.
 import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Role } from '../config/role.ts';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
 import { askHolder } from '../system/role-socket.ts';
 import type { Machine } from './machine.ts';
 import { savedName } from './places.ts';
 import type { Found, Standing } from './plan.ts';
-import { otherRole, type Role } from './role.ts';
+import { otherRole } from './role.ts';
 
 const maxFile = 1_048_576;
 

@@ -3,13 +3,14 @@ import { access, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { type Environment, type Folders, systemEnvironment } from '../config/environment.ts';
+import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
 import { type Control, findControl } from './control.ts';
 import { Launchctl } from './launchctl.ts';
 import { type Places, placesOf } from './places.ts';
 import type { Owner } from './plan.ts';
 import { launchdDomain } from './plan-install.ts';
-import type { ManagerName, Role, Scope } from './role.ts';
+import type { ManagerName, Scope } from './role.ts';
 import { Systemctl } from './systemctl.ts';
 
 export interface Machine {

@@ -1,7 +1,8 @@
 // Where a service's files stand: its unit, the configuration, what it keeps, by service manager and scope.
 import { dirname, join } from 'node:path';
 import { type Folders, systemEnvironment } from '../config/environment.ts';
-import type { ManagerName, Role, Scope } from './role.ts';
+import type { Role } from '../config/role.ts';
+import type { ManagerName, Scope } from './role.ts';
 import { unitName } from './systemd-units.ts';
 
 export interface Places {

@@ -1,11 +1,11 @@
 // Uninstalling, decided: what install wrote goes, configuration and state stay; a purge leaves nothing of this role. Pure.
 import { join } from 'node:path';
+import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
 import { type Places, savedName } from './places.ts';
 import type { Found, Plan, Standing, Step } from './plan.ts';
 import { type InstallWish, launchdDomain, systemctlArgs } from './plan-install.ts';
 import { planPurge } from './plan-purge.ts';
-import type { Role } from './role.ts';
 import { sealOf } from './seal.ts';
 
 export interface UninstallWish extends Pick<InstallWish, 'manager' | 'scope' | 'uid' | 'root'> {

@@ -1,8 +1,5 @@
 // What can be a service: one of the two roles, for the whole machine or for one user, under the system's service manager.
-
-export type Role = 'agent' | 'requester';
-
-export const roles: readonly Role[] = ['agent', 'requester'];
+import type { Role } from '../config/role.ts';
 
 /** `system`: started at boot, for everybody. `user`: started when that user logs in, as that user. */
 export type Scope = 'system' | 'user';

@@ -2,9 +2,8 @@
 // machine open as each role needs. Written for systemd 252; what a newer one knows is added when its version is given.
 import { isAbsolute } from 'node:path';
 import { isSecret, settingKeys } from '../config/keys.ts';
+import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
-
-export type ServiceRole = 'agent' | 'requester';
 
 export interface UnitOptions {
   /** Absolute path of the program. */
@@ -18,13 +17,13 @@ export interface UnitOptions {
 }
 
 /** `muster-agent.service`, `muster-requester.service`. */
-export const unitName = (role: ServiceRole): string => `muster-${role}.service`;
+export const unitName = (role: Role): string => `muster-${role}.service`;
 
 /**
  * The unit file of `role`, its comments saying why each line is there.
  * @throws MusterError `usage` when `executable` is no path that a unit can name.
  */
-export function unitFile(role: ServiceRole, options: UnitOptions): string {
+export function unitFile(role: Role, options: UnitOptions): string {
   const system = options.scope === 'system';
   const parts = [
     header(role),
@@ -41,16 +40,16 @@ export function unitFile(role: ServiceRole, options: UnitOptions): string {
   return `${parts.filter(Boolean).join('\n')}`;
 }
 
-const about: Record<ServiceRole, string> = {
+const about: Record<Role, string> = {
   agent: 'muster agent: registers this machine with its cluster and keeps it current',
   requester: 'muster requester: keeps the roll of the cluster',
 };
 
-const header = (role: ServiceRole) => `\
+const header = (role: Role) => `\
 # Changes belong in a drop-in, which survives an upgrade: systemctl edit ${unitName(role)}
 `;
 
-const unitSection = (role: ServiceRole, system: boolean) => `\
+const unitSection = (role: Role, system: boolean) => `\
 [Unit]
 Description=${about[role]}
 # Readiness may take as long as the broker is away. Without the default dependencies no target waits for it, so that a broker
@@ -73,7 +72,7 @@ JobRunningTimeoutSec=60s
 StartLimitIntervalSec=0
 `;
 
-const service = (role: ServiceRole, { executable, systemd = 252 }: UnitOptions) => `\
+const service = (role: Role, { executable, systemd = 252 }: UnitOptions) => `\
 [Service]
 Type=notify
 NotifyAccess=main
@@ -121,7 +120,7 @@ const brokerFolder = `\
 ExecPaths=/var/lib/muster
 `;
 
-const secrets = (role: ServiceRole) => `\
+const secrets = (role: Role) => `\
 # Secrets: files in /etc/credstore that only root reads; this service gets copies of its own. One that is not there is left out.
 # Encrypted ones are named in a drop-in: LoadCredentialEncrypted=nats.token:/etc/credstore.encrypted/muster-${role}.nats.token
 ${settingKeys
@@ -129,7 +128,7 @@ ${settingKeys
   .map(key => `LoadCredential=${key}:muster-${role}.${key}\n`)
   .join('')}`;
 
-const limits = (role: ServiceRole) =>
+const limits = (role: Role) =>
   role === 'agent'
     ? `\
 # Beyond this it is slowed down, not killed. No MemoryMax= and no CPUQuota=: the agent would take the limit of its own group
@@ -154,7 +153,7 @@ LimitCORE=0
 `;
 
 // What holds without a mount namespace, which a user's service manager may not be allowed to make.
-const always = (role: ServiceRole) => `\
+const always = (role: Role) => `\
 NoNewPrivileges=yes
 LockPersonality=yes
 RestrictNamespaces=yes
@@ -176,9 +175,9 @@ SystemCallErrorNumber=EPERM
 # Not MemoryDenyWriteExecute=: V8 compiles to memory, and dies of it.
 `;
 
-const userSandbox = (role: ServiceRole) => `UMask=0077\n${always(role)}`;
+const userSandbox = (role: Role) => `UMask=0077\n${always(role)}`;
 
-const sandbox = (role: ServiceRole) => `\
+const sandbox = (role: Role) => `\
 ${always(role)}\
 CapabilityBoundingSet=
 AmbientCapabilities=
@@ -198,7 +197,7 @@ ProtectProc=invisible
 RemoveIPC=yes
 `;
 
-const devices = (role: ServiceRole, groups: readonly string[]) =>
+const devices = (role: Role, groups: readonly string[]) =>
   role === 'requester'
     ? 'PrivateDevices=yes\n'
     : `\

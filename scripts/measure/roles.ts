@@ -1,6 +1,7 @@
 // The program's own processes, each in a folder of its own, with their default settings but for where the broker is.
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Role } from '../../agent/config/role.ts';
 import type { RequesterStatus } from '../../agent/requester/directory.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { freePort } from '../../test/support/listener.ts';
@@ -110,7 +111,7 @@ export async function withRequester<T>(work: (broker: NatsServer) => Promise<T>)
 }
 
 async function start(
-  role: 'agent' | 'requester',
+  role: Role,
   id: string,
   folder: string,
   broker: NatsServer,

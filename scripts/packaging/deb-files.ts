@@ -1,7 +1,7 @@
 // The files of Debian's package: what lies where once it is installed.
 import { gzipSync } from 'node:zlib';
+import { roles } from '../../agent/config/role.ts';
 import { packagedSchema, sampleConfig } from '../../agent/config/sample.ts';
-import { roles } from '../../agent/service/role.ts';
 import { unitFile, unitName } from '../../agent/service/systemd-units.ts';
 import type { Companions } from './companions.ts';
 import { copyrightText, debianChangelog } from './deb-texts.ts';

@@ -18,9 +18,9 @@ import { type InstallOptions, installService } from '../../agent/cli/service-ins
 import { type ServiceReport, showService } from '../../agent/cli/service-status.ts';
 import { type UninstallOptions, uninstallService } from '../../agent/cli/service-uninstall.ts';
 import { loadSettings } from '../../agent/config/load.ts';
+import { type Role, roles } from '../../agent/config/role.ts';
 import { type Machine, needRoot } from '../../agent/service/machine.ts';
 import { placesOf } from '../../agent/service/places.ts';
-import { type Role, roles } from '../../agent/service/role.ts';
 import { sealOf } from '../../agent/service/seal.ts';
 import { Systemctl } from '../../agent/service/systemctl.ts';
 import { holdFolder } from '../../agent/system/role-socket.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { ServiceReport } from '../../agent/cli/service-status.ts';
-import type { Role } from '../../agent/service/role.ts';
+import type { Role } from '../../agent/config/role.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceHost } from '../support/service-host.ts';
 

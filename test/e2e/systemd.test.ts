@@ -1,6 +1,7 @@
 // Both roles as services of a systemd that has really booted: what it is told, what it does, and what its sandbox leaves.
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, it } from 'node:test';
+import type { Role } from '../../agent/config/role.ts';
 import { unitFile } from '../../agent/service/systemd-units.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceHost } from '../support/service-host.ts';
@@ -234,7 +235,7 @@ describe('as a service of systemd', { skip }, () => {
       await host.systemd.run('mknod', name, 'c', '1', '3');
     }
     await host.cluster();
-    const seen = async (role: 'agent' | 'requester', file: string) =>
+    const seen = async (role: Role, file: string) =>
       (await host.systemd.run('nsenter', '-t', await host.pid(role), '-m', 'test', '-e', file)).code === 0;
     for (const file of ['/dev/nvidia0', '/dev/dri/renderD128']) {
       assert.equal(await seen('agent', file), true, file);

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { type PlistValue, parse } from 'plist';
 import { environmentName, settingOf } from '../../agent/config/keys.ts';
 import { defaultSettings } from '../../agent/config/load.ts';
+import { roles } from '../../agent/config/role.ts';
 import { newsyslogFile, plistFile } from '../../agent/service/launchd.ts';
 import { launchdLabel, placesOf } from '../../agent/service/places.ts';
-import { roles } from '../../agent/service/role.ts';
 
 const executable = '/usr/local/bin/muster';
 const logFile = '/var/log/muster-agent.log';

@@ -4,7 +4,8 @@ import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { type ServiceRole, type UnitOptions, unitFile, unitName } from '../../agent/service/systemd-units.ts';
+import type { Role } from '../../agent/config/role.ts';
+import { type UnitOptions, unitFile, unitName } from '../../agent/service/systemd-units.ts';
 import { findProgram } from '../support/find-program.ts';
 import { newFolder } from '../support/temporary.ts';
 
@@ -12,7 +13,7 @@ const roles = ['agent', 'requester'] as const;
 const analyze = await findProgram('systemd-analyze').catch(() => undefined);
 const skip = analyze ? false : 'systemd-analyze is not here: its verdict on the units is left out';
 
-const unit = (role: ServiceRole, options: Partial<UnitOptions> = {}) =>
+const unit = (role: Role, options: Partial<UnitOptions> = {}) =>
   unitFile(role, { executable: '/usr/bin/muster', scope: 'system', ...options });
 
 /** The values of one key, in order. */
@@ -30,7 +31,7 @@ describe('systemd-analyze', { skip }, () => {
     });
   }
 
-  async function written(role: ServiceRole, options: Partial<UnitOptions>): Promise<string> {
+  async function written(role: Role, options: Partial<UnitOptions>): Promise<string> {
     // It looks whether the program is there.
     const text = unit(role, { executable: process.execPath, ...options });
     const folder = join(await newFolder(), 'units');

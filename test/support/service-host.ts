@@ -2,8 +2,9 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Role } from '../../agent/config/role.ts';
 import { loadProbe } from '../../agent/host/probe.ts';
-import { type ServiceRole, unitFile, unitName } from '../../agent/service/systemd-units.ts';
+import { unitFile, unitName } from '../../agent/service/systemd-units.ts';
 import { BootedSystemd, whyNoSystemd } from './booted-systemd.ts';
 import { eventually } from './eventually.ts';
 import { findProgram } from './find-program.ts';
@@ -104,7 +105,7 @@ export class ServiceHost {
     await this.systemd.ok('rm', '-rf', '/etc/muster', ...secrets, ...stateFolders);
   }
 
-  async dropIn(role: ServiceRole, name: string, text: string): Promise<void> {
+  async dropIn(role: Role, name: string, text: string): Promise<void> {
     await this.systemd.write(`/etc/systemd/system/${unitName(role)}.d/${name}.conf`, `${text}\n`);
     await this.systemd.ok('systemctl', 'daemon-reload');
   }
@@ -156,7 +157,7 @@ export class ServiceHost {
     await this.systemd.write('/etc/credstore/muster-agent.nats.token', token, 0o600);
   }
 
-  start(role: ServiceRole): Promise<string> {
+  start(role: Role): Promise<string> {
     return this.systemd.ok('systemctl', 'start', unitName(role));
   }
 
@@ -164,27 +165,27 @@ export class ServiceHost {
     return this.systemd.ok(this.program, ...args);
   }
 
-  show(role: ServiceRole, property: string): Promise<string> {
+  show(role: Role, property: string): Promise<string> {
     return this.systemd.show(unitName(role), property);
   }
 
   /** What the role, and systemd about it, said since the reset. */
-  async journal(role: ServiceRole): Promise<string> {
+  async journal(role: Role): Promise<string> {
     const entries = await this.systemd.journal(this.#since, `--unit=${unitName(role)}`);
     return entries.map(({ MESSAGE }) => MESSAGE).join('\n');
   }
 
-  async pid(role: ServiceRole): Promise<string> {
+  async pid(role: Role): Promise<string> {
     return this.show(role, 'MainPID');
   }
 
   /** Resolves once the unit's line of status matches. */
-  async says(role: ServiceRole, text: RegExp): Promise<void> {
+  async says(role: Role, text: RegExp): Promise<void> {
     await this.until(role, 'StatusText', text);
   }
 
   /** Resolves once a property of the unit matches. */
-  async until(role: ServiceRole, property: string, value: RegExp): Promise<void> {
+  async until(role: Role, property: string, value: RegExp): Promise<void> {
     let seen = '';
     try {
       await eventually(`${property} of ${unitName(role)} matches ${value}`, async () => {

@@ -1,5 +1,6 @@
 // Check: the agent of this machine runs, and how it stands with its requester.
 import type { AgentStatus } from '../../compute/agent.ts';
+import type { Role } from '../../config/role.ts';
 import { version } from '../../system/version.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
@@ -20,7 +21,7 @@ export const agent = (context: Context): Check => ({
 });
 
 /** A role that runs on after an upgrade is the old one. */
-export function age(running: string, role: 'agent' | 'requester'): Finding[] {
+export function age(running: string, role: Role): Finding[] {
   if (running === version) return [];
   return [
     warning(

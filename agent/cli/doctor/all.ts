@@ -1,11 +1,12 @@
 // Every check, in the order in which they are shown.
+import type { Role } from '../../config/role.ts';
 import { systemClock } from '../../system/clock.ts';
 import { agent } from './agent.ts';
 import { broker } from './broker.ts';
 import type { Check } from './check.ts';
 import { clock } from './clock.ts';
 import { configuration } from './configuration.ts';
-import type { Context, Role } from './context.ts';
+import type { Context } from './context.ts';
 import { disk } from './disk.ts';
 import { folders } from './folders.ts';
 import { gpus } from './gpus.ts';

@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import { localHost } from '../../broker/broker.ts';
 import { brokerFiles, readPort } from '../../broker/files.ts';
+import type { Role } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
 import { unitName } from '../../service/systemd-units.ts';
 import { readBounded } from '../../system/files.ts';
 import { keepSecret } from '../../system/secrets.ts';
 import type { Credentials } from '../../transport/credentials.ts';
 import { defaultServers } from '../agent.ts';
-import type { BrokerAccess, Role } from './context.ts';
+import type { BrokerAccess } from './context.ts';
 
 /** undefined when it is the requester's own broker, and that never ran. `folder` is the broker's. */
 export async function brokerAccess(

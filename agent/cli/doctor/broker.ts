@@ -1,6 +1,7 @@
 // Check: the broker is there, lets the role in, and is a version without known holes.
 import { findBinary } from '../../broker/binary.ts';
 import { findOnPath, systemEnvironment } from '../../config/environment.ts';
+import type { Role } from '../../config/role.ts';
 import { isLoopback } from '../../requester/api/loopback.ts';
 import { MusterError } from '../../system/errors.ts';
 import { silentLog } from '../../system/log.ts';
@@ -10,7 +11,7 @@ import type { ConnectFault } from '../../transport/port.ts';
 import { judgeVersion, listedAt } from './advisories.ts';
 import { brokerOf } from './agent.ts';
 import { asRoot, type Check, type Finding, failed, ok, warning } from './check.ts';
-import { agentOf, type Context, type Role } from './context.ts';
+import { agentOf, type Context } from './context.ts';
 
 export const broker = (context: Context, role: Role): Check => ({
   name: 'broker',

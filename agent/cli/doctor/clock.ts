@@ -1,7 +1,8 @@
 // Check: the clock is right, as far as a machine can tell by itself, by its broker, and by who sets it.
+import type { Role } from '../../config/role.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
-import type { Context, Role } from './context.ts';
+import type { Context } from './context.ts';
 import { type Said, say } from './say.ts';
 
 /** muster is no older than this. */

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import type { AgentStatus } from '../../compute/agent.ts';
 import type { LoadedSettings } from '../../config/load.ts';
 import { roleFolder, runtimeFolder } from '../../config/paths.ts';
+import type { Role } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { RequesterStatus } from '../../requester/directory.ts';
 import { errnoOf } from '../../system/errors.ts';
@@ -12,8 +13,6 @@ import type { Examination } from '../../transport/examine.ts';
 import type { TlsFiles } from '../../transport/tls.ts';
 import type { ProbeView } from '../probe-view.ts';
 import { isDenied } from './check.ts';
-
-export type Role = 'agent' | 'requester';
 
 /** How to reach a broker, as a role would. */
 export interface BrokerAccess {

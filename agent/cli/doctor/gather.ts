@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { brokerFiles } from '../../broker/files.ts';
 import { identityFile, keptIdentity } from '../../compute/identity.ts';
 import { lookAtSentinel } from '../../compute/sentinel.ts';
+import { type Role, roles } from '../../config/role.ts';
 import { settingsDocument } from '../../config/show.ts';
 import { type Recording, recordingFile, recordingText } from '../../host/recording.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -15,7 +16,7 @@ import { keepSecret, redacted, withoutSecrets } from '../../system/secrets.ts';
 import { version } from '../../system/version.ts';
 import { yamlText } from '../data.ts';
 import { within } from './check.ts';
-import type { Context, Role } from './context.ts';
+import type { Context } from './context.ts';
 import { logs } from './logs.ts';
 import type { Gathered, LeftOut } from './told.ts';
 
@@ -148,7 +149,7 @@ async function line(path: string): Promise<string> {
 async function knowSecrets({ settings, folderOf }: Context): Promise<void> {
   const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
   const files = [tokenFile, passwordFile, credsFile, tls.keyFile, brokerFiles(folderOf('broker')).token];
-  const identities = (['agent', 'requester'] as const).map(role => join(folderOf(role), identityFile));
+  const identities = roles.map(role => join(folderOf(role), identityFile));
   for (const path of [...files, ...identities]) {
     const data = path ? await readBounded(path, 65_536).catch(() => undefined) : undefined;
     if (data) keepSecret(data.toString('utf8'));

@@ -1,8 +1,8 @@
 // The newest lines of the roles' logs, where they can be found: in the journal, and in the file that the settings name.
 import { open } from 'node:fs/promises';
+import type { Role } from '../../config/role.ts';
 import { managerHere } from '../../service/machine.ts';
 import { unitName } from '../../service/systemd-units.ts';
-import type { Role } from './context.ts';
 import { say } from './say.ts';
 
 export interface LogSource {

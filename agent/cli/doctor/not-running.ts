@@ -1,10 +1,11 @@
 // What to say of a role that does not run here.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Role } from '../../config/role.ts';
 import { launchdLabel } from '../../service/places.ts';
 import { unitName } from '../../service/systemd-units.ts';
 import { type Finding, failed, warning } from './check.ts';
-import { type Context, isThere, type Role } from './context.ts';
+import { type Context, isThere } from './context.ts';
 
 /** Failed where it was set up before; only a warning where it never was. */
 export async function notRunning({ data, folderOf }: Context, role: Role): Promise<Finding> {

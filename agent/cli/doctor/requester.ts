@@ -1,4 +1,5 @@
 // Check: the requester answers. On its own machine it is asked what it does, and its API; from elsewhere, over NATS.
+import type { Role } from '../../config/role.ts';
 import { answerReader } from '../../protocol/answers.ts';
 import { parseJson, writeJson } from '../../protocol/json.ts';
 import { emptyComputeNodeInfo } from '../../protocol/node-info.ts';
@@ -15,7 +16,7 @@ import { BrokerError, type Connection } from '../../transport/port.ts';
 import { ApiClient } from '../api-client.ts';
 import { age, brokerOf, isSilent, silenceOf } from './agent.ts';
 import { asRoot, type Check, type Finding, failed, ok, warning } from './check.ts';
-import { agentOf, type Context, type Role } from './context.ts';
+import { agentOf, type Context } from './context.ts';
 import { notRunning } from './not-running.ts';
 
 export const requester = (context: Context, role: Role): Check => ({

@@ -1,10 +1,10 @@
 // Check: what was installed as a service runs, without complaint of its service manager.
+import type { Role } from '../../config/role.ts';
 import { thisMachine } from '../../service/machine.ts';
 import type { ServiceState } from '../../service/plan.ts';
 import type { Scope } from '../../service/role.ts';
 import { MusterError } from '../../system/errors.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
-import type { Role } from './context.ts';
 
 /** What the service manager says of one service. */
 export interface Service {

@@ -1,6 +1,6 @@
 // What the process that looks tells the one that was asked: a line of JSON for each thing, as soon as it is known.
+import type { Role } from '../../config/role.ts';
 import type { CheckResult } from './check.ts';
-import type { Role } from './context.ts';
 
 /** What it is going to look at. */
 export interface Begun {

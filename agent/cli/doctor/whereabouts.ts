@@ -1,9 +1,10 @@
 // Which folder and which roles are looked at, where nobody says.
 import { roleFolder, searchedFolders } from '../../config/paths.ts';
+import { type Role, roles } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
 import { type Clock, systemClock } from '../../system/clock.ts';
 import { within } from './check.ts';
-import { isThere, type Role } from './context.ts';
+import { isThere } from './context.ts';
 
 /** Milliseconds for what a disk says before anything else is looked at. */
 const patience = 2_000;
@@ -32,7 +33,6 @@ export async function whereabouts(
 }
 
 async function rolesIn(data: string): Promise<Role[]> {
-  const roles: Role[] = ['agent', 'requester'];
   const there = await Promise.all(roles.map(role => isThere(roleFolder(data, role)).catch(() => 'closed')));
   if (there.every(one => one === 'closed')) return ['agent'];
   return roles.filter((_, index) => there[index]);

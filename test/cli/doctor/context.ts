@@ -1,9 +1,10 @@
 // What the checks of `muster doctor` look at, made up for a test.
 import { join } from 'node:path';
-import type { Context, Role } from '../../../agent/cli/doctor/context.ts';
+import type { Context } from '../../../agent/cli/doctor/context.ts';
 import type { ProbeView } from '../../../agent/cli/probe-view.ts';
 import { probeView } from '../../../agent/cli/probe-view.ts';
 import { defaultSettings } from '../../../agent/config/load.ts';
+import type { Role } from '../../../agent/config/role.ts';
 import type { Settings } from '../../../agent/config/settings.ts';
 import type { Inputs } from '../../../agent/host/inputs.ts';
 import type { Examination } from '../../../agent/transport/examine.ts';
