@@ -20,6 +20,7 @@ import { gather } from './doctor/gather.ts';
 import { type Gathered, type LeftOut, tellParent } from './doctor/told.ts';
 import { type Whereabouts, whereabouts } from './doctor/whereabouts.ts';
 import type { flags } from './doctor.ts';
+import { closeWhenInterrupted } from './interruption.ts';
 import { type ProbeView, probeView } from './probe-view.ts';
 import { roleRefusals } from './role-refusals.ts';
 import { selfCommand } from './self.ts';
@@ -106,6 +107,7 @@ function askMachine(data: string, settings: Settings, inventory: boolean) {
       nvmlLibrary: settings.node.nvmlLibrary,
       guard: lookersGuard(roleFolder(data, 'agent'), () => circumstancesOf(inputs)),
     });
+    closeWhenInterrupted(() => inputs.close());
     const recorder = new Recorder(inventory ? inputs : withoutInventory(inputs));
     return { view: await probeView(recorder, settings), recorder };
   };

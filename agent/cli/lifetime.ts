@@ -1,6 +1,7 @@
 // The life of a long-running role: it stops on SIGTERM, SIGINT, or with the process that started it; SIGHUP reloads.
 import type { Log } from '../system/log.ts';
 import { endNow } from './exit.ts';
+import { endBy } from './interruption.ts';
 import { onParentGone } from './parent.ts';
 
 /** Milliseconds in which a stop must be done. */
@@ -109,10 +110,4 @@ class Life implements Lifetime {
 /** Tells the parent, if there is one that listens. */
 export function tellReady(message: RoleReady): void {
   if (process.channel) process.send?.(message);
-}
-
-// What the signal does to a process that does not listen for it.
-function endBy(signal: NodeJS.Signals): void {
-  process.removeAllListeners(signal);
-  process.kill(process.pid, signal);
 }

@@ -9,6 +9,7 @@ import { Patience } from '../host/patience.ts';
 import { MusterError } from '../system/errors.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { jsonText, yamlText } from './data.ts';
+import { closeWhenInterrupted } from './interruption.ts';
 import { probeText } from './probe-text.ts';
 import { probeView } from './probe-view.ts';
 import { selfCommand } from './self.ts';
@@ -52,6 +53,7 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
   if (raw && !record) throw new MusterError('usage', '--raw says how to record, and needs --record FOLDER');
   const { settings } = await load({ skipUnreadable: true });
   const { inputs, close } = replay ? await recorded(replay) : await thisMachine(settings);
+  closeWhenInterrupted(close);
   const { Recorder } = await import('../host/record.ts');
   const recorder = new Recorder(inputs);
   try {

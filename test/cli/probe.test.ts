@@ -8,9 +8,15 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { flags, run } from '../../agent/cli/probe.ts';
 import { machinesFolder } from '../host/machines.ts';
+import { whyNoBareRoot } from '../support/bare-root.ts';
+import { eventually } from '../support/eventually.ts';
+import { isRunning } from '../support/processes.ts';
+import { Program } from '../support/program.ts';
 import { newFolder } from '../support/temporary.ts';
 
 const module = (path: string) => JSON.stringify(new URL(`../../agent/${path}`, import.meta.url).href);
+
+const noMounts = await whyNoBareRoot();
 
 /** Runs the command with these flags in a process of its own, as the command line does. */
 async function probe(given: Record<string, unknown>) {
@@ -135,4 +141,25 @@ test('flags that do not go together are wrong usage', async () => {
 test('a folder without a recorded machine is an error that says so', async () => {
   const { stderr } = await probe({ replay: fileURLToPath(new URL('.', import.meta.url)) });
   assert.match(stderr, /no recorded machine: .*machine\.yaml does not exist/);
+});
+
+test('a tool that hangs ends with the probe that is interrupted', { skip: noMounts }, async () => {
+  const folder = await newFolder();
+  const [tool, started] = [join(folder, 'nvidia-smi'), join(folder, 'started')];
+  await writeFile(tool, `#!/bin/sh\necho $$ >${started}\nexec sleep 1000\n`, { mode: 0o755 });
+  const place = '/run/nvidia/driver/usr/bin';
+  const mounts = `mount -t tmpfs muster-test /run; mkdir -p ${place}; cp ${tool} ${place}; exec "$@"`;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    await writeFile(started, '');
+    const launcher = ['unshare', '--mount', 'sh', '-ec', mounts, 'sh'];
+    const probing = new Program(['probe', '--data-dir', join(folder, 'data')], { launcher });
+    let pid = 0;
+    await eventually('the tool runs', async () => {
+      pid = Number(await readFile(started, 'utf8'));
+      return pid > 0;
+    });
+    probing.signal(signal);
+    assert.equal((await probing.finished).signal, signal);
+    await eventually('the tool has ended', async () => !(await isRunning(pid)));
+  }
 });

@@ -1,0 +1,17 @@
+// The end of a command by a signal: what it started ends with it, as that hears nothing of a signal from the terminal.
+
+/** Calls `close` when a signal ends this process, which it then does. */
+export function closeWhenInterrupted(close: () => void): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      close();
+      endBy(signal);
+    });
+  }
+}
+
+/** Does what `signal` does to a process that does not listen for it. */
+export function endBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
