@@ -112,7 +112,13 @@ export class SystemInputs implements Inputs {
     };
     const { value, fault, took } = await this.#nvml.ask('nvml', () => guard(() => probe.gpusNvml(options)));
     if (!value) return { ...(fault ? { fault } : {}), took };
-    const { state, reason = state, call, driverVersion, cudaVersion, gpus } = value;
+    const { state, reason = state, call, driverVersion, cudaVersion, gpus, errors } = value;
+    // One that cannot count its GPUs has not said that there are none.
+    const uncounted = errors.find(({ call }) => gpus.length === 0 && call.startsWith('nvmlDeviceGetCount'));
+    if (uncounted) {
+      const { call, error } = uncounted;
+      return { fault: { kind: 'failed', reason: `failed: ${call}: ${error}` }, took };
+    }
     if (state === 'answered') return { value: { driverVersion, cudaVersion, gpus }, took };
     // A library that the operator named should be there.
     if (state === 'absent' && nvmlLibrary === undefined) return { ...nothing('is not there'), took };

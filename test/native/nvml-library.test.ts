@@ -63,6 +63,18 @@ test('a library that fails is a fault with its own name for it; one that was nam
   assert.equal(named.fault?.kind, 'failed');
 });
 
+test('a library that cannot count its GPUs has failed: it does not say that there are none', async () => {
+  pretend('gpus=2');
+  const detector = new GpuDetector(await inputs());
+  assert.equal((await detector.detect()).devices.length, 2);
+  pretend('gpus=2 fail=nvmlDeviceGetCount_v2:999');
+  const { reports } = await detector.detect();
+  assert.deepEqual(reports.find(({ source }) => source === 'nvml')?.fault, {
+    kind: 'failed',
+    reason: 'failed: nvmlDeviceGetCount_v2: NVML_ERROR_UNKNOWN',
+  });
+});
+
 test('one that hangs is late, keeps what was known, and adds no threads', async () => {
   pretend('gpus=2');
   const until = join(await newFolder(), 'go');
