@@ -124,7 +124,7 @@ export class SystemInputs implements Inputs {
     if (state === 'absent' && nvmlLibrary === undefined) return { ...nothing('is not there'), took };
     // How long it has hung by now is left out: a reason that changes is news.
     if (state === 'hung')
-      return { fault: { kind: 'late', reason: `${call || 'opening it'} does not return` }, took };
+      return { fault: { kind: 'late', reason: `hangs ${call ? `in ${call}` : 'as it is opened'}` }, took };
     if (state === 'busy') return { fault: { kind: 'late', reason }, took };
     return { fault: { kind: 'failed', reason: `failed: ${reason}` }, took };
   }

@@ -102,7 +102,10 @@ describe('an agent with GPUs', () => {
       });
       assert.equal(signal, null, command);
       assert.doesNotMatch(stdout, /SIGABRT/);
-      assert.match(stdout, command === 'probe' ? /^ {2}nvml +failed: is not called, as /m : /^ok +probe /m);
+      assert.match(
+        stdout,
+        command === 'probe' ? /^ {2}nvml +failed: it is not called, as /m : /^ok +probe /m,
+      );
     }
   });
 });

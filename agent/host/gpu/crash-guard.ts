@@ -66,8 +66,8 @@ export async function crashGuard(
   return {
     fault,
     async around(call) {
-      if (fault !== undefined) throw new Error(fault);
-      if (released) throw new Error('is not called, as this process ends');
+      if (fault !== undefined) throw new Error(`it ${fault}`);
+      if (released) throw new Error('it is not called, as this process ends');
       // A disk that is full or read-only takes no GPUs away either.
       await change(mark);
       try {
@@ -96,7 +96,7 @@ export function lookersGuard(folder: string, circumstances: () => Promise<string
   return async <T>(call: () => Promise<T>): Promise<T> => {
     const { value } = await disk.ask(path, () => readBounded(path));
     const fault = faultAfter(endsIn(value?.toString('utf8'), await circumstances()), path);
-    if (fault !== undefined) throw new Error(fault);
+    if (fault !== undefined) throw new Error(`it ${fault}`);
     return await call();
   };
 }
