@@ -7,8 +7,8 @@ import type { Recording } from './recording.ts';
  */
 export function anonymous(recording: Recording): Recording {
   const names = new Replacements();
-  const { hostname } = recording.system;
-  const replace = (text: string) => withoutNames(withoutIds(text, names), hostname);
+  const hosts = hostNames(recording);
+  const replace = (text: string) => withoutNames(withoutIds(text, names), hosts);
   const everywhere = (value: unknown): unknown => {
     if (typeof value === 'string') return replace(value);
     if (Array.isArray(value)) return value.map(everywhere);
@@ -59,16 +59,40 @@ function withoutIds(text: string, names: Replacements): string {
 
 const hex = (number: number, length: number): string => number.toString(16).padStart(length, '0');
 
-// A short or everyday name would be found where it names nothing.
-function withoutNames(text: string, hostname: string): string {
-  const names = [hostname, hostname.split('.', 1)[0] ?? ''].filter(
-    name => name.length >= 4 && !/^local(?:host)?(?:\.|$)/.test(name),
+/** The host's name and its first part. A short or everyday one would be found where it names nothing. */
+function hostNames({ system: { hostname }, answers }: Recording): string[] {
+  const release = String(answers['file /etc/os-release'] ?? answers['file /usr/lib/os-release'] ?? '');
+  return [hostname, hostname.split('.', 1)[0] ?? ''].filter(
+    name =>
+      name.length >= 4 &&
+      !/^local(?:host)?(?:\.|$)/.test(name) &&
+      !everyday.test(name) &&
+      // Installers name a machine `debian` or `fedora`.
+      !asWord(name).test(release),
   );
-  return names.reduce((rest, name) => {
-    const literal = name.replace(/[^\w]/g, '\\$&');
-    return rest.replace(new RegExp(`(?<![\\w-])${literal}(?![\\w-])`, 'gi'), 'host-1');
-  }, text);
 }
+
+/** Words of our own questions and of their answers, without which nothing can be replayed. */
+const everyday =
+  /^(?:amdgpu|cgroup|class|cpuacct|cpuset|devices?|drivers?|file|folder|gpus|hwmon|i915|information|inventory|kernel|link|linux|meminfo|memory|metadata|module|nouveau|nvidia|nvml|proc|random|resource|rocm-smi|self|space|status|tool|unified|vendor|version|xpu-smi|nvidia-smi)$/i;
+
+function withoutNames(text: string, names: readonly string[]): string {
+  const pattern = ofGroups.test(text) ? inGroup : asWord;
+  return names.reduce((rest, name) => rest.replace(pattern(name), 'host-1'), text);
+}
+
+const literal = (name: string): string => name.replace(/[^\w]/g, '\\$&');
+const asWord = (name: string) => new RegExp(`(?<![\\w-])${literal(name)}(?![\\w-])`, 'gi');
+
+/** /proc/self/cgroup, and what is named after the groups in it. */
+const ofGroups = /^(?:\d+:[^:\n]*:\/|(?:file )?\/sys\/fs\/cgroup\/)/;
+
+// Names of groups are joined with `-` and `_`, and systemd writes a `-` within them as `\x2d`.
+const inGroup = (name: string) =>
+  new RegExp(
+    `(?:(?<![a-z0-9])|(?<=\\\\x2d))${literal(name).replaceAll('\\-', '(?:-|\\\\x2d)')}(?![a-z0-9])`,
+    'gi',
+  );
 
 function cloudIdsReplaced(answers: Recording['answers']): Recording['answers'] {
   const replace = (key: string, value: unknown) => {

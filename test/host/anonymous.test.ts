@@ -63,6 +63,43 @@ test('the host name, whole or its first part, where it stands as a word', () => 
   assert.equal(anonymous(pretended({})).system.hostname, 'host-1');
 });
 
+test('a host that is called as its system, its driver or a part of a question keeps all of these', () => {
+  const machine = (hostname: string) =>
+    pretended({
+      system: { hostname },
+      answers: {
+        'file /etc/os-release': 'NAME="Debian GNU/Linux"',
+        'file /proc/driver/nvidia/version': 'NVRM version',
+        inventory: { os: { distro: 'Debian GNU/Linux' } },
+        nvml: { gpus: [] },
+      },
+    });
+  for (const hostname of ['debian', 'nvidia', 'nvml', 'inventory', 'linux.example.com'])
+    assert.deepEqual(anonymous(machine(hostname)).answers, machine(hostname).answers, hostname);
+});
+
+test('the host name in those of control groups, however it is joined and escaped there', () => {
+  const file = String.raw`/sys/fs/cgroup/machine.slice/machine-lxc\x2d7\x2dgpu\x2dbox.scope/memory.max`;
+  const { answers } = anonymous(
+    pretended({
+      system: { hostname: 'gpu-box' },
+      answers: {
+        'file /proc/self/cgroup': String.raw`0::/machine.slice/machine-lxc\x2d7\x2dgpu\x2dbox.scope`,
+        [`file ${file}`]: '4294967296',
+        cgroup: { memorySource: file },
+        slurm: '4:memory:/slurm_gpu-box/uid_1000\n0::/system.slice/GPU-BOX_slurmstepd.scope/gpu-boxes',
+      },
+    }),
+  );
+  const other = String.raw`/sys/fs/cgroup/machine.slice/machine-lxc\x2d7\x2dhost-1.scope/memory.max`;
+  assert.deepEqual(answers, {
+    'file /proc/self/cgroup': String.raw`0::/machine.slice/machine-lxc\x2d7\x2dhost-1.scope`,
+    [`file ${other}`]: '4294967296',
+    cgroup: { memorySource: other },
+    slurm: '4:memory:/slurm_host-1/uid_1000\n0::/system.slice/host-1_slurmstepd.scope/gpu-boxes',
+  });
+});
+
 test('questions hold names too', () => {
   const id = 'ab12'.repeat(16);
   const path = `file /sys/fs/cgroup/memory/docker/${id}/memory.limit_in_bytes`;
