@@ -6,6 +6,7 @@ import { dataFolder, roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Inputs } from '../host/inputs.ts';
 import { Patience } from '../host/patience.ts';
+import type { Recording } from '../host/recording.ts';
 import { MusterError } from '../system/errors.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { jsonText, yamlText } from './data.ts';
@@ -58,18 +59,25 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
   const recorder = new Recorder(inputs);
   try {
     const view = await probeView(record ? recorder : inputs, settings);
-    if (output === 'json') print(jsonText(view));
-    else if (output === 'yaml') print(await yamlText(view));
-    else print(probeText(view, sources));
-    if (record) {
-      const { saveRecording } = await import('../host/recording.ts');
-      const file = await saveRecording(record, recorder.recording(raw));
-      note(`recorded in ${file}; look through it before you pass it on`);
+    let file: string | undefined;
+    try {
+      // Before anything is printed: with a reader that has gone away the process ends.
+      if (record) file = await save(record, recorder.recording(raw));
+    } finally {
+      if (output === 'json') print(jsonText(view));
+      else if (output === 'yaml') print(await yamlText(view));
+      else print(probeText(view, sources));
     }
+    if (file) note(`recorded in ${file}; look through it before you pass it on`);
     return view.problems.length > 0 ? 2 : 0;
   } finally {
     close();
   }
+}
+
+async function save(folder: string, recording: Recording): Promise<string> {
+  const { saveRecording } = await import('../host/recording.ts');
+  return saveRecording(folder, recording);
 }
 
 interface Opened {

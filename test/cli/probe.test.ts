@@ -78,6 +78,14 @@ test('recorded and replayed: the same machine, without its name', async () => {
   assert.match(text, new RegExp(`hostname: "?${here.facts.hostname.value}"?\n`));
 });
 
+test('what is recorded is there though nobody reads what is printed', async () => {
+  const folder = await newFolder();
+  const probing = new Program(['probe', '--data-dir', folder, '--record', join(folder, 'recorded')]);
+  probing.hangUp();
+  await probing.finished;
+  assert.match(await readFile(join(folder, 'recorded', 'machine.yaml'), 'utf8'), /^recordedAt: /m);
+});
+
 test('2 when something that should answer does not', async () => {
   const folder = await newFolder();
   const machine = parse(await readFile(join(machinesFolder, 'hybrid-laptop', 'machine.yaml'), 'utf8'));
