@@ -37,7 +37,7 @@ export interface GpuFindings {
 export class GpuDetector {
   readonly #inputs: Inputs;
   #last: GpuFindings | undefined;
-  #inFlight: Promise<GpuFindings> | undefined;
+  #inFlight: { tools: 'needed' | 'all'; findings: Promise<GpuFindings> } | undefined;
   /** The GPUs among which each tool was last asked. */
   readonly #askedFor = new Map<GpuSource, string>();
   /** All GPUs that could ever be used, by what identifies them. */
@@ -54,13 +54,18 @@ export class GpuDetector {
 
   /**
    * Looks again. `needed` (the default) starts a tool only for a GPU that other sources leave without a name or a memory, and
-   * for the same GPUs only once; `all` asks every source. While it looks, all callers wait for the same answer. Never throws.
+   * for the same GPUs only once; `all` asks every source. While it looks, all callers wait for the same answer; who wants `all`
+   * and finds less under way has it looked again. Never throws.
    */
-  detect(tools: 'needed' | 'all' = 'needed'): Promise<GpuFindings> {
-    this.#inFlight ??= this.#detect(tools).finally(() => {
-      this.#inFlight = undefined;
-    });
-    return this.#inFlight;
+  async detect(tools: 'needed' | 'all' = 'needed'): Promise<GpuFindings> {
+    if (tools === 'all' && this.#inFlight?.tools === 'needed') await this.#inFlight.findings;
+    this.#inFlight ??= {
+      tools,
+      findings: this.#detect(tools).finally(() => {
+        this.#inFlight = undefined;
+      }),
+    };
+    return this.#inFlight.findings;
   }
 
   /** What is gone is no longer missed: an operator has taken note. */

@@ -72,6 +72,17 @@ test('without the library the tool tells the memory, and is started once for the
   assert.deepEqual(started, ['nvidia-smi']);
 });
 
+test('a look by hand asks the tools too when another look is under way', async () => {
+  const { detector, started } = changing({ answers: { ...library, ...procfs, ...bus, ...smi } });
+  const underWay = detector.detect();
+  const byHand = [detector.detect('all'), detector.detect('all')];
+  await underWay;
+  assert.deepEqual(started, []);
+  const [one, other] = await Promise.all(byHand);
+  assert.equal(one, other);
+  assert.deepEqual(started, ['nvidia-smi', 'rocm-smi', 'xpu-smi']);
+});
+
 test('another GPU is a reason to ask the tool again', async () => {
   const { detector, started, become } = changing({ answers: { ...procfs, ...bus, ...smi } });
   await detector.detect();
@@ -96,9 +107,9 @@ test('asked for all, every tool is asked every time', async () => {
   ]);
 });
 
-test('while it looks, all who ask get the same answer', async () => {
+test('while it looks, all who ask as much get the same answer', async () => {
   const { detector } = changing({ answers: library });
-  const [one, two] = await Promise.all([detector.detect(), detector.detect('all')]);
+  const [one, two] = await Promise.all([detector.detect(), detector.detect()]);
   assert.equal(one, two);
   assert.equal(detector.last, one);
 });
