@@ -23,7 +23,7 @@ export function isFree(devices: readonly GpuDevice[]): (gpu: Gpu) => boolean {
   const free = new Set(
     numbered(devices)
       .filter(({ device: { memory, memoryUsed, utilisation } }) => {
-        const full = memory && memoryUsed ? memoryUsed.value / memory.value : 0;
+        const full = memory?.value && memoryUsed ? memoryUsed.value / memory.value : 0;
         return full < 0.5 && (utilisation?.value ?? 0) < 50;
       })
       .map(({ device, index }) => key(device.vendor, index)),
