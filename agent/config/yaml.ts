@@ -27,6 +27,8 @@ export function readYaml(text: string, path: string): Source {
 }
 
 const maxSuggestions = 50;
+const loneWord =
+  'a word stands here without a colon after it; put a value that holds a comma or a bracket in quotes';
 
 class Reader {
   readonly entries: Entry[] = [];
@@ -45,7 +47,7 @@ class Reader {
       const path = `${prefix}${scalarText(pair.key)}`;
       const key = keys.get(path.toLowerCase());
       const section = sections.get(path.toLowerCase());
-      if (!key && !section) this.unknown(pair.key, path);
+      if (!key && !section) this.unknown(pair, path);
       else if (this.isRepeated(pair.key, key ?? section ?? path)) continue;
       else if (key) this.setting(key, pair);
       else if (isMap(pair.value)) this.section(pair.value, `${section}.`);
@@ -59,12 +61,14 @@ class Reader {
     this.faults.push(`${this.path}:${this.file.line(node)}: ${text}`);
   }
 
-  private unknown(node: Node, path: string): void {
+  private unknown({ key: node, value }: Pair<Node, Node | null>, path: string): void {
     const colon = path.indexOf(':');
     // Whoever misspells more has other worries, and a search among all settings takes its time.
     const near = this.faults.length < maxSuggestions ? nearestKey(path) : undefined;
     // `token:abc` is a key without a value, and what follows the colon was meant to be one.
     if (colon >= 0) this.fault(node, `${printable(path.slice(0, colon), 100)} needs a space after its colon`);
+    // In `{token: ab,cd}` what follows the comma looks like a key, and may be half a secret.
+    else if (value === null) this.fault(node, loneWord);
     else this.fault(node, `${printable(path, 100)} is not a setting; ${suggestion(near)}`);
   }
 
