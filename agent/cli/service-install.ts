@@ -98,12 +98,14 @@ async function checkConfig(
   warn: (text: string) => void,
 ): Promise<void> {
   if (standing?.kind !== 'text') return;
-  const { mode } = await stat(prefix + path);
-  if (manager === 'systemd' && scope === 'system' && (mode & 0o044) === 0) {
+  const { mode, gid } = await stat(prefix + path);
+  // The user of the service is in none of root's groups.
+  const closed = (mode & 0o004) === 0 && ((mode & 0o040) === 0 || gid === 0);
+  if (manager === 'systemd' && scope === 'system' && closed) {
     const octal = (mode & 0o7777).toString(8).padStart(4, '0');
     warn(
       escaped(
-        `${path} is only for its owner to read (mode ${octal}), and the service runs as the user muster: chmod 644 it, and keep secrets in /etc/credstore`,
+        `${path} is not for every user to read (mode ${octal}), and the service runs as the user muster: chmod 644 it, and keep secrets in /etc/credstore`,
       ),
     );
   }

@@ -1,7 +1,7 @@
 // Finds the configuration file and reads it: the one that --config names, else the first of the usual places.
 import { isUtf8 } from 'node:buffer';
 import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { errnoOf, MusterError } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
 import { type Environment, namedFolders } from './environment.ts';
@@ -31,14 +31,14 @@ export async function readConfigFile(options: FileOptions, environment: Environm
     const absent = [`${path}: there is no such file`];
     return {
       places: [path],
-      ...((await readOne(path)) ?? { path, entries: [], faults: absent, warnings: [] }),
+      ...((await readOne(path, environment)) ?? { path, entries: [], faults: absent, warnings: [] }),
     };
   }
   const own = await ownPlace(environment);
   const warnings: string[] = [];
   const places = [...machinePlaces(environment), ...own];
   for (const path of places) {
-    const file = await readOne(path);
+    const file = await readOne(path, environment);
     // HOME may still be that of the user who started this one.
     if (file?.denied && (options.skipUnreadable || own.includes(path))) {
       warnings.push(`${path}: cannot be read: permission denied; going on without it`);
@@ -63,13 +63,15 @@ async function ownPlace(environment: Environment): Promise<string[]> {
 
 async function readOne(
   path: string,
+  environment: Environment,
 ): Promise<(Omit<ConfigFile, 'places'> & { denied: boolean }) | undefined> {
   const file = await readConfigText(path);
   if (!file) return undefined;
   if ('fault' in file) return { path, entries: [], faults: [file.fault], warnings: [], denied: file.denied };
   const { readYaml } = await import('./yaml.ts');
   const { entries, faults } = readYaml(file.text, path);
-  return { path, entries, faults, warnings: await exposed(path, entries), denied: false };
+  const ofService = process.platform === 'linux' && dirname(path) === environment.machine.config;
+  return { path, entries, faults, warnings: await exposed(path, entries, ofService), denied: false };
 }
 
 /** Errors of the system that pass, or are the disk's. */
@@ -104,12 +106,18 @@ export async function readConfigText(
   }
 }
 
-/** A warning when the file holds a secret that every user of the machine can read. */
-async function exposed(path: string, entries: Entry[]): Promise<string[]> {
+/**
+ * A warning when the file holds a secret that every user of the machine can read.
+ * @param ofService a service of systemd may read it too, whose user exists only while it runs: closed, the file stops it
+ */
+async function exposed(path: string, entries: Entry[], ofService: boolean): Promise<string[]> {
   const secrets = entries.flatMap(({ key }) => (isSecret(key) ? [key] : []));
   if (secrets.length === 0) return [];
   const file = await stat(path).catch(() => undefined);
   if (file === undefined || (file.mode & 0o004) === 0) return [];
   const held = secrets.join(' and ');
-  return [`${path}: every user of this machine can read it, and it holds ${held}; chmod 640 closes it`];
+  const remedy = ofService
+    ? `a service has to read it too: move that to ${secrets.map(key => `/etc/credstore/muster-ROLE.${key}`).join(' and ')}, or without a service chmod 640 it`
+    : 'chmod 640 closes it';
+  return [`${path}: every user of this machine can read it, and it holds ${held}; ${remedy}`];
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { loadSettings } from '../../agent/config/load.ts';
@@ -111,6 +111,20 @@ test('a secret in a file that every user can read is a warning', async t => {
   ]);
   await writeFile(path, 'nats: {tokenFile: /t}');
   assert.deepEqual(await load(), []);
+});
+
+test('a secret in the file that a service reads is to be moved: closed, the file would stop the service', {
+  skip: process.platform !== 'linux' && 'only systemd has users that exist while a service runs',
+}, async t => {
+  const path = await configFile(t, 'nats: {token: s3cret}', 0o644);
+  const config = dirname(path);
+  const machine = { config, data: config, cache: config };
+  for (const configFile of [path, undefined]) {
+    const { warnings } = await loadSettings({ configFile, environment: surroundings({}, { machine }) });
+    assert.deepEqual(warnings, [
+      `${path}: every user of this machine can read it, and it holds nats.token; a service has to read it too: move that to /etc/credstore/muster-ROLE.nats.token, or without a service chmod 640 it`,
+    ]);
+  }
 });
 
 test('a broken file hides no fault elsewhere, and raises none that depends on what it holds', async t => {
