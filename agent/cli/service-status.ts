@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { choice } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { type Role, roles } from '../config/role.ts';
-import { inspect } from '../service/inspect.ts';
+import { inspect, isUsed } from '../service/inspect.ts';
 import { type Machine, thisMachine } from '../service/machine.ts';
 import type { Places } from '../service/places.ts';
 import type { Found, ServiceState } from '../service/plan.ts';
@@ -61,7 +61,10 @@ export interface ServiceReport {
   statusError: string | null;
 }
 
-/** Prints the services; answers 0 when at least one is installed and all that are run, 1 otherwise. */
+/**
+ * Prints the services; answers 0 when at least one is installed and all that are run, 1 otherwise. One that came with a package
+ * and is not used is not missed.
+ */
 export async function showService(
   machine: Machine,
   which: readonly Role[],
@@ -76,7 +79,9 @@ export async function showService(
   });
   const reports = await Promise.all(which.map(role => report(machine, role, loaded?.settings.dataDir)));
   print(output === 'json' ? jsonText(reports) : reports.map(text).join('\n'));
-  const installed = reports.filter(each => each.installed !== 'no');
+  const installed = reports.filter(
+    each => each.installed !== 'no' && (each.installed !== 'package' || isUsed(each)),
+  );
   return installed.length > 0 && installed.every(each => each.state === 'running') ? 0 : 1;
 }
 

@@ -7,7 +7,7 @@ import { readBounded } from '../system/files.ts';
 import { askHolder } from '../system/role-socket.ts';
 import type { Machine } from './machine.ts';
 import { savedName } from './places.ts';
-import type { Found, Standing } from './plan.ts';
+import type { Found, ServiceState, Standing } from './plan.ts';
 import { otherRole } from './role.ts';
 
 const maxFile = 1_048_576;
@@ -44,14 +44,16 @@ export async function inspect(machine: Machine, role: Role): Promise<Found> {
   await Promise.all([...new Set([...paths, ...hidden, ...leading])].map(path => path && look(path)));
   await Promise.all([configFolder, dataFolder, cacheFolder].map(list));
   const packaged = await firstOf(places.packaged, prefix);
-  const others = await Promise.all([other.unit, ...other.packaged].map(path => isThere(prefix + path)));
+  const otherInstalled =
+    (await isThere(prefix + other.unit)) ||
+    ((await firstOf(other.packaged, prefix)) !== undefined && isUsed(await control?.state(other.name)));
   const service = await control?.state(places.name);
   return {
     files,
     folders,
     entries,
     packaged,
-    otherInstalled: others.includes(true),
+    otherInstalled,
     logs: log ? await sameStart(dirname(log), basename(log), prefix) : [],
     secrets: places.credentials ? await sameStart(places.credentials, `${bare(places.name)}.`, prefix) : [],
     // In another root nothing runs.
@@ -60,6 +62,10 @@ export async function inspect(machine: Machine, role: Role): Promise<Found> {
     service,
   };
 }
+
+/** A package brings the units of both roles: only one that is started by hand or at boot is a role of this machine. */
+export const isUsed = (service: Pick<ServiceState, 'enabled' | 'state'> | undefined): boolean =>
+  service !== undefined && (service.enabled || service.state !== 'stopped');
 
 /** `/a/b/c` has the parents `/a/b` and `/a`. */
 function parents(path: string): string[] {

@@ -48,7 +48,7 @@ export interface Found {
   readonly folders: ReadonlySet<string>;
   /** The unit that a package installed. */
   readonly packaged: string | undefined;
-  /** Is the other role installed too? They share configuration and state folder. */
+  /** Is the other role installed too, and if by a package, used? They share configuration and state folder. */
   readonly otherInstalled: boolean;
   /** Names in the folders of the configuration, the data, the cache and the drop-ins, by folder. */
   readonly entries: ReadonlyMap<string, readonly string[]>;

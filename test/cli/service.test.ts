@@ -327,6 +327,28 @@ test('a purge leaves the machine as it was', async () => {
   assert.deepEqual(await listing(at('')), bare);
 });
 
+test('of a package that brings the units of both roles, the one that is not used counts for nothing', async () => {
+  const { install, uninstall, status, at, said } = await bareMachine();
+  const folder = '/usr/lib/systemd/system';
+  await mkdir(at(folder), { recursive: true });
+  for (const role of roles) await writeFile(at(`${folder}/muster-${role}.service`), '');
+  const bare = await listing(at(''));
+  assert.equal(await status('text'), 1, 'neither runs');
+  await install('agent');
+  await usedBy(at(''), 'agent');
+  assert.equal(await status('text'), 0);
+  await install('requester');
+  await uninstall('agent', { purge: true });
+  assert.match(said.printed, /config\.yaml stays: the other role is installed/);
+  await uninstall('requester');
+  await install('agent');
+  await usedBy(at(''), 'agent');
+  await uninstall('agent', { purge: true });
+  assert.doesNotMatch(said.printed, /the other role/);
+  await rm(at('/etc/muster'), { recursive: true });
+  assert.deepEqual(await listing(at('')), bare);
+});
+
 test('state in a folder of the operator’s choice is not purged, and that is said', async () => {
   const { install, uninstall, said, at } = await bareMachine();
   await install('agent');

@@ -9,6 +9,7 @@ import { inspect, isOutdated } from '../../agent/service/inspect.ts';
 import type { Machine } from '../../agent/service/machine.ts';
 import { placesOf } from '../../agent/service/places.ts';
 import type { ManagerName } from '../../agent/service/role.ts';
+import { readShow } from '../../agent/service/systemctl.ts';
 import { findProgram } from '../support/find-program.ts';
 import { newFolder } from '../support/temporary.ts';
 
@@ -72,7 +73,9 @@ test('packages’ units, of this role and of the other', async () => {
     '/usr/lib/systemd/system/muster-agent.service': '',
     '/usr/local/lib/systemd/system/muster-requester.service': '',
   });
-  const { packaged, otherInstalled } = await inspect(here, 'agent');
+  const enabled = readShow('LoadState=loaded\nUnitFileState=enabled\n');
+  const control = { program: '', run: async () => undefined, state: async () => enabled };
+  const { packaged, otherInstalled } = await inspect({ ...here, control }, 'agent');
   assert.deepEqual([packaged, otherInstalled], ['/usr/lib/systemd/system/muster-agent.service', true]);
 });
 
