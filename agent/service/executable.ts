@@ -1,6 +1,6 @@
 // The program that a service starts: whether it can be one, before a unit names it.
 import { constants, type Stats } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, realpath, stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import type { Scope } from './role.ts';
@@ -20,10 +20,13 @@ export async function checkExecutable(path: string, scope: Scope, root: string):
   if (!isAbsolute(path) || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(path)) {
     throw new MusterError('usage', `the program of a service is named by its absolute path, not ${path}`);
   }
-  if (scope === 'system' && hidden.some(folder => path.startsWith(folder))) {
+  // Of another root the links lead elsewhere.
+  const file = root === '' ? await realpath(path).catch(() => path) : path;
+  if (scope === 'system' && hidden.some(folder => [path, file].some(each => each.startsWith(folder)))) {
+    const lies = file === path ? '' : `, which is ${file}`;
     throw new MusterError(
       'usage',
-      `a service of the whole machine cannot start ${path}: it sees no such folder`,
+      `a service of the whole machine cannot start ${path}${lies}: it sees no such folder`,
       {
         hint: advice,
       },
