@@ -32,7 +32,7 @@ export interface InstallWish {
 
 /**
  * The plan is empty when all is as it should be.
- * @throws MusterError `failed` when the service was masked, or something else stands where a folder has to be.
+ * @throws MusterError `failed` when the service was masked, or something else stands where a folder or a file has to be.
  */
 export function planInstall(wish: InstallWish, places: Places, found: Found): Plan {
   if (found.service?.word === 'masked' && !wish.force) {
@@ -60,6 +60,11 @@ export function planInstall(wish: InstallWish, places: Places, found: Found): Pl
     steps.push({ do: 'folder', path, mode: 0o755, owner: wish.owner });
   };
   const write = ({ path, content }: ServiceFile, replaces: boolean, mode = 0o644) => {
+    if (found.folders.has(path)) {
+      throw new MusterError('failed', `${path} is a folder, and a file has to be there`, {
+        hint: 'move away what is there',
+      });
+    }
     needFolder(dirname(path));
     steps.push({ do: 'write', path, mode, owner: wish.owner, content, replaces });
   };

@@ -171,6 +171,19 @@ test('what stands where a folder has to be is told before anything is done', asy
   }
 });
 
+test('a folder where a file has to be is told before anything is done', async () => {
+  for (const path of ['/etc/muster/config.yaml', `${units}/muster-agent.service`]) {
+    const { install, at, machine } = await bareMachine();
+    await mkdir(at(path), { recursive: true });
+    const before = await listing(machine.prefix);
+    await assert.rejects(install('agent'), {
+      code: 'failed',
+      message: `${path} is a folder, and a file has to be there`,
+    });
+    assert.deepEqual(await listing(machine.prefix), before);
+  }
+});
+
 test('a configuration that the service cannot read is told: it has a user of its own, which is in no group of root’s', async () => {
   const { install, at, said } = await bareMachine();
   await mkdir(at('/etc/muster'));
