@@ -6,14 +6,13 @@ import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { hostFacts } from '../host/facts.ts';
 import { nodeLabels } from '../host/labels.ts';
-import { checkApiHost, startApi } from '../requester/api/server.ts';
+import { startApi } from '../requester/api/server.ts';
 import { requesterInfo } from '../requester/own-info.ts';
 import { Requester } from '../requester/requester.ts';
 import type { ServiceManager } from '../service/notifier.ts';
 import { checkPrivateState } from '../service/private-state.ts';
 import { serviceManager } from '../service/service-manager.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
-import { MusterError } from '../system/errors.ts';
 import { makeFolder, removeLeftovers } from '../system/files.ts';
 import type { createLog } from '../system/log.ts';
 import { loadNodeId } from '../system/node-id.ts';
@@ -25,6 +24,7 @@ import { describeHolder } from './holder.ts';
 import { lifetime, tellReady } from './lifetime.ts';
 import { reloader } from './reload.ts';
 import { roleLog } from './role-log.ts';
+import { roleRefusals } from './role-refusals.ts';
 import { requesterState, starting } from './service-state.ts';
 
 /** Milliseconds; together within what `muster dev` and a service manager leave a role to stop. */
@@ -34,13 +34,13 @@ type RoleLog = ReturnType<typeof createLog>;
 
 export const settings = 'requester';
 
-export const run = (argv: Argv): Promise<number> => runRequester(() => argv.load());
+/** At the start and on reload, what `muster config check` finds is what is refused. */
+export const run = (argv: Argv): Promise<number> =>
+  runRequester(() => argv.load({ alsoCheck: settings => roleRefusals('requester', settings) }));
 
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start, or another one took over. */
 export async function runRequester(load: () => Promise<LoadedSettings>): Promise<number> {
   const { settings, warnings } = await load();
-  // Before anything is started for it.
-  checkApiHost(settings.api.host);
   const log = roleLog(settings, 'requester');
   for (const warning of warnings) log.warn({}, warning);
   const data = await dataFolder(settings);
@@ -183,16 +183,6 @@ async function ownBroker(
   signal: AbortSignal,
 ): Promise<Broker | undefined> {
   if (settings.nats.servers.length > 0) return undefined;
-  const { token, tokenFile, user, credsFile } = settings.nats;
-  if (token ?? tokenFile ?? user ?? credsFile) {
-    throw new MusterError(
-      'bad_config',
-      'nats.* holds credentials, but nats.servers names no server to show them to',
-      {
-        hint: 'set nats.servers; or remove the credentials: the broker of the requester makes its own token',
-      },
-    );
-  }
   return startBroker({
     folder: roleFolder(data, 'broker'),
     name: node,

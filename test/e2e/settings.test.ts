@@ -210,4 +210,16 @@ describe('a setting', () => {
       assert.ok(agent.running);
     });
   });
+
+  it('is refused on SIGHUP where a start refuses it, though it waits for a restart', async () => {
+    await withCluster({}, async cluster => {
+      const requester = await cluster.requester();
+      await cluster.rewrite('requester', 'node-0', { 'api.host': '0.0.0.0' });
+      requester.signal('SIGHUP');
+      await requester.says(
+        /api\.host: 0\.0\.0\.0 is not an address .*the new configuration is wrong; the old one stays in use/,
+      );
+      assert.ok(requester.running);
+    });
+  });
 });

@@ -39,16 +39,6 @@ const maxHeaders = 100;
 const maxConnections = 1024;
 const stopGrace = 1_000;
 
-/** Throws MusterError `bad_config` for an address on which the API must not listen. */
-export function checkApiHost(host: string): void {
-  if (isLoopback(host)) return;
-  throw new MusterError(
-    'bad_config',
-    `api.host is ${host}, but the API asks nobody for a password yet: it listens on this machine only`,
-    { hint: 'set api.host to 127.0.0.1, ::1 or localhost; from elsewhere, reach it through an SSH tunnel' },
-  );
-}
-
 /**
  * Listens on the loopback.
  * @throws MusterError `bad_config` for any other address, `in_use` when the port is taken, `not_allowed` when this user
@@ -70,6 +60,16 @@ export async function startApi({ directory, host, port, log, ...more }: ApiOptio
     port: actual,
     stop: () => stop(server, events),
   };
+}
+
+// The settings were judged before; this is for who calls it without.
+function checkApiHost(host: string): void {
+  if (isLoopback(host)) return;
+  throw new MusterError(
+    'bad_config',
+    `api.host is ${host}, but the API asks nobody for a password yet: it listens on this machine only`,
+    { hint: 'set api.host to 127.0.0.1, ::1 or localhost; from elsewhere, reach it through an SSH tunnel' },
+  );
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {
