@@ -5,6 +5,7 @@ import { isIPv6 } from 'node:net';
 import { type Clock, sleep } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { makeFolder, removeLeftovers } from '../system/files.ts';
+import { beforeEnd } from '../system/last-acts.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { canConnect } from '../transport/probe.ts';
@@ -99,6 +100,7 @@ class SupervisedServer implements Broker {
   readonly #binary: Binary;
   readonly #files: BrokerFiles;
   readonly #stopping = new AbortController();
+  readonly #letGo: () => void;
   #child: ChildProcess | undefined;
   #watching: Promise<void> | undefined;
 
@@ -109,15 +111,13 @@ class SupervisedServer implements Broker {
     this.url = url;
     this.tokenFile = files.token;
     this.version = binary.version;
-    process.once('exit', this.#takeAlong);
+    // For a process that ends in a hurry: nothing of it is left behind.
+    this.#letGo = beforeEnd(() => void this.#child?.kill('SIGTERM'));
   }
 
   get pid(): number | undefined {
     return this.#child && isAlive(this.#child) ? this.#child.pid : undefined;
   }
-
-  /** For a process that ends in a hurry: nothing of it is left behind. */
-  readonly #takeAlong = () => void this.#child?.kill('SIGTERM');
 
   /** Starts it for the first time; only from then on is it started again. */
   async start(signal?: AbortSignal): Promise<void> {
@@ -149,7 +149,7 @@ class SupervisedServer implements Broker {
       deadline.cancel();
     }
     await this.#watching;
-    process.off('exit', this.#takeAlong);
+    this.#letGo();
   }
 
   async #watch(end: Promise<string>): Promise<void> {

@@ -1,5 +1,6 @@
 // The end of the process when a thread of it hangs in a file system or a driver: Node would wait for that thread, for ever.
 import { endsWithin, systemClock } from '../system/clock.ts';
+import { lastActs } from '../system/last-acts.ts';
 
 /** Milliseconds in which what is left over may end by itself, and in which standard error may be read then. */
 const patience = { leftovers: 200, unread: 300 };
@@ -23,6 +24,7 @@ export function endWithoutWaiting(): void {
  * wait for it.
  */
 export async function endNow(code: number): Promise<void> {
+  lastActs();
   const { loadProbe } = await import('../host/probe.ts');
   loadProbe().probe?.exitNow(code);
   if (process.getActiveResourcesInfo().some(isWork)) process.kill(process.pid, 'SIGKILL');

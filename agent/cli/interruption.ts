@@ -1,4 +1,5 @@
 // The end of a command by a signal: what it started ends with it, as that hears nothing of a signal from the terminal.
+import { lastActs } from '../system/last-acts.ts';
 
 /** Calls `close` when a signal ends this process, which it then does. */
 export function closeWhenInterrupted(close: () => void): void {
@@ -12,6 +13,7 @@ export function closeWhenInterrupted(close: () => void): void {
 
 /** Does what `signal` does to a process that does not listen for it. */
 export function endBy(signal: NodeJS.Signals): void {
+  lastActs();
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import { type Broker, type BrokerOptions, startBroker } from '../../agent/broker/broker.ts';
 import { systemClock } from '../../agent/system/clock.ts';
@@ -280,27 +281,41 @@ test('one left behind that hangs is killed', async () => {
   assert.deepEqual(await exited, [null, 'SIGKILL']);
 });
 
-test('a process that ends without stopping its broker takes it along', async () => {
-  const script = `
-    import { startBroker } from ${JSON.stringify(join(import.meta.dirname, '../../agent/broker/broker.ts'))};
-    import { systemClock } from ${JSON.stringify(join(import.meta.dirname, '../../agent/system/clock.ts'))};
-    import { silentLog } from ${JSON.stringify(join(import.meta.dirname, '../../agent/system/log.ts'))};
-    import { systemRandom } from ${JSON.stringify(join(import.meta.dirname, '../../agent/system/random.ts'))};
-    const broker = await startBroker({
-      folder: ${JSON.stringify(newFolder())}, name: 'n', host: '127.0.0.1', port: 0,
-      binary: ${JSON.stringify(await findProgram('nats-server'))}, findOnPath: () => undefined,
-      clock: systemClock, random: systemRandom, log: silentLog,
+for (const [how, last, signals] of [
+  ['by itself', 'process.exit(3);', 0],
+  ['by a second signal', '', 2],
+] as const) {
+  test(`a process that ends ${how} without stopping its broker takes it along`, async () => {
+    const module = (path: string) => JSON.stringify(join(import.meta.dirname, '../../agent', path));
+    const script = `
+      import { startBroker } from ${module('broker/broker.ts')};
+      import { lifetime } from ${module('cli/lifetime.ts')};
+      import { systemClock } from ${module('system/clock.ts')};
+      import { silentLog } from ${module('system/log.ts')};
+      import { systemRandom } from ${module('system/random.ts')};
+      const broker = await startBroker({
+        folder: ${JSON.stringify(newFolder())}, name: 'n', host: '127.0.0.1', port: 0,
+        binary: ${JSON.stringify(await findProgram('nats-server'))}, findOnPath: () => undefined,
+        clock: systemClock, random: systemRandom, log: silentLog,
+      });
+      lifetime({ ...silentLog, info: (_, text) => console.log(text) });
+      console.log(broker.pid);
+      ${last}`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
     });
-    process.stdout.write(String(broker.pid));
-    process.exit(3);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    const said: string[] = [];
+    let sent = 0;
+    for await (const line of createInterface({ input: child.stdout })) {
+      said.push(line);
+      // The first asks it to stop, which it does not.
+      if (sent++ < signals) child.kill('SIGTERM');
+    }
+    const pid = Number(said[0]);
+    assert.ok(pid > 1);
+    await eventually('its end', async () => !(await isRunning(pid)));
   });
-  let pid = '';
-  for await (const chunk of child.stdout) pid += String(chunk);
-  assert.ok(Number(pid) > 1);
-  await eventually('its end', async () => !(await isRunning(Number(pid))));
-});
+}
 
 test('a process id that now belongs to somebody else is left alone', async t => {
   const folder = newFolder();

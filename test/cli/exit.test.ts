@@ -78,6 +78,9 @@ test('with nothing left over it ends by itself', async () => {
 test('a stop that takes too long ends with 1, a second signal by that signal', async () => {
   const script = `${hang}
     const { lifetime } = await import(${module('cli/lifetime.ts')});
+    const { beforeEnd } = await import(${module('system/last-acts.ts')});
+    const { writeSync } = await import('node:fs');
+    beforeEnd(() => writeSync(2, 'its last act\\n'));
     const error = (_, message) => console.error(message);
     const life = lifetime({ error, info: error });
     setInterval(() => {}, 1000);
@@ -91,6 +94,7 @@ test('a stop that takes too long ends with 1, a second signal by that signal', a
   }
   twice.child.kill('SIGINT');
   assert.deepEqual(await twice.ended, [null, 'SIGINT']);
+  assert.equal(twice.stderr(), 'stopping\nits last act\n');
   assert.deepEqual(await late.ended, forced(1));
-  assert.equal(late.stderr(), 'stopping\nstopping took too long; the process ends now\n');
+  assert.equal(late.stderr(), 'stopping\nstopping took too long; the process ends now\nits last act\n');
 });
