@@ -15,7 +15,7 @@ import {
   takeInventory,
 } from '../host/inventory.ts';
 import { nodeLabels } from '../host/labels.ts';
-import { type Limits, readLimits } from '../host/limits.ts';
+import { type Limits, memoryInUseNow, readLimits } from '../host/limits.ts';
 import { usableCpus } from '../host/machine.ts';
 import type { LoadedProbe } from '../host/probe.ts';
 import { nodeReader, probeReader } from '../host/reading.ts';
@@ -287,8 +287,9 @@ export class Survey {
   // What a control group's limit leaves; the whole where there is none.
   #memoryLeft(whole: number): number {
     if (!this.#limits.memory) return whole;
-    const used = this.#inputs.probe.probe?.cgroup().memoryUsed ?? this.#limits.memoryUsed ?? 0;
-    return Math.max(0, whole - used);
+    const { probe } = this.#inputs.probe;
+    const used = probe ? probe.cgroup().memoryUsed : memoryInUseNow(this.#limits);
+    return Math.max(0, whole - (used ?? this.#limits.memoryUsed ?? 0));
   }
 
   // A look for GPUs has no sample: what it does not look at stays as it was judged.

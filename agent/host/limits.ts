@@ -1,4 +1,5 @@
 // How much of the machine this process may use: control groups of both versions, and CPU affinity.
+import { readFileSync } from 'node:fs';
 import { type Fact, settle } from './fact.ts';
 import { decimalNumber, lineValue, wholeNumber } from './gpu/parse.ts';
 import { type Inputs, metered } from './inputs.ts';
@@ -9,6 +10,8 @@ export interface Limits {
   memory?: Fact<number> | undefined;
   /** Bytes in use where that limit stands, less the file cache that is next to be dropped. */
   memoryUsed?: number | undefined;
+  /** The file that the limit was read from. */
+  memoryFile?: string | undefined;
   /** CPUs, as a fraction, by quota; absent when there is none. */
   quota?: Fact<number> | undefined;
   /** CPUs that the process may run on. */
@@ -44,6 +47,7 @@ export async function readLimits(inputs: Inputs): Promise<Limits> {
   return {
     memory: settle(claims(memory, probe.memoryLimit), { format: bytes => `${bytes} bytes` }),
     memoryUsed: used ?? probe.memoryUsed,
+    memoryFile: memory?.file,
     quota: settle(claims(quota, probe.cpuLimit)),
     affinity: settle([
       { source: '/proc/self/status', value: affinity, took, readAt },
@@ -121,16 +125,37 @@ async function cpuQuota(inputs: Inputs, version: 1 | 2, folder: string): Promise
   return cpus > 0 && Number.isFinite(cpus) ? { value: cpus, file } : undefined;
 }
 
-// What the kernel counts includes file cache, the unused part of which it gives back before it refuses anybody.
+/** `memoryUsed` by now, for a machine without the native probe: like /proc, the kernel's files of a group answer at once. */
+export function memoryInUseNow({ memoryFile }: Pick<Limits, 'memoryFile'>): number | undefined {
+  if (memoryFile === undefined) return undefined;
+  const { usage, stat, cache } = filesOfUse(memoryFile);
+  try {
+    return inUse(readFileSync(usage, 'latin1'), readFileSync(stat, 'latin1'), cache);
+  } catch {
+    // The group's files went with their mount: what was read before is all that is known.
+    return undefined;
+  }
+}
+
 async function memoryInUse(inputs: Inputs, limitFile: string): Promise<number | undefined> {
+  const { usage, stat, cache } = filesOfUse(limitFile);
+  return inUse((await inputs.file(usage)).value, (await inputs.file(stat)).value, cache);
+}
+
+/** Where the group of `limitFile` tells what it uses, and under which name how much of that is cache. */
+function filesOfUse(limitFile: string) {
   const folder = limitFile.slice(0, limitFile.lastIndexOf('/'));
-  const v2 = limitFile.endsWith('/memory.max');
-  const usage = await inputs.file(`${folder}/${v2 ? 'memory.current' : 'memory.usage_in_bytes'}`);
-  const stat = (await inputs.file(`${folder}/memory.stat`)).value ?? '';
-  const key = v2 ? 'inactive_file' : 'total_inactive_file';
-  const cache = wholeNumber(new RegExp(`^${key} (\\d+)$`, 'm').exec(stat)?.[1]) ?? 0;
-  const used = wholeNumber(usage.value);
-  return used === undefined ? undefined : Math.max(0, used - cache);
+  const stat = `${folder}/memory.stat`;
+  return limitFile.endsWith('/memory.max')
+    ? { usage: `${folder}/memory.current`, stat, cache: 'inactive_file' }
+    : { usage: `${folder}/memory.usage_in_bytes`, stat, cache: 'total_inactive_file' };
+}
+
+// What the kernel counts includes file cache, the unused part of which it gives back before it refuses anybody.
+function inUse(usage: string | undefined, stat: string | undefined, cache: string): number | undefined {
+  const used = wholeNumber(usage);
+  const cached = wholeNumber(new RegExp(`^${cache} (\\d+)$`, 'm').exec(stat ?? '')?.[1]) ?? 0;
+  return used === undefined ? undefined : Math.max(0, used - cached);
 }
 
 /** How many CPUs a list such as `0-3,8` names. */

@@ -1,10 +1,13 @@
 // What control groups and affinity leave of a machine, by the files of both versions and by the native probe.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { readLimits } from '../../agent/host/limits.ts';
+import { memoryInUseNow, readLimits } from '../../agent/host/limits.ts';
 import { memoryNow, offerable, surveyMachine, usableCpus } from '../../agent/host/machine.ts';
 import { Replay } from '../../agent/host/replay.ts';
+import { newFolder } from '../support/temporary.ts';
 import { pretend, recorded } from './machines.ts';
 
 const gib = 2 ** 30;
@@ -40,6 +43,26 @@ test('version 2: the tightest of all groups from our own to the root', async () 
     }),
     { ...none, memory: 4 * gib, memoryUsed: 2 * gib, quota: 1.5 },
   );
+});
+
+test('what is in use by now is read anew, in both versions', async () => {
+  const folder = await newFolder();
+  const write = (name: string, text: string) => writeFile(join(folder, name), text);
+  const now = (name: string) => memoryInUseNow({ memoryFile: join(folder, name) });
+  assert.deepEqual([now('memory.max'), memoryInUseNow({})], [undefined, undefined]);
+  for (const used of [3, 5]) {
+    await write('memory.current', `${used * gib}\n`);
+    await write('memory.usage_in_bytes', `${used * gib + 1}\n`);
+    await write('memory.stat', `inactive_file ${gib}\ntotal_inactive_file ${2 * gib}\n`);
+    assert.equal(now('memory.max'), (used - 1) * gib);
+    assert.equal(now('memory.limit_in_bytes'), (used - 2) * gib + 1);
+  }
+});
+
+test('it is known where a limit was read: in which group its use is counted', async () => {
+  const file = '/sys/fs/cgroup/a/memory.max';
+  const answers = { 'file /proc/self/cgroup': '0::/a', [`file ${file}`]: '4096' };
+  assert.equal((await readLimits(pretend({ answers }))).memoryFile, file);
 });
 
 test('version 1: each controller has its own hierarchy, and a limit beyond all memory is none', async () => {
