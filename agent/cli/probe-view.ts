@@ -1,6 +1,7 @@
 // What `muster probe` tells: the machine, and what the agent would make of it under the present settings.
 import type { Settings } from '../config/settings.ts';
 import { offeredCapacity } from '../host/capacity.ts';
+import { cloudLabels } from '../host/cloud.ts';
 import { type Condition, judge, nothingJudged, type Observation } from '../host/conditions.ts';
 import { mismatches } from '../host/declared.ts';
 import { failures } from '../host/gpu/gpu.ts';
@@ -36,7 +37,7 @@ export async function probeView(
   const { name, ...labels } = nodeLabels(
     settings.node.id ?? '',
     { operatingSystem: facts.operatingSystem.value, architecture: facts.architecture.value },
-    settings.node.labels,
+    { ...cloudLabels(machine.cloud), ...settings.node.labels },
     offer.GPUs,
   );
   const inside = offerable(machine);

@@ -1,6 +1,6 @@
 // What this machine is and has free, as the reports need it: facts at once, GPUs and inventory when they come.
 import { type AllocatedCapacity, availableCapacity, offeredCapacity } from '../host/capacity.ts';
-import { type CloudFacts, cloudFacts } from '../host/cloud.ts';
+import { type CloudFacts, cloudFacts, cloudLabels } from '../host/cloud.ts';
 import { type Condition, judge, nothingJudged, type Observation } from '../host/conditions.ts';
 import { type Declared, mismatches } from '../host/declared.ts';
 import { Disk } from '../host/disk.ts';
@@ -339,18 +339,6 @@ interface Found {
   gpus: GpuWatch;
   guard: CrashGuard;
   kept: Inventory | undefined;
-}
-
-function cloudLabels(cloud: CloudFacts | undefined): Record<string, string> {
-  const { provider, type, region, zone, instanceId } = cloud ?? {};
-  const labels = {
-    cloud: provider,
-    'cloud-type': type,
-    'cloud-region': region,
-    'cloud-zone': zone,
-    'cloud-instance': instanceId,
-  };
-  return Object.fromEntries(Object.entries(labels).flatMap(([key, value]) => (value ? [[key, value]] : [])));
 }
 
 /** Those of `some` of a type that `others` have not. */

@@ -24,6 +24,19 @@ export async function cloudFacts(inputs: Inputs): Promise<CloudFacts | undefined
   return found.find(facts => facts !== undefined);
 }
 
+/** The labels that tell of them; none where there are no facts. */
+export function cloudLabels(cloud: CloudFacts | undefined): Record<string, string> {
+  const { provider, type, region, zone, instanceId } = cloud ?? {};
+  const labels = {
+    cloud: provider,
+    'cloud-type': type,
+    'cloud-region': region,
+    'cloud-zone': zone,
+    'cloud-instance': instanceId,
+  };
+  return Object.fromEntries(Object.entries(labels).flatMap(([key, value]) => (value ? [[key, value]] : [])));
+}
+
 // Link-local, so that the question never leaves the host. The name that GCP documents would need DNS.
 const service = 'http://169.254.169.254';
 

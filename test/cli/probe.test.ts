@@ -7,7 +7,9 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { flags, run } from '../../agent/cli/probe.ts';
-import { machinesFolder } from '../host/machines.ts';
+import { probeView } from '../../agent/cli/probe-view.ts';
+import { defaultSettings } from '../../agent/config/load.ts';
+import { machinesFolder, pretend } from '../host/machines.ts';
 import { whyNoBareRoot } from '../support/bare-root.ts';
 import { eventually } from '../support/eventually.ts';
 import { isRunning } from '../support/processes.ts';
@@ -62,6 +64,31 @@ test('for a program: facts with their sources, what would be offered, and the sa
   });
   assert.equal(view.labels['GPU-7-Memory'], '40960-MiB');
   assert.deepEqual([view.problems, view.readAt], [[], '2026-01-15T12:00:00.000Z']);
+});
+
+test('labels of the cloud are among those that the agent would have, and give way to configured ones', async () => {
+  const machine = pretend({
+    answers: {
+      'metadata PUT http://169.254.169.254/latest/api/token': 'token',
+      'metadata GET http://169.254.169.254/latest/meta-data/instance-id': 'i-1',
+      'metadata GET http://169.254.169.254/latest/meta-data/instance-type': 'p5.48xlarge',
+      'metadata GET http://169.254.169.254/latest/meta-data/placement/region': 'eu-west-1',
+    },
+  });
+  const { compute, node } = defaultSettings();
+  const asked = { ...node, cloudMetadata: true, labels: { 'cloud-region': 'mine' } };
+  const { labels } = await probeView(machine, { compute, node: asked });
+  assert.deepEqual(
+    Object.entries(labels)
+      .filter(([key]) => key.startsWith('cloud'))
+      .sort(),
+    [
+      ['cloud', 'aws'],
+      ['cloud-instance', 'i-1'],
+      ['cloud-region', 'mine'],
+      ['cloud-type', 'p5.48xlarge'],
+    ],
+  );
 });
 
 test('recorded and replayed: the same machine, without its name', async () => {
