@@ -117,8 +117,10 @@ export type GpuDevice = {
 };
 
 /** The GPU, in a sentence. */
-export const called = ({ name, vendor, address }: GpuDevice): string =>
-  `${name?.value ?? vendor}${address ? ` at ${address}` : ''}`;
+export const called = ({ name, vendor, address, index }: GpuDevice): string => {
+  const which = address ? ` at ${address}` : index ? ` (GPU ${index.value})` : '';
+  return `${name?.value ?? vendor}${which}`;
+};
 
 /** Which of `devices` have failed, and why: a sentence each. */
 export const failures = (devices: readonly GpuDevice[]): string[] =>

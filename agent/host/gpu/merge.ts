@@ -18,9 +18,12 @@ export function merge(reports: readonly SourceReport[]): GpuDevice[] {
     const { address } = one.sighting;
     if (address !== undefined) groups.set(address, joined(groups.get(address) ?? [], one));
   }
+  const places = placesOfUnopened(seen, groups);
   for (const one of seen) {
     if (one.sighting.address !== undefined) continue;
-    const known = [...groups].find(([, group]) => group.some(other => isSame(other.sighting, one.sighting)));
+    const known = [...groups].find(([key, group]) =>
+      group.some(other => places.get(one) === key || isSame(other.sighting, one.sighting)),
+    );
     const [key, group] = known ?? [`without an address ${groups.size}`, []];
     groups.set(key, joined(group, one));
   }
@@ -34,6 +37,21 @@ export function merge(reports: readonly SourceReport[]): GpuDevice[] {
       ),
     )
     .sort(order);
+}
+
+// A GPU that the library counts and cannot open is known to it by its number alone. It is one of those that the driver has and
+// the library does not list: which, can be told where there are as many, as both count along the bus.
+function placesOfUnopened(seen: readonly Seen[], groups: ReadonlyMap<string, Seen[]>): Map<Seen, string> {
+  const unopened = seen.filter(
+    ({ report, sighting: { address, uuid, broken } }) =>
+      report.source === 'nvml' && address === undefined && uuid === undefined && broken !== undefined,
+  );
+  const isUnlisted = (group: readonly Seen[]) =>
+    group.some(({ report, sighting }) => report.source === 'nvidia procfs' && !sighting.meant) &&
+    !group.some(({ report }) => report.source === 'nvml');
+  const unlisted = [...groups].flatMap(([address, group]) => (isUnlisted(group) ? [address] : [])).sort();
+  const pairs = unopened.length === unlisted.length ? unopened : [];
+  return new Map(pairs.map((one, at) => [one, unlisted[at] ?? '']));
 }
 
 // A source that tells of one GPU twice is believed the first time.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Sighting, SourceName, SourceReport } from '../../../agent/host/gpu/gpu.ts';
+import { failures, type Sighting, type SourceName, type SourceReport } from '../../../agent/host/gpu/gpu.ts';
 import { merge } from '../../../agent/host/gpu/merge.ts';
 import type { Fault } from '../../../agent/host/inputs.ts';
 
@@ -128,6 +128,36 @@ test('what is certainly broken cannot be used, whoever else lists it', () => {
     report('nvidia procfs', [nvidia({ broken: 'it needs a reset' })]),
   ]);
   assert.deepEqual([gpu?.usable, gpu?.reason, gpu?.failed], [false, 'it needs a reset', true]);
+});
+
+test('NVIDIA: what the library counts and cannot open is what only the driver lists, where that can be told', () => {
+  const lost = (index: number): Sighting => ({ vendor: 'NVIDIA', index, computes: true, broken: 'lost' });
+  const at = (bus: number, more: Sighting = {}) => nvidia({ address: `0000:0${bus}:00.0`, ...more });
+  const listed = (nvml: Sighting[], procfs: Sighting[]) =>
+    merge([report('nvml', nvml), report('nvidia procfs', procfs)]).map(device => [
+      device.address,
+      device.index?.value,
+      device.reason,
+      device.failed,
+    ]);
+  const all = [3, 1, 2].map(bus => at(bus));
+  assert.deepEqual(listed([at(1, { index: 0 }), lost(1), lost(2)], all), [
+    ['0000:01:00.0', 0, undefined, undefined],
+    ['0000:02:00.0', 1, 'lost', true],
+    ['0000:03:00.0', 2, 'lost', true],
+  ]);
+  const setAside = at(2, { broken: 'left out', meant: true });
+  assert.equal(listed([at(1, { index: 0 }), lost(1)], [at(1), setAside])[1]?.[0], undefined);
+  // In a container the library may list less than the driver.
+  const some = listed([at(1, { index: 0 }), lost(1)], all);
+  assert.deepEqual([some.length, some[1]], [4, [undefined, 1, 'lost', true]]);
+});
+
+test('a GPU without an address is called by its number', () => {
+  const sightings = [{ vendor: 'NVIDIA', index: 7, computes: true, broken: 'it needs a reset' }];
+  assert.deepEqual(failures(merge([report('nvml', sightings)])), [
+    'NVIDIA (GPU 7) cannot be used: it needs a reset',
+  ]);
 });
 
 test('what is set aside cannot be used, and has not failed', () => {
