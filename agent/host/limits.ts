@@ -24,8 +24,7 @@ interface Found {
 }
 
 /**
- * The tightest limits from this process's own group up to the root, by the files themselves and by the native probe, which
- * reads the same ones. cgroups(7). Never throws: what cannot be read limits nothing.
+ * The tightest limits from this process's own group up to the root, by the files themselves and by the native probe. cgroups(7). Never throws: what cannot be read limits nothing.
  */
 export async function readLimits(inputs: Inputs): Promise<Limits> {
   const readAt = inputs.now().toISOString();
@@ -39,14 +38,15 @@ export async function readLimits(inputs: Inputs): Promise<Limits> {
   );
   const probe = (await inputs.cgroup()).value ?? {};
   const took = meter.took();
-  const claims = (found: Found | undefined, probed: number | undefined) => [
+  const claims = (found: Found | undefined, probed: number | undefined) => {
     // Whoever makes a group names it.
-    { source: tidy(found?.file, 300) ?? 'cgroup', value: found?.value, took, readAt },
-    { source: 'native probe', value: probed, took, readAt },
-  ];
+    const byFiles = { source: tidy(found?.file, 300) ?? 'cgroup', value: found?.value, took, readAt };
+    const byProbe = { source: 'native probe', value: probed, took, readAt };
+    return isTighter(probed, found) ? [byProbe, byFiles] : [byFiles, byProbe];
+  };
   return {
     memory: settle(claims(memory, probe.memoryLimit), { format: bytes => `${bytes} bytes` }),
-    memoryUsed: used ?? probe.memoryUsed,
+    memoryUsed: isTighter(probe.memoryLimit, memory) ? probe.memoryUsed : (used ?? probe.memoryUsed),
     memoryFile: memory?.file,
     quota: settle(claims(quota, probe.cpuLimit)),
     affinity: settle([
@@ -55,6 +55,10 @@ export async function readLimits(inputs: Inputs): Promise<Limits> {
     ]),
   };
 }
+
+// The probe looks into folders: it finds a group that a container has deeper in its mount than the group's name says.
+const isTighter = (probed: number | undefined, found: Found | undefined): boolean =>
+  probed !== undefined && (found === undefined || probed < found.value);
 
 interface Hierarchy {
   version: 1 | 2;

@@ -117,8 +117,21 @@ test('the native probe says the same, or serves alone', async () => {
   );
   assert.equal(
     both.memory?.disagreement,
-    '/sys/fs/cgroup/memory.max: 2147483648 bytes; native probe: 1073741824 bytes; using /sys/fs/cgroup/memory.max',
+    'native probe: 1073741824 bytes; /sys/fs/cgroup/memory.max: 2147483648 bytes; using native probe',
   );
+});
+
+test('where the group stands deeper in the mount than its name says, the native probe finds the tighter limits', async () => {
+  const cgroup = { version: 1, memoryLimit: 2 * gib, memoryUsed: 5, cpuLimit: 1, affinity: 4 };
+  const answers = {
+    cgroup,
+    'file /proc/self/cgroup': '4:memory:/docker/1/svc\n2:cpu:/docker/1/svc',
+    [`${root}/memory/memory.limit_in_bytes`]: String(4 * gib),
+    [`${root}/memory/memory.usage_in_bytes`]: String(gib),
+    [`${root}/cpu/cpu.cfs_quota_us`]: '200000',
+    [`${root}/cpu/cpu.cfs_period_us`]: '100000',
+  };
+  assert.deepEqual(await limits(answers), { memory: 2 * gib, memoryUsed: 5, quota: 1, affinity: 4 });
 });
 
 test('the least of all limits counts, and never more than there is', () => {
