@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder, readBounded, writeFileAtomic } from '../system/files.ts';
+import { escaped } from '../system/printable.ts';
 import type { Fault, SystemWords } from './inputs.ts';
 
 export interface Recording {
@@ -73,12 +74,21 @@ export async function saveRecording(folder: string, recording: Recording): Promi
 
 /** `recording` as the file that `openRecording` reads. */
 export async function recordingText(recording: Recording): Promise<string> {
-  const { Document } = await import('yaml');
+  const { Document, visit } = await import('yaml');
   const document = new Document(recording, { aliasDuplicateObjects: false });
+  visit(document, {
+    Scalar(_, node) {
+      // Escapes mean something only between double quotes.
+      if (typeof node.value === 'string' && node.value.search(steering) >= 0) node.type = 'QUOTE_DOUBLE';
+    },
+  });
   document.commentBefore =
     ' A recorded machine. `muster probe --replay` shows it; look through it before you pass it on.';
-  return document.toString({ lineWidth: 0 });
+  return document.toString({ lineWidth: 0, doubleQuotedAsJSON: true }).replace(steering, escaped);
 }
+
+/** What could steer the terminal of somebody who looks through a recording; lines and columns may stay. */
+const steering = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /**
  * The recording in `folder`, which may be its file too, as `saveRecording` names that. @throws MusterError `not_found`, or

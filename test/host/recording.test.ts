@@ -7,7 +7,7 @@ import { cloudFacts } from '../../agent/host/cloud.ts';
 import { around, type Inputs } from '../../agent/host/inputs.ts';
 import { surveyMachine } from '../../agent/host/machine.ts';
 import { Recorder } from '../../agent/host/record.ts';
-import { openRecording, parseRecording, saveRecording } from '../../agent/host/recording.ts';
+import { openRecording, parseRecording, recordingText, saveRecording } from '../../agent/host/recording.ts';
 import { Replay } from '../../agent/host/replay.ts';
 import { SystemInputs } from '../../agent/host/system-inputs.ts';
 import { MusterError } from '../../agent/system/errors.ts';
@@ -45,6 +45,22 @@ test('made anonymous it is still a machine of the same kind', async () => {
     assert.deepEqual(kind(after), kind(before), name);
     assert.deepEqual(after.limits.memory?.value, before.limits.memory?.value, name);
   }
+});
+
+test('a recording to look through steers no terminal, and says the same', async () => {
+  const hostile = 'Evil\u009b31m\u202e \u001b]0;x\u0007\u{e0001}\u007f';
+  const recording = pretended({
+    answers: {
+      [`file /a${hostile}`]: `one\t${hostile}\n\ntwo ${hostile}`,
+      'file /b': `\t${hostile}\r`,
+      'file /c': 'a\n\tb\n',
+    },
+  });
+  const text = await recordingText(recording);
+  assert.doesNotMatch(text, /(?![\n\t])[\p{Cc}\p{Cf}]/u);
+  // Plain text of several lines is read as it was.
+  assert.match(text, /^ {4}a\n {4}\tb$/m);
+  assert.deepEqual(await parseRecording(text, 'x'), recording);
 });
 
 test('this machine, recorded and replayed', async () => {
