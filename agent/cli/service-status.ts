@@ -1,4 +1,5 @@
 // `muster service status`: whether a role is a service here, how its service manager sees it, and what it says itself.
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { choice } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
@@ -32,10 +33,14 @@ export const flags = {
   },
 } as const satisfies FlagTable;
 
-export async function run({ flags: given, load }: Argv<typeof flags>): Promise<number> {
+export async function run({ flags: given, config, load }: Argv<typeof flags>): Promise<number> {
   const machine = await thisMachine({ scope: given.user ? 'user' : 'system', root: undefined });
-  return showService(machine, given.role ? [given.role] : roles, load, given.output, print);
+  // What is named on the command line goes before what the service reads.
+  const named: Load = config === undefined ? load : () => load({ skipUnreadable: true });
+  return showService(machine, given.role ? [given.role] : roles, named, given.output, print);
 }
+
+type Load = (options: { skipUnreadable: true; configFile?: string }) => Promise<LoadedSettings>;
 
 export interface ServiceReport {
   role: Role;
@@ -68,12 +73,12 @@ export interface ServiceReport {
 export async function showService(
   machine: Machine,
   which: readonly Role[],
-  load: (options: { skipUnreadable: true }) => Promise<LoadedSettings>,
+  load: Load,
   output: 'text' | 'json',
   print: (text: string) => void,
 ): Promise<number> {
   // A configuration with faults is told by "config check"; where the state is, it cannot say then.
-  const loaded = await load({ skipUnreadable: true }).catch(error => {
+  const loaded = await load({ skipUnreadable: true, ...(await ownConfig(machine)) }).catch(error => {
     if (error instanceof MusterError) return undefined;
     throw error;
   });
@@ -83,6 +88,18 @@ export async function showService(
     each => each.installed !== 'no' && (each.installed !== 'package' || isUsed(each)),
   );
   return installed.length > 0 && installed.every(each => each.state === 'running') ? 0 : 1;
+}
+
+/** The service of a user reads the user's own configuration first; whoever asks would find the machine's. */
+async function ownConfig({ scope, prefix, places }: Machine): Promise<{ configFile?: string }> {
+  const file = prefix + places('agent').config;
+  const there =
+    scope === 'user' &&
+    (await access(file).then(
+      () => true,
+      () => false,
+    ));
+  return there ? { configFile: file } : {};
 }
 
 async function report(machine: Machine, role: Role, dataDir: string | undefined): Promise<ServiceReport> {

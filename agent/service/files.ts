@@ -33,7 +33,9 @@ export async function serviceFiles(wish: FilesWish, places: Places): Promise<Ser
   }
   const { plistFile, newsyslogFile } = await import('./launchd.ts');
   const log = places.log ?? '';
-  const text = plistFile(role, { executable, logFile: log });
+  // A user's own comes before the machine's, as it does with systemd.
+  const configFolder = scope === 'user' ? places.configFolder : undefined;
+  const text = plistFile(role, { executable, logFile: log, configFolder });
   return {
     unit: { path: places.unit, content: sealed(text) },
     rotation: places.rotation

@@ -8,6 +8,8 @@ export interface LaunchdOptions {
   executable: string;
   /** The file that takes the log, by absolute path. */
   logFile: string;
+  /** Where its configuration is before it is anywhere else; without it, in the machine's folder. */
+  configFolder?: string | undefined;
 }
 
 /**
@@ -20,12 +22,12 @@ const throttle = 30;
 /** Nobody but the owner reads what the service writes. launchd takes this number as decimal. */
 const umask = 0o077;
 
-/** The property list of `role`, as XML: the same for a LaunchDaemon and a LaunchAgent, which differ by their folder. */
+/** The property list of `role`, as XML, for a LaunchDaemon or a LaunchAgent. */
 export function plistFile(role: Role, options: LaunchdOptions): string {
   return `${build(plist(role, options))}\n`;
 }
 
-function plist(role: Role, { executable, logFile }: LaunchdOptions): PlistValue {
+function plist(role: Role, { executable, logFile, configFolder }: LaunchdOptions): PlistValue {
   return {
     Label: launchdLabel(role),
     ProgramArguments: [executable, role],
@@ -42,7 +44,10 @@ function plist(role: Role, { executable, logFile }: LaunchdOptions): PlistValue 
     StandardErrorPath: logFile,
     // launchd opens these files once, at the start: what it opened goes on to the rotated file. So the role opens the
     // file itself, and anew once newsyslog has put another in its place.
-    EnvironmentVariables: { MUSTER_LOG_FILE: logFile },
+    EnvironmentVariables: {
+      MUSTER_LOG_FILE: logFile,
+      ...(configFolder === undefined ? {} : { CONFIGURATION_DIRECTORY: configFolder }),
+    },
   };
 }
 

@@ -175,7 +175,11 @@ SystemCallErrorNumber=EPERM
 # Not MemoryDenyWriteExecute=: V8 compiles to memory, and dies of it.
 `;
 
-const userSandbox = (role: Role) => `UMask=0077\n${always(role)}`;
+const userSandbox = (role: Role) => `\
+# Its configuration is the user's own, also where the machine has one in /etc/muster.
+ConfigurationDirectory=muster
+UMask=0077
+${always(role)}`;
 
 const sandbox = (role: Role) => `\
 ${always(role)}\

@@ -530,6 +530,24 @@ test('status also says what the role itself says, or why it does not', async t =
   assert.deepEqual((JSON.parse(said.printed) as ServiceReport[])[0]?.status, role);
 });
 
+test('status of a user’s service asks where the user’s own configuration says that its state is', async t => {
+  const { machine, at } = await bareMachine();
+  const home = { config: '/home/me/.config/muster', data: '/home/me/data', cache: '/home/me/cache' };
+  const own: Machine = { ...machine, scope: 'user', places: role => placesOf('systemd', 'user', role, home) };
+  await mkdir(at(home.config), { recursive: true });
+  await writeFile(at(`${home.config}/config.yaml`), 'dataDir: elsewhere\n');
+  await mkdir(at(`${home.config}/elsewhere/agent`), { recursive: true });
+  const role = { role: 'agent', node: 'node-1', state: 'ready', pid: 4242, version: '9' };
+  const holder = await holdFolder(at(`${home.config}/elsewhere/agent`), () => role, String);
+  t.after(() => holder.close());
+  let printed = '';
+  const load = (options: object) => loadSettings({ ...options, environment: surroundings() });
+  await showService(own, ['agent'], load, 'json', text => {
+    printed += text;
+  });
+  assert.deepEqual((JSON.parse(printed) as ServiceReport[])[0]?.status, role);
+});
+
 test('without root it says what it needs, and the command that would do it', async () => {
   const { machine } = await bareMachine();
   const command = 'muster service install --role agent';

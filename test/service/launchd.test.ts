@@ -6,6 +6,7 @@ import { type PlistValue, parse } from 'plist';
 import { environmentName, settingOf } from '../../agent/config/keys.ts';
 import { defaultSettings } from '../../agent/config/load.ts';
 import { roles } from '../../agent/config/role.ts';
+import { serviceFiles } from '../../agent/service/files.ts';
 import { newsyslogFile, plistFile } from '../../agent/service/launchd.ts';
 import { launchdLabel, placesOf } from '../../agent/service/places.ts';
 
@@ -116,3 +117,14 @@ function typeOf(value: PlistValue | undefined): string {
     ? 'dictionary of strings'
     : 'dictionary';
 }
+
+test('a user’s own configuration comes before the machine’s, as it does with systemd', async () => {
+  const home = { config: '/Users/me/Library/Preferences/muster', data: '/Users/me/d', cache: '/Users/me/c' };
+  const wish = { manager: 'launchd', role: 'agent', executable, systemd: undefined, groups: [] } as const;
+  const folder = async (scope: 'system' | 'user') => {
+    const { unit } = await serviceFiles({ ...wish, scope }, placesOf('launchd', scope, 'agent', home));
+    return (read(unit.content).EnvironmentVariables as Dictionary).CONFIGURATION_DIRECTORY;
+  };
+  assert.equal(await folder('user'), home.config);
+  assert.equal(await folder('system'), undefined);
+});

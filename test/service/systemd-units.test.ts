@@ -133,6 +133,8 @@ test('a user’s own has nothing that only the system’s service manager can do
     ])
       assert.deepEqual(values(text, key), [], key);
     assert.deepEqual(values(text, 'WantedBy'), ['default.target']);
+    // Else the machine's /etc/muster/config.yaml, which a package brings, would hide the one that install made.
+    assert.deepEqual(values(text, 'ConfigurationDirectory'), ['muster']);
     assert.deepEqual(values(text, 'NoNewPrivileges'), ['yes']);
   }
 });
