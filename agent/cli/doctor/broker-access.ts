@@ -16,10 +16,11 @@ export async function brokerAccess(
   role: Role,
   { nats, broker }: Settings,
   folder: string,
+  secrets = secretFolders,
 ): Promise<BrokerAccess | undefined> {
   const { servers, tls } = nats;
   if (role === 'agent' || servers.length > 0) {
-    const credentials = await credentialsOf(role, nats);
+    const credentials = await credentialsOf(role, nats, secrets);
     return { servers: servers.length ? servers : defaultServers, credentials, tls };
   }
   const files = brokerFiles(folder);
@@ -32,19 +33,28 @@ export async function brokerAccess(
   };
 }
 
-/** Where systemd puts what it hands to a service (LoadCredential=), for root and the service alone. systemd.exec(5) */
-const handedOver = '/run/credentials';
+/**
+ * Where systemd puts what it hands to a service (LoadCredential=), for root and the service alone, and where the operator keeps
+ * it: one that is down has nothing handed over. systemd.exec(5)
+ */
+const secretFolders = { handedOver: '/run/credentials', kept: '/etc/credstore' };
 
-/** Those of the settings; where a running service has them from systemd, which whoever runs this has not, those. */
-async function credentialsOf(role: Role, nats: Settings['nats']): Promise<Credentials> {
+/** Those of the settings; where a service has them from systemd, which whoever runs this has not, those. */
+async function credentialsOf(
+  role: Role,
+  nats: Settings['nats'],
+  { handedOver, kept }: typeof secretFolders,
+): Promise<Credentials> {
   const { token, tokenFile, credsFile, user, password, passwordFile } = nats;
   const complete = token ?? tokenFile ?? credsFile ?? (user && (password ?? passwordFile));
   if (complete) return nats;
-  const read = async (name: string) => {
-    const data = await readBounded(join(handedOver, unitName(role), name)).catch(() => undefined);
+  const read = async (path: string) => {
+    const data = await readBounded(path).catch(() => undefined);
     const text = data?.toString('utf8').trim();
     if (text) keepSecret(text);
     return text || undefined;
   };
-  return { ...nats, token: await read('nats.token'), password: await read('nats.password') };
+  const either = async (name: string) =>
+    (await read(join(handedOver, unitName(role), name))) ?? read(join(kept, `muster-${role}.${name}`));
+  return { ...nats, token: await either('nats.token'), password: await either('nats.password') };
 }
