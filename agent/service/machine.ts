@@ -41,7 +41,7 @@ export interface MachineOptions {
 export async function thisMachine(options: MachineOptions): Promise<Machine> {
   const { scope, environment = systemEnvironment } = options;
   const manager = managerHere();
-  const root = options.root === undefined ? undefined : await folderAt(resolve(options.root));
+  const root = options.root === undefined ? undefined : await folderAt(options.root);
   const home = scope === 'user' ? await homeOf(environment) : undefined;
   const uid = process.getuid?.() ?? 0;
   const prefix = root === undefined || root === '/' ? '' : root;
@@ -84,7 +84,10 @@ export function needRoot({ scope, root, uid }: Machine, command: string): void {
   });
 }
 
-async function folderAt(path: string): Promise<string> {
+async function folderAt(name: string): Promise<string> {
+  // A variable that is not set, most likely: the working folder is not what was meant.
+  if (name === '') throw new MusterError('usage', '--root is empty: it needs the name of a folder');
+  const path = resolve(name);
   const info = await stat(path).catch(() => undefined);
   if (info?.isDirectory()) return path;
   throw new MusterError('usage', `--root ${path}: there is no such folder`);

@@ -48,6 +48,14 @@ test('print: the unit of this or another service manager, sealed, and nothing el
   assert.equal((await muster(t, quoted)).code, 64);
 });
 
+test('an empty --root is no folder, and not the working folder', async t => {
+  for (const command of ['install', 'uninstall']) {
+    const { code, stderr } = await muster(t, ['service', command, '--role', 'agent', '--root', '']);
+    assert.equal(code, 64);
+    assert.match(stderr, /Error: --root is empty: it needs the name of a folder\n/);
+  }
+});
+
 test('from source, a service needs a program of its own to start', async t => {
   if (!hasSystemctl) return t.skip(noSystemctl);
   const root = await temporaryFolder(t);
