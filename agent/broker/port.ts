@@ -90,8 +90,9 @@ function cannotListen(host: string, port: number, cause: unknown): MusterError {
       });
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return new MusterError('bad_config', `${where}: this machine has no such address (broker.host)`, {
-        hint: 'set broker.host to 127.0.0.1, 0.0.0.0 or an address of this machine',
+      // No bad configuration, after which no service is started again: at boot an address may come later than this, by DHCP.
+      return new MusterError('failed', `${where}: this machine has no such address (broker.host)`, {
+        hint: 'wait until the network is up, or set broker.host to 127.0.0.1, 0.0.0.0 or an address of this machine',
         cause,
       });
     default:
