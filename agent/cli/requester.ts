@@ -149,6 +149,8 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
         });
         life.onReload(reload);
         const ready = requester.start().then(() => {
+          // A stop, or another that took over, ends the start as well.
+          if (requester.status().state === 'stopping') return;
           service.update();
           tellReady({
             ready: {

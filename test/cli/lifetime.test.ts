@@ -1,12 +1,14 @@
 // Signals that come while a role still loads: none of them kills it, none is forgotten.
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../support/eventually.ts';
 import { isRunning, processesNaming } from '../support/processes.ts';
-import { start, temporaryFolder } from './program.ts';
+import { main, start, temporaryFolder } from './program.ts';
 
 const hook = fileURLToPath(new URL('./signalled-while-loading.ts', import.meta.url));
 
@@ -62,6 +64,24 @@ for (const [asked, script] of [
     await eventually('its broker has ended', async () => !(await isRunning(pid)));
   });
 }
+
+test('a requester that stops before it is ready does not tell its parent that it is', async t => {
+  const folder = await temporaryFolder(t);
+  const nowhere = ['--nats-servers', 'nats://127.0.0.1:1'];
+  const args = ['requester', '--data-dir', folder, ...roles.requester, ...nowhere];
+  const child = fork(main, args, { silent: true, env: { PATH: process.env.PATH, HOME: folder } });
+  t.after(() => child.kill('SIGKILL'));
+  const messages: unknown[] = [];
+  child.on('message', message => messages.push(message));
+  let log = '';
+  child.stderr?.setEncoding('utf8').on('data', text => {
+    log += text;
+  });
+  await eventually('it waits for the broker', () => log.includes('cannot connect'));
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'close'), [0, null], log);
+  assert.deepEqual(messages, []);
+});
 
 test('muster dev ends in order, when its terminal was closed before it ran', async t => {
   const { ended, folder } = await signalled(t, 'dev', 'SIGHUP');

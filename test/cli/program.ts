@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
+/** The program's entry file. */
+export const main = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
 
 export interface Outcome {
   code: number | null;
