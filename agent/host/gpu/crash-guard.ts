@@ -20,6 +20,9 @@ export interface CrashGuard {
  */
 const mostEnds = 2;
 
+/** Of a mark that cannot be read: one too many. */
+const unreadable = Number.POSITIVE_INFINITY;
+
 const markIn = (folder: string): string => join(folder, 'nvml-called');
 
 /** The boot id and the driver's version: with others a library starts anew. */
@@ -46,8 +49,7 @@ export async function crashGuard(
   const path = markIn(folder);
   const ends = await readBounded(path).then(
     data => endsIn(data?.toString('utf8'), circumstances),
-    // A mark that cannot be read is one too many.
-    () => mostEnds,
+    () => unreadable,
   );
   const fault = faultAfter(ends, path);
   // It need not outlive the machine: with that ends the boot that it speaks of.
@@ -103,7 +105,10 @@ export function lookersGuard(folder: string, circumstances: () => Promise<string
 
 function faultAfter(ends: number, path: string): string | undefined {
   if (ends < mostEnds) return undefined;
-  return `is not called, as the last ${mostEnds} processes that called it ended meanwhile; remove ${path} to try again`;
+  if (ends === unreadable) {
+    return `is not called, as ${path}, which tells whether it ends processes, cannot be read; remove it and restart the agent`;
+  }
+  return `is not called, as the last ${mostEnds} processes that called it ended meanwhile; remove ${path} and restart the agent to try again`;
 }
 
 /** How many calls in a row did not return, by what stands in the mark. */

@@ -1,7 +1,7 @@
 // A library that ends the process is found out at the next start, and not called again for the same driver.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type CrashGuard, crashGuard, lookersGuard } from '../../../agent/host/gpu/crash-guard.ts';
@@ -42,7 +42,15 @@ test('one end in the middle of a call may be the process’s own, two in a row a
   assert.equal((await crashGuard(folder, 'driver 550, boot 1')).fault, undefined);
   await end(folder, 'driver 550, boot 1');
   const next = await crashGuard(folder, 'driver 550, boot 1');
-  assert.match(next.fault ?? '', /the last 2 processes that called it ended meanwhile; remove .*nvml-called/);
+  assert.match(
+    next.fault ?? '',
+    /the last 2 processes that called it ended meanwhile; remove .*nvml-called and restart the agent to try again$/,
+  );
+  // The agent remembers: the file alone does not do.
+  await rm(mark(folder));
+  await assert.rejects(next.around(() => assert.fail('it was called')));
+  await end(folder, 'driver 550, boot 1');
+  await end(folder, 'driver 550, boot 1');
   await assert.rejects(
     next.around(() => assert.fail('it was called')),
     /is not called/,
@@ -130,5 +138,9 @@ test('a mark that cannot be read is one, but to who only looks', async () => {
   const folder = await newFolder();
   await mkdir(mark(folder));
   assert.equal(await lookersGuard(folder, async () => 'boot 1')(async () => 7), 7);
-  assert.notEqual((await crashGuard(folder, 'driver 550, boot 1')).fault, undefined);
+  const { fault } = await crashGuard(folder, 'driver 550, boot 1');
+  assert.match(
+    fault ?? '',
+    /^is not called, as .*nvml-called, .* cannot be read; remove it and restart the agent$/,
+  );
 });
