@@ -23,6 +23,7 @@ export class GpuWatch {
   #keeping: Promise<void> | undefined;
   /** That it cannot be written was told. */
   #told = false;
+  #closed = false;
 
   /** What was kept in `folder` serves until the first look. */
   static async open(inputs: Inputs, folder: string, log: Log, clock: Clock = systemClock): Promise<GpuWatch> {
@@ -78,7 +79,9 @@ export class GpuWatch {
    */
   async look(all = false): Promise<boolean> {
     if (all) this.#detector.forget();
-    const now = this.#stillThere(await this.#detector.detect(all ? 'all' : 'needed'));
+    const findings = await this.#detector.detect(all ? 'all' : 'needed');
+    if (this.#closed) return false;
+    const now = this.#stillThere(findings);
     const news = !same(now, this.#known);
     this.#known = now;
     this.#keeping ??= this.#keep().finally(() => {
@@ -86,6 +89,11 @@ export class GpuWatch {
     });
     await endsWithin(this.#clock, keepPatience, this.#keeping);
     return news;
+  }
+
+  /** A look that is under way says nothing any more: what it asks is being ended. */
+  close(): void {
+    this.#closed = true;
   }
 
   // A driver that hangs since the start has not lost the GPUs of the last run: those on the bus are offered as they were.

@@ -169,7 +169,7 @@ export class Survey {
 
   async #lookAtGpus(all = false): Promise<void> {
     if (await this.#gpus.look(all)) this.#news = true;
-    this.#judge({});
+    if (!this.#ending.signal.aborted) this.#judge({});
   }
 
   /** The node's information, by what is known now. */
@@ -232,6 +232,7 @@ export class Survey {
   /** Ends a child that may be running, and clears a library that it may be waiting for of having ended this process. */
   async close(): Promise<void> {
     this.#ending.abort();
+    this.#gpus.close();
     this.#inputs.close();
     await this.#guard.release();
   }

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Survey } from '../../agent/compute/survey.ts';
-import { keepGpus } from '../../agent/host/kept-gpus.ts';
+import { keepGpus, keptGpus } from '../../agent/host/kept-gpus.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -70,6 +70,35 @@ test('a condition is logged once as it comes up, and once as it is over', async 
     'a condition of this node is over',
   ]);
   await survey.close();
+});
+
+test('a look that a stop cuts off says nothing: neither that GPUs are gone nor that a condition is over', async () => {
+  const folder = await newFolder();
+  await keepGpus(folder, { gpus: [kept], driver: 'nvidia 550' });
+  const { log, lines } = recordLog();
+  const options = {
+    node: 'node-1',
+    inventoryCommand: { command: '/nowhere', args: [] },
+    clock: new FakeClock(),
+  };
+  const survey = await Survey.open({ ...options, folder, log }, offer);
+  const look = survey.look();
+  survey.close();
+  assert.equal(await look, false);
+  assert.deepEqual((await keptGpus(folder))?.gpus, [kept]);
+  const other = await Survey.open(
+    { ...options, folder: await newFolder(), log },
+    { ...offer, declared: { gpu: 200 } },
+  );
+  await other.look();
+  other.reload(offer);
+  const cutOff = other.look();
+  other.close();
+  await cutOff;
+  assert.deepEqual(
+    lines.filter(({ fields }) => fields.condition === 'GpuMissing').map(({ message }) => message),
+    ['a condition of this node came up'],
+  );
 });
 
 test('what is kept of GPUs and cannot be read keeps nothing from starting', async () => {
