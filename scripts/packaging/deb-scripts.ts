@@ -50,7 +50,8 @@ if [ "$1" = purge ]; then
 	if command -v deb-systemd-helper >/dev/null; then
 		deb-systemd-helper purge ${units} >/dev/null || true
 	fi
-	rm -rf ${[...state, '/etc/muster', ...dropIns].map(path => `"$DPKG_ROOT${path}"`).join(' ')}
+	# Where a disk is mounted its folder stays, empty, as rm says: no reason never to be rid of the package.
+	rm -rf ${[...state, '/etc/muster', ...dropIns].map(path => `"$DPKG_ROOT${path}"`).join(' ')} || true
 fi
 if [ "$1" = remove ] || [ "$1" = purge ]; then
 	if ${running}; then
