@@ -1,5 +1,6 @@
 // Carries a plan out, step by step, telling each one as it is done. What has been done stays done when a later step fails.
-import { chmod, chown, mkdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Clock, sleep } from '../system/clock.ts';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { writeFileAtomic } from '../system/files.ts';
@@ -71,12 +72,16 @@ async function own(path: string, mode: number, { uid, gid }: Owner, mayChown: bo
 }
 
 async function remove(path: string, what: 'file' | 'folder' | 'tree'): Promise<void> {
-  if (what === 'tree') return rm(path, { recursive: true, force: true });
   try {
-    await (what === 'file' ? unlink(path) : rmdir(path));
+    if (what === 'tree') await rm(path, { recursive: true, force: true });
+    else await (what === 'file' ? unlink(path) : rmdir(path));
   } catch (error) {
+    const code = errnoOf(error);
     // Gone by itself, as what systemd makes may be.
-    if (errnoOf(error) !== 'ENOENT') throw error;
+    if (code === 'ENOENT') return;
+    // A disk is mounted there: what is on it goes, and the folder stays for whoever mounted it.
+    if (code !== 'EBUSY' || what === 'file') throw error;
+    if (what === 'tree') for (const name of await readdir(path)) await remove(join(path, name), what);
   }
 }
 
