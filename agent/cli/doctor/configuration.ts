@@ -5,6 +5,10 @@ import { fileDoubts } from '../config-files.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 
 const remedy = 'correct it where the line says; "muster config check" tells when it is right';
+/** What is wrong with a file as a whole has no line to correct. */
+const unread = /: (cannot be read: .*|there is no such file)$/;
+const access =
+  'name the right file, or let the user of the role read it; "muster config check" tells when it can';
 
 /** `loaded` is what loading came to: the settings, or what was thrown. */
 export const configuration = (loaded: LoadedSettings | { thrown: unknown }): Check => ({
@@ -22,5 +26,5 @@ export const configuration = (loaded: LoadedSettings | { thrown: unknown }): Che
 function faultsIn(error: unknown): Finding[] {
   if (!(error instanceof MusterError)) throw error;
   const texts = error.code === 'bad_config' ? error.message.split('\n') : [reasonOf(error)];
-  return texts.map(text => failed(text, error.hint ?? remedy));
+  return texts.map(text => failed(text, error.hint ?? (unread.test(text) ? access : remedy)));
 }

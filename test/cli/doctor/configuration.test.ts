@@ -20,3 +20,11 @@ test('faults at their places are each told, and who knows when they are mended',
   );
   for (const { remedy } of findings) assert.match(remedy ?? '', /muster config check/);
 });
+
+test('a file that cannot be read is to be made readable: it has no line to correct', async () => {
+  for (const why of ['cannot be read: permission denied', 'there is no such file']) {
+    const thrown = new MusterError('bad_config', `/a.yaml: ${why}`);
+    const [finding] = await configuration({ thrown }).look();
+    assert.match(finding?.remedy ?? '', /^name the right file, or let the user of the role read it/);
+  }
+});
