@@ -2,7 +2,7 @@
 
 export const durationPattern =
   /^(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
-export const sizePattern = /^(\d+(?:\.\d+)?) ?(?:([kmgtpKMGTP])([iI]?))?[bB]$/;
+export const sizePattern = /^(\d+(?:\.\d+)?) ?(?:([kmgtpKMGTP])(?:([iI])[bB]?|[bB])|[bB])$/;
 export const percentPattern = /^((?:0?\d{1,2})(?:\.\d{1,3})?|100(?:\.0{1,3})?) ?%$/;
 
 /** `15s`, `1m30s`, `1h2m`, `500ms`, `1.5s` to whole milliseconds; undefined when `text` is no duration. */
@@ -28,8 +28,9 @@ export function formatDuration(milliseconds: number): string {
 }
 
 /**
- * `8GB` (powers of 1000), `8GiB` (powers of 1024), `512 kB`, `100B` to bytes; undefined when `text` is no size.
- * The unit is never left out: a bare number would be bytes to one reader and megabytes to another.
+ * `8GB` (powers of 1000), `8GiB` or `8Gi` (powers of 1024), `512 kB`, `100B` to bytes; undefined when `text` is no size.
+ * The unit is never left out: a bare number would be bytes to one reader and megabytes to another. `8G` is refused, as it is
+ * a power of 1000 to one and of 1024 to another.
  */
 export function parseSize(text: string): number | undefined {
   const match = sizePattern.exec(text);

@@ -55,6 +55,8 @@ test('sizes are read as bytes, by powers of 1000 or 1024', () => {
     ['8GB', 8e9],
     ['8GiB', 8 * 1024 ** 3],
     ['8gib', 8 * 1024 ** 3],
+    ['8Gi', 8 * 1024 ** 3],
+    ['1.5 gi', 1.5 * 1024 ** 3],
     ['512 kB', 512_000],
     ['1.5GiB', 1.5 * 1024 ** 3],
     ['100B', 100],
@@ -66,7 +68,7 @@ test('sizes are read as bytes, by powers of 1000 or 1024', () => {
 });
 
 test('what is no size is refused, a number without its unit and more than can be counted too', () => {
-  for (const text of ['', '8', '8G', '8GBs', '-1GB', 'GB', '1e9B', '8  GB', '8iB', '9999999999PB']) {
+  for (const text of ['', '8', '8G', '8GBs', '-1GB', 'GB', '1e9B', '8  GB', '8iB', '8i', '9999999999PB']) {
     assert.equal(parseSize(text), undefined, JSON.stringify(text));
   }
 });
