@@ -1,22 +1,37 @@
 // SHA256SUMS: a line for every file in a folder, as `sha256sum -c` reads them.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { writeFileAtomic } from '../../agent/system/files.ts';
 
 export const checksumFile = 'SHA256SUMS';
 
-/** Writes it for what is in `folder` and its folders, by path. Hidden files are not counted: somebody is making them. */
+/**
+ * Writes it for what is in `folder` and its folders, by path; a file that is there under two names counts once, by the first.
+ * Hidden files are not counted: somebody is making them.
+ */
 export async function writeChecksums(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries
     .filter(entry => entry.isFile() && !entry.name.startsWith('.') && entry.name !== checksumFile)
     .map(entry => relative(folder, join(entry.parentPath, entry.name)))
     .sort();
-  const lines = paths.map(async path => `${await sha256(join(folder, path))}  ${path}\n`);
+  const lines = (await withoutSecondNames(folder, paths)).map(
+    async path => `${await sha256(join(folder, path))}  ${path}\n`,
+  );
   await writeFileAtomic(join(folder, checksumFile), (await Promise.all(lines)).join(''), 0o644);
+}
+
+async function withoutSecondNames(folder: string, paths: readonly string[]): Promise<string[]> {
+  const ids = await Promise.all(
+    paths.map(async path => {
+      const { dev, ino } = await stat(join(folder, path), { bigint: true });
+      return `${dev}:${ino}`;
+    }),
+  );
+  return paths.filter((_, index) => ids.indexOf(ids[index] ?? '') === index);
 }
 
 /** In hexadecimal. */

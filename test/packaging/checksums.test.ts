@@ -1,7 +1,7 @@
 // SHA256SUMS, as sha256sum itself checks it.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -27,6 +27,15 @@ test('it has a line for each file, by path, and none for itself', async () => {
   assert.match(text, /^[0-9a-f]{64} {2}linux-x64\/muster\n[0-9a-f]{64} {2}muster\n$/);
   await writeChecksums(folder);
   assert.equal(await readFile(join(folder, 'SHA256SUMS'), 'utf8'), text);
+});
+
+test('a file under two names has one line, by the first of them', async () => {
+  const folder = await filled();
+  const before = await readFile(join(folder, 'SHA256SUMS'), 'utf8');
+  // As the machine's own executable has a shorter name beside the one with its target.
+  await link(join(folder, 'linux-x64/muster'), join(folder, 'short'));
+  await writeChecksums(folder);
+  assert.equal(await readFile(join(folder, 'SHA256SUMS'), 'utf8'), before);
 });
 
 test('sha256sum finds what was changed, and nothing else', {
