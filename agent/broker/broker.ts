@@ -188,6 +188,8 @@ class SupervisedServer implements Broker {
       if (clock.monotonic() > deadline) {
         this.#options.log.error({ pid: child.pid }, 'the broker takes no clients: killing it');
         child.kill('SIGKILL');
+        // One that a disk holds ends only when that lets it go: nothing more can be done until then.
+        break;
       }
       await sleep(clock, 10, this.#stopping.signal);
     }

@@ -205,6 +205,27 @@ test('stopping while it waits to be started again', async () => {
   assert.equal(await isRunning(pid), false);
 });
 
+test('one that takes no clients in time is killed, which is said once', async () => {
+  const folder = newFolder();
+  await mkdir(folder);
+  const binary = join(folder, 'nats-server');
+  const script = 'case $1 in --version) echo "nats-server: v2.12.0"; exit ;; esac\nexec sleep 1000';
+  await writeFile(binary, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const { log, lines } = recordLog();
+  let now = 0;
+  // Each look at it is a minute later, and no wait takes any time.
+  const clock = {
+    ...systemClock,
+    monotonic: () => (now += 61_000),
+    after: (_: number, fn: () => void) => {
+      const handle = setImmediate(fn);
+      return { cancel: () => clearImmediate(handle) };
+    },
+  };
+  await assert.rejects(start(newFolder(), { binary, log, clock }), { message: 'the broker ended (SIGKILL)' });
+  assert.equal(lines.filter(line => /takes no clients/.test(line.message)).length, 1);
+});
+
 test('a start that is given up leaves no process, at whatever moment', async () => {
   const binary = join(newFolder(), 'nats-server');
   await mkdir(join(binary, '..'));
