@@ -24,7 +24,8 @@ interface Found {
 }
 
 /**
- * The tightest limits from this process's own group up to the root, by the files themselves and by the native probe. cgroups(7). Never throws: what cannot be read limits nothing.
+ * The tightest limits from this process's own group up to the root, by the files themselves and by the native probe.
+ * cgroups(7). Never throws: what cannot be read limits nothing.
  */
 export async function readLimits(inputs: Inputs): Promise<Limits> {
   const readAt = inputs.now().toISOString();
