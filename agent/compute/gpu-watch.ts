@@ -79,7 +79,17 @@ export class GpuWatch {
    */
   async look(all = false): Promise<boolean> {
     if (all) this.#detector.forget();
-    const findings = await this.#detector.detect(all ? 'all' : 'needed');
+    return this.#take(await this.#detector.detect(all ? 'all' : 'needed'));
+  }
+
+  /** Reads how busy they are, and looks again where that tells too little. Never throws. */
+  async tick(): Promise<{ looked: boolean; news: boolean }> {
+    const looked = await this.#detector.tick();
+    const { last } = this.#detector;
+    return { looked, news: looked && last ? await this.#take(last) : false };
+  }
+
+  async #take(findings: GpuFindings): Promise<boolean> {
     if (this.#closed) return false;
     const now = this.#stillThere(findings);
     const news = !same(now, this.#known);

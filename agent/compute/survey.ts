@@ -151,7 +151,7 @@ export class Survey {
   /** A new sample; the information that follows it tells of the same one. */
   sample(): Availability {
     // What a GPU does changes as quickly as the rest; like the disk's, its figures are those of the look before.
-    if (this.#gpus.usable.length > 0) void this.#lookAtGpus();
+    if (this.#gpus.usable.length > 0) void this.#tick();
     this.#latest = this.#measure();
     const news = this.#news;
     this.#news = false;
@@ -170,6 +170,13 @@ export class Survey {
   async #lookAtGpus(all = false): Promise<void> {
     if (await this.#gpus.look(all)) this.#news = true;
     if (!this.#ending.signal.aborted) this.#judge({});
+  }
+
+  async #tick(): Promise<void> {
+    const { looked, news } = await this.#gpus.tick();
+    if (news) this.#news = true;
+    // The figures of one that is as it was bear on no condition.
+    if (looked) this.#judge({});
   }
 
   /** The node's information, by what is known now. */

@@ -1,11 +1,11 @@
 // AMD's GPUs by the files of the kernel's amdgpu driver (kernel documentation, gpu/amdgpu).
 import type { Inputs } from '../inputs.ts';
 import { tidy } from '../text.ts';
-import { boundTo, deviceFolder, numberIn, sensors } from './drm.ts';
-import { type GpuSource, type Seen, type Sighting, unseen } from './gpu.ts';
+import { boundAsSeen, boundTo, deviceFolder, numberIn, sensors } from './drm.ts';
+import { type Figures, type GpuSource, type Seen, type Sighting, unseen } from './gpu.ts';
 import { lineValue, mebibytes, plausible, wholeNumber } from './parse.ts';
 
-export const amdgpu: GpuSource = { name: 'amdgpu', vendor: 'AMD/ATI', read };
+export const amdgpu: GpuSource = { name: 'amdgpu', vendor: 'AMD/ATI', read, tick };
 
 async function read(inputs: Inputs): Promise<Seen> {
   const { value: addresses, fault } = await boundTo(inputs, 'amdgpu');
@@ -17,11 +17,31 @@ async function read(inputs: Inputs): Promise<Seen> {
   return { sightings };
 }
 
+async function tick(inputs: Inputs, seen: readonly Sighting[]): Promise<readonly Figures[] | undefined> {
+  if (!(await boundAsSeen(inputs, 'amdgpu', seen))) return undefined;
+  const all: Figures[] = [];
+  for (const { address = '', memoryUsed } of seen) {
+    const now = await figures(inputs, address);
+    if (memoryUsed !== undefined && now.memoryUsed === undefined) return undefined;
+    all.push(now);
+  }
+  return all;
+}
+
+async function figures(inputs: Inputs, address: string): Promise<Figures> {
+  const folder = deviceFolder(address);
+  const used = await numberIn(inputs, `${folder}/mem_info_vram_used`);
+  const busy = await numberIn(inputs, `${folder}/gpu_busy_percent`);
+  return {
+    memoryUsed: mebibytes(used),
+    utilisation: plausible(busy, 0, 100),
+    ...(await sensors(inputs, address, ['temp1_input'], ['power1_average', 'power1_input'])),
+  };
+}
+
 async function sighting(inputs: Inputs, address: string): Promise<Sighting> {
   const folder = deviceFolder(address);
   const memory = await numberIn(inputs, `${folder}/mem_info_vram_total`);
-  const used = await numberIn(inputs, `${folder}/mem_info_vram_used`);
-  const busy = await numberIn(inputs, `${folder}/gpu_busy_percent`);
   // Server cards only.
   const product = (await inputs.file(`${folder}/product_name`)).value;
   const errors = (await inputs.file(`${folder}/ras/umc_err_count`)).value;
@@ -30,10 +50,8 @@ async function sighting(inputs: Inputs, address: string): Promise<Sighting> {
     address,
     name: tidy(product),
     memory: mebibytes(memory),
-    memoryUsed: mebibytes(used),
     driver: 'amdgpu',
-    utilisation: plausible(busy, 0, 100),
-    ...(await sensors(inputs, address, ['temp1_input'], ['power1_average', 'power1_input'])),
+    ...(await figures(inputs, address)),
     // `ue: 0`, uncorrected, and `ce: 3`, corrected.
     eccErrors: wholeNumber(lineValue(errors, 'ue')),
     computes: true,

@@ -9,6 +9,7 @@ import { nvidiaProcfs } from './nvidia-procfs.ts';
 import { nvidiaSmi } from './nvidia-smi.ts';
 import { nvml } from './nvml.ts';
 import { pci } from './pci.ts';
+import { measured, refreshed } from './refresh.ts';
 import { rocmSmi } from './rocm-smi.ts';
 import { systemProfiler } from './system-profiler.ts';
 import { xpuSmi } from './xpu-smi.ts';
@@ -38,6 +39,7 @@ export class GpuDetector {
   readonly #inputs: Inputs;
   #last: GpuFindings | undefined;
   #inFlight: { tools: 'needed' | 'all'; findings: Promise<GpuFindings> } | undefined;
+  #ticking: Promise<boolean> | undefined;
   /** The GPUs among which each tool was last asked. */
   readonly #askedFor = new Map<GpuSource, string>();
   /** All GPUs that could ever be used, by what identifies them. */
@@ -68,9 +70,45 @@ export class GpuDetector {
     return this.#inFlight.findings;
   }
 
+  /**
+   * Reads again what changes from one moment to the next, from the sources that told it in the last look, and from no other.
+   * Looks as `detect` does where that is not enough: before the first look; while anything is wrong, so that what comes back is
+   * seen; for a GPU that no such source knows; and when a GPU does not answer as it did. True when it looked. Never throws.
+   */
+  async tick(): Promise<boolean> {
+    if (!this.#inFlight && this.#last && isSteady(this.#last)) {
+      this.#ticking ??= this.#refresh(this.#last).finally(() => {
+        this.#ticking = undefined;
+      });
+      if (await this.#ticking) return false;
+    }
+    await this.detect();
+    return true;
+  }
+
   /** What is gone is no longer missed: an operator has taken note. */
   forget(): void {
     this.#known.clear();
+  }
+
+  /** False when it takes a look. */
+  async #refresh(before: GpuFindings): Promise<boolean> {
+    const reports = [...before.reports];
+    let { devices } = before;
+    for (const [place, report] of before.reports.entries()) {
+      const source = sources.find(({ name }) => name === report.source);
+      if (!source?.tick || report.sightings.length === 0) continue;
+      const { inputs, took } = metered(this.#inputs);
+      const readAt = inputs.now().toISOString();
+      const figures = await source.tick(inputs, report.sightings);
+      if (figures?.length !== report.sightings.length) return false;
+      const now = refreshed({ ...report, took: took(), readAt }, figures);
+      reports[place] = now;
+      devices = measured(devices, now);
+    }
+    // A look that ended meanwhile knows better.
+    if (this.#last === before) this.#last = { ...before, devices, reports };
+    return true;
   }
 
   async #detect(tools: 'needed' | 'all'): Promise<GpuFindings> {
@@ -138,6 +176,14 @@ export class GpuDetector {
     return [...missing, ...others];
   }
 }
+
+/** Nothing is wrong that could come right again, and the figures of every GPU can be read by themselves. */
+const isSteady = ({ devices, reports, missing }: GpuFindings): boolean =>
+  missing.length === 0 &&
+  reports.every(({ fault }) => fault?.kind !== 'late' && fault?.kind !== 'failed') &&
+  devices.every(({ usable, sources: its }) => !usable || its.some(name => canTick.has(name)));
+
+const canTick = new Set(sources.flatMap(({ name, tick }) => (tick ? [name] : [])));
 
 const identity = ({ address, uuid, vendor, index }: GpuDevice): string =>
   address ?? uuid?.value ?? `${vendor} ${index?.value}`;

@@ -1,6 +1,6 @@
 // What the kernel's open drivers (amdgpu, i915, xe) have in common: their folders in sysfs and their sensors.
 import type { Answer, Inputs } from '../inputs.ts';
-import { mostGpus } from './gpu.ts';
+import { mostGpus, type Sighting } from './gpu.ts';
 import { pciAddress, plausible, wholeNumber } from './parse.ts';
 
 export const deviceFolder = (address: string) => `/sys/bus/pci/devices/${address}`;
@@ -12,6 +12,17 @@ export async function boundTo(inputs: Inputs, driver: string): Promise<Answer<re
   return value
     ? { value: value.filter(name => pciAddress(name) === name).slice(0, mostGpus), ...rest }
     : rest;
+}
+
+/** Is the driver bound to exactly the GPUs that were seen? */
+export async function boundAsSeen(
+  inputs: Inputs,
+  driver: string,
+  seen: readonly Sighting[],
+): Promise<boolean> {
+  const { value = [] } = await boundTo(inputs, driver);
+  const before = seen.filter(sighting => sighting.driver === driver);
+  return value.length === before.length && before.every(({ address }, place) => address === value[place]);
 }
 
 /** A file that holds one number. */

@@ -75,6 +75,9 @@ export type SourceName =
   | 'system profiler'
   | 'PCI';
 
+/** What changes on a GPU from one moment to the next. */
+export type Figures = Pick<GpuWords, 'memoryUsed' | 'utilisation' | 'temperature' | 'power'>;
+
 export interface GpuSource {
   readonly name: SourceName;
   /** It starts a process: asked only when needed. */
@@ -82,6 +85,11 @@ export interface GpuSource {
   /** The maker whose GPUs it knows; absent when it knows all. */
   readonly vendor?: string;
   read(inputs: Inputs): Promise<Seen>;
+  /**
+   * The figures of each of `seen`, its own last sightings, in their order; undefined when they are not all there as they were,
+   * or one does not answer, so that it takes a look to know what is.
+   */
+  tick?(inputs: Inputs, seen: readonly Sighting[]): Promise<readonly Figures[] | undefined>;
 }
 
 export interface Seen {

@@ -1,15 +1,18 @@
 // Intel's GPUs by the files of the kernel's i915 and xe drivers.
 import type { Inputs } from '../inputs.ts';
-import { boundTo, deviceFolder, numberIn, sensors } from './drm.ts';
-import { type GpuSource, type Seen, type Sighting, unseen } from './gpu.ts';
+import { boundAsSeen, boundTo, deviceFolder, numberIn, type Sensors, sensors } from './drm.ts';
+import { type Figures, type GpuSource, type Seen, type Sighting, unseen } from './gpu.ts';
 import { mebibytes } from './parse.ts';
 
-export const intel: GpuSource = { name: 'intel sysfs', vendor: 'Intel', read };
+export const intel: GpuSource = { name: 'intel sysfs', vendor: 'Intel', read, tick };
+
+const drivers = ['i915', 'xe'] as const;
+type Driver = (typeof drivers)[number];
 
 async function read(inputs: Inputs): Promise<Seen> {
   const sightings: Sighting[] = [];
   let fault: Seen['fault'];
-  for (const driver of ['i915', 'xe'] as const) {
+  for (const driver of drivers) {
     const bound = await boundTo(inputs, driver);
     fault ??= bound.fault;
     for (const address of bound.value ?? []) sightings.push(await sighting(inputs, driver, address));
@@ -17,18 +20,34 @@ async function read(inputs: Inputs): Promise<Seen> {
   return sightings.length > 0 ? { sightings } : unseen(fault);
 }
 
-async function sighting(inputs: Inputs, driver: 'i915' | 'xe', address: string): Promise<Sighting> {
+async function tick(inputs: Inputs, seen: readonly Sighting[]): Promise<readonly Figures[] | undefined> {
+  for (const driver of drivers) if (!(await boundAsSeen(inputs, driver, seen))) return undefined;
+  const all: Figures[] = [];
+  for (const { driver, address = '', temperature, power } of seen) {
+    const now = await figures(inputs, driver as Driver, address);
+    if ((temperature ?? power) !== undefined && (now.temperature ?? now.power) === undefined)
+      return undefined;
+    all.push(now);
+  }
+  return all;
+}
+
+// i915 has one temperature, of the whole package; of xe's, the second is that.
+function figures(inputs: Inputs, driver: Driver, address: string): Promise<Sensors> {
+  const temperatures = driver === 'xe' ? ['temp2_input', 'temp1_input'] : ['temp1_input'];
+  return sensors(inputs, address, temperatures, ['power1_input']);
+}
+
+async function sighting(inputs: Inputs, driver: Driver, address: string): Promise<Sighting> {
   const memory = mebibytes((await ownMemory(inputs, address)) || undefined);
   // The processor's own graphics are always device 2 on the first bus.
   const integrated = address === '0000:00:02.0' && memory === undefined;
-  // i915 has one temperature, of the whole package; of xe's, the second is that.
-  const temperatures = driver === 'xe' ? ['temp2_input', 'temp1_input'] : ['temp1_input'];
   return {
     vendor: 'Intel',
     address,
     memory,
     driver,
-    ...(await sensors(inputs, address, temperatures, ['power1_input'])),
+    ...(await figures(inputs, driver, address)),
     computes: !integrated,
     doubt: integrated
       ? 'integrated graphics without memory of its own, which xpu-smi does not list'

@@ -2,10 +2,10 @@
 import type { Inputs } from '../inputs.ts';
 import type { NvmlGpu } from '../probe.ts';
 import { tidy } from '../text.ts';
-import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import { type Figures, type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
 import { mebibytes, ordinal, pciAddress, plausible } from './parse.ts';
 
-export const nvml: GpuSource = { name: 'nvml', vendor: 'NVIDIA', read };
+export const nvml: GpuSource = { name: 'nvml', vendor: 'NVIDIA', read, tick };
 
 async function read(inputs: Inputs): Promise<Seen> {
   const { value, fault } = await inputs.nvml();
@@ -14,6 +14,13 @@ async function read(inputs: Inputs): Promise<Seen> {
   const cuda = tidy(value.cudaVersion, 64);
   const sightings = value.gpus.slice(0, mostGpus).map(gpu => ({ ...sighting(gpu), driverVersion, cuda }));
   return { sightings };
+}
+
+async function tick(inputs: Inputs, seen: readonly Sighting[]): Promise<readonly Figures[] | undefined> {
+  const { sightings } = await read(inputs);
+  const asSeen = ({ uuid, address, broken }: Sighting, place: number) =>
+    broken === undefined && uuid === seen[place]?.uuid && address === seen[place]?.address;
+  return sightings.length === seen.length && sightings.every(asSeen) ? sightings : undefined;
 }
 
 function sighting(gpu: NvmlGpu): Sighting {

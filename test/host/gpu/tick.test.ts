@@ -1,0 +1,183 @@
+// Between two looks: what a tick asks, what it refreshes, and when it looks.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { GpuDetector } from '../../../agent/host/gpu/detect.ts';
+import type { Answer, Inputs } from '../../../agent/host/inputs.ts';
+import { type Pretended, pretend } from '../machines.ts';
+
+const at = '0000:01:00.0';
+const nvidiaGpu = (more = {}) => ({
+  index: 0,
+  uuid: 'GPU-1',
+  name: 'NVIDIA T4',
+  pciAddress: at,
+  memoryTotal: 15_360 * 2 ** 20,
+  memoryUsed: 2 ** 20,
+  utilisation: 1,
+  temperature: 30,
+  ...more,
+});
+const nvidia = (gpus: object[], more: Pretended['answers'] = {}): Pretended => ({
+  answers: {
+    // A recording has nothing that is undefined.
+    nvml: JSON.parse(JSON.stringify({ gpus })),
+    'folder /proc/driver/nvidia/gpus': [at],
+    [`file /proc/driver/nvidia/gpus/${at}/information`]: 'Model: \t NVIDIA T4',
+    ...more,
+  },
+});
+
+const card = `/sys/bus/pci/devices/0000:03:00.0`;
+const amd = (used: number | undefined, bound = ['0000:03:00.0']): Pretended => ({
+  answers: {
+    'folder /sys/bus/pci/drivers/amdgpu': ['bind', ...bound],
+    [`file ${card}/mem_info_vram_total`]: String(8 * 2 ** 30),
+    ...(used === undefined ? {} : { [`file ${card}/mem_info_vram_used`]: String(used * 2 ** 20) }),
+    [`file ${card}/gpu_busy_percent`]: '7',
+    [`file ${card}/product_name`]: 'AMD Instinct',
+  },
+});
+const intel = (microwatts: number | undefined): Pretended => ({
+  answers: {
+    'folder /sys/bus/pci/drivers/xe': ['0000:04:00.0'],
+    'file /sys/bus/pci/devices/0000:04:00.0/tile0/physical_vram_size_bytes': String(2 ** 34),
+    'folder /sys/bus/pci/devices/0000:04:00.0/hwmon': ['hwmon2'],
+    ...(microwatts === undefined
+      ? {}
+      : { 'file /sys/bus/pci/devices/0000:04:00.0/hwmon/hwmon2/power1_input': String(microwatts) }),
+  },
+});
+
+/** A machine that changes, looked at once, and the questions asked of it since. */
+async function changing(first: Pretended) {
+  let now = pretend(first);
+  const asked: string[] = [];
+  const ask =
+    <T, Args extends readonly unknown[]>(what: string, question: (...args: Args) => Promise<Answer<T>>) =>
+    (...args: Args) => {
+      asked.push([what, ...args.filter(arg => typeof arg === 'string')].join(' '));
+      return question(...args);
+    };
+  const inputs = new Proxy<Inputs>(now, {
+    get(_, name: keyof Inputs) {
+      if (name === 'now' || name === 'system') return now[name];
+      return ask(name, now[name] as (...args: readonly unknown[]) => Promise<Answer<unknown>>);
+    },
+  });
+  const detector = new GpuDetector(inputs);
+  assert.equal(await detector.tick(), true, 'there is nothing to refresh before the first look');
+  asked.length = 0;
+  const become = (machine: Pretended) => {
+    now = pretend(machine);
+  };
+  return { detector, asked, become, device: () => detector.last?.devices[0] };
+}
+
+test('a tick asks the library alone, and tells what it says now', async () => {
+  const { detector, asked, become, device } = await changing(nvidia([nvidiaGpu()]));
+  become(
+    nvidia([nvidiaGpu({ memoryUsed: 9 * 2 ** 20, utilisation: 88, temperature: undefined, power: 70 })]),
+  );
+  const before = device();
+  assert.equal(await detector.tick(), false);
+  assert.deepEqual(asked, ['nvml']);
+  assert.deepEqual(
+    [
+      device()?.memoryUsed?.value,
+      device()?.utilisation?.value,
+      device()?.temperature,
+      device()?.power?.value,
+    ],
+    [9, 88, undefined, 70],
+  );
+  assert.equal(device()?.memoryUsed?.source, 'nvml');
+  assert.deepEqual(
+    [device()?.name, device()?.memory, device()?.uuid],
+    [before?.name, before?.memory, before?.uuid],
+  );
+});
+
+test('while it hangs, the newest figures are kept, not those of the last look', async () => {
+  const { detector, become, device } = await changing(nvidia([nvidiaGpu()]));
+  become(nvidia([nvidiaGpu({ memoryUsed: 9 * 2 ** 20 })]));
+  await detector.tick();
+  const hung = nvidia([]);
+  become({
+    answers: Object.fromEntries(Object.entries(hung.answers ?? {}).filter(([key]) => key !== 'nvml')),
+    faults: { nvml: { kind: 'late', reason: 'does not return' } },
+  });
+  assert.equal(await detector.tick(), true);
+  assert.equal(device()?.memoryUsed?.value, 9);
+});
+
+test('a GPU that fails in a tick is looked at, and seen to come back by the next one', async () => {
+  const { detector, become, device } = await changing(nvidia([nvidiaGpu()]));
+  const errors = [{ call: 'nvmlDeviceGetMemoryInfo_v2', error: 'NVML_ERROR_GPU_IS_LOST' }];
+  become(nvidia([nvidiaGpu({ memoryUsed: undefined, errors })]));
+  assert.equal(await detector.tick(), true);
+  assert.equal(device()?.usable, false);
+  assert.match(
+    detector.last?.missing[0] ?? '',
+    /^NVIDIA T4 at 0000:01:00\.0 cannot be used: the driver lost it/,
+  );
+  assert.equal(await detector.tick(), true, 'while it is missed, each tick looks');
+  become(nvidia([nvidiaGpu()]));
+  assert.equal(await detector.tick(), true);
+  assert.deepEqual([device()?.usable, detector.last?.missing], [true, []]);
+  assert.equal(await detector.tick(), false);
+});
+
+test('a GPU that is gone, new, or another one is looked at', async () => {
+  for (const gpus of [[], [nvidiaGpu(), nvidiaGpu({ index: 1 })], [nvidiaGpu({ uuid: 'GPU-2' })]]) {
+    const { detector, become } = await changing(nvidia([nvidiaGpu()]));
+    become(nvidia(gpus));
+    assert.equal(await detector.tick(), true, JSON.stringify(gpus));
+  }
+});
+
+test('a GPU whose figures only a tool tells is looked at in each tick', async () => {
+  const { detector } = await changing({
+    answers: {
+      'folder /proc/driver/nvidia/gpus': [at],
+      [`file /proc/driver/nvidia/gpus/${at}/information`]: 'Model: \t NVIDIA T4',
+    },
+  });
+  assert.equal(await detector.tick(), true);
+});
+
+test('of AMD only the files that change are read', async () => {
+  const { detector, asked, become, device } = await changing(amd(100));
+  become(amd(4096));
+  assert.equal(await detector.tick(), false);
+  assert.deepEqual([device()?.memoryUsed?.value, device()?.utilisation?.value], [4096, 7]);
+  assert.deepEqual(asked, [
+    'folder /sys/bus/pci/drivers/amdgpu',
+    `file ${card}/mem_info_vram_used`,
+    `file ${card}/gpu_busy_percent`,
+    `folder ${card}/hwmon`,
+  ]);
+  become(amd(undefined));
+  assert.equal(await detector.tick(), true, 'it does not answer');
+});
+
+test('an AMD GPU that falls off the bus is missed', async () => {
+  const { detector, become } = await changing(amd(100));
+  become(amd(100, []));
+  assert.equal(await detector.tick(), true);
+  assert.match(detector.last?.missing[0] ?? '', /is gone$/);
+});
+
+test('of Intel the sensors are read, and one that no longer answers is looked at', async () => {
+  const { detector, become, device } = await changing(intel(20_000_000));
+  become(intel(35_000_000));
+  assert.equal(await detector.tick(), false);
+  assert.equal(device()?.power?.value, 35);
+  become(intel(undefined));
+  assert.equal(await detector.tick(), true);
+});
+
+test('a machine without GPUs asks nothing in a tick', async () => {
+  const { detector, asked } = await changing({});
+  assert.equal(await detector.tick(), false);
+  assert.deepEqual(asked, []);
+});
