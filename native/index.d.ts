@@ -1,5 +1,11 @@
 // What the addon exports, generated from its Rust sources by `native/build types`.
 
+/**
+ * Has the GPUs read that `gpusNvml` holds. False when the tick before has not ended, or the system gives no thread: then nothing
+ * was begun. A tick that hangs stays the only one, and the next `gpusNvml` tells where.
+ */
+export declare function beginNvmlTick(): boolean
+
 /** Reads the limits. Never throws: what cannot be read is absent. */
 export declare function cgroup(options?: CgroupOptions | undefined | null): Cgroup
 
@@ -128,6 +134,12 @@ export interface NvmlGpu {
   errors: Array<NvmlError>
 }
 
+/** What stands on the disk while a library is called that may end the process; afterwards there are blanks in its place. */
+export interface NvmlMark {
+  path: string
+  text: string
+}
+
 /** One part of a GPU that is split. */
 export interface NvmlMigInstance {
   /** NVML's, within its GPU. */
@@ -145,6 +157,8 @@ export interface NvmlOptions {
   library?: string
   /** 10000 unless told: without persistence mode a driver takes a second or more for each GPU to wake. */
   deadlineMs?: number
+  /** Holds NVML and its devices for ticks, until the next question, unless a GPU is not well. Each tick leaves this mark. */
+  hold?: NvmlMark
 }
 
 /** What NVML says. Facts it does not give are absent, and `errors` says why. */
@@ -168,6 +182,20 @@ export interface NvmlReport {
   gpus: Array<NvmlGpu>
   /** What NVML itself did not answer; each GPU has its own. */
   errors: Array<NvmlError>
+}
+
+/** What came of the newest tick, at once. */
+export declare function nvmlTick(): NvmlTick
+
+/** What came of the newest tick. */
+export interface NvmlTick {
+  /** It has not ended. */
+  busy: boolean
+  /**
+   * Of each GPU, by index: bytes of memory in use, percent, degrees Celsius and watts, as in `NvmlGpu`; NaN for what it does not
+   * say. Absent when only a look can tell: nothing is held, or a GPU does not answer as it did then.
+   */
+  figures?: Array<number>
 }
 
 /** Reads everything now. Never throws for want of a source: what it would give is absent, or 0 for swap. */

@@ -96,6 +96,7 @@ export class Survey {
       inventoryCommand,
       nvmlLibrary,
       guard: call => guard.around(call),
+      hold: () => guard.mark,
       clock,
       ...(options.probe ? { probe: options.probe } : {}),
     });

@@ -1,7 +1,7 @@
 // Everything that is read to find out what this machine is, behind one interface, so that it can be recorded and replayed.
 import type { Space } from './disk.ts';
 import type { Inventory } from './inventory.ts';
-import type { Cgroup, NvmlAnswer } from './probe.ts';
+import type { Cgroup, NvmlAnswer, NvmlFigures } from './probe.ts';
 
 /** Why there is no value. */
 export interface Fault {
@@ -80,6 +80,8 @@ export interface Inputs {
   run(tool: Tool, args: readonly string[]): Promise<Answer<ToolOutput>>;
   /** The GPUs by the NVIDIA library. */
   nvml(): Promise<Answer<NvmlAnswer>>;
+  /** What changes on the GPUs of the last answer of `nvml`, in its order; a fault when it takes that one to know what there is. */
+  nvmlFigures(): Promise<Answer<readonly NvmlFigures[]>>;
   /** The limits that the native probe finds. */
   cgroup(): Promise<Answer<Cgroup>>;
   /** Room on the data folder's file system. */
@@ -103,6 +105,7 @@ export function around(
     link: path => wrap(() => inputs.link(path)),
     run: (tool, args) => wrap(() => inputs.run(tool, args)),
     nvml: () => wrap(() => inputs.nvml()),
+    nvmlFigures: () => wrap(() => inputs.nvmlFigures()),
     cgroup: () => wrap(() => inputs.cgroup()),
     space: () => wrap(() => inputs.space()),
     inventory: () => wrap(() => inputs.inventory()),

@@ -12,10 +12,13 @@ import { loadAddon } from './addon.ts';
 /** What the agent uses of it. */
 export type NativeProbe = Pick<
   typeof Native,
-  'cgroup' | 'disk' | 'exitNow' | 'gpusNvml' | 'notify' | 'sample'
+  'beginNvmlTick' | 'cgroup' | 'disk' | 'exitNow' | 'gpusNvml' | 'notify' | 'nvmlTick' | 'sample'
 >;
 
-export type { Cgroup, NvmlGpu } from '../../native/index.d.ts';
+export type { Cgroup, NvmlGpu, NvmlMark } from '../../native/index.d.ts';
+
+/** What changes on a GPU: bytes of memory in use, percent, degrees Celsius, watts. NaN is none, too. */
+export type NvmlFigures = Pick<Native.NvmlGpu, 'memoryUsed' | 'utilisation' | 'temperature' | 'power'>;
 
 /** What NVML answered, when it did. */
 export type NvmlAnswer = Pick<Native.NvmlReport, 'driverVersion' | 'cudaVersion' | 'gpus'>;
@@ -61,11 +64,13 @@ function besideTheProgram(): string[] {
 
 function offersAll(probe: unknown): probe is NativeProbe {
   const functions = [
+    'beginNvmlTick',
     'cgroup',
     'disk',
     'exitNow',
     'gpusNvml',
     'notify',
+    'nvmlTick',
     'sample',
   ] satisfies (keyof NativeProbe)[];
   return functions.every(name => typeof (probe as Record<string, unknown> | null)?.[name] === 'function');

@@ -36,6 +36,8 @@ export class Recorder implements Inputs {
   run = (tool: Tool, args: readonly string[]) =>
     this.#keep(question.tool(tool.name, args), this.#inputs.run(tool, args));
   nvml = () => this.#keep('nvml', this.#inputs.nvml());
+  // They are in what `nvml` answered: a recording is of one moment.
+  nvmlFigures = () => this.#inputs.nvmlFigures();
   cgroup = () => this.#keep('cgroup', this.#inputs.cgroup());
   space = () => this.#keep('space', this.#inputs.space());
   inventory = () => this.#keep('inventory', this.#inputs.inventory());

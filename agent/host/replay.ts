@@ -68,6 +68,8 @@ export class Replay implements Inputs {
   link = (path: string) => this.#answer(question.link(path), text);
   run = (tool: Tool, args: readonly string[]) => this.#answer(question.tool(tool.name, args), toolOutput);
   nvml = () => this.#answer('nvml', nvmlAnswer);
+  // It is of one moment, and `nvml` tells all of that.
+  nvmlFigures = async () => ({ fault: { kind: 'absent', reason: 'is not recorded' } as const, took: 0 });
   cgroup = () => this.#answer('cgroup', cgroupLimits);
   space = () => this.#answer('space', space);
   inventory = () => this.#answer('inventory', inventorySchema);

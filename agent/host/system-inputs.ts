@@ -1,7 +1,7 @@
 // The inputs of this very machine: files, tools and libraries, none of which can hold up the agent.
 import { readdir, readlink } from 'node:fs/promises';
 import os from 'node:os';
-import { type Clock, systemClock } from '../system/clock.ts';
+import { type Clock, sleep, systemClock } from '../system/clock.ts';
 import { readBounded } from '../system/files.ts';
 import { type Space, spaceOf } from './disk.ts';
 import { pciNames } from './gpu/pci-ids.ts';
@@ -9,7 +9,14 @@ import type { Answer, Inputs, MetadataRequest, PciNames, SystemWords, Tool, Tool
 import { type ChildCommand, type Inventory, InventoryError, takeInventory } from './inventory.ts';
 import { askMetadata } from './metadata.ts';
 import { Patience } from './patience.ts';
-import { type Cgroup, type LoadedProbe, loadProbe, type NvmlAnswer } from './probe.ts';
+import {
+  type Cgroup,
+  type LoadedProbe,
+  loadProbe,
+  type NvmlAnswer,
+  type NvmlFigures,
+  type NvmlMark,
+} from './probe.ts';
 import { ToolRunner } from './tool.ts';
 
 export interface SystemInputsOptions {
@@ -20,12 +27,16 @@ export interface SystemInputsOptions {
   nvmlLibrary?: string | undefined;
   /** Wraps each call of a library that may end the process, see gpu/crash-guard.ts. */
   guard?: <T>(call: () => Promise<T>) => Promise<T>;
+  /** The library is held between two questions for `nvmlFigures`, each of which leaves this mark while it calls. */
+  hold?: () => NvmlMark;
   probe?: LoadedProbe;
   /** Milliseconds that a driver may take; 15 s unless told: it needs a second or more for each GPU that it must wake. */
   driverDeadline?: number;
   clock?: Clock;
 }
 
+/** Milliseconds that a tick is given before it is asked for its answer; then each time twice as many. */
+const firstWait = 5;
 /** Milliseconds. */
 const deadlines = { file: 2000, space: 1000, inventory: 10_000, metadata: 1000 };
 
@@ -105,10 +116,11 @@ export class SystemInputs implements Inputs {
   async nvml(): Promise<Answer<NvmlAnswer>> {
     const { probe } = this.probe;
     if (!probe) return nothing(`cannot be asked, as the native probe ${this.probe.reason}`);
-    const { nvmlLibrary, guard = call => call() } = this.#options;
+    const { nvmlLibrary, hold, guard = call => call() } = this.#options;
     const options = {
       deadlineMs: this.#driverDeadline,
       ...(nvmlLibrary === undefined ? {} : { library: nvmlLibrary }),
+      ...(hold ? { hold: hold() } : {}),
     };
     const { value, fault, took } = await this.#nvml.ask('nvml', () => guard(() => probe.gpusNvml(options)));
     if (!value) return { ...(fault ? { fault } : {}), took };
@@ -127,6 +139,24 @@ export class SystemInputs implements Inputs {
       return { fault: { kind: 'late', reason: `hangs ${call ? `in ${call}` : 'as it is opened'}` }, took };
     if (state === 'busy') return { fault: { kind: 'late', reason }, took };
     return { fault: { kind: 'failed', reason: `failed: ${reason}` }, took };
+  }
+
+  async nvmlFigures(): Promise<Answer<readonly NvmlFigures[]>> {
+    const { probe } = this.probe;
+    const began = this.#clock.monotonic();
+    const took = () => this.#clock.monotonic() - began;
+    if (!this.#options.hold || !probe?.beginNvmlTick()) return nothing('is not held');
+    // A promise of the probe would cost more than to ask again, as most drivers have answered by the first time.
+    for (let wait = firstWait; took() < this.#driverDeadline; wait *= 2) {
+      await sleep(this.#clock, wait, this.#ending.signal);
+      if (this.#ending.signal.aborted) break;
+      const { busy, figures } = probe.nvmlTick();
+      if (busy) continue;
+      return figures
+        ? { value: figuresOf(figures), took: took() }
+        : { ...nothing('tells of others'), took: took() };
+    }
+    return { fault: { kind: 'late', reason: 'does not answer' }, took: took() };
   }
 
   async cgroup(): Promise<Answer<Cgroup>> {
@@ -186,3 +216,14 @@ export class SystemInputs implements Inputs {
 
 const absent = () => Object.assign(new Error('not there'), { code: 'ENOENT' });
 const nothing = (reason: string) => ({ fault: { kind: 'absent', reason } as const, took: 0 });
+
+// Four for each GPU.
+function figuresOf(figures: readonly number[]): NvmlFigures[] {
+  const all: NvmlFigures[] = [];
+  for (let place = 0; place + 3 < figures.length; place += 4) {
+    const [memoryUsed = Number.NaN, utilisation = Number.NaN, temperature = Number.NaN, power = Number.NaN] =
+      figures.slice(place, place + 4);
+    all.push({ memoryUsed, utilisation, temperature, power });
+  }
+  return all;
+}

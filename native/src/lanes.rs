@@ -36,15 +36,18 @@ pub enum Verdict<T> {
 }
 
 /// Names what a piece of work is doing, for the day it hangs there.
-#[derive(Default)]
 pub struct Step(Mutex<&'static str>);
 
 impl Step {
+    pub const fn new() -> Self {
+        Self(Mutex::new(""))
+    }
+
     pub fn set(&self, name: &'static str) {
         *locked(&self.0) = name;
     }
 
-    fn get(&self) -> &'static str {
+    pub fn get(&self) -> &'static str {
         *locked(&self.0)
     }
 }
@@ -140,7 +143,7 @@ impl Lanes {
         if taken.len() >= self.most {
             return Err(Verdict::Full);
         }
-        let work = Arc::new(Work { started: Instant::now(), deadline, step: Step::default() });
+        let work = Arc::new(Work { started: Instant::now(), deadline, step: Step::new() });
         taken.insert(key.to_owned(), work.clone());
         Ok(work)
     }

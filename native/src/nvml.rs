@@ -1,11 +1,12 @@
 //! NVIDIA's GPUs by NVML, the driver's own library, opened at run time: where there is none, nothing is missing.
 //!
-//! Each call initialises NVML, reads it and shuts it down, on a thread of its own: no device is held between calls, so a driver
-//! can be replaced and a GPU reset, and one that appears is seen. All that NVML answers is optional.
+//! Each look initialises NVML anew and reads it, on a thread of its own, so that a driver that was replaced and a GPU that appears
+//! are seen. Then it is shut down, or held for the ticks between two looks. All that NVML answers is optional.
 
 mod collect;
 mod library;
 mod linker;
+pub mod tick;
 
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,16 @@ pub struct NvmlOptions {
     pub library: Option<String>,
     /// 10000 unless told: without persistence mode a driver takes a second or more for each GPU to wake.
     pub deadline_ms: Option<u32>,
+    /// Holds NVML and its devices for ticks, until the next question, unless a GPU is not well. Each tick leaves this mark.
+    pub hold: Option<NvmlMark>,
+}
+
+/// What stands on the disk while a library is called that may end the process; afterwards there are blanks in its place.
+#[napi(object)]
+#[derive(Clone, Default)]
+pub struct NvmlMark {
+    pub path: String,
+    pub text: String,
 }
 
 /// What NVML says. Facts it does not give are absent, and `errors` says why.
@@ -108,7 +119,7 @@ pub struct NvmlError {
 /// Asks NVML for everything. Never rejects for what NVML, the driver or a GPU does: `state` and `errors` say it.
 #[napi(catch_unwind, ts_return_type = "Promise<NvmlReport>")]
 pub fn gpus_nvml(env: &Env, options: Option<NvmlOptions>) -> Result<Object<'_>> {
-    let NvmlOptions { library, deadline_ms } = options.unwrap_or_default();
+    let NvmlOptions { library, deadline_ms, hold } = options.unwrap_or_default();
     let library = library.unwrap_or_else(|| "libnvidia-ml.so.1".to_owned());
     let deadline = Duration::from_millis(deadline_ms.unwrap_or(10_000).into());
     let started = Instant::now();
@@ -116,7 +127,11 @@ pub fn gpus_nvml(env: &Env, options: Option<NvmlOptions>) -> Result<Object<'_>> 
         env,
         "nvml".to_owned(),
         deadline,
-        move |step| collect::collect(&library, step),
+        move |step| {
+            let held = hold.is_some();
+            tick::leave(hold);
+            collect::collect(&library, held, step)
+        },
         move |verdict| Ok(report(verdict, started.elapsed())),
     )
 }

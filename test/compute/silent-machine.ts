@@ -12,6 +12,8 @@ const probe = {
   cgroup: () => ({}),
   disk: never('disk'),
   gpusNvml: never('gpusNvml'),
+  beginNvmlTick: () => false,
+  nvmlTick: () => ({ busy: false }),
   notify: () => false,
   exitNow: () => {
     throw new Error('nobody asked for the end');

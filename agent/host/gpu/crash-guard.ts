@@ -4,10 +4,13 @@ import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
 import { readBounded, writeMark } from '../../system/files.ts';
 import type { Inputs } from '../inputs.ts';
 import { Patience } from '../patience.ts';
+import type { NvmlMark } from '../probe.ts';
 
 export interface CrashGuard {
   /** Why the library must not be called; undefined when it may. */
   readonly fault: string | undefined;
+  /** For whoever calls the library without `around`, in every tick: what stands on the disk for as long as it takes. */
+  readonly mark: NvmlMark;
   /** Calls the library, with a mark on the disk for as long as it takes. */
   around<T>(call: () => Promise<T>): Promise<T>;
   /** For a process that ends in order: no call is to blame that is under way, and none begins. Waits a second at most. */
@@ -67,6 +70,7 @@ export async function crashGuard(
   };
   return {
     fault,
+    mark: { path, text: mark },
     async around(call) {
       if (fault !== undefined) throw new Error(`it ${fault}`);
       if (released) throw new Error('it is not called, as this process ends');

@@ -63,7 +63,7 @@ export class GpuDetector {
     if (tools === 'all' && this.#inFlight?.tools === 'needed') await this.#inFlight.findings;
     this.#inFlight ??= {
       tools,
-      findings: this.#detect(tools).finally(() => {
+      findings: this.#afterTick(tools).finally(() => {
         this.#inFlight = undefined;
       }),
     };
@@ -106,9 +106,14 @@ export class GpuDetector {
       reports[place] = now;
       devices = measured(devices, now);
     }
-    // A look that ended meanwhile knows better.
-    if (this.#last === before) this.#last = { ...before, devices, reports };
+    this.#last = { ...before, devices, reports };
     return true;
+  }
+
+  // The two would call one library, and leave one mark.
+  async #afterTick(tools: 'needed' | 'all'): Promise<GpuFindings> {
+    await this.#ticking;
+    return this.#detect(tools);
   }
 
   async #detect(tools: 'needed' | 'all'): Promise<GpuFindings> {

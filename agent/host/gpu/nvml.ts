@@ -1,6 +1,6 @@
 // NVIDIA's GPUs by NVML, the driver's own library, which the native probe asks.
 import type { Inputs } from '../inputs.ts';
-import type { NvmlGpu } from '../probe.ts';
+import type { NvmlFigures, NvmlGpu } from '../probe.ts';
 import { tidy } from '../text.ts';
 import { type Figures, type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
 import { mebibytes, ordinal, pciAddress, plausible } from './parse.ts';
@@ -16,11 +16,17 @@ async function read(inputs: Inputs): Promise<Seen> {
   return { sightings };
 }
 
-async function tick(inputs: Inputs, seen: readonly Sighting[]): Promise<readonly Figures[] | undefined> {
-  const { sightings } = await read(inputs);
-  const asSeen = ({ uuid, address, broken }: Sighting, place: number) =>
-    broken === undefined && uuid === seen[place]?.uuid && address === seen[place]?.address;
-  return sightings.length === seen.length && sightings.every(asSeen) ? sightings : undefined;
+async function tick(inputs: Inputs): Promise<readonly Figures[] | undefined> {
+  return (await inputs.nvmlFigures()).value?.map(figures);
+}
+
+function figures({ memoryUsed, utilisation, temperature, power }: NvmlFigures): Figures {
+  return {
+    memoryUsed: mebibytes(memoryUsed),
+    utilisation: plausible(utilisation, 0, 100),
+    temperature: plausible(temperature, -50, 250),
+    power: plausible(power, 0, 10_000),
+  };
 }
 
 function sighting(gpu: NvmlGpu): Sighting {
@@ -31,10 +37,7 @@ function sighting(gpu: NvmlGpu): Sighting {
     uuid: tidy(gpu.uuid),
     name: tidy(gpu.name),
     memory: mebibytes(gpu.memoryTotal),
-    memoryUsed: mebibytes(gpu.memoryUsed),
-    utilisation: plausible(gpu.utilisation, 0, 100),
-    temperature: plausible(gpu.temperature, -50, 250),
-    power: plausible(gpu.power, 0, 10_000),
+    ...figures(gpu),
     eccErrors: plausible(gpu.eccVolatile, 0, Number.MAX_SAFE_INTEGER),
     mig: gpu.mig ? gpu.migInstances.slice(0, 64).map(instance) : undefined,
     computes: true,

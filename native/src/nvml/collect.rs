@@ -6,7 +6,7 @@ use super::library::{
     Device, ECC_AGGREGATE, ECC_VOLATILE, Library, MemoryV2, Nvml, PciInfo, TEMPERATURE_GPU, Temperature,
     UNCORRECTED, Utilisation, text,
 };
-use super::{NvmlError, NvmlGpu, NvmlMigInstance, NvmlReport, linker};
+use super::{NvmlError, NvmlGpu, NvmlMigInstance, NvmlReport, linker, tick};
 use crate::lanes::Step;
 
 /// GPUs, and parts of one GPU, beyond which a count is not believed.
@@ -14,12 +14,36 @@ const MOST: u32 = 256;
 
 /// The library, kept open between questions: to open one is the only thing that can hold up the whole process, as the dynamic
 /// linker lets nobody else in meanwhile.
-static KEPT: Mutex<Option<(String, Library)>> = Mutex::new(None);
+static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
 
-/// Initialises the library, reads all it has and shuts it down again, so that no device is held. `step` follows the calls.
-pub fn collect(path: &str, step: &Step) -> NvmlReport {
-    // Only one worker asks at a time, so nobody waits here.
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+struct Kept {
+    path: String,
+    library: Library,
+    /// While there are any, NVML is initialised and its devices are held.
+    watched: Vec<Watched>,
+}
+
+/// A GPU that is held, and whether it gave each of its figures when it was looked at.
+struct Watched {
+    device: Device,
+    gave: [bool; FIGURES],
+}
+
+/// Memory used, utilisation, temperature and power.
+pub const FIGURES: usize = 4;
+
+/// Initialises the library, reads all it has and shuts it down again, so that no device is held; or, with `hold`, leaves it
+/// initialised for `figures` when every GPU is well. What an earlier call left so is shut down first: a driver that was replaced
+/// and a GPU that was reset are seen by a look, and by no less. `step` follows the calls.
+pub fn collect(path: &str, hold: bool, step: &Step) -> NvmlReport {
+    let mut kept = KEPT.try_lock().unwrap_or_else(|_| {
+        // Figures are being read: should that hang, so does this, in the same call.
+        step.set(tick::STEP.get());
+        KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+    });
+    if let Some(kept) = kept.as_mut() {
+        kept.release(step);
+    }
     let library = match linker::holding(|| kept_or_opened(kept.take(), path)) {
         Ok(library) => library,
         Err(error) => return not_opened(path, &error),
@@ -30,16 +54,65 @@ pub fn collect(path: &str, step: &Step) -> NvmlReport {
         linker::holding(|| drop(library));
         return unanswered("failed", format!("{}: {}", failure.call, failure.error));
     }
-    let mut report = report(&nvml);
-    nvml.shutdown().or_note(&mut report.errors);
-    *kept = Some((path.to_owned(), library));
+    let (mut report, watched) = report(&nvml);
+    // A GPU that must be reset is held by nobody: while it is, it cannot be.
+    let watched = watched.filter(|_| hold).unwrap_or_default();
+    if watched.is_empty() {
+        nvml.shutdown().or_note(&mut report.errors);
+    }
+    *kept = Some(Kept { path: path.to_owned(), library, watched });
     report
 }
 
+/// The figures of each GPU that is held, by index, NaN for those that it never gave. None when nothing is held, or a GPU does not
+/// answer as it did: then all are let go, and only `collect` tells what there is.
+pub fn figures(step: &Step) -> Option<Vec<f64>> {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = kept.as_mut().filter(|kept| !kept.watched.is_empty())?;
+    let nvml = Nvml { library: &kept.library, step };
+    let mut all = Vec::with_capacity(kept.watched.len() * FIGURES);
+    let well = kept.watched.iter().all(|gpu| gpu.figures(&nvml).map(|figures| all.extend(figures)).is_some());
+    if !well {
+        kept.release(step);
+    }
+    well.then_some(all)
+}
+
+impl Kept {
+    fn release(&mut self, step: &Step) {
+        if self.watched.is_empty() {
+            return;
+        }
+        self.watched.clear();
+        // Whether it fails says nothing of what is there now.
+        let _ = Nvml { library: &self.library, step }.shutdown();
+    }
+}
+
+impl Watched {
+    fn figures(&self, nvml: &Nvml) -> Option<[f64; FIGURES]> {
+        let answers = [
+            memory(nvml, self.device).map(|(_, used)| used),
+            utilisation(nvml, self.device).map(f64::from),
+            temperature(nvml, self.device).map(f64::from),
+            power(nvml, self.device),
+        ];
+        let mut figures = [f64::NAN; FIGURES];
+        for ((figure, answer), gave) in figures.iter_mut().zip(answers).zip(self.gave) {
+            match answer {
+                Ok(value) => *figure = value,
+                Err(failure) if gave || failure.is_fatal() => return None,
+                Err(_) => {}
+            }
+        }
+        Some(figures)
+    }
+}
+
 /// Another library is closed before this one is opened.
-fn kept_or_opened(kept: Option<(String, Library)>, path: &str) -> Result<Library, libloading::Error> {
-    match kept.filter(|(of, _)| of == path) {
-        Some((_, library)) => Ok(library),
+fn kept_or_opened(kept: Option<Kept>, path: &str) -> Result<Library, libloading::Error> {
+    match kept.filter(|kept| kept.path == path) {
+        Some(kept) => Ok(kept.library),
         None => Library::open(path),
     }
 }
@@ -59,7 +132,8 @@ fn linkers_words(error: &libloading::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn report(nvml: &Nvml) -> NvmlReport {
+/// What there is, and the GPUs to watch, when all are well.
+fn report(nvml: &Nvml) -> (NvmlReport, Option<Vec<Watched>>) {
     let mut errors = Vec::new();
     let driver_version = text(|room, length| nvml.driver_version(room, length)).or_note(&mut errors);
     let cuda_version = value(|out| nvml.cuda_version_v2(out))
@@ -67,17 +141,20 @@ fn report(nvml: &Nvml) -> NvmlReport {
         .map(|version| format!("{}.{}", version / 1000, version % 1000 / 10))
         .or_note(&mut errors);
     let count = value(|out| nvml.count_v2(out)).or_other(|| value(|out| nvml.count(out)));
-    let gpus =
-        (0..believed(count, "nvmlDeviceGetCount_v2", &mut errors)).map(|index| gpu(nvml, index)).collect();
-    NvmlReport { state: "answered", driver_version, cuda_version, gpus, errors, ..NvmlReport::default() }
+    let (gpus, watched): (Vec<_>, Vec<_>) =
+        (0..believed(count, "nvmlDeviceGetCount_v2", &mut errors)).map(|index| gpu(nvml, index)).unzip();
+    let report =
+        NvmlReport { state: "answered", driver_version, cuda_version, gpus, errors, ..NvmlReport::default() };
+    (report, watched.into_iter().collect())
 }
 
-fn gpu(nvml: &Nvml, index: u32) -> NvmlGpu {
+/// A GPU, and how to watch it when it is well.
+fn gpu(nvml: &Nvml, index: u32) -> (NvmlGpu, Option<Watched>) {
     let mut gpu = NvmlGpu { index, ..NvmlGpu::default() };
     let errors = &mut gpu.errors;
     let device = value(|out| nvml.handle_v2(index, out)).or_other(|| value(|out| nvml.handle(index, out)));
     let Some(device) = device.or_note(errors) else {
-        return gpu;
+        return (gpu, None);
     };
     gpu.uuid = uuid(nvml, device).or_note(errors);
     gpu.name = name(nvml, device).or_note(errors);
@@ -92,7 +169,14 @@ fn gpu(nvml: &Nvml, index: u32) -> NvmlGpu {
     if gpu.mig == Some(true) {
         gpu.mig_instances = mig_instances(nvml, device, errors);
     }
-    gpu
+    let gave = [
+        gpu.memory_used.is_some(),
+        gpu.utilisation.is_some(),
+        gpu.temperature.is_some(),
+        gpu.power.is_some(),
+    ];
+    let well = !gpu.errors.iter().any(NvmlError::is_fatal);
+    (gpu, well.then_some(Watched { device, gave }))
 }
 
 fn uuid(nvml: &Nvml, device: Device) -> Answer<String> {

@@ -19,6 +19,9 @@ type Code = c_int;
 #[derive(Clone, Copy)]
 pub struct Device(*mut c_void);
 
+// SAFETY: NVML may be called from any thread, and its devices are known to all of them.
+unsafe impl Send for Device {}
+
 impl Default for Device {
     fn default() -> Self {
         Self(std::ptr::null_mut())
@@ -197,6 +200,11 @@ impl NvmlError {
 
     pub fn is_missing_symbol(&self) -> bool {
         self.error == SYMBOL_NOT_FOUND
+    }
+
+    /// Nothing runs on the GPU before a reset or a reboot.
+    pub fn is_fatal(&self) -> bool {
+        [11, 15, 16].iter().any(|code| self.error == error_name(*code))
     }
 
     pub fn is_not_found(&self) -> bool {
