@@ -46,7 +46,10 @@ impl Guard {
         state.set += 1;
         let id = (time, state.set);
         state.alarms.insert(id, Box::new(alarm));
-        self.changed.notify_all();
+        // Until an earlier one the guard sleeps already.
+        if state.alarms.keys().next() == Some(&id) {
+            self.changed.notify_all();
+        }
         Ok(id)
     }
 

@@ -7,7 +7,6 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{Object, ToNapiValue};
@@ -15,6 +14,7 @@ use napi::{Env, Result};
 
 use crate::fault::Fault;
 use crate::guard::GUARD;
+use crate::workers;
 
 /// How a piece of work ended, or why it was not begun.
 #[derive(Debug, PartialEq)]
@@ -97,10 +97,7 @@ impl Lanes {
                     Err(panic) => say(&deliver, Verdict::Panicked(panic_text(panic.as_ref()))),
                 }
             };
-            thread::Builder::new()
-                .name("muster-worker".into())
-                .spawn(worker)
-                .inspect_err(|_| GUARD.cancel(alarm))
+            workers::run(worker).inspect_err(|_| GUARD.cancel(alarm))
         });
         if let Err(error) = worker {
             self.leave(&key);

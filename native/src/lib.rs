@@ -17,3 +17,4 @@ mod lanes;
 pub mod notify;
 pub mod nvml;
 pub mod sample;
+mod workers;
