@@ -1,11 +1,5 @@
 // What the addon exports, generated from its Rust sources by `native/build types`.
 
-/**
- * Has the GPUs read that `gpusNvml` holds. False when the tick before has not ended, or the system gives no thread: then nothing
- * was begun. A tick that hangs stays the only one, and the next `gpusNvml` tells where.
- */
-export declare function beginNvmlTick(): boolean
-
 /** Reads the limits. Never throws: what cannot be read is absent. */
 export declare function cgroup(options?: CgroupOptions | undefined | null): Cgroup
 
@@ -105,6 +99,13 @@ export interface NvmlError {
   error: string
 }
 
+/**
+ * Reads what changes on the GPUs that `gpusNvml` holds: of each, by index, bytes of memory in use, percent, degrees Celsius and
+ * watts, as in `NvmlGpu`; NaN for what it does not say. Null when only a look can tell: nothing is held, a GPU does not answer as
+ * it did then, or no answer came within `deadlineMs`. A tick that hangs stays the only one, and a look tells where. Never rejects.
+ */
+export declare function nvmlFigures(deadlineMs: number): Promise<Array<number> | null>
+
 export interface NvmlGpu {
   /** NVML's, in the order of PCI addresses. */
   index: number
@@ -182,20 +183,6 @@ export interface NvmlReport {
   gpus: Array<NvmlGpu>
   /** What NVML itself did not answer; each GPU has its own. */
   errors: Array<NvmlError>
-}
-
-/** What came of the newest tick, at once. */
-export declare function nvmlTick(): NvmlTick
-
-/** What came of the newest tick. */
-export interface NvmlTick {
-  /** It has not ended. */
-  busy: boolean
-  /**
-   * Of each GPU, by index: bytes of memory in use, percent, degrees Celsius and watts, as in `NvmlGpu`; NaN for what it does not
-   * say. Absent when only a look can tell: nothing is held, or a GPU does not answer as it did then.
-   */
-  figures?: Array<number>
 }
 
 /** Reads everything now. Never throws for want of a source: what it would give is absent, or 0 for swap. */

@@ -12,7 +12,7 @@ import { loadAddon } from './addon.ts';
 /** What the agent uses of it. */
 export type NativeProbe = Pick<
   typeof Native,
-  'beginNvmlTick' | 'cgroup' | 'disk' | 'exitNow' | 'gpusNvml' | 'notify' | 'nvmlTick' | 'sample'
+  'cgroup' | 'disk' | 'exitNow' | 'gpusNvml' | 'notify' | 'nvmlFigures' | 'sample'
 >;
 
 export type { Cgroup, NvmlGpu, NvmlMark } from '../../native/index.d.ts';
@@ -64,13 +64,12 @@ function besideTheProgram(): string[] {
 
 function offersAll(probe: unknown): probe is NativeProbe {
   const functions = [
-    'beginNvmlTick',
     'cgroup',
     'disk',
     'exitNow',
     'gpusNvml',
     'notify',
-    'nvmlTick',
+    'nvmlFigures',
     'sample',
   ] satisfies (keyof NativeProbe)[];
   return functions.every(name => typeof (probe as Record<string, unknown> | null)?.[name] === 'function');

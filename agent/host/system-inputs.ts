@@ -1,7 +1,7 @@
 // The inputs of this very machine: files, tools and libraries, none of which can hold up the agent.
 import { readdir, readlink } from 'node:fs/promises';
 import os from 'node:os';
-import { type Clock, sleep, systemClock } from '../system/clock.ts';
+import { type Clock, systemClock } from '../system/clock.ts';
 import { readBounded } from '../system/files.ts';
 import { type Space, spaceOf } from './disk.ts';
 import { pciNames } from './gpu/pci-ids.ts';
@@ -35,8 +35,6 @@ export interface SystemInputsOptions {
   clock?: Clock;
 }
 
-/** Milliseconds that a tick is given before it is asked for its answer; then each time twice as many. */
-const firstWait = 5;
 /** Milliseconds. */
 const deadlines = { file: 2000, space: 1000, inventory: 10_000, metadata: 1000 };
 
@@ -145,18 +143,9 @@ export class SystemInputs implements Inputs {
     const { probe } = this.probe;
     const began = this.#clock.monotonic();
     const took = () => this.#clock.monotonic() - began;
-    if (!this.#options.hold || !probe?.beginNvmlTick()) return nothing('is not held');
-    // A promise of the probe would cost more than to ask again, as most drivers have answered by the first time.
-    for (let wait = firstWait; took() < this.#driverDeadline; wait *= 2) {
-      await sleep(this.#clock, wait, this.#ending.signal);
-      if (this.#ending.signal.aborted) break;
-      const { busy, figures } = probe.nvmlTick();
-      if (busy) continue;
-      return figures
-        ? { value: figuresOf(figures), took: took() }
-        : { ...nothing('tells of others'), took: took() };
-    }
-    return { fault: { kind: 'late', reason: 'does not answer' }, took: took() };
+    const figures = this.#options.hold ? await probe?.nvmlFigures(this.#driverDeadline) : undefined;
+    if (!figures) return { ...nothing('takes a look'), took: took() };
+    return { value: figuresOf(figures), took: took() };
   }
 
   async cgroup(): Promise<Answer<Cgroup>> {

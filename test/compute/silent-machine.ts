@@ -12,8 +12,7 @@ const probe = {
   cgroup: () => ({}),
   disk: never('disk'),
   gpusNvml: never('gpusNvml'),
-  beginNvmlTick: () => false,
-  nvmlTick: () => ({ busy: false }),
+  nvmlFigures: async () => null,
   notify: () => false,
   exitNow: () => {
     throw new Error('nobody asked for the end');

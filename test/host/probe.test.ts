@@ -40,7 +40,7 @@ test('the next one is tried where one does not fit, and one that fits is used', 
   await writeFile(broken, 'no library');
   await writeFile(
     good,
-    'for (const name of ["beginNvmlTick", "cgroup", "disk", "exitNow", "gpusNvml", "notify", "nvmlTick", "sample"]) exports[name] = () => 7;',
+    'for (const name of ["cgroup", "disk", "exitNow", "gpusNvml", "notify", "nvmlFigures", "sample"]) exports[name] = () => 7;',
   );
   const loaded = loadProbeFrom([join(folder, 'absent.node'), broken, good]);
   assert.equal('path' in loaded && loaded.path, good);

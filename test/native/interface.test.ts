@@ -43,6 +43,7 @@ test('arguments of another kind are refused with an error', () => {
     ['notify', 7, 'READY=1'],
     ['cgroup', { root: 7 }],
     ['gpusNvml', { library: [] }],
+    ['nvmlFigures', 'soon'],
   ] as const) {
     assert.throws(() => wrong[name]?.(...values), Error, `${name}(${values})`);
   }

@@ -29,15 +29,7 @@ async function hold(words: string): Promise<string> {
   return path;
 }
 
-async function tick(): Promise<number[] | undefined> {
-  assert.ok(probe.beginNvmlTick());
-  let { busy, figures } = probe.nvmlTick();
-  await eventually('the tick ends', () => {
-    if (busy) ({ busy, figures } = probe.nvmlTick());
-    return !busy;
-  });
-  return figures;
-}
+const tick = () => probe.nvmlFigures(patient);
 
 /** The calls of the library that `work` makes. */
 async function calls(words: string, work: () => Promise<unknown>): Promise<string[]> {
@@ -58,7 +50,7 @@ const changing = [
 
 test('a tick makes four calls for each GPU and no other, and tells what they say', async () => {
   await hold('gpus=2');
-  let figures: number[] | undefined;
+  let figures: number[] | null = null;
   const made = await calls('gpus=2', async () => {
     figures = await tick();
   });
@@ -75,14 +67,14 @@ test('a GPU that does not answer as it did ends the tick and is let go, so that 
   for (const call of changing) {
     for (const code of [15, 16, 999]) {
       await hold('gpus=2');
-      let figures: number[] | undefined = [];
+      let figures: number[] | null = [];
       const made = await calls(`gpus=2 fail=${call}:${code}`, async () => {
         figures = await tick();
       });
-      assert.equal(figures, undefined, `${call} ${code}`);
+      assert.equal(figures, null, `${call} ${code}`);
       assert.deepEqual([made.includes(call), made.at(-1)], [true, 'nvmlShutdown']);
       pretend('gpus=2');
-      assert.equal(await tick(), undefined, 'it takes a look');
+      assert.equal(await tick(), null, 'it takes a look');
     }
   }
 });
@@ -90,7 +82,7 @@ test('a GPU that does not answer as it did ends the tick and is let go, so that 
 test('a GPU that is lost is noticed by a figure that it never gave', async () => {
   await hold('gpus=1 fail=nvmlDeviceGetPowerUsage:3');
   pretend('gpus=1 fail=nvmlDeviceGetPowerUsage:15');
-  assert.equal(await tick(), undefined);
+  assert.equal(await tick(), null);
 });
 
 test('nothing is held of a machine where a GPU is not well, or none is there', async () => {
@@ -107,7 +99,7 @@ test('nothing is held of a machine where a GPU is not well, or none is there', a
       });
     });
     assert.equal(made.at(-1), 'nvmlShutdown', words);
-    assert.equal(await tick(), undefined);
+    assert.equal(await tick(), null);
   }
 });
 
@@ -118,7 +110,7 @@ test('each look shuts down what is held, and starts anew', async () => {
   assert.deepEqual(ends(held), ['nvmlShutdown', 'nvmlInit_v2']);
   const last = await calls('gpus=1', () => probe.gpusNvml({ library: fakeNvml, deadlineMs: patient }));
   assert.deepEqual(ends(last), ['nvmlShutdown', 'nvmlInit_v2', 'nvmlShutdown']);
-  assert.equal(await tick(), undefined);
+  assert.equal(await tick(), null);
 });
 
 test('one that hangs stays the only one; looks name the call, nothing piles up, and both answer once it comes back', async () => {
@@ -126,23 +118,22 @@ test('one that hangs stays the only one; looks name the call, nothing piles up, 
   const until = join(await newFolder(), 'until');
   const mark = await hold('gpus=1');
   pretend(`gpus=1 hang=nvmlDeviceGetPowerUsage until=${until}`);
-  assert.ok(probe.beginNvmlTick());
+  const first = probe.nvmlFigures(1);
   await eventually('the mark', () => existsSync(mark) && readFileSync(mark, 'utf8') === 'boot 1\n1\n');
   let call: string | undefined;
   await eventually('a look says where it hangs', async () => {
     ({ call } = await probe.gpusNvml({ library: fakeNvml, deadlineMs: 50 }));
     return call === 'nvmlDeviceGetPowerUsage';
   });
+  assert.equal(await first, null);
   const before = threads();
   for (let look = 0; look < 1000; look++) {
-    assert.equal(probe.beginNvmlTick(), false);
-    assert.deepEqual(probe.nvmlTick(), { busy: true });
+    assert.equal(await tick(), null);
     assert.equal((await probe.gpusNvml({ library: fakeNvml, deadlineMs: patient })).state, 'hung');
   }
   assert.ok(threads() <= before);
   await writeFile(until, '');
-  await eventually('the tick ends', () => !probe.nvmlTick().busy);
-  assert.equal(readFileSync(mark, 'utf8').trim(), '');
+  await eventually('the tick ends', () => readFileSync(mark, 'utf8').trim() === '');
   await eventually('looks answer', async () => {
     pretend('gpus=1');
     return (await probe.gpusNvml({ library: fakeNvml, deadlineMs: patient })).state === 'answered';
@@ -151,7 +142,7 @@ test('one that hangs stays the only one; looks name the call, nothing piles up, 
   assert.equal((await tick())?.length, 4);
 });
 
-test('ticks add no threads beyond their one', async () => {
+test('ticks add no threads', async () => {
   await hold('gpus=1');
   await tick();
   const threads = () => readdirSync('/proc/self/task').length;
@@ -169,7 +160,7 @@ test('a library that ends the process in a tick leaves its mark, and two in a ro
       `const hold = ${JSON.stringify(mark)};
        probe.gpusNvml({ library: process.env.LIBRARY, hold }).then(() => {
          process.env.FAKE_NVML = 'gpus=1 crash=nvmlDeviceGetPowerUsage';
-         probe.beginNvmlTick();
+         probe.nvmlFigures(60000);
          setInterval(() => {}, 1000);
        });`,
       { LIBRARY: fakeNvml, FAKE_NVML: 'gpus=1' },
@@ -196,7 +187,7 @@ test('a process ends while a tick hangs, by itself and when it is told to', asyn
   const asked = `
     probe.gpusNvml({ library: process.env.LIBRARY, hold: { path: '/nowhere/mark', text: 'x' } }).then(() => {
       process.env.FAKE_NVML = 'gpus=1 hang=nvmlDeviceGetPowerUsage until=/never';
-      probe.beginNvmlTick();
+      probe.nvmlFigures(100);
       END
     });`;
   const env = { LIBRARY: fakeNvml, FAKE_NVML: 'gpus=1' };

@@ -1,32 +1,25 @@
-//! What changes on the GPUs between two looks, read by one thread that waits between ticks: to start one for each would cost more
-//! than the calls. Nobody waits for it: whoever wants its answer asks whether it is there.
+//! What changes on the GPUs between two looks, read by handles that the last look left.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use napi::bindgen_prelude::Object;
+use napi::{Env, Result};
 use napi_derive::napi;
 
 use super::{NvmlMark, collect};
-use crate::lanes::Step;
+use crate::lanes::{Lanes, Step, Verdict};
 
-/// The call that a tick is in.
+/// Not the lane of looks: a tick whose mark hangs on the disk keeps no look from NVML.
+static TICKS: Lanes = Lanes::new(1);
+
+/// The call of NVML that a tick is in.
 pub static STEP: Step = Step::new();
 
-static TICKER: Mutex<Ticker> = Mutex::new(Ticker { started: false, out: false, figures: None, mark: None });
-static BEGUN: Condvar = Condvar::new();
-
-struct Ticker {
-    /// There is a thread.
-    started: bool,
-    /// It is at work.
-    out: bool,
-    /// What the last tick found.
-    figures: Option<Vec<f64>>,
-    mark: Option<Mark>,
-}
+/// What the last look gave for the ticks that follow it.
+static MARK: Mutex<Option<Mark>> = Mutex::new(None);
 
 /// The mark of a library that may end the process, open from its first tick to the next look, which may remove the file.
 struct Mark {
@@ -34,71 +27,45 @@ struct Mark {
     mark: NvmlMark,
 }
 
-/// What came of the newest tick.
-#[napi(object, object_from_js = false)]
-pub struct NvmlTick {
-    /// It has not ended.
-    pub busy: bool,
-    /// Of each GPU, by index: bytes of memory in use, percent, degrees Celsius and watts, as in `NvmlGpu`; NaN for what it does not
-    /// say. Absent when only a look can tell: nothing is held, or a GPU does not answer as it did then.
-    pub figures: Option<Vec<f64>>,
-}
-
 /// The mark of the ticks to come.
 pub fn leave(mark: Option<NvmlMark>) {
-    locked().mark = mark.map(|mark| Mark { file: None, mark });
+    *MARK.lock().unwrap_or_else(PoisonError::into_inner) = mark.map(|mark| Mark { file: None, mark });
 }
 
-/// Has the GPUs read that `gpusNvml` holds. False when the tick before has not ended, or the system gives no thread: then nothing
-/// was begun. A tick that hangs stays the only one, and the next `gpusNvml` tells where.
-#[napi(catch_unwind)]
-pub fn begin_nvml_tick() -> bool {
-    let mut ticker = locked();
-    if ticker.out {
-        return false;
-    }
-    if !ticker.started {
-        ticker.started = thread::Builder::new().name("muster-ticker".into()).spawn(keep).is_ok();
-    }
-    ticker.out = ticker.started;
-    BEGUN.notify_one();
-    ticker.started
+/// Reads what changes on the GPUs that `gpusNvml` holds: of each, by index, bytes of memory in use, percent, degrees Celsius and
+/// watts, as in `NvmlGpu`; NaN for what it does not say. Null when only a look can tell: nothing is held, a GPU does not answer as
+/// it did then, or no answer came within `deadlineMs`. A tick that hangs stays the only one, and a look tells where. Never rejects.
+#[napi(catch_unwind, ts_return_type = "Promise<Array<number> | null>")]
+pub fn nvml_figures(env: &Env, deadline_ms: u32) -> Result<Object<'_>> {
+    let deadline = Duration::from_millis(deadline_ms.into());
+    TICKS.promise(
+        env,
+        String::new(),
+        deadline,
+        |_| tick(),
+        |verdict| {
+            Ok(match verdict {
+                Verdict::Answered(figures) => figures,
+                _ => None,
+            })
+        },
+    )
 }
 
-/// What came of the newest tick, at once.
-#[napi(catch_unwind)]
-pub fn nvml_tick() -> NvmlTick {
-    let mut ticker = locked();
-    NvmlTick { busy: ticker.out, figures: if ticker.out { None } else { ticker.figures.take() } }
-}
-
-fn keep() {
-    let mut ticker = locked();
-    loop {
-        while !ticker.out {
-            ticker = BEGUN.wait(ticker).unwrap_or_else(PoisonError::into_inner);
-        }
-        // Not held while the disk is waited for: a look may come, with a mark of its own.
-        let mut mark = ticker.mark.take();
-        drop(ticker);
-        let figures = tick(mark.as_mut());
-        ticker = locked();
-        ticker.mark = ticker.mark.take().or(mark);
-        ticker.figures = figures;
-        ticker.out = false;
-    }
-}
-
-/// The mark is written before NVML is taken, so that a disk that hangs keeps no look from it.
-fn tick(mut mark: Option<&mut Mark>) -> Option<Vec<f64>> {
+/// The mark is written before NVML is taken, and nobody waits for it meanwhile: a disk that hangs takes no GPUs away.
+fn tick() -> Option<Vec<f64>> {
+    let taken = || MARK.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut mark = taken().take();
     if let Some(mark) = &mut mark {
         mark.write();
     }
-    let figures = catch_unwind(AssertUnwindSafe(|| collect::figures(&STEP)));
+    let figures = collect::figures(&STEP);
     if let Some(mark) = mark {
         mark.blank();
+        // A look may have left a newer one.
+        taken().get_or_insert(mark);
     }
-    figures.ok().flatten()
+    figures
 }
 
 // A disk that is full or read-only takes no GPUs away. A file is written over in its place, which costs least.
@@ -122,8 +89,4 @@ impl Mark {
             let _ = file.write_all_at(text, 0);
         }
     }
-}
-
-fn locked() -> MutexGuard<'static, Ticker> {
-    TICKER.lock().unwrap_or_else(PoisonError::into_inner)
 }
