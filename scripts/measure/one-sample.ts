@@ -29,10 +29,10 @@ const windows = 10;
 /** In one window. Enough that children, which are counted in steps of 10 ms, are known to a tenth. */
 const turns = { sample: 80, library: 10 };
 /** Milliseconds: the agent has slept before a sample, and `currentLoad` answers sooner what it answered before. */
+const rest = { sample: 5, library: 210 };
+
 const [folder = '', what = ''] = process.argv.slice(2);
 const fake = what.startsWith('/') ? what : undefined;
-// What a sample asks of the disk and of GPUs is answered within it.
-const rest = { sample: fake ? 15 : 5, library: 210 };
 
 if (fake) process.env.FAKE_NVML = 'gpus=8';
 if (what === 'without-probe') {
@@ -54,6 +54,7 @@ const survey = await Survey.open(
 await survey.look();
 const gpus = survey.info().ComputeNodeInfo.MaxCapacity.GPU ?? 0;
 
+// The disk and the GPUs answer from other threads, within the rest that follows.
 const nothing = () => pause(rest.sample);
 const sample = async () => {
   survey.sample();
