@@ -177,7 +177,7 @@ export class Survey {
     const { looked, news } = await this.#gpus.tick();
     if (news) this.#news = true;
     // The figures of one that is as it was bear on no condition.
-    if (looked) this.#judge({});
+    if (looked && !this.#ending.signal.aborted) this.#judge({});
   }
 
   /** The node's information, by what is known now. */
