@@ -15,7 +15,7 @@ import type { RunOptions } from '../support/program.ts';
 import { programWithoutProbe } from '../support/program-copy.ts';
 import { newFolder } from '../support/temporary.ts';
 
-/** How often each report, and each look for GPUs, goes by while the trace counts. */
+/** How often each report, and each reading of GPUs, goes by while the trace counts. */
 const turns = 12;
 const often = {
   'compute.heartbeatFrequency': '100ms',
@@ -58,8 +58,8 @@ describe('an agent in steady state starts no process', () => {
     return () => counts.map(count => count());
   }
 
-  /** Lets an approved agent report under a trace. `looks` answers how often it has looked for GPUs. */
-  async function watch(id: string, settings: Values, options: RunOptions, looks?: () => Promise<number>) {
+  /** Lets an approved agent report under a trace. `reads` answers how often it has read what GPUs do. */
+  async function watch(id: string, settings: Values, options: RunOptions, reads?: () => Promise<number>) {
     const trace = new ProcessTrace(join(await newFolder(), 'trace'));
     const agent = await cluster.agent(
       id,
@@ -77,9 +77,9 @@ describe('an agent in steady state starts no process', () => {
     );
     const reports = reportsOf(id);
     await eventually('every report goes on', () => reports().every(count => count >= turns));
-    if (looks) {
-      const before = await looks();
-      await eventually('GPUs are looked for again', async () => (await looks()) >= before + turns);
+    if (reads) {
+      const before = await reads();
+      await eventually('the GPUs are read again', async () => (await reads()) >= before + turns);
     }
     assert.ok(agent.running);
     assert.deepEqual(await trace.started(), []);
@@ -88,7 +88,7 @@ describe('an agent in steady state starts no process', () => {
     assert.deepEqual(await trace.started(), [], 'nor does stopping');
   }
 
-  it('with the native probe, and GPUs that every sample looks at', async t => {
+  it('with the native probe, and GPUs whose figures every sample reads', async t => {
     if (untraceable) return t.skip(untraceable);
     if (!loaded.probe) return t.skip(`the native probe ${loaded.reason}`);
     const { fakeNvml } = await import('../native/fake-nvml.ts');
@@ -97,7 +97,7 @@ describe('an agent in steady state starts no process', () => {
       'with-probe',
       { 'node.nvmlLibrary': fakeNvml },
       { env: { FAKE_NVML: `gpus=2 trace=${calls}` } },
-      async () => (await readFile(calls, 'latin1')).split('nvmlInit_v2').length,
+      async () => (await readFile(calls, 'latin1')).split('nvmlDeviceGetUtilizationRates').length / 2,
     );
   });
 
