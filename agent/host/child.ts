@@ -1,6 +1,7 @@
 // A child process with a deadline and a bound on what it may say, ended together with all that it started.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type Clock, systemClock } from '../system/clock.ts';
+import { beforeEnd } from '../system/last-acts.ts';
 
 export interface ChildOptions {
   /** Milliseconds. */
@@ -34,7 +35,7 @@ export interface Child {
 
 const stderrLimit = 4096;
 
-/** Starts `command`, an absolute path. Neither promise rejects. */
+/** Starts `command`, an absolute path, which does not outlive this process. Neither promise rejects. */
 export function startChild(command: string, args: readonly string[], options: ChildOptions): Child {
   const { deadline, limit, signal, clock = systemClock } = options;
   const outcome = Promise.withResolvers<ChildOutcome>();
@@ -79,7 +80,10 @@ export function startChild(command: string, args: readonly string[], options: Ch
   };
   const stop = () => giveUp('stopped');
   const timer = clock.after(deadline, () => giveUp('late'));
+  // A process that ends at once, by a second signal say, has no time to tell whom it started.
+  const letGo = beforeEnd(() => killGroup(child.pid));
   const settle = (result: ChildOutcome) => {
+    letGo();
     timer.cancel();
     signal?.removeEventListener('abort', stop);
     outcome.resolve(result);

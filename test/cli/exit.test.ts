@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { loadProbe } from '../../agent/host/probe.ts';
+import { eventually } from '../support/eventually.ts';
+import { isRunning } from '../support/processes.ts';
 import { newFolder } from '../support/temporary.ts';
 
 const module = (path: string) => JSON.stringify(new URL(`../../agent/${path}`, import.meta.url).href);
@@ -98,3 +101,29 @@ test('a stop that takes too long ends with 1, a second signal by that signal', a
   assert.deepEqual(await late.ended, forced(1));
   assert.equal(late.stderr(), 'stopping\nstopping took too long; the process ends now\nits last act\n');
 });
+
+for (const [how, end] of [
+  ['by a second signal', `(await import(${module('cli/interruption.ts')})).endBy('SIGINT');`],
+  ['in the middle of a stop', `await (await import(${module('cli/exit.ts')})).endNow(1);`],
+  ['by its last line', 'process.exit(1);'],
+] as const) {
+  test(`a tool that runs ends with a process that ends ${how}, and so does what the tool started`, async t => {
+    const folder = await newFolder();
+    const pids = async () =>
+      (await readFile(join(folder, 'pids'), 'utf8').catch(() => '')).match(/\d+(?=\n)/g);
+    const tool = `sleep 1000 & echo "$$\n$!" >${join(folder, 'pids')}; wait`;
+    const { child, ended } = await run(`
+      const { startChild } = await import(${module('host/child.ts')});
+      startChild('/bin/sh', ['-c', ${JSON.stringify(tool)}], { deadline: 1_000_000, limit: 1 });
+      process.stdin.once('data', async () => { ${end} });`);
+    t.after(async () => {
+      for (const pid of (await pids()) ?? [])
+        if (await isRunning(Number(pid))) process.kill(Number(pid), 'SIGKILL');
+    });
+    await eventually('the tool runs', async () => (await pids())?.length === 2);
+    child.stdin.write('end');
+    await ended;
+    for (const pid of (await pids()) ?? [])
+      await eventually(`${pid} has ended`, async () => !(await isRunning(Number(pid))));
+  });
+}
