@@ -44,17 +44,23 @@ const mac = /\b(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}\b/gi;
 const longHex = /[0-9a-f]{32,}/gi;
 /** `"serial_number": "…"`, `Serial Number : …`, `SN: …`, `Unique ID: …`; what says that there is none may stay. */
 const serial =
-  /((?:serial(?:[ _-]?(?:number|no))?|\bSN|unique[ _-]?id)"?\s*[:=]\s*"?)(?!unknown|n\/a|none|0["\s,])([^"\s,][^",\n]*)/gi;
+  /((?:serial(?:[ _-]?(?:number|no))?|\bSN|unique[ _-]?id)"?\s*[:=]\s*"?)(?!unknown|n\/a|none|0["\s,}\]])([^"\s,][^",\n]*)/gi;
 
 function withoutIds(text: string, names: Replacements): string {
   return text
-    .replace(serial, (_, before) => `${before}replaced`)
+    .replace(serial, (_, before, value) => before + withoutSerial(before, value))
     .replace(uuid, (found, joint: string) => {
       const number = names.of(found.replaceAll('_', '-'));
       return ['00000000', '0000', '4000', '8000', hex(number, 12)].join(joint);
     })
     .replace(mac, found => `02:00:00:00:00:${hex(names.of(found), 2).slice(-2)}`)
     .replace(longHex, found => hex(names.of(found), found.length));
+}
+
+// What stands bare in JSON is a number, a list of them, or nothing: it stays JSON.
+function withoutSerial(before: string, value: string): string {
+  const bare = /"\s*:\s*$/.test(before) && /^(?:[-\d[{]|null\b)/.test(value);
+  return bare ? value.replace(/-?\d[^\]}]*/g, '"replaced"') : 'replaced';
 }
 
 const hex = (number: number, length: number): string => number.toString(16).padStart(length, '0');

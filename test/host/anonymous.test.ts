@@ -54,6 +54,23 @@ test('serial numbers in the ways that tools write them; that there is none may s
   assert.equal(replaced('"serial_number": "unknown"'), '"serial_number": "unknown"');
 });
 
+test('the JSON of a tool that writes serial numbers as numbers stays JSON', () => {
+  for (const [said, kept] of [
+    ['{"serial_number": 1563221012345, "sku": "x"}', '{"serial_number": "replaced", "sku": "x"}'],
+    ['[{"Serial Number":-1.5e7}]', '[{"Serial Number":"replaced"}]'],
+    [
+      '{"serial": {"serial_number": 15}, "SN": [15, 0]}',
+      '{"serial": {"serial_number": "replaced"}, "SN": ["replaced", 0]}',
+    ],
+    ['{"serial_number": null}', '{"serial_number": null}'],
+    ['{"serial_number": 0}', '{"serial_number": 0}'],
+    ['{\n  "serial_number": 15\n}', '{\n  "serial_number": "replaced"\n}'],
+  ] as const) {
+    assert.equal(replaced(said), kept);
+    JSON.parse(kept);
+  }
+});
+
 test('the host name, whole or its first part, where it stands as a word', () => {
   assert.equal(replaced('kernel of WORKER-7.example.com'), 'kernel of host-1');
   assert.equal(replaced('worker-7 worker-71 my-worker-7'), 'host-1 worker-71 my-worker-7');
