@@ -1,4 +1,5 @@
 // How this program starts itself again: from source it is Node and the entry file, packaged it is the one executable.
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MusterError } from '../system/errors.ts';
 import { isPackaged } from '../system/packaged.ts';
@@ -10,11 +11,17 @@ export interface SelfCommand {
 
 /** The command line that runs this same program with `args`. */
 export function selfCommand(...args: string[]): SelfCommand {
-  if (isPackaged()) return { command: process.execPath, args };
+  if (isPackaged()) return { command: executable(), args };
   return {
-    command: process.execPath,
+    command: executable(),
     args: [fileURLToPath(new URL('../main.ts', import.meta.url)), ...args],
   };
+}
+
+// Without /proc Node knows only what it was called: a path, seen from here, or a mere name.
+function executable(): string {
+  const { execPath } = process;
+  return execPath.includes('/') ? resolve(execPath) : execPath;
 }
 
 /** What a person types to run this program. */

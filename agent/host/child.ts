@@ -1,5 +1,6 @@
 // A child process with a deadline and a bound on what it may say, ended together with all that it started.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { isAbsolute } from 'node:path';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { beforeEnd } from '../system/last-acts.ts';
 
@@ -51,6 +52,9 @@ export function startChild(command: string, args: readonly string[], options: Ch
     gone.resolve();
     return result;
   }
+  // A name would be looked up on the path that the child gets, where another program may have it.
+  if (!isAbsolute(command))
+    return notStarted(new Error('only its name is known, not its place (is /proc mounted?)'));
   let child: ChildProcess;
   try {
     // A process group of its own, so that what the child starts can be ended with it. The environment is not passed on: it

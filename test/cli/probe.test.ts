@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
@@ -13,7 +13,7 @@ import { machinesFolder, pretend } from '../host/machines.ts';
 import { whyNoBareRoot } from '../support/bare-root.ts';
 import { eventually } from '../support/eventually.ts';
 import { isRunning } from '../support/processes.ts';
-import { Program } from '../support/program.ts';
+import { muster, Program } from '../support/program.ts';
 import { newFolder } from '../support/temporary.ts';
 
 const module = (path: string) => JSON.stringify(new URL(`../../agent/${path}`, import.meta.url).href);
@@ -197,4 +197,21 @@ test('a tool that hangs ends with the probe that is interrupted', { skip: noMoun
     assert.equal((await probing.finished).signal, signal);
     await eventually('the tool has ended', async () => !(await isRunning(pid)));
   }
+});
+
+test('without /proc, by which Node knows its place, no other program takes the inventory', {
+  skip: noMounts,
+}, async () => {
+  const node = dirname(process.execPath);
+  const without = async (command: string) => {
+    const launcher = ['unshare', '--mount', 'sh', '-ec', `mount -t tmpfs muster-test /proc; ${command}`];
+    const args = ['probe', '--sources', '--data-dir', join(await newFolder(), 'data')];
+    const { stdout } = await muster(args, { launcher });
+    return /^ {2}inventory +(.*)$/m.exec(stdout)?.[1];
+  };
+  assert.match((await without(`cd ${node}; exec ./node "$@"`)) ?? '', /^\d+ ms$/);
+  assert.equal(
+    await without(`PATH=${node} exec node "$@"`),
+    'failed: cannot start node for the inventory: only its name is known, not its place (is /proc mounted?)',
+  );
 });
