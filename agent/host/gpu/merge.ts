@@ -88,14 +88,19 @@ function firstOf(group: readonly Seen[], word: 'address' | 'vendor'): string | u
 
 function fact<Word extends keyof GpuWords>(group: readonly Seen[], word: Word) {
   type Value = NonNullable<GpuWords[Word]>;
+  const total = group.find(({ sighting }) => sighting.memory !== undefined)?.sighting.memory;
   const claims = group.map(({ report, sighting }): Claim<Value> => {
     const { source, took, readAt } = report;
-    return { source, value: sighting[word] as Value | undefined, took, readAt };
+    const said = word === 'memoryUsed' && exceeds(sighting.memoryUsed, total) ? undefined : sighting[word];
+    return { source, value: said as Value | undefined, took, readAt };
   });
   if (word === 'memory') {
     for (const { report, sighting } of group) {
-      const { took, readAt } = report;
-      claims.push({ source: 'PCI BAR', value: sighting.aperture as Value, took, readAt, hint: true });
+      const { source, took, readAt } = report;
+      const hint = { took, readAt, hint: true } as const;
+      claims.push({ source: 'PCI BAR', value: sighting.aperture as Value, ...hint });
+      if (exceeds(sighting.memoryUsed, total))
+        claims.push({ source: `${source}, in use`, value: sighting.memoryUsed as Value, ...hint });
     }
   }
   return settle(claims, settlings[word] as Settling<Value>);
@@ -127,6 +132,10 @@ const settlings: { [Word in keyof GpuWords]-?: Settling<NonNullable<GpuWords[Wor
 function sameMemory(used: number, other: number): boolean {
   return Math.abs(used - other) <= 1 || other === 2 ** Math.ceil(Math.log2(used));
 }
+
+/** More in use than there is: no measure of what is in use, but a doubt about what there is. */
+const exceeds = (inUse: number | undefined, total: number | undefined): boolean =>
+  inUse !== undefined && total !== undefined && inUse > total + 1;
 
 type Verdict = Pick<GpuDevice, 'reason' | 'failed'>;
 

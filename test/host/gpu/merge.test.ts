@@ -59,6 +59,22 @@ test('rounding is no disagreement, nor a window of the next power of two, nor an
   ]);
 });
 
+test('more memory in use than there is contradicts how much there is, and is no measure', () => {
+  const merged = (more: { memoryUsed: number }) =>
+    merge([report('nvidia-smi', [nvidia({ memory: 15_360, ...more })])])[0];
+  const gpu = merged({ memoryUsed: 99_999_999 });
+  assert.equal(gpu?.memoryUsed, undefined);
+  assert.equal(
+    gpu?.memory?.disagreement,
+    'nvidia-smi: 15360 MiB; nvidia-smi, in use: 99999999 MiB; using nvidia-smi',
+  );
+  // Rounded up, and full.
+  assert.equal(merged({ memoryUsed: 15_361 })?.memoryUsed?.value, 15_361);
+  assert.deepEqual(merged({ memoryUsed: 15_360 })?.memory?.others, []);
+  const [shared] = merge([report('system profiler', [{ vendor: 'Apple', index: 0, memoryUsed: 5 }])]);
+  assert.equal(shared?.memoryUsed?.value, 5);
+});
+
 test('a window alone is no memory', () => {
   const [gpu] = merge([report('PCI', [onBus({ aperture: 256 })])]);
   assert.equal(gpu?.memory, undefined);
