@@ -45,7 +45,7 @@ export function noCommand({ path, unknown }: Place, args: readonly string[]): Mu
   if (unknown === undefined) {
     return new MusterError('usage', `${['muster', ...path].join(' ')} needs a command`);
   }
-  const near = nearestCommand([...path, unknown].join(' '), unknown);
+  const near = nearestCommand(path, unknown);
   return new MusterError('usage', `unknown command: ${[...path, unknown].join(' ')}`, {
     hint: near
       ? `did you mean "muster ${near}"?`
@@ -66,14 +66,17 @@ function flagBefore(index: number, args: readonly string[]): MusterError | undef
   return undefined;
 }
 
-/** The nearest command by all its words, else the only one whose last word is near: `list` is `node list`. */
-function nearestCommand(typed: string, word: string): string | undefined {
+/**
+ * The nearest command in the group that was typed; where none was, the nearest of all, else the only one whose last word is as
+ * near: `list` is `node list`, and `aprove` rather `node approve` than `probe`.
+ */
+function nearestCommand(group: readonly string[], word: string): string | undefined {
   const paths = commands.filter(row => !row.hidden).map(row => row.path);
-  const groups = paths.flatMap(path => path.split(' ').slice(0, -1));
-  const whole = nearest(typed, [...paths, ...groups]);
-  if (whole) return whole;
+  if (group.length > 0) return nearest([...group, word].join(' '), paths);
   const last = (path: string) => path.slice(path.lastIndexOf(' ') + 1);
-  const near = nearest(word, paths.map(last));
+  const groups = paths.flatMap(path => path.split(' ').slice(0, -1));
+  const near = nearest(word, [...paths, ...groups, ...paths.map(last)]);
+  if (near === undefined || groups.includes(near) || paths.includes(near)) return near;
   const found = paths.filter(path => last(path) === near);
   return found.length === 1 ? found[0] : undefined;
 }

@@ -2,7 +2,7 @@
 
 /**
  * The one of `candidates` that `word` most likely stands for, whatever its case, dots, dashes and underscores;
- * undefined when none is near (more than a third of the letters differ).
+ * undefined when none is near: more than a third of all letters differ, or of those after the words that are the same.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = letters(word);
@@ -12,14 +12,23 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   if (wanted === '' || wanted.length > 100) return undefined;
   for (const candidate of candidates) {
     const edits = distance(wanted, letters(candidate));
-    if (edits < least) [best, least] = [candidate, edits];
+    if (edits < least && edits <= mostEdits(word, candidate)) [best, least] = [candidate, edits];
   }
   return best;
 }
 
-function letters(word: string): string {
-  return word.toLowerCase().replace(/[-_. ]/g, '');
+// `nats.url` is not near `nats.user`, however long the name of their group is.
+function mostEdits(word: string, candidate: string): number {
+  const [mine, theirs] = [wordsOf(word), wordsOf(candidate)];
+  let same = 0;
+  while (same < Math.min(mine.length, theirs.length) - 1 && mine[same] === theirs[same]) same++;
+  const rest = (words: string[]) => words.slice(same).join('').length;
+  return Math.ceil(Math.max(rest(mine), rest(theirs)) / 3);
 }
+
+const wordsOf = (text: string): string[] => text.toLowerCase().split(/[-_. ]/);
+
+const letters = (text: string): string => wordsOf(text).join('');
 
 /** Letters to insert, delete, replace or swap with their neighbour (the optimal string alignment distance). */
 function distance(a: string, b: string): number {

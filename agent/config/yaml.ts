@@ -137,10 +137,16 @@ function childrenOf(section: string | undefined): string {
   return [...new Set(below.map(key => key.slice(`${section}.`.length).split('.')[0]))].join(', ');
 }
 
-/** The nearest setting by its whole path, else the only one with such a last name: `token` is `nats.token`. */
+/**
+ * The nearest setting by its whole path, else the only one with such a last name: `token` is `nats.token`. Not `api.token`: in a
+ * group that there is, it was meant for that group.
+ */
 function nearestKey(path: string): string | undefined {
   const whole = nearest(path, settingKeys);
   if (whole) return whole;
+  const group = path.slice(0, Math.max(0, path.lastIndexOf('.'))).toLowerCase();
+  if (settingKeys.some(key => sectionsOf(key).some(section => section.toLowerCase() === group)))
+    return undefined;
   const last = nearest(lastOf(path), settingKeys.map(lastOf));
   const found = settingKeys.filter(key => lastOf(key) === last);
   return found.length === 1 ? found[0] : undefined;

@@ -21,6 +21,31 @@ test('finds nothing where nothing is near', () => {
   assert.equal(nearest('agent', []), undefined);
 });
 
+test('a long group of the same name brings no other word nearer', () => {
+  const keys = [
+    'compute.allocatedCapacity.cpu',
+    'compute.allocatedCapacity.disk',
+    'nats.tls.keyFile',
+    'log.level',
+  ];
+  for (const [word, meant] of [
+    ['compute.allocatedCapacity.ram', undefined],
+    ['compute.allocatedCapacity.mem', undefined],
+    ['compute.allocatedCapacity.disc', 'compute.allocatedCapacity.disk'],
+    ['compute.alocatedCapacity.cpus', 'compute.allocatedCapacity.cpu'],
+    ['nats.tls.key', undefined],
+    ['nats.tls.keyfiel', 'nats.tls.keyFile'],
+    ['log.lvl', 'log.level'],
+    ['log-levle', 'log.level'],
+  ] as const) {
+    assert.equal(nearest(word, keys), meant, word);
+  }
+  const variables = ['MUSTER_NATS_USER', 'MUSTER_API_PORT', 'MUSTER_NODE_ID'];
+  assert.equal(nearest('MUSTER_NATS_URL', variables), undefined);
+  assert.equal(nearest('MUSTER_API_URL', variables), undefined);
+  assert.equal(nearest('MUSTER_NODE', variables), 'MUSTER_NODE_ID');
+});
+
 test('the nearest wins, and the first of equals', () => {
   assert.equal(nearest('cat', ['cut', 'cats', 'cat']), 'cat');
   assert.equal(nearest('cat', ['cut', 'cot']), 'cut');

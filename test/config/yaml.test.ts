@@ -90,6 +90,9 @@ test('an unknown key gets the nearest one, by its path or by its last name', () 
     'did you mean compute.heartbeatFrequency?',
   ]);
   assert.deepEqual(nearest('nodeDisconectedAfter: 1s'), ['did you mean requester.nodeDisconnectedAfter?']);
+  assert.deepEqual(nearest('labels: {a: b}'), ['did you mean node.labels?']);
+  // No word of another group's: the token of the API is not that of NATS.
+  assert.deepEqual(nearest('API: {token: x}'), ['"muster config show" lists the settings']);
   assert.deepEqual(nearest('Orchestrator: {Port: 1}'), ['"muster config show" lists the settings']);
   assert.deepEqual(nearest('heartbeatTopic: x'), ['"muster config show" lists the settings']);
   assert.deepEqual(faults('__proto__: {x: 1}\nconstructor: 1').length, 2);
