@@ -11,6 +11,7 @@ import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { askHolder } from '../system/role-socket.ts';
 import type { Argv, FlagTable } from './command.ts';
+import { jsonText } from './data.ts';
 import { print } from './terminal.ts';
 
 export const settings = ['dataDir'] as const;
@@ -48,7 +49,7 @@ export async function showStatus(
       },
     );
   }
-  print(output === 'json' ? `${JSON.stringify(found, null, 2)}\n` : found.map(statusText).join('\n'));
+  print(output === 'json' ? jsonText(found) : found.map(statusText).join('\n'));
   return 0;
 }
 
