@@ -6,7 +6,7 @@ import type { Machine } from '../service/machine.ts';
 import type { Plan, Step } from '../service/plan.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
-import { escaped } from '../system/printable.ts';
+import { escaped } from '../system/escaped.ts';
 import type { FlagTable } from './command.ts';
 import { programName } from './self.ts';
 import { print, tell } from './terminal.ts';

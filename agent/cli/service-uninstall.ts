@@ -5,7 +5,7 @@ import { inspect } from '../service/inspect.ts';
 import { type Machine, needRoot, thisMachine } from '../service/machine.ts';
 import type { Standing } from '../service/plan.ts';
 import { planUninstall } from '../service/plan-uninstall.ts';
-import { escaped } from '../system/printable.ts';
+import { escaped } from '../system/escaped.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { changeFlags, needed, take, terminal, typed, type Voice } from './service-flags.ts';
 

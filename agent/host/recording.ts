@@ -2,8 +2,8 @@
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
+import { escaped } from '../system/escaped.ts';
 import { makeFolder, readBounded, writeFileAtomic } from '../system/files.ts';
-import { escaped } from '../system/printable.ts';
 import type { Fault, SystemWords } from './inputs.ts';
 
 export interface Recording {

@@ -1,8 +1,9 @@
 // Structured logs: one event a line, the same field names everywhere, on standard error.
 import { pino } from 'pino';
 import { systemClock } from './clock.ts';
+import { escaped, inQuotes } from './escaped.ts';
 import { LogFile } from './log-file.ts';
-import { escaped, printable } from './printable.ts';
+import { printable } from './printable.ts';
 import { withoutSecrets } from './secrets.ts';
 import { hasRoom, priorityPrefix, type Severity, writeError } from './standard-error.ts';
 
@@ -156,5 +157,5 @@ function fieldText(value: unknown): string {
 
 function quoted(value: string): string {
   const text = printable(value);
-  return /[\s"=]/.test(text) ? `"${text.replaceAll('"', '\\"')}"` : text;
+  return /[\s"=]/.test(text) ? `"${inQuotes(text)}"` : text;
 }

@@ -1,4 +1,5 @@
 // The secrets that this process has read, so that none of them leaves it by accident: the last guard, not the first.
+import { escaped, inQuotes } from './escaped.ts';
 
 /** What stands for a secret wherever one would show. */
 export const redacted = '<redacted>';
@@ -8,6 +9,8 @@ const shortest = 8;
 /** Ways of writing that are kept; the oldest give way: a token file that is rotated for years must not fill the memory. */
 const most = 512;
 const known = new Set<string>();
+/** The same, longest first: where one secret begins another, the shorter would leave the longer's rest in clear. */
+let longestFirst: string[] = [];
 
 /** To be told of every secret as it is read: a token, a password, or a file of key material, line by line. */
 export function keepSecret(secret: string): void {
@@ -18,18 +21,23 @@ export function keepSecret(secret: string): void {
   }
 }
 
-/** `text` with every secret that was kept replaced, however it is written: plain, in JSON, in a URL, in base64. */
+/** `text` with every secret that was kept replaced, however it is written: plain, in JSON, made printable, in a URL, in base64. */
 export function withoutSecrets(text: string): string {
   let clean = text;
-  for (const secret of known) if (clean.includes(secret)) clean = clean.replaceAll(secret, redacted);
+  for (const secret of longestFirst) if (clean.includes(secret)) clean = clean.replaceAll(secret, redacted);
   return clean;
 }
 
 function remember(secret: string): void {
   const bytes = Buffer.from(secret);
+  const inJson = JSON.stringify(secret).slice(1, -1);
   const ways = [
     secret,
-    JSON.stringify(secret).slice(1, -1),
+    inJson,
+    // As both formats of the log write what is no text for a terminal.
+    escaped(secret),
+    escaped(inJson),
+    inQuotes(escaped(secret)),
     encodeURIComponent(secret.toWellFormed()),
     bytes.toString('base64').replace(/=+$/, ''),
     bytes.toString('base64url'),
@@ -42,4 +50,5 @@ function remember(secret: string): void {
     if (known.size <= most) break;
     known.delete(oldest);
   }
+  longestFirst = [...known].sort((one, other) => other.length - one.length);
 }

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { escaped, inQuotes } from '../../agent/system/escaped.ts';
+import { printable } from '../../agent/system/printable.ts';
 import { keepSecret, redacted, withoutSecrets } from '../../agent/system/secrets.ts';
 
 test('a secret is taken out of any text, however it is written there', () => {
@@ -17,6 +19,9 @@ test('a secret is taken out of any text, however it is written there', () => {
       const ways = [
         text,
         JSON.stringify(text),
+        escaped(text),
+        escaped(JSON.stringify(text).slice(1, -1)),
+        inQuotes(escaped(text)),
         encodeURIComponent(text.toWellFormed()),
         bytes.toString('base64'),
         bytes.toString('base64url'),
@@ -28,6 +33,36 @@ test('a secret is taken out of any text, however it is written there', () => {
       }
     }),
   );
+});
+
+test('a secret that begins another leaves nothing of the other', () => {
+  for (const secrets of [
+    ['a-secret-word', 'a-secret-word-and-more'],
+    ['longer-secret-and-more', 'longer-secret'],
+  ]) {
+    for (const secret of secrets) keepSecret(secret);
+    for (const secret of secrets) {
+      assert.equal(withoutSecrets(`as ${secret}.`), `as ${redacted}.`);
+      assert.doesNotMatch(withoutSecrets(Buffer.from(secret).toString('base64')), /[A-Za-z0-9]{12}/);
+    }
+  }
+});
+
+test('a secret is known by what the log makes of its characters', () => {
+  const secret = 'wo"rd\u200b\u001b\\of\u{e0041}mine';
+  keepSecret(secret);
+  const shown = printable(secret);
+  for (const way of [shown, inQuotes(shown), escaped(JSON.stringify(secret)).slice(1, -1)])
+    assert.equal(withoutSecrets(way), redacted);
+});
+
+test('a text is cut after its secrets are taken out: none is cut in two', () => {
+  const secret = 'never-to-be-seen-in-part';
+  keepSecret(secret);
+  for (let before = 490; before <= 512; before++) {
+    const shown = withoutSecrets(printable(`${'x'.repeat(before)}${secret}${'y'.repeat(100)}`));
+    assert.doesNotMatch(shown, /ne/);
+  }
 });
 
 test('of a file of key material every line is one, its frame is none', () => {
