@@ -93,7 +93,7 @@ function server(text: string): string {
   // The reader of URLs passes over line breaks, and a ? or # with nothing behind it.
   const bare = url && ['', '/'].includes(url.pathname) && url.port !== '0' && !/[?#\s]/.test(text);
   if (!scheme || !bare || !isHost(url.hostname.replace(/^\[(.*)\]$/, '$1'))) {
-    throw new Refusal(`is not a NATS server; allowed: ${allowed.servers}`, `"${text}"`);
+    throw new Refusal(`is not a NATS server; allowed: ${allowed.servers}`, `"${withoutQuery(text)}"`);
   }
   return `${url.protocol}//${url.hostname}:${url.port || 4222}`;
 }
@@ -106,8 +106,13 @@ function refuseUserInfo(input: Input): void {
   if (found === undefined) return;
   throw new Refusal(
     'carries a user or a token, which would show up in logs; use nats.tokenFile, nats.token or nats.user instead',
-    `"…${found.slice(found.lastIndexOf('@'))}"`,
+    `"…${withoutQuery(found.slice(found.lastIndexOf('@')))}"`,
   );
+}
+
+/** What stands behind a ? or # may be a secret too: some systems take tokens there. */
+function withoutQuery(text: string): string {
+  return text.replace(/(?<=[?#]).+$/s, '…');
 }
 
 function isHost(text: string): boolean {

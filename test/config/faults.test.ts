@@ -17,6 +17,13 @@ async function faultOf(key: SettingKey, value: string): Promise<string> {
   return fault.slice(place.length);
 }
 
+test('what stands behind the ? of a server may be a secret, and is not repeated', async () => {
+  const why = 'is not a NATS server; allowed: like nats://host:4222, tls://host:4222, host:4222';
+  assert.equal(await faultOf('nats.servers', 'nats://h?token=zq7qz'), `"nats://h?…" ${why}`);
+  assert.equal(await faultOf('nats.servers', 'nats://h#zq7qz'), `"nats://h#…" ${why}`);
+  assert.match(await faultOf('nats.servers', 'nats://u@h/?token=zq7qz'), /^"…@h\/\?…" carries/);
+});
+
 test('all faults of all sources are told at once, the file line by line', async t => {
   const path = await configFile(
     t,

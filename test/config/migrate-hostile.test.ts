@@ -25,6 +25,8 @@ test('a secret is in the result only where it is asked for, and in no line that 
     'Compute: { Orchestrators: "nats://zq7qz@h, zq7qz@i" }',
     'Compute: { Orchestrators: ["nats://user:zq7qz@h"] }',
     'Compute: { Orchestrators: ["nats://zq7%zz7qz@h"] }',
+    'Compute: { Orchestrators: ["nats://h?token=zq7qz", "h/?zq7qz", "nats://h:4222#zq7qz"] }',
+    'Compute: { Orchestrators: ["nats://u@h?token=zq7qz"] }',
     'Orchestrator: { Enabled: true, Auth: { Token: zq7qz } }',
     'Orchestrator: { Auth: { Token: zq7qz } }',
     'Node: { Network: { AuthSecret: zq7qz } }',
