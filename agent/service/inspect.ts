@@ -6,7 +6,7 @@ import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
 import { askHolder } from '../system/role-socket.ts';
 import type { Machine } from './machine.ts';
-import { savedName } from './places.ts';
+import { isSaved, savedName } from './places.ts';
 import type { Found, ServiceState, Standing } from './plan.ts';
 import { otherRole } from './role.ts';
 
@@ -39,7 +39,11 @@ export async function inspect(machine: Machine, role: Role): Promise<Found> {
   const { unit, config, rotation, log, dropIns, configFolder, dataFolder, cacheFolder } = places;
   const hidden = [places.privateDataFolder, places.privateCacheFolder];
   const leading = [unit, config, rotation, log].flatMap(path => (path ? parents(path) : []));
-  const saved = [unit, rotation].map(path => path && savedName(path));
+  const savedOf = async (path: string) => {
+    const names = await sameStart(dirname(path), basename(savedName(path)), prefix);
+    return names.filter(name => isSaved(name, path));
+  };
+  const saved = (await Promise.all([unit, rotation].map(path => (path ? savedOf(path) : [])))).flat();
   const paths = [unit, config, rotation, ...saved, dropIns, configFolder, dataFolder, cacheFolder];
   await Promise.all([...new Set([...paths, ...hidden, ...leading])].map(path => path && look(path)));
   await Promise.all([configFolder, dataFolder, cacheFolder].map(list));

@@ -52,8 +52,13 @@ export function placesOf(manager: ManagerName, scope: Scope, role: Role, home: F
   };
 }
 
-/** Where a changed file goes that is not lost: no service manager reads it there. */
-export const savedName = (path: string): string => `${path}.saved`;
+/** Where a changed file goes that is not lost, beside `earlier` ones: no service manager reads it there. */
+export const savedName = (path: string, earlier = 0): string =>
+  `${path}.saved${earlier === 0 ? '' : `.${earlier}`}`;
+
+/** Is `name` where a changed `path` went? */
+export const isSaved = (name: string, path: string): boolean =>
+  name.startsWith(savedName(path)) && /^(\.\d+)?$/.test(name.slice(savedName(path).length));
 
 export const launchdLabel = (role: Role): string => `org.muster.${role}`;
 

@@ -1,7 +1,7 @@
 // What a purge takes besides the service itself: this role's key, state and logs, and what both roles share once both are gone.
 import { dirname, join, resolve } from 'node:path';
 import { roles } from '../config/role.ts';
-import { ownData, type Places, savedName } from './places.ts';
+import { isSaved, ownData, type Places } from './places.ts';
 import type { Found, Step } from './plan.ts';
 
 /** The removal of all that `install` and the role itself have left, once the service is gone. */
@@ -14,7 +14,8 @@ export function planPurge(places: Places, found: Found): { steps: Step[]; notes:
   const inside = (folder: string) => found.entries.get(folder) ?? [];
   if (places.dropIns && found.folders.has(places.dropIns)) remove(places.dropIns, 'tree');
   for (const path of [places.unit, places.rotation]) {
-    if (path !== undefined && found.files.has(savedName(path))) remove(savedName(path), 'file');
+    for (const name of found.files.keys())
+      if (path !== undefined && isSaved(name, path)) remove(name, 'file');
   }
   for (const log of found.logs) remove(log, 'file');
   // What lies in the data folder: this role's own goes, all else is somebody else's.

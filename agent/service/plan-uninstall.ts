@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
 import { type Places, savedName } from './places.ts';
-import type { Found, Plan, Standing, Step } from './plan.ts';
+import type { Found, Plan, Step } from './plan.ts';
 import { type InstallWish, launchdDomain, systemctlArgs } from './plan-install.ts';
 import { planPurge } from './plan-purge.ts';
 import { sealOf } from './seal.ts';
@@ -33,7 +33,7 @@ export function planUninstall(wish: UninstallWish, places: Places, found: Found)
   steps.push(...end(wish, places, found, removeUnit(wish, places, found, warnings)));
   if (found.packaged) notes.push(`${found.packaged} belongs to a package, which removes it`);
   if (places.rotation) {
-    steps.push(...removeWritten(wish, places.rotation, found.files.get(places.rotation), warnings));
+    steps.push(...removeWritten(wish, places.rotation, found, warnings));
   }
   if (wish.purge) {
     const rest = planPurge(places, found);
@@ -52,21 +52,24 @@ function removeUnit(wish: UninstallWish, { unit }: Places, found: Found, warning
     const text = `${unit} is not one that muster wrote: it is left as it is, and the service too`;
     throw new MusterError('failed', text, { hint: '--force removes it all the same' });
   }
-  return removeWritten(wish, unit, standing, warnings);
+  return removeWritten(wish, unit, found, warnings);
 }
 
 /** Removes a file that install wrote. One that was changed since is kept under a name that no service manager reads. */
 function removeWritten(
   { force, purge }: UninstallWish,
   path: string,
-  standing: Standing | undefined,
+  { files, folders }: Found,
   warnings: string[],
 ): Step[] {
+  const standing = files.get(path);
   if (standing === undefined) return [];
   if (force || purge || (standing.kind === 'text' && sealOf(standing.text) === 'whole')) {
     return [{ do: 'remove', path, what: 'file' }];
   }
-  const to = savedName(path);
+  let earlier = 0;
+  while (files.has(savedName(path, earlier)) || folders.has(savedName(path, earlier))) earlier++;
+  const to = savedName(path, earlier);
   warnings.push(`${path} was changed since it was installed: it is kept as ${to}`);
   return [{ do: 'set aside', path, to }];
 }

@@ -379,6 +379,11 @@ test('a purge after an uninstallation finds what that had left', async () => {
   await writeFile(unit, `${await readFile(unit, 'utf8')}# mine\n`);
   await uninstall('requester');
   assert.deepEqual(await readdir(at(units)), ['muster-requester.service.saved']);
+  await install('requester');
+  await writeFile(unit, `${await readFile(unit, 'utf8')}# mine again\n`);
+  await uninstall('requester');
+  const both = ['muster-requester.service.saved', 'muster-requester.service.saved.1'];
+  assert.deepEqual(await readdir(at(units)), both);
   await uninstall('requester', { purge: true });
   assert.deepEqual(await listing(at('')), bare);
 });

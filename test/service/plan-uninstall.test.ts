@@ -73,6 +73,17 @@ describe('systemd', () => {
     assert.ok(said(plan(saved, { purge: true })).includes(`remove file ${unit}.saved`));
   });
 
+  test('a unit that was changed goes beside those that were kept earlier; a purge takes them all', () => {
+    const texts = { [unit]: `${content}After=x\n`, [`${unit}.saved`]: 'x', [`${unit}.saved.by-me`]: 'y' };
+    assert.ok(said(plan({ texts })).includes(`rename ${unit} ${unit}.saved.1`));
+    const again = { ...texts, [`${unit}.saved.1`]: 'y' };
+    assert.ok(said(plan({ texts: again })).includes(`rename ${unit} ${unit}.saved.2`));
+    const purged = said(plan({ texts: again }, { purge: true }));
+    for (const path of [unit, `${unit}.saved`, `${unit}.saved.1`])
+      assert.ok(purged.includes(`remove file ${path}`), path);
+    assert.ok(!purged.includes(`remove file ${unit}.saved.by-me`));
+  });
+
   test('a unit that muster did not write is no business of ours, unless by force', () => {
     const foreign = { ...installed, texts: { [unit]: 'mine' } };
     const linked = { ...installed, texts: {}, links: { [unit]: '/dev/null' } };
