@@ -1,5 +1,5 @@
 // Makes the packaged file of a target, part by part, as pkg.config.json describes it.
-import { copyFile, link, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MusterError } from '../../agent/system/errors.ts';
 import { assetNames, type Contents } from '../../agent/system/packaged.ts';
@@ -14,6 +14,7 @@ import { type Notice, writeNotices } from './notices.ts';
 import { npmNotices } from './npm-notices.ts';
 import { packProbe } from './probe.ts';
 import { runtime } from './runtime.ts';
+import { giveSecondName } from './second-name.ts';
 import { isOwn, type Target } from './target.ts';
 
 export interface BuildOptions {
@@ -120,10 +121,3 @@ export async function build({ target, broker: given, root = checkout }: BuildOpt
 }
 
 const listed = ({ name, version, licence }: Notice): Listed => ({ name, version, licence });
-
-/** The same file under a shorter name. */
-async function giveSecondName(file: string, name: string): Promise<void> {
-  const temporary = `${name}.${process.pid}`;
-  await link(file, temporary).catch(() => copyFile(file, temporary));
-  await rename(temporary, name);
-}
