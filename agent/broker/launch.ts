@@ -6,6 +6,9 @@ import { reasonOf } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import { passOn } from './server-log.ts';
 
+/** Milliseconds that the last lines of a server that has ended may take. */
+const lastLines = 200;
+
 export interface Launched {
   /** Undefined when the system refused at once to start it. */
   child: ChildProcess | undefined;
@@ -40,10 +43,16 @@ function endOf(child: ChildProcess, clock: Clock, log: Log): Promise<string> {
   const complaint = output ? passOn(output, clock, log) : () => undefined;
   return new Promise(resolve => {
     child.once('error', error => resolve(notRun(error)));
-    // After `close` every line has been read.
-    child.once('close', (code, signal) => {
-      const why = complaint();
-      resolve(`ended (${signal ?? `exit code ${code}`})${why ? `: ${why}` : ''}`);
+    child.once('exit', (code, signal) => {
+      const tell = () => {
+        grace.cancel();
+        output?.destroy();
+        const why = complaint();
+        resolve(`ended (${signal ?? `exit code ${code}`})${why ? `: ${why}` : ''}`);
+      };
+      const grace = clock.after(lastLines, tell);
+      // After `close` every line has been read; it does not come while a child of the server's has the pipe.
+      child.once('close', tell);
     });
   });
 }

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { type Broker, type BrokerOptions, startBroker } from '../../agent/broker/broker.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { silentLog } from '../../agent/system/log.ts';
@@ -111,6 +111,42 @@ test('it is started again when it dies, and its clients are back', async () => {
   assert.equal(told.length, 2);
   assert.match(told[0]?.message ?? '', /^the broker ended \(SIGKILL\).*: starting it again$/);
   assert.ok(lines.every(line => line.fields.part === 'broker'));
+});
+
+// A program before nats-server, whose own child has standard error open for as long as it likes.
+async function withLingeringChild(t: TestContext, then: string): Promise<string> {
+  const folder = newFolder();
+  await mkdir(folder);
+  const pids = join(folder, 'pids');
+  const script = `#!/bin/sh
+case $1 in --version) exec ${await findProgram('nats-server')} "$1" ;; esac
+sleep 1000 &
+echo $! >>${pids}
+${then}
+`;
+  const binary = join(folder, 'nats-server');
+  await writeFile(binary, script, { mode: 0o755 });
+  t.after(async () => {
+    for (const pid of (await readFile(pids, 'utf8')).trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+  });
+  return binary;
+}
+
+test('it is started again, and stopped, also when what it started goes on and has its standard error', async t => {
+  const binary = await withLingeringChild(t, `exec ${await findProgram('nats-server')} "$@"`);
+  const { log, lines } = recordLog();
+  const broker = await start(newFolder(), { binary, log });
+  process.kill(broker.pid ?? 0, 'SIGKILL');
+  await eventually('it runs again', () => lines.some(line => /runs again/.test(line.message)));
+  await broker.stop();
+  assert.equal(broker.pid, undefined);
+});
+
+test('the last words of one that ends are told, also when what it started goes on', async t => {
+  const binary = await withLingeringChild(t, `echo '[1] [FTL] no room' >&2; exit 1`);
+  await assert.rejects(start(newFolder(), { binary }), {
+    message: 'the broker ended (exit code 1): no room',
+  });
 });
 
 test('it is started again also when for a while no process can be', async () => {
