@@ -68,7 +68,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await makeFolder(folder);
   await removeLeftovers(folder);
   const files = brokerFiles(folder);
-  await stopOrphan(files, clock, log);
+  await stopOrphan(files, clock, log, signal);
   const token = await readOrMakeToken(files.token);
   for (let attempt = 1; ; attempt++) {
     const port = await choosePort(host, wanted, files.port, log, options.random);

@@ -13,17 +13,27 @@ const patience = 3_000;
 /**
  * Stops the nats-server that the folder's process id names, if it still runs and is ours by its command line. The
  * caller holds the folder's lock: the server of another living muster would be stopped as well.
- * @throws MusterError `failed` when it does not end.
+ * When `signal` aborts it is killed at once, and not waited for.
+ * @throws MusterError `failed` when it does not end; the reason of `signal`.
  */
-export async function stopOrphan(files: BrokerFiles, clock: Clock, log: Log): Promise<void> {
+export async function stopOrphan(
+  files: BrokerFiles,
+  clock: Clock,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<void> {
   const pid = Number((await readBounded(files.pid, 64))?.toString('utf8'));
   if (!Number.isInteger(pid) || pid < 2 || !(await isOurs(pid, files.config))) return;
   log.warn({ pid }, 'a broker of an earlier run is still there: stopping it');
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    if (!send(pid, signal)) return;
-    for (const end = clock.monotonic() + patience; clock.monotonic() < end; await sleep(clock, 20))
+  for (const kind of ['SIGTERM', 'SIGKILL'] as const) {
+    if (!send(pid, kind)) return;
+    const end = clock.monotonic() + patience;
+    while (clock.monotonic() < end && !signal?.aborted) {
+      await sleep(clock, 20, signal);
       if (!(await isOurs(pid, files.config))) return;
+    }
   }
+  signal?.throwIfAborted();
   throw new MusterError('failed', `the broker of an earlier run, process ${pid}, does not end`);
 }
 

@@ -338,6 +338,29 @@ test('one left behind that hangs is killed', async () => {
   assert.deepEqual(await exited, [null, 'SIGKILL']);
 });
 
+test('a start that is given up does not wait for one left behind that hangs: it is killed at once', async t => {
+  const folder = newFolder();
+  const earlier = await start(folder);
+  await earlier.stop();
+  const orphan = spawn(await findProgram('nats-server'), ['-c', join(folder, 'nats.conf')], {
+    stdio: 'ignore',
+  });
+  t.after(() => orphan.kill('SIGKILL'));
+  const exited = once(orphan, 'exit');
+  await connectWith(earlier).connected();
+  orphan.kill('SIGSTOP');
+  const over = new AbortController();
+  const { log, lines } = recordLog();
+  // Its patience never ends.
+  const clock = { ...systemClock, monotonic: () => 0 };
+  const starting = start(folder, { log, clock, signal: over.signal });
+  const given = assert.rejects(starting, error => error === over.signal.reason);
+  await eventually('it is seen', () => lines.some(line => /is still there/.test(line.message)));
+  over.abort();
+  await given;
+  assert.deepEqual(await exited, [null, 'SIGKILL']);
+});
+
 for (const [how, last, signals] of [
   ['by itself', 'process.exit(3);', 0],
   ['by a second signal', '', 2],
