@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { type Clock, sleep } from '../system/clock.ts';
-import { MusterError } from '../system/errors.ts';
+import { errnoOf, MusterError } from '../system/errors.ts';
 import { makeFolder, removeLeftovers } from '../system/files.ts';
 import { beforeEnd } from '../system/last-acts.ts';
 import type { Log, LogFields } from '../system/log.ts';
@@ -112,7 +112,7 @@ class SupervisedServer implements Broker {
     this.tokenFile = files.token;
     this.version = binary.version;
     // For a process that ends in a hurry: nothing of it is left behind.
-    this.#letGo = beforeEnd(() => void this.#child?.kill('SIGTERM'));
+    this.#letGo = beforeEnd(() => this.#child && signalAll(this.#child, 'SIGTERM'));
   }
 
   get pid(): number | undefined {
@@ -140,10 +140,10 @@ class SupervisedServer implements Broker {
     const child = this.#child;
     if (child && isAlive(child)) {
       const exited = once(child, 'exit');
-      child.kill('SIGTERM');
+      signalAll(child, 'SIGTERM');
       const deadline = this.#options.clock.after(timeout, () => {
         this.#options.log.warn({ pid: child.pid }, 'the broker does not end: killing it');
-        child.kill('SIGKILL');
+        signalAll(child, 'SIGKILL');
       });
       await exited;
       deadline.cancel();
@@ -164,11 +164,21 @@ class SupervisedServer implements Broker {
       const wait = Math.round(backoff(random, failures, 100, 10_000));
       log.error({ wait }, `the broker ${how}: starting it again`);
       await sleep(clock, wait, signal);
+      await this.#stopOrphan();
       if (signal.aborted) return;
       const next = this.#launch();
       ended = next.ended;
       void next.ready.then(() => log.info({ pid: this.pid }, 'the broker runs again'));
     }
+  }
+
+  // What `broker.binary` names may have started the server as a child, which goes on and holds the port and the store.
+  async #stopOrphan(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stopping;
+    await stopOrphan(this.#files, clock, log, signal).catch(error => {
+      if (!signal.aborted) log.error({ err: error }, 'the port and the store may still be in use');
+    });
   }
 
   /** `ready` stays open when it does not come to that. */
@@ -187,7 +197,7 @@ class SupervisedServer implements Broker {
       if (await canConnect(this.url, credentials)) return 'ready';
       if (clock.monotonic() > deadline) {
         this.#options.log.error({ pid: child.pid }, 'the broker takes no clients: killing it');
-        child.kill('SIGKILL');
+        signalAll(child, 'SIGKILL');
         // One that a disk holds ends only when that lets it go: nothing more can be done until then.
         break;
       }
@@ -203,6 +213,17 @@ function aborted(signal: AbortSignal | undefined): Promise<'aborted'> {
 
 function isAlive(child: ChildProcess): boolean {
   return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
+// The group that it leads: `broker.binary` may name a program that has the server as its child.
+function signalAll(child: ChildProcess, signal: NodeJS.Signals): void {
+  // Once it has been waited for, its id may be another's.
+  if (child.pid === undefined || !isAlive(child)) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') child.kill(signal);
+  }
 }
 
 /** Where a client on this machine finds what listens on `host`. */

@@ -142,6 +142,33 @@ test('it is started again, and stopped, also when what it started goes on and ha
   assert.equal(broker.pid, undefined);
 });
 
+test('it is started again also when it was the child of another program, and outlived that; a stop ends both', async () => {
+  const folder = newFolder();
+  await mkdir(folder);
+  const binary = join(folder, 'nats-server');
+  await writeFile(binary, `#!/bin/sh\n${await findProgram('nats-server')} "$@"\nexit $?\n`, { mode: 0o755 });
+  const readPid = async () => Number(await readFile(join(folder, 'nats-server.pid'), 'utf8').catch(() => ''));
+  const { log, lines } = recordLog();
+  const broker = await start(folder, { binary, log });
+  await connectWith(broker).connected();
+  const first = await readPid();
+  process.kill(broker.pid ?? 0, 'SIGKILL');
+  await eventually('another runs', async () => {
+    const pid = await readPid();
+    return (
+      pid !== first &&
+      pid > 0 &&
+      (await isRunning(pid)) &&
+      lines.some(line => /runs again/.test(line.message))
+    );
+  });
+  assert.equal(await isRunning(first), false);
+  await connectWith(broker).connected();
+  const second = await readPid();
+  await broker.stop();
+  await eventually('both have ended', async () => !(await isRunning(second)));
+});
+
 test('the last words of one that ends are told, also when what it started goes on', async t => {
   const binary = await withLingeringChild(t, `echo '[1] [FTL] no room' >&2; exit 1`);
   await assert.rejects(start(newFolder(), { binary }), {
