@@ -7,11 +7,12 @@ import { stopOrphan } from '../broker/orphan.ts';
 import { takeNotifyRequest } from '../config/environment.ts';
 import { integer } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { dataFolder, roleFolder } from '../config/paths.ts';
+import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import { sleep, systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
-import { holdFolder } from '../system/role-socket.ts';
+import type { Log } from '../system/log.ts';
+import { askHolder, holdFolder } from '../system/role-socket.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { describeHolder } from './holder.ts';
 import { type Lifetime, lifetime, type RoleReady } from './lifetime.ts';
@@ -67,7 +68,6 @@ export async function runDev(
   const agents = new Set<Child>();
   const first = node(0, folder);
   let requester: Child | undefined;
-  let wasUp = false;
   try {
     if (options.fresh) await forget(folder);
     print(`state is kept in ${folder}\n`);
@@ -78,7 +78,6 @@ export async function runDev(
       return code;
     });
     if (!ready) return (await Promise.race([ended, life.over])) ?? 0;
-    wasUp = true;
     const { api, broker, tokenFile } = ready.ready;
     print(`${first.id}  requester is up: API ${api}, broker ${broker ?? settings.nats.servers.join(' ')}\n`);
     // With nats.servers set, everybody finds them and their credentials in the same settings.
@@ -96,9 +95,18 @@ export async function runDev(
     // Agents first, so that the requester still hears them leave; a requester that was killed leaves its broker to us.
     await Promise.all([...agents].map(agent => stop(agent, deadlines.agent)));
     if (requester) await stop(requester, deadlines.requester);
-    if (wasUp) await stopOrphan(brokerFiles(roleFolder(first.folder, 'broker')), systemClock, log);
+    if (requester) await stopBroker(first.folder, log);
     await lock.close();
   }
+}
+
+/** Stops the broker that a requester left as it was killed. One that holds the folder, be it none of ours, needs its own. */
+async function stopBroker(folder: string, log: Log): Promise<void> {
+  const none = async () =>
+    (await askHolder(runtimeFolder(folder, 'requester'), { command: 'status' })) === undefined;
+  // What holds it and does not answer holds it.
+  if (await none().catch(() => false))
+    await stopOrphan(brokerFiles(roleFolder(folder, 'broker')), systemClock, log);
 }
 
 /** Runs an agent, and again when it ends after it was up. `failed`: it ended before that, its own words say why. */

@@ -1,6 +1,6 @@
 // `muster dev`, and the README's walk through it, word by word.
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -127,6 +127,36 @@ describe('muster dev', () => {
     assert.equal((await dev.finished).code, 1);
     assert.match(dev.stdout, /node-0 {2}requester ended \(SIGKILL\): stopping the cluster/);
     assert.equal(await processesNaming(folder), '');
+  });
+
+  it('leaves no broker behind when the requester is killed while that still starts', async () => {
+    const pidFile = join(folder, 'dev', 'node-0', 'broker', 'nats-server.pid');
+    // A server that never comes so far as to take clients.
+    const binary = join(folder, 'nats-server');
+    const script = `#!/bin/sh
+case $1 in --version) echo "nats-server: v2.12.0"; exit ;; esac
+echo $$ >${pidFile}
+while :; do sleep 0.1; done
+`;
+    await writeFile(binary, script, { mode: 0o755 });
+    const dev = new Program(['dev', ...ports], { env: { MUSTER_BROKER_BINARY: binary } });
+    await eventually('its broker starts', async () =>
+      /\n/.test(await readFile(pidFile, 'utf8').catch(() => '')),
+    );
+    const requester = /^ *(\d+) .* requester /m.exec(await processesNaming(folder))?.[1];
+    process.kill(Number(requester), 'SIGKILL');
+    assert.equal((await dev.finished).code, 1);
+    assert.equal(await processesNaming(folder), '');
+  });
+
+  it('leaves the broker of a requester alone that holds the folder of its own', async () => {
+    const own = new Program(['requester', ...ports, '--data-dir', join(folder, 'dev', 'node-0')]);
+    await own.says(/the requester is ready/);
+    const { code, stderr } = await new Program(['dev', ...ports]).finished;
+    assert.equal(code, 1);
+    assert.match(stderr, /another requester holds/);
+    assert.match(await processesNaming(folder), /nats\.conf/);
+    assert.equal((await own.stop()).code, 0);
   });
 
   it('ends all of it when the broker hangs, and when the terminal is closed', async () => {
