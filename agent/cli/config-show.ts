@@ -1,10 +1,10 @@
 // `muster config show`: every setting as it stands.
-import { choice } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { settingsDocument, showSettings } from '../config/show.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { chosenFile, optionalOperands } from './config-file.ts';
 import { jsonText, yamlText } from './data.ts';
+import { outputFlag } from './output-flag.ts';
 import { print } from './terminal.ts';
 
 export { optionalOperands };
@@ -13,13 +13,7 @@ export const settings = 'all';
 
 export const flags = {
   origin: { help: 'also show where each value comes from, and what is not set' },
-  output: {
-    value: 'FORMAT',
-    short: 'o',
-    kind: choice('yaml', 'json'),
-    default: 'yaml',
-    help: 'how to print them',
-  },
+  output: outputFlag('yaml', 'json'),
 } satisfies FlagTable;
 
 export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<number> {

@@ -12,6 +12,7 @@ import { Listener } from './doctor/listener.ts';
 import { runLooker } from './doctor/looker.ts';
 import { archiveText, resultsJson, sumText, type Written, worst } from './doctor/show.ts';
 import type { Gathered, LeftOut } from './doctor/told.ts';
+import { outputFlag } from './output-flag.ts';
 import { selfCommand } from './self.ts';
 import { print } from './terminal.ts';
 
@@ -23,13 +24,7 @@ export const flags = {
     kind: choice(...roles),
     help: 'look at this role; without it, at those that were set up here',
   },
-  output: {
-    value: 'FORMAT',
-    short: 'o',
-    kind: choice('text', 'json'),
-    default: 'text',
-    help: 'how to print it',
-  },
+  output: outputFlag('text', 'json'),
   bundle: {
     value: 'FILE',
     kind: path,

@@ -1,5 +1,5 @@
 // `muster events`: what happened to the nodes, and with --follow what happens.
-import { choice, type Kind, Refusal, textOf } from '../config/kind.ts';
+import { type Kind, Refusal, textOf } from '../config/kind.ts';
 import { parseDuration } from '../config/units.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { systemClock } from '../system/clock.ts';
@@ -11,6 +11,7 @@ import type { Argv, FlagTable } from './command.ts';
 import { jsonLine } from './data.ts';
 import { type FeedOptions, followEvents } from './event-feed.ts';
 import { age } from './node-columns.ts';
+import { outputFlag } from './output-flag.ts';
 import { note, printSlowly, tell } from './terminal.ts';
 
 export const settings = apiSettings;
@@ -52,13 +53,7 @@ export const flags = {
     help: 'only from then on: how long ago (1h), or when (2026-01-31T12:00:00Z)',
   },
   node: { value: 'ID', kind: nodeName, help: 'only of this node; its whole id' },
-  output: {
-    value: 'FORMAT',
-    short: 'o',
-    kind: choice('text', 'json'),
-    default: 'text',
-    help: 'how to print them',
-  },
+  output: outputFlag('text', 'json'),
 } satisfies FlagTable;
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {

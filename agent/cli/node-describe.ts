@@ -1,8 +1,8 @@
 // `muster node describe`: all that is known of one node.
-import { choice } from '../config/kind.ts';
 import { apiSettings, requesterApi } from './api-client.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { jsonText, yamlText } from './data.ts';
+import { outputFlag } from './output-flag.ts';
 import { print } from './terminal.ts';
 
 export const settings = apiSettings;
@@ -10,13 +10,7 @@ export const settings = apiSettings;
 export const operands = { id: 'the id of a node, or enough of its beginning' };
 
 export const flags = {
-  output: {
-    value: 'FORMAT',
-    short: 'o',
-    kind: choice('yaml', 'json'),
-    default: 'yaml',
-    help: 'how to print it',
-  },
+  output: outputFlag('yaml', 'json'),
 } satisfies FlagTable;
 
 export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {

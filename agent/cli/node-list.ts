@@ -6,18 +6,13 @@ import type { ShownNode } from './api-answers.ts';
 import { type ApiClient, apiSettings, requesterApi } from './api-client.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { jsonText, yamlText } from './data.ts';
+import { outputFlag } from './output-flag.ts';
 import { print, tell } from './terminal.ts';
 
 export const settings = apiSettings;
 
 export const flags = {
-  output: {
-    value: 'FORMAT',
-    short: 'o',
-    kind: choice('table', 'wide', 'json', 'yaml'),
-    default: 'table',
-    help: 'how to print them',
-  },
+  output: outputFlag('table', 'wide', 'json', 'yaml'),
   'filter-approval': {
     value: 'APPROVAL',
     kind: choice('approved', 'pending', 'rejected'),

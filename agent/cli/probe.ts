@@ -1,7 +1,7 @@
 // `muster probe`: finds out what this machine is, shows it, and records it where wanted.
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { choice, path } from '../config/kind.ts';
+import { path } from '../config/kind.ts';
 import { dataFolder, roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Inputs } from '../host/inputs.ts';
@@ -11,6 +11,7 @@ import { MusterError } from '../system/errors.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { jsonText, yamlText } from './data.ts';
 import { closeWhenInterrupted } from './interruption.ts';
+import { outputFlag } from './output-flag.ts';
 import { probeText } from './probe-text.ts';
 import { probeView } from './probe-view.ts';
 import { selfCommand } from './self.ts';
@@ -35,13 +36,7 @@ export const settings = [
 ] as const;
 
 export const flags = {
-  output: {
-    value: 'FORMAT',
-    short: 'o',
-    kind: choice('text', 'json', 'yaml'),
-    default: 'text',
-    help: 'how to print it',
-  },
+  output: outputFlag('text', 'json', 'yaml'),
   sources: { help: 'say where each fact comes from, and how long each source took' },
   record: { value: 'FOLDER', kind: path, help: 'also save all that was read, to be replayed elsewhere' },
   raw: { help: 'keep serial numbers, UUIDs, MAC addresses and host names in the recording' },

@@ -1,7 +1,6 @@
 // `muster service status`: whether a role is a service here, how its service manager sees it, and what it says itself.
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { choice } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { type Role, roles } from '../config/role.ts';
 import { inspect, isUsed } from '../service/inspect.ts';
@@ -15,6 +14,7 @@ import { printable } from '../system/printable.ts';
 import { askHolder } from '../system/role-socket.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { jsonText } from './data.ts';
+import { outputFlag } from './output-flag.ts';
 import { roleFlag, scopeFlag } from './service-flags.ts';
 import { type RoleStatus, statusText } from './status.ts';
 import { print } from './terminal.ts';
@@ -24,13 +24,7 @@ export const settings = ['dataDir'] as const;
 export const flags = {
   role: { ...roleFlag.role, help: 'which role; without it, both' },
   ...scopeFlag,
-  output: {
-    value: 'FORMAT',
-    short: 'o',
-    kind: choice('text', 'json'),
-    default: 'text',
-    help: 'text or json',
-  },
+  output: outputFlag('text', 'json'),
 } as const satisfies FlagTable;
 
 export async function run({ flags: given, config, load }: Argv<typeof flags>): Promise<number> {

@@ -2,7 +2,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentStatus } from '../compute/agent.ts';
-import { choice } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { runtimeFolder, searchedFolders } from '../config/paths.ts';
 import type { RequesterStatus } from '../requester/directory.ts';
@@ -12,18 +11,13 @@ import { printable } from '../system/printable.ts';
 import { askHolder } from '../system/role-socket.ts';
 import type { Argv, FlagTable } from './command.ts';
 import { jsonText } from './data.ts';
+import { outputFlag } from './output-flag.ts';
 import { print } from './terminal.ts';
 
 export const settings = ['dataDir'] as const;
 
 export const flags = {
-  output: {
-    value: 'FORMAT',
-    short: 'o',
-    kind: choice('text', 'json'),
-    default: 'text',
-    help: 'text or json',
-  },
+  output: outputFlag('text', 'json'),
 } as const satisfies FlagTable;
 
 export const run = ({ load, flags: { output } }: Argv<typeof flags>): Promise<number> =>

@@ -1,18 +1,12 @@
 // `muster version`: which muster this is, what its file carries, and under which licences.
-import { choice } from '../config/kind.ts';
 import { MusterError } from '../system/errors.ts';
 import { version } from '../system/version.ts';
 import type { Argv, FlagTable } from './command.ts';
+import { outputFlag } from './output-flag.ts';
 import { print, printSlowly } from './terminal.ts';
 
 export const flags = {
-  output: {
-    value: 'FORMAT',
-    short: 'o',
-    kind: choice('text', 'json'),
-    default: 'text',
-    help: 'how to print it',
-  },
+  output: outputFlag('text', 'json'),
   licences: { help: 'print the licences and notices of all that the packaged file carries' },
 } satisfies FlagTable;
 
