@@ -1,4 +1,5 @@
 // `muster config show`: every setting as it stands.
+import { atPaths } from '../config/keys.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { settingsDocument, showSettings } from '../config/show.ts';
 import type { Argv, FlagTable } from './command.ts';
@@ -27,19 +28,8 @@ export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<numb
 const rows = (loaded: LoadedSettings) =>
   showSettings(loaded).map(row => ({ ...row, value: row.value ?? null }));
 
-/** The settings that have a value, as a configuration file would nest them. */
-function nested(loaded: LoadedSettings): Record<string, unknown> {
-  const root: Record<string, unknown> = {};
-  for (const { key, value } of showSettings(loaded)) {
-    if (value === undefined) continue;
-    const path = key.split('.');
-    const last = path.pop() ?? key;
-    let group = root;
-    for (const name of path) {
-      group[name] ??= {};
-      group = group[name] as Record<string, unknown>;
-    }
-    group[last] = value;
-  }
-  return root;
-}
+/** The settings that have a value. */
+const nested = (loaded: LoadedSettings) =>
+  atPaths(
+    showSettings(loaded).flatMap(({ key, value }) => (value === undefined ? [] : [[key, value] as const])),
+  );

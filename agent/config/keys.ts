@@ -31,8 +31,14 @@ export function isSecret(key: SettingKey): key is SecretKey {
 
 /** The settings that `values` gives by key; a key without a value is undefined. */
 export function nest(values: ReadonlyMap<SettingKey, unknown>): Settings {
+  // The type is made from the same table as the object.
+  return atPaths(settingKeys.map(key => [key, values.get(key)])) as unknown as Settings;
+}
+
+/** An object with each value at the path of its key, as a configuration file nests them. */
+export function atPaths(values: Iterable<readonly [SettingKey, unknown]>): Record<string, unknown> {
   const root: Record<string, unknown> = {};
-  for (const key of settingKeys) {
+  for (const [key, value] of values) {
     const path = key.split('.');
     const last = path.pop() ?? key;
     let group = root;
@@ -40,10 +46,9 @@ export function nest(values: ReadonlyMap<SettingKey, unknown>): Settings {
       group[name] ??= {};
       group = group[name] as Record<string, unknown>;
     }
-    group[last] = values.get(key);
+    group[last] = value;
   }
-  // The type is made from the same table as the object.
-  return root as Settings;
+  return root;
 }
 
 /** The value at the path of `key`. */
