@@ -3,13 +3,11 @@ import { Agent } from '../compute/agent.ts';
 import { loadIdentity } from '../compute/identity.ts';
 import { Survey } from '../compute/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
-import { checkPrivateState } from '../service/private-state.ts';
 import { serviceManager } from '../service/service-manager.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
-import { makeFolder, removeLeftovers } from '../system/files.ts';
+import { removeLeftovers } from '../system/files.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
@@ -18,7 +16,7 @@ import type { Argv } from './command.ts';
 import { describeHolder } from './holder.ts';
 import { lifetime, tellReady } from './lifetime.ts';
 import { reloader } from './reload.ts';
-import { roleLog } from './role-log.ts';
+import { startRole } from './role-start.ts';
 import { selfCommand } from './self.ts';
 import { agentState, starting } from './service-state.ts';
 
@@ -34,16 +32,8 @@ const stopDeadlines = { agent: 900, connection: 300, lock: 100 };
 
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start. */
 export async function runAgent(load: () => Promise<LoadedSettings>): Promise<number> {
-  const { settings: first, warnings } = await load();
+  const { settings: first, log, folder, runtime } = await startRole('agent', load);
   let settings: Settings = first;
-  const log = roleLog(settings, 'agent');
-  for (const warning of warnings) log.warn({}, warning);
-  const data = await dataFolder(settings);
-  await checkPrivateState(data);
-  const folder = roleFolder(data, 'agent');
-  const runtime = runtimeFolder(data, 'agent');
-  await makeFolder(folder);
-  await makeFolder(runtime);
   let agent: Agent | undefined;
   const lock = await holdFolder(
     runtime,

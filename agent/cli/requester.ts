@@ -2,19 +2,16 @@
 import { type Broker, startBroker } from '../broker/broker.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
-import type { Settings } from '../config/settings.ts';
+import { roleFolder } from '../config/paths.ts';
 import { hostFacts } from '../host/facts.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { startApi } from '../requester/api/server.ts';
 import { requesterInfo } from '../requester/own-info.ts';
 import { Requester } from '../requester/requester.ts';
 import type { ServiceManager } from '../service/notifier.ts';
-import { checkPrivateState } from '../service/private-state.ts';
 import { serviceManager } from '../service/service-manager.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
-import { makeFolder, removeLeftovers } from '../system/files.ts';
-import type { createLog } from '../system/log.ts';
+import { removeLeftovers } from '../system/files.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
@@ -23,14 +20,12 @@ import type { Argv } from './command.ts';
 import { describeHolder } from './holder.ts';
 import { lifetime, tellReady } from './lifetime.ts';
 import { reloader } from './reload.ts';
-import { roleLog } from './role-log.ts';
 import { roleRefusals } from './role-refusals.ts';
+import { type RoleStart, startRole } from './role-start.ts';
 import { requesterState, starting } from './service-state.ts';
 
 /** Milliseconds; together within what `muster dev` and a service manager leave a role to stop. */
 const stopDeadlines = { requester: 1_200, connection: 300, broker: 1_500 };
-
-type RoleLog = ReturnType<typeof createLog>;
 
 export const settings = 'requester';
 
@@ -40,15 +35,7 @@ export const run = (argv: Argv): Promise<number> =>
 
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start, or another one took over. */
 export async function runRequester(load: () => Promise<LoadedSettings>): Promise<number> {
-  const { settings, warnings } = await load();
-  const log = roleLog(settings, 'requester');
-  for (const warning of warnings) log.warn({}, warning);
-  const data = await dataFolder(settings);
-  await checkPrivateState(data);
-  const folder = roleFolder(data, 'requester');
-  const runtime = runtimeFolder(data, 'requester');
-  await makeFolder(folder);
-  await makeFolder(runtime);
+  const { settings, log, data, folder, runtime } = await startRole('requester', load);
   let requester: Requester | undefined;
   const lock = await holdFolder(
     runtime,
@@ -75,13 +62,9 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   }
 }
 
-interface Start {
+interface Start extends Omit<RoleStart, 'runtime'> {
   load: () => Promise<LoadedSettings>;
-  settings: Settings;
-  log: RoleLog;
   service: ServiceManager;
-  data: string;
-  folder: string;
   node: string;
 }
 
