@@ -15,8 +15,18 @@ export const maintainerScripts: Readonly<Record<'postinst' | 'prerm' | 'postrm',
   postinst: `\
 #!/bin/sh
 # Nothing is started or enabled: which role this machine has is the operator's to say. After an upgrade, what runs is started
-# anew from the new file: the same node, by its key and its session.
+# anew from the new file: the same node, by its key and its session. What would not come up again runs on from the old one.
 set -e
+
+# Whether the role of main process $2 may be started anew, judged as its user, with the environment and the credentials that
+# it has; the faults are for a person, not for the log of a service.
+comes_up() {
+	[ "\${2:-0}" != 0 ] || return 0
+	user=$(stat --format='--reuid=%u --regid=%g' "/proc/$2") || return 0
+	check="exec setpriv $user --clear-groups env -i \\"\\$@\\" NOTIFY_SOCKET= /usr/bin/muster config check --role $1"
+	faults=$(xargs -0 -a "/proc/$2/environ" sh -c "$check" sh 2>&1 >/dev/null) || return 1
+}
+
 case $1 in
 configure | abort-upgrade | abort-remove | abort-deconfigure)
 	# The groups of GPUs, which the agent's unit names.
@@ -28,7 +38,18 @@ configure | abort-upgrade | abort-remove | abort-deconfigure)
 	if ${running}; then
 		systemctl --system daemon-reload >/dev/null || true
 		if [ -n "$2" ]; then
-			deb-systemd-invoke try-restart ${units} >/dev/null || true
+			anew=
+			for role in ${roles.join(' ')}; do
+				unit=muster-$role.service
+				if comes_up "$role" "$(systemctl show --property=MainPID --value "$unit" || true)"; then
+					anew="$anew $unit"
+				else
+					echo "muster: $unit runs on as the version that it was, as the new one would not start:" >&2
+					echo "$faults" >&2
+					echo "muster: once that is mended: systemctl restart muster-$role" >&2
+				fi
+			done
+			[ -z "$anew" ] || deb-systemd-invoke try-restart $anew >/dev/null || true
 		fi
 	fi
 	;;

@@ -145,6 +145,33 @@ describe('the package of Debian', { skip }, () => {
     assert.equal(await host.registrations(), 1);
   });
 
+  it('upgraded while a configuration is bad, it leaves what runs, and says so; one that is mended is taken up', async () => {
+    const pids = await Promise.all(roles.map(role => host.pid(role)));
+    const text = `${await ok('cat', config)}\n`;
+    // What one of them refuses and the other does not mind.
+    await host.systemd.write(config, text.replace(/^api:$/m, 'api:\n  host: 0.0.0.0'));
+    const said = await install(newer);
+    assert.match(said, /muster-requester\.service runs on as the version that it was/);
+    assert.match(said, /^Error: \/etc\/muster\/config\.yaml:\d+: api\.host: 0\.0\.0\.0 is not an address/m);
+    assert.match(said, /systemctl restart muster-requester/);
+    assert.doesNotMatch(said, /muster-agent\.service runs on/);
+    assert.equal(await host.pid('requester'), pids[1]);
+    assert.notEqual(await host.pid('agent'), pids[0]);
+    // Right again, and closed to the user of the roles.
+    await host.systemd.write(config, text, 0o600);
+    const closed = await install(newer);
+    assert.match(
+      closed,
+      /muster-agent\.service runs on .*\n.*config\.yaml: cannot be read: permission denied/,
+    );
+    assert.match(closed, /muster-requester\.service runs on/);
+    await ok('chmod', '644', config);
+    assert.doesNotMatch(await install(newer), /runs on/);
+    await host.until('requester', 'ActiveState', /^active$/);
+    assert.notEqual(await host.pid('requester'), pids[1]);
+    await host.says('agent', /^approved/);
+  });
+
   it('installed again, or while a role is stopped, starts nothing that does not run', async () => {
     await ok('systemctl', 'stop', 'muster-agent');
     await install(newer);
