@@ -4,6 +4,7 @@ import { loadIdentity } from '../compute/identity.ts';
 import { Survey } from '../compute/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
+import { inSandbox } from '../service/sandbox.ts';
 import { serviceManager } from '../service/service-manager.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
@@ -32,13 +33,15 @@ const stopDeadlines = { agent: 900, connection: 300, lock: 100 };
 
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start. */
 export async function runAgent(load: () => Promise<LoadedSettings>): Promise<number> {
-  const { settings: first, log, folder, runtime } = await startRole('agent', load);
+  const { settings: first, log, data, folder, runtime } = await startRole('agent', load);
   let settings: Settings = first;
   let agent: Agent | undefined;
-  const lock = await holdFolder(
-    runtime,
-    request => answerLocal(request, agent),
-    status => `another agent holds ${folder}: ${describeHolder(status)}`,
+  const lock = await inSandbox('agent', data, () =>
+    holdFolder(
+      runtime,
+      request => answerLocal(request, agent),
+      status => `another agent holds ${folder}: ${describeHolder(status)}`,
+    ),
   );
   const service = await serviceManager(log);
   try {

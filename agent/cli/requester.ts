@@ -9,6 +9,7 @@ import { startApi } from '../requester/api/server.ts';
 import { requesterInfo } from '../requester/own-info.ts';
 import { Requester } from '../requester/requester.ts';
 import type { ServiceManager } from '../service/notifier.ts';
+import { inSandbox } from '../service/sandbox.ts';
 import { serviceManager } from '../service/service-manager.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { removeLeftovers } from '../system/files.ts';
@@ -37,10 +38,12 @@ export const run = (argv: Argv): Promise<number> =>
 export async function runRequester(load: () => Promise<LoadedSettings>): Promise<number> {
   const { settings, log, data, folder, runtime } = await startRole('requester', load);
   let requester: Requester | undefined;
-  const lock = await holdFolder(
-    runtime,
-    () => requester?.status() ?? { role: 'requester', pid: process.pid, state: 'starting' },
-    status => `another requester holds ${folder}: ${describeHolder(status)}`,
+  const lock = await inSandbox('requester', data, () =>
+    holdFolder(
+      runtime,
+      () => requester?.status() ?? { role: 'requester', pid: process.pid, state: 'starting' },
+      status => `another requester holds ${folder}: ${describeHolder(status)}`,
+    ),
   );
   const service = await serviceManager(log);
   try {

@@ -1,5 +1,5 @@
 // `muster service install`: makes a role a service of this machine, or of this user. What is as it should be is left alone.
-import { access, stat } from 'node:fs/promises';
+import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { loadSettings } from '../config/load.ts';
 import type { Role } from '../config/role.ts';
 import { packagedSchema, sampleConfig } from '../config/sample.ts';
@@ -8,8 +8,9 @@ import { gpuGroups, serviceFiles } from '../service/files.ts';
 import { inspect } from '../service/inspect.ts';
 import { type Machine, needRoot, thisMachine, userName } from '../service/machine.ts';
 import type { Places } from '../service/places.ts';
-import type { Plan, Standing } from '../service/plan.ts';
+import type { Found, Plan } from '../service/plan.ts';
 import { planInstall } from '../service/plan-install.ts';
+import { opensMore, whyClosed } from '../service/sandbox.ts';
 import { MusterError } from '../system/errors.ts';
 import { escaped } from '../system/escaped.ts';
 import { printable } from '../system/printable.ts';
@@ -73,7 +74,7 @@ export async function installService(
     found,
   );
   for (const warning of [...doubts, ...plan.warnings]) warn(escaped(warning));
-  if (root === undefined) await checkConfig(machine, places.config, found.files.get(places.config), warn);
+  if (root === undefined) await checkConfig(machine, role, found, warn);
   await take(plan, machine, { name: places.name, dryRun, print });
   for (const note of plan.notes) print(`${escaped(note)}\n`);
   print(await afterwards(machine, options, places, plan));
@@ -93,16 +94,18 @@ async function sample(prefix: string): Promise<string> {
 
 /** Tells of faults in the configuration that is there: with them the service would not start. */
 async function checkConfig(
-  { manager, scope, prefix }: Machine,
-  path: string,
-  standing: Standing | undefined,
+  { manager, scope, prefix, places }: Machine,
+  role: Role,
+  found: Found,
   warn: (text: string) => void,
 ): Promise<void> {
-  if (standing?.kind !== 'text') return;
+  const { config: path, unit, dropIns } = places(role);
+  if (found.files.get(path)?.kind !== 'text') return;
+  const sandboxed = manager === 'systemd' && scope === 'system';
   const { mode, gid } = await stat(prefix + path);
   // The user of the service is in none of root's groups.
   const closed = (mode & 0o004) === 0 && ((mode & 0o040) === 0 || gid === 0);
-  if (manager === 'systemd' && scope === 'system' && closed) {
+  if (sandboxed && closed) {
     const octal = (mode & 0o7777).toString(8).padStart(4, '0');
     warn(
       escaped(
@@ -111,11 +114,21 @@ async function checkConfig(
     );
   }
   try {
-    await loadSettings({ configFile: prefix + path });
+    const { settings } = await loadSettings({ configFile: prefix + path });
+    const closed = sandboxed && settings.dataDir && whyClosed(role, settings.dataDir);
+    if (closed && !(await opened(prefix + unit, dropIns && prefix + dropIns))) warn(escaped(closed));
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     for (const line of error.message.split('\n')) warn(printable(line, 4096));
   }
+}
+
+/** Has the operator opened more, in the unit or in a drop-in? Then that is looked at when it starts. */
+async function opened(unit: string, dropIns: string | undefined): Promise<boolean> {
+  const names = dropIns === undefined ? [] : await readdir(dropIns).catch(() => []);
+  const paths = [unit, ...names.filter(name => name.endsWith('.conf')).map(name => `${dropIns}/${name}`)];
+  const texts = await Promise.all(paths.map(path => readFile(path, 'utf8').catch(() => '')));
+  return texts.some(opensMore);
 }
 
 async function afterwards(

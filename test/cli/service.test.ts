@@ -362,6 +362,29 @@ test('of a package that brings the units of both roles, the one that is not used
   assert.deepEqual(await listing(at('')), bare);
 });
 
+test('a dataDir that the unit may not write is told, until the operator has opened it', async () => {
+  const { install, said, at } = await bareMachine();
+  await mkdir(at('/etc/muster'));
+  const choose = (folder: string) => writeFile(at('/etc/muster/config.yaml'), `dataDir: ${folder}\n`);
+  await choose('/var/lib/muster/own');
+  await install('agent');
+  assert.equal(said.warned, '');
+  await choose('/home/me/muster');
+  await install('agent');
+  assert.match(said.warned, /^dataDir: \/home\/me\/muster is outside .*no service .* sees a home folder/);
+  await choose('/srv/muster');
+  await install('agent');
+  assert.match(
+    said.warned,
+    /^dataDir: \/srv\/muster is outside what muster-agent\.service may write: .*ReadWritePaths=\/srv\/muster$/m,
+  );
+  const dropIns = at(`${units}/muster-agent.service.d`);
+  await mkdir(dropIns);
+  await writeFile(join(dropIns, 'override.conf'), '[Service]\nReadWritePaths=/srv/muster\n');
+  await install('agent');
+  assert.equal(said.warned, '');
+});
+
 test('state in a folder of the operator’s choice is not purged, and that is said', async () => {
   const { install, uninstall, said, at } = await bareMachine();
   await install('agent');

@@ -259,6 +259,33 @@ describe('as a service of systemd', { skip }, () => {
     assert.equal(await host.show('requester', 'ActiveState'), 'active');
   });
 
+  it('says how its sandbox is opened for a dataDir elsewhere, and that is how', async t => {
+    const data = '/srv/muster-data';
+    t.after(async () => {
+      await host.stop();
+      await host.systemd.run('userdel', 'muster');
+    });
+    await host.systemd.write('/etc/muster/config.yaml', `dataDir: ${data}\n`);
+    for (const there of [false, true]) {
+      if (there) await ok('mkdir', '-p', data);
+      for (const role of ['agent', 'requester'] as const) {
+        assert.notEqual((await host.systemd.run('systemctl', 'start', `muster-${role}`)).code, 0);
+        await host.stop();
+        const said = await host.journal(role);
+        assert.match(said, /cannot write \/srv\/muster-data\S*: the file system is read-only/);
+        assert.match(
+          said,
+          /systemctl edit muster-(agent|requester)\.service.* ReadWritePaths=\/srv\/muster-data/,
+        );
+      }
+    }
+    await ok('useradd', '--system', 'muster');
+    await ok('install', '-d', '-m', '700', '-o', 'muster', data);
+    await host.dropIn('requester', 'data', `[Service]\nReadWritePaths=${data}`);
+    await host.start('requester');
+    assert.match(await ok('stat', '--format=%U', `${data}/requester`), /^muster$/);
+  });
+
   it('stops by itself within 5 s, in order, with exit code 0', async () => {
     const node = await host.cluster();
     await ok('systemctl', 'stop', 'muster-agent');
