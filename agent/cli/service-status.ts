@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoadedSettings } from '../config/load.ts';
 import { type Role, roles } from '../config/role.ts';
+import { folderTrouble } from '../service/folder-trouble.ts';
 import { inspect, isUsed } from '../service/inspect.ts';
 import { type Machine, thisMachine } from '../service/machine.ts';
 import type { Places } from '../service/places.ts';
@@ -53,6 +54,8 @@ export interface ServiceReport {
   /** What it tells the manager of itself. */
   says: string | null;
   ended: string | null;
+  /** What ended it and what to do, where its folders could not be set up. */
+  trouble: string | null;
   restarts: number | null;
   /** What `muster status` says; null when it does not run, or does not answer. */
   status: RoleStatus | null;
@@ -103,6 +106,7 @@ async function report(machine: Machine, role: Role, dataDir: string | undefined)
   const { service } = found;
   const folder = join(dataDir ?? prefix + places.dataFolder, role);
   const { status, why } = await ask(folder);
+  const trouble = service && (await folderTrouble(service, places));
   return {
     role,
     name: places.name,
@@ -116,6 +120,7 @@ async function report(machine: Machine, role: Role, dataDir: string | undefined)
     pid: service?.pid ?? null,
     says: service?.text ?? null,
     ended: service?.ended ?? null,
+    trouble: trouble ? [trouble.what, trouble.remedy].filter(Boolean).join('; to mend it: ') : null,
     restarts: service?.restarts ?? null,
     status,
     statusError: why,
@@ -168,6 +173,7 @@ function text(report: ServiceReport): string {
     if (pid !== null) rows.push(['process', String(pid)]);
     if (says !== null) rows.push(['says', says]);
     if (ended !== null) rows.push(['last end', `${ended}${lastEnd(report)}`]);
+    if (report.trouble !== null) rows.push(['because', report.trouble]);
     if (restarts) rows.push(['restarts', String(restarts)]);
     if (report.statusError !== null) rows.push(['no answer', report.statusError]);
   }

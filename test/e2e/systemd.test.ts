@@ -259,6 +259,40 @@ describe('as a service of systemd', { skip }, () => {
     assert.equal(await host.show('requester', 'ActiveState'), 'active');
   });
 
+  it('does not start where a disk is mounted for its state; doctor and status say why, and where it belongs', async t => {
+    const [folder, hidden] = ['/var/lib/muster', '/var/lib/private/muster'];
+    const unmount = (at: string) => host.systemd.run('umount', at);
+    t.after(async () => {
+      await host.stop();
+      for (const at of [folder, hidden]) await unmount(at);
+    });
+    // Looked at between two attempts.
+    await host.dropIn('requester', 'slow', '[Service]\nRestartSec=1h');
+    await ok('mkdir', folder);
+    await ok('mount', '-t', 'tmpfs', 'muster-test', folder);
+    assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-requester')).code, 0);
+    const why =
+      /\/var\/lib\/muster has to be a link to \/var\/lib\/private\/muster.* a disk is mounted there/;
+    const remedy = /mount it at \/var\/lib\/private\/muster/;
+    const told = async (...texts: RegExp[]) => {
+      for (const args of [['doctor'], ['service', 'status']]) {
+        const { stdout } = await host.systemd.run(host.program, ...args, '--role', 'requester');
+        for (const text of texts) assert.match(stdout, text);
+      }
+    };
+    await told(why, remedy);
+    await host.stop();
+    await unmount(folder);
+    await ok('install', '-d', '-m', '700', '/var/lib/private', hidden);
+    await ok('mount', '-t', 'tmpfs', 'muster-test', hidden);
+    assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-requester')).code, 0);
+    await told(/it is a folder, and \/var\/lib\/private\/muster is there too/);
+    await host.stop();
+    await ok('rmdir', folder);
+    await host.start('requester');
+    assert.match(await host.muster('service', 'status', '--role', 'requester'), /^ {2}state +running/m);
+  });
+
   it('says how its sandbox is opened for a dataDir elsewhere, and that is how', async t => {
     const data = '/srv/muster-data';
     t.after(async () => {

@@ -1,5 +1,6 @@
 // Check: what was installed as a service runs, without complaint of its service manager.
 import type { Role } from '../../config/role.ts';
+import { type FolderTrouble, folderTrouble } from '../../service/folder-trouble.ts';
 import { thisMachine } from '../../service/machine.ts';
 import type { ServiceState } from '../../service/plan.ts';
 import type { Scope } from '../../service/role.ts';
@@ -14,6 +15,8 @@ export interface Service {
   readonly state: ServiceState;
   /** What shows its log. */
   readonly log: string;
+  /** Why its folders could not be set up, where that ended it. */
+  readonly trouble?: FolderTrouble | undefined;
 }
 
 /** Asks the service manager of the whole machine, or of this user; undefined where none answers. */
@@ -53,7 +56,7 @@ function judge(one: Service): Finding[] {
   return found;
 }
 
-function running({ name, role, state, log }: Service, user: string): Finding {
+function running({ name, role, state, log, trouble }: Service, user: string): Finding {
   const { word, loaded, enabled, ended } = state;
   const again = `muster service install${user} --role ${role}`;
   const enable = process.platform === 'darwin' ? again : `systemctl${user} enable --now ${name}`;
@@ -67,7 +70,10 @@ function running({ name, role, state, log }: Service, user: string): Finding {
     case 'stopping':
       return warning(`${name} is ${state.state}: ${state.text ?? word}`, `see what it waits for: ${log}`);
     case 'failed':
-      return failed(`${name} is ${word}${ended ? `: ${ended}` : ''}`, `see why: ${log}`);
+      return failed(
+        `${name} is ${word}${ended ? `: ${ended}` : ''}${trouble ? `: ${trouble.what}` : ''}`,
+        trouble?.remedy ?? `see why: ${log}`,
+      );
     case 'stopped':
       if (!enabled) return ok(`${name} is installed and not enabled; it is ${word}`);
       return failed(`${name} is ${word}, though it is to start by itself`, enable);
@@ -77,10 +83,13 @@ function running({ name, role, state, log }: Service, user: string): Finding {
 const askManager: ServiceQuestion = async (role, scope) => {
   try {
     const machine = await thisMachine({ scope, root: undefined });
-    const { name, log } = machine.places(role);
+    const places = machine.places(role);
+    const { name, log } = places;
     const state = await machine.control?.state(name);
     const journal = `journalctl${scope === 'user' ? ' --user' : ''} -u ${name}`;
-    return state && { name, scope, role, state, log: log ? `tail ${log}` : journal };
+    if (!state) return undefined;
+    const trouble = await folderTrouble(state, places);
+    return { name, scope, role, state, log: log ? `tail ${log}` : journal, trouble };
   } catch (error) {
     if (error instanceof MusterError) return undefined;
     throw error;
