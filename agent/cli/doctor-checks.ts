@@ -7,6 +7,7 @@ import { circumstancesOf, lookersGuard } from '../host/gpu/crash-guard.ts';
 import { around, type Inputs } from '../host/inputs.ts';
 import { Recorder } from '../host/record.ts';
 import { SystemInputs } from '../host/system-inputs.ts';
+import { configOfOwnService } from '../service/own-config.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { examine } from '../transport/examine.ts';
@@ -88,7 +89,9 @@ interface Loaded {
 async function load(argv: Argv<typeof flags>, role: Role | undefined): Promise<Loaded | { thrown: unknown }> {
   try {
     const alsoCheck = (settings: Settings) => roleRefusals(role, settings);
-    const settings = await argv.load({ skipUnreadable: true, alsoCheck });
+    // What is named on the command line goes before what the service of this user reads.
+    const own = argv.config === undefined ? await configOfOwnService() : {};
+    const settings = await argv.load({ skipUnreadable: true, alsoCheck, ...own });
     return { settings, where: await whereabouts(settings.settings, role) };
   } catch (thrown) {
     if (!(thrown instanceof MusterError)) throw thrown;

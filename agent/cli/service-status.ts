@@ -1,11 +1,11 @@
 // `muster service status`: whether a role is a service here, how its service manager sees it, and what it says itself.
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoadedSettings } from '../config/load.ts';
 import { type Role, roles } from '../config/role.ts';
 import { folderTrouble } from '../service/folder-trouble.ts';
 import { inspect, isUsed } from '../service/inspect.ts';
 import { type Machine, thisMachine } from '../service/machine.ts';
+import { ownConfig } from '../service/own-config.ts';
 import type { Places } from '../service/places.ts';
 import type { Found, ServiceState } from '../service/plan.ts';
 import { sealOf } from '../service/seal.ts';
@@ -85,18 +85,6 @@ export async function showService(
     each => each.installed !== 'no' && (each.installed !== 'package' || isUsed(each)),
   );
   return installed.length > 0 && installed.every(each => each.state === 'running') ? 0 : 1;
-}
-
-/** The service of a user reads the user's own configuration first; whoever asks would find the machine's. */
-async function ownConfig({ scope, prefix, places }: Machine): Promise<{ configFile?: string }> {
-  const file = prefix + places('agent').config;
-  const there =
-    scope === 'user' &&
-    (await access(file).then(
-      () => true,
-      () => false,
-    ));
-  return there ? { configFile: file } : {};
 }
 
 async function report(machine: Machine, role: Role, dataDir: string | undefined): Promise<ServiceReport> {

@@ -165,4 +165,22 @@ describe('muster service', { skip }, () => {
     ])
       assert.equal((await host.systemd.run('test', '-e', `/root/${path}`)).code, 1, path);
   });
+
+  it('of one user reads that user’s configuration, and doctor looks at the same', async () => {
+    const home = '/srv/somebody';
+    const doctor = async () => {
+      const { stdout } = await host.systemd.run(
+        ...(['setpriv', '--reuid=4711', '--regid=4711', '--clear-groups', 'env', `HOME=${home}`] as const),
+        ...[program, 'doctor', '--role', 'agent', '-o', 'json'],
+      );
+      const { checks } = JSON.parse(stdout) as { checks: { check: string; findings: { text: string }[] }[] };
+      return checks.find(({ check }) => check === 'configuration')?.findings[0]?.text;
+    };
+    await host.systemd.write('/etc/muster/config.yaml', 'node: {id: of-the-machine}\n');
+    await host.systemd.write(`${home}/.config/muster/config.yaml`, 'node: {id: of-somebody}\n');
+    assert.equal(await doctor(), '/etc/muster/config.yaml');
+    await host.systemd.write(`${home}/.config/systemd/user/muster-agent.service`, '[Unit]\n');
+    assert.equal(await doctor(), `${home}/.config/muster/config.yaml`);
+    await host.systemd.ok('rm', '-r', home, '/etc/muster');
+  });
 });
