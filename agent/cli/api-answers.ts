@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { usageSchema } from '../protocol/messages.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { healths, nodeStateSchema } from '../protocol/node-state.ts';
-import { check, nodeId, struct, text } from '../protocol/schema.ts';
+import { check, count, nodeId, struct, text } from '../protocol/schema.ts';
 
 const short = (most = 256) => v.optional(v.pipe(v.string(), v.maxLength(most)));
 const time = () => v.optional(goTime());
@@ -82,6 +82,7 @@ const eventSchema = struct({
         rule: v.optional(v.pipe(v.string(), v.maxLength(1024))),
       }),
     ),
+    coalesced: v.optional(count()),
   }),
 });
 export type ShownEvent = v.InferOutput<typeof eventSchema>;

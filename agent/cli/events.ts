@@ -93,14 +93,15 @@ function tellOnce(): (reason: string) => void {
 function eventLines(): (event: ShownEvent) => string {
   let width = 0;
   return event => {
-    const { node, reason, actor, evidence } = event.data;
+    const { node, reason, actor, evidence, coalesced } = event.data;
     width = Math.max(width, node.length);
     const kind = event.type.slice(event.type.lastIndexOf('.') + 1);
     const silence = evidence?.silence === undefined ? '' : `silent for ${age(evidence.silence)}`;
     const why = reason ? JSON.stringify(reason) : silence;
     const who = actor ? `by ${actor}` : '';
-    const columns = [event.time, node.padEnd(width), kind.padEnd(10), changeOf(event).padEnd(20), why, who];
-    return `${printable(columns.filter(Boolean).join('  ')).trimEnd()}\n`;
+    const more = coalesced ? `(and ${coalesced} older changes)` : '';
+    const what = [node.padEnd(width), kind.padEnd(10), changeOf(event).padEnd(20)];
+    return `${printable([event.time, ...what, why, who, more].filter(Boolean).join('  ')).trimEnd()}\n`;
   };
 }
 

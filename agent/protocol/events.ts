@@ -27,6 +27,8 @@ export interface EventData {
   /** Who did it: an operator, or the node or requester itself. */
   actor?: string;
   evidence?: Evidence;
+  /** So many older changes of the node have no event of their own; `previous` is from before them. */
+  coalesced?: number;
 }
 
 export interface CloudEvent {

@@ -50,6 +50,8 @@ const changeSchema = struct({
   Current: v.nullish(v.picklist([...memberships, '']), ''),
   Reason: v.optional(v.pipe(v.string(), v.maxLength(1024))),
   Actor: v.optional(v.pipe(v.string(), v.maxLength(256))),
+  /** So many older changes have no event of their own: this one's tells of them, and `Previous` is from before them. */
+  Coalesced: v.optional(count()),
 });
 export type Change = v.InferOutput<typeof changeSchema>;
 

@@ -9,7 +9,7 @@ import {
 import type { Change } from '../protocol/node-state.ts';
 import { eventSubject } from '../protocol/subjects.ts';
 import { type Clock, sleep } from '../system/clock.ts';
-import { type Log, rateLimit } from '../system/log.ts';
+import { type Log, type LogFields, rateLimit } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
 import type { Connection, EventStream, StreamConfig } from '../transport/port.ts';
 
@@ -20,8 +20,9 @@ export const eventStream: StreamConfig = {
   maxBytes: 1024 ** 3,
 };
 
-// Health changes are worth their order, not their number: a node that flaps while the store is away keeps the newest.
-const maxWaitingHealthEvents = 64;
+// Of one node, of each sort. Health changes are worth their order, not their number: one that flaps keeps the newest.
+// Membership changes are all told, older ones together with a later one; a record has room for as many.
+const maxWaiting = 64;
 // Nodes whose events are on their way at once: all of a large cluster may have news at the same moment.
 const maxSending = 256;
 
@@ -58,6 +59,7 @@ export class Events {
   #stream: EventStream | undefined;
   #number = 0;
   #dropped = 0;
+  #coalesced = 0;
 
   constructor(options: EventsOptions) {
     this.#options = options;
@@ -91,15 +93,7 @@ export class Events {
 
   /** A change that stands in the store; its event's id follows from the revision. */
   changed(node: string, change: Change): void {
-    const data: EventData = {
-      node,
-      previous: change.Previous ? { membership: change.Previous } : {},
-      current: change.Current ? { membership: change.Current } : {},
-      ...(change.Reason ? { reason: change.Reason } : {}),
-      ...(change.Actor ? { actor: change.Actor } : {}),
-    };
-    const id = revisionEventId(node, change.Revision);
-    this.#add(node, { kind: change.Kind, id, time: change.At, data, change });
+    this.#add(node, membershipEvent(node, change));
   }
 
   /** A change of health, or a conflict: nothing in the store tells of it. */
@@ -122,18 +116,40 @@ export class Events {
       return;
     }
     list.push(event);
-    if (list.length > maxWaitingHealthEvents && !event.change) {
-      const oldest = list.findIndex((waiting, index) => index > 0 && !waiting.change);
-      list.splice(oldest, 1);
-      this.#dropped++;
-      const extra = this.#mayLog('dropped');
-      if (extra) {
-        this.#options.log.warn(
-          { node, dropped: this.#dropped, ...extra },
-          'older health events were dropped',
-        );
-      }
-    }
+    if (list.length <= maxWaiting) return;
+    const ofItsSort = list.filter(({ change }) => !change === !event.change).length;
+    if (ofItsSort > maxWaiting) event.change ? this.#coalesce(node, list) : this.#dropOldest(node, list);
+  }
+
+  // The first may be on its way, here as below.
+  #dropOldest(node: string, list: Waiting[]): void {
+    const oldest = list.findIndex((waiting, index) => index > 0 && !waiting.change);
+    list.splice(oldest, 1);
+    this.#dropped++;
+    this.#warn('dropped', { node, dropped: this.#dropped }, 'older health events were dropped');
+  }
+
+  // The change after an older one is told as from before that, and says so. What a node is now is never left out, and what
+  // is least missed goes first.
+  #coalesce(node: string, list: Waiting[]): void {
+    const older = list.slice(1, -1).filter(waiting => waiting.change);
+    const gone = older.find(({ kind }) => kind === 'updated') ?? older[0];
+    if (!gone?.change) return;
+    const at = list.indexOf(gone);
+    const next = list.findIndex((waiting, index) => index > at && waiting.change);
+    const change = list[next]?.change;
+    if (!change) return;
+    const Coalesced = (change.Coalesced ?? 0) + (gone.change.Coalesced ?? 0) + 1;
+    list[next] = membershipEvent(node, { ...change, Previous: gone.change.Previous, Coalesced });
+    list.splice(at, 1);
+    this.#coalesced++;
+    const text = 'older changes are told together with later ones: the event stream has not taken them';
+    this.#warn('coalesced', { node, coalesced: this.#coalesced }, text);
+  }
+
+  #warn(what: string, fields: LogFields, text: string): void {
+    const extra = this.#mayLog(what);
+    if (extra) this.#options.log.warn({ ...fields, ...extra }, text);
   }
 
   #sendQueued(): void {
@@ -158,7 +174,7 @@ export class Events {
   }
 
   async #send(node: string, event: Waiting): Promise<boolean> {
-    const { clock, random, log, connection } = this.#options;
+    const { clock, random, connection } = this.#options;
     const body = JSON.stringify(cloudEvent(event.kind, event.id, this.#source, event.time, event.data));
     for (let failures = 0; !this.#stopped.signal.aborted; failures++) {
       try {
@@ -167,12 +183,28 @@ export class Events {
         return true;
       } catch (error) {
         if (this.#stopped.signal.aborted) break;
-        const extra = this.#mayLog('failed');
-        if (extra)
-          log.warn({ node, err: error, ...extra }, 'an event was not acknowledged; it is sent again');
+        this.#warn('failed', { node, err: error }, 'an event was not acknowledged; it is sent again');
         await sleep(clock, backoff(random, failures, 100, 10_000), this.#stopped.signal);
       }
     }
     return false;
   }
+}
+
+function membershipEvent(node: string, change: Change): Waiting {
+  const data: EventData = {
+    node,
+    previous: change.Previous ? { membership: change.Previous } : {},
+    current: change.Current ? { membership: change.Current } : {},
+    ...(change.Reason ? { reason: change.Reason } : {}),
+    ...(change.Actor ? { actor: change.Actor } : {}),
+    ...(change.Coalesced ? { coalesced: change.Coalesced } : {}),
+  };
+  return {
+    kind: change.Kind,
+    id: revisionEventId(node, change.Revision),
+    time: change.At,
+    data,
+    change,
+  };
 }

@@ -44,6 +44,7 @@ const happened = [
     previous: { membership: 'APPROVED' },
     current: { membership: 'APPROVED' },
     actor: 'node-1',
+    coalesced: 236,
   }),
   event('deleted', 5, '2026-01-01T14:00:00.000Z', {
     node: 'node-1',
@@ -70,7 +71,7 @@ test('one line an event: when, which node, what, from what to what, why, who', a
     `2026-01-01T10:00:00.000Z  node-1  registered  - -> PENDING          by node-1
 2026-01-01T11:00:00.500Z  a-long-name-1  rejected    PENDING -> REJECTED   "malicious\\nnode? \\u202e"  by ada@desk
 2026-01-01T12:00:00.000Z  node-1         unhealthy   HEALTHY -> UNHEALTHY  silent for 46s
-2026-01-01T13:00:00.000Z  node-1         updated     APPROVED              by node-1
+2026-01-01T13:00:00.000Z  node-1         updated     APPROVED              by node-1  (and 236 older changes)
 2026-01-01T14:00:00.000Z  node-1         deleted     APPROVED -> -         by ada@desk
 `,
   );

@@ -1,6 +1,7 @@
 // Telling other systems: in order for each node, again until acknowledged, each under its own id.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import type { CloudEvent } from '../../agent/protocol/events.ts';
 import type { Change } from '../../agent/protocol/node-state.ts';
 import { Events, eventStream } from '../../agent/requester/events.ts';
@@ -206,28 +207,94 @@ describe('until it is acknowledged an event', () => {
   });
 });
 
-test('of many health events that wait the newest are kept, and of membership events all', async () => {
-  const { clock, broker, lines, events, stream, told } = await begin();
-  events.start(stream);
-  broker.stop();
-  for (let i = 1; i <= 300; i++) {
-    if (i % 3 === 0) events.changed('node-1', change('updated', i));
-    else
+describe('of many events of one node that wait', () => {
+  test('the newest of its health are kept, however many others wait', async () => {
+    const { clock, broker, lines, events, stream, told } = await begin();
+    events.start(stream);
+    broker.stop();
+    for (let i = 1; i <= 100; i++) events.changed('node-1', change('updated', i));
+    for (let i = 101; i <= 300; i++)
       events.observed('node-1', i % 2 ? 'healthy' : 'unhealthy', { ...health('node-1'), reason: String(i) });
-  }
-  broker.start();
-  await clock.settle();
-  const changes = told().filter(({ type }) => type.endsWith('updated'));
-  assert.equal(changes.length, 100);
-  const rest = told().filter(({ type }) => !type.endsWith('updated'));
-  assert.ok(rest.length < 70, `${rest.length}`);
-  assert.equal(rest.at(-1)?.data.reason, '299');
-  const order = told().map(({ id, data }) => Number(data.reason ?? id.split(':')[1]));
-  assert.deepEqual(
-    order,
-    [...order].sort((a, b) => a - b),
-  );
-  assert.equal(lines.length, 1);
+    broker.start();
+    await clock.settle();
+    const reasons = told().flatMap(({ data }) => data.reason ?? []);
+    assert.deepEqual(
+      reasons,
+      Array.from({ length: 64 }, (_, i) => String(237 + i)),
+    );
+    assert.equal(lines.filter(({ message }) => /health events were dropped/.test(message)).length, 1);
+  });
+
+  test('no more of its changes are kept than a record has room for; all are told, the oldest together', async () => {
+    const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
+    const kinds = ['updated', 'approved', 'rejected', 'deleted'] as const;
+    const step = fc.oneof(
+      fc.record({ kind: fc.constantFrom(...kinds), to: fc.constantFrom(...memberships) }),
+      fc.constant(undefined),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { size: 'max', maxLength: 400 }), async steps => {
+        const { clock, broker, events, stream, told } = await begin();
+        events.start(stream);
+        broker.stop();
+        let membership: Change['Previous'] = 'PENDING';
+        let revision = 0;
+        let most = 0;
+        for (const each of steps) {
+          if (each) {
+            const { kind } = each;
+            const to: Change['Current'] = kind === 'updated' ? membership : kind === 'deleted' ? '' : each.to;
+            events.changed('node-1', change(kind, ++revision, { Previous: membership, Current: to }));
+            membership = to;
+          } else events.observed('node-1', 'healthy', health('node-1'));
+          most = Math.max(most, events.unannounced('node-1').length);
+        }
+        assert.ok(most <= 64, `${most}`);
+        const kept = events.unannounced('node-1');
+        broker.start();
+        await clock.settle();
+        assert.equal(events.waiting, 0);
+        const changes = told().filter(({ type }) => !type.endsWith('healthy'));
+        assert.deepEqual(
+          changes.map(({ id }) => id),
+          kept.map(({ Revision }) => `node-1:${Revision}`),
+        );
+        const after = (index: number) => (index < 0 ? 'PENDING' : changes[index]?.data.current.membership);
+        for (const [index, { data }] of changes.entries())
+          assert.equal(data.previous.membership, after(index - 1));
+        assert.equal(
+          changes.reduce((sum, { data }) => sum + 1 + (data.coalesced ?? 0), 0),
+          revision,
+        );
+        assert.equal(kept.at(-1)?.Revision ?? 0, revision);
+        assert.equal(after(changes.length - 1) ?? '', membership);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('a change of its membership outlasts any number of its information', async () => {
+    const { clock, broker, lines, events, stream, told } = await begin();
+    events.start(stream);
+    broker.stop();
+    events.changed('node-1', change('updated', 1));
+    events.changed('node-1', change('approved', 2));
+    for (let i = 3; i <= 300; i++) events.changed('node-1', change('updated', i));
+    broker.start();
+    await clock.settle();
+    assert.deepEqual(
+      told()
+        .slice(0, 4)
+        .map(({ id, data }) => [id, data.coalesced]),
+      [
+        ['node-1:1', undefined],
+        ['node-1:2', undefined],
+        ['node-1:239', 236],
+        ['node-1:240', undefined],
+      ],
+    );
+    assert.equal(lines.length, 1);
+  });
 });
 
 test('the news of ten thousand nodes at once do not go out at once, but all go out', async () => {
