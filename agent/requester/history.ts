@@ -24,7 +24,7 @@ export async function readHistory(stream: EventStream): Promise<History> {
   await stream.lastPerSubject(eventWildcard(), message => {
     const [, , node, kind] = message.subject.split('.');
     if (!node || !kind) return;
-    const health = healthAfter[kind];
+    const health = healthAfter.get(kind);
     if (health && (healths.get(node)?.sequence ?? 0) < message.sequence) {
       healths.set(node, { sequence: message.sequence, health });
     }
@@ -38,23 +38,26 @@ export async function readHistory(stream: EventStream): Promise<History> {
 }
 
 /**
- * The changes of a record whose events have yet to be sent. Older ones than the stream keeps are let go:
+ * The changes of a record of `revision` whose events have yet to be sent. Older ones than the stream keeps are let go:
  * their acknowledgement may have aged out with them.
  */
-export function untold(changes: Change[], toldRevision: number, now: Date): Change[] {
+export function untold(changes: Change[], revision: number, toldRevision: number, now: Date): Change[] {
   const oldest = now.getTime() - eventStream.maxAge + 24 * 3600 * 1000;
-  return changes.filter(change => change.Revision > toldRevision && Date.parse(change.At) > oldest);
+  // A later revision than the record's own is of a store that was lost, or was never one: it says nothing of this record.
+  const told = toldRevision > revision ? 0 : toldRevision;
+  return changes.filter(change => change.Revision > told && Date.parse(change.At) > oldest);
 }
 
-const healthAfter: Record<string, Health | undefined> = {
-  healthy: 'HEALTHY',
-  unhealthy: 'UNHEALTHY',
-  unknown: 'UNKNOWN',
-  left: 'UNKNOWN',
+// No object: anybody may publish a kind such as `constructor`.
+const healthAfter: ReadonlyMap<string, Health> = new Map([
+  ['healthy', 'HEALTHY'],
+  ['unhealthy', 'UNHEALTHY'],
+  ['unknown', 'UNKNOWN'],
+  ['left', 'UNKNOWN'],
   // A node that is new on the roll has no past.
-  registered: 'UNKNOWN',
-  deleted: 'UNKNOWN',
-};
+  ['registered', 'UNKNOWN'],
+  ['deleted', 'UNKNOWN'],
+]);
 
 function revisionOf(node: string, data: Uint8Array): number | undefined {
   try {

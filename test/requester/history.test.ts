@@ -90,9 +90,12 @@ test('what others publish among the events is no history', async () => {
   ];
   for (const [index, text] of odd.entries()) broker.inject(`node.events.node-1.odd${index}`, text);
   broker.inject('node.events.node-1.updated', Uint8Array.of(0xff, 0x00));
+  for (const kind of ['constructor', 'toString', '__proto__'])
+    broker.inject(`node.events.node-1.${kind}`, '{}');
   const history = await readHistory(stream);
   assert.equal(history.revision('node-1'), 20);
   assert.equal(history.revision('node-2'), 0);
+  assert.equal(history.health('node-1'), 'UNKNOWN');
 });
 
 test('a store that does not answer is no empty history', async () => {
@@ -118,9 +121,15 @@ test('untold are the changes after the newest revision told, but for those that 
     change(5, '2026-02-28T00:00:00Z'),
   ];
   assert.deepEqual(
-    untold(changes, 1, now).map(({ Revision }) => Revision),
+    untold(changes, 5, 1, now).map(({ Revision }) => Revision),
     [2, 4, 5],
   );
-  assert.deepEqual(untold(changes, 5, now), []);
-  assert.deepEqual(untold([], 0, now), []);
+  assert.deepEqual(untold(changes, 5, 5, now), []);
+  assert.deepEqual(untold([], 5, 0, now), []);
+});
+
+test('a revision told that is later than the record is of another store: all of it is untold', () => {
+  const change: Change = { Kind: 'updated', Revision: 3, At: at, Previous: 'PENDING', Current: 'PENDING' };
+  assert.deepEqual(untold([change], 3, 3, new Date(at)), []);
+  assert.deepEqual(untold([change], 3, 4, new Date(at)), [change]);
 });

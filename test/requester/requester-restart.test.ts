@@ -116,6 +116,19 @@ describe('a crash between a write and its announcement', () => {
     assertNoDoubles(scene);
   });
 
+  test('is made up for whatever revision somebody else, or a store that was lost, has told of', async () => {
+    const scene = await Scene.started();
+    await scene.register('node-1');
+    scene.broker.inject('node.events.node-1.updated', '{"id":"node-1:4000"}');
+    deaf(scene);
+    await scene.decide('node-1', 'approve');
+    for (let i = 0; i < 3; i++) await restart(scene);
+    assert.deepEqual(
+      scene.events().flatMap(({ id, type }) => (type?.endsWith('approved') ? [id] : [])),
+      ['node-1:3'],
+    );
+  });
+
   test('takes nothing from what was told of its health', async () => {
     const scene = await Scene.started();
     await scene.register('node-1');
