@@ -133,6 +133,10 @@ export function unknownNode(known: Known, nodeId: string): Verdict {
   return refusal('handshake_required', reasons.handshakeRequired(nodeId));
 }
 
+/** What a node is told that speaks under another registration than its record's. */
+export const otherSession = (nodeId: string): Verdict =>
+  refusal('handshake_required', reasons.handshakeRequired(nodeId));
+
 export interface Decision {
   action: 'approve' | 'reject';
   reason: string;

@@ -26,7 +26,7 @@ import { type Log, rateLimit } from '../system/log.ts';
 import { version } from '../system/version.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../transport/port.ts';
 import type { Counters } from './counters.ts';
-import { requesterId, type Verdict } from './membership.ts';
+import { otherSession, requesterId, type Verdict } from './membership.ts';
 import type { ResourceStore } from './resource-store.ts';
 import type { Roll } from './roll.ts';
 
@@ -180,7 +180,7 @@ class Desk {
     if (state.Info.NodeType === 'Requester') return requesterId(id);
     if (state.Muster?.Session === sender?.Session) return undefined;
     this.#options.stranger(id);
-    return { accepted: false, code: 'handshake_required', reason: reasons.handshakeRequired(id) };
+    return otherSession(id);
   }
 
   // A store that does not answer refuses with an error that says so: "not found" is never guessed.

@@ -12,6 +12,7 @@ import {
   decide,
   type Known,
   notFound,
+  otherSession,
   ownRecord,
   type Registration,
   register,
@@ -198,10 +199,16 @@ export class Roll {
     }
   }
 
-  /** A node's information. Throws BrokerError when the store does not answer. */
+  /** A node's information, under the session of its record. Throws BrokerError when the store does not answer. */
   async updateInfo(info: NodeInfo): Promise<Verdict> {
-    const verdict = updateInfo(this.known(info.NodeID), info, this.#now());
-    return verdict.write ? this.#change(info.NodeID, known => updateInfo(known, info, this.#now())) : verdict;
+    const session = sessionOf(this.known(info.NodeID));
+    // A newer registration may be on its way to the store: what the older one says must not replace what that said.
+    const rule = (known: Known) =>
+      known.kind === 'record' && sessionOf(known) !== session
+        ? otherSession(info.NodeID)
+        : updateInfo(known, info, this.#now());
+    const verdict = rule(this.known(info.NodeID));
+    return verdict.write ? this.#change(info.NodeID, rule) : verdict;
   }
 
   unknownNode(id: string): Verdict {
@@ -339,5 +346,7 @@ export class Roll {
   }
 }
 
+const sessionOf = (known: Known): string | undefined =>
+  known.kind === 'record' ? known.state.Muster?.Session : undefined;
 const operationOf = (known: Known): string | undefined =>
   known.kind === 'record' ? known.state.Muster?.Operation : undefined;

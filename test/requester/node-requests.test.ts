@@ -157,6 +157,19 @@ describe('a muster agent', () => {
     assert.equal(resources.get('node-1'), undefined);
   });
 
+  test('does not replace what a newer registration says that is on its way to the store', async () => {
+    const { asked, register, roll, node, clock } = await begin();
+    const { Session } = (await register('node-1', sender())).value.Muster;
+    const newer = { Info: computeInfo('node-1', { zone: 'new' }), Muster: sender() };
+    const registering = node.request('node.management.node-1.RegisterNode/v1', JSON.stringify(newer), 60_000);
+    const older = { Info: computeInfo('node-1', { zone: 'old' }), Muster: sender(Session) };
+    const answer = await asked('node-1', 'UpdateNodeInfo/v1', older);
+    await registering;
+    await clock.settle();
+    assert.equal(answer.value.Muster.Code, 'handshake_required');
+    assert.equal(roll.get('node-1')?.Info.Labels?.zone, 'new');
+  });
+
   test('that was rejected gets a session all the same, and may leave; its reports are refused', async () => {
     const { asked, register, calls, roll, resources, counters } = await begin();
     await register('node-1', sender());
