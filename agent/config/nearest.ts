@@ -2,19 +2,31 @@
 
 /**
  * The one of `candidates` that `word` most likely stands for, whatever its case, dots, dashes and underscores;
- * undefined when none is near: more than a third of all letters differ, or of those after the words that are the same.
+ * undefined when none is near: more than a third of all letters differ, or of those after the words that are the same. What is
+ * only begun stands for the one that begins so: `broker.bin` for `broker.binary`.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const all = [...candidates];
   const wanted = letters(word);
   let best: string | undefined;
   let least = Math.min(3, Math.max(1, Math.floor(wanted.length / 3))) + 1;
   // Words come from the command line, files and the environment: far longer ones are near nothing.
   if (wanted === '' || wanted.length > 100) return undefined;
-  for (const candidate of candidates) {
+  for (const candidate of all) {
     const edits = distance(wanted, letters(candidate));
     if (edits < least && edits <= mostEdits(word, candidate)) [best, least] = [candidate, edits];
   }
-  return best;
+  return best ?? begun(word, all);
+}
+
+function begun(word: string, candidates: readonly string[]): string | undefined {
+  const mine = wordsOf(word);
+  if ((mine.at(-1)?.length ?? 0) < 3) return undefined;
+  const [first, second] = candidates.filter(candidate => {
+    const theirs = wordsOf(candidate);
+    return theirs.length === mine.length && theirs.join('.').startsWith(mine.join('.'));
+  });
+  return second === undefined ? first : undefined;
 }
 
 // `nats.url` is not near `nats.user`, however long the name of their group is.

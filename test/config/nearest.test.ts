@@ -33,7 +33,8 @@ test('a long group of the same name brings no other word nearer', () => {
     ['compute.allocatedCapacity.mem', undefined],
     ['compute.allocatedCapacity.disc', 'compute.allocatedCapacity.disk'],
     ['compute.alocatedCapacity.cpus', 'compute.allocatedCapacity.cpu'],
-    ['nats.tls.key', undefined],
+    ['nats.tls.key', 'nats.tls.keyFile'],
+    ['nats.tls.ke', undefined],
     ['nats.tls.keyfiel', 'nats.tls.keyFile'],
     ['log.lvl', 'log.level'],
     ['log-levle', 'log.level'],
@@ -44,6 +45,12 @@ test('a long group of the same name brings no other word nearer', () => {
   assert.equal(nearest('MUSTER_NATS_URL', variables), undefined);
   assert.equal(nearest('MUSTER_API_URL', variables), undefined);
   assert.equal(nearest('MUSTER_NODE', variables), 'MUSTER_NODE_ID');
+});
+
+test('what is begun stands for the only one that begins so', () => {
+  const keys = ['broker.binary', 'compute.heartbeatFrequency', 'compute.heartbeatTopic', 'nats.user'];
+  assert.equal(nearest('broker.bin', keys), 'broker.binary');
+  assert.equal(nearest('compute.heartbeat', keys), undefined);
 });
 
 test('the nearest wins, and the first of equals', () => {
