@@ -103,6 +103,22 @@ describe('as a service of systemd', { skip }, () => {
     await host.says('agent', /^pending approval, fingerprint [A-Z2-7-]+$/);
   });
 
+  it('is not reloaded by systemd while its broker is away, and hears a signal then', async () => {
+    await host.configure({});
+    await host.dropIn('agent', 'short', '[Unit]\nJobRunningTimeoutSec=1s');
+    // Whoever waits for the start gives up; the unit goes on "activating".
+    assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-agent')).code, 0);
+    await host.says('agent', /^broker unreachable/);
+    await host.configure({ 'log.level': 'debug' });
+    const { stderr } = await host.systemd.run('systemctl', 'reload', 'muster-agent');
+    assert.match(stderr, /not active, cannot reload/);
+    await ok('systemctl', 'kill', '--kill-whom=main', '--signal=HUP', 'muster-agent');
+    await eventually('it is read again', async () =>
+      /"changed":\["log\.level"\],"msg":"configuration read again"/.test(await host.journal('agent')),
+    );
+    assert.equal(await host.show('agent', 'ActiveState'), 'activating');
+  });
+
   it('is ended by the watchdog when its event loop stands still, and comes back as the same node', async () => {
     await host.dropIn('agent', 'watchdog', '[Service]\nWatchdogSec=6s');
     await host.cluster();
