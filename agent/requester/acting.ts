@@ -209,6 +209,7 @@ export class Acting {
     return {
       present: (id, state) => {
         if (state.Info.NodeType === 'Compute') this.vigil.add(id);
+        this.#conflicts.recorded(id, state.Muster?.Session);
         this.#options.changed?.();
       },
       gone: id => {

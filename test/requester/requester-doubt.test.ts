@@ -56,6 +56,25 @@ describe('a message of an older registration', () => {
     assert.deepEqual([heartbeatsOtherSession, heartbeatsUnknown], [3, 1]);
   });
 
+  test('is none after a registration whose answer the store lost', async () => {
+    const scene = await Scene.started();
+    await scene.register('node-1');
+    await scene.live(60_000, ['node-1']);
+    // It is stored, and neither the answer to that nor the look at it afterwards comes back.
+    let stored = false;
+    scene.broker.storeFault = (operation, key) => {
+      if (key !== 'node-1' || (operation === 'get' && !stored)) return undefined;
+      stored = true;
+      return { fault: 'timeout', applied: true };
+    };
+    const { error } = await scene.register('node-1');
+    scene.broker.storeFault = undefined;
+    assert.match(error ?? '', /does not answer; try again/);
+    await scene.beat('node-1');
+    const { heartbeatsOtherSession, conflicts } = scene.requester.status().counters;
+    assert.deepEqual([heartbeatsOtherSession, conflicts], [1, 0]);
+  });
+
   test('is told of a node that was deleted and came back as of any other', async () => {
     const scene = await Scene.started();
     const conflicts = () => scene.events().filter(({ type }) => type.endsWith('.conflict')).length;
