@@ -21,8 +21,9 @@ export const eventStream: StreamConfig = {
 };
 
 // Of one node, of each sort. Health changes are worth their order, not their number: one that flaps keeps the newest.
-// Membership changes are all told, older ones together with a later one; a record has room for as many.
-const maxWaiting = 64;
+// Membership changes are all told, older ones together with a later one; a record has room for these and one more, for which
+// it is written.
+const maxWaiting = 63;
 // Nodes whose events are on their way at once: all of a large cluster may have news at the same moment.
 const maxSending = 256;
 

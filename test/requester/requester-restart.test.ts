@@ -159,6 +159,22 @@ describe('a crash between a write and its announcement', () => {
     assertNoDoubles(scene);
   });
 
+  test('very many changes of one node are made up for, the older ones together: none is forgotten', async () => {
+    const scene = await Scene.started();
+    deaf(scene);
+    await scene.register('node-1');
+    for (let i = 1; i <= 100; i++) await scene.register('node-1', true, { zone: `z${i}` });
+    await restart(scene);
+    const events = scene.events().filter(({ subject }) => subject === 'node-1');
+    assert.equal(events[0]?.id, 'node-1:2');
+    assert.equal(events.at(-1)?.id, 'node-1:102');
+    assert.equal(
+      events.reduce((sum, { data }) => sum + 1 + (data.coalesced ?? 0), 0),
+      101,
+    );
+    assertNoDoubles(scene);
+  });
+
   test('a deletion is made up for through its marker, with its reason', async () => {
     const scene = await Scene.started();
     deaf(scene);
