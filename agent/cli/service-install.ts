@@ -22,7 +22,7 @@ export const flags = {
   ...changeFlags,
   executable: { value: 'PATH', help: 'the program that the service starts; without it, this very program' },
   'no-start': { help: 'only install it: it starts neither now nor at boot' },
-  force: { help: 'replace a unit that was changed by hand' },
+  force: { help: 'replace a unit that was changed by hand, and restart what may not start again' },
 } as const satisfies FlagTable;
 
 export async function run({ flags: given, config }: Argv<typeof flags>): Promise<number> {
@@ -68,13 +68,11 @@ export async function installService(
   const doubts = await checkExecutable(executable, scope, prefix);
   const [found, groups] = await Promise.all([inspect(machine, role), gpuGroups(prefix)]);
   const files = await serviceFiles({ ...machine, role, executable, groups }, places);
-  const plan = planInstall(
-    { ...machine, ...files, ...options, config: { path: places.config, content: await sample(prefix) } },
-    places,
-    found,
-  );
-  for (const warning of [...doubts, ...plan.warnings]) warn(escaped(warning));
-  if (root === undefined) await checkConfig(machine, role, found, warn);
+  for (const doubt of doubts) warn(escaped(doubt));
+  const sound = root !== undefined || (await checkConfig(machine, role, found, warn));
+  const config = { path: places.config, content: await sample(prefix) };
+  const plan = planInstall({ ...machine, ...files, ...options, config, sound }, places, found);
+  for (const warning of plan.warnings) warn(escaped(warning));
   await take(plan, machine, { name: places.name, dryRun, print });
   for (const note of plan.notes) print(`${escaped(note)}\n`);
   print(await afterwards(machine, options, places, plan));
@@ -92,15 +90,15 @@ async function sample(prefix: string): Promise<string> {
   return there ? text : text.replace(/^# yaml-language-server.*\n/, '');
 }
 
-/** Tells of faults in the configuration that is there: with them the service would not start. */
+/** Tells of faults in the configuration that is there, and answers whether the service would start with it. */
 async function checkConfig(
   { manager, scope, prefix, places }: Machine,
   role: Role,
   found: Found,
   warn: (text: string) => void,
-): Promise<void> {
+): Promise<boolean> {
   const { config: path, unit, dropIns } = places(role);
-  if (found.files.get(path)?.kind !== 'text') return;
+  if (found.files.get(path)?.kind !== 'text') return true;
   const sandboxed = manager === 'systemd' && scope === 'system';
   const { mode, gid } = await stat(prefix + path);
   // The user of the service is in none of root's groups.
@@ -117,9 +115,11 @@ async function checkConfig(
     const { settings } = await loadSettings({ configFile: prefix + path });
     const closed = sandboxed && settings.dataDir && whyClosed(role, settings.dataDir);
     if (closed && !(await opened(prefix + unit, dropIns && prefix + dropIns))) warn(escaped(closed));
+    return true;
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     for (const line of error.message.split('\n')) warn(printable(line, 4096));
+    return false;
   }
 }
 

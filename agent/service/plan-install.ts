@@ -24,7 +24,9 @@ export interface InstallWish {
   readonly config: ServiceFile;
   /** Start it, and at every boot. */
   readonly start: boolean;
-  /** Replace what was changed by hand. */
+  /** The configuration that is there allows a start: a service that runs is only restarted with one that does. */
+  readonly sound: boolean;
+  /** Replace what was changed by hand, and start what may fail. */
   readonly force: boolean;
   /** Another root than the machine's own. */
   readonly root: string | undefined;
@@ -32,7 +34,8 @@ export interface InstallWish {
 
 /**
  * The plan is empty when all is as it should be.
- * @throws MusterError `failed` when the service was masked, or something else stands where a folder or a file has to be.
+ * @throws MusterError `failed` when the service was masked, when one that runs would not start again, or when something else
+ * stands where a folder or a file has to be.
  */
 export function planInstall(wish: InstallWish, places: Places, found: Found): Plan {
   if (found.service?.word === 'masked' && !wish.force) {
@@ -97,6 +100,11 @@ export function planInstall(wish: InstallWish, places: Places, found: Found): Pl
     warnings.push(
       `process ${found.holder} runs this role already; the service takes over once it has stopped`,
     );
+  }
+  if (wish.start && !wish.sound && !wish.force && isUp(found.service) && (fresh || found.outdated)) {
+    throw new MusterError('failed', `${places.name} runs, and would not start again: it is left as it is`, {
+      hint: 'mend the configuration and repeat the command; --force restarts it all the same',
+    });
   }
   const begin = wish.manager === 'systemd' ? startSystemd : startLaunchd;
   steps.push(...begin(wish, places, found, fresh));

@@ -252,6 +252,22 @@ test('an upgrade replaces its own unit and starts the service anew; the configur
   assert.equal(await readFile(at('/etc/muster/config.yaml'), 'utf8'), 'node: {id: mine}\n');
 });
 
+test('an upgrade leaves a service alone that runs and would not start with the configuration that is there', async () => {
+  const { install, at, fake, said } = await bareMachine();
+  await install('agent', { executable: program });
+  await writeFile(at('/usr/local/bin/newer'), '', { mode: 0o755 });
+  await writeFile(at('/etc/muster/config.yaml'), 'node: {id: [}\n');
+  await fake.calls();
+  const before = await listing(at(''));
+  await assert.rejects(
+    install('agent', { executable: '/usr/local/bin/newer' }),
+    /runs, and would not start again/,
+  );
+  assert.match(said.warned, /config\.yaml:1: /);
+  assert.deepEqual(await fake.calls(), []);
+  assert.deepEqual(await listing(at('')), before);
+});
+
 test('a unit that somebody changed is left, with a warning; --force replaces it', async () => {
   const { install, at, said } = await bareMachine();
   await install('agent');

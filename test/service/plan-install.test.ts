@@ -29,6 +29,7 @@ function wish(manager: ManagerName, places: Places, more: Partial<InstallWish> =
     rotation: places.rotation ? { path: places.rotation, content: sealed('rule\n') } : undefined,
     config: { path: places.config, content: 'sample\n' },
     start: true,
+    sound: true,
     force: false,
     root: undefined,
     ...more,
@@ -98,6 +99,24 @@ describe('systemd', () => {
     assert.deepEqual(said(plan({ ...installed, outdated: true })), [
       'run restart --no-block muster-agent.service',
     ]);
+  });
+
+  test('one that runs and would not start again is left alone, with a sentence', () => {
+    const older = { ...installed.texts, [unit]: sealed('older\n') };
+    const restart = 'run restart --no-block muster-agent.service';
+    for (const made of [
+      { ...installed, texts: older },
+      { ...installed, outdated: true },
+    ]) {
+      assert.throws(
+        () => plan(made, { sound: false }),
+        /runs, and would not start again: it is left as it is/,
+      );
+      assert.equal(said(plan(made, { sound: false, force: true })).at(-1), restart);
+    }
+    const failed = { ...installed, service: { ...running, state: 'failed' as const } };
+    assert.deepEqual(said(plan(failed, { sound: false })), ['run start --no-block muster-agent.service']);
+    assert.deepEqual(said(plan(installed, { sound: false })), []);
   });
 
   test('what somebody changed, wrote or linked is left, with a sentence; --force replaces it', () => {
