@@ -134,7 +134,7 @@ function sameMemory(used: number, other: number): boolean {
 }
 
 /** More in use than there is: no measure of what is in use, but a doubt about what there is. */
-const exceeds = (inUse: number | undefined, total: number | undefined): boolean =>
+export const exceeds = (inUse: number | undefined, total: number | undefined): boolean =>
   inUse !== undefined && total !== undefined && inUse > total + 1;
 
 type Verdict = Pick<GpuDevice, 'reason' | 'failed'>;

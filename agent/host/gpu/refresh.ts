@@ -1,6 +1,7 @@
 // Newer figures for the GPUs of an earlier look.
 import type { Fact } from '../fact.ts';
 import type { Figures, GpuDevice, Sighting, SourceReport } from './gpu.ts';
+import { exceeds } from './merge.ts';
 
 const words = ['memoryUsed', 'utilisation', 'temperature', 'power'] as const satisfies (keyof Figures)[];
 
@@ -23,7 +24,9 @@ export function measured(devices: readonly GpuDevice[], report: SourceReport): G
     const now: { -readonly [Word in keyof Figures]: Fact<number> | undefined } = {};
     for (const word of words) {
       const before = device[word];
-      const value = sighting[word];
+      // As in a look.
+      const contradicts = word === 'memoryUsed' && exceeds(sighting[word], device.memory?.value);
+      const value = contradicts ? undefined : sighting[word];
       if (before && before.source !== source) now[word] = before;
       else now[word] = value === undefined ? undefined : { value, source, took, readAt, others: [] };
     }

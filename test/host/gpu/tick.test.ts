@@ -105,6 +105,20 @@ test('a tick asks the library alone, and tells what it says now', async () => {
   );
 });
 
+test('more memory in use than there is stays no measure between two looks', async () => {
+  const contradiction = nvidia([nvidiaGpu({ memoryUsed: 99_999 * 2 ** 20 })]);
+  const { detector, become, device } = await changing(contradiction);
+  assert.equal(device()?.memoryUsed, undefined);
+  assert.equal(await detector.tick(), false);
+  assert.equal(device()?.memoryUsed, undefined);
+  become(nvidia([nvidiaGpu({ memoryUsed: 9 * 2 ** 20 })]));
+  await detector.tick();
+  assert.equal(device()?.memoryUsed?.value, 9);
+  become(contradiction);
+  await detector.tick();
+  assert.equal(device()?.memoryUsed, undefined);
+});
+
 test('while it hangs, the newest figures are kept, not those of the last look', async () => {
   const { detector, become, device } = await changing(nvidia([nvidiaGpu()]));
   become(nvidia([nvidiaGpu({ memoryUsed: 9 * 2 ** 20 })]));
