@@ -196,7 +196,7 @@ export class Acting {
   #catchUp(history: History): (id: string, known: Known, changes: Change[]) => void {
     const now = this.#options.clock.now();
     return (id, known, changes) => {
-      const due = untold(changes, known.revision, history.revision(id), now);
+      const due = untold(changes, history.revisions(id), now);
       for (const change of due) this.events.changed(id, change);
       const isNew = due.some(({ Kind }) => Kind === 'registered');
       if (known.kind === 'record' && known.state.Info.NodeType === 'Compute') {

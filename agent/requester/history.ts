@@ -11,15 +11,15 @@ const idSchema = v.object({ id: v.pipe(v.string(), v.maxLength(512)) });
 
 /** The last that was told of each node. */
 export interface History {
-  /** The newest store revision whose event was acknowledged. */
-  revision(node: string): number;
+  /** The store revision in the newest event of each kind: up to the newest of these that a record knows, all was told. */
+  revisions(node: string): readonly number[];
   /** The health that was told last; UNKNOWN when none was since the node registered. */
   health(node: string): Health;
 }
 
 /** Reads the newest event of each node and kind. Throws BrokerError. */
 export async function readHistory(stream: EventStream): Promise<History> {
-  const revisions = new Map<string, number>();
+  const revisions = new Map<string, number[]>();
   const healths = new Map<string, { sequence: number; health: Health }>();
   await stream.lastPerSubject(eventWildcard(), message => {
     const [, , node, kind] = message.subject.split('.');
@@ -29,23 +29,26 @@ export async function readHistory(stream: EventStream): Promise<History> {
       healths.set(node, { sequence: message.sequence, health });
     }
     const revision = revisionOf(node, message.data);
-    if (revision !== undefined && revision > (revisions.get(node) ?? 0)) revisions.set(node, revision);
+    if (revision === undefined) return;
+    const known = revisions.get(node);
+    if (known) known.push(revision);
+    else revisions.set(node, [revision]);
   });
   return {
-    revision: node => revisions.get(node) ?? 0,
+    revisions: node => revisions.get(node) ?? [],
     health: node => healths.get(node)?.health ?? 'UNKNOWN',
   };
 }
 
 /**
- * The changes of a record of `revision` whose events have yet to be sent. Older ones than the stream keeps are let go:
- * their acknowledgement may have aged out with them.
+ * The changes of a record whose events have yet to be sent, by the revisions that were told. Older ones than the stream keeps
+ * are let go: their acknowledgement may have aged out with them.
  */
-export function untold(changes: Change[], revision: number, toldRevision: number, now: Date): Change[] {
+export function untold(changes: Change[], toldRevisions: readonly number[], now: Date): Change[] {
   const oldest = now.getTime() - eventStream.maxAge + 24 * 3600 * 1000;
-  // A later revision than the record's own is of a store that was lost, or was never one: it says nothing of this record.
-  const told = toldRevision > revision ? 0 : toldRevision;
-  return changes.filter(change => change.Revision > told && Date.parse(change.At) > oldest);
+  // A revision of none of the changes may be of a store that was lost, or was never one: it says nothing of them.
+  const newest = changes.findLastIndex(({ Revision }) => toldRevisions.includes(Revision));
+  return changes.slice(newest + 1).filter(({ At }) => Date.parse(At) > oldest);
 }
 
 // No object: anybody may publish a kind such as `constructor`.
