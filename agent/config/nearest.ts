@@ -6,7 +6,7 @@
  * only begun stands for the one that begins so: `broker.bin` for `broker.binary`.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  const all = [...candidates];
+  const all = [...new Set(candidates)];
   const wanted = letters(word);
   let best: string | undefined;
   let least = Math.min(3, Math.max(1, Math.floor(wanted.length / 3))) + 1;

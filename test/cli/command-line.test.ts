@@ -19,6 +19,8 @@ const wrong: [args: string[], said: string][] = [
   [['node', 'rm'], 'Error: unknown command: node rm\n'],
   [['node', 'show'], 'Error: unknown command: node show\n'],
   [['config', 'set'], 'Error: unknown command: config set\n'],
+  [['vers'], 'Error: unknown command: vers\nHint:  did you mean "muster version"?\n'],
+  [['serv'], 'Error: unknown command: serv\nHint:  did you mean "muster service"?\n'],
   [['approve', 'node-1'], 'Error: unknown command: approve\nHint:  did you mean "muster node approve"?\n'],
   [['frobnicate'], 'Error: unknown command: frobnicate\n'],
   [['frobnicate', '--help'], 'Error: unknown command: frobnicate\n'],
