@@ -57,6 +57,11 @@ export class GpuWatch {
     return last ? isFree(last.devices) : () => true;
   }
 
+  /** Others after each answer, be it to a look or a tick. */
+  get newest(): GpuFindings | undefined {
+    return this.#detector.last;
+  }
+
   /** How busy each is; undefined where there are none. */
   usage(): GpuUsage[] | undefined {
     const { last } = this.#detector;

@@ -6,6 +6,7 @@ import { type Declared, mismatches } from '../host/declared.ts';
 import { Disk } from '../host/disk.ts';
 import { type HostFacts, hostFacts } from '../host/facts.ts';
 import { type CrashGuard, circumstancesOf, crashGuard } from '../host/gpu/crash-guard.ts';
+import type { GpuFindings } from '../host/gpu/detect.ts';
 import {
   type ChildCommand,
   type Inventory,
@@ -84,6 +85,8 @@ export class Survey {
   #diskAtStart: number | undefined;
   #diskLate = false;
   #judgement = nothingJudged;
+  /** The findings on GPUs that were judged last. */
+  #heard: GpuFindings | undefined;
   /** The node's information has changed since this was last asked. */
   #news = false;
   #latest: Availability;
@@ -310,11 +313,15 @@ export class Survey {
       declared && faults
         ? mismatches(declared, { ...this.#whole(), disk: this.#disk.space?.total, gpus: this.#gpus.usable })
         : undefined;
+    // The rules count answers, and several ask what came of one.
+    const { newest } = this.#gpus;
+    const unresponsive = newest === this.#heard ? undefined : faults?.unresponsive;
+    this.#heard = newest;
     const before = this.#judgement.conditions;
     this.#judgement = judge(this.#judgement, {
       monotonic: this.#clock.monotonic(),
       now: this.#clock.now(),
-      unresponsive: faults?.unresponsive,
+      unresponsive,
       missingGpus: faults && [...faults.missing, ...(wrong?.gpus ?? [])],
       mismatches: wrong?.others ?? (faults ? [] : undefined),
       inventoryAge: this.#inventoryAge(),

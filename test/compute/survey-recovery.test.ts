@@ -1,0 +1,89 @@
+// A driver that fails or hangs between a survey's samples, and comes back: how soon that is seen, and on what evidence.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Survey } from '../../agent/compute/survey.ts';
+import type { NativeProbe } from '../../agent/host/probe.ts';
+import { silentLog } from '../../agent/system/log.ts';
+import type { NvmlReport } from '../../native/index.d.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { newFolder } from '../support/temporary.ts';
+
+const share = { percent: 100 };
+const offer = { allocatedCapacity: { cpu: share, memory: share, disk: share, gpu: share }, labels: {} };
+const answer = { tookMs: 1, gpus: [], errors: [] };
+const gpu = { index: 0, name: 'H100', pciAddress: '0000:65:00.0', memoryTotal: 2 ** 36, memoryUsed: 0 };
+const well: NvmlReport = {
+  ...answer,
+  state: 'answered',
+  gpus: [{ ...gpu, migInstances: [], errors: [] }],
+};
+const hung: NvmlReport = { ...answer, state: 'hung', call: 'nvmlInit_v2' };
+
+/** A survey of a machine whose NVIDIA library answers as told. */
+async function open() {
+  let now = well;
+  const figures = { memoryTotal: 0, swapTotal: 0, swapFree: 0, load1: 0, load5: 0, load15: 0, uptime: 0 };
+  const probe: NativeProbe = {
+    sample: () => figures,
+    cgroup: () => ({}),
+    disk: async () => ({
+      total: 1000,
+      free: 1000,
+      available: 1000,
+      inodes: 0,
+      inodesFree: 0,
+      inodesAvailable: 0,
+    }),
+    gpusNvml: async () => now,
+    nvmlFigures: async () => (now === well ? [0, 0, 30, 100] : null),
+    notify: () => false,
+    exitNow: () => {
+      throw new Error('nobody asked for the end');
+    },
+  };
+  const survey = await Survey.open(
+    {
+      node: 'node-1',
+      folder: await newFolder(),
+      inventoryCommand: { command: '/nowhere', args: [] },
+      probe: { probe, path: 'fake' },
+      log: silentLog,
+      clock: new FakeClock(),
+    },
+    offer,
+  );
+  return {
+    survey,
+    conditions: () => survey.info().Conditions?.map(({ Type }) => Type) ?? [],
+    become: (state: NvmlReport) => {
+      now = state;
+    },
+  };
+}
+
+test('a driver that hung is trusted again when it has answered twice, however many samples there were', async () => {
+  const { survey, conditions, become } = await open();
+  await survey.look();
+  become(hung);
+  await survey.look();
+  become(well);
+  await survey.look();
+  survey.sample();
+  assert.deepEqual(conditions(), ['GpuDriverUnresponsive'], 'it has answered once');
+  await eventually('it has answered again', () => {
+    survey.sample();
+    return conditions().length === 0;
+  });
+  await survey.close();
+});
+
+test('an answer that two wait for is one', async () => {
+  const { survey, conditions, become } = await open();
+  become(hung);
+  await survey.look();
+  become(well);
+  await Promise.all([survey.look(), survey.look()]);
+  assert.deepEqual(conditions(), ['GpuDriverUnresponsive']);
+  await survey.close();
+});
