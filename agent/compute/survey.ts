@@ -154,8 +154,9 @@ export class Survey {
 
   /** A new sample; the information that follows it tells of the same one. */
   sample(): Availability {
-    // What a GPU does changes as quickly as the rest; like the disk's, its figures are those of the look before.
-    if (this.#gpus.usable.length > 0) void this.#tick();
+    // What a GPU does changes as quickly as the rest; like the disk's, its figures are those of the look before. One that is
+    // missed may come back as quickly, and be the only one.
+    if (this.#gpus.usable.length > 0 || this.#isGpuAmiss()) void this.#tick();
     this.#latest = this.#measure();
     const news = this.#news;
     this.#news = false;
@@ -337,6 +338,12 @@ export class Survey {
     for (const { type } of without(before, conditions)) {
       log.info({ node, condition: type }, 'a condition of this node is over');
     }
+  }
+
+  #isGpuAmiss(): boolean {
+    return this.#judgement.conditions.some(
+      ({ type }) => type === 'GpuMissing' || type === 'GpuDriverUnresponsive',
+    );
   }
 
   #inventoryAge(): number | undefined {

@@ -18,6 +18,17 @@ const well: NvmlReport = {
   state: 'answered',
   gpus: [{ ...gpu, migInstances: [], errors: [] }],
 };
+const lost: NvmlReport = {
+  ...answer,
+  state: 'answered',
+  gpus: [
+    {
+      ...gpu,
+      migInstances: [],
+      errors: [{ call: 'nvmlDeviceGetMemoryInfo_v2', error: 'NVML_ERROR_GPU_IS_LOST' }],
+    },
+  ],
+};
 const hung: NvmlReport = { ...answer, state: 'hung', call: 'nvmlInit_v2' };
 
 /** A survey of a machine whose NVIDIA library answers as told. */
@@ -61,6 +72,24 @@ async function open() {
     },
   };
 }
+
+test('the only GPU of a machine, which failed, is offered again soon after it comes back', async () => {
+  const { survey, conditions, become } = await open();
+  await survey.look();
+  become(lost);
+  await survey.look();
+  assert.deepEqual(
+    [conditions(), survey.info().ComputeNodeInfo.MaxCapacity.GPU],
+    [['GpuMissing'], undefined],
+  );
+  become(well);
+  await eventually('samples see that it is back', () => {
+    survey.sample();
+    return conditions().length === 0;
+  });
+  assert.equal(survey.info().ComputeNodeInfo.MaxCapacity.GPU, 1);
+  await survey.close();
+});
 
 test('a driver that hung is trusted again when it has answered twice, however many samples there were', async () => {
   const { survey, conditions, become } = await open();
