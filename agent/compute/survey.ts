@@ -80,7 +80,10 @@ export class Survey {
   #inventory: Inventory | undefined;
   /** What its file holds. */
   #keptInventory: Inventory | undefined;
+  /** One could not be taken. */
   #inventoryTried = false;
+  /** When it was taken, or this process began: monotonic milliseconds. */
+  #inventoryAt: number;
   #cloud: CloudFacts | undefined;
   #diskAtStart: number | undefined;
   #diskLate = false;
@@ -136,6 +139,7 @@ export class Survey {
     this.#gpus = found.gpus;
     this.#guard = found.guard;
     this.#inventory = this.#keptInventory = found.kept;
+    this.#inventoryAt = this.#clock.monotonic();
     const { probe } = found.inputs.probe;
     this.#sampler = new Sampler(found.disk, probe ? probeReader(probe) : nodeReader());
     this.#latest = this.#measure();
@@ -219,6 +223,7 @@ export class Survey {
     try {
       const options = { signal: this.#ending.signal, clock: this.#clock };
       this.#inventory = await takeInventory(inventoryCommand, options);
+      this.#inventoryAt = this.#clock.monotonic();
     } catch (error) {
       if (this.#ending.signal.aborted) return false;
       this.#inventoryTried = true;
@@ -347,10 +352,9 @@ export class Survey {
   }
 
   #inventoryAge(): number | undefined {
-    if (!this.#inventory) return this.#inventoryTried ? Number.POSITIVE_INFINITY : undefined;
-    // A kept one may be old by right: only after this process has tried does its age say anything.
     if (!this.#inventoryTried) return undefined;
-    return Math.max(0, this.#clock.now().getTime() - Date.parse(this.#inventory.takenAt));
+    // What it says of itself is no measure: the wall clock is set, and a kept one is as old as its facts.
+    return this.#inventory ? this.#clock.monotonic() - this.#inventoryAt : Number.POSITIVE_INFINITY;
   }
 }
 

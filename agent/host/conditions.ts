@@ -33,7 +33,7 @@ export interface Observation {
   readonly disk?: { readonly total: number; readonly available: number } | undefined;
   /** Bytes. */
   readonly memory?: { readonly total: number; readonly available: number } | undefined;
-  /** Milliseconds since the slow inventory was taken; infinite when it never was. */
+  /** Milliseconds in which the slow inventory was not renewed; infinite when there is none. */
   readonly inventoryAge?: number | undefined;
 }
 

@@ -9,6 +9,8 @@ import { type ChildCommand, type Inventory, keepInventory } from '../../agent/ho
 import { writeJson } from '../../agent/protocol/json.ts';
 import { registerSchema, updateResourcesSchema } from '../../agent/protocol/messages.ts';
 import { check } from '../../agent/protocol/schema.ts';
+import { type Clock, systemClock } from '../../agent/system/clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { recordLog } from '../support/log-lines.ts';
 import { newFolder } from '../support/temporary.ts';
 
@@ -36,9 +38,9 @@ const inventory: Inventory = {
 const program = (code: string): ChildCommand => ({ command: process.execPath, args: ['-e', code] });
 const printing = (value: unknown) => program(`console.log(${JSON.stringify(JSON.stringify(value))})`);
 
-async function open(folder: string, inventoryCommand = printing(inventory)) {
+async function open(folder: string, inventoryCommand = printing(inventory), clock: Clock = systemClock) {
   const { log, lines } = recordLog();
-  const survey = await Survey.open({ node, folder, inventoryCommand, log }, offer);
+  const survey = await Survey.open({ node, folder, inventoryCommand, log, clock }, offer);
   // Where the native probe was not built, that is said; it has no part in what these tests look for.
   const rest = lines.filter(({ message }) => !message.startsWith('running without the native probe'));
   lines.splice(0, lines.length, ...rest);
@@ -120,6 +122,39 @@ describe('the inventory', () => {
       );
       assert.equal(survey.info().Host?.Virtualisation, 'KVM');
     }
+  });
+
+  test('is stale by the time in which it was not renewed, whatever the wall clock and the kept one say', async () => {
+    const folder = await newFolder();
+    const works = join(folder, 'works');
+    const text = JSON.stringify(JSON.stringify(inventory));
+    const command = program(
+      `if (!fs.existsSync(${JSON.stringify(works)})) process.exit(3); console.log(${text})`,
+    );
+    const clock = new FakeClock(new Date(inventory.takenAt));
+    const { survey } = await open(folder, command, clock);
+    const isStale = () => {
+      survey.sample();
+      return survey.info().Conditions?.some(({ Type }) => Type === 'InventoryStale') ?? false;
+    };
+    await survey.takeInventory();
+    assert.ok(isStale(), 'there is none');
+    await writeFile(works, '');
+    await survey.takeInventory();
+    assert.ok(!isStale(), 'it was taken');
+    clock.moveWall(24 * 3_600_000);
+    assert.ok(!isStale(), 'the clock was set');
+    await rm(works);
+    clock.moveWall(-48 * 3_600_000);
+    await clock.advance(151 * 60_000);
+    await survey.takeInventory();
+    assert.ok(isStale(), 'not renewed for as long');
+
+    const again = await open(folder, command, clock);
+    await again.survey.takeInventory();
+    again.survey.sample();
+    const types = again.survey.info().Conditions?.map(({ Type }) => Type);
+    assert.ok(!types?.includes('InventoryStale'), 'one attempt to renew what is kept is no matter yet');
   });
 
   test('that cannot be kept is news all the same', async () => {
