@@ -1,4 +1,5 @@
 // Conditions: what is wrong with a node that is alive. Pure rules, slow to change their mind.
+import { sizeInWords } from './size.ts';
 import { tidy } from './text.ts';
 
 export type ConditionType =
@@ -92,7 +93,7 @@ const rules: readonly Rule[] = [
       const least = Math.min(disk.total / 10, 10 * gib);
       return (
         disk.available < least * (raised ? 1.25 : 1) &&
-        `less than ${size(least)} of ${size(disk.total)} is left where the data folder is`
+        `less than ${sizeInWords(least)} of ${sizeInWords(disk.total)} is left where the data folder is`
       );
     },
   },
@@ -105,7 +106,7 @@ const rules: readonly Rule[] = [
       if (!memory || memory.total <= 0) return undefined;
       return (
         memory.available < memory.total * (raised ? 0.1 : 0.05) &&
-        `less than a twentieth of ${size(memory.total)} of memory is left`
+        `less than a twentieth of ${sizeInWords(memory.total)} of memory is left`
       );
     },
   },
@@ -176,5 +177,3 @@ function sentences(list: readonly string[] | undefined): string | false | undefi
   // As long as a message may have it.
   return list && list.length > 0 && (tidy(list.join('; '), 500) ?? 'of unknown cause');
 }
-
-const size = (bytes: number): string => `${Math.round((bytes / gib) * 10) / 10} GiB`;

@@ -1,5 +1,6 @@
 // The hardware that the operator says is there, against what was found (as Slurm's gres.conf is checked).
 import type { Gpu } from '../protocol/resources.ts';
+import { sizeInWords } from './size.ts';
 
 /** What a machine should have at least; absent members are not checked. */
 export interface Declared {
@@ -43,7 +44,7 @@ export function mismatches(declared: Declared, found: Found): Mismatches {
   const others: string[] = [];
   const size = (name: string, wanted: number | undefined, there: number | undefined) => {
     if (wanted === undefined || there === undefined || there >= wanted * kept) return;
-    others.push(`${name}: ${gib(wanted)} declared, ${gib(there)} found`);
+    others.push(`${name}: ${sizeInWords(wanted)} declared, ${sizeInWords(there)} found`);
   };
   if (declared.cpu !== undefined && found.cpu < declared.cpu) {
     others.push(`CPUs: ${declared.cpu} declared, ${found.cpu} found`);
@@ -60,7 +61,7 @@ function missingGpus({ gpu, gpuName, gpuMemory }: Declared, gpus: readonly Gpu[]
   const large = ({ Memory }: Gpu) =>
     gpuMemory === undefined || Memory === 0 || Memory * 1_048_576 >= gpuMemory * kept;
   const fit = gpus.filter(candidate => named(candidate) && large(candidate));
-  const kind = [gpuName, gpuMemory === undefined ? undefined : `of ${gib(gpuMemory)}`]
+  const kind = [gpuName, gpuMemory === undefined ? undefined : `of ${sizeInWords(gpuMemory)}`]
     .filter(Boolean)
     .join(' ');
   const words = kind ? ` (${kind})` : '';
@@ -71,5 +72,3 @@ function missingGpus({ gpu, gpuName, gpuMemory }: Declared, gpus: readonly Gpu[]
   const wrong = gpus.length - fit.length;
   return wrong > 0 ? [`${wrong} of ${gpus.length} GPUs are not as declared${words}`] : [];
 }
-
-const gib = (bytes: number): string => `${Math.round((bytes / 2 ** 30) * 10) / 10} GiB`;

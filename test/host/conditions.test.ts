@@ -102,6 +102,10 @@ test('DiskAlmostFull: a tenth, or 10 GiB of a large one, and a quarter more befo
     story([disk(9)]).last.conditions[0]?.reason,
     'less than 10 GiB of 1000 GiB is left where the data folder is',
   );
+  assert.equal(
+    story([disk(0.01, 0.25)]).last.conditions[0]?.reason,
+    'less than 26 MiB of 256 MiB is left where the data folder is',
+  );
 });
 
 test('MemoryPressure: twice in a row, and twice well above before it is over', () => {

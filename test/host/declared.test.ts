@@ -34,6 +34,11 @@ test('what is missing is told with both figures', () => {
     'memory: 512 GiB declared, 251.5 GiB found',
     'disk: 2000 GiB declared, 900 GiB found',
   ]);
+  const small = { ...found, memory: 0.46 * gib, disk: 0.01 * gib };
+  assert.deepEqual(mismatches({ memory: 0.5 * gib, disk: 0.04 * gib }, small).others, [
+    'memory: 512 MiB declared, 471 MiB found',
+    'disk: 41 MiB declared, 10 MiB found',
+  ]);
 });
 
 test('GPUs: too few, of another kind, or too small', () => {
