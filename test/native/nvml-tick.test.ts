@@ -79,6 +79,15 @@ test('a GPU that does not answer as it did ends the tick and is let go, so that 
   }
 });
 
+test('a GPU that gives what it did not takes a look: its whole memory is asked by nothing else', async () => {
+  for (const call of changing) {
+    await hold(`gpus=1 fail=${call}:999`);
+    assert.equal((await tick())?.length, 4, call);
+    pretend('gpus=1');
+    assert.equal(await tick(), null, call);
+  }
+});
+
 test('a GPU that is lost is noticed by a figure that it never gave', async () => {
   await hold('gpus=1 fail=nvmlDeviceGetPowerUsage:3');
   pretend('gpus=1 fail=nvmlDeviceGetPowerUsage:15');
