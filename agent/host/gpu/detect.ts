@@ -127,7 +127,7 @@ export class GpuDetector {
       more.flatMap(report => report ?? []),
     );
     const devices = merge(reports);
-    this.#last = { devices, reports, missing: this.#missing(devices) };
+    this.#last = { devices, reports, missing: this.#missing(devices, reports) };
     return this.#last;
   }
 
@@ -169,12 +169,14 @@ export class GpuDetector {
       .map(report => (report.kept && onBus?.length ? stillOn(report, onBus) : report));
   }
 
-  #missing(devices: readonly GpuDevice[]): string[] {
+  #missing(devices: readonly GpuDevice[], reports: readonly SourceReport[]): string[] {
     const usable = new Map(devices.filter(device => device.usable).map(device => [identity(device), device]));
     const missing = [...this.#known].flatMap(([id, before]) => {
       if (usable.has(id)) return [];
       const now = devices.find(device => identity(device) === id);
-      return now?.reason ? `${called(before)} cannot be used: ${now.reason}` : `${called(before)} is gone`;
+      if (now?.reason) return `${called(before)} cannot be used: ${now.reason}`;
+      const unseen = whyUnseen(before, reports);
+      return unseen ? `${called(before)} is not seen, as ${unseen}` : `${called(before)} is gone`;
     });
     const others = failures(devices.filter(device => !this.#known.has(identity(device))));
     for (const [id, device] of usable) this.#known.set(id, device);
@@ -200,6 +202,14 @@ const harmless = (fault: Fault | undefined): Fault | undefined =>
 /** Has it a driver of its maker's, that a tool could ask? */
 const driven = ({ driver, sources }: GpuDevice): boolean =>
   sources.some(source => source !== 'PCI') || /^(?:nvidia|amdgpu|i915|xe)$/.test(driver?.value ?? '');
+
+/** Why none of the sources that knew of it can; undefined when one answers, which would tell of it. */
+function whyUnseen({ sources: its }: GpuDevice, reports: readonly SourceReport[]): string | undefined {
+  const known = reports.filter(({ source }) => its.includes(source));
+  if (known.some(({ fault }) => !fault)) return undefined;
+  const [best] = known;
+  return best && `${best.source} ${best.fault?.reason}`;
+}
 
 /** `report` without the GPUs that the bus has no more. */
 function stillOn(report: SourceReport, onBus: SourceReport['sightings']): SourceReport {

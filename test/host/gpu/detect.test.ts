@@ -144,6 +144,16 @@ test('a GPU that left the bus while its driver hangs is gone', async () => {
   assert.deepEqual(missing, [`NVIDIA T4 at ${at} is gone`]);
 });
 
+test('a GPU is not said to be gone when what knew of it fails', async () => {
+  const reason = 'failed: nvmlInit_v2: NVML_ERROR_LIB_RM_VERSION_MISMATCH';
+  const { detector, become } = changing({ answers: library });
+  await detector.detect();
+  become({ faults: { nvml: { kind: 'failed', reason } } });
+  assert.deepEqual((await detector.detect()).missing, [`NVIDIA T4 at ${at} is not seen, as nvml ${reason}`]);
+  become({ answers: { nvml: { gpus: [] } } });
+  assert.deepEqual((await detector.detect()).missing, [`NVIDIA T4 at ${at} is gone`]);
+});
+
 test('a GPU that fails is missed, with the reason, until it is back', async () => {
   const { detector, become } = changing({ answers: { ...library, ...procfs, ...bus } });
   assert.deepEqual((await detector.detect()).missing, []);
