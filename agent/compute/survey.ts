@@ -20,7 +20,7 @@ import { type Limits, memoryInUseNow, readLimits } from '../host/limits.ts';
 import { usableCpus } from '../host/machine.ts';
 import type { LoadedProbe } from '../host/probe.ts';
 import { nodeReader, probeReader } from '../host/reading.ts';
-import { Sampler } from '../host/sampler.ts';
+import { type Sample, Sampler } from '../host/sampler.ts';
 import { SystemInputs } from '../host/system-inputs.ts';
 import type { Usage } from '../protocol/messages.ts';
 import type { NodeCondition, NodeInfo } from '../protocol/node-info.ts';
@@ -92,7 +92,7 @@ export class Survey {
   #heard: GpuFindings | undefined;
   /** The node's information has changed since this was last asked. */
   #news = false;
-  #latest: Availability;
+  #latest: Measured;
 
   /** Reads what is known at once; inventory and GPUs of an earlier run serve until the next look. */
   static async open(options: SurveyOptions, offer: Offer): Promise<Survey> {
@@ -164,7 +164,7 @@ export class Survey {
     this.#latest = this.#measure();
     const news = this.#news;
     this.#news = false;
-    return { ...this.#latest, news };
+    return { available: this.#available(), usage: this.#latest.usage, news };
   }
 
   /** Looks for GPUs; true when the node's information changed. `all`: by hand, every source is asked. Never throws. */
@@ -210,7 +210,7 @@ export class Survey {
         gpuDriver: this.#gpus.driver,
       },
       offered,
-      this.#latest.available,
+      this.#available(),
       nodeLabels(node, facts, { ...cloudLabels(this.#cloud), ...this.#offer.labels }, offered.GPUs),
       conditions,
     );
@@ -269,7 +269,12 @@ export class Survey {
     return offeredCapacity(this.#offer.allocatedCapacity, machine);
   }
 
-  #measure(): Availability {
+  // Of what is offered now: neither another offer nor a GPU that failed waits for a sample.
+  #available(): Resources {
+    return availableCapacity(this.#offered(), this.#latest.sample, this.#gpus.isFree());
+  }
+
+  #measure(): Measured {
     const raw = this.#sampler.sample();
     const whole = this.#whole();
     const sample = { ...raw, memory: Math.min(raw.memory, this.#memoryLeft(whole.memory)) };
@@ -278,7 +283,7 @@ export class Survey {
     this.#judge({ disk: space, memory: { total: whole.memory, available: sample.memory } });
     const gpus = this.#gpus.usage();
     return {
-      available: availableCapacity(this.#offered(), sample, this.#gpus.isFree()),
+      sample,
       usage: {
         CPU: sample.cpu === undefined ? 0 : Math.max(0, Math.round((whole.cpu - sample.cpu) * 100) / 100),
         Memory: Math.max(0, whole.memory - sample.memory),
@@ -356,6 +361,12 @@ export class Survey {
     // What it says of itself is no measure: the wall clock is set, and a kept one is as old as its facts.
     return this.#inventory ? this.#clock.monotonic() - this.#inventoryAt : Number.POSITIVE_INFINITY;
   }
+}
+
+/** What a sample says, and what is told of it as it is. */
+interface Measured {
+  sample: Sample;
+  usage: Usage;
 }
 
 interface Found {

@@ -107,6 +107,18 @@ test('a driver that hung is trusted again when it has answered twice, however ma
   await survey.close();
 });
 
+test('a GPU that has failed is not free either, before any sample', async () => {
+  const { survey, become } = await open();
+  await survey.look();
+  survey.sample();
+  assert.equal(survey.info().ComputeNodeInfo.AvailableCapacity.GPU, 1);
+  become(lost);
+  await survey.look();
+  const { MaxCapacity, AvailableCapacity } = survey.info().ComputeNodeInfo;
+  assert.deepEqual([MaxCapacity.GPU, AvailableCapacity.GPU], [undefined, undefined]);
+  await survey.close();
+});
+
 test('an answer that two wait for is one', async () => {
   const { survey, conditions, become } = await open();
   become(hung);

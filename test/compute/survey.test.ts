@@ -77,6 +77,12 @@ describe('at once', () => {
     survey.reload({ allocatedCapacity: { ...offer.allocatedCapacity, cpu: { amount: 1 } }, labels: {} });
     const { Labels, ComputeNodeInfo } = survey.info();
     assert.deepEqual([Labels?.zone, ComputeNodeInfo.MaxCapacity.CPU], [undefined, 1]);
+    survey.reload({ ...offer, allocatedCapacity: { ...offer.allocatedCapacity, memory: { amount: 1 } } });
+    assert.equal(
+      survey.info().ComputeNodeInfo.AvailableCapacity.Memory,
+      1,
+      'none is free that is not offered',
+    );
   });
 
   test('a kept inventory serves; a spoiled one is told, and does without', async () => {
