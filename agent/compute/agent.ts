@@ -190,7 +190,7 @@ export class Agent {
     for (const report of [this.#heartbeat, this.#info, this.#resources]) report.reschedule();
     if (this.#registration.standing.phase === 'deleted') this.#registration.register();
     else if (this.#info.running) this.#info.now();
-    void this.#tellNews('the look for GPUs', () => this.#options.machine.look(true));
+    void this.#tellNews('the look for GPUs', () => this.#look(true));
   }
 
   /** The reports that should go on and do not; undefined while all of them are on schedule. A broker that is away stalls none. */
@@ -282,7 +282,7 @@ export class Agent {
     if (this.#timers.has('the inventory')) return;
     const { machine } = this.#options;
     this.#keepLooking('the inventory', inventoryInterval, () => machine.takeInventory());
-    this.#keepLooking('the look for GPUs', gpuInterval, () => machine.look());
+    this.#keepLooking('the look for GPUs', gpuInterval, () => this.#look());
   }
 
   // The first look follows the first heartbeat: a slow tool must not delay the sign of life. One that hangs is not joined
@@ -298,6 +298,14 @@ export class Agent {
       });
     };
     this.#after(name, 0, turn);
+  }
+
+  // What is free changes too, with the GPUs or, by hand, with another offer: a requester of ours takes it from the resources
+  // alone. Once, as a sample that follows another at once knows nothing of the CPU.
+  async #look(all = false): Promise<boolean> {
+    const news = await this.#options.machine.look(all);
+    if ((news || all) && this.#resources.running) this.#resources.now();
+    return news;
   }
 
   async #tellNews(name: string, look: () => Promise<boolean>): Promise<void> {

@@ -271,13 +271,13 @@ describe('each setting changes what happens', () => {
     }
   });
 
-  test('a reload sends the information at once, as the offer may be another', async () => {
+  test('a reload sends the information and what is free at once, as the offer may be another', async () => {
     const bench = await startedTo('pending');
     bench.forget();
     bench.labels = { zone: 'eu' };
     bench.agent.reload();
     await bench.clock.settle();
-    assert.equal(bench.asked, 'UpdateNodeInfo');
+    assert.equal(bench.asked, 'UpdateNodeInfo UpdateResources');
     assert.deepEqual(bench.requests[0]?.info?.Labels, { zone: 'eu' });
     await bench.agent.stop();
   });
@@ -650,6 +650,19 @@ describe('the inventory', () => {
     assert.deepEqual(bench.said('error'), ['the inventory failed', 'the inventory failed']);
     await bench.agent.stop();
   });
+});
+
+test('a look for GPUs that finds news is told at once, and with it what is free', async () => {
+  const bench = new AgentBench(await newFolder());
+  const done = Promise.withResolvers<boolean>();
+  bench.look = () => done.promise;
+  await bench.startTo('pending');
+  await bench.clock.advance(1_000);
+  bench.forget();
+  done.resolve(true);
+  await bench.clock.settle();
+  assert.deepEqual(bench.asked.split(' ').sort(), ['UpdateNodeInfo', 'UpdateResources']);
+  await bench.agent.stop();
 });
 
 describe('nothing stops the heartbeats', () => {
