@@ -18,6 +18,8 @@ export class LogFile {
   #opened: Opened;
   /** Since when nothing stands at its place, on the monotonic clock. */
   #missing: number | undefined;
+  /** A line was cut short: the next begins on one of its own. */
+  #cut = false;
 
   /** Opens `path`, or makes it for its owner alone. Throws the system's error, or one that says that it is no file. */
   constructor(path: string, clock: Pick<Clock, 'monotonic'>) {
@@ -29,8 +31,11 @@ export class LogFile {
   /** Appends `text`. Throws the system's error when it cannot all be written, such as ENOSPC. */
   write(text: string): void {
     this.#follow();
-    let rest = Buffer.from(text);
-    while (rest.length > 0) rest = rest.subarray(writeSync(this.#opened.fd, rest));
+    let rest = Buffer.from(this.#cut ? `\n${text}` : text);
+    while (rest.length > 0) {
+      rest = rest.subarray(writeSync(this.#opened.fd, rest));
+      this.#cut = rest.length > 0;
+    }
   }
 
   close(): void {
@@ -57,6 +62,7 @@ export class LogFile {
     }
     closeSync(this.#opened.fd);
     this.#opened = next;
+    this.#cut = false;
     this.#missing = undefined;
   }
 }

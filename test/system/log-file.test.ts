@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { LogFile } from '../../agent/system/log-file.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
 
 async function opened() {
@@ -71,6 +72,26 @@ test('a gap that ended counts for nothing in the next', async () => {
   await clock.advance(6_000);
   file.write('d');
   assert.deepEqual([await text(`${path}.0`), await text(`${path}.1`)], ['a', 'bcd']);
+});
+
+test('a line that a full disk cut short does not spoil the next one', async t => {
+  const disk = await mountSmallDisk();
+  if (!disk) return t.skip('no small disk can be mounted here');
+  const path = join(disk.folder, 'agent.log');
+  const file = new LogFile(path, new FakeClock());
+  try {
+    file.write('one\n');
+    await disk.fill();
+    // The page that has the first line has room for a part of this one.
+    assert.throws(() => file.write(`${'x'.repeat(8_192)}\n`), { code: 'ENOSPC' });
+    await disk.makeRoom();
+    file.write('two\n');
+    file.write('three\n');
+    assert.deepEqual((await text(path)).replace(/x+/, 'x…').split('\n'), ['one', 'x…', 'two', 'three', '']);
+  } finally {
+    file.close();
+    await disk.release();
+  }
 });
 
 test('what is no file is refused, and what takes its place is not written to', async () => {
