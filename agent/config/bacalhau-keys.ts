@@ -21,7 +21,8 @@ export type Fate =
 const jobs = 'muster runs no jobs';
 const apiIsLocal = 'the HTTP API of muster listens on this machine only, without TLS and login';
 const ownServers = 'use NATS servers of your own for that, and name them in nats.servers';
-const noTls = `the broker of a requester speaks no TLS; ${ownServers}`;
+/** Why a requester has no TLS. */
+export const noTls = `the broker of a requester speaks no TLS; ${ownServers}`;
 const oneBroker = `the broker of a requester is a single server; ${ownServers}`;
 const address = 'a broker is reached at the addresses in nats.servers';
 const program = 'it is about the program of Bacalhau alone';

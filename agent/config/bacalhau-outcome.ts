@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import { isMap, isScalar, isSeq, type Node, type Pair } from 'yaml';
 import { printable } from '../system/printable.ts';
 import type { Found } from './bacalhau-file.ts';
-import type { Form } from './bacalhau-keys.ts';
+import { type Form, noTls } from './bacalhau-keys.ts';
 import { convert } from './bacalhau-values.ts';
 import { settingOf } from './keys.ts';
 import { type Input, type Plain, Refusal } from './kind.ts';
@@ -47,6 +47,7 @@ export function outcomesOf(found: Found, circumstances: Circumstances): Outcome[
     return isScalar(value) ? [{ key, line, ...read('nats.token', scalarText(value)) }] : drop(oneValue);
   }
   if (fate.as === 'labels') return labelsIn(found);
+  if (circumstances.requester && fate.to.startsWith('nats.tls.')) return drop(noTls);
   if (!isScalar(value)) return drop(oneValue);
   const text = scalarText(value).trim();
   if (fate.to === 'api.host' && !circumstances.mayListenOn(text))

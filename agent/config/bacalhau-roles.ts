@@ -2,6 +2,8 @@
 import { isScalar, isSeq, type Node } from 'yaml';
 import type { Found } from './bacalhau-file.ts';
 import { convert } from './bacalhau-values.ts';
+import { settingOf } from './keys.ts';
+import type { Plain } from './kind.ts';
 import type { SettingKey } from './settings.ts';
 import { scalarText } from './yaml-document.ts';
 
@@ -9,6 +11,9 @@ export interface Roles {
   readonly agent: boolean;
   readonly requester: boolean;
 }
+
+/** Where an agent looks for a broker unless it is told. */
+const brokerPort = settingOf('broker.port').default;
 
 /** What the keys say; where they say nothing, settings of the broker without a broker to call mean a requester. */
 export function rolesOf(found: readonly Found[]): Roles {
@@ -29,7 +34,7 @@ export function differences(
   found: readonly Found[],
   generation: string,
   { agent, requester }: Roles,
-  set: ReadonlySet<SettingKey>,
+  set: ReadonlyMap<SettingKey, { readonly plain: Plain }>,
 ): string[] {
   const notes: string[] = [];
   if (found.some(({ key, fate }) => 'to' in fate && /\.ControlPlaneSettings\./i.test(key))) {
@@ -47,6 +52,7 @@ export function differences(
       'the broker listens on 127.0.0.1; to listen on every address as that of Bacalhau does: broker.host: 0.0.0.0',
     );
   }
+  if (agent && requester) notes.push(...sideBySide(set.get('broker.port')?.plain));
   if (agent && generation !== 'from 1.5 on' && !set.has('compute.heartbeatTopic')) {
     notes.push('to join an orchestrator of Bacalhau up to 1.4: compute.heartbeatTopic: heartbeat');
   }
@@ -54,6 +60,17 @@ export function differences(
   if (commands.length > 0)
     notes.push(`start it with ${commands.join(' and ')}: which role runs is no setting`);
   return notes;
+}
+
+/** What the agent of a machine needs to get to the broker of the requester there. */
+function sideBySide(port: Plain | undefined = brokerPort): string[] {
+  const agent = 'the agent beside the requester';
+  const token = `${agent} shows the token that its broker makes: give it a copy of broker/token in the data folder by nats.tokenFile`;
+  if (port === brokerPort) return [token];
+  return [
+    token,
+    `${agent} looks for its broker at port ${brokerPort}: give it MUSTER_NATS_SERVERS=nats://127.0.0.1:${port}, as nats.servers in this file would replace the broker`,
+  ];
 }
 
 function enabled(value: Node): boolean {

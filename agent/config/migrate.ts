@@ -68,7 +68,7 @@ export async function migrate(text: string, options: MigrateOptions): Promise<Mi
     dropped: told.flatMap(one => ('why' in one ? `${place(one)} is dropped: ${one.why}` : [])),
     notes: [
       ...told.flatMap(one => ('note' in one ? `${place(one)} ${one.note}` : [])),
-      ...differences(found, generation, roles, new Set(result.keys())),
+      ...differences(found, generation, roles, result),
     ],
   };
 }

@@ -160,6 +160,33 @@ test('which role it is for decides on servers and tokens', async () => {
   assert.deepEqual(await nats('Node: { Type: compute, Network: { AuthSecret: x } }'), { token: 'x' });
 });
 
+test('an agent beside a requester is told how it gets to the broker, which speaks no TLS', async () => {
+  const tls = 'TLS: { CACert: /ca.pem, RequireTLS: true }';
+  const node = (agent: boolean, requester: boolean, port = 4222) =>
+    migrated(
+      `Compute: { Enabled: ${agent}, ${tls} }\nOrchestrator: { Enabled: ${requester}, Host: h, Port: ${port} }\n`,
+    );
+  const { settings, dropped, notes } = await node(true, true);
+  assert.equal(settings.nats, undefined);
+  const why = 'the broker of a requester speaks no TLS; use NATS servers of your own for that';
+  assert.deepEqual(dropped, [
+    `1: Compute.TLS.CACert is dropped: ${why}, and name them in nats.servers`,
+    `1: Compute.TLS.RequireTLS is dropped: ${why}, and name them in nats.servers`,
+  ]);
+  const beside = 'the agent beside the requester shows the token that its broker makes';
+  assert.deepEqual(notes.slice(1, -1), [
+    `${beside}: give it a copy of broker/token in the data folder by nats.tokenFile`,
+  ]);
+  const moved = await node(true, true, 4333);
+  assert.deepEqual(moved.notes.slice(2, -1), [
+    'the agent beside the requester looks for its broker at port 4222: give it MUSTER_NATS_SERVERS=nats://127.0.0.1:4333, as nats.servers in this file would replace the broker',
+  ]);
+  const alone = await node(true, false);
+  assert.deepEqual(alone.settings.nats.tls, { caFile: '/ca.pem', handshakeFirst: true });
+  for (const { notes } of [alone, await node(false, true, 4333)])
+    assert.doesNotMatch(notes.join('\n'), /beside the requester/);
+});
+
 /** A value that each key may have. */
 const samples: Record<string, unknown> = {
   duration: '20s',
