@@ -77,7 +77,8 @@ const service = (role: Role, { executable, systemd = 252 }: UnitOptions) => `\
 Type=notify
 NotifyAccess=main
 ExecStart=${quoted(executable)} ${role}
-ExecReload=/bin/kill -HUP $MAINPID
+# By the shell, as a bare Debian has no kill: that is of procps.
+ExecReload=/bin/sh -c 'kill -HUP $MAINPID'
 SyslogIdentifier=muster-${role}
 # READY comes once ${role === 'agent' ? 'the node is registered, or waits for approval' : 'the roll is read and nodes are answered'}; until then it tries, for as long as it takes.
 TimeoutStartSec=infinity

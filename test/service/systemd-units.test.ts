@@ -93,6 +93,15 @@ test('neither gives up on what may mend itself, and neither loops on what a pers
   assert.deepEqual(values(unit('agent', { systemd: 254 }), 'RestartSteps'), ['4']);
 });
 
+test('a unit runs nothing that a bare system lacks: kill is of procps, which systemd comes without', () => {
+  for (const role of roles)
+    for (const scope of ['system', 'user'] as const) {
+      const lines = unit(role, { scope }).split('\n');
+      const programs = lines.flatMap(line => /^Exec(?:Start|Stop|Reload)\w*=(\S+)/.exec(line)?.[1] ?? []);
+      assert.deepEqual(programs, ['/usr/bin/muster', '/bin/sh']);
+    }
+});
+
 test('what the agent has to see stays open: devices by class, /proc, memory that V8 compiles to', () => {
   const text = unit('agent');
   assert.deepEqual(values(text, 'DeviceAllow'), [
