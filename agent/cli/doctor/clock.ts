@@ -13,6 +13,10 @@ const tolerance = { broker: 5_000, jump: 1_000 };
 /** Milliseconds for which the two clocks are watched. */
 const watch = 500;
 
+/** A bare Debian has none: systemd's is a package of its own. */
+const timeService =
+  'have it kept right by systemd-timesyncd or chrony: install one, and systemctl enable --now systemd-timesyncd (chrony)';
+
 /** What asks whether somebody sets the clock; answers why it cannot. */
 export type ClockSetting = () => Promise<Said | string>;
 
@@ -40,7 +44,7 @@ function impossible(now: Date): Finding[] {
   const at = now.getTime();
   if (at >= earliest && at < latest) return [];
   const text = `the clock says ${readable(now)}, which cannot be: certificates fail, and what happened seems to be long ago`;
-  return [failed(text, 'set it, and keep it set: systemctl enable --now systemd-timesyncd')];
+  return [failed(text, `set it, and ${timeService}`)];
 }
 
 const readable = (date: Date) =>
@@ -78,12 +82,7 @@ const seconds = (milliseconds: number) => `${Math.abs(milliseconds / 1000).toFix
 
 function unset(said: Said | string): Finding[] {
   if (typeof said === 'string' || said.status !== 0 || said.stdout.trim() !== 'no') return [];
-  return [
-    warning(
-      'no time service sets this clock, or it has no answer yet',
-      'systemctl enable --now systemd-timesyncd, or chrony',
-    ),
-  ];
+  return [warning('no time service sets this clock, or it has no answer yet', timeService)];
 }
 
 const timedatectl: ClockSetting = () => say('timedatectl', ['show', '--property=NTPSynchronized', '--value']);

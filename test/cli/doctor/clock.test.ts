@@ -20,7 +20,11 @@ interface Seen {
   setting?: ClockSetting;
 }
 
-async function look({
+async function look(seen: Seen) {
+  return (await findings(seen)).map(({ status, text }) => `${status} ${text}`);
+}
+
+async function findings({
   wall = '2026-11-24T08:00:00Z',
   jump = 0,
   ahead,
@@ -32,7 +36,7 @@ async function look({
   await time.settle();
   time.moveWall(jump);
   await time.advance(500);
-  return (await found).map(({ status, text }) => `${status} ${text}`);
+  return found;
 }
 
 const said =
@@ -64,6 +68,12 @@ test('a jump, a distance, and nobody who sets it are warnings', async () => {
     /^warning this clock is 60.0 s ahead of the broker's/,
   );
   assert.match((await look({ setting: said('no\n') }))[0] ?? '', /^warning no time service sets this clock/);
+});
+
+test('what to do does not take for granted that a time service is installed', async () => {
+  for (const seen of [{ setting: said('no\n') }, { wall: '1970-01-01T00:01:00Z' }])
+    for (const finding of await findings(seen))
+      assert.match(('remedy' in finding && finding.remedy) || '', /systemd-timesyncd or chrony: install one/);
 });
 
 test('who does not know who sets it says nothing', async () => {
