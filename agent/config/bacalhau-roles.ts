@@ -12,6 +12,8 @@ export interface Roles {
   readonly requester: boolean;
 }
 
+type Result = ReadonlyMap<SettingKey, { readonly plain: Plain }>;
+
 /** Where an agent looks for a broker unless it is told. */
 const brokerPort = settingOf('broker.port').default;
 
@@ -34,7 +36,7 @@ export function differences(
   found: readonly Found[],
   generation: string,
   { agent, requester }: Roles,
-  set: ReadonlyMap<SettingKey, { readonly plain: Plain }>,
+  set: Result,
 ): string[] {
   const notes: string[] = [];
   if (found.some(({ key, fate }) => 'to' in fate && /\.ControlPlaneSettings\./i.test(key))) {
@@ -52,7 +54,7 @@ export function differences(
       'the broker listens on 127.0.0.1; to listen on every address as that of Bacalhau does: broker.host: 0.0.0.0',
     );
   }
-  if (agent && requester) notes.push(...sideBySide(set.get('broker.port')?.plain));
+  if (agent && requester) notes.push(...sideBySide(set));
   if (agent && generation !== 'from 1.5 on' && !set.has('compute.heartbeatTopic')) {
     notes.push('to join an orchestrator of Bacalhau up to 1.4: compute.heartbeatTopic: heartbeat');
   }
@@ -62,15 +64,19 @@ export function differences(
   return notes;
 }
 
-/** What the agent of a machine needs to get to the broker of the requester there. */
-function sideBySide(port: Plain | undefined = brokerPort): string[] {
-  const agent = 'the agent beside the requester';
-  const token = `${agent} shows the token that its broker makes: give it a copy of broker/token in the data folder by nats.tokenFile`;
-  if (port === brokerPort) return [token];
-  return [
-    token,
-    `${agent} looks for its broker at port ${brokerPort}: give it MUSTER_NATS_SERVERS=nats://127.0.0.1:${port}, as nats.servers in this file would replace the broker`,
+/** What the agent of a machine needs where its requester is: in the file it would keep that from starting, or be its own. */
+function sideBySide(set: Result): string[] {
+  const port = set.get('broker.port')?.plain ?? brokerPort;
+  const provider = String(set.get('node.nameProvider')?.plain);
+  const sameId = set.has('node.id') || ['hostname', 'aws', 'gcp'].includes(provider);
+  const needs = [
+    'the token that the broker makes, broker/token in the data folder: MUSTER_NATS_TOKEN_FILE names a copy',
+    ...(port === brokerPort
+      ? []
+      : [`the address of that broker: MUSTER_NATS_SERVERS=nats://127.0.0.1:${port}`]),
+    ...(sameId ? ["an id other than the requester's: MUSTER_NODE_ID"] : []),
   ];
+  return needs.map(what => `beside the requester the agent needs, and in its environment only, ${what}`);
 }
 
 function enabled(value: Node): boolean {

@@ -173,14 +173,19 @@ test('an agent beside a requester is told how it gets to the broker, which speak
     `1: Compute.TLS.CACert is dropped: ${why}, and name them in nats.servers`,
     `1: Compute.TLS.RequireTLS is dropped: ${why}, and name them in nats.servers`,
   ]);
-  const beside = 'the agent beside the requester shows the token that its broker makes';
+  const agent = 'beside the requester the agent needs, and in its environment only,';
   assert.deepEqual(notes.slice(1, -1), [
-    `${beside}: give it a copy of broker/token in the data folder by nats.tokenFile`,
+    `${agent} the token that the broker makes, broker/token in the data folder: MUSTER_NATS_TOKEN_FILE names a copy`,
   ]);
   const moved = await node(true, true, 4333);
   assert.deepEqual(moved.notes.slice(2, -1), [
-    'the agent beside the requester looks for its broker at port 4222: give it MUSTER_NATS_SERVERS=nats://127.0.0.1:4333, as nats.servers in this file would replace the broker',
+    `${agent} the address of that broker: MUSTER_NATS_SERVERS=nats://127.0.0.1:4333`,
   ]);
+  const bothRoles = 'Compute: { Enabled: true }\nOrchestrator: { Enabled: true, Host: h }\n';
+  const named = await migrated(`${bothRoles}NameProvider: hostname\n`);
+  assert.deepEqual(named.notes.slice(2, -1), [`${agent} an id other than the requester's: MUSTER_NODE_ID`]);
+  const unnamed = await migrated(`${bothRoles}NameProvider: puuid\n`);
+  assert.doesNotMatch(unnamed.notes.join('\n'), /MUSTER_NODE_ID/);
   const alone = await node(true, false);
   assert.deepEqual(alone.settings.nats.tls, { caFile: '/ca.pem', handshakeFirst: true });
   for (const { notes } of [alone, await node(false, true, 4333)])
