@@ -1,5 +1,5 @@
 // Tells the operator of an error, and answers the exit code that follows.
-import { MusterError } from '../system/errors.ts';
+import { errnoOf, MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { tell } from './terminal.ts';
 
@@ -15,6 +15,19 @@ export function report(error: unknown, explain: boolean): number {
     }
     return error.exitCode;
   }
+  if (isWithoutFolder(error)) {
+    return report(
+      new MusterError(
+        'failed',
+        'the working folder is gone, and a path that is not absolute would be in it',
+        {
+          hint: 'go to another folder, or write the whole path',
+          cause: error,
+        },
+      ),
+      explain,
+    );
+  }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const text = `this should not have happened: ${printable(message, 1024)}`;
   if (explain && error instanceof Error) tell('Error', text, { stack: framesOf(error) });
@@ -23,6 +36,11 @@ export function report(error: unknown, explain: boolean): number {
       hint: 'please report it, with what the same command prints with --log-level debug',
     });
   return 1;
+}
+
+/** Node asks for the working folder where a path is to be made absolute. */
+function isWithoutFolder(error: unknown): boolean {
+  return errnoOf(error) === 'ENOENT' && (error as { syscall?: unknown }).syscall === 'uv_cwd';
 }
 
 /**

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../support/eventually.ts';
-import { configFile, temporaryFolder } from './program.ts';
+import { configFile, muster, temporaryFolder } from './program.ts';
 
 const main = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
 
@@ -135,4 +135,21 @@ test('a promise that nobody waited for crashes the same way', async t => {
   const { code, lines } = await (await start(t, await lonely(t), { hook, journal: false })).signal('SIGUSR2');
   assert.equal(code, 1);
   assert.match(lines.join('\n'), /^Error: this should not have happened: .*just text/m);
+});
+
+test('a relative path in a working folder that is gone is no fault of the program', async t => {
+  const gone = JSON.stringify(join(await temporaryFolder(t), 'gone'));
+  const leave = `import { mkdirSync, rmdirSync } from 'node:fs'; mkdirSync(${gone}); process.chdir(${gone}); rmdirSync(${gone});`;
+  const nodeOptions = ['--import', `data:text/javascript,${encodeURIComponent(leave)}`];
+  for (const args of [
+    ['config', 'show', '--config', 'x.yaml'],
+    ['config', 'show', '--data-dir', 'x'],
+    ['doctor', '--bundle', 'x.tar'],
+  ])
+    assert.deepEqual(await muster(t, args, { nodeOptions }), {
+      code: 1,
+      stdout: '',
+      stderr:
+        'Error: the working folder is gone, and a path that is not absolute would be in it\nHint:  go to another folder, or write the whole path\n',
+    });
 });
