@@ -121,8 +121,12 @@ export function updateInfo(known: Known, info: NodeInfo, now: string): Verdict {
   };
 }
 
-/** What a node is told that speaks under a requester's id. */
-export const requesterId = (id: string): Verdict => refusal('conflict', `${id} is the id of a requester`);
+/** What a node is told that speaks under a requester's id: beside one, it has the same from `node.id` or the host's name. */
+export const requesterId = (id: string): Verdict =>
+  refusal(
+    'conflict',
+    `${id} is the id of a requester: give the node another, by node.id or MUSTER_NODE_ID, and start it again`,
+  );
 
 /** What a node that is not on the roll is told: it was deleted, or it has to register. */
 export function unknownNode(known: Known, nodeId: string): Verdict {

@@ -245,7 +245,8 @@ describe('a muster agent', () => {
   test('under the id of a requester is refused, also while its record is missing', async () => {
     const { asked, broker, clock, register, roll } = await begin();
     const conflict = { Code: 'conflict', Membership: 'APPROVED' };
-    const reason = 'node-0 is the id of a requester';
+    const reason =
+      'node-0 is the id of a requester: give the node another, by node.id or MUSTER_NODE_ID, and start it again';
     assert.deepEqual(await register('node-0', sender()), {
       value: { Accepted: false, Reason: reason, Muster: beside(conflict) },
     });
