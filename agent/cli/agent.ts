@@ -123,8 +123,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     service.stopping();
     if (!(await endsWithin(systemClock, stopDeadlines.agent, running.stop())))
       log.warn({ node }, `${folder} does not answer: what was to be written there is not`);
-    await survey.close();
-    await connection.close(stopDeadlines.connection);
+    await Promise.all([survey.close(), connection.close(stopDeadlines.connection)]);
     log.info({ node }, 'stopped');
     return 0;
   } finally {

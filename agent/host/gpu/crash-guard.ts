@@ -13,7 +13,7 @@ export interface CrashGuard {
   readonly mark: NvmlMark;
   /** Calls the library, with a mark on the disk for as long as it takes. */
   around<T>(call: () => Promise<T>): Promise<T>;
-  /** For a process that ends in order: no call is to blame that is under way, and none begins. Waits a second at most. */
+  /** For a process that ends in order: no call is to blame that is under way, and none begins. Waits 300 ms at most. */
   release(): Promise<void>;
 }
 
@@ -37,8 +37,8 @@ export async function circumstancesOf(inputs: Pick<Inputs, 'file'>): Promise<str
 
 /** Milliseconds that a call waits for its mark: a disk that hangs takes no GPUs away. */
 const markPatience = 250;
-/** Milliseconds that an end in order waits for the mark to go. */
-const releasePatience = 1_000;
+/** Milliseconds that an end in order waits for the mark to go: as long as the agent waits for the broker meanwhile. */
+const releasePatience = 300;
 
 /**
  * A guard that keeps its mark in `folder`. A mark that an earlier process left stands for a call that did not return, and

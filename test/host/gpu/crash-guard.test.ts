@@ -1,10 +1,13 @@
 // A library that ends the process is found out at the next start, and not called again for the same driver.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { type CrashGuard, crashGuard, lookersGuard } from '../../../agent/host/gpu/crash-guard.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 const mark = (folder: string) => join(folder, 'nvml-called');
@@ -98,6 +101,25 @@ test('a mark that is being written as the process ends in order goes, too', asyn
   void guard.around(() => new Promise(() => undefined));
   await guard.release();
   assert.ok(!existsSync(mark(folder)));
+});
+
+test('a folder that does not answer holds an end in order up for no longer than the broker does', async () => {
+  const folder = await newFolder();
+  const clock = new FakeClock();
+  const guard = await crashGuard(folder, 'boot 1', clock);
+  // Who writes to a pipe waits for its reader.
+  await promisify(execFile)('mkfifo', [mark(folder)]);
+  const call = guard.around(async () => undefined);
+  let released = false;
+  void guard.release().then(() => {
+    released = true;
+  });
+  await clock.advance(300);
+  const inTime = released;
+  await readFile(mark(folder));
+  await clock.advance(10_000);
+  await call;
+  assert.equal(inTime, true);
 });
 
 test('an end in order does not clear a library that is left alone', async () => {
