@@ -12,7 +12,7 @@ export interface Reading {
   load: [number, number, number];
 }
 
-/** The sums over all CPUs, in any one unit. */
+/** The sums over all CPUs, in milliseconds. */
 export interface CpuTimes {
   cpus: number;
   /** A CPU that waits for a disk is idle. */
@@ -81,12 +81,12 @@ function memAvailable(meminfo: string | undefined): number | undefined {
   return kib === undefined ? undefined : Number(kib) * 1024;
 }
 
-// proc_stat(5): user nice system idle iowait irq softirq steal, then guest times that user and nice contain already.
+// In ticks of 10 ms on all machines that we run on. proc_stat(5): user nice system idle iowait irq softirq steal, then guest times that user and nice contain already.
 function procStat(stat: string | undefined): CpuTimes | undefined {
   const fields = /^cpu +(\d+(?: \d+){3,})/
     .exec(stat ?? '')?.[1]
     ?.split(' ', 8)
-    .map(Number);
+    .map(ticks => Number(ticks) * 10);
   const cpus = stat?.match(/^cpu\d/gm)?.length;
   if (!fields || !cpus) return undefined;
   const [, , , idle = 0, iowait = 0] = fields;

@@ -7,7 +7,7 @@ export interface Sample {
   memory: number;
   /** Bytes available to us on the data folder's file system; absent until it has answered. */
   disk?: number | undefined;
-  /** Logical CPUs that sat idle, on average, since the sample before; absent when no time has passed. */
+  /** Logical CPUs that sat idle, on average, since the sample before, or one before that when both came within 100 ms. */
   cpu?: number | undefined;
   /** Load averages over 1, 5 and 15 minutes. */
   load: [number, number, number];
@@ -17,6 +17,7 @@ export class Sampler {
   readonly #disk: Disk;
   readonly #read: Reader;
   #before: CpuTimes | undefined;
+  #idle: number | undefined;
 
   constructor(disk: Disk, read: Reader) {
     this.#disk = disk;
@@ -28,11 +29,22 @@ export class Sampler {
   sample(): Sample {
     void this.#disk.refresh();
     const { memory, cpu, load } = this.#read();
-    const idle = idleCpus(this.#before, cpu);
-    this.#before = cpu;
-    return { memory, disk: this.#disk.space?.available, cpu: idle, load };
+    if (this.#idle === undefined || !isInstant(this.#before, cpu)) {
+      this.#idle = idleCpus(this.#before, cpu);
+      this.#before = cpu;
+    }
+    return { memory, disk: this.#disk.space?.available, cpu: this.#idle, load };
   }
 }
+
+// Ten ticks of the kernel: what fewer count is chance, and would stand in the report until the next one.
+const shortest = 100;
+
+const isInstant = (before: CpuTimes | undefined, now: CpuTimes | undefined): boolean =>
+  before !== undefined &&
+  now !== undefined &&
+  now.total >= before.total &&
+  (now.total - before.total) / now.cpus < shortest;
 
 function idleCpus(before: CpuTimes | undefined, now: CpuTimes | undefined): number | undefined {
   if (!now || !before) return undefined;

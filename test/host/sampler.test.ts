@@ -65,6 +65,23 @@ test('the CPU figure covers the time since the sample before; no time passed, no
   assert.equal(sampler.sample().cpu, 0);
 });
 
+test('a sample that follows another at once tells its CPU figure, not that of an instant', () => {
+  for (const by of ['node', 'probe']) {
+    const files = { stat: stat('0 0 0 0 0 0 0 0') };
+    const figures = { cpu: times([0, 0, 0, 0, 0, 0, 0, 0]) };
+    const sampler = new Sampler(noDisk(), by === 'node' ? machine(files) : probe(figures));
+    const at = (busy: number, idle: number) => {
+      files.stat = stat(`${busy} 0 0 ${idle} 0 0 0 0`);
+      figures.cpu = times([busy, 0, 0, idle, 0, 0, 0, 0]);
+      return sampler.sample().cpu;
+    };
+    assert.equal(at(150, 50), 0.5, by);
+    assert.equal(at(150, 50), 0.5, 'no time has passed');
+    assert.equal(at(150, 54), 0.5, 'two ticks');
+    assert.equal(at(250, 150), 1, 'they count in the next');
+  }
+});
+
 test('idle counters that step back, or reset, stay within what can be', () => {
   const files = { stat: stat('100 0 0 100 50 0 0 0') };
   const sampler = new Sampler(noDisk(), machine(files));
