@@ -54,14 +54,14 @@ export function gpuDrivers(devices: readonly GpuDevice[]): string | undefined {
 
 const key = (vendor: string, index: number): string => `${vendor} ${index}`;
 
-/** The usable ones with their maker's number; those that have none are counted from 0 within their maker. */
+/** The usable ones with their maker's number; those that have none get the first ones that their maker left. */
 function numbered(devices: readonly GpuDevice[]): { device: GpuDevice; index: number }[] {
-  const places = new Map<string, number>();
-  return devices
-    .filter(({ usable }) => usable)
-    .map(device => {
-      const place = places.get(device.vendor) ?? 0;
-      places.set(device.vendor, place + 1);
-      return { device, index: device.index?.value ?? place };
-    });
+  const usable = devices.filter(device => device.usable);
+  const taken = new Set(usable.flatMap(({ vendor, index }) => (index ? [key(vendor, index.value)] : [])));
+  return usable.map(device => {
+    let index = device.index?.value ?? 0;
+    if (!device.index) while (taken.has(key(device.vendor, index))) index++;
+    taken.add(key(device.vendor, index));
+    return { device, index };
+  });
 }

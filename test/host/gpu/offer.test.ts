@@ -148,6 +148,23 @@ test('the words of the protocol: only what can be used, numbered where the maker
   ]);
 });
 
+test('no two GPUs of a maker have one number, and a busy one is not free because of another', () => {
+  const devices = seen([
+    { address: '0000:03:00.0', index: 1, utilisation: 99, computes: true },
+    { address: '0000:04:00.0', computes: true },
+    { address: '0000:05:00.0', computes: true },
+  ]);
+  assert.deepEqual(
+    usableGpus(devices).map(({ Index, PCIAddress }) => [PCIAddress, Index]),
+    [
+      ['0000:03:00.0', 1],
+      ['0000:04:00.0', 0],
+      ['0000:05:00.0', 2],
+    ],
+  );
+  assert.deepEqual(usableGpus(devices).map(isFree(devices)), [false, true, true]);
+});
+
 test('free is what is less than half full and half busy, or was not measured', () => {
   const devices = seen([
     { address: '0000:01:00.0', memory: 1000, memoryUsed: 499, utilisation: 49, computes: true },
