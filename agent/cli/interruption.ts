@@ -1,4 +1,5 @@
 // The end of a command by a signal: what it started ends with it, as that hears nothing of a signal from the terminal.
+import { constants } from 'node:os';
 import { lastActs } from '../system/last-acts.ts';
 
 /** Calls `close` when a signal ends this process, which it then does. */
@@ -12,8 +13,10 @@ export function closeWhenInterrupted(close: () => void): void {
 }
 
 /** Does what `signal` does to a process that does not listen for it. */
-export function endBy(signal: NodeJS.Signals): void {
+export function endBy(signal: NodeJS.Signals): never {
   lastActs();
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
+  // Only the first process of a container comes to here, as the kernel keeps signals from it: it ends as a shell would tell.
+  process.exit(128 + constants.signals[signal]);
 }
