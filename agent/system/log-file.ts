@@ -1,6 +1,7 @@
 // A file that takes the log, and that something else rotates: whoever moves it away and puts a new one there loses no line.
-import { closeSync, constants, fstatSync, openSync, type Stats, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import type { Clock } from './clock.ts';
+import { LineWriter } from './line-writer.ts';
 
 /** Milliseconds without a file at its place before one is made: who rotates makes it sooner, with the owner it should have. */
 const patience = 10_000;
@@ -18,8 +19,7 @@ export class LogFile {
   #opened: Opened;
   /** Since when nothing stands at its place, on the monotonic clock. */
   #missing: number | undefined;
-  /** A line was cut short: the next begins on one of its own. */
-  #cut = false;
+  #lines = new LineWriter();
 
   /** Opens `path`, or makes it for its owner alone. Throws the system's error, or one that says that it is no file. */
   constructor(path: string, clock: Pick<Clock, 'monotonic'>) {
@@ -31,11 +31,7 @@ export class LogFile {
   /** Appends `text`. Throws the system's error when it cannot all be written, such as ENOSPC. */
   write(text: string): void {
     this.#follow();
-    let rest = Buffer.from(this.#cut ? `\n${text}` : text);
-    while (rest.length > 0) {
-      rest = rest.subarray(writeSync(this.#opened.fd, rest));
-      this.#cut = rest.length > 0;
-    }
+    this.#lines.write(this.#opened.fd, text);
   }
 
   close(): void {
@@ -62,7 +58,7 @@ export class LogFile {
     }
     closeSync(this.#opened.fd);
     this.#opened = next;
-    this.#cut = false;
+    this.#lines = new LineWriter();
     this.#missing = undefined;
   }
 }

@@ -1,4 +1,6 @@
 // Standard error, on which logs and errors go: when it is closed, full or not read, lines are lost and the process is not.
+import { fstatSync } from 'node:fs';
+import { LineWriter } from './line-writer.ts';
 import { withoutSecrets } from './secrets.ts';
 
 /** Bytes that may wait for the reader. */
@@ -13,20 +15,40 @@ const priorities: Record<Severity, number> = { trace: 7, debug: 7, info: 6, warn
 export const priorityPrefix = (severity: Severity): string => `<${priorities[severity]}>`;
 
 let ready = false;
+/** Where it is a file: Node takes a line that a full disk cut short for written. */
+let file: LineWriter | undefined;
 
 /** Writes `line`, without the secrets that may be in it; `lost` is called when it was not taken. Never throws, never waits. */
 export function writeError(line: string, lost: () => void = () => undefined): void {
   if (!ready) prepare();
   // A reader that hangs costs lines, not memory.
-  if (hasRoom()) process.stderr.write(`${withoutSecrets(line)}\n`, error => error && lost());
+  if (file) writeToFile(file, line, lost);
+  else if (hasRoom()) process.stderr.write(`${withoutSecrets(line)}\n`, error => error && lost());
   else lost();
 }
 
 /** Whether the reader keeps up. */
 export const hasRoom = (): boolean => process.stderr.writableLength <= maxWaiting;
 
+function writeToFile(to: LineWriter, line: string, lost: () => void): void {
+  try {
+    to.write(process.stderr.fd, `${withoutSecrets(line)}\n`);
+  } catch {
+    lost();
+  }
+}
+
+function isFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile();
+  } catch {
+    return false;
+  }
+}
+
 function prepare(): void {
   ready = true;
+  if (isFile(process.stderr.fd)) file = new LineWriter();
   process.stderr.on('error', () => undefined);
   // Node writes to a terminal so that the whole process waits for it: for ever, once somebody pressed Ctrl-S. There is no
   // public way to have it otherwise.

@@ -244,6 +244,30 @@ describe('an output that fails does not end the process', () => {
     }
   });
 
+  test('its disk is full in the middle of a line: that one is lost, and none that follows', async t => {
+    const disk = await mountSmallDisk();
+    if (!disk) return t.skip('no small disk can be mounted here');
+    const path = join(disk.folder, 'log');
+    const file = await open(path, 'a');
+    try {
+      await file.write('one\n');
+      await disk.fill();
+      // The page that has the first line has room for a part of this one.
+      const { child, answer } = start({ lines: [line('x'.repeat(8_192))], last: 'raised' }, file.fd);
+      await once(child.stdout ?? child, 'data');
+      await disk.makeRoom();
+      child.stdin?.end();
+      await answer;
+      const [, cut, note, raised, ...rest] = (await readFile(path, 'utf8')).split('\n');
+      assert.match(cut ?? '', /^\{.*x$/);
+      assert.equal(JSON.parse(note ?? '').lost, 1);
+      assert.deepEqual([JSON.parse(raised ?? '').msg, rest], ['raised', ['']]);
+    } finally {
+      await file.close();
+      await disk.release();
+    }
+  });
+
   test('it is a file', async () => {
     const path = join(await newFolder(), 'log');
     const file = await open(path, 'w');
