@@ -32,7 +32,7 @@ export function isSecret(key: SettingKey): key is SecretKey {
 /** The settings that `values` gives by key; a key without a value is undefined. */
 export function nest(values: ReadonlyMap<SettingKey, unknown>): Settings {
   // The type is made from the same table as the object.
-  return atPaths(settingKeys.map(key => [key, values.get(key)])) as unknown as Settings;
+  return atPaths(settingKeys.map(key => [key, values.get(key)])) as Settings;
 }
 
 /** An object with each value at the path of its key, as a configuration file nests them. */

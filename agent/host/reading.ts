@@ -81,7 +81,8 @@ function memAvailable(meminfo: string | undefined): number | undefined {
   return kib === undefined ? undefined : Number(kib) * 1024;
 }
 
-// In ticks of 10 ms on all machines that we run on. proc_stat(5): user nice system idle iowait irq softirq steal, then guest times that user and nice contain already.
+// In ticks of 10 ms on all machines that we run on. proc_stat(5): user nice system idle iowait irq softirq steal, then guest
+// times that user and nice contain already.
 function procStat(stat: string | undefined): CpuTimes | undefined {
   const fields = /^cpu +(\d+(?: \d+){3,})/
     .exec(stat ?? '')?.[1]

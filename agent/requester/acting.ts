@@ -207,9 +207,10 @@ export class Acting {
 
   #listener(): RollListener {
     return {
-      present: (id, state) => {
+      present: (id, state, before) => {
         if (state.Info.NodeType === 'Compute') this.vigil.add(id);
-        this.#conflicts.recorded(id, state.Muster?.Session);
+        // Another session may be all that is heard of a registration.
+        if (before && before.Muster?.Session !== state.Muster?.Session) this.#conflicts.registered(id);
         this.#options.changed?.();
       },
       gone: id => {

@@ -21,7 +21,6 @@ export class Conflicts {
   /** Monotonic milliseconds, by node. */
   readonly #registeredAt = new Map<string, number>();
   readonly #toldAt = new Map<string, number>();
-  readonly #sessions = new Map<string, string | undefined>();
 
   constructor(options: ConflictsOptions) {
     this.#options = options;
@@ -29,12 +28,6 @@ export class Conflicts {
 
   registered(node: string): void {
     this.#registeredAt.set(node, this.#options.clock.monotonic());
-  }
-
-  /** The record of a node as the store has it now: another session may be all that is heard of a registration. */
-  recorded(node: string, session: string | undefined): void {
-    if (this.#sessions.has(node) && this.#sessions.get(node) !== session) this.registered(node);
-    this.#sessions.set(node, session);
   }
 
   /** A message of a registration that is not the record's. */
@@ -51,7 +44,6 @@ export class Conflicts {
   forget(node: string): void {
     this.#registeredAt.delete(node);
     this.#toldAt.delete(node);
-    this.#sessions.delete(node);
   }
 
   #since(times: Map<string, number>, node: string): number {

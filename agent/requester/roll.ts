@@ -34,8 +34,8 @@ export interface RollOptions {
 
 /** Who wants to know what becomes of the roll. Called after the store has it, in the order of the store. */
 export interface RollListener {
-  /** A node's record is new or changed. */
-  present(id: string, state: NodeState): void;
+  /** A node's record is new or changed; `before` is what it was. */
+  present(id: string, state: NodeState, before: NodeState | undefined): void;
   /** A node is no longer on the roll. */
   gone(id: string): void;
   /** A change of ours stands in the store under `change.Revision`; its event is due. */
@@ -328,8 +328,9 @@ export class Roll {
     if (known.kind === 'unreadable') {
       this.#options.log.error({ node: id }, 'the record of this node cannot be read; it is left alone');
     }
-    if (known.kind === 'record') this.#listener.present(id, known.state);
-    else if (before?.kind === 'record') this.#listener.gone(id);
+    const earlier = before?.kind === 'record' ? before.state : undefined;
+    if (known.kind === 'record') this.#listener.present(id, known.state, earlier);
+    else if (earlier) this.#listener.gone(id);
   }
 
   #forget(id: string): void {

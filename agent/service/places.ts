@@ -2,8 +2,7 @@
 import { dirname, join } from 'node:path';
 import { type Folders, systemEnvironment } from '../config/environment.ts';
 import type { Role } from '../config/role.ts';
-import type { ManagerName, Scope } from './role.ts';
-import { unitName } from './systemd-units.ts';
+import { type ManagerName, type Scope, unitName } from './role.ts';
 
 export interface Places {
   /** The name under which the service manager knows it. */

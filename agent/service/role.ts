@@ -7,3 +7,6 @@ export type Scope = 'system' | 'user';
 export type ManagerName = 'systemd' | 'launchd';
 
 export const otherRole = (role: Role): Role => (role === 'agent' ? 'requester' : 'agent');
+
+/** As systemd knows it: `muster-agent.service`, `muster-requester.service`. */
+export const unitName = (role: Role): string => `muster-${role}.service`;

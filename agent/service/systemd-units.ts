@@ -4,6 +4,7 @@ import { isAbsolute } from 'node:path';
 import { isSecret, settingKeys } from '../config/keys.ts';
 import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
+import { unitName } from './role.ts';
 
 export interface UnitOptions {
   /** Absolute path of the program. */
@@ -15,9 +16,6 @@ export interface UnitOptions {
   /** Those of the groups `render` and `video` that this machine has: a unit that names one that is missing does not start. */
   groups?: readonly string[] | undefined;
 }
-
-/** `muster-agent.service`, `muster-requester.service`. */
-export const unitName = (role: Role): string => `muster-${role}.service`;
 
 /**
  * The unit file of `role`, its comments saying why each line is there.

@@ -4,7 +4,7 @@ import { localHost } from '../../broker/broker.ts';
 import { brokerFiles, readPort } from '../../broker/files.ts';
 import type { Role } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
-import { unitName } from '../../service/systemd-units.ts';
+import { unitName } from '../../service/role.ts';
 import { readBounded } from '../../system/files.ts';
 import { keepSecret } from '../../system/secrets.ts';
 import type { Credentials } from '../../transport/credentials.ts';

@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import type { Role } from '../../config/role.ts';
 import { managerHere } from '../../service/machine.ts';
-import { unitName } from '../../service/systemd-units.ts';
+import { unitName } from '../../service/role.ts';
 import { say } from './say.ts';
 
 export interface LogSource {

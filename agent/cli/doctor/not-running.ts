@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Role } from '../../config/role.ts';
 import { launchdLabel } from '../../service/places.ts';
-import { unitName } from '../../service/systemd-units.ts';
+import { unitName } from '../../service/role.ts';
 import { type Finding, failed, warning } from './check.ts';
 import { type Context, isThere } from './context.ts';
 
