@@ -7,14 +7,7 @@ import { Disk } from '../host/disk.ts';
 import { type HostFacts, hostFacts } from '../host/facts.ts';
 import { type CrashGuard, circumstancesOf, crashGuard } from '../host/gpu/crash-guard.ts';
 import type { GpuFindings } from '../host/gpu/detect.ts';
-import {
-  type ChildCommand,
-  type Inventory,
-  InventoryError,
-  keepInventory,
-  keptInventory,
-  takeInventory,
-} from '../host/inventory.ts';
+import type { ChildCommand } from '../host/inventory.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { type Limits, memoryInUseNow, readLimits } from '../host/limits.ts';
 import { usableCpus } from '../host/machine.ts';
@@ -25,9 +18,10 @@ import { SystemInputs } from '../host/system-inputs.ts';
 import type { Usage } from '../protocol/messages.ts';
 import type { NodeCondition, NodeInfo } from '../protocol/node-info.ts';
 import type { Resources } from '../protocol/resources.ts';
-import { type Clock, endsWithin, systemClock } from '../system/clock.ts';
+import { type Clock, systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { GpuWatch } from './gpu-watch.ts';
+import { InventoryWatch } from './inventory-watch.ts';
 import { nodeInfo } from './node-info.ts';
 
 export interface SurveyOptions {
@@ -52,9 +46,6 @@ export interface Offer {
   declared?: Declared;
 }
 
-/** Milliseconds that news waits for the disk. */
-const keepPatience = 1_000;
-
 /** What is free now of what is offered, and what was measured. */
 export interface Availability {
   available: Resources;
@@ -75,15 +66,9 @@ export class Survey {
   readonly #cpus: number;
   readonly #gpus: GpuWatch;
   readonly #guard: CrashGuard;
-  readonly #ending = new AbortController();
+  readonly #inventory: InventoryWatch;
+  #closed = false;
   #offer: Offer;
-  #inventory: Inventory | undefined;
-  /** What its file holds. */
-  #keptInventory: Inventory | undefined;
-  /** One could not be taken. */
-  #inventoryTried = false;
-  /** When it was taken, or this process began: monotonic milliseconds. */
-  #inventoryAt: number;
   #cloud: CloudFacts | undefined;
   #diskAtStart: number | undefined;
   #diskLate = false;
@@ -116,15 +101,12 @@ export class Survey {
         'running without the native probe: NVIDIA GPUs are asked by nvidia-smi alone',
       );
     }
-    const [limits, gpus, kept] = await Promise.all([
+    const [limits, gpus, inventory] = await Promise.all([
       readLimits(inputs),
       GpuWatch.open(inputs, folder, log, clock),
-      keptInventory(folder).catch((error: Error) => {
-        log.warn({ err: error }, 'the kept inventory cannot be read; it is taken anew');
-        return undefined;
-      }),
+      InventoryWatch.open({ command: inventoryCommand, folder, log, clock }),
     ]);
-    return new Survey(options, offer, { disk, facts, inputs, limits, gpus, guard, kept });
+    return new Survey(options, offer, { disk, facts, inputs, limits, gpus, guard, inventory });
   }
 
   private constructor(options: SurveyOptions, offer: Offer, found: Found) {
@@ -138,8 +120,7 @@ export class Survey {
     this.#cpus = usableCpus(found.inputs.system().cpus, found.limits);
     this.#gpus = found.gpus;
     this.#guard = found.guard;
-    this.#inventory = this.#keptInventory = found.kept;
-    this.#inventoryAt = this.#clock.monotonic();
+    this.#inventory = found.inventory;
     const { probe } = found.inputs.probe;
     this.#sampler = new Sampler(found.disk, probe ? probeReader(probe) : nodeReader());
     this.#latest = this.#measure();
@@ -178,21 +159,21 @@ export class Survey {
 
   async #lookAtGpus(all = false): Promise<void> {
     if (await this.#gpus.look(all)) this.#news = true;
-    if (!this.#ending.signal.aborted) this.#judge({});
+    if (!this.#closed) this.#judge({});
   }
 
   async #tick(): Promise<void> {
     const { looked, news } = await this.#gpus.tick();
     if (news) this.#news = true;
     // The figures of one that is as it was bear on no condition.
-    if (looked && !this.#ending.signal.aborted) this.#judge({});
+    if (looked && !this.#closed) this.#judge({});
   }
 
   /** The node's information, by what is known now. */
   info(): NodeInfo {
     const { node } = this.#options;
     const facts = this.#facts;
-    const inventory = this.#inventory;
+    const inventory = this.#inventory.latest;
     const offered = this.#offered();
     const conditions: NodeCondition[] = this.#judgement.conditions.map(({ type, reason, since }) => ({
       Type: type,
@@ -217,38 +198,14 @@ export class Survey {
   }
 
   /** Takes the slow inventory in a child process; true when it says something new. Never throws: it logs. */
-  async takeInventory(): Promise<boolean> {
-    const { inventoryCommand, log } = this.#options;
-    const before = this.#inventory;
-    try {
-      const options = { signal: this.#ending.signal, clock: this.#clock };
-      this.#inventory = await takeInventory(inventoryCommand, options);
-      this.#inventoryAt = this.#clock.monotonic();
-    } catch (error) {
-      if (this.#ending.signal.aborted) return false;
-      this.#inventoryTried = true;
-      if (!(error instanceof InventoryError)) throw error;
-      log.warn({ err: error }, 'the inventory could not be taken; what is known stays in use');
-      return false;
-    }
-    await endsWithin(this.#clock, keepPatience, this.#keepInventory(this.#inventory));
-    return !sameFacts(before, this.#inventory);
-  }
-
-  async #keepInventory(inventory: Inventory): Promise<void> {
-    const { folder, log } = this.#options;
-    if (sameFacts(this.#keptInventory, inventory)) return;
-    try {
-      await keepInventory(folder, inventory);
-      this.#keptInventory = inventory;
-    } catch (error) {
-      log.warn({ err: error }, 'the inventory could not be kept; tried again with the next one');
-    }
+  takeInventory(): Promise<boolean> {
+    return this.#inventory.take();
   }
 
   /** Ends a child that may be running, and clears a library that it may be waiting for of having ended this process. */
   async close(): Promise<void> {
-    this.#ending.abort();
+    this.#closed = true;
+    this.#inventory.close();
     this.#gpus.close();
     this.#inputs.close();
     await this.#guard.release();
@@ -335,7 +292,7 @@ export class Survey {
       unresponsive,
       missingGpus: faults && [...faults.missing, ...(wrong?.gpus ?? [])],
       mismatches: wrong?.others ?? (faults ? [] : undefined),
-      inventoryAge: this.#inventoryAge(),
+      inventoryAge: this.#inventory.age,
       ...sampled,
     });
     const { conditions } = this.#judgement;
@@ -355,12 +312,6 @@ export class Survey {
       ({ type }) => type === 'GpuMissing' || type === 'GpuDriverUnresponsive',
     );
   }
-
-  #inventoryAge(): number | undefined {
-    if (!this.#inventoryTried) return undefined;
-    // What it says of itself is no measure: the wall clock is set, and a kept one is as old as its facts.
-    return this.#inventory ? this.#clock.monotonic() - this.#inventoryAt : Number.POSITIVE_INFINITY;
-  }
 }
 
 /** What a sample says, and what is told of it as it is. */
@@ -376,16 +327,9 @@ interface Found {
   limits: Limits;
   gpus: GpuWatch;
   guard: CrashGuard;
-  kept: Inventory | undefined;
+  inventory: InventoryWatch;
 }
 
 /** Those of `some` of a type that `others` have not. */
 const without = (some: readonly Condition[], others: readonly Condition[]): Condition[] =>
   some.filter(({ type }) => !others.some(other => other.type === type));
-
-function sameFacts(before: Inventory | undefined, after: Inventory): boolean {
-  return (
-    before !== undefined &&
-    JSON.stringify({ ...before, takenAt: '' }) === JSON.stringify({ ...after, takenAt: '' })
-  );
-}
