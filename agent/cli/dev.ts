@@ -94,8 +94,10 @@ export async function runDev(
     life.end();
     // Agents first, so that the requester still hears them leave; a requester that was killed leaves its broker to us.
     await Promise.all([...agents].map(agent => stop(agent, deadlines.agent)));
-    if (requester) await stop(requester, deadlines.requester);
-    if (requester) await stopBroker(first.folder, log);
+    if (requester) {
+      await stop(requester, deadlines.requester);
+      await stopBroker(first.folder, log);
+    }
     await lock.close();
   }
 }

@@ -1,10 +1,9 @@
 // The process that looks dies, hangs or babbles: whoever asked still has an answer to each check.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
 import { Listener } from '../../../agent/cli/doctor/listener.ts';
 import { runLooker } from '../../../agent/cli/doctor/looker.ts';
+import { runWithFewFiles } from '../../support/few-files.ts';
 
 const begun = JSON.stringify({ begun: { roles: ['agent'], data: '/d', checks: ['one', 'two', 'three'] } });
 const found = (check: string) =>
@@ -80,16 +79,7 @@ test('no more files may be open: it has no output then, and that is told', async
     const ending = await runLooker(command, { deadline: 60_000, told() {} });
     open.forEach(each => closeSync(each));
     console.log(JSON.stringify(ending));`;
-  const args = [
-    '-c',
-    'ulimit -n 64; exec "$@"',
-    'sh',
-    process.execPath,
-    '--input-type=module',
-    '-e',
-    program,
-  ];
-  const { stdout } = await promisify(execFile)('/bin/sh', args);
+  const { stdout } = await runWithFewFiles(program);
   assert.deepEqual(JSON.parse(stdout), { kind: 'died', how: `spawn ${process.execPath} EMFILE` });
 });
 
