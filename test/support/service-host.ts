@@ -75,7 +75,10 @@ export class ServiceHost {
     for (const name of await readdir(this.systemd.written, { recursive: true })) {
       const path = `/${name}`;
       if (/^\/(run|tmp|dev|var\/(log|tmp|lib\/systemd))(\/|$)/.test(path) || ignored.test(path)) continue;
-      const { mode, uid, gid } = await lstat(this.systemd.written + path);
+      const written = await lstat(this.systemd.written + path).catch(() => undefined);
+      // A role that runs has files for a moment.
+      if (!written) continue;
+      const { mode, uid, gid } = written;
       const before = await lstat(path).catch(() => undefined);
       if (before?.isDirectory() && before.mode === mode && before.uid === uid) continue;
       lines.push(`${path} ${mode.toString(8)} ${uid}:${gid}`);
