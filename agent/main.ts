@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// The program: hands the command line to cli/ and ends with the code that it answers.
-import { endWithoutWaiting } from './cli/exit.ts';
-import { watchParent } from './cli/parent.ts';
 import { run } from './cli/run.ts';
+// The program: hands the command line to cli/ and ends with the code that it answers.
+import { endWithoutWaiting } from './roles/exit.ts';
+import { watchParent } from './roles/parent.ts';
 
 watchParent();
 

@@ -1,7 +1,7 @@
 // Makes the packaged file of one kind of machine and all that is handed out with it, and says what is in it. scripts/package runs it.
 import { dirname, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { report } from '../agent/cli/report.ts';
+import { report } from '../agent/output/report.ts';
 import { MusterError } from '../agent/system/errors.ts';
 import type { Carried, Missing } from '../agent/system/packaged.ts';
 import { type Built, build } from './packaging/build.ts';

@@ -1,11 +1,12 @@
 // Runs a command line: finds the command, reads its flags, calls it, and tells of what went wrong.
+
+import { crash, report } from '../output/report.ts';
+import { guardConsole, guardOutput, note, print } from '../output/terminal.ts';
+import { beginLifetime } from '../roles/lifetime.ts';
 import { MusterError } from '../system/errors.ts';
-import { readArgv } from './argv.ts';
-import type { Argv, Command } from './command.ts';
-import { beginLifetime } from './lifetime.ts';
-import { locate, noCommand, type Place } from './place.ts';
-import { crash, report } from './report.ts';
-import { guardConsole, guardOutput, note, print } from './terminal.ts';
+import { readArgv } from './line/argv.ts';
+import type { Argv, Command } from './line/command.ts';
+import { locate, noCommand, type Place } from './line/place.ts';
 
 /** Answers the exit code. Never throws. */
 export async function run(typed: readonly string[]): Promise<number> {
@@ -41,7 +42,8 @@ export async function understand(
 ): Promise<{ command: Command; argv: Argv }> {
   if (!place.row) throw noCommand(place, args);
   const command = await place.row.load();
-  const settings = command.settings && (await import('./setting-flags.ts')).settingFlags(command.settings);
+  const settings =
+    command.settings && (await import('./line/setting-flags.ts')).settingFlags(command.settings);
   const read = readArgv(args, place.path, command, settings ?? {});
   const load: Argv['load'] = async options => {
     const { loadSettings } = await import('../config/load.ts');
@@ -52,14 +54,14 @@ export async function understand(
 
 /** What `--help` and `--version` print. */
 async function about(place: Place): Promise<string> {
-  if (place.asksFor === 'help') return (await import('./help.ts')).help(place);
-  return (await import('./version.ts')).versionText;
+  if (place.asksFor === 'help') return (await import('./line/help.ts')).help(place);
+  return (await import('./commands/version.ts')).versionText;
 }
 
 /** Usage first, so that what is wrong stands last, next to the prompt. */
 async function misused(error: unknown, place: Place): Promise<number> {
   if (!(error instanceof MusterError)) throw error;
-  const { usage } = await import('./help.ts');
+  const { usage } = await import('./line/help.ts');
   note(await usage(place));
   return report(error, false);
 }

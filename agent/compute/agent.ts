@@ -10,12 +10,12 @@ import { type Log, rateLimit } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
 import type { Connection, Subscription } from '../transport/port.ts';
-import type { Identity } from './identity.ts';
-import { Questions } from './questions.ts';
-import { isReporting, type Phase, Registration, type Standing } from './registration.ts';
-import { Report } from './report.ts';
-import { readSentinel, voidSentinel, writeSentinel } from './sentinel.ts';
-import type { Availability } from './survey.ts';
+import type { Identity } from './registration/identity.ts';
+import { Questions } from './registration/questions.ts';
+import { isReporting, type Phase, Registration, type Standing } from './registration/registration.ts';
+import { readSentinel, voidSentinel, writeSentinel } from './registration/sentinel.ts';
+import { Report } from './reports/report.ts';
+import type { Availability } from './survey/survey.ts';
 
 /** Milliseconds; read anew at each use, so that a reload takes effect. */
 export interface ComputeSettings {

@@ -13,19 +13,19 @@ import {
   type Storage,
   type Subscription,
 } from '../transport/port.ts';
-import { Conflicts } from './conflicts.ts';
-import type { Counters } from './counters.ts';
-import { Events, eventStream } from './events.ts';
-import { listenForHeartbeats } from './heartbeats.ts';
-import { type History, readHistory, untold } from './history.ts';
+import { Conflicts } from './events/conflicts.ts';
+import type { Counters } from './events/counters.ts';
+import { Events, eventStream } from './events/events.ts';
+import { persevere } from './events/persevere.ts';
+import { listenForHeartbeats } from './health/heartbeats.ts';
+import { type History, readHistory, untold } from './health/history.ts';
+import { Vigil } from './health/vigil.ts';
 import { clusterBucket, clusterId, type Holder, type Lease, takeLease } from './lease.ts';
-import type { Known } from './membership.ts';
-import { answerNodeRequests } from './node-requests.ts';
-import { persevere } from './persevere.ts';
-import { ResourceStore } from './resource-store.ts';
-import { Roll, type RollListener, type RollOptions } from './roll.ts';
-import { nodeBucket } from './store.ts';
-import { Vigil } from './vigil.ts';
+import { answerNodeRequests } from './requests/node-requests.ts';
+import type { Known } from './roll/membership.ts';
+import { ResourceStore } from './roll/resource-store.ts';
+import { Roll, type RollListener, type RollOptions } from './roll/roll.ts';
+import { nodeBucket } from './roll/store.ts';
 
 export interface ActingSettings {
   /** Milliseconds. */

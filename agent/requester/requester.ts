@@ -9,13 +9,13 @@ import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
 import { BrokerError, type Connection } from '../transport/port.ts';
 import { type Acting, type ActingSettings, act } from './acting.ts';
-import { type Counters, newCounters } from './counters.ts';
-import type { Directory, RequesterStatus } from './directory.ts';
+import { type Counters, newCounters } from './events/counters.ts';
+import { persevere } from './events/persevere.ts';
 import type { Holder } from './lease.ts';
-import type { Decision } from './membership.ts';
-import { type NodeView, nodeView } from './node-view.ts';
-import { persevere } from './persevere.ts';
-import type { RollOptions } from './roll.ts';
+import type { Directory, RequesterStatus } from './roll/directory.ts';
+import type { Decision } from './roll/membership.ts';
+import { type NodeView, nodeView } from './roll/node-view.ts';
+import type { RollOptions } from './roll/roll.ts';
 
 export interface RequesterSettings extends ActingSettings {
   manualApproval: boolean;

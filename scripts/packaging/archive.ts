@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
-import { tar } from '../../agent/cli/doctor/tar.ts';
 import { type Role, roles } from '../../agent/config/role.ts';
 import { sampleConfig } from '../../agent/config/sample.ts';
 import { serviceFiles } from '../../agent/service/files.ts';
 import { placesOf } from '../../agent/service/places.ts';
+import { tar } from '../../agent/system/tar.ts';
 import type { Companions } from './companions.ts';
 import type { Target } from './target.ts';
 

@@ -1,11 +1,11 @@
 // What goes with the executable wherever it goes: licences, documentation, a configuration, completions, the manual.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { script as bash } from '../../agent/cli/completion-bash.ts';
-import { script as fish } from '../../agent/cli/completion-fish.ts';
-import { script as zsh } from '../../agent/cli/completion-zsh.ts';
-import { jsonText } from '../../agent/cli/data.ts';
+import { script as bash } from '../../agent/cli/completion/bash.ts';
+import { script as fish } from '../../agent/cli/completion/fish.ts';
+import { script as zsh } from '../../agent/cli/completion/zsh.ts';
 import { configSchema } from '../../agent/config/schema.ts';
+import { jsonText } from '../../agent/output/data.ts';
 import { manPage } from '../man.ts';
 import type { Built } from './build.ts';
 import { checkout } from './checkout.ts';

@@ -384,7 +384,7 @@ for (const [how, last, signals] of [
     const module = (path: string) => JSON.stringify(join(import.meta.dirname, '../../agent', path));
     const script = `
       import { startBroker } from ${module('broker/broker.ts')};
-      import { lifetime } from ${module('cli/lifetime.ts')};
+      import { lifetime } from ${module('roles/lifetime.ts')};
       import { systemClock } from ${module('system/clock.ts')};
       import { silentLog } from ${module('system/log.ts')};
       import { systemRandom } from ${module('system/random.ts')};

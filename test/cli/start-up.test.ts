@@ -34,8 +34,8 @@ test('version loads no package at all', async t => {
       [],
       args.join(' '),
     );
-    assert.ok(loaded.has('agent/cli/version.ts'));
-    assert.ok(!loaded.has('agent/cli/events.ts') && !loaded.has('agent/config/settings.ts'));
+    assert.ok(loaded.has('agent/cli/commands/version.ts'));
+    assert.ok(!loaded.has('agent/cli/commands/events.ts') && !loaded.has('agent/config/settings.ts'));
   }
 });
 

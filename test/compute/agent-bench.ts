@@ -1,7 +1,7 @@
 // An agent on a fake clock and a fake broker, with real files, in front of a requester that a test scripts.
 import { Agent, type ComputeSettings, type MachineReader } from '../../agent/compute/agent.ts';
-import { nodeInfo } from '../../agent/compute/node-info.ts';
-import { readSentinel, type Sentinel } from '../../agent/compute/sentinel.ts';
+import { readSentinel, type Sentinel } from '../../agent/compute/registration/sentinel.ts';
+import { nodeInfo } from '../../agent/compute/survey/node-info.ts';
 import {
   type Answerer,
   doneAnswer,

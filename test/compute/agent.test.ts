@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
-import { type Sentinel, sentinelPath, writeSentinel } from '../../agent/compute/sentinel.ts';
+import { type Sentinel, sentinelPath, writeSentinel } from '../../agent/compute/registration/sentinel.ts';
 import { errorAnswer, verdictAnswer } from '../../agent/protocol/answers.ts';
 import { version } from '../../agent/system/version.ts';
 import { seededRandom, steadyRandom } from '../support/steady-random.ts';

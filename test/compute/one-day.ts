@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { queryObjects } from 'node:v8';
-import { Survey, type SurveyOptions } from '../../agent/compute/survey.ts';
+import { Survey, type SurveyOptions } from '../../agent/compute/survey/survey.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { recordLog } from '../support/log-lines.ts';

@@ -1,9 +1,9 @@
 // A migration for tests, with the result loaded: no test takes one that would not load.
 import assert from 'node:assert/strict';
 import { parse } from 'yaml';
-import { yamlText } from '../../agent/cli/data.ts';
 import { checkText } from '../../agent/config/check-text.ts';
 import { migrate } from '../../agent/config/migrate.ts';
+import { yamlText } from '../../agent/output/data.ts';
 import { isLoopback } from '../../agent/requester/api/loopback.ts';
 
 export const path = '/etc/bacalhau/config.yaml';

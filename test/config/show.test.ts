@@ -1,11 +1,11 @@
 // The settings shown: values with their origins, secrets hidden, text that loads again, the README's table; and what a reload changes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { yamlText } from '../../agent/cli/data.ts';
 import { compareSettings } from '../../agent/config/changes.ts';
 import { settingKeys } from '../../agent/config/keys.ts';
 import { defaultSettings, type LoadedSettings, loadSettings } from '../../agent/config/load.ts';
 import { settingsDocument, settingsMarkdown, settingsTable, showSettings } from '../../agent/config/show.ts';
+import { yamlText } from '../../agent/output/data.ts';
 import { configFile, faultsOf, surroundings } from './surroundings.ts';
 
 const yamlOf = async (loaded: LoadedSettings) => yamlText(await settingsDocument(loaded));

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { jsonText, yamlText } from '../../agent/cli/data.ts';
-import { probeText } from '../../agent/cli/probe-text.ts';
-import { type ProbeView, probeView } from '../../agent/cli/probe-view.ts';
+import { probeText } from '../../agent/cli/commands/probe/text.ts';
 import { defaultSettings } from '../../agent/config/load.ts';
 import { labels } from '../../agent/config/node.ts';
 import type { Recording } from '../../agent/host/recording.ts';
 import { Replay } from '../../agent/host/replay.ts';
+import { type ProbeView, probeView } from '../../agent/host/view.ts';
+import { jsonText, yamlText } from '../../agent/output/data.ts';
 import { resourcesSchema } from '../../agent/protocol/resources.ts';
 import { check } from '../../agent/protocol/schema.ts';
 import { machineNames, recorded } from './machines.ts';

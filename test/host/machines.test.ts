@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { probeText } from '../../agent/cli/probe-text.ts';
-import { probeView } from '../../agent/cli/probe-view.ts';
+import { probeText } from '../../agent/cli/commands/probe/text.ts';
 import { defaultSettings } from '../../agent/config/load.ts';
 import { Replay } from '../../agent/host/replay.ts';
+import { probeView } from '../../agent/host/view.ts';
 import { machineNames, machinesFolder, recorded } from './machines.ts';
 
 /** What `muster probe --sources` prints of it. */

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { membershipKinds } from '../../agent/protocol/events.ts';
 import type { Health } from '../../agent/protocol/node-state.ts';
-import { healthOf } from '../../agent/requester/health.ts';
-import { changesOf, readEntry } from '../../agent/requester/store.ts';
+import { healthOf } from '../../agent/requester/health/health.ts';
+import { changesOf, readEntry } from '../../agent/requester/roll/store.ts';
 import type { BucketEntry } from '../../agent/transport/port.ts';
 import { settings } from './scene.ts';
 

@@ -17,7 +17,7 @@ export interface Ran {
 }
 
 const run = promisify(execFile);
-const script = fileURLToPath(new URL('boot-systemd.sh', import.meta.url));
+const script = fileURLToPath(new URL('./boot-systemd.sh', import.meta.url));
 /** What the script exits with when this machine does not let it. */
 const notAllowed = 125;
 const oldest = 252;

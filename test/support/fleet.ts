@@ -1,6 +1,6 @@
 // Many simulated nodes over one connection: they register as agents do, and try again until they are accepted.
 
-import { nodeInfo } from '../../agent/compute/node-info.ts';
+import { nodeInfo } from '../../agent/compute/survey/node-info.ts';
 import { answerReader } from '../../agent/protocol/answers.ts';
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';

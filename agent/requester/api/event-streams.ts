@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { parseJson } from '../../protocol/json.ts';
 import { type Log, rateLimit } from '../../system/log.ts';
-import type { Directory } from '../directory.ts';
+import type { Directory } from '../roll/directory.ts';
 import { RequestFault } from './problem.ts';
 
 export interface EventStreamsOptions {

@@ -1,0 +1,113 @@
+// `muster events`: what happened to the nodes, and with --follow what happens.
+
+import type { ShownEvent } from '../../api/answers.ts';
+import { apiSettings, requesterApi } from '../../api/client.ts';
+import { type Kind, Refusal, textOf } from '../../config/kind.ts';
+import { parseDuration } from '../../config/units.ts';
+import { jsonLine } from '../../output/data.ts';
+import { note, printSlowly, tell } from '../../output/terminal.ts';
+import { nodeIdPattern } from '../../protocol/schema.ts';
+import { systemClock } from '../../system/clock.ts';
+import { printable } from '../../system/printable.ts';
+import { systemRandom } from '../../system/random.ts';
+import type { Argv, FlagTable } from '../line/command.ts';
+import { outputFlag } from '../line/output-flag.ts';
+import { type FeedOptions, followEvents } from './event-feed.ts';
+import { age } from './node/columns.ts';
+
+export const settings = apiSettings;
+
+const nodeName: Kind<string> = {
+  name: 'text',
+  read(input) {
+    const name = textOf(input);
+    if (!nodeIdPattern.test(name))
+      throw new Refusal('is not a node id; allowed: 1 to 128 letters, digits, - and _');
+    return name;
+  },
+  plain: name => name,
+};
+
+/** How long ago, or when. */
+const moment: Kind<Date> = {
+  name: 'time',
+  read(input) {
+    const text = textOf(input);
+    const ago = parseDuration(text);
+    if (ago !== undefined) return new Date(systemClock.now().getTime() - ago);
+    const time = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/.test(text)
+      ? new Date(text)
+      : undefined;
+    if (time && !Number.isNaN(time.getTime())) return time;
+    throw new Refusal(
+      'is not a time; allowed: how long ago, like 30m, 1h30m; or 2026-01-31T12:00:00Z, 2026-01-31',
+    );
+  },
+  plain: time => time.toISOString(),
+};
+
+export const flags = {
+  follow: { short: 'f', help: 'go on with what happens, until Ctrl-C' },
+  since: {
+    value: 'TIME',
+    kind: moment,
+    help: 'only from then on: how long ago (1h), or when (2026-01-31T12:00:00Z)',
+  },
+  node: { value: 'ID', kind: nodeName, help: 'only of this node; its whole id' },
+  output: outputFlag('text', 'json'),
+} satisfies FlagTable;
+
+export async function run(argv: Argv<typeof flags>): Promise<number> {
+  const { follow, since, node, output } = argv.flags;
+  const api = await requesterApi(argv);
+  const query = {
+    ...(since ? { since: since.toISOString() } : {}),
+    ...(node ? { node } : {}),
+  };
+  const show = output === 'json' ? jsonLine : eventLines();
+  const heard = { unreadable: tellOnce() };
+  const events = follow
+    ? followEvents(api, query, { ...heard, ...outages(api.url), clock: systemClock, random: systemRandom })
+    : api.events(query, heard);
+  for await (const event of events) await printSlowly(show(event));
+  return 0;
+}
+
+function outages(url: string): Pick<FeedOptions, 'lost' | 'back'> {
+  return {
+    lost: ({ message }) =>
+      tell('Warning', printable(`${message}; what happens meanwhile is told once it is back`)),
+    back: () => note(printable(`the requester at ${url} is back`)),
+  };
+}
+
+/** Others may publish where the events are: what is none is passed over, but not in silence. */
+function tellOnce(): (reason: string) => void {
+  let told = false;
+  return reason => {
+    if (!told) tell('Warning', printable(`what is no membership event is left out: ${reason}`));
+    told = true;
+  };
+}
+
+/** Makes each event a line: when, which node, what, from what to what, why, who. Columns widen as they have to. */
+function eventLines(): (event: ShownEvent) => string {
+  let width = 0;
+  return event => {
+    const { node, reason, actor, evidence, coalesced } = event.data;
+    width = Math.max(width, node.length);
+    const kind = event.type.slice(event.type.lastIndexOf('.') + 1);
+    const silence = evidence?.silence === undefined ? '' : `silent for ${age(evidence.silence)}`;
+    const why = reason ? JSON.stringify(reason) : silence;
+    const who = actor ? `by ${actor}` : '';
+    const more = coalesced ? `(and ${coalesced} older changes)` : '';
+    const what = [node.padEnd(width), kind.padEnd(10), changeOf(event).padEnd(20)];
+    return `${printable([event.time, ...what, why, who, more].filter(Boolean).join('  ')).trimEnd()}\n`;
+  };
+}
+
+function changeOf({ data: { previous, current } }: ShownEvent): string {
+  const before = (previous.health ?? previous.membership) || '-';
+  const after = (current.health ?? current.membership) || '-';
+  return before === after ? after : `${before} -> ${after}`;
+}

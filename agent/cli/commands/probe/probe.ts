@@ -1,0 +1,119 @@
+// `muster probe`: finds out what this machine is, shows it, and records it where wanted.
+import { access } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { path } from '../../../config/kind.ts';
+import { dataFolder, roleFolder } from '../../../config/paths.ts';
+import type { Settings } from '../../../config/settings.ts';
+import type { Inputs } from '../../../host/inputs.ts';
+import { Patience } from '../../../host/patience.ts';
+import type { Recording } from '../../../host/recording.ts';
+import { probeView } from '../../../host/view.ts';
+import { jsonText, yamlText } from '../../../output/data.ts';
+import { note, print } from '../../../output/terminal.ts';
+import { closeWhenInterrupted } from '../../../roles/interruption.ts';
+import { selfCommand } from '../../../roles/self.ts';
+import { MusterError } from '../../../system/errors.ts';
+import type { Argv, FlagTable } from '../../line/command.ts';
+import { outputFlag } from '../../line/output-flag.ts';
+import { probeText } from './text.ts';
+
+export const settings = [
+  'dataDir',
+  'compute.allocatedCapacity.cpu',
+  'compute.allocatedCapacity.memory',
+  'compute.allocatedCapacity.disk',
+  'compute.allocatedCapacity.gpu',
+  'node.id',
+  'node.labels',
+  'node.cloudMetadata',
+  'node.declared.cpu',
+  'node.declared.memory',
+  'node.declared.disk',
+  'node.declared.gpu',
+  'node.declared.gpuName',
+  'node.declared.gpuMemory',
+  'node.nvmlLibrary',
+] as const;
+
+export const flags = {
+  output: outputFlag('text', 'json', 'yaml'),
+  sources: { help: 'say where each fact comes from, and how long each source took' },
+  record: { value: 'FOLDER', kind: path, help: 'also save all that was read, to be replayed elsewhere' },
+  raw: { help: 'keep serial numbers, UUIDs, MAC addresses and host names in the recording' },
+  replay: { value: 'FOLDER', kind: path, help: 'show the machine that was recorded there, not this one' },
+} satisfies FlagTable;
+
+export async function run({ flags: given, load }: Argv<typeof flags>): Promise<number> {
+  const { output, sources, record, raw, replay } = given;
+  if (record && replay) throw new MusterError('usage', 'a replayed machine cannot be recorded again');
+  if (raw && !record) throw new MusterError('usage', '--raw says how to record, and needs --record FOLDER');
+  const { settings } = await load({ skipUnreadable: true });
+  const { inputs, close } = replay ? await recorded(replay) : await thisMachine(settings);
+  closeWhenInterrupted(close);
+  const { Recorder } = await import('../../../host/record.ts');
+  const recorder = new Recorder(inputs);
+  try {
+    const view = await probeView(record ? recorder : inputs, settings);
+    let file: string | undefined;
+    try {
+      // Before anything is printed: with a reader that has gone away the process ends.
+      if (record) file = await save(record, recorder.recording(raw));
+    } finally {
+      if (output === 'json') print(jsonText(view));
+      else if (output === 'yaml') print(await yamlText(view));
+      else print(probeText(view, sources));
+    }
+    if (file) note(`recorded in ${file}; look through it before you pass it on`);
+    return view.problems.length > 0 ? 2 : 0;
+  } finally {
+    close();
+  }
+}
+
+async function save(folder: string, recording: Recording): Promise<string> {
+  const { saveRecording } = await import('../../../host/recording.ts');
+  return saveRecording(folder, recording);
+}
+
+interface Opened {
+  inputs: Inputs;
+  close(): void;
+}
+
+async function recorded(folder: string): Promise<Opened> {
+  const { openRecording } = await import('../../../host/recording.ts');
+  const { Replay } = await import('../../../host/replay.ts');
+  return { inputs: new Replay(await openRecording(folder)), close: () => undefined };
+}
+
+async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promise<Opened> {
+  const { SystemInputs } = await import('../../../host/system-inputs.ts');
+  const { circumstancesOf, lookersGuard } = await import('../../../host/gpu/crash-guard.ts');
+  const data = await dataFolderOrRoot(settings);
+  const inputs: Inputs & Pick<Opened, 'close'> = new SystemInputs({
+    folder: await existing(data),
+    inventoryCommand: selfCommand('inventory-child'),
+    nvmlLibrary: settings.node.nvmlLibrary,
+    guard: lookersGuard(roleFolder(data, 'agent'), () => circumstancesOf(inputs)),
+  });
+  return { inputs, close: () => inputs.close() };
+}
+
+/** The data folder, whose disk counts. A user without a home has none: then it is the machine's root. */
+async function dataFolderOrRoot(settings: Pick<Settings, 'dataDir'>): Promise<string> {
+  try {
+    return await dataFolder(settings);
+  } catch (error) {
+    if (error instanceof MusterError && error.code === 'bad_config') return '/';
+    throw error;
+  }
+}
+
+/**
+ * `folder`, or the nearest one above it that is there: before the first start there is no data folder. One that does not
+ * answer is there.
+ */
+async function existing(folder: string): Promise<string> {
+  const { fault } = await new Patience({ deadline: 1000, mostHung: 1 }).ask(folder, () => access(folder));
+  return !fault || fault.kind === 'late' || dirname(folder) === folder ? folder : existing(dirname(folder));
+}

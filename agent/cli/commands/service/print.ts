@@ -1,0 +1,35 @@
+// `muster service print`: the unit, or the property list, that an installation would write.
+
+import { systemEnvironment } from '../../../config/environment.ts';
+import { choice } from '../../../config/kind.ts';
+import { print } from '../../../output/terminal.ts';
+import { usualExecutable } from '../../../roles/self.ts';
+import { gpuGroups, serviceFiles } from '../../../service/files.ts';
+import { managerHere, systemdVersion } from '../../../service/machine.ts';
+import { placesOf } from '../../../service/places.ts';
+import { isPackaged } from '../../../system/packaged.ts';
+import type { Argv, FlagTable } from '../../line/command.ts';
+import { needed, roleFlag, scopeFlag } from './flags.ts';
+
+export const flags = {
+  ...roleFlag,
+  ...scopeFlag,
+  manager: {
+    value: 'NAME',
+    kind: choice('systemd', 'launchd'),
+    help: 'for which service manager; without it, that of this system',
+  },
+  executable: { value: 'PATH', help: 'the program that the service starts; without it, this very program' },
+} as const satisfies FlagTable;
+
+export async function run({ flags: given }: Argv<typeof flags>): Promise<number> {
+  const role = needed(given.role, 'print');
+  const manager = given.manager ?? managerHere();
+  const scope = given.user ? 'user' : 'system';
+  const places = placesOf(manager, scope, role, await systemEnvironment.user());
+  const executable = given.executable ?? (isPackaged() ? process.execPath : usualExecutable);
+  const [systemd, groups] = await Promise.all([systemdVersion(), gpuGroups('')]);
+  const wish = { manager, role, scope, executable, systemd, groups } as const;
+  print((await serviceFiles(wish, places)).unit.content);
+  return 0;
+}

@@ -1,0 +1,129 @@
+// `muster status`: asks the roles that run on this machine, through the sockets in their folders.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AgentStatus } from '../../compute/agent.ts';
+import type { LoadedSettings } from '../../config/load.ts';
+import { runtimeFolder, searchedFolders } from '../../config/paths.ts';
+import { jsonText } from '../../output/data.ts';
+import { print } from '../../output/terminal.ts';
+import type { RequesterStatus } from '../../requester/roll/directory.ts';
+import { systemClock } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import { printable } from '../../system/printable.ts';
+import { askHolder } from '../../system/role-socket.ts';
+import type { Argv, FlagTable } from '../line/command.ts';
+import { outputFlag } from '../line/output-flag.ts';
+
+export const settings = ['dataDir'] as const;
+
+export const flags = {
+  output: outputFlag('text', 'json'),
+} as const satisfies FlagTable;
+
+export const run = ({ load, flags: { output } }: Argv<typeof flags>): Promise<number> =>
+  showStatus(() => load({ skipUnreadable: true }), output, print);
+
+export type RoleStatus = AgentStatus | RequesterStatus;
+
+/** Prints what runs here; throws MusterError `unreachable` when nothing does. */
+export async function showStatus(
+  load: () => Promise<LoadedSettings>,
+  output: 'text' | 'json',
+  print: (text: string) => void,
+): Promise<number> {
+  const { settings } = await load();
+  const folders = await searchedFolders(settings);
+  const found = await firstFound(folders);
+  if (found.length === 0) {
+    throw new MusterError(
+      'unreachable',
+      `no agent and no requester runs here (looked in ${folders.join(' and ')})`,
+      {
+        hint: 'start one with: muster agent, muster requester or muster dev; for another folder: --data-dir',
+      },
+    );
+  }
+  print(output === 'json' ? jsonText(found) : found.map(statusText).join('\n'));
+  return 0;
+}
+
+async function firstFound(folders: string[]): Promise<RoleStatus[]> {
+  for (const folder of folders) {
+    const found = await statuses(folder);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+async function statuses(data: string): Promise<RoleStatus[]> {
+  const dev = join(data, 'dev');
+  const names = await readdir(dev).catch(() => []);
+  const folders = [data, ...names.sort().map(name => join(dev, name))];
+  const asked = folders.flatMap(folder => [
+    askHolder(runtimeFolder(folder, 'requester'), { command: 'status' }),
+    askHolder(runtimeFolder(folder, 'agent'), { command: 'status' }),
+  ]);
+  return (await Promise.all(asked)).filter(status => status !== undefined) as RoleStatus[];
+}
+
+/** What a role says of itself, for people. */
+export function statusText(status: RoleStatus): string {
+  const lines = status.role === 'agent' ? agentLines(status) : requesterLines(status);
+  const width = Math.max(...lines.map(([label]) => label.length));
+  const rows = lines.map(([label, value]) => `  ${label.padEnd(width)}  ${printable(value)}\n`);
+  return `${status.role} ${printable(status.node ?? '')}\n${rows.join('')}`;
+}
+
+const states: Record<AgentStatus['state'], string> = {
+  registering: 'registering',
+  pending: 'pending approval',
+  approved: 'approved',
+  registered: 'registered (a Bacalhau requester does not tell whether it approved)',
+  rejected: 'rejected',
+  deleted: 'deleted; register again with: muster agent register',
+};
+
+function agentLines(status: AgentStatus): [string, string][] {
+  const state = states[status.state] ?? status.state;
+  return [
+    ['state', status.reason ? `${state} (${status.reason})` : state],
+    ['fingerprint', status.fingerprint ?? ''],
+    ['broker', status.broker ?? ''],
+    ['requester', status.requester ? `${status.requester}, cluster ${status.cluster}` : 'not known'],
+    ['heartbeats', `${status.heartbeats ?? 0} sent, the last ${ago(status.lastHeartbeat)}`],
+    ['acknowledged', ago(status.lastAcknowledged)],
+    ...(status.conditions ?? []).map(({ Type, Reason, Since }): [string, string] => [
+      'condition',
+      `${Type} since ${Since}: ${Reason}`,
+    ]),
+    ['process', `${status.pid}, muster ${status.version ?? ''}`],
+  ];
+}
+
+function requesterLines(status: RequesterStatus): [string, string][] {
+  const { nodes, counters } = status;
+  return [
+    ['state', status.reason ? `${status.state} (${status.reason})` : status.state],
+    ['broker', status.broker ?? ''],
+    ['cluster', status.clusterId ?? 'not known'],
+    [
+      'nodes',
+      nodes
+        ? `${nodes.total}, ${nodes.pending} pending approval${nodes.unreadable ? `, ${nodes.unreadable} unreadable` : ''}`
+        : 'not read',
+    ],
+    [
+      'heartbeats',
+      counters ? `${counters.heartbeats} heard, ${counters.heartbeatsUnknown} of nobody on the roll` : '',
+    ],
+    ['events', `${status.eventsWaiting ?? 0} nodes wait for the broker's acknowledgement`],
+    ['process', `${status.pid}, muster ${status.version ?? ''}`],
+  ];
+}
+
+/** `3 s ago`. */
+function ago(time: string | undefined): string {
+  if (!time) return 'never';
+  const seconds = Math.max(0, Math.round((systemClock.now().getTime() - Date.parse(time)) / 1000));
+  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`;
+}

@@ -1,9 +1,0 @@
-// `muster config schema`: the JSON Schema of the configuration file, for editors.
-import { configSchema } from '../config/schema.ts';
-import { jsonText } from './data.ts';
-import { print } from './terminal.ts';
-
-export async function run(): Promise<number> {
-  print(jsonText(configSchema()));
-  return 0;
-}

@@ -1,0 +1,134 @@
+// Reads the flags and operands of a command line, strictly. Node's own parser takes it apart.
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { type Kind, Refusal } from '../../config/kind.ts';
+import { nearest } from '../../config/nearest.ts';
+import { MusterError } from '../../system/errors.ts';
+import { commands } from '../commands.ts';
+import { type Argv, type Command, type Flag, type FlagTable, globalFlags } from './command.ts';
+
+type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
+type OptionToken = Extract<Token, { kind: 'option' }>;
+
+/** Takes `args` apart, knowing which of the flags take a value. Never throws. */
+export function lex(args: readonly string[], table: FlagTable): Token[] {
+  const options: ParseArgsConfig['options'] = {};
+  for (const [name, { value, short }] of Object.entries(table)) {
+    options[name] = { type: value === undefined ? 'boolean' : 'string', ...(short ? { short } : {}) };
+  }
+  const config = { args: [...args], options, strict: false, allowPositionals: true, tokens: true } as const;
+  return parseArgs(config).tokens;
+}
+
+/**
+ * Reads `args` for `command`, of which the first `path` words are its name. `settings` are the flags that give settings.
+ * @throws MusterError `usage`
+ */
+export function readArgv(
+  args: readonly string[],
+  path: readonly string[],
+  command: Command,
+  settings: FlagTable,
+): Omit<Argv, 'load'> {
+  const own = command.flags ?? {};
+  const table: FlagTable = { ...settings, ...globalFlags, ...own };
+  const given = new Map<string, string[]>();
+  const words: string[] = [];
+  for (const token of lex(args, table)) {
+    if (token.kind === 'positional') words.push(token.value);
+    if (token.kind !== 'option') continue;
+    const flag = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
+    if (!flag || flag.refused) throw unknownFlag(token.rawName, table);
+    given.set(token.name, [...(given.get(token.name) ?? []), textOf(token, flag)]);
+  }
+  const flags = Object.entries(own).map(([name, flag]) => [
+    name,
+    readFlag(name, flag, given.get(name) ?? []),
+  ]);
+  const after = words.slice(path.length);
+  const rest = command.rest ? after.splice(Object.keys(command.operands ?? {}).length) : [];
+  return {
+    flags: Object.fromEntries(flags),
+    operands: readOperands(after, path, command),
+    rest,
+    config: given.get('config')?.at(-1),
+    settings: settingsOf(table, given),
+  };
+}
+
+/** What stands for the value of a flag; for a switch it is `true` or `false`. */
+function textOf({ name, rawName, value, inlineValue }: OptionToken, flag: Flag): string {
+  if (flag.value === undefined) {
+    if (value === undefined || value === 'true' || value === 'false') return value ?? 'true';
+    throw new MusterError('usage', `${rawName}: "${value}" is neither true nor false`);
+  }
+  if (value === undefined)
+    throw new MusterError('usage', `${rawName} needs a value: ${rawName} ${flag.value}`);
+  if (!inlineValue && /^-./.test(value) && !isNumber(value)) {
+    throw new MusterError('usage', `${rawName} needs a value, and a flag follows it: ${value}`, {
+      hint: `a value that starts with - is given as --${name}=${value}`,
+    });
+  }
+  return value;
+}
+
+function readFlag(name: string, flag: Flag, texts: readonly string[]): unknown {
+  if (flag.value === undefined) return texts.at(-1) === 'true';
+  const values = texts.map(text => (flag.kind ? readValue(`--${name}`, flag.kind, text) : text));
+  return flag.many ? values : (values.at(-1) ?? flag.default);
+}
+
+function readValue(name: string, kind: Kind<unknown>, text: string): unknown {
+  try {
+    return kind.read(text, { folder: '', home: undefined });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new MusterError('usage', `${name}: ${error.shown ?? `"${text}"`} ${error.message}`);
+  }
+}
+
+function readOperands(
+  words: readonly string[],
+  path: readonly string[],
+  { operands = {}, optionalOperands = {} }: Command,
+): Record<string, string> {
+  const required = Object.keys(operands);
+  const names = [...required, ...Object.keys(optionalOperands)];
+  const extra = words[names.length];
+  if (extra !== undefined) {
+    const below = commands.map(row => row.path).filter(known => known.startsWith(`${path.join(' ')} `));
+    const near = nearest([...path, extra].join(' '), below);
+    throw new MusterError('usage', `unexpected argument: ${extra}`, {
+      hint: near ? `did you mean "muster ${near}"?` : switchHint(extra),
+    });
+  }
+  const missing = required[words.length];
+  if (missing !== undefined) throw new MusterError('usage', `${path.join(' ')} needs ${operands[missing]}`);
+  return Object.fromEntries(words.map((word, index) => [names[index], word]));
+}
+
+function switchHint(word: string): string | undefined {
+  return /^(true|false)$/.test(word) ? 'a switch is turned off with --switch=false' : undefined;
+}
+
+function settingsOf(table: FlagTable, given: ReadonlyMap<string, readonly string[]>): Argv['settings'] {
+  const found: { -readonly [Key in keyof Argv['settings']]: Argv['settings'][Key] } = {};
+  for (const [name, texts] of given) {
+    const flag = table[name];
+    if (flag?.setting) found[flag.setting] = flag.many ? texts : texts.at(-1);
+  }
+  return found;
+}
+
+/** `-1`, `-1h`: what looks like a flag, and is a value that a flag may refuse. */
+export const isNumber = (word: string | undefined): boolean => /^-\d/.test(word ?? '');
+
+/** The error for a flag that `table` has not, or refuses. */
+export function unknownFlag(rawName: string, table: FlagTable): MusterError {
+  const name = rawName.replace(/^--/, '');
+  const refused = Object.hasOwn(table, name) ? table[name]?.refused : undefined;
+  const names = Object.keys(table).filter(known => !table[known]?.refused);
+  const near = rawName.startsWith('--') ? nearest(name, names) : undefined;
+  return new MusterError('usage', `unknown flag: ${rawName}`, {
+    hint: refused ?? (near ? `did you mean --${near}?` : undefined),
+  });
+}

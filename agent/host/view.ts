@@ -1,0 +1,72 @@
+// What `muster probe` tells: the machine, and what the agent would make of it under the present settings.
+import type { Settings } from '../config/settings.ts';
+import type { Resources } from '../protocol/resources.ts';
+import { version } from '../system/version.ts';
+import { offeredCapacity } from './capacity.ts';
+import { cloudLabels } from './cloud.ts';
+import { type Condition, judge, nothingJudged, type Observation } from './conditions.ts';
+import { mismatches } from './declared.ts';
+import { failures } from './gpu/gpu.ts';
+import type { Inputs } from './inputs.ts';
+import { nodeLabels } from './labels.ts';
+import { memoryNow, offerable, problems, type SurveyedMachine, surveyMachine } from './machine.ts';
+
+export interface ProbeView extends SurveyedMachine {
+  /** Of the program. */
+  readonly muster: string;
+  /** RFC 3339. */
+  readonly readAt: string;
+  /** What the agent would offer to the cluster. */
+  readonly offer: Resources;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Those that one look can find. */
+  readonly conditions: readonly Condition[];
+  /** What should have answered and did not, a sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** Asks `inputs` everything. Never throws. */
+export async function probeView(
+  inputs: Inputs,
+  settings: Pick<Settings, 'compute' | 'node'>,
+): Promise<ProbeView> {
+  const readAt = inputs.now();
+  const machine = await surveyMachine(inputs, { cloud: settings.node.cloudMetadata });
+  const offer = offeredCapacity(settings.compute.allocatedCapacity, offerable(machine));
+  const { facts, gpuReports } = machine;
+  const { name, ...labels } = nodeLabels(
+    settings.node.id ?? '',
+    { operatingSystem: facts.operatingSystem.value, architecture: facts.architecture.value },
+    { ...cloudLabels(machine.cloud), ...settings.node.labels },
+    offer.GPUs,
+  );
+  const inside = offerable(machine);
+  const wrong = mismatches(settings.node.declared, {
+    ...inside,
+    disk: facts.disk?.value,
+    gpus: inside.gpus ?? [],
+  });
+  const seen: Observation = {
+    monotonic: 0,
+    now: readAt,
+    unresponsive: gpuReports.flatMap(({ source, fault }) =>
+      fault?.kind === 'late' ? [`${source} ${fault.reason}`] : [],
+    ),
+    missingGpus: [...failures(machine.gpus), ...wrong.gpus],
+    mismatches: wrong.others,
+    disk: facts.disk && { total: facts.disk.value, available: facts.diskAvailable?.value ?? 0 },
+    memory: memoryNow(machine),
+  };
+  // As if it stayed so: some rules wait for a second look.
+  const { conditions } = judge(judge(nothingJudged, seen), seen);
+  return {
+    muster: version,
+    readAt: readAt.toISOString(),
+    ...machine,
+    offer,
+    // Without a configured id the agent makes one at its first start.
+    labels: name ? { ...labels, name } : labels,
+    conditions,
+    problems: problems(machine),
+  };
+}

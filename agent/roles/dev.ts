@@ -1,0 +1,213 @@
+// `muster dev`: a whole cluster on one machine. A requester with its broker, and agents, each a process of its own.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { brokerFiles } from '../broker/files.ts';
+import { stopOrphan } from '../broker/orphan.ts';
+import type { Argv, FlagTable } from '../cli/line/command.ts';
+import { takeNotifyRequest } from '../config/environment.ts';
+import { integer } from '../config/kind.ts';
+import type { LoadedSettings } from '../config/load.ts';
+import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
+import { print } from '../output/terminal.ts';
+import { sleep, systemClock } from '../system/clock.ts';
+import { MusterError, reasonOf } from '../system/errors.ts';
+import { makeFolder } from '../system/files.ts';
+import type { Log } from '../system/log.ts';
+import { askHolder, holdFolder } from '../system/role-socket.ts';
+import { describeHolder } from './holder.ts';
+import { type Lifetime, lifetime, type RoleReady } from './lifetime.ts';
+import { roleLog } from './log.ts';
+import { programName, selfCommand } from './self.ts';
+
+export const settings = ['dataDir', 'api.port', 'broker.port'] as const;
+
+export const flags = {
+  nodes: { value: 'N', kind: integer(0, 100), default: 1, help: 'agents to run' },
+  fresh: { help: 'forget the nodes of earlier runs' },
+} as const satisfies FlagTable;
+
+export const run = (argv: Argv<typeof flags>): Promise<number> =>
+  runDev(() => argv.load(), { ...argv.flags, configFile: argv.config, program: programName() }, print);
+
+export interface DevOptions {
+  /** Agents besides the requester. */
+  nodes: number;
+  /** Forget the state of earlier runs. */
+  fresh: boolean;
+  /** What the person typed to run muster, for the hints. */
+  program: string;
+  /** Passed on to every process. */
+  configFile?: string | undefined;
+}
+
+/** Milliseconds for a child to stop by itself. One after the other they are within what a stop may take. */
+const deadlines = { agent: 1_400, requester: 3_200 };
+/** Milliseconds before an agent that ended is started again. */
+const restartAfter = 1_000;
+
+/** Runs until stopped; answers the exit code. Throws MusterError when it cannot start. */
+export async function runDev(
+  load: () => Promise<LoadedSettings>,
+  options: DevOptions,
+  print: (text: string) => void,
+): Promise<number> {
+  const { settings } = await load();
+  const log = roleLog({ log: { ...settings.log, level: 'warn' } }, 'dev');
+  // A service manager that started this hears nothing from the roles: each would speak for the whole.
+  takeNotifyRequest();
+  const folder = join(await dataFolder(settings), 'dev');
+  await makeFolder(folder);
+  const lock = await holdFolder(
+    folder,
+    () => ({ pid: process.pid }),
+    status => `another muster dev holds ${folder}: ${describeHolder(status)}; stop it with Ctrl-C there`,
+  );
+  const life = lifetime(log);
+  life.onReload(() => life.end());
+  const agents = new Set<Child>();
+  const first = node(0, folder);
+  let requester: Child | undefined;
+  try {
+    if (options.fresh) await forget(folder);
+    print(`state is kept in ${folder}\n`);
+    requester = start(['requester', ...common(options), ...place(first), ...ports(settings)]);
+    const ready = await Promise.race([requester.ready, life.over]);
+    const ended = requester.exit.then(({ code, how }) => {
+      if (ready && !life.ending) print(`${first.id}  requester ended (${how}): stopping the cluster\n`);
+      return code;
+    });
+    if (!ready) return (await Promise.race([ended, life.over])) ?? 0;
+    const { api, broker, tokenFile } = ready.ready;
+    print(`${first.id}  requester is up: API ${api}, broker ${broker ?? settings.nats.servers.join(' ')}\n`);
+    // With nats.servers set, everybody finds them and their credentials in the same settings.
+    const login = broker && tokenFile ? ['--nats-servers', broker, '--nats-token-file', tokenFile] : [];
+    const kept = Array.from({ length: options.nodes }, (_, index) => {
+      const one = node(index + 1, folder);
+      return keep(one.id, ['agent', ...common(options), ...place(one), ...login], agents, life, print);
+    });
+    const failed = Promise.race([ended, ...kept.map(agent => agent.failed)]);
+    const up = Promise.all(kept.map(agent => agent.up)).then(() => 'up' as const);
+    if ((await Promise.race([up, failed, life.over])) === 'up') print(whatNext(options.program, settings));
+    return (await Promise.race([failed, life.over])) ?? 0;
+  } finally {
+    life.end();
+    // Agents first, so that the requester still hears them leave; a requester that was killed leaves its broker to us.
+    await Promise.all([...agents].map(agent => stop(agent, deadlines.agent)));
+    if (requester) {
+      await stop(requester, deadlines.requester);
+      await stopBroker(first.folder, log);
+    }
+    await lock.close();
+  }
+}
+
+/** Stops the broker that a requester left as it was killed. One that holds the folder, be it none of ours, needs its own. */
+async function stopBroker(folder: string, log: Log): Promise<void> {
+  const none = async () =>
+    (await askHolder(runtimeFolder(folder, 'requester'), { command: 'status' })) === undefined;
+  // What holds it and does not answer holds it.
+  if (await none().catch(() => false))
+    await stopOrphan(brokerFiles(roleFolder(folder, 'broker')), systemClock, log);
+}
+
+/** Runs an agent, and again when it ends after it was up. `failed`: it ended before that, its own words say why. */
+function keep(
+  id: string,
+  args: string[],
+  agents: Set<Child>,
+  life: Lifetime,
+  print: (text: string) => void,
+): { up: Promise<void>; failed: Promise<number> } {
+  const up = Promise.withResolvers<void>();
+  const failed = Promise.withResolvers<number>();
+  const run = async () => {
+    while (!life.ending) {
+      const child = start(args);
+      agents.add(child);
+      const ready = await child.ready;
+      if (ready) {
+        print(`${id}  agent is up\n`);
+        up.resolve();
+      }
+      const { code, how } = await child.exit;
+      agents.delete(child);
+      if (life.ending) return;
+      if (!ready) return failed.resolve(code);
+      print(`${id}  agent ended (${how}): starting it again\n`);
+      await Promise.race([life.over, sleep(systemClock, restartAfter)]);
+    }
+  };
+  void run();
+  return { up: up.promise, failed: failed.promise };
+}
+
+interface Child {
+  process: ChildProcess;
+  ready: Promise<RoleReady | undefined>;
+  exit: Promise<{ code: number; how: string }>;
+}
+
+// In a process group of its own: a terminal's Ctrl-C reaches this process alone, and each child gets one signal from it.
+function start(args: string[]): Child {
+  const { command, args: all } = selfCommand(...args);
+  const child = spawn(command, all, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+  const exit = new Promise<{ code: number; how: string }>(resolve => {
+    child.once('error', error => resolve({ code: 1, how: reasonOf(error) }));
+    child.once('exit', (code, signal) => resolve({ code: code ?? 1, how: signal ?? `exit code ${code}` }));
+  });
+  const ready = new Promise<RoleReady | undefined>(resolve => {
+    child.once('message', message => resolve(message as RoleReady));
+    void exit.then(() => resolve(undefined));
+  });
+  return { process: child, ready, exit };
+}
+
+async function stop({ process: running, exit }: Child, deadline: number): Promise<void> {
+  if (running.exitCode !== null || running.signalCode !== null || running.pid === undefined) return;
+  running.kill('SIGTERM');
+  const timer = setTimeout(() => running.kill('SIGKILL'), deadline);
+  await exit;
+  clearTimeout(timer);
+}
+
+const node = (index: number, folder: string) => ({
+  id: `node-${index}`,
+  folder: join(folder, `node-${index}`),
+});
+
+const place = ({ id, folder }: { id: string; folder: string }) => ['--data-dir', folder, '--node-id', id];
+
+const common = ({ configFile }: DevOptions) => (configFile ? ['--config', configFile] : []);
+
+const ports = ({ api, broker }: LoadedSettings['settings']) => [
+  '--api-port',
+  String(api.port),
+  '--broker-port',
+  String(broker.port),
+];
+
+// Only what a dev run makes: the folder may be shared with nothing else, but it is ours by name alone.
+async function forget(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/^node-\d+$/.test(name)) continue;
+    try {
+      await rm(join(folder, name), { recursive: true, force: true });
+    } catch (error) {
+      throw new MusterError('not_writable', `cannot remove ${join(folder, name)}`, { cause: error });
+    }
+  }
+}
+
+function whatNext(program: string, { api }: LoadedSettings['settings']): string {
+  const at = api.port === 1234 ? '' : ` --api-port ${api.port}`;
+  const rows = [
+    ['node list', 'who is on the roll'],
+    ['node approve node-1', 'let a node take part'],
+    ['events --follow', 'what happens, as it happens'],
+  ].map(
+    ([command, text]) =>
+      `  ${`${program} ${command}${at}`.padEnd(program.length + at.length + 22)}  ${text}\n`,
+  );
+  return `\nNew nodes wait for approval. In another terminal:\n${rows.join('')}Ctrl-C stops everything; the state is kept.\n`;
+}

@@ -1,0 +1,219 @@
+// Calling a requester that is not there, is slow, or is something else: a sentence for each, and exit 69.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { ApiClient, type ApiClientOptions } from '../../agent/api/client.ts';
+import { MusterError } from '../../agent/system/errors.ts';
+import { muster } from '../cli/program.ts';
+import { freePort, listen } from '../support/listener.ts';
+
+const pointing =
+  'start one with "muster requester" or "muster dev", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file';
+
+async function refusal(asked: Promise<unknown>): Promise<MusterError> {
+  try {
+    await asked;
+  } catch (error) {
+    assert.ok(error instanceof MusterError, String(error));
+    return error;
+  }
+  throw new Error('not refused');
+}
+
+async function answering(t: TestContext, handler: RequestListener, options: Partial<ApiClientOptions> = {}) {
+  const server = createServer(handler).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  return new ApiClient({ host: '127.0.0.1', port, ...options });
+}
+
+/** Answers everything with these. */
+const fixed =
+  (status: number, body: string, type = 'application/json'): RequestListener =>
+  (_, response) => {
+    response.writeHead(status, { 'Content-Type': type });
+    response.end(body);
+  };
+
+test('nobody there: the address, and how to point elsewhere', async t => {
+  const port = await freePort();
+  const { code, stdout, stderr } = await muster(t, ['node', 'list', '--api-port', String(port)]);
+  assert.deepEqual([code, stdout], [69, '']);
+  assert.equal(stderr, `Error: no requester answers at http://127.0.0.1:${port}\nHint:  ${pointing}\n`);
+  for (const args of [
+    ['approve', 'n'],
+    ['describe', 'n'],
+  ]) {
+    assert.equal((await muster(t, ['node', ...args, '--api-port', String(port)])).code, 69);
+  }
+  assert.equal((await muster(t, ['events', '--api-port', String(port)])).code, 69);
+});
+
+test('ports that browsers refuse are ports like any other', async () => {
+  // 10080 stands in the list of bad ports of the Fetch standard.
+  const error = await refusal(new ApiClient({ host: '127.0.0.1', port: 10080 }).status());
+  assert.equal(error.message, 'no requester answers at http://127.0.0.1:10080');
+});
+
+test('no such host', async () => {
+  const error = await refusal(new ApiClient({ host: 'nowhere.invalid', port: 1 }).status());
+  assert.equal(error.code, 'unreachable');
+  assert.match(error.message, /^no requester answers at http:\/\/nowhere\.invalid:1: /);
+});
+
+test('an IPv6 address is written in brackets', async () => {
+  assert.equal(new ApiClient({ host: '::1', port: 1 }).url, 'http://[::1]:1');
+});
+
+test('doubts about the address are part of the hint, and only when nobody answers', async () => {
+  const port = await freePort();
+  const client = new ApiClient({
+    host: '127.0.0.1',
+    port,
+    doubts: ['/etc/muster/config.yaml: cannot be read'],
+  });
+  assert.equal((await refusal(client.status())).hint, `/etc/muster/config.yaml: cannot be read; ${pointing}`);
+});
+
+test('no answer within the deadline', async t => {
+  const client = await answering(t, () => undefined, { deadline: 50 });
+  for (const asked of [
+    client.status(),
+    client.nodes({}),
+    collect(client, {}),
+    collect(client, { follow: 'true' }),
+  ]) {
+    const error = await refusal(asked);
+    assert.deepEqual(
+      [error.code, error.message],
+      ['unreachable', `the requester at ${client.url} did not answer within 50ms`],
+    );
+  }
+});
+
+test('an answer that stalls half-way', async t => {
+  const begin: RequestListener = (_, response) => response.writeHead(200).write('{"Nodes":[');
+  const client = await answering(t, begin, { deadline: 50 });
+  assert.match((await refusal(client.nodes({}))).message, /did not answer within 50ms$/);
+  assert.match((await refusal(collect(client, {}))).message, /did not answer within 50ms$/);
+});
+
+test('something that does not speak HTTP', async t => {
+  const other = await listen(socket => socket.end('SSH-2.0-OpenSSH_9.9\r\n'));
+  t.after(() => other.close());
+  const error = await refusal(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
+  assert.match(error.message, /^what answers at http:\/\/127\.0\.0\.1:\d+ is no requester: /);
+  assert.equal(error.hint, pointing);
+});
+
+test('something that hangs up', async t => {
+  const other = await listen(socket => socket.on('data', () => socket.destroy()));
+  t.after(() => other.close());
+  const error = await refusal(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
+  assert.match(error.message, /^the connection to http:\/\/127\.0\.0\.1:\d+ was lost$/);
+});
+
+const strangers: [what: string, handler: RequestListener][] = [
+  ['a web page', fixed(200, '<html>', 'text/html')],
+  ['a web page not found', fixed(404, '<html>', 'text/html')],
+  ['a redirection', (_, response) => response.writeHead(302, { Location: 'http://127.0.0.1:1/' }).end()],
+  ['other JSON', fixed(200, '{"Nodes":{"a":1}}')],
+  ['a list', fixed(200, '[]')],
+  ['nodes without a name', fixed(200, '{"Nodes":[{"Info":{}}]}')],
+  ['nodes named to steer a terminal', fixed(200, '{"Nodes":[{"Info":{"NodeID":"\\u001b[2J"}}]}')],
+  [
+    'nodes with an unknown health',
+    fixed(200, '{"Nodes":[{"Info":{"NodeID":"a"},"Muster":{"Health":"WELL"}}]}'),
+  ],
+  ['an error without a message', fixed(500, '{"error":"x"}')],
+  ['nothing', fixed(204, '')],
+];
+for (const [what, handler] of strangers) {
+  test(`something that answers with ${what} is no requester`, async t => {
+    const client = await answering(t, handler);
+    const error = await refusal(client.nodes({}));
+    assert.equal(error.code, 'unreachable');
+    assert.match(error.message, /^what answers at http:\/\/127\.0\.0\.1:\d+ is no requester: /);
+    assert.doesNotMatch(error.message, /\u001b/);
+  });
+}
+
+test('a refusal keeps its words; its code follows from its kind', async t => {
+  const cases: [status: number, code: string, expected: string][] = [
+    [404, 'NotFound', 'not_found'],
+    [409, 'MultipleNodesFound', 'ambiguous'],
+    [409, 'ConflictNodeState', 'conflict'],
+    [503, 'ServiceUnavailable', 'unreachable'],
+    [400, 'BadRequest', 'usage'],
+    [401, 'InternalError', 'not_allowed'],
+    [403, 'Forbidden', 'not_allowed'],
+    [500, 'InternalError', 'failed'],
+    [409, 'constructor', 'failed'],
+  ];
+  for (const [status, Code, expected] of cases) {
+    const body = { Status: status, Message: 'no, thank you', Code, Component: 'x', Hint: 'ask nicely' };
+    const client = await answering(t, fixed(status, JSON.stringify(body)));
+    const error = await refusal(client.change('n', { Action: 'approve', Message: '', Actor: 'a' }));
+    assert.deepEqual([error.code, error.message, error.hint], [expected, 'no, thank you', 'ask nicely']);
+  }
+});
+
+test('a Bacalhau orchestrator: its nodes are read, its old way to refuse is an error', async t => {
+  const bacalhau = await answering(t, (request, response) => {
+    const node = {
+      Info: {
+        NodeID: 'n-1',
+        NodeType: 'Compute',
+        Labels: { a: 'b' },
+        ComputeNodeInfo: null,
+        BacalhauVersion: {},
+        New: 1,
+      },
+      Membership: 'APPROVED',
+      Connection: 'CONNECTED',
+      ConnectionState: { Status: 'CONNECTED', LastHeartbeat: '2026-01-01T00:00:00.123456789Z' },
+    };
+    response.end(
+      request.method === 'PUT'
+        ? '{"Success":false,"Error":"node already approved"}'
+        : JSON.stringify({ NextToken: '', Nodes: [node] }),
+    );
+  });
+  const [node] = await bacalhau.nodes({});
+  assert.deepEqual([node?.Info.NodeID, node?.Connection, node?.Muster], ['n-1', 'CONNECTED', undefined]);
+  const error = await refusal(bacalhau.change('n-1', { Action: 'approve', Message: '', Actor: 'a' }));
+  assert.deepEqual([error.code, error.message], ['failed', 'node already approved']);
+});
+
+test('an answer without end is cut off', async t => {
+  const block = Buffer.alloc(1024 * 1024, 'x');
+  const endless: RequestListener = (_, response) => {
+    response.writeHead(200);
+    const more = () => {
+      while (!response.destroyed && response.write(block));
+    };
+    response.on('drain', more);
+    more();
+  };
+  const client = await answering(t, endless);
+  assert.match(
+    (await refusal(client.nodes({}))).message,
+    /is no requester: an answer of more than 268435456 bytes$/,
+  );
+  assert.match(
+    (await refusal(collect(client, {}))).message,
+    /is no requester: a line of more than 131072 characters$/,
+  );
+});
+
+async function collect(client: ApiClient, query: Record<string, string>): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for await (const event of client.events(query, { unreadable: () => undefined })) found.push(event);
+  return found;
+}

@@ -1,0 +1,235 @@
+// `muster config`: the settings as they stand, and everything that is wrong with them.
+import assert from 'node:assert/strict';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { loadSettings } from '../../../../agent/config/load.ts';
+import { sampleConfig } from '../../../../agent/config/sample.ts';
+import { configSchema } from '../../../../agent/config/schema.ts';
+import { fileDoubts } from '../../../../agent/roles/credential-files.ts';
+import { makeAuthority } from '../../../support/certificates.ts';
+import { asUnprivileged } from '../../../support/unprivileged.ts';
+import { configFile, muster, type Outcome, temporaryFolder } from '../../program.ts';
+
+test('show: every setting that has a value, as a configuration file would say it', async t => {
+  const file = await configFile(t, 'api: { port: 4321 }\nnats: { token: s3cret }\n');
+  const args = ['config', 'show', '--config', file, '--node-labels', 'zone=eu', '--log-level=debug'];
+  const { code, stdout, stderr } = await muster(t, args, {
+    env: { MUSTER_COMPUTE_HEARTBEAT_FREQUENCY: '7s' },
+  });
+  assert.deepEqual([code, stderr], [0, '']);
+  const shown = parse(stdout);
+  assert.deepEqual(shown.api, { host: '127.0.0.1', port: 4321 });
+  assert.equal(shown.compute.heartbeatFrequency, '7s');
+  assert.deepEqual(shown.node.labels, { zone: 'eu' });
+  assert.equal(shown.log.level, 'debug');
+  assert.equal(shown.nats.token, '<redacted>');
+  assert.equal('id' in shown.node, false);
+  assert.doesNotMatch(stdout, /s3cret/);
+  const json = await muster(t, [...args, '-o', 'json'], {
+    env: { MUSTER_COMPUTE_HEARTBEAT_FREQUENCY: '7s' },
+  });
+  assert.deepEqual(JSON.parse(json.stdout), shown);
+});
+
+test('show --origin: where each value comes from, and what is not set', async t => {
+  const file = await configFile(t, 'api:\n  port: 4321\n');
+  const args = ['config', 'show', '--origin', '--config', file, '--api-host', 'localhost'];
+  const yaml = await muster(t, args, { env: { MUSTER_LOG_LEVEL: 'warn' } });
+  assert.match(yaml.stdout, / {2}host: localhost # flag --api-host\n/);
+  assert.ok(yaml.stdout.includes(`  port: 4321 # file ${file}:2\n`), yaml.stdout);
+  assert.match(yaml.stdout, / {2}level: warn # environment MUSTER_LOG_LEVEL\n/);
+  assert.match(yaml.stdout, / {2}id: # not set\n/);
+  const json = JSON.parse((await muster(t, [...args, '-o', 'json'])).stdout) as { key: string }[];
+  assert.deepEqual(
+    json.find(({ key }) => key === 'api.host'),
+    { key: 'api.host', value: 'localhost', origin: 'flag --api-host' },
+  );
+  assert.deepEqual(
+    json.find(({ key }) => key === 'node.id'),
+    { key: 'node.id', value: null, origin: 'default' },
+  );
+});
+
+test('check: Ok, with what is doubtful on standard error', async t => {
+  const none = await muster(t, ['config', 'check'], { env: { CONFIGURATION_DIRECTORY: '/nonexistent' } });
+  assert.deepEqual(none, {
+    code: 0,
+    stdout: 'Ok: no configuration file (looked for /nonexistent/config.yaml, /etc/muster/config.yaml)\n',
+    stderr: '',
+  });
+  const file = await configFile(t, 'compute: { heartbeatFrequency: 40s }\n');
+  const { code, stdout, stderr } = await muster(t, ['config', 'check', '--config', file]);
+  assert.deepEqual([code, stdout], [0, `Ok: ${file}\n`]);
+  assert.match(
+    stderr,
+    /^Warning: .*config\.yaml:1: compute\.heartbeatFrequency: 40s is more than half .*\n$/,
+  );
+});
+
+test('check: every fault at once, each with its place, its key, what was found and what is allowed; exit 78', async t => {
+  const file = await configFile(
+    t,
+    'compute:\n  heartbeatFrequency: 15\n  heartbeatFrequnecy: 15s\napi:\n  port: 70000\nlog: { level: "\\x1b[2J" }\n',
+  );
+  const env = { MUSTER_REQUESTER_MAX_PENDING: 'few', MUSTER_FROBNICATE: '1' };
+  const args = ['config', 'check', '--config', file, '--broker-port', 'x', '--nats-servers', 'http://x'];
+  const { code, stdout, stderr } = await muster(t, args, { env });
+  assert.deepEqual([code, stdout], [78, '']);
+  assert.deepEqual(
+    stderr.trimEnd().split('\n').sort(),
+    [
+      `Error: ${file}:2: compute.heartbeatFrequency: "15" is not a duration; allowed: like 15s, 1m30s, 500ms`,
+      `Error: ${file}:3: compute.heartbeatFrequnecy is not a setting; did you mean compute.heartbeatFrequency?`,
+      `Error: ${file}:5: api.port: "70000" is not a port; allowed: 0 to 65535`,
+      `Error: ${file}:6: log.level: "\\u001b[2J" is not one of the choices; allowed: trace, debug, info, warn, error, silent`,
+      'Error: environment MUSTER_FROBNICATE is not a setting; "muster config show" lists the settings',
+      'Error: environment MUSTER_REQUESTER_MAX_PENDING: requester.maxPending: "few" is not a whole number; allowed: 0 to 1000000',
+      'Error: flag --broker-port: broker.port: "x" is not a port; allowed: 0 to 65535',
+      'Error: flag --nats-servers: nats.servers: "http://x" is not a NATS server; allowed: like nats://host:4222, tls://host:4222, host:4222',
+    ].sort(),
+  );
+});
+
+test('a configuration file that is not there is a fault', async t => {
+  const { code, stderr } = await muster(t, ['config', 'check', '-c', '/nonexistent/x.yaml']);
+  assert.equal(code, 78);
+  assert.equal(stderr, 'Error: /nonexistent/x.yaml: there is no such file\n');
+});
+
+test('the file may stand after check and show, in place of --config', async t => {
+  const file = await configFile(t, 'api: { port: 4321 }\n');
+  const checked = await muster(t, ['config', 'check', file]);
+  assert.deepEqual(checked, { code: 0, stdout: `Ok: ${file}\n`, stderr: '' });
+  assert.equal(parse((await muster(t, ['config', 'show', file])).stdout).api.port, 4321);
+  const twice = await muster(t, ['config', 'check', file, '-c', '/other.yaml']);
+  assert.equal(twice.code, 64);
+  assert.equal(
+    twice.stderr,
+    `Error: two configuration files: ${file}, and /other.yaml with --config\nHint:  give one of them\n`,
+  );
+  const third = await muster(t, ['config', 'check', file, 'more']);
+  assert.equal(third.code, 64);
+  assert.ok(third.stderr.startsWith('Usage: muster config check [FILE] [flags]\n'), third.stderr);
+  assert.ok(third.stderr.endsWith('\nError: unexpected argument: more\n'), third.stderr);
+});
+
+test('check: what a role would refuse at its start, beside the other faults', async t => {
+  const open = await configFile(t, 'api:\n  host: 0.0.0.0\n  port: x\n');
+  const { code, stdout, stderr } = await muster(t, ['config', 'check', open]);
+  assert.deepEqual([code, stdout], [78, '']);
+  const refused =
+    'api.host: 0.0.0.0 is not an address of this machine alone, and the API asks nobody for a password yet; allowed: 127.0.0.1, ::1, localhost, which an SSH tunnel reaches from elsewhere';
+  assert.equal(
+    stderr,
+    `Error: ${open}:2: ${refused}\nError: ${open}:3: api.port: "x" is not a port; allowed: 0 to 65535\n`,
+  );
+  // The requester does refuse it, in the same words.
+  const requester = await muster(t, ['requester', '--config', open, '--data-dir', '/nonexistent']);
+  assert.deepEqual(told(requester), [78, stderr]);
+  const agent = await muster(t, ['config', 'check', '--role', 'agent', '--api-host', '0.0.0.0']);
+  assert.equal(agent.code, 0);
+});
+
+test('check: credentials without a server are for an agent, and no requester takes them', async t => {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, 'token');
+  await writeFile(file, 's3cret');
+  const check = (...args: string[]) => muster(t, ['config', 'check', '--nats-token-file', file, ...args]);
+  const text =
+    'flag --nats-token-file: nats.tokenFile: set without nats.servers: a requester refuses that, as the broker of its own makes its own token\n';
+  assert.deepEqual(await check('--role', 'agent').then(told), [0, '']);
+  assert.deepEqual(await check().then(told), [0, `Warning: ${text}`]);
+  assert.deepEqual(await check('--role', 'requester').then(told), [78, `Error: ${text}`]);
+  assert.deepEqual(await check('--role', 'requester', '--nats-servers', 'h').then(told), [0, '']);
+  const requester = await muster(t, ['requester', '--nats-token-file', file, '--data-dir', folder]);
+  assert.deepEqual(told(requester), [78, `Error: ${text}`]);
+});
+
+test('check: files that are not there, may not be read or are something else are warnings', async t => {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, 'empty'), '');
+  await writeFile(join(folder, 'blank'), ' \n');
+  await writeFile(join(folder, 'text'), 'this is s3cret');
+  const { certFile, keyFile } = await makeAuthority(folder, 'ca');
+  const cases: [text: string, warnings: string[]][] = [
+    [
+      'nats:\n  tokenFile: none\n  tls:\n    caFile: .\n    certFile: empty\n    keyFile: text/x\n',
+      [
+        `2: nats.tokenFile: ${folder}/none is not there`,
+        `4: nats.tls.caFile: ${folder} is not a file`,
+        `5: nats.tls.certFile: ${folder}/empty is empty`,
+        `6: nats.tls.keyFile: ${folder}/text/x is not there`,
+      ],
+    ],
+    // The log makes its file.
+    ['log:\n  file: new.log\n', []],
+    ['log:\n  file: text\n', []],
+    ['log:\n  file: .\n', [`2: log.file: ${folder} is not a file`]],
+    [
+      'log:\n  file: none/new.log\n',
+      [`2: log.file: ${folder}/none/new.log is in a folder that is not there`],
+    ],
+    ['nats:\n  tokenFile: blank\n', [`2: nats.tokenFile: ${folder}/blank is empty`]],
+    ['nats:\n  credsFile: text\n', [`2: nats.credsFile: ${folder}/text is not a NATS credentials file`]],
+    [
+      'nats:\n  tls:\n    caFile: text\n    certFile: text\n    keyFile: text\n',
+      [
+        `3: nats.tls.caFile: ${folder}/text is not a PEM file with a certificate`,
+        `4, FILE:5: nats.tls.certFile: ${folder}/text is not a PEM file with a certificate`,
+      ],
+    ],
+    [`nats:\n  tls:\n    certFile: ${certFile}\n    keyFile: ${keyFile}\n`, []],
+    ['broker:\n  binary: text\n', [`2: broker.binary: ${folder}/text may not be run by this user`]],
+  ];
+  for (const [text, warnings] of cases) {
+    const file = join(folder, 'config.yaml');
+    await writeFile(file, text);
+    const { code, stdout, stderr } = await muster(t, ['config', 'check', '--role', 'agent', file]);
+    assert.deepEqual([code, stdout], [0, `Ok: ${file}\n`]);
+    const lines = stderr.replaceAll(file, 'FILE').split('\n').slice(0, -1);
+    assert.deepEqual(
+      lines,
+      warnings.map(warning => `Warning: FILE:${warning}`),
+    );
+  }
+});
+
+test('check: a file that this user may not read', async t => {
+  const folder = await temporaryFolder(t);
+  await chmod(folder, 0o755);
+  const token = join(folder, 'token');
+  await writeFile(token, 's3cret', { mode: 0o000 });
+  const configFile = join(folder, 'config.yaml');
+  await writeFile(configFile, `nats: { tokenFile: token }`);
+  const loaded = await loadSettings({ configFile });
+  assert.deepEqual(await asUnprivileged(() => fileDoubts(loaded)), [
+    `${configFile}:1: nats.tokenFile: ${token} may not be read by this user`,
+  ]);
+});
+
+test('sample: what it prints is a configuration file, and names the schema that it is told', async t => {
+  const { code, stdout, stderr } = await muster(t, [
+    'config',
+    'sample',
+    '--role',
+    'agent',
+    '--schema',
+    './s.json',
+  ]);
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal(stdout, sampleConfig('agent', './s.json'));
+  const wrong = await muster(t, ['config', 'sample', '--schema', 'a b']);
+  assert.equal(wrong.code, 64);
+});
+
+test('schema: what it prints is the schema of the table', async t => {
+  const { code, stdout, stderr } = await muster(t, ['config', 'schema']);
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.deepEqual(JSON.parse(stdout), configSchema());
+});
+
+function told({ code, stderr }: Outcome): unknown[] {
+  return [code, stderr];
+}

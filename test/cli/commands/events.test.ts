@@ -1,0 +1,209 @@
+// `muster events` as an operator runs it: the past, the present, and what stands between.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cloudEvent, type EventData, type EventKind } from '../../../agent/protocol/events.ts';
+import { startApi } from '../../../agent/requester/api/server.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
+import { silentLog } from '../../../agent/system/log.ts';
+import { serve } from '../../requester/api/served.ts';
+import { requesterNode } from '../../requester/samples.ts';
+import { eventually } from '../../support/eventually.ts';
+import { FakeDirectory } from '../../support/fake-directory.ts';
+import { freePort } from '../../support/listener.ts';
+import { muster, start } from '../program.ts';
+
+const event = (kind: EventKind, number: number, time: string, data: EventData) =>
+  cloudEvent(kind, `${data.node}:${number}`, '/muster/c-1/node-0', time, data);
+
+const happened = [
+  event('registered', 1, '2026-01-01T10:00:00.000Z', {
+    node: 'node-1',
+    previous: {},
+    current: { membership: 'PENDING' },
+    actor: 'node-1',
+  }),
+  event('rejected', 2, '2026-01-01T11:00:00.500Z', {
+    node: 'a-long-name-1',
+    previous: { membership: 'PENDING' },
+    current: { membership: 'REJECTED' },
+    reason: 'malicious\nnode? \u202e',
+    actor: 'ada@desk',
+  }),
+  event('unhealthy', 3, '2026-01-01T12:00:00.000Z', {
+    node: 'node-1',
+    previous: { health: 'HEALTHY' },
+    current: { health: 'UNHEALTHY' },
+    evidence: {
+      lastSeen: '2026-01-01T11:59:14.000Z',
+      silence: 46_000,
+      rule: 'requester.nodeDisconnectedAfter 45s',
+    },
+  }),
+  event('updated', 4, '2026-01-01T13:00:00.000Z', {
+    node: 'node-1',
+    previous: { membership: 'APPROVED' },
+    current: { membership: 'APPROVED' },
+    actor: 'node-1',
+    coalesced: 236,
+  }),
+  event('deleted', 5, '2026-01-01T14:00:00.000Z', {
+    node: 'node-1',
+    previous: { membership: 'APPROVED' },
+    current: {},
+    actor: 'ada@desk',
+  }),
+];
+
+function past(): FakeDirectory {
+  const directory = new FakeDirectory(requesterNode());
+  for (const one of happened) {
+    directory.events.push({ node: one.data.node, time: new Date(one.time), text: JSON.stringify(one) });
+  }
+  return directory;
+}
+
+test('one line an event: when, which node, what, from what to what, why, who', async t => {
+  const api = await serve(t, past());
+  const { code, stdout, stderr } = await muster(t, ['events', '--api-port', String(api.port)]);
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal(
+    stdout,
+    `2026-01-01T10:00:00.000Z  node-1  registered  - -> PENDING          by node-1
+2026-01-01T11:00:00.500Z  a-long-name-1  rejected    PENDING -> REJECTED   "malicious\\nnode? \\u202e"  by ada@desk
+2026-01-01T12:00:00.000Z  node-1         unhealthy   HEALTHY -> UNHEALTHY  silent for 46s
+2026-01-01T13:00:00.000Z  node-1         updated     APPROVED              by node-1  (and 236 older changes)
+2026-01-01T14:00:00.000Z  node-1         deleted     APPROVED -> -         by ada@desk
+`,
+  );
+});
+
+test('-o json: the events themselves, a line each', async t => {
+  const api = await serve(t, past());
+  const { stdout } = await muster(t, ['events', '-o', 'json', '--api-port', String(api.port)]);
+  const lines = stdout.trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map(line => JSON.parse(line)),
+    happened,
+  );
+  assert.doesNotMatch(stdout, /\u202e/);
+});
+
+test('--node and --since, as a time, a day or an age', async t => {
+  const directory = past();
+  const recent = event('healthy', 6, new Date(Date.now() - 60_000).toISOString(), {
+    node: 'node-2',
+    previous: { health: 'UNKNOWN' },
+    current: { health: 'HEALTHY' },
+  });
+  directory.events.push({ node: 'node-2', time: new Date(recent.time), text: JSON.stringify(recent) });
+  const api = await serve(t, directory);
+  const kinds = async (...args: string[]) => {
+    const { stdout, stderr } = await muster(t, [
+      'events',
+      '-o',
+      'json',
+      '--api-port',
+      String(api.port),
+      ...args,
+    ]);
+    assert.equal(stderr, '');
+    return stdout.split('\n').flatMap(line => (line ? JSON.parse(line).type.split('.').at(-1) : []));
+  };
+  assert.deepEqual(await kinds('--node', 'a-long-name-1'), ['rejected']);
+  assert.deepEqual(await kinds('--since', '2026-01-01T14:00:00+01:00', '--node', 'node-1'), [
+    'updated',
+    'deleted',
+  ]);
+  assert.deepEqual(await kinds('--since', '2026-01-02'), ['healthy']);
+  assert.deepEqual(await kinds('--since', '1h'), ['healthy']);
+  assert.deepEqual(await kinds('--since', '1s'), []);
+});
+
+test('what is stored and is no membership event is left out, and said once', async t => {
+  const directory = past();
+  directory.events.push({ node: 'x', time: new Date(0), text: '{"hello":"\\u001b[2J"}' });
+  directory.events.push({ node: 'x', time: new Date(0), text: '{"specversion":"1.0"}' });
+  const api = await serve(t, directory);
+  const { code, stdout, stderr } = await muster(t, ['events', '--api-port', String(api.port)]);
+  assert.deepEqual([code, stdout.split('\n').length], [0, 6]);
+  assert.equal(
+    stderr,
+    'Warning: what is no membership event is left out: specversion: Invalid type: Expected "1.0" but received undefined\n',
+  );
+});
+
+test('--follow goes on when the requester stops and comes back: nothing is missed, nothing told twice', async t => {
+  const directory = past();
+  const options = { directory, host: '127.0.0.1', log: silentLog };
+  let api = await startApi({ ...options, port: 0 });
+  t.after(() => api.stop());
+  const { url, port } = api;
+  const args = ['events', '--follow', '--node', 'node-1', '-o', 'json', '--api-port', String(port)];
+  const { outcome, child, ended } = await start(t, args);
+  const ids = () => outcome.stdout.split('\n').flatMap(line => (line ? [JSON.parse(line).id] : []));
+  const told = (...more: string[]) =>
+    eventually(
+      `${more} are printed`,
+      () => ids().join() === ['node-1:1', 'node-1:3', 'node-1:4', 'node-1:5', ...more].join(),
+    );
+  const store = (number: number, node = 'node-1') => {
+    const one = { ...happened[4], id: `${node}:${number}`, time: `2026-01-01T14:00:0${number - 5}.000Z` };
+    directory.events.push({ node, time: new Date(one.time), text: JSON.stringify(one) });
+    return one;
+  };
+  await told();
+  directory.emit('node-1', JSON.stringify(store(6)));
+  directory.emit('node-2', JSON.stringify(store(6, 'node-2')));
+  await told('node-1:6');
+
+  for (const number of [7, 8]) {
+    await api.stop();
+    store(number);
+    const failing = new FakeDirectory(requesterNode());
+    failing.failure = new MusterError('unreachable', 'the requester is starting');
+    // Up, and not yet ready.
+    api = await startApi({ ...options, directory: failing, port });
+    await api.stop();
+    api = await startApi({ ...options, port });
+    await told('node-1:6', ...['node-1:7', 'node-1:8'].slice(0, number - 6));
+  }
+  directory.emit('node-1', JSON.stringify(store(9)));
+  await told('node-1:6', 'node-1:7', 'node-1:8', 'node-1:9');
+  child.kill();
+  await ended;
+  const outage = `Warning: the requester at ${url} stopped; what happens meanwhile is told once it is back\n`;
+  assert.equal(outcome.stderr, `${outage}the requester at ${url} is back\n`.repeat(2));
+});
+
+test('--follow ends with 69 where no requester has answered', async t => {
+  const port = await freePort();
+  const { code, stderr } = await muster(t, ['events', '--follow', '--api-port', String(port)]);
+  assert.equal(code, 69);
+  assert.match(stderr, /^Error: no requester answers at /);
+});
+
+test('a reader that goes away (| head) ends it quietly', async t => {
+  const directory = past();
+  const api = await serve(t, directory);
+  const { child, outcome, ended } = await start(t, ['events', '--follow', '--api-port', String(api.port)]);
+  await eventually('it follows', () => outcome.stdout.split('\n').length === 6);
+  child.stdout?.destroy();
+  let over = false;
+  let number = 9;
+  void ended.then(() => {
+    over = true;
+  });
+  await eventually('it ends', () => {
+    directory.emit('node-1', JSON.stringify({ ...happened[0], id: `node-1:${++number}` }));
+    return over;
+  });
+  const { code, stderr } = await ended;
+  assert.deepEqual([code, stderr], [0, '']);
+});
+
+test('cut off by the requester, it does not pretend that this was all', async t => {
+  const directory = past();
+  const api = await serve(t, directory, { maxWaiting: 500 });
+  const { code, stderr } = await muster(t, ['events', '--api-port', String(api.port)]);
+  assert.deepEqual([code, stderr], [69, `Error: the connection to ${api.url} was lost\n`]);
+});

@@ -1,0 +1,231 @@
+// `muster node …` as an operator runs it: the real program against a real API, over a fake roll.
+import assert from 'node:assert/strict';
+import { hostname, userInfo } from 'node:os';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { emptyComputeNodeInfo } from '../../../../agent/protocol/node-info.ts';
+import { MusterError } from '../../../../agent/system/errors.ts';
+import { cluster, node, serve } from '../../../requester/api/served.ts';
+import { computeInfo, record, requesterNode } from '../../../requester/samples.ts';
+import { FakeDirectory } from '../../../support/fake-directory.ts';
+import { configFile, muster } from '../../program.ts';
+
+const ok = (stdout: string) => ({ code: 0, stdout, stderr: '' });
+const fails = (code: number, stderr: string) => ({ code, stdout: '', stderr });
+
+test('the walk of the page: list, reject, approve, delete, list', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory);
+  const run = (...args: string[]) =>
+    muster(t, ['node', ...args], { env: { MUSTER_API_PORT: String(api.port) } });
+  assert.deepEqual(
+    await run('list'),
+    ok(`ID      TYPE       APPROVAL  STATUS
+node-0  Requester  APPROVED  UNKNOWN
+node-1  Compute    PENDING   HEALTHY
+node-2  Compute    PENDING   HEALTHY
+node-3  Compute    PENDING   HEALTHY
+`),
+  );
+  assert.deepEqual(await run('reject', 'node-3', '-m', 'malicious node?'), ok('Ok\n'));
+  assert.deepEqual(await run('approve', 'node-1'), ok('Ok\n'));
+  assert.deepEqual(await run('delete', 'node-2'), ok('Ok\n'));
+  assert.deepEqual(
+    await run('list'),
+    ok(`ID      TYPE       APPROVAL  STATUS
+node-0  Requester  APPROVED  UNKNOWN
+node-1  Compute    APPROVED  HEALTHY
+node-3  Compute    REJECTED  HEALTHY
+`),
+  );
+  const { Reason, Actor } = directory.get('node-3').Muster.Decision ?? {};
+  assert.deepEqual([Reason, Actor], ['malicious node?', `${userInfo().username}@${hostname()}`]);
+});
+
+/** A roll on which every column has something to show. */
+function colourful(): FakeDirectory {
+  const self = { ...requesterNode('node-0'), Hostname: 'head' };
+  const big = computeInfo('gpu-1', { zone: 'eu', env: 'prod' });
+  const info = {
+    ...big,
+    Hostname: 'rack-7',
+    Agent: { Version: '0.1.0' },
+    Conditions: [{ Type: 'GpuMissing', Reason: 'one is gone', Since: '2026-01-01T11:00:00.000Z' }],
+    ComputeNodeInfo: {
+      ...emptyComputeNodeInfo,
+      MaxCapacity: { CPU: 3.2, Memory: 12.4e9, Disk: 77.3e9, GPU: 2 },
+    },
+  };
+  return new FakeDirectory(self, [
+    { state: record('node-0', 'APPROVED', { Info: self }) },
+    {
+      state: record('gpu-1', 'APPROVED', { Info: info }),
+      health: 'HEALTHY',
+      silence: 1500,
+      resources: {
+        available: { CPU: 1, Memory: 1500, Disk: 9.96e9, GPU: 1 },
+        queued: {},
+        usage: { CPU: 0.5, Memory: 7e9, Disk: 1e9, Load: 1.25 },
+        at: new Date('2026-01-01T12:00:00Z'),
+      },
+    },
+    { ...node('old', { labels: {} }), health: 'UNHEALTHY', silence: 4 * 3600 * 1000 },
+    { state: record('never', 'PENDING', { Info: computeInfo('never', { note: 'a\u001b[31m\u202eb' }) }) },
+  ]);
+}
+
+test('-o wide adds capacity, version, host, age and labels', async t => {
+  const api = await serve(t, colourful());
+  const run = (...args: string[]) => muster(t, ['node', 'list', '--api-port', String(api.port), ...args]);
+  const table = `ID      TYPE       APPROVAL  STATUS     CPU        MEMORY          DISK           GPU    VERSION  HOSTNAME  LAST SEEN  CONDITIONS  LABELS
+gpu-1   Compute    APPROVED  HEALTHY    1.0 / 3.2  1.5 kB / 12 GB  10 GB / 77 GB  1 / 2  0.1.0    rack-7    1s ago     GpuMissing  env=prod zone=eu
+never   Compute    PENDING   UNKNOWN    0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B      0 / 0  v1.0.0   -         never      -           note=a\\u001b[31m\\u202eb
+node-0  Requester  APPROVED  UNKNOWN    -          -               -              -      v1.0.0   head      -          -           -
+old     Compute    APPROVED  UNHEALTHY  0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B      0 / 0  v1.0.0   -         4h ago     -           -
+`;
+  assert.deepEqual(await run('-o', 'wide'), ok(table));
+  const bare = await run('-o', 'wide', '--hide-header');
+  assert.deepEqual([bare.stdout.split('\n').length, bare.stdout.slice(0, 5)], [5, 'gpu-1']);
+});
+
+test('-o json and yaml print all that the API shows, and nothing that steers a terminal', async t => {
+  const directory = colourful();
+  const api = await serve(t, directory);
+  const run = (...args: string[]) => muster(t, ['node', 'list', '--api-port', String(api.port), ...args]);
+  const expected = JSON.parse(JSON.stringify(directory.list()));
+  const json = await run('-o', 'json');
+  assert.deepEqual(JSON.parse(json.stdout), expected);
+  const yaml = await run('-o', 'yaml');
+  assert.deepEqual(parse(yaml.stdout), expected);
+  for (const { stdout, stderr } of [json, yaml]) {
+    assert.match(stdout, /^[^\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]*\n$/);
+    assert.equal(stderr, '');
+  }
+});
+
+test('filters, selectors, order and limit reach the API', async t => {
+  const api = await serve(t, colourful());
+  const ids = async (...args: string[]) => {
+    const all = ['node', 'list', '--hide-header', '--api-port', String(api.port), ...args];
+    const { stdout, stderr } = await muster(t, all);
+    assert.equal(stderr, '');
+    return stdout.split('\n').flatMap(line => line.split(' ')[0] || []);
+  };
+  assert.deepEqual(await ids('--filter-approval', 'Pending'), ['never']);
+  assert.deepEqual(await ids('--filter-status', 'unhealthy'), ['old']);
+  assert.deepEqual(await ids('--filter-status', 'disconnected'), ['never', 'old']);
+  assert.deepEqual(await ids('--labels', 'env=prod,zone in (eu,us)', '--labels', '!spot'), ['gpu-1']);
+  assert.deepEqual(await ids('--order-by', 'available_cpu', '--limit', '1'), ['gpu-1']);
+  assert.deepEqual(await ids('--reverse'), ['old', 'node-0', 'never', 'gpu-1']);
+});
+
+test('an empty roll: a header and nothing else, an empty list', async t => {
+  const api = await serve(t, new FakeDirectory(requesterNode()));
+  const run = (...args: string[]) => muster(t, ['node', 'list', '--api-port', String(api.port), ...args]);
+  assert.deepEqual(await run(), ok('ID  TYPE  APPROVAL  STATUS\n'));
+  assert.deepEqual(await run('--hide-header'), ok(''));
+  assert.deepEqual(await run('-o', 'json'), ok('[]\n'));
+  assert.deepEqual(await run('-o', 'yaml'), ok('[]\n'));
+});
+
+test('describe prints one node as yaml or json', async t => {
+  const directory = colourful();
+  const api = await serve(t, directory);
+  const expected = JSON.parse(JSON.stringify(directory.get('gpu-1')));
+  const yaml = await muster(t, ['node', 'describe', 'gpu', '--api-port', String(api.port)]);
+  assert.deepEqual(parse(yaml.stdout), expected);
+  assert.ok(yaml.stdout.startsWith('Info:\n  NodeID: gpu-1\n  NodeType: Compute\n'), yaml.stdout);
+  const json = await muster(t, ['node', 'describe', 'gpu-1', '-o', 'json', '--api-port', String(api.port)]);
+  assert.deepEqual(JSON.parse(json.stdout), expected);
+});
+
+test('what the requester refuses: its own words, its hint, exit 1', async t => {
+  const api = await serve(t, cluster());
+  const run = (...args: string[]) => muster(t, ['node', ...args, '--api-port', String(api.port)]);
+  assert.deepEqual(await run('describe', 'X'), fails(1, 'Error: node not found: X\n'));
+  assert.deepEqual(await run('approve', '../../etc'), fails(1, 'Error: node not found: ../../etc\n'));
+  assert.deepEqual(await run('delete', ''), fails(1, 'Error: node not found: \n'));
+  assert.deepEqual(
+    await run('reject', 'node-'),
+    fails(
+      1,
+      'Error: multiple nodes found for prefix: node-, matching IDs: [node-0 node-1 node-2 node-3]\nHint:  Use a more specific node ID prefix\n',
+    ),
+  );
+  assert.deepEqual(await run('approve', 'node-0'), fails(1, 'Error: node node-0 already approved\n'));
+  assert.deepEqual(
+    await run('delete', 'node-0'),
+    fails(1, 'Error: node node-0 is a requester: it cannot delete itself\n'),
+  );
+});
+
+test('what it finds wrong with the request is wrong usage: exit 64', async t => {
+  const api = await serve(t, cluster());
+  const run = (...args: string[]) => muster(t, ['node', ...args, '--api-port', String(api.port)]);
+  assert.deepEqual(
+    await run('list', '--labels', 'a b'),
+    fails(
+      64,
+      'Error: cannot read the label selector "a b": found "b", expected one of = == != in notin < >\n',
+    ),
+  );
+  assert.deepEqual(
+    await run('reject', 'node-1', '-m', 'x'.repeat(1025)),
+    fails(64, 'Error: cannot read the request: Message: longer than 1024 characters\n'),
+  );
+  assert.deepEqual(
+    await run('reject', 'node-1', '-m', 'x'.repeat(70_000)),
+    fails(64, 'Error: the body is larger than 65536 bytes\n'),
+  );
+});
+
+test('a requester in doubt is said on standard error, and the list is printed', async t => {
+  const directory = cluster();
+  directory.degraded = 'no echo from the broker';
+  const api = await serve(t, directory);
+  const { code, stdout, stderr } = await muster(t, ['node', 'list', '--api-port', String(api.port)]);
+  assert.equal(code, 0);
+  assert.equal(stdout.split('\n').length, 6);
+  assert.equal(stderr, 'Warning: the requester is degraded: no echo from the broker\n');
+});
+
+test('a requester that is not ready: its reason once, exit 69', async t => {
+  const directory = cluster();
+  directory.failure = new MusterError('unreachable', 'the requester is not ready: it waits for the broker', {
+    hint: 'try again in a moment; its log says more',
+  });
+  const api = await serve(t, directory);
+  assert.deepEqual(
+    await muster(t, ['node', 'list', '--api-port', String(api.port)]),
+    fails(
+      69,
+      'Error: the requester is not ready: it waits for the broker\nHint:  try again in a moment; its log says more\n',
+    ),
+  );
+});
+
+test('the address comes from a flag, the environment or the configuration file', async t => {
+  const api = await serve(t, new FakeDirectory(requesterNode()), { host: '127.0.0.2' });
+  const config = await configFile(t, `api: { host: 127.0.0.2, port: ${api.port} }\n`);
+  const list = ['node', 'list', '--hide-header'];
+  const port = String(api.port);
+  const env = { MUSTER_API_HOST: '127.0.0.2', MUSTER_API_PORT: port };
+  assert.deepEqual(await muster(t, [...list, '--api-host', '127.0.0.2', '--api-port', port]), ok(''));
+  assert.deepEqual(await muster(t, list, { env }), ok(''));
+  assert.deepEqual(await muster(t, [...list, '--config', config]), ok(''));
+  assert.deepEqual(
+    (await muster(t, [...list, '--config', config, '--api-port', '1'])).stderr.split('\n')[0],
+    'Error: no requester answers at http://127.0.0.2:1',
+  );
+});
+
+test('a bad setting is said before anything is asked: exit 78', async t => {
+  const config = await configFile(t, 'api:\n  port: many\n  hots: x\n');
+  assert.deepEqual(
+    await muster(t, ['node', 'list', '--config', config]),
+    fails(
+      78,
+      `Error: ${config}:2: api.port: "many" is not a port; allowed: 0 to 65535\nError: ${config}:3: api.hots is not a setting; did you mean api.host?\n`,
+    ),
+  );
+});

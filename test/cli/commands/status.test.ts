@@ -1,0 +1,55 @@
+// `muster status`: what a role says of itself, for a person and for a program, and what it repeats of others steers no terminal.
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { type TestContext, test } from 'node:test';
+import { showStatus } from '../../../agent/cli/commands/status.ts';
+import type { LoadedSettings } from '../../../agent/config/load.ts';
+import { defaultSettings } from '../../../agent/config/load.ts';
+import { runtimeFolder } from '../../../agent/config/paths.ts';
+import { holdFolder } from '../../../agent/system/role-socket.ts';
+import { newFolder } from '../../support/temporary.ts';
+
+const rejected = {
+  role: 'agent',
+  node: 'node-1',
+  pid: 7,
+  state: 'rejected',
+  reason: 'node registration rejected\u009b2J',
+  conditions: [
+    { Type: 'HardwareMismatch', Reason: 'CPUs: 64 declared, 2 found', Since: '2026-01-01T00:00:00.000Z' },
+  ],
+};
+
+async function shown(t: TestContext, output: 'text' | 'json'): Promise<string> {
+  const data = await newFolder();
+  const folder = runtimeFolder(data, 'agent');
+  await mkdir(folder, { recursive: true });
+  const lock = await holdFolder(
+    folder,
+    async () => rejected,
+    () => 'held',
+  );
+  t.after(() => lock.close());
+  let text = '';
+  const settings = { ...defaultSettings(), dataDir: data };
+  const load = async () => ({ settings }) as unknown as LoadedSettings;
+  assert.equal(
+    await showStatus(load, output, more => {
+      text += more;
+    }),
+    0,
+  );
+  return text;
+}
+
+test('for a person: why it is rejected, and the conditions of the node', async t => {
+  const text = await shown(t, 'text');
+  assert.match(text, /^ {2}state +rejected \(node registration rejected\\u009b2J\)$/m);
+  assert.match(text, /^ {2}condition +HardwareMismatch since 2026-\S+: CPUs: 64 declared, 2 found$/m);
+});
+
+test('for a program: the same, with what could steer a terminal as an escape that means the same', async t => {
+  const text = await shown(t, 'json');
+  assert.ok(!text.includes('\u009b'));
+  assert.deepEqual(JSON.parse(text), [rejected]);
+});

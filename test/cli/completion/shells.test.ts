@@ -1,0 +1,223 @@
+// Completion as a person meets it: real shells at a real terminal, where there are any, with a requester to ask.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { unquoted } from '../../../agent/cli/completion/words.ts';
+import { cluster, serve } from '../../requester/api/served.ts';
+import { findProgram } from '../../support/find-program.ts';
+import { muster, temporaryFolder } from '../program.ts';
+import { noTerminal, Terminal } from './terminal.ts';
+
+const main = fileURLToPath(new URL('../../../agent/main.ts', import.meta.url));
+
+type Shell = 'bash' | 'zsh' | 'fish';
+
+/** What is typed, and what stands there after; `ALL` asks for every word that fits, `TAB` for what they have in common. */
+const ALL = '\u001b*';
+const TAB = '\t';
+/** Shows the line that stands there, and empties it. */
+const SHOW = '\u0014';
+const LEFT = '\u001b[D';
+
+/** A word of each kind that is completed to its end. */
+const common: [typed: string, completed: string][] = [
+  ['muster no', 'muster node '],
+  ['muster node des', 'muster node describe '],
+  ['muster node list --filter-a', 'muster node list --filter-approval '],
+  ['muster node list -o js', 'muster node list -o json '],
+  ['muster node list --output=js', 'muster node list --output=json '],
+  ['muster node describe node-3', 'muster node describe node-3 '],
+  ['muster events --node=node-2', 'muster events --node=node-2 '],
+  ['bin/muster vers', 'bin/muster version '],
+  ['m vers', 'm version '],
+  ['muster --config pl', 'muster --config plain.yaml '],
+  ['muster --config=pl', 'muster --config=plain.yaml '],
+  ['muster --config wi', 'muster --config with\\ space.yaml '],
+  ['muster --config=wi', 'muster --config=with\\ space.yaml '],
+  ['muster --config it', "muster --config it\\'s.yaml "],
+  ["muster --config 'wi", "muster --config 'with space.yaml' "],
+  ['muster node approve "node-2', 'muster node approve "node-2" '],
+  ['muster --config "with space.yaml" vers', 'muster --config "with space.yaml" version '],
+  ['muster --config ~/pl', 'muster --config ~/plain.yaml '],
+  ['muster --config \\$', 'muster --config \\$dollar.yaml '],
+  ['muster --config=eq=', 'muster --config=eq=x.yaml '],
+  ['muster --config col:', 'muster --config col:on.yaml '],
+  ['muster --config=col:', 'muster --config=col:on.yaml '],
+  ['muster probe --record fo', 'muster probe --record folder/'],
+  ['muster probe --record pl', 'muster probe --record pl'],
+  ['muster node list pl', 'muster node list pl'],
+  ['muster nonsense ', 'muster nonsense '],
+];
+
+/** Every word that fits. */
+const lists: [typed: string, words: string][] = [
+  ['muster node ', 'approve delete describe list reject'],
+  ['muster node approve ', 'node-1 node-2 node-3'],
+  ['muster node describe ', 'node-0 node-1 node-2 node-3'],
+  ['muster node list -o ', 'json table wide yaml'],
+  ['muster --log-level ', 'debug error info silent trace warn'],
+  ['muster completion ', 'bash fish zsh'],
+];
+
+interface Scene {
+  folder: string;
+  env: Record<string, string>;
+}
+
+/** A folder with files of awkward names, `muster` on PATH, and a requester that knows four nodes. */
+async function scene(t: TestContext): Promise<Scene> {
+  const folder = await temporaryFolder(t);
+  const api = await serve(t, cluster());
+  const files = ['plain', 'with space', "it's", '$dollar', 'eq=x', 'col:on'];
+  await Promise.all(files.map(name => writeFile(join(folder, `${name}.yaml`), '')));
+  await mkdir(join(folder, 'folder'));
+  await mkdir(join(folder, 'bin'));
+  // A machine that is busy has more time than a person.
+  const program = `#!/bin/sh
+if [ "$1" = completion-words ]; then shift; set -- completion-words --within 1m "$@"; fi
+exec '${process.execPath}' '${main}' "$@"
+`;
+  await writeFile(join(folder, 'bin', 'muster'), program, { mode: 0o755 });
+  const PATH = `${join(folder, 'bin')}:${process.env.PATH}`;
+  return { folder, env: { PATH, HOME: folder, MUSTER_API_PORT: String(api.port) } };
+}
+
+/** Why `shell` cannot be tried here; undefined when it can. */
+async function absent(shell: Shell): Promise<string | undefined> {
+  return findProgram(shell).then(noTerminal, () => `there is no ${shell} on PATH`);
+}
+
+/** Types each line and what completes it, and answers what stands there then. */
+async function typeInto(terminal: Terminal, lines: string[], completing: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const line of lines) {
+    terminal.type(`${line}${completing}${SHOW}`);
+    // With the next prompt the shell takes keys again, and not the terminal for it.
+    found.push(await terminal.shows(/<<(.*)>>\s+READY /));
+  }
+  return found;
+}
+
+async function check(terminal: Terminal, more: typeof common = []): Promise<void> {
+  await terminal.shows(/READY/);
+  const lines = [...common, ...more];
+  const typed = await typeInto(
+    terminal,
+    lines.map(([line]) => line),
+    TAB,
+  );
+  assert.deepEqual(
+    typed,
+    lines.map(([, completed]) => completed),
+  );
+  const all = await typeInto(
+    terminal,
+    lists.map(([line]) => line),
+    ALL,
+  );
+  for (const [index, [line, words]] of lists.entries()) {
+    const found = all[index] ?? '';
+    assert.ok(found.startsWith(line), found);
+    assert.equal(found.slice(line.length).split(/ +/).filter(Boolean).sort().join(' '), words);
+  }
+}
+
+test('bash', async t => {
+  const why = await absent('bash');
+  if (why) return t.skip(why);
+  const { folder, env } = await scene(t);
+  const rc = join(folder, 'rc');
+  await writeFile(
+    rc,
+    `PS1='READY '
+alias m=muster
+bind 'set bell-style none'
+show() { printf '<<%s>>\\n' "$READLINE_LINE"; READLINE_LINE='' READLINE_POINT=0; }
+bind -x '"\\C-t": show'
+source <(muster completion bash)
+complete -o default -F _muster m
+`,
+  );
+  await check(new Terminal(t, `bash --noprofile --rcfile '${rc}' -i`, { cwd: folder, env }), [
+    // A name that bash itself has escaped, and a cursor in the middle of the line.
+    ['muster --config col\\:', 'muster --config col\\:on.yaml '],
+    [`muster no list${LEFT.repeat(5)}`, 'muster node list'],
+  ]);
+});
+
+test('zsh', async t => {
+  const why = await absent('zsh');
+  if (why) return t.skip(why);
+  const { folder, env } = await scene(t);
+  await writeFile(
+    join(folder, '.zshrc'),
+    `PS1='READY '
+unsetopt beep prompt_sp
+unset zle_bracketed_paste
+setopt complete_aliases
+autoload -Uz compinit && compinit -D -u
+zle -C all-matches complete-word _generic
+bindkey '\\e*' all-matches
+zstyle ':completion:all-matches::::' completer _all_matches _complete
+zstyle ':completion:all-matches:*' insert true
+show-line() { zle -I; print -r -- "<<$BUFFER>>"; BUFFER='' }
+zle -N show-line
+bindkey '^T' show-line
+alias m=muster
+source <(muster completion zsh)
+compdef _muster m
+`,
+  );
+  await check(new Terminal(t, 'zsh -d -i', { cwd: folder, env: { ...env, ZDOTDIR: folder } }));
+});
+
+test('fish', async t => {
+  const why = await findProgram('fish').then(
+    () => undefined,
+    () => 'there is no fish on PATH',
+  );
+  if (why) return t.skip(why);
+  const { folder, env } = await scene(t);
+  // It tells what it would complete, without a terminal.
+  const file = join(folder, 'ask.fish');
+  await writeFile(
+    file,
+    `muster completion fish | source
+complete -c m -w muster
+for line in $argv
+    echo "> $line"
+    complete -C $line
+end
+`,
+  );
+  const lines = [...common, ...lists].map(([line]) => line);
+  const { stdout } = await promisify(execFile)('fish', ['--no-config', file, ...lines], { cwd: folder, env });
+  const said = stdout.split(/^> (.*)\n/m).slice(1);
+  const offered = (line: string) => {
+    const answer = said[said.indexOf(line) + 1] ?? '';
+    return answer.replaceAll(/\t.*/g, '').split('\n').filter(Boolean);
+  };
+  for (const [line, completed] of common) {
+    const words = completed.endsWith(' ') || completed.endsWith('/') ? [lastWord(completed)] : [];
+    assert.deepEqual(offered(line), completed === line ? [] : words, line);
+  }
+  for (const [line, words] of lists) assert.deepEqual(offered(line).sort().join(' '), words, line);
+});
+
+/** The last word of a line, as the program would get it. */
+function lastWord(line: string): string {
+  const words = line.trim().match(/(?:\\.|"[^"]*"|'[^']*'|[^ ])+/g) ?? [];
+  return unquoted(words.at(-1) ?? '');
+}
+
+for (const shell of ['bash', 'zsh', 'fish'] as const) {
+  test(`what ${shell} reads says how to install it`, async t => {
+    const { code, stdout, stderr } = await muster(t, ['completion', shell]);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, new RegExp(`^# {3}for every user {4}muster completion ${shell} > /usr/share/`, 'm'));
+  });
+}

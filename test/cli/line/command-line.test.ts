@@ -1,0 +1,236 @@
+// Command lines: what is read out of them, what is refused, and what was probably meant.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { commands } from '../../../agent/cli/commands.ts';
+import { locate } from '../../../agent/cli/line/place.ts';
+import { understand } from '../../../agent/cli/run.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
+
+const read = async (...args: string[]) => (await understand(args, locate(args))).argv;
+
+const wrong: [args: string[], said: string][] = [
+  [[], 'Error: muster needs a command\n'],
+  [['node'], 'Error: muster node needs a command\n'],
+  [['nod', 'list'], 'Error: unknown command: nod\nHint:  did you mean "muster node"?\n'],
+  [['node', 'lsit'], 'Error: unknown command: node lsit\nHint:  did you mean "muster node list"?\n'],
+  [['aprove', 'node-1'], 'Error: unknown command: aprove\nHint:  did you mean "muster node approve"?\n'],
+  [['node-list'], 'Error: unknown command: node-list\nHint:  did you mean "muster node list"?\n'],
+  [['node', 'rm'], 'Error: unknown command: node rm\n'],
+  [['node', 'show'], 'Error: unknown command: node show\n'],
+  [['config', 'set'], 'Error: unknown command: config set\n'],
+  [['vers'], 'Error: unknown command: vers\nHint:  did you mean "muster version"?\n'],
+  [['serv'], 'Error: unknown command: serv\nHint:  did you mean "muster service"?\n'],
+  [['approve', 'node-1'], 'Error: unknown command: approve\nHint:  did you mean "muster node approve"?\n'],
+  [['frobnicate'], 'Error: unknown command: frobnicate\n'],
+  [['frobnicate', '--help'], 'Error: unknown command: frobnicate\n'],
+  [
+    ['--api-host', 'x', 'node', 'list'],
+    'Error: unknown command: x\nHint:  flags of a command stand after it\n',
+  ],
+  [['constructor'], 'Error: unknown command: constructor\n'],
+  [['--hlep'], 'Error: unknown flag: --hlep\nHint:  did you mean --help?\n'],
+  [['-x'], 'Error: unknown flag: -x\n'],
+  [['node', '--verison'], 'Error: unknown flag: --verison\nHint:  did you mean --version?\n'],
+  [['--confg', 'x', 'status'], 'Error: unknown flag: --confg\nHint:  did you mean --config?\n'],
+  [['--log-levle=debug', 'status'], 'Error: unknown flag: --log-levle\nHint:  did you mean --log-level?\n'],
+  [['-c'], 'Error: muster needs a command\n'],
+  [
+    ['node', 'list', '--fliter-approval', 'x'],
+    'Error: unknown flag: --fliter-approval\nHint:  did you mean --filter-approval?\n',
+  ],
+  [['node', 'list', '--frobnicate'], 'Error: unknown flag: --frobnicate\n'],
+  [['node', 'list', '--constructor'], 'Error: unknown flag: --constructor\n'],
+  [['node', 'list', '--__proto__=x'], 'Error: unknown flag: --__proto__\n'],
+  [['node', 'list', '-x'], 'Error: unknown flag: -x\n'],
+  [['node', 'list', '--nats-token', 'x'], 'Error: unknown flag: --nats-token\n'],
+  [
+    ['config', 'show', '--nats-token=x'],
+    'Error: unknown flag: --nats-token\nHint:  every user can read a command line; give it in MUSTER_NATS_TOKEN, or in the file that --nats-token-file names\n',
+  ],
+  [
+    ['agent', 'regster'],
+    'Error: unexpected argument: regster\nHint:  did you mean "muster agent register"?\n',
+  ],
+  [['node', 'list', 'extra'], 'Error: unexpected argument: extra\n'],
+  [['node', 'describe', 'a', 'b'], 'Error: unexpected argument: b\n'],
+  [['node', 'describe'], 'Error: node describe needs the id of a node, or enough of its beginning\n'],
+  [['node', 'approve'], 'Error: node approve needs the id of a node, or enough of its beginning\n'],
+  [
+    ['node', 'list', '-o', 'xml'],
+    'Error: --output: "xml" is not one of the choices; allowed: table, wide, json, yaml\n',
+  ],
+  [['node', 'list', '--output'], 'Error: --output needs a value: --output FORMAT\n'],
+  [
+    ['node', 'list', '-o', '--reverse'],
+    'Error: -o needs a value, and a flag follows it: --reverse\nHint:  a value that starts with - is given as --output=--reverse\n',
+  ],
+  [
+    ['node', 'list', '--filter-approval', 'yes'],
+    'Error: --filter-approval: "yes" is not one of the choices; allowed: approved, pending, rejected\n',
+  ],
+  [
+    ['node', 'list', '--filter-status', 'up'],
+    'Error: --filter-status: "up" is not one of the choices; allowed: healthy, unhealthy, unknown, connected, disconnected\n',
+  ],
+  [
+    ['node', 'list', '--order-by', 'name'],
+    'Error: --order-by: "name" is not one of the choices; allowed: id, type, available_cpu, available_memory, available_disk, available_gpu, approval, status\n',
+  ],
+  [
+    ['node', 'list', '--limit', '-1'],
+    'Error: --limit: "-1" is not a whole number; allowed: 0 to 4294967295\n',
+  ],
+  [
+    ['node', 'list', '--limit=1.5'],
+    'Error: --limit: "1.5" is not a whole number; allowed: 0 to 4294967295\n',
+  ],
+  [['node', 'list', '--reverse=yes'], 'Error: --reverse: "yes" is neither true nor false\n'],
+  [
+    ['node', 'list', '--reverse', 'false'],
+    'Error: unexpected argument: false\nHint:  a switch is turned off with --switch=false\n',
+  ],
+  [
+    ['events', '--since', 'yesterday'],
+    'Error: --since: "yesterday" is not a time; allowed: how long ago, like 30m, 1h30m; or 2026-01-31T12:00:00Z, 2026-01-31\n',
+  ],
+  [
+    ['events', '--since', '-1h'],
+    'Error: --since: "-1h" is not a time; allowed: how long ago, like 30m, 1h30m; or 2026-01-31T12:00:00Z, 2026-01-31\n',
+  ],
+  [
+    ['events', '--since', '2026-13-01'],
+    'Error: --since: "2026-13-01" is not a time; allowed: how long ago, like 30m, 1h30m; or 2026-01-31T12:00:00Z, 2026-01-31\n',
+  ],
+  [
+    ['events', '--node', 'a.b'],
+    'Error: --node: "a.b" is not a node id; allowed: 1 to 128 letters, digits, - and _\n',
+  ],
+  [['version', '-o', 'yaml'], 'Error: --output: "yaml" is not one of the choices; allowed: text, json\n'],
+];
+for (const [args, said] of wrong) {
+  test(`muster ${JSON.stringify(args).slice(1, -1)}`, async () => {
+    const error = await refusal(args);
+    const hint = error.hint ? `Hint:  ${error.hint}\n` : '';
+    assert.equal(`Error: ${error.message}\n${hint}`, said);
+  });
+}
+
+test('a number below zero is the value of a flag, and asks for no help', () => {
+  assert.equal(locate(['events', '--since', '-1h']).asksFor, undefined);
+  assert.equal(locate(['events', '-fh']).asksFor, 'help');
+});
+
+async function refusal(args: readonly string[]): Promise<MusterError> {
+  try {
+    await read(...args);
+  } catch (error) {
+    assert.ok(error instanceof MusterError, String(error));
+    assert.deepEqual([error.code, error.exitCode], ['usage', 64]);
+    return error;
+  }
+  throw new Error('not refused');
+}
+
+test('flags are read, whatever their order and form; the last of a name counts', async () => {
+  const flags = async (...args: string[]) => (await read('node', 'list', ...args)).flags;
+  const none = {
+    output: 'table',
+    'filter-approval': undefined,
+    'filter-status': undefined,
+    labels: [],
+    'order-by': undefined,
+    reverse: false,
+    limit: undefined,
+    'hide-header': false,
+  };
+  assert.deepEqual(await flags(), none);
+  for (const form of [
+    ['-o', 'json'],
+    ['-ojson'],
+    ['--output', 'JSON'],
+    ['--output=json'],
+    ['-o', 'yaml', '-ojson'],
+  ]) {
+    assert.deepEqual(await flags(...form), { ...none, output: 'json' });
+  }
+  assert.deepEqual(
+    await flags('--reverse', '--limit=3', '--hide-header=true', '--order-by', 'Available_CPU'),
+    {
+      ...none,
+      reverse: true,
+      limit: 3,
+      'hide-header': true,
+      'order-by': 'available_cpu',
+    },
+  );
+  assert.deepEqual(await flags('--reverse', '--reverse=false'), none);
+  assert.deepEqual(await flags('--labels', 'a=b', '--labels=!c'), { ...none, labels: ['a=b', '!c'] });
+});
+
+test('flags may stand before, between and after operands; after -- nothing is a flag', async () => {
+  for (const args of [
+    ['-m', 'why', 'n-1'],
+    ['n-1', '-m', 'why'],
+    ['n-1', '--message=why'],
+    ['-mwhy', '--', 'n-1'],
+  ]) {
+    const { flags, operands } = await read('node', 'reject', ...args);
+    assert.deepEqual([flags, operands], [{ message: 'why' }, { id: 'n-1' }]);
+  }
+  assert.deepEqual((await read('node', 'describe', '--', '-x')).operands, { id: '-x' });
+  assert.deepEqual((await read('node', 'reject', 'n', '--message=--force')).flags, { message: '--force' });
+  assert.deepEqual((await read('node', 'reject', 'n', '-m', '')).flags, { message: '' });
+});
+
+test('flags that give settings are handed on as they are', async () => {
+  const { settings, config } = await read(
+    ...['-c', 'a.yaml', 'config', 'show', '--log-level', 'debug', '--api-port=1', '--api-port', '2'],
+    ...['--requester-manual-approval=false', '--compute-rejoin-after-delete'],
+    ...['--node-labels', 'a=b', '--node-labels', 'c=d', '--nats-servers=x,y'],
+  );
+  assert.equal(config, 'a.yaml');
+  assert.deepEqual(settings, {
+    'log.level': 'debug',
+    'api.port': '2',
+    'requester.manualApproval': 'false',
+    'compute.rejoinAfterDelete': 'true',
+    'node.labels': ['a=b', 'c=d'],
+    'nats.servers': ['x,y'],
+  });
+});
+
+test('any words are either read or refused as wrong usage', async () => {
+  const word = fc.oneof(
+    fc.constantFrom(...commands.flatMap(row => row.path.split(' '))),
+    fc.constantFrom(
+      '-o',
+      '--output',
+      'json',
+      '--labels',
+      '--limit',
+      '3',
+      '--',
+      '-',
+      '--follow',
+      '-m',
+      '-c',
+      '--help',
+    ),
+    fc.constantFrom('--__proto__', '--constructor=1', '-ojson', '--no-reverse', '--=', '-=', '--output='),
+    fc.string({ maxLength: 12 }),
+    fc.string({ maxLength: 12 }).map(text => `--${text}`),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(word, { maxLength: 8 }), async args => {
+      try {
+        const { flags, operands } = await read(...args);
+        assert.equal(typeof flags, typeof operands);
+      } catch (error) {
+        assert.ok(error instanceof MusterError, String((error as Error).stack));
+        assert.equal(error.code, 'usage');
+      }
+    }),
+    { numRuns: 500 },
+  );
+});

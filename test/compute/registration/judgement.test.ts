@@ -1,0 +1,198 @@
+// What every answer means to a node, over the texts of all Bacalhau versions and our own codes.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { judge, type Outcome } from '../../../agent/compute/registration/judgement.ts';
+import {
+  type Answer,
+  type Answerer,
+  answerCodes,
+  answerReader,
+  doneAnswer,
+  errorAnswer,
+  reasons,
+  verdictAnswer,
+} from '../../../agent/protocol/answers.ts';
+import { parseJson } from '../../../agent/protocol/json.ts';
+import { check } from '../../../agent/protocol/schema.ts';
+
+const read = (text: string): Answer => check(answerReader, parseJson(Buffer.from(text)));
+const kindOf = (text: string, cluster = ''): Outcome['kind'] => judge(read(text), cluster).kind;
+
+describe('Bacalhau', () => {
+  const error = (text: string) => JSON.stringify({ error: text, value: null });
+  const value = (Accepted: boolean, Reason: string) => JSON.stringify({ value: { Accepted, Reason } });
+
+  // Wire protocol 8.1 to 8.4 and 14; requester.md 1.1. `≥ 1.6` stands for 1.6.0 to 1.9.3.
+  const rows: [version: string, request: string, answer: string, kind: Outcome['kind']][] = [
+    ['1.4, 1.5', 'Register, new', value(true, ''), 'accepted'],
+    ['1.4, 1.5', 'Register, known', value(true, 'node already registered'), 'accepted'],
+    ['1.4, 1.5', 'Register, rejected', value(false, 'node has been rejected'), 'rejected'],
+    ['1.4, 1.5', 'UpdateNodeInfo, known', value(true, ''), 'accepted'],
+    ['1.4, 1.5', 'UpdateNodeInfo, unknown', value(false, 'node not yet registered'), 'unknown'],
+    ['1.4, 1.5', 'UpdateNodeInfo, rejected', value(false, 'node registration rejected'), 'rejected'],
+    ['1.4, 1.5', 'UpdateResources, known or rejected', '{"value":{}}', 'accepted'],
+    [
+      '1.4, 1.5',
+      'UpdateResources, unknown',
+      error('unable to update resources for missing node: n-1'),
+      'unknown',
+    ],
+    ['≥ 1.6', 'Register, new', value(true, 'node registered'), 'accepted'],
+    ['≥ 1.6', 'Register, known', value(true, 'node reconnected'), 'accepted'],
+    ['≥ 1.6', 'Register, rejected', value(false, 'node has been rejected'), 'rejected'],
+    ['≥ 1.6', 'Register, of another type', value(false, 'node is not a compute node'), 'refused'],
+    [
+      '≥ 1.6',
+      'Register, listing ncl/v1',
+      value(false, 'node supports NCLv1 protocol - legacy protocol disabled'),
+      'refused',
+    ],
+    ['≥ 1.6', 'UpdateNodeInfo, known or rejected', value(true, ''), 'accepted'],
+    ['≥ 1.6', 'UpdateNodeInfo, unknown', error('node n-1 not connected - handshake required'), 'unknown'],
+    ['≥ 1.6', 'UpdateResources, known', '{"value":{}}', 'accepted'],
+    [
+      '≥ 1.6',
+      'UpdateResources, unknown or rejected',
+      error('node n-1 not connected - handshake required'),
+      'unknown',
+    ],
+    ['≥ 1.6', 'any, deleted meanwhile', error('node not found: n-1'), 'unknown'],
+    [
+      'any',
+      'any, broken',
+      error("invalid character 'b' looking for beginning of object key string"),
+      'refused',
+    ],
+    ['any', 'any, store in trouble', error('nats: timeout'), 'refused'],
+    ['any', 'refused without a word', value(false, ''), 'refused'],
+  ];
+  for (const [version, request, answer, kind] of rows) {
+    test(`${version}: ${request}: ${kind}`, () => {
+      assert.equal(kindOf(answer), kind);
+      assert.equal(kindOf(answer, 'c-1'), kind, 'a node that knew a cluster of ours judges the same');
+    });
+  }
+
+  test('does not tell the membership, nor who it is', () => {
+    const outcome = judge(read('{"value":{}}'), 'c-1');
+    assert.deepEqual(outcome, { kind: 'accepted', membership: '', session: '', cluster: '', requester: '' });
+  });
+});
+
+const answerer: Answerer = {
+  Version: '1',
+  ClusterID: 'c-1',
+  RequesterID: 'node-0',
+  Membership: 'PENDING',
+  Session: 's-1',
+};
+
+describe('muster', () => {
+  test('an acceptance carries all that the node keeps', () => {
+    const accepted = {
+      kind: 'accepted',
+      membership: 'PENDING',
+      session: 's-1',
+      cluster: 'c-1',
+      requester: 'node-0',
+    };
+    for (const text of [verdictAnswer(true, '', answerer), doneAnswer(answerer)]) {
+      for (const cluster of ['', 'c-1']) assert.deepEqual(judge(read(text), cluster), accepted);
+    }
+  });
+
+  test('each code of a refusal means one thing, whatever the reason quotes', () => {
+    const kinds: Partial<Record<string, Outcome['kind']>> = {
+      deleted: 'deleted',
+      rejected: 'rejected',
+      handshake_required: 'unknown',
+    };
+    const quotes = [
+      '',
+      reasons.deleted,
+      reasons.rejected,
+      reasons.updateRejected,
+      reasons.handshakeRequired('x'),
+    ];
+    for (const Code of answerCodes) {
+      for (const reason of quotes) {
+        const texts = [verdictAnswer(false, reason, { ...answerer, Code })];
+        if (reason) texts.push(errorAnswer(reason, { ...answerer, Code }));
+        for (const text of texts)
+          assert.equal(kindOf(text, 'c-1'), kinds[Code] ?? 'refused', `${Code}: ${reason}`);
+      }
+    }
+  });
+
+  test('a code of a later version is a refusal for now', () => {
+    assert.equal(kindOf(errorAnswer('node was banished', { ...answerer, Code: 'banished' })), 'refused');
+  });
+
+  test('without a code the words count', () => {
+    assert.equal(kindOf(errorAnswer(reasons.deleted, answerer)), 'deleted');
+    assert.equal(kindOf(errorAnswer(reasons.deleted)), 'deleted');
+    assert.equal(kindOf(errorAnswer(reasons.updateRejected, answerer)), 'rejected');
+    assert.equal(kindOf(errorAnswer(reasons.handshakeRequired('n-1'), answerer)), 'unknown');
+  });
+
+  test('a rejection brings the session under which the node shows that it is alive', () => {
+    const rejected = { kind: 'rejected', reason: reasons.rejected };
+    const Code = 'rejected';
+    const text = verdictAnswer(false, reasons.rejected, { ...answerer, Code });
+    assert.deepEqual(judge(read(text), ''), { ...rejected, session: 's-1' });
+    const bacalhau = verdictAnswer(false, reasons.rejected);
+    assert.deepEqual(judge(read(bacalhau), ''), { ...rejected, session: '' });
+  });
+
+  test('a request that was carried out for a node rejected at that moment is a rejection', () => {
+    const text = verdictAnswer(true, '', { ...answerer, Membership: 'REJECTED', Code: 'known' });
+    assert.deepEqual(judge(read(text), 'c-1'), { kind: 'rejected', reason: reasons.rejected, session: '' });
+  });
+
+  test('another cluster voids the registration, whatever it says; one that does not say which it is does not', () => {
+    for (const Code of answerCodes) {
+      for (const accepted of [true, false]) {
+        const text = verdictAnswer(accepted, '', { ...answerer, Code, ClusterID: 'c-2' });
+        assert.deepEqual(judge(read(text), 'c-1'), {
+          kind: 'unknown',
+          reason: 'another cluster answers (c-2)',
+        });
+      }
+    }
+    assert.equal(kindOf(verdictAnswer(true, '', { ...answerer, ClusterID: '' }), 'c-1'), 'accepted');
+    assert.equal(kindOf(verdictAnswer(true, '', { ...answerer, ClusterID: 'c-2' }), ''), 'accepted');
+  });
+});
+
+test('any answer that can be read is judged', () => {
+  const texts = fc.oneof(
+    fc.string(),
+    fc.constantFrom(...Object.values(reasons).map(each => String(each)), 'node not found'),
+  );
+  const muster = fc.record(
+    {
+      ClusterID: fc.constantFrom('', 'c-1', 'c-2'),
+      RequesterID: texts,
+      Membership: fc.constantFrom('', 'PENDING', 'APPROVED', 'REJECTED'),
+      Session: texts,
+      Code: fc.oneof(texts, fc.constantFrom(...answerCodes)),
+    },
+    { requiredKeys: [] },
+  );
+  const answers = fc.record(
+    {
+      error: texts,
+      value: fc.record({ Accepted: fc.boolean(), Reason: texts, Muster: muster }, { requiredKeys: [] }),
+    },
+    { requiredKeys: ['value'] },
+  );
+  fc.assert(
+    fc.property(answers, fc.constantFrom('', 'c-1'), (answer, cluster) => {
+      const read = check(answerReader, answer);
+      const { kind } = judge(read, cluster);
+      assert.ok(['accepted', 'unknown', 'deleted', 'rejected', 'refused'].includes(kind));
+      if (kind === 'accepted') assert.ok(read.accepted);
+    }),
+  );
+});

@@ -1,0 +1,186 @@
+// What the reports say of this machine: real facts at once, the inventory when it comes, and no failure that spreads.
+import assert from 'node:assert/strict';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { type Offer, Survey } from '../../../agent/compute/survey/survey.ts';
+import { type ChildCommand, type Inventory, keepInventory } from '../../../agent/host/inventory.ts';
+import { writeJson } from '../../../agent/protocol/json.ts';
+import { registerSchema, updateResourcesSchema } from '../../../agent/protocol/messages.ts';
+import { check } from '../../../agent/protocol/schema.ts';
+import { type Clock, systemClock } from '../../../agent/system/clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { recordLog } from '../../support/log-lines.ts';
+import { newFolder } from '../../support/temporary.ts';
+
+const node = 'node-1';
+const offer: Offer = {
+  allocatedCapacity: {
+    cpu: { percent: 50 },
+    memory: { percent: 50 },
+    disk: { percent: 50 },
+    gpu: { percent: 100 },
+  },
+  labels: { zone: 'eu' },
+};
+const inventory: Inventory = {
+  takenAt: '2026-01-01T00:00:00.000Z',
+  cpu: { manufacturer: 'AMD', brand: 'EPYC', speed: 2.4, physicalCores: 4 },
+  memory: 8_589_934_592,
+  disk: 1_000_000_000,
+  os: { distro: 'Debian GNU/Linux', release: '13', kernel: '6.12.0' },
+  virtualisation: 'KVM',
+  manufacturer: 'QEMU',
+  model: 'Standard PC',
+};
+
+const program = (code: string): ChildCommand => ({ command: process.execPath, args: ['-e', code] });
+const printing = (value: unknown) => program(`console.log(${JSON.stringify(JSON.stringify(value))})`);
+
+async function open(folder: string, inventoryCommand = printing(inventory), clock: Clock = systemClock) {
+  const { log, lines } = recordLog();
+  const survey = await Survey.open({ node, folder, inventoryCommand, log, clock }, offer);
+  // Where the native probe was not built, that is said; it has no part in what these tests look for.
+  const rest = lines.filter(({ message }) => !message.startsWith('running without the native probe'));
+  lines.splice(0, lines.length, ...rest);
+  return { survey, lines };
+}
+
+describe('at once', () => {
+  test('a requester can read what it says, and it is this machine', async () => {
+    const { survey } = await open(await newFolder());
+    const { Info } = check(registerSchema, JSON.parse(writeJson({ Info: survey.info() })));
+    assert.deepEqual([Info.NodeID, Info.NodeType, Info.Hostname], [node, 'Compute', os.hostname()]);
+    assert.equal(Info.BacalhauVersion.GOOS, process.platform);
+    assert.equal(Info.Host?.Memory, os.totalmem());
+    assert.equal(Info.ComputeNodeInfo.MaxCapacity.Memory, Math.trunc(os.totalmem() / 2));
+    assert.deepEqual([Info.Labels?.zone, Info.Labels?.name], ['eu', node]);
+    assert.deepEqual(Info.SupportedProtocols, ['bprotocol/v2']);
+  });
+
+  test('what is free is at most what is offered', async () => {
+    const { survey } = await open(await newFolder());
+    const { available, usage } = survey.sample();
+    const message = { NodeID: node, AvailableCapacity: available, QueueUsedCapacity: {}, Usage: usage };
+    const read = check(updateResourcesSchema, JSON.parse(writeJson(message)));
+    assert.deepEqual(read.AvailableCapacity, available);
+    const { MaxCapacity, AvailableCapacity } = survey.info().ComputeNodeInfo;
+    assert.deepEqual(AvailableCapacity, available, 'the information tells of the same sample');
+    for (const part of ['CPU', 'Memory', 'Disk'] as const)
+      assert.ok((available[part] ?? 0) <= (MaxCapacity[part] ?? 0));
+    assert.ok(usage.Memory > 0 && usage.Disk > 0 && usage.CPU >= 0);
+  });
+
+  test('another offer counts from the next report on', async () => {
+    const { survey } = await open(await newFolder());
+    survey.reload({ allocatedCapacity: { ...offer.allocatedCapacity, cpu: { amount: 1 } }, labels: {} });
+    const { Labels, ComputeNodeInfo } = survey.info();
+    assert.deepEqual([Labels?.zone, ComputeNodeInfo.MaxCapacity.CPU], [undefined, 1]);
+    survey.reload({ ...offer, allocatedCapacity: { ...offer.allocatedCapacity, memory: { amount: 1 } } });
+    assert.equal(
+      survey.info().ComputeNodeInfo.AvailableCapacity.Memory,
+      1,
+      'none is free that is not offered',
+    );
+  });
+
+  test('a kept inventory serves; a spoiled one is told, and does without', async () => {
+    const folder = await newFolder();
+    await keepInventory(folder, inventory);
+    const { survey, lines } = await open(folder);
+    assert.deepEqual([survey.info().Host?.Virtualisation, lines], ['KVM', []]);
+    await writeFile(join(folder, 'inventory.json'), 'torn');
+    const spoiled = await open(folder);
+    assert.equal(spoiled.survey.info().Host?.Virtualisation, undefined);
+    assert.deepEqual(
+      spoiled.lines.map(line => line.message),
+      ['the kept inventory cannot be read; it is taken anew'],
+    );
+  });
+});
+
+describe('the inventory', () => {
+  test('is news once, and kept', async () => {
+    const folder = await newFolder();
+    const { survey } = await open(folder);
+    assert.equal(await survey.takeInventory(), true);
+    assert.equal(survey.info().Host?.Virtualisation, 'KVM');
+    assert.equal(JSON.parse(await readFile(join(folder, 'inventory.json'), 'utf8')).model, 'Standard PC');
+    assert.equal(await survey.takeInventory(), false);
+    const later = await open(folder, printing({ ...inventory, takenAt: '2027-01-01T00:00:00.000Z' }));
+    assert.equal(await later.survey.takeInventory(), false, 'the same facts, only later');
+  });
+
+  test('that fails is told, and what was known stays', async () => {
+    const folder = await newFolder();
+    await keepInventory(folder, inventory);
+    for (const command of [
+      program('process.exit(3)'),
+      printing('nonsense'),
+      { command: '/nowhere', args: [] },
+    ]) {
+      const { survey, lines } = await open(folder, command);
+      assert.equal(await survey.takeInventory(), false);
+      assert.deepEqual(
+        lines.map(line => line.level),
+        ['warn'],
+      );
+      assert.equal(survey.info().Host?.Virtualisation, 'KVM');
+    }
+  });
+
+  test('is stale by the time in which it was not renewed, whatever the wall clock and the kept one say', async () => {
+    const folder = await newFolder();
+    const works = join(folder, 'works');
+    const text = JSON.stringify(JSON.stringify(inventory));
+    const command = program(
+      `if (!fs.existsSync(${JSON.stringify(works)})) process.exit(3); console.log(${text})`,
+    );
+    const clock = new FakeClock(new Date(inventory.takenAt));
+    const { survey } = await open(folder, command, clock);
+    const isStale = () => {
+      survey.sample();
+      return survey.info().Conditions?.some(({ Type }) => Type === 'InventoryStale') ?? false;
+    };
+    await survey.takeInventory();
+    assert.ok(isStale(), 'there is none');
+    await writeFile(works, '');
+    await survey.takeInventory();
+    assert.ok(!isStale(), 'it was taken');
+    clock.moveWall(24 * 3_600_000);
+    assert.ok(!isStale(), 'the clock was set');
+    await rm(works);
+    clock.moveWall(-48 * 3_600_000);
+    await clock.advance(151 * 60_000);
+    await survey.takeInventory();
+    assert.ok(isStale(), 'not renewed for as long');
+
+    const again = await open(folder, command, clock);
+    await again.survey.takeInventory();
+    again.survey.sample();
+    const types = again.survey.info().Conditions?.map(({ Type }) => Type);
+    assert.ok(!types?.includes('InventoryStale'), 'one attempt to renew what is kept is no matter yet');
+  });
+
+  test('that cannot be kept is news all the same', async () => {
+    const folder = await newFolder();
+    const { survey, lines } = await open(folder);
+    await rm(folder, { recursive: true });
+    assert.equal(await survey.takeInventory(), true);
+    assert.equal(survey.info().Host?.Virtualisation, 'KVM');
+    assert.match(String(lines[0]?.fields.err), /cannot write .*inventory\.json/);
+    await mkdir(folder);
+    assert.equal(await survey.takeInventory(), false, 'the same facts');
+    const later = await open(folder);
+    assert.equal(later.survey.info().Host?.Virtualisation, 'KVM', 'kept as soon as it can be');
+  });
+
+  test('that is not wanted any more ends without a word', async () => {
+    const { survey, lines } = await open(await newFolder(), program('setInterval(() => {}, 1000)'));
+    const taking = survey.takeInventory();
+    await survey.close();
+    assert.equal(await taking, false);
+    assert.deepEqual(lines, []);
+  });
+});

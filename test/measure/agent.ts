@@ -1,0 +1,124 @@
+// What an agent costs its machine in steady state, and how long it takes from exec to registered.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { nodeBucket } from '../../agent/requester/roll/store.ts';
+import { connectTo } from '../support/connect-to.ts';
+import { eventually } from '../support/eventually.ts';
+import { childrenOf, cpuOf, memoryOf } from './processes.ts';
+import { RequesterProcess, startAgent, startBroker } from './roles.ts';
+import { median } from './statistics.ts';
+import type { Figure } from './table.ts';
+import { newFolder } from './workplace.ts';
+
+const settling = 10_000;
+/** Each report is due at least once in it, at default intervals. */
+const window = 60_000;
+const starts = 11;
+
+/** Memory, CPU and children of an agent at default intervals, once its inventory is taken. */
+export async function steadyAgent(): Promise<Figure[]> {
+  const broker = await startBroker();
+  const requester = await RequesterProcess.start(broker);
+  await requester.ready();
+  const folder = await newFolder();
+  const agent = await startAgent('bench-1', folder, broker);
+  await agent.says(/pending approval/);
+  await eventually('the inventory is taken', () => exists(join(folder, 'data', 'agent', 'inventory.json')));
+  const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+  await pause(settling);
+  const look = () => ({ at: performance.now(), cpu: cpuOf(agent.pid), children: childrenOf(agent.pid) });
+  const before = look();
+  await pause(window);
+  const after = look();
+  const { anonymous, resident } = memoryOf(agent.pid);
+  const ofNode = memoryOf(bare.pid ?? 0).anonymous;
+  bare.kill();
+  await agent.stop();
+  await requester.program.stop();
+  await broker.release();
+  const children = after.children.running + (after.children.trace === before.children.trace ? 0 : 1);
+  return [
+    {
+      what: 'agent: anonymous memory, steady',
+      measured: anonymous,
+      unit: 'bytes',
+      budget: { atMost: 26e6 },
+      beside: `from source, not packaged; ${(anonymous / ofNode).toFixed(1)}× bare Node, ${Math.round(resident / 1e6)} MB resident`,
+    },
+    {
+      what: 'agent: CPU, steady',
+      measured: (after.cpu - before.cpu) / 1000 / (after.at - before.at),
+      unit: 'cores',
+      beside: 'default intervals, pings of the broker included',
+    },
+    {
+      what: 'agent: child processes in steady state',
+      measured: children,
+      unit: 'processes',
+      budget: { atMost: 0 },
+    },
+  ];
+}
+
+/** The time from exec of a new agent to its record in the store. */
+export async function agentStart(): Promise<Figure[]> {
+  const broker = await startBroker();
+  const requester = await RequesterProcess.start(broker);
+  await requester.ready();
+  const connection = await connectTo(broker.url, 'bench');
+  const bucket = await (await connection.storage()).bucket(nodeBucket);
+  let stored: (id: string) => void = () => undefined;
+  const watch = await bucket.watch(entry => stored(entry.key));
+  await watch.ready;
+  const times: number[] = [];
+  const loading: number[] = [];
+  const ofNode: number[] = [];
+  for (let number = 1; number <= starts; number++) {
+    const id = `bench-${number}`;
+    const folder = await newFolder();
+    const registered = new Promise<void>(resolve => {
+      stored = key => {
+        if (key === id) resolve();
+      };
+    });
+    ofNode.push(await timeOf(bareNode));
+    const began = Date.now();
+    const agent = await startAgent(id, folder, broker);
+    await registered;
+    times.push(Date.now() - began);
+    const [firstLine] = agent.logged('the agent starts');
+    loading.push(Date.parse(String(firstLine?.time)) - began);
+    await agent.stop();
+  }
+  await connection.close();
+  await requester.program.stop();
+  await broker.release();
+  return [
+    {
+      what: 'agent: exec to registered, loopback',
+      measured: median(times),
+      unit: 'milliseconds',
+      budget: { atMost: 150 },
+      beside: `from source, not packaged: ${median(loading)} ms of it load the program and connect (Node alone: ${Math.round(median(ofNode))} ms); median of ${starts}`,
+    },
+  ];
+}
+
+async function bareNode(): Promise<void> {
+  await once(spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' }), 'exit');
+}
+
+async function timeOf(work: () => Promise<void>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,108 @@
+// Measures the program against its budgets (design 10) on this machine and prints one table. scripts/bench runs it.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { reasonOf } from '../../agent/system/errors.ts';
+import { agentStart, steadyAgent } from './agent.ts';
+import { fleetCost, silenceNoticed, smallFleet } from './fleet.ts';
+import { heartbeatCost } from './heartbeat-cost.ts';
+import { inventoryCost } from './inventory.ts';
+import { heartbeatLateness } from './lateness.ts';
+import { packagedFile } from './packaged.ts';
+import { profileInto } from './roles.ts';
+import { sampleCost } from './sample.ts';
+import { type Line, table } from './table.ts';
+import { heartbeatThroughput } from './throughput.ts';
+import { openWorkplace, progress } from './workplace.ts';
+
+interface Row {
+  help: string;
+  measure(): Promise<Line[]>;
+}
+
+const rows: Record<string, Row> = {
+  agent: { help: 'an agent in steady state: memory, CPU, child processes', measure: steadyAgent },
+  start: { help: 'an agent from exec to registered', measure: agentStart },
+  packaged: { help: 'the packaged file: size, start, memory of an agent', measure: packagedFile },
+  inventory: { help: 'an inventory, and how long the first heartbeat waits for it', measure: inventoryCost },
+  sample: { help: 'one resource sample, beside systeminformation', measure: sampleCost },
+  lateness: { help: 'how late heartbeats are when every probe hangs', measure: heartbeatLateness },
+  throughput: { help: 'heartbeats a second through a real broker', measure: heartbeatThroughput },
+  heartbeat: { help: 'cost of one heartbeat at 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
+  fleet: { help: '100 000 nodes at default intervals: CPU, memory, start', measure: fleetCost },
+  silence: { help: 'how late silence is noticed at 1 000 and 100 000 nodes', measure: silenceNoticed },
+};
+
+const usage = `usage: scripts/bench [--profile FOLDER] [ROW...]
+
+${Object.entries(rows)
+  .map(([name, { help }]) => `  ${name.padEnd(11)} ${help}\n`)
+  .join('')}
+All rows, unless some are named. --profile writes CPU profiles of the requesters and agents into FOLDER.
+`;
+
+// What a row that failed may have left running does not keep the bench from ending.
+process.exit(await main());
+
+async function main(): Promise<number> {
+  const options = readArguments();
+  if (!options) {
+    process.stderr.write(usage);
+    return 64;
+  }
+  if (options.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  openWorkplace();
+  if (options.profile) profileInto(options.profile);
+  const conditions = describeConditions();
+  const lines: Line[] = [];
+  for (const [name, row] of Object.entries(rows)) {
+    if (!options.rows.includes(name)) continue;
+    progress(`${name}: ${row.help}`);
+    // The small fleet waits more than it works, as the agent does; the row of silence meets its result, or its failure.
+    const beside = name === 'agent' && options.rows.includes('silence') ? smallFleet() : undefined;
+    const [measured] = await Promise.all([measure(name, row), beside?.catch(() => undefined)]);
+    lines.push(...measured);
+  }
+  process.stdout.write(`${conditions}\n\n${table(lines)}`);
+  return lines.some(line => 'failed' in line) ? 1 : 0;
+}
+
+async function measure(name: string, row: Row): Promise<Line[]> {
+  try {
+    return await row.measure();
+  } catch (error) {
+    return [{ what: name, failed: reasonOf(error) }];
+  }
+}
+
+function readArguments(): { help: boolean; profile: string | undefined; rows: string[] } | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { help: { type: 'boolean', short: 'h' }, profile: { type: 'string' } },
+    });
+    if (positionals.some(name => !Object.hasOwn(rows, name))) return undefined;
+    const profile = values.profile && resolve(values.profile);
+    if (profile) mkdirSync(profile, { recursive: true });
+    return {
+      help: values.help === true,
+      profile,
+      rows: positionals.length > 0 ? positionals : Object.keys(rows),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the figures depend on. Other work on the machine makes all of them worse. */
+function describeConditions(): string {
+  const all = cpus();
+  const broker = execFileSync('nats-server', ['--version'], { encoding: 'utf8' }).trim();
+  const busy = (loadavg()[0] ?? 0).toFixed(1);
+  return `${all.length} × ${all[0]?.model ?? 'CPU'}, Node ${process.version}, ${broker}; load average before: ${busy}`;
+}

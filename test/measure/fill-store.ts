@@ -1,0 +1,40 @@
+// Fills a broker's store as a requester leaves it whose nodes were all registered, approved and heard.
+import { cloudEvent, eventSource } from '../../agent/protocol/events.ts';
+import { eventSubject } from '../../agent/protocol/subjects.ts';
+import { eventStream } from '../../agent/requester/events/events.ts';
+import { nodeBucket, write } from '../../agent/requester/roll/store.ts';
+import { systemRandom } from '../../agent/system/random.ts';
+import { connectTo } from '../support/connect-to.ts';
+import { nodeIdOf, recordOf } from './simulated-nodes.ts';
+
+const atOnce = 512;
+
+/** Writes records and latest events of `nodes` nodes with the requester's own code, past the requester. */
+export async function fillStore(url: string, nodes: number): Promise<void> {
+  const connection = await connectTo(url, 'bench');
+  const storage = await connection.storage();
+  const bucket = await storage.bucket(nodeBucket);
+  const stream = await storage.stream(eventStream);
+  const source = eventSource(systemRandom.uuid(), 'node-0');
+  const time = new Date().toISOString();
+  let next = 0;
+  const work = async () => {
+    while (next < nodes) {
+      const index = next++;
+      const id = nodeIdOf(index);
+      const event = cloudEvent('healthy', `${id}:bench:1`, source, time, {
+        node: id,
+        previous: { health: 'UNKNOWN' },
+        current: { health: 'HEALTHY' },
+        evidence: { rule: 'heard again' },
+      });
+      const operation = systemRandom.uuid();
+      await Promise.all([
+        write(bucket, { id, state: recordOf(index), changes: [], revision: 0, operation }),
+        stream.publish(eventSubject(id, 'healthy'), JSON.stringify(event), event.id),
+      ]);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  await connection.close();
+}

@@ -1,0 +1,136 @@
+// What the packaged file costs: its size, the time to its version and to a registered agent, the memory of a steady one.
+import { access, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { constants, zstdCompress } from 'node:zlib';
+import { nodeBucket } from '../../agent/requester/roll/store.ts';
+import { build } from '../../scripts/packaging/build.ts';
+import { ownTarget } from '../../scripts/packaging/target.ts';
+import { connectTo } from '../support/connect-to.ts';
+import { eventually } from '../support/eventually.ts';
+import type { NatsServer } from '../support/nats-server.ts';
+import { Program } from '../support/program.ts';
+import { memoryOf } from './processes.ts';
+import { RequesterProcess, startBroker } from './roles.ts';
+import type { Starts } from './starts.ts';
+import type { Figure } from './table.ts';
+import { Worker } from './worker.ts';
+import { newFolder } from './workplace.ts';
+
+const starts = 21;
+/** Milliseconds until an agent that has all its facts is steady: each report was sent at least once. */
+const settling = 70_000;
+
+/** Packages what is here now, and measures that. */
+export async function packagedFile(): Promise<Figure[]> {
+  const target = ownTarget();
+  if (!target) throw new Error(`muster is not packaged for ${process.platform}-${process.arch}`);
+  const { file, size, contents } = await build({ target, root: await newFolder() });
+  const broker = await startBroker();
+  const requester = await RequesterProcess.start(broker);
+  await requester.ready();
+  try {
+    const probe = 'missing' in contents.probe ? 'without the native probe' : 'with the native probe';
+    return [
+      ...(await sizes(file, size)),
+      await toVersion(file),
+      await toRegistered(file, broker, probe),
+      await steady(file, broker, probe),
+    ];
+  } finally {
+    await requester.program.stop();
+    await broker.release();
+  }
+}
+
+async function sizes(file: string, size: number): Promise<Figure[]> {
+  const params = { [constants.ZSTD_c_compressionLevel]: 19 };
+  const compressed = await promisify(zstdCompress)(await readFile(file), { params });
+  return [
+    { what: 'packaged: file', measured: size, unit: 'bytes', budget: { atMost: 130e6 } },
+    {
+      what: 'packaged: file, compressed',
+      measured: compressed.length,
+      unit: 'bytes',
+      budget: { atMost: 45e6 },
+      beside: 'zstd -19',
+    },
+  ];
+}
+
+async function toVersion(file: string): Promise<Figure> {
+  const worker = new Worker<Starts>(new URL('./starts.ts', import.meta.url), file);
+  const { version, node, runs } = await worker.next();
+  await worker.end();
+  return {
+    what: 'packaged: muster version',
+    measured: version,
+    unit: 'milliseconds',
+    budget: { atMost: 30 },
+    beside: `${(version / node).toFixed(2)}× Node alone, ${node.toFixed(0)} ms; median of ${runs}`,
+  };
+}
+
+async function toRegistered(file: string, broker: NatsServer, probe: string): Promise<Figure> {
+  const connection = await connectTo(broker.url, 'bench');
+  const bucket = await (await connection.storage()).bucket(nodeBucket);
+  let stored: (id: string) => void = () => undefined;
+  const watch = await bucket.watch(entry => stored(entry.key));
+  await watch.ready;
+  const times: number[] = [];
+  for (let number = 1; number <= starts; number++) {
+    const id = `packaged-${number}`;
+    const registered = new Promise<void>(resolve => {
+      stored = key => {
+        if (key === id) resolve();
+      };
+    });
+    const command = await agentCommand(id, broker);
+    const began = performance.now();
+    const agent = new Program(command, { program: [file] });
+    await registered;
+    times.push(performance.now() - began);
+    await agent.stop();
+  }
+  await connection.close();
+  return {
+    what: 'packaged: exec to registered, loopback',
+    measured: median(times),
+    unit: 'milliseconds',
+    budget: { atMost: 150 },
+    beside: `${probe}; median of ${starts}`,
+  };
+}
+
+async function steady(file: string, broker: NatsServer, probe: string): Promise<Figure> {
+  const folder = await newFolder();
+  const agent = new Program(await agentCommand('packaged-0', broker, folder), { program: [file] });
+  await agent.says(/pending approval/);
+  await eventually('the inventory is taken', () =>
+    access(join(folder, 'agent/inventory.json')).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await pause(settling);
+  const { anonymous, resident } = memoryOf(agent.pid);
+  await agent.stop();
+  return {
+    what: 'packaged: agent, anonymous memory, steady',
+    measured: anonymous,
+    unit: 'bytes',
+    budget: { atMost: 26e6 },
+    beside: `${probe}, after ${settling / 1000} s; ${Math.round(resident / 1e6)} MB resident, pages of the file among them`,
+  };
+}
+
+async function agentCommand(id: string, broker: NatsServer, folder?: string): Promise<string[]> {
+  const data = folder ?? (await newFolder());
+  const settings = { node: { id }, nats: { servers: [broker.url] }, dataDir: data, log: { format: 'json' } };
+  // JSON is YAML.
+  await writeFile(join(data, 'agent.yaml'), JSON.stringify(settings));
+  return ['agent', '--config', join(data, 'agent.yaml')];
+}
+
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;

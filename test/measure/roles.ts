@@ -1,0 +1,136 @@
+// The program's own processes, each in a folder of its own, with their default settings but for where the broker is.
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Role } from '../../agent/config/role.ts';
+import type { RequesterStatus } from '../../agent/requester/roll/directory.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/listener.ts';
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { Program } from '../support/program.ts';
+import type { StandIns } from './stand-ins.ts';
+import { newFolder } from './workplace.ts';
+
+/** A real broker on 127.0.0.1. */
+export const startBroker = (): Promise<NatsServer> => startNatsServer();
+
+/** The folder for CPU profiles, when they are wanted. */
+let profiles: string | undefined;
+export function profileInto(folder: string): void {
+  profiles = folder;
+}
+
+export class RequesterProcess {
+  readonly program: Program;
+  readonly #folder: string;
+  readonly #apiPort: number;
+
+  static async start(broker: NatsServer): Promise<RequesterProcess> {
+    const folder = await newFolder();
+    const apiPort = await freePort();
+    const reports = join(folder, 'reports');
+    await mkdir(reports);
+    const program = await start('requester', 'node-0', folder, broker, { api: { port: apiPort } }, [
+      '--report-on-signal',
+      '--report-compact',
+      '--report-exclude-network',
+      `--report-directory=${reports}`,
+    ]);
+    return new RequesterProcess(program, folder, apiPort);
+  }
+
+  private constructor(program: Program, folder: string, apiPort: number) {
+    this.program = program;
+    this.#folder = folder;
+    this.#apiPort = apiPort;
+  }
+
+  async ready(): Promise<void> {
+    // 100 000 records take their time.
+    await eventually(
+      `the requester is ready; it said:\n${this.program.stderr.slice(0, 2000)}`,
+      () => this.program.logged('the requester is ready').length > 0 || !this.program.running,
+      120_000,
+    );
+    if (!this.program.running) throw new Error(`the requester ended:\n${this.program.stderr}`);
+  }
+
+  async status(): Promise<RequesterStatus> {
+    const answer = await fetch(`http://127.0.0.1:${this.#apiPort}/api/v1/orchestrator/status`);
+    return (await answer.json()) as RequesterStatus;
+  }
+
+  /** Bytes in use on the JavaScript heap, garbage included, by Node's own report. */
+  async heap(): Promise<number> {
+    const folder = join(this.#folder, 'reports');
+    let text = '';
+    this.program.signal('SIGUSR2');
+    await eventually('the requester writes its report', async () => {
+      const [name] = await readdir(folder);
+      text = name ? await readFile(join(folder, name), 'utf8') : '';
+      return text.trimEnd().endsWith('}');
+    });
+    const { javascriptHeap } = JSON.parse(text) as { javascriptHeap: { usedMemory: number } };
+    return javascriptHeap.usedMemory;
+  }
+}
+
+/** What an agent is given beside its defaults. */
+export interface AgentOptions {
+  settings?: Record<string, unknown>;
+  standIns?: StandIns;
+  env?: Record<string, string>;
+}
+
+/** Starts an agent whose state is in `folder`. */
+export function startAgent(
+  id: string,
+  folder: string,
+  broker: NatsServer,
+  { settings = {}, standIns, env = {} }: AgentOptions = {},
+): Promise<Program> {
+  if (!standIns) return start('agent', id, folder, broker, settings, [], env);
+  const first = `--import=${new URL('./stand-ins.ts', import.meta.url)}`;
+  return start('agent', id, folder, broker, settings, [first], {
+    ...env,
+    STAND_INS: JSON.stringify(standIns),
+  });
+}
+
+/** A broker and a requester that is ready, gone when `work` is done or fails. */
+export async function withRequester<T>(work: (broker: NatsServer) => Promise<T>): Promise<T> {
+  const broker = await startBroker();
+  let requester: RequesterProcess | undefined;
+  try {
+    requester = await RequesterProcess.start(broker);
+    await requester.ready();
+    return await work(broker);
+  } finally {
+    await requester?.program.stop();
+    await broker.release();
+  }
+}
+
+async function start(
+  role: Role,
+  id: string,
+  folder: string,
+  broker: NatsServer,
+  settings: Record<string, unknown>,
+  nodeOptions: string[],
+  env: Record<string, string> = {},
+): Promise<Program> {
+  const file = join(folder, `${role}.yaml`);
+  const all = {
+    node: { id },
+    nats: { servers: [broker.url] },
+    dataDir: join(folder, 'data'),
+    log: { format: 'json' },
+    ...settings,
+  };
+  // JSON is YAML.
+  await writeFile(file, JSON.stringify(all));
+  const profile = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
+  return new Program([role, '--config', file], {
+    env: { ...env, NODE_OPTIONS: [...nodeOptions, ...profile].join(' ') },
+  });
+}

@@ -1,0 +1,98 @@
+// Simulated nodes: what they are called, what they say of themselves, and what the requester's store holds of them.
+import { nodeInfo } from '../../agent/compute/survey/node-info.ts';
+import type { Register, Sender, UpdateResources } from '../../agent/protocol/messages.ts';
+import type { NodeState } from '../../agent/protocol/node-state.ts';
+import type { Resources } from '../../agent/protocol/resources.ts';
+import { register } from '../../agent/requester/roll/membership.ts';
+import { version } from '../../agent/system/version.ts';
+
+const number = (index: number) => String(index).padStart(12, '0');
+
+export const nodeIdOf = (index: number): string => `n-7c1d2a34-5b6e-4f70-8a91-${number(index)}`;
+export const sessionOf = (index: number): string => `5e551010-5b6e-4f70-8a91-${number(index)}`;
+
+/** A Register or UpdateNodeInfo, as an agent on a virtual machine sends it. */
+export function registerOf(index: number, cluster = ''): Register {
+  const id = nodeIdOf(index);
+  const machine = {
+    hostname: `host-${index}.example.net`,
+    operatingSystem: 'linux',
+    architecture: 'amd64',
+    kernel: '6.12.41+deb13-amd64',
+    osName: 'Debian GNU/Linux 13 (trixie)',
+    cpuModel: 'AMD EPYC 7763 64-Core Processor',
+    cpus: 8,
+    // Machines of twenty kinds.
+    memory: 33_664_442_368 + (index % 20) * 2 ** 30,
+    disk: 512_110_190_592,
+    virtualisation: 'KVM',
+  };
+  const labels = {
+    'kubernetes.io/hostname': machine.hostname,
+    'muster/arch': 'amd64',
+    'muster/os': 'linux',
+    rack: `r${index % 40}`,
+    zone: `z${index % 3}`,
+  };
+  return {
+    Info: nodeInfo(id, machine, offeredBy(index), free(index), labels),
+    Muster: senderOf(index, cluster),
+  };
+}
+
+export function resourcesOf(index: number, cluster: string): UpdateResources {
+  return {
+    NodeID: nodeIdOf(index),
+    AvailableCapacity: free(index),
+    QueueUsedCapacity: {},
+    Usage: {
+      CPU: Math.round(Math.random() * 800) / 100,
+      Memory: Math.round(Math.random() * 33e9),
+      Disk: Math.round(Math.random() * 512e9),
+      Load: Math.round(Math.random() * 800) / 100,
+    },
+    Muster: senderOf(index, cluster),
+  };
+}
+
+/** The record that the requester writes when this node registers, approved. */
+export function recordOf(index: number): NodeState {
+  const { Info, Muster } = registerOf(index);
+  const verdict = register(
+    { kind: 'absent', revision: 0 },
+    {
+      info: Info,
+      sender: { instance: Muster?.Instance, bootId: Muster?.BootID, version },
+    },
+    {
+      manualApproval: false,
+      roomForPending: true,
+      now: new Date().toISOString(),
+      session: sessionOf(index),
+    },
+  );
+  if (!verdict.write) throw new Error(`a simulated node is refused: ${verdict.reason}`);
+  return verdict.write;
+}
+
+const senderOf = (index: number, cluster: string): Sender => ({
+  Version: version,
+  ClusterID: cluster || undefined,
+  Session: sessionOf(index),
+  Instance: `1057a4ce-5b6e-4f70-8a91-${number(index)}`,
+  BootID: `b0071d00-5b6e-4f70-8a91-${number(index)}`,
+});
+
+/** A share of what was free when the agent started: on each machine another. */
+const offeredBy = (index: number): Resources => ({
+  CPU: 6.4,
+  Memory: 26_931_553_894,
+  Disk: 361_204_318_208 - index * 4096,
+});
+
+/** Differs each time, as on a machine that works. */
+const free = (index: number): Resources => ({
+  CPU: Math.round(Math.random() * 640) / 100,
+  Memory: Math.round(Math.random() * 26e9) + index,
+  Disk: Math.round(Math.random() * 361e9) + index,
+});

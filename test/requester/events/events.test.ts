@@ -1,0 +1,347 @@
+// Telling other systems: in order for each node, again until acknowledged, each under its own id.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { CloudEvent } from '../../../agent/protocol/events.ts';
+import type { Change } from '../../../agent/protocol/node-state.ts';
+import { Events, eventStream } from '../../../agent/requester/events/events.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeBroker } from '../../support/fake-connection.ts';
+import { recordLog } from '../../support/log-lines.ts';
+import { at, counting } from '../samples.ts';
+
+const change = (kind: Change['Kind'], revision: number, more: Partial<Change> = {}): Change => ({
+  Kind: kind,
+  Revision: revision,
+  At: at,
+  Previous: 'PENDING',
+  Current: 'APPROVED',
+  ...more,
+});
+
+const health = (node: string) => ({
+  node,
+  previous: { health: 'UNKNOWN' as const },
+  current: { health: 'HEALTHY' as const },
+});
+
+async function begin() {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const connection = broker.connect();
+  const stream = await (await connection.storage()).stream(eventStream);
+  const { log, lines } = recordLog();
+  const events = new Events({
+    clock,
+    random: counting(),
+    log,
+    connection,
+    clusterId: 'c-1',
+    requesterId: 'node-0',
+    instance: 'i-1',
+  });
+  const stored = () => broker.streams.get('NODE_EVENTS')?.messages ?? [];
+  const told = (): CloudEvent[] => stored().map(({ data }) => JSON.parse(Buffer.from(data).toString()));
+  const ids = () => told().map(({ id }) => id);
+  return { clock, broker, connection, stream, log, lines, events, stored, told, ids };
+}
+
+test('a membership event is CloudEvents 1.0 in JSON, under its node and kind, its id made of the revision', async () => {
+  const { clock, events, stream, stored, told } = await begin();
+  events.start(stream);
+  events.changed('node-1', change('approved', 7, { Reason: 'mine', Actor: 'ann' }));
+  await clock.settle();
+  assert.deepEqual(
+    stored().map(({ subject }) => subject),
+    ['node.events.node-1.approved'],
+  );
+  assert.deepEqual(told(), [
+    {
+      specversion: '1.0',
+      id: 'node-1:7',
+      source: '/muster/c-1/node-0',
+      type: 'org.muster.node.approved',
+      subject: 'node-1',
+      time: at,
+      datacontenttype: 'application/json',
+      data: {
+        node: 'node-1',
+        previous: { membership: 'PENDING' },
+        current: { membership: 'APPROVED' },
+        reason: 'mine',
+        actor: 'ann',
+      },
+    },
+  ]);
+});
+
+test('the first and the last of a node have no membership before and after', async () => {
+  const { clock, events, stream, told } = await begin();
+  events.start(stream);
+  events.changed('node-1', change('registered', 1, { Previous: '', Current: 'PENDING' }));
+  events.changed('node-1', change('deleted', 2, { Previous: 'PENDING', Current: '' }));
+  await clock.settle();
+  assert.deepEqual(
+    told().map(({ data }) => [data.previous, data.current]),
+    [
+      [{}, { membership: 'PENDING' }],
+      [{ membership: 'PENDING' }, {}],
+    ],
+  );
+});
+
+test('a health event has an id of its own each time, and the time of the wall clock', async () => {
+  const { clock, events, stream, told, ids } = await begin();
+  events.start(stream);
+  events.observed('node-1', 'healthy', health('node-1'));
+  events.observed('node-2', 'healthy', health('node-2'));
+  events.observed('node-1', 'unhealthy', health('node-1'));
+  await clock.settle();
+  assert.equal(new Set(ids()).size, 3);
+  for (const { id, time } of told()) {
+    assert.match(id, /^node-[12]:i-1:\d+$/);
+    assert.equal(time, clock.now().toISOString());
+  }
+});
+
+test('plain subscribers get them too', async () => {
+  const { clock, broker, events, stream } = await begin();
+  const heard: string[] = [];
+  broker.connect().subscribe('node.events.>', ({ subject }) => void heard.push(subject));
+  events.start(stream);
+  events.changed('node-1', change('approved', 7));
+  await clock.settle();
+  assert.deepEqual(heard, ['node.events.node-1.approved']);
+});
+
+describe('until it is acknowledged an event', () => {
+  test('waits for the start, then goes out in order', async () => {
+    const { clock, events, stream, ids } = await begin();
+    events.changed('node-1', change('registered', 1));
+    events.changed('node-2', change('registered', 2));
+    events.changed('node-1', change('approved', 3));
+    await clock.settle();
+    assert.deepEqual(ids(), []);
+    assert.equal(events.waiting, 2);
+    events.start(stream);
+    await clock.settle();
+    assert.deepEqual(
+      ids().filter(id => id.startsWith('node-1')),
+      ['node-1:1', 'node-1:3'],
+    );
+    assert.equal(ids().length, 3);
+    assert.equal(events.waiting, 0);
+  });
+
+  for (const fault of ['timeout', 'no_responders', 'refused', 'disconnected'] as const) {
+    for (const applied of [false, true]) {
+      test(`is sent again after "${fault}"${applied ? ' that the broker took' : ''}, before any later one of its node`, async () => {
+        const { clock, broker, events, stream, ids } = await begin();
+        events.start(stream);
+        for (let i = 0; i < 3; i++) broker.failNext('publish', { fault, applied });
+        events.changed('node-1', change('registered', 1));
+        events.changed('node-1', change('approved', 2));
+        events.changed('node-2', change('registered', 3));
+        await clock.advance(60_000);
+        assert.deepEqual(
+          ids().filter(id => id.startsWith('node-1')),
+          ['node-1:1', 'node-1:2'],
+        );
+        assert.deepEqual(
+          ids().filter(id => id.startsWith('node-2')),
+          ['node-2:3'],
+        );
+        assert.equal(events.waiting, 0);
+      });
+    }
+  }
+
+  test('does not hold up those of other nodes', async () => {
+    const { clock, broker, events, stream, ids } = await begin();
+    events.start(stream);
+    broker.storeFault = (_, key) => (key.includes('node-1') ? { fault: 'refused' } : undefined);
+    events.changed('node-1', change('registered', 1));
+    events.changed('node-2', change('registered', 2));
+    await clock.advance(60_000);
+    assert.deepEqual(ids(), ['node-2:2']);
+    assert.equal(events.waiting, 1);
+  });
+
+  test('waits for a lost broker without a word, and goes out when it is back', async () => {
+    const { clock, broker, lines, events, stream, ids } = await begin();
+    events.start(stream);
+    broker.stop();
+    events.changed('node-1', change('registered', 1));
+    await clock.advance(3_600_000);
+    broker.start();
+    await clock.settle();
+    assert.deepEqual(ids(), ['node-1:1']);
+    assert.deepEqual(lines, []);
+  });
+
+  test('is logged at most once a minute', async () => {
+    const { clock, broker, lines, events, stream } = await begin();
+    events.start(stream);
+    broker.storeFault = () => ({ fault: 'refused' });
+    for (let i = 1; i <= 50; i++) events.changed(`node-${i}`, change('registered', i));
+    await clock.advance(119_000);
+    assert.equal(lines.length, 2);
+    assert.ok(Number(lines[1]?.fields.suppressed) > 50);
+  });
+
+  test('counts as unannounced, and no longer', async () => {
+    const { clock, broker, events, stream } = await begin();
+    events.start(stream);
+    broker.failNext('publish', { fault: 'timeout' });
+    events.changed('node-1', change('registered', 1));
+    events.observed('node-1', 'healthy', health('node-1'));
+    events.changed('node-1', change('approved', 2));
+    await clock.advance(1_000);
+    assert.deepEqual(
+      events.unannounced('node-1').map(({ Revision }) => Revision),
+      [1, 2],
+    );
+    assert.deepEqual(events.unannounced('node-2'), []);
+    await clock.advance(60_000);
+    assert.deepEqual(events.unannounced('node-1'), []);
+  });
+});
+
+describe('of many events of one node that wait', () => {
+  test('the newest of its health are kept, however many others wait', async () => {
+    const { clock, broker, lines, events, stream, told } = await begin();
+    events.start(stream);
+    broker.stop();
+    for (let i = 1; i <= 100; i++) events.changed('node-1', change('updated', i));
+    for (let i = 101; i <= 300; i++)
+      events.observed('node-1', i % 2 ? 'healthy' : 'unhealthy', { ...health('node-1'), reason: String(i) });
+    broker.start();
+    await clock.settle();
+    const reasons = told().flatMap(({ data }) => data.reason ?? []);
+    assert.deepEqual(
+      reasons,
+      Array.from({ length: 63 }, (_, i) => String(238 + i)),
+    );
+    assert.equal(lines.filter(({ message }) => /health events were dropped/.test(message)).length, 1);
+  });
+
+  test('no more of its changes are kept than go into a record beside another; all are told, the oldest together', async () => {
+    const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
+    const kinds = ['updated', 'approved', 'rejected', 'deleted'] as const;
+    const step = fc.oneof(
+      fc.record({ kind: fc.constantFrom(...kinds), to: fc.constantFrom(...memberships) }),
+      fc.constant(undefined),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { size: 'max', maxLength: 400 }), async steps => {
+        const { clock, broker, events, stream, told } = await begin();
+        events.start(stream);
+        broker.stop();
+        let membership: Change['Previous'] = 'PENDING';
+        let revision = 0;
+        let most = 0;
+        for (const each of steps) {
+          if (each) {
+            const { kind } = each;
+            const to: Change['Current'] = kind === 'updated' ? membership : kind === 'deleted' ? '' : each.to;
+            events.changed('node-1', change(kind, ++revision, { Previous: membership, Current: to }));
+            membership = to;
+          } else events.observed('node-1', 'healthy', health('node-1'));
+          most = Math.max(most, events.unannounced('node-1').length);
+        }
+        assert.ok(most <= 63, `${most}`);
+        const kept = events.unannounced('node-1');
+        broker.start();
+        await clock.settle();
+        assert.equal(events.waiting, 0);
+        const changes = told().filter(({ type }) => !type.endsWith('healthy'));
+        assert.deepEqual(
+          changes.map(({ id }) => id),
+          kept.map(({ Revision }) => `node-1:${Revision}`),
+        );
+        const after = (index: number) => (index < 0 ? 'PENDING' : changes[index]?.data.current.membership);
+        for (const [index, { data }] of changes.entries())
+          assert.equal(data.previous.membership, after(index - 1));
+        assert.equal(
+          changes.reduce((sum, { data }) => sum + 1 + (data.coalesced ?? 0), 0),
+          revision,
+        );
+        assert.equal(kept.at(-1)?.Revision ?? 0, revision);
+        assert.equal(after(changes.length - 1) ?? '', membership);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('a change of its membership outlasts any number of its information', async () => {
+    const { clock, broker, lines, events, stream, told } = await begin();
+    events.start(stream);
+    broker.stop();
+    events.changed('node-1', change('updated', 1));
+    events.changed('node-1', change('approved', 2));
+    for (let i = 3; i <= 300; i++) events.changed('node-1', change('updated', i));
+    broker.start();
+    await clock.settle();
+    assert.deepEqual(
+      told()
+        .slice(0, 4)
+        .map(({ id, data }) => [id, data.coalesced]),
+      [
+        ['node-1:1', undefined],
+        ['node-1:2', undefined],
+        ['node-1:240', 237],
+        ['node-1:241', undefined],
+      ],
+    );
+    assert.equal(lines.length, 1);
+  });
+});
+
+test('the news of ten thousand nodes at once do not go out at once, but all go out', async () => {
+  const { clock, broker, events, stream, ids } = await begin();
+  let underWay = 0;
+  let most = 0;
+  const counted = {
+    ...stream,
+    publish: async (...args: Parameters<typeof stream.publish>) => {
+      most = Math.max(most, ++underWay);
+      await clock.settle();
+      return stream.publish(...args).finally(() => underWay--);
+    },
+  };
+  events.start(counted);
+  broker.stop();
+  for (let i = 1; i <= 10_000; i++) events.observed(`node-${i}`, 'healthy', health(`node-${i}`));
+  broker.start();
+  while (events.waiting > 0) await clock.settle();
+  assert.equal(new Set(ids()).size, 10_000);
+  assert.ok(most > 1 && most <= 256, `${most}`);
+});
+
+describe('a stop', () => {
+  test('waits for what is under way', async () => {
+    const { clock, broker, events, stream, ids } = await begin();
+    events.start(stream);
+    broker.failNext('publish', { fault: 'no_responders' });
+    events.changed('node-1', change('registered', 1));
+    const stopped = events.stop(2_000);
+    await clock.advance(2_000);
+    assert.equal(await stopped, 0);
+    assert.deepEqual(ids(), ['node-1:1']);
+  });
+
+  test('gives up in time and says how many events still wait', async () => {
+    const { clock, broker, events, stream, ids } = await begin();
+    events.start(stream);
+    broker.stop();
+    for (let i = 1; i <= 3; i++) events.changed(`node-${i % 2}`, change('registered', i));
+    const stopped = events.stop(2_000);
+    await clock.advance(2_000);
+    assert.equal(await stopped, 3);
+    broker.start();
+    await clock.advance(60_000);
+    assert.deepEqual(ids(), [], 'nothing is sent after a stop');
+    assert.equal(clock.pending, 0);
+    assert.equal(await events.stop(2_000), 3, 'a second stop does not wait');
+  });
+});

@@ -1,0 +1,153 @@
+// Time in which a heartbeat could have been heard: what is skipped, what is not, and that it never goes back.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { ListeningClock } from '../../../agent/requester/health/listening-clock.ts';
+
+const limits = { beat: 100, longestHold: 1_000 };
+
+/** A clock on a monotonic time that the test sets; `run` lets time pass with a living loop. */
+function started(connected = true) {
+  const time = { monotonic: 5_000 };
+  const clock = new ListeningClock(() => time.monotonic, limits);
+  clock.setConnected(connected);
+  const run = (ms: number) => {
+    for (let left = ms; left > 0; left -= limits.beat) {
+      time.monotonic += Math.min(left, limits.beat);
+      clock.beat();
+    }
+  };
+  return { time, clock, run };
+}
+
+describe('listening time', () => {
+  test('starts at nothing and runs with the monotonic clock, between beats too', () => {
+    const { time, clock, run } = started();
+    assert.equal(clock.now(), 0);
+    run(1_234);
+    assert.equal(clock.now(), 1_234);
+    time.monotonic += 99;
+    assert.equal(clock.now(), 1_333);
+    assert.equal(clock.skipped, 0);
+  });
+
+  test('takes beats that are a little late as they come', () => {
+    const { time, clock } = started();
+    time.monotonic += 3 * limits.beat - 1;
+    assert.equal(clock.beat(), 0);
+    time.monotonic += 3 * limits.beat;
+    assert.equal(clock.beat(), 0);
+    assert.equal(clock.now(), 6 * limits.beat - 1);
+  });
+
+  test('skips what the loop slept, but for three beats', () => {
+    const { time, clock, run } = started();
+    run(500);
+    time.monotonic += 3 * limits.beat + 1;
+    assert.equal(clock.beat(), 1);
+    time.monotonic += 1_000_000;
+    assert.equal(clock.now(), 500 + 6 * limits.beat);
+    assert.equal(clock.beat(), 1_000_000 - 3 * limits.beat);
+    assert.equal(clock.now(), 500 + 6 * limits.beat);
+    run(500);
+    assert.equal(clock.now(), 1_000 + 6 * limits.beat);
+  });
+
+  test('stands still without a broker, and before there was one', () => {
+    const time = { monotonic: 5_000 };
+    const unconnected = new ListeningClock(() => time.monotonic, limits);
+    time.monotonic += 50;
+    assert.equal(unconnected.now(), 0);
+    const { clock, run } = started(false);
+    run(3_600_000);
+    assert.equal(clock.now(), 0);
+    clock.setConnected(true);
+    run(10);
+    clock.setConnected(false);
+    run(3_600_000);
+    clock.setConnected(true);
+    run(5);
+    assert.equal(clock.now(), 15);
+    assert.equal(clock.skipped, 7_200_000);
+  });
+
+  test('stands still during a hold, as long as a hold may last', () => {
+    const { clock, run } = started();
+    run(100);
+    clock.setHolding(true);
+    run(limits.longestHold - 1);
+    assert.equal(clock.now(), 100);
+    assert.equal(clock.holdIsOver, false);
+    run(1);
+    assert.equal(clock.now(), 100);
+    assert.equal(clock.holdIsOver, true);
+    run(1);
+    assert.equal(clock.now(), 101);
+    run(499);
+    assert.equal(clock.now(), 600);
+  });
+
+  test('counts holds together until the echo is back', () => {
+    const { clock, run } = started();
+    for (let i = 0; i < 4; i++) {
+      clock.setHolding(true);
+      run(250);
+      assert.equal(clock.now(), i * 10);
+      clock.setHolding(false);
+      run(10);
+    }
+    clock.setHolding(true);
+    run(50);
+    assert.equal(clock.now(), 90, 'the holds have lasted their time');
+    clock.echoed();
+    clock.setHolding(true);
+    run(limits.longestHold);
+    assert.equal(clock.now(), 90, 'an echo came in between');
+  });
+
+  test('does not count a stall or a lost broker as hold', () => {
+    const { time, clock, run } = started();
+    clock.setHolding(true);
+    time.monotonic += 100_000;
+    clock.beat();
+    clock.setConnected(false);
+    run(100_000);
+    clock.setConnected(true);
+    assert.equal(clock.holdIsOver, false);
+    run(limits.longestHold - 3 * limits.beat);
+    assert.equal(clock.now(), 0);
+    run(1);
+    assert.equal(clock.now(), 1);
+  });
+
+  test('never goes back, never runs faster than the monotonic clock, and what it does not count it skips', () => {
+    const operation = fc.oneof(
+      { weight: 4, arbitrary: fc.integer({ min: 0, max: 500 }) },
+      { weight: 1, arbitrary: fc.integer({ min: 0, max: 100_000 }) },
+      { weight: 4, arbitrary: fc.constantFrom('beat', 'lost', 'regained', 'hold', 'release', 'echoed') },
+    );
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 80, size: 'max' }), operations => {
+        const { time, clock } = started();
+        const start = time.monotonic;
+        let before = 0;
+        let read = start;
+        for (const each of operations) {
+          if (typeof each === 'number') time.monotonic += each;
+          else if (each === 'beat') clock.beat();
+          else if (each === 'lost') clock.setConnected(false);
+          else if (each === 'regained') clock.setConnected(true);
+          else if (each === 'echoed') clock.echoed();
+          else clock.setHolding(each === 'hold');
+          const now = clock.now();
+          assert.ok(now >= before, `${before} → ${now}`);
+          assert.ok(now - before <= time.monotonic - read, `${now - before} in ${time.monotonic - read}`);
+          before = now;
+          read = time.monotonic;
+        }
+        clock.beat();
+        assert.equal(clock.now() + clock.skipped, time.monotonic - start);
+      }),
+    );
+  });
+});

@@ -1,0 +1,392 @@
+// The watch over the nodes: every limit, what is announced and what is not.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { Health } from '../../../agent/protocol/node-state.ts';
+import { healthOf } from '../../../agent/requester/health/health.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { begin, day, hour, lines, watching } from './watch.ts';
+
+describe('a silent node', () => {
+  test('is read exactly at every moment, between checks too', async () => {
+    const { clock, vigil } = await watching(['node-1'], { checkEvery: day });
+    let at = 0;
+    const rows: [number, Health][] = [
+      [0, 'HEALTHY'],
+      [44_999, 'HEALTHY'],
+      [45_000, 'UNHEALTHY'],
+      [45_001, 'UNHEALTHY'],
+      [89_999, 'UNHEALTHY'],
+      [90_000, 'UNKNOWN'],
+      [90_001, 'UNKNOWN'],
+      [hour, 'UNKNOWN'],
+    ];
+    for (const [silence, health] of rows) {
+      await clock.advance(silence - at);
+      at = silence;
+      assert.equal(vigil.health('node-1'), health, `${silence} ms`);
+      assert.equal(vigil.silence('node-1'), silence);
+    }
+  });
+
+  test('is announced at the first check past each limit, once', async () => {
+    const { clock, told } = await watching();
+    await clock.advance(44_999);
+    assert.deepEqual(lines(told), []);
+    await clock.advance(1);
+    assert.deepEqual(lines(told), ['95000 node-1 unhealthy']);
+    await clock.advance(44_999);
+    assert.equal(told.length, 1);
+    await clock.advance(1);
+    assert.deepEqual(lines(told), ['95000 node-1 unhealthy', '140000 node-1 unknown']);
+    await clock.advance(hour);
+    assert.equal(told.length, 2);
+    assert.deepEqual(
+      told.map(({ previous, current, evidence }) => ({ previous, current, ...evidence })),
+      [
+        {
+          previous: 'HEALTHY',
+          current: 'UNHEALTHY',
+          lastSeen: '2026-01-01T00:00:50.000Z',
+          silence: 45_000,
+          rule: 'silent for requester.nodeDisconnectedAfter (45000 ms)',
+        },
+        {
+          previous: 'UNHEALTHY',
+          current: 'UNKNOWN',
+          lastSeen: '2026-01-01T00:00:50.000Z',
+          silence: 90_000,
+          rule: 'silent for requester.nodeUnknownAfter (90000 ms)',
+        },
+      ],
+    );
+  });
+
+  test('that was heard just after a check waits for the next check to be announced', async () => {
+    const { clock, vigil, told } = await watching();
+    await clock.advance(1);
+    vigil.heard('node-1');
+    await clock.advance(44_999);
+    assert.deepEqual(lines(told), [], 'checked 1 ms too early');
+    assert.equal(vigil.health('node-1'), 'HEALTHY');
+    await clock.advance(1);
+    assert.equal(vigil.health('node-1'), 'UNHEALTHY');
+    await clock.advance(4_999);
+    assert.deepEqual(lines(told), ['100000 node-1 unhealthy']);
+  });
+
+  test('falls from HEALTHY to UNKNOWN at once when both limits lie between two checks', async () => {
+    const { clock, vigil, told } = await watching(['node-1'], { checkEvery: 100_000 });
+    await clock.advance(49_000);
+    vigil.heard('node-1');
+    await clock.advance(1_000);
+    assert.deepEqual(lines(told), [], 'the grace ended with the first check');
+    await clock.advance(100_000);
+    assert.deepEqual(lines(told), ['200000 node-1 unknown']);
+  });
+
+  test('is HEALTHY again with one heartbeat, from any state, at once', async () => {
+    for (const silence of [45_000, 89_999, 90_000, hour]) {
+      const { clock, vigil, told } = await watching();
+      await clock.advance(silence);
+      const before = vigil.health('node-1');
+      assert.notEqual(before, 'HEALTHY');
+      vigil.heard('node-1');
+      assert.equal(vigil.health('node-1'), 'HEALTHY');
+      const { kind, previous, current } = told.at(-1) ?? {};
+      assert.deepEqual(
+        { kind, previous, current },
+        { kind: 'healthy', previous: before, current: 'HEALTHY' },
+      );
+      await clock.advance(44_999);
+      assert.equal(vigil.health('node-1'), 'HEALTHY');
+    }
+  });
+
+  test('that was heard again before a check is no change', async () => {
+    const { clock, vigil, told } = await watching();
+    await clock.advance(1);
+    vigil.heard('node-1');
+    await clock.advance(46_000);
+    assert.equal(vigil.health('node-1'), 'UNHEALTHY');
+    vigil.heard('node-1');
+    await clock.advance(20_000);
+    assert.deepEqual(lines(told), []);
+  });
+
+  test('does not keep others from being judged', async () => {
+    const { clock, vigil, told } = await watching(['node-1', 'node-2', 'node-3']);
+    for (let i = 0; i < 20; i++) {
+      await clock.advance(15_000);
+      vigil.heard('node-2');
+    }
+    assert.deepEqual(lines(told).sort(), [
+      '140000 node-1 unknown',
+      '140000 node-3 unknown',
+      '95000 node-1 unhealthy',
+      '95000 node-3 unhealthy',
+    ]);
+  });
+});
+
+describe('a node that leaves', () => {
+  test('is UNKNOWN at once, with an event of its own', async () => {
+    const { clock, vigil, told } = await watching();
+    await clock.advance(1_000);
+    vigil.left('node-1', 'stopped by SIGTERM');
+    assert.equal(vigil.health('node-1'), 'UNKNOWN');
+    assert.equal(vigil.silence('node-1'), undefined);
+    assert.deepEqual(lines(told), ['51000 node-1 left']);
+    assert.equal(told[0]?.evidence.rule, 'left: stopped by SIGTERM');
+    assert.deepEqual([told[0]?.previous, told[0]?.current], ['HEALTHY', 'UNKNOWN']);
+    vigil.left('node-1', '');
+    await clock.advance(hour);
+    assert.equal(told.length, 1);
+    vigil.heard('node-1');
+    assert.equal(told.at(-1)?.kind, 'healthy');
+  });
+
+  test('is no change when it was UNKNOWN already', async () => {
+    const { clock, vigil, told } = await watching();
+    await clock.advance(90_000);
+    assert.equal(told.length, 2);
+    vigil.left('node-1', '');
+    vigil.add('node-2');
+    vigil.left('node-2', '');
+    assert.equal(told.length, 2);
+  });
+});
+
+describe('after a start', () => {
+  test('nothing is announced before one nodeDisconnectedAfter, then only what changed since', async () => {
+    const { clock, vigil, told } = begin({
+      'was-healthy': 'HEALTHY',
+      'is-healthy': 'HEALTHY',
+      recovered: 'UNHEALTHY',
+      'was-unknown': 'UNKNOWN',
+      'was-unhealthy': 'UNHEALTHY',
+      left: 'HEALTHY',
+      new: 'UNKNOWN',
+    });
+    await clock.advance(5_000);
+    for (const id of ['is-healthy', 'recovered', 'left', 'new']) vigil.heard(id);
+    vigil.left('left', 'gone');
+    assert.equal(vigil.health('recovered'), 'HEALTHY', 'reads are right at once');
+    assert.equal(vigil.health('was-healthy'), 'UNKNOWN', 'never heard since this start');
+    await clock.advance(39_999);
+    assert.deepEqual(lines(told), []);
+    await clock.advance(1);
+    assert.deepEqual(lines(told).sort(), [
+      '45000 left left',
+      '45000 new healthy',
+      '45000 recovered healthy',
+      '45000 was-healthy unknown',
+      '45000 was-unhealthy unknown',
+    ]);
+    for (const { node, previous } of told) {
+      assert.equal(
+        previous,
+        { recovered: 'UNHEALTHY', 'was-unhealthy': 'UNHEALTHY', new: 'UNKNOWN' }[node] ?? 'HEALTHY',
+      );
+    }
+    const { length } = told;
+    await clock.advance(4_999);
+    assert.equal(told.length, length);
+    await clock.advance(1);
+    assert.deepEqual(lines(told.slice(length)), [
+      '50000 is-healthy unhealthy',
+      '50000 recovered unhealthy',
+      '50000 new unhealthy',
+    ]);
+  });
+
+  test('the grace counts time with a broker only', async () => {
+    const { clock, broker, told } = begin({ 'node-1': 'HEALTHY' });
+    await clock.advance(40_000);
+    broker.stop();
+    await clock.advance(hour);
+    broker.start();
+    await clock.advance(4_999);
+    assert.deepEqual(lines(told), []);
+    await clock.advance(1);
+    assert.deepEqual(
+      told.map(({ kind }) => kind),
+      ['unknown'],
+    );
+  });
+
+  test('a node that comes later has no past', async () => {
+    const { clock, vigil, told } = await watching();
+    vigil.delete('node-1');
+    vigil.add('node-1');
+    assert.equal(vigil.health('node-1'), 'UNKNOWN');
+    await clock.advance(hour);
+    assert.deepEqual(lines(told), [], 'no news of a node that is only registered');
+    vigil.heard('node-1');
+    assert.deepEqual([told[0]?.previous, told[0]?.current], ['UNKNOWN', 'HEALTHY']);
+  });
+});
+
+describe('a deleted node', () => {
+  test('leaves nothing behind, and is not announced', async () => {
+    const { clock, vigil, told } = await watching(['node-1', 'node-2']);
+    await clock.advance(50_000);
+    assert.equal(told.length, 2, 'both are silent and wait to become UNKNOWN');
+    vigil.delete('node-1');
+    assert.equal(vigil.size, 1);
+    assert.equal(vigil.pulse('node-1'), undefined);
+    assert.equal(vigil.silence('node-1'), undefined);
+    vigil.heard('node-1');
+    vigil.left('node-1', '');
+    assert.equal(vigil.size, 1, 'a late heartbeat creates nothing');
+    assert.equal(vigil.health('node-1'), 'UNKNOWN');
+    await clock.advance(hour);
+    assert.deepEqual(lines(told.slice(2)), ['140000 node-2 unknown']);
+  });
+});
+
+describe('for people', () => {
+  test('a node shows when it was heard, since when it is healthy, and since when it is silent', async () => {
+    const { clock, vigil } = await watching();
+    const pulse = () => {
+      const { lastSeenAt, healthySince, silentSince } = vigil.pulse('node-1') ?? {};
+      return [lastSeenAt, healthySince, silentSince].map(
+        at => at && new Date(at).toISOString().slice(14, 19),
+      );
+    };
+    assert.deepEqual(pulse(), ['00:50', '00:20', undefined]);
+    await clock.advance(100_000);
+    assert.deepEqual(pulse(), ['00:50', '00:20', '01:35']);
+    vigil.heard('node-1', 7);
+    assert.deepEqual(pulse(), ['02:30', '02:30', undefined]);
+    assert.equal(vigil.pulse('node-1')?.sequence, 7);
+    await clock.advance(1_000);
+    vigil.left('node-1', '');
+    assert.deepEqual(pulse(), ['02:30', '02:30', '02:31']);
+    vigil.heard('node-1');
+    await clock.advance(60_000);
+    vigil.left('node-1', '');
+    assert.deepEqual(pulse(), ['02:31', '02:31', '03:20'], 'silent before it left');
+  });
+
+  test('a node that left and came back during the grace is not shown as silent', async () => {
+    const { clock, vigil } = begin({ 'node-1': 'HEALTHY' });
+    vigil.heard('node-1');
+    vigil.left('node-1', '');
+    vigil.heard('node-1');
+    await clock.advance(1_000);
+    assert.equal(vigil.pulse('node-1')?.silentSince, undefined);
+  });
+});
+
+test('one event for each real change and none for no change, whatever is heard and when', async () => {
+  const ids = ['a', 'b', 'c'];
+  const happening = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant('heard'), id: fc.constantFrom(...ids) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constantFrom('left', 'again'), id: fc.constantFrom(...ids) }),
+    },
+    { weight: 4, arbitrary: fc.record({ ms: fc.oneof(fc.integer({ min: 0, max: 60 }), fc.nat(5)) }) },
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(happening, { maxLength: 80, size: 'max' }),
+      fc.dictionary(fc.constantFrom(...ids), fc.constantFrom<Health>('HEALTHY', 'UNHEALTHY', 'UNKNOWN')),
+      async (happenings, before) => {
+        // Small numbers, so that the limits are met often.
+        const small = { disconnectedAfter: 40, unknownAfter: 80 };
+        const announcedBefore = Object.fromEntries(ids.map(id => [id, before[id] ?? 'UNKNOWN'] as const));
+        const { clock, vigil, told } = begin(announcedBefore, { limits: small, checkEvery: 10 });
+        const lastSeen = new Map<string, number>();
+        const last: Record<string, Health> = { ...announcedBefore };
+        const expected: string[] = [];
+        let now = 0;
+        let graceOver = false;
+        const tell = (id: string, health: Health, kind: string = health.toLowerCase()) => {
+          if (!graceOver || last[id] === health) return;
+          last[id] = health;
+          expected.push(`${now} ${id} ${kind}`);
+        };
+        const leftIds = new Set<string>();
+        const health = (id: string) => {
+          const seen = lastSeen.get(id);
+          return healthOf(seen === undefined ? undefined : now - seen, small);
+        };
+        for (const each of happenings) {
+          if ('ms' in each) {
+            for (let step = 0; step < each.ms; step++) {
+              now++;
+              await clock.advance(1);
+              if (now % 10) continue;
+              graceOver ||= now >= small.disconnectedAfter;
+              for (const id of ids) {
+                tell(id, health(id), leftIds.has(id) ? 'left' : undefined);
+              }
+            }
+          } else if (each.kind === 'heard') {
+            vigil.heard(each.id);
+            leftIds.delete(each.id);
+            lastSeen.set(each.id, now);
+            tell(each.id, 'HEALTHY');
+          } else if (each.kind === 'left') {
+            vigil.left(each.id, '');
+            leftIds.add(each.id);
+            lastSeen.delete(each.id);
+            tell(each.id, 'UNKNOWN', 'left');
+          } else {
+            vigil.delete(each.id);
+            vigil.add(each.id);
+            leftIds.delete(each.id);
+            lastSeen.delete(each.id);
+            last[each.id] = 'UNKNOWN';
+          }
+          for (const id of ids) assert.equal(vigil.health(id), health(id));
+        }
+        assert.deepEqual(lines(told).sort(), expected.sort());
+        // Every event of a node goes on where the one before ended.
+        if (!happenings.some(each => 'kind' in each && each.kind === 'again')) {
+          const chain: Record<string, Health> = { ...announcedBefore };
+          for (const { node, previous, current } of told) {
+            assert.equal(previous, chain[node]);
+            assert.notEqual(previous, current);
+            chain[node] = current;
+          }
+        }
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test('a vigil that was stopped neither checks nor listens', async () => {
+  const { clock, broker, connection, vigil, told, doubts } = await watching();
+  vigil.stop();
+  assert.equal(clock.pending, 0);
+  broker.stop();
+  connection.regain();
+  await clock.advance(day);
+  assert.deepEqual([...told, ...doubts], []);
+});
+
+test('the watch stalls when its turns do not come, and for nothing that the broker does', async () => {
+  const clock = new FakeClock();
+  let lost = false;
+  const lossy = {
+    monotonic: () => clock.monotonic(),
+    now: () => clock.now(),
+    after: (delay: number, fn: () => void) => (lost ? { cancel: () => undefined } : clock.after(delay, fn)),
+  };
+  const { vigil, connection } = begin({ 'node-1': 'HEALTHY' }, { clock: lossy });
+  await clock.advance(hour);
+  assert.equal(vigil.stalled, false);
+  connection.drop();
+  await clock.advance(hour);
+  await clock.stall(hour);
+  assert.equal(vigil.stalled, false);
+  lost = true;
+  await clock.advance(60_000);
+  assert.equal(vigil.stalled, true);
+  vigil.stop();
+  assert.equal(vigil.stalled, false);
+});

@@ -1,0 +1,93 @@
+// The desk that answers nodes, over a roll in memory; what it tells the rest of the requester is written down.
+import type { Sender } from '../../../agent/protocol/messages.ts';
+import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
+import { newCounters } from '../../../agent/requester/events/counters.ts';
+import { answerNodeRequests } from '../../../agent/requester/requests/node-requests.ts';
+import { ResourceStore } from '../../../agent/requester/roll/resource-store.ts';
+import { version } from '../../../agent/system/version.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeBroker } from '../../support/fake-connection.ts';
+import { recordLog } from '../../support/log-lines.ts';
+import { openRoll } from '../roll/rolls.ts';
+import { computeInfo, counting, requesterNode } from '../samples.ts';
+
+const topic = 'bacalhau.global.compute.{nodeId}.out.heartbeat';
+
+export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const open = await openRoll(broker, clock, { random: counting('s'), ...options });
+  const { roll } = open;
+  await roll.enrolSelf(requesterNode('node-0'));
+  const { log, lines } = recordLog();
+  const resources = new ResourceStore();
+  const counters = newCounters();
+  /** What the rest of the requester was told. */
+  const calls: string[] = [];
+  const desk = answerNodeRequests({
+    connection: broker.connect(),
+    clock,
+    log,
+    roll,
+    resources,
+    counters,
+    clusterId: 'c-1',
+    requesterId: 'node-0',
+    heartbeatTopic: topic,
+    nodeDisconnectedAfter: 45_000,
+    heard: id => void calls.push(`heard ${id}`),
+    left: (id, reason) => void calls.push(`left ${id}: ${reason}`),
+    registered: id => void calls.push(`registered ${id}`),
+    stranger: id => void calls.push(`stranger ${id}`),
+  });
+  const node = broker.connect();
+  /** Sends these bytes and reads the answer's, letting time pass for a store that times out. */
+  const send = async (subject: string, data: Uint8Array | string): Promise<string> => {
+    const answer = node.request(subject, data, 60_000);
+    answer.catch(() => undefined);
+    await clock.settle();
+    await clock.advance(15_000);
+    return Buffer.from((await answer).data).toString();
+  };
+  const ask = (id: string, method: ManagementMethod, body: unknown) =>
+    send(`node.management.${id}.${method}`, JSON.stringify(body));
+  const asked = async (id: string, method: ManagementMethod, body: unknown) =>
+    JSON.parse(await ask(id, method, body));
+  const register = async (id: string, Muster?: Sender) =>
+    asked(id, 'RegisterNode/v1', { Info: computeInfo(id), ...(Muster ? { Muster } : {}) });
+  return {
+    clock,
+    broker,
+    open,
+    roll,
+    log,
+    lines,
+    resources,
+    counters,
+    calls,
+    desk,
+    node,
+    send,
+    ask,
+    asked,
+    register,
+  };
+}
+
+export const decision = (action: 'approve' | 'reject') => ({ action, reason: '', actor: 'ann' });
+export const update = (id: string, more = {}) => ({
+  NodeID: id,
+  AvailableCapacity: { CPU: 2 },
+  QueueUsedCapacity: {},
+  ...more,
+});
+
+/** What a muster agent reads beside every answer. */
+export const beside = (more: object) => ({
+  Version: version,
+  ClusterID: 'c-1',
+  RequesterID: 'node-0',
+  HeartbeatTopic: topic,
+  NodeDisconnectedAfter: 45_000,
+  ...more,
+});

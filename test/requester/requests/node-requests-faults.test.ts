@@ -1,0 +1,205 @@
+// Requests in bad times: a store that does not answer, nonsense, too many at once.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
+import { foreignWrite } from '../roll/rolls.ts';
+import { computeInfo, sender } from '../samples.ts';
+import { begin, beside, decision, update } from './desk.ts';
+
+describe('a store that does not answer', () => {
+  test('refuses with an error that may be tried again; nobody is new, the rejected stay rejected', async () => {
+    const { asked, broker, clock, counters, lines, register, roll } = await begin();
+    await register('node-1', sender());
+    await roll.decide('node-1', decision('reject'));
+    await register('node-1', sender());
+    const Session = roll.get('node-1')?.Muster?.Session;
+    broker.storeFault = operation => (operation === 'get' ? { fault: 'timeout' } : undefined);
+    for (const id of ['node-1', 'node-2']) {
+      assert.deepEqual(await register(id, sender()), {
+        error: 'the node info store does not answer; try again',
+        value: {
+          Muster: beside({ Code: 'unavailable', Membership: id === 'node-1' ? 'REJECTED' : '' }),
+        },
+      });
+    }
+    assert.deepEqual([counters.storeFailures, counters.requestsRefused], [2, 3]);
+    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
+    assert.equal(roll.get('node-2'), undefined);
+    // What memory knows is answered from memory.
+    const known = await asked('node-1', 'UpdateNodeInfo/v1', {
+      Info: computeInfo('node-1'),
+      Muster: sender(Session),
+    });
+    assert.equal(known.value.Muster.Code, 'rejected');
+    assert.equal(lines.filter(({ level }) => level === 'error').length, 1, 'logged once a minute');
+    broker.storeFault = undefined;
+    await clock.settle();
+    assert.equal((await register('node-1', sender())).value.Muster.Code, 'rejected');
+  });
+
+  test('a changed information that could not be stored is not accepted', async () => {
+    const { asked, broker, register, roll } = await begin();
+    const { Session } = (await register('node-1', sender())).value.Muster;
+    const report = () =>
+      asked('node-1', 'UpdateNodeInfo/v1', {
+        Info: computeInfo('node-1', { zone: 'b' }),
+        Muster: sender(Session),
+      });
+    broker.failNext('put', { fault: 'timeout' });
+    assert.equal((await report()).value.Muster.Code, 'unavailable');
+    assert.deepEqual(roll.get('node-1')?.Info.Labels, { zone: 'a' });
+    assert.equal((await report()).value.Muster.Code, 'known');
+    assert.deepEqual(roll.get('node-1')?.Info.Labels, { zone: 'b' });
+  });
+
+  test('a record that nobody can read is neither replaced nor absent', async () => {
+    const { asked, broker, clock, register } = await begin();
+    foreignWrite(broker, 'node-1', '{');
+    await clock.settle();
+    const answer = await register('node-1', sender());
+    assert.deepEqual([answer.value.Accepted, answer.value.Muster.Code], [false, 'unavailable']);
+    const resources = await asked('node-1', 'UpdateResources/v1', update('node-1', { Muster: sender() }));
+    assert.equal(resources.value.Muster.Code, 'unavailable');
+  });
+});
+
+describe('nonsense', () => {
+  test('gets an answer that says which field is wrong, and changes nothing', async () => {
+    const { send, counters, lines, open, calls, broker } = await begin();
+    const good = { Info: computeInfo('node-1') };
+    const rows: [string, ManagementMethod, string, RegExp][] = [
+      ['nothing', 'RegisterNode/v1', '', /not a JSON document/],
+      ['no JSON', 'RegisterNode/v1', 'hello', /not a JSON document/],
+      ['a list', 'RegisterNode/v1', '[]', /expected an object/],
+      ['too much', 'RegisterNode/v1', `"${'x'.repeat(65_536)}"`, /at most 65536/],
+      ['too deep', 'Leave/v1', `${'['.repeat(40)}${']'.repeat(40)}`, /nested deeper/],
+      [
+        'another node',
+        'RegisterNode/v1',
+        JSON.stringify({ Info: computeInfo('node-2') }),
+        /NodeID: the subject names/,
+      ],
+      [
+        'another node',
+        'UpdateNodeInfo/v1',
+        JSON.stringify({ Info: computeInfo('node-2') }),
+        /NodeID: the subject names/,
+      ],
+      ['another node', 'UpdateResources/v1', JSON.stringify(update('node-2')), /NodeID: the subject names/],
+      ['another node', 'Leave/v1', JSON.stringify({ NodeID: 'node-2' }), /NodeID: the subject names/],
+      ['no node', 'Leave/v1', '{}', /^NodeID/],
+      [
+        'a negative amount',
+        'UpdateResources/v1',
+        JSON.stringify(update('node-1', { AvailableCapacity: { CPU: -1 } })),
+        /^AvailableCapacity\.CPU/,
+      ],
+      [
+        'a label that is no text',
+        'RegisterNode/v1',
+        JSON.stringify({ Info: { ...good.Info, Labels: { a: 1 } } }),
+        /^Info\.Labels\.a/,
+      ],
+      [
+        'a session that is no text',
+        'RegisterNode/v1',
+        JSON.stringify({ ...good, Muster: { Session: 7 } }),
+        /^Muster\.Session/,
+      ],
+    ];
+    for (const [what, method, body, expected] of rows) {
+      const answer = JSON.parse(await send(`node.management.node-1.${method}`, body));
+      assert.match(answer.error, expected, what);
+      assert.equal(answer.value, null);
+    }
+    assert.equal(counters.requestsMalformed, rows.length);
+    assert.equal(counters.requests, rows.length);
+    assert.deepEqual(calls, []);
+    assert.equal(open.roll.size, 1);
+    assert.equal(broker.openBucket('node_v1').revision, 1);
+    assert.equal(lines.length, 4, 'logged once a minute, and each request took 15 s');
+  });
+
+  test('for a node id that cannot be one is refused', async () => {
+    const { send, open } = await begin();
+    for (const id of ['nöde', 'a b', 'x'.repeat(129), '$SYS', '*']) {
+      const answer = JSON.parse(
+        await send(`node.management.${id}.RegisterNode/v1`, JSON.stringify({ Info: computeInfo(id) })),
+      );
+      assert.match(answer.error, /^Info\.NodeID/);
+    }
+    assert.equal(open.roll.size, 1);
+  });
+
+  test('on subjects that are none of ours gets no answer, as with Bacalhau', async () => {
+    const { clock, node, counters } = await begin();
+    for (const subject of [
+      'node.management.node-1.Other/v1',
+      'node.management.node-1.RegisterNode/v2',
+      'node.management.node-1',
+      'node.management.a.b.RegisterNode/v1',
+      'node.management..RegisterNode/v1',
+    ]) {
+      const answer = assert.rejects(node.request(subject, '{}', 2_000), { fault: 'timeout' });
+      await clock.advance(2_000);
+      await answer;
+    }
+    assert.equal(counters.requests, 0);
+  });
+
+  test('of any kind never silences the desk', async () => {
+    const { send, register } = await begin();
+    const method = fc.constantFrom<ManagementMethod>(
+      'RegisterNode/v1',
+      'UpdateNodeInfo/v1',
+      'UpdateResources/v1',
+      'Leave/v1',
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        method,
+        fc.oneof(
+          fc.uint8Array({ maxLength: 200 }),
+          fc.json().map(text => Buffer.from(text)),
+        ),
+        async (method, bytes) => {
+          const answer = JSON.parse(await send(`node.management.node-1.${method}`, bytes));
+          assert.ok(answer.error);
+        },
+      ),
+      { numRuns: 100 },
+    );
+    assert.equal((await register('node-1', sender())).value.Accepted, true);
+  });
+});
+
+test('more requests at once than it can take are turned away at the door, and the next ones served', async () => {
+  const { broker, clock, node, counters, register, roll } = await begin({ maxPending: 10_000 });
+  const ask = (id: string) =>
+    node.request(
+      `node.management.${id}.RegisterNode/v1`,
+      JSON.stringify({ Info: computeInfo(id), Muster: sender() }),
+      60_000,
+    );
+  broker.storeFault = operation => (operation === 'get' ? { fault: 'timeout' } : undefined);
+  const answers = Array.from({ length: 4_196 }, (_, i) => ask(`n-${i}`));
+  await clock.settle();
+  broker.storeFault = undefined;
+  await clock.advance(6_000);
+  const texts = (await Promise.all(answers)).map(({ data }) => Buffer.from(data).toString());
+  assert.equal(texts.filter(text => text.includes('the requester is busy; try again')).length, 100);
+  assert.equal(texts.filter(text => text.includes('"unavailable"')).length, 4_096);
+  assert.deepEqual([counters.requests, counters.requestsRefused], [4_196, 4_196]);
+  assert.equal(counters.storeFailures, 4_096, 'the others never came to the store');
+  assert.equal((await register('n-1', sender())).value.Accepted, true);
+  assert.equal(roll.size, 2);
+});
+
+test('after a stop nothing is answered', async () => {
+  const { desk, node } = await begin();
+  desk.unsubscribe();
+  await assert.rejects(node.request('node.management.node-1.RegisterNode/v1', '{}', 1_000), {
+    fault: 'no_responders',
+  });
+});

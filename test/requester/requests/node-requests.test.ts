@@ -1,0 +1,294 @@
+// Every request of a node and every answer to it: to muster agents, and to Bacalhau's nodes byte for byte.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
+import { capture } from '../../support/captures.ts';
+import { foreignWrite } from '../roll/rolls.ts';
+import { computeInfo, record, sender } from '../samples.ts';
+import { begin, beside, decision, update } from './desk.ts';
+
+describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
+  const id = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
+  const subject = (method: ManagementMethod) => `node.management.${id}.${method}`;
+  const asRecorded = (method: ManagementMethod) => capture(`bprotocol/${method}`).bytes;
+
+  test('as recorded: registered, resources, information', async () => {
+    const { send, calls, roll, resources } = await begin();
+    assert.equal(
+      await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1')),
+      '{"value":{"Accepted":true,"Reason":"node registered"}}',
+    );
+    assert.equal(await send(subject('UpdateResources/v1'), asRecorded('UpdateResources/v1')), '{"value":{}}');
+    assert.equal(
+      await send(subject('UpdateNodeInfo/v1'), asRecorded('UpdateNodeInfo/v1')),
+      '{"value":{"Accepted":true,"Reason":""}}',
+    );
+    assert.equal(roll.get(id)?.Muster?.Session, undefined);
+    assert.equal(resources.get(id)?.available.CPU, 6.4);
+    assert.deepEqual(calls, [`registered ${id}`, `heard ${id}`]);
+  });
+
+  test('in refusals too, without a member of ours', async () => {
+    const { send, broker, clock, roll } = await begin();
+    const handshake = `{"error":"node ${id} not connected - handshake required","value":null}`;
+    assert.equal(await send(subject('UpdateNodeInfo/v1'), asRecorded('UpdateNodeInfo/v1')), handshake);
+    assert.equal(await send(subject('UpdateResources/v1'), asRecorded('UpdateResources/v1')), handshake);
+    await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1'));
+    assert.equal(
+      await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1')),
+      '{"value":{"Accepted":true,"Reason":"node reconnected"}}',
+    );
+    await roll.decide(id, decision('reject'));
+    assert.equal(
+      await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1')),
+      '{"value":{"Accepted":false,"Reason":"node has been rejected"}}',
+    );
+    assert.equal(
+      await send(subject('UpdateNodeInfo/v1'), asRecorded('UpdateNodeInfo/v1')),
+      '{"value":{"Accepted":false,"Reason":"node registration rejected"}}',
+    );
+    assert.equal(
+      await send(subject('UpdateResources/v1'), asRecorded('UpdateResources/v1')),
+      '{"error":"node registration rejected","value":null}',
+    );
+    broker.failNext('get', { fault: 'timeout' });
+    assert.equal(
+      await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1')),
+      '{"error":"the node info store does not answer; try again","value":null}',
+    );
+    await roll.remove(id, '', 'ann');
+    await clock.settle();
+    assert.equal(
+      await send(subject('UpdateResources/v1'), asRecorded('UpdateResources/v1')),
+      '{"error":"node was deleted","value":null}',
+    );
+    assert.equal(
+      await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1')),
+      '{"value":{"Accepted":true,"Reason":"node registered"}}',
+    );
+  });
+
+  test('also when its lists come in another order each time: nothing is written or announced', async () => {
+    const { send, broker, open } = await begin();
+    await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1'));
+    const { revision } = broker.openBucket('node_v1');
+    const message = JSON.parse(asRecorded('UpdateNodeInfo/v1').toString());
+    for (let i = 0; i < 3; i++) {
+      message.Info.ComputeNodeInfo.ExecutionEngines.reverse();
+      message.Info.ComputeNodeInfo.Publishers.push(message.Info.ComputeNodeInfo.Publishers.shift());
+      await send(subject('UpdateNodeInfo/v1'), JSON.stringify(message));
+    }
+    assert.equal(broker.openBucket('node_v1').revision, revision);
+    assert.equal(open.told.length, 2, 'the requester and the node');
+  });
+});
+
+describe('a muster agent', () => {
+  test('registers, opening a session, and is told all it needs', async () => {
+    const { register, calls, roll } = await begin();
+    const answer = await register('node-1', sender());
+    const session = roll.get('node-1')?.Muster?.Session;
+    assert.ok(session);
+    assert.deepEqual(answer, {
+      value: {
+        Accepted: true,
+        Reason: 'node registered',
+        Muster: beside({ Membership: 'PENDING', Session: session, Code: 'registered' }),
+      },
+    });
+    assert.deepEqual(calls, ['registered node-1']);
+    const again = await register('node-1', sender(session));
+    assert.equal(again.value.Muster.Code, 'reconnected');
+    assert.notEqual(again.value.Muster.Session, session);
+  });
+
+  test('speaks under its session: information, resources, leaving', async () => {
+    const { asked, register, calls, roll, resources, clock } = await begin();
+    const { Session } = (await register('node-1', sender())).value.Muster;
+    await roll.decide('node-1', decision('approve'));
+    calls.length = 0;
+    const known = beside({ Membership: 'APPROVED', Session, Code: 'known' });
+    assert.deepEqual(
+      await asked('node-1', 'UpdateNodeInfo/v1', {
+        Info: computeInfo('node-1', { zone: 'b' }),
+        Muster: sender(Session),
+      }),
+      { value: { Accepted: true, Reason: '', Muster: known } },
+    );
+    assert.deepEqual(roll.get('node-1')?.Info.Labels, { zone: 'b' });
+    assert.deepEqual(calls, [], 'information is no heartbeat');
+    const Usage = { CPU: 0.5, Memory: 1e9, Disk: 2e9, Load: 0.25 };
+    assert.deepEqual(
+      await asked('node-1', 'UpdateResources/v1', update('node-1', { Usage, Muster: sender(Session) })),
+      { value: { Muster: known } },
+    );
+    assert.deepEqual(calls, ['heard node-1']);
+    assert.deepEqual(resources.get('node-1')?.usage, Usage);
+    assert.ok((resources.get('node-1')?.at.getTime() ?? 0) <= clock.now().getTime());
+    assert.deepEqual(
+      await asked('node-1', 'Leave/v1', { NodeID: 'node-1', Reason: 'SIGTERM', Muster: sender(Session) }),
+      { value: { Muster: beside({ Membership: 'APPROVED', Session, Code: 'left' }) } },
+    );
+    assert.deepEqual(calls, ['heard node-1', 'left node-1: SIGTERM']);
+  });
+
+  test('under another session, or none, is told to register; nothing it says counts', async () => {
+    const { asked, register, calls, roll, resources, counters } = await begin();
+    await register('node-1', sender());
+    calls.length = 0;
+    for (const Muster of [sender('s-old'), sender(), undefined]) {
+      const bodies: [ManagementMethod, object][] = [
+        ['UpdateNodeInfo/v1', { Info: computeInfo('node-1', { zone: 'x' }) }],
+        ['UpdateResources/v1', update('node-1')],
+        ['Leave/v1', { NodeID: 'node-1', Reason: '' }],
+      ];
+      for (const [method, body] of bodies) {
+        const answer = await asked('node-1', method, { ...body, ...(Muster ? { Muster } : {}) });
+        assert.equal(answer.error, 'node node-1 not connected - handshake required');
+        assert.deepEqual(
+          answer.value,
+          Muster ? { Muster: beside({ Membership: 'PENDING', Code: 'handshake_required' }) } : null,
+        );
+      }
+    }
+    assert.deepEqual(calls, Array(9).fill('stranger node-1'));
+    assert.equal(counters.requestsRefused, 9);
+    assert.deepEqual(roll.get('node-1')?.Info.Labels, { zone: 'a' });
+    assert.equal(resources.get('node-1'), undefined);
+  });
+
+  test('does not replace what a newer registration says that is on its way to the store', async () => {
+    const { asked, register, roll, node, clock } = await begin();
+    const { Session } = (await register('node-1', sender())).value.Muster;
+    const newer = { Info: computeInfo('node-1', { zone: 'new' }), Muster: sender() };
+    const registering = node.request('node.management.node-1.RegisterNode/v1', JSON.stringify(newer), 60_000);
+    const older = { Info: computeInfo('node-1', { zone: 'old' }), Muster: sender(Session) };
+    const answer = await asked('node-1', 'UpdateNodeInfo/v1', older);
+    await registering;
+    await clock.settle();
+    assert.equal(answer.value.Muster.Code, 'handshake_required');
+    assert.equal(roll.get('node-1')?.Info.Labels?.zone, 'new');
+  });
+
+  test('that was rejected gets a session all the same, and may leave; its reports are refused', async () => {
+    const { asked, register, calls, roll, resources, counters } = await begin();
+    await register('node-1', sender());
+    await roll.decide('node-1', decision('reject'));
+    calls.length = 0;
+    const answer = await register('node-1', sender());
+    const Session = roll.get('node-1')?.Muster?.Session;
+    const refused = beside({ Membership: 'REJECTED', Code: 'rejected' });
+    assert.deepEqual(answer, {
+      value: { Accepted: false, Reason: 'node has been rejected', Muster: { ...refused, Session } },
+    });
+    const Muster = sender(Session);
+    assert.deepEqual(await asked('node-1', 'UpdateNodeInfo/v1', { Info: computeInfo('node-1'), Muster }), {
+      value: { Accepted: false, Reason: 'node registration rejected', Muster: refused },
+    });
+    assert.deepEqual(await asked('node-1', 'UpdateResources/v1', update('node-1', { Muster })), {
+      error: 'node registration rejected',
+      value: { Muster: refused },
+    });
+    assert.equal(resources.get('node-1'), undefined);
+    assert.equal(counters.requestsRefused, 3);
+    await asked('node-1', 'Leave/v1', { NodeID: 'node-1', Muster });
+    assert.deepEqual(calls, ['registered node-1', 'left node-1: ']);
+  });
+
+  test('that was deleted is told so, but for a registration', async () => {
+    const { asked, register, roll } = await begin();
+    const { Session } = (await register('node-1', sender())).value.Muster;
+    await roll.remove('node-1', '', 'ann');
+    const Muster = sender(Session);
+    const deleted = {
+      error: 'node was deleted',
+      value: { Muster: beside({ Membership: '', Code: 'deleted' }) },
+    };
+    assert.deepEqual(
+      await asked('node-1', 'UpdateNodeInfo/v1', { Info: computeInfo('node-1'), Muster }),
+      deleted,
+    );
+    assert.deepEqual(await asked('node-1', 'UpdateResources/v1', update('node-1', { Muster })), deleted);
+    assert.deepEqual(await asked('node-1', 'Leave/v1', { NodeID: 'node-1', Muster }), deleted);
+    assert.equal((await register('node-1', sender(Session))).value.Muster.Code, 'registered');
+  });
+
+  test('that was deleted in this moment is told by the store what memory does not know yet', async () => {
+    const { asked, broker, register, roll } = await begin();
+    const { Session } = (await register('node-1', sender())).value.Muster;
+    roll.stop();
+    foreignWrite(broker, 'node-1', undefined);
+    const report = { Info: computeInfo('node-1', { zone: 'b' }), Muster: sender(Session) };
+    const answer = await asked('node-1', 'UpdateNodeInfo/v1', report);
+    assert.equal(answer.error, 'node was deleted');
+    assert.equal(answer.value.Muster.Code, 'deleted');
+  });
+
+  test('that nobody knows creates nothing but by a registration', async () => {
+    const { asked, calls, open, broker } = await begin();
+    const Muster = sender('s-9');
+    const unknown = {
+      error: 'node node-9 not connected - handshake required',
+      value: { Muster: beside({ Membership: '', Code: 'handshake_required' }) },
+    };
+    assert.deepEqual(
+      await asked('node-9', 'UpdateNodeInfo/v1', { Info: computeInfo('node-9'), Muster }),
+      unknown,
+    );
+    assert.deepEqual(await asked('node-9', 'UpdateResources/v1', update('node-9', { Muster })), unknown);
+    assert.deepEqual(await asked('node-9', 'Leave/v1', { NodeID: 'node-9', Muster }), unknown);
+    assert.deepEqual(calls, []);
+    assert.equal(open.roll.size, 1);
+    assert.equal(broker.openBucket('node_v1').revision, 1);
+  });
+
+  test('under the id of a requester is refused, also while its record is missing', async () => {
+    const { asked, broker, clock, register, roll } = await begin();
+    const conflict = { Code: 'conflict', Membership: 'APPROVED' };
+    const reason =
+      'node-0 is the id of a requester: give the node another, by node.id or MUSTER_NODE_ID, and start it again';
+    assert.deepEqual(await register('node-0', sender()), {
+      value: { Accepted: false, Reason: reason, Muster: beside(conflict) },
+    });
+    assert.deepEqual(await asked('node-0', 'UpdateResources/v1', update('node-0', { Muster: sender() })), {
+      error: reason,
+      value: { Muster: beside(conflict) },
+    });
+    broker.wipe();
+    broker.start();
+    await clock.settle();
+    assert.equal((await register('node-0', sender())).value.Muster.Code, 'conflict');
+    assert.equal(roll.size, 0);
+  });
+
+  test('of another type, too large, or beyond maxPending is refused with the reason', async () => {
+    const { asked, register, counters, calls } = await begin({ maxPending: 1 });
+    const odd = { ...computeInfo('node-1'), NodeType: 'Requester' };
+    const type = await asked('node-1', 'RegisterNode/v1', { Info: odd, Muster: sender() });
+    assert.deepEqual(
+      [type.value.Reason, type.value.Muster.Code],
+      ['node is not a compute node', 'not_compute'],
+    );
+    const large = computeInfo(
+      'node-1',
+      Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`l${i}`, 'x'.repeat(900)])),
+    );
+    const size = await asked('node-1', 'RegisterNode/v1', { Info: large, Muster: sender() });
+    assert.equal(size.value.Muster.Code, 'malformed');
+    await register('node-1', sender());
+    const full = await register('node-2', sender());
+    assert.equal(full.value.Muster.Code, 'full');
+    assert.equal(full.value.Muster.Session, undefined);
+    assert.match(full.value.Reason, /requester\.maxPending/);
+    assert.deepEqual(calls, ['registered node-1']);
+    assert.equal(counters.requestsRefused, 3);
+  });
+});
+
+test('a node of another writer without a session is heard as a Bacalhau node', async () => {
+  const { asked, broker, clock, calls } = await begin();
+  foreignWrite(broker, 'node-9', JSON.stringify(record('node-9', 'APPROVED')));
+  await clock.settle();
+  assert.deepEqual(await asked('node-9', 'UpdateResources/v1', update('node-9')), { value: {} });
+  assert.deepEqual(calls, ['heard node-9']);
+});

@@ -1,0 +1,52 @@
+// Records that share their parts: the same to every reader, and kept once.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { CommonParts } from '../../../agent/requester/roll/common-parts.ts';
+import { nodeStates } from '../../support/messages.ts';
+import { computeInfo, record } from '../samples.ts';
+
+test('a record stays what it was, whatever was shared before, and so does what was given', () => {
+  const parts = new CommonParts();
+  fc.assert(
+    fc.property(nodeStates, state => {
+      const before = structuredClone(state);
+      assert.deepEqual(parts.share(state), before);
+      assert.deepEqual(parts.share(structuredClone(state)), before);
+      assert.deepEqual(state, before);
+    }),
+  );
+});
+
+test('what two nodes have in common is one object; what is their own is not', () => {
+  const parts = new CommonParts();
+  const of = (id: string, kernel: string) =>
+    parts.share({
+      ...record(id, 'PENDING'),
+      Info: { ...computeInfo(id), Host: { Kernel: kernel }, Agent: { Version: '1.0.0' } },
+    }).Info;
+  const [one, alike, other] = [of('n-1', '6.12'), of('n-2', '6.12'), of('n-3', '6.18')];
+  assert.equal(one.Host, alike.Host);
+  assert.notEqual(one.Host, other.Host);
+  assert.equal(one.Agent, other.Agent);
+  assert.equal(one.BacalhauVersion, other.BacalhauVersion);
+  assert.deepEqual(
+    [one, alike, other].map(info => [info.NodeID, info.Host?.Kernel]),
+    [
+      ['n-1', '6.12'],
+      ['n-2', '6.12'],
+      ['n-3', '6.18'],
+    ],
+  );
+});
+
+test('nodes that all differ are kept whole, and do not add up', () => {
+  const parts = new CommonParts();
+  const share = (n: number) =>
+    parts.share({ ...record('n-1', 'PENDING'), Info: { ...computeInfo('n-1'), Host: { CPUs: n } } }).Info
+      .Host;
+  const first = share(0);
+  for (let n = 1; n <= 5_000; n++) assert.equal(share(n)?.CPUs, n);
+  assert.notEqual(share(0), first, 'the first was let go');
+  assert.equal(share(0), share(0));
+});

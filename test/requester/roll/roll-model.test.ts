@@ -1,0 +1,214 @@
+// Any sequence of registrations, decisions, updates and restarts keeps the membership table: a roll beside a model of it.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { MusterError } from '../../../agent/system/errors.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeBroker } from '../../support/fake-connection.ts';
+import { computeInfo, counting, requesterNode } from '../samples.ts';
+import { type OpenRoll, openRoll } from './rolls.ts';
+
+const maxPending = 2;
+const ids = ['node-0', 'node-1', 'node-10', 'node-2', 'node-3'];
+
+type Peer = 'muster' | 'bacalhau' | 'requester-typed';
+
+/** What the design says, in as few words as possible. */
+class Model {
+  readonly nodes = new Map<string, { membership: string; zone: string; session: boolean }>();
+  readonly deleted = new Set<string>();
+  readonly told: string[] = [];
+
+  register(id: string, peer: Peer, zone: string, manualApproval: boolean): string {
+    if (peer === 'requester-typed') return 'not_compute';
+    if (id === 'node-0') return 'conflict';
+    const node = this.nodes.get(id);
+    const session = peer === 'muster';
+    if (!node) {
+      if (manualApproval && this.pending >= maxPending) return 'full';
+      this.nodes.set(id, { membership: manualApproval ? 'PENDING' : 'APPROVED', zone, session });
+      this.deleted.delete(id);
+      this.told.push(`${id} registered`);
+      return 'registered';
+    }
+    node.session = session;
+    if (node.membership === 'REJECTED') return 'rejected';
+    this.#update(id, zone);
+    return 'reconnected';
+  }
+
+  update(id: string, zone: string): string {
+    const node = this.nodes.get(id);
+    if (!node) return this.deleted.has(id) ? 'deleted' : 'handshake_required';
+    if (id === 'node-0') return 'not_compute';
+    if (node.membership === 'REJECTED') return 'rejected';
+    this.#update(id, zone);
+    return 'known';
+  }
+
+  decide(id: string, to: 'APPROVED' | 'REJECTED'): string {
+    const node = this.nodes.get(id);
+    if (!node) return 'not_found';
+    if (node.membership === to || id === 'node-0') return 'conflict';
+    node.membership = to;
+    this.told.push(`${id} ${to.toLowerCase()}`);
+    return 'ok';
+  }
+
+  remove(id: string): string {
+    if (!this.nodes.has(id)) return 'not_found';
+    if (id === 'node-0') return 'conflict';
+    this.nodes.delete(id);
+    this.deleted.add(id);
+    this.told.push(`${id} deleted`);
+    return 'ok';
+  }
+
+  get pending(): number {
+    return [...this.nodes.values()].filter(({ membership }) => membership === 'PENDING').length;
+  }
+
+  #update(id: string, zone: string): void {
+    const node = this.nodes.get(id);
+    if (!node || node.zone === zone) return;
+    node.zone = zone;
+    this.told.push(`${id} updated`);
+  }
+}
+
+interface Real {
+  broker: FakeBroker;
+  clock: FakeClock;
+  open: OpenRoll;
+  /** Told before the last restart. */
+  earlier: string[];
+}
+
+const told = ({ open, earlier }: Real) => [
+  ...earlier,
+  ...open.told.map(({ id, change }) => `${id} ${change.Kind}`),
+];
+
+const codeOf = async (work: Promise<unknown>): Promise<string> => {
+  try {
+    await work;
+    return 'ok';
+  } catch (error) {
+    assert.ok(error instanceof MusterError, String(error));
+    return error.code;
+  }
+};
+
+/** Both tables are the same, and so is what was told. */
+function compare(model: Model, real: Real): void {
+  const { roll, present } = real.open;
+  const expected = [...model.nodes]
+    .map(([id, node]) => [id, node.membership, node.zone, node.session] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const actual = [...roll.list()]
+    .map(
+      state =>
+        [
+          state.Info.NodeID,
+          state.Membership,
+          state.Info.Labels?.zone,
+          state.Muster?.Session !== undefined,
+        ] as const,
+    )
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  assert.deepEqual(actual, expected);
+  assert.deepEqual([...present.keys()].sort(), [...model.nodes.keys()].sort());
+  assert.equal(roll.size, model.nodes.size);
+  assert.equal(roll.pending, model.pending);
+  assert.deepEqual(told(real), model.told);
+}
+
+type Step = fc.AsyncCommand<Model, Real>;
+const step = (name: string, run: (model: Model, real: Real) => Promise<void>): Step => ({
+  check: () => true,
+  toString: () => name,
+  async run(model, real) {
+    await run(model, real);
+    await real.clock.settle();
+    compare(model, real);
+  },
+});
+
+const self = { ...requesterNode('node-0'), Labels: { zone: 'x' } };
+
+async function start(broker: FakeBroker, clock: FakeClock, manualApproval: boolean): Promise<OpenRoll> {
+  const open = await openRoll(broker, clock, {
+    maxPending,
+    manualApproval,
+    random: counting(`s${clock.monotonic()}-`),
+  });
+  await open.roll.enrolSelf(self);
+  return open;
+}
+
+const id = fc.constantFrom(...ids);
+const zone = fc.constantFrom('a', 'b');
+
+const steps = (manualApproval: boolean): fc.Arbitrary<Step>[] => [
+  fc
+    .tuple(id, fc.constantFrom<Peer>('muster', 'muster', 'bacalhau', 'requester-typed'), zone)
+    .map(([id, peer, zone]) =>
+      step(`register ${id} ${peer} ${zone}`, async (model, { open }) => {
+        const info = computeInfo(id, { zone });
+        if (peer === 'requester-typed') info.NodeType = 'Requester';
+        const sender = peer === 'muster' ? { version: '0.1.0' } : undefined;
+        const { code } = await open.roll.register({ info, sender });
+        assert.equal(code, model.register(id, peer, zone, manualApproval));
+      }),
+    ),
+  fc.tuple(id, zone).map(([id, zone]) =>
+    step(`update ${id} ${zone}`, async (model, { open }) => {
+      const { code } = await open.roll.updateInfo(computeInfo(id, { zone }));
+      assert.equal(code, model.update(id, zone));
+    }),
+  ),
+  fc.tuple(id, fc.constantFrom('approve', 'reject')).map(([id, action]) =>
+    step(`${action} ${id}`, async (model, { open }) => {
+      const expected = model.decide(id, action === 'approve' ? 'APPROVED' : 'REJECTED');
+      // `node-1` is a prefix of `node-10`, which is meant where it alone is there.
+      if (expected === 'not_found' && id === 'node-1' && model.nodes.has('node-10')) return;
+      assert.equal(await codeOf(open.roll.decide(id, { action, reason: 'r', actor: 'ann' })), expected);
+    }),
+  ),
+  id.map(id =>
+    step(`delete ${id}`, async (model, { open }) => {
+      if (id === 'node-1' && !model.nodes.has('node-1') && model.nodes.has('node-10')) return;
+      assert.equal(await codeOf(open.roll.remove(id, '', 'ann')), model.remove(id));
+    }),
+  ),
+  fc.constant(
+    step('restart', async (_, real) => {
+      real.earlier = told(real);
+      real.open.roll.stop();
+      await real.clock.advance(1);
+      real.open = await start(real.broker, real.clock, manualApproval);
+    }),
+  ),
+];
+
+for (const manualApproval of [true, false]) {
+  test(`any sequence keeps the table, approval ${manualApproval ? 'by hand' : 'automatic'}`, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.commands(steps(manualApproval), { maxCommands: 60, size: 'max' }),
+        async commands => {
+          const clock = new FakeClock();
+          const broker = new FakeBroker(clock);
+          await fc.asyncModelRun(async () => {
+            const open = await start(broker, clock, manualApproval);
+            const model = new Model();
+            model.nodes.set('node-0', { membership: 'APPROVED', zone: 'x', session: false });
+            model.told.push('node-0 registered');
+            return { model, real: { broker, clock, open, earlier: [] } };
+          }, commands);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+}

@@ -1,0 +1,430 @@
+// The roll over a store that others write to, that answers late or not at all, and that may be lost.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { NodeState } from '../../../agent/protocol/node-state.ts';
+import { changesOf, readEntry } from '../../../agent/requester/roll/store.ts';
+import { BrokerError } from '../../../agent/transport/port.ts';
+import { recordLog } from '../../support/log-lines.ts';
+import { bacalhauRecord, computeInfo, counting, record } from '../samples.ts';
+import { begin, finish, foreignWrite, kindsTold, type OpenRoll, openRoll, stored } from './rolls.ts';
+
+describe('another writer', () => {
+  test('is seen through the watch: a record, a change, a deletion', async () => {
+    const { broker, clock, roll, present } = await begin();
+    foreignWrite(broker, 'node-9', bacalhauRecord('node-9'));
+    await clock.settle();
+    assert.equal(roll.get('node-9')?.Membership, 'APPROVED');
+    assert.equal(roll.size, 1);
+    foreignWrite(broker, 'node-9', bacalhauRecord('node-9').replace('APPROVED', 'PENDING'));
+    await clock.settle();
+    assert.equal(roll.get('node-9')?.Membership, 'PENDING');
+    assert.equal(roll.pending, 1);
+    assert.equal(present.get('node-9')?.Membership, 'PENDING');
+    foreignWrite(broker, 'node-9', undefined);
+    await clock.settle();
+    assert.deepEqual([roll.size, roll.pending, present.size], [0, 0, 0]);
+  });
+
+  test('whose keys cannot be nodes is left alone', async () => {
+    const { broker, clock, roll } = await begin();
+    foreignWrite(broker, 'a/b.c', 'whatever');
+    await clock.settle();
+    assert.deepEqual([roll.size, roll.unreadable], [0, 0]);
+  });
+
+  test('that is faster makes the rule be asked again; nothing of either is lost', async () => {
+    const { broker, roll, open, register, approve } = await begin();
+    await register('node-1');
+    let times = 3;
+    broker.storeFault = operation => {
+      if (operation !== 'put' || times-- <= 0) return undefined;
+      const known = readEntry(broker.openBucket('node_v1').entries.get('node-1'));
+      assert.ok(known.kind === 'record');
+      const Info = computeInfo('node-1', { written: String(times) });
+      foreignWrite(broker, 'node-1', JSON.stringify({ ...known.state, Info }));
+      return undefined;
+    };
+    await approve('node-1');
+    assert.equal(roll.get('node-1')?.Membership, 'APPROVED');
+    assert.deepEqual(roll.get('node-1')?.Info.Labels, { written: '0' });
+    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 approved']);
+    assert.equal(open.told.at(-1)?.change.Revision, broker.openBucket('node_v1').revision);
+  });
+
+  test('that takes the ground from under a decision makes it a conflict, or not found', async () => {
+    const { broker, register, approve } = await begin();
+    const meanwhile = (write: () => void) => {
+      let done = false;
+      broker.storeFault = operation => {
+        if (operation === 'put' && !done) {
+          done = true;
+          write();
+        }
+        return undefined;
+      };
+    };
+    await register('node-1');
+    meanwhile(() => foreignWrite(broker, 'node-1', JSON.stringify(record('node-1', 'APPROVED'))));
+    await assert.rejects(approve('node-1'), { code: 'conflict' });
+    await register('node-2');
+    meanwhile(() => foreignWrite(broker, 'node-2', undefined));
+    await assert.rejects(approve('node-2'), { code: 'not_found' });
+    await register('node-3');
+    meanwhile(() => foreignWrite(broker, 'node-3', '{'));
+    await assert.rejects(approve('node-3'), { code: 'bad_state' });
+  });
+
+  test('that never lets us in is given up on, with an error that may be tried again', async () => {
+    const { broker, register, approve } = await begin();
+    await register('node-1');
+    const text = stored(broker, 'node-1');
+    broker.storeFault = operation => {
+      if (operation === 'put') foreignWrite(broker, 'node-1', text);
+      return undefined;
+    };
+    await assert.rejects(approve('node-1'), { name: 'BrokerError', fault: 'timeout', message: /node-1/ });
+  });
+});
+
+describe('two operators at once', () => {
+  const outcomes = async (works: Promise<unknown>[]) =>
+    (await Promise.allSettled(works)).map(result =>
+      result.status === 'fulfilled' ? 'Ok' : (result.reason as { code: string }).code,
+    );
+
+  test('with the same approval: exactly one is answered Ok, the other a conflict', async () => {
+    const { open, register, approve } = await begin();
+    await register('node-1');
+    const answers = await outcomes([approve('node-1'), approve('node-1'), approve('node-1')]);
+    assert.deepEqual(answers.sort(), ['Ok', 'conflict', 'conflict']);
+    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 approved']);
+  });
+
+  test('through two requesters on one store: the same', async () => {
+    const { broker, clock, open, register, approve } = await begin();
+    await register('node-1');
+    const other = await openRoll(broker, clock, { random: counting('other-') });
+    const theirs = other.roll.decide('node-1', { action: 'approve', reason: '', actor: 'bob' });
+    assert.deepEqual((await outcomes([approve('node-1'), theirs])).sort(), ['Ok', 'conflict']);
+    await clock.settle();
+    assert.equal(open.roll.get('node-1')?.Membership, 'APPROVED');
+    assert.equal(other.roll.get('node-1')?.Membership, 'APPROVED');
+  });
+
+  test('with opposite decisions: both stand, one after the other', async () => {
+    const { open, roll, register, approve, reject } = await begin();
+    await register('node-1');
+    assert.deepEqual(await outcomes([approve('node-1'), reject('node-1')]), ['Ok', 'Ok']);
+    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
+    assert.deepEqual(
+      open.told.map(({ change }) => [change.Previous, change.Current]),
+      [
+        ['', 'PENDING'],
+        ['PENDING', 'APPROVED'],
+        ['APPROVED', 'REJECTED'],
+      ],
+    );
+  });
+
+  test('one deletes what the other approves: the second finds no node, or both stand', async () => {
+    for (const first of ['approve', 'delete']) {
+      const { roll, register, approve } = await begin();
+      await register('node-1');
+      const remove = () => roll.remove('node-1', '', 'bob');
+      const works = first === 'approve' ? [approve('node-1'), remove()] : [remove(), approve('node-1')];
+      assert.deepEqual(await outcomes(works), first === 'approve' ? ['Ok', 'Ok'] : ['Ok', 'not_found']);
+      assert.equal(roll.get('node-1'), undefined);
+    }
+  });
+
+  test('a node that registers while it is decided upon loses nothing', async () => {
+    const { roll, register, reject } = await begin();
+    await register('node-1');
+    await Promise.all([reject('node-1'), register('node-1', 'b'), register('node-1', 'c')]);
+    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
+    assert.equal(roll.get('node-1')?.Muster?.Decision?.Action, 'reject');
+  });
+});
+
+describe('a store that is lost', () => {
+  test('empties the roll, is told, and every node registers again as new', async () => {
+    const { log, lines } = recordLog();
+    const { broker, clock, roll, open, present, register, approve } = await begin({ log });
+    await register('node-1');
+    await approve('node-1');
+    await register('node-2');
+    await roll.remove('node-2', '', 'ann');
+    broker.wipe();
+    broker.start();
+    await clock.settle();
+    assert.equal(open.lost, 1);
+    assert.deepEqual([roll.size, roll.pending, present.size], [0, 0, 0]);
+    assert.equal(roll.unknownNode('node-1').code, 'handshake_required');
+    assert.equal(roll.unknownNode('node-2').code, 'handshake_required', 'the marker is lost too');
+    assert.equal((await register('node-1')).code, 'registered');
+    assert.equal(roll.get('node-1')?.Membership, 'PENDING');
+    assert.deepEqual(
+      lines.map(({ level }) => level),
+      ['warn'],
+    );
+  });
+
+  test('takes up what others wrote into the new one, whose revisions start over', async () => {
+    const { broker, clock, roll, register, approve } = await begin();
+    await register('node-1');
+    await approve('node-1');
+    await register('node-1');
+    broker.wipe();
+    foreignWrite(broker, 'node-1', JSON.stringify(record('node-1', 'REJECTED')));
+    broker.start();
+    await clock.settle();
+    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
+    assert.equal(roll.size, 1);
+  });
+
+  test('may lose single records without a marker: they are absent', async () => {
+    const { broker, clock, open, roll, present, register } = await begin();
+    await register('node-1');
+    await register('node-2');
+    broker.stop();
+    broker.openBucket('node_v1').entries.delete('node-1');
+    broker.start();
+    await clock.settle();
+    assert.equal(roll.unknownNode('node-1').code, 'handshake_required');
+    assert.deepEqual([[...present.keys()], roll.size, roll.pending, open.lost], [['node-2'], 1, 1, 0]);
+  });
+
+  test('a reconnection to the same store is no loss: what changed meanwhile is read', async () => {
+    const { broker, clock, roll, open, register } = await begin();
+    for (const id of ['node-1', 'node-2', 'node-3']) await register(id);
+    broker.stop();
+    foreignWrite(broker, 'node-1', JSON.stringify(record('node-1', 'REJECTED')));
+    foreignWrite(broker, 'node-2', undefined);
+    broker.start();
+    await clock.settle();
+    assert.equal(open.lost, 0);
+    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
+    assert.equal(roll.unknownNode('node-2').code, 'deleted');
+    assert.equal(roll.get('node-3')?.Membership, 'PENDING');
+  });
+
+  test('what registers during the reading of a store stays', async () => {
+    // A watch whose passes the test ends itself: the pass tells what stood when it began.
+    const { broker, clock } = await begin();
+    const bucket = await (await broker.connect().storage()).bucket({ name: 'node_v1', history: 1 });
+    let passes: { begin?(pass: { lost: boolean }): void; complete?(): void } = {};
+    const open = await openRoll(broker, clock, {
+      wrap: each => ({
+        ...each,
+        watch: (_, given) => {
+          passes = given ?? {};
+          return Promise.resolve({ ready: Promise.resolve(), stop: () => undefined });
+        },
+      }),
+    });
+    for (const lost of [false, true]) {
+      await open.roll.register({ info: computeInfo('node-1') });
+      passes.begin?.({ lost });
+      if (lost) await bucket.purge('node-1', (await bucket.get('node-1'))?.revision ?? 0, {});
+      await open.roll.register({ info: computeInfo('node-1', { zone: 'b' }) });
+      passes.complete?.();
+      assert.ok(open.roll.get('node-1'));
+      assert.ok(open.present.has('node-1'));
+    }
+  });
+
+  test('a start ends when all is read, and fails when that fails', async () => {
+    const { broker, clock, register } = await begin();
+    await register('node-1');
+    const ready = Promise.withResolvers<void>();
+    const [entry] = broker.openBucket('node_v1').entries.values();
+    assert.ok(entry);
+    let tell: () => void = () => assert.fail('not watched');
+    const opened: OpenRoll[] = [];
+    const opening = openRoll(broker, clock, {
+      wrap: each => ({
+        ...each,
+        watch: async fn => {
+          tell = () => fn(entry);
+          return { ready: ready.promise, stop: () => undefined };
+        },
+      }),
+    }).then(open => opened.push(open));
+    await clock.settle();
+    assert.equal(opened.length, 0);
+    tell();
+    ready.resolve();
+    await opening;
+    assert.deepEqual(
+      opened[0]?.loaded.map(({ id }) => id),
+      ['node-1'],
+    );
+    const failing = Promise.reject(new BrokerError('disconnected', 'lost'));
+    const watch = async () => ({ ready: failing, stop: () => undefined });
+    await assert.rejects(openRoll(broker, clock, { wrap: each => ({ ...each, watch }) }), {
+      fault: 'disconnected',
+    });
+  });
+
+  test('what is told twice while the store is read is taken once', async () => {
+    const { broker, clock, register } = await begin();
+    await register('node-1');
+    const entries = [...broker.openBucket('node_v1').entries.values()];
+    const again = await openRoll(broker, clock, {
+      wrap: each => ({
+        ...each,
+        watch: async (fn, passes) => {
+          for (let times = 0; times < 2; times++) {
+            passes?.begin?.({ lost: false });
+            entries.forEach(fn);
+          }
+          passes?.complete?.();
+          return { ready: Promise.resolve(), stop: () => undefined };
+        },
+      }),
+    });
+    assert.equal(again.loaded.length, 1);
+    assert.deepEqual([again.roll.size, again.roll.pending], [1, 1]);
+  });
+
+  test('is not mistaken for nodes that were never there while the broker is away', async () => {
+    const { broker, clock, roll, register } = await begin();
+    await register('node-1');
+    broker.stop();
+    await assert.rejects(register('node-1'), { fault: 'disconnected' });
+    await assert.rejects(register('node-2'), { fault: 'disconnected' });
+    assert.equal(roll.get('node-1')?.Membership, 'PENDING');
+    broker.start();
+    await clock.settle();
+    assert.equal((await register('node-1')).code, 'reconnected');
+  });
+});
+
+describe('a store that does not answer', () => {
+  test('never makes a rejected node a new one', async () => {
+    const { broker, clock, roll, register, reject } = await begin();
+    await register('node-1');
+    await reject('node-1');
+    for (const operation of ['get', 'put'] as const) {
+      for (const applied of [false, true]) {
+        broker.failNext(operation, { fault: 'timeout', applied });
+        await finish(clock, register('node-1'));
+        assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
+      }
+    }
+    assert.equal((await register('node-1')).code, 'rejected');
+  });
+
+  test('a change whose answer and outcome are lost is told when the watch brings it, once', async () => {
+    const { broker, clock, roll, open, register, approve } = await begin();
+    await register('node-1');
+    broker.failNext('put', { fault: 'timeout', applied: true });
+    const work = approve('node-1');
+    broker.failNext('get', { fault: 'timeout' });
+    // The first `get` is the one before the write.
+    await finish(clock, work);
+    broker.failNext('put', { fault: 'timeout', applied: true });
+    const again = approve('node-1');
+    await clock.settle();
+    broker.failNext('get', { fault: 'timeout' });
+    assert.equal((await finish(clock, again)).status, 'rejected');
+    assert.equal(roll.get('node-1')?.Membership, 'APPROVED');
+    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 approved']);
+    await assert.rejects(approve('node-1'), { code: 'conflict' });
+  });
+
+  test('the same without a watch: the next look at the store tells it', async () => {
+    const { broker, clock, roll, open, register, approve, reject } = await begin();
+    await register('node-1');
+    roll.stop();
+    broker.failNext('put', { fault: 'timeout', applied: true });
+    const work = approve('node-1');
+    await clock.settle();
+    broker.failNext('get', { fault: 'timeout' });
+    assert.equal((await finish(clock, work)).status, 'rejected');
+    assert.deepEqual(kindsTold(open), ['node-1 registered']);
+    await reject('node-1');
+    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 approved', 'node-1 rejected']);
+    assert.deepEqual(
+      open.told.map(({ change }) => change.Revision),
+      [1, 2, 3],
+    );
+  });
+
+  test('whatever it loses, every write is told once and in order, and nothing is written twice', async () => {
+    const fault = fc.option(
+      fc.record({
+        fault: fc.constantFrom('timeout' as const, 'disconnected' as const, 'no_responders' as const),
+        applied: fc.boolean(),
+      }),
+      { freq: 2 },
+    );
+    const action = fc.record({
+      id: fc.constantFrom('node-1', 'node-2'),
+      kind: fc.constantFrom('register', 'approve', 'reject', 'delete', 'update'),
+      zone: fc.constantFrom('a', 'b'),
+      together: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(action, { maxLength: 25, size: 'max' }),
+        fc.infiniteStream(fault),
+        async (actions, faults) => {
+          const { clock, broker, open, roll, register, approve, reject } = await begin();
+          const written: string[] = [];
+          const operations = new Set<string>();
+          const { announce } = broker;
+          broker.announce = (name, entry) => {
+            const known = readEntry(entry);
+            const change = changesOf(entry, known).find(each => each.Revision === entry.revision);
+            if (change) written.push(`${entry.key} ${change.Kind} ${change.Revision}`);
+            const operation =
+              known.kind === 'record' ? known.state.Muster?.Operation : entry.headers['Muster-Operation'];
+            assert.ok(operation && !operations.has(operation), 'the same change was written twice');
+            operations.add(operation);
+            announce.call(broker, name, entry);
+          };
+          broker.storeFault = operation =>
+            /get|put|purge/.test(operation) ? (faults.next().value ?? undefined) : undefined;
+          const run = async ({ id, kind, zone }: { id: string; kind: string; zone: string }) => {
+            const before = operations.size;
+            try {
+              if (kind === 'register') await register(id, zone);
+              else if (kind === 'approve') await approve(id);
+              else if (kind === 'reject') await reject(id);
+              else if (kind === 'delete') await roll.remove(id, '', 'ann');
+              else await roll.updateInfo(computeInfo(id, { zone }));
+              return { ok: true, before };
+            } catch (error) {
+              assert.ok(
+                error instanceof BrokerError ||
+                  /^(not_found|conflict)$/.test((error as { code: string }).code),
+                String(error),
+              );
+              return { ok: false, before };
+            }
+          };
+          let works: Promise<{ ok: boolean; before: number }>[] = [];
+          for (const each of actions) {
+            works.push(run(each));
+            if (each.together) continue;
+            for (const work of works) await finish(clock, work);
+            works = [];
+          }
+          for (const work of works) await finish(clock, work);
+          broker.storeFault = undefined;
+          await clock.settle();
+          const told = open.told.map(({ id, change }) => `${id} ${change.Kind} ${change.Revision}`);
+          assert.deepEqual(told, written);
+          const again = await openRoll(broker, clock);
+          const table = (each: OpenRoll) =>
+            [...each.roll.list()].map((state: NodeState) => [state.Info.NodeID, state.Membership]).sort();
+          assert.deepEqual(table(open), table(again));
+          assert.equal(roll.pending, again.roll.pending);
+        },
+      ),
+      { numRuns: 80 },
+    );
+  });
+});

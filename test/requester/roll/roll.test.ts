@@ -1,0 +1,257 @@
+// The roll: names, what is stored, how many may wait, and records that nobody can read.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { recordLog } from '../../support/log-lines.ts';
+import { computeInfo, record, requesterNode } from '../samples.ts';
+import { begin, finish, foreignWrite, kindsTold, openRoll, stored } from './rolls.ts';
+
+describe('a name', () => {
+  test('is never another node, when the one that was named was deleted before', async () => {
+    const { roll, register } = await begin();
+    await register('node-1');
+    await register('node-10');
+    await roll.remove('node-1', '', 'op');
+    for (const again of [
+      () => roll.remove('node-1', '', 'op'),
+      () => roll.decide('node-1', { action: 'reject', reason: '', actor: 'op' }),
+    ]) {
+      await assert.rejects(again, { code: 'not_found', message: 'node not found: node-1' });
+    }
+    assert.ok(roll.get('node-10'));
+  });
+
+  test('is an exact id first, else a unique prefix', async () => {
+    const { roll, register } = await begin();
+    for (const id of ['node-11', 'other', 'node-1', 'node-10']) await register(id);
+    assert.equal(roll.resolve('node-1'), 'node-1');
+    assert.equal(roll.resolve('node-10'), 'node-10');
+    assert.equal(roll.resolve('o'), 'other');
+    assert.throws(() => roll.resolve('node'), {
+      code: 'ambiguous',
+      message: 'multiple nodes found for prefix: node, matching IDs: [node-1 node-10 node-11]',
+    });
+    await register('node-12');
+    assert.throws(() => roll.resolve('node-'), {
+      message: 'multiple nodes found for prefix: node-, matching IDs: [node-1 node-10 node-11 ...]',
+    });
+    for (const name of ['', 'Node-1', 'node-100', 'ode']) {
+      assert.throws(() => roll.resolve(name), { code: 'not_found', message: `node not found: ${name}` });
+    }
+  });
+
+  test('does not mean a node that was deleted', async () => {
+    const { roll, register } = await begin();
+    await register('node-1');
+    await register('node-10');
+    await roll.remove('node-1', '', 'ann');
+    assert.throws(() => roll.resolve('node-1'), { code: 'not_found' });
+    assert.equal(roll.resolve('node'), 'node-10');
+    await roll.remove('node-10', '', 'ann');
+    assert.throws(() => roll.resolve('node'), { code: 'not_found' });
+  });
+});
+
+describe('what is stored', () => {
+  test('holds no available resources, no health, and no secret but the session', async () => {
+    const { broker, register, approve } = await begin();
+    await register('node-1');
+    await approve('node-1');
+    const text = stored(broker, 'node-1');
+    assert.match(text, /"MaxCapacity":\{"CPU":4,"Memory":8000000000\}/);
+    assert.match(text, /"AvailableCapacity":\{\},"MaxJobRequirements"/);
+    assert.match(text, /"QueueCapacity":\{\}/);
+    assert.match(text, /"RunningExecutions":0/);
+    assert.match(text, /"Connection":"DISCONNECTED"/);
+    assert.match(
+      text,
+      /"Decision":\{"Action":"approve","Reason":"r","Actor":"ann","At":"2026-01-01T00:00:00.000Z"\}/,
+    );
+  });
+
+  test('is not written for an update that says nothing new', async () => {
+    const { broker, roll, register } = await begin();
+    await register('node-1');
+    const { revision } = broker.openBucket('node_v1');
+    for (let i = 0; i < 3; i++) assert.equal((await roll.updateInfo(computeInfo('node-1'))).code, 'known');
+    assert.equal(broker.openBucket('node_v1').revision, revision);
+    // Nor is the store asked: a node's report each minute costs it nothing.
+    broker.storeFault = () => ({ fault: 'refused' });
+    assert.equal((await roll.updateInfo(computeInfo('node-1'))).code, 'known');
+  });
+
+  test("of the requester itself is written once, and again when it is another's version", async () => {
+    const { broker, clock, roll } = await begin();
+    await roll.enrolSelf(requesterNode());
+    await roll.enrolSelf(requesterNode());
+    const again = await openRoll(broker, clock);
+    await again.roll.enrolSelf(requesterNode());
+    assert.equal(broker.openBucket('node_v1').revision, 1);
+    await again.roll.enrolSelf({ ...requesterNode(), Hostname: 'elsewhere' });
+    assert.deepEqual(kindsTold(again), ['node-0 updated']);
+  });
+
+  test('comes back whole after a restart, with the changes that may not have been announced', async () => {
+    const { broker, clock, open, roll, register, approve } = await begin();
+    await register('node-1');
+    open.unannounced.set('node-1', [open.told[0]?.change ?? assert.fail()]);
+    await approve('node-1');
+    await register('node-2');
+    await roll.remove('node-2', 'old', 'ann');
+    const before = [...roll.list()];
+    const again = await openRoll(broker, clock);
+    assert.deepEqual(
+      [...again.roll.list()].map(({ Muster, ...state }) => state),
+      before.map(({ Muster, ...state }) => state),
+    );
+    assert.deepEqual(
+      again.loaded.map(({ id, known, changes }) => [
+        id,
+        known.kind,
+        ...changes.map(({ Kind, Revision, Reason }) => `${Kind}@${Revision} ${Reason ?? ''}`),
+      ]),
+      [
+        ['node-1', 'record', 'registered@1 ', 'approved@2 r'],
+        ['node-2', 'deleted', 'deleted@4 old'],
+      ],
+    );
+    assert.deepEqual(again.told, []);
+    assert.equal(again.roll.known('node-2').kind, 'deleted');
+  });
+});
+
+describe('a deleted node', () => {
+  test('leaves the marker, reads as deleted, and registers as if new', async () => {
+    const { broker, roll, present, open, register } = await begin();
+    await register('node-1');
+    await roll.remove('node-1', 'old', 'ann');
+    assert.equal(broker.openBucket('node_v1').entries.get('node-1')?.marker, true);
+    assert.equal(present.size, 0);
+    assert.equal(roll.get('node-1'), undefined);
+    assert.equal(roll.size, 0);
+    assert.equal(roll.pending, 0);
+    assert.equal(roll.unknownNode('node-1').code, 'deleted');
+    assert.equal((await roll.updateInfo(computeInfo('node-1'))).code, 'deleted');
+    assert.equal(roll.unknownNode('node-2').code, 'handshake_required');
+    await assert.rejects(roll.remove('node-1', '', 'ann'), { code: 'not_found' });
+    assert.equal((await register('node-1')).code, 'registered');
+    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 deleted', 'node-1 registered']);
+  });
+
+  test('by another program (a marker without our headers) reads as deleted too', async () => {
+    const { broker, clock, roll, register } = await begin();
+    await register('node-1');
+    foreignWrite(broker, 'node-1', undefined);
+    await clock.settle();
+    assert.equal(roll.unknownNode('node-1').code, 'deleted');
+    assert.equal((await openRoll(broker, clock)).roll.known('node-1').kind, 'deleted');
+  });
+});
+
+describe('at most maxPending nodes wait', () => {
+  test('whatever number registers at once', async () => {
+    const { roll, register } = await begin({ maxPending: 5 });
+    const verdicts = await Promise.all(Array.from({ length: 50 }, (_, i) => register(`node-${i}`)));
+    assert.equal(verdicts.filter(({ code }) => code === 'registered').length, 5);
+    assert.equal(verdicts.filter(({ code }) => code === 'full').length, 45);
+    assert.equal(verdicts.filter(({ session }) => session !== undefined).length, 5);
+    assert.deepEqual([roll.size, roll.pending], [5, 5]);
+  });
+
+  test('those on the roll come back all the same, and a decision or a deletion makes room', async () => {
+    const { roll, register, approve, reject } = await begin({ maxPending: 2 });
+    await register('node-1');
+    await register('node-2');
+    assert.equal((await register('node-3')).code, 'full');
+    assert.equal((await register('node-1')).code, 'reconnected');
+    await approve('node-1');
+    assert.equal((await register('node-3')).code, 'registered');
+    await reject('node-2');
+    assert.equal((await register('node-4')).code, 'registered');
+    await roll.remove('node-3', '', 'ann');
+    assert.equal((await register('node-5')).code, 'registered');
+    assert.equal((await register('node-3')).code, 'full', 'a deleted node waits like a new one');
+    await roll.remove('node-1', '', 'ann');
+    assert.equal((await register('node-6')).code, 'full', 'an approved node took no room');
+  });
+
+  test('a node that is on the roll takes no second place while it registers again', async () => {
+    const { register } = await begin({ maxPending: 2 });
+    await register('node-1');
+    const verdicts = await Promise.all([register('node-1'), register('node-1'), register('node-2')]);
+    assert.deepEqual(
+      verdicts.map(({ code }) => code),
+      ['reconnected', 'reconnected', 'registered'],
+    );
+  });
+
+  test('a flood beyond it costs the store nothing', async () => {
+    const { broker, register } = await begin({ maxPending: 1 });
+    await register('node-1');
+    broker.storeFault = () => assert.fail('the store was asked');
+    for (let i = 2; i < 100; i++) assert.equal((await register(`node-${i}`)).code, 'full');
+  });
+
+  test('a registration that the store did not take gives its place back', async () => {
+    const { broker, clock, roll, register } = await begin({ maxPending: 1 });
+    broker.failNext('put', { fault: 'timeout' });
+    assert.equal((await finish(clock, register('node-1'))).status, 'rejected');
+    assert.equal(roll.pending, 0);
+    assert.equal((await register('node-2')).code, 'registered');
+  });
+
+  test('nodes that another writer approves or adds are counted', async () => {
+    const { broker, clock, register } = await begin({ maxPending: 2 });
+    foreignWrite(broker, 'node-8', JSON.stringify(record('node-8', 'PENDING')));
+    foreignWrite(broker, 'node-9', JSON.stringify(record('node-9', 'PENDING')));
+    await clock.settle();
+    assert.equal((await register('node-1')).code, 'full');
+    foreignWrite(broker, 'node-9', JSON.stringify(record('node-9', 'APPROVED')));
+    await clock.settle();
+    assert.equal((await register('node-1')).code, 'registered');
+  });
+});
+
+describe('a record that nobody can read', () => {
+  test('is skipped, logged and counted; it is neither replaced nor approved; deleted, it is a node like any other', async () => {
+    const { log, lines } = recordLog();
+    const { broker, clock, roll, open, register, approve } = await begin({ log });
+    await register('node-1');
+    foreignWrite(broker, 'node-2', '{"Info":');
+    await clock.settle();
+    assert.deepEqual([roll.size, roll.unreadable], [1, 1]);
+    assert.deepEqual(
+      lines.map(({ level, fields }) => [level, fields.node]),
+      [['error', 'node-2']],
+    );
+    const refused = await register('node-2');
+    assert.equal(refused.code, 'unavailable');
+    assert.match(refused.reason, /delete it/);
+    assert.equal((await roll.updateInfo(computeInfo('node-2'))).code, 'unavailable');
+    await assert.rejects(approve('node-2'), { code: 'bad_state' });
+    assert.equal(stored(broker, 'node-2'), '{"Info":');
+    assert.equal(roll.resolve('node-2'), 'node-2');
+    await roll.remove('node-2', 'broken', 'ann');
+    assert.deepEqual([roll.size, roll.unreadable], [1, 0]);
+    assert.equal((await register('node-2')).code, 'registered');
+    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-2 deleted', 'node-2 registered']);
+    assert.equal(lines.length, 1);
+  });
+
+  test('does not keep the others from being read at a start', async () => {
+    const { broker, clock, register } = await begin();
+    await register('node-1');
+    foreignWrite(broker, 'node-2', 'x');
+    await register('node-3');
+    const again = await openRoll(broker, clock);
+    assert.deepEqual([...again.present.keys()], ['node-1', 'node-3']);
+    assert.equal(again.roll.unreadable, 1);
+  });
+
+  test('takes a node off the roll whose record it replaces', async () => {
+    const { broker, clock, roll, present, register } = await begin();
+    await register('node-1');
+    foreignWrite(broker, 'node-1', 'x');
+    await clock.settle();
+    assert.deepEqual([roll.size, roll.pending, roll.unreadable, present.size], [0, 0, 1, 0]);
+  });
+});

@@ -1,0 +1,31 @@
+// A command that a signal ends, also where it is the first process of a container.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+
+const interruption = new URL('../../agent/roles/interruption.ts', import.meta.url);
+const command = `
+  import { closeWhenInterrupted } from ${JSON.stringify(interruption.href)};
+  setInterval(() => undefined, 1000);
+  closeWhenInterrupted(() => console.log('closed'));
+  process.kill(process.pid, 'SIGTERM');
+`;
+const node = [process.execPath, '--input-type=module', '-e', command];
+
+function run([program = '', ...args]: readonly string[]) {
+  return new Promise<{ code: unknown; signal: unknown; stdout: string }>(resolve => {
+    execFile(program, args, (error, stdout) =>
+      resolve({ code: error?.code ?? null, signal: error?.signal ?? null, stdout }),
+    );
+  });
+}
+
+test('it closes what it has open, and ends by the signal', async () => {
+  assert.deepEqual(await run(node), { code: null, signal: 'SIGTERM', stdout: 'closed\n' });
+});
+
+test('the first process of a container, which no signal of its own ends, ends with the code that stands for it', async t => {
+  const container = ['unshare', '--pid', '--fork', '--kill-child'];
+  if ((await run([...container, 'true'])).code !== null) return t.skip('this user may not make a container');
+  assert.deepEqual(await run([...container, ...node]), { code: 143, signal: null, stdout: 'closed\n' });
+});

@@ -1,0 +1,82 @@
+// The bundle: a command runs what it needs of it, and no more.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { version } from '../../../agent/system/version.ts';
+import { bundle } from '../../../scripts/packaging/bundle.ts';
+import { newFolder } from '../../support/temporary.ts';
+
+const run = promisify(execFile);
+
+describe('the bundle', () => {
+  let folder: string;
+  let file: string;
+  let code: string;
+  let packages: readonly string[];
+
+  before(async () => {
+    folder = await newFolder();
+    file = join(folder, 'muster.cjs');
+    ({ code, packages } = await bundle());
+    await writeFile(file, code);
+  });
+
+  it('names the packages that are in it, and has nothing of this machine in it', async () => {
+    for (const name of ['nats', 'pino', 'yaml', 'systeminformation', 'yargs'])
+      assert.ok(packages.includes(`node_modules/${name}`), name);
+    assert.ok(!packages.some(name => /rolldown|typescript|biome/.test(name)));
+    assert.ok(!code.includes(process.cwd()));
+    assert.equal((await bundle()).code, code);
+  });
+
+  it('is kept in memory in one byte a letter, without what the program never calls', () => {
+    assert.match(code, /^[\0-\x7f]*$/);
+    assert.match(code, /is left out of the bundle/);
+    assert.doesNotMatch(code, /JetStreamManagerImpl ?=|ServiceImpl ?=/);
+  });
+
+  it('runs a hundredth of itself for version, and loads none of the larger modules of Node', async () => {
+    const coverage = join(folder, 'coverage');
+    // Written as the process ends; `process.moduleLoadList` is what Node has loaded of itself.
+    const hook = `data:text/javascript,process.on('exit',()=>process.stderr.write(process.moduleLoadList.join()))`;
+    const { stdout, stderr } = await run(process.execPath, ['--import', hook, file, 'version'], {
+      env: { ...process.env, NODE_V8_COVERAGE: coverage },
+    });
+    assert.equal(stdout, `muster ${version}\n`);
+    const loaded = new Set(stderr.split(','));
+    for (const name of ['tls', 'http', 'http2', 'crypto', 'child_process', 'zlib', 'readline', 'ffi'])
+      assert.ok(!loaded.has(`NativeModule ${name}`), name);
+    const share = (await bytesRun(coverage, file)) / code.length;
+    assert.ok(share > 0.001 && share < 0.01, String(share));
+  });
+});
+
+/** Characters of `file` in functions that ran, by V8's own count; the file's outermost function is only their frame. */
+async function bytesRun(folder: string, file: string): Promise<number> {
+  interface Range {
+    startOffset: number;
+    endOffset: number;
+    count: number;
+  }
+  const [name = ''] = await readdir(folder);
+  const { result } = JSON.parse(await readFile(join(folder, name), 'utf8')) as {
+    result: { url: string; functions: { ranges: Range[] }[] }[];
+  };
+  const ran = new Set<number>();
+  const ranges =
+    result
+      .find(({ url }) => url.endsWith(file))
+      ?.functions.slice(1)
+      .flatMap(each => each.ranges) ?? [];
+  // An inner range has the last word on what an outer one holds.
+  for (const { startOffset, endOffset, count } of ranges.sort(
+    (a, b) => b.endOffset - b.startOffset - a.endOffset + a.startOffset,
+  ))
+    for (let at = startOffset; at < endOffset; at++)
+      if (count > 0) ran.add(at);
+      else ran.delete(at);
+  return ran.size;
+}
