@@ -1,7 +1,7 @@
 // Calls the requester's HTTP API: a deadline for every answer, a bound for its size, a sentence for every failure.
 // By node:http: fetch refuses some ports outright, and ends a stream that is quiet for five minutes.
 import { type IncomingMessage, request } from 'node:http';
-import type { Argv } from '../cli/line/command.ts';
+import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import { formatDuration } from '../config/units.ts';
 import { ProtocolError } from '../protocol/error.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
@@ -48,12 +48,12 @@ const maxLine = 128 * 1024;
 /** The settings by which a command finds the requester. */
 export const apiSettings = ['api.host', 'api.port'] as const;
 
-/** The requester that the settings name. Throws MusterError `bad_config`. */
+/** Returns a client for the requester that the settings name. Throws MusterError `bad_config`. */
 export async function requesterApi(
-  argv: Pick<Argv, 'load'>,
+  load: (options: Pick<LoadOptions, 'skipUnreadable'>) => Promise<LoadedSettings>,
   options: Pick<ApiClientOptions, 'deadline'> = {},
 ): Promise<ApiClient> {
-  const { settings, warnings } = await argv.load({ skipUnreadable: true });
+  const { settings, warnings } = await load({ skipUnreadable: true });
   return new ApiClient({
     ...settings.api,
     ...options,

@@ -18,7 +18,7 @@ export const commands: readonly Row[] = [
     path: 'agent',
     help: 'run the agent of a compute node',
     lasting: true,
-    load: () => import('../roles/run-agent.ts'),
+    load: () => import('./commands/agent.ts'),
   },
   {
     path: 'agent register',
@@ -29,13 +29,13 @@ export const commands: readonly Row[] = [
     path: 'requester',
     help: 'run the requester that keeps the roll',
     lasting: true,
-    load: () => import('../roles/run-requester.ts'),
+    load: () => import('./commands/requester.ts'),
   },
   {
     path: 'dev',
     help: 'run a whole cluster on this machine',
     lasting: true,
-    load: () => import('../roles/dev.ts'),
+    load: () => import('./commands/dev.ts'),
   },
   { path: 'probe', help: 'show what this machine is', load: () => import('./commands/probe/probe.ts') },
   { path: 'status', help: 'show what runs on this machine', load: () => import('./commands/status.ts') },
@@ -126,7 +126,7 @@ export const commands: readonly Row[] = [
     path: 'inventory-child',
     help: 'take the inventory of this machine',
     hidden: true,
-    load: () => import('../roles/inventory-child.ts'),
+    load: () => import('./commands/inventory-child.ts'),
   },
   { path: 'version', help: 'show the version', load: () => import('./commands/version.ts') },
 ];

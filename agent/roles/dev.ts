@@ -1,15 +1,12 @@
-// `muster dev`: a whole cluster on one machine. A requester with its broker, and agents, each a process of its own.
+// Runs a whole cluster on one machine: a requester with its broker, and agents, each a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerFiles } from '../broker/files.ts';
 import { stopOrphan } from '../broker/orphan.ts';
-import type { Argv, FlagTable } from '../cli/line/command.ts';
 import { takeNotifyRequest } from '../config/environment.ts';
-import { integer } from '../config/kind.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
-import { print } from '../output/terminal.ts';
 import { sleep, systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
@@ -18,17 +15,7 @@ import { askHolder, holdFolder } from '../system/role-socket.ts';
 import { describeHolder } from './holder.ts';
 import { type Lifetime, lifetime, type RoleReady } from './lifetime.ts';
 import { roleLog } from './log.ts';
-import { programName, selfCommand } from './self.ts';
-
-export const settings = ['dataDir', 'api.port', 'broker.port'] as const;
-
-export const flags = {
-  nodes: { value: 'N', kind: integer(0, 100), default: 1, help: 'agents to run' },
-  fresh: { help: 'forget the nodes of earlier runs' },
-} as const satisfies FlagTable;
-
-export const run = (argv: Argv<typeof flags>): Promise<number> =>
-  runDev(() => argv.load(), { ...argv.flags, configFile: argv.config, program: programName() }, print);
+import { selfCommand } from './self.ts';
 
 export interface DevOptions {
   /** Agents besides the requester. */

@@ -1,6 +1,4 @@
-// `muster agent`: runs the agent role in the foreground until it is told to stop.
-
-import type { Argv } from '../cli/line/command.ts';
+// Runs the agent role in the foreground until it is told to stop.
 import { Agent } from '../compute/agent.ts';
 import { loadIdentity } from '../compute/registration/identity.ts';
 import { Survey } from '../compute/survey/survey.ts';
@@ -21,10 +19,6 @@ import { reloader } from './reload.ts';
 import { selfCommand } from './self.ts';
 import { agentState, starting } from './service-state.ts';
 import { startRole } from './start.ts';
-
-export const settings = 'agent';
-
-export const run = (argv: Argv): Promise<number> => runAgent(() => argv.load());
 
 /** Where a broker is looked for when no server is configured: beside a requester on this machine. */
 export const defaultServers = ['nats://127.0.0.1:4222'];

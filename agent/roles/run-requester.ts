@@ -1,6 +1,5 @@
-// `muster requester`: runs the requester role, its own broker included, in the foreground until it is told to stop.
+// Runs the requester role, its own broker included, in the foreground until it is told to stop.
 import { type Broker, startBroker } from '../broker/broker.ts';
-import type { Argv } from '../cli/line/command.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { roleFolder } from '../config/paths.ts';
@@ -20,19 +19,12 @@ import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import { describeHolder } from './holder.ts';
 import { lifetime, tellReady } from './lifetime.ts';
-import { roleRefusals } from './refusals.ts';
 import { reloader } from './reload.ts';
 import { requesterState, starting } from './service-state.ts';
 import { type RoleStart, startRole } from './start.ts';
 
 /** Milliseconds; together within what `muster dev` and a service manager leave a role to stop. */
 const stopDeadlines = { requester: 1_200, connection: 300, broker: 1_500 };
-
-export const settings = 'requester';
-
-/** At the start and on reload, what `muster config check` finds is what is refused. */
-export const run = (argv: Argv): Promise<number> =>
-  runRequester(() => argv.load({ alsoCheck: settings => roleRefusals('requester', settings) }));
 
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start, or another one took over. */
 export async function runRequester(load: () => Promise<LoadedSettings>): Promise<number> {

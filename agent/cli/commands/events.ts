@@ -59,7 +59,7 @@ export const flags = {
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { follow, since, node, output } = argv.flags;
-  const api = await requesterApi(argv);
+  const api = await requesterApi(argv.load);
   const query = {
     ...(since ? { since: since.toISOString() } : {}),
     ...(node ? { node } : {}),

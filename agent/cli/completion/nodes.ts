@@ -18,7 +18,7 @@ const fit: Readonly<Record<string, (node: ShownNode) => boolean>> = {
 export async function nodeCandidates(line: Line, deadline: number): Promise<Candidate[]> {
   const { configFile, flags } = settingsOf(line);
   const load = (options: object) => loadSettings({ configFile, flags, ...options });
-  const nodes = await (await requesterApi({ load }, { deadline })).nodes({});
+  const nodes = await (await requesterApi(load, { deadline })).nodes({});
   const shown = nodes.filter(fit[line.path.join(' ')] ?? (() => true));
   return shown.flatMap(node => {
     const word = node.Info.NodeID;

@@ -18,7 +18,7 @@ export function decision(action: NodeChange['Action']): Command {
     operands,
     flags,
     async run(argv: Argv<typeof flags, keyof typeof operands>) {
-      const api = await requesterApi(argv);
+      const api = await requesterApi(argv.load);
       const change = { Action: action, Message: argv.flags.message ?? '', Actor: actor() };
       await api.change(argv.operands.id, change);
       print('Ok\n');

@@ -14,7 +14,7 @@ export const flags = {
 } satisfies FlagTable;
 
 export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {
-  const api = await requesterApi(argv);
+  const api = await requesterApi(argv.load);
   const node = await api.node(argv.operands.id);
   print(argv.flags.output === 'json' ? jsonText(node) : await yamlText(node));
   return 0;

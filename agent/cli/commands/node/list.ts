@@ -41,7 +41,7 @@ export const flags = {
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { flags: given } = argv;
-  const api = await requesterApi(argv);
+  const api = await requesterApi(argv.load);
   const [nodes, doubtful] = await Promise.all([api.nodes(queryOf(given)), doubt(api)]);
   if (doubtful) tell('Warning', doubtful);
   print(await render(nodes, given));

@@ -1,0 +1,16 @@
+// `muster dev`: runs a whole cluster on this machine until it is told to stop.
+import { integer } from '../../config/kind.ts';
+import { print } from '../../output/terminal.ts';
+import { runDev } from '../../roles/dev.ts';
+import { programName } from '../../roles/self.ts';
+import type { Argv, FlagTable } from '../line/command.ts';
+
+export const settings = ['dataDir', 'api.port', 'broker.port'] as const;
+
+export const flags = {
+  nodes: { value: 'N', kind: integer(0, 100), default: 1, help: 'number of agents to run' },
+  fresh: { help: 'forget the nodes of earlier runs' },
+} as const satisfies FlagTable;
+
+export const run = (argv: Argv<typeof flags>): Promise<number> =>
+  runDev(() => argv.load(), { ...argv.flags, configFile: argv.config, program: programName() }, print);

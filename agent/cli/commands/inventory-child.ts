@@ -1,0 +1,7 @@
+// The hidden command that takes the inventory of this machine: an agent runs it as a short-lived child process.
+import { runInventoryChild } from '../../host/inventory-child.ts';
+
+export async function run(): Promise<number> {
+  await runInventoryChild();
+  return 0;
+}
