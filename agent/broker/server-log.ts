@@ -2,7 +2,8 @@
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../system/clock.ts';
-import { type Log, rateLimit } from '../system/log.ts';
+import { limitedLog } from '../system/limited-log.ts';
+import type { Log } from '../system/log.ts';
 import { printable } from '../system/printable.ts';
 
 /** What it writes its lines with, and what they are to us: its information is our detail. */
@@ -13,7 +14,7 @@ const levels = { TRC: 'trace', DBG: 'trace', INF: 'debug', WRN: 'warn', ERR: 'er
  * each attempt. Answers a function that tells the last complaint, for when the server has ended.
  */
 export function passOn(output: Readable, clock: Clock, log: Log): () => string | undefined {
-  const limit = rateLimit(() => clock.monotonic(), 60_000);
+  const limited = limitedLog(log, clock);
   let complaint: string | undefined;
   createInterface({ input: output, crlfDelay: Number.POSITIVE_INFINITY }).on('line', line => {
     const [, kind, text = ''] = /\[(TRC|DBG|INF|WRN|ERR|FTL)\] (.*)$/.exec(line) ?? [undefined, 'WRN', line];
@@ -23,8 +24,7 @@ export function passOn(output: Readable, clock: Clock, log: Log): () => string |
     const message = printable(text);
     if (level === 'debug' || level === 'trace') return log[level]({}, message);
     complaint = message;
-    const more = limit(`${level} ${message.replace(/\d+/g, '#')}`);
-    if (more) log[level](more, message);
+    limited[level](`${level} ${message.replace(/\d+/g, '#')}`, {}, message);
   });
   return () => complaint;
 }

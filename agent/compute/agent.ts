@@ -6,7 +6,8 @@ import type { NodeCondition, NodeInfo } from '../protocol/node-info.ts';
 import { eventWildcard, heartbeatSubject, isEnveloped, managementSubject } from '../protocol/subjects.ts';
 import type { Clock, Timer } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
-import { type Log, rateLimit } from '../system/log.ts';
+import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
+import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
 import type { Connection, Subscription } from '../transport/port.ts';
@@ -92,7 +93,7 @@ export class Agent {
   readonly #heartbeat: Report;
   readonly #info: Report;
   readonly #resources: Report;
-  readonly #mayLog: ReturnType<typeof rateLimit>;
+  readonly #limitedLog: LimitedLog;
   readonly #subscriptions: Subscription[] = [];
   readonly #timers = new Map<string, Timer>();
   #running: Promise<void> | undefined;
@@ -106,7 +107,7 @@ export class Agent {
     const { clock, random, log, node, folder, identity, connection, machine, settings } = options;
     this.#options = options;
     this.#instance = random.uuid();
-    this.#mayLog = rateLimit(() => clock.monotonic(), 60_000);
+    this.#limitedLog = limitedLog(log, clock);
     this.#questions = new Questions({ node, connection, clock, log, settings, sender: () => this.#sender() });
     this.#registration = new Registration({
       clock,
@@ -317,14 +318,14 @@ export class Agent {
   }
 
   async #report(subject: string, ask: () => Promise<Answer>): Promise<void> {
-    const { log, node } = this.#options;
+    const { node } = this.#options;
     const { session } = this.#registration.standing;
     try {
       this.#registration.heard(await ask(), session);
     } catch (error) {
       if (this.#stopped) return;
-      const extra = this.#mayLog(`${subject} ${reasonOf(error)}`);
-      if (extra) log.warn({ node, subject, err: error, ...extra }, 'a report was not answered');
+      const key = `${subject} ${reasonOf(error)}`;
+      this.#limitedLog.warn(key, { node, subject, err: error }, 'a report was not answered');
     }
   }
 

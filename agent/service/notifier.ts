@@ -1,7 +1,8 @@
 // Tells a service manager how a role does: ready, a line of status, a sign of life, reloading, stopping. sd_notify(3)
 import type { Clock, Timer } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
-import { type Log, rateLimit } from '../system/log.ts';
+import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
+import type { Log } from '../system/log.ts';
 import { printable } from '../system/printable.ts';
 
 /** How a role does, as its service manager wants to know it. */
@@ -48,7 +49,7 @@ const longest = { text: 350, fault: 250 };
 
 export class Notifier implements ServiceManager {
   readonly #options: NotifierOptions;
-  readonly #mayLog: ReturnType<typeof rateLimit>;
+  readonly #limitedLog: LimitedLog;
   #state: (() => RoleState) | undefined;
   #timer: Timer | undefined;
   #later: Timer | undefined;
@@ -61,7 +62,7 @@ export class Notifier implements ServiceManager {
 
   constructor(options: NotifierOptions) {
     this.#options = options;
-    this.#mayLog = rateLimit(() => options.clock.monotonic(), 60_000);
+    this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
   watch(state: () => RoleState): void {
@@ -146,12 +147,12 @@ export class Notifier implements ServiceManager {
 
   #send(lines: string[]): void {
     if (lines.length === 0) return;
-    const { send, log } = this.#options;
+    const { send } = this.#options;
     try {
       send(lines.join('\n'));
     } catch (error) {
-      const extra = this.#mayLog(reasonOf(error));
-      if (extra) log.warn({ err: error, ...extra }, 'the service manager cannot be told how this goes');
+      const text = 'the service manager cannot be told how this goes';
+      this.#limitedLog.warn(reasonOf(error), { err: error }, text);
     }
   }
 }

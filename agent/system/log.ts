@@ -82,29 +82,6 @@ export const silentLog: Log = {
   error: () => undefined,
 };
 
-/**
- * Lets a repeated event through at most once per `interval` milliseconds and key, and says how many were held back.
- * Returns undefined to stay quiet, or the fields to add to the line.
- */
-export function rateLimit(
-  monotonic: () => number,
-  interval: number,
-): (key: string) => { suppressed?: number } | undefined {
-  const last = new Map<string, { at: number; held: number }>();
-  return key => {
-    const now = monotonic();
-    const entry = last.get(key);
-    if (entry && now - entry.at < interval) {
-      entry.held++;
-      return undefined;
-    }
-    // Keys may come from the network; forgetting the lot now and then bounds the memory.
-    if (last.size > 1000) last.clear();
-    last.set(key, { at: now, held: 0 });
-    return entry && entry.held > 0 ? { suppressed: entry.held } : {};
-  };
-}
-
 function openFile(path: string | undefined): LogFile | Error | undefined {
   if (path === undefined) return undefined;
   try {

@@ -2,7 +2,8 @@
 import { createInbox, type NatsConnection as Link, type Msg, type MsgHdrs } from 'nats';
 import { type Clock, sleep } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
-import { type Log, rateLimit } from '../system/log.ts';
+import { limitedLog } from '../system/limited-log.ts';
+import type { Log } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { callApi, type Wire } from './jetstream.ts';
 import { BrokerError } from './port.ts';
@@ -55,7 +56,7 @@ export async function keepReading(
   const ready = Promise.withResolvers<void>();
   // Nobody has to wait for `ready`.
   ready.promise.catch(() => undefined);
-  const limit = rateLimit(() => clock.monotonic(), 60_000);
+  const limited = limitedLog(log, clock);
   const stopping = new AbortController();
   // Each start has a number; what an earlier one still brings is not told.
   let latest = 0;
@@ -97,8 +98,7 @@ export async function keepReading(
       } catch (err) {
         // Without a link there is nothing to try: the next one begins anew.
         if (!wire.link) return;
-        const more = limit(reasonOf(err));
-        if (more) log.warn({ err, ...more }, 'cannot read what the broker stores');
+        limited.warn(reasonOf(err), { err }, 'cannot read what the broker stores');
         await sleep(clock, backoff(random, failures, 200, 5_000), stopping.signal);
       }
     }

@@ -2,7 +2,8 @@
 import type { NatsConnection as Link } from 'nats';
 import { type Clock, sleep } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
-import { type Log, rateLimit } from '../system/log.ts';
+import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
+import type { Log } from '../system/log.ts';
 import { printable } from '../system/printable.ts';
 import { backoff, type Random } from '../system/random.ts';
 import type { Credentials } from './credentials.ts';
@@ -90,7 +91,7 @@ async function attempt(
 class Outage {
   readonly #options: LinkOptions;
   readonly #events: LinkEvents;
-  readonly #limit: (key: string) => { suppressed?: number } | undefined;
+  readonly #limitedLog: LimitedLog;
   readonly #reasons = new Map<Server, string>();
   #since: number | undefined;
   #everUp = false;
@@ -98,7 +99,7 @@ class Outage {
   constructor(options: LinkOptions, events: LinkEvents) {
     this.#options = options;
     this.#events = events;
-    this.#limit = rateLimit(() => options.clock.monotonic(), 60_000);
+    this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
   add(server: Server, { fault, message: reason }: ConnectFailure): void {
@@ -107,8 +108,8 @@ class Outage {
     if (this.#everUp && this.#since === undefined) {
       log.warn(fields, `lost the broker: ${reason}`);
     } else {
-      const more = this.#limit(`${server.label} ${reason}`);
-      if (more) log.warn({ ...fields, ...more }, `cannot connect to the broker: ${reason}`);
+      const key = `${server.label} ${reason}`;
+      this.#limitedLog.warn(key, fields, `cannot connect to the broker: ${reason}`);
     }
     this.#since ??= clock.monotonic();
     if (this.#reasons.get(server) === reason) return;

@@ -1,7 +1,7 @@
 // The connection to the broker: made for ever in the background, and made again whenever it is lost.
 import type { NatsConnection as Link, Subscription as LinkSubscription, Msg, MsgHdrs } from 'nats';
 import { errnoOf, reasonOf } from '../system/errors.ts';
-import { rateLimit } from '../system/log.ts';
+import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import type { Wire } from './jetstream.ts';
 import { keepLink, type LinkOptions } from './link.ts';
 import {
@@ -43,7 +43,7 @@ class NatsConnection implements Connection, Wire {
   readonly #listeners = new Set<(state: ConnectionState) => void>();
   readonly #linkListeners = new Set<(link: Link | undefined) => void>();
   readonly #subscriptions = new Set<Listening>();
-  readonly #limit: (key: string) => { suppressed?: number } | undefined;
+  readonly #limitedLog: LimitedLog;
   #state: ConnectionState = { kind: 'connecting' };
   #link: Link | undefined;
   #storage: Promise<Storage> | undefined;
@@ -51,7 +51,7 @@ class NatsConnection implements Connection, Wire {
   constructor(options: ConnectionOptions, servers: Server[]) {
     this.#options = options;
     this.storeTimeout = options.storeTimeout ?? 5_000;
-    this.#limit = rateLimit(() => options.clock.monotonic(), 60_000);
+    this.#limitedLog = limitedLog(options.log, options.clock);
     const events = {
       up: (link: Link, state: ConnectionState) => this.#up(link, state),
       down: (state: ConnectionState) => this.#turn(state, undefined),
@@ -104,7 +104,7 @@ class NatsConnection implements Connection, Wire {
       link.publish(subject, data);
       return true;
     } catch (err) {
-      this.#warn(`publish ${reasonOf(err)}`, { subject, err }, 'cannot publish');
+      this.#limitedLog.warn(`publish ${reasonOf(err)}`, { subject, err }, 'cannot publish');
       return false;
     }
   }
@@ -187,7 +187,11 @@ class NatsConnection implements Connection, Wire {
     for await (const status of link.status()) {
       if (!status.permissionContext) continue;
       const { operation, subject } = status.permissionContext;
-      this.#warn(`${operation} ${subject}`, { subject, operation }, 'the broker does not permit this');
+      this.#limitedLog.warn(
+        `${operation} ${subject}`,
+        { subject, operation },
+        'the broker does not permit this',
+      );
     }
   }
 
@@ -200,7 +204,11 @@ class NatsConnection implements Connection, Wire {
         handler(this.#message(message));
       } catch (err) {
         // An error that reached the client would end its reading, and with it the link.
-        this.#warn(`handler ${subject}`, { subject: message.subject, err }, 'a message could not be handled');
+        this.#limitedLog.warn(
+          `handler ${subject}`,
+          { subject: message.subject, err },
+          'a message could not be handled',
+        );
       }
     };
     listening.live = link.subscribe(subject, { callback });
@@ -238,11 +246,6 @@ class NatsConnection implements Connection, Wire {
       'disconnected',
       state.kind === 'disconnected' ? state.reason : 'not connected to the broker yet',
     );
-  }
-
-  #warn(key: string, fields: Record<string, unknown>, message: string): void {
-    const more = this.#limit(key);
-    if (more) this.#options.log.warn({ ...fields, ...more }, message);
   }
 }
 

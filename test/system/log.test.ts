@@ -8,9 +8,8 @@ import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { rateLimit, silentLog } from '../../agent/system/log.ts';
+import { silentLog } from '../../agent/system/log.ts';
 import { printable } from '../../agent/system/printable.ts';
-import { FakeClock } from '../support/fake-clock.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
 
@@ -309,39 +308,5 @@ describe('printable', () => {
         assert.ok(shown.length <= 6 * limit + 1);
       }),
     );
-  });
-});
-
-describe('rate limit', () => {
-  test('lets one of each key through per interval, then says how many it held back', async () => {
-    const clock = new FakeClock();
-    const limit = rateLimit(() => clock.monotonic(), 1_000);
-    assert.deepEqual([limit('a'), limit('b'), limit('a'), limit('a')], [{}, {}, undefined, undefined]);
-    await clock.advance(999);
-    assert.equal(limit('a'), undefined);
-    await clock.advance(1);
-    assert.deepEqual([limit('a'), limit('b'), limit('a')], [{ suppressed: 3 }, {}, undefined]);
-    await clock.advance(5_000);
-    assert.deepEqual([limit('a'), limit('b')], [{ suppressed: 1 }, {}]);
-  });
-
-  test('the wall clock does not matter', async () => {
-    const clock = new FakeClock();
-    const limit = rateLimit(() => clock.monotonic(), 1_000);
-    limit('a');
-    clock.moveWall(86_400_000);
-    assert.equal(limit('a'), undefined);
-    clock.moveWall(-2 * 86_400_000);
-    await clock.advance(1_000);
-    assert.deepEqual(limit('a'), { suppressed: 1 });
-  });
-
-  test('a flood of keys does not fill the memory: the oldest are forgotten', () => {
-    const limit = rateLimit(() => 0, 1_000);
-    limit('first');
-    for (let n = 0; n < 500; n++) limit(`a ${n}`);
-    assert.equal(limit('first'), undefined);
-    for (let n = 0; n < 1_000; n++) limit(`b ${n}`);
-    assert.deepEqual(limit('first'), {});
   });
 });

@@ -1,13 +1,14 @@
 // Keeps the sentinel's file in line with what is known: one write at a time, and what failed is tried again.
 import { isDeepStrictEqual } from 'node:util';
+import type { LimitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Found, Sentinel } from './sentinel.ts';
 
 export interface KeptSentinelOptions {
   node: string;
   log: Log;
-  /** Lets a line through at most so often per key; undefined: be quiet. */
-  mayLog(key: string): { suppressed?: number } | undefined;
+  /** For what may fail again and again. */
+  limitedLog: LimitedLog;
   readSentinel(): Promise<Found>;
   writeSentinel(sentinel: Sentinel): Promise<void>;
   voidSentinel(): Promise<void>;
@@ -60,18 +61,17 @@ export class KeptSentinel {
 
   // A sentinel that cannot be written costs a registration at the next start, no more: the node goes on.
   async #bringInLine(): Promise<void> {
-    const { node, log, mayLog, writeSentinel, voidSentinel } = this.#options;
+    const { node, limitedLog, writeSentinel, voidSentinel } = this.#options;
     const value = this.#wanted;
     if (isDeepStrictEqual(value, this.#stored)) return;
     try {
       await (value ? writeSentinel(value) : voidSentinel());
       this.#stored = value;
     } catch (error) {
-      const extra = mayLog(value ? 'sentinel' : 'void sentinel');
       const what = value
         ? 'the sentinel could not be written; tried again with the next answer'
         : 'the void sentinel could not be removed; the requester decides anyway';
-      if (extra) log.warn({ node, err: error, ...extra }, what);
+      limitedLog.warn(value ? 'sentinel' : 'void sentinel', { node, err: error }, what);
     }
   }
 }

@@ -4,7 +4,8 @@ import { fingerprint } from '../../protocol/nkey.ts';
 import type { Membership } from '../../protocol/node-state.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
-import { type Log, rateLimit } from '../../system/log.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
 import { backoff, type Random } from '../../system/random.ts';
 import { judge, type Outcome } from './judgement.ts';
 import { KeptSentinel } from './kept-sentinel.ts';
@@ -68,7 +69,7 @@ export class Registration {
   readonly #options: RegistrationOptions;
   readonly #sentinel: KeptSentinel;
   readonly #stopping = new AbortController();
-  readonly #mayLog: ReturnType<typeof rateLimit>;
+  readonly #limitedLog: LimitedLog;
   #standing: Standing = { phase: 'registering', session: '', cluster: '', requester: '', reason: '' };
   /** What to do next, and not before when (monotonic milliseconds). */
   #due: { step: Step; at: number } | undefined;
@@ -86,8 +87,8 @@ export class Registration {
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    this.#mayLog = rateLimit(() => options.clock.monotonic(), 60_000);
-    this.#sentinel = new KeptSentinel({ ...options, mayLog: this.#mayLog });
+    this.#limitedLog = limitedLog(options.log, options.clock);
+    this.#sentinel = new KeptSentinel({ ...options, limitedLog: this.#limitedLog });
   }
 
   get standing(): Standing {
@@ -275,20 +276,15 @@ export class Registration {
   }
 
   #refused(reason: string, step: Step | undefined): void {
-    const { log, node } = this.#options;
-    const extra = this.#mayLog(reason);
-    if (extra) log.warn({ node, reason, ...extra }, 'the requester refused; asking again');
+    const { node } = this.#options;
+    this.#limitedLog.warn(reason, { node, reason }, 'the requester refused; asking again');
     if (step) this.#askLater(step, reason);
   }
 
   #unanswered(step: Step, error: unknown): void {
-    const { log, node } = this.#options;
-    const extra = this.#mayLog(reasonOf(error));
-    if (extra)
-      log.warn(
-        { node, err: error, ...extra },
-        `no answer to our ${step === 'register' ? 'registration' : 'information'}; asking again`,
-      );
+    const { node } = this.#options;
+    const text = `no answer to our ${step === 'register' ? 'registration' : 'information'}; asking again`;
+    this.#limitedLog.warn(reasonOf(error), { node, err: error }, text);
     this.#askLater(step, '');
   }
 

@@ -1,7 +1,9 @@
 // Membership events over HTTP: one JSON document a line, from the stored past and, if asked, on into the future.
 import type { ServerResponse } from 'node:http';
 import { parseJson } from '../../protocol/json.ts';
-import { type Log, rateLimit } from '../../system/log.ts';
+import { systemClock } from '../../system/clock.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
 import type { Directory } from '../roll/directory.ts';
 import { RequestFault } from './problem.ts';
 
@@ -23,15 +25,14 @@ export interface EventQuery {
 
 export class EventStreams {
   readonly #directory: Directory;
-  readonly #log: Log;
+  readonly #limitedLog: LimitedLog;
   readonly #maxWaiting: number;
   readonly #maxStreams: number;
   readonly #open = new Set<ServerResponse>();
-  readonly #mayLog = rateLimit(() => performance.now(), 60_000);
 
   constructor({ directory, log, maxWaiting = 8 * 1024 * 1024, maxStreams = 32 }: EventStreamsOptions) {
     this.#directory = directory;
-    this.#log = log;
+    this.#limitedLog = limitedLog(log, systemClock);
     this.#maxWaiting = maxWaiting;
     this.#maxStreams = maxStreams;
   }
@@ -74,8 +75,7 @@ export class EventStreams {
     const line = this.#line(event);
     if (line) response.write(line);
     if (response.writableLength <= this.#maxWaiting) return;
-    const extra = this.#mayLog('slow');
-    if (extra) this.#log.warn({ ...extra }, 'a client takes its events too slowly and is cut off');
+    this.#limitedLog.warn('slow', {}, 'a client takes its events too slowly and is cut off');
     // Not ended: the client must see that this is not the end of the events.
     response.destroy();
   }
@@ -85,8 +85,7 @@ export class EventStreams {
     try {
       return `${JSON.stringify(parseJson(event))}\n`;
     } catch (err) {
-      const extra = this.#mayLog('unreadable');
-      if (extra) this.#log.warn({ err, ...extra }, 'a stored event cannot be read; it is passed over');
+      this.#limitedLog.warn('unreadable', { err }, 'a stored event cannot be read; it is passed over');
       return undefined;
     }
   }

@@ -9,7 +9,8 @@ import {
 import type { Change } from '../../protocol/node-state.ts';
 import { eventSubject } from '../../protocol/subjects.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
-import { type Log, type LogFields, rateLimit } from '../../system/log.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
 import { backoff, type Random } from '../../system/random.ts';
 import type { Connection, EventStream, StreamConfig } from '../../transport/port.ts';
 
@@ -53,7 +54,7 @@ export class Events {
   readonly #source: string;
   readonly #waiting = new Map<string, Waiting[]>();
   readonly #stopped = new AbortController();
-  readonly #mayLog: ReturnType<typeof rateLimit>;
+  readonly #limitedLog: LimitedLog;
   /** Nodes whose turn to be sent has not come. */
   readonly #queued = new Set<string>();
   #sending = 0;
@@ -65,7 +66,7 @@ export class Events {
   constructor(options: EventsOptions) {
     this.#options = options;
     this.#source = eventSource(options.clusterId, options.requesterId);
-    this.#mayLog = rateLimit(() => options.clock.monotonic(), 60_000);
+    this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
   /** Begins to send; until then events wait. */
@@ -127,7 +128,7 @@ export class Events {
     const oldest = list.findIndex((waiting, index) => index > 0 && !waiting.change);
     list.splice(oldest, 1);
     this.#dropped++;
-    this.#warn('dropped', { node, dropped: this.#dropped }, 'older health events were dropped');
+    this.#limitedLog.warn('dropped', { node, dropped: this.#dropped }, 'older health events were dropped');
   }
 
   // The change after an older one is told as from before that, and says so. What a node is now is never left out, and what
@@ -145,12 +146,7 @@ export class Events {
     list.splice(at, 1);
     this.#coalesced++;
     const text = 'older changes are told together with later ones: the event stream has not taken them';
-    this.#warn('coalesced', { node, coalesced: this.#coalesced }, text);
-  }
-
-  #warn(what: string, fields: LogFields, text: string): void {
-    const extra = this.#mayLog(what);
-    if (extra) this.#options.log.warn({ ...fields, ...extra }, text);
+    this.#limitedLog.warn('coalesced', { node, coalesced: this.#coalesced }, text);
   }
 
   #sendQueued(): void {
@@ -184,7 +180,11 @@ export class Events {
         return true;
       } catch (error) {
         if (this.#stopped.signal.aborted) break;
-        this.#warn('failed', { node, err: error }, 'an event was not acknowledged; it is sent again');
+        this.#limitedLog.warn(
+          'failed',
+          { node, err: error },
+          'an event was not acknowledged; it is sent again',
+        );
         await sleep(clock, backoff(random, failures, 100, 10_000), this.#stopped.signal);
       }
     }

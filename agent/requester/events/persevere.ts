@@ -1,6 +1,7 @@
 // Work on the broker's store that is tried for as long as it takes: a store that does not answer now may answer later.
 import { type Clock, sleep } from '../../system/clock.ts';
-import { type Log, rateLimit } from '../../system/log.ts';
+import { limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
 import { backoff, type Random } from '../../system/random.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 
@@ -19,7 +20,7 @@ export interface PersevereOptions {
 /** Resolves when `work` has, or `signal` aborts. What is no BrokerError is thrown on. */
 export async function persevere(work: () => Promise<void>, options: PersevereOptions): Promise<void> {
   const { connection, clock, random, log, signal, failed, failure } = options;
-  const mayLog = rateLimit(() => clock.monotonic(), 60_000);
+  const limited = limitedLog(log, clock);
   for (let failures = 0; !signal.aborted; failures++) {
     try {
       await connection.connected(signal);
@@ -28,8 +29,7 @@ export async function persevere(work: () => Promise<void>, options: PersevereOpt
       if (signal.aborted) return;
       if (!(error instanceof BrokerError)) throw error;
       failure?.(error);
-      const extra = mayLog(error.message);
-      if (extra) log.warn({ err: error, ...extra }, failed);
+      limited.warn(error.message, { err: error }, failed);
       await sleep(clock, backoff(random, failures, 200, 5_000), signal);
     }
   }

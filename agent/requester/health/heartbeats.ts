@@ -4,7 +4,8 @@ import { decodeHeartbeat } from '../../protocol/heartbeat.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import { heartbeatNodeId, heartbeatWildcard, isEnveloped } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
-import { type Log, rateLimit } from '../../system/log.ts';
+import { limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
 import type { Counters } from '../events/counters.ts';
 
@@ -25,15 +26,13 @@ export interface HeartbeatsOptions {
 /** Listens until unsubscribed. */
 export function listenForHeartbeats(options: HeartbeatsOptions): Subscription {
   const nodeIdOf = heartbeatNodeId(options.topic);
-  const { counters, log } = options;
+  const { counters } = options;
   // A topic without a place for the node carries plain heartbeats, which name no session.
   const namesSession = isEnveloped(options.topic);
-  const mayLog = rateLimit(() => options.clock.monotonic(), 60_000);
+  const limited = limitedLog(options.log, options.clock);
   const ignore = (reason: string, node: string | undefined, message: Message, err?: ProtocolError) => {
-    const extra = mayLog(reason);
-    if (!extra) return;
-    const fields = { node, subject: message.subject, ...(err ? { err } : {}), ...extra };
-    log.warn(fields, `heartbeat ignored: ${reason}`);
+    const fields = { node, subject: message.subject, ...(err ? { err } : {}) };
+    limited.warn(reason, fields, `heartbeat ignored: ${reason}`);
   };
   return options.connection.subscribe(heartbeatWildcard(options.topic), message => {
     counters.heartbeats++;

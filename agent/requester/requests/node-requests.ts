@@ -26,7 +26,8 @@ import {
 } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
-import { type Log, rateLimit } from '../../system/log.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
 import { version } from '../../system/version.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
 import type { Counters } from '../events/counters.ts';
@@ -64,19 +65,19 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
 
 class Desk {
   readonly #options: NodeRequestsOptions;
-  readonly #mayLog: ReturnType<typeof rateLimit>;
+  readonly #limitedLog: LimitedLog;
   #atOnce = 0;
 
   constructor(options: NodeRequestsOptions) {
     this.#options = options;
-    this.#mayLog = rateLimit(() => options.clock.monotonic(), 60_000);
+    this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
   async take(message: Message): Promise<void> {
     const target = parseManagementSubject(message.subject);
     // As Bacalhau does: what is none of ours gets no answer.
     if (!target) return;
-    const { counters, log } = this.#options;
+    const { counters } = this.#options;
     counters.requests++;
     if (this.#atOnce >= maxAtOnce) {
       counters.requestsRefused++;
@@ -89,9 +90,9 @@ class Desk {
     } catch (error) {
       if (error instanceof ProtocolError) counters.requestsMalformed++;
       else if (error instanceof BrokerError) counters.storeFailures++;
-      const extra = this.#mayLog(error instanceof ProtocolError ? 'malformed' : 'failed');
-      const fields = { node: target.nodeId, subject: message.subject, err: error, ...extra };
-      if (extra) log.warn(fields, 'a request of a node was refused');
+      const key = error instanceof ProtocolError ? 'malformed' : 'failed';
+      const fields = { node: target.nodeId, subject: message.subject, err: error };
+      this.#limitedLog.warn(key, fields, 'a request of a node was refused');
       message.respond(errorAnswer(sentence(error)));
     } finally {
       this.#atOnce--;
@@ -194,9 +195,8 @@ class Desk {
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       this.#options.counters.storeFailures++;
-      const extra = this.#mayLog('store');
-      if (extra)
-        this.#options.log.error({ node: id, err: error, ...extra }, 'the node info store does not answer');
+      const text = 'the node info store does not answer';
+      this.#limitedLog.error('store', { node: id, err: error }, text);
       const reason = 'the node info store does not answer; try again';
       return this.#refuse({ accepted: false, code: 'unavailable', reason }, id, sender);
     }
