@@ -2,7 +2,7 @@
 import { run } from './cli/run.ts';
 // The program: hands the command line to cli/ and ends with the code that it answers.
 import { endWithoutWaiting } from './roles/exit.ts';
-import { watchParent } from './roles/parent.ts';
+import { watchParent } from './roles/watch-parent.ts';
 
 watchParent();
 

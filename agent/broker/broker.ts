@@ -10,10 +10,10 @@ import type { Log, LogFields } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { canConnect } from '../transport/probe.ts';
 import { type Binary, findBinary } from './binary.ts';
-import { type BrokerFiles, brokerFiles, readOrMakeToken, writeConfig } from './files.ts';
+import { type BrokerFiles, brokerFiles, readOrMakeToken, writeConfig } from './broker-files.ts';
+import { choosePort, isInUse } from './broker-port.ts';
 import { launch } from './launch.ts';
 import { stopOrphan } from './orphan.ts';
-import { choosePort, isInUse } from './port.ts';
 import { carriedServer, type PackedServer, unpack } from './unpack.ts';
 
 export interface BrokerOptions {

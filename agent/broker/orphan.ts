@@ -5,7 +5,7 @@ import { type Clock, sleep } from '../system/clock.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
-import type { BrokerFiles } from './files.ts';
+import type { BrokerFiles } from './broker-files.ts';
 
 /** Milliseconds that it has to end by itself. */
 const patience = 3_000;

@@ -6,7 +6,7 @@ import { gzip, zstdCompress } from 'node:zlib';
 import { errnoOf, MusterError } from '../system/errors.ts';
 import { notWritable } from '../system/files.ts';
 import { tar } from '../system/tar.ts';
-import type { Gathered } from './told.ts';
+import type { Gathered } from './check-messages.ts';
 
 type Compress = (archive: Buffer) => Promise<Buffer>;
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { brokerFiles } from '../broker/files.ts';
+import { brokerFiles } from '../broker/broker-files.ts';
 import { stopOrphan } from '../broker/orphan.ts';
 import { takeNotifyRequest } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
@@ -12,10 +12,10 @@ import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
 import { askHolder, holdFolder } from '../system/role-socket.ts';
-import { describeHolder } from './holder.ts';
+import { describeHolder } from './describe-holder.ts';
 import { type Lifetime, lifetime, type RoleReady } from './lifetime.ts';
-import { roleLog } from './log.ts';
-import { selfCommand } from './self.ts';
+import { selfCommand } from './own-command.ts';
+import { roleLog } from './role-log.ts';
 
 export interface DevOptions {
   /** Agents besides the requester. */

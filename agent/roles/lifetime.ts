@@ -2,7 +2,7 @@
 import type { Log } from '../system/log.ts';
 import { endNow } from './exit.ts';
 import { endBy } from './interruption.ts';
-import { onParentGone } from './parent.ts';
+import { onParentGone } from './watch-parent.ts';
 
 /** Milliseconds in which a stop must be done. */
 const stopDeadline = 4_800;

@@ -4,8 +4,8 @@ import { loadIdentity } from '../compute/registration/identity.ts';
 import { Survey } from '../compute/survey/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
+import { serviceManager } from '../service/open-notifier.ts';
 import { inSandbox } from '../service/sandbox.ts';
-import { serviceManager } from '../service/service-manager.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { removeLeftovers } from '../system/files.ts';
@@ -13,12 +13,12 @@ import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
-import { describeHolder } from './holder.ts';
+import { describeHolder } from './describe-holder.ts';
 import { lifetime, tellReady } from './lifetime.ts';
+import { selfCommand } from './own-command.ts';
 import { reloader } from './reload.ts';
-import { selfCommand } from './self.ts';
 import { agentState, starting } from './service-state.ts';
-import { startRole } from './start.ts';
+import { startRole } from './start-role.ts';
 
 /** Where a broker is looked for when no server is configured: beside a requester on this machine. */
 export const defaultServers = ['nats://127.0.0.1:4222'];

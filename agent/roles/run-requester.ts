@@ -9,19 +9,19 @@ import { startApi } from '../requester/api/server.ts';
 import { Requester } from '../requester/requester.ts';
 import { requesterInfo } from '../requester/roll/own-info.ts';
 import type { ServiceManager } from '../service/notifier.ts';
+import { serviceManager } from '../service/open-notifier.ts';
 import { inSandbox } from '../service/sandbox.ts';
-import { serviceManager } from '../service/service-manager.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { removeLeftovers } from '../system/files.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
-import { describeHolder } from './holder.ts';
+import { describeHolder } from './describe-holder.ts';
 import { lifetime, tellReady } from './lifetime.ts';
 import { reloader } from './reload.ts';
 import { requesterState, starting } from './service-state.ts';
-import { type RoleStart, startRole } from './start.ts';
+import { type RoleStart, startRole } from './start-role.ts';
 
 /** Milliseconds; together within what `muster dev` and a service manager leave a role to stop. */
 const stopDeadlines = { requester: 1_200, connection: 300, broker: 1_500 };

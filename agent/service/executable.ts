@@ -3,7 +3,7 @@ import { constants, type Stats } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
-import type { Scope } from './role.ts';
+import type { Scope } from './scope.ts';
 
 /** What a service of the whole machine does not see (ProtectHome, PrivateTmp), or what goes away by itself. */
 const hidden = ['/home/', '/root/', '/run/', '/tmp/', '/var/tmp/', '/dev/shm/'];

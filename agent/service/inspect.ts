@@ -5,10 +5,10 @@ import type { Role } from '../config/role.ts';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
 import { askHolder } from '../system/role-socket.ts';
-import type { Machine } from './machine.ts';
-import { isSaved, savedName } from './places.ts';
 import type { Found, ServiceState, Standing } from './plan.ts';
-import { otherRole } from './role.ts';
+import { otherRole } from './scope.ts';
+import { isSaved, savedName } from './service-paths.ts';
+import type { Machine } from './target.ts';
 
 const maxFile = 1_048_576;
 

@@ -1,6 +1,6 @@
 // launchd, asked through launchctl. What `launchctl print` prints is meant for people: it is read with care, and no more of it
 // than is needed.
-import { type Control, commandFailed, type ProgramOptions, runProgram } from './control.ts';
+import { type Control, commandFailed, type ProgramOptions, runProgram } from './manager-program.ts';
 import type { ServiceState } from './plan.ts';
 
 /** What launchctl answers for a service that is not loaded. */

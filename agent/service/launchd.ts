@@ -1,7 +1,7 @@
 // The files of launchd (macOS): the property list of each role, and the rotation of its log by newsyslog.
 import { build, type PlistValue } from 'plist';
 import type { Role } from '../config/role.ts';
-import { launchdLabel } from './places.ts';
+import { launchdLabel } from './service-paths.ts';
 
 export interface LaunchdOptions {
   /** The program, by absolute path. */

@@ -1,10 +1,10 @@
 // Installing, decided: what of it is still to be done on a machine where this much was found. Pure.
 import { dirname } from 'node:path';
 import { MusterError } from '../system/errors.ts';
-import type { Places } from './places.ts';
 import type { Found, Owner, Plan, ServiceState, Standing, Step } from './plan.ts';
-import type { ManagerName, Scope } from './role.ts';
+import type { ManagerName, Scope } from './scope.ts';
 import { sealOf } from './seal.ts';
+import type { Places } from './service-paths.ts';
 
 export interface ServiceFile {
   readonly path: string;

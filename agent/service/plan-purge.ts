@@ -1,8 +1,8 @@
 // What a purge takes besides the service itself: this role's key, state and logs, and what both roles share once both are gone.
 import { dirname, join, resolve } from 'node:path';
 import { roles } from '../config/role.ts';
-import { isSaved, ownData, type Places } from './places.ts';
 import type { Found, Step } from './plan.ts';
+import { isSaved, ownData, type Places } from './service-paths.ts';
 
 /** The removal of all that `install` and the role itself have left, once the service is gone. */
 export function planPurge(places: Places, found: Found): { steps: Step[]; notes: string[] } {

@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
-import { type Places, savedName } from './places.ts';
 import type { Found, Plan, Step } from './plan.ts';
 import { type InstallWish, launchdDomain, systemctlArgs } from './plan-install.ts';
 import { planPurge } from './plan-purge.ts';
 import { sealOf } from './seal.ts';
+import { type Places, savedName } from './service-paths.ts';
 
 export interface UninstallWish extends Pick<InstallWish, 'manager' | 'scope' | 'uid' | 'root'> {
   readonly role: Role;

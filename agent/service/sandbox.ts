@@ -2,7 +2,7 @@
 import { namedFolders, startedByService, systemEnvironment } from '../config/environment.ts';
 import type { Role } from '../config/role.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
-import { unitName } from './role.ts';
+import { unitName } from './scope.ts';
 
 /** `ProtectHome=` takes these away altogether: no other line of a unit gives them back. systemd.exec(5) */
 const homes = /^\/(home|root|run\/user)(\/|$)/;

@@ -1,6 +1,12 @@
 // systemd, asked through systemctl: what it says of a service, read from `systemctl show`.
 import { MusterError } from '../system/errors.ts';
-import { type Control, commandFailed, type ProgramOptions, runProgram, type Said } from './control.ts';
+import {
+  type Control,
+  commandFailed,
+  type ProgramOptions,
+  runProgram,
+  type Said,
+} from './manager-program.ts';
 import type { ServiceState } from './plan.ts';
 
 const asked = [

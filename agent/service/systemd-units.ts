@@ -4,7 +4,7 @@ import { isAbsolute } from 'node:path';
 import { isSecret, settingKeys } from '../config/keys.ts';
 import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
-import { unitName } from './role.ts';
+import { unitName } from './scope.ts';
 
 export interface UnitOptions {
   /** Absolute path of the program. */

@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import { roles } from '../../agent/config/role.ts';
 import { packagedSchema, sampleConfig } from '../../agent/config/sample.ts';
-import { unitName } from '../../agent/service/role.ts';
+import { unitName } from '../../agent/service/scope.ts';
 import { unitFile } from '../../agent/service/systemd-units.ts';
 import type { Companions } from './companions.ts';
 import { copyrightText, debianChangelog } from './deb-texts.ts';

@@ -1,6 +1,6 @@
 // What dpkg runs as the package comes and goes (Debian Policy, chapter 6). Each may be run again after it was cut short.
 import { roles } from '../../agent/config/role.ts';
-import { unitName } from '../../agent/service/role.ts';
+import { unitName } from '../../agent/service/scope.ts';
 
 const units = roles.map(unitName).join(' ');
 

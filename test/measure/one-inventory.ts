@@ -1,7 +1,7 @@
 // A worker: what one inventory costs, with all the processes that it starts.
 
 import { takeInventory } from '../../agent/host/inventory.ts';
-import { selfCommand } from '../../agent/roles/self.ts';
+import { selfCommand } from '../../agent/roles/own-command.ts';
 import { childrenOf } from './processes.ts';
 import { report } from './worker.ts';
 

@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import si from 'systeminformation';
 import { Survey } from '../../agent/compute/survey/survey.ts';
-import { selfCommand } from '../../agent/roles/self.ts';
+import { selfCommand } from '../../agent/roles/own-command.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { childrenOf } from './processes.ts';
 import { report } from './worker.ts';

@@ -6,10 +6,10 @@ import { copyFile, mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { inspect, isOutdated } from '../../agent/service/inspect.ts';
-import type { Machine } from '../../agent/service/machine.ts';
-import { placesOf } from '../../agent/service/places.ts';
-import type { ManagerName } from '../../agent/service/role.ts';
+import type { ManagerName } from '../../agent/service/scope.ts';
+import { placesOf } from '../../agent/service/service-paths.ts';
 import { readShow } from '../../agent/service/systemctl.ts';
+import type { Machine } from '../../agent/service/target.ts';
 import { findProgram } from '../support/find-program.ts';
 import { newFolder } from '../support/temporary.ts';
 

@@ -6,9 +6,9 @@ import { type PlistValue, parse } from 'plist';
 import { environmentName, settingOf } from '../../agent/config/keys.ts';
 import { defaultSettings } from '../../agent/config/load.ts';
 import { roles } from '../../agent/config/role.ts';
-import { serviceFiles } from '../../agent/service/files.ts';
 import { newsyslogFile, plistFile } from '../../agent/service/launchd.ts';
-import { launchdLabel, placesOf } from '../../agent/service/places.ts';
+import { serviceFiles } from '../../agent/service/service-files.ts';
+import { launchdLabel, placesOf } from '../../agent/service/service-paths.ts';
 
 const executable = '/usr/local/bin/muster';
 const logFile = '/var/log/muster-agent.log';

@@ -1,11 +1,11 @@
 // Installing, decided: for both service managers, from a bare machine to one where all is as it should be. Pure.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Places, placesOf } from '../../agent/service/places.ts';
 import { type InstallWish, planInstall } from '../../agent/service/plan-install.ts';
-import type { ManagerName } from '../../agent/service/role.ts';
+import type { ManagerName } from '../../agent/service/scope.ts';
 import { sealed } from '../../agent/service/seal.ts';
-import { found, type Made, root, running, said, stopped, usualFolders } from './found.ts';
+import { type Places, placesOf } from '../../agent/service/service-paths.ts';
+import { found, type Made, root, running, said, stopped, usualFolders } from './inspection.ts';
 
 const home = {
   config: '/home/a/.config/muster',

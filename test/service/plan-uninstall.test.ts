@@ -1,10 +1,10 @@
 // Uninstalling, decided: what install wrote goes; a purge leaves nothing of this role, and everything of the other. Pure.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { placesOf } from '../../agent/service/places.ts';
 import { planUninstall, type UninstallWish } from '../../agent/service/plan-uninstall.ts';
 import { sealed } from '../../agent/service/seal.ts';
-import { found, type Made, running, said, stopped } from './found.ts';
+import { placesOf } from '../../agent/service/service-paths.ts';
+import { found, type Made, running, said, stopped } from './inspection.ts';
 
 const content = sealed('[Unit]\n');
 const config = '/etc/muster/config.yaml';

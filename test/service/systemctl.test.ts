@@ -4,7 +4,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findControl, runProgram } from '../../agent/service/control.ts';
+import { findControl, runProgram } from '../../agent/service/manager-program.ts';
 import { readShow, Systemctl } from '../../agent/service/systemctl.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { newFolder } from '../support/temporary.ts';

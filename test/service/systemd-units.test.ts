@@ -5,7 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Role } from '../../agent/config/role.ts';
-import { unitName } from '../../agent/service/role.ts';
+import { unitName } from '../../agent/service/scope.ts';
 import { type UnitOptions, unitFile } from '../../agent/service/systemd-units.ts';
 import { findProgram } from '../support/find-program.ts';
 import { newFolder } from '../support/temporary.ts';

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Role } from '../../agent/config/role.ts';
 import { loadProbe } from '../../agent/host/probe.ts';
-import { unitName } from '../../agent/service/role.ts';
+import { unitName } from '../../agent/service/scope.ts';
 import { unitFile } from '../../agent/service/systemd-units.ts';
 import { BootedSystemd, whyNoSystemd } from './booted-systemd.ts';
 import { eventually } from './eventually.ts';

@@ -2,7 +2,7 @@
 import { integer } from '../../config/kind.ts';
 import { print } from '../../output/terminal.ts';
 import { runDev } from '../../roles/dev.ts';
-import { programName } from '../../roles/self.ts';
+import { programName } from '../../roles/own-command.ts';
 import type { Argv, FlagTable } from '../line/command.ts';
 
 export const settings = ['dataDir', 'api.port', 'broker.port'] as const;

@@ -1,5 +1,5 @@
 // `muster requester`: runs the requester, and its own broker where no other is set, until it is told to stop.
-import { roleRefusals } from '../../roles/refusals.ts';
+import { roleRefusals } from '../../roles/role-requirements.ts';
 import { runRequester } from '../../roles/run-requester.ts';
 import type { Argv } from '../line/command.ts';
 

@@ -2,8 +2,8 @@
 import { choice } from '../../../config/kind.ts';
 import { roles } from '../../../config/role.ts';
 import { print, tell } from '../../../output/terminal.ts';
-import { fileDoubts } from '../../../roles/credential-files.ts';
-import { roleRefusals } from '../../../roles/refusals.ts';
+import { roleRefusals } from '../../../roles/role-requirements.ts';
+import { fileDoubts } from '../../../roles/setting-files.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 import { chosenFile, optionalOperands } from './file.ts';

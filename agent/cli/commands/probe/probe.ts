@@ -11,7 +11,7 @@ import { probeView } from '../../../host/view.ts';
 import { jsonText, yamlText } from '../../../output/data.ts';
 import { note, print } from '../../../output/terminal.ts';
 import { closeWhenInterrupted } from '../../../roles/interruption.ts';
-import { selfCommand } from '../../../roles/self.ts';
+import { selfCommand } from '../../../roles/own-command.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';

@@ -2,10 +2,10 @@
 import { choice } from '../../../config/kind.ts';
 import { roles } from '../../../config/role.ts';
 import { print, tell } from '../../../output/terminal.ts';
-import { programName } from '../../../roles/self.ts';
-import { carryOut } from '../../../service/carry-out.ts';
-import type { Machine } from '../../../service/machine.ts';
+import { programName } from '../../../roles/own-command.ts';
+import { carryOut } from '../../../service/apply-plan.ts';
 import type { Plan, Step } from '../../../service/plan.ts';
+import type { Machine } from '../../../service/target.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { escaped } from '../../../system/escaped.ts';

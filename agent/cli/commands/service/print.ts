@@ -3,10 +3,10 @@
 import { systemEnvironment } from '../../../config/environment.ts';
 import { choice } from '../../../config/kind.ts';
 import { print } from '../../../output/terminal.ts';
-import { usualExecutable } from '../../../roles/self.ts';
-import { gpuGroups, serviceFiles } from '../../../service/files.ts';
-import { managerHere, systemdVersion } from '../../../service/machine.ts';
-import { placesOf } from '../../../service/places.ts';
+import { usualExecutable } from '../../../roles/own-command.ts';
+import { gpuGroups, serviceFiles } from '../../../service/service-files.ts';
+import { placesOf } from '../../../service/service-paths.ts';
+import { managerHere, systemdVersion } from '../../../service/target.ts';
 import { isPackaged } from '../../../system/packaged.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 import { needed, roleFlag, scopeFlag } from './flags.ts';

@@ -2,9 +2,9 @@
 import { loadSettings } from '../../../config/load.ts';
 import type { Role } from '../../../config/role.ts';
 import { inspect } from '../../../service/inspect.ts';
-import { type Machine, needRoot, thisMachine } from '../../../service/machine.ts';
 import type { Standing } from '../../../service/plan.ts';
 import { planUninstall } from '../../../service/plan-uninstall.ts';
+import { type Machine, needRoot, thisMachine } from '../../../service/target.ts';
 import { escaped } from '../../../system/escaped.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 import { changeFlags, needed, take, terminal, typed, type Voice } from './flags.ts';

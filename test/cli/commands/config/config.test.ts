@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { loadSettings } from '../../../../agent/config/load.ts';
 import { sampleConfig } from '../../../../agent/config/sample.ts';
 import { configSchema } from '../../../../agent/config/schema.ts';
-import { fileDoubts } from '../../../../agent/roles/credential-files.ts';
+import { fileDoubts } from '../../../../agent/roles/setting-files.ts';
 import { makeAuthority } from '../../../support/certificates.ts';
 import { asUnprivileged } from '../../../support/unprivileged.ts';
 import { configFile, muster, type Outcome, temporaryFolder } from '../../program.ts';

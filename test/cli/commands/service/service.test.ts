@@ -20,10 +20,10 @@ import { type ServiceReport, showService } from '../../../../agent/cli/commands/
 import { type UninstallOptions, uninstallService } from '../../../../agent/cli/commands/service/uninstall.ts';
 import { loadSettings } from '../../../../agent/config/load.ts';
 import { type Role, roles } from '../../../../agent/config/role.ts';
-import { type Machine, needRoot } from '../../../../agent/service/machine.ts';
-import { placesOf } from '../../../../agent/service/places.ts';
 import { sealOf } from '../../../../agent/service/seal.ts';
+import { placesOf } from '../../../../agent/service/service-paths.ts';
 import { Systemctl } from '../../../../agent/service/systemctl.ts';
+import { type Machine, needRoot } from '../../../../agent/service/target.ts';
 import { holdFolder } from '../../../../agent/system/role-socket.ts';
 import { surroundings } from '../../../config/surroundings.ts';
 import { FakeSystemctl } from '../../../service/fake-systemctl.ts';

@@ -1,0 +1,101 @@
+// The port that the broker listens on: the one of the settings, or a free one that is kept from then on.
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
+import { writeFileAtomic } from '../system/files.ts';
+import type { Log } from '../system/log.ts';
+import type { Random } from '../system/random.ts';
+import { readPort } from './broker-files.ts';
+
+/**
+ * The port to listen on. For 0 it is the one kept in `path`, else any free one, which is kept there.
+ * @throws MusterError `in_use`, naming the port and the setting; others when the host cannot be listened on.
+ */
+export async function choosePort(
+  host: string,
+  port: number,
+  path: string,
+  log: Log,
+  random: Random,
+): Promise<number> {
+  if (port !== 0) return await tryPort(host, port);
+  const kept = await readPort(path);
+  if (kept !== undefined) {
+    try {
+      return await tryPort(host, kept);
+    } catch (error) {
+      if (!isInUse(error)) throw error;
+      log.warn(
+        { port: kept },
+        'the port the broker had is in use: it takes another, which nodes must be told',
+      );
+    }
+  }
+  const free = await freePort(host, random);
+  await writeFileAtomic(path, `${free}\n`, 0o644);
+  return free;
+}
+
+export function isInUse(error: unknown): boolean {
+  return error instanceof MusterError && error.code === 'in_use';
+}
+
+/**
+ * Below the ports that Linux (32768 to 60999, ip(7)) and macOS (from 49152) lend to outgoing connections: one of those
+ * may be taken by any program that connects somewhere while the broker is down, and the nodes would not find it again.
+ */
+const lasting = { first: 10_000, end: 32_768 };
+
+async function freePort(host: string, random: Random): Promise<number> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const port = lasting.first + Math.floor(random.fraction() * (lasting.end - lasting.first));
+    try {
+      return await tryPort(host, port);
+    } catch (error) {
+      if (!isInUse(error)) throw error;
+    }
+  }
+  return await tryPort(host, 0);
+}
+
+async function tryPort(host: string, port: number): Promise<number> {
+  const server = createServer();
+  try {
+    server.listen({ host, port, exclusive: true });
+    await once(server, 'listening');
+    const address = server.address();
+    return typeof address === 'object' && address ? address.port : port;
+  } catch (error) {
+    throw cannotListen(host, port, error);
+  } finally {
+    if (server.listening) {
+      server.close();
+      await once(server, 'close');
+    }
+  }
+}
+
+function cannotListen(host: string, port: number, cause: unknown): MusterError {
+  const where = `the broker cannot listen on port ${port} of ${host}`;
+  switch (errnoOf(cause)) {
+    case 'EADDRINUSE':
+      return new MusterError('in_use', `${where}: it is in use (broker.port)`, {
+        hint: 'stop what listens there, or set broker.port to another port, or to 0 for any free one',
+        cause,
+      });
+    case 'EACCES':
+      return new MusterError('not_allowed', `${where}: permission denied (broker.port)`, {
+        hint: 'set broker.port to a port above 1023',
+        cause,
+      });
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      // No bad configuration, after which no service is started again: at boot an address may come later than this, by DHCP.
+      return new MusterError('failed', `${where}: this machine has no such address (broker.host)`, {
+        hint: 'wait until the network is up, or set broker.host to 127.0.0.1, 0.0.0.0 or an address of this machine',
+        cause,
+      });
+    default:
+      return new MusterError('failed', `${where}: ${reasonOf(cause)}`, { cause });
+  }
+}

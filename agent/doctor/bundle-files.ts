@@ -1,0 +1,168 @@
+// Gathers what a fault report needs beside the findings. Nothing secret: what is known to be is taken out by name, and what
+// was read as a secret is taken out wherever it stands.
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { brokerFiles } from '../broker/broker-files.ts';
+import { identityFile, keptIdentity } from '../compute/registration/identity.ts';
+import { lookAtSentinel } from '../compute/registration/sentinel.ts';
+import { type Role, roles } from '../config/role.ts';
+import { settingsDocument } from '../config/show.ts';
+import { type Recording, recordingFile, recordingText } from '../host/recording.ts';
+import { yamlText } from '../output/data.ts';
+import { systemClock } from '../system/clock.ts';
+import { errnoOf, reasonOf } from '../system/errors.ts';
+import { readBounded } from '../system/files.ts';
+import { keptNodeId } from '../system/node-id.ts';
+import { keepSecret, redacted, withoutSecrets } from '../system/secrets.ts';
+import { version } from '../system/version.ts';
+import type { Gathered, LeftOut } from './check-messages.ts';
+import { within } from './checks/check.ts';
+import type { Context } from './checks/context.ts';
+import { logs } from './role-logs.ts';
+
+/** Characters of one file; what is longer loses its beginning. */
+const longest = 2 * 2 ** 20;
+
+export interface GatherOptions {
+  roles: readonly Role[];
+  /** undefined where the settings do not load: then there is little to be had. */
+  context: Context | undefined;
+  /** The machine as it was asked, without what tells one from another. */
+  recording(): Promise<Recording>;
+  gathered(file: Gathered): void;
+  leftOut(what: LeftOut): void;
+}
+
+/** What makes the text of a file. It throws, with a sentence's end, where there is nothing. */
+interface Source {
+  readonly name: string;
+  read(): Promise<string>;
+}
+
+/** Milliseconds for each. */
+const patience = 25_000;
+
+/** Gathers all at once; what cannot be had is left out, and told. Never rejects. */
+export async function gather(options: GatherOptions): Promise<void> {
+  const { roles, context, gathered, leftOut } = options;
+  if (context) await within(systemClock, patience, knowSecrets(context)).catch(() => undefined);
+  else leftOut({ what: 'settings.yaml', why: 'the configuration does not load: doctor.json says why' });
+  const sources: Source[] = [
+    { name: 'version.json', read: async () => json(versions()) },
+    ...(context ? sourcesIn(context, options) : []),
+    ...logs(roles, context?.settings.log.file),
+  ];
+  await Promise.all(
+    sources.map(async ({ name, read }) => {
+      try {
+        const text = await within(systemClock, patience, read());
+        if (text === undefined) leftOut({ what: name, why: `it did not come within ${patience / 1000} s` });
+        else gathered({ name, text: bounded(withoutSecrets(text)) });
+      } catch (error) {
+        leftOut({ what: name, why: withoutSecrets(reasonOf(error)) });
+      }
+    }),
+  );
+}
+
+function sourcesIn(context: Context, { recording }: GatherOptions): Source[] {
+  const { roles, agent, requester } = context;
+  const ofAgent: Source[] = [
+    { name: 'agent.json', read: async () => running(await agent()) },
+    { name: 'sentinel.json', read: () => sentinel(context) },
+  ];
+  const ofRequester: Source[] = [
+    { name: 'requester.json', read: async () => running(await requester()) },
+    { name: 'nats.conf', read: () => brokerConfig(context) },
+  ];
+  return [
+    { name: 'settings.yaml', read: async () => yamlText(await settingsDocument(context.loaded)) },
+    ...(roles.includes('agent') ? ofAgent : []),
+    ...(roles.includes('requester') ? ofRequester : []),
+    { name: 'files.txt', read: () => listing(context) },
+    { name: recordingFile, read: async () => recordingText(await recording()) },
+  ];
+}
+
+const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+
+function versions() {
+  const { arch, platform, version: node, versions } = process;
+  return { version, node, openssl: versions.openssl, platform, arch };
+}
+
+function running(status: unknown): string {
+  if (status === undefined) throw new Error('it does not run');
+  return json(status);
+}
+
+/** What only the requester should know of a registration is its session. */
+async function sentinel({ settings, folderOf }: Context): Promise<string> {
+  const folder = folderOf('agent');
+  const node = settings.node.id ?? (await keptNodeId(folder));
+  const key = (await keptIdentity(folder))?.identity.publicKey;
+  if (!node || !key) throw new Error('there is none');
+  const found = await lookAtSentinel(folder, node, key);
+  if (found.kind === 'none') throw new Error('there is none');
+  if (found.kind === 'bad') throw new Error(found.reason);
+  return json({ ...found.sentinel, session: redacted });
+}
+
+async function brokerConfig({ folderOf }: Context): Promise<string> {
+  const config = await readBounded(brokerFiles(folderOf('broker')).config);
+  if (!config) throw new Error('there is none');
+  return config.toString('utf8').replace(/(token|password|pass)(\s*[:=]\s*).*/gi, `$1$2${redacted}`);
+}
+
+/** Most lines of one folder. */
+const mostFiles = 500;
+
+/** What is kept: mode, owner, size, time and name, and nothing of what is in it. */
+async function listing({ data, folderOf }: Context): Promise<string> {
+  const folders = [data, folderOf('agent'), folderOf('requester'), folderOf('broker')];
+  return (await Promise.all(folders.map(listed))).join('');
+}
+
+async function listed(folder: string): Promise<string> {
+  const names = await readdir(folder).catch(whyNot);
+  if (typeof names === 'string') return `${folder}: ${names}\n`;
+  const lines = await Promise.all(
+    names
+      .sort()
+      .slice(0, mostFiles)
+      .map(name => line(join(folder, name))),
+  );
+  const more = names.length > mostFiles ? `and ${names.length - mostFiles} more in ${folder}\n` : '';
+  return `${await line(folder)}${lines.join('')}${more}`;
+}
+
+const whyNot = (error: unknown) => errnoOf(error) ?? reasonOf(error);
+
+async function line(path: string): Promise<string> {
+  const info = await lstat(path).catch(whyNot);
+  if (typeof info === 'string') return `${path}: ${info}\n`;
+  const { mode, uid, gid, size, mtime } = info;
+  return `${mode.toString(8)} ${uid}:${gid} ${size} ${mtime.toISOString()} ${path}\n`;
+}
+
+/** Reads every secret there is, so that none of them can pass by accident, in a log or anywhere else. */
+async function knowSecrets({ settings, folderOf }: Context): Promise<void> {
+  const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
+  const files = [tokenFile, passwordFile, credsFile, tls.keyFile, brokerFiles(folderOf('broker')).token];
+  const identities = roles.map(role => join(folderOf(role), identityFile));
+  for (const path of [...files, ...identities]) {
+    const data = path ? await readBounded(path, 65_536).catch(() => undefined) : undefined;
+    if (data) keepSecret(data.toString('utf8'));
+  }
+  const names = await readdir(folderOf('agent')).catch(() => []);
+  for (const name of names.filter(each => each.includes('.registration.json'))) {
+    const text =
+      (await readBounded(join(folderOf('agent'), name)).catch(() => undefined))?.toString('utf8') ?? '';
+    for (const [, session] of text.matchAll(/"session"\s*:\s*"([^"]+)"/g)) keepSecret(session ?? '');
+  }
+}
+
+function bounded(text: string): string {
+  if (text.length <= longest) return text;
+  return `(the first ${text.length - longest} characters are left out)\n${text.slice(-longest)}`;
+}

@@ -1,0 +1,97 @@
+// Check: the agent of this machine runs, and how it stands with its requester.
+import type { AgentStatus } from '../../compute/agent.ts';
+import type { Role } from '../../config/role.ts';
+import { version } from '../../system/version.ts';
+import { type Check, type Finding, failed, ok, warning } from './check.ts';
+import type { Context } from './context.ts';
+import { howToStart, notRunning } from './not-running.ts';
+
+export const agent = (context: Context): Check => ({
+  name: 'agent',
+  async look() {
+    const status = await context.agent();
+    if (!status) return [await notRunning(context, 'agent')];
+    return [
+      ...standing(status),
+      ...reports(status, context),
+      ...(await elsewhere(status, context)),
+      ...age(status.version, 'agent'),
+    ];
+  },
+});
+
+/** A role that runs on after an upgrade is the old one. */
+export function age(running: string, role: Role): Finding[] {
+  if (running === version) return [];
+  return [
+    warning(
+      `it runs muster ${running}, and this is muster ${version}`,
+      `start it again: ${howToStart(role)}`,
+    ),
+  ];
+}
+
+function standing(status: AgentStatus): Finding[] {
+  const { state, node, pid, reason, fingerprint, requester, cluster } = status;
+  const who = `node ${node}, process ${pid}`;
+  const where = requester ? ` by requester ${requester}, cluster ${cluster}` : '';
+  const why = reason ? `: ${reason}` : '';
+  switch (state) {
+    case 'approved':
+    case 'registered':
+      return [ok(`${state}${where}; ${who}`)];
+    case 'pending':
+      return [
+        warning(
+          `pending approval, fingerprint ${fingerprint}; ${who}`,
+          `on the requester's machine, where the fingerprint is the same: muster node approve ${node}`,
+        ),
+      ];
+    case 'rejected':
+      return [
+        failed(`rejected${where}${why}; ${who}`, `on the requester's machine: muster node approve ${node}`),
+      ];
+    case 'deleted':
+      return [
+        failed(`deleted${where}; ${who}`, 'register it again, if it is to come back: muster agent register'),
+      ];
+    case 'registering':
+      return [failed(`not registered${why}; ${who}`, 'see what the broker and requester lines say')];
+    default:
+      return [warning(`it is just starting (${state}); ${who}`, 'ask again in a moment')];
+  }
+}
+
+/** The broker that a running agent is connected to, as messages name it. */
+export const brokerOf = ({ broker }: AgentStatus): string | undefined =>
+  /^connected to (\S+)$/.exec(broker)?.[1];
+
+/** An agent that was started with other settings than these: the lines about its broker are about another one. */
+async function elsewhere(status: AgentStatus, { broker }: Context): Promise<Finding[]> {
+  const server = brokerOf(status);
+  const servers = (await broker('agent'))?.servers ?? [];
+  if (server === undefined || servers.includes(server)) return [];
+  const text = `it is connected to ${server}, which these settings do not name (${servers.join(', ')})`;
+  return [warning(text, 'run this with the settings that the agent was started with')];
+}
+
+/** Silence of this many of the longest intervals between two reports is too long. */
+const patience = 3;
+
+/** Milliseconds since a requester last carried out a report; undefined when none did. */
+export const silenceOf = ({ lastAcknowledged }: AgentStatus): number | undefined =>
+  lastAcknowledged === undefined ? undefined : Math.max(0, Date.now() - Date.parse(lastAcknowledged));
+
+/** Whether that is longer than it should be. */
+export function isSilent(status: AgentStatus, { settings }: Context): boolean {
+  const { infoUpdateFrequency, resourceUpdateFrequency } = settings.compute;
+  return (silenceOf(status) ?? 0) > patience * Math.max(infoUpdateFrequency, resourceUpdateFrequency);
+}
+
+function reports(status: AgentStatus, context: Context): Finding[] {
+  const remedy = 'see what the broker and requester lines say, and its log';
+  if (brokerOf(status) === undefined) return [failed(`it has no broker: ${status.broker}`, remedy)];
+  if (!isSilent(status, context)) return [];
+  const seconds = Math.round((silenceOf(status) ?? 0) / 1000);
+  return [failed(`no report of it was acknowledged for ${seconds} s`, remedy)];
+}

@@ -1,0 +1,44 @@
+// What a program of the system's says, asked with a deadline, without a shell, and without our environment.
+import { startChild } from '../../host/child.ts';
+import { findControl } from '../../service/manager-program.ts';
+import { MusterError } from '../../system/errors.ts';
+
+export interface Said {
+  /** Its exit code; null when a signal ended it. */
+  readonly status: number | null;
+  readonly stdout: string;
+  /** The first of it. */
+  readonly stderr: string;
+}
+
+export interface SayOptions {
+  /** Milliseconds. */
+  deadline?: number;
+  /** Most bytes that it may say. */
+  limit?: number;
+}
+
+/** Runs the system's program `name`. Answers why not, where it is not there, hangs or babbles. Never throws. */
+export async function say(
+  name: string,
+  args: readonly string[],
+  options: SayOptions = {},
+): Promise<Said | string> {
+  const { deadline = 5_000, limit = 65_536 } = options;
+  const program = await findControl(name).catch((error: unknown) => {
+    if (error instanceof MusterError) return undefined;
+    throw error;
+  });
+  if (program === undefined) return `there is no ${name} here`;
+  const outcome = await startChild(program, args, { deadline, limit }).outcome;
+  switch (outcome.kind) {
+    case 'ended':
+      return outcome;
+    case 'late':
+      return `${name} did not end within ${deadline / 1000} s`;
+    case 'too_long':
+      return `${name} said more than ${limit} bytes`;
+    default:
+      return `${name} could not be run`;
+  }
+}

@@ -1,0 +1,98 @@
+// What the checks look at: the settings, where state is, which roles, and answers that more than one of them needs.
+import { stat } from 'node:fs/promises';
+import type { AgentStatus } from '../../compute/agent.ts';
+import type { LoadedSettings } from '../../config/load.ts';
+import { roleFolder, runtimeFolder } from '../../config/paths.ts';
+import type { Role } from '../../config/role.ts';
+import type { Settings } from '../../config/settings.ts';
+import type { ProbeView } from '../../host/view.ts';
+import type { RequesterStatus } from '../../requester/roll/directory.ts';
+import { errnoOf } from '../../system/errors.ts';
+import { askHolder } from '../../system/role-socket.ts';
+import type { Credentials } from '../../transport/credentials.ts';
+import type { Examination } from '../../transport/examine.ts';
+import type { TlsFiles } from '../../transport/tls.ts';
+import { isDenied } from './check.ts';
+
+/** How to reach a broker, as a role would. */
+export interface BrokerAccess {
+  readonly servers: readonly string[];
+  readonly credentials: Credentials;
+  readonly tls: TlsFiles | undefined;
+}
+
+export interface Context {
+  readonly roles: readonly Role[];
+  readonly loaded: LoadedSettings;
+  readonly settings: Settings;
+  /** The data folder. */
+  readonly data: string;
+  folderOf(role: Role | 'broker'): string;
+  /** What the role that runs here says of itself; undefined when none runs. Throws MusterError when it does not answer. */
+  agent(): Promise<AgentStatus | undefined>;
+  requester(): Promise<RequesterStatus | undefined>;
+  /** Where the role's broker is; undefined when it is the requester's own and never ran. */
+  broker(role: Role): Promise<BrokerAccess | undefined>;
+  /** What was found of the role's broker; asked once for all. */
+  examined(role: Role): Promise<readonly Examination[]>;
+  /** What this machine is; asked once for all. */
+  machine(): Promise<ProbeView>;
+}
+
+/** Throws only what makes it unknown. */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
+    throw error;
+  }
+}
+
+/** What the agent that runs says; `denied` where this user may not ask it; undefined where none runs, or none answers. */
+export async function agentOf({ agent }: Context): Promise<AgentStatus | 'denied' | undefined> {
+  try {
+    return await agent();
+  } catch (error) {
+    return isDenied(error) ? 'denied' : undefined;
+  }
+}
+
+export interface Means {
+  loaded: LoadedSettings;
+  data: string;
+  roles: readonly Role[];
+  broker(role: Role): Promise<BrokerAccess | undefined>;
+  examine(access: BrokerAccess): Promise<readonly Examination[]>;
+  machine(): Promise<ProbeView>;
+}
+
+export function makeContext({ loaded, data, roles, broker, examine, machine }: Means): Context {
+  const { settings } = loaded;
+  const once = <T>(ask: () => Promise<T>) => {
+    let asked: Promise<T> | undefined;
+    return () => {
+      asked ??= ask();
+      return asked;
+    };
+  };
+  const status = (role: Role) => once(() => askHolder(runtimeFolder(data, role), { command: 'status' }));
+  const examined = { agent: once(() => look('agent')), requester: once(() => look('requester')) };
+  const look = async (role: Role) => {
+    const access = await broker(role);
+    return access ? await examine(access) : [];
+  };
+  return {
+    roles,
+    loaded,
+    settings,
+    data,
+    folderOf: name => roleFolder(data, name),
+    agent: status('agent') as Context['agent'],
+    requester: status('requester') as Context['requester'],
+    broker,
+    examined: role => examined[role](),
+    machine: once(machine),
+  };
+}

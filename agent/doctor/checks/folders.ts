@@ -1,0 +1,85 @@
+// Check: the folders of state are there or can be made, can be written, and are closed to others.
+import { access, constants, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf, reasonOf } from '../../system/errors.ts';
+import { asRoot, type Check, type Finding, failed, ok, warning } from './check.ts';
+import { type Context, isThere } from './context.ts';
+
+export const folders = (context: Context): Check => ({
+  name: 'folders',
+  async look() {
+    const { data, roles, folderOf } = context;
+    const own = roles.flatMap(role =>
+      role === 'requester' ? [folderOf(role), folderOf('broker')] : [folderOf(role)],
+    );
+    const there: string[] = [];
+    for (const folder of [data, ...own]) if (await known(folder)) there.push(folder);
+    const found = (await Promise.all(there.map(judge))).flat();
+    if (there[0] === data) return found.some(({ status }) => status !== 'ok') ? found : [ok(data)];
+    return [await canBeMade(data)];
+  },
+});
+
+// What this user may not look into is there, as far as is known.
+const known = (folder: string) => isThere(folder).catch(() => true);
+
+async function judge(folder: string): Promise<Finding[]> {
+  const info = await stat(folder).catch((error: unknown) => errnoOf(error) ?? reasonOf(error));
+  if (typeof info === 'string') return [closed(folder, info)];
+  if (!info.isDirectory())
+    return [failed(`${folder} is no folder`, 'move it away, or choose another dataDir')];
+  const found: Finding[] = [];
+  // With the sticky bit others may add names, and take none away.
+  if (info.mode & 0o022 && !(info.mode & 0o1000)) {
+    found.push(
+      failed(`${folder} can be written by others (mode ${octal(info.mode)})`, `chmod 700 ${folder}`),
+    );
+  }
+  const why = await whyNotWritable(folder);
+  if (why) found.push(why);
+  return found;
+}
+
+const octal = (mode: number) => (mode & 0o7777).toString(8);
+
+/** Asks the system, and writes nothing. */
+async function whyNotWritable(folder: string): Promise<Finding | undefined> {
+  try {
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const code = errnoOf(error) ?? reasonOf(error);
+    if (code === 'EROFS') {
+      return failed(
+        `${folder} is on a file system that is read-only`,
+        'mount it for writing, or choose another dataDir',
+      );
+    }
+    return closed(folder, code);
+  }
+}
+
+function closed(folder: string, code: string): Finding {
+  const root = process.geteuid?.() === 0;
+  if (code === 'EACCES' && !root) {
+    return warning(`${folder} is not for this user`, asRoot);
+  }
+  return failed(
+    `${folder} cannot be used: ${code}`,
+    'give it to the user of the role, or choose another dataDir',
+  );
+}
+
+/** `folder`, or the nearest one above it that is there. */
+export async function nearestThere(folder: string): Promise<string> {
+  let found = folder;
+  while (!(await known(found)) && found !== dirname(found)) found = dirname(found);
+  return found;
+}
+
+async function canBeMade(folder: string): Promise<Finding> {
+  const why = await whyNotWritable(await nearestThere(dirname(folder)));
+  if (!why) return ok(`${folder} is not there yet: the first start makes it`);
+  const text = `${folder} is not there yet, and this user cannot make it: ${why.text}`;
+  return warning(text, why.remedy ?? '');
+}

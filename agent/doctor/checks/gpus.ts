@@ -1,0 +1,51 @@
+// Check: the drivers of the GPUs that the machine has answer, and the GPUs can be used.
+import type { GpuDevice } from '../../host/gpu/gpu.ts';
+import { type Check, type Finding, failed, ok, warning } from './check.ts';
+import type { Context } from './context.ts';
+
+/** Milliseconds: a driver may take a second or more for each GPU that it must wake, and is given up after 15 s. */
+const patience = 25_000;
+
+export const gpus = ({ machine }: Context): Check => ({
+  name: 'gpus',
+  deadline: patience,
+  async look() {
+    const { gpus, gpuReports, problems, conditions } = await machine();
+    const late = gpuReports.filter(({ fault }) => fault?.kind === 'late');
+    const hung = late.map(({ source, fault }) =>
+      failed(
+        `${source} ${fault?.reason}: the driver hangs`,
+        'see the kernel log (dmesg); as a rule only a restart of the machine frees it',
+      ),
+    );
+    const names = gpuReports.map(({ source }) => source as string);
+    // Of what else did not answer, only that which tells of GPUs belongs here.
+    const others = problems.filter(
+      text =>
+        names.some(name => text.startsWith(`${name} `)) &&
+        !late.some(({ source }) => text.startsWith(`${source} `)),
+    );
+    const missing = conditions.filter(({ type }) => type === 'GpuMissing');
+    return [
+      ...gpus.map(describe),
+      ...hung,
+      ...others.map(text => warning(text, 'see "muster probe --sources"')),
+      ...missing.map(({ reason }) => failed(reason, 'see why above, or correct node.declared.*')),
+      ...(gpus.length + late.length === 0 ? [ok('none on this machine')] : []),
+    ];
+  },
+});
+
+/** Reasons that are as they should be. */
+const meant = /^(a display adapter\b|it is set aside for a virtual machine\b)/;
+
+function describe({ vendor, name, address, usable, reason, driver, driverVersion }: GpuDevice): Finding {
+  const which = `${name?.value ?? `a GPU of ${vendor}`}${address ? ` at ${address}` : ''}`;
+  if (usable) {
+    const words = [driver?.value, driverVersion?.value].filter(word => word !== undefined);
+    return ok(words.length > 0 ? `${which}, driver ${words.join(' ')}` : which);
+  }
+  const text = `${which} cannot be used: ${reason ?? 'nothing says why'}`;
+  if (reason && meant.test(reason)) return ok(text);
+  return warning(text, 'install its driver, or see why it does not load: dmesg');
+}

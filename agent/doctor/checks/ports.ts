@@ -1,0 +1,58 @@
+// Check: while the requester does not run, nobody else has the ports that it wants.
+import { connect } from 'node:net';
+import { localHost } from '../../broker/broker.ts';
+import { type Check, type Finding, failed, ok } from './check.ts';
+import type { Context } from './context.ts';
+
+/** Milliseconds. */
+const patience = 2_000;
+
+export const ports = ({ settings, requester }: Context): Check => ({
+  name: 'ports',
+  async look() {
+    // One that does not answer may run.
+    if ((await requester().catch(() => 'unknown')) !== undefined) return [];
+    const { api, broker, nats } = settings;
+    const wanted = [
+      { setting: 'api.port', host: api.host, port: api.port },
+      ...(nats.servers.length === 0
+        ? [{ setting: 'broker.port', host: broker.host, port: broker.port }]
+        : []),
+    ].filter(({ port }) => port !== 0);
+    const taken = await Promise.all(wanted.map(async one => ((await listens(one)) ? inUse(one) : undefined)));
+    const found = taken.filter(finding => finding !== undefined);
+    return found.length > 0
+      ? found
+      : [ok(`free: ${wanted.map(({ port, setting }) => `${port} (${setting})`).join(', ')}`)];
+  },
+});
+
+interface Wanted {
+  readonly setting: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+const inUse = ({ setting, host, port }: Wanted): Finding =>
+  failed(
+    `port ${port} of ${host} (${setting}) is in use by another program`,
+    `stop that one (as root, this names it: ss -ltnp "sport = :${port}"), or choose another ${setting}`,
+  );
+
+// Somebody answers there. To listen there ourselves would tell as well, and take the port from a requester that just starts.
+function listens({ host, port }: Wanted): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ host: localHost(host).replace(/^\[(.*)\]$/, '$1'), port });
+    socket.setTimeout(patience);
+    for (const [event, answer] of [
+      ['connect', true],
+      ['error', false],
+      ['timeout', false],
+    ] as const) {
+      socket.once(event, () => {
+        socket.destroy();
+        resolve(answer);
+      });
+    }
+  });
+}

@@ -1,0 +1,41 @@
+// Check: the file that says "already registered".
+import { stat } from 'node:fs/promises';
+import { keptIdentity } from '../../compute/registration/identity.ts';
+import { lookAtSentinel, sentinelPath } from '../../compute/registration/sentinel.ts';
+import { keptNodeId } from '../../system/node-id.ts';
+import { type Check, type Finding, ok, warning } from './check.ts';
+import type { Context } from './context.ts';
+import { exposure, unreadable } from './private-file.ts';
+
+export const sentinel = (context: Context): Check => ({
+  name: 'sentinel',
+  async look() {
+    const folder = context.folderOf('agent');
+    try {
+      const node = context.settings.node.id ?? (await keptNodeId(folder));
+      const key = (await keptIdentity(folder))?.identity.publicKey;
+      if (!node || !key) return [ok('none yet: this machine was never registered')];
+      return await judge(folder, node, key);
+    } catch (error) {
+      return [unreadable(error, folder)];
+    }
+  },
+});
+
+async function judge(folder: string, node: string, key: string): Promise<Finding[]> {
+  const path = sentinelPath(folder, node);
+  const found = await lookAtSentinel(folder, node, key);
+  if (found.kind === 'none') return [ok(`none: node ${node} registers at its next start`)];
+  if (found.kind === 'bad') {
+    const text = `${path} is of no use: ${found.reason}`;
+    return [warning(text, 'nothing is to be done: the agent sets it aside at its next start, and registers')];
+  }
+  const { cluster, requester, membership, registeredAt } = found.sentinel;
+  const where = cluster ? `cluster ${cluster} of requester ${requester}` : `requester ${requester}`;
+  const state = membership ? `, ${membership}` : '';
+  const info = await stat(path);
+  return [
+    ok(`node ${node}, ${where}${state}, registered ${registeredAt}`),
+    ...(await exposure(path, folder, info)),
+  ];
+}

@@ -1,0 +1,37 @@
+// What a role does first of all: it reads its settings, opens its log, and makes its folders.
+import type { LoadedSettings } from '../config/load.ts';
+import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
+import type { Role } from '../config/role.ts';
+import type { Settings } from '../config/settings.ts';
+import { checkPrivateState } from '../service/private-state.ts';
+import { inSandbox } from '../service/sandbox.ts';
+import { makeFolder } from '../system/files.ts';
+import type { createLog } from '../system/log.ts';
+import { roleLog } from './role-log.ts';
+
+export interface RoleStart {
+  settings: Settings;
+  log: ReturnType<typeof createLog>;
+  /** The data folder, of all roles. */
+  data: string;
+  /** Its own folder. */
+  folder: string;
+  /** Where its socket is. */
+  runtime: string;
+}
+
+/** Logs what is doubtful in the settings. Throws MusterError when they, or the folders, do not allow a start. */
+export async function startRole(role: Role, load: () => Promise<LoadedSettings>): Promise<RoleStart> {
+  const { settings, warnings } = await load();
+  const log = roleLog(settings, role);
+  for (const warning of warnings) log.warn({}, warning);
+  const data = await dataFolder(settings);
+  await checkPrivateState(data);
+  const folder = roleFolder(data, role);
+  const runtime = runtimeFolder(data, role);
+  await inSandbox(role, data, async () => {
+    await makeFolder(folder);
+    await makeFolder(runtime);
+  });
+  return { settings, log, data, folder, runtime };
+}

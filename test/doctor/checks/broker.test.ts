@@ -1,0 +1,210 @@
+// The broker and the requester behind it, looked at over the network: real servers, and what only pretends to be one.
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { Role } from '../../../agent/config/role.ts';
+import type { Settings } from '../../../agent/config/settings.ts';
+import { broker } from '../../../agent/doctor/checks/broker.ts';
+import type { Context } from '../../../agent/doctor/checks/context.ts';
+import { requester } from '../../../agent/doctor/checks/requester.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
+import { type Examination, examine } from '../../../agent/transport/examine.ts';
+import { freePort, listen } from '../../support/listener.ts';
+import { type NatsServer, startNatsServer } from '../../support/nats-server.ts';
+import { newFolder } from '../../support/temporary.ts';
+import { context } from './context.ts';
+
+const examined = (servers: readonly string[], credentials = {}): Promise<Examination[]> =>
+  examine({ servers, credentials, tls: undefined, timeout: 2_000, stream: 'KV_node_v1' });
+
+async function look(servers: readonly string[], credentials = {}, role: Role = 'agent') {
+  const one: Context = {
+    ...context({
+      roles: [role],
+      settings: (settings): Settings => ({ ...settings, nats: { ...settings.nats, servers } }),
+      examined: await examined(servers, credentials),
+    }),
+    broker: async () => ({ servers, credentials, tls: undefined }),
+  };
+  return {
+    broker: (await broker(one, role).look()).map(({ status, text }) => `${status} ${text}`),
+    requester: async () =>
+      (await requester(one, 'agent').look()).map(({ status, text }) => `${status} ${text}`),
+  };
+}
+
+/** What greets as a nats-server does, and then takes anybody. */
+const pretender = (info: object) =>
+  listen(socket => {
+    socket.write(
+      `INFO ${JSON.stringify({ server_id: 'x', max_payload: 1_048_576, proto: 1, headers: true, ...info })}\r\n`,
+    );
+    socket.on('data', data => {
+      if (data.toString().includes('PING')) socket.write('PONG\r\n');
+    });
+  });
+
+describe('a real broker', () => {
+  let server: NatsServer;
+  before(async () => {
+    server = await startNatsServer({ config: 'authorization { token: "a-token-of-the-test" }' });
+  });
+  after(() => server.release());
+
+  test('lets us in, and is well', async () => {
+    const { broker, requester } = await look([server.url], { token: 'a-token-of-the-test' });
+    assert.equal(broker.length, 1, broker.join('\n'));
+    assert.match(
+      broker[0] ?? '',
+      /^ok nats:\/\/127\.0\.0\.1:\d+: nats-server 2\.\d+\.\d+, lets us in, answers in [\d.]+ ms$/,
+    );
+    assert.deepEqual(await requester(), ['failed no requester listens at this broker']);
+  });
+
+  test('refuses us, wants what we have not, or is not there: each says which setting to look at', async () => {
+    const folder = await newFolder();
+    await writeFile(join(folder, 'empty'), '');
+    const port = await freePort();
+    const of = async (servers: string[], credentials = {}) => (await look(servers, credentials)).broker[0];
+    assert.match(
+      (await of([server.url], { token: 'another-token' })) ?? '',
+      /^failed .*refused our credentials: check nats.token$/,
+    );
+    assert.match((await of([server.url])) ?? '', /^failed .*wants credentials and none are set/);
+    assert.match(
+      (await of([server.url], { tokenFile: join(folder, 'empty') })) ?? '',
+      /^failed nats.tokenFile: .* is empty$/,
+    );
+    assert.match((await of([`nats://127.0.0.1:${port}`])) ?? '', /^failed nothing listens at/);
+    assert.match(
+      (await of([`tls://127.0.0.1:${server.port}`], { token: 'a-token-of-the-test' })) ?? '',
+      /^failed .*TLS/,
+    );
+  });
+
+  test('to which the agent has credentials that whoever runs this has not', async () => {
+    const examinedBy = { examined: await examined([server.url]) };
+    const status = {
+      broker: `connected to ${server.url}`,
+      requester: 'node-0',
+      lastAcknowledged: new Date().toISOString(),
+    };
+    const running = context({ ...examinedBy, agent: status });
+    const [first] = await broker(running, 'agent').look();
+    assert.equal(first?.status, 'ok');
+    assert.match(first?.text ?? '', /^nats:.*: the agent is connected; /);
+    const [its] = await requester(running, 'agent').look();
+    assert.match(`${its?.status} ${its?.text}`, /^ok node-0 answered the agent \d s ago$/);
+    const denied: Context = { ...running, agent: () => Promise.reject(new MusterError('not_allowed', 'no')) };
+    for (const check of [broker(denied, 'agent'), requester(denied, 'agent')])
+      assert.equal((await check.look())[0]?.status, 'warning');
+    const other = context({
+      ...examinedBy,
+      agent: { ...status, broker: 'connected to nats://elsewhere:4222' },
+    });
+    assert.equal((await broker(other, 'agent').look())[0]?.status, 'failed');
+  });
+
+  test('of several each has its line, and the requester is asked at one that answers', async () => {
+    const gone = `nats://127.0.0.1:${await freePort()}`;
+    const { broker, requester } = await look([gone, server.url], { token: 'a-token-of-the-test' });
+    assert.deepEqual(
+      broker.map(line => line.split(' ', 1)[0]),
+      ['failed', 'ok'],
+    );
+    assert.deepEqual(await requester(), ['failed no requester listens at this broker']);
+  });
+
+  test('somebody answers who is no requester', async () => {
+    const { connectTo } = await import('../../support/connections.ts');
+    const strange = connectTo(server.url, { credentials: () => ({ token: 'a-token-of-the-test' }) });
+    await strange.connected();
+    strange.subscribe('node.management.>', message => message.respond('\u001b[2J'));
+    await strange.flush(2_000);
+    const { requester } = await look([server.url], { token: 'a-token-of-the-test' });
+    assert.match((await requester())[0] ?? '', /^failed what answers is no requester/);
+    await strange.close();
+  });
+});
+
+test('without JetStream an agent is well, and a requester has failed', async () => {
+  const server = await startNatsServer({ jetstream: false });
+  try {
+    assert.deepEqual((await look([server.url])).broker.length, 1);
+    const { broker } = await look([server.url], {}, 'requester');
+    assert.match(broker[0] ?? '', /^ok .*asks nobody for credentials/);
+    assert.match(broker[1] ?? '', /^failed .* has no JetStream/);
+  } finally {
+    await server.release();
+  }
+});
+
+test('a version with holes is told even of a broker that lets nobody in', async () => {
+  const server = await listen(socket => {
+    const info = {
+      server_id: 'x',
+      max_payload: 1_048_576,
+      version: '2.10.27',
+      auth_required: true,
+      headers: true,
+    };
+    socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+    socket.on('data', () => socket.end("-ERR 'Authorization Violation'\r\n"));
+  });
+  try {
+    const found = (await look([server.url], { token: 'a-token' })).broker;
+    assert.match(found[0] ?? '', /^failed .* refused our credentials/);
+    assert.match(found[1] ?? '', /^warning .* is nats-server 2\.10\.27, which has known holes/);
+  } finally {
+    await server.close();
+  }
+});
+
+test('a version with holes is a warning, one too old has failed, and what is none is doubtful', async () => {
+  const line = async (version: unknown) => {
+    const server = await pretender({ version });
+    try {
+      return (await look([server.url])).broker;
+    } finally {
+      await server.close();
+    }
+  };
+  const [first, holes] = await line('2.10.27');
+  assert.match(first ?? '', /^ok .*nats-server 2\.10\.27/);
+  assert.match(holes ?? '', /^warning .* is nats-server 2\.10\.27, which has known holes: .*\(2026-28\)/);
+  assert.match((await line('2.9.25'))[1] ?? '', /^failed .* at least 2\.10 is needed$/);
+  assert.match((await line('99999.1.1'))[1] ?? '', /^warning .* calls itself version "99999.1.1"/);
+  for (const none of ['yours', undefined, 2, '\u001b[2J'])
+    assert.match((await line(none))[0] ?? '', /^failed what answers at .* is not a NATS server/);
+});
+
+test('on another machine, what lets everybody in and what is not encrypted are warnings', async () => {
+  const facts = { version: '2.12.15', jetstream: true, roundTrip: 20, clockAhead: undefined };
+  const far = (encrypted: boolean, asksForLogin: boolean) =>
+    broker(
+      context({
+        examined: [{ server: 'nats://far:4222', host: 'far', found: { ...facts, encrypted, asksForLogin } }],
+      }),
+      'agent',
+    ).look();
+  assert.deepEqual(
+    (await far(true, true)).map(({ text }) => text),
+    ['nats://far:4222: nats-server 2.12.15, lets us in, encrypted, answers in 20 ms'],
+  );
+  assert.match((await far(true, false))[1]?.text ?? '', /lets everybody in who reaches it/);
+  assert.match((await far(false, true))[1]?.text ?? '', /without encryption/);
+});
+
+test('the broker of a requester that does not run is judged by its program', async () => {
+  const settings = (binary: string | undefined) => (from: Settings) => ({
+    ...from,
+    broker: { ...from.broker, binary },
+  });
+  const found = async (binary?: string) =>
+    (await broker(context({ roles: ['requester'], settings: settings(binary) }), 'requester').look())[0];
+  assert.match((await found())?.text ?? '', /^the requester would run \/.*nats-server, nats-server 2\.\d+/);
+  const missing = await found('/nonexistent/nats-server');
+  assert.equal(missing?.status, 'failed');
+  assert.match(missing?.text ?? '', /\/nonexistent\/nats-server/);
+});

@@ -1,0 +1,76 @@
+// How checks are run: side by side, none longer than its deadline, none able to stop the others.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Check, type CheckResult, ok, runChecks, within } from '../../../agent/doctor/checks/check.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+async function run(
+  checks: Check[],
+  clock: FakeClock,
+  time: number,
+): Promise<{ results: CheckResult[]; ended: boolean }> {
+  const results: CheckResult[] = [];
+  let ended = false;
+  void runChecks(checks, clock, result => results.push(result)).then(() => {
+    ended = true;
+  });
+  await clock.advance(time);
+  return { results, ended };
+}
+
+const hang = () => new Promise<never>(() => undefined);
+
+test('one that hangs is given up at its deadline, and the others are told at once', async () => {
+  const clock = new FakeClock();
+  const checks: Check[] = [
+    { name: 'hangs', look: hang },
+    { name: 'hangs longer', deadline: 15_000, look: hang },
+    { name: 'answers', look: async () => [ok('well')] },
+  ];
+  const { results, ended } = await run(checks, clock, 9_999);
+  assert.deepEqual(
+    [results, ended],
+    [[{ check: 'answers', findings: [{ status: 'ok', text: 'well' }] }], false],
+  );
+  await clock.advance(5_001);
+  assert.deepEqual(
+    results.map(({ check, findings }) => [check, findings[0]?.status, findings[0]?.text]),
+    [
+      ['answers', 'ok', 'well'],
+      ['hangs', 'failed', 'no answer within 10 s: what it asks hangs'],
+      ['hangs longer', 'failed', 'no answer within 15 s: what it asks hangs'],
+    ],
+  );
+  assert.equal(clock.pending, 0);
+});
+
+test('one that throws, at once or later, is a failed line; what this user may not see is a warning', async () => {
+  const checks: Check[] = [
+    {
+      name: 'at once',
+      look() {
+        throw new Error('no luck');
+      },
+    },
+    { name: 'later', look: () => Promise.reject('just text') },
+    { name: 'denied', look: () => Promise.reject(Object.assign(new Error('no'), { code: 'EACCES' })) },
+    { name: 'refused', look: () => Promise.reject(new MusterError('not_allowed', 'not for you')) },
+    { name: 'well', look: async () => [] },
+  ];
+  const { results, ended } = await run(checks, new FakeClock(), 0);
+  assert.equal(ended, true);
+  const of = (name: string) => results.find(({ check }) => check === name)?.findings;
+  assert.equal(of('at once')?.[0]?.text, 'this could not be looked at: no luck');
+  assert.equal(of('later')?.[0]?.text, 'this could not be looked at: just text');
+  for (const name of ['denied', 'refused']) assert.equal(of(name)?.[0]?.status, 'warning');
+  assert.equal(of('refused')?.[0]?.text, 'this is not for this user to see: not for you');
+  assert.deepEqual(of('well'), []);
+});
+
+test('an answer that comes in time stops the clock', async () => {
+  const clock = new FakeClock();
+  assert.equal(await within(clock, 1_000, Promise.resolve(7)), 7);
+  await assert.rejects(within(clock, 1_000, Promise.reject(new Error('no'))), /no/);
+  assert.equal(clock.pending, 0);
+});

@@ -1,0 +1,30 @@
+// Settings that do not load: each fault, with what to do about it.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { configuration } from '../../../agent/doctor/checks/configuration.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
+
+test('a fault that says what to do about it is told with that', async () => {
+  const thrown = new MusterError('bad_config', 'no folder for data', { hint: 'set dataDir' });
+  assert.deepEqual(await configuration({ thrown }).look(), [
+    { status: 'failed', text: 'no folder for data', remedy: 'set dataDir' },
+  ]);
+});
+
+test('faults at their places are each told, and who knows when they are mended', async () => {
+  const thrown = new MusterError('bad_config', 'a.yaml:1: no\na.yaml:2: no');
+  const findings = await configuration({ thrown }).look();
+  assert.deepEqual(
+    findings.map(({ text }) => text),
+    ['a.yaml:1: no', 'a.yaml:2: no'],
+  );
+  for (const { remedy } of findings) assert.match(remedy ?? '', /muster config check/);
+});
+
+test('a file that cannot be read is to be made readable: it has no line to correct', async () => {
+  for (const why of ['cannot be read: permission denied', 'there is no such file']) {
+    const thrown = new MusterError('bad_config', `/a.yaml: ${why}`);
+    const [finding] = await configuration({ thrown }).look();
+    assert.match(finding?.remedy ?? '', /^name the right file, or let the user of the role read it/);
+  }
+});

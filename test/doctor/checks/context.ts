@@ -1,0 +1,39 @@
+// What the checks of `muster doctor` look at, made up for a test.
+import { join } from 'node:path';
+import { defaultSettings } from '../../../agent/config/load.ts';
+import type { Role } from '../../../agent/config/role.ts';
+import type { Settings } from '../../../agent/config/settings.ts';
+import type { Context } from '../../../agent/doctor/checks/context.ts';
+import type { Inputs } from '../../../agent/host/inputs.ts';
+import type { ProbeView } from '../../../agent/host/view.ts';
+import { probeView } from '../../../agent/host/view.ts';
+import type { Examination } from '../../../agent/transport/examine.ts';
+import { pretend } from '../../host/machines.ts';
+
+export interface Given {
+  roles?: readonly Role[];
+  settings?: (settings: Settings) => Settings;
+  data?: string;
+  agent?: object;
+  requester?: object;
+  examined?: readonly Examination[];
+  inputs?: Inputs;
+}
+
+/** Nothing runs, no broker is there, and the machine is a plain one, unless `given` says otherwise. */
+export function context(given: Given = {}): Context {
+  const { roles = ['agent'], data = '/nonexistent/data', examined = [], inputs = pretend({}) } = given;
+  const settings = given.settings?.(defaultSettings()) ?? defaultSettings();
+  return {
+    roles,
+    settings,
+    loaded: { settings, origin: {} as never, warnings: [], file: undefined, places: [] },
+    data,
+    folderOf: role => join(data, role),
+    agent: async () => given.agent as never,
+    requester: async () => given.requester as never,
+    broker: async () => ({ servers: ['nats://127.0.0.1:4222'], credentials: {}, tls: undefined }),
+    examined: async () => examined,
+    machine: (): Promise<ProbeView> => probeView(inputs, settings),
+  };
+}

@@ -1,0 +1,62 @@
+// The drivers of GPUs, on recorded machines and on made-up ones with faults.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Settings } from '../../../agent/config/settings.ts';
+import { gpus } from '../../../agent/doctor/checks/gpus.ts';
+import { probe } from '../../../agent/doctor/checks/probe.ts';
+import type { Inputs } from '../../../agent/host/inputs.ts';
+import { Replay } from '../../../agent/host/replay.ts';
+import { pretended, recorded } from '../../host/machines.ts';
+import { context } from './context.ts';
+
+const look = async (inputs: Inputs, settings?: (from: Settings) => Settings) =>
+  (await gpus(context({ inputs, ...(settings ? { settings } : {}) })).look()).map(
+    ({ status, text }) => `${status} ${text}`,
+  );
+
+test('GPUs that can be used are well, each with its driver', async () => {
+  const found = await look(new Replay(await recorded('nvidia-8-gpus-mig')));
+  assert.equal(found.length, 9, found.join('\n'));
+  for (const line of found.slice(0, 8))
+    assert.match(line, /^ok NVIDIA A100-SXM4-40GB at .*, driver nvidia 550\.54\.15$/);
+  // The board's own screen is as it should be.
+  assert.match(found[8] ?? '', /^ok ASPEED .* cannot be used: a display adapter/);
+});
+
+test('a machine without any is well', async () => {
+  assert.deepEqual(await look(new Replay(await recorded('small-vm'))), ['ok none on this machine']);
+});
+
+test('one without a driver is a warning that says so', async () => {
+  const found = await look(new Replay(await recorded('gpu-without-driver')));
+  assert.ok(
+    found.some(line => /^warning .* cannot be used: /.test(line)),
+    found.join('\n'),
+  );
+});
+
+test('a driver that hangs has failed', async () => {
+  const faults = { nvml: { kind: 'late', reason: 'did not answer within 15 s' } } as const;
+  const found = await look(new Replay(pretended({ faults })));
+  assert.deepEqual(found, ['failed nvml did not answer within 15 s: the driver hangs']);
+});
+
+test('what was declared and is not there has failed', async () => {
+  const declared = (from: Settings): Settings => ({
+    ...from,
+    node: { ...from.node, declared: { ...from.node.declared, gpu: 2 } },
+  });
+  const found = await look(new Replay(pretended({})), declared);
+  assert.ok(
+    found.some(line => line.startsWith('failed ')),
+    found.join('\n'),
+  );
+});
+
+test('without the native probe there is a warning that says why', async () => {
+  const [missing] = await probe(() => ({ reason: 'was not built' })).look();
+  assert.equal(missing?.status, 'warning');
+  assert.match(missing?.text ?? '', /^the native probe was not built: /);
+  const [there] = await probe(() => ({ probe: {} as never, path: '/p.node' })).look();
+  assert.deepEqual(there, { status: 'ok', text: 'the native probe works (/p.node)' });
+});

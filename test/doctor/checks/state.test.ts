@@ -1,0 +1,209 @@
+// What is kept on disk: folders, the key, the sentinel, files with secrets, room. Looked at, and left as it is.
+import assert from 'node:assert/strict';
+import { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { identityFile, loadIdentity } from '../../../agent/compute/registration/identity.ts';
+import { sentinelPath, writeSentinel } from '../../../agent/compute/registration/sentinel.ts';
+import type { Settings } from '../../../agent/config/settings.ts';
+import type { Check } from '../../../agent/doctor/checks/check.ts';
+import { disk } from '../../../agent/doctor/checks/disk.ts';
+import { folders } from '../../../agent/doctor/checks/folders.ts';
+import { identity } from '../../../agent/doctor/checks/identity.ts';
+import { secretFiles } from '../../../agent/doctor/checks/secret-files.ts';
+import { sentinel } from '../../../agent/doctor/checks/sentinel.ts';
+import { pretend } from '../../host/machines.ts';
+import { mountSmallDisk } from '../../support/small-disk.ts';
+import { newFolder } from '../../support/temporary.ts';
+import { context } from './context.ts';
+
+const lines = async (check: Check) => (await check.look()).map(({ status, text }) => `${status} ${text}`);
+
+/** An agent's folder with a key and a sentinel; and a picture of it, to see whether anything moved. */
+async function agentsFolder() {
+  const data = await newFolder();
+  const folder = join(data, 'agent');
+  await mkdir(folder, { mode: 0o700 });
+  const { publicKey: key, fingerprint } = await loadIdentity(folder);
+  await writeFile(join(folder, 'node.yaml'), 'id: node-1\n');
+  const made = {
+    version: 1 as const,
+    node: 'node-1',
+    key,
+    cluster: 'c-1',
+    requester: 'node-0',
+    session: 'a-session-that-is-nobodys-business',
+    membership: 'APPROVED' as const,
+    registeredAt: '2026-11-24T08:00:00.000Z',
+  };
+  await writeSentinel(folder, made);
+  return { data, folder, key, fingerprint, made, picture: () => picture(data) };
+}
+
+async function picture(folder: string): Promise<string[]> {
+  const names = (await readdir(folder, { recursive: true })).sort();
+  return Promise.all(
+    names.map(async name => {
+      const path = join(folder, name);
+      const { mode, uid, mtimeMs, size, ino } = await stat(path);
+      const text = (await stat(path)).isFile() ? await readFile(path, 'utf8') : '';
+      return [name, mode, uid, mtimeMs, size, ino, text].join(' ');
+    }),
+  );
+}
+
+describe('the key and the sentinel', () => {
+  test('that are well, and stay as they are', async () => {
+    const { data, key, fingerprint, picture } = await agentsFolder();
+    const before = await picture();
+    assert.deepEqual(await lines(identity(context({ data }))), [`ok ${key}, fingerprint ${fingerprint}`]);
+    assert.deepEqual(await lines(sentinel(context({ data }))), [
+      'ok node node-1, cluster c-1 of requester node-0, APPROVED, registered 2026-11-24T08:00:00.000Z',
+    ]);
+    assert.deepEqual(await picture(), before);
+  });
+
+  test('that are not there yet are no fault', async () => {
+    const data = await newFolder();
+    assert.match((await lines(identity(context({ data }))))[0] ?? '', /^ok none yet/);
+    assert.match((await lines(sentinel(context({ data }))))[0] ?? '', /^ok none yet/);
+    const { data: lost, folder } = await agentsFolder();
+    await rm(sentinelPath(folder, 'node-1'));
+    assert.deepEqual(await lines(sentinel(context({ data: lost }))), [
+      'ok none: node node-1 registers at its next start',
+    ]);
+  });
+
+  test('that are open to others have failed, and stay open', async () => {
+    const { data, folder, picture } = await agentsFolder();
+    await chmod(join(folder, identityFile), 0o644);
+    await chmod(sentinelPath(folder, 'node-1'), 0o640);
+    const before = await picture();
+    const [, open] = await identity(context({ data })).look();
+    assert.equal(open?.status, 'failed');
+    assert.match(open?.text ?? '', /is open to others \(mode 644\)$/);
+    assert.match(open?.remedy ?? '', /^chmod 600 .*identity\.nk$/);
+    assert.match((await lines(sentinel(context({ data }))))[1] ?? '', /^failed .*\(mode 640\)$/);
+    assert.deepEqual(await picture(), before);
+  });
+
+  test('that belong to another user than their folder have failed', async t => {
+    if (process.geteuid?.() !== 0) return t.skip('only root gives files away');
+    const { data, folder } = await agentsFolder();
+    await chown(join(folder, identityFile), 65534, 65534);
+    assert.match(
+      (await lines(identity(context({ data }))))[1] ?? '',
+      /^failed .* belongs to user 65534, and its folder to user 0/,
+    );
+  });
+
+  test('a key that is none has failed, without a word of what stands there', async () => {
+    const { data, folder } = await agentsFolder();
+    await writeFile(join(folder, identityFile), 'SNot-a-key-but-still-nobodys-business');
+    const found = await identity(context({ data })).look();
+    assert.equal(found[0]?.status, 'failed');
+    assert.doesNotMatch(JSON.stringify(found), /nobodys-business/);
+  });
+
+  test('a sentinel that is torn, another’s, or of another key is a warning, and is not set aside', async () => {
+    const { data, folder, made, picture } = await agentsFolder();
+    const path = sentinelPath(folder, 'node-1');
+    for (const text of [
+      '{"version":1,',
+      JSON.stringify({ ...made, node: 'node-2' }),
+      JSON.stringify({ ...made, key: 'N'.repeat(56) }),
+      '',
+    ]) {
+      await writeFile(path, text);
+      const before = await picture();
+      const [first] = await lines(sentinel(context({ data })));
+      assert.match(first ?? '', /^warning .* is of no use: /);
+      assert.doesNotMatch(first ?? '', /nobodys-business/);
+      assert.deepEqual(await picture(), before);
+    }
+  });
+});
+
+describe('the folders', () => {
+  test('that are there are well; one that is not will be made, and is not made now', async () => {
+    const { data } = await agentsFolder();
+    assert.deepEqual(await lines(folders(context({ data }))), [`ok ${data}`]);
+    const absent = join(data, 'a', 'b');
+    assert.deepEqual(await lines(folders(context({ data: absent }))), [
+      `ok ${absent} is not there yet: the first start makes it`,
+    ]);
+    assert.ok(!(await readdir(data)).includes('a'));
+  });
+
+  test('that others can write, or that are none, have failed', async () => {
+    const { data, folder } = await agentsFolder();
+    await chmod(folder, 0o777);
+    assert.match(
+      (await lines(folders(context({ data }))))[0] ?? '',
+      /^failed .* can be written by others \(mode 777\)$/,
+    );
+    await rm(folder, { recursive: true });
+    await writeFile(folder, '');
+    assert.match((await lines(folders(context({ data })))).join('\n'), /^failed .*agent is no folder$/m);
+    await rm(folder);
+    await symlink('/nonexistent', folder);
+    assert.deepEqual(await lines(folders(context({ data }))), [`ok ${data}`]);
+  });
+
+  test('on a file system that is read-only have failed', async t => {
+    if (process.platform !== 'linux') return t.skip('only Linux is sure to have /proc');
+    const found = await lines(folders(context({ data: '/proc/1' })));
+    assert.match(found[0] ?? '', /^(failed|warning) \/proc\/1 /);
+  });
+});
+
+describe('files with secrets', () => {
+  const named = (tokenFile: string) => (settings: Settings) => ({
+    ...settings,
+    nats: { ...settings.nats, tokenFile },
+  });
+
+  test('for their owner and group are well, open to every user they have failed', async () => {
+    const path = join(await newFolder(), 'token');
+    await writeFile(path, 'x', { mode: 0o640 });
+    await chmod(path, 0o640);
+    assert.deepEqual(await lines(secretFiles(context({ settings: named(path) }))), [
+      `ok ${path} (nats.tokenFile)`,
+    ]);
+    await chmod(path, 0o644);
+    assert.deepEqual(await lines(secretFiles(context({ settings: named(path) }))), [
+      `failed ${path} (nats.tokenFile) is open to every user (mode 644)`,
+    ]);
+    assert.deepEqual(await lines(secretFiles(context())), []);
+  });
+});
+
+describe('the room', () => {
+  test('that is left is told', async () => {
+    assert.match(
+      (await lines(disk(context({ data: await newFolder() }))))[0] ?? '',
+      /^(ok|warning) .* (GiB|MiB) left/,
+    );
+  });
+
+  test('by the agent’s own rule a disk is almost full', async () => {
+    const inputs = pretend({ answers: { space: { total: 100 * 2 ** 30, available: 2 ** 30 } } });
+    const found = await disk(context({ data: await newFolder(), inputs })).look();
+    assert.match(found[0]?.text ?? '', /less than 10 GiB of 100 GiB is left/);
+    assert.equal(found[0]?.status, 'warning');
+  });
+
+  test('that is used up has failed, in bytes and in files', async t => {
+    const small = await mountSmallDisk();
+    if (!small) return t.skip('no small disk can be mounted here');
+    try {
+      await small.fill();
+      assert.match(
+        (await lines(disk(context({ data: join(small.folder, 'data') }))))[0] ?? '',
+        /^failed 0 MiB of 0 MiB left at/,
+      );
+    } finally {
+      await small.release();
+    }
+  });
+});

@@ -1,0 +1,25 @@
+// A purge where a disk is mounted, as for the store of the broker.
+import assert from 'node:assert/strict';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { carryOut } from '../../agent/service/apply-plan.ts';
+import type { Step } from '../../agent/service/plan.ts';
+import { systemClock } from '../../agent/system/clock.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
+
+test('what is on a mounted disk goes, its folder stays, and the steps after that are done', async t => {
+  const disk = await mountSmallDisk();
+  if (!disk) return t.skip('no disk may be mounted here');
+  t.after(() => disk.release());
+  const root = disk.folder;
+  await mkdir(join(root, 'store'));
+  for (const name of ['token', 'store/1.blk']) await writeFile(join(root, name), 'x');
+  const steps: Step[] = [
+    { do: 'remove', path: root, what: 'tree' },
+    { do: 'remove', path: root, what: 'folder' },
+  ];
+  const options = { control: undefined, name: 'x', root: '', mayChown: false, clock: systemClock };
+  await carryOut({ steps, warnings: [], notes: [] }, { ...options, tell: () => undefined });
+  assert.deepEqual(await readdir(root), []);
+});

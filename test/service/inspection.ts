@@ -1,0 +1,85 @@
+// A machine as an inspection finds it, made up: bare, unless a test says otherwise.
+
+import type { Found, Owner, Plan, ServiceState, Standing, Step } from '../../agent/service/plan.ts';
+import type { Places } from '../../agent/service/service-paths.ts';
+
+export const root: Owner = { uid: 0, gid: 0, name: 'root:root' };
+
+export const stopped: ServiceState = {
+  loaded: false,
+  enabled: false,
+  state: 'stopped',
+  word: 'not-found',
+  since: undefined,
+  pid: undefined,
+  text: undefined,
+  ended: undefined,
+  restarts: undefined,
+  stale: false,
+};
+
+export const running: ServiceState = { ...stopped, loaded: true, enabled: true, state: 'running', pid: 4242 };
+
+export interface Made {
+  /** Texts of files by path. */
+  texts?: Readonly<Record<string, string>>;
+  links?: Readonly<Record<string, string>>;
+  folders?: readonly string[];
+  entries?: Readonly<Record<string, readonly string[]>>;
+  packaged?: string;
+  otherInstalled?: boolean;
+  logs?: readonly string[];
+  secrets?: readonly string[];
+  holder?: number;
+  outdated?: boolean;
+  service?: ServiceState | undefined;
+}
+
+export function found(made: Made = {}): Found {
+  const files = new Map<string, Standing>();
+  for (const [path, text] of Object.entries(made.texts ?? {})) files.set(path, { kind: 'text', text });
+  for (const [path, target] of Object.entries(made.links ?? {})) files.set(path, { kind: 'link', target });
+  return {
+    files,
+    folders: new Set(made.folders),
+    entries: new Map(Object.entries(made.entries ?? {})),
+    packaged: made.packaged,
+    otherInstalled: made.otherInstalled ?? false,
+    logs: made.logs ?? [],
+    secrets: made.secrets ?? [],
+    holder: made.holder,
+    outdated: made.outdated ?? false,
+    service: 'service' in made ? made.service : stopped,
+  };
+}
+
+/** The folders that lead to a service's files. */
+export function usualFolders(places: Places): string[] {
+  const paths = [places.unit, places.config, places.rotation, places.log];
+  return paths.flatMap(path => (path ? parents(path) : []));
+}
+
+/** The steps, each in a few words. */
+export const said = ({ steps }: Plan): string[] => steps.map(words);
+
+function words(step: Step): string {
+  switch (step.do) {
+    case 'run':
+      return `run ${step.args.join(' ')}`;
+    case 'await end':
+      return 'await end';
+    case 'write':
+      return `${step.replaces ? 'replace' : 'write'} ${step.path}`;
+    case 'set aside':
+      return `rename ${step.path} ${step.to}`;
+    case 'remove':
+      return `remove ${step.what} ${step.path}`;
+    case 'folder':
+      return `make ${step.path}`;
+  }
+}
+
+function parents(path: string): string[] {
+  const parent = path.slice(0, path.lastIndexOf('/'));
+  return parent === '' ? [] : [parent, ...parents(parent)];
+}

@@ -1,0 +1,43 @@
+// Who is told: the service manager that asked, by the native probe, or nobody.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { serviceManager } from '../../agent/service/open-notifier.ts';
+import { recordLog } from '../support/log-lines.ts';
+
+const request = { socket: '/run/notify', watchdog: undefined };
+
+test('where no service manager asks, nothing is looked for and nothing happens', async () => {
+  const { log, lines } = recordLog();
+  const manager = await serviceManager(log, undefined, () => assert.fail('looked for a way'));
+  manager.watch(() => assert.fail('asked for the state'));
+  manager.update();
+  manager.soon();
+  manager.reloading();
+  manager.reloaded('fault');
+  manager.stopping();
+  assert.deepEqual(lines, []);
+});
+
+test('one that asks is told at the address that it gave', async () => {
+  const told: [string, string][] = [];
+  const notify = (socket: string, state: string) => told.push([socket, state]);
+  const manager = await serviceManager(recordLog().log, request, async () => ({ notify }));
+  manager.watch(() => ({ ready: true, text: 'approved' }));
+  manager.reloading();
+  manager.stopping();
+  assert.deepEqual(told[0], ['/run/notify', 'READY=1\nSTATUS=approved']);
+  assert.match(told[1]?.[1] ?? '', /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+  assert.deepEqual(told[2], ['/run/notify', 'STOPPING=1\nSTATUS=stopping']);
+});
+
+test('without the native probe it is said once what that means, and the role runs on', async () => {
+  const { log, lines } = recordLog();
+  const manager = await serviceManager(log, request, async () => ({ reason: 'it was not built' }));
+  manager.watch(() => ({ ready: true, text: 'approved' }));
+  manager.stopping();
+  assert.deepEqual(
+    lines.map(({ level, fields }) => [level, fields]),
+    [['warn', { reason: 'it was not built' }]],
+  );
+  assert.match(lines[0]?.message ?? '', /^only the native probe can tell the service manager/);
+});
