@@ -7,7 +7,7 @@ import { identityFile, keptIdentity } from '../compute/registration/identity.ts'
 import { lookAtSentinel } from '../compute/registration/sentinel.ts';
 import { type Role, roles } from '../config/role.ts';
 import { settingsDocument } from '../config/show.ts';
-import { type Recording, recordingFile, recordingText } from '../host/recording.ts';
+import { type Recording, recordingFile, recordingText } from '../host/recording/recording.ts';
 import { yamlText } from '../output/data.ts';
 import { systemClock } from '../system/clock.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';

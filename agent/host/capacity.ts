@@ -1,6 +1,6 @@
 // What the node offers of what it has, and how much of the offer is free now (wire protocol 12).
 import { type Gpu, type Resources, resources } from '../protocol/resources.ts';
-import type { Sample } from './sampler.ts';
+import type { Sample } from './sample/sampler.ts';
 
 /** A share of what is there, or so much: CPUs (may be a fraction), bytes, or whole GPUs. */
 export type Allocation = { percent: number } | { amount: number };

@@ -1,6 +1,6 @@
 // What the cloud says of the machine it lent us: asked only when the operator wants it, and for one second.
-import type { Answer, Inputs, MetadataRequest } from './inputs.ts';
-import { tidy } from './text.ts';
+import type { Answer, Inputs, MetadataRequest } from './inputs/inputs.ts';
+import { tidy } from './values/tidy.ts';
 
 export interface CloudFacts {
   provider: 'aws' | 'gcp' | 'azure';

@@ -1,6 +1,6 @@
 // Conditions: what is wrong with a node that is alive. Pure rules, slow to change their mind.
-import { sizeInWords } from './size.ts';
-import { tidy } from './text.ts';
+import { sizeInWords } from './values/size.ts';
+import { tidy } from './values/tidy.ts';
 
 export type ConditionType =
   | 'GpuDriverUnresponsive'

@@ -1,6 +1,6 @@
 // The hardware that the operator says is there, against what was found (as Slurm's gres.conf is checked).
 import type { Gpu } from '../protocol/resources.ts';
-import { sizeInWords } from './size.ts';
+import { sizeInWords } from './values/size.ts';
 
 /** What a machine should have at least; absent members are not checked. */
 export interface Declared {

@@ -1,7 +1,7 @@
 // The labels that a job selects nodes by: what the machine says of itself, then what the operator adds or overrides.
 import type { Gpu } from '../protocol/resources.ts';
-import type { HostFacts } from './facts.ts';
-import { gpuLabels } from './gpu/labels.ts';
+import { gpuLabels } from './gpu/gpu-labels.ts';
+import type { HostFacts } from './host-facts.ts';
 
 /**
  * Built-in labels under both generations of Bacalhau's names (wire protocol 11), since a selector written for either

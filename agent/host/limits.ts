@@ -1,9 +1,9 @@
 // How much of the machine this process may use: control groups of both versions, and CPU affinity.
 import { readFileSync } from 'node:fs';
-import { type Fact, settle } from './fact.ts';
-import { decimalNumber, lineValue, wholeNumber } from './gpu/parse.ts';
-import { type Inputs, metered } from './inputs.ts';
-import { tidy } from './text.ts';
+import { type Inputs, metered } from './inputs/inputs.ts';
+import { type Fact, settle } from './values/fact.ts';
+import { decimalNumber, lineValue, wholeNumber } from './values/parse.ts';
+import { tidy } from './values/tidy.ts';
 
 export interface Limits {
   /** Bytes; absent when nothing limits it. */

@@ -1,17 +1,17 @@
 // What this machine is, as facts with their sources: what `muster probe` shows, and what capacity is reckoned from.
 import type { Machine as CapacityMachine } from './capacity.ts';
 import { type CloudFacts, cloudFacts } from './cloud.ts';
-import { type Claim, type Fact, settle } from './fact.ts';
-import { type FactSources, hostFacts } from './facts.ts';
-import { GpuDetector } from './gpu/detect.ts';
 import { failures, type GpuDevice, type SourceReport } from './gpu/gpu.ts';
 import { usableGpus } from './gpu/offer.ts';
-import { wholeNumber } from './gpu/parse.ts';
-import { type Answer, around, type Fault, type Inputs } from './inputs.ts';
-import type { Inventory } from './inventory.ts';
+import { GpuDetector } from './gpu/scanner.ts';
+import { type FactSources, hostFacts } from './host-facts.ts';
+import { type Answer, around, type Fault, type Inputs } from './inputs/inputs.ts';
+import type { Inventory } from './inventory/inventory.ts';
+import { osName } from './inventory/os-name.ts';
 import { type Limits, readLimits } from './limits.ts';
-import { osName } from './os-name.ts';
-import { tidy } from './text.ts';
+import { type Claim, type Fact, settle } from './values/fact.ts';
+import { wholeNumber } from './values/parse.ts';
+import { tidy } from './values/tidy.ts';
 
 export interface MachineFacts {
   readonly hostname: Fact<string>;

@@ -7,7 +7,7 @@ import { cloudLabels } from './cloud.ts';
 import { type Condition, judge, nothingJudged, type Observation } from './conditions.ts';
 import { mismatches } from './declared.ts';
 import { failures } from './gpu/gpu.ts';
-import type { Inputs } from './inputs.ts';
+import type { Inputs } from './inputs/inputs.ts';
 import { nodeLabels } from './labels.ts';
 import { memoryNow, offerable, problems, type SurveyedMachine, surveyMachine } from './machine.ts';
 

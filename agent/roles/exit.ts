@@ -25,7 +25,7 @@ export function endWithoutWaiting(): void {
  */
 export async function endNow(code: number): Promise<void> {
   lastActs();
-  const { loadProbe } = await import('../host/probe.ts');
+  const { loadProbe } = await import('../host/native/native-probe.ts');
   loadProbe().probe?.exitNow(code);
   if (process.getActiveResourcesInfo().some(isWork)) process.kill(process.pid, 'SIGKILL');
   process.exit(code);

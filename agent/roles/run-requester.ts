@@ -3,7 +3,7 @@ import { type Broker, startBroker } from '../broker/broker.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { roleFolder } from '../config/paths.ts';
-import { hostFacts } from '../host/facts.ts';
+import { hostFacts } from '../host/host-facts.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { startApi } from '../requester/api/server.ts';
 import { Requester } from '../requester/requester.ts';

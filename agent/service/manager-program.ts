@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startChild } from '../host/child.ts';
+import { startChild } from '../system/child.ts';
 import type { Clock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';

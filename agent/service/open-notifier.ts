@@ -36,7 +36,7 @@ export async function serviceManager(
 }
 
 async function nativeWay(): Promise<Way> {
-  const { loadProbe } = await import('../host/probe.ts');
+  const { loadProbe } = await import('../host/native/native-probe.ts');
   const loaded = loadProbe();
   return loaded.probe ? { notify: loaded.probe.notify } : { reason: `the native probe ${loaded.reason}` };
 }

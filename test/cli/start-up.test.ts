@@ -61,7 +61,7 @@ test('the requester loads nothing of the agent, and dev nothing of either', asyn
   assert.ok(of(requester, 'agent/requester/').length > 0);
   assert.deepEqual(of(requester, 'agent/compute/'), []);
   assert.deepEqual(
-    of(requester, 'agent/host/gpu/').filter(name => name !== 'agent/host/gpu/labels.ts'),
+    of(requester, 'agent/host/gpu/').filter(name => name !== 'agent/host/gpu/gpu-labels.ts'),
     [],
   );
   assert.deepEqual(await readdir(folder), [], 'refused before anything was started for it');

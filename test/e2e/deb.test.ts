@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { ServiceReport } from '../../agent/cli/commands/service/status.ts';
 import type { Role } from '../../agent/config/role.ts';
 import { sampleConfig } from '../../agent/config/sample.ts';
-import { loadProbe } from '../../agent/host/probe.ts';
+import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import { companions } from '../../scripts/packaging/companions.ts';
 import { debName, whyNoDeb, writeDeb } from '../../scripts/packaging/deb.ts';
 import { ownTarget, type Target } from '../../scripts/packaging/target.ts';

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { loadProbe } from '../../agent/host/probe.ts';
+import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import { Cluster } from '../support/cluster.ts';
 import { freePort } from '../support/listener.ts';
 import { Program } from '../support/program.ts';

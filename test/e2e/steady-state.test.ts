@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { loadProbe } from '../../agent/host/probe.ts';
+import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import { defaultHeartbeatTopic, heartbeatSubject, managementSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { Cluster, type Values } from '../support/cluster.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Allocation, availableCapacity, offeredCapacity } from '../../agent/host/capacity.ts';
-import type { Sample } from '../../agent/host/sampler.ts';
+import type { Sample } from '../../agent/host/sample/sampler.ts';
 
 const gib = 2 ** 30;
 // The GPUs have tests of their own, see gpu/offer.test.ts.

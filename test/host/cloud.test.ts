@@ -4,9 +4,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { cloudFacts } from '../../agent/host/cloud.ts';
-import { around, type Inputs, type MetadataRequest } from '../../agent/host/inputs.ts';
+import { around, type Inputs, type MetadataRequest } from '../../agent/host/inputs/inputs.ts';
+import { askMetadata } from '../../agent/host/inputs/metadata.ts';
 import { surveyMachine } from '../../agent/host/machine.ts';
-import { askMetadata } from '../../agent/host/metadata.ts';
 import { pretend } from './machines.ts';
 
 const service = 'http://169.254.169.254';

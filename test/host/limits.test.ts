@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { memoryInUseNow, readLimits } from '../../agent/host/limits.ts';
 import { memoryNow, offerable, surveyMachine, usableCpus } from '../../agent/host/machine.ts';
-import { Replay } from '../../agent/host/replay.ts';
+import { Replay } from '../../agent/host/recording/replay.ts';
 import { newFolder } from '../support/temporary.ts';
 import { pretend, recorded } from './machines.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { probeText } from '../../agent/cli/commands/probe/text.ts';
 import { defaultSettings } from '../../agent/config/load.ts';
-import { Replay } from '../../agent/host/replay.ts';
+import { Replay } from '../../agent/host/recording/replay.ts';
 import { probeView } from '../../agent/host/view.ts';
 import { machineNames, machinesFolder, recorded } from './machines.ts';
 

@@ -2,9 +2,9 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Fault, SystemWords } from '../../agent/host/inputs.ts';
-import { openRecording, type Recording } from '../../agent/host/recording.ts';
-import { Replay } from '../../agent/host/replay.ts';
+import type { Fault, SystemWords } from '../../agent/host/inputs/inputs.ts';
+import { openRecording, type Recording } from '../../agent/host/recording/recording.ts';
+import { Replay } from '../../agent/host/recording/replay.ts';
 
 export const machinesFolder = fileURLToPath(new URL('../fixtures/machines/', import.meta.url));
 

@@ -1,5 +1,5 @@
 // Whether the agents that are measured have the native probe, which alone asks NVIDIA's library.
-import { loadProbe } from '../../agent/host/probe.ts';
+import { loadProbe } from '../../agent/host/native/native-probe.ts';
 
 const native = loadProbe();
 

@@ -1,6 +1,6 @@
 // A worker: what one inventory costs, with all the processes that it starts.
 
-import { takeInventory } from '../../agent/host/inventory.ts';
+import { takeInventory } from '../../agent/host/inventory/inventory.ts';
 import { selfCommand } from '../../agent/roles/own-command.ts';
 import { childrenOf } from './processes.ts';
 import { report } from './worker.ts';

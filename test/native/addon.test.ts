@@ -5,7 +5,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'n
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { loadAddon } from '../../agent/host/addon.ts';
+import { loadAddon } from '../../agent/host/native/addon.ts';
 import { newFolder } from '../support/temporary.ts';
 import { addonFile } from './probe.ts';
 
@@ -53,7 +53,7 @@ test('where memory gives no file, the first folder that can be written does, and
   const folder = await newFolder();
   const script = `
     import { readFileSync } from 'node:fs';
-    import { loadAddon } from ${JSON.stringify(join(import.meta.dirname, '../../agent/host/addon.ts'))};
+    import { loadAddon } from ${JSON.stringify(join(import.meta.dirname, '../../agent/host/native/addon.ts'))};
     const loaded = loadAddon(readFileSync(${JSON.stringify(addonFile)}), ['/nonexistent', ${JSON.stringify(folder)}]);
     console.log(loaded.from, typeof loaded.exports.sample, typeof loaded.exports.sample());`;
   const args = ['--no-experimental-ffi', '--input-type=module', '-e', script];

@@ -2,7 +2,7 @@
 // hanging-files.c makes hang. Arguments: a folder, and the library.
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { loadProbe } from '../../agent/host/probe.ts';
+import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import { oneDay } from '../compute/one-day.ts';
 
 const [, , folder = '', nvmlLibrary] = process.argv;

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { loadProbe } from '../../agent/host/probe.ts';
+import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import { eventually } from '../support/eventually.ts';
 import { isRunning } from '../support/processes.ts';
 import { newFolder } from '../support/temporary.ts';
@@ -113,7 +113,7 @@ for (const [how, end] of [
       (await readFile(join(folder, 'pids'), 'utf8').catch(() => '')).match(/\d+(?=\n)/g);
     const tool = `sleep 1000 & echo "$$\n$!" >${join(folder, 'pids')}; wait`;
     const { child, ended } = await run(`
-      const { startChild } = await import(${module('host/child.ts')});
+      const { startChild } = await import(${module('system/child.ts')});
       startChild('/bin/sh', ['-c', ${JSON.stringify(tool)}], { deadline: 1_000_000, limit: 1 });
       process.stdin.once('data', async () => { ${end} });`);
     t.after(async () => {

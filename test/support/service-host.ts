@@ -3,7 +3,7 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Role } from '../../agent/config/role.ts';
-import { loadProbe } from '../../agent/host/probe.ts';
+import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import { unitName } from '../../agent/service/scope.ts';
 import { unitFile } from '../../agent/service/systemd-units.ts';
 import { BootedSystemd, whyNoSystemd } from './booted-systemd.ts';

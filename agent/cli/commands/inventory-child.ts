@@ -1,5 +1,5 @@
 // The hidden command that takes the inventory of this machine: an agent runs it as a short-lived child process.
-import { runInventoryChild } from '../../host/inventory-child.ts';
+import { runInventoryChild } from '../../host/inventory/collect.ts';
 
 export async function run(): Promise<number> {
   await runInventoryChild();

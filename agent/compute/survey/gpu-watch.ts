@@ -1,8 +1,9 @@
 // The GPUs of this node as its reports need them: known at once from the last run, looked at in the background.
-import { GpuDetector, type GpuFindings } from '../../host/gpu/detect.ts';
+
+import { type KeptGpus, keepGpus, keptGpus } from '../../host/gpu/kept-gpus.ts';
 import { gpuDrivers, gpuUsage, isFree, usableGpus } from '../../host/gpu/offer.ts';
-import type { Inputs } from '../../host/inputs.ts';
-import { type KeptGpus, keepGpus, keptGpus } from '../../host/kept-gpus.ts';
+import { GpuDetector, type GpuFindings } from '../../host/gpu/scanner.ts';
+import type { Inputs } from '../../host/inputs/inputs.ts';
 import type { GpuUsage } from '../../protocol/messages.ts';
 import type { Gpu } from '../../protocol/resources.ts';
 import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';

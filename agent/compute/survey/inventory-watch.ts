@@ -6,7 +6,7 @@ import {
   keepInventory,
   keptInventory,
   takeInventory,
-} from '../../host/inventory.ts';
+} from '../../host/inventory/inventory.ts';
 import { type Clock, endsWithin } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 

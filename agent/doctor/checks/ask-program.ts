@@ -1,6 +1,7 @@
 // What a program of the system's says, asked with a deadline, without a shell, and without our environment.
-import { startChild } from '../../host/child.ts';
+
 import { findControl } from '../../service/manager-program.ts';
+import { startChild } from '../../system/child.ts';
 import { MusterError } from '../../system/errors.ts';
 
 export interface Said {

@@ -1,5 +1,5 @@
 // Check: the native probe was built for this machine, and loads.
-import { type LoadedProbe, loadProbe } from '../../host/probe.ts';
+import { type LoadedProbe, loadProbe } from '../../host/native/native-probe.ts';
 import { type Check, ok, warning } from './check.ts';
 
 export const probe = (load: () => LoadedProbe = loadProbe): Check => ({

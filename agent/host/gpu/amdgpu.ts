@@ -1,9 +1,9 @@
 // AMD's GPUs by the files of the kernel's amdgpu driver (kernel documentation, gpu/amdgpu).
-import type { Inputs } from '../inputs.ts';
-import { tidy } from '../text.ts';
+import type { Inputs } from '../inputs/inputs.ts';
+import { lineValue, mebibytes, plausible, wholeNumber } from '../values/parse.ts';
+import { tidy } from '../values/tidy.ts';
 import { boundAsSeen, boundTo, deviceFolder, numberIn, sensors } from './drm.ts';
 import { type Figures, type GpuSource, type Seen, type Sighting, unseen } from './gpu.ts';
-import { lineValue, mebibytes, plausible, wholeNumber } from './parse.ts';
 
 export const amdgpu: GpuSource = { name: 'amdgpu', vendor: 'AMD/ATI', read, tick };
 

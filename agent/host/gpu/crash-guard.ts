@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
 import { readBounded, writeMark } from '../../system/files.ts';
-import type { Inputs } from '../inputs.ts';
-import { Patience } from '../patience.ts';
-import type { NvmlMark } from '../probe.ts';
+import { Patience } from '../inputs/hang-limiter.ts';
+import type { Inputs } from '../inputs/inputs.ts';
+import type { NvmlMark } from '../native/native-probe.ts';
 
 export interface CrashGuard {
   /** Why the library must not be called; undefined when it may. */

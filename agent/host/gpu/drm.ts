@@ -1,7 +1,7 @@
 // What the kernel's open drivers (amdgpu, i915, xe) have in common: their folders in sysfs and their sensors.
-import type { Answer, Inputs } from '../inputs.ts';
+import type { Answer, Inputs } from '../inputs/inputs.ts';
+import { pciAddress, plausible, wholeNumber } from '../values/parse.ts';
 import { mostGpus, type Sighting } from './gpu.ts';
-import { pciAddress, plausible, wholeNumber } from './parse.ts';
 
 export const deviceFolder = (address: string) => `/sys/bus/pci/devices/${address}`;
 

@@ -1,6 +1,7 @@
 // Words about GPUs: what one source saw of one, and what a GPU is once all sources are heard.
-import type { Fact } from '../fact.ts';
-import type { Fault, Inputs } from '../inputs.ts';
+
+import type { Fault, Inputs } from '../inputs/inputs.ts';
+import type { Fact } from '../values/fact.ts';
 
 /** The makers, as Bacalhau names them (wire protocol 10.4), by the PCI id of the maker. */
 export const makers: Readonly<Record<string, string>> = {

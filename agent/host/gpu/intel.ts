@@ -1,8 +1,8 @@
 // Intel's GPUs by the files of the kernel's i915 and xe drivers.
-import type { Inputs } from '../inputs.ts';
+import type { Inputs } from '../inputs/inputs.ts';
+import { mebibytes } from '../values/parse.ts';
 import { boundAsSeen, boundTo, deviceFolder, numberIn, type Sensors, sensors } from './drm.ts';
 import { type Figures, type GpuSource, type Seen, type Sighting, unseen } from './gpu.ts';
-import { mebibytes } from './parse.ts';
 
 export const intel: GpuSource = { name: 'intel sysfs', vendor: 'Intel', read, tick };
 

@@ -1,5 +1,5 @@
 // One GPU out of what all sources saw of it.
-import { type Claim, type Settling, settle } from '../fact.ts';
+import { type Claim, type Settling, settle } from '../values/fact.ts';
 import type { GpuDevice, GpuWords, Sighting, SourceReport } from './gpu.ts';
 
 interface Seen {

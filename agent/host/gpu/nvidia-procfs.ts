@@ -1,8 +1,8 @@
 // NVIDIA's GPUs by the files of the kernel driver: no library and no tool is needed, but they do not tell the memory.
-import type { Inputs } from '../inputs.ts';
-import { tidy } from '../text.ts';
+import type { Inputs } from '../inputs/inputs.ts';
+import { lineValue, pciAddress } from '../values/parse.ts';
+import { tidy } from '../values/tidy.ts';
 import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
-import { lineValue, pciAddress } from './parse.ts';
 
 export const nvidiaProcfs: GpuSource = { name: 'nvidia procfs', vendor: 'NVIDIA', read };
 

@@ -1,8 +1,8 @@
 // NVIDIA's GPUs by `nvidia-smi`, for a machine where the library cannot be asked directly.
-import type { Fault, Inputs, Tool } from '../inputs.ts';
-import { tidy } from '../text.ts';
+import type { Fault, Inputs, Tool } from '../inputs/inputs.ts';
+import { decimalNumber, ordinal, pciAddress, plausible, wholeNumber } from '../values/parse.ts';
+import { tidy } from '../values/tidy.ts';
 import { type GpuSource, type MigInstance, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
-import { decimalNumber, ordinal, pciAddress, plausible, wholeNumber } from './parse.ts';
 
 export const nvidiaSmi: GpuSource = { name: 'nvidia-smi', tool: true, vendor: 'NVIDIA', read };
 

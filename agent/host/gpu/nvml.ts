@@ -1,9 +1,9 @@
 // NVIDIA's GPUs by NVML, the driver's own library, which the native probe asks.
-import type { Inputs } from '../inputs.ts';
-import type { NvmlFigures, NvmlGpu } from '../probe.ts';
-import { tidy } from '../text.ts';
+import type { Inputs } from '../inputs/inputs.ts';
+import type { NvmlFigures, NvmlGpu } from '../native/native-probe.ts';
+import { mebibytes, ordinal, pciAddress, plausible } from '../values/parse.ts';
+import { tidy } from '../values/tidy.ts';
 import { type Figures, type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
-import { mebibytes, ordinal, pciAddress, plausible } from './parse.ts';
 
 export const nvml: GpuSource = { name: 'nvml', vendor: 'NVIDIA', read, tick };
 

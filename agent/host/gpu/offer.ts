@@ -1,7 +1,7 @@
 // The GPUs that a node can offer, in the protocol's words: which they are, which are free now, how busy each is.
 import type { GpuUsage } from '../../protocol/messages.ts';
 import type { Gpu } from '../../protocol/resources.ts';
-import { tidy } from '../text.ts';
+import { tidy } from '../values/tidy.ts';
 import type { GpuDevice } from './gpu.ts';
 
 /** The usable ones of `devices` (wire protocol 10.4), in the same order. */

@@ -1,9 +1,9 @@
 // All display controllers by sysfs, so that a GPU without a driver is shown too, with the reason why it cannot be used.
-import type { Inputs } from '../inputs.ts';
-import { tidy } from '../text.ts';
+import type { Inputs } from '../inputs/inputs.ts';
+import { mebibytes, pciAddress } from '../values/parse.ts';
+import { tidy } from '../values/tidy.ts';
 import { deviceFolder } from './drm.ts';
 import { type GpuSource, makers, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
-import { mebibytes, pciAddress } from './parse.ts';
 
 export const pci: GpuSource = { name: 'PCI', read };
 

@@ -1,5 +1,5 @@
 // Newer figures for the GPUs of an earlier look.
-import type { Fact } from '../fact.ts';
+import type { Fact } from '../values/fact.ts';
 import type { Figures, GpuDevice, Sighting, SourceReport } from './gpu.ts';
 import { exceeds } from './merge.ts';
 

@@ -1,7 +1,5 @@
 // AMD's GPUs by `rocm-smi`, for what the driver's files do not tell.
-import type { Inputs, Tool } from '../inputs.ts';
-import { tidy } from '../text.ts';
-import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import type { Inputs, Tool } from '../inputs/inputs.ts';
 import {
   asObject,
   decimalNumber,
@@ -11,7 +9,9 @@ import {
   pciAddress,
   plausible,
   wholeNumber,
-} from './parse.ts';
+} from '../values/parse.ts';
+import { tidy } from '../values/tidy.ts';
+import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
 
 export const rocmSmi: GpuSource = { name: 'rocm-smi', tool: true, vendor: 'AMD/ATI', read };
 

@@ -1,7 +1,7 @@
 // GPUs of macOS, where the slow inventory asks the system's own profiler. Apple's share the machine's memory.
-import type { Inputs } from '../inputs.ts';
+import type { Inputs } from '../inputs/inputs.ts';
+import { mebibytes } from '../values/parse.ts';
 import { type GpuSource, mostGpus, type Seen, unseen } from './gpu.ts';
-import { mebibytes } from './parse.ts';
 
 export const systemProfiler: GpuSource = { name: 'system profiler', read };
 

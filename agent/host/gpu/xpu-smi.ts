@@ -1,8 +1,16 @@
 // Intel's GPUs by `xpu-smi`, which lists those that compute, and knows their memory.
-import type { Inputs, Tool } from '../inputs.ts';
-import { tidy } from '../text.ts';
+import type { Inputs, Tool } from '../inputs/inputs.ts';
+import {
+  asObject,
+  jsonObject,
+  mebibytes,
+  member,
+  ordinal,
+  pciAddress,
+  wholeNumber,
+} from '../values/parse.ts';
+import { tidy } from '../values/tidy.ts';
 import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
-import { asObject, jsonObject, mebibytes, member, ordinal, pciAddress, wholeNumber } from './parse.ts';
 
 export const xpuSmi: GpuSource = { name: 'xpu-smi', tool: true, vendor: 'Intel', read };
 

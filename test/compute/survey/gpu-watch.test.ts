@@ -4,8 +4,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { GpuWatch } from '../../../agent/compute/survey/gpu-watch.ts';
-import { openRecording } from '../../../agent/host/recording.ts';
-import { Replay } from '../../../agent/host/replay.ts';
+import { openRecording } from '../../../agent/host/recording/recording.ts';
+import { Replay } from '../../../agent/host/recording/replay.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { newFolder } from '../../support/temporary.ts';
 

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Survey } from '../../../agent/compute/survey/survey.ts';
-import { keepGpus, keptGpus } from '../../../agent/host/kept-gpus.ts';
+import { keepGpus, keptGpus } from '../../../agent/host/gpu/kept-gpus.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Survey } from '../../../agent/compute/survey/survey.ts';
-import type { NativeProbe } from '../../../agent/host/probe.ts';
+import type { NativeProbe } from '../../../agent/host/native/native-probe.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import type { NvmlReport } from '../../../native/index.d.ts';
 import { eventually } from '../../support/eventually.ts';

@@ -5,7 +5,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { type Offer, Survey } from '../../../agent/compute/survey/survey.ts';
-import { type ChildCommand, type Inventory, keepInventory } from '../../../agent/host/inventory.ts';
+import { type ChildCommand, type Inventory, keepInventory } from '../../../agent/host/inventory/inventory.ts';
 import { writeJson } from '../../../agent/protocol/json.ts';
 import { registerSchema, updateResourcesSchema } from '../../../agent/protocol/messages.ts';
 import { check } from '../../../agent/protocol/schema.ts';

@@ -4,7 +4,7 @@ import { defaultSettings } from '../../../agent/config/load.ts';
 import type { Role } from '../../../agent/config/role.ts';
 import type { Settings } from '../../../agent/config/settings.ts';
 import type { Context } from '../../../agent/doctor/checks/context.ts';
-import type { Inputs } from '../../../agent/host/inputs.ts';
+import type { Inputs } from '../../../agent/host/inputs/inputs.ts';
 import type { ProbeView } from '../../../agent/host/view.ts';
 import { probeView } from '../../../agent/host/view.ts';
 import type { Examination } from '../../../agent/transport/examine.ts';

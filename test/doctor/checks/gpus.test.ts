@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import type { Settings } from '../../../agent/config/settings.ts';
 import { gpus } from '../../../agent/doctor/checks/gpus.ts';
 import { probe } from '../../../agent/doctor/checks/probe.ts';
-import type { Inputs } from '../../../agent/host/inputs.ts';
-import { Replay } from '../../../agent/host/replay.ts';
+import type { Inputs } from '../../../agent/host/inputs/inputs.ts';
+import { Replay } from '../../../agent/host/recording/replay.ts';
 import { pretended, recorded } from '../../host/machines.ts';
 import { context } from './context.ts';
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { failures, type Sighting, type SourceName, type SourceReport } from '../../../agent/host/gpu/gpu.ts';
 import { merge } from '../../../agent/host/gpu/merge.ts';
-import type { Fault } from '../../../agent/host/inputs.ts';
+import type { Fault } from '../../../agent/host/inputs/inputs.ts';
 
 const report = (source: SourceName, sightings: Sighting[], fault?: Fault): SourceReport => ({
   source,

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { labels as configurable } from '../../../agent/config/node.ts';
 import { type Allocation, availableCapacity, offeredCapacity } from '../../../agent/host/capacity.ts';
 import type { Sighting } from '../../../agent/host/gpu/gpu.ts';
-import { gpuLabels } from '../../../agent/host/gpu/labels.ts';
+import { gpuLabels } from '../../../agent/host/gpu/gpu-labels.ts';
 import { merge } from '../../../agent/host/gpu/merge.ts';
 import { gpuDrivers, gpuUsage, isFree, usableGpus } from '../../../agent/host/gpu/offer.ts';
 import { nodeLabels } from '../../../agent/host/labels.ts';

@@ -1,8 +1,8 @@
 // Between two looks: what a tick asks, what it refreshes, and when it looks.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GpuDetector } from '../../../agent/host/gpu/detect.ts';
-import type { Answer, Inputs } from '../../../agent/host/inputs.ts';
+import { GpuDetector } from '../../../agent/host/gpu/scanner.ts';
+import type { Answer, Inputs } from '../../../agent/host/inputs/inputs.ts';
 import { type Pretended, pretend } from '../machines.ts';
 
 const at = '0000:01:00.0';

@@ -4,9 +4,9 @@ import { dirname } from 'node:path';
 import { path } from '../../../config/kind.ts';
 import { dataFolder, roleFolder } from '../../../config/paths.ts';
 import type { Settings } from '../../../config/settings.ts';
-import type { Inputs } from '../../../host/inputs.ts';
-import { Patience } from '../../../host/patience.ts';
-import type { Recording } from '../../../host/recording.ts';
+import { Patience } from '../../../host/inputs/hang-limiter.ts';
+import type { Inputs } from '../../../host/inputs/inputs.ts';
+import type { Recording } from '../../../host/recording/recording.ts';
 import { probeView } from '../../../host/view.ts';
 import { jsonText, yamlText } from '../../../output/data.ts';
 import { note, print } from '../../../output/terminal.ts';
@@ -50,7 +50,7 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
   const { settings } = await load({ skipUnreadable: true });
   const { inputs, close } = replay ? await recorded(replay) : await thisMachine(settings);
   closeWhenInterrupted(close);
-  const { Recorder } = await import('../../../host/record.ts');
+  const { Recorder } = await import('../../../host/recording/recorder.ts');
   const recorder = new Recorder(inputs);
   try {
     const view = await probeView(record ? recorder : inputs, settings);
@@ -71,7 +71,7 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
 }
 
 async function save(folder: string, recording: Recording): Promise<string> {
-  const { saveRecording } = await import('../../../host/recording.ts');
+  const { saveRecording } = await import('../../../host/recording/recording.ts');
   return saveRecording(folder, recording);
 }
 
@@ -81,13 +81,13 @@ interface Opened {
 }
 
 async function recorded(folder: string): Promise<Opened> {
-  const { openRecording } = await import('../../../host/recording.ts');
-  const { Replay } = await import('../../../host/replay.ts');
+  const { openRecording } = await import('../../../host/recording/recording.ts');
+  const { Replay } = await import('../../../host/recording/replay.ts');
   return { inputs: new Replay(await openRecording(folder)), close: () => undefined };
 }
 
 async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promise<Opened> {
-  const { SystemInputs } = await import('../../../host/system-inputs.ts');
+  const { SystemInputs } = await import('../../../host/inputs/system-inputs.ts');
   const { circumstancesOf, lookersGuard } = await import('../../../host/gpu/crash-guard.ts');
   const data = await dataFolderOrRoot(settings);
   const inputs: Inputs & Pick<Opened, 'close'> = new SystemInputs({

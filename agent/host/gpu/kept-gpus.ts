@@ -1,0 +1,35 @@
+// The GPUs of the last look, kept across restarts: an agent that starts says what was known, not that its GPUs are gone.
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { parseJson } from '../../protocol/json.ts';
+import { type Gpu, resources, resourcesSchema } from '../../protocol/resources.ts';
+import { check } from '../../protocol/schema.ts';
+import { readBounded, writeFileAtomic } from '../../system/files.ts';
+
+// In the protocol's words for resources, which bound and check all of it.
+const schema = v.object({
+  found: resourcesSchema,
+  driver: v.optional(v.pipe(v.string(), v.maxLength(64))),
+});
+
+/** What is kept of a look. */
+export interface KeptGpus {
+  gpus: Gpu[];
+  driver?: string | undefined;
+}
+
+const pathIn = (folder: string): string => join(folder, 'gpus.json');
+
+/** What was kept in `folder`; undefined when there is nothing. Throws ProtocolError or MusterError for what cannot be read. */
+export async function keptGpus(folder: string): Promise<KeptGpus | undefined> {
+  const data = await readBounded(pathIn(folder));
+  if (!data) return undefined;
+  const { found, driver } = check(schema, parseJson(data));
+  return { gpus: found.GPUs ?? [], driver };
+}
+
+/** Throws MusterError `not_writable`. */
+export async function keepGpus(folder: string, { gpus, driver }: KeptGpus): Promise<void> {
+  const kept = { found: resources({ GPU: gpus.length, GPUs: gpus }), driver };
+  await writeFileAtomic(pathIn(folder), `${JSON.stringify(kept, null, 2)}\n`);
+}

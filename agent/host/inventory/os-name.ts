@@ -1,0 +1,49 @@
+// What the operating system calls itself, from the files that say so.
+import { readBounded } from '../../system/files.ts';
+import { tidy } from '../values/tidy.ts';
+
+export interface OsName {
+  /** For people: `Debian GNU/Linux 12 (bookworm)`, `macOS 15.2`. */
+  pretty?: string | undefined;
+  /** `Debian GNU/Linux` */
+  distro?: string | undefined;
+  /** `12` */
+  release?: string | undefined;
+}
+
+type ReadText = (path: string) => Promise<string | undefined>;
+
+/** Reads os-release(5), or macOS's SystemVersion.plist; members stay absent where neither is there. */
+export async function osName(read: ReadText = readText): Promise<OsName> {
+  const release = (await read('/etc/os-release')) ?? (await read('/usr/lib/os-release'));
+  if (release !== undefined) return fromOsRelease(release);
+  const plist = await read('/System/Library/CoreServices/SystemVersion.plist');
+  return plist === undefined ? {} : fromPlist(plist);
+}
+
+function fromOsRelease(text: string): OsName {
+  const value = (key: string) => {
+    const raw = new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1]?.trim();
+    const quoted = raw === undefined ? undefined : /^(["'])(.*)\1$/.exec(raw);
+    return tidy((quoted?.[2] ?? raw)?.replace(/\\(.)/g, '$1'));
+  };
+  return {
+    pretty: value('PRETTY_NAME') ?? value('NAME'),
+    distro: value('NAME'),
+    release: value('VERSION_ID'),
+  };
+}
+
+function fromPlist(text: string): OsName {
+  const value = (key: string) =>
+    tidy(new RegExp(`<key>${key}</key>\\s*<string>([^<]*)</string>`).exec(text)?.[1]);
+  const distro = value('ProductName');
+  const release = value('ProductVersion');
+  return { pretty: tidy([distro, release].filter(Boolean).join(' ')), distro, release };
+}
+
+// A machine's name is not worth a failure: a file that cannot be read counts as absent.
+async function readText(path: string): Promise<string | undefined> {
+  const data = await readBounded(path).catch(() => undefined);
+  return data?.toString('utf8');
+}

@@ -1,0 +1,124 @@
+// A machine as a file: every question that was asked of it, and what it answered. Made to be read by people too.
+import { basename, join } from 'node:path';
+import * as v from 'valibot';
+import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
+import { escaped } from '../../system/escaped.ts';
+import { makeFolder, readBounded, writeFileAtomic } from '../../system/files.ts';
+import type { Fault, SystemWords } from '../inputs/inputs.ts';
+
+export interface Recording {
+  /** RFC 3339. */
+  readonly recordedAt: string;
+  readonly system: SystemWords;
+  /** By question, such as `file /proc/meminfo`. What is not here was not there. */
+  readonly answers: Readonly<Record<string, unknown>>;
+  readonly faults: Readonly<Record<string, Fault>>;
+  /** Milliseconds, of questions that took at least one. */
+  readonly took: Readonly<Record<string, number>>;
+}
+
+/** How a question is named in a recording. */
+export const question = {
+  file: (path: string) => `file ${path}`,
+  folder: (path: string) => `folder ${path}`,
+  link: (path: string) => `link ${path}`,
+  tool: (name: string, args: readonly string[]) => ['tool', name, ...args].join(' '),
+  metadata: (key: string) => `metadata ${key}`,
+  pciNames: (id: string) => `pci ${id}`,
+};
+
+export const recordingFile = 'machine.yaml';
+/** A host with hundreds of devices makes some 200 kB. */
+const largest = 8_388_608;
+
+const text = v.pipe(v.string(), v.maxLength(65_536));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const duration = v.pipe(v.number(), v.finite(), v.minValue(0));
+const recordingSchema = v.object({
+  recordedAt: v.pipe(v.string(), v.isoTimestamp()),
+  system: v.object({
+    platform: text,
+    arch: text,
+    hostname: text,
+    release: text,
+    cpus: count,
+    cpuModel: text,
+    usableCpus: count,
+    memory: count,
+  }),
+  answers: v.optional(v.record(v.string(), v.unknown()), {}),
+  faults: v.optional(
+    v.record(
+      v.string(),
+      v.object({ kind: v.picklist(['absent', 'denied', 'late', 'failed']), reason: text }),
+    ),
+    {},
+  ),
+  took: v.optional(v.record(v.string(), duration), {}),
+});
+
+/** Writes `recording` to a file in `folder`, for its owner only. @throws MusterError `not_writable`. */
+export async function saveRecording(folder: string, recording: Recording): Promise<string> {
+  const path = join(folder, recordingFile);
+  const text = await recordingText(recording);
+  try {
+    await makeFolder(folder);
+    await writeFileAtomic(path, text);
+  } catch (error) {
+    if (!(error instanceof MusterError)) throw error;
+    const hint = 'free or unlock it, or record into another folder';
+    throw new MusterError(error.code, error.message, { hint, cause: error.cause });
+  }
+  return path;
+}
+
+/** `recording` as the file that `openRecording` reads. */
+export async function recordingText(recording: Recording): Promise<string> {
+  const { Document, visit } = await import('yaml');
+  const document = new Document(recording, { aliasDuplicateObjects: false });
+  visit(document, {
+    Scalar(_, node) {
+      // Escapes mean something only between double quotes.
+      if (typeof node.value === 'string' && node.value.search(steering) >= 0) node.type = 'QUOTE_DOUBLE';
+    },
+  });
+  document.commentBefore =
+    ' A recorded machine. `muster probe --replay` shows it; look through it before you pass it on.';
+  return document.toString({ lineWidth: 0, doubleQuotedAsJSON: true }).replace(steering, escaped);
+}
+
+/** What could steer the terminal of somebody who looks through a recording; lines and columns may stay. */
+const steering = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * The recording in `folder`, which may be its file too, as `saveRecording` names that. @throws MusterError `not_found`, or
+ * `bad_state` for a file that is none of ours.
+ */
+export async function openRecording(folder: string): Promise<Recording> {
+  const path = basename(folder) === recordingFile ? folder : join(folder, recordingFile);
+  const data = await readBounded(path, largest).catch((error: MusterError) => {
+    if (errnoOf(error.cause) === 'ENOTDIR') return undefined;
+    throw error;
+  });
+  if (!data) {
+    throw new MusterError('not_found', `no recorded machine: ${path} does not exist`, {
+      hint: 'name a folder that muster probe --record wrote',
+    });
+  }
+  return parseRecording(data.toString('utf8'), path);
+}
+
+/** @throws MusterError `bad_state`; `path` names the file in it. */
+export async function parseRecording(source: string, path: string): Promise<Recording> {
+  const { parse } = await import('yaml');
+  let value: unknown;
+  try {
+    value = parse(source, { maxAliasCount: 0 });
+  } catch (error) {
+    throw new MusterError('bad_state', `${path} is not YAML: ${reasonOf(error)}`, { cause: error });
+  }
+  const result = v.safeParse(recordingSchema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  const field = v.getDotPath(result.issues[0]) ?? 'the document';
+  throw new MusterError('bad_state', `${path} is no recorded machine: ${field} is wrong`);
+}

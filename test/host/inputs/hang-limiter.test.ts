@@ -1,0 +1,144 @@
+// Questions that hang cost their deadline once, and a bounded number of threads.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { faultOf, Patience } from '../../../agent/host/inputs/hang-limiter.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+function patience(mostHung = 2) {
+  const clock = new FakeClock();
+  return { clock, patience: new Patience({ deadline: 2000, mostHung, clock }) };
+}
+
+const coded = (code: string) => Object.assign(new Error(code), { code });
+
+test('an answer in time is the answer, and leaves no timer', async () => {
+  const { clock, patience: asking } = patience();
+  const { value, fault } = await asking.ask('x', async () => 7);
+  assert.deepEqual([value, fault, clock.pending, asking.hung], [7, undefined, 0, 0]);
+});
+
+test('a question that hangs is given up at its deadline and not before', async () => {
+  const { clock, patience: asking } = patience();
+  const asked = asking.ask('x', () => new Promise<never>(() => undefined));
+  let settled = false;
+  void asked.then(() => {
+    settled = true;
+  });
+  await clock.advance(1999);
+  assert.equal(settled, false);
+  await clock.advance(1);
+  assert.deepEqual(await asked, { fault: { kind: 'late', reason: 'did not answer within 2 s' }, took: 2000 });
+});
+
+test('while it hangs it is not asked again; when it ends it is', async () => {
+  const { clock, patience: asking } = patience();
+  const answer = Promise.withResolvers<number>();
+  let asks = 0;
+  const question = () => {
+    asks++;
+    return answer.promise;
+  };
+  const first = asking.ask('x', question);
+  await clock.advance(60_000);
+  await first;
+  for (let day = 0; day < 288; day++) {
+    const { fault } = await asking.ask('x', question);
+    assert.deepEqual(fault, { kind: 'late', reason: 'has not answered since 2026-01-01T00:00:00Z' });
+    await clock.advance(300_000);
+  }
+  assert.equal(asks, 1);
+  answer.resolve(3);
+  await clock.settle();
+  assert.equal(asking.hung, 0);
+  assert.equal((await asking.ask('x', question)).value, 3);
+});
+
+test('with too much hanging nothing more is asked, until something ends', async () => {
+  const { clock, patience: asking } = patience(2);
+  const hung = Promise.withResolvers<number>();
+  const given = [asking.ask('a', () => hung.promise), asking.ask('b', () => new Promise(() => undefined))];
+  await clock.advance(2000);
+  await Promise.all(given);
+  const refused = await asking.ask('c', () => assert.fail('it was asked'));
+  assert.deepEqual(refused.fault, {
+    kind: 'late',
+    reason: 'was not asked, as a and 1 more hang',
+  });
+  hung.resolve(1);
+  await clock.settle();
+  assert.equal((await asking.ask('c', async () => 'asked')).value, 'asked');
+});
+
+test('errors become faults that say what they mean', () => {
+  assert.equal(faultOf(coded('ENOENT')).kind, 'absent');
+  assert.equal(faultOf(coded('ENOTDIR')).kind, 'absent');
+  assert.equal(faultOf(coded('EACCES')).kind, 'denied');
+  assert.equal(faultOf(coded('ETIMEDOUT')).kind, 'late');
+  const wrapped = new MusterError('bad_state', 'cannot read /x', { cause: coded('EPERM') });
+  assert.equal(faultOf(wrapped).kind, 'denied');
+  assert.deepEqual(faultOf(new Error('larger than 65536 bytes')), {
+    kind: 'failed',
+    reason: 'failed: larger than 65536 bytes',
+  });
+});
+
+test('a question that throws at once, or not an error, is a fault like any other', async () => {
+  const { patience: asking } = patience();
+  const { fault } = await asking.ask('x', () => Promise.reject('no words'));
+  assert.equal(fault?.kind, 'failed');
+});
+
+test('asked all at once, no more is out than may hang: the others wait their turn, or are not asked', async () => {
+  const { clock, patience: asking } = patience(2);
+  const answers = new Map<number, PromiseWithResolvers<number>>();
+  const given = Array.from({ length: 6 }, (_, n) =>
+    asking.ask(`${n}`, () => {
+      const answer = Promise.withResolvers<number>();
+      answers.set(n, answer);
+      return answer.promise;
+    }),
+  );
+  const out = async () => {
+    await clock.settle();
+    return [...answers.keys()];
+  };
+  assert.deepEqual(await out(), [0, 1]);
+  await clock.advance(1500);
+  answers.get(1)?.resolve(1);
+  assert.deepEqual(await out(), [0, 1, 2]);
+  // 0 is given up, and keeps its place; 2 has its own time.
+  await clock.advance(1000);
+  assert.equal((await given[0])?.fault?.reason, 'did not answer within 2 s');
+  answers.get(2)?.resolve(2);
+  assert.deepEqual(await out(), [0, 1, 2, 3]);
+  await clock.advance(2000);
+  assert.deepEqual(await out(), [0, 1, 2, 3]);
+  const ends = await Promise.all(given);
+  assert.deepEqual(
+    ends.map(({ value, fault }) => value ?? fault?.reason),
+    [
+      'did not answer within 2 s',
+      1,
+      2,
+      'did not answer within 2 s',
+      'was not asked, as 0 and 1 more hang',
+      'was not asked, as 0 and 1 more hang',
+    ],
+  );
+  assert.equal(ends[2]?.took, 1000, 'waiting for its turn does not count');
+  assert.deepEqual([asking.hung, clock.pending], [2, 0]);
+});
+
+test('one question asked twice holds two places when it hangs, and gives both back', async () => {
+  const { clock, patience: asking } = patience(2);
+  const answer = Promise.withResolvers<number>();
+  const given = [asking.ask('x', () => answer.promise), asking.ask('x', () => answer.promise)];
+  await clock.advance(2000);
+  await Promise.all(given);
+  assert.equal((await asking.ask('y', () => assert.fail('it was asked'))).fault?.kind, 'late');
+  answer.resolve(1);
+  await clock.settle();
+  assert.equal(asking.hung, 0);
+  assert.equal((await asking.ask('y', async () => 7)).value, 7);
+});

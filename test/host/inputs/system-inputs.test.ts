@@ -1,0 +1,72 @@
+// The inputs of this very machine: what is there is read, what is not is absent, what is odd is a fault.
+import assert from 'node:assert/strict';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { SystemInputs } from '../../../agent/host/inputs/system-inputs.ts';
+import { newFolder } from '../../support/temporary.ts';
+
+const program = (code: string) => ({ command: process.execPath, args: ['-e', code] });
+const inputs = async (folder?: string, inventoryCommand = program('')) =>
+  new SystemInputs({
+    folder: folder ?? (await newFolder()),
+    inventoryCommand,
+    probe: { reason: 'was not built' },
+  });
+
+test('files are text without their last line break, and bytes that are none become marks', async () => {
+  const folder = await newFolder();
+  const machine = await inputs();
+  const read = async (content: string | Buffer) => {
+    await writeFile(join(folder, 'f'), content);
+    return machine.file(join(folder, 'f'));
+  };
+  assert.equal((await read('one\ntwo\n\n')).value, 'one\ntwo\n');
+  assert.equal((await read(Buffer.from([0x54, 0xff, 0xfe, 0x34]))).value, 'T\ufffd\ufffd4');
+  assert.match((await read(Buffer.alloc(70_000, 'x'))).fault?.reason ?? '', /larger than 65536 bytes/);
+  assert.equal((await machine.file(join(folder, 'absent'))).fault?.kind, 'absent');
+  assert.equal((await machine.file(folder)).fault?.kind, 'failed');
+});
+
+test('folders and links', async () => {
+  const folder = await newFolder();
+  const machine = await inputs();
+  for (const name of ['b', 'a']) await mkdir(join(folder, name));
+  await symlink('../../bus/pci/drivers/nvidia', join(folder, 'driver'));
+  assert.deepEqual((await machine.folder(folder)).value, ['a', 'b', 'driver']);
+  assert.equal((await machine.link(join(folder, 'driver'))).value, '../../bus/pci/drivers/nvidia');
+  assert.equal((await machine.link(join(folder, 'a'))).fault?.kind, 'failed');
+  assert.equal((await machine.folder(join(folder, 'absent'))).fault?.kind, 'absent');
+});
+
+test('what the system says of itself', async () => {
+  const { hostname, cpus, memory, release, usableCpus } = (await inputs()).system();
+  assert.deepEqual([hostname, memory, release], [os.hostname(), os.totalmem(), os.release()]);
+  assert.ok(cpus >= 1 && usableCpus >= 1);
+});
+
+test('where /proc is not mounted the CPUs are those that this process may use', async t => {
+  t.mock.method(os, 'cpus', () => []);
+  t.mock.method(os, 'availableParallelism', () => 7);
+  assert.equal((await inputs()).system().cpus, 7);
+});
+
+test('room on the file system of the folder, or none', async () => {
+  const { value } = await (await inputs()).space();
+  assert.ok(value && value.total > 0 && value.available <= value.total);
+  assert.equal((await (await inputs('/nonexistent/folder')).space()).fault?.kind, 'absent');
+});
+
+test('an inventory that fails is a fault with its words', async () => {
+  const crashing = await inputs(undefined, program(`process.stderr.write('no luck'); process.exitCode = 3`));
+  const { fault } = await crashing.inventory();
+  assert.deepEqual(fault, { kind: 'failed', reason: 'failed: the inventory ended with status 3: no luck' });
+});
+
+test('closing ends what runs', async () => {
+  const machine = await inputs(undefined, program('setInterval(() => {}, 1000)'));
+  const asked = machine.inventory();
+  machine.close();
+  assert.match((await asked).fault?.reason ?? '', /not wanted any more/);
+});

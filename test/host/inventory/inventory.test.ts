@@ -1,0 +1,222 @@
+// The slow inventory: a real child, and every way in which one can go wrong.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { virtualisation } from '../../../agent/host/inventory/collect.ts';
+import {
+  type Inventory,
+  InventoryError,
+  type InventoryFault,
+  keepInventory,
+  keptInventory,
+  takeInventory,
+} from '../../../agent/host/inventory/inventory.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+const program = (code: string) => ({ command: process.execPath, args: ['-e', code] });
+const childModule = new URL('../../../agent/host/inventory/collect.ts', import.meta.url).href;
+const realChild = program(`import('${childModule}').then(child => child.runInventoryChild())`);
+
+const inventory: Inventory = {
+  takenAt: '2026-01-01T00:00:00.000Z',
+  cpu: { manufacturer: 'AMD', brand: 'EPYC', speed: 2.4, physicalCores: 4 },
+  memory: 8_589_934_592,
+  disk: 1_000_000_000,
+  os: { distro: 'Debian GNU/Linux', release: '13', kernel: '6.12.0' },
+  virtualisation: 'KVM',
+  manufacturer: 'QEMU',
+  model: 'Standard PC',
+};
+const printing = (value: unknown) => program(`console.log(${JSON.stringify(JSON.stringify(value))})`);
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(os.tmpdir(), 'muster-inventory-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+async function faultOf(attempt: Promise<unknown>): Promise<InventoryError> {
+  const error = await attempt.then(
+    () => assert.fail('an inventory came back'),
+    (error: unknown) => error,
+  );
+  assert.ok(error instanceof InventoryError, String(error));
+  return error;
+}
+
+async function fails(attempt: Promise<unknown>, fault: InventoryFault, message: RegExp): Promise<void> {
+  const error = await faultOf(attempt);
+  assert.equal(error.fault, fault);
+  assert.match(error.message, message);
+}
+
+/** Waits until `condition` holds, 10 s at most. */
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + 10_000; performance.now() < end; await pause(10)) {
+    if (await condition()) return;
+  }
+  assert.fail('waited for 10 s in vain');
+}
+
+/** True when `pid` has ended, even if nobody has asked for its status yet. */
+function gone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return process.platform === 'linux' && /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return true;
+  }
+}
+
+const pidIn = async (path: string) => Number(await readFile(path, 'utf8').catch(() => ''));
+
+test('a real child tells what this machine is', async () => {
+  const found = await takeInventory(realChild);
+  assert.ok((found.memory ?? 0) > 0);
+  assert.equal(found.os.kernel, os.release());
+  assert.ok(found.virtualisation);
+  assert.ok((found.cpu.physicalCores ?? 1) >= 1);
+});
+
+test('a machine whose CPU tells of a hypervisor is virtual, though neither firmware nor kernel log names it', () => {
+  const flags = 'fpu vme hypervisor lahf_lm';
+  assert.equal(virtualisation({ virtual: true, virtualHost: 'KVM' }, flags), 'KVM');
+  assert.equal(virtualisation({ virtual: true, virtualHost: 'unknown' }, ''), 'virtual');
+  assert.equal(virtualisation({ virtual: false }, flags), 'virtual');
+  assert.equal(virtualisation({ virtual: false }, 'fpu vmx lahf_lm'), 'none');
+});
+
+test('secrets in the environment do not reach the child', async () => {
+  process.env.MUSTER_TEST_SECRET = 'hush';
+  const child = program(`
+    const all = ${JSON.stringify(inventory)};
+    console.log(JSON.stringify({ ...all, model: Object.keys(process.env).sort().join(' ') }))`);
+  const { model } = await takeInventory(child).finally(() => delete process.env.MUSTER_TEST_SECRET);
+  assert.match(model ?? '', /PATH/);
+  assert.doesNotMatch(model ?? '', /MUSTER/);
+});
+
+test('a child that hangs is ended at its deadline, with what it started', async () => {
+  const clock = new FakeClock();
+  const pids = join(folder, 'hung');
+  const hang = program(`
+    process.on('SIGTERM', () => {});
+    const { spawn } = require('node:child_process');
+    const grandchild = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+    require('node:fs').writeFileSync(${JSON.stringify(pids)}, JSON.stringify([process.pid, grandchild.pid]));
+    setInterval(() => {}, 1000)`);
+  const failed = fails(takeInventory(hang, { clock, deadline: 10_000 }), 'timeout', /longer than 10000 ms/);
+  let hung: number[] = [];
+  await until(async () => {
+    hung = JSON.parse((await readFile(pids, 'utf8').catch(() => '')) || '[]');
+    return hung.length === 2;
+  });
+  await clock.advance(9_999);
+  assert.ok(hung.every(pid => !gone(pid)));
+  await clock.advance(1);
+  await failed;
+  await until(() => hung.every(gone));
+});
+
+test('a child that is not wanted any more is ended at once', async () => {
+  const stop = new AbortController();
+  const failed = fails(
+    takeInventory(program('setInterval(() => {}, 1000)'), { signal: stop.signal }),
+    'stopped',
+    /not wanted/,
+  );
+  stop.abort();
+  await failed;
+  await fails(takeInventory(realChild, { signal: stop.signal }), 'stopped', /not wanted/);
+});
+
+test('a child that crashes says why, safely for a terminal', async () => {
+  const crash = program(`process.stderr.write('no \\x1b[31mluck'); process.exitCode = 3`);
+  await fails(takeInventory(crash), 'crashed', /^the inventory ended with status 3: no \\u001b\[31mluck$/);
+  await fails(takeInventory(program(`process.kill(process.pid, 'SIGSEGV')`)), 'crashed', /ended by SIGSEGV$/);
+});
+
+test('a child that babbles is cut off', async () => {
+  const babble = program(
+    `const line = 'x'.repeat(4096); (function on() { process.stdout.write(line, on) })()`,
+  );
+  await fails(takeInventory(babble), 'too_long', /longer than 262144 bytes/);
+});
+
+test('a program that is not there is said to be so', async () => {
+  const absent = { command: join(folder, 'absent'), args: [] };
+  const error = await faultOf(takeInventory(absent));
+  assert.equal(error.fault, 'not_started');
+  assert.match(error.message, /absent/);
+});
+
+test('what is not an inventory is refused, naming the field', async () => {
+  await fails(takeInventory(program('')), 'malformed', /not JSON/);
+  await fails(takeInventory(program(`console.log('{')`)), 'malformed', /not JSON/);
+  await fails(takeInventory(printing([])), 'malformed', /takenAt is wrong/);
+  await fails(takeInventory(printing({ ...inventory, memory: '8 GB' })), 'malformed', /memory is wrong/);
+  await fails(takeInventory(printing({ ...inventory, disk: -1 })), 'malformed', /disk is wrong/);
+  await fails(
+    takeInventory(printing({ ...inventory, cpu: { brand: {} } })),
+    'malformed',
+    /cpu\.brand is wrong/,
+  );
+});
+
+test('hostile strings become short and plain, unknown members are dropped', async () => {
+  const model = `\u001b[2J\r\nEvil ${'x'.repeat(900)}`;
+  const found = await takeInventory(printing({ ...inventory, model, serial: 'secret' }));
+  assert.equal(found.model?.length, 128);
+  assert.match(found.model ?? '', /^\[2J Evil x+$/);
+  assert.ok(!('serial' in found));
+});
+
+test('an inventory is kept for the next start, for its owner only', async () => {
+  const home = await mkdtemp(join(folder, 'kept-'));
+  assert.equal(await keptInventory(home), undefined);
+  await keepInventory(home, inventory);
+  assert.deepEqual(await keptInventory(home), inventory);
+  assert.equal((await stat(join(home, 'inventory.json'))).mode & 0o777, 0o600);
+});
+
+test('a torn or foreign file is no inventory, and the next one replaces it', async () => {
+  const home = await mkdtemp(join(folder, 'torn-'));
+  const whole = JSON.stringify(inventory);
+  for (const text of ['', whole.slice(0, 40), '[]', '{"takenAt":"yesterday"}']) {
+    await writeFile(join(home, 'inventory.json'), text);
+    await fails(keptInventory(home), 'malformed', /inventory is not/);
+  }
+  await keepInventory(home, inventory);
+  assert.deepEqual(await keptInventory(home), inventory);
+});
+
+test('a child whose parent was killed ends by itself, with what it started', async () => {
+  const bin = await mkdtemp(join(folder, 'bin-'));
+  const [tool, toolPid, childPid] = [join(bin, 'lscpu'), join(bin, 'tool'), join(bin, 'child')];
+  await writeFile(tool, `#!/bin/sh\necho $$ > ${toolPid}\nexec sleep 1000\n`);
+  await chmod(tool, 0o755);
+  const parent = spawn(
+    process.execPath,
+    [
+      '-e',
+      `const { spawn } = require('node:child_process');
+       const env = { PATH: ${JSON.stringify(`${bin}:/usr/bin:/bin`)} };
+       const child = spawn(process.execPath, process.argv.slice(1), { detached: true, stdio: 'ignore', env });
+       require('node:fs').writeFileSync(${JSON.stringify(childPid)}, String(child.pid));
+       setInterval(() => {}, 1000)`,
+      '--',
+      ...realChild.args,
+    ],
+    { stdio: 'ignore' },
+  );
+  await until(async () => (await pidIn(toolPid)) > 0 && (await pidIn(childPid)) > 0);
+  const [hungTool, child] = [await pidIn(toolPid), await pidIn(childPid)];
+  assert.ok(!gone(hungTool) && !gone(child));
+  parent.kill('SIGKILL');
+  await until(() => gone(child) && gone(hungTool));
+});
