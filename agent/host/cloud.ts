@@ -19,7 +19,7 @@ export interface CloudFacts {
  * The instance facts of AWS (IMDSv2 only), GCP or Azure; undefined when none of the three answers. All are asked at once,
  * as a machine does not always say whose it is, and each answers only its own kind of question. Never throws.
  */
-export async function cloudFacts(inputs: Inputs): Promise<CloudFacts | undefined> {
+export async function readCloudFacts(inputs: Inputs): Promise<CloudFacts | undefined> {
   const found = await Promise.all([aws(inputs), gcp(inputs), azure(inputs)]);
   return found.find(facts => facts !== undefined);
 }

@@ -1,5 +1,5 @@
 // Conditions: what is wrong with a node that is alive. Pure rules, slow to change their mind.
-import { sizeInWords } from './values/size.ts';
+import { formatSize } from './values/size.ts';
 import { tidy } from './values/tidy.ts';
 
 export type ConditionType =
@@ -39,7 +39,7 @@ export interface Observation {
 }
 
 /** All that the rules remember. */
-export interface Judgement {
+export interface ConditionState {
   readonly conditions: readonly Condition[];
   /** How often in a row the evidence spoke against the present state. */
   readonly against: Readonly<Partial<Record<ConditionType, number>>>;
@@ -49,7 +49,7 @@ export interface Judgement {
   readonly jumpedAt?: number;
 }
 
-export const nothingJudged: Judgement = { conditions: [], against: {} };
+export const noConditions: ConditionState = { conditions: [], against: {} };
 
 interface Rule {
   readonly type: ConditionType;
@@ -93,7 +93,7 @@ const rules: readonly Rule[] = [
       const least = Math.min(disk.total / 10, 10 * gib);
       return (
         disk.available < least * (raised ? 1.25 : 1) &&
-        `less than ${sizeInWords(least)} of ${sizeInWords(disk.total)} is left where the data folder is`
+        `less than ${formatSize(least)} of ${formatSize(disk.total)} is left where the data folder is`
       );
     },
   },
@@ -106,7 +106,7 @@ const rules: readonly Rule[] = [
       if (!memory || memory.total <= 0) return undefined;
       return (
         memory.available < memory.total * (raised ? 0.1 : 0.05) &&
-        `less than a twentieth of ${sizeInWords(memory.total)} of memory is left`
+        `less than a twentieth of ${formatSize(memory.total)} of memory is left`
       );
     },
   },
@@ -139,7 +139,7 @@ const rules: readonly Rule[] = [
 ];
 
 /** What is to be said now, by what was said before and what is seen. Conditions keep their `since` while they last. */
-export function judge(before: Judgement, seen: Observation): Judgement {
+export function updateConditions(before: ConditionState, seen: Observation): ConditionState {
   const offset = seen.now.getTime() - seen.monotonic;
   const moved = before.offset === undefined ? 0 : offset - before.offset;
   // A clock that is corrected bit by bit moves half a millisecond a second at most.

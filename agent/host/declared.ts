@@ -1,6 +1,6 @@
 // The hardware that the operator says is there, against what was found (as Slurm's gres.conf is checked).
 import type { Gpu } from '../protocol/resources.ts';
-import { sizeInWords } from './values/size.ts';
+import { formatSize } from './values/size.ts';
 
 /** What a machine should have at least; absent members are not checked. */
 export interface Declared {
@@ -44,7 +44,7 @@ export function mismatches(declared: Declared, found: Found): Mismatches {
   const others: string[] = [];
   const size = (name: string, wanted: number | undefined, there: number | undefined) => {
     if (wanted === undefined || there === undefined || there >= wanted * kept) return;
-    others.push(`${name}: ${sizeInWords(wanted)} declared, ${sizeInWords(there)} found`);
+    others.push(`${name}: ${formatSize(wanted)} declared, ${formatSize(there)} found`);
   };
   if (declared.cpu !== undefined && found.cpu < declared.cpu) {
     others.push(`CPUs: ${declared.cpu} declared, ${found.cpu} found`);
@@ -61,7 +61,7 @@ function missingGpus({ gpu, gpuName, gpuMemory }: Declared, gpus: readonly Gpu[]
   const large = ({ Memory }: Gpu) =>
     gpuMemory === undefined || Memory === 0 || Memory * 1_048_576 >= gpuMemory * kept;
   const fit = gpus.filter(candidate => named(candidate) && large(candidate));
-  const kind = [gpuName, gpuMemory === undefined ? undefined : `of ${sizeInWords(gpuMemory)}`]
+  const kind = [gpuName, gpuMemory === undefined ? undefined : `of ${formatSize(gpuMemory)}`]
     .filter(Boolean)
     .join(' ');
   const words = kind ? ` (${kind})` : '';

@@ -59,7 +59,7 @@ const systemSources: FactSources = {
 const diskPatience = 250;
 
 /** Reads the facts. Never throws: what cannot be found out stays absent. Cheap enough for every information update. */
-export async function hostFacts(
+export async function readHostFacts(
   disk: Disk | undefined,
   sources: FactSources = systemSources,
   clock: Clock = systemClock,

@@ -1,6 +1,6 @@
 // How much of the machine this process may use: control groups of both versions, and CPU affinity.
 import { readFileSync } from 'node:fs';
-import { type Inputs, metered } from './inputs/inputs.ts';
+import { type Inputs, measureInputs } from './inputs/inputs.ts';
 import { type Fact, settle } from './values/fact.ts';
 import { decimalNumber, lineValue, wholeNumber } from './values/parse.ts';
 import { tidy } from './values/tidy.ts';
@@ -29,7 +29,7 @@ interface Found {
  */
 export async function readLimits(inputs: Inputs): Promise<Limits> {
   const readAt = inputs.now().toISOString();
-  const meter = metered(inputs);
+  const meter = measureInputs(inputs);
   const own = (await meter.inputs.file('/proc/self/cgroup')).value ?? '';
   const memory = await tightest(meter.inputs, hierarchy(own, 'memory'), memoryLimit);
   const quota = await tightest(meter.inputs, hierarchy(own, 'cpu'), cpuQuota);
@@ -131,7 +131,7 @@ async function cpuQuota(inputs: Inputs, version: 1 | 2, folder: string): Promise
 }
 
 /** `memoryUsed` by now, for a machine without the native probe: like /proc, the kernel's files of a group answer at once. */
-export function memoryInUseNow({ memoryFile }: Pick<Limits, 'memoryFile'>): number | undefined {
+export function readMemoryInUse({ memoryFile }: Pick<Limits, 'memoryFile'>): number | undefined {
   if (memoryFile === undefined) return undefined;
   const { usage, stat, cache } = filesOfUse(memoryFile);
   try {

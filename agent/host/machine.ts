@@ -1,10 +1,10 @@
 // What this machine is, as facts with their sources: what `muster probe` shows, and what capacity is reckoned from.
 import type { Machine as CapacityMachine } from './capacity.ts';
-import { type CloudFacts, cloudFacts } from './cloud.ts';
+import { type CloudFacts, readCloudFacts } from './cloud.ts';
 import { failures, type GpuDevice, type SourceReport } from './gpu/gpu.ts';
 import { usableGpus } from './gpu/offer.ts';
-import { GpuDetector } from './gpu/scanner.ts';
-import { type FactSources, hostFacts } from './host-facts.ts';
+import { GpuScanner } from './gpu/scanner.ts';
+import { type FactSources, readHostFacts } from './host-facts.ts';
 import { type Answer, around, type Fault, type Inputs } from './inputs/inputs.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import { osName } from './inventory/os-name.ts';
@@ -64,8 +64,8 @@ export async function surveyMachine(
   const [facts, limits, found, cloud] = await Promise.all([
     machineFacts(shared),
     readLimits(shared),
-    new GpuDetector(shared).detect('all'),
-    options.cloud ? cloudFacts(shared) : undefined,
+    new GpuScanner(shared).detect('all'),
+    options.cloud ? readCloudFacts(shared) : undefined,
   ]);
   return {
     facts: facts.facts,
@@ -78,7 +78,7 @@ export async function surveyMachine(
 }
 
 /** What there is to offer from: the machine inside its limits. Fractions of a CPU count, as a quota has them. */
-export function offerable({
+export function offerableHardware({
   facts,
   limits,
   gpus,
@@ -92,7 +92,7 @@ export function offerable({
 }
 
 /** Bytes that can be had now, and of how many: inside a control group, what its limit leaves. Undefined when nothing says. */
-export function memoryNow({ facts, limits }: Pick<SurveyedMachine, 'facts' | 'limits'>) {
+export function usableMemory({ facts, limits }: Pick<SurveyedMachine, 'facts' | 'limits'>) {
   if (!facts.memoryAvailable) return undefined;
   const total = Math.min(facts.memory.value, limits.memory?.value ?? Number.POSITIVE_INFINITY);
   const left = limits.memory ? Math.max(0, total - (limits.memoryUsed ?? 0)) : total;
@@ -153,7 +153,7 @@ async function machineFacts(inputs: Inputs): Promise<{ facts: MachineFacts; sour
     bootId: async () => bootId.value,
   };
   const { value: room } = space;
-  const host = await hostFacts(undefined, sources);
+  const host = await readHostFacts(undefined, sources);
   const from = <T>(source: string, value: T | undefined, took = 0): Claim<T> => ({
     source,
     value,

@@ -4,12 +4,12 @@ import type { Resources } from '../protocol/resources.ts';
 import { version } from '../system/version.ts';
 import { offeredCapacity } from './capacity.ts';
 import { cloudLabels } from './cloud.ts';
-import { type Condition, judge, nothingJudged, type Observation } from './conditions.ts';
+import { type Condition, noConditions, type Observation, updateConditions } from './conditions.ts';
 import { mismatches } from './declared.ts';
 import { failures } from './gpu/gpu.ts';
 import type { Inputs } from './inputs/inputs.ts';
 import { nodeLabels } from './labels.ts';
-import { memoryNow, offerable, problems, type SurveyedMachine, surveyMachine } from './machine.ts';
+import { offerableHardware, problems, type SurveyedMachine, surveyMachine, usableMemory } from './machine.ts';
 
 export interface ProbeView extends SurveyedMachine {
   /** Of the program. */
@@ -32,7 +32,7 @@ export async function probeView(
 ): Promise<ProbeView> {
   const readAt = inputs.now();
   const machine = await surveyMachine(inputs, { cloud: settings.node.cloudMetadata });
-  const offer = offeredCapacity(settings.compute.allocatedCapacity, offerable(machine));
+  const offer = offeredCapacity(settings.compute.allocatedCapacity, offerableHardware(machine));
   const { facts, gpuReports } = machine;
   const { name, ...labels } = nodeLabels(
     settings.node.id ?? '',
@@ -40,7 +40,7 @@ export async function probeView(
     { ...cloudLabels(machine.cloud), ...settings.node.labels },
     offer.GPUs,
   );
-  const inside = offerable(machine);
+  const inside = offerableHardware(machine);
   const wrong = mismatches(settings.node.declared, {
     ...inside,
     disk: facts.disk?.value,
@@ -55,10 +55,10 @@ export async function probeView(
     missingGpus: [...failures(machine.gpus), ...wrong.gpus],
     mismatches: wrong.others,
     disk: facts.disk && { total: facts.disk.value, available: facts.diskAvailable?.value ?? 0 },
-    memory: memoryNow(machine),
+    memory: usableMemory(machine),
   };
   // As if it stayed so: some rules wait for a second look.
-  const { conditions } = judge(judge(nothingJudged, seen), seen);
+  const { conditions } = updateConditions(updateConditions(noConditions, seen), seen);
   return {
     muster: version,
     readAt: readAt.toISOString(),

@@ -3,7 +3,7 @@ import { type Broker, startBroker } from '../broker/broker.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { roleFolder } from '../config/paths.ts';
-import { hostFacts } from '../host/host-facts.ts';
+import { readHostFacts } from '../host/host-facts.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { startApi } from '../requester/api/server.ts';
 import { Requester } from '../requester/requester.ts';
@@ -87,7 +87,7 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
     });
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => undefined);
-    const facts = await hostFacts(undefined);
+    const facts = await readHostFacts(undefined);
     const requester = new Requester({
       self: requesterInfo({
         nodeId: node,

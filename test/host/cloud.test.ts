@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { cloudFacts } from '../../agent/host/cloud.ts';
+import { readCloudFacts } from '../../agent/host/cloud.ts';
 import { around, type Inputs, type MetadataRequest } from '../../agent/host/inputs/inputs.ts';
 import { askMetadata } from '../../agent/host/inputs/metadata.ts';
 import { surveyMachine } from '../../agent/host/machine.ts';
@@ -17,7 +17,7 @@ const azure = (name: string) =>
   `metadata GET ${service}/metadata/instance/compute/${name}?api-version=2021-02-01&format=text`;
 
 const read = async (answers: Record<string, string>) => {
-  const { took, readAt, ...facts } = (await cloudFacts(pretend({ answers, took: { [token]: 3 } }))) ?? {};
+  const { took, readAt, ...facts } = (await readCloudFacts(pretend({ answers, took: { [token]: 3 } }))) ?? {};
   return { facts, took, readAt };
 };
 
@@ -111,7 +111,7 @@ test('without a token AWS is asked nothing more', async () => {
       return { fault: { kind: 'absent', reason: 'answered with status 403' }, took: 1 };
     },
   };
-  await cloudFacts(inputs);
+  await readCloudFacts(inputs);
   assert.deepEqual(
     asked.filter(({ url }) => url.includes('/latest/')).map(({ method, url }) => [method, url]),
     [['PUT', `${service}/latest/api/token`]],

@@ -3,22 +3,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  type ConditionState,
   type ConditionType,
-  type Judgement,
-  judge,
-  nothingJudged,
+  noConditions,
   type Observation,
+  updateConditions,
 } from '../../agent/host/conditions.ts';
 
 const gib = 2 ** 30;
 const start = Date.parse('2026-01-01T00:00:00Z');
 
 /** Judges observations half a minute apart, and tells which conditions stand after each. */
-function story(observations: Partial<Observation>[]): { types: ConditionType[][]; last: Judgement } {
-  let judgement = nothingJudged;
+function story(observations: Partial<Observation>[]): { types: ConditionType[][]; last: ConditionState } {
+  let judgement = noConditions;
   const types = observations.map((seen, index) => {
     const monotonic = index * 30_000;
-    judgement = judge(judgement, { monotonic, now: new Date(start + monotonic), ...seen });
+    judgement = updateConditions(judgement, { monotonic, now: new Date(start + monotonic), ...seen });
     return judgement.conditions.map(({ type }) => type);
   });
   return { types, last: judgement };
@@ -180,6 +180,11 @@ test('whatever is seen: each condition once, from its first time on, and a stead
 test('judging changes nothing that was judged before', () => {
   const before = story([{ missingGpus: ['gone'] }, memory(4)]).last;
   const copy = structuredClone(before);
-  judge(before, { monotonic: 90_000, now: new Date(start + 90_000), missingGpus: [], ...memory(4) });
+  updateConditions(before, {
+    monotonic: 90_000,
+    now: new Date(start + 90_000),
+    missingGpus: [],
+    ...memory(4),
+  });
   assert.deepEqual(before, copy);
 });

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { test } from 'node:test';
-import { type FactSources, hostFacts } from '../../agent/host/host-facts.ts';
-import { Disk, spaceOf } from '../../agent/host/sample/disk.ts';
+import { type FactSources, readHostFacts } from '../../agent/host/host-facts.ts';
+import { Disk, readDiskSpace } from '../../agent/host/sample/disk.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const disk = () => new Disk(async () => ({ value: { total: 4_096_000, available: 40_960 }, took: 0 }));
@@ -22,7 +22,7 @@ const machine: FactSources = {
 };
 
 test('all that there is to say', async () => {
-  assert.deepEqual(await hostFacts(disk(), machine), {
+  assert.deepEqual(await readHostFacts(disk(), machine), {
     hostname: 'worker-7',
     architecture: 'amd64',
     operatingSystem: 'linux',
@@ -38,7 +38,7 @@ test('all that there is to say', async () => {
 
 test('architectures and systems have their names in Go', async () => {
   const names = async (arch: string, platform: string) => {
-    const facts = await hostFacts(disk(), { ...machine, arch, platform });
+    const facts = await readHostFacts(disk(), { ...machine, arch, platform });
     return `${facts.operatingSystem}/${facts.architecture}`;
   };
   assert.equal(await names('arm64', 'darwin'), 'darwin/arm64');
@@ -54,7 +54,7 @@ test('what cannot be found out stays absent', async () => {
     osName: async () => ({}),
     bootId: async () => undefined,
   };
-  const facts = await hostFacts(
+  const facts = await readHostFacts(
     new Disk(async () => ({ fault: { kind: 'failed', reason: 'failed: EIO' }, took: 0 })),
     bare,
   );
@@ -62,18 +62,18 @@ test('what cannot be found out stays absent', async () => {
     [facts.cpuModel, facts.osName, facts.disk, facts.bootId],
     [undefined, undefined, undefined, undefined],
   );
-  const arm = await hostFacts(disk(), { ...machine, cpus: () => [{ model: 'unknown' }] });
+  const arm = await readHostFacts(disk(), { ...machine, cpus: () => [{ model: 'unknown' }] });
   assert.equal(arm.cpuModel, undefined);
 });
 
 test('a boot id that the kernel did not write is none', async () => {
   for (const id of ['', 'x'.repeat(36), '../../etc/passwd', `${'a'.repeat(4000)}`]) {
-    assert.equal((await hostFacts(disk(), { ...machine, bootId: async () => id })).bootId, undefined);
+    assert.equal((await readHostFacts(disk(), { ...machine, bootId: async () => id })).bootId, undefined);
   }
 });
 
 test('hostile names are short and plain', async () => {
-  const facts = await hostFacts(disk(), {
+  const facts = await readHostFacts(disk(), {
     ...machine,
     hostname: () => `evil\u001b[2J${'h'.repeat(10_000)}`,
     cpus: () => [{ model: 'CPU\nNODE-9  APPROVED' }],
@@ -85,15 +85,15 @@ test('hostile names are short and plain', async () => {
 
 test('a file system that hangs holds the facts up for a moment only', async () => {
   const clock = new FakeClock();
-  const facts = hostFacts(new Disk(() => new Promise(() => undefined)), machine, clock);
+  const facts = readHostFacts(new Disk(() => new Promise(() => undefined)), machine, clock);
   await clock.advance(250);
   assert.equal((await facts).disk, undefined);
   assert.equal((await facts).hostname, 'worker-7');
 });
 
 test('this machine', async () => {
-  const facts = await hostFacts(
-    new Disk(async () => ({ value: await spaceOf(os.tmpdir(), 60_000, undefined), took: 0 })),
+  const facts = await readHostFacts(
+    new Disk(async () => ({ value: await readDiskSpace(os.tmpdir(), 60_000, undefined), took: 0 })),
   );
   assert.ok(facts.cpus >= 1 && facts.memory > 0 && (facts.disk ?? 0) > 0);
   assert.equal(facts.kernel, os.release());

@@ -4,8 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { memoryInUseNow, readLimits } from '../../agent/host/limits.ts';
-import { memoryNow, offerable, surveyMachine, usableCpus } from '../../agent/host/machine.ts';
+import { readLimits, readMemoryInUse } from '../../agent/host/limits.ts';
+import { offerableHardware, surveyMachine, usableCpus, usableMemory } from '../../agent/host/machine.ts';
 import { Replay } from '../../agent/host/recording/replay.ts';
 import { newFolder } from '../support/temporary.ts';
 import { pretend, recorded } from './machines.ts';
@@ -48,8 +48,8 @@ test('version 2: the tightest of all groups from our own to the root', async () 
 test('what is in use by now is read anew, in both versions', async () => {
   const folder = await newFolder();
   const write = (name: string, text: string) => writeFile(join(folder, name), text);
-  const now = (name: string) => memoryInUseNow({ memoryFile: join(folder, name) });
-  assert.deepEqual([now('memory.max'), memoryInUseNow({})], [undefined, undefined]);
+  const now = (name: string) => readMemoryInUse({ memoryFile: join(folder, name) });
+  assert.deepEqual([now('memory.max'), readMemoryInUse({})], [undefined, undefined]);
   for (const used of [3, 5]) {
     await write('memory.current', `${used * gib}\n`);
     await write('memory.usage_in_bytes', `${used * gib + 1}\n`);
@@ -143,9 +143,9 @@ test('the least of all limits counts, and never more than there is', () => {
 
 test('a container with 2 CPUs and 4 GiB on a host with 64 and 256 offers from 2 and 4', async () => {
   const machine = await surveyMachine(new Replay(await recorded('container-cgroup-v2')));
-  const { cpu, memory } = offerable(machine);
+  const { cpu, memory } = offerableHardware(machine);
   assert.deepEqual([machine.facts.cpus.value, cpu, memory], [64, 2, 4 * gib]);
-  const now = memoryNow(machine);
+  const now = usableMemory(machine);
   assert.deepEqual(now, { total: 4 * gib, available: 4 * gib - (1_503_238_553 - 429_916_160) });
 });
 

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Fault, SystemWords } from '../../agent/host/inputs/inputs.ts';
+import type { Fault, OsInfo } from '../../agent/host/inputs/inputs.ts';
 import { openRecording, type Recording } from '../../agent/host/recording/recording.ts';
 import { Replay } from '../../agent/host/recording/replay.ts';
 
@@ -18,7 +18,7 @@ export const recorded = (name: string): Promise<Recording> => openRecording(join
 export interface Pretended {
   answers?: Record<string, unknown>;
   faults?: Record<string, Fault>;
-  system?: Partial<SystemWords>;
+  system?: Partial<OsInfo>;
   took?: Record<string, number>;
 }
 

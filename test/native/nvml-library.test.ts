@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { crashGuard } from '../../agent/host/gpu/crash-guard.ts';
-import { GpuDetector } from '../../agent/host/gpu/scanner.ts';
+import { GpuScanner } from '../../agent/host/gpu/scanner.ts';
 import { SystemInputs } from '../../agent/host/inputs/system-inputs.ts';
 import { loadProbeFrom } from '../../agent/host/native/native-probe.ts';
 import { eventually } from '../support/eventually.ts';
@@ -28,7 +28,7 @@ async function inputs(options: Partial<ConstructorParameters<typeof SystemInputs
 
 test('8 GPUs, one of them split, become 8 devices with facts of nvml', async () => {
   pretend('gpus=8 mig=3');
-  const { devices, reports } = await new GpuDetector(await inputs()).detect();
+  const { devices, reports } = await new GpuScanner(await inputs()).detect();
   const gpus = devices.filter(({ sources }) => sources.includes('nvml'));
   assert.equal(gpus.length, 8);
   for (const gpu of gpus) {
@@ -45,7 +45,7 @@ test('8 GPUs, one of them split, become 8 devices with facts of nvml', async () 
 
 test('a hostile library harms nobody', async () => {
   pretend('gpus=2 hostile');
-  const { devices } = await new GpuDetector(await inputs()).detect();
+  const { devices } = await new GpuScanner(await inputs()).detect();
   for (const { name, uuid } of devices) {
     for (const fact of [name, uuid])
       assert.doesNotMatch(fact?.value ?? '', /[\u0000-\u001f\u007f-\u009f\ufffd]/);
@@ -65,7 +65,7 @@ test('a library that fails is a fault with its own name for it; one that was nam
 
 test('a library that cannot count its GPUs has failed: it does not say that there are none', async () => {
   pretend('gpus=2');
-  const detector = new GpuDetector(await inputs());
+  const detector = new GpuScanner(await inputs());
   assert.equal((await detector.detect()).devices.length, 2);
   pretend('gpus=2 fail=nvmlDeviceGetCount_v2:999');
   const { reports } = await detector.detect();
@@ -79,7 +79,7 @@ test('one that hangs is late, keeps what was known, and adds no threads', async 
   pretend('gpus=2');
   const until = join(await newFolder(), 'go');
   const machine = await inputs({ driverDeadline: 100 });
-  const detector = new GpuDetector(machine);
+  const detector = new GpuScanner(machine);
   // A busy machine may need more than a tenth of a second for the first answer.
   await eventually('it answers', async () => (await detector.detect()).devices.length === 2);
   pretend(`gpus=2 hang=nvmlDeviceGetName until=${until}`);

@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { crashGuard } from '../../agent/host/gpu/crash-guard.ts';
-import { GpuDetector } from '../../agent/host/gpu/scanner.ts';
+import { GpuScanner } from '../../agent/host/gpu/scanner.ts';
 import { SystemInputs } from '../../agent/host/inputs/system-inputs.ts';
 import { loadProbeFrom } from '../../agent/host/native/native-probe.ts';
 import { eventually } from '../support/eventually.ts';
@@ -209,7 +209,7 @@ test('by the detector: figures, one that fails in a tick, and one that comes bac
   pretend('gpus=2');
   const folder = await newFolder();
   const guard = await crashGuard(folder, 'boot 1');
-  const detector = new GpuDetector(
+  const detector = new GpuScanner(
     new SystemInputs({
       folder,
       inventoryCommand: { command: '/nonexistent', args: [] },

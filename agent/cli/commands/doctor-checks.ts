@@ -11,7 +11,7 @@ import { type Check, runChecks, within } from '../../doctor/checks/check.ts';
 import { makeContext } from '../../doctor/checks/context.ts';
 import { nearestThere } from '../../doctor/checks/folders.ts';
 import { type Whereabouts, whereabouts } from '../../doctor/local-roles.ts';
-import { circumstancesOf, lookersGuard } from '../../host/gpu/crash-guard.ts';
+import { readCircumstances, readOnlyCrashGuard } from '../../host/gpu/crash-guard.ts';
 import { around, type Inputs } from '../../host/inputs/inputs.ts';
 import { SystemInputs } from '../../host/inputs/system-inputs.ts';
 import { Recorder } from '../../host/recording/recorder.ts';
@@ -108,7 +108,7 @@ function askMachine(data: string, settings: Settings, inventory: boolean) {
       folder: folder ?? '/',
       inventoryCommand: selfCommand('inventory-child'),
       nvmlLibrary: settings.node.nvmlLibrary,
-      guard: lookersGuard(roleFolder(data, 'agent'), () => circumstancesOf(inputs)),
+      guard: readOnlyCrashGuard(roleFolder(data, 'agent'), () => readCircumstances(inputs)),
     });
     closeWhenInterrupted(() => inputs.close());
     const recorder = new Recorder(inventory ? inputs : withoutInventory(inputs));

@@ -1,8 +1,8 @@
 // The GPUs of this node as its reports need them: known at once from the last run, looked at in the background.
 
-import { type KeptGpus, keepGpus, keptGpus } from '../../host/gpu/kept-gpus.ts';
 import { gpuDrivers, gpuUsage, isFree, usableGpus } from '../../host/gpu/offer.ts';
-import { GpuDetector, type GpuFindings } from '../../host/gpu/scanner.ts';
+import { loadGpus, type SavedGpus, saveGpus } from '../../host/gpu/saved-gpus.ts';
+import { type GpuScan, GpuScanner } from '../../host/gpu/scanner.ts';
 import type { Inputs } from '../../host/inputs/inputs.ts';
 import type { GpuUsage } from '../../protocol/messages.ts';
 import type { Gpu } from '../../protocol/resources.ts';
@@ -13,13 +13,13 @@ import type { Log } from '../../system/log.ts';
 const keepPatience = 1_000;
 
 export class GpuWatch {
-  readonly #detector: GpuDetector;
+  readonly #detector: GpuScanner;
   readonly #folder: string;
   readonly #log: Log;
   readonly #clock: Clock;
-  #known: KeptGpus;
+  #known: SavedGpus;
   /** What the file holds. */
-  #kept: KeptGpus;
+  #kept: SavedGpus;
   /** Writing it takes long: no second one waits behind it. */
   #keeping: Promise<void> | undefined;
   /** That it cannot be written was told. */
@@ -28,14 +28,14 @@ export class GpuWatch {
 
   /** What was kept in `folder` serves until the first look. */
   static async open(inputs: Inputs, folder: string, log: Log, clock: Clock = systemClock): Promise<GpuWatch> {
-    const kept = await keptGpus(folder).catch((error: Error) => {
+    const kept = await loadGpus(folder).catch((error: Error) => {
       log.warn({ err: error }, 'the kept GPUs cannot be read; they are looked for anew');
       return undefined;
     });
-    return new GpuWatch(new GpuDetector(inputs), folder, log, clock, kept ?? { gpus: [] });
+    return new GpuWatch(new GpuScanner(inputs), folder, log, clock, kept ?? { gpus: [] });
   }
 
-  private constructor(detector: GpuDetector, folder: string, log: Log, clock: Clock, kept: KeptGpus) {
+  private constructor(detector: GpuScanner, folder: string, log: Log, clock: Clock, kept: SavedGpus) {
     this.#detector = detector;
     this.#folder = folder;
     this.#log = log;
@@ -59,7 +59,7 @@ export class GpuWatch {
   }
 
   /** Others after each answer, be it to a look or a tick. */
-  get newest(): GpuFindings | undefined {
+  get newest(): GpuScan | undefined {
     return this.#detector.last;
   }
 
@@ -74,7 +74,7 @@ export class GpuWatch {
   get faults(): { unresponsive: string[]; missing: readonly string[] } | undefined {
     const { last } = this.#detector;
     if (!last) return undefined;
-    const late = ({ source, fault }: GpuFindings['reports'][number]) =>
+    const late = ({ source, fault }: GpuScan['reports'][number]) =>
       fault?.kind === 'late' ? [`${source} ${fault.reason}`] : [];
     return { unresponsive: last.reports.flatMap(late), missing: last.missing };
   }
@@ -95,7 +95,7 @@ export class GpuWatch {
     return { looked, news: looked && last ? await this.#take(last) : false };
   }
 
-  async #take(findings: GpuFindings): Promise<boolean> {
+  async #take(findings: GpuScan): Promise<boolean> {
     if (this.#closed) return false;
     const now = this.#stillThere(findings);
     const news = !same(now, this.#known);
@@ -113,7 +113,7 @@ export class GpuWatch {
   }
 
   // A driver that hangs since the start has not lost the GPUs of the last run: those on the bus are offered as they were.
-  #stillThere({ devices, reports }: GpuFindings): KeptGpus {
+  #stillThere({ devices, reports }: GpuScan): SavedGpus {
     const found = { gpus: usableGpus(devices), driver: gpuDrivers(devices) };
     if (!reports.some(({ fault, kept }) => fault?.kind === 'late' && !kept)) return found;
     const less = (before: Gpu) => {
@@ -131,7 +131,7 @@ export class GpuWatch {
     const now = this.#known;
     if (same(now, this.#kept)) return;
     try {
-      await keepGpus(this.#folder, now);
+      await saveGpus(this.#folder, now);
       this.#kept = now;
       this.#told = false;
     } catch (error) {
@@ -143,4 +143,4 @@ export class GpuWatch {
   }
 }
 
-const same = (a: KeptGpus, b: KeptGpus): boolean => JSON.stringify(a) === JSON.stringify(b);
+const same = (a: SavedGpus, b: SavedGpus): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -3,8 +3,8 @@ import {
   type ChildCommand,
   type Inventory,
   InventoryError,
-  keepInventory,
-  keptInventory,
+  loadInventory,
+  saveInventory,
   takeInventory,
 } from '../../host/inventory/inventory.ts';
 import { type Clock, endsWithin } from '../../system/clock.ts';
@@ -34,7 +34,7 @@ export class InventoryWatch {
 
   /** What was kept in `folder` serves until one is taken. */
   static async open(options: InventoryWatchOptions): Promise<InventoryWatch> {
-    const kept = await keptInventory(options.folder).catch((error: Error) => {
+    const kept = await loadInventory(options.folder).catch((error: Error) => {
       options.log.warn({ err: error }, 'the kept inventory cannot be read; it is taken anew');
       return undefined;
     });
@@ -85,7 +85,7 @@ export class InventoryWatch {
     const { folder, log } = this.#options;
     if (sameFacts(this.#kept, inventory)) return;
     try {
-      await keepInventory(folder, inventory);
+      await saveInventory(folder, inventory);
       this.#kept = inventory;
     } catch (error) {
       log.warn({ err: error }, 'the inventory could not be kept; tried again with the next one');

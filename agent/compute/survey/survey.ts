@@ -1,19 +1,19 @@
 // What this machine is and has free, as the reports need it: facts at once, GPUs and inventory when they come.
 import { type AllocatedCapacity, availableCapacity, offeredCapacity } from '../../host/capacity.ts';
-import { type CloudFacts, cloudFacts, cloudLabels } from '../../host/cloud.ts';
-import { type Condition, judge, nothingJudged, type Observation } from '../../host/conditions.ts';
+import { type CloudFacts, cloudLabels, readCloudFacts } from '../../host/cloud.ts';
+import { type Condition, noConditions, type Observation, updateConditions } from '../../host/conditions.ts';
 import { type Declared, mismatches } from '../../host/declared.ts';
-import { type CrashGuard, circumstancesOf, crashGuard } from '../../host/gpu/crash-guard.ts';
-import type { GpuFindings } from '../../host/gpu/scanner.ts';
-import { type HostFacts, hostFacts } from '../../host/host-facts.ts';
+import { type CrashGuard, crashGuard, readCircumstances } from '../../host/gpu/crash-guard.ts';
+import type { GpuScan } from '../../host/gpu/scanner.ts';
+import { type HostFacts, readHostFacts } from '../../host/host-facts.ts';
 import { SystemInputs } from '../../host/inputs/system-inputs.ts';
 import type { ChildCommand } from '../../host/inventory/inventory.ts';
 import { nodeLabels } from '../../host/labels.ts';
-import { type Limits, memoryInUseNow, readLimits } from '../../host/limits.ts';
+import { type Limits, readLimits, readMemoryInUse } from '../../host/limits.ts';
 import { usableCpus } from '../../host/machine.ts';
 import type { LoadedProbe } from '../../host/native/native-probe.ts';
-import { nodeReader, probeReader } from '../../host/sample/counters.ts';
 import { Disk } from '../../host/sample/disk.ts';
+import { nativeFiguresReader, nodeFiguresReader } from '../../host/sample/kernel-figures.ts';
 import { type Sample, Sampler } from '../../host/sample/sampler.ts';
 import type { Usage } from '../../protocol/messages.ts';
 import type { NodeCondition, NodeInfo } from '../../protocol/node-info.ts';
@@ -72,9 +72,9 @@ export class Survey {
   #cloud: CloudFacts | undefined;
   #diskAtStart: number | undefined;
   #diskLate = false;
-  #judgement = nothingJudged;
+  #judgement = noConditions;
   /** The findings on GPUs that were judged last. */
-  #heard: GpuFindings | undefined;
+  #heard: GpuScan | undefined;
   /** The node's information has changed since this was last asked. */
   #news = false;
   #latest: Measured;
@@ -92,8 +92,8 @@ export class Survey {
       ...(options.probe ? { probe: options.probe } : {}),
     });
     const disk = new Disk(() => inputs.space());
-    const facts = await hostFacts(disk, undefined, clock);
-    const guard = await crashGuard(folder, await circumstancesOf(inputs));
+    const facts = await readHostFacts(disk, undefined, clock);
+    const guard = await crashGuard(folder, await readCircumstances(inputs));
     if (guard.fault) log.warn({ reason: guard.fault }, 'the NVIDIA library is left alone');
     if (!inputs.probe.probe) {
       log.info(
@@ -122,7 +122,7 @@ export class Survey {
     this.#guard = found.guard;
     this.#inventory = found.inventory;
     const { probe } = found.inputs.probe;
-    this.#sampler = new Sampler(found.disk, probe ? probeReader(probe) : nodeReader());
+    this.#sampler = new Sampler(found.disk, probe ? nativeFiguresReader(probe) : nodeFiguresReader());
     this.#latest = this.#measure();
     // The registration tells of it.
     this.#news = false;
@@ -150,7 +150,7 @@ export class Survey {
 
   /** Looks for GPUs; true when the node's information changed. `all`: by hand, every source is asked. Never throws. */
   async look(all = false): Promise<boolean> {
-    if (this.#options.cloudMetadata && !this.#cloud) this.#cloud = await cloudFacts(this.#inputs);
+    if (this.#options.cloudMetadata && !this.#cloud) this.#cloud = await readCloudFacts(this.#inputs);
     await this.#lookAtGpus(all);
     const news = this.#news;
     this.#news = false;
@@ -268,7 +268,7 @@ export class Survey {
   #memoryLeft(whole: number): number {
     if (!this.#limits.memory) return whole;
     const { probe } = this.#inputs.probe;
-    const used = probe ? probe.cgroup().memoryUsed : memoryInUseNow(this.#limits);
+    const used = probe ? probe.cgroup().memoryUsed : readMemoryInUse(this.#limits);
     return Math.max(0, whole - (used ?? this.#limits.memoryUsed ?? 0));
   }
 
@@ -286,7 +286,7 @@ export class Survey {
     const unresponsive = newest === this.#heard ? undefined : faults?.unresponsive;
     this.#heard = newest;
     const before = this.#judgement.conditions;
-    this.#judgement = judge(this.#judgement, {
+    this.#judgement = updateConditions(this.#judgement, {
       monotonic: this.#clock.monotonic(),
       now: this.#clock.now(),
       unresponsive,

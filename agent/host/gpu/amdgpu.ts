@@ -3,23 +3,26 @@ import type { Inputs } from '../inputs/inputs.ts';
 import { lineValue, mebibytes, plausible, wholeNumber } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
 import { boundAsSeen, boundTo, deviceFolder, numberIn, sensors } from './drm.ts';
-import { type Figures, type GpuSource, type Seen, type Sighting, unseen } from './gpu.ts';
+import { type GpuFigures, type GpuSource, noGpus, type ReportedGpu, type SourceAnswer } from './gpu.ts';
 
 export const amdgpu: GpuSource = { name: 'amdgpu', vendor: 'AMD/ATI', read, tick };
 
-async function read(inputs: Inputs): Promise<Seen> {
+async function read(inputs: Inputs): Promise<SourceAnswer> {
   const { value: addresses, fault } = await boundTo(inputs, 'amdgpu');
-  if (!addresses) return unseen(fault);
+  if (!addresses) return noGpus(fault);
   // Only the driver that AMD ships beside the kernel has a version of its own.
   const driverVersion = tidy((await inputs.file('/sys/module/amdgpu/version')).value, 64);
-  const sightings: Sighting[] = [];
+  const sightings: ReportedGpu[] = [];
   for (const address of addresses) sightings.push({ ...(await sighting(inputs, address)), driverVersion });
   return { sightings };
 }
 
-async function tick(inputs: Inputs, seen: readonly Sighting[]): Promise<readonly Figures[] | undefined> {
+async function tick(
+  inputs: Inputs,
+  seen: readonly ReportedGpu[],
+): Promise<readonly GpuFigures[] | undefined> {
   if (!(await boundAsSeen(inputs, 'amdgpu', seen))) return undefined;
-  const all: Figures[] = [];
+  const all: GpuFigures[] = [];
   for (const { address = '', memoryUsed } of seen) {
     const now = await figures(inputs, address);
     if (memoryUsed !== undefined && now.memoryUsed === undefined) return undefined;
@@ -28,7 +31,7 @@ async function tick(inputs: Inputs, seen: readonly Sighting[]): Promise<readonly
   return all;
 }
 
-async function figures(inputs: Inputs, address: string): Promise<Figures> {
+async function figures(inputs: Inputs, address: string): Promise<GpuFigures> {
   const folder = deviceFolder(address);
   const used = await numberIn(inputs, `${folder}/mem_info_vram_used`);
   const busy = await numberIn(inputs, `${folder}/gpu_busy_percent`);
@@ -39,7 +42,7 @@ async function figures(inputs: Inputs, address: string): Promise<Figures> {
   };
 }
 
-async function sighting(inputs: Inputs, address: string): Promise<Sighting> {
+async function sighting(inputs: Inputs, address: string): Promise<ReportedGpu> {
   const folder = deviceFolder(address);
   const memory = await numberIn(inputs, `${folder}/mem_info_vram_total`);
   // Server cards only.

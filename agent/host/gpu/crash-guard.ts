@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
 import { readBounded, writeMark } from '../../system/files.ts';
-import { Patience } from '../inputs/hang-limiter.ts';
+import { HangLimiter } from '../inputs/hang-limiter.ts';
 import type { Inputs } from '../inputs/inputs.ts';
 import type { NvmlMark } from '../native/native-probe.ts';
 
@@ -29,7 +29,7 @@ const unreadable = Number.POSITIVE_INFINITY;
 const markIn = (folder: string): string => join(folder, 'nvml-called');
 
 /** The boot id and the driver's version: with others a library starts anew. */
-export async function circumstancesOf(inputs: Pick<Inputs, 'file'>): Promise<string> {
+export async function readCircumstances(inputs: Pick<Inputs, 'file'>): Promise<string> {
   const boot = await inputs.file('/proc/sys/kernel/random/boot_id');
   const driver = await inputs.file('/proc/driver/nvidia/version');
   return `${boot.value} ${driver.value?.split('\n', 1)[0] ?? ''}`;
@@ -96,9 +96,9 @@ export async function crashGuard(
  * For a process that only looks, and writes nothing: it leaves alone what the agent leaves alone that keeps its mark in `folder`,
  * as far as it may know.
  */
-export function lookersGuard(folder: string, circumstances: () => Promise<string>) {
+export function readOnlyCrashGuard(folder: string, circumstances: () => Promise<string>) {
   const path = markIn(folder);
-  const disk = new Patience({ deadline: 1000, mostHung: 1 });
+  const disk = new HangLimiter({ deadline: 1000, maxHung: 1 });
   return async <T>(call: () => Promise<T>): Promise<T> => {
     const { value } = await disk.ask(path, () => readBounded(path));
     const fault = faultAfter(endsIn(value?.toString('utf8'), await circumstances()), path);

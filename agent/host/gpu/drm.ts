@@ -1,7 +1,7 @@
 // What the kernel's open drivers (amdgpu, i915, xe) have in common: their folders in sysfs and their sensors.
 import type { Answer, Inputs } from '../inputs/inputs.ts';
 import { pciAddress, plausible, wholeNumber } from '../values/parse.ts';
-import { mostGpus, type Sighting } from './gpu.ts';
+import { maxGpus, type ReportedGpu } from './gpu.ts';
 
 export const deviceFolder = (address: string) => `/sys/bus/pci/devices/${address}`;
 
@@ -9,16 +9,14 @@ export const deviceFolder = (address: string) => `/sys/bus/pci/devices/${address
 export async function boundTo(inputs: Inputs, driver: string): Promise<Answer<readonly string[]>> {
   const { value, ...rest } = await inputs.folder(`/sys/bus/pci/drivers/${driver}`);
   // Beside the devices stand the driver's own switches, such as `bind`.
-  return value
-    ? { value: value.filter(name => pciAddress(name) === name).slice(0, mostGpus), ...rest }
-    : rest;
+  return value ? { value: value.filter(name => pciAddress(name) === name).slice(0, maxGpus), ...rest } : rest;
 }
 
 /** Is the driver bound to exactly the GPUs that were seen? */
 export async function boundAsSeen(
   inputs: Inputs,
   driver: string,
-  seen: readonly Sighting[],
+  seen: readonly ReportedGpu[],
 ): Promise<boolean> {
   const { value = [] } = await boundTo(inputs, driver);
   const before = seen.filter(sighting => sighting.driver === driver);

@@ -19,7 +19,7 @@ export interface MigInstance {
 }
 
 /** What a source can say of a GPU; what it does not say is absent. */
-export interface GpuWords {
+export interface GpuProperties {
   readonly name?: string | undefined;
   readonly uuid?: string | undefined;
   /** As the maker's tool counts. */
@@ -51,7 +51,7 @@ export interface GpuWords {
 }
 
 /** One GPU as one source sees it. */
-export interface Sighting extends GpuWords {
+export interface ReportedGpu extends GpuProperties {
   /** PCI address as sysfs writes it; absent where a GPU has none. */
   readonly address?: string | undefined;
   readonly vendor?: string | undefined;
@@ -77,7 +77,7 @@ export type SourceName =
   | 'PCI';
 
 /** What changes on a GPU from one moment to the next. */
-export type Figures = Pick<GpuWords, 'memoryUsed' | 'utilisation' | 'temperature' | 'power'>;
+export type GpuFigures = Pick<GpuProperties, 'memoryUsed' | 'utilisation' | 'temperature' | 'power'>;
 
 export interface GpuSource {
   readonly name: SourceName;
@@ -85,22 +85,22 @@ export interface GpuSource {
   readonly tool?: true;
   /** The maker whose GPUs it knows; absent when it knows all. */
   readonly vendor?: string;
-  read(inputs: Inputs): Promise<Seen>;
+  read(inputs: Inputs): Promise<SourceAnswer>;
   /**
    * The figures of each of `seen`, its own last sightings, in their order; undefined when they are not all there as they were,
    * or one does not answer, so that it takes a look to know what is.
    */
-  tick?(inputs: Inputs, seen: readonly Sighting[]): Promise<readonly Figures[] | undefined>;
+  tick?(inputs: Inputs, seen: readonly ReportedGpu[]): Promise<readonly GpuFigures[] | undefined>;
 }
 
-export interface Seen {
-  readonly sightings: readonly Sighting[];
+export interface SourceAnswer {
+  readonly sightings: readonly ReportedGpu[];
   /** Why it saw nothing, or not all. */
   readonly fault?: Fault | undefined;
 }
 
 /** What came of asking one source. */
-export interface SourceReport extends Seen {
+export interface SourceReport extends SourceAnswer {
   readonly source: SourceName;
   /** Milliseconds. */
   readonly took: number;
@@ -122,21 +122,21 @@ export type GpuDevice = {
   readonly failed?: true;
   readonly sources: readonly SourceName[];
 } & {
-  readonly [Word in keyof GpuWords]?: Fact<NonNullable<GpuWords[Word]>> | undefined;
+  readonly [Word in keyof GpuProperties]?: Fact<NonNullable<GpuProperties[Word]>> | undefined;
 };
 
 /** The GPU, in a sentence. */
-export const called = ({ name, vendor, address, index }: GpuDevice): string => {
+export const describeGpu = ({ name, vendor, address, index }: GpuDevice): string => {
   const which = address ? ` at ${address}` : index ? ` (GPU ${index.value})` : '';
   return `${name?.value ?? vendor}${which}`;
 };
 
 /** Which of `devices` have failed, and why: a sentence each. */
 export const failures = (devices: readonly GpuDevice[]): string[] =>
-  devices.flatMap(device => (device.failed ? `${called(device)} cannot be used: ${device.reason}` : []));
+  devices.flatMap(device => (device.failed ? `${describeGpu(device)} cannot be used: ${device.reason}` : []));
 
 /** Most GPUs that are believed of one source: more than any machine has, and than a message may hold. */
-export const mostGpus = 256;
+export const maxGpus = 256;
 
 /** Nothing seen, and why. */
-export const unseen = (fault: Fault | undefined): Seen => ({ sightings: [], fault });
+export const noGpus = (fault: Fault | undefined): SourceAnswer => ({ sightings: [], fault });

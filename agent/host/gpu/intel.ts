@@ -2,27 +2,30 @@
 import type { Inputs } from '../inputs/inputs.ts';
 import { mebibytes } from '../values/parse.ts';
 import { boundAsSeen, boundTo, deviceFolder, numberIn, type Sensors, sensors } from './drm.ts';
-import { type Figures, type GpuSource, type Seen, type Sighting, unseen } from './gpu.ts';
+import { type GpuFigures, type GpuSource, noGpus, type ReportedGpu, type SourceAnswer } from './gpu.ts';
 
 export const intel: GpuSource = { name: 'intel sysfs', vendor: 'Intel', read, tick };
 
 const drivers = ['i915', 'xe'] as const;
 type Driver = (typeof drivers)[number];
 
-async function read(inputs: Inputs): Promise<Seen> {
-  const sightings: Sighting[] = [];
-  let fault: Seen['fault'];
+async function read(inputs: Inputs): Promise<SourceAnswer> {
+  const sightings: ReportedGpu[] = [];
+  let fault: SourceAnswer['fault'];
   for (const driver of drivers) {
     const bound = await boundTo(inputs, driver);
     fault ??= bound.fault;
     for (const address of bound.value ?? []) sightings.push(await sighting(inputs, driver, address));
   }
-  return sightings.length > 0 ? { sightings } : unseen(fault);
+  return sightings.length > 0 ? { sightings } : noGpus(fault);
 }
 
-async function tick(inputs: Inputs, seen: readonly Sighting[]): Promise<readonly Figures[] | undefined> {
+async function tick(
+  inputs: Inputs,
+  seen: readonly ReportedGpu[],
+): Promise<readonly GpuFigures[] | undefined> {
   for (const driver of drivers) if (!(await boundAsSeen(inputs, driver, seen))) return undefined;
-  const all: Figures[] = [];
+  const all: GpuFigures[] = [];
   for (const { driver, address = '', temperature, power } of seen) {
     const now = await figures(inputs, driver as Driver, address);
     if ((temperature ?? power) !== undefined && (now.temperature ?? now.power) === undefined)
@@ -38,7 +41,7 @@ function figures(inputs: Inputs, driver: Driver, address: string): Promise<Senso
   return sensors(inputs, address, temperatures, ['power1_input']);
 }
 
-async function sighting(inputs: Inputs, driver: Driver, address: string): Promise<Sighting> {
+async function sighting(inputs: Inputs, driver: Driver, address: string): Promise<ReportedGpu> {
   const memory = mebibytes((await ownMemory(inputs, address)) || undefined);
   // The processor's own graphics are always device 2 on the first bus.
   const integrated = address === '0000:00:02.0' && memory === undefined;

@@ -1,10 +1,10 @@
 // One GPU out of what all sources saw of it.
 import { type Claim, type Settling, settle } from '../values/fact.ts';
-import type { GpuDevice, GpuWords, Sighting, SourceReport } from './gpu.ts';
+import type { GpuDevice, GpuProperties, ReportedGpu, SourceReport } from './gpu.ts';
 
-interface Seen {
+interface Evidence {
   readonly report: SourceReport;
-  readonly sighting: Sighting;
+  readonly sighting: ReportedGpu;
 }
 
 /**
@@ -13,7 +13,7 @@ interface Seen {
  */
 export function merge(reports: readonly SourceReport[]): GpuDevice[] {
   const seen = reports.flatMap(report => report.sightings.map(sighting => ({ report, sighting })));
-  const groups = new Map<string, Seen[]>();
+  const groups = new Map<string, Evidence[]>();
   for (const one of seen) {
     const { address } = one.sighting;
     if (address !== undefined) groups.set(address, joined(groups.get(address) ?? [], one));
@@ -28,7 +28,7 @@ export function merge(reports: readonly SourceReport[]): GpuDevice[] {
     groups.set(key, joined(group, one));
   }
   // As the sources are believed, whichever was put in first.
-  const rank = ({ report }: Seen) => reports.indexOf(report);
+  const rank = ({ report }: Evidence) => reports.indexOf(report);
   return [...groups.values()]
     .map(group =>
       device(
@@ -41,12 +41,15 @@ export function merge(reports: readonly SourceReport[]): GpuDevice[] {
 
 // A GPU that the library counts and cannot open is known to it by its number alone. It is one of those that the driver has and
 // the library does not list: which, can be told where there are as many, as both count along the bus.
-function placesOfUnopened(seen: readonly Seen[], groups: ReadonlyMap<string, Seen[]>): Map<Seen, string> {
+function placesOfUnopened(
+  seen: readonly Evidence[],
+  groups: ReadonlyMap<string, Evidence[]>,
+): Map<Evidence, string> {
   const unopened = seen.filter(
     ({ report, sighting: { address, uuid, broken } }) =>
       report.source === 'nvml' && address === undefined && uuid === undefined && broken !== undefined,
   );
-  const isUnlisted = (group: readonly Seen[]) =>
+  const isUnlisted = (group: readonly Evidence[]) =>
     group.some(({ report, sighting }) => report.source === 'nvidia procfs' && !sighting.meant) &&
     !group.some(({ report }) => report.source === 'nvml');
   const unlisted = [...groups].flatMap(([address, group]) => (isUnlisted(group) ? [address] : [])).sort();
@@ -55,17 +58,17 @@ function placesOfUnopened(seen: readonly Seen[], groups: ReadonlyMap<string, See
 }
 
 // A source that tells of one GPU twice is believed the first time.
-function joined(group: Seen[], one: Seen): Seen[] {
+function joined(group: Evidence[], one: Evidence): Evidence[] {
   return group.some(other => other.report === one.report) ? group : [...group, one];
 }
 
-function isSame(a: Sighting, b: Sighting): boolean {
+function isSame(a: ReportedGpu, b: ReportedGpu): boolean {
   if (a.uuid !== undefined && b.uuid !== undefined) return a.uuid === b.uuid;
   return a.index !== undefined && a.index === b.index && a.vendor === b.vendor;
 }
 
-function device(group: readonly Seen[], reports: readonly SourceReport[]): GpuDevice {
-  const words = Object.keys(settlings) as (keyof GpuWords)[];
+function device(group: readonly Evidence[], reports: readonly SourceReport[]): GpuDevice {
+  const words = Object.keys(settlings) as (keyof GpuProperties)[];
   const facts = words.flatMap(word => {
     const settled = fact(group, word);
     return settled ? [[word, settled] as const] : [];
@@ -82,12 +85,12 @@ function device(group: readonly Seen[], reports: readonly SourceReport[]): GpuDe
   } as GpuDevice;
 }
 
-function firstOf(group: readonly Seen[], word: 'address' | 'vendor'): string | undefined {
+function firstOf(group: readonly Evidence[], word: 'address' | 'vendor'): string | undefined {
   return group.find(({ sighting }) => sighting[word] !== undefined)?.sighting[word];
 }
 
-function fact<Word extends keyof GpuWords>(group: readonly Seen[], word: Word) {
-  type Value = NonNullable<GpuWords[Word]>;
+function fact<Word extends keyof GpuProperties>(group: readonly Evidence[], word: Word) {
+  type Value = NonNullable<GpuProperties[Word]>;
   const total = group.find(({ sighting }) => sighting.memory !== undefined)?.sighting.memory;
   const claims = group.map(({ report, sighting }): Claim<Value> => {
     const { source, took, readAt } = report;
@@ -109,7 +112,7 @@ function fact<Word extends keyof GpuWords>(group: readonly Seen[], word: Word) {
 // What is measured changes between two questions, and makers and databases spell names in their own ways: only what must be
 // the same everywhere can be in disagreement.
 const never = { agree: () => true };
-const settlings: { [Word in keyof GpuWords]-?: Settling<NonNullable<GpuWords[Word]>> } = {
+const settlings: { [Word in keyof GpuProperties]-?: Settling<NonNullable<GpuProperties[Word]>> } = {
   name: never,
   uuid: {},
   index: never,
@@ -140,7 +143,7 @@ export const exceeds = (inUse: number | undefined, total: number | undefined): b
 type Verdict = Pick<GpuDevice, 'reason' | 'failed'>;
 
 /** Why jobs cannot use the GPU; nothing when they can. */
-function whyNot(group: readonly Seen[], reports: readonly SourceReport[]): Verdict {
+function whyNot(group: readonly Evidence[], reports: readonly SourceReport[]): Verdict {
   const broken = group.find(({ sighting }) => sighting.broken)?.sighting;
   if (broken) return { reason: broken.broken, ...(broken.meant ? {} : { failed: true }) };
   if (group.some(({ sighting }) => sighting.vendor === 'NVIDIA')) {
@@ -154,7 +157,7 @@ function whyNot(group: readonly Seen[], reports: readonly SourceReport[]): Verdi
 
 // The kernel's files list every GPU of the host. The library knows which of them this process (a container, say) may use, and
 // whether it gets along with the driver.
-function notListed(group: readonly Seen[], reports: readonly SourceReport[]): Verdict | undefined {
+function notListed(group: readonly Evidence[], reports: readonly SourceReport[]): Verdict | undefined {
   if (!group.some(({ report }) => report.source === 'nvidia procfs')) return undefined;
   const libraries = reports.filter(({ source }) => source === 'nvml' || source === 'nvidia-smi');
   const best = libraries.find(({ fault, kept }) => fault === undefined || kept);

@@ -2,19 +2,19 @@
 import type { Inputs } from '../inputs/inputs.ts';
 import { lineValue, pciAddress } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
-import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import { type GpuSource, maxGpus, noGpus, type ReportedGpu, type SourceAnswer } from './gpu.ts';
 
 export const nvidiaProcfs: GpuSource = { name: 'nvidia procfs', vendor: 'NVIDIA', read };
 
 const folder = '/proc/driver/nvidia';
 
-async function read(inputs: Inputs): Promise<Seen> {
+async function read(inputs: Inputs): Promise<SourceAnswer> {
   const names = await inputs.folder(`${folder}/gpus`);
-  if (!names.value) return unseen(names.fault);
+  if (!names.value) return noGpus(names.fault);
   const driverVersion = versionIn((await inputs.file(`${folder}/version`)).value);
-  const sightings: Sighting[] = [];
+  const sightings: ReportedGpu[] = [];
   let fault = names.fault;
-  for (const name of names.value.slice(0, mostGpus)) {
+  for (const name of names.value.slice(0, maxGpus)) {
     const address = pciAddress(name);
     if (address === undefined) continue;
     const { value: text, fault: unread } = await inputs.file(`${folder}/gpus/${name}/information`);

@@ -2,7 +2,14 @@
 import type { Fault, Inputs, Tool } from '../inputs/inputs.ts';
 import { decimalNumber, ordinal, pciAddress, plausible, wholeNumber } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
-import { type GpuSource, type MigInstance, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import {
+  type GpuSource,
+  type MigInstance,
+  maxGpus,
+  noGpus,
+  type ReportedGpu,
+  type SourceAnswer,
+} from './gpu.ts';
 
 export const nvidiaSmi: GpuSource = { name: 'nvidia-smi', tool: true, vendor: 'NVIDIA', read };
 
@@ -32,12 +39,12 @@ const questions = [
 
 type Field = (typeof questions)[0][number];
 
-async function read(inputs: Inputs): Promise<Seen> {
+async function read(inputs: Inputs): Promise<SourceAnswer> {
   let fault: Fault | undefined;
   for (const fields of questions) {
     const args = [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits'];
     const answer = await inputs.run(tool, args);
-    if (!answer.value) return unseen(answer.fault);
+    if (!answer.value) return noGpus(answer.fault);
     const { status, stdout, stderr } = answer.value;
     const rows = stdout.split('\n').flatMap(line => row(fields, line));
     if (status === 0) return seen(inputs, rows);
@@ -45,13 +52,13 @@ async function read(inputs: Inputs): Promise<Seen> {
     fault = { kind: 'failed', reason: `ended with status ${status}${said ? `: ${said}` : ''}` };
     if (!/not a valid field/i.test(stdout + stderr)) break;
   }
-  return unseen(fault);
+  return noGpus(fault);
 }
 
-async function seen(inputs: Inputs, rows: readonly Partial<Record<Field, string>>[]): Promise<Seen> {
+async function seen(inputs: Inputs, rows: readonly Partial<Record<Field, string>>[]): Promise<SourceAnswer> {
   const split = rows.some(row => row['mig.mode.current'] === 'Enabled');
   const instances = split ? migInstances((await inputs.run(tool, ['-L'])).value?.stdout ?? '') : new Map();
-  const sightings = rows.slice(0, mostGpus).map((row): Sighting => {
+  const sightings = rows.slice(0, maxGpus).map((row): ReportedGpu => {
     const index = wholeNumber(row.index);
     return {
       vendor: 'NVIDIA',

@@ -3,24 +3,31 @@ import type { Inputs } from '../inputs/inputs.ts';
 import type { NvmlFigures, NvmlGpu } from '../native/native-probe.ts';
 import { mebibytes, ordinal, pciAddress, plausible } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
-import { type Figures, type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import {
+  type GpuFigures,
+  type GpuSource,
+  maxGpus,
+  noGpus,
+  type ReportedGpu,
+  type SourceAnswer,
+} from './gpu.ts';
 
 export const nvml: GpuSource = { name: 'nvml', vendor: 'NVIDIA', read, tick };
 
-async function read(inputs: Inputs): Promise<Seen> {
+async function read(inputs: Inputs): Promise<SourceAnswer> {
   const { value, fault } = await inputs.nvml();
-  if (!value) return unseen(fault);
+  if (!value) return noGpus(fault);
   const driverVersion = tidy(value.driverVersion, 64);
   const cuda = tidy(value.cudaVersion, 64);
-  const sightings = value.gpus.slice(0, mostGpus).map(gpu => ({ ...sighting(gpu), driverVersion, cuda }));
+  const sightings = value.gpus.slice(0, maxGpus).map(gpu => ({ ...sighting(gpu), driverVersion, cuda }));
   return { sightings };
 }
 
-async function tick(inputs: Inputs): Promise<readonly Figures[] | undefined> {
+async function tick(inputs: Inputs): Promise<readonly GpuFigures[] | undefined> {
   return (await inputs.nvmlFigures()).value?.map(figures);
 }
 
-function figures({ memoryUsed, utilisation, temperature, power }: NvmlFigures): Figures {
+function figures({ memoryUsed, utilisation, temperature, power }: NvmlFigures): GpuFigures {
   return {
     memoryUsed: mebibytes(memoryUsed),
     utilisation: plausible(utilisation, 0, 100),
@@ -29,7 +36,7 @@ function figures({ memoryUsed, utilisation, temperature, power }: NvmlFigures): 
   };
 }
 
-function sighting(gpu: NvmlGpu): Sighting {
+function sighting(gpu: NvmlGpu): ReportedGpu {
   return {
     vendor: 'NVIDIA',
     address: pciAddress(gpu.pciAddress),

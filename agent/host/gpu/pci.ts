@@ -3,7 +3,7 @@ import type { Inputs } from '../inputs/inputs.ts';
 import { mebibytes, pciAddress } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
 import { deviceFolder } from './drm.ts';
-import { type GpuSource, makers, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import { type GpuSource, makers, maxGpus, noGpus, type ReportedGpu, type SourceAnswer } from './gpu.ts';
 
 export const pci: GpuSource = { name: 'PCI', read };
 
@@ -11,20 +11,20 @@ export const pci: GpuSource = { name: 'PCI', read };
 const displayDrivers =
   /^(?:ast|mgag200|hibmc-drm|bochs-drm|cirrus|qxl|virtio-pci|vmwgfx|hyperv_drm|simpledrm|efifb|vesafb|ofdrm)$/;
 
-async function read(inputs: Inputs): Promise<Seen> {
+async function read(inputs: Inputs): Promise<SourceAnswer> {
   const { value: names, fault } = await inputs.folder('/sys/bus/pci/devices');
-  if (!names) return unseen(fault);
-  const sightings: Sighting[] = [];
+  if (!names) return noGpus(fault);
+  const sightings: ReportedGpu[] = [];
   for (const name of names.slice(0, 4096)) {
     const address = pciAddress(name);
-    if (address === undefined || sightings.length === mostGpus) continue;
+    if (address === undefined || sightings.length === maxGpus) continue;
     const seen = await sighting(inputs, address, deviceFolder(name));
     if (seen) sightings.push(seen);
   }
   return { sightings };
 }
 
-async function sighting(inputs: Inputs, address: string, folder: string): Promise<Sighting | undefined> {
+async function sighting(inputs: Inputs, address: string, folder: string): Promise<ReportedGpu | undefined> {
   const kind = hex((await inputs.file(`${folder}/class`)).value, 6);
   // 0x03 is a display controller, 0x12 a processing accelerator, which is what AMD's largest GPUs call themselves.
   if (!kind?.startsWith('03') && !kind?.startsWith('12')) return undefined;

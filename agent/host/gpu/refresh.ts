@@ -1,14 +1,14 @@
 // Newer figures for the GPUs of an earlier look.
 import type { Fact } from '../values/fact.ts';
-import type { Figures, GpuDevice, Sighting, SourceReport } from './gpu.ts';
+import type { GpuDevice, GpuFigures, ReportedGpu, SourceReport } from './gpu.ts';
 import { exceeds } from './merge.ts';
 
-const words = ['memoryUsed', 'utilisation', 'temperature', 'power'] as const satisfies (keyof Figures)[];
+const words = ['memoryUsed', 'utilisation', 'temperature', 'power'] as const satisfies (keyof GpuFigures)[];
 
 /** `report` with other figures, one for each of its sightings; what they do not say is no longer known. */
-export function refreshed(report: SourceReport, figures: readonly Figures[]): SourceReport {
+export function refreshed(report: SourceReport, figures: readonly GpuFigures[]): SourceReport {
   const sightings = report.sightings.map((sighting, place) => {
-    const now: { -readonly [Word in keyof Sighting]: Sighting[Word] } = { ...sighting };
+    const now: { -readonly [Word in keyof ReportedGpu]: ReportedGpu[Word] } = { ...sighting };
     for (const word of words) now[word] = figures[place]?.[word];
     return now;
   });
@@ -21,7 +21,7 @@ export function measured(devices: readonly GpuDevice[], report: SourceReport): G
   return devices.map(device => {
     const sighting = device.sources.includes(source) && report.sightings.find(one => isOf(one, device));
     if (!sighting) return device;
-    const now: { -readonly [Word in keyof Figures]: Fact<number> | undefined } = {};
+    const now: { -readonly [Word in keyof GpuFigures]: Fact<number> | undefined } = {};
     for (const word of words) {
       const before = device[word];
       // As in a look.
@@ -34,7 +34,7 @@ export function measured(devices: readonly GpuDevice[], report: SourceReport): G
   });
 }
 
-const isOf = (sighting: Sighting, { address, vendor, index }: GpuDevice): boolean =>
+const isOf = (sighting: ReportedGpu, { address, vendor, index }: GpuDevice): boolean =>
   sighting.address === undefined
     ? sighting.vendor === vendor && sighting.index === index?.value
     : sighting.address === address;

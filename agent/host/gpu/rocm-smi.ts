@@ -11,7 +11,7 @@ import {
   wholeNumber,
 } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
-import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import { type GpuSource, maxGpus, noGpus, type ReportedGpu, type SourceAnswer } from './gpu.ts';
 
 export const rocmSmi: GpuSource = { name: 'rocm-smi', tool: true, vendor: 'AMD/ATI', read };
 
@@ -29,13 +29,13 @@ const args = [
   '--json',
 ];
 
-async function read(inputs: Inputs): Promise<Seen> {
+async function read(inputs: Inputs): Promise<SourceAnswer> {
   const { value, fault } = await inputs.run(tool, args);
-  if (!value) return unseen(fault);
+  if (!value) return noGpus(fault);
   const answer = jsonObject(value.stdout);
   if (!answer) {
     const said = tidy(value.stderr.trim() || value.stdout.trim(), 200);
-    return unseen({
+    return noGpus({
       kind: 'failed',
       reason: `ended with status ${value.status} and no JSON${said ? `: ${said}` : ''}`,
     });
@@ -49,13 +49,13 @@ async function read(inputs: Inputs): Promise<Seen> {
   return {
     sightings: cards
       .sort((a, b) => a.index - b.index)
-      .slice(0, mostGpus)
+      .slice(0, maxGpus)
       .map(({ index, object }) => ({ ...sighting(index, object), driverVersion })),
   };
 }
 
 // Names differ between versions, in more than their case.
-function sighting(index: number, card: Readonly<Record<string, unknown>>): Sighting {
+function sighting(index: number, card: Readonly<Record<string, unknown>>): ReportedGpu {
   const temperature = member(card, 'Temperature (Sensor edge) (C)', 'Temperature (Sensor junction) (C)');
   const power = member(
     card,

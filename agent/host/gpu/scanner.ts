@@ -1,8 +1,8 @@
 // Finds the GPUs: asks the sources, starts a tool only where it is needed, and remembers what was there.
-import { type Fault, type Inputs, metered } from '../inputs/inputs.ts';
+import { type Fault, type Inputs, measureInputs } from '../inputs/inputs.ts';
 import { tidy } from '../values/tidy.ts';
 import { amdgpu } from './amdgpu.ts';
-import { called, failures, type GpuDevice, type GpuSource, type SourceReport } from './gpu.ts';
+import { describeGpu, failures, type GpuDevice, type GpuSource, type SourceReport } from './gpu.ts';
 import { intel } from './intel.ts';
 import { merge } from './merge.ts';
 import { nvidiaProcfs } from './nvidia-procfs.ts';
@@ -27,7 +27,7 @@ const sources: readonly GpuSource[] = [
   pci,
 ];
 
-export interface GpuFindings {
+export interface GpuScan {
   readonly devices: readonly GpuDevice[];
   /** What came of each source that was asked. */
   readonly reports: readonly SourceReport[];
@@ -35,10 +35,10 @@ export interface GpuFindings {
   readonly missing: readonly string[];
 }
 
-export class GpuDetector {
+export class GpuScanner {
   readonly #inputs: Inputs;
-  #last: GpuFindings | undefined;
-  #inFlight: { tools: 'needed' | 'all'; findings: Promise<GpuFindings> } | undefined;
+  #last: GpuScan | undefined;
+  #inFlight: { tools: 'needed' | 'all'; findings: Promise<GpuScan> } | undefined;
   #ticking: Promise<boolean> | undefined;
   /** The GPUs among which each tool was last asked. */
   readonly #askedFor = new Map<GpuSource, string>();
@@ -50,7 +50,7 @@ export class GpuDetector {
   }
 
   /** The newest findings; undefined until there were any. */
-  get last(): GpuFindings | undefined {
+  get last(): GpuScan | undefined {
     return this.#last;
   }
 
@@ -59,7 +59,7 @@ export class GpuDetector {
    * for the same GPUs only once; `all` asks every source. While it looks, all callers wait for the same answer; who wants `all`
    * and finds less under way has it looked again. Never throws.
    */
-  async detect(tools: 'needed' | 'all' = 'needed'): Promise<GpuFindings> {
+  async detect(tools: 'needed' | 'all' = 'needed'): Promise<GpuScan> {
     if (tools === 'all' && this.#inFlight?.tools === 'needed') await this.#inFlight.findings;
     this.#inFlight ??= {
       tools,
@@ -92,13 +92,13 @@ export class GpuDetector {
   }
 
   /** False when it takes a look. */
-  async #refresh(before: GpuFindings): Promise<boolean> {
+  async #refresh(before: GpuScan): Promise<boolean> {
     const reports = [...before.reports];
     let { devices } = before;
     for (const [place, report] of before.reports.entries()) {
       const source = sources.find(({ name }) => name === report.source);
       if (!source?.tick || report.sightings.length === 0) continue;
-      const { inputs, took } = metered(this.#inputs);
+      const { inputs, took } = measureInputs(this.#inputs);
       const readAt = inputs.now().toISOString();
       const figures = await source.tick(inputs, report.sightings);
       if (figures?.length !== report.sightings.length) return false;
@@ -111,12 +111,12 @@ export class GpuDetector {
   }
 
   // The two would call one library, and leave one mark.
-  async #afterTick(tools: 'needed' | 'all'): Promise<GpuFindings> {
+  async #afterTick(tools: 'needed' | 'all'): Promise<GpuScan> {
     await this.#ticking;
     return this.#detect(tools);
   }
 
-  async #detect(tools: 'needed' | 'all'): Promise<GpuFindings> {
+  async #detect(tools: 'needed' | 'all'): Promise<GpuScan> {
     const cheap = await Promise.all(sources.filter(source => !source.tool).map(source => this.#ask(source)));
     const seen = merge(this.#ordered(cheap, []));
     const more = await Promise.all(
@@ -147,7 +147,7 @@ export class GpuDetector {
   }
 
   async #ask(source: GpuSource): Promise<SourceReport> {
-    const { inputs, took, late } = metered(this.#inputs);
+    const { inputs, took, late } = measureInputs(this.#inputs);
     const readAt = inputs.now().toISOString();
     const { sightings, fault } = await source.read(inputs);
     const report = { source: source.name, took: took(), readAt, sightings, fault: harmless(late() ?? fault) };
@@ -174,9 +174,9 @@ export class GpuDetector {
     const missing = [...this.#known].flatMap(([id, before]) => {
       if (usable.has(id)) return [];
       const now = devices.find(device => identity(device) === id);
-      if (now?.reason) return `${called(before)} cannot be used: ${now.reason}`;
+      if (now?.reason) return `${describeGpu(before)} cannot be used: ${now.reason}`;
       const unseen = whyUnseen(before, reports);
-      return unseen ? `${called(before)} is not seen, as ${unseen}` : `${called(before)} is gone`;
+      return unseen ? `${describeGpu(before)} is not seen, as ${unseen}` : `${describeGpu(before)} is gone`;
     });
     const others = failures(devices.filter(device => !this.#known.has(identity(device))));
     for (const [id, device] of usable) this.#known.set(id, device);
@@ -185,7 +185,7 @@ export class GpuDetector {
 }
 
 /** Nothing is wrong that could come right again, and the figures of every GPU can be read by themselves. */
-const isSteady = ({ devices, reports, missing }: GpuFindings): boolean =>
+const isSteady = ({ devices, reports, missing }: GpuScan): boolean =>
   missing.length === 0 &&
   reports.every(({ fault }) => fault?.kind !== 'late' && fault?.kind !== 'failed') &&
   devices.every(({ usable, sources: its }) => !usable || its.some(name => canTick.has(name)));

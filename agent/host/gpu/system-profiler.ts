@@ -1,16 +1,16 @@
 // GPUs of macOS, where the slow inventory asks the system's own profiler. Apple's share the machine's memory.
 import type { Inputs } from '../inputs/inputs.ts';
 import { mebibytes } from '../values/parse.ts';
-import { type GpuSource, mostGpus, type Seen, unseen } from './gpu.ts';
+import { type GpuSource, maxGpus, noGpus, type SourceAnswer } from './gpu.ts';
 
 export const systemProfiler: GpuSource = { name: 'system profiler', read };
 
-async function read(inputs: Inputs): Promise<Seen> {
+async function read(inputs: Inputs): Promise<SourceAnswer> {
   // Elsewhere the inventory does not ask for graphics, as that starts a tool that may hang.
-  if (inputs.system().platform !== 'darwin') return unseen({ kind: 'absent', reason: 'is part of macOS' });
+  if (inputs.system().platform !== 'darwin') return noGpus({ kind: 'absent', reason: 'is part of macOS' });
   const { value, fault } = await inputs.inventory();
-  if (!value) return unseen(fault);
-  const sightings = (value.graphics ?? []).slice(0, mostGpus).map((graphics, index) => ({
+  if (!value) return noGpus(fault);
+  const sightings = (value.graphics ?? []).slice(0, maxGpus).map((graphics, index) => ({
     vendor: graphics.vendor,
     index,
     name: graphics.model,

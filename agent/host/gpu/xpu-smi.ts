@@ -10,25 +10,25 @@ import {
   wholeNumber,
 } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
-import { type GpuSource, mostGpus, type Seen, type Sighting, unseen } from './gpu.ts';
+import { type GpuSource, maxGpus, noGpus, type ReportedGpu, type SourceAnswer } from './gpu.ts';
 
 export const xpuSmi: GpuSource = { name: 'xpu-smi', tool: true, vendor: 'Intel', read };
 
 const tool: Tool = { name: 'xpu-smi', folders: ['/usr/bin', '/usr/local/bin', '/opt/xpum/bin'] };
 
-async function read(inputs: Inputs): Promise<Seen> {
+async function read(inputs: Inputs): Promise<SourceAnswer> {
   const { value, fault } = await inputs.run(tool, ['discovery', '--json']);
-  if (!value) return unseen(fault);
+  if (!value) return noGpus(fault);
   const list = jsonObject(value.stdout)?.device_list;
   if (!Array.isArray(list)) {
     // Without a device, or without the right to ask, it answers `{"error": …}`.
     const said = tidy(member(jsonObject(value.stdout) ?? {}, 'error') ?? value.stderr.trim(), 200);
     const reason = `ended with status ${value.status} and no list of devices${said ? `: ${said}` : ''}`;
-    return unseen({ kind: 'failed', reason });
+    return noGpus({ kind: 'failed', reason });
   }
-  const sightings: Sighting[] = [];
-  let unread: Seen['fault'];
-  for (const listed of list.slice(0, mostGpus)) {
+  const sightings: ReportedGpu[] = [];
+  let unread: SourceAnswer['fault'];
+  for (const listed of list.slice(0, maxGpus)) {
     const device = asObject(listed) ?? {};
     const index = ordinal(wholeNumber(member(device, 'device_id')));
     if (index === undefined) continue;
@@ -40,7 +40,7 @@ async function read(inputs: Inputs): Promise<Seen> {
   return { sightings, fault: unread };
 }
 
-function sighting(index: number, device: Readonly<Record<string, unknown>>): Sighting {
+function sighting(index: number, device: Readonly<Record<string, unknown>>): ReportedGpu {
   const total = wholeNumber(member(device, 'memory_physical_size_byte'));
   const free = wholeNumber(member(device, 'memory_free_size_byte'));
   return {

@@ -4,20 +4,20 @@ import { type Clock, systemClock } from '../../system/clock.ts';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import type { Answer, Fault } from './inputs.ts';
 
-export interface PatienceOptions {
+export interface HangLimiterOptions {
   /** Milliseconds for one question. */
   deadline: number;
   /**
    * Questions that may be out at one time, as all of them may hang: each holds a thread of Node's pool of four, on which the
    * whole process waits for files and names. Others wait their turn; with so many hanging, nothing more is asked.
    */
-  mostHung: number;
+  maxHung: number;
   clock?: Clock;
 }
 
-export class Patience {
+export class HangLimiter {
   readonly #deadline: number;
-  readonly #mostHung: number;
+  readonly #maxHung: number;
   readonly #clock: Clock;
   /** What was given up and has not ended, and when it was asked. */
   readonly #hung = new Set<{ what: string; since: Date }>();
@@ -26,9 +26,9 @@ export class Patience {
   /** Who waits for a turn. */
   readonly #waiting: (() => void)[] = [];
 
-  constructor({ deadline, mostHung, clock = systemClock }: PatienceOptions) {
+  constructor({ deadline, maxHung, clock = systemClock }: HangLimiterOptions) {
     this.#deadline = deadline;
-    this.#mostHung = mostHung;
+    this.#maxHung = maxHung;
     this.#clock = clock;
   }
 
@@ -42,7 +42,7 @@ export class Patience {
     for (;;) {
       const refused = this.#refusal(what);
       if (refused !== undefined) return { fault: { kind: 'late', reason: refused }, took: 0 };
-      if (this.#out < this.#mostHung) break;
+      if (this.#out < this.#maxHung) break;
       await new Promise<void>(resolve => this.#waiting.push(resolve));
     }
     const since = this.#clock.now();
@@ -79,7 +79,7 @@ export class Patience {
     const same = [...this.#hung].find(hanging => hanging.what === what);
     if (same) return `has not answered since ${toTheSecond(same.since)}`;
     const [first, ...more] = this.#hung;
-    if (!first || this.#hung.size < this.#mostHung) return undefined;
+    if (!first || this.#hung.size < this.#maxHung) return undefined;
     return `was not asked, as ${first.what} ${more.length > 0 ? `and ${more.length} more hang` : 'hangs'}`;
   }
 }

@@ -24,7 +24,7 @@ export interface Answer<T> {
 }
 
 /** What `os` says, without waiting. */
-export interface SystemWords {
+export interface OsInfo {
   /** Node's names, such as `linux` and `x64`. */
   readonly platform: string;
   readonly arch: string;
@@ -71,7 +71,7 @@ export interface PciNames {
 export interface Inputs {
   /** The time of reading; of a recording, the time when it was made. */
   now(): Date;
-  system(): SystemWords;
+  system(): OsInfo;
   /** A small file. */
   file(path: string): Promise<Answer<string>>;
   /** The names in a folder, sorted. */
@@ -119,7 +119,7 @@ export function around(
  * `inputs` for one source, with how long all that it asked took. After an answer that was late nothing more is asked, as what
  * hangs once tends to hang again.
  */
-export function metered(inputs: Inputs): { inputs: Inputs; took(): number; late(): Fault | undefined } {
+export function measureInputs(inputs: Inputs): { inputs: Inputs; took(): number; late(): Fault | undefined } {
   let took = 0;
   let late: Fault | undefined;
   return {

@@ -12,9 +12,9 @@ import {
   type NvmlFigures,
   type NvmlMark,
 } from '../native/native-probe.ts';
-import { type Space, spaceOf } from '../sample/disk.ts';
-import { Patience } from './hang-limiter.ts';
-import type { Answer, Inputs, MetadataRequest, PciNames, SystemWords, Tool, ToolOutput } from './inputs.ts';
+import { readDiskSpace, type Space } from '../sample/disk.ts';
+import { HangLimiter } from './hang-limiter.ts';
+import type { Answer, Inputs, MetadataRequest, OsInfo, PciNames, Tool, ToolOutput } from './inputs.ts';
 import { askMetadata } from './metadata.ts';
 import { pciNames } from './pci-ids.ts';
 import { ToolRunner } from './tool.ts';
@@ -42,10 +42,10 @@ export class SystemInputs implements Inputs {
   readonly #options: SystemInputsOptions;
   readonly #clock: Clock;
   readonly #driverDeadline: number;
-  readonly #space: Patience;
-  readonly #files: Patience;
-  readonly #inventory: Patience;
-  readonly #nvml: Patience;
+  readonly #space: HangLimiter;
+  readonly #files: HangLimiter;
+  readonly #inventory: HangLimiter;
+  readonly #nvml: HangLimiter;
   readonly #tools: ToolRunner;
   readonly #ending = new AbortController();
   /** The database is large and does not change, so it is read once for each id. */
@@ -58,11 +58,11 @@ export class SystemInputs implements Inputs {
     this.#options = options;
     this.#driverDeadline = driverDeadline;
     this.#clock = clock;
-    this.#space = new Patience({ deadline: deadlines.space + 100, mostHung: 1, clock });
-    this.#files = new Patience({ deadline: deadlines.file, mostHung: 2, clock });
-    this.#inventory = new Patience({ deadline: deadlines.inventory + 1000, mostHung: 1, clock });
+    this.#space = new HangLimiter({ deadline: deadlines.space + 100, maxHung: 1, clock });
+    this.#files = new HangLimiter({ deadline: deadlines.file, maxHung: 2, clock });
+    this.#inventory = new HangLimiter({ deadline: deadlines.inventory + 1000, maxHung: 1, clock });
     // A second later than the library's own deadline, so that this one never ends a call that is not given up.
-    this.#nvml = new Patience({ deadline: driverDeadline + 1000, mostHung: 1, clock });
+    this.#nvml = new HangLimiter({ deadline: driverDeadline + 1000, maxHung: 1, clock });
     this.#tools = new ToolRunner({
       deadline: driverDeadline,
       signal: this.#ending.signal,
@@ -76,7 +76,7 @@ export class SystemInputs implements Inputs {
     return this.#clock.now();
   }
 
-  system(): SystemWords {
+  system(): OsInfo {
     const cpus = os.cpus();
     return {
       platform: process.platform,
@@ -161,7 +161,7 @@ export class SystemInputs implements Inputs {
     // Without the probe it counts among the files, as it takes one of the threads that they take.
     const patience = probe ? this.#space : this.#files;
     return patience.ask(`the room in ${this.#options.folder}`, () =>
-      spaceOf(this.#options.folder, deadlines.space, probe),
+      readDiskSpace(this.#options.folder, deadlines.space, probe),
     );
   }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { startChild } from '../../system/child.ts';
 import { type Clock, systemClock } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
-import { Patience, toTheSecond } from './hang-limiter.ts';
+import { HangLimiter, toTheSecond } from './hang-limiter.ts';
 import type { Answer, Fault, Tool, ToolOutput } from './inputs.ts';
 
 export interface ToolOptions {
@@ -14,7 +14,7 @@ export interface ToolOptions {
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
   /** With which its file is looked for; shared with others that ask for files. */
-  patience?: Patience;
+  patience?: HangLimiter;
   /** How a process is started; a test has one that cannot be killed. */
   start?: typeof startChild;
 }
@@ -25,14 +25,14 @@ const outputLimit = 524_288;
 export class ToolRunner {
   readonly #options: ToolOptions;
   readonly #clock: Clock;
-  readonly #patience: Patience;
+  readonly #patience: HangLimiter;
   /** Programs that run, or were killed and are not gone, and when they were started. */
   readonly #running = new Map<string, Date>();
 
   constructor(options: ToolOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#patience = options.patience ?? new Patience({ deadline: 1000, mostHung: 1, clock: this.#clock });
+    this.#patience = options.patience ?? new HangLimiter({ deadline: 1000, maxHung: 1, clock: this.#clock });
   }
 
   /** Runs the first of the tool's files that is there. One at a time, and no second one while the first hangs. */

@@ -104,13 +104,13 @@ export async function takeInventory(child: ChildCommand, options: TakeOptions = 
  * The inventory kept in `folder`; undefined when there is none.
  * @throws InventoryError `malformed` for a file that is not one of ours, MusterError `bad_state` when it cannot be read.
  */
-export async function keptInventory(folder: string): Promise<Inventory | undefined> {
+export async function loadInventory(folder: string): Promise<Inventory | undefined> {
   const data = await readBounded(pathIn(folder), outputLimit);
   return data && parse(data.toString('utf8'));
 }
 
 /** Keeps `inventory` in `folder`, readable by its owner only. @throws MusterError `not_writable`. */
-export async function keepInventory(folder: string, inventory: Inventory): Promise<void> {
+export async function saveInventory(folder: string, inventory: Inventory): Promise<void> {
   await writeFileAtomic(pathIn(folder), `${JSON.stringify(inventory, null, 2)}\n`, 0o600);
 }
 

@@ -4,12 +4,12 @@ import * as v from 'valibot';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import { escaped } from '../../system/escaped.ts';
 import { makeFolder, readBounded, writeFileAtomic } from '../../system/files.ts';
-import type { Fault, SystemWords } from '../inputs/inputs.ts';
+import type { Fault, OsInfo } from '../inputs/inputs.ts';
 
 export interface Recording {
   /** RFC 3339. */
   readonly recordedAt: string;
-  readonly system: SystemWords;
+  readonly system: OsInfo;
   /** By question, such as `file /proc/meminfo`. What is not here was not there. */
   readonly answers: Readonly<Record<string, unknown>>;
   readonly faults: Readonly<Record<string, Fault>>;

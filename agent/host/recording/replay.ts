@@ -1,7 +1,7 @@
 // Inputs that answer from a recording. What they say is checked again: a recording is a file like any other.
 import * as v from 'valibot';
 import { metadataKey } from '../cloud.ts';
-import type { Answer, Inputs, MetadataRequest, SystemWords, Tool } from '../inputs/inputs.ts';
+import type { Answer, Inputs, MetadataRequest, OsInfo, Tool } from '../inputs/inputs.ts';
 import { inventorySchema } from '../inventory/inventory.ts';
 import { question, type Recording } from './recording.ts';
 
@@ -62,7 +62,7 @@ export class Replay implements Inputs {
   }
 
   now = () => new Date(this.#recording.recordedAt);
-  system = (): SystemWords => this.#recording.system;
+  system = (): OsInfo => this.#recording.system;
   file = (path: string) => this.#answer(question.file(path), text);
   folder = (path: string) => this.#answer(question.folder(path), texts);
   link = (path: string) => this.#answer(question.link(path), text);

@@ -16,7 +16,7 @@ export interface Space {
  * `deadline` milliseconds; Node, where there is no probe, on one of the few that everybody waits for, without a deadline.
  * Rejects as the system does.
  */
-export async function spaceOf(
+export async function readDiskSpace(
   folder: string,
   deadline: number,
   probe: Pick<NativeProbe, 'disk'> | undefined,

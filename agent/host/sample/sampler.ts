@@ -1,7 +1,7 @@
 // What is available now, read on every resource report: no process, no waiting, well under a millisecond.
 
-import type { CpuTimes, Reader } from './counters.ts';
 import type { Disk } from './disk.ts';
+import type { CpuTimes, KernelFiguresReader } from './kernel-figures.ts';
 
 export interface Sample {
   /** Bytes that could be had without swapping, memory that caches hold included. */
@@ -16,11 +16,11 @@ export interface Sample {
 
 export class Sampler {
   readonly #disk: Disk;
-  readonly #read: Reader;
+  readonly #read: KernelFiguresReader;
   #before: CpuTimes | undefined;
   #idle: number | undefined;
 
-  constructor(disk: Disk, read: Reader) {
+  constructor(disk: Disk, read: KernelFiguresReader) {
     this.#disk = disk;
     this.#read = read;
     this.#before = read().cpu;

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Survey } from '../../../agent/compute/survey/survey.ts';
-import { keepGpus, keptGpus } from '../../../agent/host/gpu/kept-gpus.ts';
+import { loadGpus, saveGpus } from '../../../agent/host/gpu/saved-gpus.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -25,7 +25,7 @@ async function open(folder: string) {
 
 test('a GPU of the last run is offered at once; that it is gone is news of the next sample', async () => {
   const folder = await newFolder();
-  await keepGpus(folder, { gpus: [kept], driver: 'nvidia 550' });
+  await saveGpus(folder, { gpus: [kept], driver: 'nvidia 550' });
   const survey = await open(folder);
   assert.equal(survey.info().ComputeNodeInfo.MaxCapacity.GPU, 1);
   assert.equal(survey.info().Labels?.['GPU-0'], 'H100');
@@ -74,7 +74,7 @@ test('a condition is logged once as it comes up, and once as it is over', async 
 
 test('a look that a stop cuts off says nothing: neither that GPUs are gone nor that a condition is over', async () => {
   const folder = await newFolder();
-  await keepGpus(folder, { gpus: [kept], driver: 'nvidia 550' });
+  await saveGpus(folder, { gpus: [kept], driver: 'nvidia 550' });
   const { log, lines } = recordLog();
   const options = {
     node: 'node-1',
@@ -85,7 +85,7 @@ test('a look that a stop cuts off says nothing: neither that GPUs are gone nor t
   const look = survey.look();
   survey.close();
   assert.equal(await look, false);
-  assert.deepEqual((await keptGpus(folder))?.gpus, [kept]);
+  assert.deepEqual((await loadGpus(folder))?.gpus, [kept]);
   const other = await Survey.open(
     { ...options, folder: await newFolder(), log },
     { ...offer, declared: { gpu: 200 } },

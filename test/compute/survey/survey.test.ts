@@ -5,7 +5,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { type Offer, Survey } from '../../../agent/compute/survey/survey.ts';
-import { type ChildCommand, type Inventory, keepInventory } from '../../../agent/host/inventory/inventory.ts';
+import { type ChildCommand, type Inventory, saveInventory } from '../../../agent/host/inventory/inventory.ts';
 import { writeJson } from '../../../agent/protocol/json.ts';
 import { registerSchema, updateResourcesSchema } from '../../../agent/protocol/messages.ts';
 import { check } from '../../../agent/protocol/schema.ts';
@@ -87,7 +87,7 @@ describe('at once', () => {
 
   test('a kept inventory serves; a spoiled one is told, and does without', async () => {
     const folder = await newFolder();
-    await keepInventory(folder, inventory);
+    await saveInventory(folder, inventory);
     const { survey, lines } = await open(folder);
     assert.deepEqual([survey.info().Host?.Virtualisation, lines], ['KVM', []]);
     await writeFile(join(folder, 'inventory.json'), 'torn');
@@ -114,7 +114,7 @@ describe('the inventory', () => {
 
   test('that fails is told, and what was known stays', async () => {
     const folder = await newFolder();
-    await keepInventory(folder, inventory);
+    await saveInventory(folder, inventory);
     for (const command of [
       program('process.exit(3)'),
       printing('nonsense'),

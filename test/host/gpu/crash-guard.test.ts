@@ -6,7 +6,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { type CrashGuard, crashGuard, lookersGuard } from '../../../agent/host/gpu/crash-guard.ts';
+import { type CrashGuard, crashGuard, readOnlyCrashGuard } from '../../../agent/host/gpu/crash-guard.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { newFolder } from '../../support/temporary.ts';
 
@@ -144,7 +144,7 @@ test('a folder that cannot be written does not keep it from being called', async
 
 test('who only looks leaves alone what the agent leaves alone, and writes nothing', async () => {
   const folder = await newFolder();
-  const look = (circumstances = 'boot 1') => lookersGuard(folder, async () => circumstances);
+  const look = (circumstances = 'boot 1') => readOnlyCrashGuard(folder, async () => circumstances);
   const called = (guard: ReturnType<typeof look>) => guard(async () => existsSync(mark(folder)));
   assert.equal(await called(look()), false, 'there is no mark while it calls');
   await end(folder, 'boot 1');
@@ -159,7 +159,7 @@ test('who only looks leaves alone what the agent leaves alone, and writes nothin
 test('a mark that cannot be read is one, but to who only looks', async () => {
   const folder = await newFolder();
   await mkdir(mark(folder));
-  assert.equal(await lookersGuard(folder, async () => 'boot 1')(async () => 7), 7);
+  assert.equal(await readOnlyCrashGuard(folder, async () => 'boot 1')(async () => 7), 7);
   const { fault } = await crashGuard(folder, 'driver 550, boot 1');
   assert.match(
     fault ?? '',

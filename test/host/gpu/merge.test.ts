@@ -2,24 +2,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { failures, type Sighting, type SourceName, type SourceReport } from '../../../agent/host/gpu/gpu.ts';
+import {
+  failures,
+  type ReportedGpu,
+  type SourceName,
+  type SourceReport,
+} from '../../../agent/host/gpu/gpu.ts';
 import { merge } from '../../../agent/host/gpu/merge.ts';
 import type { Fault } from '../../../agent/host/inputs/inputs.ts';
 
-const report = (source: SourceName, sightings: Sighting[], fault?: Fault): SourceReport => ({
+const report = (source: SourceName, sightings: ReportedGpu[], fault?: Fault): SourceReport => ({
   source,
   took: 1,
   readAt: '2026-01-01T00:00:00.000Z',
   sightings,
   fault,
 });
-const nvidia = (more: Sighting = {}): Sighting => ({
+const nvidia = (more: ReportedGpu = {}): ReportedGpu => ({
   vendor: 'NVIDIA',
   address: '0000:01:00.0',
   computes: true,
   ...more,
 });
-const onBus = (more: Sighting = {}): Sighting => ({
+const onBus = (more: ReportedGpu = {}): ReportedGpu => ({
   vendor: 'NVIDIA',
   address: '0000:01:00.0',
   driver: 'nvidia',
@@ -147,9 +152,9 @@ test('what is certainly broken cannot be used, whoever else lists it', () => {
 });
 
 test('NVIDIA: what the library counts and cannot open is what only the driver lists, where that can be told', () => {
-  const lost = (index: number): Sighting => ({ vendor: 'NVIDIA', index, computes: true, broken: 'lost' });
-  const at = (bus: number, more: Sighting = {}) => nvidia({ address: `0000:0${bus}:00.0`, ...more });
-  const listed = (nvml: Sighting[], procfs: Sighting[]) =>
+  const lost = (index: number): ReportedGpu => ({ vendor: 'NVIDIA', index, computes: true, broken: 'lost' });
+  const at = (bus: number, more: ReportedGpu = {}) => nvidia({ address: `0000:0${bus}:00.0`, ...more });
+  const listed = (nvml: ReportedGpu[], procfs: ReportedGpu[]) =>
     merge([report('nvml', nvml), report('nvidia procfs', procfs)]).map(device => [
       device.address,
       device.index?.value,

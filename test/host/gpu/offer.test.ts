@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { labels as configurable } from '../../../agent/config/node.ts';
 import { type Allocation, availableCapacity, offeredCapacity } from '../../../agent/host/capacity.ts';
-import type { Sighting } from '../../../agent/host/gpu/gpu.ts';
+import type { ReportedGpu } from '../../../agent/host/gpu/gpu.ts';
 import { gpuLabels } from '../../../agent/host/gpu/gpu-labels.ts';
 import { merge } from '../../../agent/host/gpu/merge.ts';
 import { gpuDrivers, gpuUsage, isFree, usableGpus } from '../../../agent/host/gpu/offer.ts';
@@ -32,7 +32,7 @@ const offered = (allocation: Allocation, there: number) =>
     },
   );
 
-const seen = (sightings: Sighting[]) =>
+const seen = (sightings: ReportedGpu[]) =>
   merge([
     {
       source: 'amdgpu',

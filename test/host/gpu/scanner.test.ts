@@ -1,7 +1,7 @@
 // Detection over time: tools are not started for nothing, hung drivers lose nothing, and what is gone is missed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GpuDetector } from '../../../agent/host/gpu/scanner.ts';
+import { GpuScanner } from '../../../agent/host/gpu/scanner.ts';
 import { around, type Inputs } from '../../../agent/host/inputs/inputs.ts';
 import { type Pretended, pretend, printed } from '../machines.ts';
 
@@ -47,7 +47,7 @@ function changing(first: Pretended) {
   const become = (machine: Pretended) => {
     now = pretend(machine);
   };
-  return { detector: new GpuDetector(inputs), started, become };
+  return { detector: new GpuScanner(inputs), started, become };
 }
 
 test('a machine without GPUs has none, and starts nothing', async () => {
@@ -203,7 +203,7 @@ test('a source whose first file hangs is asked for no second one', async () => {
       return { fault: hangs, took: 2000 };
     },
   };
-  const { reports } = await new GpuDetector(inputs).detect();
+  const { reports } = await new GpuScanner(inputs).detect();
   const report = reports.find(({ source }) => source === 'amdgpu');
   assert.deepEqual(asked, ['/sys/module/amdgpu/version']);
   assert.deepEqual([report?.fault, report?.took], [hangs, 2001]);

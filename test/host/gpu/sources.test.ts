@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { amdgpu } from '../../../agent/host/gpu/amdgpu.ts';
-import type { Sighting } from '../../../agent/host/gpu/gpu.ts';
+import type { ReportedGpu } from '../../../agent/host/gpu/gpu.ts';
 import { intel } from '../../../agent/host/gpu/intel.ts';
 import { nvidiaProcfs } from '../../../agent/host/gpu/nvidia-procfs.ts';
 import { nvidiaSmi } from '../../../agent/host/gpu/nvidia-smi.ts';
@@ -21,7 +21,7 @@ const rocmQuestion =
 const device = (address: string, name: string) => `file /sys/bus/pci/devices/${address}/${name}`;
 
 /** What is there of `sighting`, less what is always so. */
-const told = ({ ...words }: Sighting) =>
+const told = ({ ...words }: ReportedGpu) =>
   Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined));
 
 test('nvml: bytes become MiB, parts of a split GPU are kept, faults of single calls cost single facts', async () => {

@@ -1,7 +1,7 @@
 // Between two looks: what a tick asks, what it refreshes, and when it looks.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GpuDetector } from '../../../agent/host/gpu/scanner.ts';
+import { GpuScanner } from '../../../agent/host/gpu/scanner.ts';
 import type { Answer, Inputs } from '../../../agent/host/inputs/inputs.ts';
 import { type Pretended, pretend } from '../machines.ts';
 
@@ -72,7 +72,7 @@ async function changing(first: Pretended) {
       return ask(name, now[name] as (...args: readonly unknown[]) => Promise<Answer<unknown>>);
     },
   });
-  const detector = new GpuDetector(inputs);
+  const detector = new GpuScanner(inputs);
   assert.equal(await detector.tick(), true, 'there is nothing to refresh before the first look');
   asked.length = 0;
   const become = (machine: Pretended) => {

@@ -1,13 +1,13 @@
 // Questions that hang cost their deadline once, and a bounded number of threads.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faultOf, Patience } from '../../../agent/host/inputs/hang-limiter.ts';
+import { faultOf, HangLimiter } from '../../../agent/host/inputs/hang-limiter.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-function patience(mostHung = 2) {
+function patience(maxHung = 2) {
   const clock = new FakeClock();
-  return { clock, patience: new Patience({ deadline: 2000, mostHung, clock }) };
+  return { clock, patience: new HangLimiter({ deadline: 2000, maxHung, clock }) };
 }
 
 const coded = (code: string) => Object.assign(new Error(code), { code });

@@ -12,8 +12,8 @@ import {
   type Inventory,
   InventoryError,
   type InventoryFault,
-  keepInventory,
-  keptInventory,
+  loadInventory,
+  saveInventory,
   takeInventory,
 } from '../../../agent/host/inventory/inventory.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -178,9 +178,9 @@ test('hostile strings become short and plain, unknown members are dropped', asyn
 
 test('an inventory is kept for the next start, for its owner only', async () => {
   const home = await mkdtemp(join(folder, 'kept-'));
-  assert.equal(await keptInventory(home), undefined);
-  await keepInventory(home, inventory);
-  assert.deepEqual(await keptInventory(home), inventory);
+  assert.equal(await loadInventory(home), undefined);
+  await saveInventory(home, inventory);
+  assert.deepEqual(await loadInventory(home), inventory);
   assert.equal((await stat(join(home, 'inventory.json'))).mode & 0o777, 0o600);
 });
 
@@ -189,10 +189,10 @@ test('a torn or foreign file is no inventory, and the next one replaces it', asy
   const whole = JSON.stringify(inventory);
   for (const text of ['', whole.slice(0, 40), '[]', '{"takenAt":"yesterday"}']) {
     await writeFile(join(home, 'inventory.json'), text);
-    await fails(keptInventory(home), 'malformed', /inventory is not/);
+    await fails(loadInventory(home), 'malformed', /inventory is not/);
   }
-  await keepInventory(home, inventory);
-  assert.deepEqual(await keptInventory(home), inventory);
+  await saveInventory(home, inventory);
+  assert.deepEqual(await loadInventory(home), inventory);
 });
 
 test('a child whose parent was killed ends by itself, with what it started', async () => {

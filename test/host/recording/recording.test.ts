@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { cloudFacts } from '../../../agent/host/cloud.ts';
+import { readCloudFacts } from '../../../agent/host/cloud.ts';
 import { around, type Inputs } from '../../../agent/host/inputs/inputs.ts';
 import { SystemInputs } from '../../../agent/host/inputs/system-inputs.ts';
 import { surveyMachine } from '../../../agent/host/machine.ts';
@@ -123,10 +123,10 @@ test('a token of the cloud is in no recording, and the facts are', async () => {
     },
   });
   const recorder = new Recorder(inputs);
-  const facts = await cloudFacts(recorder);
+  const facts = await readCloudFacts(recorder);
   const recording = recorder.recording(true);
   assert.doesNotMatch(JSON.stringify(recording), /secret/);
-  assert.deepEqual(await cloudFacts(new Replay(recording)), facts);
+  assert.deepEqual(await readCloudFacts(new Replay(recording)), facts);
 });
 
 test('it may be named by its folder or its file, and nothing else is taken for one', async () => {

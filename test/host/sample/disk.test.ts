@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import type { Answer } from '../../../agent/host/inputs/inputs.ts';
 import { loadProbe } from '../../../agent/host/native/native-probe.ts';
-import { Disk, type Space, spaceOf } from '../../../agent/host/sample/disk.ts';
+import { Disk, readDiskSpace, type Space } from '../../../agent/host/sample/disk.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 /** A file system that answers when told to. */
@@ -21,16 +21,16 @@ function slowDisk() {
 test('what an ordinary user may fill is available, by the probe and by Node', async () => {
   const inodes = { inodes: 0, inodesFree: 0, inodesAvailable: 0 };
   const disk = async () => ({ total: 100, free: 50, available: 40, ...inodes });
-  assert.deepEqual(await spaceOf('/', 1000, { disk }), { total: 100, available: 40 });
+  assert.deepEqual(await readDiskSpace('/', 1000, { disk }), { total: 100, available: 40 });
   const node = async () => ({ bsize: 10, blocks: 10, bfree: 5, bavail: 4 });
-  assert.deepEqual(await spaceOf('/', 1000, undefined, node), { total: 100, available: 40 });
+  assert.deepEqual(await readDiskSpace('/', 1000, undefined, node), { total: 100, available: 40 });
 });
 
 test('a real folder has room, and never more of it than there is; one that is not there is an error', async () => {
   for (const probe of [undefined, loadProbe().probe]) {
-    const { total, available } = await spaceOf(tmpdir(), 60_000, probe);
+    const { total, available } = await readDiskSpace(tmpdir(), 60_000, probe);
     assert.ok(total > 0 && available > 0 && available <= total);
-    await assert.rejects(spaceOf('/nonexistent/folder', 60_000, probe), { code: 'ENOENT' });
+    await assert.rejects(readDiskSpace('/nonexistent/folder', 60_000, probe), { code: 'ENOENT' });
   }
 });
 

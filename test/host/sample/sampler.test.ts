@@ -4,13 +4,13 @@ import os from 'node:os';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { loadProbe } from '../../../agent/host/native/native-probe.ts';
-import {
-  type NodeSources,
-  nodeReader,
-  probeReader,
-  type Reader,
-} from '../../../agent/host/sample/counters.ts';
 import { Disk } from '../../../agent/host/sample/disk.ts';
+import {
+  type KernelFiguresReader,
+  type NodeSources,
+  nativeFiguresReader,
+  nodeFiguresReader,
+} from '../../../agent/host/sample/kernel-figures.ts';
 import { Sampler } from '../../../agent/host/sample/sampler.ts';
 import type * as Native from '../../../native/index.d.ts';
 
@@ -18,8 +18,11 @@ const stat = (line: string, cpus = 2) =>
   `cpu  ${line}\n${Array.from({ length: cpus }, (_, i) => `cpu${i} ${line}`).join('\n')}\nintr 5 4 3\n`;
 
 /** A machine whose /proc files are what `files` holds at the time. */
-const machine = (files: { meminfo?: string; stat?: string }, more: Partial<NodeSources> = {}): Reader =>
-  nodeReader({
+const machine = (
+  files: { meminfo?: string; stat?: string },
+  more: Partial<NodeSources> = {},
+): KernelFiguresReader =>
+  nodeFiguresReader({
     proc: name => files[name],
     freemem: () => 1000,
     cpus: () => [],
@@ -28,10 +31,13 @@ const machine = (files: { meminfo?: string; stat?: string }, more: Partial<NodeS
   });
 
 /** The native probe on a machine with these figures. */
-const probe = (figures: Partial<Native.Sample>, cpus: ReturnType<NodeSources['cpus']> = []): Reader => {
+const probe = (
+  figures: Partial<Native.Sample>,
+  cpus: ReturnType<NodeSources['cpus']> = [],
+): KernelFiguresReader => {
   const none = { memoryTotal: 0, swapTotal: 0, swapFree: 0, load1: 1, load5: 2, load15: 3, uptime: 0 };
   const node = { proc: () => undefined, freemem: () => 1000, cpus: () => cpus, loadavg: () => [] };
-  return probeReader({ sample: () => ({ ...none, ...figures }) }, node);
+  return nativeFiguresReader({ sample: () => ({ ...none, ...figures }) }, node);
 };
 
 /** CPU times as the probe gives them, in the order of /proc/stat; a tick of the kernel is 10 ms. */
@@ -121,7 +127,7 @@ test('the probe and Node give the same sample of the same machine', () => {
         files.meminfo = `MemAvailable: ${memory} kB\n`;
         Object.assign(figures, { cpu: times(counters, cpus), memoryAvailable: memory * 1024 });
         if (samplers.length === 0) {
-          const byProbe: Reader = () => probe(figures)();
+          const byProbe: KernelFiguresReader = () => probe(figures)();
           samplers.push(new Sampler(noDisk(), machine(files)), new Sampler(noDisk(), byProbe));
         }
         const [node, native] = samplers.map(sampler => sampler.sample());
@@ -160,7 +166,7 @@ test('any content of /proc gives a sample within bounds', () => {
 
 test('this machine, by the probe and by Node', () => {
   const native = loadProbe().probe;
-  for (const reader of native ? [nodeReader(), probeReader(native)] : [nodeReader()]) {
+  for (const reader of native ? [nodeFiguresReader(), nativeFiguresReader(native)] : [nodeFiguresReader()]) {
     const sampler = new Sampler(noDisk(), reader);
     const busyUntil = performance.now() + 50;
     while (performance.now() < busyUntil);

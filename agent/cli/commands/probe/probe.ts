@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { path } from '../../../config/kind.ts';
 import { dataFolder, roleFolder } from '../../../config/paths.ts';
 import type { Settings } from '../../../config/settings.ts';
-import { Patience } from '../../../host/inputs/hang-limiter.ts';
+import { HangLimiter } from '../../../host/inputs/hang-limiter.ts';
 import type { Inputs } from '../../../host/inputs/inputs.ts';
 import type { Recording } from '../../../host/recording/recording.ts';
 import { probeView } from '../../../host/view.ts';
@@ -88,13 +88,13 @@ async function recorded(folder: string): Promise<Opened> {
 
 async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promise<Opened> {
   const { SystemInputs } = await import('../../../host/inputs/system-inputs.ts');
-  const { circumstancesOf, lookersGuard } = await import('../../../host/gpu/crash-guard.ts');
+  const { readCircumstances, readOnlyCrashGuard } = await import('../../../host/gpu/crash-guard.ts');
   const data = await dataFolderOrRoot(settings);
   const inputs: Inputs & Pick<Opened, 'close'> = new SystemInputs({
     folder: await existing(data),
     inventoryCommand: selfCommand('inventory-child'),
     nvmlLibrary: settings.node.nvmlLibrary,
-    guard: lookersGuard(roleFolder(data, 'agent'), () => circumstancesOf(inputs)),
+    guard: readOnlyCrashGuard(roleFolder(data, 'agent'), () => readCircumstances(inputs)),
   });
   return { inputs, close: () => inputs.close() };
 }
@@ -114,6 +114,6 @@ async function dataFolderOrRoot(settings: Pick<Settings, 'dataDir'>): Promise<st
  * answer is there.
  */
 async function existing(folder: string): Promise<string> {
-  const { fault } = await new Patience({ deadline: 1000, mostHung: 1 }).ask(folder, () => access(folder));
+  const { fault } = await new HangLimiter({ deadline: 1000, maxHung: 1 }).ask(folder, () => access(folder));
   return !fault || fault.kind === 'late' || dirname(folder) === folder ? folder : existing(dirname(folder));
 }

@@ -1,7 +1,7 @@
 // The machine for a person: aligned, with units, nothing that could steer a terminal.
 
 import type { GpuDevice } from '../../../host/gpu/gpu.ts';
-import { memoryNow, usableCpus } from '../../../host/machine.ts';
+import { usableCpus, usableMemory } from '../../../host/machine.ts';
 import type { Fact } from '../../../host/values/fact.ts';
 import type { ProbeView } from '../../../host/view.ts';
 import { table } from '../../../output/table.ts';
@@ -98,7 +98,7 @@ function memorySection({ facts, limits }: ProbeView): Section {
 }
 
 function availableMemory({ facts, limits }: Pick<ProbeView, 'facts' | 'limits'>): Row[] {
-  const now = memoryNow({ facts, limits });
+  const now = usableMemory({ facts, limits });
   if (!now || !limits.memory || now.available === facts.memoryAvailable?.value)
     return row('available', facts.memoryAvailable, gib);
   return [['available', gib(now.available), `${limits.memory.source} less what is in use`]];

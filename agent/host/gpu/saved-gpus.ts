@@ -13,7 +13,7 @@ const schema = v.object({
 });
 
 /** What is kept of a look. */
-export interface KeptGpus {
+export interface SavedGpus {
   gpus: Gpu[];
   driver?: string | undefined;
 }
@@ -21,7 +21,7 @@ export interface KeptGpus {
 const pathIn = (folder: string): string => join(folder, 'gpus.json');
 
 /** What was kept in `folder`; undefined when there is nothing. Throws ProtocolError or MusterError for what cannot be read. */
-export async function keptGpus(folder: string): Promise<KeptGpus | undefined> {
+export async function loadGpus(folder: string): Promise<SavedGpus | undefined> {
   const data = await readBounded(pathIn(folder));
   if (!data) return undefined;
   const { found, driver } = check(schema, parseJson(data));
@@ -29,7 +29,7 @@ export async function keptGpus(folder: string): Promise<KeptGpus | undefined> {
 }
 
 /** Throws MusterError `not_writable`. */
-export async function keepGpus(folder: string, { gpus, driver }: KeptGpus): Promise<void> {
+export async function saveGpus(folder: string, { gpus, driver }: SavedGpus): Promise<void> {
   const kept = { found: resources({ GPU: gpus.length, GPUs: gpus }), driver };
   await writeFileAtomic(pathIn(folder), `${JSON.stringify(kept, null, 2)}\n`);
 }

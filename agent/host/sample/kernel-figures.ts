@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import type { NativeProbe } from '../native/native-probe.ts';
 
-export interface Reading {
+export interface KernelFigures {
   /** Bytes that could be had without swapping, memory that caches hold included. */
   memory: number;
   /** Counted since boot; absent where the system does not say. */
@@ -21,10 +21,13 @@ export interface CpuTimes {
   total: number;
 }
 
-export type Reader = () => Reading;
+export type KernelFiguresReader = () => KernelFigures;
 
 /** Reads in one call that opens nothing. What the system hides from the probe comes from Node. */
-export function probeReader(probe: Pick<NativeProbe, 'sample'>, node: NodeSources = nodeSources): Reader {
+export function nativeFiguresReader(
+  probe: Pick<NativeProbe, 'sample'>,
+  node: NodeSources = nodeSources,
+): KernelFiguresReader {
   return () => {
     const { memoryAvailable, cpu, load1, load5, load15 } = probe.sample();
     return {
@@ -65,7 +68,7 @@ const nodeSources: NodeSources = {
 };
 
 /** Reads from /proc where there is one, else by `os`. */
-export function nodeReader(sources: NodeSources = nodeSources): Reader {
+export function nodeFiguresReader(sources: NodeSources = nodeSources): KernelFiguresReader {
   return () => {
     const [one = 0, five = 0, fifteen = 0] = sources.loadavg();
     return {
