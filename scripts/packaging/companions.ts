@@ -6,7 +6,7 @@ import { script as fish } from '../../agent/cli/completion/fish.ts';
 import { script as zsh } from '../../agent/cli/completion/zsh.ts';
 import { configSchema } from '../../agent/config/schema.ts';
 import { jsonText } from '../../agent/output/data.ts';
-import { manPage } from '../man.ts';
+import { manPage } from '../manual/page.ts';
 import type { Built } from './build.ts';
 import { checkout } from './checkout.ts';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compileLibrary } from '../native/compile.ts';
 import type { Cluster } from '../support/cluster.ts';
+import { compileLibrary } from '../support/compile.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Fault, FaultyFiles } from '../support/faulty-files.ts';
 import { Program } from '../support/program.ts';
@@ -19,7 +19,10 @@ export class FaultyAgents {
 
   /** Agents of `cluster`, which has a broker of the test's. Where there is a probe they have a GPU. */
   static async of(cluster: Cluster): Promise<FaultyAgents> {
-    const nvmlLibrary = await compileLibrary('fake-nvml.c', 'libnvidia-ml.so.1');
+    const nvmlLibrary = await compileLibrary(
+      new URL('../native/fake-nvml.c', import.meta.url),
+      'libnvidia-ml.so.1',
+    );
     return new FaultyAgents(cluster, await FaultyFiles.build(), nvmlLibrary);
   }
 

@@ -1,9 +1,13 @@
 // A libnvidia-ml.so.1 whose GPUs and faults a test chooses, see fake-nvml.c.
-import { compileLibrary } from './compile.ts';
+import { compileLibrary } from '../support/compile.ts';
 
 /** The library as drivers bring it now, and one of 2012 without the newer functions. */
 export const fakeNvml = await newFakeNvml();
-export const oldFakeNvml = await compileLibrary('fake-nvml.c', 'libnvidia-ml.so.1', ['-DOLD']);
+export const oldFakeNvml = await compileLibrary(
+  new URL('fake-nvml.c', import.meta.url),
+  'libnvidia-ml.so.1',
+  ['-DOLD'],
+);
 
 /** Tells the library, from its next call on, what it has and how it fails: words such as `gpus=8 fail=nvmlDeviceGetName:15`. */
 export function pretend(words: string): void {
@@ -12,5 +16,5 @@ export function pretend(words: string): void {
 
 /** The same in a file that no process has opened yet. */
 export function newFakeNvml(): Promise<string> {
-  return compileLibrary('fake-nvml.c', 'libnvidia-ml.so.1');
+  return compileLibrary(new URL('fake-nvml.c', import.meta.url), 'libnvidia-ml.so.1');
 }

@@ -1,5 +1,5 @@
 // Files and folders that do not answer, see hanging-files.c.
-import { compileLibrary } from './compile.ts';
+import { compileLibrary } from '../support/compile.ts';
 
 export interface Hanging {
   /** All that begins with one of these hangs. */
@@ -14,7 +14,7 @@ let library: Promise<string> | undefined;
 
 /** The environment of a process for which these hang. */
 export async function hangingFiles({ paths = [], sizes = [], until = '/never' }: Hanging) {
-  library ??= compileLibrary('hanging-files.c', 'hanging.so', ['-ldl']);
+  library ??= compileLibrary(new URL('hanging-files.c', import.meta.url), 'hanging.so', ['-ldl']);
   return {
     LD_PRELOAD: await library,
     HANGS: paths.join(':'),

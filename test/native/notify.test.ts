@@ -7,13 +7,13 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { compile } from '../support/compile.ts';
 import { newFolder } from '../support/temporary.ts';
-import { compile } from './compile.ts';
 import { probe } from './probe.ts';
 
 /** A service manager that reads `socket`; `next` gives the messages one by one. */
 async function receiver(socket: string) {
-  const child = spawn(await compile('receiver.c', 'receiver'), [socket], {
+  const child = spawn(await compile(new URL('receiver.c', import.meta.url), 'receiver'), [socket], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();

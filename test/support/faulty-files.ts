@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf } from '../../agent/system/errors.ts';
-import { compileLibrary } from '../native/compile.ts';
+import { compileLibrary } from './compile.ts';
 import { findProgram } from './find-program.ts';
 import { newFolder } from './temporary.ts';
 
@@ -35,7 +35,7 @@ export class FaultyFiles {
 
   static async build(): Promise<FaultyFiles> {
     return new FaultyFiles(
-      await compileLibrary('../support/faulty-files.c', 'faulty-files.so'),
+      await compileLibrary(new URL('faulty-files.c', import.meta.url), 'faulty-files.so'),
       await newFolder(),
     );
   }

@@ -1,11 +1,11 @@
 // Writes the manual page muster(1) to standard output, from the same tables as the help. The same commit gives the same bytes.
 
-import { commands, type Row } from '../agent/cli/commands.ts';
-import { type Command, type FlagTable, globalFlags } from '../agent/cli/line/command.ts';
-import { settingFlags } from '../agent/cli/line/setting-flags.ts';
-import { type SettingRow, settingsTable } from '../agent/config/show.ts';
-import type { ErrorCode, exitCodes } from '../agent/system/errors.ts';
-import { version } from '../agent/system/version.ts';
+import { commands, type Row } from '../../agent/cli/commands.ts';
+import { type Command, type FlagTable, globalFlags } from '../../agent/cli/line/command.ts';
+import { settingFlags } from '../../agent/cli/line/setting-flags.ts';
+import { type SettingRow, settingsTable } from '../../agent/config/show.ts';
+import type { ErrorCode, exitCodes } from '../../agent/system/errors.ts';
+import { version } from '../../agent/system/version.ts';
 import {
   bold,
   entry,

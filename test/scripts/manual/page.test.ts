@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
-import { commands } from '../../agent/cli/commands.ts';
-import { globalFlags } from '../../agent/cli/line/command.ts';
-import { settingsTable } from '../../agent/config/show.ts';
-import { exitCodes } from '../../agent/system/errors.ts';
-import { manPage } from '../../scripts/man.ts';
-import { bold, entry, example, paragraph, plain, section, title } from '../../scripts/roff.ts';
-import { findProgram } from '../support/find-program.ts';
-import { newFolder } from '../support/temporary.ts';
+import { commands } from '../../../agent/cli/commands.ts';
+import { globalFlags } from '../../../agent/cli/line/command.ts';
+import { settingsTable } from '../../../agent/config/show.ts';
+import { exitCodes } from '../../../agent/system/errors.ts';
+import { manPage } from '../../../scripts/manual/page.ts';
+import { bold, entry, example, paragraph, plain, section, title } from '../../../scripts/manual/roff.ts';
+import { findProgram } from '../../support/find-program.ts';
+import { newFolder } from '../../support/temporary.ts';
 
 /** Formats `page` as a terminal of 500 columns shows it, without its bold and italics, and collects warnings. */
 async function shown(page: string): Promise<{ text: string; warnings: string }> {
