@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { usageSchema } from '../protocol/messages.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { healths, nodeStateSchema } from '../protocol/node-state.ts';
-import { check, count, nodeId, struct, text } from '../protocol/schema.ts';
+import { count, nodeId, struct, text, validate } from '../protocol/schema.ts';
 
 const short = (most = 256) => v.optional(v.pipe(v.string(), v.maxLength(most)));
 const time = () => v.optional(goTime());
@@ -28,8 +28,8 @@ export type ShownNode = ReturnType<typeof readNode>;
 
 /** A node as the API shows it. @throws ProtocolError */
 export function readNode(value: unknown) {
-  const { Muster: _, ...state } = check(nodeStateSchema, value);
-  const Muster = check(musterSchema, (value as { Muster?: unknown }).Muster);
+  const { Muster: _, ...state } = validate(nodeStateSchema, value);
+  const Muster = validate(musterSchema, (value as { Muster?: unknown }).Muster);
   return { ...state, ...(Muster ? { Muster } : {}) };
 }
 
@@ -40,17 +40,17 @@ const listSchema = struct({ Nodes: v.nullish(v.array(v.unknown()), []) });
 const oneSchema = struct({ Node: v.unknown() });
 
 /** @throws ProtocolError */
-export const readNodes = (value: unknown): ShownNode[] => check(listSchema, value).Nodes.map(readNode);
+export const readNodes = (value: unknown): ShownNode[] => validate(listSchema, value).Nodes.map(readNode);
 /** @throws ProtocolError */
-export const readOneNode = (value: unknown): ShownNode => readNode(check(oneSchema, value).Node);
+export const readOneNode = (value: unknown): ShownNode => readNode(validate(oneSchema, value).Node);
 
 const statusSchema = struct({ state: text(64), reason: text(1024) });
 /** How the requester itself is doing. @throws ProtocolError */
-export const readStatus = (value: unknown) => check(statusSchema, value);
+export const readStatus = (value: unknown) => validate(statusSchema, value);
 
 const changedSchema = struct({ Success: v.boolean(), Error: text(1024) });
 /** @throws ProtocolError */
-export const readChanged = (value: unknown) => check(changedSchema, value);
+export const readChanged = (value: unknown) => validate(changedSchema, value);
 
 const problemSchema = struct({
   Message: v.pipe(v.string(), v.minLength(1), v.maxLength(4096)),
@@ -58,7 +58,7 @@ const problemSchema = struct({
   Hint: text(4096),
 });
 /** The envelope of an error. @throws ProtocolError */
-export const readProblem = (value: unknown) => check(problemSchema, value);
+export const readProblem = (value: unknown) => validate(problemSchema, value);
 
 const sideSchema = v.optional(struct({ membership: short(), health: short() }), {});
 const eventSchema = struct({
@@ -87,4 +87,4 @@ const eventSchema = struct({
 });
 export type ShownEvent = v.InferOutput<typeof eventSchema>;
 /** A membership event. @throws ProtocolError */
-export const readEvent = (value: unknown): ShownEvent => check(eventSchema, value);
+export const readEvent = (value: unknown): ShownEvent => validate(eventSchema, value);

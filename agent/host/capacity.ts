@@ -1,5 +1,5 @@
 // What the node offers of what it has, and how much of the offer is free now (wire protocol 12).
-import { type Gpu, type Resources, resources } from '../protocol/resources.ts';
+import { compactResources, type Gpu, type Resources } from '../protocol/resources.ts';
 import type { Sample } from './sample/sampler.ts';
 
 /** A share of what is there, or so much: CPUs (may be a fraction), bytes, or whole GPUs. */
@@ -27,7 +27,7 @@ export interface Machine {
 /** CPU stays fractional, bytes are truncated to whole ones. GPUs are the first of those there. Never more than there is. */
 export function offeredCapacity(allocated: AllocatedCapacity, machine: Machine): Resources {
   const gpus = firstGpus(allocated.gpu, machine.gpus);
-  return resources({
+  return compactResources({
     CPU: share(allocated.cpu, machine.cpu),
     Memory: Math.trunc(share(allocated.memory, machine.memory)),
     Disk: Math.trunc(share(allocated.disk, machine.disk)),
@@ -46,7 +46,7 @@ export function availableCapacity(
   isFree: (gpu: Gpu) => boolean = () => true,
 ): Resources {
   const gpus = (offered.GPUs ?? []).filter(isFree);
-  return resources({
+  return compactResources({
     ...offered,
     GPU: gpus.length,
     GPUs: gpus,

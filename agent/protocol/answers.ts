@@ -35,9 +35,9 @@ const answererSchema = struct({
   HeartbeatTopic: short(256),
   NodeDisconnectedAfter: v.optional(count()),
 });
-export type Answerer = v.InferOutput<typeof answererSchema>;
+export type AnsweringRequester = v.InferOutput<typeof answererSchema>;
 
-const answerSchema = struct({
+const wireAnswerSchema = struct({
   error: text(4096),
   value: v.nullish(
     struct({ Accepted: v.nullish(v.boolean()), Reason: text(4096), Muster: v.optional(answererSchema) }),
@@ -50,12 +50,12 @@ export interface Answer {
   accepted: boolean;
   reason: string;
   /** Present when a muster requester answered. */
-  muster?: Answerer | undefined;
+  muster?: AnsweringRequester | undefined;
 }
 
 /** Reads any of the answers: `{value: {Accepted, Reason}}`, `{value: {}}` or `{error}`. */
-export const answerReader = v.pipe(
-  answerSchema,
+export const answerSchema = v.pipe(
+  wireAnswerSchema,
   // Whatever else answers on the subject must not pass for a requester that accepts.
   v.check(({ error, value }) => error !== '' || value !== null, 'neither a value nor an error'),
   v.transform(
@@ -68,15 +68,19 @@ export const answerReader = v.pipe(
 );
 
 /** Answers a Register or UpdateNodeInfo: carried out, or refused by a rule. */
-export const verdictAnswer = (accepted: boolean, reason: string, muster?: Answerer): string =>
+export const encodeRegisterResponse = (
+  accepted: boolean,
+  reason: string,
+  muster?: AnsweringRequester,
+): string =>
   writeJson({ value: { Accepted: accepted, Reason: reason, ...(muster ? { Muster: muster } : {}) } });
 
 /** Answers an UpdateResources or Leave that was carried out. */
-export const doneAnswer = (muster?: Answerer): string =>
+export const encodeEmptyResponse = (muster?: AnsweringRequester): string =>
   writeJson({ value: muster ? { Muster: muster } : {} });
 
 /** Says that a request failed; `error` must not be empty. */
-export const errorAnswer = (error: string, muster?: Answerer): string =>
+export const encodeErrorResponse = (error: string, muster?: AnsweringRequester): string =>
   writeJson({ error, value: muster ? { Muster: muster } : null });
 
 /** A sentence for people; Bacalhau's own where it has one, as its peers compare them. */

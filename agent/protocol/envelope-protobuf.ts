@@ -1,13 +1,16 @@
-// Reads the envelope's protobuf form, which Bacalhau accepts but never sends (wire protocol 2): hand-read, two levels.
-import type { Envelope } from './envelope.ts';
+// Reads the protobuf form of a message envelope, which Bacalhau accepts but never sends.
 import { ProtocolError } from './error.ts';
 import { parseJson } from './json.ts';
 
 /**
- * Message `{1: {1: map<string,string>}, 2: {1: bytes}}`; other fields are skipped.
+ * Reads the message `{1: {1: map<string,string>}, 2: {1: bytes}}`: metadata and a payload of JSON. Other fields are
+ * skipped. The form is small, so it is read here by hand instead of by a library.
  * @throws ProtocolError `malformed`.
  */
-export function readProtobufEnvelope(body: Uint8Array): Envelope {
+export function readProtobufEnvelope(body: Uint8Array): {
+  metadata: Record<string, string>;
+  payload: unknown;
+} {
   const metadata: Record<string, string> = {};
   let payload: Uint8Array | undefined;
   for (const outer of fields(body)) {

@@ -3,8 +3,8 @@ import { crc32 } from 'node:zlib';
 import * as v from 'valibot';
 import { readProtobufEnvelope } from './envelope-protobuf.ts';
 import { ProtocolError } from './error.ts';
-import { maxMessageBytes, parseJson, sortedMap, writeJson } from './json.ts';
-import { check, strictTextMap, struct } from './schema.ts';
+import { maxMessageBytes, parseJson, sortKeys, writeJson } from './json.ts';
+import { strictTextMap, struct, validate } from './schema.ts';
 
 export interface Envelope {
   metadata: Record<string, string>;
@@ -46,7 +46,7 @@ export const envelopeType = (envelope: Envelope): string =>
 /** Writes an envelope, version 1. */
 export function encodeEnvelope(envelope: Envelope): Buffer {
   const body = Buffer.from(
-    writeJson({ metadata: sortedMap(envelope.metadata), payload: envelope.payload }),
+    writeJson({ metadata: sortKeys(envelope.metadata), payload: envelope.payload }),
     'utf8',
   );
   const out = Buffer.allocUnsafe(headerBytes + body.length);
@@ -93,7 +93,7 @@ function readJsonEnvelope(body: Buffer): Envelope {
   if (typeof metadata === 'object' && metadata !== null && value && 'payload' in value && isShort(metadata)) {
     return value as Envelope;
   }
-  return check(envelopeSchema, value) as Envelope;
+  return validate(envelopeSchema, value) as Envelope;
 }
 
 function isShort(metadata: Record<string, unknown>): boolean {

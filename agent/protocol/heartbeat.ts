@@ -3,7 +3,7 @@ import { decodeEnvelope, encodeEnvelope, envelopeType, messageMetadata, metadata
 import { ProtocolError } from './error.ts';
 import { parseJson, writeJson } from './json.ts';
 import { type Heartbeat, heartbeatSchema } from './messages.ts';
-import { check, nodeIdPattern } from './schema.ts';
+import { nodeIdPattern, validate } from './schema.ts';
 
 const heartbeatType = 'heartbeat';
 
@@ -45,7 +45,7 @@ function readBeat(value: unknown): Heartbeat {
       return { NodeID, Sequence };
     }
   }
-  return check(heartbeatSchema, value);
+  return validate(heartbeatSchema, value);
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;

@@ -39,7 +39,7 @@ export function writeJson(value: unknown): string {
 }
 
 /** `map` with its keys in the order in which Go writes a map of ASCII keys: by code unit. */
-export function sortedMap<T>(map: Record<string, T>): Record<string, T> {
+export function sortKeys<T>(map: Record<string, T>): Record<string, T> {
   return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 

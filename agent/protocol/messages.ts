@@ -43,21 +43,25 @@ export const usageSchema = struct({
   GPUs: v.optional(v.pipe(v.array(gpuUsageSchema), v.maxLength(256))),
 });
 
-export const registerSchema = struct({ Info: nodeInfoSchema, Muster: v.optional(senderSchema) });
-export const updateResourcesSchema = struct({
+export const registerRequestSchema = struct({ Info: nodeInfoSchema, Muster: v.optional(senderSchema) });
+export const updateResourcesRequestSchema = struct({
   NodeID: nodeId(),
   AvailableCapacity: resourcesSchema,
   QueueUsedCapacity: resourcesSchema,
   Usage: v.optional(usageSchema),
   Muster: v.optional(senderSchema),
 });
-export const leaveSchema = struct({ NodeID: nodeId(), Reason: text(256), Muster: v.optional(senderSchema) });
+export const leaveRequestSchema = struct({
+  NodeID: nodeId(),
+  Reason: text(256),
+  Muster: v.optional(senderSchema),
+});
 export const heartbeatSchema = struct({ NodeID: nodeId(), Sequence: count() });
 
 export type Sender = v.InferOutput<typeof senderSchema>;
 export type GpuUsage = v.InferOutput<typeof gpuUsageSchema>;
 export type Usage = v.InferOutput<typeof usageSchema>;
-export type Register = v.InferOutput<typeof registerSchema>;
-export type UpdateResources = v.InferOutput<typeof updateResourcesSchema>;
-export type Leave = v.InferOutput<typeof leaveSchema>;
+export type RegisterRequest = v.InferOutput<typeof registerRequestSchema>;
+export type UpdateResourcesRequest = v.InferOutput<typeof updateResourcesRequestSchema>;
+export type LeaveRequest = v.InferOutput<typeof leaveRequestSchema>;
 export type Heartbeat = v.InferOutput<typeof heartbeatSchema>;

@@ -10,8 +10,8 @@ export const healths = ['HEALTHY', 'UNHEALTHY', 'UNKNOWN'] as const;
 export type Health = (typeof healths)[number];
 
 /** Health as a Bacalhau peer knows it. */
-export type Connection = 'CONNECTED' | 'DISCONNECTED';
-export const connectionOf = (health: Health): Connection =>
+export type ConnectionStatus = 'CONNECTED' | 'DISCONNECTED';
+export const connectionStatusOf = (health: Health): ConnectionStatus =>
   health === 'HEALTHY' ? 'CONNECTED' : 'DISCONNECTED';
 
 const time = () => v.nullish(goTime(), zeroTime);
@@ -24,7 +24,7 @@ const membership = () =>
 const connection = () =>
   v.pipe(
     text(64),
-    v.transform((name): Connection => (name === 'CONNECTED' ? 'CONNECTED' : 'DISCONNECTED')),
+    v.transform((name): ConnectionStatus => (name === 'CONNECTED' ? 'CONNECTED' : 'DISCONNECTED')),
   );
 
 const connectionStateSchema = struct({
@@ -36,13 +36,13 @@ const connectionStateSchema = struct({
   DisconnectedSince: time(),
   LastError: v.optional(v.pipe(v.string(), v.maxLength(1024))),
 });
-export type ConnectionState = v.InferOutput<typeof connectionStateSchema>;
+export type NodeConnectionState = v.InferOutput<typeof connectionStateSchema>;
 
-export const changeKinds = ['registered', 'approved', 'rejected', 'deleted', 'updated'] as const;
+export const recordedChangeKinds = ['registered', 'approved', 'rejected', 'deleted', 'updated'] as const;
 
 /** A change of the record, kept in it until the event that tells of it is acknowledged. */
 const changeSchema = struct({
-  Kind: v.picklist(changeKinds),
+  Kind: v.picklist(recordedChangeKinds),
   /** The store revision that made it; 0 stands for the revision of the record that carries this. */
   Revision: count(),
   At: goTime(),
@@ -53,9 +53,9 @@ const changeSchema = struct({
   /** So many older changes have no event of their own: this one's tells of them, and `Previous` is from before them. */
   Coalesced: v.optional(count()),
 });
-export type Change = v.InferOutput<typeof changeSchema>;
+export type RecordedChange = v.InferOutput<typeof changeSchema>;
 
-export const changesSchema = v.pipe(v.array(changeSchema), v.maxLength(64));
+export const recordedChangesSchema = v.pipe(v.array(changeSchema), v.maxLength(64));
 
 const musterStateSchema = struct({
   /** The registration whose messages count; absent for a Bacalhau node. */
@@ -75,7 +75,7 @@ const musterStateSchema = struct({
   ),
   /** Random per write, so that a writer whose answer was lost can tell its own write from another's. */
   Operation: v.optional(v.pipe(v.string(), v.maxLength(64))),
-  Changes: v.optional(changesSchema),
+  Changes: v.optional(recordedChangesSchema),
 });
 export type MusterState = v.InferOutput<typeof musterStateSchema>;
 
@@ -89,7 +89,7 @@ export const nodeStateSchema = struct({
 export type NodeState = v.InferOutput<typeof nodeStateSchema>;
 
 /** The connection of a node that was never heard. */
-export const neverConnected: ConnectionState = {
+export const neverConnected: NodeConnectionState = {
   Status: 'DISCONNECTED',
   LastHeartbeat: zeroTime,
   ConnectedSince: zeroTime,

@@ -34,14 +34,14 @@ export const resourcesSchema = v.pipe(
     GPU: count(),
     GPUs: v.nullish(v.pipe(v.array(gpuSchema), v.maxLength(256)), null),
   }),
-  v.transform(({ GPUs, ...rest }) => resources({ ...rest, GPUs: GPUs ?? [] })),
+  v.transform(({ GPUs, ...rest }) => compactResources({ ...rest, GPUs: GPUs ?? [] })),
 );
 
 // Half of all resources that a requester keeps are none: one object for all of them spares it 20 MB at 100 000 nodes.
 const none: Resources = Object.freeze({});
 
 /** `all` less its zero and empty members, in the order in which Bacalhau writes them. */
-export function resources(all: Resources): Resources {
+export function compactResources(all: Resources): Resources {
   if (!(all.CPU || all.Memory || all.Disk || all.GPU || all.GPUs?.length)) return none;
   return {
     ...(all.CPU ? { CPU: all.CPU } : {}),

@@ -89,7 +89,7 @@ export const nodeId = () =>
  * Checks `value` against `schema`.
  * @throws ProtocolError `invalid_field`, naming the first field that is wrong.
  */
-export function check<const T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
+export function validate<const T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const issue = result.issues[0];

@@ -41,7 +41,7 @@ export const heartbeatWildcard = (topic: string): string => topic.replace(placeh
 export const isEnveloped = (topic: string): boolean => topic.includes(placeholder);
 
 /** Makes a function that reads the node id out of a heartbeat's subject; undefined where the topic has none. */
-export function heartbeatNodeId(topic: string): (subject: string) => string | undefined {
+export function heartbeatNodeIdReader(topic: string): (subject: string) => string | undefined {
   const before = topic.indexOf(placeholder);
   if (before < 0) return () => undefined;
   // The broker delivers only what fits the topic: the rest of the subject is as long as the rest of the topic.

@@ -1,7 +1,7 @@
 // The requester at work, once it has the lease and has read the store: roll, vigil and events, and who feeds them.
 import { eventSource, requesterEvent } from '../protocol/events.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
-import type { Change } from '../protocol/node-state.ts';
+import type { RecordedChange } from '../protocol/node-state.ts';
 import { requesterEventSubject } from '../protocol/subjects.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
@@ -193,7 +193,7 @@ export class Acting {
   }
 
   // What is due of a record that was there at the start. Apart, so that the history goes when all of them are met.
-  #catchUp(history: History): (id: string, known: Known, changes: Change[]) => void {
+  #catchUp(history: History): (id: string, known: Known, changes: RecordedChange[]) => void {
     const now = this.#options.clock.now();
     return (id, known, changes) => {
       const due = untold(changes, history.revisions(id), now);

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { ProtocolError } from '../protocol/error.ts';
 import { parseJson } from '../protocol/json.ts';
-import { check } from '../protocol/schema.ts';
+import { validate } from '../protocol/schema.ts';
 import { leaseSubject } from '../protocol/subjects.ts';
 import { type Clock, sleep, type Timer } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
@@ -127,7 +127,7 @@ function keep(options: LeaseOptions, first: number): Lease {
     revision = entry?.revision ?? 0;
     if (!entry || entry.marker) return undefined;
     try {
-      const holder = check(holderSchema, parseJson(entry.value));
+      const holder = validate(holderSchema, parseJson(entry.value));
       return holder.instance === me.instance ? undefined : holder;
     } catch (error) {
       log.warn({ err: error }, 'the lease in the store cannot be read; it is written anew');
@@ -173,7 +173,7 @@ async function isAlive(
 ): Promise<'yes' | 'no' | 'unsure'> {
   try {
     const answer = await connection.request(leaseSubject(cluster), '', leaseTimes.answer);
-    const answered = check(holderSchema, parseJson(answer.data));
+    const answered = validate(holderSchema, parseJson(answer.data));
     // Another one that answers may have lost the lease without knowing yet: that says nothing of the holder.
     return answered.instance === holder.instance ? 'yes' : 'unsure';
   } catch (error) {
@@ -200,7 +200,7 @@ function readStored<const T extends v.GenericSchema>(
   value: Uint8Array,
 ): v.InferOutput<T> {
   try {
-    return check(schema, parseJson(value));
+    return validate(schema, parseJson(value));
   } catch (error) {
     throw new MusterError('bad_state', `${clusterBucket.name}/${key} in the broker's store cannot be read`, {
       hint: 'it was not written by muster; remove that key, or use another broker',

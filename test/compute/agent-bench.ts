@@ -3,23 +3,23 @@ import { Agent, type ComputeSettings, type MachineReader } from '../../agent/com
 import { readSentinel, type Sentinel } from '../../agent/compute/registration/sentinel.ts';
 import { nodeInfo } from '../../agent/compute/survey/node-info.ts';
 import {
-  type Answerer,
-  doneAnswer,
-  errorAnswer,
+  type AnsweringRequester,
+  encodeEmptyResponse,
+  encodeErrorResponse,
+  encodeRegisterResponse,
   reasons,
-  verdictAnswer,
 } from '../../agent/protocol/answers.ts';
 import { decodeHeartbeat, type ReceivedHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { parseJson } from '../../agent/protocol/json.ts';
 import {
-  leaveSchema,
-  registerSchema,
+  leaveRequestSchema,
+  registerRequestSchema,
   type Sender,
-  updateResourcesSchema,
+  updateResourcesRequestSchema,
 } from '../../agent/protocol/messages.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Membership } from '../../agent/protocol/node-state.ts';
-import { check } from '../../agent/protocol/schema.ts';
+import { validate } from '../../agent/protocol/schema.ts';
 import {
   defaultHeartbeatTopic,
   eventSubject,
@@ -50,7 +50,7 @@ export interface Beat extends ReceivedHeartbeat {
   enveloped: boolean;
 }
 
-export const answerer = (change: Partial<Answerer> = {}): Answerer => ({
+export const answerer = (change: Partial<AnsweringRequester> = {}): AnsweringRequester => ({
   Version: '1',
   ClusterID: 'c-1',
   RequesterID: 'node-0',
@@ -65,12 +65,14 @@ export type Reply = (request: Request) => string | undefined;
 
 /** A requester of ours that accepts everybody, with this membership. */
 export const accepting =
-  (membership: Membership = 'PENDING', change: Partial<Answerer> = {}): Reply =>
+  (membership: Membership = 'PENDING', change: Partial<AnsweringRequester> = {}): Reply =>
   ({ method, sender }) => {
     const isNew = method === 'RegisterNode/v1';
     const muster = answerer({ Membership: membership, Session: isNew ? 's-1' : sender?.Session, ...change });
     const isVerdict = isNew || method === 'UpdateNodeInfo/v1';
-    return isVerdict ? verdictAnswer(true, isNew ? reasons.registered : '', muster) : doneAnswer(muster);
+    return isVerdict
+      ? encodeRegisterResponse(true, isNew ? reasons.registered : '', muster)
+      : encodeEmptyResponse(muster);
   };
 
 /** A requester of ours that refuses everything with this code. */
@@ -78,8 +80,8 @@ export const refusing =
   (Code: 'rejected' | 'deleted' | 'handshake_required' | 'unavailable'): Reply =>
   ({ method }) => {
     const muster = answerer({ Code, Membership: Code === 'rejected' ? 'REJECTED' : '' });
-    if (method !== 'RegisterNode/v1') return errorAnswer(`${Code}, in words`, muster);
-    return verdictAnswer(false, `${Code}, in words`, {
+    if (method !== 'RegisterNode/v1') return encodeErrorResponse(`${Code}, in words`, muster);
+    return encodeRegisterResponse(false, `${Code}, in words`, {
       ...muster,
       Session: Code === 'rejected' ? 's-r' : undefined,
     });
@@ -87,7 +89,7 @@ export const refusing =
 
 /** Bacalhau ≥ 1.6 accepts everybody, and says no more. */
 export const bacalhau: Reply = ({ method }) =>
-  method === 'UpdateResources/v1' ? doneAnswer() : verdictAnswer(true, '');
+  method === 'UpdateResources/v1' ? encodeEmptyResponse() : encodeRegisterResponse(true, '');
 
 export const silent: Reply = () => undefined;
 
@@ -242,11 +244,11 @@ export class AgentBench {
     const body = parseJson(message.data);
     let request: Request = { method, at: this.clock.monotonic(), sender: undefined, info: undefined };
     if (method === 'UpdateResources/v1') {
-      request = { ...request, sender: check(updateResourcesSchema, body).Muster };
+      request = { ...request, sender: validate(updateResourcesRequestSchema, body).Muster };
     } else if (method === 'Leave/v1') {
-      request = { ...request, sender: check(leaveSchema, body).Muster };
+      request = { ...request, sender: validate(leaveRequestSchema, body).Muster };
     } else {
-      const { Info, Muster } = check(registerSchema, body);
+      const { Info, Muster } = validate(registerRequestSchema, body);
       request = { ...request, sender: Muster, info: Info };
     }
     this.requests.push(request);

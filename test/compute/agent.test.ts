@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
 import { type Sentinel, sentinelPath, writeSentinel } from '../../agent/compute/registration/sentinel.ts';
-import { errorAnswer, verdictAnswer } from '../../agent/protocol/answers.ts';
+import { encodeErrorResponse, encodeRegisterResponse } from '../../agent/protocol/answers.ts';
 import { version } from '../../agent/system/version.ts';
 import { seededRandom, steadyRandom } from '../support/steady-random.ts';
 import { newFolder } from '../support/temporary.ts';
@@ -527,7 +527,7 @@ describe('leaving', () => {
 
   test('a refusal without words of ours in between does not make ours another’s', async () => {
     const bench = await startedTo('pending');
-    bench.reply = () => errorAnswer('the requester is busy; try again');
+    bench.reply = () => encodeErrorResponse('the requester is busy; try again');
     await bench.clock.advance(30_000);
     bench.reply = accepting();
     assert.equal(await stopped(bench), 'Leave');
@@ -809,7 +809,7 @@ test('another requester of the same cluster is noted, another cluster voids the 
   assert.equal(bench.agent.status().requester, 'node-00');
   bench.forget();
   const other = answerer({ ClusterID: 'c-2', Membership: 'PENDING', Session: 's-2' });
-  bench.reply = () => verdictAnswer(true, '', other);
+  bench.reply = () => encodeRegisterResponse(true, '', other);
   await bench.clock.advance(30_000);
   assert.match(bench.asked, /RegisterNode/);
   assert.deepEqual([bench.agent.status().cluster, bench.agent.status().state], ['c-2', 'pending']);

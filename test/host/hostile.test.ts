@@ -10,7 +10,7 @@ import { Replay } from '../../agent/host/recording/replay.ts';
 import { type ProbeView, probeView } from '../../agent/host/view.ts';
 import { jsonText, yamlText } from '../../agent/output/data.ts';
 import { resourcesSchema } from '../../agent/protocol/resources.ts';
-import { check } from '../../agent/protocol/schema.ts';
+import { validate } from '../../agent/protocol/schema.ts';
 import { machineNames, recorded } from './machines.ts';
 
 const settings = defaultSettings();
@@ -28,7 +28,7 @@ async function harmless(shown: ProbeView): Promise<void> {
   }
   // What an operator could have configured, and what a peer accepts.
   labels.read(new Map(Object.entries(shown.labels)), { folder: '', home: undefined });
-  check(resourcesSchema, shown.offer);
+  validate(resourcesSchema, shown.offer);
   for (const { reason } of shown.conditions) assert.ok(!steering.test(reason) && reason.length <= 512);
 }
 

@@ -1,6 +1,6 @@
 // Simulated nodes: what they are called, what they say of themselves, and what the requester's store holds of them.
 import { nodeInfo } from '../../agent/compute/survey/node-info.ts';
-import type { Register, Sender, UpdateResources } from '../../agent/protocol/messages.ts';
+import type { RegisterRequest, Sender, UpdateResourcesRequest } from '../../agent/protocol/messages.ts';
 import type { NodeState } from '../../agent/protocol/node-state.ts';
 import type { Resources } from '../../agent/protocol/resources.ts';
 import { register } from '../../agent/requester/roll/membership.ts';
@@ -12,7 +12,7 @@ export const nodeIdOf = (index: number): string => `n-7c1d2a34-5b6e-4f70-8a91-${
 export const sessionOf = (index: number): string => `5e551010-5b6e-4f70-8a91-${number(index)}`;
 
 /** A Register or UpdateNodeInfo, as an agent on a virtual machine sends it. */
-export function registerOf(index: number, cluster = ''): Register {
+export function registerOf(index: number, cluster = ''): RegisterRequest {
   const id = nodeIdOf(index);
   const machine = {
     hostname: `host-${index}.example.net`,
@@ -40,7 +40,7 @@ export function registerOf(index: number, cluster = ''): Register {
   };
 }
 
-export function resourcesOf(index: number, cluster: string): UpdateResources {
+export function resourcesOf(index: number, cluster: string): UpdateResourcesRequest {
   return {
     NodeID: nodeIdOf(index),
     AvailableCapacity: free(index),

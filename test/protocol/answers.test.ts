@@ -4,37 +4,37 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import {
   type Answer,
-  type Answerer,
+  type AnsweringRequester,
   answerCodes,
-  answerReader,
-  doneAnswer,
-  errorAnswer,
+  answerSchema,
+  encodeEmptyResponse,
+  encodeErrorResponse,
+  encodeRegisterResponse,
   meansRejected,
   meansUnknown,
   reasons,
-  verdictAnswer,
 } from '../../agent/protocol/answers.ts';
 import { parseJson } from '../../agent/protocol/json.ts';
-import { check } from '../../agent/protocol/schema.ts';
+import { validate } from '../../agent/protocol/schema.ts';
 import { captures, probes } from '../support/captures.ts';
 import { unit } from '../support/messages.ts';
 import { refuses } from '../support/refusal.ts';
 
-const read = (text: string): Answer => check(answerReader, parseJson(Buffer.from(text)));
+const read = (text: string): Answer => validate(answerSchema, parseJson(Buffer.from(text)));
 const upgrade = 'node supports NCLv1 protocol - legacy protocol disabled';
 const badJson = "invalid character 'b' looking for beginning of object key string";
 
 describe('written as the orchestrator writes them', () => {
   const ours: Record<string, string> = {
-    'legacy update before register': errorAnswer(reasons.handshakeRequired('n-old')),
-    'legacy resources before register': errorAnswer(reasons.handshakeRequired('n-old')),
-    'legacy register (no protocols)': verdictAnswer(true, reasons.registered),
-    'legacy register again': verdictAnswer(true, reasons.reconnected),
-    'legacy register ncl node': verdictAnswer(false, upgrade),
-    'legacy register requester type': verdictAnswer(false, reasons.notCompute),
-    'legacy register bad json': errorAnswer(badJson),
-    'legacy update': verdictAnswer(true, ''),
-    'legacy resources': doneAnswer(),
+    'legacy update before register': encodeErrorResponse(reasons.handshakeRequired('n-old')),
+    'legacy resources before register': encodeErrorResponse(reasons.handshakeRequired('n-old')),
+    'legacy register (no protocols)': encodeRegisterResponse(true, reasons.registered),
+    'legacy register again': encodeRegisterResponse(true, reasons.reconnected),
+    'legacy register ncl node': encodeRegisterResponse(false, upgrade),
+    'legacy register requester type': encodeRegisterResponse(false, reasons.notCompute),
+    'legacy register bad json': encodeErrorResponse(badJson),
+    'legacy update': encodeRegisterResponse(true, ''),
+    'legacy resources': encodeEmptyResponse(),
   };
 
   for (const [name, answer] of probes) {
@@ -52,28 +52,28 @@ describe('written as the orchestrator writes them', () => {
     assert.deepEqual(
       replies.map(({ bytes }) => bytes.toString()),
       [
-        verdictAnswer(false, upgrade),
-        verdictAnswer(true, reasons.registered),
-        doneAnswer(),
-        verdictAnswer(true, ''),
+        encodeRegisterResponse(false, upgrade),
+        encodeRegisterResponse(true, reasons.registered),
+        encodeEmptyResponse(),
+        encodeRegisterResponse(true, ''),
       ],
     );
   });
 
   test('HTML characters in a reason are escaped as Go does', () => {
-    assert.equal(errorAnswer('<a> & b'), '{"error":"\\u003ca\\u003e \\u0026 b","value":null}');
+    assert.equal(encodeErrorResponse('<a> & b'), '{"error":"\\u003ca\\u003e \\u0026 b","value":null}');
   });
 });
 
 describe('read', () => {
   const cases: [string, Answer][] = [
     [
-      verdictAnswer(true, 'node registered'),
+      encodeRegisterResponse(true, 'node registered'),
       { accepted: true, reason: 'node registered', muster: undefined },
     ],
-    [verdictAnswer(false, upgrade), { accepted: false, reason: upgrade, muster: undefined }],
-    [doneAnswer(), { accepted: true, reason: '', muster: undefined }],
-    [errorAnswer('no'), { accepted: false, reason: 'no', muster: undefined }],
+    [encodeRegisterResponse(false, upgrade), { accepted: false, reason: upgrade, muster: undefined }],
+    [encodeEmptyResponse(), { accepted: true, reason: '', muster: undefined }],
+    [encodeErrorResponse('no'), { accepted: false, reason: 'no', muster: undefined }],
     // A non-empty error is a failure, whatever the value holds.
     [
       '{"error":"no","value":{"Accepted":true,"Reason":"yes"}}',
@@ -118,7 +118,7 @@ describe('read', () => {
 });
 
 describe('what a requester of ours says beside', () => {
-  const muster: Answerer = {
+  const muster: AnsweringRequester = {
     Version: '0.1.0',
     ClusterID: 'c-1',
     RequesterID: 'node-0',
@@ -132,26 +132,30 @@ describe('what a requester of ours says beside', () => {
 
   test('stands where a Bacalhau node ignores it', () => {
     assert.equal(
-      verdictAnswer(true, 'node registered', muster),
+      encodeRegisterResponse(true, 'node registered', muster),
       `{"value":{"Accepted":true,"Reason":"node registered","Muster":${written}}}`,
     );
-    assert.equal(doneAnswer(muster), `{"value":{"Muster":${written}}}`);
-    assert.equal(errorAnswer('no', muster), `{"error":"no","value":{"Muster":${written}}}`);
+    assert.equal(encodeEmptyResponse(muster), `{"value":{"Muster":${written}}}`);
+    assert.equal(encodeErrorResponse('no', muster), `{"error":"no","value":{"Muster":${written}}}`);
   });
 
   test('comes back whole, in refusals and errors too', () => {
     const accepted = { reason: 'r', muster };
-    assert.deepEqual(read(verdictAnswer(true, 'r', muster)), { accepted: true, ...accepted });
-    assert.deepEqual(read(verdictAnswer(false, 'r', muster)), { accepted: false, ...accepted });
-    assert.deepEqual(read(errorAnswer('r', muster)), { accepted: false, ...accepted });
-    assert.deepEqual(read(doneAnswer(muster)), { accepted: true, reason: '', muster });
+    assert.deepEqual(read(encodeRegisterResponse(true, 'r', muster)), { accepted: true, ...accepted });
+    assert.deepEqual(read(encodeRegisterResponse(false, 'r', muster)), { accepted: false, ...accepted });
+    assert.deepEqual(read(encodeErrorResponse('r', muster)), { accepted: false, ...accepted });
+    assert.deepEqual(read(encodeEmptyResponse(muster)), { accepted: true, reason: '', muster });
   });
 
   test('any verdict and reason come back', () => {
     const text = fc.string({ unit, maxLength: 200 });
     fc.assert(
       fc.property(fc.boolean(), text, (accepted, reason) => {
-        assert.deepEqual(read(verdictAnswer(accepted, reason)), { accepted, reason, muster: undefined });
+        assert.deepEqual(read(encodeRegisterResponse(accepted, reason)), {
+          accepted,
+          reason,
+          muster: undefined,
+        });
       }),
     );
   });
@@ -181,7 +185,7 @@ describe('what a requester of ours says beside', () => {
   });
 
   test('a code that this version does not know is handed on', () => {
-    assert.equal(read(doneAnswer({ ...muster, Code: 'later' })).muster?.Code, 'later');
+    assert.equal(read(encodeEmptyResponse({ ...muster, Code: 'later' })).muster?.Code, 'later');
   });
 });
 

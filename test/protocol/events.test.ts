@@ -11,7 +11,7 @@ import {
   revisionEventId,
   revisionOfEventId,
 } from '../../agent/protocol/events.ts';
-import { changeKinds } from '../../agent/protocol/node-state.ts';
+import { recordedChangeKinds } from '../../agent/protocol/node-state.ts';
 import { nodeIds } from '../support/messages.ts';
 
 test('an event has every member that CloudEvents requires', () => {
@@ -72,5 +72,5 @@ test("a health event's id, or any other, names no revision", () => {
 test('the kinds are those that subscribers may rely on, and every change of a record has its event', () => {
   assert.deepEqual(membershipKinds, ['registered', 'approved', 'rejected', 'deleted', 'updated']);
   assert.deepEqual(healthKinds, ['healthy', 'unhealthy', 'unknown', 'left']);
-  assert.deepEqual(changeKinds, membershipKinds);
+  assert.deepEqual(recordedChangeKinds, membershipKinds);
 });

@@ -4,18 +4,18 @@ import { describe, test } from 'node:test';
 import { decodeEnvelope, encodeEnvelope, envelopeType } from '../../agent/protocol/envelope.ts';
 import { decodeHeartbeat, encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';
-import { registerSchema, updateResourcesSchema } from '../../agent/protocol/messages.ts';
+import { registerRequestSchema, updateResourcesRequestSchema } from '../../agent/protocol/messages.ts';
 import { nodeInfoSchema } from '../../agent/protocol/node-info.ts';
 import { resourcesSchema } from '../../agent/protocol/resources.ts';
-import { check } from '../../agent/protocol/schema.ts';
+import { validate } from '../../agent/protocol/schema.ts';
 import { parseManagementSubject } from '../../agent/protocol/subjects.ts';
 import { capture, captures, enveloped, envelopeOf } from '../support/captures.ts';
 
 const node = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
 const requestSchemas = {
-  'RegisterNode/v1': registerSchema,
-  'UpdateNodeInfo/v1': registerSchema,
-  'UpdateResources/v1': updateResourcesSchema,
+  'RegisterNode/v1': registerRequestSchema,
+  'UpdateNodeInfo/v1': registerRequestSchema,
+  'UpdateResources/v1': updateResourcesRequestSchema,
   'Leave/v1': undefined,
 } as const;
 
@@ -41,7 +41,7 @@ describe('requests', () => {
     test(name, () => {
       const schema = requestSchemas[method];
       assert.ok(schema);
-      const message = check(schema, parseJson(bytes));
+      const message = validate(schema, parseJson(bytes));
       assert.deepEqual(message, decoded);
       assert.equal(writeJson(message), bytes.toString());
       assert.equal('Info' in message ? message.Info.NodeID : message.NodeID, nodeId);
@@ -79,7 +79,7 @@ describe('what NCL messages carry', () => {
   for (const name of ['ncl/transport.HandshakeRequest', 'ncl/transport.UpdateNodeInfoRequest']) {
     test(`${name}: node information`, () => {
       const { NodeInfo: info } = payloadOf(name);
-      assert.equal(writeJson(check(nodeInfoSchema, info)), writeJson(info));
+      assert.equal(writeJson(validate(nodeInfoSchema, info)), writeJson(info));
     });
   }
 
@@ -87,8 +87,8 @@ describe('what NCL messages carry', () => {
     const { AvailableCapacity: available, QueueUsedCapacity: queued } = payloadOf(
       'ncl/transport.HeartbeatRequest',
     );
-    assert.equal(writeJson(check(resourcesSchema, available)), writeJson(available));
-    assert.equal(writeJson(check(resourcesSchema, queued)), '{}');
+    assert.equal(writeJson(validate(resourcesSchema, available)), writeJson(available));
+    assert.equal(writeJson(validate(resourcesSchema, queued)), '{}');
   });
 });
 

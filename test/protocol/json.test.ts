@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { maxDepth, maxMessageBytes, parseJson, sortedMap, writeJson } from '../../agent/protocol/json.ts';
+import { maxDepth, maxMessageBytes, parseJson, sortKeys, writeJson } from '../../agent/protocol/json.ts';
 import { jsonValues, unit } from '../support/messages.ts';
 import { attempt, refuses } from '../support/refusal.ts';
 
@@ -190,8 +190,8 @@ describe('written as Go does', () => {
 
 test('maps are written in the order of their keys', () => {
   assert.equal(
-    writeJson(sortedMap({ b: 1, a: 2, 'a-b': 3, B: 4, ab: 5, '': 6 })),
+    writeJson(sortKeys({ b: 1, a: 2, 'a-b': 3, B: 4, ab: 5, '': 6 })),
     '{"":6,"B":4,"a":2,"a-b":3,"ab":5,"b":1}',
   );
-  assert.deepEqual(Object.keys(sortedMap(JSON.parse('{"b":1,"__proto__":2}'))), ['__proto__', 'b']);
+  assert.deepEqual(Object.keys(sortKeys(JSON.parse('{"b":1,"__proto__":2}'))), ['__proto__', 'b']);
 });

@@ -4,15 +4,19 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type * as v from 'valibot';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';
-import { leaveSchema, registerSchema, updateResourcesSchema } from '../../agent/protocol/messages.ts';
-import { check } from '../../agent/protocol/schema.ts';
+import {
+  leaveRequestSchema,
+  registerRequestSchema,
+  updateResourcesRequestSchema,
+} from '../../agent/protocol/messages.ts';
+import { validate } from '../../agent/protocol/schema.ts';
 import { capture } from '../support/captures.ts';
 import { pathsOf, valueAt, withoutMember, withValue } from '../support/json-paths.ts';
 import { leaves, registers, updateResourcesMessages } from '../support/messages.ts';
 import { refuses } from '../support/refusal.ts';
 
 const decode = <T extends v.GenericSchema>(schema: T, text: string) =>
-  check(schema, parseJson(Buffer.from(text)));
+  validate(schema, parseJson(Buffer.from(text)));
 const register = capture('bprotocol/RegisterNode/v1');
 const registerWith = (muster: unknown) => ({ ...(register.decoded as object), Muster: muster });
 
@@ -45,15 +49,15 @@ describe('any message comes back', () => {
       }),
     );
 
-  test('Register and UpdateNodeInfo', () => roundTrips(registers, registerSchema));
-  test('UpdateResources', () => roundTrips(updateResourcesMessages, updateResourcesSchema));
-  test('Leave', () => roundTrips(leaves, leaveSchema));
+  test('Register and UpdateNodeInfo', () => roundTrips(registers, registerRequestSchema));
+  test('UpdateResources', () => roundTrips(updateResourcesMessages, updateResourcesRequestSchema));
+  test('Leave', () => roundTrips(leaves, leaveRequestSchema));
 });
 
 describe('what we add', () => {
   test("Register: `Muster` beside `Info`, after Bacalhau's bytes", () => {
     const { Info: info } = register.decoded as { Info: object };
-    const message = check(registerSchema, { Info: { ...info, ...more }, Muster: sender });
+    const message = validate(registerRequestSchema, { Info: { ...info, ...more }, Muster: sender });
     assert.deepEqual(message, { Info: { ...info, ...more }, Muster: sender });
     const bacalhau = register.bytes.toString().slice(0, -2);
     assert.ok(writeJson(message).startsWith(`${bacalhau},"Hostname":"worker-7","Host":{"Kernel":`));
@@ -65,7 +69,7 @@ describe('what we add', () => {
   test('UpdateResources: `Usage` and `Muster`', () => {
     const bare = capture('bprotocol/UpdateResources/v1');
     const ours = { Usage: { CPU: 1.5, Memory: 7, Disk: 8, Load: 0.25 }, Muster: sender };
-    const message = check(updateResourcesSchema, { ...(bare.decoded as object), ...ours });
+    const message = validate(updateResourcesRequestSchema, { ...(bare.decoded as object), ...ours });
     assert.equal(
       writeJson(message),
       `${bare.bytes.toString().slice(0, -1)},${JSON.stringify(ours).slice(1)}`,
@@ -74,26 +78,26 @@ describe('what we add', () => {
 
   test('Leave', () => {
     const text = `{"NodeID":"n-1","Reason":"stopped","Muster":${JSON.stringify(sender)}}`;
-    assert.equal(writeJson(decode(leaveSchema, text)), text);
-    assert.deepEqual(decode(leaveSchema, '{"NodeID":"n-1"}'), { NodeID: 'n-1', Reason: '' });
+    assert.equal(writeJson(decode(leaveRequestSchema, text)), text);
+    assert.deepEqual(decode(leaveRequestSchema, '{"NodeID":"n-1"}'), { NodeID: 'n-1', Reason: '' });
   });
 
   test('none of it is there when a Bacalhau node speaks', () => {
-    const message = decode(registerSchema, register.bytes.toString());
+    const message = decode(registerRequestSchema, register.bytes.toString());
     for (const name of ['Hostname', 'Host', 'Agent']) assert.equal(name in message.Info, false, name);
     assert.equal('Muster' in message, false);
-    assert.equal('Muster' in check(registerSchema, registerWith(null)), false);
+    assert.equal('Muster' in validate(registerRequestSchema, registerWith(null)), false);
   });
 
   test('what a later version may add is passed over', () => {
     const later = { ...sender, Key: 'N…', Signature: '…', Nested: { a: [1] } };
-    assert.deepEqual(check(registerSchema, registerWith(later)).Muster, sender);
+    assert.deepEqual(validate(registerRequestSchema, registerWith(later)).Muster, sender);
   });
 });
 
 describe('read as Go reads', () => {
   const paths = pathsOf(register.decoded);
-  const expected = check(registerSchema, register.decoded);
+  const expected = validate(registerRequestSchema, register.decoded);
 
   test('member names in any case; the keys of a map keep theirs', () => {
     const recase = (value: unknown, fold: (name: string) => string): unknown => {
@@ -110,14 +114,14 @@ describe('read as Go reads', () => {
       fc.property(fc.infiniteStream(fc.boolean()), upper => {
         const fold = (name: string) =>
           [...name].map(c => (upper.next().value ? c.toUpperCase() : c.toLowerCase())).join('');
-        assert.deepEqual(check(registerSchema, recase(register.decoded, fold)), expected);
+        assert.deepEqual(validate(registerRequestSchema, recase(register.decoded, fold)), expected);
       }),
     );
   });
 
   test('the exact name counts before another spelling, wherever it stands', () => {
     for (const text of ['{"nodeid":"b","NodeID":"a"}', '{"NodeID":"a","nodeid":"b"}'])
-      assert.equal(decode(leaveSchema, text).NodeID, 'a', text);
+      assert.equal(decode(leaveRequestSchema, text).NodeID, 'a', text);
   });
 
   test('members that it does not know are ignored, at every level', () => {
@@ -128,7 +132,7 @@ describe('read as Go reads', () => {
     assert.ok(containers.length > 5);
     for (const path of [[], ...containers]) {
       const changed = withValue(register.decoded, [...path, 'Unknown'], { NodeID: 5 });
-      assert.deepEqual(check(registerSchema, changed), expected, path.join('.'));
+      assert.deepEqual(validate(registerRequestSchema, changed), expected, path.join('.'));
     }
   });
 
@@ -140,7 +144,7 @@ describe('read as Go reads', () => {
       for (const name of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']) {
         const text = JSON.stringify(withValue(register.decoded, [...path, name], evil));
         assert.ok(text.includes(`"${name}":{"polluted"`));
-        assert.deepEqual(decode(registerSchema, text), expected, `${path.join('.')}.${name}`);
+        assert.deepEqual(decode(registerRequestSchema, text), expected, `${path.join('.')}.${name}`);
       }
     }
     assert.equal('polluted' in {}, false);
@@ -149,11 +153,11 @@ describe('read as Go reads', () => {
   test('as labels they are labels', () => {
     const labels = '{"__proto__":"a","constructor":"b","prototype":"c","Zone":"d","zone":"e"}';
     const text = register.bytes.toString().replace(/"Labels":\{[^}]*\}/, `"Labels":${labels}`);
-    const read = decode(registerSchema, text);
+    const read = decode(registerRequestSchema, text);
     assert.equal(writeJson(read), text);
     assert.equal(Object.getPrototypeOf(read.Info.Labels), Object.prototype);
     refuses(
-      () => decode(registerSchema, text.replace('"__proto__":"a"', '"__proto__":{"polluted":true}')),
+      () => decode(registerRequestSchema, text.replace('"__proto__":"a"', '"__proto__":{"polluted":true}')),
       'invalid_field',
       'Info.Labels.__proto__',
     );
@@ -168,18 +172,22 @@ describe('read as Go reads', () => {
       const asMissing = withoutMember(full, path);
       if (name === 'Info' || name === 'Info.NodeID') {
         for (const message of [asNull, asMissing])
-          refuses(() => check(registerSchema, message), 'invalid_field', 'Info.NodeID', name);
+          refuses(() => validate(registerRequestSchema, message), 'invalid_field', 'Info.NodeID', name);
       } else if (name === 'Info.SupportedProtocols') {
         // The one list that older versions do not send: null and absent stay apart, to be written as they were read.
-        assert.equal(check(registerSchema, asNull).Info.SupportedProtocols, null);
-        assert.equal('SupportedProtocols' in check(registerSchema, asMissing).Info, false);
+        assert.equal(validate(registerRequestSchema, asNull).Info.SupportedProtocols, null);
+        assert.equal('SupportedProtocols' in validate(registerRequestSchema, asMissing).Info, false);
       } else {
-        assert.deepEqual(check(registerSchema, asNull), check(registerSchema, asMissing), name);
+        assert.deepEqual(
+          validate(registerRequestSchema, asNull),
+          validate(registerRequestSchema, asMissing),
+          name,
+        );
       }
     }
-    const leave = check(leaveSchema, { NodeID: 'n-1', Reason: null, Muster: null });
+    const leave = validate(leaveRequestSchema, { NodeID: 'n-1', Reason: null, Muster: null });
     assert.deepEqual(leave, { NodeID: 'n-1', Reason: '' });
-    const update = check(updateResourcesSchema, { NodeID: 'n-1', Usage: null, Muster: null });
+    const update = validate(updateResourcesRequestSchema, { NodeID: 'n-1', Usage: null, Muster: null });
     assert.deepEqual(update, { NodeID: 'n-1', AvailableCapacity: {}, QueueUsedCapacity: {} });
   });
 
@@ -191,13 +199,13 @@ describe('read as Go reads', () => {
       .replace(/"Labels":.*?"\]/, info)
       .replace(/"ExecutionEngines":.*?"StorageSources":\[.*?\]/, lists);
     assert.ok(text.includes(info) && text.includes(lists));
-    assert.equal(writeJson(decode(registerSchema, text)), text);
+    assert.equal(writeJson(decode(registerRequestSchema, text)), text);
   });
 
   test('the smallest Register that an orchestrator accepts', () => {
     const resources = '"MaxCapacity":{},"QueueCapacity":{},"AvailableCapacity":{},"MaxJobRequirements":{}';
     assert.equal(
-      writeJson(decode(registerSchema, '{"Info":{"NodeID":"n-min","NodeType":"Compute"}}')),
+      writeJson(decode(registerRequestSchema, '{"Info":{"NodeID":"n-min","NodeType":"Compute"}}')),
       '{"Info":{"NodeID":"n-min","NodeType":"Compute","Labels":null,"ComputeNodeInfo":{"ExecutionEngines":null,' +
         `"Publishers":null,"StorageSources":null,${resources},"RunningExecutions":0,"EnqueuedExecutions":0},` +
         '"BacalhauVersion":{"GitVersion":"","GitCommit":"","BuildDate":"0001-01-01T00:00:00Z","GOOS":"","GOARCH":""}}}',

@@ -10,14 +10,14 @@ import {
   staticInfo,
   zeroTime,
 } from '../../agent/protocol/node-info.ts';
-import { resources, resourcesSchema } from '../../agent/protocol/resources.ts';
-import { check } from '../../agent/protocol/schema.ts';
+import { compactResources, resourcesSchema } from '../../agent/protocol/resources.ts';
+import { validate } from '../../agent/protocol/schema.ts';
 import { capture, probes } from '../support/captures.ts';
 import { nodeInfos, times } from '../support/messages.ts';
 import { refuses } from '../support/refusal.ts';
 
 const { Info: info } = capture('bprotocol/RegisterNode/v1').decoded as { Info: Record<string, unknown> };
-const typed = (NodeType: unknown) => check(nodeInfoSchema, { ...info, NodeType }).NodeType;
+const typed = (NodeType: unknown) => validate(nodeInfoSchema, { ...info, NodeType }).NodeType;
 
 describe('the type', () => {
   test('is read in any case, blanks trimmed', () => {
@@ -42,7 +42,7 @@ describe('the type', () => {
 });
 
 describe('a time', () => {
-  const reading = (time: unknown) => () => check(goTime(), time);
+  const reading = (time: unknown) => () => validate(goTime(), time);
 
   test('is RFC 3339, up to nanoseconds, at any offset', () => {
     const good = [
@@ -89,7 +89,7 @@ describe('a time', () => {
     ];
     for (const time of bad) refuses(reading(time), 'invalid_field', '', `${time}`);
     const error = refuses(
-      () => check(nodeInfoSchema, { ...info, BacalhauVersion: { BuildDate: '2026-02-29T00:00:00Z' } }),
+      () => validate(nodeInfoSchema, { ...info, BacalhauVersion: { BuildDate: '2026-02-29T00:00:00Z' } }),
       'invalid_field',
       'BacalhauVersion.BuildDate',
     );
@@ -100,16 +100,16 @@ describe('a time', () => {
 describe('resources', () => {
   test('members that are zero or empty are not written', () => {
     const zero = { CPU: 0, Memory: 0, Disk: 0, GPU: 0, GPUs: [] };
-    assert.deepEqual(resources(zero), {});
-    assert.deepEqual(check(resourcesSchema, zero), {});
-    assert.deepEqual(check(resourcesSchema, { GPUs: null, Memory: null }), {});
-    assert.deepEqual(check(resourcesSchema, null), {});
-    assert.equal(writeJson(resources({ GPU: 0, Disk: 3, CPU: 0.5 })), '{"CPU":0.5,"Disk":3}');
+    assert.deepEqual(compactResources(zero), {});
+    assert.deepEqual(validate(resourcesSchema, zero), {});
+    assert.deepEqual(validate(resourcesSchema, { GPUs: null, Memory: null }), {});
+    assert.deepEqual(validate(resourcesSchema, null), {});
+    assert.equal(writeJson(compactResources({ GPU: 0, Disk: 3, CPU: 0.5 })), '{"CPU":0.5,"Disk":3}');
   });
 
   test('but those of a GPU always are, in order', () => {
     assert.equal(
-      writeJson(check(resourcesSchema, { GPUs: [{ Vendor: 'AMD/ATI' }, null] })),
+      writeJson(validate(resourcesSchema, { GPUs: [{ Vendor: 'AMD/ATI' }, null] })),
       '{"GPUs":[{"Index":0,"Name":"","Vendor":"AMD/ATI","Memory":0,"PCIAddress":""},' +
         '{"Index":0,"Name":"","Vendor":"","Memory":0,"PCIAddress":""}]}',
     );
@@ -118,7 +118,7 @@ describe('resources', () => {
 
 describe('the part that is kept', () => {
   test('is all but what is free, queued or running', () => {
-    const all = check(nodeInfoSchema, info);
+    const all = validate(nodeInfoSchema, info);
     const kept = staticInfo(all);
     const gone = { QueueCapacity: {}, AvailableCapacity: {}, RunningExecutions: 0, EnqueuedExecutions: 0 };
     assert.deepEqual(kept, { ...all, ComputeNodeInfo: { ...all.ComputeNodeInfo, ...gone } });
@@ -140,13 +140,13 @@ describe('the part that is kept', () => {
         assert.equal(writeJson(staticInfo(later)), writeJson(staticInfo(one)));
         assert.deepEqual(staticInfo(staticInfo(one)), staticInfo(one));
         assert.notDeepEqual(staticInfo({ ...one, Hostname: `${one.Hostname ?? ''}x` }), staticInfo(one));
-        assert.deepEqual(check(nodeInfoSchema, staticInfo(one)), staticInfo(one));
+        assert.deepEqual(validate(nodeInfoSchema, staticInfo(one)), staticInfo(one));
       }),
     );
   });
 });
 
 test('what a Bacalhau requester stores of itself is what reads as nothing, and an empty address', () => {
-  const nothing = check(nodeInfoSchema, { NodeID: 'n' }).ComputeNodeInfo;
+  const nothing = validate(nodeInfoSchema, { NodeID: 'n' }).ComputeNodeInfo;
   assert.equal(writeJson(emptyComputeNodeInfo), writeJson({ ...nothing, address: '' }));
 });

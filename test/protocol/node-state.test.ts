@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';
-import { connectionOf, neverConnected, nodeStateSchema } from '../../agent/protocol/node-state.ts';
-import { check } from '../../agent/protocol/schema.ts';
+import { connectionStatusOf, neverConnected, nodeStateSchema } from '../../agent/protocol/node-state.ts';
+import { validate } from '../../agent/protocol/schema.ts';
 import { capture } from '../support/captures.ts';
 import { nodeStates } from '../support/messages.ts';
 import { refuses } from '../support/refusal.ts';
 
 const { Info: info } = capture('bprotocol/RegisterNode/v1').decoded as { Info: unknown };
-const read = (text: string) => check(nodeStateSchema, parseJson(Buffer.from(text)));
+const read = (text: string) => validate(nodeStateSchema, parseJson(Buffer.from(text)));
 // Wire protocol 17.8, with node information that was recorded.
 const stored =
   `{"Info":${writeJson(info)},"Membership":"APPROVED","Connection":"CONNECTED","ConnectionState":{"Status":"CONNECTED",` +
@@ -67,13 +67,13 @@ describe('values that nobody knows', () => {
 });
 
 describe('our own members', () => {
-  const withMuster = (muster: object) => () => check(nodeStateSchema, { ...read(stored), Muster: muster });
+  const withMuster = (muster: object) => () => validate(nodeStateSchema, { ...read(stored), Muster: muster });
   const at = '2026-11-24T06:48:30Z';
   const decision = { Action: 'approve', Reason: 'known', Actor: 'ops', At: at };
   const change = { Kind: 'approved', Revision: 7, At: at, Previous: 'PENDING', Current: 'APPROVED' };
 
   test('are absent where they are null', () => {
-    assert.equal('Muster' in check(nodeStateSchema, { ...read(stored), Muster: null }), false);
+    assert.equal('Muster' in validate(nodeStateSchema, { ...read(stored), Muster: null }), false);
     const names = [
       'Session',
       'Instance',
@@ -113,19 +113,19 @@ describe('our own members', () => {
 });
 
 test('health, as a Bacalhau peer knows it', () => {
-  assert.equal(connectionOf('HEALTHY'), 'CONNECTED');
-  assert.equal(connectionOf('UNHEALTHY'), 'DISCONNECTED');
-  assert.equal(connectionOf('UNKNOWN'), 'DISCONNECTED');
+  assert.equal(connectionStatusOf('HEALTHY'), 'CONNECTED');
+  assert.equal(connectionStatusOf('UNHEALTHY'), 'DISCONNECTED');
+  assert.equal(connectionStatusOf('UNKNOWN'), 'DISCONNECTED');
 });
 
 test('a node that was never heard is what an absent connection state reads as', () => {
   assert.deepEqual(
-    check(nodeStateSchema, { ...read(stored), ConnectionState: {} }).ConnectionState,
+    validate(nodeStateSchema, { ...read(stored), ConnectionState: {} }).ConnectionState,
     neverConnected,
   );
   const nulls = { LastComputeSeqNum: null, LastOrchestratorSeqNum: null, LastError: null, Status: null };
   assert.deepEqual(
-    check(nodeStateSchema, { ...read(stored), ConnectionState: nulls }).ConnectionState,
+    validate(nodeStateSchema, { ...read(stored), ConnectionState: nulls }).ConnectionState,
     neverConnected,
   );
 });

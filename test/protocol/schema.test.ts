@@ -7,12 +7,12 @@ import { ProtocolError } from '../../agent/protocol/error.ts';
 import { parseJson } from '../../agent/protocol/json.ts';
 import {
   heartbeatSchema,
-  leaveSchema,
-  registerSchema,
-  updateResourcesSchema,
+  leaveRequestSchema,
+  registerRequestSchema,
+  updateResourcesRequestSchema,
 } from '../../agent/protocol/messages.ts';
 import { nodeStateSchema } from '../../agent/protocol/node-state.ts';
-import { check, nodeIdPattern } from '../../agent/protocol/schema.ts';
+import { nodeIdPattern, validate } from '../../agent/protocol/schema.ts';
 import { capture } from '../support/captures.ts';
 import { type Path, pathsOf, valueAt, withValue } from '../support/json-paths.ts';
 import { jsonValues, nodeIds, unit } from '../support/messages.ts';
@@ -30,7 +30,7 @@ const schemas: Record<
   { schema: v.GenericSchema; message: unknown; texts: Record<string, number>; counts: string[] }
 > = {
   Register: {
-    schema: registerSchema,
+    schema: registerRequestSchema,
     message: register,
     texts: {
       'Info.Labels.env': 1024,
@@ -72,12 +72,12 @@ const schemas: Record<
     ],
   },
   UpdateResources: {
-    schema: updateResourcesSchema,
+    schema: updateResourcesRequestSchema,
     message: resources,
     texts: { 'AvailableCapacity.GPUs.0.Name': 256, 'Muster.Session': 128 },
     counts: ['AvailableCapacity.Memory', 'QueueUsedCapacity.Disk', 'Usage.Memory', 'Usage.Disk'],
   },
-  Leave: { schema: leaveSchema, message: { NodeID: 'n-1' }, texts: { Reason: 256 }, counts: [] },
+  Leave: { schema: leaveRequestSchema, message: { NodeID: 'n-1' }, texts: { Reason: 256 }, counts: [] },
   Heartbeat: { schema: heartbeatSchema, message: { NodeID: 'n-1' }, texts: {}, counts: ['Sequence'] },
   NodeState: {
     schema: nodeStateSchema,
@@ -97,9 +97,9 @@ const schemas: Record<
 for (const [name, { schema, message, texts, counts }] of Object.entries(schemas)) {
   describe(name, () => {
     const reading = (field: string, value: unknown) => () =>
-      check(schema, withValue(message, pathOf(field), value));
+      validate(schema, withValue(message, pathOf(field), value));
 
-    test('takes it as it is', () => assert.ok(check(schema, message)));
+    test('takes it as it is', () => assert.ok(validate(schema, message)));
 
     for (const [field, limit] of Object.entries(texts)) {
       test(`${field}: at most ${limit} characters of text`, () => {
@@ -125,7 +125,7 @@ for (const [name, { schema, message, texts, counts }] of Object.entries(schemas)
       const paths = pathsOf(message);
       fc.assert(
         fc.property(fc.constantFrom(...paths), jsonValues(2), (path, value) => {
-          const outcome = attempt(() => check(schema, withValue(message, path, value)));
+          const outcome = attempt(() => validate(schema, withValue(message, path, value)));
           if (!(outcome instanceof ProtocolError)) return;
           assert.equal(outcome.fault, 'invalid_field');
           const at = path.join('.');
@@ -137,7 +137,7 @@ for (const [name, { schema, message, texts, counts }] of Object.entries(schemas)
 
     test('is an object', () => {
       for (const value of [5, 'x', true, [], [message]]) {
-        const error = refuses(() => check(schema, value), 'invalid_field', '', JSON.stringify(value));
+        const error = refuses(() => validate(schema, value), 'invalid_field', '', JSON.stringify(value));
         assert.equal(error.message, 'expected an object');
       }
     });
@@ -147,7 +147,7 @@ for (const [name, { schema, message, texts, counts }] of Object.entries(schemas)
 test('CPU and load are numbers, with a fraction or without, not negative', () => {
   for (const field of ['AvailableCapacity.CPU', 'QueueUsedCapacity.CPU', 'Usage.CPU', 'Usage.Load']) {
     const reading = (text: string) => () =>
-      check(updateResourcesSchema, withValue(resources, pathOf(field), JSON.parse(text)));
+      validate(updateResourcesRequestSchema, withValue(resources, pathOf(field), JSON.parse(text)));
     for (const text of ['6.4', '1', '1e-7', '1e21'])
       assert.equal(valueAt(reading(text)(), pathOf(field)), Number(text), field);
     for (const text of ['-0.1', '1e999', '"6.4"', 'true', '[6.4]'])
@@ -159,7 +159,7 @@ test('executions are whole numbers of either sign, as in Go', () => {
   for (const name of ['RunningExecutions', 'EnqueuedExecutions']) {
     const field = `Info.ComputeNodeInfo.${name}`;
     const reading = (value: unknown) => () =>
-      check(registerSchema, withValue(register, pathOf(field), value));
+      validate(registerRequestSchema, withValue(register, pathOf(field), value));
     assert.equal(reading(-3)().Info.ComputeNodeInfo[name as 'RunningExecutions'], -3);
     for (const value of [0.5, '1', false]) refuses(reading(value), 'invalid_field', field);
   }
@@ -167,12 +167,12 @@ test('executions are whole numbers of either sign, as in Go', () => {
 
 test('an error says what was wrong, briefly', () => {
   const error = thrownBy(
-    () => check(leaveSchema, { NodeID: 'n-1', Reason: { ['k'.repeat(9999)]: 1 } }),
+    () => validate(leaveRequestSchema, { NodeID: 'n-1', Reason: { ['k'.repeat(9999)]: 1 } }),
     'Leave',
   );
   assert.equal(error.message, 'Reason: Invalid type: Expected string but received Object');
   const long = thrownBy(
-    () => check(heartbeatSchema, { NodeID: 'n', Sequence: 'x'.repeat(9999) }),
+    () => validate(heartbeatSchema, { NodeID: 'n', Sequence: 'x'.repeat(9999) }),
     'Heartbeat',
   );
   assert.ok(long.message.length < 220);
@@ -189,7 +189,7 @@ describe('lists and maps are bounded', () => {
   for (const [field, limit, item] of lists) {
     test(`${field}: ${limit} items`, () => {
       const reading = (value: unknown) => () =>
-        check(registerSchema, withValue(register, pathOf(field), value));
+        validate(registerRequestSchema, withValue(register, pathOf(field), value));
       assert.ok(reading(Array(limit).fill(item))());
       refuses(reading(Array(limit + 1).fill(item)), 'invalid_field', field);
       for (const value of ['x', 5, { 0: item }]) refuses(reading(value), 'invalid_field', field);
@@ -197,7 +197,7 @@ describe('lists and maps are bounded', () => {
   }
 
   const labels = (value: unknown) => () =>
-    check(registerSchema, withValue(register, ['Info', 'Labels'], value));
+    validate(registerRequestSchema, withValue(register, ['Info', 'Labels'], value));
 
   test('Info.Labels: 256 keys of 256 characters', () => {
     const keys = (count: number) =>
@@ -245,29 +245,38 @@ describe('a node id', () => {
     'n'.repeat(129),
   ];
   const places: [string, v.GenericSchema, unknown][] = [
-    ['Info.NodeID', registerSchema, register],
+    ['Info.NodeID', registerRequestSchema, register],
     ['Info.NodeID', nodeStateSchema, state],
-    ['NodeID', updateResourcesSchema, resources],
-    ['NodeID', leaveSchema, {}],
+    ['NodeID', updateResourcesRequestSchema, resources],
+    ['NodeID', leaveRequestSchema, {}],
     ['NodeID', heartbeatSchema, {}],
   ];
 
   for (const [field, schema, message] of places) {
     test(`${field}: one token of a subject`, () => {
       for (const id of [...bad, null, 5, {}, [], ['n-1']])
-        refuses(() => check(schema, withValue(message, pathOf(field), id)), 'invalid_field', field, `${id}`);
+        refuses(
+          () => validate(schema, withValue(message, pathOf(field), id)),
+          'invalid_field',
+          field,
+          `${id}`,
+        );
       fc.assert(
         fc.property(nodeIds, id => {
-          assert.equal(valueAt(check(schema, withValue(message, pathOf(field), id)), pathOf(field)), id);
+          assert.equal(valueAt(validate(schema, withValue(message, pathOf(field), id)), pathOf(field)), id);
         }),
       );
     });
   }
 
   test('a missing one is named too', () => {
-    refuses(() => check(heartbeatSchema, { Sequence: 1 }), 'invalid_field', 'NodeID');
-    refuses(() => check(registerSchema, {}), 'invalid_field', 'Info.NodeID');
-    refuses(() => check(registerSchema, parseJson(Buffer.from('null'))), 'invalid_field', 'Info.NodeID');
+    refuses(() => validate(heartbeatSchema, { Sequence: 1 }), 'invalid_field', 'NodeID');
+    refuses(() => validate(registerRequestSchema, {}), 'invalid_field', 'Info.NodeID');
+    refuses(
+      () => validate(registerRequestSchema, parseJson(Buffer.from('null'))),
+      'invalid_field',
+      'Info.NodeID',
+    );
   });
 
   test('of any text is taken if it is 1 to 128 letters, digits, _ and -', () => {

@@ -7,7 +7,7 @@ import {
   echoSubject,
   eventSubject,
   eventWildcard,
-  heartbeatNodeId,
+  heartbeatNodeIdReader,
   heartbeatSubject,
   heartbeatWildcard,
   isEnveloped,
@@ -93,7 +93,7 @@ describe('heartbeats', () => {
   test('go by default where they were recorded', () => {
     const { subject } = capture('bprotocol/heartbeat');
     assert.equal(heartbeatSubject(defaultHeartbeatTopic, node), subject);
-    assert.equal(heartbeatNodeId(defaultHeartbeatTopic)(subject), node);
+    assert.equal(heartbeatNodeIdReader(defaultHeartbeatTopic)(subject), node);
     assert.equal(heartbeatWildcard(defaultHeartbeatTopic), 'bacalhau.global.compute.*.out.heartbeat');
   });
 
@@ -101,7 +101,7 @@ describe('heartbeats', () => {
     fc.assert(
       fc.property(topics, nodeIds, (topic, nodeId) => {
         const subject = heartbeatSubject(topic, nodeId);
-        assert.equal(heartbeatNodeId(topic)(subject), nodeId);
+        assert.equal(heartbeatNodeIdReader(topic)(subject), nodeId);
         assert.ok(delivers(heartbeatWildcard(topic), subject));
         assert.ok(isEnveloped(topic));
       }),
@@ -114,14 +114,14 @@ describe('heartbeats', () => {
         const topic = tokens.join('.');
         assert.equal(heartbeatSubject(topic, nodeId), topic);
         assert.equal(heartbeatWildcard(topic), topic);
-        assert.equal(heartbeatNodeId(topic)(topic), undefined);
+        assert.equal(heartbeatNodeIdReader(topic)(topic), undefined);
         assert.equal(isEnveloped(topic), false);
       }),
     );
   });
 
   test('on a shorter subject than the topic name no node', () => {
-    assert.equal(heartbeatNodeId('a.b.{nodeId}')('a.b'), undefined);
+    assert.equal(heartbeatNodeIdReader('a.b.{nodeId}')('a.b'), undefined);
   });
 });
 

@@ -2,20 +2,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { answerReader } from '../../agent/protocol/answers.ts';
+import { answerSchema } from '../../agent/protocol/answers.ts';
 import { decodeEnvelope } from '../../agent/protocol/envelope.ts';
 import { readProtobufEnvelope } from '../../agent/protocol/envelope-protobuf.ts';
 import { decodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';
 import {
   heartbeatSchema,
-  leaveSchema,
-  registerSchema,
-  updateResourcesSchema,
+  leaveRequestSchema,
+  registerRequestSchema,
+  updateResourcesRequestSchema,
 } from '../../agent/protocol/messages.ts';
 import { nodeInfoSchema } from '../../agent/protocol/node-info.ts';
 import { nodeStateSchema } from '../../agent/protocol/node-state.ts';
-import { check } from '../../agent/protocol/schema.ts';
+import { validate } from '../../agent/protocol/schema.ts';
 import { captures, envelopeOf } from '../support/captures.ts';
 import { pathsOf, withValue } from '../support/json-paths.ts';
 import { jsonValues } from '../support/messages.ts';
@@ -23,13 +23,13 @@ import { protobufEnvelope } from '../support/protobuf.ts';
 import { attempt } from '../support/refusal.ts';
 
 const schemas = {
-  registerSchema,
-  updateResourcesSchema,
-  leaveSchema,
+  registerRequestSchema,
+  updateResourcesRequestSchema,
+  leaveRequestSchema,
   heartbeatSchema,
   nodeInfoSchema,
   nodeStateSchema,
-  answerReader,
+  answerSchema,
 };
 const readers: Record<string, (bytes: Uint8Array) => unknown> = {
   parseJson,
@@ -39,7 +39,7 @@ const readers: Record<string, (bytes: Uint8Array) => unknown> = {
   ...Object.fromEntries(
     Object.entries(schemas).map(([name, schema]) => [
       name,
-      (bytes: Uint8Array) => check(schema as typeof registerSchema, parseJson(bytes)),
+      (bytes: Uint8Array) => validate(schema as typeof registerRequestSchema, parseJson(bytes)),
     ]),
   ),
 };
@@ -165,11 +165,13 @@ test('what is read can be written, and reads the same again', () => {
   let read = 0;
   fc.assert(
     fc.property(fc.constantFrom(...places), jsonValues(2), ({ decoded, path }, value) => {
-      for (const schema of [registerSchema, updateResourcesSchema, nodeStateSchema]) {
-        const first = attempt(() => check(schema as typeof registerSchema, withValue(decoded, path, value)));
+      for (const schema of [registerRequestSchema, updateResourcesRequestSchema, nodeStateSchema]) {
+        const first = attempt(() =>
+          validate(schema as typeof registerRequestSchema, withValue(decoded, path, value)),
+        );
         if (first instanceof Error) continue;
         read++;
-        const again = check(schema as typeof registerSchema, JSON.parse(writeJson(first)));
+        const again = validate(schema as typeof registerRequestSchema, JSON.parse(writeJson(first)));
         assert.equal(writeJson(again), writeJson(first));
       }
     }),

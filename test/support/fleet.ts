@@ -1,10 +1,10 @@
 // Many simulated nodes over one connection: they register as agents do, and try again until they are accepted.
 
 import { nodeInfo } from '../../agent/compute/survey/node-info.ts';
-import { answerReader } from '../../agent/protocol/answers.ts';
+import { answerSchema } from '../../agent/protocol/answers.ts';
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';
-import { check } from '../../agent/protocol/schema.ts';
+import { validate } from '../../agent/protocol/schema.ts';
 import { defaultHeartbeatTopic, heartbeatSubject, managementSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { connectTo } from './connect-to.ts';
@@ -73,7 +73,7 @@ export class Fleet {
     while (!this.#closed && !this.sessions.has(id)) {
       try {
         const message = await this.connection.request(managementSubject(id, 'RegisterNode/v1'), body, 1_000);
-        const answer = check(answerReader, parseJson(message.data));
+        const answer = validate(answerSchema, parseJson(message.data));
         if (answer.accepted) this.sessions.set(id, answer.muster?.Session ?? '');
       } catch {
         // Nobody answered: asked again, as an agent does.

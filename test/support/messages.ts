@@ -1,9 +1,14 @@
 // Random messages as fast-check arbitraries: whatever a well-behaved peer may send, at its most peculiar.
 import fc from 'fast-check';
-import type { Heartbeat, Leave, Register, UpdateResources } from '../../agent/protocol/messages.ts';
+import type {
+  Heartbeat,
+  LeaveRequest,
+  RegisterRequest,
+  UpdateResourcesRequest,
+} from '../../agent/protocol/messages.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import { memberships, type NodeState } from '../../agent/protocol/node-state.ts';
-import { type Resources, resources } from '../../agent/protocol/resources.ts';
+import { compactResources, type Resources } from '../../agent/protocol/resources.ts';
 
 /** Any character that UTF-8 can carry, of all planes; `fc.string`'s own unit takes a second to set up. */
 export const unit = fc
@@ -59,7 +64,7 @@ const gpus = fc.array(
 
 const resourcesValues: fc.Arbitrary<Resources> = fc
   .record({ CPU: amount, Memory: count, Disk: count, GPU: count, GPUs: gpus }, plain)
-  .map(resources);
+  .map(compactResources);
 
 const labelMaps = fc.option(fc.dictionary(names(12), text(1024), { ...plain, maxKeys: 12 }));
 
@@ -140,12 +145,12 @@ const sender = fc.record(
   { ...plain, requiredKeys: ['Version'] },
 );
 
-export const registers: fc.Arbitrary<Register> = fc.record(
+export const registers: fc.Arbitrary<RegisterRequest> = fc.record(
   { Info: nodeInfos, Muster: sender },
   { ...plain, requiredKeys: ['Info'] },
 );
 
-export const updateResourcesMessages: fc.Arbitrary<UpdateResources> = fc.record(
+export const updateResourcesMessages: fc.Arbitrary<UpdateResourcesRequest> = fc.record(
   {
     NodeID: nodeIds,
     AvailableCapacity: resourcesValues,
@@ -156,7 +161,7 @@ export const updateResourcesMessages: fc.Arbitrary<UpdateResources> = fc.record(
   { ...plain, requiredKeys: ['NodeID', 'AvailableCapacity', 'QueueUsedCapacity'] },
 );
 
-export const leaves: fc.Arbitrary<Leave> = fc.record(
+export const leaves: fc.Arbitrary<LeaveRequest> = fc.record(
   { NodeID: nodeIds, Reason: text(256), Muster: sender },
   { ...plain, requiredKeys: ['NodeID', 'Reason'] },
 );

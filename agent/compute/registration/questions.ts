@@ -1,8 +1,13 @@
 // What the agent asks its requester, and what it learns from any answer beside the answer itself.
-import { type Answer, type Answerer, answerReader } from '../../protocol/answers.ts';
+import { type Answer, type AnsweringRequester, answerSchema } from '../../protocol/answers.ts';
 import { parseJson, writeJson } from '../../protocol/json.ts';
-import type { Leave, Register, Sender, UpdateResources } from '../../protocol/messages.ts';
-import { check } from '../../protocol/schema.ts';
+import type {
+  LeaveRequest,
+  RegisterRequest,
+  Sender,
+  UpdateResourcesRequest,
+} from '../../protocol/messages.ts';
+import { validate } from '../../protocol/schema.ts';
 import { type ManagementMethod, managementSubject } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
@@ -43,17 +48,23 @@ export class Questions {
     return this.#lastAcknowledged;
   }
 
-  register(info: Register['Info']): Promise<Answer> {
-    return this.#ask('RegisterNode/v1', { Info: info, Muster: this.#options.sender() } satisfies Register);
+  register(info: RegisterRequest['Info']): Promise<Answer> {
+    return this.#ask('RegisterNode/v1', {
+      Info: info,
+      Muster: this.#options.sender(),
+    } satisfies RegisterRequest);
   }
 
-  updateInfo(info: Register['Info']): Promise<Answer> {
-    return this.#ask('UpdateNodeInfo/v1', { Info: info, Muster: this.#options.sender() } satisfies Register);
+  updateInfo(info: RegisterRequest['Info']): Promise<Answer> {
+    return this.#ask('UpdateNodeInfo/v1', {
+      Info: info,
+      Muster: this.#options.sender(),
+    } satisfies RegisterRequest);
   }
 
-  updateResources(resources: Pick<UpdateResources, 'AvailableCapacity' | 'Usage'>): Promise<Answer> {
+  updateResources(resources: Pick<UpdateResourcesRequest, 'AvailableCapacity' | 'Usage'>): Promise<Answer> {
     const { node, sender } = this.#options;
-    const body: UpdateResources = {
+    const body: UpdateResourcesRequest = {
       NodeID: node,
       AvailableCapacity: resources.AvailableCapacity,
       QueueUsedCapacity: {},
@@ -65,14 +76,14 @@ export class Questions {
 
   leave(reason: string): Promise<Answer> {
     const { node, sender } = this.#options;
-    const body: Leave = { NodeID: node, Reason: reason, Muster: sender() };
+    const body: LeaveRequest = { NodeID: node, Reason: reason, Muster: sender() };
     return this.#ask('Leave/v1', body, leaveTimeout);
   }
 
   async #ask(method: ManagementMethod, body: unknown, timeout = answerTimeout): Promise<Answer> {
     const { connection, node, clock } = this.#options;
     const message = await connection.request(managementSubject(node, method), writeJson(body), timeout);
-    const answer = check(answerReader, parseJson(message.data));
+    const answer = validate(answerSchema, parseJson(message.data));
     // A refusal without our member may come from either kind: it changes nothing.
     if (answer.accepted || answer.muster) this.#muster = answer.muster !== undefined;
     if (answer.accepted) this.#lastAcknowledged = clock.now().toISOString();
@@ -81,14 +92,14 @@ export class Questions {
   }
 
   // An agent set otherwise than its requester looks dead to it: worth a line, once per difference.
-  #compare(muster: Answerer): void {
+  #compare(muster: AnsweringRequester): void {
     const text = differences(this.#options.settings(), muster).join('; ');
     if (text && text !== this.#warned) this.#options.log.warn({}, text);
     this.#warned = text;
   }
 }
 
-function differences(ours: ReturnType<QuestionsOptions['settings']>, muster: Answerer): string[] {
+function differences(ours: ReturnType<QuestionsOptions['settings']>, muster: AnsweringRequester): string[] {
   const { HeartbeatTopic: topic = ours.heartbeatTopic, NodeDisconnectedAfter: limit } = muster;
   const found: string[] = [];
   if (topic !== ours.heartbeatTopic) {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
-import { check } from '../../protocol/schema.ts';
+import { validate } from '../../protocol/schema.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { readBounded, removeFile, setAside, writeFileAtomic } from '../../system/files.ts';
 
@@ -66,7 +66,7 @@ async function tryRead(path: string, nodeId: string, key: string): Promise<Senti
   try {
     const bytes = await readBounded(path, 16_384);
     if (!bytes) return undefined;
-    const sentinel = check(schema, parseJson(bytes));
+    const sentinel = validate(schema, parseJson(bytes));
     if (sentinel.node !== nodeId) return 'it is the sentinel of another node';
     if (sentinel.key !== key) return 'it belongs to another key';
     return sentinel;

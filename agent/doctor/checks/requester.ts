@@ -2,10 +2,10 @@
 
 import { ApiClient } from '../../api/client.ts';
 import type { Role } from '../../config/role.ts';
-import { answerReader } from '../../protocol/answers.ts';
+import { answerSchema } from '../../protocol/answers.ts';
 import { parseJson, writeJson } from '../../protocol/json.ts';
 import { emptyComputeNodeInfo } from '../../protocol/node-info.ts';
-import { check as readAs } from '../../protocol/schema.ts';
+import { validate as readAs } from '../../protocol/schema.ts';
 import { managementSubject } from '../../protocol/subjects.ts';
 import type { RequesterStatus } from '../../requester/roll/directory.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -139,7 +139,7 @@ async function ask(connection: Connection): Promise<Finding> {
 
 function describe(data: Uint8Array): Finding {
   try {
-    const { muster } = readAs(answerReader, parseJson(data));
+    const { muster } = readAs(answerSchema, parseJson(data));
     if (!muster) return ok('a Bacalhau orchestrator answers');
     const { RequesterID, ClusterID, Version } = muster;
     return ok(`${RequesterID} answers, muster ${Version}, cluster ${ClusterID}`);

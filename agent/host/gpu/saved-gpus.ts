@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
-import { type Gpu, resources, resourcesSchema } from '../../protocol/resources.ts';
-import { check } from '../../protocol/schema.ts';
+import { compactResources, type Gpu, resourcesSchema } from '../../protocol/resources.ts';
+import { validate } from '../../protocol/schema.ts';
 import { readBounded, writeFileAtomic } from '../../system/files.ts';
 
 // In the protocol's words for resources, which bound and check all of it.
@@ -24,12 +24,12 @@ const pathIn = (folder: string): string => join(folder, 'gpus.json');
 export async function loadGpus(folder: string): Promise<SavedGpus | undefined> {
   const data = await readBounded(pathIn(folder));
   if (!data) return undefined;
-  const { found, driver } = check(schema, parseJson(data));
+  const { found, driver } = validate(schema, parseJson(data));
   return { gpus: found.GPUs ?? [], driver };
 }
 
 /** Throws MusterError `not_writable`. */
 export async function saveGpus(folder: string, { gpus, driver }: SavedGpus): Promise<void> {
-  const kept = { found: resources({ GPU: gpus.length, GPUs: gpus }), driver };
+  const kept = { found: compactResources({ GPU: gpus.length, GPUs: gpus }), driver };
   await writeFileAtomic(pathIn(folder), `${JSON.stringify(kept, null, 2)}\n`);
 }

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
-import { check, struct } from '../../protocol/schema.ts';
+import { struct, validate } from '../../protocol/schema.ts';
 import { printable } from '../../system/printable.ts';
 import type { Directory } from '../roll/directory.ts';
 import { RequestFault } from './problem.ts';
@@ -50,7 +50,7 @@ export async function changeNode(directory: Directory, name: string, change: Nod
 
 function read(body: Uint8Array) {
   try {
-    return check(bodySchema, parseJson(body));
+    return validate(bodySchema, parseJson(body));
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     throw new RequestFault(400, `cannot read the request: ${error.message}`);

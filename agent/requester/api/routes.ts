@@ -6,7 +6,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { ProtocolError } from '../../protocol/error.ts';
 import { maxMessageBytes } from '../../protocol/json.ts';
 import { goTime } from '../../protocol/node-info.ts';
-import { check, nodeIdPattern } from '../../protocol/schema.ts';
+import { nodeIdPattern, validate } from '../../protocol/schema.ts';
 import type { Log } from '../../system/log.ts';
 import { printable } from '../../system/printable.ts';
 import type { Directory } from '../roll/directory.ts';
@@ -114,7 +114,7 @@ function eventQuery(query: URLSearchParams): EventQuery {
 function timeOf(since: string | undefined): Date | undefined {
   if (since === undefined) return undefined;
   try {
-    return new Date(check(goTime(), since));
+    return new Date(validate(goTime(), since));
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     throw new RequestFault(400, 'since is not an RFC 3339 time such as 2026-01-31T12:00:00Z');

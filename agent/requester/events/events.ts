@@ -6,7 +6,7 @@ import {
   eventSource,
   revisionEventId,
 } from '../../protocol/events.ts';
-import type { Change } from '../../protocol/node-state.ts';
+import type { RecordedChange } from '../../protocol/node-state.ts';
 import { eventSubject } from '../../protocol/subjects.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -45,7 +45,7 @@ interface Waiting {
   time: string;
   data: EventData;
   /** Set for an event that stands in the node's record until it is acknowledged. */
-  change?: Change;
+  change?: RecordedChange;
 }
 
 /** The events that are not acknowledged yet, and the workers that send them: at most one a node. */
@@ -94,7 +94,7 @@ export class Events {
   }
 
   /** A change that stands in the store; its event's id follows from the revision. */
-  changed(node: string, change: Change): void {
+  changed(node: string, change: RecordedChange): void {
     this.#add(node, membershipEvent(node, change));
   }
 
@@ -105,7 +105,7 @@ export class Events {
   }
 
   /** The changes of `node` that wait: they go into its record at the next write, so that a crash cannot lose them. */
-  unannounced(node: string): Change[] {
+  unannounced(node: string): RecordedChange[] {
     return (this.#waiting.get(node) ?? []).flatMap(event => (event.change ? [event.change] : []));
   }
 
@@ -192,7 +192,7 @@ export class Events {
   }
 }
 
-function membershipEvent(node: string, change: Change): Waiting {
+function membershipEvent(node: string, change: RecordedChange): Waiting {
   const data: EventData = {
     node,
     previous: change.Previous ? { membership: change.Previous } : {},

@@ -2,7 +2,7 @@
 import { ProtocolError } from '../../protocol/error.ts';
 import { decodeHeartbeat } from '../../protocol/heartbeat.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
-import { heartbeatNodeId, heartbeatWildcard, isEnveloped } from '../../protocol/subjects.ts';
+import { heartbeatNodeIdReader, heartbeatWildcard, isEnveloped } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import { limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
@@ -25,7 +25,7 @@ export interface HeartbeatsOptions {
 
 /** Listens until unsubscribed. */
 export function listenForHeartbeats(options: HeartbeatsOptions): Subscription {
-  const nodeIdOf = heartbeatNodeId(options.topic);
+  const nodeIdOf = heartbeatNodeIdReader(options.topic);
   const { counters } = options;
   // A topic without a place for the node carries plain heartbeats, which name no session.
   const namesSession = isEnveloped(options.topic);

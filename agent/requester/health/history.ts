@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { revisionOfEventId } from '../../protocol/events.ts';
 import { parseJson } from '../../protocol/json.ts';
-import type { Change, Health } from '../../protocol/node-state.ts';
+import type { Health, RecordedChange } from '../../protocol/node-state.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';
 import type { EventStream } from '../../transport/port.ts';
 import { eventStream } from '../events/events.ts';
@@ -44,7 +44,11 @@ export async function readHistory(stream: EventStream): Promise<History> {
  * The changes of a record whose events have yet to be sent, by the revisions that were told. Older ones than the stream keeps
  * are let go: their acknowledgement may have aged out with them.
  */
-export function untold(changes: Change[], toldRevisions: readonly number[], now: Date): Change[] {
+export function untold(
+  changes: RecordedChange[],
+  toldRevisions: readonly number[],
+  now: Date,
+): RecordedChange[] {
   const oldest = now.getTime() - eventStream.maxAge + 24 * 3600 * 1000;
   // A revision of none of the changes may be of a store that was lost, or was never one: it says nothing of them.
   const newest = changes.findLastIndex(({ Revision }) => toldRevisions.includes(Revision));

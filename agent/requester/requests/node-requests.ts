@@ -1,24 +1,24 @@
 // Answers the requests of nodes: register, information, resources, leave (design 6). Each is answered, refusals too.
 import {
   type AnswerCode,
-  type Answerer,
-  doneAnswer,
-  errorAnswer,
+  type AnsweringRequester,
+  encodeEmptyResponse,
+  encodeErrorResponse,
+  encodeRegisterResponse,
   reasons,
-  verdictAnswer,
 } from '../../protocol/answers.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
 import {
-  type Leave,
-  leaveSchema,
-  type Register,
-  registerSchema,
+  type LeaveRequest,
+  leaveRequestSchema,
+  type RegisterRequest,
+  registerRequestSchema,
   type Sender,
-  type UpdateResources,
-  updateResourcesSchema,
+  type UpdateResourcesRequest,
+  updateResourcesRequestSchema,
 } from '../../protocol/messages.ts';
-import { check } from '../../protocol/schema.ts';
+import { validate } from '../../protocol/schema.ts';
 import {
   type ManagementMethod,
   managementWildcard,
@@ -81,7 +81,7 @@ class Desk {
     counters.requests++;
     if (this.#atOnce >= maxAtOnce) {
       counters.requestsRefused++;
-      message.respond(errorAnswer('the requester is busy; try again'));
+      message.respond(encodeErrorResponse('the requester is busy; try again'));
       return;
     }
     this.#atOnce++;
@@ -93,7 +93,7 @@ class Desk {
       const key = error instanceof ProtocolError ? 'malformed' : 'failed';
       const fields = { node: target.nodeId, subject: message.subject, err: error };
       this.#limitedLog.warn(key, fields, 'a request of a node was refused');
-      message.respond(errorAnswer(sentence(error)));
+      message.respond(encodeErrorResponse(sentence(error)));
     } finally {
       this.#atOnce--;
     }
@@ -103,17 +103,17 @@ class Desk {
     const body = parseJson(data);
     switch (method) {
       case 'RegisterNode/v1':
-        return this.#register(own(nodeId, check(registerSchema, body)));
+        return this.#register(own(nodeId, validate(registerRequestSchema, body)));
       case 'UpdateNodeInfo/v1':
-        return this.#updateInfo(own(nodeId, check(registerSchema, body)));
+        return this.#updateInfo(own(nodeId, validate(registerRequestSchema, body)));
       case 'UpdateResources/v1':
-        return this.#updateResources(own(nodeId, check(updateResourcesSchema, body)));
+        return this.#updateResources(own(nodeId, validate(updateResourcesRequestSchema, body)));
       case 'Leave/v1':
-        return this.#leave(own(nodeId, check(leaveSchema, body)));
+        return this.#leave(own(nodeId, validate(leaveRequestSchema, body)));
     }
   }
 
-  async #register({ Info, Muster }: Register): Promise<string> {
+  async #register({ Info, Muster }: RegisterRequest): Promise<string> {
     const { roll } = this.#options;
     const sender = Muster && {
       instance: Muster.Instance,
@@ -128,14 +128,14 @@ class Desk {
     if (typeof verdict === 'string') return verdict;
     this.#noteRefusal(verdict);
     if (verdict.write) this.#options.registered(Info.NodeID);
-    return verdictAnswer(
+    return encodeRegisterResponse(
       verdict.accepted,
       verdict.reason,
       this.#answerer(Muster, Info.NodeID, verdict.code, verdict.session),
     );
   }
 
-  async #updateInfo({ Info, Muster }: Register): Promise<string> {
+  async #updateInfo({ Info, Muster }: RegisterRequest): Promise<string> {
     const { roll } = this.#options;
     const refused = this.#notOnRoll(Info.NodeID, Muster);
     if (refused) return this.#refuse(refused, Info.NodeID, Muster);
@@ -145,10 +145,14 @@ class Desk {
       return this.#refuse(verdict, Info.NodeID, Muster);
     }
     this.#noteRefusal(verdict);
-    return verdictAnswer(verdict.accepted, verdict.reason, this.#answerer(Muster, Info.NodeID, verdict.code));
+    return encodeRegisterResponse(
+      verdict.accepted,
+      verdict.reason,
+      this.#answerer(Muster, Info.NodeID, verdict.code),
+    );
   }
 
-  #updateResources(update: UpdateResources): string {
+  #updateResources(update: UpdateResourcesRequest): string {
     const { NodeID, Muster } = update;
     const { roll, resources, clock } = this.#options;
     const refused = this.#notOnRoll(NodeID, Muster);
@@ -167,14 +171,14 @@ class Desk {
       at: clock.now(),
     });
     this.#options.heard(NodeID);
-    return doneAnswer(this.#answerer(Muster, NodeID, 'known'));
+    return encodeEmptyResponse(this.#answerer(Muster, NodeID, 'known'));
   }
 
-  #leave({ NodeID, Reason, Muster }: Leave): string {
+  #leave({ NodeID, Reason, Muster }: LeaveRequest): string {
     const refused = this.#notOnRoll(NodeID, Muster);
     if (refused) return this.#refuse(refused, NodeID, Muster);
     this.#options.left(NodeID, Reason);
-    return doneAnswer(this.#answerer(Muster, NodeID, 'left'));
+    return encodeEmptyResponse(this.#answerer(Muster, NodeID, 'left'));
   }
 
   // Why a node has to register before it is heard: it is not on the roll, or speaks under another registration.
@@ -204,7 +208,7 @@ class Desk {
 
   #refuse(verdict: Verdict, id: string, sender: Sender | undefined): string {
     this.#noteRefusal(verdict);
-    return errorAnswer(verdict.reason, this.#answerer(sender, id, verdict.code));
+    return encodeErrorResponse(verdict.reason, this.#answerer(sender, id, verdict.code));
   }
 
   #noteRefusal(verdict: Verdict): void {
@@ -217,7 +221,7 @@ class Desk {
     id: string,
     code: AnswerCode,
     session?: string,
-  ): Answerer | undefined {
+  ): AnsweringRequester | undefined {
     if (!sender) return undefined;
     const { roll, clusterId, requesterId, heartbeatTopic, nodeDisconnectedAfter } = this.#options;
     return {

@@ -4,11 +4,11 @@ import { reasons } from '../../protocol/answers.ts';
 import { writeJson } from '../../protocol/json.ts';
 import { type NodeInfo, staticInfo } from '../../protocol/node-info.ts';
 import {
-  type Change,
   type Membership,
   type MusterState,
   type NodeState,
   neverConnected,
+  type RecordedChange,
 } from '../../protocol/node-state.ts';
 import { type ErrorCode, MusterError } from '../../system/errors.ts';
 
@@ -42,7 +42,7 @@ export interface Verdict {
   reason: string;
   /** To be written; absent when nothing changes. */
   write?: NodeState;
-  change?: Change;
+  change?: RecordedChange;
 }
 
 /** A node's information is at most so many bytes of JSON: a record has to hold more, and is read up to 64 KiB. */
@@ -91,7 +91,7 @@ export function register(known: Known, asked: Registration, policy: Registration
     },
   };
   if (rejected) return { ...refusal('rejected', reasons.rejected), write: state };
-  const registered: Change = {
+  const registered: RecordedChange = {
     Kind: 'registered',
     Revision: 0,
     At: policy.now,
@@ -156,7 +156,7 @@ export function decide(
   name: string,
   decision: Decision,
   now: string,
-): { write: NodeState; change: Change } {
+): { write: NodeState; change: RecordedChange } {
   const state = readable(known, name);
   const to: Membership = decision.action === 'approve' ? 'APPROVED' : 'REJECTED';
   if (state.Membership === to) {
@@ -189,7 +189,7 @@ export function decide(
  * An operator deletes a node; what the purge marker will say of it. An unreadable record can be deleted too.
  * @throws MusterError `not_found`, `conflict` for a requester, or `usage` for a reason that is too long.
  */
-export function remove(known: Known, name: string, why: string, who: string, now: string): Change {
+export function remove(known: Known, name: string, why: string, who: string, now: string): RecordedChange {
   if (known.kind !== 'unreadable') refuseForRequester(readable(known, name), name, 'delete');
   const { reason, actor } = words(why, who);
   return {
@@ -208,7 +208,7 @@ export function ownRecord(
   known: Known,
   info: NodeInfo,
   now: string,
-): { write: NodeState; change: Change } | undefined {
+): { write: NodeState; change: RecordedChange } | undefined {
   const before = known.kind === 'record' ? known.state : undefined;
   if (before && before.Info.NodeType !== 'Requester') {
     throw new MusterError('conflict', `the id ${info.NodeID} belongs to a compute node of this cluster`, {
@@ -224,7 +224,7 @@ export function ownRecord(
     Muster: { ...before?.Muster, RegisteredAt: before?.Muster?.RegisteredAt ?? now },
   };
   if (before?.Membership === 'APPROVED') return { write, change: updated(before, now) };
-  const change: Change = {
+  const change: RecordedChange = {
     Kind: before ? 'approved' : 'registered',
     Revision: 0,
     At: now,
@@ -237,7 +237,7 @@ export function ownRecord(
 
 const refusal = (code: AnswerCode, reason: string): Verdict => ({ accepted: false, code, reason });
 
-const updated = (state: NodeState, now: string): Change => ({
+const updated = (state: NodeState, now: string): RecordedChange => ({
   Kind: 'updated',
   Revision: 0,
   At: now,

@@ -3,10 +3,10 @@
 import type { Usage } from '../../protocol/messages.ts';
 import { zeroTime } from '../../protocol/node-info.ts';
 import {
-  type Connection,
-  type ConnectionState,
-  connectionOf,
+  type ConnectionStatus,
+  connectionStatusOf,
   type Health,
+  type NodeConnectionState,
   type NodeState,
 } from '../../protocol/node-state.ts';
 import type { Pulse } from '../health/health.ts';
@@ -25,7 +25,7 @@ export interface MusterView {
 }
 
 export interface NodeView extends Omit<NodeState, 'Muster' | 'ConnectionState'> {
-  ConnectionState: ConnectionState;
+  ConnectionState: NodeConnectionState;
   Muster: MusterView;
 }
 
@@ -70,6 +70,6 @@ export function nodeView(
 const timeOf = (at: number | undefined): string => (at === undefined ? zeroTime : new Date(at).toISOString());
 
 // A requester sends no heartbeat, so its health is UNKNOWN; that it answers shows Bacalhau's tools that it is connected.
-function stateConnection(state: NodeState, health: Health): Connection {
-  return state.Info.NodeType === 'Requester' ? 'CONNECTED' : connectionOf(health);
+function stateConnection(state: NodeState, health: Health): ConnectionStatus {
+  return state.Info.NodeType === 'Requester' ? 'CONNECTED' : connectionStatusOf(health);
 }

@@ -1,6 +1,6 @@
 // The roll: every node's record in memory as the store holds it, and the one way to change it.
 import type { NodeInfo } from '../../protocol/node-info.ts';
-import type { Change, NodeState } from '../../protocol/node-state.ts';
+import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
@@ -39,16 +39,16 @@ export interface RollListener {
   /** A node is no longer on the roll. */
   gone(id: string): void;
   /** A change of ours stands in the store under `change.Revision`; its event is due. */
-  changed(id: string, change: Change): void;
+  changed(id: string, change: RecordedChange): void;
   /** The store was lost and is empty: what was kept in it beside the nodes has to be put back. */
   lost(): void;
   /** The changes of `id` whose events are not acknowledged yet: they are kept in the record. */
-  unannounced(id: string): Change[];
+  unannounced(id: string): RecordedChange[];
 }
 
 interface Write {
   state: NodeState | 'deleted';
-  change?: Change | undefined;
+  change?: RecordedChange | undefined;
 }
 
 export class Roll {
@@ -77,7 +77,7 @@ export class Roll {
    * `entry` meets every entry of the first pass, with the changes whose events may not have been sent.
    * @throws BrokerError
    */
-  async load(entry: (id: string, known: Known, changes: Change[]) => void): Promise<void> {
+  async load(entry: (id: string, known: Known, changes: RecordedChange[]) => void): Promise<void> {
     // Let go of afterwards: it may hold all that was announced before this start.
     let first: typeof entry | undefined = entry;
     const watch = await this.#bucket.watch(
@@ -245,7 +245,7 @@ export class Roll {
   }
 
   // One change of a node at a time; each rule sees what the store holds, and is asked again when that has changed.
-  async #change<T extends { write?: NodeState | 'deleted'; change?: Change }>(
+  async #change<T extends { write?: NodeState | 'deleted'; change?: RecordedChange }>(
     id: string,
     rule: (known: Known) => T,
   ): Promise<T> {
@@ -312,7 +312,7 @@ export class Roll {
   }
 
   // Each revision counts once, whoever brings it first: the answer to the write, a read or the watch.
-  #learn(id: string, known: Known, change: Change | undefined): void {
+  #learn(id: string, known: Known, change: RecordedChange | undefined): void {
     if (this.known(id).revision >= known.revision) return;
     this.#remember(id, known);
     if (change) this.#listener.changed(id, change);

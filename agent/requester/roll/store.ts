@@ -2,13 +2,13 @@
 import { ProtocolError } from '../../protocol/error.ts';
 import { maxMessageBytes, parseJson, writeJson } from '../../protocol/json.ts';
 import {
-  type Change,
-  changesSchema,
   type MusterState,
   type NodeState,
   nodeStateSchema,
+  type RecordedChange,
+  recordedChangesSchema,
 } from '../../protocol/node-state.ts';
-import { check, nodeIdPattern } from '../../protocol/schema.ts';
+import { nodeIdPattern, validate } from '../../protocol/schema.ts';
 import { BrokerError, type Bucket, type BucketConfig, type BucketEntry } from '../../transport/port.ts';
 import type { Known } from './membership.ts';
 
@@ -24,7 +24,7 @@ export interface WriteRequest {
   /** The record to write, or `deleted` to purge it. */
   state: NodeState | 'deleted';
   /** The changes whose events are not acknowledged yet, this one last; its revision is not known yet. */
-  changes: Change[];
+  changes: RecordedChange[];
   revision: number;
   /** Random; the same at each attempt of the same change. */
   operation: string;
@@ -56,7 +56,7 @@ export function readEntry(entry: BucketEntry | undefined): Known {
   if (!entry) return { kind: 'absent', revision: 0 };
   if (entry.marker) return { kind: 'deleted', revision: entry.revision };
   try {
-    const state = check(nodeStateSchema, parseJson(entry.value));
+    const state = validate(nodeStateSchema, parseJson(entry.value));
     if (state.Info.NodeID !== entry.key || state.Info.NodeType === '') {
       throw new ProtocolError('invalid_field', 'not the record of this node', 'Info');
     }
@@ -71,7 +71,7 @@ export function readEntry(entry: BucketEntry | undefined): Known {
 export const isNodeKey = (key: string): boolean => nodeIdPattern.test(key);
 
 /** The changes that an entry carries, each with its revision: those whose events may not have been sent. */
-export function changesOf(entry: BucketEntry, known: Known): Change[] {
+export function changesOf(entry: BucketEntry, known: Known): RecordedChange[] {
   const changes = known.kind === 'record' ? known.state.Muster?.Changes : markerChanges(entry);
   return (changes ?? []).map(change => ({ ...change, Revision: change.Revision || entry.revision }));
 }
@@ -102,8 +102,8 @@ const maxChanges = 64;
 const maxChangesBytes = 16 * 1024;
 
 // What a record has room for. The events of older changes still wait in memory: only a crash could lose them.
-function newestOf(changes: Change[]): Change[] {
-  const kept: Change[] = [];
+function newestOf(changes: RecordedChange[]): RecordedChange[] {
+  const kept: RecordedChange[] = [];
   let room = maxChangesBytes;
   for (const change of changes.slice(-maxChanges).reverse()) {
     room -= Buffer.byteLength(writeJson(change));
@@ -113,11 +113,11 @@ function newestOf(changes: Change[]): Change[] {
   return kept;
 }
 
-function markerChanges(entry: BucketEntry): Change[] {
+function markerChanges(entry: BucketEntry): RecordedChange[] {
   const text = entry.headers[changeHeader];
   if (!text) return [];
   try {
-    return check(changesSchema, parseJson(Buffer.from(text, 'base64')));
+    return validate(recordedChangesSchema, parseJson(Buffer.from(text, 'base64')));
   } catch {
     return [];
   }

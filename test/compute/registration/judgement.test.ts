@@ -5,18 +5,18 @@ import fc from 'fast-check';
 import { judge, type Outcome } from '../../../agent/compute/registration/judgement.ts';
 import {
   type Answer,
-  type Answerer,
+  type AnsweringRequester,
   answerCodes,
-  answerReader,
-  doneAnswer,
-  errorAnswer,
+  answerSchema,
+  encodeEmptyResponse,
+  encodeErrorResponse,
+  encodeRegisterResponse,
   reasons,
-  verdictAnswer,
 } from '../../../agent/protocol/answers.ts';
 import { parseJson } from '../../../agent/protocol/json.ts';
-import { check } from '../../../agent/protocol/schema.ts';
+import { validate } from '../../../agent/protocol/schema.ts';
 
-const read = (text: string): Answer => check(answerReader, parseJson(Buffer.from(text)));
+const read = (text: string): Answer => validate(answerSchema, parseJson(Buffer.from(text)));
 const kindOf = (text: string, cluster = ''): Outcome['kind'] => judge(read(text), cluster).kind;
 
 describe('Bacalhau', () => {
@@ -80,7 +80,7 @@ describe('Bacalhau', () => {
   });
 });
 
-const answerer: Answerer = {
+const answerer: AnsweringRequester = {
   Version: '1',
   ClusterID: 'c-1',
   RequesterID: 'node-0',
@@ -97,7 +97,7 @@ describe('muster', () => {
       cluster: 'c-1',
       requester: 'node-0',
     };
-    for (const text of [verdictAnswer(true, '', answerer), doneAnswer(answerer)]) {
+    for (const text of [encodeRegisterResponse(true, '', answerer), encodeEmptyResponse(answerer)]) {
       for (const cluster of ['', 'c-1']) assert.deepEqual(judge(read(text), cluster), accepted);
     }
   });
@@ -117,8 +117,8 @@ describe('muster', () => {
     ];
     for (const Code of answerCodes) {
       for (const reason of quotes) {
-        const texts = [verdictAnswer(false, reason, { ...answerer, Code })];
-        if (reason) texts.push(errorAnswer(reason, { ...answerer, Code }));
+        const texts = [encodeRegisterResponse(false, reason, { ...answerer, Code })];
+        if (reason) texts.push(encodeErrorResponse(reason, { ...answerer, Code }));
         for (const text of texts)
           assert.equal(kindOf(text, 'c-1'), kinds[Code] ?? 'refused', `${Code}: ${reason}`);
       }
@@ -126,42 +126,45 @@ describe('muster', () => {
   });
 
   test('a code of a later version is a refusal for now', () => {
-    assert.equal(kindOf(errorAnswer('node was banished', { ...answerer, Code: 'banished' })), 'refused');
+    assert.equal(
+      kindOf(encodeErrorResponse('node was banished', { ...answerer, Code: 'banished' })),
+      'refused',
+    );
   });
 
   test('without a code the words count', () => {
-    assert.equal(kindOf(errorAnswer(reasons.deleted, answerer)), 'deleted');
-    assert.equal(kindOf(errorAnswer(reasons.deleted)), 'deleted');
-    assert.equal(kindOf(errorAnswer(reasons.updateRejected, answerer)), 'rejected');
-    assert.equal(kindOf(errorAnswer(reasons.handshakeRequired('n-1'), answerer)), 'unknown');
+    assert.equal(kindOf(encodeErrorResponse(reasons.deleted, answerer)), 'deleted');
+    assert.equal(kindOf(encodeErrorResponse(reasons.deleted)), 'deleted');
+    assert.equal(kindOf(encodeErrorResponse(reasons.updateRejected, answerer)), 'rejected');
+    assert.equal(kindOf(encodeErrorResponse(reasons.handshakeRequired('n-1'), answerer)), 'unknown');
   });
 
   test('a rejection brings the session under which the node shows that it is alive', () => {
     const rejected = { kind: 'rejected', reason: reasons.rejected };
     const Code = 'rejected';
-    const text = verdictAnswer(false, reasons.rejected, { ...answerer, Code });
+    const text = encodeRegisterResponse(false, reasons.rejected, { ...answerer, Code });
     assert.deepEqual(judge(read(text), ''), { ...rejected, session: 's-1' });
-    const bacalhau = verdictAnswer(false, reasons.rejected);
+    const bacalhau = encodeRegisterResponse(false, reasons.rejected);
     assert.deepEqual(judge(read(bacalhau), ''), { ...rejected, session: '' });
   });
 
   test('a request that was carried out for a node rejected at that moment is a rejection', () => {
-    const text = verdictAnswer(true, '', { ...answerer, Membership: 'REJECTED', Code: 'known' });
+    const text = encodeRegisterResponse(true, '', { ...answerer, Membership: 'REJECTED', Code: 'known' });
     assert.deepEqual(judge(read(text), 'c-1'), { kind: 'rejected', reason: reasons.rejected, session: '' });
   });
 
   test('another cluster voids the registration, whatever it says; one that does not say which it is does not', () => {
     for (const Code of answerCodes) {
       for (const accepted of [true, false]) {
-        const text = verdictAnswer(accepted, '', { ...answerer, Code, ClusterID: 'c-2' });
+        const text = encodeRegisterResponse(accepted, '', { ...answerer, Code, ClusterID: 'c-2' });
         assert.deepEqual(judge(read(text), 'c-1'), {
           kind: 'unknown',
           reason: 'another cluster answers (c-2)',
         });
       }
     }
-    assert.equal(kindOf(verdictAnswer(true, '', { ...answerer, ClusterID: '' }), 'c-1'), 'accepted');
-    assert.equal(kindOf(verdictAnswer(true, '', { ...answerer, ClusterID: 'c-2' }), ''), 'accepted');
+    assert.equal(kindOf(encodeRegisterResponse(true, '', { ...answerer, ClusterID: '' }), 'c-1'), 'accepted');
+    assert.equal(kindOf(encodeRegisterResponse(true, '', { ...answerer, ClusterID: 'c-2' }), ''), 'accepted');
   });
 });
 
@@ -189,7 +192,7 @@ test('any answer that can be read is judged', () => {
   );
   fc.assert(
     fc.property(answers, fc.constantFrom('', 'c-1'), (answer, cluster) => {
-      const read = check(answerReader, answer);
+      const read = validate(answerSchema, answer);
       const { kind } = judge(read, cluster);
       assert.ok(['accepted', 'unknown', 'deleted', 'rejected', 'refused'].includes(kind));
       if (kind === 'accepted') assert.ok(read.accepted);

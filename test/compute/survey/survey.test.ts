@@ -7,8 +7,8 @@ import { describe, test } from 'node:test';
 import { type Offer, Survey } from '../../../agent/compute/survey/survey.ts';
 import { type ChildCommand, type Inventory, saveInventory } from '../../../agent/host/inventory/inventory.ts';
 import { writeJson } from '../../../agent/protocol/json.ts';
-import { registerSchema, updateResourcesSchema } from '../../../agent/protocol/messages.ts';
-import { check } from '../../../agent/protocol/schema.ts';
+import { registerRequestSchema, updateResourcesRequestSchema } from '../../../agent/protocol/messages.ts';
+import { validate } from '../../../agent/protocol/schema.ts';
 import { type Clock, systemClock } from '../../../agent/system/clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { recordLog } from '../../support/log-lines.ts';
@@ -50,7 +50,7 @@ async function open(folder: string, inventoryCommand = printing(inventory), cloc
 describe('at once', () => {
   test('a requester can read what it says, and it is this machine', async () => {
     const { survey } = await open(await newFolder());
-    const { Info } = check(registerSchema, JSON.parse(writeJson({ Info: survey.info() })));
+    const { Info } = validate(registerRequestSchema, JSON.parse(writeJson({ Info: survey.info() })));
     assert.deepEqual([Info.NodeID, Info.NodeType, Info.Hostname], [node, 'Compute', os.hostname()]);
     assert.equal(Info.BacalhauVersion.GOOS, process.platform);
     assert.equal(Info.Host?.Memory, os.totalmem());
@@ -63,7 +63,7 @@ describe('at once', () => {
     const { survey } = await open(await newFolder());
     const { available, usage } = survey.sample();
     const message = { NodeID: node, AvailableCapacity: available, QueueUsedCapacity: {}, Usage: usage };
-    const read = check(updateResourcesSchema, JSON.parse(writeJson(message)));
+    const read = validate(updateResourcesRequestSchema, JSON.parse(writeJson(message)));
     assert.deepEqual(read.AvailableCapacity, available);
     const { MaxCapacity, AvailableCapacity } = survey.info().ComputeNodeInfo;
     assert.deepEqual(AvailableCapacity, available, 'the information tells of the same sample');

@@ -3,14 +3,18 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { CloudEvent } from '../../../agent/protocol/events.ts';
-import type { Change } from '../../../agent/protocol/node-state.ts';
+import type { RecordedChange } from '../../../agent/protocol/node-state.ts';
 import { Events, eventStream } from '../../../agent/requester/events/events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { at, counting } from '../samples.ts';
 
-const change = (kind: Change['Kind'], revision: number, more: Partial<Change> = {}): Change => ({
+const change = (
+  kind: RecordedChange['Kind'],
+  revision: number,
+  more: Partial<RecordedChange> = {},
+): RecordedChange => ({
   Kind: kind,
   Revision: revision,
   At: at,
@@ -237,13 +241,14 @@ describe('of many events of one node that wait', () => {
         const { clock, broker, events, stream, told } = await begin();
         events.start(stream);
         broker.stop();
-        let membership: Change['Previous'] = 'PENDING';
+        let membership: RecordedChange['Previous'] = 'PENDING';
         let revision = 0;
         let most = 0;
         for (const each of steps) {
           if (each) {
             const { kind } = each;
-            const to: Change['Current'] = kind === 'updated' ? membership : kind === 'deleted' ? '' : each.to;
+            const to: RecordedChange['Current'] =
+              kind === 'updated' ? membership : kind === 'deleted' ? '' : each.to;
             events.changed('node-1', change(kind, ++revision, { Previous: membership, Current: to }));
             membership = to;
           } else events.observed('node-1', 'healthy', health('node-1'));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cloudEvent, type EventKind } from '../../../agent/protocol/events.ts';
-import type { Change } from '../../../agent/protocol/node-state.ts';
+import type { RecordedChange } from '../../../agent/protocol/node-state.ts';
 import { eventStream } from '../../../agent/requester/events/events.ts';
 import { readHistory, untold } from '../../../agent/requester/health/history.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -107,7 +107,7 @@ test('a store that does not answer is no empty history', async () => {
 
 test('untold are the changes after the newest revision told, but for those that the stream may have let go', () => {
   const now = new Date('2026-03-01T00:00:00Z');
-  const change = (Revision: number, At: string): Change => ({
+  const change = (Revision: number, At: string): RecordedChange => ({
     Kind: 'updated',
     Revision,
     At,
@@ -130,7 +130,13 @@ test('untold are the changes after the newest revision told, but for those that 
 });
 
 test('a revision told that the record does not know is of another store, and says nothing of it', () => {
-  const change: Change = { Kind: 'updated', Revision: 3, At: at, Previous: 'PENDING', Current: 'PENDING' };
+  const change: RecordedChange = {
+    Kind: 'updated',
+    Revision: 3,
+    At: at,
+    Previous: 'PENDING',
+    Current: 'PENDING',
+  };
   assert.deepEqual(untold([change], [3, 4], new Date(at)), []);
   assert.deepEqual(untold([change], [2, 4], new Date(at)), [change]);
 });

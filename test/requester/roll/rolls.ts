@@ -1,6 +1,6 @@
 // A roll over a broker in memory, with what it tells its listener written down.
 import assert from 'node:assert/strict';
-import type { Change, NodeState } from '../../../agent/protocol/node-state.ts';
+import type { NodeState, RecordedChange } from '../../../agent/protocol/node-state.ts';
 import type { Known } from '../../../agent/requester/roll/membership.ts';
 import { Roll, type RollOptions } from '../../../agent/requester/roll/roll.ts';
 import { nodeBucket } from '../../../agent/requester/roll/store.ts';
@@ -14,13 +14,13 @@ export interface OpenRoll {
   roll: Roll;
   bucket: Bucket;
   /** Every change announced, in order. */
-  told: { id: string; change: Change }[];
+  told: { id: string; change: RecordedChange }[];
   /** The records that the listener believes to stand. */
   present: Map<string, NodeState>;
   /** What the first reading of the store brought. */
-  loaded: { id: string; known: Known; changes: Change[] }[];
+  loaded: { id: string; known: Known; changes: RecordedChange[] }[];
   /** The changes that count as not acknowledged, by node. */
-  unannounced: Map<string, Change[]>;
+  unannounced: Map<string, RecordedChange[]>;
   lost: number;
 }
 

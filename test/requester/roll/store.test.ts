@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Change, NodeState } from '../../../agent/protocol/node-state.ts';
+import type { NodeState, RecordedChange } from '../../../agent/protocol/node-state.ts';
 import { changesOf, isNodeKey, nodeBucket, readEntry, write } from '../../../agent/requester/roll/store.ts';
 import type { BucketEntry } from '../../../agent/transport/port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -21,7 +21,7 @@ const entry = (key: string, value: string | Uint8Array, more: Partial<BucketEntr
   ...more,
 });
 
-const change = (kind: Change['Kind'], revision = 0, reason?: string): Change => ({
+const change = (kind: RecordedChange['Kind'], revision = 0, reason?: string): RecordedChange => ({
   Kind: kind,
   Revision: revision,
   At: at,
@@ -44,7 +44,7 @@ async function emptyBucket() {
   const put = (
     state: NodeState | 'deleted',
     revision: number,
-    more: { changes?: Change[]; operation?: string } = {},
+    more: { changes?: RecordedChange[]; operation?: string } = {},
   ) => finish(write(bucket, { id: 'node-1', state, changes: [], revision, operation: 'o-1', ...more }));
   return { clock, broker, connection, bucket, put, finish };
 }
