@@ -56,14 +56,14 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
   const known = file.faults.length === 0 || file.entries.length > 0;
   const check = (settings: Settings) =>
     known ? [...checkTogether(settings), ...(options.alsoCheck?.(settings) ?? [])] : [];
-  const { faults, warnings, ...settled } = settle(layers, environment.variables.HOME, check);
+  const { faults, warnings, ...settled } = resolveSettings(layers, environment.variables.HOME, check);
   if (faults.length > 0) throw badConfig(faults);
   const { path, places } = file;
   return { ...settled, warnings: [...file.warnings, ...warnings], file: path, places };
 }
 
 /** The settings that `sources` give, the first before the rest, and what is wrong with them and between them. */
-export function settle(
+export function resolveSettings(
   sources: readonly Source[],
   home: string | undefined,
   check: (settings: Settings) => Finding[] = checkTogether,
@@ -79,11 +79,6 @@ export function settle(
     (finding.severity === 'fault' ? faults : warnings).push(sentence(finding, origin));
   }
   return { settings, origin, faults, warnings };
-}
-
-/** The settings with nothing given: what the table says. */
-export function defaultSettings(): Settings {
-  return nest(new Map(settingKeys.map(key => [key, defaultOf(key)])));
 }
 
 /** Reads every entry; the first of a key is the one that counts, but a fault in a later one is a fault too. */

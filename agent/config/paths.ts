@@ -54,18 +54,3 @@ export function roleFolder(dataFolder: string, role: FolderOwner): string {
 export function runtimeFolder(dataFolder: string, role: FolderOwner): string {
   return roleFolder(dataFolder, role);
 }
-
-/**
- * What may be lost: below `dataDir` when it is set, so that a program with a folder of its own touches no other.
- * @throws MusterError `bad_config` when there is no folder.
- */
-export async function cacheFolder(
-  settings: DataDir,
-  environment: Environment = systemEnvironment,
-): Promise<string> {
-  const named = namedFolders(environment, 'CACHE_DIRECTORY')[0];
-  if (named) return named;
-  if (settings.dataDir) return join(settings.dataDir, 'cache');
-  const folders = environment.root ? environment.machine : await environment.user();
-  return folders?.cache ?? join(await dataFolder(settings, environment), 'cache');
-}

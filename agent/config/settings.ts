@@ -1,4 +1,5 @@
 // The one table of settings. The loader, the environment names, the flags, `config show` and the README come from it.
+import { defaultHeartbeatTopic } from '../protocol/subjects.ts';
 import {
   boolean,
   choice,
@@ -29,8 +30,6 @@ export interface Setting {
   readonly help: string;
 }
 
-const heartbeatTopic = 'bacalhau.global.compute.{nodeId}.out.heartbeat';
-
 export const table = {
   'compute.infoUpdateFrequency': {
     type: duration(),
@@ -55,7 +54,7 @@ export const table = {
   },
   'compute.heartbeatTopic': {
     type: subject,
-    default: heartbeatTopic,
+    default: defaultHeartbeatTopic,
     reload: false,
     roles: 'agent',
     help: 'subject of its heartbeats; {nodeId} stands for its id, a subject without it is for Bacalhau up to 1.4',
@@ -104,7 +103,7 @@ export const table = {
   },
   'requester.heartbeatTopic': {
     type: subject,
-    default: heartbeatTopic,
+    default: defaultHeartbeatTopic,
     reload: false,
     roles: 'requester',
     help: 'subject on which it hears heartbeats, spelled as compute.heartbeatTopic; {nodeId} stands for every id',

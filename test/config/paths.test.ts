@@ -1,13 +1,7 @@
 // Where state lives: who decides, and that no two roles share a folder.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  cacheFolder,
-  dataFolder,
-  roleFolder,
-  runtimeFolder,
-  searchedFolders,
-} from '../../agent/config/paths.ts';
+import { dataFolder, roleFolder, runtimeFolder, searchedFolders } from '../../agent/config/paths.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { surroundings } from './surroundings.ts';
 
@@ -34,7 +28,6 @@ test('without any folder the operator is told what to set', async () => {
       },
     ),
   );
-  await assert.rejects(cacheFolder(none, surroundings()), { code: 'bad_config' });
 });
 
 test('each role has a folder of its own, and its socket in it', () => {
@@ -50,13 +43,4 @@ test('a role that runs here is looked for where the user’s would be, then wher
   assert.deepEqual(await searchedFolders(none, surroundings({}, { machine, user, root: true })), [
     '/var/lib/muster',
   ]);
-});
-
-test('the cache folder: the service manager, below dataDir, the machine for root, the user, below the state', async () => {
-  const named = surroundings({ CACHE_DIRECTORY: '/cache' }, { machine, user });
-  assert.equal(await cacheFolder({ dataDir: '/mine' }, named), '/cache');
-  assert.equal(await cacheFolder({ dataDir: '/mine' }, surroundings({}, { machine, user })), '/mine/cache');
-  assert.equal(await cacheFolder(none, surroundings({}, { machine, user, root: true })), '/var/cache/muster');
-  assert.equal(await cacheFolder(none, surroundings({}, { machine, user })), '/home/me/k');
-  assert.equal(await cacheFolder(none, surroundings({ STATE_DIRECTORY: '/state' })), '/state/cache');
 });

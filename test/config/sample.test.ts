@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isSecret, settingKeys, settingOf } from '../../agent/config/keys.ts';
-import { defaultSettings, loadSettings } from '../../agent/config/load.ts';
+import { loadSettings } from '../../agent/config/load.ts';
 import { packagedSchema, sampleConfig } from '../../agent/config/sample.ts';
 import type { SettingKey } from '../../agent/config/settings.ts';
 import { readYaml } from '../../agent/config/yaml.ts';
+import { defaultSettings } from '../support/default-settings.ts';
 import { configFile, surroundings } from './surroundings.ts';
 
 const roles = ['agent', 'requester', 'both'] as const;

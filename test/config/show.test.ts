@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compareSettings } from '../../agent/config/changes.ts';
 import { settingKeys } from '../../agent/config/keys.ts';
-import { defaultSettings, type LoadedSettings, loadSettings } from '../../agent/config/load.ts';
+import { type LoadedSettings, loadSettings } from '../../agent/config/load.ts';
 import { settingsDocument, settingsMarkdown, settingsTable, showSettings } from '../../agent/config/show.ts';
 import { yamlText } from '../../agent/output/data.ts';
+import { defaultSettings } from '../support/default-settings.ts';
 import { configFile, faultsOf, surroundings } from './surroundings.ts';
 
 const yamlOf = async (loaded: LoadedSettings) => yamlText(await settingsDocument(loaded));

@@ -11,8 +11,9 @@ import {
   settingOf,
   settingValue,
 } from '../../agent/config/keys.ts';
-import { defaultSettings, loadSettings } from '../../agent/config/load.ts';
+import { loadSettings } from '../../agent/config/load.ts';
 import type { SettingKey } from '../../agent/config/settings.ts';
+import { defaultSettings } from '../support/default-settings.ts';
 import { configFile, faultsOf, surroundings, temporaryFolder } from './surroundings.ts';
 
 /** Three values of each kind as an operator writes them, with what they mean: for the file, the environment, the flag. */

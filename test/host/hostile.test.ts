@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { probeText } from '../../agent/cli/commands/probe/text.ts';
-import { defaultSettings } from '../../agent/config/load.ts';
 import { labels } from '../../agent/config/node.ts';
 import type { Recording } from '../../agent/host/recording/recording.ts';
 import { Replay } from '../../agent/host/recording/replay.ts';
@@ -11,6 +10,7 @@ import { type ProbeView, probeView } from '../../agent/host/view.ts';
 import { jsonText, yamlText } from '../../agent/output/data.ts';
 import { resourcesSchema } from '../../agent/protocol/resources.ts';
 import { validate } from '../../agent/protocol/schema.ts';
+import { defaultSettings } from '../support/default-settings.ts';
 import { machineNames, recorded } from './machines.ts';
 
 const settings = defaultSettings();

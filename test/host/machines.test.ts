@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { probeText } from '../../agent/cli/commands/probe/text.ts';
-import { defaultSettings } from '../../agent/config/load.ts';
 import { Replay } from '../../agent/host/recording/replay.ts';
 import { probeView } from '../../agent/host/view.ts';
+import { defaultSettings } from '../support/default-settings.ts';
 import { machineNames, machinesFolder, recorded } from './machines.ts';
 
 /** What `muster probe --sources` prints of it. */

@@ -4,11 +4,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type PlistValue, parse } from 'plist';
 import { environmentName, settingOf } from '../../agent/config/keys.ts';
-import { defaultSettings } from '../../agent/config/load.ts';
 import { roles } from '../../agent/config/role.ts';
 import { newsyslogFile, plistFile } from '../../agent/service/launchd.ts';
 import { serviceFiles } from '../../agent/service/service-files.ts';
 import { launchdLabel, placesOf } from '../../agent/service/service-paths.ts';
+import { defaultSettings } from '../support/default-settings.ts';
 
 const executable = '/usr/local/bin/muster';
 const logFile = '/var/log/muster-agent.log';

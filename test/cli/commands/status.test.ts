@@ -4,9 +4,9 @@ import { mkdir } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { showStatus } from '../../../agent/cli/commands/status.ts';
 import type { LoadedSettings } from '../../../agent/config/load.ts';
-import { defaultSettings } from '../../../agent/config/load.ts';
 import { runtimeFolder } from '../../../agent/config/paths.ts';
 import { holdFolder } from '../../../agent/system/role-socket.ts';
+import { defaultSettings } from '../../support/default-settings.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 const rejected = {

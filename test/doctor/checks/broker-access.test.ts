@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { defaultSettings } from '../../../agent/config/load.ts';
 import { brokerAccess } from '../../../agent/doctor/checks/broker-access.ts';
+import { defaultSettings } from '../../support/default-settings.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 test('what systemd handed to the service, else what the operator keeps for it, else nothing', async () => {

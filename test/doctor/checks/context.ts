@@ -1,6 +1,5 @@
 // What the checks of `muster doctor` look at, made up for a test.
 import { join } from 'node:path';
-import { defaultSettings } from '../../../agent/config/load.ts';
 import type { Role } from '../../../agent/config/role.ts';
 import type { Settings } from '../../../agent/config/settings.ts';
 import type { Context } from '../../../agent/doctor/checks/context.ts';
@@ -9,6 +8,7 @@ import type { ProbeView } from '../../../agent/host/view.ts';
 import { probeView } from '../../../agent/host/view.ts';
 import type { Examination } from '../../../agent/transport/examine.ts';
 import { pretend } from '../../host/machines.ts';
+import { defaultSettings } from '../../support/default-settings.ts';
 
 export interface Given {
   roles?: readonly Role[];

@@ -7,10 +7,10 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { flags, run } from '../../../../agent/cli/commands/probe/probe.ts';
-import { defaultSettings } from '../../../../agent/config/load.ts';
 import { probeView } from '../../../../agent/host/view.ts';
 import { machinesFolder, pretend } from '../../../host/machines.ts';
 import { whyNoBareRoot } from '../../../support/bare-root.ts';
+import { defaultSettings } from '../../../support/default-settings.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { isRunning } from '../../../support/processes.ts';
 import { muster, Program } from '../../../support/program.ts';
@@ -25,7 +25,7 @@ async function probe(given: Record<string, unknown>) {
   const data = await newFolder();
   const code = `
     const { run } = await import(${module('cli/commands/probe/probe.ts')});
-    const { defaultSettings } = await import(${module('config/load.ts')});
+    const { defaultSettings } = await import(${module('../test/support/default-settings.ts')});
     const settings = { ...defaultSettings(), dataDir: ${JSON.stringify(join(data, 'not', 'yet'))} };
     const flags = ${JSON.stringify({ output: 'text', sources: false, raw: false, ...given })};
     process.exitCode = await run({ flags, load: async () => ({ settings }) });`;
