@@ -5,20 +5,20 @@ import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import { printable } from '../system/printable.ts';
 
-export interface Binary {
+export interface ServerBinary {
   path: string;
   version: string;
 }
 
 /** The least version: the first whose store can be told to sync each write (`sync_interval: always`). */
-const least = { major: 2, minor: 10 };
+const minimumVersion = { major: 2, minor: 10 };
 
 const howToInstall =
   'install nats-server 2.10 or newer (Debian: apt install nats-server; macOS: brew install nats-server; ' +
   'anywhere: go install github.com/nats-io/nats-server/v2@latest) or name one with broker.binary';
 
 /** Where a nats-server may come from. */
-export interface Places {
+export interface BinarySources {
   /** `broker.binary`: when it is set, no other counts. */
   configured: string | undefined;
   /** Unpacks the one that the packaged file carries; absent where there is none. */
@@ -33,26 +33,32 @@ export interface Places {
  * The one of `broker.binary`, else the carried one, else the one on PATH.
  * @throws MusterError when there is none, it does not run, or it is too old. The reason of `signal` when that aborts before.
  */
-export async function findBinary({ configured, unpack, findOnPath, log, signal }: Places): Promise<Binary> {
-  if (configured !== undefined) return check(configured, `${configured} (broker.binary)`, signal);
-  const carried = unpack && (await runCarried(unpack, signal));
+export async function findServerBinary({
+  configured,
+  unpack,
+  findOnPath,
+  log,
+  signal,
+}: BinarySources): Promise<ServerBinary> {
+  if (configured !== undefined) return checkVersion(configured, `${configured} (broker.binary)`, signal);
+  const carried = unpack && (await checkCarried(unpack, signal));
   if (carried && 'path' in carried) return carried;
   const path = await findOnPath('nats-server');
-  if (path === undefined) throw carried ?? noneOnPath();
+  if (path === undefined) throw carried ?? noServerOnPath();
   if (carried)
     log.warn({ path, err: carried }, 'the nats-server of this file cannot be used; the one on PATH is');
-  return check(path, path, signal);
+  return checkVersion(path, path, signal);
 }
 
 /** The carried one, or why it cannot be used. */
-async function runCarried(
+async function checkCarried(
   unpack: () => Promise<string>,
   signal: AbortSignal | undefined,
-): Promise<Binary | MusterError> {
+): Promise<ServerBinary | MusterError> {
   let path: string | undefined;
   try {
     path = await unpack();
-    return await check(path, path, signal);
+    return await checkVersion(path, path, signal);
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     if (path === undefined || errnoOf(error.cause) !== 'EACCES') return error;
@@ -67,13 +73,17 @@ async function runCarried(
   }
 }
 
-function noneOnPath(): MusterError {
+function noServerOnPath(): MusterError {
   return new MusterError('not_found', 'there is no nats-server on PATH to be the broker', {
     hint: howToInstall,
   });
 }
 
-async function check(path: string, where: string, signal: AbortSignal | undefined): Promise<Binary> {
+async function checkVersion(
+  path: string,
+  where: string,
+  signal: AbortSignal | undefined,
+): Promise<ServerBinary> {
   const output = await versionOf(path, where, signal);
   const [, version, major, minor] = /nats-server: v((\d+)\.(\d+)\.\S+)/.exec(output) ?? [];
   if (version === undefined)
@@ -85,11 +95,12 @@ async function check(path: string, where: string, signal: AbortSignal | undefine
       },
     );
   const enough =
-    Number(major) > least.major || (Number(major) === least.major && Number(minor) >= least.minor);
+    Number(major) > minimumVersion.major ||
+    (Number(major) === minimumVersion.major && Number(minor) >= minimumVersion.minor);
   if (!enough)
     throw new MusterError(
       'failed',
-      `${where} is nats-server ${version}; at least ${least.major}.${least.minor} is needed`,
+      `${where} is nats-server ${version}; at least ${minimumVersion.major}.${minimumVersion.minor} is needed`,
       { hint: howToInstall },
     );
   return { path, version };

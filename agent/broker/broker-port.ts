@@ -18,11 +18,11 @@ export async function choosePort(
   log: Log,
   random: Random,
 ): Promise<number> {
-  if (port !== 0) return await tryPort(host, port);
+  if (port !== 0) return await bindPort(host, port);
   const kept = await readPort(path);
   if (kept !== undefined) {
     try {
-      return await tryPort(host, kept);
+      return await bindPort(host, kept);
     } catch (error) {
       if (!isInUse(error)) throw error;
       log.warn(
@@ -44,21 +44,21 @@ export function isInUse(error: unknown): boolean {
  * Below the ports that Linux (32768 to 60999, ip(7)) and macOS (from 49152) lend to outgoing connections: one of those
  * may be taken by any program that connects somewhere while the broker is down, and the nodes would not find it again.
  */
-const lasting = { first: 10_000, end: 32_768 };
+const fixedPorts = { first: 10_000, end: 32_768 };
 
 async function freePort(host: string, random: Random): Promise<number> {
   for (let attempt = 0; attempt < 20; attempt++) {
-    const port = lasting.first + Math.floor(random.fraction() * (lasting.end - lasting.first));
+    const port = fixedPorts.first + Math.floor(random.fraction() * (fixedPorts.end - fixedPorts.first));
     try {
-      return await tryPort(host, port);
+      return await bindPort(host, port);
     } catch (error) {
       if (!isInUse(error)) throw error;
     }
   }
-  return await tryPort(host, 0);
+  return await bindPort(host, 0);
 }
 
-async function tryPort(host: string, port: number): Promise<number> {
+async function bindPort(host: string, port: number): Promise<number> {
   const server = createServer();
   try {
     server.listen({ host, port, exclusive: true });

@@ -9,12 +9,12 @@ import { beforeEnd } from '../system/last-acts.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { canConnect } from '../transport/probe.ts';
-import { type Binary, findBinary } from './binary.ts';
+import { findServerBinary, type ServerBinary } from './binary.ts';
 import { type BrokerFiles, brokerFiles, readOrMakeToken, writeConfig } from './broker-files.ts';
 import { choosePort, isInUse } from './broker-port.ts';
-import { launch } from './launch.ts';
+import { launchServer } from './launch.ts';
 import { stopOrphan } from './orphan.ts';
-import { carriedServer, type PackedServer, unpack } from './unpack.ts';
+import { carriedServer, type PackedServer, unpackServer } from './unpack.ts';
 
 export interface BrokerOptions {
   /** Everything of the broker's is kept here. The caller holds the lock of the role that owns it. */
@@ -57,10 +57,10 @@ export interface Broker {
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { folder, name, host, port: wanted, clock, carried = carriedServer(), signal } = options;
   signal?.throwIfAborted();
-  const log = withPart(options.log);
-  const binary = await findBinary({
+  const log = brokerLog(options.log);
+  const binary = await findServerBinary({
     configured: options.binary,
-    unpack: carried && (() => unpack(carried, folder)),
+    unpack: carried && (() => unpackServer(carried, folder)),
     findOnPath: options.findOnPath,
     log,
     signal,
@@ -88,23 +88,23 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 }
 
 /** Milliseconds that it has to take clients; reading a large store back takes some. */
-const startTimeout = 60_000;
+const startTimeoutMs = 60_000;
 /** Milliseconds to end by itself for one whose start is given up: it has stored nothing yet. */
-const giveUpTimeout = 1_500;
+const abortedStartTimeoutMs = 1_500;
 
 class SupervisedServer implements Broker {
   readonly url: string;
   readonly tokenFile: string;
   readonly version: string;
   readonly #options: BrokerOptions;
-  readonly #binary: Binary;
+  readonly #binary: ServerBinary;
   readonly #files: BrokerFiles;
   readonly #stopping = new AbortController();
-  readonly #letGo: () => void;
+  readonly #removeLastAct: () => void;
   #child: ChildProcess | undefined;
   #watching: Promise<void> | undefined;
 
-  constructor(options: BrokerOptions, binary: Binary, files: BrokerFiles, url: string) {
+  constructor(options: BrokerOptions, binary: ServerBinary, files: BrokerFiles, url: string) {
     this.#options = options;
     this.#binary = binary;
     this.#files = files;
@@ -112,7 +112,7 @@ class SupervisedServer implements Broker {
     this.tokenFile = files.token;
     this.version = binary.version;
     // For a process that ends in a hurry: nothing of it is left behind.
-    this.#letGo = beforeEnd(() => this.#child && signalAll(this.#child, 'SIGTERM'));
+    this.#removeLastAct = beforeEnd(() => this.#child && signalAll(this.#child, 'SIGTERM'));
   }
 
   get pid(): number | undefined {
@@ -121,10 +121,10 @@ class SupervisedServer implements Broker {
 
   /** Starts it for the first time; only from then on is it started again. */
   async start(signal?: AbortSignal): Promise<void> {
-    const { ended, ready } = this.#launch();
+    const { ended, ready } = this.#launchServer();
     const first = await Promise.race([ready, ended, aborted(signal)]);
     if (first === 'aborted') {
-      await this.stop(giveUpTimeout);
+      await this.stop(abortedStartTimeoutMs);
       throw signal?.reason;
     }
     if (first !== 'ready') {
@@ -149,7 +149,7 @@ class SupervisedServer implements Broker {
       deadline.cancel();
     }
     await this.#watching;
-    this.#letGo();
+    this.#removeLastAct();
   }
 
   async #watch(end: Promise<string>): Promise<void> {
@@ -166,7 +166,7 @@ class SupervisedServer implements Broker {
       await sleep(clock, wait, signal);
       await this.#stopOrphan();
       if (signal.aborted) return;
-      const next = this.#launch();
+      const next = this.#launchServer();
       ended = next.ended;
       void next.ready.then(() => log.info({ pid: this.pid }, 'the broker runs again'));
     }
@@ -182,16 +182,16 @@ class SupervisedServer implements Broker {
   }
 
   /** `ready` stays open when it does not come to that. */
-  #launch(): { ended: Promise<string>; ready: Promise<'ready'> } {
+  #launchServer(): { ended: Promise<string>; ready: Promise<'ready'> } {
     const { clock, log } = this.#options;
-    const { child, ended } = launch(this.#binary.path, this.#files.config, clock, log);
+    const { child, ended } = launchServer(this.#binary.path, this.#files.config, clock, log);
     this.#child = child;
     return { ended, ready: this.#ready(child) };
   }
 
   async #ready(child: ChildProcess | undefined): Promise<'ready'> {
     const { clock } = this.#options;
-    const deadline = clock.monotonic() + startTimeout;
+    const deadline = clock.monotonic() + startTimeoutMs;
     const credentials = { tokenFile: this.#files.token };
     while (child && isAlive(child) && !this.#stopping.signal.aborted) {
       if (await canConnect(this.url, credentials)) return 'ready';
@@ -233,7 +233,7 @@ export function localHost(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;
 }
 
-function withPart(log: Log): Log {
+function brokerLog(log: Log): Log {
   const add = (level: keyof Log) => (fields: LogFields, message: string) =>
     log[level]({ part: 'broker', ...fields }, message);
   return {

@@ -4,12 +4,12 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
-import { passOn } from './server-log.ts';
+import { forwardLog } from './server-log.ts';
 
 /** Milliseconds that the last lines of a server that has ended may take. */
-const lastLines = 200;
+const lastLinesTimeoutMs = 200;
 
-export interface Launched {
+export interface LaunchedServer {
   /** Undefined when the system refused at once to start it. */
   child: ChildProcess | undefined;
   /** Tells how it ended, or why it could not be run; never rejects. */
@@ -17,16 +17,16 @@ export interface Launched {
 }
 
 /** Starts the server at `path` with the configuration in the file `config`. Never throws. */
-export function launch(path: string, config: string, clock: Clock, log: Log): Launched {
+export function launchServer(path: string, config: string, clock: Clock, log: Log): LaunchedServer {
   try {
-    const child = run(path, config);
-    return { child, ended: endOf(child, clock, log) };
+    const child = spawnServer(path, config);
+    return { child, ended: describeEnd(child, clock, log) };
   } catch (error) {
-    return { child: undefined, ended: Promise.resolve(notRun(error)) };
+    return { child: undefined, ended: Promise.resolve(describeStartFailure(error)) };
   }
 }
 
-function run(path: string, config: string): ChildProcess {
+function spawnServer(path: string, config: string): ChildProcess {
   // A process group of its own: Ctrl-C in the terminal ends muster, which then ends the broker in order. No
   // environment: nothing in ours is the server's business.
   return spawn(path, ['-c', config], {
@@ -37,12 +37,12 @@ function run(path: string, config: string): ChildProcess {
   });
 }
 
-function endOf(child: ChildProcess, clock: Clock, log: Log): Promise<string> {
+function describeEnd(child: ChildProcess, clock: Clock, log: Log): Promise<string> {
   // When no more files can be open, Node makes no pipe.
   const output = child.stderr as Readable | null | undefined;
-  const complaint = output ? passOn(output, clock, log) : () => undefined;
+  const complaint = output ? forwardLog(output, clock, log) : () => undefined;
   return new Promise(resolve => {
-    child.once('error', error => resolve(notRun(error)));
+    child.once('error', error => resolve(describeStartFailure(error)));
     child.once('exit', (code, signal) => {
       const tell = () => {
         grace.cancel();
@@ -50,11 +50,11 @@ function endOf(child: ChildProcess, clock: Clock, log: Log): Promise<string> {
         const why = complaint();
         resolve(`ended (${signal ?? `exit code ${code}`})${why ? `: ${why}` : ''}`);
       };
-      const grace = clock.after(lastLines, tell);
+      const grace = clock.after(lastLinesTimeoutMs, tell);
       // After `close` every line has been read; it does not come while a child of the server's has the pipe.
       child.once('close', tell);
     });
   });
 }
 
-const notRun = (error: unknown): string => `could not be run: ${reasonOf(error)}`;
+const describeStartFailure = (error: unknown): string => `could not be run: ${reasonOf(error)}`;

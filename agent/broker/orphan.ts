@@ -8,7 +8,7 @@ import type { Log } from '../system/log.ts';
 import type { BrokerFiles } from './broker-files.ts';
 
 /** Milliseconds that it has to end by itself. */
-const patience = 3_000;
+const stopTimeoutMs = 3_000;
 
 /**
  * Stops the nats-server that the folder's process id names, if it still runs and is ours by its command line. The
@@ -26,8 +26,8 @@ export async function stopOrphan(
   if (!Number.isInteger(pid) || pid < 2 || !(await isOurs(pid, files.config))) return;
   log.warn({ pid }, 'a broker of an earlier run is still there: stopping it');
   for (const kind of ['SIGTERM', 'SIGKILL'] as const) {
-    if (!send(pid, kind)) return;
-    const end = clock.monotonic() + patience;
+    if (!sendSignal(pid, kind)) return;
+    const end = clock.monotonic() + stopTimeoutMs;
     while (clock.monotonic() < end && !signal?.aborted) {
       await sleep(clock, 20, signal);
       if (!(await isOurs(pid, files.config))) return;
@@ -57,7 +57,7 @@ async function commandLine(pid: number): Promise<string> {
   );
 }
 
-function send(pid: number, signal: NodeJS.Signals): boolean {
+function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {

@@ -13,7 +13,7 @@ const levels = { TRC: 'trace', DBG: 'trace', INF: 'debug', WRN: 'warn', ERR: 'er
  * Passes the lines on. An error that repeats is passed on once a minute: one node with a wrong token makes a line at
  * each attempt. Answers a function that tells the last complaint, for when the server has ended.
  */
-export function passOn(output: Readable, clock: Clock, log: Log): () => string | undefined {
+export function forwardLog(output: Readable, clock: Clock, log: Log): () => string | undefined {
   const limited = limitedLog(log, clock);
   let complaint: string | undefined;
   createInterface({ input: output, crlfDelay: Number.POSITIVE_INFINITY }).on('line', line => {

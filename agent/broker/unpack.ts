@@ -27,12 +27,12 @@ export function carriedServer(): PackedServer | undefined {
  * its path. The caller holds the folder's lock.
  * @throws MusterError `not_writable`; `failed` when what the file carries is damaged.
  */
-export async function unpack(packed: PackedServer, folder: string): Promise<string> {
+export async function unpackServer(packed: PackedServer, folder: string): Promise<string> {
   const bin = join(folder, 'bin');
   const path = join(bin, 'nats-server');
   await makeFolder(bin);
-  await clear(bin);
-  if (!(await holds(path, packed))) await writeFileAtomic(path, await decompress(packed), 0o700);
+  await removeOthers(bin);
+  if (!(await isUnpacked(path, packed))) await writeFileAtomic(path, await decompress(packed), 0o700);
   return path;
 }
 
@@ -55,7 +55,7 @@ async function decompress(packed: PackedServer): Promise<Uint8Array> {
 }
 
 /** Is the file at `path` that server, and one that may be run? Unreadable counts as no: it is replaced. */
-async function holds(path: string, { sha256, size }: PackedServer): Promise<boolean> {
+async function isUnpacked(path: string, { sha256, size }: PackedServer): Promise<boolean> {
   try {
     const info = await lstat(path);
     if (!info.isFile() || info.size !== size || (info.mode & 0o777) !== 0o700) return false;
@@ -68,7 +68,7 @@ async function holds(path: string, { sha256, size }: PackedServer): Promise<bool
 }
 
 /** Removes all but the server: what a start that was cut off, an earlier version, or somebody else left there. */
-async function clear(bin: string): Promise<void> {
+async function removeOthers(bin: string): Promise<void> {
   try {
     for (const entry of await readdir(bin, { withFileTypes: true })) {
       const isServer = entry.name === 'nats-server' && !entry.isDirectory();

@@ -15,22 +15,22 @@ import { readBounded } from '../system/files.ts';
 import { keptNodeId } from '../system/node-id.ts';
 import { keepSecret, redacted, withoutSecrets } from '../system/secrets.ts';
 import { version } from '../system/version.ts';
-import type { Gathered, LeftOut } from './check-messages.ts';
-import { within } from './checks/check.ts';
+import type { BundleFile, OmittedFile } from './check-messages.ts';
+import { withTimeout } from './checks/check.ts';
 import type { Context } from './checks/context.ts';
-import { logs } from './role-logs.ts';
+import { logSources } from './role-logs.ts';
 
 /** Characters of one file; what is longer loses its beginning. */
-const longest = 2 * 2 ** 20;
+const longestFileChars = 2 * 2 ** 20;
 
-export interface GatherOptions {
+export interface BundleOptions {
   roles: readonly Role[];
   /** undefined where the settings do not load: then there is little to be had. */
   context: Context | undefined;
   /** The machine as it was asked, without what tells one from another. */
   recording(): Promise<Recording>;
-  gathered(file: Gathered): void;
-  leftOut(what: LeftOut): void;
+  onFile(file: BundleFile): void;
+  onOmitted(what: OmittedFile): void;
 }
 
 /** What makes the text of a file. It throws, with a sentence's end, where there is nothing. */
@@ -40,39 +40,41 @@ interface Source {
 }
 
 /** Milliseconds for each. */
-const patience = 25_000;
+const sourceTimeoutMs = 25_000;
 
 /** Gathers all at once; what cannot be had is left out, and told. Never rejects. */
-export async function gather(options: GatherOptions): Promise<void> {
-  const { roles, context, gathered, leftOut } = options;
-  if (context) await within(systemClock, patience, knowSecrets(context)).catch(() => undefined);
-  else leftOut({ what: 'settings.yaml', why: 'the configuration does not load: doctor.json says why' });
+export async function collectBundleFiles(options: BundleOptions): Promise<void> {
+  const { roles, context, onFile, onOmitted } = options;
+  if (context)
+    await withTimeout(systemClock, sourceTimeoutMs, registerSecrets(context)).catch(() => undefined);
+  else onOmitted({ what: 'settings.yaml', why: 'the configuration does not load: doctor.json says why' });
   const sources: Source[] = [
     { name: 'version.json', read: async () => json(versions()) },
     ...(context ? sourcesIn(context, options) : []),
-    ...logs(roles, context?.settings.log.file),
+    ...logSources(roles, context?.settings.log.file),
   ];
   await Promise.all(
     sources.map(async ({ name, read }) => {
       try {
-        const text = await within(systemClock, patience, read());
-        if (text === undefined) leftOut({ what: name, why: `it did not come within ${patience / 1000} s` });
-        else gathered({ name, text: bounded(withoutSecrets(text)) });
+        const text = await withTimeout(systemClock, sourceTimeoutMs, read());
+        if (text === undefined)
+          onOmitted({ what: name, why: `it did not come within ${sourceTimeoutMs / 1000} s` });
+        else onFile({ name, text: truncate(withoutSecrets(text)) });
       } catch (error) {
-        leftOut({ what: name, why: withoutSecrets(reasonOf(error)) });
+        onOmitted({ what: name, why: withoutSecrets(reasonOf(error)) });
       }
     }),
   );
 }
 
-function sourcesIn(context: Context, { recording }: GatherOptions): Source[] {
+function sourcesIn(context: Context, { recording }: BundleOptions): Source[] {
   const { roles, agent, requester } = context;
   const ofAgent: Source[] = [
-    { name: 'agent.json', read: async () => running(await agent()) },
+    { name: 'agent.json', read: async () => statusText(await agent()) },
     { name: 'sentinel.json', read: () => sentinel(context) },
   ];
   const ofRequester: Source[] = [
-    { name: 'requester.json', read: async () => running(await requester()) },
+    { name: 'requester.json', read: async () => statusText(await requester()) },
     { name: 'nats.conf', read: () => brokerConfig(context) },
   ];
   return [
@@ -91,7 +93,7 @@ function versions() {
   return { version, node, openssl: versions.openssl, platform, arch };
 }
 
-function running(status: unknown): string {
+function statusText(status: unknown): string {
   if (status === undefined) throw new Error('it does not run');
   return json(status);
 }
@@ -146,7 +148,7 @@ async function line(path: string): Promise<string> {
 }
 
 /** Reads every secret there is, so that none of them can pass by accident, in a log or anywhere else. */
-async function knowSecrets({ settings, folderOf }: Context): Promise<void> {
+async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
   const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
   const files = [tokenFile, passwordFile, credsFile, tls.keyFile, brokerFiles(folderOf('broker')).token];
   const identities = roles.map(role => join(folderOf(role), identityFile));
@@ -162,7 +164,7 @@ async function knowSecrets({ settings, folderOf }: Context): Promise<void> {
   }
 }
 
-function bounded(text: string): string {
-  if (text.length <= longest) return text;
-  return `(the first ${text.length - longest} characters are left out)\n${text.slice(-longest)}`;
+function truncate(text: string): string {
+  if (text.length <= longestFileChars) return text;
+  return `(the first ${text.length - longestFileChars} characters are left out)\n${text.slice(-longestFileChars)}`;
 }

@@ -1,37 +1,37 @@
-// What the process that looks tells the one that was asked: a line of JSON for each thing, as soon as it is known.
+// The messages that the process running the checks sends to `muster doctor`: one line of JSON for each, sent at once.
 import type { Role } from '../config/role.ts';
 import type { CheckResult } from './checks/check.ts';
 
-/** What it is going to look at. */
-export interface Begun {
+/** The checks that are about to run. */
+export interface CheckPlan {
   readonly roles: readonly Role[];
-  /** The data folder; absent where the settings do not load. */
+  /** The data folder; absent when the settings do not load. */
   readonly data?: string | undefined;
-  /** The names of its checks, in the order in which they are shown. */
+  /** The names of the checks, in the order in which they are shown. */
   readonly checks: readonly string[];
 }
 
 /** A file for the archive. */
-export interface Gathered {
+export interface BundleFile {
   readonly name: string;
   readonly text: string;
 }
 
-/** What the archive is without, and why. */
-export interface LeftOut {
+/** A file that is missing from the archive, and why. */
+export interface OmittedFile {
   readonly what: string;
   readonly why: string;
 }
 
-export type Told =
-  | { readonly begun: Begun }
+export type CheckMessage =
+  | { readonly plan: CheckPlan }
   | { readonly result: CheckResult }
-  | { readonly gathered: Gathered }
-  | { readonly leftOut: LeftOut }
-  /** That was all. */
-  | { readonly ended: true };
+  | { readonly file: BundleFile }
+  | { readonly omitted: OmittedFile }
+  /** Nothing follows. */
+  | { readonly done: true };
 
-/** Writes one to standard output, whole. */
-export function tellParent(told: Told): Promise<void> {
-  return new Promise(resolve => process.stdout.write(`${JSON.stringify(told)}\n`, () => resolve()));
+/** Writes one message to standard output; resolves when it is written. */
+export function sendToParent(message: CheckMessage): Promise<void> {
+  return new Promise(resolve => process.stdout.write(`${JSON.stringify(message)}\n`, () => resolve()));
 }

@@ -1,67 +1,72 @@
-// The process that looks: a child, as what it looks at may hang where nothing can end it, or crash who asks.
+// Runs the checks in a child process, because a check may hang in the kernel or crash the process that runs it.
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { SelfCommand } from '../roles/own-command.ts';
+import type { OwnCommand } from '../roles/own-command.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
-import type { Told } from './check-messages.ts';
+import type { CheckMessage } from './check-messages.ts';
 
-/** How it ended: by itself, or not within its deadline, or otherwise, and then how. */
-export type Ending =
+/** How the process ended: after its last message, not in time, or in another way that `how` describes. */
+export type CheckProcessEnd =
   | { readonly kind: 'done' }
   | { readonly kind: 'late' }
   | { readonly kind: 'died'; readonly how: string };
 
-export interface LookerOptions {
-  /** Milliseconds. */
-  deadline: number;
-  /** Hears of each thing that it tells. */
-  told(told: Told): void;
+export interface CheckProcessOptions {
+  timeoutMs: number;
+  /** Called with each message, except the last one, which says that nothing follows. */
+  onMessage(message: CheckMessage): void;
   clock?: Clock;
 }
 
-/** Most characters that it may tell: an archive is far smaller. */
-const limit = 64 * 2 ** 20;
+/** Far more than an archive needs. */
+const outputLimitChars = 64 * 2 ** 20;
 
-/** Runs `command`, which has our environment and our folder, until it ends or its time is up. Never rejects. */
-export function runLooker({ command, args }: SelfCommand, options: LookerOptions): Promise<Ending> {
-  const { deadline, told, clock = systemClock } = options;
-  // It has no output when no more files may be open; its error tells then.
+/**
+ * Runs `command` with our environment and working folder until its last message, its end, or the timeout. Never rejects.
+ */
+export function runCheckProcess(
+  { command, args }: OwnCommand,
+  options: CheckProcessOptions,
+): Promise<CheckProcessEnd> {
+  const { timeoutMs, onMessage, clock = systemClock } = options;
+  // When no more files may be open, the child has no standard output; an error event follows.
   const child: ChildProcess = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const ending = Promise.withResolvers<Ending>();
-  const end = (how: Ending) => {
-    ending.resolve(how);
-    // What hangs in it would keep it for ever; and one that cannot be killed is left to the system.
+  const ended = Promise.withResolvers<CheckProcessEnd>();
+  const end = (how: CheckProcessEnd) => {
+    ended.resolve(how);
+    // A thread that hangs would keep the child alive for ever. A child that cannot be killed must not keep us alive.
     child.kill('SIGKILL');
     child.stdout?.destroy();
     child.unref();
   };
-  const timer = clock.after(deadline, () => end({ kind: 'late' }));
-  // A line in pieces: joined once, as it may be long.
+  const timer = clock.after(timeoutMs, () => end({ kind: 'late' }));
+  // The pieces of a line are joined once, because a line may be long.
   let pieces: string[] = [];
-  let length = 0;
+  let lengthChars = 0;
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    length += text.length;
-    if (length > limit) return end({ kind: 'died', how: `it said more than ${limit} characters` });
+    lengthChars += text.length;
+    if (lengthChars > outputLimitChars)
+      return end({ kind: 'died', how: `it wrote more than ${outputLimitChars} characters` });
     pieces.push(text);
     if (!text.includes('\n')) return;
     const lines = pieces.join('').split('\n');
     pieces = [lines.pop() ?? ''];
     for (const line of lines) {
-      const one = read(line);
-      if (!one) return end({ kind: 'died', how: 'it said something else than what it found' });
-      if ('ended' in one) return end({ kind: 'done' });
-      told(one);
+      const message = parseMessage(line);
+      if (!message) return end({ kind: 'died', how: 'it wrote something that is not a result' });
+      if ('done' in message) return end({ kind: 'done' });
+      onMessage(message);
     }
   });
-  child.on('error', error => ending.resolve({ kind: 'died', how: reasonOf(error) }));
-  child.on('close', (code, signal) => ending.resolve({ kind: 'died', how: signal ?? `exit code ${code}` }));
-  return ending.promise.finally(() => timer.cancel());
+  child.on('error', error => ended.resolve({ kind: 'died', how: reasonOf(error) }));
+  child.on('close', (code, signal) => ended.resolve({ kind: 'died', how: signal ?? `exit code ${code}` }));
+  return ended.promise.finally(() => timer.cancel());
 }
 
-// What it prints by itself is whole; a library that it loads may print as well.
-function read(line: string): Told | undefined {
+/** Returns undefined for a line that is not JSON: a library that the child loads may print to standard output, too. */
+function parseMessage(line: string): CheckMessage | undefined {
   try {
-    return JSON.parse(line) as Told;
+    return JSON.parse(line) as CheckMessage;
   } catch {
     return undefined;
   }

@@ -1,54 +1,57 @@
 // The findings for people and for programs.
 import { printable } from '../system/printable.ts';
 import { version } from '../system/version.ts';
-import type { Begun, LeftOut } from './check-messages.ts';
+import type { CheckPlan, OmittedFile } from './check-messages.ts';
 import type { CheckResult, Finding, Status } from './checks/check.ts';
 
 /** The findings of a check as lines: how it stands, which it is, what was found, and below it what to do. */
-export function resultText({ check, findings }: CheckResult, width: number, colour: boolean): string {
+export function renderResult({ check, findings }: CheckResult, width: number, colour: boolean): string {
   return findings
     .map(({ status, text, remedy }, index) => {
-      const label = `${painted(status, colour)}  ${(index === 0 ? check : '').padEnd(width)}`;
+      const label = `${colourStatus(status, colour)}  ${(index === 0 ? check : '').padEnd(width)}`;
       const below = remedy ? `${' '.repeat(statusWidth + 2 + width)}  ${shown(remedy)}\n` : '';
       return `${label}  ${shown(text)}\n${below}`;
     })
     .join('');
 }
 
-export function headText({ roles, data }: Begun): string {
+export function renderHead({ roles, data }: CheckPlan): string {
   const which = roles.length > 0 ? [roles.join(' and ')] : [];
   const where = data === undefined ? [] : [`data in ${shown(data)}`];
   return `${[`muster ${version}`, ...which, ...where].join(', ')}\n`;
 }
 
-export function sumText(results: readonly CheckResult[]): string {
-  const count = (status: Status) => all(results).filter(finding => finding.status === status).length;
-  const parts = [named(count('failed'), 'failed', 'failed'), named(count('warning'), 'warning', 'warnings')];
+export function renderSummary(results: readonly CheckResult[]): string {
+  const count = (status: Status) => allFindings(results).filter(finding => finding.status === status).length;
+  const parts = [
+    countText(count('failed'), 'failed', 'failed'),
+    countText(count('warning'), 'warning', 'warnings'),
+  ];
   return `\n${parts.flatMap(part => part ?? []).join(', ') || 'all is well'}\n`;
 }
 
 /** The document of `-o json`. */
-export function resultsJson({ roles, data }: Begun, results: readonly CheckResult[], time: Date) {
+export function resultsDocument({ roles, data }: CheckPlan, results: readonly CheckResult[], time: Date) {
   return {
     muster: version,
     time: time.toISOString(),
     roles,
     ...(data === undefined ? {} : { dataFolder: data }),
-    status: worst(all(results)),
-    checks: results.map(({ check, findings }) => ({ check, status: worst(findings), findings })),
+    status: worstStatus(allFindings(results)),
+    checks: results.map(({ check, findings }) => ({ check, status: worstStatus(findings), findings })),
   };
 }
 
 /** An archive, once it is written. */
-export interface Written {
+export interface WrittenArchive {
   readonly file: string;
   readonly bytes: number;
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
-  readonly leftOut: readonly LeftOut[];
+  readonly leftOut: readonly OmittedFile[];
 }
 
 /** What is in an archive and what is not, for whoever is to pass it on. */
-export function archiveText({ file, bytes, files, leftOut }: Written): string {
+export function renderArchive({ file, bytes, files, leftOut }: WrittenArchive): string {
   const rows = files.map(each => [each.name, kilobytes(each.bytes)]);
   const missing = leftOut.map(({ what, why }) => [what, shown(why)]);
   const width = Math.max(...[...rows, ...missing].map(([name = '']) => name.length));
@@ -66,20 +69,20 @@ export function archiveText({ file, bytes, files, leftOut }: Written): string {
 const kilobytes = (bytes: number) => `${Math.ceil(bytes / 1024)} KiB`;
 
 /** The worst that was found; nothing found is well. */
-export function worst(findings: readonly Finding[]): Status {
+export function worstStatus(findings: readonly Finding[]): Status {
   const statuses = findings.map(({ status }) => status);
   return (['failed', 'warning'] as const).find(status => statuses.includes(status)) ?? 'ok';
 }
 
-const all = (results: readonly CheckResult[]) => results.flatMap(({ findings }) => findings);
-const named = (count: number, one: string, more: string) =>
+const allFindings = (results: readonly CheckResult[]) => results.flatMap(({ findings }) => findings);
+const countText = (count: number, one: string, more: string) =>
   count === 0 ? undefined : `${count} ${count === 1 ? one : more}`;
 const shown = (text: string) => printable(text, 2048);
 
 const statusWidth = 'warning'.length;
 const colours: Record<Status, number> = { ok: 32, warning: 33, failed: 31 };
 
-function painted(status: Status, colour: boolean): string {
+function colourStatus(status: Status, colour: boolean): string {
   const word = status.padEnd(statusWidth);
   return colour ? `\u001b[${colours[status]}m${word}\u001b[0m` : word;
 }

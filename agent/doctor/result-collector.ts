@@ -1,96 +1,97 @@
-// Hears what the process that looks has found, shows it in order as it comes, and fills in what it did not come to say.
+// Collects the messages of the process that runs the checks, shows each result in order, and fills in missing results.
+import type { BundleFile, CheckMessage, CheckPlan, OmittedFile } from './check-messages.ts';
+import type { CheckProcessEnd } from './check-process.ts';
+import { type CheckResult, type Finding, failed, noAnswer } from './checks/check.ts';
+import { renderHead, renderResult } from './render.ts';
 
-import type { Begun, Gathered, LeftOut, Told } from './check-messages.ts';
-import type { Ending } from './check-process.ts';
-import { type CheckResult, failed, unanswered } from './checks/check.ts';
-import { headText, resultText } from './render.ts';
-
-export interface Heard {
-  readonly begun: Begun;
+export interface CollectedResults {
+  readonly plan: CheckPlan;
   /** In the order in which they are shown. */
   readonly results: readonly CheckResult[];
-  /** For the archive. */
-  readonly gathered: readonly Gathered[];
-  readonly leftOut: readonly LeftOut[];
+  /** The files for the archive. */
+  readonly files: readonly BundleFile[];
+  readonly leftOut: readonly OmittedFile[];
 }
 
-export interface ListenerOptions {
+export interface CollectorOptions {
   /** Shows text; without it nothing is shown. */
   show?: ((text: string) => void) | undefined;
   colour: boolean;
-  /** Milliseconds that all had. */
-  deadline: number;
+  /** Time that all checks had together, in milliseconds. */
+  timeoutMs: number;
 }
 
-export class Listener {
-  readonly #options: ListenerOptions;
+export class ResultCollector {
+  readonly #options: CollectorOptions;
   readonly #results = new Map<string, CheckResult>();
-  readonly #gathered: Gathered[] = [];
-  readonly #leftOut: LeftOut[] = [];
-  #begun: Begun | undefined;
-  #shown = 0;
+  readonly #files: BundleFile[] = [];
+  readonly #omitted: OmittedFile[] = [];
+  #plan: CheckPlan | undefined;
+  #shownCount = 0;
 
-  constructor(options: ListenerOptions) {
+  constructor(options: CollectorOptions) {
     this.#options = options;
   }
 
-  hear(told: Told): void {
-    if ('begun' in told) {
-      this.#begun = told.begun;
-      this.#options.show?.(headText(told.begun));
-    } else if ('result' in told) {
-      this.#results.set(told.result.check, told.result);
-      this.#showReady();
-    } else if ('gathered' in told) this.#gathered.push(told.gathered);
-    else if ('leftOut' in told) this.#leftOut.push(told.leftOut);
+  receive(message: CheckMessage): void {
+    if ('plan' in message) {
+      this.#plan = message.plan;
+      this.#options.show?.(renderHead(message.plan));
+    } else if ('result' in message) {
+      this.#results.set(message.result.check, message.result);
+      this.#showInOrder();
+    } else if ('file' in message) this.#files.push(message.file);
+    else if ('omitted' in message) this.#omitted.push(message.omitted);
   }
 
-  /** What was found, once no more comes. */
-  end(ending: Ending): Heard {
-    // It hung or died before it said what it was going to look at: with the settings, that is.
-    if (!this.#begun) this.hear({ begun: { roles: [], checks: ['configuration'] } });
-    const begun = this.#begun ?? { roles: [], checks: [] };
-    for (const check of begun.checks) {
-      if (!this.#results.has(check)) this.hear({ result: { check, findings: [this.#missing(ending)] } });
+  /** Returns everything that was collected. To be called when no more messages come. */
+  finish(end: CheckProcessEnd): CollectedResults {
+    // Before the plan, the process only loads the settings: that is where it hung or died.
+    if (!this.#plan) this.receive({ plan: { roles: [], checks: ['configuration'] } });
+    const plan = this.#plan ?? { roles: [], checks: [] };
+    for (const check of plan.checks) {
+      if (!this.#results.has(check)) this.receive({ result: { check, findings: [this.#missing(end)] } });
     }
-    const why = whyEnded(ending);
-    if (why !== undefined) this.#leftOut.push({ what: 'anything else', why });
+    const why = whyIncomplete(end);
+    if (why !== undefined) this.#omitted.push({ what: 'anything else', why });
     return {
-      begun,
-      results: begun.checks.flatMap(check => this.#results.get(check) ?? []),
-      gathered: this.#gathered,
-      leftOut: this.#leftOut,
+      plan,
+      results: plan.checks.flatMap(check => this.#results.get(check) ?? []),
+      files: this.#files,
+      leftOut: this.#omitted,
     };
   }
 
-  #missing(ending: Ending) {
-    if (ending.kind === 'late') return unanswered(this.#options.deadline);
-    const text = `it was not looked at: ${whyEnded(ending) ?? 'it was passed over'}`;
+  #missing(end: CheckProcessEnd): Finding {
+    if (end.kind === 'late') return noAnswer(this.#options.timeoutMs);
+    const text = `it was not checked: ${whyIncomplete(end) ?? 'its result did not come'}`;
     return failed(
       text,
-      'look for a driver or library that crashes whoever asks it; if there is none, report it',
+      'look for a driver or a library that crashes the programs that use it; if there is none, report this',
     );
   }
 
-  // As they stand in the list, not as they come.
-  #showReady(): void {
+  // A result waits until all results before it in the plan have come.
+  #showInOrder(): void {
     const { show, colour } = this.#options;
-    const { checks = [] } = this.#begun ?? {};
+    const { checks = [] } = this.#plan ?? {};
     const width = Math.max(...checks.map(name => name.length));
     for (let next = this.#next(checks); next; next = this.#next(checks)) {
-      this.#shown++;
-      show?.(resultText(next, width, colour));
+      this.#shownCount++;
+      show?.(renderResult(next, width, colour));
     }
   }
 
   #next(checks: readonly string[]): CheckResult | undefined {
-    const name = checks[this.#shown];
+    const name = checks[this.#shownCount];
     return name === undefined ? undefined : this.#results.get(name);
   }
 }
 
-/** Why there is no more; undefined when that was all. */
-function whyEnded(ending: Ending): string | undefined {
-  if (ending.kind === 'done') return undefined;
-  return ending.kind === 'late' ? 'it did not come in time' : `the process that looks ended (${ending.how})`;
+/** Returns undefined when the process sent everything. */
+function whyIncomplete(end: CheckProcessEnd): string | undefined {
+  if (end.kind === 'done') return undefined;
+  return end.kind === 'late'
+    ? 'it did not come in time'
+    : `the process that runs the checks ended (${end.how})`;
 }

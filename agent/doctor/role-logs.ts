@@ -2,8 +2,8 @@
 import { open } from 'node:fs/promises';
 import type { Role } from '../config/role.ts';
 import { unitName } from '../service/scope.ts';
-import { managerHere } from '../service/target.ts';
-import { say } from './checks/ask-program.ts';
+import { localManager } from '../service/target.ts';
+import { askProgram } from './checks/ask-program.ts';
 
 export interface LogSource {
   /** The file's name in the archive. */
@@ -15,12 +15,12 @@ export interface LogSource {
 /** Lines of the journal, and bytes of a file; the journal's own lines may be long. */
 const most = { lines: 2_000, bytes: 2 * 2 ** 20, journal: 8 * 2 ** 20 };
 /** Milliseconds: a large journal on a slow disk takes its time. */
-const patience = 15_000;
+const journalTimeoutMs = 15_000;
 
 /** `file` is `log.file`. The broker's own lines are in the requester's log. */
-export function logs(roles: readonly Role[], file: string | undefined): LogSource[] {
+export function logSources(roles: readonly Role[], file: string | undefined): LogSource[] {
   const fromFile = file ? [{ name: 'log.txt', read: () => tail(file) }] : [];
-  if (managerHere() !== 'systemd') return fromFile;
+  if (localManager() !== 'systemd') return fromFile;
   return [...roles.map(role => ({ name: `journal-${role}.txt`, read: () => journal(role) })), ...fromFile];
 }
 
@@ -37,7 +37,10 @@ async function journal(role: Role): Promise<string> {
     'short-iso',
     '--quiet',
   ];
-  const said = await say('journalctl', args, { deadline: patience, limit: most.journal });
+  const said = await askProgram('journalctl', args, {
+    timeoutMs: journalTimeoutMs,
+    outputLimitBytes: most.journal,
+  });
   if (typeof said === 'string') throw new Error(said);
   if (said.status !== 0) throw new Error(`journalctl failed: ${said.stderr.split('\n', 1)[0]}`);
   if (said.stdout.trim() === '')

@@ -14,7 +14,7 @@ import type { Log } from '../system/log.ts';
 import { askHolder, holdFolder } from '../system/role-socket.ts';
 import { describeHolder } from './describe-holder.ts';
 import { type Lifetime, lifetime, type RoleReady } from './lifetime.ts';
-import { selfCommand } from './own-command.ts';
+import { ownCommand } from './own-command.ts';
 import { roleLog } from './role-log.ts';
 
 export interface DevOptions {
@@ -29,9 +29,9 @@ export interface DevOptions {
 }
 
 /** Milliseconds for a child to stop by itself. One after the other they are within what a stop may take. */
-const deadlines = { agent: 1_400, requester: 3_200 };
+const stopTimeoutsMs = { agent: 1_400, requester: 3_200 };
 /** Milliseconds before an agent that ended is started again. */
-const restartAfter = 1_000;
+const restartDelayMs = 1_000;
 
 /** Runs until stopped; answers the exit code. Throws MusterError when it cannot start. */
 export async function runDev(
@@ -51,38 +51,45 @@ export async function runDev(
     status => `another muster dev holds ${folder}: ${describeHolder(status)}; stop it with Ctrl-C there`,
   );
   const life = lifetime(log);
-  life.onReload(() => life.end());
-  const agents = new Set<Child>();
+  life.onReload(() => life.requestStop());
+  const agents = new Set<DevProcess>();
   const first = node(0, folder);
-  let requester: Child | undefined;
+  let requester: DevProcess | undefined;
   try {
-    if (options.fresh) await forget(folder);
+    if (options.fresh) await removeState(folder);
     print(`state is kept in ${folder}\n`);
-    requester = start(['requester', ...common(options), ...place(first), ...ports(settings)]);
-    const ready = await Promise.race([requester.ready, life.over]);
+    requester = startProcess(['requester', ...common(options), ...place(first), ...ports(settings)]);
+    const ready = await Promise.race([requester.ready, life.stopRequested]);
     const ended = requester.exit.then(({ code, how }) => {
-      if (ready && !life.ending) print(`${first.id}  requester ended (${how}): stopping the cluster\n`);
+      if (ready && !life.stopping) print(`${first.id}  requester ended (${how}): stopping the cluster\n`);
       return code;
     });
-    if (!ready) return (await Promise.race([ended, life.over])) ?? 0;
+    if (!ready) return (await Promise.race([ended, life.stopRequested])) ?? 0;
     const { api, broker, tokenFile } = ready.ready;
     print(`${first.id}  requester is up: API ${api}, broker ${broker ?? settings.nats.servers.join(' ')}\n`);
     // With nats.servers set, everybody finds them and their credentials in the same settings.
     const login = broker && tokenFile ? ['--nats-servers', broker, '--nats-token-file', tokenFile] : [];
     const kept = Array.from({ length: options.nodes }, (_, index) => {
       const one = node(index + 1, folder);
-      return keep(one.id, ['agent', ...common(options), ...place(one), ...login], agents, life, print);
+      return superviseAgent(
+        one.id,
+        ['agent', ...common(options), ...place(one), ...login],
+        agents,
+        life,
+        print,
+      );
     });
     const failed = Promise.race([ended, ...kept.map(agent => agent.failed)]);
     const up = Promise.all(kept.map(agent => agent.up)).then(() => 'up' as const);
-    if ((await Promise.race([up, failed, life.over])) === 'up') print(whatNext(options.program, settings));
-    return (await Promise.race([failed, life.over])) ?? 0;
+    if ((await Promise.race([up, failed, life.stopRequested])) === 'up')
+      print(whatNext(options.program, settings));
+    return (await Promise.race([failed, life.stopRequested])) ?? 0;
   } finally {
-    life.end();
+    life.requestStop();
     // Agents first, so that the requester still hears them leave; a requester that was killed leaves its broker to us.
-    await Promise.all([...agents].map(agent => stop(agent, deadlines.agent)));
+    await Promise.all([...agents].map(agent => stopProcess(agent, stopTimeoutsMs.agent)));
     if (requester) {
-      await stop(requester, deadlines.requester);
+      await stopProcess(requester, stopTimeoutsMs.requester);
       await stopBroker(first.folder, log);
     }
     await lock.close();
@@ -99,18 +106,18 @@ async function stopBroker(folder: string, log: Log): Promise<void> {
 }
 
 /** Runs an agent, and again when it ends after it was up. `failed`: it ended before that, its own words say why. */
-function keep(
+function superviseAgent(
   id: string,
   args: string[],
-  agents: Set<Child>,
+  agents: Set<DevProcess>,
   life: Lifetime,
   print: (text: string) => void,
 ): { up: Promise<void>; failed: Promise<number> } {
   const up = Promise.withResolvers<void>();
   const failed = Promise.withResolvers<number>();
   const run = async () => {
-    while (!life.ending) {
-      const child = start(args);
+    while (!life.stopping) {
+      const child = startProcess(args);
       agents.add(child);
       const ready = await child.ready;
       if (ready) {
@@ -119,25 +126,25 @@ function keep(
       }
       const { code, how } = await child.exit;
       agents.delete(child);
-      if (life.ending) return;
+      if (life.stopping) return;
       if (!ready) return failed.resolve(code);
       print(`${id}  agent ended (${how}): starting it again\n`);
-      await Promise.race([life.over, sleep(systemClock, restartAfter)]);
+      await Promise.race([life.stopRequested, sleep(systemClock, restartDelayMs)]);
     }
   };
   void run();
   return { up: up.promise, failed: failed.promise };
 }
 
-interface Child {
+interface DevProcess {
   process: ChildProcess;
   ready: Promise<RoleReady | undefined>;
   exit: Promise<{ code: number; how: string }>;
 }
 
 // In a process group of its own: a terminal's Ctrl-C reaches this process alone, and each child gets one signal from it.
-function start(args: string[]): Child {
-  const { command, args: all } = selfCommand(...args);
+function startProcess(args: string[]): DevProcess {
+  const { command, args: all } = ownCommand(...args);
   const child = spawn(command, all, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
   const exit = new Promise<{ code: number; how: string }>(resolve => {
     child.once('error', error => resolve({ code: 1, how: reasonOf(error) }));
@@ -150,7 +157,7 @@ function start(args: string[]): Child {
   return { process: child, ready, exit };
 }
 
-async function stop({ process: running, exit }: Child, deadline: number): Promise<void> {
+async function stopProcess({ process: running, exit }: DevProcess, deadline: number): Promise<void> {
   if (running.exitCode !== null || running.signalCode !== null || running.pid === undefined) return;
   running.kill('SIGTERM');
   const timer = setTimeout(() => running.kill('SIGKILL'), deadline);
@@ -175,7 +182,7 @@ const ports = ({ api, broker }: LoadedSettings['settings']) => [
 ];
 
 // Only what a dev run makes: the folder may be shared with nothing else, but it is ours by name alone.
-async function forget(folder: string): Promise<void> {
+async function removeState(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!/^node-\d+$/.test(name)) continue;
     try {

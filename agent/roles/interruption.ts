@@ -7,13 +7,13 @@ export function closeWhenInterrupted(close: () => void): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       close();
-      endBy(signal);
+      endBySignal(signal);
     });
   }
 }
 
 /** Does what `signal` does to a process that does not listen for it. */
-export function endBy(signal: NodeJS.Signals): never {
+export function endBySignal(signal: NodeJS.Signals): never {
   lastActs();
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);

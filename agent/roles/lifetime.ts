@@ -1,11 +1,11 @@
 // The life of a long-running role: it stops on SIGTERM, SIGINT, or with the process that started it; SIGHUP reloads.
 import type { Log } from '../system/log.ts';
-import { endNow } from './exit.ts';
-import { endBy } from './interruption.ts';
-import { onParentGone } from './watch-parent.ts';
+import { exitNow } from './exit.ts';
+import { endBySignal } from './interruption.ts';
+import { onParentEnd } from './watch-parent.ts';
 
 /** Milliseconds in which a stop must be done. */
-const stopDeadline = 4_800;
+const stopTimeoutMs = 4_800;
 
 /** What a role tells the process that started it, if that asked for it by an IPC channel. */
 export interface RoleReady {
@@ -20,22 +20,22 @@ export interface RoleReady {
 
 export interface Lifetime {
   /** Resolves when it is time to stop. */
-  readonly over: Promise<void>;
+  readonly stopRequested: Promise<void>;
   /** It is over. */
-  readonly ending: boolean;
+  readonly stopping: boolean;
   /** Aborts when it is over. */
   readonly signal: AbortSignal;
   /** Ends it from inside. */
-  end(): void;
+  requestStop(): void;
   /** What SIGHUP does from now on, and at once if one came before. `fn` must not throw. */
   onReload(fn: () => void): void;
 }
 
-let begun: Life | undefined;
+let begun: ProcessLifetime | undefined;
 
 /** To be called before anything of a role is loaded: from then on no signal kills it, and none that came is forgotten. */
 export function beginLifetime(): void {
-  begun ??= new Life();
+  begun ??= new ProcessLifetime();
 }
 
 /**
@@ -44,13 +44,13 @@ export function beginLifetime(): void {
  */
 export function lifetime(log: Log): Lifetime {
   beginLifetime();
-  const life = begun as Life;
+  const life = begun as ProcessLifetime;
   life.serve(log);
   return life;
 }
 
-class Life implements Lifetime {
-  readonly over: Promise<void>;
+class ProcessLifetime implements Lifetime {
+  readonly stopRequested: Promise<void>;
   readonly #over = new AbortController();
   #log: Log | undefined;
   #reload: (() => void) | undefined;
@@ -58,14 +58,14 @@ class Life implements Lifetime {
   #waiting: { stop?: NodeJS.Signals; reload?: true } = {};
 
   constructor() {
-    this.over = new Promise(resolve => this.signal.addEventListener('abort', () => resolve()));
+    this.stopRequested = new Promise(resolve => this.signal.addEventListener('abort', () => resolve()));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#stop(signal));
     process.on('SIGHUP', () => this.#hangUp());
     // A parent that was killed cannot tell us; its channel closes.
-    onParentGone(() => this.end());
+    onParentEnd(() => this.requestStop());
   }
 
-  get ending(): boolean {
+  get stopping(): boolean {
     return this.signal.aborted;
   }
 
@@ -81,24 +81,24 @@ class Life implements Lifetime {
 
   onReload(fn: () => void): void {
     this.#reload = fn;
-    if (this.#waiting.reload && !this.ending) fn();
+    if (this.#waiting.reload && !this.stopping) fn();
   }
 
-  end(): void {
-    if (this.ending) return;
+  requestStop(): void {
+    if (this.stopping) return;
     this.#over.abort();
     const timer = setTimeout(() => {
       this.#log?.error({}, 'stopping took too long; the process ends now');
-      void endNow(1);
-    }, stopDeadline);
+      void exitNow(1);
+    }, stopTimeoutMs);
     timer.unref();
   }
 
   #stop(signal: NodeJS.Signals): void {
-    if (this.ending) endBy(signal);
+    if (this.stopping) endBySignal(signal);
     else if (this.#log) this.#log.info({ signal }, 'stopping');
     else this.#waiting.stop = signal;
-    this.end();
+    this.requestStop();
   }
 
   #hangUp(): void {
@@ -108,6 +108,6 @@ class Life implements Lifetime {
 }
 
 /** Tells the parent, if there is one that listens. */
-export function tellReady(message: RoleReady): void {
+export function sendReady(message: RoleReady): void {
   if (process.channel) process.send?.(message);
 }

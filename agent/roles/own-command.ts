@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { MusterError } from '../system/errors.ts';
 import { isPackaged } from '../system/packaged.ts';
 
-export interface SelfCommand {
+export interface OwnCommand {
   command: string;
   args: string[];
 }
 
 /** The command line that runs this same program with `args`. */
-export function selfCommand(...args: string[]): SelfCommand {
+export function ownCommand(...args: string[]): OwnCommand {
   if (isPackaged()) return { command: executable(), args };
   return {
     command: executable(),

@@ -2,14 +2,14 @@
 import { compareSettings } from '../config/changes.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
-import type { ServiceManager } from '../service/notifier.ts';
+import type { StatusNotifier } from '../service/notifier.ts';
 import { reasonOf } from '../system/errors.ts';
 import type { createLog, Log } from '../system/log.ts';
 
-export interface Reloading {
+export interface ReloadOptions {
   load: () => Promise<LoadedSettings>;
   log: ReturnType<typeof createLog>;
-  service: ServiceManager;
+  service: StatusNotifier;
   /** Takes up what may change while the role runs. */
   apply(settings: Settings): void | Promise<void>;
 }
@@ -18,7 +18,7 @@ export interface Reloading {
  * What SIGHUP does to a role that runs on `first`: says what changes and what needs a restart, applies the one, and keeps all
  * as it was when the new configuration is wrong. One reload at a time, and at most one that waits; the answer never throws.
  */
-export function reloader(first: Settings, { load, log, service, apply }: Reloading): () => void {
+export function createReloader(first: Settings, { load, log, service, apply }: ReloadOptions): () => void {
   let before = first;
   let turn: Promise<void> = Promise.resolve();
   const reload = async () => {
@@ -26,7 +26,7 @@ export function reloader(first: Settings, { load, log, service, apply }: Reloadi
     try {
       const { settings, warnings } = await load();
       for (const warning of warnings) log.warn({}, warning);
-      sayChanges(first, before, settings, log);
+      logChanges(first, before, settings, log);
       log.setLevel(settings.log.level);
       before = settings;
       await apply(settings);
@@ -49,7 +49,7 @@ export function reloader(first: Settings, { load, log, service, apply }: Reloadi
 }
 
 // What waits for a restart differs from what the role was started with, however often it was read since.
-function sayChanges(first: Settings, before: Settings, after: Settings, log: Log): void {
+function logChanges(first: Settings, before: Settings, after: Settings, log: Log): void {
   const { now } = compareSettings(before, after);
   const { atRestart } = compareSettings(first, after);
   log.info({ changed: now }, 'configuration read again');

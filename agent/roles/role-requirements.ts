@@ -8,7 +8,7 @@ import { isLoopback } from '../requester/api/loopback.ts';
  * Faults where the role is known to refuse the settings, warnings where it may be another role that reads them: `role` is
  * undefined then.
  */
-export function roleRefusals(role: Role | undefined, { api, nats }: Settings): Finding[] {
+export function checkRoleRequirements(role: Role | undefined, { api, nats }: Settings): Finding[] {
   const findings: Finding[] = [];
   if (role === 'agent') return findings;
   if (!isLoopback(api.host)) {

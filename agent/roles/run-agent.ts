@@ -4,8 +4,8 @@ import { loadIdentity } from '../compute/registration/identity.ts';
 import { Survey } from '../compute/survey/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
-import { serviceManager } from '../service/open-notifier.ts';
-import { inSandbox } from '../service/sandbox.ts';
+import { openNotifier } from '../service/open-notifier.ts';
+import { withSandboxHint } from '../service/sandbox.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { removeLeftovers } from '../system/files.ts';
@@ -14,9 +14,9 @@ import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import { describeHolder } from './describe-holder.ts';
-import { lifetime, tellReady } from './lifetime.ts';
-import { selfCommand } from './own-command.ts';
-import { reloader } from './reload.ts';
+import { lifetime, sendReady } from './lifetime.ts';
+import { ownCommand } from './own-command.ts';
+import { createReloader } from './reload.ts';
 import { agentState, starting } from './service-state.ts';
 import { startRole } from './start-role.ts';
 
@@ -31,16 +31,16 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   const { settings: first, log, data, folder, runtime } = await startRole('agent', load);
   let settings: Settings = first;
   let agent: Agent | undefined;
-  const lock = await inSandbox('agent', data, () =>
+  const lock = await withSandboxHint('agent', data, () =>
     holdFolder(
       runtime,
-      request => answerLocal(request, agent),
+      request => answerRoleSocket(request, agent),
       status => `another agent holds ${folder}: ${describeHolder(status)}`,
     ),
   );
-  const service = await serviceManager(log);
+  const service = await openNotifier(log);
   try {
-    service.watch(() => starting);
+    service.setSource(() => starting);
     await removeLeftovers(folder);
     const [identity, node] = await Promise.all([
       loadIdentity(folder),
@@ -69,7 +69,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
       {
         node,
         folder,
-        inventoryCommand: selfCommand('inventory-child'),
+        inventoryCommand: ownCommand('inventory-child'),
         nvmlLibrary: first.node.nvmlLibrary,
         cloudMetadata: first.node.cloudMetadata,
         log,
@@ -91,7 +91,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
       changed: () => service.update(),
     });
     agent = running;
-    const reload = reloader(first, {
+    const reload = createReloader(first, {
       load,
       log,
       service,
@@ -103,7 +103,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     });
     const life = lifetime(log);
     life.onReload(reload);
-    service.watch(() =>
+    service.setSource(() =>
       agentState({
         status: running.status(),
         connection: connection.state,
@@ -113,8 +113,8 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     );
     connection.onState(() => service.update());
     running.start();
-    tellReady({ ready: { role: 'agent', node } });
-    await life.over;
+    sendReady({ ready: { role: 'agent', node } });
+    await life.stopRequested;
     service.stopping();
     if (!(await endsWithin(systemClock, stopDeadlines.agent, running.stop())))
       log.warn({ node }, `${folder} does not answer: what was to be written there is not`);
@@ -127,7 +127,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   }
 }
 
-async function answerLocal(request: unknown, agent: Agent | undefined): Promise<unknown> {
+async function answerRoleSocket(request: unknown, agent: Agent | undefined): Promise<unknown> {
   const { command } = (request ?? {}) as { command?: unknown };
   if (!agent) return { role: 'agent', pid: process.pid, state: 'starting' };
   if (command === 'status') return agent.status();

@@ -8,9 +8,9 @@ import { nodeLabels } from '../host/labels.ts';
 import { startApi } from '../requester/api/server.ts';
 import { Requester } from '../requester/requester.ts';
 import { requesterInfo } from '../requester/roll/own-info.ts';
-import type { ServiceManager } from '../service/notifier.ts';
-import { serviceManager } from '../service/open-notifier.ts';
-import { inSandbox } from '../service/sandbox.ts';
+import type { StatusNotifier } from '../service/notifier.ts';
+import { openNotifier } from '../service/open-notifier.ts';
+import { withSandboxHint } from '../service/sandbox.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { removeLeftovers } from '../system/files.ts';
 import { loadNodeId } from '../system/node-id.ts';
@@ -18,8 +18,8 @@ import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import { describeHolder } from './describe-holder.ts';
-import { lifetime, tellReady } from './lifetime.ts';
-import { reloader } from './reload.ts';
+import { lifetime, sendReady } from './lifetime.ts';
+import { createReloader } from './reload.ts';
 import { requesterState, starting } from './service-state.ts';
 import { type RoleStart, startRole } from './start-role.ts';
 
@@ -30,16 +30,16 @@ const stopDeadlines = { requester: 1_200, connection: 300, broker: 1_500 };
 export async function runRequester(load: () => Promise<LoadedSettings>): Promise<number> {
   const { settings, log, data, folder, runtime } = await startRole('requester', load);
   let requester: Requester | undefined;
-  const lock = await inSandbox('requester', data, () =>
+  const lock = await withSandboxHint('requester', data, () =>
     holdFolder(
       runtime,
       () => requester?.status() ?? { role: 'requester', pid: process.pid, state: 'starting' },
       status => `another requester holds ${folder}: ${describeHolder(status)}`,
     ),
   );
-  const service = await serviceManager(log);
+  const service = await openNotifier(log);
   try {
-    service.watch(() => starting);
+    service.setSource(() => starting);
     await removeLeftovers(folder);
     const node = await loadNodeId({
       folder,
@@ -59,7 +59,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
 
 interface Start extends Omit<RoleStart, 'runtime'> {
   load: () => Promise<LoadedSettings>;
-  service: ServiceManager;
+  service: StatusNotifier;
   node: string;
 }
 
@@ -104,10 +104,10 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
       host: facts.hostname,
       pid: process.pid,
       onLost: failed.reject,
-      changed: () => service.soon(),
+      changed: () => service.updateSoon(),
     });
     made(requester);
-    service.watch(() =>
+    service.setSource(() =>
       requesterState({
         status: requester.status(),
         connection: connection.state,
@@ -119,7 +119,7 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
     try {
       const api = await startApi({ directory: requester, ...settings.api, log });
       try {
-        const reload = reloader(settings, {
+        const reload = createReloader(settings, {
           load: start.load,
           log,
           service,
@@ -130,7 +130,7 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
           // A stop, or another that took over, ends the start as well.
           if (requester.status().state === 'stopping') return;
           service.update();
-          tellReady({
+          sendReady({
             ready: {
               role: 'requester',
               node,
@@ -139,10 +139,10 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
               tokenFile: broker?.tokenFile,
             },
           });
-          return life.over;
+          return life.stopRequested;
         });
-        await Promise.race([ready, life.over, failed.promise]);
-        life.end();
+        await Promise.race([ready, life.stopRequested, failed.promise]);
+        life.requestStop();
       } finally {
         service.stopping();
         await api.stop();

@@ -9,7 +9,7 @@ import type { ConnectionState } from '../transport/port.ts';
 export const starting: RoleState = { ready: false, text: 'starting' };
 
 /** What both roles are told by: their own status, the state of their connection, and what has stalled. */
-export interface Told<Status> {
+export interface StateSources<Status> {
   status: Status;
   connection: ConnectionState;
   stalled: string | undefined;
@@ -17,19 +17,19 @@ export interface Told<Status> {
 }
 
 /** Ready once it is connected, and registered or waiting for approval. */
-export function agentState(told: Told<AgentStatus>): RoleState {
+export function agentState(told: StateSources<AgentStatus>): RoleState {
   const { status, connection, stalled } = told;
   const { state } = status;
   const accepted = state === 'pending' || state === 'approved' || state === 'registered';
-  const text = withoutBroker(connection, told.clock) ?? agentText(status, told.clock);
+  const text = brokerText(connection, told.clock) ?? agentText(status, told.clock);
   return { ready: accepted && connection.kind === 'connected', text, stalled };
 }
 
 /** Ready once it has read the roll and answers nodes. */
-export function requesterState(told: Told<RequesterStatus>): RoleState {
+export function requesterState(told: StateSources<RequesterStatus>): RoleState {
   const { status, connection, stalled } = told;
   const ready = status.state === 'ready' || status.state === 'degraded';
-  const away = withoutBroker(connection, told.clock);
+  const away = brokerText(connection, told.clock);
   const nodes = nodesText(status);
   const text = away
     ? [away, nodes.join(', ')].filter(Boolean).join('; ')
@@ -37,7 +37,7 @@ export function requesterState(told: Told<RequesterStatus>): RoleState {
   return { ready, text, stalled };
 }
 
-function withoutBroker(connection: ConnectionState, clock: Clock): string | undefined {
+function brokerText(connection: ConnectionState, clock: Clock): string | undefined {
   if (connection.kind === 'connecting') return 'connecting to the broker';
   if (connection.kind !== 'disconnected') return undefined;
   const { fault, reason, since } = connection;

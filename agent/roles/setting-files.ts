@@ -9,18 +9,18 @@ import type { SettingKey, Settings } from '../config/settings.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 
 /** A line for each doubt. They are no faults: the user who runs a role, or the next attempt, may find another state. */
-export async function fileDoubts({ settings, origin }: LoadedSettings): Promise<string[]> {
+export async function checkSettingFiles({ settings, origin }: LoadedSettings): Promise<string[]> {
   const doubts = new Map<SettingKey, string>();
   for (const key of settingKeys) {
     // The folder for state is made when it is not there.
     if (settingOf(key).type !== path || key === 'dataDir') continue;
     const file = settingValue(settings, key);
     if (typeof file !== 'string') continue;
-    const why = await (key === 'log.file' ? whyNoLog(file) : whyUnusable(file, key));
+    const why = await (key === 'log.file' ? whyNotWritable(file) : whyUnusable(file, key));
     if (why) doubts.set(key, `${key}: ${file} ${why}`);
   }
   const found = [...doubts].map(([key, text]) => `${placesOf([key], origin)}${text}`);
-  for (const { keys, read } of contents(settings)) {
+  for (const { keys, read } of credentialReaders(settings)) {
     if (keys.some(key => doubts.has(key))) continue;
     const text = await read().then(() => undefined, reasonOf);
     if (text) found.push(`${placesOf(keys, origin)}${text}`);
@@ -45,7 +45,7 @@ async function whyUnusable(file: string, key: SettingKey): Promise<string | unde
 }
 
 /** The log makes its file, in a folder that is there. */
-async function whyNoLog(file: string): Promise<string | undefined> {
+async function whyNotWritable(file: string): Promise<string | undefined> {
   const info = await stat(file).catch(() => undefined);
   if (info && !info.isFile()) return 'is not a file';
   try {
@@ -59,7 +59,7 @@ async function whyNoLog(file: string): Promise<string | undefined> {
 }
 
 /** What a connection reads of them, read the same way. */
-function contents({ nats }: Settings): { keys: SettingKey[]; read: () => Promise<unknown> }[] {
+function credentialReaders({ nats }: Settings): { keys: SettingKey[]; read: () => Promise<unknown> }[] {
   const { caFile, certFile, keyFile } = nats.tls;
   const credentials = (['tokenFile', 'credsFile', 'passwordFile'] as const).filter(name => nats[name]);
   const all: { keys: SettingKey[]; set: unknown; read: () => Promise<unknown> }[] = [

@@ -4,7 +4,7 @@ import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import type { Role } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
 import { checkPrivateState } from '../service/private-state.ts';
-import { inSandbox } from '../service/sandbox.ts';
+import { withSandboxHint } from '../service/sandbox.ts';
 import { makeFolder } from '../system/files.ts';
 import type { createLog } from '../system/log.ts';
 import { roleLog } from './role-log.ts';
@@ -29,7 +29,7 @@ export async function startRole(role: Role, load: () => Promise<LoadedSettings>)
   await checkPrivateState(data);
   const folder = roleFolder(data, role);
   const runtime = runtimeFolder(data, role);
-  await inSandbox(role, data, async () => {
+  await withSandboxHint(role, data, async () => {
     await makeFolder(folder);
     await makeFolder(runtime);
   });

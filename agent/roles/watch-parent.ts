@@ -1,17 +1,17 @@
 // The process that started this one, where it keeps a channel to it (muster dev does): when it ends, so do we.
 
-let gone = false;
+let parentEnded = false;
 
 /** To be called first of all: a parent that ends while this program still loads would be missed. */
 export function watchParent(): void {
   listen(() => {
-    gone = true;
+    parentEnded = true;
   });
 }
 
 /** Calls `fn` when the parent has ended; never where there was none that keeps a channel. */
-export function onParentGone(fn: () => void): void {
-  if (gone) fn();
+export function onParentEnd(fn: () => void): void {
+  if (parentEnded) fn();
   else listen(fn);
 }
 

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { type Clock, sleep } from '../system/clock.ts';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { writeFileAtomic } from '../system/files.ts';
-import type { Control } from './manager-program.ts';
+import type { ManagerProgram } from './manager-program.ts';
 import type { Owner, Plan, Step } from './plan.ts';
 
-export interface CarryOutOptions {
-  control: Control | undefined;
+export interface ApplyOptions {
+  managerProgram: ManagerProgram | undefined;
   /** The name of the service, to see when it has ended. */
   name: string;
   /** Put before every path; empty for the machine's own root. */
@@ -17,48 +17,48 @@ export interface CarryOutOptions {
   mayChown: boolean;
   clock: Clock;
   /** Called before each step. */
-  tell(step: Step): void;
+  onStep(step: Step): void;
 }
 
 /** Milliseconds for launchd to be rid of a service that was told to stop, and between two looks. */
-const patience = 30_000;
-const pause = 100;
+const stopTimeoutMs = 30_000;
+const pollIntervalMs = 100;
 
 /** Throws MusterError at the first step that fails. */
-export async function carryOut(plan: Plan, options: CarryOutOptions): Promise<void> {
+export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<void> {
   for (const step of plan.steps) {
-    options.tell(step);
-    await carryOutStep(step, options);
+    options.onStep(step);
+    await applyStep(step, options);
   }
 }
 
-async function carryOutStep(step: Step, options: CarryOutOptions): Promise<void> {
-  const { root, control } = options;
-  switch (step.do) {
+async function applyStep(step: Step, options: ApplyOptions): Promise<void> {
+  const { root, managerProgram } = options;
+  switch (step.action) {
     case 'run':
-      if (!control) throw new Error('a command, and no service manager to run it');
-      return control.run(step.args);
-    case 'await end':
-      return awaitEnd(options);
+      if (!managerProgram) throw new Error('a command, and no service manager to run it');
+      return managerProgram.run(step.args);
+    case 'await stop':
+      return awaitStop(options);
     default:
-      return onPath(step.path, () => change(step, root, options.mayChown));
+      return withPathError(step.path, () => changePath(step, root, options.mayChown));
   }
 }
 
-async function change(
-  step: Exclude<Step, { do: 'run' | 'await end' }>,
+async function changePath(
+  step: Exclude<Step, { action: 'run' | 'await stop' }>,
   root: string,
   mayChown: boolean,
 ): Promise<void> {
   const path = root + step.path;
-  switch (step.do) {
-    case 'folder':
+  switch (step.action) {
+    case 'make folder':
       await mkdir(path);
-      return own(path, step.mode, step.owner, mayChown);
+      return setOwner(path, step.mode, step.owner, mayChown);
     case 'write':
       await writeFileAtomic(path, step.content, step.mode);
-      return own(path, step.mode, step.owner, mayChown);
-    case 'set aside':
+      return setOwner(path, step.mode, step.owner, mayChown);
+    case 'rename':
       return rename(path, root + step.to);
     case 'remove':
       return remove(path, step.what);
@@ -66,7 +66,7 @@ async function change(
 }
 
 // Whatever this process's umask says.
-async function own(path: string, mode: number, { uid, gid }: Owner, mayChown: boolean): Promise<void> {
+async function setOwner(path: string, mode: number, { uid, gid }: Owner, mayChown: boolean): Promise<void> {
   if (mayChown) await chown(path, uid, gid);
   await chmod(path, mode);
 }
@@ -85,7 +85,7 @@ async function remove(path: string, what: 'file' | 'folder' | 'tree'): Promise<v
   }
 }
 
-async function onPath(path: string, work: () => Promise<void>): Promise<void> {
+async function withPathError(path: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -97,12 +97,12 @@ async function onPath(path: string, work: () => Promise<void>): Promise<void> {
   }
 }
 
-async function awaitEnd({ control, name, clock }: CarryOutOptions): Promise<void> {
+async function awaitStop({ managerProgram, name, clock }: ApplyOptions): Promise<void> {
   const began = clock.monotonic();
-  while ((await control?.state(name))?.loaded) {
-    if (clock.monotonic() - began > patience) {
-      throw new MusterError('failed', `${name} did not end within ${patience / 1000} s`);
+  while ((await managerProgram?.state(name))?.loaded) {
+    if (clock.monotonic() - began > stopTimeoutMs) {
+      throw new MusterError('failed', `${name} did not end within ${stopTimeoutMs / 1000} s`);
     }
-    await sleep(clock, pause);
+    await sleep(clock, pollIntervalMs);
   }
 }

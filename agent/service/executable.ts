@@ -6,7 +6,7 @@ import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import type { Scope } from './scope.ts';
 
 /** What a service of the whole machine does not see (ProtectHome, PrivateTmp), or what goes away by itself. */
-const hidden = ['/home/', '/root/', '/run/', '/tmp/', '/var/tmp/', '/dev/shm/'];
+const hiddenFolders = ['/home/', '/root/', '/run/', '/tmp/', '/var/tmp/', '/dev/shm/'];
 
 const advice = 'copy the program to /usr/local/bin/muster, and give --executable /usr/local/bin/muster';
 
@@ -22,7 +22,10 @@ export async function checkExecutable(path: string, scope: Scope, root: string):
   }
   // Of another root the links lead elsewhere.
   const file = root === '' ? await realpath(path).catch(() => path) : path;
-  if (scope === 'system' && hidden.some(folder => [path, file].some(each => each.startsWith(folder)))) {
+  if (
+    scope === 'system' &&
+    hiddenFolders.some(folder => [path, file].some(each => each.startsWith(folder)))
+  ) {
     const lies = file === path ? '' : `, which is ${file}`;
     throw new MusterError(
       'usage',
@@ -32,7 +35,7 @@ export async function checkExecutable(path: string, scope: Scope, root: string):
       },
     );
   }
-  const info = await look(root + path);
+  const info = await statExecutable(root + path);
   const warnings: string[] = [];
   if (scope === 'system' && root === '' && (info.uid !== 0 || (info.mode & 0o022) !== 0)) {
     warnings.push(
@@ -42,7 +45,7 @@ export async function checkExecutable(path: string, scope: Scope, root: string):
   return warnings;
 }
 
-async function look(path: string): Promise<Stats> {
+async function statExecutable(path: string): Promise<Stats> {
   try {
     const info = await stat(path);
     if (!info.isFile()) throw new Error('it is not a file');

@@ -2,9 +2,9 @@
 import { lstat, readFile, readlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { ServiceState } from './plan.ts';
-import type { Places } from './service-paths.ts';
+import type { ServicePaths } from './service-paths.ts';
 
-export interface FolderTrouble {
+export interface FolderProblem {
   /** What is wrong: a clause. */
   readonly what: string;
   /** What to do; undefined where only the journal knows. */
@@ -12,17 +12,17 @@ export interface FolderTrouble {
 }
 
 /** undefined when the service did not end by that: systemd.exec(5), "Process exit codes". */
-export async function folderTrouble(
+export async function findFolderProblem(
   { ended, state }: ServiceState,
-  places: Places,
-): Promise<FolderTrouble | undefined> {
+  places: ServicePaths,
+): Promise<FolderProblem | undefined> {
   if (state === 'running') return undefined;
-  if (ended === 'exit code 238') return troubleAt(places.dataFolder, places.privateDataFolder);
-  return ended === 'exit code 239' ? troubleAt(places.cacheFolder, places.privateCacheFolder) : undefined;
+  if (ended === 'exit code 238') return problemAt(places.dataFolder, places.privateDataFolder);
+  return ended === 'exit code 239' ? problemAt(places.cacheFolder, places.privateCacheFolder) : undefined;
 }
 
 /** `folder` has to be a link to `hidden`, or a folder that can be moved there (DynamicUser=). */
-async function troubleAt(folder: string, hidden: string | undefined): Promise<FolderTrouble> {
+async function problemAt(folder: string, hidden: string | undefined): Promise<FolderProblem> {
   const unknown = { what: `systemd cannot set up ${folder}`, remedy: undefined };
   const info = await lstat(folder).catch(() => undefined);
   if (!info || !hidden) return unknown;

@@ -5,19 +5,19 @@ import type { Role } from '../config/role.ts';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
 import { askHolder } from '../system/role-socket.ts';
-import type { Found, ServiceState, Standing } from './plan.ts';
+import type { ExistingFile, Inspection, ServiceState } from './plan.ts';
 import { otherRole } from './scope.ts';
-import { isSaved, savedName } from './service-paths.ts';
-import type { Machine } from './target.ts';
+import { isSaved, savedPath } from './service-paths.ts';
+import type { ServiceTarget } from './target.ts';
 
-const maxFile = 1_048_576;
+const maxFileBytes = 1_048_576;
 
 /** Throws MusterError when the service manager does not answer. What may not be read counts as not there. */
-export async function inspect(machine: Machine, role: Role): Promise<Found> {
-  const { control, prefix } = machine;
-  const places = machine.places(role);
-  const other = machine.places(otherRole(role));
-  const files = new Map<string, Standing>();
+export async function inspect(machine: ServiceTarget, role: Role): Promise<Inspection> {
+  const { managerProgram, prefix } = machine;
+  const places = machine.paths(role);
+  const other = machine.paths(otherRole(role));
+  const files = new Map<string, ExistingFile>();
   const folders = new Set<string>();
   const entries = new Map<string, readonly string[]>();
   const look = async (path: string) => {
@@ -26,7 +26,7 @@ export async function inspect(machine: Machine, role: Role): Promise<Found> {
     else if (info?.isSymbolicLink()) {
       files.set(path, { kind: 'link', target: await readlink(prefix + path) });
       if (leading.includes(path) && (await leadsToFolder(path))) folders.add(path);
-    } else if (info) files.set(path, await standing(prefix + path));
+    } else if (info) files.set(path, await readExisting(prefix + path));
   };
   // As /etc does on macOS. In another root a link may lead out of it.
   const leadsToFolder = async (path: string) => {
@@ -40,28 +40,31 @@ export async function inspect(machine: Machine, role: Role): Promise<Found> {
   const hidden = [places.privateDataFolder, places.privateCacheFolder];
   const leading = [unit, config, rotation, log].flatMap(path => (path ? parents(path) : []));
   const savedOf = async (path: string) => {
-    const names = await sameStart(dirname(path), basename(savedName(path)), prefix);
+    const names = await listWithPrefix(dirname(path), basename(savedPath(path)), prefix);
     return names.filter(name => isSaved(name, path));
   };
   const saved = (await Promise.all([unit, rotation].map(path => (path ? savedOf(path) : [])))).flat();
   const paths = [unit, config, rotation, ...saved, dropIns, configFolder, dataFolder, cacheFolder];
   await Promise.all([...new Set([...paths, ...hidden, ...leading])].map(path => path && look(path)));
   await Promise.all([configFolder, dataFolder, cacheFolder].map(list));
-  const packaged = await firstOf(places.packaged, prefix);
+  const packaged = await firstExisting(places.packaged, prefix);
   const otherInstalled =
-    (await isThere(prefix + other.unit)) ||
-    ((await firstOf(other.packaged, prefix)) !== undefined && isUsed(await control?.state(other.name)));
-  const service = await control?.state(places.name);
+    (await exists(prefix + other.unit)) ||
+    ((await firstExisting(other.packaged, prefix)) !== undefined &&
+      isUsed(await managerProgram?.state(other.name)));
+  const service = await managerProgram?.state(places.name);
   return {
     files,
     folders,
     entries,
     packaged,
     otherInstalled,
-    logs: log ? await sameStart(dirname(log), basename(log), prefix) : [],
-    secrets: places.credentials ? await sameStart(places.credentials, `${bare(places.name)}.`, prefix) : [],
+    logs: log ? await listWithPrefix(dirname(log), basename(log), prefix) : [],
+    secrets: places.credentials
+      ? await listWithPrefix(places.credentials, `${bare(places.name)}.`, prefix)
+      : [],
     // In another root nothing runs.
-    holder: machine.root === undefined ? await holderOf(join(prefix + dataFolder, role)) : undefined,
+    holder: machine.root === undefined ? await askHolderPid(join(prefix + dataFolder, role)) : undefined,
     outdated: service?.pid !== undefined && (await isOutdated(service.pid)),
     service,
   };
@@ -77,9 +80,9 @@ function parents(path: string): string[] {
   return parent === '/' ? [] : [parent, ...parents(parent)];
 }
 
-async function standing(path: string): Promise<Standing> {
+async function readExisting(path: string): Promise<ExistingFile> {
   try {
-    const text = (await readBounded(path, maxFile))?.toString('utf8') ?? '';
+    const text = (await readBounded(path, maxFileBytes))?.toString('utf8') ?? '';
     return { kind: 'text', text };
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
@@ -88,7 +91,7 @@ async function standing(path: string): Promise<Standing> {
   }
 }
 
-async function holderOf(folder: string): Promise<number | undefined> {
+async function askHolderPid(folder: string): Promise<number | undefined> {
   // Who may not ask, or gets no answer, learns it from the role when it starts.
   const status = await askHolder(folder, { command: 'status' }).catch(() => undefined);
   const { pid } = (status ?? {}) as { pid?: unknown };
@@ -101,19 +104,19 @@ export async function isOutdated(pid: number): Promise<boolean> {
   return file.endsWith(' (deleted)');
 }
 
-async function firstOf(paths: readonly string[], prefix: string): Promise<string | undefined> {
-  for (const path of paths) if (await isThere(prefix + path)) return path;
+async function firstExisting(paths: readonly string[], prefix: string): Promise<string | undefined> {
+  for (const path of paths) if (await exists(prefix + path)) return path;
   return undefined;
 }
 
-const isThere = (path: string): Promise<boolean> =>
+const exists = (path: string): Promise<boolean> =>
   lstat(path).then(
     () => true,
     () => false,
   );
 
 /** The files in `folder` whose name begins so, by path. */
-async function sameStart(folder: string, start: string, prefix: string): Promise<string[]> {
+async function listWithPrefix(folder: string, start: string, prefix: string): Promise<string[]> {
   const names = await readdir(prefix + folder).catch(() => []);
   return names
     .filter(name => name.startsWith(start))

@@ -1,13 +1,13 @@
 // launchd, asked through launchctl. What `launchctl print` prints is meant for people: it is read with care, and no more of it
 // than is needed.
-import { type Control, commandFailed, type ProgramOptions, runProgram } from './manager-program.ts';
+import { commandFailed, type ManagerProgram, type ProgramOptions, runProgram } from './manager-program.ts';
 import type { ServiceState } from './plan.ts';
 
 /** What launchctl answers for a service that is not loaded. */
-const notFound = 113;
+const notLoadedCode = 113;
 const ps = '/bin/ps';
 
-export class Launchctl implements Control {
+export class Launchctl implements ManagerProgram {
   readonly program: string;
   readonly #domain: string;
   readonly #options: ProgramOptions;
@@ -25,7 +25,7 @@ export class Launchctl implements Control {
       runProgram(this.program, args, this.#options),
       runProgram(this.program, ['print-disabled', this.#domain], this.#options),
     ]);
-    if (said.status !== 0 && said.status !== notFound) throw commandFailed(this.program, args, said);
+    if (said.status !== 0 && said.status !== notLoadedCode) throw commandFailed(this.program, args, said);
     const state = readPrint(said.status === 0 ? said.stdout : '', isDisabled(disabled.stdout, name));
     return state.pid === undefined ? state : { ...state, since: await this.#started(state.pid) };
   }
@@ -61,13 +61,13 @@ export function readPrint(text: string, disabled: boolean): ServiceState {
     // What lies in its folder is loaded at boot, unless it was disabled.
     enabled: !disabled,
     state: running ? 'running' : ended === undefined ? 'stopped' : 'failed',
-    word: loaded ? (found.get('state') ?? 'not known') : 'not loaded',
+    managerState: loaded ? (found.get('state') ?? 'not known') : 'not loaded',
     since: undefined,
     pid: running ? Number(pid) : undefined,
-    text: undefined,
+    statusText: undefined,
     ended,
     restarts: undefined,
-    stale: false,
+    unitChanged: false,
   };
 }
 

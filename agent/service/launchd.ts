@@ -17,7 +17,7 @@ export interface LaunchdOptions {
  * the role again after any failure. At 30 s a bad configuration costs one short process and a few lines of log each half
  * minute, and a corrected one is taken up without a hand; a crash is over before `nodeDisconnectedAfter` (45 s).
  */
-const throttle = 30;
+const throttleSeconds = 30;
 
 /** Nobody but the owner reads what the service writes. launchd takes this number as decimal. */
 const umask = 0o077;
@@ -34,7 +34,7 @@ function plist(role: Role, { executable, logFile, configFolder }: LaunchdOptions
     RunAtLoad: true,
     // A role that was told to stop ends with 0 and stays down; all else is a failure.
     KeepAlive: { SuccessfulExit: false },
-    ThrottleInterval: throttle,
+    ThrottleInterval: throttleSeconds,
     // A role stops within 5 s; some versions of launchd kill after 5 s unless told otherwise.
     ExitTimeOut: 10,
     ProcessType: 'Background',

@@ -8,7 +8,7 @@ import { MusterError, reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import type { ServiceState } from './plan.ts';
 
-export interface Control {
+export interface ManagerProgram {
   /** The program, by absolute path. */
   readonly program: string;
   /** What the manager says of the service `name`. Throws MusterError `unreachable` when it does not answer. */
@@ -17,7 +17,7 @@ export interface Control {
   run(args: readonly string[]): Promise<void>;
 }
 
-export interface Said {
+export interface ProgramOutput {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -30,14 +30,17 @@ export interface ProgramOptions {
 }
 
 /** A role stops within 5 s; a machine under load takes its time. */
-const deadline = 60_000;
-const limit = 1_048_576;
+const programTimeoutMs = 60_000;
+const outputLimitBytes = 1_048_576;
 
 /** Where systems keep it; nobody but root puts a program there. */
-const folders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
+const systemFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 
 /** Throws MusterError `unreachable` when it is nowhere. */
-export async function findControl(name: string, places: readonly string[] = folders): Promise<string> {
+export async function findSystemProgram(
+  name: string,
+  places: readonly string[] = systemFolders,
+): Promise<string> {
   for (const folder of places) {
     const path = join(folder, name);
     const found = await access(path, constants.X_OK).then(
@@ -60,14 +63,22 @@ export async function runProgram(
   program: string,
   args: readonly string[],
   { env, clock }: ProgramOptions = {},
-): Promise<Said> {
+): Promise<ProgramOutput> {
   const what = `${program} ${args.join(' ')}`;
-  const outcome = await startChild(program, args, { deadline, limit, env, clock }).outcome;
+  const outcome = await startChild(program, args, {
+    deadline: programTimeoutMs,
+    limit: outputLimitBytes,
+    env,
+    clock,
+  }).outcome;
   switch (outcome.kind) {
     case 'ended':
       return outcome;
     case 'late':
-      throw new MusterError('failed', `${what} did not end within ${deadline / 1000} s and was ended`);
+      throw new MusterError(
+        'failed',
+        `${what} did not end within ${programTimeoutMs / 1000} s and was ended`,
+      );
     case 'not_started':
       throw new MusterError('failed', `${program} cannot be run: ${reasonOf(outcome.cause)}`);
     default:
@@ -79,7 +90,7 @@ export async function runProgram(
 export function commandFailed(
   program: string,
   args: readonly string[],
-  { status, stderr, stdout }: Said,
+  { status, stderr, stdout }: ProgramOutput,
 ): MusterError {
   const words = (stderr.trim() || stdout.trim() || `exit code ${status}`).split('\n').slice(0, 5);
   const text = words.map(line => printable(line)).join('; ');

@@ -15,13 +15,13 @@ export interface RoleState {
   readonly stalled?: string | undefined;
 }
 
-export interface ServiceManager {
+export interface StatusNotifier {
   /** Tells what `state` answers: now, at each `update`, and again and again. It must not throw. */
-  watch(state: () => RoleState): void;
+  setSource(state: () => RoleState): void;
   /** Something has changed: told at once. */
   update(): void;
   /** Something may have changed that changes often: a thousand of it in a second are told in one. */
-  soon(): void;
+  updateSoon(): void;
   /** The configuration is being read again. */
   reloading(): void;
   /** It has been; `fault` is why the new one was refused, and is shown until a better one is read. */
@@ -42,12 +42,12 @@ export interface NotifierOptions {
 }
 
 /** Milliseconds between two lines of status, which say how long ago things were; and what `soon` is. */
-const refresh = 10_000;
-const calm = 1_000;
+const refreshIntervalMs = 10_000;
+const soonDelayMs = 1_000;
 /** Characters of the line, and of why a configuration was refused: each may take six bytes, and 4096 are read in all. */
-const longest = { text: 350, fault: 250 };
+const longestChars = { text: 350, fault: 250 };
 
-export class Notifier implements ServiceManager {
+export class SdNotifier implements StatusNotifier {
   readonly #options: NotifierOptions;
   readonly #limitedLog: LimitedLog;
   #state: (() => RoleState) | undefined;
@@ -65,7 +65,7 @@ export class Notifier implements ServiceManager {
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
-  watch(state: () => RoleState): void {
+  setSource(state: () => RoleState): void {
     const first = !this.#state;
     this.#state = state;
     if (first) this.#turn();
@@ -76,9 +76,9 @@ export class Notifier implements ServiceManager {
     if (!this.#stopped) this.#send(this.#news(false));
   }
 
-  soon(): void {
+  updateSoon(): void {
     if (this.#stopped) return;
-    this.#later ??= this.#options.clock.after(calm, () => {
+    this.#later ??= this.#options.clock.after(soonDelayMs, () => {
       this.#later = undefined;
       this.update();
     });
@@ -110,7 +110,7 @@ export class Notifier implements ServiceManager {
   // A third of what the watchdog allows: one turn that comes late costs nothing.
   #turn(): void {
     const { clock, watchdog = Number.POSITIVE_INFINITY } = this.#options;
-    this.#timer = clock.after(Math.min(refresh, watchdog / 3), () => this.#turn());
+    this.#timer = clock.after(Math.min(refreshIntervalMs, watchdog / 3), () => this.#turn());
     this.#send(this.#news(true));
   }
 
@@ -131,8 +131,8 @@ export class Notifier implements ServiceManager {
 
   // What the requester said may be in it: no second line, which would be another message, and no end of it.
   #line(text: string): string {
-    const line = printable(text, longest.text);
-    const fault = this.#fault && printable(this.#fault, longest.fault);
+    const line = printable(text, longestChars.text);
+    const fault = this.#fault && printable(this.#fault, longestChars.fault);
     return fault ? `${line}; the new configuration is refused, the old one stays in use: ${fault}` : line;
   }
 

@@ -2,20 +2,20 @@
 import { type NotifyRequest, takeNotifyRequest } from '../config/environment.ts';
 import { systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
-import { Notifier, type ServiceManager } from './notifier.ts';
+import { SdNotifier, type StatusNotifier } from './notifier.ts';
 
 /** How a state reaches a service manager: the native probe's `notify`, or why there is none. */
-export type Way =
+export type NotifyResult =
   | { readonly notify: (socket: string, state: string) => unknown }
   | { readonly notify?: undefined; readonly reason: string };
 
 /** To be called once, before any child is started. Never throws. */
-export async function serviceManager(
+export async function openNotifier(
   log: Log,
   request: NotifyRequest | undefined = takeNotifyRequest(),
-  find: () => Promise<Way> = nativeWay,
-): Promise<ServiceManager> {
-  if (!request) return nobody;
+  find: () => Promise<NotifyResult> = loadNotify,
+): Promise<StatusNotifier> {
+  if (!request) return silentNotifier;
   const { socket, watchdog } = request;
   const way = await find();
   const { notify } = way;
@@ -24,9 +24,9 @@ export async function serviceManager(
       { reason: way.reason },
       'only the native probe can tell the service manager how this goes: its unit stays "activating" while all works; with Type=exec in a drop-in it counts as started',
     );
-    return nobody;
+    return silentNotifier;
   }
-  return new Notifier({
+  return new SdNotifier({
     send: state => notify(socket, state),
     watchdog,
     microseconds: () => process.hrtime.bigint() / 1000n,
@@ -35,18 +35,18 @@ export async function serviceManager(
   });
 }
 
-async function nativeWay(): Promise<Way> {
+async function loadNotify(): Promise<NotifyResult> {
   const { loadProbe } = await import('../host/native/native-probe.ts');
   const loaded = loadProbe();
   return loaded.probe ? { notify: loaded.probe.notify } : { reason: `the native probe ${loaded.reason}` };
 }
 
-const nothing = () => undefined;
-const nobody: ServiceManager = {
-  watch: nothing,
-  update: nothing,
-  soon: nothing,
-  reloading: nothing,
-  reloaded: nothing,
-  stopping: nothing,
+const doNothing = () => undefined;
+const silentNotifier: StatusNotifier = {
+  setSource: doNothing,
+  update: doNothing,
+  updateSoon: doNothing,
+  reloading: doNothing,
+  reloaded: doNothing,
+  stopping: doNothing,
 };

@@ -1,15 +1,15 @@
 // What a purge takes besides the service itself: this role's key, state and logs, and what both roles share once both are gone.
 import { dirname, join, resolve } from 'node:path';
 import { roles } from '../config/role.ts';
-import type { Found, Step } from './plan.ts';
-import { isSaved, ownData, type Places } from './service-paths.ts';
+import type { Inspection, Step } from './plan.ts';
+import { isSaved, roleData, type ServicePaths } from './service-paths.ts';
 
 /** The removal of all that `install` and the role itself have left, once the service is gone. */
-export function planPurge(places: Places, found: Found): { steps: Step[]; notes: string[] } {
+export function planPurge(places: ServicePaths, found: Inspection): { steps: Step[]; notes: string[] } {
   const steps: Step[] = [];
   const notes: string[] = [];
   const remove = (path: string, what: 'file' | 'folder' | 'tree') => {
-    steps.push({ do: 'remove', path, what });
+    steps.push({ action: 'remove', path, what });
   };
   const inside = (folder: string) => found.entries.get(folder) ?? [];
   if (places.dropIns && found.folders.has(places.dropIns)) remove(places.dropIns, 'tree');
@@ -23,7 +23,7 @@ export function planPurge(places: Places, found: Found): { steps: Step[]; notes:
     if (inside(places.dataFolder).includes(name)) remove(join(places.dataFolder, name), 'tree');
   }
   const others = inside(places.dataFolder).filter(name => !places.ownData.includes(name));
-  const kept = others.filter(name => roles.some(role => ownData[role].includes(name)));
+  const kept = others.filter(name => roles.some(role => roleData[role].includes(name)));
   if (found.otherInstalled) {
     notes.push(`${places.config} stays: the other role is installed, and uses it too`);
   } else {

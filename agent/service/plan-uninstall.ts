@@ -2,13 +2,13 @@
 import { join } from 'node:path';
 import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
-import type { Found, Plan, Step } from './plan.ts';
-import { type InstallWish, launchdDomain, systemctlArgs } from './plan-install.ts';
+import type { Inspection, Plan, Step } from './plan.ts';
+import { type InstallParameters, launchdDomain, systemctlArgs } from './plan-install.ts';
 import { planPurge } from './plan-purge.ts';
-import { sealOf } from './seal.ts';
-import { type Places, savedName } from './service-paths.ts';
+import { readSeal } from './seal.ts';
+import { type ServicePaths, savedPath } from './service-paths.ts';
 
-export interface UninstallWish extends Pick<InstallWish, 'manager' | 'scope' | 'uid' | 'root'> {
+export interface UninstallParameters extends Pick<InstallParameters, 'manager' | 'scope' | 'uid' | 'root'> {
   readonly role: Role;
   /** Configuration and state go too. */
   readonly purge: boolean;
@@ -20,7 +20,7 @@ export interface UninstallWish extends Pick<InstallWish, 'manager' | 'scope' | '
  * The plan is empty when nothing of it is left.
  * @throws MusterError `failed` for a unit that muster did not write; `in_use` when another process uses what is to go.
  */
-export function planUninstall(wish: UninstallWish, places: Places, found: Found): Plan {
+export function planUninstall(wish: UninstallParameters, places: ServicePaths, found: Inspection): Plan {
   const steps: Step[] = [];
   const warnings: string[] = [];
   const notes: string[] = [];
@@ -29,7 +29,7 @@ export function planUninstall(wish: UninstallWish, places: Places, found: Found)
       hint: 'stop it first; without --purge the state stays',
     });
   }
-  const end = wish.manager === 'systemd' ? endSystemd : endLaunchd;
+  const end = wish.manager === 'systemd' ? stopWithSystemd : stopWithLaunchd;
   steps.push(...end(wish, places, found, removeUnit(wish, places, found, warnings)));
   if (found.packaged) notes.push(`${found.packaged} belongs to a package, which removes it`);
   if (places.rotation) {
@@ -40,14 +40,19 @@ export function planUninstall(wish: UninstallWish, places: Places, found: Found)
     steps.push(...rest.steps);
     notes.push(...rest.notes);
   }
-  if (!wish.purge) notes.push(...whatStays(places, found));
+  if (!wish.purge) notes.push(...describeWhatStays(places, found));
   return { steps, warnings, notes };
 }
 
 /** The unit is the service: one that muster did not write is another's, and so is what it runs. */
-function removeUnit(wish: UninstallWish, { unit }: Places, found: Found, warnings: string[]): Step[] {
+function removeUnit(
+  wish: UninstallParameters,
+  { unit }: ServicePaths,
+  found: Inspection,
+  warnings: string[],
+): Step[] {
   const standing = found.files.get(unit);
-  const seal = standing?.kind === 'text' ? sealOf(standing.text) : 'none';
+  const seal = standing?.kind === 'text' ? readSeal(standing.text) : 'none';
   if (standing && seal === 'none' && !wish.force) {
     const text = `${unit} is not one that muster wrote: it is left as it is, and the service too`;
     throw new MusterError('failed', text, { hint: '--force removes it all the same' });
@@ -57,30 +62,35 @@ function removeUnit(wish: UninstallWish, { unit }: Places, found: Found, warning
 
 /** Removes a file that install wrote. One that was changed since is kept under a name that no service manager reads. */
 function removeWritten(
-  { force, purge }: UninstallWish,
+  { force, purge }: UninstallParameters,
   path: string,
-  { files, folders }: Found,
+  { files, folders }: Inspection,
   warnings: string[],
 ): Step[] {
   const standing = files.get(path);
   if (standing === undefined) return [];
-  if (force || purge || (standing.kind === 'text' && sealOf(standing.text) === 'whole')) {
-    return [{ do: 'remove', path, what: 'file' }];
+  if (force || purge || (standing.kind === 'text' && readSeal(standing.text) === 'whole')) {
+    return [{ action: 'remove', path, what: 'file' }];
   }
   let earlier = 0;
-  while (files.has(savedName(path, earlier)) || folders.has(savedName(path, earlier))) earlier++;
-  const to = savedName(path, earlier);
+  while (files.has(savedPath(path, earlier)) || folders.has(savedPath(path, earlier))) earlier++;
+  const to = savedPath(path, earlier);
   warnings.push(`${path} was changed since it was installed: it is kept as ${to}`);
-  return [{ do: 'set aside', path, to }];
+  return [{ action: 'rename', path, to }];
 }
 
-function endSystemd(wish: UninstallWish, { name }: Places, found: Found, unit: Step[]): Step[] {
-  const run = (...args: string[]): Step => ({ do: 'run', args: systemctlArgs(wish, args) });
+function stopWithSystemd(
+  wish: UninstallParameters,
+  { name }: ServicePaths,
+  found: Inspection,
+  unit: Step[],
+): Step[] {
+  const run = (...args: string[]): Step => ({ action: 'run', args: systemctlArgs(wish, args) });
   const { service } = found;
   if (wish.root !== undefined) return [...(service?.enabled ? [run('disable', name)] : []), ...unit];
   const steps: Step[] = [];
   // One that waits to be started again counts as failed; a stop ends that, and leaves nothing to be reset.
-  const failed = service?.state === 'failed' && !service.word.startsWith('activating');
+  const failed = service?.state === 'failed' && !service.managerState.startsWith('activating');
   if (service?.enabled) steps.push(run('disable', '--now', name));
   else if (service && service.state !== 'stopped' && !failed) steps.push(run('stop', name));
   steps.push(...unit);
@@ -90,13 +100,18 @@ function endSystemd(wish: UninstallWish, { name }: Places, found: Found, unit: S
   return steps;
 }
 
-function endLaunchd(wish: UninstallWish, { name }: Places, found: Found, unit: Step[]): Step[] {
+function stopWithLaunchd(
+  wish: UninstallParameters,
+  { name }: ServicePaths,
+  found: Inspection,
+  unit: Step[],
+): Step[] {
   if (wish.root !== undefined || !found.service?.loaded) return unit;
-  const stop: Step = { do: 'run', args: ['bootout', `${launchdDomain(wish)}/${name}`] };
-  return [stop, { do: 'await end' }, ...unit];
+  const stop: Step = { action: 'run', args: ['bootout', `${launchdDomain(wish)}/${name}`] };
+  return [stop, { action: 'await stop' }, ...unit];
 }
 
-function whatStays(places: Places, found: Found): string[] {
+function describeWhatStays(places: ServicePaths, found: Inspection): string[] {
   const kept = [
     ...[places.config].filter(path => found.files.has(path) && !found.otherInstalled),
     ...places.ownData

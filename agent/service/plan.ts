@@ -8,9 +8,9 @@ export interface Owner {
 }
 
 export type Step =
-  | { readonly do: 'folder'; readonly path: string; readonly mode: number; readonly owner: Owner }
+  | { readonly action: 'make folder'; readonly path: string; readonly mode: number; readonly owner: Owner }
   | {
-      readonly do: 'write';
+      readonly action: 'write';
       readonly path: string;
       readonly mode: number;
       readonly owner: Owner;
@@ -18,13 +18,13 @@ export type Step =
       /** Something stands there already. */
       readonly replaces: boolean;
     }
-  | { readonly do: 'set aside'; readonly path: string; readonly to: string }
+  | { readonly action: 'rename'; readonly path: string; readonly to: string }
   /** `file` also for a link; `folder` only when it is empty. */
-  | { readonly do: 'remove'; readonly path: string; readonly what: 'file' | 'folder' | 'tree' }
+  | { readonly action: 'remove'; readonly path: string; readonly what: 'file' | 'folder' | 'tree' }
   /** A command of the service manager. */
-  | { readonly do: 'run'; readonly args: readonly string[] }
+  | { readonly action: 'run'; readonly args: readonly string[] }
   /** launchd answers before the service is gone. */
-  | { readonly do: 'await end' };
+  | { readonly action: 'await stop' };
 
 export interface Plan {
   readonly steps: readonly Step[];
@@ -35,15 +35,15 @@ export interface Plan {
 }
 
 /** What stands at a path: a file's text, a link's target, or something that cannot be read, and why. */
-export type Standing =
+export type ExistingFile =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'link'; readonly target: string }
   | { readonly kind: 'other'; readonly why: string };
 
 /** What was found on this machine before anything is done. */
-export interface Found {
+export interface Inspection {
   /** The files of the service, by path; one that is not there is absent. */
-  readonly files: ReadonlyMap<string, Standing>;
+  readonly files: ReadonlyMap<string, ExistingFile>;
   /** Folders that are there, and links that lead to one on the way to a file. */
   readonly folders: ReadonlySet<string>;
   /** The unit that a package installed. */
@@ -73,15 +73,15 @@ export interface ServiceState {
   /** `starting`: it runs, and is not yet ready. */
   readonly state: 'running' | 'starting' | 'stopping' | 'stopped' | 'failed';
   /** The manager's own word, such as `activating (auto-restart)`. */
-  readonly word: string;
+  readonly managerState: string;
   /** Since when it is in that state. */
   readonly since: Date | undefined;
   readonly pid: number | undefined;
   /** What it says of itself. */
-  readonly text: string | undefined;
+  readonly statusText: string | undefined;
   /** How it ended the last time, when that was no success: `exit code 78`. */
   readonly ended: string | undefined;
   readonly restarts: number | undefined;
   /** The files were changed since the manager read them. */
-  readonly stale: boolean;
+  readonly unitChanged: boolean;
 }

@@ -3,7 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { MusterError } from '../system/errors.ts';
 
 /** Where systemd keeps the state of such services; what `/var/lib` shows of it are links. systemd.exec(5) */
-const privateFolder = '/var/lib/private/';
+const privateStateFolder = '/var/lib/private/';
 
 /**
  * For a process that is about to make or write anything in `folder`, started by hand perhaps: root may, and the services that
@@ -12,7 +12,7 @@ const privateFolder = '/var/lib/private/';
  */
 export async function checkPrivateState(folder: string): Promise<void> {
   const path = await realpath(folder).catch(() => '');
-  if (!path.startsWith(privateFolder)) return;
+  if (!path.startsWith(privateStateFolder)) return;
   const { uid } = await stat(path);
   if (uid === process.geteuid?.()) return;
   throw new MusterError(

@@ -5,13 +5,13 @@ import { errnoOf, MusterError } from '../system/errors.ts';
 import { unitName } from './scope.ts';
 
 /** `ProtectHome=` takes these away altogether: no other line of a unit gives them back. systemd.exec(5) */
-const homes = /^\/(home|root|run\/user)(\/|$)/;
+const homeFolders = /^\/(home|root|run\/user)(\/|$)/;
 
 /**
  * Does `work`, with which a role takes its folders in `data`. Where a unit's sandbox is in the way, the error says how it is
  * opened: choosing another folder is not what the operator wants, and unlocking it would not help.
  */
-export async function inSandbox<T>(role: Role, data: string, work: () => Promise<T>): Promise<T> {
+export async function withSandboxHint<T>(role: Role, data: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -25,18 +25,18 @@ export async function inSandbox<T>(role: Role, data: string, work: () => Promise
 }
 
 /** Why the unit of `role`, of the whole machine, does not let it keep its state in `data`; undefined when it does. */
-export function whyClosed(role: Role, data: string): string | undefined {
+export function whyNotWritable(role: Role, data: string): string | undefined {
   const { machine } = systemEnvironment;
   if (isIn(data, [machine.data, machine.cache])) return undefined;
   return `dataDir: ${data} is outside what ${unitName(role)} may write: ${howToOpen(role, data)}`;
 }
 
 /** Does the text of a unit, or of a drop-in for it, open more than muster's own does? */
-export const opensMore = (text: string): boolean =>
+export const widensSandbox = (text: string): boolean =>
   /^\s*((ReadWritePaths|BindPaths)\s*=|ProtectSystem\s*=\s*(?!strict)\S)/m.test(text);
 
 function howToOpen(role: Role, data: string): string {
-  if (homes.test(data))
+  if (homeFolders.test(data))
     return 'no service of the machine sees a home folder; choose another one with dataDir';
   return `make a user for it that owns the folder (useradd --system muster; install -d -m 700 -o muster ${data}), and open the folder in a drop-in (systemctl edit ${unitName(role)}): [Service], ReadWritePaths=${data}`;
 }

@@ -4,10 +4,10 @@ import type { Role } from '../config/role.ts';
 import { readBounded } from '../system/files.ts';
 import type { ServiceFile } from './plan-install.ts';
 import type { ManagerName, Scope } from './scope.ts';
-import { sealed } from './seal.ts';
-import type { Places } from './service-paths.ts';
+import { addSeal } from './seal.ts';
+import type { ServicePaths } from './service-paths.ts';
 
-export interface FilesWish {
+export interface ServiceFileParameters {
   readonly manager: ManagerName;
   readonly role: Role;
   readonly scope: Scope;
@@ -24,12 +24,15 @@ export interface ServiceFiles {
 }
 
 /** Throws MusterError `usage` when the executable's path cannot stand in a unit. */
-export async function serviceFiles(wish: FilesWish, places: Places): Promise<ServiceFiles> {
+export async function createServiceFiles(
+  wish: ServiceFileParameters,
+  places: ServicePaths,
+): Promise<ServiceFiles> {
   const { role, scope, executable, systemd, groups } = wish;
   if (wish.manager === 'systemd') {
     const { unitFile } = await import('./systemd-units.ts');
     const text = unitFile(role, { executable, scope, systemd, groups });
-    return { unit: { path: places.unit, content: sealed(text) }, rotation: undefined };
+    return { unit: { path: places.unit, content: addSeal(text) }, rotation: undefined };
   }
   const { plistFile, newsyslogFile } = await import('./launchd.ts');
   const log = places.log ?? '';
@@ -37,9 +40,9 @@ export async function serviceFiles(wish: FilesWish, places: Places): Promise<Ser
   const configFolder = scope === 'user' ? places.configFolder : undefined;
   const text = plistFile(role, { executable, logFile: log, configFolder });
   return {
-    unit: { path: places.unit, content: sealed(text) },
+    unit: { path: places.unit, content: addSeal(text) },
     rotation: places.rotation
-      ? { path: places.rotation, content: sealed(newsyslogFile(role, log)) }
+      ? { path: places.rotation, content: addSeal(newsyslogFile(role, log)) }
       : undefined,
   };
 }

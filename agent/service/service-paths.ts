@@ -4,7 +4,7 @@ import { type Folders, systemEnvironment } from '../config/environment.ts';
 import type { Role } from '../config/role.ts';
 import { type ManagerName, type Scope, unitName } from './scope.ts';
 
-export interface Places {
+export interface ServicePaths {
   /** The name under which the service manager knows it. */
   readonly name: string;
   /** The unit, or the property list. */
@@ -30,20 +30,25 @@ export interface Places {
   readonly rotation: string | undefined;
 }
 
-export const ownData: Record<Role, readonly string[]> = {
+export const roleData: Record<Role, readonly string[]> = {
   agent: ['agent'],
   requester: ['requester', 'broker'],
 };
 
 /** `home` is the user's for the scope `user`, and of no matter otherwise. */
-export function placesOf(manager: ManagerName, scope: Scope, role: Role, home: Folders | undefined): Places {
+export function servicePathsOf(
+  manager: ManagerName,
+  scope: Scope,
+  role: Role,
+  home: Folders | undefined,
+): ServicePaths {
   const folders = scope === 'user' && home ? home : systemEnvironment.machine;
   const common = {
     configFolder: folders.config,
     config: join(folders.config, 'config.yaml'),
     dataFolder: folders.data,
     cacheFolder: folders.cache,
-    ownData: ownData[role],
+    ownData: roleData[role],
   };
   return {
     ...common,
@@ -52,18 +57,18 @@ export function placesOf(manager: ManagerName, scope: Scope, role: Role, home: F
 }
 
 /** Where a changed file goes that is not lost, beside `earlier` ones: no service manager reads it there. */
-export const savedName = (path: string, earlier = 0): string =>
+export const savedPath = (path: string, earlier = 0): string =>
   `${path}.saved${earlier === 0 ? '' : `.${earlier}`}`;
 
 /** Is `name` where a changed `path` went? */
 export const isSaved = (name: string, path: string): boolean =>
-  name.startsWith(savedName(path)) && /^(\.\d+)?$/.test(name.slice(savedName(path).length));
+  name.startsWith(savedPath(path)) && /^(\.\d+)?$/.test(name.slice(savedPath(path).length));
 
 export const launchdLabel = (role: Role): string => `org.muster.${role}`;
 
-type Own = Omit<Places, 'configFolder' | 'config' | 'dataFolder' | 'cacheFolder' | 'ownData'>;
+type ManagerPaths = Omit<ServicePaths, 'configFolder' | 'config' | 'dataFolder' | 'cacheFolder' | 'ownData'>;
 
-function systemd(scope: Scope, role: Role, folders: Folders): Own {
+function systemd(scope: Scope, role: Role, folders: Folders): ManagerPaths {
   const name = unitName(role);
   const system = scope === 'system';
   const folder = system ? '/etc/systemd/system' : join(dirname(folders.config), 'systemd/user');
@@ -81,7 +86,7 @@ function systemd(scope: Scope, role: Role, folders: Folders): Own {
   };
 }
 
-function launchd(scope: Scope, role: Role, folders: Folders): Own {
+function launchd(scope: Scope, role: Role, folders: Folders): ManagerPaths {
   const name = launchdLabel(role);
   // ~/Library/Preferences/muster
   const library = dirname(dirname(folders.config));

@@ -1,11 +1,11 @@
 // systemd, asked through systemctl: what it says of a service, read from `systemctl show`.
 import { MusterError } from '../system/errors.ts';
 import {
-  type Control,
   commandFailed,
+  type ManagerProgram,
   type ProgramOptions,
+  type ProgramOutput,
   runProgram,
-  type Said,
 } from './manager-program.ts';
 import type { ServiceState } from './plan.ts';
 
@@ -33,7 +33,7 @@ export interface SystemctlOptions extends ProgramOptions {
   root: string | undefined;
 }
 
-export class Systemctl implements Control {
+export class Systemctl implements ManagerProgram {
   readonly program: string;
   readonly #options: SystemctlOptions;
 
@@ -79,7 +79,7 @@ export class Systemctl implements Control {
     return { ...unknown, enabled: stdout.trim() === 'enabled' };
   }
 
-  async #ask(args: readonly string[]): Promise<Said> {
+  async #ask(args: readonly string[]): Promise<ProgramOutput> {
     const said = await runProgram(this.program, args, this.#options);
     if (said.status !== 0 && /booted with systemd|connect to bus|DBUS_SESSION_BUS/i.test(said.stderr)) {
       const hint = this.#options.user
@@ -95,13 +95,13 @@ const unknown: ServiceState = {
   loaded: false,
   enabled: false,
   state: 'stopped',
-  word: 'not found',
+  managerState: 'not found',
   since: undefined,
   pid: undefined,
-  text: undefined,
+  statusText: undefined,
   ended: undefined,
   restarts: undefined,
-  stale: false,
+  unitChanged: false,
 };
 
 const states: Record<string, ServiceState['state']> = {
@@ -130,13 +130,14 @@ export function readShow(text: string): ServiceState {
     loaded: of('LoadState') === 'loaded',
     enabled: ['enabled', 'enabled-runtime', 'linked'].includes(of('UnitFileState')),
     state: waits ? 'failed' : state,
-    word: of('LoadState') === 'loaded' ? `${active} (${of('SubState')})` : of('LoadState') || 'not known',
+    managerState:
+      of('LoadState') === 'loaded' ? `${active} (${of('SubState')})` : of('LoadState') || 'not known',
     since: date(of(since[state])),
     pid: number('MainPID') || undefined,
-    text: of('StatusText') || undefined,
+    statusText: of('StatusText') || undefined,
     ended: ending(of('Result'), number('ExecMainCode'), number('ExecMainStatus')),
     restarts: number('NRestarts'),
-    stale: of('NeedDaemonReload') === 'yes',
+    unitChanged: of('NeedDaemonReload') === 'yes',
   };
 }
 

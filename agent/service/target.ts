@@ -6,14 +6,14 @@ import { type Environment, type Folders, systemEnvironment } from '../config/env
 import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
 import { Launchctl } from './launchctl.ts';
-import { type Control, findControl } from './manager-program.ts';
+import { findSystemProgram, type ManagerProgram } from './manager-program.ts';
 import type { Owner } from './plan.ts';
 import { launchdDomain } from './plan-install.ts';
 import type { ManagerName, Scope } from './scope.ts';
-import { type Places, placesOf } from './service-paths.ts';
+import { type ServicePaths, servicePathsOf } from './service-paths.ts';
 import { Systemctl } from './systemctl.ts';
 
-export interface Machine {
+export interface ServiceTarget {
   readonly manager: ManagerName;
   readonly scope: Scope;
   readonly uid: number;
@@ -24,13 +24,13 @@ export interface Machine {
   /** Put before every path that is looked at or changed. */
   readonly prefix: string;
   /** undefined where there is nothing to be asked. */
-  readonly control: Control | undefined;
+  readonly managerProgram: ManagerProgram | undefined;
   /** The version of systemd, if it is known. */
   readonly systemd: number | undefined;
-  places(role: Role): Places;
+  paths(role: Role): ServicePaths;
 }
 
-export interface MachineOptions {
+export interface TargetOptions {
   scope: Scope;
   /** A folder that stands for `/`. */
   root: string | undefined;
@@ -38,29 +38,35 @@ export interface MachineOptions {
 }
 
 /** Throws MusterError where there is no service manager, or no home for a user's service. */
-export async function thisMachine(options: MachineOptions): Promise<Machine> {
+export async function resolveTarget(options: TargetOptions): Promise<ServiceTarget> {
   const { scope, environment = systemEnvironment } = options;
-  const manager = managerHere();
+  const manager = localManager();
   const root = options.root === undefined ? undefined : await folderAt(options.root);
   const home = scope === 'user' ? await homeOf(environment) : undefined;
   const uid = process.getuid?.() ?? 0;
   const prefix = root === undefined || root === '/' ? '' : root;
-  const machine = { manager, scope, uid, root, prefix, owner: owner(manager, scope, uid) };
-  const places = (role: Role) => placesOf(manager, scope, role, home);
+  const base = { manager, scope, uid, root, prefix, owner: owner(manager, scope, uid) };
+  const paths = (role: Role) => servicePathsOf(manager, scope, role, home);
   if (manager === 'launchd') {
-    const control =
-      root === undefined ? new Launchctl(await findControl('launchctl'), launchdDomain(machine)) : undefined;
-    return { ...machine, places, control, systemd: undefined };
+    const managerProgram =
+      root === undefined
+        ? new Launchctl(await findSystemProgram('launchctl'), launchdDomain(base))
+        : undefined;
+    return { ...base, paths, managerProgram, systemd: undefined };
   }
   const env = scope === 'user' ? await userBus(uid, environment) : {};
-  const systemctl = new Systemctl(await findControl('systemctl'), { user: scope === 'user', root, env });
+  const systemctl = new Systemctl(await findSystemProgram('systemctl'), {
+    user: scope === 'user',
+    root,
+    env,
+  });
   // Another root may hold another version.
   const systemd = root === undefined ? await systemctl.version() : undefined;
-  return { ...machine, places, control: systemctl, systemd };
+  return { ...base, paths, managerProgram: systemctl, systemd };
 }
 
 /** Throws MusterError `failed` on a system that has none that muster knows. */
-export function managerHere(): ManagerName {
+export function localManager(): ManagerName {
   if (process.platform === 'linux') return 'systemd';
   if (process.platform === 'darwin') return 'launchd';
   throw new MusterError('failed', `muster knows no service manager of ${process.platform}`);
@@ -68,7 +74,7 @@ export function managerHere(): ManagerName {
 
 /** The version of systemd on this machine; undefined where there is none. */
 export async function systemdVersion(): Promise<number | undefined> {
-  const program = await findControl('systemctl').catch(() => undefined);
+  const program = await findSystemProgram('systemctl').catch(() => undefined);
   if (program === undefined) return undefined;
   return new Systemctl(program, { user: false, root: undefined }).version();
 }
@@ -77,7 +83,7 @@ export async function systemdVersion(): Promise<number | undefined> {
  * Throws MusterError `not_allowed` when a service of the whole machine needs root, and this is not root.
  * @param command what was to be done, to be typed after `sudo`
  */
-export function needRoot({ scope, root, uid }: Machine, command: string): void {
+export function requireRoot({ scope, root, uid }: ServiceTarget, command: string): void {
   if (scope === 'user' || root !== undefined || uid === 0) return;
   throw new MusterError('not_allowed', 'a service of the whole machine is root’s to change', {
     hint: `sudo ${command}; for a service of your own: --user; to see what would be done: --dry-run`,

@@ -5,8 +5,8 @@ import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 import { type Role, roles } from '../../agent/config/role.ts';
 import { sampleConfig } from '../../agent/config/sample.ts';
-import { serviceFiles } from '../../agent/service/service-files.ts';
-import { placesOf } from '../../agent/service/service-paths.ts';
+import { createServiceFiles } from '../../agent/service/service-files.ts';
+import { servicePathsOf } from '../../agent/service/service-paths.ts';
 import { tar } from '../../agent/system/tar.ts';
 import type { Companions } from './companions.ts';
 import type { Target } from './target.ts';
@@ -68,8 +68,11 @@ async function services({ platform }: Target): Promise<Record<string, string>> {
   const manager = platform === 'darwin' ? 'launchd' : 'systemd';
   const files = async (role: Role): Promise<[string, string][]> => {
     const wish = { manager, role, scope: 'system', systemd: undefined, groups: [] } as const;
-    const places = placesOf(manager, 'system', role, undefined);
-    const { unit, rotation } = await serviceFiles({ ...wish, executable: '/usr/local/bin/muster' }, places);
+    const places = servicePathsOf(manager, 'system', role, undefined);
+    const { unit, rotation } = await createServiceFiles(
+      { ...wish, executable: '/usr/local/bin/muster' },
+      places,
+    );
     return [
       [`${manager}/${basename(unit.path)}`, unit.content],
       ...(rotation ? [[`newsyslog/${basename(rotation.path)}`, rotation.content] as [string, string]] : []),

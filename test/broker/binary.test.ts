@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { findBinary, type Places } from '../../agent/broker/binary.ts';
+import { type BinarySources, findServerBinary } from '../../agent/broker/binary.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { findProgram } from '../support/find-program.ts';
 
@@ -18,8 +18,8 @@ async function program(name: string, script: string): Promise<string> {
 }
 
 const nobody = () => undefined;
-const find = (configured: string | undefined, findOnPath: Places['findOnPath']) =>
-  findBinary({ configured, findOnPath, log: silentLog });
+const find = (configured: string | undefined, findOnPath: BinarySources['findOnPath']) =>
+  findServerBinary({ configured, findOnPath, log: silentLog });
 const install = /install nats-server 2\.10 or newer/;
 
 test('the real one is found, and its version read', async () => {

@@ -5,8 +5,8 @@ import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
-import { findBinary } from '../../agent/broker/binary.ts';
-import { type PackedServer, unpack } from '../../agent/broker/unpack.ts';
+import { findServerBinary } from '../../agent/broker/binary.ts';
+import { type PackedServer, unpackServer } from '../../agent/broker/unpack.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { findProgram } from '../support/find-program.ts';
@@ -24,14 +24,17 @@ const good = server('echo "nats-server: v2.12.15"');
 
 test('it is unpacked once, private to its owner, and then only looked at', async () => {
   const folder = join(await newFolder(), 'broker');
-  const path = await unpack(pack(good), folder);
+  const path = await unpackServer(pack(good), folder);
   assert.equal(path, join(folder, 'bin/nats-server'));
   assert.ok((await readFile(path)).equals(good));
   for (const each of [path, join(folder, 'bin'), folder])
     assert.equal((await stat(each)).mode & 0o777, 0o700, each);
   const past = new Date(1000);
   await utimes(path, past, past);
-  const again = await unpack({ ...pack(good), bytes: () => assert.fail('it was unpacked again') }, folder);
+  const again = await unpackServer(
+    { ...pack(good), bytes: () => assert.fail('it was unpacked again') },
+    folder,
+  );
   assert.equal(again, path);
   assert.equal((await stat(path)).mtimeMs, 1000);
 });
@@ -55,7 +58,7 @@ test('whatever else is in its place is replaced, and what lies beside it is remo
     await place(join(bin, 'nats-server'));
     await writeFile(join(bin, '.0123456789ab.tmp'), 'cut off');
     await mkdir(join(bin, 'nats-server-2.11.0'));
-    const path = await unpack(pack(good), folder);
+    const path = await unpackServer(pack(good), folder);
     assert.deepEqual(await readdir(bin), ['nats-server'], String(place));
     assert.ok((await readFile(path)).equals(good), String(place));
     assert.equal((await stat(path)).mode & 0o777, 0o700);
@@ -73,7 +76,7 @@ test('what is damaged inside the packaged file is never run', async () => {
     { bytes: () => zstdCompressSync(Buffer.alloc(1_000_000)) },
   ];
   for (const part of damaged)
-    await assert.rejects(unpack({ ...pack(good), ...part }, folder), {
+    await assert.rejects(unpackServer({ ...pack(good), ...part }, folder), {
       code: 'failed',
       message: /^the nats-server that .* carries is damaged: /,
       hint: /broker\.binary/,
@@ -86,12 +89,12 @@ test('a full disk is told, and half a server is left nowhere', async t => {
   if (!disk) return t.skip('only root may mount a small disk, and not in every container');
   try {
     const large = Buffer.concat([good, Buffer.alloc(200_000, '#')]);
-    await assert.rejects(unpack(pack(large), disk.folder), {
+    await assert.rejects(unpackServer(pack(large), disk.folder), {
       code: 'not_writable',
       message: /nats-server: no space left on the device/,
     });
     assert.deepEqual(await readdir(join(disk.folder, 'bin')), []);
-    await unpack(pack(good), disk.folder);
+    await unpackServer(pack(good), disk.folder);
   } finally {
     await disk.release();
   }
@@ -99,17 +102,17 @@ test('a full disk is told, and half a server is left nowhere', async t => {
 
 test('broker.binary goes before it, and it before the one on PATH', async () => {
   const real = await findProgram('nats-server');
-  const path = await unpack(pack(good), await newFolder());
+  const path = await unpackServer(pack(good), await newFolder());
   const never = () => assert.fail('it was asked');
   const places = { unpack: async () => path, findOnPath: () => real, log: silentLog };
-  assert.equal((await findBinary({ ...places, configured: real, unpack: never })).path, real);
-  assert.equal((await findBinary({ ...places, configured: undefined, findOnPath: never })).path, path);
+  assert.equal((await findServerBinary({ ...places, configured: real, unpack: never })).path, real);
+  assert.equal((await findServerBinary({ ...places, configured: undefined, findOnPath: never })).path, path);
 });
 
 test('when it cannot be used the one on PATH is, and that is logged; without that one, why it cannot be used', async () => {
   const real = await findProgram('nats-server');
   const full = new MusterError('not_writable', 'cannot write it: no space left');
-  const wrong = await unpack(pack(server('echo something else')), await newFolder());
+  const wrong = await unpackServer(pack(server('echo something else')), await newFolder());
   const cases: [() => Promise<string>, RegExp][] = [
     [() => Promise.reject(full), /cannot write it: no space left$/],
     [async () => wrong, /bin\/nats-server is no nats-server: it says "something else"$/],
@@ -117,13 +120,13 @@ test('when it cannot be used the one on PATH is, and that is logged; without tha
   for (const [carried, why] of cases) {
     const { log, lines } = recordLog();
     const places = { configured: undefined, unpack: carried, log };
-    assert.equal((await findBinary({ ...places, findOnPath: () => real })).path, real);
+    assert.equal((await findServerBinary({ ...places, findOnPath: () => real })).path, real);
     assert.deepEqual(
       lines.map(({ level, fields }) => [level, fields.path]),
       [['warn', real]],
     );
     assert.match(String(lines[0]?.fields.err), why);
-    await assert.rejects(findBinary({ ...places, findOnPath: () => undefined }), { message: why });
+    await assert.rejects(findServerBinary({ ...places, findOnPath: () => undefined }), { message: why });
   }
 });
 
@@ -138,7 +141,7 @@ test('one that may not be run from where it lies names the setting that helps', 
     findOnPath: () => undefined,
     log: silentLog,
   };
-  await assert.rejects(findBinary(places), {
+  await assert.rejects(findServerBinary(places), {
     code: 'not_allowed',
     message: `${path}, the broker, may not be run: no program may be run from there`,
     hint: /noexec.*broker\.binary/,

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { archiveAt } from '../../agent/doctor/archive.ts';
+import { prepareArchive } from '../../agent/doctor/archive.ts';
 import { tar } from '../../agent/system/tar.ts';
 import { findProgram } from '../support/find-program.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
@@ -75,7 +75,7 @@ test('each kind holds the same, and is its owner’s alone', async () => {
     'a.tar.zst': zstdDecompressSync,
   };
   for (const [name, read] of Object.entries(unpack)) {
-    const archive = await archiveAt(join(folder, name));
+    const archive = await prepareArchive(join(folder, name));
     assert.deepEqual(
       await readdir(folder),
       Object.keys(unpack).slice(0, (await readdir(folder)).length),
@@ -92,21 +92,21 @@ test('each kind holds the same, and is its owner’s alone', async () => {
 test('what is there is never overwritten: a file, a link, one that came meanwhile', async () => {
   const folder = await newFolder();
   const path = join(folder, 'a.tar');
-  const early = await archiveAt(path);
+  const early = await prepareArchive(path);
   await writeFile(path, 'mine');
   const taken = { code: 'conflict', message: `${path} is there already, and is not overwritten` };
-  await assert.rejects(archiveAt(path), taken);
+  await assert.rejects(prepareArchive(path), taken);
   await assert.rejects(early.write(files, time), taken);
   assert.equal(await readFile(path, 'utf8'), 'mine');
   await symlink(join(folder, 'elsewhere'), join(folder, 'b.tar'));
-  await assert.rejects(archiveAt(join(folder, 'b.tar')), { code: 'conflict' });
+  await assert.rejects(prepareArchive(join(folder, 'b.tar')), { code: 'conflict' });
 });
 
 test('a name of another kind, and a place that cannot be written, are told before anything is gathered', async () => {
   const folder = await newFolder();
-  await assert.rejects(archiveAt(join(folder, 'a.zip')), { code: 'usage' });
-  await assert.rejects(archiveAt(join(folder, 'a')), { code: 'usage' });
-  await assert.rejects(archiveAt(join(folder, 'none', 'a.tar')), { code: 'not_writable' });
+  await assert.rejects(prepareArchive(join(folder, 'a.zip')), { code: 'usage' });
+  await assert.rejects(prepareArchive(join(folder, 'a')), { code: 'usage' });
+  await assert.rejects(prepareArchive(join(folder, 'none', 'a.tar')), { code: 'not_writable' });
 });
 
 test('on a full disk it fails, and leaves nothing behind', async t => {
@@ -114,7 +114,7 @@ test('on a full disk it fails, and leaves nothing behind', async t => {
   if (!disk) return t.skip('no small disk can be mounted here');
   try {
     const path = join(disk.folder, 'a.tar');
-    const archive = await archiveAt(path);
+    const archive = await prepareArchive(path);
     await disk.fill();
     await assert.rejects(archive.write(files, time), {
       code: 'not_writable',

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { failed, ok, warning } from '../../agent/doctor/checks/check.ts';
-import { headText, resultsJson, resultText, sumText, worst } from '../../agent/doctor/render.ts';
+import {
+  renderHead,
+  renderResult,
+  renderSummary,
+  resultsDocument,
+  worstStatus,
+} from '../../agent/doctor/render.ts';
 
 test('the status, the check, what was found, and below it what to do', () => {
   const result = {
@@ -10,7 +16,7 @@ test('the status, the check, what was found, and below it what to do', () => {
     findings: [ok('well'), warning('so so', 'free some'), failed('bad', 'free more')],
   };
   assert.equal(
-    resultText(result, 6, false),
+    renderResult(result, 6, false),
     [
       'ok       disk    well',
       'warning          so so',
@@ -20,20 +26,20 @@ test('the status, the check, what was found, and below it what to do', () => {
       '',
     ].join('\n'),
   );
-  assert.equal(resultText({ check: 'x', findings: [] }, 6, false), '');
+  assert.equal(renderResult({ check: 'x', findings: [] }, 6, false), '');
 });
 
 test('the head names the roles and the folder, where they are known', () => {
   assert.match(
-    headText({ roles: ['agent', 'requester'], data: '/d', checks: [] }),
+    renderHead({ roles: ['agent', 'requester'], data: '/d', checks: [] }),
     /^muster \S+, agent and requester, data in \/d\n$/,
   );
-  assert.match(headText({ roles: [], checks: [] }), /^muster \d+\.\d+\.\d+\n$/);
+  assert.match(renderHead({ roles: [], checks: [] }), /^muster \d+\.\d+\.\d+\n$/);
 });
 
 test('colour is on the status alone', () => {
   assert.match(
-    resultText({ check: 'x', findings: [failed('a', 'b')] }, 1, true),
+    renderResult({ check: 'x', findings: [failed('a', 'b')] }, 1, true),
     /^\u001b\[31mfailed \u001b\[0m {2}x/,
   );
 });
@@ -41,14 +47,14 @@ test('colour is on the status alone', () => {
 test('nothing that was found can steer a terminal', () => {
   const evil = '\u001b[2J\u202e\n\u009b1m';
   const said =
-    headText({ roles: ['agent'], data: evil, checks: [] }) +
-    resultText({ check: 'x', findings: [warning(evil, evil)] }, 1, false);
+    renderHead({ roles: ['agent'], data: evil, checks: [] }) +
+    renderResult({ check: 'x', findings: [warning(evil, evil)] }, 1, false);
   assert.match(said, /^[\x20-\x7e\n]+$/);
   assert.equal(said.split('\n').length, 4);
 });
 
 test('the sum counts what is wrong, and says when nothing is', () => {
-  const sum = (...findings: ReturnType<typeof ok>[]) => sumText([{ check: 'x', findings }]).trim();
+  const sum = (...findings: ReturnType<typeof ok>[]) => renderSummary([{ check: 'x', findings }]).trim();
   assert.equal(sum(ok('')), 'all is well');
   assert.equal(sum(warning('', ''), warning('', ''), failed('', '')), '1 failed, 2 warnings');
   assert.equal(sum(warning('', '')), '1 warning');
@@ -60,7 +66,7 @@ test('as JSON: every finding, and the worst of each check and of all', () => {
     { check: 'b', findings: [] },
   ];
   const time = new Date('2026-11-24T08:00:00Z');
-  const { muster, ...rest } = resultsJson(
+  const { muster, ...rest } = resultsDocument(
     { roles: ['agent'], data: '/d', checks: ['a', 'b'] },
     results,
     time,
@@ -76,5 +82,5 @@ test('as JSON: every finding, and the worst of each check and of all', () => {
       { check: 'b', status: 'ok', findings: [] },
     ],
   });
-  assert.equal(worst([ok(''), failed('', ''), warning('', '')]), 'failed');
+  assert.equal(worstStatus([ok(''), failed('', ''), warning('', '')]), 'failed');
 });

@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import si from 'systeminformation';
 import { Survey } from '../../agent/compute/survey/survey.ts';
-import { selfCommand } from '../../agent/roles/own-command.ts';
+import { ownCommand } from '../../agent/roles/own-command.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { childrenOf } from './processes.ts';
 import { report } from './worker.ts';
@@ -45,7 +45,7 @@ const survey = await Survey.open(
   {
     node: 'bench',
     folder,
-    inventoryCommand: selfCommand('inventory-child'),
+    inventoryCommand: ownCommand('inventory-child'),
     nvmlLibrary: fake,
     log: silentLog,
   },

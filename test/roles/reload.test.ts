@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { loadSettings } from '../../agent/config/load.ts';
 import type { Flags } from '../../agent/config/sources.ts';
-import { reloader } from '../../agent/roles/reload.ts';
-import type { ServiceManager } from '../../agent/service/notifier.ts';
+import { createReloader } from '../../agent/roles/reload.ts';
+import type { StatusNotifier } from '../../agent/service/notifier.ts';
 import { type LogFields, silentLog } from '../../agent/system/log.ts';
 import { surroundings } from '../config/surroundings.ts';
 
@@ -18,14 +18,14 @@ async function running(flags: Flags) {
   const first = await load(flags);
   let next = first;
   const say = ({ changed }: LogFields, message: string) => void said.push(`${message}: ${changed}`);
-  const service: Partial<ServiceManager> = { reloading: () => undefined, reloaded: () => undefined };
-  const reload = reloader(first.settings, {
+  const service: Partial<StatusNotifier> = { reloading: () => undefined, reloaded: () => undefined };
+  const reload = createReloader(first.settings, {
     async load() {
       counts.loads++;
       return next;
     },
     log: { ...silentLog, info: say, warn: say, setLevel: () => undefined },
-    service: service as ServiceManager,
+    service: service as StatusNotifier,
     apply: () => void counts.applied++,
   });
   const again = async (others: Flags, signals = 1) => {

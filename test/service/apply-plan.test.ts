@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { carryOut } from '../../agent/service/apply-plan.ts';
+import { applyPlan } from '../../agent/service/apply-plan.ts';
 import type { Step } from '../../agent/service/plan.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
@@ -16,10 +16,10 @@ test('what is on a mounted disk goes, its folder stays, and the steps after that
   await mkdir(join(root, 'store'));
   for (const name of ['token', 'store/1.blk']) await writeFile(join(root, name), 'x');
   const steps: Step[] = [
-    { do: 'remove', path: root, what: 'tree' },
-    { do: 'remove', path: root, what: 'folder' },
+    { action: 'remove', path: root, what: 'tree' },
+    { action: 'remove', path: root, what: 'folder' },
   ];
-  const options = { control: undefined, name: 'x', root: '', mayChown: false, clock: systemClock };
-  await carryOut({ steps, warnings: [], notes: [] }, { ...options, tell: () => undefined });
+  const options = { managerProgram: undefined, name: 'x', root: '', mayChown: false, clock: systemClock };
+  await applyPlan({ steps, warnings: [], notes: [] }, { ...options, onStep: () => undefined });
   assert.deepEqual(await readdir(root), []);
 });

@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { inspect, isOutdated } from '../../agent/service/inspect.ts';
 import type { ManagerName } from '../../agent/service/scope.ts';
-import { placesOf } from '../../agent/service/service-paths.ts';
+import { servicePathsOf } from '../../agent/service/service-paths.ts';
 import { readShow } from '../../agent/service/systemctl.ts';
-import type { Machine } from '../../agent/service/target.ts';
+import type { ServiceTarget } from '../../agent/service/target.ts';
 import { findProgram } from '../support/find-program.ts';
 import { newFolder } from '../support/temporary.ts';
 
-async function machine(manager: ManagerName): Promise<Machine> {
+async function machine(manager: ManagerName): Promise<ServiceTarget> {
   return {
     manager,
     scope: 'system',
@@ -21,9 +21,9 @@ async function machine(manager: ManagerName): Promise<Machine> {
     owner: { uid: 0, gid: 0, name: 'root:root' },
     root: undefined,
     prefix: await newFolder(),
-    control: undefined,
+    managerProgram: undefined,
     systemd: undefined,
-    places: role => placesOf(manager, 'system', role, undefined),
+    paths: role => servicePathsOf(manager, 'system', role, undefined),
   };
 }
 
@@ -74,8 +74,8 @@ test('packages’ units, of this role and of the other', async () => {
     '/usr/local/lib/systemd/system/muster-requester.service': '',
   });
   const enabled = readShow('LoadState=loaded\nUnitFileState=enabled\n');
-  const control = { program: '', run: async () => undefined, state: async () => enabled };
-  const { packaged, otherInstalled } = await inspect({ ...here, control }, 'agent');
+  const managerProgram = { program: '', run: async () => undefined, state: async () => enabled };
+  const { packaged, otherInstalled } = await inspect({ ...here, managerProgram }, 'agent');
   assert.deepEqual([packaged, otherInstalled], ['/usr/lib/systemd/system/muster-agent.service', true]);
 });
 

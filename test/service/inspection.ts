@@ -1,7 +1,7 @@
 // A machine as an inspection finds it, made up: bare, unless a test says otherwise.
 
-import type { Found, Owner, Plan, ServiceState, Standing, Step } from '../../agent/service/plan.ts';
-import type { Places } from '../../agent/service/service-paths.ts';
+import type { ExistingFile, Inspection, Owner, Plan, ServiceState, Step } from '../../agent/service/plan.ts';
+import type { ServicePaths } from '../../agent/service/service-paths.ts';
 
 export const root: Owner = { uid: 0, gid: 0, name: 'root:root' };
 
@@ -9,13 +9,13 @@ export const stopped: ServiceState = {
   loaded: false,
   enabled: false,
   state: 'stopped',
-  word: 'not-found',
+  managerState: 'not-found',
   since: undefined,
   pid: undefined,
-  text: undefined,
+  statusText: undefined,
   ended: undefined,
   restarts: undefined,
-  stale: false,
+  unitChanged: false,
 };
 
 export const running: ServiceState = { ...stopped, loaded: true, enabled: true, state: 'running', pid: 4242 };
@@ -35,8 +35,8 @@ export interface Made {
   service?: ServiceState | undefined;
 }
 
-export function found(made: Made = {}): Found {
-  const files = new Map<string, Standing>();
+export function found(made: Made = {}): Inspection {
+  const files = new Map<string, ExistingFile>();
   for (const [path, text] of Object.entries(made.texts ?? {})) files.set(path, { kind: 'text', text });
   for (const [path, target] of Object.entries(made.links ?? {})) files.set(path, { kind: 'link', target });
   return {
@@ -54,7 +54,7 @@ export function found(made: Made = {}): Found {
 }
 
 /** The folders that lead to a service's files. */
-export function usualFolders(places: Places): string[] {
+export function usualFolders(places: ServicePaths): string[] {
   const paths = [places.unit, places.config, places.rotation, places.log];
   return paths.flatMap(path => (path ? parents(path) : []));
 }
@@ -63,18 +63,18 @@ export function usualFolders(places: Places): string[] {
 export const said = ({ steps }: Plan): string[] => steps.map(words);
 
 function words(step: Step): string {
-  switch (step.do) {
+  switch (step.action) {
     case 'run':
       return `run ${step.args.join(' ')}`;
-    case 'await end':
-      return 'await end';
+    case 'await stop':
+      return 'await stop';
     case 'write':
       return `${step.replaces ? 'replace' : 'write'} ${step.path}`;
-    case 'set aside':
+    case 'rename':
       return `rename ${step.path} ${step.to}`;
     case 'remove':
       return `remove ${step.what} ${step.path}`;
-    case 'folder':
+    case 'make folder':
       return `make ${step.path}`;
   }
 }

@@ -53,8 +53,11 @@ test('a service that runs, and what it did before', () => {
 
 test('one that does not run: after success, failure, or never', () => {
   const of = (...lines: string[]) => {
-    const { state, word, pid, ended } = readPrint(print(lines).replace('= running', '= not running'), false);
-    return [state, word, pid, ended];
+    const { state, managerState, pid, ended } = readPrint(
+      print(lines).replace('= running', '= not running'),
+      false,
+    );
+    return [state, managerState, pid, ended];
   };
   assert.deepEqual(of('last exit code = 0'), ['stopped', 'not running', undefined, undefined]);
   assert.deepEqual(of('last exit code = (never exited)'), ['stopped', 'not running', undefined, undefined]);
@@ -68,8 +71,8 @@ test('one that does not run: after success, failure, or never', () => {
 });
 
 test('one that is not loaded', () => {
-  const { loaded, state, word, enabled } = readPrint('', true);
-  assert.deepEqual([loaded, state, word, enabled], [false, 'stopped', 'not loaded', false]);
+  const { loaded, state, managerState, enabled } = readPrint('', true);
+  assert.deepEqual([loaded, state, managerState, enabled], [false, 'stopped', 'not loaded', false]);
 });
 
 test('which services are disabled, in the words of newer and older versions', () => {

@@ -6,8 +6,8 @@ import { type PlistValue, parse } from 'plist';
 import { environmentName, settingOf } from '../../agent/config/keys.ts';
 import { roles } from '../../agent/config/role.ts';
 import { newsyslogFile, plistFile } from '../../agent/service/launchd.ts';
-import { serviceFiles } from '../../agent/service/service-files.ts';
-import { launchdLabel, placesOf } from '../../agent/service/service-paths.ts';
+import { createServiceFiles } from '../../agent/service/service-files.ts';
+import { launchdLabel, servicePathsOf } from '../../agent/service/service-paths.ts';
 import { defaultSettings } from '../support/default-settings.ts';
 
 const executable = '/usr/local/bin/muster';
@@ -65,7 +65,7 @@ test('each role has its own label, and its file the name that launchd expects of
   for (const role of roles) {
     const written = read(plistFile(role, { executable, logFile }));
     assert.deepEqual([written.Label, written.ProgramArguments], [`org.muster.${role}`, [executable, role]]);
-    const { unit, name } = placesOf('launchd', 'system', role, undefined);
+    const { unit, name } = servicePathsOf('launchd', 'system', role, undefined);
     assert.equal(unit, `/Library/LaunchDaemons/${launchdLabel(role)}.plist`);
     assert.equal(name, launchdLabel(role));
   }
@@ -122,7 +122,10 @@ test('a user’s own configuration comes before the machine’s, as it does with
   const home = { config: '/Users/me/Library/Preferences/muster', data: '/Users/me/d', cache: '/Users/me/c' };
   const wish = { manager: 'launchd', role: 'agent', executable, systemd: undefined, groups: [] } as const;
   const folder = async (scope: 'system' | 'user') => {
-    const { unit } = await serviceFiles({ ...wish, scope }, placesOf('launchd', scope, 'agent', home));
+    const { unit } = await createServiceFiles(
+      { ...wish, scope },
+      servicePathsOf('launchd', scope, 'agent', home),
+    );
     return (read(unit.content).EnvironmentVariables as Dictionary).CONFIGURATION_DIRECTORY;
   };
   assert.equal(await folder('user'), home.config);

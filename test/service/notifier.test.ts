@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { Notifier, type NotifierOptions, type RoleState } from '../../agent/service/notifier.ts';
+import { type NotifierOptions, type RoleState, SdNotifier } from '../../agent/service/notifier.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { recordLog } from '../support/log-lines.ts';
 
@@ -20,7 +20,7 @@ function bench(
     state: first,
     /** What was sent since the last time, each as its lines with spaces between. */
     news: () => sent.splice(0).map(message => message.replaceAll('\n', ' ')),
-    notifier: new Notifier({
+    notifier: new SdNotifier({
       send: message => void sent.push(message),
       microseconds: () => BigInt(clock.monotonic()) * 1000n + 7n,
       clock,
@@ -28,7 +28,7 @@ function bench(
       ...options,
     }),
   };
-  made.notifier.watch(() => made.state);
+  made.notifier.setSource(() => made.state);
   return made;
 }
 
@@ -71,12 +71,12 @@ describe('readiness and status', () => {
     made.news();
     for (let count = 1; count <= 1000; count++) {
       made.state = { ready: true, text: `${count} nodes` };
-      made.notifier.soon();
+      made.notifier.updateSoon();
     }
     assert.deepEqual(made.news(), []);
     await made.clock.advance(1_000);
     assert.deepEqual(made.news(), ['STATUS=1000 nodes']);
-    made.notifier.soon();
+    made.notifier.updateSoon();
     await made.clock.advance(1_000);
     assert.deepEqual(made.news(), []);
   });
@@ -173,13 +173,13 @@ describe('a reload', () => {
 test('stopping is the last that is told, once, and leaves no timer', async () => {
   const made = bench({ watchdog: 3_000 }, { ready: true, text: 'approved' });
   made.news();
-  made.notifier.soon();
+  made.notifier.updateSoon();
   made.notifier.stopping();
   assert.deepEqual(made.news(), ['STOPPING=1 STATUS=stopping']);
   assert.equal(made.clock.pending, 0);
   made.notifier.stopping();
   made.notifier.update();
-  made.notifier.soon();
+  made.notifier.updateSoon();
   made.notifier.reloading();
   made.notifier.reloaded('late');
   await made.clock.advance(60_000);

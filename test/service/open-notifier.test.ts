@@ -1,17 +1,17 @@
 // Who is told: the service manager that asked, by the native probe, or nobody.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { serviceManager } from '../../agent/service/open-notifier.ts';
+import { openNotifier } from '../../agent/service/open-notifier.ts';
 import { recordLog } from '../support/log-lines.ts';
 
 const request = { socket: '/run/notify', watchdog: undefined };
 
 test('where no service manager asks, nothing is looked for and nothing happens', async () => {
   const { log, lines } = recordLog();
-  const manager = await serviceManager(log, undefined, () => assert.fail('looked for a way'));
-  manager.watch(() => assert.fail('asked for the state'));
+  const manager = await openNotifier(log, undefined, () => assert.fail('looked for a way'));
+  manager.setSource(() => assert.fail('asked for the state'));
   manager.update();
-  manager.soon();
+  manager.updateSoon();
   manager.reloading();
   manager.reloaded('fault');
   manager.stopping();
@@ -21,8 +21,8 @@ test('where no service manager asks, nothing is looked for and nothing happens',
 test('one that asks is told at the address that it gave', async () => {
   const told: [string, string][] = [];
   const notify = (socket: string, state: string) => told.push([socket, state]);
-  const manager = await serviceManager(recordLog().log, request, async () => ({ notify }));
-  manager.watch(() => ({ ready: true, text: 'approved' }));
+  const manager = await openNotifier(recordLog().log, request, async () => ({ notify }));
+  manager.setSource(() => ({ ready: true, text: 'approved' }));
   manager.reloading();
   manager.stopping();
   assert.deepEqual(told[0], ['/run/notify', 'READY=1\nSTATUS=approved']);
@@ -32,8 +32,8 @@ test('one that asks is told at the address that it gave', async () => {
 
 test('without the native probe it is said once what that means, and the role runs on', async () => {
   const { log, lines } = recordLog();
-  const manager = await serviceManager(log, request, async () => ({ reason: 'it was not built' }));
-  manager.watch(() => ({ ready: true, text: 'approved' }));
+  const manager = await openNotifier(log, request, async () => ({ reason: 'it was not built' }));
+  manager.setSource(() => ({ ready: true, text: 'approved' }));
   manager.stopping();
   assert.deepEqual(
     lines.map(({ level, fields }) => [level, fields]),

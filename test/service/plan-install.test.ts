@@ -1,10 +1,10 @@
 // Installing, decided: for both service managers, from a bare machine to one where all is as it should be. Pure.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type InstallWish, planInstall } from '../../agent/service/plan-install.ts';
+import { type InstallParameters, planInstall } from '../../agent/service/plan-install.ts';
 import type { ManagerName } from '../../agent/service/scope.ts';
-import { sealed } from '../../agent/service/seal.ts';
-import { type Places, placesOf } from '../../agent/service/service-paths.ts';
+import { addSeal } from '../../agent/service/seal.ts';
+import { type ServicePaths, servicePathsOf } from '../../agent/service/service-paths.ts';
 import { found, type Made, root, running, said, stopped, usualFolders } from './inspection.ts';
 
 const home = {
@@ -17,19 +17,23 @@ const macHome = {
   data: '/Users/a/Library/Application Support/muster',
   cache: '/Users/a/Library/Caches/muster',
 };
-const content = sealed('[Unit]\n');
+const content = addSeal('[Unit]\n');
 
-function wish(manager: ManagerName, places: Places, more: Partial<InstallWish> = {}): InstallWish {
+function wish(
+  manager: ManagerName,
+  places: ServicePaths,
+  more: Partial<InstallParameters> = {},
+): InstallParameters {
   return {
     manager,
     scope: 'system',
     owner: root,
     uid: 0,
     unit: { path: places.unit, content },
-    rotation: places.rotation ? { path: places.rotation, content: sealed('rule\n') } : undefined,
+    rotation: places.rotation ? { path: places.rotation, content: addSeal('rule\n') } : undefined,
     config: { path: places.config, content: 'sample\n' },
     start: true,
-    sound: true,
+    configIsValid: true,
     force: false,
     root: undefined,
     ...more,
@@ -37,10 +41,10 @@ function wish(manager: ManagerName, places: Places, more: Partial<InstallWish> =
 }
 
 describe('systemd', () => {
-  const places = placesOf('systemd', 'system', 'agent', undefined);
+  const places = servicePathsOf('systemd', 'system', 'agent', undefined);
   const unit = '/etc/systemd/system/muster-agent.service';
   const folders = usualFolders(places);
-  const plan = (made: Made, more: Partial<InstallWish> = {}) =>
+  const plan = (made: Made, more: Partial<InstallParameters> = {}) =>
     planInstall(wish('systemd', places, more), places, found({ folders, ...made }));
   const installed = { texts: { [unit]: content, '/etc/muster/config.yaml': 'mine\n' }, service: running };
 
@@ -78,7 +82,7 @@ describe('systemd', () => {
       said(plan({ ...installed, service: { ...running, ...service } }));
     assert.deepEqual(of({ enabled: false }), ['run enable muster-agent.service']);
     assert.deepEqual(of({ state: 'failed' }), ['run start --no-block muster-agent.service']);
-    assert.deepEqual(of({ stale: true }), ['run daemon-reload']);
+    assert.deepEqual(of({ unitChanged: true }), ['run daemon-reload']);
   });
 
   test('only installed: it starts neither now nor at boot', () => {
@@ -87,7 +91,7 @@ describe('systemd', () => {
   });
 
   test('an older unit of ours is replaced, and the service started anew', () => {
-    const texts = { ...installed.texts, [unit]: sealed('older\n') };
+    const texts = { ...installed.texts, [unit]: addSeal('older\n') };
     assert.deepEqual(said(plan({ ...installed, texts })), [
       `replace ${unit}`,
       'run daemon-reload',
@@ -102,21 +106,23 @@ describe('systemd', () => {
   });
 
   test('one that runs and would not start again is left alone, with a sentence', () => {
-    const older = { ...installed.texts, [unit]: sealed('older\n') };
+    const older = { ...installed.texts, [unit]: addSeal('older\n') };
     const restart = 'run restart --no-block muster-agent.service';
     for (const made of [
       { ...installed, texts: older },
       { ...installed, outdated: true },
     ]) {
       assert.throws(
-        () => plan(made, { sound: false }),
+        () => plan(made, { configIsValid: false }),
         /runs, and would not start again: it is left as it is/,
       );
-      assert.equal(said(plan(made, { sound: false, force: true })).at(-1), restart);
+      assert.equal(said(plan(made, { configIsValid: false, force: true })).at(-1), restart);
     }
     const failed = { ...installed, service: { ...running, state: 'failed' as const } };
-    assert.deepEqual(said(plan(failed, { sound: false })), ['run start --no-block muster-agent.service']);
-    assert.deepEqual(said(plan(installed, { sound: false })), []);
+    assert.deepEqual(said(plan(failed, { configIsValid: false })), [
+      'run start --no-block muster-agent.service',
+    ]);
+    assert.deepEqual(said(plan(installed, { configIsValid: false })), []);
   });
 
   test('what somebody changed, wrote or linked is left, with a sentence; --force replaces it', () => {
@@ -140,7 +146,7 @@ describe('systemd', () => {
   });
 
   test('a configuration that is there is never touched, not even by force', () => {
-    for (const text of ['', 'mine', 'sample\n', sealed('x')]) {
+    for (const text of ['', 'mine', 'sample\n', addSeal('x')]) {
       const texts = { '/etc/muster/config.yaml': text };
       const written = said(plan({ texts, folders }, { force: true })).filter(step =>
         step.includes('config.yaml'),
@@ -191,7 +197,7 @@ describe('systemd', () => {
   });
 
   test('of one user: in the user’s own folders, by the user’s own systemd', () => {
-    const own = placesOf('systemd', 'user', 'agent', home);
+    const own = servicePathsOf('systemd', 'user', 'agent', home);
     const owner = { uid: 7, gid: 7, name: 'a:7' };
     const mine = planInstall(
       wish('systemd', own, { scope: 'user', uid: 7, owner }),
@@ -209,7 +215,7 @@ describe('systemd', () => {
       'run --user enable muster-agent.service',
       'run --user start --no-block muster-agent.service',
     ]);
-    const written = mine.steps.flatMap(step => (step.do === 'write' ? [[step.mode, step.owner]] : []));
+    const written = mine.steps.flatMap(step => (step.action === 'write' ? [[step.mode, step.owner]] : []));
     assert.deepEqual(written, [
       [0o600, owner],
       [0o644, owner],
@@ -218,17 +224,17 @@ describe('systemd', () => {
 });
 
 describe('launchd', () => {
-  const places = placesOf('launchd', 'system', 'requester', undefined);
+  const places = servicePathsOf('launchd', 'system', 'requester', undefined);
   const unit = '/Library/LaunchDaemons/org.muster.requester.plist';
   const rule = '/etc/newsyslog.d/org.muster.requester.conf';
   const folders = usualFolders(places);
-  const plan = (made: Made, more: Partial<InstallWish> = {}) =>
+  const plan = (made: Made, more: Partial<InstallParameters> = {}) =>
     planInstall(
       wish('launchd', places, more),
       places,
       found({ folders, service: { ...stopped, enabled: true }, ...made }),
     );
-  const texts = { [unit]: content, [rule]: sealed('rule\n'), '/etc/muster/config.yaml': '' };
+  const texts = { [unit]: content, [rule]: addSeal('rule\n'), '/etc/muster/config.yaml': '' };
 
   test('on a bare machine: the property list, the rotation of its log, and its start', () => {
     assert.deepEqual(said(plan({})), [
@@ -253,17 +259,17 @@ describe('launchd', () => {
   });
 
   test('a newer property list: out, gone, and in again', () => {
-    const older = { ...texts, [unit]: sealed('older') };
+    const older = { ...texts, [unit]: addSeal('older') };
     assert.deepEqual(said(plan({ texts: older, service: running })), [
       `replace ${unit}`,
       'run bootout system/org.muster.requester',
-      'await end',
+      'await stop',
       `run bootstrap system ${unit}`,
     ]);
   });
 
   test('a newer rotation alone leaves the service be', () => {
-    const older = { ...texts, [rule]: sealed('older') };
+    const older = { ...texts, [rule]: addSeal('older') };
     assert.deepEqual(said(plan({ texts: older, service: running })), [`replace ${rule}`]);
   });
 
@@ -281,7 +287,7 @@ describe('launchd', () => {
   });
 
   test('of one user: a LaunchAgent, whose log nobody but root can have rotated', () => {
-    const own = placesOf('launchd', 'user', 'agent', macHome);
+    const own = servicePathsOf('launchd', 'user', 'agent', macHome);
     const library = '/Users/a/Library';
     const mine = planInstall(
       wish('launchd', own, { scope: 'user', uid: 501 }),

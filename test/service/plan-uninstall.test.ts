@@ -1,19 +1,19 @@
 // Uninstalling, decided: what install wrote goes; a purge leaves nothing of this role, and everything of the other. Pure.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { planUninstall, type UninstallWish } from '../../agent/service/plan-uninstall.ts';
-import { sealed } from '../../agent/service/seal.ts';
-import { placesOf } from '../../agent/service/service-paths.ts';
+import { planUninstall, type UninstallParameters } from '../../agent/service/plan-uninstall.ts';
+import { addSeal } from '../../agent/service/seal.ts';
+import { servicePathsOf } from '../../agent/service/service-paths.ts';
 import { found, type Made, running, said, stopped } from './inspection.ts';
 
-const content = sealed('[Unit]\n');
+const content = addSeal('[Unit]\n');
 const config = '/etc/muster/config.yaml';
 
 describe('systemd', () => {
-  const places = placesOf('systemd', 'system', 'agent', undefined);
+  const places = servicePathsOf('systemd', 'system', 'agent', undefined);
   const unit = places.unit;
   const name = 'muster-agent.service';
-  const plan = (made: Made, more: Partial<UninstallWish> = {}) =>
+  const plan = (made: Made, more: Partial<UninstallParameters> = {}) =>
     planUninstall(
       {
         manager: 'systemd',
@@ -196,9 +196,9 @@ describe('systemd', () => {
 });
 
 describe('launchd', () => {
-  const places = placesOf('launchd', 'system', 'requester', undefined);
+  const places = servicePathsOf('launchd', 'system', 'requester', undefined);
   const rule = places.rotation ?? '';
-  const plan = (made: Made, more: Partial<UninstallWish> = {}) =>
+  const plan = (made: Made, more: Partial<UninstallParameters> = {}) =>
     planUninstall(
       {
         manager: 'launchd',
@@ -213,12 +213,12 @@ describe('launchd', () => {
       places,
       found(made),
     );
-  const installed: Made = { texts: { [places.unit]: content, [rule]: sealed('x') }, service: running };
+  const installed: Made = { texts: { [places.unit]: content, [rule]: addSeal('x') }, service: running };
 
   test('out, gone, removed, its rotation too', () => {
     assert.deepEqual(said(plan(installed)), [
       'run bootout system/org.muster.requester',
-      'await end',
+      'await stop',
       `remove file ${places.unit}`,
       `remove file ${rule}`,
     ]);
@@ -229,7 +229,7 @@ describe('launchd', () => {
   });
 
   test('a rotation that was changed is kept under another name', () => {
-    const texts = { [places.unit]: content, [rule]: `${sealed('x')}y` };
+    const texts = { [places.unit]: content, [rule]: `${addSeal('x')}y` };
     assert.ok(said(plan({ texts })).includes(`rename ${rule} ${rule}.saved`));
     assert.ok(said(plan({ texts }, { purge: true })).includes(`remove file ${rule}`));
   });

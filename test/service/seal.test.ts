@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'plist';
 import { plistFile } from '../../agent/service/launchd.ts';
-import { sealed, sealOf } from '../../agent/service/seal.ts';
+import { addSeal, readSeal } from '../../agent/service/seal.ts';
 import { unitFile } from '../../agent/service/systemd-units.ts';
 
 const unit = unitFile('agent', { executable: '/usr/bin/muster', scope: 'system' });
@@ -12,17 +12,17 @@ const plist = plistFile('agent', { executable: '/usr/bin/muster', logFile: '/var
 
 test('a sealed file is whole, and what it says is the same', () => {
   for (const text of [unit, plist, '', '\n', '# a comment'])
-    assert.equal(sealOf(sealed(text)), 'whole', text);
-  assert.equal(sealed(unit).split('\n').slice(1).join('\n'), unit);
-  assert.match(sealed(unit), /^# Written by "muster service install"; /);
-  assert.deepEqual(parse(sealed(plist)), parse(plist));
-  assert.match(sealed(plist), /^<\?xml [^\n]*\n<!DOCTYPE [^\n]*\n<!-- Written by [^\n]*[0-9a-f]{64} -->\n/);
+    assert.equal(readSeal(addSeal(text)), 'whole', text);
+  assert.equal(addSeal(unit).split('\n').slice(1).join('\n'), unit);
+  assert.match(addSeal(unit), /^# Written by "muster service install"; /);
+  assert.deepEqual(parse(addSeal(plist)), parse(plist));
+  assert.match(addSeal(plist), /^<\?xml [^\n]*\n<!DOCTYPE [^\n]*\n<!-- Written by [^\n]*[0-9a-f]{64} -->\n/);
 });
 
 test('what has no seal is nobody’s', () => {
-  for (const text of [unit, plist, '', 'a\nb\nc\nd']) assert.equal(sealOf(text), 'none');
-  const late = `a\nb\nc\n${sealed('x')}`;
-  assert.equal(sealOf(late), 'none', 'a seal stands at the top');
+  for (const text of [unit, plist, '', 'a\nb\nc\nd']) assert.equal(readSeal(text), 'none');
+  const late = `a\nb\nc\n${addSeal('x')}`;
+  assert.equal(readSeal(late), 'none', 'a seal stands at the top');
 });
 
 test('any edit breaks the seal or removes it', () => {
@@ -32,13 +32,13 @@ test('any edit breaks the seal or removes it', () => {
     insert: fc.string({ unit: 'grapheme', maxLength: 20 }),
   });
   for (const text of [unit, plist]) {
-    const before = sealed(text);
+    const before = addSeal(text);
     fc.assert(
       fc.property(edit, ({ at, remove, insert }) => {
         const place = at % (before.length + 1);
         const after = before.slice(0, place) + insert + before.slice(place + remove);
         fc.pre(after !== before);
-        assert.notEqual(sealOf(after), 'whole', JSON.stringify(after.slice(0, 200)));
+        assert.notEqual(readSeal(after), 'whole', JSON.stringify(after.slice(0, 200)));
       }),
       { numRuns: 300 },
     );

@@ -4,7 +4,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findControl, runProgram } from '../../agent/service/manager-program.ts';
+import { findSystemProgram, runProgram } from '../../agent/service/manager-program.ts';
 import { readShow, Systemctl } from '../../agent/service/systemctl.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { newFolder } from '../support/temporary.ts';
@@ -61,11 +61,11 @@ test('every other state', () => {
     UnitFileState: '',
   });
   assert.deepEqual(
-    [absent.loaded, absent.enabled, absent.state, absent.word, absent.pid],
+    [absent.loaded, absent.enabled, absent.state, absent.managerState, absent.pid],
     [false, false, 'stopped', 'not-found', undefined],
   );
   const masked = of({ LoadState: 'masked', UnitFileState: 'masked', ActiveState: 'inactive' });
-  assert.deepEqual([masked.loaded, masked.enabled, masked.word], [false, false, 'masked']);
+  assert.deepEqual([masked.loaded, masked.enabled, masked.managerState], [false, false, 'masked']);
   const starting = of({ ActiveState: 'activating', SubState: 'start' });
   assert.deepEqual([starting.state, starting.since?.toISOString()], ['starting', '2026-11-24T18:01:08.000Z']);
   assert.equal(of({ ActiveState: 'reloading' }).state, 'running');
@@ -78,7 +78,7 @@ test('every other state', () => {
     ExecMainStatus: '1',
   });
   assert.deepEqual(
-    [waits.state, waits.word, waits.ended],
+    [waits.state, waits.managerState, waits.ended],
     ['failed', 'activating (auto-restart)', 'exit code 1'],
   );
   const bad = of({
@@ -94,7 +94,7 @@ test('every other state', () => {
     'watchdog, signal 6',
   );
   assert.equal(of({ Result: 'timeout' }).ended, 'timeout');
-  assert.equal(of({ NeedDaemonReload: 'yes' }).stale, true);
+  assert.equal(of({ NeedDaemonReload: 'yes' }).unitChanged, true);
   for (const word of ['enabled-runtime', 'linked'])
     assert.equal(of({ UnitFileState: word }).enabled, true, word);
   for (const word of ['disabled', 'static', 'indirect', ''])
@@ -117,7 +117,7 @@ test('whatever it prints is read without an error', () => {
 test('it is asked without a shell, by its absolute path, for what is needed', async () => {
   const fake = await FakeSystemctl.make(await newFolder(), '/nowhere');
   const systemctl = new Systemctl(fake.program, here);
-  assert.equal((await systemctl.state(unit)).word, 'not-found');
+  assert.equal((await systemctl.state(unit)).managerState, 'not-found');
   assert.equal(await systemctl.version(), 252);
   await systemctl.run(['enable', 'a b; $(touch x)']);
   assert.deepEqual(await fake.calls(), ['enable a b; $(touch x)']);
@@ -128,7 +128,7 @@ test('a user’s systemd is asked as such, and finds its way there', async () =>
   const program = join(folder, 'systemctl');
   await writeFile(program, '#!/bin/sh\necho "StatusText=$1 $XDG_RUNTIME_DIR $TZ $HOME"\n', { mode: 0o755 });
   const systemctl = new Systemctl(program, { ...here, user: true, env: { XDG_RUNTIME_DIR: '/run/user/7' } });
-  assert.equal((await systemctl.state(unit)).text, '--user /run/user/7 UTC ');
+  assert.equal((await systemctl.state(unit)).statusText, '--user /run/user/7 UTC ');
 });
 
 test('what it complains of is told, fit for a terminal', async () => {
@@ -154,11 +154,11 @@ test('where systemd does not run, that is said', async () => {
 
 test('one that is in no known place, or cannot be run', async () => {
   const folder = await newFolder();
-  await assert.rejects(findControl('systemctl', [folder]), { code: 'unreachable' });
+  await assert.rejects(findSystemProgram('systemctl', [folder]), { code: 'unreachable' });
   const fake = await FakeSystemctl.make(folder, '/nowhere');
-  assert.equal(await findControl('systemctl', [join(folder, 'absent'), folder]), fake.program);
+  assert.equal(await findSystemProgram('systemctl', [join(folder, 'absent'), folder]), fake.program);
   await chmod(fake.program, 0o644);
-  await assert.rejects(findControl('systemctl', [folder]), { code: 'unreachable' });
+  await assert.rejects(findSystemProgram('systemctl', [folder]), { code: 'unreachable' });
   await assert.rejects(runProgram(fake.program, []), { code: 'failed', message: /cannot be run: .*EACCES/ });
 });
 

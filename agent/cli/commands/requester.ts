@@ -1,5 +1,5 @@
 // `muster requester`: runs the requester, and its own broker where no other is set, until it is told to stop.
-import { roleRefusals } from '../../roles/role-requirements.ts';
+import { checkRoleRequirements } from '../../roles/role-requirements.ts';
 import { runRequester } from '../../roles/run-requester.ts';
 import type { Argv } from '../line/command.ts';
 
@@ -7,4 +7,4 @@ export const settings = 'requester';
 
 /** A start and a reload refuse the settings that `muster config check` refuses. */
 export const run = (argv: Argv): Promise<number> =>
-  runRequester(() => argv.load({ alsoCheck: settings => roleRefusals('requester', settings) }));
+  runRequester(() => argv.load({ alsoCheck: settings => checkRoleRequirements('requester', settings) }));

@@ -2,7 +2,7 @@
 // line each, with a tab before what it is about. A line `:files` or `:folders` leaves the rest to the shell.
 import { duration } from '../../config/kind.ts';
 import { print, tell } from '../../output/terminal.ts';
-import { endNow } from '../../roles/exit.ts';
+import { exitNow } from '../../roles/exit.ts';
 import { sleep, systemClock } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
 import { printable } from '../../system/printable.ts';
@@ -24,7 +24,7 @@ export async function run({ flags: given, rest: typed, settings }: Argv<typeof f
   const work = new AbortController();
   const late = sleep(systemClock, within, work.signal).then(() => {
     // A name server or a file system that hangs holds a thread, and with it an orderly end.
-    if (!work.signal.aborted) void endNow(0);
+    if (!work.signal.aborted) void exitNow(0);
   });
   try {
     await printCandidates(words.slice(0, -1), words.at(-1) ?? '', within);

@@ -10,7 +10,7 @@ export interface Advisory {
 }
 
 /** When the list was last brought in line with https://advisories.nats.io. */
-export const listedAt = '2026-06-29';
+export const advisoriesUpdatedAt = '2026-06-29';
 
 /**
  * Those that a client of the ordinary port can use. What concerns only leaf nodes, MQTT or WebSocket is left out: muster uses
@@ -45,9 +45,9 @@ const advisories: readonly Advisory[] = [
 ];
 
 /** The first version whose store can be told to sync each write. */
-const least = '2.10.0';
+const minimumVersion = '2.10.0';
 
-export interface Judged {
+export interface VersionReview {
   readonly tooOld: boolean;
   readonly holes: readonly Advisory[];
   /** The nearest newer version that has none of the holes listed; undefined when this one has none. */
@@ -55,29 +55,29 @@ export interface Judged {
 }
 
 /** What is known of nats-server `version`, such as `2.12.7`; undefined when that is no version of it. */
-export function judgeVersion(version: string): Judged | undefined {
+export function reviewVersion(version: string): VersionReview | undefined {
   const found = parse(version);
   if (!found) return undefined;
   const holes = advisories.filter(({ fixed }) => !isFixed(found, fixed));
   return {
-    tooOld: isBefore(found, known(least)),
+    tooOld: isBefore(found, parseOrZero(minimumVersion)),
     holes,
-    better: holes.length > 0 ? after(found) : undefined,
+    better: holes.length > 0 ? nextFixedVersion(found) : undefined,
   };
 }
 
 /** The nearest version after `found` that closes every hole listed. */
-function after(found: Version): string | undefined {
+function nextFixedVersion(found: Version): string | undefined {
   return advisories
     .flatMap(({ fixed }) => fixed)
-    .filter(text => advisories.every(({ fixed }) => isFixed(known(text), fixed)))
-    .sort((a, b) => (isBefore(known(a), known(b)) ? -1 : 1))
-    .find(text => isBefore(found, known(text)));
+    .filter(text => advisories.every(({ fixed }) => isFixed(parseOrZero(text), fixed)))
+    .sort((a, b) => (isBefore(parseOrZero(a), parseOrZero(b)) ? -1 : 1))
+    .find(text => isBefore(found, parseOrZero(text)));
 }
 
 /** On a release line that was mended: from its fix on. On any other: only if it is newer than all of them. */
 function isFixed(version: Version, fixed: readonly string[]): boolean {
-  const fixes = fixed.map(known);
+  const fixes = fixed.map(parseOrZero);
   const own = fixes.find(([major, minor]) => major === version[0] && minor === version[1]);
   return own ? !isBefore(version, own) : fixes.every(fix => isBefore(fix, version));
 }
@@ -92,7 +92,7 @@ function parse(version: string): Version | undefined {
   return [major, minor, patch, match[4]?.startsWith('-') ? 0 : 1];
 }
 
-const known = (version: string): Version => parse(version) ?? [0, 0, 0, 0];
+const parseOrZero = (version: string): Version => parse(version) ?? [0, 0, 0, 0];
 
 function isBefore(a: Version, b: Version): boolean {
   const at = a.findIndex((part, index) => part !== b[index]);

@@ -8,20 +8,20 @@ import { howToStart, notRunning } from './not-running.ts';
 
 export const agent = (context: Context): Check => ({
   name: 'agent',
-  async look() {
+  async run() {
     const status = await context.agent();
     if (!status) return [await notRunning(context, 'agent')];
     return [
-      ...standing(status),
-      ...reports(status, context),
-      ...(await elsewhere(status, context)),
-      ...age(status.version, 'agent'),
+      ...stateFindings(status),
+      ...reportFindings(status, context),
+      ...(await otherSettingsFindings(status, context)),
+      ...versionFindings(status.version, 'agent'),
     ];
   },
 });
 
 /** A role that runs on after an upgrade is the old one. */
-export function age(running: string, role: Role): Finding[] {
+export function versionFindings(running: string, role: Role): Finding[] {
   if (running === version) return [];
   return [
     warning(
@@ -31,7 +31,7 @@ export function age(running: string, role: Role): Finding[] {
   ];
 }
 
-function standing(status: AgentStatus): Finding[] {
+function stateFindings(status: AgentStatus): Finding[] {
   const { state, node, pid, reason, fingerprint, requester, cluster } = status;
   const who = `node ${node}, process ${pid}`;
   const where = requester ? ` by requester ${requester}, cluster ${cluster}` : '';
@@ -67,7 +67,7 @@ export const brokerOf = ({ broker }: AgentStatus): string | undefined =>
   /^connected to (\S+)$/.exec(broker)?.[1];
 
 /** An agent that was started with other settings than these: the lines about its broker are about another one. */
-async function elsewhere(status: AgentStatus, { broker }: Context): Promise<Finding[]> {
+async function otherSettingsFindings(status: AgentStatus, { broker }: Context): Promise<Finding[]> {
   const server = brokerOf(status);
   const servers = (await broker('agent'))?.servers ?? [];
   if (server === undefined || servers.includes(server)) return [];
@@ -76,22 +76,24 @@ async function elsewhere(status: AgentStatus, { broker }: Context): Promise<Find
 }
 
 /** Silence of this many of the longest intervals between two reports is too long. */
-const patience = 3;
+const silentAfterIntervals = 3;
 
 /** Milliseconds since a requester last carried out a report; undefined when none did. */
-export const silenceOf = ({ lastAcknowledged }: AgentStatus): number | undefined =>
+export const silenceMsOf = ({ lastAcknowledged }: AgentStatus): number | undefined =>
   lastAcknowledged === undefined ? undefined : Math.max(0, Date.now() - Date.parse(lastAcknowledged));
 
 /** Whether that is longer than it should be. */
 export function isSilent(status: AgentStatus, { settings }: Context): boolean {
   const { infoUpdateFrequency, resourceUpdateFrequency } = settings.compute;
-  return (silenceOf(status) ?? 0) > patience * Math.max(infoUpdateFrequency, resourceUpdateFrequency);
+  return (
+    (silenceMsOf(status) ?? 0) > silentAfterIntervals * Math.max(infoUpdateFrequency, resourceUpdateFrequency)
+  );
 }
 
-function reports(status: AgentStatus, context: Context): Finding[] {
+function reportFindings(status: AgentStatus, context: Context): Finding[] {
   const remedy = 'see what the broker and requester lines say, and its log';
   if (brokerOf(status) === undefined) return [failed(`it has no broker: ${status.broker}`, remedy)];
   if (!isSilent(status, context)) return [];
-  const seconds = Math.round((silenceOf(status) ?? 0) / 1000);
+  const seconds = Math.round((silenceMsOf(status) ?? 0) / 1000);
   return [failed(`no report of it was acknowledged for ${seconds} s`, remedy)];
 }

@@ -19,7 +19,7 @@ import { sentinel } from './sentinel.ts';
 import { service } from './service.ts';
 
 /** What can be looked at once the settings are known. */
-export function checksOf(context: Context): Check[] {
+export function createChecks(context: Context): Check[] {
   const { roles } = context;
   const both = roles.length > 1;
   // With two roles each of these is there twice, and says whose it is.
@@ -46,7 +46,7 @@ export function checksOf(context: Context): Check[] {
 }
 
 /** What can be looked at where the settings do not load, and only that. `thrown` is why. */
-export const checksWithoutSettings = (thrown: unknown, roles: readonly Role[]): Check[] => [
+export const createChecksWithoutSettings = (thrown: unknown, roles: readonly Role[]): Check[] => [
   configuration({ thrown }),
   clock(systemClock),
   ...(roles.includes('agent') ? [probe()] : []),

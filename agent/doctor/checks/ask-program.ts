@@ -1,10 +1,10 @@
 // What a program of the system's says, asked with a deadline, without a shell, and without our environment.
 
-import { findControl } from '../../service/manager-program.ts';
+import { findSystemProgram } from '../../service/manager-program.ts';
 import { startChild } from '../../system/child.ts';
 import { MusterError } from '../../system/errors.ts';
 
-export interface Said {
+export interface ProgramOutput {
   /** Its exit code; null when a signal ended it. */
   readonly status: number | null;
   readonly stdout: string;
@@ -12,33 +12,33 @@ export interface Said {
   readonly stderr: string;
 }
 
-export interface SayOptions {
+export interface AskOptions {
   /** Milliseconds. */
-  deadline?: number;
+  timeoutMs?: number;
   /** Most bytes that it may say. */
-  limit?: number;
+  outputLimitBytes?: number;
 }
 
 /** Runs the system's program `name`. Answers why not, where it is not there, hangs or babbles. Never throws. */
-export async function say(
+export async function askProgram(
   name: string,
   args: readonly string[],
-  options: SayOptions = {},
-): Promise<Said | string> {
-  const { deadline = 5_000, limit = 65_536 } = options;
-  const program = await findControl(name).catch((error: unknown) => {
+  options: AskOptions = {},
+): Promise<ProgramOutput | string> {
+  const { timeoutMs = 5_000, outputLimitBytes = 65_536 } = options;
+  const program = await findSystemProgram(name).catch((error: unknown) => {
     if (error instanceof MusterError) return undefined;
     throw error;
   });
   if (program === undefined) return `there is no ${name} here`;
-  const outcome = await startChild(program, args, { deadline, limit }).outcome;
+  const outcome = await startChild(program, args, { deadline: timeoutMs, limit: outputLimitBytes }).outcome;
   switch (outcome.kind) {
     case 'ended':
       return outcome;
     case 'late':
-      return `${name} did not end within ${deadline / 1000} s`;
+      return `${name} did not end within ${timeoutMs / 1000} s`;
     case 'too_long':
-      return `${name} said more than ${limit} bytes`;
+      return `${name} said more than ${outputLimitBytes} bytes`;
     default:
       return `${name} could not be run`;
   }

@@ -12,7 +12,7 @@ import type { Credentials } from '../../transport/credentials.ts';
 import type { BrokerAccess } from './context.ts';
 
 /** undefined when it is the requester's own broker, and that never ran. `folder` is the broker's. */
-export async function brokerAccess(
+export async function findBrokerAccess(
   role: Role,
   { nats, broker }: Settings,
   folder: string,
@@ -20,7 +20,7 @@ export async function brokerAccess(
 ): Promise<BrokerAccess | undefined> {
   const { servers, tls } = nats;
   if (role === 'agent' || servers.length > 0) {
-    const credentials = await credentialsOf(role, nats, secrets);
+    const credentials = await findCredentials(role, nats, secrets);
     return { servers: servers.length ? servers : defaultServers, credentials, tls };
   }
   const files = brokerFiles(folder);
@@ -40,7 +40,7 @@ export async function brokerAccess(
 const secretFolders = { handedOver: '/run/credentials', kept: '/etc/credstore' };
 
 /** Those of the settings; where a service has them from systemd, which whoever runs this has not, those. */
-async function credentialsOf(
+async function findCredentials(
   role: Role,
   nats: Settings['nats'],
   { handedOver, kept }: typeof secretFolders,

@@ -1,5 +1,5 @@
 // Check: the broker is there, lets the role in, and is a version without known holes.
-import { findBinary } from '../../broker/binary.ts';
+import { findServerBinary } from '../../broker/binary.ts';
 import { findOnPath, systemEnvironment } from '../../config/environment.ts';
 import type { Role } from '../../config/role.ts';
 import { isLoopback } from '../../requester/api/loopback.ts';
@@ -8,32 +8,33 @@ import { silentLog } from '../../system/log.ts';
 import { contents } from '../../system/packaged.ts';
 import type { BrokerFacts, BrokerRefusal, Examination } from '../../transport/examine.ts';
 import type { ConnectFault } from '../../transport/port.ts';
-import { judgeVersion, listedAt } from './advisories.ts';
+import { advisoriesUpdatedAt, reviewVersion } from './advisories.ts';
 import { brokerOf } from './agent.ts';
-import { asRoot, type Check, type Finding, failed, ok, warning } from './check.ts';
-import { agentOf, type Context } from './context.ts';
+import { type Check, type Finding, failed, ok, runAsRoot, warning } from './check.ts';
+import { askAgent, type Context } from './context.ts';
 
 export const broker = (context: Context, role: Role): Check => ({
   name: 'broker',
-  async look() {
+  async run() {
     const own = role === 'requester' && context.settings.nats.servers.length === 0;
     // Its own one runs as long as the requester does.
-    if (own && !(await runs(context))) return ownBinary(context);
-    const [found, connected] = await Promise.all([context.examined(role), connectedTo(context, role)]);
-    return found.flatMap(one => findings(one, role, connected));
+    if (own && !(await isRequesterRunning(context))) return ownBrokerFindings(context);
+    const [found, connected] = await Promise.all([context.examinations(role), connectedTo(context, role)]);
+    return found.flatMap(one => examinationFindings(one, role, connected));
   },
 });
 
 // A requester that does not answer may run.
-const runs = async ({ requester }: Context) => (await requester().catch(() => 'unknown')) !== undefined;
+const isRequesterRunning = async ({ requester }: Context) =>
+  (await requester().catch(() => 'unknown')) !== undefined;
 
 /** The broker that the agent itself is connected to: it may have credentials that whoever runs this has not. */
 async function connectedTo(context: Context, role: Role): Promise<string | 'denied' | undefined> {
-  const status = role === 'agent' ? await agentOf(context) : undefined;
+  const status = role === 'agent' ? await askAgent(context) : undefined;
   return status === 'denied' ? status : status && brokerOf(status);
 }
 
-async function ownBinary({ settings }: Context): Promise<Finding[]> {
+async function ownBrokerFindings({ settings }: Context): Promise<Finding[]> {
   const configured = settings.broker.binary;
   const carried = contents()?.broker;
   // Looked at only: unpacking it would write.
@@ -41,8 +42,8 @@ async function ownBinary({ settings }: Context): Promise<Finding[]> {
     return [ok(`the requester would run the nats-server ${carried.version} that this file carries`)];
   try {
     const onPath = (name: string) => findOnPath(name, systemEnvironment);
-    const { path, version } = await findBinary({ configured, findOnPath: onPath, log: silentLog });
-    return [ok(`the requester would run ${path}, nats-server ${version}`), ...judge(version, path)];
+    const { path, version } = await findServerBinary({ configured, findOnPath: onPath, log: silentLog });
+    return [ok(`the requester would run ${path}, nats-server ${version}`), ...versionFindings(version, path)];
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     return [failed(error.message, error.hint ?? 'install nats-server, or name one with broker.binary')];
@@ -58,19 +59,19 @@ const remedies: Record<ConnectFault, string> = {
   protocol: 'correct nats.servers: it names the port of NATS, 4222 as a rule',
 };
 
-function findings(
+function examinationFindings(
   { server, host, found }: Examination,
   role: Role,
   connected: string | undefined,
 ): Finding[] {
   if ('fault' in found) {
-    const judged = found.version === undefined ? [] : judge(found.version, server);
-    return [refused(server, found, connected), ...judged];
+    const judged = found.version === undefined ? [] : versionFindings(found.version, server);
+    return [refusalFinding(server, found, connected), ...judged];
   }
   const all = [
     ok(describe(server, found)),
-    ...judge(found.version, server),
-    ...openness(server, host, found),
+    ...versionFindings(found.version, server),
+    ...exposureFindings(server, host, found),
   ];
   if (!found.jetstream && role === 'requester') {
     const text = `${server} has no JetStream, where a requester keeps its roll`;
@@ -79,19 +80,23 @@ function findings(
   return all;
 }
 
-function refused(server: string, { fault, reason }: BrokerRefusal, connected: string | undefined): Finding {
+function refusalFinding(
+  server: string,
+  { fault, reason }: BrokerRefusal,
+  connected: string | undefined,
+): Finding {
   const locked = fault === 'unauthorized' || fault === 'credentials';
   if (locked && connected === server) {
     return ok(`${server}: the agent is connected; without its credentials no more can be seen from here`);
   }
   if (locked && connected === 'denied') {
-    return warning(`${reason}; the agent may have them, and is not for this user to ask`, asRoot);
+    return warning(`${reason}; the agent may have them, and is not for this user to ask`, runAsRoot);
   }
   return failed(reason, remedies[fault]);
 }
 
-function judge(version: string, server: string): Finding[] {
-  const judged = judgeVersion(version);
+function versionFindings(version: string, server: string): Finding[] {
+  const judged = reviewVersion(version);
   if (!judged) {
     return [
       warning(
@@ -110,12 +115,12 @@ function judge(version: string, server: string): Finding[] {
   return [
     warning(
       `${server} is nats-server ${version}, which has known holes: ${named}`,
-      `upgrade it to ${better} or newer; what is known is of ${listedAt}, the newest is on https://advisories.nats.io`,
+      `upgrade it to ${better} or newer; what is known is of ${advisoriesUpdatedAt}, the newest is on https://advisories.nats.io`,
     ),
   ];
 }
 
-function openness(server: string, host: string, { asksForLogin, encrypted }: BrokerFacts): Finding[] {
+function exposureFindings(server: string, host: string, { asksForLogin, encrypted }: BrokerFacts): Finding[] {
   if (isLoopback(host)) return [];
   const found: Finding[] = [];
   if (!asksForLogin) {

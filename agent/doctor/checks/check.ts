@@ -17,9 +17,9 @@ export interface Check {
   /** A word or two. */
   readonly name: string;
   /** Milliseconds; 10 s unless told. */
-  readonly deadline?: number;
+  readonly timeoutMs?: number;
   /** Looks, and changes nothing. May throw, and may hang. No findings: there is nothing to say here. */
-  look(): Promise<readonly Finding[]>;
+  run(): Promise<readonly Finding[]>;
 }
 
 export interface CheckResult {
@@ -31,7 +31,7 @@ export const ok = (text: string): Finding => ({ status: 'ok', text });
 export const warning = (text: string, remedy: string): Finding => ({ status: 'warning', text, remedy });
 export const failed = (text: string, remedy: string): Finding => ({ status: 'failed', text, remedy });
 
-const usualDeadline = 10_000;
+const defaultTimeoutMs = 10_000;
 
 /** Runs all `checks`; `done` hears of each as it ends. Never rejects. */
 export async function runChecks(
@@ -40,22 +40,22 @@ export async function runChecks(
   done: (result: CheckResult) => void,
 ): Promise<void> {
   await Promise.all(
-    checks.map(async check => done({ check: check.name, findings: await findingsOf(check, clock) })),
+    checks.map(async check => done({ check: check.name, findings: await runCheck(check, clock) })),
   );
 }
 
-async function findingsOf(check: Check, clock: Clock): Promise<readonly Finding[]> {
-  const { deadline = usualDeadline } = check;
+async function runCheck(check: Check, clock: Clock): Promise<readonly Finding[]> {
+  const { timeoutMs = defaultTimeoutMs } = check;
   try {
-    return (await within(clock, deadline, begun(check))) ?? [unanswered(deadline)];
+    return (await withTimeout(clock, timeoutMs, begun(check))) ?? [noAnswer(timeoutMs)];
   } catch (error) {
-    if (isDenied(error)) return [warning(`this is not for this user to see: ${reasonOf(error)}`, asRoot)];
+    if (isDenied(error)) return [warning(`this is not for this user to see: ${reasonOf(error)}`, runAsRoot)];
     return [failed(`this could not be looked at: ${reasonOf(error)}`, 'if it stays so, report it')];
   }
 }
 
 /** What to do about what this user may not see. */
-export const asRoot = 'run this as root, or as the user of the role';
+export const runAsRoot = 'run this as root, or as the user of the role';
 
 /** Whether `error` says that this user may not do or see something. */
 export function isDenied(error: unknown): boolean {
@@ -65,7 +65,11 @@ export function isDenied(error: unknown): boolean {
 }
 
 /** What `asked` answers within `deadline` milliseconds; undefined when that is nothing. */
-export async function within<T>(clock: Clock, deadline: number, asked: Promise<T>): Promise<T | undefined> {
+export async function withTimeout<T>(
+  clock: Clock,
+  deadline: number,
+  asked: Promise<T>,
+): Promise<T | undefined> {
   const answered = new AbortController();
   try {
     return await Promise.race([asked, sleep(clock, deadline, answered.signal).then(() => undefined)]);
@@ -75,10 +79,10 @@ export async function within<T>(clock: Clock, deadline: number, asked: Promise<T
 }
 
 // A check may throw before it has made its promise.
-const begun = async (check: Check) => check.look();
+const begun = async (check: Check) => check.run();
 
 /** What stands for the findings of a check that did not end within `deadline` milliseconds. */
-export const unanswered = (deadline: number): Finding =>
+export const noAnswer = (deadline: number): Finding =>
   failed(
     `no answer within ${deadline / 1000} s: what it asks hangs`,
     'a disk, a driver or a service that hangs is the fault to look for; the others below may have it too',

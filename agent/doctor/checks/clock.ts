@@ -1,7 +1,7 @@
 // Check: the clock is right, as far as a machine can tell by itself, by its broker, and by who sets it.
 import type { Role } from '../../config/role.ts';
 import type { Clock } from '../../system/clock.ts';
-import { type Said, say } from './ask-program.ts';
+import { askProgram, type ProgramOutput } from './ask-program.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
 
@@ -9,38 +9,43 @@ import type { Context } from './context.ts';
 const earliest = Date.UTC(2026, 0, 1);
 const latest = Date.UTC(2100, 0, 1);
 /** Milliseconds by which the broker's clock may differ, and the wall clock from the monotonic one while we look. */
-const tolerance = { broker: 5_000, jump: 1_000 };
+const toleranceMs = { broker: 5_000, jump: 1_000 };
 /** Milliseconds for which the two clocks are watched. */
-const watch = 500;
+const watchMs = 500;
 
 /** A bare Debian has none: systemd's is a package of its own. */
 const timeService =
   'have it kept right by systemd-timesyncd or chrony: install one, and systemctl enable --now systemd-timesyncd (chrony)';
 
 /** What asks whether somebody sets the clock; answers why it cannot. */
-export type ClockSetting = () => Promise<Said | string>;
+export type TimeSyncQuery = () => Promise<ProgramOutput | string>;
 
 /** `context` and `role` are undefined where the settings are not known: no broker is asked then. */
 export const clock = (
   time: Clock,
   broker?: { context: Context; role: Role },
-  setting: ClockSetting = timedatectl,
+  setting: TimeSyncQuery = timedatectl,
 ): Check => ({
   name: 'clock',
-  async look() {
+  async run() {
     const [jump, ahead, synchronised] = await Promise.all([
-      jumps(time),
-      broker && clockAhead(broker.context, broker.role),
+      clockJump(time),
+      broker && brokerClockAheadMs(broker.context, broker.role),
       setting(),
     ]);
     const now = time.now();
-    const faults = [...impossible(now), ...jump, ...difference(ahead), ...unset(synchronised)];
+    const faults = [
+      ...impossibleTime(now),
+      ...jump,
+      ...brokerDifference(ahead),
+      ...notSynchronised(synchronised),
+    ];
     const known = ahead === undefined ? '' : `, ${seconds(ahead)} from the broker's`;
     return faults.length > 0 ? faults : [ok(`${readable(now)}${known}`)];
   },
 });
 
-function impossible(now: Date): Finding[] {
+function impossibleTime(now: Date): Finding[] {
   const at = now.getTime();
   if (at >= earliest && at < latest) return [];
   const text = `the clock says ${readable(now)}, which cannot be: certificates fail, and what happened seems to be long ago`;
@@ -50,12 +55,12 @@ function impossible(now: Date): Finding[] {
 const readable = (date: Date) =>
   Number.isNaN(date.getTime()) ? 'nothing' : date.toISOString().slice(0, 19).concat('Z');
 
-async function jumps(time: Clock): Promise<Finding[]> {
+async function clockJump(time: Clock): Promise<Finding[]> {
   const offset = () => time.now().getTime() - time.monotonic();
   const before = offset();
-  await new Promise<void>(resolve => time.after(watch, resolve));
+  await new Promise<void>(resolve => time.after(watchMs, resolve));
   const by = offset() - before;
-  if (Math.abs(by) < tolerance.jump) return [];
+  if (Math.abs(by) < toleranceMs.jump) return [];
   return [
     warning(
       `the clock jumped by ${seconds(by)} while we looked`,
@@ -64,15 +69,15 @@ async function jumps(time: Clock): Promise<Finding[]> {
   ];
 }
 
-async function clockAhead({ examined }: Context, role: Role): Promise<number | undefined> {
-  const found = await examined(role).catch(() => []);
+async function brokerClockAheadMs({ examinations }: Context, role: Role): Promise<number | undefined> {
+  const found = await examinations(role).catch(() => []);
   for (const one of found)
     if (!('fault' in one.found) && one.found.clockAhead !== undefined) return one.found.clockAhead;
   return undefined;
 }
 
-function difference(ahead: number | undefined): Finding[] {
-  if (ahead === undefined || Math.abs(ahead) < tolerance.broker) return [];
+function brokerDifference(ahead: number | undefined): Finding[] {
+  if (ahead === undefined || Math.abs(ahead) < toleranceMs.broker) return [];
   const how = ahead > 0 ? 'behind' : 'ahead of';
   const text = `this clock is ${seconds(ahead)} ${how} the broker's: one of them is wrong`;
   return [warning(text, 'have both set by the same time service')];
@@ -80,9 +85,10 @@ function difference(ahead: number | undefined): Finding[] {
 
 const seconds = (milliseconds: number) => `${Math.abs(milliseconds / 1000).toFixed(1)} s`;
 
-function unset(said: Said | string): Finding[] {
+function notSynchronised(said: ProgramOutput | string): Finding[] {
   if (typeof said === 'string' || said.status !== 0 || said.stdout.trim() !== 'no') return [];
   return [warning('no time service sets this clock, or it has no answer yet', timeService)];
 }
 
-const timedatectl: ClockSetting = () => say('timedatectl', ['show', '--property=NTPSynchronized', '--value']);
+const timedatectl: TimeSyncQuery = () =>
+  askProgram('timedatectl', ['show', '--property=NTPSynchronized', '--value']);

@@ -1,6 +1,6 @@
 // Check: the settings load, say nothing doubtful, and the files that they name are there.
 import type { LoadedSettings } from '../../config/load.ts';
-import { fileDoubts } from '../../roles/setting-files.ts';
+import { checkSettingFiles } from '../../roles/setting-files.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 
@@ -13,11 +13,11 @@ const access =
 /** `loaded` is what loading came to: the settings, or what was thrown. */
 export const configuration = (loaded: LoadedSettings | { thrown: unknown }): Check => ({
   name: 'configuration',
-  async look() {
+  async run() {
     if ('thrown' in loaded) return faultsIn(loaded.thrown);
     const { file, places, warnings } = loaded;
     const found = file ?? `no file, so the defaults hold (looked for ${places.join(', ')})`;
-    const doubts = [...warnings, ...(await fileDoubts(loaded))];
+    const doubts = [...warnings, ...(await checkSettingFiles(loaded))];
     return [ok(found), ...doubts.map(text => warning(text, remedy))];
   },
 });

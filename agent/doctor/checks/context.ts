@@ -34,13 +34,13 @@ export interface Context {
   /** Where the role's broker is; undefined when it is the requester's own and never ran. */
   broker(role: Role): Promise<BrokerAccess | undefined>;
   /** What was found of the role's broker; asked once for all. */
-  examined(role: Role): Promise<readonly Examination[]>;
+  examinations(role: Role): Promise<readonly Examination[]>;
   /** What this machine is; asked once for all. */
   machine(): Promise<ProbeView>;
 }
 
 /** Throws only what makes it unknown. */
-export async function isThere(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);
     return true;
@@ -51,7 +51,7 @@ export async function isThere(path: string): Promise<boolean> {
 }
 
 /** What the agent that runs says; `denied` where this user may not ask it; undefined where none runs, or none answers. */
-export async function agentOf({ agent }: Context): Promise<AgentStatus | 'denied' | undefined> {
+export async function askAgent({ agent }: Context): Promise<AgentStatus | 'denied' | undefined> {
   try {
     return await agent();
   } catch (error) {
@@ -59,7 +59,7 @@ export async function agentOf({ agent }: Context): Promise<AgentStatus | 'denied
   }
 }
 
-export interface Means {
+export interface ContextOptions {
   loaded: LoadedSettings;
   data: string;
   roles: readonly Role[];
@@ -68,7 +68,7 @@ export interface Means {
   machine(): Promise<ProbeView>;
 }
 
-export function makeContext({ loaded, data, roles, broker, examine, machine }: Means): Context {
+export function createContext({ loaded, data, roles, broker, examine, machine }: ContextOptions): Context {
   const { settings } = loaded;
   const once = <T>(ask: () => Promise<T>) => {
     let asked: Promise<T> | undefined;
@@ -92,7 +92,7 @@ export function makeContext({ loaded, data, roles, broker, examine, machine }: M
     agent: status('agent') as Context['agent'],
     requester: status('requester') as Context['requester'],
     broker,
-    examined: role => examined[role](),
+    examinations: role => examined[role](),
     machine: once(machine),
   };
 }

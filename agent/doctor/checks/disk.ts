@@ -2,20 +2,20 @@
 import { statfs } from 'node:fs/promises';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
-import { nearestThere } from './folders.ts';
+import { nearestExistingFolder } from './folders.ts';
 
 /** Bytes without which no state can be kept; and the share of files below which it is close. */
-const least = { bytes: 16 * 2 ** 20, files: 0.01 };
+const minimum = { bytes: 16 * 2 ** 20, files: 0.01 };
 const makeRoom = 'free some, or choose another dataDir';
 
 export const disk = (context: Context): Check => ({
   name: 'disk',
-  async look() {
-    const folder = await nearestThere(context.data);
+  async run() {
+    const folder = await nearestExistingFolder(context.data);
     const { bsize, blocks, bavail, files, ffree } = await statfs(folder);
     const bytes = bsize * bavail;
     const left = `${size(bytes)} of ${size(bsize * blocks)} left at ${folder}`;
-    if (bytes < least.bytes) return [failed(left, makeRoom)];
+    if (bytes < minimum.bytes) return [failed(left, makeRoom)];
     return [(await await almostFull(context)) ?? ok(left), ...outOfFiles(folder, files, ffree)];
   },
 });
@@ -29,7 +29,7 @@ async function almostFull({ machine }: Context): Promise<Finding | undefined> {
 
 // Some file systems count no files, and say 0 of 0.
 function outOfFiles(folder: string, files: number, free: number): Finding[] {
-  if (files === 0 || free >= files * least.files) return [];
+  if (files === 0 || free >= files * minimum.files) return [];
   const text = `${free} of ${files} files (inodes) left at ${folder}`;
   return [free < 100 ? failed(text, makeRoom) : warning(text, makeRoom)];
 }

@@ -2,30 +2,30 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, reasonOf } from '../../system/errors.ts';
-import { asRoot, type Check, type Finding, failed, ok, warning } from './check.ts';
-import { type Context, isThere } from './context.ts';
+import { type Check, type Finding, failed, ok, runAsRoot, warning } from './check.ts';
+import { type Context, exists } from './context.ts';
 
 export const folders = (context: Context): Check => ({
   name: 'folders',
-  async look() {
+  async run() {
     const { data, roles, folderOf } = context;
     const own = roles.flatMap(role =>
       role === 'requester' ? [folderOf(role), folderOf('broker')] : [folderOf(role)],
     );
     const there: string[] = [];
-    for (const folder of [data, ...own]) if (await known(folder)) there.push(folder);
-    const found = (await Promise.all(there.map(judge))).flat();
+    for (const folder of [data, ...own]) if (await existsOrDenied(folder)) there.push(folder);
+    const found = (await Promise.all(there.map(checkFolder))).flat();
     if (there[0] === data) return found.some(({ status }) => status !== 'ok') ? found : [ok(data)];
     return [await canBeMade(data)];
   },
 });
 
 // What this user may not look into is there, as far as is known.
-const known = (folder: string) => isThere(folder).catch(() => true);
+const existsOrDenied = (folder: string) => exists(folder).catch(() => true);
 
-async function judge(folder: string): Promise<Finding[]> {
+async function checkFolder(folder: string): Promise<Finding[]> {
   const info = await stat(folder).catch((error: unknown) => errnoOf(error) ?? reasonOf(error));
-  if (typeof info === 'string') return [closed(folder, info)];
+  if (typeof info === 'string') return [notUsable(folder, info)];
   if (!info.isDirectory())
     return [failed(`${folder} is no folder`, 'move it away, or choose another dataDir')];
   const found: Finding[] = [];
@@ -35,7 +35,7 @@ async function judge(folder: string): Promise<Finding[]> {
       failed(`${folder} can be written by others (mode ${octal(info.mode)})`, `chmod 700 ${folder}`),
     );
   }
-  const why = await whyNotWritable(folder);
+  const why = await accessProblem(folder);
   if (why) found.push(why);
   return found;
 }
@@ -43,7 +43,7 @@ async function judge(folder: string): Promise<Finding[]> {
 const octal = (mode: number) => (mode & 0o7777).toString(8);
 
 /** Asks the system, and writes nothing. */
-async function whyNotWritable(folder: string): Promise<Finding | undefined> {
+async function accessProblem(folder: string): Promise<Finding | undefined> {
   try {
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     return undefined;
@@ -55,14 +55,14 @@ async function whyNotWritable(folder: string): Promise<Finding | undefined> {
         'mount it for writing, or choose another dataDir',
       );
     }
-    return closed(folder, code);
+    return notUsable(folder, code);
   }
 }
 
-function closed(folder: string, code: string): Finding {
+function notUsable(folder: string, code: string): Finding {
   const root = process.geteuid?.() === 0;
   if (code === 'EACCES' && !root) {
-    return warning(`${folder} is not for this user`, asRoot);
+    return warning(`${folder} is not for this user`, runAsRoot);
   }
   return failed(
     `${folder} cannot be used: ${code}`,
@@ -71,14 +71,14 @@ function closed(folder: string, code: string): Finding {
 }
 
 /** `folder`, or the nearest one above it that is there. */
-export async function nearestThere(folder: string): Promise<string> {
+export async function nearestExistingFolder(folder: string): Promise<string> {
   let found = folder;
-  while (!(await known(found)) && found !== dirname(found)) found = dirname(found);
+  while (!(await existsOrDenied(found)) && found !== dirname(found)) found = dirname(found);
   return found;
 }
 
 async function canBeMade(folder: string): Promise<Finding> {
-  const why = await whyNotWritable(await nearestThere(dirname(folder)));
+  const why = await accessProblem(await nearestExistingFolder(dirname(folder)));
   if (!why) return ok(`${folder} is not there yet: the first start makes it`);
   const text = `${folder} is not there yet, and this user cannot make it: ${why.text}`;
   return warning(text, why.remedy ?? '');

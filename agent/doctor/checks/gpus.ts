@@ -4,12 +4,12 @@ import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
 
 /** Milliseconds: a driver may take a second or more for each GPU that it must wake, and is given up after 15 s. */
-const patience = 25_000;
+const gpuTimeoutMs = 25_000;
 
 export const gpus = ({ machine }: Context): Check => ({
   name: 'gpus',
-  deadline: patience,
-  async look() {
+  timeoutMs: gpuTimeoutMs,
+  async run() {
     const { gpus, gpuReports, problems, conditions } = await machine();
     const late = gpuReports.filter(({ fault }) => fault?.kind === 'late');
     const hung = late.map(({ source, fault }) =>
@@ -37,7 +37,7 @@ export const gpus = ({ machine }: Context): Check => ({
 });
 
 /** Reasons that are as they should be. */
-const meant = /^(a display adapter\b|it is set aside for a virtual machine\b)/;
+const expectedReasons = /^(a display adapter\b|it is set aside for a virtual machine\b)/;
 
 function describe({ vendor, name, address, usable, reason, driver, driverVersion }: GpuDevice): Finding {
   const which = `${name?.value ?? `a GPU of ${vendor}`}${address ? ` at ${address}` : ''}`;
@@ -46,6 +46,6 @@ function describe({ vendor, name, address, usable, reason, driver, driverVersion
     return ok(words.length > 0 ? `${which}, driver ${words.join(' ')}` : which);
   }
   const text = `${which} cannot be used: ${reason ?? 'nothing says why'}`;
-  if (reason && meant.test(reason)) return ok(text);
+  if (reason && expectedReasons.test(reason)) return ok(text);
   return warning(text, 'install its driver, or see why it does not load: dmesg');
 }

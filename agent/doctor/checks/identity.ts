@@ -3,20 +3,23 @@ import { join } from 'node:path';
 import { identityFile, keptIdentity } from '../../compute/registration/identity.ts';
 import { type Check, ok } from './check.ts';
 import type { Context } from './context.ts';
-import { exposure, unreadable } from './private-file.ts';
+import { exposureFindings, unreadableFinding } from './private-file.ts';
 
 export const identity = (context: Context): Check => ({
   name: 'identity',
-  async look() {
+  async run() {
     const folder = context.folderOf('agent');
     const path = join(folder, identityFile);
     try {
       const kept = await keptIdentity(folder);
       if (!kept) return [ok('none yet: the agent makes its key at its first start')];
       const { publicKey, fingerprint } = kept.identity;
-      return [ok(`${publicKey}, fingerprint ${fingerprint}`), ...(await exposure(path, folder, kept))];
+      return [
+        ok(`${publicKey}, fingerprint ${fingerprint}`),
+        ...(await exposureFindings(path, folder, kept)),
+      ];
     } catch (error) {
-      return [unreadable(error, path)];
+      return [unreadableFinding(error, path)];
     }
   },
 });

@@ -5,12 +5,12 @@ import type { Role } from '../../config/role.ts';
 import { unitName } from '../../service/scope.ts';
 import { launchdLabel } from '../../service/service-paths.ts';
 import { type Finding, failed, warning } from './check.ts';
-import { type Context, isThere } from './context.ts';
+import { type Context, exists } from './context.ts';
 
 /** Failed where it was set up before; only a warning where it never was. */
 export async function notRunning({ data, folderOf }: Context, role: Role): Promise<Finding> {
   const start = howToStart(role);
-  if (await isThere(folderOf(role))) return failed('it does not run', `start it: ${start}`);
+  if (await exists(folderOf(role))) return failed('it does not run', `start it: ${start}`);
   const dev = (await readdir(join(data, 'dev')).catch(() => [])).find(name => /^node-[1-9]\d*$/.test(name));
   const node = dev && join(data, 'dev', role === 'agent' ? dev : 'node-0');
   if (node) {

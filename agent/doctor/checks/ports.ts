@@ -5,11 +5,11 @@ import { type Check, type Finding, failed, ok } from './check.ts';
 import type { Context } from './context.ts';
 
 /** Milliseconds. */
-const patience = 2_000;
+const connectTimeoutMs = 2_000;
 
 export const ports = ({ settings, requester }: Context): Check => ({
   name: 'ports',
-  async look() {
+  async run() {
     // One that does not answer may run.
     if ((await requester().catch(() => 'unknown')) !== undefined) return [];
     const { api, broker, nats } = settings;
@@ -19,7 +19,9 @@ export const ports = ({ settings, requester }: Context): Check => ({
         ? [{ setting: 'broker.port', host: broker.host, port: broker.port }]
         : []),
     ].filter(({ port }) => port !== 0);
-    const taken = await Promise.all(wanted.map(async one => ((await listens(one)) ? inUse(one) : undefined)));
+    const taken = await Promise.all(
+      wanted.map(async one => ((await isListening(one)) ? inUse(one) : undefined)),
+    );
     const found = taken.filter(finding => finding !== undefined);
     return found.length > 0
       ? found
@@ -40,10 +42,10 @@ const inUse = ({ setting, host, port }: Wanted): Finding =>
   );
 
 // Somebody answers there. To listen there ourselves would tell as well, and take the port from a requester that just starts.
-function listens({ host, port }: Wanted): Promise<boolean> {
+function isListening({ host, port }: Wanted): Promise<boolean> {
   return new Promise(resolve => {
     const socket = connect({ host: localHost(host).replace(/^\[(.*)\]$/, '$1'), port });
-    socket.setTimeout(patience);
+    socket.setTimeout(connectTimeoutMs);
     for (const [event, answer] of [
       ['connect', true],
       ['error', false],

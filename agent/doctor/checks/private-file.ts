@@ -1,10 +1,10 @@
 // What may be wrong with a file of state that is its owner's alone.
 import { stat } from 'node:fs/promises';
 import { MusterError, reasonOf } from '../../system/errors.ts';
-import { asRoot, type Finding, failed, isDenied, warning } from './check.ts';
+import { type Finding, failed, isDenied, runAsRoot, warning } from './check.ts';
 
 /** It is its owner's alone, and that is who owns the folder. */
-export async function exposure(
+export async function exposureFindings(
   path: string,
   folder: string,
   { mode, uid }: { mode: number; uid: number },
@@ -22,8 +22,8 @@ export async function exposure(
 }
 
 /** What to say of one that cannot be read, or holds what it should not. */
-export function unreadable(error: unknown, path: string): Finding {
+export function unreadableFinding(error: unknown, path: string): Finding {
   if (!(error instanceof MusterError)) throw error;
-  if (isDenied(error)) return warning(`${path} is not for this user to read`, asRoot);
+  if (isDenied(error)) return warning(`${path} is not for this user to read`, runAsRoot);
   return failed(reasonOf(error), error.hint ?? 'see what stands there');
 }

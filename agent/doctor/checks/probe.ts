@@ -4,7 +4,7 @@ import { type Check, ok, warning } from './check.ts';
 
 export const probe = (load: () => LoadedProbe = loadProbe): Check => ({
   name: 'probe',
-  async look() {
+  async run() {
     const loaded = load();
     if (loaded.probe) return [ok(`the native probe works (${loaded.path})`)];
     const costs = 'NVIDIA GPUs are asked by nvidia-smi, and the service manager is told nothing';

@@ -15,24 +15,28 @@ import { systemRandom } from '../../system/random.ts';
 import { version } from '../../system/version.ts';
 import { connect } from '../../transport/nats.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
-import { age, brokerOf, isSilent, silenceOf } from './agent.ts';
-import { asRoot, type Check, type Finding, failed, ok, warning } from './check.ts';
-import { agentOf, type Context } from './context.ts';
+import { brokerOf, isSilent, silenceMsOf, versionFindings } from './agent.ts';
+import { type Check, type Finding, failed, ok, runAsRoot, warning } from './check.ts';
+import { askAgent, type Context } from './context.ts';
 import { notRunning } from './not-running.ts';
 
 export const requester = (context: Context, role: Role): Check => ({
   name: 'requester',
-  deadline: 20_000,
-  look: () => (role === 'requester' ? onItsMachine(context) : fromANode(context)),
+  timeoutMs: 20_000,
+  run: () => (role === 'requester' ? askLocally(context) : askOverBroker(context)),
 });
 
-async function onItsMachine(context: Context): Promise<Finding[]> {
+async function askLocally(context: Context): Promise<Finding[]> {
   const status = await context.requester();
   if (!status) return [await notRunning(context, 'requester')];
-  return [...standing(status), ...age(status.version, 'requester'), ...(await api(context))];
+  return [
+    ...stateFindings(status),
+    ...versionFindings(status.version, 'requester'),
+    ...(await apiFindings(context)),
+  ];
 }
 
-function standing({ state, reason, node, pid, nodes, broker }: RequesterStatus): Finding[] {
+function stateFindings({ state, reason, node, pid, nodes, broker }: RequesterStatus): Finding[] {
   const who = `node ${node}, process ${pid}`;
   const why = reason ? `: ${reason}` : '';
   if (state === 'ready') {
@@ -55,7 +59,7 @@ function standing({ state, reason, node, pid, nodes, broker }: RequesterStatus):
   ];
 }
 
-async function api({ settings }: Context): Promise<Finding[]> {
+async function apiFindings({ settings }: Context): Promise<Finding[]> {
   // The system chose one.
   if (settings.api.port === 0) return [];
   const client = new ApiClient({ ...settings.api, deadline: 5_000 });
@@ -74,16 +78,16 @@ async function api({ settings }: Context): Promise<Finding[]> {
 }
 
 /** Milliseconds to connect, and to be answered. */
-const patience = { connect: 5_000, answer: 3_000 };
+const timeoutsMs = { connect: 5_000, answer: 3_000 };
 
 /**
  * Asks as a node that is on nobody's roll: the answer is a refusal, and nothing is changed or kept. An agent that runs here
  * has its own word on it, but this one is of now.
  */
-async function fromANode(context: Context): Promise<Finding[]> {
+async function askOverBroker(context: Context): Promise<Finding[]> {
   const access = await context.broker('agent');
-  const reachable = (await context.examined('agent')).some(({ found }) => !('fault' in found));
-  if (!access || !reachable) return [await byTheAgent(context)];
+  const reachable = (await context.examinations('agent')).some(({ found }) => !('fault' in found));
+  if (!access || !reachable) return [await askLocalAgent(context)];
   const connection = connect({
     ...access,
     name: 'muster doctor',
@@ -93,8 +97,8 @@ async function fromANode(context: Context): Promise<Finding[]> {
     log: silentLog,
   });
   try {
-    await connection.connected(AbortSignal.timeout(patience.connect));
-    return [await ask(connection)];
+    await connection.connected(AbortSignal.timeout(timeoutsMs.connect));
+    return [await sendTestRequest(connection)];
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     return [failed(`it cannot be asked: ${error.message}`, 'see what the broker line says')];
@@ -104,10 +108,10 @@ async function fromANode(context: Context): Promise<Finding[]> {
 }
 
 /** Without a way of our own in: what the agent that runs here has heard of it. */
-async function byTheAgent(context: Context): Promise<Finding> {
-  const status = await agentOf(context);
-  if (status === 'denied') return warning('it cannot be asked, nor may this user ask the agent', asRoot);
-  const silence = status && silenceOf(status);
+async function askLocalAgent(context: Context): Promise<Finding> {
+  const status = await askAgent(context);
+  if (status === 'denied') return warning('it cannot be asked, nor may this user ask the agent', runAsRoot);
+  const silence = status && silenceMsOf(status);
   if (!status || silence === undefined || brokerOf(status) === undefined || isSilent(status, context)) {
     // The broker's own line says why.
     return failed('it cannot be asked, as no broker lets us in', 'see what the broker line says');
@@ -115,14 +119,14 @@ async function byTheAgent(context: Context): Promise<Finding> {
   return ok(`${status.requester ?? 'it'} answered the agent ${Math.round(silence / 1000)} s ago`);
 }
 
-async function ask(connection: Connection): Promise<Finding> {
+async function sendTestRequest(connection: Connection): Promise<Finding> {
   const node = `doctor-${systemRandom.uuid()}`;
   // Not UpdateResources: to a Bacalhau orchestrator that is a heartbeat, and it remembers whose.
   const subject = managementSubject(node, 'UpdateNodeInfo/v1');
   const info = { NodeID: node, NodeType: 'Compute', ComputeNodeInfo: emptyComputeNodeInfo };
   const question = writeJson({ Info: info, Muster: { Version: version } });
   try {
-    const { data } = await connection.request(subject, question, patience.answer);
+    const { data } = await connection.request(subject, question, timeoutsMs.answer);
     return describe(data);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
@@ -131,7 +135,7 @@ async function ask(connection: Connection): Promise<Finding> {
     }
     if (error.fault !== 'timeout') throw error;
     return failed(
-      `it did not answer within ${patience.answer / 1000} s, or the broker does not let us ask`,
+      `it did not answer within ${timeoutsMs.answer / 1000} s, or the broker does not let us ask`,
       'see the log of the requester, and the permissions that the broker gives',
     );
   }

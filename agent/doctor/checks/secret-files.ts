@@ -5,7 +5,7 @@ import type { Context } from './context.ts';
 
 export const secretFiles = ({ settings }: Context): Check => ({
   name: 'secrets',
-  async look() {
+  async run() {
     const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
     const named = Object.entries({
       'nats.tokenFile': tokenFile,
@@ -13,12 +13,14 @@ export const secretFiles = ({ settings }: Context): Check => ({
       'nats.credsFile': credsFile,
       'nats.tls.keyFile': tls.keyFile,
     });
-    const found = await Promise.all(named.map(([key, path]) => (path ? exposed(key, path) : undefined)));
+    const found = await Promise.all(
+      named.map(([key, path]) => (path ? checkSecretFile(key, path) : undefined)),
+    );
     return found.filter(finding => finding !== undefined);
   },
 });
 
-async function exposed(key: string, path: string): Promise<Finding | undefined> {
+async function checkSecretFile(key: string, path: string): Promise<Finding | undefined> {
   // That it is not there is told with the configuration.
   const info = await stat(path).catch(() => undefined);
   if (!info) return undefined;

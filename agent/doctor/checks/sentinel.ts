@@ -5,24 +5,24 @@ import { lookAtSentinel, sentinelPath } from '../../compute/registration/sentine
 import { keptNodeId } from '../../system/node-id.ts';
 import { type Check, type Finding, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
-import { exposure, unreadable } from './private-file.ts';
+import { exposureFindings, unreadableFinding } from './private-file.ts';
 
 export const sentinel = (context: Context): Check => ({
   name: 'sentinel',
-  async look() {
+  async run() {
     const folder = context.folderOf('agent');
     try {
       const node = context.settings.node.id ?? (await keptNodeId(folder));
       const key = (await keptIdentity(folder))?.identity.publicKey;
       if (!node || !key) return [ok('none yet: this machine was never registered')];
-      return await judge(folder, node, key);
+      return await checkSentinel(folder, node, key);
     } catch (error) {
-      return [unreadable(error, folder)];
+      return [unreadableFinding(error, folder)];
     }
   },
 });
 
-async function judge(folder: string, node: string, key: string): Promise<Finding[]> {
+async function checkSentinel(folder: string, node: string, key: string): Promise<Finding[]> {
   const path = sentinelPath(folder, node);
   const found = await lookAtSentinel(folder, node, key);
   if (found.kind === 'none') return [ok(`none: node ${node} registers at its next start`)];
@@ -36,6 +36,6 @@ async function judge(folder: string, node: string, key: string): Promise<Finding
   const info = await stat(path);
   return [
     ok(`node ${node}, ${where}${state}, registered ${registeredAt}`),
-    ...(await exposure(path, folder, info)),
+    ...(await exposureFindings(path, folder, info)),
   ];
 }

@@ -1,14 +1,14 @@
 // Check: what was installed as a service runs, without complaint of its service manager.
 import type { Role } from '../../config/role.ts';
-import { type FolderTrouble, folderTrouble } from '../../service/folder-problem.ts';
+import { type FolderProblem, findFolderProblem } from '../../service/folder-problem.ts';
 import type { ServiceState } from '../../service/plan.ts';
 import type { Scope } from '../../service/scope.ts';
-import { thisMachine } from '../../service/target.ts';
+import { resolveTarget } from '../../service/target.ts';
 import { MusterError } from '../../system/errors.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 
 /** What the service manager says of one service. */
-export interface Service {
+export interface ServiceInfo {
   readonly name: string;
   readonly scope: Scope;
   readonly role: Role;
@@ -16,35 +16,35 @@ export interface Service {
   /** What shows its log. */
   readonly log: string;
   /** Why its folders could not be set up, where that ended it. */
-  readonly trouble?: FolderTrouble | undefined;
+  readonly problem?: FolderProblem | undefined;
 }
 
 /** Asks the service manager of the whole machine, or of this user; undefined where none answers. */
-export type ServiceQuestion = (role: Role, scope: Scope) => Promise<Service | undefined>;
+export type ServiceQuery = (role: Role, scope: Scope) => Promise<ServiceInfo | undefined>;
 
-export const service = (roles: readonly Role[], ask: ServiceQuestion = askManager): Check => ({
+export const service = (roles: readonly Role[], ask: ServiceQuery = askManager): Check => ({
   name: 'service',
-  async look() {
+  async run() {
     const scopes: Scope[] = process.geteuid?.() === 0 ? ['system'] : ['system', 'user'];
     const asked = await Promise.all(roles.flatMap(role => scopes.map(scope => ask(role, scope))));
     const known = asked.filter(one => one !== undefined);
     if (known.length === 0) return [ok('no service manager answers here')];
-    const found = known.filter(isInstalled).flatMap(judge);
+    const found = known.filter(isInstalled).flatMap(serviceFindings);
     return found.length > 0 ? found : [ok('not installed as a service')];
   },
 });
 
 // One whose unit is faulty is there too: the manager has a word for what is wrong.
-const isInstalled = ({ state: { loaded, word } }: Service) =>
-  loaded || !/^not[ -](found|known|loaded)$|^$/.test(word);
+const isInstalled = ({ state: { loaded, managerState } }: ServiceInfo) =>
+  loaded || !/^not[ -](found|known|loaded)$|^$/.test(managerState);
 
-function judge(one: Service): Finding[] {
+function serviceFindings(one: ServiceInfo): Finding[] {
   const { name, role, scope, state, log } = one;
   const user = scope === 'user' ? ' --user' : '';
-  const found = [running(one, user)];
+  const found = [stateFinding(one, user)];
   if (state.restarts)
     found.push(warning(`${name} was started again ${state.restarts} times by itself`, `see why: ${log}`));
-  if (state.stale) {
+  if (state.unitChanged) {
     const text = `the unit file of ${name} was changed since it was read`;
     found.push(
       warning(
@@ -56,40 +56,43 @@ function judge(one: Service): Finding[] {
   return found;
 }
 
-function running({ name, role, state, log, trouble }: Service, user: string): Finding {
-  const { word, loaded, enabled, ended } = state;
+function stateFinding({ name, role, state, log, problem }: ServiceInfo, user: string): Finding {
+  const { managerState, loaded, enabled, ended } = state;
   const again = `muster service install${user} --role ${role}`;
   const enable = process.platform === 'darwin' ? again : `systemctl${user} enable --now ${name}`;
-  if (!loaded) return failed(`${name} cannot be loaded: ${word}`, `write it anew: ${again}`);
+  if (!loaded) return failed(`${name} cannot be loaded: ${managerState}`, `write it anew: ${again}`);
   switch (state.state) {
     case 'running':
       return enabled
-        ? ok(`${name} is ${word}`)
-        : warning(`${name} is ${word}, but does not start by itself`, enable);
+        ? ok(`${name} is ${managerState}`)
+        : warning(`${name} is ${managerState}, but does not start by itself`, enable);
     case 'starting':
     case 'stopping':
-      return warning(`${name} is ${state.state}: ${state.text ?? word}`, `see what it waits for: ${log}`);
+      return warning(
+        `${name} is ${state.state}: ${state.statusText ?? managerState}`,
+        `see what it waits for: ${log}`,
+      );
     case 'failed':
       return failed(
-        `${name} is ${word}${ended ? `: ${ended}` : ''}${trouble ? `: ${trouble.what}` : ''}`,
-        trouble?.remedy ?? `see why: ${log}`,
+        `${name} is ${managerState}${ended ? `: ${ended}` : ''}${problem ? `: ${problem.what}` : ''}`,
+        problem?.remedy ?? `see why: ${log}`,
       );
     case 'stopped':
-      if (!enabled) return ok(`${name} is installed and not enabled; it is ${word}`);
-      return failed(`${name} is ${word}, though it is to start by itself`, enable);
+      if (!enabled) return ok(`${name} is installed and not enabled; it is ${managerState}`);
+      return failed(`${name} is ${managerState}, though it is to start by itself`, enable);
   }
 }
 
-const askManager: ServiceQuestion = async (role, scope) => {
+const askManager: ServiceQuery = async (role, scope) => {
   try {
-    const machine = await thisMachine({ scope, root: undefined });
-    const places = machine.places(role);
+    const machine = await resolveTarget({ scope, root: undefined });
+    const places = machine.paths(role);
     const { name, log } = places;
-    const state = await machine.control?.state(name);
+    const state = await machine.managerProgram?.state(name);
     const journal = `journalctl${scope === 'user' ? ' --user' : ''} -u ${name}`;
     if (!state) return undefined;
-    const trouble = await folderTrouble(state, places);
-    return { name, scope, role, state, log: log ? `tail ${log}` : journal, trouble };
+    const problem = await findFolderProblem(state, places);
+    return { name, scope, role, state, log: log ? `tail ${log}` : journal, problem };
   } catch (error) {
     if (error instanceof MusterError) return undefined;
     throw error;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { judgeVersion } from '../../../agent/doctor/checks/advisories.ts';
+import { reviewVersion } from '../../../agent/doctor/checks/advisories.ts';
 
-const holes = (version: string) => judgeVersion(version)?.holes.map(({ id }) => id.split(',')[0]);
+const holes = (version: string) => reviewVersion(version)?.holes.map(({ id }) => id.split(',')[0]);
 
 test('the fixes of each release line count, and lines without a fix stay open', () => {
   const all = ['2026-28', '2026-23', '2026-17', '2026-12', '2025-01'];
@@ -27,22 +27,22 @@ test('what came before a release is not that release', () => {
 });
 
 test('the better version is the nearest newer one without a hole', () => {
-  assert.equal(judgeVersion('2.10.27')?.better, '2.12.12');
-  assert.equal(judgeVersion('2.12.3')?.better, '2.12.12');
-  assert.equal(judgeVersion('2.13.0')?.better, '2.14.3');
-  assert.equal(judgeVersion('2.14.1')?.better, '2.14.3');
-  assert.equal(judgeVersion('2.12.12')?.better, undefined);
+  assert.equal(reviewVersion('2.10.27')?.better, '2.12.12');
+  assert.equal(reviewVersion('2.12.3')?.better, '2.12.12');
+  assert.equal(reviewVersion('2.13.0')?.better, '2.14.3');
+  assert.equal(reviewVersion('2.14.1')?.better, '2.14.3');
+  assert.equal(reviewVersion('2.12.12')?.better, undefined);
 });
 
 test('below 2.10 it is too old', () => {
-  for (const old of ['2.9.25', '1.4.1', '0.9.9']) assert.equal(judgeVersion(old)?.tooOld, true, old);
+  for (const old of ['2.9.25', '1.4.1', '0.9.9']) assert.equal(reviewVersion(old)?.tooOld, true, old);
   for (const enough of ['2.10.0', '2.12.15', '3.0.0'])
-    assert.equal(judgeVersion(enough)?.tooOld, false, enough);
+    assert.equal(reviewVersion(enough)?.tooOld, false, enough);
 });
 
 test('what is no version is not judged', () => {
   for (const text of ['', '2', '2.10', 'two.ten.one', '2.10.1\n', '99999.1.1', `2.10.1-${'x'.repeat(99)}`])
-    assert.equal(judgeVersion(text), undefined, text);
+    assert.equal(reviewVersion(text), undefined, text);
 });
 
 test('a newer patch of the same line never has a hole that the older one has not', () => {

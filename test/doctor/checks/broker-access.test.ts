@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { brokerAccess } from '../../../agent/doctor/checks/broker-access.ts';
+import { findBrokerAccess } from '../../../agent/doctor/checks/broker-access.ts';
 import { defaultSettings } from '../../support/default-settings.ts';
 import { newFolder } from '../../support/temporary.ts';
 
@@ -11,7 +11,7 @@ test('what systemd handed to the service, else what the operator keeps for it, e
   const folder = await newFolder();
   const secrets = { handedOver: join(folder, 'run'), kept: join(folder, 'etc') };
   const token = async () => {
-    const access = await brokerAccess('agent', defaultSettings(), folder, secrets);
+    const access = await findBrokerAccess('agent', defaultSettings(), folder, secrets);
     return access?.credentials.token;
   };
   assert.equal(await token(), undefined);

@@ -28,9 +28,9 @@ async function look(servers: readonly string[], credentials = {}, role: Role = '
     broker: async () => ({ servers, credentials, tls: undefined }),
   };
   return {
-    broker: (await broker(one, role).look()).map(({ status, text }) => `${status} ${text}`),
+    broker: (await broker(one, role).run()).map(({ status, text }) => `${status} ${text}`),
     requester: async () =>
-      (await requester(one, 'agent').look()).map(({ status, text }) => `${status} ${text}`),
+      (await requester(one, 'agent').run()).map(({ status, text }) => `${status} ${text}`),
   };
 }
 
@@ -91,19 +91,19 @@ describe('a real broker', () => {
       lastAcknowledged: new Date().toISOString(),
     };
     const running = context({ ...examinedBy, agent: status });
-    const [first] = await broker(running, 'agent').look();
+    const [first] = await broker(running, 'agent').run();
     assert.equal(first?.status, 'ok');
     assert.match(first?.text ?? '', /^nats:.*: the agent is connected; /);
-    const [its] = await requester(running, 'agent').look();
+    const [its] = await requester(running, 'agent').run();
     assert.match(`${its?.status} ${its?.text}`, /^ok node-0 answered the agent \d s ago$/);
     const denied: Context = { ...running, agent: () => Promise.reject(new MusterError('not_allowed', 'no')) };
     for (const check of [broker(denied, 'agent'), requester(denied, 'agent')])
-      assert.equal((await check.look())[0]?.status, 'warning');
+      assert.equal((await check.run())[0]?.status, 'warning');
     const other = context({
       ...examinedBy,
       agent: { ...status, broker: 'connected to nats://elsewhere:4222' },
     });
-    assert.equal((await broker(other, 'agent').look())[0]?.status, 'failed');
+    assert.equal((await broker(other, 'agent').run())[0]?.status, 'failed');
   });
 
   test('of several each has its line, and the requester is asked at one that answers', async () => {
@@ -187,7 +187,7 @@ test('on another machine, what lets everybody in and what is not encrypted are w
         examined: [{ server: 'nats://far:4222', host: 'far', found: { ...facts, encrypted, asksForLogin } }],
       }),
       'agent',
-    ).look();
+    ).run();
   assert.deepEqual(
     (await far(true, true)).map(({ text }) => text),
     ['nats://far:4222: nats-server 2.12.15, lets us in, encrypted, answers in 20 ms'],
@@ -202,7 +202,7 @@ test('the broker of a requester that does not run is judged by its program', asy
     broker: { ...from.broker, binary },
   });
   const found = async (binary?: string) =>
-    (await broker(context({ roles: ['requester'], settings: settings(binary) }), 'requester').look())[0];
+    (await broker(context({ roles: ['requester'], settings: settings(binary) }), 'requester').run())[0];
   assert.match((await found())?.text ?? '', /^the requester would run \/.*nats-server, nats-server 2\.\d+/);
   const missing = await found('/nonexistent/nats-server');
   assert.equal(missing?.status, 'failed');

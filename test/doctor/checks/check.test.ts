@@ -1,7 +1,13 @@
 // How checks are run: side by side, none longer than its deadline, none able to stop the others.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Check, type CheckResult, ok, runChecks, within } from '../../../agent/doctor/checks/check.ts';
+import {
+  type Check,
+  type CheckResult,
+  ok,
+  runChecks,
+  withTimeout,
+} from '../../../agent/doctor/checks/check.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -24,9 +30,9 @@ const hang = () => new Promise<never>(() => undefined);
 test('one that hangs is given up at its deadline, and the others are told at once', async () => {
   const clock = new FakeClock();
   const checks: Check[] = [
-    { name: 'hangs', look: hang },
-    { name: 'hangs longer', deadline: 15_000, look: hang },
-    { name: 'answers', look: async () => [ok('well')] },
+    { name: 'hangs', run: hang },
+    { name: 'hangs longer', timeoutMs: 15_000, run: hang },
+    { name: 'answers', run: async () => [ok('well')] },
   ];
   const { results, ended } = await run(checks, clock, 9_999);
   assert.deepEqual(
@@ -49,14 +55,14 @@ test('one that throws, at once or later, is a failed line; what this user may no
   const checks: Check[] = [
     {
       name: 'at once',
-      look() {
+      run() {
         throw new Error('no luck');
       },
     },
-    { name: 'later', look: () => Promise.reject('just text') },
-    { name: 'denied', look: () => Promise.reject(Object.assign(new Error('no'), { code: 'EACCES' })) },
-    { name: 'refused', look: () => Promise.reject(new MusterError('not_allowed', 'not for you')) },
-    { name: 'well', look: async () => [] },
+    { name: 'later', run: () => Promise.reject('just text') },
+    { name: 'denied', run: () => Promise.reject(Object.assign(new Error('no'), { code: 'EACCES' })) },
+    { name: 'refused', run: () => Promise.reject(new MusterError('not_allowed', 'not for you')) },
+    { name: 'well', run: async () => [] },
   ];
   const { results, ended } = await run(checks, new FakeClock(), 0);
   assert.equal(ended, true);
@@ -70,7 +76,7 @@ test('one that throws, at once or later, is a failed line; what this user may no
 
 test('an answer that comes in time stops the clock', async () => {
   const clock = new FakeClock();
-  assert.equal(await within(clock, 1_000, Promise.resolve(7)), 7);
-  await assert.rejects(within(clock, 1_000, Promise.reject(new Error('no'))), /no/);
+  assert.equal(await withTimeout(clock, 1_000, Promise.resolve(7)), 7);
+  await assert.rejects(withTimeout(clock, 1_000, Promise.reject(new Error('no'))), /no/);
   assert.equal(clock.pending, 0);
 });

@@ -1,7 +1,7 @@
 // The clock is judged by the calendar, by its own jumps, by the broker's, and by who sets it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ClockSetting, clock } from '../../../agent/doctor/checks/clock.ts';
+import { clock, type TimeSyncQuery } from '../../../agent/doctor/checks/clock.ts';
 import type { Examination } from '../../../agent/transport/examine.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { context } from './context.ts';
@@ -17,7 +17,7 @@ interface Seen {
   wall?: string;
   jump?: number;
   ahead?: number | undefined;
-  setting?: ClockSetting;
+  setting?: TimeSyncQuery;
 }
 
 async function look(seen: Seen) {
@@ -32,7 +32,7 @@ async function findings({
 }: Seen) {
   const time = new FakeClock(new Date(wall));
   const examined = [{ server: 'x', host: 'x', found: { fault: 'tls', reason: '' } } as const, broker(ahead)];
-  const found = clock(time, { context: context({ examined }), role: 'agent' }, setting).look();
+  const found = clock(time, { context: context({ examined }), role: 'agent' }, setting).run();
   await time.settle();
   time.moveWall(jump);
   await time.advance(500);
@@ -40,7 +40,7 @@ async function findings({
 }
 
 const said =
-  (stdout: string, status = 0): ClockSetting =>
+  (stdout: string, status = 0): TimeSyncQuery =>
   async () => ({ status, stdout, stderr: '' });
 
 test('a sane clock is well, and says how far it is from the broker', async () => {

@@ -6,14 +6,14 @@ import { MusterError } from '../../../agent/system/errors.ts';
 
 test('a fault that says what to do about it is told with that', async () => {
   const thrown = new MusterError('bad_config', 'no folder for data', { hint: 'set dataDir' });
-  assert.deepEqual(await configuration({ thrown }).look(), [
+  assert.deepEqual(await configuration({ thrown }).run(), [
     { status: 'failed', text: 'no folder for data', remedy: 'set dataDir' },
   ]);
 });
 
 test('faults at their places are each told, and who knows when they are mended', async () => {
   const thrown = new MusterError('bad_config', 'a.yaml:1: no\na.yaml:2: no');
-  const findings = await configuration({ thrown }).look();
+  const findings = await configuration({ thrown }).run();
   assert.deepEqual(
     findings.map(({ text }) => text),
     ['a.yaml:1: no', 'a.yaml:2: no'],
@@ -24,7 +24,7 @@ test('faults at their places are each told, and who knows when they are mended',
 test('a file that cannot be read is to be made readable: it has no line to correct', async () => {
   for (const why of ['cannot be read: permission denied', 'there is no such file']) {
     const thrown = new MusterError('bad_config', `/a.yaml: ${why}`);
-    const [finding] = await configuration({ thrown }).look();
+    const [finding] = await configuration({ thrown }).run();
     assert.match(finding?.remedy ?? '', /^name the right file, or let the user of the role read it/);
   }
 });

@@ -33,7 +33,7 @@ export function context(given: Given = {}): Context {
     agent: async () => given.agent as never,
     requester: async () => given.requester as never,
     broker: async () => ({ servers: ['nats://127.0.0.1:4222'], credentials: {}, tls: undefined }),
-    examined: async () => examined,
+    examinations: async () => examined,
     machine: (): Promise<ProbeView> => probeView(inputs, settings),
   };
 }

@@ -10,7 +10,7 @@ import { pretended, recorded } from '../../host/machines.ts';
 import { context } from './context.ts';
 
 const look = async (inputs: Inputs, settings?: (from: Settings) => Settings) =>
-  (await gpus(context({ inputs, ...(settings ? { settings } : {}) })).look()).map(
+  (await gpus(context({ inputs, ...(settings ? { settings } : {}) })).run()).map(
     ({ status, text }) => `${status} ${text}`,
   );
 
@@ -54,9 +54,9 @@ test('what was declared and is not there has failed', async () => {
 });
 
 test('without the native probe there is a warning that says why', async () => {
-  const [missing] = await probe(() => ({ reason: 'was not built' })).look();
+  const [missing] = await probe(() => ({ reason: 'was not built' })).run();
   assert.equal(missing?.status, 'warning');
   assert.match(missing?.text ?? '', /^the native probe was not built: /);
-  const [there] = await probe(() => ({ probe: {} as never, path: '/p.node' })).look();
+  const [there] = await probe(() => ({ probe: {} as never, path: '/p.node' })).run();
   assert.deepEqual(there, { status: 'ok', text: 'the native probe works (/p.node)' });
 });

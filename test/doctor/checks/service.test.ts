@@ -28,7 +28,7 @@ async function look(state: ServiceState | undefined) {
   const found = await service(['agent'], async (role, scope) => {
     if (scope === 'user') return undefined;
     return state && { name, scope, role, state, log: `journalctl -u ${name}` };
-  }).look();
+  }).run();
   return found.map(finding => `${finding.status} ${finding.text}`);
 }
 

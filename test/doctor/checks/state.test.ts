@@ -17,7 +17,7 @@ import { mountSmallDisk } from '../../support/small-disk.ts';
 import { newFolder } from '../../support/temporary.ts';
 import { context } from './context.ts';
 
-const lines = async (check: Check) => (await check.look()).map(({ status, text }) => `${status} ${text}`);
+const lines = async (check: Check) => (await check.run()).map(({ status, text }) => `${status} ${text}`);
 
 /** An agent's folder with a key and a sentinel; and a picture of it, to see whether anything moved. */
 async function agentsFolder() {
@@ -79,7 +79,7 @@ describe('the key and the sentinel', () => {
     await chmod(join(folder, identityFile), 0o644);
     await chmod(sentinelPath(folder, 'node-1'), 0o640);
     const before = await picture();
-    const [, open] = await identity(context({ data })).look();
+    const [, open] = await identity(context({ data })).run();
     assert.equal(open?.status, 'failed');
     assert.match(open?.text ?? '', /is open to others \(mode 644\)$/);
     assert.match(open?.remedy ?? '', /^chmod 600 .*identity\.nk$/);
@@ -100,7 +100,7 @@ describe('the key and the sentinel', () => {
   test('a key that is none has failed, without a word of what stands there', async () => {
     const { data, folder } = await agentsFolder();
     await writeFile(join(folder, identityFile), 'SNot-a-key-but-still-nobodys-business');
-    const found = await identity(context({ data })).look();
+    const found = await identity(context({ data })).run();
     assert.equal(found[0]?.status, 'failed');
     assert.doesNotMatch(JSON.stringify(found), /nobodys-business/);
   });
@@ -188,7 +188,7 @@ describe('the room', () => {
 
   test('by the agent’s own rule a disk is almost full', async () => {
     const inputs = pretend({ answers: { space: { total: 100 * 2 ** 30, available: 2 ** 30 } } });
-    const found = await disk(context({ data: await newFolder(), inputs })).look();
+    const found = await disk(context({ data: await newFolder(), inputs })).run();
     assert.match(found[0]?.text ?? '', /less than 10 GiB of 100 GiB is left/);
     assert.equal(found[0]?.status, 'warning');
   });

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { roles } from '../../../agent/config/role.ts';
 import { configSchema } from '../../../agent/config/schema.ts';
-import { sealOf } from '../../../agent/service/seal.ts';
+import { readSeal } from '../../../agent/service/seal.ts';
 import { type ArchiveWish, archive, archiveName } from '../../../scripts/packaging/archive.ts';
 import type { Built } from '../../../scripts/packaging/build.ts';
 import { companions } from '../../../scripts/packaging/companions.ts';
@@ -83,7 +83,7 @@ describe('the archive', () => {
     assert.deepEqual(JSON.parse(await text(schema)), configSchema());
     for (const role of roles) {
       const unit = await text(`systemd/muster-${role}.service`);
-      assert.equal(sealOf(unit), 'whole');
+      assert.equal(readSeal(unit), 'whole');
       assert.match(unit, new RegExp(`^ExecStart=/usr/local/bin/muster ${role}$`, 'm'));
     }
   });

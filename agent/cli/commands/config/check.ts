@@ -2,8 +2,8 @@
 import { choice } from '../../../config/kind.ts';
 import { roles } from '../../../config/role.ts';
 import { print, tell } from '../../../output/terminal.ts';
-import { roleRefusals } from '../../../roles/role-requirements.ts';
-import { fileDoubts } from '../../../roles/setting-files.ts';
+import { checkRoleRequirements } from '../../../roles/role-requirements.ts';
+import { checkSettingFiles } from '../../../roles/setting-files.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 import { chosenFile, optionalOperands } from './file.ts';
@@ -23,10 +23,10 @@ export const flags = {
 export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<number> {
   const loaded = await argv.load({
     configFile: chosenFile(argv),
-    alsoCheck: settings => roleRefusals(argv.flags.role, settings),
+    alsoCheck: settings => checkRoleRequirements(argv.flags.role, settings),
   });
   const { file, places, warnings } = loaded;
-  for (const warning of [...warnings, ...(await fileDoubts(loaded))])
+  for (const warning of [...warnings, ...(await checkSettingFiles(loaded))])
     tell('Warning', printable(warning, 4096));
   const none = `no configuration file (looked for ${places.join(', ')})`;
   print(`Ok: ${printable(file ?? none, 4096)}\n`);

@@ -11,7 +11,7 @@ import { probeView } from '../../../host/view.ts';
 import { jsonText, yamlText } from '../../../output/data.ts';
 import { note, print } from '../../../output/terminal.ts';
 import { closeWhenInterrupted } from '../../../roles/interruption.ts';
-import { selfCommand } from '../../../roles/own-command.ts';
+import { ownCommand } from '../../../roles/own-command.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
@@ -92,7 +92,7 @@ async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promis
   const data = await dataFolderOrRoot(settings);
   const inputs: Inputs & Pick<Opened, 'close'> = new SystemInputs({
     folder: await existing(data),
-    inventoryCommand: selfCommand('inventory-child'),
+    inventoryCommand: ownCommand('inventory-child'),
     nvmlLibrary: settings.node.nvmlLibrary,
     guard: readOnlyCrashGuard(roleFolder(data, 'agent'), () => readCircumstances(inputs)),
   });

@@ -3,9 +3,9 @@ import { choice } from '../../../config/kind.ts';
 import { roles } from '../../../config/role.ts';
 import { print, tell } from '../../../output/terminal.ts';
 import { programName } from '../../../roles/own-command.ts';
-import { carryOut } from '../../../service/apply-plan.ts';
+import { applyPlan } from '../../../service/apply-plan.ts';
 import type { Plan, Step } from '../../../service/plan.ts';
-import type { Machine } from '../../../service/target.ts';
+import type { ServiceTarget } from '../../../service/target.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { escaped } from '../../../system/escaped.ts';
@@ -63,8 +63,8 @@ interface StepWords {
 
 /** One step in a line; `whole` adds mode, owner and content. */
 function stepText(step: Step, { program, root }: StepWords, whole: boolean): string {
-  switch (step.do) {
-    case 'folder':
+  switch (step.action) {
+    case 'make folder':
       return row('make', `${root}${step.path}/${whole ? rights(step) : ''}`);
     case 'write': {
       const line = row(
@@ -73,13 +73,13 @@ function stepText(step: Step, { program, root }: StepWords, whole: boolean): str
       );
       return whole ? line + indented(step.content) : line;
     }
-    case 'set aside':
+    case 'rename':
       return row('rename', `${root}${step.path} to ${root}${step.to}`);
     case 'remove':
       return row('remove', `${root}${step.path}${step.what === 'file' ? '' : '/'}`);
     case 'run':
       return row('run', [program ?? '', ...step.args].join(' '));
-    case 'await end':
+    case 'await stop':
       return row('wait', 'until it has ended');
   }
 }
@@ -87,21 +87,28 @@ function stepText(step: Step, { program, root }: StepWords, whole: boolean): str
 /** Prints what `plan` does to the service `name`: with `dryRun` before, and instead of, doing it; else each step once it is done. */
 export async function take(
   plan: Plan,
-  { control, prefix, uid }: Machine,
+  { managerProgram, prefix, uid }: ServiceTarget,
   { name, dryRun, print }: { name: string; dryRun: boolean } & Pick<Voice, 'print'>,
 ): Promise<void> {
-  const words = { program: control?.program, root: prefix };
+  const words = { program: managerProgram?.program, root: prefix };
   if (dryRun) {
     for (const step of plan.steps) print(stepText(step, words, true));
     return;
   }
-  const tell = (step: Step) => print(stepText(step, words, false));
-  await carryOut(plan, { control, name, root: prefix, mayChown: uid === 0, clock: systemClock, tell });
+  const onStep = (step: Step) => print(stepText(step, words, false));
+  await applyPlan(plan, {
+    managerProgram,
+    name,
+    root: prefix,
+    mayChown: uid === 0,
+    clock: systemClock,
+    onStep,
+  });
 }
 
 const row = (what: string, text: string): string => `${what.padEnd(9)}${escaped(text)}\n`;
 
-const rights = ({ mode, owner }: Extract<Step, { do: 'folder' | 'write' }>): string =>
+const rights = ({ mode, owner }: Extract<Step, { action: 'make folder' | 'write' }>): string =>
   ` (mode ${mode.toString(8).padStart(4, '0')}, owner ${owner.name})`;
 
 function indented(content: string): string {

@@ -6,12 +6,12 @@ import { packagedSchema, sampleConfig } from '../../../config/sample.ts';
 import { ownExecutable } from '../../../roles/own-command.ts';
 import { checkExecutable } from '../../../service/executable.ts';
 import { inspect } from '../../../service/inspect.ts';
-import type { Found, Plan } from '../../../service/plan.ts';
+import type { Inspection, Plan } from '../../../service/plan.ts';
 import { planInstall } from '../../../service/plan-install.ts';
-import { opensMore, whyClosed } from '../../../service/sandbox.ts';
-import { gpuGroups, serviceFiles } from '../../../service/service-files.ts';
-import type { Places } from '../../../service/service-paths.ts';
-import { type Machine, needRoot, thisMachine, userName } from '../../../service/target.ts';
+import { whyNotWritable, widensSandbox } from '../../../service/sandbox.ts';
+import { createServiceFiles, gpuGroups } from '../../../service/service-files.ts';
+import type { ServicePaths } from '../../../service/service-paths.ts';
+import { requireRoot, resolveTarget, type ServiceTarget, userName } from '../../../service/target.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { escaped } from '../../../system/escaped.ts';
 import { printable } from '../../../system/printable.ts';
@@ -32,8 +32,8 @@ export async function run({ flags: given, config }: Argv<typeof flags>): Promise
       hint: 'put the file there: "muster service install --dry-run" says where',
     });
   }
-  const machine = await thisMachine({ scope: given.user ? 'user' : 'system', root: given.root });
-  if (!given['dry-run']) needRoot(machine, typed('install', { ...given, role }));
+  const machine = await resolveTarget({ scope: given.user ? 'user' : 'system', root: given.root });
+  if (!given['dry-run']) requireRoot(machine, typed('install', { ...given, role }));
   return installService(
     machine,
     {
@@ -58,20 +58,20 @@ export interface InstallOptions {
 
 /** Throws MusterError when it cannot be installed so, or a step fails. */
 export async function installService(
-  machine: Machine,
+  machine: ServiceTarget,
   options: InstallOptions,
   { print, warn }: Voice,
 ): Promise<number> {
   const { role, executable, dryRun } = options;
   const { root, prefix, scope } = machine;
-  const places = machine.places(role);
+  const places = machine.paths(role);
   const doubts = await checkExecutable(executable, scope, prefix);
   const [found, groups] = await Promise.all([inspect(machine, role), gpuGroups(prefix)]);
-  const files = await serviceFiles({ ...machine, role, executable, groups }, places);
+  const files = await createServiceFiles({ ...machine, role, executable, groups }, places);
   for (const doubt of doubts) warn(escaped(doubt));
-  const sound = root !== undefined || (await checkConfig(machine, role, found, warn));
+  const configIsValid = root !== undefined || (await checkConfig(machine, role, found, warn));
   const config = { path: places.config, content: await sample(prefix) };
-  const plan = planInstall({ ...machine, ...files, ...options, config, sound }, places, found);
+  const plan = planInstall({ ...machine, ...files, ...options, config, configIsValid }, places, found);
   for (const warning of plan.warnings) warn(escaped(warning));
   await take(plan, machine, { name: places.name, dryRun, print });
   for (const note of plan.notes) print(`${escaped(note)}\n`);
@@ -92,12 +92,12 @@ async function sample(prefix: string): Promise<string> {
 
 /** Tells of faults in the configuration that is there, and answers whether the service would start with it. */
 async function checkConfig(
-  { manager, scope, prefix, places }: Machine,
+  { manager, scope, prefix, paths }: ServiceTarget,
   role: Role,
-  found: Found,
+  found: Inspection,
   warn: (text: string) => void,
 ): Promise<boolean> {
-  const { config: path, unit, dropIns } = places(role);
+  const { config: path, unit, dropIns } = paths(role);
   if (found.files.get(path)?.kind !== 'text') return true;
   const sandboxed = manager === 'systemd' && scope === 'system';
   const { mode, gid } = await stat(prefix + path);
@@ -113,7 +113,7 @@ async function checkConfig(
   }
   try {
     const { settings } = await loadSettings({ configFile: prefix + path });
-    const closed = sandboxed && settings.dataDir && whyClosed(role, settings.dataDir);
+    const closed = sandboxed && settings.dataDir && whyNotWritable(role, settings.dataDir);
     if (closed && !(await opened(prefix + unit, dropIns && prefix + dropIns))) warn(escaped(closed));
     return true;
   } catch (error) {
@@ -128,13 +128,13 @@ async function opened(unit: string, dropIns: string | undefined): Promise<boolea
   const names = dropIns === undefined ? [] : await readdir(dropIns).catch(() => []);
   const paths = [unit, ...names.filter(name => name.endsWith('.conf')).map(name => `${dropIns}/${name}`)];
   const texts = await Promise.all(paths.map(path => readFile(path, 'utf8').catch(() => '')));
-  return texts.some(opensMore);
+  return texts.some(widensSandbox);
 }
 
 async function afterwards(
-  machine: Machine,
+  machine: ServiceTarget,
   { role, start, dryRun }: InstallOptions,
-  { name, unit, config, log, rotation }: Places,
+  { name, unit, config, log, rotation }: ServicePaths,
   { steps }: Plan,
 ): Promise<string> {
   if (dryRun) return steps.length ? 'Nothing of this was done: --dry-run.\n' : 'Nothing would be done.\n';
@@ -149,8 +149,8 @@ async function afterwards(
   // A package's unit is not written, and is enabled the first time.
   const first = steps.some(
     step =>
-      (step.do === 'write' && step.path === unit && !step.replaces) ||
-      (step.do === 'run' && step.args.includes('enable')),
+      (step.action === 'write' && step.path === unit && !step.replaces) ||
+      (step.action === 'run' && step.args.includes('enable')),
   );
   if (start && role === 'agent' && first) {
     lines.push(

@@ -4,9 +4,9 @@ import { systemEnvironment } from '../../../config/environment.ts';
 import { choice } from '../../../config/kind.ts';
 import { print } from '../../../output/terminal.ts';
 import { usualExecutable } from '../../../roles/own-command.ts';
-import { gpuGroups, serviceFiles } from '../../../service/service-files.ts';
-import { placesOf } from '../../../service/service-paths.ts';
-import { managerHere, systemdVersion } from '../../../service/target.ts';
+import { createServiceFiles, gpuGroups } from '../../../service/service-files.ts';
+import { servicePathsOf } from '../../../service/service-paths.ts';
+import { localManager, systemdVersion } from '../../../service/target.ts';
 import { isPackaged } from '../../../system/packaged.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 import { needed, roleFlag, scopeFlag } from './flags.ts';
@@ -24,12 +24,12 @@ export const flags = {
 
 export async function run({ flags: given }: Argv<typeof flags>): Promise<number> {
   const role = needed(given.role, 'print');
-  const manager = given.manager ?? managerHere();
+  const manager = given.manager ?? localManager();
   const scope = given.user ? 'user' : 'system';
-  const places = placesOf(manager, scope, role, await systemEnvironment.user());
+  const places = servicePathsOf(manager, scope, role, await systemEnvironment.user());
   const executable = given.executable ?? (isPackaged() ? process.execPath : usualExecutable);
   const [systemd, groups] = await Promise.all([systemdVersion(), gpuGroups('')]);
   const wish = { manager, role, scope, executable, systemd, groups } as const;
-  print((await serviceFiles(wish, places)).unit.content);
+  print((await createServiceFiles(wish, places)).unit.content);
   return 0;
 }

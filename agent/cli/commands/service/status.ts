@@ -4,13 +4,13 @@ import type { LoadedSettings } from '../../../config/load.ts';
 import { type Role, roles } from '../../../config/role.ts';
 import { jsonText } from '../../../output/data.ts';
 import { print } from '../../../output/terminal.ts';
-import { folderTrouble } from '../../../service/folder-problem.ts';
+import { findFolderProblem } from '../../../service/folder-problem.ts';
 import { inspect, isUsed } from '../../../service/inspect.ts';
-import type { Found, ServiceState } from '../../../service/plan.ts';
-import { sealOf } from '../../../service/seal.ts';
-import type { Places } from '../../../service/service-paths.ts';
-import { type Machine, thisMachine } from '../../../service/target.ts';
-import { ownConfig } from '../../../service/user-config.ts';
+import type { Inspection, ServiceState } from '../../../service/plan.ts';
+import { readSeal } from '../../../service/seal.ts';
+import type { ServicePaths } from '../../../service/service-paths.ts';
+import { resolveTarget, type ServiceTarget } from '../../../service/target.ts';
+import { userServiceConfig } from '../../../service/user-config.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
@@ -29,7 +29,7 @@ export const flags = {
 } as const satisfies FlagTable;
 
 export async function run({ flags: given, config, load }: Argv<typeof flags>): Promise<number> {
-  const machine = await thisMachine({ scope: given.user ? 'user' : 'system', root: undefined });
+  const machine = await resolveTarget({ scope: given.user ? 'user' : 'system', root: undefined });
   // What is named on the command line goes before what the service reads.
   const named: Load = config === undefined ? load : () => load({ skipUnreadable: true });
   return showService(machine, given.role ? [given.role] : roles, named, given.output, print);
@@ -68,14 +68,14 @@ export interface ServiceReport {
  * and is not used is not missed.
  */
 export async function showService(
-  machine: Machine,
+  machine: ServiceTarget,
   which: readonly Role[],
   load: Load,
   output: 'text' | 'json',
   print: (text: string) => void,
 ): Promise<number> {
   // A configuration with faults is told by "config check"; where the state is, it cannot say then.
-  const loaded = await load({ skipUnreadable: true, ...(await ownConfig(machine)) }).catch(error => {
+  const loaded = await load({ skipUnreadable: true, ...(await userServiceConfig(machine)) }).catch(error => {
     if (error instanceof MusterError) return undefined;
     throw error;
   });
@@ -87,14 +87,18 @@ export async function showService(
   return installed.length > 0 && installed.every(each => each.state === 'running') ? 0 : 1;
 }
 
-async function report(machine: Machine, role: Role, dataDir: string | undefined): Promise<ServiceReport> {
+async function report(
+  machine: ServiceTarget,
+  role: Role,
+  dataDir: string | undefined,
+): Promise<ServiceReport> {
   const { manager, scope, prefix } = machine;
-  const places = machine.places(role);
+  const places = machine.paths(role);
   const found = await inspect(machine, role);
   const { service } = found;
   const folder = join(dataDir ?? prefix + places.dataFolder, role);
   const { status, why } = await ask(folder);
-  const trouble = service && (await folderTrouble(service, places));
+  const trouble = service && (await findFolderProblem(service, places));
   return {
     role,
     name: places.name,
@@ -103,10 +107,10 @@ async function report(machine: Machine, role: Role, dataDir: string | undefined)
     ...installation(places, found),
     enabled: service?.enabled ?? false,
     state: service?.state ?? 'stopped',
-    managerState: service?.word ?? '',
+    managerState: service?.managerState ?? '',
     since: service?.since?.toISOString() ?? null,
     pid: service?.pid ?? null,
-    says: service?.text ?? null,
+    says: service?.statusText ?? null,
     ended: service?.ended ?? null,
     trouble: trouble ? [trouble.what, trouble.remedy].filter(Boolean).join('; to mend it: ') : null,
     restarts: service?.restarts ?? null,
@@ -126,12 +130,12 @@ async function ask(folder: string): Promise<{ status: RoleStatus | null; why: st
 }
 
 function installation(
-  { unit }: Places,
-  { files, packaged }: Found,
+  { unit }: ServicePaths,
+  { files, packaged }: Inspection,
 ): Pick<ServiceReport, 'installed' | 'file'> {
   const standing = files.get(unit);
   if (standing === undefined) return { installed: packaged ? 'package' : 'no', file: packaged ?? null };
-  const seal = standing.kind === 'text' ? sealOf(standing.text) : 'none';
+  const seal = standing.kind === 'text' ? readSeal(standing.text) : 'none';
   const installed = { whole: 'yes', changed: 'changed', none: 'foreign' } as const;
   return { installed: installed[seal], file: unit };
 }

@@ -2,9 +2,9 @@
 import { loadSettings } from '../../../config/load.ts';
 import type { Role } from '../../../config/role.ts';
 import { inspect } from '../../../service/inspect.ts';
-import type { Standing } from '../../../service/plan.ts';
+import type { ExistingFile } from '../../../service/plan.ts';
 import { planUninstall } from '../../../service/plan-uninstall.ts';
-import { type Machine, needRoot, thisMachine } from '../../../service/target.ts';
+import { requireRoot, resolveTarget, type ServiceTarget } from '../../../service/target.ts';
 import { escaped } from '../../../system/escaped.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 import { changeFlags, needed, take, terminal, typed, type Voice } from './flags.ts';
@@ -17,8 +17,8 @@ export const flags = {
 
 export async function run({ flags: given }: Argv<typeof flags>): Promise<number> {
   const role = needed(given.role, 'uninstall');
-  const machine = await thisMachine({ scope: given.user ? 'user' : 'system', root: given.root });
-  if (!given['dry-run']) needRoot(machine, typed('uninstall', { ...given, role }));
+  const machine = await resolveTarget({ scope: given.user ? 'user' : 'system', root: given.root });
+  if (!given['dry-run']) requireRoot(machine, typed('uninstall', { ...given, role }));
   return uninstallService(
     machine,
     {
@@ -41,13 +41,13 @@ export interface UninstallOptions {
 
 /** Throws MusterError when it is not to be removed, or a step fails. */
 export async function uninstallService(
-  machine: Machine,
+  machine: ServiceTarget,
   options: UninstallOptions,
   { print, warn }: Voice,
 ): Promise<number> {
   const { role, dryRun } = options;
   const { prefix } = machine;
-  const places = machine.places(role);
+  const places = machine.paths(role);
   const found = await inspect(machine, role);
   const plan = planUninstall({ ...machine, ...options }, places, found);
   const elsewhere =
@@ -63,7 +63,7 @@ export async function uninstallService(
 }
 
 /** A note about state in a folder of the operator's choice. To be asked before the configuration goes. */
-async function dataElsewhere(config: string, standing: Standing | undefined): Promise<string[]> {
+async function dataElsewhere(config: string, standing: ExistingFile | undefined): Promise<string[]> {
   if (standing?.kind !== 'text') return [];
   // One with faults says nothing for sure.
   const loaded = await loadSettings({ configFile: config }).catch(() => undefined);

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { loadSettings } from '../../../../agent/config/load.ts';
 import { sampleConfig } from '../../../../agent/config/sample.ts';
 import { configSchema } from '../../../../agent/config/schema.ts';
-import { fileDoubts } from '../../../../agent/roles/setting-files.ts';
+import { checkSettingFiles } from '../../../../agent/roles/setting-files.ts';
 import { makeAuthority } from '../../../support/certificates.ts';
 import { asUnprivileged } from '../../../support/unprivileged.ts';
 import { configFile, muster, type Outcome, temporaryFolder } from '../../program.ts';
@@ -204,7 +204,7 @@ test('check: a file that this user may not read', async t => {
   const configFile = join(folder, 'config.yaml');
   await writeFile(configFile, `nats: { tokenFile: token }`);
   const loaded = await loadSettings({ configFile });
-  assert.deepEqual(await asUnprivileged(() => fileDoubts(loaded)), [
+  assert.deepEqual(await asUnprivileged(() => checkSettingFiles(loaded)), [
     `${configFile}:1: nats.tokenFile: ${token} may not be read by this user`,
   ]);
 });

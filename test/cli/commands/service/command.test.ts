@@ -4,7 +4,7 @@ import { access, chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:f
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'plist';
-import { sealOf } from '../../../../agent/service/seal.ts';
+import { readSeal } from '../../../../agent/service/seal.ts';
 import { muster as asUser } from '../../../support/program.ts';
 import { muster, temporaryFolder } from '../../program.ts';
 
@@ -35,13 +35,13 @@ test('print: the unit of this or another service manager, sealed, and nothing el
     '--executable',
     '/opt/m',
   ]);
-  assert.deepEqual([unit.code, unit.stderr, sealOf(unit.stdout)], [0, '', 'whole']);
+  assert.deepEqual([unit.code, unit.stderr, readSeal(unit.stdout)], [0, '', 'whole']);
   assert.match(unit.stdout, /^ExecStart=\/opt\/m agent$/m);
   assert.match(unit.stdout, /^DynamicUser=yes$/m);
   const own = await muster(t, ['service', 'print', '--role', 'agent', '--manager', 'systemd', '--user']);
   assert.doesNotMatch(own.stdout, /^DynamicUser/m);
   const list = await muster(t, ['service', 'print', '--role', 'requester', '--manager', 'launchd']);
-  assert.equal(sealOf(list.stdout), 'whole');
+  assert.equal(readSeal(list.stdout), 'whole');
   const { Label, ProgramArguments } = parse(list.stdout) as { Label: string; ProgramArguments: string[] };
   assert.deepEqual([Label, ProgramArguments], ['org.muster.requester', [program, 'requester']]);
   const quoted = ['service', 'print', '--role', 'agent', '--manager', 'systemd', '--executable', '/a"b'];
@@ -84,7 +84,7 @@ test('into another root: files, and the link that enables it; out again, nothing
   const first = await muster(t, install);
   assert.deepEqual([first.code, first.stderr], [0, '']);
   const unit = join(root, 'etc/systemd/system/muster-agent.service');
-  assert.equal(sealOf(await readFile(unit, 'utf8')), 'whole');
+  assert.equal(readSeal(await readFile(unit, 'utf8')), 'whole');
   const link = join(root, 'etc/systemd/system/multi-user.target.wants/muster-agent.service');
   assert.ok((await stat(join(root, 'etc/muster/config.yaml'))).isFile());
   assert.ok((await readdir(join(link, '..'))).includes('muster-agent.service'));

@@ -20,10 +20,10 @@ import { type ServiceReport, showService } from '../../../../agent/cli/commands/
 import { type UninstallOptions, uninstallService } from '../../../../agent/cli/commands/service/uninstall.ts';
 import { loadSettings } from '../../../../agent/config/load.ts';
 import { type Role, roles } from '../../../../agent/config/role.ts';
-import { sealOf } from '../../../../agent/service/seal.ts';
-import { placesOf } from '../../../../agent/service/service-paths.ts';
+import { readSeal } from '../../../../agent/service/seal.ts';
+import { servicePathsOf } from '../../../../agent/service/service-paths.ts';
 import { Systemctl } from '../../../../agent/service/systemctl.ts';
-import { type Machine, needRoot } from '../../../../agent/service/target.ts';
+import { requireRoot, type ServiceTarget } from '../../../../agent/service/target.ts';
 import { holdFolder } from '../../../../agent/system/role-socket.ts';
 import { surroundings } from '../../../config/surroundings.ts';
 import { FakeSystemctl } from '../../../service/fake-systemctl.ts';
@@ -41,16 +41,16 @@ async function bareMachine() {
     await mkdir(prefix + folder, { recursive: true });
   await writeFile(prefix + program, '#!/bin/sh\n', { mode: 0o755 });
   const fake = await FakeSystemctl.make(await newFolder(), prefix + units);
-  const machine: Machine = {
+  const machine: ServiceTarget = {
     manager: 'systemd',
     scope: 'system',
     uid,
     owner: { uid, gid, name: 'root:root' },
     root: undefined,
     prefix,
-    control: new Systemctl(fake.program, { user: false, root: undefined }),
+    managerProgram: new Systemctl(fake.program, { user: false, root: undefined }),
     systemd: 252,
-    places: role => placesOf('systemd', 'system', role, undefined),
+    paths: role => servicePathsOf('systemd', 'system', role, undefined),
   };
   const said = { printed: '', warned: '' };
   const voice = {
@@ -119,7 +119,7 @@ test('installs: unit and configuration with their modes, then enabled and starte
   const unit = at(`${units}/muster-agent.service`);
   const text = await readFile(unit, 'utf8');
   assert.match(text, /^ExecStart=\/usr\/local\/bin\/muster agent$/m);
-  assert.equal(sealOf(text), 'whole');
+  assert.equal(readSeal(text), 'whole');
   for (const [path, mode] of [
     [unit, 0o644],
     [at('/etc/muster/config.yaml'), 0o644],
@@ -278,7 +278,7 @@ test('a unit that somebody changed is left, with a warning; --force replaces it'
   assert.match(said.warned, /muster-agent\.service is left as it is: it was changed since it was installed/);
   assert.deepEqual(await listing(at('')), before);
   await install('agent', { force: true });
-  assert.equal(sealOf(await readFile(unit, 'utf8')), 'whole');
+  assert.equal(readSeal(await readFile(unit, 'utf8')), 'whole');
 });
 
 test('a configuration with faults is told of: with it the service would not start', async () => {
@@ -577,7 +577,11 @@ test('status also says what the role itself says, or why it does not', async t =
 test('status of a user’s service asks where the user’s own configuration says that its state is', async t => {
   const { machine, at } = await bareMachine();
   const home = { config: '/home/me/.config/muster', data: '/home/me/data', cache: '/home/me/cache' };
-  const own: Machine = { ...machine, scope: 'user', places: role => placesOf('systemd', 'user', role, home) };
+  const own: ServiceTarget = {
+    ...machine,
+    scope: 'user',
+    paths: role => servicePathsOf('systemd', 'user', role, home),
+  };
   await mkdir(at(home.config), { recursive: true });
   await writeFile(at(`${home.config}/config.yaml`), 'dataDir: elsewhere\n');
   await mkdir(at(`${home.config}/elsewhere/agent`), { recursive: true });
@@ -595,12 +599,12 @@ test('status of a user’s service asks where the user’s own configuration say
 test('without root it says what it needs, and the command that would do it', async () => {
   const { machine } = await bareMachine();
   const command = 'muster service install --role agent';
-  assert.throws(() => needRoot({ ...machine, uid: 1000 }, command), {
+  assert.throws(() => requireRoot({ ...machine, uid: 1000 }, command), {
     code: 'not_allowed',
     exitCode: 77,
     hint: `sudo ${command}; for a service of your own: --user; to see what would be done: --dry-run`,
   });
-  needRoot({ ...machine, uid: 0 }, command);
-  needRoot({ ...machine, uid: 1000, scope: 'user' }, command);
-  needRoot({ ...machine, uid: 1000, root: '/img' }, command);
+  requireRoot({ ...machine, uid: 0 }, command);
+  requireRoot({ ...machine, uid: 1000, scope: 'user' }, command);
+  requireRoot({ ...machine, uid: 1000, root: '/img' }, command);
 });
