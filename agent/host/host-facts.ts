@@ -1,9 +1,8 @@
-// What the machine is, as far as `os`, /proc and statfs know: at once, and without starting a process.
-import os from 'node:os';
-import { type Clock, systemClock } from '../system/clock.ts';
+// Reads what `os` and a few files say of the machine: at once, and without starting a process.
 import { readBounded } from '../system/files.ts';
-import { type OsName, osName } from './inventory/os-name.ts';
-import type { Disk } from './sample/disk.ts';
+import type { Inputs } from './inputs/inputs.ts';
+import { readOsInfo } from './inputs/os-info.ts';
+import { osName } from './inventory/os-name.ts';
 import { tidy } from './values/tidy.ts';
 
 export interface HostFacts {
@@ -14,73 +13,51 @@ export interface HostFacts {
   operatingSystem: string;
   kernel: string;
   osName?: string | undefined;
-  /** Logical CPUs that this process may use: affinity and cgroup quota count. */
+  /** Logical CPUs of the machine. */
   cpus: number;
+  /** Logical CPUs that this process may use, as libuv counts: affinity and cgroup quota count. */
+  usableCpus: number;
   cpuModel?: string | undefined;
   /** Total memory in bytes. */
   memory: number;
-  /** Total bytes of the data folder's file system. */
-  disk?: number | undefined;
   /** The kernel's own name for this boot; absent where it gives none, as a guess that wanders would be worse. */
   bootId?: string | undefined;
-  /** Known only to the inventory, see inventory.ts. */
-  virtualisation?: string | undefined;
+  /** Time that it took to read the boot id, in milliseconds. */
+  bootIdTookMs: number;
 }
 
-/** Where the facts come from; a test brings its own. */
-export interface FactSources {
-  arch: string;
-  platform: string;
-  hostname(): string;
-  release(): string;
-  availableParallelism(): number;
-  cpus(): readonly { model: string }[];
-  totalmem(): number;
-  osName(): Promise<OsName>;
-  bootId(): Promise<string | undefined>;
-}
-
-const systemSources: FactSources = {
-  arch: process.arch,
-  platform: process.platform,
-  hostname: os.hostname,
-  release: os.release,
-  availableParallelism: os.availableParallelism,
-  cpus: os.cpus,
-  totalmem: os.totalmem,
-  osName,
-  bootId: async () => {
-    const id = await readBounded('/proc/sys/kernel/random/boot_id', 4096).catch(() => undefined);
-    return id?.toString('latin1');
+/** Reads what this machine says of itself at once, without the limit that `SystemInputs` puts on a call that hangs. */
+const directInputs: Pick<Inputs, 'system' | 'file'> = {
+  system: readOsInfo,
+  file: async path => {
+    const data = await readBounded(path).catch(() => undefined);
+    return { ...(data ? { value: data.toString('utf8') } : {}), took: 0 };
   },
 };
 
-/** Milliseconds that a slow file system may hold up the facts; its size follows with the next reading. */
-const diskPatience = 250;
-
-/** Reads the facts. Never throws: what cannot be found out stays absent. Cheap enough for every information update. */
+/**
+ * Reads the facts. Never throws: what cannot be found out stays absent. The requester, which has no other `inputs`, reads
+ * directly.
+ */
 export async function readHostFacts(
-  disk: Disk | undefined,
-  sources: FactSources = systemSources,
-  clock: Clock = systemClock,
+  inputs: Pick<Inputs, 'system' | 'file'> = directInputs,
 ): Promise<HostFacts> {
-  const [name, bootId, space] = await Promise.all([
-    sources.osName(),
-    sources.bootId(),
-    disk?.within(diskPatience, clock),
-  ]);
-  const model = tidy(sources.cpus()[0]?.model);
+  const system = inputs.system();
+  const read = async (path: string) => (await inputs.file(path)).value;
+  const [name, bootId] = await Promise.all([osName(read), inputs.file('/proc/sys/kernel/random/boot_id')]);
+  const model = tidy(system.cpuModel);
   return {
-    hostname: tidy(sources.hostname(), 255) ?? 'localhost',
-    architecture: goArchitecture[sources.arch] ?? sources.arch,
-    operatingSystem: goOperatingSystem[sources.platform] ?? sources.platform,
-    kernel: tidy(sources.release()) ?? 'unknown',
+    hostname: tidy(system.hostname, 255) ?? 'localhost',
+    architecture: goArchitecture[system.arch] ?? system.arch,
+    operatingSystem: goOperatingSystem[system.platform] ?? system.platform,
+    kernel: tidy(system.release) ?? 'unknown',
     osName: name.pretty,
-    cpus: Math.max(1, sources.availableParallelism()),
+    cpus: Math.max(1, system.cpus),
+    usableCpus: Math.max(1, system.usableCpus),
     cpuModel: model === 'unknown' ? undefined : model,
-    memory: sources.totalmem(),
-    disk: space?.total || undefined,
-    bootId: /^[0-9a-f-]{32,36}$/.exec(bootId?.trim() ?? '')?.[0],
+    memory: system.memory,
+    bootId: /^[0-9a-f-]{32,36}$/.exec(bootId.value?.trim() ?? '')?.[0],
+    bootIdTookMs: bootId.took,
   };
 }
 

@@ -130,6 +130,21 @@ async function cpuQuota(inputs: Inputs, version: 1 | 2, folder: string): Promise
   return cpus > 0 && Number.isFinite(cpus) ? { value: cpus, file } : undefined;
 }
 
+/** Returns how many of `cpus` are left by affinity and quota. A quota may leave a fraction. */
+export function usableCpus(cpus: number, { affinity, quota }: Limits): number {
+  return Math.min(cpus, affinity?.value ?? cpus, quota?.value ?? cpus);
+}
+
+/** Returns how many bytes of `memory` the limit allows. */
+export function memoryWithin(memory: number, limits: Limits): number {
+  return Math.min(memory, limits.memory?.value ?? memory);
+}
+
+/** Returns how many of `total` bytes the limit leaves when `used` are in use; without a limit, all of them. */
+export function memoryLeft(total: number, limits: Limits, used = limits.memoryUsed ?? 0): number {
+  return limits.memory ? Math.max(0, total - used) : total;
+}
+
 /** `memoryUsed` by now, for a machine without the native probe: like /proc, the kernel's files of a group answer at once. */
 export function readMemoryInUse({ memoryFile }: Pick<Limits, 'memoryFile'>): number | undefined {
   if (memoryFile === undefined) return undefined;

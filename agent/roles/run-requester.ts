@@ -87,7 +87,7 @@ async function serve(start: Start, made: (requester: Requester) => void): Promis
     });
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => undefined);
-    const facts = await readHostFacts(undefined);
+    const facts = await readHostFacts();
     const requester = new Requester({
       self: requesterInfo({
         nodeId: node,

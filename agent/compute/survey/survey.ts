@@ -9,8 +9,15 @@ import { type HostFacts, readHostFacts } from '../../host/host-facts.ts';
 import { SystemInputs } from '../../host/inputs/system-inputs.ts';
 import type { ChildCommand } from '../../host/inventory/inventory.ts';
 import { nodeLabels } from '../../host/labels.ts';
-import { type Limits, readLimits, readMemoryInUse } from '../../host/limits.ts';
-import { usableCpus } from '../../host/machine.ts';
+import {
+  type Limits,
+  memoryLeft,
+  memoryWithin,
+  readLimits,
+  readMemoryInUse,
+  usableCpus,
+} from '../../host/limits.ts';
+import { settleMachineFacts } from '../../host/machine-facts.ts';
 import type { LoadedProbe } from '../../host/native/native-probe.ts';
 import { Disk } from '../../host/sample/disk.ts';
 import { nativeFiguresReader, nodeFiguresReader } from '../../host/sample/kernel-figures.ts';
@@ -54,6 +61,9 @@ export interface Availability {
   news?: boolean;
 }
 
+/** Time that the first question to the data folder's file system may take, in milliseconds. */
+const diskTimeoutMs = 250;
+
 export class Survey {
   readonly #options: SurveyOptions;
   readonly #clock: Clock;
@@ -92,7 +102,8 @@ export class Survey {
       ...(options.probe ? { probe: options.probe } : {}),
     });
     const disk = new Disk(() => inputs.space());
-    const facts = await readHostFacts(disk, undefined, clock);
+    // A slow file system holds up the start for a moment only.
+    const [facts] = await Promise.all([readHostFacts(inputs), disk.within(diskTimeoutMs, clock)]);
     const guard = await crashGuard(folder, await readCircumstances(inputs));
     if (guard.fault) log.warn({ reason: guard.fault }, 'the NVIDIA library is left alone');
     if (!inputs.probe.probe) {
@@ -117,7 +128,7 @@ export class Survey {
     this.#facts = found.facts;
     this.#inputs = found.inputs;
     this.#limits = found.limits;
-    this.#cpus = usableCpus(found.inputs.system().cpus, found.limits);
+    this.#cpus = usableCpus(found.facts.cpus, found.limits);
     this.#gpus = found.gpus;
     this.#guard = found.guard;
     this.#inventory = found.inventory;
@@ -172,8 +183,14 @@ export class Survey {
   /** The node's information, by what is known now. */
   info(): NodeInfo {
     const { node } = this.#options;
-    const facts = this.#facts;
     const inventory = this.#inventory.latest;
+    const { space } = this.#disk;
+    const facts = settleMachineFacts({
+      readAt: this.#clock.now().toISOString(),
+      host: this.#facts,
+      space: space && { value: space, took: 0 },
+      inventory: inventory && { value: inventory, took: 0 },
+    });
     const offered = this.#offered();
     const conditions: NodeCondition[] = this.#judgement.conditions.map(({ type, reason, since }) => ({
       Type: type,
@@ -183,16 +200,22 @@ export class Survey {
     return nodeInfo(
       node,
       {
-        ...facts,
-        osName: facts.osName ?? inventory?.os.distro,
-        cpuModel: facts.cpuModel ?? inventory?.cpu.brand,
-        disk: inventory?.disk ?? facts.disk ?? this.#disk.space?.total,
-        virtualisation: inventory?.virtualisation,
+        hostname: facts.hostname.value,
+        operatingSystem: facts.operatingSystem.value,
+        architecture: facts.architecture.value,
+        kernel: facts.kernel.value,
+        osName: facts.osName?.value,
+        cpuModel: facts.cpuModel?.value,
+        cpus: this.#facts.usableCpus,
+        memory: facts.memory.value,
+        // Those of the machine; until they are known, the file system of the data folder.
+        disk: inventory?.disk ?? (facts.disk?.value || undefined),
+        virtualisation: facts.virtualisation?.value,
         gpuDriver: this.#gpus.driver,
       },
       offered,
       this.#available(),
-      nodeLabels(node, facts, { ...cloudLabels(this.#cloud), ...this.#offer.labels }, offered.GPUs),
+      nodeLabels(node, this.#facts, { ...cloudLabels(this.#cloud), ...this.#offer.labels }, offered.GPUs),
       conditions,
     );
   }
@@ -215,7 +238,7 @@ export class Survey {
   #whole(): { cpu: number; memory: number } {
     return {
       cpu: this.#cpus,
-      memory: Math.min(this.#facts.memory, this.#limits.memory?.value ?? Number.POSITIVE_INFINITY),
+      memory: memoryWithin(this.#facts.memory, this.#limits),
     };
   }
 
@@ -269,7 +292,7 @@ export class Survey {
     if (!this.#limits.memory) return whole;
     const { probe } = this.#inputs.probe;
     const used = probe ? probe.cgroup().memoryUsed : readMemoryInUse(this.#limits);
-    return Math.max(0, whole - (used ?? this.#limits.memoryUsed ?? 0));
+    return memoryLeft(whole, this.#limits, used);
   }
 
   // A look for GPUs has no sample: what it does not look at stays as it was judged.

@@ -1,6 +1,5 @@
 // The inputs of this very machine: files, tools and libraries, none of which can hold up the agent.
 import { readdir, readlink } from 'node:fs/promises';
-import os from 'node:os';
 import { type Clock, systemClock } from '../../system/clock.ts';
 import { readBounded } from '../../system/files.ts';
 import { type ChildCommand, type Inventory, InventoryError, takeInventory } from '../inventory/inventory.ts';
@@ -16,6 +15,7 @@ import { readDiskSpace, type Space } from '../sample/disk.ts';
 import { HangLimiter } from './hang-limiter.ts';
 import type { Answer, Inputs, MetadataRequest, OsInfo, PciNames, Tool, ToolOutput } from './inputs.ts';
 import { askMetadata } from './metadata.ts';
+import { readOsInfo } from './os-info.ts';
 import { pciNames } from './pci-ids.ts';
 import { ToolRunner } from './tool.ts';
 
@@ -77,18 +77,7 @@ export class SystemInputs implements Inputs {
   }
 
   system(): OsInfo {
-    const cpus = os.cpus();
-    return {
-      platform: process.platform,
-      arch: process.arch,
-      hostname: os.hostname(),
-      release: os.release(),
-      // Without /proc there is no list of them.
-      cpus: cpus.length || os.availableParallelism(),
-      cpuModel: cpus[0]?.model ?? '',
-      usableCpus: os.availableParallelism(),
-      memory: os.totalmem(),
-    };
+    return readOsInfo();
   }
 
   async file(path: string): Promise<Answer<string>> {

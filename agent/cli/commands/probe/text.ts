@@ -1,7 +1,8 @@
 // The machine for a person: aligned, with units, nothing that could steer a terminal.
 
 import type { GpuDevice } from '../../../host/gpu/gpu.ts';
-import { usableCpus, usableMemory } from '../../../host/machine.ts';
+import { usableCpus } from '../../../host/limits.ts';
+import { usableMemory } from '../../../host/machine.ts';
 import type { Fact } from '../../../host/values/fact.ts';
 import type { ProbeView } from '../../../host/view.ts';
 import { table } from '../../../output/table.ts';

@@ -1,0 +1,19 @@
+// Reads what Node's `os` module knows of the machine.
+import os from 'node:os';
+import type { OsInfo } from './inputs.ts';
+
+/** Reads what Node's `os` knows, which takes no waiting. */
+export function readOsInfo(): OsInfo {
+  const cpus = os.cpus();
+  return {
+    platform: process.platform,
+    arch: process.arch,
+    hostname: os.hostname(),
+    release: os.release(),
+    // Without /proc there is no list of CPUs.
+    cpus: cpus.length || os.availableParallelism(),
+    cpuModel: cpus[0]?.model ?? '',
+    usableCpus: os.availableParallelism(),
+    memory: os.totalmem(),
+  };
+}

@@ -1,0 +1,101 @@
+// Decides what is true of the machine where several sources say the same thing: one place for `muster probe` and the agent.
+import type { HostFacts } from './host-facts.ts';
+import type { Answer } from './inputs/inputs.ts';
+import type { Inventory } from './inventory/inventory.ts';
+import type { Space } from './sample/disk.ts';
+import { type Claim, type Fact, settle } from './values/fact.ts';
+import { wholeNumber } from './values/parse.ts';
+import { tidy } from './values/tidy.ts';
+
+export interface MachineFacts {
+  readonly hostname: Fact<string>;
+  /** Go's names, such as `linux` and `amd64`. */
+  readonly operatingSystem: Fact<string>;
+  readonly architecture: Fact<string>;
+  readonly kernel: Fact<string>;
+  readonly osName?: Fact<string> | undefined;
+  readonly bootId?: Fact<string> | undefined;
+  readonly manufacturer?: Fact<string> | undefined;
+  readonly model?: Fact<string> | undefined;
+  /** The hypervisor, or `none`. */
+  readonly virtualisation?: Fact<string> | undefined;
+  readonly cpuModel?: Fact<string> | undefined;
+  /** Logical CPUs of the machine. */
+  readonly cpus: Fact<number>;
+  readonly physicalCores?: Fact<number> | undefined;
+  /** Bytes of the machine. */
+  readonly memory: Fact<number>;
+  readonly memoryAvailable?: Fact<number> | undefined;
+  /** Bytes of the data folder's file system. */
+  readonly disk?: Fact<number> | undefined;
+  readonly diskAvailable?: Fact<number> | undefined;
+}
+
+/** What the sources answered. A source that was not asked is absent. */
+export interface MachineReadings {
+  /** When they were read, RFC 3339. */
+  readonly readAt: string;
+  readonly host: HostFacts;
+  /** Room on the data folder's file system. */
+  readonly space?: Answer<Space> | undefined;
+  readonly inventory?: Answer<Inventory> | undefined;
+  /** The text of /proc/meminfo. */
+  readonly meminfo?: Answer<string> | undefined;
+  /** The maker and the model by DMI. */
+  readonly vendor?: Answer<string> | undefined;
+  readonly product?: Answer<string> | undefined;
+}
+
+/** Settles each fact by the best source that answered; the others are kept beside it. */
+export function settleMachineFacts(readings: MachineReadings): MachineFacts {
+  const { readAt, host, space, inventory, meminfo, vendor, product } = readings;
+  const claim = <T>(source: string, value: T | undefined, took = 0): Claim<T> => ({
+    source,
+    value,
+    took,
+    readAt,
+  });
+  const slow = <T>(pick: (inventory: Inventory) => T | undefined): Claim<T> => ({
+    ...claim('inventory', inventory?.value && pick(inventory.value), inventory?.took),
+    readAt: inventory?.value?.takenAt ?? readAt,
+  });
+  // Node's `os` always answers these.
+  const sure = <T>(value: T): Fact<T> => ({ value, source: 'os', took: 0, readAt, others: [] });
+  const bytesIn = (key: string) => kibibytes(meminfo?.value, key);
+  return {
+    hostname: sure(host.hostname),
+    operatingSystem: sure(host.operatingSystem),
+    architecture: sure(host.architecture),
+    kernel: sure(host.kernel),
+    osName: settle([claim('os-release', host.osName), slow(({ os }) => os.distro)], names),
+    bootId: settle([claim('/proc', host.bootId, host.bootIdTookMs)]),
+    manufacturer: settle(
+      [slow(({ manufacturer }) => manufacturer), claim('DMI', tidy(vendor?.value))],
+      names,
+    ),
+    model: settle([slow(({ model }) => model), claim('DMI', tidy(product?.value))], names),
+    virtualisation: settle([slow(({ virtualisation }) => virtualisation)]),
+    cpuModel: settle([claim('os', host.cpuModel), slow(({ cpu }) => cpu.brand)], names),
+    cpus: sure(host.cpus),
+    physicalCores: settle([slow(({ cpu }) => cpu.physicalCores)]),
+    memory:
+      settle(
+        [claim('os', host.memory), claim('/proc/meminfo', bytesIn('MemTotal')), slow(({ memory }) => memory)],
+        {
+          agree: (used, other) => Math.abs(used - other) < 1_048_576,
+          format: bytes => `${Math.floor(bytes / 1_048_576)} MiB`,
+        },
+      ) ?? sure(host.memory),
+    memoryAvailable: settle([claim('/proc/meminfo', bytesIn('MemAvailable'), meminfo?.took)]),
+    disk: settle([claim('statfs', space?.value?.total, space?.took)]),
+    diskAvailable: settle([claim('statfs', space?.value?.available, space?.took)]),
+  };
+}
+
+// Each source spells names in its own way.
+const names = { agree: () => true };
+
+function kibibytes(text: string | undefined, key: string): number | undefined {
+  const kib = wholeNumber(new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(text ?? '')?.[1]);
+  return kib === undefined ? undefined : kib * 1024;
+}
