@@ -25,14 +25,33 @@ setup_native() {
   "$checkout/native/build" || say 'going on without the native probe'
 }
 
-# What boots a systemd for its tests, as root on Debian. Where it is missing they are left out, and say so.
-setup_systemd() {
-  { is_root && have apt-get && ! have systemd-nspawn; } || return 0
-  local packages=(systemd-container libpam-systemd procps)
-  say "installing ${packages[*]} (apt-get install): the units are tested in a systemd that boots"
+# The programs that some tests and checks need, as root on Debian. A test whose program is missing is left out and says so.
+setup_test_programs() {
+  { is_root && have apt-get; } || return 0
+  local missing=()
+  # A systemd that boots, for the units.
+  have systemd-nspawn || missing+=(systemd-container libpam-systemd procps)
+  # The shells that completion is tried in, beside bash.
+  have zsh || missing+=(zsh)
+  have fish || missing+=(fish)
+  # The checks of Debian's package, the manual page and the shell scripts.
+  have lintian || missing+=(lintian)
+  have readelf || missing+=(binutils)
+  { have groff && have man; } || missing+=(groff man-db)
+  have shellcheck || missing+=(shellcheck)
+  # Tests that let calls of the system fail or hang compile a C library.
+  have cc || missing+=(gcc libc6-dev)
+  # The packaged file for linux-arm64 is run by an emulator.
+  if [[ $(uname -m) == x86_64 ]]; then
+    have qemu-aarch64-static || missing+=(qemu-user-static)
+    [[ -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 && -e /usr/aarch64-linux-gnu/lib/libatomic.so.1 ]] ||
+      missing+=(libc6-arm64-cross libstdc++6-arm64-cross libatomic1-arm64-cross)
+  fi
+  ((${#missing[@]} > 0)) || return 0
+  say "installing ${missing[*]} for the tests (apt-get install)"
   apt-get update >/dev/null 2>&1 || true
-  DEBIAN_FRONTEND=noninteractive quietly apt-get install -y --no-install-recommends "${packages[@]}" ||
-    say "going on without: the tests that need it are left out"
+  DEBIAN_FRONTEND=noninteractive quietly apt-get install -y --no-install-recommends "${missing[@]}" ||
+    say "going on without: the tests that need them are left out"
 }
 
 # A nats-server that is new enough: from PATH, an earlier set-up, Debian, Homebrew, or built by Go.

@@ -24,7 +24,7 @@ mount -t overlay overlay "$folder/root" \
 umount -R /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup || refused 'control groups of version 2 cannot be mounted here'
 group=/sys/fs/cgroup/muster-test-$$
-mkdir "$group" && echo $$ >"$group/cgroup.procs" || refused 'a control group cannot be made here'
+{ mkdir "$group" && echo $$ >"$group/cgroup.procs"; } || refused 'a control group cannot be made here'
 
 # Nothing that this machine runs is started a second time.
 rm -rf "$folder/root"/etc/systemd/system/* "$folder/root"/etc/init.d/* "$folder/root/etc/fstab"

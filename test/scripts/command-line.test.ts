@@ -1,0 +1,42 @@
+// The command line of scripts/test: what it refuses, it refuses with what is right instead.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { checkout } from '../../scripts/packaging/checkout.ts';
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function scriptsTest(...args: string[]): Promise<Ended> {
+  return new Promise(resolve => {
+    execFile(join(checkout, 'scripts/test'), args, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+}
+
+test('--help shows every way to run it', async () => {
+  const { code, stdout } = await scriptsTest('--help');
+  assert.equal(code, 0);
+  for (const way of ['check', 'unit', 'e2e', 'FOLDER', 'FILE', '--name TEXT', '--seed NUMBER'])
+    assert.ok(stdout.includes(`scripts/test ${way} `), way);
+});
+
+test('a folder that does not exist is refused with a list of the folders', async () => {
+  const { code, stderr } = await scriptsTest('requestr');
+  assert.equal(code, 64);
+  assert.match(stderr, /^muster: there are no tests in test\/requestr; the folders are:\n/);
+  assert.match(stderr, /\brequester\/roll\b/);
+});
+
+test('an option that does not exist is refused with the usage, and one without its value too', async () => {
+  const unknown = await scriptsTest('--nam', 'x');
+  assert.equal(unknown.code, 64);
+  assert.match(unknown.stderr, /^muster: there is no option --nam\n +scripts\/test +everything\n/);
+  assert.equal((await scriptsTest('--name')).stderr, 'muster: --name needs a value\n');
+  assert.equal((await scriptsTest('--seed', 'x')).stderr, "muster: --seed takes a whole number, not 'x'\n");
+});
