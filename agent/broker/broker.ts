@@ -8,7 +8,7 @@ import { makeFolder, removeLeftovers } from '../system/files.ts';
 import { beforeEnd } from '../system/last-acts.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
-import { canConnect } from '../transport/probe.ts';
+import { letsIn } from '../transport/access-check.ts';
 import { findServerBinary, type ServerBinary } from './binary.ts';
 import { type BrokerFiles, brokerFiles, readOrMakeToken, writeConfig } from './broker-files.ts';
 import { choosePort, isInUse } from './broker-port.ts';
@@ -194,7 +194,7 @@ class SupervisedServer implements Broker {
     const deadline = clock.monotonic() + startTimeoutMs;
     const credentials = { tokenFile: this.#files.token };
     while (child && isAlive(child) && !this.#stopping.signal.aborted) {
-      if (await canConnect(this.url, credentials)) return 'ready';
+      if (await letsIn(this.url, credentials)) return 'ready';
       if (clock.monotonic() > deadline) {
         this.#options.log.error({ pid: child.pid }, 'the broker takes no clients: killing it');
         signalAll(child, 'SIGKILL');

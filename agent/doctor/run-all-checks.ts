@@ -14,7 +14,7 @@ import { checkRoleRequirements } from '../roles/role-requirements.ts';
 import { configOfUserService } from '../service/user-config.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
-import { examine } from '../transport/examine.ts';
+import { checkAccess } from '../transport/access-check.ts';
 import { type BundleOptions, collectBundleFiles } from './bundle-files.ts';
 import { sendToParent } from './check-messages.ts';
 import { createChecks, createChecksWithoutSettings } from './checks/all.ts';
@@ -79,7 +79,7 @@ async function runWithSettings({ settings: loaded, local }: Loaded, bundle: bool
     data,
     roles,
     broker: role => findBrokerAccess(role, settings, roleFolder(data, 'broker')),
-    examine: access => examine({ ...access, timeout: brokerTimeoutMs, stream: rollStream }),
+    examine: access => checkAccess({ ...access, timeoutMs: brokerTimeoutMs, stream: rollStream }),
     machine: async () => (await readMachine()).view,
   });
   const recording = async () => (await readMachine()).recorder.recording();

@@ -1,20 +1,20 @@
-// A key-value bucket: a JetStream stream with one subject per key, laid out exactly as Bacalhau's, so that either opens
-// the other's (Bacalhau's bucket is what nats.go's CreateKeyValue makes when given nothing but a name).
+// A key-value bucket: a JetStream stream with one subject for each key. It is laid out exactly like Bacalhau's bucket, which
+// nats.go's CreateKeyValue makes from a name alone, so that each program can open the bucket of the other.
 import { type MsgHdrs, headers as newHeaders } from 'nats';
-import { type Delivered, keepReading, type StoreEnvironment } from './consume.ts';
+import { readContinuously, type StorageEnvironment, type StoredMessage } from './consume.ts';
 import {
   ApiError,
   apiErrors,
   callApi,
   createStream,
+  publishStored,
+  readStreamInfo,
   type StreamInfo,
-  store,
-  streamInfo,
 } from './jetstream.ts';
 import { BrokerError, type Bucket, type BucketEntry, type WatchPasses } from './port.ts';
 
-/** Opens the bucket, creating it when absent. @throws BrokerError */
-export async function openBucket(environment: StoreEnvironment, name: string): Promise<Bucket> {
+/** Opens the bucket, and creates it when it does not exist. Throws BrokerError. */
+export async function openBucket(environment: StorageEnvironment, name: string): Promise<Bucket> {
   if (!/^[A-Za-z0-9_-]+$/.test(name))
     throw new BrokerError('refused', 'a bucket has letters, digits, _ and - in its name');
   await ensureBucket(environment, name);
@@ -22,11 +22,11 @@ export async function openBucket(environment: StoreEnvironment, name: string): P
 }
 
 class StreamBucket implements Bucket {
-  readonly #environment: StoreEnvironment;
+  readonly #environment: StorageEnvironment;
   readonly #name: string;
   readonly #stream: string;
 
-  constructor(environment: StoreEnvironment, name: string) {
+  constructor(environment: StorageEnvironment, name: string) {
     this.#environment = environment;
     this.#name = name;
     this.#stream = `KV_${name}`;
@@ -35,10 +35,10 @@ class StreamBucket implements Bucket {
   async get(key: string): Promise<BucketEntry | undefined> {
     const subject = this.#subject(key);
     try {
-      // Asked of the stream's leader: the faster "direct get" may be answered by a replica that lags behind.
+      // This asks the leader of the stream. The faster "direct get" may reach a replica that lags behind.
       const body = { last_by_subj: subject };
-      const { message } = await callApi(this.#environment.wire, `STREAM.MSG.GET.${this.#stream}`, body);
-      return this.#entry(decodeStored(message));
+      const { message } = await callApi(this.#environment.connection, `STREAM.MSG.GET.${this.#stream}`, body);
+      return this.#toEntry(parseStoredMessage(message));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.code === apiErrors.messageNotFound) return undefined;
@@ -62,10 +62,10 @@ class StreamBucket implements Bucket {
     passes: WatchPasses = {},
   ): Promise<{ ready: Promise<void>; stop(): void }> {
     let before: { created: string; sequence: number } | undefined;
-    const plan = async () => {
+    const nextRead = async () => {
       const { created, state } = await ensureBucket(this.#environment, this.#name);
-      const begin = () => {
-        // A store that was put back to an earlier state keeps its name and age, but not its length.
+      const onBegin = () => {
+        // A store that was restored from a backup keeps its name and its time of creation, but is shorter.
         const lost = before !== undefined && (before.created !== created || state.last_seq < before.sequence);
         before = { created, sequence: lost ? 0 : (before?.sequence ?? 0) };
         passes.begin?.({ lost });
@@ -74,15 +74,15 @@ class StreamBucket implements Bucket {
         stream: this.#stream,
         filter: `$KV.${this.#name}.>`,
         from: 'newest_of_each_subject' as const,
-        begin,
+        onBegin,
       };
     };
-    return keepReading(this.#environment, plan, {
-      message: message => {
+    return readContinuously(this.#environment, nextRead, {
+      onMessage: message => {
         if (before) before.sequence = Math.max(before.sequence, message.sequence);
-        fn(this.#entry(message));
+        fn(this.#toEntry(message));
       },
-      current: () => passes.complete?.(),
+      onCurrent: () => passes.complete?.(),
     });
   }
 
@@ -92,11 +92,11 @@ class StreamBucket implements Bucket {
     revision: number,
     headers: Record<string, string>,
   ): Promise<number> {
-    const { wire } = this.#environment;
+    const { connection } = this.#environment;
     const fields = { ...headers, 'Nats-Expected-Last-Subject-Sequence': String(revision) };
-    const write = () => store(wire, this.#stream, this.#subject(key), value, fields);
+    const write = () => publishStored(connection, this.#stream, this.#subject(key), value, fields);
     try {
-      return (await orWithoutStream(write, () => ensureBucket(this.#environment, this.#name))).sequence;
+      return (await writeOrCreateStream(write, () => ensureBucket(this.#environment, this.#name))).sequence;
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
       throw new BrokerError(
@@ -109,19 +109,19 @@ class StreamBucket implements Bucket {
     }
   }
 
-  /** Keys are what NATS allows, wider than a node id: Bacalhau may have stored others. */
+  /** Returns the subject of `key`. NATS allows more keys than muster has node ids, and Bacalhau may have stored such keys. */
   #subject(key: string): string {
     if (!/^[A-Za-z0-9_=/-]+(\.[A-Za-z0-9_=/-]+)*$/.test(key))
       throw new BrokerError('refused', 'a key has letters, digits and -_=/. in it');
     return `$KV.${this.#name}.${key}`;
   }
 
-  #entry({ subject, data, headers, sequence, time }: Delivered): BucketEntry {
+  #toEntry({ subject, data, headers, sequence, time }: StoredMessage): BucketEntry {
     const marker =
       /^(DEL|PURGE)$/.test(headers?.get('KV-Operation') ?? '') || headers?.has('Nats-Marker-Reason') === true;
     return {
       key: subject.slice(`$KV.${this.#name}.`.length),
-      // A copy: what the client hands out is a part of a larger buffer, which it would keep alive.
+      // The client hands out a part of a larger buffer. Without a copy the value would keep the whole buffer in memory.
       value: marker ? new Uint8Array() : new Uint8Array(data),
       revision: sequence,
       marker,
@@ -132,10 +132,11 @@ class StreamBucket implements Bucket {
 }
 
 /**
- * Runs `write`; when no stream takes it, because the store was lost meanwhile, makes the stream and writes once more.
+ * Runs `write`. When no stream takes the message, because the store was lost in the meantime, creates the stream and runs
+ * `write` once more.
  * @throws BrokerError
  */
-export async function orWithoutStream<T>(
+export async function writeOrCreateStream<T>(
   write: () => Promise<T>,
   ensure: () => Promise<unknown>,
 ): Promise<T> {
@@ -156,16 +157,18 @@ export async function orWithoutStream<T>(
   }
 }
 
-async function ensureBucket({ wire }: StoreEnvironment, name: string): Promise<StreamInfo> {
+async function ensureBucket({ connection }: StorageEnvironment, name: string): Promise<StreamInfo> {
   const stream = `KV_${name}`;
-  const info = (await streamInfo(wire, stream)) ?? (await createStream(wire, stream, bucketConfig(name)));
+  const info =
+    (await readStreamInfo(connection, stream)) ??
+    (await createStream(connection, stream, bucketConfig(name)));
   const { subjects, allow_rollup_hdrs, sealed } = info.config;
-  const serves =
+  const isBucket =
     Array.isArray(subjects) && subjects.includes(`$KV.${name}.>`) && allow_rollup_hdrs === true && !sealed;
-  if (!serves)
+  if (!isBucket)
     throw new BrokerError(
       'refused',
-      `the broker has a stream ${stream} that is no key-value bucket: remove or rename it`,
+      `the broker has a stream ${stream} that is not a key-value bucket: remove or rename it`,
     );
   return info;
 }
@@ -192,10 +195,10 @@ function bucketConfig(name: string): Record<string, unknown> {
   };
 }
 
-function decodeStored(message: unknown): Delivered {
+function parseStoredMessage(message: unknown): StoredMessage {
   const { subject, seq, data = '', hdrs, time } = message as Record<string, unknown>;
   if (typeof subject !== 'string' || typeof seq !== 'number' || typeof time !== 'string')
-    throw new BrokerError('refused', 'the broker answered with a record that we do not understand');
+    throw new BrokerError('refused', 'the broker answered with a record that muster does not understand');
   const headers = typeof hdrs === 'string' ? parseHeaders(Buffer.from(hdrs, 'base64').toString()) : undefined;
   return { subject, sequence: seq, data: Buffer.from(String(data), 'base64'), headers, time: new Date(time) };
 }
@@ -209,7 +212,7 @@ function parseHeaders(text: string): MsgHdrs {
   return headers;
 }
 
-/** What a marker says beside the broker's own headers. */
+/** Returns the headers that a marker carries beside the broker's own. */
 function ownHeaders(headers: MsgHdrs | undefined): Record<string, string> {
   const own = (headers?.keys() ?? []).filter(name => name !== 'KV-Operation' && !name.startsWith('Nats-'));
   return Object.fromEntries(own.map(name => [name, headers?.get(name) ?? '']));

@@ -1,21 +1,21 @@
-// Reads a stream in order, across reconnections: an ephemeral consumer that is made anew whenever its order is in doubt.
+// Reads a stream in order, across reconnections. The consumer on the broker is replaced whenever a message may be missing.
 import { createInbox, type NatsConnection as Link, type Msg, type MsgHdrs } from 'nats';
 import { type Clock, sleep } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
-import { callApi, type Wire } from './jetstream.ts';
+import { callApi, type StorageConnection } from './jetstream.ts';
 import { BrokerError } from './port.ts';
 
-export interface StoreEnvironment {
-  wire: Wire;
+export interface StorageEnvironment {
+  connection: StorageConnection;
   clock: Clock;
   random: Random;
   log: Log;
 }
 
-export interface Delivered {
+export interface StoredMessage {
   subject: string;
   data: Uint8Array;
   headers: MsgHdrs | undefined;
@@ -23,66 +23,66 @@ export interface Delivered {
   time: Date;
 }
 
-/** What to read, and from where. */
-export interface Reading {
+/** What to read of a stream, and from where. */
+export interface ReadRequest {
   stream: string;
   filter: string;
   from: 'all' | 'newest_of_each_subject' | { sequence: number } | { time: Date };
   /** Called just before the first message. */
-  begin?: () => void;
+  onBegin?: () => void;
 }
 
-export interface Reader {
-  /** `keepReading` brings no more while a promise that this answers is pending. */
-  message(message: Delivered): void | Promise<void>;
-  /** All that was stored when the reading began has been told. */
-  current(): void;
+export interface ReadCallbacks {
+  /** Takes a message. `readContinuously` brings no more messages while a promise that this returns is pending. */
+  onMessage(message: StoredMessage): void | Promise<void>;
+  /** Called when all that was stored at the start has been read. */
+  onCurrent(): void;
 }
 
-/** Milliseconds between the broker's signs of life on a quiet consumer; three missing ones end it. */
-const idleHeartbeat = 2_000;
+/** Time between the broker's signs of life on a quiet consumer, in milliseconds. Three missing ones end the consumer. */
+const idleHeartbeatMs = 2_000;
 
 /**
- * Reads until stopped. `plan` is asked at the start and again at each restart: after a reconnection, a gap, a consumer
- * that fell silent. `ready` resolves when the reader is current for the first time.
- * @throws BrokerError when the first start fails; later ones are tried again.
+ * Reads until stopped. It calls `nextRead` at the start and at each restart: after a reconnection, after a gap, and when
+ * the consumer fell silent. `ready` resolves when all that was stored has been read for the first time.
+ * @throws BrokerError when the first start fails. Later starts are tried again.
  */
-export async function keepReading(
-  environment: StoreEnvironment,
-  plan: () => Promise<Reading>,
-  reader: Reader,
+export async function readContinuously(
+  environment: StorageEnvironment,
+  nextRead: () => Promise<ReadRequest>,
+  callbacks: ReadCallbacks,
 ): Promise<{ ready: Promise<void>; stop(): void }> {
-  const { wire, clock, random, log } = environment;
+  const { connection, clock, random, log } = environment;
   const ready = Promise.withResolvers<void>();
-  // Nobody has to wait for `ready`.
+  // A caller that does not wait for `ready` must not get an unhandled rejection.
   ready.promise.catch(() => undefined);
   const limited = limitedLog(log, clock);
   const stopping = new AbortController();
-  // Each start has a number; what an earlier one still brings is not told.
+  // Each start has a number, so that messages of an earlier start can be dropped.
   let latest = 0;
   let end: () => void = () => undefined;
 
   const start = async (number: number): Promise<void> => {
     end();
-    const { link } = wire;
+    const { link } = connection;
     if (!link) throw new BrokerError('disconnected', 'not connected to the broker');
-    const reading = await plan();
+    const request = await nextRead();
     if (number !== latest) return;
-    reading.begin?.();
-    const started = await read(environment, link, reading, {
-      message: message => {
-        const room = number === latest ? reader.message(message) : undefined;
-        // A callback that is typed to answer nothing may answer anything.
+    request.onBegin?.();
+    const started = await consume(environment, link, request, {
+      onMessage: message => {
+        const room = number === latest ? callbacks.onMessage(message) : undefined;
+        // A callback that is declared to return nothing may return any value.
         if (room instanceof Promise) pause(room);
       },
-      current: () => {
+      onCurrent: () => {
         if (number !== latest) return;
-        reader.current();
+        callbacks.onCurrent();
         ready.resolve();
       },
-      broken: reason => {
+      onBroken: reason => {
         if (number !== latest) return;
-        log.debug({ stream: reading.stream, reason }, 'reading a stream again');
+        log.debug({ stream: request.stream, reason }, 'reading a stream again');
         void restart();
       },
     });
@@ -96,8 +96,8 @@ export async function keepReading(
       try {
         return await start(number);
       } catch (err) {
-        // Without a link there is nothing to try: the next one begins anew.
-        if (!wire.link) return;
+        // Without a link nothing can be tried. The next link starts again.
+        if (!connection.link) return;
         limited.warn(reasonOf(err), { err }, 'cannot read what the broker stores');
         await sleep(clock, backoff(random, failures, 200, 5_000), stopping.signal);
       }
@@ -107,97 +107,104 @@ export async function keepReading(
   const stop = () => {
     latest = -1;
     stopping.abort();
-    links.unsubscribe();
+    linkListener.unsubscribe();
     end();
     ready.reject(new BrokerError('disconnected', 'stopped before all was read'));
   };
 
-  // What the consumer has sent meanwhile is read again: it goes on after the last message told.
+  // Messages that the consumer sends during the pause are dropped, and read again after it.
   const pause = (room: Promise<void>): void => {
     const number = ++latest;
     end();
-    const goOn = () => {
+    const resume = () => {
       if (number === latest) void restart();
     };
-    room.then(goOn, goOn);
+    room.then(resume, resume);
   };
 
   await start(++latest);
-  const links = wire.onLink(link => {
+  const linkListener = connection.onLink(link => {
     if (link) void restart();
-    else if (wire.closed) stop();
+    else if (connection.closed) stop();
   });
   return { ready: ready.promise, stop };
 }
 
-/** Reads what is stored now, to its end. @throws BrokerError */
+/** Reads all that is stored now. Throws BrokerError. */
 export async function readOnce(
-  environment: StoreEnvironment,
-  reading: Reading,
-  message: (message: Delivered) => void,
+  environment: StorageEnvironment,
+  request: ReadRequest,
+  onMessage: (message: StoredMessage) => void,
 ): Promise<void> {
-  const { link } = environment.wire;
+  const { link } = environment.connection;
   if (!link) throw new BrokerError('disconnected', 'not connected to the broker');
   const done = Promise.withResolvers<void>();
   done.promise.catch(() => undefined);
-  const broken = (reason: string) =>
+  const onBroken = (reason: string) =>
     done.reject(
       new BrokerError(
         link.isClosed() ? 'disconnected' : 'timeout',
-        `cannot read ${reading.stream}: ${reason}`,
+        `cannot read ${request.stream}: ${reason}`,
       ),
     );
-  const end = await read(environment, link, reading, { message, current: () => done.resolve(), broken });
+  const end = await consume(environment, link, request, {
+    onMessage,
+    onCurrent: () => done.resolve(),
+    onBroken,
+  });
   await done.promise.finally(end);
 }
 
-/** One consumer on one link. Answers how to end it; `broken` is called at most once, and ends it too. */
-async function read(
-  { wire, clock, log }: StoreEnvironment,
+/**
+ * Reads with one consumer on one link. Returns a function that ends it. `onBroken` is called at most once, and the consumer
+ * has then ended.
+ */
+async function consume(
+  { connection, clock, log }: StorageEnvironment,
   link: Link,
-  { stream, filter, from }: Reading,
-  reader: Reader & { broken(reason: string): void },
+  { stream, filter, from }: ReadRequest,
+  callbacks: ReadCallbacks & { onBroken(reason: string): void },
 ): Promise<() => void> {
   let ended = false;
   let received = 0;
-  /** How many were stored at the start; known once the consumer is made. */
+  /** Number of messages that were stored at the start; known once the consumer is made. */
   let stored = Number.POSITIVE_INFINITY;
   let current = false;
   const end = () => {
     ended = true;
     silence.cancel();
-    losses.unsubscribe();
+    linkListener.unsubscribe();
     subscription.unsubscribe();
   };
   const broken = (reason: string) => {
     if (ended) return;
     end();
-    reader.broken(reason);
+    callbacks.onBroken(reason);
   };
-  const listenFor = () => clock.after(3 * idleHeartbeat, () => broken('no sign of life'));
+  const startSilenceTimer = () => clock.after(3 * idleHeartbeatMs, () => broken('no sign of life'));
   const becomeCurrent = () => {
     if (ended || current) return;
     current = true;
-    reader.current();
+    callbacks.onCurrent();
   };
   const receive = (message: Msg) => {
     silence.cancel();
-    silence = listenFor();
+    silence = startSilenceTimer();
     const code = message.headers?.code ?? 0;
     if (code === 100) return answerControl(link, message);
     if (code >= 400) return broken(message.headers?.description ?? `status ${code}`);
-    const place = parsePlace(message.reply ?? '');
-    if (place?.order !== received + 1) return broken('a gap');
+    const position = parsePosition(message.reply ?? '');
+    if (position?.order !== received + 1) return broken('a gap');
     received++;
     try {
       const { subject, data, headers } = message;
-      reader.message({ subject, data, headers, sequence: place.sequence, time: place.time });
+      callbacks.onMessage({ subject, data, headers, sequence: position.sequence, time: position.time });
     } catch (err) {
       log.error({ err, subject: message.subject }, 'a stored message could not be handled');
     }
-    if (place.pending === 0 || received >= stored) becomeCurrent();
+    if (position.pending === 0 || received >= stored) becomeCurrent();
   };
-  let silence = listenFor();
+  let silence = startSilenceTimer();
   const inbox = createInbox();
   const subscription = link.subscribe(inbox, {
     callback: (error, message) => {
@@ -206,21 +213,21 @@ async function read(
       else receive(message);
     },
   });
-  const losses = wire.onLink(() => broken('the broker was lost'));
+  const linkListener = connection.onLink(() => broken('the broker was lost'));
   try {
     const config = {
-      ...startAt(from),
+      ...deliverPolicy(from),
       filter_subject: filter,
       deliver_subject: inbox,
       ack_policy: 'none',
       max_deliver: 1,
       replay_policy: 'instant',
       flow_control: true,
-      idle_heartbeat: idleHeartbeat * 1e6,
+      idle_heartbeat: idleHeartbeatMs * 1e6,
       mem_storage: true,
       num_replicas: 1,
     };
-    const answer = await callApi(wire, `CONSUMER.CREATE.${stream}`, { stream_name: stream, config });
+    const answer = await callApi(connection, `CONSUMER.CREATE.${stream}`, { stream_name: stream, config });
     stored =
       Number(answer.num_pending ?? 0) +
       Number((answer.delivered as { consumer_seq?: number })?.consumer_seq ?? 0);
@@ -232,22 +239,22 @@ async function read(
   return end;
 }
 
-function startAt(from: Reading['from']): Record<string, unknown> {
+function deliverPolicy(from: ReadRequest['from']): Record<string, unknown> {
   if (from === 'all') return { deliver_policy: 'all' };
   if (from === 'newest_of_each_subject') return { deliver_policy: 'last_per_subject' };
   if ('sequence' in from) return { deliver_policy: 'by_start_sequence', opt_start_seq: from.sequence };
   return { deliver_policy: 'by_start_time', opt_start_time: from.time.toISOString() };
 }
 
-/** Idle heartbeats and flow control: the broker waits for our answer before it sends more. */
+/** Answers an idle heartbeat or a flow control message: the broker sends no more before it has the answer. */
 function answerControl(link: Link, message: Msg): void {
   const stalled = message.headers?.get('Nats-Consumer-Stalled');
   const reply = message.reply || stalled;
   if (reply && !link.isClosed()) link.publish(reply);
 }
 
-/** Where a message stands, which the broker writes into its reply subject (`$JS.ACK…`, with a domain from 2.10 on). */
-function parsePlace(
+/** Reads the position of a message in its stream from the reply subject (`$JS.ACK…`, with a domain since NATS 2.10). */
+function parsePosition(
   reply: string,
 ): { sequence: number; order: number; time: Date; pending: number } | undefined {
   const tokens = reply.split('.');

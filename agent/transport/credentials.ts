@@ -1,4 +1,4 @@
-// How we prove to the broker who we are: read anew at each attempt, so that a rotated file needs no restart.
+// Reads the credentials that we show to a broker. Files are read at each attempt: a rotated one needs no restart.
 
 import type { Authenticator } from 'nats';
 import { credsAuthenticator, tokenAuthenticator, usernamePasswordAuthenticator } from 'nats';
@@ -7,7 +7,7 @@ import { readBounded } from '../system/files.ts';
 import { keepSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 
-/** Where credentials are; the names are those of the settings. The first that is set, in this order, is used. */
+/** Where the credentials are. The names are those of the settings; the first that is set, in this order, is used. */
 export interface Credentials {
   token?: string | undefined;
   tokenFile?: string | undefined;
@@ -17,17 +17,17 @@ export interface Credentials {
   passwordFile?: string | undefined;
 }
 
-/** What a connection attempt presents, and the setting it came from, for messages. */
-export interface Proof {
+export interface LoadedCredentials {
   authenticator: Authenticator;
+  /** The settings that the credentials came from, for messages. */
   source: string;
 }
 
 /**
- * Reads the credentials; undefined when none are set.
- * @throws ConnectFailure `credentials`: a file that is missing, empty, too large or no credentials.
+ * Reads the credentials. Returns undefined when none are set.
+ * @throws ConnectFailure `credentials` for a file that is missing, empty, too large or of another kind.
  */
-export async function readCredentials(credentials: Credentials): Promise<Proof | undefined> {
+export async function readCredentials(credentials: Credentials): Promise<LoadedCredentials | undefined> {
   const { token, tokenFile, credsFile, user, password, passwordFile } = credentials;
   if (token) return { authenticator: tokenAuthenticator(token), source: 'nats.token' };
   if (tokenFile) {
@@ -46,11 +46,11 @@ export async function readCredentials(credentials: Credentials): Promise<Proof |
   return { authenticator: usernamePasswordAuthenticator(user, secret), source };
 }
 
-/** Tokens and creds files are short; what is larger is another file, named by mistake. */
-const secretLimit = 16_384;
+/** Size of the largest file of credentials, in bytes. A larger file was named by mistake. */
+const maxSecretBytes = 16_384;
 
 async function readSecret(setting: string, path: string): Promise<string> {
-  const data = await readBounded(path, secretLimit).catch((error: unknown) => {
+  const data = await readBounded(path, maxSecretBytes).catch((error: unknown) => {
     throw new ConnectFailure('credentials', `${setting}: ${reasonOf(error)}`, { cause: error });
   });
   if (!data) throw new ConnectFailure('credentials', `${setting}: there is no file ${path}`);
@@ -65,7 +65,7 @@ function parseCreds(text: string, path: string): Authenticator {
   try {
     authenticator('probe');
   } catch {
-    // The cause is left out: it could quote the file.
+    // The cause is left out, because it could quote the file.
     throw new ConnectFailure('credentials', `nats.credsFile: ${path} is not a NATS credentials file`);
   }
   return authenticator;

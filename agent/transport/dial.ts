@@ -1,23 +1,23 @@
-// One attempt to connect to one broker: it succeeds, or fails with a sentence that says why.
+// Makes one attempt to connect to one broker. It succeeds, or fails with a sentence that says why.
 import type { NatsConnection } from 'nats';
-import { NatsConnectionImpl, setTransportFactory } from 'nats/lib/nats-base-client/internal_mod.js';
 import { reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
-import { type Attempt, explain } from './failure.ts';
+import { type Attempt, explainFailure } from './failure.ts';
+import { NatsConnectionImpl, setTransportFactory } from './nats-internals.ts';
 import type { Server } from './server.ts';
 import { type DialOptions, SocketTransport } from './socket.ts';
 import { readTls, type TlsFiles } from './tls.ts';
 
 export interface DialSettings {
-  /** How the broker's own lists name this client. */
+  /** The name of this client in the broker's own lists. */
   name: string;
   credentials: Credentials;
   tls: TlsFiles | undefined;
-  /** Milliseconds that one attempt may take. */
-  timeout: number;
-  /** Milliseconds between pings; a link that leaves two unanswered is lost at the third. */
-  pingInterval: number;
+  /** Time for the whole attempt, in milliseconds. */
+  timeoutMs: number;
+  /** Time between two pings, in milliseconds. A link that leaves two pings unanswered is lost at the third. */
+  pingIntervalMs: number;
 }
 
 setTransportFactory({ factory: () => new SocketTransport() });
@@ -33,47 +33,48 @@ export interface Dialled {
  * @throws ConnectFailure
  */
 export async function dial(server: Server, settings: DialSettings, signal: AbortSignal): Promise<Dialled> {
-  const { name, tls = {}, timeout, pingInterval } = settings;
+  const { name, tls = {}, timeoutMs, pingIntervalMs } = settings;
   const attempt: Attempt = {
     label: server.label,
     host: server.host,
     port: server.port,
     stage: 'connecting',
-    timeout,
+    timeoutMs,
     credentials: undefined,
     caFile: tls.caFile,
     certFile: tls.certFile,
     handshakeFirst: tls.handshakeFirst === true,
   };
   try {
-    const proof = await readCredentials(settings.credentials);
-    attempt.credentials = proof?.source;
-    const wanted = server.tls || attempt.handshakeFirst || tls.caFile || tls.certFile || tls.keyFile;
+    const credentials = await readCredentials(settings.credentials);
+    attempt.credentials = credentials?.source;
+    const wantsTls = server.tls || attempt.handshakeFirst || tls.caFile || tls.certFile || tls.keyFile;
     const options: DialOptions = {
       servers: [server.label],
       name,
-      timeout,
-      pingInterval,
+      timeout: timeoutMs,
+      pingInterval: pingIntervalMs,
       maxPingOut: 2,
-      // Reconnecting is ours: the client's own gives up, closes for good on a second refusal, and tells no reasons.
+      // link.ts reconnects. The client's own reconnecting gives up, stops for good when the broker refuses the login twice,
+      // and gives no reasons.
       reconnect: false,
       ignoreClusterUpdates: true,
-      // The system's resolver, with /etc/hosts, in place of the client's.
+      // The operating system resolves host names, with /etc/hosts, instead of the client.
       resolve: false,
       noAsyncTraces: true,
-      ...(proof ? { authenticator: proof.authenticator } : {}),
+      ...(credentials ? { authenticator: credentials.authenticator } : {}),
       attempt,
-      secure: wanted ? await readTls(tls) : undefined,
+      secure: wantsTls ? await readTls(tls) : undefined,
       signal,
     };
     const link = await NatsConnectionImpl.connect(options);
-    return { link, lost: link.closed().then(error => whyLost(attempt, error ?? undefined)) };
+    return { link, lost: link.closed().then(error => explainLoss(attempt, error ?? undefined)) };
   } catch (error) {
-    throw explain(error, attempt);
+    throw explainFailure(error, attempt);
   }
 }
 
-function whyLost({ label, stage }: Attempt, error: Error | undefined): string {
+function explainLoss({ label, stage }: Attempt, error: Error | undefined): string {
   if (error) return `the connection to the broker at ${label} broke: ${printable(reasonOf(error), 200)}`;
   return `the broker at ${label} ${stage === 'silent' ? 'stopped answering' : 'closed the connection'}`;
 }

@@ -1,4 +1,4 @@
-// Why a connection could not be made, in a sentence that tells the operator which setting to look at.
+// Explains why a connection could not be made, in a sentence that tells the operator which setting to look at.
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import type { ConnectFault } from './port.ts';
@@ -6,7 +6,7 @@ import type { ConnectFault } from './port.ts';
 export class ConnectFailure extends Error {
   override readonly name = 'ConnectFailure';
   readonly fault: ConnectFault;
-  /** Of the broker, if it came to greet us. */
+  /** The broker's version, if it greeted us. */
   readonly version: string | undefined;
 
   constructor(
@@ -20,40 +20,40 @@ export class ConnectFailure extends Error {
   }
 }
 
-/** What an attempt was doing when it failed, and with what. */
+/** One attempt to connect: what it uses and how far it has come. */
 export interface Attempt {
-  /** The broker, as messages name it. */
+  /** The broker's URL, as messages name it. */
   label: string;
   host: string;
   port: number;
   stage: 'connecting' | 'greeting' | 'tls' | 'authenticating' | 'silent';
-  /** Milliseconds that the whole attempt may take. */
-  timeout: number;
-  /** The setting that the credentials came from; undefined when there are none. */
+  /** Time for the whole attempt, in milliseconds. */
+  timeoutMs: number;
+  /** The settings that the credentials came from; undefined when there are none. */
   credentials: string | undefined;
   caFile: string | undefined;
   certFile: string | undefined;
   handshakeFirst: boolean;
-  /** What the broker calls itself, once it has greeted us. */
+  /** The broker's version, once it has greeted us. */
   version?: string;
 }
 
-/** Turns whatever the socket, TLS or the client threw into one sentence. */
-export function explain(error: unknown, attempt: Attempt): ConnectFailure {
+/** Turns an error of the socket, of TLS or of the client into one sentence. */
+export function explainFailure(error: unknown, attempt: Attempt): ConnectFailure {
   if (error instanceof ConnectFailure) return error;
   const code = errnoOf(error) ?? '';
   const [fault, reason] =
-    authorization(code, attempt) ??
-    certificate(code, error, attempt) ??
-    network(code, attempt) ??
-    timeout(code, attempt) ??
-    other(error, attempt);
+    explainLogin(code, attempt) ??
+    explainTls(code, error, attempt) ??
+    explainNetwork(code, attempt) ??
+    explainTimeout(code, attempt) ??
+    explainOther(error, attempt);
   return new ConnectFailure(fault, reason, { cause: error, version: attempt.version });
 }
 
 type Explanation = [ConnectFault, string];
 
-function authorization(code: string, { label, credentials }: Attempt): Explanation | undefined {
+function explainLogin(code: string, { label, credentials }: Attempt): Explanation | undefined {
   if (!/^(AUTHORIZATION_VIOLATION|AUTHENTICATION_EXPIRED|AUTHENTICATION_TIMEOUT|ACCOUNT_EXPIRED)$/.test(code))
     return undefined;
   if (!credentials)
@@ -65,7 +65,7 @@ function authorization(code: string, { label, credentials }: Attempt): Explanati
   return ['unauthorized', `the broker at ${label} refused our credentials${expired}: check ${credentials}`];
 }
 
-function network(code: string, { label, host }: Attempt): Explanation | undefined {
+function explainNetwork(code: string, { label, host }: Attempt): Explanation | undefined {
   const reasons: Record<string, string> = {
     ECONNREFUSED: `nothing listens at ${label} (connection refused): is the broker running there?`,
     ENOTFOUND: `cannot find the host ${host} of ${label} (host not found): check nats.servers`,
@@ -81,9 +81,12 @@ function network(code: string, { label, host }: Attempt): Explanation | undefine
   return reason === undefined ? undefined : ['unreachable', reason];
 }
 
-function timeout(code: string, { label, stage, timeout, handshakeFirst }: Attempt): Explanation | undefined {
+function explainTimeout(
+  code: string,
+  { label, stage, timeoutMs, handshakeFirst }: Attempt,
+): Explanation | undefined {
   if (code !== 'TIMEOUT' && code !== 'CONNECTION_TIMEOUT') return undefined;
-  const within = `within ${timeout / 1000} s`;
+  const within = `within ${timeoutMs / 1000} s`;
   const hint = handshakeFirst ? '' : ', or wants nats.tls.handshakeFirst';
   const reasons: Partial<Record<Attempt['stage'], Explanation>> = {
     connecting: ['unreachable', `the broker at ${label} does not answer (no connection ${within})`],
@@ -100,6 +103,7 @@ function timeout(code: string, { label, stage, timeout, handshakeFirst }: Attemp
   return reasons[stage];
 }
 
+/** OpenSSL's codes for a certificate that no trusted CA has signed. */
 const untrusted = [
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'UNABLE_TO_GET_ISSUER_CERT',
@@ -111,21 +115,25 @@ const untrusted = [
   'INVALID_CA',
 ];
 
-function certificate(code: string, error: unknown, attempt: Attempt): Explanation | undefined {
+function explainTls(code: string, error: unknown, attempt: Attempt): Explanation | undefined {
   const { label, host, caFile, certFile, stage } = attempt;
-  const its = `the certificate of the broker at ${label}`;
+  const certificate = `the certificate of the broker at ${label}`;
   if (untrusted.includes(code))
     return caFile
-      ? ['tls', `${its} is not signed by the CA in nats.tls.caFile (${caFile})`]
+      ? ['tls', `${certificate} is not signed by the CA in nats.tls.caFile (${caFile})`]
       : [
           'tls',
-          `${its} is not signed by a CA that this machine trusts: set nats.tls.caFile to the CA that signed it`,
+          `${certificate} is not signed by a CA that this machine trusts: set nats.tls.caFile to the CA that signed it`,
         ];
-  if (code === 'CERT_HAS_EXPIRED') return ['tls', `${its} has expired (or this machine's clock is wrong)`];
+  if (code === 'CERT_HAS_EXPIRED')
+    return ['tls', `${certificate} has expired (or this machine's clock is wrong)`];
   if (code === 'CERT_NOT_YET_VALID')
-    return ['tls', `${its} is not valid yet (or this machine's clock is wrong)`];
+    return ['tls', `${certificate} is not valid yet (or this machine's clock is wrong)`];
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
-    return ['tls', `${its} is not for ${host}: name the broker in nats.servers as its certificate does`];
+    return [
+      'tls',
+      `${certificate} is not for ${host}: name the broker in nats.servers as its certificate does`,
+    ];
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG')
     return ['tls', `${label} does not begin with TLS: unset nats.tls.handshakeFirst, or check the port`];
   if (/^ERR_SSL_.*ALERT/.test(code) && !/PROTOCOL_VERSION|INTERNAL_ERROR/.test(code))
@@ -140,7 +148,7 @@ function certificate(code: string, error: unknown, attempt: Attempt): Explanatio
   return undefined;
 }
 
-function other(error: unknown, { label }: Attempt): Explanation {
+function explainOther(error: unknown, { label }: Attempt): Explanation {
   const code = errnoOf(error) ?? '';
   if (
     error === undefined ||

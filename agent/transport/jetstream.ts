@@ -1,23 +1,26 @@
-// JetStream's own API, spoken directly: the client's helpers cannot create a bucket as Bacalhau does.
+// Calls JetStream's API directly, because the client's own functions cannot create a bucket as Bacalhau does.
 import { type NatsConnection as Link, type Msg, type MsgHdrs, headers as newHeaders } from 'nats';
 import { reasonOf } from '../system/errors.ts';
 import { BrokerError, type Subscription } from './port.ts';
 
-/** What storage needs of the connection: the link as it comes and goes, and requests on it. */
-export interface Wire {
-  /** Milliseconds that the broker has to answer one operation on what it stores. */
-  readonly storeTimeout: number;
-  /** Undefined while not connected. */
+/** What storage uses of the connection: the link, its loss and return, and requests. */
+export interface StorageConnection {
+  /** Time that the broker has for one operation on what it stores, in milliseconds. */
+  readonly storeTimeoutMs: number;
+  /** The link to the broker; undefined while not connected. */
   readonly link: Link | undefined;
-  /** For good. */
+  /** Whether the connection was closed for good. */
   readonly closed: boolean;
-  /** Calls `fn` with each new link, and with undefined when it is lost or closed. */
+  /** Calls `fn` with each new link, and with undefined when the link is lost or closed. */
   onLink(fn: (link: Link | undefined) => void): Subscription;
-  /** @throws BrokerError */
-  ask(subject: string, data: Uint8Array | string, timeout: number, headers?: MsgHdrs): Promise<Msg>;
+  /**
+   * Sends a request and waits for the first answer, as the client hands it out.
+   * @throws BrokerError
+   */
+  requestRaw(subject: string, data: Uint8Array | string, timeoutMs: number, headers?: MsgHdrs): Promise<Msg>;
 }
 
-/** JetStream's error codes that we tell apart (nats-server, server/errors.json). */
+/** The error codes of JetStream that matter here, from nats-server's server/errors.json. */
 export const apiErrors = {
   streamNotFound: 10_059,
   streamNameInUse: 10_058,
@@ -29,6 +32,7 @@ export const apiErrors = {
   notEnabledForAccount: 10_039,
 } as const;
 
+/** An error that JetStream answered with. */
 export class ApiError extends BrokerError {
   readonly code: number;
 
@@ -40,7 +44,7 @@ export class ApiError extends BrokerError {
 
 export interface StreamInfo {
   config: Record<string, unknown>;
-  /** Tells a stream from a later one of the same name. */
+  /** Time of creation, which tells a stream from a later one of the same name. */
   created: string;
   state: { last_seq: number };
 }
@@ -50,65 +54,74 @@ export interface StreamInfo {
  * @throws BrokerError; ApiError when the broker answered with an error.
  */
 export async function callApi(
-  wire: Wire,
+  connection: StorageConnection,
   method: string,
   body: unknown = {},
 ): Promise<Record<string, unknown>> {
   try {
-    const answer = await wire.ask(`$JS.API.${method}`, JSON.stringify(body), wire.storeTimeout);
+    const answer = await connection.requestRaw(
+      `$JS.API.${method}`,
+      JSON.stringify(body),
+      connection.storeTimeoutMs,
+    );
     return parseAnswer(answer.data, method);
   } catch (error) {
-    if (error instanceof BrokerError && error.fault === 'no_responders') throw notEnabled();
+    if (error instanceof BrokerError && error.fault === 'no_responders') throw notEnabledError();
     throw error;
   }
 }
 
-/** The stream's configuration and state; undefined when there is no such stream. */
-export async function streamInfo(wire: Wire, name: string): Promise<StreamInfo | undefined> {
+/** Returns the stream's configuration and state, or undefined when there is no such stream. Throws BrokerError. */
+export async function readStreamInfo(
+  connection: StorageConnection,
+  name: string,
+): Promise<StreamInfo | undefined> {
   try {
-    return asStreamInfo(await callApi(wire, `STREAM.INFO.${name}`));
+    return parseStreamInfo(await callApi(connection, `STREAM.INFO.${name}`));
   } catch (error) {
     if (error instanceof ApiError && error.code === apiErrors.streamNotFound) return undefined;
     throw error;
   }
 }
 
-/** Creates the stream; one that is there already with the same configuration is answered as it is. */
+/** Creates the stream. A stream that exists with the same configuration stays, and is returned. Throws BrokerError. */
 export async function createStream(
-  wire: Wire,
+  connection: StorageConnection,
   name: string,
   config: Record<string, unknown>,
 ): Promise<StreamInfo> {
-  return asStreamInfo(await callApi(wire, `STREAM.CREATE.${name}`, { name, ...config }));
+  return parseStreamInfo(await callApi(connection, `STREAM.CREATE.${name}`, { name, ...config }));
 }
 
+/** Changes the stream's configuration. Throws BrokerError. */
 export async function updateStream(
-  wire: Wire,
+  connection: StorageConnection,
   name: string,
   config: Record<string, unknown>,
 ): Promise<StreamInfo> {
-  return asStreamInfo(await callApi(wire, `STREAM.UPDATE.${name}`, { name, ...config }));
+  return parseStreamInfo(await callApi(connection, `STREAM.UPDATE.${name}`, { name, ...config }));
 }
 
 /**
- * Publishes into `stream` and waits until it is stored.
- * @throws BrokerError; `no_responders` when no stream listens on `subject`.
+ * Publishes a message and waits until `stream` has stored it.
+ * @throws BrokerError; `no_responders` when no stream takes messages on `subject`.
  */
-export async function store(
-  wire: Wire,
+export async function publishStored(
+  connection: StorageConnection,
   stream: string,
   subject: string,
   data: Uint8Array | string,
   fields: Record<string, string>,
 ): Promise<{ sequence: number; duplicate: boolean }> {
-  const headers = asHeaders({ ...fields, 'Nats-Expected-Stream': stream });
-  const answer = parseAnswer((await wire.ask(subject, data, wire.storeTimeout, headers)).data, subject);
+  const headers = makeHeaders({ ...fields, 'Nats-Expected-Stream': stream });
+  const message = await connection.requestRaw(subject, data, connection.storeTimeoutMs, headers);
+  const answer = parseAnswer(message.data, subject);
   if (answer.stream !== stream || typeof answer.seq !== 'number')
     throw new BrokerError('refused', `what answers on ${subject} is not the stream ${stream}`);
   return { sequence: answer.seq, duplicate: answer.duplicate === true };
 }
 
-function asHeaders(fields: Record<string, string>): MsgHdrs {
+function makeHeaders(fields: Record<string, string>): MsgHdrs {
   const headers = newHeaders();
   try {
     for (const [name, value] of Object.entries(fields)) headers.set(name, value);
@@ -125,30 +138,33 @@ function parseAnswer(data: Uint8Array, what: string): Record<string, unknown> {
   } catch (cause) {
     throw new BrokerError('refused', `the broker's answer to ${what} is not JSON`, { cause });
   }
-  if (!isRecord(answer)) throw new BrokerError('refused', `the broker's answer to ${what} is no object`);
-  if (isRecord(answer.error)) throw asApiError(answer.error, what);
+  if (!isRecord(answer)) throw new BrokerError('refused', `the broker's answer to ${what} is not an object`);
+  if (isRecord(answer.error)) throw parseApiError(answer.error, what);
   return answer;
 }
 
-function asApiError(error: Record<string, unknown>, what: string): BrokerError {
+function parseApiError(error: Record<string, unknown>, what: string): BrokerError {
   const code = Number(error.err_code ?? 0);
   const text = `${what}: ${String(error.description ?? 'unknown error')} (${code})`;
-  if (code === apiErrors.notEnabled || code === apiErrors.notEnabledForAccount) return notEnabled();
+  if (code === apiErrors.notEnabled || code === apiErrors.notEnabledForAccount) return notEnabledError();
   if (code === apiErrors.wrongLastSequence || code === apiErrors.wrongLastSequenceConstant)
     return new ApiError('revision_conflict', text, code);
-  // 5xx: a cluster without a leader for now, an overloaded store. It may be tried again, as after a time-out.
-  const passing = Number(error.code ?? 0) >= 500 && code !== apiErrors.storageExceeded;
-  return new ApiError(passing ? 'timeout' : 'refused', text, code);
+  // 5xx means a cluster without a leader, or an overloaded store. The call may be tried again, as after a timeout.
+  const temporary = Number(error.code ?? 0) >= 500 && code !== apiErrors.storageExceeded;
+  return new ApiError(temporary ? 'timeout' : 'refused', text, code);
 }
 
-function notEnabled(): BrokerError {
+function notEnabledError(): BrokerError {
   return new BrokerError('refused', 'the broker stores nothing: enable JetStream on it, for our account too');
 }
 
-function asStreamInfo(answer: Record<string, unknown>): StreamInfo {
+function parseStreamInfo(answer: Record<string, unknown>): StreamInfo {
   const { config, created, state } = answer;
   if (!isRecord(config) || typeof created !== 'string' || !isRecord(state))
-    throw new BrokerError('refused', 'the broker described a stream in a way we do not understand');
+    throw new BrokerError(
+      'refused',
+      'the broker described a stream in a way that muster does not understand',
+    );
   return { config, created, state: { last_seq: Number(state.last_seq ?? 0) } };
 }
 

@@ -1,4 +1,4 @@
-// Keeps one link to one of the brokers: makes it for ever, tells when it is up and when it is lost, and why.
+// Maintains one link to one of the brokers: connects again after each loss, and says when the link is up or down, and why.
 import type { NatsConnection as Link } from 'nats';
 import { type Clock, sleep } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
@@ -14,63 +14,63 @@ import type { Server } from './server.ts';
 import type { TlsFiles } from './tls.ts';
 
 export interface LinkOptions {
-  /** How the broker's own lists name this client. */
+  /** The name of this client in the broker's own lists. */
   name: string;
-  /** Asked, and the files read, at each attempt. */
+  /** Called at each attempt; the files are then read too. */
   credentials: () => Credentials;
   tls?: TlsFiles | undefined;
   clock: Clock;
   random: Random;
   log: Log;
-  /** Milliseconds that one attempt may take; 5 s. */
-  connectTimeout?: number;
-  /** Milliseconds between pings; 5 s, by which a half-open link is noticed within 15 s. */
-  pingInterval?: number;
+  /** Time for one attempt, in milliseconds; 5 s by default. */
+  connectTimeoutMs?: number;
+  /** Time between two pings, in milliseconds; 5 s by default, so that a half-open link is noticed within 15 s. */
+  pingIntervalMs?: number;
 }
 
-export interface LinkEvents {
-  up(link: Link, state: ConnectionState): void;
-  /** Lost, or never made for another reason than the last time. */
-  down(state: ConnectionState): void;
+export interface LinkCallbacks {
+  onUp(link: Link, state: ConnectionState): void;
+  /** Called when the link was lost, and when an attempt failed for another reason than the attempt before. */
+  onDown(state: ConnectionState): void;
 }
 
 /** The longest wait between two attempts, in milliseconds. */
-const longestWait = 10_000;
+const maxWaitMs = 10_000;
 
-/** Runs until `signal` aborts, which ends the link too. The servers are tried in turn, beginning with any of them. */
-export async function keepLink(
+/** Runs until `signal` aborts, which also ends the link. Tries the servers in turn, beginning with a random one. */
+export async function maintainLink(
   options: LinkOptions,
   servers: readonly Server[],
-  events: LinkEvents,
+  callbacks: LinkCallbacks,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, random } = options;
-  const outage = new Outage(options, events);
+  const outage = new Outage(options, callbacks);
   let next = Math.floor(random.fraction() * servers.length);
   let failures = 0;
   while (!signal.aborted) {
     const server = servers[next++ % servers.length];
     if (!server) return;
     const began = clock.monotonic();
-    const wasUp = await attempt(server, options, outage, signal);
-    // A link that the broker closes soon after it was made counts as a failure: no tight loop.
-    if (wasUp && clock.monotonic() - began > longestWait) failures = 0;
+    const wasUp = await connectOnce(server, options, outage, signal);
+    // A link that the broker closes soon after the connection counts as a failure, or this would be a tight loop.
+    if (wasUp && clock.monotonic() - began > maxWaitMs) failures = 0;
     const rounds = Math.floor(failures++ / servers.length);
-    await sleep(clock, backoff(random, rounds, 200, longestWait), signal);
+    await sleep(clock, backoff(random, rounds, 200, maxWaitMs), signal);
   }
 }
 
-/** Connects to `server` and waits for the end of the link. Answers whether there was one. */
-async function attempt(
+/** Connects to `server` and waits for the end of the link. Returns whether there was a link. */
+async function connectOnce(
   server: Server,
   options: LinkOptions,
   outage: Outage,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { name, credentials, tls, connectTimeout: timeout = 5_000, pingInterval = 5_000 } = options;
+  const { name, credentials, tls, connectTimeoutMs: timeoutMs = 5_000, pingIntervalMs = 5_000 } = options;
   let wasUp = false;
   try {
-    const settings = { name, credentials: credentials(), tls, timeout, pingInterval };
+    const settings = { name, credentials: credentials(), tls, timeoutMs, pingIntervalMs };
     const { link, lost } = await dial(server, settings, signal);
     wasUp = true;
     try {
@@ -87,18 +87,18 @@ async function attempt(
   return wasUp;
 }
 
-/** What is known of the time without a link: from when on, and the last failure of each server. */
+/** The time without a link: when it began, and the last failure of each server. */
 class Outage {
   readonly #options: LinkOptions;
-  readonly #events: LinkEvents;
+  readonly #callbacks: LinkCallbacks;
   readonly #limitedLog: LimitedLog;
   readonly #reasons = new Map<Server, string>();
   #since: number | undefined;
   #everUp = false;
 
-  constructor(options: LinkOptions, events: LinkEvents) {
+  constructor(options: LinkOptions, callbacks: LinkCallbacks) {
     this.#options = options;
-    this.#events = events;
+    this.#callbacks = callbacks;
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
@@ -114,7 +114,7 @@ class Outage {
     this.#since ??= clock.monotonic();
     if (this.#reasons.get(server) === reason) return;
     this.#reasons.set(server, reason);
-    this.#events.down({ kind: 'disconnected', fault, reason, since: this.#since });
+    this.#callbacks.onDown({ kind: 'disconnected', fault, reason, since: this.#since });
   }
 
   end(server: Server, link: Link): void {
@@ -127,6 +127,6 @@ class Outage {
     this.#everUp = true;
     this.#since = undefined;
     this.#reasons.clear();
-    this.#events.up(link, { kind: 'connected', server: server.label, version });
+    this.#callbacks.onUp(link, { kind: 'connected', server: server.label, version });
   }
 }

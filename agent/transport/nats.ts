@@ -1,9 +1,9 @@
-// The connection to the broker: made for ever in the background, and made again whenever it is lost.
+// The connection to the broker. It connects in the background, and again whenever the link is lost.
 import type { NatsConnection as Link, Subscription as LinkSubscription, Msg, MsgHdrs } from 'nats';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
-import type { Wire } from './jetstream.ts';
-import { keepLink, type LinkOptions } from './link.ts';
+import type { StorageConnection } from './jetstream.ts';
+import { type LinkOptions, maintainLink } from './link.ts';
 import {
   BrokerError,
   type BrokerFault,
@@ -16,33 +16,35 @@ import {
 import { parseServers, type Server } from './server.ts';
 
 export interface ConnectionOptions extends LinkOptions {
-  /** `nats://host:port` or `tls://host:port`. */
+  /** URLs such as `nats://host:port` or `tls://host:port`. */
   servers: readonly string[];
-  /** Milliseconds that the broker has to answer one operation on what it stores; 5 s. */
-  storeTimeout?: number;
+  /** Time that the broker has for one operation on what it stores, in milliseconds; 5 s by default. */
+  storeTimeoutMs?: number;
 }
 
 /**
- * Returns at once; connects in the background until closed.
- * @throws MusterError `bad_config` when an address is none.
+ * Returns at once, and connects in the background until closed.
+ * @throws MusterError `bad_config` when one of the servers is not an address.
  */
 export function connect(options: ConnectionOptions): Connection {
   return new NatsConnection(options, parseServers(options.servers));
 }
 
-interface Listening {
+/** A subscription of a role. It is made again on each new link. */
+interface RoleSubscription {
   subject: string;
   handler: (message: Message) => void;
-  live: LinkSubscription | undefined;
+  /** The subscription on the present link. */
+  onLink: LinkSubscription | undefined;
 }
 
-class NatsConnection implements Connection, Wire {
-  readonly storeTimeout: number;
+class NatsConnection implements Connection, StorageConnection {
+  readonly storeTimeoutMs: number;
   readonly #options: ConnectionOptions;
   readonly #closing = new AbortController();
-  readonly #listeners = new Set<(state: ConnectionState) => void>();
+  readonly #stateListeners = new Set<(state: ConnectionState) => void>();
   readonly #linkListeners = new Set<(link: Link | undefined) => void>();
-  readonly #subscriptions = new Set<Listening>();
+  readonly #subscriptions = new Set<RoleSubscription>();
   readonly #limitedLog: LimitedLog;
   #state: ConnectionState = { kind: 'connecting' };
   #link: Link | undefined;
@@ -50,13 +52,13 @@ class NatsConnection implements Connection, Wire {
 
   constructor(options: ConnectionOptions, servers: Server[]) {
     this.#options = options;
-    this.storeTimeout = options.storeTimeout ?? 5_000;
+    this.storeTimeoutMs = options.storeTimeoutMs ?? 5_000;
     this.#limitedLog = limitedLog(options.log, options.clock);
-    const events = {
-      up: (link: Link, state: ConnectionState) => this.#up(link, state),
-      down: (state: ConnectionState) => this.#turn(state, undefined),
+    const callbacks = {
+      onUp: (link: Link, state: ConnectionState) => this.#useLink(link, state),
+      onDown: (state: ConnectionState) => this.#setState(state, undefined),
     };
-    void keepLink(options, servers, events, this.#closing.signal);
+    void maintainLink(options, servers, callbacks, this.#closing.signal);
   }
 
   get state(): ConnectionState {
@@ -72,8 +74,8 @@ class NatsConnection implements Connection, Wire {
   }
 
   onState(fn: (state: ConnectionState) => void): Subscription {
-    this.#listeners.add(fn);
-    return { unsubscribe: () => void this.#listeners.delete(fn) };
+    this.#stateListeners.add(fn);
+    return { unsubscribe: () => void this.#stateListeners.delete(fn) };
   }
 
   onLink(fn: (link: Link | undefined) => void): Subscription {
@@ -83,17 +85,17 @@ class NatsConnection implements Connection, Wire {
 
   connected(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const look = () => {
+      const settleIfDecided = () => {
         const { kind } = this.#state;
         if (kind !== 'connected' && kind !== 'closed' && !signal?.aborted) return;
         listener.unsubscribe();
-        signal?.removeEventListener('abort', look);
+        signal?.removeEventListener('abort', settleIfDecided);
         if (kind === 'connected' && !signal?.aborted) resolve();
-        else reject(this.#disconnected());
+        else reject(this.#disconnectedError());
       };
-      const listener = this.onState(look);
-      signal?.addEventListener('abort', look, { once: true });
-      look();
+      const listener = this.onState(settleIfDecided);
+      signal?.addEventListener('abort', settleIfDecided, { once: true });
+      settleIfDecided();
     });
   }
 
@@ -109,51 +111,56 @@ class NatsConnection implements Connection, Wire {
     }
   }
 
-  async request(subject: string, data: Uint8Array | string, timeout: number): Promise<Message> {
-    return this.#message(await this.ask(subject, data, timeout));
+  async request(subject: string, data: Uint8Array | string, timeoutMs: number): Promise<Message> {
+    return this.#toMessage(await this.requestRaw(subject, data, timeoutMs));
   }
 
-  async ask(subject: string, data: Uint8Array | string, timeout: number, headers?: MsgHdrs): Promise<Msg> {
+  async requestRaw(
+    subject: string,
+    data: Uint8Array | string,
+    timeoutMs: number,
+    headers?: MsgHdrs,
+  ): Promise<Msg> {
     const { link } = this;
-    if (!link) throw this.#disconnected();
+    if (!link) throw this.#disconnectedError();
     if (!isSubject(subject)) throw new BrokerError('refused', 'the subject is empty or holds blanks');
     try {
-      return await link.request(subject, data, headers ? { timeout, headers } : { timeout });
+      return await link.request(subject, data, { timeout: timeoutMs, ...(headers ? { headers } : {}) });
     } catch (error) {
-      throw requestError(error, link, subject, timeout);
+      throw explainRequestFailure(error, link, subject, timeoutMs);
     }
   }
 
   subscribe(subject: string, handler: (message: Message) => void): Subscription {
     if (!isSubject(subject)) throw new BrokerError('refused', 'the subject is empty or holds blanks');
-    const listening: Listening = { subject, handler, live: undefined };
-    this.#subscriptions.add(listening);
-    if (this.link) this.#listen(listening, this.link);
+    const subscription: RoleSubscription = { subject, handler, onLink: undefined };
+    this.#subscriptions.add(subscription);
+    if (this.link) this.#subscribeOn(this.link, subscription);
     return {
       unsubscribe: () => {
-        this.#subscriptions.delete(listening);
-        listening.live?.unsubscribe();
+        this.#subscriptions.delete(subscription);
+        subscription.onLink?.unsubscribe();
       },
     };
   }
 
-  flush(timeout: number): Promise<void> {
+  flush(timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const { link } = this;
-      if (!link) return reject(this.#disconnected());
-      const settle = (error?: BrokerError) => {
+      if (!link) return reject(this.#disconnectedError());
+      const finish = (error?: BrokerError) => {
         timer.cancel();
-        losses.unsubscribe();
+        linkListener.unsubscribe();
         if (error) reject(error);
         else resolve();
       };
-      const timer = this.#options.clock.after(timeout, () =>
-        settle(new BrokerError('timeout', `the broker did not answer a ping within ${timeout} ms`)),
+      const timer = this.#options.clock.after(timeoutMs, () =>
+        finish(new BrokerError('timeout', `the broker did not answer a ping within ${timeoutMs} ms`)),
       );
-      const losses = this.onLink(() => settle(this.#disconnected()));
+      const linkListener = this.onLink(() => finish(this.#disconnectedError()));
       link.flush().then(
-        () => settle(),
-        () => settle(this.#disconnected()),
+        () => finish(),
+        () => finish(this.#disconnectedError()),
       );
     });
   }
@@ -161,29 +168,29 @@ class NatsConnection implements Connection, Wire {
   storage(): Promise<Storage> {
     const { clock, random, log } = this.#options;
     this.#storage ??= import('./storage.ts').then(({ openStorage }) =>
-      openStorage({ wire: this, clock, random, log }),
+      openStorage({ connection: this, clock, random, log }),
     );
     return this.#storage;
   }
 
-  async close(timeout = 2_000): Promise<void> {
+  async close(timeoutMs = 2_000): Promise<void> {
     if (this.#closing.signal.aborted) return;
-    // What cannot be sent in time is lost with the link; closing is not the moment to fail.
-    if (this.link) await this.flush(timeout).catch(() => undefined);
+    // Closing must not fail: what cannot be sent in time is lost with the link.
+    if (this.link) await this.flush(timeoutMs).catch(() => undefined);
     this.#subscriptions.clear();
-    // Ends the link too.
+    // This also ends the link.
     this.#closing.abort();
-    this.#turn({ kind: 'closed' }, undefined);
+    this.#setState({ kind: 'closed' }, undefined);
   }
 
-  #up(link: Link, state: ConnectionState): void {
-    void this.#reportDenials(link);
-    for (const listening of this.#subscriptions) this.#listen(listening, link);
-    this.#turn(state, link);
+  #useLink(link: Link, state: ConnectionState): void {
+    void this.#logDenials(link);
+    for (const subscription of this.#subscriptions) this.#subscribeOn(link, subscription);
+    this.#setState(state, link);
   }
 
-  /** The broker says so when it does not let us publish or subscribe; the client passes that on as its status. */
-  async #reportDenials(link: Link): Promise<void> {
+  // When the broker does not permit a publication or a subscription, the client passes that on in its status.
+  async #logDenials(link: Link): Promise<void> {
     for await (const status of link.status()) {
       if (!status.permissionContext) continue;
       const { operation, subject } = status.permissionContext;
@@ -195,15 +202,15 @@ class NatsConnection implements Connection, Wire {
     }
   }
 
-  #listen(listening: Listening, link: Link): void {
-    const { subject, handler } = listening;
+  #subscribeOn(link: Link, subscription: RoleSubscription): void {
+    const { subject, handler } = subscription;
     const callback = (error: Error | null, message: Msg) => {
-      // A refused permission comes this way too, and is reported from the link's status.
+      // The error of a refused permission arrives here too. It is logged from the link's status.
       if (error) return;
       try {
-        handler(this.#message(message));
+        handler(this.#toMessage(message));
       } catch (err) {
-        // An error that reached the client would end its reading, and with it the link.
+        // If the error reached the client, it would stop reading, and the link would end.
         this.#limitedLog.warn(
           `handler ${subject}`,
           { subject: message.subject, err },
@@ -211,24 +218,24 @@ class NatsConnection implements Connection, Wire {
         );
       }
     };
-    listening.live = link.subscribe(subject, { callback });
+    subscription.onLink = link.subscribe(subject, { callback });
   }
 
-  #message(message: Msg): Message {
+  #toMessage(message: Msg): Message {
     const reply = message.reply ?? '';
     return {
       subject: message.subject,
       data: message.data,
       reply,
-      // Nobody's inbox begins so: the sender would have us write to the broker's own API or store in our name.
+      // No inbox begins with $. Such a reply subject would make us write to the broker's own API or store.
       respond: data => reply !== '' && !reply.startsWith('$') && this.publish(reply, data),
     };
   }
 
-  #turn(state: ConnectionState, link: Link | undefined): void {
+  #setState(state: ConnectionState, link: Link | undefined): void {
     this.#state = state;
     this.#link = link;
-    for (const listener of [...this.#listeners]) {
+    for (const listener of [...this.#stateListeners]) {
       try {
         listener(state);
       } catch (err) {
@@ -238,7 +245,7 @@ class NatsConnection implements Connection, Wire {
     for (const listener of [...this.#linkListeners]) listener(link);
   }
 
-  #disconnected(): BrokerError {
+  #disconnectedError(): BrokerError {
     const state = this.#state;
     if (state.kind === 'closed')
       return new BrokerError('disconnected', 'the connection to the broker is closed');
@@ -249,16 +256,16 @@ class NatsConnection implements Connection, Wire {
   }
 }
 
-/** What the protocol's lines can carry: a blank or a line break would begin another field or command. */
+// A line of the NATS protocol cannot carry other subjects: a blank or a line break would begin another field or command.
 const isSubject = (subject: string) => subject !== '' && !/[\s\u0000-\u001f\u007f]/.test(subject);
 
-function requestError(error: unknown, link: Link, subject: string, timeout: number): BrokerError {
+function explainRequestFailure(error: unknown, link: Link, subject: string, timeoutMs: number): BrokerError {
   const [fault, message]: [BrokerFault, string] = link.isClosed()
     ? ['disconnected', `the broker was lost before it answered on ${subject}`]
     : errnoOf(error) === '503'
       ? ['no_responders', `nobody listens on ${subject}`]
       : errnoOf(error) === 'TIMEOUT'
-        ? ['timeout', `no answer on ${subject} within ${timeout} ms`]
+        ? ['timeout', `no answer on ${subject} within ${timeoutMs} ms`]
         : ['refused', `the broker refused a request on ${subject}: ${reasonOf(error)}`];
   return new BrokerError(fault, message, { cause: error });
 }

@@ -1,11 +1,11 @@
-// What the roles need of a message broker, said without naming one. `nats.ts` is the real thing, tests may bring another.
+// The interface of a message broker, as the roles use it. `nats.ts` implements it; tests may use another implementation.
 
-/** A message received. `reply` is empty when the sender wants no answer. */
+/** A message that was received. `reply` is empty when the sender wants no answer. */
 export interface Message {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly reply: string;
-  /** Answers the sender; false when the sender wants no answer or the connection is down. */
+  /** Answers the sender. Returns false when the sender wants no answer, or while not connected. */
   respond(data: Uint8Array | string): boolean;
 }
 
@@ -13,17 +13,17 @@ export interface Subscription {
   unsubscribe(): void;
 }
 
-/** Why a broker operation failed; `transient` ones may be tried again. */
+/** Why an operation on the broker failed. */
 export type BrokerFault =
-  /** Not connected now, or the connection was lost while waiting. */
+  /** There is no connection, or it was lost during the operation. */
   | 'disconnected'
-  /** Nobody listens on the subject. */
+  /** Nobody subscribes to the subject. */
   | 'no_responders'
-  /** No answer within the time given. */
+  /** No answer came in time. */
   | 'timeout'
-  /** The key holds another revision than the one named: somebody else wrote. */
+  /** The key holds another revision than the one that was named, because somebody else wrote it. */
   | 'revision_conflict'
-  /** The stream, bucket or permission needed is not there or is set up otherwise. */
+  /** A stream, a bucket or a permission is missing or has another configuration. */
   | 'refused';
 
 export class BrokerError extends Error {
@@ -36,90 +36,90 @@ export class BrokerError extends Error {
   }
 }
 
-/** Why the broker could not be reached, each with its own sentence. */
+/** Why the broker could not be reached. */
 export type ConnectFault = 'unreachable' | 'unauthorized' | 'tls' | 'credentials' | 'protocol';
 
 export type ConnectionState =
   | { kind: 'connecting' }
   | { kind: 'connected'; server: string; version: string }
-  /** Lost or never had; `reason` is a sentence for the operator, `since` the clock's monotonic milliseconds. */
+  /** `reason` is a sentence for the operator; `since` is the time of the loss, in milliseconds of the monotonic clock. */
   | { kind: 'disconnected'; fault: ConnectFault; reason: string; since: number }
   | { kind: 'closed' };
 
 export interface Connection {
   readonly state: ConnectionState;
-  /** Calls `fn` at each change of state; a repeated failure with the same reason is not a change. */
+  /** Calls `fn` at each change of the state. Another failure for the same reason is not a change. */
   onState(fn: (state: ConnectionState) => void): Subscription;
-  /** Resolves once connected; rejects with BrokerError `disconnected` when closed or `signal` aborts first. */
+  /** Resolves once connected. Rejects with BrokerError `disconnected` when closed, or when `signal` aborts first. */
   connected(signal?: AbortSignal): Promise<void>;
-  /** Hands a message to the broker; false while disconnected (nothing is queued: the caller decides). */
+  /** Hands a message to the broker. Returns false while disconnected: nothing is queued, the caller decides what to do. */
   publish(subject: string, data: Uint8Array | string): boolean;
   /**
-   * Asks and waits at most `timeout` milliseconds for the first answer.
+   * Sends a request and waits at most `timeoutMs` milliseconds for the first answer.
    * @throws BrokerError `disconnected`, `no_responders` or `timeout`.
    */
-  request(subject: string, data: Uint8Array | string, timeout: number): Promise<Message>;
+  request(subject: string, data: Uint8Array | string, timeoutMs: number): Promise<Message>;
   /**
-   * Listens on `subject` (wildcards allowed), across reconnections. The handler must not throw.
-   * @throws BrokerError `refused` when the subject is none.
+   * Calls `handler` with each message on `subject`, which may have wildcards, across reconnections. `handler` must not throw.
+   * @throws BrokerError `refused` when `subject` is not a subject.
    */
   subscribe(subject: string, handler: (message: Message) => void): Subscription;
-  /** Resolves when the broker has answered all that was sent before: a ping. Throws BrokerError. */
-  flush(timeout: number): Promise<void>;
-  /** Durable storage: the requester's side only. Loaded on first use. */
+  /** Sends a ping and resolves when the broker has answered it, and so has taken all that was sent before. Throws BrokerError. */
+  flush(timeoutMs: number): Promise<void>;
+  /** Returns the durable storage. Only the requester uses it, and its code is loaded at the first call. */
   storage(): Promise<Storage>;
-  /** Sends what is pending, then closes for good; at most `timeout` milliseconds. */
-  close(timeout?: number): Promise<void>;
+  /** Sends what is pending, which may take `timeoutMs` milliseconds at most, and then closes for good. */
+  close(timeoutMs?: number): Promise<void>;
 }
 
 export interface Storage {
-  /** Opens the bucket, creating it when absent. Throws BrokerError `refused` when it exists with another configuration. */
+  /** Opens the bucket, or creates it. Throws BrokerError `refused` when it exists with another configuration. */
   bucket(config: BucketConfig): Promise<Bucket>;
-  /** Opens the stream, creating it when absent (an existing one is brought up to `config` where the broker allows). */
+  /** Opens the stream, or creates it. An existing stream is changed to `config` where the broker allows it. */
   stream(config: StreamConfig): Promise<EventStream>;
 }
 
 export interface BucketConfig {
   name: string;
-  /** Revisions kept per key; 1 is Bacalhau's. */
+  /** Number of revisions that are kept of each key. Bacalhau's bucket keeps 1. */
   history: 1;
 }
 
 export interface StreamConfig {
   name: string;
   subjects: string[];
-  /** Milliseconds. */
-  maxAge: number;
-  /** Bytes. */
+  /** Age at which a message is removed, in milliseconds; 0 keeps messages of any age. */
+  maxAgeMs: number;
+  /** Size at which the oldest messages are removed, in bytes; -1 is no limit. */
   maxBytes: number;
 }
 
-/** One revision of one key. `marker` is true for a deleted or purged key, whose value is empty. */
+/** One revision of one key. `marker` is true for a deleted or purged key, which has an empty value. */
 export interface BucketEntry {
   key: string;
   value: Uint8Array;
   revision: number;
   marker: boolean;
-  /** Headers that a marker carries beside the broker's own, such as why it was purged. */
+  /** The headers that a marker carries beside the broker's own, such as the reason of a purge. */
   headers: Record<string, string>;
   created: Date;
 }
 
-/** All methods throw BrokerError: `timeout`, `disconnected`, `refused`; writes also `revision_conflict`. */
+/** All methods throw BrokerError `timeout`, `disconnected` or `refused`; those that write also `revision_conflict`. */
 export interface Bucket {
-  /** The newest revision of `key`, a marker included; undefined when the key was never written. */
+  /** Returns the newest revision of `key`, which may be a marker, or undefined when the key was never written. */
   get(key: string): Promise<BucketEntry | undefined>;
   /**
-   * Writes `value` if the newest revision is `revision` (0: the key was never written; a marker counts as written).
-   * Answers the new revision.
+   * Writes `value` if the newest revision is `revision`. 0 means that the key was never written; a marker counts as written.
+   * Returns the new revision.
    */
   put(key: string, value: Uint8Array, revision: number): Promise<number>;
-  /** Purges `key` if its newest revision is `revision`, leaving a marker with `headers`. Answers the marker's revision. */
+  /** Purges `key` if its newest revision is `revision`, and leaves a marker with `headers`. Returns the marker's revision. */
   purge(key: string, revision: number, headers: Record<string, string>): Promise<number>;
   /**
-   * Calls `fn` with the newest revision of every key (markers included), then with each write as it happens, across
-   * reconnections: each one begins another whole pass, so a key may be told again but no write is missed or reordered.
-   * `ready` resolves at the end of the first pass; it rejects with BrokerError `disconnected` when stopped or closed before.
+   * Calls `fn` with the newest revision of every key, markers included, and then with each write. After a reconnection it
+   * passes over all keys again, so `fn` may get a revision twice, but never misses a write and gets them in order. `ready`
+   * resolves at the end of the first pass, and rejects with BrokerError `disconnected` when stopped or closed before.
    */
   watch(
     fn: (entry: BucketEntry) => void,
@@ -127,14 +127,14 @@ export interface Bucket {
   ): Promise<{ ready: Promise<void>; stop(): void }>;
 }
 
-/** What a watcher that must notice a lost store is told beside the entries. */
+/** Callbacks for a watcher that must notice a lost store. */
 export interface WatchPasses {
   /**
-   * Every key that stands in the bucket is about to be told. `lost` is true when the bucket is not the one of the pass
-   * before: it was made anew, its revisions start over, and what is not told in this pass is gone.
+   * Called before each pass over all keys. `lost` is true when the bucket was created again since the pass before: its
+   * revisions then start over, and a key that does not appear in this pass is gone.
    */
   begin?(pass: { lost: boolean }): void;
-  /** All that stood in the bucket has been told since `begin`; writes follow as they happen. */
+  /** Called at the end of each pass. From then on each write follows as it happens. */
   complete?(): void;
 }
 
@@ -146,14 +146,14 @@ export interface StreamMessage {
 }
 
 export interface EventStream {
-  /** Publishes and waits for the broker's acknowledgement; a second message with the same `id` within 2 min is stored once. */
+  /** Publishes and waits until it is stored. A second message with the same `id` within 2 minutes is not stored again. */
   publish(subject: string, data: string, id: string): Promise<{ sequence: number; duplicate: boolean }>;
-  /** The newest message of each subject that matches `filter`, oldest first. */
+  /** Calls `fn` with the newest message of each subject that matches `filter`, the oldest first. */
   lastPerSubject(filter: string, fn: (message: StreamMessage) => void): Promise<void>;
   /**
-   * Every stored message that matches `filter` from `since` on, then new ones as they come, each once and in order,
-   * across reconnections, until stopped. `ready` is as with `watch`. While a promise that `fn` answers is pending, no
-   * more come.
+   * Calls `fn` with every stored message that matches `filter` from `since` on, and then with each new one: each once and
+   * in order, across reconnections, until stopped. `ready` is as for `Bucket.watch`. While a promise that `fn` returned is
+   * pending, no more messages come.
    */
   follow(
     options: { filter: string; since?: Date | undefined },

@@ -1,19 +1,20 @@
-// A broker's address, as `nats.servers` names it.
+// Reads a broker's address as it stands in `nats.servers`.
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 
 export interface Server {
-  /** How messages name it: the URL, without anything secret. */
+  /** The URL by which messages name the broker; it holds no secret. */
   label: string;
   host: string;
   port: number;
-  /** `tls://`: refuse to go on without TLS. */
+  /** Whether the URL begins with `tls://`: a broker without TLS is then refused. */
   tls: boolean;
 }
 
 /**
- * Reads `nats://host[:port]` and `tls://host[:port]`; without a scheme it is `nats://`.
- * @throws MusterError `bad_config`. A URL with credentials is refused, and not repeated: it would end up in logs.
+ * Reads `nats://host[:port]` and `tls://host[:port]`. A URL without a scheme is taken for `nats://`.
+ * @throws MusterError `bad_config`. A URL with credentials is refused, and the message does not repeat it, because
+ * messages end up in logs.
  */
 export function parseServers(urls: readonly string[]): Server[] {
   if (urls.length === 0)
@@ -30,7 +31,7 @@ function parseServer(text: string): Server {
     throw new MusterError('bad_config', 'nats.servers holds a URL with credentials in it', {
       hint: 'put them in nats.token, nats.tokenFile, nats.user or nats.credsFile',
     });
-  // URL knows the rules of http for hosts and ports, IPv6 in brackets included; those of nats are the same.
+  // `URL` knows http's rules for hosts and ports, with IPv6 in brackets. NATS has the same rules.
   const url = URL.parse(`http://${/:\d+\/?$/.test(rest) ? rest : `${rest.replace(/\/$/, '')}:4222`}`);
   const known = ['nats', 'tls'].includes(scheme.toLowerCase());
   if (!known || !url?.hostname || url.pathname !== '/' || url.search || url.hash)

@@ -1,5 +1,6 @@
-// The client's way to the broker: TCP, the broker's greeting, TLS. The client's own one leaks the socket of an attempt
-// that ran out of time, checks the certificate of an IP address against "localhost", and does not say how far it came.
+// Opens the socket to the broker: TCP, the broker's greeting, TLS. The client's own code for this is not used, because it
+// leaks the socket of an attempt that timed out, checks the certificate of an IP address against "localhost", and does not
+// say how far an attempt came.
 import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import {
@@ -8,20 +9,20 @@ import {
   type ConnectionOptions as TlsOptions,
 } from 'node:tls';
 import type { ConnectionOptions } from 'nats';
-import type { Transport } from 'nats/lib/nats-base-client/internal_mod.js';
 import { type Attempt, ConnectFailure } from './failure.ts';
+import type { Transport } from './nats-internals.ts';
 
-/** What rides along in the client's options to reach the transport that the client makes. */
+/** The client's options, with what the transport needs: the client hands its options on to the transport that it makes. */
 export interface DialOptions extends ConnectionOptions {
   attempt: Attempt;
-  /** Undefined: TLS only if the broker demands it. */
+  /** What TLS uses. When undefined, TLS is used only if the broker demands it. */
   secure: SecureContextOptions | undefined;
-  /** Ends the attempt. */
+  /** Ends the attempt, or the link. */
   signal: AbortSignal;
 }
 
-/** Greetings are short; a cluster's list of addresses makes them some KiB. */
-const greetingLimit = 65_536;
+/** Size of the longest greeting, in bytes. A cluster's list of addresses makes a greeting a few KiB long. */
+const maxGreetingBytes = 65_536;
 
 export class SocketTransport implements Transport {
   readonly lang = 'node';
@@ -44,7 +45,7 @@ export class SocketTransport implements Transport {
     const abort = () => this.#finish(new Error('closing'));
     signal.addEventListener('abort', abort);
     void this.#finished.promise.then(() => signal.removeEventListener('abort', abort));
-    const socket = this.#hold(connectTcp({ host: attempt.host, port: attempt.port, noDelay: true }));
+    const socket = this.#useSocket(connectTcp({ host: attempt.host, port: attempt.port, noDelay: true }));
     await once(socket, 'connect');
     if (attempt.handshakeFirst) await this.#encrypt(socket, attempt, secure);
     attempt.stage = 'greeting';
@@ -63,11 +64,11 @@ export class SocketTransport implements Transport {
         );
       await this.#encrypt(socket, attempt, secure);
       attempt.stage = 'authenticating';
-      // What came after the greeting before TLS is nobody's word.
-      return this.#use(line);
+      // Bytes that came after the greeting but before TLS are dropped: anybody may have sent them.
+      return this.#startReading(line);
     }
     attempt.stage = 'authenticating';
-    this.#use(line, rest);
+    this.#startReading(line, rest);
   }
 
   isEncrypted(): boolean {
@@ -75,7 +76,7 @@ export class SocketTransport implements Transport {
   }
 
   send(frame: Uint8Array): void {
-    // A failed write shows as the socket's error or as pings without answer.
+    // A failed write becomes visible as an error of the socket, or as unanswered pings.
     if (!this.isClosed) this.#socket?.write(frame);
   }
 
@@ -89,7 +90,7 @@ export class SocketTransport implements Transport {
         yield* chunks;
       }
     } finally {
-      // The client stops reading when it cannot make sense of what it reads; it would notice the dead link only by pings.
+      // The client stops reading when it cannot parse what it reads. Without this it would notice the dead link only by pings.
       this.#finish(new Error('the broker broke the protocol'));
     }
   }
@@ -98,7 +99,7 @@ export class SocketTransport implements Transport {
     this.#finish(error);
   }
 
-  /** The client's pings went unanswered. */
+  /** The client calls this when its pings were not answered. */
   disconnect(): void {
     if (this.#attempt) this.#attempt.stage = 'silent';
     this.#finish(undefined);
@@ -109,10 +110,10 @@ export class SocketTransport implements Transport {
   }
 
   discard(): void {
-    // Nothing is held back.
+    // Nothing is buffered here.
   }
 
-  #hold<T extends Socket>(socket: T): T {
+  #useSocket<T extends Socket>(socket: T): T {
     this.#socket = socket;
     socket.on('error', error => this.#finish(error));
     if (this.isClosed) socket.destroy();
@@ -123,12 +124,12 @@ export class SocketTransport implements Transport {
     attempt.stage = 'tls';
     const options: TlsOptions = { ...secure, socket, host: attempt.host };
     if (!isIP(attempt.host)) options.servername = attempt.host;
-    const encrypted = this.#hold(connectTls(options));
-    await Promise.race([once(encrypted, 'secureConnect'), closedEarly(encrypted)]);
+    const encrypted = this.#useSocket(connectTls(options));
+    await Promise.race([once(encrypted, 'secureConnect'), rejectWhenClosed(encrypted)]);
     this.#encrypted = true;
   }
 
-  #use(...read: Buffer[]): void {
+  #startReading(...read: Buffer[]): void {
     const socket = this.#socket;
     if (!socket || this.isClosed) throw this.closeError ?? new Error('closed');
     this.#inUse = true;
@@ -152,7 +153,7 @@ export class SocketTransport implements Transport {
     this.#socket?.destroy(error);
     this.#arrival.resolve();
     this.#finished.resolve();
-    // The client would take the end of an attempt that it never got to use for the loss of a connection.
+    // Before the client used the socket this is a failed attempt, which it must not take for a lost connection.
     if (this.#inUse) this.#lost.resolve(error);
   }
 }
@@ -165,38 +166,38 @@ interface Greeting {
   tls_verify?: boolean;
 }
 
-/** Reads the broker's first line, and leaves the socket paused behind it; `rest` is what came along with it. */
+/** Reads the broker's first line and pauses the socket. `rest` is what came after the line. */
 async function readGreeting(
   socket: Socket,
   label: string,
 ): Promise<{ line: Buffer; rest: Buffer; info: Greeting }> {
-  const strange = () =>
+  const notNats = () =>
     new ConnectFailure('protocol', `what answers at ${label} is not a NATS server: check nats.servers`);
   let text: Buffer = Buffer.alloc(0);
-  const found = Promise.withResolvers<void>();
+  const lineRead = Promise.withResolvers<void>();
   const read = (chunk: Buffer) => {
     text = Buffer.concat([text, chunk]);
-    if (text.includes('\r\n')) found.resolve();
-    else if (text.length > greetingLimit || !looksRight(text)) found.reject(strange());
+    if (text.includes('\r\n')) lineRead.resolve();
+    else if (text.length > maxGreetingBytes || !isInfo(text)) lineRead.reject(notNats());
     else return;
     socket.pause();
     socket.off('data', read);
   };
   socket.on('data', read);
-  await Promise.race([found.promise, closedEarly(socket)]);
+  await Promise.race([lineRead.promise, rejectWhenClosed(socket)]);
   const end = text.indexOf('\r\n') + 2;
-  const info = looksRight(text) ? parseGreeting(text.subarray(5, end).toString('utf8')) : undefined;
-  if (!info) throw strange();
+  const info = isInfo(text) ? parseGreeting(text.subarray(5, end).toString('utf8')) : undefined;
+  if (!info) throw notNats();
   return { line: text.subarray(0, end), rest: text.subarray(end), info };
 }
 
-const looksRight = (text: Buffer) => 'INFO '.startsWith(text.subarray(0, 5).toString('latin1').toUpperCase());
+const isInfo = (text: Buffer) => 'INFO '.startsWith(text.subarray(0, 5).toString('latin1').toUpperCase());
 
 function parseGreeting(json: string): Greeting | undefined {
   try {
     const info: unknown = JSON.parse(json);
     if (typeof info !== 'object' || info === null || !('max_payload' in info)) return undefined;
-    // The client stops reading at a version that it cannot take apart.
+    // The client stops reading when it cannot parse the version.
     const { version } = info as { version?: unknown };
     if (typeof version !== 'string' || !/^v?\d+\.\d+\.\d+/.test(version)) return undefined;
     return { ...info, version };
@@ -205,7 +206,7 @@ function parseGreeting(json: string): Greeting | undefined {
   }
 }
 
-async function closedEarly(socket: Socket): Promise<never> {
+async function rejectWhenClosed(socket: Socket): Promise<never> {
   await once(socket, 'close');
   throw Object.assign(new Error('closed by the other side'), { code: 'ECONNRESET' });
 }

@@ -1,10 +1,10 @@
-// Durable storage on JetStream. Loaded by the requester alone: agents never need it.
+// Opens what the requester stores on JetStream. Only the requester loads this file: agents store nothing.
 import { openBucket } from './bucket.ts';
-import type { StoreEnvironment } from './consume.ts';
+import type { StorageEnvironment } from './consume.ts';
 import { openStream } from './event-stream.ts';
 import type { Storage } from './port.ts';
 
-export function openStorage(environment: StoreEnvironment): Storage {
+export function openStorage(environment: StorageEnvironment): Storage {
   return {
     bucket: ({ name }) => openBucket(environment, name),
     stream: config => openStream(environment, config),

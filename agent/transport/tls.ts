@@ -1,20 +1,23 @@
-// The files that TLS with the broker needs: read anew at each attempt, so that a renewed certificate needs no restart.
+// Reads the files that TLS with the broker needs, at each attempt: a renewed certificate needs no restart.
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
 import { keepSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 
-/** Names are those of the settings, under `nats.tls`. */
+/** The files for TLS. The names are those of the settings under `nats.tls`. */
 export interface TlsFiles {
   caFile?: string | undefined;
   certFile?: string | undefined;
   keyFile?: string | undefined;
-  /** Speak TLS before the broker's greeting, as its `handshake_first` wants. */
+  /** Begin TLS before the broker's greeting, for a broker that is set to `handshake_first`. */
   handshakeFirst?: boolean | undefined;
 }
 
-/** @throws ConnectFailure `tls`: a file that is missing or is not what it should be. */
+/**
+ * Reads and checks the files.
+ * @throws ConnectFailure `tls` for a file that is missing or of another kind.
+ */
 export async function readTls(files: TlsFiles): Promise<SecureContextOptions> {
   const { caFile, certFile, keyFile } = files;
   if ((certFile === undefined) !== (keyFile === undefined))
@@ -23,7 +26,7 @@ export async function readTls(files: TlsFiles): Promise<SecureContextOptions> {
       'nats.tls.certFile and nats.tls.keyFile belong together: set both or neither',
     );
   const context: SecureContextOptions = {};
-  // Node takes a CA that is no certificate without a word and then trusts nothing.
+  // Node accepts a CA file without a certificate in it, and then trusts nobody. So each file is checked here.
   if (caFile) context.ca = await readPem('nats.tls.caFile', caFile, 'CERTIFICATE');
   if (certFile) context.cert = await readPem('nats.tls.certFile', certFile, 'CERTIFICATE');
   if (keyFile) {

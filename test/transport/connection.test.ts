@@ -211,7 +211,7 @@ test('killed and restarted: waiting requests fail at once, subscriptions are bac
 test('a half-open link is noticed by pings, and left', async t => {
   const broker = await startNatsServer({ jetstream: false });
   t.after(() => broker.release());
-  const connection = connectTo(broker.url, { pingInterval: 100, connectTimeout: 300 });
+  const connection = connectTo(broker.url, { pingIntervalMs: 100, connectTimeoutMs: 300 });
   await connection.connected();
   connection.subscribe('silent', () => undefined);
   await connection.flush(5_000);
@@ -261,7 +261,7 @@ test('closing sends what is pending, and ends every wait', async () => {
 test('closing does not wait for an attempt that nobody answers', async t => {
   const mute = await listen(() => undefined);
   t.after(() => mute.close());
-  const connection = connectTo(mute.url, { connectTimeout: 600_000 });
+  const connection = connectTo(mute.url, { connectTimeoutMs: 600_000 });
   await eventually('an attempt', () => mute.sockets.size === 1);
   await connection.close();
   // A socket or a timer left behind would keep this file from ending.
@@ -271,7 +271,7 @@ test('closing does not wait for an attempt that nobody answers', async t => {
 test('an attempt that ran out of time leaves no socket behind', async t => {
   const mute = await listen(() => undefined);
   t.after(() => mute.close());
-  const connection = connectTo(mute.url, { connectTimeout: 50 });
+  const connection = connectTo(mute.url, { connectTimeoutMs: 50 });
   await eventually('some attempts', () => mute.accepted > 3);
   await connection.close();
   await eventually('no socket', () => mute.sockets.size === 0);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Credentials } from '../../agent/transport/credentials.ts';
-import { type Attempt, explain } from '../../agent/transport/failure.ts';
+import { type Attempt, explainFailure } from '../../agent/transport/failure.ts';
 import { connectTo, stateOf } from '../support/connections.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort, listen } from '../support/listener.ts';
@@ -100,7 +100,7 @@ test('what answers is no NATS server, hangs up, or says nothing', async t => {
     fault: 'unreachable',
     reason: `the broker at ${shut.url} closed the connection before it was made`,
   });
-  assert.deepEqual(await failure(mute.url, { connectTimeout: 100 }), {
+  assert.deepEqual(await failure(mute.url, { connectTimeoutMs: 100 }), {
     fault: 'unreachable',
     reason: `${mute.url} accepts connections but sent no greeting within 0.1 s: it hangs, is no NATS server, or wants nats.tls.handshakeFirst`,
   });
@@ -118,7 +118,7 @@ test('a broker that turns us away, and one that never answers the login', async 
     fault: 'unreachable',
     reason: `the broker at ${full.url} turned us away: 'maximum connections exceeded'`,
   });
-  assert.deepEqual(await failure(silent.url, { connectTimeout: 100 }), {
+  assert.deepEqual(await failure(silent.url, { connectTimeoutMs: 100 }), {
     fault: 'unreachable',
     reason: `the broker at ${silent.url} greeted us but did not answer our login within 0.1 s`,
   });
@@ -189,7 +189,7 @@ test('errors that cannot be staged here have their sentences too', () => {
     host: 'b',
     port: 1,
     stage: 'connecting',
-    timeout: 5_000,
+    timeoutMs: 5_000,
     credentials: 'nats.credsFile (/c)',
     caFile: undefined,
     certFile: undefined,
@@ -206,7 +206,7 @@ test('errors that cannot be staged here have their sentences too', () => {
     ['ESOMETHING', 'unreachable', /^cannot connect to the broker at nats:\/\/b:1: it broke$/],
   ];
   for (const [code, fault, reason] of cases) {
-    const explained = explain(Object.assign(new Error('it broke'), { code }), attempt);
+    const explained = explainFailure(Object.assign(new Error('it broke'), { code }), attempt);
     assert.equal(explained.fault, fault, code);
     assert.match(explained.message, reason, code);
   }

@@ -147,7 +147,7 @@ for (const [name, broker] of Object.entries({ real, fake })) {
   });
 
   describe(`an event stream of the ${name} broker`, () => {
-    const config = { name: 'EVENTS', subjects: ['events.>'], maxAge: 86_400_000, maxBytes: 16_777_216 };
+    const config = { name: 'EVENTS', subjects: ['events.>'], maxAgeMs: 86_400_000, maxBytes: 16_777_216 };
 
     test('stores each id once, tells plain subscribers, and is followed through a restart', async () => {
       const connection = await broker.connection();

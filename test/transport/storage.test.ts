@@ -105,7 +105,7 @@ test('a stream that is no bucket is refused', async () => {
   await assert.rejects(storage.bucket({ name: 'other', history: 1 }), {
     name: 'BrokerError',
     fault: 'refused',
-    message: 'the broker has a stream KV_other that is no key-value bucket: remove or rename it',
+    message: 'the broker has a stream KV_other that is not a key-value bucket: remove or rename it',
   });
 });
 
@@ -115,15 +115,15 @@ test('a broker that stores nothing is refused with a sentence', async t => {
   const { storage } = await open(bare.url);
   const message = 'the broker stores nothing: enable JetStream on it, for our account too';
   await assert.rejects(storage.bucket({ name: 'x', history: 1 }), { fault: 'refused', message });
-  await assert.rejects(storage.stream({ name: 'X', subjects: ['x'], maxAge: 0, maxBytes: 0 }), { message });
+  await assert.rejects(storage.stream({ name: 'X', subjects: ['x'], maxAgeMs: 0, maxBytes: 0 }), { message });
 });
 
 test('a store that does not answer times out; without the broker it is disconnected', async t => {
   const broker = await startNatsServer();
   t.after(() => broker.release());
-  const { connection, storage } = await open(broker.url, { storeTimeout: 200 });
+  const { connection, storage } = await open(broker.url, { storeTimeoutMs: 200 });
   const bucket = await storage.bucket({ name: 'slow', history: 1 });
-  const stream = await storage.stream({ name: 'SLOW', subjects: ['slow.>'], maxAge: 0, maxBytes: -1 });
+  const stream = await storage.stream({ name: 'SLOW', subjects: ['slow.>'], maxAgeMs: 0, maxBytes: -1 });
   const all = [
     () => bucket.get('k'),
     () => bucket.put('k', bytes('v'), 0),
@@ -249,10 +249,15 @@ test('a watch that is stopped lets nobody wait', async () => {
 
 test('an event stream is brought up to its configuration', async () => {
   const { connection, storage } = await open();
-  const config = { name: 'GROWS', subjects: ['grows.a.>'], maxAge: 3_600_000, maxBytes: 16_777_216 };
+  const config = { name: 'GROWS', subjects: ['grows.a.>'], maxAgeMs: 3_600_000, maxBytes: 16_777_216 };
   const stream = await storage.stream(config);
   await stream.publish('grows.a.x', '1', '1');
-  const wider = { ...config, subjects: ['grows.a.>', 'grows.b.>'], maxAge: 7_200_000, maxBytes: 33_554_432 };
+  const wider = {
+    ...config,
+    subjects: ['grows.a.>', 'grows.b.>'],
+    maxAgeMs: 7_200_000,
+    maxBytes: 33_554_432,
+  };
   await (await storage.stream(wider)).publish('grows.b.x', '2', '2');
   const info = await api(connection, 'STREAM.INFO.GROWS');
   const { subjects, max_age, max_bytes } = info.config as Record<string, unknown>;
@@ -262,7 +267,7 @@ test('an event stream is brought up to its configuration', async () => {
 
 test('an event stream whose subjects another one holds is refused', async () => {
   const { storage } = await open();
-  const config = { subjects: ['taken.>'], maxAge: 0, maxBytes: -1 };
+  const config = { subjects: ['taken.>'], maxAgeMs: 0, maxBytes: -1 };
   await storage.stream({ ...config, name: 'FIRST' });
   await assert.rejects(storage.stream({ ...config, name: 'SECOND' }), {
     fault: 'refused',
@@ -278,7 +283,7 @@ test('a broker with little room keeps fewer events', async t => {
   t.after(() => small.release());
   const { log, lines } = recordLog();
   const { connection, storage } = await open(small.url, { log });
-  const config = { name: 'NODE_EVENTS', subjects: ['node.events.>'], maxAge: 0, maxBytes: 1_073_741_824 };
+  const config = { name: 'NODE_EVENTS', subjects: ['node.events.>'], maxAgeMs: 0, maxBytes: 1_073_741_824 };
   await storage.stream(config);
   await (await storage.stream(config)).publish('node.events.x', '', '1');
   const { max_bytes } = (await api(connection, 'STREAM.INFO.NODE_EVENTS')).config as { max_bytes: number };

@@ -26,7 +26,7 @@ const plain = await startNatsServer({ jetstream: false });
 after(() => Promise.all([server.release(), plain.release()]));
 
 async function failure(url: string, tls?: TlsFiles) {
-  const connection = connectTo(url, { tls, connectTimeout: 1_000 });
+  const connection = connectTo(url, { tls, connectTimeoutMs: 1_000 });
   const { fault, reason } = await stateOf(connection, 'disconnected');
   await connection.close();
   return { fault, reason };

@@ -6,7 +6,7 @@ import { isLoopback } from '../../requester/api/loopback.ts';
 import { MusterError } from '../../system/errors.ts';
 import { silentLog } from '../../system/log.ts';
 import { contents } from '../../system/packaged.ts';
-import type { BrokerFacts, BrokerRefusal, Examination } from '../../transport/examine.ts';
+import type { AccessCheck, BrokerFacts, BrokerRefusal } from '../../transport/access-check.ts';
 import type { ConnectFault } from '../../transport/port.ts';
 import { advisoriesUpdatedAt, reviewVersion } from './advisories.ts';
 import { brokerOf } from './agent.ts';
@@ -19,8 +19,8 @@ export const broker = (context: Context, role: Role): Check => ({
     const own = role === 'requester' && context.settings.nats.servers.length === 0;
     // Its own one runs as long as the requester does.
     if (own && !(await isRequesterRunning(context))) return ownBrokerFindings(context);
-    const [found, connected] = await Promise.all([context.examinations(role), connectedTo(context, role)]);
-    return found.flatMap(one => examinationFindings(one, role, connected));
+    const [checks, connected] = await Promise.all([context.examinations(role), connectedTo(context, role)]);
+    return checks.flatMap(one => examinationFindings(one, role, connected));
   },
 });
 
@@ -60,20 +60,20 @@ const remedies: Record<ConnectFault, string> = {
 };
 
 function examinationFindings(
-  { server, host, found }: Examination,
+  { server, host, result }: AccessCheck,
   role: Role,
   connected: string | undefined,
 ): Finding[] {
-  if ('fault' in found) {
-    const judged = found.version === undefined ? [] : versionFindings(found.version, server);
-    return [refusalFinding(server, found, connected), ...judged];
+  if ('fault' in result) {
+    const judged = result.version === undefined ? [] : versionFindings(result.version, server);
+    return [refusalFinding(server, result, connected), ...judged];
   }
   const all = [
-    ok(describe(server, found)),
-    ...versionFindings(found.version, server),
-    ...exposureFindings(server, host, found),
+    ok(describe(server, result)),
+    ...versionFindings(result.version, server),
+    ...exposureFindings(server, host, result),
   ];
-  if (!found.jetstream && role === 'requester') {
+  if (!result.jetstream && role === 'requester') {
     const text = `${server} has no JetStream, where a requester keeps its roll`;
     all.push(failed(text, 'enable it: jetstream {} in its configuration'));
   }
@@ -134,12 +134,12 @@ function exposureFindings(server: string, host: string, { asksForLogin, encrypte
   return found;
 }
 
-function describe(server: string, { version, encrypted, asksForLogin, roundTrip }: BrokerFacts): string {
+function describe(server: string, { version, encrypted, asksForLogin, roundTripMs }: BrokerFacts): string {
   const how = [
     `nats-server ${version}`,
     asksForLogin ? 'lets us in' : 'asks nobody for credentials',
     ...(encrypted ? ['encrypted'] : []),
-    `answers in ${roundTrip < 10 ? roundTrip.toFixed(1) : Math.round(roundTrip)} ms`,
+    `answers in ${roundTripMs < 10 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)} ms`,
   ];
   return `${server}: ${how.join(', ')}`;
 }

@@ -72,7 +72,7 @@ async function clockJump(time: Clock): Promise<Finding[]> {
 async function brokerClockAheadMs({ examinations }: Context, role: Role): Promise<number | undefined> {
   const found = await examinations(role).catch(() => []);
   for (const one of found)
-    if (!('fault' in one.found) && one.found.clockAhead !== undefined) return one.found.clockAhead;
+    if (!('fault' in one.result) && one.result.clockAheadMs !== undefined) return one.result.clockAheadMs;
   return undefined;
 }
 

@@ -9,8 +9,8 @@ import type { ProbeView } from '../../host/view.ts';
 import type { RequesterStatus } from '../../requester/roll/directory.ts';
 import { errnoOf } from '../../system/errors.ts';
 import { askHolder } from '../../system/role-socket.ts';
+import type { AccessCheck } from '../../transport/access-check.ts';
 import type { Credentials } from '../../transport/credentials.ts';
-import type { Examination } from '../../transport/examine.ts';
 import type { TlsFiles } from '../../transport/tls.ts';
 import { isDenied } from './check.ts';
 
@@ -34,7 +34,7 @@ export interface Context {
   /** Where the role's broker is; undefined when it is the requester's own and never ran. */
   broker(role: Role): Promise<BrokerAccess | undefined>;
   /** What was found of the role's broker; asked once for all. */
-  examinations(role: Role): Promise<readonly Examination[]>;
+  examinations(role: Role): Promise<readonly AccessCheck[]>;
   /** What this machine is; asked once for all. */
   machine(): Promise<ProbeView>;
 }
@@ -64,7 +64,7 @@ export interface ContextOptions {
   data: string;
   roles: readonly Role[];
   broker(role: Role): Promise<BrokerAccess | undefined>;
-  examine(access: BrokerAccess): Promise<readonly Examination[]>;
+  examine(access: BrokerAccess): Promise<readonly AccessCheck[]>;
   machine(): Promise<ProbeView>;
 }
 

@@ -86,7 +86,7 @@ const timeoutsMs = { connect: 5_000, answer: 3_000 };
  */
 async function askOverBroker(context: Context): Promise<Finding[]> {
   const access = await context.broker('agent');
-  const reachable = (await context.examinations('agent')).some(({ found }) => !('fault' in found));
+  const reachable = (await context.examinations('agent')).some(({ result }) => !('fault' in result));
   if (!access || !reachable) return [await askLocalAgent(context)];
   const connection = connect({
     ...access,

@@ -17,7 +17,7 @@ import type { Connection, EventStream, StreamConfig } from '../../transport/port
 export const eventStream: StreamConfig = {
   name: 'NODE_EVENTS',
   subjects: ['node.events.>'],
-  maxAge: 30 * 24 * 3600 * 1000,
+  maxAgeMs: 30 * 24 * 3600 * 1000,
   maxBytes: 1024 ** 3,
 };
 

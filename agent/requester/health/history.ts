@@ -49,7 +49,7 @@ export function untold(
   toldRevisions: readonly number[],
   now: Date,
 ): RecordedChange[] {
-  const oldest = now.getTime() - eventStream.maxAge + 24 * 3600 * 1000;
+  const oldest = now.getTime() - eventStream.maxAgeMs + 24 * 3600 * 1000;
   // A revision of none of the changes may be of a store that was lost, or was never one: it says nothing of them.
   const newest = changes.findLastIndex(({ Revision }) => toldRevisions.includes(Revision));
   return changes.slice(newest + 1).filter(({ At }) => Date.parse(At) > oldest);

@@ -9,14 +9,14 @@ import { broker } from '../../../agent/doctor/checks/broker.ts';
 import type { Context } from '../../../agent/doctor/checks/context.ts';
 import { requester } from '../../../agent/doctor/checks/requester.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
-import { type Examination, examine } from '../../../agent/transport/examine.ts';
+import { type AccessCheck, checkAccess } from '../../../agent/transport/access-check.ts';
 import { freePort, listen } from '../../support/listener.ts';
 import { type NatsServer, startNatsServer } from '../../support/nats-server.ts';
 import { newFolder } from '../../support/temporary.ts';
 import { context } from './context.ts';
 
-const examined = (servers: readonly string[], credentials = {}): Promise<Examination[]> =>
-  examine({ servers, credentials, tls: undefined, timeout: 2_000, stream: 'KV_node_v1' });
+const examined = (servers: readonly string[], credentials = {}): Promise<AccessCheck[]> =>
+  checkAccess({ servers, credentials, tls: undefined, timeoutMs: 2_000, stream: 'KV_node_v1' });
 
 async function look(servers: readonly string[], credentials = {}, role: Role = 'agent') {
   const one: Context = {
@@ -180,11 +180,11 @@ test('a version with holes is a warning, one too old has failed, and what is non
 });
 
 test('on another machine, what lets everybody in and what is not encrypted are warnings', async () => {
-  const facts = { version: '2.12.15', jetstream: true, roundTrip: 20, clockAhead: undefined };
+  const facts = { version: '2.12.15', jetstream: true, roundTripMs: 20, clockAheadMs: undefined };
   const far = (encrypted: boolean, asksForLogin: boolean) =>
     broker(
       context({
-        examined: [{ server: 'nats://far:4222', host: 'far', found: { ...facts, encrypted, asksForLogin } }],
+        examined: [{ server: 'nats://far:4222', host: 'far', result: { ...facts, encrypted, asksForLogin } }],
       }),
       'agent',
     ).run();

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clock, type TimeSyncQuery } from '../../../agent/doctor/checks/clock.ts';
-import type { Examination } from '../../../agent/transport/examine.ts';
+import type { AccessCheck } from '../../../agent/transport/access-check.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { context } from './context.ts';
 
-const facts = { version: '2.12.15', jetstream: true, encrypted: false, asksForLogin: true, roundTrip: 1 };
-const broker = (clockAhead: number | undefined): Examination => ({
+const facts = { version: '2.12.15', jetstream: true, encrypted: false, asksForLogin: true, roundTripMs: 1 };
+const broker = (clockAheadMs: number | undefined): AccessCheck => ({
   server: 'nats://b:4222',
   host: 'b',
-  found: { ...facts, clockAhead },
+  result: { ...facts, clockAheadMs },
 });
 
 interface Seen {
@@ -31,7 +31,7 @@ async function findings({
   setting = async () => 'there is none',
 }: Seen) {
   const time = new FakeClock(new Date(wall));
-  const examined = [{ server: 'x', host: 'x', found: { fault: 'tls', reason: '' } } as const, broker(ahead)];
+  const examined = [{ server: 'x', host: 'x', result: { fault: 'tls', reason: '' } } as const, broker(ahead)];
   const found = clock(time, { context: context({ examined }), role: 'agent' }, setting).run();
   await time.settle();
   time.moveWall(jump);

@@ -6,7 +6,7 @@ import type { Context } from '../../../agent/doctor/checks/context.ts';
 import type { Inputs } from '../../../agent/host/inputs/inputs.ts';
 import type { ProbeView } from '../../../agent/host/view.ts';
 import { probeView } from '../../../agent/host/view.ts';
-import type { Examination } from '../../../agent/transport/examine.ts';
+import type { AccessCheck } from '../../../agent/transport/access-check.ts';
 import { pretend } from '../../host/machines.ts';
 import { defaultSettings } from '../../support/default-settings.ts';
 
@@ -16,7 +16,7 @@ export interface Given {
   data?: string;
   agent?: object;
   requester?: object;
-  examined?: readonly Examination[];
+  examined?: readonly AccessCheck[];
   inputs?: Inputs;
 }
 

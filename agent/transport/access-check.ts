@@ -1,0 +1,128 @@
+// Asks a broker once whether it lets us in, and changes nothing there.
+import type { NatsConnection as Link } from 'nats';
+import { parseJson } from '../protocol/json.ts';
+import { type Clock, systemClock } from '../system/clock.ts';
+import type { Credentials } from './credentials.ts';
+import { dial } from './dial.ts';
+import { ConnectFailure } from './failure.ts';
+import type { ConnectFault } from './port.ts';
+import { parseServers, type Server } from './server.ts';
+import type { TlsFiles } from './tls.ts';
+
+export interface AccessCheckOptions {
+  servers: readonly string[];
+  credentials: Credentials;
+  tls: TlsFiles | undefined;
+  /** Time for one broker, in milliseconds. */
+  timeoutMs: number;
+  /** Name of a stream that may exist: the answer to a question about it carries the broker's time. */
+  stream: string;
+  clock?: Clock;
+}
+
+export interface AccessCheck {
+  /** The broker's URL, as messages name it. */
+  readonly server: string;
+  /** The broker's host, without brackets. */
+  readonly host: string;
+  readonly result: BrokerFacts | BrokerRefusal;
+}
+
+/** Why the broker did not let us in, and its version if it got as far as saying it. */
+export interface BrokerRefusal {
+  readonly fault: ConnectFault;
+  /** A sentence for the operator. */
+  readonly reason: string;
+  readonly version?: string | undefined;
+}
+
+export interface BrokerFacts {
+  /** The version that the broker names: any text. */
+  readonly version: string;
+  readonly jetstream: boolean;
+  readonly encrypted: boolean;
+  /** Whether the broker lets nobody in without credentials. */
+  readonly asksForLogin: boolean;
+  /** Time from a ping to its answer, in milliseconds. */
+  readonly roundTripMs: number;
+  /** How far the broker's clock is ahead of ours, in milliseconds, give or take half of `roundTripMs`. */
+  readonly clockAheadMs: number | undefined;
+}
+
+/**
+ * Checks the access to every broker of `servers`, all at the same time. `muster doctor` calls it.
+ * @throws MusterError `bad_config` when one of `servers` is not an address.
+ */
+export async function checkAccess(options: AccessCheckOptions): Promise<AccessCheck[]> {
+  return Promise.all(parseServers(options.servers).map(server => checkServer(server, options)));
+}
+
+/** Returns whether the broker at `url` lets us in with `credentials` now. The requester asks its own broker. */
+export async function letsIn(url: string, credentials: Credentials): Promise<boolean> {
+  const [server] = parseServers([url]);
+  if (!server) return false;
+  const settings = {
+    name: 'muster probe',
+    credentials,
+    tls: undefined,
+    timeoutMs: 2_000,
+    pingIntervalMs: 60_000,
+  };
+  try {
+    const { link } = await dial(server, settings, new AbortController().signal);
+    await link.close();
+    return true;
+  } catch (error) {
+    if (error instanceof ConnectFailure) return false;
+    throw error;
+  }
+}
+
+async function checkServer(server: Server, options: AccessCheckOptions): Promise<AccessCheck> {
+  const { credentials, tls, timeoutMs } = options;
+  const { label, host } = server;
+  const settings = { name: 'muster doctor', credentials, tls, timeoutMs, pingIntervalMs: 60_000 };
+  try {
+    const { link } = await dial(server, settings, new AbortController().signal);
+    try {
+      return { server: label, host, result: await readFacts(link, server, options) };
+    } finally {
+      await link.close();
+    }
+  } catch (error) {
+    if (!(error instanceof ConnectFailure)) throw error;
+    const { fault, message: reason, version } = error;
+    return { server: label, host, result: { fault, reason, version } };
+  }
+}
+
+async function readFacts(link: Link, server: Server, options: AccessCheckOptions): Promise<BrokerFacts> {
+  const { tls, stream, clock = systemClock } = options;
+  const began = clock.monotonic();
+  await link.rtt();
+  const roundTripMs = clock.monotonic() - began;
+  const { version = '', jetstream = false, auth_required, tls_required } = link.info ?? {};
+  return {
+    version,
+    jetstream,
+    encrypted: server.tls || tls_required === true || tls?.handshakeFirst === true,
+    asksForLogin: auth_required === true,
+    roundTripMs,
+    clockAheadMs: await readClockAhead(link, stream, clock),
+  };
+}
+
+// A question about a stream changes nothing, and since NATS 2.10 the answer carries the broker's time.
+async function readClockAhead(link: Link, stream: string, clock: Clock): Promise<number | undefined> {
+  try {
+    const sent = clock.now().getTime();
+    const { data } = await link.request(`$JS.API.STREAM.INFO.${stream}`, '', { timeout: 2_000 });
+    const middle = (sent + clock.now().getTime()) / 2;
+    const { ts } = parseJson(data) as { ts?: unknown };
+    const time = Date.parse(String(ts));
+    return Number.isFinite(time) ? time - middle : undefined;
+  } catch {
+    // We may not be permitted to ask, the broker may have no JetStream, or its answer may carry no time.
+    return undefined;
+  }
+}
