@@ -1,8 +1,8 @@
-// The hardware that the operator says is there, against what was found (as Slurm's gres.conf is checked).
+// Compares the hardware that the operator declares with the hardware that was found, as Slurm checks its gres.conf.
 import type { Gpu } from '../protocol/resources.ts';
 import { formatSize } from './values/size.ts';
 
-/** What a machine should have at least; absent members are not checked. */
+/** The hardware that a machine should have at least: the settings `node.declared`. Absent members are not checked. */
 export interface Declared {
   /** Logical CPUs. */
   cpu?: number | undefined;
@@ -10,56 +10,59 @@ export interface Declared {
   memory?: number | undefined;
   /** Bytes of the data folder's file system. */
   disk?: number | undefined;
+  /** How many GPUs. */
   gpu?: number | undefined;
-  /** A part of each GPU's name, in any case: `H100`. */
+  /** A part of each GPU's name, in upper or lower case: `H100`. */
   gpuName?: string | undefined;
   /** Bytes of each GPU. */
   gpuMemory?: number | undefined;
 }
 
-/** What was found. Bytes; absent members were not found out. */
-export interface Found {
-  cpu: number;
-  memory: number;
-  disk?: number | undefined;
-  /** Those that can be used. */
+/** The hardware that was found. */
+export interface FoundHardware {
+  cpus: number;
+  memoryBytes: number;
+  /** Size of the data folder's file system. Absent when it is not known, and then not checked. */
+  diskBytes?: number | undefined;
+  /** The usable GPUs. */
   gpus: readonly Gpu[];
 }
 
 export interface Mismatches {
-  /** Sentences about GPUs that should be there. */
+  /** One sentence for each mismatch of GPUs. */
   gpus: string[];
-  /** Sentences about the rest. */
+  /** One sentence for each other mismatch. */
   others: string[];
 }
 
 /**
- * Firmware, drivers and file systems keep a part for themselves: a machine sold with 256 GiB shows 251. More than a twentieth
- * less is a part that is missing.
+ * The share of a declared size that must be there. Firmware, drivers and file systems reserve a part: a machine sold with
+ * 256 GiB shows 251.
  */
-const kept = 0.95;
+const requiredShare = 0.95;
 
-/** What is missing of `declared`. More than declared is never a mismatch. */
-export function mismatches(declared: Declared, found: Found): Mismatches {
+/** Returns what is missing of `declared`. More than declared is never a mismatch. */
+export function mismatches(declared: Declared, found: FoundHardware): Mismatches {
   const others: string[] = [];
-  const size = (name: string, wanted: number | undefined, there: number | undefined) => {
-    if (wanted === undefined || there === undefined || there >= wanted * kept) return;
-    others.push(`${name}: ${formatSize(wanted)} declared, ${formatSize(there)} found`);
+  const checkSize = (name: string, declaredBytes: number | undefined, foundBytes: number | undefined) => {
+    if (declaredBytes === undefined || foundBytes === undefined) return;
+    if (foundBytes >= declaredBytes * requiredShare) return;
+    others.push(`${name}: ${formatSize(declaredBytes)} declared, ${formatSize(foundBytes)} found`);
   };
-  if (declared.cpu !== undefined && found.cpu < declared.cpu) {
-    others.push(`CPUs: ${declared.cpu} declared, ${found.cpu} found`);
+  if (declared.cpu !== undefined && found.cpus < declared.cpu) {
+    others.push(`CPUs: ${declared.cpu} declared, ${found.cpus} found`);
   }
-  size('memory', declared.memory, found.memory);
-  size('disk', declared.disk, found.disk);
+  checkSize('memory', declared.memory, found.memoryBytes);
+  checkSize('disk', declared.disk, found.diskBytes);
   return { gpus: missingGpus(declared, found.gpus), others };
 }
 
 function missingGpus({ gpu, gpuName, gpuMemory }: Declared, gpus: readonly Gpu[]): string[] {
   const named = (candidate: Gpu) =>
     gpuName === undefined || candidate.Name.toLowerCase().includes(gpuName.toLowerCase());
-  // A GPU of unknown memory is not held to be a small one.
+  // A GPU whose memory is not known passes.
   const large = ({ Memory }: Gpu) =>
-    gpuMemory === undefined || Memory === 0 || Memory * 1_048_576 >= gpuMemory * kept;
+    gpuMemory === undefined || Memory === 0 || Memory * 1_048_576 >= gpuMemory * requiredShare;
   const fit = gpus.filter(candidate => named(candidate) && large(candidate));
   const kind = [gpuName, gpuMemory === undefined ? undefined : `of ${formatSize(gpuMemory)}`]
     .filter(Boolean)

@@ -1,13 +1,12 @@
-// The labels that a job selects nodes by: what the machine says of itself, then what the operator adds or overrides.
+// Builds the labels by which jobs select nodes: those of the machine, then those that the operator adds or overrides.
 import type { Gpu } from '../protocol/resources.ts';
 import { gpuLabels } from './gpu/gpu-labels.ts';
 import type { HostFacts } from './host-facts.ts';
 
 /**
- * Built-in labels under both generations of Bacalhau's names (wire protocol 11), since a selector written for either
- * version must find the node, and a cluster may hold both: `Operating-System` and `Architecture` up to 1.7,
- * `os_type`, `os_arch` and `name` from 1.8 on. Then those of the GPUs that are offered. Unlike Bacalhau's, all give way to a
- * configured label of the same name.
+ * Returns the labels of a node. The built-in ones have the names of both generations of Bacalhau, because a selector written for
+ * either must find the node: `Operating-System` and `Architecture` up to 1.7, `os_type`, `os_arch` and `name` from 1.8 on. The
+ * labels of the offered GPUs follow. A configured label replaces a built-in one of the same name, which Bacalhau does not allow.
  */
 export function nodeLabels(
   nodeId: string,

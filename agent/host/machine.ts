@@ -33,7 +33,7 @@ export async function surveyMachine(
 ): Promise<SurveyedMachine> {
   // Asked once, for all who want to know.
   const inventory = inputs.inventory();
-  const shared: Inputs = { ...around(inputs, ask => ask()), inventory: () => inventory };
+  const shared: Inputs = { ...wrapInputs(inputs, ask => ask()), inventory: () => inventory };
   const [facts, limits, found, cloud] = await Promise.all([
     readMachine(shared),
     readLimits(shared),

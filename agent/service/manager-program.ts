@@ -66,8 +66,8 @@ export async function runProgram(
 ): Promise<ProgramOutput> {
   const what = `${program} ${args.join(' ')}`;
   const outcome = await startChild(program, args, {
-    deadline: programTimeoutMs,
-    limit: outputLimitBytes,
+    timeoutMs: programTimeoutMs,
+    outputLimitBytes,
     env,
     clock,
   }).outcome;

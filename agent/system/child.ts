@@ -1,28 +1,29 @@
-// A child process with a deadline and a bound on what it may say, ended together with all that it started.
+// Starts a child process with a time limit and an output limit, and ends it together with all processes that it started.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { isAbsolute } from 'node:path';
 import { type Clock, systemClock } from './clock.ts';
 import { beforeEnd } from './last-acts.ts';
 
 export interface ChildOptions {
-  /** Milliseconds. */
-  deadline: number;
-  /** Most bytes of standard output. */
-  limit: number;
-  /** Ends it at once, for a clean stop. */
+  /** Milliseconds that the child may run before it is killed. */
+  timeoutMs: number;
+  /** Bytes of standard output after which the child is killed. */
+  outputLimitBytes: number;
+  /** Kills the child at once when it aborts, for a clean stop of this process. */
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
-  /** Variables that it gets besides the few that it always has. */
+  /** Environment variables in addition to PATH and LC_ALL, which the child always gets. */
   env?: Readonly<Record<string, string>> | undefined;
 }
 
+/** How a child ended: by itself (`ended`), or `late`, `too_long` (output) or `stopped` (signal), after which it was killed. */
 export type ChildOutcome =
   | {
       kind: 'ended';
       status: number | null;
       killer: NodeJS.Signals | null;
       stdout: string;
-      /** The first of it. */
+      /** The first 4096 bytes. */
       stderr: string;
     }
   | { kind: 'not_started'; cause: unknown }
@@ -30,15 +31,18 @@ export type ChildOutcome =
 
 export interface Child {
   readonly outcome: Promise<ChildOutcome>;
-  /** Settles when the process is gone: later than the outcome when it was killed, never when it cannot be killed. */
+  /** Resolves when the process is gone: after the outcome if it was killed, and never if it cannot be killed. */
   readonly gone: Promise<void>;
 }
 
-const stderrLimit = 4096;
+const maxStderrBytes = 4096;
 
-/** Starts `command`, an absolute path, which does not outlive this process. Neither promise rejects. */
+/**
+ * Starts `command`, an absolute path. The child ends with this process at the latest. Neither promise of the result rejects:
+ * every failure is an outcome.
+ */
 export function startChild(command: string, args: readonly string[], options: ChildOptions): Child {
-  const { deadline, limit, signal, clock = systemClock } = options;
+  const { timeoutMs, outputLimitBytes, signal, clock = systemClock } = options;
   const outcome = Promise.withResolvers<ChildOutcome>();
   const gone = Promise.withResolvers<void>();
   const result = { outcome: outcome.promise, gone: gone.promise };
@@ -52,13 +56,13 @@ export function startChild(command: string, args: readonly string[], options: Ch
     gone.resolve();
     return result;
   }
-  // A name would be looked up on the path that the child gets, where another program may have it.
+  // A bare name would be looked up on the child's PATH, where another program may have the same name.
   if (!isAbsolute(command))
     return notStarted(new Error('only its name is known, not its place (is /proc mounted?)'));
   let child: ChildProcess;
   try {
-    // A process group of its own, so that what the child starts can be ended with it. The environment is not passed on: it
-    // may hold secrets, and what the child starts in turn is looked up on a path of the system's own.
+    // The child leads a process group, so that everything it starts can be killed with it. It does not get this process's
+    // environment, which may hold secrets, and its PATH names only folders of the system.
     child = spawn(command, [...args], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -70,24 +74,24 @@ export function startChild(command: string, args: readonly string[], options: Ch
   }
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
-  let length = 0;
-  let complaint = 0;
+  let stdoutBytes = 0;
+  let stderrBytes = 0;
 
   const giveUp = (kind: 'late' | 'too_long' | 'stopped') => {
     killGroup(child.pid);
-    // A grandchild may have left the group and hold the pipes: the answer does not wait for it. Nor does the end of our
-    // own process wait for a child that cannot be killed.
+    // A grandchild may have left the group and still hold the pipes, so the outcome does not wait for them to close. With
+    // unref, this process can end while a child that cannot be killed is still there.
     child.stdout?.destroy();
     child.stderr?.destroy();
     child.unref();
     settle({ kind });
   };
   const stop = () => giveUp('stopped');
-  const timer = clock.after(deadline, () => giveUp('late'));
-  // A process that ends at once, by a second signal say, has no time to tell whom it started.
-  const letGo = beforeEnd(() => killGroup(child.pid));
+  const timer = clock.after(timeoutMs, () => giveUp('late'));
+  // When this process ends at once, for instance at a second signal, the child is killed too.
+  const cancelKill = beforeEnd(() => killGroup(child.pid));
   const settle = (result: ChildOutcome) => {
-    letGo();
+    cancelKill();
     timer.cancel();
     signal?.removeEventListener('abort', stop);
     outcome.resolve(result);
@@ -100,13 +104,13 @@ export function startChild(command: string, args: readonly string[], options: Ch
   });
   child.on('exit', () => gone.resolve());
   child.stdout?.on('data', (chunk: Buffer) => {
-    length += chunk.length;
-    if (length > limit) giveUp('too_long');
+    stdoutBytes += chunk.length;
+    if (stdoutBytes > outputLimitBytes) giveUp('too_long');
     else stdout.push(chunk);
   });
   child.stderr?.on('data', (chunk: Buffer) => {
-    if (complaint < stderrLimit) stderr.push(chunk.subarray(0, stderrLimit - complaint));
-    complaint += chunk.length;
+    if (stderrBytes < maxStderrBytes) stderr.push(chunk.subarray(0, maxStderrBytes - stderrBytes));
+    stderrBytes += chunk.length;
   });
   child.on('close', (status, killer) =>
     settle({
@@ -125,6 +129,6 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // ESRCH: all of the group has ended already, which is what was wanted.
+    // ESRCH: the whole group has ended already.
   }
 }

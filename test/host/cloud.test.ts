@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { readCloudFacts } from '../../agent/host/cloud.ts';
-import { around, type Inputs, type MetadataRequest } from '../../agent/host/inputs/inputs.ts';
+import { wrapInputs, type Inputs, type MetadataRequest } from '../../agent/host/inputs/inputs.ts';
 import { askMetadata } from '../../agent/host/inputs/metadata.ts';
 import { surveyMachine } from '../../agent/host/machine.ts';
 import { pretend } from './machines.ts';
@@ -105,7 +105,7 @@ test('a page of somebody else’s is no answer, and no token', async () => {
 test('without a token AWS is asked nothing more', async () => {
   const asked: MetadataRequest[] = [];
   const inputs: Inputs = {
-    ...around(pretend({}), ask => ask()),
+    ...wrapInputs(pretend({}), ask => ask()),
     async metadata(request) {
       asked.push(request);
       return { fault: { kind: 'absent', reason: 'answered with status 403' }, took: 1 };

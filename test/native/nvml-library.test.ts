@@ -21,7 +21,7 @@ async function inputs(options: Partial<ConstructorParameters<typeof SystemInputs
     inventoryCommand: { command: '/nonexistent', args: [] },
     nvmlLibrary: fakeNvml,
     probe: loadProbeFrom([addonFile]),
-    driverDeadline: 600_000,
+    driverTimeoutMs: 600_000,
     ...options,
   });
 }
@@ -78,7 +78,7 @@ test('a library that cannot count its GPUs has failed: it does not say that ther
 test('one that hangs is late, keeps what was known, and adds no threads', async () => {
   pretend('gpus=2');
   const until = join(await newFolder(), 'go');
-  const machine = await inputs({ driverDeadline: 100 });
+  const machine = await inputs({ driverTimeoutMs: 100 });
   const detector = new GpuScanner(machine);
   // A busy machine may need more than a tenth of a second for the first answer.
   await eventually('it answers', async () => (await detector.detect()).devices.length === 2);

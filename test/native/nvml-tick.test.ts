@@ -215,7 +215,7 @@ test('by the detector: figures, one that fails in a tick, and one that comes bac
       inventoryCommand: { command: '/nonexistent', args: [] },
       nvmlLibrary: fakeNvml,
       probe: loadProbeFrom([addonFile]),
-      driverDeadline: patient,
+      driverTimeoutMs: patient,
       guard: guard.around,
       hold: () => guard.mark,
     }),

@@ -114,7 +114,7 @@ for (const [how, end] of [
     const tool = `sleep 1000 & echo "$$\n$!" >${join(folder, 'pids')}; wait`;
     const { child, ended } = await run(`
       const { startChild } = await import(${module('system/child.ts')});
-      startChild('/bin/sh', ['-c', ${JSON.stringify(tool)}], { deadline: 1_000_000, limit: 1 });
+      startChild('/bin/sh', ['-c', ${JSON.stringify(tool)}], { timeoutMs: 1_000_000, outputLimitBytes: 1 });
       process.stdin.once('data', async () => { ${end} });`);
     t.after(async () => {
       for (const pid of (await pids()) ?? [])

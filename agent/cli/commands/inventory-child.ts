@@ -1,7 +1,7 @@
 // The hidden command that takes the inventory of this machine: an agent runs it as a short-lived child process.
-import { runInventoryChild } from '../../host/inventory/collect.ts';
+import { printInventory } from '../../host/inventory/collect.ts';
 
 export async function run(): Promise<number> {
-  await runInventoryChild();
+  await printInventory();
   return 0;
 }

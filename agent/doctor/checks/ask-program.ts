@@ -31,7 +31,7 @@ export async function askProgram(
     throw error;
   });
   if (program === undefined) return `there is no ${name} here`;
-  const outcome = await startChild(program, args, { deadline: timeoutMs, limit: outputLimitBytes }).outcome;
+  const outcome = await startChild(program, args, { timeoutMs, outputLimitBytes }).outcome;
   switch (outcome.kind) {
     case 'ended':
       return outcome;

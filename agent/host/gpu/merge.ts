@@ -1,5 +1,5 @@
 // One GPU out of what all sources saw of it.
-import { type Claim, type Settling, settle } from '../values/fact.ts';
+import { type Claim, type SettleOptions, settle } from '../values/fact.ts';
 import type { GpuDevice, GpuProperties, ReportedGpu, SourceReport } from './gpu.ts';
 
 interface Evidence {
@@ -106,13 +106,13 @@ function fact<Word extends keyof GpuProperties>(group: readonly Evidence[], word
         claims.push({ source: `${source}, in use`, value: sighting.memoryUsed as Value, ...hint });
     }
   }
-  return settle(claims, settlings[word] as Settling<Value>);
+  return settle(claims, settlings[word] as SettleOptions<Value>);
 }
 
 // What is measured changes between two questions, and makers and databases spell names in their own ways: only what must be
 // the same everywhere can be in disagreement.
 const never = { agree: () => true };
-const settlings: { [Word in keyof GpuProperties]-?: Settling<NonNullable<GpuProperties[Word]>> } = {
+const settlings: { [Word in keyof GpuProperties]-?: SettleOptions<NonNullable<GpuProperties[Word]>> } = {
   name: never,
   uuid: {},
   index: never,

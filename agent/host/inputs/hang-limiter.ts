@@ -1,80 +1,80 @@
-// Questions that may never be answered: each is given up at its deadline, and not asked again before it has ended.
-
+// Limits the harm of calls that may hang: each call is given up after a time, and is not started again before it has ended.
 import { type Clock, systemClock } from '../../system/clock.ts';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import type { Answer, Fault } from './inputs.ts';
 
 export interface HangLimiterOptions {
-  /** Milliseconds for one question. */
-  deadline: number;
+  /** Milliseconds after which a call is given up. */
+  timeoutMs: number;
   /**
-   * Questions that may be out at one time, as all of them may hang: each holds a thread of Node's pool of four, on which the
-   * whole process waits for files and names. Others wait their turn; with so many hanging, nothing more is asked.
+   * How many calls may be under way at a time. All of them may hang, and each holds one of the four threads on which the whole
+   * Node process waits for files and host names. Further calls wait for their turn. While this many calls hang, all others
+   * are refused.
    */
   maxHung: number;
   clock?: Clock;
 }
 
 export class HangLimiter {
-  readonly #deadline: number;
+  readonly #timeoutMs: number;
   readonly #maxHung: number;
   readonly #clock: Clock;
-  /** What was given up and has not ended, and when it was asked. */
+  /** Calls that were given up and have not ended. */
   readonly #hung = new Set<{ what: string; since: Date }>();
-  /** Questions that have not ended, those given up included. */
-  #out = 0;
-  /** Who waits for a turn. */
+  /** How many calls have not ended, including those that were given up. */
+  #underWay = 0;
+  /** Starts the waiting calls, the first one first. */
   readonly #waiting: (() => void)[] = [];
 
-  constructor({ deadline, maxHung, clock = systemClock }: HangLimiterOptions) {
-    this.#deadline = deadline;
+  constructor({ timeoutMs, maxHung, clock = systemClock }: HangLimiterOptions) {
+    this.#timeoutMs = timeoutMs;
     this.#maxHung = maxHung;
     this.#clock = clock;
   }
 
-  /** How many questions were given up and have not ended. */
+  /** How many calls were given up and have not ended. */
   get hung(): number {
     return this.#hung.size;
   }
 
-  /** Asks `question`; `what` names it. Never throws. */
-  async ask<T>(what: string, question: () => Promise<T>): Promise<Answer<T>> {
+  /** Makes `call`. `what` names it in a reason and tells it from other calls. Never throws: a failure becomes a fault. */
+  async ask<T>(what: string, call: () => Promise<T>): Promise<Answer<T>> {
     for (;;) {
-      const refused = this.#refusal(what);
-      if (refused !== undefined) return { fault: { kind: 'late', reason: refused }, took: 0 };
-      if (this.#out < this.#maxHung) break;
+      const refusal = this.#refusal(what);
+      if (refusal !== undefined) return { fault: { kind: 'late', reason: refusal }, took: 0 };
+      if (this.#underWay < this.#maxHung) break;
       await new Promise<void>(resolve => this.#waiting.push(resolve));
     }
     const since = this.#clock.now();
-    const began = this.#clock.monotonic();
-    const took = () => this.#clock.monotonic() - began;
-    this.#out++;
-    const asked = question()
+    const startMs = this.#clock.monotonic();
+    const took = () => this.#clock.monotonic() - startMs;
+    this.#underWay++;
+    const answered = call()
       .then(
         (value): Answer<T> => ({ value, took: took() }),
         (error: unknown): Answer<T> => ({ fault: faultOf(error), took: took() }),
       )
       .finally(() => {
-        this.#out--;
+        this.#underWay--;
         this.#waiting.shift()?.();
       });
-    const { promise: patience, resolve } = Promise.withResolvers<undefined>();
-    const timer = this.#clock.after(this.#deadline, () => resolve(undefined));
-    const answer = await Promise.race([asked, patience]);
+    const { promise: timedOut, resolve } = Promise.withResolvers<undefined>();
+    const timer = this.#clock.after(this.#timeoutMs, () => resolve(undefined));
+    const answer = await Promise.race([answered, timedOut]);
     timer.cancel();
     if (answer) return answer;
     const hanging = { what, since };
     this.#hung.add(hanging);
-    void asked.then(() => this.#hung.delete(hanging));
-    // Who waits for this very answer, or for the last place, waits in vain.
-    for (const turn of this.#waiting.splice(0)) turn();
+    void answered.then(() => this.#hung.delete(hanging));
+    // The waiting calls check again: the same call and, with all places taken by hanging calls, every call is now refused.
+    for (const proceed of this.#waiting.splice(0)) proceed();
     return {
-      fault: { kind: 'late', reason: `did not answer within ${this.#deadline / 1000} s` },
+      fault: { kind: 'late', reason: `did not answer within ${this.#timeoutMs / 1000} s` },
       took: took(),
     };
   }
 
-  // In words that stay the same while it hangs: a reason that changes is news, to be sent and stored.
+  // The text stays the same while the call hangs, because a changed reason is sent and stored as a change of the node.
   #refusal(what: string): string | undefined {
     const same = [...this.#hung].find(hanging => hanging.what === what);
     if (same) return `has not answered since ${toTheSecond(same.since)}`;
@@ -84,12 +84,12 @@ export class HangLimiter {
   }
 }
 
-/** RFC 3339, for a reason that tells since when. */
+/** Writes a time in RFC 3339 without fractions of a second, for a reason. */
 export const toTheSecond = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;
 
-/** What an error of the operating system means for the question. */
+/** Returns the fault that an error of the operating system means. */
 export function faultOf(error: unknown): Fault {
-  // Our own reading of files wraps the system's error.
+  // agent/system/files.ts wraps the error of the system.
   const cause = error instanceof MusterError && error.cause !== undefined ? error.cause : error;
   const code = errnoOf(cause);
   if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'absent', reason: 'is not there' };

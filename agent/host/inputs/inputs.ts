@@ -1,31 +1,30 @@
-// Everything that is read to find out what this machine is, behind one interface, so that it can be recorded and replayed.
-
+// Declares every question that is asked to find out what this machine is. One interface, so that it can be recorded and replayed.
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Cgroup, NvmlAnswer, NvmlFigures } from '../native/native-probe.ts';
-import type { Space } from '../sample/disk.ts';
+import type { DiskSpace } from './disk-space.ts';
 
 /** Why there is no value. */
 export interface Fault {
   /**
-   * `absent`: it is not there, which is how most machines are. `denied`: not for us to read. `late`: it did not answer in
-   * time, or still hangs from an earlier time. `failed`: anything else.
+   * `absent`: it does not exist, which is normal on most machines. `denied`: this process may not read it. `late`: it did not
+   * answer in time, or an earlier question still hangs. `failed`: anything else.
    */
   readonly kind: 'absent' | 'denied' | 'late' | 'failed';
   /** The end of a sentence that starts with what was asked. */
   readonly reason: string;
 }
 
-/** What came of one question: a value or a fault, never an exception. */
+/** The answer to one question: a value or a fault. A question never throws. */
 export interface Answer<T> {
   readonly value?: T;
   readonly fault?: Fault;
-  /** Milliseconds. */
+  /** Milliseconds from the question to the answer. */
   readonly took: number;
 }
 
-/** What `os` says, without waiting. */
+/** What Node's `os` module knows without waiting. Recordings hold it, so the names do not change. */
 export interface OsInfo {
-  /** Node's names, such as `linux` and `x64`. */
+  /** Platform and architecture by Node's names, such as `linux` and `x64`. */
   readonly platform: string;
   readonly arch: string;
   readonly hostname: string;
@@ -33,28 +32,28 @@ export interface OsInfo {
   /** Logical CPUs. */
   readonly cpus: number;
   readonly cpuModel: string;
-  /** Logical CPUs that this process may use, as libuv counts. */
+  /** Logical CPUs that this process may use, as libuv counts them. */
   readonly usableCpus: number;
-  /** Total bytes. */
+  /** Total memory, in bytes. */
   readonly memory: number;
 }
 
-/** A vendor's tool: its name, and the folders where it may be, first to last. Never looked up on PATH. */
+/** A vendor's tool: its name, and the folders where it may be, in order. PATH is never used. */
 export interface Tool {
   readonly name: string;
   readonly folders: readonly string[];
 }
 
 export interface ToolOutput {
-  /** The file that ran. */
+  /** The path of the file that ran. */
   readonly program: string;
-  /** Its exit status; null when a signal ended it. */
+  /** The exit status; null when a signal ended the tool. */
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** A question to the cloud's metadata service. */
+/** A request to the cloud's metadata service. */
 export interface MetadataRequest {
   readonly method: 'GET' | 'PUT';
   readonly url: string;
@@ -67,34 +66,37 @@ export interface PciNames {
   readonly device?: string | undefined;
 }
 
-/** Text is decoded as UTF-8, bytes that are none become U+FFFD; one last line break is taken off. */
+/**
+ * The questions that may be asked of a machine. The system answers them (system-inputs.ts) or a recording does (replay.ts).
+ * Text is decoded as UTF-8, with U+FFFD for bytes that are not UTF-8, and without one line break at its end.
+ */
 export interface Inputs {
-  /** The time of reading; of a recording, the time when it was made. */
+  /** The current time, or the time when a recording was made. */
   now(): Date;
   system(): OsInfo;
-  /** A small file. */
+  /** Reads a small file. */
   file(path: string): Promise<Answer<string>>;
-  /** The names in a folder, sorted. */
+  /** Lists the names in a folder, sorted. */
   folder(path: string): Promise<Answer<readonly string[]>>;
-  /** What a symbolic link says. */
+  /** Reads the target of a symbolic link. */
   link(path: string): Promise<Answer<string>>;
   run(tool: Tool, args: readonly string[]): Promise<Answer<ToolOutput>>;
-  /** The GPUs by the NVIDIA library. */
+  /** Asks NVIDIA's library for the GPUs. */
   nvml(): Promise<Answer<NvmlAnswer>>;
-  /** What changes on the GPUs of the last answer of `nvml`, in its order; a fault when it takes that one to know what there is. */
+  /** Reads the figures of the GPUs of the last answer of `nvml`, in its order. A fault means that `nvml` must be asked again. */
   nvmlFigures(): Promise<Answer<readonly NvmlFigures[]>>;
-  /** The limits that the native probe finds. */
+  /** Asks the native probe for the limits of this process. */
   cgroup(): Promise<Answer<Cgroup>>;
-  /** Room on the data folder's file system. */
-  space(): Promise<Answer<Space>>;
+  /** Asks for the room on the data folder's file system. */
+  space(): Promise<Answer<DiskSpace>>;
   inventory(): Promise<Answer<Inventory>>;
   metadata(request: MetadataRequest): Promise<Answer<string>>;
-  /** `id` is vendor and device, `10de:2330`. */
+  /** Looks up the names of a PCI id: vendor and device, such as `10de:2330`. */
   pciNames(id: string): Promise<Answer<PciNames>>;
 }
 
-/** `inputs` with something done around every question. */
-export function around(
+/** Returns inputs that ask `inputs`, with `wrap` around every question that may take time. */
+export function wrapInputs(
   inputs: Inputs,
   wrap: <T>(ask: () => Promise<Answer<T>>) => Promise<Answer<T>>,
 ): Inputs {
@@ -116,8 +118,8 @@ export function around(
 }
 
 /**
- * `inputs` for one source, with how long all that it asked took. After an answer that was late nothing more is asked, as what
- * hangs once tends to hang again.
+ * Returns inputs for one source, and functions that tell how many milliseconds its questions took together, and whether an
+ * answer was late. After a late answer nothing more is asked, because what hangs once tends to hang again.
  */
 export function measureInputs(inputs: Inputs): { inputs: Inputs; took(): number; late(): Fault | undefined } {
   let took = 0;
@@ -125,7 +127,7 @@ export function measureInputs(inputs: Inputs): { inputs: Inputs; took(): number;
   return {
     took: () => took,
     late: () => late,
-    inputs: around(inputs, async ask => {
+    inputs: wrapInputs(inputs, async ask => {
       if (late) return { fault: late, took: 0 };
       const answer = await ask();
       took += answer.took;

@@ -1,15 +1,15 @@
-// One question to a cloud's metadata service: bounded in time and size, without proxies and without following anything.
+// Sends one request to a cloud's metadata service, with limits for time and size. It uses no proxy and follows no redirect.
 import { reasonOf } from '../../system/errors.ts';
 import type { Fault, MetadataRequest } from './inputs.ts';
 
-const bodyLimit = 4096;
+const maxBodyBytes = 4096;
 
-/** The answer's body when its status is 200. `deadline` in milliseconds. Never throws. */
+/** Returns the body of an answer with status 200. Gives up after `timeoutMs`. Never throws. */
 export async function askMetadata(
   { method, url, headers }: MetadataRequest,
-  deadline: number,
+  timeoutMs: number,
 ): Promise<{ value: string } | { fault: Fault }> {
-  // Few agents ask, and it costs the others memory.
+  // Loaded only when it is needed, as it costs memory and few agents ask.
   const { request } = await import('node:http');
   return new Promise(resolve => {
     const fail = (kind: Fault['kind'], reason: string) => {
@@ -17,9 +17,9 @@ export async function askMetadata(
       call.destroy();
       resolve({ fault: { kind, reason } });
     };
-    // A machine in no cloud has nobody who answers: that is absence, not a fault.
-    const timer = setTimeout(() => fail('absent', `did not answer within ${deadline / 1000} s`), deadline);
-    // No keep-alive: a connection left open would keep the process.
+    // On a machine outside a cloud nobody answers. That is normal, so it counts as absent.
+    const timer = setTimeout(() => fail('absent', `did not answer within ${timeoutMs / 1000} s`), timeoutMs);
+    // Without an agent the connection is closed after the answer: an open one would keep the process alive.
     const call = request(url, { method, headers: { ...headers, 'Content-Length': 0 }, agent: false });
     call.on('error', error => fail('absent', `cannot be reached: ${reasonOf(error)}`));
     call.on('response', response => {
@@ -28,12 +28,12 @@ export async function askMetadata(
         return;
       }
       const chunks: Buffer[] = [];
-      let length = 0;
+      let bodyBytes = 0;
       response.on('error', error => fail('failed', `broke off: ${reasonOf(error)}`));
       response.on('aborted', () => fail('failed', 'broke off'));
       response.on('data', (chunk: Buffer) => {
-        length += chunk.length;
-        if (length > bodyLimit) fail('failed', `said more than ${bodyLimit} bytes`);
+        bodyBytes += chunk.length;
+        if (bodyBytes > maxBodyBytes) fail('failed', `sent more than ${maxBodyBytes} bytes`);
         else chunks.push(chunk);
       });
       response.on('end', () => {

@@ -1,4 +1,4 @@
-// Names from the PCI id database (pci.ids), where the machine has one.
+// Finds the names of PCI devices in the PCI id database (pci.ids), where the machine has one.
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { errnoOf } from '../../system/errors.ts';
@@ -6,14 +6,14 @@ import type { PciNames } from './inputs.ts';
 
 const files = ['/usr/share/misc/pci.ids', '/usr/share/hwdata/pci.ids', '/usr/share/pci.ids'];
 
-/** The database has 1.5 MB. */
-const longest = 16_777_216;
+/** Bytes that are read at most. The database has 1.5 MB. */
+const maxFileBytes = 16_777_216;
 
 /**
- * The names of `id`, vendor and device such as `10de:2330`, by the first of `paths` that is there; undefined when none knows
- * the vendor. @throws Error when a database cannot be read.
+ * Returns the names of `id`, which is vendor and device, such as `10de:2330`, from the first of `paths` that is there. Returns
+ * undefined when it does not know the vendor. @throws Error when a database cannot be read.
  */
-export async function pciNames(id: string, paths: readonly string[] = files): Promise<PciNames | undefined> {
+export async function findPciNames(id: string, paths: readonly string[] = files): Promise<PciNames | undefined> {
   for (const path of paths) {
     try {
       return await namesIn(path, id);
@@ -24,11 +24,11 @@ export async function pciNames(id: string, paths: readonly string[] = files): Pr
   return undefined;
 }
 
-// pci.ids(5): a vendor at the start of a line, its devices after one tab, their subsystems after two.
+// pci.ids(5): a vendor stands at the start of a line, its devices after one tab, and their subsystems after two tabs.
 async function namesIn(path: string, id: string): Promise<PciNames | undefined> {
   const [vendorId = '', deviceId = ''] = id.split(':');
-  const stream = createReadStream(path, { encoding: 'utf8', end: longest });
-  // A stream's error does not reach those who wait for its lines.
+  const stream = createReadStream(path, { encoding: 'utf8', end: maxFileBytes });
+  // An error of the stream does not reach the loop over its lines.
   const failed = new Promise<never>((_, reject) => stream.once('error', reject));
   const search = async (): Promise<PciNames | undefined> => {
     let vendor: string | undefined;

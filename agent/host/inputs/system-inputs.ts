@@ -1,4 +1,4 @@
-// The inputs of this very machine: files, tools and libraries, none of which can hold up the agent.
+// Answers the questions of inputs.ts by asking this machine. No file, tool or library that hangs can hold up the agent.
 import { readdir, readlink } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../system/clock.ts';
 import { readBounded } from '../../system/files.ts';
@@ -11,63 +11,65 @@ import {
   type NvmlFigures,
   type NvmlMark,
 } from '../native/native-probe.ts';
-import { readDiskSpace, type Space } from '../sample/disk.ts';
 import { HangLimiter } from './hang-limiter.ts';
 import type { Answer, Inputs, MetadataRequest, OsInfo, PciNames, Tool, ToolOutput } from './inputs.ts';
+import { type DiskSpace, readDiskSpace } from './disk-space.ts';
 import { askMetadata } from './metadata.ts';
 import { readOsInfo } from './os-info.ts';
-import { pciNames } from './pci-ids.ts';
+import { findPciNames } from './pci-ids.ts';
 import { ToolRunner } from './tool.ts';
 
 export interface SystemInputsOptions {
-  /** The folder whose file system counts. */
+  /** The data folder: its file system is the disk that counts. */
   folder: string;
   inventoryCommand: ChildCommand;
-  /** The NVIDIA library, a path or a name for the dynamic linker; its own name unless told. */
+  /** NVIDIA's library: a path or a name for the dynamic linker. Its usual name by default. */
   nvmlLibrary?: string | undefined;
-  /** Wraps each call of a library that may end the process, see gpu/crash-guard.ts. */
+  /** Wraps each call of a library that may crash this process, see gpu/crash-guard.ts. */
   guard?: <T>(call: () => Promise<T>) => Promise<T>;
-  /** The library is held between two questions for `nvmlFigures`, each of which leaves this mark while it calls. */
+  /**
+   * Returns the mark that stands on the disk during each call of `nvmlFigures`. With it the library stays open between calls,
+   * and only then can `nvmlFigures` answer.
+   */
   hold?: () => NvmlMark;
   probe?: LoadedProbe;
-  /** Milliseconds that a driver may take; 15 s unless told: it needs a second or more for each GPU that it must wake. */
-  driverDeadline?: number;
+  /** Milliseconds that a driver may take; 15 s by default, as it may need a second or more to wake each GPU. */
+  driverTimeoutMs?: number;
   clock?: Clock;
 }
 
-/** Milliseconds. */
-const deadlines = { file: 2000, space: 1000, inventory: 10_000, metadata: 1000 };
+const timeoutsMs = { file: 2000, space: 1000, inventory: 10_000, metadata: 1000 };
 
 export class SystemInputs implements Inputs {
   readonly #options: SystemInputsOptions;
   readonly #clock: Clock;
-  readonly #driverDeadline: number;
+  readonly #driverTimeoutMs: number;
   readonly #space: HangLimiter;
   readonly #files: HangLimiter;
   readonly #inventory: HangLimiter;
   readonly #nvml: HangLimiter;
   readonly #tools: ToolRunner;
   readonly #ending = new AbortController();
-  /** The database is large and does not change, so it is read once for each id. */
+  /** Names that were found. The database is large and does not change, so it is read once for each id. */
   readonly #pciNames = new Map<string, PciNames>();
-  /** How the native probe was loaded. */
+  /** The native probe, or the reason why there is none. */
   readonly probe: LoadedProbe;
 
   constructor(options: SystemInputsOptions) {
-    const { clock = systemClock, driverDeadline = 15_000 } = options;
+    const { clock = systemClock, driverTimeoutMs = 15_000 } = options;
     this.#options = options;
-    this.#driverDeadline = driverDeadline;
+    this.#driverTimeoutMs = driverTimeoutMs;
     this.#clock = clock;
-    this.#space = new HangLimiter({ deadline: deadlines.space + 100, maxHung: 1, clock });
-    this.#files = new HangLimiter({ deadline: deadlines.file, maxHung: 2, clock });
-    this.#inventory = new HangLimiter({ deadline: deadlines.inventory + 1000, maxHung: 1, clock });
-    // A second later than the library's own deadline, so that this one never ends a call that is not given up.
-    this.#nvml = new HangLimiter({ deadline: driverDeadline + 1000, maxHung: 1, clock });
+    this.#space = new HangLimiter({ timeoutMs: timeoutsMs.space + 100, maxHung: 1, clock });
+    this.#files = new HangLimiter({ timeoutMs: timeoutsMs.file, maxHung: 2, clock });
+    this.#inventory = new HangLimiter({ timeoutMs: timeoutsMs.inventory + 1000, maxHung: 1, clock });
+    // A second more than the time limit of the native probe, which gives up first and then says what hangs.
+    this.#nvml = new HangLimiter({ timeoutMs: driverTimeoutMs + 1000, maxHung: 1, clock });
     this.#tools = new ToolRunner({
-      deadline: driverDeadline,
+      timeoutMs: driverTimeoutMs,
       signal: this.#ending.signal,
       clock,
-      patience: this.#files,
+      hangLimiter: this.#files,
     });
     this.probe = options.probe ?? loadProbe();
   }
@@ -83,7 +85,7 @@ export class SystemInputs implements Inputs {
   async file(path: string): Promise<Answer<string>> {
     return this.#files.ask(path, async () => {
       const data = await readBounded(path);
-      if (!data) throw absent();
+      if (!data) throw notThere();
       return data.toString('utf8').replace(/\n$/, '');
     });
   }
@@ -102,26 +104,26 @@ export class SystemInputs implements Inputs {
 
   async nvml(): Promise<Answer<NvmlAnswer>> {
     const { probe } = this.probe;
-    if (!probe) return nothing(`cannot be asked, as the native probe ${this.probe.reason}`);
+    if (!probe) return absentFault(`cannot be asked, as the native probe ${this.probe.reason}`);
     const { nvmlLibrary, hold, guard = call => call() } = this.#options;
     const options = {
-      deadlineMs: this.#driverDeadline,
+      deadlineMs: this.#driverTimeoutMs,
       ...(nvmlLibrary === undefined ? {} : { library: nvmlLibrary }),
       ...(hold ? { hold: hold() } : {}),
     };
     const { value, fault, took } = await this.#nvml.ask('nvml', () => guard(() => probe.gpusNvml(options)));
     if (!value) return { ...(fault ? { fault } : {}), took };
     const { state, reason = state, call, driverVersion, cudaVersion, gpus, errors } = value;
-    // One that cannot count its GPUs has not said that there are none.
+    // A library that cannot count the GPUs has not said that there are none.
     const uncounted = errors.find(({ call }) => gpus.length === 0 && call.startsWith('nvmlDeviceGetCount'));
     if (uncounted) {
       const { call, error } = uncounted;
       return { fault: { kind: 'failed', reason: `failed: ${call}: ${error}` }, took };
     }
     if (state === 'answered') return { value: { driverVersion, cudaVersion, gpus }, took };
-    // A library that the operator named should be there.
-    if (state === 'absent' && nvmlLibrary === undefined) return { ...nothing('is not there'), took };
-    // How long it has hung by now is left out: a reason that changes is news.
+    // A library that the operator named must be there, so its absence is a failure.
+    if (state === 'absent' && nvmlLibrary === undefined) return { ...absentFault('is not there'), took };
+    // The time since when it hangs is left out: a changed reason is sent and stored as a change of the node.
     if (state === 'hung')
       return { fault: { kind: 'late', reason: `hangs ${call ? `in ${call}` : 'as it is opened'}` }, took };
     if (state === 'busy') return { fault: { kind: 'late', reason }, took };
@@ -132,32 +134,32 @@ export class SystemInputs implements Inputs {
     const { probe } = this.probe;
     const began = this.#clock.monotonic();
     const took = () => this.#clock.monotonic() - began;
-    const figures = this.#options.hold ? await probe?.nvmlFigures(this.#driverDeadline) : undefined;
-    if (!figures) return { ...nothing('takes a look'), took: took() };
+    const figures = this.#options.hold ? await probe?.nvmlFigures(this.#driverTimeoutMs) : undefined;
+    if (!figures) return { ...absentFault('needs a scan'), took: took() };
     return { value: figuresOf(figures), took: took() };
   }
 
   async cgroup(): Promise<Answer<Cgroup>> {
     const { probe } = this.probe;
-    if (!probe) return nothing(`cannot be asked, as the native probe ${this.probe.reason}`);
+    if (!probe) return absentFault(`cannot be asked, as the native probe ${this.probe.reason}`);
     const began = this.#clock.monotonic();
     const value = probe.cgroup();
     return { value, took: this.#clock.monotonic() - began };
   }
 
-  async space(): Promise<Answer<Space>> {
+  async space(): Promise<Answer<DiskSpace>> {
     const { probe } = this.probe;
-    // Without the probe it counts among the files, as it takes one of the threads that they take.
-    const patience = probe ? this.#space : this.#files;
-    return patience.ask(`the room in ${this.#options.folder}`, () =>
-      readDiskSpace(this.#options.folder, deadlines.space, probe),
+    // Without the native probe it takes one of the threads that files take, so it shares their limit.
+    const limiter = probe ? this.#space : this.#files;
+    return limiter.ask(`the room in ${this.#options.folder}`, () =>
+      readDiskSpace(this.#options.folder, timeoutsMs.space, probe),
     );
   }
 
   inventory(): Promise<Answer<Inventory>> {
     const { inventoryCommand } = this.#options;
     const { signal } = this.#ending;
-    const options = { deadline: deadlines.inventory, signal, clock: this.#clock };
+    const options = { timeoutMs: timeoutsMs.inventory, signal, clock: this.#clock };
     return this.#inventory.ask('inventory', async () => {
       try {
         return await takeInventory(inventoryCommand, options);
@@ -170,7 +172,7 @@ export class SystemInputs implements Inputs {
 
   async metadata(request: MetadataRequest): Promise<Answer<string>> {
     const began = this.#clock.monotonic();
-    const answer = await askMetadata(request, deadlines.metadata);
+    const answer = await askMetadata(request, timeoutsMs.metadata);
     return { ...answer, took: this.#clock.monotonic() - began };
   }
 
@@ -178,29 +180,29 @@ export class SystemInputs implements Inputs {
     const known = this.#pciNames.get(id);
     if (known) return { value: known, took: 0 };
     const answer = await this.#files.ask(`the PCI id ${id}`, async () => {
-      const names = await pciNames(id);
-      if (!names) throw absent();
+      const names = await findPciNames(id);
+      if (!names) throw notThere();
       return names;
     });
     if (answer.value) this.#pciNames.set(id, answer.value);
     return answer;
   }
 
-  /** Ends the processes that may be running. */
+  /** Ends the child processes that may be running. Called when the agent stops or `muster probe` ends. */
   close(): void {
     this.#ending.abort();
   }
 }
 
-const absent = () => Object.assign(new Error('not there'), { code: 'ENOENT' });
-const nothing = (reason: string) => ({ fault: { kind: 'absent', reason } as const, took: 0 });
+const notThere = () => Object.assign(new Error('not there'), { code: 'ENOENT' });
+const absentFault = (reason: string) => ({ fault: { kind: 'absent', reason } as const, took: 0 });
 
-// Four for each GPU.
-function figuresOf(figures: readonly number[]): NvmlFigures[] {
+// The native probe returns a flat list with four numbers for each GPU.
+function figuresOf(numbers: readonly number[]): NvmlFigures[] {
   const all: NvmlFigures[] = [];
-  for (let place = 0; place + 3 < figures.length; place += 4) {
+  for (let place = 0; place + 3 < numbers.length; place += 4) {
     const [memoryUsed = Number.NaN, utilisation = Number.NaN, temperature = Number.NaN, power = Number.NaN] =
-      figures.slice(place, place + 4);
+      numbers.slice(place, place + 4);
     all.push({ memoryUsed, utilisation, temperature, power });
   }
   return all;

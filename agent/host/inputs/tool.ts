@@ -1,4 +1,4 @@
-// The makers' tools, run so that one that hangs or babbles costs one process once, and never the agent.
+// Runs the tools of GPU vendors. A tool that hangs costs one process once, and never holds up the agent.
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,64 +9,65 @@ import { HangLimiter, toTheSecond } from './hang-limiter.ts';
 import type { Answer, Fault, Tool, ToolOutput } from './inputs.ts';
 
 export interface ToolOptions {
-  /** Milliseconds for one run. */
-  deadline: number;
+  /** Milliseconds that one run may take. */
+  timeoutMs: number;
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
-  /** With which its file is looked for; shared with others that ask for files. */
-  patience?: HangLimiter;
-  /** How a process is started; a test has one that cannot be killed. */
+  /** Limits the search for the tool's file. Others that read files share it. */
+  hangLimiter?: HangLimiter;
+  /** Starts a process. A test gives one that cannot be killed. */
   start?: typeof startChild;
 }
 
-/** What 64 GPUs say of themselves is below 100 kB. */
-const outputLimit = 524_288;
+/** The answer for 64 GPUs is smaller than 100 kB. */
+const outputLimitBytes = 524_288;
 
 export class ToolRunner {
   readonly #options: ToolOptions;
   readonly #clock: Clock;
-  readonly #patience: HangLimiter;
-  /** Programs that run, or were killed and are not gone, and when they were started. */
+  readonly #hangLimiter: HangLimiter;
+  /** Programs that run, or were killed and are not gone, with the time of their start. */
   readonly #running = new Map<string, Date>();
 
   constructor(options: ToolOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#patience = options.patience ?? new HangLimiter({ deadline: 1000, maxHung: 1, clock: this.#clock });
+    this.#hangLimiter =
+      options.hangLimiter ?? new HangLimiter({ timeoutMs: 1000, maxHung: 1, clock: this.#clock });
   }
 
-  /** Runs the first of the tool's files that is there. One at a time, and no second one while the first hangs. */
+  /** Runs the first of the tool's files that is there. A tool that still runs, or hangs, is not started a second time. */
   async run(tool: Tool, args: readonly string[]): Promise<Answer<ToolOutput>> {
     const began = this.#clock.monotonic();
     const answer = (what: { value: ToolOutput } | { fault: Fault }): Answer<ToolOutput> => ({
       ...what,
       took: this.#clock.monotonic() - began,
     });
-    const found = await this.#find(tool);
-    if (typeof found !== 'string') return answer({ fault: found });
-    const since = this.#running.get(found);
+    const program = await this.#find(tool);
+    if (typeof program !== 'string') return answer({ fault: program });
+    const since = this.#running.get(program);
     if (since !== undefined) {
       const reason = `was not started again, as the one of ${toTheSecond(since)} has not ended`;
       return answer({ fault: { kind: 'late', reason } });
     }
-    this.#running.set(found, this.#clock.now());
-    const { start = startChild, deadline, signal } = this.#options;
-    const child = start(found, args, { deadline, signal, clock: this.#clock, limit: outputLimit });
-    const freed = child.gone.then(() => this.#running.delete(found));
+    this.#running.set(program, this.#clock.now());
+    const { start = startChild, timeoutMs, signal } = this.#options;
+    const child = start(program, args, { timeoutMs, signal, clock: this.#clock, outputLimitBytes });
+    const freed = child.gone.then(() => this.#running.delete(program));
     const outcome = await child.outcome;
     switch (outcome.kind) {
       case 'ended': {
         await freed;
         const { status, stdout, stderr } = outcome;
-        return answer({ value: { program: found, status, stdout, stderr } });
+        return answer({ value: { program, status, stdout, stderr } });
       }
       case 'late': {
-        const reason = `did not end within ${this.#options.deadline / 1000} s and was killed`;
+        const reason = `did not end within ${timeoutMs / 1000} s and was killed`;
         return answer({ fault: { kind: 'late', reason } });
       }
       case 'too_long':
         return answer({
-          fault: { kind: 'failed', reason: `said more than ${outputLimit} bytes and was killed` },
+          fault: { kind: 'failed', reason: `printed more than ${outputLimitBytes} bytes and was killed` },
         });
       case 'stopped':
         return answer({ fault: { kind: 'failed', reason: 'was stopped' } });
@@ -77,11 +78,12 @@ export class ToolRunner {
     }
   }
 
+  /** Returns the path of the first executable file, or why there is none. */
   async #find({ name, folders }: Tool): Promise<string | Fault> {
     let fault: Fault = { kind: 'absent', reason: `is in none of ${folders.join(', ')}` };
     for (const folder of folders) {
       const path = join(folder, name);
-      const answer = await this.#patience.ask(path, () => access(path, constants.X_OK));
+      const answer = await this.#hangLimiter.ask(path, () => access(path, constants.X_OK));
       if (!answer.fault) return path;
       if (answer.fault.kind === 'late') return answer.fault;
       if (answer.fault.kind !== 'absent') fault = { kind: 'denied', reason: `may not be run (${path})` };

@@ -1,30 +1,32 @@
-// What the inventory child runs: it asks `systeminformation`, prints one JSON document, and ends.
+// Collects the inventory in the child process: it asks `systeminformation` and prints one JSON document.
 import os from 'node:os';
 import si from 'systeminformation';
 import type { Inventory } from './inventory.ts';
-import { osName } from './os-name.ts';
+import { readOsName } from './os-name.ts';
 
 /**
- * Prints the inventory on standard output. The calls are the fewest that serve, since each starts processes: the operating
- * system's name comes from its own file (`osInfo` starts 17, one of which may wait for DNS), and `networkInterfaces` is left
- * out, as it starts dozens. `graphics` is asked on macOS alone: elsewhere gpu/ knows better, without tools that may hang.
+ * Prints the inventory on standard output. The hidden command `inventory-child` calls it once.
+ *
+ * Each call of `systeminformation` starts processes, so there are as few as possible. `osInfo` starts 17, one of which may wait
+ * for DNS, so the name of the operating system is read from its file. `networkInterfaces` starts dozens and is not needed.
+ * `graphics` is called on macOS only: on other systems gpu/ knows more, and starts no tool that may hang.
  */
-export async function runInventoryChild(): Promise<void> {
-  stepBack();
+export async function printInventory(): Promise<void> {
+  lowerPriority();
   endWithParent();
-  const { pretty: _, ...name } = await osName();
+  const { pretty: _, ...name } = await readOsName();
   const [cpu, memory, system, disks, graphics] = await Promise.all([
     si.cpu(),
     si.mem(),
     si.system(),
-    fixedDisks(),
+    fixedDisksBytes(),
     macGraphics(),
   ]);
   const inventory: Inventory = {
     takenAt: new Date().toISOString(),
     cpu: {
-      manufacturer: known(cpu.manufacturer),
-      brand: known(cpu.brand),
+      manufacturer: knownText(cpu.manufacturer),
+      brand: knownText(cpu.brand),
       speed: cpu.speed || undefined,
       physicalCores: cpu.physicalCores || undefined,
     },
@@ -32,27 +34,29 @@ export async function runInventoryChild(): Promise<void> {
     disk: disks || undefined,
     os: { ...name, kernel: os.release() },
     virtualisation: virtualisation(system, cpu.flags),
-    manufacturer: known(system.manufacturer),
-    model: known(system.model),
+    manufacturer: knownText(system.manufacturer),
+    model: knownText(system.model),
     graphics,
   };
   process.stdout.write(`${JSON.stringify(inventory)}\n`);
 }
 
 /**
- * The hypervisor, `virtual` without its name, or `none`. `systeminformation` has it from the firmware or the kernel's log, which
- * not every machine has, not every user may read, and time overwrites; the flags of an x86 CPU tell at least that there is one.
+ * Returns the hypervisor, or `virtual` for one without a name, or `none`.
+ *
+ * `systeminformation` reads it from the firmware or from the kernel's log. Some machines have neither, some users may not read
+ * them, and the log is overwritten. The flags of an x86 CPU show at least that there is a hypervisor.
  */
 export function virtualisation(
   { virtual, virtualHost }: { virtual?: boolean; virtualHost?: string },
   cpuFlags: string,
 ): string {
-  if (virtual) return known(virtualHost) ?? 'virtual';
+  if (virtual) return knownText(virtualHost) ?? 'virtual';
   return /\bhypervisor\b/.test(cpuFlags) ? 'virtual' : 'none';
 }
 
-/** Bytes of all fixed disks. On macOS `systeminformation` cannot tell a disk from the containers on it. */
-async function fixedDisks(): Promise<number> {
+/** Returns the size of all fixed disks, in bytes; 0 on macOS, where `systeminformation` cannot tell a disk from its containers. */
+async function fixedDisksBytes(): Promise<number> {
   if (process.platform !== 'linux') return 0;
   const devices = await si.blockDevices();
   return devices
@@ -64,28 +68,29 @@ async function macGraphics(): Promise<Inventory['graphics']> {
   if (process.platform !== 'darwin') return undefined;
   const { controllers } = await si.graphics();
   return controllers.map(({ vendor, model, vram, vramDynamic, cores }) => ({
-    // `sppci_vendor_Apple`, and the like.
-    vendor: /apple/i.test(vendor) ? 'Apple' : /amd|ati/i.test(vendor) ? 'AMD/ATI' : known(vendor),
-    model: known(model),
+    // The vendor is a name such as `sppci_vendor_Apple`.
+    vendor: /apple/i.test(vendor) ? 'Apple' : /amd|ati/i.test(vendor) ? 'AMD/ATI' : knownText(vendor),
+    model: knownText(model),
     memory: vramDynamic ? undefined : vram || undefined,
-    // Its type says a number, the profiler a string.
+    // The declared type is a number, but the system's profiler gives a string.
     cores: Number(cores) || undefined,
   }));
 }
 
-const known = (value: string | undefined) => (value && value !== 'unknown' ? value : undefined);
+/** Returns `value` unless `systeminformation` does not know it. */
+const knownText = (value: string | undefined) => (value && value !== 'unknown' ? value : undefined);
 
-// Heartbeats come first on a busy machine; where priorities may not be changed it runs as it is.
-function stepBack(): void {
+// On a busy machine the agent's heartbeats are more important than the inventory.
+function lowerPriority(): void {
   try {
     os.setPriority(os.constants.priority.PRIORITY_LOW);
   } catch {
-    // EPERM or a system call filter: nothing to do about it.
+    // EPERM or a system call filter: then the child runs with the priority that it has.
   }
 }
 
-// The parent ends a late child, but a parent that was killed cannot: then the child sees its parent change, and ends
-// its own process group, or only itself when it leads none (started by hand).
+// A parent that was killed cannot end a late child. The child then gets another parent, notices it, and kills its own process
+// group, or only itself when it leads no group because it was started by hand.
 function endWithParent(): void {
   const parent = process.ppid;
   setInterval(() => {

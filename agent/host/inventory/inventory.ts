@@ -1,4 +1,4 @@
-// The slow inventory: what only `systeminformation` finds out, read by a short-lived child and kept across restarts.
+// The slow inventory: facts that only `systeminformation` finds out. A short-lived child reads them, and a file keeps them.
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { startChild } from '../../system/child.ts';
@@ -7,7 +7,7 @@ import { readBounded, writeFileAtomic } from '../../system/files.ts';
 import { printable } from '../../system/printable.ts';
 import { tidy } from '../values/tidy.ts';
 
-const words = v.optional(
+const text = v.optional(
   v.pipe(
     v.string(),
     v.maxLength(1024),
@@ -15,38 +15,38 @@ const words = v.optional(
   ),
 );
 const positive = v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)));
-const bytes = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)));
+const count = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)));
 
-/** What the child prints, and what is kept. */
+/** The inventory as the child prints it, as its file holds it and as recordings hold it: the names of members do not change. */
 export const inventorySchema = v.object({
   /** When it was read, RFC 3339. */
   takenAt: v.pipe(v.string(), v.isoTimestamp()),
   cpu: v.object({
-    manufacturer: words,
-    brand: words,
+    manufacturer: text,
+    brand: text,
     /** GHz. */
     speed: positive,
-    physicalCores: bytes,
+    physicalCores: count,
   }),
-  /** Total memory in bytes. */
-  memory: bytes,
-  /** Bytes of all fixed disks together; absent where they cannot be told from partitions. */
-  disk: bytes,
-  os: v.object({ distro: words, release: words, kernel: words }),
-  /** The hypervisor (`KVM`), `virtual` where it hides its name, `none` on bare metal. */
-  virtualisation: words,
-  manufacturer: words,
-  model: words,
-  /** The graphics of macOS; elsewhere gpu/ finds out more, and sooner. */
+  /** Total memory, in bytes. */
+  memory: count,
+  /** Size of all fixed disks together, in bytes. Absent where disks cannot be told from partitions. */
+  disk: count,
+  os: v.object({ distro: text, release: text, kernel: text }),
+  /** The hypervisor, such as `KVM`, or `virtual` for a hypervisor without a name, or `none` for a real machine. */
+  virtualisation: text,
+  manufacturer: text,
+  model: text,
+  /** The GPUs of macOS. On other systems gpu/ finds out more, and faster. */
   graphics: v.optional(
     v.pipe(
       v.array(
         v.object({
-          vendor: words,
-          model: words,
-          /** Of its own, in MiB; absent where it shares the machine's. */
-          memory: bytes,
-          cores: bytes,
+          vendor: text,
+          model: text,
+          /** Its own memory, in MiB. Absent for a GPU that uses the machine's memory. */
+          memory: count,
+          cores: count,
         }),
       ),
       v.maxLength(64),
@@ -56,7 +56,7 @@ export const inventorySchema = v.object({
 
 export type Inventory = v.InferOutput<typeof inventorySchema>;
 
-/** How to start this program's hidden inventory command: the executable by absolute path, and its arguments. */
+/** How to start this program's hidden command that prints the inventory. `command` is an absolute path. */
 export interface ChildCommand {
   command: string;
   args: string[];
@@ -71,7 +71,7 @@ export type InventoryFault =
   /** The caller's signal aborted. */
   | 'stopped';
 
-/** Why there is no new inventory. The last one stays good. */
+/** Says why a new inventory could not be taken. The previous one stays valid. */
 export class InventoryError extends Error {
   override readonly name = 'InventoryError';
   readonly fault: InventoryFault;
@@ -83,17 +83,18 @@ export class InventoryError extends Error {
 }
 
 export interface TakeOptions {
-  /** Milliseconds the child may take; 10 s unless told otherwise. */
-  deadline?: number;
+  /** Milliseconds that the child may run; 10 s by default. */
+  timeoutMs?: number;
   /** Ends the child at once, for a clean stop. */
   signal?: AbortSignal;
   clock?: Clock;
 }
 
-const outputLimit = 262_144;
+const outputLimitBytes = 262_144;
 
 /**
- * Reads the inventory in a child process, which is killed with all it started when it is late, too talkative or unwanted.
+ * Takes the inventory in a child process. The child and all that it started are killed when it takes too long, when it prints
+ * too much, and when the signal aborts.
  * @throws InventoryError; nothing else.
  */
 export async function takeInventory(child: ChildCommand, options: TakeOptions = {}): Promise<Inventory> {
@@ -101,15 +102,15 @@ export async function takeInventory(child: ChildCommand, options: TakeOptions = 
 }
 
 /**
- * The inventory kept in `folder`; undefined when there is none.
- * @throws InventoryError `malformed` for a file that is not one of ours, MusterError `bad_state` when it cannot be read.
+ * Loads the inventory that was saved in `folder`. Returns undefined when there is none.
+ * @throws InventoryError `malformed` when the file is no inventory, MusterError `bad_state` when it cannot be read.
  */
 export async function loadInventory(folder: string): Promise<Inventory | undefined> {
-  const data = await readBounded(pathIn(folder), outputLimit);
+  const data = await readBounded(pathIn(folder), outputLimitBytes);
   return data && parse(data.toString('utf8'));
 }
 
-/** Keeps `inventory` in `folder`, readable by its owner only. @throws MusterError `not_writable`. */
+/** Saves `inventory` in `folder`, readable by its owner only. @throws MusterError `not_writable`. */
 export async function saveInventory(folder: string, inventory: Inventory): Promise<void> {
   await writeFileAtomic(pathIn(folder), `${JSON.stringify(inventory, null, 2)}\n`, 0o600);
 }
@@ -131,25 +132,25 @@ function parse(text: string): Inventory {
 
 async function outputOf(
   { command, args }: ChildCommand,
-  { deadline = 10_000, signal, clock }: TakeOptions,
+  { timeoutMs = 10_000, signal, clock }: TakeOptions,
 ): Promise<string> {
-  const outcome = await startChild(command, args, { deadline, limit: outputLimit, signal, clock }).outcome;
+  const outcome = await startChild(command, args, { timeoutMs, outputLimitBytes, signal, clock }).outcome;
   switch (outcome.kind) {
     case 'not_started':
       throw new InventoryError('not_started', `cannot start ${command} for the inventory`, {
         cause: outcome.cause,
       });
     case 'late':
-      throw new InventoryError('timeout', `the inventory took longer than ${deadline} ms and was ended`);
+      throw new InventoryError('timeout', `the inventory took longer than ${timeoutMs} ms and was ended`);
     case 'too_long':
-      throw new InventoryError('too_long', `the inventory is longer than ${outputLimit} bytes`);
+      throw new InventoryError('too_long', `the inventory is longer than ${outputLimitBytes} bytes`);
     case 'stopped':
-      throw new InventoryError('stopped', 'the inventory is not wanted any more');
+      throw new InventoryError('stopped', 'the inventory was stopped');
     case 'ended':
   }
   const { status, killer, stdout, stderr } = outcome;
   if (status === 0) return stdout;
   const how = killer ? `by ${killer}` : `with status ${status}`;
-  const said = printable(stderr.trim(), 200);
-  throw new InventoryError('crashed', `the inventory ended ${how}${said ? `: ${said}` : ''}`);
+  const message = printable(stderr.trim(), 200);
+  throw new InventoryError('crashed', `the inventory ended ${how}${message ? `: ${message}` : ''}`);
 }

@@ -1,20 +1,20 @@
-// What the operating system calls itself, from the files that say so.
+// Reads the name of the operating system from its own files.
 import { readBounded } from '../../system/files.ts';
 import { tidy } from '../values/tidy.ts';
 
 export interface OsName {
-  /** For people: `Debian GNU/Linux 12 (bookworm)`, `macOS 15.2`. */
+  /** The full name for people, such as `Debian GNU/Linux 12 (bookworm)`, `macOS 15.2`. */
   pretty?: string | undefined;
-  /** `Debian GNU/Linux` */
+  /** The name without a version, such as `Debian GNU/Linux`. */
   distro?: string | undefined;
-  /** `12` */
+  /** The version, such as `12`. */
   release?: string | undefined;
 }
 
 type ReadText = (path: string) => Promise<string | undefined>;
 
-/** Reads os-release(5), or macOS's SystemVersion.plist; members stay absent where neither is there. */
-export async function osName(read: ReadText = readText): Promise<OsName> {
+/** Reads os-release(5), or SystemVersion.plist on macOS. All members are absent where neither file is there. */
+export async function readOsName(read: ReadText = readText): Promise<OsName> {
   const release = (await read('/etc/os-release')) ?? (await read('/usr/lib/os-release'));
   if (release !== undefined) return fromOsRelease(release);
   const plist = await read('/System/Library/CoreServices/SystemVersion.plist');
@@ -42,7 +42,7 @@ function fromPlist(text: string): OsName {
   return { pretty: tidy([distro, release].filter(Boolean).join(' ')), distro, release };
 }
 
-// A machine's name is not worth a failure: a file that cannot be read counts as absent.
+// The name is not important enough to fail: a file that cannot be read counts as absent.
 async function readText(path: string): Promise<string | undefined> {
   const data = await readBounded(path).catch(() => undefined);
   return data?.toString('utf8');

@@ -1,4 +1,4 @@
-// An addon in a private file, where the system can open none that has no name. What is found there is believed by its hash.
+// Loads an addon from a private file, on systems that cannot load a file without a name. The file is used if its hash is right.
 import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -14,8 +14,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-/** Loads `bytes` from a file below `parent` that only this user can write; it is made when it is not there. Throws. */
-export function fromKeptFile(bytes: Uint8Array, parent: string): unknown {
+/**
+ * Loads the addon in `bytes` from a file below `parent` that only this user can write. The file is created when it is not
+ * there. Throws when the folder is not private, or the file cannot be written or loaded.
+ */
+export function fromPrivateFile(bytes: Uint8Array, parent: string): unknown {
   const uid = process.getuid?.() ?? 0;
   const folder = join(parent, `muster-${uid}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -24,13 +27,13 @@ export function fromKeptFile(bytes: Uint8Array, parent: string): unknown {
     throw new Error(`${folder} is not a private folder of this user`);
   const digest = sha256(bytes);
   const path = join(folder, `probe-${digest}.node`);
-  if (!holds(path, digest, uid)) put(bytes, folder, path);
+  if (!isIntact(path, digest, uid)) writeAddon(bytes, folder, path);
   const module = { exports: {} };
   process.dlopen(module, path);
   return module.exports;
 }
 
-function holds(path: string, digest: string, uid: number): boolean {
+function isIntact(path: string, digest: string, uid: number): boolean {
   try {
     const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
@@ -44,7 +47,7 @@ function holds(path: string, digest: string, uid: number): boolean {
   }
 }
 
-function put(bytes: Uint8Array, folder: string, path: string): void {
+function writeAddon(bytes: Uint8Array, folder: string, path: string): void {
   const temporary = join(folder, `.${randomBytes(8).toString('hex')}.tmp`);
   try {
     writeFileSync(temporary, bytes, { mode: 0o500, flag: 'wx', flush: true });

@@ -1,24 +1,34 @@
-// Loads an addon out of memory, for a program whose one file carries it: on Linux nothing of it stays on the disk.
+// Loads an addon whose bytes the packaged program carries. On Linux nothing of it stays on the disk.
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { reasonOf } from '../../system/errors.ts';
-import { fromKeptFile } from './addon-file.ts';
+import { fromPrivateFile } from './addon-file.ts';
 
 export type LoadedAddon =
-  | { readonly exports: unknown /** Where it was loaded from. */; readonly from: string }
-  | { readonly exports?: undefined /** Why each way failed, on one line. */; readonly reason: string };
+  | {
+      readonly exports: unknown;
+      /** `memory`, or the folder that the addon was loaded from. */
+      readonly from: string;
+    }
+  | {
+      readonly exports?: undefined;
+      /** Why each way failed, on one line. */
+      readonly reason: string;
+    };
 
+/** One way to load the addon. */
 interface Way {
-  /** Where the addon is put. */
+  /** `memory`, or the folder that the addon is written to. */
   readonly place: string;
-  /** Answers what the addon exports, or throws. */
+  /** Returns what the addon exports, or throws. */
   load(): unknown;
 }
 
 /**
- * Tries one way after the other: a file in memory, then one in each of `folders` that is removed before it is opened (Linux),
- * or a private file that is checked by its hash (elsewhere, as an open file has no path there). Never throws.
+ * Loads the addon in `bytes`, trying one way after the other. On Linux: a file in memory, then in each of `folders` a file that
+ * is removed before it is loaded. Elsewhere an open file has no path, so in each of `folders` a private file is used, which is
+ * checked by its hash. Never throws.
  */
 export function loadAddon(
   bytes: Uint8Array,
@@ -28,7 +38,7 @@ export function loadAddon(
   const linux = platform === 'linux';
   const ways: Way[] = folders.map(place => ({
     place,
-    load: () => (linux ? fromUnlinkedFile(bytes, place) : fromKeptFile(bytes, place)),
+    load: () => (linux ? fromUnlinkedFile(bytes, place) : fromPrivateFile(bytes, place)),
   }));
   if (linux) ways.unshift({ place: 'memory', load: () => fromMemory(bytes) });
   const failures = new Map<string, string>();
@@ -36,7 +46,7 @@ export function loadAddon(
     try {
       return { exports: load(), from: place };
     } catch (error) {
-      // What is wrong with the addon itself is wrong everywhere, and is told once.
+      // An addon that is broken fails in the same way everywhere, so each reason is given once.
       const reason = reasonOf(error).replaceAll(/\/proc\/self\/fd\/\d+/g, 'it');
       if (![...failures.values()].includes(reason)) failures.set(place, reason);
     }
@@ -44,10 +54,10 @@ export function loadAddon(
   return { reason: [...failures].map(([place, reason]) => `in ${place}: ${reason}`).join('; ') };
 }
 
-/** linux/memfd.h. A kernel before 6.3 refuses the second one, and lets every such file be run. */
+/** Flags of memfd_create(2). A kernel before 6.3 refuses the second one, and there each such file may be executed anyway. */
 const memfd = { closeOnExec: 1, executable: 0x10 };
 
-/** A file that no file system has. Node has no call for it, but its FFI reaches the C library's. */
+/** Loads the addon from a file in memory. Node has no function for such a file, but its FFI can call the C library's. */
 function fromMemory(bytes: Uint8Array): unknown {
   const ffi: typeof import('node:ffi') | undefined = process.getBuiltinModule('node:ffi');
   if (!ffi) throw new Error('this Node has no FFI');
@@ -59,7 +69,7 @@ function fromMemory(bytes: Uint8Array): unknown {
   return fromDescriptor(fd, bytes);
 }
 
-/** A file that is gone from its folder before anything is in it. */
+/** Loads the addon from a file that is removed from its folder before anything is written to it. */
 function fromUnlinkedFile(bytes: Uint8Array, folder: string): unknown {
   const path = join(folder, `.muster-${randomBytes(8).toString('hex')}`);
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
@@ -70,7 +80,7 @@ function fromUnlinkedFile(bytes: Uint8Array, folder: string): unknown {
 function fromDescriptor(fd: number, bytes: Uint8Array): unknown {
   try {
     writeFileSync(fd, bytes);
-    // Not `require`: it goes by the ending of a name, and this one has none.
+    // `require` decides by the extension of the name, and this name has none.
     const module = { exports: {} };
     process.dlopen(module, `/proc/self/fd/${fd}`);
     return module.exports;

@@ -1,4 +1,4 @@
-// The native probe: what it offers, and how it is found. The agent runs without it, and says what that costs.
+// Finds and loads the native probe, the Rust addon. The agent also runs without it, and then knows less about the machine.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { asset, contents } from '../../system/packaged.ts';
 import { printable } from '../../system/printable.ts';
 import { loadAddon } from './addon.ts';
 
-/** What the agent uses of it. */
+/** The functions of the addon that the agent uses. */
 export type NativeProbe = Pick<
   typeof Native,
   'cgroup' | 'disk' | 'exitNow' | 'gpusNvml' | 'notify' | 'nvmlFigures' | 'sample'
@@ -17,34 +17,44 @@ export type NativeProbe = Pick<
 
 export type { Cgroup, NvmlGpu, NvmlMark } from '../../../native/index.d.ts';
 
-/** What changes on a GPU: bytes of memory in use, percent, degrees Celsius, watts. NaN is none, too. */
+/**
+ * The figures of a GPU that change all the time: bytes of memory in use, utilisation in percent, temperature in degrees
+ * Celsius, power in watts. A figure that is not known is absent or NaN.
+ */
 export type NvmlFigures = Pick<Native.NvmlGpu, 'memoryUsed' | 'utilisation' | 'temperature' | 'power'>;
 
-/** What NVML answered, when it did. */
+/** What NVML, NVIDIA's library, answered. */
 export type NvmlAnswer = Pick<Native.NvmlReport, 'driverVersion' | 'cudaVersion' | 'gpus'>;
 
 export type LoadedProbe =
   | { readonly probe: NativeProbe; readonly path: string }
-  | { readonly probe?: undefined /** Why there is none, a sentence's end. */; readonly reason: string };
+  | {
+      readonly probe?: undefined;
+      /** Why there is no probe: the end of a sentence that starts with "the native probe". */
+      readonly reason: string;
+    };
 
-/** Loads the probe: the one that the packaged file carries, else the one that was built beside the program. Never throws. */
+/**
+ * Loads the native probe from the packaged program if it carries one, else from where `native/build` put it. Never throws: the
+ * result gives the reason when there is no probe.
+ */
 export function loadProbe(): LoadedProbe {
   const carried = contents()?.probe;
-  if (!carried) return loadProbeFrom(besideTheProgram());
+  if (!carried) return loadProbeFrom(builtProbePaths());
   if ('missing' in carried) return { reason: carried.missing };
   const loaded = loadAddon(asset('probe'), scratchFolders(systemEnvironment));
   if ('reason' in loaded) return { reason: `does not load (${printable(loaded.reason, 1000)})` };
-  if (!offersAll(loaded.exports)) return { reason: 'is of another version than the program' };
+  if (!hasAllFunctions(loaded.exports)) return { reason: 'is of another version than the program' };
   return { probe: loaded.exports, path: `${process.execPath} (by way of ${loaded.from})` };
 }
 
-/** Loads the probe from the first of `paths` that fits: a build may leave one for each C library. Never throws. */
+/** Loads the native probe from the first of `paths` that fits, as a build may leave one for each C library. Never throws. */
 export function loadProbeFrom(paths: readonly string[]): LoadedProbe {
   let reason = 'was not built';
   for (const path of paths.filter(existsSync)) {
     try {
       const probe: unknown = createRequire(import.meta.url)(path);
-      if (offersAll(probe)) return { probe, path };
+      if (hasAllFunctions(probe)) return { probe, path };
       reason = `is of another version (${path})`;
     } catch (error) {
       reason = `does not load (${path}): ${printable(reasonOf(error), 300)}`;
@@ -53,8 +63,8 @@ export function loadProbeFrom(paths: readonly string[]): LoadedProbe {
   return { reason };
 }
 
-/** Where `native/build` puts it: `probe.linux-x64-gnu.node`, `probe.darwin-arm64.node`. */
-function besideTheProgram(): string[] {
+/** Returns where `native/build` puts the addon: `probe.linux-x64-gnu.node`, `probe.darwin-arm64.node`. */
+function builtProbePaths(): string[] {
   const { platform, arch } = process;
   const kinds = platform === 'linux' ? ['-gnu', '-musl'] : [''];
   return kinds.map(kind =>
@@ -62,7 +72,7 @@ function besideTheProgram(): string[] {
   );
 }
 
-function offersAll(probe: unknown): probe is NativeProbe {
+function hasAllFunctions(probe: unknown): probe is NativeProbe {
   const functions = [
     'cgroup',
     'disk',

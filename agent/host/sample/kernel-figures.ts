@@ -1,29 +1,29 @@
-// The figures that the kernel keeps of memory, CPUs and load, by the native probe in one call, or by what Node has.
+// Reads the kernel's figures of memory, CPUs and load: with one call of the native probe, or with what Node offers.
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import type { NativeProbe } from '../native/native-probe.ts';
 
 export interface KernelFigures {
-  /** Bytes that could be had without swapping, memory that caches hold included. */
-  memory: number;
-  /** Counted since boot; absent where the system does not say. */
-  cpu?: CpuTimes | undefined;
+  /** Bytes of memory that can be had without swapping, memory that caches hold included. */
+  memoryBytes: number;
+  /** Counted since boot. Absent where the system does not give them. */
+  cpuTimes?: CpuTimes | undefined;
   /** Load averages over 1, 5 and 15 minutes. */
   load: [number, number, number];
 }
 
-/** The sums over all CPUs, in milliseconds. */
+/** Times summed over all CPUs. */
 export interface CpuTimes {
   cpus: number;
-  /** A CPU that waits for a disk is idle. */
-  idle: number;
-  /** What guests take is in it once, what the hypervisor gave to others too. */
-  total: number;
+  /** A CPU that waits for a disk counts as idle. */
+  idleMs: number;
+  /** Includes the time of guests once, and the time that the hypervisor gave to other machines. */
+  totalMs: number;
 }
 
 export type KernelFiguresReader = () => KernelFigures;
 
-/** Reads in one call that opens nothing. What the system hides from the probe comes from Node. */
+/** Returns a reader that makes one call and opens no file. It takes from Node what the system hides from the native probe. */
 export function nativeFiguresReader(
   probe: Pick<NativeProbe, 'sample'>,
   node: NodeSources = nodeSources,
@@ -31,23 +31,23 @@ export function nativeFiguresReader(
   return () => {
     const { memoryAvailable, cpu, load1, load5, load15 } = probe.sample();
     return {
-      memory: memoryAvailable ?? node.freemem(),
-      cpu: cpu
+      memoryBytes: memoryAvailable ?? node.freemem(),
+      cpuTimes: cpu
         ? {
             cpus: cpu.cpus,
-            idle: cpu.idle + cpu.iowait,
-            total:
+            idleMs: cpu.idle + cpu.iowait,
+            totalMs:
               cpu.user + cpu.nice + cpu.system + cpu.idle + cpu.iowait + cpu.irq + cpu.softirq + cpu.steal,
           }
-        : osCpus(node.cpus()),
+        : cpuTimesOf(node.cpus()),
       load: [load1, load5, load15],
     };
   };
 }
 
-/** Where the readings come from without a probe; a test brings its own. */
+/** Where the figures come from without a native probe. A test gives its own. */
 export interface NodeSources {
-  /** A file of /proc, or undefined where there is none. */
+  /** Returns a file of /proc, or undefined where there is none. */
   proc(name: 'meminfo' | 'stat'): string | undefined;
   freemem(): number;
   cpus(): readonly { times: { user: number; nice: number; sys: number; idle: number; irq: number } }[];
@@ -67,26 +67,26 @@ const nodeSources: NodeSources = {
   loadavg: os.loadavg,
 };
 
-/** Reads from /proc where there is one, else by `os`. */
+/** Returns a reader of /proc, or of `node:os` where there is no /proc. */
 export function nodeFiguresReader(sources: NodeSources = nodeSources): KernelFiguresReader {
   return () => {
     const [one = 0, five = 0, fifteen = 0] = sources.loadavg();
     return {
-      memory: memAvailable(sources.proc('meminfo')) ?? sources.freemem(),
-      cpu: procStat(sources.proc('stat')) ?? osCpus(sources.cpus()),
+      memoryBytes: availableBytesIn(sources.proc('meminfo')) ?? sources.freemem(),
+      cpuTimes: cpuTimesIn(sources.proc('stat')) ?? cpuTimesOf(sources.cpus()),
       load: [one, five, fifteen],
     };
   };
 }
 
-function memAvailable(meminfo: string | undefined): number | undefined {
+function availableBytesIn(meminfo: string | undefined): number | undefined {
   const kib = /^MemAvailable:\s+(\d+) kB$/m.exec(meminfo ?? '')?.[1];
   return kib === undefined ? undefined : Number(kib) * 1024;
 }
 
-// In ticks of 10 ms on all machines that we run on. proc_stat(5): user nice system idle iowait irq softirq steal, then guest
-// times that user and nice contain already.
-function procStat(stat: string | undefined): CpuTimes | undefined {
+// proc_stat(5) gives ticks, which are 10 ms on all machines that muster supports: user nice system idle iowait irq softirq steal.
+// The guest times after them are left out, as user and nice include them.
+function cpuTimesIn(stat: string | undefined): CpuTimes | undefined {
   const fields = /^cpu +(\d+(?: \d+){3,})/
     .exec(stat ?? '')?.[1]
     ?.split(' ', 8)
@@ -94,16 +94,16 @@ function procStat(stat: string | undefined): CpuTimes | undefined {
   const cpus = stat?.match(/^cpu\d/gm)?.length;
   if (!fields || !cpus) return undefined;
   const [, , , idle = 0, iowait = 0] = fields;
-  return { cpus, idle: idle + iowait, total: fields.reduce((sum, field) => sum + field, 0) };
+  return { cpus, idleMs: idle + iowait, totalMs: fields.reduce((sum, field) => sum + field, 0) };
 }
 
-function osCpus(cpus: ReturnType<NodeSources['cpus']>): CpuTimes | undefined {
+function cpuTimesOf(cpus: ReturnType<NodeSources['cpus']>): CpuTimes | undefined {
   if (cpus.length === 0) return undefined;
-  let idle = 0;
-  let total = 0;
+  let idleMs = 0;
+  let totalMs = 0;
   for (const { times } of cpus) {
-    idle += times.idle;
-    total += times.user + times.nice + times.sys + times.idle + times.irq;
+    idleMs += times.idle;
+    totalMs += times.user + times.nice + times.sys + times.idle + times.irq;
   }
-  return { cpus: cpus.length, idle, total };
+  return { cpus: cpus.length, idleMs, totalMs };
 }

@@ -1,14 +1,18 @@
-// A fact about the machine, and how far it can be trusted: who said it, when, and what others said.
+// A fact about the machine: its value, the source of the value, and what the other sources say.
 
-/** What one source says. Absent values are not claims. */
+/**
+ * What one source says. A claim without a value is ignored.
+ *
+ * `muster probe -o json` prints facts, so the names of their members do not change.
+ */
 export interface Claim<T> {
   readonly source: string;
   readonly value: T | undefined;
-  /** Milliseconds that the source took to answer, for all that it said. */
+  /** Milliseconds that the source took to answer, for all facts that it knows. */
   readonly took: number;
   /** When it was read, RFC 3339. */
   readonly readAt: string;
-  /** It bears on the fact, but is no measure of it: never used, only shown. */
+  /** The value is related to the fact, but does not measure it: it is shown and never used. */
   readonly hint?: true;
 }
 
@@ -17,26 +21,26 @@ export interface Fact<T> {
   readonly source: string;
   readonly took: number;
   readonly readAt: string;
-  /** What the other sources said, whether they agree or not. */
+  /** What the other sources say, whether they agree or not. */
   readonly others: readonly { readonly source: string; readonly value: T }[];
-  /** All that was said, where not all agree: `nvml: 24576 MiB; PCI BAR: 256 MiB; using nvml`. */
+  /** All values, where the sources do not agree: `nvml: 24576 MiB; PCI BAR: 256 MiB; using nvml`. */
   readonly disagreement?: string;
 }
 
-export interface Settling<T> {
-  /** Do two values say the same? By default only equal ones do. */
+export interface SettleOptions<T> {
+  /** Returns whether two values mean the same. By default only equal values do. */
   agree?(used: T, other: T): boolean;
-  /** One value, for the sentence about a disagreement. */
+  /** Formats a value for the sentence about a disagreement. */
   format?(value: T): string;
 }
 
-/** The fact that `claims` make, the best source first; undefined when no source but hints says anything. */
-export function settle<T>(claims: readonly Claim<T>[], settling: Settling<T> = {}): Fact<T> | undefined {
-  const { agree = Object.is, format = String } = settling;
-  const said = claims.filter((claim): claim is Claim<T> & { value: T } => claim.value !== undefined);
-  const used = said.find(claim => !claim.hint);
+/** Makes a fact of `claims`, which stand with the best source first. Returns undefined when there are at most hints. */
+export function settle<T>(claims: readonly Claim<T>[], options: SettleOptions<T> = {}): Fact<T> | undefined {
+  const { agree = Object.is, format = String } = options;
+  const withValue = claims.filter((claim): claim is Claim<T> & { value: T } => claim.value !== undefined);
+  const used = withValue.find(claim => !claim.hint);
   if (!used) return undefined;
-  const others = said.filter(claim => claim !== used).map(({ source, value }) => ({ source, value }));
+  const others = withValue.filter(claim => claim !== used).map(({ source, value }) => ({ source, value }));
   const { source, value, took, readAt } = used;
   if (others.every(other => agree(value, other.value))) return { value, source, took, readAt, others };
   const all = [used, ...others].map(claim => `${claim.source}: ${format(claim.value)}`);

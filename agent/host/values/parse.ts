@@ -1,8 +1,8 @@
-// Reading what drivers and tools write: PCI addresses, numbers, sizes, all of which may be missing or nonsense.
+// Parses what drivers and tools write: PCI addresses, numbers and sizes. Each of them may be missing or nonsense.
 
 /**
- * A PCI address as sysfs writes it, `0000:01:00.0`, from any of the forms that tools use (`01:00.0`, `00000000:01:00.0`,
- * capitals, words after it); undefined for anything else.
+ * Returns a PCI address as sysfs writes it, `0000:01:00.0`, for each form that tools use (`01:00.0`, `00000000:01:00.0`, upper
+ * case, words after it). Returns undefined for anything else.
  */
 export function pciAddress(text: string | undefined): string | undefined {
   const match = /^\s*(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})\.([0-7])(?![0-9a-z])/i.exec(
@@ -14,38 +14,38 @@ export function pciAddress(text: string | undefined): string | undefined {
   return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(device, 2)}.${fn}`;
 }
 
-/** A whole number that is not negative, alone in `text`. */
+/** Returns the whole number in `text`, if it is not negative and nothing else is there. */
 export function wholeNumber(text: string | undefined): number | undefined {
   const digits = /^\s*(\d{1,16})\s*$/.exec(text ?? '')?.[1];
   const value = Number(digits);
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** A decimal number that is not negative, alone in `text`. */
+/** Returns the decimal number in `text`, if it is not negative and nothing else is there. */
 export function decimalNumber(text: string | undefined): number | undefined {
   const digits = /^\s*(\d{1,15}(?:\.\d{1,9})?)\s*$/.exec(text ?? '')?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** Bytes to whole MiB, as Bacalhau rounds; undefined for what is no number of bytes. */
+/** Converts bytes to whole MiB, rounded down as Bacalhau does. Returns undefined for an impossible number of bytes. */
 export function mebibytes(bytes: number | undefined): number | undefined {
   if (bytes === undefined || !Number.isFinite(bytes) || bytes < 0 || bytes > Number.MAX_SAFE_INTEGER)
     return undefined;
   return Math.floor(bytes / 1_048_576);
 }
 
-/** `value` if it is a number between the bounds, rounded to a tenth: a sensor may say anything. */
+/** Returns `value` rounded to a tenth if it is within the bounds, else undefined, because a sensor may report anything. */
 export function plausible(value: number | undefined, least: number, most: number): number | undefined {
   if (value === undefined || !(value >= least && value <= most)) return undefined;
   return Math.round(value * 10) / 10;
 }
 
-/** The number that a maker gives a GPU. */
+/** Returns `value` if it can be the number that a vendor's tool gives a GPU. */
 export function ordinal(value: number | undefined): number | undefined {
   return Number.isInteger(value) ? plausible(value, 0, 65_535) : undefined;
 }
 
-/** The value after `key:` at the start of a line of `text`. */
+/** Returns the value after `key:` in the first line of `text` that starts so, in upper or lower case. */
 export function lineValue(text: string | undefined, key: string): string | undefined {
   for (const line of (text ?? '').split('\n')) {
     const at = line.indexOf(':');
@@ -55,25 +55,29 @@ export function lineValue(text: string | undefined, key: string): string | undef
   return undefined;
 }
 
-/** JSON as an object; undefined for anything else. Words that a tool writes before it are skipped. */
+/** Parses a JSON object, after any words that a tool writes before it. Returns undefined for anything else. */
 export function jsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
   const start = text.indexOf('{');
   if (start < 0) return undefined;
   try {
     return asObject(JSON.parse(text.slice(start)));
   } catch {
-    // A tool that fails half-way writes half a document: it has said nothing.
+    // A tool that fails half-way writes half a document, which is as good as no answer.
     return undefined;
   }
 }
 
+/** Returns `value` if it is an object and no array. */
 export function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : undefined;
 }
 
-/** A member of a tool's JSON as text, whatever the case of its name; tools write numbers as text, or not. */
+/**
+ * Returns a member of a tool's JSON as text: the first of `names` that is there, in upper or lower case. Some tools write
+ * numbers as text and some do not, so both are read.
+ */
 export function member(
   object: Readonly<Record<string, unknown>>,
   ...names: readonly string[]

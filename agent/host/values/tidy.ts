@@ -1,6 +1,9 @@
-// Text that the machine gave us, made short and plain: hardware and firmware write strings too.
+// Makes a text that came from hardware, firmware or a driver short and harmless.
 
-/** `value` on one line, without control and invisible characters, at most `limit` characters; undefined when nothing is left. */
+/**
+ * Returns `value` on one line, without control characters and invisible characters, cut to `limit` characters. Returns
+ * undefined when nothing is left.
+ */
 export function tidy(value: string | undefined, limit = 128): string | undefined {
   const plain = (value ?? '')
     .slice(0, 4096)

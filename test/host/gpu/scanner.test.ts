@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GpuScanner } from '../../../agent/host/gpu/scanner.ts';
-import { around, type Inputs } from '../../../agent/host/inputs/inputs.ts';
+import { wrapInputs, type Inputs } from '../../../agent/host/inputs/inputs.ts';
 import { type Pretended, pretend, printed } from '../machines.ts';
 
 const at = '0000:01:00.0';
@@ -32,7 +32,7 @@ function changing(first: Pretended) {
   let now: Inputs = pretend(first);
   const started: string[] = [];
   const inputs: Inputs = {
-    ...around(pretend({}), ask => ask()),
+    ...wrapInputs(pretend({}), ask => ask()),
     now: () => now.now(),
     system: () => now.system(),
     file: path => now.file(path),
@@ -193,7 +193,7 @@ test('an operator who took note of it is not told for ever', async () => {
 test('a source whose first file hangs is asked for no second one', async () => {
   const asked: string[] = [];
   const inputs: Inputs = {
-    ...around(pretend({}), ask => ask()),
+    ...wrapInputs(pretend({}), ask => ask()),
     async folder(path) {
       if (path === '/sys/bus/pci/drivers/amdgpu') return { value: [at], took: 1 };
       return { fault: { kind: 'absent', reason: 'is not there' }, took: 0 };

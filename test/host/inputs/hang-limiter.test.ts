@@ -1,26 +1,26 @@
-// Questions that hang cost their deadline once, and a bounded number of threads.
+// Tests that calls that hang cost their time limit once, and a limited number of threads.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { faultOf, HangLimiter } from '../../../agent/host/inputs/hang-limiter.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-function patience(maxHung = 2) {
+function newLimiter(maxHung = 2) {
   const clock = new FakeClock();
-  return { clock, patience: new HangLimiter({ deadline: 2000, maxHung, clock }) };
+  return { clock, limiter: new HangLimiter({ timeoutMs: 2000, maxHung, clock }) };
 }
 
 const coded = (code: string) => Object.assign(new Error(code), { code });
 
-test('an answer in time is the answer, and leaves no timer', async () => {
-  const { clock, patience: asking } = patience();
-  const { value, fault } = await asking.ask('x', async () => 7);
-  assert.deepEqual([value, fault, clock.pending, asking.hung], [7, undefined, 0, 0]);
+test('an answer in time is returned, and no timer is left', async () => {
+  const { clock, limiter } = newLimiter();
+  const { value, fault } = await limiter.ask('x', async () => 7);
+  assert.deepEqual([value, fault, clock.pending, limiter.hung], [7, undefined, 0, 0]);
 });
 
-test('a question that hangs is given up at its deadline and not before', async () => {
-  const { clock, patience: asking } = patience();
-  const asked = asking.ask('x', () => new Promise<never>(() => undefined));
+test('a call that hangs is given up when its time is over, and not before', async () => {
+  const { clock, limiter } = newLimiter();
+  const asked = limiter.ask('x', () => new Promise<never>(() => undefined));
   let settled = false;
   void asked.then(() => {
     settled = true;
@@ -31,46 +31,46 @@ test('a question that hangs is given up at its deadline and not before', async (
   assert.deepEqual(await asked, { fault: { kind: 'late', reason: 'did not answer within 2 s' }, took: 2000 });
 });
 
-test('while it hangs it is not asked again; when it ends it is', async () => {
-  const { clock, patience: asking } = patience();
+test('a call that hangs is not made again until it has ended', async () => {
+  const { clock, limiter } = newLimiter();
   const answer = Promise.withResolvers<number>();
   let asks = 0;
   const question = () => {
     asks++;
     return answer.promise;
   };
-  const first = asking.ask('x', question);
+  const first = limiter.ask('x', question);
   await clock.advance(60_000);
   await first;
   for (let day = 0; day < 288; day++) {
-    const { fault } = await asking.ask('x', question);
+    const { fault } = await limiter.ask('x', question);
     assert.deepEqual(fault, { kind: 'late', reason: 'has not answered since 2026-01-01T00:00:00Z' });
     await clock.advance(300_000);
   }
   assert.equal(asks, 1);
   answer.resolve(3);
   await clock.settle();
-  assert.equal(asking.hung, 0);
-  assert.equal((await asking.ask('x', question)).value, 3);
+  assert.equal(limiter.hung, 0);
+  assert.equal((await limiter.ask('x', question)).value, 3);
 });
 
-test('with too much hanging nothing more is asked, until something ends', async () => {
-  const { clock, patience: asking } = patience(2);
+test('while too many calls hang, no other call is made', async () => {
+  const { clock, limiter } = newLimiter(2);
   const hung = Promise.withResolvers<number>();
-  const given = [asking.ask('a', () => hung.promise), asking.ask('b', () => new Promise(() => undefined))];
+  const given = [limiter.ask('a', () => hung.promise), limiter.ask('b', () => new Promise(() => undefined))];
   await clock.advance(2000);
   await Promise.all(given);
-  const refused = await asking.ask('c', () => assert.fail('it was asked'));
+  const refused = await limiter.ask('c', () => assert.fail('it was asked'));
   assert.deepEqual(refused.fault, {
     kind: 'late',
     reason: 'was not asked, as a and 1 more hang',
   });
   hung.resolve(1);
   await clock.settle();
-  assert.equal((await asking.ask('c', async () => 'asked')).value, 'asked');
+  assert.equal((await limiter.ask('c', async () => 'asked')).value, 'asked');
 });
 
-test('errors become faults that say what they mean', () => {
+test('errors of the system become faults with a kind and a reason', () => {
   assert.equal(faultOf(coded('ENOENT')).kind, 'absent');
   assert.equal(faultOf(coded('ENOTDIR')).kind, 'absent');
   assert.equal(faultOf(coded('EACCES')).kind, 'denied');
@@ -83,17 +83,17 @@ test('errors become faults that say what they mean', () => {
   });
 });
 
-test('a question that throws at once, or not an error, is a fault like any other', async () => {
-  const { patience: asking } = patience();
-  const { fault } = await asking.ask('x', () => Promise.reject('no words'));
+test('a call that rejects with something else than an error gives a fault', async () => {
+  const { limiter } = newLimiter();
+  const { fault } = await limiter.ask('x', () => Promise.reject('no words'));
   assert.equal(fault?.kind, 'failed');
 });
 
-test('asked all at once, no more is out than may hang: the others wait their turn, or are not asked', async () => {
-  const { clock, patience: asking } = patience(2);
+test('of many calls at once, only the allowed number is under way; the others wait for their turn or are refused', async () => {
+  const { clock, limiter } = newLimiter(2);
   const answers = new Map<number, PromiseWithResolvers<number>>();
   const given = Array.from({ length: 6 }, (_, n) =>
-    asking.ask(`${n}`, () => {
+    limiter.ask(`${n}`, () => {
       const answer = Promise.withResolvers<number>();
       answers.set(n, answer);
       return answer.promise;
@@ -107,7 +107,7 @@ test('asked all at once, no more is out than may hang: the others wait their tur
   await clock.advance(1500);
   answers.get(1)?.resolve(1);
   assert.deepEqual(await out(), [0, 1, 2]);
-  // 0 is given up, and keeps its place; 2 has its own time.
+  // Call 0 is given up and keeps its place. Call 2 has a time limit of its own.
   await clock.advance(1000);
   assert.equal((await given[0])?.fault?.reason, 'did not answer within 2 s');
   answers.get(2)?.resolve(2);
@@ -127,18 +127,18 @@ test('asked all at once, no more is out than may hang: the others wait their tur
     ],
   );
   assert.equal(ends[2]?.took, 1000, 'waiting for its turn does not count');
-  assert.deepEqual([asking.hung, clock.pending], [2, 0]);
+  assert.deepEqual([limiter.hung, clock.pending], [2, 0]);
 });
 
-test('one question asked twice holds two places when it hangs, and gives both back', async () => {
-  const { clock, patience: asking } = patience(2);
+test('the same call made twice takes two places while it hangs, and frees both', async () => {
+  const { clock, limiter } = newLimiter(2);
   const answer = Promise.withResolvers<number>();
-  const given = [asking.ask('x', () => answer.promise), asking.ask('x', () => answer.promise)];
+  const given = [limiter.ask('x', () => answer.promise), limiter.ask('x', () => answer.promise)];
   await clock.advance(2000);
   await Promise.all(given);
-  assert.equal((await asking.ask('y', () => assert.fail('it was asked'))).fault?.kind, 'late');
+  assert.equal((await limiter.ask('y', () => assert.fail('it was asked'))).fault?.kind, 'late');
   answer.resolve(1);
   await clock.settle();
-  assert.equal(asking.hung, 0);
-  assert.equal((await asking.ask('y', async () => 7)).value, 7);
+  assert.equal(limiter.hung, 0);
+  assert.equal((await limiter.ask('y', async () => 7)).value, 7);
 });

@@ -1,9 +1,9 @@
-// Names from the PCI id database, by its own format.
+// Tests that names are found in a file of the format of the PCI id database.
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { pciNames } from '../../../agent/host/inputs/pci-ids.ts';
+import { findPciNames } from '../../../agent/host/inputs/pci-ids.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 const database = `#	List of PCI ID's
@@ -27,32 +27,32 @@ async function written(text: string): Promise<string> {
   return path;
 }
 
-test('a device, a vendor whose device is not listed, and one that is not there at all', async () => {
+test('a known device has both names, an unknown device its vendor, an unknown vendor nothing', async () => {
   const paths = ['/nonexistent/pci.ids', await written(database)];
-  assert.deepEqual(await pciNames('10de:2330', paths), {
+  assert.deepEqual(await findPciNames('10de:2330', paths), {
     vendor: 'NVIDIA Corporation',
     device: 'GH100 [H100 SXM5 80GB]',
   });
-  assert.deepEqual(await pciNames('1002:2330', paths), { vendor: 'Advanced Micro Devices, Inc. [AMD/ATI]' });
-  assert.deepEqual(await pciNames('1a03:2000', paths), { vendor: 'ASPEED Technology, Inc.' });
-  assert.equal(await pciNames('8086:0000', paths), undefined);
+  assert.deepEqual(await findPciNames('1002:2330', paths), { vendor: 'Advanced Micro Devices, Inc. [AMD/ATI]' });
+  assert.deepEqual(await findPciNames('1a03:2000', paths), { vendor: 'ASPEED Technology, Inc.' });
+  assert.equal(await findPciNames('8086:0000', paths), undefined);
 });
 
 test('without a database there are no names', async () => {
-  assert.equal(await pciNames('10de:2330', ['/nonexistent/pci.ids']), undefined);
+  assert.equal(await findPciNames('10de:2330', ['/nonexistent/pci.ids']), undefined);
 });
 
-test('one that cannot be read is an error, not silence', async () => {
+test('a database that cannot be read is an error', async () => {
   const folder = await newFolder();
   await mkdir(join(folder, 'pci.ids'));
-  await assert.rejects(pciNames('10de:2330', [join(folder, 'pci.ids')]), /EISDIR/);
+  await assert.rejects(findPciNames('10de:2330', [join(folder, 'pci.ids')]), /EISDIR/);
 });
 
-test('bytes of any kind are no error', async () => {
+test('bytes that are not text are no error', async () => {
   const path = join(await newFolder(), 'pci.ids');
   await writeFile(
     path,
     Buffer.concat([Buffer.from('10de  NVIDIA\n'), Buffer.alloc(100_000, 0xff), Buffer.from('\n\t2330  x')]),
   );
-  assert.equal((await pciNames('10de:2330', [path]))?.vendor, 'NVIDIA');
+  assert.equal((await findPciNames('10de:2330', [path]))?.vendor, 'NVIDIA');
 });

@@ -1,4 +1,4 @@
-// The inputs of this very machine: what is there is read, what is not is absent, what is odd is a fault.
+// Tests the answers of the real machine: what is there is read, what is not there is absent, and anything odd is a fault.
 import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -15,7 +15,7 @@ const inputs = async (folder?: string, inventoryCommand = program('')) =>
     probe: { reason: 'was not built' },
   });
 
-test('files are text without their last line break, and bytes that are none become marks', async () => {
+test('a file is text without its last line break, and bytes that are not UTF-8 become U+FFFD', async () => {
   const folder = await newFolder();
   const machine = await inputs();
   const read = async (content: string | Buffer) => {
@@ -29,7 +29,7 @@ test('files are text without their last line break, and bytes that are none beco
   assert.equal((await machine.file(folder)).fault?.kind, 'failed');
 });
 
-test('folders and links', async () => {
+test('folders and links are read', async () => {
   const folder = await newFolder();
   const machine = await inputs();
   for (const name of ['b', 'a']) await mkdir(join(folder, name));
@@ -40,33 +40,33 @@ test('folders and links', async () => {
   assert.equal((await machine.folder(join(folder, 'absent'))).fault?.kind, 'absent');
 });
 
-test('what the system says of itself', async () => {
+test('the facts of the system are those of node:os', async () => {
   const { hostname, cpus, memory, release, usableCpus } = (await inputs()).system();
   assert.deepEqual([hostname, memory, release], [os.hostname(), os.totalmem(), os.release()]);
   assert.ok(cpus >= 1 && usableCpus >= 1);
 });
 
-test('where /proc is not mounted the CPUs are those that this process may use', async t => {
+test('without /proc the CPUs are those that this process may use', async t => {
   t.mock.method(os, 'cpus', () => []);
   t.mock.method(os, 'availableParallelism', () => 7);
   assert.equal((await inputs()).system().cpus, 7);
 });
 
-test('room on the file system of the folder, or none', async () => {
+test("the room is that of the folder's file system, and a missing folder is absent", async () => {
   const { value } = await (await inputs()).space();
   assert.ok(value && value.total > 0 && value.available <= value.total);
   assert.equal((await (await inputs('/nonexistent/folder')).space()).fault?.kind, 'absent');
 });
 
-test('an inventory that fails is a fault with its words', async () => {
+test('an inventory that fails is a fault with its error output', async () => {
   const crashing = await inputs(undefined, program(`process.stderr.write('no luck'); process.exitCode = 3`));
   const { fault } = await crashing.inventory();
   assert.deepEqual(fault, { kind: 'failed', reason: 'failed: the inventory ended with status 3: no luck' });
 });
 
-test('closing ends what runs', async () => {
+test('close ends a running child', async () => {
   const machine = await inputs(undefined, program('setInterval(() => {}, 1000)'));
   const asked = machine.inventory();
   machine.close();
-  assert.match((await asked).fault?.reason ?? '', /not wanted any more/);
+  assert.match((await asked).fault?.reason ?? '', /the inventory was stopped/);
 });

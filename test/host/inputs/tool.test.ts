@@ -1,4 +1,4 @@
-// Tools that hang, babble, crash and multiply, as real scripts: none costs more than one process, once.
+// Tests how vendors' tools are run: one at a time, with limits, and killed together with what they started.
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { isRunning } from '../../support/processes.ts';
 import { newFolder } from '../../support/temporary.ts';
 
-/** A tool called `smi` that is this shell script, in a folder of its own. */
+/** Writes a tool named `smi` with `body` as its shell script, in a folder of its own. */
 async function script(body: string, mode = 0o755) {
   const folder = await newFolder();
   const file = join(folder, 'smi');
@@ -19,11 +19,11 @@ async function script(body: string, mode = 0o755) {
   return { folder, file, tool: { name: 'smi', folders: ['/nonexistent', folder] } };
 }
 
-const runner = (clock = new FakeClock()) => new ToolRunner({ deadline: 15_000, clock });
+const runner = (clock = new FakeClock()) => new ToolRunner({ timeoutMs: 15_000, clock });
 const textIn = (path: string) => readFile(path, 'utf8').catch(() => '');
 const pidIn = async (path: string) => Number(await textIn(path));
 
-test('the first file that is there runs, with its arguments, and what it says comes back', async () => {
+test('the first file that is there runs with its arguments, and its output is returned', async () => {
   const { tool, file } = await script('echo "$1|$2"; echo complaint >&2; exit 3');
   const { value, fault } = await runner().run(tool, ['--query', 'a b; $(id)']);
   assert.equal(fault, undefined);
@@ -35,7 +35,7 @@ test('the first file that is there runs, with its arguments, and what it says co
   });
 });
 
-test('the environment holds no secrets and no foreign language', async () => {
+test('the environment holds no secret and no foreign language', async () => {
   process.env.MUSTER_TEST_SECRET = 'hush';
   const { tool } = await script('env');
   const { value } = await runner()
@@ -45,12 +45,12 @@ test('the environment holds no secrets and no foreign language', async () => {
   assert.doesNotMatch(value?.stdout ?? '', /MUSTER/);
 });
 
-test('a tool that is nowhere is absent, and says where it was looked for', async () => {
+test('a tool that is nowhere is absent, and the reason names the folders', async () => {
   const { fault } = await runner().run({ name: 'smi', folders: ['/nonexistent', '/nowhere'] }, []);
   assert.deepEqual(fault, { kind: 'absent', reason: 'is in none of /nonexistent, /nowhere' });
 });
 
-test('a file that may not be run is denied, one that is no program fails', async () => {
+test('a file that may not be run is denied, and a file that is no program fails', async () => {
   if (process.getuid?.() !== 0) {
     const { tool } = await script('echo', 0o600);
     assert.equal((await runner().run(tool, [])).fault?.kind, 'denied');
@@ -65,7 +65,7 @@ test('a file that may not be run is denied, one that is no program fails', async
   }
 });
 
-test('one that hangs is killed at its deadline, with what it started', async () => {
+test('a tool that hangs is killed when its time is over, together with what it started', async () => {
   const { tool, folder } = await script(
     `trap '' TERM; (trap '' TERM; echo $$ >"$0.shell"; exec sleep 1000) & echo $! >"$0.child"; echo $$ >"$0.pid"; wait`,
   );
@@ -93,30 +93,30 @@ test('the answer does not wait for a grandchild that holds the pipes', async () 
   process.kill(await pidIn(away), 'SIGKILL');
 });
 
-test('one that babbles is cut off and killed', async () => {
+test('a tool that prints too much is killed', async () => {
   const { tool, folder } = await script(
     'echo $$ >"$0.pid"; while :; do echo "GPU 0: a line without an end"; done',
   );
   const { fault } = await runner().run(tool, []);
-  assert.deepEqual(fault, { kind: 'failed', reason: 'said more than 524288 bytes and was killed' });
+  assert.deepEqual(fault, { kind: 'failed', reason: 'printed more than 524288 bytes and was killed' });
   const pid = await pidIn(join(folder, 'smi.pid'));
   await eventually('it is gone', async () => !(await isRunning(pid)));
 });
 
-test('one that babbles complaints is heard for their first part only', async () => {
+test('only the first 4096 bytes of the error output are kept', async () => {
   const { tool } = await script('head -c 1000000 /dev/zero | tr "\\0" x >&2; echo done');
   const { value } = await runner().run(tool, []);
   assert.equal(value?.stdout, 'done\n');
   assert.equal(value?.stderr.length, 4096);
 });
 
-test('bytes that are no text become marks, never an error', async () => {
+test('bytes that are not text become U+FFFD and no error', async () => {
   const { tool } = await script(`printf '0, \\377\\376\\303(, 15360\\n'`);
   const { value } = await runner().run(tool, []);
   assert.equal(value?.stdout, '0, \ufffd\ufffd\ufffd(, 15360\n');
 });
 
-test('while one runs, no second one of it is started', async () => {
+test('while a tool runs, it is not started a second time', async () => {
   const { tool, folder } = await script(
     'echo run >>"$0.runs"; while [ ! -e "$0.go" ]; do sleep 0.01; done; echo done',
   );
@@ -135,13 +135,13 @@ test('while one runs, no second one of it is started', async () => {
   assert.equal(await textIn(join(folder, 'smi.runs')), 'run\nrun\n');
 });
 
-test('one that cannot be killed is not started again until it is gone, for days', async () => {
+test('a tool that cannot be killed is not started again until it is gone, even after days', async () => {
   const { tool } = await script('exit');
   const clock = new FakeClock();
   const gone = Promise.withResolvers<void>();
   let starts = 0;
   const tools = new ToolRunner({
-    deadline: 15_000,
+    timeoutMs: 15_000,
     clock,
     start: () => {
       starts++;
@@ -160,10 +160,10 @@ test('one that cannot be killed is not started again until it is gone, for days'
   assert.equal(starts, 2);
 });
 
-test('a clean stop ends it at once', async () => {
+test('the signal kills a running tool at once', async () => {
   const { tool, folder } = await script('echo $$ >"$0.pid"; sleep 1000');
   const stop = new AbortController();
-  const tools = new ToolRunner({ deadline: 15_000, signal: stop.signal });
+  const tools = new ToolRunner({ timeoutMs: 15_000, signal: stop.signal });
   const asked = tools.run(tool, []);
   const pid = join(folder, 'smi.pid');
   await eventually('it runs', async () => (await pidIn(pid)) > 0);

@@ -1,4 +1,4 @@
-// The slow inventory: a real child, and every way in which one can go wrong.
+// Tests the slow inventory with a real child, and with children that fail in every way.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 
 const program = (code: string) => ({ command: process.execPath, args: ['-e', code] });
 const childModule = new URL('../../../agent/host/inventory/collect.ts', import.meta.url).href;
-const realChild = program(`import('${childModule}').then(child => child.runInventoryChild())`);
+const realChild = program(`import('${childModule}').then(child => child.printInventory())`);
 
 const inventory: Inventory = {
   takenAt: '2026-01-01T00:00:00.000Z',
@@ -55,15 +55,15 @@ async function fails(attempt: Promise<unknown>, fault: InventoryFault, message: 
   assert.match(error.message, message);
 }
 
-/** Waits until `condition` holds, 10 s at most. */
+/** Waits until `condition` holds, for at most 10 s. */
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   for (const end = performance.now() + 10_000; performance.now() < end; await pause(10)) {
     if (await condition()) return;
   }
-  assert.fail('waited for 10 s in vain');
+  assert.fail('the condition did not hold within 10 s');
 }
 
-/** True when `pid` has ended, even if nobody has asked for its status yet. */
+/** Returns whether the process has ended, even if nobody has asked for its status yet. */
 function gone(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -75,7 +75,7 @@ function gone(pid: number): boolean {
 
 const pidIn = async (path: string) => Number(await readFile(path, 'utf8').catch(() => ''));
 
-test('a real child tells what this machine is', async () => {
+test('a real child prints the facts of this machine', async () => {
   const found = await takeInventory(realChild);
   assert.ok((found.memory ?? 0) > 0);
   assert.equal(found.os.kernel, os.release());
@@ -83,7 +83,7 @@ test('a real child tells what this machine is', async () => {
   assert.ok((found.cpu.physicalCores ?? 1) >= 1);
 });
 
-test('a machine whose CPU tells of a hypervisor is virtual, though neither firmware nor kernel log names it', () => {
+test('a CPU with the flag hypervisor means a virtual machine, even if nothing names the hypervisor', () => {
   const flags = 'fpu vme hypervisor lahf_lm';
   assert.equal(virtualisation({ virtual: true, virtualHost: 'KVM' }, flags), 'KVM');
   assert.equal(virtualisation({ virtual: true, virtualHost: 'unknown' }, ''), 'virtual');
@@ -101,7 +101,7 @@ test('secrets in the environment do not reach the child', async () => {
   assert.doesNotMatch(model ?? '', /MUSTER/);
 });
 
-test('a child that hangs is ended at its deadline, with what it started', async () => {
+test('a child that hangs is killed when its time is over, together with what it started', async () => {
   const clock = new FakeClock();
   const pids = join(folder, 'hung');
   const hang = program(`
@@ -110,7 +110,7 @@ test('a child that hangs is ended at its deadline, with what it started', async 
     const grandchild = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
     require('node:fs').writeFileSync(${JSON.stringify(pids)}, JSON.stringify([process.pid, grandchild.pid]));
     setInterval(() => {}, 1000)`);
-  const failed = fails(takeInventory(hang, { clock, deadline: 10_000 }), 'timeout', /longer than 10000 ms/);
+  const failed = fails(takeInventory(hang, { clock, timeoutMs: 10_000 }), 'timeout', /longer than 10000 ms/);
   let hung: number[] = [];
   await until(async () => {
     hung = JSON.parse((await readFile(pids, 'utf8').catch(() => '')) || '[]');
@@ -123,39 +123,39 @@ test('a child that hangs is ended at its deadline, with what it started', async 
   await until(() => hung.every(gone));
 });
 
-test('a child that is not wanted any more is ended at once', async () => {
+test('the signal ends a child at once, and later no child starts', async () => {
   const stop = new AbortController();
   const failed = fails(
     takeInventory(program('setInterval(() => {}, 1000)'), { signal: stop.signal }),
     'stopped',
-    /not wanted/,
+    /was stopped/,
   );
   stop.abort();
   await failed;
-  await fails(takeInventory(realChild, { signal: stop.signal }), 'stopped', /not wanted/);
+  await fails(takeInventory(realChild, { signal: stop.signal }), 'stopped', /was stopped/);
 });
 
-test('a child that crashes says why, safely for a terminal', async () => {
+test('the error of a crashed child has its error output, made safe for a terminal', async () => {
   const crash = program(`process.stderr.write('no \\x1b[31mluck'); process.exitCode = 3`);
   await fails(takeInventory(crash), 'crashed', /^the inventory ended with status 3: no \\u001b\[31mluck$/);
   await fails(takeInventory(program(`process.kill(process.pid, 'SIGSEGV')`)), 'crashed', /ended by SIGSEGV$/);
 });
 
-test('a child that babbles is cut off', async () => {
+test('a child that prints too much is killed', async () => {
   const babble = program(
     `const line = 'x'.repeat(4096); (function on() { process.stdout.write(line, on) })()`,
   );
   await fails(takeInventory(babble), 'too_long', /longer than 262144 bytes/);
 });
 
-test('a program that is not there is said to be so', async () => {
+test('a program that does not exist is an error that names it', async () => {
   const absent = { command: join(folder, 'absent'), args: [] };
   const error = await faultOf(takeInventory(absent));
   assert.equal(error.fault, 'not_started');
   assert.match(error.message, /absent/);
 });
 
-test('what is not an inventory is refused, naming the field', async () => {
+test('output that is no inventory is refused, and the error names the field', async () => {
   await fails(takeInventory(program('')), 'malformed', /not JSON/);
   await fails(takeInventory(program(`console.log('{')`)), 'malformed', /not JSON/);
   await fails(takeInventory(printing([])), 'malformed', /takenAt is wrong/);
@@ -168,7 +168,7 @@ test('what is not an inventory is refused, naming the field', async () => {
   );
 });
 
-test('hostile strings become short and plain, unknown members are dropped', async () => {
+test('hostile strings are made short and harmless, and unknown members are dropped', async () => {
   const model = `\u001b[2J\r\nEvil ${'x'.repeat(900)}`;
   const found = await takeInventory(printing({ ...inventory, model, serial: 'secret' }));
   assert.equal(found.model?.length, 128);
@@ -176,7 +176,7 @@ test('hostile strings become short and plain, unknown members are dropped', asyn
   assert.ok(!('serial' in found));
 });
 
-test('an inventory is kept for the next start, for its owner only', async () => {
+test('a saved inventory is loaded again, and only its owner can read the file', async () => {
   const home = await mkdtemp(join(folder, 'kept-'));
   assert.equal(await loadInventory(home), undefined);
   await saveInventory(home, inventory);
@@ -184,7 +184,7 @@ test('an inventory is kept for the next start, for its owner only', async () => 
   assert.equal((await stat(join(home, 'inventory.json'))).mode & 0o777, 0o600);
 });
 
-test('a torn or foreign file is no inventory, and the next one replaces it', async () => {
+test('a damaged file is refused, and the next inventory replaces it', async () => {
   const home = await mkdtemp(join(folder, 'torn-'));
   const whole = JSON.stringify(inventory);
   for (const text of ['', whole.slice(0, 40), '[]', '{"takenAt":"yesterday"}']) {
@@ -195,7 +195,7 @@ test('a torn or foreign file is no inventory, and the next one replaces it', asy
   assert.deepEqual(await loadInventory(home), inventory);
 });
 
-test('a child whose parent was killed ends by itself, with what it started', async () => {
+test('a child whose parent was killed ends by itself, together with what it started', async () => {
   const bin = await mkdtemp(join(folder, 'bin-'));
   const [tool, toolPid, childPid] = [join(bin, 'lscpu'), join(bin, 'tool'), join(bin, 'child')];
   await writeFile(tool, `#!/bin/sh\necho $$ > ${toolPid}\nexec sleep 1000\n`);

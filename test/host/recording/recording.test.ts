@@ -4,7 +4,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readCloudFacts } from '../../../agent/host/cloud.ts';
-import { around, type Inputs } from '../../../agent/host/inputs/inputs.ts';
+import { wrapInputs, type Inputs } from '../../../agent/host/inputs/inputs.ts';
 import { SystemInputs } from '../../../agent/host/inputs/system-inputs.ts';
 import { surveyMachine } from '../../../agent/host/machine.ts';
 import { Recorder } from '../../../agent/host/recording/recorder.ts';
@@ -92,7 +92,7 @@ test('this machine, recorded and replayed', async () => {
 
 test('late answers are recorded with their time, absent files not at all', async () => {
   const inputs: Inputs = {
-    ...around(pretend({ answers: { 'file /b': 'b' } }), ask => ask()),
+    ...wrapInputs(pretend({ answers: { 'file /b': 'b' } }), ask => ask()),
     async file(path) {
       if (path === '/late')
         return { fault: { kind: 'late', reason: 'did not answer within 2 s' }, took: 2000.04 };
