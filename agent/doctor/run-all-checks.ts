@@ -4,7 +4,7 @@ import { roleFolder } from '../config/paths.ts';
 import type { Role } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
 import { readCircumstances, readOnlyCrashGuard } from '../host/gpu/crash-guard.ts';
-import { around, type Inputs } from '../host/inputs/inputs.ts';
+import { type Inputs, wrapInputs } from '../host/inputs/inputs.ts';
 import { SystemInputs } from '../host/inputs/system-inputs.ts';
 import { Recorder } from '../host/recording/recorder.ts';
 import { type ProbeView, probeView } from '../host/view.ts';
@@ -133,6 +133,6 @@ function machineReader(data: string, settings: Settings, inventory: boolean) {
 
 /** No check needs the inventory, and reading it takes longer than everything else together. */
 const withoutInventory = (inputs: Inputs): Inputs => ({
-  ...around(inputs, ask => ask()),
+  ...wrapInputs(inputs, ask => ask()),
   inventory: async () => ({ fault: { kind: 'absent', reason: 'was not asked' }, took: 0 }),
 });

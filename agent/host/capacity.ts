@@ -1,8 +1,8 @@
-// What the node offers of what it has, and how much of the offer is free now (wire protocol 12).
+// Computes what the node offers to the cluster, and how much of the offer is free now.
 import { compactResources, type Gpu, type Resources } from '../protocol/resources.ts';
 import type { Sample } from './sample/sampler.ts';
 
-/** A share of what is there, or so much: CPUs (may be a fraction), bytes, or whole GPUs. */
+/** A share of what is there, or an amount: CPUs, which may be a fraction, bytes, or whole GPUs. */
 export type Allocation = { percent: number } | { amount: number };
 
 export interface AllocatedCapacity {
@@ -12,33 +12,38 @@ export interface AllocatedCapacity {
   gpu: Allocation;
 }
 
-/** What there is to offer from. */
-export interface Machine {
-  /** Logical CPUs that this process may use: affinity and quota count, which may leave a fraction. */
-  cpu: number;
-  /** Total bytes, or as many as a control group allows. */
-  memory: number;
-  /** Bytes free on the data folder's file system when the agent started: what others fill later does not shrink the offer. */
-  disk: number;
-  /** Those that can be used. */
+/** The hardware of which a part is offered. */
+export interface OfferableHardware {
+  /** Logical CPUs that this process may use. CPU affinity and a quota may leave a fraction. */
+  cpus: number;
+  /** Total memory, or what a control group allows. */
+  memoryBytes: number;
+  /**
+   * Free space on the data folder's file system when the agent started. Later use of the disk does not make the offer smaller.
+   */
+  diskBytes: number;
+  /** The usable GPUs. */
   gpus: readonly Gpu[];
 }
 
-/** CPU stays fractional, bytes are truncated to whole ones. GPUs are the first of those there. Never more than there is. */
-export function offeredCapacity(allocated: AllocatedCapacity, machine: Machine): Resources {
-  const gpus = firstGpus(allocated.gpu, machine.gpus);
+/**
+ * Returns the allocated part of `hardware`, and never more than there is. CPUs may be a fraction, bytes are rounded down, and
+ * GPUs are taken from the front.
+ */
+export function offeredCapacity(allocated: AllocatedCapacity, hardware: OfferableHardware): Resources {
+  const gpus = firstGpus(allocated.gpu, hardware.gpus);
   return compactResources({
-    CPU: share(allocated.cpu, machine.cpu),
-    Memory: Math.trunc(share(allocated.memory, machine.memory)),
-    Disk: Math.trunc(share(allocated.disk, machine.disk)),
+    CPU: share(allocated.cpu, hardware.cpus),
+    Memory: Math.trunc(share(allocated.memory, hardware.memoryBytes)),
+    Disk: Math.trunc(share(allocated.disk, hardware.diskBytes)),
     GPU: gpus.length,
     GPUs: gpus,
   });
 }
 
 /**
- * The part of `offered` that measurement finds free: never above the offer, and equal to it where nothing was measured.
- * `isFree` tells whether a job could have the GPU now.
+ * Returns the part of `offered` that `sample` finds free. It is never more than the offer, and equal to it where nothing was
+ * measured. `isFree` returns whether a job could have a GPU now.
  */
 export function availableCapacity(
   offered: Resources,
@@ -50,19 +55,22 @@ export function availableCapacity(
     ...offered,
     GPU: gpus.length,
     GPUs: gpus,
-    // Rounded down to a hundredth of a CPU: more digits are noise, and cost bytes in every report.
-    CPU: atMost(offered.CPU, sample.cpu === undefined ? undefined : Math.floor(sample.cpu * 100) / 100),
-    Memory: atMost(offered.Memory, sample.memory),
-    Disk: atMost(offered.Disk, sample.disk),
+    CPU: atMost(offered.CPU, hundredths(sample.idleCpus)),
+    Memory: atMost(offered.Memory, sample.memoryBytes),
+    Disk: atMost(offered.Disk, sample.diskBytes),
   });
 }
 
-// A share is truncated, 70 % of 3 are 2, but of one GPU any share is that GPU (wire protocol 12): only 0 % is none.
+// As in Bacalhau, a share of GPUs is rounded down (70 % of 3 are 2), but a share above 0 % is at least one GPU.
 function firstGpus(allocation: Allocation, gpus: readonly Gpu[]): Gpu[] {
   const wanted = share(allocation, gpus.length);
   const least = 'percent' in allocation && allocation.percent > 0 ? 1 : 0;
   return gpus.slice(0, Math.max(least, Math.trunc(wanted)));
 }
+
+// More digits are noise, and cost bytes in every report.
+const hundredths = (cpus: number | undefined) =>
+  cpus === undefined ? undefined : Math.floor(cpus * 100) / 100;
 
 function share(allocation: Allocation, whole: number): number {
   const wanted = 'amount' in allocation ? allocation.amount : (whole * allocation.percent) / 100;

@@ -2,7 +2,7 @@
 import { readBounded } from '../system/files.ts';
 import type { Inputs } from './inputs/inputs.ts';
 import { readOsInfo } from './inputs/os-info.ts';
-import { osName } from './inventory/os-name.ts';
+import { readOsName } from './inventory/os-name.ts';
 import { tidy } from './values/tidy.ts';
 
 export interface HostFacts {
@@ -18,8 +18,8 @@ export interface HostFacts {
   /** Logical CPUs that this process may use, as libuv counts: affinity and cgroup quota count. */
   usableCpus: number;
   cpuModel?: string | undefined;
-  /** Total memory in bytes. */
-  memory: number;
+  /** Total memory of the machine. */
+  memoryBytes: number;
   /** The kernel's own name for this boot; absent where it gives none, as a guess that wanders would be worse. */
   bootId?: string | undefined;
   /** Time that it took to read the boot id, in milliseconds. */
@@ -44,7 +44,10 @@ export async function readHostFacts(
 ): Promise<HostFacts> {
   const system = inputs.system();
   const read = async (path: string) => (await inputs.file(path)).value;
-  const [name, bootId] = await Promise.all([osName(read), inputs.file('/proc/sys/kernel/random/boot_id')]);
+  const [name, bootId] = await Promise.all([
+    readOsName(read),
+    inputs.file('/proc/sys/kernel/random/boot_id'),
+  ]);
   const model = tidy(system.cpuModel);
   return {
     hostname: tidy(system.hostname, 255) ?? 'localhost',
@@ -55,7 +58,7 @@ export async function readHostFacts(
     cpus: Math.max(1, system.cpus),
     usableCpus: Math.max(1, system.usableCpus),
     cpuModel: model === 'unknown' ? undefined : model,
-    memory: system.memory,
+    memoryBytes: system.memory,
     bootId: /^[0-9a-f-]{32,36}$/.exec(bootId.value?.trim() ?? '')?.[0],
     bootIdTookMs: bootId.took,
   };

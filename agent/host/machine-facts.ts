@@ -1,8 +1,8 @@
 // Decides what is true of the machine where several sources say the same thing: one place for `muster probe` and the agent.
 import type { HostFacts } from './host-facts.ts';
+import type { DiskSpace } from './inputs/disk-space.ts';
 import type { Answer } from './inputs/inputs.ts';
 import type { Inventory } from './inventory/inventory.ts';
-import type { Space } from './sample/disk.ts';
 import { type Claim, type Fact, settle } from './values/fact.ts';
 import { wholeNumber } from './values/parse.ts';
 import { tidy } from './values/tidy.ts';
@@ -37,7 +37,7 @@ export interface MachineReadings {
   readonly readAt: string;
   readonly host: HostFacts;
   /** Room on the data folder's file system. */
-  readonly space?: Answer<Space> | undefined;
+  readonly space?: Answer<DiskSpace> | undefined;
   readonly inventory?: Answer<Inventory> | undefined;
   /** The text of /proc/meminfo. */
   readonly meminfo?: Answer<string> | undefined;
@@ -80,12 +80,16 @@ export function settleMachineFacts(readings: MachineReadings): MachineFacts {
     physicalCores: settle([slow(({ cpu }) => cpu.physicalCores)]),
     memory:
       settle(
-        [claim('os', host.memory), claim('/proc/meminfo', bytesIn('MemTotal')), slow(({ memory }) => memory)],
+        [
+          claim('os', host.memoryBytes),
+          claim('/proc/meminfo', bytesIn('MemTotal')),
+          slow(({ memory }) => memory),
+        ],
         {
           agree: (used, other) => Math.abs(used - other) < 1_048_576,
           format: bytes => `${Math.floor(bytes / 1_048_576)} MiB`,
         },
-      ) ?? sure(host.memory),
+      ) ?? sure(host.memoryBytes),
     memoryAvailable: settle([claim('/proc/meminfo', bytesIn('MemAvailable'), meminfo?.took)]),
     disk: settle([claim('statfs', space?.value?.total, space?.took)]),
     diskAvailable: settle([claim('statfs', space?.value?.available, space?.took)]),

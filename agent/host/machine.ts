@@ -1,11 +1,11 @@
 // What this machine is, as facts with their sources: what `muster probe` shows, and what capacity is reckoned from.
-import type { Machine as CapacityMachine } from './capacity.ts';
+import type { OfferableHardware } from './capacity.ts';
 import { type CloudFacts, readCloudFacts } from './cloud.ts';
 import { failures, type GpuDevice, type SourceReport } from './gpu/gpu.ts';
 import { usableGpus } from './gpu/offer.ts';
 import { GpuScanner } from './gpu/scanner.ts';
 import { readHostFacts } from './host-facts.ts';
-import { type Answer, around, type Fault, type Inputs } from './inputs/inputs.ts';
+import { type Answer, type Fault, type Inputs, wrapInputs } from './inputs/inputs.ts';
 import { type Limits, memoryLeft, memoryWithin, readLimits, usableCpus } from './limits.ts';
 import { type MachineFacts, settleMachineFacts } from './machine-facts.ts';
 import { tidy } from './values/tidy.ts';
@@ -55,11 +55,11 @@ export function offerableHardware({
   facts,
   limits,
   gpus,
-}: Pick<SurveyedMachine, 'facts' | 'limits' | 'gpus'>): CapacityMachine {
+}: Pick<SurveyedMachine, 'facts' | 'limits' | 'gpus'>): OfferableHardware {
   return {
-    cpu: usableCpus(facts.cpus.value, limits),
-    memory: memoryWithin(facts.memory.value, limits),
-    disk: facts.diskAvailable?.value ?? 0,
+    cpus: usableCpus(facts.cpus.value, limits),
+    memoryBytes: memoryWithin(facts.memory.value, limits),
+    diskBytes: facts.diskAvailable?.value ?? 0,
     gpus: usableGpus(gpus),
   };
 }

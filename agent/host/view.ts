@@ -43,7 +43,7 @@ export async function probeView(
   const inside = offerableHardware(machine);
   const wrong = mismatches(settings.node.declared, {
     ...inside,
-    disk: facts.disk?.value,
+    diskBytes: facts.disk?.value,
     gpus: inside.gpus ?? [],
   });
   const seen: Observation = {

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { readCloudFacts } from '../../agent/host/cloud.ts';
-import { wrapInputs, type Inputs, type MetadataRequest } from '../../agent/host/inputs/inputs.ts';
+import { type Inputs, type MetadataRequest, wrapInputs } from '../../agent/host/inputs/inputs.ts';
 import { askMetadata } from '../../agent/host/inputs/metadata.ts';
 import { surveyMachine } from '../../agent/host/machine.ts';
 import { pretend } from './machines.ts';
@@ -168,7 +168,7 @@ test('a service that hangs, before or within its answer, costs its deadline', as
 
 test('one that babbles or breaks off is a fault', async t => {
   const babble = await listening(t, (_, response) => response.end('x'.repeat(100_000)));
-  assert.deepEqual(await get(babble), { fault: { kind: 'failed', reason: 'said more than 4096 bytes' } });
+  assert.deepEqual(await get(babble), { fault: { kind: 'failed', reason: 'sent more than 4096 bytes' } });
   const broken = await listening(t, (_, response) => {
     response.writeHead(200, { 'content-length': 100 });
     response.write('half', () => response.destroy());

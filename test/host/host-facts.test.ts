@@ -21,7 +21,7 @@ test('every fact is read', async () => {
     cpus: 8,
     usableCpus: 8,
     cpuModel: 'AMD EPYC',
-    memory: 8_589_934_592,
+    memoryBytes: 8_589_934_592,
     bootId,
     bootIdTookMs: 0,
   });
@@ -65,7 +65,7 @@ test('hostile names are made short and plain', async () => {
 
 test('without inputs, this machine is read', async () => {
   const facts = await readHostFacts();
-  assert.ok(facts.cpus >= 1 && facts.memory > 0);
+  assert.ok(facts.cpus >= 1 && facts.memoryBytes > 0);
   assert.equal(facts.kernel, os.release());
   if (process.platform === 'linux') {
     assert.equal(facts.bootId, readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());

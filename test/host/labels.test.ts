@@ -1,11 +1,11 @@
-// The labels that jobs select by.
+// Tests the labels by which jobs select nodes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nodeLabels } from '../../agent/host/labels.ts';
 
 const facts = { operatingSystem: 'linux', architecture: 'arm64' };
 
-test('built-in labels bear the names of both generations of Bacalhau', () => {
+test('built-in labels have the names of both generations of Bacalhau', () => {
   assert.deepEqual(nodeLabels('node-1', facts, {}), {
     Architecture: 'arm64',
     'Operating-System': 'linux',
@@ -15,7 +15,7 @@ test('built-in labels bear the names of both generations of Bacalhau', () => {
   });
 });
 
-test('a configured label is added, or overrides a built-in one, by its exact name', () => {
+test('a configured label is added, or replaces a built-in one of exactly the same name', () => {
   const labels = nodeLabels('node-1', facts, { zone: 'b', Architecture: 'emulated', NAME: 'other' });
   assert.equal(labels.zone, 'b');
   assert.equal(labels.Architecture, 'emulated');

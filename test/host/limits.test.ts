@@ -143,8 +143,8 @@ test('the least of all limits counts, and never more than there is', () => {
 
 test('a container with 2 CPUs and 4 GiB on a host with 64 and 256 offers from 2 and 4', async () => {
   const machine = await surveyMachine(new Replay(await recorded('container-cgroup-v2')));
-  const { cpu, memory } = offerableHardware(machine);
-  assert.deepEqual([machine.facts.cpus.value, cpu, memory], [64, 2, 4 * gib]);
+  const { cpus, memoryBytes } = offerableHardware(machine);
+  assert.deepEqual([machine.facts.cpus.value, cpus, memoryBytes], [64, 2, 4 * gib]);
   const now = usableMemory(machine);
   assert.deepEqual(now, { total: 4 * gib, available: 4 * gib - (1_503_238_553 - 429_916_160) });
 });

@@ -235,17 +235,17 @@ export class Survey {
   }
 
   // The machine inside its limits: of a container with 2 CPUs on a host with 64, 2 are there to offer.
-  #whole(): { cpu: number; memory: number } {
+  #whole(): { cpus: number; memoryBytes: number } {
     return {
-      cpu: this.#cpus,
-      memory: memoryWithin(this.#facts.memory, this.#limits),
+      cpus: this.#cpus,
+      memoryBytes: memoryWithin(this.#facts.memoryBytes, this.#limits),
     };
   }
 
   #offered(): Resources {
     this.#diskAtStart ??= this.#disk.space?.available;
     const gpus = this.#gpus.usable;
-    const machine = { ...this.#whole(), disk: this.#diskAtStart ?? 0, gpus };
+    const machine = { ...this.#whole(), diskBytes: this.#diskAtStart ?? 0, gpus };
     return offeredCapacity(this.#offer.allocatedCapacity, machine);
   }
 
@@ -257,16 +257,19 @@ export class Survey {
   #measure(): Measured {
     const raw = this.#sampler.sample();
     const whole = this.#whole();
-    const sample = { ...raw, memory: Math.min(raw.memory, this.#memoryLeft(whole.memory)) };
+    const sample = { ...raw, memoryBytes: Math.min(raw.memoryBytes, this.#memoryLeft(whole.memoryBytes)) };
     const space = this.#disk.space;
     this.#tellOfDisk();
-    this.#judge({ disk: space, memory: { total: whole.memory, available: sample.memory } });
+    this.#judge({ disk: space, memory: { total: whole.memoryBytes, available: sample.memoryBytes } });
     const gpus = this.#gpus.usage();
     return {
       sample,
       usage: {
-        CPU: sample.cpu === undefined ? 0 : Math.max(0, Math.round((whole.cpu - sample.cpu) * 100) / 100),
-        Memory: Math.max(0, whole.memory - sample.memory),
+        CPU:
+          sample.idleCpus === undefined
+            ? 0
+            : Math.max(0, Math.round((whole.cpus - sample.idleCpus) * 100) / 100),
+        Memory: Math.max(0, whole.memoryBytes - sample.memoryBytes),
         Disk: space ? Math.max(0, space.total - space.available) : 0,
         Load: sample.load[0],
         ...(gpus ? { GPUs: gpus } : {}),
@@ -276,12 +279,12 @@ export class Survey {
 
   #tellOfDisk(): void {
     const { folder, log } = this.#options;
-    const { late } = this.#disk;
-    if ((late !== undefined) === this.#diskLate) return;
+    const { lateReason } = this.#disk;
+    if ((lateReason !== undefined) === this.#diskLate) return;
     this.#diskLate = !this.#diskLate;
     if (this.#diskLate)
       log.warn(
-        { folder, reason: `it ${late}` },
+        { folder, reason: `it ${lateReason}` },
         'the room in the data folder is unknown; what it was is told',
       );
     else log.info({ folder }, 'the room in the data folder is known again');
@@ -302,7 +305,11 @@ export class Survey {
     // Nothing is missing before it was looked for.
     const wrong =
       declared && faults
-        ? mismatches(declared, { ...this.#whole(), disk: this.#disk.space?.total, gpus: this.#gpus.usable })
+        ? mismatches(declared, {
+            ...this.#whole(),
+            diskBytes: this.#disk.space?.total,
+            gpus: this.#gpus.usable,
+          })
         : undefined;
     // The rules count answers, and several ask what came of one.
     const { newest } = this.#gpus;

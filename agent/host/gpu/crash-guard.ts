@@ -98,7 +98,7 @@ export async function crashGuard(
  */
 export function readOnlyCrashGuard(folder: string, circumstances: () => Promise<string>) {
   const path = markIn(folder);
-  const disk = new HangLimiter({ deadline: 1000, maxHung: 1 });
+  const disk = new HangLimiter({ timeoutMs: 1000, maxHung: 1 });
   return async <T>(call: () => Promise<T>): Promise<T> => {
     const { value } = await disk.ask(path, () => readBounded(path));
     const fault = faultAfter(endsIn(value?.toString('utf8'), await circumstances()), path);

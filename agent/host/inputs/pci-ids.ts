@@ -13,7 +13,10 @@ const maxFileBytes = 16_777_216;
  * Returns the names of `id`, which is vendor and device, such as `10de:2330`, from the first of `paths` that is there. Returns
  * undefined when it does not know the vendor. @throws Error when a database cannot be read.
  */
-export async function findPciNames(id: string, paths: readonly string[] = files): Promise<PciNames | undefined> {
+export async function findPciNames(
+  id: string,
+  paths: readonly string[] = files,
+): Promise<PciNames | undefined> {
   for (const path of paths) {
     try {
       return await namesIn(path, id);

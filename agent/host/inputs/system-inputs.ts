@@ -11,9 +11,9 @@ import {
   type NvmlFigures,
   type NvmlMark,
 } from '../native/native-probe.ts';
+import { type DiskSpace, readDiskSpace } from './disk-space.ts';
 import { HangLimiter } from './hang-limiter.ts';
 import type { Answer, Inputs, MetadataRequest, OsInfo, PciNames, Tool, ToolOutput } from './inputs.ts';
-import { type DiskSpace, readDiskSpace } from './disk-space.ts';
 import { askMetadata } from './metadata.ts';
 import { readOsInfo } from './os-info.ts';
 import { findPciNames } from './pci-ids.ts';

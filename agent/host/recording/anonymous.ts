@@ -1,14 +1,14 @@
-// What tells one machine from another of its kind, replaced in a recording: the same thing by the same thing everywhere.
+// Replaces in a recording everything that identifies a machine. The same id gets the same replacement everywhere.
 import type { Recording } from './recording.ts';
 
 /**
- * `recording` with serial numbers, UUIDs and other long identifiers, MAC addresses, host names, cloud instance ids and project
- * numbers replaced. Facts that refer to each other by them still do.
+ * Returns `recording` with serial numbers, UUIDs and other long ids, MAC addresses, host names, cloud instance ids and project
+ * numbers replaced. Facts that refer to each other by an id still do.
  */
 export function anonymous(recording: Recording): Recording {
-  const names = new Replacements();
+  const ids = new Numbering();
   const hosts = hostNames(recording);
-  const replace = (text: string) => withoutNames(withoutIds(text, names), hosts);
+  const replace = (text: string) => withoutNames(withoutIds(text, ids), hosts);
   const everywhere = (value: unknown): unknown => {
     if (typeof value === 'string') return replace(value);
     if (Array.isArray(value)) return value.map(everywhere);
@@ -25,39 +25,42 @@ export function anonymous(recording: Recording): Recording {
   };
 }
 
-/** Numbers what it replaces, in the order of first sight. */
-class Replacements {
+/** Gives each id a number, in the order in which the ids are found. */
+class Numbering {
   readonly #numbers = new Map<string, number>();
 
-  of(found: string): number {
-    const key = found.toLowerCase();
+  of(id: string): number {
+    const key = id.toLowerCase();
     const number = this.#numbers.get(key) ?? this.#numbers.size + 1;
     this.#numbers.set(key, number);
     return number;
   }
 }
 
-/** Anywhere, as Kubernetes writes `pod` before one, and `_` within where systemd reads `-` as a level of its own. */
+/**
+ * Found anywhere in a text, because Kubernetes writes `pod` before a UUID, and with `_` in place of `-`, which systemd would
+ * take for a level of its own.
+ */
 const uuid = /[0-9a-f]{8}([-_])(?:[0-9a-f]{4}\1){3}[0-9a-f]{12}/gi;
 const mac = /\b(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}\b/gi;
-/** Machine ids, container ids: no address or mask of the kernel's is so long. */
+/** Machine ids and container ids. No address or mask of the kernel is so long. */
 const longHex = /[0-9a-f]{32,}/gi;
-/** `"serial_number": "…"`, `Serial Number : …`, `SN: …`, `Unique ID: …`; what says that there is none may stay. */
+/** `"serial_number": "…"`, `Serial Number : …`, `SN: …`, `Unique ID: …`. A value that means "no serial number" stays. */
 const serial =
   /((?:serial(?:[ _-]?(?:number|no))?|\bSN|unique[ _-]?id)"?\s*[:=]\s*"?)(?!unknown|n\/a|none|0["\s,}\]])([^"\s,][^",\n]*)/gi;
 
-function withoutIds(text: string, names: Replacements): string {
+function withoutIds(text: string, ids: Numbering): string {
   return text
     .replace(serial, (_, before, value) => before + withoutSerial(before, value))
-    .replace(uuid, (found, joint: string) => {
-      const number = names.of(found.replaceAll('_', '-'));
-      return ['00000000', '0000', '4000', '8000', hex(number, 12)].join(joint);
+    .replace(uuid, (id, separator: string) => {
+      const number = ids.of(id.replaceAll('_', '-'));
+      return ['00000000', '0000', '4000', '8000', hex(number, 12)].join(separator);
     })
-    .replace(mac, found => `02:00:00:00:00:${hex(names.of(found), 2).slice(-2)}`)
-    .replace(longHex, found => hex(names.of(found), found.length));
+    .replace(mac, id => `02:00:00:00:00:${hex(ids.of(id), 2).slice(-2)}`)
+    .replace(longHex, id => hex(ids.of(id), id.length));
 }
 
-// What stands bare in JSON is a number, a list of them, or nothing: it stays JSON.
+// A JSON value without quotes is a number, a list or null, and the text must stay valid JSON.
 function withoutSerial(before: string, value: string): string {
   const bare = /"\s*:\s*$/.test(before) && /^(?:[-\d[{]|null\b)/.test(value);
   return bare ? value.replace(/-?\d[^\]}]*/g, '"replaced"') : 'replaced';
@@ -65,35 +68,35 @@ function withoutSerial(before: string, value: string): string {
 
 const hex = (number: number, length: number): string => number.toString(16).padStart(length, '0');
 
-/** The host's name and its first part. A short or everyday one would be found where it names nothing. */
+/** Returns the host's name and its first part. A short or common one is left out: it would be found where it is no name. */
 function hostNames({ system: { hostname }, answers }: Recording): string[] {
   const release = String(answers['file /etc/os-release'] ?? answers['file /usr/lib/os-release'] ?? '');
   return [hostname, hostname.split('.', 1)[0] ?? ''].filter(
     name =>
       name.length >= 4 &&
       !/^local(?:host)?(?:\.|$)/.test(name) &&
-      !everyday.test(name) &&
-      // Installers name a machine `debian` or `fedora`.
+      !commonWords.test(name) &&
+      // Installers may name a machine `debian` or `fedora`.
       !asWord(name).test(release),
   );
 }
 
-/** Words of our own questions and of their answers, without which nothing can be replayed. */
-const everyday =
+/** Words in our questions and in the answers. A recording in which they were replaced could not be replayed. */
+const commonWords =
   /^(?:amdgpu|cgroup|class|cpuacct|cpuset|devices?|drivers?|file|folder|gpus|hwmon|i915|information|inventory|kernel|link|linux|meminfo|memory|metadata|module|nouveau|nvidia|nvml|proc|random|resource|rocm-smi|self|space|status|tool|unified|vendor|version|xpu-smi|nvidia-smi)$/i;
 
 function withoutNames(text: string, names: readonly string[]): string {
-  const pattern = ofGroups.test(text) ? inGroup : asWord;
+  const pattern = hasGroups.test(text) ? inGroup : asWord;
   return names.reduce((rest, name) => rest.replace(pattern(name), 'host-1'), text);
 }
 
 const literal = (name: string): string => name.replace(/[^\w]/g, '\\$&');
 const asWord = (name: string) => new RegExp(`(?<![\\w-])${literal(name)}(?![\\w-])`, 'gi');
 
-/** /proc/self/cgroup, and what is named after the groups in it. */
-const ofGroups = /^(?:\d+:[^:\n]*:\/|(?:file )?\/sys\/fs\/cgroup\/)/;
+/** The text of /proc/self/cgroup, and questions for the files of a control group. */
+const hasGroups = /^(?:\d+:[^:\n]*:\/|(?:file )?\/sys\/fs\/cgroup\/)/;
 
-// Names of groups are joined with `-` and `_`, and systemd writes a `-` within them as `\x2d`.
+// The parts of a group's name are joined with `-` and `_`, and systemd writes a `-` within a part as `\x2d`.
 const inGroup = (name: string) =>
   new RegExp(
     `(?:(?<![a-z0-9])|(?<=\\\\x2d))${literal(name).replaceAll('\\-', '(?:-|\\\\x2d)')}(?![a-z0-9])`,

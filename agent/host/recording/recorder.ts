@@ -1,6 +1,5 @@
-// Inputs that remember what was asked and answered, to be kept as a recording.
+// Asks the questions of inputs.ts and records all answers.
 
-import { metadataKey } from '../cloud.ts';
 import type { Answer, Inputs, MetadataRequest, Tool } from '../inputs/inputs.ts';
 import { anonymous } from './anonymous.ts';
 import { question, type Recording } from './recording.ts';
@@ -17,7 +16,7 @@ export class Recorder implements Inputs {
     this.#recordedAt = inputs.now().toISOString();
   }
 
-  /** What was asked so far. Unless `raw`, without what tells one machine from another of its kind. */
+  /** Returns what was asked so far. Unless `raw`, serial numbers, names and other ids of this machine are replaced. */
   recording(raw = false): Recording {
     const recording = {
       recordedAt: this.#recordedAt,
@@ -31,33 +30,34 @@ export class Recorder implements Inputs {
 
   now = () => this.#inputs.now();
   system = () => this.#inputs.system();
-  file = (path: string) => this.#keep(question.file(path), this.#inputs.file(path));
-  folder = (path: string) => this.#keep(question.folder(path), this.#inputs.folder(path));
-  link = (path: string) => this.#keep(question.link(path), this.#inputs.link(path));
+  file = (path: string) => this.#record(question.file(path), this.#inputs.file(path));
+  folder = (path: string) => this.#record(question.folder(path), this.#inputs.folder(path));
+  link = (path: string) => this.#record(question.link(path), this.#inputs.link(path));
   run = (tool: Tool, args: readonly string[]) =>
-    this.#keep(question.tool(tool.name, args), this.#inputs.run(tool, args));
-  nvml = () => this.#keep('nvml', this.#inputs.nvml());
-  // They are in what `nvml` answered: a recording is of one moment.
+    this.#record(question.tool(tool.name, args), this.#inputs.run(tool, args));
+  nvml = () => this.#record('nvml', this.#inputs.nvml());
+  // Not recorded: a recording shows one moment, and the answer of `nvml` has the figures of that moment.
   nvmlFigures = () => this.#inputs.nvmlFigures();
-  cgroup = () => this.#keep('cgroup', this.#inputs.cgroup());
-  space = () => this.#keep('space', this.#inputs.space());
-  inventory = () => this.#keep('inventory', this.#inputs.inventory());
-  pciNames = (id: string) => this.#keep(question.pciNames(id), this.#inputs.pciNames(id));
+  cgroup = () => this.#record('cgroup', this.#inputs.cgroup());
+  space = () => this.#record('space', this.#inputs.space());
+  inventory = () => this.#record('inventory', this.#inputs.inventory());
+  pciNames = (id: string) => this.#record(question.pciNames(id), this.#inputs.pciNames(id));
 
   async metadata(request: MetadataRequest) {
     const answer = await this.#inputs.metadata(request);
-    const key = question.metadata(metadataKey(request));
-    // A token opens the door to the machine's own rights: it is kept in no recording, raw or not.
-    const secret = request.method === 'PUT' && answer.value !== undefined;
-    await this.#keep(key, secret ? { ...answer, value: 'not-recorded' } : answer);
+    const key = question.metadata(request);
+    // The answer to PUT is a token with the rights of the machine. No recording may hold it, not even a raw one.
+    const isToken = request.method === 'PUT' && answer.value !== undefined;
+    await this.#record(key, isToken ? { ...answer, value: 'not-recorded' } : answer);
     return answer;
   }
 
-  async #keep<T>(key: string, asked: Promise<Answer<T>> | Answer<T>): Promise<Answer<T>> {
-    const answer = await asked;
+  async #record<T>(key: string, pending: Promise<Answer<T>> | Answer<T>): Promise<Answer<T>> {
+    const answer = await pending;
     const { value, fault, took } = answer;
     if (value !== undefined) this.#answers[key] = value;
-    // Most of what is not there was never to be expected; a library that is not there may be.
+    // Absent files are normal, and a replay answers `absent` by itself. For questions like `nvml`, without a path, the reason is
+    // of interest.
     else if (fault && (fault.kind !== 'absent' || !key.includes(' '))) this.#faults[key] = fault;
     if (took >= 1) this.#took[key] = Math.round(took * 10) / 10;
     return answer;

@@ -1,35 +1,36 @@
-// A machine as a file: every question that was asked of it, and what it answered. Made to be read by people too.
+// Writes and reads a recorded machine: a file of all questions and their answers, which people can read too.
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import { escaped } from '../../system/escaped.ts';
 import { makeFolder, readBounded, writeFileAtomic } from '../../system/files.ts';
-import type { Fault, OsInfo } from '../inputs/inputs.ts';
+import type { Fault, MetadataRequest, OsInfo } from '../inputs/inputs.ts';
 
 export interface Recording {
   /** RFC 3339. */
   readonly recordedAt: string;
   readonly system: OsInfo;
-  /** By question, such as `file /proc/meminfo`. What is not here was not there. */
+  /** The answers by question, such as `file /proc/meminfo`. A question without an answer and a fault had the answer `absent`. */
   readonly answers: Readonly<Record<string, unknown>>;
   readonly faults: Readonly<Record<string, Fault>>;
-  /** Milliseconds, of questions that took at least one. */
+  /** How long a question took, in milliseconds, if it was at least one. */
   readonly took: Readonly<Record<string, number>>;
 }
 
-/** How a question is named in a recording. */
+/** Returns the name of a question in a recording. */
 export const question = {
   file: (path: string) => `file ${path}`,
   folder: (path: string) => `folder ${path}`,
   link: (path: string) => `link ${path}`,
   tool: (name: string, args: readonly string[]) => ['tool', name, ...args].join(' '),
-  metadata: (key: string) => `metadata ${key}`,
+  // Without the headers, which hold a token.
+  metadata: ({ method, url }: MetadataRequest) => `metadata ${method} ${url}`,
   pciNames: (id: string) => `pci ${id}`,
 };
 
 export const recordingFile = 'machine.yaml';
-/** A host with hundreds of devices makes some 200 kB. */
-const largest = 8_388_608;
+/** The recording of a host with hundreds of devices has about 200 kB. */
+const maxFileBytes = 8_388_608;
 
 const text = v.pipe(v.string(), v.maxLength(65_536));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -57,7 +58,7 @@ const recordingSchema = v.object({
   took: v.optional(v.record(v.string(), duration), {}),
 });
 
-/** Writes `recording` to a file in `folder`, for its owner only. @throws MusterError `not_writable`. */
+/** Writes `recording` to a file in `folder` that only its owner can read, and returns its path. @throws MusterError `not_writable`. */
 export async function saveRecording(folder: string, recording: Recording): Promise<string> {
   const path = join(folder, recordingFile);
   const text = await recordingText(recording);
@@ -72,31 +73,31 @@ export async function saveRecording(folder: string, recording: Recording): Promi
   return path;
 }
 
-/** `recording` as the file that `openRecording` reads. */
+/** Returns the text of the file that `openRecording` reads. */
 export async function recordingText(recording: Recording): Promise<string> {
   const { Document, visit } = await import('yaml');
   const document = new Document(recording, { aliasDuplicateObjects: false });
   visit(document, {
     Scalar(_, node) {
-      // Escapes mean something only between double quotes.
-      if (typeof node.value === 'string' && node.value.search(steering) >= 0) node.type = 'QUOTE_DOUBLE';
+      // YAML knows escapes only between double quotes.
+      if (typeof node.value === 'string' && node.value.search(unsafe) >= 0) node.type = 'QUOTE_DOUBLE';
     },
   });
   document.commentBefore =
     ' A recorded machine. `muster probe --replay` shows it; look through it before you pass it on.';
-  return document.toString({ lineWidth: 0, doubleQuotedAsJSON: true }).replace(steering, escaped);
+  return document.toString({ lineWidth: 0, doubleQuotedAsJSON: true }).replace(unsafe, escaped);
 }
 
-/** What could steer the terminal of somebody who looks through a recording; lines and columns may stay. */
-const steering = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+/** Characters that could control the terminal of somebody who reads a recording. Line breaks and tabs stay. */
+const unsafe = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /**
- * The recording in `folder`, which may be its file too, as `saveRecording` names that. @throws MusterError `not_found`, or
- * `bad_state` for a file that is none of ours.
+ * Reads the recording in `folder`, which may also be the path of the file that `saveRecording` returned. @throws MusterError
+ * `not_found`, or `bad_state` when the file is no recording.
  */
 export async function openRecording(folder: string): Promise<Recording> {
   const path = basename(folder) === recordingFile ? folder : join(folder, recordingFile);
-  const data = await readBounded(path, largest).catch((error: MusterError) => {
+  const data = await readBounded(path, maxFileBytes).catch((error: MusterError) => {
     if (errnoOf(error.cause) === 'ENOTDIR') return undefined;
     throw error;
   });
@@ -108,7 +109,7 @@ export async function openRecording(folder: string): Promise<Recording> {
   return parseRecording(data.toString('utf8'), path);
 }
 
-/** @throws MusterError `bad_state`; `path` names the file in it. */
+/** Parses the text of a recording. `path` names the file in errors. @throws MusterError `bad_state`. */
 export async function parseRecording(source: string, path: string): Promise<Recording> {
   const { parse } = await import('yaml');
   let value: unknown;

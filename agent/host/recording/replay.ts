@@ -1,6 +1,5 @@
-// Inputs that answer from a recording. What they say is checked again: a recording is a file like any other.
+// Answers the questions of inputs.ts from a recording. Each answer is validated, because anybody may have written the file.
 import * as v from 'valibot';
-import { metadataKey } from '../cloud.ts';
 import type { Answer, Inputs, MetadataRequest, OsInfo, Tool } from '../inputs/inputs.ts';
 import { inventorySchema } from '../inventory/inventory.ts';
 import { question, type Recording } from './recording.ts';
@@ -9,7 +8,7 @@ const text = v.pipe(v.string(), v.maxLength(1_048_576));
 const number = v.pipe(v.number(), v.finite());
 const bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
-const maybe = <const T extends v.GenericSchema>(schema: T) => v.exactOptional(schema);
+const optional = <const T extends v.GenericSchema>(schema: T) => v.exactOptional(schema);
 
 const texts = v.pipe(v.array(text), v.maxLength(65_536));
 const toolOutput = v.object({
@@ -18,24 +17,24 @@ const toolOutput = v.object({
   stdout: v.optional(text, ''),
   stderr: v.optional(text, ''),
 });
-const memory = { memoryTotal: maybe(bytes), memoryUsed: maybe(bytes) };
+const memory = { memoryTotal: optional(bytes), memoryUsed: optional(bytes) };
 const nvmlAnswer = v.object({
-  driverVersion: maybe(text),
-  cudaVersion: maybe(text),
+  driverVersion: optional(text),
+  cudaVersion: optional(text),
   gpus: v.array(
     v.object({
       index: number,
-      uuid: maybe(text),
-      name: maybe(text),
-      pciAddress: maybe(text),
+      uuid: optional(text),
+      name: optional(text),
+      pciAddress: optional(text),
       ...memory,
-      utilisation: maybe(number),
-      temperature: maybe(number),
-      power: maybe(number),
-      eccVolatile: maybe(number),
-      mig: maybe(v.boolean()),
+      utilisation: optional(number),
+      temperature: optional(number),
+      power: optional(number),
+      eccVolatile: optional(number),
+      mig: optional(v.boolean()),
       migInstances: v.optional(
-        v.array(v.object({ index: number, uuid: maybe(text), name: maybe(text), ...memory })),
+        v.array(v.object({ index: number, uuid: optional(text), name: optional(text), ...memory })),
         [],
       ),
       errors: v.optional(v.array(v.object({ call: text, error: text })), []),
@@ -43,16 +42,16 @@ const nvmlAnswer = v.object({
   ),
 });
 const cgroupLimits = v.object({
-  version: maybe(v.picklist([1, 2])),
-  memoryLimit: maybe(bytes),
-  memoryUsed: maybe(bytes),
-  memorySource: maybe(text),
-  cpuLimit: maybe(positive),
-  cpuSource: maybe(text),
-  affinity: maybe(positive),
+  version: optional(v.picklist([1, 2])),
+  memoryLimit: optional(bytes),
+  memoryUsed: optional(bytes),
+  memorySource: optional(text),
+  cpuLimit: optional(positive),
+  cpuSource: optional(text),
+  affinity: optional(positive),
 });
 const space = v.object({ total: bytes, available: bytes });
-const pciNames = v.object({ vendor: text, device: maybe(text) });
+const pciNames = v.object({ vendor: text, device: optional(text) });
 
 export class Replay implements Inputs {
   readonly #recording: Recording;
@@ -68,12 +67,12 @@ export class Replay implements Inputs {
   link = (path: string) => this.#answer(question.link(path), text);
   run = (tool: Tool, args: readonly string[]) => this.#answer(question.tool(tool.name, args), toolOutput);
   nvml = () => this.#answer('nvml', nvmlAnswer);
-  // It is of one moment, and `nvml` tells all of that.
+  // A recording shows one moment, and the answer of `nvml` has the figures of that moment.
   nvmlFigures = async () => ({ fault: { kind: 'absent', reason: 'is not recorded' } as const, took: 0 });
   cgroup = () => this.#answer('cgroup', cgroupLimits);
   space = () => this.#answer('space', space);
   inventory = () => this.#answer('inventory', inventorySchema);
-  metadata = (request: MetadataRequest) => this.#answer(question.metadata(metadataKey(request)), text);
+  metadata = (request: MetadataRequest) => this.#answer(question.metadata(request), text);
   pciNames = (id: string) => this.#answer(question.pciNames(id), pciNames);
 
   async #answer<const T extends v.GenericSchema>(key: string, schema: T): Promise<Answer<v.InferOutput<T>>> {
@@ -84,6 +83,6 @@ export class Replay implements Inputs {
     if (!Object.hasOwn(answers, key)) return { fault: { kind: 'absent', reason: 'is not there' }, took };
     const result = v.safeParse(schema, answers[key], { abortEarly: true });
     if (result.success) return { value: result.output, took };
-    return { fault: { kind: 'failed', reason: 'is recorded in a form that nobody reads' }, took };
+    return { fault: { kind: 'failed', reason: 'is recorded in a form that cannot be read' }, took };
   }
 }

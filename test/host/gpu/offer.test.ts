@@ -25,9 +25,9 @@ const offered = (allocation: Allocation, there: number) =>
   offeredCapacity(
     { ...nothing, gpu: allocation },
     {
-      cpu: 1,
-      memory: 1,
-      disk: 1,
+      cpus: 1,
+      memoryBytes: 1,
+      diskBytes: 1,
       gpus: gpus(there),
     },
   );
@@ -81,7 +81,7 @@ test('whatever is configured: whole GPUs of those there are, their number and th
 
 test('available are those that a job could have now', () => {
   const offer = { GPU: 3, GPUs: gpus(3) };
-  const sample = { memory: 0, load: [0, 0, 0] as [number, number, number] };
+  const sample = { memoryBytes: 0, load: [0, 0, 0] as [number, number, number] };
   assert.deepEqual(
     availableCapacity(offer, sample, ({ Index }) => Index !== 1),
     {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GpuScanner } from '../../../agent/host/gpu/scanner.ts';
-import { wrapInputs, type Inputs } from '../../../agent/host/inputs/inputs.ts';
+import { type Inputs, wrapInputs } from '../../../agent/host/inputs/inputs.ts';
 import { type Pretended, pretend, printed } from '../machines.ts';
 
 const at = '0000:01:00.0';

@@ -33,7 +33,9 @@ test('a known device has both names, an unknown device its vendor, an unknown ve
     vendor: 'NVIDIA Corporation',
     device: 'GH100 [H100 SXM5 80GB]',
   });
-  assert.deepEqual(await findPciNames('1002:2330', paths), { vendor: 'Advanced Micro Devices, Inc. [AMD/ATI]' });
+  assert.deepEqual(await findPciNames('1002:2330', paths), {
+    vendor: 'Advanced Micro Devices, Inc. [AMD/ATI]',
+  });
   assert.deepEqual(await findPciNames('1a03:2000', paths), { vendor: 'ASPEED Technology, Inc.' });
   assert.equal(await findPciNames('8086:0000', paths), undefined);
 });

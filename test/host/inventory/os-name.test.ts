@@ -33,7 +33,7 @@ test('the name of macOS comes from SystemVersion.plist', async () => {
     <key>ProductVersion</key>\n<string>15.2</string></dict></plist>`;
   assert.deepEqual(await readOsName(files({ '/System/Library/CoreServices/SystemVersion.plist': plist })), {
     pretty: 'macOS 15.2',
-    distro: 'the name of macOS comes from SystemVersion.plist',
+    distro: 'macOS',
     release: '15.2',
   });
 });

@@ -4,7 +4,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readCloudFacts } from '../../../agent/host/cloud.ts';
-import { wrapInputs, type Inputs } from '../../../agent/host/inputs/inputs.ts';
+import { type Inputs, wrapInputs } from '../../../agent/host/inputs/inputs.ts';
 import { SystemInputs } from '../../../agent/host/inputs/system-inputs.ts';
 import { surveyMachine } from '../../../agent/host/machine.ts';
 import { Recorder } from '../../../agent/host/recording/recorder.ts';

@@ -1,24 +1,25 @@
-// The data folder's file system is asked once at a time, and one that hangs holds up nobody.
+// Tests that the data folder's file system is asked once at a time, and that one that hangs delays nobody.
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
+import { type DiskSpace, readDiskSpace } from '../../../agent/host/inputs/disk-space.ts';
 import type { Answer } from '../../../agent/host/inputs/inputs.ts';
 import { loadProbe } from '../../../agent/host/native/native-probe.ts';
-import { Disk, readDiskSpace, type Space } from '../../../agent/host/sample/disk.ts';
+import { Disk } from '../../../agent/host/sample/disk.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-/** A file system that answers when told to. */
+/** Returns a disk whose answers come when the test gives them. */
 function slowDisk() {
-  const waiting: ((answer: Pick<Answer<Space>, 'value' | 'fault'>) => void)[] = [];
+  const waiting: ((answer: Pick<Answer<DiskSpace>, 'value' | 'fault'>) => void)[] = [];
   const disk = new Disk(async () => {
-    const { promise, resolve } = Promise.withResolvers<Pick<Answer<Space>, 'value' | 'fault'>>();
+    const { promise, resolve } = Promise.withResolvers<Pick<Answer<DiskSpace>, 'value' | 'fault'>>();
     waiting.push(resolve);
     return { ...(await promise), took: 0 };
   });
   return { waiting, disk };
 }
 
-test('what an ordinary user may fill is available, by the probe and by Node', async () => {
+test('blocks that are reserved for root are not available, with the native probe and with Node', async () => {
   const inodes = { inodes: 0, inodesFree: 0, inodesAvailable: 0 };
   const disk = async () => ({ total: 100, free: 50, available: 40, ...inodes });
   assert.deepEqual(await readDiskSpace('/', 1000, { disk }), { total: 100, available: 40 });
@@ -26,7 +27,7 @@ test('what an ordinary user may fill is available, by the probe and by Node', as
   assert.deepEqual(await readDiskSpace('/', 1000, undefined, node), { total: 100, available: 40 });
 });
 
-test('a real folder has room, and never more of it than there is; one that is not there is an error', async () => {
+test('a real folder has room, and a missing folder is an error', async () => {
   for (const probe of [undefined, loadProbe().probe]) {
     const { total, available } = await readDiskSpace(tmpdir(), 60_000, probe);
     assert.ok(total > 0 && available > 0 && available <= total);
@@ -34,7 +35,7 @@ test('a real folder has room, and never more of it than there is; one that is no
   }
 });
 
-test('while an answer is awaited nobody asks again, and the last one is used', async () => {
+test('while an answer is awaited, nothing more is asked and the last answer is used', async () => {
   const { waiting, disk } = slowDisk();
   const first = disk.refresh();
   waiting[0]?.({ value: { total: 100, available: 40 } });
@@ -48,7 +49,7 @@ test('while an answer is awaited nobody asks again, and the last one is used', a
   assert.deepEqual(disk.space, { total: 100, available: 10 });
 });
 
-test('patience ends at its time, not before', async () => {
+test('within waits exactly as long as it may', async () => {
   const { waiting, disk } = slowDisk();
   const clock = new FakeClock();
   let answered = false;
@@ -66,13 +67,13 @@ test('patience ends at its time, not before', async () => {
   assert.equal(clock.pending, 0);
 });
 
-test('a file system that fails has nothing to offer, one that is late what it had, until it answers again', async () => {
+test('a failed file system has no room, and a late one keeps its last answer', async () => {
   const { waiting, disk } = slowDisk();
-  const answer = async (answer: Pick<Answer<Space>, 'value' | 'fault'>) => {
+  const answer = async (answer: Pick<Answer<DiskSpace>, 'value' | 'fault'>) => {
     const done = disk.refresh();
     waiting.pop()?.(answer);
     await done;
-    return [disk.space?.total, disk.space?.available, disk.late];
+    return [disk.space?.total, disk.space?.available, disk.lateReason];
   };
   const late = { fault: { kind: 'late', reason: 'did not answer within 1 s' } } as const;
   const failed = { fault: { kind: 'failed', reason: 'failed: EIO' } } as const;

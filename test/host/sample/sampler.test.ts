@@ -1,4 +1,4 @@
-// What is available now, from what the kernel counts.
+// Tests the sample of what is available now, computed from the counters of the kernel.
 import assert from 'node:assert/strict';
 import os from 'node:os';
 import { test } from 'node:test';
@@ -17,7 +17,7 @@ import type * as Native from '../../../native/index.d.ts';
 const stat = (line: string, cpus = 2) =>
   `cpu  ${line}\n${Array.from({ length: cpus }, (_, i) => `cpu${i} ${line}`).join('\n')}\nintr 5 4 3\n`;
 
-/** A machine whose /proc files are what `files` holds at the time. */
+/** Returns the reader of a machine whose /proc files are what `files` holds at the time of a call. */
 const machine = (
   files: { meminfo?: string; stat?: string },
   more: Partial<NodeSources> = {},
@@ -30,7 +30,7 @@ const machine = (
     ...more,
   });
 
-/** The native probe on a machine with these figures. */
+/** Returns the reader of a machine on which the native probe finds `figures`. */
 const probe = (
   figures: Partial<Native.Sample>,
   cpus: ReturnType<NodeSources['cpus']> = [],
@@ -40,7 +40,7 @@ const probe = (
   return nativeFiguresReader({ sample: () => ({ ...none, ...figures }) }, node);
 };
 
-/** CPU times as the probe gives them, in the order of /proc/stat; a tick of the kernel is 10 ms. */
+/** Returns CPU times as the native probe gives them. `fields` are ticks of 10 ms in the order of /proc/stat. */
 function times(fields: number[], cpus = 2): Native.CpuTimes {
   const ms = fields.map(ticks => ticks * 10);
   const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = ms;
@@ -49,34 +49,34 @@ function times(fields: number[], cpus = 2): Native.CpuTimes {
 
 const noDisk = () => new Disk(() => new Promise(() => undefined));
 
-test('memory is what could be had, caches included; without that figure, what is free', () => {
+test('memory is what can be had, caches included, or what is free where the kernel does not say', () => {
   const meminfo = 'MemTotal:  2000 kB\nMemFree:    10 kB\nMemAvailable:    512 kB\n';
-  assert.equal(new Sampler(noDisk(), machine({ meminfo })).sample().memory, 524_288);
-  assert.equal(new Sampler(noDisk(), machine({ meminfo: 'MemTotal: 2000 kB\n' })).sample().memory, 1000);
-  assert.equal(new Sampler(noDisk(), machine({})).sample().memory, 1000);
-  assert.equal(new Sampler(noDisk(), probe({ memoryAvailable: 524_288 })).sample().memory, 524_288);
-  assert.equal(new Sampler(noDisk(), probe({})).sample().memory, 1000);
+  assert.equal(new Sampler(noDisk(), machine({ meminfo })).sample().memoryBytes, 524_288);
+  assert.equal(new Sampler(noDisk(), machine({ meminfo: 'MemTotal: 2000 kB\n' })).sample().memoryBytes, 1000);
+  assert.equal(new Sampler(noDisk(), machine({})).sample().memoryBytes, 1000);
+  assert.equal(new Sampler(noDisk(), probe({ memoryAvailable: 524_288 })).sample().memoryBytes, 524_288);
+  assert.equal(new Sampler(noDisk(), probe({})).sample().memoryBytes, 1000);
 });
 
-test('idle CPUs: those waiting for a disk are idle, those stolen by the host are not, guests count once', () => {
+test('CPUs that wait for a disk are idle, CPUs that the host took are not, and guests count once', () => {
   //                   user nice system idle iowait irq softirq steal guest guest_nice
   const files = { stat: stat('100 0 100 500 100 0 0 0 100 0') };
   const sampler = new Sampler(noDisk(), machine(files));
   files.stat = stat('150 0 100 550 150 0 0 50 150 0');
-  assert.equal(sampler.sample().cpu, 1);
+  assert.equal(sampler.sample().idleCpus, 1);
 });
 
-test('the CPU figure covers the time since the sample before; no time passed, no figure', () => {
+test('idle CPUs are counted since the previous sample, and are unknown when no time has passed', () => {
   const files = { stat: stat('0 0 0 0 0 0 0 0') };
   const sampler = new Sampler(noDisk(), machine(files));
-  assert.equal(sampler.sample().cpu, undefined);
+  assert.equal(sampler.sample().idleCpus, undefined);
   files.stat = stat('0 0 0 100 0 0 0 0');
-  assert.equal(sampler.sample().cpu, 2);
+  assert.equal(sampler.sample().idleCpus, 2);
   files.stat = stat('100 0 0 100 0 0 0 0');
-  assert.equal(sampler.sample().cpu, 0);
+  assert.equal(sampler.sample().idleCpus, 0);
 });
 
-test('a sample that follows another at once tells its CPU figure, not that of an instant', () => {
+test('a sample shortly after another repeats its number of idle CPUs', () => {
   for (const by of ['node', 'probe']) {
     const files = { stat: stat('0 0 0 0 0 0 0 0') };
     const figures = { cpu: times([0, 0, 0, 0, 0, 0, 0, 0]) };
@@ -84,25 +84,25 @@ test('a sample that follows another at once tells its CPU figure, not that of an
     const at = (busy: number, idle: number) => {
       files.stat = stat(`${busy} 0 0 ${idle} 0 0 0 0`);
       figures.cpu = times([busy, 0, 0, idle, 0, 0, 0, 0]);
-      return sampler.sample().cpu;
+      return sampler.sample().idleCpus;
     };
     assert.equal(at(150, 50), 0.5, by);
     assert.equal(at(150, 50), 0.5, 'no time has passed');
     assert.equal(at(150, 54), 0.5, 'two ticks');
-    assert.equal(at(250, 150), 1, 'they count in the next');
+    assert.equal(at(250, 150), 1, 'the two ticks count in the next sample');
   }
 });
 
-test('idle counters that step back, or reset, stay within what can be', () => {
+test('idle counters that step back or restart give a possible result', () => {
   const files = { stat: stat('100 0 0 100 50 0 0 0') };
   const sampler = new Sampler(noDisk(), machine(files));
   files.stat = stat('300 0 0 100 20 0 0 0');
-  assert.equal(sampler.sample().cpu, 0);
+  assert.equal(sampler.sample().idleCpus, 0);
   files.stat = stat('1 0 0 1 0 0 0 0');
-  assert.equal(sampler.sample().cpu, undefined);
+  assert.equal(sampler.sample().idleCpus, undefined);
 });
 
-test('without /proc the times come from the operating system interface', () => {
+test('without /proc the times come from node:os', () => {
   for (const by of ['node', 'probe']) {
     const times = { user: 0, nice: 0, sys: 0, idle: 0, irq: 0 };
     const cpus = [{ times }, { times }, { times }, { times }];
@@ -110,11 +110,11 @@ test('without /proc the times come from the operating system interface', () => {
     const sampler = new Sampler(noDisk(), reader);
     times.idle = 750;
     times.user = 250;
-    assert.equal(sampler.sample().cpu, 3, by);
+    assert.equal(sampler.sample().idleCpus, 3, by);
   }
 });
 
-test('the probe and Node give the same sample of the same machine', () => {
+test('the native probe and Node give the same sample of the same machine', () => {
   const counters = fc.array(fc.nat({ max: 2 ** 31 }), { minLength: 8, maxLength: 8 });
   const readings = fc.array(fc.record({ counters, memory: fc.nat() }), { minLength: 2, maxLength: 5 });
   fc.assert(
@@ -137,18 +137,18 @@ test('the probe and Node give the same sample of the same machine', () => {
   );
 });
 
-test('a file system that hangs is asked once, and costs the samples nothing', () => {
+test('a file system that hangs is asked once, and delays no sample', () => {
   let asked = 0;
   const disk = new Disk(() => {
     asked++;
     return new Promise(() => undefined);
   });
   const sampler = new Sampler(disk, machine({}));
-  for (let i = 0; i < 10_000; i++) assert.equal(sampler.sample().disk, undefined);
+  for (let i = 0; i < 10_000; i++) assert.equal(sampler.sample().diskBytes, undefined);
   assert.equal(asked, 1);
 });
 
-test('any content of /proc gives a sample within bounds', () => {
+test('any content of /proc gives a possible sample', () => {
   const line = fc.array(fc.nat(), { maxLength: 12 }).map(fields => stat(fields.join(' ')));
   const text = fc.option(fc.oneof(line, fc.string()), { nil: undefined });
   fc.assert(
@@ -158,21 +158,21 @@ test('any content of /proc gives a sample within bounds', () => {
       if (meminfo !== undefined) files.meminfo = meminfo;
       const sampler = new Sampler(noDisk(), machine(files));
       if (after !== undefined) files.stat = after;
-      const { cpu = 0, memory } = sampler.sample();
-      assert.ok(cpu >= 0 && cpu <= 2 && memory >= 0);
+      const { idleCpus = 0, memoryBytes } = sampler.sample();
+      assert.ok(idleCpus >= 0 && idleCpus <= 2 && memoryBytes >= 0);
     }),
   );
 });
 
-test('this machine, by the probe and by Node', () => {
+test('this machine gives a possible sample, with the native probe and with Node', () => {
   const native = loadProbe().probe;
   for (const reader of native ? [nodeFiguresReader(), nativeFiguresReader(native)] : [nodeFiguresReader()]) {
     const sampler = new Sampler(noDisk(), reader);
     const busyUntil = performance.now() + 50;
     while (performance.now() < busyUntil);
-    const { memory, cpu = -1, load } = sampler.sample();
-    assert.ok(memory > 0 && memory <= os.totalmem());
-    assert.ok(cpu >= 0 && cpu < os.cpus().length, `${cpu} idle CPUs, one of which was busy`);
+    const { memoryBytes, idleCpus = -1, load } = sampler.sample();
+    assert.ok(memoryBytes > 0 && memoryBytes <= os.totalmem());
+    assert.ok(idleCpus >= 0 && idleCpus < os.cpus().length, `${idleCpus} idle CPUs although one was busy`);
     assert.ok(load.length === 3 && load.every(value => value >= 0));
   }
 });

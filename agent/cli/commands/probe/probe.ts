@@ -114,6 +114,6 @@ async function dataFolderOrRoot(settings: Pick<Settings, 'dataDir'>): Promise<st
  * answer is there.
  */
 async function existing(folder: string): Promise<string> {
-  const { fault } = await new HangLimiter({ deadline: 1000, maxHung: 1 }).ask(folder, () => access(folder));
+  const { fault } = await new HangLimiter({ timeoutMs: 1000, maxHung: 1 }).ask(folder, () => access(folder));
   return !fault || fault.kind === 'late' || dirname(folder) === folder ? folder : existing(dirname(folder));
 }
