@@ -1,4 +1,4 @@
-// The one table of settings. The loader, the environment names, the flags, `config show` and the README come from it.
+// The one table of settings. The loader, the environment names, the flags, `config show` and docs/configure.md come from it.
 import { defaultHeartbeatTopic } from '../protocol/subjects.ts';
 import {
   boolean,

@@ -1,4 +1,4 @@
-// The settings for people: `config show` as data and as YAML, and the table of all settings for the README.
+// The settings for people: `config show` as data and as YAML, and every setting as the table defines it.
 import type { Document } from 'yaml';
 import { printable } from '../system/printable.ts';
 import { redacted } from '../system/secrets.ts';
@@ -83,20 +83,6 @@ export function settingsTable(): SettingRow[] {
       help: setting.help,
     };
   });
-}
-
-/** The README's table of settings, in Markdown. */
-export function settingsMarkdown(): string {
-  const rows = settingsTable().map(row => {
-    const value = row.default === '' ? '' : `\`${row.default}\``;
-    return [`\`${row.key}\``, row.type, value, `\`${row.environment}\``, row.reload ? 'yes' : '', row.help];
-  });
-  const lines = [
-    ['setting', 'type', 'default', 'environment', 'reload', 'what it is'],
-    Array<string>(6).fill('---'),
-    ...rows,
-  ];
-  return `${lines.map(cells => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n')}\n`;
 }
 
 /** A default in one line; empty when there is none. */

@@ -124,7 +124,7 @@ function setting(row: SettingRow): string {
 }
 
 /** What each exit code stands for; the type sees to it that none is left out. */
-const exitTexts: Readonly<Record<0 | 2 | (typeof exitCodes)[ErrorCode], string>> = {
+export const exitTexts: Readonly<Record<0 | 2 | (typeof exitCodes)[ErrorCode], string>> = {
   0: 'Done.',
   1: 'Refused or failed; standard error says why.',
   2: 'muster probe: something that should answer does not.',

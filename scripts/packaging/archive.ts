@@ -47,11 +47,11 @@ export async function archive(wish: ArchiveWish): Promise<Buffer> {
 }
 
 function texts(companions: Companions): Record<string, string> {
-  const { licence, notices, readme, changelog, schema, manual, completions } = companions;
+  const { licence, notices, pages, changelog, schema, manual, completions } = companions;
   return {
     LICENSE: licence,
     'THIRD-PARTY-NOTICES': notices,
-    'README.md': readme,
+    ...pages,
     'CHANGELOG.md': changelog,
     // An editor looks for the schema beside the file.
     'config.yaml': sampleConfig('both', 'config.schema.json'),

@@ -9,12 +9,14 @@ import { jsonText } from '../../agent/output/data.ts';
 import { manPage } from '../manual/page.ts';
 import type { Built } from './build.ts';
 import { checkout } from './checkout.ts';
+import { shippedPages } from './pages.ts';
 
 /** Texts, each as it is shipped. */
 export interface Companions {
   readonly licence: string;
   readonly notices: string;
-  readonly readme: string;
+  /** The pages for users and their picture, by path from the checkout. */
+  readonly pages: Readonly<Record<string, string>>;
   readonly changelog: string;
   /** JSON Schema of the configuration file. */
   readonly schema: string;
@@ -29,7 +31,7 @@ export async function companions({ parts }: Pick<Built, 'parts'>): Promise<Compa
   return {
     licence: await own('LICENSE'),
     notices: notices ? await readFile(notices, 'utf8') : '',
-    readme: await own('README.md'),
+    pages: await shippedPages(),
     changelog: await own('CHANGELOG.md'),
     schema: jsonText(configSchema()),
     manual: await manPage(),

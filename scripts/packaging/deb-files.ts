@@ -21,7 +21,7 @@ export function debFiles(
   version: string,
   date: Date,
 ): ReadonlyMap<string, string | Buffer> {
-  const { completions, notices, readme, manual, schema } = companions;
+  const { completions, notices, pages, manual, schema } = companions;
   const documentation = '/usr/share/doc/muster';
   const units = roles.map((role): [string, string] => [
     `/usr/lib/systemd/system/${unitName(role)}`,
@@ -37,7 +37,10 @@ export function debFiles(
     ['/usr/share/zsh/vendor-completions/_muster', completions.zsh],
     ['/usr/share/fish/vendor_completions.d/muster.fish', completions.fish],
     ['/usr/share/man/man1/muster.1.gz', compressed(manual)],
-    [`${documentation}/README.md.gz`, compressed(readme)],
+    ...Object.entries(pages).map(([name, text]): [string, Buffer] => [
+      `${documentation}/${name}.gz`,
+      compressed(text),
+    ]),
     [`${documentation}/THIRD-PARTY-NOTICES.gz`, compressed(notices)],
     [`${documentation}/changelog.gz`, compressed(debianChangelog(companions.changelog, version, date))],
     [`${documentation}/copyright`, copyrightText(date)],

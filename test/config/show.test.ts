@@ -1,10 +1,10 @@
-// The settings shown: values with their origins, secrets hidden, text that loads again, the README's table; and what a reload changes.
+// The settings shown: values with their origins, secrets hidden, text that loads again, the table of all settings; and what a reload changes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compareSettings } from '../../agent/config/changes.ts';
 import { settingKeys } from '../../agent/config/keys.ts';
 import { type LoadedSettings, loadSettings } from '../../agent/config/load.ts';
-import { settingsDocument, settingsMarkdown, settingsTable, showSettings } from '../../agent/config/show.ts';
+import { settingsDocument, settingsTable, showSettings } from '../../agent/config/show.ts';
 import { yamlText } from '../../agent/output/data.ts';
 import { defaultSettings } from '../support/default-settings.ts';
 import { configFile, faultsOf, surroundings } from './surroundings.ts';
@@ -122,16 +122,6 @@ test('the table has a row for each setting, and each says what it is in one line
     },
   );
   assert.equal(rows.find(row => row.key === 'nats.token')?.flag, undefined);
-});
-
-test('the Markdown is a table of six columns', () => {
-  const lines = settingsMarkdown().trimEnd().split('\n');
-  assert.equal(lines.length, settingKeys.length + 2);
-  for (const line of lines) assert.equal(line.split(' | ').length, 6, line);
-  assert.equal(
-    lines[2],
-    '| `compute.infoUpdateFrequency` | duration | `60s` | `MUSTER_COMPUTE_INFO_UPDATE_FREQUENCY` | yes | how often the agent sends what the machine is |',
-  );
 });
 
 test('a reload knows what changed, and what waits for a restart', async () => {

@@ -1,11 +1,13 @@
-// `muster dev`, and the README's walk through it, word by word.
+// `muster dev`, and the walk of the README through it, word by word.
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { runStep, stepsOf } from '../../scripts/walk.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
+import { readPage } from '../support/pages.ts';
 import { processesNaming } from '../support/processes.ts';
 import { muster, Program } from '../support/program.ts';
 
@@ -42,16 +44,13 @@ describe('muster dev', () => {
   }
 
   it('runs the walk of the README', async () => {
-    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-    const walk = /<!-- walk -->\n```console\n([\s\S]*?)```\n<!-- \/walk -->/.exec(readme)?.[1] ?? '';
-    const steps = [...walk.matchAll(/^\$ muster (.*)\n((?:(?!\$ ).*\n)*)/gm)];
+    const steps = stepsOf(await readPage('README.md'), 'walk');
     assert.equal(steps.length, 5);
     const dev = await start('--nodes', '3');
     await eventually('all are healthy', async () => (await list()).match(/HEALTHY/g)?.length === 3);
-    for (const [, line = '', expected = ''] of steps) {
-      const args = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2] ?? '');
-      const { code, stdout, stderr } = await command(...args);
-      assert.deepEqual([code, stdout, stderr], [0, expected, ''], line);
+    for (const { command, output } of steps) {
+      const { code, stdout, stderr } = await runStep(command, { MUSTER_API_PORT: String(apiPort) });
+      assert.deepEqual([code, stdout, stderr], [0, output, ''], command);
     }
     await eventually('node-2 heard of it', async () => {
       const { stdout } = await muster(['status', '--data-dir', folder]);

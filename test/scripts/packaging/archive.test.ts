@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
@@ -13,6 +13,7 @@ import { type ArchiveWish, archive, archiveName } from '../../../scripts/packagi
 import type { Built } from '../../../scripts/packaging/build.ts';
 import { companions } from '../../../scripts/packaging/companions.ts';
 import { type TargetName, targetOf } from '../../../scripts/packaging/target.ts';
+import { linksOf } from '../../support/pages.ts';
 import { newFolder } from '../../support/temporary.ts';
 import { smallBuild } from './small-build.ts';
 
@@ -56,12 +57,21 @@ describe('the archive', () => {
         'CHANGELOG.md',
         'LICENSE',
         'README.md',
+        'SECURITY.md',
         'THIRD-PARTY-NOTICES',
         'completions/_muster',
         'completions/muster.bash',
         'completions/muster.fish',
         'config.schema.json',
         'config.yaml',
+        'docs/bacalhau.md',
+        'docs/configure.md',
+        'docs/install.md',
+        'docs/messages.md',
+        'docs/operate.md',
+        'docs/security.md',
+        'docs/troubleshooting.md',
+        'docs/walk.svg',
         'man/muster.1',
         'muster',
         ...roles.map(role => `systemd/muster-${role}.service`),
@@ -85,6 +95,16 @@ describe('the archive', () => {
       const unit = await text(`systemd/muster-${role}.service`);
       assert.equal(readSeal(unit), 'whole');
       assert.match(unit, new RegExp(`^ExecStart=/usr/local/bin/muster ${role}$`, 'm'));
+    }
+  });
+
+  it('has pages without a link to what is not in it', async () => {
+    const folder = await unpacked('linux-x64');
+    const names = (await readdir(folder, { recursive: true })).filter(name => name.endsWith('.md'));
+    assert.ok(names.length > 8);
+    for (const name of names) {
+      for (const link of linksOf(await readFile(join(folder, name), 'utf8')))
+        await stat(join(folder, dirname(name), link.split('#')[0] || basename(name)));
     }
   });
 

@@ -1,0 +1,84 @@
+// Writes the generated parts of the pages, between their marks: the tables of settings, of commands and of exit codes.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { commands, type Row } from '../agent/cli/commands.ts';
+import type { Command, Flag } from '../agent/cli/line/command.ts';
+import { settingsTable } from '../agent/config/show.ts';
+import { exitTexts } from './manual/page.ts';
+
+const checkout = new URL('../', import.meta.url);
+
+/** Every page of the project, as a path from the checkout. */
+export const pages: readonly string[] = [
+  ...readdirSync(checkout).filter(name => name.endsWith('.md')),
+  ...readdirSync(new URL('docs/', checkout))
+    .filter(name => name.endsWith('.md'))
+    .map(name => `docs/${name}`),
+];
+
+export const pagePath = (page: string): string => fileURLToPath(new URL(page, checkout));
+
+/** What stands between `<!-- NAME -->` and `<!-- /NAME -->`. */
+const generators: Readonly<Record<string, () => string | Promise<string>>> = {
+  settings: settingsMarkdown,
+  commands: commandsMarkdown,
+  'exit codes': exitCodesMarkdown,
+};
+
+/** Returns `text` with the generated parts as the program has them now. */
+export async function withGeneratedParts(text: string): Promise<string> {
+  let result = text;
+  for (const [name, generate] of Object.entries(generators)) {
+    const part = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`);
+    const generated = await generate();
+    result = result.replace(part, (_, begin, end) => `${begin}${generated}${end}`);
+  }
+  return result;
+}
+
+function settingsMarkdown(): string {
+  const rows = settingsTable().map(row => {
+    const value = row.default === '' ? '' : code(row.default);
+    return [code(row.key), row.type, value, code(row.environment), row.reload ? 'yes' : '', row.help];
+  });
+  return table(['setting', 'type', 'default', 'environment', 'reload', 'what it is'], rows);
+}
+
+async function commandsMarkdown(): Promise<string> {
+  const shown = commands.filter(row => !row.hidden);
+  return table(['command', 'what it does', 'its own flags'], await Promise.all(shown.map(commandRow)));
+}
+
+async function commandRow(row: Row): Promise<string[]> {
+  const { operands = {}, optionalOperands = {}, flags = {} }: Command = await row.load();
+  const words = [
+    ...Object.keys(operands).map(name => name.toUpperCase()),
+    ...Object.keys(optionalOperands).map(name => `[${name.toUpperCase()}]`),
+  ];
+  const own = Object.entries(flags).map(([name, flag]) => code(flagText(name, flag)));
+  return [code(['muster', row.path, ...words].join(' ')), row.help, own.join(' ')];
+}
+
+function flagText(name: string, { short, value }: Flag): string {
+  const names = short === undefined ? `--${name}` : `-${short}, --${name}`;
+  return value === undefined ? names : `${names} ${value}`;
+}
+
+function exitCodesMarkdown(): string {
+  return table(['code', 'meaning'], Object.entries(exitTexts));
+}
+
+function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [titles, titles.map(() => '---'), ...rows];
+  return `${lines.map(cells => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n')}\n`;
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+if (import.meta.main) {
+  for (const page of pages) {
+    const text = readFileSync(pagePath(page), 'utf8');
+    const updated = await withGeneratedParts(text);
+    if (updated !== text) writeFileSync(pagePath(page), updated);
+  }
+}

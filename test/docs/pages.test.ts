@@ -1,0 +1,75 @@
+// The pages lead nowhere wrong: their links have a target, their commands are read by the program, their scripts exist.
+import assert from 'node:assert/strict';
+import { access, readFile } from 'node:fs/promises';
+import { dirname, join, normalize } from 'node:path';
+import { describe, it } from 'node:test';
+import { locate } from '../../agent/cli/line/place.ts';
+import { understand } from '../../agent/cli/run.ts';
+import { healthKinds, membershipKinds } from '../../agent/protocol/events.ts';
+import { pagePath, pages } from '../../scripts/docs.ts';
+import { linksOf, musterCalls, readPage } from '../support/pages.ts';
+
+/** The anchors that GitHub makes of the headings of a page. */
+function anchors(text: string): Set<string> {
+  const headings = text.replaceAll(/```[\s\S]*?```/g, '').matchAll(/^#+ (.+)$/gm);
+  return new Set([...headings].map(([, heading = '']) => anchor(heading)));
+}
+
+const anchor = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+for (const page of pages) {
+  describe(page, async () => {
+    const text = await readPage(page);
+
+    it('has no dead link', async () => {
+      for (const link of linksOf(text)) {
+        const [path = '', fragment] = link.split('#');
+        const target = path === '' ? page : normalize(join(dirname(page), path));
+        await access(pagePath(target)).catch(() => assert.fail(`${link}: there is no ${target}`));
+        if (fragment === undefined) continue;
+        assert.ok(anchors(await readPage(target)).has(fragment), `${link}: ${target} has no such heading`);
+      }
+    });
+
+    it('has only commands that the program reads', async () => {
+      for (const { args, prose } of musterCalls(text)) {
+        const line = `muster ${args.join(' ')}`;
+        const place = locate(args);
+        if (place.asksFor !== undefined) {
+          assert.equal(place.unknown, undefined, line);
+          continue;
+        }
+        const error = await understand(args, place).then(
+          () => '',
+          (reason: Error) => reason.message,
+        );
+        if (!prose || !/ needs /.test(error)) assert.equal(error, '', line);
+      }
+    });
+
+    it('names only scripts that exist', async () => {
+      for (const [script] of text.matchAll(
+        /(?<=[\s`])(?:\.\/)?scripts\/[a-z][a-z-]*(?:\.ts|\.sh)?(?=[\s`])/g,
+      ))
+        await access(pagePath(script)).catch(() => assert.fail(`there is no ${script}`));
+    });
+  });
+}
+
+it('names every kind of event in docs/messages.md', async () => {
+  const text = await readPage('docs/messages.md');
+  for (const kind of [...membershipKinds, ...healthKinds, 'conflict', 'degraded', 'recovered'])
+    assert.match(text, new RegExp(`\`${kind}\``));
+});
+
+it('names every condition in docs/operate.md', async () => {
+  const rules = await readFile(pagePath('agent/host/conditions.ts'), 'utf8');
+  const types = [...rules.matchAll(/^ {2}\| '(\w+)'/gm)].map(([, type]) => type);
+  assert.ok(types.length > 5);
+  const text = await readPage('docs/operate.md');
+  for (const type of types) assert.match(text, new RegExp(`^\\| \`${type}\` \\|`, 'm'));
+});

@@ -1,0 +1,89 @@
+// The walks of docs/: what the pages tell a reader to type is typed, and prints what they say.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { patternOf, runStep, type Step, stepsOf } from '../../scripts/walk.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/listener.ts';
+import { readPage } from '../support/pages.ts';
+import { Program } from '../support/program.ts';
+import { ServiceHost } from '../support/service-host.ts';
+import { newFolder } from '../support/temporary.ts';
+
+describe('docs/operate.md, on a cluster of three nodes', () => {
+  let dev: Program;
+  let variables: Record<string, string>;
+
+  before(async () => {
+    variables = {
+      MUSTER_DATA_DIR: await newFolder(),
+      MUSTER_API_PORT: String(await freePort()),
+      MUSTER_BROKER_PORT: String(await freePort()),
+    };
+    dev = new Program(['dev', '--nodes', '3'], { env: variables });
+    await dev.says(/Ctrl-C stops everything/);
+    await eventually('all are healthy', async () => {
+      const { stdout } = await runStep('muster node list --filter-status healthy --hide-header', variables);
+      return stdout.trimEnd().split('\n').length === 3;
+    });
+  });
+
+  after(async () => {
+    assert.equal((await dev.stop()).code, 0);
+  });
+
+  it('prints what the page says', async () => {
+    const steps = stepsOf(await readPage('docs/operate.md'), 'walk: dev');
+    assert.ok(steps.length > 10);
+    for (const { command, output } of steps) {
+      // An agent hears of a decision a moment after the command has ended.
+      await eventually(`${command} prints what the page says`, async () => {
+        const { code, stdout, stderr } = await runStep(command, variables);
+        assert.deepEqual([code, stderr], [0, ''], command);
+        if (patternOf(output).test(stdout)) return true;
+        if (/ (list|status|events)/.test(command)) return false;
+        throw new assert.AssertionError({ actual: stdout, expected: output, message: command });
+      });
+    }
+  });
+});
+
+const booted = await ServiceHost.boot();
+const skip = typeof booted === 'string' ? booted : false;
+
+describe('docs/install.md, from a bare machine to an approved node', { skip }, () => {
+  const host = booted as ServiceHost;
+
+  after(() => host.systemd.halt());
+
+  it('prints what the page says', async () => {
+    const steps = stepsOf(await readPage('docs/install.md'), 'walk: install');
+    assert.ok(steps.length > 8);
+    // One machine is both here.
+    await host.systemd.write('/etc/hosts', '127.0.0.1 localhost requester.example\n', 0o644);
+    for (const step of steps) await follow(step);
+  });
+
+  async function follow({ command, output }: Step): Promise<void> {
+    // What runs from source has to be told which file a service can start.
+    const executable = host.packaged ? '' : ' --executable /usr/local/bin/muster';
+    const line = command
+      .replace(/ ID$/, () => ` ${nodeId}`)
+      .replace(/(service install .*)$/, `$1${executable}`);
+    let printed = '';
+    await eventually(`${command} prints what the page says`, async () => {
+      const { code, stdout } = await host.systemd.run('bash', '-c', `cd / && ${line}`);
+      printed = stdout;
+      if (code === 0 && patternOf(output).test(stdout)) return true;
+      if (/ (list|status)/.test(command)) return false;
+      assert.fail(`${command} ended with ${code} and printed:\n${stdout}`);
+    });
+    // The page has the token copied to the other machine then, whose configuration takes the place of this one's.
+    if (command.includes('--role requester')) {
+      await host.until('requester', 'ActiveState', /^active$/);
+      await host.systemd.ok('cp', '/var/lib/muster/broker/token', '/token');
+    }
+    nodeId = /^(\S+) +Compute/m.exec(printed)?.[1] ?? nodeId;
+  }
+
+  let nodeId = '';
+});
