@@ -1,4 +1,4 @@
-// Carries a plan out, step by step, telling each one as it is done. What has been done stays done when a later step fails.
+// Applies a plan step by step. When a step fails, the steps before it stay done.
 import { chmod, chown, mkdir, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, sleep } from '../system/clock.ts';
@@ -9,18 +9,18 @@ import type { Owner, Plan, Step } from './plan.ts';
 
 export interface ApplyOptions {
   managerProgram: ManagerProgram | undefined;
-  /** The name of the service, to see when it has ended. */
+  /** The name of the service; needed to see when it has stopped. */
   name: string;
-  /** Put before every path; empty for the machine's own root. */
+  /** Put before every path; empty for the root of this machine. */
   root: string;
-  /** Only root gives files away. */
+  /** Whether to set owners, which only root may do. */
   mayChown: boolean;
   clock: Clock;
   /** Called before each step. */
   onStep(step: Step): void;
 }
 
-/** Milliseconds for launchd to be rid of a service that was told to stop, and between two looks. */
+/** Time that launchd has to stop a service, and time between two questions whether it has. */
 const stopTimeoutMs = 30_000;
 const pollIntervalMs = 100;
 
@@ -36,7 +36,7 @@ async function applyStep(step: Step, options: ApplyOptions): Promise<void> {
   const { root, managerProgram } = options;
   switch (step.action) {
     case 'run':
-      if (!managerProgram) throw new Error('a command, and no service manager to run it');
+      if (!managerProgram) throw new Error('the plan has a command, and there is no service manager');
       return managerProgram.run(step.args);
     case 'await stop':
       return awaitStop(options);
@@ -65,7 +65,7 @@ async function changePath(
   }
 }
 
-// Whatever this process's umask says.
+// The mode is set here because the umask of this process may have taken bits away.
 async function setOwner(path: string, mode: number, { uid, gid }: Owner, mayChown: boolean): Promise<void> {
   if (mayChown) await chown(path, uid, gid);
   await chmod(path, mode);
@@ -77,21 +77,21 @@ async function remove(path: string, what: 'file' | 'folder' | 'tree'): Promise<v
     else await (what === 'file' ? unlink(path) : rmdir(path));
   } catch (error) {
     const code = errnoOf(error);
-    // Gone by itself, as what systemd makes may be.
+    // It is gone already: systemd removes some of its files by itself.
     if (code === 'ENOENT') return;
-    // A disk is mounted there: what is on it goes, and the folder stays for whoever mounted it.
+    // A disk is mounted there. Its files are removed; the mount point stays for whoever mounted the disk.
     if (code !== 'EBUSY' || what === 'file') throw error;
     if (what === 'tree') for (const name of await readdir(path)) await remove(join(path, name), what);
   }
 }
 
-async function withPathError(path: string, work: () => Promise<void>): Promise<void> {
+async function withPathError(path: string, change: () => Promise<void>): Promise<void> {
   try {
-    await work();
+    await change();
   } catch (error) {
     if (error instanceof MusterError) throw error;
     throw new MusterError('not_writable', `cannot change ${path}: ${reasonOf(error)}`, {
-      hint: 'what was done before this stays done; the same command goes on from there',
+      hint: 'the steps before this one stay done; the same command continues from here',
       cause: error,
     });
   }
@@ -101,7 +101,7 @@ async function awaitStop({ managerProgram, name, clock }: ApplyOptions): Promise
   const began = clock.monotonic();
   while ((await managerProgram?.state(name))?.loaded) {
     if (clock.monotonic() - began > stopTimeoutMs) {
-      throw new MusterError('failed', `${name} did not end within ${stopTimeoutMs / 1000} s`);
+      throw new MusterError('failed', `${name} did not stop within ${stopTimeoutMs / 1000} s`);
     }
     await sleep(clock, pollIntervalMs);
   }

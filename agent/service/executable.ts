@@ -1,26 +1,26 @@
-// The program that a service starts: whether it can be one, before a unit names it.
+// Checks whether a service can start a program, before a unit names it.
 import { constants, type Stats } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import type { Scope } from './scope.ts';
 
-/** What a service of the whole machine does not see (ProtectHome, PrivateTmp), or what goes away by itself. */
+/** Folders that a service of the whole machine cannot see (ProtectHome, PrivateTmp), or that do not survive a reboot. */
 const hiddenFolders = ['/home/', '/root/', '/run/', '/tmp/', '/var/tmp/', '/dev/shm/'];
 
 const advice = 'copy the program to /usr/local/bin/muster, and give --executable /usr/local/bin/muster';
 
 /**
- * Warnings about `path` as the program of a service.
- * @param root put before the path to look at it, not in what the service is told
- * @throws MusterError `usage` when a service cannot start it.
+ * Returns warnings about `path` as the program of a service.
+ * @param root put before the path to read the file; the service gets the path without it
+ * @throws MusterError `usage` when a service cannot start the program.
  */
 export async function checkExecutable(path: string, scope: Scope, root: string): Promise<string[]> {
-  // A unit and a property list have no way to write a control character, and readers of XML differ on line breaks.
+  // Neither a unit nor a property list can contain a control character, and readers of XML differ on line breaks.
   if (!isAbsolute(path) || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(path)) {
-    throw new MusterError('usage', `the program of a service is named by its absolute path, not ${path}`);
+    throw new MusterError('usage', `a service needs the absolute path of its program, not ${path}`);
   }
-  // Of another root the links lead elsewhere.
+  // In another root a link leads somewhere else than it will on the machine itself.
   const file = root === '' ? await realpath(path).catch(() => path) : path;
   if (
     scope === 'system' &&
@@ -29,7 +29,7 @@ export async function checkExecutable(path: string, scope: Scope, root: string):
     const lies = file === path ? '' : `, which is ${file}`;
     throw new MusterError(
       'usage',
-      `a service of the whole machine cannot start ${path}${lies}: it sees no such folder`,
+      `a service of the whole machine cannot start ${path}${lies}: it cannot see that folder`,
       {
         hint: advice,
       },
@@ -39,7 +39,7 @@ export async function checkExecutable(path: string, scope: Scope, root: string):
   const warnings: string[] = [];
   if (scope === 'system' && root === '' && (info.uid !== 0 || (info.mode & 0o022) !== 0)) {
     warnings.push(
-      `${path} can be changed by others than root, and the service runs it; chown root and chmod 755`,
+      `the service runs ${path}, which other users than root can change; use chown root and chmod 755`,
     );
   }
   return warnings;
@@ -54,7 +54,7 @@ async function statExecutable(path: string): Promise<Stats> {
   } catch (error) {
     const why: Record<string, string> = {
       ENOENT: 'there is no such file',
-      EACCES: 'it may not be run',
+      EACCES: 'it is not executable for this user',
       ENOTDIR: 'there is no such file',
     };
     const reason = why[errnoOf(error) ?? ''] ?? reasonOf(error);

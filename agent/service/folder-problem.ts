@@ -1,32 +1,32 @@
-// Why systemd could not set up a service's folders, which it does before the program runs, and says by an exit code only.
+// Explains why systemd could not set up a service's folders. systemd does that before the program runs, and gives only an exit code.
 import { lstat, readFile, readlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { ServiceState } from './plan.ts';
 import type { ServicePaths } from './service-paths.ts';
 
 export interface FolderProblem {
-  /** What is wrong: a clause. */
+  /** What is wrong: a clause without a full stop. */
   readonly what: string;
-  /** What to do; undefined where only the journal knows. */
+  /** What to do; undefined when only the journal has more details. */
   readonly remedy: string | undefined;
 }
 
-/** undefined when the service did not end by that: systemd.exec(5), "Process exit codes". */
+/** Returns undefined when the service ended for another reason. See systemd.exec(5), "Process exit codes". */
 export async function findFolderProblem(
   { ended, state }: ServiceState,
-  places: ServicePaths,
+  paths: ServicePaths,
 ): Promise<FolderProblem | undefined> {
   if (state === 'running') return undefined;
-  if (ended === 'exit code 238') return problemAt(places.dataFolder, places.privateDataFolder);
-  return ended === 'exit code 239' ? problemAt(places.cacheFolder, places.privateCacheFolder) : undefined;
+  if (ended === 'exit code 238') return problemAt(paths.dataFolder, paths.privateDataFolder);
+  return ended === 'exit code 239' ? problemAt(paths.cacheFolder, paths.privateCacheFolder) : undefined;
 }
 
-/** `folder` has to be a link to `hidden`, or a folder that can be moved there (DynamicUser=). */
+/** With DynamicUser=, `folder` must be a link to `hidden`, or a folder that systemd can move there. */
 async function problemAt(folder: string, hidden: string | undefined): Promise<FolderProblem> {
   const unknown = { what: `systemd cannot set up ${folder}`, remedy: undefined };
   const info = await lstat(folder).catch(() => undefined);
   if (!info || !hidden) return unknown;
-  const wanted = `${folder} has to be a link to ${hidden}, which systemd makes`;
+  const wanted = `${folder} must be a link to ${hidden}, which systemd makes`;
   if (await isMounted(folder)) {
     return {
       what: `${wanted}; a disk is mounted there`,
@@ -37,19 +37,19 @@ async function problemAt(folder: string, hidden: string | undefined): Promise<Fo
     const target = await readlink(folder);
     if (resolve(dirname(folder), target) === hidden) return unknown;
     return {
-      what: `${wanted}; it is one to ${target}`,
-      remedy: `move the link away, and what is there to ${hidden}`,
+      what: `${wanted}; it is a link to ${target}`,
+      remedy: `move the link away, and move the content of ${target} to ${hidden}`,
     };
   }
   if (!info.isDirectory()) return { what: `${wanted}; it is a file`, remedy: 'move the file away' };
-  // Of two folders it can move neither to the other.
+  // When both folders exist, systemd cannot move one to the other.
   const both = await lstat(hidden).catch(() => undefined);
   if (!both) return unknown;
-  const remedy = `put what is to stay of the two into ${hidden}, and remove ${folder}`;
-  return { what: `${wanted}; it is a folder, and ${hidden} is there too`, remedy };
+  const remedy = `move what you want to keep into ${hidden}, and remove ${folder}`;
+  return { what: `${wanted}; it is a folder, and ${hidden} exists too`, remedy };
 }
 
-/** Also for a folder of the same disk that is bound there. Elsewhere than on Linux nothing is known. */
+/** Returns true also for a folder of the same disk that is bind-mounted there. Only Linux can say. */
 async function isMounted(folder: string): Promise<boolean> {
   const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
   return mounts.split('\n').some(line => line.split(' ')[4] === folder);

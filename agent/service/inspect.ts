@@ -1,4 +1,4 @@
-// Looks at a machine before anything is done to it: which of a service's files are there, and what the manager says.
+// Inspects a machine before anything is changed: which files of a service exist, and what the service manager says.
 import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Role } from '../config/role.ts';
@@ -12,47 +12,49 @@ import type { ServiceTarget } from './target.ts';
 
 const maxFileBytes = 1_048_576;
 
-/** Throws MusterError when the service manager does not answer. What may not be read counts as not there. */
-export async function inspect(machine: ServiceTarget, role: Role): Promise<Inspection> {
-  const { managerProgram, prefix } = machine;
-  const places = machine.paths(role);
-  const other = machine.paths(otherRole(role));
+/** Throws MusterError when the service manager does not answer. A file that this user may not see counts as absent. */
+export async function inspect(target: ServiceTarget, role: Role): Promise<Inspection> {
+  const { managerProgram, prefix } = target;
+  const paths = target.paths(role);
+  const other = target.paths(otherRole(role));
   const files = new Map<string, ExistingFile>();
   const folders = new Set<string>();
   const entries = new Map<string, readonly string[]>();
-  const look = async (path: string) => {
+  const readPath = async (path: string) => {
     const info = await lstat(prefix + path).catch(() => undefined);
     if (info?.isDirectory()) folders.add(path);
     else if (info?.isSymbolicLink()) {
       files.set(path, { kind: 'link', target: await readlink(prefix + path) });
-      if (leading.includes(path) && (await leadsToFolder(path))) folders.add(path);
+      if (parentFolders.includes(path) && (await leadsToFolder(path))) folders.add(path);
     } else if (info) files.set(path, await readExisting(prefix + path));
   };
-  // As /etc does on macOS. In another root a link may lead out of it.
+  // On macOS /etc is a link to a folder. Links in another root are not followed: they may lead out of it.
   const leadsToFolder = async (path: string) => {
-    const info = machine.root === undefined && (await stat(prefix + path).catch(() => undefined));
+    const info = target.root === undefined && (await stat(prefix + path).catch(() => undefined));
     return info ? info.isDirectory() : false;
   };
   const list = async (folder: string) => {
     entries.set(folder, (await readdir(prefix + folder).catch(() => [])).sort());
   };
-  const { unit, config, rotation, log, dropIns, configFolder, dataFolder, cacheFolder } = places;
-  const hidden = [places.privateDataFolder, places.privateCacheFolder];
-  const leading = [unit, config, rotation, log].flatMap(path => (path ? parents(path) : []));
+  const { unit, config, rotation, log, dropIns, configFolder, dataFolder, cacheFolder } = paths;
+  const hidden = [paths.privateDataFolder, paths.privateCacheFolder];
+  const parentFolders = [unit, config, rotation, log].flatMap(path => (path ? parents(path) : []));
   const savedOf = async (path: string) => {
     const names = await listWithPrefix(dirname(path), basename(savedPath(path)), prefix);
     return names.filter(name => isSaved(name, path));
   };
   const saved = (await Promise.all([unit, rotation].map(path => (path ? savedOf(path) : [])))).flat();
-  const paths = [unit, config, rotation, ...saved, dropIns, configFolder, dataFolder, cacheFolder];
-  await Promise.all([...new Set([...paths, ...hidden, ...leading])].map(path => path && look(path)));
+  const wanted = [unit, config, rotation, ...saved, dropIns, configFolder, dataFolder, cacheFolder];
+  await Promise.all(
+    [...new Set([...wanted, ...hidden, ...parentFolders])].map(path => path && readPath(path)),
+  );
   await Promise.all([configFolder, dataFolder, cacheFolder].map(list));
-  const packaged = await firstExisting(places.packaged, prefix);
+  const packaged = await firstExisting(paths.packaged, prefix);
   const otherInstalled =
     (await exists(prefix + other.unit)) ||
     ((await firstExisting(other.packaged, prefix)) !== undefined &&
       isUsed(await managerProgram?.state(other.name)));
-  const service = await managerProgram?.state(places.name);
+  const service = await managerProgram?.state(paths.name);
   return {
     files,
     folders,
@@ -60,21 +62,19 @@ export async function inspect(machine: ServiceTarget, role: Role): Promise<Inspe
     packaged,
     otherInstalled,
     logs: log ? await listWithPrefix(dirname(log), basename(log), prefix) : [],
-    secrets: places.credentials
-      ? await listWithPrefix(places.credentials, `${bare(places.name)}.`, prefix)
-      : [],
-    // In another root nothing runs.
-    holder: machine.root === undefined ? await askHolderPid(join(prefix + dataFolder, role)) : undefined,
+    secrets: paths.credentials ? await listWithPrefix(paths.credentials, `${bare(paths.name)}.`, prefix) : [],
+    // Nothing runs in another root.
+    holder: target.root === undefined ? await askHolderPid(join(prefix + dataFolder, role)) : undefined,
     outdated: service?.pid !== undefined && (await isOutdated(service.pid)),
     service,
   };
 }
 
-/** A package brings the units of both roles: only one that is started by hand or at boot is a role of this machine. */
+/** A package brings the units of both roles. A role is used on this machine only when its unit is enabled or running. */
 export const isUsed = (service: Pick<ServiceState, 'enabled' | 'state'> | undefined): boolean =>
   service !== undefined && (service.enabled || service.state !== 'stopped');
 
-/** `/a/b/c` has the parents `/a/b` and `/a`. */
+/** Returns the folders above `path`: `/a/b` and `/a` for `/a/b/c`. */
 function parents(path: string): string[] {
   const parent = dirname(path);
   return parent === '/' ? [] : [parent, ...parents(parent)];
@@ -92,13 +92,13 @@ async function readExisting(path: string): Promise<ExistingFile> {
 }
 
 async function askHolderPid(folder: string): Promise<number | undefined> {
-  // Who may not ask, or gets no answer, learns it from the role when it starts.
+  // When the role does not answer, or this user may not ask it, the start of the service will show the conflict.
   const status = await askHolder(folder, { command: 'status' }).catch(() => undefined);
   const { pid } = (status ?? {}) as { pid?: unknown };
   return Number.isSafeInteger(pid) ? Number(pid) : undefined;
 }
 
-/** Does the process run a file that is no more? Only Linux says so, and only to root or its owner. */
+/** Returns whether the file that the process runs was deleted or replaced. Only Linux says so, to root and to its owner. */
 export async function isOutdated(pid: number): Promise<boolean> {
   const file = await readlink(`/proc/${pid}/exe`).catch(() => '');
   return file.endsWith(' (deleted)');
@@ -115,7 +115,7 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** The files in `folder` whose name begins so, by path. */
+/** Returns the paths of the files in `folder` whose names begin with `start`. */
 async function listWithPrefix(folder: string, start: string, prefix: string): Promise<string[]> {
   const names = await readdir(prefix + folder).catch(() => []);
   return names

@@ -1,9 +1,8 @@
-// launchd, asked through launchctl. What `launchctl print` prints is meant for people: it is read with care, and no more of it
-// than is needed.
+// Asks launchd about a service through launchctl. `launchctl print` prints for people, so only what is needed is read, with care.
 import { commandFailed, type ManagerProgram, type ProgramOptions, runProgram } from './manager-program.ts';
 import type { ServiceState } from './plan.ts';
 
-/** What launchctl answers for a service that is not loaded. */
+/** The exit code of launchctl for a service that is not loaded. */
 const notLoadedCode = 113;
 const ps = '/bin/ps';
 
@@ -12,7 +11,7 @@ export class Launchctl implements ManagerProgram {
   readonly #domain: string;
   readonly #options: ProgramOptions;
 
-  /** @param domain `system`, or `gui/` and a user's number */
+  /** @param domain `system`, or `gui/` followed by the user's number */
   constructor(program: string, domain: string, options: ProgramOptions = {}) {
     this.program = program;
     this.#domain = domain;
@@ -42,11 +41,11 @@ export class Launchctl implements ManagerProgram {
   }
 }
 
-/** Reads what `launchctl print` printed of a service; empty when it is not loaded. */
+/** Reads the output of `launchctl print` for a service; `text` is empty when the service is not loaded. */
 export function readPrint(text: string, disabled: boolean): ServiceState {
   const found = new Map<string, string>();
   for (const line of text.split('\n')) {
-    // One tab: what is deeper belongs to something inside it, such as an argument or a variable.
+    // Only lines with one tab belong to the service itself; deeper ones belong to an argument or a variable of it.
     const match = /^\t([a-z][a-z ]*) = (.*)$/.exec(line);
     if (match?.[1] && !found.has(match[1])) found.set(match[1], match[2] ?? '');
   }
@@ -58,7 +57,7 @@ export function readPrint(text: string, disabled: boolean): ServiceState {
   const running = pid !== undefined;
   return {
     loaded,
-    // What lies in its folder is loaded at boot, unless it was disabled.
+    // launchd loads every property list of the folder at boot, unless the service was disabled.
     enabled: !disabled,
     state: running ? 'running' : ended === undefined ? 'stopped' : 'failed',
     managerState: loaded ? (found.get('state') ?? 'not known') : 'not loaded',
@@ -71,7 +70,7 @@ export function readPrint(text: string, disabled: boolean): ServiceState {
   };
 }
 
-/** Is `name` among those that `launchctl print-disabled` calls disabled (`true` in older versions)? */
+/** Returns whether `launchctl print-disabled` lists `name` as disabled. Older versions print `true` for that. */
 export function isDisabled(text: string, name: string): boolean {
   return text.split('\n').some(line => {
     const match = /^\s*"([^"]+)" => (\w+)$/.exec(line);
@@ -79,7 +78,7 @@ export function isDisabled(text: string, name: string): boolean {
   });
 }
 
-/** Reads the start of a process as `ps -o lstart=` prints it, `Tue Nov 24 18:01:10 2026`, of the zone UTC. */
+/** Reads the start time of a process from `ps -o lstart=` in UTC, such as `Tue Nov 24 18:01:10 2026`. */
 export function readStart(text: string): Date | undefined {
   const match = /^\w{3} (\w{3}) +(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})$/.exec(text.trim());
   const time = match ? Date.parse(`${match[2]} ${match[1]} ${match[4]} ${match[3]} UTC`) : Number.NaN;

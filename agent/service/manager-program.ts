@@ -1,4 +1,4 @@
-// A service manager's own program: found among known places, run without a shell, with a deadline and a bound on its output.
+// Finds and runs the service manager's program (systemctl, launchctl), without a shell, with a timeout and a limit of output.
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,11 +9,11 @@ import { printable } from '../system/printable.ts';
 import type { ServiceState } from './plan.ts';
 
 export interface ManagerProgram {
-  /** The program, by absolute path. */
+  /** Absolute path of the program. */
   readonly program: string;
-  /** What the manager says of the service `name`. Throws MusterError `unreachable` when it does not answer. */
+  /** Returns the state of the service `name`. Throws MusterError `unreachable` when the manager does not answer. */
   state(name: string): Promise<ServiceState>;
-  /** Runs one command. Throws MusterError with what it complained of. */
+  /** Runs one command. Throws MusterError with the program's own message when it fails. */
   run(args: readonly string[]): Promise<void>;
 }
 
@@ -24,41 +24,47 @@ export interface ProgramOutput {
 }
 
 export interface ProgramOptions {
-  /** More variables for it. */
+  /** Additional environment variables. */
   env?: Readonly<Record<string, string>>;
   clock?: Clock;
 }
 
-/** A role stops within 5 s; a machine under load takes its time. */
+/** A role stops within 5 s, but a machine under load may take much longer. */
 const programTimeoutMs = 60_000;
 const outputLimitBytes = 1_048_576;
 
-/** Where systems keep it; nobody but root puts a program there. */
+/** Only root can put a program into these folders. */
 const systemFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 
-/** Throws MusterError `unreachable` when it is nowhere. */
+/**
+ * Returns the absolute path of the system's program `name`.
+ * @throws MusterError `unreachable` when it is in none of the folders.
+ */
 export async function findSystemProgram(
   name: string,
-  places: readonly string[] = systemFolders,
+  folders: readonly string[] = systemFolders,
 ): Promise<string> {
-  for (const folder of places) {
+  for (const folder of folders) {
     const path = join(folder, name);
-    const found = await access(path, constants.X_OK).then(
+    const isExecutable = await access(path, constants.X_OK).then(
       () => true,
       () => false,
     );
-    if (found) return path;
+    if (isExecutable) return path;
   }
   throw new MusterError(
     'unreachable',
-    `there is no ${name} on this machine (looked in ${places.join(', ')})`,
+    `there is no ${name} on this machine (searched: ${folders.join(', ')})`,
     {
-      hint: 'services need systemd (Linux) or launchd (macOS); without one, run the role under a supervisor of your own',
+      hint: 'services need systemd (Linux) or launchd (macOS); without them, run the role under another supervisor',
     },
   );
 }
 
-/** Runs `program` to its end, whatever the end is. Throws MusterError when it cannot be run, hangs or babbles. */
+/**
+ * Runs `program` and returns its output, whatever its exit code is.
+ * @throws MusterError when it cannot be run, does not end in time, or writes too much.
+ */
 export async function runProgram(
   program: string,
   args: readonly string[],
@@ -77,16 +83,16 @@ export async function runProgram(
     case 'late':
       throw new MusterError(
         'failed',
-        `${what} did not end within ${programTimeoutMs / 1000} s and was ended`,
+        `${what} did not end within ${programTimeoutMs / 1000} s and was killed`,
       );
     case 'not_started':
       throw new MusterError('failed', `${program} cannot be run: ${reasonOf(outcome.cause)}`);
     default:
-      throw new MusterError('failed', `${what} said more than can be read, and was ended`);
+      throw new MusterError('failed', `${what} wrote more than ${outputLimitBytes} bytes and was killed`);
   }
 }
 
-/** The error for a command that failed, in the program's own words. */
+/** Makes the error for a command that failed, with the first lines of the program's own message. */
 export function commandFailed(
   program: string,
   args: readonly string[],

@@ -1,50 +1,50 @@
-// Tells a service manager how a role does: ready, a line of status, a sign of life, reloading, stopping. sd_notify(3)
+// Sends the state of a role to its service manager: ready, a status line, a sign of life, reloading, stopping. sd_notify(3)
 import type { Clock, Timer } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
 import { printable } from '../system/printable.ts';
 
-/** How a role does, as its service manager wants to know it. */
+/** The state of a role, as a service manager needs it. */
 export interface RoleState {
-  /** It does what it is there for. */
+  /** Whether the role does its job. */
   readonly ready: boolean;
   /** One line for people. */
   readonly text: string;
-  /** What does not go on any more, although it should; undefined while all is on schedule. */
+  /** Which work has stopped although it should go on; undefined while everything is on schedule. */
   readonly stalled?: string | undefined;
 }
 
 export interface StatusNotifier {
-  /** Tells what `state` answers: now, at each `update`, and again and again. It must not throw. */
+  /** Sends what `state` returns: now, at each `update`, and at regular intervals. `state` must not throw. */
   setSource(state: () => RoleState): void;
-  /** Something has changed: told at once. */
+  /** The state has changed: sends it at once. */
   update(): void;
-  /** Something may have changed that changes often: a thousand of it in a second are told in one. */
+  /** For a state that changes often: a thousand calls in a second become one message. */
   updateSoon(): void;
   /** The configuration is being read again. */
   reloading(): void;
-  /** It has been; `fault` is why the new one was refused, and is shown until a better one is read. */
+  /** The configuration was read. `fault` says why the new one was refused; it is shown until a valid one is read. */
   reloaded(fault?: string): void;
-  /** The role stops; the last that is told. */
+  /** The role stops. Nothing is sent after this. */
   stopping(): void;
 }
 
 export interface NotifierOptions {
-  /** Hands lines of `NAME=value` to the service manager. Throws when it cannot. */
+  /** Sends lines of `NAME=value` to the service manager. Throws when it cannot. */
   send(lines: string): void;
-  /** Milliseconds within which it wants a sign of life each time. */
+  /** Longest time between two signs of life, in milliseconds; undefined when the service manager wants none. */
   watchdog?: number | undefined;
-  /** CLOCK_MONOTONIC, in microseconds. */
+  /** Returns CLOCK_MONOTONIC, in microseconds. */
   microseconds(): bigint;
   clock: Clock;
   log: Log;
 }
 
-/** Milliseconds between two lines of status, which say how long ago things were; and what `soon` is. */
+/** The status line says how long ago things happened, so it is sent again at this interval. */
 const refreshIntervalMs = 10_000;
 const soonDelayMs = 1_000;
-/** Characters of the line, and of why a configuration was refused: each may take six bytes, and 4096 are read in all. */
+/** The service manager reads 4096 bytes of a message, and a character may take six bytes. */
 const longestChars = { text: 350, fault: 250 };
 
 export class SdNotifier implements StatusNotifier {
@@ -52,11 +52,11 @@ export class SdNotifier implements StatusNotifier {
   readonly #limitedLog: LimitedLog;
   #state: (() => RoleState) | undefined;
   #timer: Timer | undefined;
-  #later: Timer | undefined;
+  #soonTimer: Timer | undefined;
   #ready = false;
   #reloading = false;
   #stopped = false;
-  #told = '';
+  #lastText = '';
   #fault: string | undefined;
   #stalled: string | undefined;
 
@@ -68,24 +68,24 @@ export class SdNotifier implements StatusNotifier {
   setSource(state: () => RoleState): void {
     const first = !this.#state;
     this.#state = state;
-    if (first) this.#turn();
+    if (first) this.#refresh();
     else this.update();
   }
 
   update(): void {
-    if (!this.#stopped) this.#send(this.#news(false));
+    if (!this.#stopped) this.#send(this.#statusLines(false));
   }
 
   updateSoon(): void {
     if (this.#stopped) return;
-    this.#later ??= this.#options.clock.after(soonDelayMs, () => {
-      this.#later = undefined;
+    this.#soonTimer ??= this.#options.clock.after(soonDelayMs, () => {
+      this.#soonTimer = undefined;
       this.update();
     });
   }
 
   reloading(): void {
-    // To a service manager that still waits for a start, the READY at the end of a reload would be the start's.
+    // While a service manager waits for the start, it would take the READY at the end of a reload for the end of the start.
     if (!this.#ready || this.#stopped) return;
     this.#reloading = true;
     this.#send(['RELOADING=1', `MONOTONIC_USEC=${this.#options.microseconds()}`]);
@@ -96,25 +96,25 @@ export class SdNotifier implements StatusNotifier {
     this.#fault = fault;
     const end = this.#reloading ? ['READY=1'] : [];
     this.#reloading = false;
-    this.#send([...end, ...this.#news(false)]);
+    this.#send([...end, ...this.#statusLines(false)]);
   }
 
   stopping(): void {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#later?.cancel();
+    this.#soonTimer?.cancel();
     this.#send(['STOPPING=1', 'STATUS=stopping']);
   }
 
-  // A third of what the watchdog allows: one turn that comes late costs nothing.
-  #turn(): void {
+  // A third of what the watchdog allows, so that one late turn does no harm.
+  #refresh(): void {
     const { clock, watchdog = Number.POSITIVE_INFINITY } = this.#options;
-    this.#timer = clock.after(Math.min(refreshIntervalMs, watchdog / 3), () => this.#turn());
-    this.#send(this.#news(true));
+    this.#timer = clock.after(Math.min(refreshIntervalMs, watchdog / 3), () => this.#refresh());
+    this.#send(this.#statusLines(true));
   }
 
-  #news(again: boolean): string[] {
+  #statusLines(again: boolean): string[] {
     const state = this.#state?.();
     if (!state) return [];
     const lines: string[] = [];
@@ -122,23 +122,24 @@ export class SdNotifier implements StatusNotifier {
       this.#ready = true;
       lines.push('READY=1');
     }
-    const text = this.#line(state.text);
-    if (again || text !== this.#told) lines.push(`STATUS=${text}`);
-    this.#told = text;
-    if (again && this.#options.watchdog !== undefined && this.#onSchedule(state)) lines.push('WATCHDOG=1');
+    const text = this.#statusText(state.text);
+    if (again || text !== this.#lastText) lines.push(`STATUS=${text}`);
+    this.#lastText = text;
+    if (again && this.#options.watchdog !== undefined && this.#isOnSchedule(state)) lines.push('WATCHDOG=1');
     return lines;
   }
 
-  // What the requester said may be in it: no second line, which would be another message, and no end of it.
-  #line(text: string): string {
+  // The text may contain what a requester sent. A second line would be another message, and the length must have a limit.
+  #statusText(text: string): string {
     const line = printable(text, longestChars.text);
     const fault = this.#fault && printable(this.#fault, longestChars.fault);
     return fault ? `${line}; the new configuration is refused, the old one stays in use: ${fault}` : line;
   }
 
-  #onSchedule({ stalled }: RoleState): boolean {
+  #isOnSchedule({ stalled }: RoleState): boolean {
     if (stalled && stalled !== this.#stalled) {
-      const text = 'the watchdog is not fed: the service manager will start this anew unless it goes on';
+      const text =
+        'this role has stalled: unless it goes on, the watchdog of the service manager will restart it';
       this.#options.log.error({ stalled }, text);
     }
     this.#stalled = stalled;

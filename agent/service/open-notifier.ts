@@ -1,15 +1,15 @@
-// The service manager that started this process, if it asked to be told how it goes. Where none did, nothing is loaded.
+// Opens the way to the service manager that started this process. When none asked for notifications, nothing is loaded.
 import { type NotifyRequest, takeNotifyRequest } from '../config/environment.ts';
 import { systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { SdNotifier, type StatusNotifier } from './notifier.ts';
 
-/** How a state reaches a service manager: the native probe's `notify`, or why there is none. */
+/** The function of the native probe that sends a notification, or why there is none. */
 export type NotifyResult =
   | { readonly notify: (socket: string, state: string) => unknown }
   | { readonly notify?: undefined; readonly reason: string };
 
-/** To be called once, before any child is started. Never throws. */
+/** To be called once, before the role starts a child: the request is taken out of the environment. Never throws. */
 export async function openNotifier(
   log: Log,
   request: NotifyRequest | undefined = takeNotifyRequest(),
@@ -17,11 +17,11 @@ export async function openNotifier(
 ): Promise<StatusNotifier> {
   if (!request) return silentNotifier;
   const { socket, watchdog } = request;
-  const way = await find();
-  const { notify } = way;
+  const found = await find();
+  const { notify } = found;
   if (!notify) {
     log.warn(
-      { reason: way.reason },
+      { reason: found.reason },
       'only the native probe can tell the service manager how this goes: its unit stays "activating" while all works; with Type=exec in a drop-in it counts as started',
     );
     return silentNotifier;

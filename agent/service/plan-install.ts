@@ -1,4 +1,4 @@
-// Installing, decided: what of it is still to be done on a machine where this much was found. Pure.
+// Plans an installation: decides what is still to be done, given what was found on the machine. Pure functions.
 import { dirname } from 'node:path';
 import { MusterError } from '../system/errors.ts';
 import type { ExistingFile, Inspection, Owner, Plan, ServiceState, Step } from './plan.ts';
@@ -15,32 +15,36 @@ export interface InstallParameters {
   readonly manager: ManagerName;
   readonly scope: Scope;
   readonly owner: Owner;
-  /** Of the user whose service it is, in the scope `user`. */
+  /** The user whose service it is, in the scope `user`. */
   readonly uid: number;
-  /** The unit, sealed, and what else stands or falls with it. */
+  /** The unit with its seal. */
   readonly unit: ServiceFile;
   readonly rotation: ServiceFile | undefined;
-  /** What a configuration starts as. */
+  /** The sample configuration, written when there is none. */
   readonly config: ServiceFile;
-  /** Start it, and at every boot. */
+  /** Start the service now and at every boot. */
   readonly start: boolean;
-  /** The configuration that is there allows a start: a service that runs is only restarted with one that does. */
+  /** Whether the role would start with the existing configuration. Without that, a running service is not restarted. */
   readonly configIsValid: boolean;
-  /** Replace what was changed by hand, and start what may fail. */
+  /** Replace files that were changed by hand, and restart the service even if it may not start again. */
   readonly force: boolean;
-  /** Another root than the machine's own. */
+  /** Another root than `/`. */
   readonly root: string | undefined;
 }
 
 /**
- * The plan is empty when all is as it should be.
- * @throws MusterError `failed` when the service was masked, when one that runs would not start again, or when something else
- * stands where a folder or a file has to be.
+ * Returns an empty plan when nothing is to be done.
+ * @throws MusterError `failed` when the service is masked, when a running service would not start again, or when something else
+ * is in the place of a folder or a file.
  */
-export function planInstall(wish: InstallParameters, places: ServicePaths, found: Inspection): Plan {
-  if (found.service?.managerState === 'masked' && !wish.force) {
-    throw new MusterError('failed', `${places.name} is masked: somebody wants that it is never started`, {
-      hint: ['systemctl', ...systemctlArgs(wish, ['unmask', places.name])].join(' '),
+export function planInstall(
+  parameters: InstallParameters,
+  paths: ServicePaths,
+  inspection: Inspection,
+): Plan {
+  if (inspection.service?.managerState === 'masked' && !parameters.force) {
+    throw new MusterError('failed', `${paths.name} is masked, so that nothing can start it`, {
+      hint: ['systemctl', ...systemctlArgs(parameters, ['unmask', paths.name])].join(' '),
     });
   }
   const steps: Step[] = [];
@@ -49,106 +53,111 @@ export function planInstall(wish: InstallParameters, places: ServicePaths, found
   const needFolder = (path: string) => {
     if (
       path === '/' ||
-      found.folders.has(path) ||
+      inspection.folders.has(path) ||
       steps.some(step => step.action === 'make folder' && step.path === path)
     )
       return;
-    if (found.files.has(path)) {
-      throw new MusterError('failed', `${path} is no folder, and one has to be there`, {
+    if (inspection.files.has(path)) {
+      throw new MusterError('failed', `${path} must be a folder, and something else is there`, {
         hint: 'move away what is there',
       });
     }
     needFolder(dirname(path));
-    // What a service writes is its own matter; these only lead there.
-    steps.push({ action: 'make folder', path, mode: 0o755, owner: wish.owner });
+    // These folders only lead to the files. The service makes the folders that it writes to.
+    steps.push({ action: 'make folder', path, mode: 0o755, owner: parameters.owner });
   };
   const write = ({ path, content }: ServiceFile, replaces: boolean, mode = 0o644) => {
-    if (found.folders.has(path)) {
-      throw new MusterError('failed', `${path} is a folder, and a file has to be there`, {
+    if (inspection.folders.has(path)) {
+      throw new MusterError('failed', `${path} must be a file, and a folder is there`, {
         hint: 'move away what is there',
       });
     }
     needFolder(dirname(path));
-    steps.push({ action: 'write', path, mode, owner: wish.owner, content, replaces });
+    steps.push({ action: 'write', path, mode, owner: parameters.owner, content, replaces });
   };
-  if (found.files.has(places.config)) {
-    const standing = found.files.get(places.config);
-    if (standing?.kind === 'other') warnings.push(`${places.config} is left as it is: ${standing.why}`);
-    // The service's own user must read it; where that is the user's own, it may hold secrets.
-  } else write(wish.config, false, wish.scope === 'user' ? 0o600 : 0o644);
-  if (places.log) needFolder(dirname(places.log));
+  if (inspection.files.has(paths.config)) {
+    const existing = inspection.files.get(paths.config);
+    if (existing?.kind === 'other') warnings.push(`${paths.config} is left unchanged: ${existing.why}`);
+    // The user of the service must be able to read it. A user's own configuration may hold secrets.
+  } else write(parameters.config, false, parameters.scope === 'user' ? 0o600 : 0o644);
+  if (paths.log) needFolder(dirname(paths.log));
   let fresh = false;
-  if (found.packaged) {
-    notes.push(`${found.packaged} comes from a package and is used; the package upgrades it`);
-    if (found.files.has(places.unit)) {
-      warnings.push(`${places.unit} takes its place; without it the packaged one would hold`);
+  if (inspection.packaged) {
+    notes.push(`${inspection.packaged} comes from a package and is used; the package upgrades it`);
+    if (inspection.files.has(paths.unit)) {
+      warnings.push(`${paths.unit} overrides it; remove that file to use the unit of the package`);
     }
   }
-  for (const file of [wish.unit, wish.rotation]) {
-    if (!file || found.packaged) continue;
-    const standing = found.files.get(file.path);
-    const verdict = compareWithExisting(standing, file.content);
+  for (const file of [parameters.unit, parameters.rotation]) {
+    if (!file || inspection.packaged) continue;
+    const existing = inspection.files.get(file.path);
+    const verdict = compareWithExisting(existing, file.content);
     if (verdict === 'same') continue;
-    if (verdict !== 'replaceable' && !wish.force) {
-      warnings.push(`${file.path} is left as it is: ${verdict}; --force replaces it`);
+    if (verdict !== 'replaceable' && !parameters.force) {
+      warnings.push(`${file.path} is left unchanged: ${verdict}; --force replaces it`);
       continue;
     }
-    write(file, standing !== undefined);
-    fresh ||= file === wish.unit;
+    write(file, existing !== undefined);
+    fresh ||= file === parameters.unit;
   }
-  if (found.holder !== undefined && found.holder !== found.service?.pid) {
+  if (inspection.holder !== undefined && inspection.holder !== inspection.service?.pid) {
     warnings.push(
-      `process ${found.holder} runs this role already; the service takes over once it has stopped`,
+      `process ${inspection.holder} already runs this role; the service starts when that process has stopped`,
     );
   }
   if (
-    wish.start &&
-    !wish.configIsValid &&
-    !wish.force &&
-    isRunning(found.service) &&
-    (fresh || found.outdated)
+    parameters.start &&
+    !parameters.configIsValid &&
+    !parameters.force &&
+    isRunning(inspection.service) &&
+    (fresh || inspection.outdated)
   ) {
-    throw new MusterError('failed', `${places.name} runs, and would not start again: it is left as it is`, {
-      hint: 'mend the configuration and repeat the command; --force restarts it all the same',
-    });
+    throw new MusterError(
+      'failed',
+      `${paths.name} runs and would not start again with this configuration: it is left unchanged`,
+      {
+        hint: 'correct the configuration and repeat the command; --force restarts the service anyway',
+      },
+    );
   }
-  const begin = wish.manager === 'systemd' ? startSystemd : startLaunchd;
-  steps.push(...begin(wish, places, found, fresh));
+  const begin = parameters.manager === 'systemd' ? startSystemd : startLaunchd;
+  steps.push(...begin(parameters, paths, inspection, fresh));
   return { steps, warnings, notes };
 }
 
-/** `same`, `replaceable`, or why it is not. */
-function compareWithExisting(standing: ExistingFile | undefined, content: string): string {
-  if (standing === undefined) return 'replaceable';
-  if (standing.kind === 'link') return `it is a link to ${standing.target}`;
-  if (standing.kind === 'other') return standing.why;
-  if (standing.text === content) return 'same';
-  const seal = readSeal(standing.text);
+/** Returns `same`, `replaceable`, or why the existing file must not be replaced. */
+function compareWithExisting(existing: ExistingFile | undefined, content: string): string {
+  if (existing === undefined) return 'replaceable';
+  if (existing.kind === 'link') return `it is a link to ${existing.target}`;
+  if (existing.kind === 'other') return existing.why;
+  if (existing.text === content) return 'same';
+  const seal = readSeal(existing.text);
   if (seal === 'whole') return 'replaceable';
-  return seal === 'changed' ? 'it was changed since it was installed' : 'muster did not write it';
+  return seal === 'changed' ? 'it was changed after it was installed' : 'muster did not write it';
 }
 
 function startSystemd(
-  wish: InstallParameters,
+  parameters: InstallParameters,
   { name }: ServicePaths,
-  found: Inspection,
+  inspection: Inspection,
   fresh: boolean,
 ): Step[] {
-  const { service } = found;
-  const run = (...args: string[]): Step => ({ action: 'run', args: systemctlArgs(wish, args) });
-  // Without a service manager that runs, a unit can still be enabled: that is a link.
-  if (wish.root !== undefined) return wish.start && !service?.enabled ? [run('enable', name)] : [];
+  const { service } = inspection;
+  const run = (...args: string[]): Step => ({ action: 'run', args: systemctlArgs(parameters, args) });
+  // Enabling a unit only makes a link, which works without a running service manager.
+  if (parameters.root !== undefined)
+    return parameters.start && !service?.enabled ? [run('enable', name)] : [];
   const steps: Step[] = [];
   if (fresh || service?.unitChanged) steps.push(run('daemon-reload'));
-  if (!wish.start) return steps;
+  if (!parameters.start) return steps;
   if (!service?.enabled) steps.push(run('enable', name));
-  // Not waited for: it is ready once its cluster answers, and that may take until somebody has configured it.
+  // --no-block, because the role is ready only when its cluster answers, and that may need an operator first.
   if (!isRunning(service)) steps.push(run('start', '--no-block', name));
-  else if (fresh || found.outdated) steps.push(run('restart', '--no-block', name));
+  else if (fresh || inspection.outdated) steps.push(run('restart', '--no-block', name));
   return steps;
 }
 
-/** The arguments of systemctl for one command. */
+/** Returns the arguments of systemctl for one command. */
 export function systemctlArgs(
   { scope, root }: Pick<InstallParameters, 'scope' | 'root'>,
   args: readonly string[],
@@ -158,17 +167,17 @@ export function systemctlArgs(
 }
 
 function startLaunchd(
-  wish: InstallParameters,
+  parameters: InstallParameters,
   { name, unit }: ServicePaths,
-  found: Inspection,
+  inspection: Inspection,
   fresh: boolean,
 ): Step[] {
-  if (wish.root !== undefined) return [];
-  const { service } = found;
-  const domain = launchdDomain(wish);
+  if (parameters.root !== undefined) return [];
+  const { service } = inspection;
+  const domain = launchdDomain(parameters);
   const run = (...args: string[]): Step => ({ action: 'run', args });
-  // What lies in its folder would be loaded at the next boot.
-  if (!wish.start) return service?.enabled ? [run('disable', `${domain}/${name}`)] : [];
+  // launchd would load the property list at the next boot, unless the service is disabled.
+  if (!parameters.start) return service?.enabled ? [run('disable', `${domain}/${name}`)] : [];
   const steps: Step[] = [];
   if (!service?.enabled) steps.push(run('enable', `${domain}/${name}`));
   const loaded = service?.loaded ?? false;
@@ -178,7 +187,7 @@ function startLaunchd(
   return steps;
 }
 
-/** Where launchd keeps the service: one for the machine, one for each user who is logged in. */
+/** Returns the launchd domain of the service: one for the machine, and one for each user who is logged in. */
 export const launchdDomain = ({ scope, uid }: Pick<InstallParameters, 'scope' | 'uid'>): string =>
   scope === 'system' ? 'system' : `gui/${uid}`;
 

@@ -1,4 +1,4 @@
-// Uninstalling, decided: what install wrote goes, configuration and state stay; a purge leaves nothing of this role. Pure.
+// Plans an uninstallation: it removes what install wrote; with a purge also the configuration and the state. Pure functions.
 import { join } from 'node:path';
 import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
@@ -10,115 +10,123 @@ import { type ServicePaths, savedPath } from './service-paths.ts';
 
 export interface UninstallParameters extends Pick<InstallParameters, 'manager' | 'scope' | 'uid' | 'root'> {
   readonly role: Role;
-  /** Configuration and state go too. */
+  /** Also remove the configuration and the state. */
   readonly purge: boolean;
-  /** Remove even a unit that muster did not write. */
+  /** Also remove a unit that muster did not write. */
   readonly force: boolean;
 }
 
 /**
- * The plan is empty when nothing of it is left.
- * @throws MusterError `failed` for a unit that muster did not write; `in_use` when another process uses what is to go.
+ * Returns an empty plan when nothing is left to remove.
+ * @throws MusterError `failed` for a unit that muster did not write; `in_use` when another process uses the state.
  */
-export function planUninstall(wish: UninstallParameters, places: ServicePaths, found: Inspection): Plan {
+export function planUninstall(
+  parameters: UninstallParameters,
+  paths: ServicePaths,
+  inspection: Inspection,
+): Plan {
   const steps: Step[] = [];
   const warnings: string[] = [];
   const notes: string[] = [];
-  if (wish.purge && found.holder !== undefined && found.holder !== found.service?.pid) {
-    throw new MusterError('in_use', `process ${found.holder} runs the ${wish.role} on this state`, {
-      hint: 'stop it first; without --purge the state stays',
-    });
+  if (parameters.purge && inspection.holder !== undefined && inspection.holder !== inspection.service?.pid) {
+    throw new MusterError(
+      'in_use',
+      `process ${inspection.holder} runs the ${parameters.role} with this state`,
+      {
+        hint: 'stop it first; without --purge the state stays',
+      },
+    );
   }
-  const end = wish.manager === 'systemd' ? stopWithSystemd : stopWithLaunchd;
-  steps.push(...end(wish, places, found, removeUnit(wish, places, found, warnings)));
-  if (found.packaged) notes.push(`${found.packaged} belongs to a package, which removes it`);
-  if (places.rotation) {
-    steps.push(...removeWritten(wish, places.rotation, found, warnings));
+  const end = parameters.manager === 'systemd' ? stopWithSystemd : stopWithLaunchd;
+  steps.push(...end(parameters, paths, inspection, removeUnit(parameters, paths, inspection, warnings)));
+  if (inspection.packaged) notes.push(`${inspection.packaged} belongs to a package, which removes it`);
+  if (paths.rotation) {
+    steps.push(...removeWritten(parameters, paths.rotation, inspection, warnings));
   }
-  if (wish.purge) {
-    const rest = planPurge(places, found);
+  if (parameters.purge) {
+    const rest = planPurge(paths, inspection);
     steps.push(...rest.steps);
     notes.push(...rest.notes);
   }
-  if (!wish.purge) notes.push(...describeWhatStays(places, found));
+  if (!parameters.purge) notes.push(...describeWhatStays(paths, inspection));
   return { steps, warnings, notes };
 }
 
-/** The unit is the service: one that muster did not write is another's, and so is what it runs. */
+/** Without `force`, a unit that muster did not write stays, because its service may belong to somebody else. */
 function removeUnit(
-  wish: UninstallParameters,
+  parameters: UninstallParameters,
   { unit }: ServicePaths,
-  found: Inspection,
+  inspection: Inspection,
   warnings: string[],
 ): Step[] {
-  const standing = found.files.get(unit);
-  const seal = standing?.kind === 'text' ? readSeal(standing.text) : 'none';
-  if (standing && seal === 'none' && !wish.force) {
-    const text = `${unit} is not one that muster wrote: it is left as it is, and the service too`;
-    throw new MusterError('failed', text, { hint: '--force removes it all the same' });
+  const existing = inspection.files.get(unit);
+  const seal = existing?.kind === 'text' ? readSeal(existing.text) : 'none';
+  if (existing && seal === 'none' && !parameters.force) {
+    const text = `muster did not write ${unit}: the file and the service are left unchanged`;
+    throw new MusterError('failed', text, { hint: '--force removes it anyway' });
   }
-  return removeWritten(wish, unit, found, warnings);
+  return removeWritten(parameters, unit, inspection, warnings);
 }
 
-/** Removes a file that install wrote. One that was changed since is kept under a name that no service manager reads. */
+/** Removes a file that install wrote. A changed file is renamed instead, to a name that no service manager reads. */
 function removeWritten(
   { force, purge }: UninstallParameters,
   path: string,
   { files, folders }: Inspection,
   warnings: string[],
 ): Step[] {
-  const standing = files.get(path);
-  if (standing === undefined) return [];
-  if (force || purge || (standing.kind === 'text' && readSeal(standing.text) === 'whole')) {
+  const existing = files.get(path);
+  if (existing === undefined) return [];
+  if (force || purge || (existing.kind === 'text' && readSeal(existing.text) === 'whole')) {
     return [{ action: 'remove', path, what: 'file' }];
   }
   let earlier = 0;
   while (files.has(savedPath(path, earlier)) || folders.has(savedPath(path, earlier))) earlier++;
   const to = savedPath(path, earlier);
-  warnings.push(`${path} was changed since it was installed: it is kept as ${to}`);
+  warnings.push(`${path} was changed after it was installed: it is kept as ${to}`);
   return [{ action: 'rename', path, to }];
 }
 
 function stopWithSystemd(
-  wish: UninstallParameters,
+  parameters: UninstallParameters,
   { name }: ServicePaths,
-  found: Inspection,
+  inspection: Inspection,
   unit: Step[],
 ): Step[] {
-  const run = (...args: string[]): Step => ({ action: 'run', args: systemctlArgs(wish, args) });
-  const { service } = found;
-  if (wish.root !== undefined) return [...(service?.enabled ? [run('disable', name)] : []), ...unit];
+  const run = (...args: string[]): Step => ({ action: 'run', args: systemctlArgs(parameters, args) });
+  const { service } = inspection;
+  if (parameters.root !== undefined) return [...(service?.enabled ? [run('disable', name)] : []), ...unit];
   const steps: Step[] = [];
-  // One that waits to be started again counts as failed; a stop ends that, and leaves nothing to be reset.
+  // A service that waits for its next restart also has the state "failed". Stopping it leaves nothing to reset.
   const failed = service?.state === 'failed' && !service.managerState.startsWith('activating');
   if (service?.enabled) steps.push(run('disable', '--now', name));
   else if (service && service.state !== 'stopped' && !failed) steps.push(run('stop', name));
   steps.push(...unit);
   if (unit.length > 0) steps.push(run('daemon-reload'));
-  // Else systemd would go on to list what is no more.
+  // Without this, systemd would go on listing the removed service as failed.
   if (failed) steps.push(run('reset-failed', name));
   return steps;
 }
 
 function stopWithLaunchd(
-  wish: UninstallParameters,
+  parameters: UninstallParameters,
   { name }: ServicePaths,
-  found: Inspection,
+  inspection: Inspection,
   unit: Step[],
 ): Step[] {
-  if (wish.root !== undefined || !found.service?.loaded) return unit;
-  const stop: Step = { action: 'run', args: ['bootout', `${launchdDomain(wish)}/${name}`] };
+  if (parameters.root !== undefined || !inspection.service?.loaded) return unit;
+  const stop: Step = { action: 'run', args: ['bootout', `${launchdDomain(parameters)}/${name}`] };
   return [stop, { action: 'await stop' }, ...unit];
 }
 
-function describeWhatStays(places: ServicePaths, found: Inspection): string[] {
+function describeWhatStays(paths: ServicePaths, inspection: Inspection): string[] {
   const kept = [
-    ...[places.config].filter(path => found.files.has(path) && !found.otherInstalled),
-    ...places.ownData
-      .filter(name => found.entries.get(places.dataFolder)?.includes(name))
-      .map(name => join(places.dataFolder, name)),
-    ...[places.dropIns].filter(path => path !== undefined && found.folders.has(path)),
-    ...found.logs,
+    ...[paths.config].filter(path => inspection.files.has(path) && !inspection.otherInstalled),
+    ...paths.ownData
+      .filter(name => inspection.entries.get(paths.dataFolder)?.includes(name))
+      .map(name => join(paths.dataFolder, name)),
+    ...[paths.dropIns].filter(path => path !== undefined && inspection.folders.has(path)),
+    ...inspection.logs,
   ];
-  return kept.length > 0 ? [`these stay, and go with --purge: ${kept.join(', ')}`] : [];
+  return kept.length > 0 ? [`these stay, and --purge removes them: ${kept.join(', ')}`] : [];
 }

@@ -1,9 +1,9 @@
-// What an installation or its removal comes to: files, folders and commands in order, and what is to be said about them.
+// The plan of an installation or a removal: files, folders and commands in order, and what the operator is told about them.
 
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
-  /** For people: `root:root`. */
+  /** Shown to people, such as `root:root`. */
   readonly name: string;
 }
 
@@ -15,52 +15,52 @@ export type Step =
       readonly mode: number;
       readonly owner: Owner;
       readonly content: string;
-      /** Something stands there already. */
+      /** Whether a file exists there already. */
       readonly replaces: boolean;
     }
   | { readonly action: 'rename'; readonly path: string; readonly to: string }
-  /** `file` also for a link; `folder` only when it is empty. */
+  /** `file` also removes a link; `folder` removes only an empty folder. */
   | { readonly action: 'remove'; readonly path: string; readonly what: 'file' | 'folder' | 'tree' }
   /** A command of the service manager. */
   | { readonly action: 'run'; readonly args: readonly string[] }
-  /** launchd answers before the service is gone. */
+  /** Waits until launchd has stopped the service: launchctl returns before that. */
   | { readonly action: 'await stop' };
 
 export interface Plan {
   readonly steps: readonly Step[];
-  /** What is left as it is, and why. */
+  /** What is left unchanged, and why. */
   readonly warnings: readonly string[];
-  /** What to know beyond the steps. */
+  /** What the operator should know besides the steps. */
   readonly notes: readonly string[];
 }
 
-/** What stands at a path: a file's text, a link's target, or something that cannot be read, and why. */
+/** What exists at a path: a file with its text, a link with its target, or something that cannot be read, and why. */
 export type ExistingFile =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'link'; readonly target: string }
   | { readonly kind: 'other'; readonly why: string };
 
-/** What was found on this machine before anything is done. */
+/** What `inspect` found on this machine before anything is changed. */
 export interface Inspection {
-  /** The files of the service, by path; one that is not there is absent. */
+  /** The existing files of the service, by path. */
   readonly files: ReadonlyMap<string, ExistingFile>;
-  /** Folders that are there, and links that lead to one on the way to a file. */
+  /** Existing folders, and links to folders that are part of a file's path. */
   readonly folders: ReadonlySet<string>;
-  /** The unit that a package installed. */
+  /** Path of the unit that a package installed. */
   readonly packaged: string | undefined;
-  /** Is the other role installed too, and if by a package, used? They share configuration and state folder. */
+  /** Whether the other role is installed and used here. Both roles share the configuration and the data folder. */
   readonly otherInstalled: boolean;
-  /** Names in the folders of the configuration, the data, the cache and the drop-ins, by folder. */
+  /** The names of the files in the configuration, data and cache folders, by folder. */
   readonly entries: ReadonlyMap<string, readonly string[]>;
-  /** Files of the log, rotated ones too. */
+  /** Paths of the log files, including rotated ones. */
   readonly logs: readonly string[];
-  /** The operator's secrets for this role, as files. */
+  /** Paths of the files in which the operator keeps secrets for this role. */
   readonly secrets: readonly string[];
-  /** The process that runs this role on the same state, if one does and may be asked. */
+  /** Process id of the role that holds the same data folder; undefined when none runs or it does not answer. */
   readonly holder: number | undefined;
-  /** Its process was started from a file that another has replaced since: an upgrade that waits for a restart. */
+  /** Whether the program was replaced after the service started: the upgrade needs a restart. */
   readonly outdated: boolean;
-  /** What the service manager says; undefined when files are put into another root, where none runs. */
+  /** What the service manager says; undefined for another root, where no service manager runs. */
   readonly service: ServiceState | undefined;
 }
 
@@ -68,20 +68,20 @@ export interface Inspection {
 export interface ServiceState {
   /** The manager has read its unit. */
   readonly loaded: boolean;
-  /** It is started at boot, or when the user logs in. */
+  /** It starts at boot, or when the user logs in. */
   readonly enabled: boolean;
-  /** `starting`: it runs, and is not yet ready. */
+  /** `starting`: the process runs and is not ready yet. */
   readonly state: 'running' | 'starting' | 'stopping' | 'stopped' | 'failed';
-  /** The manager's own word, such as `activating (auto-restart)`. */
+  /** The state in the manager's own words, such as `activating (auto-restart)`. */
   readonly managerState: string;
-  /** Since when it is in that state. */
+  /** When it entered that state. */
   readonly since: Date | undefined;
   readonly pid: number | undefined;
-  /** What it says of itself. */
+  /** The status line that the service itself has sent. */
   readonly statusText: string | undefined;
-  /** How it ended the last time, when that was no success: `exit code 78`. */
+  /** How it ended the last time, such as `exit code 78`; undefined after a success. */
   readonly ended: string | undefined;
   readonly restarts: number | undefined;
-  /** The files were changed since the manager read them. */
+  /** The unit files were changed after the manager read them. */
   readonly unitChanged: boolean;
 }

@@ -1,14 +1,13 @@
-// State that belongs to a service with a user of its own that comes and goes (DynamicUser=): nobody else may write there.
+// Refuses to write to the state of a service with DynamicUser=. Such a service could not read what another user writes.
 import { realpath, stat } from 'node:fs/promises';
 import { MusterError } from '../system/errors.ts';
 
-/** Where systemd keeps the state of such services; what `/var/lib` shows of it are links. systemd.exec(5) */
+/** Where systemd keeps the state of such services; `/var/lib` contains only links to it. See systemd.exec(5). */
 const privateStateFolder = '/var/lib/private/';
 
 /**
- * For a process that is about to make or write anything in `folder`, started by hand perhaps: root may, and the services that
- * the folder belongs to could not read it.
- * @throws MusterError `not_allowed` when the folder is such a service's and not this user's.
+ * To be called before anything in `folder` is written, because root would be allowed to.
+ * @throws MusterError `not_allowed` when the folder belongs to such a service and not to this user.
  */
 export async function checkPrivateState(folder: string): Promise<void> {
   const path = await realpath(folder).catch(() => '');
@@ -17,9 +16,9 @@ export async function checkPrivateState(folder: string): Promise<void> {
   if (uid === process.geteuid?.()) return;
   throw new MusterError(
     'not_allowed',
-    `${folder} belongs to the services of systemd: what another user writes there, they could not read`,
+    `${folder} belongs to services of systemd, which could not read what another user writes there`,
     {
-      hint: 'see systemctl status muster-agent muster-requester; or choose another folder with --data-dir',
+      hint: 'use the services (systemctl status muster-agent muster-requester), or choose another folder with --data-dir',
     },
   );
 }

@@ -1,12 +1,12 @@
-// The line by which a file is known as one that muster wrote and nobody changed since: it holds the hash of the rest.
+// The seal is a line with the hash of the other lines. It shows that muster wrote a file, and whether somebody changed it later.
 import { createHash } from 'node:crypto';
 
 const words = 'Written by "muster service install"; of the other lines the SHA-256 is';
 const line = new RegExp(`^(?:# |<!-- )${words} ([0-9a-f]{64})(?: -->)?$`);
-/** XML keeps its first lines for itself. */
+/** The seal is in one of the first lines; in XML two other lines must come first. */
 const sealLines = 3;
 
-/** `text` with its seal: in the first line, or in XML below the two that must come first. */
+/** Returns `text` with its seal in the first line, or in XML in the third. */
 export function addSeal(text: string): string {
   const mark = `${words} ${hash(text)}`;
   if (!text.startsWith('<?xml')) return `# ${mark}\n${text}`;
@@ -14,7 +14,7 @@ export function addSeal(text: string): string {
   return [...lines.slice(0, 2), `<!-- ${mark} -->`, ...lines.slice(2)].join('\n');
 }
 
-/** `whole`: as it was written. `changed`: somebody edited it since. `none`: muster did not write it. */
+/** Returns `whole` for a file as muster wrote it, `changed` when somebody edited it later, `none` when muster did not write it. */
 export function readSeal(text: string): 'whole' | 'changed' | 'none' {
   const lines = text.split('\n');
   const at = lines.findIndex((each, index) => index < sealLines && line.test(each));

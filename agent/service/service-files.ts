@@ -1,4 +1,4 @@
-// The text of every file that a service is installed with.
+// Creates the content of every file that a service is installed with.
 import { join } from 'node:path';
 import type { Role } from '../config/role.ts';
 import { readBounded } from '../system/files.ts';
@@ -12,9 +12,9 @@ export interface ServiceFileParameters {
   readonly role: Role;
   readonly scope: Scope;
   readonly executable: string;
-  /** The version of systemd that will read it, if known. */
+  /** The version of systemd that will read the unit; undefined when it is not known. */
   readonly systemd: number | undefined;
-  /** Those of the groups `render` and `video` that are there. */
+  /** Which of the groups `render` and `video` exist on this machine. */
   readonly groups: readonly string[];
 }
 
@@ -23,31 +23,31 @@ export interface ServiceFiles {
   readonly rotation: ServiceFile | undefined;
 }
 
-/** Throws MusterError `usage` when the executable's path cannot stand in a unit. */
+/** Throws MusterError `usage` when a unit cannot contain the path of the executable. */
 export async function createServiceFiles(
-  wish: ServiceFileParameters,
-  places: ServicePaths,
+  parameters: ServiceFileParameters,
+  paths: ServicePaths,
 ): Promise<ServiceFiles> {
-  const { role, scope, executable, systemd, groups } = wish;
-  if (wish.manager === 'systemd') {
+  const { role, scope, executable, systemd, groups } = parameters;
+  if (parameters.manager === 'systemd') {
     const { unitFile } = await import('./systemd-units.ts');
     const text = unitFile(role, { executable, scope, systemd, groups });
-    return { unit: { path: places.unit, content: addSeal(text) }, rotation: undefined };
+    return { unit: { path: paths.unit, content: addSeal(text) }, rotation: undefined };
   }
   const { plistFile, newsyslogFile } = await import('./launchd.ts');
-  const log = places.log ?? '';
-  // A user's own comes before the machine's, as it does with systemd.
-  const configFolder = scope === 'user' ? places.configFolder : undefined;
+  const log = paths.log ?? '';
+  // A user's own configuration comes before the machine's, as with systemd.
+  const configFolder = scope === 'user' ? paths.configFolder : undefined;
   const text = plistFile(role, { executable, logFile: log, configFolder });
   return {
-    unit: { path: places.unit, content: addSeal(text) },
-    rotation: places.rotation
-      ? { path: places.rotation, content: addSeal(newsyslogFile(role, log)) }
+    unit: { path: paths.unit, content: addSeal(text) },
+    rotation: paths.rotation
+      ? { path: paths.rotation, content: addSeal(newsyslogFile(role, log)) }
       : undefined,
   };
 }
 
-/** Which of the groups that own GPUs this machine has. */
+/** Returns which of the groups that may use GPUs exist on this machine. */
 export async function gpuGroups(root: string): Promise<string[]> {
   const text = await readBounded(join(root || '/', 'etc/group'), 1_048_576).catch(() => undefined);
   const names = new Set((text?.toString('utf8') ?? '').split('\n').map(line => line.split(':', 1)[0]));

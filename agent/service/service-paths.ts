@@ -1,4 +1,4 @@
-// Where a service's files stand: its unit, the configuration, what it keeps, by service manager and scope.
+// The paths of a service's files for each service manager and scope: the unit, the configuration, the state and the logs.
 import { dirname, join } from 'node:path';
 import { type Folders, systemEnvironment } from '../config/environment.ts';
 import type { Role } from '../config/role.ts';
@@ -7,26 +7,26 @@ import { type ManagerName, type Scope, unitName } from './scope.ts';
 export interface ServicePaths {
   /** The name under which the service manager knows it. */
   readonly name: string;
-  /** The unit, or the property list. */
+  /** The unit (systemd) or the property list (launchd). */
   readonly unit: string;
-  /** Where a package would put it: such a one is used, and left alone. */
+  /** Where a package puts the unit. muster uses such a unit and does not change it. */
   readonly packaged: readonly string[];
-  /** What the operator changes about it (systemd's drop-ins). */
+  /** The folder of the drop-ins, by which an operator changes the unit (systemd only). */
   readonly dropIns: string | undefined;
   readonly configFolder: string;
   readonly config: string;
   readonly dataFolder: string;
-  /** Where that folder really is, when the one above is a link that systemd makes (DynamicUser). */
+  /** The real data folder when `dataFolder` is a link that systemd makes (DynamicUser=). */
   readonly privateDataFolder: string | undefined;
   readonly cacheFolder: string;
   readonly privateCacheFolder: string | undefined;
-  /** The folders in the data folder that are this role's alone. */
+  /** The names of the folders in the data folder that belong to this role. */
   readonly ownData: readonly string[];
-  /** Where the operator keeps its secrets for systemd. */
+  /** The folder in which the operator keeps secrets for systemd. */
   readonly credentials: string | undefined;
-  /** The file that takes the log, where no journal does. */
+  /** The log file; undefined when the log goes to the journal. */
   readonly log: string | undefined;
-  /** What rotates that file. */
+  /** The file with the rule that rotates the log. */
   readonly rotation: string | undefined;
 }
 
@@ -35,7 +35,7 @@ export const roleData: Record<Role, readonly string[]> = {
   requester: ['requester', 'broker'],
 };
 
-/** `home` is the user's for the scope `user`, and of no matter otherwise. */
+/** Returns the paths; `home` is used only for the scope `user`. */
 export function servicePathsOf(
   manager: ManagerName,
   scope: Scope,
@@ -56,11 +56,11 @@ export function servicePathsOf(
   };
 }
 
-/** Where a changed file goes that is not lost, beside `earlier` ones: no service manager reads it there. */
+/** Returns the name under which a changed file is kept, when `earlier` such files exist. No service manager reads such a file. */
 export const savedPath = (path: string, earlier = 0): string =>
   `${path}.saved${earlier === 0 ? '' : `.${earlier}`}`;
 
-/** Is `name` where a changed `path` went? */
+/** Returns whether `name` is a name under which a changed file `path` was kept. */
 export const isSaved = (name: string, path: string): boolean =>
   name.startsWith(savedPath(path)) && /^(\.\d+)?$/.test(name.slice(savedPath(path).length));
 

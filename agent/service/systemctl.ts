@@ -1,4 +1,4 @@
-// systemd, asked through systemctl: what it says of a service, read from `systemctl show`.
+// Asks systemd about a service through `systemctl show`, and runs commands of systemctl.
 import { MusterError } from '../system/errors.ts';
 import {
   commandFailed,
@@ -9,7 +9,7 @@ import {
 } from './manager-program.ts';
 import type { ServiceState } from './plan.ts';
 
-const asked = [
+const properties = [
   'LoadState',
   'UnitFileState',
   'ActiveState',
@@ -27,9 +27,9 @@ const asked = [
 ];
 
 export interface SystemctlOptions extends ProgramOptions {
-  /** Of one user (`systemctl --user`). */
+  /** Ask the systemd of one user (`systemctl --user`). */
   user: boolean;
-  /** Files below another root, where no systemd runs. */
+  /** Another root than `/`, where no systemd runs. */
   root: string | undefined;
 }
 
@@ -39,7 +39,7 @@ export class Systemctl implements ManagerProgram {
 
   constructor(program: string, options: SystemctlOptions) {
     this.program = program;
-    // Dates in one language and one zone, for whichever version: some know no --timestamp=.
+    // Sets one time zone and no colours, because older versions have no option --timestamp=.
     this.#options = {
       ...options,
       env: { ...options.env, TZ: 'UTC', SYSTEMD_COLORS: '0', SYSTEMD_PAGER: '' },
@@ -52,7 +52,7 @@ export class Systemctl implements ManagerProgram {
     const args = [
       ...(user ? ['--user'] : []),
       'show',
-      `--property=${asked.join(',')}`,
+      `--property=${properties.join(',')}`,
       '--no-pager',
       '--',
       name,
@@ -67,7 +67,7 @@ export class Systemctl implements ManagerProgram {
     if (said.status !== 0) throw commandFailed(this.program, args, said);
   }
 
-  /** The version of systemd, such as 252; undefined when it does not say. */
+  /** Returns the version of systemd, such as 252; undefined when systemctl does not print one. */
   async version(): Promise<number | undefined> {
     const { stdout } = await this.#ask(['--version']);
     const found = /^systemd (\d{1,4})\b/.exec(stdout)?.[1];
@@ -83,8 +83,8 @@ export class Systemctl implements ManagerProgram {
     const said = await runProgram(this.program, args, this.#options);
     if (said.status !== 0 && /booted with systemd|connect to bus|DBUS_SESSION_BUS/i.test(said.stderr)) {
       const hint = this.#options.user
-        ? 'the user has no systemd of its own here: log in as that user, or set XDG_RUNTIME_DIR=/run/user/UID'
-        : 'the machine runs another service manager, or is a container without one; --root FOLDER only writes the files';
+        ? 'the systemd of this user does not run: log in as that user, or set XDG_RUNTIME_DIR=/run/user/UID'
+        : 'this machine runs another service manager, or is a container without one; --root FOLDER only writes the files';
       throw new MusterError('unreachable', 'systemd does not answer on this machine', { hint });
     }
     return said;
@@ -113,7 +113,7 @@ const states: Record<string, ServiceState['state']> = {
   failed: 'failed',
 };
 
-/** Reads what `systemctl show` printed: a property a line. What is missing is taken as not known. */
+/** Reads the output of `systemctl show`, which has one property in each line. Missing properties count as unknown. */
 export function readShow(text: string): ServiceState {
   const found = new Map<string, string>();
   for (const line of text.split('\n')) {
@@ -124,7 +124,7 @@ export function readShow(text: string): ServiceState {
   const number = (name: string) => (/^\d{1,10}$/.test(of(name)) ? Number(of(name)) : undefined);
   const active = of('ActiveState');
   const state = states[active] ?? 'stopped';
-  // Waiting for the next attempt: it does not run.
+  // A service that waits for its next restart does not run.
   const waits = of('SubState') === 'auto-restart' || of('SubState') === 'auto-restart-queued';
   return {
     loaded: of('LoadState') === 'loaded',
@@ -149,13 +149,13 @@ const since: Record<ServiceState['state'], string> = {
   failed: 'InactiveEnterTimestamp',
 };
 
-/** `Tue 2026-11-24 18:01:10 UTC` */
+/** Reads a date such as `Tue 2026-11-24 18:01:10 UTC`. */
 function date(text: string): Date | undefined {
   const match = /^\w{3} (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC$/.exec(text);
   return match ? new Date(`${match[1]}T${match[2]}Z`) : undefined;
 }
 
-/** How the last process ended; as waitid(2) counts, 1 is by itself, 2 and 3 by a signal. */
+/** Describes how the last process ended. In the codes of waitid(2), 1 is an exit, and 2 and 3 are signals. */
 function ending(result: string, code: number | undefined, status: number | undefined): string | undefined {
   if (result === '' || result === 'success') return undefined;
   if (result === 'exit-code' && code === 1) return `exit code ${status}`;

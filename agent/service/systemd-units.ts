@@ -1,5 +1,5 @@
-// The systemd units of both roles: readiness and watchdog by sd_notify, restarts that never give up, and as little of the
-// machine open as each role needs. Written for systemd 252; what a newer one knows is added when its version is given.
+// Writes the systemd units of both roles: readiness and watchdog by sd_notify, restarts without an end, and a sandbox that allows
+// only what the role needs. The units are for systemd 252; newer options are added when the version is given.
 import { isAbsolute } from 'node:path';
 import { isSecret, settingKeys } from '../config/keys.ts';
 import type { Role } from '../config/role.ts';
@@ -9,17 +9,17 @@ import { unitName } from './scope.ts';
 export interface UnitOptions {
   /** Absolute path of the program. */
   executable: string;
-  /** Of the whole machine, or of one user (`systemctl --user`). */
+  /** Whether the unit is for the whole machine or for one user (`systemctl --user`). */
   scope: 'system' | 'user';
-  /** The version of systemd that will read the unit; without it, what 252 knows. */
+  /** The version of systemd that will read the unit; without it, 252 is assumed. */
   systemd?: number | undefined;
-  /** Those of the groups `render` and `video` that this machine has: a unit that names one that is missing does not start. */
+  /** Which of the groups `render` and `video` exist here: a unit that names a missing group does not start. */
   groups?: readonly string[] | undefined;
 }
 
 /**
- * The unit file of `role`, its comments saying why each line is there.
- * @throws MusterError `usage` when `executable` is no path that a unit can name.
+ * Returns the unit file of `role`, with comments that say why each line is there.
+ * @throws MusterError `usage` when a unit cannot contain the path `executable`.
  */
 export function unitFile(role: Role, options: UnitOptions): string {
   const system = options.scope === 'system';
@@ -39,34 +39,34 @@ export function unitFile(role: Role, options: UnitOptions): string {
 }
 
 const about: Record<Role, string> = {
-  agent: 'muster agent: registers this machine with its cluster and keeps it current',
+  agent: 'muster agent: registers this machine with its cluster and reports its state',
   requester: 'muster requester: keeps the roll of the cluster',
 };
 
 const header = (role: Role) => `\
-# Changes belong in a drop-in, which survives an upgrade: systemctl edit ${unitName(role)}
+# Make changes in a drop-in, which survives an upgrade: systemctl edit ${unitName(role)}
 `;
 
 const unitSection = (role: Role, system: boolean) => `\
 [Unit]
 Description=${about[role]}
-# Readiness may take as long as the broker is away. Without the default dependencies no target waits for it, so that a broker
-# that is down never holds up a boot; what is left of them stands here.
+# The role is not ready while the broker is away. Without the default dependencies no target waits for the role, so that a
+# broker that is down never delays a boot. The other default dependencies are repeated here.
 DefaultDependencies=no
 ${
   system
     ? `Requires=sysinit.target
 After=sysinit.target basic.target
-# At shutdown the network goes last: the farewell to the cluster still arrives.
+# At shutdown the network stops after this unit, so that the agent can still tell the cluster that it leaves.
 After=network.target nss-lookup.target`
     : `Requires=basic.target
 After=basic.target`
 }
 Conflicts=shutdown.target
 Before=shutdown.target
-# Whoever waits for the start waits no longer than this; the unit goes on "activating" all the same.
+# A command that waits for the start gives up after this time; the unit continues to start.
 JobRunningTimeoutSec=60s
-# No number of failures makes systemd give up.
+# systemd never stops restarting, however often the role fails.
 StartLimitIntervalSec=0
 `;
 
@@ -75,16 +75,16 @@ const service = (role: Role, { executable, systemd = 252 }: UnitOptions) => `\
 Type=notify
 NotifyAccess=main
 ExecStart=${quoted(executable)} ${role}
-# By the shell, as a bare Debian has no kill: that is of procps.
+# The shell has a kill of its own; a minimal Debian has no /bin/kill, which is in procps.
 ExecReload=/bin/sh -c 'kill -HUP $MAINPID'
 SyslogIdentifier=muster-${role}
-# READY comes once ${role === 'agent' ? 'the node is registered, or waits for approval' : 'the roll is read and nodes are answered'}; until then it tries, for as long as it takes.
+# The role is ready when ${role === 'agent' ? 'the node is registered, or waits for approval' : 'the roll is read and requests of nodes are answered'}. Until then it keeps trying.
 TimeoutStartSec=infinity
-# Fed while the event loop turns and the work is on schedule. A broker that is away starves nobody.
+# The role feeds the watchdog while its work is on schedule. A broker that is away is no reason for a restart.
 WatchdogSec=30s
-# It stops within 5 s by itself.
+# The role stops within 5 s by itself.
 TimeoutStopSec=10s
-# ${role === 'agent' ? "The inventory's" : "The broker's"} process is ended by its parent, in order.
+# The role itself stops the process of ${role === 'agent' ? 'the inventory' : 'the broker'}, in the right order.
 KillMode=mixed
 Restart=always
 RestartSec=5s
@@ -95,14 +95,14 @@ RestartMaxDelaySec=60s
 `
     : ''
 }\
-# Wrong usage and a bad configuration do not mend themselves: they wait for a person.
+# After wrong usage (64) or a bad configuration (78) a restart does not help: a person must correct it.
 RestartPreventExitStatus=64 78
 `;
 
-// The socket that answers "muster status" is also the lock on the state, so it lives there: in a RuntimeDirectory= of this
-// unit, a second process started by hand would find the state unlocked.
+// The socket that answers "muster status" is also the lock on the state. It is therefore in the state folder: in a
+// RuntimeDirectory= of the unit, a second process that is started by hand would not see the lock.
 const folders = `\
-# A user that exists only while this runs; the same for both roles, as they share the state folder.
+# The user exists only while the service runs. It is the same for both roles, because they share the state folder.
 DynamicUser=yes
 User=muster
 StateDirectory=muster
@@ -111,17 +111,17 @@ CacheDirectory=muster
 CacheDirectoryMode=0700
 ConfigurationDirectory=muster
 UMask=0077
-# For a dataDir elsewhere, in a drop-in: ReadWritePaths=/that/folder, which belongs to a fixed user muster.
+# A dataDir elsewhere needs ReadWritePaths=/that/folder in a drop-in, and a fixed user muster that owns the folder.
 `;
 
 const brokerFolder = `\
-# The broker that the program carries is run from there. From 257 on, systemd mounts a state folder so that nothing can be.
+# The broker that the program carries runs from this folder. From version 257 on, systemd mounts it noexec otherwise.
 ExecPaths=/var/lib/muster
 `;
 
 const secrets = (role: Role) => `\
-# Secrets: files in /etc/credstore that only root reads; this service gets copies of its own. One that is not there is left out.
-# Encrypted ones are named in a drop-in: LoadCredentialEncrypted=nats.token:/etc/credstore.encrypted/muster-${role}.nats.token
+# Secrets are files in /etc/credstore that only root can read; the service gets copies. A missing file is ignored.
+# An encrypted secret needs a drop-in: LoadCredentialEncrypted=nats.token:/etc/credstore.encrypted/muster-${role}.nats.token
 ${settingKeys
   .filter(isSecret)
   .map(key => `LoadCredential=${key}:muster-${role}.${key}\n`)
@@ -130,52 +130,52 @@ ${settingKeys
 const limits = (role: Role) =>
   role === 'agent'
     ? `\
-# Beyond this it is slowed down, not killed. No MemoryMax= and no CPUQuota=: the agent would take the limit of its own group
-# for that of the machine, and offer no more than it.
+# Above this the agent is slowed down, not killed. There is no MemoryMax= and no CPUQuota=, because the agent would take these
+# limits for those of the machine, and offer no more than that.
 MemoryHigh=512M
 TasksMax=256
-# When a tool that it asked is killed for memory, the agent goes on.
+# The agent goes on when one of its tools is killed because memory ran out.
 OOMPolicy=continue
-# No core dumps: memory holds secrets.
+# No core dumps, because the memory contains secrets.
 LimitCORE=0
 `
     : `\
-# The broker's share included. Beyond this it is slowed down, not killed.
+# Includes the broker. Above this the requester is slowed down, not killed.
 MemoryHigh=50%
 TasksMax=1024
-# A broker that is killed for memory is started again.
+# The requester restarts a broker that is killed because memory ran out.
 OOMPolicy=continue
-# One for each node that is connected to the broker.
+# One file for each node that is connected to the broker.
 LimitNOFILE=524288
-# No core dumps: memory holds secrets.
+# No core dumps, because the memory contains secrets.
 LimitCORE=0
 `;
 
-// What holds without a mount namespace, which a user's service manager may not be allowed to make.
+// These lines need no mount namespace, which the service manager of a user may not be allowed to make.
 const always = (role: Role) => `\
 NoNewPrivileges=yes
 LockPersonality=yes
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
-# AF_NETLINK lists the network interfaces; AF_UNIX is the way to systemd, and to "muster status".
+# AF_NETLINK is needed to list the network interfaces, AF_UNIX to talk to systemd and to answer "muster status".
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 ${
   role === 'agent'
-    ? `# The inventory steps back behind everybody else.
+    ? `# The inventory lowers its own priority.
 SystemCallFilter=setpriority
 `
     : ''
 }\
 SystemCallErrorNumber=EPERM
-# Not MemoryDenyWriteExecute=: V8 compiles to memory, and dies of it.
+# MemoryDenyWriteExecute= is not set, because V8 compiles code to memory and would crash.
 `;
 
 const userSandbox = (role: Role) => `\
-# Its configuration is the user's own, also where the machine has one in /etc/muster.
+# The service reads the configuration of the user, even when the machine has one in /etc/muster.
 ConfigurationDirectory=muster
 UMask=0077
 ${always(role)}`;
@@ -195,7 +195,7 @@ ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-# Not ProcSubset=pid: ${role === 'agent' ? 'what the machine is stands in /proc/meminfo, /proc/stat and /proc/driver' : "the machine's memory stands in /proc/meminfo"}.
+# ProcSubset=pid is not set, because the ${role} reads ${role === 'agent' ? '/proc/meminfo, /proc/stat and /proc/driver' : '/proc/meminfo'}.
 ProtectProc=invisible
 RemoveIPC=yes
 `;
@@ -204,14 +204,14 @@ const devices = (role: Role, groups: readonly string[]) =>
   role === 'requester'
     ? 'PrivateDevices=yes\n'
     : `\
-# GPUs are seen through their devices, so these are allowed by class rather than hidden (PrivateDevices=). A driver that is
-# loaded later needs a restart. NVIDIA's device files must be there: nothing here may make them (nvidia-persistenced does).
+# The agent sees GPUs through their device files, so PrivateDevices= is not set and these classes are allowed. After a driver is
+# loaded later, restart the service. The service cannot make NVIDIA's device files; nvidia-persistenced does that.
 DevicePolicy=closed
 DeviceAllow=char-nvidia* rw
 DeviceAllow=char-drm rw
 DeviceAllow=char-kfd rw
 DeviceAllow=char-accel rw
-# AMD's and Intel's tools ask for these groups. Only those that exist may stand here: else the unit does not start.
+# The tools of AMD and Intel need these groups. A unit that names a group that does not exist does not start.
 ${groups.length ? `SupplementaryGroups=${groups.join(' ')}` : '#SupplementaryGroups=render video'}
 `;
 
@@ -220,11 +220,11 @@ const install = (system: boolean) => `\
 WantedBy=${system ? 'multi-user.target' : 'default.target'}
 `;
 
-/** As an argument of ExecStart=: see "Quoting" and "Command lines" in systemd.service(5). */
+/** Returns the path as an argument of ExecStart=. See "Quoting" and "Command lines" in systemd.service(5). */
 function quoted(executable: string): string {
   if (!isAbsolute(executable) || /[\p{Cc}'"\\]/u.test(executable)) {
-    throw new MusterError('usage', `a service cannot be started by the path ${JSON.stringify(executable)}`, {
-      hint: 'put muster where its path is absolute and has no quotes, backslashes or control characters, such as /usr/bin/muster',
+    throw new MusterError('usage', `a systemd unit cannot contain the path ${JSON.stringify(executable)}`, {
+      hint: 'use an absolute path without quotes, backslashes and control characters, such as /usr/bin/muster',
     });
   }
   const text = executable.replaceAll('%', '%%').replaceAll('$', '$$$$');

@@ -1,4 +1,4 @@
-// This machine as a place for services: its service manager, who owns the files, and where they go.
+// Describes where services are installed: the service manager, the scope, the owner of the files, and their paths.
 import { access, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
@@ -17,27 +17,27 @@ export interface ServiceTarget {
   readonly manager: ManagerName;
   readonly scope: Scope;
   readonly uid: number;
-  /** Of the files that are written. */
+  /** The owner of the files that are written. */
   readonly owner: Owner;
-  /** Another root than the machine's own, where nothing runs. */
+  /** Another root than `/`, where nothing runs. */
   readonly root: string | undefined;
-  /** Put before every path that is looked at or changed. */
+  /** Put before every path that is read or changed. */
   readonly prefix: string;
-  /** undefined where there is nothing to be asked. */
+  /** undefined for another root with launchd, where there is nothing to ask. */
   readonly managerProgram: ManagerProgram | undefined;
-  /** The version of systemd, if it is known. */
+  /** The version of systemd; undefined when it is not known. */
   readonly systemd: number | undefined;
   paths(role: Role): ServicePaths;
 }
 
 export interface TargetOptions {
   scope: Scope;
-  /** A folder that stands for `/`. */
+  /** A folder that takes the place of `/`. */
   root: string | undefined;
   environment?: Environment;
 }
 
-/** Throws MusterError where there is no service manager, or no home for a user's service. */
+/** Throws MusterError when there is no service manager, or the user has no home folder for a service. */
 export async function resolveTarget(options: TargetOptions): Promise<ServiceTarget> {
   const { scope, environment = systemEnvironment } = options;
   const manager = localManager();
@@ -60,19 +60,19 @@ export async function resolveTarget(options: TargetOptions): Promise<ServiceTarg
     root,
     env,
   });
-  // Another root may hold another version.
+  // Another root may contain another version.
   const systemd = root === undefined ? await systemctl.version() : undefined;
   return { ...base, paths, managerProgram: systemctl, systemd };
 }
 
-/** Throws MusterError `failed` on a system that has none that muster knows. */
+/** Returns the service manager of this system. Throws MusterError `failed` on a system whose manager muster does not know. */
 export function localManager(): ManagerName {
   if (process.platform === 'linux') return 'systemd';
   if (process.platform === 'darwin') return 'launchd';
-  throw new MusterError('failed', `muster knows no service manager of ${process.platform}`);
+  throw new MusterError('failed', `muster does not know the service manager of ${process.platform}`);
 }
 
-/** The version of systemd on this machine; undefined where there is none. */
+/** Returns the version of systemd on this machine; undefined when there is none. */
 export async function systemdVersion(): Promise<number | undefined> {
   const program = await findSystemProgram('systemctl').catch(() => undefined);
   if (program === undefined) return undefined;
@@ -80,18 +80,18 @@ export async function systemdVersion(): Promise<number | undefined> {
 }
 
 /**
- * Throws MusterError `not_allowed` when a service of the whole machine needs root, and this is not root.
- * @param command what was to be done, to be typed after `sudo`
+ * Throws MusterError `not_allowed` when this user is not root and a service of the whole machine is to be changed.
+ * @param command the command line to be typed after `sudo`
  */
 export function requireRoot({ scope, root, uid }: ServiceTarget, command: string): void {
   if (scope === 'user' || root !== undefined || uid === 0) return;
-  throw new MusterError('not_allowed', 'a service of the whole machine is root’s to change', {
-    hint: `sudo ${command}; for a service of your own: --user; to see what would be done: --dry-run`,
+  throw new MusterError('not_allowed', 'only root can change a service of the whole machine', {
+    hint: `sudo ${command}; or --user for a service of your own; or --dry-run to see what would be done`,
   });
 }
 
 async function folderAt(name: string): Promise<string> {
-  // A variable that is not set, most likely: the working folder is not what was meant.
+  // An empty name comes from a shell variable that is not set. The working folder was not meant.
   if (name === '') throw new MusterError('usage', '--root is empty: it needs the name of a folder');
   const path = resolve(name);
   const info = await stat(path).catch(() => undefined);
@@ -105,7 +105,7 @@ function owner(manager: ManagerName, scope: Scope, uid: number): Owner {
   return { uid, gid, name: `${userName()}:${gid}` };
 }
 
-/** The name of this user, or the number of one without a name. */
+/** Returns the name of this user, or the number of a user without a name. */
 export function userName(): string {
   try {
     return userInfo().username;
@@ -117,12 +117,16 @@ export function userName(): string {
 async function homeOf(environment: Environment): Promise<Folders> {
   const home = await environment.user();
   if (home) return home;
-  throw new MusterError('bad_config', 'this user has no home folder to put a service in', {
-    hint: 'set HOME, or install a service of the whole machine, without --user',
-  });
+  throw new MusterError(
+    'bad_config',
+    'this user has no home folder, where a service of a user is installed',
+    {
+      hint: 'set HOME, or install a service of the whole machine, without --user',
+    },
+  );
 }
 
-/** How systemctl finds the user's systemd; after `su` or in a cron job nothing names it. */
+/** Returns the variables by which systemctl finds the user's systemd. They are not set after `su` or in a cron job. */
 async function userBus(uid: number, { variables }: Environment): Promise<Record<string, string>> {
   const { XDG_RUNTIME_DIR, DBUS_SESSION_BUS_ADDRESS } = variables;
   const usual = `/run/user/${uid}`;

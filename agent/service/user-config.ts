@@ -1,10 +1,11 @@
-// Which configuration a user's own service reads: the user's before the machine's, other than who types a command.
+// Finds the configuration that the service of a user reads: the user's own file comes before the machine's. Commands that are
+// typed in a terminal read the machine's first.
 import { access } from 'node:fs/promises';
 import { roles } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
 import { resolveTarget, type ServiceTarget } from './target.ts';
 
-/** For the loader of settings: the user's own file, where the service is a user's and has one. */
+/** Returns options for the loader of settings: the user's own file, if the service is a user's and that file exists. */
 export async function userServiceConfig({
   scope,
   prefix,
@@ -14,15 +15,15 @@ export async function userServiceConfig({
   return scope === 'user' && (await exists(file)) ? { configFile: file } : {};
 }
 
-/** The same where nobody says whose service is meant: nothing for root, and for a user who has none. */
+/** Does the same for a command that does not know whose service is meant: nothing for root or a user without a service. */
 export async function configOfUserService(): Promise<{ configFile?: string }> {
   if (process.geteuid?.() === 0) return {};
   try {
-    const machine = await resolveTarget({ scope: 'user', root: undefined });
-    const units = roles.map(role => machine.paths(role).unit);
-    return (await Promise.all(units.map(exists))).includes(true) ? await userServiceConfig(machine) : {};
+    const target = await resolveTarget({ scope: 'user', root: undefined });
+    const units = roles.map(role => target.paths(role).unit);
+    return (await Promise.all(units.map(exists))).includes(true) ? await userServiceConfig(target) : {};
   } catch (error) {
-    // Without a home, or a service manager.
+    // The user has no home folder, or there is no service manager.
     if (error instanceof MusterError) return {};
     throw error;
   }

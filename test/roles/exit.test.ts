@@ -36,11 +36,11 @@ async function run(script: string) {
 
 test('with threads that hang it ends with its code, once its output is read', async () => {
   const { child, ended, stderr } = await run(`${hang}
-    const { endWithoutWaiting } = await import(${module('roles/exit.ts')});
+    const { exitWithoutWaiting } = await import(${module('roles/exit.ts')});
     process.stdout.write('x'.repeat(1_000_000));
     process.stderr.write('written ');
     process.exitCode = 7;
-    endWithoutWaiting();`);
+    exitWithoutWaiting();`);
   await once(child.stderr, 'data');
   let length = 0;
   // Slower than the process that writes.
@@ -56,10 +56,10 @@ test('with threads that hang it ends with its code, once its output is read', as
 
 test('with threads that hang it ends also when nobody reads its standard error', async () => {
   const { child } = await run(`${hang}
-    const { endWithoutWaiting } = await import(${module('roles/exit.ts')});
+    const { exitWithoutWaiting } = await import(${module('roles/exit.ts')});
     process.stderr.write('x'.repeat(1_000_000));
     process.exitCode = 7;
-    endWithoutWaiting();`);
+    exitWithoutWaiting();`);
   child.stderr.pause();
   // Its pipes are not closed as long as they are not read.
   const [code, signal] = await once(child, 'exit');
@@ -69,10 +69,10 @@ test('with threads that hang it ends also when nobody reads its standard error',
 
 test('with nothing left over it ends by itself', async () => {
   const { child, ended, stderr } = await run(`
-    const { endWithoutWaiting } = await import(${module('roles/exit.ts')});
+    const { exitWithoutWaiting } = await import(${module('roles/exit.ts')});
     process.on('exit', () => process.stderr.write('by itself'));
     process.exitCode = 7;
-    endWithoutWaiting();`);
+    exitWithoutWaiting();`);
   child.stdout.resume();
   assert.deepEqual(await ended, [7, null]);
   assert.equal(stderr(), 'by itself');
@@ -103,8 +103,8 @@ test('a stop that takes too long ends with 1, a second signal by that signal', a
 });
 
 for (const [how, end] of [
-  ['by a second signal', `(await import(${module('roles/interruption.ts')})).endBy('SIGINT');`],
-  ['in the middle of a stop', `await (await import(${module('roles/exit.ts')})).endNow(1);`],
+  ['by a second signal', `(await import(${module('roles/interruption.ts')})).endBySignal('SIGINT');`],
+  ['in the middle of a stop', `await (await import(${module('roles/exit.ts')})).exitNow(1);`],
   ['by its last line', 'process.exit(1);'],
 ] as const) {
   test(`a tool that runs ends with a process that ends ${how}, and so does what the tool started`, async t => {

@@ -1,4 +1,4 @@
-// A purge where a disk is mounted, as for the store of the broker.
+// Applies a purge where a disk is mounted in a folder, as an operator may do for the store of the broker.
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { Step } from '../../agent/service/plan.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 
-test('what is on a mounted disk goes, its folder stays, and the steps after that are done', async t => {
+test('the files on a mounted disk are removed, its mount point stays, and the later steps are done', async t => {
   const disk = await mountSmallDisk();
   if (!disk) return t.skip('no disk may be mounted here');
   t.after(() => disk.release());

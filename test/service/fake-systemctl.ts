@@ -1,8 +1,8 @@
-// A program file that takes systemctl's place: it writes down how it was called, and answers as systemd would.
+// A shell script in place of systemctl: it records how it was called, and answers as systemd would.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Its memory are files beside it, a set for each unit: `enabled`, `active` are there or not; `show` has more lines. */
+/** It remembers the state of each unit in files beside it: `enabled` and `active` exist or not, `show` has additional lines. */
 const script = `#!/bin/sh
 dir=\${0%/*}
 echo "$*" >>"$dir/calls"
@@ -43,7 +43,7 @@ export class FakeSystemctl {
     this.program = join(folder, 'systemctl');
   }
 
-  /** Puts it into `folder`; the units of its services are files in the folder `units`. */
+  /** Writes the script into `folder`; the units are files in the folder `units`. */
   static async make(folder: string, units: string): Promise<FakeSystemctl> {
     await mkdir(folder, { recursive: true });
     const fake = new FakeSystemctl(folder);
@@ -52,7 +52,7 @@ export class FakeSystemctl {
     return fake;
   }
 
-  /** How it was called since the last look, without what only asks. */
+  /** Returns how it was called since the last time, without the calls that only ask. */
   async calls(): Promise<string[]> {
     const path = join(this.folder, 'calls');
     const lines = (await readFile(path, 'utf8').catch(() => '')).split('\n').filter(Boolean);
@@ -60,12 +60,12 @@ export class FakeSystemctl {
     return lines.filter(line => !/^(--user )?(show|--version|--root=\S+ is-enabled)/.test(line));
   }
 
-  /** From now on its `show` of the unit has these lines too. */
+  /** Adds lines to what `show` prints for the unit. */
   async shows(unit: string, more: string): Promise<void> {
     await writeFile(join(this.folder, `${unit}.show`), more);
   }
 
-  /** From now on it fails at `verb`, complaining so. */
+  /** Makes the command `verb` fail with the message `complaint`. */
   async fails(verb: string, complaint: string): Promise<void> {
     await writeFile(join(this.folder, 'failing'), verb);
     await writeFile(join(this.folder, 'complaint'), complaint);

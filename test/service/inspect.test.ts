@@ -1,4 +1,4 @@
-// What an inspection sees: files, links and folders as they are, whatever stands there, and nothing that it may not.
+// Inspects made-up machines: files, links and folders, unreadable files, packages, and running processes.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ async function machine(manager: ManagerName): Promise<ServiceTarget> {
   };
 }
 
-/** Writes files below the machine's root, with their folders. */
+/** Writes files below `prefix`, and makes their folders. */
 async function put(prefix: string, files: Record<string, string>): Promise<void> {
   for (const [path, text] of Object.entries(files)) {
     await mkdir(join(prefix, path, '..'), { recursive: true });
@@ -35,7 +35,7 @@ async function put(prefix: string, files: Record<string, string>): Promise<void>
   }
 }
 
-test('a bare machine has nothing', async () => {
+test('nothing is found on a machine without muster', async () => {
   const bare = await machine('systemd');
   const { files, folders, packaged, otherInstalled, logs, secrets, holder, outdated } = await inspect(
     bare,
@@ -45,7 +45,7 @@ test('a bare machine has nothing', async () => {
   assert.deepEqual([logs, secrets, holder, outdated], [[], [], undefined, false]);
 });
 
-test('files as text, links as links, and what is neither by a word; nothing is read through a link', async () => {
+test('files have their text and links their target; no link is followed, and a file that cannot be read says why', async () => {
   const here = await machine('systemd');
   await put(here.prefix, { '/etc/muster/config.yaml': 'a', '/etc/muster/token': 's3cret' });
   await mkdir(join(here.prefix, '/etc/systemd/system/muster-agent.service.d'), { recursive: true });
@@ -67,7 +67,7 @@ test('files as text, links as links, and what is neither by a word; nothing is r
   );
 });
 
-test('packages’ units, of this role and of the other', async () => {
+test('units that packages installed are found, for this role and for the other', async () => {
   const here = await machine('systemd');
   await put(here.prefix, {
     '/usr/lib/systemd/system/muster-agent.service': '',
@@ -79,7 +79,7 @@ test('packages’ units, of this role and of the other', async () => {
   assert.deepEqual([packaged, otherInstalled], ['/usr/lib/systemd/system/muster-agent.service', true]);
 });
 
-test('the operator’s secrets and the rotated logs, of this role alone', async () => {
+test('only secrets and rotated logs of this role are found', async () => {
   const linux = await machine('systemd');
   const store = '/etc/credstore';
   await put(linux.prefix, {
@@ -93,7 +93,7 @@ test('the operator’s secrets and the rotated logs, of this role alone', async 
   assert.deepEqual((await inspect(mac, 'agent')).logs, [log, `${log}.0`]);
 });
 
-test('a process whose program was replaced is outdated', async t => {
+test('a process is outdated when its program was replaced', async t => {
   if (process.platform !== 'linux') return t.skip('only Linux tells what a process was started from');
   const folder = await newFolder();
   const program = join(folder, 'sleep');

@@ -1,4 +1,4 @@
-// A machine as an inspection finds it, made up: bare, unless a test says otherwise.
+// Makes up the result of an inspection: a machine without muster, unless a test adds something.
 
 import type { ExistingFile, Inspection, Owner, Plan, ServiceState, Step } from '../../agent/service/plan.ts';
 import type { ServicePaths } from '../../agent/service/service-paths.ts';
@@ -35,7 +35,7 @@ export interface Made {
   service?: ServiceState | undefined;
 }
 
-export function found(made: Made = {}): Inspection {
+export function inspection(made: Made = {}): Inspection {
   const files = new Map<string, ExistingFile>();
   for (const [path, text] of Object.entries(made.texts ?? {})) files.set(path, { kind: 'text', text });
   for (const [path, target] of Object.entries(made.links ?? {})) files.set(path, { kind: 'link', target });
@@ -53,14 +53,14 @@ export function found(made: Made = {}): Inspection {
   };
 }
 
-/** The folders that lead to a service's files. */
+/** Returns the folders above a service's files. */
 export function usualFolders(places: ServicePaths): string[] {
   const paths = [places.unit, places.config, places.rotation, places.log];
   return paths.flatMap(path => (path ? parents(path) : []));
 }
 
-/** The steps, each in a few words. */
-export const said = ({ steps }: Plan): string[] => steps.map(words);
+/** Returns each step in a few words. */
+export const stepTexts = ({ steps }: Plan): string[] => steps.map(words);
 
 function words(step: Step): string {
   switch (step.action) {

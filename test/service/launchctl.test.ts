@@ -1,4 +1,4 @@
-// What launchctl says, read. The samples have the shape that macOS prints; none was taken from a run of muster there.
+// Reads the output of launchctl. The samples are written after what macOS prints; none comes from a run of muster there.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -35,23 +35,23 @@ ${lines.map(line => `\t${line}\n`).join('')}
 }
 `;
 
-test('a service that runs, and what it did before', () => {
+test('a running service that a signal ended before', () => {
   const state = readPrint(print(['runs = 3', 'pid = 16090', 'last terminating signal = Killed: 9']), false);
   assert.deepEqual(state, {
     loaded: true,
     enabled: true,
     state: 'running',
-    word: 'running',
+    managerState: 'running',
     since: undefined,
     pid: 16090,
-    text: undefined,
+    statusText: undefined,
     ended: 'Killed: 9',
     restarts: undefined,
-    stale: false,
+    unitChanged: false,
   });
 });
 
-test('one that does not run: after success, failure, or never', () => {
+test('a service that does not run, after a success, after a failure, and before its first start', () => {
   const of = (...lines: string[]) => {
     const { state, managerState, pid, ended } = readPrint(
       print(lines).replace('= running', '= not running'),
@@ -70,12 +70,12 @@ test('one that does not run: after success, failure, or never', () => {
   assert.deepEqual(of('last exit code = 1'), ['failed', 'not running', undefined, 'exit code 1']);
 });
 
-test('one that is not loaded', () => {
+test('a service that is not loaded', () => {
   const { loaded, state, managerState, enabled } = readPrint('', true);
   assert.deepEqual([loaded, state, managerState, enabled], [false, 'stopped', 'not loaded', false]);
 });
 
-test('which services are disabled, in the words of newer and older versions', () => {
+test('disabled services are recognised in the output of newer and older versions', () => {
   const listed = (word: string) =>
     `\n\tdisabled services = {\n\t\t"com.apple.x" => enabled\n\t\t"${label}" => ${word}\n\t}\n`;
   assert.equal(isDisabled(listed('disabled'), label), true);
@@ -85,13 +85,13 @@ test('which services are disabled, in the words of newer and older versions', ()
   assert.equal(isDisabled('', label), false);
 });
 
-test('when a process started, as ps says it', () => {
+test('the start time of a process is read from ps', () => {
   assert.equal(readStart('Tue Nov 24 18:01:10 2026\n')?.toISOString(), '2026-11-24T18:01:10.000Z');
   assert.equal(readStart('Tue Nov  3 08:01:10 2026')?.toISOString(), '2026-11-03T08:01:10.000Z');
   for (const text of ['', 'yesterday', 'Tue Xxx 24 18:01:10 2026']) assert.equal(readStart(text), undefined);
 });
 
-test('whatever is printed is read without an error', () => {
+test('any output is read without an error', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (text, disabled) => {
       assert.equal(readPrint(text, disabled).enabled, !disabled);
@@ -101,7 +101,7 @@ test('whatever is printed is read without an error', () => {
   );
 });
 
-test('it is asked in its domain; a service that it does not know is not loaded; any other failure is told', async () => {
+test('launchctl is asked in the right domain; an unknown service is not loaded, and any other failure is an error', async () => {
   const folder = await newFolder();
   const program = join(folder, 'launchctl');
   const script = [
@@ -123,7 +123,7 @@ test('it is asked in its domain; a service that it does not know is not loaded; 
   });
 });
 
-test('since when it runs comes from ps', async t => {
+test('the time since when a service runs comes from ps', async t => {
   if (!existsSync('/bin/ps')) return t.skip('there is no /bin/ps here (Debian: procps)');
   const program = join(await newFolder(), 'launchctl');
   await writeFile(

@@ -1,4 +1,4 @@
-// launchd's files, read back with the library that wrote them. No macOS is needed; what is, stands in the README.
+// Reads launchd's files back with the library that wrote them. These tests do not need macOS.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -17,7 +17,7 @@ type Dictionary = { [key: string]: PlistValue };
 
 const read = (text: string) => parse(text) as Dictionary;
 
-/** Every key that is written: its type and meaning by launchd.plist(5), and what it is here. */
+/** Every key that is written: its type and its meaning as in launchd.plist(5), and the expected value. */
 const manual: Record<string, { type: string; means: string; value: PlistValue }> = {
   Label: { type: 'string', means: 'required; names the job, and the file', value: 'org.muster.agent' },
   ProgramArguments: {
@@ -52,7 +52,7 @@ const manual: Record<string, { type: string; means: string; value: PlistValue }>
   },
 };
 
-test('a property list has the keys of the manual page, with these values, and no other', () => {
+test('a property list has exactly these keys of the manual page, with these values', () => {
   const written = read(plistFile('agent', { executable, logFile }));
   const expected = Object.fromEntries(Object.entries(manual).map(([key, { value }]) => [key, value]));
   assert.deepEqual(written, expected);
@@ -61,7 +61,7 @@ test('a property list has the keys of the manual page, with these values, and no
   }
 });
 
-test('each role has its own label, and its file the name that launchd expects of it', () => {
+test('each role has its own label, and its file has the name that launchd expects', () => {
   for (const role of roles) {
     const written = read(plistFile(role, { executable, logFile }));
     assert.deepEqual([written.Label, written.ProgramArguments], [`org.muster.${role}`, [executable, role]]);
@@ -71,12 +71,12 @@ test('each role has its own label, and its file the name that launchd expects of
   }
 });
 
-test('any path comes back as it was written', () => {
+test('any path is read back as it was written', () => {
   const path = fc.string({ unit: 'grapheme', minLength: 1 }).map(text => `/${text}`);
   fc.assert(
     fc.property(path, path, (program, log) => {
-      // XML has no way to write some characters, and some readers take others for line breaks: no service has these in
-      // its path.
+      // XML cannot contain some characters, and some readers take others for line breaks. Paths with such characters are
+      // refused before.
       fc.pre(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\ufffe\uffff]*$/u.test(program + log));
       const written = read(plistFile('agent', { executable: program, logFile: log }));
       assert.deepEqual(written.ProgramArguments, [program, 'agent']);
@@ -90,17 +90,17 @@ test('any path comes back as it was written', () => {
   ]);
 });
 
-test('the variable is the one of a setting, so that the role opens the log itself', () => {
+test('the environment variable is that of the setting log.file, so that the role opens the log itself', () => {
   assert.equal(environmentName('log.file'), 'MUSTER_LOG_FILE');
   assert.equal(settingOf('log.file').roles, 'both');
 });
 
-test('a crash is over before the requester calls the node unhealthy', () => {
+test('launchd restarts a crashed agent before the requester calls the node UNHEALTHY', () => {
   const { ThrottleInterval } = read(plistFile('agent', { executable, logFile }));
   assert.ok(Number(ThrottleInterval) * 1000 < defaultSettings().requester.nodeDisconnectedAfter);
 });
 
-test('newsyslog rotates the log by size, tells nobody, adds no line of its own, and compresses nothing', () => {
+test('newsyslog rotates the log by size, sends no signal, adds no line, and compresses nothing', () => {
   const lines = newsyslogFile('requester', logFile).trimEnd().split('\n');
   const rules = lines.filter(line => !line.startsWith('#'));
   assert.equal(rules.length, 1);
@@ -118,7 +118,7 @@ function typeOf(value: PlistValue | undefined): string {
     : 'dictionary';
 }
 
-test('a user’s own configuration comes before the machine’s, as it does with systemd', async () => {
+test('the configuration of the user comes before that of the machine, as with systemd', async () => {
   const home = { config: '/Users/me/Library/Preferences/muster', data: '/Users/me/d', cache: '/Users/me/c' };
   const wish = { manager: 'launchd', role: 'agent', executable, systemd: undefined, groups: [] } as const;
   const folder = async (scope: 'system' | 'user') => {

@@ -1,4 +1,4 @@
-// What a service manager is told, and when: on a fake clock, each message as it would arrive.
+// Checks which messages a service manager gets, and when, with a fake clock.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -18,7 +18,7 @@ function bench(
     lines,
     sent,
     state: first,
-    /** What was sent since the last time, each as its lines with spaces between. */
+    /** Returns the messages since the last call, each with its lines joined by spaces. */
     news: () => sent.splice(0).map(message => message.replaceAll('\n', ' ')),
     notifier: new SdNotifier({
       send: message => void sent.push(message),
@@ -33,7 +33,7 @@ function bench(
 }
 
 describe('readiness and status', () => {
-  test('READY comes once, when it is ready and not before, whatever else is told', async () => {
+  test('READY is sent once, when the role is ready and not before', async () => {
     const made = bench();
     assert.deepEqual(made.news(), ['STATUS=starting']);
     await made.clock.advance(60_000);
@@ -50,7 +50,7 @@ describe('readiness and status', () => {
     assert.deepEqual(new Set(made.news()), new Set(['STATUS=at work']));
   });
 
-  test('the line is told when it changes, and again every 10 s, as it says how long ago things were', async () => {
+  test('the status line is sent when it changes, and every 10 s because it says how long ago things happened', async () => {
     const made = bench();
     made.news();
     made.notifier.update();
@@ -66,7 +66,7 @@ describe('readiness and status', () => {
     assert.equal(made.news().length, 6);
   });
 
-  test('what changes often is told within a second, in one message', async () => {
+  test('a state that changes often is sent within a second, in one message', async () => {
     const made = bench({}, { ready: true, text: '0 nodes' });
     made.news();
     for (let count = 1; count <= 1000; count++) {
@@ -81,7 +81,7 @@ describe('readiness and status', () => {
     assert.deepEqual(made.news(), []);
   });
 
-  test('no text from elsewhere becomes a message of its own, or is too long to be read', () => {
+  test('text from elsewhere can neither become a message of its own nor make a message too long', () => {
     const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 2000 }), fc.string({ maxLength: 2000 }));
     const hostile = fc.oneof(
       text,
@@ -104,7 +104,7 @@ describe('readiness and status', () => {
 });
 
 describe('the watchdog', () => {
-  test('is fed three times in what it allows, and not at all where nobody asks for it', async () => {
+  test('is fed three times in its interval, and not at all when nobody asked for it', async () => {
     const made = bench({ watchdog: 3_000 });
     await made.clock.advance(30_000);
     assert.equal(made.news().filter(message => message.endsWith('WATCHDOG=1')).length, 31);
@@ -113,7 +113,7 @@ describe('the watchdog', () => {
     assert.ok(!unwatched.news().join().includes('WATCHDOG'));
   });
 
-  test('starves while something has stalled, which is said once, and is fed when it goes on', async () => {
+  test('is not fed while the role has stalled, which is logged once, and is fed again when the role goes on', async () => {
     const made = bench({ watchdog: 3_000 });
     made.state = { ready: true, text: 'approved', stalled: 'heartbeats' };
     await made.clock.advance(1_000);
@@ -129,7 +129,7 @@ describe('the watchdog', () => {
     assert.deepEqual(made.news(), ['STATUS=approved WATCHDOG=1']);
   });
 
-  test('starves while the event loop stands still: a change that is told does not feed it', async () => {
+  test('is not fed by an update, so that an event loop that hangs is noticed', async () => {
     const made = bench({ watchdog: 3_000 });
     made.news();
     made.state = { ready: true, text: 'approved' };
@@ -141,7 +141,7 @@ describe('the watchdog', () => {
 });
 
 describe('a reload', () => {
-  test('is told with the time, and its end is READY; a refused configuration is shown until a good one comes', async () => {
+  test('is announced with the time and ends with READY; a refused configuration is shown until a valid one is read', async () => {
     const made = bench({}, { ready: true, text: 'approved' });
     made.news();
     await made.clock.advance(1_234);
@@ -158,7 +158,7 @@ describe('a reload', () => {
     assert.deepEqual(made.news().slice(1), ['READY=1 STATUS=approved']);
   });
 
-  test('before it is ready: its end must not count as the end of the start', () => {
+  test('is not announced before the role is ready, because its end would count as the end of the start', () => {
     const made = bench();
     made.news();
     made.notifier.reloading();
@@ -170,7 +170,7 @@ describe('a reload', () => {
   });
 });
 
-test('stopping is the last that is told, once, and leaves no timer', async () => {
+test('STOPPING is the last message, comes once, and leaves no timer', async () => {
   const made = bench({ watchdog: 3_000 }, { ready: true, text: 'approved' });
   made.news();
   made.notifier.updateSoon();
@@ -186,7 +186,7 @@ test('stopping is the last that is told, once, and leaves no timer', async () =>
   assert.deepEqual(made.news(), []);
 });
 
-test('a service manager that cannot be told stops nothing, and is a line of the log a minute', async () => {
+test('a service manager that cannot be reached stops nothing, and is logged once a minute', async () => {
   const fault = Object.assign(new Error('notify /run/systemd/notify: No such file'), { code: 'ENOENT' });
   const made = bench({
     watchdog: 3_000,

@@ -1,4 +1,4 @@
-// Who is told: the service manager that asked, by the native probe, or nobody.
+// Checks that notifications go through the native probe to the service manager that asked for them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openNotifier } from '../../agent/service/open-notifier.ts';
@@ -6,7 +6,7 @@ import { recordLog } from '../support/log-lines.ts';
 
 const request = { socket: '/run/notify', watchdog: undefined };
 
-test('where no service manager asks, nothing is looked for and nothing happens', async () => {
+test('when no service manager asked, nothing is loaded and nothing is sent', async () => {
   const { log, lines } = recordLog();
   const manager = await openNotifier(log, undefined, () => assert.fail('looked for a way'));
   manager.setSource(() => assert.fail('asked for the state'));
@@ -18,7 +18,7 @@ test('where no service manager asks, nothing is looked for and nothing happens',
   assert.deepEqual(lines, []);
 });
 
-test('one that asks is told at the address that it gave', async () => {
+test('notifications go to the socket that the service manager named', async () => {
   const told: [string, string][] = [];
   const notify = (socket: string, state: string) => told.push([socket, state]);
   const manager = await openNotifier(recordLog().log, request, async () => ({ notify }));
@@ -30,7 +30,7 @@ test('one that asks is told at the address that it gave', async () => {
   assert.deepEqual(told[2], ['/run/notify', 'STOPPING=1\nSTATUS=stopping']);
 });
 
-test('without the native probe it is said once what that means, and the role runs on', async () => {
+test('without the native probe one warning says what that means, and the role runs on', async () => {
   const { log, lines } = recordLog();
   const manager = await openNotifier(log, request, async () => ({ reason: 'it was not built' }));
   manager.setSource(() => ({ ready: true, text: 'approved' }));

@@ -1,11 +1,11 @@
-// Installing, decided: for both service managers, from a bare machine to one where all is as it should be. Pure.
+// Plans installations for both service managers, from a machine without muster to one where nothing is left to do.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type InstallParameters, planInstall } from '../../agent/service/plan-install.ts';
 import type { ManagerName } from '../../agent/service/scope.ts';
 import { addSeal } from '../../agent/service/seal.ts';
 import { type ServicePaths, servicePathsOf } from '../../agent/service/service-paths.ts';
-import { found, type Made, root, running, said, stopped, usualFolders } from './inspection.ts';
+import { inspection, type Made, root, running, stepTexts, stopped, usualFolders } from './inspection.ts';
 
 const home = {
   config: '/home/a/.config/muster',
@@ -45,12 +45,12 @@ describe('systemd', () => {
   const unit = '/etc/systemd/system/muster-agent.service';
   const folders = usualFolders(places);
   const plan = (made: Made, more: Partial<InstallParameters> = {}) =>
-    planInstall(wish('systemd', places, more), places, found({ folders, ...made }));
+    planInstall(wish('systemd', places, more), places, inspection({ folders, ...made }));
   const installed = { texts: { [unit]: content, '/etc/muster/config.yaml': 'mine\n' }, service: running };
 
-  test('on a bare machine: configuration, unit, start, without waiting for the cluster', () => {
+  test('a new installation writes configuration and unit, and starts without waiting for the cluster', () => {
     const bare = plan({ folders: ['/etc', '/etc/systemd', '/etc/systemd/system'] });
-    assert.deepEqual(said(bare), [
+    assert.deepEqual(stepTexts(bare), [
       'make /etc/muster',
       'write /etc/muster/config.yaml',
       `write ${unit}`,
@@ -60,10 +60,10 @@ describe('systemd', () => {
     ]);
     assert.deepEqual([bare.warnings, bare.notes], [[], []]);
     const [folder, config] = bare.steps;
-    assert.deepEqual(folder, { do: 'folder', path: '/etc/muster', mode: 0o755, owner: root });
-    // The service's own user reads it.
+    assert.deepEqual(folder, { action: 'make folder', path: '/etc/muster', mode: 0o755, owner: root });
+    // The user of the service must be able to read it.
     assert.deepEqual(config, {
-      do: 'write',
+      action: 'write',
       path: '/etc/muster/config.yaml',
       mode: 0o644,
       owner: root,
@@ -72,40 +72,44 @@ describe('systemd', () => {
     });
   });
 
-  test('where all is as it should be: nothing', () => {
+  test('nothing is planned when nothing is to be done', () => {
     assert.deepEqual(plan(installed), { steps: [], warnings: [], notes: [] });
-    assert.deepEqual(said(plan({ ...installed, service: { ...running, state: 'starting' } })), []);
+    assert.deepEqual(stepTexts(plan({ ...installed, service: { ...running, state: 'starting' } })), []);
   });
 
-  test('what is missing is done, and no more', () => {
+  test('only the missing steps are planned', () => {
     const of = (service: Partial<typeof running>) =>
-      said(plan({ ...installed, service: { ...running, ...service } }));
+      stepTexts(plan({ ...installed, service: { ...running, ...service } }));
     assert.deepEqual(of({ enabled: false }), ['run enable muster-agent.service']);
     assert.deepEqual(of({ state: 'failed' }), ['run start --no-block muster-agent.service']);
     assert.deepEqual(of({ unitChanged: true }), ['run daemon-reload']);
   });
 
-  test('only installed: it starts neither now nor at boot', () => {
+  test('with --no-start the service starts neither now nor at boot', () => {
     const only = plan({ folders }, { start: false });
-    assert.deepEqual(said(only), ['write /etc/muster/config.yaml', `write ${unit}`, 'run daemon-reload']);
+    assert.deepEqual(stepTexts(only), [
+      'write /etc/muster/config.yaml',
+      `write ${unit}`,
+      'run daemon-reload',
+    ]);
   });
 
-  test('an older unit of ours is replaced, and the service started anew', () => {
+  test('an older unit that muster wrote is replaced, and the service is restarted', () => {
     const texts = { ...installed.texts, [unit]: addSeal('older\n') };
-    assert.deepEqual(said(plan({ ...installed, texts })), [
+    assert.deepEqual(stepTexts(plan({ ...installed, texts })), [
       `replace ${unit}`,
       'run daemon-reload',
       'run restart --no-block muster-agent.service',
     ]);
   });
 
-  test('a program that was replaced under the running service: started anew', () => {
-    assert.deepEqual(said(plan({ ...installed, outdated: true })), [
+  test('the service is restarted when its program was replaced', () => {
+    assert.deepEqual(stepTexts(plan({ ...installed, outdated: true })), [
       'run restart --no-block muster-agent.service',
     ]);
   });
 
-  test('one that runs and would not start again is left alone, with a sentence', () => {
+  test('a running service that would not start again is left unchanged, with an error', () => {
     const older = { ...installed.texts, [unit]: addSeal('older\n') };
     const restart = 'run restart --no-block muster-agent.service';
     for (const made of [
@@ -114,21 +118,21 @@ describe('systemd', () => {
     ]) {
       assert.throws(
         () => plan(made, { configIsValid: false }),
-        /runs, and would not start again: it is left as it is/,
+        /runs and would not start again with this configuration: it is left unchanged/,
       );
-      assert.equal(said(plan(made, { configIsValid: false, force: true })).at(-1), restart);
+      assert.equal(stepTexts(plan(made, { configIsValid: false, force: true })).at(-1), restart);
     }
     const failed = { ...installed, service: { ...running, state: 'failed' as const } };
-    assert.deepEqual(said(plan(failed, { configIsValid: false })), [
+    assert.deepEqual(stepTexts(plan(failed, { configIsValid: false })), [
       'run start --no-block muster-agent.service',
     ]);
-    assert.deepEqual(said(plan(installed, { configIsValid: false })), []);
+    assert.deepEqual(stepTexts(plan(installed, { configIsValid: false })), []);
   });
 
-  test('what somebody changed, wrote or linked is left, with a sentence; --force replaces it', () => {
+  test('a unit that somebody changed, wrote or linked stays, with a warning; --force replaces it', () => {
     const changed = content.replace('[Unit]', '[Unit]\nAfter=x');
     const cases: [Made, RegExp][] = [
-      [{ texts: { ...installed.texts, [unit]: changed } }, /it was changed since it was installed; --force/],
+      [{ texts: { ...installed.texts, [unit]: changed } }, /it was changed after it was installed; --force/],
       [{ texts: { ...installed.texts, [unit]: 'mine' } }, /muster did not write it; --force/],
       [
         { texts: { '/etc/muster/config.yaml': '' }, links: { [unit]: '/dev/null' } },
@@ -137,74 +141,74 @@ describe('systemd', () => {
     ];
     for (const [made, why] of cases) {
       const left = plan({ service: running, ...made });
-      assert.deepEqual([said(left), left.warnings.length], [[], 1]);
+      assert.deepEqual([stepTexts(left), left.warnings.length], [[], 1]);
       assert.match(left.warnings[0] ?? '', why);
-      assert.deepEqual(said(plan({ service: running, ...made }, { force: true })).slice(0, 1), [
+      assert.deepEqual(stepTexts(plan({ service: running, ...made }, { force: true })).slice(0, 1), [
         `replace ${unit}`,
       ]);
     }
   });
 
-  test('a configuration that is there is never touched, not even by force', () => {
+  test('an existing configuration is never changed, not even with --force', () => {
     for (const text of ['', 'mine', 'sample\n', addSeal('x')]) {
       const texts = { '/etc/muster/config.yaml': text };
-      const written = said(plan({ texts, folders }, { force: true })).filter(step =>
+      const written = stepTexts(plan({ texts, folders }, { force: true })).filter(step =>
         step.includes('config.yaml'),
       );
       assert.deepEqual(written, []);
     }
   });
 
-  test('a package’s unit is used as it is', () => {
+  test('the unit of a package is used unchanged', () => {
     const packaged = '/usr/lib/systemd/system/muster-agent.service';
     const used = plan({ packaged, folders });
-    assert.deepEqual(said(used), [
+    assert.deepEqual(stepTexts(used), [
       'write /etc/muster/config.yaml',
       'run enable muster-agent.service',
       'run start --no-block muster-agent.service',
     ]);
     assert.match(used.notes.join(), /comes from a package and is used/);
-    assert.match(plan({ ...installed, packaged }).warnings.join(), /takes its place/);
+    assert.match(plan({ ...installed, packaged }).warnings.join(), /overrides it/);
   });
 
-  test('a role that was started by hand holds the state, and that is said', () => {
-    assert.match(plan({ ...installed, holder: 77 }).warnings.join(), /process 77 runs this role already/);
+  test('a warning names the process of a role that was started by hand', () => {
+    assert.match(plan({ ...installed, holder: 77 }).warnings.join(), /process 77 already runs this role/);
     assert.deepEqual(plan({ ...installed, holder: running.pid ?? 0 }).warnings, []);
   });
 
-  test('a service that was masked is left alone, and how to unmask it is told', () => {
-    const masked = { ...stopped, word: 'masked' };
+  test('a masked service is left unchanged, and the error says how to unmask it', () => {
+    const masked = { ...stopped, managerState: 'masked' };
     const made = { ...installed, texts: {}, links: { [unit]: '/dev/null' }, service: masked };
     assert.throws(() => plan(made), {
       code: 'failed',
-      message: 'muster-agent.service is masked: somebody wants that it is never started',
+      message: 'muster-agent.service is masked, so that nothing can start it',
       hint: 'systemctl unmask muster-agent.service',
     });
     assert.throws(() => plan(made, { scope: 'user' }), {
       hint: 'systemctl --user unmask muster-agent.service',
     });
-    assert.ok(said(plan(made, { force: true })).includes(`replace ${unit}`));
+    assert.ok(stepTexts(plan(made, { force: true })).includes(`replace ${unit}`));
   });
 
-  test('into another root: files and a link, and no service manager', () => {
+  test('in another root only files and the link of "enable" are made', () => {
     const other = plan({ service: stopped }, { root: '/img' });
-    assert.deepEqual(said(other).slice(-1), ['run --root=/img enable muster-agent.service']);
-    assert.ok(!said(other).some(step => step.includes('daemon-reload') || step.includes('start')));
+    assert.deepEqual(stepTexts(other).slice(-1), ['run --root=/img enable muster-agent.service']);
+    assert.ok(!stepTexts(other).some(step => step.includes('daemon-reload') || step.includes('start')));
     assert.deepEqual(
-      said(plan({ ...installed, service: { ...stopped, enabled: true } }, { root: '/img' })),
+      stepTexts(plan({ ...installed, service: { ...stopped, enabled: true } }, { root: '/img' })),
       [],
     );
   });
 
-  test('of one user: in the user’s own folders, by the user’s own systemd', () => {
+  test('the service of a user goes into the folders of the user, with systemctl --user', () => {
     const own = servicePathsOf('systemd', 'user', 'agent', home);
     const owner = { uid: 7, gid: 7, name: 'a:7' };
     const mine = planInstall(
       wish('systemd', own, { scope: 'user', uid: 7, owner }),
       own,
-      found({ folders: ['/home', '/home/a'] }),
+      inspection({ folders: ['/home', '/home/a'] }),
     );
-    assert.deepEqual(said(mine), [
+    assert.deepEqual(stepTexts(mine), [
       'make /home/a/.config',
       'make /home/a/.config/muster',
       'write /home/a/.config/muster/config.yaml',
@@ -232,12 +236,12 @@ describe('launchd', () => {
     planInstall(
       wish('launchd', places, more),
       places,
-      found({ folders, service: { ...stopped, enabled: true }, ...made }),
+      inspection({ folders, service: { ...stopped, enabled: true }, ...made }),
     );
   const texts = { [unit]: content, [rule]: addSeal('rule\n'), '/etc/muster/config.yaml': '' };
 
-  test('on a bare machine: the property list, the rotation of its log, and its start', () => {
-    assert.deepEqual(said(plan({})), [
+  test('a new installation writes the property list and the rule for log rotation, and starts', () => {
+    assert.deepEqual(stepTexts(plan({})), [
       'write /etc/muster/config.yaml',
       `write ${unit}`,
       `write ${rule}`,
@@ -245,22 +249,22 @@ describe('launchd', () => {
     ]);
   });
 
-  test('where all is as it should be: nothing', () => {
+  test('nothing is planned when nothing is to be done', () => {
     assert.deepEqual(plan({ texts, service: running }), { steps: [], warnings: [], notes: [] });
   });
 
-  test('one that was disabled, or ended well, is started', () => {
-    assert.deepEqual(said(plan({ texts, service: { ...running, enabled: false } })), [
+  test('a service that was disabled, or ended with success, is started', () => {
+    assert.deepEqual(stepTexts(plan({ texts, service: { ...running, enabled: false } })), [
       'run enable system/org.muster.requester',
     ]);
-    assert.deepEqual(said(plan({ texts, service: { ...running, state: 'stopped' } })), [
+    assert.deepEqual(stepTexts(plan({ texts, service: { ...running, state: 'stopped' } })), [
       'run kickstart system/org.muster.requester',
     ]);
   });
 
-  test('a newer property list: out, gone, and in again', () => {
+  test('for a newer property list the service is unloaded, awaited, and loaded again', () => {
     const older = { ...texts, [unit]: addSeal('older') };
-    assert.deepEqual(said(plan({ texts: older, service: running })), [
+    assert.deepEqual(stepTexts(plan({ texts: older, service: running })), [
       `replace ${unit}`,
       'run bootout system/org.muster.requester',
       'await stop',
@@ -268,33 +272,35 @@ describe('launchd', () => {
     ]);
   });
 
-  test('a newer rotation alone leaves the service be', () => {
+  test('a newer rule for log rotation does not restart the service', () => {
     const older = { ...texts, [rule]: addSeal('older') };
-    assert.deepEqual(said(plan({ texts: older, service: running })), [`replace ${rule}`]);
+    assert.deepEqual(stepTexts(plan({ texts: older, service: running })), [`replace ${rule}`]);
   });
 
-  test('only installed: disabled, else the next boot would start it', () => {
-    assert.deepEqual(said(plan({}, { start: false })).slice(-1), ['run disable system/org.muster.requester']);
-    assert.deepEqual(said(plan({ texts, service: stopped }, { start: false })), []);
+  test('with --no-start the service is disabled, because the next boot would start it', () => {
+    assert.deepEqual(stepTexts(plan({}, { start: false })).slice(-1), [
+      'run disable system/org.muster.requester',
+    ]);
+    assert.deepEqual(stepTexts(plan({ texts, service: stopped }, { start: false })), []);
   });
 
-  test('into another root: files only', () => {
-    assert.deepEqual(said(plan({ service: undefined }, { root: '/img' })), [
+  test('in another root only files are written', () => {
+    assert.deepEqual(stepTexts(plan({ service: undefined }, { root: '/img' })), [
       'write /etc/muster/config.yaml',
       `write ${unit}`,
       `write ${rule}`,
     ]);
   });
 
-  test('of one user: a LaunchAgent, whose log nobody but root can have rotated', () => {
+  test('the service of a user is a LaunchAgent without log rotation, which only root can set up', () => {
     const own = servicePathsOf('launchd', 'user', 'agent', macHome);
     const library = '/Users/a/Library';
     const mine = planInstall(
       wish('launchd', own, { scope: 'user', uid: 501 }),
       own,
-      found({ folders: ['/Users', '/Users/a', library] }),
+      inspection({ folders: ['/Users', '/Users/a', library] }),
     );
-    assert.deepEqual(said(mine), [
+    assert.deepEqual(stepTexts(mine), [
       `make ${library}/Preferences`,
       `make ${library}/Preferences/muster`,
       `write ${library}/Preferences/muster/config.yaml`,

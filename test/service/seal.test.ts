@@ -1,4 +1,4 @@
-// The seal: what muster wrote is known as such, and any change of it is seen.
+// Checks that the seal shows whether muster wrote a file, and that any change is noticed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -10,7 +10,7 @@ import { unitFile } from '../../agent/service/systemd-units.ts';
 const unit = unitFile('agent', { executable: '/usr/bin/muster', scope: 'system' });
 const plist = plistFile('agent', { executable: '/usr/bin/muster', logFile: '/var/log/a.log' });
 
-test('a sealed file is whole, and what it says is the same', () => {
+test('a file with a seal is whole, and the seal does not change its meaning', () => {
   for (const text of [unit, plist, '', '\n', '# a comment'])
     assert.equal(readSeal(addSeal(text)), 'whole', text);
   assert.equal(addSeal(unit).split('\n').slice(1).join('\n'), unit);
@@ -19,13 +19,13 @@ test('a sealed file is whole, and what it says is the same', () => {
   assert.match(addSeal(plist), /^<\?xml [^\n]*\n<!DOCTYPE [^\n]*\n<!-- Written by [^\n]*[0-9a-f]{64} -->\n/);
 });
 
-test('what has no seal is nobody’s', () => {
+test('a file without a seal was not written by muster', () => {
   for (const text of [unit, plist, '', 'a\nb\nc\nd']) assert.equal(readSeal(text), 'none');
   const late = `a\nb\nc\n${addSeal('x')}`;
   assert.equal(readSeal(late), 'none', 'a seal stands at the top');
 });
 
-test('any edit breaks the seal or removes it', () => {
+test('every edit breaks or removes the seal', () => {
   const edit = fc.record({
     at: fc.nat(),
     remove: fc.nat(20),

@@ -1,4 +1,4 @@
-// What systemctl says, read; and a systemctl that fails, hangs or is not there.
+// Reads the output of systemctl, and handles a systemctl that fails, hangs or does not exist.
 import assert from 'node:assert/strict';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { FakeSystemctl } from './fake-systemctl.ts';
 const unit = 'muster-agent.service';
 const here = { user: false, root: undefined };
 
-/** As systemd 252 printed it, of a service that runs. */
+/** What systemd 252 printed for a running service. */
 const running = `MainPID=812
 NRestarts=1
 ExecMainCode=0
@@ -30,22 +30,22 @@ InactiveEnterTimestamp=
 NeedDaemonReload=no
 `;
 
-test('a service that runs', () => {
+test('a running service', () => {
   assert.deepEqual(readShow(running), {
     loaded: true,
     enabled: true,
     state: 'running',
-    word: 'active (running)',
+    managerState: 'active (running)',
     since: new Date('2026-11-24T18:01:10Z'),
     pid: 812,
-    text: 'approved, last heartbeat acknowledged 3 s ago',
+    statusText: 'approved, last heartbeat acknowledged 3 s ago',
     ended: undefined,
     restarts: 1,
-    stale: false,
+    unitChanged: false,
   });
 });
 
-test('every other state', () => {
+test('a service in every other state', () => {
   const of = (changes: Record<string, string>) =>
     readShow(
       running +
@@ -101,7 +101,7 @@ test('every other state', () => {
     assert.equal(of({ UnitFileState: word }).enabled, false, word);
 });
 
-test('whatever it prints is read without an error', () => {
+test('any output of systemctl is read without an error', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), text => {
       const state = readShow(text);
@@ -114,7 +114,7 @@ test('whatever it prints is read without an error', () => {
   );
 });
 
-test('it is asked without a shell, by its absolute path, for what is needed', async () => {
+test('systemctl is called without a shell, by its absolute path', async () => {
   const fake = await FakeSystemctl.make(await newFolder(), '/nowhere');
   const systemctl = new Systemctl(fake.program, here);
   assert.equal((await systemctl.state(unit)).managerState, 'not-found');
@@ -123,7 +123,7 @@ test('it is asked without a shell, by its absolute path, for what is needed', as
   assert.deepEqual(await fake.calls(), ['enable a b; $(touch x)']);
 });
 
-test('a user’s systemd is asked as such, and finds its way there', async () => {
+test('the systemd of a user is asked with --user and XDG_RUNTIME_DIR', async () => {
   const folder = await newFolder();
   const program = join(folder, 'systemctl');
   await writeFile(program, '#!/bin/sh\necho "StatusText=$1 $XDG_RUNTIME_DIR $TZ $HOME"\n', { mode: 0o755 });
@@ -131,7 +131,7 @@ test('a user’s systemd is asked as such, and finds its way there', async () =>
   assert.equal((await systemctl.state(unit)).statusText, '--user /run/user/7 UTC ');
 });
 
-test('what it complains of is told, fit for a terminal', async () => {
+test('the error of a failed command contains its message, made safe for a terminal', async () => {
   const fake = await FakeSystemctl.make(await newFolder(), '/nowhere');
   await fake.fails('enable', 'Failed to enable unit: Unit \u001b[2J is masked.\nsecond line\n');
   await assert.rejects(new Systemctl(fake.program, here).run(['enable', unit]), {
@@ -140,7 +140,7 @@ test('what it complains of is told, fit for a terminal', async () => {
   });
 });
 
-test('where systemd does not run, that is said', async () => {
+test('the error says that systemd does not run', async () => {
   const fake = await FakeSystemctl.make(await newFolder(), '/nowhere');
   await fake.fails(
     'show',
@@ -152,7 +152,7 @@ test('where systemd does not run, that is said', async () => {
   });
 });
 
-test('one that is in no known place, or cannot be run', async () => {
+test('a systemctl that is in no known folder, or cannot be run', async () => {
   const folder = await newFolder();
   await assert.rejects(findSystemProgram('systemctl', [folder]), { code: 'unreachable' });
   const fake = await FakeSystemctl.make(folder, '/nowhere');
@@ -162,7 +162,7 @@ test('one that is in no known place, or cannot be run', async () => {
   await assert.rejects(runProgram(fake.program, []), { code: 'failed', message: /cannot be run: .*EACCES/ });
 });
 
-test('one that hangs is ended', async () => {
+test('a systemctl that hangs is killed', async () => {
   const program = join(await newFolder(), 'systemctl');
   await writeFile(program, '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 });
   const clock = new FakeClock();
@@ -170,17 +170,17 @@ test('one that hangs is ended', async () => {
   await Promise.all([
     assert.rejects(said, {
       code: 'failed',
-      message: `${program} daemon-reload did not end within 60 s and was ended`,
+      message: `${program} daemon-reload did not end within 60 s and was killed`,
     }),
     clock.advance(60_000),
   ]);
 });
 
-test('one that babbles is ended', async () => {
+test('a systemctl that writes without end is killed', async () => {
   const program = join(await newFolder(), 'systemctl');
   await writeFile(program, '#!/bin/sh\nexec cat /dev/zero\n', { mode: 0o755 });
   await assert.rejects(runProgram(program, ['show']), {
     code: 'failed',
-    message: /said more than can be read/,
+    message: /wrote more than \d+ bytes and was killed/,
   });
 });

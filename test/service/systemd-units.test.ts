@@ -1,4 +1,4 @@
-// The units, as systemd's own tools read them, and what must stand in them whoever reads.
+// Checks the units with systemd's own tools, and what they must contain.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -17,13 +17,13 @@ const skip = analyze ? false : 'systemd-analyze is not here: its verdict on the 
 const unit = (role: Role, options: Partial<UnitOptions> = {}) =>
   unitFile(role, { executable: '/usr/bin/muster', scope: 'system', ...options });
 
-/** The values of one key, in order. */
+/** Returns the values of a key, in order. */
 const values = (text: string, key: string) =>
   text.split('\n').flatMap(line => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []));
 
 describe('systemd-analyze', { skip }, () => {
   async function run(args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-    // A user's manager has its folder; there need be nothing in it.
+    // The service manager of a user needs its folder, which may be empty.
     const env = { PATH: process.env.PATH, XDG_RUNTIME_DIR: await newFolder(), HOME: await newFolder() };
     return new Promise(resolve => {
       const child = execFile(analyze ?? '', args, { env }, (_, stdout, stderr) =>
@@ -33,7 +33,7 @@ describe('systemd-analyze', { skip }, () => {
   }
 
   async function written(role: Role, options: Partial<UnitOptions>): Promise<string> {
-    // It looks whether the program is there.
+    // systemd-analyze checks that the program exists.
     const text = unit(role, { executable: process.execPath, ...options });
     const folder = join(await newFolder(), 'units');
     await mkdir(folder);
@@ -46,7 +46,7 @@ describe('systemd-analyze', { skip }, () => {
     return Number(/systemd (\d+)/.exec((await run(['--version'])).stdout)?.[1]);
   }
 
-  test('verify has nothing to say', async () => {
+  test('verify finds nothing', async () => {
     const systemd = await version();
     for (const role of roles) {
       for (const options of [{}, { systemd }, { groups: ['root'] }]) {
@@ -69,7 +69,7 @@ describe('systemd-analyze', { skip }, () => {
         file,
       ]);
       assert.equal(code, 0, stdout);
-      // It counts less of a unit that starts before all others, as one without the default dependencies may.
+      // Without the default dependencies a unit may start early, and systemd-analyze then counts less.
       await writeFile(file, unit(role).replace(/^DefaultDependencies=no$/m, ''));
       const strict = await run(['security', '--offline=true', '--no-pager', '--threshold=20', file]);
       assert.equal(strict.code, 0, strict.stdout);
@@ -77,7 +77,7 @@ describe('systemd-analyze', { skip }, () => {
   });
 });
 
-test('neither gives up on what may mend itself, and neither loops on what a person has to mend', () => {
+test('systemd restarts a role without end, except after faults that a person must correct', () => {
   for (const role of roles) {
     for (const scope of ['system', 'user'] as const) {
       const text = unit(role, { scope });
@@ -94,7 +94,7 @@ test('neither gives up on what may mend itself, and neither loops on what a pers
   assert.deepEqual(values(unit('agent', { systemd: 254 }), 'RestartSteps'), ['4']);
 });
 
-test('a unit runs nothing that a bare system lacks: kill is of procps, which systemd comes without', () => {
+test('a unit runs only programs that a minimal system has, so not /bin/kill, which is in procps', () => {
   for (const role of roles)
     for (const scope of ['system', 'user'] as const) {
       const lines = unit(role, { scope }).split('\n');
@@ -103,7 +103,7 @@ test('a unit runs nothing that a bare system lacks: kill is of procps, which sys
     }
 });
 
-test('what the agent has to see stays open: devices by class, /proc, memory that V8 compiles to', () => {
+test('the sandbox allows what the agent needs: devices by class, /proc, and memory for code that V8 compiles', () => {
   const text = unit('agent');
   assert.deepEqual(values(text, 'DeviceAllow'), [
     'char-nvidia* rw',
@@ -117,12 +117,12 @@ test('what the agent has to see stays open: devices by class, /proc, memory that
   }
   assert.deepEqual(values(text, 'PrivateDevices'), []);
   assert.deepEqual(values(unit('requester'), 'PrivateDevices'), ['yes']);
-  // A group that this machine lacks would keep the unit from starting.
+  // A unit that names a missing group would not start.
   assert.deepEqual(values(text, 'SupplementaryGroups'), []);
   assert.deepEqual(values(unit('agent', { groups: ['video'] }), 'SupplementaryGroups'), ['video']);
 });
 
-test('each role has credentials of its own for every secret setting', () => {
+test('each role has its own credential for every secret setting', () => {
   assert.deepEqual(values(unit('agent'), 'LoadCredential'), [
     'nats.token:muster-agent.nats.token',
     'nats.password:muster-agent.nats.password',
@@ -130,7 +130,7 @@ test('each role has credentials of its own for every secret setting', () => {
   assert.equal(values(unit('requester'), 'LoadCredential')[0], 'nats.token:muster-requester.nats.token');
 });
 
-test('a user’s own has nothing that only the system’s service manager can do', () => {
+test('the unit of a user contains nothing that only the service manager of the system can do', () => {
   for (const role of roles) {
     const text = unit(role, { scope: 'user' });
     for (const key of [
@@ -143,13 +143,13 @@ test('a user’s own has nothing that only the system’s service manager can do
     ])
       assert.deepEqual(values(text, key), [], key);
     assert.deepEqual(values(text, 'WantedBy'), ['default.target']);
-    // Else the machine's /etc/muster/config.yaml, which a package brings, would hide the one that install made.
+    // Otherwise /etc/muster/config.yaml of a package would hide the configuration that install made.
     assert.deepEqual(values(text, 'ConfigurationDirectory'), ['muster']);
     assert.deepEqual(values(text, 'NoNewPrivileges'), ['yes']);
   }
 });
 
-test('the path of the program is written so that systemd reads it back, or refused', () => {
+test('the path of the program is quoted for systemd, or refused', () => {
   const start = (executable: string) => values(unit('agent', { executable }), 'ExecStart')[0];
   assert.equal(start('/usr/bin/muster'), '/usr/bin/muster agent');
   assert.equal(start('/opt/my tools/muster'), '"/opt/my tools/muster" agent');
@@ -158,7 +158,7 @@ test('the path of the program is written so that systemd reads it back, or refus
     assert.throws(() => start(path), { code: 'usage' }, path);
 });
 
-test('the broker may be run from the state folder, from which systemd 257 lets nothing be run by itself', () => {
+test('the broker may run from the state folder, which systemd 257 mounts noexec otherwise', () => {
   assert.deepEqual(values(unit('requester'), 'ExecPaths'), [
     `/var/lib/${values(unit('requester'), 'StateDirectory')[0]}`,
   ]);

@@ -32,10 +32,10 @@ export async function run({ flags: given, config }: Argv<typeof flags>): Promise
       hint: 'put the file there: "muster service install --dry-run" says where',
     });
   }
-  const machine = await resolveTarget({ scope: given.user ? 'user' : 'system', root: given.root });
-  if (!given['dry-run']) requireRoot(machine, typed('install', { ...given, role }));
+  const target = await resolveTarget({ scope: given.user ? 'user' : 'system', root: given.root });
+  if (!given['dry-run']) requireRoot(target, typed('install', { ...given, role }));
   return installService(
-    machine,
+    target,
     {
       role,
       executable: given.executable ?? ownExecutable(),
@@ -58,24 +58,24 @@ export interface InstallOptions {
 
 /** Throws MusterError when it cannot be installed so, or a step fails. */
 export async function installService(
-  machine: ServiceTarget,
+  target: ServiceTarget,
   options: InstallOptions,
   { print, warn }: Voice,
 ): Promise<number> {
   const { role, executable, dryRun } = options;
-  const { root, prefix, scope } = machine;
-  const places = machine.paths(role);
+  const { root, prefix, scope } = target;
+  const paths = target.paths(role);
   const doubts = await checkExecutable(executable, scope, prefix);
-  const [found, groups] = await Promise.all([inspect(machine, role), gpuGroups(prefix)]);
-  const files = await createServiceFiles({ ...machine, role, executable, groups }, places);
+  const [inspection, groups] = await Promise.all([inspect(target, role), gpuGroups(prefix)]);
+  const files = await createServiceFiles({ ...target, role, executable, groups }, paths);
   for (const doubt of doubts) warn(escaped(doubt));
-  const configIsValid = root !== undefined || (await checkConfig(machine, role, found, warn));
-  const config = { path: places.config, content: await sample(prefix) };
-  const plan = planInstall({ ...machine, ...files, ...options, config, configIsValid }, places, found);
+  const configIsValid = root !== undefined || (await checkConfig(target, role, inspection, warn));
+  const config = { path: paths.config, content: await sample(prefix) };
+  const plan = planInstall({ ...target, ...files, ...options, config, configIsValid }, paths, inspection);
   for (const warning of plan.warnings) warn(escaped(warning));
-  await take(plan, machine, { name: places.name, dryRun, print });
+  await take(plan, target, { name: paths.name, dryRun, print });
   for (const note of plan.notes) print(`${escaped(note)}\n`);
-  print(await afterwards(machine, options, places, plan));
+  print(await afterwards(target, options, paths, plan));
   return 0;
 }
 
@@ -94,11 +94,11 @@ async function sample(prefix: string): Promise<string> {
 async function checkConfig(
   { manager, scope, prefix, paths }: ServiceTarget,
   role: Role,
-  found: Inspection,
+  inspection: Inspection,
   warn: (text: string) => void,
 ): Promise<boolean> {
   const { config: path, unit, dropIns } = paths(role);
-  if (found.files.get(path)?.kind !== 'text') return true;
+  if (inspection.files.get(path)?.kind !== 'text') return true;
   const sandboxed = manager === 'systemd' && scope === 'system';
   const { mode, gid } = await stat(prefix + path);
   // The user of the service is in none of root's groups.
@@ -132,20 +132,20 @@ async function opened(unit: string, dropIns: string | undefined): Promise<boolea
 }
 
 async function afterwards(
-  machine: ServiceTarget,
+  target: ServiceTarget,
   { role, start, dryRun }: InstallOptions,
   { name, unit, config, log, rotation }: ServicePaths,
   { steps }: Plan,
 ): Promise<string> {
   if (dryRun) return steps.length ? 'Nothing of this was done: --dry-run.\n' : 'Nothing would be done.\n';
   if (steps.length === 0) return `Nothing to do: ${name} is as it should be.\n`;
-  const user = machine.scope === 'user' ? ' --user' : '';
-  if (machine.root !== undefined) return '';
+  const user = target.scope === 'user' ? ' --user' : '';
+  if (target.root !== undefined) return '';
   const lines: string[] = [];
-  const systemd = machine.manager === 'systemd';
+  const systemd = target.manager === 'systemd';
   const restart = systemd
     ? `systemctl${user} restart --no-block ${name}`
-    : `launchctl kickstart -k ${machine.scope === 'system' ? 'system' : `gui/${machine.uid}`}/${name}`;
+    : `launchctl kickstart -k ${target.scope === 'system' ? 'system' : `gui/${target.uid}`}/${name}`;
   // A package's unit is not written, and is enabled the first time.
   const first = steps.some(
     step =>

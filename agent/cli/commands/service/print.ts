@@ -26,10 +26,10 @@ export async function run({ flags: given }: Argv<typeof flags>): Promise<number>
   const role = needed(given.role, 'print');
   const manager = given.manager ?? localManager();
   const scope = given.user ? 'user' : 'system';
-  const places = servicePathsOf(manager, scope, role, await systemEnvironment.user());
+  const paths = servicePathsOf(manager, scope, role, await systemEnvironment.user());
   const executable = given.executable ?? (isPackaged() ? process.execPath : usualExecutable);
   const [systemd, groups] = await Promise.all([systemdVersion(), gpuGroups('')]);
-  const wish = { manager, role, scope, executable, systemd, groups } as const;
-  print((await createServiceFiles(wish, places)).unit.content);
+  const parameters = { manager, role, scope, executable, systemd, groups } as const;
+  print((await createServiceFiles(parameters, paths)).unit.content);
   return 0;
 }

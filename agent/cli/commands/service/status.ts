@@ -29,10 +29,10 @@ export const flags = {
 } as const satisfies FlagTable;
 
 export async function run({ flags: given, config, load }: Argv<typeof flags>): Promise<number> {
-  const machine = await resolveTarget({ scope: given.user ? 'user' : 'system', root: undefined });
+  const target = await resolveTarget({ scope: given.user ? 'user' : 'system', root: undefined });
   // What is named on the command line goes before what the service reads.
   const named: Load = config === undefined ? load : () => load({ skipUnreadable: true });
-  return showService(machine, given.role ? [given.role] : roles, named, given.output, print);
+  return showService(target, given.role ? [given.role] : roles, named, given.output, print);
 }
 
 type Load = (options: { skipUnreadable: true; configFile?: string }) => Promise<LoadedSettings>;
@@ -68,18 +68,18 @@ export interface ServiceReport {
  * and is not used is not missed.
  */
 export async function showService(
-  machine: ServiceTarget,
+  target: ServiceTarget,
   which: readonly Role[],
   load: Load,
   output: 'text' | 'json',
   print: (text: string) => void,
 ): Promise<number> {
   // A configuration with faults is told by "config check"; where the state is, it cannot say then.
-  const loaded = await load({ skipUnreadable: true, ...(await userServiceConfig(machine)) }).catch(error => {
+  const loaded = await load({ skipUnreadable: true, ...(await userServiceConfig(target)) }).catch(error => {
     if (error instanceof MusterError) return undefined;
     throw error;
   });
-  const reports = await Promise.all(which.map(role => report(machine, role, loaded?.settings.dataDir)));
+  const reports = await Promise.all(which.map(role => report(target, role, loaded?.settings.dataDir)));
   print(output === 'json' ? jsonText(reports) : reports.map(text).join('\n'));
   const installed = reports.filter(
     each => each.installed !== 'no' && (each.installed !== 'package' || isUsed(each)),
@@ -88,23 +88,23 @@ export async function showService(
 }
 
 async function report(
-  machine: ServiceTarget,
+  target: ServiceTarget,
   role: Role,
   dataDir: string | undefined,
 ): Promise<ServiceReport> {
-  const { manager, scope, prefix } = machine;
-  const places = machine.paths(role);
-  const found = await inspect(machine, role);
-  const { service } = found;
-  const folder = join(dataDir ?? prefix + places.dataFolder, role);
+  const { manager, scope, prefix } = target;
+  const paths = target.paths(role);
+  const inspection = await inspect(target, role);
+  const { service } = inspection;
+  const folder = join(dataDir ?? prefix + paths.dataFolder, role);
   const { status, why } = await ask(folder);
-  const trouble = service && (await findFolderProblem(service, places));
+  const trouble = service && (await findFolderProblem(service, paths));
   return {
     role,
-    name: places.name,
+    name: paths.name,
     manager,
     scope,
-    ...installation(places, found),
+    ...installation(paths, inspection),
     enabled: service?.enabled ?? false,
     state: service?.state ?? 'stopped',
     managerState: service?.managerState ?? '',
@@ -133,9 +133,9 @@ function installation(
   { unit }: ServicePaths,
   { files, packaged }: Inspection,
 ): Pick<ServiceReport, 'installed' | 'file'> {
-  const standing = files.get(unit);
-  if (standing === undefined) return { installed: packaged ? 'package' : 'no', file: packaged ?? null };
-  const seal = standing.kind === 'text' ? readSeal(standing.text) : 'none';
+  const existing = files.get(unit);
+  if (existing === undefined) return { installed: packaged ? 'package' : 'no', file: packaged ?? null };
+  const seal = existing.kind === 'text' ? readSeal(existing.text) : 'none';
   const installed = { whole: 'yes', changed: 'changed', none: 'foreign' } as const;
   return { installed: installed[seal], file: unit };
 }

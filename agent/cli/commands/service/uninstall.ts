@@ -17,10 +17,10 @@ export const flags = {
 
 export async function run({ flags: given }: Argv<typeof flags>): Promise<number> {
   const role = needed(given.role, 'uninstall');
-  const machine = await resolveTarget({ scope: given.user ? 'user' : 'system', root: given.root });
-  if (!given['dry-run']) requireRoot(machine, typed('uninstall', { ...given, role }));
+  const target = await resolveTarget({ scope: given.user ? 'user' : 'system', root: given.root });
+  if (!given['dry-run']) requireRoot(target, typed('uninstall', { ...given, role }));
   return uninstallService(
-    machine,
+    target,
     {
       role,
       purge: given.purge,
@@ -41,30 +41,30 @@ export interface UninstallOptions {
 
 /** Throws MusterError when it is not to be removed, or a step fails. */
 export async function uninstallService(
-  machine: ServiceTarget,
+  target: ServiceTarget,
   options: UninstallOptions,
   { print, warn }: Voice,
 ): Promise<number> {
   const { role, dryRun } = options;
-  const { prefix } = machine;
-  const places = machine.paths(role);
-  const found = await inspect(machine, role);
-  const plan = planUninstall({ ...machine, ...options }, places, found);
+  const { prefix } = target;
+  const paths = target.paths(role);
+  const inspection = await inspect(target, role);
+  const plan = planUninstall({ ...target, ...options }, paths, inspection);
   const elsewhere =
-    options.purge && machine.root === undefined
-      ? await dataElsewhere(prefix + places.config, found.files.get(places.config))
+    options.purge && target.root === undefined
+      ? await dataElsewhere(prefix + paths.config, inspection.files.get(paths.config))
       : [];
   for (const warning of plan.warnings) warn(escaped(warning));
-  await take(plan, machine, { name: places.name, dryRun, print });
+  await take(plan, target, { name: paths.name, dryRun, print });
   for (const note of [...plan.notes, ...elsewhere]) print(`${escaped(note)}\n`);
-  if (plan.steps.length === 0) print(`Nothing to do: ${places.name} is not installed.\n`);
+  if (plan.steps.length === 0) print(`Nothing to do: ${paths.name} is not installed.\n`);
   else if (dryRun) print('Nothing of this was done: --dry-run.\n');
   return 0;
 }
 
 /** A note about state in a folder of the operator's choice. To be asked before the configuration goes. */
-async function dataElsewhere(config: string, standing: ExistingFile | undefined): Promise<string[]> {
-  if (standing?.kind !== 'text') return [];
+async function dataElsewhere(config: string, existing: ExistingFile | undefined): Promise<string[]> {
+  if (existing?.kind !== 'text') return [];
   // One with faults says nothing for sure.
   const loaded = await loadSettings({ configFile: config }).catch(() => undefined);
   const folder = loaded?.settings.dataDir;

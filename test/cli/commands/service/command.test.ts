@@ -109,7 +109,7 @@ test('without root: what it needs, exit code 77; a dry run and --root need none'
   assert.equal(refused.code, 77);
   assert.match(
     refused.stderr,
-    /^Error: a service of the whole machine is root’s to change\nHint: {2}sudo \.\/scripts\/muster service install --role agent --executable \/usr\/bin\/true; /,
+    /^Error: only root can change a service of the whole machine\nHint: {2}sudo \.\/scripts\/muster service install --role agent --executable \/usr\/bin\/true; /,
   );
   await mkdir(join(root, 'usr/bin'), { recursive: true });
   await writeFile(join(root, 'usr/bin/true'), '#!/bin/sh\n', { mode: 0o755 });

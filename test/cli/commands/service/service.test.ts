@@ -165,7 +165,7 @@ test('what stands where a folder has to be is told before anything is done', asy
     const before = await listing(machine.prefix);
     await assert.rejects(install('agent'), {
       code: 'failed',
-      message: '/etc/muster is no folder, and one has to be there',
+      message: '/etc/muster must be a folder, and something else is there',
     });
     assert.deepEqual(await listing(machine.prefix), before);
   }
@@ -178,7 +178,7 @@ test('a folder where a file has to be is told before anything is done', async ()
     const before = await listing(machine.prefix);
     await assert.rejects(install('agent'), {
       code: 'failed',
-      message: `${path} is a folder, and a file has to be there`,
+      message: `${path} must be a file, and a folder is there`,
     });
     assert.deepEqual(await listing(machine.prefix), before);
   }
@@ -261,7 +261,7 @@ test('an upgrade leaves a service alone that runs and would not start with the c
   const before = await listing(at(''));
   await assert.rejects(
     install('agent', { executable: '/usr/local/bin/newer' }),
-    /runs, and would not start again/,
+    /runs and would not start again/,
   );
   assert.match(said.warned, /config\.yaml:1: /);
   assert.deepEqual(await fake.calls(), []);
@@ -275,7 +275,7 @@ test('a unit that somebody changed is left, with a warning; --force replaces it'
   await writeFile(unit, `${await readFile(unit, 'utf8')}# mine\n`);
   const before = await listing(at(''));
   assert.equal(await install('agent'), 0);
-  assert.match(said.warned, /muster-agent\.service is left as it is: it was changed since it was installed/);
+  assert.match(said.warned, /muster-agent\.service is left unchanged: it was changed after it was installed/);
   assert.deepEqual(await listing(at('')), before);
   await install('agent', { force: true });
   assert.equal(readSeal(await readFile(unit, 'utf8')), 'whole');
@@ -338,7 +338,7 @@ test('uninstalled, its configuration and state stay; once more there is nothing 
   assert.deepEqual(await readdir(at(units)), []);
   assert.match(
     said.printed,
-    /these stay, and go with --purge: \/etc\/muster\/config\.yaml, \/var\/lib\/muster\/agent/,
+    /these stay, and --purge removes them: \/etc\/muster\/config\.yaml, \/var\/lib\/muster\/agent/,
   );
   assert.equal(await readFile(at('/var/lib/muster/agent/identity.nk'), 'utf8'), 'secret');
   await uninstall('agent');
@@ -387,7 +387,10 @@ test('a dataDir that the unit may not write is told, until the operator has open
   assert.equal(said.warned, '');
   await choose('/home/me/muster');
   await install('agent');
-  assert.match(said.warned, /^dataDir: \/home\/me\/muster is outside .*no service .* sees a home folder/);
+  assert.match(
+    said.warned,
+    /^dataDir: \/home\/me\/muster is outside .*a service of the machine cannot see home folders/,
+  );
   await choose('/srv/muster');
   await install('agent');
   assert.match(
@@ -478,12 +481,12 @@ test('a program that no service could start is refused before anything is writte
   const bare = await listing(at(''));
   await writeFile(at('/usr/local/bin/text'), 'x', { mode: 0o644 });
   const cases: [string, RegExp][] = [
-    ['muster', /named by its absolute path, not muster/],
+    ['muster', /needs the absolute path of its program, not muster/],
     ['/usr/local/bin/absent', /there is no such file/],
     ['/usr/local/bin', /it is not a file/],
-    ['/usr/local/bin/text', /it may not be run/],
-    ['/home/me/muster', /sees no such folder/],
-    ['/tmp/muster', /sees no such folder/],
+    ['/usr/local/bin/text', /it is not executable for this user/],
+    ['/home/me/muster', /cannot see that folder/],
+    ['/tmp/muster', /cannot see that folder/],
     ['/usr/local/bin/mu\nster', /absolute path/],
     ['/usr/local/bin/mu\u2028ster', /absolute path/],
   ];
@@ -602,7 +605,7 @@ test('without root it says what it needs, and the command that would do it', asy
   assert.throws(() => requireRoot({ ...machine, uid: 1000 }, command), {
     code: 'not_allowed',
     exitCode: 77,
-    hint: `sudo ${command}; for a service of your own: --user; to see what would be done: --dry-run`,
+    hint: `sudo ${command}; or --user for a service of your own; or --dry-run to see what would be done`,
   });
   requireRoot({ ...machine, uid: 0 }, command);
   requireRoot({ ...machine, uid: 1000, scope: 'user' }, command);
