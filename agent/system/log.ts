@@ -1,11 +1,11 @@
 // Structured logs: one event a line, the same field names everywhere, on standard error.
 import { pino } from 'pino';
 import { systemClock } from './clock.ts';
-import { escaped, inQuotes } from './escaped.ts';
+import { escaped } from './escaped.ts';
 import { LogFile } from './log-file.ts';
-import { printable } from './printable.ts';
+import { formatLogText } from './log-text.ts';
 import { withoutSecrets } from './secrets.ts';
-import { hasRoom, priorityPrefix, type Severity, writeError } from './standard-error.ts';
+import { hasRoom, priorityPrefix, type Severity, terminalWidth, writeError } from './standard-error.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export type LogFields = Record<string, unknown>;
@@ -35,10 +35,11 @@ export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel
   const { base = {} } = options;
   const file = openFile(options.file);
   let lost = 0;
-  const put = (line: string, stands: number) => {
-    if (file instanceof LogFile && written(file, shaped(line, { ...options, priorities: false }))) return;
-    writeError(shaped(line, options), () => {
-      lost += stands;
+  const put = (line: string, lineCount: number) => {
+    const inFile = { ...options, priorities: false };
+    if (file instanceof LogFile && tryWrite(file, format(line, inFile, undefined))) return;
+    writeError(format(line, options, terminalWidth()), () => {
+      lost += lineCount;
     });
   };
   const write = (line: string) => {
@@ -91,7 +92,7 @@ function openFile(path: string | undefined): LogFile | Error | undefined {
   }
 }
 
-function written(file: LogFile, text: string): boolean {
+function tryWrite(file: LogFile, text: string): boolean {
   try {
     file.write(`${withoutSecrets(text)}\n`);
     return true;
@@ -110,29 +111,11 @@ function errorFields(error: Error): LogFields {
   };
 }
 
-/** A line of pino's as the options want it, without its end. */
-function shaped(line: string, { format, priorities }: LogOptions): string {
+/** Returns a line of pino's as the options want it, without its line break. Only text on a terminal has a `width`. */
+function format(line: string, { format, priorities }: LogOptions, width: number | undefined): string {
   // pino writes the level first.
   const level = /^\{"level":"(\w+)"/.exec(line)?.[1] as Severity;
-  // JSON may hold what is no text for a terminal; escaped it says the same.
-  const text = format === 'text' ? asText(line) : escaped(line.trimEnd());
+  // JSON may hold characters that a terminal obeys. Escaped, the JSON has the same meaning.
+  const text = format === 'text' ? formatLogText(line, width) : escaped(line.trimEnd());
   return priorities ? `${priorityPrefix(level)}${text}` : text;
-}
-
-function asText(line: string): string {
-  const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
-  const rest = Object.entries(fields).map(([key, value]) => `${key}=${fieldText(value)}`);
-  // In the time of the person who reads it.
-  const clock = new Date(String(time)).toTimeString().slice(0, 8);
-  return `${clock} ${String(level).toUpperCase().padEnd(5)} ${printable(String(msg))}${rest.length ? `  ${rest.join(' ')}` : ''}`;
-}
-
-function fieldText(value: unknown): string {
-  if (typeof value === 'object' && value !== null && 'message' in value) return quoted(String(value.message));
-  return typeof value === 'string' ? quoted(value) : printable(JSON.stringify(value) ?? '');
-}
-
-function quoted(value: string): string {
-  const text = printable(value);
-  return /[\s"=]/.test(text) ? `"${inQuotes(text)}"` : text;
 }

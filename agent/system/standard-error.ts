@@ -27,6 +27,10 @@ export function writeError(line: string, lost: () => void = () => undefined): vo
   else lost();
 }
 
+/** Returns the width of the terminal in columns; undefined when standard error is not a terminal, or does not know. */
+export const terminalWidth = (): number | undefined =>
+  process.stderr.isTTY ? process.stderr.columns || undefined : undefined;
+
 /** Whether the reader keeps up. */
 export const hasRoom = (): boolean => process.stderr.writableLength <= maxWaiting;
 

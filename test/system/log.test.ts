@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { silentLog } from '../../agent/system/log.ts';
 import { printable } from '../../agent/system/printable.ts';
+import { noTerminal } from '../cli/completion/terminal.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
 
@@ -81,7 +82,7 @@ describe('as JSON', () => {
 });
 
 describe('as text', () => {
-  const clock = /^\d\d:\d\d:\d\d /;
+  const clock = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d /;
   const asText = async (...lines: Talk['lines']) => say({ format: 'text', lines });
 
   test('time, level, message, then the fields, quoted where needed', async () => {
@@ -99,6 +100,52 @@ describe('as text', () => {
     assert.equal(said.split('\n').length, 3, said);
     assert.match(said, /^[\x20-\x7e\n…]+$/);
     assert.ok(said.length < 4_000, 'no text is longer than a screen');
+  });
+});
+
+describe('as text on a terminal', () => {
+  const indent = ' '.repeat(26);
+
+  /** Lines that a process shows on a terminal with so many columns. */
+  async function show(columns: number, talk: Omit<Talk, 'format'>): Promise<string[]> {
+    const command = `stty cols ${columns} && exec ${process.execPath} ${talker} >/dev/null`;
+    const child = spawn('/usr/bin/script', ['-qec', command, '/dev/null'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        TALK: JSON.stringify({ level: 'info', format: 'text', ...talk }),
+        SHELL: '/bin/sh',
+        PATH: '/bin',
+      },
+    });
+    return (await text(child.stdout)).trimEnd().split('\r\n');
+  }
+
+  test('wraps a line at the width, and indents what follows', async t => {
+    const missing = await noTerminal();
+    if (missing) return t.skip(missing);
+    const fields = { role: 'requester', url: 'nats://127.0.0.1:4222', version: '2.12.15', pid: 123_456 };
+    const message = 'the broker runs and takes clients, which was not so a moment ago';
+    const [first = '', ...rest] = await show(80, { lines: [line(message, fields), line('short')] });
+    assert.match(
+      first,
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO {2}the broker runs and takes clients, which was not so a$/,
+    );
+    assert.deepEqual(rest.slice(0, 2), [
+      `${indent}moment ago  role=requester url=nats://127.0.0.1:4222`,
+      `${indent}version=2.12.15 pid=123456`,
+    ]);
+    assert.match(rest[2] ?? '', /INFO {2}short$/);
+    assert.equal(rest.length, 3);
+  });
+
+  test('hides a secret with blanks in it that a wrapped line would have divided', async t => {
+    const missing = await noTerminal();
+    if (missing) return t.skip(missing);
+    const secret = 'canary one two three four five six seven';
+    const lines = [line('the password of the broker was changed', { password: secret })];
+    const shown = (await show(60, { secret, lines })).join('\n');
+    assert.doesNotMatch(shown, /canary|seven/);
+    assert.match(shown, /password=/);
   });
 });
 
