@@ -4,7 +4,7 @@ import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MusterError } from '../system/errors.ts';
 import { readBounded, writeFileAtomic } from '../system/files.ts';
-import { keepSecret } from '../system/secrets.ts';
+import { rememberSecret } from '../system/secrets.ts';
 
 export interface BrokerFiles {
   token: string;
@@ -32,12 +32,12 @@ export async function readOrMakeToken(path: string): Promise<string> {
   const data = await readBounded(path, 1024);
   if (!data) {
     const token = randomBytes(32).toString('base64url');
-    keepSecret(token);
+    rememberSecret(token);
     await writeFileAtomic(path, `${token}\n`);
     return token;
   }
   const token = data.toString('utf8').trim();
-  keepSecret(token);
+  rememberSecret(token);
   // nats-server takes what begins with $2 for a hash, and would let nobody in.
   if (!/^[\x21-\x7e]{16,512}$/.test(token) || token.startsWith('$2'))
     throw new MusterError('bad_state', `${path} does not hold a token`, {

@@ -5,8 +5,8 @@ import { isIPv6 } from 'node:net';
 import { type Clock, sleep } from '../system/clock.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
 import { makeFolder, removeLeftovers } from '../system/files.ts';
-import { beforeEnd } from '../system/last-acts.ts';
 import type { Log, LogFields } from '../system/log.ts';
+import { onProcessEnd } from '../system/process-end.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { letsIn } from '../transport/access-check.ts';
 import { findServerBinary, type ServerBinary } from './binary.ts';
@@ -112,7 +112,7 @@ class SupervisedServer implements Broker {
     this.tokenFile = files.token;
     this.version = binary.version;
     // For a process that ends in a hurry: nothing of it is left behind.
-    this.#removeLastAct = beforeEnd(() => this.#child && signalAll(this.#child, 'SIGTERM'));
+    this.#removeLastAct = onProcessEnd(() => this.#child && signalAll(this.#child, 'SIGTERM'));
   }
 
   get pid(): number | undefined {

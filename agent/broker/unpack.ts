@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder, notWritable, writeFileAtomic } from '../system/files.ts';
-import { asset, type CarriedBroker, contents } from '../system/packaged.ts';
+import { type CarriedBroker, packagedContents, readAsset } from '../system/packaged.ts';
 
 /** A nats-server as a packaged file carries it. */
 export interface PackedServer extends Pick<CarriedBroker, 'sha256' | 'size'> {
@@ -18,8 +18,8 @@ export interface PackedServer extends Pick<CarriedBroker, 'sha256' | 'size'> {
 
 /** What this file carries; undefined when it carries none, or the program runs from source. */
 export function carriedServer(): PackedServer | undefined {
-  const broker = contents()?.broker;
-  return broker && !('missing' in broker) ? { ...broker, bytes: () => asset('broker') } : undefined;
+  const broker = packagedContents()?.broker;
+  return broker && !('missing' in broker) ? { ...broker, bytes: () => readAsset('broker') } : undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 // Fills the table of settings: flag over environment over credential over file over default, all faults reported at once.
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
-import { keepSecret } from '../system/secrets.ts';
+import { rememberSecret } from '../system/secrets.ts';
 import { checkTogether, type Finding } from './checks.ts';
 import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
 import { type FileOptions, readConfigFile } from './file.ts';
@@ -88,7 +88,7 @@ function readEntries(entries: readonly Entry[], home: string | undefined) {
   const refused = new Set<SettingKey>();
   const faults: string[] = [];
   for (const { key, input, origin: from, folder = '' } of entries) {
-    if (isSecret(key) && typeof input === 'string') keepSecret(input);
+    if (isSecret(key) && typeof input === 'string') rememberSecret(input);
     try {
       const value = settingOf(key).type.read(input, { folder, home });
       if (key in origin) continue;

@@ -12,8 +12,8 @@ import { yamlText } from '../output/data.ts';
 import { systemClock } from '../system/clock.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
-import { keptNodeId } from '../system/node-id.ts';
-import { keepSecret, redacted, withoutSecrets } from '../system/secrets.ts';
+import { readNodeId } from '../system/node-id.ts';
+import { redacted, redactSecrets, rememberSecret } from '../system/secrets.ts';
 import { version } from '../system/version.ts';
 import type { BundleFile, OmittedFile } from './check-messages.ts';
 import { withTimeout } from './checks/check.ts';
@@ -59,9 +59,9 @@ export async function collectBundleFiles(options: BundleOptions): Promise<void> 
         const text = await withTimeout(systemClock, sourceTimeoutMs, read());
         if (text === undefined)
           onOmitted({ what: name, why: `it did not come within ${sourceTimeoutMs / 1000} s` });
-        else onFile({ name, text: truncate(withoutSecrets(text)) });
+        else onFile({ name, text: truncate(redactSecrets(text)) });
       } catch (error) {
-        onOmitted({ what: name, why: withoutSecrets(reasonOf(error)) });
+        onOmitted({ what: name, why: redactSecrets(reasonOf(error)) });
       }
     }),
   );
@@ -101,7 +101,7 @@ function statusText(status: unknown): string {
 /** What only the requester should know of a registration is its session. */
 async function sentinel({ settings, folderOf }: Context): Promise<string> {
   const folder = folderOf('agent');
-  const node = settings.node.id ?? (await keptNodeId(folder));
+  const node = settings.node.id ?? (await readNodeId(folder));
   const key = (await keptIdentity(folder))?.identity.publicKey;
   if (!node || !key) throw new Error('there is none');
   const found = await lookAtSentinel(folder, node, key);
@@ -154,13 +154,13 @@ async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
   const identities = roles.map(role => join(folderOf(role), identityFile));
   for (const path of [...files, ...identities]) {
     const data = path ? await readBounded(path, 65_536).catch(() => undefined) : undefined;
-    if (data) keepSecret(data.toString('utf8'));
+    if (data) rememberSecret(data.toString('utf8'));
   }
   const names = await readdir(folderOf('agent')).catch(() => []);
   for (const name of names.filter(each => each.includes('.registration.json'))) {
     const text =
       (await readBounded(join(folderOf('agent'), name)).catch(() => undefined))?.toString('utf8') ?? '';
-    for (const [, session] of text.matchAll(/"session"\s*:\s*"([^"]+)"/g)) keepSecret(session ?? '');
+    for (const [, session] of text.matchAll(/"session"\s*:\s*"([^"]+)"/g)) rememberSecret(session ?? '');
   }
 }
 

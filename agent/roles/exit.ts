@@ -1,6 +1,6 @@
 // The end of the process when a thread of it hangs in a file system or a driver: Node would wait for that thread, for ever.
 import { endsWithin, systemClock } from '../system/clock.ts';
-import { lastActs } from '../system/last-acts.ts';
+import { runEndCallbacks } from '../system/process-end.ts';
 
 /** Milliseconds in which what is left over may end by itself, and in which standard error may be read then. */
 const timeoutsMs = { leftovers: 200, unread: 300 };
@@ -24,7 +24,7 @@ export function exitWithoutWaiting(): void {
  * wait for it.
  */
 export async function exitNow(code: number): Promise<void> {
-  lastActs();
+  runEndCallbacks();
   const { loadProbe } = await import('../host/native/native-probe.ts');
   loadProbe().probe?.exitNow(code);
   if (process.getActiveResourcesInfo().some(isThreadWork)) process.kill(process.pid, 'SIGKILL');

@@ -1,6 +1,6 @@
 // The end of a command by a signal: what it started ends with it, as that hears nothing of a signal from the terminal.
 import { constants } from 'node:os';
-import { lastActs } from '../system/last-acts.ts';
+import { runEndCallbacks } from '../system/process-end.ts';
 
 /** Calls `close` when a signal ends this process, which it then does. */
 export function closeWhenInterrupted(close: () => void): void {
@@ -14,7 +14,7 @@ export function closeWhenInterrupted(close: () => void): void {
 
 /** Does what `signal` does to a process that does not listen for it. */
 export function endBySignal(signal: NodeJS.Signals): never {
-  lastActs();
+  runEndCallbacks();
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
   // Only the first process of a container comes to here, as the kernel keeps signals from it: it ends as a shell would tell.

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { isAbsolute } from 'node:path';
 import { type Clock, systemClock } from './clock.ts';
-import { beforeEnd } from './last-acts.ts';
+import { onProcessEnd } from './process-end.ts';
 
 export interface ChildOptions {
   /** Milliseconds that the child may run before it is killed. */
@@ -89,7 +89,7 @@ export function startChild(command: string, args: readonly string[], options: Ch
   const stop = () => giveUp('stopped');
   const timer = clock.after(timeoutMs, () => giveUp('late'));
   // When this process ends at once, for instance at a second signal, the child is killed too.
-  const cancelKill = beforeEnd(() => killGroup(child.pid));
+  const cancelKill = onProcessEnd(() => killGroup(child.pid));
   const settle = (result: ChildOutcome) => {
     cancelKill();
     timer.cancel();

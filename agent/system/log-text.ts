@@ -1,7 +1,7 @@
 // Formats a line of the log as text for people: date, time and level, then the message, then the fields.
-import { inQuotes } from './escaped.ts';
+import { escapeQuotes } from './escape.ts';
 import { printable } from './printable.ts';
-import { withoutSecrets } from './secrets.ts';
+import { redactSecrets } from './secrets.ts';
 
 /** Columns that must remain for the text of a wrapped line, or it is indented by `narrowIndent` alone. */
 const minTextColumns = 30;
@@ -34,7 +34,7 @@ function fieldText(value: unknown): string {
 
 function quoteText(value: string): string {
   const text = printable(value);
-  return /[\s"=]/.test(text) ? `"${inQuotes(text)}"` : text;
+  return /[\s"=]/.test(text) ? `"${escapeQuotes(text)}"` : text;
 }
 
 /** Wraps the message and the fields between the words of the message and between fields, after `used` columns. */
@@ -52,10 +52,10 @@ function wrap(message: string, pairs: readonly string[], used: number, width: nu
     current += current === '' ? text : separator + text;
   };
   // Secrets are hidden before the text is divided: afterwards one with blanks in it would no longer be recognized.
-  const words = withoutSecrets(message).split(' ');
+  const words = redactSecrets(message).split(' ');
   for (const word of words) add(word, ' ');
   for (const [index, pair] of pairs.entries()) {
-    const clean = withoutSecrets(pair);
+    const clean = redactSecrets(pair);
     const parts = columns(clean) > width - indent ? clean.split(' ') : [clean];
     for (const [part, text] of parts.entries()) add(text, index === 0 && part === 0 ? '  ' : ' ');
   }

@@ -1,10 +1,10 @@
 // Structured logs: one event a line, the same field names everywhere, on standard error.
 import { pino } from 'pino';
 import { systemClock } from './clock.ts';
-import { escaped } from './escaped.ts';
+import { escapeText } from './escape.ts';
 import { LogFile } from './log-file.ts';
 import { formatLogText } from './log-text.ts';
-import { withoutSecrets } from './secrets.ts';
+import { redactSecrets } from './secrets.ts';
 import { hasRoom, priorityPrefix, type Severity, terminalWidth, writeError } from './standard-error.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -94,7 +94,7 @@ function openFile(path: string | undefined): LogFile | Error | undefined {
 
 function tryWrite(file: LogFile, text: string): boolean {
   try {
-    file.write(`${withoutSecrets(text)}\n`);
+    file.write(`${redactSecrets(text)}\n`);
     return true;
   } catch {
     // A full disk, mostly: standard error may lead elsewhere.
@@ -116,6 +116,6 @@ function format(line: string, { format, priorities }: LogOptions, width: number 
   // pino writes the level first.
   const level = /^\{"level":"(\w+)"/.exec(line)?.[1] as Severity;
   // JSON may hold characters that a terminal obeys. Escaped, the JSON has the same meaning.
-  const text = format === 'text' ? formatLogText(line, width) : escaped(line.trimEnd());
+  const text = format === 'text' ? formatLogText(line, width) : escapeText(line.trimEnd());
   return priorities ? `${priorityPrefix(level)}${text}` : text;
 }

@@ -31,7 +31,7 @@ export async function loadNodeId(options: NodeIdOptions): Promise<string> {
   const { folder, configured, provider } = options;
   const path = join(folder, fileName);
   // What is configured counts, whatever stands in the file.
-  const kept = await keptNodeId(folder).catch((error: unknown) => {
+  const kept = await readNodeId(folder).catch((error: unknown) => {
     if (configured === undefined) throw error;
     return undefined;
   });
@@ -52,7 +52,7 @@ export async function loadNodeId(options: NodeIdOptions): Promise<string> {
 }
 
 /** The id that is kept in `folder`; undefined when there is none yet. Throws MusterError `bad_state`. */
-export async function keptNodeId(folder: string): Promise<string | undefined> {
+export async function readNodeId(folder: string): Promise<string | undefined> {
   const path = join(folder, fileName);
   const text = (await readBounded(path, 4096))?.toString('utf8');
   if (text === undefined) return undefined;

@@ -5,7 +5,7 @@ import { getRawAsset, isSea } from 'node:sea';
 export const isPackaged = isSea;
 
 /** What a packaged file says of itself. `scripts/packaging` writes it. */
-export interface Contents {
+export interface PackagedContents {
   /** The kind of machine that it was made for, such as `linux-x64`. */
   readonly target: string;
   /** Version of the Node inside. */
@@ -43,12 +43,12 @@ export const assetNames = {
 } as const;
 
 /** What this file carries; undefined when the program runs from source. */
-export function contents(): Contents | undefined {
+export function packagedContents(): PackagedContents | undefined {
   if (!isSea()) return undefined;
-  return JSON.parse(Buffer.from(asset('contents')).toString('utf8')) as Contents;
+  return JSON.parse(Buffer.from(readAsset('contents')).toString('utf8')) as PackagedContents;
 }
 
 /** The bytes of an asset, where they lie in the file: not to be written to. Throws when this file does not carry it. */
-export function asset(name: keyof typeof assetNames): Uint8Array {
+export function readAsset(name: keyof typeof assetNames): Uint8Array {
   return new Uint8Array(getRawAsset(assetNames[name]));
 }

@@ -1,5 +1,5 @@
 // The secrets that this process has read, so that none of them leaves it by accident: the last guard, not the first.
-import { escaped, inQuotes } from './escaped.ts';
+import { escapeQuotes, escapeText } from './escape.ts';
 
 /** What stands for a secret wherever one would show. */
 export const redacted = '<redacted>';
@@ -13,7 +13,7 @@ const known = new Set<string>();
 let longestFirst: string[] = [];
 
 /** To be told of every secret as it is read: a token, a password, or a file of key material, line by line. */
-export function keepSecret(secret: string): void {
+export function rememberSecret(secret: string): void {
   for (const line of secret.split(/\r?\n/)) {
     const bare = line.trim();
     // The frame of PEM and of NATS credentials, and its advice, are no secret.
@@ -22,7 +22,7 @@ export function keepSecret(secret: string): void {
 }
 
 /** `text` with every secret that was kept replaced, however it is written: plain, in JSON, made printable, in a URL, in base64. */
-export function withoutSecrets(text: string): string {
+export function redactSecrets(text: string): string {
   let clean = text;
   for (const secret of longestFirst) if (clean.includes(secret)) clean = clean.replaceAll(secret, redacted);
   return clean;
@@ -35,9 +35,9 @@ function remember(secret: string): void {
     secret,
     inJson,
     // As both formats of the log write what is no text for a terminal.
-    escaped(secret),
-    escaped(inJson),
-    inQuotes(escaped(secret)),
+    escapeText(secret),
+    escapeText(inJson),
+    escapeQuotes(escapeText(secret)),
     encodeURIComponent(secret.toWellFormed()),
     bytes.toString('base64').replace(/=+$/, ''),
     bytes.toString('base64url'),

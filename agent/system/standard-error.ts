@@ -1,7 +1,7 @@
 // Standard error, on which logs and errors go: when it is closed, full or not read, lines are lost and the process is not.
 import { fstatSync } from 'node:fs';
 import { LineWriter } from './line-writer.ts';
-import { withoutSecrets } from './secrets.ts';
+import { redactSecrets } from './secrets.ts';
 
 /** Bytes that may wait for the reader. */
 const maxWaiting = 1_048_576;
@@ -23,7 +23,7 @@ export function writeError(line: string, lost: () => void = () => undefined): vo
   if (!ready) prepare();
   // A reader that hangs costs lines, not memory.
   if (file) writeToFile(file, line, lost);
-  else if (hasRoom()) process.stderr.write(`${withoutSecrets(line)}\n`, error => error && lost());
+  else if (hasRoom()) process.stderr.write(`${redactSecrets(line)}\n`, error => error && lost());
   else lost();
 }
 
@@ -36,7 +36,7 @@ export const hasRoom = (): boolean => process.stderr.writableLength <= maxWaitin
 
 function writeToFile(to: LineWriter, line: string, lost: () => void): void {
   try {
-    to.write(process.stderr.fd, `${withoutSecrets(line)}\n`);
+    to.write(process.stderr.fd, `${redactSecrets(line)}\n`);
   } catch {
     lost();
   }

@@ -4,7 +4,7 @@ import type { Authenticator } from 'nats';
 import { credsAuthenticator, tokenAuthenticator, usernamePasswordAuthenticator } from 'nats';
 import { reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
-import { keepSecret } from '../system/secrets.ts';
+import { rememberSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 
 /** Where the credentials are. The names are those of the settings; the first that is set, in this order, is used. */
@@ -56,7 +56,7 @@ async function readSecret(setting: string, path: string): Promise<string> {
   if (!data) throw new ConnectFailure('credentials', `${setting}: there is no file ${path}`);
   const text = data.toString('utf8').trim();
   if (!text) throw new ConnectFailure('credentials', `${setting}: ${path} is empty`);
-  keepSecret(text);
+  rememberSecret(text);
   return text;
 }
 

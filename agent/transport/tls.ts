@@ -2,7 +2,7 @@
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
-import { keepSecret } from '../system/secrets.ts';
+import { rememberSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 
 /** The files for TLS. The names are those of the settings under `nats.tls`. */
@@ -31,7 +31,7 @@ export async function readTls(files: TlsFiles): Promise<SecureContextOptions> {
   if (certFile) context.cert = await readPem('nats.tls.certFile', certFile, 'CERTIFICATE');
   if (keyFile) {
     context.key = await readPem('nats.tls.keyFile', keyFile, 'PRIVATE KEY');
-    keepSecret(context.key.toString('latin1'));
+    rememberSecret(context.key.toString('latin1'));
   }
   try {
     createSecureContext(context);

@@ -2,7 +2,7 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MusterError } from '../../agent/system/errors.ts';
-import { assetNames, type Contents } from '../../agent/system/packaged.ts';
+import { assetNames, type PackagedContents } from '../../agent/system/packaged.ts';
 import { version } from '../../agent/system/version.ts';
 import { packBroker } from './broker.ts';
 import { bundle } from './bundle.ts';
@@ -29,7 +29,7 @@ export interface Built {
   /** The executable. */
   readonly file: string;
   readonly size: number;
-  readonly contents: Contents;
+  readonly contents: PackagedContents;
   /** Its parts, in files of their own, by name. */
   readonly parts: Readonly<Record<string, string>>;
   /** What was made elsewhere and is in it, besides Node and the broker. */
@@ -56,7 +56,7 @@ export async function build({ target, broker: given, root = checkout }: BuildOpt
     packBroker(target, given),
     packProbe(target),
   ]);
-  const contents: Contents = {
+  const contents: PackagedContents = {
     target: target.name,
     node: nodeVersion,
     probe: probe.carried,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { MusterError } from '../../agent/system/errors.ts';
-import type { Contents } from '../../agent/system/packaged.ts';
+import type { PackagedContents } from '../../agent/system/packaged.ts';
 import type { Listed } from './build.ts';
 import { checkout } from './checkout.ts';
 import { goBuildInfo, type Module } from './go-build-info.ts';
@@ -34,7 +34,7 @@ export function licences(said: string): Pick<Component, 'licenses' | 'externalRe
 }
 
 /** Node, as the npm package that it is taken from. */
-export async function nodePart({ node, target }: Contents): Promise<Component> {
+export async function nodePart({ node, target }: PackagedContents): Promise<Component> {
   const name = targetNames.find(each => each === target);
   const from = name ? targetOf(name).node : '';
   return {
@@ -89,7 +89,7 @@ async function lockedByNpm(): Promise<(name: string, version: string) => Hashes>
 
 /** The broker first, then the modules that Go built it from, and Go. None where none is carried. */
 export async function brokerParts(
-  { broker }: Contents,
+  { broker }: PackagedContents,
   compressed: string | undefined,
 ): Promise<Component[]> {
   if ('missing' in broker || !compressed) return [];

@@ -81,9 +81,9 @@ test('with nothing left over it ends by itself', async () => {
 test('a stop that takes too long ends with 1, a second signal by that signal', async () => {
   const script = `${hang}
     const { lifetime } = await import(${module('roles/lifetime.ts')});
-    const { beforeEnd } = await import(${module('system/last-acts.ts')});
+    const { onProcessEnd } = await import(${module('system/process-end.ts')});
     const { writeSync } = await import('node:fs');
-    beforeEnd(() => writeSync(2, 'its last act\\n'));
+    onProcessEnd(() => writeSync(2, 'its last act\\n'));
     const error = (_, message) => console.error(message);
     const life = lifetime({ error, info: error });
     setInterval(() => {}, 1000);

@@ -2,7 +2,7 @@
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createLog, type LogFields } from '../../agent/system/log.ts';
-import { keepSecret } from '../../agent/system/secrets.ts';
+import { rememberSecret } from '../../agent/system/secrets.ts';
 
 interface Talk {
   level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -21,7 +21,7 @@ interface Talk {
 
 const talk: Talk = JSON.parse(process.env.TALK ?? '{}');
 const { base = {}, lines, pauses = 0, last, secret, ...options } = talk;
-if (secret !== undefined) keepSecret(secret);
+if (secret !== undefined) rememberSecret(secret);
 const log = createLog({ ...options, base });
 const withError = ({ err, ...fields }: LogFields): LogFields => {
   if (err === undefined) return fields;

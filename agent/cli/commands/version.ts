@@ -20,15 +20,15 @@ export async function run({ flags: { output, licences } }: Argv<typeof flags>): 
 export const versionText = `muster ${version}\n`;
 
 async function versionJson(): Promise<string> {
-  const { contents } = await import('../../system/packaged.ts');
+  const { packagedContents } = await import('../../system/packaged.ts');
   const { arch, platform, version: node } = process;
   // Absent when run from source.
-  return `${JSON.stringify({ version, node, platform, arch, packaged: contents() })}\n`;
+  return `${JSON.stringify({ version, node, platform, arch, packaged: packagedContents() })}\n`;
 }
 
 async function notices(): Promise<string> {
-  const { asset, isPackaged } = await import('../../system/packaged.ts');
-  if (isPackaged()) return Buffer.from(asset('notices')).toString('utf8');
+  const { isPackaged, readAsset } = await import('../../system/packaged.ts');
+  if (isPackaged()) return Buffer.from(readAsset('notices')).toString('utf8');
   throw new MusterError('not_found', 'this muster runs from source and carries no notices', {
     hint: 'each package in node_modules has its own licence; the packaged file carries them all',
   });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { decodeSeed, encodePublicKey, encodeSeed, fingerprint } from '../../protocol/nkey.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { readBounded, writeFileAtomic } from '../../system/files.ts';
-import { keepSecret } from '../../system/secrets.ts';
+import { rememberSecret } from '../../system/secrets.ts';
 
 export interface Identity {
   /** `N…` */
@@ -27,7 +27,7 @@ export async function loadIdentity(folder: string): Promise<Identity> {
   const kept = await readBounded(path, 1024);
   if (!kept) {
     const seed = randomBytes(32);
-    keepSecret(encodeSeed(seed));
+    rememberSecret(encodeSeed(seed));
     await writeFileAtomic(path, `${encodeSeed(seed)}\n`);
     return identityOf(seed);
   }
@@ -49,7 +49,7 @@ export async function keptIdentity(
 
 function readIdentity(path: string, kept: Buffer): Identity {
   const text = kept.toString('latin1').trim();
-  keepSecret(text);
+  rememberSecret(text);
   try {
     return identityOf(decodeSeed(text));
   } catch (error) {

@@ -7,7 +7,7 @@ import type { Settings } from '../../config/settings.ts';
 import { defaultServers } from '../../roles/run-agent.ts';
 import { unitName } from '../../service/scope.ts';
 import { readBounded } from '../../system/files.ts';
-import { keepSecret } from '../../system/secrets.ts';
+import { rememberSecret } from '../../system/secrets.ts';
 import type { Credentials } from '../../transport/credentials.ts';
 import type { BrokerAccess } from './context.ts';
 
@@ -51,7 +51,7 @@ async function findCredentials(
   const read = async (path: string) => {
     const data = await readBounded(path).catch(() => undefined);
     const text = data?.toString('utf8').trim();
-    if (text) keepSecret(text);
+    if (text) rememberSecret(text);
     return text || undefined;
   };
   const either = async (name: string) =>

@@ -5,7 +5,7 @@ import type { Role } from '../../config/role.ts';
 import { isLoopback } from '../../requester/api/loopback.ts';
 import { MusterError } from '../../system/errors.ts';
 import { silentLog } from '../../system/log.ts';
-import { contents } from '../../system/packaged.ts';
+import { packagedContents } from '../../system/packaged.ts';
 import type { AccessCheck, BrokerFacts, BrokerRefusal } from '../../transport/access-check.ts';
 import type { ConnectFault } from '../../transport/port.ts';
 import { advisoriesUpdatedAt, reviewVersion } from './advisories.ts';
@@ -36,7 +36,7 @@ async function connectedTo(context: Context, role: Role): Promise<string | 'deni
 
 async function ownBrokerFindings({ settings }: Context): Promise<Finding[]> {
   const configured = settings.broker.binary;
-  const carried = contents()?.broker;
+  const carried = packagedContents()?.broker;
   // Looked at only: unpacking it would write.
   if (configured === undefined && carried && 'version' in carried)
     return [ok(`the requester would run the nats-server ${carried.version} that this file carries`)];

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { keptIdentity } from '../../compute/registration/identity.ts';
 import { lookAtSentinel, sentinelPath } from '../../compute/registration/sentinel.ts';
-import { keptNodeId } from '../../system/node-id.ts';
+import { readNodeId } from '../../system/node-id.ts';
 import { type Check, type Finding, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
 import { exposureFindings, unreadableFinding } from './private-file.ts';
@@ -12,7 +12,7 @@ export const sentinel = (context: Context): Check => ({
   async run() {
     const folder = context.folderOf('agent');
     try {
-      const node = context.settings.node.id ?? (await keptNodeId(folder));
+      const node = context.settings.node.id ?? (await readNodeId(folder));
       const key = (await keptIdentity(folder))?.identity.publicKey;
       if (!node || !key) return [ok('none yet: this machine was never registered')];
       return await checkSentinel(folder, node, key);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type * as Native from '../../../native/index.d.ts';
 import { scratchFolders, systemEnvironment } from '../../config/environment.ts';
 import { reasonOf } from '../../system/errors.ts';
-import { asset, contents } from '../../system/packaged.ts';
+import { packagedContents, readAsset } from '../../system/packaged.ts';
 import { printable } from '../../system/printable.ts';
 import { loadAddon } from './addon.ts';
 
@@ -39,10 +39,10 @@ export type LoadedProbe =
  * result gives the reason when there is no probe.
  */
 export function loadProbe(): LoadedProbe {
-  const carried = contents()?.probe;
+  const carried = packagedContents()?.probe;
   if (!carried) return loadProbeFrom(builtProbePaths());
   if ('missing' in carried) return { reason: carried.missing };
-  const loaded = loadAddon(asset('probe'), scratchFolders(systemEnvironment));
+  const loaded = loadAddon(readAsset('probe'), scratchFolders(systemEnvironment));
   if ('reason' in loaded) return { reason: `does not load (${printable(loaded.reason, 1000)})` };
   if (!hasAllFunctions(loaded.exports)) return { reason: 'is of another version than the program' };
   return { probe: loaded.exports, path: `${process.execPath} (by way of ${loaded.from})` };

@@ -2,7 +2,7 @@
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
-import { escaped } from '../../system/escaped.ts';
+import { escapeText } from '../../system/escape.ts';
 import { makeFolder, readBounded, writeFileAtomic } from '../../system/files.ts';
 import type { Fault, MetadataRequest, OsInfo } from '../inputs/inputs.ts';
 
@@ -85,7 +85,7 @@ export async function recordingText(recording: Recording): Promise<string> {
   });
   document.commentBefore =
     ' A recorded machine. `muster probe --replay` shows it; look through it before you pass it on.';
-  return document.toString({ lineWidth: 0, doubleQuotedAsJSON: true }).replace(unsafe, escaped);
+  return document.toString({ lineWidth: 0, doubleQuotedAsJSON: true }).replace(unsafe, escapeText);
 }
 
 /** Characters that could control the terminal of somebody who reads a recording. Line breaks and tabs stay. */

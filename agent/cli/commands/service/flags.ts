@@ -8,7 +8,7 @@ import type { Plan, Step } from '../../../service/plan.ts';
 import type { ServiceTarget } from '../../../service/target.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
-import { escaped } from '../../../system/escaped.ts';
+import { escapeText } from '../../../system/escape.ts';
 import type { FlagTable } from '../../line/command.ts';
 
 export const roleFlag = {
@@ -106,12 +106,12 @@ export async function take(
   });
 }
 
-const row = (what: string, text: string): string => `${what.padEnd(9)}${escaped(text)}\n`;
+const row = (what: string, text: string): string => `${what.padEnd(9)}${escapeText(text)}\n`;
 
 const rights = ({ mode, owner }: Extract<Step, { action: 'make folder' | 'write' }>): string =>
   ` (mode ${mode.toString(8).padStart(4, '0')}, owner ${owner.name})`;
 
 function indented(content: string): string {
   const lines = content.replace(/\n$/, '').split('\n');
-  return lines.map(line => `    | ${escaped(line)}`.trimEnd().concat('\n')).join('');
+  return lines.map(line => `    | ${escapeText(line)}`.trimEnd().concat('\n')).join('');
 }

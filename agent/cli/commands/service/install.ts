@@ -13,7 +13,7 @@ import { createServiceFiles, gpuGroups } from '../../../service/service-files.ts
 import type { ServicePaths } from '../../../service/service-paths.ts';
 import { requireRoot, resolveTarget, type ServiceTarget, userName } from '../../../service/target.ts';
 import { MusterError } from '../../../system/errors.ts';
-import { escaped } from '../../../system/escaped.ts';
+import { escapeText } from '../../../system/escape.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 import { changeFlags, needed, take, terminal, typed, type Voice } from './flags.ts';
@@ -68,13 +68,13 @@ export async function installService(
   const doubts = await checkExecutable(executable, scope, prefix);
   const [inspection, groups] = await Promise.all([inspect(target, role), gpuGroups(prefix)]);
   const files = await createServiceFiles({ ...target, role, executable, groups }, paths);
-  for (const doubt of doubts) warn(escaped(doubt));
+  for (const doubt of doubts) warn(escapeText(doubt));
   const configIsValid = root !== undefined || (await checkConfig(target, role, inspection, warn));
   const config = { path: paths.config, content: await sample(prefix) };
   const plan = planInstall({ ...target, ...files, ...options, config, configIsValid }, paths, inspection);
-  for (const warning of plan.warnings) warn(escaped(warning));
+  for (const warning of plan.warnings) warn(escapeText(warning));
   await take(plan, target, { name: paths.name, dryRun, print });
-  for (const note of plan.notes) print(`${escaped(note)}\n`);
+  for (const note of plan.notes) print(`${escapeText(note)}\n`);
   print(await afterwards(target, options, paths, plan));
   return 0;
 }
@@ -106,7 +106,7 @@ async function checkConfig(
   if (sandboxed && closed) {
     const octal = (mode & 0o7777).toString(8).padStart(4, '0');
     warn(
-      escaped(
+      escapeText(
         `${path} is not for every user to read (mode ${octal}), and the service runs as the user muster: chmod 644 it, and keep secrets in /etc/credstore`,
       ),
     );
@@ -114,7 +114,7 @@ async function checkConfig(
   try {
     const { settings } = await loadSettings({ configFile: prefix + path });
     const closed = sandboxed && settings.dataDir && whyNotWritable(role, settings.dataDir);
-    if (closed && !(await opened(prefix + unit, dropIns && prefix + dropIns))) warn(escaped(closed));
+    if (closed && !(await opened(prefix + unit, dropIns && prefix + dropIns))) warn(escapeText(closed));
     return true;
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
@@ -175,7 +175,7 @@ async function afterwards(
       `  ${line}`,
     );
   }
-  return `\n${lines.map(line => `${escaped(line)}\n`).join('')}`;
+  return `\n${lines.map(line => `${escapeText(line)}\n`).join('')}`;
 }
 
 const lingers = (): Promise<boolean> =>

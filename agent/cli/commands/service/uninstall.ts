@@ -5,7 +5,7 @@ import { inspect } from '../../../service/inspect.ts';
 import type { ExistingFile } from '../../../service/plan.ts';
 import { planUninstall } from '../../../service/plan-uninstall.ts';
 import { requireRoot, resolveTarget, type ServiceTarget } from '../../../service/target.ts';
-import { escaped } from '../../../system/escaped.ts';
+import { escapeText } from '../../../system/escape.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 import { changeFlags, needed, take, terminal, typed, type Voice } from './flags.ts';
 
@@ -54,9 +54,9 @@ export async function uninstallService(
     options.purge && target.root === undefined
       ? await dataElsewhere(prefix + paths.config, inspection.files.get(paths.config))
       : [];
-  for (const warning of plan.warnings) warn(escaped(warning));
+  for (const warning of plan.warnings) warn(escapeText(warning));
   await take(plan, target, { name: paths.name, dryRun, print });
-  for (const note of [...plan.notes, ...elsewhere]) print(`${escaped(note)}\n`);
+  for (const note of [...plan.notes, ...elsewhere]) print(`${escapeText(note)}\n`);
   if (plan.steps.length === 0) print(`Nothing to do: ${paths.name} is not installed.\n`);
   else if (dryRun) print('Nothing of this was done: --dry-run.\n');
   return 0;
