@@ -1,4 +1,4 @@
-// Conditions: what is wrong with a node that is alive. Pure rules, slow to change their mind.
+// Decides which conditions a node has: what is wrong with it although it is alive. Pure rules, which do not change quickly.
 import { formatSize } from './values/size.ts';
 import { tidy } from './values/tidy.ts';
 
@@ -15,80 +15,87 @@ export interface Condition {
   readonly type: ConditionType;
   /** One sentence. */
   readonly reason: string;
-  /** When it came up, RFC 3339 by this machine's clock. */
+  /** When the condition began, RFC 3339 by this machine's clock. */
   readonly since: string;
 }
 
-/** What is known at one time. Absent members were not looked at: they change nothing. */
+/** What is known at one time. An absent member was not checked, and changes no condition. */
 export interface Observation {
-  /** Milliseconds of the monotonic clock, and the wall clock. */
-  readonly monotonic: number;
+  readonly monotonicMs: number;
+  /** The wall clock. */
   readonly now: Date;
-  /** Drivers, libraries and tools of GPUs that did not answer, a sentence each. */
+  /** One sentence for each driver, library or tool of GPUs that did not answer. */
   readonly unresponsive?: readonly string[] | undefined;
-  /** GPUs that should be there and cannot be used, a sentence each. */
+  /** One sentence for each GPU that should be there and cannot be used. */
   readonly missingGpus?: readonly string[] | undefined;
-  /** Declared hardware other than GPUs that was not found, a sentence each. */
+  /** One sentence for each declared part, other than GPUs, that was not found. */
   readonly mismatches?: readonly string[] | undefined;
-  /** Bytes of the data folder's file system. */
+  /** The data folder's file system, in bytes. */
   readonly disk?: { readonly total: number; readonly available: number } | undefined;
-  /** Bytes. */
+  /** The memory that this process may use, in bytes. */
   readonly memory?: { readonly total: number; readonly available: number } | undefined;
-  /** Milliseconds in which the slow inventory was not renewed; infinite when there is none. */
-  readonly inventoryAge?: number | undefined;
+  /** Milliseconds since the slow inventory was last taken; infinite when there is none. */
+  readonly inventoryAgeMs?: number | undefined;
 }
 
-/** All that the rules remember. */
+/** The conditions, and what the rules must remember between two observations. */
 export interface ConditionState {
   readonly conditions: readonly Condition[];
-  /** How often in a row the evidence spoke against the present state. */
+  /** For a condition that may soon change: how many observations in a row have spoken for the change. */
   readonly against: Readonly<Partial<Record<ConditionType, number>>>;
-  /** Wall clock less monotonic clock, in milliseconds, at the last look. */
-  readonly offset?: number;
-  /** Monotonic time of the last jump. */
-  readonly jumpedAt?: number;
+  /** Wall clock minus monotonic clock at the last observation. */
+  readonly clockOffsetMs?: number;
+  /** Monotonic time of the last jump of the wall clock. */
+  readonly jumpedAtMs?: number;
 }
 
 export const noConditions: ConditionState = { conditions: [], against: {} };
 
 interface Rule {
   readonly type: ConditionType;
-  /** How often in a row it must look bad before it is said, and good before it is taken back. */
+  /** How many bad observations in a row raise the condition. */
   readonly raiseAfter: number;
+  /** How many good observations in a row clear it. */
   readonly clearAfter: number;
   /**
-   * Why it is bad; false when it is good; undefined without evidence. While raised it is harder to please, so that a value
-   * at the border does not go back and forth. The reason holds no figure that moves, as a changed one is news.
+   * Returns why the observation is bad, or false when it is good, or undefined when it says nothing. For a condition that is
+   * already raised the limit is stricter, so that a value near the limit does not raise and clear it all the time. The reason
+   * has no figure that changes, because a changed reason is sent and stored.
    */
-  look(seen: Observation, raised: boolean, jump: Jump): string | false | undefined;
+  check(observation: Observation, raised: boolean, jump: ClockJump): string | false | undefined;
 }
 
-interface Jump {
-  /** Milliseconds; positive is forwards. */
-  readonly by?: number | undefined;
-  /** Milliseconds since the last one. */
-  readonly ago: number;
+interface ClockJump {
+  /** How far the wall clock has just jumped, positive for forwards. Absent when it has not jumped. */
+  readonly byMs?: number | undefined;
+  /** Time since the last jump. */
+  readonly agoMs: number;
 }
 
-const minute = 60_000;
+const minuteMs = 60_000;
 const gib = 2 ** 30;
 
 const rules: readonly Rule[] = [
   {
-    // Said at once, as jobs fail meanwhile. One answer may be luck.
+    // Raised at once, because jobs fail meanwhile. Cleared after two answers, because one answer may be chance.
     type: 'GpuDriverUnresponsive',
     raiseAfter: 1,
     clearAfter: 2,
-    look: ({ unresponsive }) => sentences(unresponsive),
+    check: ({ unresponsive }) => sentences(unresponsive),
   },
-  { type: 'GpuMissing', raiseAfter: 1, clearAfter: 1, look: ({ missingGpus }) => sentences(missingGpus) },
-  { type: 'HardwareMismatch', raiseAfter: 1, clearAfter: 1, look: ({ mismatches }) => sentences(mismatches) },
+  { type: 'GpuMissing', raiseAfter: 1, clearAfter: 1, check: ({ missingGpus }) => sentences(missingGpus) },
   {
-    // A tenth, but of a large disk 10 GiB will do.
+    type: 'HardwareMismatch',
+    raiseAfter: 1,
+    clearAfter: 1,
+    check: ({ mismatches }) => sentences(mismatches),
+  },
+  {
+    // The limit is a tenth of the disk, and 10 GiB for a disk of more than 100 GiB.
     type: 'DiskAlmostFull',
     raiseAfter: 1,
     clearAfter: 1,
-    look({ disk }, raised) {
+    check({ disk }, raised) {
       if (!disk || disk.total <= 0) return undefined;
       const least = Math.min(disk.total / 10, 10 * gib);
       return (
@@ -98,11 +105,11 @@ const rules: readonly Rule[] = [
     },
   },
   {
-    // Twice in a row, as a job that starts may take a lot for a moment.
+    // Raised after two observations, because a job that starts may need a lot of memory for a moment.
     type: 'MemoryPressure',
     raiseAfter: 2,
     clearAfter: 2,
-    look({ memory }, raised) {
+    check({ memory }, raised) {
       if (!memory || memory.total <= 0) return undefined;
       return (
         memory.available < memory.total * (raised ? 0.1 : 0.05) &&
@@ -111,69 +118,69 @@ const rules: readonly Rule[] = [
     },
   },
   {
-    // Shown for 10 minutes, as what used the clock meanwhile may be wrong for longer than the jump.
+    // Shown for 10 minutes, because what used the clock may stay wrong for a while.
     type: 'ClockJumped',
     raiseAfter: 1,
     clearAfter: 1,
-    look(_, raised, { by, ago }) {
-      if (by !== undefined) {
-        const seconds = Math.round(Math.abs(by) / 1000);
-        return by > 0
+    check(_, raised, { byMs, agoMs }) {
+      if (byMs !== undefined) {
+        const seconds = Math.round(Math.abs(byMs) / 1000);
+        return byMs > 0
           ? `the clock went ${seconds} s forwards: it was set, or the machine slept`
           : `the clock was set ${seconds} s back`;
       }
-      return raised && ago < 10 * minute ? undefined : false;
+      return raised && agoMs < 10 * minuteMs ? undefined : false;
     },
   },
   {
-    // It is taken hourly; one that is late or fails is no matter yet.
+    // The inventory is taken every hour. One that fails is not yet a reason for a condition.
     type: 'InventoryStale',
     raiseAfter: 1,
     clearAfter: 1,
-    look({ inventoryAge: age }) {
-      if (age === undefined) return undefined;
-      if (age <= 150 * minute) return false;
-      return `the inventory could not be ${Number.isFinite(age) ? 'renewed' : 'taken'}`;
+    check({ inventoryAgeMs }) {
+      if (inventoryAgeMs === undefined) return undefined;
+      if (inventoryAgeMs <= 150 * minuteMs) return false;
+      return `the inventory could not be ${Number.isFinite(inventoryAgeMs) ? 'renewed' : 'taken'}`;
     },
   },
 ];
 
-/** What is to be said now, by what was said before and what is seen. Conditions keep their `since` while they last. */
-export function updateConditions(before: ConditionState, seen: Observation): ConditionState {
-  const offset = seen.now.getTime() - seen.monotonic;
-  const moved = before.offset === undefined ? 0 : offset - before.offset;
-  // A clock that is corrected bit by bit moves half a millisecond a second at most.
-  const jumped = Math.abs(moved) >= 5000;
-  const jumpedAt = jumped ? seen.monotonic : before.jumpedAt;
+/** Returns the conditions after `observation`. A condition keeps its `since` while it lasts. */
+export function updateConditions(before: ConditionState, observation: Observation): ConditionState {
+  const { monotonicMs, now } = observation;
+  const clockOffsetMs = now.getTime() - monotonicMs;
+  const movedMs = before.clockOffsetMs === undefined ? 0 : clockOffsetMs - before.clockOffsetMs;
+  // A clock that is corrected gradually moves by at most half a millisecond in a second.
+  const jumped = Math.abs(movedMs) >= 5000;
+  const jumpedAtMs = jumped ? monotonicMs : before.jumpedAtMs;
   const jump = {
-    by: jumped ? moved : undefined,
-    ago: seen.monotonic - (jumpedAt ?? Number.NEGATIVE_INFINITY),
+    byMs: jumped ? movedMs : undefined,
+    agoMs: monotonicMs - (jumpedAtMs ?? Number.NEGATIVE_INFINITY),
   };
   const conditions: Condition[] = [];
   const against: Partial<Record<ConditionType, number>> = {};
   for (const rule of rules) {
     const { type } = rule;
     const raised = before.conditions.find(condition => condition.type === type);
-    const found = rule.look(seen, raised !== undefined, jump);
+    const reason = rule.check(observation, raised !== undefined, jump);
     const count = before.against[type] ?? 0;
-    if (found === undefined) {
+    if (reason === undefined) {
       if (raised) conditions.push(raised);
       if (count > 0) against[type] = count;
-    } else if (typeof found === 'string' && raised) {
-      conditions.push({ ...raised, reason: found });
-    } else if (typeof found === 'string') {
-      if (count + 1 >= rule.raiseAfter)
-        conditions.push({ type, reason: found, since: seen.now.toISOString() });
+    } else if (typeof reason === 'string' && raised) {
+      conditions.push({ ...raised, reason });
+    } else if (typeof reason === 'string') {
+      if (count + 1 >= rule.raiseAfter) conditions.push({ type, reason, since: now.toISOString() });
       else against[type] = count + 1;
     } else if (raised && count + 1 < rule.clearAfter) {
       conditions.push(raised);
       against[type] = count + 1;
     }
   }
-  return { conditions, against, offset, ...(jumpedAt === undefined ? {} : { jumpedAt }) };
+  return { conditions, against, clockOffsetMs, ...(jumpedAtMs === undefined ? {} : { jumpedAtMs }) };
 }
 
 function sentences(list: readonly string[] | undefined): string | false | undefined {
-  // As long as a message may have it.
+  // A message allows at most 500 characters here.
   return list && list.length > 0 && (tidy(list.join('; '), 500) ?? 'of unknown cause');
 }

@@ -1,4 +1,4 @@
-// Reads what `os` and a few files say of the machine: at once, and without starting a process.
+// Reads the facts that Node's `os` module and a few files know about the machine, without starting a process.
 import { readBounded } from '../system/files.ts';
 import type { Inputs } from './inputs/inputs.ts';
 import { readOsInfo } from './inputs/os-info.ts';
@@ -7,26 +7,26 @@ import { tidy } from './values/tidy.ts';
 
 export interface HostFacts {
   hostname: string;
-  /** In Go's words: `amd64`, `arm64`. */
+  /** By Go's name: `amd64`, `arm64`. */
   architecture: string;
-  /** In Go's words: `linux`, `darwin`. */
+  /** By Go's name: `linux`, `darwin`. */
   operatingSystem: string;
   kernel: string;
   osName?: string | undefined;
   /** Logical CPUs of the machine. */
   cpus: number;
-  /** Logical CPUs that this process may use, as libuv counts: affinity and cgroup quota count. */
+  /** Logical CPUs that this process may use, within its CPU affinity and the quota of its control group, as libuv counts. */
   usableCpus: number;
   cpuModel?: string | undefined;
   /** Total memory of the machine. */
   memoryBytes: number;
-  /** The kernel's own name for this boot; absent where it gives none, as a guess that wanders would be worse. */
+  /** The kernel's id of this boot. Absent where the kernel gives none, because a guessed id could change during a boot. */
   bootId?: string | undefined;
   /** Time that it took to read the boot id, in milliseconds. */
   bootIdTookMs: number;
 }
 
-/** Reads what this machine says of itself at once, without the limit that `SystemInputs` puts on a call that hangs. */
+/** Asks this machine without the time limits that `SystemInputs` has. */
 const directInputs: Pick<Inputs, 'system' | 'file'> = {
   system: readOsInfo,
   file: async path => {
@@ -36,7 +36,7 @@ const directInputs: Pick<Inputs, 'system' | 'file'> = {
 };
 
 /**
- * Reads the facts. Never throws: what cannot be found out stays absent. The requester, which has no other `inputs`, reads
+ * Reads the facts. Never throws: a fact that cannot be read is absent. The requester, which has no `inputs`, reads them
  * directly.
  */
 export async function readHostFacts(

@@ -1,4 +1,4 @@
-// Decides what is true of the machine where several sources say the same thing: one place for `muster probe` and the agent.
+// Chooses the value of each fact about the machine where several sources know it, for `muster probe` and for the agent.
 import type { HostFacts } from './host-facts.ts';
 import type { DiskSpace } from './inputs/disk-space.ts';
 import type { Answer } from './inputs/inputs.ts';
@@ -7,9 +7,10 @@ import { type Claim, type Fact, settle } from './values/fact.ts';
 import { wholeNumber } from './values/parse.ts';
 import { tidy } from './values/tidy.ts';
 
+/** Facts about the machine. `muster probe -o json` prints them, so the names do not change. */
 export interface MachineFacts {
   readonly hostname: Fact<string>;
-  /** Go's names, such as `linux` and `amd64`. */
+  /** System and architecture by Go's names, such as `linux` and `amd64`. */
   readonly operatingSystem: Fact<string>;
   readonly architecture: Fact<string>;
   readonly kernel: Fact<string>;
@@ -23,10 +24,10 @@ export interface MachineFacts {
   /** Logical CPUs of the machine. */
   readonly cpus: Fact<number>;
   readonly physicalCores?: Fact<number> | undefined;
-  /** Bytes of the machine. */
+  /** Memory of the machine, in bytes. */
   readonly memory: Fact<number>;
   readonly memoryAvailable?: Fact<number> | undefined;
-  /** Bytes of the data folder's file system. */
+  /** The data folder's file system, in bytes. */
   readonly disk?: Fact<number> | undefined;
   readonly diskAvailable?: Fact<number> | undefined;
 }
@@ -46,7 +47,7 @@ export interface MachineReadings {
   readonly product?: Answer<string> | undefined;
 }
 
-/** Settles each fact by the best source that answered; the others are kept beside it. */
+/** Settles each fact: its value is that of the best source that answered, and it lists what the other sources say. */
 export function settleMachineFacts(readings: MachineReadings): MachineFacts {
   const { readAt, host, space, inventory, meminfo, vendor, product } = readings;
   const claim = <T>(source: string, value: T | undefined, took = 0): Claim<T> => ({
@@ -55,41 +56,41 @@ export function settleMachineFacts(readings: MachineReadings): MachineFacts {
     took,
     readAt,
   });
-  const slow = <T>(pick: (inventory: Inventory) => T | undefined): Claim<T> => ({
+  const inventoryClaim = <T>(pick: (inventory: Inventory) => T | undefined): Claim<T> => ({
     ...claim('inventory', inventory?.value && pick(inventory.value), inventory?.took),
     readAt: inventory?.value?.takenAt ?? readAt,
   });
-  // Node's `os` always answers these.
-  const sure = <T>(value: T): Fact<T> => ({ value, source: 'os', took: 0, readAt, others: [] });
+  // Node's `os` module always knows these.
+  const certain = <T>(value: T): Fact<T> => ({ value, source: 'os', took: 0, readAt, others: [] });
   const bytesIn = (key: string) => kibibytes(meminfo?.value, key);
   return {
-    hostname: sure(host.hostname),
-    operatingSystem: sure(host.operatingSystem),
-    architecture: sure(host.architecture),
-    kernel: sure(host.kernel),
-    osName: settle([claim('os-release', host.osName), slow(({ os }) => os.distro)], names),
+    hostname: certain(host.hostname),
+    operatingSystem: certain(host.operatingSystem),
+    architecture: certain(host.architecture),
+    kernel: certain(host.kernel),
+    osName: settle([claim('os-release', host.osName), inventoryClaim(({ os }) => os.distro)], names),
     bootId: settle([claim('/proc', host.bootId, host.bootIdTookMs)]),
     manufacturer: settle(
-      [slow(({ manufacturer }) => manufacturer), claim('DMI', tidy(vendor?.value))],
+      [inventoryClaim(({ manufacturer }) => manufacturer), claim('DMI', tidy(vendor?.value))],
       names,
     ),
-    model: settle([slow(({ model }) => model), claim('DMI', tidy(product?.value))], names),
-    virtualisation: settle([slow(({ virtualisation }) => virtualisation)]),
-    cpuModel: settle([claim('os', host.cpuModel), slow(({ cpu }) => cpu.brand)], names),
-    cpus: sure(host.cpus),
-    physicalCores: settle([slow(({ cpu }) => cpu.physicalCores)]),
+    model: settle([inventoryClaim(({ model }) => model), claim('DMI', tidy(product?.value))], names),
+    virtualisation: settle([inventoryClaim(({ virtualisation }) => virtualisation)]),
+    cpuModel: settle([claim('os', host.cpuModel), inventoryClaim(({ cpu }) => cpu.brand)], names),
+    cpus: certain(host.cpus),
+    physicalCores: settle([inventoryClaim(({ cpu }) => cpu.physicalCores)]),
     memory:
       settle(
         [
           claim('os', host.memoryBytes),
           claim('/proc/meminfo', bytesIn('MemTotal')),
-          slow(({ memory }) => memory),
+          inventoryClaim(({ memory }) => memory),
         ],
         {
           agree: (used, other) => Math.abs(used - other) < 1_048_576,
           format: bytes => `${Math.floor(bytes / 1_048_576)} MiB`,
         },
-      ) ?? sure(host.memoryBytes),
+      ) ?? certain(host.memoryBytes),
     memoryAvailable: settle([claim('/proc/meminfo', bytesIn('MemAvailable'), meminfo?.took)]),
     disk: settle([claim('statfs', space?.value?.total, space?.took)]),
     diskAvailable: settle([claim('statfs', space?.value?.available, space?.took)]),

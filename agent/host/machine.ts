@@ -1,4 +1,4 @@
-// What this machine is, as facts with their sources: what `muster probe` shows, and what capacity is reckoned from.
+// Asks everything about this machine once: facts with their sources, limits, GPUs and cloud, for `muster probe`.
 import type { OfferableHardware } from './capacity.ts';
 import { type CloudFacts, readCloudFacts } from './cloud.ts';
 import { failures, type GpuDevice, type SourceReport } from './gpu/gpu.ts';
@@ -10,9 +10,10 @@ import { type Limits, memoryLeft, memoryWithin, readLimits, usableCpus } from '.
 import { type MachineFacts, settleMachineFacts } from './machine-facts.ts';
 import { tidy } from './values/tidy.ts';
 
-/** A source other than those of GPUs, and what came of it. */
+/** How a source other than a GPU source answered. */
 export interface SourceNote {
   readonly source: string;
+  /** Milliseconds. */
   readonly took: number;
   readonly fault?: Fault | undefined;
 }
@@ -26,15 +27,18 @@ export interface SurveyedMachine {
   readonly cloud?: CloudFacts | undefined;
 }
 
-/** Asks everything once, tools and slow inventory included: seconds on a machine with hung drivers. Never throws. */
+/**
+ * Asks everything once, including the vendors' tools and the slow inventory. It takes many seconds where drivers hang. Never
+ * throws.
+ */
 export async function surveyMachine(
   inputs: Inputs,
   options: { cloud?: boolean } = {},
 ): Promise<SurveyedMachine> {
-  // Asked once, for all who want to know.
+  // Taken once, because two questions need it.
   const inventory = inputs.inventory();
   const shared: Inputs = { ...wrapInputs(inputs, ask => ask()), inventory: () => inventory };
-  const [facts, limits, found, cloud] = await Promise.all([
+  const [facts, limits, scan, cloud] = await Promise.all([
     readMachine(shared),
     readLimits(shared),
     new GpuScanner(shared).detect('all'),
@@ -43,8 +47,8 @@ export async function surveyMachine(
   return {
     facts: facts.facts,
     limits,
-    gpus: found.devices,
-    gpuReports: found.reports,
+    gpus: scan.devices,
+    gpuReports: scan.reports,
     sources: [...facts.sources, ...(options.cloud ? [metadataNote(cloud)] : [])],
     cloud,
   };
@@ -71,24 +75,25 @@ export function usableMemory({ facts, limits }: Pick<SurveyedMachine, 'facts' | 
   return { total, available: Math.min(facts.memoryAvailable.value, memoryLeft(total, limits)) };
 }
 
-/** All that should have answered and did not, a sentence each. A maker's tool need not answer where none of its GPUs is. */
+/**
+ * Returns one sentence for each source that should have answered and did not. A vendor's tool may be silent on a machine
+ * without a GPU of the vendor.
+ */
 export function problems({ gpus, gpuReports, sources }: SurveyedMachine): string[] {
-  const driven = (source: SourceReport) =>
-    gpus.some(
-      ({ sources, driver }) => sources.includes(source.source) || driver?.value === drivers[source.source],
-    );
+  const hasGpuFor = ({ source }: SourceReport) =>
+    gpus.some(({ sources, driver }) => sources.includes(source) || driver?.value === drivers[source]);
   const failed = gpuReports.filter(report => {
     if (!report.fault || report.fault.kind === 'absent') return false;
-    return report.fault.kind === 'late' || driven(report);
+    return report.fault.kind === 'late' || hasGpuFor(report);
   });
   const silent = [...failed, ...sources.filter(({ fault }) => fault && fault.kind !== 'absent')].map(
     ({ source, fault }) => `${source} ${fault?.reason}`,
   );
-  // What failed with its library is told by that.
+  // A GPU that failed because its library failed needs no sentence of its own.
   return [...silent, ...failures(gpus.filter(({ reason }) => !silent.includes(reason ?? '')))];
 }
 
-/** By whose driver a library or tool is expected to work. */
+/** The driver with which a library or tool must work. */
 const drivers: Partial<Record<SourceReport['source'], string>> = {
   nvml: 'nvidia',
   'nvidia-smi': 'nvidia',

@@ -1,4 +1,4 @@
-// What `muster probe` tells: the machine, and what the agent would make of it under the present settings.
+// Builds what `muster probe` shows: the machine, and what the agent would offer and report with the present settings.
 import type { Settings } from '../config/settings.ts';
 import type { Resources } from '../protocol/resources.ts';
 import { version } from '../system/version.ts';
@@ -11,28 +11,30 @@ import type { Inputs } from './inputs/inputs.ts';
 import { nodeLabels } from './labels.ts';
 import { offerableHardware, problems, type SurveyedMachine, surveyMachine, usableMemory } from './machine.ts';
 
+/** What `muster probe -o json` prints. The names of the members do not change. */
 export interface ProbeView extends SurveyedMachine {
-  /** Of the program. */
+  /** The version of this program. */
   readonly muster: string;
   /** RFC 3339. */
   readonly readAt: string;
   /** What the agent would offer to the cluster. */
   readonly offer: Resources;
   readonly labels: Readonly<Record<string, string>>;
-  /** Those that one look can find. */
+  /** The conditions that one observation can show. */
   readonly conditions: readonly Condition[];
-  /** What should have answered and did not, a sentence each. */
+  /** One sentence for each source that should have answered and did not. */
   readonly problems: readonly string[];
 }
 
-/** Asks `inputs` everything. Never throws. */
+/** Asks `inputs` every question. Called by `muster probe` and `muster doctor`. Never throws. */
 export async function probeView(
   inputs: Inputs,
   settings: Pick<Settings, 'compute' | 'node'>,
 ): Promise<ProbeView> {
   const readAt = inputs.now();
   const machine = await surveyMachine(inputs, { cloud: settings.node.cloudMetadata });
-  const offer = offeredCapacity(settings.compute.allocatedCapacity, offerableHardware(machine));
+  const hardware = offerableHardware(machine);
+  const offer = offeredCapacity(settings.compute.allocatedCapacity, hardware);
   const { facts, gpuReports } = machine;
   const { name, ...labels } = nodeLabels(
     settings.node.id ?? '',
@@ -40,14 +42,12 @@ export async function probeView(
     { ...cloudLabels(machine.cloud), ...settings.node.labels },
     offer.GPUs,
   );
-  const inside = offerableHardware(machine);
   const wrong = mismatches(settings.node.declared, {
-    ...inside,
+    ...hardware,
     diskBytes: facts.disk?.value,
-    gpus: inside.gpus ?? [],
   });
-  const seen: Observation = {
-    monotonic: 0,
+  const observation: Observation = {
+    monotonicMs: 0,
     now: readAt,
     unresponsive: gpuReports.flatMap(({ source, fault }) =>
       fault?.kind === 'late' ? [`${source} ${fault.reason}`] : [],
@@ -57,14 +57,14 @@ export async function probeView(
     disk: facts.disk && { total: facts.disk.value, available: facts.diskAvailable?.value ?? 0 },
     memory: usableMemory(machine),
   };
-  // As if it stayed so: some rules wait for a second look.
-  const { conditions } = updateConditions(updateConditions(noConditions, seen), seen);
+  // Observed twice, because some rules wait for a second observation.
+  const { conditions } = updateConditions(updateConditions(noConditions, observation), observation);
   return {
     muster: version,
     readAt: readAt.toISOString(),
     ...machine,
     offer,
-    // Without a configured id the agent makes one at its first start.
+    // Without a configured id the agent makes one at its first start, so there is no name yet.
     labels: name ? { ...labels, name } : labels,
     conditions,
     problems: problems(machine),

@@ -1,4 +1,4 @@
-// Facts of the cloud: each provider's own questions, nobody else's page taken for an answer, and one second of patience.
+// Tests the facts of the cloud: each provider's questions, answers of somebody else, and the time limit.
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +7,7 @@ import { readCloudFacts } from '../../agent/host/cloud.ts';
 import { type Inputs, type MetadataRequest, wrapInputs } from '../../agent/host/inputs/inputs.ts';
 import { askMetadata } from '../../agent/host/inputs/metadata.ts';
 import { surveyMachine } from '../../agent/host/machine.ts';
-import { pretend } from './machines.ts';
+import { fakeMachine } from './machines.ts';
 
 const service = 'http://169.254.169.254';
 const token = `metadata PUT ${service}/latest/api/token`;
@@ -17,11 +17,12 @@ const azure = (name: string) =>
   `metadata GET ${service}/metadata/instance/compute/${name}?api-version=2021-02-01&format=text`;
 
 const read = async (answers: Record<string, string>) => {
-  const { took, readAt, ...facts } = (await readCloudFacts(pretend({ answers, took: { [token]: 3 } }))) ?? {};
+  const { took, readAt, ...facts } =
+    (await readCloudFacts(fakeMachine({ answers, took: { [token]: 3 } }))) ?? {};
   return { facts, took, readAt };
 };
 
-test('AWS, by a token', async () => {
+test('the facts of AWS are read with a token', async () => {
   const { facts, took, readAt } = await read({
     [token]: 'AQAEAH-token==',
     [aws('instance-id')]: 'i-0123456789abcdef0',
@@ -39,7 +40,7 @@ test('AWS, by a token', async () => {
   assert.deepEqual([took, readAt], [3, '2026-01-01T00:00:00.000Z']);
 });
 
-test('GCP, whose names are the ends of paths', async () => {
+test('the facts of GCP are the last parts of paths', async () => {
   const { facts } = await read({
     [gcp('id')]: '4567890123456789012',
     [gcp('machine-type')]: 'projects/123456789/machineTypes/a3-highgpu-8g',
@@ -54,7 +55,7 @@ test('GCP, whose names are the ends of paths', async () => {
   });
 });
 
-test('Azure, which need not know a zone', async () => {
+test('the facts of Azure may lack a zone', async () => {
   const { facts } = await read({
     [azure('vmId')]: '02aab8a4-74ef-476e-8182-f6d2ba4166a6',
     [azure('vmSize')]: 'Standard_ND96asr_v4',
@@ -70,23 +71,25 @@ test('Azure, which need not know a zone', async () => {
   });
 });
 
-test('among the sources only when it is asked, and that it did not answer is told', async () => {
-  const told = async (answers: Record<string, unknown>, cloud: boolean) =>
-    (await surveyMachine(pretend({ answers }), { cloud })).sources.filter(
+test('the metadata service is among the sources only when it is asked, with its fault', async () => {
+  const cloudNotes = async (answers: Record<string, unknown>, cloud: boolean) =>
+    (await surveyMachine(fakeMachine({ answers }), { cloud })).sources.filter(
       ({ source }) => source === 'metadata service',
     );
-  assert.deepEqual(await told({}, false), []);
+  assert.deepEqual(await cloudNotes({}, false), []);
   const fault = { kind: 'absent', reason: 'does not answer as that of AWS, GCP or Azure' };
-  assert.deepEqual(await told({}, true), [{ source: 'metadata service', took: 0, fault }]);
+  assert.deepEqual(await cloudNotes({}, true), [{ source: 'metadata service', took: 0, fault }]);
   const answers = { [`metadata GET ${service}/computeMetadata/v1/instance/id`]: '42' };
-  assert.deepEqual(await told(answers, true), [{ source: 'metadata service', took: 0, fault: undefined }]);
+  assert.deepEqual(await cloudNotes(answers, true), [
+    { source: 'metadata service', took: 0, fault: undefined },
+  ]);
 });
 
-test('nobody answers: no cloud', async () => {
+test('without an answer there is no cloud', async () => {
   assert.deepEqual((await read({})).facts, {});
 });
 
-test('a page of somebody else’s is no answer, and no token', async () => {
+test('a web page is neither an answer nor a token', async () => {
   const page = '<html>\n<body>Please log in</body></html>';
   assert.deepEqual((await read({ [gcp('id')]: page, [azure('vmId')]: page, [token]: page })).facts, {});
   const { facts } = await read({
@@ -102,10 +105,10 @@ test('a page of somebody else’s is no answer, and no token', async () => {
   });
 });
 
-test('without a token AWS is asked nothing more', async () => {
+test('AWS is asked nothing more without a token', async () => {
   const asked: MetadataRequest[] = [];
   const inputs: Inputs = {
-    ...wrapInputs(pretend({}), ask => ask()),
+    ...wrapInputs(fakeMachine({}), ask => ask()),
     async metadata(request) {
       asked.push(request);
       return { fault: { kind: 'absent', reason: 'answered with status 403' }, took: 1 };
@@ -118,7 +121,7 @@ test('without a token AWS is asked nothing more', async () => {
   );
 });
 
-/** A service on this machine, and what it was asked. */
+/** Starts a metadata service on this machine, and returns its URL. */
 async function listening(
   t: TestContext,
   answer: (request: IncomingMessage, response: ServerResponse) => void,
@@ -131,17 +134,17 @@ async function listening(
   });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
-const get = (url: string, deadline = 30_000) =>
-  askMetadata({ method: 'GET', url, headers: { Metadata: 'true' } }, deadline);
+const get = (url: string, timeoutMs = 30_000) =>
+  askMetadata({ method: 'GET', url, headers: { Metadata: 'true' } }, timeoutMs);
 
-test('a real question carries its headers, and a real answer comes back', async t => {
+test('a request has its headers, and the answer is returned', async t => {
   const url = await listening(t, ({ method, headers, url: path }, response) => {
     response.end(`${method} ${path} ${headers.metadata} ${headers['content-length']}`);
   });
   assert.deepEqual(await get(`${url}/a?b=c`), { value: 'GET /a?b=c true 0' });
 });
 
-test('other answers than 200 count as none, and nothing is followed', async t => {
+test('an answer with another status than 200 counts as absent, and no redirect is followed', async t => {
   for (const status of [301, 401, 404, 500]) {
     const url = await listening(t, (_, response) => {
       response.writeHead(status, { location: '/elsewhere' }).end('words');
@@ -152,7 +155,7 @@ test('other answers than 200 count as none, and nothing is followed', async t =>
   }
 });
 
-test('a service that hangs, before or within its answer, costs its deadline', async t => {
+test('a service that hangs before or in its answer is given up in time', async t => {
   const silent = await listening(t, () => undefined);
   assert.deepEqual(await get(silent, 50), {
     fault: { kind: 'absent', reason: 'did not answer within 0.05 s' },
@@ -166,7 +169,7 @@ test('a service that hangs, before or within its answer, costs its deadline', as
   });
 });
 
-test('one that babbles or breaks off is a fault', async t => {
+test('an answer that is too long or incomplete is a fault', async t => {
   const babble = await listening(t, (_, response) => response.end('x'.repeat(100_000)));
   assert.deepEqual(await get(babble), { fault: { kind: 'failed', reason: 'sent more than 4096 bytes' } });
   const broken = await listening(t, (_, response) => {
@@ -177,7 +180,7 @@ test('one that babbles or breaks off is a fault', async t => {
   assert.equal(fault?.kind, 'failed');
 });
 
-test('where nobody listens there is nobody', async () => {
+test('a refused connection counts as absent', async () => {
   const server = createServer();
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -1,15 +1,15 @@
-// The facts that Node and a few files tell, in the words that Bacalhau uses, whatever the machine says.
+// Tests the facts that Node and a few files know, by the names that Bacalhau uses.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { test } from 'node:test';
 import { readHostFacts } from '../../agent/host/host-facts.ts';
-import { type Pretended, pretend } from './machines.ts';
+import { type FakeMachine, fakeMachine } from './machines.ts';
 
 const bootId = '2f6c1f0e-7d5b-4f0c-9d0e-3b1f1d0f8a11';
 const bootIdFile = 'file /proc/sys/kernel/random/boot_id';
 const osRelease = { 'file /etc/os-release': 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"' };
-const factsOf = (machine: Pretended = {}) => readHostFacts(pretend(machine));
+const factsOf = (machine: FakeMachine = {}) => readHostFacts(fakeMachine(machine));
 
 test('every fact is read', async () => {
   assert.deepEqual(await factsOf({ answers: { ...osRelease, [bootIdFile]: `${bootId}\n` } }), {

@@ -1,4 +1,4 @@
-// No source can harm: whatever stands in its place, nothing throws, and nothing but plain text reaches a terminal or a label.
+// Tests that no source can do harm: for any answer nothing throws, and only plain text reaches a terminal or a label.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -11,25 +11,25 @@ import { jsonText, yamlText } from '../../agent/output/data.ts';
 import { resourcesSchema } from '../../agent/protocol/resources.ts';
 import { validate } from '../../agent/protocol/schema.ts';
 import { defaultSettings } from '../support/default-settings.ts';
-import { machineNames, recorded } from './machines.ts';
+import { loadMachine, machineNames } from './machines.ts';
 
 const settings = defaultSettings();
 const view = (recording: Recording) => probeView(new Replay(recording), settings);
-const recordings = await Promise.all(machineNames.map(recorded));
+const recordings = await Promise.all(machineNames.map(loadMachine));
 
-/** Any character that a terminal acts on, but for the line breaks of our own. */
-const steering = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+/** All characters that a terminal acts on, except the line breaks of the program. */
+const unsafe = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 
-async function harmless(shown: ProbeView): Promise<void> {
+async function assertHarmless(shown: ProbeView): Promise<void> {
   for (const text of [probeText(shown, true), jsonText(shown), await yamlText(shown)]) {
-    assert.doesNotMatch(text, steering);
+    assert.doesNotMatch(text, unsafe);
     assert.ok(text.isWellFormed());
     assert.ok(text.length < 2_000_000);
   }
-  // What an operator could have configured, and what a peer accepts.
+  // Labels must be such as an operator may configure, and the offer such as a peer accepts.
   labels.read(new Map(Object.entries(shown.labels)), { folder: '', home: undefined });
   validate(resourcesSchema, shown.offer);
-  for (const { reason } of shown.conditions) assert.ok(!steering.test(reason) && reason.length <= 512);
+  for (const { reason } of shown.conditions) assert.ok(!unsafe.test(reason) && reason.length <= 512);
 }
 
 const evil = [
@@ -46,7 +46,7 @@ const hostileText = fc.oneof(
   fc.constantFrom('', '-1', '1e999', '99999999999999999999', 'null', '{', '[]', '0x', '0-999999', 'max max'),
 );
 
-/** `value` with its text at place `at` replaced by `by`, or with `by` put into it. Places are counted through all of it. */
+/** Returns `value` with the text number `at.left` replaced by `by`, or with `by` inserted. Texts are counted through the tree. */
 function mutated(value: unknown, at: { left: number }, by: string, whole: boolean): unknown {
   if (typeof value === 'string') {
     if (at.left-- !== 0) return value;
@@ -67,13 +67,13 @@ const leaves = (value: unknown): number =>
     ? Object.values(value).reduce((sum: number, inner) => sum + leaves(inner), 0)
     : 1;
 
-test('every text of every source, made hostile, in every recorded machine', async () => {
+test('hostile text in every answer of every recorded machine does no harm', async () => {
   for (const recording of recordings) {
     for (const text of evil) {
       const answers = Object.fromEntries(
         Object.entries(recording.answers).map(([key, value]) => [key, withSuffix(value, text)]),
       );
-      await harmless(
+      await assertHarmless(
         await view({
           ...recording,
           answers,
@@ -84,7 +84,7 @@ test('every text of every source, made hostile, in every recorded machine', asyn
   }
 });
 
-// What is in a list is a name to look for, and stays; the texts themselves are followed by `text`.
+// Texts in a list are names of further files, so they stay. `text` is put after every word of the other texts.
 function withSuffix(value: unknown, text: string): unknown {
   if (typeof value === 'string') return value.replace(/(?<=[A-Za-z)])(?=$|[\n",])/g, text);
   if (typeof value !== 'object' || value === null) return value;
@@ -93,7 +93,7 @@ function withSuffix(value: unknown, text: string): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withSuffix(inner, text)]));
 }
 
-test('a hostile name is told, in a form that does no harm', async () => {
+test('a hostile name is shown in a harmless form', async () => {
   const name = 'Tesla\u001b[31m T4\nGPU-9=free\u0000';
   const gpu = { index: 0, name, pciAddress: '0000:01:00.0', memoryTotal: 2 ** 34, uuid: name };
   const shown = await view({
@@ -108,10 +108,10 @@ test('a hostile name is told, in a form that does no harm', async () => {
     ],
   );
   assert.match(probeText(shown, false), /^GPU NVIDIA 0: Tesla \[31m T4 GPU-9=free$/m);
-  await harmless(shown);
+  await assertHarmless(shown);
 });
 
-test('any change of any recorded machine is read without an error', async () => {
+test('any change of a recorded machine is read without an error', async () => {
   const change = fc.record({ at: fc.nat(), by: hostileText, whole: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(
@@ -123,14 +123,14 @@ test('any change of any recorded machine is read without an error', async () => 
         for (const { at, by, whole } of changes) {
           answers = mutated(answers, { left: at % leaves(answers) }, by, whole);
         }
-        await harmless(await view({ ...recording, answers: answers as Recording['answers'] }));
+        await assertHarmless(await view({ ...recording, answers: answers as Recording['answers'] }));
       },
     ),
     { numRuns: 200 },
   );
 });
 
-test('any question may fail in any way', async () => {
+test('any question may fail in any way without harm', async () => {
   const kind = fc.constantFrom('absent', 'denied', 'late', 'failed');
   await fc.assert(
     fc.asyncProperty(
@@ -143,7 +143,7 @@ test('any question may fail in any way', async () => {
           failing.map(([at, kind, reason]) => [keys[at % keys.length] ?? '', { kind, reason }] as const),
         );
         const shown = await view({ ...recording, faults });
-        await harmless(shown);
+        await assertHarmless(shown);
         if (failing.some(([, kind]) => kind === 'late')) return;
         assert.ok(!shown.conditions.some(({ type }) => type === 'GpuDriverUnresponsive'));
       },

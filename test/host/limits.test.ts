@@ -1,24 +1,25 @@
-// What control groups and affinity leave of a machine, by the files of both versions and by the native probe.
+// Tests the limits by control groups and CPU affinity, from the files of both versions and from the native probe.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { readLimits, readMemoryInUse, usableCpus } from '../../agent/host/limits.ts';
+import { readMemoryInUse } from '../../agent/host/control-group.ts';
+import { readLimits, usableCpus } from '../../agent/host/limits.ts';
 import { offerableHardware, surveyMachine, usableMemory } from '../../agent/host/machine.ts';
 import { Replay } from '../../agent/host/recording/replay.ts';
 import { newFolder } from '../support/temporary.ts';
-import { pretend, recorded } from './machines.ts';
+import { fakeMachine, loadMachine } from './machines.ts';
 
 const gib = 2 ** 30;
 const root = 'file /sys/fs/cgroup';
 const limits = async (answers: Record<string, unknown>) => {
-  const { memory, memoryUsed, quota, affinity } = await readLimits(pretend({ answers }));
+  const { memory, memoryUsed, quota, affinity } = await readLimits(fakeMachine({ answers }));
   return { memory: memory?.value, memoryUsed, quota: quota?.value, affinity: affinity?.value };
 };
 const none = { memory: undefined, memoryUsed: undefined, quota: undefined, affinity: undefined };
 
-test('where nothing limits, there are no limits', async () => {
+test('without a limit in any file there are no limits', async () => {
   assert.deepEqual(await limits({}), none);
   assert.deepEqual(
     await limits({
@@ -30,7 +31,7 @@ test('where nothing limits, there are no limits', async () => {
   );
 });
 
-test('version 2: the tightest of all groups from our own to the root', async () => {
+test('in version 2 the tightest limit of all groups up to the root counts', async () => {
   assert.deepEqual(
     await limits({
       'file /proc/self/cgroup': '0::/system.slice/muster.service',
@@ -45,7 +46,7 @@ test('version 2: the tightest of all groups from our own to the root', async () 
   );
 });
 
-test('what is in use by now is read anew, in both versions', async () => {
+test('the memory in use is read again on each call, in both versions', async () => {
   const folder = await newFolder();
   const write = (name: string, text: string) => writeFile(join(folder, name), text);
   const now = (name: string) => readMemoryInUse({ memoryFile: join(folder, name) });
@@ -59,13 +60,13 @@ test('what is in use by now is read anew, in both versions', async () => {
   }
 });
 
-test('it is known where a limit was read: in which group its use is counted', async () => {
+test('the limits name the file of the memory limit', async () => {
   const file = '/sys/fs/cgroup/a/memory.max';
   const answers = { 'file /proc/self/cgroup': '0::/a', [`file ${file}`]: '4096' };
-  assert.equal((await readLimits(pretend({ answers }))).memoryFile, file);
+  assert.equal((await readLimits(fakeMachine({ answers }))).memoryFile, file);
 });
 
-test('version 1: each controller has its own hierarchy, and a limit beyond all memory is none', async () => {
+test('in version 1 each controller has its own hierarchy, and an impossible size means no limit', async () => {
   const groups = '12:memory:/docker/1\n4:cpu,cpuacct:/docker/1\n1:name=systemd:/docker/1\n0::/docker/1';
   assert.deepEqual(
     await limits({
@@ -90,7 +91,7 @@ test('version 1: each controller has its own hierarchy, and a limit beyond all m
   );
 });
 
-test('in a container whose own group is the root of what is mounted', async () => {
+test('a container whose own group is mounted as the root has its limits', async () => {
   const own = await limits({
     'file /proc/self/cgroup': '0::/../../docker/0123',
     [`${root}/memory.max`]: String(gib),
@@ -99,7 +100,7 @@ test('in a container whose own group is the root of what is mounted', async () =
   assert.deepEqual([own.memory, own.quota], [gib, 0.5]);
 });
 
-test('affinity as the kernel lists it', async () => {
+test('the CPU affinity is read as the kernel lists it', async () => {
   const affinity = async (list: string) =>
     (await limits({ 'file /proc/self/status': `Name:\tx\nCpus_allowed_list:\t${list}` })).affinity;
   assert.equal(await affinity('0-3,8,10-11'), 7);
@@ -107,11 +108,11 @@ test('affinity as the kernel lists it', async () => {
   assert.equal(await affinity('all'), undefined);
 });
 
-test('the native probe says the same, or serves alone', async () => {
+test('the native probe is one source among others, or the only one', async () => {
   const cgroup = { version: 2, memoryLimit: gib, memoryUsed: 5, cpuLimit: 2, affinity: 4 };
   assert.deepEqual(await limits({ cgroup }), { memory: gib, memoryUsed: 5, quota: 2, affinity: 4 });
   const both = await readLimits(
-    pretend({
+    fakeMachine({
       answers: { cgroup, 'file /proc/self/cgroup': '0::/', [`${root}/memory.max`]: String(2 * gib) },
     }),
   );
@@ -121,7 +122,7 @@ test('the native probe says the same, or serves alone', async () => {
   );
 });
 
-test('where the group stands deeper in the mount than its name says, the native probe finds the tighter limits', async () => {
+test('the native probe finds tighter limits when the group is deeper in the mount than its name says', async () => {
   const cgroup = { version: 1, memoryLimit: 2 * gib, memoryUsed: 5, cpuLimit: 1, affinity: 4 };
   const answers = {
     cgroup,
@@ -134,22 +135,22 @@ test('where the group stands deeper in the mount than its name says, the native 
   assert.deepEqual(await limits(answers), { memory: 2 * gib, memoryUsed: 5, quota: 1, affinity: 4 });
 });
 
-test('the least of all limits counts, and never more than there is', () => {
+test('the smallest limit counts, and never more CPUs than there are', () => {
   const fact = (value: number) => ({ value, source: 'x', took: 0, readAt: '', others: [] });
   assert.equal(usableCpus(64, {}), 64);
   assert.equal(usableCpus(64, { affinity: fact(8), quota: fact(2.5) }), 2.5);
   assert.equal(usableCpus(2, { quota: fact(16) }), 2);
 });
 
-test('a container with 2 CPUs and 4 GiB on a host with 64 and 256 offers from 2 and 4', async () => {
-  const machine = await surveyMachine(new Replay(await recorded('container-cgroup-v2')));
+test('a container with 2 CPUs and 4 GiB on a large host offers a part of 2 CPUs and 4 GiB', async () => {
+  const machine = await surveyMachine(new Replay(await loadMachine('container-cgroup-v2')));
   const { cpus, memoryBytes } = offerableHardware(machine);
   assert.deepEqual([machine.facts.cpus.value, cpus, memoryBytes], [64, 2, 4 * gib]);
   const now = usableMemory(machine);
   assert.deepEqual(now, { total: 4 * gib, available: 4 * gib - (1_503_238_553 - 429_916_160) });
 });
 
-test('whatever the files hold, limits are positive numbers or none', async () => {
+test('for any content of the files, a limit is a positive number or absent', async () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.constantFrom(

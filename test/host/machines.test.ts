@@ -1,4 +1,4 @@
-// Every recorded machine shows exactly as it is kept beside it.
+// Tests that muster probe shows every recorded machine exactly as the file expected.txt beside it.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,11 +7,11 @@ import { probeText } from '../../agent/cli/commands/probe/text.ts';
 import { Replay } from '../../agent/host/recording/replay.ts';
 import { probeView } from '../../agent/host/view.ts';
 import { defaultSettings } from '../support/default-settings.ts';
-import { machineNames, machinesFolder, recorded } from './machines.ts';
+import { loadMachine, machineNames, machinesFolder } from './machines.ts';
 
-/** What `muster probe --sources` prints of it. */
+/** Returns what `muster probe --sources` prints for the machine. */
 const shown = async (name: string) =>
-  probeText(await probeView(new Replay(await recorded(name)), defaultSettings()), true);
+  probeText(await probeView(new Replay(await loadMachine(name)), defaultSettings()), true);
 
 for (const name of machineNames) {
   test(name, async () => {
@@ -19,7 +19,7 @@ for (const name of machineNames) {
   });
 }
 
-test('all kinds of machines are there, and each says what it was made from', async () => {
+test('machines of all kinds are recorded, and the README says how each was made', async () => {
   assert.deepEqual(machineNames, [
     'amd-host',
     'arm-server',

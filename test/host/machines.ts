@@ -1,4 +1,4 @@
-// Recorded machines, and machines made up for one test.
+// Gives tests the recorded machines, and fake machines that answer what a test says.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,17 +13,19 @@ export const machineNames: readonly string[] = readdirSync(machinesFolder, { wit
   .map(entry => entry.name)
   .sort();
 
-export const recorded = (name: string): Promise<Recording> => openRecording(join(machinesFolder, name));
+/** Loads a recorded machine of test/fixtures/machines. */
+export const loadMachine = (name: string): Promise<Recording> => openRecording(join(machinesFolder, name));
 
-export interface Pretended {
+/** The answers and faults of a fake machine, by question as in a recording. */
+export interface FakeMachine {
   answers?: Record<string, unknown>;
   faults?: Record<string, Fault>;
   system?: Partial<OsInfo>;
   took?: Record<string, number>;
 }
 
-/** A machine that answers these questions, named as in a recording, and no others. */
-export function pretended({ answers = {}, faults = {}, system = {}, took = {} }: Pretended): Recording {
+/** Returns the recording of a machine that answers these questions and no others. */
+export function fakeRecording({ answers = {}, faults = {}, system = {}, took = {} }: FakeMachine): Recording {
   return {
     recordedAt: '2026-01-01T00:00:00.000Z',
     system: {
@@ -43,10 +45,11 @@ export function pretended({ answers = {}, faults = {}, system = {}, took = {} }:
   };
 }
 
-export const pretend = (machine: Pretended): Replay => new Replay(pretended(machine));
+/** Returns inputs that answer these questions and no others. */
+export const fakeMachine = (machine: FakeMachine): Replay => new Replay(fakeRecording(machine));
 
-/** What a tool printed. */
-export const printed = (stdout: string, status = 0) => ({
+/** Returns the answer of a tool that printed `stdout`. */
+export const toolOutput = (stdout: string, status = 0) => ({
   program: '/usr/bin/tool',
   status,
   stdout,

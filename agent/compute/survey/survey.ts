@@ -2,6 +2,7 @@
 import { type AllocatedCapacity, availableCapacity, offeredCapacity } from '../../host/capacity.ts';
 import { type CloudFacts, cloudLabels, readCloudFacts } from '../../host/cloud.ts';
 import { type Condition, noConditions, type Observation, updateConditions } from '../../host/conditions.ts';
+import { readMemoryInUse } from '../../host/control-group.ts';
 import { type Declared, mismatches } from '../../host/declared.ts';
 import { type CrashGuard, crashGuard, readCircumstances } from '../../host/gpu/crash-guard.ts';
 import type { GpuScan } from '../../host/gpu/scanner.ts';
@@ -9,14 +10,7 @@ import { type HostFacts, readHostFacts } from '../../host/host-facts.ts';
 import { SystemInputs } from '../../host/inputs/system-inputs.ts';
 import type { ChildCommand } from '../../host/inventory/inventory.ts';
 import { nodeLabels } from '../../host/labels.ts';
-import {
-  type Limits,
-  memoryLeft,
-  memoryWithin,
-  readLimits,
-  readMemoryInUse,
-  usableCpus,
-} from '../../host/limits.ts';
+import { type Limits, memoryLeft, memoryWithin, readLimits, usableCpus } from '../../host/limits.ts';
 import { settleMachineFacts } from '../../host/machine-facts.ts';
 import type { LoadedProbe } from '../../host/native/native-probe.ts';
 import { Disk } from '../../host/sample/disk.ts';
@@ -317,12 +311,12 @@ export class Survey {
     this.#heard = newest;
     const before = this.#judgement.conditions;
     this.#judgement = updateConditions(this.#judgement, {
-      monotonic: this.#clock.monotonic(),
+      monotonicMs: this.#clock.monotonic(),
       now: this.#clock.now(),
       unresponsive,
       missingGpus: faults && [...faults.missing, ...(wrong?.gpus ?? [])],
       mismatches: wrong?.others ?? (faults ? [] : undefined),
-      inventoryAge: this.#inventory.age,
+      inventoryAgeMs: this.#inventory.age,
       ...sampled,
     });
     const { conditions } = this.#judgement;

@@ -7,7 +7,7 @@ import type { Inputs } from '../../../agent/host/inputs/inputs.ts';
 import type { ProbeView } from '../../../agent/host/view.ts';
 import { probeView } from '../../../agent/host/view.ts';
 import type { AccessCheck } from '../../../agent/transport/access-check.ts';
-import { pretend } from '../../host/machines.ts';
+import { fakeMachine } from '../../host/machines.ts';
 import { defaultSettings } from '../../support/default-settings.ts';
 
 export interface Given {
@@ -22,7 +22,7 @@ export interface Given {
 
 /** Nothing runs, no broker is there, and the machine is a plain one, unless `given` says otherwise. */
 export function context(given: Given = {}): Context {
-  const { roles = ['agent'], data = '/nonexistent/data', examined = [], inputs = pretend({}) } = given;
+  const { roles = ['agent'], data = '/nonexistent/data', examined = [], inputs = fakeMachine({}) } = given;
   const settings = given.settings?.(defaultSettings()) ?? defaultSettings();
   return {
     roles,

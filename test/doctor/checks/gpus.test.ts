@@ -6,7 +6,7 @@ import { gpus } from '../../../agent/doctor/checks/gpus.ts';
 import { probe } from '../../../agent/doctor/checks/probe.ts';
 import type { Inputs } from '../../../agent/host/inputs/inputs.ts';
 import { Replay } from '../../../agent/host/recording/replay.ts';
-import { pretended, recorded } from '../../host/machines.ts';
+import { fakeRecording, loadMachine } from '../../host/machines.ts';
 import { context } from './context.ts';
 
 const look = async (inputs: Inputs, settings?: (from: Settings) => Settings) =>
@@ -15,7 +15,7 @@ const look = async (inputs: Inputs, settings?: (from: Settings) => Settings) =>
   );
 
 test('GPUs that can be used are well, each with its driver', async () => {
-  const found = await look(new Replay(await recorded('nvidia-8-gpus-mig')));
+  const found = await look(new Replay(await loadMachine('nvidia-8-gpus-mig')));
   assert.equal(found.length, 9, found.join('\n'));
   for (const line of found.slice(0, 8))
     assert.match(line, /^ok NVIDIA A100-SXM4-40GB at .*, driver nvidia 550\.54\.15$/);
@@ -24,11 +24,11 @@ test('GPUs that can be used are well, each with its driver', async () => {
 });
 
 test('a machine without any is well', async () => {
-  assert.deepEqual(await look(new Replay(await recorded('small-vm'))), ['ok none on this machine']);
+  assert.deepEqual(await look(new Replay(await loadMachine('small-vm'))), ['ok none on this machine']);
 });
 
 test('one without a driver is a warning that says so', async () => {
-  const found = await look(new Replay(await recorded('gpu-without-driver')));
+  const found = await look(new Replay(await loadMachine('gpu-without-driver')));
   assert.ok(
     found.some(line => /^warning .* cannot be used: /.test(line)),
     found.join('\n'),
@@ -37,7 +37,7 @@ test('one without a driver is a warning that says so', async () => {
 
 test('a driver that hangs has failed', async () => {
   const faults = { nvml: { kind: 'late', reason: 'did not answer within 15 s' } } as const;
-  const found = await look(new Replay(pretended({ faults })));
+  const found = await look(new Replay(fakeRecording({ faults })));
   assert.deepEqual(found, ['failed nvml did not answer within 15 s: the driver hangs']);
 });
 
@@ -46,7 +46,7 @@ test('what was declared and is not there has failed', async () => {
     ...from,
     node: { ...from.node, declared: { ...from.node.declared, gpu: 2 } },
   });
-  const found = await look(new Replay(pretended({})), declared);
+  const found = await look(new Replay(fakeRecording({})), declared);
   assert.ok(
     found.some(line => line.startsWith('failed ')),
     found.join('\n'),

@@ -12,7 +12,7 @@ import { folders } from '../../../agent/doctor/checks/folders.ts';
 import { identity } from '../../../agent/doctor/checks/identity.ts';
 import { secretFiles } from '../../../agent/doctor/checks/secret-files.ts';
 import { sentinel } from '../../../agent/doctor/checks/sentinel.ts';
-import { pretend } from '../../host/machines.ts';
+import { fakeMachine } from '../../host/machines.ts';
 import { mountSmallDisk } from '../../support/small-disk.ts';
 import { newFolder } from '../../support/temporary.ts';
 import { context } from './context.ts';
@@ -187,7 +187,7 @@ describe('the room', () => {
   });
 
   test('by the agent’s own rule a disk is almost full', async () => {
-    const inputs = pretend({ answers: { space: { total: 100 * 2 ** 30, available: 2 ** 30 } } });
+    const inputs = fakeMachine({ answers: { space: { total: 100 * 2 ** 30, available: 2 ** 30 } } });
     const found = await disk(context({ data: await newFolder(), inputs })).run();
     assert.match(found[0]?.text ?? '', /less than 10 GiB of 100 GiB is left/);
     assert.equal(found[0]?.status, 'warning');

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GpuScanner } from '../../../agent/host/gpu/scanner.ts';
 import { type Inputs, wrapInputs } from '../../../agent/host/inputs/inputs.ts';
-import { type Pretended, pretend, printed } from '../machines.ts';
+import { type FakeMachine, fakeMachine, toolOutput } from '../machines.ts';
 
 const at = '0000:01:00.0';
 const procfs = {
@@ -23,16 +23,16 @@ const library = {
 const question =
   'tool nvidia-smi --query-gpu=index,uuid,name,pci.bus_id,memory.total,memory.used,driver_version,utilization.gpu,temperature.gpu,power.draw,ecc.errors.uncorrected.volatile.total,mig.mode.current --format=csv,noheader,nounits';
 const smi = {
-  [question]: printed(`0, GPU-1, NVIDIA T4, 0000${at}, 15360, 2, 550.1, 0, 30, 9.00, 0, [N/A]\n`),
+  [question]: toolOutput(`0, GPU-1, NVIDIA T4, 0000${at}, 15360, 2, 550.1, 0, 30, 9.00, 0, [N/A]\n`),
 };
 const hangs = { kind: 'late', reason: 'did not answer within 15 s' } as const;
 
 /** A machine that changes, and the tools that were started on it. */
-function changing(first: Pretended) {
-  let now: Inputs = pretend(first);
+function changing(first: FakeMachine) {
+  let now: Inputs = fakeMachine(first);
   const started: string[] = [];
   const inputs: Inputs = {
-    ...wrapInputs(pretend({}), ask => ask()),
+    ...wrapInputs(fakeMachine({}), ask => ask()),
     now: () => now.now(),
     system: () => now.system(),
     file: path => now.file(path),
@@ -44,8 +44,8 @@ function changing(first: Pretended) {
       return now.run(tool, args);
     },
   };
-  const become = (machine: Pretended) => {
-    now = pretend(machine);
+  const become = (machine: FakeMachine) => {
+    now = fakeMachine(machine);
   };
   return { detector: new GpuScanner(inputs), started, become };
 }
@@ -193,7 +193,7 @@ test('an operator who took note of it is not told for ever', async () => {
 test('a source whose first file hangs is asked for no second one', async () => {
   const asked: string[] = [];
   const inputs: Inputs = {
-    ...wrapInputs(pretend({}), ask => ask()),
+    ...wrapInputs(fakeMachine({}), ask => ask()),
     async folder(path) {
       if (path === '/sys/bus/pci/drivers/amdgpu') return { value: [at], took: 1 };
       return { fault: { kind: 'absent', reason: 'is not there' }, took: 0 };

@@ -11,7 +11,7 @@ import { pci } from '../../../agent/host/gpu/pci.ts';
 import { rocmSmi } from '../../../agent/host/gpu/rocm-smi.ts';
 import { systemProfiler } from '../../../agent/host/gpu/system-profiler.ts';
 import { xpuSmi } from '../../../agent/host/gpu/xpu-smi.ts';
-import { pretend, printed } from '../machines.ts';
+import { fakeMachine, toolOutput } from '../machines.ts';
 
 const csv = '--format=csv,noheader,nounits';
 const fullQuestion = `tool nvidia-smi --query-gpu=index,uuid,name,pci.bus_id,memory.total,memory.used,driver_version,utilization.gpu,temperature.gpu,power.draw,ecc.errors.uncorrected.volatile.total,mig.mode.current ${csv}`;
@@ -26,7 +26,7 @@ const told = ({ ...words }: ReportedGpu) =>
 
 test('nvml: bytes become MiB, parts of a split GPU are kept, faults of single calls cost single facts', async () => {
   const { sightings } = await nvml.read(
-    pretend({
+    fakeMachine({
       answers: {
         nvml: {
           driverVersion: '550.54.15',
@@ -63,14 +63,14 @@ test('nvml: bytes become MiB, parts of a split GPU are kept, faults of single ca
 
 test('nvml: a GPU that fell off the bus is broken', async () => {
   const lost = { index: 0, errors: [{ call: 'nvmlDeviceGetMemoryInfo', error: 'NVML_ERROR_GPU_IS_LOST' }] };
-  const { sightings } = await nvml.read(pretend({ answers: { nvml: { gpus: [lost] } } }));
+  const { sightings } = await nvml.read(fakeMachine({ answers: { nvml: { gpus: [lost] } } }));
   assert.match(sightings[0]?.broken ?? '', /fell off the bus/);
 });
 
 test('nvml: a GPU that it counts and cannot open is broken, with what it said', async () => {
   const opening = (call: string) => ({ index: 0, errors: [{ call, error: 'NVML_ERROR_UNKNOWN' }] });
   const gpus = [opening('nvmlDeviceGetHandleByIndex_v2'), opening('nvmlDeviceGetHandleByIndex')];
-  const { sightings } = await nvml.read(pretend({ answers: { nvml: { gpus } } }));
+  const { sightings } = await nvml.read(fakeMachine({ answers: { nvml: { gpus } } }));
   const broken = 'the driver does not open it: NVML_ERROR_UNKNOWN';
   assert.deepEqual(
     sightings.map(sighting => sighting.broken),
@@ -84,7 +84,7 @@ const information = (more: string) =>
 test('nvidia procfs: model, UUID and the versions of both kernel modules', async () => {
   const read = async (version: string, more: string) => {
     const { sightings } = await nvidiaProcfs.read(
-      pretend({
+      fakeMachine({
         answers: {
           'folder /proc/driver/nvidia/gpus': ['0000:62:00.0', 'not-an-address'],
           'file /proc/driver/nvidia/version': version,
@@ -121,9 +121,9 @@ test('nvidia procfs: model, UUID and the versions of both kernel modules', async
 
 test('nvidia-smi: Bacalhau’s own samples, with more fields', async () => {
   const { sightings } = await nvidiaSmi.read(
-    pretend({
+    fakeMachine({
       answers: {
-        [fullQuestion]: printed(
+        [fullQuestion]: toolOutput(
           '0, GPU-1, Tesla T4, 00000000:00:1E.0, 15360, 2, 550.54.15, 7, 33, 9.12, 0, [N/A]\n' +
             '1, GPU-2, Tesla T1, 00000000:00:1F.0, 12345, [N/A], 550.54.15, [Not Supported], [N/A], [Unknown Error], [N/A], Disabled\n',
         ),
@@ -159,10 +159,10 @@ test('nvidia-smi: Bacalhau’s own samples, with more fields', async () => {
 
 test('nvidia-smi: an old one that refuses a field is asked for less', async () => {
   const { sightings, fault } = await nvidiaSmi.read(
-    pretend({
+    fakeMachine({
       answers: {
-        [fullQuestion]: printed('Field "mig.mode.current" is not a valid field to query.\n\n', 2),
-        [shortQuestion]: printed('0, GPU-1, Tesla K80, 00000000:00:1E.0, 11441\n'),
+        [fullQuestion]: toolOutput('Field "mig.mode.current" is not a valid field to query.\n\n', 2),
+        [shortQuestion]: toolOutput('0, GPU-1, Tesla K80, 00000000:00:1E.0, 11441\n'),
       },
     }),
   );
@@ -172,7 +172,9 @@ test('nvidia-smi: an old one that refuses a field is asked for less', async () =
 
 test('nvidia-smi: a failure is a fault with its words, and no GPU', async () => {
   const { sightings, fault } = await nvidiaSmi.read(
-    pretend({ answers: { [fullQuestion]: printed("NVIDIA-SMI couldn't find libnvidia-ml.so\n", 12) } }),
+    fakeMachine({
+      answers: { [fullQuestion]: toolOutput("NVIDIA-SMI couldn't find libnvidia-ml.so\n", 12) },
+    }),
   );
   assert.deepEqual(sightings, []);
   assert.deepEqual(fault, {
@@ -183,9 +185,9 @@ test('nvidia-smi: a failure is a fault with its words, and no GPU', async () => 
 
 test('nvidia-smi: a comma in a name, a lost GPU, lines that are none', async () => {
   const { sightings } = await nvidiaSmi.read(
-    pretend({
+    fakeMachine({
       answers: {
-        [fullQuestion]: printed(
+        [fullQuestion]: toolOutput(
           'Unable to determine the device handle for GPU 0000:4E:00.0: Unknown Error\n' +
             '0, GPU-1, Quadro, by NVIDIA, 00000000:01:00.0, 8192, 1, 550.1, 0, 30, 5.00, 0, [N/A]\n' +
             '1, GPU-2, Tesla T4, 00000000:02:00.0, [GPU is lost], [GPU is lost], 550.1, [GPU is lost], 30, 5.00, 0, [N/A]\n',
@@ -204,13 +206,13 @@ test('nvidia-smi: a comma in a name, a lost GPU, lines that are none', async () 
 
 test('nvidia-smi: the parts of a split GPU, by its list', async () => {
   const { sightings } = await nvidiaSmi.read(
-    pretend({
+    fakeMachine({
       answers: {
-        [fullQuestion]: printed(
+        [fullQuestion]: toolOutput(
           '0, GPU-0, A100, 00000000:01:00.0, 40960, 1, 550.1, 0, 30, 5.00, 0, Disabled\n' +
             '1, GPU-1, A100, 00000000:02:00.0, 40960, 1, 550.1, [N/A], 30, 5.00, 0, Enabled\n',
         ),
-        'tool nvidia-smi -L': printed(
+        'tool nvidia-smi -L': toolOutput(
           'GPU 0: A100 (UUID: GPU-0)\nGPU 1: A100 (UUID: GPU-1)\n' +
             '  MIG 3g.20gb     Device  0: (UUID: MIG-a)\n  MIG 1g.5gb      Device  1: (UUID: MIG-b)\n',
         ),
@@ -227,7 +229,7 @@ test('nvidia-smi: the parts of a split GPU, by its list', async () => {
 test('amdgpu: memory, load, sensors and errors by the files of the driver', async () => {
   const at = '0000:03:00.0';
   const { sightings } = await amdgpu.read(
-    pretend({
+    fakeMachine({
       answers: {
         'folder /sys/bus/pci/drivers/amdgpu': [at, 'bind', 'module', 'unbind'],
         [device(at, 'mem_info_vram_total')]: '8573157376',
@@ -260,7 +262,9 @@ test('rocm-smi: Bacalhau’s own sample, and the names of later versions', async
   const read = async (json: unknown) =>
     (
       await rocmSmi.read(
-        pretend({ answers: { [rocmQuestion]: printed(`WARNING: low power\n${JSON.stringify(json)}\n`) } }),
+        fakeMachine({
+          answers: { [rocmQuestion]: toolOutput(`WARNING: low power\n${JSON.stringify(json)}\n`) },
+        }),
       )
     ).sightings;
   const old = await read({
@@ -312,9 +316,9 @@ test('rocm-smi: Bacalhau’s own sample, and the names of later versions', async
 
 test('rocm-smi: what is no JSON is a fault', async () => {
   const { fault } = await rocmSmi.read(
-    pretend({
+    fakeMachine({
       answers: {
-        [rocmQuestion]: printed('ERROR:root:Driver not initialized (amdgpu not found in modules)\n', 1),
+        [rocmQuestion]: toolOutput('ERROR:root:Driver not initialized (amdgpu not found in modules)\n', 1),
       },
     }),
   );
@@ -325,7 +329,7 @@ test('rocm-smi: what is no JSON is a fault', async () => {
 test('intel: xe tells its tiles, Intel’s own i915 the card, the kernel’s i915 nothing', async () => {
   const [integrated, arc, own, tiles] = ['0000:00:02.0', '0000:03:00.0', '0000:04:00.0', '0000:05:00.0'];
   const { sightings } = await intel.read(
-    pretend({
+    fakeMachine({
       answers: {
         'folder /sys/bus/pci/drivers/i915': [integrated, arc, own, 'bind'],
         'folder /sys/bus/pci/drivers/xe': [tiles],
@@ -360,10 +364,10 @@ test('xpu-smi: Bacalhau’s own samples', async () => {
     uuid: '00000000-0000-0000-9fa4-990c9e0150e4',
   };
   const { sightings, fault } = await xpuSmi.read(
-    pretend({
+    fakeMachine({
       answers: {
-        'tool xpu-smi discovery --json': printed(JSON.stringify({ device_list: [listed] })),
-        'tool xpu-smi discovery --json --device 0': printed(
+        'tool xpu-smi discovery --json': toolOutput(JSON.stringify({ device_list: [listed] })),
+        'tool xpu-smi discovery --json --device 0': toolOutput(
           JSON.stringify({
             ...listed,
             driver_version: 'I915_23.5.19_PSB_230406.21',
@@ -392,8 +396,8 @@ test('xpu-smi: Bacalhau’s own samples', async () => {
 
 test('xpu-smi: without devices it says so', async () => {
   const { fault } = await xpuSmi.read(
-    pretend({
-      answers: { 'tool xpu-smi discovery --json': printed('{"error": "No device discovered"}', 21) },
+    fakeMachine({
+      answers: { 'tool xpu-smi discovery --json': toolOutput('{"error": "No device discovered"}', 21) },
     }),
   );
   assert.match(fault?.reason ?? '', /no list of devices: No device discovered$/);
@@ -408,12 +412,12 @@ test('macOS: what the inventory found, with the machine’s memory as shared', a
     graphics: [{ vendor: 'Apple', model: 'Apple M3 Pro', cores: 18 }],
   };
   const { sightings } = await systemProfiler.read(
-    pretend({ system: { platform: 'darwin' }, answers: { inventory } }),
+    fakeMachine({ system: { platform: 'darwin' }, answers: { inventory } }),
   );
   assert.deepEqual(sightings.map(told), [
     { vendor: 'Apple', index: 0, name: 'Apple M3 Pro', sharedMemory: 36_864, cores: 18, computes: true },
   ]);
-  const elsewhere = await systemProfiler.read(pretend({ answers: { inventory } }));
+  const elsewhere = await systemProfiler.read(fakeMachine({ answers: { inventory } }));
   assert.deepEqual([elsewhere.sightings, elsewhere.fault?.kind], [[], 'absent']);
 });
 
@@ -428,7 +432,7 @@ test('PCI: display controllers of all makers, AMD’s accelerators, nothing else
   const found = async (kind: string, vendor: string) => {
     const at = '0000:01:00.0';
     const { sightings } = await pci.read(
-      pretend({
+      fakeMachine({
         answers: {
           'folder /sys/bus/pci/devices': [at],
           ...display(at, { [device(at, 'class')]: kind, [device(at, 'vendor')]: vendor }),
@@ -451,7 +455,7 @@ test('PCI: a GPU without a driver says so, and each driver has its reason', asyn
     const at = '0000:01:00.0';
     const link = { [`link /sys/bus/pci/devices/${at}/driver`]: `../../../../bus/pci/drivers/${driver}` };
     const { sightings } = await pci.read(
-      pretend({
+      fakeMachine({
         answers: {
           'folder /sys/bus/pci/devices': [at],
           ...display(at, { [device(at, 'vendor')]: vendor }),
@@ -479,7 +483,7 @@ test('PCI: names from the database, and the aperture from the regions', async ()
     'nonsense',
   ];
   const { sightings } = await pci.read(
-    pretend({
+    fakeMachine({
       answers: {
         'folder /sys/bus/pci/devices': [at],
         ...display(at, { [device(at, 'resource')]: regions.join('\n') }),

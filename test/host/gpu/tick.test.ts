@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GpuScanner } from '../../../agent/host/gpu/scanner.ts';
 import type { Answer, Inputs } from '../../../agent/host/inputs/inputs.ts';
-import { type Pretended, pretend } from '../machines.ts';
+import { type FakeMachine, fakeMachine } from '../machines.ts';
 
 const at = '0000:01:00.0';
 const nvidiaGpu = (more = {}) => ({
@@ -17,7 +17,7 @@ const nvidiaGpu = (more = {}) => ({
   temperature: 30,
   ...more,
 });
-const nvidia = (gpus: object[], more: Pretended['answers'] = {}): Pretended => ({
+const nvidia = (gpus: object[], more: FakeMachine['answers'] = {}): FakeMachine => ({
   answers: {
     // A recording has nothing that is undefined.
     nvml: JSON.parse(JSON.stringify({ gpus })),
@@ -28,7 +28,7 @@ const nvidia = (gpus: object[], more: Pretended['answers'] = {}): Pretended => (
 });
 
 const card = `/sys/bus/pci/devices/0000:03:00.0`;
-const amd = (used: number | undefined, bound = ['0000:03:00.0']): Pretended => ({
+const amd = (used: number | undefined, bound = ['0000:03:00.0']): FakeMachine => ({
   answers: {
     'folder /sys/bus/pci/drivers/amdgpu': ['bind', ...bound],
     [`file ${card}/mem_info_vram_total`]: String(8 * 2 ** 30),
@@ -37,7 +37,7 @@ const amd = (used: number | undefined, bound = ['0000:03:00.0']): Pretended => (
     [`file ${card}/product_name`]: 'AMD Instinct',
   },
 });
-const intel = (microwatts: number | undefined): Pretended => ({
+const intel = (microwatts: number | undefined): FakeMachine => ({
   answers: {
     'folder /sys/bus/pci/drivers/xe': ['0000:04:00.0'],
     'file /sys/bus/pci/devices/0000:04:00.0/tile0/physical_vram_size_bytes': String(2 ** 34),
@@ -49,8 +49,8 @@ const intel = (microwatts: number | undefined): Pretended => ({
 });
 
 /** A machine that changes, looked at once, and the questions asked of it since. */
-async function changing(first: Pretended) {
-  let now = pretend(first);
+async function changing(first: FakeMachine) {
+  let now = fakeMachine(first);
   const asked: string[] = [];
   const ask =
     <T, Args extends readonly unknown[]>(what: string, question: (...args: Args) => Promise<Answer<T>>) =>
@@ -75,8 +75,8 @@ async function changing(first: Pretended) {
   const detector = new GpuScanner(inputs);
   assert.equal(await detector.tick(), true, 'there is nothing to refresh before the first look');
   asked.length = 0;
-  const become = (machine: Pretended) => {
-    now = pretend(machine);
+  const become = (machine: FakeMachine) => {
+    now = fakeMachine(machine);
   };
   return { detector, asked, become, device: () => detector.last?.devices[0] };
 }

@@ -1,4 +1,4 @@
-// The native probe is found where it is built, and everything else in its place is refused without an exception.
+// Tests that the native probe is found where it is built, and that nothing else in its place throws.
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,11 +12,11 @@ const reason = (...paths: string[]) => {
   return 'reason' in loaded ? loaded.reason : '';
 };
 
-test('where there is none, it was not built', () => {
+test('without a file the reason is that it was not built', () => {
   assert.equal(reason('/nonexistent/probe.node'), 'was not built');
 });
 
-test('a file that is no library does not load, and says why on one line', async () => {
+test('a file that is no library gives a reason on one line', async () => {
   const folder = await newFolder();
   const path = join(folder, 'probe.node');
   for (const content of ['', 'no library\n', '\u007fELF']) {
@@ -28,13 +28,13 @@ test('a file that is no library does not load, and says why on one line', async 
   assert.match(reason(join(folder, 'folder.node')), /^does not load/);
 });
 
-test('a module that offers less is of another version', async () => {
+test('a module with fewer functions is of another version', async () => {
   const path = join(await newFolder(), 'probe.cjs');
   await writeFile(path, 'exports.cgroup = () => ({}); exports.sample = 7;');
   assert.match(reason(path), /^is of another version/);
 });
 
-test('the next one is tried where one does not fit, and one that fits is used', async () => {
+test('the first path that fits is used', async () => {
   const folder = await newFolder();
   const [broken, good] = [join(folder, 'broken.node'), join(folder, 'good.cjs')];
   await writeFile(broken, 'no library');

@@ -1,13 +1,13 @@
-// A recording to pass on: what tells one machine from another is replaced, the same by the same, and nothing else is.
+// Tests that a recording is made anonymous: ids are replaced, equal ids by equal replacements, and nothing else changes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { anonymous } from '../../../agent/host/recording/anonymous.ts';
-import { pretended } from '../machines.ts';
+import { fakeRecording } from '../machines.ts';
 
 const replaced = (text: string, hostname = 'worker-7.example.com') =>
-  anonymous(pretended({ answers: { x: text }, system: { hostname } })).answers.x;
+  anonymous(fakeRecording({ answers: { x: text }, system: { hostname } })).answers.x;
 
-test('UUIDs, also within other words, the same one by the same one', () => {
+test('UUIDs are replaced, also inside words, and equal ones by the same UUID', () => {
   const one = '9221d5d1-b60b-a624-bf14-0a1819cfda3b';
   const other = 'E07A497D-1BB6-5A42-B670-1C33BF55AB6E';
   assert.equal(
@@ -16,7 +16,7 @@ test('UUIDs, also within other words, the same one by the same one', () => {
   );
 });
 
-test('identifiers of pods and containers as control groups are named after them, whatever stands before', () => {
+test('ids of pods and containers are replaced in the names of control groups', () => {
   const id = '9221d5d1-b60b-a624-bf14-0a1819cfda3b';
   assert.equal(
     replaced(`/kubepods/pod${id} /kubepods-pod${id.replaceAll('-', '_')}.slice`),
@@ -26,7 +26,7 @@ test('identifiers of pods and containers as control groups are named after them,
   assert.equal(replaced(`/pod_${long}`), `/pod_${'1'.padStart(64, '0')}`);
 });
 
-test('MAC addresses and long identifiers, not PCI addresses, masks or sizes', () => {
+test('MAC addresses and long ids are replaced, but not PCI addresses, masks or sizes', () => {
   assert.equal(replaced('link/ether 52:54:00:ab:cd:ef'), 'link/ether 02:00:00:00:00:01');
   assert.equal(
     replaced(`4:memory:/docker/${'ab12'.repeat(16)}`),
@@ -43,7 +43,7 @@ test('MAC addresses and long identifiers, not PCI addresses, masks or sizes', ()
   }
 });
 
-test('serial numbers in the ways that tools write them; that there is none may stay', () => {
+test('serial numbers are replaced in every form that tools write, but not a value for "none"', () => {
   assert.equal(
     replaced('"serial_number": "1563221012345", "sku": "x"'),
     '"serial_number": "replaced", "sku": "x"',
@@ -54,7 +54,7 @@ test('serial numbers in the ways that tools write them; that there is none may s
   assert.equal(replaced('"serial_number": "unknown"'), '"serial_number": "unknown"');
 });
 
-test('the JSON of a tool that writes serial numbers as numbers stays JSON', () => {
+test('JSON with serial numbers that are numbers stays valid JSON', () => {
   for (const [said, kept] of [
     ['{"serial_number": 1563221012345, "sku": "x"}', '{"serial_number": "replaced", "sku": "x"}'],
     ['[{"Serial Number":-1.5e7}]', '[{"Serial Number":"replaced"}]'],
@@ -71,18 +71,18 @@ test('the JSON of a tool that writes serial numbers as numbers stays JSON', () =
   }
 });
 
-test('the host name, whole or its first part, where it stands as a word', () => {
+test('the host name and its first part are replaced where they stand as a word', () => {
   assert.equal(replaced('kernel of WORKER-7.example.com'), 'kernel of host-1');
   assert.equal(replaced('worker-7 worker-71 my-worker-7'), 'host-1 worker-71 my-worker-7');
   assert.equal(replaced('Linux vm', 'vm'), 'Linux vm');
   assert.equal(replaced('localhost', 'localhost'), 'localhost');
   assert.equal(replaced('/lxc/locals-gpu-3', 'locals-gpu-3'), '/lxc/host-1');
-  assert.equal(anonymous(pretended({})).system.hostname, 'host-1');
+  assert.equal(anonymous(fakeRecording({})).system.hostname, 'host-1');
 });
 
-test('a host that is called as its system, its driver or a part of a question keeps all of these', () => {
+test('a host name that is also a common word is not replaced', () => {
   const machine = (hostname: string) =>
-    pretended({
+    fakeRecording({
       system: { hostname },
       answers: {
         'file /etc/os-release': 'NAME="Debian GNU/Linux"',
@@ -95,10 +95,10 @@ test('a host that is called as its system, its driver or a part of a question ke
     assert.deepEqual(anonymous(machine(hostname)).answers, machine(hostname).answers, hostname);
 });
 
-test('the host name in those of control groups, however it is joined and escaped there', () => {
+test('the host name is replaced in the names of control groups, however it is joined and escaped', () => {
   const file = String.raw`/sys/fs/cgroup/machine.slice/machine-lxc\x2d7\x2dgpu\x2dbox.scope/memory.max`;
   const { answers } = anonymous(
-    pretended({
+    fakeRecording({
       system: { hostname: 'gpu-box' },
       answers: {
         'file /proc/self/cgroup': String.raw`0::/machine.slice/machine-lxc\x2d7\x2dgpu\x2dbox.scope`,
@@ -117,11 +117,11 @@ test('the host name in those of control groups, however it is joined and escaped
   });
 });
 
-test('questions hold names too', () => {
+test('ids are replaced in questions, too', () => {
   const id = 'ab12'.repeat(16);
   const path = `file /sys/fs/cgroup/memory/docker/${id}/memory.limit_in_bytes`;
   const { answers, took, faults } = anonymous(
-    pretended({
+    fakeRecording({
       answers: { 'file /proc/self/cgroup': `4:memory:/docker/${id}`, [path]: '1' },
       took: { [path]: 3 },
       faults: { [path]: { kind: 'late', reason: `of ${id}` } },
@@ -133,10 +133,10 @@ test('questions hold names too', () => {
   assert.deepEqual([Object.hasOwn(answers, key), took[key], faults[key]?.reason], [true, 3, `of ${other}`]);
 });
 
-test('what the cloud calls the machine and its owner', () => {
+test('the ids of an instance and a project of a cloud are replaced', () => {
   const get = 'metadata GET http://169.254.169.254';
   const { answers } = anonymous(
-    pretended({
+    fakeRecording({
       answers: {
         [`${get}/latest/meta-data/instance-id`]: 'i-0123456789abcdef0',
         [`${get}/latest/meta-data/instance-type`]: 'p5.48xlarge',
@@ -151,9 +151,9 @@ test('what the cloud calls the machine and its owner', () => {
   ]);
 });
 
-test('numbers, lists and what is within them', () => {
+test('numbers stay, and texts inside lists are replaced', () => {
   const { answers } = anonymous(
-    pretended({
+    fakeRecording({
       answers: {
         nvml: { gpus: [{ index: 0, uuid: 'GPU-9221d5d1-b60b-a624-bf14-0a1819cfda3b', power: 51.25 }] },
       },

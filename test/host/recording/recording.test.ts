@@ -1,4 +1,4 @@
-// What is recorded is replayed as it was, here and after a round over the disk; what is no recording is refused.
+// Tests that a recording is replayed as it was recorded, also from a file, and that other files are refused.
 import assert from 'node:assert/strict';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ import {
 import { Replay } from '../../../agent/host/recording/replay.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { newFolder } from '../../support/temporary.ts';
-import { machineNames, pretend, pretended, recorded } from '../machines.ts';
+import { fakeMachine, fakeRecording, loadMachine, machineNames } from '../machines.ts';
 
 async function refused(attempt: Promise<unknown>, code: string, message: RegExp): Promise<void> {
   const error = await attempt.then(
@@ -29,9 +29,9 @@ async function refused(attempt: Promise<unknown>, code: string, message: RegExp)
   assert.match(error.message, message);
 }
 
-test('a recorded machine, recorded again, is the same machine', async () => {
+test('a recorded machine that is recorded again is the same machine', async () => {
   for (const name of machineNames) {
-    const recording = await recorded(name);
+    const recording = await loadMachine(name);
     const recorder = new Recorder(new Replay(recording));
     const machine = await surveyMachine(recorder);
     const folder = await newFolder();
@@ -40,9 +40,9 @@ test('a recorded machine, recorded again, is the same machine', async () => {
   }
 });
 
-test('made anonymous it is still a machine of the same kind', async () => {
+test('an anonymous recording shows a machine of the same kind', async () => {
   for (const name of machineNames) {
-    const recorder = new Recorder(new Replay(await recorded(name)));
+    const recorder = new Recorder(new Replay(await loadMachine(name)));
     const before = await surveyMachine(recorder);
     const after = await surveyMachine(new Replay(recorder.recording()));
     const kind = (machine: typeof before) =>
@@ -52,9 +52,9 @@ test('made anonymous it is still a machine of the same kind', async () => {
   }
 });
 
-test('a recording to look through steers no terminal, and says the same', async () => {
+test('the file of a recording has no character that controls a terminal, and is read unchanged', async () => {
   const hostile = 'Evil\u009b31m\u202e \u001b]0;x\u0007\u{e0001}\u007f';
-  const recording = pretended({
+  const recording = fakeRecording({
     answers: {
       [`file /a${hostile}`]: `one\t${hostile}\n\ntwo ${hostile}`,
       'file /b': `\t${hostile}\r`,
@@ -68,7 +68,7 @@ test('a recording to look through steers no terminal, and says the same', async 
   assert.deepEqual(await parseRecording(text, 'x'), recording);
 });
 
-test('this machine, recorded and replayed', async () => {
+test('this machine can be recorded and replayed', async () => {
   const inventoryCommand = { command: '/nonexistent', args: [] };
   const inputs = new SystemInputs({
     folder: await newFolder(),
@@ -90,9 +90,9 @@ test('this machine, recorded and replayed', async () => {
   assert.deepEqual(again.sources.find(({ source }) => source === 'inventory')?.fault?.kind, 'failed');
 });
 
-test('late answers are recorded with their time, absent files not at all', async () => {
+test('late answers are recorded with their time, and absent files are not recorded', async () => {
   const inputs: Inputs = {
-    ...wrapInputs(pretend({ answers: { 'file /b': 'b' } }), ask => ask()),
+    ...wrapInputs(fakeMachine({ answers: { 'file /b': 'b' } }), ask => ask()),
     async file(path) {
       if (path === '/late')
         return { fault: { kind: 'late', reason: 'did not answer within 2 s' }, took: 2000.04 };
@@ -113,9 +113,9 @@ test('late answers are recorded with their time, absent files not at all', async
   assert.deepEqual(took, { 'file /late': 2000 });
 });
 
-test('a token of the cloud is in no recording, and the facts are', async () => {
+test('no recording has the token of a cloud, but it has the facts', async () => {
   const service = 'http://169.254.169.254/latest';
-  const inputs = pretend({
+  const inputs = fakeMachine({
     answers: {
       [`metadata PUT ${service}/api/token`]: 'a-secret-token',
       [`metadata GET ${service}/meta-data/instance-id`]: 'i-0123456789abcdef0',
@@ -129,9 +129,9 @@ test('a token of the cloud is in no recording, and the facts are', async () => {
   assert.deepEqual(await readCloudFacts(new Replay(recording)), facts);
 });
 
-test('it may be named by its folder or its file, and nothing else is taken for one', async () => {
+test('a recording is opened by its folder or its file, and by nothing else', async () => {
   const folder = await newFolder();
-  const recording = pretended({});
+  const recording = fakeRecording({});
   const file = await saveRecording(folder, recording);
   assert.deepEqual(await openRecording(file), recording);
   await writeFile(join(folder, 'other'), '');
@@ -142,16 +142,16 @@ test('it may be named by its folder or its file, and nothing else is taken for o
   );
 });
 
-test('what to do when it cannot be written speaks of its own folder', async () => {
+test('the hint for a recording that cannot be written speaks of its folder', async () => {
   const file = join(await newFolder(), 'file');
   await writeFile(file, '');
-  await assert.rejects(saveRecording(join(file, 'below'), pretended({})), {
+  await assert.rejects(saveRecording(join(file, 'below'), fakeRecording({})), {
     code: 'not_writable',
     hint: 'free or unlock it, or record into another folder',
   });
 });
 
-test('a recording is checked like any other file', async () => {
+test('a file that is no recording is refused', async () => {
   const folder = await newFolder();
   await refused(openRecording(folder), 'not_found', /no recorded machine: .*machine\.yaml does not exist/);
   const read = async (text: string) => {
@@ -162,7 +162,7 @@ test('a recording is checked like any other file', async () => {
   await refused(read('- a'), 'bad_state', /is no recorded machine/);
   await refused(read('recordedAt: yesterday'), 'bad_state', /recordedAt is wrong/);
   await refused(read(`x: &a [1]\ny: [*a, *a]`), 'bad_state', /is not YAML/);
-  const { system } = pretended({});
+  const { system } = fakeRecording({});
   const whole = { recordedAt: '2026-01-01T00:00:00.000Z', system };
   await refused(
     read(JSON.stringify({ ...whole, system: { ...system, cpus: -1 } })),
@@ -174,8 +174,8 @@ test('a recording is checked like any other file', async () => {
   await refused(read(`x: ${'y'.repeat(9_000_000)}`), 'bad_state', /larger than/);
 });
 
-test('an answer in another form than its question’s is a fault of that question alone', async () => {
-  const replay = pretend({
+test('an answer of a wrong form is a fault of that question only', async () => {
+  const replay = fakeMachine({
     answers: {
       'file /a': 7,
       'folder /b': 'names',
@@ -196,15 +196,15 @@ test('an answer in another form than its question’s is a fault of that questio
   }
 });
 
-test('names of every object are no answers', async () => {
+test('names of members that every object has are no answers', async () => {
   for (const name of ['constructor', '__proto__', 'toString']) {
-    assert.equal((await pretend({}).file(name)).fault?.kind, 'absent');
-    assert.equal((await new Replay(pretended({})).link(name)).fault?.kind, 'absent');
+    assert.equal((await fakeMachine({}).file(name)).fault?.kind, 'absent');
+    assert.equal((await new Replay(fakeRecording({})).link(name)).fault?.kind, 'absent');
   }
   const parsed = await parseRecording(
     JSON.stringify({
       recordedAt: '2026-01-01T00:00:00.000Z',
-      system: pretended({}).system,
+      system: fakeRecording({}).system,
       answers: { nvml: null },
     }),
     'x',

@@ -1,4 +1,4 @@
-// A fact is what its best source says, and whoever says otherwise is heard.
+// Tests how a fact is made of claims: the best source counts, and the other claims are kept.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -13,7 +13,7 @@ const claim = <T>(source: string, value: T | undefined, more: Partial<Claim<T>> 
 });
 const mib = (value: number) => `${value} MiB`;
 
-test('the first source that says anything is used, with its time', () => {
+test('the first claim with a value is used, with its time', () => {
   const fact = settle([
     claim('nvml', undefined),
     claim('nvidia-smi', 24_564, { took: 812, readAt: '2026-01-02T00:00:00.000Z' }),
@@ -27,29 +27,29 @@ test('the first source that says anything is used, with its time', () => {
   });
 });
 
-test('others that agree are told, without a disagreement', () => {
+test('claims that agree are listed without a disagreement', () => {
   const fact = settle([claim('a', 5), claim('b', 5)]);
   assert.deepEqual(fact?.others, [{ source: 'b', value: 5 }]);
   assert.equal(fact?.disagreement, undefined);
 });
 
-test('who disagrees is shown with all that was said', () => {
+test('a disagreement lists all values', () => {
   const fact = settle([claim('nvml', 24_576), claim('PCI BAR', 256, { hint: true })], { format: mib });
   assert.equal(fact?.disagreement, 'nvml: 24576 MiB; PCI BAR: 256 MiB; using nvml');
 });
 
-test('what agrees is the caller’s to say', () => {
+test('the caller decides which values agree', () => {
   const near = (used: number, other: number) => Math.abs(used - other) <= 1;
   assert.equal(settle([claim('a', 5), claim('b', 6)], { agree: near })?.disagreement, undefined);
   assert.match(settle([claim('a', 5), claim('b', 7)], { agree: near })?.disagreement ?? '', /b: 7/);
 });
 
-test('a hint alone makes no fact, and never wins', () => {
+test('a hint alone makes no fact and is never used', () => {
   assert.equal(settle([claim('PCI BAR', 256, { hint: true })]), undefined);
   assert.equal(settle([claim('PCI BAR', 256, { hint: true }), claim('amdgpu', 8176)])?.value, 8176);
 });
 
-test('nothing that was said is lost, and nothing is made up', () => {
+test('no claim is lost and none is invented', () => {
   const claims = fc.array(
     fc.record({
       source: fc.string(),

@@ -1,4 +1,4 @@
-// What drivers and tools write is read strictly, and never breaks the reader.
+// Tests that what drivers and tools write is parsed strictly and never throws.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -13,7 +13,7 @@ import {
   wholeNumber,
 } from '../../../agent/host/values/parse.ts';
 
-test('PCI addresses in every form that tools use', () => {
+test('PCI addresses are parsed in every form that tools use', () => {
   assert.equal(pciAddress('0000:01:00.0'), '0000:01:00.0');
   assert.equal(pciAddress('00000000:4E:00.0'), '0000:4e:00.0');
   assert.equal(pciAddress('01:00.1'), '0000:01:00.1');
@@ -22,18 +22,18 @@ test('PCI addresses in every form that tools use', () => {
   assert.equal(pciAddress('0000:09:00.0 --> SN: 01-000206-07SCC2 --> OAM ID: 1'), '0000:09:00.0');
 });
 
-test('what is no PCI address is none', () => {
+test('a text that is no PCI address gives nothing', () => {
   for (const text of ['', 'bind', '01:00', '0000:01:00.8', '0000:01:00.00', 'x0000:01:00.0', '0:0:0:0.0']) {
     assert.equal(pciAddress(text), undefined, text);
   }
   assert.equal(pciAddress(undefined), undefined);
 });
 
-test('an address cannot lead out of its folder', () => {
+test('a path after an address is dropped', () => {
   assert.equal(pciAddress('0000:01:00.0/../../etc'), '0000:01:00.0');
 });
 
-test('numbers stand alone, and are neither negative nor beyond counting', () => {
+test('numbers must stand alone, must not be negative and must be exact', () => {
   assert.equal(wholeNumber(' 15360\n'), 15_360);
   for (const text of ['', '-1', '1.5', '0x10', '[N/A]', '12 MiB', '9'.repeat(17), '1e3']) {
     assert.equal(wholeNumber(text), undefined, text);
@@ -51,12 +51,12 @@ test('bytes become whole MiB, rounded down', () => {
   }
 });
 
-test('a reading outside of what can be is no reading', () => {
+test('a value outside the possible range gives nothing', () => {
   assert.equal(plausible(36.04, -50, 250), 36);
   for (const value of [undefined, Number.NaN, -51, 251]) assert.equal(plausible(value, -50, 250), undefined);
 });
 
-test('lines with a key, and JSON after the words that tools write before it', () => {
+test('lines with a key and JSON after other words are parsed', () => {
   assert.equal(lineValue('Model: \t\t Tesla: T4\nIRQ:   \t 5', 'model'), 'Tesla: T4');
   assert.equal(lineValue(undefined, 'Model'), undefined);
   assert.deepEqual(jsonObject('WARNING: AMD GPU device(s) is/are in a low-power state.\n{"card0": {}}\n'), {
@@ -68,7 +68,7 @@ test('lines with a key, and JSON after the words that tools write before it', ()
   assert.equal(member({ n: { deep: true } }, 'n'), undefined);
 });
 
-test('any text is read without an error, and an address reads as itself', () => {
+test('any text is parsed without an error, and a parsed address gives itself', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), text => {
       const address = pciAddress(text);

@@ -1,20 +1,20 @@
-// What the machine calls itself never breaks a line, a terminal or a limit.
+// Tests that text from a machine is made harmless for lines, terminals and limits.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { tidy } from '../../../agent/host/values/tidy.ts';
 
-test('control characters, escape sequences and line breaks do not survive', () => {
+test('control characters, escape sequences and line breaks are removed', () => {
   assert.equal(tidy('  Evil\u001b[31m CPU\r\n9000\u0000 '), 'Evil [31m CPU 9000');
   assert.equal(tidy('right\u202eleft\ufeff'), 'rightleft');
 });
 
-test('nothing is left of what is empty or invisible', () => {
+test('an empty or invisible text gives nothing', () => {
   assert.equal(tidy(undefined), undefined);
   assert.equal(tidy(' \n\t\u200b '), undefined);
 });
 
-test('any text becomes one line of at most the limit, well formed', () => {
+test('any text becomes one well-formed line within the limit', () => {
   const anyText = fc.string({ unit: 'binary', maxLength: 400 });
   fc.assert(
     fc.property(anyText, fc.integer({ min: 1, max: 200 }), (text, limit) => {

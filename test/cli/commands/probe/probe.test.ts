@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { flags, run } from '../../../../agent/cli/commands/probe/probe.ts';
 import { probeView } from '../../../../agent/host/view.ts';
-import { machinesFolder, pretend } from '../../../host/machines.ts';
+import { fakeMachine, machinesFolder } from '../../../host/machines.ts';
 import { whyNoBareRoot } from '../../../support/bare-root.ts';
 import { defaultSettings } from '../../../support/default-settings.ts';
 import { eventually } from '../../../support/eventually.ts';
@@ -67,7 +67,7 @@ test('for a program: facts with their sources, what would be offered, and the sa
 });
 
 test('labels of the cloud are among those that the agent would have, and give way to configured ones', async () => {
-  const machine = pretend({
+  const machine = fakeMachine({
     answers: {
       'metadata PUT http://169.254.169.254/latest/api/token': 'token',
       'metadata GET http://169.254.169.254/latest/meta-data/instance-id': 'i-1',
