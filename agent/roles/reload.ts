@@ -1,4 +1,4 @@
-// SIGHUP, for either role: reads the settings again, and says what changes and what needs a restart.
+// Reads the settings again on SIGHUP, and logs what changed and what changes only with a restart.
 import { compareSettings } from '../config/changes.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
@@ -9,20 +9,20 @@ import type { createLog, Log } from '../system/log.ts';
 export interface ReloadOptions {
   load: () => Promise<LoadedSettings>;
   log: ReturnType<typeof createLog>;
-  service: StatusNotifier;
-  /** Takes up what may change while the role runs. */
+  notifier: StatusNotifier;
+  /** Applies the settings that may change while the role runs. */
   apply(settings: Settings): void | Promise<void>;
 }
 
 /**
- * What SIGHUP does to a role that runs on `first`: says what changes and what needs a restart, applies the one, and keeps all
- * as it was when the new configuration is wrong. One reload at a time, and at most one that waits; the answer never throws.
+ * Returns the function to be called on SIGHUP, for a role that was started with the settings `first`. When the new configuration
+ * is wrong, the old one stays in use. One reload runs at a time, and at most one waits. The function never throws.
  */
-export function createReloader(first: Settings, { load, log, service, apply }: ReloadOptions): () => void {
+export function createReloader(first: Settings, { load, log, notifier, apply }: ReloadOptions): () => void {
   let before = first;
-  let turn: Promise<void> = Promise.resolve();
+  let lastReload: Promise<void> = Promise.resolve();
   const reload = async () => {
-    service.reloading();
+    notifier.reloading();
     try {
       const { settings, warnings } = await load();
       for (const warning of warnings) log.warn({}, warning);
@@ -30,25 +30,25 @@ export function createReloader(first: Settings, { load, log, service, apply }: R
       log.setLevel(settings.log.level);
       before = settings;
       await apply(settings);
-      service.reloaded();
+      notifier.reloaded();
     } catch (error) {
       log.error({ err: error }, 'the new configuration is wrong; the old one stays in use');
-      service.reloaded(reasonOf(error));
+      notifier.reloaded(reasonOf(error));
     }
   };
   let waiting = false;
   return () => {
-    // One that has yet to begin reads what this one would.
+    // A reload that has not begun yet will read what this one would read.
     if (waiting) return;
     waiting = true;
-    turn = turn.then(() => {
+    lastReload = lastReload.then(() => {
       waiting = false;
       return reload();
     });
   };
 }
 
-// What waits for a restart differs from what the role was started with, however often it was read since.
+// A setting needs a restart as long as it differs from the value at the start, however often it was read since.
 function logChanges(first: Settings, before: Settings, after: Settings, log: Log): void {
   const { now } = compareSettings(before, after);
   const { atRestart } = compareSettings(first, after);

@@ -1,4 +1,4 @@
-// Runs the requester role, its own broker included, in the foreground until it is told to stop.
+// Runs the requester with its own broker in the foreground, until it is told to stop. Everything stops in reverse order.
 import { type Broker, startBroker } from '../broker/broker.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
@@ -18,18 +18,23 @@ import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import { describeHolder } from './describe-holder.ts';
-import { lifetime, sendReady } from './lifetime.ts';
+import { type Lifetime, lifetime, sendReady } from './lifetime.ts';
 import { createReloader } from './reload.ts';
 import { requesterState, starting } from './service-state.ts';
 import { type RoleStart, startRole } from './start-role.ts';
 
-/** Milliseconds; together within what `muster dev` and a service manager leave a role to stop. */
-const stopDeadlines = { requester: 1_200, connection: 300, broker: 1_500 };
+/** Together these are less than `muster dev` and a service manager allow for a stop. */
+const stopTimeoutsMs = { requester: 1_200, connection: 300, broker: 1_500 };
 
-/** Runs until stopped; answers the exit code. Throws MusterError when it cannot start, or another one took over. */
+/**
+ * Runs until it is told to stop, and returns the exit code.
+ * @throws MusterError when it cannot start, or when another requester took over.
+ */
 export async function runRequester(load: () => Promise<LoadedSettings>): Promise<number> {
-  const { settings, log, data, folder, runtime } = await startRole('requester', load);
+  const start = await startRole('requester', load);
+  const { settings, log, data, folder, runtime } = start;
   let requester: Requester | undefined;
+  await using cleanup = new AsyncDisposableStack();
   const lock = await withSandboxHint('requester', data, () =>
     holdFolder(
       runtime,
@@ -37,131 +42,42 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
       status => `another requester holds ${folder}: ${describeHolder(status)}`,
     ),
   );
-  const service = await openNotifier(log);
-  try {
-    service.setSource(() => starting);
-    await removeLeftovers(folder);
-    const node = await loadNodeId({
-      folder,
-      configured: settings.node.id,
-      provider: settings.node.nameProvider,
-      random: systemRandom,
-    });
-    await serve({ load, settings, log, service, data, folder, node }, running => {
-      requester = running;
-    });
-    return 0;
-  } finally {
-    service.stopping();
-    await lock.close();
-  }
-}
-
-interface Start extends Omit<RoleStart, 'runtime'> {
-  load: () => Promise<LoadedSettings>;
-  service: StatusNotifier;
-  node: string;
-}
-
-async function serve(start: Start, made: (requester: Requester) => void): Promise<void> {
-  const { settings, log, service, node } = start;
+  cleanup.defer(() => lock.close());
+  const notifier = await openNotifier(log);
+  cleanup.defer(() => notifier.stopping());
+  notifier.setSource(() => starting);
+  await removeLeftovers(folder);
+  const node = await loadNodeId({
+    folder,
+    configured: settings.node.id,
+    provider: settings.node.nameProvider,
+    random: systemRandom,
+  });
   const life = lifetime(log);
-  let broker: Broker | undefined;
+  const running: Running = { ...start, load, notifier, node, life };
   try {
-    broker = await ownBroker(start, life.signal);
+    const broker = await startOwnBroker(running);
+    cleanup.defer(() => broker?.stop(stopTimeoutsMs.broker));
+    await serveNodes({ ...running, broker }, created => {
+      requester = created;
+    });
   } catch (error) {
+    // A stop ends the start of the broker by throwing this reason.
     if (error !== life.signal.reason) throw error;
-    log.info({ node }, 'stopped');
-    return;
   }
-  // Whatever fails from here on, the broker must not outlive us.
-  try {
-    const connection = connect({
-      servers: broker ? [broker.url] : settings.nats.servers,
-      name: node,
-      credentials: () => (broker ? { tokenFile: broker.tokenFile } : settings.nats),
-      tls: broker ? undefined : settings.nats.tls,
-      clock: systemClock,
-      random: systemRandom,
-      log,
-    });
-    const failed = Promise.withResolvers<never>();
-    failed.promise.catch(() => undefined);
-    const facts = await readHostFacts();
-    const requester = new Requester({
-      self: requesterInfo({
-        nodeId: node,
-        hostname: facts.hostname,
-        os: facts.operatingSystem,
-        architecture: facts.architecture,
-        labels: nodeLabels(node, facts, settings.node.labels),
-      }),
-      settings: settings.requester,
-      connection,
-      clock: systemClock,
-      random: systemRandom,
-      log,
-      host: facts.hostname,
-      pid: process.pid,
-      onLost: failed.reject,
-      changed: () => service.updateSoon(),
-    });
-    made(requester);
-    service.setSource(() =>
-      requesterState({
-        status: requester.status(),
-        connection: connection.state,
-        stalled: requester.stalled,
-        clock: systemClock,
-      }),
-    );
-    connection.onState(() => service.update());
-    try {
-      const api = await startApi({ directory: requester, ...settings.api, log });
-      try {
-        const reload = createReloader(settings, {
-          load: start.load,
-          log,
-          service,
-          apply: next => requester.reload(next.requester),
-        });
-        life.onReload(reload);
-        const ready = requester.start().then(() => {
-          // A stop, or another that took over, ends the start as well.
-          if (requester.status().state === 'stopping') return;
-          service.update();
-          sendReady({
-            ready: {
-              role: 'requester',
-              node,
-              api: api.url,
-              broker: broker?.url,
-              tokenFile: broker?.tokenFile,
-            },
-          });
-          return life.stopRequested;
-        });
-        await Promise.race([ready, life.stopRequested, failed.promise]);
-        life.requestStop();
-      } finally {
-        service.stopping();
-        await api.stop();
-      }
-    } finally {
-      // A broker that hangs must not keep us from ending it.
-      await endsWithin(systemClock, stopDeadlines.requester, requester.stop());
-      await connection.close(stopDeadlines.connection);
-    }
-    log.info({ node }, 'stopped');
-  } finally {
-    await broker?.stop(stopDeadlines.broker);
-  }
+  log.info({ node }, 'stopped');
+  return 0;
 }
 
-async function ownBroker(
-  { settings, log, data, node }: Start,
-  signal: AbortSignal,
-): Promise<Broker | undefined> {
+interface Running extends RoleStart {
+  load: () => Promise<LoadedSettings>;
+  notifier: StatusNotifier;
+  node: string;
+  life: Lifetime;
+}
+
+/** Returns undefined when the settings name other brokers. */
+async function startOwnBroker({ settings, log, data, node, life }: Running): Promise<Broker | undefined> {
   if (settings.nats.servers.length > 0) return undefined;
   return startBroker({
     folder: roleFolder(data, 'broker'),
@@ -171,6 +87,79 @@ async function ownBroker(
     clock: systemClock,
     random: systemRandom,
     log,
-    signal,
+    signal: life.signal,
   });
+}
+
+/** Runs the requester and its API until it is told to stop. Throws when another requester took over. */
+async function serveNodes(
+  { load, settings, log, notifier, node, life, broker }: Running & { broker: Broker | undefined },
+  onCreated: (requester: Requester) => void,
+): Promise<void> {
+  await using cleanup = new AsyncDisposableStack();
+  const connection = connect({
+    servers: broker ? [broker.url] : settings.nats.servers,
+    name: node,
+    credentials: () => (broker ? { tokenFile: broker.tokenFile } : settings.nats),
+    tls: broker ? undefined : settings.nats.tls,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  });
+  cleanup.defer(() => connection.close(stopTimeoutsMs.connection));
+  const lost = Promise.withResolvers<never>();
+  lost.promise.catch(() => undefined);
+  const facts = await readHostFacts();
+  const requester = new Requester({
+    self: requesterInfo({
+      nodeId: node,
+      hostname: facts.hostname,
+      os: facts.operatingSystem,
+      architecture: facts.architecture,
+      labels: nodeLabels(node, facts, settings.node.labels),
+    }),
+    settings: settings.requester,
+    connection,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    host: facts.hostname,
+    pid: process.pid,
+    onLost: lost.reject,
+    changed: () => notifier.updateSoon(),
+  });
+  // The timeout is for a broker that hangs: it must still be stopped.
+  cleanup.defer(async () => void (await endsWithin(systemClock, stopTimeoutsMs.requester, requester.stop())));
+  onCreated(requester);
+  notifier.setSource(() =>
+    requesterState({
+      status: requester.status(),
+      connection: connection.state,
+      stalled: requester.stalled,
+      clock: systemClock,
+    }),
+  );
+  connection.onState(() => notifier.update());
+  const api = await startApi({ directory: requester, ...settings.api, log });
+  cleanup.defer(() => api.stop());
+  cleanup.defer(() => notifier.stopping());
+  life.onReload(
+    createReloader(settings, {
+      load,
+      log,
+      notifier,
+      apply: next => requester.reload(next.requester),
+    }),
+  );
+  const ready = requester.start().then(() => {
+    // start() also ends when the requester is told to stop, or when another one took over.
+    if (requester.status().state === 'stopping') return;
+    notifier.update();
+    sendReady({
+      ready: { role: 'requester', node, api: api.url, broker: broker?.url, tokenFile: broker?.tokenFile },
+    });
+    return life.stopRequested;
+  });
+  await Promise.race([ready, life.stopRequested, lost.promise]);
+  life.requestStop();
 }

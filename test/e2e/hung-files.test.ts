@@ -138,7 +138,7 @@ for (const [kind, main] of [
       await broker.start();
       await beatsOn('folder');
       await stops(agent);
-      assert.match(agent.stderr, /does not answer: what was to be written there is not/);
+      assert.match(agent.stderr, /does not answer: the last changes were not written/);
     });
 
     it('its folder answers again: what waited is written, and the room is known', async t => {

@@ -1,4 +1,4 @@
-// What SIGHUP says and does: measured against what runs, and no more often than it takes.
+// Checks what a reload logs and applies, and that many signals at once cause few reloads.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
@@ -11,29 +11,29 @@ import { surroundings } from '../config/surroundings.ts';
 
 const load = (flags: Flags) => loadSettings({ flags, environment: surroundings({}) });
 
-/** A role that runs by `flags`; `again` lets it read others, as often as there are signals, and answers what was said. */
+/** A role that was started with `flags`. `again` makes it read other flags, once for each signal, and returns what it logged. */
 async function running(flags: Flags) {
-  const said: string[] = [];
+  const logged: string[] = [];
   const counts = { loads: 0, applied: 0 };
   const first = await load(flags);
   let next = first;
-  const say = ({ changed }: LogFields, message: string) => void said.push(`${message}: ${changed}`);
-  const service: Partial<StatusNotifier> = { reloading: () => undefined, reloaded: () => undefined };
+  const record = ({ changed }: LogFields, message: string) => void logged.push(`${message}: ${changed}`);
+  const notifier: Partial<StatusNotifier> = { reloading: () => undefined, reloaded: () => undefined };
   const reload = createReloader(first.settings, {
     async load() {
       counts.loads++;
       return next;
     },
-    log: { ...silentLog, info: say, warn: say, setLevel: () => undefined },
-    service: service as StatusNotifier,
+    log: { ...silentLog, info: record, warn: record, setLevel: () => undefined },
+    notifier: notifier as StatusNotifier,
     apply: () => void counts.applied++,
   });
   const again = async (others: Flags, signals = 1) => {
     next = await load(others);
     for (let i = 0; i < signals; i++) reload();
-    // Nothing here takes longer than the promises that are already kept.
+    // All promises of a reload are settled by then.
     await setImmediate();
-    return said.splice(0);
+    return logged.splice(0);
   };
   return { again, counts };
 }
@@ -41,7 +41,7 @@ async function running(flags: Flags) {
 const read = (changed = '') => `configuration read again: ${changed}`;
 const waits = (changed: string) => `these settings change only with a restart: ${changed}`;
 
-test('what waits for a restart is said as long as it waits, and no longer', async () => {
+test('a setting that needs a restart is logged at each reload until it has its first value again', async () => {
   const { again } = await running({ 'node.id': 'a' });
   const next: Flags = { 'node.id': 'b', 'log.level': 'debug' };
   assert.deepEqual(await again(next), [read('log.level'), waits('node.id')]);
@@ -49,7 +49,7 @@ test('what waits for a restart is said as long as it waits, and no longer', asyn
   assert.deepEqual(await again({ 'node.id': 'a' }), [read('log.level')]);
 });
 
-test('a storm of signals is read once, and once more for what came after that began', async () => {
+test('a thousand signals cause one reload, or two when some came after the first began', async () => {
   const { again, counts } = await running({});
   await again({}, 1000);
   assert.ok(counts.loads === 1 || counts.loads === 2, `${counts.loads}`);
