@@ -8,14 +8,14 @@ import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
 import { BrokerError, type Connection } from '../transport/port.ts';
-import { type Acting, type ActingSettings, act } from './acting.ts';
-import { type Counters, newCounters } from './events/counters.ts';
-import { persevere } from './events/persevere.ts';
+import type { Directory, RequesterStatus } from './directory/directory.ts';
+import { type NodeView, nodeView } from './directory/node-view.ts';
 import type { Holder } from './lease.ts';
-import type { Directory, RequesterStatus } from './roll/directory.ts';
+import { type Acting, type ActingSettings, act } from './parts.ts';
+import { persevere } from './retry.ts';
 import type { Decision } from './roll/membership.ts';
-import { type NodeView, nodeView } from './roll/node-view.ts';
 import type { RollOptions } from './roll/roll.ts';
+import { type Counters, newCounters } from './status/counters.ts';
 
 export interface RequesterSettings extends ActingSettings {
   manualApproval: boolean;

@@ -4,7 +4,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { cluster, serve } from '../requester/api/served.ts';
+import { cluster, serve } from '../requester/api/api-fixture.ts';
 import { muster, temporaryFolder } from './program.ts';
 
 const hook = fileURLToPath(new URL('./loaded-modules.ts', import.meta.url));

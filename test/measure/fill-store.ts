@@ -1,7 +1,7 @@
 // Fills a broker's store as a requester leaves it whose nodes were all registered, approved and heard.
 import { cloudEvent, eventSource } from '../../agent/protocol/events.ts';
 import { eventSubject } from '../../agent/protocol/subjects.ts';
-import { eventStream } from '../../agent/requester/events/events.ts';
+import { eventStream } from '../../agent/requester/events/event-publisher.ts';
 import { nodeBucket, write } from '../../agent/requester/roll/store.ts';
 import { systemRandom } from '../../agent/system/random.ts';
 import { connectTo } from '../support/connect-to.ts';

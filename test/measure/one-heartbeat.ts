@@ -1,9 +1,9 @@
 // A worker: the cost of one heartbeat without the broker, decoded, checked and taken. Argument: nodes on the roll.
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
-import { newCounters } from '../../agent/requester/events/counters.ts';
+import { Vigil } from '../../agent/requester/health/health-watch.ts';
 import { listenForHeartbeats } from '../../agent/requester/health/heartbeats.ts';
-import { Vigil } from '../../agent/requester/health/vigil.ts';
+import { newCounters } from '../../agent/requester/status/counters.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import type { Message, Subscription } from '../../agent/transport/port.ts';

@@ -5,7 +5,7 @@ import type { Health } from '../../agent/protocol/node-state.ts';
 import { healthOf } from '../../agent/requester/health/health.ts';
 import { changesOf, readEntry } from '../../agent/requester/roll/store.ts';
 import type { BucketEntry } from '../../agent/transport/port.ts';
-import { settings } from './scene.ts';
+import { settings } from './requester-fixture.ts';
 
 const limits = { disconnectedAfter: settings.nodeDisconnectedAfter, unknownAfter: settings.nodeUnknownAfter };
 const checkEvery = settings.heartbeatFrequency;

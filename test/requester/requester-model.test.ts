@@ -7,7 +7,7 @@ import { MusterError } from '../../agent/system/errors.ts';
 import { BrokerError } from '../../agent/transport/port.ts';
 import type { StoreFault } from '../support/fake-connection.ts';
 import { half, Model } from './reference.ts';
-import { Scene } from './scene.ts';
+import { Scene } from './requester-fixture.ts';
 
 /** A scene with its model: operations happen half a second after the requester's own timers. */
 class Both {

@@ -1,8 +1,8 @@
 // What a restart, a crash and a lost store leave of the roll, and what is announced afterwards.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { assertNoDoubles, Scene } from './requester-fixture.ts';
 import { computeInfo } from './samples.ts';
-import { assertNoDoubles, Scene } from './scene.ts';
 
 const hour = 3_600_000;
 

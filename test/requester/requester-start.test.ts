@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeBroker } from '../support/fake-connection.ts';
+import { assertNoDoubles, Scene } from './requester-fixture.ts';
 import { computeInfo, requesterNode } from './samples.ts';
-import { assertNoDoubles, Scene } from './scene.ts';
 
 const hour = 3_600_000;
 

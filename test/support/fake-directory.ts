@@ -2,12 +2,12 @@
 
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
-import { newCounters } from '../../agent/requester/events/counters.ts';
+import type { Directory, RequesterStatus } from '../../agent/requester/directory/directory.ts';
+import { type NodeView, nodeView } from '../../agent/requester/directory/node-view.ts';
 import type { Pulse } from '../../agent/requester/health/health.ts';
-import type { Directory, RequesterStatus } from '../../agent/requester/roll/directory.ts';
 import { type Decision, decide, notFound, remove } from '../../agent/requester/roll/membership.ts';
-import { type NodeView, nodeView } from '../../agent/requester/roll/node-view.ts';
 import type { ResourceInfo } from '../../agent/requester/roll/resource-store.ts';
+import { newCounters } from '../../agent/requester/status/counters.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 
 /** What is known of a node beside its record. */

@@ -4,7 +4,7 @@ import { parseJson } from '../../protocol/json.ts';
 import { systemClock } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
-import type { Directory } from '../roll/directory.ts';
+import type { Directory } from '../directory/directory.ts';
 import { RequestFault } from './problem.ts';
 
 export interface EventStreamsOptions {

@@ -4,7 +4,7 @@ import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { struct, validate } from '../../protocol/schema.ts';
 import { printable } from '../../system/printable.ts';
-import type { Directory } from '../roll/directory.ts';
+import type { Directory } from '../directory/directory.ts';
 import { RequestFault } from './problem.ts';
 
 const actions = ['approve', 'reject', 'delete'] as const;

@@ -1,7 +1,7 @@
 // Which nodes a list shows, and in which order: the parameters of Bacalhau's list (requester 4.3).
 import { healths } from '../../protocol/node-state.ts';
 import type { Resources } from '../../protocol/resources.ts';
-import type { NodeView } from '../roll/node-view.ts';
+import type { NodeView } from '../directory/node-view.ts';
 import { parseSelector } from './label-selector.ts';
 import { RequestFault } from './problem.ts';
 

@@ -9,7 +9,7 @@ import { goTime } from '../../protocol/node-info.ts';
 import { nodeIdPattern, validate } from '../../protocol/schema.ts';
 import type { Log } from '../../system/log.ts';
 import { printable } from '../../system/printable.ts';
-import type { Directory } from '../roll/directory.ts';
+import type { Directory } from '../directory/directory.ts';
 import { notFound } from '../roll/membership.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
 import { namesLoopback } from './loopback.ts';

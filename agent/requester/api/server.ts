@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
-import type { Directory } from '../roll/directory.ts';
+import type { Directory } from '../directory/directory.ts';
 import { EventStreams } from './event-streams.ts';
 import { isLoopback } from './loopback.ts';
 import { apiRoutes } from './routes.ts';

@@ -7,7 +7,7 @@ import type { Clock } from '../../system/clock.ts';
 import { limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
-import type { Counters } from '../events/counters.ts';
+import type { Counters } from '../status/counters.ts';
 
 export interface HeartbeatsOptions {
   connection: Connection;

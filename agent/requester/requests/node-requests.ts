@@ -30,10 +30,10 @@ import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { version } from '../../system/version.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
-import type { Counters } from '../events/counters.ts';
 import { otherSession, requesterId, type Verdict } from '../roll/membership.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
+import type { Counters } from '../status/counters.ts';
 
 /** More requests than this at once are turned away at the door, with a retryable answer. */
 const maxAtOnce = 4096;

@@ -5,7 +5,7 @@ import { cloudEvent, type EventData, type EventKind } from '../../../agent/proto
 import { startApi } from '../../../agent/requester/api/server.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { silentLog } from '../../../agent/system/log.ts';
-import { serve } from '../../requester/api/served.ts';
+import { serve } from '../../requester/api/api-fixture.ts';
 import { requesterNode } from '../../requester/samples.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { unquoted } from '../../../agent/cli/completion/words.ts';
-import { cluster, serve } from '../../requester/api/served.ts';
+import { cluster, serve } from '../../requester/api/api-fixture.ts';
 import { findProgram } from '../../support/find-program.ts';
 import { muster, temporaryFolder } from '../program.ts';
 import { noTerminal, Terminal } from './terminal.ts';

@@ -10,7 +10,7 @@ import { unquoted } from '../../../agent/cli/completion/words.ts';
 import { globalFlags } from '../../../agent/cli/line/command.ts';
 import { settingFlags } from '../../../agent/cli/line/setting-flags.ts';
 import { settingOf } from '../../../agent/config/keys.ts';
-import { cluster, node, serve } from '../../requester/api/served.ts';
+import { cluster, node, serve } from '../../requester/api/api-fixture.ts';
 import { record, requesterNode } from '../../requester/samples.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
 import { freePort } from '../../support/listener.ts';

@@ -7,7 +7,7 @@ import type { Api } from '../../../agent/requester/api/server.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
 import { requesterNode } from '../samples.ts';
-import { call, serve } from './served.ts';
+import { call, serve } from './api-fixture.ts';
 
 const events = '/api/v1/orchestrator/events';
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
 import { record, requesterNode } from '../samples.ts';
-import { call, cluster, node, put, serve } from './served.ts';
+import { call, cluster, node, put, serve } from './api-fixture.ts';
 
 const nodes = '/api/v1/orchestrator/nodes';
 

@@ -8,7 +8,7 @@ import { type Api, startApi } from '../../../agent/requester/api/server.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import { listen } from '../../support/listener.ts';
-import { call, cluster, put, serve } from './served.ts';
+import { call, cluster, put, serve } from './api-fixture.ts';
 
 const nodes = '/api/v1/orchestrator/nodes';
 

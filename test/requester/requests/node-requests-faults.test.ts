@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
-import { foreignWrite } from '../roll/rolls.ts';
+import { foreignWrite } from '../roll/roll-fixture.ts';
 import { computeInfo, sender } from '../samples.ts';
-import { begin, beside, decision, update } from './desk.ts';
+import { begin, beside, decision, update } from './requests-fixture.ts';
 
 describe('a store that does not answer', () => {
   test('refuses with an error that may be tried again; nobody is new, the rejected stay rejected', async () => {

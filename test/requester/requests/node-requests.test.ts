@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
 import { capture } from '../../support/captures.ts';
-import { foreignWrite } from '../roll/rolls.ts';
+import { foreignWrite } from '../roll/roll-fixture.ts';
 import { computeInfo, record, sender } from '../samples.ts';
-import { begin, beside, decision, update } from './desk.ts';
+import { begin, beside, decision, update } from './requests-fixture.ts';
 
 describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
   const id = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';

@@ -6,7 +6,7 @@ import { MusterError } from '../../../agent/system/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { computeInfo, counting, requesterNode } from '../samples.ts';
-import { type OpenRoll, openRoll } from './rolls.ts';
+import { type OpenRoll, openRoll } from './roll-fixture.ts';
 
 const maxPending = 2;
 const ids = ['node-0', 'node-1', 'node-10', 'node-2', 'node-3'];

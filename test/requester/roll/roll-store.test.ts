@@ -7,7 +7,7 @@ import { changesOf, readEntry } from '../../../agent/requester/roll/store.ts';
 import { BrokerError } from '../../../agent/transport/port.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { bacalhauRecord, computeInfo, counting, record } from '../samples.ts';
-import { begin, finish, foreignWrite, kindsTold, type OpenRoll, openRoll, stored } from './rolls.ts';
+import { begin, finish, foreignWrite, kindsTold, type OpenRoll, openRoll, stored } from './roll-fixture.ts';
 
 describe('another writer', () => {
   test('is seen through the watch: a record, a change, a deletion', async () => {

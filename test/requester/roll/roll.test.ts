@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { recordLog } from '../../support/log-lines.ts';
 import { computeInfo, record, requesterNode } from '../samples.ts';
-import { begin, finish, foreignWrite, kindsTold, openRoll, stored } from './rolls.ts';
+import { begin, finish, foreignWrite, kindsTold, openRoll, stored } from './roll-fixture.ts';
 
 describe('a name', () => {
   test('is never another node, when the one that was named was deleted before', async () => {

@@ -9,7 +9,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { nodeStates } from '../../support/messages.ts';
 import { at, bacalhauRecord, computeInfo, record } from '../samples.ts';
-import { stored } from './rolls.ts';
+import { stored } from './roll-fixture.ts';
 
 const entry = (key: string, value: string | Uint8Array, more: Partial<BucketEntry> = {}): BucketEntry => ({
   key,

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import { emptyComputeNodeInfo } from '../../../../agent/protocol/node-info.ts';
 import { MusterError } from '../../../../agent/system/errors.ts';
-import { cluster, node, serve } from '../../../requester/api/served.ts';
+import { cluster, node, serve } from '../../../requester/api/api-fixture.ts';
 import { computeInfo, record, requesterNode } from '../../../requester/samples.ts';
 import { FakeDirectory } from '../../../support/fake-directory.ts';
 import { configFile, muster } from '../../program.ts';

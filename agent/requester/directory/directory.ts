@@ -1,7 +1,7 @@
 // What operators may see and do, whichever way they come: the API calls this, and nothing else of the requester.
 import type { NodeInfo } from '../../protocol/node-info.ts';
-import type { Counters } from '../events/counters.ts';
-import type { Decision } from './membership.ts';
+import type { Decision } from '../roll/membership.ts';
+import type { Counters } from '../status/counters.ts';
 import type { NodeView } from './node-view.ts';
 
 export interface RequesterStatus {

@@ -1,9 +1,9 @@
 // Work on the broker's store that is tried for as long as it takes: a store that does not answer now may answer later.
-import { type Clock, sleep } from '../../system/clock.ts';
-import { limitedLog } from '../../system/limited-log.ts';
-import type { Log } from '../../system/log.ts';
-import { backoff, type Random } from '../../system/random.ts';
-import { BrokerError, type Connection } from '../../transport/port.ts';
+import { type Clock, sleep } from '../system/clock.ts';
+import { limitedLog } from '../system/limited-log.ts';
+import type { Log } from '../system/log.ts';
+import { backoff, type Random } from '../system/random.ts';
+import { BrokerError, type Connection } from '../transport/port.ts';
 
 export interface PersevereOptions {
   connection: Connection;

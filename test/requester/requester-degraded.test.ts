@@ -1,7 +1,7 @@
 // Two agents under one node id, and a requester that doubts itself: what is told of each, and how often.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Scene, settings } from './scene.ts';
+import { Scene, settings } from './requester-fixture.ts';
 
 const hour = 3_600_000;
 

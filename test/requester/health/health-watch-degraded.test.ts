@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Health } from '../../../agent/protocol/node-state.ts';
 import type { FakeBroker } from '../../support/fake-connection.ts';
-import { begin, day, hour, limits, lines, watching } from './watch.ts';
+import { begin, day, hour, limits, lines, watching } from './watch-fixture.ts';
 
 describe('the requester doubts itself first:', () => {
   test('a wall clock that is moved a day either way, at any moment, changes nothing', async () => {

@@ -5,7 +5,7 @@ import { parseJson } from '../../protocol/json.ts';
 import type { Health, RecordedChange } from '../../protocol/node-state.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';
 import type { EventStream } from '../../transport/port.ts';
-import { eventStream } from '../events/events.ts';
+import { eventStream } from './event-publisher.ts';
 
 const idSchema = v.object({ id: v.pipe(v.string(), v.maxLength(512)) });
 

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { CloudEvent } from '../../../agent/protocol/events.ts';
 import type { RecordedChange } from '../../../agent/protocol/node-state.ts';
-import { Events, eventStream } from '../../../agent/requester/events/events.ts';
+import { Events, eventStream } from '../../../agent/requester/events/event-publisher.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';

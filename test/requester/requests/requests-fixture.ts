@@ -1,14 +1,14 @@
 // The desk that answers nodes, over a roll in memory; what it tells the rest of the requester is written down.
 import type { Sender } from '../../../agent/protocol/messages.ts';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
-import { newCounters } from '../../../agent/requester/events/counters.ts';
 import { answerNodeRequests } from '../../../agent/requester/requests/node-requests.ts';
 import { ResourceStore } from '../../../agent/requester/roll/resource-store.ts';
+import { newCounters } from '../../../agent/requester/status/counters.ts';
 import { version } from '../../../agent/system/version.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
-import { openRoll } from '../roll/rolls.ts';
+import { openRoll } from '../roll/roll-fixture.ts';
 import { computeInfo, counting, requesterNode } from '../samples.ts';
 
 const topic = 'bacalhau.global.compute.{nodeId}.out.heartbeat';

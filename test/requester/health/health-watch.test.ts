@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { Health } from '../../../agent/protocol/node-state.ts';
 import { healthOf } from '../../../agent/requester/health/health.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { begin, day, hour, lines, watching } from './watch.ts';
+import { begin, day, hour, lines, watching } from './watch-fixture.ts';
 
 describe('a silent node', () => {
   test('is read exactly at every moment, between checks too', async () => {

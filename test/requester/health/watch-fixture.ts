@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Evidence, HealthKind } from '../../../agent/protocol/events.ts';
 import type { Health } from '../../../agent/protocol/node-state.ts';
-import { Vigil, type VigilOptions } from '../../../agent/requester/health/vigil.ts';
+import { Vigil, type VigilOptions } from '../../../agent/requester/health/health-watch.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';

@@ -13,19 +13,19 @@ import {
   type Storage,
   type Subscription,
 } from '../transport/port.ts';
-import { Conflicts } from './events/conflicts.ts';
-import type { Counters } from './events/counters.ts';
-import { Events, eventStream } from './events/events.ts';
-import { persevere } from './events/persevere.ts';
+import { Conflicts } from './events/conflict-detector.ts';
+import { type History, readHistory, untold } from './events/event-history.ts';
+import { Events, eventStream } from './events/event-publisher.ts';
+import { Vigil } from './health/health-watch.ts';
 import { listenForHeartbeats } from './health/heartbeats.ts';
-import { type History, readHistory, untold } from './health/history.ts';
-import { Vigil } from './health/vigil.ts';
 import { clusterBucket, clusterId, type Holder, type Lease, takeLease } from './lease.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
+import { persevere } from './retry.ts';
 import type { Known } from './roll/membership.ts';
 import { ResourceStore } from './roll/resource-store.ts';
 import { Roll, type RollListener, type RollOptions } from './roll/roll.ts';
 import { nodeBucket } from './roll/store.ts';
+import type { Counters } from './status/counters.ts';
 
 export interface ActingSettings {
   /** Milliseconds. */

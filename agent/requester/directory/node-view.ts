@@ -10,7 +10,7 @@ import {
   type NodeState,
 } from '../../protocol/node-state.ts';
 import type { Pulse } from '../health/health.ts';
-import type { ResourceInfo } from './resource-store.ts';
+import type { ResourceInfo } from '../roll/resource-store.ts';
 
 /** What muster adds to Bacalhau's NodeState in the API. */
 export interface MusterView {
