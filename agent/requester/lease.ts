@@ -1,4 +1,4 @@
-// The lease of the acting requester: one at a time on one store. A second one is refused, naming the first (design 7).
+// The lease makes sure that only one requester acts on a store. A second one is refused, and told who holds the lease.
 import * as v from 'valibot';
 import { ProtocolError } from '../protocol/error.ts';
 import { parseJson } from '../protocol/json.ts';
@@ -7,18 +7,18 @@ import { leaseSubject } from '../protocol/subjects.ts';
 import { type Clock, sleep, type Timer } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
-import type { Random } from '../system/random.ts';
-import { BrokerError, type Bucket, type BucketConfig, type Connection } from '../transport/port.ts';
+import { BrokerError, type Bucket, type Connection } from '../transport/port.ts';
+import { decode, encode } from './cluster-bucket.ts';
 
-export const clusterBucket: BucketConfig = { name: 'muster_v1', history: 1 };
-const clusterKey = 'cluster';
 const leaseKey = 'lease';
 
-/** How often the holder renews, and how long an unanswering one is waited for, in milliseconds. */
-export const leaseTimes = { renew: 5_000, expiry: 15_000, answer: 2_000 };
+/**
+ * In milliseconds: how often the holder renews the lease, how long a holder that does not answer is waited for, and how
+ * long one question to it waits for the answer.
+ */
+export const leaseTimesMs = { renew: 5_000, expiry: 15_000, answer: 2_000 };
 
 const short = v.pipe(v.string(), v.maxLength(256));
-const clusterSchema = v.object({ id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,128}$/)) });
 const holderSchema = v.object({
   requester: short,
   instance: short,
@@ -28,25 +28,8 @@ const holderSchema = v.object({
 });
 export type Holder = v.InferOutput<typeof holderSchema>;
 
-/**
- * The cluster's id: made by the first requester of a store, then kept in it. `remembered` is put back into a store
- * that was lost. Throws BrokerError.
- */
-export async function clusterId(bucket: Bucket, random: Random, remembered?: string): Promise<string> {
-  for (;;) {
-    const entry = await bucket.get(clusterKey);
-    if (entry && !entry.marker) return readStored(clusterKey, clusterSchema, entry.value).id;
-    try {
-      const id = remembered ?? random.uuid();
-      await bucket.put(clusterKey, encode({ id }), entry?.revision ?? 0);
-      return id;
-    } catch (error) {
-      if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
-    }
-  }
-}
-
 export interface LeaseOptions {
+  /** The cluster bucket. */
   bucket: Bucket;
   connection: Connection;
   clusterId: string;
@@ -60,13 +43,13 @@ export interface LeaseOptions {
 }
 
 export interface Lease {
-  /** Gives the lease back, so that the next requester need not ask. */
+  /** Gives the lease back, so that the next requester need not ask this one. */
   release(): Promise<void>;
 }
 
 /**
- * Takes the lease. A holder that answers or renews is alive and keeps it; one that does not (nobody listens) is gone;
- * one that listens without answering is waited for until it has not renewed for 15 s.
+ * Takes the lease. A holder that answers or renews is alive and keeps it. When nobody listens, the holder is gone. A holder
+ * that listens but does not answer is waited for until it has not renewed the lease for 15 s.
  * @throws MusterError `in_use` naming the holder; BrokerError when the store does not answer, or `signal` aborts.
  */
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
@@ -75,7 +58,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   for (;;) {
     if (signal?.aborted) throw new BrokerError('disconnected', 'stopped before the lease was taken');
     const entry = await bucket.get(leaseKey);
-    const holder = entry && !entry.marker ? readStored(leaseKey, holderSchema, entry.value) : undefined;
+    const holder = entry && !entry.marker ? decode(leaseKey, holderSchema, entry.value) : undefined;
     if (entry && holder && holder.instance !== me.instance) {
       const alive = await isAlive(connection, options.clusterId, holder);
       const { revision } = entry;
@@ -84,7 +67,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
       if (alive === 'yes' || renews) throw inUse(holder);
       if (alive === 'unsure') {
         if (silent?.instance !== instance) silent = { since: clock.monotonic(), revision, instance };
-        if (clock.monotonic() - silent.since < leaseTimes.expiry) {
+        if (clock.monotonic() - silent.since < leaseTimesMs.expiry) {
           await sleep(clock, 500, signal);
           continue;
         }
@@ -92,17 +75,17 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     }
     try {
       const revision = await bucket.put(leaseKey, encode(me), entry?.revision ?? 0);
-      return keep(options, revision);
+      return renewUntilReleased(options, revision);
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
     }
   }
 }
 
-// Renews until released. A broker that is away is no loss: nobody else can take the lease meanwhile either.
-function keep(options: LeaseOptions, first: number): Lease {
+// While the broker is away the lease is not lost, because no other requester can take it either.
+function renewUntilReleased(options: LeaseOptions, firstRevision: number): Lease {
   const { bucket, connection, me, clock, log } = options;
-  let revision = first;
+  let revision = firstRevision;
   let timer: Timer | undefined;
   let released = false;
   let renewing: Promise<void> = Promise.resolve();
@@ -114,15 +97,15 @@ function keep(options: LeaseOptions, first: number): Lease {
       revision = await bucket.put(leaseKey, encode(me), revision);
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
-      const taken = await takenBy();
-      // At once, as nobody else may find it free meanwhile.
-      if (!taken) revision = await bucket.put(leaseKey, encode(me), revision);
-      else if (!released) lose(taken);
+      const other = await otherHolder();
+      // The lease is written again at once, before another requester finds it free.
+      if (!other) revision = await bucket.put(leaseKey, encode(me), revision);
+      else if (!released) lose(other);
     }
   };
-  // A lost answer of our own renewal also reads as a conflict, a lost store as a lease that is not there, and what
-  // nobody can read was not written by another requester.
-  const takenBy = async (): Promise<Holder | undefined> => {
+  // A conflict does not always mean another holder. After a lost answer the conflict is with our own renewal, after the loss
+  // of the store there is no lease, and a value that cannot be read was not written by another requester.
+  const otherHolder = async (): Promise<Holder | undefined> => {
     const entry = await bucket.get(leaseKey);
     revision = entry?.revision ?? 0;
     if (!entry || entry.marker) return undefined;
@@ -140,7 +123,7 @@ function keep(options: LeaseOptions, first: number): Lease {
     options.onLost(holder);
   };
   const schedule = () => {
-    timer = clock.after(leaseTimes.renew, () => {
+    timer = clock.after(leaseTimesMs.renew, () => {
       renewing = renew()
         .catch(error => log.debug({ err: error }, 'the lease could not be renewed; it is tried again'))
         .finally(() => {
@@ -157,10 +140,8 @@ function keep(options: LeaseOptions, first: number): Lease {
       answering.unsubscribe();
       await renewing;
       await bucket.purge(leaseKey, revision, {}).catch(error => {
-        log.debug(
-          { err: error },
-          'the lease could not be given back; the next requester finds that nobody answers',
-        );
+        const text = 'the lease could not be given back; the next requester finds that nobody answers';
+        log.debug({ err: error }, text);
       });
     },
   };
@@ -172,10 +153,10 @@ async function isAlive(
   holder: Holder,
 ): Promise<'yes' | 'no' | 'unsure'> {
   try {
-    const answer = await connection.request(leaseSubject(cluster), '', leaseTimes.answer);
-    const answered = validate(holderSchema, parseJson(answer.data));
-    // Another one that answers may have lost the lease without knowing yet: that says nothing of the holder.
-    return answered.instance === holder.instance ? 'yes' : 'unsure';
+    const answer = await connection.request(leaseSubject(cluster), '', leaseTimesMs.answer);
+    const answering = validate(holderSchema, parseJson(answer.data));
+    // Another requester may answer that has lost the lease and does not know it yet. This says nothing about the holder.
+    return answering.instance === holder.instance ? 'yes' : 'unsure';
   } catch (error) {
     if (error instanceof ProtocolError) return 'unsure';
     if (!(error instanceof BrokerError)) throw error;
@@ -191,20 +172,3 @@ const inUse = (holder: Holder): MusterError =>
     `requester ${holder.requester} (process ${holder.pid} on ${holder.host}, since ${holder.since}) already keeps this cluster's roll`,
     { hint: 'stop it first, or point this one to another broker with nats.servers' },
   );
-
-const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
-
-function readStored<const T extends v.GenericSchema>(
-  key: string,
-  schema: T,
-  value: Uint8Array,
-): v.InferOutput<T> {
-  try {
-    return validate(schema, parseJson(value));
-  } catch (error) {
-    throw new MusterError('bad_state', `${clusterBucket.name}/${key} in the broker's store cannot be read`, {
-      hint: 'it was not written by muster; remove that key, or use another broker',
-      cause: error,
-    });
-  }
-}

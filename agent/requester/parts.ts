@@ -1,292 +1,200 @@
-// The requester at work, once it has the lease and has read the store: roll, vigil and events, and who feeds them.
-import { eventSource, requesterEvent } from '../protocol/events.ts';
+// Opens the store, builds the parts of a requester and connects them to each other. This runs once at the start.
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { RecordedChange } from '../protocol/node-state.ts';
-import { requesterEventSubject } from '../protocol/subjects.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import {
   BrokerError,
+  type Bucket,
   type Connection,
   type EventStream,
   type Storage,
-  type Subscription,
 } from '../transport/port.ts';
-import { Conflicts } from './events/conflict-detector.ts';
-import { type History, readHistory, untold } from './events/event-history.ts';
-import { Events, eventStream } from './events/event-publisher.ts';
-import { Vigil } from './health/health-watch.ts';
-import { listenForHeartbeats } from './health/heartbeats.ts';
-import { clusterBucket, clusterId, type Holder, type Lease, takeLease } from './lease.ts';
+import { clusterBucket, ensureClusterId } from './cluster-bucket.ts';
+import type { DirectoryParts } from './directory/node-directory.ts';
+import { ConflictDetector } from './events/conflict-detector.ts';
+import { type EventHistory, readEventHistory, unannouncedChanges } from './events/event-history.ts';
+import { EventPublisher } from './events/event-publisher.ts';
+import { eventStreamConfig } from './events/stream-config.ts';
+import { HealthWatch } from './health/health-watch.ts';
+import { subscribeToHeartbeats } from './health/heartbeats.ts';
+import { type Holder, type Lease, takeLease } from './lease.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
-import { persevere } from './retry.ts';
-import type { Known } from './roll/membership.ts';
+import { retryOnBrokerError } from './retry.ts';
 import { ResourceStore } from './roll/resource-store.ts';
-import { Roll, type RollListener, type RollOptions } from './roll/roll.ts';
+import { Roll, type RollPolicy } from './roll/roll.ts';
 import { nodeBucket } from './roll/store.ts';
+import type { StoredRecord } from './roll/stored-record.ts';
 import type { Counters } from './status/counters.ts';
 
-export interface ActingSettings {
-  /** Milliseconds. */
+export interface PartsSettings {
+  /** Milliseconds, as the next two. */
   heartbeatFrequency: number;
-  heartbeatTopic: string;
   nodeDisconnectedAfter: number;
   nodeUnknownAfter: number;
+  heartbeatTopic: string;
 }
 
-export interface ActingOptions {
+export interface PartsOptions {
   self: NodeInfo;
-  settings: ActingSettings;
-  /** Read anew at each registration. */
-  policy: RollOptions;
+  settings: PartsSettings;
+  policy: RollPolicy;
   counters: Counters;
   connection: Connection;
   clock: Clock;
   random: Random;
   log: Log;
-  /** This process: what a second requester is told of the holder. */
+  /** This process, as a second requester is told of it. */
   me: Holder;
-  /** Aborts the start, and all that goes on in the background. */
+  /** Aborts the start and everything that goes on in the background. */
   signal: AbortSignal;
-  /** What the start waits for next. */
-  waitsFor(what: string): void;
+  /** Called with what the start waits for next. */
+  onWait(what: string): void;
   /** Another requester took the lease. */
-  lost(holder: Holder): void;
-  /** The roll has changed, or whether silence is trusted. */
-  changed?(): void;
+  onLeaseLost(holder: Holder): void;
+  /** Something that the status shows has changed. */
+  onStatusChange?: (() => void) | undefined;
+}
+
+export interface Parts extends DirectoryParts {
+  clusterId: string;
+  events: EventPublisher;
+  /** Stops listening to nodes and following the store. */
+  silence(): void;
+  /** Silences the parts, gives waiting events at most `timeoutMs` to be sent, and gives the lease back. */
+  stop(timeoutMs: number): Promise<void>;
 }
 
 /**
  * Takes the lease, reads the store and begins to answer nodes.
- * @throws BrokerError when the store does not answer: all is undone then, and may be tried again; MusterError as `takeLease`.
+ * @throws BrokerError when the store does not answer: then everything is undone and this may be called again; MusterError
+ *   as `takeLease`.
  */
-export async function act(options: ActingOptions): Promise<Acting> {
-  const { connection, clock, random, log, me, signal } = options;
+export async function openParts(options: PartsOptions): Promise<Parts> {
+  const { connection, random, onWait } = options;
   const storage = await connection.storage();
   const bucket = await storage.bucket(clusterBucket);
-  const cluster = await clusterId(bucket, random);
-  options.waitsFor('the lease of the acting requester');
-  const lease = await takeLease({
-    bucket,
-    connection,
-    clusterId: cluster,
-    me,
-    clock,
-    log,
-    onLost: holder => options.lost(holder),
-    signal,
-  });
+  const clusterId = await ensureClusterId(bucket, random);
+  onWait('the lease of the acting requester');
+  const lease = await takeLease({ ...options, bucket, clusterId, onLost: options.onLeaseLost });
   try {
-    options.waitsFor('the event stream to be read');
-    const stream = await storage.stream(eventStream);
-    const history = await readHistory(stream);
-    options.waitsFor('the node info store to be read');
+    onWait('the event stream to be read');
+    const stream = await storage.stream(eventStreamConfig);
+    const history = await readEventHistory(stream);
+    onWait('the node info store to be read');
     const nodes = await storage.bucket(nodeBucket);
-    const acting = new Acting(
-      options,
-      { storage, cluster, lease, stream },
-      listener => new Roll(nodes, options.policy, listener),
-    );
-    await acting.begin(history);
-    return acting;
+    return await connectParts(options, { storage, clusterId, lease, stream, nodes }, history);
   } catch (error) {
     await lease.release();
     throw error;
   }
 }
 
-interface Opened {
+interface OpenStore {
   storage: Storage;
-  cluster: string;
+  clusterId: string;
   lease: Lease;
   stream: EventStream;
+  nodes: Bucket;
 }
 
-export class Acting {
-  readonly roll: Roll;
-  readonly vigil: Vigil;
-  readonly events: Events;
-  readonly resources = new ResourceStore();
-  readonly #options: ActingOptions;
-  readonly #opened: Opened;
-  readonly #conflicts: Conflicts;
-  readonly #subscriptions: Subscription[] = [];
+async function connectParts(options: PartsOptions, store: OpenStore, history: EventHistory): Promise<Parts> {
+  const { self, settings, counters, clock, log, me, onStatusChange } = options;
+  const { clusterId, stream, lease } = store;
+  const requesterId = self.NodeID;
 
-  constructor(options: ActingOptions, opened: Opened, makeRoll: (listener: RollListener) => Roll) {
-    const { clock, random, log, connection, settings, me } = options;
-    const instance = me.instance;
-    this.#options = options;
-    this.#opened = opened;
-    this.events = new Events({
-      clock,
-      random,
-      log,
-      connection,
-      clusterId: opened.cluster,
-      requesterId: me.requester,
-      instance,
-    });
-    this.vigil = new Vigil({
-      clock,
-      log,
-      connection,
-      instance,
-      limits: { disconnectedAfter: settings.nodeDisconnectedAfter, unknownAfter: settings.nodeUnknownAfter },
-      checkEvery: settings.heartbeatFrequency,
-      announce: (node, kind, previous, current, evidence) => {
-        log.info({ node, previous, current, ...evidence }, `node is ${kind}`);
-        const data = { node, previous: { health: previous }, current: { health: current }, evidence };
-        this.events.observed(node, kind, data);
-      },
-      doubt: reason => this.#doubt(reason),
-    });
-    this.#conflicts = new Conflicts({
-      clock,
-      settling: settings.nodeDisconnectedAfter,
-      alive: id => this.vigil.health(id) === 'HEALTHY',
-      seen: () => options.counters.conflicts++,
-      tell: id => this.#tellConflict(id),
-    });
-    this.roll = makeRoll(this.#listener());
+  const events = new EventPublisher({ ...options, clusterId, requesterId, instance: me.instance });
+  const health = new HealthWatch({
+    ...options,
+    instance: me.instance,
+    limits: {
+      disconnectedAfterMs: settings.nodeDisconnectedAfter,
+      unknownAfterMs: settings.nodeUnknownAfter,
+    },
+    checkIntervalMs: settings.heartbeatFrequency,
+    announcer: events,
+    onDegradedChange: onStatusChange,
+  });
+  const settlingMs = settings.nodeDisconnectedAfter;
+  const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer: events });
+  const resources = new ResourceStore();
+  const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
+  const roll: Roll = new Roll({
+    ...options,
+    bucket: store.nodes,
+    announcer: events,
+    observers: [health, resources, conflicts, status],
+    onStoreLost: () => void restoreStore(options, store, roll),
+  });
+
+  try {
+    await roll.load(catchUp(history, clock, health, events));
+    await roll.registerSelf(self);
+    if (options.signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
+  } catch (error) {
+    roll.stop();
+    throw error;
   }
+  events.start(stream);
+  const { heartbeatTopic: topic } = settings;
+  const subscriptions = [
+    subscribeToHeartbeats({ ...options, topic, records: roll.records, health, conflicts }),
+    answerNodeRequests({
+      ...options,
+      ...settings,
+      roll,
+      resources,
+      health,
+      conflicts,
+      clusterId,
+      requesterId,
+    }),
+  ];
+  health.start();
+  log.info({ node: requesterId, cluster: clusterId, nodes: roll.records.size }, 'the requester is ready');
 
-  get clusterId(): string {
-    return this.#opened.cluster;
-  }
-
-  get stream(): EventStream {
-    return this.#opened.stream;
-  }
-
-  /** Reads the roll, says what is still to be said, and listens to nodes. Throws BrokerError; then nothing goes on. */
-  async begin(history: History): Promise<void> {
-    const { self, log, signal } = this.#options;
-    try {
-      await this.roll.load(this.#catchUp(history));
-      await this.roll.enrolSelf(self);
-      if (signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
-    } catch (error) {
-      this.roll.stop();
-      throw error;
-    }
-    this.events.start(this.stream);
-    this.#listen();
-    this.vigil.start();
-    log.info({ node: self.NodeID, cluster: this.clusterId, nodes: this.roll.size }, 'the requester is ready');
-  }
-
-  /** Hears and judges no more. */
-  silence(): void {
-    for (const subscription of this.#subscriptions) subscription.unsubscribe();
-    this.vigil.stop();
-    this.roll.stop();
-  }
-
-  /** Falls silent, sends the events that wait for at most `timeout` milliseconds, gives the lease back. */
-  async stop(timeout: number): Promise<void> {
-    this.silence();
-    const waiting = await this.events.stop(timeout);
+  const silence = () => {
+    for (const subscription of subscriptions) subscription.unsubscribe();
+    health.stop();
+    roll.stop();
+  };
+  const stop = async (timeoutMs: number) => {
+    silence();
+    const waiting = await events.stop(timeoutMs);
     const text = 'events wait for the broker; those of the store are sent at the next start';
-    if (waiting > 0) this.#options.log.warn({ waiting }, text);
-    await this.#opened.lease.release();
-  }
+    if (waiting > 0) log.warn({ waiting }, text);
+    await lease.release();
+  };
+  return { clusterId, roll, health, resources, events, stream, silence, stop };
+}
 
-  // What is due of a record that was there at the start. Apart, so that the history goes when all of them are met.
-  #catchUp(history: History): (id: string, known: Known, changes: RecordedChange[]) => void {
-    const now = this.#options.clock.now();
-    return (id, known, changes) => {
-      const due = untold(changes, history.revisions(id), now);
-      for (const change of due) this.events.changed(id, change);
-      const isNew = due.some(({ Kind }) => Kind === 'registered');
-      if (known.kind === 'record' && known.state.Info.NodeType === 'Compute') {
-        this.vigil.add(id, isNew ? 'UNKNOWN' : history.health(id));
-      }
-    };
-  }
+// Returns what happens with each record that was in the store at the start: changes that were not announced yet are
+// announced, and the node is watched from the health that was announced last. It stands apart so that the history can be
+// freed when the roll is loaded.
+function catchUp(history: EventHistory, clock: Clock, health: HealthWatch, events: EventPublisher) {
+  const now = clock.now();
+  return (id: string, stored: StoredRecord, changes: RecordedChange[]) => {
+    const due = unannouncedChanges(changes, history.revisions(id), now);
+    for (const change of due) events.announceChange(id, change);
+    const isNew = due.some(({ Kind }) => Kind === 'registered');
+    if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {
+      health.add(id, isNew ? 'UNKNOWN' : history.health(id));
+    }
+  };
+}
 
-  #listener(): RollListener {
-    return {
-      present: (id, state, before) => {
-        if (state.Info.NodeType === 'Compute') this.vigil.add(id);
-        // Another session may be all that is heard of a registration.
-        if (before && before.Muster?.Session !== state.Muster?.Session) this.#conflicts.registered(id);
-        this.#options.changed?.();
-      },
-      gone: id => {
-        this.vigil.delete(id);
-        this.resources.delete(id);
-        this.#conflicts.forget(id);
-        this.#options.changed?.();
-      },
-      changed: (id, change) => this.events.changed(id, change),
-      unannounced: id => this.events.unannounced(id),
-      lost: () => void this.#restore(),
-    };
-  }
-
-  // Puts back what the lost store held beside the nodes.
-  async #restore(): Promise<void> {
-    const { random, self, log } = this.#options;
-    const { storage, cluster } = this.#opened;
-    const work = async () => {
-      await clusterId(await storage.bucket(clusterBucket), random, cluster);
-      await storage.stream(eventStream);
-      await this.roll.enrolSelf(self);
-    };
-    const failed = 'the lost store cannot be set up again yet; trying again';
-    await persevere(work, { ...this.#options, failed }).catch(error => {
-      log.error({ err: error }, 'the lost store holds what is not ours; restart the requester to see');
-    });
-  }
-
-  #listen(): void {
-    const { connection, clock, log, settings, self, counters } = this.#options;
-    const { roll, vigil, resources, clusterId } = this;
-    const shared = { connection, clock, log, counters };
-    this.#subscriptions.push(
-      listenForHeartbeats({
-        ...shared,
-        topic: settings.heartbeatTopic,
-        record: id => roll.get(id),
-        heard: (id, sequence) => vigil.heard(id, sequence),
-        stranger: id => this.#conflicts.stranger(id),
-      }),
-      answerNodeRequests({
-        ...shared,
-        roll,
-        resources,
-        clusterId,
-        requesterId: self.NodeID,
-        heartbeatTopic: settings.heartbeatTopic,
-        nodeDisconnectedAfter: settings.nodeDisconnectedAfter,
-        heard: id => vigil.heard(id),
-        left: (id, reason) => vigil.left(id, reason),
-        registered: id => this.#conflicts.registered(id),
-        stranger: id => this.#conflicts.stranger(id),
-      }),
-    );
-  }
-
-  #tellConflict(id: string): void {
-    const rule = 'a message of an older registration came while the newer one is alive';
-    this.#options.log.warn({ node: id }, 'two agents seem to use this node id');
-    const state = this.roll.get(id);
-    const membership = state?.Membership ? { membership: state.Membership } : {};
-    const data = { node: id, previous: membership, current: membership, evidence: { rule } };
-    this.events.observed(id, 'conflict', data);
-  }
-
-  #doubt(reason: string | undefined): void {
-    const { connection, clock, log, self, me } = this.#options;
-    if (reason) log.warn({ reason }, 'requester degraded: silence is not held against nodes');
-    else log.info({}, 'requester no longer degraded');
-    const kind = reason ? 'degraded' : 'recovered';
-    const id = `${me.instance}:${kind}:${Math.round(clock.monotonic())}`;
-    const source = eventSource(this.clusterId, self.NodeID);
-    const event = requesterEvent(kind, id, source, clock.now().toISOString(), self.NodeID, reason);
-    // With the broker away nobody can be told; the log and the status have it.
-    connection.publish(requesterEventSubject(self.NodeID, kind), JSON.stringify(event));
-    this.#options.changed?.();
-  }
+// Puts back what the lost store held beside the nodes.
+async function restoreStore(options: PartsOptions, store: OpenStore, roll: Roll): Promise<void> {
+  const { random, self, log } = options;
+  const { storage, clusterId } = store;
+  const work = async () => {
+    await ensureClusterId(await storage.bucket(clusterBucket), random, clusterId);
+    await storage.stream(eventStreamConfig);
+    await roll.registerSelf(self);
+  };
+  const failureText = 'the lost store cannot be set up again yet; trying again';
+  await retryOnBrokerError(work, { ...options, failureText }).catch(error => {
+    log.error({ err: error }, 'the lost store holds what is not ours; restart the requester to see');
+  });
 }

@@ -126,7 +126,7 @@ async function serveNodes(
     host: facts.hostname,
     pid: process.pid,
     onLost: lost.reject,
-    changed: () => notifier.updateSoon(),
+    onStatusChange: () => notifier.updateSoon(),
   });
   // The timeout is for a broker that hangs: it must still be stopped.
   cleanup.defer(async () => void (await endsWithin(systemClock, stopTimeoutsMs.requester, requester.stop())));
@@ -140,7 +140,7 @@ async function serveNodes(
     }),
   );
   connection.onState(() => notifier.update());
-  const api = await startApi({ directory: requester, ...settings.api, log });
+  const api = await startApi({ directory: requester.directory, ...settings.api, log });
   cleanup.defer(() => api.stop());
   cleanup.defer(() => notifier.stopping());
   life.onReload(

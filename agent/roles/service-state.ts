@@ -1,6 +1,6 @@
 // What a service manager is told of each role: whether it is ready, and one line of status.
 import type { AgentStatus } from '../compute/agent.ts';
-import type { RequesterStatus } from '../requester/directory/directory.ts';
+import type { RequesterStatus } from '../requester/status/requester-status.ts';
 import type { RoleState } from '../service/notifier.ts';
 import type { Clock } from '../system/clock.ts';
 import type { ConnectionState } from '../transport/port.ts';

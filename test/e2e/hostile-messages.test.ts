@@ -57,13 +57,13 @@ describe('hostile messages', () => {
     fleet.registerAll();
     await eventually(
       'the fleet is on the roll',
-      () => requester.list().length === 7 && fleet.sessions.size === 6,
+      () => requester.directory.list().length === 7 && fleet.sessions.size === 6,
     );
     for (const id of ['fleet-0', 'fleet-1']) {
-      await requester.decide(id, { action: 'approve', reason: '', actor: 'test' });
+      await requester.directory.approve(id, { reason: '', actor: 'test' });
     }
-    await requester.decide('fleet-2', { action: 'reject', reason: '', actor: 'test' });
-    await requester.remove('fleet-3', '', 'test');
+    await requester.directory.reject('fleet-2', { reason: '', actor: 'test' });
+    await requester.directory.delete('fleet-3', { reason: '', actor: 'test' });
     fleet.sessions.delete('fleet-3');
   });
 
@@ -74,7 +74,7 @@ describe('hostile messages', () => {
     await broker.release();
   });
 
-  const memberships = () => requester.list().map(node => `${node.Info.NodeID} ${node.Membership}`);
+  const memberships = () => requester.directory.list().map(node => `${node.Info.NodeID} ${node.Membership}`);
 
   it('change nothing, crash nothing and leave nothing behind', async t => {
     // Twice: the first flood fills caches and compiles code, the second shows what is kept.
@@ -99,7 +99,10 @@ describe('hostile messages', () => {
     fleet.registerAll();
     await eventually('the fleet is accepted again', () => fleet.sessions.has('fleet-4'));
     fleet.beat(1);
-    await eventually('it hears heartbeats', () => requester.get('fleet-4').Muster.Health === 'HEALTHY');
+    await eventually(
+      'it hears heartbeats',
+      () => requester.directory.get('fleet-4').Muster.Health === 'HEALTHY',
+    );
   });
 
   async function flood(seed: number): Promise<void> {
@@ -122,9 +125,10 @@ describe('hostile messages', () => {
   }
 
   async function heapAfterCleaning(): Promise<number> {
-    for (const node of requester.list()) {
+    for (const node of requester.directory.list()) {
       const id = node.Info.NodeID;
-      if (!/^(node-0|fleet-[01245])$/.test(id)) await requester.remove(id, '', 'test');
+      if (!/^(node-0|fleet-[01245])$/.test(id))
+        await requester.directory.delete(id, { reason: '', actor: 'test' });
     }
     await eventually('its events are sent', () => requester.status().eventsWaiting === 0);
     setFlagsFromString('--expose-gc');

@@ -1,7 +1,7 @@
 // Fills a broker's store as a requester leaves it whose nodes were all registered, approved and heard.
 import { cloudEvent, eventSource } from '../../agent/protocol/events.ts';
 import { eventSubject } from '../../agent/protocol/subjects.ts';
-import { eventStream } from '../../agent/requester/events/event-publisher.ts';
+import { eventStreamConfig } from '../../agent/requester/events/stream-config.ts';
 import { nodeBucket, write } from '../../agent/requester/roll/store.ts';
 import { systemRandom } from '../../agent/system/random.ts';
 import { connectTo } from '../support/connect-to.ts';
@@ -14,7 +14,7 @@ export async function fillStore(url: string, nodes: number): Promise<void> {
   const connection = await connectTo(url, 'bench');
   const storage = await connection.storage();
   const bucket = await storage.bucket(nodeBucket);
-  const stream = await storage.stream(eventStream);
+  const stream = await storage.stream(eventStreamConfig);
   const source = eventSource(systemRandom.uuid(), 'node-0');
   const time = new Date().toISOString();
   let next = 0;

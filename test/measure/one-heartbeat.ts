@@ -1,8 +1,8 @@
 // A worker: the cost of one heartbeat without the broker, decoded, checked and taken. Argument: nodes on the roll.
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
-import { Vigil } from '../../agent/requester/health/health-watch.ts';
-import { listenForHeartbeats } from '../../agent/requester/health/heartbeats.ts';
+import { HealthWatch } from '../../agent/requester/health/health-watch.ts';
+import { subscribeToHeartbeats } from '../../agent/requester/health/heartbeats.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { silentLog } from '../../agent/system/log.ts';
@@ -28,26 +28,25 @@ class Direct extends FakeConnection {
 const shared = { clock: systemClock, log: silentLog };
 const counters = newCounters();
 const connection = new Direct(new FakeBroker(systemClock));
-const vigil = new Vigil({
+const health = new HealthWatch({
   ...shared,
   connection,
   instance: 'bench',
-  limits: { disconnectedAfter: 45_000, unknownAfter: 90_000 },
-  checkEvery: 5_000,
-  announce: () => undefined,
-  doubt: () => undefined,
+  limits: { disconnectedAfterMs: 45_000, unknownAfterMs: 90_000 },
+  checkIntervalMs: 5_000,
+  announcer: { announceHealth: () => undefined, announceDegraded: () => undefined },
 });
-vigil.start();
+health.start();
 const records = new Map(Array.from({ length: nodes }, (_, index) => [nodeIdOf(index), recordOf(index)]));
-for (const id of records.keys()) vigil.add(id, 'HEALTHY');
-listenForHeartbeats({
+for (const id of records.keys()) health.add(id, 'HEALTHY');
+subscribeToHeartbeats({
   ...shared,
   connection,
   topic: defaultHeartbeatTopic,
   counters,
-  record: id => records.get(id),
-  heard: (id, sequence) => vigil.heard(id, sequence),
-  stranger: () => undefined,
+  records,
+  health,
+  conflicts: { onOtherSession: () => undefined },
 });
 
 // Nodes come in any order: each heartbeat meets a record and a place in the queue that no cache holds.

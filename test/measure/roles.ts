@@ -2,7 +2,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Role } from '../../agent/config/role.ts';
-import type { RequesterStatus } from '../../agent/requester/directory/directory.ts';
+import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';

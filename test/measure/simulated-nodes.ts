@@ -57,22 +57,14 @@ export function resourcesOf(index: number, cluster: string): UpdateResourcesRequ
 
 /** The record that the requester writes when this node registers, approved. */
 export function recordOf(index: number): NodeState {
-  const { Info, Muster } = registerOf(index);
-  const verdict = register(
-    { kind: 'absent', revision: 0 },
-    {
-      info: Info,
-      sender: { instance: Muster?.Instance, bootId: Muster?.BootID, version },
-    },
-    {
-      manualApproval: false,
-      roomForPending: true,
-      now: new Date().toISOString(),
-      session: sessionOf(index),
-    },
-  );
-  if (!verdict.write) throw new Error(`a simulated node is refused: ${verdict.reason}`);
-  return verdict.write;
+  const outcome = register({ kind: 'absent', revision: 0 }, registerOf(index), {
+    manualApproval: false,
+    roomForPending: true,
+    now: new Date().toISOString(),
+    session: sessionOf(index),
+  });
+  if (!outcome.write) throw new Error(`a simulated node is refused: ${outcome.reason}`);
+  return outcome.write;
 }
 
 const senderOf = (index: number, cluster: string): Sender => ({

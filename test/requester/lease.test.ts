@@ -1,13 +1,12 @@
 // One requester on one store: who holds it, who is refused, who takes over, and who notices that it lost.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { clusterBucket, ensureClusterId } from '../../agent/requester/cluster-bucket.ts';
 import {
-  clusterBucket,
-  clusterId,
   type Holder,
   type Lease,
   type LeaseOptions,
-  leaseTimes,
+  leaseTimesMs,
   takeLease,
 } from '../../agent/requester/lease.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -106,9 +105,9 @@ describe('a second requester', () => {
     await take('a', connection);
     suspend(broker, connection);
     const work = take('b');
-    assert.equal(await after(leaseTimes.expiry, work), 'waiting');
+    assert.equal(await after(leaseTimesMs.expiry, work), 'waiting');
     assert.equal(stands().requester, 'node-a');
-    assert.equal(await after(leaseTimes.answer + 1_000, work), 'taken');
+    assert.equal(await after(leaseTimesMs.answer + 1_000, work), 'taken');
     assert.equal(stands().requester, 'node-b');
     await clock.advance(0);
   });
@@ -125,7 +124,7 @@ describe('a second requester', () => {
     await take('a');
     broker.deliver = subject => !subject.startsWith('_INBOX.');
     const work = take('b');
-    assert.equal(await after(leaseTimes.answer, work), 'waiting');
+    assert.equal(await after(leaseTimesMs.answer, work), 'waiting');
     broker.deliver = undefined;
     assert.match(await after(1_000, work), /^in_use/);
   });
@@ -139,7 +138,7 @@ describe('a second requester', () => {
     const work = take('b', broker.connect(), { signal: stopping.signal });
     assert.equal(await after(5_000, work), 'waiting');
     stopping.abort();
-    assert.match(await after(leaseTimes.answer, work), /^disconnected/);
+    assert.match(await after(leaseTimesMs.answer, work), /^disconnected/);
     assert.equal(stands().requester, 'node-a');
     await clock.advance(60_000);
     assert.equal(stands().requester, 'node-a');
@@ -206,7 +205,7 @@ describe('the holder', () => {
     const { clock, entry, take } = begin();
     await take('a');
     const before = entry()?.revision ?? 0;
-    await clock.advance(10 * leaseTimes.renew);
+    await clock.advance(10 * leaseTimesMs.renew);
     assert.equal(entry()?.revision, before + 10);
   });
 
@@ -217,9 +216,9 @@ describe('the holder', () => {
     connection.drop();
     assert.equal(await after(0, take('b')), 'taken');
     connection.regain();
-    await clock.advance(leaseTimes.renew);
+    await clock.advance(leaseTimesMs.renew);
     assert.deepEqual(lost, ['a to node-b']);
-    await clock.advance(20 * leaseTimes.renew);
+    await clock.advance(20 * leaseTimesMs.renew);
     assert.deepEqual(lost, ['a to node-b']);
     await old.release();
     assert.equal(stands().requester, 'node-b', 'it gives nothing back');
@@ -233,7 +232,7 @@ describe('the holder', () => {
     await clock.advance(3_600_000);
     broker.start();
     const before = entry()?.revision ?? 0;
-    await clock.advance(2 * leaseTimes.renew);
+    await clock.advance(2 * leaseTimesMs.renew);
     assert.ok((entry()?.revision ?? 0) > before);
     assert.equal(stands().requester, 'node-a');
     assert.deepEqual(lost, []);
@@ -261,7 +260,7 @@ describe('the holder', () => {
     broker.wipe();
     broker.start();
     assert.equal(stands(), undefined);
-    await clock.advance(leaseTimes.renew);
+    await clock.advance(leaseTimesMs.renew);
     assert.equal(stands().requester, 'node-a');
     await assert.rejects(take('b'), { code: 'in_use' });
     assert.deepEqual(lost, []);
@@ -275,7 +274,7 @@ describe('the holder', () => {
       const revision = (await bucket.get('lease'))?.revision ?? 0;
       if (damage === 'purge') await bucket.purge('lease', revision, {});
       else await bucket.put('lease', Buffer.from('?'), revision);
-      await clock.advance(leaseTimes.renew);
+      await clock.advance(leaseTimesMs.renew);
       assert.equal(stands()?.requester, 'node-a', damage);
     }
     assert.deepEqual(lost, []);
@@ -285,7 +284,7 @@ describe('the holder', () => {
     const { clock, broker, take, stands } = begin();
     const lease = await take('a');
     broker.failNext('put', { fault: 'timeout', applied: true });
-    await clock.advance(leaseTimes.renew + 1_000);
+    await clock.advance(leaseTimesMs.renew + 1_000);
     const released = lease.release();
     await clock.advance(60_000);
     await released;
@@ -308,7 +307,7 @@ describe('the holder', () => {
       return bucket.put(...write);
     };
     lease = await take('a', connection, { bucket: { ...bucket, put } });
-    await clock.advance(leaseTimes.renew);
+    await clock.advance(leaseTimesMs.renew);
     assert.ok(released);
     await released;
     await clock.advance(60_000);
@@ -334,30 +333,33 @@ describe("the cluster's id", () => {
 
   test('is made by the first requester of a store, then kept', async () => {
     const { bucket } = await open();
-    const id = await clusterId(bucket, counting('c'));
+    const id = await ensureClusterId(bucket, counting('c'));
     assert.equal(id, 'c1');
-    assert.equal(await clusterId(bucket, counting('other')), 'c1');
-    assert.equal(await clusterId(bucket, counting('other'), 'remembered'), 'c1');
+    assert.equal(await ensureClusterId(bucket, counting('other')), 'c1');
+    assert.equal(await ensureClusterId(bucket, counting('other'), 'remembered'), 'c1');
   });
 
   test('is the same for two that make it at once', async () => {
     const { bucket } = await open();
-    const [a, b] = await Promise.all([clusterId(bucket, counting('a')), clusterId(bucket, counting('b'))]);
+    const [a, b] = await Promise.all([
+      ensureClusterId(bucket, counting('a')),
+      ensureClusterId(bucket, counting('b')),
+    ]);
     assert.equal(a, b);
   });
 
   test('is put back into a store that was lost, or where it was deleted', async () => {
     const { bucket } = await open();
-    assert.equal(await clusterId(bucket, counting(), 'remembered'), 'remembered');
+    assert.equal(await ensureClusterId(bucket, counting(), 'remembered'), 'remembered');
     await bucket.purge('cluster', (await bucket.get('cluster'))?.revision ?? 0, {});
-    assert.equal(await clusterId(bucket, counting(), 'again'), 'again');
+    assert.equal(await ensureClusterId(bucket, counting(), 'again'), 'again');
   });
 
   test('that nobody can read is no id', async () => {
     for (const text of ['', '{}', '{"id":""}', '{"id":"a b"}', `{"id":"${'x'.repeat(129)}"}`]) {
       const { bucket } = await open();
       await bucket.put('cluster', Buffer.from(text), 0);
-      await assert.rejects(clusterId(bucket, counting()), {
+      await assert.rejects(ensureClusterId(bucket, counting()), {
         code: 'bad_state',
         message: /muster_v1\/cluster/,
       });
@@ -368,7 +370,7 @@ describe("the cluster's id", () => {
     const { broker, bucket } = await open();
     for (const operation of ['get', 'put'] as const) {
       broker.failNext(operation, { fault: 'refused' });
-      await assert.rejects(clusterId(bucket, counting()), { fault: 'refused' });
+      await assert.rejects(ensureClusterId(bucket, counting()), { fault: 'refused' });
     }
   });
 });

@@ -7,7 +7,10 @@ import { changesOf, readEntry } from '../../agent/requester/roll/store.ts';
 import type { BucketEntry } from '../../agent/transport/port.ts';
 import { settings } from './requester-fixture.ts';
 
-const limits = { disconnectedAfter: settings.nodeDisconnectedAfter, unknownAfter: settings.nodeUnknownAfter };
+const limits = {
+  disconnectedAfterMs: settings.nodeDisconnectedAfter,
+  unknownAfterMs: settings.nodeUnknownAfter,
+};
 const checkEvery = settings.heartbeatFrequency;
 /** The model goes on in steps of half a second. */
 export const half = 500;
@@ -117,7 +120,7 @@ export class Model {
   #checkIfDue(): void {
     if (this.now < this.#nextCheck) return;
     this.#nextCheck = this.now + checkEvery;
-    if (!this.connected || this.listening < limits.disconnectedAfter) return;
+    if (!this.connected || this.listening < limits.disconnectedAfterMs) return;
     this.#graceOver = true;
     for (const [id, node] of this.nodes) this.#tell(id, node);
   }

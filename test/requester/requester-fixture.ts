@@ -1,4 +1,4 @@
-// A requester over a broker in memory, nodes that speak to it, and the events that it tells.
+// A requester over a broker in memory, nodes that send to it, and the events that it announces.
 import assert from 'node:assert/strict';
 import { type CloudEvent, revisionOfEventId } from '../../agent/protocol/events.ts';
 import { encodeHeartbeat, encodePlainHeartbeat } from '../../agent/protocol/heartbeat.ts';
@@ -19,53 +19,54 @@ export const settings: RequesterSettings = {
   maxPending: 1_000,
 };
 
-export interface SceneOptions {
+export interface FixtureOptions {
   settings?: Partial<RequesterSettings>;
   clock?: FakeClock;
   broker?: FakeBroker;
 }
 
-/** What a node was answered. */
-interface Answered {
+/** The answer to a node's request. */
+interface Answer {
   error?: string;
   value?: { Accepted?: boolean; Reason?: string; Muster?: { Code: string; Session?: string } } | null;
 }
 
-export class Scene {
+export class RequesterFixture {
   readonly clock: FakeClock;
   readonly broker: FakeBroker;
   readonly settings: RequesterSettings;
   readonly lines: LogLine[] = [];
+  /** The errors of requesters that lost the lease. */
   readonly lost: MusterError[] = [];
   /** The session of each node's latest registration; undefined for a Bacalhau node. */
   readonly sessions = new Map<string, string | undefined>();
   readonly #node: FakeConnection;
   requester: Requester;
   connection: FakeConnection;
-  /** Lets a little time pass for what is waited for. */
+  /** Lets a little time pass while `finish` waits. */
   pace: () => Promise<void>;
   #starts = 0;
-  #beats = 0;
+  #heartbeats = 0;
 
-  /** A scene whose requester is made, not started. */
-  constructor(options: SceneOptions = {}) {
+  /** Makes a requester but does not start it. */
+  constructor(options: FixtureOptions = {}) {
     this.clock = options.clock ?? new FakeClock();
     this.broker = options.broker ?? new FakeBroker(this.clock);
     this.settings = { ...settings, ...options.settings };
     this.pace = () => this.clock.advance(100);
     this.#node = this.broker.connect();
     this.connection = this.broker.connect();
-    this.requester = this.another(this.connection);
+    this.requester = this.newRequester(this.connection);
   }
 
-  static async started(options: SceneOptions = {}): Promise<Scene> {
-    const scene = new Scene(options);
-    await scene.finish(scene.requester.start());
-    return scene;
+  static async started(options: FixtureOptions = {}): Promise<RequesterFixture> {
+    const fixture = new RequesterFixture(options);
+    await fixture.finish(fixture.requester.start());
+    return fixture;
   }
 
-  /** A requester on the same store. */
-  another(connection: FakeConnection, more: Partial<RequesterOptions> = {}): Requester {
+  /** Makes a requester on the same store. */
+  newRequester(connection: FakeConnection, more: Partial<RequesterOptions> = {}): Requester {
     const { log, lines } = recordLog();
     const keep = lines.push.bind(this.lines);
     lines.push = (...added) => keep(...added);
@@ -83,7 +84,7 @@ export class Scene {
     });
   }
 
-  /** Lets time pass until `work` is done; not at all when it needs none. */
+  /** Lets time pass until `work` has settled. No time passes when it needs none. */
   async finish<T>(work: Promise<T>): Promise<T> {
     let done = false;
     const end = () => {
@@ -102,25 +103,22 @@ export class Scene {
     await this.requester.stop();
   }
 
-  /** Starts it anew, on the same store. */
+  /** Starts a new requester on the same store. */
   async start(): Promise<void> {
     this.connection = this.broker.connect();
-    this.requester = this.another(this.connection);
+    this.requester = this.newRequester(this.connection);
     await this.finish(this.requester.start());
   }
 
-  async ask(id: string, method: ManagementMethod, body: object): Promise<Answered> {
+  /** Sends a request of a node and returns the answer. */
+  async ask(id: string, method: ManagementMethod, body: object): Promise<Answer> {
     const subject = `node.management.${id}.${method}`;
     const answer = await this.finish(this.#node.request(subject, JSON.stringify(body), 30_000));
     return JSON.parse(Buffer.from(answer.data).toString());
   }
 
   /** Registers a muster agent, or a Bacalhau node, which has no session. */
-  async register(
-    id: string,
-    muster = true,
-    labels: Record<string, string> = { zone: 'a' },
-  ): Promise<Answered> {
+  async register(id: string, muster = true, labels: Record<string, string> = { zone: 'a' }): Promise<Answer> {
     const Muster = muster ? { Muster: sender(this.sessions.get(id)) } : {};
     const answer = await this.ask(id, 'RegisterNode/v1', { Info: computeInfo(id, labels), ...Muster });
     const session = answer.value?.Muster?.Session;
@@ -129,14 +127,14 @@ export class Scene {
     return answer;
   }
 
-  /** What a node sends under its session. */
-  under(id: string): object {
+  /** Returns the member with which a node names its session. */
+  senderOf(id: string): object {
     return this.sessions.has(id) ? { Muster: sender(this.sessions.get(id)) } : {};
   }
 
-  async beat(id: string, session = this.sessions.get(id)): Promise<void> {
+  async heartbeat(id: string, session = this.sessions.get(id)): Promise<void> {
     const { heartbeatTopic: topic } = this.settings;
-    const message = { NodeID: id, Sequence: ++this.#beats };
+    const message = { NodeID: id, Sequence: ++this.#heartbeats };
     const data = isEnveloped(topic)
       ? encodeHeartbeat(message, session, this.clock.now())
       : encodePlainHeartbeat(message);
@@ -144,25 +142,29 @@ export class Scene {
     await this.clock.settle();
   }
 
-  /** Time passes while these nodes send heartbeats, one each 15 s. */
+  /** Lets time pass while these nodes send a heartbeat every 15 s. */
   async live(ms: number, ids: string[] = []): Promise<void> {
     for (let left = ms; left > 0; left -= 15_000) {
-      for (const id of ids) await this.beat(id);
+      for (const id of ids) await this.heartbeat(id);
       await this.clock.advance(Math.min(left, 15_000));
     }
   }
 
-  decide(name: string, action: 'approve' | 'reject', reason = ''): Promise<void> {
-    return this.finish(this.requester.decide(name, { action, reason, actor: 'ann' }));
+  approve(name: string, reason = ''): Promise<void> {
+    return this.finish(this.requester.directory.approve(name, { reason, actor: 'ann' }));
   }
 
-  remove(name: string, reason = ''): Promise<void> {
-    return this.finish(this.requester.remove(name, reason, 'ann'));
+  reject(name: string, reason = ''): Promise<void> {
+    return this.finish(this.requester.directory.reject(name, { reason, actor: 'ann' }));
+  }
+
+  delete(name: string, reason = ''): Promise<void> {
+    return this.finish(this.requester.directory.delete(name, { reason, actor: 'ann' }));
   }
 
   /** The table that the operator sees: id, type, approval, status. */
   table(): string[] {
-    return this.requester
+    return this.requester.directory
       .list()
       .map(
         ({ Info, Membership, Muster }) => `${Info.NodeID} ${Info.NodeType} ${Membership} ${Muster.Health}`,
@@ -175,20 +177,20 @@ export class Scene {
     return messages.map(({ data }) => JSON.parse(Buffer.from(data).toString()));
   }
 
-  /** `<node> <kind>` of each event, those of the requester itself left out. */
-  told(): string[] {
+  /** `<node> <kind>` of each event, without those of the requester itself. */
+  announced(): string[] {
     return this.events()
       .filter(({ subject }) => subject !== 'node-0')
       .map(({ subject, type }) => `${subject} ${type.replace('org.muster.node.', '')}`);
   }
 }
 
-/** Every event once: no id is told twice, and those of a node are in the order of the store. */
-export function assertNoDoubles(scene: Scene): void {
-  const ids = scene.events().map(({ id }) => id);
-  assert.equal(new Set(ids).size, ids.length, `told twice: ${ids.sort().join(' ')}`);
+/** Asserts that no id was announced twice, and that the events of each node are in the order of the store. */
+export function assertNoDoubles(fixture: RequesterFixture): void {
+  const ids = fixture.events().map(({ id }) => id);
+  assert.equal(new Set(ids).size, ids.length, `announced twice: ${ids.sort().join(' ')}`);
   const newest = new Map<string, number>();
-  for (const { id, subject } of scene.events()) {
+  for (const { id, subject } of fixture.events()) {
     const revision = revisionOfEventId(id);
     if (revision === undefined) continue;
     assert.ok(revision > (newest.get(subject) ?? 0), `${id} came late`);

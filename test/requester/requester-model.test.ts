@@ -7,24 +7,24 @@ import { MusterError } from '../../agent/system/errors.ts';
 import { BrokerError } from '../../agent/transport/port.ts';
 import type { StoreFault } from '../support/fake-connection.ts';
 import { half, Model } from './reference.ts';
-import { Scene } from './requester-fixture.ts';
+import { RequesterFixture } from './requester-fixture.ts';
 
-/** A scene with its model: operations happen half a second after the requester's own timers. */
+/** A fixture with its model: operations happen half a second after the requester's own timers. */
 class Both {
-  readonly scene: Scene;
+  readonly fixture: RequesterFixture;
   readonly model = new Model();
   readonly #faults: StoreFault[] = [];
 
   static async begin(): Promise<Both> {
-    const both = new Both(await Scene.started());
+    const both = new Both(await RequesterFixture.started());
     await both.pass();
     return both;
   }
 
-  private constructor(scene: Scene) {
-    this.scene = scene;
-    scene.pace = () => this.pass();
-    const { broker } = scene;
+  private constructor(fixture: RequesterFixture) {
+    this.fixture = fixture;
+    fixture.pace = () => this.pass();
+    const { broker } = fixture;
     const announce = broker.announce.bind(broker);
     broker.announce = (name, entry) => {
       if (name === 'node_v1' && entry.key !== 'node-0') this.model.written(entry);
@@ -35,33 +35,33 @@ class Both {
   }
 
   get up(): boolean {
-    return this.scene.broker.up;
+    return this.fixture.broker.up;
   }
 
   async pass(ms = half): Promise<void> {
     for (let passed = 0; passed < ms; passed += half) {
-      await this.scene.clock.advance(half);
+      await this.fixture.clock.advance(half);
       this.model.pass();
     }
   }
 
   async stall(ms: number): Promise<void> {
-    await this.scene.clock.stall(ms);
+    await this.fixture.clock.stall(ms);
     this.model.stall(ms);
     await this.pass();
   }
 
   async lose(): Promise<void> {
-    this.scene.broker.stop();
+    this.fixture.broker.stop();
     this.model.connected = false;
-    await this.scene.clock.settle();
+    await this.fixture.clock.settle();
   }
 
   async regain(): Promise<void> {
     if (this.up) return;
-    this.scene.broker.start();
+    this.fixture.broker.start();
     this.model.connected = true;
-    await this.scene.clock.settle();
+    await this.fixture.clock.settle();
   }
 
   fail(faults: StoreFault[]): void {
@@ -71,15 +71,15 @@ class Both {
   async restart(how: 'stop' | 'kill'): Promise<void> {
     await this.regain();
     if (how === 'stop') {
-      await this.scene.finish(this.scene.requester.stop());
-      await this.scene.connection.close();
-    } else await this.scene.kill();
+      await this.fixture.finish(this.fixture.requester.stop());
+      await this.fixture.connection.close();
+    } else await this.fixture.kill();
     this.#faults.length = 0;
     // To a whole second.
     await this.pass(this.model.now % 1_000 === half ? half : 1_000);
     this.model.restarted(this.told());
     const start = this.model.now;
-    await this.scene.start();
+    await this.fixture.start();
     assert.equal(this.model.now, start);
     await this.pass();
   }
@@ -89,7 +89,7 @@ class Both {
     const told = new Map<string, string[]>();
     // Sent again after the broker has forgotten its id, an event can be stored twice: consumers drop the second.
     const ids = new Set<string>();
-    for (const { id, subject, type } of this.scene.events()) {
+    for (const { id, subject, type } of this.fixture.events()) {
       const kind = type.replace('org.muster.node.', '');
       if (subject === 'node-0' || kind === 'conflict' || ids.has(id)) continue;
       ids.add(id);
@@ -102,7 +102,7 @@ class Both {
     const expected = [...this.model.nodes].map(
       ([id, node]) => `${id} Compute ${node.membership} ${this.model.health(node)}`,
     );
-    assert.deepEqual(this.scene.table(), ['node-0 Requester APPROVED UNKNOWN', ...expected].sort());
+    assert.deepEqual(this.fixture.table(), ['node-0 Requester APPROVED UNKNOWN', ...expected].sort());
   }
 
   /** With everything well again, nothing is missing and nothing told twice. */
@@ -112,8 +112,8 @@ class Both {
     await this.pass(30_000);
     this.compare();
     assert.deepEqual(this.told(), this.model.events);
-    await this.scene.finish(this.scene.requester.stop());
-    assert.equal(this.scene.clock.pending, 0);
+    await this.fixture.finish(this.fixture.requester.stop());
+    assert.equal(this.fixture.clock.pending, 0);
   }
 }
 
@@ -129,7 +129,7 @@ const step = (name: string, run: (both: Both) => Promise<void>): Step => ({
   toString: () => name,
   async run(both) {
     await run(both);
-    await both.scene.clock.settle();
+    await both.fixture.clock.settle();
     both.compare();
   },
 });
@@ -145,7 +145,7 @@ const steps: fc.Arbitrary<Step>[] = [
   fc.tuple(id, fc.boolean(), fc.constantFrom('a', 'b')).map(([id, muster, zone]) =>
     step(`register ${id} ${muster ? 'muster' : 'bacalhau'} ${zone}`, async both => {
       const before = both.model.nodes.get(id)?.membership;
-      const answer = await both.scene
+      const answer = await both.fixture
         .register(id, muster, { zone })
         .catch(error => ({ failed: notNow(error) }));
       if ('failed' in answer || 'error' in answer) return;
@@ -158,37 +158,38 @@ const steps: fc.Arbitrary<Step>[] = [
             ? 'node has been rejected'
             : 'node reconnected',
       );
-      assert.equal(both.model.nodes.get(id)?.session, both.scene.sessions.get(id));
+      assert.equal(both.model.nodes.get(id)?.session, both.fixture.sessions.get(id));
     }),
   ),
-  fc.tuple(id, fc.constantFrom('approve', 'reject', 'delete')).map(([id, action]) =>
-    step(`${action} ${id}`, async both => {
-      const { model, scene } = both;
-      const before = model.nodes.get(id)?.membership;
-      // `node-1` is a prefix of `node-10`, which is meant where it alone is there.
-      if (before === undefined && id === 'node-1' && model.nodes.has('node-10')) return;
-      const to = action === 'approve' ? 'APPROVED' : action === 'reject' ? 'REJECTED' : undefined;
-      const work = action === 'approve' || action === 'reject' ? scene.decide(id, action) : scene.remove(id);
-      const outcome = await work.then(() => 'Ok', notNow);
-      const expected = before === undefined ? 'not_found' : before === to ? 'conflict' : 'Ok';
-      if (outcome === 'unavailable') return;
-      assert.equal(outcome, expected);
-      if (outcome === 'Ok') assert.equal(model.nodes.get(id)?.membership, to);
-    }),
-  ),
+  fc
+    .tuple(id, fc.constantFrom('approve' as const, 'reject' as const, 'delete' as const))
+    .map(([id, action]) =>
+      step(`${action} ${id}`, async both => {
+        const { model, fixture } = both;
+        const before = model.nodes.get(id)?.membership;
+        // While `node-1` is absent, its id is a prefix that means `node-10`.
+        if (before === undefined && id === 'node-1' && model.nodes.has('node-10')) return;
+        const to = action === 'approve' ? 'APPROVED' : action === 'reject' ? 'REJECTED' : undefined;
+        const outcome = await fixture[action](id).then(() => 'Ok', notNow);
+        const expected = before === undefined ? 'not_found' : before === to ? 'conflict' : 'Ok';
+        if (outcome === 'unavailable') return;
+        assert.equal(outcome, expected);
+        if (outcome === 'Ok') assert.equal(model.nodes.get(id)?.membership, to);
+      }),
+    ),
   id.map(id =>
     step(`heartbeat ${id}`, async both => {
-      both.model.heard(id, both.scene.sessions.get(id));
-      await both.scene.beat(id);
+      both.model.heard(id, both.fixture.sessions.get(id));
+      await both.fixture.heartbeat(id);
     }),
   ),
   id.map(id =>
     step(`leave ${id}`, async both => {
-      const { scene, model } = both;
+      const { fixture, model } = both;
       if (!both.up) return;
-      const message = { NodeID: id, Reason: 'r', ...scene.under(id) };
-      const answer = await scene.ask(id, 'Leave/v1', message);
-      const known = model.nodes.has(id) && model.nodes.get(id)?.session === scene.sessions.get(id);
+      const message = { NodeID: id, Reason: 'r', ...fixture.senderOf(id) };
+      const answer = await fixture.ask(id, 'Leave/v1', message);
+      const known = model.nodes.has(id) && model.nodes.get(id)?.session === fixture.sessions.get(id);
       assert.equal(answer.error === undefined, known);
       if (known) model.left(id);
     }),

@@ -3,57 +3,57 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeBroker } from '../support/fake-connection.ts';
-import { assertNoDoubles, Scene } from './requester-fixture.ts';
+import { assertNoDoubles, RequesterFixture } from './requester-fixture.ts';
 import { record } from './samples.ts';
 
 describe("the seed's walk", () => {
   test('registers three nodes, decides, deletes, and lists what the page lists', async () => {
-    const scene = await Scene.started();
+    const fixture = await RequesterFixture.started();
     for (const id of ['node-1', 'node-2', 'node-3']) {
-      await scene.register(id);
-      await scene.beat(id);
+      await fixture.register(id);
+      await fixture.heartbeat(id);
     }
-    assert.deepEqual(scene.table(), [
+    assert.deepEqual(fixture.table(), [
       'node-0 Requester APPROVED UNKNOWN',
       'node-1 Compute PENDING HEALTHY',
       'node-2 Compute PENDING HEALTHY',
       'node-3 Compute PENDING HEALTHY',
     ]);
-    await scene.decide('node-3', 'reject', 'malicious node?');
-    await scene.decide('node-1', 'approve');
-    await scene.remove('node-2');
+    await fixture.reject('node-3', 'malicious node?');
+    await fixture.approve('node-1');
+    await fixture.delete('node-2');
     const expected = [
       'node-0 Requester APPROVED UNKNOWN',
       'node-1 Compute APPROVED HEALTHY',
       'node-3 Compute REJECTED HEALTHY',
     ];
-    assert.deepEqual(scene.table(), expected);
-    assert.deepEqual(scene.requester.get('node-3').Muster.Decision, {
+    assert.deepEqual(fixture.table(), expected);
+    assert.deepEqual(fixture.requester.directory.get('node-3').Muster.Decision, {
       Action: 'reject',
       Reason: 'malicious node?',
       Actor: 'ann',
-      At: scene.clock.now().toISOString(),
+      At: fixture.clock.now().toISOString(),
     });
     // The rejected one goes on showing that it is alive, under the session that its refusal carried.
-    assert.equal((await scene.register('node-3')).value?.Accepted, false);
-    await scene.live(60_000, ['node-1', 'node-3']);
-    assert.deepEqual(scene.table(), expected);
-    await scene.register('node-2');
-    assert.equal(scene.table()[2], 'node-2 Compute PENDING UNKNOWN');
-    assertNoDoubles(scene);
+    assert.equal((await fixture.register('node-3')).value?.Accepted, false);
+    await fixture.live(60_000, ['node-1', 'node-3']);
+    assert.deepEqual(fixture.table(), expected);
+    await fixture.register('node-2');
+    assert.equal(fixture.table()[2], 'node-2 Compute PENDING UNKNOWN');
+    assertNoDoubles(fixture);
   });
 
   test('the requester refuses to reject or delete itself, and names what it does not know', async () => {
-    const scene = await Scene.started();
-    await assert.rejects(scene.decide('node-0', 'reject'), { code: 'conflict' });
-    await assert.rejects(scene.remove('node-0'), { code: 'conflict' });
-    await assert.rejects(scene.decide('node-9', 'approve'), { message: 'node not found: node-9' });
-    assert.throws(() => scene.requester.get('node-9'), { code: 'not_found' });
-    await scene.register('node-1');
-    await scene.register('node-10');
-    await scene.decide('node-1', 'approve');
+    const fixture = await RequesterFixture.started();
+    await assert.rejects(fixture.reject('node-0'), { code: 'conflict' });
+    await assert.rejects(fixture.delete('node-0'), { code: 'conflict' });
+    await assert.rejects(fixture.approve('node-9'), { message: 'node not found: node-9' });
+    assert.throws(() => fixture.requester.directory.get('node-9'), { code: 'not_found' });
+    await fixture.register('node-1');
+    await fixture.register('node-10');
+    await fixture.approve('node-1');
     assert.deepEqual(
-      scene.table().map(line => line.split(' ')[2]),
+      fixture.table().map(line => line.split(' ')[2]),
       ['APPROVED', 'APPROVED', 'PENDING'],
     );
   });
@@ -61,64 +61,64 @@ describe("the seed's walk", () => {
 
 describe('settings change what happens:', () => {
   test('manualApproval off approves at once', async () => {
-    const scene = await Scene.started({ settings: { manualApproval: false } });
-    await scene.register('node-1');
-    assert.equal(scene.table()[1], 'node-1 Compute APPROVED UNKNOWN');
+    const fixture = await RequesterFixture.started({ settings: { manualApproval: false } });
+    await fixture.register('node-1');
+    assert.equal(fixture.table()[1], 'node-1 Compute APPROVED UNKNOWN');
   });
 
   test('maxPending', async () => {
-    const scene = await Scene.started({ settings: { maxPending: 1 } });
-    await scene.register('node-1');
-    assert.equal((await scene.register('node-2')).value?.Muster?.Code, 'full');
+    const fixture = await RequesterFixture.started({ settings: { maxPending: 1 } });
+    await fixture.register('node-1');
+    assert.equal((await fixture.register('node-2')).value?.Muster?.Code, 'full');
   });
 
   test('both again when they are reloaded', async () => {
-    const scene = await Scene.started({ settings: { maxPending: 1 } });
-    scene.requester.reload({ manualApproval: true, maxPending: 2 });
-    await scene.register('node-1');
-    assert.equal((await scene.register('node-2')).value?.Muster?.Code, 'registered');
-    assert.equal((await scene.register('node-3')).value?.Muster?.Code, 'full');
-    scene.requester.reload({ manualApproval: false, maxPending: 2 });
-    await scene.register('node-3');
-    assert.equal(scene.table()[3], 'node-3 Compute APPROVED UNKNOWN');
+    const fixture = await RequesterFixture.started({ settings: { maxPending: 1 } });
+    fixture.requester.reload({ manualApproval: true, maxPending: 2 });
+    await fixture.register('node-1');
+    assert.equal((await fixture.register('node-2')).value?.Muster?.Code, 'registered');
+    assert.equal((await fixture.register('node-3')).value?.Muster?.Code, 'full');
+    fixture.requester.reload({ manualApproval: false, maxPending: 2 });
+    await fixture.register('node-3');
+    assert.equal(fixture.table()[3], 'node-3 Compute APPROVED UNKNOWN');
   });
 
   test('nodeDisconnectedAfter and nodeUnknownAfter', async () => {
-    const scene = await Scene.started({
+    const fixture = await RequesterFixture.started({
       settings: { nodeDisconnectedAfter: 2_000, nodeUnknownAfter: 3_000, heartbeatFrequency: 500 },
     });
-    await scene.register('node-1');
-    await scene.beat('node-1');
-    const status = () => scene.table()[1]?.split(' ')[3];
-    await scene.clock.advance(1_999);
+    await fixture.register('node-1');
+    await fixture.heartbeat('node-1');
+    const status = () => fixture.table()[1]?.split(' ')[3];
+    await fixture.clock.advance(1_999);
     assert.equal(status(), 'HEALTHY');
-    await scene.clock.advance(1);
+    await fixture.clock.advance(1);
     assert.equal(status(), 'UNHEALTHY');
-    await scene.clock.advance(1_000);
+    await fixture.clock.advance(1_000);
     assert.equal(status(), 'UNKNOWN');
   });
 
   test('heartbeatFrequency', async () => {
     for (const heartbeatFrequency of [1_000, 20_000]) {
-      const scene = await Scene.started({ settings: { heartbeatFrequency } });
-      await scene.register('node-1');
-      await scene.live(60_000, ['node-1']);
-      await scene.clock.advance(30_001);
-      const silent = () => scene.told().includes('node-1 unhealthy');
+      const fixture = await RequesterFixture.started({ settings: { heartbeatFrequency } });
+      await fixture.register('node-1');
+      await fixture.live(60_000, ['node-1']);
+      await fixture.clock.advance(30_001);
+      const silent = () => fixture.announced().includes('node-1 unhealthy');
       assert.equal(silent(), heartbeatFrequency === 1_000);
-      await scene.clock.advance(20_000);
+      await fixture.clock.advance(20_000);
       assert.ok(silent());
     }
   });
 
   for (const heartbeatTopic of ['beats.{nodeId}', 'heartbeat']) {
     test(`heartbeatTopic ${heartbeatTopic}`, async () => {
-      const scene = await Scene.started({ settings: { heartbeatTopic } });
-      await scene.register('node-1');
-      await scene.register('bacalhau-1', false);
-      await scene.beat('node-1');
-      await scene.beat('bacalhau-1');
-      assert.deepEqual(scene.table(), [
+      const fixture = await RequesterFixture.started({ settings: { heartbeatTopic } });
+      await fixture.register('node-1');
+      await fixture.register('bacalhau-1', false);
+      await fixture.heartbeat('node-1');
+      await fixture.heartbeat('bacalhau-1');
+      assert.deepEqual(fixture.table(), [
         'bacalhau-1 Compute PENDING HEALTHY',
         'node-0 Requester APPROVED UNKNOWN',
         'node-1 Compute PENDING HEALTHY',
@@ -128,53 +128,53 @@ describe('settings change what happens:', () => {
 });
 
 describe('resource information', () => {
-  const resources = (scene: Scene, id: string, CPU: number) =>
-    scene.ask(id, 'UpdateResources/v1', {
+  const resources = (fixture: RequesterFixture, id: string, CPU: number) =>
+    fixture.ask(id, 'UpdateResources/v1', {
       NodeID: id,
       AvailableCapacity: { CPU },
       QueueUsedCapacity: { CPU: 1 },
       Usage: { CPU: 0.5, Memory: 1, Disk: 2, Load: 0 },
-      ...scene.under(id),
+      ...fixture.senderOf(id),
     });
 
   test('counts as a heartbeat, is shown while the node is alive, and is never stored', async () => {
-    const scene = await Scene.started();
-    await scene.register('node-1');
-    const written = scene.broker.openBucket('node_v1').revision;
-    await resources(scene, 'node-1', 2);
-    const shown = () => scene.requester.get('node-1');
+    const fixture = await RequesterFixture.started();
+    await fixture.register('node-1');
+    const written = fixture.broker.openBucket('node_v1').revision;
+    await resources(fixture, 'node-1', 2);
+    const shown = () => fixture.requester.directory.get('node-1');
     assert.equal(shown().Muster.Health, 'HEALTHY');
     assert.deepEqual(shown().Info.ComputeNodeInfo.AvailableCapacity, { CPU: 2 });
     assert.deepEqual(shown().Info.ComputeNodeInfo.QueueCapacity, { CPU: 1 });
     assert.equal(shown().Muster.Usage?.CPU, 0.5);
-    assert.equal(scene.broker.openBucket('node_v1').revision, written);
-    await scene.clock.advance(45_000);
+    assert.equal(fixture.broker.openBucket('node_v1').revision, written);
+    await fixture.clock.advance(45_000);
     assert.equal(shown().Muster.Health, 'UNHEALTHY');
     assert.deepEqual(shown().Info.ComputeNodeInfo.AvailableCapacity, {});
-    await scene.beat('node-1');
+    await fixture.heartbeat('node-1');
     assert.deepEqual(shown().Info.ComputeNodeInfo.AvailableCapacity, { CPU: 2 });
   });
 
   test('is gone with the process, and with the node', async () => {
-    const scene = await Scene.started();
-    await scene.register('node-1');
-    await resources(scene, 'node-1', 2);
-    await scene.kill();
-    await scene.start();
-    await scene.beat('node-1');
-    assert.equal(scene.requester.get('node-1').Muster.Usage, undefined);
-    await resources(scene, 'node-1', 3);
-    await scene.remove('node-1');
-    await scene.register('node-1');
-    await scene.beat('node-1');
-    assert.equal(scene.requester.get('node-1').Muster.Usage, undefined);
+    const fixture = await RequesterFixture.started();
+    await fixture.register('node-1');
+    await resources(fixture, 'node-1', 2);
+    await fixture.kill();
+    await fixture.start();
+    await fixture.heartbeat('node-1');
+    assert.equal(fixture.requester.directory.get('node-1').Muster.Usage, undefined);
+    await resources(fixture, 'node-1', 3);
+    await fixture.delete('node-1');
+    await fixture.register('node-1');
+    await fixture.heartbeat('node-1');
+    assert.equal(fixture.requester.directory.get('node-1').Muster.Usage, undefined);
   });
 
   test('shows Bacalhau how the node is connected', async () => {
-    const scene = await Scene.started();
-    await scene.register('node-1');
+    const fixture = await RequesterFixture.started();
+    await fixture.register('node-1');
     const shown = () => {
-      const { Connection, ConnectionState } = scene.requester.get('node-1');
+      const { Connection, ConnectionState } = fixture.requester.directory.get('node-1');
       const { Status, LastHeartbeat, ConnectedSince, DisconnectedSince, LastError } = ConnectionState;
       assert.equal(Connection, Status);
       return [
@@ -184,41 +184,41 @@ describe('resource information', () => {
       ];
     };
     assert.deepEqual(shown(), ['DISCONNECTED', '00:00:00', '00:00:00', '00:00:00', undefined]);
-    await scene.live(60_000, ['node-1']);
+    await fixture.live(60_000, ['node-1']);
     assert.deepEqual(shown(), ['CONNECTED', '00:00:45', '00:00:00', '00:00:00', undefined]);
-    await scene.clock.advance(60_000);
+    await fixture.clock.advance(60_000);
     assert.deepEqual(shown(), ['DISCONNECTED', '00:00:45', '00:00:00', '00:01:30', 'heartbeat timeout']);
-    await scene.beat('node-1');
-    await scene.ask('node-1', 'Leave/v1', { NodeID: 'node-1', Reason: '', ...scene.under('node-1') });
+    await fixture.heartbeat('node-1');
+    await fixture.ask('node-1', 'Leave/v1', { NodeID: 'node-1', Reason: '', ...fixture.senderOf('node-1') });
     assert.deepEqual(shown(), ['DISCONNECTED', '00:02:00', '00:02:00', '00:02:00', 'graceful shutdown']);
   });
 });
 
 describe('an operator', () => {
   test('is told when the store does not answer; the node stays as it is', async () => {
-    const scene = await Scene.started();
-    await scene.register('node-1');
+    const fixture = await RequesterFixture.started();
+    await fixture.register('node-1');
     for (const fault of ['timeout', 'disconnected', 'refused'] as const) {
-      scene.broker.failNext('put', { fault });
-      await assert.rejects(scene.decide('node-1', 'approve'), {
+      fixture.broker.failNext('put', { fault });
+      await assert.rejects(fixture.approve('node-1'), {
         code: 'unreachable',
         message: /node info store does not answer/,
         hint: /muster node list/,
       });
     }
-    assert.equal(scene.table()[1], 'node-1 Compute PENDING UNKNOWN');
-    assert.equal(scene.requester.status().counters.storeFailures, 3);
-    await scene.decide('node-1', 'approve');
+    assert.equal(fixture.table()[1], 'node-1 Compute PENDING UNKNOWN');
+    assert.equal(fixture.requester.status().counters.storeFailures, 3);
+    await fixture.approve('node-1');
   });
 
   test('sees the log name the node that was meant', async () => {
-    const scene = await Scene.started();
-    await scene.register('node-1');
-    await scene.decide('nod', 'approve', 'fine').catch(error => assert.equal(error.code, 'ambiguous'));
-    await scene.decide('node-1', 'approve', 'fine');
-    await scene.register('other');
-    await scene.remove('oth');
-    const actions = scene.lines.filter(({ message }) => /approved|deleted/.test(message));
+    const fixture = await RequesterFixture.started();
+    await fixture.register('node-1');
+    await fixture.approve('nod', 'fine').catch(error => assert.equal(error.code, 'ambiguous'));
+    await fixture.approve('node-1', 'fine');
+    await fixture.register('other');
+    await fixture.delete('oth');
+    const actions = fixture.lines.filter(({ message }) => /approved|deleted/.test(message));
     assert.deepEqual(
       actions.map(({ fields }) => [fields.node, fields.actor]),
       [
@@ -229,31 +229,31 @@ describe('an operator', () => {
   });
 
   test('can delete a record that nobody can read, and is told of it otherwise', async () => {
-    const scene = await Scene.started();
-    const bucket = scene.broker.openBucket('node_v1');
-    const storage = await scene.broker.connect().storage();
+    const fixture = await RequesterFixture.started();
+    const bucket = fixture.broker.openBucket('node_v1');
+    const storage = await fixture.broker.connect().storage();
     await (await storage.bucket({ name: 'node_v1', history: 1 })).put('node-7', Buffer.from('{'), 0);
-    await scene.clock.settle();
-    assert.equal(scene.requester.status().nodes?.unreadable, 1);
-    assert.throws(() => scene.requester.get('node-7'), {
+    await fixture.clock.settle();
+    assert.equal(fixture.requester.status().nodes?.unreadable, 1);
+    assert.throws(() => fixture.requester.directory.get('node-7'), {
       code: 'bad_state',
       hint: /muster node delete node-7/,
     });
-    assert.equal(scene.table().length, 1);
-    await scene.remove('node-7');
+    assert.equal(fixture.table().length, 1);
+    await fixture.delete('node-7');
     assert.equal(bucket.entries.get('node-7')?.marker, true);
-    assert.equal(scene.requester.status().nodes?.unreadable, 0);
+    assert.equal(fixture.requester.status().nodes?.unreadable, 0);
   });
 
   test('follows the events of one node or of all, from a time on', async () => {
-    const scene = await Scene.started();
-    await scene.register('node-1');
-    await scene.clock.advance(1_000);
-    const since = scene.clock.now();
-    await scene.register('node-2');
+    const fixture = await RequesterFixture.started();
+    await fixture.register('node-1');
+    await fixture.clock.advance(1_000);
+    const since = fixture.clock.now();
+    await fixture.register('node-2');
     const follow = async (options: { node?: string; since?: Date }) => {
       const heard: string[] = [];
-      const following = await scene.requester.follow(options, event => {
+      const following = await fixture.requester.directory.follow(options, event => {
         heard.push(JSON.parse(Buffer.from(event).toString()).id);
       });
       await following.ready;
@@ -262,12 +262,12 @@ describe('an operator', () => {
     const all = await follow({});
     const one = await follow({ node: 'node-1' });
     const late = await follow({ since });
-    await scene.decide('node-1', 'approve');
+    await fixture.approve('node-1');
     assert.deepEqual(all.heard, ['node-0:1', 'node-1:2', 'node-2:3', 'node-1:4']);
     assert.deepEqual(one.heard, ['node-1:2', 'node-1:4']);
     assert.deepEqual(late.heard, ['node-2:3', 'node-1:4']);
     all.following.stop();
-    await scene.decide('node-2', 'approve');
+    await fixture.approve('node-2');
     assert.equal(all.heard.length, 4);
   });
 });
@@ -278,8 +278,8 @@ test('nodes that a Bacalhau requester stored are on the roll, and heard', async 
   const bucket = await (await broker.connect().storage()).bucket({ name: 'node_v1', history: 1 });
   const connected = record('node-9', 'APPROVED', { Connection: 'CONNECTED' });
   await bucket.put('node-9', Buffer.from(JSON.stringify(connected)), 0);
-  const scene = await Scene.started({ clock, broker });
-  assert.equal(scene.table()[1], 'node-9 Compute APPROVED UNKNOWN');
-  await scene.beat('node-9');
-  assert.equal(scene.table()[1], 'node-9 Compute APPROVED HEALTHY');
+  const fixture = await RequesterFixture.started({ clock, broker });
+  assert.equal(fixture.table()[1], 'node-9 Compute APPROVED UNKNOWN');
+  await fixture.heartbeat('node-9');
+  assert.equal(fixture.table()[1], 'node-9 Compute APPROVED HEALTHY');
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentStatus } from '../../agent/compute/agent.ts';
-import type { RequesterStatus } from '../../agent/requester/directory/directory.ts';
+import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { agentState, requesterState } from '../../agent/roles/service-state.ts';
 import type { ConnectionState } from '../../agent/transport/port.ts';
 import { FakeClock } from '../support/fake-clock.ts';

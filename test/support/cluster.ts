@@ -2,8 +2,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RequesterStatus } from '../../agent/requester/directory/directory.ts';
 import type { NodeView } from '../../agent/requester/directory/node-view.ts';
+import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './listener.ts';
 import { type Finished, muster, Program, type RunOptions } from './program.ts';

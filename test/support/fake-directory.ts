@@ -1,22 +1,29 @@
-// A requester's roll without a requester: what the API and the commands are tested against.
-
+// A directory without a requester, against which the API and the commands are tested.
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
-import type { Directory, RequesterStatus } from '../../agent/requester/directory/directory.ts';
+import type { Directory } from '../../agent/requester/directory/directory.ts';
 import { type NodeView, nodeView } from '../../agent/requester/directory/node-view.ts';
-import type { Pulse } from '../../agent/requester/health/health.ts';
-import { type Decision, decide, notFound, remove } from '../../agent/requester/roll/membership.ts';
+import type { Liveness } from '../../agent/requester/health/health.ts';
+import {
+  approveNode,
+  type Decision,
+  type DecisionRule,
+  deleteNode,
+  notFound,
+  rejectNode,
+} from '../../agent/requester/roll/decisions.ts';
 import type { ResourceInfo } from '../../agent/requester/roll/resource-store.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
+import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 
-/** What is known of a node beside its record. */
+/** A node's record, and what memory has of the node beside it. */
 export interface FakeNode {
   state: NodeState;
   health?: Health;
   /** Milliseconds. */
   silence?: number;
-  pulse?: Pulse;
+  liveness?: Liveness;
   resources?: ResourceInfo;
 }
 
@@ -64,20 +71,20 @@ export class FakeDirectory implements Directory {
   }
 
   get(name: string): NodeView {
-    const { state, health = 'UNKNOWN', silence, pulse, resources } = this.#find(name);
-    return nodeView(state, health, silence, pulse, resources);
+    const { state, health = 'UNKNOWN', silence, liveness, resources } = this.#find(name);
+    return nodeView(state, health, silence, liveness, resources);
   }
 
-  async decide(name: string, decision: Decision): Promise<void> {
-    const node = this.#find(name);
-    const known = { kind: 'record', revision: 1, state: node.state } as const;
-    node.state = decide(known, name, decision, this.#now).write;
+  async approve(name: string, decision: Decision): Promise<void> {
+    this.#decide(name, decision, approveNode);
   }
 
-  async remove(name: string, reason: string, actor: string): Promise<void> {
-    const { state } = this.#find(name);
-    remove({ kind: 'record', revision: 1, state }, name, reason, actor, this.#now);
-    this.nodes.delete(state.Info.NodeID);
+  async reject(name: string, decision: Decision): Promise<void> {
+    this.#decide(name, decision, rejectNode);
+  }
+
+  async delete(name: string, decision: Decision): Promise<void> {
+    this.#decide(name, decision, deleteNode);
   }
 
   async follow(
@@ -98,6 +105,13 @@ export class FakeDirectory implements Directory {
   /** An event happens now. */
   emit(node: string, text: string): void {
     for (const follower of this.followers) void tell(follower, node, text);
+  }
+
+  #decide(name: string, decision: Decision, rule: DecisionRule): void {
+    const node = this.#find(name);
+    const { write } = rule({ kind: 'record', revision: 1, state: node.state }, name, decision, this.#now);
+    if (write === 'deleted') this.nodes.delete(node.state.Info.NodeID);
+    else node.state = write;
   }
 
   #find(name: string): FakeNode {

@@ -6,7 +6,7 @@ import type { LoadedSettings } from '../../config/load.ts';
 import { runtimeFolder, searchedFolders } from '../../config/paths.ts';
 import { jsonText } from '../../output/data.ts';
 import { print } from '../../output/terminal.ts';
-import type { RequesterStatus } from '../../requester/directory/directory.ts';
+import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { systemClock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { printable } from '../../system/printable.ts';

@@ -6,7 +6,7 @@ import { roleFolder, runtimeFolder } from '../../config/paths.ts';
 import type { Role } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { ProbeView } from '../../host/view.ts';
-import type { RequesterStatus } from '../../requester/directory/directory.ts';
+import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { errnoOf } from '../../system/errors.ts';
 import { askHolder } from '../../system/role-socket.ts';
 import type { AccessCheck } from '../../transport/access-check.ts';

@@ -7,7 +7,7 @@ import { parseJson, writeJson } from '../../protocol/json.ts';
 import { emptyComputeNodeInfo } from '../../protocol/node-info.ts';
 import { validate as readAs } from '../../protocol/schema.ts';
 import { managementSubject } from '../../protocol/subjects.ts';
-import type { RequesterStatus } from '../../requester/directory/directory.ts';
+import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { systemClock } from '../../system/clock.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { silentLog } from '../../system/log.ts';

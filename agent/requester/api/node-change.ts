@@ -1,4 +1,4 @@
-// What an operator asks of one node, in the body of a PUT: approve, reject or delete it.
+// Reads what an operator asks for one node, in the body of a PUT: approve, reject or delete it.
 import * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
@@ -12,13 +12,13 @@ const actions = ['approve', 'reject', 'delete'] as const;
 export interface NodeChange {
   action: (typeof actions)[number];
   reason: string;
-  /** Who the caller says that it is: nobody proves it until the API asks for tokens. */
+  /** Who the caller claims to be. Nothing proves it until the API asks for tokens. */
   actor: string;
 }
 
 const text = (most: number) => v.pipe(v.string(), v.maxLength(most, `longer than ${most} characters`));
 
-// Bacalhau's other members (Credential, NodeID ...) mean nothing here: the path names the node.
+// Bacalhau's other members (Credential, NodeID ...) are ignored, because the path names the node.
 const bodySchema = struct({
   Action: v.optional(text(64), ''),
   Message: v.optional(text(1024), ''),
@@ -31,7 +31,10 @@ const bodySchema = struct({
   ),
 });
 
-/** Reads the body of a PUT. It carries the caller's token, so no fault repeats more of it than the action. @throws RequestFault 400 */
+/**
+ * Reads the body of a PUT. The body carries the caller's token, so an error repeats nothing of it but the action.
+ * @throws RequestFault 400
+ */
 export function readNodeChange(body: Uint8Array): NodeChange {
   const { Action, Message, Actor } = read(body);
   const action = actions.find(known => known === Action);
@@ -41,11 +44,13 @@ export function readNodeChange(body: Uint8Array): NodeChange {
   return { action, reason: Message, actor: Actor };
 }
 
-/** Carries it out. Throws as the directory does. */
+/**
+ * Carries out the change.
+ * @throws MusterError as the directory does.
+ */
 export async function changeNode(directory: Directory, name: string, change: NodeChange): Promise<void> {
   const { action, reason, actor } = change;
-  if (action === 'delete') await directory.remove(name, reason, actor);
-  else await directory.decide(name, { action, reason, actor });
+  await directory[action](name, { reason, actor });
 }
 
 function read(body: Uint8Array) {

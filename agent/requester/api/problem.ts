@@ -1,17 +1,17 @@
-// What went wrong, as Bacalhau's API says it: one envelope for every refusal (requester 4.2).
+// The error body of the API, which is the same for every refusal and has the members of Bacalhau's.
 import { type ErrorCode, MusterError } from '../../system/errors.ts';
 
 export interface Problem {
   Status: number;
   Message: string;
-  /** The caller's own `X-Request-Id`, if it sent one. */
+  /** The caller's own `X-Request-Id`; empty when it sent none. */
   RequestID: string;
   Code: string;
   Component: string;
   Hint?: string;
 }
 
-/** A fault of the request itself, before the roll is asked. */
+/** An error in the request itself, found before the directory is asked. */
 export class RequestFault extends Error {
   override readonly name = 'RequestFault';
   readonly status: number;
@@ -39,7 +39,7 @@ const codes: Partial<Record<ErrorCode, [status: number, code: string]>> = {
   unreachable: [503, 'ServiceUnavailable'],
 };
 
-/** The envelope for `error`; undefined when it is no error that a caller is told of. */
+/** Returns the body for `error`; undefined for an error whose text is not meant for callers. */
 export function problemOf(error: unknown, requestId: string): Problem | undefined {
   if (error instanceof RequestFault) {
     return {
@@ -62,7 +62,7 @@ export function problemOf(error: unknown, requestId: string): Problem | undefine
   };
 }
 
-/** The envelope for an error that nobody foresaw: what it is stays in the log. */
+/** Returns the body for an unexpected error. What it is stands in the log only. */
 export const unexpectedProblem = (requestId: string): Problem => ({
   Status: 500,
   Message: 'Internal server error',

@@ -10,7 +10,7 @@ import { nodeIdPattern, validate } from '../../protocol/schema.ts';
 import type { Log } from '../../system/log.ts';
 import { printable } from '../../system/printable.ts';
 import type { Directory } from '../directory/directory.ts';
-import { notFound } from '../roll/membership.ts';
+import { notFound } from '../roll/decisions.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
 import { namesLoopback } from './loopback.ts';
 import { changeNode, readNodeChange } from './node-change.ts';

@@ -1,43 +1,36 @@
-// What operators may see and do, whichever way they come: the API calls this, and nothing else of the requester.
+// The directory is what operators see and do. The API uses it and nothing else of the requester.
 import type { NodeInfo } from '../../protocol/node-info.ts';
-import type { Decision } from '../roll/membership.ts';
-import type { Counters } from '../status/counters.ts';
+import type { Decision } from '../roll/decisions.ts';
+import type { RequesterStatus } from '../status/requester-status.ts';
 import type { NodeView } from './node-view.ts';
-
-export interface RequesterStatus {
-  role: 'requester';
-  node: string;
-  version: string;
-  pid: number;
-  /** `starting` until the roll is read; `degraded` while silence is not held against nodes. */
-  state: 'starting' | 'ready' | 'degraded' | 'stopping';
-  /** Why it is not `ready`. */
-  reason?: string | undefined;
-  broker: string;
-  clusterId?: string | undefined;
-  nodes?: { total: number; pending: number; unreadable: number } | undefined;
-  eventsWaiting?: number | undefined;
-  counters: Counters;
-}
 
 export interface Directory {
   /** The requester itself. */
   readonly self: NodeInfo;
   status(): RequesterStatus;
-  /** Every node on the roll, by id. Throws MusterError `unreachable` while the requester starts. */
-  list(): NodeView[];
-  /** By exact id or unique prefix. Throws MusterError `not_found`, `ambiguous`, `unreachable`. */
-  get(name: string): NodeView;
-  /** Throws MusterError as `get`, and `conflict`; `unreachable` when the store does not answer. */
-  decide(name: string, decision: Decision): Promise<void>;
-  /** Throws as `decide`. */
-  remove(name: string, reason: string, actor: string): Promise<void>;
   /**
-   * Stored events from `since` on, then new ones, each a CloudEvent in JSON, until stopped. While a promise that `fn`
-   * answers is pending, no more come.
+   * Returns every node on the roll, sorted by id.
+   * @throws MusterError `unreachable` while the requester starts.
+   */
+  list(): NodeView[];
+  /**
+   * Returns one node. `name` is its id or a unique prefix of it, here and in the decisions.
+   * @throws MusterError `not_found`, `ambiguous`, `bad_state`, `unreachable`.
+   */
+  get(name: string): NodeView;
+  /** @throws MusterError as `get`, and `conflict`; `unreachable` also when the store does not answer. */
+  approve(name: string, decision: Decision): Promise<void>;
+  /** @throws MusterError as `approve`. */
+  reject(name: string, decision: Decision): Promise<void>;
+  /** @throws MusterError as `approve`. */
+  delete(name: string, decision: Decision): Promise<void>;
+  /**
+   * Calls `onEvent` with the stored events from `since` on, then with new ones, until stopped. Each is a CloudEvent in JSON.
+   * While a promise that `onEvent` returned is pending, no further event comes. `ready` resolves when all stored events
+   * have come.
    */
   follow(
     options: { node?: string | undefined; since?: Date | undefined },
-    fn: (event: Uint8Array) => void | Promise<void>,
+    onEvent: (event: Uint8Array) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }>;
 }

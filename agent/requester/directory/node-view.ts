@@ -1,5 +1,4 @@
-// A node as operators and Bacalhau's tools see it: the stored record with what memory knows of it now.
-
+// A node view is a node as operators and Bacalhau's tools see it: its stored record with what memory has of it now.
 import type { Usage } from '../../protocol/messages.ts';
 import { zeroTime } from '../../protocol/node-info.ts';
 import {
@@ -9,13 +8,13 @@ import {
   type NodeConnectionState,
   type NodeState,
 } from '../../protocol/node-state.ts';
-import type { Pulse } from '../health/health.ts';
+import type { Liveness } from '../health/health.ts';
 import type { ResourceInfo } from '../roll/resource-store.ts';
 
 /** What muster adds to Bacalhau's NodeState in the API. */
 export interface MusterView {
   Health: Health;
-  /** Milliseconds since the node was heard; absent when it never was by this requester. */
+  /** Time since the last sign of life, in milliseconds; absent when this requester received none. */
   Silence?: number;
   RegisteredAt?: string | undefined;
   Version?: string | undefined;
@@ -29,12 +28,12 @@ export interface NodeView extends Omit<NodeState, 'Muster' | 'ConnectionState'> 
   Muster: MusterView;
 }
 
-/** Puts a view together. `silence` in milliseconds, as the health rules count it. */
+/** Returns the view of a node. `silenceMs` is the silence as the health rule counts it. */
 export function nodeView(
   state: NodeState,
   health: Health,
-  silence: number | undefined,
-  pulse: Readonly<Pulse> | undefined,
+  silenceMs: number | undefined,
+  liveness: Readonly<Liveness> | undefined,
   resources: ResourceInfo | undefined,
 ): NodeView {
   const connection = stateConnection(state, health);
@@ -52,15 +51,15 @@ export function nodeView(
     Connection: connection,
     ConnectionState: {
       Status: connection,
-      LastHeartbeat: timeOf(pulse?.lastSeenAt),
-      ConnectedSince: timeOf(pulse?.healthySince),
-      DisconnectedSince: timeOf(pulse?.silentSince),
-      ...(pulse?.left ? { LastError: 'graceful shutdown' } : {}),
-      ...(!pulse?.left && pulse?.silentSince ? { LastError: 'heartbeat timeout' } : {}),
+      LastHeartbeat: timeOf(liveness?.lastSeenAt),
+      ConnectedSince: timeOf(liveness?.healthySince),
+      DisconnectedSince: timeOf(liveness?.silentSince),
+      ...(liveness?.left ? { LastError: 'graceful shutdown' } : {}),
+      ...(!liveness?.left && liveness?.silentSince ? { LastError: 'heartbeat timeout' } : {}),
     },
     Muster: {
       Health: health,
-      ...(silence === undefined ? {} : { Silence: Math.round(silence) }),
+      ...(silenceMs === undefined ? {} : { Silence: Math.round(silenceMs) }),
       ...shown,
       ...(resources ? { Usage: resources.usage, ResourcesAt: resources.at.toISOString() } : {}),
     },
@@ -69,7 +68,7 @@ export function nodeView(
 
 const timeOf = (at: number | undefined): string => (at === undefined ? zeroTime : new Date(at).toISOString());
 
-// A requester sends no heartbeat, so its health is UNKNOWN; that it answers shows Bacalhau's tools that it is connected.
+// A requester sends no heartbeat, so its health is UNKNOWN. It is shown as CONNECTED, because it answers Bacalhau's tools.
 function stateConnection(state: NodeState, health: Health): ConnectionStatus {
   return state.Info.NodeType === 'Requester' ? 'CONNECTED' : connectionStatusOf(health);
 }

@@ -1,52 +1,58 @@
-// Two agents that use one node id: told by a message of an older registration while the newer one is alive.
+// The conflict detector notices two agents that use one node id: an older session still sends while the newer one is alive.
+import type { Health, Membership, NodeState } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
+import type { Log } from '../../system/log.ts';
+import type { Counters } from '../status/counters.ts';
 
-/** Milliseconds between two conflicts that are told of one node. */
-const tellEvery = 60_000;
+/** Least time between two announced conflicts of one node, in milliseconds. */
+const announceIntervalMs = 60_000;
 
-export interface ConflictsOptions {
+export interface ConflictDetectorOptions {
   clock: Clock;
-  /** Milliseconds after a registration in which a message of the one before may still have been on its way. */
-  settling: number;
-  /** Whether the registration of now is alive. */
-  alive(node: string): boolean;
-  /** Two agents were seen. */
-  seen(): void;
-  /** It is time to tell of it: at most once a node and minute. */
-  tell(node: string): void;
+  log: Log;
+  counters: Counters;
+  /** Time after a registration in which messages of the session before it may still be on their way, in milliseconds. */
+  settlingMs: number;
+  health: { health(id: string): Health };
+  announcer: { announceConflict(id: string, membership: Membership | '', rule: string): void };
 }
 
-export class Conflicts {
-  readonly #options: ConflictsOptions;
-  /** Monotonic milliseconds, by node. */
+export class ConflictDetector {
+  readonly #options: ConflictDetectorOptions;
+  /** Monotonic milliseconds, by node id. */
   readonly #registeredAt = new Map<string, number>();
-  readonly #toldAt = new Map<string, number>();
+  readonly #announcedAt = new Map<string, number>();
 
-  constructor(options: ConflictsOptions) {
+  constructor(options: ConflictDetectorOptions) {
     this.#options = options;
   }
 
-  registered(node: string): void {
-    this.#registeredAt.set(node, this.#options.clock.monotonic());
+  /** Takes a new record. When the answer to a registration is lost, the record alone shows that the node registered. */
+  onRecord(id: string, { Muster }: NodeState, before: NodeState | undefined): void {
+    if (Muster?.RegisteredAt === before?.Muster?.RegisteredAt) return;
+    this.#registeredAt.set(id, this.#options.clock.monotonic());
   }
 
-  /** A message of a registration that is not the record's. */
-  stranger(node: string): void {
-    const { settling, alive, seen, tell, clock } = this.#options;
-    if (this.#since(this.#registeredAt, node) < settling || !alive(node)) return;
-    seen();
-    if (this.#since(this.#toldAt, node) < tellEvery) return;
-    this.#toldAt.set(node, clock.monotonic());
-    tell(node);
+  /** Forgets a node that is no longer on the roll. */
+  onRemoved(id: string): void {
+    this.#registeredAt.delete(id);
+    this.#announcedAt.delete(id);
   }
 
-  /** The node is no longer on the roll. */
-  forget(node: string): void {
-    this.#registeredAt.delete(node);
-    this.#toldAt.delete(node);
+  /** Takes note of a message that does not name the session of the node's record, which is `state`. */
+  onOtherSession(state: NodeState): void {
+    const { settlingMs, health, counters, log, announcer, clock } = this.#options;
+    const id = state.Info.NodeID;
+    if (this.#since(this.#registeredAt, id) < settlingMs || health.health(id) !== 'HEALTHY') return;
+    counters.conflicts++;
+    if (this.#since(this.#announcedAt, id) < announceIntervalMs) return;
+    this.#announcedAt.set(id, clock.monotonic());
+    log.warn({ node: id }, 'two agents seem to use this node id');
+    const rule = 'a message of an older registration came while the newer one is alive';
+    announcer.announceConflict(id, state.Membership, rule);
   }
 
-  #since(times: Map<string, number>, node: string): number {
-    return this.#options.clock.monotonic() - (times.get(node) ?? Number.NEGATIVE_INFINITY);
+  #since(times: Map<string, number>, id: string): number {
+    return this.#options.clock.monotonic() - (times.get(id) ?? Number.NEGATIVE_INFINITY);
   }
 }

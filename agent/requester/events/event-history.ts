@@ -1,24 +1,30 @@
-// What was announced before this start, read back from the event stream: nothing is told twice, nothing is left untold.
+// The event history says what was announced before this start, so that no change is announced twice or left out.
 import * as v from 'valibot';
 import { revisionOfEventId } from '../../protocol/events.ts';
 import { parseJson } from '../../protocol/json.ts';
 import type { Health, RecordedChange } from '../../protocol/node-state.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';
 import type { EventStream } from '../../transport/port.ts';
-import { eventStream } from './event-publisher.ts';
+import { eventStreamConfig } from './stream-config.ts';
 
 const idSchema = v.object({ id: v.pipe(v.string(), v.maxLength(512)) });
 
-/** The last that was told of each node. */
-export interface History {
-  /** The store revision in the newest event of each kind: up to the newest of these that a record knows, all was told. */
+/** The newest events of each node. */
+export interface EventHistory {
+  /**
+   * The store revision in the newest event of each kind. All changes of a record up to the newest of these revisions that
+   * it knows were announced.
+   */
   revisions(node: string): readonly number[];
-  /** The health that was told last; UNKNOWN when none was since the node registered. */
+  /** The health that was announced last; UNKNOWN when none was announced since the node registered. */
   health(node: string): Health;
 }
 
-/** Reads the newest event of each node and kind. Throws BrokerError. */
-export async function readHistory(stream: EventStream): Promise<History> {
+/**
+ * Reads the newest event of each node and kind.
+ * @throws BrokerError
+ */
+export async function readEventHistory(stream: EventStream): Promise<EventHistory> {
   const revisions = new Map<string, number[]>();
   const healths = new Map<string, { sequence: number; health: Health }>();
   await stream.lastPerSubject(eventWildcard(), message => {
@@ -30,8 +36,8 @@ export async function readHistory(stream: EventStream): Promise<History> {
     }
     const revision = revisionOf(node, message.data);
     if (revision === undefined) return;
-    const known = revisions.get(node);
-    if (known) known.push(revision);
+    const earlier = revisions.get(node);
+    if (earlier) earlier.push(revision);
     else revisions.set(node, [revision]);
   });
   return {
@@ -41,27 +47,28 @@ export async function readHistory(stream: EventStream): Promise<History> {
 }
 
 /**
- * The changes of a record whose events have yet to be sent, by the revisions that were told. Older ones than the stream keeps
- * are let go: their acknowledgement may have aged out with them.
+ * Returns the changes of a record that are still to be announced, given the revisions that were announced. Changes that are
+ * older than what the stream keeps are left out, because their events may have been removed from it by age.
  */
-export function untold(
+export function unannouncedChanges(
   changes: RecordedChange[],
-  toldRevisions: readonly number[],
+  announcedRevisions: readonly number[],
   now: Date,
 ): RecordedChange[] {
-  const oldest = now.getTime() - eventStream.maxAgeMs + 24 * 3600 * 1000;
-  // A revision of none of the changes may be of a store that was lost, or was never one: it says nothing of them.
-  const newest = changes.findLastIndex(({ Revision }) => toldRevisions.includes(Revision));
+  const oldest = now.getTime() - eventStreamConfig.maxAgeMs + 24 * 3600 * 1000;
+  // A revision that none of the changes has may come from a store that was lost, or from another program. It says nothing
+  // about these changes.
+  const newest = changes.findLastIndex(({ Revision }) => announcedRevisions.includes(Revision));
   return changes.slice(newest + 1).filter(({ At }) => Date.parse(At) > oldest);
 }
 
-// No object: anybody may publish a kind such as `constructor`.
+// A Map and not an object, because anybody may publish an event whose kind is a name such as `constructor`.
 const healthAfter: ReadonlyMap<string, Health> = new Map([
   ['healthy', 'HEALTHY'],
   ['unhealthy', 'UNHEALTHY'],
   ['unknown', 'UNKNOWN'],
   ['left', 'UNKNOWN'],
-  // A node that is new on the roll has no past.
+  // The health of an earlier node with this id does not count for a new one.
   ['registered', 'UNKNOWN'],
   ['deleted', 'UNKNOWN'],
 ]);
@@ -71,7 +78,7 @@ function revisionOf(node: string, data: Uint8Array): number | undefined {
     const { id } = v.parse(idSchema, parseJson(data));
     return id.startsWith(`${node}:`) ? revisionOfEventId(id) : undefined;
   } catch {
-    // Not an event of ours: whoever may publish here can also publish nonsense.
+    // Whoever may publish here may also publish something that is no event of ours.
     return undefined;
   }
 }

@@ -1,61 +1,59 @@
-// Tells other systems of each change, in order per node, until the broker has acknowledged it (design 7).
+// The event publisher announces each change to other systems: in order per node, and again until the broker has it.
 import {
   cloudEvent,
   type EventData,
   type EventKind,
   eventSource,
+  requesterEvent,
   revisionEventId,
 } from '../../protocol/events.ts';
-import type { RecordedChange } from '../../protocol/node-state.ts';
-import { eventSubject } from '../../protocol/subjects.ts';
+import type { Membership, RecordedChange } from '../../protocol/node-state.ts';
+import { eventSubject, requesterEventSubject } from '../../protocol/subjects.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { backoff, type Random } from '../../system/random.ts';
-import type { Connection, EventStream, StreamConfig } from '../../transport/port.ts';
+import type { Connection, EventStream } from '../../transport/port.ts';
+import type { HealthAnnouncer, HealthChange } from '../health/health-watch.ts';
+import type { ChangeAnnouncer } from '../roll/roll.ts';
 
-export const eventStream: StreamConfig = {
-  name: 'NODE_EVENTS',
-  subjects: ['node.events.>'],
-  maxAgeMs: 30 * 24 * 3600 * 1000,
-  maxBytes: 1024 ** 3,
-};
-
-// Of one node, of each sort. Health changes are worth their order, not their number: one that flaps keeps the newest.
-// Membership changes are all told, older ones together with a later one; a record has room for these and one more, for which
-// it is written.
+/**
+ * Most events that wait for one node, of membership and of health each. Beyond it the oldest health event is dropped, and
+ * an older change is announced together with a later one. A record holds one change more than this: the one it is written
+ * for.
+ */
 const maxWaiting = 63;
-// Nodes whose events are on their way at once: all of a large cluster may have news at the same moment.
+/** Nodes whose events are being sent at the same time. In a large cluster all nodes may change at once. */
 const maxSending = 256;
 
-export interface EventsOptions {
+export interface EventPublisherOptions {
   clock: Clock;
   random: Random;
   log: Log;
   connection: Connection;
   clusterId: string;
   requesterId: string;
-  /** Random per process; with a number it makes the ids of health events unique. */
+  /** Random per process. Together with a number it makes the ids of health events unique. */
   instance: string;
 }
 
-interface Waiting {
+interface WaitingEvent {
   kind: EventKind;
   id: string;
   time: string;
   data: EventData;
-  /** Set for an event that stands in the node's record until it is acknowledged. */
+  /** Set for a change that stays in the node's record until its event is acknowledged. */
   change?: RecordedChange;
 }
 
-/** The events that are not acknowledged yet, and the workers that send them: at most one a node. */
-export class Events {
-  readonly #options: EventsOptions;
+/** Holds the events that are not acknowledged yet and sends them, one at a time for each node. */
+export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
+  readonly #options: EventPublisherOptions;
   readonly #source: string;
-  readonly #waiting = new Map<string, Waiting[]>();
+  readonly #waiting = new Map<string, WaitingEvent[]>();
   readonly #stopped = new AbortController();
   readonly #limitedLog: LimitedLog;
-  /** Nodes whose turn to be sent has not come. */
+  /** Nodes with events that nobody sends yet. */
   readonly #queued = new Set<string>();
   #sending = 0;
   #stream: EventStream | undefined;
@@ -63,25 +61,25 @@ export class Events {
   #dropped = 0;
   #coalesced = 0;
 
-  constructor(options: EventsOptions) {
+  constructor(options: EventPublisherOptions) {
     this.#options = options;
     this.#source = eventSource(options.clusterId, options.requesterId);
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
-  /** Begins to send; until then events wait. */
+  /** Begins to send. Until then events wait. */
   start(stream: EventStream): void {
     this.#stream = stream;
     this.#sendQueued();
   }
 
-  /** Resolves once nothing waits, or after `timeout` milliseconds: then answers how many events still do. */
-  async stop(timeout: number): Promise<number> {
-    const until = this.#options.clock.monotonic() + timeout;
+  /** Resolves once no event waits, or after `timeoutMs`. Returns how many events still wait. */
+  async stop(timeoutMs: number): Promise<number> {
+    const deadline = this.#options.clock.monotonic() + timeoutMs;
     while (
       this.#waiting.size > 0 &&
       !this.#stopped.signal.aborted &&
-      this.#options.clock.monotonic() < until
+      this.#options.clock.monotonic() < deadline
     ) {
       await sleep(this.#options.clock, 10);
     }
@@ -89,27 +87,55 @@ export class Events {
     return [...this.#waiting.values()].reduce((sum, list) => sum + list.length, 0);
   }
 
+  /** How many nodes have events that wait. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** A change that stands in the store; its event's id follows from the revision. */
-  changed(node: string, change: RecordedChange): void {
-    this.#add(node, membershipEvent(node, change));
+  /** Announces a change that stands in the store. The id of its event follows from the revision. */
+  announceChange(node: string, change: RecordedChange): void {
+    this.#enqueue(node, membershipEvent(node, change));
   }
 
-  /** A change of health, or a conflict: nothing in the store tells of it. */
-  observed(node: string, kind: EventKind, data: EventData): void {
-    const id = `${node}:${this.#options.instance}:${++this.#number}`;
-    this.#add(node, { kind, id, time: this.#options.clock.now().toISOString(), data });
+  /** Announces a change of health, which is not in the store. */
+  announceHealth({ node, kind, previous, current, evidence }: HealthChange): void {
+    this.#announceFinding(node, kind, {
+      node,
+      previous: { health: previous },
+      current: { health: current },
+      evidence,
+    });
   }
 
-  /** The changes of `node` that wait: they go into its record at the next write, so that a crash cannot lose them. */
-  unannounced(node: string): RecordedChange[] {
+  /** Announces that two agents use the id of `node`. */
+  announceConflict(node: string, membership: Membership | '', rule: string): void {
+    const state = membership ? { membership } : {};
+    this.#announceFinding(node, 'conflict', { node, previous: state, current: state, evidence: { rule } });
+  }
+
+  /**
+   * Announces that the requester does not trust its own silence, with the reason, or that it trusts it again. This is sent
+   * once: while the broker is away nobody can receive it, but the log and the status have it.
+   */
+  announceDegraded(reason: string | undefined): void {
+    const { clock, connection, instance, requesterId } = this.#options;
+    const kind = reason ? 'degraded' : 'recovered';
+    const id = `${instance}:${kind}:${Math.round(clock.monotonic())}`;
+    const event = requesterEvent(kind, id, this.#source, clock.now().toISOString(), requesterId, reason);
+    connection.publish(requesterEventSubject(requesterId, kind), JSON.stringify(event));
+  }
+
+  /** Returns the changes of `node` that wait. They are written into its record, so that a crash cannot lose them. */
+  unacknowledgedChanges(node: string): RecordedChange[] {
     return (this.#waiting.get(node) ?? []).flatMap(event => (event.change ? [event.change] : []));
   }
 
-  #add(node: string, event: Waiting): void {
+  #announceFinding(node: string, kind: EventKind, data: EventData): void {
+    const id = `${node}:${this.#options.instance}:${++this.#number}`;
+    this.#enqueue(node, { kind, id, time: this.#options.clock.now().toISOString(), data });
+  }
+
+  #enqueue(node: string, event: WaitingEvent): void {
     const list = this.#waiting.get(node);
     if (!list) {
       this.#waiting.set(node, [event]);
@@ -123,26 +149,26 @@ export class Events {
     if (ofItsSort > maxWaiting) event.change ? this.#coalesce(node, list) : this.#dropOldest(node, list);
   }
 
-  // The first may be on its way, here as below.
-  #dropOldest(node: string, list: Waiting[]): void {
+  // The first event of the list is never dropped or changed, because it may be on its way.
+  #dropOldest(node: string, list: WaitingEvent[]): void {
     const oldest = list.findIndex((waiting, index) => index > 0 && !waiting.change);
     list.splice(oldest, 1);
     this.#dropped++;
     this.#limitedLog.warn('dropped', { node, dropped: this.#dropped }, 'older health events were dropped');
   }
 
-  // The change after an older one is told as from before that, and says so. What a node is now is never left out, and what
-  // is least missed goes first.
-  #coalesce(node: string, list: Waiting[]): void {
+  // Removes an older change. The next change is then announced as from the state before the removed one, with the number of
+  // changes that it stands for. New information is removed first, and what a node is now is never removed.
+  #coalesce(node: string, list: WaitingEvent[]): void {
     const older = list.slice(1, -1).filter(waiting => waiting.change);
-    const gone = older.find(({ kind }) => kind === 'updated') ?? older[0];
-    if (!gone?.change) return;
-    const at = list.indexOf(gone);
+    const removed = older.find(({ kind }) => kind === 'updated') ?? older[0];
+    if (!removed?.change) return;
+    const at = list.indexOf(removed);
     const next = list.findIndex((waiting, index) => index > at && waiting.change);
     const change = list[next]?.change;
     if (!change) return;
-    const Coalesced = (change.Coalesced ?? 0) + (gone.change.Coalesced ?? 0) + 1;
-    list[next] = membershipEvent(node, { ...change, Previous: gone.change.Previous, Coalesced });
+    const Coalesced = (change.Coalesced ?? 0) + (removed.change.Coalesced ?? 0) + 1;
+    list[next] = membershipEvent(node, { ...change, Previous: removed.change.Previous, Coalesced });
     list.splice(at, 1);
     this.#coalesced++;
     const text = 'older changes are told together with later ones: the event stream has not taken them';
@@ -154,14 +180,14 @@ export class Events {
       if (this.#sending >= maxSending || this.#stopped.signal.aborted) return;
       this.#queued.delete(node);
       this.#sending++;
-      void this.#work(node).finally(() => {
+      void this.#sendAll(node).finally(() => {
         this.#sending--;
         this.#sendQueued();
       });
     }
   }
 
-  async #work(node: string): Promise<void> {
+  async #sendAll(node: string): Promise<void> {
     const list = this.#waiting.get(node);
     for (let event = list?.[0]; event; event = list?.[0]) {
       if (!(await this.#send(node, event))) return;
@@ -170,7 +196,8 @@ export class Events {
     this.#waiting.delete(node);
   }
 
-  async #send(node: string, event: Waiting): Promise<boolean> {
+  // Sends until the event is acknowledged. Returns false when the publisher was stopped before.
+  async #send(node: string, event: WaitingEvent): Promise<boolean> {
     const { clock, random, connection } = this.#options;
     const body = JSON.stringify(cloudEvent(event.kind, event.id, this.#source, event.time, event.data));
     for (let failures = 0; !this.#stopped.signal.aborted; failures++) {
@@ -180,11 +207,8 @@ export class Events {
         return true;
       } catch (error) {
         if (this.#stopped.signal.aborted) break;
-        this.#limitedLog.warn(
-          'failed',
-          { node, err: error },
-          'an event was not acknowledged; it is sent again',
-        );
+        const text = 'an event was not acknowledged; it is sent again';
+        this.#limitedLog.warn('failed', { node, err: error }, text);
         await sleep(clock, backoff(random, failures, 100, 10_000), this.#stopped.signal);
       }
     }
@@ -192,7 +216,7 @@ export class Events {
   }
 }
 
-function membershipEvent(node: string, change: RecordedChange): Waiting {
+function membershipEvent(node: string, change: RecordedChange): WaitingEvent {
   const data: EventData = {
     node,
     previous: change.Previous ? { membership: change.Previous } : {},

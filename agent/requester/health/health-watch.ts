@@ -1,69 +1,82 @@
-// Keeps watch over the nodes: takes their signs of life, notices silence, doubts itself first, announces what changed.
+// The health watch receives the nodes' signs of life, notices silence, and announces each change of health.
 import type { Evidence, HealthKind } from '../../protocol/events.ts';
-import type { Health } from '../../protocol/node-state.ts';
+import type { Health, NodeState } from '../../protocol/node-state.ts';
 import { echoSubject } from '../../protocol/subjects.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Subscription } from '../../transport/port.ts';
-import { type HealthLimits, type Pulse, Pulses } from './health.ts';
+import { type HealthLimits, type Liveness, LivenessTable } from './health.ts';
 import { ListeningClock } from './listening-clock.ts';
 
-/** Milliseconds that a turn of the watch may be late. More can only mean that it has died. */
-const patience = 30_000;
+/** How late a timer of the watch may be before the watch counts as stalled, in milliseconds. */
+const stalledAfterMs = 30_000;
 
-export interface VigilOptions {
+export interface HealthWatchOptions {
   clock: Clock;
   log: Log;
   connection: Connection;
   /** Random per process. */
   instance: string;
   limits: HealthLimits;
-  /** Milliseconds between two checks for silence (requester.heartbeatFrequency). */
-  checkEvery: number;
-  /** A node's health changed, and it is time to say so. */
-  announce(node: string, kind: HealthKind, previous: Health, current: Health, evidence: Evidence): void;
-  /** The requester ceased to trust its own silence, and why at first; undefined: it trusts it again. */
-  doubt(reason: string | undefined): void;
+  /** Time between two checks for silence, in milliseconds (requester.heartbeatFrequency). */
+  checkIntervalMs: number;
+  announcer: HealthAnnouncer;
+  /** The requester became degraded, or is no longer degraded. */
+  onDegradedChange?: (() => void) | undefined;
 }
 
-export class Vigil {
-  readonly #options: VigilOptions;
-  readonly #pulses: Pulses;
+/** Announces to other systems what the watch finds. */
+export interface HealthAnnouncer {
+  announceHealth(change: HealthChange): void;
+  /** `reason` says why the requester does not trust its own silence; undefined: it trusts it again. */
+  announceDegraded(reason: string | undefined): void;
+}
+
+export interface HealthChange {
+  node: string;
+  kind: HealthKind;
+  previous: Health;
+  current: Health;
+  evidence: Evidence;
+}
+
+export class HealthWatch {
+  readonly #options: HealthWatchOptions;
+  readonly #nodes: LivenessTable;
   readonly #listening: ListeningClock;
-  readonly #beat: number;
+  readonly #beatIntervalMs: number;
   readonly #subscriptions: Subscription[] = [];
   readonly #timers = new Map<string, Timer>();
-  /** When each of them is due, in monotonic milliseconds. */
+  /** When each timer is due, in monotonic milliseconds. */
   readonly #due = new Map<string, number>();
-  /** Until then nothing is announced: nodes need a while to be heard by a requester that has just started. */
+  /** Nothing is announced before this listening time, because nodes need a while to be heard by a new requester. */
   readonly #graceUntil: number;
   #graceOver = false;
   #echoSent = 0;
-  #echoHeard = 0;
-  /** Why the requester does not trust its own silence; undefined while it does. */
-  #distrusted: string | undefined;
+  #echoReceived = 0;
+  #degradedReason: string | undefined;
 
-  constructor(options: VigilOptions) {
+  constructor(options: HealthWatchOptions) {
     const { clock, limits } = options;
     this.#options = options;
-    this.#pulses = new Pulses(limits);
-    this.#beat = Math.min(1000, Math.max(20, limits.disconnectedAfter / 40));
+    this.#nodes = new LivenessTable(limits);
+    this.#beatIntervalMs = Math.min(1000, Math.max(20, limits.disconnectedAfterMs / 40));
     this.#listening = new ListeningClock(() => clock.monotonic(), {
-      beat: this.#beat,
-      longestHold: 3 * limits.disconnectedAfter,
+      beatMs: this.#beatIntervalMs,
+      longestHoldMs: 3 * limits.disconnectedAfterMs,
     });
-    this.#graceUntil = limits.disconnectedAfter;
+    this.#graceUntil = limits.disconnectedAfterMs;
   }
 
   start(): void {
     const { connection, instance } = this.#options;
     this.#subscriptions.push(
-      connection.onState(state => this.#connectionChanged(state.kind === 'connected')),
-      connection.subscribe(echoSubject(instance), message => this.#echo(message.data)),
+      connection.onState(state => this.#onConnection(state.kind === 'connected')),
+      connection.subscribe(echoSubject(instance), message => this.#onEcho(message.data)),
     );
-    this.#connectionChanged(connection.state.kind === 'connected');
-    this.#repeat('beat', this.#beat, () => this.#listening.beat());
-    this.#repeat('check', this.#options.checkEvery, () => this.#check());
+    this.#onConnection(connection.state.kind === 'connected');
+    this.#repeat('beat', this.#beatIntervalMs, () => this.#listening.beat());
+    this.#repeat('check', this.#options.checkIntervalMs, () => this.#validate());
   }
 
   stop(): void {
@@ -72,163 +85,173 @@ export class Vigil {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  /** A node is on the roll; nothing changes when it is watched already. `told`: its health that was told last. */
-  add(id: string, told: Health = 'UNKNOWN'): void {
-    this.#pulses.add(id, told);
+  /** Watches a node; one that is watched already stays as it is. `announced` is the health that was announced last. */
+  add(id: string, announced: Health = 'UNKNOWN'): void {
+    this.#nodes.add(id, announced);
   }
 
-  /** A node is no longer on the roll: nothing of it stays. */
-  delete(id: string): void {
-    this.#pulses.delete(id);
+  /** Watches a compute node that is new on the roll. */
+  onRecord(id: string, state: NodeState): void {
+    if (state.Info.NodeType === 'Compute') this.#nodes.add(id);
   }
 
-  /** A sign of life of a node on the roll: HEALTHY, from any state. */
-  heard(id: string, sequence?: number): void {
-    const pulse = this.#pulses.get(id);
-    if (!pulse) return;
-    const { clock } = this.#options;
-    const now = this.#listening.now();
-    const at = clock.now().getTime();
-    if (this.#pulses.health(pulse, now) !== 'HEALTHY') pulse.healthySince = at;
-    this.#pulses.heard(pulse, now, at);
-    if (sequence !== undefined) pulse.sequence = sequence;
-    if (pulse.told !== 'HEALTHY') this.#tell(pulse, 'HEALTHY', 'heard again');
+  /** Forgets a node that is no longer on the roll. */
+  onRemoved(id: string): void {
+    this.#nodes.delete(id);
   }
 
-  /** A node said that it stops: UNKNOWN at once. */
-  left(id: string, reason: string): void {
-    const pulse = this.#pulses.get(id);
-    if (!pulse || pulse.left) return;
-    this.#pulses.left(pulse);
-    pulse.silentSince ??= this.#options.clock.now().getTime();
-    if (pulse.told !== 'UNKNOWN') this.#tell(pulse, 'UNKNOWN', reason ? `left: ${reason}` : 'left');
+  /** Notes a sign of life: the node is HEALTHY, whatever it was before. `sequence` is the number in its heartbeat. */
+  markAlive(id: string, sequence?: number): void {
+    const node = this.#nodes.get(id);
+    if (!node) return;
+    this.#nodes.markAlive(node, this.#listening.now(), this.#options.clock.now().getTime());
+    if (sequence !== undefined) node.sequence = sequence;
+    if (node.announced !== 'HEALTHY') this.#announce(node, 'HEALTHY', 'heard again');
   }
 
-  /** Exact at any moment, between checks too. */
+  /** Notes that a node said that it stops: it is UNKNOWN at once. */
+  markLeft(id: string, reason: string): void {
+    const node = this.#nodes.get(id);
+    if (!node || node.left) return;
+    this.#nodes.markLeft(node);
+    node.silentSince ??= this.#options.clock.now().getTime();
+    if (node.announced !== 'UNKNOWN') this.#announce(node, 'UNKNOWN', reason ? `left: ${reason}` : 'left');
+  }
+
+  /** Returns the health of a node, exact at any moment and not only at a check. */
   health(id: string): Health {
-    return this.#pulses.health(this.#pulses.get(id), this.#listening.now());
+    return this.#nodes.health(this.#nodes.get(id), this.#listening.now());
   }
 
-  pulse(id: string): Readonly<Pulse> | undefined {
-    return this.#pulses.get(id);
+  liveness(id: string): Readonly<Liveness> | undefined {
+    return this.#nodes.get(id);
   }
 
-  /** Milliseconds since the node was heard, as the rules count them; undefined when it never was, or has left. */
-  silence(id: string): number | undefined {
-    const lastSeen = this.#pulses.get(id)?.lastSeen;
+  /**
+   * Returns the listening time since the node's last sign of life, in milliseconds; undefined when there was none, or the
+   * node has left.
+   */
+  silenceMs(id: string): number | undefined {
+    const lastSeen = this.#nodes.get(id)?.lastSeen;
     return lastSeen === undefined ? undefined : this.#listening.now() - lastSeen;
   }
 
   get size(): number {
-    return this.#pulses.size;
+    return this.#nodes.size;
   }
 
   /** Why silence is not held against nodes now; undefined when it is. */
-  get distrusted(): string | undefined {
-    return this.#distrusted;
+  get degradedReason(): string | undefined {
+    return this.#degradedReason;
   }
 
-  /** The watch should go on and does not. A broker that is away does not stall it. */
+  /** Whether a timer of the watch is far too late. A broker that is away does not stall the watch. */
   get stalled(): boolean {
     const now = this.#options.clock.monotonic();
-    return [...this.#due.values()].some(at => now - at > patience);
+    return [...this.#due.values()].some(at => now - at > stalledAfterMs);
   }
 
-  #repeat(name: string, every: number, fn: () => void): void {
-    const again = () => {
-      this.#due.set(name, this.#options.clock.monotonic() + every);
+  #repeat(name: string, intervalMs: number, fn: () => void): void {
+    const schedule = () => {
+      this.#due.set(name, this.#options.clock.monotonic() + intervalMs);
       this.#timers.set(
         name,
-        this.#options.clock.after(every, () => {
-          again();
+        this.#options.clock.after(intervalMs, () => {
+          schedule();
           fn();
         }),
       );
     };
-    again();
+    schedule();
   }
 
-  #connectionChanged(connected: boolean): void {
+  #onConnection(connected: boolean): void {
     this.#listening.setConnected(connected);
-    // An echo sent before the loss will not come; the next check sends another.
+    // An echo that was sent before the loss never comes. The next check sends another.
     this.#listening.setHolding(false);
-    this.#echoHeard = this.#echoSent;
-    this.#distrust(connected ? undefined : 'the connection to the broker is lost');
+    this.#echoReceived = this.#echoSent;
+    this.#setDegraded(connected ? undefined : 'the connection to the broker is lost');
   }
 
-  // Nobody is called silent before the broker has shown that it still carries our messages: the echo runs the check.
-  #check(): void {
+  // Sends a message to ourselves. Only its return proves that the broker still carries our messages, so silence is held
+  // against nodes when it comes back.
+  #validate(): void {
     const { connection, instance } = this.#options;
     if (connection.state.kind !== 'connected') return;
-    if (this.#echoHeard < this.#echoSent) {
+    if (this.#echoReceived < this.#echoSent) {
       this.#listening.setHolding(true);
-      this.#distrust('the broker does not return our own messages');
+      this.#setDegraded('the broker does not return our own messages');
       if (this.#listening.holdIsOver) this.#expire();
     }
     this.#echoSent++;
     connection.publish(echoSubject(instance), String(this.#echoSent));
   }
 
-  #echo(data: Uint8Array): void {
+  #onEcho(data: Uint8Array): void {
     const number = Number(Buffer.from(data).toString('latin1'));
     if (!Number.isSafeInteger(number) || number > this.#echoSent) return;
-    this.#echoHeard = Math.max(this.#echoHeard, number);
-    if (this.#echoHeard < this.#echoSent) return;
-    this.#listening.echoed();
-    this.#distrust(undefined);
+    this.#echoReceived = Math.max(this.#echoReceived, number);
+    if (this.#echoReceived < this.#echoSent) return;
+    this.#listening.endHolds();
+    this.#setDegraded(undefined);
     this.#expire();
   }
 
-  #distrust(reason: string | undefined): void {
-    const told = (this.#distrusted === undefined) === (reason === undefined);
-    this.#distrusted = reason;
-    if (!told) this.#options.doubt(reason);
+  #setDegraded(reason: string | undefined): void {
+    const { log, announcer, onDegradedChange } = this.#options;
+    const changes = (this.#degradedReason === undefined) !== (reason === undefined);
+    this.#degradedReason = reason;
+    if (!changes) return;
+    if (reason) log.warn({ reason }, 'requester degraded: silence is not held against nodes');
+    else log.info({}, 'requester no longer degraded');
+    announcer.announceDegraded(reason);
+    onDegradedChange?.();
   }
 
   #expire(): void {
     const now = this.#listening.now();
     if (now < this.#graceUntil) return;
-    if (!this.#graceOver) {
-      this.#graceOver = true;
-      for (const pulse of this.#pulses.values()) {
-        const health = this.#pulses.health(pulse, now);
-        if (pulse.told !== health)
-          this.#tell(
-            pulse,
-            health,
-            'first judgement, one requester.nodeDisconnectedAfter after the requester started',
-          );
-      }
+    if (!this.#graceOver) this.#endGrace(now);
+    for (const { node, health } of this.#nodes.expired(now)) {
+      node.silentSince ??= this.#options.clock.now().getTime();
+      if (node.announced !== health) this.#announce(node, health, this.#ruleOf(health));
     }
-    for (const { pulse, health } of this.#pulses.expired(now)) {
-      pulse.silentSince ??= this.#options.clock.now().getTime();
-      if (pulse.told !== health) this.#tell(pulse, health, this.#ruleOf(health));
+  }
+
+  #endGrace(now: number): void {
+    this.#graceOver = true;
+    const rule = 'first judgement, one requester.nodeDisconnectedAfter after the requester started';
+    for (const node of this.#nodes.values()) {
+      const health = this.#nodes.health(node, now);
+      if (node.announced !== health) this.#announce(node, health, rule);
     }
   }
 
   #ruleOf(health: Health): string {
     const { limits } = this.#options;
     return health === 'UNHEALTHY'
-      ? `silent for requester.nodeDisconnectedAfter (${limits.disconnectedAfter} ms)`
-      : `silent for requester.nodeUnknownAfter (${limits.unknownAfter} ms)`;
+      ? `silent for requester.nodeDisconnectedAfter (${limits.disconnectedAfterMs} ms)`
+      : `silent for requester.nodeUnknownAfter (${limits.unknownAfterMs} ms)`;
   }
 
-  #tell(pulse: Pulse, health: Health, rule: string): void {
+  #announce(node: Liveness, current: Health, rule: string): void {
     if (!this.#graceOver) return;
-    const previous = pulse.told;
-    pulse.told = health;
-    const silence = this.silence(pulse.id);
-    this.#options.announce(pulse.id, kindOf(pulse, health), previous, health, {
-      ...(pulse.lastSeenAt ? { lastSeen: new Date(pulse.lastSeenAt).toISOString() } : {}),
-      // Of a node that is heard there is no silence to tell of.
-      ...(silence === undefined || health === 'HEALTHY' ? {} : { silence: Math.round(silence) }),
+    const previous = node.announced;
+    node.announced = current;
+    const kind = kindOf(node, current);
+    const silence = this.silenceMs(node.id);
+    const evidence: Evidence = {
+      ...(node.lastSeenAt ? { lastSeen: new Date(node.lastSeenAt).toISOString() } : {}),
+      ...(silence === undefined || current === 'HEALTHY' ? {} : { silence: Math.round(silence) }),
       rule,
-    });
+    };
+    this.#options.log.info({ node: node.id, previous, current, ...evidence }, `node is ${kind}`);
+    this.#options.announcer.announceHealth({ node: node.id, kind, previous, current, evidence });
   }
 }
 
-function kindOf(pulse: Pulse, health: Health): HealthKind {
+function kindOf(node: Liveness, health: Health): HealthKind {
   if (health === 'HEALTHY') return 'healthy';
   if (health === 'UNHEALTHY') return 'unhealthy';
-  return pulse.left ? 'left' : 'unknown';
+  return node.left ? 'left' : 'unknown';
 }

@@ -1,44 +1,50 @@
-// Who is alive: last-seen times in order, one entry a node, O(1) for each heartbeat and each expiry (design 4).
+// Says which nodes are alive: the health rule, and queues ordered by last-seen time in which a heartbeat and an expiry cost O(1).
 import type { Health } from '../../protocol/node-state.ts';
 
 export interface HealthLimits {
-  /** Milliseconds of silence after which a node is UNHEALTHY. */
-  disconnectedAfter: number;
-  /** Milliseconds of silence after which it is UNKNOWN. */
-  unknownAfter: number;
+  /** Silence after which a node is UNHEALTHY, in milliseconds. */
+  disconnectedAfterMs: number;
+  /** Silence after which a node is UNKNOWN, in milliseconds. */
+  unknownAfterMs: number;
 }
 
-/** The rule itself: `silence` in milliseconds, undefined when the node was never heard or has left. */
-export function healthOf(silence: number | undefined, limits: HealthLimits): Health {
-  if (silence === undefined || silence >= limits.unknownAfter) return 'UNKNOWN';
-  return silence >= limits.disconnectedAfter ? 'UNHEALTHY' : 'HEALTHY';
+/**
+ * The health rule. `silenceMs` is the time since the node's last sign of life; undefined when there was none since the
+ * requester started, or the node said that it stops.
+ */
+export function healthOf(silenceMs: number | undefined, limits: HealthLimits): Health {
+  if (silenceMs === undefined || silenceMs >= limits.unknownAfterMs) return 'UNKNOWN';
+  return silenceMs >= limits.disconnectedAfterMs ? 'UNHEALTHY' : 'HEALTHY';
 }
 
-/** What is known of one node's life; memory only. Times are the requester's listening time, in milliseconds. */
-export interface Pulse {
+/** What is remembered of one node's signs of life, in memory only. */
+export interface Liveness {
   readonly id: string;
-  /** When it was heard last; undefined: never since this requester started, or it said that it leaves. */
+  /** Listening time of the last sign of life, in milliseconds; undefined as in `healthOf`. */
   lastSeen: number | undefined;
-  /** The same on the wall clock, for people: milliseconds since 1970, as these two. */
+  /** The same on the wall clock, in milliseconds since 1970, as are the next two. */
   lastSeenAt: number | undefined;
-  /** When it last became HEALTHY, and when it last ceased to be. */
+  /** When it last became HEALTHY. */
   healthySince: number | undefined;
+  /** When it last ceased to be HEALTHY; undefined while it is. */
   silentSince: number | undefined;
+  /** It said that it stops. */
   left: boolean;
-  /** The health that was told last. */
-  told: Health;
+  /** The health that other systems were told last. */
+  announced: Health;
   /** The number in its latest heartbeat. */
   sequence: number;
   queue: Queue | undefined;
-  older: Pulse | undefined;
-  newer: Pulse | undefined;
+  older: Liveness | undefined;
+  newer: Liveness | undefined;
 }
 
-/** The pulses of all nodes on the roll. Knows no clock and tells nobody: its caller does. */
-export class Pulses {
-  readonly #pulses = new Map<string, Pulse>();
-  // Each ordered by last-seen. A node moves from `heard` to `silent` when told UNHEALTHY, and out when told UNKNOWN.
-  readonly #heard = new Queue();
+/** The liveness of all nodes on the roll. It has no clock and announces nothing: its caller does both. */
+export class LivenessTable {
+  readonly #nodes = new Map<string, Liveness>();
+  // Both are ordered by last-seen time. A node moves from `alive` to `silent` when it is found UNHEALTHY, and out of
+  // `silent` when it is found UNKNOWN.
+  readonly #alive = new Queue();
   readonly #silent = new Queue();
   readonly #limits: HealthLimits;
 
@@ -47,104 +53,105 @@ export class Pulses {
   }
 
   get size(): number {
-    return this.#pulses.size;
+    return this.#nodes.size;
   }
 
-  get(id: string): Pulse | undefined {
-    return this.#pulses.get(id);
+  get(id: string): Liveness | undefined {
+    return this.#nodes.get(id);
   }
 
-  /** Puts a node under watch; it keeps what is known of it when it is there already. `told`: what was told last. */
-  add(id: string, told: Health = 'UNKNOWN'): Pulse {
-    const known = this.#pulses.get(id);
-    if (known) return known;
-    const pulse: Pulse = {
+  /** Adds a node; one that is there already stays as it is. `announced` is the health that was announced last. */
+  add(id: string, announced: Health = 'UNKNOWN'): Liveness {
+    const present = this.#nodes.get(id);
+    if (present) return present;
+    const node: Liveness = {
       id,
       lastSeen: undefined,
       lastSeenAt: undefined,
       healthySince: undefined,
       silentSince: undefined,
       left: false,
-      told,
+      announced,
       sequence: 0,
       queue: undefined,
       older: undefined,
       newer: undefined,
     };
-    this.#pulses.set(id, pulse);
-    return pulse;
+    this.#nodes.set(id, node);
+    return node;
   }
 
-  /** Forgets a node: nothing of it stays. */
+  /** Removes a node and all that is remembered of it. */
   delete(id: string): void {
-    const pulse = this.#pulses.get(id);
-    pulse?.queue?.remove(pulse);
-    this.#pulses.delete(id);
+    const node = this.#nodes.get(id);
+    node?.queue?.remove(node);
+    this.#nodes.delete(id);
   }
 
-  /** A sign of life, now. */
-  heard(pulse: Pulse, now: number, at: number): void {
-    pulse.queue?.remove(pulse);
-    pulse.lastSeen = now;
-    pulse.lastSeenAt = at;
-    pulse.silentSince = undefined;
-    pulse.left = false;
-    this.#heard.append(pulse);
+  /** Notes a sign of life. `now` is listening time, `at` the wall clock, both in milliseconds. */
+  markAlive(node: Liveness, now: number, at: number): void {
+    if (this.health(node, now) !== 'HEALTHY') node.healthySince = at;
+    node.queue?.remove(node);
+    node.lastSeen = now;
+    node.lastSeenAt = at;
+    node.silentSince = undefined;
+    node.left = false;
+    this.#alive.append(node);
   }
 
-  /** The node said that it stops: UNKNOWN at once. */
-  left(pulse: Pulse): void {
-    pulse.queue?.remove(pulse);
-    pulse.lastSeen = undefined;
-    pulse.left = true;
+  /** Notes that the node said that it stops: it is UNKNOWN at once. */
+  markLeft(node: Liveness): void {
+    node.queue?.remove(node);
+    node.lastSeen = undefined;
+    node.left = true;
   }
 
-  health(pulse: Pulse | undefined, now: number): Health {
-    return healthOf(pulse?.lastSeen === undefined ? undefined : now - pulse.lastSeen, this.#limits);
+  health(node: Liveness | undefined, now: number): Health {
+    return healthOf(node?.lastSeen === undefined ? undefined : now - node.lastSeen, this.#limits);
   }
 
-  /** The nodes whose health fell since the last call, oldest first: they are moved on, so each is met once per fall. */
-  *expired(now: number): Generator<{ pulse: Pulse; health: Health }> {
-    for (let pulse = this.#silent.oldest; pulse; pulse = this.#silent.oldest) {
-      if (this.health(pulse, now) !== 'UNKNOWN') break;
-      this.#silent.remove(pulse);
-      yield { pulse, health: 'UNKNOWN' };
+  /** Yields the nodes whose health fell since the last call, oldest first. Each fall of a node is yielded once. */
+  *expired(now: number): Generator<{ node: Liveness; health: Health }> {
+    for (let node = this.#silent.oldest; node; node = this.#silent.oldest) {
+      if (this.health(node, now) !== 'UNKNOWN') break;
+      this.#silent.remove(node);
+      yield { node, health: 'UNKNOWN' };
     }
-    for (let pulse = this.#heard.oldest; pulse; pulse = this.#heard.oldest) {
-      const health = this.health(pulse, now);
+    for (let node = this.#alive.oldest; node; node = this.#alive.oldest) {
+      const health = this.health(node, now);
       if (health === 'HEALTHY') break;
-      this.#heard.remove(pulse);
-      if (health === 'UNHEALTHY') this.#silent.append(pulse);
-      yield { pulse, health };
+      this.#alive.remove(node);
+      if (health === 'UNHEALTHY') this.#silent.append(node);
+      yield { node, health };
     }
   }
 
-  values(): IterableIterator<Pulse> {
-    return this.#pulses.values();
+  values(): IterableIterator<Liveness> {
+    return this.#nodes.values();
   }
 }
 
-/** A doubly linked list through the pulses themselves: removal from the middle costs what removal from an end does. */
+/** A doubly linked list through the nodes themselves, so that a node is removed from its middle as fast as from its end. */
 class Queue {
-  oldest: Pulse | undefined;
-  #newest: Pulse | undefined;
+  oldest: Liveness | undefined;
+  #newest: Liveness | undefined;
 
-  append(pulse: Pulse): void {
-    pulse.queue = this;
-    pulse.older = this.#newest;
-    pulse.newer = undefined;
-    if (this.#newest) this.#newest.newer = pulse;
-    else this.oldest = pulse;
-    this.#newest = pulse;
+  append(node: Liveness): void {
+    node.queue = this;
+    node.older = this.#newest;
+    node.newer = undefined;
+    if (this.#newest) this.#newest.newer = node;
+    else this.oldest = node;
+    this.#newest = node;
   }
 
-  remove(pulse: Pulse): void {
-    if (pulse.older) pulse.older.newer = pulse.newer;
-    else this.oldest = pulse.newer;
-    if (pulse.newer) pulse.newer.older = pulse.older;
-    else this.#newest = pulse.older;
-    pulse.queue = undefined;
-    pulse.older = undefined;
-    pulse.newer = undefined;
+  remove(node: Liveness): void {
+    if (node.older) node.older.newer = node.newer;
+    else this.oldest = node.newer;
+    if (node.newer) node.newer.older = node.older;
+    else this.#newest = node.older;
+    node.queue = undefined;
+    node.older = undefined;
+    node.newer = undefined;
   }
 }

@@ -1,4 +1,4 @@
-// Takes heartbeats off the broker: the hottest path of the requester. What does not belong creates nothing.
+// Takes heartbeats off the broker: the hottest path of the requester. A heartbeat that is ignored creates no state.
 import { ProtocolError } from '../../protocol/error.ts';
 import { decodeHeartbeat } from '../../protocol/heartbeat.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
@@ -16,18 +16,17 @@ export interface HeartbeatsOptions {
   /** `requester.heartbeatTopic`. */
   topic: string;
   counters: Counters;
-  /** The record of a node on the roll. */
-  record(id: string): NodeState | undefined;
-  heard(id: string, sequence: number): void;
-  /** A heartbeat of a registration that is not the record's. */
-  stranger(id: string): void;
+  /** The records of the nodes on the roll. */
+  records: { get(id: string): NodeState | undefined };
+  health: { markAlive(id: string, sequence: number): void };
+  conflicts: { onOtherSession(state: NodeState): void };
 }
 
-/** Listens until unsubscribed. */
-export function listenForHeartbeats(options: HeartbeatsOptions): Subscription {
+/** Subscribes to the heartbeats of all nodes. */
+export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription {
+  const { counters, records, health, conflicts } = options;
   const nodeIdOf = heartbeatNodeIdReader(options.topic);
-  const { counters } = options;
-  // A topic without a place for the node carries plain heartbeats, which name no session.
+  // A topic without a place for the node id carries plain heartbeats, which have no session.
   const namesSession = isEnveloped(options.topic);
   const limited = limitedLog(options.log, options.clock);
   const ignore = (reason: string, node: string | undefined, message: Message, err?: ProtocolError) => {
@@ -38,23 +37,23 @@ export function listenForHeartbeats(options: HeartbeatsOptions): Subscription {
     counters.heartbeats++;
     const inSubject = nodeIdOf(message.subject);
     try {
-      const beat = decodeHeartbeat(message.data);
-      const id = beat.NodeID;
+      const heartbeat = decodeHeartbeat(message.data);
+      const id = heartbeat.NodeID;
       if (inSubject !== undefined && inSubject !== id) {
         counters.heartbeatsMalformed++;
         return ignore('the subject names another node than the message', inSubject, message);
       }
-      const state = options.record(id);
+      const state = records.get(id);
       if (state?.Info.NodeType !== 'Compute') {
         counters.heartbeatsUnknown++;
         return ignore('no such node on the roll', id, message);
       }
-      if (state.Muster?.Session !== beat.session && (namesSession || beat.session)) {
+      if (state.Muster?.Session !== heartbeat.session && (namesSession || heartbeat.session)) {
         counters.heartbeatsOtherSession++;
         ignore('it belongs to another registration of this node', id, message);
-        return options.stranger(id);
+        return conflicts.onOtherSession(state);
       }
-      options.heard(id, beat.Sequence);
+      health.markAlive(id, heartbeat.Sequence);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       counters.heartbeatsMalformed++;

@@ -1,25 +1,27 @@
-// Time in which this requester could have heard a heartbeat. It stands still while the requester could not (design 4).
+// The listening clock counts the time in which this requester could have received a heartbeat.
 
 export interface ListeningLimits {
-  /** Milliseconds between two beats of the requester's own loop. */
-  beat: number;
-  /** Milliseconds that holds may last together, until the echo is back. */
-  longestHold: number;
+  /** Time between two beats of the requester's own event loop, in milliseconds. */
+  beatMs: number;
+  /** Time that holds may last together until the echo is back, in milliseconds. */
+  longestHoldMs: number;
 }
 
 /**
- * A clock that runs with the monotonic one, except that it skips
- * - what a late `beat` shows the loop to have slept, but for three beats: a stall, SIGSTOP, a suspended machine;
+ * Runs with the monotonic clock, except that it leaves out
+ * - the time in which the event loop did not run, as a late `beat` shows, less three beats: a stall, SIGSTOP, a
+ *   suspended machine;
  * - the time without a broker;
- * - holds, when the requester's own echo is missing, up to their limit.
+ * - holds, while the requester's own echo is missing, up to their limit.
  *
- * Last-seen times are taken on it, so a gap moves all of them forward at once and costs nothing.
+ * Last-seen times are taken on this clock, so a gap moves all of them forward at once and costs nothing.
  */
 export class ListeningClock {
   readonly #monotonic: () => number;
   readonly #limits: ListeningLimits;
+  /** Listening time up to `#accountedAt`, in milliseconds. */
   #time = 0;
-  #accounted: number;
+  #accountedAt: number;
   #connected = false;
   #holding = false;
   #held = 0;
@@ -28,20 +30,20 @@ export class ListeningClock {
   constructor(monotonic: () => number, limits: ListeningLimits) {
     this.#monotonic = monotonic;
     this.#limits = limits;
-    this.#accounted = monotonic();
+    this.#accountedAt = monotonic();
   }
 
-  /** Milliseconds of listening since the start. Never goes back. */
+  /** Returns the listening time since the start, in milliseconds. It never goes back. */
   now(): number {
-    return this.#time + this.#countedOf(this.#monotonic() - this.#accounted);
+    return this.#time + this.#countedOf(this.#monotonic() - this.#accountedAt);
   }
 
-  /** Milliseconds skipped so far. */
+  /** Time left out so far, in milliseconds. */
   get skipped(): number {
     return this.#skipped;
   }
 
-  /** The loop is alive: to be called every `beat` milliseconds. Answers the milliseconds that this beat was skipped. */
+  /** Shows that the event loop runs; called every `beatMs`. Returns the time left out since the last call, in milliseconds. */
   beat(): number {
     const before = this.#skipped;
     this.#account();
@@ -53,41 +55,41 @@ export class ListeningClock {
     this.#connected = connected;
   }
 
-  /** Holds while the echo is missing. What holds have lasted so far goes on counting until an echo is back. */
+  /** Begins or ends a hold. The time of earlier holds counts against the limit until an echo is back. */
   setHolding(holding: boolean): void {
     this.#account();
     this.#holding = holding;
   }
 
-  /** The echo is back: the next holds start from nothing. */
-  echoed(): void {
+  /** Ends the hold because the echo is back; the next hold has the whole limit again. */
+  endHolds(): void {
     this.setHolding(false);
     this.#held = 0;
   }
 
-  /** Whether holds have lasted as long as they may: silence counts again. */
+  /** Whether holds have lasted as long as they may, so that silence counts again. */
   get holdIsOver(): boolean {
-    return this.#held >= this.#limits.longestHold;
+    return this.#held >= this.#limits.longestHoldMs;
   }
 
   #account(): void {
     const now = this.#monotonic();
-    const elapsed = now - this.#accounted;
+    const elapsed = now - this.#accountedAt;
     const counted = this.#countedOf(elapsed);
-    if (this.#connected && this.#holding) this.#held += this.#awake(elapsed) - counted;
+    if (this.#connected && this.#holding) this.#held += this.#awakeOf(elapsed) - counted;
     this.#time += counted;
     this.#skipped += elapsed - counted;
-    this.#accounted = now;
+    this.#accountedAt = now;
   }
 
   #countedOf(elapsed: number): number {
     if (!this.#connected) return 0;
-    const left = this.#holding ? Math.max(0, this.#limits.longestHold - this.#held) : 0;
-    return Math.max(0, this.#awake(elapsed) - left);
+    const holdLeft = this.#holding ? Math.max(0, this.#limits.longestHoldMs - this.#held) : 0;
+    return Math.max(0, this.#awakeOf(elapsed) - holdLeft);
   }
 
-  // One late beat is a busy machine; several missing ones are a loop that did not run.
-  #awake(elapsed: number): number {
-    return Math.min(elapsed, 3 * this.#limits.beat);
+  // One late beat means a busy machine. Several missing beats mean that the loop did not run.
+  #awakeOf(elapsed: number): number {
+    return Math.min(elapsed, 3 * this.#limits.beatMs);
   }
 }

@@ -1,29 +1,29 @@
-// What the records of many nodes have in common, kept in memory once: machines of one kind say the same of themselves.
+// Keeps the parts that the records of many nodes have in common only once in memory.
 import type { NodeState } from '../../protocol/node-state.ts';
 
-/** Different parts that are kept; a fleet with more kinds of machine shares less. */
+/** How many different parts are remembered. A fleet with more kinds of machines shares less. */
 const maxParts = 4_096;
 
 export class CommonParts {
   readonly #parts = new Map<string, unknown>();
 
-  /** The same record, in which each part that another record has too is that one's: a third of its memory. */
+  /** Returns an equal record that shares its common parts with earlier ones. This saves a third of the memory. */
   share(state: NodeState): NodeState {
-    const Info = this.#with(state.Info, ['SupportedProtocols', 'BacalhauVersion', 'Host', 'Agent']);
-    return this.#with({ ...state, Info }, ['ConnectionState']);
+    const Info = this.#withShared(state.Info, ['SupportedProtocols', 'BacalhauVersion', 'Host', 'Agent']);
+    return this.#withShared({ ...state, Info }, ['ConnectionState']);
   }
 
-  #with<T extends object>(whole: T, names: (keyof T)[]): T {
+  #withShared<T extends object>(whole: T, names: (keyof T)[]): T {
     const shared = { ...whole };
-    for (const name of names) if (shared[name]) shared[name] = this.#one(shared[name]);
+    for (const name of names) if (shared[name]) shared[name] = this.#sharedPart(shared[name]);
     return shared;
   }
 
-  #one<T>(part: T): T {
+  #sharedPart<T>(part: T): T {
     const text = JSON.stringify(part);
-    const known = this.#parts.get(text);
-    if (known) return known as T;
-    // Nodes may say what they like: forgetting all now and then bounds what is kept for them.
+    const earlier = this.#parts.get(text);
+    if (earlier) return earlier as T;
+    // Nodes may send any text, so the memory for it is bounded: when it is full, it starts empty again.
     if (this.#parts.size >= maxParts) this.#parts.clear();
     this.#parts.set(text, part);
     return part;

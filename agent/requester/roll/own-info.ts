@@ -1,4 +1,4 @@
-// What the requester says of itself on the roll: it computes nothing, as a Bacalhau orchestrator does (wire protocol 6.8).
+// Makes the node information of the requester itself, which computes nothing, as a Bacalhau orchestrator does.
 import {
   type BuildVersion,
   emptyComputeNodeInfo,
@@ -10,12 +10,13 @@ import { version } from '../../system/version.ts';
 export interface RequesterFacts {
   nodeId: string;
   hostname: string;
-  /** Go's names: `linux`, `amd64`. */
+  /** Go's names for the operating system and the architecture, such as `linux` and `amd64`. */
   os: string;
   architecture: string;
   labels: Record<string, string>;
 }
 
+/** Returns what the requester's own record says of it. */
 export function requesterInfo(facts: RequesterFacts): NodeInfo {
   const build: BuildVersion = {
     GitVersion: '',

@@ -1,13 +1,13 @@
-// Resource information: what each node has free now. Memory only, gone with the process or the node (design 2).
+// The resource store holds what each node has free now. It is in memory only and goes with the process or the node.
 import type { Usage } from '../../protocol/messages.ts';
 import type { Resources } from '../../protocol/resources.ts';
 
 export interface ResourceInfo {
   available: Resources;
   queued: Resources;
-  /** Measured; absent from a Bacalhau node. */
+  /** What was measured; absent from a Bacalhau node. */
   usage: Usage | undefined;
-  /** Wall clock. */
+  /** When it was received, on the wall clock. */
   at: Date;
 }
 
@@ -22,7 +22,8 @@ export class ResourceStore {
     return this.#nodes.get(id);
   }
 
-  delete(id: string): void {
+  /** Forgets a node that is no longer on the roll. */
+  onRemoved(id: string): void {
     this.#nodes.delete(id);
   }
 }

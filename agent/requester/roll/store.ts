@@ -1,4 +1,4 @@
-// The node info store: one record a node in the broker's bucket, each write checked against the revision it replaces.
+// Reads and writes the node info store: one record per node in the broker's bucket. Each write names the revision it replaces.
 import { ProtocolError } from '../../protocol/error.ts';
 import { maxMessageBytes, parseJson, writeJson } from '../../protocol/json.ts';
 import {
@@ -10,12 +10,12 @@ import {
 } from '../../protocol/node-state.ts';
 import { nodeIdPattern, validate } from '../../protocol/schema.ts';
 import { BrokerError, type Bucket, type BucketConfig, type BucketEntry } from '../../transport/port.ts';
-import type { Known } from './membership.ts';
+import { absentRecord, operationOf as operationOfRecord, type StoredRecord } from './stored-record.ts';
 
-/** Bacalhau's bucket, configuration and values, so that either requester can open the other's. */
+/** The bucket is named, configured and filled as Bacalhau's, so that either requester can open the other's. */
 export const nodeBucket: BucketConfig = { name: 'node_v1', history: 1 };
 
-// What a purge marker carries of ours, as it has no value.
+// A purge marker has no value, so ours go into its headers.
 const changeHeader = 'Muster-Change';
 const operationHeader = 'Muster-Operation';
 
@@ -23,16 +23,17 @@ export interface WriteRequest {
   id: string;
   /** The record to write, or `deleted` to purge it. */
   state: NodeState | 'deleted';
-  /** The changes whose events are not acknowledged yet, this one last; its revision is not known yet. */
+  /** The changes whose events are not acknowledged yet; this one comes last, without a revision yet. */
   changes: RecordedChange[];
+  /** The revision that the write replaces. */
   revision: number;
-  /** Random; the same at each attempt of the same change. */
+  /** Random mark of the change; the same at each attempt. */
   operation: string;
 }
 
 /**
- * Writes once, and tells whether the write stands: after a lost answer, or a revision that is gone, the record is
- * read again, and our own operation id there means success.
+ * Writes once. When the answer is lost or the revision is no longer the newest, the record is read again: if it carries
+ * our own operation, our write stands.
  * @returns the new revision; undefined when somebody else wrote first.
  * @throws BrokerError when the store does not answer; `refused` when the record would be too large to be read again.
  */
@@ -44,16 +45,16 @@ export async function write(bucket: Bucket, request: WriteRequest): Promise<numb
       : await bucket.put(id, encode(state, request), revision);
   } catch (error) {
     if (!(error instanceof BrokerError) || error.fault === 'refused') throw error;
-    const stands = await bucket.get(id);
-    if (stands && operationOf(stands) === request.operation) return stands.revision;
+    const newest = await bucket.get(id);
+    if (newest && operationOf(newest) === request.operation) return newest.revision;
     if (error.fault === 'revision_conflict') return undefined;
     throw error;
   }
 }
 
-/** What an entry of the bucket says of a node. */
-export function readEntry(entry: BucketEntry | undefined): Known {
-  if (!entry) return { kind: 'absent', revision: 0 };
+/** Returns the record that an entry of the bucket holds; undefined stands for a key that was never written. */
+export function readEntry(entry: BucketEntry | undefined): StoredRecord {
+  if (!entry) return absentRecord;
   if (entry.marker) return { kind: 'deleted', revision: entry.revision };
   try {
     const state = validate(nodeStateSchema, parseJson(entry.value));
@@ -67,16 +68,16 @@ export function readEntry(entry: BucketEntry | undefined): Known {
   }
 }
 
-/** Whether the bucket's key can be one of ours; Bacalhau allows a few characters more. */
+/** Whether a key of the bucket can be a node id of ours. Bacalhau allows a few more characters. */
 export const isNodeKey = (key: string): boolean => nodeIdPattern.test(key);
 
-/** The changes that an entry carries, each with its revision: those whose events may not have been sent. */
-export function changesOf(entry: BucketEntry, known: Known): RecordedChange[] {
-  const changes = known.kind === 'record' ? known.state.Muster?.Changes : markerChanges(entry);
+/** Returns the changes that an entry carries, each with its revision. Their events may not have been sent. */
+export function changesOf(entry: BucketEntry, stored: StoredRecord): RecordedChange[] {
+  const changes = stored.kind === 'record' ? stored.state.Muster?.Changes : markerChanges(entry);
   return (changes ?? []).map(change => ({ ...change, Revision: change.Revision || entry.revision }));
 }
 
-/** The record under the mark of the write that made it. */
+/** Returns the record with the mark of the write that makes it. */
 export const signed = (state: NodeState, operation: string): NodeState & { Muster: MusterState } => ({
   ...state,
   Muster: { ...state.Muster, Operation: operation },
@@ -93,7 +94,7 @@ function encode(state: NodeState, { id, changes, operation }: WriteRequest): Uin
 }
 
 function markerHeaders({ changes, operation }: WriteRequest): Record<string, string> {
-  // A header is one line of ASCII: base64 keeps an operator's reason whole.
+  // A header is one line of ASCII, so the changes are in base64: an operator's reason may hold any character.
   const text = Buffer.from(JSON.stringify(newestOf(changes))).toString('base64');
   return { [operationHeader]: operation, [changeHeader]: text };
 }
@@ -101,7 +102,7 @@ function markerHeaders({ changes, operation }: WriteRequest): Record<string, str
 const maxChanges = 64;
 const maxChangesBytes = 16 * 1024;
 
-// What a record has room for. The events of older changes still wait in memory: only a crash could lose them.
+// A record has room for the newest changes. The events of older ones wait in memory, so only a crash could lose them.
 function newestOf(changes: RecordedChange[]): RecordedChange[] {
   const kept: RecordedChange[] = [];
   let room = maxChangesBytes;
@@ -125,6 +126,5 @@ function markerChanges(entry: BucketEntry): RecordedChange[] {
 
 function operationOf(entry: BucketEntry): string | undefined {
   if (entry.marker) return entry.headers[operationHeader];
-  const known = readEntry(entry);
-  return known.kind === 'record' ? known.state.Muster?.Operation : undefined;
+  return operationOfRecord(readEntry(entry));
 }

@@ -1,4 +1,4 @@
-// What the requester counts of what it refused or ignored, for its status and for the logs.
+// The counters of the messages that the requester took, refused or ignored. They are shown in its status.
 
 export const counterNames = [
   'heartbeats',

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cloudEvent, type EventKind } from '../../../agent/protocol/events.ts';
 import type { RecordedChange } from '../../../agent/protocol/node-state.ts';
-import { readHistory, untold } from '../../../agent/requester/events/event-history.ts';
-import { eventStream } from '../../../agent/requester/events/event-publisher.ts';
+import { readEventHistory, unannouncedChanges } from '../../../agent/requester/events/event-history.ts';
+import { eventStreamConfig } from '../../../agent/requester/events/stream-config.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { at } from '../samples.ts';
@@ -12,7 +12,7 @@ import { at } from '../samples.ts';
 async function begin() {
   const broker = new FakeBroker(new FakeClock());
   const connection = broker.connect();
-  const stream = await (await connection.storage()).stream(eventStream);
+  const stream = await (await connection.storage()).stream(eventStreamConfig);
   const publish = (node: string, kind: EventKind, id: string) =>
     stream.publish(
       `node.events.${node}.${kind}`,
@@ -24,7 +24,7 @@ async function begin() {
 
 test('an empty stream tells of nobody', async () => {
   const { stream } = await begin();
-  const history = await readHistory(stream);
+  const history = await readEventHistory(stream);
   assert.deepEqual(history.revisions('node-1'), []);
   assert.equal(history.health('node-1'), 'UNKNOWN');
 });
@@ -38,12 +38,12 @@ test('the newest revision of each kind counts, whatever came after', async () =>
   await publish('node-1', 'healthy', 'node-1:i-1:999');
   await publish('node-1', 'conflict', 'node-1:i-1:1000');
   await publish('node-10', 'registered', 'node-10:500');
-  const history = await readHistory(stream);
+  const history = await readEventHistory(stream);
   assert.deepEqual(history.revisions('node-1'), [3, 20, 9]);
   assert.deepEqual(history.revisions('node-10'), [500]);
 });
 
-describe('the health told last', () => {
+describe('the health announced last', () => {
   const rows: [EventKind[], string][] = [
     [['healthy'], 'HEALTHY'],
     [['healthy', 'unhealthy'], 'UNHEALTHY'],
@@ -63,7 +63,7 @@ describe('the health told last', () => {
         await publish('node-1', kind, `node-1:i-1:${index}`);
         await publish('node-2', 'healthy', `node-2:i-1:${index}`);
       }
-      const history = await readHistory(stream);
+      const history = await readEventHistory(stream);
       assert.equal(history.health('node-1'), health);
       assert.equal(history.health('node-2'), 'HEALTHY');
     });
@@ -93,7 +93,7 @@ test('what others publish among the events is no history', async () => {
   broker.inject('node.events.node-1.updated', Uint8Array.of(0xff, 0x00));
   for (const kind of ['constructor', 'toString', '__proto__'])
     broker.inject(`node.events.node-1.${kind}`, '{}');
-  const history = await readHistory(stream);
+  const history = await readEventHistory(stream);
   assert.deepEqual(history.revisions('node-1'), [20]);
   assert.deepEqual(history.revisions('node-2'), []);
   assert.equal(history.health('node-1'), 'UNKNOWN');
@@ -102,10 +102,10 @@ test('what others publish among the events is no history', async () => {
 test('a store that does not answer is no empty history', async () => {
   const { broker, stream } = await begin();
   broker.failNext('last', { fault: 'disconnected' });
-  await assert.rejects(readHistory(stream), { name: 'BrokerError' });
+  await assert.rejects(readEventHistory(stream), { name: 'BrokerError' });
 });
 
-test('untold are the changes after the newest revision told, but for those that the stream may have let go', () => {
+test('unannouncedChanges are the changes after the newest revision announced, but for those that the stream may have let go', () => {
   const now = new Date('2026-03-01T00:00:00Z');
   const change = (Revision: number, At: string): RecordedChange => ({
     Kind: 'updated',
@@ -122,14 +122,14 @@ test('untold are the changes after the newest revision told, but for those that 
     change(5, '2026-02-28T00:00:00Z'),
   ];
   assert.deepEqual(
-    untold(changes, [1], now).map(({ Revision }) => Revision),
+    unannouncedChanges(changes, [1], now).map(({ Revision }) => Revision),
     [2, 4, 5],
   );
-  assert.deepEqual(untold(changes, [1, 5], now), []);
-  assert.deepEqual(untold([], [], now), []);
+  assert.deepEqual(unannouncedChanges(changes, [1, 5], now), []);
+  assert.deepEqual(unannouncedChanges([], [], now), []);
 });
 
-test('a revision told that the record does not know is of another store, and says nothing of it', () => {
+test('a revision announced that the record does not know is of another store, and says nothing of it', () => {
   const change: RecordedChange = {
     Kind: 'updated',
     Revision: 3,
@@ -137,6 +137,6 @@ test('a revision told that the record does not know is of another store, and say
     Previous: 'PENDING',
     Current: 'PENDING',
   };
-  assert.deepEqual(untold([change], [3, 4], new Date(at)), []);
-  assert.deepEqual(untold([change], [2, 4], new Date(at)), [change]);
+  assert.deepEqual(unannouncedChanges([change], [3, 4], new Date(at)), []);
+  assert.deepEqual(unannouncedChanges([change], [2, 4], new Date(at)), [change]);
 });

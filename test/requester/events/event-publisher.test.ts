@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { CloudEvent } from '../../../agent/protocol/events.ts';
+import type { CloudEvent, HealthKind } from '../../../agent/protocol/events.ts';
 import type { RecordedChange } from '../../../agent/protocol/node-state.ts';
-import { Events, eventStream } from '../../../agent/requester/events/event-publisher.ts';
+import { EventPublisher } from '../../../agent/requester/events/event-publisher.ts';
+import { eventStreamConfig } from '../../../agent/requester/events/stream-config.ts';
+import type { HealthChange } from '../../../agent/requester/health/health-watch.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
@@ -23,19 +25,21 @@ const change = (
   ...more,
 });
 
-const health = (node: string) => ({
+const health = (node: string, kind: HealthKind = 'healthy', rule = 'r'): HealthChange => ({
   node,
-  previous: { health: 'UNKNOWN' as const },
-  current: { health: 'HEALTHY' as const },
+  kind,
+  previous: 'UNKNOWN',
+  current: 'HEALTHY',
+  evidence: { rule },
 });
 
 async function begin() {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const connection = broker.connect();
-  const stream = await (await connection.storage()).stream(eventStream);
+  const stream = await (await connection.storage()).stream(eventStreamConfig);
   const { log, lines } = recordLog();
-  const events = new Events({
+  const events = new EventPublisher({
     clock,
     random: counting(),
     log,
@@ -45,21 +49,21 @@ async function begin() {
     instance: 'i-1',
   });
   const stored = () => broker.streams.get('NODE_EVENTS')?.messages ?? [];
-  const told = (): CloudEvent[] => stored().map(({ data }) => JSON.parse(Buffer.from(data).toString()));
-  const ids = () => told().map(({ id }) => id);
-  return { clock, broker, connection, stream, log, lines, events, stored, told, ids };
+  const announced = (): CloudEvent[] => stored().map(({ data }) => JSON.parse(Buffer.from(data).toString()));
+  const ids = () => announced().map(({ id }) => id);
+  return { clock, broker, connection, stream, log, lines, events, stored, announced, ids };
 }
 
 test('a membership event is CloudEvents 1.0 in JSON, under its node and kind, its id made of the revision', async () => {
-  const { clock, events, stream, stored, told } = await begin();
+  const { clock, events, stream, stored, announced } = await begin();
   events.start(stream);
-  events.changed('node-1', change('approved', 7, { Reason: 'mine', Actor: 'ann' }));
+  events.announceChange('node-1', change('approved', 7, { Reason: 'mine', Actor: 'ann' }));
   await clock.settle();
   assert.deepEqual(
     stored().map(({ subject }) => subject),
     ['node.events.node-1.approved'],
   );
-  assert.deepEqual(told(), [
+  assert.deepEqual(announced(), [
     {
       specversion: '1.0',
       id: 'node-1:7',
@@ -80,13 +84,13 @@ test('a membership event is CloudEvents 1.0 in JSON, under its node and kind, it
 });
 
 test('the first and the last of a node have no membership before and after', async () => {
-  const { clock, events, stream, told } = await begin();
+  const { clock, events, stream, announced } = await begin();
   events.start(stream);
-  events.changed('node-1', change('registered', 1, { Previous: '', Current: 'PENDING' }));
-  events.changed('node-1', change('deleted', 2, { Previous: 'PENDING', Current: '' }));
+  events.announceChange('node-1', change('registered', 1, { Previous: '', Current: 'PENDING' }));
+  events.announceChange('node-1', change('deleted', 2, { Previous: 'PENDING', Current: '' }));
   await clock.settle();
   assert.deepEqual(
-    told().map(({ data }) => [data.previous, data.current]),
+    announced().map(({ data }) => [data.previous, data.current]),
     [
       [{}, { membership: 'PENDING' }],
       [{ membership: 'PENDING' }, {}],
@@ -95,14 +99,14 @@ test('the first and the last of a node have no membership before and after', asy
 });
 
 test('a health event has an id of its own each time, and the time of the wall clock', async () => {
-  const { clock, events, stream, told, ids } = await begin();
+  const { clock, events, stream, announced, ids } = await begin();
   events.start(stream);
-  events.observed('node-1', 'healthy', health('node-1'));
-  events.observed('node-2', 'healthy', health('node-2'));
-  events.observed('node-1', 'unhealthy', health('node-1'));
+  events.announceHealth(health('node-1'));
+  events.announceHealth(health('node-2'));
+  events.announceHealth(health('node-1', 'unhealthy'));
   await clock.settle();
   assert.equal(new Set(ids()).size, 3);
-  for (const { id, time } of told()) {
+  for (const { id, time } of announced()) {
     assert.match(id, /^node-[12]:i-1:\d+$/);
     assert.equal(time, clock.now().toISOString());
   }
@@ -113,7 +117,7 @@ test('plain subscribers get them too', async () => {
   const heard: string[] = [];
   broker.connect().subscribe('node.events.>', ({ subject }) => void heard.push(subject));
   events.start(stream);
-  events.changed('node-1', change('approved', 7));
+  events.announceChange('node-1', change('approved', 7));
   await clock.settle();
   assert.deepEqual(heard, ['node.events.node-1.approved']);
 });
@@ -121,9 +125,9 @@ test('plain subscribers get them too', async () => {
 describe('until it is acknowledged an event', () => {
   test('waits for the start, then goes out in order', async () => {
     const { clock, events, stream, ids } = await begin();
-    events.changed('node-1', change('registered', 1));
-    events.changed('node-2', change('registered', 2));
-    events.changed('node-1', change('approved', 3));
+    events.announceChange('node-1', change('registered', 1));
+    events.announceChange('node-2', change('registered', 2));
+    events.announceChange('node-1', change('approved', 3));
     await clock.settle();
     assert.deepEqual(ids(), []);
     assert.equal(events.waiting, 2);
@@ -143,9 +147,9 @@ describe('until it is acknowledged an event', () => {
         const { clock, broker, events, stream, ids } = await begin();
         events.start(stream);
         for (let i = 0; i < 3; i++) broker.failNext('publish', { fault, applied });
-        events.changed('node-1', change('registered', 1));
-        events.changed('node-1', change('approved', 2));
-        events.changed('node-2', change('registered', 3));
+        events.announceChange('node-1', change('registered', 1));
+        events.announceChange('node-1', change('approved', 2));
+        events.announceChange('node-2', change('registered', 3));
         await clock.advance(60_000);
         assert.deepEqual(
           ids().filter(id => id.startsWith('node-1')),
@@ -164,8 +168,8 @@ describe('until it is acknowledged an event', () => {
     const { clock, broker, events, stream, ids } = await begin();
     events.start(stream);
     broker.storeFault = (_, key) => (key.includes('node-1') ? { fault: 'refused' } : undefined);
-    events.changed('node-1', change('registered', 1));
-    events.changed('node-2', change('registered', 2));
+    events.announceChange('node-1', change('registered', 1));
+    events.announceChange('node-2', change('registered', 2));
     await clock.advance(60_000);
     assert.deepEqual(ids(), ['node-2:2']);
     assert.equal(events.waiting, 1);
@@ -175,7 +179,7 @@ describe('until it is acknowledged an event', () => {
     const { clock, broker, lines, events, stream, ids } = await begin();
     events.start(stream);
     broker.stop();
-    events.changed('node-1', change('registered', 1));
+    events.announceChange('node-1', change('registered', 1));
     await clock.advance(3_600_000);
     broker.start();
     await clock.settle();
@@ -187,7 +191,7 @@ describe('until it is acknowledged an event', () => {
     const { clock, broker, lines, events, stream } = await begin();
     events.start(stream);
     broker.storeFault = () => ({ fault: 'refused' });
-    for (let i = 1; i <= 50; i++) events.changed(`node-${i}`, change('registered', i));
+    for (let i = 1; i <= 50; i++) events.announceChange(`node-${i}`, change('registered', i));
     await clock.advance(119_000);
     assert.equal(lines.length, 2);
     assert.ok(Number(lines[1]?.fields.suppressed) > 50);
@@ -197,39 +201,39 @@ describe('until it is acknowledged an event', () => {
     const { clock, broker, events, stream } = await begin();
     events.start(stream);
     broker.failNext('publish', { fault: 'timeout' });
-    events.changed('node-1', change('registered', 1));
-    events.observed('node-1', 'healthy', health('node-1'));
-    events.changed('node-1', change('approved', 2));
+    events.announceChange('node-1', change('registered', 1));
+    events.announceHealth(health('node-1'));
+    events.announceChange('node-1', change('approved', 2));
     await clock.advance(1_000);
     assert.deepEqual(
-      events.unannounced('node-1').map(({ Revision }) => Revision),
+      events.unacknowledgedChanges('node-1').map(({ Revision }) => Revision),
       [1, 2],
     );
-    assert.deepEqual(events.unannounced('node-2'), []);
+    assert.deepEqual(events.unacknowledgedChanges('node-2'), []);
     await clock.advance(60_000);
-    assert.deepEqual(events.unannounced('node-1'), []);
+    assert.deepEqual(events.unacknowledgedChanges('node-1'), []);
   });
 });
 
 describe('of many events of one node that wait', () => {
   test('the newest of its health are kept, however many others wait', async () => {
-    const { clock, broker, lines, events, stream, told } = await begin();
+    const { clock, broker, lines, events, stream, announced } = await begin();
     events.start(stream);
     broker.stop();
-    for (let i = 1; i <= 100; i++) events.changed('node-1', change('updated', i));
+    for (let i = 1; i <= 100; i++) events.announceChange('node-1', change('updated', i));
     for (let i = 101; i <= 300; i++)
-      events.observed('node-1', i % 2 ? 'healthy' : 'unhealthy', { ...health('node-1'), reason: String(i) });
+      events.announceHealth(health('node-1', i % 2 ? 'healthy' : 'unhealthy', String(i)));
     broker.start();
     await clock.settle();
-    const reasons = told().flatMap(({ data }) => data.reason ?? []);
+    const rules = announced().flatMap(({ data }) => data.evidence?.rule ?? []);
     assert.deepEqual(
-      reasons,
+      rules,
       Array.from({ length: 63 }, (_, i) => String(238 + i)),
     );
     assert.equal(lines.filter(({ message }) => /health events were dropped/.test(message)).length, 1);
   });
 
-  test('no more of its changes are kept than go into a record beside another; all are told, the oldest together', async () => {
+  test('no more of its changes are kept than go into a record beside another; all are announced, the oldest together', async () => {
     const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
     const kinds = ['updated', 'approved', 'rejected', 'deleted'] as const;
     const step = fc.oneof(
@@ -238,7 +242,7 @@ describe('of many events of one node that wait', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { size: 'max', maxLength: 400 }), async steps => {
-        const { clock, broker, events, stream, told } = await begin();
+        const { clock, broker, events, stream, announced } = await begin();
         events.start(stream);
         broker.stop();
         let membership: RecordedChange['Previous'] = 'PENDING';
@@ -249,17 +253,17 @@ describe('of many events of one node that wait', () => {
             const { kind } = each;
             const to: RecordedChange['Current'] =
               kind === 'updated' ? membership : kind === 'deleted' ? '' : each.to;
-            events.changed('node-1', change(kind, ++revision, { Previous: membership, Current: to }));
+            events.announceChange('node-1', change(kind, ++revision, { Previous: membership, Current: to }));
             membership = to;
-          } else events.observed('node-1', 'healthy', health('node-1'));
-          most = Math.max(most, events.unannounced('node-1').length);
+          } else events.announceHealth(health('node-1'));
+          most = Math.max(most, events.unacknowledgedChanges('node-1').length);
         }
         assert.ok(most <= 63, `${most}`);
-        const kept = events.unannounced('node-1');
+        const kept = events.unacknowledgedChanges('node-1');
         broker.start();
         await clock.settle();
         assert.equal(events.waiting, 0);
-        const changes = told().filter(({ type }) => !type.endsWith('healthy'));
+        const changes = announced().filter(({ type }) => !type.endsWith('healthy'));
         assert.deepEqual(
           changes.map(({ id }) => id),
           kept.map(({ Revision }) => `node-1:${Revision}`),
@@ -279,16 +283,16 @@ describe('of many events of one node that wait', () => {
   });
 
   test('a change of its membership outlasts any number of its information', async () => {
-    const { clock, broker, lines, events, stream, told } = await begin();
+    const { clock, broker, lines, events, stream, announced } = await begin();
     events.start(stream);
     broker.stop();
-    events.changed('node-1', change('updated', 1));
-    events.changed('node-1', change('approved', 2));
-    for (let i = 3; i <= 300; i++) events.changed('node-1', change('updated', i));
+    events.announceChange('node-1', change('updated', 1));
+    events.announceChange('node-1', change('approved', 2));
+    for (let i = 3; i <= 300; i++) events.announceChange('node-1', change('updated', i));
     broker.start();
     await clock.settle();
     assert.deepEqual(
-      told()
+      announced()
         .slice(0, 4)
         .map(({ id, data }) => [id, data.coalesced]),
       [
@@ -316,7 +320,7 @@ test('the news of ten thousand nodes at once do not go out at once, but all go o
   };
   events.start(counted);
   broker.stop();
-  for (let i = 1; i <= 10_000; i++) events.observed(`node-${i}`, 'healthy', health(`node-${i}`));
+  for (let i = 1; i <= 10_000; i++) events.announceHealth(health(`node-${i}`));
   broker.start();
   while (events.waiting > 0) await clock.settle();
   assert.equal(new Set(ids()).size, 10_000);
@@ -328,7 +332,7 @@ describe('a stop', () => {
     const { clock, broker, events, stream, ids } = await begin();
     events.start(stream);
     broker.failNext('publish', { fault: 'no_responders' });
-    events.changed('node-1', change('registered', 1));
+    events.announceChange('node-1', change('registered', 1));
     const stopped = events.stop(2_000);
     await clock.advance(2_000);
     assert.equal(await stopped, 0);
@@ -339,7 +343,7 @@ describe('a stop', () => {
     const { clock, broker, events, stream, ids } = await begin();
     events.start(stream);
     broker.stop();
-    for (let i = 1; i <= 3; i++) events.changed(`node-${i % 2}`, change('registered', i));
+    for (let i = 1; i <= 3; i++) events.announceChange(`node-${i % 2}`, change('registered', i));
     const stopped = events.stop(2_000);
     await clock.advance(2_000);
     assert.equal(await stopped, 3);

@@ -6,22 +6,22 @@ import type { Health } from '../../../agent/protocol/node-state.ts';
 import type { FakeBroker } from '../../support/fake-connection.ts';
 import { begin, day, hour, limits, lines, watching } from './watch-fixture.ts';
 
-describe('the requester doubts itself first:', () => {
+describe('the requester degradations itself first:', () => {
   test('a wall clock that is moved a day either way, at any moment, changes nothing', async () => {
     const run = async (moves: Map<number, number>) => {
-      const { clock, vigil, told } = await watching(['node-1', 'node-2']);
+      const { clock, watch, announced } = await watching(['node-1', 'node-2']);
       const healths: Health[] = [];
       for (let step = 0; step < 60; step++) {
         clock.moveWall(moves.get(step) ?? 0);
-        if (step % 7 === 0 && step < 40) vigil.heard('node-2');
-        if (step === 50) vigil.heard('node-1');
+        if (step % 7 === 0 && step < 40) watch.markAlive('node-2');
+        if (step === 50) watch.markAlive('node-1');
         await clock.advance(5_000);
-        healths.push(vigil.health('node-1'), vigil.health('node-2'));
+        healths.push(watch.health('node-1'), watch.health('node-2'));
       }
-      return { healths, told: lines(told) };
+      return { healths, announced: lines(announced) };
     };
     const still = await run(new Map());
-    assert.equal(still.told.length, 6);
+    assert.equal(still.announced.length, 6);
     const steps = fc.uniqueArray(fc.nat(59), { minLength: 1, maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(steps, fc.array(fc.constantFrom(day, -day), { minLength: 6 }), async (when, how) => {
@@ -37,9 +37,9 @@ describe('the requester doubts itself first:', () => {
       fc.asyncProperty(
         fc.integer({ min: 0, max: 30_000 }),
         fc.integer({ min: 0, max: 14_999 }),
-        fc.integer({ min: 3 * limits.unknownAfter, max: hour }),
+        fc.integer({ min: 3 * limits.unknownAfterMs, max: hour }),
         async (stallAt, phase, stall) => {
-          const { clock, vigil, told, doubts } = await watching();
+          const { clock, watch, announced, degradations } = await watching();
           // Nodes send every 15 s, whatever the requester does; what comes meanwhile waits until it runs again.
           let elapsed = 0;
           const until = async (end: number) => {
@@ -50,7 +50,7 @@ describe('the requester doubts itself first:', () => {
             ) {
               await clock.advance(beat - elapsed);
               elapsed = beat;
-              vigil.heard('node-1');
+              watch.markAlive('node-1');
             }
             await clock.advance(end - elapsed);
             elapsed = end;
@@ -58,15 +58,15 @@ describe('the requester doubts itself first:', () => {
           await until(stallAt);
           await clock.stall(stall);
           elapsed += stall;
-          assert.equal(vigil.health('node-1'), 'HEALTHY');
+          assert.equal(watch.health('node-1'), 'HEALTHY');
           await until(elapsed + 100_000);
-          assert.equal(vigil.health('node-1'), 'HEALTHY');
-          assert.deepEqual(lines(told), []);
-          assert.deepEqual(doubts, []);
+          assert.equal(watch.health('node-1'), 'HEALTHY');
+          assert.deepEqual(lines(announced), []);
+          assert.deepEqual(degradations, []);
           // Silence afterwards is noticed as ever.
           await clock.advance(65_000);
           assert.deepEqual(
-            told.map(({ kind }) => kind),
+            announced.map(({ kind }) => kind),
             ['unhealthy'],
           );
         },
@@ -76,7 +76,7 @@ describe('the requester doubts itself first:', () => {
   });
 
   test('a suspension while an echo is on its way announces nothing before the echo is back', async () => {
-    const { clock, broker, vigil, told } = await watching();
+    const { clock, broker, watch, announced } = await watching();
     await clock.advance(40_000);
     const late: (() => void)[] = [];
     broker.deliver = (subject, data) => {
@@ -88,23 +88,23 @@ describe('the requester doubts itself first:', () => {
     await clock.advance(4_000);
     await clock.stall(hour);
     // The timers of the requester fire first, the check among them; then it reads what waited, heartbeats first.
-    assert.deepEqual(lines(told), []);
-    vigil.heard('node-1');
+    assert.deepEqual(lines(announced), []);
+    watch.markAlive('node-1');
     broker.deliver = undefined;
     for (const each of late) each();
     await clock.advance(30_000);
-    assert.deepEqual(lines(told), []);
+    assert.deepEqual(lines(announced), []);
   });
 
   test('what counts as a suspension follows nodeDisconnectedAfter: a second, or a fortieth of a short one', async () => {
-    const stalled = async (disconnectedAfter: number, stall: number) => {
-      const { clock, vigil } = begin(
+    const stalled = async (disconnectedAfterMs: number, stall: number) => {
+      const { clock, watch } = begin(
         { 'node-1': 'HEALTHY' },
-        { limits: { disconnectedAfter, unknownAfter: 2 * disconnectedAfter } },
+        { limits: { disconnectedAfterMs, unknownAfterMs: 2 * disconnectedAfterMs } },
       );
-      vigil.heard('node-1');
+      watch.markAlive('node-1');
       await clock.stall(stall);
-      return vigil.silence('node-1');
+      return watch.silenceMs('node-1');
     };
     assert.deepEqual(
       [await stalled(45_000, 2_999), await stalled(45_000, 3_000), await stalled(45_000, hour)],
@@ -117,25 +117,25 @@ describe('the requester doubts itself first:', () => {
   });
 
   test('a broker lost for an hour turns nobody UNHEALTHY; what is left of the silence goes on afterwards', async () => {
-    const { clock, broker, vigil, told, doubts } = await watching();
+    const { clock, broker, watch, announced, degradations } = await watching();
     await clock.advance(44_000);
     broker.stop();
-    assert.deepEqual(doubts, ['the connection to the broker is lost']);
-    assert.equal(vigil.distrusted, doubts[0]);
+    assert.deepEqual(degradations, ['the connection to the broker is lost']);
+    assert.equal(watch.degradedReason, degradations[0]);
     await clock.advance(hour);
-    assert.equal(vigil.health('node-1'), 'HEALTHY');
-    assert.equal(vigil.silence('node-1'), 44_000);
-    assert.equal(vigil.distrusted, 'the connection to the broker is lost');
+    assert.equal(watch.health('node-1'), 'HEALTHY');
+    assert.equal(watch.silenceMs('node-1'), 44_000);
+    assert.equal(watch.degradedReason, 'the connection to the broker is lost');
     broker.start();
-    assert.deepEqual(doubts, ['the connection to the broker is lost', undefined]);
+    assert.deepEqual(degradations, ['the connection to the broker is lost', undefined]);
     await clock.advance(999);
-    assert.equal(vigil.health('node-1'), 'HEALTHY');
-    assert.deepEqual(lines(told), []);
+    assert.equal(watch.health('node-1'), 'HEALTHY');
+    assert.deepEqual(lines(announced), []);
     await clock.advance(1);
-    assert.equal(vigil.health('node-1'), 'UNHEALTHY');
+    assert.equal(watch.health('node-1'), 'UNHEALTHY');
     await clock.advance(5_000);
     assert.deepEqual(
-      told.map(({ kind }) => kind),
+      announced.map(({ kind }) => kind),
       ['unhealthy'],
     );
   });
@@ -145,60 +145,60 @@ describe('the requester doubts itself first:', () => {
   };
 
   test('without its own echo it holds, says so once, and counts again after 3 × nodeDisconnectedAfter', async () => {
-    const { clock, broker, vigil, told, doubts } = await watching();
+    const { clock, broker, watch, announced, degradations } = await watching();
     loseEchoes(broker);
     // Sent at 55 000, missed at 60 000: from there on time stands still for 135 s.
     await clock.advance(9_999);
-    assert.deepEqual(doubts, []);
+    assert.deepEqual(degradations, []);
     await clock.advance(1);
-    assert.deepEqual(doubts, ['the broker does not return our own messages']);
+    assert.deepEqual(degradations, ['the broker does not return our own messages']);
     await clock.advance(135_000);
     assert.equal(clock.monotonic(), 195_000);
-    assert.equal(vigil.silence('node-1'), 10_000);
+    assert.equal(watch.silenceMs('node-1'), 10_000);
     await clock.advance(34_999);
-    assert.equal(vigil.health('node-1'), 'HEALTHY');
-    assert.deepEqual(lines(told), []);
+    assert.equal(watch.health('node-1'), 'HEALTHY');
+    assert.deepEqual(lines(announced), []);
     await clock.advance(1);
-    assert.equal(vigil.health('node-1'), 'UNHEALTHY');
-    assert.deepEqual(lines(told), ['230000 node-1 unhealthy']);
-    assert.equal(doubts.length, 1);
+    assert.equal(watch.health('node-1'), 'UNHEALTHY');
+    assert.deepEqual(lines(announced), ['230000 node-1 unhealthy']);
+    assert.equal(degradations.length, 1);
     broker.deliver = undefined;
     await clock.advance(5_000);
-    assert.deepEqual(doubts, ['the broker does not return our own messages', undefined]);
+    assert.deepEqual(degradations, ['the broker does not return our own messages', undefined]);
   });
 
   test('it announces nothing while the echo is missing, though the silence is long enough', async () => {
-    const { clock, broker, vigil, told } = await watching();
+    const { clock, broker, watch, announced } = await watching();
     await clock.advance(38_000);
     loseEchoes(broker);
     // At 90 000 the echo goes out for nothing; by 95 000, when it is missed, the node is silent for 45 s.
     await clock.advance(7_000);
-    assert.equal(vigil.health('node-1'), 'UNHEALTHY');
-    assert.deepEqual(lines(told), []);
+    assert.equal(watch.health('node-1'), 'UNHEALTHY');
+    assert.deepEqual(lines(announced), []);
     await clock.advance(100_000);
-    assert.deepEqual(lines(told), []);
-    vigil.heard('node-1');
+    assert.deepEqual(lines(announced), []);
+    watch.markAlive('node-1');
     broker.deliver = undefined;
     await clock.advance(10_000);
-    assert.deepEqual(lines(told), [], 'the node was heard before the echo came back');
+    assert.deepEqual(lines(announced), [], 'the node was heard before the echo came back');
   });
 
   test('an echo that is back ends the hold, and the next hold may be as long', async () => {
-    const { clock, broker, vigil, told, doubts } = await watching();
+    const { clock, broker, watch, announced, degradations } = await watching();
     for (let round = 1; round <= 3; round++) {
       loseEchoes(broker);
       await clock.advance(100_000);
-      assert.equal(vigil.health('node-1'), 'HEALTHY', `round ${round}`);
+      assert.equal(watch.health('node-1'), 'HEALTHY', `round ${round}`);
       broker.deliver = undefined;
       await clock.advance(5_000);
-      assert.equal(doubts.length, 2 * round);
-      vigil.heard('node-1');
+      assert.equal(degradations.length, 2 * round);
+      watch.markAlive('node-1');
     }
-    assert.deepEqual(lines(told), []);
+    assert.deepEqual(lines(announced), []);
   });
 
   test('a connection that comes and goes without an echo does not hold for ever', async () => {
-    const { clock, broker, connection, told } = await watching();
+    const { clock, broker, connection, announced } = await watching();
     loseEchoes(broker);
     for (let i = 0; i < 12; i++) {
       await clock.advance(30_000);
@@ -207,30 +207,30 @@ describe('the requester doubts itself first:', () => {
       connection.regain();
     }
     assert.deepEqual(
-      told.map(({ kind }) => kind),
+      announced.map(({ kind }) => kind),
       ['unhealthy', 'unknown'],
     );
   });
 
-  test('the loss of the broker during a hold is told with it, once', async () => {
-    const { clock, broker, vigil, doubts } = await watching();
+  test('the loss of the broker during a hold is announced with it, once', async () => {
+    const { clock, broker, watch, degradations } = await watching();
     loseEchoes(broker);
     await clock.advance(20_000);
     broker.stop();
-    assert.equal(vigil.distrusted, 'the connection to the broker is lost');
+    assert.equal(watch.degradedReason, 'the connection to the broker is lost');
     await clock.advance(hour);
     broker.deliver = undefined;
-    const silence = Number(vigil.silence('node-1'));
+    const silence = Number(watch.silenceMs('node-1'));
     broker.start();
     await clock.advance(1_000);
-    assert.equal(vigil.silence('node-1'), silence + 1_000, 'the hold ended with the loss');
+    assert.equal(watch.silenceMs('node-1'), silence + 1_000, 'the hold ended with the loss');
     await clock.advance(19_000);
-    assert.deepEqual(doubts, ['the broker does not return our own messages', undefined]);
-    assert.equal(vigil.distrusted, undefined);
+    assert.deepEqual(degradations, ['the broker does not return our own messages', undefined]);
+    assert.equal(watch.degradedReason, undefined);
   });
 
   test('what others write to the subject of the echo is no echo', async () => {
-    const { clock, broker, doubts } = await watching();
+    const { clock, broker, degradations } = await watching();
     loseEchoes(broker);
     const write = () => {
       broker.deliver = undefined;
@@ -241,9 +241,9 @@ describe('the requester doubts itself first:', () => {
     await clock.advance(5_000);
     write();
     await clock.advance(5_000);
-    assert.equal(doubts.length, 1);
+    assert.equal(degradations.length, 1);
     write();
     await clock.advance(5_000);
-    assert.equal(doubts.length, 1, 'nor is an echo that it has long had');
+    assert.equal(degradations.length, 1, 'nor is an echo that it has long had');
   });
 });

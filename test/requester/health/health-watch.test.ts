@@ -9,7 +9,7 @@ import { begin, day, hour, lines, watching } from './watch-fixture.ts';
 
 describe('a silent node', () => {
   test('is read exactly at every moment, between checks too', async () => {
-    const { clock, vigil } = await watching(['node-1'], { checkEvery: day });
+    const { clock, watch } = await watching(['node-1'], { checkIntervalMs: day });
     let at = 0;
     const rows: [number, Health][] = [
       [0, 'HEALTHY'],
@@ -24,25 +24,25 @@ describe('a silent node', () => {
     for (const [silence, health] of rows) {
       await clock.advance(silence - at);
       at = silence;
-      assert.equal(vigil.health('node-1'), health, `${silence} ms`);
-      assert.equal(vigil.silence('node-1'), silence);
+      assert.equal(watch.health('node-1'), health, `${silence} ms`);
+      assert.equal(watch.silenceMs('node-1'), silence);
     }
   });
 
   test('is announced at the first check past each limit, once', async () => {
-    const { clock, told } = await watching();
+    const { clock, announced } = await watching();
     await clock.advance(44_999);
-    assert.deepEqual(lines(told), []);
+    assert.deepEqual(lines(announced), []);
     await clock.advance(1);
-    assert.deepEqual(lines(told), ['95000 node-1 unhealthy']);
+    assert.deepEqual(lines(announced), ['95000 node-1 unhealthy']);
     await clock.advance(44_999);
-    assert.equal(told.length, 1);
+    assert.equal(announced.length, 1);
     await clock.advance(1);
-    assert.deepEqual(lines(told), ['95000 node-1 unhealthy', '140000 node-1 unknown']);
+    assert.deepEqual(lines(announced), ['95000 node-1 unhealthy', '140000 node-1 unknown']);
     await clock.advance(hour);
-    assert.equal(told.length, 2);
+    assert.equal(announced.length, 2);
     assert.deepEqual(
-      told.map(({ previous, current, evidence }) => ({ previous, current, ...evidence })),
+      announced.map(({ previous, current, evidence }) => ({ previous, current, ...evidence })),
       [
         {
           previous: 'HEALTHY',
@@ -63,64 +63,64 @@ describe('a silent node', () => {
   });
 
   test('that was heard just after a check waits for the next check to be announced', async () => {
-    const { clock, vigil, told } = await watching();
+    const { clock, watch, announced } = await watching();
     await clock.advance(1);
-    vigil.heard('node-1');
+    watch.markAlive('node-1');
     await clock.advance(44_999);
-    assert.deepEqual(lines(told), [], 'checked 1 ms too early');
-    assert.equal(vigil.health('node-1'), 'HEALTHY');
+    assert.deepEqual(lines(announced), [], 'checked 1 ms too early');
+    assert.equal(watch.health('node-1'), 'HEALTHY');
     await clock.advance(1);
-    assert.equal(vigil.health('node-1'), 'UNHEALTHY');
+    assert.equal(watch.health('node-1'), 'UNHEALTHY');
     await clock.advance(4_999);
-    assert.deepEqual(lines(told), ['100000 node-1 unhealthy']);
+    assert.deepEqual(lines(announced), ['100000 node-1 unhealthy']);
   });
 
   test('falls from HEALTHY to UNKNOWN at once when both limits lie between two checks', async () => {
-    const { clock, vigil, told } = await watching(['node-1'], { checkEvery: 100_000 });
+    const { clock, watch, announced } = await watching(['node-1'], { checkIntervalMs: 100_000 });
     await clock.advance(49_000);
-    vigil.heard('node-1');
+    watch.markAlive('node-1');
     await clock.advance(1_000);
-    assert.deepEqual(lines(told), [], 'the grace ended with the first check');
+    assert.deepEqual(lines(announced), [], 'the grace ended with the first check');
     await clock.advance(100_000);
-    assert.deepEqual(lines(told), ['200000 node-1 unknown']);
+    assert.deepEqual(lines(announced), ['200000 node-1 unknown']);
   });
 
   test('is HEALTHY again with one heartbeat, from any state, at once', async () => {
     for (const silence of [45_000, 89_999, 90_000, hour]) {
-      const { clock, vigil, told } = await watching();
+      const { clock, watch, announced } = await watching();
       await clock.advance(silence);
-      const before = vigil.health('node-1');
+      const before = watch.health('node-1');
       assert.notEqual(before, 'HEALTHY');
-      vigil.heard('node-1');
-      assert.equal(vigil.health('node-1'), 'HEALTHY');
-      const { kind, previous, current } = told.at(-1) ?? {};
+      watch.markAlive('node-1');
+      assert.equal(watch.health('node-1'), 'HEALTHY');
+      const { kind, previous, current } = announced.at(-1) ?? {};
       assert.deepEqual(
         { kind, previous, current },
         { kind: 'healthy', previous: before, current: 'HEALTHY' },
       );
       await clock.advance(44_999);
-      assert.equal(vigil.health('node-1'), 'HEALTHY');
+      assert.equal(watch.health('node-1'), 'HEALTHY');
     }
   });
 
   test('that was heard again before a check is no change', async () => {
-    const { clock, vigil, told } = await watching();
+    const { clock, watch, announced } = await watching();
     await clock.advance(1);
-    vigil.heard('node-1');
+    watch.markAlive('node-1');
     await clock.advance(46_000);
-    assert.equal(vigil.health('node-1'), 'UNHEALTHY');
-    vigil.heard('node-1');
+    assert.equal(watch.health('node-1'), 'UNHEALTHY');
+    watch.markAlive('node-1');
     await clock.advance(20_000);
-    assert.deepEqual(lines(told), []);
+    assert.deepEqual(lines(announced), []);
   });
 
   test('does not keep others from being judged', async () => {
-    const { clock, vigil, told } = await watching(['node-1', 'node-2', 'node-3']);
+    const { clock, watch, announced } = await watching(['node-1', 'node-2', 'node-3']);
     for (let i = 0; i < 20; i++) {
       await clock.advance(15_000);
-      vigil.heard('node-2');
+      watch.markAlive('node-2');
     }
-    assert.deepEqual(lines(told).sort(), [
+    assert.deepEqual(lines(announced).sort(), [
       '140000 node-1 unknown',
       '140000 node-3 unknown',
       '95000 node-1 unhealthy',
@@ -131,35 +131,35 @@ describe('a silent node', () => {
 
 describe('a node that leaves', () => {
   test('is UNKNOWN at once, with an event of its own', async () => {
-    const { clock, vigil, told } = await watching();
+    const { clock, watch, announced } = await watching();
     await clock.advance(1_000);
-    vigil.left('node-1', 'stopped by SIGTERM');
-    assert.equal(vigil.health('node-1'), 'UNKNOWN');
-    assert.equal(vigil.silence('node-1'), undefined);
-    assert.deepEqual(lines(told), ['51000 node-1 left']);
-    assert.equal(told[0]?.evidence.rule, 'left: stopped by SIGTERM');
-    assert.deepEqual([told[0]?.previous, told[0]?.current], ['HEALTHY', 'UNKNOWN']);
-    vigil.left('node-1', '');
+    watch.markLeft('node-1', 'stopped by SIGTERM');
+    assert.equal(watch.health('node-1'), 'UNKNOWN');
+    assert.equal(watch.silenceMs('node-1'), undefined);
+    assert.deepEqual(lines(announced), ['51000 node-1 left']);
+    assert.equal(announced[0]?.evidence.rule, 'left: stopped by SIGTERM');
+    assert.deepEqual([announced[0]?.previous, announced[0]?.current], ['HEALTHY', 'UNKNOWN']);
+    watch.markLeft('node-1', '');
     await clock.advance(hour);
-    assert.equal(told.length, 1);
-    vigil.heard('node-1');
-    assert.equal(told.at(-1)?.kind, 'healthy');
+    assert.equal(announced.length, 1);
+    watch.markAlive('node-1');
+    assert.equal(announced.at(-1)?.kind, 'healthy');
   });
 
   test('is no change when it was UNKNOWN already', async () => {
-    const { clock, vigil, told } = await watching();
+    const { clock, watch, announced } = await watching();
     await clock.advance(90_000);
-    assert.equal(told.length, 2);
-    vigil.left('node-1', '');
-    vigil.add('node-2');
-    vigil.left('node-2', '');
-    assert.equal(told.length, 2);
+    assert.equal(announced.length, 2);
+    watch.markLeft('node-1', '');
+    watch.add('node-2');
+    watch.markLeft('node-2', '');
+    assert.equal(announced.length, 2);
   });
 });
 
 describe('after a start', () => {
   test('nothing is announced before one nodeDisconnectedAfter, then only what changed since', async () => {
-    const { clock, vigil, told } = begin({
+    const { clock, watch, announced } = begin({
       'was-healthy': 'HEALTHY',
       'is-healthy': 'HEALTHY',
       recovered: 'UNHEALTHY',
@@ -169,31 +169,31 @@ describe('after a start', () => {
       new: 'UNKNOWN',
     });
     await clock.advance(5_000);
-    for (const id of ['is-healthy', 'recovered', 'left', 'new']) vigil.heard(id);
-    vigil.left('left', 'gone');
-    assert.equal(vigil.health('recovered'), 'HEALTHY', 'reads are right at once');
-    assert.equal(vigil.health('was-healthy'), 'UNKNOWN', 'never heard since this start');
+    for (const id of ['is-healthy', 'recovered', 'left', 'new']) watch.markAlive(id);
+    watch.markLeft('left', 'gone');
+    assert.equal(watch.health('recovered'), 'HEALTHY', 'reads are right at once');
+    assert.equal(watch.health('was-healthy'), 'UNKNOWN', 'never heard since this start');
     await clock.advance(39_999);
-    assert.deepEqual(lines(told), []);
+    assert.deepEqual(lines(announced), []);
     await clock.advance(1);
-    assert.deepEqual(lines(told).sort(), [
+    assert.deepEqual(lines(announced).sort(), [
       '45000 left left',
       '45000 new healthy',
       '45000 recovered healthy',
       '45000 was-healthy unknown',
       '45000 was-unhealthy unknown',
     ]);
-    for (const { node, previous } of told) {
+    for (const { node, previous } of announced) {
       assert.equal(
         previous,
         { recovered: 'UNHEALTHY', 'was-unhealthy': 'UNHEALTHY', new: 'UNKNOWN' }[node] ?? 'HEALTHY',
       );
     }
-    const { length } = told;
+    const { length } = announced;
     await clock.advance(4_999);
-    assert.equal(told.length, length);
+    assert.equal(announced.length, length);
     await clock.advance(1);
-    assert.deepEqual(lines(told.slice(length)), [
+    assert.deepEqual(lines(announced.slice(length)), [
       '50000 is-healthy unhealthy',
       '50000 recovered unhealthy',
       '50000 new unhealthy',
@@ -201,55 +201,55 @@ describe('after a start', () => {
   });
 
   test('the grace counts time with a broker only', async () => {
-    const { clock, broker, told } = begin({ 'node-1': 'HEALTHY' });
+    const { clock, broker, announced } = begin({ 'node-1': 'HEALTHY' });
     await clock.advance(40_000);
     broker.stop();
     await clock.advance(hour);
     broker.start();
     await clock.advance(4_999);
-    assert.deepEqual(lines(told), []);
+    assert.deepEqual(lines(announced), []);
     await clock.advance(1);
     assert.deepEqual(
-      told.map(({ kind }) => kind),
+      announced.map(({ kind }) => kind),
       ['unknown'],
     );
   });
 
   test('a node that comes later has no past', async () => {
-    const { clock, vigil, told } = await watching();
-    vigil.delete('node-1');
-    vigil.add('node-1');
-    assert.equal(vigil.health('node-1'), 'UNKNOWN');
+    const { clock, watch, announced } = await watching();
+    watch.onRemoved('node-1');
+    watch.add('node-1');
+    assert.equal(watch.health('node-1'), 'UNKNOWN');
     await clock.advance(hour);
-    assert.deepEqual(lines(told), [], 'no news of a node that is only registered');
-    vigil.heard('node-1');
-    assert.deepEqual([told[0]?.previous, told[0]?.current], ['UNKNOWN', 'HEALTHY']);
+    assert.deepEqual(lines(announced), [], 'no news of a node that is only registered');
+    watch.markAlive('node-1');
+    assert.deepEqual([announced[0]?.previous, announced[0]?.current], ['UNKNOWN', 'HEALTHY']);
   });
 });
 
 describe('a deleted node', () => {
   test('leaves nothing behind, and is not announced', async () => {
-    const { clock, vigil, told } = await watching(['node-1', 'node-2']);
+    const { clock, watch, announced } = await watching(['node-1', 'node-2']);
     await clock.advance(50_000);
-    assert.equal(told.length, 2, 'both are silent and wait to become UNKNOWN');
-    vigil.delete('node-1');
-    assert.equal(vigil.size, 1);
-    assert.equal(vigil.pulse('node-1'), undefined);
-    assert.equal(vigil.silence('node-1'), undefined);
-    vigil.heard('node-1');
-    vigil.left('node-1', '');
-    assert.equal(vigil.size, 1, 'a late heartbeat creates nothing');
-    assert.equal(vigil.health('node-1'), 'UNKNOWN');
+    assert.equal(announced.length, 2, 'both are silent and wait to become UNKNOWN');
+    watch.onRemoved('node-1');
+    assert.equal(watch.size, 1);
+    assert.equal(watch.liveness('node-1'), undefined);
+    assert.equal(watch.silenceMs('node-1'), undefined);
+    watch.markAlive('node-1');
+    watch.markLeft('node-1', '');
+    assert.equal(watch.size, 1, 'a late heartbeat creates nothing');
+    assert.equal(watch.health('node-1'), 'UNKNOWN');
     await clock.advance(hour);
-    assert.deepEqual(lines(told.slice(2)), ['140000 node-2 unknown']);
+    assert.deepEqual(lines(announced.slice(2)), ['140000 node-2 unknown']);
   });
 });
 
 describe('for people', () => {
   test('a node shows when it was heard, since when it is healthy, and since when it is silent', async () => {
-    const { clock, vigil } = await watching();
+    const { clock, watch } = await watching();
     const pulse = () => {
-      const { lastSeenAt, healthySince, silentSince } = vigil.pulse('node-1') ?? {};
+      const { lastSeenAt, healthySince, silentSince } = watch.liveness('node-1') ?? {};
       return [lastSeenAt, healthySince, silentSince].map(
         at => at && new Date(at).toISOString().slice(14, 19),
       );
@@ -257,25 +257,25 @@ describe('for people', () => {
     assert.deepEqual(pulse(), ['00:50', '00:20', undefined]);
     await clock.advance(100_000);
     assert.deepEqual(pulse(), ['00:50', '00:20', '01:35']);
-    vigil.heard('node-1', 7);
+    watch.markAlive('node-1', 7);
     assert.deepEqual(pulse(), ['02:30', '02:30', undefined]);
-    assert.equal(vigil.pulse('node-1')?.sequence, 7);
+    assert.equal(watch.liveness('node-1')?.sequence, 7);
     await clock.advance(1_000);
-    vigil.left('node-1', '');
+    watch.markLeft('node-1', '');
     assert.deepEqual(pulse(), ['02:30', '02:30', '02:31']);
-    vigil.heard('node-1');
+    watch.markAlive('node-1');
     await clock.advance(60_000);
-    vigil.left('node-1', '');
+    watch.markLeft('node-1', '');
     assert.deepEqual(pulse(), ['02:31', '02:31', '03:20'], 'silent before it left');
   });
 
   test('a node that left and came back during the grace is not shown as silent', async () => {
-    const { clock, vigil } = begin({ 'node-1': 'HEALTHY' });
-    vigil.heard('node-1');
-    vigil.left('node-1', '');
-    vigil.heard('node-1');
+    const { clock, watch } = begin({ 'node-1': 'HEALTHY' });
+    watch.markAlive('node-1');
+    watch.markLeft('node-1', '');
+    watch.markAlive('node-1');
     await clock.advance(1_000);
-    assert.equal(vigil.pulse('node-1')?.silentSince, undefined);
+    assert.equal(watch.liveness('node-1')?.silentSince, undefined);
   });
 });
 
@@ -295,9 +295,9 @@ test('one event for each real change and none for no change, whatever is heard a
       fc.dictionary(fc.constantFrom(...ids), fc.constantFrom<Health>('HEALTHY', 'UNHEALTHY', 'UNKNOWN')),
       async (happenings, before) => {
         // Small numbers, so that the limits are met often.
-        const small = { disconnectedAfter: 40, unknownAfter: 80 };
+        const small = { disconnectedAfterMs: 40, unknownAfterMs: 80 };
         const announcedBefore = Object.fromEntries(ids.map(id => [id, before[id] ?? 'UNKNOWN'] as const));
-        const { clock, vigil, told } = begin(announcedBefore, { limits: small, checkEvery: 10 });
+        const { clock, watch, announced } = begin(announcedBefore, { limits: small, checkIntervalMs: 10 });
         const lastSeen = new Map<string, number>();
         const last: Record<string, Health> = { ...announcedBefore };
         const expected: string[] = [];
@@ -319,35 +319,35 @@ test('one event for each real change and none for no change, whatever is heard a
               now++;
               await clock.advance(1);
               if (now % 10) continue;
-              graceOver ||= now >= small.disconnectedAfter;
+              graceOver ||= now >= small.disconnectedAfterMs;
               for (const id of ids) {
                 tell(id, health(id), leftIds.has(id) ? 'left' : undefined);
               }
             }
           } else if (each.kind === 'heard') {
-            vigil.heard(each.id);
+            watch.markAlive(each.id);
             leftIds.delete(each.id);
             lastSeen.set(each.id, now);
             tell(each.id, 'HEALTHY');
           } else if (each.kind === 'left') {
-            vigil.left(each.id, '');
+            watch.markLeft(each.id, '');
             leftIds.add(each.id);
             lastSeen.delete(each.id);
             tell(each.id, 'UNKNOWN', 'left');
           } else {
-            vigil.delete(each.id);
-            vigil.add(each.id);
+            watch.onRemoved(each.id);
+            watch.add(each.id);
             leftIds.delete(each.id);
             lastSeen.delete(each.id);
             last[each.id] = 'UNKNOWN';
           }
-          for (const id of ids) assert.equal(vigil.health(id), health(id));
+          for (const id of ids) assert.equal(watch.health(id), health(id));
         }
-        assert.deepEqual(lines(told).sort(), expected.sort());
+        assert.deepEqual(lines(announced).sort(), expected.sort());
         // Every event of a node goes on where the one before ended.
         if (!happenings.some(each => 'kind' in each && each.kind === 'again')) {
           const chain: Record<string, Health> = { ...announcedBefore };
-          for (const { node, previous, current } of told) {
+          for (const { node, previous, current } of announced) {
             assert.equal(previous, chain[node]);
             assert.notEqual(previous, current);
             chain[node] = current;
@@ -359,14 +359,14 @@ test('one event for each real change and none for no change, whatever is heard a
   );
 });
 
-test('a vigil that was stopped neither checks nor listens', async () => {
-  const { clock, broker, connection, vigil, told, doubts } = await watching();
-  vigil.stop();
+test('a watch that was stopped neither checks nor listens', async () => {
+  const { clock, broker, connection, watch, announced, degradations } = await watching();
+  watch.stop();
   assert.equal(clock.pending, 0);
   broker.stop();
   connection.regain();
   await clock.advance(day);
-  assert.deepEqual([...told, ...doubts], []);
+  assert.deepEqual([...announced, ...degradations], []);
 });
 
 test('the watch stalls when its turns do not come, and for nothing that the broker does', async () => {
@@ -377,16 +377,16 @@ test('the watch stalls when its turns do not come, and for nothing that the brok
     now: () => clock.now(),
     after: (delay: number, fn: () => void) => (lost ? { cancel: () => undefined } : clock.after(delay, fn)),
   };
-  const { vigil, connection } = begin({ 'node-1': 'HEALTHY' }, { clock: lossy });
+  const { watch, connection } = begin({ 'node-1': 'HEALTHY' }, { clock: lossy });
   await clock.advance(hour);
-  assert.equal(vigil.stalled, false);
+  assert.equal(watch.stalled, false);
   connection.drop();
   await clock.advance(hour);
   await clock.stall(hour);
-  assert.equal(vigil.stalled, false);
+  assert.equal(watch.stalled, false);
   lost = true;
   await clock.advance(60_000);
-  assert.equal(vigil.stalled, true);
-  vigil.stop();
-  assert.equal(vigil.stalled, false);
+  assert.equal(watch.stalled, true);
+  watch.stop();
+  assert.equal(watch.stalled, false);
 });

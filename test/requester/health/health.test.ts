@@ -3,9 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Health } from '../../../agent/protocol/node-state.ts';
-import { type HealthLimits, healthOf, type Pulse, Pulses } from '../../../agent/requester/health/health.ts';
+import {
+  type HealthLimits,
+  healthOf,
+  type Liveness,
+  LivenessTable,
+} from '../../../agent/requester/health/health.ts';
 
-const limits = { disconnectedAfter: 45_000, unknownAfter: 90_000 };
+const limits = { disconnectedAfterMs: 45_000, unknownAfterMs: 90_000 };
 
 test('silence is judged at its limits, to the millisecond', () => {
   const rows: [number | undefined, Health][] = [
@@ -24,7 +29,7 @@ test('silence is judged at its limits, to the millisecond', () => {
 });
 
 test('with both limits the same a node is never UNHEALTHY', () => {
-  const same = { disconnectedAfter: 10, unknownAfter: 10 };
+  const same = { disconnectedAfterMs: 10, unknownAfterMs: 10 };
   assert.deepEqual(
     [9, 10, 11].map(silence => healthOf(silence, same)),
     ['HEALTHY', 'UNKNOWN', 'UNKNOWN'],
@@ -41,11 +46,11 @@ class Naive {
     this.limits = limits;
   }
 
-  heard(id: string, now: number): void {
+  markAlive(id: string, now: number): void {
     this.nodes.set(id, { lastSeen: now, order: this.#order++, fallen: 'HEALTHY' });
   }
 
-  left(id: string): void {
+  markLeft(id: string): void {
     this.nodes.set(id, { lastSeen: undefined, order: 0, fallen: 'UNKNOWN' });
   }
 
@@ -67,12 +72,12 @@ class Naive {
 }
 
 /** Counts the judgements that a check needs. */
-class Counted extends Pulses {
+class Counted extends LivenessTable {
   judged = 0;
 
-  override health(pulse: Pulse | undefined, now: number): Health {
+  override health(node: Liveness | undefined, now: number): Health {
     this.judged++;
-    return super.health(pulse, now);
+    return super.health(node, now);
   }
 }
 
@@ -95,9 +100,9 @@ test('whatever is heard, leaves, is deleted or falls silent, the queue says what
     fc.property(
       fc.array(operation, { maxLength: 120, size: 'max' }),
       fc.constantFrom(10, 20),
-      (operations, unknownAfter) => {
-        const limits = { disconnectedAfter: 10, unknownAfter };
-        const pulses = new Counted(limits);
+      (operations, unknownAfterMs) => {
+        const limits = { disconnectedAfterMs: 10, unknownAfterMs };
+        const table = new Counted(limits);
         const naive = new Naive(limits);
         const onRoll = new Set<string>();
         let now = 0;
@@ -105,32 +110,32 @@ test('whatever is heard, leaves, is deleted or falls silent, the queue says what
           if ('ms' in each) now += each.ms;
           else if ('id' in each) {
             const { kind, id } = each;
-            const pulse = pulses.get(id);
+            const node = table.get(id);
             if (kind === 'delete') {
-              pulses.delete(id);
+              table.delete(id);
               naive.nodes.delete(id);
               onRoll.delete(id);
             } else if (kind === 'add') {
-              assert.equal(pulses.add(id), pulses.add(id));
+              assert.equal(table.add(id), table.add(id));
               onRoll.add(id);
-            } else if (pulse && kind === 'heard') {
-              pulses.heard(pulse, now, 0);
-              naive.heard(id, now);
-            } else if (pulse) {
-              pulses.left(pulse);
-              naive.left(id);
+            } else if (node && kind === 'heard') {
+              table.markAlive(node, now, 0);
+              naive.markAlive(id, now);
+            } else if (node) {
+              table.markLeft(node);
+              naive.markLeft(id);
             }
           } else {
-            pulses.judged = 0;
-            const expired = [...pulses.expired(now)].map(({ pulse, health }) => `${pulse.id} ${health}`);
+            table.judged = 0;
+            const expired = [...table.expired(now)].map(({ node, health }) => `${node.id} ${health}`);
             // Each of the two queues is looked at once past its fallen ones.
-            assert.ok(pulses.judged <= expired.length + 2, `${pulses.judged} for ${expired.length}`);
+            assert.ok(table.judged <= expired.length + 2, `${table.judged} for ${expired.length}`);
             assert.deepEqual(expired, naive.expired(now));
           }
-          for (const id of ids) assert.equal(pulses.health(pulses.get(id), now), naive.health(id, now));
-          assert.deepEqual([...pulses.values()].map(({ id }) => id).sort(), [...onRoll].sort());
-          assert.equal(pulses.size, onRoll.size);
-          assertLinked([...pulses.values()]);
+          for (const id of ids) assert.equal(table.health(table.get(id), now), naive.health(id, now));
+          assert.deepEqual([...table.values()].map(({ id }) => id).sort(), [...onRoll].sort());
+          assert.equal(table.size, onRoll.size);
+          assertLinked([...table.values()]);
         }
       },
     ),
@@ -139,29 +144,29 @@ test('whatever is heard, leaves, is deleted or falls silent, the queue says what
 });
 
 /** At most one entry a node, none of a node that is gone, and neighbours agree. */
-function assertLinked(pulses: Pulse[]): void {
-  const known = new Set(pulses);
-  for (const pulse of pulses) {
-    if (!pulse.queue) assert.ok(!pulse.older && !pulse.newer);
-    if (pulse.older) assert.ok(known.has(pulse.older) && pulse.older.newer === pulse);
-    if (pulse.newer) assert.ok(known.has(pulse.newer) && pulse.newer.older === pulse);
-    if (pulse.newer) assert.ok(Number(pulse.lastSeen) <= Number(pulse.newer.lastSeen));
-    if (!pulse.older && pulse.queue) assert.equal(pulse.queue.oldest, pulse);
+function assertLinked(table: Liveness[]): void {
+  const known = new Set(table);
+  for (const node of table) {
+    if (!node.queue) assert.ok(!node.older && !node.newer);
+    if (node.older) assert.ok(known.has(node.older) && node.older.newer === node);
+    if (node.newer) assert.ok(known.has(node.newer) && node.newer.older === node);
+    if (node.newer) assert.ok(Number(node.lastSeen) <= Number(node.newer.lastSeen));
+    if (!node.older && node.queue) assert.equal(node.queue.oldest, node);
   }
 }
 
 test('a heartbeat and a check cost the same with a hundred thousand nodes as with ten', () => {
   const judgements = [10, 100_000].map(nodes => {
-    const pulses = new Counted(limits);
-    for (let i = 0; i < nodes; i++) pulses.heard(pulses.add(`n-${i}`), i / nodes, 0);
-    pulses.judged = 0;
-    const first = pulses.get('n-0');
+    const table = new Counted(limits);
+    for (let i = 0; i < nodes; i++) table.markAlive(table.add(`n-${i}`), i / nodes, 0);
+    table.judged = 0;
+    const first = table.get('n-0');
     assert.ok(first);
-    pulses.heard(first, 2, 0);
+    table.markAlive(first, 2, 0);
     // The next oldest, and no more, has just fallen silent.
-    const fallen = [...pulses.expired(45_000 + 1.5 / nodes)].length;
+    const fallen = [...table.expired(45_000 + 1.5 / nodes)].length;
     assert.equal(fallen, 1);
-    return pulses.judged;
+    return table.judged;
   });
-  assert.deepEqual(judgements, [2, 2]);
+  assert.deepEqual(judgements, [3, 3]);
 });

@@ -6,7 +6,7 @@ import { ProtocolError } from '../../../agent/protocol/error.ts';
 import { encodeHeartbeat, encodePlainHeartbeat } from '../../../agent/protocol/heartbeat.ts';
 import type { NodeState } from '../../../agent/protocol/node-state.ts';
 import { defaultHeartbeatTopic } from '../../../agent/protocol/subjects.ts';
-import { listenForHeartbeats } from '../../../agent/requester/health/heartbeats.ts';
+import { subscribeToHeartbeats } from '../../../agent/requester/health/heartbeats.ts';
 import { newCounters } from '../../../agent/requester/status/counters.ts';
 import { capture, envelopeOf } from '../../support/captures.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -25,16 +25,16 @@ function begin(topic = defaultHeartbeatTopic) {
     ['node-2', record('node-2', 'REJECTED', { Muster: { Session: 's-2' } })],
     ['bacalhau-1', record('bacalhau-1', 'APPROVED')],
   ]);
-  const heard: string[] = [];
-  const subscription = listenForHeartbeats({
+  const calls: string[] = [];
+  const subscription = subscribeToHeartbeats({
     connection: broker.connect(),
     clock,
     log,
     topic,
     counters,
-    record: id => records.get(id),
-    heard: (id, sequence) => void heard.push(`${id} ${sequence}`),
-    stranger: id => void heard.push(`stranger ${id}`),
+    records,
+    health: { markAlive: (id, sequence) => void calls.push(`${id} ${sequence}`) },
+    conflicts: { onOtherSession: ({ Info }) => void calls.push(`other session ${Info.NodeID}`) },
   });
   const node = broker.connect();
   const send = async (subject: string, data: Uint8Array | string) => {
@@ -47,47 +47,47 @@ function begin(topic = defaultHeartbeatTopic) {
       ? send(topic.replace('{nodeId}', id), encodeHeartbeat(message, session, clock.now()))
       : send(topic, encodePlainHeartbeat(message));
   };
-  return { clock, broker, records, counters, lines, heard, subscription, send, beat };
+  return { clock, broker, records, counters, lines, calls, subscription, send, beat };
 }
 
 const subjectOf = (id: string) => defaultHeartbeatTopic.replace('{nodeId}', id);
 
 describe('a heartbeat', () => {
   test('of the session that stands counts, whatever the membership', async () => {
-    const { beat, heard, counters, lines } = begin();
+    const { beat, calls, counters, lines } = begin();
     await beat('node-1', 's-1', 7);
     await beat('node-2', 's-2', 8);
     await beat('bacalhau-1', undefined, 9);
-    assert.deepEqual(heard, ['node-1 7', 'node-2 8', 'bacalhau-1 9']);
+    assert.deepEqual(calls, ['node-1 7', 'node-2 8', 'bacalhau-1 9']);
     assert.equal(counters.heartbeats, 3);
     assert.deepEqual(lines, []);
   });
 
   test("as a Bacalhau node sends it counts, byte for byte, and so does its plain form on the node's subject", async () => {
-    const { records, heard, send } = begin();
+    const { records, calls, send } = begin();
     const { subject, bytes } = capture('bprotocol/heartbeat');
     const id = subject.split('.')[3] ?? '';
     records.set(id, record(id, 'APPROVED'));
     await send(subject, bytes);
     await send(subject, `{"NodeID":"${id}","Sequence":2}`);
-    assert.deepEqual(heard, [`${id} 1`, `${id} 2`]);
+    assert.deepEqual(calls, [`${id} 1`, `${id} 2`]);
   });
 
   test('of another session, or of none, is ignored, counted, and reported as a stranger', async () => {
-    const { beat, heard, counters, lines } = begin();
+    const { beat, calls, counters, lines } = begin();
     await beat('node-1', 's-0');
     await beat('node-1');
     await beat('bacalhau-1', 's-9');
-    assert.deepEqual(heard, ['stranger node-1', 'stranger node-1', 'stranger bacalhau-1']);
+    assert.deepEqual(calls, ['other session node-1', 'other session node-1', 'other session bacalhau-1']);
     assert.equal(counters.heartbeatsOtherSession, 3);
     assert.equal(lines.length, 1);
   });
 
   test('of a node nobody knows, or of a requester, creates nothing', async () => {
-    const { beat, heard, counters, lines, clock } = begin();
+    const { beat, calls, counters, lines, clock } = begin();
     for (let i = 0; i < 100; i++) await beat(`unknown-${i}`, 's-1');
     await beat('node-0');
-    assert.deepEqual(heard, []);
+    assert.deepEqual(calls, []);
     assert.equal(counters.heartbeatsUnknown, 101);
     assert.equal(lines.length, 1, 'logged once a minute in all');
     await clock.advance(60_000);
@@ -102,16 +102,16 @@ describe('a heartbeat', () => {
   });
 
   test('on the subject of another node is ignored', async () => {
-    const { send, heard, counters, clock } = begin();
+    const { send, calls, counters, clock } = begin();
     await send(subjectOf('node-2'), encodeHeartbeat({ NodeID: 'node-1', Sequence: 1 }, 's-1', clock.now()));
-    assert.deepEqual(heard, []);
+    assert.deepEqual(calls, []);
     assert.equal(counters.heartbeatsMalformed, 1);
   });
 });
 
 describe('what is no heartbeat', () => {
   test('is counted and ignored, and logged once a minute, however different', async () => {
-    const { send, heard, counters, lines, clock } = begin();
+    const { send, calls, counters, lines, clock } = begin();
     const type = (name: string) =>
       envelopeOf(
         JSON.stringify({
@@ -135,7 +135,7 @@ describe('what is no heartbeat', () => {
       ...Array.from({ length: 200 }, (_, i) => type(`type-${i}`)),
     ];
     for (const bytes of odd) await send(subjectOf('node-1'), bytes);
-    assert.deepEqual(heard, []);
+    assert.deepEqual(calls, []);
     assert.equal(counters.heartbeatsMalformed, odd.length);
     assert.equal(lines.length, 1);
     assert.equal(lines[0]?.fields.node, 'node-1');
@@ -143,45 +143,45 @@ describe('what is no heartbeat', () => {
   });
 
   test('of any bytes never stops the listening', async () => {
-    const { send, beat, heard } = begin();
+    const { send, beat, calls } = begin();
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), bytes => send(subjectOf('node-1'), bytes)),
     );
     await beat('node-1', 's-1', 5);
-    assert.deepEqual(heard.at(-1), 'node-1 5');
+    assert.deepEqual(calls.at(-1), 'node-1 5');
   });
 });
 
 describe('the topic', () => {
   test('may be another, with the node at another place', async () => {
-    const { beat, heard, send } = begin('beats.{nodeId}');
+    const { beat, calls, send } = begin('beats.{nodeId}');
     await beat('node-1', 's-1', 3);
     await send(subjectOf('node-1'), 'x');
-    assert.deepEqual(heard, ['node-1 3']);
+    assert.deepEqual(calls, ['node-1 3']);
   });
 
   test('without a place for the node carries plain JSON, which names no session: every node counts', async () => {
-    const { beat, heard, counters } = begin('heartbeat');
+    const { beat, calls, counters } = begin('heartbeat');
     await beat('node-1', undefined, 3);
     await beat('bacalhau-1', undefined, 4);
     await beat('unknown');
-    assert.deepEqual(heard, ['node-1 3', 'bacalhau-1 4']);
+    assert.deepEqual(calls, ['node-1 3', 'bacalhau-1 4']);
     assert.equal(counters.heartbeatsUnknown, 1);
   });
 
   test('without a place for the node may carry an envelope; a session that it names is held against it', async () => {
-    const { send, heard, clock } = begin('heartbeat');
+    const { send, calls, clock } = begin('heartbeat');
     const envelope = (session: string) =>
       encodeHeartbeat({ NodeID: 'node-1', Sequence: 1 }, session, clock.now());
     await send('heartbeat', envelope('s-1'));
     await send('heartbeat', envelope('s-0'));
-    assert.deepEqual(heard, ['node-1 1', 'stranger node-1']);
+    assert.deepEqual(calls, ['node-1 1', 'other session node-1']);
   });
 });
 
 test('after a stop nothing is heard', async () => {
-  const { beat, heard, subscription } = begin();
+  const { beat, calls, subscription } = begin();
   subscription.unsubscribe();
   await beat('node-1', 's-1');
-  assert.deepEqual(heard, []);
+  assert.deepEqual(calls, []);
 });

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { ListeningClock } from '../../../agent/requester/health/listening-clock.ts';
 
-const limits = { beat: 100, longestHold: 1_000 };
+const limits = { beatMs: 100, longestHoldMs: 1_000 };
 
 /** A clock on a monotonic time that the test sets; `run` lets time pass with a living loop. */
 function started(connected = true) {
@@ -12,8 +12,8 @@ function started(connected = true) {
   const clock = new ListeningClock(() => time.monotonic, limits);
   clock.setConnected(connected);
   const run = (ms: number) => {
-    for (let left = ms; left > 0; left -= limits.beat) {
-      time.monotonic += Math.min(left, limits.beat);
+    for (let left = ms; left > 0; left -= limits.beatMs) {
+      time.monotonic += Math.min(left, limits.beatMs);
       clock.beat();
     }
   };
@@ -33,24 +33,24 @@ describe('listening time', () => {
 
   test('takes beats that are a little late as they come', () => {
     const { time, clock } = started();
-    time.monotonic += 3 * limits.beat - 1;
+    time.monotonic += 3 * limits.beatMs - 1;
     assert.equal(clock.beat(), 0);
-    time.monotonic += 3 * limits.beat;
+    time.monotonic += 3 * limits.beatMs;
     assert.equal(clock.beat(), 0);
-    assert.equal(clock.now(), 6 * limits.beat - 1);
+    assert.equal(clock.now(), 6 * limits.beatMs - 1);
   });
 
   test('skips what the loop slept, but for three beats', () => {
     const { time, clock, run } = started();
     run(500);
-    time.monotonic += 3 * limits.beat + 1;
+    time.monotonic += 3 * limits.beatMs + 1;
     assert.equal(clock.beat(), 1);
     time.monotonic += 1_000_000;
-    assert.equal(clock.now(), 500 + 6 * limits.beat);
-    assert.equal(clock.beat(), 1_000_000 - 3 * limits.beat);
-    assert.equal(clock.now(), 500 + 6 * limits.beat);
+    assert.equal(clock.now(), 500 + 6 * limits.beatMs);
+    assert.equal(clock.beat(), 1_000_000 - 3 * limits.beatMs);
+    assert.equal(clock.now(), 500 + 6 * limits.beatMs);
     run(500);
-    assert.equal(clock.now(), 1_000 + 6 * limits.beat);
+    assert.equal(clock.now(), 1_000 + 6 * limits.beatMs);
   });
 
   test('stands still without a broker, and before there was one', () => {
@@ -75,7 +75,7 @@ describe('listening time', () => {
     const { clock, run } = started();
     run(100);
     clock.setHolding(true);
-    run(limits.longestHold - 1);
+    run(limits.longestHoldMs - 1);
     assert.equal(clock.now(), 100);
     assert.equal(clock.holdIsOver, false);
     run(1);
@@ -99,9 +99,9 @@ describe('listening time', () => {
     clock.setHolding(true);
     run(50);
     assert.equal(clock.now(), 90, 'the holds have lasted their time');
-    clock.echoed();
+    clock.endHolds();
     clock.setHolding(true);
-    run(limits.longestHold);
+    run(limits.longestHoldMs);
     assert.equal(clock.now(), 90, 'an echo came in between');
   });
 
@@ -114,7 +114,7 @@ describe('listening time', () => {
     run(100_000);
     clock.setConnected(true);
     assert.equal(clock.holdIsOver, false);
-    run(limits.longestHold - 3 * limits.beat);
+    run(limits.longestHoldMs - 3 * limits.beatMs);
     assert.equal(clock.now(), 0);
     run(1);
     assert.equal(clock.now(), 1);
@@ -137,7 +137,7 @@ describe('listening time', () => {
           else if (each === 'beat') clock.beat();
           else if (each === 'lost') clock.setConnected(false);
           else if (each === 'regained') clock.setConnected(true);
-          else if (each === 'echoed') clock.echoed();
+          else if (each === 'echoed') clock.endHolds();
           else clock.setHolding(each === 'hold');
           const now = clock.now();
           assert.ok(now >= before, `${before} → ${now}`);

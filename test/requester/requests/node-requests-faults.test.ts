@@ -3,29 +3,30 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
+import { rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { foreignWrite } from '../roll/roll-fixture.ts';
 import { computeInfo, sender } from '../samples.ts';
-import { begin, beside, decision, update } from './requests-fixture.ts';
+import { begin, decision, musterMember, update } from './requests-fixture.ts';
 
 describe('a store that does not answer', () => {
   test('refuses with an error that may be tried again; nobody is new, the rejected stay rejected', async () => {
     const { asked, broker, clock, counters, lines, register, roll } = await begin();
     await register('node-1', sender());
-    await roll.decide('node-1', decision('reject'));
+    await roll.decide('node-1', decision, rejectNode);
     await register('node-1', sender());
-    const Session = roll.get('node-1')?.Muster?.Session;
+    const Session = roll.records.get('node-1')?.Muster?.Session;
     broker.storeFault = operation => (operation === 'get' ? { fault: 'timeout' } : undefined);
     for (const id of ['node-1', 'node-2']) {
       assert.deepEqual(await register(id, sender()), {
         error: 'the node info store does not answer; try again',
         value: {
-          Muster: beside({ Code: 'unavailable', Membership: id === 'node-1' ? 'REJECTED' : '' }),
+          Muster: musterMember({ Code: 'unavailable', Membership: id === 'node-1' ? 'REJECTED' : '' }),
         },
       });
     }
     assert.deepEqual([counters.storeFailures, counters.requestsRefused], [2, 3]);
-    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
-    assert.equal(roll.get('node-2'), undefined);
+    assert.equal(roll.records.get('node-1')?.Membership, 'REJECTED');
+    assert.equal(roll.records.get('node-2'), undefined);
     // What memory knows is answered from memory.
     const known = await asked('node-1', 'UpdateNodeInfo/v1', {
       Info: computeInfo('node-1'),
@@ -48,9 +49,9 @@ describe('a store that does not answer', () => {
       });
     broker.failNext('put', { fault: 'timeout' });
     assert.equal((await report()).value.Muster.Code, 'unavailable');
-    assert.deepEqual(roll.get('node-1')?.Info.Labels, { zone: 'a' });
+    assert.deepEqual(roll.records.get('node-1')?.Info.Labels, { zone: 'a' });
     assert.equal((await report()).value.Muster.Code, 'known');
-    assert.deepEqual(roll.get('node-1')?.Info.Labels, { zone: 'b' });
+    assert.deepEqual(roll.records.get('node-1')?.Info.Labels, { zone: 'b' });
   });
 
   test('a record that nobody can read is neither replaced nor absent', async () => {
@@ -116,7 +117,7 @@ describe('nonsense', () => {
     assert.equal(counters.requestsMalformed, rows.length);
     assert.equal(counters.requests, rows.length);
     assert.deepEqual(calls, []);
-    assert.equal(open.roll.size, 1);
+    assert.equal(open.roll.records.size, 1);
     assert.equal(broker.openBucket('node_v1').revision, 1);
     assert.equal(lines.length, 4, 'logged once a minute, and each request took 15 s');
   });
@@ -129,7 +130,7 @@ describe('nonsense', () => {
       );
       assert.match(answer.error, /^Info\.NodeID/);
     }
-    assert.equal(open.roll.size, 1);
+    assert.equal(open.roll.records.size, 1);
   });
 
   test('on subjects that are none of ours gets no answer, as with Bacalhau', async () => {
@@ -193,12 +194,12 @@ test('more requests at once than it can take are turned away at the door, and th
   assert.deepEqual([counters.requests, counters.requestsRefused], [4_196, 4_196]);
   assert.equal(counters.storeFailures, 4_096, 'the others never came to the store');
   assert.equal((await register('n-1', sender())).value.Accepted, true);
-  assert.equal(roll.size, 2);
+  assert.equal(roll.records.size, 2);
 });
 
 test('after a stop nothing is answered', async () => {
-  const { desk, node } = await begin();
-  desk.unsubscribe();
+  const { subscription, node } = await begin();
+  subscription.unsubscribe();
   await assert.rejects(node.request('node.management.node-1.RegisterNode/v1', '{}', 1_000), {
     fault: 'no_responders',
   });

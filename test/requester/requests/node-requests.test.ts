@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
+import { approveNode, deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { capture } from '../../support/captures.ts';
 import { foreignWrite } from '../roll/roll-fixture.ts';
 import { computeInfo, record, sender } from '../samples.ts';
-import { begin, beside, decision, update } from './requests-fixture.ts';
+import { begin, decision, musterMember, update } from './requests-fixture.ts';
 
 describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
   const id = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
@@ -23,9 +24,9 @@ describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
       await send(subject('UpdateNodeInfo/v1'), asRecorded('UpdateNodeInfo/v1')),
       '{"value":{"Accepted":true,"Reason":""}}',
     );
-    assert.equal(roll.get(id)?.Muster?.Session, undefined);
+    assert.equal(roll.records.get(id)?.Muster?.Session, undefined);
     assert.equal(resources.get(id)?.available.CPU, 6.4);
-    assert.deepEqual(calls, [`registered ${id}`, `heard ${id}`]);
+    assert.deepEqual(calls, [`alive ${id}`]);
   });
 
   test('in refusals too, without a member of ours', async () => {
@@ -38,7 +39,7 @@ describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
       await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1')),
       '{"value":{"Accepted":true,"Reason":"node reconnected"}}',
     );
-    await roll.decide(id, decision('reject'));
+    await roll.decide(id, decision, rejectNode);
     assert.equal(
       await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1')),
       '{"value":{"Accepted":false,"Reason":"node has been rejected"}}',
@@ -56,7 +57,7 @@ describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
       await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1')),
       '{"error":"the node info store does not answer; try again","value":null}',
     );
-    await roll.remove(id, '', 'ann');
+    await roll.decide(id, { reason: '', actor: 'ann' }, deleteNode);
     await clock.settle();
     assert.equal(
       await send(subject('UpdateResources/v1'), asRecorded('UpdateResources/v1')),
@@ -79,7 +80,7 @@ describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
       await send(subject('UpdateNodeInfo/v1'), JSON.stringify(message));
     }
     assert.equal(broker.openBucket('node_v1').revision, revision);
-    assert.equal(open.told.length, 2, 'the requester and the node');
+    assert.equal(open.announced.length, 2, 'the requester and the node');
   });
 });
 
@@ -87,16 +88,16 @@ describe('a muster agent', () => {
   test('registers, opening a session, and is told all it needs', async () => {
     const { register, calls, roll } = await begin();
     const answer = await register('node-1', sender());
-    const session = roll.get('node-1')?.Muster?.Session;
+    const session = roll.records.get('node-1')?.Muster?.Session;
     assert.ok(session);
     assert.deepEqual(answer, {
       value: {
         Accepted: true,
         Reason: 'node registered',
-        Muster: beside({ Membership: 'PENDING', Session: session, Code: 'registered' }),
+        Muster: musterMember({ Membership: 'PENDING', Session: session, Code: 'registered' }),
       },
     });
-    assert.deepEqual(calls, ['registered node-1']);
+    assert.deepEqual(calls, []);
     const again = await register('node-1', sender(session));
     assert.equal(again.value.Muster.Code, 'reconnected');
     assert.notEqual(again.value.Muster.Session, session);
@@ -105,9 +106,9 @@ describe('a muster agent', () => {
   test('speaks under its session: information, resources, leaving', async () => {
     const { asked, register, calls, roll, resources, clock } = await begin();
     const { Session } = (await register('node-1', sender())).value.Muster;
-    await roll.decide('node-1', decision('approve'));
+    await roll.decide('node-1', decision, approveNode);
     calls.length = 0;
-    const known = beside({ Membership: 'APPROVED', Session, Code: 'known' });
+    const known = musterMember({ Membership: 'APPROVED', Session, Code: 'known' });
     assert.deepEqual(
       await asked('node-1', 'UpdateNodeInfo/v1', {
         Info: computeInfo('node-1', { zone: 'b' }),
@@ -115,21 +116,21 @@ describe('a muster agent', () => {
       }),
       { value: { Accepted: true, Reason: '', Muster: known } },
     );
-    assert.deepEqual(roll.get('node-1')?.Info.Labels, { zone: 'b' });
+    assert.deepEqual(roll.records.get('node-1')?.Info.Labels, { zone: 'b' });
     assert.deepEqual(calls, [], 'information is no heartbeat');
     const Usage = { CPU: 0.5, Memory: 1e9, Disk: 2e9, Load: 0.25 };
     assert.deepEqual(
       await asked('node-1', 'UpdateResources/v1', update('node-1', { Usage, Muster: sender(Session) })),
       { value: { Muster: known } },
     );
-    assert.deepEqual(calls, ['heard node-1']);
+    assert.deepEqual(calls, ['alive node-1']);
     assert.deepEqual(resources.get('node-1')?.usage, Usage);
     assert.ok((resources.get('node-1')?.at.getTime() ?? 0) <= clock.now().getTime());
     assert.deepEqual(
       await asked('node-1', 'Leave/v1', { NodeID: 'node-1', Reason: 'SIGTERM', Muster: sender(Session) }),
-      { value: { Muster: beside({ Membership: 'APPROVED', Session, Code: 'left' }) } },
+      { value: { Muster: musterMember({ Membership: 'APPROVED', Session, Code: 'left' }) } },
     );
-    assert.deepEqual(calls, ['heard node-1', 'left node-1: SIGTERM']);
+    assert.deepEqual(calls, ['alive node-1', 'left node-1: SIGTERM']);
   });
 
   test('under another session, or none, is told to register; nothing it says counts', async () => {
@@ -147,13 +148,13 @@ describe('a muster agent', () => {
         assert.equal(answer.error, 'node node-1 not connected - handshake required');
         assert.deepEqual(
           answer.value,
-          Muster ? { Muster: beside({ Membership: 'PENDING', Code: 'handshake_required' }) } : null,
+          Muster ? { Muster: musterMember({ Membership: 'PENDING', Code: 'handshake_required' }) } : null,
         );
       }
     }
-    assert.deepEqual(calls, Array(9).fill('stranger node-1'));
+    assert.deepEqual(calls, Array(9).fill('other session node-1'));
     assert.equal(counters.requestsRefused, 9);
-    assert.deepEqual(roll.get('node-1')?.Info.Labels, { zone: 'a' });
+    assert.deepEqual(roll.records.get('node-1')?.Info.Labels, { zone: 'a' });
     assert.equal(resources.get('node-1'), undefined);
   });
 
@@ -167,17 +168,17 @@ describe('a muster agent', () => {
     await registering;
     await clock.settle();
     assert.equal(answer.value.Muster.Code, 'handshake_required');
-    assert.equal(roll.get('node-1')?.Info.Labels?.zone, 'new');
+    assert.equal(roll.records.get('node-1')?.Info.Labels?.zone, 'new');
   });
 
   test('that was rejected gets a session all the same, and may leave; its reports are refused', async () => {
     const { asked, register, calls, roll, resources, counters } = await begin();
     await register('node-1', sender());
-    await roll.decide('node-1', decision('reject'));
+    await roll.decide('node-1', decision, rejectNode);
     calls.length = 0;
     const answer = await register('node-1', sender());
-    const Session = roll.get('node-1')?.Muster?.Session;
-    const refused = beside({ Membership: 'REJECTED', Code: 'rejected' });
+    const Session = roll.records.get('node-1')?.Muster?.Session;
+    const refused = musterMember({ Membership: 'REJECTED', Code: 'rejected' });
     assert.deepEqual(answer, {
       value: { Accepted: false, Reason: 'node has been rejected', Muster: { ...refused, Session } },
     });
@@ -192,17 +193,17 @@ describe('a muster agent', () => {
     assert.equal(resources.get('node-1'), undefined);
     assert.equal(counters.requestsRefused, 3);
     await asked('node-1', 'Leave/v1', { NodeID: 'node-1', Muster });
-    assert.deepEqual(calls, ['registered node-1', 'left node-1: ']);
+    assert.deepEqual(calls, ['left node-1: ']);
   });
 
   test('that was deleted is told so, but for a registration', async () => {
     const { asked, register, roll } = await begin();
     const { Session } = (await register('node-1', sender())).value.Muster;
-    await roll.remove('node-1', '', 'ann');
+    await roll.decide('node-1', { reason: '', actor: 'ann' }, deleteNode);
     const Muster = sender(Session);
     const deleted = {
       error: 'node was deleted',
-      value: { Muster: beside({ Membership: '', Code: 'deleted' }) },
+      value: { Muster: musterMember({ Membership: '', Code: 'deleted' }) },
     };
     assert.deepEqual(
       await asked('node-1', 'UpdateNodeInfo/v1', { Info: computeInfo('node-1'), Muster }),
@@ -229,7 +230,7 @@ describe('a muster agent', () => {
     const Muster = sender('s-9');
     const unknown = {
       error: 'node node-9 not connected - handshake required',
-      value: { Muster: beside({ Membership: '', Code: 'handshake_required' }) },
+      value: { Muster: musterMember({ Membership: '', Code: 'handshake_required' }) },
     };
     assert.deepEqual(
       await asked('node-9', 'UpdateNodeInfo/v1', { Info: computeInfo('node-9'), Muster }),
@@ -238,7 +239,7 @@ describe('a muster agent', () => {
     assert.deepEqual(await asked('node-9', 'UpdateResources/v1', update('node-9', { Muster })), unknown);
     assert.deepEqual(await asked('node-9', 'Leave/v1', { NodeID: 'node-9', Muster }), unknown);
     assert.deepEqual(calls, []);
-    assert.equal(open.roll.size, 1);
+    assert.equal(open.roll.records.size, 1);
     assert.equal(broker.openBucket('node_v1').revision, 1);
   });
 
@@ -248,17 +249,17 @@ describe('a muster agent', () => {
     const reason =
       'node-0 is the id of a requester: give the node another, by node.id or MUSTER_NODE_ID, and start it again';
     assert.deepEqual(await register('node-0', sender()), {
-      value: { Accepted: false, Reason: reason, Muster: beside(conflict) },
+      value: { Accepted: false, Reason: reason, Muster: musterMember(conflict) },
     });
     assert.deepEqual(await asked('node-0', 'UpdateResources/v1', update('node-0', { Muster: sender() })), {
       error: reason,
-      value: { Muster: beside(conflict) },
+      value: { Muster: musterMember(conflict) },
     });
     broker.wipe();
     broker.start();
     await clock.settle();
     assert.equal((await register('node-0', sender())).value.Muster.Code, 'conflict');
-    assert.equal(roll.size, 0);
+    assert.equal(roll.records.size, 0);
   });
 
   test('of another type, too large, or beyond maxPending is refused with the reason', async () => {
@@ -280,7 +281,7 @@ describe('a muster agent', () => {
     assert.equal(full.value.Muster.Code, 'full');
     assert.equal(full.value.Muster.Session, undefined);
     assert.match(full.value.Reason, /requester\.maxPending/);
-    assert.deepEqual(calls, ['registered node-1']);
+    assert.deepEqual(calls, []);
     assert.equal(counters.requestsRefused, 3);
   });
 });
@@ -290,5 +291,5 @@ test('a node of another writer without a session is heard as a Bacalhau node', a
   foreignWrite(broker, 'node-9', JSON.stringify(record('node-9', 'APPROVED')));
   await clock.settle();
   assert.deepEqual(await asked('node-9', 'UpdateResources/v1', update('node-9')), { value: {} });
-  assert.deepEqual(calls, ['heard node-9']);
+  assert.deepEqual(calls, ['alive node-9']);
 });

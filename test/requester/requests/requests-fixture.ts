@@ -1,4 +1,4 @@
-// The desk that answers nodes, over a roll in memory; what it tells the rest of the requester is written down.
+// The answers to nodes' requests, over a roll in memory. Calls of the health watch and the conflict detector are noted.
 import type { Sender } from '../../../agent/protocol/messages.ts';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
 import { answerNodeRequests } from '../../../agent/requester/requests/node-requests.ts';
@@ -18,13 +18,13 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
   const broker = new FakeBroker(clock);
   const open = await openRoll(broker, clock, { random: counting('s'), ...options });
   const { roll } = open;
-  await roll.enrolSelf(requesterNode('node-0'));
+  await roll.registerSelf(requesterNode('node-0'));
   const { log, lines } = recordLog();
   const resources = new ResourceStore();
   const counters = newCounters();
-  /** What the rest of the requester was told. */
+  /** What the requests had other parts do. */
   const calls: string[] = [];
-  const desk = answerNodeRequests({
+  const subscription = answerNodeRequests({
     connection: broker.connect(),
     clock,
     log,
@@ -35,13 +35,14 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
     requesterId: 'node-0',
     heartbeatTopic: topic,
     nodeDisconnectedAfter: 45_000,
-    heard: id => void calls.push(`heard ${id}`),
-    left: (id, reason) => void calls.push(`left ${id}: ${reason}`),
-    registered: id => void calls.push(`registered ${id}`),
-    stranger: id => void calls.push(`stranger ${id}`),
+    health: {
+      markAlive: id => void calls.push(`alive ${id}`),
+      markLeft: (id, reason) => void calls.push(`left ${id}: ${reason}`),
+    },
+    conflicts: { onOtherSession: ({ Info }) => void calls.push(`other session ${Info.NodeID}`) },
   });
   const node = broker.connect();
-  /** Sends these bytes and reads the answer's, letting time pass for a store that times out. */
+  /** Sends these bytes and returns the answer's. Time passes for a store that times out. */
   const send = async (subject: string, data: Uint8Array | string): Promise<string> => {
     const answer = node.request(subject, data, 60_000);
     answer.catch(() => undefined);
@@ -65,7 +66,7 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
     resources,
     counters,
     calls,
-    desk,
+    subscription,
     node,
     send,
     ask,
@@ -74,7 +75,7 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
   };
 }
 
-export const decision = (action: 'approve' | 'reject') => ({ action, reason: '', actor: 'ann' });
+export const decision = { reason: '', actor: 'ann' };
 export const update = (id: string, more = {}) => ({
   NodeID: id,
   AvailableCapacity: { CPU: 2 },
@@ -82,8 +83,8 @@ export const update = (id: string, more = {}) => ({
   ...more,
 });
 
-/** What a muster agent reads beside every answer. */
-export const beside = (more: object) => ({
+/** What a muster agent finds in every answer beside Bacalhau's members. */
+export const musterMember = (more: object) => ({
   Version: version,
   ClusterID: 'c-1',
   RequesterID: 'node-0',

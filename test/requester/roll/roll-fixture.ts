@@ -1,9 +1,11 @@
-// A roll over a broker in memory, with what it tells its listener written down.
+// A roll over a broker in memory that notes what it announces and what it calls its observers with.
 import assert from 'node:assert/strict';
 import type { NodeState, RecordedChange } from '../../../agent/protocol/node-state.ts';
-import type { Known } from '../../../agent/requester/roll/membership.ts';
-import { Roll, type RollOptions } from '../../../agent/requester/roll/roll.ts';
+import { approveNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
+import { unknownNode } from '../../../agent/requester/roll/membership.ts';
+import { Roll, type RollOptions, type RollPolicy } from '../../../agent/requester/roll/roll.ts';
 import { nodeBucket } from '../../../agent/requester/roll/store.ts';
+import type { StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import type { Bucket, BucketEntry } from '../../../agent/transport/port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -13,52 +15,73 @@ import { computeInfo, counting } from '../samples.ts';
 export interface OpenRoll {
   roll: Roll;
   bucket: Bucket;
-  /** Every change announced, in order. */
-  told: { id: string; change: RecordedChange }[];
-  /** The records that the listener believes to stand. */
+  /** Every change that was announced, in order. */
+  announced: { id: string; change: RecordedChange }[];
+  /** The records that an observer has seen and that were not removed since. */
   present: Map<string, NodeState>;
   /** What the first reading of the store brought. */
-  loaded: { id: string; known: Known; changes: RecordedChange[] }[];
+  loaded: { id: string; stored: StoredRecord; changes: RecordedChange[] }[];
   /** The changes that count as not acknowledged, by node. */
-  unannounced: Map<string, RecordedChange[]>;
-  lost: number;
+  unacknowledged: Map<string, RecordedChange[]>;
+  /** How often the roll noticed that the store was lost. */
+  storeLosses: number;
 }
 
-/** Opens a roll on a connection of its own. Operations need the clock to move only where the store is told to fail. */
+export interface OpenRollOptions extends Partial<RollPolicy & Pick<RollOptions, 'random' | 'log'>> {
+  /** Replaces the bucket, or some of its methods. */
+  wrap?(bucket: Bucket): Bucket;
+}
+
+/** Opens a roll on a connection of its own. The clock has to move only where the store is made to fail. */
 export async function openRoll(
   broker: FakeBroker,
   clock: FakeClock,
-  { wrap = bucket => bucket, ...options }: Partial<RollOptions> & { wrap?(bucket: Bucket): Bucket } = {},
+  options: OpenRollOptions = {},
 ): Promise<OpenRoll> {
+  const { wrap = each => each, random = counting(), log = silentLog } = options;
+  const { manualApproval = true, maxPending = 1000 } = options;
   const bucket = wrap(await (await broker.connect().storage()).bucket(nodeBucket));
   const open: Omit<OpenRoll, 'roll'> = {
     bucket,
-    told: [],
+    announced: [],
     present: new Map(),
     loaded: [],
-    unannounced: new Map(),
-    lost: 0,
+    unacknowledged: new Map(),
+    storeLosses: 0,
   };
-  const roll = new Roll(
+  const roll = new Roll({
     bucket,
-    { clock, random: counting(), log: silentLog, manualApproval: true, maxPending: 1000, ...options },
-    {
-      present: (id, state) => void open.present.set(id, state),
-      gone: id => void open.present.delete(id),
-      changed: (id, change) => void open.told.push({ id, change }),
-      lost: () => void open.lost++,
-      unannounced: id => open.unannounced.get(id) ?? [],
+    clock,
+    random,
+    log,
+    policy: { manualApproval, maxPending },
+    announcer: {
+      announceChange: (id, change) => void open.announced.push({ id, change }),
+      unacknowledgedChanges: id => open.unacknowledged.get(id) ?? [],
     },
-  );
-  await roll.load((id, known, changes) => void open.loaded.push({ id, known, changes }));
+    observers: [
+      {
+        onRecord: (id, state) => void open.present.set(id, state),
+        onRemoved: id => void open.present.delete(id),
+      },
+    ],
+    onStoreLost: () => void open.storeLosses++,
+  });
+  await roll.load((id, stored, changes) => {
+    open.loaded.push({ id, stored, changes });
+    if (stored.kind === 'record') open.present.set(id, stored.state);
+  });
   return Object.assign(open, { roll });
 }
 
-/** `<id> <kind>` of each change that was told. */
-export const kindsTold = (open: OpenRoll): string[] =>
-  open.told.map(({ id, change }) => `${id} ${change.Kind}`);
+/** Returns the code of the refusal for a node that is not on the roll. */
+export const unknownCode = (roll: Roll, id: string): string => unknownNode(roll.records.stored(id), id).code;
 
-/** Writes as another program does that has the same bucket open: at once, whatever the revision. */
+/** `<id> <kind>` of each change that was announced. */
+export const announcedKinds = (open: OpenRoll): string[] =>
+  open.announced.map(({ id, change }) => `${id} ${change.Kind}`);
+
+/** Writes as another program does that has the same bucket open: at once, whatever the revision is. */
 export function foreignWrite(broker: FakeBroker, key: string, value: string | undefined): void {
   const bucket = broker.openBucket(nodeBucket.name);
   const entry: BucketEntry = {
@@ -74,23 +97,23 @@ export function foreignWrite(broker: FakeBroker, key: string, value: string | un
   broker.announce(nodeBucket.name, entry);
 }
 
-/** The JSON that stands under `key`. */
+/** Returns the JSON that is stored under `key`. */
 export const stored = (broker: FakeBroker, key: string): string =>
   Buffer.from(broker.openBucket(nodeBucket.name).entries.get(key)?.value ?? []).toString();
 
-/** A roll over an empty store, and what nodes and operators do to it most. */
-export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
+/** Opens a roll over an empty store. Returns it with what nodes and operators do to it most. */
+export async function begin(options: OpenRollOptions = {}) {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const open = await openRoll(broker, clock, options);
   const register = (id: string, zone = 'a') =>
-    open.roll.register({ info: computeInfo(id, { zone }), sender: { version: '0.1.0' } });
-  const approve = (name: string) => open.roll.decide(name, { action: 'approve', reason: 'r', actor: 'ann' });
-  const reject = (name: string) => open.roll.decide(name, { action: 'reject', reason: 'r', actor: 'ann' });
+    open.roll.register({ Info: computeInfo(id, { zone }), Muster: { Version: '0.1.0' } });
+  const approve = (name: string) => open.roll.decide(name, { reason: 'r', actor: 'ann' }, approveNode);
+  const reject = (name: string) => open.roll.decide(name, { reason: 'r', actor: 'ann' }, rejectNode);
   return { clock, broker, ...open, open, register, approve, reject };
 }
 
-/** Lets time pass until `work` is done, one way or the other. */
+/** Lets time pass until `work` has settled. */
 export async function finish<T>(clock: FakeClock, work: Promise<T>): Promise<PromiseSettledResult<T>> {
   let outcome: PromiseSettledResult<T> | undefined;
   void Promise.allSettled([work]).then(([first]) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { approveNode, deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
@@ -86,7 +87,7 @@ interface Real {
 
 const told = ({ open, earlier }: Real) => [
   ...earlier,
-  ...open.told.map(({ id, change }) => `${id} ${change.Kind}`),
+  ...open.announced.map(({ id, change }) => `${id} ${change.Kind}`),
 ];
 
 const codeOf = async (work: Promise<unknown>): Promise<string> => {
@@ -105,7 +106,7 @@ function compare(model: Model, real: Real): void {
   const expected = [...model.nodes]
     .map(([id, node]) => [id, node.membership, node.zone, node.session] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  const actual = [...roll.list()]
+  const actual = [...roll.records.list()]
     .map(
       state =>
         [
@@ -118,8 +119,8 @@ function compare(model: Model, real: Real): void {
     .sort(([a], [b]) => (a < b ? -1 : 1));
   assert.deepEqual(actual, expected);
   assert.deepEqual([...present.keys()].sort(), [...model.nodes.keys()].sort());
-  assert.equal(roll.size, model.nodes.size);
-  assert.equal(roll.pending, model.pending);
+  assert.equal(roll.records.size, model.nodes.size);
+  assert.equal(roll.records.pending, model.pending);
   assert.deepEqual(told(real), model.told);
 }
 
@@ -142,7 +143,7 @@ async function start(broker: FakeBroker, clock: FakeClock, manualApproval: boole
     manualApproval,
     random: counting(`s${clock.monotonic()}-`),
   });
-  await open.roll.enrolSelf(self);
+  await open.roll.registerSelf(self);
   return open;
 }
 
@@ -156,8 +157,8 @@ const steps = (manualApproval: boolean): fc.Arbitrary<Step>[] => [
       step(`register ${id} ${peer} ${zone}`, async (model, { open }) => {
         const info = computeInfo(id, { zone });
         if (peer === 'requester-typed') info.NodeType = 'Requester';
-        const sender = peer === 'muster' ? { version: '0.1.0' } : undefined;
-        const { code } = await open.roll.register({ info, sender });
+        const Muster = peer === 'muster' ? { Version: '0.1.0' } : undefined;
+        const { code } = await open.roll.register({ Info: info, Muster });
         assert.equal(code, model.register(id, peer, zone, manualApproval));
       }),
     ),
@@ -167,18 +168,21 @@ const steps = (manualApproval: boolean): fc.Arbitrary<Step>[] => [
       assert.equal(code, model.update(id, zone));
     }),
   ),
-  fc.tuple(id, fc.constantFrom('approve', 'reject')).map(([id, action]) =>
-    step(`${action} ${id}`, async (model, { open }) => {
-      const expected = model.decide(id, action === 'approve' ? 'APPROVED' : 'REJECTED');
-      // `node-1` is a prefix of `node-10`, which is meant where it alone is there.
+  fc.tuple(id, fc.constantFrom(approveNode, rejectNode)).map(([id, rule]) =>
+    step(`${rule.name} ${id}`, async (model, { open }) => {
+      const expected = model.decide(id, rule === approveNode ? 'APPROVED' : 'REJECTED');
+      // While `node-1` is absent, its id is a prefix that means `node-10`.
       if (expected === 'not_found' && id === 'node-1' && model.nodes.has('node-10')) return;
-      assert.equal(await codeOf(open.roll.decide(id, { action, reason: 'r', actor: 'ann' })), expected);
+      assert.equal(await codeOf(open.roll.decide(id, { reason: 'r', actor: 'ann' }, rule)), expected);
     }),
   ),
   id.map(id =>
     step(`delete ${id}`, async (model, { open }) => {
       if (id === 'node-1' && !model.nodes.has('node-1') && model.nodes.has('node-10')) return;
-      assert.equal(await codeOf(open.roll.remove(id, '', 'ann')), model.remove(id));
+      assert.equal(
+        await codeOf(open.roll.decide(id, { reason: '', actor: 'ann' }, deleteNode)),
+        model.remove(id),
+      );
     }),
   ),
   fc.constant(

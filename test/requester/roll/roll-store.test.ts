@@ -3,34 +3,44 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { NodeState } from '../../../agent/protocol/node-state.ts';
+import { approveNode, deleteNode } from '../../../agent/requester/roll/decisions.ts';
 import { changesOf, readEntry } from '../../../agent/requester/roll/store.ts';
 import { BrokerError } from '../../../agent/transport/port.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { bacalhauRecord, computeInfo, counting, record } from '../samples.ts';
-import { begin, finish, foreignWrite, kindsTold, type OpenRoll, openRoll, stored } from './roll-fixture.ts';
+import {
+  announcedKinds,
+  begin,
+  finish,
+  foreignWrite,
+  type OpenRoll,
+  openRoll,
+  stored,
+  unknownCode,
+} from './roll-fixture.ts';
 
 describe('another writer', () => {
   test('is seen through the watch: a record, a change, a deletion', async () => {
     const { broker, clock, roll, present } = await begin();
     foreignWrite(broker, 'node-9', bacalhauRecord('node-9'));
     await clock.settle();
-    assert.equal(roll.get('node-9')?.Membership, 'APPROVED');
-    assert.equal(roll.size, 1);
+    assert.equal(roll.records.get('node-9')?.Membership, 'APPROVED');
+    assert.equal(roll.records.size, 1);
     foreignWrite(broker, 'node-9', bacalhauRecord('node-9').replace('APPROVED', 'PENDING'));
     await clock.settle();
-    assert.equal(roll.get('node-9')?.Membership, 'PENDING');
-    assert.equal(roll.pending, 1);
+    assert.equal(roll.records.get('node-9')?.Membership, 'PENDING');
+    assert.equal(roll.records.pending, 1);
     assert.equal(present.get('node-9')?.Membership, 'PENDING');
     foreignWrite(broker, 'node-9', undefined);
     await clock.settle();
-    assert.deepEqual([roll.size, roll.pending, present.size], [0, 0, 0]);
+    assert.deepEqual([roll.records.size, roll.records.pending, present.size], [0, 0, 0]);
   });
 
   test('whose keys cannot be nodes is left alone', async () => {
     const { broker, clock, roll } = await begin();
     foreignWrite(broker, 'a/b.c', 'whatever');
     await clock.settle();
-    assert.deepEqual([roll.size, roll.unreadable], [0, 0]);
+    assert.deepEqual([roll.records.size, roll.records.unreadable], [0, 0]);
   });
 
   test('that is faster makes the rule be asked again; nothing of either is lost', async () => {
@@ -46,10 +56,10 @@ describe('another writer', () => {
       return undefined;
     };
     await approve('node-1');
-    assert.equal(roll.get('node-1')?.Membership, 'APPROVED');
-    assert.deepEqual(roll.get('node-1')?.Info.Labels, { written: '0' });
-    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 approved']);
-    assert.equal(open.told.at(-1)?.change.Revision, broker.openBucket('node_v1').revision);
+    assert.equal(roll.records.get('node-1')?.Membership, 'APPROVED');
+    assert.deepEqual(roll.records.get('node-1')?.Info.Labels, { written: '0' });
+    assert.deepEqual(announcedKinds(open), ['node-1 registered', 'node-1 approved']);
+    assert.equal(open.announced.at(-1)?.change.Revision, broker.openBucket('node_v1').revision);
   });
 
   test('that takes the ground from under a decision makes it a conflict, or not found', async () => {
@@ -98,27 +108,27 @@ describe('two operators at once', () => {
     await register('node-1');
     const answers = await outcomes([approve('node-1'), approve('node-1'), approve('node-1')]);
     assert.deepEqual(answers.sort(), ['Ok', 'conflict', 'conflict']);
-    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 approved']);
+    assert.deepEqual(announcedKinds(open), ['node-1 registered', 'node-1 approved']);
   });
 
   test('through two requesters on one store: the same', async () => {
     const { broker, clock, open, register, approve } = await begin();
     await register('node-1');
     const other = await openRoll(broker, clock, { random: counting('other-') });
-    const theirs = other.roll.decide('node-1', { action: 'approve', reason: '', actor: 'bob' });
+    const theirs = other.roll.decide('node-1', { reason: '', actor: 'bob' }, approveNode);
     assert.deepEqual((await outcomes([approve('node-1'), theirs])).sort(), ['Ok', 'conflict']);
     await clock.settle();
-    assert.equal(open.roll.get('node-1')?.Membership, 'APPROVED');
-    assert.equal(other.roll.get('node-1')?.Membership, 'APPROVED');
+    assert.equal(open.roll.records.get('node-1')?.Membership, 'APPROVED');
+    assert.equal(other.roll.records.get('node-1')?.Membership, 'APPROVED');
   });
 
   test('with opposite decisions: both stand, one after the other', async () => {
     const { open, roll, register, approve, reject } = await begin();
     await register('node-1');
     assert.deepEqual(await outcomes([approve('node-1'), reject('node-1')]), ['Ok', 'Ok']);
-    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
+    assert.equal(roll.records.get('node-1')?.Membership, 'REJECTED');
     assert.deepEqual(
-      open.told.map(({ change }) => [change.Previous, change.Current]),
+      open.announced.map(({ change }) => [change.Previous, change.Current]),
       [
         ['', 'PENDING'],
         ['PENDING', 'APPROVED'],
@@ -131,10 +141,10 @@ describe('two operators at once', () => {
     for (const first of ['approve', 'delete']) {
       const { roll, register, approve } = await begin();
       await register('node-1');
-      const remove = () => roll.remove('node-1', '', 'bob');
+      const remove = () => roll.decide('node-1', { reason: '', actor: 'bob' }, deleteNode);
       const works = first === 'approve' ? [approve('node-1'), remove()] : [remove(), approve('node-1')];
       assert.deepEqual(await outcomes(works), first === 'approve' ? ['Ok', 'Ok'] : ['Ok', 'not_found']);
-      assert.equal(roll.get('node-1'), undefined);
+      assert.equal(roll.records.get('node-1'), undefined);
     }
   });
 
@@ -142,8 +152,8 @@ describe('two operators at once', () => {
     const { roll, register, reject } = await begin();
     await register('node-1');
     await Promise.all([reject('node-1'), register('node-1', 'b'), register('node-1', 'c')]);
-    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
-    assert.equal(roll.get('node-1')?.Muster?.Decision?.Action, 'reject');
+    assert.equal(roll.records.get('node-1')?.Membership, 'REJECTED');
+    assert.equal(roll.records.get('node-1')?.Muster?.Decision?.Action, 'reject');
   });
 });
 
@@ -154,16 +164,16 @@ describe('a store that is lost', () => {
     await register('node-1');
     await approve('node-1');
     await register('node-2');
-    await roll.remove('node-2', '', 'ann');
+    await roll.decide('node-2', { reason: '', actor: 'ann' }, deleteNode);
     broker.wipe();
     broker.start();
     await clock.settle();
-    assert.equal(open.lost, 1);
-    assert.deepEqual([roll.size, roll.pending, present.size], [0, 0, 0]);
-    assert.equal(roll.unknownNode('node-1').code, 'handshake_required');
-    assert.equal(roll.unknownNode('node-2').code, 'handshake_required', 'the marker is lost too');
+    assert.equal(open.storeLosses, 1);
+    assert.deepEqual([roll.records.size, roll.records.pending, present.size], [0, 0, 0]);
+    assert.equal(unknownCode(roll, 'node-1'), 'handshake_required');
+    assert.equal(unknownCode(roll, 'node-2'), 'handshake_required', 'the marker is lost too');
     assert.equal((await register('node-1')).code, 'registered');
-    assert.equal(roll.get('node-1')?.Membership, 'PENDING');
+    assert.equal(roll.records.get('node-1')?.Membership, 'PENDING');
     assert.deepEqual(
       lines.map(({ level }) => level),
       ['warn'],
@@ -179,8 +189,8 @@ describe('a store that is lost', () => {
     foreignWrite(broker, 'node-1', JSON.stringify(record('node-1', 'REJECTED')));
     broker.start();
     await clock.settle();
-    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
-    assert.equal(roll.size, 1);
+    assert.equal(roll.records.get('node-1')?.Membership, 'REJECTED');
+    assert.equal(roll.records.size, 1);
   });
 
   test('may lose single records without a marker: they are absent', async () => {
@@ -191,8 +201,11 @@ describe('a store that is lost', () => {
     broker.openBucket('node_v1').entries.delete('node-1');
     broker.start();
     await clock.settle();
-    assert.equal(roll.unknownNode('node-1').code, 'handshake_required');
-    assert.deepEqual([[...present.keys()], roll.size, roll.pending, open.lost], [['node-2'], 1, 1, 0]);
+    assert.equal(unknownCode(roll, 'node-1'), 'handshake_required');
+    assert.deepEqual(
+      [[...present.keys()], roll.records.size, roll.records.pending, open.storeLosses],
+      [['node-2'], 1, 1, 0],
+    );
   });
 
   test('a reconnection to the same store is no loss: what changed meanwhile is read', async () => {
@@ -203,10 +216,10 @@ describe('a store that is lost', () => {
     foreignWrite(broker, 'node-2', undefined);
     broker.start();
     await clock.settle();
-    assert.equal(open.lost, 0);
-    assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
-    assert.equal(roll.unknownNode('node-2').code, 'deleted');
-    assert.equal(roll.get('node-3')?.Membership, 'PENDING');
+    assert.equal(open.storeLosses, 0);
+    assert.equal(roll.records.get('node-1')?.Membership, 'REJECTED');
+    assert.equal(unknownCode(roll, 'node-2'), 'deleted');
+    assert.equal(roll.records.get('node-3')?.Membership, 'PENDING');
   });
 
   test('what registers during the reading of a store stays', async () => {
@@ -224,12 +237,12 @@ describe('a store that is lost', () => {
       }),
     });
     for (const lost of [false, true]) {
-      await open.roll.register({ info: computeInfo('node-1') });
+      await open.roll.register({ Info: computeInfo('node-1') });
       passes.begin?.({ lost });
       if (lost) await bucket.purge('node-1', (await bucket.get('node-1'))?.revision ?? 0, {});
-      await open.roll.register({ info: computeInfo('node-1', { zone: 'b' }) });
+      await open.roll.register({ Info: computeInfo('node-1', { zone: 'b' }) });
       passes.complete?.();
-      assert.ok(open.roll.get('node-1'));
+      assert.ok(open.roll.records.get('node-1'));
       assert.ok(open.present.has('node-1'));
     }
   });
@@ -285,7 +298,7 @@ describe('a store that is lost', () => {
       }),
     });
     assert.equal(again.loaded.length, 1);
-    assert.deepEqual([again.roll.size, again.roll.pending], [1, 1]);
+    assert.deepEqual([again.roll.records.size, again.roll.records.pending], [1, 1]);
   });
 
   test('is not mistaken for nodes that were never there while the broker is away', async () => {
@@ -294,7 +307,7 @@ describe('a store that is lost', () => {
     broker.stop();
     await assert.rejects(register('node-1'), { fault: 'disconnected' });
     await assert.rejects(register('node-2'), { fault: 'disconnected' });
-    assert.equal(roll.get('node-1')?.Membership, 'PENDING');
+    assert.equal(roll.records.get('node-1')?.Membership, 'PENDING');
     broker.start();
     await clock.settle();
     assert.equal((await register('node-1')).code, 'reconnected');
@@ -310,7 +323,7 @@ describe('a store that does not answer', () => {
       for (const applied of [false, true]) {
         broker.failNext(operation, { fault: 'timeout', applied });
         await finish(clock, register('node-1'));
-        assert.equal(roll.get('node-1')?.Membership, 'REJECTED');
+        assert.equal(roll.records.get('node-1')?.Membership, 'REJECTED');
       }
     }
     assert.equal((await register('node-1')).code, 'rejected');
@@ -329,8 +342,8 @@ describe('a store that does not answer', () => {
     await clock.settle();
     broker.failNext('get', { fault: 'timeout' });
     assert.equal((await finish(clock, again)).status, 'rejected');
-    assert.equal(roll.get('node-1')?.Membership, 'APPROVED');
-    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 approved']);
+    assert.equal(roll.records.get('node-1')?.Membership, 'APPROVED');
+    assert.deepEqual(announcedKinds(open), ['node-1 registered', 'node-1 approved']);
     await assert.rejects(approve('node-1'), { code: 'conflict' });
   });
 
@@ -343,11 +356,11 @@ describe('a store that does not answer', () => {
     await clock.settle();
     broker.failNext('get', { fault: 'timeout' });
     assert.equal((await finish(clock, work)).status, 'rejected');
-    assert.deepEqual(kindsTold(open), ['node-1 registered']);
+    assert.deepEqual(announcedKinds(open), ['node-1 registered']);
     await reject('node-1');
-    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 approved', 'node-1 rejected']);
+    assert.deepEqual(announcedKinds(open), ['node-1 registered', 'node-1 approved', 'node-1 rejected']);
     assert.deepEqual(
-      open.told.map(({ change }) => change.Revision),
+      open.announced.map(({ change }) => change.Revision),
       [1, 2, 3],
     );
   });
@@ -393,7 +406,7 @@ describe('a store that does not answer', () => {
               if (kind === 'register') await register(id, zone);
               else if (kind === 'approve') await approve(id);
               else if (kind === 'reject') await reject(id);
-              else if (kind === 'delete') await roll.remove(id, '', 'ann');
+              else if (kind === 'delete') await roll.decide(id, { reason: '', actor: 'ann' }, deleteNode);
               else await roll.updateInfo(computeInfo(id, { zone }));
               return { ok: true, before };
             } catch (error) {
@@ -415,13 +428,15 @@ describe('a store that does not answer', () => {
           for (const work of works) await finish(clock, work);
           broker.storeFault = undefined;
           await clock.settle();
-          const told = open.told.map(({ id, change }) => `${id} ${change.Kind} ${change.Revision}`);
+          const told = open.announced.map(({ id, change }) => `${id} ${change.Kind} ${change.Revision}`);
           assert.deepEqual(told, written);
           const again = await openRoll(broker, clock);
           const table = (each: OpenRoll) =>
-            [...each.roll.list()].map((state: NodeState) => [state.Info.NodeID, state.Membership]).sort();
+            [...each.roll.records.list()]
+              .map((state: NodeState) => [state.Info.NodeID, state.Membership])
+              .sort();
           assert.deepEqual(table(open), table(again));
-          assert.equal(roll.pending, again.roll.pending);
+          assert.equal(roll.records.pending, again.roll.records.pending);
         },
       ),
       { numRuns: 80 },

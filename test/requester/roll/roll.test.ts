@@ -1,41 +1,53 @@
 // The roll: names, what is stored, how many may wait, and records that nobody can read.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { computeInfo, record, requesterNode } from '../samples.ts';
-import { begin, finish, foreignWrite, kindsTold, openRoll, stored } from './roll-fixture.ts';
+import {
+  announcedKinds,
+  begin,
+  finish,
+  foreignWrite,
+  openRoll,
+  stored,
+  unknownCode,
+} from './roll-fixture.ts';
 
 describe('a name', () => {
   test('is never another node, when the one that was named was deleted before', async () => {
     const { roll, register } = await begin();
     await register('node-1');
     await register('node-10');
-    await roll.remove('node-1', '', 'op');
+    await roll.decide('node-1', { reason: '', actor: 'op' }, deleteNode);
     for (const again of [
-      () => roll.remove('node-1', '', 'op'),
-      () => roll.decide('node-1', { action: 'reject', reason: '', actor: 'op' }),
+      () => roll.decide('node-1', { reason: '', actor: 'op' }, deleteNode),
+      () => roll.decide('node-1', { reason: '', actor: 'op' }, rejectNode),
     ]) {
       await assert.rejects(again, { code: 'not_found', message: 'node not found: node-1' });
     }
-    assert.ok(roll.get('node-10'));
+    assert.ok(roll.records.get('node-10'));
   });
 
   test('is an exact id first, else a unique prefix', async () => {
     const { roll, register } = await begin();
     for (const id of ['node-11', 'other', 'node-1', 'node-10']) await register(id);
-    assert.equal(roll.resolve('node-1'), 'node-1');
-    assert.equal(roll.resolve('node-10'), 'node-10');
-    assert.equal(roll.resolve('o'), 'other');
-    assert.throws(() => roll.resolve('node'), {
+    assert.equal(roll.records.resolve('node-1'), 'node-1');
+    assert.equal(roll.records.resolve('node-10'), 'node-10');
+    assert.equal(roll.records.resolve('o'), 'other');
+    assert.throws(() => roll.records.resolve('node'), {
       code: 'ambiguous',
       message: 'multiple nodes found for prefix: node, matching IDs: [node-1 node-10 node-11]',
     });
     await register('node-12');
-    assert.throws(() => roll.resolve('node-'), {
+    assert.throws(() => roll.records.resolve('node-'), {
       message: 'multiple nodes found for prefix: node-, matching IDs: [node-1 node-10 node-11 ...]',
     });
     for (const name of ['', 'Node-1', 'node-100', 'ode']) {
-      assert.throws(() => roll.resolve(name), { code: 'not_found', message: `node not found: ${name}` });
+      assert.throws(() => roll.records.resolve(name), {
+        code: 'not_found',
+        message: `node not found: ${name}`,
+      });
     }
   });
 
@@ -43,11 +55,11 @@ describe('a name', () => {
     const { roll, register } = await begin();
     await register('node-1');
     await register('node-10');
-    await roll.remove('node-1', '', 'ann');
-    assert.throws(() => roll.resolve('node-1'), { code: 'not_found' });
-    assert.equal(roll.resolve('node'), 'node-10');
-    await roll.remove('node-10', '', 'ann');
-    assert.throws(() => roll.resolve('node'), { code: 'not_found' });
+    await roll.decide('node-1', { reason: '', actor: 'ann' }, deleteNode);
+    assert.throws(() => roll.records.resolve('node-1'), { code: 'not_found' });
+    assert.equal(roll.records.resolve('node'), 'node-10');
+    await roll.decide('node-10', { reason: '', actor: 'ann' }, deleteNode);
+    assert.throws(() => roll.records.resolve('node'), { code: 'not_found' });
   });
 });
 
@@ -81,32 +93,32 @@ describe('what is stored', () => {
 
   test("of the requester itself is written once, and again when it is another's version", async () => {
     const { broker, clock, roll } = await begin();
-    await roll.enrolSelf(requesterNode());
-    await roll.enrolSelf(requesterNode());
+    await roll.registerSelf(requesterNode());
+    await roll.registerSelf(requesterNode());
     const again = await openRoll(broker, clock);
-    await again.roll.enrolSelf(requesterNode());
+    await again.roll.registerSelf(requesterNode());
     assert.equal(broker.openBucket('node_v1').revision, 1);
-    await again.roll.enrolSelf({ ...requesterNode(), Hostname: 'elsewhere' });
-    assert.deepEqual(kindsTold(again), ['node-0 updated']);
+    await again.roll.registerSelf({ ...requesterNode(), Hostname: 'elsewhere' });
+    assert.deepEqual(announcedKinds(again), ['node-0 updated']);
   });
 
   test('comes back whole after a restart, with the changes that may not have been announced', async () => {
     const { broker, clock, open, roll, register, approve } = await begin();
     await register('node-1');
-    open.unannounced.set('node-1', [open.told[0]?.change ?? assert.fail()]);
+    open.unacknowledged.set('node-1', [open.announced[0]?.change ?? assert.fail()]);
     await approve('node-1');
     await register('node-2');
-    await roll.remove('node-2', 'old', 'ann');
-    const before = [...roll.list()];
+    await roll.decide('node-2', { reason: 'old', actor: 'ann' }, deleteNode);
+    const before = [...roll.records.list()];
     const again = await openRoll(broker, clock);
     assert.deepEqual(
-      [...again.roll.list()].map(({ Muster, ...state }) => state),
+      [...again.roll.records.list()].map(({ Muster, ...state }) => state),
       before.map(({ Muster, ...state }) => state),
     );
     assert.deepEqual(
-      again.loaded.map(({ id, known, changes }) => [
+      again.loaded.map(({ id, stored, changes }) => [
         id,
-        known.kind,
+        stored.kind,
         ...changes.map(({ Kind, Revision, Reason }) => `${Kind}@${Revision} ${Reason ?? ''}`),
       ]),
       [
@@ -114,8 +126,8 @@ describe('what is stored', () => {
         ['node-2', 'deleted', 'deleted@4 old'],
       ],
     );
-    assert.deepEqual(again.told, []);
-    assert.equal(again.roll.known('node-2').kind, 'deleted');
+    assert.deepEqual(again.announced, []);
+    assert.equal(again.roll.records.stored('node-2').kind, 'deleted');
   });
 });
 
@@ -123,18 +135,20 @@ describe('a deleted node', () => {
   test('leaves the marker, reads as deleted, and registers as if new', async () => {
     const { broker, roll, present, open, register } = await begin();
     await register('node-1');
-    await roll.remove('node-1', 'old', 'ann');
+    await roll.decide('node-1', { reason: 'old', actor: 'ann' }, deleteNode);
     assert.equal(broker.openBucket('node_v1').entries.get('node-1')?.marker, true);
     assert.equal(present.size, 0);
-    assert.equal(roll.get('node-1'), undefined);
-    assert.equal(roll.size, 0);
-    assert.equal(roll.pending, 0);
-    assert.equal(roll.unknownNode('node-1').code, 'deleted');
+    assert.equal(roll.records.get('node-1'), undefined);
+    assert.equal(roll.records.size, 0);
+    assert.equal(roll.records.pending, 0);
+    assert.equal(unknownCode(roll, 'node-1'), 'deleted');
     assert.equal((await roll.updateInfo(computeInfo('node-1'))).code, 'deleted');
-    assert.equal(roll.unknownNode('node-2').code, 'handshake_required');
-    await assert.rejects(roll.remove('node-1', '', 'ann'), { code: 'not_found' });
+    assert.equal(unknownCode(roll, 'node-2'), 'handshake_required');
+    await assert.rejects(roll.decide('node-1', { reason: '', actor: 'ann' }, deleteNode), {
+      code: 'not_found',
+    });
     assert.equal((await register('node-1')).code, 'registered');
-    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-1 deleted', 'node-1 registered']);
+    assert.deepEqual(announcedKinds(open), ['node-1 registered', 'node-1 deleted', 'node-1 registered']);
   });
 
   test('by another program (a marker without our headers) reads as deleted too', async () => {
@@ -142,19 +156,19 @@ describe('a deleted node', () => {
     await register('node-1');
     foreignWrite(broker, 'node-1', undefined);
     await clock.settle();
-    assert.equal(roll.unknownNode('node-1').code, 'deleted');
-    assert.equal((await openRoll(broker, clock)).roll.known('node-1').kind, 'deleted');
+    assert.equal(unknownCode(roll, 'node-1'), 'deleted');
+    assert.equal((await openRoll(broker, clock)).roll.records.stored('node-1').kind, 'deleted');
   });
 });
 
 describe('at most maxPending nodes wait', () => {
   test('whatever number registers at once', async () => {
     const { roll, register } = await begin({ maxPending: 5 });
-    const verdicts = await Promise.all(Array.from({ length: 50 }, (_, i) => register(`node-${i}`)));
-    assert.equal(verdicts.filter(({ code }) => code === 'registered').length, 5);
-    assert.equal(verdicts.filter(({ code }) => code === 'full').length, 45);
-    assert.equal(verdicts.filter(({ session }) => session !== undefined).length, 5);
-    assert.deepEqual([roll.size, roll.pending], [5, 5]);
+    const outcomes = await Promise.all(Array.from({ length: 50 }, (_, i) => register(`node-${i}`)));
+    assert.equal(outcomes.filter(({ code }) => code === 'registered').length, 5);
+    assert.equal(outcomes.filter(({ code }) => code === 'full').length, 45);
+    assert.equal(outcomes.filter(({ session }) => session !== undefined).length, 5);
+    assert.deepEqual([roll.records.size, roll.records.pending], [5, 5]);
   });
 
   test('those on the roll come back all the same, and a decision or a deletion makes room', async () => {
@@ -167,19 +181,19 @@ describe('at most maxPending nodes wait', () => {
     assert.equal((await register('node-3')).code, 'registered');
     await reject('node-2');
     assert.equal((await register('node-4')).code, 'registered');
-    await roll.remove('node-3', '', 'ann');
+    await roll.decide('node-3', { reason: '', actor: 'ann' }, deleteNode);
     assert.equal((await register('node-5')).code, 'registered');
     assert.equal((await register('node-3')).code, 'full', 'a deleted node waits like a new one');
-    await roll.remove('node-1', '', 'ann');
+    await roll.decide('node-1', { reason: '', actor: 'ann' }, deleteNode);
     assert.equal((await register('node-6')).code, 'full', 'an approved node took no room');
   });
 
   test('a node that is on the roll takes no second place while it registers again', async () => {
     const { register } = await begin({ maxPending: 2 });
     await register('node-1');
-    const verdicts = await Promise.all([register('node-1'), register('node-1'), register('node-2')]);
+    const outcomes = await Promise.all([register('node-1'), register('node-1'), register('node-2')]);
     assert.deepEqual(
-      verdicts.map(({ code }) => code),
+      outcomes.map(({ code }) => code),
       ['reconnected', 'reconnected', 'registered'],
     );
   });
@@ -195,7 +209,7 @@ describe('at most maxPending nodes wait', () => {
     const { broker, clock, roll, register } = await begin({ maxPending: 1 });
     broker.failNext('put', { fault: 'timeout' });
     assert.equal((await finish(clock, register('node-1'))).status, 'rejected');
-    assert.equal(roll.pending, 0);
+    assert.equal(roll.records.pending, 0);
     assert.equal((await register('node-2')).code, 'registered');
   });
 
@@ -218,7 +232,7 @@ describe('a record that nobody can read', () => {
     await register('node-1');
     foreignWrite(broker, 'node-2', '{"Info":');
     await clock.settle();
-    assert.deepEqual([roll.size, roll.unreadable], [1, 1]);
+    assert.deepEqual([roll.records.size, roll.records.unreadable], [1, 1]);
     assert.deepEqual(
       lines.map(({ level, fields }) => [level, fields.node]),
       [['error', 'node-2']],
@@ -229,11 +243,11 @@ describe('a record that nobody can read', () => {
     assert.equal((await roll.updateInfo(computeInfo('node-2'))).code, 'unavailable');
     await assert.rejects(approve('node-2'), { code: 'bad_state' });
     assert.equal(stored(broker, 'node-2'), '{"Info":');
-    assert.equal(roll.resolve('node-2'), 'node-2');
-    await roll.remove('node-2', 'broken', 'ann');
-    assert.deepEqual([roll.size, roll.unreadable], [1, 0]);
+    assert.equal(roll.records.resolve('node-2'), 'node-2');
+    await roll.decide('node-2', { reason: 'broken', actor: 'ann' }, deleteNode);
+    assert.deepEqual([roll.records.size, roll.records.unreadable], [1, 0]);
     assert.equal((await register('node-2')).code, 'registered');
-    assert.deepEqual(kindsTold(open), ['node-1 registered', 'node-2 deleted', 'node-2 registered']);
+    assert.deepEqual(announcedKinds(open), ['node-1 registered', 'node-2 deleted', 'node-2 registered']);
     assert.equal(lines.length, 1);
   });
 
@@ -244,7 +258,7 @@ describe('a record that nobody can read', () => {
     await register('node-3');
     const again = await openRoll(broker, clock);
     assert.deepEqual([...again.present.keys()], ['node-1', 'node-3']);
-    assert.equal(again.roll.unreadable, 1);
+    assert.equal(again.roll.records.unreadable, 1);
   });
 
   test('takes a node off the roll whose record it replaces', async () => {
@@ -252,6 +266,9 @@ describe('a record that nobody can read', () => {
     await register('node-1');
     foreignWrite(broker, 'node-1', 'x');
     await clock.settle();
-    assert.deepEqual([roll.size, roll.pending, roll.unreadable, present.size], [0, 0, 1, 0]);
+    assert.deepEqual(
+      [roll.records.size, roll.records.pending, roll.records.unreadable, present.size],
+      [0, 0, 1, 0],
+    );
   });
 });

@@ -1,0 +1,56 @@
+// The cluster bucket holds the cluster's id and the lease of the acting requester.
+import * as v from 'valibot';
+import { parseJson } from '../protocol/json.ts';
+import { validate } from '../protocol/schema.ts';
+import { MusterError } from '../system/errors.ts';
+import type { Random } from '../system/random.ts';
+import { BrokerError, type Bucket, type BucketConfig } from '../transport/port.ts';
+
+export const clusterBucket: BucketConfig = { name: 'muster_v1', history: 1 };
+
+const clusterKey = 'cluster';
+const clusterSchema = v.object({ id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,128}$/)) });
+
+/**
+ * Returns the cluster's id. The first requester of a store makes it, and it stays in the store. `rememberedId` is put back
+ * into a store that was lost.
+ * @throws BrokerError; MusterError `bad_state` when the stored id cannot be read.
+ */
+export async function ensureClusterId(
+  bucket: Bucket,
+  random: Random,
+  rememberedId?: string,
+): Promise<string> {
+  for (;;) {
+    const entry = await bucket.get(clusterKey);
+    if (entry && !entry.marker) return decode(clusterKey, clusterSchema, entry.value).id;
+    try {
+      const id = rememberedId ?? random.uuid();
+      await bucket.put(clusterKey, encode({ id }), entry?.revision ?? 0);
+      return id;
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+    }
+  }
+}
+
+export const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+
+/**
+ * Reads the value of a key.
+ * @throws MusterError `bad_state` when muster did not write it.
+ */
+export function decode<const T extends v.GenericSchema>(
+  key: string,
+  schema: T,
+  value: Uint8Array,
+): v.InferOutput<T> {
+  try {
+    return validate(schema, parseJson(value));
+  } catch (error) {
+    throw new MusterError('bad_state', `${clusterBucket.name}/${key} in the broker's store cannot be read`, {
+      hint: 'it was not written by muster; remove that key, or use another broker',
+      cause: error,
+    });
+  }
+}

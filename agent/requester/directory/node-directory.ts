@@ -1,0 +1,112 @@
+// Carries out what operators ask for, on the parts of a running requester.
+import type { NodeInfo } from '../../protocol/node-info.ts';
+import type { NodeState } from '../../protocol/node-state.ts';
+import { eventWildcard } from '../../protocol/subjects.ts';
+import { MusterError } from '../../system/errors.ts';
+import type { Log } from '../../system/log.ts';
+import { BrokerError, type EventStream } from '../../transport/port.ts';
+import type { HealthWatch } from '../health/health-watch.ts';
+import {
+  approveNode,
+  type Decision,
+  type DecisionRule,
+  deleteNode,
+  rejectNode,
+  unreadable,
+} from '../roll/decisions.ts';
+import type { ResourceStore } from '../roll/resource-store.ts';
+import type { Roll } from '../roll/roll.ts';
+import type { Counters } from '../status/counters.ts';
+import type { RequesterStatus } from '../status/requester-status.ts';
+import type { Directory } from './directory.ts';
+import { type NodeView, nodeView } from './node-view.ts';
+
+/** The parts of a running requester that the directory reads and changes. */
+export interface DirectoryParts {
+  roll: Roll;
+  health: HealthWatch;
+  resources: ResourceStore;
+  stream: EventStream;
+}
+
+export interface NodeDirectoryOptions {
+  self: NodeInfo;
+  log: Log;
+  counters: Counters;
+  /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
+  parts(): DirectoryParts;
+  status(): RequesterStatus;
+}
+
+export class NodeDirectory implements Directory {
+  readonly #options: NodeDirectoryOptions;
+
+  constructor(options: NodeDirectoryOptions) {
+    this.#options = options;
+  }
+
+  get self(): NodeInfo {
+    return this.#options.self;
+  }
+
+  status(): RequesterStatus {
+    return this.#options.status();
+  }
+
+  list(): NodeView[] {
+    const parts = this.#options.parts();
+    const views = [...parts.roll.records.list()].map(state => viewOf(parts, state));
+    return views.sort((a, b) => (a.Info.NodeID < b.Info.NodeID ? -1 : 1));
+  }
+
+  get(name: string): NodeView {
+    const parts = this.#options.parts();
+    const id = parts.roll.records.resolve(name);
+    const state = parts.roll.records.get(id);
+    if (!state) throw unreadable(id);
+    return viewOf(parts, state);
+  }
+
+  approve(name: string, decision: Decision): Promise<void> {
+    return this.#decide(name, decision, approveNode, 'node approved');
+  }
+
+  reject(name: string, decision: Decision): Promise<void> {
+    return this.#decide(name, decision, rejectNode, 'node rejected');
+  }
+
+  delete(name: string, decision: Decision): Promise<void> {
+    return this.#decide(name, decision, deleteNode, 'node deleted');
+  }
+
+  async follow(
+    { node, since }: { node?: string | undefined; since?: Date | undefined },
+    onEvent: (event: Uint8Array) => void | Promise<void>,
+  ): Promise<{ ready: Promise<void>; stop(): void }> {
+    const { stream } = this.#options.parts();
+    const filter = eventWildcard(node);
+    return stream
+      .follow({ filter, since }, message => onEvent(message.data))
+      .catch(error => this.#throwUnreachable(error));
+  }
+
+  async #decide(name: string, decision: Decision, rule: DecisionRule, text: string): Promise<void> {
+    const { roll } = this.#options.parts();
+    const node = await roll.decide(name, decision, rule).catch(error => this.#throwUnreachable(error));
+    this.#options.log.info({ node, reason: decision.reason, actor: decision.actor }, text);
+  }
+
+  #throwUnreachable(error: unknown): never {
+    if (!(error instanceof BrokerError)) throw error;
+    this.#options.counters.storeFailures++;
+    throw new MusterError('unreachable', `the node info store does not answer: ${error.message}`, {
+      hint: 'whether the change stands shows in: muster node list',
+      cause: error,
+    });
+  }
+}
+
+function viewOf({ health, resources }: DirectoryParts, state: NodeState): NodeView {
+  const id = state.Info.NodeID;
+  return nodeView(state, health.health(id), health.silenceMs(id), health.liveness(id), resources.get(id));
+}

@@ -1,0 +1,194 @@
+// The request handler carries out the four requests of nodes: register, update information, update resources, leave.
+import {
+  type AnswerCode,
+  type AnsweringRequester,
+  encodeEmptyResponse,
+  encodeErrorResponse,
+  encodeRegisterResponse,
+  reasons,
+} from '../../protocol/answers.ts';
+import { ProtocolError } from '../../protocol/error.ts';
+import { parseJson } from '../../protocol/json.ts';
+import {
+  type LeaveRequest,
+  leaveRequestSchema,
+  type RegisterRequest,
+  registerRequestSchema,
+  type Sender,
+  type UpdateResourcesRequest,
+  updateResourcesRequestSchema,
+} from '../../protocol/messages.ts';
+import type { NodeState } from '../../protocol/node-state.ts';
+import { validate } from '../../protocol/schema.ts';
+import type { ManagementMethod } from '../../protocol/subjects.ts';
+import type { Clock } from '../../system/clock.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+import { version } from '../../system/version.ts';
+import { BrokerError } from '../../transport/port.ts';
+import { otherSession, type RequestOutcome, unknownNode, usesRequesterId } from '../roll/membership.ts';
+import type { ResourceStore } from '../roll/resource-store.ts';
+import type { Roll } from '../roll/roll.ts';
+import type { Counters } from '../status/counters.ts';
+
+export interface RequestHandlerOptions {
+  clock: Clock;
+  log: Log;
+  roll: Roll;
+  resources: ResourceStore;
+  counters: Counters;
+  health: { markAlive(id: string): void; markLeft(id: string, reason: string): void };
+  conflicts: { onOtherSession(state: NodeState): void };
+  clusterId: string;
+  requesterId: string;
+  /** Both are in every answer, so that an agent with other settings can warn. */
+  heartbeatTopic: string;
+  nodeDisconnectedAfter: number;
+}
+
+export class RequestHandler {
+  readonly #options: RequestHandlerOptions;
+  readonly #limitedLog: LimitedLog;
+
+  constructor(options: RequestHandlerOptions) {
+    this.#options = options;
+    this.#limitedLog = limitedLog(options.log, options.clock);
+  }
+
+  /**
+   * Carries out one request and returns the answer to send.
+   * @throws ProtocolError for a message that cannot be read, or that names another node than its subject.
+   */
+  async handle(method: ManagementMethod, nodeId: string, data: Uint8Array): Promise<string> {
+    const body = parseJson(data);
+    switch (method) {
+      case 'RegisterNode/v1': {
+        const request = ofNode(nodeId, validate(registerRequestSchema, body));
+        return this.#register(request).catch(error =>
+          this.#refuseWithoutStore(error, nodeId, request.Muster),
+        );
+      }
+      case 'UpdateNodeInfo/v1': {
+        const request = ofNode(nodeId, validate(registerRequestSchema, body));
+        return this.#updateInfo(request).catch(error =>
+          this.#refuseWithoutStore(error, nodeId, request.Muster),
+        );
+      }
+      case 'UpdateResources/v1':
+        return this.#updateResources(ofNode(nodeId, validate(updateResourcesRequestSchema, body)));
+      case 'Leave/v1':
+        return this.#leave(ofNode(nodeId, validate(leaveRequestSchema, body)));
+    }
+  }
+
+  async #register(request: RegisterRequest): Promise<string> {
+    const { roll, requesterId } = this.#options;
+    const id = request.Info.NodeID;
+    // Just after the store was lost, the requester's own record may be missing for a moment.
+    const outcome =
+      id === requesterId ? { ...usesRequesterId(id), session: undefined } : await roll.register(request);
+    this.#countRefusal(outcome);
+    const muster = this.#answerer(request.Muster, id, outcome.code, outcome.session);
+    return encodeRegisterResponse(outcome.accepted, outcome.reason, muster);
+  }
+
+  async #updateInfo({ Info, Muster }: RegisterRequest): Promise<string> {
+    const id = Info.NodeID;
+    const refusal = this.#refusalOf(id, Muster);
+    if (refusal) return this.#refuse(refusal, id, Muster);
+    const outcome = await this.#options.roll.updateInfo(Info);
+    if (outcome.code === 'handshake_required' || outcome.code === 'deleted') {
+      return this.#refuse(outcome, id, Muster);
+    }
+    this.#countRefusal(outcome);
+    return encodeRegisterResponse(outcome.accepted, outcome.reason, this.#answerer(Muster, id, outcome.code));
+  }
+
+  #updateResources(update: UpdateResourcesRequest): string {
+    const { NodeID: id, Muster } = update;
+    const { roll, resources, health, clock } = this.#options;
+    const refusal = this.#refusalOf(id, Muster);
+    if (refusal) return this.#refuse(refusal, id, Muster);
+    if (roll.records.get(id)?.Membership === 'REJECTED') {
+      return this.#refuse({ accepted: false, code: 'rejected', reason: reasons.updateRejected }, id, Muster);
+    }
+    resources.set(id, {
+      available: update.AvailableCapacity,
+      queued: update.QueueUsedCapacity,
+      usage: update.Usage,
+      at: clock.now(),
+    });
+    health.markAlive(id);
+    return encodeEmptyResponse(this.#answerer(Muster, id, 'known'));
+  }
+
+  #leave({ NodeID: id, Reason: reason, Muster }: LeaveRequest): string {
+    const refusal = this.#refusalOf(id, Muster);
+    if (refusal) return this.#refuse(refusal, id, Muster);
+    this.#options.health.markLeft(id, reason);
+    return encodeEmptyResponse(this.#answerer(Muster, id, 'left'));
+  }
+
+  // Returns why the sender has to register first: the node is not on the roll, or the message names another session.
+  #refusalOf(id: string, sender: Sender | undefined): RequestOutcome | undefined {
+    const { records } = this.#options.roll;
+    const state = records.get(id);
+    if (!state) return unknownNode(records.stored(id), id);
+    if (state.Info.NodeType === 'Requester') return usesRequesterId(id);
+    if (state.Muster?.Session === sender?.Session) return undefined;
+    this.#options.conflicts.onOtherSession(state);
+    return otherSession(id);
+  }
+
+  // When the store does not answer, the node is told so. It is never told that it is unknown, which nobody can know then.
+  #refuseWithoutStore(error: unknown, id: string, sender: Sender | undefined): string {
+    if (!(error instanceof BrokerError)) throw error;
+    this.#options.counters.storeFailures++;
+    this.#limitedLog.error('store', { node: id, err: error }, 'the node info store does not answer');
+    const reason = 'the node info store does not answer; try again';
+    return this.#refuse({ accepted: false, code: 'unavailable', reason }, id, sender);
+  }
+
+  #refuse(outcome: RequestOutcome, id: string, sender: Sender | undefined): string {
+    this.#countRefusal(outcome);
+    return encodeErrorResponse(outcome.reason, this.#answerer(sender, id, outcome.code));
+  }
+
+  #countRefusal(outcome: RequestOutcome): void {
+    if (!outcome.accepted) this.#options.counters.requestsRefused++;
+  }
+
+  // Returns what a muster requester adds to an answer; undefined for a Bacalhau node, which gets Bacalhau's members only.
+  #answerer(
+    sender: Sender | undefined,
+    id: string,
+    code: AnswerCode,
+    session?: string,
+  ): AnsweringRequester | undefined {
+    if (!sender) return undefined;
+    const { roll, clusterId, requesterId, heartbeatTopic, nodeDisconnectedAfter } = this.#options;
+    return {
+      Version: version,
+      ClusterID: clusterId,
+      RequesterID: requesterId,
+      Membership: roll.records.get(id)?.Membership ?? '',
+      Session: session ?? (code === 'known' || code === 'left' ? sender.Session : undefined),
+      Code: code,
+      HeartbeatTopic: heartbeatTopic,
+      NodeDisconnectedAfter: nodeDisconnectedAfter,
+    };
+  }
+}
+
+// The broker's permissions can vouch for the id in the subject, so a message may not speak for another node.
+function ofNode<T extends { NodeID: string } | { Info: { NodeID: string } }>(nodeId: string, message: T): T {
+  const inside = 'Info' in message ? message.Info.NodeID : message.NodeID;
+  if (inside !== nodeId) {
+    throw new ProtocolError(
+      'invalid_field',
+      `the subject names node ${nodeId.slice(0, 128)}, the message another`,
+      'NodeID',
+    );
+  }
+  return message;
+}

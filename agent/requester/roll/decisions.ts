@@ -1,0 +1,106 @@
+// The decision rules say what an operator's approve, reject or delete changes in a node's record. They are pure functions.
+import type { Membership, NodeState, RecordedChange } from '../../protocol/node-state.ts';
+import { MusterError } from '../../system/errors.ts';
+import type { StoredRecord } from './stored-record.ts';
+
+/** Why an operator decides, and who that is. */
+export interface Decision {
+  reason: string;
+  actor: string;
+}
+
+/**
+ * Makes of a record and a decision what is to be written. `name` is what the operator typed, for the messages; `now` is
+ * RFC 3339.
+ * @throws MusterError `not_found`; `conflict` when the rule does not allow it; `bad_state` for a record that cannot be
+ *   read; `usage` for a reason that is too long.
+ */
+export type DecisionRule = (
+  stored: StoredRecord,
+  name: string,
+  decision: Decision,
+  now: string,
+) => { write: NodeState | 'deleted'; change: RecordedChange };
+
+/** Longest reason that a record keeps, in characters. */
+export const maxReason = 1024;
+const maxActor = 256;
+
+export const approveNode = ((stored, name, decision, now) =>
+  withMembership('APPROVED', readable(stored, name), name, decision, now)) satisfies DecisionRule;
+
+export const rejectNode = ((stored, name, decision, now) => {
+  const state = readable(stored, name);
+  if (state.Membership !== 'REJECTED') refuseForRequester(state, name, 'reject');
+  return withMembership('REJECTED', state, name, decision, now);
+}) satisfies DecisionRule;
+
+/** Deletes a node. A record that cannot be read can be deleted too. */
+export const deleteNode = ((stored, name, decision, now) => {
+  if (stored.kind !== 'unreadable') refuseForRequester(readable(stored, name), name, 'delete');
+  const { reason, actor } = bounded(decision);
+  const change: RecordedChange = {
+    Kind: 'deleted',
+    Revision: 0,
+    At: now,
+    Previous: stored.kind === 'record' ? stored.state.Membership : '',
+    Current: '',
+    ...(reason ? { Reason: reason } : {}),
+    Actor: actor,
+  };
+  return { write: 'deleted' as const, change };
+}) satisfies DecisionRule;
+
+export const notFound = (name: string): MusterError =>
+  new MusterError('not_found', `node not found: ${name}`);
+
+/** The error for a record that cannot be read, which only `delete` mends. */
+export const unreadable = (name: string): MusterError =>
+  new MusterError('bad_state', `the record of node ${name} cannot be read`, {
+    hint: `delete it with: muster node delete ${name}`,
+  });
+
+function withMembership(
+  membership: Extract<Membership, 'APPROVED' | 'REJECTED'>,
+  state: NodeState,
+  name: string,
+  decision: Decision,
+  now: string,
+): { write: NodeState; change: RecordedChange } {
+  if (state.Membership === membership) {
+    throw new MusterError('conflict', `node ${name} already ${membership.toLowerCase()}`);
+  }
+  const { reason, actor } = bounded(decision);
+  const action = membership === 'APPROVED' ? 'approve' : 'reject';
+  return {
+    write: {
+      ...state,
+      Membership: membership,
+      Muster: { ...state.Muster, Decision: { Action: action, Reason: reason, Actor: actor, At: now } },
+    },
+    change: {
+      Kind: membership === 'APPROVED' ? 'approved' : 'rejected',
+      Revision: 0,
+      At: now,
+      Previous: state.Membership,
+      Current: membership,
+      ...(reason ? { Reason: reason } : {}),
+      Actor: actor,
+    },
+  };
+}
+
+function bounded({ reason, actor }: Decision): Decision {
+  if (reason.length <= maxReason) return { reason, actor: actor.slice(0, maxActor) };
+  throw new MusterError('usage', `the reason has ${reason.length} characters; at most ${maxReason} are kept`);
+}
+
+function readable(stored: StoredRecord, name: string): NodeState {
+  if (stored.kind === 'record') return stored.state;
+  throw stored.kind === 'unreadable' ? unreadable(name) : notFound(name);
+}
+
+function refuseForRequester(state: NodeState, name: string, action: string): void {
+  if (state.Info.NodeType !== 'Requester') return;
+  throw new MusterError('conflict', `node ${name} is a requester: it cannot ${action} itself`);
+}

@@ -1,0 +1,98 @@
+// The record table holds every node's record in memory and finds the node that an operator's name means.
+import type { NodeState } from '../../protocol/node-state.ts';
+import { MusterError } from '../../system/errors.ts';
+import { CommonParts } from './common-parts.ts';
+import { notFound } from './decisions.ts';
+import { absentRecord, type StoredRecord } from './stored-record.ts';
+
+/** What the rest of the requester may do with the table: only the roll writes it. */
+export type Records = Omit<RecordTable, 'set' | 'delete'>;
+
+export class RecordTable {
+  readonly #records = new Map<string, StoredRecord>();
+  readonly #parts = new CommonParts();
+  #size = 0;
+  #pending = 0;
+  #unreadable = 0;
+
+  /** The record of a node on the roll. */
+  get(id: string): NodeState | undefined {
+    const stored = this.#records.get(id);
+    return stored?.kind === 'record' ? stored.state : undefined;
+  }
+
+  /** What memory has of `id`. The store may hold something newer only while the broker is away. */
+  stored(id: string): StoredRecord {
+    return this.#records.get(id) ?? absentRecord;
+  }
+
+  /** Every id that the store has a record or a marker of. */
+  ids(): string[] {
+    return [...this.#records.keys()];
+  }
+
+  /** The records of all nodes on the roll. */
+  *list(): Generator<NodeState> {
+    for (const stored of this.#records.values()) if (stored.kind === 'record') yield stored.state;
+  }
+
+  /** How many nodes are on the roll. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many records cannot be read. */
+  get unreadable(): number {
+    return this.#unreadable;
+  }
+
+  /** How many nodes are PENDING. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /**
+   * Returns the id of the node that an operator means: the node with exactly this id, or else the only one whose id
+   * begins with it. A record that cannot be read counts too.
+   * @throws MusterError `not_found`, or `ambiguous` with the ids that match.
+   */
+  resolve(name: string): string {
+    const exact = this.#records.get(name);
+    if (exact && exact.kind !== 'deleted') return name;
+    // The full id of a deleted node means that node: a command given twice must not delete node-10 after node-1.
+    if (exact) throw notFound(name);
+    const matches = [...this.#records]
+      .filter(([id, stored]) => stored.kind !== 'deleted' && name !== '' && id.startsWith(name))
+      .map(([id]) => id)
+      .sort();
+    const [only, ...more] = matches;
+    if (only === undefined) throw notFound(name);
+    if (more.length === 0) return only;
+    const shown = matches.length > 3 ? [...matches.slice(0, 3), '...'] : matches;
+    throw new MusterError(
+      'ambiguous',
+      `multiple nodes found for prefix: ${name}, matching IDs: [${shown.join(' ')}]`,
+      { hint: 'Use a more specific node ID prefix' },
+    );
+  }
+
+  /** Replaces the record of `id`. Returns the record as it is kept, whose parts may be shared with other records. */
+  set(id: string, stored: StoredRecord): StoredRecord {
+    const kept = stored.kind === 'record' ? { ...stored, state: this.#parts.share(stored.state) } : stored;
+    this.#count(this.#records.get(id), -1);
+    this.#count(kept, 1);
+    this.#records.set(id, kept);
+    return kept;
+  }
+
+  delete(id: string): void {
+    this.#count(this.#records.get(id), -1);
+    this.#records.delete(id);
+  }
+
+  #count(stored: StoredRecord | undefined, by: 1 | -1): void {
+    if (stored?.kind === 'record') this.#size += by;
+    if (stored?.kind === 'record' && stored.state.Membership === 'PENDING') this.#pending += by;
+    if (stored?.kind === 'unreadable') this.#unreadable += by;
+  }
+}
