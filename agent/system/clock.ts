@@ -1,29 +1,29 @@
-// Time as the rules see it: a monotonic clock for judgements, a wall clock for people, timers that can be faked.
+// The clock that all rules use: monotonic time for decisions, wall time for people, and timers. Tests use a fake one.
 
 export interface Timer {
   cancel(): void;
 }
 
 export interface Clock {
-  /** Milliseconds since an arbitrary start; never goes back, unaffected by the wall clock. */
+  /** Returns the milliseconds since an arbitrary start. They never go back, whatever happens to the wall clock. */
   monotonic(): number;
-  /** The wall clock, for what people read. Never compared to decide anything. */
+  /** Returns the wall time, for people to read. No rule compares it. */
   now(): Date;
-  /** Calls `fn` once, `delay` milliseconds from now. */
-  after(delay: number, fn: () => void): Timer;
+  /** Calls `fn` once, in `delayMs` milliseconds. */
+  after(delayMs: number, fn: () => void): Timer;
 }
 
 export const systemClock: Clock = {
   monotonic: () => performance.now(),
   now: () => new Date(),
-  after(delay, fn) {
-    const handle = setTimeout(fn, delay);
+  after(delayMs, fn) {
+    const handle = setTimeout(fn, delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
 };
 
-/** Resolves after `delay` milliseconds of `clock`, or at once when `signal` aborts. */
-export function sleep(clock: Clock, delay: number, signal?: AbortSignal): Promise<void> {
+/** Resolves after `delayMs` milliseconds of `clock`, or at once when `signal` aborts. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     if (signal?.aborted) return resolve();
     const done = () => {
@@ -31,17 +31,20 @@ export function sleep(clock: Clock, delay: number, signal?: AbortSignal): Promis
       signal?.removeEventListener('abort', done);
       resolve();
     };
-    const timer = clock.after(delay, done);
+    const timer = clock.after(delayMs, done);
     signal?.addEventListener('abort', done, { once: true });
   });
 }
 
-/** Waits for `work`, at most `limit` milliseconds of `clock`; whether it has ended by then. Rejects as it does. */
-export async function endsWithin(clock: Clock, limit: number, work: Promise<unknown>): Promise<boolean> {
-  const over = new AbortController();
+/** Waits at most `limitMs` milliseconds for `work`. Returns whether `work` has ended by then; rejects if `work` does. */
+export async function endsWithin(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<boolean> {
+  const stopWaiting = new AbortController();
   try {
-    return await Promise.race([work.then(() => true), sleep(clock, limit, over.signal).then(() => false)]);
+    return await Promise.race([
+      work.then(() => true),
+      sleep(clock, limitMs, stopWaiting.signal).then(() => false),
+    ]);
   } finally {
-    over.abort();
+    stopWaiting.abort();
   }
 }

@@ -1,6 +1,6 @@
-// The one error type that reaches an operator: a stable code, one sentence, what to do, and the exit code that follows.
+// The error that an operator sees: a stable code, one sentence, a hint what to do, and the exit code.
 
-/** Stable codes; scripts may rely on them. The number is the process's exit code (design: the operator's surface). */
+/** The codes of errors, which scripts may rely on, each with the exit code of the process. */
 export const exitCodes = {
   failed: 1,
   not_found: 1,
@@ -17,7 +17,7 @@ export const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes;
 
-/** A fault with a sentence for the operator. `hint` says what to do; `cause` keeps what was caught. */
+/** An error with a sentence for the operator. `hint` says what to do; `cause` is the error that was caught. */
 export class MusterError extends Error {
   override readonly name = 'MusterError';
   readonly code: ErrorCode;
@@ -34,13 +34,13 @@ export class MusterError extends Error {
   }
 }
 
-/** The operating system's error code (`ENOENT`, `EACCES`), if `error` carries one. */
+/** Returns the operating system's code of `error`, such as `ENOENT` or `EACCES`, if it has one. */
 export function errnoOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : undefined;
 }
 
-/** What went wrong in one line, causes included, for a log field or the end of a sentence. */
+/** Returns what went wrong in one line, with its causes, for a log field or the end of a sentence. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const first = error.message.split('\n', 1)[0] ?? '';

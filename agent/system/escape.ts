@@ -1,8 +1,8 @@
-// What a terminal would obey, written so that it does not.
+// Escapes the characters that a terminal obeys instead of showing them.
 
 /**
- * `text` with what is no text for a terminal as its codes (`\u001b`), and nothing else changed: JSON then says the same.
- * By Unicode's categories: control, format, lone surrogate, line and paragraph separator.
+ * Returns `text` with control and format characters, lone surrogates, and line and paragraph separators written as codes
+ * such as `\u001b`. Nothing else changes, so a JSON document keeps its meaning.
  */
 export function escapeText(text: string): string {
   const codes = (character: string) =>
@@ -10,5 +10,5 @@ export function escapeText(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, character => codes(character).join(''));
 }
 
-/** Escaped text as the log for people puts it in quotes. */
+/** Escapes quotation marks, for text that the log for people puts in quotes. */
 export const escapeQuotes = (text: string): string => text.replaceAll('"', '\\"');

@@ -1,32 +1,33 @@
-// Reading and writing state files so that a crash at any moment leaves the old content or the new, never half. A folder is
-// changed by one piece of work at a time: one that hangs then holds one of the few threads that Node has for files.
+// Reads and writes state files so that a crash at any moment leaves the old or the new content, and never a part of it.
+// Changes in one folder run one after another, so that a folder that hangs occupies only one of Node's few file threads.
 import { randomBytes } from 'node:crypto';
 import { constants, mkdir, open, readdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
 
 /**
- * Writes `data` to `path`: temporary name, fsync, rename, fsync of the folder (rename(2) is atomic, durable only then).
- * @throws MusterError `not_writable`, naming the path and why.
+ * Writes `data` to `path`: to a temporary file first, which is synced and renamed. rename(2) is atomic, and durable once the
+ * folder is synced.
+ * @throws MusterError `not_writable` with the path and the reason.
  */
 export function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
-  return inTurn(dirname(path), () => write(path, data, mode));
+  return inTurn(dirname(path), () => replaceFile(path, data, mode));
 }
 
 /**
- * Removes what writers of `folder` left as they were killed: files under a temporary name. To be called by whoever holds the
- * folder, and before writing there: what somebody else is writing now would go, too. Never throws.
+ * Removes the temporary files that killed writers left in `folder`. Only the holder of the folder may call this, before it
+ * writes there, because the temporary files of a present write would go too. Never throws.
  */
 export async function removeLeftovers(folder: string): Promise<void> {
   const names = await readdir(folder).catch((): string[] => []);
-  // What cannot be removed does no harm: nobody reads it.
+  // A file that cannot be removed does no harm, because nobody reads it.
   const remove = (name: string) => unlink(join(folder, name)).catch(() => undefined);
   await Promise.all(names.filter(name => /^\.(.+\.)?[0-9a-f]{12}\.tmp$/.test(name)).map(remove));
 }
 
 /**
- * Writes `text` to `path`, or removes it when undefined, for those who come after this process: it outlives that, and is not
- * synced to outlive the machine. Throws the system's error.
+ * Writes `text` to `path`, or removes the file when `text` is undefined. The file is not synced: it outlives this process,
+ * but perhaps not a crash of the machine. Throws the system's error.
  */
 export function writeMark(path: string, text: string | undefined): Promise<void> {
   return inTurn(dirname(path), () =>
@@ -34,7 +35,7 @@ export function writeMark(path: string, text: string | undefined): Promise<void>
   );
 }
 
-/** Moves `path` aside to `path + suffix`, replacing an earlier one. Absent is fine. */
+/** Renames `path` to `path + suffix`, in place of an earlier one. Does nothing when `path` does not exist. Throws MusterError `not_writable`. */
 export function setAside(path: string, suffix: string): Promise<void> {
   return inTurn(dirname(path), async () => {
     try {
@@ -47,7 +48,7 @@ export function setAside(path: string, suffix: string): Promise<void> {
   });
 }
 
-/** Removes `path`; absent is fine. */
+/** Removes `path`. Does nothing when it does not exist. Throws MusterError `not_writable`. */
 export function removeFile(path: string): Promise<void> {
   return inTurn(dirname(path), async () => {
     try {
@@ -60,26 +61,26 @@ export function removeFile(path: string): Promise<void> {
 }
 
 /**
- * Reads at most `limit` bytes of `path`; undefined when there is no such file.
- * @throws MusterError `bad_state` when it is larger, not a file, or cannot be read.
+ * Reads the file `path` of at most `limitBytes`. Returns undefined when there is no such file.
+ * @throws MusterError `bad_state` when it is larger, is not a regular file, or cannot be read.
  */
-export async function readBounded(path: string, limit = 65_536): Promise<Buffer | undefined> {
+export async function readBounded(path: string, limitBytes = 65_536): Promise<Buffer | undefined> {
   try {
-    // Without O_NONBLOCK, opening a pipe would wait for a writer.
+    // O_NONBLOCK is there because opening a pipe would otherwise wait for a writer.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const info = await file.stat();
       if (!info.isFile()) throw new Error('not a regular file');
-      if (info.size > limit) throw new Error(`larger than ${limit} bytes`);
-      const buffer = Buffer.alloc(limit + 1);
+      if (info.size > limitBytes) throw new Error(`larger than ${limitBytes} bytes`);
+      const buffer = Buffer.alloc(limitBytes + 1);
       let length = 0;
       let bytesRead: number;
-      // The kernel gives many of its own files a page at a time: only a read of nothing is the end.
+      // The kernel returns many of its own files one page at a time, so only a read of 0 bytes is the end.
       do {
-        ({ bytesRead } = await file.read(buffer, length, limit + 1 - length, length));
+        ({ bytesRead } = await file.read(buffer, length, limitBytes + 1 - length, length));
         length += bytesRead;
-      } while (bytesRead > 0 && length <= limit);
-      if (length > limit) throw new Error(`larger than ${limit} bytes`);
+      } while (bytesRead > 0 && length <= limitBytes);
+      if (length > limitBytes) throw new Error(`larger than ${limitBytes} bytes`);
       return buffer.subarray(0, length);
     } finally {
       await file.close();
@@ -91,24 +92,24 @@ export async function readBounded(path: string, limit = 65_536): Promise<Buffer 
 }
 
 /**
- * Makes `folder` (and its parents) private to its owner.
- * @throws MusterError `not_writable`, naming the folder and why.
+ * Creates `folder` and its parents, for their owner alone.
+ * @throws MusterError `not_writable` with the folder and the reason.
  */
 export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
   try {
-    await makeWithParents(folder, mode);
+    await createWithParents(folder, mode);
   } catch (error) {
     throw notWritable(folder, error);
   }
 }
 
-/** What to tell the operator when writing `path` failed with `cause`. */
+/** Returns the error for the operator when writing `path` failed with `cause`. */
 export function notWritable(
   path: string,
   cause: unknown,
   hint = 'free or unlock it, or choose another folder with dataDir',
 ): MusterError {
-  const why: Record<string, string> = {
+  const reasons: Record<string, string> = {
     EACCES: 'permission denied',
     EPERM: 'permission denied',
     EROFS: 'the file system is read-only',
@@ -120,25 +121,26 @@ export function notWritable(
     ENOTDIR: 'a part of the path is not a folder',
     EEXIST: 'something else is in the way',
   };
-  const reason = why[errnoOf(cause) ?? ''] ?? reasonOf(cause);
+  const reason = reasons[errnoOf(cause) ?? ''] ?? reasonOf(cause);
   return new MusterError('not_writable', `cannot write ${path}: ${reason}`, { hint, cause });
 }
 
-/** The last piece of work on each folder that is being changed. */
-const changing = new Map<string, Promise<void>>();
+/** The last change of each folder in which changes are running. */
+const lastChanges = new Map<string, Promise<void>>();
 
-function inTurn(folder: string, work: () => Promise<void>): Promise<void> {
-  const result = (changing.get(folder) ?? Promise.resolve()).then(work);
+/** Runs `change` after all changes of `folder` that were asked for before. */
+function inTurn(folder: string, change: () => Promise<void>): Promise<void> {
+  const result = (lastChanges.get(folder) ?? Promise.resolve()).then(change);
   const ended: Promise<void> = result
     .catch(() => undefined)
     .then(() => {
-      if (changing.get(folder) === ended) changing.delete(folder);
+      if (lastChanges.get(folder) === ended) lastChanges.delete(folder);
     });
-  changing.set(folder, ended);
+  lastChanges.set(folder, ended);
   return result;
 }
 
-async function write(path: string, data: string | Uint8Array, mode: number): Promise<void> {
+async function replaceFile(path: string, data: string | Uint8Array, mode: number): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
     const file = await open(temporary, 'wx', mode);
@@ -156,16 +158,16 @@ async function write(path: string, data: string | Uint8Array, mode: number): Pro
   }
 }
 
-// Node's own recursion says of most errors, such as a read-only file system, that a part of the path does not exist.
-async function makeWithParents(folder: string, mode: number): Promise<void> {
+// Node's own recursive mkdir reports most errors, such as a read-only file system, as a part of the path that is missing.
+async function createWithParents(folder: string, mode: number): Promise<void> {
   try {
     await mkdir(folder, { mode });
   } catch (error) {
     if (await isFolder(folder)) return;
     const parent = dirname(folder);
     if (errnoOf(error) !== 'ENOENT' || parent === folder || (await isFolder(parent))) throw error;
-    await makeWithParents(parent, mode);
-    await makeWithParents(folder, mode);
+    await createWithParents(parent, mode);
+    await createWithParents(folder, mode);
   }
 }
 

@@ -1,11 +1,11 @@
-// Lines into a file, where a disk that is full may cut one short: what comes next is not glued to it.
+// Writes lines to a file. After a line that a full disk cut short, the next one still begins on a line of its own.
 import { writeSync } from 'node:fs';
 
 export class LineWriter {
-  /** The last line has no end: the next one begins with it. */
+  /** Whether the last line was cut short: the next write then begins with a line break. */
   #cut = false;
 
-  /** Writes `text`, whole lines, to the file `fd`. Throws the system's error when it cannot all be written, such as ENOSPC. */
+  /** Writes `text`, which is whole lines, to the file `fd`. Throws the system's error, such as ENOSPC, if not all was written. */
   write(fd: number, text: string): void {
     let rest = Buffer.from(this.#cut ? `\n${text}` : text);
     while (rest.length > 0) {

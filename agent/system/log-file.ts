@@ -1,11 +1,14 @@
-// A file that takes the log, and that something else rotates: whoever moves it away and puts a new one there loses no line.
+// The file that the log is written to. Another program may rotate it: no line is lost when the file is moved or replaced.
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { LineWriter } from './line-writer.ts';
 
-/** Milliseconds without a file at its place before one is made: who rotates makes it sooner, with the owner it should have. */
-const patience = 10_000;
-/** Without O_NONBLOCK, opening a pipe would wait for a reader. */
+/**
+ * Time without a file at its path before one is created, in milliseconds. A program that rotates the file creates the new
+ * one sooner, with the right owner.
+ */
+const recreateAfterMs = 10_000;
+/** O_NONBLOCK is there because opening a pipe would otherwise wait for a reader. */
 const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 interface Opened {
@@ -17,20 +20,20 @@ export class LogFile {
   readonly #path: string;
   readonly #clock: Pick<Clock, 'monotonic'>;
   #opened: Opened;
-  /** Since when nothing stands at its place, on the monotonic clock. */
-  #missing: number | undefined;
+  /** Monotonic time since when there is no file at the path, in milliseconds. */
+  #missingSince: number | undefined;
   #lines = new LineWriter();
 
-  /** Opens `path`, or makes it for its owner alone. Throws the system's error, or one that says that it is no file. */
+  /** Opens `path`, or creates it for its owner alone. Throws the system's error, or an Error when it is not a regular file. */
   constructor(path: string, clock: Pick<Clock, 'monotonic'>) {
     this.#path = path;
     this.#clock = clock;
     this.#opened = open(path);
   }
 
-  /** Appends `text`. Throws the system's error when it cannot all be written, such as ENOSPC. */
+  /** Appends `text`. Throws the system's error, such as ENOSPC, if not all was written. */
   write(text: string): void {
-    this.#follow();
+    this.#followRotation();
     this.#lines.write(this.#opened.fd, text);
   }
 
@@ -38,28 +41,29 @@ export class LogFile {
     closeSync(this.#opened.fd);
   }
 
-  // Where nothing stands, somebody is just rotating: what is written meanwhile belongs to the end of the old file.
-  #follow(): void {
+  // While there is no file at the path, a rotation is going on: lines then still go to the old file.
+  #followRotation(): void {
     const now = this.#clock.monotonic();
-    const there = look(this.#path);
-    if (there) this.#missing = undefined;
-    else this.#missing ??= now;
-    const moved = there && !same(there, this.#opened.info);
-    if (moved || (this.#missing !== undefined && now - this.#missing >= patience)) this.#openAnew();
+    const current = statIfPresent(this.#path);
+    if (current) this.#missingSince = undefined;
+    else this.#missingSince ??= now;
+    const replaced = current && !isSameFile(current, this.#opened.info);
+    if (replaced || (this.#missingSince !== undefined && now - this.#missingSince >= recreateAfterMs))
+      this.#reopen();
   }
 
-  #openAnew(): void {
+  #reopen(): void {
     let next: Opened;
     try {
       next = open(this.#path);
     } catch {
-      // The old one still takes the lines; the next line tries again.
+      // The old file still takes the lines, and the next line tries again.
       return;
     }
     closeSync(this.#opened.fd);
     this.#opened = next;
     this.#lines = new LineWriter();
-    this.#missing = undefined;
+    this.#missingSince = undefined;
   }
 }
 
@@ -71,7 +75,7 @@ function open(path: string): Opened {
   throw new Error(`${path} is not a regular file`);
 }
 
-function look(path: string): Stats | undefined {
+function statIfPresent(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch {
@@ -79,4 +83,4 @@ function look(path: string): Stats | undefined {
   }
 }
 
-const same = (one: Stats, other: Stats): boolean => one.ino === other.ino && one.dev === other.dev;
+const isSameFile = (one: Stats, other: Stats): boolean => one.ino === other.ino && one.dev === other.dev;

@@ -1,4 +1,4 @@
-// Structured logs: one event a line, the same field names everywhere, on standard error.
+// Makes the structured log of a process: one event a line, with the same field names everywhere.
 import { pino } from 'pino';
 import { systemClock } from './clock.ts';
 import { escapeText } from './escape.ts';
@@ -20,17 +20,17 @@ export interface Log {
 
 export interface LogOptions {
   level: LogLevel;
-  /** `json` for programs; `text` for people. */
+  /** `json` is for programs, `text` for people. */
   format: 'json' | 'text';
-  /** Begin each line with its priority, as the journal wants it. */
+  /** Whether each line begins with its priority, as the systemd journal wants it. */
   priorities?: boolean;
   /** Fields on every line, such as `{ role: 'agent' }`. */
   base?: LogFields;
-  /** A file that takes the lines. What it does not take goes to standard error, as all does without one. */
+  /** Path of a file for the log. Without one, and when it cannot be written, lines go to standard error. */
   file?: string | undefined;
 }
 
-/** Makes the process's log. Writing never throws: a closed, full or unread output loses lines, not the process. */
+/** Creates the log of the process. Writing never throws: a closed, full or unread output loses lines and nothing else. */
 export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel): void } {
   const { base = {} } = options;
   const file = openFile(options.file);
@@ -43,7 +43,7 @@ export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel
     });
   };
   const write = (line: string) => {
-    // How many were lost is told once there is room again.
+    // As soon as there is room again, a line says how many were lost.
     if (lost > 0 && hasRoom()) {
       const count = lost;
       lost = 0;
@@ -75,6 +75,7 @@ export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel
   });
 }
 
+/** A log that drops every line. */
 export const silentLog: Log = {
   trace: () => undefined,
   debug: () => undefined,
@@ -97,7 +98,7 @@ function tryWrite(file: LogFile, text: string): boolean {
     file.write(`${redactSecrets(text)}\n`);
     return true;
   } catch {
-    // A full disk, mostly: standard error may lead elsewhere.
+    // Most often the disk is full. Standard error may lead somewhere else.
     return false;
   }
 }

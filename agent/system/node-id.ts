@@ -1,4 +1,4 @@
-// A node's id: configured, else the one kept in its folder, else made by a name provider and then kept.
+// Finds the id of this node: the configured one, else the one stored in its folder, else one that a name provider makes.
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MusterError, reasonOf } from './errors.ts';
@@ -8,42 +8,42 @@ import type { Random } from './random.ts';
 export type NameProvider = 'puuid' | 'uuid' | 'hostname' | 'aws' | 'gcp';
 
 export interface NodeIdOptions {
-  /** The role's own folder. */
+  /** The role's folder. */
   folder: string;
   configured: string | undefined;
   provider: NameProvider;
   random: Random;
-  /** Where the clouds answer, and how many milliseconds one may take; other ones in tests. */
-  metadata?: { aws: string; gcp: string; deadline: number };
+  /** The addresses of the clouds' metadata services, and the time for one request. Tests set it. */
+  metadata?: { aws: string; gcp: string; timeoutMs: number };
 }
 
-const pattern = /^[A-Za-z0-9_-]{1,128}$/;
+const idPattern = /^[A-Za-z0-9_-]{1,128}$/;
 const fileName = 'node.yaml';
-const clouds = { aws: 'http://169.254.169.254', gcp: 'http://metadata.google.internal', deadline: 2_000 };
-/** The longest text that can be of use: a token of AWS has some hundred bytes. */
-const longestAnswer = 1024;
+const clouds = { aws: 'http://169.254.169.254', gcp: 'http://metadata.google.internal', timeoutMs: 2_000 };
+/** Size of the longest answer that is read, in bytes. A token of AWS has about a hundred. */
+const maxAnswerBytes = 1024;
 
 /**
- * The id of this node, kept for the next start.
- * @throws MusterError `bad_state` for a file without an id, `failed` when the provider gives none, `not_writable`.
+ * Returns the id of this node, and stores it for the next start.
+ * @throws MusterError `bad_state` for a stored file without an id, `failed` when the provider gives none, `not_writable`.
  */
 export async function loadNodeId(options: NodeIdOptions): Promise<string> {
   const { folder, configured, provider } = options;
   const path = join(folder, fileName);
-  // What is configured counts, whatever stands in the file.
-  const kept = await readNodeId(folder).catch((error: unknown) => {
+  // A configured id needs no stored one, so a bad file does not matter then.
+  const stored = await readNodeId(folder).catch((error: unknown) => {
     if (configured === undefined) throw error;
     return undefined;
   });
-  if (configured === undefined && kept !== undefined) return kept;
-  const id = configured ?? (await provide(options));
-  if (!pattern.test(id)) {
+  if (configured === undefined && stored !== undefined) return stored;
+  const id = configured ?? (await makeId(options));
+  if (!idPattern.test(id)) {
     const source = configured === undefined ? `the name provider "${provider}"` : 'node.id';
     throw new MusterError('failed', `${source} gives no usable node id`, {
       hint: 'an id is 1 to 128 letters, digits, - and _; set node.id, or another node.nameProvider',
     });
   }
-  if (id !== kept)
+  if (id !== stored)
     await writeFileAtomic(
       path,
       `# the id of this node; node.id in the configuration overrides it\nid: ${id}\n`,
@@ -51,7 +51,7 @@ export async function loadNodeId(options: NodeIdOptions): Promise<string> {
   return id;
 }
 
-/** The id that is kept in `folder`; undefined when there is none yet. Throws MusterError `bad_state`. */
+/** Returns the id that is stored in `folder`; undefined when there is none yet. Throws MusterError `bad_state`. */
 export async function readNodeId(folder: string): Promise<string | undefined> {
   const path = join(folder, fileName);
   const text = (await readBounded(path, 4096))?.toString('utf8');
@@ -63,7 +63,7 @@ export async function readNodeId(folder: string): Promise<string | undefined> {
   });
 }
 
-async function provide({ provider, random, metadata = clouds }: NodeIdOptions): Promise<string> {
+async function makeId({ provider, random, metadata = clouds }: NodeIdOptions): Promise<string> {
   switch (provider) {
     case 'puuid':
       return `n-${random.uuid()}`;
@@ -72,33 +72,33 @@ async function provide({ provider, random, metadata = clouds }: NodeIdOptions): 
     case 'hostname':
       return hostname().replaceAll('.', '-');
     case 'aws':
-      return awsInstanceId(metadata.aws, metadata.deadline);
+      return awsInstanceId(metadata.aws, metadata.timeoutMs);
     case 'gcp':
-      return ask(`${metadata.gcp}/computeMetadata/v1/instance/id`, metadata.deadline, {
+      return fetchText(`${metadata.gcp}/computeMetadata/v1/instance/id`, metadata.timeoutMs, {
         headers: { 'Metadata-Flavor': 'Google' },
       });
   }
 }
 
-// Instances that require IMDSv2 refuse a request without a token; older services know no tokens.
-async function awsInstanceId(base: string, deadline: number): Promise<string> {
-  const token = await ask(`${base}/latest/api/token`, deadline, {
+// Instances that require IMDSv2 refuse a request without a token. Older services know no tokens.
+async function awsInstanceId(base: string, timeoutMs: number): Promise<string> {
+  const token = await fetchText(`${base}/latest/api/token`, timeoutMs, {
     method: 'PUT',
     headers: { 'X-aws-ec2-metadata-token-ttl-seconds': '60' },
   }).catch(() => undefined);
-  return ask(`${base}/latest/meta-data/instance-id`, deadline, {
+  return fetchText(`${base}/latest/meta-data/instance-id`, timeoutMs, {
     headers: token === undefined ? {} : { 'X-aws-ec2-metadata-token': token },
   });
 }
 
-async function ask(url: string, deadline: number, init: RequestInit): Promise<string> {
+async function fetchText(url: string, timeoutMs: number, init: RequestInit): Promise<string> {
   try {
-    const answer = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(deadline) });
+    const answer = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(timeoutMs) });
     if (!answer.ok) throw new Error(`HTTP status ${answer.status}`);
     let text = '';
     for await (const chunk of answer.body ?? []) {
       text += Buffer.from(chunk).toString('latin1');
-      if (text.length > longestAnswer) throw new Error(`the answer is longer than ${longestAnswer} bytes`);
+      if (text.length > maxAnswerBytes) throw new Error(`the answer is longer than ${maxAnswerBytes} bytes`);
     }
     return text.trim();
   } catch (error) {

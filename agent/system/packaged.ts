@@ -1,40 +1,42 @@
-// The packaged file: what it carries besides the program. Run from source, there is nothing of it.
+// Reads what the packaged file carries besides the program. A program that runs from source carries nothing.
 import { getRawAsset, isSea } from 'node:sea';
 
-/** Is this the packaged file, and not the program run from source? */
+/** Returns whether this is the packaged file, and not the program run from source. */
 export const isPackaged = isSea;
 
-/** What a packaged file says of itself. `scripts/packaging` writes it. */
+/** Description of a packaged file. `scripts/packaging` writes it. */
 export interface PackagedContents {
-  /** The kind of machine that it was made for, such as `linux-x64`. */
+  /** The platform that it was built for, such as `linux-x64`. */
   readonly target: string;
-  /** Version of the Node inside. */
+  /** Version of the Node.js in it. */
   readonly node: string;
+  /** The native probe. */
   readonly probe: Carried | Missing;
   readonly broker: CarriedBroker | Missing;
-  /** Why it was never started before it was handed out; absent for a file that could be. */
+  /** Why the file was not tried when it was built; absent for a file that was. */
   readonly untried?: string;
 }
 
-/** A part that is inside. */
+/** A part that the file carries. */
 export interface Carried {
-  /** SHA-256 of the part as it is used, in hexadecimal. */
+  /** SHA-256 of the unpacked part, in hexadecimal. */
   readonly sha256: string;
 }
 
 export interface CarriedBroker extends Carried {
-  /** Of the nats-server. */
+  /** Version of the nats-server. */
   readonly version: string;
-  /** Size in bytes once unpacked. */
+  /** Unpacked size in bytes. */
   readonly size: number;
 }
 
-/** A part that is not inside, and why: the end of a sentence that begins with the part's name. */
+/** A part that the file does not carry. */
 export interface Missing {
+  /** Why: the end of a sentence that begins with the name of the part. */
   readonly missing: string;
 }
 
-/** Names of the assets. */
+/** The names of the assets in the file. */
 export const assetNames = {
   contents: 'contents.json',
   notices: 'THIRD-PARTY-NOTICES',
@@ -42,13 +44,13 @@ export const assetNames = {
   broker: 'nats-server.zst',
 } as const;
 
-/** What this file carries; undefined when the program runs from source. */
+/** Returns the description of this file; undefined when the program runs from source. */
 export function packagedContents(): PackagedContents | undefined {
   if (!isSea()) return undefined;
   return JSON.parse(Buffer.from(readAsset('contents')).toString('utf8')) as PackagedContents;
 }
 
-/** The bytes of an asset, where they lie in the file: not to be written to. Throws when this file does not carry it. */
+/** Returns the bytes of an asset. They are the file's own memory and must not be changed. Throws when there is no such asset. */
 export function readAsset(name: keyof typeof assetNames): Uint8Array {
   return new Uint8Array(getRawAsset(assetNames[name]));
 }

@@ -1,18 +1,18 @@
-// What is done right before this process ends, by its last line, by a signal or at once: nothing but SIGKILL passes it over.
+// Runs callbacks right before the process ends, by itself or by a signal. Only SIGKILL prevents them.
 
-const acts = new Set<() => void>();
+const callbacks = new Set<() => void>();
 let listening = false;
 
-/** Has `act` called, which must neither wait nor throw. Answers how to take that back. */
-export function onProcessEnd(act: () => void): () => void {
-  acts.add(act);
+/** Registers `callback`, which must neither wait nor throw. Returns a function that removes it again. */
+export function onProcessEnd(callback: () => void): () => void {
+  callbacks.add(callback);
   if (!listening) process.once('exit', runEndCallbacks);
   listening = true;
-  return () => void acts.delete(act);
+  return () => void callbacks.delete(callback);
 }
 
-/** To be called by what ends this process without Node's own `exit`. */
+/** Runs all callbacks. Code that ends the process without Node's `exit` event must call this. */
 export function runEndCallbacks(): void {
-  for (const act of acts) act();
-  acts.clear();
+  for (const callback of callbacks) callback();
+  callbacks.clear();
 }

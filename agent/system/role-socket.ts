@@ -1,4 +1,9 @@
-// A socket in a role's folder: while it is held nobody else can run that role there, and it answers the local commands.
+// The socket in a role's folder. While a process holds it, no other process can run that role there. It also answers the
+// commands on this machine.
+//
+// The file control.sock is a symbolic link to the holder's socket, which has a random name. A killed holder leaves its link
+// behind. A process that finds the holder dead creates a link `<name of the dead socket>.next` to its own socket. A link can
+// be created only once, so a dead holder has exactly one successor, and only that one moves control.sock.
 import { randomBytes } from 'node:crypto';
 import { open, readdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -6,22 +11,23 @@ import { join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
 import { notWritable } from './files.ts';
 
-/** Answers one request, each a JSON document on one line. Throws MusterError to refuse. */
+/** Answers one request. Request and answer are JSON documents on one line each. Throws MusterError to refuse. */
 export type RoleHandler = (request: unknown) => Promise<unknown> | unknown;
 
 export interface RoleSocket {
   close(): Promise<void>;
 }
 
-/** A link to the socket of the process that holds the folder, which has a name of its own. */
+/** Name of the link to the holder's socket. */
 const holderLink = 'control.sock';
-const maxBytes = 65_536;
-/** Milliseconds for one request and its answer. */
-const deadline = 5_000;
+/** Length of the longest request or answer, in characters. */
+const maxLength = 65_536;
+/** Time for one request and its answer, in milliseconds. */
+const timeoutMs = 5_000;
 
 /**
  * Holds `folder` for this process until closed.
- * @throws MusterError `in_use` with `describe`'s words for the holder; `not_writable`; `bad_state`.
+ * @throws MusterError `in_use` with the text that `describe` makes of the holder's status; `not_writable`; `bad_state`.
  */
 export async function holdFolder(
   folder: string,
@@ -35,17 +41,17 @@ export async function holdFolder(
     await remove(folder, own);
   };
   try {
-    await within(folder, path => listen(server, path(own)));
-    await take(folder, own, describe);
-    await tidy(folder, own);
+    await withShortPath(folder, path => listen(server, path(own)));
+    await becomeHolder(folder, own, describe);
+    await removeLeftLinks(folder, own);
   } catch (error) {
     await end();
     throw error instanceof MusterError ? error : notWritable(folder, error);
   }
   return {
     async close() {
-      // While this still listens nobody else moves the link, so what is removed is ours.
-      if ((await holderAt(folder, holderLink).catch(() => undefined)) === own)
+      // Nobody moves the link while this socket still listens, so a link that names it is ours to remove.
+      if ((await readHolder(folder, holderLink).catch(() => undefined)) === own)
         await remove(folder, holderLink);
       await end();
     },
@@ -53,22 +59,24 @@ export async function holdFolder(
 }
 
 /**
- * Asks the process that holds `folder`; undefined when none does.
+ * Asks the process that holds `folder`. Returns undefined when none does.
  * @throws MusterError when it refuses, or does not answer within 5 s.
  */
 export async function askHolder(folder: string, request: unknown): Promise<unknown> {
   return (await ask(folder, holderLink, request))?.value;
 }
 
-// A holder that is killed leaves its link behind. Whoever finds it dead makes a link `<its name>.next` to a socket of its
-// own; making a link fails where there is one, so a dead holder has one successor, and that one alone moves the link.
-async function take(folder: string, own: string, describe: (status: unknown) => string): Promise<void> {
+async function becomeHolder(
+  folder: string,
+  own: string,
+  describe: (status: unknown) => string,
+): Promise<void> {
   for (let attempt = 0; attempt < 10; attempt++) {
-    const dead = await standInLine(folder, own, describe);
+    const dead = await joinQueue(folder, own, describe);
     const last = dead.at(-1);
     if (last === undefined) return;
-    // Names are never used again: if the line from the link on leads here, nobody has moved it since.
-    if ((await lineOf(folder)).includes(own)) {
+    // A socket's name is never used again. If the queue still leads to ours, nobody has moved the link in the meantime.
+    if ((await readQueue(folder)).includes(own)) {
       await symlink(own, join(folder, `${own}.new`));
       await rename(join(folder, `${own}.new`), join(folder, holderLink));
       for (const name of dead) {
@@ -77,35 +85,35 @@ async function take(folder: string, own: string, describe: (status: unknown) => 
       }
       return;
     }
-    // A successor had come and tidied up while we looked.
+    // Another successor became the holder and removed the queue in the meantime.
     await remove(folder, `${last}.next`);
   }
   throw new MusterError('in_use', `${join(folder, holderLink)} cannot be taken: others keep taking it`);
 }
 
-/** Puts `own` at the end of the line; answers the dead holders before it. Throws MusterError `in_use` for a living one. */
-async function standInLine(
+/** Links `own` to the end of the queue. Returns the dead holders before it. Throws MusterError `in_use` for one that is alive. */
+async function joinQueue(
   folder: string,
   own: string,
   describe: (status: unknown) => string,
 ): Promise<string[]> {
   let dead: string[] = [];
   let place = holderLink;
-  while (!(await linked(folder, own, place))) {
-    const holder = await holderAt(folder, place);
+  while (!(await createLink(folder, own, place))) {
+    const holder = await readHolder(folder, place);
     if (holder === undefined) continue;
-    const found = await ask(folder, holder, { command: 'status' }).catch(error => {
+    const answer = await ask(folder, holder, { command: 'status' }).catch(error => {
       throw new MusterError('in_use', `another process holds ${folder}: ${reasonOf(error)}`, {
         cause: error,
       });
     });
-    if (!found) {
+    if (!answer) {
       dead.push(holder);
       place = `${holder}.next`;
-    } else if (place === holderLink || (await lineOf(folder)).includes(holder)) {
-      throw new MusterError('in_use', describe(found.value));
+    } else if (place === holderLink || (await readQueue(folder)).includes(holder)) {
+      throw new MusterError('in_use', describe(answer.value));
     } else {
-      // That one came late, and is about to find out; the link leads elsewhere by now.
+      // That process came too late and is about to notice: the link has been moved. Begin again at the link.
       dead = [];
       place = holderLink;
     }
@@ -113,17 +121,19 @@ async function standInLine(
   return dead;
 }
 
-async function lineOf(folder: string): Promise<string[]> {
-  const line: string[] = [];
-  let holder = await holderAt(folder, holderLink);
-  while (holder !== undefined && !line.includes(holder)) {
-    line.push(holder);
-    holder = await holderAt(folder, `${holder}.next`);
+/** Returns the names of the sockets from the link on: the holder and its successors. */
+async function readQueue(folder: string): Promise<string[]> {
+  const queue: string[] = [];
+  let holder = await readHolder(folder, holderLink);
+  while (holder !== undefined && !queue.includes(holder)) {
+    queue.push(holder);
+    holder = await readHolder(folder, `${holder}.next`);
   }
-  return line;
+  return queue;
 }
 
-async function linked(folder: string, own: string, place: string): Promise<boolean> {
+/** Creates the link `place` to `own`. Returns false when there is such a link. */
+async function createLink(folder: string, own: string, place: string): Promise<boolean> {
   try {
     await symlink(own, join(folder, place));
     return true;
@@ -133,8 +143,8 @@ async function linked(folder: string, own: string, place: string): Promise<boole
   }
 }
 
-/** The name of the socket that `place` leads to; undefined when there is no such link. */
-async function holderAt(folder: string, place: string): Promise<string | undefined> {
+/** Returns the name of the socket that the link `place` leads to; undefined when there is no such link. */
+async function readHolder(folder: string, place: string): Promise<string | undefined> {
   const path = join(folder, place);
   const name = await readlink(path).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return undefined;
@@ -142,51 +152,51 @@ async function holderAt(folder: string, place: string): Promise<string | undefin
     throw error;
   });
   if (name === undefined || /^\.[\w-]{6}\.sock$/.test(name)) return name;
-  throw new MusterError('bad_state', `${path} is none of muster's links`, {
+  throw new MusterError('bad_state', `${path} is not a link that muster made`, {
     hint: 'remove it and try again',
   });
 }
 
 /**
- * Removes what those left that were killed before they held the folder, or as they gave it up. A socket that listens is of
- * one who has yet to find out that we hold it.
+ * Removes the sockets and links that killed processes left. A socket that listens belongs to a process that has yet to notice
+ * that this one is the holder, and stays.
  */
-async function tidy(folder: string, own: string): Promise<void> {
+async function removeLeftLinks(folder: string, own: string): Promise<void> {
   const names = await readdir(folder).catch((): string[] => []);
   for (const name of names) {
     const socket = /^(\.[\w-]{6}\.sock)(\.next|\.new)?$/.exec(name)?.[1];
-    if (socket !== undefined && socket !== own && !(await listens(folder, socket)))
+    if (socket !== undefined && socket !== own && !(await isListening(folder, socket)))
       await remove(folder, name);
   }
 }
 
-/** Does anybody listen there? One that cannot be asked may. */
-async function listens(folder: string, name: string): Promise<boolean> {
+/** Returns whether a process listens on the socket. If that cannot be found out, it may, so true is returned. */
+async function isListening(folder: string, name: string): Promise<boolean> {
   try {
-    await within(folder, path => reach(path(name)));
+    await withShortPath(folder, path => connectOnce(path(name)));
     return true;
   } catch (error) {
-    return !isNobody(error);
+    return !meansNobodyListens(error);
   }
 }
 
-const isNobody = (error: unknown): boolean =>
+const meansNobodyListens = (error: unknown): boolean =>
   /^(ENOENT|ENOTDIR|ECONNREFUSED|ENOTSOCK)$/.test(errnoOf(error) ?? '');
 
-// What is gone is gone, and what cannot be removed is dead and in nobody's way.
+// A file that cannot be removed is dead and disturbs nobody.
 async function remove(folder: string, name: string): Promise<void> {
   await unlink(join(folder, name)).catch(() => undefined);
 }
 
-/** Asks the process behind a socket; undefined when there is none. */
+/** Asks the process behind a socket. Returns undefined when there is none. */
 async function ask(folder: string, name: string, request: unknown): Promise<{ value?: unknown } | undefined> {
   try {
-    const text = await within(folder, path => exchange(path(name), JSON.stringify(request)));
+    const text = await withShortPath(folder, path => exchange(path(name), JSON.stringify(request)));
     const { error, hint, ...reply } = JSON.parse(text) as { value?: unknown; error?: string; hint?: string };
     if (error === undefined) return reply;
     throw new MusterError('failed', error, hint ? { hint } : {});
   } catch (error) {
-    if (isNobody(error)) return undefined;
+    if (meansNobodyListens(error)) return undefined;
     if (error instanceof MusterError) throw error;
     if (errnoOf(error) === 'EACCES') {
       throw new MusterError('not_allowed', `not allowed to ask the process in ${folder}`, {
@@ -200,13 +210,19 @@ async function ask(folder: string, name: string, request: unknown): Promise<{ va
   }
 }
 
-// A socket's path may have some hundred bytes at most (sun_path); through an open folder the length does not matter.
-async function within<T>(folder: string, work: (path: (name: string) => string) => Promise<T>): Promise<T> {
-  const longest = 90;
-  if (Buffer.byteLength(folder) <= longest) return work(name => join(folder, name));
+/**
+ * Runs `work` with a function that returns the path of a name in `folder`. A socket's path has about a hundred bytes at most
+ * (sun_path). On Linux a longer path is replaced by one through the open folder.
+ */
+async function withShortPath<T>(
+  folder: string,
+  work: (path: (name: string) => string) => Promise<T>,
+): Promise<T> {
+  const maxPathBytes = 90;
+  if (Buffer.byteLength(folder) <= maxPathBytes) return work(name => join(folder, name));
   if (process.platform !== 'linux') {
     throw new MusterError('bad_config', `the folder ${folder} has too long a path for a socket in it`, {
-      hint: `choose a dataDir of at most ${longest} bytes`,
+      hint: `choose a dataDir of at most ${maxPathBytes} bytes`,
     });
   }
   const handle = await open(folder, 'r');
@@ -219,7 +235,7 @@ async function within<T>(folder: string, work: (path: (name: string) => string) 
 
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    // Later ones, such as no file descriptor for one more connection, are that connection's loss.
+    // A later error, such as no file descriptor for a connection, concerns that connection alone.
     server.on('error', reject);
     const before = process.umask(0o077);
     server.listen(path, resolve);
@@ -227,7 +243,8 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-function reach(path: string): Promise<void> {
+/** Connects to a socket and closes the connection. Rejects with the system's error. */
+function connectOnce(path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.on('connect', () => {
@@ -238,16 +255,17 @@ function reach(path: string): Promise<void> {
   });
 }
 
+/** Sends a line and returns the answer. */
 function exchange(path: string, line: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     let text = '';
     socket.setEncoding('utf8');
-    socket.setTimeout(deadline, () => socket.destroy(new Error('no answer within 5 s')));
+    socket.setTimeout(timeoutMs, () => socket.destroy(new Error('no answer within 5 s')));
     socket.on('connect', () => socket.write(`${line}\n`));
     socket.on('data', chunk => {
       text += chunk;
-      if (text.length > maxBytes) socket.destroy(new Error('the answer is too long'));
+      if (text.length > maxLength) socket.destroy(new Error('the answer is too long'));
     });
     socket.on('error', reject);
     socket.on('end', () => resolve(text));
@@ -256,15 +274,15 @@ function exchange(path: string, line: string): Promise<string> {
 
 function answer(socket: Socket, handler: RoleHandler): void {
   let text = '';
-  // Nobody who asks keeps a process from ending.
+  // An open connection must not keep the process from ending.
   socket.unref();
   socket.setEncoding('utf8');
-  socket.setTimeout(deadline, () => socket.destroy());
-  // Whoever goes away before the answer does not want it.
+  socket.setTimeout(timeoutMs, () => socket.destroy());
+  // A client that disconnects before the answer does not want it.
   socket.on('error', () => socket.destroy());
   socket.on('data', chunk => {
     text += chunk;
-    if (text.length > maxBytes) return socket.destroy();
+    if (text.length > maxLength) return socket.destroy();
     const end = text.indexOf('\n');
     if (end < 0) return;
     socket.removeAllListeners('data');

@@ -1,40 +1,41 @@
-// The secrets that this process has read, so that none of them leaves it by accident: the last guard, not the first.
+// Remembers the secrets that this process has read and redacts them from its output, as a last guard against accidents.
 import { escapeQuotes, escapeText } from './escape.ts';
 
-/** What stands for a secret wherever one would show. */
+/** The text that is shown in place of a secret. */
 export const redacted = '<redacted>';
 
-/** Shorter ones would be found in text that has nothing to do with them. */
-const shortest = 8;
-/** Ways of writing that are kept; the oldest give way: a token file that is rotated for years must not fill the memory. */
-const most = 512;
-const known = new Set<string>();
-/** The same, longest first: where one secret begins another, the shorter would leave the longer's rest in clear. */
+/** Length of the shortest secret that is redacted. A shorter one would be found in text that has nothing to do with it. */
+const minLength = 8;
+/** Number of spellings that are remembered. The oldest are forgotten: rotated token files must not fill the memory. */
+const maxSpellings = 512;
+/** All spellings of the secrets, the oldest first. */
+const spellings = new Set<string>();
+/** The same spellings, the longest first: a secret may begin with another one, and must be replaced before it. */
 let longestFirst: string[] = [];
 
-/** To be told of every secret as it is read: a token, a password, or a file of key material, line by line. */
+/** Remembers `secret`: a token, a password, or the content of a key file, of which each line counts. Call it for every secret that is read. */
 export function rememberSecret(secret: string): void {
   for (const line of secret.split(/\r?\n/)) {
     const bare = line.trim();
-    // The frame of PEM and of NATS credentials, and its advice, are no secret.
-    if (bare.length >= shortest && !/^(-----|\*{3}|NKEYs |IMPORTANT)/.test(bare)) remember(bare);
+    // The marks and notes in files of PEM and of NATS credentials are not secret.
+    if (bare.length >= minLength && !/^(-----|\*{3}|NKEYs |IMPORTANT)/.test(bare)) addSpellings(bare);
   }
 }
 
-/** `text` with every secret that was kept replaced, however it is written: plain, in JSON, made printable, in a URL, in base64. */
+/** Returns `text` with all remembered secrets replaced, whether written plain, in JSON, escaped, in a URL or in base64. */
 export function redactSecrets(text: string): string {
   let clean = text;
   for (const secret of longestFirst) if (clean.includes(secret)) clean = clean.replaceAll(secret, redacted);
   return clean;
 }
 
-function remember(secret: string): void {
+function addSpellings(secret: string): void {
   const bytes = Buffer.from(secret);
   const inJson = JSON.stringify(secret).slice(1, -1);
-  const ways = [
+  const spellingsOfSecret = [
     secret,
     inJson,
-    // As both formats of the log write what is no text for a terminal.
+    // Both formats of the log escape characters that a terminal would obey.
     escapeText(secret),
     escapeText(inJson),
     escapeQuotes(escapeText(secret)),
@@ -42,13 +43,13 @@ function remember(secret: string): void {
     bytes.toString('base64').replace(/=+$/, ''),
     bytes.toString('base64url'),
   ];
-  for (const way of ways) {
-    known.delete(way);
-    known.add(way);
+  for (const spelling of spellingsOfSecret) {
+    spellings.delete(spelling);
+    spellings.add(spelling);
   }
-  for (const oldest of known) {
-    if (known.size <= most) break;
-    known.delete(oldest);
+  for (const oldest of spellings) {
+    if (spellings.size <= maxSpellings) break;
+    spellings.delete(oldest);
   }
-  longestFirst = [...known].sort((one, other) => other.length - one.length);
+  longestFirst = [...spellings].sort((one, other) => other.length - one.length);
 }

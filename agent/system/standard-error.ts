@@ -1,44 +1,44 @@
-// Standard error, on which logs and errors go: when it is closed, full or not read, lines are lost and the process is not.
+// Writes to standard error, where logs and errors go. When it is closed, full or not read, lines are lost and nothing else.
 import { fstatSync } from 'node:fs';
 import { LineWriter } from './line-writer.ts';
 import { redactSecrets } from './secrets.ts';
 
-/** Bytes that may wait for the reader. */
-const maxWaiting = 1_048_576;
+/** Number of bytes that may wait for the reader. */
+const maxWaitingBytes = 1_048_576;
 
 export type Severity = 'trace' | 'debug' | 'info' | 'warn' | 'error';
 
-/** What the journal calls them: sd-daemon(3). */
+/** The priorities of the systemd journal: sd-daemon(3). */
 const priorities: Record<Severity, number> = { trace: 7, debug: 7, info: 6, warn: 4, error: 3 };
 
-/** The prefix from which the journal takes how important a line is. */
+/** Returns the prefix from which the journal takes the priority of a line. */
 export const priorityPrefix = (severity: Severity): string => `<${priorities[severity]}>`;
 
 let ready = false;
-/** Where it is a file: Node takes a line that a full disk cut short for written. */
+/** Set when standard error is a file: Node would treat a line that a full disk cut short as written. */
 let file: LineWriter | undefined;
 
-/** Writes `line`, without the secrets that may be in it; `lost` is called when it was not taken. Never throws, never waits. */
-export function writeError(line: string, lost: () => void = () => undefined): void {
+/** Writes `line` without the secrets in it. Calls `onLost` when the line could not be written. Never throws, never waits. */
+export function writeError(line: string, onLost: () => void = () => undefined): void {
   if (!ready) prepare();
-  // A reader that hangs costs lines, not memory.
-  if (file) writeToFile(file, line, lost);
-  else if (hasRoom()) process.stderr.write(`${redactSecrets(line)}\n`, error => error && lost());
-  else lost();
+  // When the reader hangs, lines are dropped instead of filling the memory.
+  if (file) writeToFile(file, line, onLost);
+  else if (hasRoom()) process.stderr.write(`${redactSecrets(line)}\n`, error => error && onLost());
+  else onLost();
 }
 
 /** Returns the width of the terminal in columns; undefined when standard error is not a terminal, or does not know. */
 export const terminalWidth = (): number | undefined =>
   process.stderr.isTTY ? process.stderr.columns || undefined : undefined;
 
-/** Whether the reader keeps up. */
-export const hasRoom = (): boolean => process.stderr.writableLength <= maxWaiting;
+/** Returns whether there is room for more lines: the reader keeps up. */
+export const hasRoom = (): boolean => process.stderr.writableLength <= maxWaitingBytes;
 
-function writeToFile(to: LineWriter, line: string, lost: () => void): void {
+function writeToFile(to: LineWriter, line: string, onLost: () => void): void {
   try {
     to.write(process.stderr.fd, `${redactSecrets(line)}\n`);
   } catch {
-    lost();
+    onLost();
   }
 }
 
@@ -54,8 +54,8 @@ function prepare(): void {
   ready = true;
   if (isFile(process.stderr.fd)) file = new LineWriter();
   process.stderr.on('error', () => undefined);
-  // Node writes to a terminal so that the whole process waits for it: for ever, once somebody pressed Ctrl-S. There is no
-  // public way to have it otherwise.
+  // By default the whole process waits while Node writes to a terminal, and for ever once somebody pressed Ctrl-S. No
+  // public interface changes that.
   const { _handle: handle } = process.stderr as {
     _handle?: { setBlocking?: (blocking: boolean) => unknown };
   };

@@ -1,23 +1,23 @@
-// A tar archive of a few files: ustar, as POSIX (pax, "ustar Interchange Format") lays it down.
+// Makes a tar archive of a few files, in the ustar format of POSIX (pax, "ustar Interchange Format").
 
 export interface TarFile {
-  /** At most 100 bytes, without a leading slash. */
+  /** Path of at most 100 bytes, without a leading slash. */
   readonly name: string;
   readonly data: Buffer;
-  /** Permissions; without them, its owner alone may read and write it. */
+  /** Permissions. By default only the owner may read and write the file. */
   readonly mode?: number;
 }
 
 const block = 512;
 
-/** The archive of `files`, each root's and of the time `mtime`. Throws RangeError for a name or size that does not fit. */
+/** Returns the archive of `files`. Each belongs to root and has the time `mtime`. Throws RangeError for a name or size that does not fit. */
 export function tar(files: readonly TarFile[], mtime: Date): Buffer {
   const parts = files.flatMap(({ name, data, mode = 0o600 }) => [
     header(name, data.length, mode, mtime),
     data,
     padding(data.length),
   ]);
-  // Two empty blocks end it.
+  // Two empty blocks end an archive.
   return Buffer.concat([...parts, Buffer.alloc(2 * block)]);
 }
 
@@ -29,7 +29,7 @@ function header(name: string, size: number, mode: number, mtime: Date): Buffer {
     if (Buffer.byteLength(text) > width) throw new RangeError(`${text} does not fit into ${width} bytes`);
     fields.write(text, at);
   };
-  // Numbers are octal digits and an end.
+  // A number is written in octal digits, followed by a zero byte.
   const number = (value: number, at: number, width: number) =>
     write(`${value.toString(8).padStart(width - 1, '0')}\0`, at, width);
   write(name, 0, 100);
@@ -38,7 +38,7 @@ function header(name: string, size: number, mode: number, mtime: Date): Buffer {
   number(0, 116, 8);
   number(size, 124, 12);
   number(Math.floor(mtime.getTime() / 1000), 136, 12);
-  // The checksum counts itself as blanks.
+  // The checksum is calculated with blanks in its own place.
   write(' '.repeat(8), 148, 8);
   write('0', 156, 1);
   write('ustar\0', 257, 6);

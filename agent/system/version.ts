@@ -1,2 +1,2 @@
-// The version of muster. A test holds it equal to package.json's; as a constant it needs no file beside the program.
+// The version of muster. It is a constant, so that no file is read for it; a test compares it with package.json.
 export const version = '0.1.0';

@@ -1,4 +1,4 @@
-// The real clock, and sleeping by any clock until something wakes it.
+// The system clock works, sleeping ends when it should, and waiting for work has a limit.
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
@@ -20,7 +20,7 @@ test('sleep lasts as long as it was asked to', async () => {
   assert.equal(await isDone(nap), true);
 });
 
-test('an abort wakes it at once, and leaves no timer and no listener', async () => {
+test('an abort ends a sleep at once, and leaves no timer and no listener', async () => {
   const clock = new FakeClock();
   const stop = new AbortController();
   const nap = sleep(clock, 1_000, stop.signal);
@@ -32,7 +32,7 @@ test('an abort wakes it at once, and leaves no timer and no listener', async () 
   assert.equal(clock.pending, 0);
 });
 
-test('many naps under one signal leave no listeners behind', async () => {
+test('many sleeps with one signal leave no listeners behind', async () => {
   const clock = new FakeClock();
   const { signal } = new AbortController();
   for (let round = 0; round < 50; round++) {
@@ -43,7 +43,7 @@ test('many naps under one signal leave no listeners behind', async () => {
   assert.equal(getEventListeners(signal, 'abort').length, 0);
 });
 
-test('the real clock: never back, and its timers fire once unless cancelled', async () => {
+test('the system clock never goes back, and its timers fire once unless cancelled', async () => {
   const start = systemClock.monotonic();
   let cancelled = 0;
   systemClock.after(1, () => cancelled++).cancel();
@@ -53,7 +53,7 @@ test('the real clock: never back, and its timers fire once unless cancelled', as
   assert.ok(Math.abs(systemClock.now().getTime() - Date.now()) < 60_000);
 });
 
-test('work that ends in time is waited for, other work is not; its failure is the caller’s', async () => {
+test('endsWithin waits for work that ends in time, gives up on other work, and rejects when the work rejects', async () => {
   const clock = new FakeClock();
   assert.equal(await endsWithin(clock, 100, Promise.resolve()), true);
   await assert.rejects(endsWithin(clock, 100, Promise.reject(new Error('failed'))), /failed/);

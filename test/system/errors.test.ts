@@ -1,9 +1,9 @@
-// What an operator reads when something failed.
+// Errors have an exit code, a hint and a reason of one line.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errnoOf, exitCodes, MusterError, reasonOf } from '../../agent/system/errors.ts';
 
-test('every code has one of the exit codes that are promised', () => {
+test('every code has one of the documented exit codes', () => {
   for (const [code, exit] of Object.entries(exitCodes)) {
     assert.ok([1, 64, 69, 77, 78].includes(exit), `${code}: ${exit}`);
   }
@@ -12,7 +12,7 @@ test('every code has one of the exit codes that are promised', () => {
   assert.ok(!('cause' in new MusterError('failed', 'a sentence')));
 });
 
-test('a reason is one line, causes included, none of them twice', () => {
+test('a reason is one line with all causes, and names none of them twice', () => {
   const cases: [unknown, string][] = [
     ['text', 'text'],
     [undefined, 'undefined'],
@@ -27,7 +27,7 @@ test('a reason is one line, causes included, none of them twice', () => {
   for (const [error, reason] of cases) assert.equal(reasonOf(error), reason);
 });
 
-test("an error's own code is found where there is one", () => {
+test("errnoOf returns the system's code of an error that has one", () => {
   assert.equal(errnoOf(Object.assign(new Error(), { code: 'ENOENT' })), 'ENOENT');
   for (const other of [undefined, null, 'ENOENT', new Error(), { code: 2 }])
     assert.equal(errnoOf(other), undefined);

@@ -1,4 +1,4 @@
-// State files: whole or not at all, private, bounded, and a sentence for everything that a file system may refuse.
+// State files are written whole or not at all, are private, are read up to a limit, and every refusal has a sentence.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -38,7 +38,7 @@ async function refused(work: Promise<unknown>, code: string, message: RegExp): P
 const mode = async (path: string) => (await stat(path)).mode & 0o777;
 
 describe('writing', () => {
-  test('replaces the whole file, which only its owner may read, and leaves nothing else', async () => {
+  test('replaces the whole file, gives access to the owner alone, and leaves nothing else', async () => {
     const folder = await newFolder();
     const path = join(folder, 'state');
     await writeFileAtomic(path, 'a longer text than the next');
@@ -48,13 +48,13 @@ describe('writing', () => {
     assert.deepEqual(await readdir(folder), ['state']);
   });
 
-  test('a mode may be given', async () => {
+  test('uses the mode that is given', async () => {
     const path = join(await newFolder(), 'state');
     await writeFileAtomic(path, '', 0o640);
     assert.equal(await mode(path), 0o640);
   });
 
-  test('many writers of one file at once leave one of their texts', async () => {
+  test('leaves the whole text of one writer when many write a file at once', async () => {
     const folder = await newFolder();
     const path = join(folder, 'state');
     const texts = Array.from({ length: 20 }, (_, index) => String(index).repeat(10_000));
@@ -63,7 +63,7 @@ describe('writing', () => {
     assert.deepEqual(await readdir(folder), ['state']);
   });
 
-  test('a writer killed at any moment leaves a whole file, never older than what it said was done', async () => {
+  test('leaves a whole file when the writer is killed at any moment, and never an older one than was reported as done', async () => {
     const folder = await newFolder();
     for (let kill = 1; kill <= 8; kill++) {
       const child = spawn(process.execPath, [writer, folder, '200000'], {
@@ -81,10 +81,10 @@ describe('writing', () => {
     }
   });
 
-  test('what a killed writer left goes when the folder is taken, and nothing else does', async () => {
+  test('removes what a killed writer left, and nothing else, when the folder is taken', async () => {
     const folder = await newFolder();
     const left = async () => (await readdir(folder)).filter(name => name !== 'state');
-    // It may just be done with a write as it is killed; then another is.
+    // The writer may be killed between two writes. Then another writer is started.
     while ((await left()).length === 0) {
       const child = spawn(process.execPath, [writer, folder, '2000000'], {
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -101,7 +101,7 @@ describe('writing', () => {
     await removeLeftovers(join(folder, 'nowhere'));
   });
 
-  test('what cannot be written is told by path and cause, and what stood there stays', async () => {
+  test('names the path and the cause when it fails, and keeps the old content', async () => {
     const folder = await newFolder();
     await writeFile(join(folder, 'file'), 'old');
     await mkdir(join(folder, 'taken'));
@@ -118,7 +118,7 @@ describe('writing', () => {
     assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'old');
   });
 
-  test('a folder that its user may not write', async () => {
+  test('fails in a folder that the user may not write', async () => {
     const folder = join(userFolder, 'locked');
     const path = join(folder, 'state');
     await asUnprivileged(async () => {
@@ -136,7 +136,7 @@ describe('writing', () => {
     });
   });
 
-  test('a disk without room', async () => {
+  test('fails on a full disk, and works again when there is room', async () => {
     const disk = await mountSmallDisk();
     if (disk) {
       const path = join(disk.folder, 'state');
@@ -155,7 +155,7 @@ describe('writing', () => {
       }
       return;
     }
-    // Where no disk can be had, a process that may write no more than 512 or 1024 bytes meets its end half-way, too.
+    // Without a small disk, a process that may write only 512 or 1024 bytes also fails in the middle of the file.
     const folder = await newFolder();
     await writeFile(join(folder, 'state'), 'old');
     const command = 'ulimit -f 1; exec "$@"';
@@ -168,7 +168,7 @@ describe('writing', () => {
 });
 
 describe('reading', () => {
-  test('a file of exactly the limit is read, one byte more is refused', async () => {
+  test('reads a file of exactly the limit, and refuses one byte more', async () => {
     const path = join(await newFolder(), 'state');
     await writeFile(path, 'x'.repeat(100));
     assert.equal((await readBounded(path, 100))?.length, 100);
@@ -176,7 +176,7 @@ describe('reading', () => {
   });
 
   const isLinux = process.platform === 'linux';
-  test("a kernel's file, which comes a page at a time", {
+  test('reads a file of the kernel, which comes one page at a time', {
     skip: !isLinux && 'there is no /proc',
   }, async t => {
     const child = spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] });
@@ -184,7 +184,7 @@ describe('reading', () => {
     child.stdin.write('x');
     await once(child.stdout, 'data');
     const path = `/proc/${child.pid}/smaps`;
-    // What is mapped stays the same now, though not how much of it is in memory.
+    // The mappings are the same now, but the amounts of memory in use may differ.
     const mapped = (data: Buffer | undefined) => String(data).match(/^[0-9a-f]+-[0-9a-f]+ .*$/gm);
     const whole = await readFile(path);
     assert.ok(whole.length > 4096);
@@ -192,20 +192,20 @@ describe('reading', () => {
     await refused(readBounded(path, 4096), 'bad_state', /smaps: larger than 4096 bytes$/);
   });
 
-  test('no file, or no folder, reads as none', async () => {
+  test('returns undefined when there is no file or no folder', async () => {
     const folder = await newFolder();
     assert.equal(await readBounded(join(folder, 'state')), undefined);
     assert.equal(await readBounded(join(folder, 'nowhere', 'state')), undefined);
   });
 
-  test('a folder, a device and a pipe that nobody writes are refused at once', async () => {
+  test('refuses a folder, a device and a pipe without a writer at once', async () => {
     const folder = await newFolder();
     await promisify(execFile)('mkfifo', [join(folder, 'pipe')]);
     for (const path of [folder, '/dev/zero', join(folder, 'pipe')])
       await refused(readBounded(path), 'bad_state', /not a regular file$/);
   });
 
-  test('a file that its user may not read', async () => {
+  test('refuses a file that the user may not read', async () => {
     const path = join(userFolder, 'secret');
     await asUnprivileged(async () => {
       await writeFileAtomic(path, 'x');
@@ -216,7 +216,7 @@ describe('reading', () => {
 });
 
 describe('moving and removing', () => {
-  test('setting aside replaces what was set aside before, whatever it is', async () => {
+  test('setAside replaces what was set aside before, of whatever kind it is', async () => {
     const folder = await newFolder();
     const path = join(folder, 'state');
     await writeFile(path, 'first');
@@ -232,7 +232,7 @@ describe('moving and removing', () => {
     assert.deepEqual(await readdir(folder), ['state.bad']);
   });
 
-  test('what is absent needs no moving and no removing', async () => {
+  test('does nothing when there is no file', async () => {
     const folder = await newFolder();
     await setAside(join(folder, 'state'), '.bad');
     await removeFile(join(folder, 'state'));
@@ -240,7 +240,7 @@ describe('moving and removing', () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
-  test('a removed file is gone', async () => {
+  test('removeFile removes a file', async () => {
     const folder = await newFolder();
     await writeFile(join(folder, 'state'), '');
     await removeFile(join(folder, 'state'));
@@ -248,7 +248,7 @@ describe('moving and removing', () => {
   });
 });
 
-test('a folder is made private, with its parents; twice is once', async () => {
+test('makeFolder creates a private folder and its parents, and may be called twice', async () => {
   const base = await newFolder();
   const folder = join(base, 'a', 'b');
   await makeFolder(folder);
@@ -259,7 +259,7 @@ test('a folder is made private, with its parents; twice is once', async () => {
   await refused(makeFolder(join(base, 'file', 'sub')), 'not_writable', /a part of the path is not a folder$/);
 });
 
-test('a folder is changed by one piece of work at a time, and one that fails holds nothing up', async () => {
+test('changes of one folder run one after another, and a failed change does not stop the next ones', async () => {
   const folder = await newFolder();
   await mkdir(join(folder, 'taken'));
   let most = 0;
@@ -280,7 +280,7 @@ test('a folder is changed by one piece of work at a time, and one that fails hol
   assert.deepEqual(readdirSync(folder).sort(), names.filter(name => name !== 'f0').sort());
 });
 
-test('a folder that cannot be made is told with the real reason', async t => {
+test('a folder that cannot be created is reported with the real reason', async t => {
   const base = await newFolder();
   await symlink('nowhere', join(base, 'dangling'));
   await refused(

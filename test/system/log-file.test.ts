@@ -1,4 +1,4 @@
-// The log's own file: rotated by whoever, as newsyslog and logrotate do it, it loses no line.
+// The log's file loses no line, whichever way it is rotated: as newsyslog or as logrotate does it.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
@@ -19,7 +19,7 @@ async function opened() {
 
 const text = (path: string) => readFile(path, 'utf8');
 
-test('it is made for its owner alone, and appended to', async () => {
+test('the file is created for its owner alone, and lines are appended', async () => {
   const { path, clock, file } = await opened();
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   file.write('one\n');
@@ -28,7 +28,7 @@ test('it is made for its owner alone, and appended to', async () => {
   assert.equal(await text(path), 'one\ntwo\nthree\n');
 });
 
-test('once a new file stands in its place, the next line is there', async () => {
+test('after a new file has replaced the old one, the next line goes to the new one', async () => {
   const { path, file } = await opened();
   file.write('one\n');
   await rename(path, `${path}.0`);
@@ -37,21 +37,21 @@ test('once a new file stands in its place, the next line is there', async () => 
   assert.deepEqual([await text(`${path}.0`), await text(path)], ['one\n', 'two\n']);
 });
 
-test('between the two, lines go to the end of the old file: who rotates puts a file of its own there', async () => {
+test('between the two, lines go to the end of the old file, because the rotating program creates the new one', async () => {
   const { path, clock, file } = await opened();
   await rename(path, `${path}.0`);
   file.write('between\n');
   await clock.advance(9_999);
   file.write('still\n');
   await assert.rejects(stat(path), { code: 'ENOENT' });
-  // As newsyslog does: it renames a finished file over whatever stands there.
+  // newsyslog renames a finished file over the one that is there.
   await writeFile(`${path}.new`, '');
   await rename(`${path}.new`, path);
   file.write('after\n');
   assert.deepEqual([await text(`${path}.0`), await text(path)], ['between\nstill\n', 'after\n']);
 });
 
-test('a file that somebody removed is made again after a while', async () => {
+test('a file that was removed is created again after a while', async () => {
   const { path, clock, file } = await opened();
   await rm(path);
   file.write('lost with the file\n');
@@ -60,7 +60,7 @@ test('a file that somebody removed is made again after a while', async () => {
   assert.equal(await text(path), 'one\n');
 });
 
-test('a gap that ended counts for nothing in the next', async () => {
+test('a gap without a file does not count towards the next gap', async () => {
   const { path, clock, file } = await opened();
   await rename(path, `${path}.0`);
   file.write('a');
@@ -82,7 +82,7 @@ test('a line that a full disk cut short does not spoil the next one', async t =>
   try {
     file.write('one\n');
     await disk.fill();
-    // The page that has the first line has room for a part of this one.
+    // The page that holds the first line has room for a part of this one.
     assert.throws(() => file.write(`${'x'.repeat(8_192)}\n`), { code: 'ENOSPC' });
     await disk.makeRoom();
     file.write('two\n');
@@ -94,12 +94,12 @@ test('a line that a full disk cut short does not spoil the next one', async t =>
   }
 });
 
-test('what is no file is refused, and what takes its place is not written to', async () => {
+test('something that is not a file is refused, and nothing is written to it when it replaces the file', async () => {
   const folder = await newFolder();
   assert.throws(() => new LogFile(folder, new FakeClock()), { code: 'EISDIR' });
   const pipe = join(folder, 'pipe');
   await promisify(execFile)('mkfifo', [pipe]);
-  // Nobody reads it: the system refuses to open it at all. Where somebody does, it is no file.
+  // Nobody reads the pipe, so the system refuses to open it. With a reader it is refused because it is not a file.
   assert.throws(() => new LogFile(pipe, new FakeClock()));
   assert.throws(() => new LogFile('/dev/null', new FakeClock()), /\/dev\/null is not a regular file/);
   const { path, file } = await opened();
@@ -112,7 +112,7 @@ test('what is no file is refused, and what takes its place is not written to', a
   assert.equal(await text(`${path}.0`), 'one\ntwo\n');
 });
 
-test('whatever is rotated between whichever lines, each line is in one of the files, in order', async () => {
+test('each line is in one of the files and in order, whatever is rotated between the lines', async () => {
   const steps = fc.array(fc.constantFrom('line', 'move', 'make', 'replace', 'wait'), { maxLength: 40 });
   await fc.assert(
     fc.asyncProperty(steps, async what => {

@@ -1,4 +1,4 @@
-// A log line as text for people: date, level, message and fields, wrapped at the width of a terminal.
+// A log line as text for people has the date, the level, the message and the fields, and wraps at the width of a terminal.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -48,7 +48,7 @@ describe('wrapped lines', () => {
     ]);
   });
 
-  test('never divide a word: a path stays whole for whoever copies it', () => {
+  test('never divide a word, so that a path can be copied whole', () => {
     const path = `/var/lib/${'long/'.repeat(20)}file`;
     assert.deepEqual(wrap('cannot write', { path, n: 1 }, 80), [
       'cannot write',

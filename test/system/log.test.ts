@@ -1,4 +1,4 @@
-// The log: one event a line in both formats, nothing that a terminal would obey, and no output that can end the process.
+// The log writes one event a line in both formats, nothing that a terminal obeys, and never ends the process.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ interface Talk {
   secret?: string;
 }
 
-/** Starts a process that logs; its standard error goes to `stderr`. */
+/** Starts a process that logs. Its standard error goes to `stderr`. */
 function start(talk: Talk, stderr: number | 'pipe' = 'pipe') {
   const options = JSON.stringify({ level: 'info', format: 'json', ...talk });
   const child = spawn(process.execPath, [talker], {
@@ -41,7 +41,7 @@ function start(talk: Talk, stderr: number | 'pipe' = 'pipe') {
   return { child, answer: child.stdout ? text(child.stdout) : Promise.reject(new Error('no output')) };
 }
 
-/** What such a process says on standard error. */
+/** Returns what such a process writes to standard error. */
 async function say(talk: Talk): Promise<string> {
   const { child, answer } = start(talk);
   child.stdin?.end();
@@ -53,7 +53,7 @@ async function say(talk: Talk): Promise<string> {
 const line = (message: string, fields: object = {}, level = 'info') => ({ level, fields, message });
 
 describe('as JSON', () => {
-  test('one object a line: level, time, message, fields, the error with its code and cause', async () => {
+  test('a line is one object with level, time, message, fields, and the error with its code and cause', async () => {
     const lines = [
       line('started', { node, count: 2 }),
       line('failed', { err: 'no luck' }, 'error'),
@@ -72,7 +72,7 @@ describe('as JSON', () => {
     assert.doesNotMatch(said, /\bat /, 'no stack traces');
   });
 
-  test('hostile text says the same, in characters that a terminal does not obey', async () => {
+  test('hostile text keeps its meaning, in characters that a terminal does not obey', async () => {
     const said = await say({ lines: [line(evil, { evil, [evil]: 1 }), line('next')] });
     const [first, second] = said.trimEnd().split('\n');
     assert.deepEqual([JSON.parse(first ?? '').msg, JSON.parse(first ?? '').evil], [evil, evil]);
@@ -85,7 +85,7 @@ describe('as text', () => {
   const clock = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d /;
   const asText = async (...lines: Talk['lines']) => say({ format: 'text', lines });
 
-  test('time, level, message, then the fields, quoted where needed', async () => {
+  test('a line has the time, the level and the message, and then the fields, quoted where needed', async () => {
     const fields = { node, server: 'a b', empty: '', list: [1, 'x'], absent: null, quote: 'say "x"' };
     const said = await asText(line('started', fields), line('failed', { err: 'no luck' }, 'warn'));
     const [first, second] = said.split('\n');
@@ -95,7 +95,7 @@ describe('as text', () => {
     assert.equal(second?.replace(clock, ''), 'WARN  failed  err="no luck"');
   });
 
-  test('hostile text stays one line, in characters that a terminal does not obey', async () => {
+  test('hostile text stays on one line, in characters that a terminal does not obey', async () => {
     const said = await asText(line(evil, { evil, err: evil, list: [evil] }), line('x'.repeat(5_000)));
     assert.equal(said.split('\n').length, 3, said);
     assert.match(said, /^[\x20-\x7e\n…]+$/);
@@ -106,7 +106,7 @@ describe('as text', () => {
 describe('as text on a terminal', () => {
   const indent = ' '.repeat(26);
 
-  /** Lines that a process shows on a terminal with so many columns. */
+  /** Returns the lines that a process shows on a terminal with so many columns. */
   async function show(columns: number, talk: Omit<Talk, 'format'>): Promise<string[]> {
     const command = `stty cols ${columns} && exec ${process.execPath} ${talker} >/dev/null`;
     const child = spawn('/usr/bin/script', ['-qec', command, '/dev/null'], {
@@ -150,7 +150,7 @@ describe('as text on a terminal', () => {
 });
 
 describe('into a file of its own', () => {
-  test('takes all lines, and standard error none', async () => {
+  test('all lines go to the file, and none to standard error', async () => {
     const file = join(await newFolder(), 'log');
     assert.equal(await say({ file, lines: [line('one'), line(evil)] }), '');
     const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
@@ -160,7 +160,7 @@ describe('into a file of its own', () => {
     );
   });
 
-  test('no secret gets there, and no prefix for the journal', async () => {
+  test('the file holds no secret, and no prefix for the journal', async () => {
     const file = join(await newFolder(), 'log');
     const secret = 'canary-0123456789';
     await say({ file, secret, priorities: true, lines: [line(`token ${secret}`, { secret })] });
@@ -168,7 +168,7 @@ describe('into a file of its own', () => {
     assert.ok(!(await readFile(file, 'utf8')).includes(secret));
   });
 
-  test('that cannot be opened is said, and standard error takes the lines', async () => {
+  test('a file that cannot be opened is reported, and the lines go to standard error', async () => {
     const file = join(await newFolder(), 'absent', 'log');
     const said = await say({ file, lines: [line('one')] });
     const [first, second] = said
@@ -180,7 +180,7 @@ describe('into a file of its own', () => {
     assert.equal(second.msg, 'one');
   });
 
-  test('on a full disk: standard error takes the lines', async t => {
+  test('when the disk is full, the lines go to standard error', async t => {
     const disk = await mountSmallDisk();
     if (!disk) return t.skip('no small disk can be mounted here');
     try {
@@ -194,7 +194,7 @@ describe('into a file of its own', () => {
 });
 
 describe('levels', () => {
-  test('may change while it runs', async () => {
+  test('the level may change while the process runs', async () => {
     const said = await say({
       level: 'warn',
       lines: [line('quiet'), line('loud', {}, 'error')],
@@ -209,17 +209,17 @@ describe('levels', () => {
     );
   });
 
-  test('silent says nothing', async () => {
+  test('the level silent writes nothing', async () => {
     assert.equal(await say({ level: 'silent', lines: [line('x', {}, 'error')] }), '');
     for (const level of ['trace', 'debug', 'info', 'warn', 'error'] as const) silentLog[level]({}, '');
   });
 });
 
 describe('priorities', () => {
-  // sd-daemon(3), syslog(3): debug is 7, info 6, warning 4, error 3.
+  // The numbers are those of sd-daemon(3) and syslog(3): debug is 7, info 6, warning 4, error 3.
   const levels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 
-  test('stand before each line, as the journal wants them, in either form', async () => {
+  test('priorities begin each line in both formats', async () => {
     const lines = levels.map(level => line(level, {}, level));
     const json = await say({ level: 'trace', priorities: true, lines });
     const shown = json.trimEnd().split('\n');
@@ -235,7 +235,7 @@ describe('priorities', () => {
     assert.match(text, /^<7>.* TRACE trace\n<7>.* DEBUG debug\n<6>.* INFO .*\n<4>.* WARN .*\n<3>.*\n$/);
   });
 
-  test('are not there unless asked for', async () => {
+  test('there are no priorities unless asked for', async () => {
     assert.match(await say({ lines: [line('x')] }), /^\{/);
   });
 });
@@ -245,20 +245,20 @@ describe('an output that fails does not end the process', () => {
 
   const talk: Talk = { level: 'info', format: 'json', lines };
 
-  test('its reader is gone', async () => {
+  test('the reader is gone', async () => {
     const { child, answer } = start({ ...talk, pauses: 5 });
     child.stderr?.destroy();
     assert.equal(await answer, 'done\n');
   });
 
-  test('its reader hangs: lines are lost, memory is not', async () => {
+  test('the reader hangs: lines are lost, and the memory does not grow', async () => {
     const { child, answer } = start({ ...talk, pauses: 200 });
     child.stderr?.pause();
     child.stdout?.once('data', () => child.stderr?.destroy());
     assert.equal(await answer, 'done\n');
   });
 
-  test('it was closed before', async () => {
+  test('the output was closed before the start', async () => {
     const command = ['-c', 'exec "$@" 2>&-', 'sh', process.execPath, talker];
     const child = spawn('sh', command, {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -267,7 +267,7 @@ describe('an output that fails does not end the process', () => {
     assert.equal(await text(child.stdout), 'done\n');
   });
 
-  test('its disk is full; what comes when there is room again is written', async () => {
+  test('the disk is full, and the first line after there is room again says how many were lost', async () => {
     const disk = await mountSmallDisk();
     const path = disk ? join(disk.folder, 'log') : '/dev/full';
     const file = await open(path, 'a');
@@ -281,7 +281,7 @@ describe('an output that fails does not end the process', () => {
       await answer;
       if (!disk) return;
       const [note, raised, ...rest] = (await readFile(path, 'utf8')).slice(before).trimEnd().split('\n');
-      // All twenty, and nothing of them counted twice.
+      // All twenty lines are counted, and none twice.
       assert.equal(JSON.parse(note ?? '').lost, lines.length);
       assert.deepEqual([JSON.parse(raised ?? '').msg, rest], ['raised', []]);
     } finally {
@@ -290,7 +290,7 @@ describe('an output that fails does not end the process', () => {
     }
   });
 
-  test('its disk is full in the middle of a line: that one is lost, and none that follows', async t => {
+  test('the disk is full in the middle of a line: that line is lost, and none of the next ones', async t => {
     const disk = await mountSmallDisk();
     if (!disk) return t.skip('no small disk can be mounted here');
     const path = join(disk.folder, 'log');
@@ -298,7 +298,7 @@ describe('an output that fails does not end the process', () => {
     try {
       await file.write('one\n');
       await disk.fill();
-      // The page that has the first line has room for a part of this one.
+      // The page that holds the first line has room for a part of this one.
       const { child, answer } = start({ lines: [line('x'.repeat(8_192))], last: 'raised' }, file.fd);
       await once(child.stdout ?? child, 'data');
       await disk.makeRoom();
@@ -314,7 +314,7 @@ describe('an output that fails does not end the process', () => {
     }
   });
 
-  test('it is a file', async () => {
+  test('the output is a file', async () => {
     const path = join(await newFolder(), 'log');
     const file = await open(path, 'w');
     assert.equal(await start({ lines }, file.fd).answer, 'done\n');
@@ -324,12 +324,12 @@ describe('an output that fails does not end the process', () => {
 });
 
 describe('printable', () => {
-  test('leaves what people write alone', () => {
+  test('leaves the text that people write as it is', () => {
     for (const plain of ['', 'node-1', 'Grüße, 東京, дом, שלום', '😀', 'a\\b "c"'])
       assert.equal(printable(plain), plain);
   });
 
-  test('shows control characters, directions, invisible ones and line breaks as their codes', () => {
+  test('shows control characters, directions, invisible characters and line breaks as codes', () => {
     assert.equal(printable('\u001b[31m'), '\\u001b[31m');
     assert.equal(printable('a\r\n\tb'), 'a\\u000d\\u000a\\u0009b');
     const hidden =
@@ -339,14 +339,14 @@ describe('printable', () => {
     assert.equal(printable('\ud83d'), '\\ud83d');
   });
 
-  test('cuts what is too long, and half of a character becomes visible', () => {
+  test('cuts text that is too long, and shows half of a surrogate pair as a code', () => {
     assert.equal(printable('x'.repeat(600)), `${'x'.repeat(512)}…`);
     assert.equal(printable('abcd', 4), 'abcd');
     assert.equal(printable('abcde', 4), 'abcd…');
     assert.equal(printable('abc😀', 4), 'abc\\ud83d…');
   });
 
-  test('of anything: nothing that a terminal obeys, and a bounded length', () => {
+  test('returns a bounded length, and nothing that a terminal obeys, for any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), fc.nat(100), (input, limit) => {
         const shown = printable(input, limit);

@@ -1,4 +1,4 @@
-// A node's id: where it comes from, that it stays, and clouds that answer badly or not at all.
+// A node's id is configured, stored or made by a provider, and stays the same. Clouds may answer badly or not at all.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -31,21 +31,21 @@ async function fails(work: Promise<unknown>, code: string, message: RegExp): Pro
   });
 }
 
-describe('made at the first start', () => {
+describe('an id made at the first start', () => {
   const uuid = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
-  test('puuid: n- and a random UUID', async () => {
+  test('puuid is n- and a random UUID', async () => {
     assert.match(await load(), new RegExp(`^n-${uuid}$`));
   });
-  test('uuid', async () => {
+  test('uuid is a random UUID', async () => {
     assert.match(await load({ provider: 'uuid' }), new RegExp(`^${uuid}$`));
   });
-  test('hostname, without dots', async () => {
+  test('hostname is the name of the host, without dots', async () => {
     assert.equal(await load({ provider: 'hostname' }), hostname().replaceAll('.', '-'));
   });
 });
 
-describe('kept', () => {
-  test('the next start has the same id, whatever the provider says then', async () => {
+describe('a stored id', () => {
+  test('stays the same at the next start, whatever the provider would return then', async () => {
     const folder = await newFolder();
     const id = await load({ folder });
     assert.equal(await load({ folder }), id);
@@ -54,14 +54,14 @@ describe('kept', () => {
     assert.match(await readFile(fileOf(folder), 'utf8'), new RegExp(`^#.*\nid: ${id}\n$`));
   });
 
-  test('what is configured counts, and is kept from then on', async () => {
+  test('gives way to a configured one, which is stored from then on', async () => {
     const folder = await newFolder();
     await load({ folder });
     assert.equal(await load({ folder, configured: 'node-1' }), 'node-1');
     assert.equal(await load({ folder }), 'node-1');
   });
 
-  test('a file as people edit it', async () => {
+  test('is read from a file as people edit it', async () => {
     const folder = await newFolder();
     for (const text of [
       'id: node-7',
@@ -74,7 +74,7 @@ describe('kept', () => {
     }
   });
 
-  test('a file without an id is not replaced silently', async () => {
+  test('is not replaced without a message when the file holds no id', async () => {
     const folder = await newFolder();
     for (const text of [
       '',
@@ -94,14 +94,14 @@ describe('kept', () => {
     await assert.rejects(load({ folder }), { code: 'bad_state', message: /larger than 4096 bytes$/ });
   });
 
-  test('a configured id needs no good file', async () => {
+  test('may be in a bad file when an id is configured', async () => {
     const folder = await newFolder();
     await writeFile(fileOf(folder), 'torn');
     assert.equal(await load({ folder, configured: 'node-1' }), 'node-1');
     assert.equal(await load({ folder }), 'node-1');
   });
 
-  test('a folder that cannot be written: an id that is kept will do, a new one will not', async () => {
+  test('is enough when the folder cannot be written, but a new id fails', async () => {
     const folder = await unprivilegedFolder();
     after(() => rm(folder, { recursive: true, force: true }));
     await asUnprivileged(async () => {
@@ -114,7 +114,7 @@ describe('kept', () => {
     });
   });
 
-  test('no file where an id is neither configured nor kept, and none can be made', async () => {
+  test('does not exist after a start that could make none', async () => {
     const folder = await newFolder();
     const random = { ...steadyRandom(), uuid: () => 'not.an.id' };
     await fails(load({ folder, random }), 'failed', /"puuid" gives no usable node id$/);
@@ -123,7 +123,7 @@ describe('kept', () => {
   });
 });
 
-describe('asked of a cloud', () => {
+describe('an id from a cloud', () => {
   type Handler = (request: IncomingMessage, response: ServerResponse) => void;
   let handle: Handler = (_, response) => void response.end();
   const seen: string[] = [];
@@ -139,7 +139,11 @@ describe('asked of a cloud', () => {
     const url = `http://127.0.0.1:${typeof address === 'object' && address?.port}`;
     handle = handler;
     seen.length = 0;
-    return load({ provider, metadata: { aws: url, gcp: url, deadline: 250 }, ...(folder ? { folder } : {}) });
+    return load({
+      provider,
+      metadata: { aws: url, gcp: url, timeoutMs: 250 },
+      ...(folder ? { folder } : {}),
+    });
   }
   after(() => {
     server.closeAllConnections();
@@ -157,12 +161,12 @@ describe('asked of a cloud', () => {
     }
   };
 
-  test('AWS, with a token', async () => {
+  test('AWS answers a request with a token', async () => {
     assert.equal(await ask('aws', imdsV2), 'i-0123456789abcdef0');
     assert.deepEqual(seen, ['PUT /latest/api/token', 'GET /latest/meta-data/instance-id']);
   });
 
-  test('AWS, where the service knows no tokens or does not answer to such a request', async () => {
+  test('AWS answers without a token when the service knows no tokens or refuses to give one', async () => {
     const refusals: Handler[] = [
       (_, response) => void response.writeHead(404).end(),
       (_, response) => void response.socket?.destroy(),
@@ -177,7 +181,7 @@ describe('asked of a cloud', () => {
     }
   });
 
-  test('Google, with the header that it requires', async () => {
+  test('Google answers a request with the header that it requires', async () => {
     const gcp: Handler = (request, response) => {
       const known = request.headers['metadata-flavor'] === 'Google';
       response.writeHead(known ? 200 : 403).end(known ? '4520031799277581759' : '');
@@ -194,7 +198,7 @@ describe('asked of a cloud', () => {
     assert.equal(await ask('gcp', pieces), 'i-0123');
   });
 
-  test('what is asked once is kept: the next start needs no cloud', async () => {
+  test('an id is stored, so the next start needs no cloud', async () => {
     const folder = await newFolder();
     assert.equal(await ask('gcp', (_, response) => void response.end('42'), folder), '42');
     assert.equal(await ask('gcp', () => assert.fail('asked again'), folder), '42');
@@ -233,7 +237,7 @@ describe('asked of a cloud', () => {
     });
   }
 
-  test('a token that is none does not reach the service', async () => {
+  test('a text that is not a token is not sent to the service', async () => {
     const handler: Handler = (request, response) =>
       void response.end(request.method === 'PUT' ? 'a\r\nX-Evil: 1' : 'i-1');
     await fails(ask('aws', handler), 'failed', /no node id from .*instance-id/);
@@ -242,7 +246,7 @@ describe('asked of a cloud', () => {
 
   test('no service at all', async () => {
     const nobody = `http://127.0.0.1:${await freePort()}`;
-    const metadata = { aws: nobody, gcp: nobody, deadline: 2_000 };
+    const metadata = { aws: nobody, gcp: nobody, timeoutMs: 2_000 };
     await fails(load({ provider: 'aws', metadata }), 'failed', /no node id from .*ECONNREFUSED/);
   });
 });

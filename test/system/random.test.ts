@@ -1,4 +1,4 @@
-// The bounds of what is left to chance.
+// Jitter and back-off stay within their bounds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -7,7 +7,7 @@ import { steadyRandom } from '../support/steady-random.ts';
 
 const fractions = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-test('jitter moves a value by its share at most, either way', () => {
+test('jitter changes a value by its share at most, in both directions', () => {
   fc.assert(
     fc.property(
       fractions,
@@ -25,7 +25,7 @@ test('jitter moves a value by its share at most, either way', () => {
   assert.equal(jitter(steadyRandom(1 - Number.EPSILON), 1000, 0.1).toFixed(6), '1100.000000');
 });
 
-test('back-off doubles from the first wait to the cap, less half of it at most', () => {
+test('back-off doubles from the first wait to the longest, and is at most halved', () => {
   fc.assert(
     fc.property(
       fractions,
@@ -43,7 +43,7 @@ test('back-off doubles from the first wait to the cap, less half of it at most',
   assert.deepEqual(longest, [1_000, 2_000, 4_000, 5_000, 5_000]);
 });
 
-test('the real one: fractions of all sizes below 1, ids that differ', () => {
+test("the system's randomness has fractions of all sizes below 1, and different ids", () => {
   const draws = Array.from({ length: 1000 }, () => systemRandom.fraction());
   assert.ok(draws.every(draw => draw >= 0 && draw < 1));
   assert.ok(draws.some(draw => draw < 0.2) && draws.some(draw => draw > 0.8));

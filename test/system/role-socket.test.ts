@@ -1,4 +1,4 @@
-// One process per folder: who holds it, who is refused, who takes over from the dead, and what may be asked of the holder.
+// One process holds a folder: others are refused, a dead holder is replaced, and the holder answers requests.
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -36,7 +36,7 @@ interface Attempt {
   message?: string;
 }
 
-/** A process of its own that holds folders when told to. */
+/** A process that holds folders when it is told to. */
 class Contender {
   static readonly all = new Set<ChildProcess>();
   readonly #child: ChildProcess;
@@ -79,7 +79,7 @@ after(() => {
 });
 
 describe('a folder', () => {
-  test('is held by one, who answers for it; when that one is done nothing is left', async () => {
+  test('is held by one process, which answers, and is empty again after it', async () => {
     const folder = await newFolder();
     assert.equal(await askHolder(folder, status), undefined);
     const socket = await hold(folder, request => ({ request, mine: true }));
@@ -91,7 +91,7 @@ describe('a folder', () => {
     await (await hold(folder)).close();
   });
 
-  test('refuses a second one in the words for the first', async () => {
+  test('refuses a second process with the text about the first', async () => {
     const folder = await newFolder();
     const first = await hold(folder);
     const before = await readdir(folder);
@@ -101,7 +101,7 @@ describe('a folder', () => {
     await first.close();
   });
 
-  test('is held even by one that answers nothing, or with an error', async () => {
+  test('is held even by a process that answers nothing, or answers with an error', async () => {
     const folder = await newFolder();
     for (const [handler, message] of [
       [() => undefined, /^held: undefined$/],
@@ -116,9 +116,9 @@ describe('a folder', () => {
     }
   });
 
-  test('is rid of what was left by those that were killed before they held it, and of nothing else', async t => {
+  test('loses what processes left that were killed before they held it, and nothing else', async t => {
     const folder = await newFolder();
-    // One that is alive, and has not looked yet who holds the folder.
+    // This socket belongs to a process that is alive and has not yet looked for the holder.
     const living = createServer().listen(join(folder, '.living.sock'));
     await once(living, 'listening');
     t.after(() => living.close());
@@ -143,7 +143,7 @@ describe('a folder', () => {
     ]);
   });
 
-  test('whose path is too long for a socket is held just as well, or refused with what to do', async () => {
+  test('with a path too long for a socket is held too, or refused with a hint', async () => {
     const folder = join(await newFolder(), 'x'.repeat(200), 'y'.repeat(200));
     await mkdir(folder, { recursive: true });
     if (process.platform !== 'linux') {
@@ -158,7 +158,7 @@ describe('a folder', () => {
     assert.equal(await askHolder(join(folder, 'nowhere'), status), undefined);
   });
 
-  test('that is none is nobody’s', async () => {
+  test('that does not exist has no holder', async () => {
     const file = join(await newFolder(), 'file');
     await writeFile(file, '');
     assert.equal(await askHolder(`${file}-nowhere`, status), undefined);
@@ -172,13 +172,13 @@ describe('a folder', () => {
     const folder = await newFolder();
     const path = join(folder, name);
     await writeFile(path, 'precious');
-    const error = await fails(hold(folder), 'bad_state', /control\.sock is none of muster's links$/);
+    const error = await fails(hold(folder), 'bad_state', /control\.sock is not a link that muster made$/);
     assert.equal(error.hint, 'remove it and try again');
     assert.equal(await readFile(path, 'utf8'), 'precious');
     await rm(path);
     for (const target of ['/etc/passwd', '../x', '.sock', '.abcdef.sock/x']) {
       await symlink(target, path);
-      await fails(hold(folder), 'bad_state', /none of muster's links$/);
+      await fails(hold(folder), 'bad_state', /not a link that muster made$/);
       await rm(path);
     }
     assert.deepEqual(await readdir(folder), []);
@@ -198,7 +198,7 @@ describe('a folder', () => {
 });
 
 describe('between processes', { concurrency: true }, () => {
-  test('a holder that is killed is taken over from, many times', async () => {
+  test('a killed holder is replaced, many times', async () => {
     const folder = await newFolder();
     for (let round = 0; round < 3; round++) {
       const holder = await Contender.start();
@@ -211,7 +211,7 @@ describe('between processes', { concurrency: true }, () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
-  test('a holder that is suspended still holds', async () => {
+  test('a suspended holder still holds', async () => {
     const folder = await newFolder();
     const holder = await Contender.start();
     await holder.hold(folder);
@@ -222,7 +222,7 @@ describe('between processes', { concurrency: true }, () => {
     await holder.kill();
   });
 
-  test('of twenty that start at once exactly one wins, on a free folder and each time that the winner is killed', async () => {
+  test('exactly one of twenty that start at once wins, on a free folder and each time the winner is killed', async () => {
     const folder = await newFolder();
     let contenders = await Promise.all(Array.from({ length: 20 }, () => Contender.start()));
     for (let round = 0; round < 12; round++) {
@@ -239,7 +239,7 @@ describe('between processes', { concurrency: true }, () => {
     await Promise.all(contenders.map(contender => contender.kill()));
   });
 
-  test('while one closes others start, and never do two hold', async () => {
+  test('two never hold at the same time while one closes and others start', async () => {
     const folder = await newFolder();
     let holders = 0;
     let turns = 0;
@@ -266,7 +266,7 @@ describe('a request', () => {
     throw new MusterError('usage', 'unknown command', { hint: 'ask for status' });
   };
 
-  /** What the holder answers to raw bytes; empty when it hangs up. */
+  /** Returns what the holder answers to raw bytes; empty when it hangs up. */
   async function raw(folder: string, ...pieces: string[]): Promise<string> {
     const socket = connect(join(folder, name));
     socket.on('error', () => undefined);
@@ -277,7 +277,7 @@ describe('a request', () => {
     return text(socket).catch(() => '');
   }
 
-  test('is answered, or refused with what to do', async () => {
+  test('is answered, or refused with a hint', async () => {
     const folder = await newFolder();
     const socket = await hold(folder, async request => (request === 'no' ? refuse() : { request }));
     const odd = { command: 'x', text: '\n\u2028"', list: [1, null, {}] };
@@ -287,7 +287,7 @@ describe('a request', () => {
     await socket.close();
   });
 
-  test('may come in pieces; what follows the line is not read', async () => {
+  test('may come in pieces, and what follows the line is not read', async () => {
     const folder = await newFolder();
     const socket = await hold(folder, request => request);
     assert.equal(await raw(folder, '{"a"', ':1', '}\n'), '{"value":{"a":1}}');
@@ -295,7 +295,7 @@ describe('a request', () => {
     await socket.close();
   });
 
-  test('that is broken or too large harms nobody', async () => {
+  test('that is broken or too large does no harm', async () => {
     const folder = await newFolder();
     let asked = 0;
     const socket = await hold(folder, () => ++asked);
@@ -307,7 +307,7 @@ describe('a request', () => {
     await socket.close();
   });
 
-  test('of somebody who goes away before the answer harms nobody', async () => {
+  test('of a client that disconnects before the answer does no harm', async () => {
     const folder = await newFolder();
     const answered = Promise.withResolvers<void>();
     const socket = await hold(folder, async request => {
@@ -322,7 +322,7 @@ describe('a request', () => {
     await socket.close();
   });
 
-  test('of many at once: each gets its own answer', async () => {
+  test('gets its own answer when many come at once', async () => {
     const folder = await newFolder();
     const socket = await hold(folder, request => request);
     const numbers = Array.from({ length: 100 }, (_, index) => index);
@@ -344,7 +344,7 @@ describe('an unprivileged user', () => {
     });
   });
 
-  test('is told so where it may not ask, and where it may not write', async () => {
+  test('gets an error where it may not ask and where it may not write', async () => {
     const folder = await unprivilegedFolder();
     after(() => rm(folder, { recursive: true, force: true }));
     const long = join(folder, 'x'.repeat(100));

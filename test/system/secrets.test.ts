@@ -1,4 +1,4 @@
-// The last guard of secrets: whatever is written, none of those that were read is in it.
+// Output holds none of the secrets that were read, however they are written there.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { escapeQuotes, escapeText } from '../../agent/system/escape.ts';
 import { printable } from '../../agent/system/printable.ts';
 import { redacted, redactSecrets, rememberSecret } from '../../agent/system/secrets.ts';
 
-test('a secret is taken out of any text, however it is written there', () => {
+test('a secret is redacted in any text, however it is written', () => {
   const secret = fc.string({ unit: 'grapheme', minLength: 8, maxLength: 60 }).filter(text => {
     const bare = text.trim();
     return bare === text && text.length >= 8 && !/[\r\n]/.test(text) && !text.startsWith('-----');
@@ -35,7 +35,7 @@ test('a secret is taken out of any text, however it is written there', () => {
   );
 });
 
-test('a secret that begins another leaves nothing of the other', () => {
+test('a secret that begins like another leaves nothing of the other', () => {
   for (const secrets of [
     ['a-secret-word', 'a-secret-word-and-more'],
     ['longer-secret-and-more', 'longer-secret'],
@@ -48,7 +48,7 @@ test('a secret that begins another leaves nothing of the other', () => {
   }
 });
 
-test('a secret is known by what the log makes of its characters', () => {
+test('a secret is found in the form that the log gives to its characters', () => {
   const secret = 'wo"rd\u200b\u001b\\of\u{e0041}mine';
   rememberSecret(secret);
   const shown = printable(secret);
@@ -56,7 +56,7 @@ test('a secret is known by what the log makes of its characters', () => {
     assert.equal(redactSecrets(way), redacted);
 });
 
-test('a text is cut after its secrets are taken out: none is cut in two', () => {
+test('secrets are redacted before a text is cut, so none is cut in two', () => {
   const secret = 'never-to-be-seen-in-part';
   rememberSecret(secret);
   for (let before = 490; before <= 512; before++) {
@@ -65,7 +65,7 @@ test('a text is cut after its secrets are taken out: none is cut in two', () => 
   }
 });
 
-test('of a file of key material every line is one, its frame is none', () => {
+test('every line of a key file is a secret, but its marks are not', () => {
   rememberSecret(
     '-----BEGIN PRIVATE KEY-----\r\nMIGHAgEAMBMGByqGSM49\r\nAgEGCCqGSM49AwEHBG0w\r\n-----END PRIVATE KEY-----\n',
   );
@@ -80,13 +80,13 @@ test('of a file of key material every line is one, its frame is none', () => {
     assert.equal(redactSecrets(plain), plain);
 });
 
-test('what is too short to be told from other text stays', () => {
+test('a secret that is too short to be told from other text stays', () => {
   rememberSecret('node');
   rememberSecret('');
   assert.equal(redactSecrets('node-1'), 'node-1');
 });
 
-test('a file that is rotated for ever does not fill the memory; the newest secrets count', () => {
+test('a file that is rotated many times does not fill the memory, and the newest secrets count', () => {
   for (let turn = 0; turn < 2_000; turn++) rememberSecret(`rotated-${String(turn).padStart(6, '0')}`);
   assert.equal(redactSecrets('rotated-001999'), redacted);
   assert.equal(redactSecrets('rotated-000001'), 'rotated-000001');

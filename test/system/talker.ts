@@ -1,4 +1,4 @@
-// A process that logs as it is told to, and says on its standard output when it is done.
+// A helper process that logs as it is told to, and writes on its standard output when it is done.
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createLog, type LogFields } from '../../agent/system/log.ts';
@@ -10,12 +10,12 @@ interface Talk {
   priorities?: boolean;
   base?: LogFields;
   lines: { level: 'trace' | 'debug' | 'info' | 'warn' | 'error'; fields: LogFields; message: string }[];
-  /** Everything is said again so many times: a reader that went away is noticed only after a while. */
+  /** How often all lines are written again: a reader that went away is noticed only after a while. */
   pauses?: number;
-  /** A debug line, said at last, when standard input ends. */
+  /** A debug line that is written at the end, when standard input ends. */
   last?: string;
   file?: string;
-  /** Read before anything is said. */
+  /** A secret that is read before the first line. */
   secret?: string;
 }
 

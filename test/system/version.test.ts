@@ -1,4 +1,4 @@
-// The version is a constant, so that no file is needed beside the program; it must not drift from the package's.
+// The version is a constant, and must be that of package.json.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
