@@ -1,4 +1,4 @@
-// Makes the packaged file of one kind of machine and all that is handed out with it, and says what is in it. scripts/package runs it.
+// Makes the packaged file for one kind of machine, with everything that is released beside it. scripts/package runs it.
 import { dirname, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { report } from '../agent/output/report.ts';
@@ -11,9 +11,9 @@ import { ownTarget, type Target, targetNames, targetOf } from './packaging/targe
 
 const usage = `usage: scripts/package [--target TARGET] [--broker FILE] [--fast]
 
-  --target  ${targetNames.join(', ')}; without it, this machine's
-  --broker  the nats-server to carry; without it, the pinned version is built by Go
-  --fast    compress less, for trying things out
+  --target  ${targetNames.join(', ')}; the default is this machine's kind
+  --broker  the nats-server to put into the file; the default is the pinned version, built by Go
+  --fast    compress less, to try things out
 `;
 
 process.exitCode = await main().catch(error => report(error, false));
@@ -46,7 +46,7 @@ function readArguments(): { target: Target; broker: string | undefined; fast: bo
     if (values.target !== undefined && !name) throw new Error(`there is no target ${values.target}`);
     const target = name ? targetOf(name) : ownTarget();
     if (!target)
-      throw new Error(`muster is not made for ${process.platform}-${process.arch}: name a --target`);
+      throw new Error(`muster is not made for ${process.platform}-${process.arch}: choose a --target`);
     return { target, broker: values.broker, fast: values.fast === true, help: values.help === true };
   } catch (cause) {
     throw new MusterError('usage', cause instanceof Error ? cause.message : String(cause), {

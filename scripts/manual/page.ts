@@ -1,4 +1,4 @@
-// Writes the manual page muster(1) to standard output, from the same tables as the help. The same commit gives the same bytes.
+// Writes the manual page muster(1), from the same tables as the help. The same commit gives the same bytes.
 
 import { commands, type Row } from '../../agent/cli/commands.ts';
 import { type Command, type FlagTable, globalFlags } from '../../agent/cli/line/command.ts';
@@ -19,7 +19,7 @@ import {
   title,
 } from './roff.ts';
 
-/** The page, as roff with the man macros. */
+/** Returns the page, as roff with the man macros. */
 export async function manPage(): Promise<string> {
   const shown = commands.filter(row => !row.hidden);
   return [
@@ -39,16 +39,18 @@ export async function manPage(): Promise<string> {
 
 function description(): string {
   const agent = `${bold('muster agent')} runs on a compute node: it finds out what the machine is, registers it and keeps it current.`;
-  const requester = `${bold('muster requester')} keeps the roll: it decides with the operator who takes part, knows who is alive, and tells other systems.`;
+  const requester = `${bold('muster requester')} keeps the records of all nodes: it knows which nodes the operator approved and which are healthy, and announces events to other systems.`;
   const dev = `${bold('muster dev')} is both, and the broker between them, on one machine.`;
   return [
     section('DESCRIPTION', agent, requester, dev),
     paragraph(
-      plain('They speak over NATS, in the protocol of Bacalhau: either joins the cluster of the other.'),
+      plain(
+        'They communicate over NATS, in the protocol of Bacalhau, so each also works with a Bacalhau peer.',
+      ),
     ),
     paragraph(
       `${plain('The agent of a new node waits until an operator approves it with')} ${bold('muster node approve')}.`,
-      plain('Results go to standard output, all else to standard error.'),
+      plain('Results go to standard output, everything else to standard error.'),
     ),
   ].join('');
 }
@@ -79,7 +81,7 @@ function flagEntries(flags: FlagTable): string[] {
   });
 }
 
-/** Which settings a command takes as flags. */
+/** Returns a sentence about the settings that a command takes as flags. */
 function takes(settings: Command['settings']): string {
   if (settings === undefined) return plain('It reads no settings.');
   if (settings === 'all') return plain('It takes every setting as a flag.');
@@ -92,12 +94,12 @@ function settingsIntroduction(): string {
   return [
     section(
       'SETTINGS',
-      plain('A flag goes before the environment, that before the file, that before the default.'),
+      plain('A flag overrides the environment, which overrides the file, which overrides the default.'),
       plain('Durations are written 15s, 1m30s, 500ms; sizes 8GB, 8GiB; lists with commas; maps k=v,k2=v2.'),
-      plain('In the file, the keys below are nested, and their case does not matter.'),
+      plain('In the file, the keys below are nested. Upper and lower case are the same.'),
     ),
     paragraph(
-      `${plain('Secrets are taken from the environment, the file, or')} ${bold('$CREDENTIALS_DIRECTORY')}, ${plain('never from the command line.')}`,
+      `${plain('Secrets are read from the environment, the file, or')} ${bold('$CREDENTIALS_DIRECTORY')}, ${plain('never from the command line.')}`,
       `${bold('muster config check')} ${plain('reports every fault, with file and line.')}`,
     ),
   ].join('');
@@ -109,7 +111,7 @@ function setting(row: SettingRow): string {
     `type: ${row.type}`,
     `read by ${readers[row.roles]}`,
     row.default === '' ? undefined : `default ${row.default}`,
-    row.reload ? 'taken up on SIGHUP' : undefined,
+    row.reload ? 'can change on SIGHUP' : undefined,
   ];
   const flag = row.flag === undefined ? [] : [lineBreak, bold(row.flag)];
   return entry(
@@ -123,11 +125,11 @@ function setting(row: SettingRow): string {
   );
 }
 
-/** What each exit code stands for; the type sees to it that none is left out. */
+/** The meaning of each exit code. The type makes sure that none is missing. */
 export const exitTexts: Readonly<Record<0 | 2 | (typeof exitCodes)[ErrorCode], string>> = {
   0: 'Done.',
-  1: 'Refused or failed; standard error says why.',
-  2: 'muster probe: something that should answer does not.',
+  1: 'The request was refused or has failed; standard error says why.',
+  2: 'muster probe: a source of facts that should answer does not.',
   64: 'Wrong usage.',
   69: 'The requester or the broker cannot be reached.',
   77: 'Not allowed.',
@@ -139,48 +141,51 @@ const files: readonly [name: string, text: string][] = [
     '/etc/muster/config.yaml',
     'The configuration, unless --config or $CONFIGURATION_DIRECTORY names another.',
   ],
-  ['~/.config/muster/config.yaml', 'That of a user, where there is none of the machine.'],
+  ['~/.config/muster/config.yaml', 'The configuration of a user, when the machine has none.'],
   [
     '/var/lib/muster',
-    'All state of a role that runs as root, unless dataDir or $STATE_DIRECTORY names another folder. The folders below are in it.',
+    'The state of a role that runs as root, unless dataDir or $STATE_DIRECTORY names another folder. The files below are in it.',
   ],
-  ['agent/identity.nk', 'The key of the node. Who has it is the node; without it, the node is another one.'],
-  ['agent/node.yaml', 'Its id.'],
+  [
+    'agent/identity.nk',
+    'The key of the node. Whoever has it can act as this node. Without it, the machine is a new node.',
+  ],
+  ['agent/node.yaml', 'The id of the node.'],
   [
     'agent/ID.registration.json',
-    'The sentinel, which says that the node is registered. It may be removed: it is made anew.',
+    'The sentinel, which says that the node is registered. It may be removed; the agent then registers again.',
   ],
-  ['agent/inventory.json, agent/gpus.json', 'What the machine was at the last look.'],
+  [
+    'agent/inventory.json, agent/gpus.json',
+    'The facts about the machine and its GPUs when they were last read.',
+  ],
   ['requester/node.yaml', 'The id of the requester.'],
-  ['broker/token', 'The token that every node has to show to the broker of the requester.'],
-  ['broker/store', 'The roll and the events.'],
+  ['broker/token', 'The token that every node needs to connect to the broker of the requester.'],
+  ['broker/store', 'The records of the nodes and the events.'],
   [
     '/etc/systemd/system/muster-agent.service, /etc/systemd/system/muster-requester.service',
-    'What muster service install writes, under systemd.',
+    'The units that muster service install writes, under systemd.',
   ],
 ];
 
 const variables: readonly [name: string, text: string][] = [
-  [
-    'MUSTER_*',
-    'The settings, each under the name that stands with it. Any other MUSTER_ variable is an error.',
-  ],
+  ['MUSTER_*', 'The settings, with the names above. Any other MUSTER_ variable is an error.'],
   [
     'CONFIGURATION_DIRECTORY, STATE_DIRECTORY, RUNTIME_DIRECTORY, CACHE_DIRECTORY, CREDENTIALS_DIRECTORY',
-    'The folders that a service manager names.',
+    'The folders that a service manager gives to a role.',
   ],
-  ['PATH', 'Where nats-server is looked for, unless broker.binary names it.'],
-  ['NO_COLOR', 'No colour, on a terminal either.'],
+  ['PATH', 'The folders in which nats-server is searched, unless broker.binary names it.'],
+  ['NO_COLOR', 'If it is set, the output has no colour, also on a terminal.'],
 ];
 
 const signals: readonly [name: string, text: string][] = [
   [
     'SIGTERM, SIGINT',
-    'The role stops in order: an agent says that it leaves. It takes at most 5 s; a second signal ends it at once.',
+    'The role stops cleanly, and an agent tells the requester that it leaves. This takes at most 5 s. A second signal ends the role at once.',
   ],
   [
     'SIGHUP',
-    'The settings are read again, and those take effect that may; a wrong configuration changes nothing. A deleted node registers anew.',
+    'The settings are read again, and those that can change while the role runs take effect. A wrong configuration changes nothing. A deleted node registers again.',
   ],
 ];
 
@@ -194,9 +199,9 @@ function rest(): string[] {
     ...listed('FILES', files),
     ...listed('EXIT STATUS', Object.entries(exitTexts)),
     ...listed('SIGNALS', signals),
-    section('EXAMPLES', plain('A cluster on this machine, and the decision about its first node:')),
+    section('EXAMPLES', plain('Run a cluster on this machine, and approve its first node:')),
     example('muster dev', 'muster node list', 'muster node approve node-1', 'muster events --follow'),
-    paragraph(plain('A requester that other machines reach, and the agent on one of them:')),
+    paragraph(plain('Run a requester that other machines can reach, and an agent on one of them:')),
     example(
       'muster requester --broker-host 0.0.0.0',
       'muster agent --nats-servers nats://requester.example:4222 --nats-token-file /etc/muster/token',

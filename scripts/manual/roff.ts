@@ -1,8 +1,8 @@
-// Text as roff, with the man macros: what a manual page is written in (groff_man(7)).
+// Writes text as roff with the man macros, the language of manual pages (groff_man(7)).
 
 const special: Readonly<Record<string, string>> = {
   '\\': '\\(rs',
-  // A bare one is a hyphen, which is no part of a flag.
+  // Without the backslash it would be a hyphen, which cannot be copied as part of a flag.
   '-': '\\-',
   "'": '\\(aq',
   '"': '\\(dq',
@@ -11,7 +11,7 @@ const special: Readonly<Record<string, string>> = {
   '~': '\\(ti',
 };
 
-/** Any text, to stand in a line: it means itself and begins no request. */
+/** Returns roff that shows `text` as it is, in a line. None of its characters is a request. */
 export const plain = (text: string): string => verbatim(text.replace(/\s+/g, ' '));
 
 function verbatim(text: string): string {
@@ -25,26 +25,26 @@ export const bold = (text: string): string => `\\fB${plain(text)}\\fR`;
 export const italic = (text: string): string => `\\fI${plain(text)}\\fR`;
 
 /**
- * How a page begins: its name in capitals, and what program it is of; no date, so that nothing changes with the day. Words
- * are not taken apart: most are to be typed.
+ * Returns the beginning of a page. It has no date, so that it is the same every day. Words are not hyphenated, because most of
+ * them are typed by the reader.
  */
 export const title = (name: string, part: number, source: string, manual: string): string =>
   `.TH ${quoted(name.toUpperCase())} ${part} "" ${quoted(source)} ${quoted(manual)}\n.nh\n.ad l\n`;
 
-/** A heading, and the first lines under it, roff text. */
+/** Returns a heading and the first lines below it, which are roff. */
 export const section = (name: string, ...lines: string[]): string => `.SH ${quoted(name)}\n${each(lines)}`;
 export const subsection = (name: string, ...lines: string[]): string => `.SS ${quoted(name)}\n${each(lines)}`;
 
-/** A further paragraph of roff text. */
+/** Returns a further paragraph of roff. */
 export const paragraph = (...lines: string[]): string => `.PP\n${each(lines)}`;
 
-/** An entry of a list: a term, and what it means, both roff text. */
+/** Returns an entry of a list: a term and its meaning, both roff. */
 export const entry = (term: string, ...lines: string[]): string => `.TP\n${term}\n${each(lines)}`;
 
-/** Ends a line of what is shown. */
+/** Begins a new line in the output. */
 export const lineBreak = '.br';
 
-/** Lines as they are, such as commands to type. */
+/** Returns lines that are shown as they are, such as commands to type. */
 export const example = (...lines: string[]): string =>
   `.PP\n.in +4n\n.EX\n${each(lines.map(verbatim))}.EE\n.in\n`;
 

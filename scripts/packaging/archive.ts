@@ -1,4 +1,4 @@
-// The archive of the executable and all that goes with it, for a machine without a package manager that takes the .deb.
+// Makes the archive: the executable and its companions, for a machine that cannot install the .deb.
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,26 +11,26 @@ import { tar } from '../../agent/system/tar.ts';
 import type { Companions } from './companions.ts';
 import type { Target } from './target.ts';
 
-export interface ArchiveWish {
+export interface ArchiveOptions {
   readonly target: Target;
   readonly version: string;
   readonly executable: string;
   readonly companions: Companions;
-  /** What every file in it bears. */
+  /** The modification time of every file in it. */
   readonly date: Date;
-  /** Takes a twentieth of the time, and is a sixth larger. */
+  /** Compresses in a twentieth of the time to an archive that is a sixth larger. */
   readonly fast: boolean;
 }
 
-/** The archive without its ending: also the folder that all in it lies in. */
+/** Returns the archive's name without its ending, which is also the name of the folder in it. */
 export const archiveName = (version: string, target: Target): string => `muster-${version}-${target.name}`;
 
-/** The bytes of the `.tar.zst`: the same whenever and wherever they are made. */
-export async function archive(wish: ArchiveWish): Promise<Buffer> {
-  const folder = archiveName(wish.version, wish.target);
+/** Returns the bytes of the `.tar.zst`. The same options give the same bytes, at any time and on any machine. */
+export async function archive(options: ArchiveOptions): Promise<Buffer> {
+  const folder = archiveName(options.version, options.target);
   const files = [
-    { name: 'muster', data: await readFile(wish.executable), mode: 0o755 },
-    ...Object.entries({ ...texts(wish.companions), ...(await services(wish.target)) }).map(
+    { name: 'muster', data: await readFile(options.executable), mode: 0o755 },
+    ...Object.entries({ ...texts(options.companions), ...(await services(options.target)) }).map(
       ([name, text]) => ({
         name,
         data: Buffer.from(text),
@@ -40,10 +40,10 @@ export async function archive(wish: ArchiveWish): Promise<Buffer> {
   ];
   const entries = files.map(file => ({ ...file, name: `${folder}/${file.name}` }));
   const params = {
-    [constants.ZSTD_c_compressionLevel]: wish.fast ? 6 : 19,
+    [constants.ZSTD_c_compressionLevel]: options.fast ? 6 : 19,
     [constants.ZSTD_c_checksumFlag]: 1,
   };
-  return promisify(zstdCompress)(tar(entries, wish.date), { params });
+  return promisify(zstdCompress)(tar(entries, options.date), { params });
 }
 
 function texts(companions: Companions): Record<string, string> {
@@ -53,7 +53,7 @@ function texts(companions: Companions): Record<string, string> {
     'THIRD-PARTY-NOTICES': notices,
     ...pages,
     'CHANGELOG.md': changelog,
-    // An editor looks for the schema beside the file.
+    // An editor finds the schema when it lies beside the configuration.
     'config.yaml': sampleConfig('both', 'config.schema.json'),
     'config.schema.json': schema,
     'completions/muster.bash': completions.bash,
@@ -63,14 +63,14 @@ function texts(companions: Companions): Record<string, string> {
   };
 }
 
-/** As `muster service install` writes them for a program in /usr/local/bin. */
+/** Returns the unit files that `muster service install` writes for a program in /usr/local/bin, by their path. */
 async function services({ platform }: Target): Promise<Record<string, string>> {
   const manager = platform === 'darwin' ? 'launchd' : 'systemd';
   const files = async (role: Role): Promise<[string, string][]> => {
-    const wish = { manager, role, scope: 'system', systemd: undefined, groups: [] } as const;
+    const options = { manager, role, scope: 'system', systemd: undefined, groups: [] } as const;
     const places = servicePathsOf(manager, 'system', role, undefined);
     const { unit, rotation } = await createServiceFiles(
-      { ...wish, executable: '/usr/local/bin/muster' },
+      { ...options, executable: '/usr/local/bin/muster' },
       places,
     );
     return [

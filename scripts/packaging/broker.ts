@@ -1,4 +1,4 @@
-// The nats-server that goes into the file: the pinned one, built by Go for the target, else one that is there already.
+// Takes the nats-server for the packaged file: the pinned version, built by Go, or one that is on this machine already.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,14 +16,15 @@ import { tool } from './tool.ts';
 
 export interface PackedBroker {
   readonly carried: CarriedBroker;
-  /** Compressed by zstd. */
+  /** The program, compressed by zstd. */
   readonly bytes: Uint8Array;
   readonly notices: readonly Notice[];
   readonly remarks: readonly string[];
 }
 
 /**
- * @param given this nats-server, in place of the pinned one.
+ * Returns the broker for `target`, with the notices of what is in it.
+ * @param given a nats-server to take instead of the pinned one.
  * @throws MusterError when there is none for `target`.
  */
 export async function packBroker(target: Target, given: string | undefined): Promise<PackedBroker> {
@@ -31,7 +32,7 @@ export async function packBroker(target: Target, given: string | undefined): Pro
   const server = await readFile(binary);
   const info = goBuildInfo(server);
   if (!info || !/^github\.com\/nats-io\/nats-server(\/|$)/.test(info.path))
-    throw new MusterError('failed', `${binary} is no nats-server`);
+    throw new MusterError('failed', `${binary} is not a nats-server`);
   const wanted = `${target.platform}/${target.goArch}`;
   if (info.platform !== wanted)
     throw new MusterError('failed', `${binary} is for ${info.platform}, and ${wanted} is needed`);
@@ -44,29 +45,31 @@ export async function packBroker(target: Target, given: string | undefined): Pro
   };
 }
 
-interface Found {
+interface BrokerBinary {
   readonly binary: string;
-  /** Folder of the licences of its modules; undefined when somebody else built it. */
+  /** The folder with the licences of its modules; undefined when it was built elsewhere. */
   readonly licences: string | undefined;
   readonly remarks: readonly string[];
 }
 
 const foreign = {
   licences: undefined,
-  remarks: ['its nats-server was built elsewhere: the notices name its modules without their texts'],
+  remarks: [
+    'its nats-server was built elsewhere, so the notices name its modules without the texts of their licences',
+  ],
 };
 
-async function findBroker(target: Target): Promise<Found> {
+async function findBroker(target: Target): Promise<BrokerBinary> {
   const [version, go] = [await pinnedVersion(), await goVersion()];
   if (go) return { ...(await goBroker(target, version, go)), remarks: [] };
   const binary = isOwn(target) ? await findOnPath('nats-server', systemEnvironment) : undefined;
   if (binary) return { binary, ...foreign };
   throw new MusterError('not_found', `there is no nats-server for ${target.name} to put into the file`, {
-    hint: `install Go, which builds nats-server ${version}, or name one with --broker FILE`,
+    hint: `install Go, which then builds nats-server ${version}, or choose one with --broker FILE`,
   });
 }
 
-/** Its module's, unless it was built from a checkout, which has no version: then what it says itself. */
+/** Returns the version of the broker's module. One that was built from a checkout has none, so it is asked for its version. */
 async function versionOf(module: Module | undefined, binary: string): Promise<string> {
   const version = /^v(\d.*)$/.exec(module?.version ?? '')?.[1];
   const said = /v(\d+\.\d+\.\S+)/;

@@ -1,4 +1,4 @@
-// Makes the packaged file of a target, part by part, as pkg.config.json describes it.
+// Makes the packaged file for a target from its parts, as pkg.config.json describes it.
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MusterError } from '../../agent/system/errors.ts';
@@ -19,29 +19,33 @@ import { isOwn, type Target } from './target.ts';
 
 export interface BuildOptions {
   readonly target: Target;
-  /** A nats-server to carry, in place of the pinned one. */
+  /** A nats-server to put into the file instead of the pinned one. */
   readonly broker?: string | undefined;
-  /** Where the folders of the description are made: the checkout, unless a test has a folder of its own. */
+  /** The folder in which the folders of the description are made: the checkout, or a test's own folder. */
   readonly root?: string | undefined;
 }
 
 export interface Built {
-  /** The executable. */
+  /** The path of the executable. */
   readonly file: string;
+  /** Its size in bytes. */
   readonly size: number;
   readonly contents: PackagedContents;
-  /** Its parts, in files of their own, by name. */
+  /** The paths of its parts, which are files of their own, by name. */
   readonly parts: Readonly<Record<string, string>>;
-  /** What was made elsewhere and is in it, besides Node and the broker. */
+  /** The packages of others that are in it, besides Node and the broker. */
   readonly listed: { readonly npm: readonly Listed[]; readonly crates: readonly Listed[] };
-  /** What whoever packages should know, a sentence each. */
+  /** What the person who packages should know, a sentence each. */
   readonly remarks: readonly string[];
 }
 
-/** A part, without the texts of its licence. */
+/** A notice without the texts of its licence. */
 export type Listed = Omit<Notice, 'texts'>;
 
-/** @throws MusterError when a part cannot be made. */
+/**
+ * Makes the parts and the executable.
+ * @throws MusterError when a part cannot be made.
+ */
 export async function build({ target, broker: given, root = checkout }: BuildOptions): Promise<Built> {
   const description = await readDescription();
   const nodeVersion = description.targets.get(target.name);
@@ -98,7 +102,7 @@ export async function build({ target, broker: given, root = checkout }: BuildOpt
   for (const pattern of description.assets) {
     const path = join(root, pattern.replace('*', target.name));
     const data = made[basename(path)];
-    // One that an earlier build left must not pass for this one's.
+    // A file that an earlier build left must not be taken for a part of this one.
     await rm(path, { force: true });
     if (data === undefined) continue;
     await writeFile(path, data);

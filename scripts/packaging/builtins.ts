@@ -1,13 +1,13 @@
-// A plugin of the bundler: Node's own modules are loaded when the module that imports them is, and not all at the start.
+// A plugin for the bundler: each of Node's own modules is loaded when a module that imports it runs, not at the start.
 import { createRequire, isBuiltin } from 'node:module';
 import type { Plugin } from 'rolldown';
 
 const prefix = '\0builtin:';
 
 /**
- * In a CommonJS bundle the `import` of one of Node's modules becomes a `require` at the top of the file, be the importing
- * module ever so lazy: `version` would load TLS and HTTP. Here each is a small module of the bundle, so it is as lazy as the
- * rest. What packages `require` is lazy by itself.
+ * In a CommonJS bundle the `import` of one of Node's modules becomes a `require` at the top of the file, even if the module
+ * that imports it is loaded late: `muster version` would load TLS and HTTP. This plugin makes each of them a small module of
+ * the bundle, which is loaded as late as any other. What packages `require` is loaded late already.
  */
 export function lazyBuiltins(): Plugin {
   return {
@@ -26,7 +26,7 @@ export function lazyBuiltins(): Plugin {
   };
 }
 
-/** Exports what the module does. Each call is marked pure, so that the bundler leaves out what nobody imports. */
+/** Returns a module that exports what `name` exports. Each call is marked pure, so the bundler removes what nobody imports. */
 function sourceOf(name: string): string {
   const all = createRequire(import.meta.url)(name) as object;
   const exported = Object.keys(all).filter(key => /^[A-Za-z_$][\w$]*$/.test(key) && key !== 'default');

@@ -8,11 +8,14 @@ import { leaveOut } from './leave-out.ts';
 
 export interface Bundle {
   readonly code: string;
-  /** Folders of the packages that are in it, relative to the checkout, sorted. */
+  /** The folders of the packages that are in it, relative to the checkout and sorted. */
   readonly packages: readonly string[];
 }
 
-/** @throws MusterError when something of it cannot be resolved, or would not be lazy. */
+/**
+ * Bundles agent/main.ts.
+ * @throws MusterError when an import cannot be resolved, or when the bundle would be more than one file.
+ */
 export async function bundle(): Promise<Bundle> {
   const build = await rolldown({
     cwd: checkout,
@@ -20,16 +23,16 @@ export async function bundle(): Promise<Bundle> {
     platform: 'node',
     tsconfig: false,
     plugins: [lazyBuiltins(), leaveOut()],
-    // What is not run is not compiled either: that would cost an agent 1 MB, and each start 3 ms.
+    // Code that is not run shall not be compiled either. That would cost an agent 1 MB, and each start 3 ms.
     optimization: { pifeForModuleWrappers: false },
     onLog(_level, log) {
-      // yargs looks beside itself for what an `extends` in its settings names: it is given none.
+      // yargs searches its own folder for a file that its settings extend. It is given no such settings.
       if (log.code === 'EMPTY_IMPORT_META' && log.id?.includes('/yargs/')) return;
       throw new MusterError('failed', `the bundler complains: ${log.message}`);
     },
   });
   try {
-    // Without splitting, what is imported when it is needed is wrapped in a function, and run then.
+    // Without splitting, a dynamic import becomes a function in the same file, which runs at that moment.
     const { output } = await build.generate({
       format: 'cjs',
       codeSplitting: false,
@@ -45,14 +48,14 @@ export async function bundle(): Promise<Bundle> {
   }
 }
 
-/** V8 keeps the source for as long as it runs: with one letter beyond Latin-1 in it, in two bytes for each. */
+/** V8 keeps the source in memory. If one letter of it is not Latin-1, every letter takes two bytes, so all become ASCII. */
 function inAscii(code: string): string {
   if (/String\.raw`[^`]*[^\0-\x7f]/.test(code))
     throw new MusterError(
       'failed',
-      'a raw template of the bundle has a letter that cannot be written in ASCII',
+      'a raw template in the bundle has a letter that cannot be written in ASCII',
     );
-  // All else that has such letters, strings and regular expressions, takes them written as numbers.
+  // In strings and regular expressions, a letter can be written as its number.
   return code.replace(/[^\0-\x7f]/g, letter => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 

@@ -1,4 +1,4 @@
-// SHA256SUMS: a line for every file in a folder, as `sha256sum -c` reads them.
+// Writes SHA256SUMS: a line for every file in a folder, as `sha256sum -c` reads it.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -9,8 +9,8 @@ import { writeFileAtomic } from '../../agent/system/files.ts';
 export const checksumFile = 'SHA256SUMS';
 
 /**
- * Writes it for what is in `folder` and its folders, by path; a file that is there under two names counts once, by the first.
- * Hidden files are not counted: somebody is making them.
+ * Writes it for the files in `folder` and below, sorted by path. A file with two names is listed once, by the first.
+ * Hidden files are left out, because they are not finished.
  */
 export async function writeChecksums(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -34,7 +34,7 @@ async function withoutSecondNames(folder: string, paths: readonly string[]): Pro
   return paths.filter((_, index) => ids.indexOf(ids[index] ?? '') === index);
 }
 
-/** In hexadecimal. */
+/** Returns the hash of a file in hexadecimal. */
 export async function sha256(file: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(file), hash);

@@ -1,4 +1,4 @@
-// What goes with the executable wherever it goes: licences, documentation, a configuration, completions, the manual.
+// Collects what is shipped beside the executable: licences, documentation, schema, completions and the manual page.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { script as bash } from '../../agent/cli/completion/bash.ts';
@@ -11,20 +11,21 @@ import type { Built } from './build.ts';
 import { checkout } from './checkout.ts';
 import { shippedPages } from './pages.ts';
 
-/** Texts, each as it is shipped. */
+/** The texts, each as it is shipped. */
 export interface Companions {
   readonly licence: string;
   readonly notices: string;
   /** The pages for users and their picture, by path from the checkout. */
   readonly pages: Readonly<Record<string, string>>;
   readonly changelog: string;
-  /** JSON Schema of the configuration file. */
+  /** The JSON Schema of the configuration file. */
   readonly schema: string;
-  /** roff. */
+  /** The manual page, as roff. */
   readonly manual: string;
   readonly completions: Readonly<Record<'bash' | 'zsh' | 'fish', string>>;
 }
 
+/** Reads and makes the texts that go with a built executable. */
 export async function companions({ parts }: Pick<Built, 'parts'>): Promise<Companions> {
   const own = (name: string) => readFile(join(checkout, name), 'utf8');
   const notices = parts['THIRD-PARTY-NOTICES'];

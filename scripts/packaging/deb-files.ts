@@ -1,4 +1,4 @@
-// The files of Debian's package: what lies where once it is installed.
+// Lists the files of the Debian package with the paths at which they are installed.
 import { gzipSync } from 'node:zlib';
 import { roles } from '../../agent/config/role.ts';
 import { packagedSchema, sampleConfig } from '../../agent/config/sample.ts';
@@ -9,13 +9,13 @@ import { copyrightText, debianChangelog } from './deb-texts.ts';
 
 export const executablePath = '/usr/bin/muster';
 
-/** What an operator changes, and dpkg does not overwrite. */
+/** The files that an operator changes and that dpkg does not overwrite. */
 export const configurationFiles = ['/etc/muster/config.yaml'];
 
-/** Groups that own the device files of GPUs: every Debian with udev has both. */
+/** The groups that own the device files of GPUs. Every Debian with udev has both. */
 const groups = ['render', 'video'];
 
-/** All but the executable, by path. */
+/** Returns every file but the executable, by path. */
 export function debFiles(
   companions: Companions,
   version: string,
@@ -49,19 +49,19 @@ export function debFiles(
 }
 
 const preset = `\
-# Which role a machine has is the operator's to say: an image with both enables neither at its first boot.
+# The operator decides which role a machine has, so neither role is enabled at the first boot of an image.
 ${roles.map(role => `disable ${unitName(role)}\n`).join('')}`;
 
 const sysusers = `\
-# Who may use the device files of GPUs. The agent is in both groups, and would not start without them.
+# The groups that may use the device files of GPUs. The agent is in both, and does not start when one is missing.
 ${groups.map(group => `g ${group} -\n`).join('')}`;
 
-/** What lintian would complain of, and why it stays. */
+/** What lintian reports although it is meant to be so, with the reason. */
 const lintianOverrides = `\
-# The file holds a whole Node.js, as nodejs.org builds it: Debian's own is older than the one that muster needs.
+# The file contains the whole Node.js of nodejs.org, because Debian's is older than the one that muster needs.
 muster: embedded-library
 muster: hardening-no-pie
 `;
 
-/** Without name and time, as `gzip -n`. */
+/** Compresses without name and time, as `gzip -n` does. */
 const compressed = (text: string): Buffer => gzipSync(text, { level: 9 });

@@ -1,44 +1,47 @@
-// Which packages of Debian a program of Linux needs, from what it asks of shared libraries.
+// Finds the Debian packages that a Linux program depends on, from the shared libraries that it uses.
 import { MusterError } from '../../agent/system/errors.ts';
 import { tool } from './tool.ts';
 
-/** What a program asks for: each library by name, with the versions of symbols that it wants of it. */
-export type Wanted = ReadonlyMap<string, readonly string[]>;
+/** The shared libraries that a program uses, by name, each with the versions of symbols that it uses of it. */
+export type NeededLibraries = ReadonlyMap<string, readonly string[]>;
 
-/** Reads it out of `file`, which may be for another processor than this machine's. Throws MusterError without readelf. */
-export async function wantedBy(file: string): Promise<Wanted> {
+/**
+ * Reads what the program `file` needs, which may be for another processor than this machine's.
+ * @throws MusterError when readelf is missing or cannot read the file.
+ */
+export async function librariesOf(file: string): Promise<NeededLibraries> {
   const args = ['--wide', '--dynamic', '--version-info', file];
-  return readWanted(await tool('readelf', args, { env: { LC_ALL: 'C' } }));
+  return parseReadelf(await tool('readelf', args, { env: { LC_ALL: 'C' } }));
 }
 
-/** What readelf said of a program, read. */
-export function readWanted(text: string): Wanted {
-  const wanted = new Map<string, string[]>();
+/** Parses what `readelf --dynamic --version-info` prints. */
+export function parseReadelf(text: string): NeededLibraries {
+  const libraries = new Map<string, string[]>();
   let versions: string[] | undefined;
   for (const line of text.split('\n')) {
     const needed = /\(NEEDED\)\s+Shared library: \[(.+)\]/.exec(line)?.[1];
-    if (needed) wanted.set(needed, wanted.get(needed) ?? []);
+    if (needed) libraries.set(needed, libraries.get(needed) ?? []);
     const library = /\bFile: (\S+)\s+Cnt:/.exec(line)?.[1];
     if (library) {
-      versions = wanted.get(library) ?? [];
-      wanted.set(library, versions);
+      versions = libraries.get(library) ?? [];
+      libraries.set(library, versions);
     }
     const name = /\bName: (\S+)\s+Flags:/.exec(line)?.[1];
-    // Those before the first library are the ones that a library itself has.
+    // The versions before the first library are those that the program itself defines.
     if (name) versions?.push(name);
   }
-  return wanted;
+  return libraries;
 }
 
 /**
- * The relations for `Depends` that hold for all of `programs`.
- * @throws MusterError when one asks for what no package is known for.
+ * Returns the entries of `Depends` that suit all of `programs`.
+ * @throws MusterError when a program uses a library or a version that is not in the table below.
  */
-export function dependsOf(programs: readonly Wanted[]): string[] {
+export function dependsOf(programs: readonly NeededLibraries[]): string[] {
   const least = new Map<string, string>();
-  for (const [library, versions] of programs.flatMap(wanted => [...wanted])) {
+  for (const [library, versions] of programs.flatMap(libraries => [...libraries])) {
     const name = Object.keys(packages).find(each => packages[each]?.libraries.test(library));
-    if (!name) throw new MusterError('failed', `nothing is known of the package that holds ${library}`);
+    if (!name) throw new MusterError('failed', `no Debian package is known that has ${library}`);
     const asked = versions.map(version => packages[name]?.since(version) ?? refuse(library, version));
     least.set(name, [least.get(name) ?? '', ...asked].reduce(newer));
   }
@@ -47,7 +50,7 @@ export function dependsOf(programs: readonly Wanted[]): string[] {
 
 interface Package {
   readonly libraries: RegExp;
-  /** The version of the package that first had this version of symbols: '' where any has it that is still about. */
+  /** Returns the package's first version with these symbols; '' when every version in use has them, undefined if unknown. */
   since(version: string): string | undefined;
 }
 
@@ -67,8 +70,9 @@ const packages: Readonly<Record<string, Package>> = {
   },
 };
 
-/** GCC's by the last number of GLIBCXX_3.4.N and CXXABI_1.3.N (https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html). */
+/** GCC's versions, by the last number N of GLIBCXX_3.4.N (https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html). */
 const library = ['5', '6', '7', '7.2', '8', '9', '9.2', '9.3', '11', '12', '13', '13.2', '14', '15'];
+/** GCC's versions, by the last number N of CXXABI_1.3.N. */
 const abi = ['5', '6', '7', '9.2', '11', '13', '14', '15'];
 
 function compilerOf(version: string): string | undefined {
@@ -79,10 +83,13 @@ function compilerOf(version: string): string | undefined {
 }
 
 function refuse(name: string, version: string): never {
-  throw new MusterError('failed', `nothing is known of ${version}, which is asked of ${name}`);
+  throw new MusterError(
+    'failed',
+    `it is not known which version of a Debian package has ${version} of ${name}`,
+  );
 }
 
-/** Of two versions, made of numbers and dots. */
+/** Returns the newer of two versions that consist of numbers and dots. */
 function newer(a: string, b: string): string {
   const [left, right] = [a, b].map(each => each.split('.').map(Number));
   const [one, other] = [left ?? [], right ?? []];

@@ -1,25 +1,26 @@
-// The texts that only Debian's package has: its description, and its copyright and changelog as Debian writes them.
+// The texts that only the Debian package has: its description, and the copyright and changelog in Debian's form.
 import { MusterError } from '../../agent/system/errors.ts';
 
 const maintainer = 'muster maintainers <maintainers@muster.example>';
 
-/** As Debian orders them: what comes before a release sorts before it. A hyphen would begin a revision of the package. */
+/** Returns the version as Debian sorts it: `1.0~rc1` comes before `1.0`, and a hyphen would begin a package revision. */
 export const debianVersion = (version: string): string => version.replaceAll('-', '~');
 
 export interface Control {
   readonly version: string;
   readonly architecture: string;
   readonly depends: readonly string[];
-  /** KiB that it takes once installed. */
-  readonly installedSize: number;
+  /** The size once installed, in KiB. */
+  readonly installedSizeKiB: number;
 }
 
-export const controlText = ({ version, architecture, depends, installedSize }: Control): string => `\
+/** Returns the package's control file. */
+export const controlText = ({ version, architecture, depends, installedSizeKiB }: Control): string => `\
 Package: muster
 Version: ${debianVersion(version)}
 Architecture: ${architecture}
 Maintainer: ${maintainer}
-Installed-Size: ${installedSize}
+Installed-Size: ${installedSizeKiB}
 Depends: ${depends.join(', ')}
 Recommends: systemd (>= 252)
 Suggests: bash-completion, libnss-systemd, pci.ids, pciutils
@@ -35,7 +36,7 @@ Description: calls the roll of a compute cluster
  systemctl makes a machine a node, a requester, or both.
 `;
 
-/** In the form of https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/ */
+/** Returns the copyright file, in the form of https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/ */
 export const copyrightText = (date: Date): string => `\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: muster
@@ -55,8 +56,8 @@ License: Apache-2.0
 `;
 
 /**
- * CHANGELOG.md as Debian has it. There, each version is a heading, `## 1.2.3 (2026-11-24)`, and each change an item; what is
- * not yet dated is dated `date`.
+ * Converts CHANGELOG.md to Debian's form. In it, each version is a heading such as `## 1.2.3 (2026-11-24)`, and each change is
+ * an item of a list. A version without a date gets `date`.
  * @throws MusterError when its first version is not `version`.
  */
 export function debianChangelog(markdown: string, version: string, date: Date): string {
@@ -73,11 +74,11 @@ export function debianChangelog(markdown: string, version: string, date: Date): 
   });
   if (entries[0]?.name === version) return entries.map(({ text }) => text).join('\n');
   throw new MusterError('failed', `CHANGELOG.md does not begin with version ${version}`, {
-    hint: 'say there what is new in it',
+    hint: 'add a heading for it, and what is new in it',
   });
 }
 
-/** Lines of these words, as long as Debian likes them. */
+/** Joins words to lines of at most 74 characters, so that they fit into 80 with Debian's indentation. */
 function wrapped(words: readonly string[]): string[] {
   const lines: string[] = [];
   for (const word of words) {

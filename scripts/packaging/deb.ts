@@ -1,4 +1,4 @@
-// Debian's package, made by dpkg-deb from a folder that looks as the machine will.
+// Makes the Debian package with dpkg-deb, from a folder that has the files where they will be installed.
 import { createHash } from 'node:crypto';
 import {
   chmod,
@@ -16,43 +16,44 @@ import {
 import { dirname, join } from 'node:path';
 import type { Companions } from './companions.ts';
 import { configurationFiles, debFiles, executablePath } from './deb-files.ts';
-import { dependsOf, wantedBy } from './deb-needs.ts';
+import { dependsOf, librariesOf } from './deb-needs.ts';
 import { maintainerScripts } from './deb-scripts.ts';
 import { controlText, debianVersion } from './deb-texts.ts';
 import type { Target } from './target.ts';
 import { firstTool, tool } from './tool.ts';
 
-export interface DebWish {
+export interface DebOptions {
   readonly target: Target;
   readonly version: string;
   readonly executable: string;
-  /** Other programs that the executable holds, whose needs are its own. */
+  /** Programs inside the executable, whose dependencies the package has as well. */
   readonly carried: readonly string[];
   readonly companions: Companions;
-  /** What every file in it bears. */
+  /** The modification time of every file in it. */
   readonly date: Date;
-  /** Takes a tenth of the time, and is half as large again. */
+  /** Compresses in a tenth of the time to a package that is half as large again. */
   readonly fast: boolean;
 }
 
+/** Returns the file name of the package. */
 export const debName = (version: string, target: Target): string =>
   `muster_${debianVersion(version)}_${target.goArch}.deb`;
 
-/** Why none can be made for `target` here; undefined when it can. */
+/** Returns why no package for `target` can be made here; undefined when it can. */
 export async function whyNoDeb({ platform }: Target): Promise<string | undefined> {
-  if (platform !== 'linux') return 'Debian is Linux';
+  if (platform !== 'linux') return 'Debian runs on Linux only';
   for (const [name, origin] of Object.entries({ 'dpkg-deb': 'dpkg', readelf: 'binutils' }))
     if (!(await firstTool([name]))) return `${name} is not on PATH (apt-get install ${origin})`;
   return undefined;
 }
 
 /**
- * Writes the package into `folder` and answers its path. The same wish gives the same bytes, with the same dpkg.
+ * Writes the package into `folder` and returns its path. The same options and the same dpkg give the same bytes.
  * @throws MusterError when it cannot be made.
  */
-export async function writeDeb(wish: DebWish, folder: string): Promise<string> {
-  const { target, version, executable, carried, companions, date } = wish;
-  const depends = dependsOf(await Promise.all([executable, ...carried].map(wantedBy)));
+export async function writeDeb(options: DebOptions, folder: string): Promise<string> {
+  const { target, version, executable, carried, companions, date } = options;
+  const depends = dependsOf(await Promise.all([executable, ...carried].map(librariesOf)));
   await mkdir(folder, { recursive: true });
   const work = await mkdtemp(join(folder, '.deb-'));
   try {
@@ -68,14 +69,17 @@ export async function writeDeb(wish: DebWish, folder: string): Promise<string> {
     const files = debFiles(companions, version, date);
     for (const [path, content] of files) await put(path, content);
     const sums = await checksums(root, [executablePath, ...files.keys()]);
-    const control = { version, architecture: target.goArch, depends, installedSize: await sizeOf(root) };
-    await put('/DEBIAN/control', controlText(control));
+    const installedSizeKiB = await installedSizeOf(root);
+    await put(
+      '/DEBIAN/control',
+      controlText({ version, architecture: target.goArch, depends, installedSizeKiB }),
+    );
     await put('/DEBIAN/conffiles', configurationFiles.map(path => `${path}\n`).join(''));
     await put('/DEBIAN/md5sums', sums);
     for (const [name, text] of Object.entries(maintainerScripts)) await put(`/DEBIAN/${name}`, text, 0o755);
-    await settle(root, date);
+    await setTimesAndModes(root, date);
     const made = join(work, 'made.deb');
-    const compression = wish.fast ? ['-Zgzip', '-z1'] : ['-Zxz'];
+    const compression = options.fast ? ['-Zgzip', '-z1'] : ['-Zxz'];
     await tool('dpkg-deb', ['--root-owner-group', ...compression, '--build', root, made], {
       env: { SOURCE_DATE_EPOCH: String(date.getTime() / 1000) },
     });
@@ -87,7 +91,7 @@ export async function writeDeb(wish: DebWish, folder: string): Promise<string> {
   }
 }
 
-/** What dpkg holds an installed package against. Configuration files have sums of their own. */
+/** Returns the sums with which dpkg verifies an installed package. It keeps those of configuration files itself. */
 async function checksums(root: string, paths: readonly string[]): Promise<string> {
   const lines = paths
     .filter(path => !configurationFiles.includes(path))
@@ -101,8 +105,8 @@ async function checksums(root: string, paths: readonly string[]): Promise<string
   return (await Promise.all(lines)).join('');
 }
 
-/** KiB as Debian counts them: each file rounded up, and one for each folder. */
-async function sizeOf(root: string): Promise<number> {
+/** Returns the size in KiB as Debian counts it: each file is rounded up, and each folder is one. */
+async function installedSizeOf(root: string): Promise<number> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
   const sizes = entries.map(async entry =>
     entry.isFile() ? Math.ceil((await stat(join(entry.parentPath, entry.name))).size / 1024) : 1,
@@ -110,8 +114,8 @@ async function sizeOf(root: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-/** Gives all in `root` the time `date`, and its folders the permissions that they have everywhere. */
-async function settle(root: string, date: Date): Promise<void> {
+/** Sets the time of everything in `root` to `date`, and the mode of its folders to 755, whatever the umask is. */
+async function setTimesAndModes(root: string, date: Date): Promise<void> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
   const inside = entries.map(entry => ({
     path: join(entry.parentPath, entry.name),

@@ -1,5 +1,5 @@
-// Reads pkg.config.json, the one description of targets, assets and options. Its schema is that of pkg
-// (https://github.com/yao-pkg/pkg), of which it uses a part.
+// Reads pkg.config.json, which describes the targets, assets and options of the packaged file. It uses a part of the schema of
+// pkg (https://github.com/yao-pkg/pkg).
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
@@ -10,12 +10,12 @@ import { type Target, type TargetName, targetNames, targetOf } from './target.ts
 
 const file = 'pkg.config.json';
 
-/** Beside the checkout, `*` stands for the target's name. */
+/** The path of an asset, relative to the checkout; `*` stands for the target's name. */
 const asset = v.pipe(
   v.string(),
   v.check(
     path => (Object.values(assetNames) as string[]).includes(basename(path)),
-    ({ input }) => `nothing is known of how to make ${input}`,
+    ({ input }) => `there is no asset called ${input}`,
   ),
 );
 
@@ -40,16 +40,19 @@ const schema = v.strictObject({
 });
 
 export interface Description {
-  /** The bundle, and the folder of the finished files: relative to the checkout. */
+  /** The paths of the bundle and of the folder for finished files, relative to the checkout. */
   readonly bundle: string;
   readonly output: string;
   readonly assets: readonly string[];
   readonly seaConfig: v.InferOutput<typeof schema>['pkg']['seaConfig'];
-  /** Node's version by target. */
+  /** The version of Node, by target. */
   readonly targets: ReadonlyMap<TargetName, string>;
 }
 
-/** @throws MusterError `bad_config` with all that is wrong. */
+/**
+ * Reads the description from `text`, or from the file.
+ * @throws MusterError `bad_config` with everything that is wrong.
+ */
 export async function readDescription(text?: string): Promise<Description> {
   const { bin, pkg } = parse(text ?? (await readFile(join(checkout, file), 'utf8')));
   const { targets, assets, outputPath, seaConfig } = pkg;
@@ -65,7 +68,7 @@ function parse(text: string): v.InferOutput<typeof schema> {
   }
   const { success, output, issues } = v.safeParse(schema, value);
   if (success) return output;
-  const faults = issues.map(issue => `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`);
+  const faults = issues.map(issue => `${v.getDotPath(issue) ?? 'the file'}: ${issue.message}`);
   throw new MusterError('bad_config', `${file}: ${faults.join('; ')}`);
 }
 
@@ -73,8 +76,5 @@ function readTarget(written: string): [TargetName, string] {
   const [, version = '', kind] = /^node([\d.]+)-(.+)$/.exec(written) ?? [];
   const target: Target | undefined = targetNames.map(targetOf).find(({ pkg }) => pkg === kind);
   if (target) return [target.name, version];
-  throw new MusterError(
-    'bad_config',
-    `${file}: pkg.targets: ${written} is a kind of machine that muster is not made for`,
-  );
+  throw new MusterError('bad_config', `${file}: pkg.targets: muster is not made for ${written}`);
 }

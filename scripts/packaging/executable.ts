@@ -1,4 +1,5 @@
-// Puts bundle, assets and options into the target's Node: one executable (https://nodejs.org/api/single-executable-applications.html).
+// Makes one executable of the target's Node, the bundle and the assets, as a single executable application of Node
+// (https://nodejs.org/api/single-executable-applications.html).
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { Description } from './description.ts';
@@ -8,22 +9,22 @@ import { tool } from './tool.ts';
 
 export interface Parts {
   readonly target: Target;
-  /** The target's Node. */
+  /** The path of the target's Node. */
   readonly node: string;
   readonly bundle: string;
-  /** Files by the name that the program knows them by. */
+  /** The paths of the assets, by the name with which the program reads them. */
   readonly assets: Readonly<Record<string, string>>;
   readonly seaConfig: Description['seaConfig'];
-  /** For what lies about while it is made. */
+  /** The folder for temporary files. */
   readonly folder: string;
 }
 
-/** Writes the executable to `output`. One that runs from there goes on running. */
+/** Writes the executable to `output`. A program that was started from there keeps running. */
 export async function writeExecutable(parts: Parts, output: string): Promise<void> {
   const { target, node, bundle, assets, seaConfig, folder } = parts;
   const made = join(folder, 'muster');
   const config = join(folder, 'sea.json');
-  // The bundle's path becomes part of the file: as seen from the folder that all is made in, it is the same everywhere.
+  // The path of the bundle becomes part of the executable. A relative path is the same on every machine.
   const from = dirname(bundle);
   const seen = (path: string) => relative(from, path);
   const options = {
@@ -35,11 +36,11 @@ export async function writeExecutable(parts: Parts, output: string): Promise<voi
     useVfs: false,
     assets: Object.fromEntries(Object.entries(assets).map(([name, path]) => [name, seen(path)])),
     ...seaConfig,
-    // Made by this machine's V8, and refused by that of another kind of processor.
+    // This machine's V8 makes the code cache. V8 on another kind of processor would refuse it.
     useCodeCache: seaConfig.useCodeCache && isOwn(target),
   };
   await writeFile(config, JSON.stringify(options, undefined, 2));
-  // The seed goes into the hash tables of the code cache: a random one makes each build different. It does not last.
+  // With a random seed, the hash tables in the code cache would differ from build to build. The program itself does not keep it.
   const args = ['--random-seed=1', '--build-sea', seen(config)];
   await tool(process.execPath, args, { cwd: from, env: { NODE_OPTIONS: '' } });
   if (target.platform === 'darwin') await signAdHoc(made, 'org.muster.muster');

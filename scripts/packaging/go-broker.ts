@@ -1,4 +1,4 @@
-// Builds the pinned nats-server for a target by Go. The result is kept: it takes half a minute, and the same comes out.
+// Builds the pinned nats-server for a target with Go. The result is kept, because a build takes half a minute.
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MusterError } from '../../agent/system/errors.ts';
@@ -9,27 +9,30 @@ import { tool } from './tool.ts';
 
 export interface GoBroker {
   readonly binary: string;
-  /** Holds a folder with the licence files of each module, by `MODULE@VERSION`, and of Go itself, `go`. */
+  /** The folder with a folder for the licence files of each module, `MODULE@VERSION`, and of Go itself, `go`. */
   readonly licences: string;
 }
 
-/** The version that scripts/setup.sh pins. */
+/** Returns the version that scripts/setup.sh pins. */
 export async function pinnedVersion(): Promise<string> {
   const version = /^nats_pinned=(v\S+)$/m.exec(
     await readFile(join(checkout, 'scripts/setup.sh'), 'utf8'),
   )?.[1];
   if (version) return version;
-  throw new MusterError('bad_config', 'scripts/setup.sh pins no nats-server');
+  throw new MusterError('bad_config', 'scripts/setup.sh pins no version of nats-server');
 }
 
-/** Go's version, such as `go1.26.8`; undefined when there is no Go. */
+/** Returns Go's version, such as `go1.26.8`; undefined when there is no Go. */
 export const goVersion = (): Promise<string | undefined> =>
   tool('go', ['env', 'GOVERSION']).then(
     text => text.trim() || undefined,
     () => undefined,
   );
 
-/** @throws MusterError when it cannot be built; what Go said is in it. */
+/**
+ * Builds nats-server, or returns what was kept of an earlier build.
+ * @throws MusterError when it cannot be built; the message contains what Go printed.
+ */
 export async function goBroker(target: Target, version: string, go: string): Promise<GoBroker> {
   const kept = join(checkout, '.tools/nats-server', `${version}-${target.name}-${go}`);
   const result = { binary: join(kept, 'nats-server'), licences: join(kept, 'licences') };
@@ -48,7 +51,8 @@ export async function goBroker(target: Target, version: string, go: string): Pro
 
 async function build(target: Target, version: string, work: string): Promise<void> {
   const modules = join(work, 'modules');
-  // No C, no paths of this machine, no symbols: the same bytes everywhere, on any Linux. All that Go fetches goes with `work`.
+  // Without C, paths of this machine and symbols, the bytes are the same everywhere and run on any Linux. All that Go
+  // downloads is removed with `work`.
   const env = {
     GOPATH: work,
     GOBIN: '',
@@ -62,7 +66,7 @@ async function build(target: Target, version: string, work: string): Promise<voi
   };
   const program = `github.com/nats-io/nats-server/v2@${version}`;
   await tool('go', ['install', '-trimpath', '-ldflags=-s -w', program], { env });
-  // Those for other machines than this one get a folder of their own.
+  // Go puts a program for another kind of machine into a subfolder.
   const made = (await readdir(join(work, 'bin'), { recursive: true })).find(name =>
     name.endsWith('nats-server'),
   );
@@ -76,7 +80,7 @@ async function build(target: Target, version: string, work: string): Promise<voi
   await copyLicences((await tool('go', ['env', 'GOROOT'], { env })).trim(), join(kept, 'licences/go'));
 }
 
-/** Go's module cache writes a capital letter as `!` and the small one (https://go.dev/ref/mod#module-cache). */
+/** Go's module cache writes a capital letter as `!` and the small letter (https://go.dev/ref/mod#module-cache). */
 const escaped = (path: string): string => path.replace(/[A-Z]/g, letter => `!${letter.toLowerCase()}`);
 
 async function copyLicences(from: string, to: string): Promise<void> {

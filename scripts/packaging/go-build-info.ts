@@ -1,26 +1,26 @@
-// What a program built by Go says of itself: the modules it was made from, and for which machine. Go puts it there as text.
+// Reads the build information that Go puts into a program as text: its modules, and the platform that it is for.
 
 export interface Module {
   readonly path: string;
   readonly version: string;
-  /** As go.sum has it: `h1:` and a hash of all its files; undefined for a module that was built from a checkout. */
+  /** The sum in go.sum, `h1:` and a hash of all files; undefined for a module that was built from a checkout. */
   readonly sum: string | undefined;
 }
 
 export interface GoBuildInfo {
-  /** Import path of the program. */
+  /** The import path of the program. */
   readonly path: string;
-  /** Of the Go that built it, such as `1.26.8`; undefined when it does not say. */
+  /** The version of the Go that built it, such as `1.26.8`; undefined when it is not there. */
   readonly go: string | undefined;
-  /** The program's module first. */
+  /** The modules, the program's own first. */
   readonly modules: readonly Module[];
-  /** As Go names it: `linux/amd64`. */
+  /** The platform as Go names it, such as `linux/amd64`. */
   readonly platform: string;
 }
 
-/** Reads it out of a program; undefined when Go did not build it. The lines are those of `go version -m`. */
+/** Reads the information from a program; undefined when Go did not build it. `go version -m` prints the same lines. */
 export function goBuildInfo(program: Buffer): GoBuildInfo | undefined {
-  // After the mark of debug/buildinfo come Go's version and, soon, the text.
+  // debug/buildinfo finds this mark, which Go's version and the text follow.
   const mark = program.indexOf('\xff Go buildinf:', 0, 'latin1');
   const begin = mark < 0 ? -1 : program.indexOf('path\t', mark);
   if (begin < 0) return undefined;
@@ -38,13 +38,13 @@ export function goBuildInfo(program: Buffer): GoBuildInfo | undefined {
   return {
     path,
     go: goVersionAt(program, mark),
-    // Debian builds without modules: then nothing but the program itself is named.
+    // Debian builds without modules, so only the program itself is named.
     modules: modules.length > 0 ? modules : [{ path, version: '(devel)', sum: undefined }],
     platform: `${setting('GOOS')}/${setting('GOARCH')}`,
   };
 }
 
-/** Go's version stands behind the head of 32 bytes, after its own length. */
+/** Reads Go's version, which follows the header of 32 bytes and a byte with its length. */
 function goVersionAt(program: Buffer, mark: number): string | undefined {
   const begin = mark + 33;
   return /^go(\d\S*)/.exec(program.toString('latin1', begin, begin + (program[mark + 32] ?? 0)))?.[1];

@@ -1,11 +1,11 @@
-// The licence and notice files that lie in a package's folder.
+// Reads the licence and notice files in the folder of a package.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkout } from './checkout.ts';
 
 const names = /^(licen[cs]e|copying|copyright|notice|unlicense)([-._].*)?$/i;
 
-/** Their texts, in the order of their names. Line ends are \n, and blanks at the end of the text are left out. */
+/** Returns the texts, sorted by file name. Line ends become \n, and white space at the end of a text is removed. */
 export async function licenceTexts(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const files = entries.filter(entry => entry.isFile() && names.test(entry.name)).map(({ name }) => name);
@@ -13,5 +13,5 @@ export async function licenceTexts(folder: string): Promise<string[]> {
   return (await Promise.all(texts)).map(text => text.replaceAll('\r\n', '\n').trimEnd());
 }
 
-/** The text of muster's own, Apache-2.0. */
+/** Returns the text of muster's own licence, Apache-2.0. */
 export const ownLicence = (): Promise<string[]> => licenceTexts(checkout);

@@ -1,30 +1,33 @@
-// Signs a macOS program ad hoc, as Apple silicon asks of every program: hashes of its pages, and no certificate.
-// Layouts: <mach-o/loader.h>, and cs_blobs.h of Apple's XNU.
+// Signs a macOS program ad hoc, which means with hashes of its pages and without a certificate. Apple silicon runs no program
+// without a signature. The layouts are those of <mach-o/loader.h> and of cs_blobs.h in Apple's XNU.
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 
-/** Signs `file` in place under the name `identifier`, in place of a signature that it has. Throws when it cannot. */
+/**
+ * Signs `file` in place under the name `identifier`. A signature that it has is replaced.
+ * @throws Error when the file is not a 64-bit program of macOS, or has no room for a signature.
+ */
 export async function signAdHoc(file: string, identifier: string): Promise<void> {
   await writeFile(file, signed(await readFile(file), identifier));
 }
 
 const header = { magic: 0xfeedfacf, size: 32, commandCount: 16, commandsSize: 20 };
 const commandKind = { segment: 0x19, codeSignature: 0x1d };
-/** Of a segment command, and of the sections that follow it. */
+/** The layout of a segment command and of the sections that follow it, as offsets in bytes. */
 const segment = { name: 8, memorySize: 32, fileOffset: 40, fileSize: 48, sectionCount: 64, sections: 72 };
 const section = { size: 80, fileOffset: 48 };
-/** Of the command that says where the signature is. */
+/** The layout of the command that says where the signature is. */
 const signature = { size: 16, offset: 8, length: 12 };
 
 const pageSize = 4096;
 const hashSize = 32;
-/** Of the memory of Apple silicon. */
+/** The page size of Apple silicon's memory, in bytes. */
 const memoryPageSize = 16_384;
 
-/** Flags of the signature: without a certificate; and made by a linker, which may then be replaced by anybody. */
+/** The flags of a signature: it has no certificate; a linker made it, so other tools may replace it. */
 export const signatureFlags = { adHoc: 0x2, linkerSigned: 0x20000 };
 
-/** The program `input`, signed. */
+/** Returns the program `input` with a signature. */
 export function signed(input: Buffer, identifier: string, flags = signatureFlags.adHoc): Buffer {
   const found = readCommands(input);
   const codeLength = found.signature
@@ -39,7 +42,7 @@ export function signed(input: Buffer, identifier: string, flags = signatureFlags
   output.writeUInt32LE(codeLength, command + signature.offset);
   output.writeUInt32LE(length, command + signature.length);
   growLinkEdit(output, found.linkEdit);
-  // The hashes cover the commands, so they come last.
+  // The hashes are made last, because they cover the commands too.
   const text = {
     textOffset: output.readBigUInt64LE(found.text + segment.fileOffset),
     textSize: output.readBigUInt64LE(found.text + segment.fileSize),
@@ -49,18 +52,18 @@ export function signed(input: Buffer, identifier: string, flags = signatureFlags
 }
 
 interface Commands {
-  /** Offsets of the commands. */
+  /** The offsets of the commands. */
   readonly linkEdit: number;
   readonly text: number;
   readonly signature: number | undefined;
-  /** Where the commands end, and where what follows them begins. */
+  /** The offset where the commands end, and that of the first section behind them. */
   readonly end: number;
   readonly firstSection: number;
 }
 
 function readCommands(input: Buffer): Commands {
   if (input.readUInt32LE(0) !== header.magic)
-    throw new Error('this is no program of macOS for one 64-bit processor');
+    throw new Error('this is not a macOS program for one 64-bit processor');
   const segments = new Map<string, number>();
   let [at, firstSection] = [header.size, Number.POSITIVE_INFINITY];
   let found: number | undefined;
@@ -74,7 +77,7 @@ function readCommands(input: Buffer): Commands {
       );
       for (let index = 0; index < input.readUInt32LE(at + segment.sectionCount); index++) {
         const begin = input.readUInt32LE(at + segment.sections + index * section.size + section.fileOffset);
-        // One without content in the file begins at 0.
+        // A section without content in the file begins at 0.
         if (begin > 0) firstSection = Math.min(firstSection, begin);
       }
     }
@@ -82,7 +85,7 @@ function readCommands(input: Buffer): Commands {
   }
   const [linkEdit, text] = [segments.get('__LINKEDIT'), segments.get('__TEXT')];
   if (linkEdit === undefined || text === undefined)
-    throw new Error('this program lacks __TEXT or __LINKEDIT');
+    throw new Error('this program has no segment __TEXT or __LINKEDIT');
   return { linkEdit, text, signature: found, end: at, firstSection };
 }
 
@@ -95,7 +98,7 @@ function addCommand(output: Buffer, { end, firstSection }: Commands): number {
   return end;
 }
 
-/** The signature lies at the end of that segment, which is the last of the file. */
+/** Makes __LINKEDIT longer: it is the last segment of the file, and the signature lies at its end. */
 function growLinkEdit(output: Buffer, command: number): void {
   const size = output.length - Number(output.readBigUInt64LE(command + segment.fileOffset));
   output.writeBigUInt64LE(BigInt(size), command + segment.fileSize);
@@ -103,11 +106,11 @@ function growLinkEdit(output: Buffer, command: number): void {
     output.writeBigUInt64LE(BigInt(roundUp(size, memoryPageSize)), command + segment.memorySize);
 }
 
-/** A super blob with one part, the code directory: its head, the identifier, and a hash for each page. */
+/** The signature is a super blob with one part, the code directory: a header, the identifier, and a hash for each page. */
 const superBlob = { magic: 0xfade0cc0, size: 20 };
 const directory = { magic: 0xfade0c02, size: 88, version: 0x20400 };
 const sha256 = 2;
-/** It is a program, and no library. */
+/** The flag that tells a program from a library. */
 const mainBinary = 1n;
 
 const pages = (codeLength: number): number => Math.ceil(codeLength / pageSize);
@@ -132,13 +135,13 @@ function writeBlob(output: Buffer, signing: Signing): void {
   const words = (...values: number[]) => {
     for (const value of values) at = output.writeUInt32BE(value, at);
   };
-  // One part, of type 0, and where it begins.
+  // One part, its type 0, and the offset where it begins.
   words(superBlob.magic, length, 1, 0, superBlob.size);
   words(directory.magic, length - superBlob.size, directory.version, flags, hashes, directory.size);
   // No special slots.
   words(0, pages(codeLength), codeLength);
   at += Buffer.from([hashSize, sha256, 0, Math.log2(pageSize)]).copy(output, at);
-  // Spare, no scatter, no team, spare, and the code's length in 64 bits only where 32 are not enough.
+  // Spare, no scatter, no team, spare, and no 64-bit length, because the code's length fits into 32 bits.
   words(0, 0, 0, 0, 0, 0);
   for (const value of [textOffset, textSize, mainBinary]) at = output.writeBigUInt64BE(value, at);
   at += output.write(`${identifier}\0`, at, 'latin1');

@@ -1,9 +1,9 @@
-// Writes the notices: who made what is in the file, and under which licence. Each text stands there once.
+// Writes the notices: who made the parts of the packaged file, and under which licences. Each licence text appears once.
 
 export interface Notice {
   readonly name: string;
   readonly version: string;
-  /** Its SPDX expression, as whoever made it says. */
+  /** The SPDX expression that its maker gives. */
   readonly licence: string;
   readonly texts: readonly string[];
 }
@@ -13,7 +13,7 @@ export interface Chapter {
   readonly notices: readonly Notice[];
 }
 
-/** The whole text. The same chapters give the same text. */
+/** Returns the whole text. The same chapters give the same text. */
 export function writeNotices(chapters: readonly Chapter[]): string {
   const numbers = new Map<string, number>();
   const numberOf = (text: string): number => {
@@ -25,7 +25,7 @@ export function writeNotices(chapters: readonly Chapter[]): string {
   const lists = filled.map(({ title, notices }) => {
     const lines = notices.map(({ name, version, licence, texts }) => {
       const found = texts.map(text => `[${numberOf(text)}]`).join(' ');
-      return `  ${name} ${version}: ${licence} ${found || '(comes without a text)'}\n`;
+      return `  ${name} ${version}: ${licence} ${found || '(without a text)'}\n`;
     });
     return `${title}\n\n${lines.join('')}\n`;
   });
@@ -35,7 +35,7 @@ export function writeNotices(chapters: readonly Chapter[]): string {
 
 const intro = `Licences and notices of muster's packaged file
 
-The file holds what is listed here, each part under its own licence. The number
-behind a part names the text that applies to it; the texts follow the lists.
+The file contains the parts that are listed here, each under its own licence.
+The number behind a part is that of its licence text. The texts follow the lists.
 
 `;

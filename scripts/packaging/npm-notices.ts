@@ -1,4 +1,4 @@
-// The notices of the npm packages that are in the bundle.
+// Collects the notices of the npm packages that are in the bundle.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MusterError } from '../../agent/system/errors.ts';
@@ -7,12 +7,13 @@ import { licenceTexts } from './licence-texts.ts';
 import type { Notice } from './notices.ts';
 
 /**
- * @param folders of the packages, relative to the checkout.
- * @throws MusterError when one does not say its licence.
+ * Returns the notices, sorted by name.
+ * @param folders the folders of the packages, relative to the checkout.
+ * @throws MusterError when a package does not name its licence.
  */
 export async function npmNotices(folders: readonly string[]): Promise<Notice[]> {
   const all = await Promise.all(folders.map(noticeOf));
-  // One version may lie in several folders.
+  // The same version may be installed in several folders.
   const different = new Map(all.map(notice => [`${notice.name} ${notice.version}`, notice]));
   return [...different].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, notice]) => notice);
 }
@@ -24,6 +25,6 @@ async function noticeOf(folder: string): Promise<Notice> {
     unknown
   >;
   if (typeof license !== 'string' || typeof version !== 'string')
-    throw new MusterError('failed', `${folder} does not say its licence`);
+    throw new MusterError('failed', `${folder} does not name its licence`);
   return { name: String(name), version, licence: license, texts: await licenceTexts(path) };
 }

@@ -1,4 +1,4 @@
-// The native probe that goes into the file, where it was built for the target, and the notices of the crates in it.
+// Takes the native probe for the packaged file, if it can be built for the target, with the notices of its crates.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
@@ -19,9 +19,9 @@ export interface PackedProbe {
   readonly remarks: readonly string[];
 }
 
-/** Takes what `native/build` made, here or on a machine of the target's kind. */
+/** Returns what `native/build` made here or on a machine of the target's kind. */
 export async function packProbe(target: Target): Promise<PackedProbe> {
-  const why = await lacking(target);
+  const why = await whyNotBuilt(target);
   const bytes = await readFile(join(checkout, 'native', target.addon)).catch(error => {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
@@ -31,7 +31,7 @@ export async function packProbe(target: Target): Promise<PackedProbe> {
       carried: { missing: `is not in this file: ${why}` },
       bytes: undefined,
       notices: [],
-      remarks: [`it carries no native probe: ${why}`],
+      remarks: [`it has no native probe: ${why}`],
     };
   return {
     carried: { sha256: createHash('sha256').update(bytes).digest('hex') },
@@ -41,24 +41,24 @@ export async function packProbe(target: Target): Promise<PackedProbe> {
   };
 }
 
-/** Builds it for another kind of Linux machine, and says what is lacking. That of this machine is built by scripts/package. */
-async function lacking(target: Target): Promise<string | undefined> {
+/** Builds the probe for another kind of Linux machine, or returns what is missing. scripts/package builds this machine's own. */
+async function whyNotBuilt(target: Target): Promise<string | undefined> {
   if (isOwn(target)) return 'there was no Rust to build it with';
-  if (target.platform !== 'linux') return `native/${target.addon} is built on a machine of its kind alone`;
+  if (target.platform !== 'linux') return `native/${target.addon} can only be built on a machine of its kind`;
   try {
     await rustTool(join(checkout, 'native/build'), [target.rust]);
     return undefined;
   } catch (error) {
     const { code } = ((error as Error).cause ?? {}) as { code?: unknown };
-    if (code !== lacksTools) throw error;
+    if (code !== toolsMissing) throw error;
     return /muster: (.*)/.exec((error as Error).message)?.[1];
   }
 }
 
-/** The exit code of `native/build` where what it needs is not there. */
-const lacksTools = 3;
+/** The exit code of `native/build` when a tool that it needs is missing. */
+const toolsMissing = 3;
 
-/** The parts of `cargo metadata` that count here. */
+/** The parts of what `cargo metadata` prints that are used here. */
 const metadata = v.object({
   packages: v.array(
     v.object({
@@ -89,13 +89,13 @@ async function crateNotices({ rust }: Target): Promise<Notice[]> {
   const used = linked(resolve);
   const crates = packages.filter(({ id }) => used.has(id) && id !== resolve.root);
   const notices = crates.map(async ({ name, version, license, manifest_path }) => {
-    if (license === null) throw new MusterError('failed', `the crate ${name} does not say its licence`);
+    if (license === null) throw new MusterError('failed', `the crate ${name} does not name its licence`);
     return { name, version, licence: license, texts: await licenceTexts(dirname(manifest_path)) };
   });
   return [...(await Promise.all(notices)), await standardLibrary()];
 }
 
-/** Rust's tools keep themselves, and the crates, in the user's home, which tests and the bench hide behind another HOME. */
+/** Runs one of Rust's tools with the user's real home, where they and the crates are. Tests and the bench set another HOME. */
 function rustTool(name: string, args: readonly string[]): Promise<string> {
   return tool(name, args, { cwd: join(checkout, 'native'), env: { HOME: userInfo().homedir } });
 }
@@ -103,7 +103,7 @@ function rustTool(name: string, args: readonly string[]): Promise<string> {
 async function standardLibrary(): Promise<Notice> {
   const version = (await rustTool('rustc', ['--version'])).split(' ')[1] ?? '';
   const folder = join((await rustTool('rustc', ['--print', 'sysroot'])).trim(), 'share/doc/rust/licenses');
-  // A distribution's Rust may come without them.
+  // The Rust of a Linux distribution may come without these files.
   const texts = ['MIT.txt', 'Apache-2.0.txt'].map(name =>
     readFile(join(folder, name), 'utf8').then(
       text => [text.trimEnd()],
@@ -118,7 +118,7 @@ async function standardLibrary(): Promise<Notice> {
   };
 }
 
-/** What the probe is made of: all it depends on but what only builds or tests it. */
+/** Returns the ids of the crates that are linked into the probe, without those that only build or test it. */
 function linked({ root, nodes }: v.InferOutput<typeof metadata>['resolve']): Set<string> {
   const found = new Set([root]);
   for (const id of found)

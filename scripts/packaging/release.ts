@@ -1,4 +1,4 @@
-// All that is handed out of a packaged file: the archive, Debian's package, the bill of materials, and the checksums of all.
+// Makes everything that is released with a packaged file: archive, Debian package, bill of materials and checksums.
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../agent/system/files.ts';
@@ -11,26 +11,29 @@ import { whyNoDeb, writeDeb } from './deb.ts';
 import { sbom } from './sbom.ts';
 import type { Target } from './target.ts';
 
-export interface ReleaseWish {
+export interface ReleaseOptions {
   readonly built: Built;
   readonly target: Target;
-  /** The commit's: nothing that is made bears another time. */
+  /** The date of the commit, which everything that is made carries. */
   readonly date: Date;
-  /** Compress less, for trying things out. */
+  /** Compresses less, to try things out. */
   readonly fast: boolean;
-  /** Where all goes; the executable may be there already. */
+  /** The folder for all files. The executable may be in it already. */
   readonly folder: string;
 }
 
 export interface Released {
-  /** Paths and sizes in bytes, by what each is. */
+  /** The path of each file, its size in bytes, and what it is. */
   readonly files: readonly { readonly what: string; readonly path: string; readonly size: number }[];
-  /** What could not be made, and why. */
+  /** What could not be made, with the reason. */
   readonly remarks: readonly string[];
 }
 
-/** @throws MusterError when something cannot be made that could be. */
-export async function release({ built, target, date, fast, folder }: ReleaseWish): Promise<Released> {
+/**
+ * Makes the files of a release.
+ * @throws MusterError when one cannot be made although its tools are there.
+ */
+export async function release({ built, target, date, fast, folder }: ReleaseOptions): Promise<Released> {
   await mkdir(folder, { recursive: true });
   await removeEarlier(folder, target);
   const texts = await companions(built);
@@ -58,7 +61,7 @@ export async function release({ built, target, date, fast, folder }: ReleaseWish
   };
 }
 
-/** What an earlier version left must not pass for a part of this one. */
+/** Removes the files of earlier versions, which must not be taken for parts of this one. */
 async function removeEarlier(folder: string, { name, goArch, platform }: Target): Promise<void> {
   const ends = [`-${name}.tar.zst`, `-${name}.cdx.json`, ...(platform === 'linux' ? [`_${goArch}.deb`] : [])];
   for (const each of await readdir(folder))

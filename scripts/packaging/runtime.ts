@@ -1,4 +1,4 @@
-// The Node that goes into the file: the pinned one for the target, without its symbols.
+// Takes the Node for the packaged file: the pinned version for the target, without its symbols.
 import { createHash } from 'node:crypto';
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,35 +8,35 @@ import { isOwn, type Target } from './target.ts';
 import { firstTool, tool } from './tool.ts';
 
 export interface Runtime {
-  /** The program, for the target. */
+  /** The path of the program. */
   readonly binary: string;
   readonly licence: string;
-  /** What whoever packages should know. */
+  /** What the person who packages should know. */
   readonly remarks: readonly string[];
 }
 
 /**
- * Makes the Node `version` for `target` in `folder`.
- * @throws MusterError when it is not the one that package-lock.json names, or cannot be fetched.
+ * Puts Node `version` for `target` into `folder`.
+ * @throws MusterError when package-lock.json names another version, or when it cannot be downloaded.
  */
 export async function runtime(target: Target, version: string, folder: string): Promise<Runtime> {
   const locked = await lockedPackage(target.node);
   if (locked.version !== version)
     throw new MusterError(
       'bad_config',
-      `pkg.config.json asks for Node ${version}, and package-lock.json for ${target.node} ${locked.version}`,
+      `pkg.config.json names Node ${version}, but package-lock.json names ${target.node} ${locked.version}`,
     );
   const source = (await installed(target, version)) ?? (await fetched(target, locked));
   const binary = join(folder, 'node');
   await copyFile(join(source, 'bin/node'), binary);
   await chmod(binary, 0o755);
-  // Before the program is put into it: stripped afterwards, it does not start.
+  // This comes before the program is put into it: if it were stripped afterwards, it would not start.
   const strip = await stripperOf(target);
   if (strip) await tool(strip, [binary]);
   return {
     binary,
     licence: await readFile(join(source, 'LICENSE'), 'utf8'),
-    remarks: strip ? [] : [`its Node keeps its symbols, 30 MB of them: ${whyNotStripped(target)}`],
+    remarks: strip ? [] : [`its Node has 30 MB of symbols that could be stripped: ${whyNotStripped(target)}`],
   };
 }
 
@@ -51,10 +51,10 @@ async function lockedPackage(name: string): Promise<Locked> {
   };
   const { version, integrity } = lock.packages[`node_modules/${name}`] ?? {};
   if (version && integrity) return { version, integrity };
-  throw new MusterError('bad_config', `package-lock.json does not say which ${name} is right`);
+  throw new MusterError('bad_config', `package-lock.json names no version of ${name}`);
 }
 
-/** npm, which checked it, installs only the one for its own machine. */
+/** Returns the folder of the Node that npm has installed and verified. npm installs only the one for this machine. */
 async function installed({ node }: Target, version: string): Promise<string | undefined> {
   const folder = join(checkout, 'node_modules', node);
   try {
@@ -66,7 +66,7 @@ async function installed({ node }: Target, version: string): Promise<string | un
   }
 }
 
-/** Kept: the package is large. */
+/** Downloads the package of Node, or returns what was kept of an earlier download, because the package is large. */
 async function fetched({ node }: Target, { version, integrity }: Locked): Promise<string> {
   const kept = join(
     checkout,
@@ -84,9 +84,9 @@ async function fetched({ node }: Target, { version, integrity }: Locked): Promis
     if (!(await matches(archive, integrity)))
       throw new MusterError(
         'failed',
-        `${node} ${version} from npm is not the one that package-lock.json names`,
+        `${node} ${version} from npm is not the one whose hash is in package-lock.json`,
         {
-          hint: 'do not use it; look who changed it',
+          hint: 'do not use it, and find out who changed it',
         },
       );
     const files = ['package/bin/node', 'package/LICENSE'];
@@ -99,7 +99,7 @@ async function fetched({ node }: Target, { version, integrity }: Locked): Promis
   return kept;
 }
 
-/** `integrity` as https://www.w3.org/TR/SRI has it: `sha512-…`. */
+/** Compares the hash of a file with `integrity`, such as `sha512-…` (https://www.w3.org/TR/SRI). */
 async function matches(file: string, integrity: string): Promise<boolean> {
   const [algorithm = '', digest] = integrity.split(/-(.*)/s);
   return (
@@ -109,7 +109,7 @@ async function matches(file: string, integrity: string): Promise<boolean> {
   );
 }
 
-/** What can strip a program of `target`. */
+/** Returns a tool that can strip a program for `target`. */
 async function stripperOf(target: Target): Promise<string | undefined> {
   if (target.platform === 'darwin') return undefined;
   const any = [`${target.rust.split('-')[0]}-linux-gnu-strip`, 'llvm-strip'];
@@ -118,5 +118,5 @@ async function stripperOf(target: Target): Promise<string | undefined> {
 
 const whyNotStripped = ({ platform, name }: Target): string =>
   platform === 'darwin'
-    ? 'a stripped one has not been tried on macOS'
+    ? 'a stripped Node has not been tried on macOS'
     : `there is no strip for ${name} on PATH (Debian: binutils, or llvm)`;

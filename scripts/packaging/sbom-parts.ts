@@ -1,4 +1,4 @@
-// The parts of the bill of materials, with the hashes by which whoever distributes them names them.
+// Lists the components of the bill of materials, with the hashes that their distributors publish.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,7 +10,7 @@ import { checkout } from './checkout.ts';
 import { goBuildInfo, type Module } from './go-build-info.ts';
 import { targetNames, targetOf } from './target.ts';
 
-/** A component, of its members those that are used here. */
+/** A component of CycloneDX, with the members that are used here. */
 export interface Component {
   readonly type: 'application' | 'library' | 'platform';
   readonly 'bom-ref': string;
@@ -24,16 +24,16 @@ export interface Component {
   readonly externalReferences?: readonly { readonly type: 'license'; readonly url: string }[];
 }
 
-/** From an SPDX expression, or the address where the licence is told. */
+/** Returns the members for a licence, which is an SPDX expression or the address of a page with the licence. */
 export function licences(said: string): Pick<Component, 'licenses' | 'externalReferences'> {
   if (said.startsWith('https://')) return { externalReferences: [{ type: 'license', url: said }] };
-  // As crates wrote it once.
+  // Some crates still write `MIT/Apache-2.0`.
   const expression = said.replaceAll('/', ' OR ');
   const single = /^[\w.+-]+$/.test(expression);
   return { licenses: [single ? { license: { id: expression } } : { expression }] };
 }
 
-/** Node, as the npm package that it is taken from. */
+/** Returns Node, as the npm package that it is taken from. */
 export async function nodePart({ node, target }: PackagedContents): Promise<Component> {
   const name = targetNames.find(each => each === target);
   const from = name ? targetOf(name).node : '';
@@ -49,7 +49,7 @@ export async function nodePart({ node, target }: PackagedContents): Promise<Comp
   };
 }
 
-/** The packages of npm that are bundled. */
+/** Returns the npm packages in the bundle. */
 export async function npmParts(packages: readonly Listed[]): Promise<Component[]> {
   const locked = await lockedByNpm();
   return packages.map(({ name, version, licence }) => {
@@ -72,7 +72,7 @@ const npmPurl = (name: string, version: string): string => `pkg:npm/${name.repla
 
 type Hashes = NonNullable<Component['hashes']>;
 
-/** Answers with the hashes of a package's archive, from package-lock.json. */
+/** Returns a function that finds the hashes of a package's archive in package-lock.json. */
 async function lockedByNpm(): Promise<(name: string, version: string) => Hashes> {
   const { packages } = JSON.parse(await readFile(join(checkout, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { version?: string; integrity?: string }>;
@@ -83,11 +83,11 @@ async function lockedByNpm(): Promise<(name: string, version: string) => Hashes>
     );
     const digest = /^sha512-(.+)$/.exec(found?.[1].integrity ?? '')?.[1];
     if (digest) return [{ alg: 'SHA-512', content: Buffer.from(digest, 'base64').toString('hex') }];
-    throw new MusterError('failed', `package-lock.json does not say which ${name} ${version} is right`);
+    throw new MusterError('failed', `package-lock.json has no hash of ${name} ${version}`);
   };
 }
 
-/** The broker first, then the modules that Go built it from, and Go. None where none is carried. */
+/** Returns the broker, the modules that Go built it from, and Go's library; none when the file has no broker. */
 export async function brokerParts(
   { broker }: PackagedContents,
   compressed: string | undefined,
@@ -95,12 +95,12 @@ export async function brokerParts(
   if ('missing' in broker || !compressed) return [];
   const info = goBuildInfo(await promisify(zstdDecompress)(await readFile(compressed)));
   const [server, ...modules] = info?.modules ?? [];
-  if (!server) throw new MusterError('failed', 'the broker does not say what it was made from');
+  if (!server) throw new MusterError('failed', 'the broker does not name its modules');
   return [
     {
       ...goPart({ ...server, version: `v${broker.version}` }),
       type: 'application',
-      // Of the program, where that of a module is of its source.
+      // This is the hash of the program. That of a module is the hash of its source.
       hashes: [{ alg: 'SHA-256', content: broker.sha256 }],
       ...licences('Apache-2.0'),
     },
@@ -110,7 +110,7 @@ export async function brokerParts(
 }
 
 function goPart({ path, version, sum }: Module): Component {
-  // One from a checkout has none: it is `(devel)`.
+  // The version of a module from a checkout is `(devel)`.
   const fixed = version.startsWith('v');
   const purl = `pkg:golang/${path.toLowerCase()}${fixed ? `@${encodeURIComponent(version)}` : ''}`;
   const digest = /^h1:(.+)$/.exec(sum ?? '')?.[1];
@@ -141,7 +141,7 @@ function standardLibrary(version: string): Component {
   };
 }
 
-/** The crates in the probe. Rust's standard library is among them, and comes with the compiler. */
+/** Returns the crates in the probe. Rust's standard library is one of them, which comes with the compiler. */
 export async function cratesOf(crates: readonly Listed[]): Promise<Component[]> {
   const lock = await readFile(join(checkout, 'native/Cargo.lock'), 'utf8');
   const packages = lock.matchAll(/^name = "(.+)"\nversion = "(.+)"\nsource = ".+"\nchecksum = "(.+)"$/gm);

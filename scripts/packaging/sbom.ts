@@ -1,4 +1,5 @@
-// The bill of materials: all that is in the executable, as CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/) has it.
+// Writes the bill of materials: everything that is in the executable, in CycloneDX 1.6
+// (https://cyclonedx.org/docs/1.6/json/).
 import { createHash } from 'node:crypto';
 import { version } from '../../agent/system/version.ts';
 import type { Built } from './build.ts';
@@ -6,8 +7,8 @@ import { sha256 } from './checksums.ts';
 import { brokerParts, type Component, cratesOf, licences, nodePart, npmParts } from './sbom-parts.ts';
 
 /**
- * The document of `built`, made of its `date`. The same executable has the same one, its serial number included.
- * @throws MusterError when a package in it is not among those that the lockfiles name.
+ * Returns the document for `built`, with the date `date`. The same executable gives the same document and serial number.
+ * @throws MusterError when a package in it is not in the lockfiles.
  */
 export async function sbom(
   built: Pick<Built, 'file' | 'contents' | 'parts' | 'listed'>,
@@ -72,7 +73,7 @@ const dependencies = (of: Component, on: readonly Component[]) => ({
   dependsOn: on.map(part => part['bom-ref']),
 });
 
-/** One of its own making (version 8 of RFC 9562), from the text's hash. */
+/** Returns a UUID that is made of the hash of `text` (RFC 9562, version 8). */
 function uuidOf(text: string): string {
   const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);

@@ -1,18 +1,18 @@
-// The machine's own executable has a shorter name as well.
+// Gives a file a second name, as a hard link. The executable for the machine's own kind gets a shorter name with it.
 import { copyFile, link, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-/** Gives `file` the name `name` as well, in place of what had it: both are one file, where the file system can. */
+/** Gives `file` the second name `name`, and replaces what had it. Where no hard link can be made, it is a copy. */
 export async function giveSecondName(file: string, name: string): Promise<void> {
-  // Hidden, so that what a killed build leaves is not taken for a part of a release.
+  // The temporary name is hidden, so what a killed build leaves is not taken for a part of a release.
   const temporary = join(dirname(name), `.${basename(name)}.${process.pid}`);
   try {
-    // Copied onto, an earlier one that is the same file would lose its content.
+    // If an earlier link to the same file were copied onto, the file would lose its content.
     await rm(temporary, { force: true });
     await link(file, temporary).catch(() => copyFile(file, temporary));
     await rename(temporary, name);
   } finally {
-    // Of two names of one file, rename(2) leaves both.
+    // rename(2) leaves both names when they are names of the same file.
     await rm(temporary, { force: true });
   }
 }

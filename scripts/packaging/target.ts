@@ -1,4 +1,4 @@
-// The kinds of machine that the file is made for, and what each is called by whom.
+// The kinds of machine that the packaged file is made for, with the names that each tool uses for them.
 
 export const targetNames = ['linux-x64', 'linux-arm64', 'darwin-arm64'] as const;
 export type TargetName = (typeof targetNames)[number];
@@ -7,11 +7,11 @@ export interface Target {
   readonly name: TargetName;
   readonly platform: 'linux' | 'darwin';
   readonly arch: 'x64' | 'arm64';
-  /** The end of its name in pkg's schema. */
+  /** The end of its name in the schema of pkg. */
   readonly pkg: string;
-  /** The npm package that holds its Node. */
+  /** The npm package that contains its Node. */
   readonly node: string;
-  /** The addon that `native/build` makes there. */
+  /** The file name of the addon that `native/build` makes for it. */
   readonly addon: string;
   /** Rust's name for it. */
   readonly rust: string;
@@ -49,9 +49,10 @@ const targets: Record<TargetName, Omit<Target, 'name'>> = {
   },
 };
 
+/** Returns the target with this name. */
 export const targetOf = (name: TargetName): Target => ({ name, ...targets[name] });
 
-/** The kind of this machine; undefined when the file is not made for its kind. */
+/** Returns this machine's kind; undefined when the packaged file is not made for it. */
 export function ownTarget(): Target | undefined {
   const name = targetNames.find(each => each === `${process.platform}-${process.arch}`);
   return name && targetOf(name);

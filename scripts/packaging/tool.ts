@@ -1,4 +1,4 @@
-// Runs a program of the machine that packages: found on PATH, without a shell, with a deadline.
+// Runs a tool that packaging needs. It is found on PATH, runs without a shell, and may take ten minutes.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { errnoOf, MusterError, reasonOf } from '../../agent/system/errors.ts';
@@ -9,8 +9,8 @@ export interface ToolOptions {
 }
 
 /**
- * Answers its standard output.
- * @throws MusterError `not_found` when there is no such program; `failed` with what it complained of.
+ * Returns the tool's standard output.
+ * @throws MusterError `not_found` when there is no such program; `failed` with the end of its standard error.
  */
 export async function tool(
   name: string,
@@ -34,7 +34,7 @@ export async function tool(
   }
 }
 
-/** The first of `names` that is there to be run with `--version`. */
+/** Returns the first of `names` that can be run with `--version`. */
 export async function firstTool(names: readonly string[]): Promise<string | undefined> {
   for (const name of names) {
     const found = await tool(name, ['--version']).then(

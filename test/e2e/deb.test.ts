@@ -151,10 +151,10 @@ describe('the package of Debian', { skip }, () => {
     // What one of them refuses and the other does not mind.
     await host.systemd.write(config, text.replace(/^api:$/m, 'api:\n  host: 0.0.0.0'));
     const said = await install(newer);
-    assert.match(said, /muster-requester\.service runs on as the version that it was/);
+    assert.match(said, /muster-requester\.service still runs the old version/);
     assert.match(said, /^Error: \/etc\/muster\/config\.yaml:\d+: api\.host: 0\.0\.0\.0 is not an address/m);
     assert.match(said, /systemctl restart muster-requester/);
-    assert.doesNotMatch(said, /muster-agent\.service runs on/);
+    assert.doesNotMatch(said, /muster-agent\.service still runs/);
     assert.equal(await host.pid('requester'), pids[1]);
     assert.notEqual(await host.pid('agent'), pids[0]);
     // Right again, and closed to the user of the roles.
@@ -162,11 +162,11 @@ describe('the package of Debian', { skip }, () => {
     const closed = await install(newer);
     assert.match(
       closed,
-      /muster-agent\.service runs on .*\n.*config\.yaml: cannot be read: permission denied/,
+      /muster-agent\.service still runs .*\n.*config\.yaml: cannot be read: permission denied/,
     );
-    assert.match(closed, /muster-requester\.service runs on/);
+    assert.match(closed, /muster-requester\.service still runs/);
     await ok('chmod', '644', config);
-    assert.doesNotMatch(await install(newer), /runs on/);
+    assert.doesNotMatch(await install(newer), /still runs/);
     await host.until('requester', 'ActiveState', /^active$/);
     assert.notEqual(await host.pid('requester'), pids[1]);
     await host.says('agent', /^approved/);

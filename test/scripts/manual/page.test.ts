@@ -1,4 +1,4 @@
-// The manual page: it names all that the program has, each time in the same bytes, and the formatters take it without a word.
+// The manual page names everything that the program has, is the same each time, and gives no warning in groff and man.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -15,13 +15,13 @@ import { bold, entry, example, paragraph, plain, section, title } from '../../..
 import { findProgram } from '../../support/find-program.ts';
 import { newFolder } from '../../support/temporary.ts';
 
-/** Formats `page` as a terminal of 500 columns shows it, without its bold and italics, and collects warnings. */
+/** Formats `page` for a terminal with 500 columns, without bold and italics, and collects the warnings. */
 async function shown(page: string): Promise<{ text: string; warnings: string }> {
   const file = join(await newFolder(), 'page.1');
   await writeFile(file, page);
   const args = ['-man', '-Tutf8', '-ww', '-rLL=500n', '-P-c', file];
   const { stdout, stderr } = await promisify(execFile)('groff', args);
-  // Not every groff shows the minus of a flag as the one of ASCII.
+  // Some versions of groff show the minus of a flag as another character than that of ASCII.
   return { text: stdout.replace(/.\u0008/gu, '').replaceAll('\u2212', '-'), warnings: stderr };
 }
 
@@ -30,13 +30,13 @@ const noGroff = await findProgram('groff').then(
   () => 'there is no groff on PATH to format the page with',
 );
 
-test('it is the same each time, and has no date', async () => {
+test('the page is the same each time, and has no date', async () => {
   const page = await manPage();
   assert.equal(await manPage(), page);
   assert.match(page, /^\.TH "MUSTER" 1 "" "muster [^"]*" "User Commands"\n/);
 });
 
-test('it names every command, flag, setting and exit code', { skip: noGroff }, async () => {
+test('the page names every command, flag, setting and exit code', { skip: noGroff }, async () => {
   const { text, warnings } = await shown(await manPage());
   assert.equal(warnings, '');
   for (const row of commands) {
@@ -63,12 +63,12 @@ test('it names every command, flag, setting and exit code', { skip: noGroff }, a
     assert.match(text, new RegExp(`^ {7}${code} +[A-Z]`, 'm'));
 });
 
-test('man takes it without a warning', async t => {
+test('man shows the page without a warning', async t => {
   const file = join(await newFolder(), 'muster.1');
   await writeFile(file, await manPage());
   const version = await promisify(execFile)('man', ['--version']).catch(() => undefined);
   if (!version?.stdout.startsWith('man 2'))
-    return t.skip('there is no man of man-db, which can warn, on PATH');
+    return t.skip('there is no man of man-db on PATH, which can warn');
   const { stdout, stderr } = await promisify(execFile)('man', ['--warnings', '-l', file], {
     env: { ...process.env, MANPAGER: 'cat', LC_ALL: 'C.UTF-8' },
   });
@@ -76,7 +76,7 @@ test('man takes it without a warning', async t => {
   assert.match(stdout, /MUSTER\(1\)/);
 });
 
-test('any text means itself', { skip: noGroff }, async () => {
+test('any text is shown as it is', { skip: noGroff }, async () => {
   const awkward = fc.oneof(
     fc.constantFrom(
       '.',

@@ -1,4 +1,4 @@
-// The archive: what is in it, as tar itself unpacks it, and the same bytes whenever it is made.
+// The archive has the right files when tar unpacks it, and the same bytes at any time.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { zstdDecompress } from 'node:zlib';
 import { roles } from '../../../agent/config/role.ts';
 import { configSchema } from '../../../agent/config/schema.ts';
 import { readSeal } from '../../../agent/service/seal.ts';
-import { type ArchiveWish, archive, archiveName } from '../../../scripts/packaging/archive.ts';
+import { type ArchiveOptions, archive, archiveName } from '../../../scripts/packaging/archive.ts';
 import type { Built } from '../../../scripts/packaging/build.ts';
 import { companions } from '../../../scripts/packaging/companions.ts';
 import { type TargetName, targetOf } from '../../../scripts/packaging/target.ts';
@@ -21,7 +21,7 @@ const date = new Date('2026-11-24T12:00:00Z');
 
 describe('the archive', () => {
   let built: Built;
-  const wish = async (name: TargetName): Promise<ArchiveWish> => ({
+  const optionsFor = async (name: TargetName): Promise<ArchiveOptions> => ({
     target: targetOf(name),
     version: '1.2.3',
     executable: built.file,
@@ -34,11 +34,11 @@ describe('the archive', () => {
     built = await smallBuild(await newFolder());
   });
 
-  /** Unpacks the archive of `name`; answers the one folder that is in it. */
+  /** Unpacks the archive for target `name` and returns the one folder that is in it. */
   async function unpacked(name: TargetName): Promise<string> {
     const folder = await newFolder();
     const file = join(folder, 'archive.tar');
-    await writeFile(file, await promisify(zstdDecompress)(await archive(await wish(name))));
+    await writeFile(file, await promisify(zstdDecompress)(await archive(await optionsFor(name))));
     const all = join(folder, 'all');
     await mkdir(all);
     await promisify(execFile)('tar', ['-xf', file, '-C', all]);
@@ -46,7 +46,7 @@ describe('the archive', () => {
     return join(all, archiveName('1.2.3', targetOf(name)));
   }
 
-  it('holds the executable, licences, documentation, a configuration, units, completions and a manual', async () => {
+  it('contains the executable, licences, documentation, a configuration, units, completions and a manual', async () => {
     const folder = await unpacked('linux-x64');
     const found = (await readdir(folder, { recursive: true, withFileTypes: true }))
       .filter(entry => entry.isFile())
@@ -86,7 +86,7 @@ describe('the archive', () => {
     }
   });
 
-  it('has a configuration that finds its schema, and units that muster knows as its own', async () => {
+  it('has a configuration that names its schema, and units that muster recognises as its own', async () => {
     const folder = await unpacked('linux-x64');
     const text = (name: string) => readFile(join(folder, name), 'utf8');
     const schema = /^# yaml-language-server: \$schema=(\S+)$/m.exec(await text('config.yaml'))?.[1] ?? '';
@@ -98,7 +98,7 @@ describe('the archive', () => {
     }
   });
 
-  it('has pages without a link to what is not in it', async () => {
+  it('has pages whose links all lead to files in it', async () => {
     const folder = await unpacked('linux-x64');
     const names = (await readdir(folder, { recursive: true })).filter(name => name.endsWith('.md'));
     assert.ok(names.length > 8);
@@ -108,7 +108,7 @@ describe('the archive', () => {
     }
   });
 
-  it('has for macOS what launchd and newsyslog read', async () => {
+  it('has the files of launchd and newsyslog for macOS', async () => {
     const folder = await unpacked('darwin-arm64');
     for (const role of roles) {
       assert.match(
@@ -123,9 +123,9 @@ describe('the archive', () => {
     assert.ok(!(await readdir(folder)).includes('systemd'));
   });
 
-  it('is the same whenever it is made, and all in it is root’s', async () => {
-    const bytes = await archive(await wish('linux-x64'));
-    assert.ok(bytes.equals(await archive(await wish('linux-x64'))));
+  it('is the same each time it is made, and root owns all its files', async () => {
+    const bytes = await archive(await optionsFor('linux-x64'));
+    assert.ok(bytes.equals(await archive(await optionsFor('linux-x64'))));
     const tar = await promisify(zstdDecompress)(bytes);
     // User and group of the first file, in octal.
     assert.equal(tar.toString('latin1', 108, 124), '0000000\0'.repeat(2));

@@ -1,4 +1,4 @@
-// The bundle: a command runs what it needs of it, and no more.
+// The bundle runs only the code that a command needs.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
@@ -24,7 +24,7 @@ describe('the bundle', () => {
     await writeFile(file, code);
   });
 
-  it('names the packages that are in it, and has nothing of this machine in it', async () => {
+  it('names its packages, and contains no path of this machine', async () => {
     for (const name of ['nats', 'pino', 'yaml', 'systeminformation', 'yargs'])
       assert.ok(packages.includes(`node_modules/${name}`), name);
     assert.ok(!packages.some(name => /rolldown|typescript|biome/.test(name)));
@@ -32,15 +32,15 @@ describe('the bundle', () => {
     assert.equal((await bundle()).code, code);
   });
 
-  it('is kept in memory in one byte a letter, without what the program never calls', () => {
+  it('takes one byte of memory for each letter, and has no code that the program never calls', () => {
     assert.match(code, /^[\0-\x7f]*$/);
     assert.match(code, /is left out of the bundle/);
     assert.doesNotMatch(code, /JetStreamManagerImpl ?=|ServiceImpl ?=/);
   });
 
-  it('runs a hundredth of itself for version, and loads none of the larger modules of Node', async () => {
+  it('runs less than a hundredth of its code for version, and loads none of the large modules of Node', async () => {
     const coverage = join(folder, 'coverage');
-    // Written as the process ends; `process.moduleLoadList` is what Node has loaded of itself.
+    // `process.moduleLoadList` lists which of its own modules Node has loaded when the process ends.
     const hook = `data:text/javascript,process.on('exit',()=>process.stderr.write(process.moduleLoadList.join()))`;
     const { stdout, stderr } = await run(process.execPath, ['--import', hook, file, 'version'], {
       env: { ...process.env, NODE_V8_COVERAGE: coverage },
@@ -54,7 +54,7 @@ describe('the bundle', () => {
   });
 });
 
-/** Characters of `file` in functions that ran, by V8's own count; the file's outermost function is only their frame. */
+/** Counts the characters of `file` in functions that ran, as V8 says, without the function that surrounds the whole file. */
 async function bytesRun(folder: string, file: string): Promise<number> {
   interface Range {
     startOffset: number;
@@ -71,7 +71,7 @@ async function bytesRun(folder: string, file: string): Promise<number> {
       .find(({ url }) => url.endsWith(file))
       ?.functions.slice(1)
       .flatMap(each => each.ranges) ?? [];
-  // An inner range has the last word on what an outer one holds.
+  // An inner range counts more than the outer one that contains it.
   for (const { startOffset, endOffset, count } of ranges.sort(
     (a, b) => b.endOffset - b.startOffset - a.endOffset + a.startOffset,
   ))

@@ -1,4 +1,4 @@
-// SHA256SUMS, as sha256sum itself checks it.
+// SHA256SUMS is what sha256sum can check.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { link, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -21,7 +21,7 @@ async function filled(): Promise<string> {
   return folder;
 }
 
-test('it has a line for each file, by path, and none for itself', async () => {
+test('it has a line for each file, sorted by path, and none for itself', async () => {
   const folder = await filled();
   const text = await readFile(join(folder, 'SHA256SUMS'), 'utf8');
   assert.match(text, /^[0-9a-f]{64} {2}linux-x64\/muster\n[0-9a-f]{64} {2}muster\n$/);
@@ -29,10 +29,10 @@ test('it has a line for each file, by path, and none for itself', async () => {
   assert.equal(await readFile(join(folder, 'SHA256SUMS'), 'utf8'), text);
 });
 
-test('a file under two names has one line, by the first of them', async () => {
+test('a file with two names has one line, with the first of them', async () => {
   const folder = await filled();
   const before = await readFile(join(folder, 'SHA256SUMS'), 'utf8');
-  // As the machine's own executable has a shorter name beside the one with its target.
+  // The executable for this machine has a second, shorter name too.
   await link(join(folder, 'linux-x64/muster'), join(folder, 'short'));
   await writeChecksums(folder);
   assert.equal(await readFile(join(folder, 'SHA256SUMS'), 'utf8'), before);

@@ -1,4 +1,4 @@
-// The time that all bears which is made from a commit.
+// The date of a release is that of its commit.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { commitDate } from '../../../scripts/packaging/commit-date.ts';
 import { findProgram } from '../../support/find-program.ts';
 import { newFolder } from '../../support/temporary.ts';
 
-test('it is the one that is given', async () => {
+test('the date in SOURCE_DATE_EPOCH is used', async () => {
   assert.equal((await commitDate('1700000000')).toISOString(), '2023-11-14T22:13:20.000Z');
   for (const wrong of ['yesterday', '-1', '1.5', '123456789012'])
     await assert.rejects(commitDate(wrong), {
@@ -16,7 +16,7 @@ test('it is the one that is given', async () => {
     });
 });
 
-test('it is else that of the last commit; and without one, that is said', async t => {
+test('without it, the date of the last commit is used, and an error says when there is none', async t => {
   const git = await findProgram('git').catch(() => undefined);
   if (!git) return t.skip('git is not on PATH');
   const folder = await newFolder();

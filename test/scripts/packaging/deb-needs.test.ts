@@ -1,38 +1,41 @@
-// What the package of Debian depends on: read from programs, and refused rather than guessed.
+// The dependencies of the Debian package are read from programs. What is unknown is an error, never a guess.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { dependsOf, readWanted, wantedBy } from '../../../scripts/packaging/deb-needs.ts';
+import { dependsOf, librariesOf, parseReadelf } from '../../../scripts/packaging/deb-needs.ts';
 import { findProgram } from '../../support/find-program.ts';
 
-const wanted = (libraries: Record<string, string[]>) => new Map(Object.entries(libraries));
+const needing = (libraries: Record<string, string[]>) => new Map(Object.entries(libraries));
 const readelf = await findProgram('readelf').catch(() => undefined);
 
-describe('what a program needs', () => {
-  it('is the newest that any of them asks for', () => {
+describe('the dependencies', () => {
+  it('name the newest version that any program needs', () => {
     const relations = dependsOf([
-      wanted({
+      needing({
         'libc.so.6': ['GLIBC_2.4', 'GLIBC_2.28'],
         'libstdc++.so.6': ['GLIBCXX_3.4.21', 'CXXABI_1.3.11'],
       }),
-      wanted({
+      needing({
         'libc.so.6': ['GLIBC_2.34', 'GLIBC_2.2.5'],
         'libgcc_s.so.1': ['GCC_3.0'],
         'libatomic.so.1': [],
       }),
-      wanted({ 'libm.so.6': ['GLIBC_2.29'], 'ld-linux-x86-64.so.2': ['GLIBC_2.3'] }),
+      needing({ 'libm.so.6': ['GLIBC_2.29'], 'ld-linux-x86-64.so.2': ['GLIBC_2.3'] }),
     ]);
     assert.deepEqual(relations, ['libatomic1', 'libc6 (>= 2.34)', 'libgcc-s1', 'libstdc++6 (>= 7)']);
   });
 
-  it('has no version where every one that is about will do', () => {
+  it('name no version when every version in use is new enough', () => {
     assert.deepEqual(
-      dependsOf([wanted({ 'libstdc++.so.6': ['GLIBCXX_3.4', 'GLIBCXX_3.4.20', 'CXXABI_1.3.8'] })]),
+      dependsOf([needing({ 'libstdc++.so.6': ['GLIBCXX_3.4', 'GLIBCXX_3.4.20', 'CXXABI_1.3.8'] })]),
       ['libstdc++6'],
     );
   });
 
-  it('is refused where nothing is known of it', () => {
-    assert.throws(() => dependsOf([wanted({ 'libssl.so.3': [] })]), /the package that holds libssl\.so\.3/);
+  it('are refused when a library or a version is unknown', () => {
+    assert.throws(
+      () => dependsOf([needing({ 'libssl.so.3': [] })]),
+      /no Debian package is known that has libssl\.so\.3/,
+    );
     for (const [library, version] of [
       ['libc.so.6', 'GLIBC_PRIVATE'],
       ['libstdc++.so.6', 'GLIBCXX_3.4.99'],
@@ -40,12 +43,12 @@ describe('what a program needs', () => {
       ['libgcc_s.so.1', 'GCC_20.0'],
     ] as const)
       assert.throws(
-        () => dependsOf([wanted({ [library]: [version] })]),
-        new RegExp(`nothing is known of ${version}`),
+        () => dependsOf([needing({ [library]: [version] })]),
+        new RegExp(`which version of a Debian package has ${version}`),
       );
   });
 
-  it('is read out of what readelf says', () => {
+  it('are read from the output of readelf', () => {
     const text = [
       ' 0x0000000000000001 (NEEDED)             Shared library: [libatomic.so.1]',
       ' 0x0000000000000001 (NEEDED)             Shared library: [libc.so.6]',
@@ -59,20 +62,24 @@ describe('what a program needs', () => {
       '  0x0040:   Name: GLIBC_2.4  Flags: WEAK  Version: 3',
     ].join('\n');
     assert.deepEqual(
-      readWanted(text),
-      wanted({ 'libatomic.so.1': [], 'libc.so.6': ['GLIBC_2.34', 'GLIBC_2.4'], 'libm.so.6': ['GLIBC_2.29'] }),
+      parseReadelf(text),
+      needing({
+        'libatomic.so.1': [],
+        'libc.so.6': ['GLIBC_2.34', 'GLIBC_2.4'],
+        'libm.so.6': ['GLIBC_2.29'],
+      }),
     );
   });
 
-  it('is, of this Node, what Debian packages', {
+  it('of this Node are packages of Debian', {
     skip:
       process.platform !== 'linux'
-        ? 'readelf reads programs of Linux'
+        ? 'readelf reads only programs for Linux'
         : readelf
           ? false
           : 'there is no readelf',
   }, async () => {
-    const relations = dependsOf([await wantedBy(process.execPath)]);
+    const relations = dependsOf([await librariesOf(process.execPath)]);
     assert.match(relations.join(), /libc6 \(>= 2\.\d+\),.*libstdc\+\+6 \(>= [\d.]+\)/);
   });
 });

@@ -1,4 +1,4 @@
-// What dpkg runs at a purge, where not all can be removed.
+// The maintainer scripts of the Debian package have no fault that a linter finds, and a purge removes what can be removed.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
@@ -6,14 +6,29 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { maintainerScripts } from '../../../scripts/packaging/deb-scripts.ts';
+import { findProgram } from '../../support/find-program.ts';
 import { mountSmallDisk } from '../../support/small-disk.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 const run = promisify(execFile);
 
-test('a disk that is mounted for the state keeps nobody from purging the package', async t => {
+test('shellcheck finds no fault', async t => {
+  const shellcheck = await findProgram('shellcheck').catch(() => undefined);
+  if (!shellcheck) return t.skip('there is no shellcheck');
+  const folder = await newFolder();
+  for (const [name, text] of Object.entries(maintainerScripts)) {
+    await writeFile(join(folder, name), text);
+    const faults: string = await run(shellcheck, [join(folder, name)]).then(
+      ({ stdout }) => stdout,
+      ({ stdout }: { stdout: string }) => stdout,
+    );
+    assert.equal(faults, '');
+  }
+});
+
+test('the package can be purged when a disk is mounted for its state', async t => {
   const disk = await mountSmallDisk();
-  if (!disk) return t.skip('no disk may be mounted here');
+  if (!disk) return t.skip('no disk can be mounted here');
   t.after(() => disk.release());
   const root = await newFolder();
   const state = join(root, 'var/lib/private/muster');

@@ -1,4 +1,4 @@
-// Versions and changes as Debian writes them.
+// The version and the changelog have Debian's form.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -7,13 +7,13 @@ import { debianChangelog, debianVersion } from '../../../scripts/packaging/deb-t
 
 const date = new Date('2026-11-24T12:00:00Z');
 
-test('what comes before a release sorts before it', () => {
+test('a pre-release has a version that Debian sorts before the release', () => {
   assert.equal(debianVersion('1.2.3'), '1.2.3');
   assert.equal(debianVersion('1.2.3-rc.1'), '1.2.3~rc.1');
   assert.equal(debianVersion('1.2.3-rc-1'), '1.2.3~rc~1');
 });
 
-test('the changelog is that of the checkout, in the form of Debian', async () => {
+test("the checkout's changelog can be converted to Debian's form", async () => {
   const markdown = await readFile(new URL('../../../CHANGELOG.md', import.meta.url), 'utf8');
   const lines = debianChangelog(markdown, version, date).split('\n');
   assert.equal(lines[0], `muster (${version}) stable; urgency=medium`);
@@ -26,7 +26,7 @@ test('the changelog is that of the checkout, in the form of Debian', async () =>
   }
 });
 
-test('each version is dated by its heading, one that is not yet by the commit', () => {
+test('a version has the date in its heading, or else the date of the commit', () => {
   const markdown =
     '# Changelog\n\n## 2.0.0 (unreleased)\n\n- New:\n  all of it.\n- More.\n\n## 1.0.0 (2025-01-02)\n\n- First.\n';
   const signed = ' -- muster maintainers <maintainers@muster.example>  ';
@@ -37,7 +37,7 @@ test('each version is dated by its heading, one that is not yet by the commit', 
   );
 });
 
-test('a version without an entry is refused', () => {
+test('a version without an entry in the changelog is refused', () => {
   assert.throws(() => debianChangelog('# Changelog\n\n## 1.0.0\n\n- First.\n', '1.0.1', date), {
     message: 'CHANGELOG.md does not begin with version 1.0.1',
   });

@@ -1,4 +1,4 @@
-// The package of Debian, of a small program: what dpkg reads in it, and what lintian says to it.
+// The Debian package, made of a small program: dpkg reads it, and lintian finds no fault in it.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
@@ -18,19 +18,18 @@ const run = promisify(execFile);
 // The small program in it is this machine's.
 const target = ownTarget() ?? targetOf('linux-x64');
 const date = new Date('2026-11-24T12:00:00Z');
-const skip =
-  process.platform === 'linux' ? ((await whyNoDeb(target)) ?? false) : 'there is no dpkg but on Linux';
+const skip = process.platform === 'linux' ? ((await whyNoDeb(target)) ?? false) : 'dpkg runs on Linux only';
 const lintian = await findProgram('lintian').catch(() => undefined);
 
-describe('a package of Debian', { skip }, () => {
+describe('the Debian package', { skip }, () => {
   let file: string;
 
   const make = async (version = '1.2.3-rc.1', fast = true): Promise<string> => {
     const built = await smallBuild(await newFolder());
     const changelog = `# Changelog\n\n## ${version}\n\n- Something.\n`;
     const texts = { ...(await companions(built)), changelog };
-    const wish = { target, version, executable: built.file, carried: [], companions: texts, date, fast };
-    return writeDeb(wish, await newFolder());
+    const options = { target, version, executable: built.file, carried: [], companions: texts, date, fast };
+    return writeDeb(options, await newFolder());
   };
   const control = async (field: string) => (await run('dpkg-deb', ['--field', file, field])).stdout.trim();
 
@@ -38,7 +37,7 @@ describe('a package of Debian', { skip }, () => {
     file = await make();
   });
 
-  it('says what it is, and what it needs', async () => {
+  it('has a name, a version, a description and dependencies', async () => {
     assert.equal(file.endsWith(`/muster_1.2.3~rc.1_${target.goArch}.deb`), true);
     assert.equal(debName('1.2.3', targetOf('linux-arm64')), 'muster_1.2.3_arm64.deb');
     assert.equal(await control('Package'), 'muster');
@@ -49,7 +48,7 @@ describe('a package of Debian', { skip }, () => {
     assert.match(await control('Description'), /^calls the roll of a compute cluster\n/);
   });
 
-  it('holds the files in their places, all root’s and of one time', async () => {
+  it('has each file in its place, owned by root and with the same time', async () => {
     const { stdout } = await run('dpkg-deb', ['--contents', file], { env: { ...process.env, TZ: 'UTC' } });
     const rows = stdout.trimEnd().split('\n');
     for (const row of rows)
@@ -88,7 +87,7 @@ describe('a package of Debian', { skip }, () => {
     assert.match(rows.find(row => row.endsWith('/usr/bin/muster')) ?? '', /^-rwxr-xr-x/);
   });
 
-  it('has right sums, scripts that a shell reads, and one configuration file', async () => {
+  it('has correct checksums, scripts that a shell can read, and one configuration file', async () => {
     const folder = await newFolder();
     await run('dpkg-deb', ['--raw-extract', file, folder]);
     await run('md5sum', ['--check', '--strict', 'DEBIAN/md5sums'], { cwd: folder });
@@ -97,13 +96,13 @@ describe('a package of Debian', { skip }, () => {
     const unit = await readFile(join(folder, 'usr/lib/systemd/system/muster-agent.service'), 'utf8');
     assert.match(unit, /^ExecStart=\/usr\/bin\/muster agent$/m);
     assert.match(unit, /^SupplementaryGroups=render video$/m);
-    // That mark is of what "muster service install" writes and replaces.
+    // Units with this mark are those that "muster service install" writes and replaces.
     assert.doesNotMatch(unit, /Written by/);
     const manual = gunzipSync(await readFile(join(folder, 'usr/share/man/man1/muster.1.gz')));
     assert.match(manual.toString(), /^\.TH /m);
   });
 
-  it('is the same whenever, wherever and under whatever umask it is made', async () => {
+  it('is the same at any time, in any folder and with any umask', async () => {
     const before = process.umask(0o077);
     try {
       for (const fast of [true, false])
@@ -116,19 +115,19 @@ describe('a package of Debian', { skip }, () => {
     }
   });
 
-  it('leaves nothing beside it, not when it cannot be made either', async () => {
+  it('leaves no other file in its folder, also when it cannot be made', async () => {
     assert.deepEqual(await readdir(join(file, '..')), [debName('1.2.3-rc.1', target)]);
     const built = await smallBuild(await newFolder());
     const folder = await newFolder();
     const texts = await companions(built);
-    const wish = { target, executable: built.file, carried: [], companions: texts, date, fast: true };
-    await assert.rejects(writeDeb({ ...wish, version: '9.9.9' }, folder), {
+    const options = { target, executable: built.file, carried: [], companions: texts, date, fast: true };
+    await assert.rejects(writeDeb({ ...options, version: '9.9.9' }, folder), {
       message: 'CHANGELOG.md does not begin with version 9.9.9',
     });
     assert.deepEqual(await readdir(folder), []);
   });
 
-  it('has no fault that lintian finds', { skip: lintian ? false : 'lintian is not installed' }, async () => {
+  it('has no fault that lintian finds', { skip: lintian ? false : 'there is no lintian' }, async () => {
     const args = ['--fail-on', 'error', '--no-tag-display-limit', await make('1.2.3')];
     const failed = await run(lintian ?? '', args).then(
       () => '',

@@ -1,4 +1,4 @@
-// pkg.config.json is read, and every fault in it is told.
+// pkg.config.json is read, and every fault in it is reported.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { targetNames } from '../../../scripts/packaging/target.ts';
 
 const text = await readFile(new URL('../../../pkg.config.json', import.meta.url), 'utf8');
 
-/** The same with one part changed. */
+/** Returns the description with one part changed. */
 const changed = (change: (pkg: Record<string, unknown>) => void): string => {
   const config = JSON.parse(text) as { pkg: Record<string, unknown> };
   change(config.pkg);
@@ -25,7 +25,7 @@ test('it describes every target, with the Node that package.json pins', async ()
   assert.equal(seaConfig.execArgvExtension, 'none');
 });
 
-test('what is wrong is named: the member, and what was found there', async () => {
+test('a fault is reported with the member that has it', async () => {
   const faults: [string, RegExp][] = [
     ['{', /^pkg\.config\.json: .*JSON/],
     ['[]', /^pkg\.config\.json: name: .*; pkg: /],
@@ -33,11 +33,11 @@ test('what is wrong is named: the member, and what was found there', async () =>
     [changed(pkg => Object.assign(pkg, { targets: ['node26-linux-x64'] })), /pkg\.targets\.0: /],
     [
       changed(pkg => Object.assign(pkg, { targets: ['node26.10.0-win-x64'] })),
-      /node26\.10\.0-win-x64 is a kind of machine/,
+      /muster is not made for node26\.10\.0-win-x64/,
     ],
     [
       changed(pkg => Object.assign(pkg, { assets: ['build/*/other.bin'] })),
-      /pkg\.assets\.0: nothing is known of how to make build\/\*\/other\.bin/,
+      /pkg\.assets\.0: there is no asset called build\/\*\/other\.bin/,
     ],
     [changed(pkg => Object.assign(pkg, { seaConfig: { useVfs: true } })), /pkg\.seaConfig\.useVfs: /],
   ];

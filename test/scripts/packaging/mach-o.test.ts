@@ -1,4 +1,4 @@
-// Signatures for macOS, held against those of Go's linker, which signs what it makes.
+// Signatures for macOS are equal to those that Go's linker makes.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -12,7 +12,7 @@ import { newFolder } from '../../support/temporary.ts';
 
 const go = await findProgram('go').catch(() => undefined);
 
-describe('a program of macOS', { skip: go ? false : 'there is no Go to make one with' }, () => {
+describe('a macOS program', { skip: go ? false : 'there is no Go to build one with' }, () => {
   let original: Buffer;
 
   before(async () => {
@@ -35,7 +35,7 @@ describe('a program of macOS', { skip: go ? false : 'there is no Go to make one 
     assert.ok(signed(original, 'a.out', flags).equals(original));
   });
 
-  it('that has no signature gets one: the command, and a hash of each page', async () => {
+  it('without a signature gets one: the command, and a hash of each page', async () => {
     const file = join(await newFolder(), 'hello');
     await writeFile(file, withoutSignature(original));
     await signAdHoc(file, 'org.example.hello');
@@ -62,7 +62,7 @@ describe('a program of macOS', { skip: go ? false : 'there is no Go to make one 
     }
   });
 
-  it('changes nothing else, and signing it again changes nothing', () => {
+  it('is not changed otherwise, and not at all when it is signed again', () => {
     const once = signed(withoutSignature(original), 'org.example.hello');
     assert.ok(signed(once, 'org.example.hello').equals(once));
     const { offset } = signatureOf(original) ?? assert.fail('no signature');
@@ -71,11 +71,11 @@ describe('a program of macOS', { skip: go ? false : 'there is no Go to make one 
   });
 });
 
-it('anything else is refused', () => {
-  assert.throws(() => signed(Buffer.alloc(64), 'x'), /no program of macOS/);
+it('any other file is refused', () => {
+  assert.throws(() => signed(Buffer.alloc(64), 'x'), /not a macOS program/);
 });
 
-/** Where the signature is, by the command that says so. */
+/** Finds the signature by the command that says where it is. */
 function signatureOf(program: Buffer): { command: number; offset: number; length: number } | undefined {
   let command = 32;
   for (let left = program.readUInt32LE(16); left > 0; left--) {
@@ -90,7 +90,7 @@ function signatureOf(program: Buffer): { command: number; offset: number; length
   return undefined;
 }
 
-/** As `node --build-sea` leaves one: the signature is cut off, and its command, the last one, taken away. */
+/** Removes the signature and its command, which is the last one, as `node --build-sea` does. */
 function withoutSignature(program: Buffer): Buffer {
   const { command, offset } = signatureOf(program) ?? assert.fail('no signature');
   const bare = Buffer.from(program.subarray(0, offset));

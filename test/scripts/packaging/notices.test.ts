@@ -1,4 +1,4 @@
-// The notices: every part is listed, and each text stands there once.
+// The notices list every part, and contain each text once.
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,13 +16,13 @@ test('parts are listed by chapter, and numbers lead to their texts', () => {
     { title: 'Second', notices: [notice('c', 'Be kind.'), notice('d')] },
   ]);
   assert.match(text, /First\n\n {2}a 1\.0\.0: MIT \[1\]\n {2}b 1\.0\.0: MIT \[2\] \[1\]\n/);
-  assert.match(text, /Second\n\n {2}c 1\.0\.0: MIT \[1\]\n {2}d 1\.0\.0: MIT \(comes without a text\)\n/);
+  assert.match(text, /Second\n\n {2}c 1\.0\.0: MIT \[1\]\n {2}d 1\.0\.0: MIT \(without a text\)\n/);
   assert.match(text, /={78}\n\[1\]\n\nBe kind\.\n\n={78}\n\[2\]\n\nBe fair\.\n/);
   assert.equal(text.match(/Be kind/g)?.length, 1);
   assert.doesNotMatch(text, /Nothing/);
 });
 
-test('the texts of a package are those of its licence and notice files, and no others', async () => {
+test('the texts of a package are those of its licence and notice files only', async () => {
   const folder = await newFolder();
   for (const name of ['LICENSE-MIT', 'license.md', 'COPYING', 'NOTICE', 'Unlicense'])
     await writeFile(join(folder, name), `${name}\r\n\r\n`);

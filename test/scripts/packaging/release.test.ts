@@ -1,4 +1,4 @@
-// All that is handed out: nothing of it differs between two builds, and nothing of an earlier version stays among it.
+// A release is the same in two builds, and no file of an earlier version stays in its folder.
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const name = `muster-${version}-linux-x64`;
 const why = await whyNoDeb(target);
 const deb = why === undefined ? [`muster_${version}_amd64.deb`] : [];
 
-test('two builds are the same, file by file', async () => {
+test('two builds give the same files', async () => {
   const contents = async () => {
     const folder = await newFolder();
     const built = await smallBuild(await newFolder());
@@ -38,7 +38,7 @@ test('two builds are the same, file by file', async () => {
   for (const [index, [each, bytes]] of first.entries()) assert.ok(second[index]?.[1].equals(bytes), each);
 });
 
-test('what an earlier version left is removed, what is of another kind of machine stays', async () => {
+test('the files of an earlier version are removed, and those for another kind of machine stay', async () => {
   const folder = await newFolder();
   const others = [
     'muster-0.0.1-linux-arm64.tar.zst',

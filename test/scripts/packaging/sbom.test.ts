@@ -1,4 +1,4 @@
-// The bill of materials: every part with the hash that its distributor gives it, and a document that tools can read.
+// The bill of materials has every part with the hash that its distributor publishes, in a document that tools can read.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -64,13 +64,13 @@ describe('the bill of materials', () => {
       if (each.purl) assert.match(each.purl, /^pkg:(npm|cargo|golang|generic)\/[\w%./-]+(@[\w%.~-]+)?$/);
       for (const { alg, content } of each.hashes ?? [])
         assert.match(content, new RegExp(`^[0-9a-f]{${lengths[alg]}}$`));
-      // An expression stands alone.
+      // CycloneDX allows only one expression.
       if (each.licenses?.some(licence => 'expression' in licence)) assert.equal(each.licenses.length, 1);
       assert.ok(each.licenses || each.externalReferences?.some(({ type }) => type === 'license'), each.name);
     }
   });
 
-  it('names each part once, and whose part it is', () => {
+  it('lists each part once, and says which part contains it', () => {
     const refs = ['muster', ...bom.components.map(each => each['bom-ref'])];
     assert.equal(new Set(refs).size, refs.length);
     const named = new Set(bom.dependencies.flatMap(({ ref, dependsOn }) => [ref, ...dependsOn]));
@@ -89,7 +89,7 @@ describe('the bill of materials', () => {
     assert.equal(server?.hashes?.[0]?.content, 'missing' in broker ? '' : broker.sha256);
   });
 
-  it('gives packages of npm, Node among them, the hash of package-lock.json', async () => {
+  it('gives npm packages, and Node as one of them, the hash in package-lock.json', async () => {
     const lock = await readFile(new URL('../../../package-lock.json', import.meta.url), 'utf8');
     const integrity = (each: Part) =>
       `sha512-${Buffer.from(each.hashes?.[0]?.content ?? '', 'hex').toString('base64')}`;
@@ -113,7 +113,7 @@ describe('the bill of materials', () => {
     const info = goBuildInfo(await readFile(await findProgram('nats-server')));
     const [server, ...modules] = info?.modules ?? [];
     assert.ok(part(server?.path ?? ''));
-    // Debian's is built without modules.
+    // Debian's nats-server is built without modules.
     for (const { path, version, sum } of modules) {
       const { hashes, ...found } = part(path);
       assert.deepEqual([found.version, found.purl], [version, `pkg:golang/${path.toLowerCase()}@${version}`]);
@@ -122,17 +122,17 @@ describe('the bill of materials', () => {
     assert.equal(part('stdlib').purl, `pkg:golang/stdlib@${info?.go}`);
   });
 
-  it('is the same for the same, and another for anything else', async () => {
+  it('is the same for the same executable, and differs for any other', async () => {
     assert.equal(await sbom(built, date), await sbom(built, date));
     assert.notEqual((await read(built, new Date(0))).serialNumber, bom.serialNumber);
     const without = { ...built, contents: { ...built.contents, probe: { missing: 'is not there' } } };
     assert.ok(!(await read(without)).components.some(({ name }) => name === 'muster native probe'));
   });
 
-  it('is refused for a package whose hash is not known', async () => {
+  it('is refused for a package whose hash is unknown', async () => {
     const npm = [{ name: 'nats', version: '0.0.0', licence: 'MIT' }];
     await assert.rejects(sbom({ ...built, listed: { npm, crates: [] } }, date), {
-      message: 'package-lock.json does not say which nats 0.0.0 is right',
+      message: 'package-lock.json has no hash of nats 0.0.0',
     });
   });
 });

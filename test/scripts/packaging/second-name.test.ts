@@ -1,4 +1,4 @@
-// The shorter name of the machine's own executable.
+// A second name for a file replaces an earlier one and survives a kill.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,14 +17,14 @@ async function withExecutable(): Promise<{ folder: string; file: string; name: s
   return { folder, file, name: join(folder, 'muster') };
 }
 
-// Every build makes the executable anew.
+/** Makes a new executable, as every build does. */
 async function newFile(folder: string): Promise<string> {
   const path = join(folder, 'linux-x64/made');
   await writeFile(path, 'newer program');
   return path;
 }
 
-test('both names are one file, also where an earlier one had the shorter', async () => {
+test('both names are the same file, also when an earlier file had the second name', async () => {
   const { folder, file, name } = await withExecutable();
   await writeFile(name, 'earlier');
   await giveSecondName(file, name);
@@ -34,10 +34,10 @@ test('both names are one file, also where an earlier one had the shorter', async
   assert.deepEqual((await readdir(folder)).sort(), ['linux-x64', 'muster']);
 });
 
-test('one that is killed before the file has its name leaves nothing that a release would list', async () => {
+test('a build that is killed before the file has its second name leaves nothing that a release would list', async () => {
   const { folder, file, name } = await withExecutable();
   const module = JSON.stringify(join(import.meta.dirname, '../../../scripts/packaging/second-name.ts'));
-  // It ends by SIGKILL as it is about to rename.
+  // The build is killed at the moment when it renames the file.
   const script = `
     import { promises } from 'node:fs';
     import { syncBuiltinESMExports } from 'node:module';

@@ -1,4 +1,4 @@
-// A build as scripts/packaging makes one, but with a small program in place of the executable: in a moment, and on every machine.
+// Makes a build as scripts/packaging does, but with a small program instead of the executable, so it is quick on any machine.
 import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,7 +9,7 @@ import { checkout } from '../../../scripts/packaging/checkout.ts';
 import { sha256 } from '../../../scripts/packaging/checksums.ts';
 import { findProgram } from '../../support/find-program.ts';
 
-/** Makes it in `folder`. Its broker is the one on PATH. */
+/** Makes the build in `folder`, with the nats-server on PATH. */
 export async function smallBuild(folder: string): Promise<Built> {
   const file = join(folder, 'muster');
   await copyFile(await findProgram('true'), file);
