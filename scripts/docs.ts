@@ -1,8 +1,8 @@
 // Writes the generated parts of the pages, between their marks: the tables of settings, of commands and of exit codes.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { commands, type Row } from '../agent/cli/commands.ts';
-import type { Command, Flag } from '../agent/cli/line/command.ts';
+import { commands } from '../agent/cli/commands.ts';
+import type { Command, CommandRow, Flag } from '../agent/cli/line/command.ts';
 import { settingsTable } from '../agent/config/show.ts';
 import { exitTexts } from './manual/page.ts';
 
@@ -49,7 +49,7 @@ async function commandsMarkdown(): Promise<string> {
   return table(['command', 'what it does', 'its own flags'], await Promise.all(shown.map(commandRow)));
 }
 
-async function commandRow(row: Row): Promise<string[]> {
+async function commandRow(row: CommandRow): Promise<string[]> {
   const { operands = {}, optionalOperands = {}, flags = {} }: Command = await row.load();
   const words = [
     ...Object.keys(operands).map(name => name.toUpperCase()),

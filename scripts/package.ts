@@ -1,7 +1,7 @@
 // Makes the packaged file for one kind of machine, with everything that is released beside it. scripts/package runs it.
 import { dirname, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { report } from '../agent/output/report.ts';
+import { showError } from '../agent/output/errors.ts';
 import { MusterError } from '../agent/system/errors.ts';
 import type { Carried, Missing } from '../agent/system/packaged.ts';
 import { type Built, build } from './packaging/build.ts';
@@ -16,7 +16,7 @@ const usage = `usage: scripts/package [--target TARGET] [--broker FILE] [--fast]
   --fast    compress less, to try things out
 `;
 
-process.exitCode = await main().catch(error => report(error, false));
+process.exitCode = await main().catch(error => showError(error));
 
 async function main(): Promise<number> {
   const { target, broker, fast, help } = readArguments();

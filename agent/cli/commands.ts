@@ -1,19 +1,8 @@
-// Every command, a line each. Its file is loaded when it is asked for, and not before.
-import type { Command } from './line/command.ts';
+// The table of commands: a row for each. The file of a command is loaded only when the command is asked for.
+import type { Shell } from './completion/scripts.ts';
+import type { Command, CommandTable, Example } from './line/command.ts';
 
-export interface Row {
-  /** The words that name it. */
-  readonly path: string;
-  /** What it does, in one line. */
-  readonly help: string;
-  /** For the program's own use: not in the help. */
-  readonly hidden?: true;
-  /** It runs until it is told to stop, and does so in its own way. */
-  readonly lasting?: true;
-  load(): Promise<Command>;
-}
-
-export const commands: readonly Row[] = [
+export const commands: CommandTable = [
   {
     path: 'agent',
     help: 'run the agent of a compute node',
@@ -22,8 +11,8 @@ export const commands: readonly Row[] = [
   },
   {
     path: 'agent register',
-    help: 'register the agent of this machine by hand',
-    load: () => import('./commands/agent-register.ts'),
+    help: 'make the agent of this machine register again',
+    load: () => import('./commands/agent/register.ts'),
   },
   {
     path: 'requester',
@@ -37,54 +26,42 @@ export const commands: readonly Row[] = [
     lasting: true,
     load: () => import('./commands/dev.ts'),
   },
-  { path: 'probe', help: 'show what this machine is', load: () => import('./commands/probe/probe.ts') },
-  { path: 'status', help: 'show what runs on this machine', load: () => import('./commands/status.ts') },
+  {
+    path: 'probe',
+    help: 'show the hardware and the system of this machine',
+    load: () => import('./commands/probe/probe.ts'),
+  },
+  {
+    path: 'status',
+    help: 'show the roles that run on this machine',
+    load: () => import('./commands/status.ts'),
+  },
   {
     path: 'doctor',
-    help: 'look for what is wrong on this machine, and say what to do',
+    help: 'find what is wrong on this machine, and say what to do',
     load: () => import('./commands/doctor.ts'),
   },
   {
     path: 'doctor-checks',
-    help: 'look at everything, for doctor',
+    help: 'run the checks of doctor',
     hidden: true,
     load: () => import('./commands/doctor-checks.ts'),
   },
   { path: 'node list', help: 'list the nodes on the roll', load: () => import('./commands/node/list.ts') },
   {
     path: 'node describe',
-    help: 'show all that is known of a node',
+    help: 'show everything about a node',
     load: () => import('./commands/node/describe.ts'),
   },
   { path: 'node approve', help: 'let a node take part', load: () => decision('approve') },
   { path: 'node reject', help: 'refuse a node; it stays on the roll', load: () => decision('reject') },
-  { path: 'node delete', help: 'take a node off the roll', load: () => decision('delete') },
+  { path: 'node delete', help: 'remove a node from the roll', load: () => decision('delete') },
   { path: 'events', help: 'show what happened to the nodes', load: () => import('./commands/events.ts') },
   { path: 'config show', help: 'show the settings', load: () => import('./commands/config/show.ts') },
   {
     path: 'config check',
     help: 'find every fault in the settings',
     load: () => import('./commands/config/check.ts'),
-  },
-  {
-    path: 'service install',
-    help: 'make a role a service of this machine',
-    load: () => import('./commands/service/install.ts'),
-  },
-  {
-    path: 'service uninstall',
-    help: 'stop a service and remove it',
-    load: () => import('./commands/service/uninstall.ts'),
-  },
-  {
-    path: 'service status',
-    help: 'show the services and how they do',
-    load: () => import('./commands/service/status.ts'),
-  },
-  {
-    path: 'service print',
-    help: 'print the unit that an installation would write',
-    load: () => import('./commands/service/print.ts'),
   },
   {
     path: 'config sample',
@@ -98,29 +75,37 @@ export const commands: readonly Row[] = [
   },
   {
     path: 'config migrate',
-    help: 'make a configuration out of one of Bacalhau',
+    help: 'turn a configuration of Bacalhau into one of muster',
     load: () => import('./commands/config/migrate.ts'),
   },
   {
-    path: 'completion bash',
-    help: 'print what makes bash complete the words of muster',
-    load: () => completion('bash'),
+    path: 'service install',
+    help: 'install a role as a service of this machine',
+    load: () => import('./commands/service/install.ts'),
   },
   {
-    path: 'completion zsh',
-    help: 'print what makes zsh complete the words of muster',
-    load: () => completion('zsh'),
+    path: 'service uninstall',
+    help: 'stop a service and remove it',
+    load: () => import('./commands/service/uninstall.ts'),
   },
   {
-    path: 'completion fish',
-    help: 'print what makes fish complete the words of muster',
-    load: () => completion('fish'),
+    path: 'service status',
+    help: 'show the services and their state',
+    load: () => import('./commands/service/status.ts'),
   },
+  {
+    path: 'service print',
+    help: 'print the file that describes the service',
+    load: () => import('./commands/service/print.ts'),
+  },
+  { path: 'completion bash', help: 'print the completion script for bash', load: () => completion('bash') },
+  { path: 'completion zsh', help: 'print the completion script for zsh', load: () => completion('zsh') },
+  { path: 'completion fish', help: 'print the completion script for fish', load: () => completion('fish') },
   {
     path: 'completion-words',
-    help: 'print what may stand next on a command line',
+    help: 'print the words that may follow on a command line',
     hidden: true,
-    load: () => import('./completion/words.ts'),
+    load: async () => (await import('./commands/completion-words.ts')).completionWords(commands),
   },
   {
     path: 'inventory-child',
@@ -131,10 +116,34 @@ export const commands: readonly Row[] = [
   { path: 'version', help: 'show the version', load: () => import('./commands/version.ts') },
 ];
 
+/** Examples for the help of each group of commands. The empty name is the group of all. */
+export const groupExamples: Readonly<Record<string, readonly Example[]>> = {
+  '': [
+    ['muster dev', 'try it: run a whole cluster on this machine'],
+    ['muster node list', 'in another terminal: list the nodes of that cluster'],
+  ],
+  node: [
+    ['muster node list --filter-approval pending', 'list the nodes that wait for a decision'],
+    ['muster node approve node-1', 'let one of them take part'],
+  ],
+  config: [
+    ['muster config sample > muster.yaml', 'begin a configuration file'],
+    ['muster config check muster.yaml', 'find the faults in it'],
+  ],
+  service: [
+    ['sudo muster service install --role agent', 'run the agent whenever the machine runs'],
+    ['muster service status', 'see whether it runs'],
+  ],
+  completion: [
+    ['source <(muster completion bash)', 'complete words in this bash'],
+    ['muster completion fish | source', 'complete words in this fish'],
+  ],
+};
+
 async function decision(action: 'approve' | 'reject' | 'delete'): Promise<Command> {
   return (await import('./commands/node/decision.ts')).decision(action);
 }
 
-async function completion(shell: 'bash' | 'zsh' | 'fish'): Promise<Command> {
-  return (await import('./completion/completion.ts')).completion(shell);
+async function completion(shell: Shell): Promise<Command> {
+  return (await import('./commands/completion.ts')).completion(shell);
 }

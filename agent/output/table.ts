@@ -1,6 +1,6 @@
-// Text in columns.
+// Lays out text in columns.
 
-/** Rows of cells as lines: columns as wide as their widest cell and two spaces apart, nothing before or after. */
+/** Returns rows of cells as lines. Each column is as wide as its widest cell; two spaces stand between columns. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -11,5 +11,5 @@ export function table(rows: readonly (readonly string[])[]): string {
   return rows.map(row => `${line(row).trimEnd()}\n`).join('');
 }
 
-// In characters, not in UTF-16 units.
+/** Counts characters, not UTF-16 units. */
 const width = (cell: string): number => [...cell].length;

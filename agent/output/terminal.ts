@@ -1,95 +1,107 @@
-// What the commands write: results on standard output, everything else on standard error, colour only on a terminal.
-
+// Writes the results of the commands to standard output, and all other text to standard error. Colour only on a terminal.
 import { format } from 'node:util';
 import { mayColour, startedByService, systemEnvironment, writesToJournal } from '../config/environment.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { priorityPrefix, writeError } from '../system/standard-error.ts';
 
-/** Writes results, as they are: whatever came from elsewhere must have passed `printable`. */
+/** Writes a result as it is. Text from elsewhere must have passed `printable`. */
 export function print(text: string): void {
   process.stdout.write(text);
 }
 
-/** Writes results and waits until they are taken, so that a slow reader slows the writer. */
+/** Writes a result and waits until the reader has taken it, so that a slow reader slows the writer. */
 export async function printSlowly(text: string): Promise<void> {
   await new Promise<void>(resolve => process.stdout.write(text, () => resolve()));
 }
 
-let shape: 'json' | 'text' | undefined;
+let messageFormat: 'json' | 'text' | undefined;
 
-/** Says how what is told is to be written: as the lines of the log that it stands among. */
-export function speakAs(wanted: 'json' | 'text'): void {
-  shape = wanted;
+/** Sets the format of errors and warnings to that of the log in which they stand. */
+export function setMessageFormat(wanted: 'json' | 'text'): void {
+  messageFormat = wanted;
 }
 
-/** What may go with what is told. Each is fit for a terminal. */
-export interface More {
+/** What may stand below a message. Every text must have passed `printable`. */
+export interface Details {
   code?: string;
+  /** What the operator can do. */
   hint?: string | undefined;
-  /** Where an error came from, a line each. */
+  /** The command line that shows the help. */
+  help?: string | undefined;
+  /** The stack frames of an error. */
   stack?: readonly string[];
 }
 
 /**
- * Tells people something, of which `text` is fit for a terminal: `Error: …`, the label coloured where it may be, and what
- * to do on a line of its own. To a service manager it is one line of the log: JSON, unless the settings want text.
+ * Writes a message for people: `Error: …`, with the hint on a line of its own. Under a service manager it is one line of
+ * JSON, unless the settings want text. `text` must have passed `printable`.
  */
-export function tell(label: 'Error' | 'Warning', text: string, more: More = {}): void {
+export function showMessage(label: 'Error' | 'Warning', text: string, details: Details = {}): void {
   const severity = label === 'Error' ? 'error' : 'warn';
   const prefix = writesToJournal(systemEnvironment) ? priorityPrefix(severity) : '';
-  const { stack, ...fields } = more;
-  if ((shape ?? (startedByService(systemEnvironment) ? 'json' : 'text')) === 'json') {
+  const { stack, ...fields } = details;
+  if ((messageFormat ?? (startedByService(systemEnvironment) ? 'json' : 'text')) === 'json') {
     const time = new Date().toISOString();
     writeError(`${prefix}${JSON.stringify({ level: severity, time, ...fields, msg: text, stack })}`);
     return;
   }
-  const lines = [marked(label, text), ...(stack ?? []), ...(more.hint ? [marked('Hint', more.hint)] : [])];
+  const { hint, help } = fields;
+  const lines = [
+    labelled(label, text),
+    ...(stack ?? []),
+    ...(hint ? [labelled('Hint', hint)] : []),
+    ...(help ? [labelled('Help', help)] : []),
+  ];
   for (const line of lines) writeError(`${prefix}${line}`);
 }
 
-/** Writes a line to people that is neither result nor fault. */
+/** Writes a warning. `text` must have passed `printable`. */
+export const warn = (text: string): void => showMessage('Warning', text);
+
+/** Writes a line to people that is neither a result nor a warning. */
 export function note(text: string): void {
   writeError(text);
 }
 
-function marked(label: 'Error' | 'Hint' | 'Warning', text: string): string {
-  const colours = { Error: 31, Hint: 32, Warning: 33 };
-  const mark = `${label}:`;
-  const shown = mayColour(systemEnvironment, process.stderr.isTTY)
-    ? `\u001b[${colours[label]}m${mark}\u001b[0m`
-    : mark;
-  return `${shown}${' '.repeat(Math.max(1, 'Error: '.length - mark.length))}${text}`;
+const colours = { Error: 31, Hint: 32, Help: 32, Warning: 33 } as const;
+
+function labelled(name: keyof typeof colours, text: string): string {
+  const label = `${name}:`;
+  const coloured = mayColour(systemEnvironment, process.stderr.isTTY)
+    ? `\u001b[${colours[name]}m${label}\u001b[0m`
+    : label;
+  return `${coloured}${' '.repeat(Math.max(1, 'Error: '.length - label.length))}${text}`;
 }
 
 /**
- * Ends the process when nobody takes its results: quietly when the reader went away (`| head`), with a sentence when the
- * output cannot be written. Standard error may be lost without harm.
+ * Ends the process when its results cannot be written: silently when the reader went away (`| head`), else with an error. A
+ * failure of standard error is ignored.
  */
 export function guardOutput(): void {
   process.stdout.on('error', error => {
     if (errnoOf(error) === 'EPIPE') process.exit();
-    tell('Error', `cannot write the output: ${reasonOf(error)}`);
+    showMessage('Error', `cannot write the output: ${reasonOf(error)}`);
     process.exit(1);
   });
 }
 
-/** Most things that libraries may say, and the most of each that is told. */
-const chatter = { most: 50, length: 500 };
+/** Bounds for what libraries print: the number of different messages, and the characters of each. */
+const libraryMessages = { most: 50, maxLength: 500 };
 
 /**
- * What a library prints by itself is no result: it goes to standard error, fit for a terminal, and each thing once. It
- * repeats what others sent, and on standard output it would end a role whose output is closed.
+ * Writes what libraries print with `console` to standard error, made printable, and each message once. On standard output it
+ * would mix with the results, and it would end a role whose standard output is closed.
  */
 export function guardConsole(): void {
-  const said = new Set<string>();
-  const say = (...words: unknown[]) => {
-    // Of an error, without where in the library it came from.
+  const shown = new Set<string>();
+  const show = (...words: unknown[]) => {
+    // An error is shown without its stack, which lies inside the library.
     const plain = words.map(word => (word instanceof Error ? `${word.name}: ${word.message.trim()}` : word));
-    const text = printable(format(...plain), chatter.length);
-    if (said.has(text) || said.size >= chatter.most) return;
-    said.add(text);
-    tell('Warning', `a library says: ${text}`);
+    const text = printable(format(...plain), libraryMessages.maxLength);
+    if (shown.has(text) || shown.size >= libraryMessages.most) return;
+    shown.add(text);
+    warn(`a library says: ${text}`);
   };
-  for (const name of ['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir'] as const) console[name] = say;
+  for (const name of ['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir'] as const) console[name] = show;
 }

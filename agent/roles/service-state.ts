@@ -1,5 +1,6 @@
 // What a service manager is told of each role: whether it is ready, and one line of status.
 import type { AgentStatus } from '../compute/agent.ts';
+import { agoText, durationText } from '../output/units.ts';
 import type { RequesterStatus } from '../requester/status/requester-status.ts';
 import type { RoleState } from '../service/notifier.ts';
 import type { Clock } from '../system/clock.ts';
@@ -42,7 +43,7 @@ function brokerText(connection: ConnectionState, clock: Clock): string | undefin
   if (connection.kind !== 'disconnected') return undefined;
   const { fault, reason, since } = connection;
   const what = fault === 'unreachable' ? 'broker unreachable' : 'no connection to the broker';
-  return `${what} for ${duration(clock.monotonic() - since)}, retrying (${reason})`;
+  return `${what} for ${durationText(clock.monotonic() - since)}, retrying (${reason})`;
 }
 
 function agentText({ state, reason, fingerprint, lastAcknowledged }: AgentStatus, clock: Clock): string {
@@ -73,14 +74,4 @@ function nodesText({ nodes }: RequesterStatus): string[] {
   return unreadable ? [...told, `${unreadable} unreadable`] : told;
 }
 
-const ago = (time: string, clock: Clock): string =>
-  `${duration(clock.now().getTime() - Date.parse(time))} ago`;
-
-/** `3 s`, `5 min`, `7 h`, `3 days`: of milliseconds. */
-function duration(milliseconds: number): string {
-  const seconds = Math.max(0, Math.round(milliseconds / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} days`;
-}
+const ago = (time: string, clock: Clock): string => agoText(time, clock.now());

@@ -42,6 +42,9 @@ export const assetNames = {
   notices: 'THIRD-PARTY-NOTICES',
   probe: 'probe.node',
   broker: 'nats-server.zst',
+  bash: 'muster.bash',
+  zsh: 'muster.zsh',
+  fish: 'muster.fish',
 } as const;
 
 /** Returns the description of this file; undefined when the program runs from source. */

@@ -1,7 +1,7 @@
 // Writes the manual page muster(1), from the same tables as the help. The same commit gives the same bytes.
 
-import { commands, type Row } from '../../agent/cli/commands.ts';
-import { type Command, type FlagTable, globalFlags } from '../../agent/cli/line/command.ts';
+import { commands } from '../../agent/cli/commands.ts';
+import { type Command, type CommandRow, type FlagTable, globalFlags } from '../../agent/cli/line/command.ts';
 import { settingFlags } from '../../agent/cli/line/setting-flags.ts';
 import { type SettingRow, settingsTable } from '../../agent/config/show.ts';
 import type { ErrorCode, exitCodes } from '../../agent/system/errors.ts';
@@ -55,7 +55,7 @@ function description(): string {
   ].join('');
 }
 
-async function command(row: Row): Promise<string> {
+async function command(row: CommandRow): Promise<string> {
   const { operands = {}, optionalOperands = {}, flags = {}, settings }: Command = await row.load();
   const words = [
     ...Object.keys(operands).map(name => name.toUpperCase()),

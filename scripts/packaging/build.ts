@@ -1,6 +1,7 @@
 // Makes the packaged file for a target from its parts, as pkg.config.json describes it.
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { completionScript } from '../../agent/cli/completion/scripts.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { assetNames, type PackagedContents } from '../../agent/system/packaged.ts';
 import { version } from '../../agent/system/version.ts';
@@ -96,6 +97,9 @@ export async function build({ target, broker: given, root = checkout }: BuildOpt
     [assetNames.notices]: notices,
     [assetNames.broker]: broker.bytes,
     [assetNames.probe]: probe.bytes,
+    [assetNames.bash]: await completionScript('bash'),
+    [assetNames.zsh]: await completionScript('zsh'),
+    [assetNames.fish]: await completionScript('fish'),
   };
   await writeFile(script, program.code);
   const assets: Record<string, string> = {};

@@ -1,9 +1,7 @@
 // Collects what is shipped beside the executable: licences, documentation, schema, completions and the manual page.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { script as bash } from '../../agent/cli/completion/bash.ts';
-import { script as fish } from '../../agent/cli/completion/fish.ts';
-import { script as zsh } from '../../agent/cli/completion/zsh.ts';
+import { completionScript, type Shell } from '../../agent/cli/completion/scripts.ts';
 import { configSchema } from '../../agent/config/schema.ts';
 import { jsonText } from '../../agent/output/data.ts';
 import { manPage } from '../manual/page.ts';
@@ -22,7 +20,7 @@ export interface Companions {
   readonly schema: string;
   /** The manual page, as roff. */
   readonly manual: string;
-  readonly completions: Readonly<Record<'bash' | 'zsh' | 'fish', string>>;
+  readonly completions: Readonly<Record<Shell, string>>;
 }
 
 /** Reads and makes the texts that go with a built executable. */
@@ -36,6 +34,10 @@ export async function companions({ parts }: Pick<Built, 'parts'>): Promise<Compa
     changelog: await own('CHANGELOG.md'),
     schema: jsonText(configSchema()),
     manual: await manPage(),
-    completions: { bash, zsh, fish },
+    completions: {
+      bash: await completionScript('bash'),
+      zsh: await completionScript('zsh'),
+      fish: await completionScript('fish'),
+    },
   };
 }

@@ -1,4 +1,4 @@
-// Calling a requester that is not there, is slow, or is something else: a sentence for each, and exit 69.
+// Calls a requester that is not there, is slow, or is another program: each failure is a sentence, with exit code 69.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
@@ -8,12 +8,12 @@ import { MusterError } from '../../agent/system/errors.ts';
 import { muster } from '../cli/program.ts';
 import { freePort, listen } from '../support/listener.ts';
 
-const pointing =
+const startOrName =
   'start one with "muster requester" or "muster dev", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file';
 
-async function refusal(asked: Promise<unknown>): Promise<MusterError> {
+async function errorOf(answer: Promise<unknown>): Promise<MusterError> {
   try {
-    await asked;
+    await answer;
   } catch (error) {
     assert.ok(error instanceof MusterError, String(error));
     return error;
@@ -33,7 +33,7 @@ async function answering(t: TestContext, handler: RequestListener, options: Part
   return new ApiClient({ host: '127.0.0.1', port, ...options });
 }
 
-/** Answers everything with these. */
+/** Returns a handler that gives every request this answer. */
 const fixed =
   (status: number, body: string, type = 'application/json'): RequestListener =>
   (_, response) => {
@@ -41,11 +41,11 @@ const fixed =
     response.end(body);
   };
 
-test('nobody there: the address, and how to point elsewhere', async t => {
+test('when nothing answers, the error names the address and says how to name another', async t => {
   const port = await freePort();
   const { code, stdout, stderr } = await muster(t, ['node', 'list', '--api-port', String(port)]);
   assert.deepEqual([code, stdout], [69, '']);
-  assert.equal(stderr, `Error: no requester answers at http://127.0.0.1:${port}\nHint:  ${pointing}\n`);
+  assert.equal(stderr, `Error: no requester answers at http://127.0.0.1:${port}\nHint:  ${startOrName}\n`);
   for (const args of [
     ['approve', 'n'],
     ['describe', 'n'],
@@ -55,14 +55,14 @@ test('nobody there: the address, and how to point elsewhere', async t => {
   assert.equal((await muster(t, ['events', '--api-port', String(port)])).code, 69);
 });
 
-test('ports that browsers refuse are ports like any other', async () => {
+test('ports that browsers refuse can be used', async () => {
   // 10080 stands in the list of bad ports of the Fetch standard.
-  const error = await refusal(new ApiClient({ host: '127.0.0.1', port: 10080 }).status());
+  const error = await errorOf(new ApiClient({ host: '127.0.0.1', port: 10080 }).status());
   assert.equal(error.message, 'no requester answers at http://127.0.0.1:10080');
 });
 
-test('no such host', async () => {
-  const error = await refusal(new ApiClient({ host: 'nowhere.invalid', port: 1 }).status());
+test('an unknown host is named', async () => {
+  const error = await errorOf(new ApiClient({ host: 'nowhere.invalid', port: 1 }).status());
   assert.equal(error.code, 'unreachable');
   assert.match(error.message, /^no requester answers at http:\/\/nowhere\.invalid:1: /);
 });
@@ -71,25 +71,28 @@ test('an IPv6 address is written in brackets', async () => {
   assert.equal(new ApiClient({ host: '::1', port: 1 }).url, 'http://[::1]:1');
 });
 
-test('doubts about the address are part of the hint, and only when nobody answers', async () => {
+test('doubts about the address are part of the hint when nothing answers', async () => {
   const port = await freePort();
   const client = new ApiClient({
     host: '127.0.0.1',
     port,
     doubts: ['/etc/muster/config.yaml: cannot be read'],
   });
-  assert.equal((await refusal(client.status())).hint, `/etc/muster/config.yaml: cannot be read; ${pointing}`);
+  assert.equal(
+    (await errorOf(client.status())).hint,
+    `/etc/muster/config.yaml: cannot be read; ${startOrName}`,
+  );
 });
 
-test('no answer within the deadline', async t => {
-  const client = await answering(t, () => undefined, { deadline: 50 });
-  for (const asked of [
+test('no answer within the deadline is an error', async t => {
+  const client = await answering(t, () => undefined, { deadlineMs: 50 });
+  for (const answer of [
     client.status(),
     client.nodes({}),
     collect(client, {}),
     collect(client, { follow: 'true' }),
   ]) {
-    const error = await refusal(asked);
+    const error = await errorOf(answer);
     assert.deepEqual(
       [error.code, error.message],
       ['unreachable', `the requester at ${client.url} did not answer within 50ms`],
@@ -97,29 +100,29 @@ test('no answer within the deadline', async t => {
   }
 });
 
-test('an answer that stalls half-way', async t => {
+test('an answer that stalls half-way is an error', async t => {
   const begin: RequestListener = (_, response) => response.writeHead(200).write('{"Nodes":[');
-  const client = await answering(t, begin, { deadline: 50 });
-  assert.match((await refusal(client.nodes({}))).message, /did not answer within 50ms$/);
-  assert.match((await refusal(collect(client, {}))).message, /did not answer within 50ms$/);
+  const client = await answering(t, begin, { deadlineMs: 50 });
+  assert.match((await errorOf(client.nodes({}))).message, /did not answer within 50ms$/);
+  assert.match((await errorOf(collect(client, {}))).message, /did not answer within 50ms$/);
 });
 
-test('something that does not speak HTTP', async t => {
+test('a program that does not speak HTTP is not a requester', async t => {
   const other = await listen(socket => socket.end('SSH-2.0-OpenSSH_9.9\r\n'));
   t.after(() => other.close());
-  const error = await refusal(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
-  assert.match(error.message, /^what answers at http:\/\/127\.0\.0\.1:\d+ is no requester: /);
-  assert.equal(error.hint, pointing);
+  const error = await errorOf(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
+  assert.match(error.message, /^the program that answers at http:\/\/127\.0\.0\.1:\d+ is not a requester: /);
+  assert.equal(error.hint, startOrName);
 });
 
-test('something that hangs up', async t => {
+test('a program that closes the connection is an error', async t => {
   const other = await listen(socket => socket.on('data', () => socket.destroy()));
   t.after(() => other.close());
-  const error = await refusal(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
+  const error = await errorOf(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
   assert.match(error.message, /^the connection to http:\/\/127\.0\.0\.1:\d+ was lost$/);
 });
 
-const strangers: [what: string, handler: RequestListener][] = [
+const otherPrograms: [what: string, handler: RequestListener][] = [
   ['a web page', fixed(200, '<html>', 'text/html')],
   ['a web page not found', fixed(404, '<html>', 'text/html')],
   ['a redirection', (_, response) => response.writeHead(302, { Location: 'http://127.0.0.1:1/' }).end()],
@@ -134,17 +137,20 @@ const strangers: [what: string, handler: RequestListener][] = [
   ['an error without a message', fixed(500, '{"error":"x"}')],
   ['nothing', fixed(204, '')],
 ];
-for (const [what, handler] of strangers) {
-  test(`something that answers with ${what} is no requester`, async t => {
+for (const [what, handler] of otherPrograms) {
+  test(`a program that answers with ${what} is not a requester`, async t => {
     const client = await answering(t, handler);
-    const error = await refusal(client.nodes({}));
+    const error = await errorOf(client.nodes({}));
     assert.equal(error.code, 'unreachable');
-    assert.match(error.message, /^what answers at http:\/\/127\.0\.0\.1:\d+ is no requester: /);
+    assert.match(
+      error.message,
+      /^the program that answers at http:\/\/127\.0\.0\.1:\d+ is not a requester: /,
+    );
     assert.doesNotMatch(error.message, /\u001b/);
   });
 }
 
-test('a refusal keeps its words; its code follows from its kind', async t => {
+test('a refusal keeps its words, and its code chooses the error code', async t => {
   const cases: [status: number, code: string, expected: string][] = [
     [404, 'NotFound', 'not_found'],
     [409, 'MultipleNodesFound', 'ambiguous'],
@@ -159,12 +165,12 @@ test('a refusal keeps its words; its code follows from its kind', async t => {
   for (const [status, Code, expected] of cases) {
     const body = { Status: status, Message: 'no, thank you', Code, Component: 'x', Hint: 'ask nicely' };
     const client = await answering(t, fixed(status, JSON.stringify(body)));
-    const error = await refusal(client.change('n', { Action: 'approve', Message: '', Actor: 'a' }));
+    const error = await errorOf(client.decide('n', { Action: 'approve', Message: '', Actor: 'a' }));
     assert.deepEqual([error.code, error.message, error.hint], [expected, 'no, thank you', 'ask nicely']);
   }
 });
 
-test('a Bacalhau orchestrator: its nodes are read, its old way to refuse is an error', async t => {
+test('the nodes of a Bacalhau orchestrator are read, and its old way to refuse is an error', async t => {
   const bacalhau = await answering(t, (request, response) => {
     const node = {
       Info: {
@@ -187,11 +193,11 @@ test('a Bacalhau orchestrator: its nodes are read, its old way to refuse is an e
   });
   const [node] = await bacalhau.nodes({});
   assert.deepEqual([node?.Info.NodeID, node?.Connection, node?.Muster], ['n-1', 'CONNECTED', undefined]);
-  const error = await refusal(bacalhau.change('n-1', { Action: 'approve', Message: '', Actor: 'a' }));
+  const error = await errorOf(bacalhau.decide('n-1', { Action: 'approve', Message: '', Actor: 'a' }));
   assert.deepEqual([error.code, error.message], ['failed', 'node already approved']);
 });
 
-test('an answer without end is cut off', async t => {
+test('an endless answer is cut off', async t => {
   const block = Buffer.alloc(1024 * 1024, 'x');
   const endless: RequestListener = (_, response) => {
     response.writeHead(200);
@@ -203,17 +209,17 @@ test('an answer without end is cut off', async t => {
   };
   const client = await answering(t, endless);
   assert.match(
-    (await refusal(client.nodes({}))).message,
-    /is no requester: an answer of more than 268435456 bytes$/,
+    (await errorOf(client.nodes({}))).message,
+    /is not a requester: an answer of more than 268435456 bytes$/,
   );
   assert.match(
-    (await refusal(collect(client, {}))).message,
-    /is no requester: a line of more than 131072 characters$/,
+    (await errorOf(collect(client, {}))).message,
+    /is not a requester: a line of more than 131072 characters$/,
   );
 });
 
 async function collect(client: ApiClient, query: Record<string, string>): Promise<unknown[]> {
-  const found: unknown[] = [];
-  for await (const event of client.events(query, { unreadable: () => undefined })) found.push(event);
-  return found;
+  const events: unknown[] = [];
+  for await (const event of client.events(query, { onUnreadable: () => undefined })) events.push(event);
+  return events;
 }

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { access, readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
+import { commands } from '../../agent/cli/commands.ts';
 import { locate } from '../../agent/cli/line/place.ts';
-import { understand } from '../../agent/cli/run.ts';
+import { readCommandLine } from '../../agent/cli/run.ts';
 import { healthKinds, membershipKinds } from '../../agent/protocol/events.ts';
 import { pagePath, pages } from '../../scripts/docs.ts';
 import { linksOf, musterCalls, readPage } from '../support/pages.ts';
@@ -38,12 +39,12 @@ for (const page of pages) {
     it('has only commands that the program reads', async () => {
       for (const { args, prose } of musterCalls(text)) {
         const line = `muster ${args.join(' ')}`;
-        const place = locate(args);
+        const place = locate(args, commands);
         if (place.asksFor !== undefined) {
           assert.equal(place.unknown, undefined, line);
           continue;
         }
-        const error = await understand(args, place).then(
+        const error = await readCommandLine(args, place).then(
           () => '',
           (reason: Error) => reason.message,
         );

@@ -1,7 +1,15 @@
 // `muster agent`: runs the agent of a compute node until it is told to stop.
 import { runAgent } from '../../roles/run-agent.ts';
-import type { Argv } from '../line/command.ts';
+import type { Argv, Example } from '../line/command.ts';
 
 export const settings = 'agent';
+
+export const examples: readonly Example[] = [
+  ['muster agent', 'join the requester on this machine'],
+  [
+    'muster agent --nats-servers nats://head:4222 --nats-token-file token',
+    'join the requester on the machine head',
+  ],
+];
 
 export const run = (argv: Argv): Promise<number> => runAgent(() => argv.load());

@@ -3,14 +3,19 @@ import { integer } from '../../config/kind.ts';
 import { print } from '../../output/terminal.ts';
 import { runDev } from '../../roles/dev.ts';
 import { programName } from '../../roles/own-command.ts';
-import type { Argv, FlagTable } from '../line/command.ts';
+import type { Argv, Example, FlagTable } from '../line/command.ts';
 
 export const settings = ['dataDir', 'api.port', 'broker.port'] as const;
 
 export const flags = {
-  nodes: { value: 'N', kind: integer(0, 100), default: 1, help: 'number of agents to run' },
+  nodes: { value: 'N', kind: integer(0, 100), default: 1, help: 'number of agents' },
   fresh: { help: 'forget the nodes of earlier runs' },
 } as const satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster dev', 'run a requester, its broker and one agent'],
+  ['muster dev --nodes 3 --fresh', 'begin anew, with three agents'],
+];
 
 export const run = (argv: Argv<typeof flags>): Promise<number> =>
   runDev(() => argv.load(), { ...argv.flags, configFile: argv.config, program: programName() }, print);

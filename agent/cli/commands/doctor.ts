@@ -6,7 +6,7 @@ import { runDoctor } from '../../doctor/run-doctor.ts';
 import { print } from '../../output/terminal.ts';
 import { type OwnCommand, ownCommand } from '../../roles/own-command.ts';
 import { lex } from '../line/argv.ts';
-import { type Argv, type FlagTable, globalFlags } from '../line/command.ts';
+import { type Argv, type Example, type FlagTable, globalFlags } from '../line/command.ts';
 import { outputFlag } from '../line/output-flag.ts';
 
 export const settings = 'all';
@@ -15,7 +15,7 @@ export const flags = {
   role: {
     value: 'ROLE',
     kind: choice(...roles),
-    help: 'check this role; without it, every role that was set up here',
+    help: 'check this role; default: every role that was set up here',
   },
   output: outputFlag('text', 'json'),
   bundle: {
@@ -24,6 +24,11 @@ export const flags = {
     help: 'also write an archive for a fault report (.tar, .tar.gz, .tar.zst), without secrets',
   },
 } as const satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster doctor', 'check every role that was set up on this machine'],
+  ['muster doctor --role agent --bundle report.tar.gz', 'also write an archive for a fault report'],
+];
 
 export function run({ flags: { output, bundle } }: Argv<typeof flags>): Promise<number> {
   const colour = mayColour(systemEnvironment, process.stdout.isTTY);

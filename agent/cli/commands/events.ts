@@ -1,19 +1,18 @@
-// `muster events`: what happened to the nodes, and with --follow what happens.
-
+// `muster events`: shows what happened to the nodes and, with --follow, what happens.
 import type { ShownEvent } from '../../api/answers.ts';
 import { apiSettings, requesterApi } from '../../api/client.ts';
+import { type FeedOptions, followEvents } from '../../api/event-feed.ts';
 import { type Kind, Refusal, textOf } from '../../config/kind.ts';
 import { parseDuration } from '../../config/units.ts';
 import { jsonLine } from '../../output/data.ts';
-import { note, printSlowly, tell } from '../../output/terminal.ts';
+import { note, printSlowly, warn } from '../../output/terminal.ts';
+import { shortDuration } from '../../output/units.ts';
 import { nodeIdPattern } from '../../protocol/schema.ts';
 import { systemClock } from '../../system/clock.ts';
 import { printable } from '../../system/printable.ts';
 import { systemRandom } from '../../system/random.ts';
-import type { Argv, FlagTable } from '../line/command.ts';
+import type { Argv, Example, FlagTable } from '../line/command.ts';
 import { outputFlag } from '../line/output-flag.ts';
-import { type FeedOptions, followEvents } from './event-feed.ts';
-import { age } from './node/columns.ts';
 
 export const settings = apiSettings;
 
@@ -28,7 +27,7 @@ const nodeName: Kind<string> = {
   plain: name => name,
 };
 
-/** How long ago, or when. */
+/** A time ago, or a date with or without a time. */
 const moment: Kind<Date> = {
   name: 'time',
   read(input) {
@@ -47,15 +46,20 @@ const moment: Kind<Date> = {
 };
 
 export const flags = {
-  follow: { short: 'f', help: 'go on with what happens, until Ctrl-C' },
+  follow: { short: 'f', help: 'also show new events, until Ctrl-C' },
   since: {
     value: 'TIME',
     kind: moment,
-    help: 'only from then on: how long ago (1h), or when (2026-01-31T12:00:00Z)',
+    help: 'show only later events: how long ago (1h), or when (2026-01-31T12:00:00Z)',
   },
-  node: { value: 'ID', kind: nodeName, help: 'only of this node; its whole id' },
+  node: { value: 'ID', kind: nodeName, help: 'show only events of this node; the whole id' },
   output: outputFlag('text', 'json'),
 } satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster events --since 1h', 'show the events of the last hour'],
+  ['muster events --follow --node node-1', 'watch one node'],
+];
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { follow, since, node, output } = argv.flags;
@@ -65,39 +69,44 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
     ...(node ? { node } : {}),
   };
   const show = output === 'json' ? jsonLine : eventLines();
-  const heard = { unreadable: tellOnce() };
+  const listeners = { onUnreadable: warnOnce() };
   const events = follow
-    ? followEvents(api, query, { ...heard, ...outages(api.url), clock: systemClock, random: systemRandom })
-    : api.events(query, heard);
+    ? followEvents(api, query, {
+        ...listeners,
+        ...outages(api.url),
+        clock: systemClock,
+        random: systemRandom,
+      })
+    : api.events(query, listeners);
   for await (const event of events) await printSlowly(show(event));
   return 0;
 }
 
-function outages(url: string): Pick<FeedOptions, 'lost' | 'back'> {
+function outages(url: string): Pick<FeedOptions, 'onLost' | 'onBack'> {
   return {
-    lost: ({ message }) =>
-      tell('Warning', printable(`${message}; what happens meanwhile is told once it is back`)),
-    back: () => note(printable(`the requester at ${url} is back`)),
+    onLost: ({ message }) =>
+      warn(printable(`${message}; the events of the meantime are shown once it is back`)),
+    onBack: () => note(printable(`the requester at ${url} is back`)),
   };
 }
 
-/** Others may publish where the events are: what is none is passed over, but not in silence. */
-function tellOnce(): (reason: string) => void {
-  let told = false;
+/** Returns a function that warns the first time. Other programs may publish where the events are; that is skipped. */
+function warnOnce(): (reason: string) => void {
+  let warned = false;
   return reason => {
-    if (!told) tell('Warning', printable(`what is no membership event is left out: ${reason}`));
-    told = true;
+    if (!warned) warn(printable(`a line that is not a membership event is left out: ${reason}`));
+    warned = true;
   };
 }
 
-/** Makes each event a line: when, which node, what, from what to what, why, who. Columns widen as they have to. */
+/** Returns a function that writes each event as a line. A column becomes wider when a node id needs it. */
 function eventLines(): (event: ShownEvent) => string {
   let width = 0;
   return event => {
     const { node, reason, actor, evidence, coalesced } = event.data;
     width = Math.max(width, node.length);
     const kind = event.type.slice(event.type.lastIndexOf('.') + 1);
-    const silence = evidence?.silence === undefined ? '' : `silent for ${age(evidence.silence)}`;
+    const silence = evidence?.silence === undefined ? '' : `silent for ${shortDuration(evidence.silence)}`;
     const why = reason ? JSON.stringify(reason) : silence;
     const who = actor ? `by ${actor}` : '';
     const more = coalesced ? `(and ${coalesced} older changes)` : '';

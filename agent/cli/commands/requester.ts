@@ -1,10 +1,15 @@
-// `muster requester`: runs the requester, and its own broker where no other is set, until it is told to stop.
+// `muster requester`: runs the requester until it is told to stop, and a broker of its own unless the settings name one.
 import { checkRoleRequirements } from '../../roles/role-requirements.ts';
 import { runRequester } from '../../roles/run-requester.ts';
-import type { Argv } from '../line/command.ts';
+import type { Argv, Example } from '../line/command.ts';
 
 export const settings = 'requester';
 
-/** A start and a reload refuse the settings that `muster config check` refuses. */
+export const examples: readonly Example[] = [
+  ['muster requester', 'keep the roll of the nodes on this machine'],
+  ['muster requester --broker-host 0.0.0.0', 'let other machines reach the broker too'],
+];
+
+/** A start and a reload refuse the same settings as `muster config check`. */
 export const run = (argv: Argv): Promise<number> =>
   runRequester(() => argv.load({ alsoCheck: settings => checkRoleRequirements('requester', settings) }));

@@ -1,4 +1,4 @@
-// `muster status`: asks the roles that run on this machine, through the sockets in their folders.
+// `muster status`: shows the state of the roles that run on this machine. It asks them through the sockets in their folders.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentStatus } from '../../compute/agent.ts';
@@ -6,12 +6,13 @@ import type { LoadedSettings } from '../../config/load.ts';
 import { runtimeFolder, searchedFolders } from '../../config/paths.ts';
 import { jsonText } from '../../output/data.ts';
 import { print } from '../../output/terminal.ts';
+import { agoText } from '../../output/units.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { systemClock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { printable } from '../../system/printable.ts';
 import { askHolder } from '../../system/role-socket.ts';
-import type { Argv, FlagTable } from '../line/command.ts';
+import type { Argv, Example, FlagTable } from '../line/command.ts';
 import { outputFlag } from '../line/output-flag.ts';
 
 export const settings = ['dataDir'] as const;
@@ -20,12 +21,17 @@ export const flags = {
   output: outputFlag('text', 'json'),
 } as const satisfies FlagTable;
 
+export const examples: readonly Example[] = [
+  ['muster status', 'show the roles that run here'],
+  ['muster status -o json --data-dir /srv/muster', 'for a script; the state is in another folder'],
+];
+
 export const run = ({ load, flags: { output } }: Argv<typeof flags>): Promise<number> =>
   showStatus(() => load({ skipUnreadable: true }), output, print);
 
 export type RoleStatus = AgentStatus | RequesterStatus;
 
-/** Prints what runs here; throws MusterError `unreachable` when nothing does. */
+/** Prints the roles that run here. Throws MusterError `unreachable` when none does. */
 export async function showStatus(
   load: () => Promise<LoadedSettings>,
   output: 'text' | 'json',
@@ -33,8 +39,8 @@ export async function showStatus(
 ): Promise<number> {
   const { settings } = await load();
   const folders = await searchedFolders(settings);
-  const found = await firstFound(folders);
-  if (found.length === 0) {
+  const roles = await firstRoles(folders);
+  if (roles.length === 0) {
     throw new MusterError(
       'unreachable',
       `no agent and no requester runs here (looked in ${folders.join(' and ')})`,
@@ -43,30 +49,31 @@ export async function showStatus(
       },
     );
   }
-  print(output === 'json' ? jsonText(found) : found.map(statusText).join('\n'));
+  print(output === 'json' ? jsonText(roles) : roles.map(statusText).join('\n'));
   return 0;
 }
 
-async function firstFound(folders: string[]): Promise<RoleStatus[]> {
+/** Returns the roles of the first folder in which a role runs. */
+async function firstRoles(folders: string[]): Promise<RoleStatus[]> {
   for (const folder of folders) {
-    const found = await statuses(folder);
-    if (found.length > 0) return found;
+    const roles = await rolesIn(folder);
+    if (roles.length > 0) return roles;
   }
   return [];
 }
 
-async function statuses(data: string): Promise<RoleStatus[]> {
+async function rolesIn(data: string): Promise<RoleStatus[]> {
   const dev = join(data, 'dev');
   const names = await readdir(dev).catch(() => []);
   const folders = [data, ...names.sort().map(name => join(dev, name))];
-  const asked = folders.flatMap(folder => [
+  const statuses = folders.flatMap(folder => [
     askHolder(runtimeFolder(folder, 'requester'), { command: 'status' }),
     askHolder(runtimeFolder(folder, 'agent'), { command: 'status' }),
   ]);
-  return (await Promise.all(asked)).filter(status => status !== undefined) as RoleStatus[];
+  return (await Promise.all(statuses)).filter(status => status !== undefined) as RoleStatus[];
 }
 
-/** What a role says of itself, for people. */
+/** Returns the status of a role for people. */
 export function statusText(status: RoleStatus): string {
   const lines = status.role === 'agent' ? agentLines(status) : requesterLines(status);
   const width = Math.max(...lines.map(([label]) => label.length));
@@ -78,9 +85,9 @@ const states: Record<AgentStatus['state'], string> = {
   registering: 'registering',
   pending: 'pending approval',
   approved: 'approved',
-  registered: 'registered (a Bacalhau requester does not tell whether it approved)',
+  registered: 'registered (a Bacalhau requester does not say whether it approved the node)',
   rejected: 'rejected',
-  deleted: 'deleted; register again with: muster agent register',
+  deleted: 'deleted; to register again: muster agent register',
 };
 
 function agentLines(status: AgentStatus): [string, string][] {
@@ -114,16 +121,14 @@ function requesterLines(status: RequesterStatus): [string, string][] {
     ],
     [
       'heartbeats',
-      counters ? `${counters.heartbeats} heard, ${counters.heartbeatsUnknown} of nobody on the roll` : '',
+      counters
+        ? `${counters.heartbeats} received, ${counters.heartbeatsUnknown} of them from nodes not on the roll`
+        : '',
     ],
     ['events', `${status.eventsWaiting ?? 0} nodes wait for the broker's acknowledgement`],
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
 }
 
-/** `3 s ago`. */
-function ago(time: string | undefined): string {
-  if (!time) return 'never';
-  const seconds = Math.max(0, Math.round((systemClock.now().getTime() - Date.parse(time)) / 1000));
-  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`;
-}
+/** Returns `3 s ago`, or `never` where there is no time. */
+const ago = (time: string | undefined): string => (time ? agoText(time, systemClock.now()) : 'never');

@@ -1,15 +1,19 @@
-// `muster version`: which muster this is, what its file carries, and under which licences.
-
+// `muster version`: shows the version, what the packaged file carries, and the licences of that.
 import { print, printSlowly } from '../../output/terminal.ts';
 import { MusterError } from '../../system/errors.ts';
 import { version } from '../../system/version.ts';
-import type { Argv, FlagTable } from '../line/command.ts';
+import type { Argv, Example, FlagTable } from '../line/command.ts';
 import { outputFlag } from '../line/output-flag.ts';
 
 export const flags = {
   output: outputFlag('text', 'json'),
-  licences: { help: 'print the licences and notices of all that the packaged file carries' },
+  licences: { help: 'print the licences of everything in the packaged file' },
 } satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster version', 'show the version'],
+  ['muster version -o json', 'also show the Node.js inside and the kind of machine'],
+];
 
 export async function run({ flags: { output, licences } }: Argv<typeof flags>): Promise<number> {
   if (licences) await printSlowly(await notices());
@@ -22,14 +26,14 @@ export const versionText = `muster ${version}\n`;
 async function versionJson(): Promise<string> {
   const { packagedContents } = await import('../../system/packaged.ts');
   const { arch, platform, version: node } = process;
-  // Absent when run from source.
+  // `packaged` is absent when the program runs from source.
   return `${JSON.stringify({ version, node, platform, arch, packaged: packagedContents() })}\n`;
 }
 
 async function notices(): Promise<string> {
   const { isPackaged, readAsset } = await import('../../system/packaged.ts');
   if (isPackaged()) return Buffer.from(readAsset('notices')).toString('utf8');
-  throw new MusterError('not_found', 'this muster runs from source and carries no notices', {
-    hint: 'each package in node_modules has its own licence; the packaged file carries them all',
+  throw new MusterError('not_found', 'this muster runs from its source and carries no licences', {
+    hint: 'the packaged file has them; from source, look into each package in node_modules',
   });
 }

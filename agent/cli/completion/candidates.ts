@@ -1,94 +1,96 @@
-// What may stand at the end of an unfinished command line, from the same tables as the help.
+// Finds the words that may stand at the end of an unfinished command line, from the same tables as the help.
 import { settingOf } from '../../config/keys.ts';
 import { boolean } from '../../config/kind.ts';
-import { commands } from '../commands.ts';
 import { lex } from '../line/argv.ts';
-import { type Command, type Flag, type FlagTable, globalFlags } from '../line/command.ts';
+import { type Command, type CommandTable, type Flag, type FlagTable, globalFlags } from '../line/command.ts';
 import { locate } from '../line/place.ts';
 import { settingFlags } from '../line/setting-flags.ts';
 
 export interface Candidate {
   readonly word: string;
-  /** One line about it, or nothing. */
+  /** One line about the word; may be empty. */
   readonly help: string;
 }
 
 export interface Candidates {
   readonly words: readonly Candidate[];
-  /** What else may stand there, and is in no table. */
+  /** What may also stand there, and is not in a table. */
   readonly also?: 'nodes' | 'files' | 'folders' | undefined;
 }
 
-/** The finished words of a command line, as far as they are understood. */
-export interface Line {
+/** The finished words of an unfinished command line, read as far as possible. */
+export interface UnfinishedLine {
   readonly words: readonly string[];
-  /** The command that they name, or the group of commands. */
+  /** The words of the command, or of the group of commands. */
   readonly path: readonly string[];
   readonly command: Command | undefined;
-  /** A word that names no command stands where one should. */
-  readonly unknown: boolean;
+  /** True when a word that is not a command stands in the place of a command. */
+  readonly isUnknown: boolean;
   /** The flags that may follow. */
-  readonly table: FlagTable;
+  readonly flags: FlagTable;
 }
 
-export async function readLine(words: readonly string[]): Promise<Line> {
-  const { path, row, unknown } = locate(words);
+export async function readUnfinished(
+  words: readonly string[],
+  commands: CommandTable,
+): Promise<UnfinishedLine> {
+  const { path, row, unknown } = locate(words, commands);
   const command = await row?.load();
   const own = command?.flags ?? {};
-  // In the order of the help; a command's own flag goes before another of its name.
-  const table = { ...own, ...settingFlags(command?.settings), ...globalFlags, ...own };
-  return { words, path, command, unknown: !row && unknown !== undefined, table };
+  // The order of the help. The command's own flag replaces a setting or a global flag with the same name.
+  const flags = { ...own, ...settingFlags(command?.settings), ...globalFlags, ...own };
+  return { words, path, command, isUnknown: !row && unknown !== undefined, flags };
 }
 
 /**
- * What may follow `line`, where `current` is begun. What is answered need not begin with it; when it is `--flag=…`, the
- * answer is for what stands behind the sign.
+ * Returns what may follow `line`, where the word `current` is begun. Not every candidate begins with `current`: the shell
+ * chooses. For `--flag=…` the candidates are values of the flag.
  */
-export function candidates(line: Line, current: string): Candidates {
-  const { words, path, command, unknown, table } = line;
-  const tokens = lex(words, table);
+export function candidates(line: UnfinishedLine, current: string, commands: CommandTable): Candidates {
+  const { words, path, command, isUnknown, flags } = line;
+  const tokens = lex(words, flags);
   const last = tokens.at(-1);
-  const awaited = last?.kind === 'option' && last.value === undefined ? flagIn(table, last.name) : undefined;
-  if (awaited?.value !== undefined) return valuesOf(awaited);
-  const noFlags = unknown || tokens.some(token => token.kind === 'option-terminator');
+  const open = last?.kind === 'option' && last.value === undefined ? flagIn(flags, last.name) : undefined;
+  if (open?.value !== undefined) return valuesOf(open);
+  const noFlags = isUnknown || tokens.some(token => token.kind === 'option-terminator');
   const given = new Set(tokens.flatMap(token => (token.kind === 'option' ? token.name : [])));
   if (current.startsWith('-') && !noFlags) {
-    const named = /^--([^=]+)=/.exec(current)?.[1];
-    return named === undefined ? flagsOf(table, given, current) : valuesOf(flagIn(table, named));
+    const name = /^--([^=]+)=/.exec(current)?.[1];
+    return name === undefined ? flagCandidates(flags, given, current) : valuesOf(flagIn(flags, name));
   }
-  if (unknown) return { words: [] };
-  const typed = tokens.filter(token => token.kind === 'positional').length - path.length;
-  const below = typed === 0 ? commandsBelow(path) : [];
-  const operand = Object.keys({ ...command?.operands, ...command?.optionalOperands })[typed];
-  if (operand !== undefined) return { words: below, also: standingFor(operand.toUpperCase()) };
-  // Where only a flag can follow, its dashes need not be typed first.
-  if (below.length === 0 && current === '' && !noFlags) return flagsOf(table, given, current);
+  if (isUnknown) return { words: [] };
+  const operands = tokens.filter(token => token.kind === 'positional').length - path.length;
+  const below = operands === 0 ? commandsBelow(path, commands) : [];
+  const operand = Object.keys({ ...command?.operands, ...command?.optionalOperands })[operands];
+  if (operand !== undefined) return { words: below, also: kindOf(operand.toUpperCase()) };
+  // Where only a flag can follow, it is offered before its dashes are typed.
+  if (below.length === 0 && current === '' && !noFlags) return flagCandidates(flags, given, current);
   return { words: below };
 }
 
-/** The next word of every command that begins with `path`. */
-export function commandsBelow(path: readonly string[]): Candidate[] {
-  const found = new Map<string, string[]>();
+/** Returns the next word of every command that begins with `path`. */
+export function commandsBelow(path: readonly string[], commands: CommandTable): Candidate[] {
+  const helps = new Map<string, string[]>();
   for (const row of commands.filter(each => !each.hidden)) {
     const words = row.path.split(' ');
     const next = words[path.length];
     if (next === undefined || !path.every((word, index) => word === words[index])) continue;
-    // A group of commands has no help of its own, but the names of its commands.
+    // The help of a group is the list of its commands.
     const rest = words.slice(path.length + 1).join(' ');
-    found.set(next, [...(found.get(next) ?? []), rest || row.help]);
+    helps.set(next, [...(helps.get(next) ?? []), rest || row.help]);
   }
-  return [...found].map(([word, help]) => ({ word, help: help.join(', ') }));
+  return [...helps].map(([word, help]) => ({ word, help: help.join(', ') }));
 }
 
-function flagsOf(table: FlagTable, given: ReadonlySet<string>, current: string): Candidates {
-  const may = Object.entries(table).filter(
+function flagCandidates(flags: FlagTable, given: ReadonlySet<string>, current: string): Candidates {
+  const allowed = Object.entries(flags).filter(
     ([name, flag]) => !flag.refused && (flag.many || !given.has(name)),
   );
-  const short = may.filter(([, flag]) => flag.short !== undefined && current === `-${flag.short}`);
+  const short = allowed.filter(([, flag]) => flag.short !== undefined && current === `-${flag.short}`);
   return {
     words: [
       ...short.map(([, { help }]) => ({ word: current, help })),
-      ...may.map(([name, { help }]) => ({ word: `--${name}`, help })),
+      ...allowed.map(([name, { help }]) => ({ word: `--${name}`, help })),
     ],
   };
 }
@@ -97,12 +99,12 @@ function valuesOf(flag: Flag | undefined): Candidates {
   if (!flag || flag.refused) return { words: [] };
   const kind = flag.kind ?? (flag.setting ? settingOf(flag.setting).type : undefined);
   const choices = (flag.value === undefined ? boolean : kind)?.choices ?? [];
-  return { words: choices.map(word => ({ word, help: '' })), also: standingFor(flag.value) };
+  return { words: choices.map(word => ({ word, help: '' })), also: kindOf(flag.value) };
 }
 
-/** What may stand for a word of the help such as `FILE`. */
-function standingFor(title: string | undefined): Candidates['also'] {
-  switch (title) {
+/** Returns what a placeholder of the help, such as `FILE`, stands for. */
+function kindOf(placeholder: string | undefined): Candidates['also'] {
+  switch (placeholder) {
     case 'ID':
       return 'nodes';
     case 'FILE':
@@ -115,5 +117,5 @@ function standingFor(title: string | undefined): Candidates['also'] {
   }
 }
 
-const flagIn = (table: FlagTable, name: string): Flag | undefined =>
-  Object.hasOwn(table, name) ? table[name] : undefined;
+const flagIn = (flags: FlagTable, name: string): Flag | undefined =>
+  Object.hasOwn(flags, name) ? flags[name] : undefined;

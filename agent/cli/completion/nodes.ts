@@ -1,35 +1,34 @@
-// The nodes that a shell may complete, asked from the requester that an unfinished command line names.
-
+// Asks the requester that an unfinished command line names for the nodes that may stand next.
 import { type ShownNode, statusOf } from '../../api/answers.ts';
 import { requesterApi } from '../../api/client.ts';
 import { loadSettings } from '../../config/load.ts';
 import { nodeIdPattern } from '../../protocol/schema.ts';
 import { lex } from '../line/argv.ts';
-import type { Candidate, Line } from './candidates.ts';
+import type { Candidate, UnfinishedLine } from './candidates.ts';
 
-/** For which nodes a decision can be asked; the requester has the last word. */
-const fit: Readonly<Record<string, (node: ShownNode) => boolean>> = {
+/** The nodes that each command can change. The requester decides in the end. */
+const filters: Readonly<Record<string, (node: ShownNode) => boolean>> = {
   'node approve': node => node.Membership !== 'APPROVED',
   'node reject': node => node.Membership !== 'REJECTED' && node.Info.NodeType !== 'Requester',
   'node delete': node => node.Info.NodeType !== 'Requester',
 };
 
-/** The nodes that may follow `line`, within `deadline` milliseconds. Throws MusterError. */
-export async function nodeCandidates(line: Line, deadline: number): Promise<Candidate[]> {
+/** Returns the nodes that may follow `line`. Throws MusterError, also when there is no answer within `deadlineMs`. */
+export async function nodeCandidates(line: UnfinishedLine, deadlineMs: number): Promise<Candidate[]> {
   const { configFile, flags } = settingsOf(line);
   const load = (options: object) => loadSettings({ configFile, flags, ...options });
-  const nodes = await (await requesterApi(load, { deadline })).nodes({});
-  const shown = nodes.filter(fit[line.path.join(' ')] ?? (() => true));
-  return shown.flatMap(node => {
+  const nodes = await (await requesterApi(load, { deadlineMs })).nodes({});
+  const fitting = nodes.filter(filters[line.path.join(' ')] ?? (() => true));
+  return fitting.flatMap(node => {
     const word = node.Info.NodeID;
     const help = `${node.Info.NodeType} ${node.Membership} ${statusOf(node)}`;
-    // What a shell takes for a word of its own must not come from elsewhere.
+    // A requester must not be able to make the shell insert anything but an id.
     return nodeIdPattern.test(word) ? { word, help } : [];
   });
 }
 
-/** Settings as the words of the line give them; what is unfinished or wrong gives nothing. */
-function settingsOf({ words, table }: Line) {
+/** Returns the settings that the words of the line give. Unfinished and wrong flags are ignored. */
+function settingsOf({ words, flags: table }: UnfinishedLine) {
   const flags: Record<string, string> = {};
   let configFile: string | undefined;
   for (const token of lex(words, table)) {

@@ -1,15 +1,21 @@
-// Reads the flags and operands of a command line, strictly. Node's own parser takes it apart.
+// Reads the flags and operands of a command line, and refuses what it does not know. Node's own parser splits the words.
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Kind, Refusal } from '../../config/kind.ts';
 import { nearest } from '../../config/nearest.ts';
 import { MusterError } from '../../system/errors.ts';
-import { commands } from '../commands.ts';
-import { type Argv, type Command, type Flag, type FlagTable, globalFlags } from './command.ts';
+import {
+  type Argv,
+  type Command,
+  type CommandTable,
+  type Flag,
+  type FlagTable,
+  globalFlags,
+} from './command.ts';
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
 type OptionToken = Extract<Token, { kind: 'option' }>;
 
-/** Takes `args` apart, knowing which of the flags take a value. Never throws. */
+/** Splits `args` into flags with their values, and words. `table` says which flags take a value. Never throws. */
 export function lex(args: readonly string[], table: FlagTable): Token[] {
   const options: ParseArgsConfig['options'] = {};
   for (const [name, { value, short }] of Object.entries(table)) {
@@ -19,15 +25,23 @@ export function lex(args: readonly string[], table: FlagTable): Token[] {
   return parseArgs(config).tokens;
 }
 
+/** The command that a command line names. */
+export interface NamedCommand {
+  /** Its words, such as `node`, `list`. */
+  readonly path: readonly string[];
+  readonly command: Command;
+  /** The flags that give settings. */
+  readonly settings: FlagTable;
+}
+
 /**
- * Reads `args` for `command`, of which the first `path` words are its name. `settings` are the flags that give settings.
+ * Reads `args`, which begin with the words of `named`. `commands` serves to suggest what was meant.
  * @throws MusterError `usage`
  */
 export function readArgv(
   args: readonly string[],
-  path: readonly string[],
-  command: Command,
-  settings: FlagTable,
+  { path, command, settings }: NamedCommand,
+  commands: CommandTable,
 ): Omit<Argv, 'load'> {
   const own = command.flags ?? {};
   const table: FlagTable = { ...settings, ...globalFlags, ...own };
@@ -48,14 +62,28 @@ export function readArgv(
   const rest = command.rest ? after.splice(Object.keys(command.operands ?? {}).length) : [];
   return {
     flags: Object.fromEntries(flags),
-    operands: readOperands(after, path, command),
+    operands: readOperands(after, path, command, commands),
     rest,
     config: given.get('config')?.at(-1),
     settings: settingsOf(table, given),
   };
 }
 
-/** What stands for the value of a flag; for a switch it is `true` or `false`. */
+/** Returns true for `-1` and `-1h`: they look like flags, and are values that a flag may refuse. */
+export const isNumber = (word: string | undefined): boolean => /^-\d/.test(word ?? '');
+
+/** Returns the error for a flag that is not in `table`, or that `table` refuses. */
+export function unknownFlag(rawName: string, table: FlagTable): MusterError {
+  const name = rawName.replace(/^--/, '');
+  const refused = Object.hasOwn(table, name) ? table[name]?.refused : undefined;
+  const names = Object.keys(table).filter(other => !table[other]?.refused);
+  const near = rawName.startsWith('--') ? nearest(name, names) : undefined;
+  return new MusterError('usage', `unknown flag: ${rawName}`, {
+    hint: refused ?? (near ? `did you mean --${near}?` : undefined),
+  });
+}
+
+/** Returns the text of a flag's value; for a switch `true` or `false`. */
 function textOf({ name, rawName, value, inlineValue }: OptionToken, flag: Flag): string {
   if (flag.value === undefined) {
     if (value === undefined || value === 'true' || value === 'false') return value ?? 'true';
@@ -64,8 +92,8 @@ function textOf({ name, rawName, value, inlineValue }: OptionToken, flag: Flag):
   if (value === undefined)
     throw new MusterError('usage', `${rawName} needs a value: ${rawName} ${flag.value}`);
   if (!inlineValue && /^-./.test(value) && !isNumber(value)) {
-    throw new MusterError('usage', `${rawName} needs a value, and a flag follows it: ${value}`, {
-      hint: `a value that starts with - is given as --${name}=${value}`,
+    throw new MusterError('usage', `${rawName} needs a value, but a flag follows it: ${value}`, {
+      hint: `write a value that starts with - as --${name}=${value}`,
     });
   }
   return value;
@@ -90,12 +118,13 @@ function readOperands(
   words: readonly string[],
   path: readonly string[],
   { operands = {}, optionalOperands = {} }: Command,
+  commands: CommandTable,
 ): Record<string, string> {
   const required = Object.keys(operands);
   const names = [...required, ...Object.keys(optionalOperands)];
   const extra = words[names.length];
   if (extra !== undefined) {
-    const below = commands.map(row => row.path).filter(known => known.startsWith(`${path.join(' ')} `));
+    const below = commands.map(row => row.path).filter(other => other.startsWith(`${path.join(' ')} `));
     const near = nearest([...path, extra].join(' '), below);
     throw new MusterError('usage', `unexpected argument: ${extra}`, {
       hint: near ? `did you mean "muster ${near}"?` : switchHint(extra),
@@ -111,24 +140,10 @@ function switchHint(word: string): string | undefined {
 }
 
 function settingsOf(table: FlagTable, given: ReadonlyMap<string, readonly string[]>): Argv['settings'] {
-  const found: { -readonly [Key in keyof Argv['settings']]: Argv['settings'][Key] } = {};
+  const settings: { -readonly [Key in keyof Argv['settings']]: Argv['settings'][Key] } = {};
   for (const [name, texts] of given) {
     const flag = table[name];
-    if (flag?.setting) found[flag.setting] = flag.many ? texts : texts.at(-1);
+    if (flag?.setting) settings[flag.setting] = flag.many ? texts : texts.at(-1);
   }
-  return found;
-}
-
-/** `-1`, `-1h`: what looks like a flag, and is a value that a flag may refuse. */
-export const isNumber = (word: string | undefined): boolean => /^-\d/.test(word ?? '');
-
-/** The error for a flag that `table` has not, or refuses. */
-export function unknownFlag(rawName: string, table: FlagTable): MusterError {
-  const name = rawName.replace(/^--/, '');
-  const refused = Object.hasOwn(table, name) ? table[name]?.refused : undefined;
-  const names = Object.keys(table).filter(known => !table[known]?.refused);
-  const near = rawName.startsWith('--') ? nearest(name, names) : undefined;
-  return new MusterError('usage', `unknown flag: ${rawName}`, {
-    hint: refused ?? (near ? `did you mean --${near}?` : undefined),
-  });
+  return settings;
 }

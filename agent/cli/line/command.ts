@@ -1,24 +1,24 @@
-// What a command is: the flags and operands that it takes, and the work that it does. Each command's file exports one.
+// The types of a command: its flags, its operands and what it does. The file of each command exports such an object.
 import type { Kind } from '../../config/kind.ts';
 import type { LoadedSettings, LoadOptions } from '../../config/load.ts';
 import type { Role } from '../../config/role.ts';
 import type { FlagKey } from '../../config/settings.ts';
 import type { Flags } from '../../config/sources.ts';
 
-/** One flag. Without `value` it is a switch. */
+/** One flag. A flag without `value` is a switch. */
 export interface Flag {
-  /** What stands for its value in help, such as `FILE`. */
+  /** Name of its value in the help, such as `FILE`. */
   readonly value?: string;
-  /** How the value is read and refused; without it, any text will do. */
+  /** Reads the value and refuses a wrong one. Without it, any text is allowed. */
   readonly kind?: Kind<unknown>;
   readonly default?: string | number;
-  /** It may be given more than once, and its value is a list. */
+  /** The flag may be given more than once; its value is a list. */
   readonly many?: true;
-  /** One letter. */
+  /** One letter, for `-o` beside `--output`. */
   readonly short?: string;
-  /** The setting that it gives: its value goes to the loader of settings, unread. */
+  /** The setting that this flag gives. The loader of the settings reads its value. */
   readonly setting?: FlagKey;
-  /** Why it is no flag after all, and what to do instead; it is not in the help. */
+  /** Set for a name that must not be used as a flag: what to do instead. It is not in the help. */
   readonly refused?: string;
   readonly help: string;
 }
@@ -26,33 +26,53 @@ export interface Flag {
 /** Flags by name, without the dashes. */
 export type FlagTable = Readonly<Record<string, Flag>>;
 
-/** Flags of every command. */
+/** The flags that every command takes. */
 export const globalFlags: FlagTable = {
   config: { value: 'FILE', short: 'c', help: 'read the settings from this file' },
   'log-level': {
     value: 'LEVEL',
     setting: 'log.level',
-    help: 'least important lines to log; debug also explains an unexpected error',
+    help: 'least important level to log; debug also explains an unexpected error',
   },
   help: { short: 'h', help: 'show this help' },
   version: { help: 'show the version' },
 };
 
+/** A command line that the help shows, without `muster`, and what it does. */
+export type Example = readonly [line: string, help: string];
+
 export interface Command {
   readonly flags?: FlagTable;
-  /** What stands after the command, in order, each with a line of help. All are required. */
+  /** The words that have to follow the command, in order, each with a line of help. */
   readonly operands?: Readonly<Record<string, string>>;
-  /** What may stand after those. */
+  /** The words that may follow those. */
   readonly optionalOperands?: Readonly<Record<string, string>>;
-  /** It takes any number of words after those, as `argv.rest`. */
+  /** Any number of words may follow those; they are in `argv.rest`. */
   readonly rest?: true;
-  /** The settings that it takes as flags: those that a role reads, or the ones named. */
+  /** The settings that are also flags of this command: those of a role, or the named ones. */
   readonly settings?: Role | 'all' | readonly FlagKey[];
-  /** Does the work and answers the exit code. Throws MusterError. */
+  /** Two for each command that the help lists. */
+  readonly examples?: readonly Example[];
+  /** Runs the command and returns the exit code. Throws MusterError. */
   run(argv: Argv): Promise<number>;
 }
 
-/** A command line, read: what `run` gets. */
+/** One line of the table of commands. */
+export interface CommandRow {
+  /** The words of the command, such as `node list`. */
+  readonly path: string;
+  /** What the command does, in one line. */
+  readonly help: string;
+  /** The command is for the program itself and is not in the help. */
+  readonly hidden?: true;
+  /** The command runs until it is stopped, and stops in its own way. */
+  readonly lasting?: true;
+  load(): Promise<Command>;
+}
+
+export type CommandTable = readonly CommandRow[];
+
+/** A command line that was read: the argument of `run`. */
 export interface Argv<
   F extends FlagTable = Record<never, Flag>,
   Operand extends string = never,
@@ -61,11 +81,11 @@ export interface Argv<
   readonly flags: { readonly [Name in keyof F]: Value<F[Name]> };
   readonly operands: { readonly [Name in Operand]: string } & { readonly [Name in OptionalOperand]?: string };
   readonly rest: readonly string[];
-  /** `--config` */
+  /** Value of `--config`. */
   readonly config: string | undefined;
-  /** Settings as the command line gives them, not yet read. */
+  /** Settings from the command line, as they were typed. */
   readonly settings: Flags;
-  /** Reads the settings from every source, the command line included. Throws MusterError `bad_config`. */
+  /** Loads the settings from every source, the command line included. Throws MusterError `bad_config`. */
   load(options?: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'alsoCheck'>): Promise<LoadedSettings>;
 }
 

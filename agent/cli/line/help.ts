@@ -1,25 +1,67 @@
-// What `--help` prints, and the usage that goes with a command line that cannot be read. Drawn by yargs.
+// Writes the text that `--help` prints. The package yargs lays out the columns.
 import yargs, { type Options } from 'yargs';
-import { commands } from '../commands.ts';
-import { type Command, type Flag, type FlagTable, globalFlags } from './command.ts';
+import {
+  type Command,
+  type CommandTable,
+  type Example,
+  type Flag,
+  type FlagTable,
+  globalFlags,
+} from './command.ts';
 import type { Place } from './place.ts';
 import { settingFlags } from './setting-flags.ts';
 
-const widest = 100;
-
-/** The help of a command, or of a group of commands. */
-export async function help(place: Place): Promise<string> {
-  return place.row ? commandHelp(place, await place.row.load()) : groupHelp(place);
+/** Everything that the help can show. */
+export interface HelpTexts {
+  readonly commands: CommandTable;
+  /** Examples of each group of commands, by its words. The empty name is the group of all. */
+  readonly groupExamples: Readonly<Record<string, readonly Example[]>>;
 }
 
-/** How a command is called, in one line, and where the rest stands. For a group, its commands. */
-export async function usage(place: Place): Promise<string> {
-  if (!place.row) return groupHelp(place);
-  const line = usageLine(place, await place.row.load());
-  return `${line}\n       muster ${place.path.join(' ')} --help lists the flags\n`;
+/** Columns of the text where the terminal is wider, and where there is none. */
+const widest = 80;
+
+/** Returns the help of a command, or of a group of commands. */
+export async function help(place: Place, texts: HelpTexts): Promise<string> {
+  return place.row ? commandHelp(place, await place.row.load()) : groupHelp(place, texts);
 }
 
-function usageLine({ path }: Place, command: Command): string {
+async function commandHelp({ path, row }: Place, command: Command): Promise<string> {
+  const own = command.flags ?? {};
+  const settings = Object.fromEntries(
+    Object.entries(settingFlags(command.settings)).filter(([, flag]) => !flag.refused),
+  );
+  const operands = Object.entries({ ...command.operands, ...command.optionalOperands });
+  const layout = emptyLayout(usageLine(path, command), row?.help);
+  for (const [name, text] of operands) layout.option(name.toUpperCase(), { describe: text });
+  for (const [name, flag] of Object.entries({ ...own, ...settings, ...globalFlags })) {
+    layout.option(title(name, flag), option(flag));
+  }
+  const titles = (table: FlagTable) => Object.entries(table).map(([name, flag]) => title(name, flag));
+  // Only in a group of the name "Positionals" does yargs write names without dashes.
+  const groups: [string, string[]][] = [
+    ['Positionals:', operands.map(([name]) => name.toUpperCase())],
+    ['Flags:', titles(own)],
+    ['Settings:', titles(settings)],
+    ['For every command:', titles(globalFlags)],
+  ];
+  for (const [name, members] of groups) layout.group(members, name);
+  const text = (await layout.getHelp()).replace(/^Positionals:$/m, 'Arguments:');
+  return `${text}\n${examplesText(command.examples)}`;
+}
+
+async function groupHelp({ path }: Place, { commands, groupExamples }: HelpTexts): Promise<string> {
+  const members = commands.filter(
+    row => !row.hidden && path.every((word, index) => row.path.split(' ')[index] === word),
+  );
+  const about = path.length === 0 ? 'muster calls the roll of a compute cluster.' : undefined;
+  const layout = emptyLayout(`Usage: ${['muster', ...path].join(' ')} COMMAND [flags]`, about);
+  for (const row of members) layout.command(row.path, row.help);
+  const examples = examplesText(groupExamples[path.join(' ')]);
+  return `${await layout.getHelp()}\n${examples}\n"muster COMMAND --help" shows the flags of a command.\n`;
+}
+
+function usageLine(path: readonly string[], command: Command): string {
   const operands = [
     ...Object.keys(command.operands ?? {}).map(name => name.toUpperCase()),
     ...Object.keys(command.optionalOperands ?? {}).map(name => `[${name.toUpperCase()}]`),
@@ -27,42 +69,13 @@ function usageLine({ path }: Place, command: Command): string {
   return `Usage: ${['muster', ...path, ...operands, '[flags]'].join(' ')}`;
 }
 
-async function commandHelp(place: Place, command: Command): Promise<string> {
-  const own = command.flags ?? {};
-  const settings = Object.fromEntries(
-    Object.entries(settingFlags(command.settings)).filter(([, flag]) => !flag.refused),
-  );
-  const operands = Object.entries({ ...command.operands, ...command.optionalOperands });
-  const draw = blank(usageLine(place, command), place.row?.help);
-  for (const [name, text] of operands) draw.option(name.toUpperCase(), { describe: text });
-  for (const [name, flag] of Object.entries({ ...own, ...settings, ...globalFlags })) {
-    draw.option(title(name, flag), option(flag));
-  }
-  const titles = (table: FlagTable) => Object.entries(table).map(([name, flag]) => title(name, flag));
-  // yargs writes dashes before all but positionals.
-  const groups: [string, string[]][] = [
-    ['Positionals:', operands.map(([name]) => name.toUpperCase())],
-    ['Flags:', titles(own)],
-    ['Settings:', titles(settings)],
-    ['For every command:', titles(globalFlags)],
-  ];
-  for (const [name, members] of groups) draw.group(members, name);
-  const text = await draw.getHelp();
-  return `${text.replace(/^Positionals:$/m, 'Arguments:')}\n`;
+function examplesText(examples: readonly Example[] | undefined): string {
+  if (!examples) return '';
+  const lines = examples.map(([line, about]) => `  # ${about}\n  ${line}\n`);
+  return `\nExamples:\n${lines.join('\n')}`;
 }
 
-async function groupHelp({ path }: Place): Promise<string> {
-  const inside = commands.filter(
-    row => !row.hidden && path.every((word, i) => row.path.split(' ')[i] === word),
-  );
-  const about = path.length === 0 ? 'muster calls the roll of a compute cluster.' : undefined;
-  const draw = blank(`Usage: ${['muster', ...path].join(' ')} COMMAND [flags]`, about);
-  for (const row of inside) draw.command(row.path, row.help);
-  draw.epilogue('"muster COMMAND --help" says what a command does and takes.');
-  return `${await draw.getHelp()}\n`;
-}
-
-function blank(line: string, about = '') {
+function emptyLayout(line: string, about = '') {
   return yargs([])
     .scriptName('')
     .usage(about ? `${line}\n\n${about}` : line)

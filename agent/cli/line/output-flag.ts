@@ -1,12 +1,12 @@
-// The flag of all commands that print a result in more than one way.
+// The flag of all commands that can print their result in more than one format.
 import { choice } from '../../config/kind.ts';
 
-/** `-o, --output FORMAT`: one of `formats`, the first unless told. */
+/** Returns `-o, --output FORMAT`. The default is the first format. */
 export const outputFlag = <const Format extends string>(first: Format, ...others: Format[]) =>
   ({
     value: 'FORMAT',
     short: 'o',
     kind: choice(first, ...others),
     default: first,
-    help: 'how to print the result',
+    help: 'format of the result',
   }) as const;

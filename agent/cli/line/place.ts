@@ -1,62 +1,67 @@
-// Which command a command line names, and which one it may have meant.
+// Finds the command that a command line names, or the one that was probably meant.
 import { nearest } from '../../config/nearest.ts';
 import { MusterError } from '../../system/errors.ts';
-import { commands, type Row } from '../commands.ts';
 import { isNumber, lex, unknownFlag } from './argv.ts';
-import { globalFlags } from './command.ts';
+import { type CommandRow, type CommandTable, globalFlags } from './command.ts';
 
 export interface Place {
-  /** The words that were understood: a command, or a group of commands (the empty one is all of them). */
+  /** The words that were understood: those of a command, or of a group of commands. The empty path is the group of all. */
   readonly path: readonly string[];
   /** The command; undefined for a group. */
-  readonly row: Row | undefined;
+  readonly row: CommandRow | undefined;
   /** The first word that was not understood. */
   readonly unknown: string | undefined;
-  /** A flag that asks for something else than the command. */
+  /** Set when a flag asks for help or for the version instead of the command. */
   readonly asksFor: 'help' | 'version' | undefined;
 }
 
-/** Finds the command that `args` name. Never throws. */
-export function locate(args: readonly string[]): Place {
+/** Finds the place in `commands` that `args` name. Never throws. */
+export function locate(args: readonly string[], commands: CommandTable): Place {
   const words: string[] = [];
   const switches = new Set<string>();
   for (const token of lex(args, globalFlags)) {
     if (token.kind === 'positional') words.push(token.value);
-    // `--since -1h` asks for no help.
+    // The -h in `--since -1h` does not ask for help.
     if (token.kind === 'option' && !isNumber(args[token.index])) switches.add(token.name);
   }
   const asksFor = switches.has('help') ? 'help' : switches.has('version') ? 'version' : undefined;
-  const begin = (path: readonly string[]) => path.every((word, index) => word === words[index]);
-  const found = commands
+  const begins = (path: readonly string[]) => path.every((word, index) => word === words[index]);
+  const longest = commands
     .map(row => ({ row, path: row.path.split(' ') }))
-    .filter(({ path }) => begin(path))
+    .filter(({ path }) => begins(path))
     .sort((a, b) => b.path.length - a.path.length)[0];
-  if (found) return { ...found, unknown: undefined, asksFor };
-  const groups = commands.map(row => row.path.split(' ').slice(0, -1)).filter(begin);
+  if (longest) return { ...longest, unknown: undefined, asksFor };
+  const groups = commands.map(row => row.path.split(' ').slice(0, -1)).filter(begins);
   const path = groups.sort((a, b) => b.length - a.length)[0] ?? [];
   return { row: undefined, path, unknown: words[path.length], asksFor };
 }
 
-/** The error for a place that is no command. */
-export function noCommand({ path, unknown }: Place, args: readonly string[]): MusterError {
-  const flag = flagBefore(path.length, args);
-  // One of a command, and not of all, is near nothing here: then it is the word that was wrong.
-  if (flag && (unknown === undefined || flag.hint)) return flag;
+/** Returns the error for a place that is not a command. */
+export function noCommand(
+  { path, unknown }: Place,
+  args: readonly string[],
+  commands: CommandTable,
+): MusterError {
+  const flagError = flagErrorBefore(path.length, args);
+  // A flag without a near match is probably the flag of a command: then the word is what is wrong.
+  if (flagError && (unknown === undefined || flagError.hint)) return flagError;
   if (unknown === undefined) {
-    return new MusterError('usage', `${['muster', ...path].join(' ')} needs a command`);
+    return new MusterError('usage', `${['muster', ...path].join(' ')} needs a command`, {
+      hint: membersHint(path, commands),
+    });
   }
-  const near = nearestCommand(path, unknown);
+  const near = nearestCommand(path, unknown, commands);
   return new MusterError('usage', `unknown command: ${[...path, unknown].join(' ')}`, {
     hint: near
       ? `did you mean "muster ${near}"?`
       : args[0]?.startsWith('-')
-        ? 'flags of a command stand after it'
-        : undefined,
+        ? 'the flags of a command follow the command'
+        : membersHint(path, commands),
   });
 }
 
-/** The error for the first flag that no command has, before the word with this index. */
-function flagBefore(index: number, args: readonly string[]): MusterError | undefined {
+/** Returns the error for the first flag before the word at `index` that is not a flag of every command. */
+function flagErrorBefore(index: number, args: readonly string[]): MusterError | undefined {
   let words = 0;
   for (const token of lex(args, globalFlags)) {
     if (token.kind === 'positional' && words++ === index) return undefined;
@@ -66,17 +71,26 @@ function flagBefore(index: number, args: readonly string[]): MusterError | undef
   return undefined;
 }
 
+/** Returns a hint with the commands of a group. The group of all is too large for that: the help lists it. */
+function membersHint(group: readonly string[], commands: CommandTable): string | undefined {
+  if (group.length === 0) return undefined;
+  const members = commands
+    .map(row => row.path.split(' '))
+    .filter(path => group.every((word, i) => word === path[i]));
+  return `the commands are ${members.map(path => path[group.length]).join(', ')}`;
+}
+
 /**
- * The nearest command in the group that was typed; where none was, the nearest of all, else the only one whose last word is as
- * near: `list` is `node list`, and `aprove` rather `node approve` than `probe`.
+ * Returns the nearest command in the group that was typed. Without a group it compares with all commands, all groups and all
+ * last words: `list` means `node list`, and `aprove` means `node approve` rather than `probe`.
  */
-function nearestCommand(group: readonly string[], word: string): string | undefined {
+function nearestCommand(group: readonly string[], word: string, commands: CommandTable): string | undefined {
   const paths = commands.filter(row => !row.hidden).map(row => row.path);
   if (group.length > 0) return nearest([...group, word].join(' '), paths);
   const last = (path: string) => path.slice(path.lastIndexOf(' ') + 1);
   const groups = paths.flatMap(path => path.split(' ').slice(0, -1));
   const near = nearest(word, [...paths, ...groups, ...paths.map(last)]);
   if (near === undefined || groups.includes(near) || paths.includes(near)) return near;
-  const found = paths.filter(path => last(path) === near);
-  return found.length === 1 ? found[0] : undefined;
+  const matches = paths.filter(path => last(path) === near);
+  return matches.length === 1 ? matches[0] : undefined;
 }

@@ -62,7 +62,7 @@ function stateFindings({ state, reason, node, pid, nodes, broker }: RequesterSta
 async function apiFindings({ settings }: Context): Promise<Finding[]> {
   // The system chose one.
   if (settings.api.port === 0) return [];
-  const client = new ApiClient({ ...settings.api, deadline: 5_000 });
+  const client = new ApiClient({ ...settings.api, deadlineMs: 5_000 });
   try {
     await client.status();
     return [ok(`its API answers at ${client.url}`)];

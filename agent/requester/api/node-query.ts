@@ -1,4 +1,5 @@
 // Which nodes a list shows, and in which order: the parameters of Bacalhau's list (requester 4.3).
+import { type NodeOrder, nodeOrders } from '../../protocol/http.ts';
 import { healths } from '../../protocol/node-state.ts';
 import type { Resources } from '../../protocol/resources.ts';
 import type { NodeView } from '../directory/node-view.ts';
@@ -35,25 +36,22 @@ export function flagOf(parameters: URLSearchParams, name: string): boolean {
 
 type Order = (a: NodeView, b: NodeView) => number;
 
-const orders = new Map<string, Order>([
-  ['id', by(view => view.Info.NodeID)],
-  ['type', by(view => (view.Info.NodeType === 'Requester' ? 0 : 1))],
-  ['available_cpu', largest('CPU')],
-  ['available_memory', largest('Memory')],
-  ['available_disk', largest('Disk')],
-  ['available_gpu', largest('GPU')],
-  ['approval', by(view => view.Membership)],
+const orders: Readonly<Record<NodeOrder, Order>> = {
+  id: by(view => view.Info.NodeID),
+  type: by(view => (view.Info.NodeType === 'Requester' ? 0 : 1)),
+  available_cpu: largest('CPU'),
+  available_memory: largest('Memory'),
+  available_disk: largest('Disk'),
+  available_gpu: largest('GPU'),
+  approval: by(view => view.Membership),
   // Bacalhau sorts by membership here, which its name does not promise.
-  ['status', by(view => healths.indexOf(view.Muster.Health))],
-]);
-
-/** What a list can be sorted by. */
-export const orderNames = [...orders.keys()];
+  status: by(view => healths.indexOf(view.Muster.Health)),
+};
 
 function orderOf(name: string): Order {
-  const order = orders.get(name);
-  if (order) return order;
-  throw new RequestFault(400, `invalid order_by; allowed: ${orderNames.join(', ')}`);
+  const known = nodeOrders.find(order => order === name);
+  if (known) return orders[known];
+  throw new RequestFault(400, `invalid order_by; allowed: ${nodeOrders.join(', ')}`);
 }
 
 function by(key: (view: NodeView) => string | number): Order {

@@ -1,21 +1,12 @@
 // The error body of the API, which is the same for every refusal and has the members of Bacalhau's.
+import { type Problem, type ProblemCode, problemCodes, problemStatus } from '../../protocol/http.ts';
 import { type ErrorCode, MusterError } from '../../system/errors.ts';
-
-export interface Problem {
-  Status: number;
-  Message: string;
-  /** The caller's own `X-Request-Id`; empty when it sent none. */
-  RequestID: string;
-  Code: string;
-  Component: string;
-  Hint?: string;
-}
 
 /** An error in the request itself, found before the directory is asked. */
 export class RequestFault extends Error {
   override readonly name = 'RequestFault';
   readonly status: number;
-  readonly code: string;
+  readonly code: ProblemCode;
 
   constructor(status: 400 | 403 | 404 | 413 | 429, message: string) {
     super(message);
@@ -30,14 +21,9 @@ const faultCodes = {
   404: 'NotFound',
   413: 'PayloadTooLarge',
   429: 'TooManyRequests',
-} as const;
+} as const satisfies Record<number, ProblemCode>;
 
-const codes: Partial<Record<ErrorCode, [status: number, code: string]>> = {
-  not_found: [404, 'NotFound'],
-  ambiguous: [409, 'MultipleNodesFound'],
-  conflict: [409, 'ConflictNodeState'],
-  unreachable: [503, 'ServiceUnavailable'],
-};
+const codes: Partial<Record<ErrorCode, ProblemCode>> = problemCodes;
 
 /** Returns the body for `error`; undefined for an error whose text is not meant for callers. */
 export function problemOf(error: unknown, requestId: string): Problem | undefined {
@@ -51,9 +37,9 @@ export function problemOf(error: unknown, requestId: string): Problem | undefine
     };
   }
   if (!(error instanceof MusterError)) return undefined;
-  const [Status, Code] = codes[error.code] ?? [500, 'InternalError'];
+  const Code = codes[error.code] ?? 'InternalError';
   return {
-    Status,
+    Status: problemStatus[Code],
     Message: error.message,
     RequestID: requestId,
     Code,

@@ -1,5 +1,5 @@
 // A node view is a node as operators and Bacalhau's tools see it: its stored record with what memory has of it now.
-import type { Usage } from '../../protocol/messages.ts';
+import type { MusterView } from '../../protocol/http.ts';
 import { zeroTime } from '../../protocol/node-info.ts';
 import {
   type ConnectionStatus,
@@ -10,18 +10,6 @@ import {
 } from '../../protocol/node-state.ts';
 import type { Liveness } from '../health/health.ts';
 import type { ResourceInfo } from '../roll/resource-store.ts';
-
-/** What muster adds to Bacalhau's NodeState in the API. */
-export interface MusterView {
-  Health: Health;
-  /** Time since the last sign of life, in milliseconds; absent when this requester received none. */
-  Silence?: number;
-  RegisteredAt?: string | undefined;
-  Version?: string | undefined;
-  Decision?: { Action: string; Reason: string; Actor: string; At: string } | undefined;
-  Usage?: Usage | undefined;
-  ResourcesAt?: string;
-}
 
 export interface NodeView extends Omit<NodeState, 'Muster' | 'ConnectionState'> {
   ConnectionState: NodeConnectionState;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { unquoted } from '../../../agent/cli/completion/words.ts';
+import { unquoted } from '../../../agent/cli/completion/unquoted.ts';
 import { cluster, serve } from '../../requester/api/api-fixture.ts';
 import { findProgram } from '../../support/find-program.ts';
 import { muster, temporaryFolder } from '../program.ts';

@@ -1,24 +1,36 @@
-// Command lines: what is read out of them, what is refused, and what was probably meant.
+// Command lines: what is read from them, what is refused, and what was probably meant.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { commands } from '../../../agent/cli/commands.ts';
 import { locate } from '../../../agent/cli/line/place.ts';
-import { understand } from '../../../agent/cli/run.ts';
+import { readCommandLine } from '../../../agent/cli/run.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 
-const read = async (...args: string[]) => (await understand(args, locate(args))).argv;
+const read = async (...args: string[]) => (await readCommandLine(args, locate(args, commands))).argv;
 
-const wrong: [args: string[], said: string][] = [
+const wrong: [args: string[], expected: string][] = [
   [[], 'Error: muster needs a command\n'],
-  [['node'], 'Error: muster node needs a command\n'],
+  [
+    ['node'],
+    'Error: muster node needs a command\nHint:  the commands are list, describe, approve, reject, delete\n',
+  ],
   [['nod', 'list'], 'Error: unknown command: nod\nHint:  did you mean "muster node"?\n'],
   [['node', 'lsit'], 'Error: unknown command: node lsit\nHint:  did you mean "muster node list"?\n'],
   [['aprove', 'node-1'], 'Error: unknown command: aprove\nHint:  did you mean "muster node approve"?\n'],
   [['node-list'], 'Error: unknown command: node-list\nHint:  did you mean "muster node list"?\n'],
-  [['node', 'rm'], 'Error: unknown command: node rm\n'],
-  [['node', 'show'], 'Error: unknown command: node show\n'],
-  [['config', 'set'], 'Error: unknown command: config set\n'],
+  [
+    ['node', 'rm'],
+    'Error: unknown command: node rm\nHint:  the commands are list, describe, approve, reject, delete\n',
+  ],
+  [
+    ['node', 'show'],
+    'Error: unknown command: node show\nHint:  the commands are list, describe, approve, reject, delete\n',
+  ],
+  [
+    ['config', 'set'],
+    'Error: unknown command: config set\nHint:  the commands are show, check, sample, schema, migrate\n',
+  ],
   [['vers'], 'Error: unknown command: vers\nHint:  did you mean "muster version"?\n'],
   [['serv'], 'Error: unknown command: serv\nHint:  did you mean "muster service"?\n'],
   [['approve', 'node-1'], 'Error: unknown command: approve\nHint:  did you mean "muster node approve"?\n'],
@@ -26,7 +38,7 @@ const wrong: [args: string[], said: string][] = [
   [['frobnicate', '--help'], 'Error: unknown command: frobnicate\n'],
   [
     ['--api-host', 'x', 'node', 'list'],
-    'Error: unknown command: x\nHint:  flags of a command stand after it\n',
+    'Error: unknown command: x\nHint:  the flags of a command follow the command\n',
   ],
   [['constructor'], 'Error: unknown command: constructor\n'],
   [['--hlep'], 'Error: unknown flag: --hlep\nHint:  did you mean --help?\n'],
@@ -46,7 +58,7 @@ const wrong: [args: string[], said: string][] = [
   [['node', 'list', '--nats-token', 'x'], 'Error: unknown flag: --nats-token\n'],
   [
     ['config', 'show', '--nats-token=x'],
-    'Error: unknown flag: --nats-token\nHint:  every user can read a command line; give it in MUSTER_NATS_TOKEN, or in the file that --nats-token-file names\n',
+    'Error: unknown flag: --nats-token\nHint:  every user can read a command line; put it in MUSTER_NATS_TOKEN, or in the file that --nats-token-file names\n',
   ],
   [
     ['agent', 'regster'],
@@ -54,8 +66,8 @@ const wrong: [args: string[], said: string][] = [
   ],
   [['node', 'list', 'extra'], 'Error: unexpected argument: extra\n'],
   [['node', 'describe', 'a', 'b'], 'Error: unexpected argument: b\n'],
-  [['node', 'describe'], 'Error: node describe needs the id of a node, or enough of its beginning\n'],
-  [['node', 'approve'], 'Error: node approve needs the id of a node, or enough of its beginning\n'],
+  [['node', 'describe'], 'Error: node describe needs the id of a node, or a unique beginning of it\n'],
+  [['node', 'approve'], 'Error: node approve needs the id of a node, or a unique beginning of it\n'],
   [
     ['node', 'list', '-o', 'xml'],
     'Error: --output: "xml" is not one of the choices; allowed: table, wide, json, yaml\n',
@@ -63,7 +75,7 @@ const wrong: [args: string[], said: string][] = [
   [['node', 'list', '--output'], 'Error: --output needs a value: --output FORMAT\n'],
   [
     ['node', 'list', '-o', '--reverse'],
-    'Error: -o needs a value, and a flag follows it: --reverse\nHint:  a value that starts with - is given as --output=--reverse\n',
+    'Error: -o needs a value, but a flag follows it: --reverse\nHint:  write a value that starts with - as --output=--reverse\n',
   ],
   [
     ['node', 'list', '--filter-approval', 'yes'],
@@ -108,17 +120,17 @@ const wrong: [args: string[], said: string][] = [
   ],
   [['version', '-o', 'yaml'], 'Error: --output: "yaml" is not one of the choices; allowed: text, json\n'],
 ];
-for (const [args, said] of wrong) {
+for (const [args, expected] of wrong) {
   test(`muster ${JSON.stringify(args).slice(1, -1)}`, async () => {
     const error = await refusal(args);
     const hint = error.hint ? `Hint:  ${error.hint}\n` : '';
-    assert.equal(`Error: ${error.message}\n${hint}`, said);
+    assert.equal(`Error: ${error.message}\n${hint}`, expected);
   });
 }
 
-test('a number below zero is the value of a flag, and asks for no help', () => {
-  assert.equal(locate(['events', '--since', '-1h']).asksFor, undefined);
-  assert.equal(locate(['events', '-fh']).asksFor, 'help');
+test('a negative number is the value of a flag and does not ask for help', () => {
+  assert.equal(locate(['events', '--since', '-1h'], commands).asksFor, undefined);
+  assert.equal(locate(['events', '-fh'], commands).asksFor, 'help');
 });
 
 async function refusal(args: readonly string[]): Promise<MusterError> {
@@ -132,7 +144,7 @@ async function refusal(args: readonly string[]): Promise<MusterError> {
   throw new Error('not refused');
 }
 
-test('flags are read, whatever their order and form; the last of a name counts', async () => {
+test('flags are read in any order and form, and the last of a name counts', async () => {
   const flags = async (...args: string[]) => (await read('node', 'list', ...args)).flags;
   const none = {
     output: 'table',
@@ -168,7 +180,7 @@ test('flags are read, whatever their order and form; the last of a name counts',
   assert.deepEqual(await flags('--labels', 'a=b', '--labels=!c'), { ...none, labels: ['a=b', '!c'] });
 });
 
-test('flags may stand before, between and after operands; after -- nothing is a flag', async () => {
+test('flags may stand before, between and after operands, and nothing after -- is a flag', async () => {
   for (const args of [
     ['-m', 'why', 'n-1'],
     ['n-1', '-m', 'why'],
@@ -183,7 +195,7 @@ test('flags may stand before, between and after operands; after -- nothing is a 
   assert.deepEqual((await read('node', 'reject', 'n', '-m', '')).flags, { message: '' });
 });
 
-test('flags that give settings are handed on as they are', async () => {
+test('flags that give settings are passed on unread', async () => {
   const { settings, config } = await read(
     ...['-c', 'a.yaml', 'config', 'show', '--log-level', 'debug', '--api-port=1', '--api-port', '2'],
     ...['--requester-manual-approval=false', '--compute-rejoin-after-delete'],

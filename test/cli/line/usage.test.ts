@@ -1,34 +1,44 @@
-// Usage and help as the program prints them: what is wrong goes to standard error with exit 64, help to standard output.
+// Errors and help as the program prints them: a wrong command line ends with exit code 64, and help is a result.
 import assert from 'node:assert/strict';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { test } from 'node:test';
-import { commands } from '../../../agent/cli/commands.ts';
+import { commands, groupExamples } from '../../../agent/cli/commands.ts';
+import { unquoted } from '../../../agent/cli/completion/unquoted.ts';
 import { globalFlags } from '../../../agent/cli/line/command.ts';
 import { help } from '../../../agent/cli/line/help.ts';
 import { locate } from '../../../agent/cli/line/place.ts';
 import { settingFlags } from '../../../agent/cli/line/setting-flags.ts';
+import { readCommandLine } from '../../../agent/cli/run.ts';
 import { muster, start } from '../program.ts';
 
-test('usage shows the commands where one is missing, and the way to the flags where one is wrong', async t => {
-  const missing = await muster(t, ['config', 'shw']);
-  assert.match(
-    missing.stderr,
-    /^Usage: muster config COMMAND \[flags\]\n\nCommands:\n {2}config show +show the settings\n/,
-  );
-  const wrongFlag = await muster(t, ['node', 'approve', 'x', '--y']);
+test('a typo is answered by the error, the near match and the way to the help', async t => {
+  const lines = async (...args: string[]) => {
+    const { code, stdout, stderr } = await muster(t, args);
+    assert.deepEqual([code, stdout], [64, '']);
+    return stderr;
+  };
   assert.equal(
-    wrongFlag.stderr,
-    'Usage: muster node approve ID [flags]\n       muster node approve --help lists the flags\n\nError: unknown flag: --y\n',
+    await lines('config', 'shw'),
+    'Error: unknown command: config shw\nHint:  did you mean "muster config show"?\nHelp:  muster config --help\n',
+  );
+  assert.equal(await lines('frobnicate'), 'Error: unknown command: frobnicate\nHelp:  muster --help\n');
+  assert.equal(
+    await lines('node', 'approve', 'x', '--mesage', 'y'),
+    'Error: unknown flag: --mesage\nHint:  did you mean --message?\nHelp:  muster node approve --help\n',
+  );
+  assert.equal(
+    await lines('node', 'describe'),
+    'Error: node describe needs the id of a node, or a unique beginning of it\nHelp:  muster node describe --help\n',
   );
 });
 
 test('what was typed cannot steer the terminal', async t => {
   const { code, stdout, stderr } = await muster(t, ['\u001b[2J\u202e']);
   assert.deepEqual([code, stdout], [64, '']);
-  assert.ok(stderr.endsWith('\n\nError: unknown command: \\u001b[2J\\u202e\n'), stderr);
+  assert.equal(stderr, 'Error: unknown command: \\u001b[2J\\u202e\nHelp:  muster --help\n');
 });
 
-test('--help of everything is on standard output, exit 0, and names every command and flag', async t => {
+test('muster --help goes to standard output with exit code 0 and names every command', async t => {
   const all = await muster(t, ['--help']);
   assert.deepEqual([all.code, all.stderr], [0, '']);
   assert.equal((await muster(t, ['help'])).stdout, all.stdout);
@@ -37,9 +47,10 @@ test('--help of everything is on standard output, exit 0, and names every comman
     assert.ok(all.stdout.includes(`  ${path}`) && all.stdout.includes(help), path);
 });
 
-test('help of every command names its flags, once each', async () => {
+test('the help of every command names each of its flags once', async () => {
   for (const row of commands) {
-    const text = await help(locate([...row.path.split(' '), '--help']));
+    const place = locate([...row.path.split(' '), '--help'], commands);
+    const text = await help(place, { commands, groupExamples });
     assert.ok(text.startsWith(`Usage: muster ${row.path} `), text);
     const { flags, settings } = await row.load();
     const names = Object.keys({ ...flags, ...globalFlags, ...settingFlags(settings) });
@@ -49,7 +60,7 @@ test('help of every command names its flags, once each', async () => {
   }
 });
 
-test('help of one command', async t => {
+test('the help of one command', async t => {
   const { stdout } = await muster(t, ['help', 'node', 'reject']);
   assert.equal(
     stdout,
@@ -58,26 +69,67 @@ test('help of one command', async t => {
 refuse a node; it stays on the roll
 
 Arguments:
-  ID  the id of a node, or enough of its beginning
+  ID  the id of a node, or a unique beginning of it
 
 Flags:
-  -m, --message TEXT  why, for those who look later; at most 1024 characters
+  -m, --message TEXT  the reason; at most 1024 characters
 
 Settings:
-      --api-host HOST  address of the HTTP API: where the requester listens, and the commands call
-                       (default 127.0.0.1)
+      --api-host HOST  address of the HTTP API: where the requester listens, and
+                       the commands call (default 127.0.0.1)
       --api-port PORT  port of the HTTP API (default 1234)
 
 For every command:
   -c, --config FILE      read the settings from this file
-      --log-level LEVEL  least important lines to log; debug also explains an unexpected error
+      --log-level LEVEL  least important level to log; debug also explains an
+                         unexpected error
   -h, --help             show this help
       --version          show the version
+
+Examples:
+  # refuse node-1
+  muster node reject node-1
+
+  # tell the node why
+  muster node reject node-1 -m "its disk is broken"
 `,
   );
 });
 
-test('the version', async t => {
+/** The help of every place: of all commands, of each group and of each command that is not hidden. */
+async function everyHelp(): Promise<{ path: string; text: string }[]> {
+  const shown = commands.filter(row => !row.hidden).map(row => row.path);
+  const paths = new Set(['', ...shown, ...shown.flatMap(path => path.split(' ').slice(0, -1).join(' '))]);
+  return Promise.all(
+    [...paths].map(async path => {
+      const place = locate([...path.split(' ').filter(Boolean), '--help'], commands);
+      return { path, text: await help(place, { commands, groupExamples }) };
+    }),
+  );
+}
+
+test('every help fits into 80 columns', async () => {
+  for (const { path, text } of await everyHelp())
+    for (const line of text.split('\n')) assert.ok(line.length <= 80, `${path}: ${line}`);
+});
+
+test('every help has two examples, and the parser understands each', async () => {
+  for (const { path, text } of await everyHelp()) {
+    const [, examples = ''] = text.split('\nExamples:\n');
+    const lines = examples.split('\n').filter(line => /^ {2}[^#]/.test(line));
+    assert.equal(lines.length, 2, path);
+    for (const line of lines) {
+      // The part of the shell line that the program gets.
+      const [, typed = ''] = /\bmuster ([^|>)]*)/.exec(line) ?? [];
+      const args = typed.trim().match(/(?:[^\s"]|"[^"]*")+/g) ?? [];
+      const place = locate(args, commands);
+      await readCommandLine(args.map(unquoted), place);
+      assert.ok(place.row?.path.startsWith(path), `${path}: ${line}`);
+    }
+  }
+});
+
+test('the version is shown by a command and by a flag', async t => {
   for (const args of [['version'], ['--version'], ['node', 'list', '--version']]) {
     assert.deepEqual(await muster(t, args), { code: 0, stdout: 'muster 0.1.0\n', stderr: '' });
   }
@@ -86,7 +138,7 @@ test('the version', async t => {
   assert.deepEqual(JSON.parse(stdout), { version: '0.1.0', node, platform, arch });
 });
 
-test('an error that nobody foresaw: one sentence, and where it came from only when asked', async t => {
+test('an unexpected error is one sentence, and shows where it came from only on request', async t => {
   const broken =
     'data:text/javascript,Object.defineProperty(process,"arch",{get(){throw new TypeError("boom\\u001b")}})';
   const nodeOptions = ['--import', broken];

@@ -1,11 +1,11 @@
-// `muster config check`: finds every fault in the settings, what a role would refuse, and what is doubtful.
+// `muster config check`: finds every fault in the settings, what a role would refuse, and what may be wrong.
 import { choice } from '../../../config/kind.ts';
 import { roles } from '../../../config/role.ts';
-import { print, tell } from '../../../output/terminal.ts';
+import { print, warn } from '../../../output/terminal.ts';
 import { checkRoleRequirements } from '../../../roles/role-requirements.ts';
 import { checkSettingFiles } from '../../../roles/setting-files.ts';
 import { printable } from '../../../system/printable.ts';
-import type { Argv, FlagTable } from '../../line/command.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { chosenFile, optionalOperands } from './file.ts';
 
 export { optionalOperands };
@@ -16,9 +16,14 @@ export const flags = {
   role: {
     value: 'ROLE',
     kind: choice(...roles),
-    help: 'judge them for one role only',
+    help: 'check them for one role only',
   },
 } as const satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster config check', 'check the settings that a role would read now'],
+  ['muster config check muster.yaml --role agent', 'check a file before an agent uses it'],
+];
 
 export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<number> {
   const loaded = await argv.load({
@@ -26,8 +31,7 @@ export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<numb
     alsoCheck: settings => checkRoleRequirements(argv.flags.role, settings),
   });
   const { file, places, warnings } = loaded;
-  for (const warning of [...warnings, ...(await checkSettingFiles(loaded))])
-    tell('Warning', printable(warning, 4096));
+  for (const warning of [...warnings, ...(await checkSettingFiles(loaded))]) warn(printable(warning, 4096));
   const none = `no configuration file (looked for ${places.join(', ')})`;
   print(`Ok: ${printable(file ?? none, 4096)}\n`);
   return 0;

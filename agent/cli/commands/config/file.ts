@@ -1,21 +1,25 @@
-// The configuration file as an operand: `muster config check FILE` means what `--config FILE` means.
+// Reads the configuration file from the operand: `muster config check FILE` means the same as `--config FILE`.
 import { MusterError } from '../../../system/errors.ts';
 
 export const optionalOperands = {
-  file: 'the configuration file, as with --config; without it, the usual one',
+  file: 'a configuration file, as with --config; default: the usual one',
 };
 
-/** @throws MusterError `usage` when both are given. */
-export function chosenFile({ config, operands }: ChoiceOfFile): string | undefined {
+/** Returns the file that was named. @throws MusterError `usage` when there are two. */
+export function chosenFile({ config, operands }: NamedFiles): string | undefined {
   if (config !== undefined && operands.file !== undefined) {
-    throw new MusterError('usage', `two configuration files: ${operands.file}, and ${config} with --config`, {
-      hint: 'give one of them',
-    });
+    throw new MusterError(
+      'usage',
+      `two configuration files were named: ${operands.file}, and ${config} with --config`,
+      {
+        hint: 'name one of them',
+      },
+    );
   }
   return operands.file ?? config;
 }
 
-interface ChoiceOfFile {
+interface NamedFiles {
   readonly config: string | undefined;
   readonly operands: { readonly file?: string };
 }

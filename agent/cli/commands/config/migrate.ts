@@ -1,27 +1,32 @@
-// `muster config migrate`: a configuration of Bacalhau made into one of muster.
+// `muster config migrate`: turns a configuration of Bacalhau into one of muster.
 import { open, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { checkText } from '../../../config/check-text.ts';
 import { readConfigText } from '../../../config/file.ts';
 import { migrate } from '../../../config/migrate.ts';
 import { yamlText } from '../../../output/data.ts';
-import { note, print, tell } from '../../../output/terminal.ts';
+import { note, print, warn } from '../../../output/terminal.ts';
 import { isLoopback } from '../../../requester/api/loopback.ts';
 import { errnoOf, MusterError } from '../../../system/errors.ts';
 import { notWritable } from '../../../system/files.ts';
 import { printable } from '../../../system/printable.ts';
-import type { Argv, FlagTable } from '../../line/command.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
 
-export const operands = { file: 'the configuration file of Bacalhau, of 1.4 or of 1.5 and later' };
+export const operands = { file: 'a configuration file of Bacalhau 1.4, or of 1.5 and later' };
 
 export const flags = {
   output: {
     value: 'FILE',
-    help: 'write it, secrets included, into a new file that only its owner can read; without it, to standard output',
+    help: 'write a new file that only its owner can read, with the secrets; default: standard output, without the secrets',
   },
 } as const satisfies FlagTable;
 
-/** More lines than these tell an operator nothing. */
+export const examples: readonly Example[] = [
+  ['muster config migrate ~/.bacalhau/config.yaml', 'look at the result first'],
+  ['muster config migrate bacalhau.yaml --output muster.yaml', 'write the result into a new file'],
+];
+
+/** Number of warnings, and of notes, that are shown. More would not help an operator. */
 const maxLines = 200;
 
 export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {
@@ -36,11 +41,11 @@ export async function run(argv: Argv<typeof flags, keyof typeof operands>): Prom
   const text = await yamlText(document);
   const where = output === undefined ? 'the result' : resolve(output);
   const { faults, warnings } = checkText(text, where);
-  // It was made so that it loads.
+  // The result is meant to load: a fault in it is a fault of this program.
   if (faults.length > 0) throw new Error(`the result does not load: ${faults.join('; ')}`);
   if (output === undefined) print(text);
   else await writeNew(where, text);
-  for (const line of shortened([...dropped, ...warnings])) tell('Warning', printable(line, 4096));
+  for (const line of shortened([...dropped, ...warnings])) warn(printable(line, 4096));
   for (const line of shortened(notes)) note(`Note:  ${printable(line, 4096)}`);
   return 0;
 }
@@ -51,7 +56,7 @@ async function textOf(path: string): Promise<string> {
   throw new MusterError('bad_config', file?.fault ?? `${path}: there is no such file`);
 }
 
-/** Never in the place of another file. */
+/** Writes a file that is not there yet. Another file is never replaced. */
 async function writeNew(path: string, text: string): Promise<void> {
   try {
     const file = await open(path, 'wx', 0o600);
@@ -66,8 +71,8 @@ async function writeNew(path: string, text: string): Promise<void> {
     }
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') {
-      throw new MusterError('not_writable', `${path} is there already, and is left as it is`, {
-        hint: 'name a new file with --output, or move that one away',
+      throw new MusterError('not_writable', `${path} exists already and was not changed`, {
+        hint: 'name a new file with --output, or move the old one away',
       });
     }
     throw new MusterError('not_writable', notWritable(path, error).message, { cause: error });

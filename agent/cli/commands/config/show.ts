@@ -1,10 +1,10 @@
-// `muster config show`: every setting as it stands.
+// `muster config show`: shows every setting with its value.
 import { atPaths } from '../../../config/keys.ts';
 import type { LoadedSettings } from '../../../config/load.ts';
 import { settingsDocument, showSettings } from '../../../config/show.ts';
 import { jsonText, yamlText } from '../../../output/data.ts';
 import { print } from '../../../output/terminal.ts';
-import type { Argv, FlagTable } from '../../line/command.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { chosenFile, optionalOperands } from './file.ts';
 
@@ -13,9 +13,14 @@ export { optionalOperands };
 export const settings = 'all';
 
 export const flags = {
-  origin: { help: 'also show where each value comes from, and what is not set' },
+  origin: { help: 'also show where each value comes from, and the settings without a value' },
   output: outputFlag('yaml', 'json'),
 } satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster config show --origin', 'show where each value comes from'],
+  ['muster config show muster.yaml -o json', 'show the settings of a file as JSON'],
+];
 
 export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<number> {
   const { origin, output } = argv.flags;
@@ -25,10 +30,11 @@ export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<numb
   return 0;
 }
 
+/** Returns all settings as rows, with null for a setting without a value. */
 const rows = (loaded: LoadedSettings) =>
   showSettings(loaded).map(row => ({ ...row, value: row.value ?? null }));
 
-/** The settings that have a value. */
+/** Returns the settings that have a value, nested as in the file. */
 const nested = (loaded: LoadedSettings) =>
   atPaths(
     showSettings(loaded).flatMap(({ key, value }) => (value === undefined ? [] : [[key, value] as const])),

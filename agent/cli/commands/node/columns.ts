@@ -1,13 +1,13 @@
-// What the columns of `node list` show of a node, in Bacalhau's formats (requester 5.1).
-
+// The columns of `node list`, in the formats of Bacalhau.
 import { type ShownNode, statusOf } from '../../../api/answers.ts';
+import { shortDuration, sizeText } from '../../../output/units.ts';
 import { zeroTime } from '../../../protocol/node-info.ts';
 import type { Resources } from '../../../protocol/resources.ts';
 import { printable } from '../../../system/printable.ts';
 
 type Column = readonly [title: string, cell: (node: ShownNode) => string];
 
-/** What the default table shows. */
+/** The columns of the default table. */
 export const narrow: readonly Column[] = [
   ['ID', node => node.Info.NodeID],
   ['TYPE', node => node.Info.NodeType || none],
@@ -15,12 +15,12 @@ export const narrow: readonly Column[] = [
   ['STATUS', statusOf],
 ];
 
-/** Labels last: they have no bound, and would push the rest out of sight. */
+/** The columns of the wide table. The labels are last, because they may be so long that they hide what follows. */
 export const wide: readonly Column[] = [
   ...narrow,
   ['CPU', capacity('CPU', cores => cores.toFixed(1))],
-  ['MEMORY', capacity('Memory', bytes)],
-  ['DISK', capacity('Disk', bytes)],
+  ['MEMORY', capacity('Memory', sizeText)],
+  ['DISK', capacity('Disk', sizeText)],
   ['GPU', capacity('GPU', String)],
   ['VERSION', node => printable(node.Info.Agent?.Version || node.Info.BacalhauVersion.GitVersion) || none],
   ['HOSTNAME', node => printable(node.Info.Hostname ?? '') || none],
@@ -31,12 +31,12 @@ export const wide: readonly Column[] = [
 
 const none = '-';
 
-/** What is wrong with the node, in words; `describe` says why. */
+/** Returns the types of the conditions; `node describe` shows the reasons. */
 function conditions({ Info }: ShownNode): string {
   return Info.Conditions?.map(({ Type }) => printable(Type)).join(',') || none;
 }
 
-/** Available / all. A requester computes nothing. */
+/** Returns a cell with what is available and what is offered. A requester offers nothing. */
 function capacity(name: 'CPU' | 'Memory' | 'Disk' | 'GPU', format: (amount: number) => string) {
   return ({ Info }: ShownNode): string => {
     if (Info.NodeType === 'Requester') return none;
@@ -46,33 +46,11 @@ function capacity(name: 'CPU' | 'Memory' | 'Disk' | 'GPU', format: (amount: numb
   };
 }
 
-/** Decimal units, one digit after the point below ten: `1.5 kB`, `12 GB`. */
-function bytes(amount: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'];
-  let value = amount;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  const rounded = Math.floor(value * 10 + 0.5) / 10;
-  return `${unit > 0 && rounded < 10 ? rounded.toFixed(1) : rounded.toFixed(0)} ${units[unit]}`;
-}
-
 function lastSeen({ Info, ConnectionState, Muster }: ShownNode): string {
   if (Info.NodeType === 'Requester') return none;
-  if (Muster?.Silence !== undefined) return `${age(Muster.Silence)} ago`;
+  if (Muster?.Silence !== undefined) return `${shortDuration(Muster.Silence)} ago`;
   const time = ConnectionState?.LastHeartbeat;
   return time && time !== zeroTime ? time : 'never';
-}
-
-/** Milliseconds in one unit, as large as fits: `3s`, `12m`, `5h`, `2d`. */
-export function age(milliseconds: number): string {
-  const seconds = Math.floor(milliseconds / 1000);
-  if (seconds < 120) return `${seconds}s`;
-  if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3600)}h`;
-  return `${Math.floor(seconds / 86_400)}d`;
 }
 
 function labels({ Info }: ShownNode): string {

@@ -1,33 +1,50 @@
 // `muster node approve`, `reject` and `delete`: an operator's decision about one node.
 import { hostname, userInfo } from 'node:os';
-import { apiSettings, type NodeChange, requesterApi } from '../../../api/client.ts';
+import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { print } from '../../../output/terminal.ts';
+import type { DecisionAction } from '../../../protocol/http.ts';
 import { printable } from '../../../system/printable.ts';
-import type { Argv, Command, FlagTable } from '../../line/command.ts';
+import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
 
-const operands = { id: 'the id of a node, or enough of its beginning' };
+const operands = { id: 'the id of a node, or a unique beginning of it' };
 
 const flags = {
-  message: { value: 'TEXT', short: 'm', help: 'why, for those who look later; at most 1024 characters' },
+  message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
 } satisfies FlagTable;
 
-/** The command that does `action`. */
-export function decision(action: NodeChange['Action']): Command {
+const examples: Readonly<Record<DecisionAction, readonly Example[]>> = {
+  approve: [
+    ['muster node approve node-1', 'let node-1 take part'],
+    ['muster node approve node-1 -m "checked by Ada"', 'give the reason too'],
+  ],
+  reject: [
+    ['muster node reject node-1', 'refuse node-1'],
+    ['muster node reject node-1 -m "its disk is broken"', 'tell the node why'],
+  ],
+  delete: [
+    ['muster node delete node-1', 'remove node-1 from the roll'],
+    ['muster node delete node-1 -m "returned to the vendor"', 'record the reason in the event'],
+  ],
+};
+
+/** Returns the command that carries out `action`. */
+export function decision(action: DecisionAction): Command {
   return {
     settings: apiSettings,
     operands,
     flags,
+    examples: examples[action],
     async run(argv: Argv<typeof flags, keyof typeof operands>) {
       const api = await requesterApi(argv.load);
-      const change = { Action: action, Message: argv.flags.message ?? '', Actor: actor() };
-      await api.change(argv.operands.id, change);
+      const body = { Action: action, Message: argv.flags.message ?? '', Actor: actor() };
+      await api.decide(argv.operands.id, body);
       print('Ok\n');
       return 0;
     },
   };
 }
 
-/** Who runs this: `user@host`. The requester keeps it as a claim, not as proof. */
+/** Returns `user@host` for the user who runs this. The requester records it as a claim, not as a proof. */
 function actor(): string {
   return printable(`${userName()}@${hostname()}`, 255);
 }
@@ -36,7 +53,7 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    // A user without an entry in the password file.
+    // A container may run as a user that has no entry in the password file.
     return `uid ${process.getuid?.()}`;
   }
 }

@@ -1,21 +1,31 @@
-// `muster node describe`: all that is known of one node.
+// `muster node describe`: shows everything about one node.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { jsonText, yamlText } from '../../../output/data.ts';
 import { print } from '../../../output/terminal.ts';
-import type { Argv, FlagTable } from '../../line/command.ts';
+import { systemClock } from '../../../system/clock.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
+import { describeText } from './describe-text.ts';
 
 export const settings = apiSettings;
 
-export const operands = { id: 'the id of a node, or enough of its beginning' };
+export const operands = { id: 'the id of a node, or a unique beginning of it' };
 
 export const flags = {
-  output: outputFlag('yaml', 'json'),
+  output: outputFlag('text', 'json', 'yaml'),
 } satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster node describe node-1', 'show a node to a person'],
+  ['muster node describe node-1 -o json', 'show it to a script'],
+];
 
 export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {
   const api = await requesterApi(argv.load);
   const node = await api.node(argv.operands.id);
-  print(argv.flags.output === 'json' ? jsonText(node) : await yamlText(node));
+  const { output } = argv.flags;
+  if (output === 'json') print(jsonText(node));
+  else if (output === 'yaml') print(await yamlText(node));
+  else print(describeText(node, systemClock.now()));
   return 0;
 }

@@ -1,13 +1,12 @@
-// `muster node list`: the nodes on the roll.
-
+// `muster node list`: lists the nodes on the roll.
 import type { ShownNode } from '../../../api/answers.ts';
 import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
 import { choice, integer } from '../../../config/kind.ts';
 import { jsonText, yamlText } from '../../../output/data.ts';
-import { print, tell } from '../../../output/terminal.ts';
-import { orderNames } from '../../../requester/api/node-query.ts';
+import { print, warn } from '../../../output/terminal.ts';
+import { nodeOrders } from '../../../protocol/http.ts';
 import { printable } from '../../../system/printable.ts';
-import type { Argv, FlagTable } from '../../line/command.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 
 export const settings = apiSettings;
@@ -17,33 +16,38 @@ export const flags = {
   'filter-approval': {
     value: 'APPROVAL',
     kind: choice('approved', 'pending', 'rejected'),
-    help: 'only these',
+    help: 'list only these',
   },
   'filter-status': {
     value: 'STATUS',
     kind: choice('healthy', 'unhealthy', 'unknown', 'connected', 'disconnected'),
-    help: 'only these',
+    help: 'list only these',
   },
   labels: {
     value: 'SELECTOR',
     many: true,
-    help: 'only nodes with such labels: "env=prod,zone in (eu,us),!spot"',
+    help: 'list only nodes with these labels: "env=prod,zone in (eu,us),!spot"',
   },
   'order-by': {
     value: 'KEY',
-    kind: choice(...orderNames),
-    help: 'sort by it',
+    kind: choice(...nodeOrders),
+    help: 'sort the nodes',
   },
-  reverse: { help: 'sort the other way round' },
-  limit: { value: 'N', kind: integer(0, 4_294_967_295), help: 'at most so many; 0 is all' },
-  'hide-header': { help: 'leave out the line of titles' },
+  reverse: { help: 'reverse the order' },
+  limit: { value: 'N', kind: integer(0, 4_294_967_295), help: 'list at most N nodes; 0 lists all' },
+  'hide-header': { help: 'leave out the line of column titles' },
 } satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster node list --filter-approval pending', 'list the nodes that wait for a decision'],
+  ['muster node list -o wide --order-by available_gpu', 'show more columns, most free GPUs first'],
+];
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { flags: given } = argv;
   const api = await requesterApi(argv.load);
-  const [nodes, doubtful] = await Promise.all([api.nodes(queryOf(given)), doubt(api)]);
-  if (doubtful) tell('Warning', doubtful);
+  const [nodes, doubt] = await Promise.all([api.nodes(queryOf(given)), doubtAbout(api)]);
+  if (doubt) warn(doubt);
   print(await render(nodes, given));
   return 0;
 }
@@ -76,9 +80,9 @@ async function render(nodes: ShownNode[], given: Given): Promise<string> {
   return table(given['hide-header'] ? rows : [columns.map(([title]) => title), ...rows]);
 }
 
-/** Why the list may be wrong: what the requester says of itself, when it is not ready. */
-async function doubt(api: ApiClient): Promise<string | undefined> {
-  // A Bacalhau orchestrator has no such status; if nothing answers at all, the list itself says so.
+/** Returns why the list may be wrong: the state of the requester, when it is not ready. */
+async function doubtAbout(api: ApiClient): Promise<string | undefined> {
+  // A Bacalhau orchestrator has no such status. If nothing answers at all, the request for the nodes fails.
   const status = await api.status().catch(() => undefined);
   if (status === undefined || status.state === 'ready') return undefined;
   return printable(`the requester is ${status.state}${status.reason ? `: ${status.reason}` : ''}`);

@@ -1,4 +1,4 @@
-// `muster probe`: finds out what this machine is, shows it, and records it where wanted.
+// `muster probe`: shows the hardware and the system of this machine, and can record them.
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { path } from '../../../config/kind.ts';
@@ -13,7 +13,7 @@ import { note, print } from '../../../output/terminal.ts';
 import { closeWhenInterrupted } from '../../../roles/interruption.ts';
 import { ownCommand } from '../../../roles/own-command.ts';
 import { MusterError } from '../../../system/errors.ts';
-import type { Argv, FlagTable } from '../../line/command.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { probeText } from './text.ts';
 
@@ -37,16 +37,22 @@ export const settings = [
 
 export const flags = {
   output: outputFlag('text', 'json', 'yaml'),
-  sources: { help: 'say where each fact comes from, and how long each source took' },
-  record: { value: 'FOLDER', kind: path, help: 'also save all that was read, to be replayed elsewhere' },
+  sources: { help: 'also show where each fact comes from, and how long each source took' },
+  record: { value: 'FOLDER', kind: path, help: 'also save everything that was read, for --replay' },
   raw: { help: 'keep serial numbers, UUIDs, MAC addresses and host names in the recording' },
-  replay: { value: 'FOLDER', kind: path, help: 'show the machine that was recorded there, not this one' },
+  replay: { value: 'FOLDER', kind: path, help: 'show the machine that was recorded there' },
 } satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster probe --sources', 'also show where each fact comes from'],
+  ['muster probe --record machine', 'save the facts for somebody else to look at'],
+];
 
 export async function run({ flags: given, load }: Argv<typeof flags>): Promise<number> {
   const { output, sources, record, raw, replay } = given;
   if (record && replay) throw new MusterError('usage', 'a replayed machine cannot be recorded again');
-  if (raw && !record) throw new MusterError('usage', '--raw says how to record, and needs --record FOLDER');
+  if (raw && !record)
+    throw new MusterError('usage', '--raw needs --record FOLDER: it chooses what is recorded');
   const { settings } = await load({ skipUnreadable: true });
   const { inputs, close } = replay ? await recorded(replay) : await thisMachine(settings);
   closeWhenInterrupted(close);
@@ -56,14 +62,14 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
     const view = await probeView(record ? recorder : inputs, settings);
     let file: string | undefined;
     try {
-      // Before anything is printed: with a reader that has gone away the process ends.
+      // Save first: when the reader of the output has gone away, printing ends the process.
       if (record) file = await save(record, recorder.recording(raw));
     } finally {
       if (output === 'json') print(jsonText(view));
       else if (output === 'yaml') print(await yamlText(view));
       else print(probeText(view, sources));
     }
-    if (file) note(`recorded in ${file}; look through it before you pass it on`);
+    if (file) note(`recorded in ${file}; read it before you pass it on`);
     return view.problems.length > 0 ? 2 : 0;
   } finally {
     close();
@@ -99,7 +105,7 @@ async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promis
   return { inputs, close: () => inputs.close() };
 }
 
-/** The data folder, whose disk counts. A user without a home has none: then it is the machine's root. */
+/** Returns the data folder, whose disk is shown. A user without a home has none; then it is the root folder. */
 async function dataFolderOrRoot(settings: Pick<Settings, 'dataDir'>): Promise<string> {
   try {
     return await dataFolder(settings);
@@ -110,8 +116,8 @@ async function dataFolderOrRoot(settings: Pick<Settings, 'dataDir'>): Promise<st
 }
 
 /**
- * `folder`, or the nearest one above it that is there: before the first start there is no data folder. One that does not
- * answer is there.
+ * Returns `folder`, or the nearest folder above it that exists: before the first start there is no data folder. A folder that
+ * does not answer in time counts as existing.
  */
 async function existing(folder: string): Promise<string> {
   const { fault } = await new HangLimiter({ timeoutMs: 1000, maxHung: 1 }).ask(folder, () => access(folder));

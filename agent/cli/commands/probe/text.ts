@@ -1,21 +1,19 @@
-// The machine for a person: aligned, with units, nothing that could steer a terminal.
-
+// Describes this machine for a person: sections with aligned names and readable units.
 import type { GpuDevice } from '../../../host/gpu/gpu.ts';
 import { usableCpus } from '../../../host/limits.ts';
 import { usableMemory } from '../../../host/machine.ts';
 import type { Fact } from '../../../host/values/fact.ts';
 import type { ProbeView } from '../../../host/view.ts';
-import { table } from '../../../output/table.ts';
-import { printable } from '../../../system/printable.ts';
+import { sectionsText } from '../../../output/sections.ts';
 
-/** A line: what it is, its value, and where it comes from. */
-type Row = readonly [label: string, value: string, source?: string];
+/** A row: the name of a fact, its value, and where it comes from. */
+type Row = readonly [label: string, value: string, source?: string | undefined];
 interface Section {
   readonly title: string;
   readonly rows: readonly Row[];
 }
 
-/** What is in `view`; with `sources`, where each fact comes from, and what came of each source. */
+/** Returns the text of `view`. With `sources` it also has where each fact comes from, and the result of each source. */
 export function probeText(view: ProbeView, sources: boolean): string {
   const sections: Section[] = [
     machineSection(view),
@@ -25,34 +23,18 @@ export function probeText(view: ProbeView, sources: boolean): string {
     ...cloudSection(view),
     ...view.gpus.map(gpuSection),
     offerSection(view),
-    {
-      title: 'labels',
-      rows: Object.entries(view.labels)
-        .sort()
-        .map(([key, value]) => [key, value]),
-    },
+    { title: 'labels', rows: Object.entries(view.labels).sort() },
     { title: 'conditions', rows: view.conditions.map(({ type, reason }) => [type, reason]) },
     ...(sources ? [sourceSection(view)] : []),
     { title: 'without an answer', rows: view.problems.map(problem => [problem, '']) },
   ];
-  const shown = sections.filter(({ rows }) => rows.length > 0);
-  const width = Math.max(
-    ...shown.flatMap(({ rows }) => rows.map(([label, value]) => (value ? length(label) : 0))),
+  return sectionsText(
+    sections.map(({ title, rows }) => ({
+      title,
+      rows: rows.map(([label, value, source = '']) => (sources ? [label, value, source] : [label, value])),
+    })),
   );
-  return shown.map(section => sectionText(section, width, sources)).join('\n');
 }
-
-function sectionText({ title, rows }: Section, width: number, sources: boolean): string {
-  const cells = rows.map(([label, value, source = '']) => {
-    const plain = escaped(label);
-    const first = `  ${plain}${' '.repeat(Math.max(0, width - length(plain)))}`;
-    return sources ? [first, escaped(value), escaped(source)] : [first, escaped(value)];
-  });
-  return `${escaped(title)}\n${table(cells)}`;
-}
-
-const escaped = (text: string): string => printable(text, 1024);
-const length = (text: string): number => [...text].length;
 
 function machineSection({ facts }: ProbeView): Section {
   const { operatingSystem, architecture, kernel, osName, manufacturer, model, virtualisation } = facts;
@@ -192,7 +174,7 @@ function sourceSection({ sources, gpuReports }: ProbeView): Section {
   };
 }
 
-/** A fact on a line of its own, and below it what was said against it: asked for or not. */
+/** Returns a fact as a row, and below it the source that disagrees, also where the sources are not shown. */
 function row<T>(label: string, fact: Fact<T> | undefined, format: (value: T) => string = String): Row[] {
   return fact ? [[label, format(fact.value), origin(fact)], ...conflict(fact)] : [];
 }
@@ -200,7 +182,7 @@ function row<T>(label: string, fact: Fact<T> | undefined, format: (value: T) => 
 const conflict = (fact: Fact<unknown> | undefined): Row[] =>
   fact?.disagreement ? [['', fact.disagreement]] : [];
 
-/** Several facts on one line; the source is that of `fact`. */
+/** Returns several facts as one row. Its source is that of `fact`. */
 function listed(label: string, values: readonly string[], fact: Fact<unknown> | undefined): Row[] {
   return values.length > 0 ? [[label, values.join(', '), fact && origin(fact)]] : [];
 }

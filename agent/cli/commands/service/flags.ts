@@ -1,7 +1,7 @@
 // What the service commands have in common: their flags, the words for what is done, and the doing.
 import { choice } from '../../../config/kind.ts';
 import { roles } from '../../../config/role.ts';
-import { print, tell } from '../../../output/terminal.ts';
+import { print, warn } from '../../../output/terminal.ts';
 import { programName } from '../../../roles/own-command.ts';
 import { applyPlan } from '../../../service/apply-plan.ts';
 import type { Plan, Step } from '../../../service/plan.ts';
@@ -52,7 +52,7 @@ export interface Voice {
   warn(text: string): void;
 }
 
-export const terminal: Voice = { print, warn: text => tell('Warning', text) };
+export const terminal: Voice = { print, warn: text => warn(text) };
 
 interface StepWords {
   /** The service manager's program. */

@@ -15,7 +15,7 @@ import { requireRoot, resolveTarget, type ServiceTarget, userName } from '../../
 import { MusterError } from '../../../system/errors.ts';
 import { escapeText } from '../../../system/escape.ts';
 import { printable } from '../../../system/printable.ts';
-import type { Argv, FlagTable } from '../../line/command.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { changeFlags, needed, take, terminal, typed, type Voice } from './flags.ts';
 
 export const flags = {
@@ -24,6 +24,11 @@ export const flags = {
   'no-start': { help: 'only install it: it starts neither now nor at boot' },
   force: { help: 'replace a unit that was changed by hand, and restart what may not start again' },
 } as const satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['sudo muster service install --role agent', 'run the agent whenever the machine runs'],
+  ['muster service install --role agent --user --dry-run', 'only show what would be done, for this user'],
+];
 
 export async function run({ flags: given, config }: Argv<typeof flags>): Promise<number> {
   const role = needed(given.role, 'install');

@@ -8,7 +8,7 @@ import { createServiceFiles, gpuGroups } from '../../../service/service-files.ts
 import { servicePathsOf } from '../../../service/service-paths.ts';
 import { localManager, systemdVersion } from '../../../service/target.ts';
 import { isPackaged } from '../../../system/packaged.ts';
-import type { Argv, FlagTable } from '../../line/command.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { needed, roleFlag, scopeFlag } from './flags.ts';
 
 export const flags = {
@@ -21,6 +21,11 @@ export const flags = {
   },
   executable: { value: 'PATH', help: 'the program that the service starts; without it, this very program' },
 } as const satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster service print --role agent', 'show the unit that install would write'],
+  ['muster service print --role agent --manager launchd', 'show the property list for macOS'],
+];
 
 export async function run({ flags: given }: Argv<typeof flags>): Promise<number> {
   const role = needed(given.role, 'print');

@@ -4,6 +4,7 @@ import type { LoadedSettings } from '../../../config/load.ts';
 import { type Role, roles } from '../../../config/role.ts';
 import { jsonText } from '../../../output/data.ts';
 import { print } from '../../../output/terminal.ts';
+import { timeText } from '../../../output/units.ts';
 import { findFolderProblem } from '../../../service/folder-problem.ts';
 import { inspect, isUsed } from '../../../service/inspect.ts';
 import type { Inspection, ServiceState } from '../../../service/plan.ts';
@@ -15,7 +16,7 @@ import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
 import { askHolder } from '../../../system/role-socket.ts';
-import type { Argv, FlagTable } from '../../line/command.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { type RoleStatus, statusText } from '../status.ts';
 import { roleFlag, scopeFlag } from './flags.ts';
@@ -27,6 +28,11 @@ export const flags = {
   ...scopeFlag,
   output: outputFlag('text', 'json'),
 } as const satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster service status', 'show both services of this machine'],
+  ['muster service status --role agent -o json', 'show one of them, for a script'],
+];
 
 export async function run({ flags: given, config, load }: Argv<typeof flags>): Promise<number> {
   const target = await resolveTarget({ scope: given.user ? 'user' : 'system', root: undefined });
@@ -152,8 +158,7 @@ function text(report: ServiceReport): string {
   const { installed, file, enabled, state, managerState, since, pid, says, ended, restarts } = report;
   const rows: [string, string][] = [['installed', file === null ? 'no' : `${file}${words[installed]}`]];
   if (installed !== 'no' || state !== 'stopped') {
-    const when =
-      since === null ? '' : ` since ${since.replace('T', ' ').replace('.000Z', ' UTC')} (${ago(since)} ago)`;
+    const when = since === null ? '' : ` since ${timeText(since, systemClock.now())}`;
     rows.push([
       'starts',
       enabled ? (report.scope === 'system' ? 'at boot' : 'when the user logs in') : 'by hand only',
@@ -184,11 +189,4 @@ function lastEnd({ ended, state, manager, scope, name }: ServiceReport): string 
   const meaning = meanings[ended ?? ''] ?? '';
   if (manager !== 'systemd' || state === 'running') return meaning;
   return `${meaning}; why: journalctl --${scope === 'user' ? 'user-' : ''}unit=${name}`;
-}
-
-function ago(since: string): string {
-  const seconds = Math.max(0, Math.round((systemClock.now().getTime() - Date.parse(since)) / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
 }

@@ -6,7 +6,7 @@ import type { ExistingFile } from '../../../service/plan.ts';
 import { planUninstall } from '../../../service/plan-uninstall.ts';
 import { requireRoot, resolveTarget, type ServiceTarget } from '../../../service/target.ts';
 import { escapeText } from '../../../system/escape.ts';
-import type { Argv, FlagTable } from '../../line/command.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { changeFlags, needed, take, terminal, typed, type Voice } from './flags.ts';
 
 export const flags = {
@@ -14,6 +14,11 @@ export const flags = {
   purge: { help: 'also remove its configuration, key, state and logs' },
   force: { help: 'remove a unit that muster did not write' },
 } as const satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['sudo muster service uninstall --role agent', 'remove the service; its state stays'],
+  ['sudo muster service uninstall --role agent --purge', 'also remove its key, state and configuration'],
+];
 
 export async function run({ flags: given }: Argv<typeof flags>): Promise<number> {
   const role = needed(given.role, 'uninstall');

@@ -128,11 +128,13 @@ test('an empty roll: a header and nothing else, an empty list', async t => {
   assert.deepEqual(await run('-o', 'yaml'), ok('[]\n'));
 });
 
-test('describe prints one node as yaml or json', async t => {
+test('describe prints one node as text, yaml or json', async t => {
   const directory = colourful();
   const api = await serve(t, directory);
   const expected = JSON.parse(JSON.stringify(directory.get('gpu-1')));
-  const yaml = await muster(t, ['node', 'describe', 'gpu', '--api-port', String(api.port)]);
+  const text = await muster(t, ['node', 'describe', 'gpu', '--api-port', String(api.port)]);
+  assert.match(text.stdout, /^gpu-1\n {2}type +Compute\n {2}approval +APPROVED\n/);
+  const yaml = await muster(t, ['node', 'describe', 'gpu', '-o', 'yaml', '--api-port', String(api.port)]);
   assert.deepEqual(parse(yaml.stdout), expected);
   assert.ok(yaml.stdout.startsWith('Info:\n  NodeID: gpu-1\n  NodeType: Compute\n'), yaml.stdout);
   const json = await muster(t, ['node', 'describe', 'gpu-1', '-o', 'json', '--api-port', String(api.port)]);

@@ -94,7 +94,7 @@ test('labels of the cloud are among those that the agent would have, and give wa
 test('recorded and replayed: the same machine, without its name', async () => {
   const folder = join(await newFolder(), 'recorded');
   const recorded = await probe({ record: folder, output: 'json' });
-  assert.match(recorded.stderr, /^recorded in .*machine\.yaml; look through it before you pass it on\n$/);
+  assert.match(recorded.stderr, /^recorded in .*machine\.yaml; read it before you pass it on\n$/);
   const replayed = await probe({ replay: folder, output: 'json' });
   const [here, there] = [JSON.parse(recorded.stdout), JSON.parse(replayed.stdout)];
   assert.equal(there.facts.hostname.value, 'host-1');

@@ -150,6 +150,6 @@ test('a relative path in a working folder that is gone is no fault of the progra
       code: 1,
       stdout: '',
       stderr:
-        'Error: the working folder is gone, and a path that is not absolute would be in it\nHint:  go to another folder, or write the whole path\n',
+        'Error: the working folder does not exist any more, and a relative path starts there\nHint:  go to another folder, or write the whole path\n',
     });
 });

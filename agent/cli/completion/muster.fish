@@ -1,6 +1,4 @@
-// What fish has to read to complete the words of muster.
-
-export const script = `# Completes the words of muster in fish: commands, flags, their values, and the nodes that the requester knows.
+# Completes the words of muster in fish: commands, flags, their values and the nodes of the requester.
 #
 #   for this shell    muster completion fish | source
 #   for this user     muster completion fish > ~/.config/fish/completions/muster.fish
@@ -9,12 +7,12 @@ export const script = `# Completes the words of muster in fish: commands, flags,
 function __muster_complete
     set -l words (string replace -r '^~/' "$HOME/" -- (commandline -opc))
     set -l typed (commandline -ct)
-    # Under another name, such as an alias, it is the one on PATH.
+    # The command may be an alias. Then use the program on PATH.
     set -l program (string match -e / -- $words[1]; or echo muster)
     set -e words[1]
-    # What stands before the value is a part of what is completed.
+    # In --flag=value, fish completes the flag and the value as one word.
     set -l before (string match -r -- '^--[^=]+=' "$typed"; or echo)
-    set -l begun (string replace -r '^["\\']' '' -- "$typed")
+    set -l begun (string replace -r '^["\']' '' -- "$typed")
     for line in (command $program completion-words -- $words "$begun" 2>/dev/null)
         switch $line
             case :files
@@ -27,15 +25,14 @@ function __muster_complete
     end
 end
 
-# The paths that fish itself would complete, of those the ones that match a pattern.
+# Prints the paths that fish itself would complete and that match a pattern.
 function __muster_paths --argument-names before typed pattern
     set -l path (string replace -- "$before" '' "$typed")
     for each in (complete -C "'' $path" | string match -e -r -- $pattern)
-        # Behind : and = fish begins another path, too: what it makes of that is no file.
+        # After : and = fish also begins a new path. Such a path does not exist.
         string match -q -r '[:=]' -- "$path"; and not test -e (string replace -r '^~/' "$HOME/" -- $each); and continue
         echo "$before$each"
     end
 end
 
 complete -c muster -f -a '(__muster_complete)'
-`;

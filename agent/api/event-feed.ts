@@ -1,0 +1,67 @@
+// Follows the events of the requester, also while the requester restarts: the reading goes on where it was cut off.
+import { type Clock, sleep } from '../system/clock.ts';
+import { MusterError } from '../system/errors.ts';
+import { backoff, type Random } from '../system/random.ts';
+import type { ShownEvent } from './answers.ts';
+import type { ApiClient, EventListeners } from './client.ts';
+
+export interface FeedOptions extends EventListeners {
+  clock: Clock;
+  random: Random;
+  /** Called when the requester stops answering. It is asked again until it answers. */
+  onLost(error: MusterError): void;
+  /** Called when it answers again. */
+  onBack(): void;
+}
+
+/** Time to read again after an interruption, in milliseconds: the clock of the broker differs, and events may be late. */
+const overlapMs = 60_000;
+/** Number of events that are remembered, so that none of them is shown twice. */
+const mostRemembered = 50_000;
+
+/** Never ends by itself. Throws MusterError when the first answer, or a later one, is a refusal that asking again cannot change. */
+export async function* followEvents(
+  api: Pick<ApiClient, 'events'>,
+  query: Readonly<Record<string, string>>,
+  options: FeedOptions,
+): AsyncGenerator<ShownEvent> {
+  const { clock, random, onUnreadable, onLost, onBack } = options;
+  const shown = new Set<string>();
+  let from = query;
+  const requester = { hasAnswered: false, isAway: false };
+  const onOpen = () => {
+    if (requester.isAway) onBack();
+    Object.assign(requester, { hasAnswered: true, isAway: false });
+  };
+  for (let failures = 0; ; failures++) {
+    try {
+      for await (const event of api.events({ ...from, follow: 'true' }, { onOpen, onUnreadable })) {
+        if (!addNew(event, shown)) continue;
+        failures = 0;
+        from = { ...query, since: startAfter(event, clock) };
+        yield event;
+      }
+    } catch (error) {
+      const mayPass = error instanceof MusterError && error.code === 'unreachable';
+      if (!mayPass || !requester.hasAnswered) throw error;
+      if (!requester.isAway) onLost(error);
+      requester.isAway = true;
+    }
+    await sleep(clock, backoff(random, failures, 200, 5_000));
+  }
+}
+
+/** Adds the event to `shown`. Returns false when it was there. An id is unique only within its source, which is a cluster. */
+function addNew({ source, id }: ShownEvent, shown: Set<string>): boolean {
+  const name = `${source} ${id}`;
+  if (shown.has(name)) return false;
+  const [oldest] = shown;
+  if (shown.size >= mostRemembered && oldest !== undefined) shown.delete(oldest);
+  shown.add(name);
+  return true;
+}
+
+/** Returns the time from which to read after `event`. An event with a time in the future counts as one of now. */
+function startAfter({ time }: ShownEvent, clock: Clock): string {
+  return new Date(Math.min(Date.parse(time), clock.now().getTime()) - overlapMs).toISOString();
+}

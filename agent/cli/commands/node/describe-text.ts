@@ -1,0 +1,198 @@
+// Describes a node for a person: sections with aligned names, readable units, and only what there is to say.
+import { type ShownNode, statusOf } from '../../../api/answers.ts';
+import { type Row, type Section, sectionsText } from '../../../output/sections.ts';
+import { durationText, sizeText, timeText } from '../../../output/units.ts';
+import type { GpuUsage } from '../../../protocol/messages.ts';
+import { zeroTime } from '../../../protocol/node-info.ts';
+import type { Gpu, Resources } from '../../../protocol/resources.ts';
+
+/** Columns of the text. Longer values are broken between words. */
+const columns = 80;
+
+/** Returns the text. `now` is the time from which "ago" counts. */
+export function describeText(node: ShownNode, now: Date): string {
+  const { Info } = node;
+  const sections: Section[] = [
+    { title: Info.NodeID, rows: nodeRows(node, now) },
+    { title: 'conditions', rows: conditionRows(node, now) },
+    { title: 'machine', rows: machineRows(node) },
+    { title: 'capacity', rows: capacityRows(node) },
+    { title: 'in use', rows: usageRows(node, now) },
+    { title: 'GPUs', rows: gpuRows(node) },
+    { title: 'executions', rows: executionRows(node) },
+  ];
+  // Names of labels may be long, so they do not widen the column of the other sections.
+  const labels = { title: 'labels', rows: Object.entries(Info.Labels ?? {}).sort() };
+  return [sectionsText(sections, columns), sectionsText([labels], columns)].filter(Boolean).join('\n');
+}
+
+/** Returns a row, or none where there is no value. */
+function row(label: string, value: string | undefined): Row[] {
+  return value ? [[label, value]] : [];
+}
+
+function nodeRows(node: ShownNode, now: Date): Row[] {
+  const { Info, Membership, ConnectionState, Muster } = node;
+  const connected = ConnectionState?.Status === 'CONNECTED';
+  const since = connected ? ConnectionState?.ConnectedSince : ConnectionState?.DisconnectedSince;
+  return [
+    ...row('type', Info.NodeType),
+    ...row('approval', Membership === 'PENDING' ? pendingText(Info.NodeID) : Membership),
+    ...decisionRows(node, now),
+    ['status', statusText(node, now)],
+    ...row(connected ? 'connected' : 'disconnected', optionalTime(since, now)),
+    ...row('last error', ConnectionState?.LastError),
+    ...row('registered', optionalTime(Muster?.RegisteredAt, now)),
+    ...row('version', versionText(node)),
+  ];
+}
+
+const pendingText = (id: string): string => `PENDING; to let it take part: muster node approve ${id}`;
+
+const participles: Readonly<Record<string, string>> = { approve: 'approved', reject: 'rejected' };
+
+function decisionRows({ Muster }: ShownNode, now: Date): Row[] {
+  const { Decision } = Muster ?? {};
+  if (!Decision) return [];
+  const { Action, Actor, At, Reason } = Decision;
+  const by = `${participles[Action] ?? Action}${Actor ? ` by ${Actor}` : ''}`;
+  return [
+    ...row('decision', [by, optionalTime(At, now)].filter(Boolean).join(', ')),
+    ...row('reason', Reason),
+  ];
+}
+
+function statusText(node: ShownNode, now: Date): string {
+  const { Info, ConnectionState, Muster } = node;
+  const status = statusOf(node);
+  if (Info.NodeType === 'Requester') return `${status}; a requester sends no heartbeats`;
+  if (Muster?.Silence !== undefined) return `${status}, last heard ${durationText(Muster.Silence)} ago`;
+  const last = optionalTime(ConnectionState?.LastHeartbeat, now);
+  if (last) return `${status}, last heard ${last}`;
+  return Muster ? `${status}, not heard since the requester started` : status;
+}
+
+function versionText({ Info }: ShownNode): string | undefined {
+  const { Agent, BacalhauVersion } = Info;
+  if (Agent?.Version) return `muster ${Agent.Version}`;
+  return BacalhauVersion.GitVersion ? `Bacalhau ${BacalhauVersion.GitVersion}` : undefined;
+}
+
+/** Returns undefined for the zero time of Go, which stands for no time. */
+function optionalTime(time: string | undefined, now: Date): string | undefined {
+  return time === undefined || time === zeroTime ? undefined : timeText(time, now);
+}
+
+function conditionRows({ Info }: ShownNode, now: Date): Row[] {
+  return (Info.Conditions ?? []).flatMap(({ Type, Reason, Since }): Row[] => [
+    [Type, Reason],
+    ...row('', optionalTime(Since, now) && `since ${optionalTime(Since, now)}`),
+  ]);
+}
+
+function machineRows({ Info }: ShownNode): Row[] {
+  const { Hostname, BacalhauVersion, Host } = Info;
+  const { GOOS, GOARCH } = BacalhauVersion;
+  const cpus = Host?.CPUs ? `${Host.CPUs} logical ${Host.CPUs === 1 ? 'CPU' : 'CPUs'}` : '';
+  return [
+    ...row('hostname', Hostname),
+    ...row('system', Host?.OS),
+    ...row('platform', GOOS && `${GOOS}/${GOARCH}`),
+    ...row('kernel', Host?.Kernel),
+    ...row('virtualisation', Host?.Virtualisation),
+    ...row('processor', [Host?.CPUModel, cpus].filter(Boolean).join(', ')),
+    ...row('memory', Host?.Memory ? sizeText(Host.Memory) : undefined),
+    ...row('disk', Host?.Disk ? sizeText(Host.Disk) : undefined),
+    ...row('GPU driver', Host?.GPUDriver),
+  ];
+}
+
+const quantities = [
+  ['CPU', 'CPU', cores],
+  ['memory', 'Memory', sizeText],
+  ['disk', 'Disk', sizeText],
+  ['GPU', 'GPU', String],
+] as const;
+
+/** Returns what the node offers, and how much of that is available. Nobody knows that of a node that is silent. */
+function capacityRows({ Info, Connection }: ShownNode): Row[] {
+  const { MaxCapacity, AvailableCapacity, QueueCapacity, MaxJobRequirements } = Info.ComputeNodeInfo;
+  const rows = quantities.flatMap(([label, name, format]): Row[] => {
+    const offered = MaxCapacity[name];
+    if (!offered) return [];
+    if (Connection !== 'CONNECTED') return [[label, format(offered)]];
+    return [[label, `${format(AvailableCapacity[name] ?? 0)} of ${format(offered)} available`]];
+  });
+  const limit = resourcesText(MaxJobRequirements);
+  return [
+    ...rows,
+    ...row('queued', resourcesText(QueueCapacity)),
+    ...row('for one job', limit === resourcesText(MaxCapacity) ? undefined : limit),
+  ];
+}
+
+function resourcesText(resources: Resources): string {
+  return quantities
+    .flatMap(([label, name, format]) => (resources[name] ? `${label} ${format(resources[name])}` : []))
+    .join(', ');
+}
+
+function cores(amount: number): string {
+  return String(Math.round(amount * 100) / 100);
+}
+
+function usageRows({ Muster }: ShownNode, now: Date): Row[] {
+  const { Usage, ResourcesAt } = Muster ?? {};
+  if (!Usage) return [];
+  return [
+    ['CPU', `${cores(Usage.CPU)} CPUs busy`],
+    ['memory', sizeText(Usage.Memory)],
+    ['disk', sizeText(Usage.Disk)],
+    ['load', cores(Usage.Load)],
+    ...row('measured', optionalTime(ResourcesAt, now)),
+  ];
+}
+
+function gpuRows({ Info, Muster }: ShownNode): Row[] {
+  const usages = Muster?.Usage?.GPUs ?? [];
+  return (Info.ComputeNodeInfo.MaxCapacity.GPUs ?? []).flatMap((gpu): Row[] => {
+    const usage = usages.find(
+      ({ Index, PCIAddress }) => Index === gpu.Index && PCIAddress === gpu.PCIAddress,
+    );
+    return [[`GPU ${gpu.Index}`, gpuText(gpu)], ...row('', usage && gpuUsageText(usage))];
+  });
+}
+
+function gpuText({ Vendor, Name, Memory, PCIAddress }: Gpu): string {
+  const name = Name.toLowerCase().startsWith(Vendor.toLowerCase()) ? Name : `${Vendor} ${Name}`;
+  return [name, Memory ? gibibytes(Memory) : '', PCIAddress ? `at ${PCIAddress}` : '']
+    .filter(Boolean)
+    .join(', ');
+}
+
+function gpuUsageText({ Memory, Utilisation, Temperature, Power }: GpuUsage): string {
+  const parts = [
+    Utilisation === undefined ? '' : `${Math.round(Utilisation)} % busy`,
+    Memory === undefined ? '' : `${gibibytes(Memory)} in use`,
+    Temperature === undefined ? '' : `${Math.round(Temperature)} °C`,
+    Power === undefined ? '' : `${Math.round(Power)} W`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+/** Returns mebibytes in GiB, the unit by which GPUs are sold. */
+const gibibytes = (mebibytes: number): string => `${(mebibytes / 1024).toFixed(1)} GiB`;
+
+/** Returns what only nodes of Bacalhau have: what they can execute, and what they execute now. */
+function executionRows({ Info }: ShownNode): Row[] {
+  const { ExecutionEngines, Publishers, StorageSources, RunningExecutions, EnqueuedExecutions, address } =
+    Info.ComputeNodeInfo;
+  return [
+    ...row('engines', ExecutionEngines?.join(', ')),
+    ...row('publishers', Publishers?.join(', ')),
+    ...row('sources', StorageSources?.join(', ')),
+    ...row('running', RunningExecutions ? String(RunningExecutions) : undefined),
+    ...row('waiting', EnqueuedExecutions ? String(EnqueuedExecutions) : undefined),
+    ...row('address', address),
+  ];
+}

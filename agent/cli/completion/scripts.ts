@@ -1,0 +1,11 @@
+// Gives the completion scripts: real shell files that lie beside this one, and that the packaged file carries.
+import { readFile } from 'node:fs/promises';
+import { isPackaged, readAsset } from '../../system/packaged.ts';
+
+export type Shell = 'bash' | 'zsh' | 'fish';
+
+/** Returns the text that `shell` has to read. */
+export async function completionScript(shell: Shell): Promise<string> {
+  if (isPackaged()) return Buffer.from(readAsset(shell)).toString('utf8');
+  return readFile(new URL(`./muster.${shell}`, import.meta.url), 'utf8');
+}

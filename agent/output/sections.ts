@@ -1,0 +1,49 @@
+// Lays out sections of text: a title, and below it rows of a label and its value, aligned over all sections.
+import { printable } from '../system/printable.ts';
+import { table } from './table.ts';
+
+/** A label, its value, and further cells. A row that continues the one above has an empty label. */
+export type Row = readonly [label: string, ...cells: string[]];
+
+export interface Section {
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+/** Returns the sections that have rows. With `columns`, longer values are broken between words. */
+export function sectionsText(sections: readonly Section[], columns?: number): string {
+  const shown = sections.filter(({ rows }) => rows.length > 0);
+  // A label without a value may be a whole sentence: it does not widen the column.
+  const widths = shown.flatMap(({ rows }) => rows.map(([label, value]) => (value ? lengthOf(label) : 0)));
+  const width = Math.max(...widths);
+  return shown.map(section => sectionText(section, width, columns)).join('\n');
+}
+
+function sectionText({ title, rows }: Section, width: number, columns: number | undefined): string {
+  const cells = rows.flatMap(([label, ...rest]): string[][] => {
+    const plain = escaped(label);
+    const first = `  ${plain}${' '.repeat(Math.max(0, width - lengthOf(plain)))}`;
+    const values = rest.map(escaped);
+    if (columns === undefined || values.length !== 1) return [[first, ...values]];
+    const [top = '', ...more] = broken(values[0] ?? '', columns - width - 4);
+    return [[first, top], ...more.map(line => [' '.repeat(width + 2), line])];
+  });
+  return `${escaped(title)}\n${table(cells)}`;
+}
+
+/** Breaks `text` into lines of at most `most` characters where it has blanks. */
+function broken(text: string, most: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (line !== '' && lengthOf(longer) > most) {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  return [...lines, line];
+}
+
+const escaped = (text: string): string => printable(text, 1024);
+const lengthOf = (text: string): number => [...text].length;

@@ -1,0 +1,107 @@
+// The bodies of the requester's HTTP API and the codes of its problems. They are Bacalhau's, with a member `Muster` beside.
+import * as v from 'valibot';
+import { usageSchema } from './messages.ts';
+import { goTime } from './node-info.ts';
+import { healths } from './node-state.ts';
+import { struct, text } from './schema.ts';
+
+const bounded = (maxLength: number) =>
+  v.pipe(v.string(), v.maxLength(maxLength, `longer than ${maxLength} characters`));
+
+/** What an operator can decide about a node. */
+export const decisionActions = ['approve', 'reject', 'delete'] as const;
+export type DecisionAction = (typeof decisionActions)[number];
+
+/** The body of the PUT that carries a decision. Bacalhau's other members are ignored: the path names the node. */
+export const decisionSchema = struct({
+  Action: v.optional(bounded(64), ''),
+  Message: v.optional(bounded(1024), ''),
+  Actor: v.optional(bounded(256), 'api'),
+});
+
+/** The same body as a client sends it. */
+export interface DecisionBody {
+  Action: DecisionAction;
+  /** The reason of the operator; may be empty. */
+  Message: string;
+  /** The operator, by his own word: nobody proves it until the API asks for tokens. */
+  Actor: string;
+}
+
+/** The answer to a decision. Muster answers a refusal with a problem; Bacalhau has `Success: false`. */
+export const decisionAnswerSchema = struct({ Success: v.boolean(), Error: text(1024) });
+
+/** What a muster requester adds to a node; a Bacalhau orchestrator adds nothing. */
+export const musterViewSchema = struct({
+  Health: v.picklist(healths),
+  /** Milliseconds since the last sign of life; absent when this requester never had one. */
+  Silence: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+  RegisteredAt: v.optional(goTime()),
+  Version: v.optional(v.pipe(v.string(), v.maxLength(256))),
+  Decision: v.optional(
+    struct({ Action: text(64), Reason: text(1024), Actor: text(256), At: v.optional(goTime()) }),
+  ),
+  Usage: v.optional(usageSchema),
+  ResourcesAt: v.optional(goTime()),
+});
+export type MusterView = v.InferOutput<typeof musterViewSchema>;
+
+/** The answers that carry nodes. Each node is checked on its own. */
+export const nodeListSchema = struct({ Nodes: v.nullish(v.array(v.unknown()), []) });
+export const oneNodeSchema = struct({ Node: v.unknown() });
+
+/** The values of the parameter `order_by`. */
+export const nodeOrders = [
+  'id',
+  'type',
+  'available_cpu',
+  'available_memory',
+  'available_disk',
+  'available_gpu',
+  'approval',
+  'status',
+] as const;
+export type NodeOrder = (typeof nodeOrders)[number];
+
+/** The state of the requester itself. */
+export const requesterStateSchema = struct({ state: text(64), reason: text(1024) });
+
+/** The codes of problems and their HTTP status. */
+export const problemStatus = {
+  BadRequest: 400,
+  Forbidden: 403,
+  NotFound: 404,
+  ConflictNodeState: 409,
+  MultipleNodesFound: 409,
+  PayloadTooLarge: 413,
+  TooManyRequests: 429,
+  InternalError: 500,
+  ServiceUnavailable: 503,
+} as const;
+export type ProblemCode = keyof typeof problemStatus;
+
+/** The codes of the problems that stand for an error of muster, by the code of that error. */
+export const problemCodes = {
+  not_found: 'NotFound',
+  ambiguous: 'MultipleNodesFound',
+  conflict: 'ConflictNodeState',
+  unreachable: 'ServiceUnavailable',
+} as const satisfies Record<string, ProblemCode>;
+
+/** The body of every refusal. */
+export interface Problem {
+  Status: number;
+  Message: string;
+  /** The caller's own `X-Request-Id`, if it sent one. */
+  RequestID: string;
+  Code: ProblemCode;
+  Component: string;
+  Hint?: string;
+}
+
+/** The members of a problem that a client reads. */
+export const problemSchema = struct({
+  Message: v.pipe(v.string(), v.minLength(1), v.maxLength(4096)),
+  Code: text(128),
+  Hint: text(4096),
+});
