@@ -1,10 +1,10 @@
-// What a requester answers: Bacalhau's bprotocol/v2 wrapper and texts, plus our `Muster` member (design 6).
+// The answers of a requester: Bacalhau's bprotocol/v2 form and texts, with muster's own `Muster` member beside them.
 import * as v from 'valibot';
 import { writeJson } from './json.ts';
 import { memberships } from './node-state.ts';
 import { count, struct, text } from './schema.ts';
 
-/** What an answer means, for a program; the reason beside it is for people and for Bacalhau. */
+/** What an answer means, for programs. The reason beside it is for people and for Bacalhau. */
 export const answerCodes = [
   'registered',
   'reconnected',
@@ -23,7 +23,7 @@ export type AnswerCode = (typeof answerCodes)[number];
 
 const short = (limit = 128) => v.optional(v.pipe(v.string(), v.maxLength(limit)));
 
-/** What a requester of ours says beside every answer, refusals included. */
+/** What a muster requester says of itself in every answer, also in a refusal. */
 const answererSchema = struct({
   Version: text(64),
   ClusterID: text(128),
@@ -31,7 +31,7 @@ const answererSchema = struct({
   Membership: v.nullish(v.picklist([...memberships, '']), ''),
   Session: short(),
   Code: short(64),
-  /** Where this requester listens for heartbeats, and how long it waits for one, in milliseconds. */
+  /** The topic on which this requester takes heartbeats, and the silence that it allows, in milliseconds. */
   HeartbeatTopic: short(256),
   NodeDisconnectedAfter: v.optional(count()),
 });
@@ -46,17 +46,17 @@ const wireAnswerSchema = struct({
 });
 
 export interface Answer {
-  /** The request was carried out. A refusal by a rule and a failure both read as false. */
+  /** Whether the request was carried out. It is false for a refusal and for a failure. */
   accepted: boolean;
   reason: string;
-  /** Present when a muster requester answered. */
+  /** Set when a muster requester answered. */
   muster?: AnsweringRequester | undefined;
 }
 
-/** Reads any of the answers: `{value: {Accepted, Reason}}`, `{value: {}}` or `{error}`. */
+/** Reads every form of an answer: `{value: {Accepted, Reason}}`, `{value: {}}` and `{error}`. */
 export const answerSchema = v.pipe(
   wireAnswerSchema,
-  // Whatever else answers on the subject must not pass for a requester that accepts.
+  // Another program that answers on the subject must not look like a requester that accepts.
   v.check(({ error, value }) => error !== '' || value !== null, 'neither a value nor an error'),
   v.transform(
     ({ error, value }): Answer => ({
@@ -67,7 +67,7 @@ export const answerSchema = v.pipe(
   ),
 );
 
-/** Answers a Register or UpdateNodeInfo: carried out, or refused by a rule. */
+/** Writes the answer to a RegisterNode or UpdateNodeInfo that was carried out or refused by a rule. */
 export const encodeRegisterResponse = (
   accepted: boolean,
   reason: string,
@@ -75,15 +75,15 @@ export const encodeRegisterResponse = (
 ): string =>
   writeJson({ value: { Accepted: accepted, Reason: reason, ...(muster ? { Muster: muster } : {}) } });
 
-/** Answers an UpdateResources or Leave that was carried out. */
+/** Writes the answer to an UpdateResources or Leave that was carried out. */
 export const encodeEmptyResponse = (muster?: AnsweringRequester): string =>
   writeJson({ value: muster ? { Muster: muster } : {} });
 
-/** Says that a request failed; `error` must not be empty. */
+/** Writes the answer to a request that failed. `error` must not be empty. */
 export const encodeErrorResponse = (error: string, muster?: AnsweringRequester): string =>
   writeJson({ error, value: muster ? { Muster: muster } : null });
 
-/** A sentence for people; Bacalhau's own where it has one, as its peers compare them. */
+/** Reasons for people. Where Bacalhau has a text of its own it is used here, because its nodes compare the texts. */
 export const reasons = {
   registered: 'node registered',
   reconnected: 'node reconnected',
@@ -95,12 +95,12 @@ export const reasons = {
 } as const;
 
 /**
- * The refusals after which a node has to register again, in the words of all Bacalhau versions:
- * ≥ 1.6 "handshake required" and "node not found", 1.5 "not yet registered" and "missing node".
+ * Returns whether a refusal means that the node has to register again. Bacalhau from 1.6 on says "handshake required" or
+ * "node not found", and Bacalhau 1.5 says "not yet registered" or "missing node".
  */
 export const meansUnknown = (reason: string): boolean =>
   /handshake required|not yet registered|missing node|node not found/.test(reason);
 
-/** The refusals that mean an operator's decision stands against the node. */
+/** Returns whether a refusal means that an operator has rejected the node. */
 export const meansRejected = (reason: string): boolean =>
   reason === reasons.rejected || reason === reasons.updateRejected;

@@ -3,8 +3,8 @@ import { ProtocolError } from './error.ts';
 import { parseJson } from './json.ts';
 
 /**
- * Reads the message `{1: {1: map<string,string>}, 2: {1: bytes}}`: metadata and a payload of JSON. Other fields are
- * skipped. The form is small, so it is read here by hand instead of by a library.
+ * Reads the message `{1: {1: map<string,string>}, 2: {1: bytes}}`: metadata and a payload of JSON. Other fields are skipped.
+ * The format is small enough to be read by hand instead of by a library.
  * @throws ProtocolError `malformed`.
  */
 export function readProtobufEnvelope(body: Uint8Array): {
@@ -47,14 +47,14 @@ function shortText(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('utf8');
 }
 
-/** The length-delimited fields of a message; numbers (wire types 0, 1, 5) are skipped. */
+/** Yields the length-delimited fields of a message. Numbers (wire types 0, 1 and 5) are skipped. */
 function* fields(bytes: Uint8Array): Generator<{ number: number; bytes: Uint8Array }> {
   let at = 0;
   const skip = (length: number): void => {
     at += length;
     if (at > bytes.length) throw new ProtocolError('malformed', 'cut short');
   };
-  // Beyond 2^53 it is not exact; no length that fits a message comes near.
+  // A number above 2^53 is not exact, but no length in a message is nearly so large.
   const varint = (): number => {
     let value = 0;
     for (let shift = 0; shift < 70; shift += 7) {

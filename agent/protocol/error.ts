@@ -1,8 +1,8 @@
-// The one way in which bytes from the network can be wrong.
+// The error for bytes from the network that are not a valid message.
 
 export type ProtocolFault = 'too_large' | 'too_deep' | 'malformed' | 'invalid_field';
 
-/** What is wrong with a message, and in which field (`Info.Labels.zone`; empty when it is the whole). */
+/** Says what is wrong with a message, and in which `field`, such as `Info.Labels.zone`. `field` is empty for the message as a whole. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
   readonly fault: ProtocolFault;

@@ -1,21 +1,21 @@
-// Membership and health events for other systems: CloudEvents 1.0 in JSON (design 7).
-import type { Health, Membership } from './node-state.ts';
+// The membership and health events for other systems, as CloudEvents 1.0 in JSON.
+import { type Health, type Membership, recordedChangeKinds } from './node-state.ts';
 
-/** Kinds that follow from a write to the store; their id is `<node>:<revision>`. */
-export const membershipKinds = ['registered', 'approved', 'rejected', 'deleted', 'updated'] as const;
-/** Kinds that follow from what was heard, or not; their id is `<node>:<requester instance>:<number>`. */
+/** Kinds of events that follow from a write to the store. Their id is `<node>:<revision>`. */
+export const membershipKinds = recordedChangeKinds;
+/** Kinds of events that follow from heartbeats or silence. Their id is `<node>:<requester instance>:<number>`. */
 export const healthKinds = ['healthy', 'unhealthy', 'unknown', 'left'] as const;
 export type MembershipKind = (typeof membershipKinds)[number];
 export type HealthKind = (typeof healthKinds)[number];
 export type EventKind = MembershipKind | HealthKind | 'conflict';
 
-/** What the requester knows that made it say so. */
+/** The facts that a health event follows from. */
 export interface Evidence {
-  /** Wall clock, RFC 3339; absent when the node was never heard. */
+  /** Wall time of the last heartbeat in RFC 3339; absent when there was none. */
   lastSeen?: string;
-  /** Milliseconds since. */
+  /** Time since then, in milliseconds. */
   silence?: number;
-  /** The rule that applied, with its setting. */
+  /** The rule that applied, with the value of its setting. */
   rule: string;
 }
 
@@ -24,21 +24,21 @@ export interface EventData {
   previous: { membership?: Membership; health?: Health };
   current: { membership?: Membership; health?: Health };
   reason?: string;
-  /** Who did it: an operator, or the node or requester itself. */
+  /** Who made the change: an operator, the node or the requester. */
   actor?: string;
   evidence?: Evidence;
-  /** So many older changes of the node have no event of their own; `previous` is from before them. */
+  /** Number of older changes of the node that have no event of their own. `previous` is the state before them. */
   coalesced?: number;
 }
 
 export interface CloudEvent {
   specversion: '1.0';
   id: string;
-  /** The requester: `/muster/<cluster>/<requester>`. */
+  /** The requester, as `/muster/<cluster>/<requester>`. */
   source: string;
-  /** `org.muster.node.<kind>`. */
+  /** The kind, as `org.muster.node.<kind>`. */
   type: string;
-  /** The node. */
+  /** The id of the node. */
   subject: string;
   time: string;
   datacontenttype: 'application/json';
@@ -48,10 +48,10 @@ export interface CloudEvent {
 export const eventSource = (clusterId: string, requesterId: string): string =>
   `/muster/${clusterId}/${requesterId}`;
 
-/** The id of an event that a store revision made. */
+/** Returns the id of an event that follows from a revision of the store. */
 export const revisionEventId = (nodeId: string, revision: number): string => `${nodeId}:${revision}`;
 
-/** The store revision that an event id names; undefined for a health event's id. */
+/** Returns the revision of the store that an event id names; undefined for the id of a health event. */
 export function revisionOfEventId(id: string): number | undefined {
   const match = /^[A-Za-z0-9_-]{1,128}:(\d{1,16})$/.exec(id);
   return match ? Number(match[1]) : undefined;
@@ -76,7 +76,7 @@ export function cloudEvent(
   };
 }
 
-/** What the requester tells of itself: `degraded` while it does not trust its own silence, then `recovered`. */
+/** Returns an event about the requester itself: `degraded` while it cannot trust that a silent node is silent, then `recovered`. */
 export function requesterEvent(
   kind: 'degraded' | 'recovered',
   id: string,

@@ -1,9 +1,9 @@
-// JSON as Bacalhau's peers write it (Go's encoding/json), and as we read it: bounded in size and depth.
+// Reads JSON up to a size and a depth, and writes it exactly as Go's encoding/json does for Bacalhau.
 import { ProtocolError } from './error.ts';
 
-/** The largest message we read or write, in bytes. A handshake with a few GPUs takes 3 KB. */
+/** Size of the largest message that is read or written, in bytes. A register request with a few GPUs has 3 KB. */
 export const maxMessageBytes = 65_536;
-/** The deepest nesting of objects and lists we read. Bacalhau's own messages reach 6. */
+/** The deepest nesting of objects and lists that is read. Bacalhau's own messages have 6 levels. */
 export const maxDepth = 32;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -30,7 +30,7 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Writes `value` byte for byte as Go does: members in the order given, HTML characters and U+2028/9 escaped. */
+/** Writes `value` byte for byte as Go does: members in the given order, HTML characters and U+2028 and U+2029 escaped. */
 export function writeJson(value: unknown): string {
   return JSON.stringify(value).replace(
     /[<>&\u2028\u2029]/g,
@@ -38,18 +38,18 @@ export function writeJson(value: unknown): string {
   );
 }
 
-/** `map` with its keys in the order in which Go writes a map of ASCII keys: by code unit. */
+/** Returns `map` with its keys sorted by code unit, which is the order in which Go writes a map with ASCII keys. */
 export function sortKeys<T>(map: Record<string, T>): Record<string, T> {
   return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /**
- * Refuses what is nested too deeply, and a backslash in a member's name: once V8 has read such a name, it takes other
- * names with escapes for it, in later messages too (nodejs/node#63785).
+ * Refuses JSON that is nested too deeply, and backslashes in the names of members. Once V8 has read a name with a backslash,
+ * it confuses other names that hold escapes with it, also in later messages (nodejs/node#63785).
  */
 function checkStructure(text: string): void {
-  // Few brackets cannot nest deeply: this spares a heartbeat the scan, a quarter of its cost.
-  if (!text.includes('\\') && occurrences(text, '{') + occurrences(text, '[') <= maxDepth) return;
+  // A text with few brackets cannot be nested deeply. So a heartbeat need not be scanned, which would be a quarter of its cost.
+  if (!text.includes('\\') && countOf(text, '{') + countOf(text, '[') <= maxDepth) return;
   let depth = 0;
   let inString = false;
   let backslash = false;
@@ -69,12 +69,12 @@ function checkStructure(text: string): void {
   }
 }
 
-/** Whether the escape whose second character is at `at` stands for a backslash. */
+/** Returns whether the escape whose second character is at `at` stands for a backslash. */
 const isBackslash = (text: string, at: number): boolean =>
   text[at] === '\\' || text.slice(at, at + 5).toLowerCase() === 'u005c';
 
-function occurrences(text: string, char: string): number {
-  let found = 0;
-  for (let at = text.indexOf(char); at >= 0; at = text.indexOf(char, at + 1)) found++;
-  return found;
+function countOf(text: string, char: string): number {
+  let count = 0;
+  for (let at = text.indexOf(char); at >= 0; at = text.indexOf(char, at + 1)) count++;
+  return count;
 }

@@ -1,4 +1,4 @@
-// What a node sends: Bacalhau's bprotocol/v2 requests, plus our `Muster` members (design 6).
+// The requests that a node sends: Bacalhau's bprotocol/v2, with muster's own `Muster` members.
 import * as v from 'valibot';
 import { nodeInfoSchema } from './node-info.ts';
 import { resourcesSchema } from './resources.ts';
@@ -6,39 +6,39 @@ import { amount, count, nodeId, struct, text } from './schema.ts';
 
 const short = (limit = 128) => v.optional(v.pipe(v.string(), v.maxLength(limit)));
 
-/** Who speaks, in every request of ours. A Bacalhau node sends none. */
+/** The sender of a request, in every request of a muster agent. A Bacalhau node sends none. */
 const senderSchema = struct({
   Version: text(64),
-  /** The cluster this node belongs to, once it knows. */
+  /** The cluster id, once the node knows it. */
   ClusterID: short(),
-  /** The registration it speaks under, once it has one. */
+  /** The session, once the node has one. */
   Session: short(),
-  /** The running process: random at start. */
+  /** The instance: random at each start of the agent. */
   Instance: short(),
   BootID: short(),
 });
 
-/** One GPU in use; what its driver does not say is absent. */
+/** The use of one GPU. A member that the driver does not report is absent. */
 const gpuUsageSchema = struct({
-  /** As in the capacity that the node offers. */
+  /** The index that the GPU has in the node's capacity. */
   Index: count(),
   PCIAddress: text(64),
-  /** MiB. */
+  /** Memory in use, in MiB. */
   Memory: v.optional(count()),
-  /** Percent. */
+  /** Utilisation in percent. */
   Utilisation: v.optional(amount()),
-  /** Degrees Celsius; may be below zero. */
+  /** Temperature in degrees Celsius; may be below zero. */
   Temperature: v.optional(v.pipe(v.number(), v.finite())),
-  /** Watts. */
+  /** Power in watts. */
   Power: v.optional(amount()),
 });
 
-/** What was measured, beside what is offered. Bytes, except CPU: busy logical CPUs. */
+/** The measured use of the machine, beside what it offers. Memory and disk are in bytes, CPU is the number of busy logical CPUs. */
 export const usageSchema = struct({
   CPU: amount(),
   Memory: count(),
   Disk: count(),
-  /** Running processes, averaged over a minute. */
+  /** Number of running processes, averaged over a minute. */
   Load: amount(),
   GPUs: v.optional(v.pipe(v.array(gpuUsageSchema), v.maxLength(256))),
 });

@@ -1,44 +1,45 @@
-// NKEYS text forms of an ed25519 key: base32 of a prefix, the key and a CRC-16, as NATS tools read and write them.
+// Encodes ed25519 keys as NKEYS, the text form that NATS tools use: base32 of a prefix, the key and a CRC-16.
 import { createHash } from 'node:crypto';
 import { ProtocolError } from './error.ts';
 
-// nats-io/nkeys: the first letter of the text is the prefix's upper five bits: S for a seed, N for a node.
+// The upper five bits of a prefix make the first letter of the text: S for a seed, N for a node (nats-io/nkeys).
 const seedPrefix = 18 << 3;
 const nodePrefix = 13 << 3;
 
-/** `SN…`: the private seed (32 bytes) of a node's key. */
+/** Returns the private seed (32 bytes) of a node's key as text, `SN…`. */
 export function encodeSeed(seed: Uint8Array): string {
-  return seal(Buffer.from([seedPrefix | (nodePrefix >> 5), (nodePrefix & 31) << 3, ...seed]));
+  return encodeWithChecksum(Buffer.from([seedPrefix | (nodePrefix >> 5), (nodePrefix & 31) << 3, ...seed]));
 }
 
-/** The 32 bytes of an `SN…` seed. Throws ProtocolError `malformed`. */
+/** Returns the 32 bytes of the seed `SN…`. Throws ProtocolError `malformed`. */
 export function decodeSeed(text: string): Buffer {
-  const raw = open(text, 34);
+  const raw = decodeWithChecksum(text, 34);
   if (raw[0] !== (seedPrefix | (nodePrefix >> 5)) || raw[1] !== (nodePrefix & 31) << 3) {
     throw new ProtocolError('malformed', "not the seed of a node's key (SN…)");
   }
   return raw.subarray(2);
 }
 
-/** `N…`: a node's public key (32 bytes). */
-export const encodePublicKey = (key: Uint8Array): string => seal(Buffer.from([nodePrefix, ...key]));
+/** Returns a node's public key (32 bytes) as text, `N…`. */
+export const encodePublicKey = (key: Uint8Array): string =>
+  encodeWithChecksum(Buffer.from([nodePrefix, ...key]));
 
-/** A public key's short form, for people to compare: 80 bits of its SHA-256, `ABCD-EFGH-IJKL-MNOP`. */
+/** Returns the short form of a public key for people to compare: 80 bits of its SHA-256, as `ABCD-EFGH-IJKL-MNOP`. */
 export function fingerprint(publicKey: string): string {
-  const digest = base32(createHash('sha256').update(publicKey).digest().subarray(0, 10));
+  const digest = encodeBase32(createHash('sha256').update(publicKey).digest().subarray(0, 10));
   return digest.match(/.{4}/g)?.join('-') ?? digest;
 }
 
-function seal(body: Buffer): string {
+function encodeWithChecksum(body: Buffer): string {
   const check = Buffer.alloc(2);
   check.writeUInt16LE(crc16(body));
-  return base32(Buffer.concat([body, check]));
+  return encodeBase32(Buffer.concat([body, check]));
 }
 
-function open(text: string, length: number): Buffer {
-  const body = unbase32(text).subarray(0, -2);
-  // Sealed again, so that a key has one text only: base32 leaves bits over that no checksum covers.
-  if (body.length !== length || seal(body) !== text) {
+function decodeWithChecksum(text: string, length: number): Buffer {
+  const body = decodeBase32(text).subarray(0, -2);
+  // The text must be the only one for this key: base32 has spare bits at the end, which no checksum covers.
+  if (body.length !== length || encodeWithChecksum(body) !== text) {
     throw new ProtocolError('malformed', 'not an nkey: its length or checksum is wrong');
   }
   return body;
@@ -46,7 +47,7 @@ function open(text: string, length: number): Buffer {
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
-function base32(bytes: Uint8Array): string {
+function encodeBase32(bytes: Uint8Array): string {
   let out = '';
   let bits = 0;
   let value = 0;
@@ -61,7 +62,7 @@ function base32(bytes: Uint8Array): string {
   return bits ? out + alphabet[(value << (5 - bits)) & 31] : out;
 }
 
-function unbase32(text: string): Buffer {
+function decodeBase32(text: string): Buffer {
   const out: number[] = [];
   let bits = 0;
   let value = 0;
@@ -79,7 +80,7 @@ function unbase32(text: string): Buffer {
   return Buffer.from(out);
 }
 
-// CRC-16/XMODEM, polynomial 0x1021.
+/** Returns the CRC-16/XMODEM, with the polynomial 0x1021. */
 function crc16(bytes: Uint8Array): number {
   let crc = 0;
   for (const byte of bytes) {

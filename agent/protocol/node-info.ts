@@ -1,11 +1,11 @@
-// Node information: who a node is and what it offers (wire protocol 10.1, 10.2, 10.5), with our own members at the end.
+// Node information: who a node is and what it offers. It is Bacalhau's NodeInfo with muster's own members at the end.
 import * as v from 'valibot';
 import { resourcesSchema } from './resources.ts';
 import { count, newerTexts, nodeId, struct, text, textMap, texts } from './schema.ts';
 
 export type NodeType = 'Compute' | 'Requester';
 
-/** Where Go has no time, it writes this. */
+/** What Go writes for a time that is not set. */
 export const zeroTime = '0001-01-01T00:00:00Z';
 
 const computeNodeInfoSchema = struct({
@@ -18,7 +18,7 @@ const computeNodeInfoSchema = struct({
   MaxJobRequirements: resourcesSchema,
   RunningExecutions: v.nullish(v.pipe(v.number(), v.safeInteger()), 0),
   EnqueuedExecutions: v.nullish(v.pipe(v.number(), v.safeInteger()), 0),
-  /** Absent before Bacalhau 1.6.4. */
+  /** Bacalhau before 1.6.4 does not send it. */
   address: v.optional(v.pipe(v.string(), v.maxLength(256))),
 });
 
@@ -32,7 +32,7 @@ const buildVersionSchema = struct({
   GOARCH: text(32),
 });
 
-/** What the machine is beneath its capacity. Bytes; absent members are not known (yet). */
+/** Facts about the machine. Memory and disk are in bytes. An absent member is not known, or not known yet. */
 const hostSchema = struct({
   Kernel: v.optional(v.pipe(v.string(), v.maxLength(256))),
   OS: v.optional(v.pipe(v.string(), v.maxLength(256))),
@@ -44,12 +44,12 @@ const hostSchema = struct({
   GPUDriver: v.optional(v.pipe(v.string(), v.maxLength(64))),
 });
 
-/** What is wrong with a node that is alive. */
+/** A condition: something that is wrong with a node that is alive. */
 const conditionSchema = struct({
   Type: text(64),
-  /** One sentence. */
+  /** A sentence for people. */
   Reason: text(512),
-  /** When it came up, by the node's clock. */
+  /** When the condition began, by the node's clock. */
   Since: goTime(),
 });
 
@@ -62,7 +62,7 @@ export const nodeInfoSchema = struct({
   BacalhauVersion: buildVersionSchema,
   Hostname: v.optional(v.pipe(v.string(), v.maxLength(255))),
   Host: v.optional(hostSchema),
-  /** The version of muster that speaks; absent from a Bacalhau node. */
+  /** The version of the muster agent. A Bacalhau node sends none. */
   Agent: v.optional(struct({ Version: text(64) })),
   Conditions: v.optional(v.pipe(v.array(conditionSchema), v.maxLength(32))),
 });
@@ -72,7 +72,7 @@ export type BuildVersion = v.InferOutput<typeof buildVersionSchema>;
 export type NodeCondition = v.InferOutput<typeof conditionSchema>;
 export type NodeInfo = v.InferOutput<typeof nodeInfoSchema>;
 
-/** What a Bacalhau requester stores of itself: it computes nothing. */
+/** What a Bacalhau requester stores of itself, because it computes nothing. */
 export const emptyComputeNodeInfo: ComputeNodeInfo = {
   ExecutionEngines: null,
   Publishers: null,
@@ -86,7 +86,7 @@ export const emptyComputeNodeInfo: ComputeNodeInfo = {
   address: '',
 };
 
-/** The part of `info` that is persisted and compared: what is free, queued or running now belongs to memory alone. */
+/** Returns the part of `info` that is stored and compared. What is free, queued or running now is kept in memory alone. */
 export function staticInfo(info: NodeInfo): NodeInfo {
   return {
     ...info,
@@ -100,13 +100,13 @@ export function staticInfo(info: NodeInfo): NodeInfo {
   };
 }
 
-/** RFC 3339, as Go's time.Time requires: a Bacalhau peer fails the whole message or record on any other. */
+/** Returns a schema for a time in RFC 3339, as Go's time.Time requires it. Any other text makes Bacalhau refuse the whole message or record. */
 export function goTime() {
   return v.pipe(
     v.string(),
     v.maxLength(64),
     v.check(isGoTime, 'not an RFC 3339 time'),
-    // Each record has a few of these: one text for all.
+    // Each record has a few zero times, so all share one string.
     v.transform(time => (time === zeroTime ? zeroTime : time)),
   );
 }
@@ -117,13 +117,13 @@ const goTimePattern =
 function isGoTime(time: string): boolean {
   if (time === zeroTime) return true;
   const day = goTimePattern.exec(time)?.[1];
-  // Date.parse turns the 31st of February into the 3rd of March.
+  // Date.parse turns 31 February into 3 March, so the result is compared with the text.
   return day !== undefined && new Date(Date.parse(day)).toISOString().startsWith(day);
 }
 
 const nodeTypes: Record<string, NodeType> = { compute: 'Compute', requester: 'Requester' };
 
-// Bacalhau reads the type in any case with blanks trimmed, and fails the whole message on anything else.
+// Bacalhau reads the type in any case and trims blanks. It refuses the whole message for any other type.
 function nodeType() {
   return v.pipe(
     v.string(),

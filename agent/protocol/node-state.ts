@@ -1,4 +1,4 @@
-// A node as the store and the API show it: Bacalhau's NodeState, with our own members beside (wire protocol 10.6).
+// A node's record in the store and the form of a node in the API: Bacalhau's NodeState, with muster's own members.
 import * as v from 'valibot';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
 import { count, struct, text } from './schema.ts';
@@ -9,13 +9,13 @@ export type Membership = (typeof memberships)[number];
 export const healths = ['HEALTHY', 'UNHEALTHY', 'UNKNOWN'] as const;
 export type Health = (typeof healths)[number];
 
-/** Health as a Bacalhau peer knows it. */
+/** Health as Bacalhau knows it. */
 export type ConnectionStatus = 'CONNECTED' | 'DISCONNECTED';
 export const connectionStatusOf = (health: Health): ConnectionStatus =>
   health === 'HEALTHY' ? 'CONNECTED' : 'DISCONNECTED';
 
 const time = () => v.nullish(goTime(), zeroTime);
-// A value that nobody knows reads as none, as Bacalhau does: such a node is not approved, and can be.
+// An unknown value is read as none, as Bacalhau does. Such a node is not approved, and an operator can approve it.
 const membership = () =>
   v.pipe(
     text(64),
@@ -40,31 +40,31 @@ export type NodeConnectionState = v.InferOutput<typeof connectionStateSchema>;
 
 export const recordedChangeKinds = ['registered', 'approved', 'rejected', 'deleted', 'updated'] as const;
 
-/** A change of the record, kept in it until the event that tells of it is acknowledged. */
-const changeSchema = struct({
+/** A change of the record. It is kept in the record until its event is acknowledged. */
+const recordedChangeSchema = struct({
   Kind: v.picklist(recordedChangeKinds),
-  /** The store revision that made it; 0 stands for the revision of the record that carries this. */
+  /** The revision of the store that made the change; 0 stands for the revision of the record that holds this. */
   Revision: count(),
   At: goTime(),
   Previous: v.nullish(v.picklist([...memberships, '']), ''),
   Current: v.nullish(v.picklist([...memberships, '']), ''),
   Reason: v.optional(v.pipe(v.string(), v.maxLength(1024))),
   Actor: v.optional(v.pipe(v.string(), v.maxLength(256))),
-  /** So many older changes have no event of their own: this one's tells of them, and `Previous` is from before them. */
+  /** Number of older changes that have no event of their own. `Previous` is the membership before them. */
   Coalesced: v.optional(count()),
 });
-export type RecordedChange = v.InferOutput<typeof changeSchema>;
+export type RecordedChange = v.InferOutput<typeof recordedChangeSchema>;
 
-export const recordedChangesSchema = v.pipe(v.array(changeSchema), v.maxLength(64));
+export const recordedChangesSchema = v.pipe(v.array(recordedChangeSchema), v.maxLength(64));
 
 const musterStateSchema = struct({
-  /** The registration whose messages count; absent for a Bacalhau node. */
+  /** The session whose messages are accepted; absent for a Bacalhau node. */
   Session: v.optional(v.pipe(v.string(), v.maxLength(128))),
   Instance: v.optional(v.pipe(v.string(), v.maxLength(128))),
   BootID: v.optional(v.pipe(v.string(), v.maxLength(128))),
   Version: v.optional(v.pipe(v.string(), v.maxLength(64))),
   RegisteredAt: v.optional(goTime()),
-  /** The operator's latest word on this node. */
+  /** The latest decision of an operator on this node. */
   Decision: v.optional(
     struct({
       Action: v.picklist(['approve', 'reject']),
@@ -73,7 +73,7 @@ const musterStateSchema = struct({
       At: goTime(),
     }),
   ),
-  /** Random per write, so that a writer whose answer was lost can tell its own write from another's. */
+  /** Random at each write. A writer that lost the answer can tell its own write from another one by it. */
   Operation: v.optional(v.pipe(v.string(), v.maxLength(64))),
   Changes: v.optional(recordedChangesSchema),
 });
@@ -88,7 +88,7 @@ export const nodeStateSchema = struct({
 });
 export type NodeState = v.InferOutput<typeof nodeStateSchema>;
 
-/** The connection of a node that was never heard. */
+/** The connection state of a node that never sent a heartbeat. */
 export const neverConnected: NodeConnectionState = {
   Status: 'DISCONNECTED',
   LastHeartbeat: zeroTime,

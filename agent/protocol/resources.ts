@@ -1,26 +1,26 @@
-// What a node has or offers: CPU, memory, disk, GPUs (wire protocol 10.3 and 10.4).
+// The resources that a node has or offers: CPU, memory, disk and GPUs.
 import * as v from 'valibot';
 import { amount, count, struct, text } from './schema.ts';
 
 const gpuSchema = struct({
-  /** As the maker's tool counts. */
+  /** The number that the maker's tool gives to the GPU. */
   Index: count(),
   Name: text(256),
   Vendor: text(64),
-  /** MiB. */
+  /** Memory in MiB. */
   Memory: count(),
   PCIAddress: text(64),
 });
 
 export type Gpu = v.InferOutput<typeof gpuSchema>;
 
-/** Members that are zero or empty are left out, so nothing at all is `{}`. */
+/** A zero or empty member is left out, so no resources at all are `{}`. */
 export interface Resources {
-  /** Logical CPUs; may be a fraction. */
+  /** Number of logical CPUs; may be a fraction. */
   CPU?: number;
-  /** Bytes. */
+  /** Memory in bytes. */
   Memory?: number;
-  /** Bytes. */
+  /** Disk in bytes. */
   Disk?: number;
   GPU?: number;
   GPUs?: Gpu[];
@@ -37,10 +37,10 @@ export const resourcesSchema = v.pipe(
   v.transform(({ GPUs, ...rest }) => compactResources({ ...rest, GPUs: GPUs ?? [] })),
 );
 
-// Half of all resources that a requester keeps are none: one object for all of them spares it 20 MB at 100 000 nodes.
+// Half of all resources in a requester's memory are empty. One object for all of them saves 20 MB at 100 000 nodes.
 const none: Resources = Object.freeze({});
 
-/** `all` less its zero and empty members, in the order in which Bacalhau writes them. */
+/** Returns `all` without zero and empty members, in the order in which Bacalhau writes them. */
 export function compactResources(all: Resources): Resources {
   if (!(all.CPU || all.Memory || all.Disk || all.GPU || all.GPUs?.length)) return none;
   return {

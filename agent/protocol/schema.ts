@@ -1,16 +1,16 @@
-// Building blocks for message schemas that read JSON as Go does: member names in any case, null for empty, strict types.
+// The parts of message schemas. They read JSON as Go does: member names in any case, null for empty, strict types.
 import * as v from 'valibot';
 import { ProtocolError } from './error.ts';
 
 /**
- * An object with these members; others are dropped. Names match whatever their case, the exact one first. A null leaves
- * an optional member unset, as in Go.
+ * Returns a schema for an object with these members; others are dropped. Names match in any case, the exact one first. Null
+ * leaves an optional member unset, as in Go.
  */
 export function struct<const T extends v.ObjectEntries>(entries: T) {
   const byLower = new Map(Object.keys(entries).map(name => [name.toLowerCase(), name]));
-  // Go reads an absent struct as one with zero members; an absent optional member stays absent.
+  // Go reads an absent struct as one with zero members. An absent optional member stays absent.
   const zeroed = Object.entries(entries).filter(([, entry]) => !/^(optional|nullish)$/.test(entry.type));
-  // Almost every message is: it needs no copy.
+  // Almost every message is canonical, and needs no copy.
   const isCanonical = (value: Record<string, unknown>) =>
     zeroed.every(([name]) => Object.hasOwn(value, name)) &&
     Object.keys(value).every(
@@ -36,28 +36,28 @@ export function struct<const T extends v.ObjectEntries>(entries: T) {
   );
 }
 
-/** Text of at most `limit` characters; missing or null reads as empty. */
-export const text = (limit: number) => v.nullish(v.pipe(v.string(), v.maxLength(limit)), '');
+/** Returns a schema for text of at most `maxLength` characters. A missing text or null is read as empty. */
+export const text = (maxLength: number) => v.nullish(v.pipe(v.string(), v.maxLength(maxLength)), '');
 
-/** A list of short texts, or null as Go writes an empty one. */
+/** Returns a schema for a list of short texts, or null, as Go writes an empty list. */
 export const texts = (items = 256, limit = 256) => v.nullish(textList(items, limit), null);
 
-/** The same, staying absent where it is: for a list that older versions do not send. */
+/** Returns the same schema for a list that older versions do not send. An absent list stays absent. */
 export const newerTexts = (items: number, limit: number) => v.nullish(textList(items, limit));
 
 const textList = (items: number, limit: number) =>
   v.pipe(v.array(v.pipe(v.string(), v.maxLength(limit))), v.maxLength(items));
 
-/** A whole number from 0 to 2^53-1; missing or null reads as 0. */
+/** Returns a schema for a whole number from 0 to 2^53-1. A missing number or null is read as 0. */
 export const count = () => v.nullish(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0);
 
-/** A finite number, not negative; missing or null reads as 0. */
+/** Returns a schema for a finite number that is not negative. A missing number or null is read as 0. */
 export const amount = () => v.nullish(v.pipe(v.number(), v.finite(), v.minValue(0)), 0);
 
-/** A map of text to text, or null as Go writes an empty one. At most 256 keys. */
+/** Returns a schema for a map of at most 256 texts, or null, as Go writes an empty map. */
 export const textMap = () => v.nullish(strictTextMap(256, 256, 1024), null);
 
-/** A map of text to text. By hand, as valibot's record takes lists too and drops keys such as `constructor`. */
+/** Returns a schema for a map of texts. valibot's `record` is not used: it accepts lists, and drops keys such as `constructor`. */
 export const strictTextMap = (maxKeys: number, maxKey: number, maxValue: number) =>
   v.pipe(
     v.custom<Record<string, string>>(
@@ -80,14 +80,14 @@ function textFault(value: unknown, limit: number): string | undefined {
   return value.length > limit ? `longer than ${limit} characters` : undefined;
 }
 
-/** A node's name: one token of a subject and one key of a bucket, whatever their rules. */
+/** A node's id. It can be one token of a subject and a key of a bucket. */
 export const nodeIdPattern = /^[A-Za-z0-9_-]{1,128}$/;
 export const nodeId = () =>
   v.pipe(v.string(), v.regex(nodeIdPattern, 'a node id is 1 to 128 of the characters A-Z a-z 0-9 _ -'));
 
 /**
- * Checks `value` against `schema`.
- * @throws ProtocolError `invalid_field`, naming the first field that is wrong.
+ * Returns `value` as `schema` reads it.
+ * @throws ProtocolError `invalid_field` with the name of the first field that is wrong.
  */
 export function validate<const T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
   const result = v.safeParse(schema, value, { abortEarly: true });

@@ -1,4 +1,4 @@
-// Every subject that muster speaks on, in one place (wire protocol 1.5; design 6 and 7).
+// All subjects on which muster sends and receives.
 
 export type ManagementMethod = 'RegisterNode/v1' | 'UpdateNodeInfo/v1' | 'UpdateResources/v1' | 'Leave/v1';
 
@@ -9,13 +9,13 @@ export const managementMethods: readonly ManagementMethod[] = [
   'Leave/v1',
 ];
 
-/** All requests of all nodes. */
+/** The subject of all requests of all nodes. */
 export const managementWildcard = 'node.management.>';
 
 export const managementSubject = (nodeId: string, method: ManagementMethod): string =>
   `node.management.${nodeId}.${method}`;
 
-/** The node and method that `subject` names; undefined when it is none of ours. */
+/** Returns the node and the method that `subject` names; undefined for a subject of another program. */
 export function parseManagementSubject(
   subject: string,
 ): { nodeId: string; method: ManagementMethod } | undefined {
@@ -26,36 +26,36 @@ export function parseManagementSubject(
   return { nodeId, method };
 }
 
-/** Where a node sends heartbeats unless configured otherwise: what Bacalhau ≥ 1.5 listens on. */
+/** The default topic of heartbeats, on which Bacalhau from 1.5 on takes them. */
 export const defaultHeartbeatTopic = 'bacalhau.global.compute.{nodeId}.out.heartbeat';
 
 const placeholder = '{nodeId}';
 
-/** The subject of one node's heartbeats. */
+/** Returns the subject of the heartbeats of one node. */
 export const heartbeatSubject = (topic: string, nodeId: string): string => topic.replace(placeholder, nodeId);
 
-/** The subject a requester listens on for every node's. */
+/** Returns the subject on which a requester takes the heartbeats of all nodes. */
 export const heartbeatWildcard = (topic: string): string => topic.replace(placeholder, '*');
 
-/** A topic without a place for the node (Bacalhau ≤ 1.4: `heartbeat`) carries plain JSON, no envelope. */
+/** Returns whether heartbeats on `topic` have an envelope. A topic without `{nodeId}` (Bacalhau up to 1.4) carries plain JSON. */
 export const isEnveloped = (topic: string): boolean => topic.includes(placeholder);
 
-/** Makes a function that reads the node id out of a heartbeat's subject; undefined where the topic has none. */
+/** Returns a function that reads the node id from the subject of a heartbeat; it returns undefined for a topic without `{nodeId}`. */
 export function heartbeatNodeIdReader(topic: string): (subject: string) => string | undefined {
   const before = topic.indexOf(placeholder);
   if (before < 0) return () => undefined;
-  // The broker delivers only what fits the topic: the rest of the subject is as long as the rest of the topic.
+  // The broker delivers only subjects that match the topic, so what follows the id is as long as in the topic.
   const after = topic.length - before - placeholder.length;
   return subject => subject.slice(before, subject.length - after) || undefined;
 }
 
 export const eventSubject = (nodeId: string, kind: string): string => `node.events.${nodeId}.${kind}`;
-/** Events of one node, or of all. */
+/** Returns the subject of all events of one node, or of all nodes. */
 export const eventWildcard = (nodeId = '*'): string => `node.events.${nodeId}.*`;
 export const requesterEventSubject = (requesterId: string, kind: string): string =>
   `requester.events.${requesterId}.${kind}`;
 
-/** Where the acting requester of a cluster answers that it is alive. */
+/** Returns the subject on which the acting requester of a cluster answers that it is alive. */
 export const leaseSubject = (clusterId: string): string => `requester.lease.${clusterId}`;
-/** Where a requester hears its own echo. */
+/** Returns the subject on which a requester receives the messages that it sends to itself to test the broker. */
 export const echoSubject = (instance: string): string => `requester.echo.${instance}`;

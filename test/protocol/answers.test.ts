@@ -1,4 +1,4 @@
-// Answers: written as Bacalhau writes them, read in all the forms in which its versions and ours send them.
+// Answers are written as Bacalhau writes them, and read in all the forms that its versions and muster send.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -38,16 +38,16 @@ describe('written as the orchestrator writes them', () => {
   };
 
   for (const [name, answer] of probes) {
-    // Heartbeats get the data plane's acknowledgement, if any; we never ask for one.
+    // A data plane may acknowledge heartbeats. muster never asks for that.
     if (!name.startsWith('legacy ') || name.startsWith('legacy heartbeat')) continue;
     test(name, () => assert.equal(ours[name], answer));
   }
 
-  test('all of them were recorded', () => {
+  test('every kind of answer was recorded', () => {
     for (const name of Object.keys(ours)) assert.ok(probes.has(name), name);
   });
 
-  test('the recorded replies of a session', () => {
+  test('the replies of a recorded session', () => {
     const replies = captures.filter(({ name }) => name.includes('/reply:{"value"'));
     assert.deepEqual(
       replies.map(({ bytes }) => bytes.toString()),
@@ -60,7 +60,7 @@ describe('written as the orchestrator writes them', () => {
     );
   });
 
-  test('HTML characters in a reason are escaped as Go does', () => {
+  test('HTML characters in a reason are escaped as Go does it', () => {
     assert.equal(encodeErrorResponse('<a> & b'), '{"error":"\\u003ca\\u003e \\u0026 b","value":null}');
   });
 });
@@ -74,7 +74,7 @@ describe('read', () => {
     [encodeRegisterResponse(false, upgrade), { accepted: false, reason: upgrade, muster: undefined }],
     [encodeEmptyResponse(), { accepted: true, reason: '', muster: undefined }],
     [encodeErrorResponse('no'), { accepted: false, reason: 'no', muster: undefined }],
-    // A non-empty error is a failure, whatever the value holds.
+    // An error that is not empty means a failure, whatever the value holds.
     [
       '{"error":"no","value":{"Accepted":true,"Reason":"yes"}}',
       { accepted: false, reason: 'no', muster: undefined },
@@ -90,14 +90,14 @@ describe('read', () => {
   ];
   for (const [text, answer] of cases) test(text, () => assert.deepEqual(read(text), answer));
 
-  // A JetStream acknowledgement, or an empty object, is no consent.
+  // A JetStream acknowledgement or an empty object does not mean consent.
   for (const text of ['{}', 'null', '{"value":null}', '{"error":""}', '{"stream":"X","seq":1}']) {
-    test(`${text} is no answer`, () => {
+    test(`${text} is not an answer`, () => {
       refuses(() => read(text), 'invalid_field', '', text);
     });
   }
 
-  test('wrong types are refused by field', () => {
+  test('a wrong type is refused with the name of the field', () => {
     refuses(() => read('{"value":{"Accepted":"yes"}}'), 'invalid_field', 'value.Accepted');
     refuses(() => read('{"value":{"Accepted":true,"Reason":5}}'), 'invalid_field', 'value.Reason');
     refuses(() => read('{"error":true}'), 'invalid_field', 'error');
@@ -117,7 +117,7 @@ describe('read', () => {
   });
 });
 
-describe('what a requester of ours says beside', () => {
+describe('what a muster requester adds to an answer', () => {
   const muster: AnsweringRequester = {
     Version: '0.1.0',
     ClusterID: 'c-1',
@@ -139,7 +139,7 @@ describe('what a requester of ours says beside', () => {
     assert.equal(encodeErrorResponse('no', muster), `{"error":"no","value":{"Muster":${written}}}`);
   });
 
-  test('comes back whole, in refusals and errors too', () => {
+  test('is read back whole, in refusals and errors too', () => {
     const accepted = { reason: 'r', muster };
     assert.deepEqual(read(encodeRegisterResponse(true, 'r', muster)), { accepted: true, ...accepted });
     assert.deepEqual(read(encodeRegisterResponse(false, 'r', muster)), { accepted: false, ...accepted });
@@ -147,7 +147,7 @@ describe('what a requester of ours says beside', () => {
     assert.deepEqual(read(encodeEmptyResponse(muster)), { accepted: true, reason: '', muster });
   });
 
-  test('any verdict and reason come back', () => {
+  test('is read back with any acceptance and reason', () => {
     const text = fc.string({ unit, maxLength: 200 });
     fc.assert(
       fc.property(fc.boolean(), text, (accepted, reason) => {
@@ -160,7 +160,7 @@ describe('what a requester of ours says beside', () => {
     );
   });
 
-  test('is bounded', () => {
+  test('has limits', () => {
     const limits = {
       Version: 64,
       ClusterID: 128,
@@ -184,12 +184,12 @@ describe('what a requester of ours says beside', () => {
     ]);
   });
 
-  test('a code that this version does not know is handed on', () => {
+  test('may have a code that this version does not know', () => {
     assert.equal(read(encodeEmptyResponse({ ...muster, Code: 'later' })).muster?.Code, 'later');
   });
 });
 
-// The texts of wire protocol 6, 8 and 14, by the version that sends them.
+// The texts of all versions of Bacalhau, by the version that sends them.
 describe('what a refusal means', () => {
   const unknown = [
     'node n-7c1d2a34 not connected - handshake required', // ≥ 1.6
@@ -219,21 +219,21 @@ describe('what a refusal means', () => {
     'failed to write node state to node store: nats: invalid key',
   ];
 
-  test('the node is not known there', () => {
+  test('the requester does not know the node', () => {
     for (const text of unknown) assert.equal(meansUnknown(text), true, text);
     for (const text of [...rejected, ...neither]) assert.equal(meansUnknown(text), false, text);
   });
 
-  test("an operator's decision stands against it", () => {
+  test('an operator has rejected the node', () => {
     for (const text of rejected) assert.equal(meansRejected(text), true, text);
     for (const text of [...unknown, ...neither]) assert.equal(meansRejected(text), false, text);
   });
 
-  test("the texts of ours that are not Bacalhau's", () => {
+  test("the texts that are muster's own", () => {
     assert.equal(reasons.deleted, 'node was deleted');
   });
 
-  test('recorded refusals too', () => {
+  test('recorded refusals', () => {
     assert.ok(meansUnknown(read(probes.get('legacy resources before register') ?? '').reason));
     assert.ok(meansUnknown(read(probes.get('legacy update before register') ?? '').reason));
   });

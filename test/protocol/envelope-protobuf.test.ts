@@ -1,4 +1,4 @@
-// The envelope's protobuf form, written here by hand as proto3 has it, and broken in every way.
+// The protobuf form of an envelope, written by hand as proto3 requires it, and broken in every way.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -15,14 +15,14 @@ const metadata = messageMetadata('heartbeat', 'n-1', new Date(0));
 const beat = { NodeID: 'n-1', Sequence: 7 };
 const payloadOnly = bytesField(2, bytesField(1, '1'));
 
-test('reads as the JSON form does', () => {
+test('it is read like the JSON form', () => {
   const envelope = { metadata, payload: beat };
   const bytes = envelopeOf(protobufEnvelope(envelope), 2);
   assert.deepEqual(decodeEnvelope(bytes), decodeEnvelope(encodeEnvelope(envelope)));
   assert.deepEqual(decodeHeartbeat(bytes), { ...beat, session: undefined });
 });
 
-test('any metadata and payload read as they do in JSON', () => {
+test('any metadata and payload are read as they are in JSON', () => {
   fc.assert(
     fc.property(
       fc.dictionary(names(40), fc.string({ unit, maxLength: 200 }), {
@@ -38,7 +38,7 @@ test('any metadata and payload read as they do in JSON', () => {
   );
 });
 
-describe('fields that we do not know are skipped', () => {
+describe('unknown fields are skipped', () => {
   const unknown = fc.oneof(
     fc
       .tuple(fc.integer({ min: 3, max: 536_870_911 }), fc.uint8Array({ maxLength: 20 }))
@@ -51,7 +51,7 @@ describe('fields that we do not know are skipped', () => {
       .map(([field, size]) => fixedField(field, size)),
   );
 
-  test('of every wire type, before, between and within', () => {
+  test('of every wire type, before, between and within the known ones', () => {
     fc.assert(
       fc.property(fc.array(unknown, { minLength: 4, maxLength: 4 }), ([a, b, c, d]) => {
         const pair = Buffer.concat([bytesField(1, 'k'), a ?? Buffer.of(), bytesField(2, 'v')]);
@@ -66,7 +66,7 @@ describe('fields that we do not know are skipped', () => {
     );
   });
 
-  test('the checksums that Bacalhau leaves unused', () => {
+  test('such as the checksums that Bacalhau leaves unused', () => {
     const body = Buffer.concat([
       bytesField(1, Buffer.concat([bytesField(1, pairOf('k', 'v')), bytesField(2, 'checksum')])),
       bytesField(2, Buffer.concat([bytesField(1, '1'), bytesField(2, 'checksum')])),
@@ -75,8 +75,8 @@ describe('fields that we do not know are skipped', () => {
   });
 });
 
-describe('as proto3 has it', () => {
-  test('the last of two counts, and an absent key or value is empty', () => {
+describe('the rules of proto3', () => {
+  test('the last of two fields counts, and an absent key or value is empty', () => {
     const body = Buffer.concat([
       bytesField(1, bytesField(1, pairOf('k', 'first'))),
       bytesField(1, bytesField(1, pairOf('k', 'last'))),
@@ -100,10 +100,10 @@ describe('as proto3 has it', () => {
   });
 });
 
-describe('refused', () => {
+describe('refused messages', () => {
   const whole = protobufEnvelope({ metadata, payload: beat });
 
-  test('cut short anywhere, but at the end of a field', () => {
+  test('a message cut short anywhere but at the end of a field', () => {
     const ends = new Set([0, bytesField(1, firstOf(whole)).length]);
     for (let length = 0; length < whole.length; length++) {
       const error = refuses(
@@ -154,13 +154,13 @@ describe('refused', () => {
     });
   }
 
-  test('64 keys of 512 bytes are not', () => {
+  test('64 keys of 512 bytes are accepted', () => {
     const pairs = Array.from({ length: 64 }, (_, i) => bytesField(1, pairOf(`${i}`.padEnd(512, 'k'), 'v')));
     const read = readProtobufEnvelope(Buffer.concat([bytesField(1, Buffer.concat(pairs)), payloadOnly]));
     assert.equal(Object.keys(read.metadata).length, 64);
   });
 
-  test('a payload nested too deeply', () => {
+  test('a payload that is nested too deeply', () => {
     const nested = (levels: number) => bytesField(2, bytesField(1, '['.repeat(levels) + ']'.repeat(levels)));
     assert.ok(readProtobufEnvelope(nested(maxDepth)));
     refuses(() => readProtobufEnvelope(nested(maxDepth + 1)), 'too_deep');
@@ -171,7 +171,7 @@ function pairOf(key: string, value: string): Buffer {
   return Buffer.concat([bytesField(1, key), bytesField(2, value)]);
 }
 
-/** What the first field of `body` holds; its length takes two bytes. */
+/** Returns the content of the first field of `body`, whose length takes two bytes. */
 function firstOf(body: Buffer): Buffer {
   const length = ((body[1] ?? 0) & 0x7f) | ((body[2] ?? 0) << 7);
   return body.subarray(3, 3 + length);

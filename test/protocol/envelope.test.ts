@@ -1,4 +1,4 @@
-// The envelope: its checks in Bacalhau's order and words, its limits, and that it carries anything.
+// The envelope: its checks in Bacalhau's order and words, its limits, and any content.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -18,7 +18,7 @@ const json = '{"Bacalhau-PayloadEncoding":"json"}';
 const around = (metadata: string, payload = '1') =>
   envelopeOf(`{"metadata":${metadata},"payload":${payload}}`);
 
-describe("refused in Bacalhau's words", () => {
+describe("refused with Bacalhau's texts", () => {
   const heartbeat = capture('bprotocol/heartbeat').bytes;
   const broken: Record<string, Uint8Array> = {
     empty: new Uint8Array(),
@@ -58,7 +58,7 @@ describe("refused in Bacalhau's words", () => {
 describe('the checksum', () => {
   const { bytes } = capture('bprotocol/heartbeat');
 
-  test('covers every bit of the body, and is covered itself', () => {
+  test('covers every bit of the body, and every bit of itself', () => {
     for (let bit = 8; bit < bytes.length * 8; bit++) {
       const copy = Buffer.from(bytes);
       copy[bit >> 3] = (copy[bit >> 3] ?? 0) ^ (1 << (bit & 7));
@@ -67,7 +67,7 @@ describe('the checksum', () => {
     }
   });
 
-  test('stands for the length too', () => {
+  test('also detects a changed length', () => {
     for (let length = 5; length < bytes.length; length++) {
       refuses(() => decodeEnvelope(bytes.subarray(0, length)), 'malformed', '', `${length} bytes`);
     }
@@ -75,7 +75,7 @@ describe('the checksum', () => {
 });
 
 describe('metadata', () => {
-  test('is an object of texts: a real orchestrator crashes on none, ours says so', () => {
+  test('is an object of texts: a real orchestrator crashes without one, muster refuses', () => {
     const bodies: [string, string][] = [
       ['{"payload":{}}', 'metadata'],
       ['{"metadata":null,"payload":{}}', 'metadata'],
@@ -94,7 +94,7 @@ describe('metadata', () => {
       refuses(() => decodeEnvelope(envelopeOf(body)), 'invalid_field', field, body);
   });
 
-  test('is bounded: 64 keys, 512 characters each', () => {
+  test('has at most 64 keys and 512 characters in each', () => {
     const keys = (count: number) =>
       JSON.stringify(
         Object.fromEntries([
@@ -111,13 +111,13 @@ describe('metadata', () => {
     refuses(() => decodeEnvelope(around(long(1, 513))), 'invalid_field', 'metadata.k');
   });
 
-  test('names of members match in any case, those of metadata do not', () => {
+  test('keeps the case of its keys, while the members of the envelope match in any case', () => {
     const envelope = decodeEnvelope(envelopeOf(`{"Payload":{"a":1},"METADATA":${json}}`));
     assert.deepEqual(envelope, { metadata: JSON.parse(json), payload: { a: 1 } });
     refuses(() => decodeEnvelope(around('{"bacalhau-payloadencoding":"json"}')), 'malformed');
   });
 
-  test('the old keys count where the new ones are absent', () => {
+  test('is read from the old keys where the new ones are absent', () => {
     const old = decodeEnvelope(around('{"PayloadEncoding":"json","Type":"old"}'));
     assert.equal(envelopeType(old), 'old');
     const both = decodeEnvelope(
@@ -127,7 +127,7 @@ describe('metadata', () => {
     assert.equal(envelopeType(decodeEnvelope(around(json))), '');
   });
 
-  test('is what Bacalhau writes, time in nanoseconds', () => {
+  test('is written as Bacalhau writes it, with the time in nanoseconds', () => {
     assert.deepEqual(messageMetadata('heartbeat', 'n-1', new Date(1_795_503_699_320)), {
       'Bacalhau-EventTime': '1795503699320000000',
       'Bacalhau-PayloadEncoding': 'json',
@@ -139,26 +139,26 @@ describe('metadata', () => {
   });
 });
 
-describe('limits, at the boundary', () => {
+describe('limits, exactly', () => {
   const sized = (bytes: number) => {
     const empty = around(json, '""').length;
     return around(json, `"${'x'.repeat(bytes - empty)}"`);
   };
 
-  test('64 KiB in all', () => {
+  test('64 KiB in total', () => {
     assert.equal(sized(maxMessageBytes).length, 65_536);
     assert.equal(typeof decodeEnvelope(sized(65_536)).payload, 'string');
     refuses(() => decodeEnvelope(sized(65_537)), 'too_large');
   });
 
-  test('32 levels, the envelope itself being one', () => {
+  test('32 levels, of which the envelope is one', () => {
     const nested = (levels: number) => around(json, '['.repeat(levels) + ']'.repeat(levels));
     assert.ok(decodeEnvelope(nested(maxDepth - 1)));
     refuses(() => decodeEnvelope(nested(maxDepth)), 'too_deep');
   });
 });
 
-test('anything that JSON can say comes back', () => {
+test('anything that JSON can hold is read back', () => {
   fc.assert(
     fc.property(
       fc.dictionary(names(40), fc.string({ unit, maxLength: 40 }), {

@@ -1,4 +1,4 @@
-// Events: CloudEvents 1.0, with ids that lead back to the store's revision.
+// Events are CloudEvents 1.0. The id of a membership event names the revision of the store.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -36,7 +36,7 @@ test('an event has every member that CloudEvents requires', () => {
   });
 });
 
-test('the id of a membership event names node and revision', () => {
+test('the id of a membership event names the node and the revision', () => {
   fc.assert(
     fc.property(nodeIds, fc.maxSafeNat(), (node, revision) => {
       assert.equal(revisionEventId(node, revision), `${node}:${revision}`);
@@ -45,7 +45,7 @@ test('the id of a membership event names node and revision', () => {
   );
 });
 
-test("a health event's id, or any other, names no revision", () => {
+test('the id of a health event, or of any other, names no revision', () => {
   const others = [
     '',
     ':',
@@ -69,7 +69,7 @@ test("a health event's id, or any other, names no revision", () => {
   );
 });
 
-test('the kinds are those that subscribers may rely on, and every change of a record has its event', () => {
+test('the kinds are those that subscribers may rely on, and every change of a record has an event', () => {
   assert.deepEqual(membershipKinds, ['registered', 'approved', 'rejected', 'deleted', 'updated']);
   assert.deepEqual(healthKinds, ['healthy', 'unhealthy', 'unknown', 'left']);
   assert.deepEqual(recordedChangeKinds, membershipKinds);

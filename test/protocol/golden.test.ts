@@ -1,4 +1,4 @@
-// Byte for byte as Bacalhau: every recorded message is read, and written again to the bytes that were recorded.
+// Every recorded message of Bacalhau is read, and written again to exactly the bytes that were recorded.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decodeEnvelope, encodeEnvelope, envelopeType } from '../../agent/protocol/envelope.ts';
@@ -25,7 +25,7 @@ describe('requests', () => {
     return parsed ? [{ name, ...parsed, bytes, decoded }] : [];
   });
 
-  test('one of each kind was recorded, and a Register of a node that speaks NCL too', () => {
+  test('one of each kind was recorded, and a register request of a node that speaks NCL', () => {
     assert.deepEqual(
       requests.map(({ name }) => name),
       [
@@ -59,13 +59,13 @@ describe('envelopes', () => {
     });
   }
 
-  test('the order of the metadata given does not matter: Go sorts it', () => {
+  test('the order of the metadata does not matter, because it is sorted as Go does it', () => {
     const envelope = decodeEnvelope(capture('ncl/BidResult').bytes);
     const reversed = Object.fromEntries(Object.entries(envelope.metadata).reverse());
     assert.deepEqual(encodeEnvelope({ ...envelope, metadata: reversed }), capture('ncl/BidResult').bytes);
   });
 
-  test('one that lies inside a larger buffer, as the broker client hands it out', () => {
+  test('an envelope inside a larger buffer is read, as the client of the broker hands it out', () => {
     const { bytes, decoded } = capture('bprotocol/heartbeat');
     const around = new Uint8Array(bytes.length + 20).fill(0x7b);
     around.set(bytes, 10);
@@ -73,7 +73,7 @@ describe('envelopes', () => {
   });
 });
 
-describe('what NCL messages carry', () => {
+describe('the payloads of NCL messages', () => {
   const payloadOf = (name: string) => decodeEnvelope(capture(name).bytes).payload as Record<string, unknown>;
 
   for (const name of ['ncl/transport.HandshakeRequest', 'ncl/transport.UpdateNodeInfoRequest']) {
@@ -92,7 +92,7 @@ describe('what NCL messages carry', () => {
   });
 });
 
-test('a heartbeat of ours is the recorded one, but for the nanoseconds of its time', () => {
+test('a heartbeat of muster is the recorded one, except for the nanoseconds of its time', () => {
   const { bytes } = capture('bprotocol/heartbeat');
   assert.deepEqual(decodeHeartbeat(bytes), { NodeID: node, Sequence: 1, session: undefined });
 
@@ -101,7 +101,7 @@ test('a heartbeat of ours is the recorded one, but for the nanoseconds of its ti
   assert.equal(ours.toString('hex'), envelopeOf(rounded).toString('hex'));
 });
 
-test('the smallest useful envelope of the description', () => {
+test('the smallest useful envelope', () => {
   const body =
     '{"metadata":{"Bacalhau-PayloadEncoding":"json","Bacalhau-Type":"transport.HeartbeatResponse"},"payload":{"LastComputeSeqNum":0}}';
   const bytes = Buffer.concat([Buffer.from('01c907f018', 'hex'), Buffer.from(body)]);

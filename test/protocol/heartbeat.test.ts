@@ -1,4 +1,4 @@
-// The heartbeat in both of its encodings, told apart by the first byte.
+// Heartbeats are read in both of their forms, which the first byte tells apart.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -12,7 +12,7 @@ const plain = (text: string) => decodeHeartbeat(Buffer.from(text));
 const withMetadata = (metadata: object, payload: unknown = { NodeID: 'n-1', Sequence: 1 }) =>
   envelopeOf(JSON.stringify({ metadata, payload }));
 
-test('enveloped: any heartbeat and session come back', () => {
+test('any heartbeat and session in an envelope are read back', () => {
   const sessions = fc.option(fc.string({ minLength: 1, maxLength: 128 }), { nil: undefined });
   const dates = fc.date({ min: new Date(0), max: new Date('2200-01-01'), noInvalidDate: true });
   fc.assert(
@@ -25,7 +25,7 @@ test('enveloped: any heartbeat and session come back', () => {
   );
 });
 
-test('plain: any heartbeat comes back, without a session', () => {
+test('any plain heartbeat is read back, without a session', () => {
   fc.assert(
     fc.property(heartbeats, beat => {
       assert.deepEqual(plain(encodePlainHeartbeat(beat)), { ...beat, session: undefined });
@@ -33,13 +33,13 @@ test('plain: any heartbeat comes back, without a session', () => {
   );
 });
 
-test('plain: the text that Bacalhau 1.4 sends', () => {
+test('the plain text that Bacalhau 1.4 sends is read', () => {
   const text = '{"NodeID":"n-old","Sequence":1}';
   assert.equal(encodePlainHeartbeat({ NodeID: 'n-old', Sequence: 1 }), text);
   assert.deepEqual(plain(`\n\t ${text}\n`), { NodeID: 'n-old', Sequence: 1, session: undefined });
 });
 
-test("the session is one key more in the recorded message's metadata, none where there is no session", () => {
+test('a session adds one key to the metadata of the recorded message', () => {
   const at = new Date(0);
   const { metadata } = decodeEnvelope(encodeHeartbeat({ NodeID: 'n-1', Sequence: 1 }, 's-1', at));
   assert.deepEqual(metadata, { ...messageMetadata('heartbeat', 'n-1', at), 'Muster-Session': 's-1' });
@@ -50,13 +50,13 @@ test("the session is one key more in the recorded message's metadata, none where
 describe('metadata keys of all versions', () => {
   const read = (metadata: object) => decodeHeartbeat(withMetadata(metadata)).NodeID;
 
-  test('1.5.2 writes the new ones alone, 1.5.0 and 1.5.1 the old ones alone, ≥ 1.6 both', () => {
+  test('1.5.2 writes only the new ones, 1.5.0 and 1.5.1 only the old ones, 1.6 and later both', () => {
     const newer = { 'Bacalhau-PayloadEncoding': 'json', 'Bacalhau-Type': 'heartbeat' };
     const older = { PayloadEncoding: 'json', Type: 'heartbeat', Source: 'n-1', EventTime: '1' };
     for (const metadata of [newer, older, { ...older, ...newer }]) assert.equal(read(metadata), 'n-1');
   });
 
-  test('another type, or none, is no heartbeat', () => {
+  test('a message of another type or without a type is not a heartbeat', () => {
     for (const type of ['transport.HeartbeatRequest', 'Heartbeat', '']) {
       const error = refuses(
         () => read({ 'Bacalhau-PayloadEncoding': 'json', 'Bacalhau-Type': type }),
@@ -71,7 +71,7 @@ describe('metadata keys of all versions', () => {
   });
 });
 
-describe('read as Go reads it, in both encodings', () => {
+describe('read as Go reads it, in both forms', () => {
   const metadata = messageMetadata('heartbeat', 'n-1', new Date(0));
   const both = [
     plain,
@@ -79,7 +79,7 @@ describe('read as Go reads it, in both encodings', () => {
       decodeHeartbeat(envelopeOf(`{"metadata":${JSON.stringify(metadata)},"payload":${text}}`)),
   ];
 
-  test('names in any case, other members ignored, a missing or null sequence zero', () => {
+  test('names match in any case, other members are ignored, and a missing or null sequence is zero', () => {
     const cases: [string, number][] = [
       ['{"nodeid":"n-1","SEQUENCE":3}', 3],
       ['{"Sequence":4,"NodeID":"n-1","Extra":{"a":[1]}}', 4],
@@ -93,7 +93,7 @@ describe('read as Go reads it, in both encodings', () => {
     }
   });
 
-  test('refused by field', () => {
+  test('wrong members are refused with the name of the field', () => {
     const cases: [string, string][] = [
       ['{"NodeID":"n 1","Sequence":1}', 'NodeID'],
       ['{"NodeID":"n.1","Sequence":1}', 'NodeID'],
@@ -115,7 +115,7 @@ describe('read as Go reads it, in both encodings', () => {
   });
 });
 
-test('nothing at all, and a version of envelope that does not exist', () => {
+test('no bytes at all, and an unknown version of the envelope, are refused', () => {
   assert.equal(refuses(() => decodeHeartbeat(new Uint8Array()), 'malformed').message, 'empty data');
   for (const version of [0, 3, 8]) {
     const bytes = Buffer.from(capture('bprotocol/heartbeat').bytes);

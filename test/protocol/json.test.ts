@@ -1,4 +1,4 @@
-// JSON with bounds, and as Go writes it.
+// JSON is read up to its limits, and written as Go writes it.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -9,7 +9,7 @@ import { attempt, refuses } from '../support/refusal.ts';
 const parse = (text: string) => parseJson(Buffer.from(text));
 
 describe('size', () => {
-  test('64 KiB are read, one byte more is not', () => {
+  test('may be 64 KiB, and not one byte more', () => {
     const sized = (bytes: number) => `"${'x'.repeat(bytes - 2)}"`;
     assert.equal(maxMessageBytes, 65_536);
     assert.equal(parse(sized(65_536)), 'x'.repeat(65_534));
@@ -22,7 +22,7 @@ describe('size', () => {
     assert.ok(parse(`"${'é'.repeat(32_767)}"`));
   });
 
-  test('comes before anything else', () => {
+  test('is checked before anything else', () => {
     refuses(() => parseJson(Buffer.alloc(65_537, 0xff)), 'too_large');
   });
 });
@@ -31,7 +31,7 @@ describe('depth', () => {
   const lists = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
   const objects = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
 
-  test('32 levels are read, one more is not', () => {
+  test('may be 32 levels, and not one more', () => {
     assert.equal(maxDepth, 32);
     for (const nested of [lists, objects]) {
       assert.ok(parse(nested(32)));
@@ -47,12 +47,12 @@ describe('depth', () => {
     assert.deepEqual(parse(`["\\"${'[{'.repeat(40)}","\\\\",{}]`), [`"${'[{'.repeat(40)}`, '\\', {}]);
   });
 
-  test('is told before a document is found to be broken', () => {
+  test('is refused before the document is found to be broken', () => {
     refuses(() => parse('['.repeat(40)), 'too_deep');
     refuses(() => parse('['.repeat(30)), 'malformed');
   });
 
-  test('is that of the value, whatever the texts in it', () => {
+  test('does not depend on brackets in texts', () => {
     const texts = fc.oneof(fc.constantFrom('"', '\\', '[', '{', ']', '}', '\\"'), fc.string());
     const values = fc.letrec(tie => ({
       value: fc.oneof(
@@ -84,9 +84,9 @@ describe('depth', () => {
   });
 });
 
-// V8 would take the escaped name of a later message for one with a backslash that it has seen: nodejs/node#63785.
+// V8 would confuse the escaped name of a later message with a name with a backslash that it has read: nodejs/node#63785.
 describe('the name of a member', () => {
-  test('has no backslash', () => {
+  test('must not hold a backslash', () => {
     const bad = [
       '{"\\\\":0}',
       '{"a\\\\":0}',
@@ -103,7 +103,7 @@ describe('the name of a member', () => {
       );
   });
 
-  test('has any other escape, and values have all', () => {
+  test('may hold any other escape, and values may hold every escape', () => {
     assert.deepEqual(parse('{"\\"":1,"\\n":2,"\\u003c":3,"\\/":4}'), { '"': 1, '\n': 2, '<': 3, '/': 4 });
     assert.deepEqual(parse('{"a":"\\\\","b":["\\u005c",":"]}'), { a: '\\', b: ['\\', ':'] });
     assert.deepEqual(parse('{"a":"\\\\","b:":"\\\\:"}'), { a: '\\', 'b:': '\\:' });
@@ -150,7 +150,7 @@ describe('text', () => {
     }
   });
 
-  test('of any bytes is parsed or refused', () => {
+  test('is parsed or refused, whatever its bytes are', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), bytes => {
         attempt(() => parseJson(bytes));
@@ -160,12 +160,12 @@ describe('text', () => {
   });
 });
 
-describe('written as Go does', () => {
+describe('written as Go writes it', () => {
   test('HTML characters and line separators are escaped, in keys too', () => {
     assert.equal(writeJson({ '<&>': '\u2028\u2029' }), '{"\\u003c\\u0026\\u003e":"\\u2028\\u2029"}');
   });
 
-  test('other characters are not', () => {
+  test('other characters are not escaped', () => {
     assert.equal(writeJson('é😀\u007f/=\'"\\'), '"é😀\u007f/=\'\\"\\\\"');
     assert.equal(writeJson('\b\f\n\r\t\u0000\u001f'), '"\\b\\f\\n\\r\\t\\u0000\\u001f"');
   });
@@ -177,7 +177,7 @@ describe('written as Go does', () => {
     );
   });
 
-  test('no text holds a character that HTML minds, and all come back', () => {
+  test('no text holds a character of HTML, and every text is read back', () => {
     fc.assert(
       fc.property(fc.tuple(jsonValues(4), fc.string({ unit })), value => {
         const text = writeJson(value);
@@ -188,7 +188,7 @@ describe('written as Go does', () => {
   });
 });
 
-test('maps are written in the order of their keys', () => {
+test('the keys of a map are sorted', () => {
   assert.equal(
     writeJson(sortKeys({ b: 1, a: 2, 'a-b': 3, B: 4, ab: 5, '': 6 })),
     '{"":6,"B":4,"a":2,"a-b":3,"ab":5,"b":1}',

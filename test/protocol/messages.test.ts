@@ -1,4 +1,4 @@
-// Requests: any that a peer may send comes back whole, read as Go reads JSON, with our members beside Bacalhau's.
+// Any request that a peer may send is read back whole, as Go reads JSON, with muster's members beside Bacalhau's.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -20,7 +20,7 @@ const decode = <T extends v.GenericSchema>(schema: T, text: string) =>
 const register = capture('bprotocol/RegisterNode/v1');
 const registerWith = (muster: unknown) => ({ ...(register.decoded as object), Muster: muster });
 
-// What we add to Bacalhau's messages.
+// What muster adds to Bacalhau's messages.
 const sender = { Version: '0.1.0', ClusterID: 'c-1', Session: 's-1', Instance: 'i-1', BootID: 'b-1' };
 const more = {
   Hostname: 'worker-7',
@@ -36,7 +36,7 @@ const more = {
   Agent: { Version: '0.1.0' },
 };
 
-describe('any message comes back', () => {
+describe('any message is read back', () => {
   const roundTrips = <T>(messages: fc.Arbitrary<T>, schema: v.GenericSchema) =>
     fc.assert(
       fc.property(messages, message => {
@@ -44,7 +44,7 @@ describe('any message comes back', () => {
         fc.pre(Buffer.byteLength(text) <= 65_536);
         const read = decode(schema, text);
         assert.deepEqual(read, message);
-        // What was read is written in the one order, so that equal messages are equal bytes from then on.
+        // What was read is written in one fixed order, so that equal messages have equal bytes from then on.
         assert.equal(writeJson(decode(schema, writeJson(read))), writeJson(read));
       }),
     );
@@ -54,8 +54,8 @@ describe('any message comes back', () => {
   test('Leave', () => roundTrips(leaves, leaveRequestSchema));
 });
 
-describe('what we add', () => {
-  test("Register: `Muster` beside `Info`, after Bacalhau's bytes", () => {
+describe('what muster adds', () => {
+  test("to a register request: `Muster` beside `Info`, after Bacalhau's bytes", () => {
     const { Info: info } = register.decoded as { Info: object };
     const message = validate(registerRequestSchema, { Info: { ...info, ...more }, Muster: sender });
     assert.deepEqual(message, { Info: { ...info, ...more }, Muster: sender });
@@ -66,7 +66,7 @@ describe('what we add', () => {
     );
   });
 
-  test('UpdateResources: `Usage` and `Muster`', () => {
+  test('to UpdateResources: `Usage` and `Muster`', () => {
     const bare = capture('bprotocol/UpdateResources/v1');
     const ours = { Usage: { CPU: 1.5, Memory: 7, Disk: 8, Load: 0.25 }, Muster: sender };
     const message = validate(updateResourcesRequestSchema, { ...(bare.decoded as object), ...ours });
@@ -76,30 +76,30 @@ describe('what we add', () => {
     );
   });
 
-  test('Leave', () => {
+  test('to Leave: `Muster`', () => {
     const text = `{"NodeID":"n-1","Reason":"stopped","Muster":${JSON.stringify(sender)}}`;
     assert.equal(writeJson(decode(leaveRequestSchema, text)), text);
     assert.deepEqual(decode(leaveRequestSchema, '{"NodeID":"n-1"}'), { NodeID: 'n-1', Reason: '' });
   });
 
-  test('none of it is there when a Bacalhau node speaks', () => {
+  test('is absent when a Bacalhau node sends', () => {
     const message = decode(registerRequestSchema, register.bytes.toString());
     for (const name of ['Hostname', 'Host', 'Agent']) assert.equal(name in message.Info, false, name);
     assert.equal('Muster' in message, false);
     assert.equal('Muster' in validate(registerRequestSchema, registerWith(null)), false);
   });
 
-  test('what a later version may add is passed over', () => {
+  test('may have more members in a later version, which are ignored', () => {
     const later = { ...sender, Key: 'N…', Signature: '…', Nested: { a: [1] } };
     assert.deepEqual(validate(registerRequestSchema, registerWith(later)).Muster, sender);
   });
 });
 
-describe('read as Go reads', () => {
+describe('read as Go reads it', () => {
   const paths = pathsOf(register.decoded);
   const expected = validate(registerRequestSchema, register.decoded);
 
-  test('member names in any case; the keys of a map keep theirs', () => {
+  test('names of members match in any case, while the keys of a map keep theirs', () => {
     const recase = (value: unknown, fold: (name: string) => string): unknown => {
       if (Array.isArray(value)) return value.map(each => recase(each, fold));
       if (typeof value !== 'object' || value === null) return value;
@@ -124,7 +124,7 @@ describe('read as Go reads', () => {
       assert.equal(decode(leaveRequestSchema, text).NodeID, 'a', text);
   });
 
-  test('members that it does not know are ignored, at every level', () => {
+  test('unknown members are ignored at every level', () => {
     const containers = paths.filter(path => {
       const value = valueAt(register.decoded, path);
       return typeof value === 'object' && !Array.isArray(value) && path.at(-1) !== 'Labels';
@@ -136,7 +136,7 @@ describe('read as Go reads', () => {
     }
   });
 
-  test('`__proto__` and `constructor` are members that it does not know', () => {
+  test('`__proto__` and `constructor` are unknown members', () => {
     const evil = { polluted: true, NodeID: 5, CPU: 'x' };
     for (const path of [[], ...paths]) {
       const value = valueAt(register.decoded, path);
@@ -150,7 +150,7 @@ describe('read as Go reads', () => {
     assert.equal('polluted' in {}, false);
   });
 
-  test('as labels they are labels', () => {
+  test('`__proto__` and `constructor` may be labels', () => {
     const labels = '{"__proto__":"a","constructor":"b","prototype":"c","Zone":"d","zone":"e"}';
     const text = register.bytes.toString().replace(/"Labels":\{[^}]*\}/, `"Labels":${labels}`);
     const read = decode(registerRequestSchema, text);
@@ -163,7 +163,7 @@ describe('read as Go reads', () => {
     );
   });
 
-  test('null stands for any list, map, object or value that may be missing, ours too', () => {
+  test('null may stand for any list, map, object or value that may be missing', () => {
     const full = { Info: { ...(register.decoded as { Info: object }).Info, ...more }, Muster: sender };
     const members = pathsOf(full).filter(path => typeof path.at(-1) === 'string' && path.at(-2) !== 'Labels');
     for (const path of members) {
@@ -174,7 +174,7 @@ describe('read as Go reads', () => {
         for (const message of [asNull, asMissing])
           refuses(() => validate(registerRequestSchema, message), 'invalid_field', 'Info.NodeID', name);
       } else if (name === 'Info.SupportedProtocols') {
-        // The one list that older versions do not send: null and absent stay apart, to be written as they were read.
+        // Older versions do not send this list. Null and absent must stay different, to be written as they were read.
         assert.equal(validate(registerRequestSchema, asNull).Info.SupportedProtocols, null);
         assert.equal('SupportedProtocols' in validate(registerRequestSchema, asMissing).Info, false);
       } else {
@@ -202,7 +202,7 @@ describe('read as Go reads', () => {
     assert.equal(writeJson(decode(registerRequestSchema, text)), text);
   });
 
-  test('the smallest Register that an orchestrator accepts', () => {
+  test('the smallest register request that an orchestrator accepts', () => {
     const resources = '"MaxCapacity":{},"QueueCapacity":{},"AvailableCapacity":{},"MaxJobRequirements":{}';
     assert.equal(
       writeJson(decode(registerRequestSchema, '{"Info":{"NodeID":"n-min","NodeType":"Compute"}}')),

@@ -1,4 +1,4 @@
-// Keys in NATS' own text form: the same as its tools write, and one text for one key.
+// Keys in the text form of NATS: the same as its tools write, and one text for one key.
 import assert from 'node:assert/strict';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -8,7 +8,7 @@ import { decodeSeed, encodePublicKey, encodeSeed, fingerprint } from '../../agen
 import { unit } from '../support/messages.ts';
 import { attempt, refuses } from '../support/refusal.ts';
 
-// NATS' own implementation: the copy that its client uses.
+// NATS' own implementation, in the copy that its client uses.
 interface NatsKeys {
   createServer(): { getSeed(): Uint8Array; getPublicKey(): string };
   createOperator(): { getSeed(): Uint8Array };
@@ -19,14 +19,14 @@ const nats: NatsKeys = createRequire(createRequire(import.meta.url).resolve('nat
 
 const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });
 
-/** The public half of an ed25519 seed, by OpenSSL. */
+/** Returns the public half of an ed25519 seed, calculated by OpenSSL. */
 function publicKeyOf(seed: Uint8Array): Buffer {
   const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
   const key = createPublicKey(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }));
   return key.export({ format: 'der', type: 'spki' }).subarray(-32);
 }
 
-// RFC 8032, section 7.1, test 1; its texts by `nkeys.js`.
+// The first test of RFC 8032, section 7.1. Its texts were made with `nkeys.js`.
 const rfc = {
   seed: Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex'),
   key: Buffer.from('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a', 'hex'),
@@ -35,14 +35,14 @@ const rfc = {
 };
 
 describe('known keys', () => {
-  test('the first of RFC 8032', () => {
+  test('the first key of RFC 8032', () => {
     assert.deepEqual(publicKeyOf(rfc.seed), rfc.key);
     assert.equal(encodeSeed(rfc.seed), rfc.seedText);
     assert.equal(encodePublicKey(rfc.key), rfc.keyText);
     assert.deepEqual(decodeSeed(rfc.seedText), rfc.seed);
   });
 
-  test("the user's seed of the NATS documentation is whole, but of another kind", () => {
+  test("the user's seed in the documentation of NATS is valid, but of another kind", () => {
     const user = 'SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY';
     const error = refuses(() => decodeSeed(user), 'malformed');
     assert.equal(error.message, "not the seed of a node's key (SN…)");
@@ -52,7 +52,7 @@ describe('known keys', () => {
 });
 
 describe('as NATS writes them', () => {
-  test("a pair of NATS' own is ours", () => {
+  test('a pair that NATS made is written the same by muster', () => {
     const pair = nats.createServer();
     const text = Buffer.from(pair.getSeed()).toString();
     const seed = decodeSeed(text);
@@ -60,7 +60,7 @@ describe('as NATS writes them', () => {
     assert.equal(encodePublicKey(publicKeyOf(seed)), pair.getPublicKey());
   });
 
-  test('any pair of ours is one for NATS', () => {
+  test('any pair of muster is a pair for NATS', () => {
     fc.assert(
       fc.property(seeds, seed => {
         const text = encodeSeed(seed);
@@ -78,7 +78,7 @@ describe('as NATS writes them', () => {
 describe('a text that is not a seed is refused', () => {
   const seed = rfc.seedText;
 
-  test('one letter wrong, anywhere', () => {
+  test('with one wrong letter at any place', () => {
     for (let at = 0; at < seed.length; at++) {
       for (const letter of 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567') {
         if (letter === seed[at]) continue;
@@ -87,7 +87,7 @@ describe('a text that is not a seed is refused', () => {
     }
   });
 
-  test('too short, too long, two letters exchanged, other letters', () => {
+  test('too short, too long, with two letters exchanged, or with other letters', () => {
     for (let length = 0; length < seed.length; length++)
       refuses(() => decodeSeed(seed.slice(0, length)), 'malformed', '', `${length} letters`);
     const others = [
@@ -107,19 +107,19 @@ describe('a text that is not a seed is refused', () => {
     for (const text of others) refuses(() => decodeSeed(text), 'malformed', '', text.slice(0, 70));
   });
 
-  test("of other kinds of NATS' own", () => {
+  test('of the other kinds that NATS has', () => {
     for (const pair of [nats.createOperator(), nats.createAccount()]) {
       const error = refuses(() => decodeSeed(Buffer.from(pair.getSeed()).toString()), 'malformed');
       assert.equal(error.message, "not the seed of a node's key (SN…)");
     }
   });
 
-  test('with a reason that does not tell the seed', () => {
+  test('with a reason that does not show the seed', () => {
     const error = refuses(() => decodeSeed(`${seed.slice(0, -1)}A`), 'malformed');
     assert.equal(error.message, 'not an nkey: its length or checksum is wrong');
   });
 
-  test('whatever it is; a text that is read is the one that is written', () => {
+  test('of any kind, and a text that is accepted is written the same again', () => {
     const letters = fc.string({ unit: fc.constantFrom(...'ABCDNSU234567'), maxLength: 70 });
     fc.assert(
       fc.property(
@@ -139,7 +139,7 @@ describe('a text that is not a seed is refused', () => {
 });
 
 describe('a fingerprint', () => {
-  test('is four times four letters, the same for the same key', () => {
+  test('has four groups of four letters, the same for the same key', () => {
     assert.equal(fingerprint(rfc.keyText), 'ZC76-HMLU-TY4R-P5P5');
     fc.assert(
       fc.property(seeds, seed => {
@@ -148,7 +148,7 @@ describe('a fingerprint', () => {
     );
   });
 
-  test('of another key is another', () => {
+  test('differs between keys', () => {
     const all = Array.from({ length: 1000 }, (_, i) =>
       fingerprint(encodePublicKey(Buffer.alloc(32, `${i}|`))),
     );

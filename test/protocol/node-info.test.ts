@@ -1,4 +1,4 @@
-// Node information: its type, its times, its resources, and the part that is kept.
+// Node information: the type, times, resources, and the part that is stored.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -20,19 +20,19 @@ const { Info: info } = capture('bprotocol/RegisterNode/v1').decoded as { Info: R
 const typed = (NodeType: unknown) => validate(nodeInfoSchema, { ...info, NodeType }).NodeType;
 
 describe('the type', () => {
-  test('is read in any case, blanks trimmed', () => {
+  test('is read in any case, with blanks trimmed', () => {
     for (const name of ['Compute', 'compute', ' COMPUTE\t']) assert.equal(typed(name), 'Compute');
     for (const name of ['Requester', 'requester', 'REQUESTER ']) assert.equal(typed(name), 'Requester');
   });
 
-  // The probes "handshake missing type" and "handshake bad type": read, or the whole message refused.
-  test('may be missing, so that the answer can say that the node is no compute node', () => {
+  // A message without a type is read, and a message with a bad type is refused as a whole, as Bacalhau does it.
+  test('may be missing, so that the answer can say that the node is not a compute node', () => {
     assert.match(probes.get('handshake missing type') ?? '', /"reason":"node is not a compute node"/);
     assert.equal(typed(undefined), '');
     assert.equal(typed(null), '');
   });
 
-  test('is nothing else', () => {
+  test('is refused when it is anything else', () => {
     assert.match(probes.get('handshake bad type') ?? '', /invalid node type: nodeTypeUndefined/);
     const others = ['nodeTypeUndefined', 'Computer', ' ', 'constructor', '__proto__', 1, {}, ['Compute']];
     for (const other of others) refuses(() => typed(other), 'invalid_field', 'NodeType', `${other}`);
@@ -44,7 +44,7 @@ describe('the type', () => {
 describe('a time', () => {
   const reading = (time: unknown) => () => validate(goTime(), time);
 
-  test('is RFC 3339, up to nanoseconds, at any offset', () => {
+  test('is in RFC 3339, up to nanoseconds, at any offset', () => {
     const good = [
       zeroTime,
       '2026-11-24T06:48:30.106979695Z',
@@ -57,7 +57,7 @@ describe('a time', () => {
     fc.assert(fc.property(times, time => reading(time)() === time));
   });
 
-  test('that Go would refuse is refused, for it would spoil the whole record', () => {
+  test('that Go would refuse is refused, because it would spoil the whole record', () => {
     const bad = [
       '',
       'yesterday',
@@ -98,7 +98,7 @@ describe('a time', () => {
 });
 
 describe('resources', () => {
-  test('members that are zero or empty are not written', () => {
+  test('zero and empty members are not written', () => {
     const zero = { CPU: 0, Memory: 0, Disk: 0, GPU: 0, GPUs: [] };
     assert.deepEqual(compactResources(zero), {});
     assert.deepEqual(validate(resourcesSchema, zero), {});
@@ -107,7 +107,7 @@ describe('resources', () => {
     assert.equal(writeJson(compactResources({ GPU: 0, Disk: 3, CPU: 0.5 })), '{"CPU":0.5,"Disk":3}');
   });
 
-  test('but those of a GPU always are, in order', () => {
+  test('the members of a GPU are always written, in order', () => {
     assert.equal(
       writeJson(validate(resourcesSchema, { GPUs: [{ Vendor: 'AMD/ATI' }, null] })),
       '{"GPUs":[{"Index":0,"Name":"","Vendor":"AMD/ATI","Memory":0,"PCIAddress":""},' +
@@ -116,8 +116,8 @@ describe('resources', () => {
   });
 });
 
-describe('the part that is kept', () => {
-  test('is all but what is free, queued or running', () => {
+describe('the part that is stored', () => {
+  test('is everything except what is free, queued or running', () => {
     const all = validate(nodeInfoSchema, info);
     const kept = staticInfo(all);
     const gone = { QueueCapacity: {}, AvailableCapacity: {}, RunningExecutions: 0, EnqueuedExecutions: 0 };
@@ -125,7 +125,7 @@ describe('the part that is kept', () => {
     assert.notDeepEqual(kept, all);
   });
 
-  test('does not change with them, and changes with anything else', () => {
+  test('changes with everything except that', () => {
     fc.assert(
       fc.property(nodeInfos, nodeInfos, (one, other) => {
         const { QueueCapacity, AvailableCapacity, RunningExecutions, EnqueuedExecutions } =
@@ -146,7 +146,7 @@ describe('the part that is kept', () => {
   });
 });
 
-test('what a Bacalhau requester stores of itself is what reads as nothing, and an empty address', () => {
+test('what a Bacalhau requester stores of itself is what an empty object reads as, with an empty address', () => {
   const nothing = validate(nodeInfoSchema, { NodeID: 'n' }).ComputeNodeInfo;
   assert.equal(writeJson(emptyComputeNodeInfo), writeJson({ ...nothing, address: '' }));
 });

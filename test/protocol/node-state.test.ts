@@ -1,4 +1,4 @@
-// The stored node: Bacalhau's records are read and written unchanged, ours carry more beside.
+// The stored node: Bacalhau's records are read and written unchanged, and muster's records hold more.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -11,13 +11,13 @@ import { refuses } from '../support/refusal.ts';
 
 const { Info: info } = capture('bprotocol/RegisterNode/v1').decoded as { Info: unknown };
 const read = (text: string) => validate(nodeStateSchema, parseJson(Buffer.from(text)));
-// Wire protocol 17.8, with node information that was recorded.
+// A record as Bacalhau stores it, with node information that was recorded.
 const stored =
   `{"Info":${writeJson(info)},"Membership":"APPROVED","Connection":"CONNECTED","ConnectionState":{"Status":"CONNECTED",` +
   '"LastHeartbeat":"2026-11-24T06:48:30.150958819Z","ConnectedSince":"2026-11-24T06:48:30.150958649Z",' +
   '"DisconnectedSince":"0001-01-01T00:00:00Z"}}';
 
-test("a record of Bacalhau's is written again as it was", () => {
+test('a record of Bacalhau is written again as it was', () => {
   assert.equal(writeJson(read(stored)), stored);
   const sequences = stored.replace(
     '"ConnectedSince"',
@@ -28,12 +28,12 @@ test("a record of Bacalhau's is written again as it was", () => {
   assert.equal(writeJson(read(failed)), failed);
 });
 
-test('a record of 1.5, which has no connection state', () => {
+test('a record of Bacalhau 1.5 has no connection state', () => {
   const old = `{"Info":${writeJson(info)},"Membership":"PENDING","Connection":"DISCONNECTED"}`;
   assert.equal(writeJson(read(old)), old);
 });
 
-test('any record comes back', () => {
+test('any record is read back', () => {
   fc.assert(
     fc.property(nodeStates, state => {
       const text = writeJson(state);
@@ -43,11 +43,11 @@ test('any record comes back', () => {
   );
 });
 
-describe('values that nobody knows', () => {
+describe('unknown values', () => {
   const withMembership = (value: string) => read(stored.replace('"APPROVED"', value)).Membership;
   const withConnection = (value: string) => read(stored.replaceAll('"CONNECTED"', value));
 
-  test('are no membership: nobody is approved by a typing error', () => {
+  test('are not a membership: a typing error approves nobody', () => {
     for (const value of ['""', 'null', '"approved"', '"Approved"', '" APPROVED"', '"UNKNOWN"', '"__proto__"'])
       assert.equal(withMembership(value), '', value);
     for (const value of ['PENDING', 'APPROVED', 'REJECTED'])
@@ -56,7 +56,7 @@ describe('values that nobody knows', () => {
       refuses(() => withMembership(value), 'invalid_field', 'Membership', value);
   });
 
-  test('are no connection', () => {
+  test('are not a connection status', () => {
     for (const value of ['""', 'null', '"connected"', '"HEALTHY"', '"UNKNOWN"']) {
       const { Connection, ConnectionState } = withConnection(value);
       assert.deepEqual([Connection, ConnectionState?.Status], ['DISCONNECTED', 'DISCONNECTED'], value);
@@ -66,7 +66,7 @@ describe('values that nobody knows', () => {
   });
 });
 
-describe('our own members', () => {
+describe('the members of muster', () => {
   const withMuster = (muster: object) => () => validate(nodeStateSchema, { ...read(stored), Muster: muster });
   const at = '2026-11-24T06:48:30Z';
   const decision = { Action: 'approve', Reason: 'known', Actor: 'ops', At: at };
@@ -88,7 +88,7 @@ describe('our own members', () => {
     assert.deepEqual(withMuster(nulls)().Muster, {});
   });
 
-  test('are refused by field', () => {
+  test('are refused with the name of the field', () => {
     const bad: [object, string][] = [
       [{ Session: 5 }, 'Muster.Session'],
       [{ RegisteredAt: 'today' }, 'Muster.RegisteredAt'],
@@ -107,18 +107,18 @@ describe('our own members', () => {
     for (const [muster, field] of bad) refuses(withMuster(muster), 'invalid_field', field);
   });
 
-  test('up to 64 changes wait for their events', () => {
+  test('hold up to 64 changes that wait for their events', () => {
     assert.equal(withMuster({ Changes: Array(64).fill(change) })().Muster?.Changes?.length, 64);
   });
 });
 
-test('health, as a Bacalhau peer knows it', () => {
+test('connectionStatusOf returns the health as Bacalhau knows it', () => {
   assert.equal(connectionStatusOf('HEALTHY'), 'CONNECTED');
   assert.equal(connectionStatusOf('UNHEALTHY'), 'DISCONNECTED');
   assert.equal(connectionStatusOf('UNKNOWN'), 'DISCONNECTED');
 });
 
-test('a node that was never heard is what an absent connection state reads as', () => {
+test('an absent connection state reads as that of a node that never sent a heartbeat', () => {
   assert.deepEqual(
     validate(nodeStateSchema, { ...read(stored), ConnectionState: {} }).ConnectionState,
     neverConnected,

@@ -1,4 +1,4 @@
-// What a message may hold: each member's type and limit, at the boundary, and the refusal that names it.
+// Each member of a message has a type and a limit, and a refusal names the member.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -24,7 +24,7 @@ const { Info: info } = register as { Info: unknown };
 const state = { Info: info, Membership: 'APPROVED', Connection: 'CONNECTED' };
 const pathOf = (name: string): Path => name.split('.').map(key => (/^\d+$/.test(key) ? Number(key) : key));
 
-/** Each schema with a message that it takes, and its members: limits of texts, and which are whole numbers. */
+/** Each schema with a message that it accepts, and its members: the limits of texts, and the whole numbers. */
 const schemas: Record<
   string,
   { schema: v.GenericSchema; message: unknown; texts: Record<string, number>; counts: string[] }
@@ -99,7 +99,7 @@ for (const [name, { schema, message, texts, counts }] of Object.entries(schemas)
     const reading = (field: string, value: unknown) => () =>
       validate(schema, withValue(message, pathOf(field), value));
 
-    test('takes it as it is', () => assert.ok(validate(schema, message)));
+    test('accepts the message', () => assert.ok(validate(schema, message)));
 
     for (const [field, limit] of Object.entries(texts)) {
       test(`${field}: at most ${limit} characters of text`, () => {
@@ -120,7 +120,7 @@ for (const [name, { schema, message, texts, counts }] of Object.entries(schemas)
       });
     }
 
-    // Whatever stands in the place of a member: if it is refused, then there.
+    // A value of another kind stands in the place of a member. If it is refused, the refusal must name that member.
     test('names the member that is wrong', () => {
       const paths = pathsOf(message);
       fc.assert(
@@ -135,7 +135,7 @@ for (const [name, { schema, message, texts, counts }] of Object.entries(schemas)
       );
     });
 
-    test('is an object', () => {
+    test('accepts only objects', () => {
       for (const value of [5, 'x', true, [], [message]]) {
         const error = refuses(() => validate(schema, value), 'invalid_field', '', JSON.stringify(value));
         assert.equal(error.message, 'expected an object');
@@ -144,7 +144,7 @@ for (const [name, { schema, message, texts, counts }] of Object.entries(schemas)
   });
 }
 
-test('CPU and load are numbers, with a fraction or without, not negative', () => {
+test('CPU and load are numbers with or without a fraction, and not negative', () => {
   for (const field of ['AvailableCapacity.CPU', 'QueueUsedCapacity.CPU', 'Usage.CPU', 'Usage.Load']) {
     const reading = (text: string) => () =>
       validate(updateResourcesRequestSchema, withValue(resources, pathOf(field), JSON.parse(text)));
@@ -165,7 +165,7 @@ test('executions are whole numbers of either sign, as in Go', () => {
   }
 });
 
-test('an error says what was wrong, briefly', () => {
+test('an error says briefly what is wrong', () => {
   const error = thrownBy(
     () => validate(leaveRequestSchema, { NodeID: 'n-1', Reason: { ['k'.repeat(9999)]: 1 } }),
     'Leave',
@@ -178,7 +178,7 @@ test('an error says what was wrong, briefly', () => {
   assert.ok(long.message.length < 220);
 });
 
-describe('lists and maps are bounded', () => {
+describe('lists and maps have limits', () => {
   const lists: [string, number, unknown][] = [
     ['Info.SupportedProtocols', 16, 'x'],
     ['Info.ComputeNodeInfo.ExecutionEngines', 256, 'x'],
@@ -210,7 +210,7 @@ describe('lists and maps are bounded', () => {
     assert.ok(error.field.startsWith('Info.Labels.kkk') && error.field.length <= 200, error.field);
   });
 
-  test('Info.Labels: an object, of texts', () => {
+  test('Info.Labels: an object of texts', () => {
     for (const value of [[], ['x'], 'x', 5, true]) refuses(labels(value), 'invalid_field', 'Info.Labels');
     for (const value of [null, 5, {}, [], true])
       refuses(labels({ ok: 'x', zone: value }), 'invalid_field', 'Info.Labels.zone');
@@ -269,7 +269,7 @@ describe('a node id', () => {
     });
   }
 
-  test('a missing one is named too', () => {
+  test('a missing id is named too', () => {
     refuses(() => validate(heartbeatSchema, { Sequence: 1 }), 'invalid_field', 'NodeID');
     refuses(() => validate(registerRequestSchema, {}), 'invalid_field', 'Info.NodeID');
     refuses(
@@ -279,7 +279,7 @@ describe('a node id', () => {
     );
   });
 
-  test('of any text is taken if it is 1 to 128 letters, digits, _ and -', () => {
+  test('any text of 1 to 128 letters, digits, _ and - is accepted, and no other', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit }), fc.string(), nodeIds), id => {
         const allowed = id.length >= 1 && id.length <= 128 && [...id].every(c => /[\w-]/.test(c));

@@ -1,4 +1,4 @@
-// Subjects: Bacalhau's own, and that what is written into one is read out of it again.
+// Subjects are Bacalhau's own, and what is written into a subject is read from it again.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -29,7 +29,7 @@ const topics = fc
   .tuple(fc.array(token, { maxLength: 4 }), fc.array(token, { maxLength: 4 }))
   .map(([before, after]) => [...before, '{nodeId}', ...after].join('.'));
 
-/** Whether NATS delivers `subject` to who listens on `pattern`. */
+/** Returns whether NATS delivers `subject` to a subscription to `pattern`. */
 function delivers(pattern: string, subject: string): boolean {
   const want = pattern.split('.');
   const have = subject.split('.');
@@ -40,13 +40,13 @@ function delivers(pattern: string, subject: string): boolean {
 }
 
 describe('requests', () => {
-  test('are sent where they were recorded', () => {
+  test('are sent on the recorded subjects', () => {
     for (const method of ['RegisterNode/v1', 'UpdateNodeInfo/v1', 'UpdateResources/v1'] as const)
       assert.equal(managementSubject(node, method), capture(`bprotocol/${method}`).subject);
     assert.equal(managementSubject('n-1', 'Leave/v1'), 'node.management.n-1.Leave/v1');
   });
 
-  test('name the node and the method, for any of both', () => {
+  test('name the node and the method, for all of them', () => {
     fc.assert(
       fc.property(nodeIds, fc.constantFrom(...managementMethods), (nodeId, method) => {
         const subject = managementSubject(nodeId, method);
@@ -56,7 +56,7 @@ describe('requests', () => {
     );
   });
 
-  test('are none on any other subject', () => {
+  test('are not found on other subjects', () => {
     const others = [
       '',
       '.',
@@ -84,20 +84,20 @@ describe('requests', () => {
     }
   });
 
-  test('of any text are told or not, without an error', () => {
+  test('are read from any text without an error', () => {
     fc.assert(fc.property(fc.string({ unit }), subject => parseManagementSubject(subject) === undefined));
   });
 });
 
 describe('heartbeats', () => {
-  test('go by default where they were recorded', () => {
+  test('are sent on the recorded subject by default', () => {
     const { subject } = capture('bprotocol/heartbeat');
     assert.equal(heartbeatSubject(defaultHeartbeatTopic, node), subject);
     assert.equal(heartbeatNodeIdReader(defaultHeartbeatTopic)(subject), node);
     assert.equal(heartbeatWildcard(defaultHeartbeatTopic), 'bacalhau.global.compute.*.out.heartbeat');
   });
 
-  test('of any topic that names the node: the node is read out of the subject again', () => {
+  test('on any topic with a place for the node name the node', () => {
     fc.assert(
       fc.property(topics, nodeIds, (topic, nodeId) => {
         const subject = heartbeatSubject(topic, nodeId);
@@ -108,7 +108,7 @@ describe('heartbeats', () => {
     );
   });
 
-  test('of a topic that all nodes share, plain', () => {
+  test('on a topic that all nodes share are plain', () => {
     fc.assert(
       fc.property(fc.array(token, { minLength: 1, maxLength: 5 }), nodeIds, (tokens, nodeId) => {
         const topic = tokens.join('.');
@@ -125,7 +125,7 @@ describe('heartbeats', () => {
   });
 });
 
-test('events, the lease and the echo', () => {
+test('the subjects of events, the lease and the echo', () => {
   assert.equal(eventSubject('n-1', 'approved'), 'node.events.n-1.approved');
   assert.equal(eventWildcard(), 'node.events.*.*');
   assert.equal(eventWildcard('n-1'), 'node.events.n-1.*');

@@ -1,4 +1,4 @@
-// Whatever arrives: every reader answers or says what is wrong, and nothing else ever happens.
+// Every reader answers or refuses, whatever bytes it gets, and nothing else ever happens.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -44,7 +44,7 @@ const readers: Record<string, (bytes: Uint8Array) => unknown> = {
   ),
 };
 
-/** Every reader takes `bytes`, as they are and under a checksum that is right; `attempt` fails on other errors. */
+/** Gives `bytes` to every reader, as they are and under a correct checksum. `attempt` fails for any error that is not a refusal. */
 function readAll(bytes: Uint8Array): void {
   for (const read of Object.values(readers)) attempt(() => read(bytes));
   for (const version of [1, 2]) {
@@ -109,7 +109,7 @@ describe('read or refused', () => {
     fc.assert(fc.property(json, readAll), { numRuns: 300 });
   });
 
-  test('recorded messages, changed here and there', () => {
+  test('recorded messages with changed bytes', () => {
     const messages = fc.constantFrom(...bodies.map(({ body }) => body), ...protobufs);
     fc.assert(
       fc.property(messages, edits, (body, changes) => readAll(edited(body, changes))),
@@ -133,7 +133,7 @@ describe('read or refused', () => {
     }
   });
 
-  test('the largest messages, of the shapes that cost most', () => {
+  test('the largest messages, in the forms that cost most', () => {
     const filled = (open: string, item: string, close: string) => {
       const items = Math.floor((65_536 - open.length - close.length + 1) / (item.length + 1));
       return open + Array(items).fill(item).join(',') + close;
@@ -160,7 +160,7 @@ describe('read or refused', () => {
   });
 });
 
-test('what is read can be written, and reads the same again', () => {
+test('what is read can be written, and is read the same again', () => {
   const places = bodies.flatMap(({ decoded }) => pathsOf(decoded).map(path => ({ decoded, path })));
   let read = 0;
   fc.assert(
