@@ -41,7 +41,7 @@ export async function surveyMachine(
   const [facts, limits, scan, cloud] = await Promise.all([
     readMachine(shared),
     readLimits(shared),
-    new GpuScanner(shared).detect('all'),
+    new GpuScanner(shared).scan('all'),
     options.cloud ? readCloudFacts(shared) : undefined,
   ]);
   return {

@@ -1,4 +1,4 @@
-// NVML through all layers: a real library (a fake one), the native probe, the inputs, the detector.
+// NVML through all layers: a real library (a fake one), the native probe, the inputs, the scanner.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -28,7 +28,7 @@ async function inputs(options: Partial<ConstructorParameters<typeof SystemInputs
 
 test('8 GPUs, one of them split, become 8 devices with facts of nvml', async () => {
   pretend('gpus=8 mig=3');
-  const { devices, reports } = await new GpuScanner(await inputs()).detect();
+  const { devices, reports } = await new GpuScanner(await inputs()).scan();
   const gpus = devices.filter(({ sources }) => sources.includes('nvml'));
   assert.equal(gpus.length, 8);
   for (const gpu of gpus) {
@@ -45,7 +45,7 @@ test('8 GPUs, one of them split, become 8 devices with facts of nvml', async () 
 
 test('a hostile library harms nobody', async () => {
   pretend('gpus=2 hostile');
-  const { devices } = await new GpuScanner(await inputs()).detect();
+  const { devices } = await new GpuScanner(await inputs()).scan();
   for (const { name, uuid } of devices) {
     for (const fact of [name, uuid])
       assert.doesNotMatch(fact?.value ?? '', /[\u0000-\u001f\u007f-\u009f\ufffd]/);
@@ -65,10 +65,10 @@ test('a library that fails is a fault with its own name for it; one that was nam
 
 test('a library that cannot count its GPUs has failed: it does not say that there are none', async () => {
   pretend('gpus=2');
-  const detector = new GpuScanner(await inputs());
-  assert.equal((await detector.detect()).devices.length, 2);
+  const scanner = new GpuScanner(await inputs());
+  assert.equal((await scanner.scan()).devices.length, 2);
   pretend('gpus=2 fail=nvmlDeviceGetCount_v2:999');
-  const { reports } = await detector.detect();
+  const { reports } = await scanner.scan();
   assert.deepEqual(reports.find(({ source }) => source === 'nvml')?.fault, {
     kind: 'failed',
     reason: 'failed: nvmlDeviceGetCount_v2: NVML_ERROR_UNKNOWN',
@@ -79,23 +79,23 @@ test('one that hangs is late, keeps what was known, and adds no threads', async 
   pretend('gpus=2');
   const until = join(await newFolder(), 'go');
   const machine = await inputs({ driverTimeoutMs: 100 });
-  const detector = new GpuScanner(machine);
+  const scanner = new GpuScanner(machine);
   // A busy machine may need more than a tenth of a second for the first answer.
-  await eventually('it answers', async () => (await detector.detect()).devices.length === 2);
+  await eventually('it answers', async () => (await scanner.scan()).devices.length === 2);
   pretend(`gpus=2 hang=nvmlDeviceGetName until=${until}`);
-  const { devices, reports, missing } = await detector.detect();
+  const { devices, reports, missing } = await scanner.scan();
   const report = reports.find(({ source }) => source === 'nvml');
   assert.deepEqual([devices.length, missing, report?.kept, report?.fault?.kind], [2, [], true, 'late']);
   assert.match(report?.fault?.reason ?? '', /^hangs in nvmlDeviceGetName$/);
   const before = threads();
   for (let look = 0; look < 50; look++) {
-    const again = await detector.detect();
+    const again = await scanner.scan();
     assert.deepEqual(again.reports.find(({ source }) => source === 'nvml')?.fault, report?.fault);
   }
   assert.ok(threads() <= before);
   await writeFile(until, '');
   await eventually('it answers again', async () => {
-    const { reports } = await detector.detect();
+    const { reports } = await scanner.scan();
     return reports.find(({ source }) => source === 'nvml')?.fault === undefined;
   });
 });
@@ -111,7 +111,7 @@ test('a guard is around each call, and refuses after a crash', async () => {
   assert.equal(fault?.kind, 'failed');
   assert.match(
     fault?.reason ?? '',
-    /^failed: it is not called, as the last 2 processes that called it ended meanwhile; remove /,
+    /^failed: it is not called, as the last 2 processes that called it ended during the call; remove /,
   );
 });
 

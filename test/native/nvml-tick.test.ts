@@ -205,11 +205,11 @@ test('a process ends while a tick hangs, by itself and when it is told to', asyn
   assert.deepEqual(await inChild(asked.replace('END', 'process.exit(7)'), env), { code: 7, ...ended });
 });
 
-test('by the detector: figures, one that fails in a tick, and one that comes back', async () => {
+test('by the scanner: figures, one that fails in a tick, and one that comes back', async () => {
   pretend('gpus=2');
   const folder = await newFolder();
   const guard = await crashGuard(folder, 'boot 1');
-  const detector = new GpuScanner(
+  const scanner = new GpuScanner(
     new SystemInputs({
       folder,
       inventoryCommand: { command: '/nonexistent', args: [] },
@@ -220,19 +220,19 @@ test('by the detector: figures, one that fails in a tick, and one that comes bac
       hold: () => guard.mark,
     }),
   );
-  await detector.detect();
-  const made = await calls('gpus=2', () => detector.tick());
+  await scanner.scan();
+  const made = await calls('gpus=2', () => scanner.refresh());
   assert.deepEqual(made, [...changing, ...changing]);
-  const second = () => detector.last?.devices.find(({ index }) => index?.value === 1);
+  const second = () => scanner.latest?.devices.find(({ index }) => index?.value === 1);
   assert.deepEqual([second()?.memoryUsed?.value, second()?.power?.value], [2048, 123.5]);
 
   pretend('gpus=2 fail=nvmlDeviceGetMemoryInfo_v2:15');
-  assert.equal(await detector.tick(), true);
+  assert.equal(await scanner.refresh(), true);
   assert.equal(second()?.usable, false);
-  assert.equal(detector.last?.missing.length, 2);
+  assert.equal(scanner.latest?.missing.length, 2);
 
   pretend('gpus=2');
-  assert.equal(await detector.tick(), true);
-  assert.deepEqual([second()?.usable, detector.last?.missing], [true, []]);
-  assert.equal(await detector.tick(), false);
+  assert.equal(await scanner.refresh(), true);
+  assert.deepEqual([second()?.usable, scanner.latest?.missing], [true, []]);
+  assert.equal(await scanner.refresh(), false);
 });

@@ -13,7 +13,7 @@ import type { Log } from '../../system/log.ts';
 const keepPatience = 1_000;
 
 export class GpuWatch {
-  readonly #detector: GpuScanner;
+  readonly #scanner: GpuScanner;
   readonly #folder: string;
   readonly #log: Log;
   readonly #clock: Clock;
@@ -35,8 +35,8 @@ export class GpuWatch {
     return new GpuWatch(new GpuScanner(inputs), folder, log, clock, kept ?? { gpus: [] });
   }
 
-  private constructor(detector: GpuScanner, folder: string, log: Log, clock: Clock, kept: SavedGpus) {
-    this.#detector = detector;
+  private constructor(scanner: GpuScanner, folder: string, log: Log, clock: Clock, kept: SavedGpus) {
+    this.#scanner = scanner;
     this.#folder = folder;
     this.#log = log;
     this.#clock = clock;
@@ -54,25 +54,25 @@ export class GpuWatch {
 
   /** Tells whether a job could have a GPU now; before the first look all count as free. */
   isFree(): (gpu: Gpu) => boolean {
-    const { last } = this.#detector;
+    const { latest: last } = this.#scanner;
     return last ? isFree(last.devices) : () => true;
   }
 
   /** Others after each answer, be it to a look or a tick. */
   get newest(): GpuScan | undefined {
-    return this.#detector.last;
+    return this.#scanner.latest;
   }
 
   /** How busy each is; undefined where there are none. */
   usage(): GpuUsage[] | undefined {
-    const { last } = this.#detector;
+    const { latest: last } = this.#scanner;
     const usage = last ? gpuUsage(last.devices) : [];
     return usage.length > 0 ? usage : undefined;
   }
 
   /** What the last look found wrong, in sentences; undefined before it. */
   get faults(): { unresponsive: string[]; missing: readonly string[] } | undefined {
-    const { last } = this.#detector;
+    const { latest: last } = this.#scanner;
     if (!last) return undefined;
     const late = ({ source, fault }: GpuScan['reports'][number]) =>
       fault?.kind === 'late' ? [`${source} ${fault.reason}`] : [];
@@ -84,14 +84,14 @@ export class GpuWatch {
    * Never throws.
    */
   async look(all = false): Promise<boolean> {
-    if (all) this.#detector.forget();
-    return this.#take(await this.#detector.detect(all ? 'all' : 'needed'));
+    if (all) this.#scanner.forgetMissing();
+    return this.#take(await this.#scanner.scan(all ? 'all' : 'needed'));
   }
 
   /** Reads how busy they are, and looks again where that tells too little. Never throws. */
   async tick(): Promise<{ looked: boolean; news: boolean }> {
-    const looked = await this.#detector.tick();
-    const { last } = this.#detector;
+    const looked = await this.#scanner.refresh();
+    const { latest: last } = this.#scanner;
     return { looked, news: looked && last ? await this.#take(last) : false };
   }
 

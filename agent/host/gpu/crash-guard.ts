@@ -1,4 +1,4 @@
-// Remembers that a library was called and did not return: one that ends the process again and again is not called any more.
+// Remembers that a library was called and did not return, so that a library that crashes the process is no longer called.
 import { join } from 'node:path';
 import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
 import { readBounded, writeMark } from '../../system/files.ts';
@@ -7,66 +7,60 @@ import type { Inputs } from '../inputs/inputs.ts';
 import type { NvmlMark } from '../native/native-probe.ts';
 
 export interface CrashGuard {
-  /** Why the library must not be called; undefined when it may. */
+  /** Why the library must not be called: the end of a sentence. Undefined when it may be called. */
   readonly fault: string | undefined;
-  /** For whoever calls the library without `around`, in every tick: what stands on the disk for as long as it takes. */
+  /** The file that must stand on the disk during a call. The native probe writes it itself when it reads the figures. */
   readonly mark: NvmlMark;
-  /** Calls the library, with a mark on the disk for as long as it takes. */
+  /** Calls the library, with the mark on the disk during the call. */
   around<T>(call: () => Promise<T>): Promise<T>;
-  /** For a process that ends in order: no call is to blame that is under way, and none begins. Waits 300 ms at most. */
+  /**
+   * Removes the mark, because a process that ends normally did not crash, and refuses further calls. Waits for at most 300 ms.
+   * The agent calls it when it stops.
+   */
   release(): Promise<void>;
 }
 
 /**
- * A process may also end in the middle of a call for a reason of its own: killed, or out of memory. Of a library that ends
- * it, two are enough.
+ * After how many calls that did not return the library is no longer called. Once is not enough: a process may also be killed, or
+ * run out of memory, during a call.
  */
-const mostEnds = 2;
+const maxCrashes = 2;
 
-/** Of a mark that cannot be read: one too many. */
+/** The count of a mark that cannot be read: the library is then not called. */
 const unreadable = Number.POSITIVE_INFINITY;
 
-const markIn = (folder: string): string => join(folder, 'nvml-called');
-
-/** The boot id and the driver's version: with others a library starts anew. */
-export async function readCircumstances(inputs: Pick<Inputs, 'file'>): Promise<string> {
-  const boot = await inputs.file('/proc/sys/kernel/random/boot_id');
-  const driver = await inputs.file('/proc/driver/nvidia/version');
-  return `${boot.value} ${driver.value?.split('\n', 1)[0] ?? ''}`;
-}
-
-/** Milliseconds that a call waits for its mark: a disk that hangs takes no GPUs away. */
-const markPatience = 250;
-/** Milliseconds that an end in order waits for the mark to go: as long as the agent waits for the broker meanwhile. */
-const releasePatience = 300;
+/** How long a call waits until its mark is written. A disk that hangs must not hide the GPUs. */
+const markTimeoutMs = 250;
+/** How long a process that ends waits until the mark is removed. It is the time that the agent waits for the broker anyway. */
+const releaseTimeoutMs = 300;
 
 /**
- * A guard that keeps its mark in `folder`. A mark that an earlier process left stands for a call that did not return, and
- * counts how many in a row; with other `circumstances` the library starts anew.
+ * Creates the guard of an agent, with its mark in `folder`. A mark of an earlier process means that a call did not return, and
+ * has the number of such calls in a row. A mark with other `circumstances` does not count.
  */
 export async function crashGuard(
   folder: string,
   circumstances: string,
   clock: Clock = systemClock,
 ): Promise<CrashGuard> {
-  const path = markIn(folder);
-  const ends = await readBounded(path).then(
-    data => endsIn(data?.toString('utf8'), circumstances),
+  const path = markPath(folder);
+  const crashes = await readBounded(path).then(
+    data => crashesIn(data?.toString('utf8'), circumstances),
     () => unreadable,
   );
-  const fault = faultAfter(ends, path);
-  // It need not outlive the machine: with that ends the boot that it speaks of.
-  const mark = `${circumstances}\n${ends + 1}\n`;
-  let changing: Promise<unknown> | undefined;
+  const fault = faultAfter(crashes, path);
+  // The mark counts only during the current boot, so it is written without waiting for the disk.
+  const mark = `${circumstances}\n${crashes + 1}\n`;
+  let writing: Promise<unknown> | undefined;
   let released = false;
-  // One piece of work at a time: of a disk that hangs no more waits behind it.
-  const change = async (text: string | undefined) => {
-    changing ??= writeMark(path, text)
+  // One write at a time: with a disk that hangs, no further writes wait behind it.
+  const setMark = async (text: string | undefined) => {
+    writing ??= writeMark(path, text)
       .catch(() => undefined)
       .finally(() => {
-        changing = undefined;
+        writing = undefined;
       });
-    await endsWithin(clock, markPatience, changing);
+    await endsWithin(clock, markTimeoutMs, writing);
   };
   return {
     fault,
@@ -74,49 +68,58 @@ export async function crashGuard(
     async around(call) {
       if (fault !== undefined) throw new Error(`it ${fault}`);
       if (released) throw new Error('it is not called, as this process ends');
-      // A disk that is full or read-only takes no GPUs away either.
-      await change(mark);
+      // A full or read-only disk must not hide the GPUs either, so a mark that cannot be written is no error.
+      await setMark(mark);
       try {
         return await call();
       } finally {
-        await change(undefined);
+        await setMark(undefined);
       }
     },
     async release() {
       released = true;
       if (fault !== undefined) return;
-      // Removed behind what may still be under way, not in place of it.
+      // Not with setMark, which would do nothing while another write is under way.
       const removed = writeMark(path, undefined).catch(() => undefined);
-      await endsWithin(clock, releasePatience, removed);
+      await endsWithin(clock, releaseTimeoutMs, removed);
     },
   };
 }
 
 /**
- * For a process that only looks, and writes nothing: it leaves alone what the agent leaves alone that keeps its mark in `folder`,
- * as far as it may know.
+ * Returns a guard for a process that writes nothing, such as `muster probe`. It does not call the library when the mark of the
+ * agent, in `folder`, says that the agent must not call it.
  */
 export function readOnlyCrashGuard(folder: string, circumstances: () => Promise<string>) {
-  const path = markIn(folder);
-  const disk = new HangLimiter({ timeoutMs: 1000, maxHung: 1 });
+  const path = markPath(folder);
+  const limiter = new HangLimiter({ timeoutMs: 1000, maxHung: 1 });
   return async <T>(call: () => Promise<T>): Promise<T> => {
-    const { value } = await disk.ask(path, () => readBounded(path));
-    const fault = faultAfter(endsIn(value?.toString('utf8'), await circumstances()), path);
+    const { value } = await limiter.ask(path, () => readBounded(path));
+    const fault = faultAfter(crashesIn(value?.toString('utf8'), await circumstances()), path);
     if (fault !== undefined) throw new Error(`it ${fault}`);
     return await call();
   };
 }
 
-function faultAfter(ends: number, path: string): string | undefined {
-  if (ends < mostEnds) return undefined;
-  if (ends === unreadable) {
-    return `is not called, as ${path}, which tells whether it ends processes, cannot be read; remove it and restart the agent`;
-  }
-  return `is not called, as the last ${mostEnds} processes that called it ended meanwhile; remove ${path} and restart the agent to try again`;
+/** Returns the boot id and the driver's version. After a reboot or with another driver the library gets a new chance. */
+export async function readCircumstances(inputs: Pick<Inputs, 'file'>): Promise<string> {
+  const boot = await inputs.file('/proc/sys/kernel/random/boot_id');
+  const driver = await inputs.file('/proc/driver/nvidia/version');
+  return `${boot.value} ${driver.value?.split('\n', 1)[0] ?? ''}`;
 }
 
-/** How many calls in a row did not return, by what stands in the mark. */
-function endsIn(mark: string | undefined, circumstances: string): number {
+const markPath = (folder: string): string => join(folder, 'nvml-called');
+
+function faultAfter(crashes: number, path: string): string | undefined {
+  if (crashes < maxCrashes) return undefined;
+  if (crashes === unreadable) {
+    return `is not called, as ${path}, which says whether it crashes processes, cannot be read; remove it and restart the agent`;
+  }
+  return `is not called, as the last ${maxCrashes} processes that called it ended during the call; remove ${path} and restart the agent to try again`;
+}
+
+/** Returns how many calls in a row did not return, according to the text of the mark. */
+function crashesIn(mark: string | undefined, circumstances: string): number {
   if (mark === undefined) return 0;
   const [, before, count] = /^(.*)\n(\d{1,3})\n$/.exec(mark) ?? [];
   return before === circumstances ? Number(count) : 0;

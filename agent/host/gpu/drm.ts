@@ -1,43 +1,72 @@
-// What the kernel's open drivers (amdgpu, i915, xe) have in common: their folders in sysfs and their sensors.
+// What the GPU sources for the kernel's open drivers (amdgpu, i915, xe) share: the folders in sysfs, and the sensors.
 import type { Answer, Inputs } from '../inputs/inputs.ts';
 import { pciAddress, plausible, wholeNumber } from '../values/parse.ts';
-import { maxGpus, type ReportedGpu } from './gpu.ts';
+import { type GpuFigures, maxGpus, type ReportedGpu } from './gpu.ts';
 
+/** Returns the folder in sysfs of the device at a PCI address. */
 export const deviceFolder = (address: string) => `/sys/bus/pci/devices/${address}`;
 
-/** The PCI addresses that the driver is bound to. */
-export async function boundTo(inputs: Inputs, driver: string): Promise<Answer<readonly string[]>> {
+/** Lists the PCI addresses of the devices that `driver` is bound to. */
+export async function addressesOf(inputs: Inputs, driver: string): Promise<Answer<readonly string[]>> {
   const { value, ...rest } = await inputs.folder(`/sys/bus/pci/drivers/${driver}`);
-  // Beside the devices stand the driver's own switches, such as `bind`.
+  // The folder also has files of the driver itself, such as `bind`.
   return value ? { value: value.filter(name => pciAddress(name) === name).slice(0, maxGpus), ...rest } : rest;
 }
 
-/** Is the driver bound to exactly the GPUs that were seen? */
-export async function boundAsSeen(
-  inputs: Inputs,
-  driver: string,
-  seen: readonly ReportedGpu[],
-): Promise<boolean> {
-  const { value = [] } = await boundTo(inputs, driver);
-  const before = seen.filter(sighting => sighting.driver === driver);
-  return value.length === before.length && before.every(({ address }, place) => address === value[place]);
+/** How a source reads the figures of one of its GPUs. */
+export interface FigureReader {
+  read(inputs: Inputs, gpu: ReportedGpu): Promise<GpuFigures>;
+  /** Returns whether the new figures show that the GPU, as the last scan reported it, no longer answers. */
+  isLost(gpu: ReportedGpu, now: GpuFigures): boolean;
 }
 
-/** A file that holds one number. */
-export async function numberIn(inputs: Inputs, path: string): Promise<number | undefined> {
+/**
+ * Reads the figures of all GPUs that the last scan reported, in their order. Returns undefined when a scan is needed: the
+ * drivers are bound to other devices now, or a GPU is lost.
+ */
+export async function readAllFigures(
+  inputs: Inputs,
+  drivers: readonly string[],
+  before: readonly ReportedGpu[],
+  reader: FigureReader,
+): Promise<readonly GpuFigures[] | undefined> {
+  for (const driver of drivers) if (!(await isBoundAsBefore(inputs, driver, before))) return undefined;
+  const all: GpuFigures[] = [];
+  for (const gpu of before) {
+    const now = await reader.read(inputs, gpu);
+    if (reader.isLost(gpu, now)) return undefined;
+    all.push(now);
+  }
+  return all;
+}
+
+async function isBoundAsBefore(
+  inputs: Inputs,
+  driver: string,
+  before: readonly ReportedGpu[],
+): Promise<boolean> {
+  const { value: now = [] } = await addressesOf(inputs, driver);
+  const own = before.filter(gpu => gpu.driver === driver);
+  return now.length === own.length && own.every(({ address }, place) => address === now[place]);
+}
+
+/** Reads a file that holds one number. */
+export async function readNumber(inputs: Inputs, path: string): Promise<number | undefined> {
   return wholeNumber((await inputs.file(path)).value);
 }
 
 export interface Sensors {
+  /** Degrees Celsius. */
   temperature?: number | undefined;
+  /** Watts. */
   power?: number | undefined;
 }
 
 /**
- * Temperature and power of the device by its hwmon folder: millidegrees and microwatts, as the kernel's hwmon interface
- * counts everywhere. `temperatures` and `powers` name the files, the best first.
+ * Reads temperature and power of a device from its hwmon folder, where the kernel gives millidegrees and microwatts.
+ * `temperatures` and `powers` are names of files, the best first.
  */
-export async function sensors(
+export async function readSensors(
   inputs: Inputs,
   address: string,
   temperatures: readonly string[],
@@ -46,15 +75,15 @@ export async function sensors(
   const folder = `${deviceFolder(address)}/hwmon`;
   const hwmon = (await inputs.folder(folder)).value?.find(name => /^hwmon\d{1,6}$/.test(name));
   if (hwmon === undefined) return {};
-  const first = async (names: readonly string[], divisor: number) => {
+  const readFirst = async (names: readonly string[], divisor: number) => {
     for (const name of names) {
-      const value = await numberIn(inputs, `${folder}/${hwmon}/${name}`);
+      const value = await readNumber(inputs, `${folder}/${hwmon}/${name}`);
       if (value !== undefined) return value / divisor;
     }
     return undefined;
   };
   return {
-    temperature: plausible(await first(temperatures, 1000), -50, 250),
-    power: plausible(await first(powers, 1_000_000), 0, 10_000),
+    temperature: plausible(await readFirst(temperatures, 1000), -50, 250),
+    power: plausible(await readFirst(powers, 1_000_000), 0, 10_000),
   };
 }

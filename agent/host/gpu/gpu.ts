@@ -1,10 +1,9 @@
-// Words about GPUs: what one source saw of one, and what a GPU is once all sources are heard.
-
+// Declares what one GPU source reports of a GPU, and what a GPU is when the reports of all sources are merged.
 import type { Fault, Inputs } from '../inputs/inputs.ts';
 import type { Fact } from '../values/fact.ts';
 
-/** The makers, as Bacalhau names them (wire protocol 10.4), by the PCI id of the maker. */
-export const makers: Readonly<Record<string, string>> = {
+/** The vendors by Bacalhau's names, by their PCI vendor id. */
+export const vendorNames: Readonly<Record<string, string>> = {
   '10de': 'NVIDIA',
   '1002': 'AMD/ATI',
   '8086': 'Intel',
@@ -18,20 +17,23 @@ export interface MigInstance {
   readonly memory?: number | undefined;
 }
 
-/** What a source can say of a GPU; what it does not say is absent. */
+/**
+ * The properties of a GPU that a source may know. `muster probe -o json` prints them and those of the types below, so the names
+ * of their members do not change.
+ */
 export interface GpuProperties {
   readonly name?: string | undefined;
   readonly uuid?: string | undefined;
-  /** As the maker's tool counts. */
+  /** The number that the vendor's tool gives the GPU. */
   readonly index?: number | undefined;
-  /** Total, in MiB. */
+  /** Total memory, in MiB. */
   readonly memory?: number | undefined;
-  /** MiB. */
+  /** Memory in use, in MiB. */
   readonly memoryUsed?: number | undefined;
   /** The kernel's driver, such as `amdgpu`. */
   readonly driver?: string | undefined;
   readonly driverVersion?: string | undefined;
-  /** The newest CUDA that the driver supports. */
+  /** The newest CUDA version that the driver supports. */
   readonly cuda?: string | undefined;
   /** Percent. */
   readonly utilisation?: number | undefined;
@@ -41,27 +43,27 @@ export interface GpuProperties {
   readonly power?: number | undefined;
   /** Uncorrected memory errors since the driver was loaded. */
   readonly eccErrors?: number | undefined;
-  /** The parts of a split GPU; absent when it is whole. */
+  /** The parts of a split GPU. Absent for a whole GPU. */
   readonly mig?: readonly MigInstance[] | undefined;
   readonly cores?: number | undefined;
-  /** Of a GPU without memory of its own: how much the machine has, in MiB. */
+  /** The memory of the machine, in MiB, for a GPU that has no memory of its own. */
   readonly sharedMemory?: number | undefined;
-  /** How much of its memory the CPU can see at once, in MiB: a hint at its size, no measure. */
+  /** The part of its memory that the CPU can address, in MiB. It suggests the size of the memory, but does not measure it. */
   readonly aperture?: number | undefined;
 }
 
-/** One GPU as one source sees it. */
+/** One GPU as one source reports it. */
 export interface ReportedGpu extends GpuProperties {
-  /** PCI address as sysfs writes it; absent where a GPU has none. */
+  /** PCI address as sysfs writes it. Absent for a GPU without one. */
   readonly address?: string | undefined;
   readonly vendor?: string | undefined;
-  /** The source knows that it computes. */
+  /** The source knows that jobs can compute on it. */
   readonly computes?: boolean;
-  /** Why it certainly does not. */
+  /** Why jobs certainly cannot use it. */
   readonly broken?: string | undefined;
-  /** Somebody wants it so. */
+  /** The reason in `broken` was configured by somebody. */
   readonly meant?: boolean;
-  /** Why it does not, unless another source knows better. */
+  /** Why jobs cannot use it, unless another source knows that it computes. */
   readonly doubt?: string | undefined;
 }
 
@@ -76,67 +78,69 @@ export type SourceName =
   | 'system profiler'
   | 'PCI';
 
-/** What changes on a GPU from one moment to the next. */
+/** The properties that change all the time. */
 export type GpuFigures = Pick<GpuProperties, 'memoryUsed' | 'utilisation' | 'temperature' | 'power'>;
 
+/** A place where GPU facts come from. */
 export interface GpuSource {
   readonly name: SourceName;
-  /** It starts a process: asked only when needed. */
+  /** It starts a process, so it is asked only when it is needed. */
   readonly tool?: true;
-  /** The maker whose GPUs it knows; absent when it knows all. */
+  /** The vendor whose GPUs it knows. Absent for all vendors. */
   readonly vendor?: string;
+  /** Reports all GPUs. Never throws. */
   read(inputs: Inputs): Promise<SourceAnswer>;
   /**
-   * The figures of each of `seen`, its own last sightings, in their order; undefined when they are not all there as they were,
-   * or one does not answer, so that it takes a look to know what is.
+   * Reads the figures of the GPUs that the source reported in the last scan, in the same order. Returns undefined when a scan is
+   * needed, because the GPUs are not the same as before, or one does not answer.
    */
-  tick?(inputs: Inputs, seen: readonly ReportedGpu[]): Promise<readonly GpuFigures[] | undefined>;
+  readFigures?(inputs: Inputs, before: readonly ReportedGpu[]): Promise<readonly GpuFigures[] | undefined>;
 }
 
 export interface SourceAnswer {
   readonly sightings: readonly ReportedGpu[];
-  /** Why it saw nothing, or not all. */
+  /** Why the source reports no GPU, or not all of them. */
   readonly fault?: Fault | undefined;
 }
 
-/** What came of asking one source. */
+/** What one source reported, and when. */
 export interface SourceReport extends SourceAnswer {
   readonly source: SourceName;
   /** Milliseconds. */
   readonly took: number;
   /** When it was read, RFC 3339. */
   readonly readAt: string;
-  /** The sightings are those of an earlier time, when it last answered. */
+  /** The GPUs are those of the last time when the source answered. */
   readonly kept?: true;
 }
 
-/** A GPU, by all sources. */
+/** A GPU as all sources report it. */
 export type GpuDevice = {
   readonly address?: string | undefined;
   readonly vendor: string;
-  /** Can jobs use it? */
+  /** Whether jobs can use it. */
   readonly usable: boolean;
-  /** Why not. */
+  /** Why jobs cannot use it. */
   readonly reason?: string | undefined;
-  /** A fault is why not: it is there for jobs, and neither unfit for them nor set aside. */
+  /** It is not usable because of a fault, although it is meant for jobs. */
   readonly failed?: true;
   readonly sources: readonly SourceName[];
 } & {
-  readonly [Word in keyof GpuProperties]?: Fact<NonNullable<GpuProperties[Word]>> | undefined;
+  readonly [Name in keyof GpuProperties]?: Fact<NonNullable<GpuProperties[Name]>> | undefined;
 };
 
-/** The GPU, in a sentence. */
+/** Returns how a sentence names the GPU. */
 export const describeGpu = ({ name, vendor, address, index }: GpuDevice): string => {
   const which = address ? ` at ${address}` : index ? ` (GPU ${index.value})` : '';
   return `${name?.value ?? vendor}${which}`;
 };
 
-/** Which of `devices` have failed, and why: a sentence each. */
+/** Returns one sentence for each GPU that has failed. */
 export const failures = (devices: readonly GpuDevice[]): string[] =>
   devices.flatMap(device => (device.failed ? `${describeGpu(device)} cannot be used: ${device.reason}` : []));
 
-/** Most GPUs that are believed of one source: more than any machine has, and than a message may hold. */
+/** How many GPUs of one source are read: more than any machine has, and no more than a message may hold. */
 export const maxGpus = 256;
 
-/** Nothing seen, and why. */
+/** Returns the answer of a source that reports no GPU. */
 export const noGpus = (fault: Fault | undefined): SourceAnswer => ({ sightings: [], fault });

@@ -1,37 +1,39 @@
-// One GPU out of what all sources saw of it.
+// Merges the reports of all GPU sources into one list of GPUs.
 import { type Claim, type SettleOptions, settle } from '../values/fact.ts';
 import type { GpuDevice, GpuProperties, ReportedGpu, SourceReport } from './gpu.ts';
 
-interface Evidence {
+/** A GPU in the report of one source. All entries for the same GPU form a group. */
+interface Entry {
   readonly report: SourceReport;
-  readonly sighting: ReportedGpu;
+  readonly gpu: ReportedGpu;
 }
 
 /**
- * The GPUs that `reports` are about, by PCI address, else by UUID, else by maker and index. The reports stand in the order in
- * which their sources are believed. GPUs stand in Bacalhau's order of makers (wire protocol 12), then as their maker counts.
+ * Returns the GPUs of all `reports`, whose order says which source is believed first. Entries are of the same GPU if they have
+ * the same PCI address, or the same UUID, or the same vendor and index. The GPUs are in Bacalhau's order of vendors, and within a
+ * vendor in the order of its tool.
  */
 export function merge(reports: readonly SourceReport[]): GpuDevice[] {
-  const seen = reports.flatMap(report => report.sightings.map(sighting => ({ report, sighting })));
-  const groups = new Map<string, Evidence[]>();
-  for (const one of seen) {
-    const { address } = one.sighting;
-    if (address !== undefined) groups.set(address, joined(groups.get(address) ?? [], one));
+  const entries = reports.flatMap(report => report.sightings.map(gpu => ({ report, gpu })));
+  const groups = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    const { address } = entry.gpu;
+    if (address !== undefined) groups.set(address, withEntry(groups.get(address) ?? [], entry));
   }
-  const places = placesOfUnopened(seen, groups);
-  for (const one of seen) {
-    if (one.sighting.address !== undefined) continue;
-    const known = [...groups].find(([key, group]) =>
-      group.some(other => places.get(one) === key || isSame(other.sighting, one.sighting)),
+  const unopened = addressesOfUnopened(entries, groups);
+  for (const entry of entries) {
+    if (entry.gpu.address !== undefined) continue;
+    const existing = [...groups].find(([key, group]) =>
+      group.some(other => unopened.get(entry) === key || isSame(other.gpu, entry.gpu)),
     );
-    const [key, group] = known ?? [`without an address ${groups.size}`, []];
-    groups.set(key, joined(group, one));
+    const [key, group] = existing ?? [`without an address ${groups.size}`, []];
+    groups.set(key, withEntry(group, entry));
   }
-  // As the sources are believed, whichever was put in first.
-  const rank = ({ report }: Evidence) => reports.indexOf(report);
+  // The best source first, whichever was added first.
+  const rank = ({ report }: Entry) => reports.indexOf(report);
   return [...groups.values()]
     .map(group =>
-      device(
+      mergeGroup(
         group.sort((a, b) => rank(a) - rank(b)),
         reports,
       ),
@@ -39,27 +41,30 @@ export function merge(reports: readonly SourceReport[]): GpuDevice[] {
     .sort(order);
 }
 
-// A GPU that the library counts and cannot open is known to it by its number alone. It is one of those that the driver has and
-// the library does not list: which, can be told where there are as many, as both count along the bus.
-function placesOfUnopened(
-  seen: readonly Evidence[],
-  groups: ReadonlyMap<string, Evidence[]>,
-): Map<Evidence, string> {
-  const unopened = seen.filter(
-    ({ report, sighting: { address, uuid, broken } }) =>
+/**
+ * Returns the addresses of GPUs that the library counts but cannot open, and so knows only by their number. They are among the
+ * GPUs that the driver has and the library does not list. If there are equally many, they match in order, because both count
+ * along the bus.
+ */
+function addressesOfUnopened(
+  entries: readonly Entry[],
+  groups: ReadonlyMap<string, Entry[]>,
+): Map<Entry, string> {
+  const unopened = entries.filter(
+    ({ report, gpu: { address, uuid, broken } }) =>
       report.source === 'nvml' && address === undefined && uuid === undefined && broken !== undefined,
   );
-  const isUnlisted = (group: readonly Evidence[]) =>
-    group.some(({ report, sighting }) => report.source === 'nvidia procfs' && !sighting.meant) &&
+  const isUnlisted = (group: readonly Entry[]) =>
+    group.some(({ report, gpu }) => report.source === 'nvidia procfs' && !gpu.meant) &&
     !group.some(({ report }) => report.source === 'nvml');
   const unlisted = [...groups].flatMap(([address, group]) => (isUnlisted(group) ? [address] : [])).sort();
   const pairs = unopened.length === unlisted.length ? unopened : [];
-  return new Map(pairs.map((one, at) => [one, unlisted[at] ?? '']));
+  return new Map(pairs.map((entry, at) => [entry, unlisted[at] ?? '']));
 }
 
-// A source that tells of one GPU twice is believed the first time.
-function joined(group: Evidence[], one: Evidence): Evidence[] {
-  return group.some(other => other.report === one.report) ? group : [...group, one];
+// When a source reports a GPU twice, the first entry counts.
+function withEntry(group: Entry[], entry: Entry): Entry[] {
+  return group.some(other => other.report === entry.report) ? group : [...group, entry];
 }
 
 function isSame(a: ReportedGpu, b: ReportedGpu): boolean {
@@ -67,13 +72,13 @@ function isSame(a: ReportedGpu, b: ReportedGpu): boolean {
   return a.index !== undefined && a.index === b.index && a.vendor === b.vendor;
 }
 
-function device(group: readonly Evidence[], reports: readonly SourceReport[]): GpuDevice {
-  const words = Object.keys(settlings) as (keyof GpuProperties)[];
-  const facts = words.flatMap(word => {
-    const settled = fact(group, word);
-    return settled ? [[word, settled] as const] : [];
+function mergeGroup(group: readonly Entry[], reports: readonly SourceReport[]): GpuDevice {
+  const names = Object.keys(settleOptions) as (keyof GpuProperties)[];
+  const facts = names.flatMap(name => {
+    const fact = factOf(group, name);
+    return fact ? [[name, fact] as const] : [];
   });
-  const { reason, failed } = whyNot(group, reports);
+  const { reason, failed } = usabilityOf(group, reports);
   return {
     address: firstOf(group, 'address'),
     vendor: firstOf(group, 'vendor') ?? 'unknown',
@@ -85,79 +90,78 @@ function device(group: readonly Evidence[], reports: readonly SourceReport[]): G
   } as GpuDevice;
 }
 
-function firstOf(group: readonly Evidence[], word: 'address' | 'vendor'): string | undefined {
-  return group.find(({ sighting }) => sighting[word] !== undefined)?.sighting[word];
+function firstOf(group: readonly Entry[], name: 'address' | 'vendor'): string | undefined {
+  return group.find(({ gpu }) => gpu[name] !== undefined)?.gpu[name];
 }
 
-function fact<Word extends keyof GpuProperties>(group: readonly Evidence[], word: Word) {
-  type Value = NonNullable<GpuProperties[Word]>;
-  const total = group.find(({ sighting }) => sighting.memory !== undefined)?.sighting.memory;
-  const claims = group.map(({ report, sighting }): Claim<Value> => {
+function factOf<Name extends keyof GpuProperties>(group: readonly Entry[], name: Name) {
+  type Value = NonNullable<GpuProperties[Name]>;
+  const total = group.find(({ gpu }) => gpu.memory !== undefined)?.gpu.memory;
+  const claims = group.map(({ report, gpu }): Claim<Value> => {
     const { source, took, readAt } = report;
-    const said = word === 'memoryUsed' && exceeds(sighting.memoryUsed, total) ? undefined : sighting[word];
-    return { source, value: said as Value | undefined, took, readAt };
+    const value = name === 'memoryUsed' && exceeds(gpu.memoryUsed, total) ? undefined : gpu[name];
+    return { source, value: value as Value | undefined, took, readAt };
   });
-  if (word === 'memory') {
-    for (const { report, sighting } of group) {
+  if (name === 'memory') {
+    for (const { report, gpu } of group) {
       const { source, took, readAt } = report;
       const hint = { took, readAt, hint: true } as const;
-      claims.push({ source: 'PCI BAR', value: sighting.aperture as Value, ...hint });
-      if (exceeds(sighting.memoryUsed, total))
-        claims.push({ source: `${source}, in use`, value: sighting.memoryUsed as Value, ...hint });
+      claims.push({ source: 'PCI BAR', value: gpu.aperture as Value, ...hint });
+      if (exceeds(gpu.memoryUsed, total))
+        claims.push({ source: `${source}, in use`, value: gpu.memoryUsed as Value, ...hint });
     }
   }
-  return settle(claims, settlings[word] as SettleOptions<Value>);
+  return settle(claims, settleOptions[name] as SettleOptions<Value>);
 }
 
-// What is measured changes between two questions, and makers and databases spell names in their own ways: only what must be
-// the same everywhere can be in disagreement.
-const never = { agree: () => true };
-const settlings: { [Word in keyof GpuProperties]-?: SettleOptions<NonNullable<GpuProperties[Word]>> } = {
-  name: never,
+// Figures change between two questions, and sources write names in different ways, so these properties never disagree.
+const alwaysAgree = { agree: () => true };
+const settleOptions: { [Name in keyof GpuProperties]-?: SettleOptions<NonNullable<GpuProperties[Name]>> } = {
+  name: alwaysAgree,
   uuid: {},
-  index: never,
+  index: alwaysAgree,
   memory: { agree: sameMemory, format: mib => `${mib} MiB` },
-  memoryUsed: never,
+  memoryUsed: alwaysAgree,
   driver: {},
   driverVersion: {},
   cuda: {},
-  utilisation: never,
-  temperature: never,
-  power: never,
-  eccErrors: never,
-  mig: never,
-  cores: never,
-  sharedMemory: never,
-  aperture: never,
+  utilisation: alwaysAgree,
+  temperature: alwaysAgree,
+  power: alwaysAgree,
+  eccErrors: alwaysAgree,
+  mig: alwaysAgree,
+  cores: alwaysAgree,
+  sharedMemory: alwaysAgree,
+  aperture: alwaysAgree,
 };
 
-// Sources round to MiB in their own ways. An aperture is a power of two: the next one above the memory says the same.
+// Sources round to MiB in different ways. An aperture is a power of two, so the next one above the memory agrees with it.
 function sameMemory(used: number, other: number): boolean {
   return Math.abs(used - other) <= 1 || other === 2 ** Math.ceil(Math.log2(used));
 }
 
-/** More in use than there is: no measure of what is in use, but a doubt about what there is. */
+/** Returns whether more memory is in use than there is. Such a value is not used, and casts doubt on the total. */
 export const exceeds = (inUse: number | undefined, total: number | undefined): boolean =>
   inUse !== undefined && total !== undefined && inUse > total + 1;
 
-type Verdict = Pick<GpuDevice, 'reason' | 'failed'>;
+type Usability = Pick<GpuDevice, 'reason' | 'failed'>;
 
-/** Why jobs cannot use the GPU; nothing when they can. */
-function whyNot(group: readonly Evidence[], reports: readonly SourceReport[]): Verdict {
-  const broken = group.find(({ sighting }) => sighting.broken)?.sighting;
+/** Returns why jobs cannot use the GPU, or an empty object when they can. */
+function usabilityOf(group: readonly Entry[], reports: readonly SourceReport[]): Usability {
+  const broken = group.find(({ gpu }) => gpu.broken)?.gpu;
   if (broken) return { reason: broken.broken, ...(broken.meant ? {} : { failed: true }) };
-  if (group.some(({ sighting }) => sighting.vendor === 'NVIDIA')) {
+  if (group.some(({ gpu }) => gpu.vendor === 'NVIDIA')) {
     const unlisted = notListed(group, reports);
     if (unlisted) return unlisted;
   }
-  if (group.some(({ sighting }) => sighting.computes)) return {};
-  const doubt = group.find(({ sighting }) => sighting.doubt)?.sighting.doubt;
+  if (group.some(({ gpu }) => gpu.computes)) return {};
+  const doubt = group.find(({ gpu }) => gpu.doubt)?.gpu.doubt;
   return { reason: doubt ?? 'no source knows that it computes' };
 }
 
-// The kernel's files list every GPU of the host. The library knows which of them this process (a container, say) may use, and
-// whether it gets along with the driver.
-function notListed(group: readonly Evidence[], reports: readonly SourceReport[]): Verdict | undefined {
+// The kernel's files list every GPU of the host. Only the library knows which of them this process may use, for instance in a
+// container, and whether the library fits the driver.
+function notListed(group: readonly Entry[], reports: readonly SourceReport[]): Usability | undefined {
   if (!group.some(({ report }) => report.source === 'nvidia procfs')) return undefined;
   const libraries = reports.filter(({ source }) => source === 'nvml' || source === 'nvidia-smi');
   const best = libraries.find(({ fault, kept }) => fault === undefined || kept);
@@ -169,12 +173,12 @@ function notListed(group: readonly Evidence[], reports: readonly SourceReport[])
   return failed && { reason: `${failed.source} ${failed.fault?.reason}`, failed: true };
 }
 
-const makersInOrder = ['NVIDIA', 'AMD/ATI', 'Intel'];
+const vendorsInOrder = ['NVIDIA', 'AMD/ATI', 'Intel'];
 
 function order(a: GpuDevice, b: GpuDevice): number {
   const rank = ({ vendor }: GpuDevice) => {
-    const at = makersInOrder.indexOf(vendor);
-    return at < 0 ? makersInOrder.length : at;
+    const at = vendorsInOrder.indexOf(vendor);
+    return at < 0 ? vendorsInOrder.length : at;
   };
   const index = ({ index }: GpuDevice) => index?.value ?? Number.MAX_SAFE_INTEGER;
   return (

@@ -1,4 +1,4 @@
-// NVIDIA's GPUs by the files of the kernel driver: no library and no tool is needed, but they do not tell the memory.
+// Reads NVIDIA's GPUs from the files of the kernel driver. It needs no library and no tool, but does not know the memory.
 import type { Inputs } from '../inputs/inputs.ts';
 import { lineValue, pciAddress } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
@@ -25,7 +25,7 @@ async function read(inputs: Inputs): Promise<SourceAnswer> {
       vendor: 'NVIDIA',
       address,
       name: tidy(lineValue(text, 'Model')),
-      // Question marks until the GPU is first used.
+      // The file has question marks until the GPU is used for the first time.
       uuid: uuid?.includes('?') ? undefined : uuid,
       driver: 'nvidia',
       driverVersion,
@@ -36,7 +36,8 @@ async function read(inputs: Inputs): Promise<SourceAnswer> {
   return { sightings, fault };
 }
 
-// `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar …`, `… Open Kernel Module for x86_64  570.133.20 …`.
+// The file has a line such as `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar …` or
+// `… Open Kernel Module for x86_64  570.133.20 …`.
 function versionIn(text: string | undefined): string | undefined {
   return tidy(/Kernel Module(?: for \S+)?\s+(\d[\d.]{2,30})/.exec(text ?? '')?.[1]);
 }

@@ -1,4 +1,4 @@
-// NVIDIA's GPUs by `nvidia-smi`, for a machine where the library cannot be asked directly.
+// Reads NVIDIA's GPUs with the tool nvidia-smi, for a machine where the library cannot be called directly.
 import type { Fault, Inputs, Tool } from '../inputs/inputs.ts';
 import { decimalNumber, ordinal, pciAddress, plausible, wholeNumber } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
@@ -18,7 +18,10 @@ const tool: Tool = {
   folders: ['/usr/bin', '/usr/local/bin', '/opt/bin', '/usr/lib/wsl/lib', '/run/nvidia/driver/usr/bin'],
 };
 
-/** Old drivers refuse a question with a field that they do not know; the second one is Bacalhau's and two fields more. */
+/**
+ * The fields to ask for. Old drivers refuse a question that has a field which they do not know. Then the second question is
+ * asked: the fields of Bacalhau, and two more.
+ */
 const questions = [
   [
     'index',
@@ -47,15 +50,18 @@ async function read(inputs: Inputs): Promise<SourceAnswer> {
     if (!answer.value) return noGpus(answer.fault);
     const { status, stdout, stderr } = answer.value;
     const rows = stdout.split('\n').flatMap(line => row(fields, line));
-    if (status === 0) return seen(inputs, rows);
-    const said = tidy(stdout.trim() || stderr.trim(), 200);
-    fault = { kind: 'failed', reason: `ended with status ${status}${said ? `: ${said}` : ''}` };
+    if (status === 0) return reportedGpus(inputs, rows);
+    const message = tidy(stdout.trim() || stderr.trim(), 200);
+    fault = { kind: 'failed', reason: `ended with status ${status}${message ? `: ${message}` : ''}` };
     if (!/not a valid field/i.test(stdout + stderr)) break;
   }
   return noGpus(fault);
 }
 
-async function seen(inputs: Inputs, rows: readonly Partial<Record<Field, string>>[]): Promise<SourceAnswer> {
+async function reportedGpus(
+  inputs: Inputs,
+  rows: readonly Partial<Record<Field, string>>[],
+): Promise<SourceAnswer> {
   const split = rows.some(row => row['mig.mode.current'] === 'Enabled');
   const instances = split ? migInstances((await inputs.run(tool, ['-L'])).value?.stdout ?? '') : new Map();
   const sightings = rows.slice(0, maxGpus).map((row): ReportedGpu => {
@@ -83,7 +89,7 @@ async function seen(inputs: Inputs, rows: readonly Partial<Record<Field, string>
   return { sightings };
 }
 
-// `[N/A]`, `[Not Supported]` and the like are no values. Only the name may hold a comma, and it stands in the middle.
+// Values such as `[N/A]` and `[Not Supported]` are dropped later. Only the name may have a comma, and it is not at the end.
 function row(fields: readonly Field[], line: string): Partial<Record<Field, string>>[] {
   const cells = line.split(', ').map(cell => cell.trim());
   if (cells.length < fields.length) return [];
@@ -94,15 +100,16 @@ function row(fields: readonly Field[], line: string): Partial<Record<Field, stri
   return [Object.fromEntries(fields.map((field, at) => [field, whole[at] ?? '']))];
 }
 
-// `GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-…)`, and below it `  MIG 3g.20gb     Device  0: (UUID: MIG-…)` for each part.
+// `nvidia-smi -L` prints `GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-…)`, and below it a line for each part:
+// `  MIG 3g.20gb     Device  0: (UUID: MIG-…)`.
 function migInstances(text: string): Map<number | undefined, MigInstance[]> {
-  const found = new Map<number | undefined, MigInstance[]>();
+  const byGpu = new Map<number | undefined, MigInstance[]>();
   let parts: MigInstance[] = [];
   for (const line of text.split('\n')) {
     const gpu = /^GPU (\d{1,5}): /.exec(line)?.[1];
     if (gpu !== undefined) {
       parts = [];
-      found.set(Number(gpu), parts);
+      byGpu.set(Number(gpu), parts);
       continue;
     }
     const part = /^\s*MIG (\S{1,40})\s+Device\s+(\d{1,5}): \(UUID: (MIG-[^)]{1,100})\)/.exec(line);
@@ -110,5 +117,5 @@ function migInstances(text: string): Map<number | undefined, MigInstance[]> {
       parts.push({ index: Number(part[2]), name: tidy(`MIG ${part[1]}`), uuid: tidy(part[3]) });
     }
   }
-  return found;
+  return byGpu;
 }

@@ -1,4 +1,4 @@
-// NVIDIA's GPUs by NVML, the driver's own library, which the native probe asks.
+// Reads NVIDIA's GPUs from NVML, the library of the driver, which the native probe calls.
 import type { Inputs } from '../inputs/inputs.ts';
 import type { NvmlFigures, NvmlGpu } from '../native/native-probe.ts';
 import { mebibytes, ordinal, pciAddress, plausible } from '../values/parse.ts';
@@ -12,18 +12,18 @@ import {
   type SourceAnswer,
 } from './gpu.ts';
 
-export const nvml: GpuSource = { name: 'nvml', vendor: 'NVIDIA', read, tick };
+export const nvml: GpuSource = { name: 'nvml', vendor: 'NVIDIA', read, readFigures };
 
 async function read(inputs: Inputs): Promise<SourceAnswer> {
   const { value, fault } = await inputs.nvml();
   if (!value) return noGpus(fault);
   const driverVersion = tidy(value.driverVersion, 64);
   const cuda = tidy(value.cudaVersion, 64);
-  const sightings = value.gpus.slice(0, maxGpus).map(gpu => ({ ...sighting(gpu), driverVersion, cuda }));
+  const sightings = value.gpus.slice(0, maxGpus).map(gpu => ({ ...reportedGpu(gpu), driverVersion, cuda }));
   return { sightings };
 }
 
-async function tick(inputs: Inputs): Promise<readonly GpuFigures[] | undefined> {
+async function readFigures(inputs: Inputs): Promise<readonly GpuFigures[] | undefined> {
   return (await inputs.nvmlFigures()).value?.map(figures);
 }
 
@@ -36,7 +36,7 @@ function figures({ memoryUsed, utilisation, temperature, power }: NvmlFigures): 
   };
 }
 
-function sighting(gpu: NvmlGpu): ReportedGpu {
+function reportedGpu(gpu: NvmlGpu): ReportedGpu {
   return {
     vendor: 'NVIDIA',
     address: pciAddress(gpu.pciAddress),
@@ -48,7 +48,7 @@ function sighting(gpu: NvmlGpu): ReportedGpu {
     eccErrors: plausible(gpu.eccVolatile, 0, Number.MAX_SAFE_INTEGER),
     mig: gpu.mig ? gpu.migInstances.slice(0, 64).map(instance) : undefined,
     computes: true,
-    broken: lost(gpu),
+    broken: brokenReason(gpu),
   };
 }
 
@@ -61,16 +61,16 @@ function instance({ index, name, uuid, memoryTotal }: NvmlGpu['migInstances'][nu
   };
 }
 
-// Errors after which nothing runs on the GPU before a reset or a reboot; others only mean that a fact is not to be had.
-function lost({ errors }: NvmlGpu): string | undefined {
+// After these errors nothing runs on the GPU before a reset or a reboot. Other errors only mean that a property is not known.
+function brokenReason({ errors }: NvmlGpu): string | undefined {
   const fatal: Record<string, string> = {
     NVML_ERROR_GPU_IS_LOST: 'the driver lost it: it fell off the bus, or does not answer',
     NVML_ERROR_RESET_REQUIRED: 'it needs a reset',
     NVML_ERROR_IRQ_ISSUE: 'its interrupts do not arrive',
   };
-  const found = errors.find(({ error }) => Object.hasOwn(fatal, error));
-  if (found) return fatal[found.error];
-  // One that is counted and not opened is known by nothing but its number, and no job can open it either.
+  const fatalError = errors.find(({ error }) => Object.hasOwn(fatal, error));
+  if (fatalError) return fatal[fatalError.error];
+  // A GPU that is counted and cannot be opened has only a number, and jobs cannot open it either.
   const unopened = errors.find(({ call }) => /^nvmlDeviceGetHandleByIndex(?:_v2)?$/.test(call));
   return unopened && `the driver does not open it: ${tidy(unopened.error, 64)}`;
 }

@@ -1,13 +1,13 @@
-// All display controllers by sysfs, so that a GPU without a driver is shown too, with the reason why it cannot be used.
+// Reads all display controllers from sysfs, so that a GPU without a driver is shown too, with the reason why jobs cannot use it.
 import type { Inputs } from '../inputs/inputs.ts';
 import { mebibytes, pciAddress } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
 import { deviceFolder } from './drm.ts';
-import { type GpuSource, makers, maxGpus, noGpus, type ReportedGpu, type SourceAnswer } from './gpu.ts';
+import { type GpuSource, maxGpus, noGpus, type ReportedGpu, type SourceAnswer, vendorNames } from './gpu.ts';
 
 export const pci: GpuSource = { name: 'PCI', read };
 
-/** Drivers that only show a picture: of remote management, of virtual machines, and those that take over at boot. */
+/** Drivers that only show a picture: those for remote management, for virtual machines, and those that are used at boot. */
 const displayDrivers =
   /^(?:ast|mgag200|hibmc-drm|bochs-drm|cirrus|qxl|virtio-pci|vmwgfx|hyperv_drm|simpledrm|efifb|vesafb|ofdrm)$/;
 
@@ -18,37 +18,38 @@ async function read(inputs: Inputs): Promise<SourceAnswer> {
   for (const name of names.slice(0, 4096)) {
     const address = pciAddress(name);
     if (address === undefined || sightings.length === maxGpus) continue;
-    const seen = await sighting(inputs, address, deviceFolder(name));
-    if (seen) sightings.push(seen);
+    const gpu = await readGpu(inputs, address, deviceFolder(name));
+    if (gpu) sightings.push(gpu);
   }
   return { sightings };
 }
 
-async function sighting(inputs: Inputs, address: string, folder: string): Promise<ReportedGpu | undefined> {
+async function readGpu(inputs: Inputs, address: string, folder: string): Promise<ReportedGpu | undefined> {
   const kind = hex((await inputs.file(`${folder}/class`)).value, 6);
-  // 0x03 is a display controller, 0x12 a processing accelerator, which is what AMD's largest GPUs call themselves.
+  // Class 0x03 is a display controller. AMD's largest GPUs have the class 0x12, a processing accelerator.
   if (!kind?.startsWith('03') && !kind?.startsWith('12')) return undefined;
-  const maker = hex((await inputs.file(`${folder}/vendor`)).value, 4);
-  if (maker === undefined || (kind.startsWith('12') && maker !== '1002')) return undefined;
-  const id = `${maker}:${hex((await inputs.file(`${folder}/device`)).value, 4) ?? '????'}`;
+  const vendorId = hex((await inputs.file(`${folder}/vendor`)).value, 4);
+  if (vendorId === undefined || (kind.startsWith('12') && vendorId !== '1002')) return undefined;
+  const id = `${vendorId}:${hex((await inputs.file(`${folder}/device`)).value, 4) ?? '????'}`;
   const names = (await inputs.pciNames(id)).value;
-  const vendor = makers[maker] ?? tidy(names?.vendor, 64) ?? `PCI vendor ${maker}`;
+  const vendor = vendorNames[vendorId] ?? tidy(names?.vendor, 64) ?? `PCI vendor ${vendorId}`;
   const link = (await inputs.link(`${folder}/driver`)).value;
   const driver = tidy(link?.slice(link.lastIndexOf('/') + 1), 64);
-  const doubt = doubtOf(driver, makers[maker] !== undefined);
+  const doubt = doubtOf(driver, vendorNames[vendorId] !== undefined);
   return {
     vendor,
     address,
     name: productName(names?.device) ?? `device ${id}`,
     driver,
-    aperture: mebibytes(apertureIn((await inputs.file(`${folder}/resource`)).value)),
+    aperture: mebibytes(apertureBytesIn((await inputs.file(`${folder}/resource`)).value)),
     doubt,
   };
 }
 
-function doubtOf(driver: string | undefined, knownMaker: boolean): string {
+/** Returns why jobs cannot use the GPU, as far as its driver shows. */
+function doubtOf(driver: string | undefined, knownVendor: boolean): string {
   if (driver === undefined)
-    return knownMaker ? 'no driver is bound to it' : 'a display adapter without a driver';
+    return knownVendor ? 'no driver is bound to it' : 'a display adapter without a driver';
   if (driver === 'vfio-pci' || driver === 'pci-stub' || driver === 'xen-pciback')
     return `it is set aside for a virtual machine (${driver})`;
   if (driver === 'nouveau' || driver === 'radeon' || driver === 'nova_core')
@@ -57,13 +58,14 @@ function doubtOf(driver: string | undefined, knownMaker: boolean): string {
   return `its driver, ${driver}, does not list it`;
 }
 
-/** `GA102 [GeForce RTX 3090]`: the chip, and in brackets what is sold. */
+/** Returns the name of the product, which stands in brackets after the chip: `GA102 [GeForce RTX 3090]`. */
 function productName(device: string | undefined): string | undefined {
   return tidy(/\[([^\]]+)\]\s*$/.exec(device ?? '')?.[1] ?? device);
 }
 
-// A line for each region: start, end and flags, of which 0x200 means memory and 0x2000 prefetchable (ioport.h of Linux).
-function apertureIn(resource: string | undefined): number | undefined {
+// The file has a line for each region with its start, end and flags. The flag 0x200 means memory and 0x2000 means prefetchable
+// (ioport.h of Linux).
+function apertureBytesIn(resource: string | undefined): number | undefined {
   let largest = 0n;
   for (const line of (resource ?? '').split('\n', 6)) {
     const match = /^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$/i.exec(line.trim());

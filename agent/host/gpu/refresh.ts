@@ -1,40 +1,43 @@
-// Newer figures for the GPUs of an earlier look.
+// Puts new figures into the GPUs of the last scan.
 import type { Fact } from '../values/fact.ts';
 import type { GpuDevice, GpuFigures, ReportedGpu, SourceReport } from './gpu.ts';
 import { exceeds } from './merge.ts';
 
-const words = ['memoryUsed', 'utilisation', 'temperature', 'power'] as const satisfies (keyof GpuFigures)[];
+const figureNames = [
+  'memoryUsed',
+  'utilisation',
+  'temperature',
+  'power',
+] as const satisfies (keyof GpuFigures)[];
 
-/** `report` with other figures, one for each of its sightings; what they do not say is no longer known. */
-export function refreshed(report: SourceReport, figures: readonly GpuFigures[]): SourceReport {
-  const sightings = report.sightings.map((sighting, place) => {
-    const now: { -readonly [Word in keyof ReportedGpu]: ReportedGpu[Word] } = { ...sighting };
-    for (const word of words) now[word] = figures[place]?.[word];
+/** Returns `report` with new figures, one for each of its GPUs. A figure that is absent now is no longer known. */
+export function withFigures(report: SourceReport, figures: readonly GpuFigures[]): SourceReport {
+  const sightings = report.sightings.map((gpu, place) => {
+    const now: { -readonly [Name in keyof ReportedGpu]: ReportedGpu[Name] } = { ...gpu };
+    for (const name of figureNames) now[name] = figures[place]?.[name];
     return now;
   });
   return { ...report, sightings };
 }
 
-/** `devices` with the figures of `report`, where it is the source of a figure, or the GPU had none. */
-export function measured(devices: readonly GpuDevice[], report: SourceReport): GpuDevice[] {
+/** Returns `devices` with the figures of `report`, except figures that another source gave. */
+export function withFiguresOf(report: SourceReport, devices: readonly GpuDevice[]): GpuDevice[] {
   const { source, took, readAt } = report;
   return devices.map(device => {
-    const sighting = device.sources.includes(source) && report.sightings.find(one => isOf(one, device));
-    if (!sighting) return device;
-    const now: { -readonly [Word in keyof GpuFigures]: Fact<number> | undefined } = {};
-    for (const word of words) {
-      const before = device[word];
-      // As in a look.
-      const contradicts = word === 'memoryUsed' && exceeds(sighting[word], device.memory?.value);
-      const value = contradicts ? undefined : sighting[word];
-      if (before && before.source !== source) now[word] = before;
-      else now[word] = value === undefined ? undefined : { value, source, took, readAt, others: [] };
+    const gpu = device.sources.includes(source) && report.sightings.find(one => isSameGpu(one, device));
+    if (!gpu) return device;
+    const now: { -readonly [Name in keyof GpuFigures]: Fact<number> | undefined } = {};
+    for (const name of figureNames) {
+      const before = device[name];
+      // As merge does in a scan, use no memory in use that is more than the total.
+      const impossible = name === 'memoryUsed' && exceeds(gpu[name], device.memory?.value);
+      const value = impossible ? undefined : gpu[name];
+      if (before && before.source !== source) now[name] = before;
+      else now[name] = value === undefined ? undefined : { value, source, took, readAt, others: [] };
     }
     return { ...device, ...now };
   });
 }
 
-const isOf = (sighting: ReportedGpu, { address, vendor, index }: GpuDevice): boolean =>
-  sighting.address === undefined
-    ? sighting.vendor === vendor && sighting.index === index?.value
-    : sighting.address === address;
+const isSameGpu = (gpu: ReportedGpu, { address, vendor, index }: GpuDevice): boolean =>
+  gpu.address === undefined ? gpu.vendor === vendor && gpu.index === index?.value : gpu.address === address;

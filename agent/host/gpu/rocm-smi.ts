@@ -1,4 +1,4 @@
-// AMD's GPUs by `rocm-smi`, for what the driver's files do not tell.
+// Reads AMD's GPUs with the tool rocm-smi, for properties that the files of the driver do not have.
 import type { Inputs, Tool } from '../inputs/inputs.ts';
 import {
   asObject,
@@ -16,7 +16,7 @@ import { type GpuSource, maxGpus, noGpus, type ReportedGpu, type SourceAnswer } 
 export const rocmSmi: GpuSource = { name: 'rocm-smi', tool: true, vendor: 'AMD/ATI', read };
 
 const tool: Tool = { name: 'rocm-smi', folders: ['/opt/rocm/bin', '/usr/bin', '/usr/local/bin'] };
-/** Bacalhau's question (wire protocol 12), and what more the tool tells in the same run. */
+/** What Bacalhau asks for, and more that the tool can answer in the same run. */
 const args = [
   '--showproductname',
   '--showbus',
@@ -34,10 +34,10 @@ async function read(inputs: Inputs): Promise<SourceAnswer> {
   if (!value) return noGpus(fault);
   const answer = jsonObject(value.stdout);
   if (!answer) {
-    const said = tidy(value.stderr.trim() || value.stdout.trim(), 200);
+    const message = tidy(value.stderr.trim() || value.stdout.trim(), 200);
     return noGpus({
       kind: 'failed',
-      reason: `ended with status ${value.status} and no JSON${said ? `: ${said}` : ''}`,
+      reason: `ended with status ${value.status} and no JSON${message ? `: ${message}` : ''}`,
     });
   }
   const driverVersion = tidy(member(asObject(answer.system) ?? {}, 'Driver version'), 64);
@@ -50,12 +50,12 @@ async function read(inputs: Inputs): Promise<SourceAnswer> {
     sightings: cards
       .sort((a, b) => a.index - b.index)
       .slice(0, maxGpus)
-      .map(({ index, object }) => ({ ...sighting(index, object), driverVersion })),
+      .map(({ index, object }) => ({ ...reportedGpu(index, object), driverVersion })),
   };
 }
 
-// Names differ between versions, in more than their case.
-function sighting(index: number, card: Readonly<Record<string, unknown>>): ReportedGpu {
+// The names of members differ between versions of the tool.
+function reportedGpu(index: number, card: Readonly<Record<string, unknown>>): ReportedGpu {
   const temperature = member(card, 'Temperature (Sensor edge) (C)', 'Temperature (Sensor junction) (C)');
   const power = member(
     card,
@@ -76,7 +76,7 @@ function sighting(index: number, card: Readonly<Record<string, unknown>>): Repor
   };
 }
 
-// A series that the tool does not know is `N/A`, or the bare device id.
+// The tool writes `N/A` or the device id for a GPU that it does not know.
 function name(card: Readonly<Record<string, unknown>>): string | undefined {
   const series = tidy(member(card, 'Card series'));
   return series === undefined || /^(?:N\/A|0x[0-9a-f]+)$/i.test(series) ? undefined : series;

@@ -1,4 +1,4 @@
-// The GPUs of the last look, kept across restarts: an agent that starts says what was known, not that its GPUs are gone.
+// Saves the GPUs of the last scan in a file, so that an agent that starts again offers them until its first scan is done.
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
@@ -6,13 +6,13 @@ import { compactResources, type Gpu, resourcesSchema } from '../../protocol/reso
 import { validate } from '../../protocol/schema.ts';
 import { readBounded, writeFileAtomic } from '../../system/files.ts';
 
-// In the protocol's words for resources, which bound and check all of it.
+// GPUs are stored as the protocol's resources, because that schema limits and checks everything.
 const schema = v.object({
   found: resourcesSchema,
   driver: v.optional(v.pipe(v.string(), v.maxLength(64))),
 });
 
-/** What is kept of a look. */
+/** The part of a scan that is saved. */
 export interface SavedGpus {
   gpus: Gpu[];
   driver?: string | undefined;
@@ -20,7 +20,10 @@ export interface SavedGpus {
 
 const pathIn = (folder: string): string => join(folder, 'gpus.json');
 
-/** What was kept in `folder`; undefined when there is nothing. Throws ProtocolError or MusterError for what cannot be read. */
+/**
+ * Loads the GPUs that were saved in `folder`. Returns undefined when there is no file. Throws ProtocolError or MusterError when
+ * the file cannot be read.
+ */
 export async function loadGpus(folder: string): Promise<SavedGpus | undefined> {
   const data = await readBounded(pathIn(folder));
   if (!data) return undefined;
@@ -28,8 +31,8 @@ export async function loadGpus(folder: string): Promise<SavedGpus | undefined> {
   return { gpus: found.GPUs ?? [], driver };
 }
 
-/** Throws MusterError `not_writable`. */
+/** Saves the GPUs in `folder`. Throws MusterError `not_writable`. */
 export async function saveGpus(folder: string, { gpus, driver }: SavedGpus): Promise<void> {
-  const kept = { found: compactResources({ GPU: gpus.length, GPUs: gpus }), driver };
-  await writeFileAtomic(pathIn(folder), `${JSON.stringify(kept, null, 2)}\n`);
+  const saved = { found: compactResources({ GPU: gpus.length, GPUs: gpus }), driver };
+  await writeFileAtomic(pathIn(folder), `${JSON.stringify(saved, null, 2)}\n`);
 }

@@ -1,4 +1,4 @@
-// Finds the GPUs: asks the sources, starts a tool only where it is needed, and remembers what was there.
+// Scans for GPUs: asks all GPU sources, starts a vendor's tool only where it is needed, and remembers which GPUs were there.
 import { type Fault, type Inputs, measureInputs } from '../inputs/inputs.ts';
 import { tidy } from '../values/tidy.ts';
 import { amdgpu } from './amdgpu.ts';
@@ -9,12 +9,12 @@ import { nvidiaProcfs } from './nvidia-procfs.ts';
 import { nvidiaSmi } from './nvidia-smi.ts';
 import { nvml } from './nvml.ts';
 import { pci } from './pci.ts';
-import { measured, refreshed } from './refresh.ts';
+import { withFigures, withFiguresOf } from './refresh.ts';
 import { rocmSmi } from './rocm-smi.ts';
 import { systemProfiler } from './system-profiler.ts';
 import { xpuSmi } from './xpu-smi.ts';
 
-/** In the order in which they are believed. */
+/** All GPU sources. Where they disagree, the first one is believed. */
 const sources: readonly GpuSource[] = [
   nvml,
   nvidiaProcfs,
@@ -27,122 +27,122 @@ const sources: readonly GpuSource[] = [
   pci,
 ];
 
+/** The result of a scan, with newer figures after each refresh. */
 export interface GpuScan {
   readonly devices: readonly GpuDevice[];
-  /** What came of each source that was asked. */
+  /** The report of each source that was asked. */
   readonly reports: readonly SourceReport[];
-  /** GPUs that have failed, or could be used at an earlier time, and why they cannot now: a sentence each. */
+  /** One sentence for each GPU that has failed, or was usable earlier and is not now. */
   readonly missing: readonly string[];
 }
 
 export class GpuScanner {
   readonly #inputs: Inputs;
-  #last: GpuScan | undefined;
-  #inFlight: { tools: 'needed' | 'all'; findings: Promise<GpuScan> } | undefined;
-  #ticking: Promise<boolean> | undefined;
-  /** The GPUs among which each tool was last asked. */
-  readonly #askedFor = new Map<GpuSource, string>();
-  /** All GPUs that could ever be used, by what identifies them. */
-  readonly #known = new Map<string, GpuDevice>();
+  #latest: GpuScan | undefined;
+  #scanning: { tools: 'needed' | 'all'; result: Promise<GpuScan> } | undefined;
+  #refreshing: Promise<boolean> | undefined;
+  /** For each tool, the GPUs that were there when it was last started. */
+  readonly #startedFor = new Map<GpuSource, string>();
+  /** All GPUs that were ever usable, by their identity. */
+  readonly #everUsable = new Map<string, GpuDevice>();
 
   constructor(inputs: Inputs) {
     this.#inputs = inputs;
   }
 
-  /** The newest findings; undefined until there were any. */
-  get last(): GpuScan | undefined {
-    return this.#last;
+  /** The newest result; undefined before the first scan. */
+  get latest(): GpuScan | undefined {
+    return this.#latest;
   }
 
   /**
-   * Looks again. `needed` (the default) starts a tool only for a GPU that other sources leave without a name or a memory, and
-   * for the same GPUs only once; `all` asks every source. While it looks, all callers wait for the same answer; who wants `all`
-   * and finds less under way has it looked again. Never throws.
+   * Scans. With `needed`, the default, a tool is started only for a GPU whose name or memory no other source knows, and only
+   * once for the same GPUs. With `all` every source is asked. All callers during a scan get the same result, except that a
+   * caller with `all` waits for a scan with `needed` and starts another one. Never throws.
    */
-  async detect(tools: 'needed' | 'all' = 'needed'): Promise<GpuScan> {
-    if (tools === 'all' && this.#inFlight?.tools === 'needed') await this.#inFlight.findings;
-    this.#inFlight ??= {
+  async scan(tools: 'needed' | 'all' = 'needed'): Promise<GpuScan> {
+    if (tools === 'all' && this.#scanning?.tools === 'needed') await this.#scanning.result;
+    this.#scanning ??= {
       tools,
-      findings: this.#afterTick(tools).finally(() => {
-        this.#inFlight = undefined;
+      result: this.#scanAfterRefresh(tools).finally(() => {
+        this.#scanning = undefined;
       }),
     };
-    return this.#inFlight.findings;
+    return this.#scanning.result;
   }
 
   /**
-   * Reads again what changes from one moment to the next, from the sources that told it in the last look, and from no other.
-   * Looks as `detect` does where that is not enough: before the first look; while anything is wrong, so that what comes back is
-   * seen; for a GPU that no such source knows; and when a GPU does not answer as it did. True when it looked. Never throws.
+   * Reads only the figures again, only from the sources that gave them in the last scan. It scans instead when that is not
+   * enough: before the first scan, while anything is wrong, for a GPU without such a source, and when a GPU does not answer as
+   * before. Returns whether it scanned. Called for each resource report. Never throws.
    */
-  async tick(): Promise<boolean> {
-    if (!this.#inFlight && this.#last && isSteady(this.#last)) {
-      this.#ticking ??= this.#refresh(this.#last).finally(() => {
-        this.#ticking = undefined;
+  async refresh(): Promise<boolean> {
+    if (!this.#scanning && this.#latest && isHealthy(this.#latest)) {
+      this.#refreshing ??= this.#refreshFigures(this.#latest).finally(() => {
+        this.#refreshing = undefined;
       });
-      if (await this.#ticking) return false;
+      if (await this.#refreshing) return false;
     }
-    await this.detect();
+    await this.scan();
     return true;
   }
 
-  /** What is gone is no longer missed: an operator has taken note. */
-  forget(): void {
-    this.#known.clear();
+  /** Forgets earlier GPUs, so that they are no longer missing. Called when an operator asks for a scan. */
+  forgetMissing(): void {
+    this.#everUsable.clear();
   }
 
-  /** False when it takes a look. */
-  async #refresh(before: GpuScan): Promise<boolean> {
+  /** Returns false when a scan is needed. */
+  async #refreshFigures(before: GpuScan): Promise<boolean> {
     const reports = [...before.reports];
     let { devices } = before;
     for (const [place, report] of before.reports.entries()) {
       const source = sources.find(({ name }) => name === report.source);
-      if (!source?.tick || report.sightings.length === 0) continue;
+      if (!source?.readFigures || report.sightings.length === 0) continue;
       const { inputs, took } = measureInputs(this.#inputs);
       const readAt = inputs.now().toISOString();
-      const figures = await source.tick(inputs, report.sightings);
+      const figures = await source.readFigures(inputs, report.sightings);
       if (figures?.length !== report.sightings.length) return false;
-      const now = refreshed({ ...report, took: took(), readAt }, figures);
+      const now = withFigures({ ...report, took: took(), readAt }, figures);
       reports[place] = now;
-      devices = measured(devices, now);
+      devices = withFiguresOf(now, devices);
     }
-    this.#last = { ...before, devices, reports };
+    this.#latest = { ...before, devices, reports };
     return true;
   }
 
-  // The two would call one library, and leave one mark.
-  async #afterTick(tools: 'needed' | 'all'): Promise<GpuScan> {
-    await this.#ticking;
-    return this.#detect(tools);
+  // A scan and a refresh would call the same library at the same time, and write the same mark.
+  async #scanAfterRefresh(tools: 'needed' | 'all'): Promise<GpuScan> {
+    await this.#refreshing;
+    return this.#scan(tools);
   }
 
-  async #detect(tools: 'needed' | 'all'): Promise<GpuScan> {
-    const cheap = await Promise.all(sources.filter(source => !source.tool).map(source => this.#ask(source)));
-    const seen = merge(this.#ordered(cheap, []));
-    const more = await Promise.all(
-      sources.filter(source => source.tool).map(source => this.#askTool(source, seen, tools)),
+  async #scan(tools: 'needed' | 'all'): Promise<GpuScan> {
+    const withoutTools = await Promise.all(
+      sources.filter(source => !source.tool).map(source => this.#ask(source)),
     );
-    const reports = this.#ordered(
-      cheap,
-      more.flatMap(report => report ?? []),
+    const found = merge(this.#ordered(withoutTools));
+    const ofTools = await Promise.all(
+      sources.filter(source => source.tool).map(source => this.#askTool(source, found, tools)),
     );
+    const reports = this.#ordered([...withoutTools, ...ofTools.flatMap(report => report ?? [])]);
     const devices = merge(reports);
-    this.#last = { devices, reports, missing: this.#missing(devices, reports) };
-    return this.#last;
+    this.#latest = { devices, reports, missing: this.#missing(devices, reports) };
+    return this.#latest;
   }
 
-  async #askTool(source: GpuSource, seen: readonly GpuDevice[], tools: 'needed' | 'all') {
-    const own = seen.filter(device => device.vendor === source.vendor && driven(device));
+  async #askTool(source: GpuSource, found: readonly GpuDevice[], tools: 'needed' | 'all') {
+    const own = found.filter(device => device.vendor === source.vendor && hasVendorDriver(device));
     const needed = own.some(
       device => !device.memory || !device.name || device.name.source === 'PCI' || !device.usable,
     );
     if (tools === 'needed' && !needed) return undefined;
     const gpus = own.map(identity).join(' ');
     const before = this.#reportOf(source);
-    if (tools === 'needed' && before?.fault?.kind !== 'late' && this.#askedFor.get(source) === gpus)
+    if (tools === 'needed' && before?.fault?.kind !== 'late' && this.#startedFor.get(source) === gpus)
       return before;
     const report = await this.#ask(source);
-    this.#askedFor.set(source, gpus);
+    this.#startedFor.set(source, gpus);
     return report;
   }
 
@@ -153,69 +153,72 @@ export class GpuScanner {
     const report = { source: source.name, took: took(), readAt, sightings, fault: harmless(late() ?? fault) };
     const before = this.#reportOf(source);
     if (report.fault?.kind !== 'late' || !before?.sightings.length) return report;
-    // A driver that hangs has not lost its GPUs: what it said last still holds, with the time when it said so.
+    // A driver that hangs has not lost its GPUs, so its last answer stays valid, with the time of that answer.
     return { ...report, sightings: before.sightings, readAt: before.readAt, kept: true };
   }
 
   #reportOf(source: GpuSource): SourceReport | undefined {
-    return this.#last?.reports.find(report => report.source === source.name);
+    return this.#latest?.reports.find(report => report.source === source.name);
   }
 
-  #ordered(cheap: readonly SourceReport[], more: readonly SourceReport[]): SourceReport[] {
-    const all = [...cheap, ...more];
-    const onBus = all.find(({ source, fault }) => source === 'PCI' && !fault)?.sightings;
+  /** Returns the reports in the order of their sources. Kept reports lose the GPUs that are no longer on the PCI bus. */
+  #ordered(reports: readonly SourceReport[]): SourceReport[] {
+    const onBus = reports.find(({ source, fault }) => source === 'PCI' && !fault)?.sightings;
     return sources
-      .flatMap(source => all.find(report => report.source === source.name) ?? [])
-      .map(report => (report.kept && onBus?.length ? stillOn(report, onBus) : report));
+      .flatMap(source => reports.find(report => report.source === source.name) ?? [])
+      .map(report => (report.kept && onBus?.length ? onlyOnBus(report, onBus) : report));
   }
 
   #missing(devices: readonly GpuDevice[], reports: readonly SourceReport[]): string[] {
     const usable = new Map(devices.filter(device => device.usable).map(device => [identity(device), device]));
-    const missing = [...this.#known].flatMap(([id, before]) => {
+    const missing = [...this.#everUsable].flatMap(([id, before]) => {
       if (usable.has(id)) return [];
       const now = devices.find(device => identity(device) === id);
       if (now?.reason) return `${describeGpu(before)} cannot be used: ${now.reason}`;
-      const unseen = whyUnseen(before, reports);
-      return unseen ? `${describeGpu(before)} is not seen, as ${unseen}` : `${describeGpu(before)} is gone`;
+      const fault = sourcesFault(before, reports);
+      return fault ? `${describeGpu(before)} is not seen, as ${fault}` : `${describeGpu(before)} is gone`;
     });
-    const others = failures(devices.filter(device => !this.#known.has(identity(device))));
-    for (const [id, device] of usable) this.#known.set(id, device);
+    const others = failures(devices.filter(device => !this.#everUsable.has(identity(device))));
+    for (const [id, device] of usable) this.#everUsable.set(id, device);
     return [...missing, ...others];
   }
 }
 
-/** Nothing is wrong that could come right again, and the figures of every GPU can be read by themselves. */
-const isSteady = ({ devices, reports, missing }: GpuScan): boolean =>
+/** Returns whether nothing is wrong that a scan could show as solved, and each usable GPU has a source for its figures. */
+const isHealthy = ({ devices, reports, missing }: GpuScan): boolean =>
   missing.length === 0 &&
   reports.every(({ fault }) => fault?.kind !== 'late' && fault?.kind !== 'failed') &&
-  devices.every(({ usable, sources: its }) => !usable || its.some(name => canTick.has(name)));
+  devices.every(({ usable, sources: its }) => !usable || its.some(name => sourcesOfFigures.has(name)));
 
-const canTick = new Set(sources.flatMap(({ name, tick }) => (tick ? [name] : [])));
+const sourcesOfFigures = new Set(sources.flatMap(({ name, readFigures }) => (readFigures ? [name] : [])));
 
 const identity = ({ address, uuid, vendor, index }: GpuDevice): string =>
   address ?? uuid?.value ?? `${vendor} ${index?.value}`;
 
-// A reason may quote a library, and becomes part of a condition.
+// A reason may quote a library, and it becomes part of a condition.
 const harmless = (fault: Fault | undefined): Fault | undefined =>
   fault && { kind: fault.kind, reason: tidy(fault.reason, 300) ?? fault.kind };
 
-/** Has it a driver of its maker's, that a tool could ask? */
-const driven = ({ driver, sources }: GpuDevice): boolean =>
+/** Returns whether a driver of the vendor is in use, which the vendor's tool could ask. */
+const hasVendorDriver = ({ driver, sources }: GpuDevice): boolean =>
   sources.some(source => source !== 'PCI') || /^(?:nvidia|amdgpu|i915|xe)$/.test(driver?.value ?? '');
 
-/** Why none of the sources that knew of it can; undefined when one answers, which would tell of it. */
-function whyUnseen({ sources: its }: GpuDevice, reports: readonly SourceReport[]): string | undefined {
-  const known = reports.filter(({ source }) => its.includes(source));
-  if (known.some(({ fault }) => !fault)) return undefined;
-  const [best] = known;
+/**
+ * Returns the fault of the best source that reported the GPU. Returns undefined when one of these sources answers: it would
+ * report the GPU if it were there.
+ */
+function sourcesFault({ sources: its }: GpuDevice, reports: readonly SourceReport[]): string | undefined {
+  const own = reports.filter(({ source }) => its.includes(source));
+  if (own.some(({ fault }) => !fault)) return undefined;
+  const [best] = own;
   return best && `${best.source} ${best.fault?.reason}`;
 }
 
-/** `report` without the GPUs that the bus has no more. */
-function stillOn(report: SourceReport, onBus: SourceReport['sightings']): SourceReport {
-  const there = new Set(onBus.map(({ address }) => address));
+/** Returns `report` without the GPUs that are no longer on the bus. */
+function onlyOnBus(report: SourceReport, onBus: SourceReport['sightings']): SourceReport {
+  const addresses = new Set(onBus.map(({ address }) => address));
   return {
     ...report,
-    sightings: report.sightings.filter(({ address }) => address === undefined || there.has(address)),
+    sightings: report.sightings.filter(({ address }) => address === undefined || addresses.has(address)),
   };
 }

@@ -1,4 +1,4 @@
-// GPUs of macOS, where the slow inventory asks the system's own profiler. Apple's share the machine's memory.
+// Reads the GPUs of macOS from the slow inventory, which asks the system's profiler. Apple's GPUs use the machine's memory.
 import type { Inputs } from '../inputs/inputs.ts';
 import { mebibytes } from '../values/parse.ts';
 import { type GpuSource, maxGpus, noGpus, type SourceAnswer } from './gpu.ts';
@@ -6,7 +6,7 @@ import { type GpuSource, maxGpus, noGpus, type SourceAnswer } from './gpu.ts';
 export const systemProfiler: GpuSource = { name: 'system profiler', read };
 
 async function read(inputs: Inputs): Promise<SourceAnswer> {
-  // Elsewhere the inventory does not ask for graphics, as that starts a tool that may hang.
+  // On other systems the inventory has no GPUs, because asking for them would start a tool that may hang.
   if (inputs.system().platform !== 'darwin') return noGpus({ kind: 'absent', reason: 'is part of macOS' });
   const { value, fault } = await inputs.inventory();
   if (!value) return noGpus(fault);

@@ -1,4 +1,4 @@
-// Intel's GPUs by `xpu-smi`, which lists those that compute, and knows their memory.
+// Reads Intel's GPUs with the tool xpu-smi, which lists the GPUs for computing and knows their memory.
 import type { Inputs, Tool } from '../inputs/inputs.ts';
 import {
   asObject,
@@ -17,30 +17,31 @@ export const xpuSmi: GpuSource = { name: 'xpu-smi', tool: true, vendor: 'Intel',
 const tool: Tool = { name: 'xpu-smi', folders: ['/usr/bin', '/usr/local/bin', '/opt/xpum/bin'] };
 
 async function read(inputs: Inputs): Promise<SourceAnswer> {
-  const { value, fault } = await inputs.run(tool, ['discovery', '--json']);
-  if (!value) return noGpus(fault);
+  const listing = await inputs.run(tool, ['discovery', '--json']);
+  if (!listing.value) return noGpus(listing.fault);
+  const { value } = listing;
   const list = jsonObject(value.stdout)?.device_list;
   if (!Array.isArray(list)) {
-    // Without a device, or without the right to ask, it answers `{"error": …}`.
-    const said = tidy(member(jsonObject(value.stdout) ?? {}, 'error') ?? value.stderr.trim(), 200);
-    const reason = `ended with status ${value.status} and no list of devices${said ? `: ${said}` : ''}`;
+    // Without a device, or without permission, the tool prints `{"error": …}`.
+    const message = tidy(member(jsonObject(value.stdout) ?? {}, 'error') ?? value.stderr.trim(), 200);
+    const reason = `ended with status ${value.status} and no list of devices${message ? `: ${message}` : ''}`;
     return noGpus({ kind: 'failed', reason });
   }
   const sightings: ReportedGpu[] = [];
-  let unread: SourceAnswer['fault'];
+  let fault: SourceAnswer['fault'];
   for (const listed of list.slice(0, maxGpus)) {
     const device = asObject(listed) ?? {};
     const index = ordinal(wholeNumber(member(device, 'device_id')));
     if (index === undefined) continue;
     const args = ['discovery', '--json', '--device', String(index)];
     const details = await inputs.run(tool, args);
-    unread ??= details.fault;
-    sightings.push(sighting(index, { ...device, ...jsonObject(details.value?.stdout ?? '') }));
+    fault ??= details.fault;
+    sightings.push(reportedGpu(index, { ...device, ...jsonObject(details.value?.stdout ?? '') }));
   }
-  return { sightings, fault: unread };
+  return { sightings, fault };
 }
 
-function sighting(index: number, device: Readonly<Record<string, unknown>>): ReportedGpu {
+function reportedGpu(index: number, device: Readonly<Record<string, unknown>>): ReportedGpu {
   const total = wholeNumber(member(device, 'memory_physical_size_byte'));
   const free = wholeNumber(member(device, 'memory_free_size_byte'));
   return {

@@ -1,4 +1,4 @@
-// A library that ends the process is found out at the next start, and not called again for the same driver.
+// Tests that a library that crashes the process is noticed at the next start, and not called again with the same driver.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { newFolder } from '../../support/temporary.ts';
 
 const mark = (folder: string) => join(folder, 'nvml-called');
 
-test('a call that returns, or fails, leaves no mark', async () => {
+test('a call that returns or fails leaves no mark', async () => {
   const folder = await newFolder();
   const guard = await crashGuard(folder, 'driver 550, boot 1');
   assert.equal(guard.fault, undefined);
@@ -28,8 +28,8 @@ test('a call that returns, or fails, leaves no mark', async () => {
   assert.ok(!existsSync(mark(folder)));
 });
 
-/** A process that ends in the middle of a call. */
-async function end(folder: string, circumstances: string, started?: CrashGuard): Promise<void> {
+/** Acts like a process that ends during a call. */
+async function endDuringCall(folder: string, circumstances: string, started?: CrashGuard): Promise<void> {
   const guard = started ?? (await crashGuard(folder, circumstances));
   const { promise: called, resolve } = Promise.withResolvers<void>();
   void guard.around(() => {
@@ -39,21 +39,21 @@ async function end(folder: string, circumstances: string, started?: CrashGuard):
   await called;
 }
 
-test('one end in the middle of a call may be the process’s own, two in a row are the library’s', async () => {
+test('after two processes in a row that ended during a call the library is not called', async () => {
   const folder = await newFolder();
-  await end(folder, 'driver 550, boot 1');
+  await endDuringCall(folder, 'driver 550, boot 1');
   assert.equal((await crashGuard(folder, 'driver 550, boot 1')).fault, undefined);
-  await end(folder, 'driver 550, boot 1');
+  await endDuringCall(folder, 'driver 550, boot 1');
   const next = await crashGuard(folder, 'driver 550, boot 1');
   assert.match(
     next.fault ?? '',
-    /the last 2 processes that called it ended meanwhile; remove .*nvml-called and restart the agent to try again$/,
+    /the last 2 processes that called it ended during the call; remove .*nvml-called and restart the agent to try again$/,
   );
-  // The agent remembers: the file alone does not do.
+  // Removing the file is not enough: the agent must be restarted.
   await rm(mark(folder));
   await assert.rejects(next.around(() => assert.fail('it was called')));
-  await end(folder, 'driver 550, boot 1');
-  await end(folder, 'driver 550, boot 1');
+  await endDuringCall(folder, 'driver 550, boot 1');
+  await endDuringCall(folder, 'driver 550, boot 1');
   await assert.rejects(
     next.around(() => assert.fail('it was called')),
     /is not called/,
@@ -62,30 +62,30 @@ test('one end in the middle of a call may be the process’s own, two in a row a
   assert.equal((await crashGuard(folder, 'driver 550, boot 2')).fault, undefined);
 });
 
-test('a library that ends a later call is found out like one that ends the first', async () => {
+test('a crash in a later call counts like a crash in the first one', async () => {
   const folder = await newFolder();
   for (let process = 0; process < 2; process++) {
     const guard = await crashGuard(folder, 'boot 1');
     assert.equal(guard.fault, undefined);
     await guard.around(async () => 'this one returns');
     assert.ok(!existsSync(mark(folder)));
-    await end(folder, 'boot 1', guard);
+    await endDuringCall(folder, 'boot 1', guard);
   }
   assert.match((await crashGuard(folder, 'boot 1')).fault ?? '', /is not called/);
 });
 
-test('a process that ended in no call makes up for those before it', async () => {
+test('a process whose call returned resets the count', async () => {
   const folder = await newFolder();
-  await end(folder, 'boot 1');
+  await endDuringCall(folder, 'boot 1');
   await (await crashGuard(folder, 'boot 1')).around(async () => 'this one returns');
-  await end(folder, 'boot 1');
+  await endDuringCall(folder, 'boot 1');
   assert.equal((await crashGuard(folder, 'boot 1')).fault, undefined);
 });
 
-test('a process that ends in order blames no call that is under way, and begins none', async () => {
+test('a process that ends normally removes the mark and starts no further call', async () => {
   const folder = await newFolder();
   const guard = await crashGuard(folder, 'boot 1');
-  await end(folder, 'boot 1', guard);
+  await endDuringCall(folder, 'boot 1', guard);
   assert.ok(existsSync(mark(folder)));
   await guard.release();
   assert.ok(!existsSync(mark(folder)));
@@ -95,7 +95,7 @@ test('a process that ends in order blames no call that is under way, and begins 
   );
 });
 
-test('a mark that is being written as the process ends in order goes, too', async () => {
+test('a mark that is being written when the process ends normally is removed too', async () => {
   const folder = await newFolder();
   const guard = await crashGuard(folder, 'boot 1');
   void guard.around(() => new Promise(() => undefined));
@@ -103,11 +103,11 @@ test('a mark that is being written as the process ends in order goes, too', asyn
   assert.ok(!existsSync(mark(folder)));
 });
 
-test('a folder that does not answer holds an end in order up for no longer than the broker does', async () => {
+test('a folder that hangs delays a normal end by at most 300 ms', async () => {
   const folder = await newFolder();
   const clock = new FakeClock();
   const guard = await crashGuard(folder, 'boot 1', clock);
-  // Who writes to a pipe waits for its reader.
+  // Writing to a pipe waits for a reader.
   await promisify(execFile)('mkfifo', [mark(folder)]);
   const call = guard.around(async () => undefined);
   let released = false;
@@ -122,41 +122,41 @@ test('a folder that does not answer holds an end in order up for no longer than 
   assert.equal(inTime, true);
 });
 
-test('an end in order does not clear a library that is left alone', async () => {
+test('a normal end does not reset the count of a library that is not called', async () => {
   const folder = await newFolder();
-  await end(folder, 'boot 1');
-  await end(folder, 'boot 1');
+  await endDuringCall(folder, 'boot 1');
+  await endDuringCall(folder, 'boot 1');
   await (await crashGuard(folder, 'boot 1')).release();
   assert.match((await crashGuard(folder, 'boot 1')).fault ?? '', /is not called/);
 });
 
-test('the end of other circumstances does not count', async () => {
+test('a mark with other circumstances does not count', async () => {
   const folder = await newFolder();
-  await end(folder, 'boot 1');
-  await end(folder, 'boot 2');
+  await endDuringCall(folder, 'boot 1');
+  await endDuringCall(folder, 'boot 2');
   assert.equal((await crashGuard(folder, 'boot 2')).fault, undefined);
 });
 
-test('a folder that cannot be written does not keep it from being called', async () => {
+test('the library is called even if the folder cannot be written', async () => {
   const guard = await crashGuard(join(await newFolder(), 'nowhere'), 'boot 1');
   assert.equal(await guard.around(async () => 7), 7);
 });
 
-test('who only looks leaves alone what the agent leaves alone, and writes nothing', async () => {
+test('the read-only guard obeys the mark of the agent and writes nothing', async () => {
   const folder = await newFolder();
-  const look = (circumstances = 'boot 1') => readOnlyCrashGuard(folder, async () => circumstances);
-  const called = (guard: ReturnType<typeof look>) => guard(async () => existsSync(mark(folder)));
-  assert.equal(await called(look()), false, 'there is no mark while it calls');
-  await end(folder, 'boot 1');
-  assert.equal(await called(look()), true, 'one end may be luck');
-  await end(folder, 'boot 1');
+  const guardFor = (circumstances = 'boot 1') => readOnlyCrashGuard(folder, async () => circumstances);
+  const called = (guard: ReturnType<typeof guardFor>) => guard(async () => existsSync(mark(folder)));
+  assert.equal(await called(guardFor()), false, 'there is no mark during the call');
+  await endDuringCall(folder, 'boot 1');
+  assert.equal(await called(guardFor()), true, 'one crash is not enough');
+  await endDuringCall(folder, 'boot 1');
   const before = readFileSync(mark(folder), 'utf8');
-  await assert.rejects(called(look()), /is not called, as the last 2 processes/);
+  await assert.rejects(called(guardFor()), /is not called, as the last 2 processes/);
   assert.equal(readFileSync(mark(folder), 'utf8'), before);
-  assert.equal(await called(look('boot 2')), true);
+  assert.equal(await called(guardFor('boot 2')), true);
 });
 
-test('a mark that cannot be read is one, but to who only looks', async () => {
+test('a mark that cannot be read stops the agent from calling, but not a read-only guard', async () => {
   const folder = await newFolder();
   await mkdir(mark(folder));
   assert.equal(await readOnlyCrashGuard(folder, async () => 'boot 1')(async () => 7), 7);

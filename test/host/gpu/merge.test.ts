@@ -1,4 +1,4 @@
-// One GPU out of many sightings: who is believed, who disagrees, and whether jobs can use it.
+// Tests how the reports about a GPU are merged: which source is believed, what disagrees, and whether jobs can use it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -34,7 +34,7 @@ const onBus = (more: ReportedGpu = {}): ReportedGpu => ({
 });
 const failed = (reason: string): Fault => ({ kind: 'failed', reason });
 
-test('the same address is the same GPU, and the best source is used', () => {
+test('entries with the same address are one GPU, and the best source is used', () => {
   const devices = merge([
     report('nvml', [nvidia({ name: 'NVIDIA GeForce RTX 3090', memory: 24_576 })]),
     report('nvidia procfs', [nvidia({ driver: 'nvidia', driverVersion: '550.54.15' })]),
@@ -51,7 +51,7 @@ test('the same address is the same GPU, and the best source is used', () => {
   assert.equal(gpu?.memory?.disagreement, 'nvml: 24576 MiB; PCI BAR: 256 MiB; using nvml');
 });
 
-test('rounding is no disagreement, nor a window of the next power of two, nor another spelling', () => {
+test('rounding, an aperture of the next power of two and another spelling are no disagreement', () => {
   const [gpu] = merge([
     report('nvml', [nvidia({ name: 'NVIDIA H100 80GB HBM3', memory: 81_559, temperature: 30 })]),
     report('nvidia-smi', [nvidia({ name: 'H100', memory: 81_558, temperature: 31 })]),
@@ -64,7 +64,7 @@ test('rounding is no disagreement, nor a window of the next power of two, nor an
   ]);
 });
 
-test('more memory in use than there is contradicts how much there is, and is no measure', () => {
+test('more memory in use than there is is a disagreement, and is not used', () => {
   const merged = (more: { memoryUsed: number }) =>
     merge([report('nvidia-smi', [nvidia({ memory: 15_360, ...more })])])[0];
   const gpu = merged({ memoryUsed: 99_999_999 });
@@ -73,20 +73,20 @@ test('more memory in use than there is contradicts how much there is, and is no 
     gpu?.memory?.disagreement,
     'nvidia-smi: 15360 MiB; nvidia-smi, in use: 99999999 MiB; using nvidia-smi',
   );
-  // Rounded up, and full.
+  // A full GPU, with the memory in use rounded up.
   assert.equal(merged({ memoryUsed: 15_361 })?.memoryUsed?.value, 15_361);
   assert.deepEqual(merged({ memoryUsed: 15_360 })?.memory?.others, []);
   const [shared] = merge([report('system profiler', [{ vendor: 'Apple', index: 0, memoryUsed: 5 }])]);
   assert.equal(shared?.memoryUsed?.value, 5);
 });
 
-test('a window alone is no memory', () => {
+test('an aperture alone is no memory', () => {
   const [gpu] = merge([report('PCI', [onBus({ aperture: 256 })])]);
   assert.equal(gpu?.memory, undefined);
   assert.equal(gpu?.aperture?.value, 256);
 });
 
-test('without an address the UUID tells, and without one the maker’s own number', () => {
+test('without an address the UUID identifies a GPU, and without a UUID its index', () => {
   const devices = merge([
     report('nvidia procfs', [nvidia({ uuid: 'GPU-a' }), nvidia({ address: '0000:02:00.0', uuid: 'GPU-b' })]),
     report('nvidia-smi', [
@@ -106,12 +106,12 @@ test('without an address the UUID tells, and without one the maker’s own numbe
   );
 });
 
-test('a source that tells of one GPU twice is believed the first time', () => {
+test('when a source reports a GPU twice, the first entry counts', () => {
   const [gpu, ...rest] = merge([report('nvml', [nvidia({ memory: 1000 }), nvidia({ memory: 2000 })])]);
   assert.deepEqual([gpu?.memory?.value, gpu?.memory?.others, rest.length], [1000, [], 0]);
 });
 
-test('makers stand in Bacalhau’s order, GPUs as their maker counts, then by address', () => {
+test('GPUs are ordered by vendor as in Bacalhau, then by index, then by address', () => {
   const devices = merge([
     report('nvml', [nvidia({ index: 1 }), nvidia({ address: '0000:00:0f.0', index: 0 })]),
     report('intel sysfs', [{ vendor: 'Intel', address: '0000:03:00.0', computes: true }]),
@@ -138,12 +138,12 @@ test('makers stand in Bacalhau’s order, GPUs as their maker counts, then by ad
   );
 });
 
-test('a GPU that only the bus knows cannot be used, with the reason', () => {
+test('a GPU that only the PCI bus knows cannot be used, with the reason', () => {
   const [gpu] = merge([report('PCI', [onBus({ doubt: 'no driver is bound to it' })])]);
   assert.deepEqual([gpu?.usable, gpu?.reason], [false, 'no driver is bound to it']);
 });
 
-test('what is certainly broken cannot be used, whoever else lists it', () => {
+test('a broken GPU cannot be used, even if another source lists it', () => {
   const [gpu] = merge([
     report('nvml', [nvidia({ memory: 1 })]),
     report('nvidia procfs', [nvidia({ broken: 'it needs a reset' })]),
@@ -151,7 +151,7 @@ test('what is certainly broken cannot be used, whoever else lists it', () => {
   assert.deepEqual([gpu?.usable, gpu?.reason, gpu?.failed], [false, 'it needs a reset', true]);
 });
 
-test('NVIDIA: what the library counts and cannot open is what only the driver lists, where that can be told', () => {
+test('NVIDIA: a GPU that the library cannot open gets the address of a GPU that only the driver lists', () => {
   const lost = (index: number): ReportedGpu => ({ vendor: 'NVIDIA', index, computes: true, broken: 'lost' });
   const at = (bus: number, more: ReportedGpu = {}) => nvidia({ address: `0000:0${bus}:00.0`, ...more });
   const listed = (nvml: ReportedGpu[], procfs: ReportedGpu[]) =>
@@ -167,28 +167,28 @@ test('NVIDIA: what the library counts and cannot open is what only the driver li
     ['0000:02:00.0', 1, 'lost', true],
     ['0000:03:00.0', 2, 'lost', true],
   ]);
-  const setAside = at(2, { broken: 'left out', meant: true });
-  assert.equal(listed([at(1, { index: 0 }), lost(1)], [at(1), setAside])[1]?.[0], undefined);
-  // In a container the library may list less than the driver.
+  const excluded = at(2, { broken: 'left out', meant: true });
+  assert.equal(listed([at(1, { index: 0 }), lost(1)], [at(1), excluded])[1]?.[0], undefined);
+  // In a container the library may list fewer GPUs than the driver.
   const some = listed([at(1, { index: 0 }), lost(1)], all);
   assert.deepEqual([some.length, some[1]], [4, [undefined, 1, 'lost', true]]);
 });
 
-test('a GPU without an address is called by its number', () => {
+test('a GPU without an address is named by its number', () => {
   const sightings = [{ vendor: 'NVIDIA', index: 7, computes: true, broken: 'it needs a reset' }];
   assert.deepEqual(failures(merge([report('nvml', sightings)])), [
     'NVIDIA (GPU 7) cannot be used: it needs a reset',
   ]);
 });
 
-test('what is set aside cannot be used, and has not failed', () => {
+test('a GPU that was left out on purpose cannot be used, but has not failed', () => {
   const [gpu] = merge([report('nvidia procfs', [nvidia({ broken: 'left out', meant: true })])]);
   assert.deepEqual([gpu?.usable, gpu?.reason, gpu?.failed], [false, 'left out', undefined]);
   const [bare] = merge([report('PCI', [onBus({ doubt: 'no driver is bound to it' })])]);
   assert.deepEqual([bare?.usable, bare?.failed], [false, undefined]);
 });
 
-test('NVIDIA: the kernel’s files are enough where there is no library', () => {
+test('NVIDIA: without a library the files of the kernel are enough', () => {
   const [gpu] = merge([
     report('nvml', [], { kind: 'absent', reason: 'is not there' }),
     report('nvidia procfs', [nvidia()]),
@@ -198,7 +198,7 @@ test('NVIDIA: the kernel’s files are enough where there is no library', () => 
   assert.equal(gpu?.usable, true);
 });
 
-test('NVIDIA: what the library does not list is not for this process', () => {
+test('NVIDIA: a GPU that the library does not list is not for this process', () => {
   const devices = merge([
     report('nvml', [nvidia()]),
     report('nvidia procfs', [nvidia(), nvidia({ address: '0000:02:00.0' })]),
@@ -212,7 +212,7 @@ test('NVIDIA: what the library does not list is not for this process', () => {
   );
 });
 
-test('NVIDIA: a library that does not get along with the driver means that nothing runs', () => {
+test('NVIDIA: with a library that does not fit the driver no GPU can be used', () => {
   const reports = (smi: SourceReport) => [
     report('nvml', [], failed('failed: nvmlInit_v2: NVML_ERROR_LIB_RM_VERSION_MISMATCH')),
     report('nvidia procfs', [nvidia()]),
@@ -227,7 +227,7 @@ test('NVIDIA: a library that does not get along with the driver means that nothi
   assert.equal(fine?.usable, true);
 });
 
-test('NVIDIA: a library that hangs takes no GPU away', () => {
+test('NVIDIA: the GPUs stay usable while the library hangs', () => {
   const [gpu] = merge([
     report('nvml', [], { kind: 'late', reason: 'did not answer' }),
     report('nvidia procfs', [nvidia()]),
@@ -235,23 +235,23 @@ test('NVIDIA: a library that hangs takes no GPU away', () => {
   assert.equal(gpu?.usable, true);
 });
 
-test('Intel: the processor’s own graphics count only when the maker’s tool lists them', () => {
-  const sighting = {
+test('Intel: integrated graphics can be used only when xpu-smi lists them', () => {
+  const integrated = {
     vendor: 'Intel',
     address: '0000:00:02.0',
     computes: false,
     doubt: 'integrated graphics',
   };
-  const [without] = merge([report('intel sysfs', [sighting])]);
+  const [without] = merge([report('intel sysfs', [integrated])]);
   assert.deepEqual([without?.usable, without?.reason], [false, 'integrated graphics']);
   const [listed] = merge([
-    report('intel sysfs', [sighting]),
+    report('intel sysfs', [integrated]),
     report('xpu-smi', [{ vendor: 'Intel', address: '0000:00:02.0', computes: true }]),
   ]);
   assert.equal(listed?.usable, true);
 });
 
-test('whatever the sources say: no address twice, none lost, and a reason exactly where it cannot be used', () => {
+test('for any reports, each address is there once, and a GPU has a reason exactly when it cannot be used', () => {
   const sources: SourceName[] = [
     'nvml',
     'nvidia procfs',
@@ -261,19 +261,19 @@ test('whatever the sources say: no address twice, none lost, and a reason exactl
     'xpu-smi',
     'PCI',
   ];
-  const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
-  const sighting = fc.record({
-    address: maybe(fc.constantFrom('0000:01:00.0', '0000:02:00.0', '0000:03:00.0')),
-    uuid: maybe(fc.constantFrom('a', 'b')),
-    index: maybe(fc.nat(3)),
-    vendor: maybe(fc.constantFrom('NVIDIA', 'AMD/ATI', 'Intel')),
-    memory: maybe(fc.nat(100_000)),
-    aperture: maybe(fc.nat(100_000)),
+  const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+  const anyGpu = fc.record({
+    address: optional(fc.constantFrom('0000:01:00.0', '0000:02:00.0', '0000:03:00.0')),
+    uuid: optional(fc.constantFrom('a', 'b')),
+    index: optional(fc.nat(3)),
+    vendor: optional(fc.constantFrom('NVIDIA', 'AMD/ATI', 'Intel')),
+    memory: optional(fc.nat(100_000)),
+    aperture: optional(fc.nat(100_000)),
     computes: fc.boolean(),
-    broken: maybe(fc.constant('broken')),
-    doubt: maybe(fc.constant('doubt')),
+    broken: optional(fc.constant('broken')),
+    doubt: optional(fc.constant('doubt')),
   });
-  const fault = maybe(
+  const fault = optional(
     fc.record({
       kind: fc.constantFrom('absent', 'denied', 'late', 'failed'),
       reason: fc.constant('why'),
@@ -283,8 +283,8 @@ test('whatever the sources say: no address twice, none lost, and a reason exactl
     .tuple(
       ...sources.map(source =>
         fc
-          .record({ sightings: fc.array(sighting, { maxLength: 4 }), fault })
-          .map(seen => ({ source, ...seen })),
+          .record({ sightings: fc.array(anyGpu, { maxLength: 4 }), fault })
+          .map(answer => ({ source, ...answer })),
       ),
     )
     .map(all => all.map(({ source, sightings, fault }) => report(source, sightings, fault)));
@@ -292,9 +292,9 @@ test('whatever the sources say: no address twice, none lost, and a reason exactl
     fc.property(reports, all => {
       const devices = merge(all);
       const addresses = devices.flatMap(({ address }) => address ?? []);
-      const seen = all.flatMap(({ sightings }) => sightings.flatMap(({ address }) => address ?? []));
+      const reported = all.flatMap(({ sightings }) => sightings.flatMap(({ address }) => address ?? []));
       assert.equal(new Set(addresses).size, addresses.length);
-      assert.deepEqual(new Set(addresses), new Set(seen));
+      assert.deepEqual(new Set(addresses), new Set(reported));
       for (const device of devices) assert.equal(device.usable, device.reason === undefined);
     }),
   );

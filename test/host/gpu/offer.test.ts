@@ -1,4 +1,4 @@
-// The GPUs that a node offers: how many of those there are, in which words, with which labels.
+// Tests the GPUs that a node offers: how many, how the protocol describes them, and their labels.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -32,22 +32,22 @@ const offered = (allocation: Allocation, there: number) =>
     },
   );
 
-const seen = (sightings: ReportedGpu[]) =>
+const merged = (sightings: ReportedGpu[]) =>
   merge([
     {
       source: 'amdgpu',
       took: 0,
       readAt: '2026-01-01T00:00:00.000Z',
-      sightings: sightings.map(sighting => ({ vendor: 'AMD/ATI', ...sighting })),
+      sightings: sightings.map(gpu => ({ vendor: 'AMD/ATI', ...gpu })),
     },
   ]);
 
-test('all of them, and their details with them', () => {
+test('all GPUs are offered with their details', () => {
   assert.deepEqual(offered({ percent: 100 }, 2), { GPU: 2, GPUs: gpus(2) });
   assert.deepEqual(offered({ percent: 100 }, 0), {});
 });
 
-test('a share is truncated, but never takes away the only one', () => {
+test('a share is rounded down, but is at least one GPU', () => {
   assert.equal(offered({ percent: 70 }, 3).GPU, 2);
   assert.equal(offered({ percent: 70 }, 1).GPU, 1);
   assert.equal(offered({ percent: 1 }, 8).GPU, 1);
@@ -58,13 +58,13 @@ test('a share is truncated, but never takes away the only one', () => {
   );
 });
 
-test('an amount is so many, and not more than there are', () => {
+test('an amount is never more than there are', () => {
   assert.equal(offered({ amount: 2 }, 8).GPU, 2);
   assert.equal(offered({ amount: 9 }, 8).GPU, 8);
   assert.deepEqual(offered({ amount: 0 }, 8), {});
 });
 
-test('whatever is configured: whole GPUs of those there are, their number and their details agree', () => {
+test('for any setting, whole existing GPUs are offered, and their number fits the list', () => {
   const allocation = fc.oneof(
     fc.record({ percent: fc.double({ min: 0, max: 100, noNaN: true }) }),
     fc.record({ amount: fc.double({ min: 0, max: 300, noNaN: true }) }),
@@ -79,7 +79,7 @@ test('whatever is configured: whole GPUs of those there are, their number and th
   );
 });
 
-test('available are those that a job could have now', () => {
+test('only free GPUs are available', () => {
   const offer = { GPU: 3, GPUs: gpus(3) };
   const sample = { memoryBytes: 0, load: [0, 0, 0] as [number, number, number] };
   assert.deepEqual(
@@ -96,7 +96,7 @@ test('available are those that a job could have now', () => {
   );
 });
 
-test('labels as Bacalhau writes them, counted by the place in the offer', () => {
+test('labels are as in Bacalhau, numbered by the place in the offer', () => {
   assert.deepEqual(gpuLabels([gpu(3), gpu(7, { Name: 'Instinct MI210', Memory: 65_520 })]), {
     'GPU-0': 'Tesla-T4',
     'GPU-0-Memory': '15360-MiB',
@@ -105,26 +105,26 @@ test('labels as Bacalhau writes them, counted by the place in the offer', () => 
   });
 });
 
-test('what is not known has no label', () => {
+test('an unknown name or memory has no label', () => {
   assert.deepEqual(gpuLabels([gpu(0, { Memory: 0 }), gpu(1, { Name: '' })]), {
     'GPU-0': 'Tesla-T4',
     'GPU-1-Memory': '15360-MiB',
   });
 });
 
-test('with as many GPUs as there may be, labels still fit into a message', () => {
+test('the labels of the maximal number of GPUs fit into a message', () => {
   const configured = Object.fromEntries(Array.from({ length: 64 }, (_, index) => [`own-${index}`, 'x']));
   const facts = { operatingSystem: 'linux', architecture: 'amd64' };
   assert.ok(Object.keys(nodeLabels('node-1', facts, configured, gpus(256))).length <= 256);
 });
 
-test('a configured label overrides that of a GPU', () => {
+test('a configured label replaces that of a GPU', () => {
   const facts = { operatingSystem: 'linux', architecture: 'amd64' };
   const labels = nodeLabels('node-1', facts, { 'GPU-0': 'mine' }, gpus(1));
   assert.deepEqual([labels['GPU-0'], labels['GPU-0-Memory']], ['mine', '15360-MiB']);
 });
 
-test('any name of a GPU makes labels that an operator could have configured', () => {
+test('any name of a GPU gives labels that an operator could configure', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 10_000 }), fc.nat(), (Name, Memory) => {
       const labels = gpuLabels([gpu(0, { Name, Memory })]);
@@ -136,8 +136,8 @@ test('any name of a GPU makes labels that an operator could have configured', ()
   );
 });
 
-test('the words of the protocol: only what can be used, numbered where the maker does not', () => {
-  const devices = seen([
+test('only usable GPUs are described, and one without an index gets a number', () => {
+  const devices = merged([
     { address: '0000:03:00.0', name: 'MI210', memory: 65_520, computes: true },
     { address: '0000:04:00.0', broken: 'gone' },
     { address: '0000:05:00.0', computes: true },
@@ -148,8 +148,8 @@ test('the words of the protocol: only what can be used, numbered where the maker
   ]);
 });
 
-test('no two GPUs of a maker have one number, and a busy one is not free because of another', () => {
-  const devices = seen([
+test('no two GPUs of a vendor have the same number, and a busy one is not free', () => {
+  const devices = merged([
     { address: '0000:03:00.0', index: 1, utilisation: 99, computes: true },
     { address: '0000:04:00.0', computes: true },
     { address: '0000:05:00.0', computes: true },
@@ -165,21 +165,21 @@ test('no two GPUs of a maker have one number, and a busy one is not free because
   assert.deepEqual(usableGpus(devices).map(isFree(devices)), [false, true, true]);
 });
 
-test('free is what is less than half full and half busy, or was not measured', () => {
-  const devices = seen([
+test('a GPU is free when it is less than half full and half busy, or was not measured', () => {
+  const devices = merged([
     { address: '0000:01:00.0', memory: 1000, memoryUsed: 499, utilisation: 49, computes: true },
     { address: '0000:02:00.0', memory: 1000, memoryUsed: 500, computes: true },
     { address: '0000:03:00.0', utilisation: 50, computes: true },
     { address: '0000:04:00.0', computes: true },
-    // Of graphics that share the machine's memory a driver may say so.
+    // A driver may report this for graphics that use the machine's memory.
     { address: '0000:05:00.0', memory: 0, memoryUsed: 0, computes: true },
   ]);
   assert.deepEqual(usableGpus(devices).map(isFree(devices)), [true, false, false, true, true]);
   assert.equal(isFree([])(gpu(0)), false);
 });
 
-test('usage is what was measured, and no more', () => {
-  const devices = seen([
+test('the usage has only measured figures', () => {
+  const devices = merged([
     {
       address: '0000:01:00.0',
       memoryUsed: 7,
@@ -204,9 +204,9 @@ test('usage is what was measured, and no more', () => {
   ]);
 });
 
-test('drivers of what can be used, each once', () => {
+test('the drivers of usable GPUs are listed once each', () => {
   const amd = { driver: 'amdgpu', driverVersion: '6.7.0', computes: true };
-  const devices = seen([
+  const devices = merged([
     { address: '0000:01:00.0', ...amd },
     { address: '0000:02:00.0', ...amd },
     { address: '0000:03:00.0', driver: 'i915', computes: true },

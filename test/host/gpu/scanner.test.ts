@@ -1,4 +1,4 @@
-// Detection over time: tools are not started for nothing, hung drivers lose nothing, and what is gone is missed.
+// Tests scans over time: tools are started only when needed, hung drivers lose no GPU, and a GPU that is gone is missing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GpuScanner } from '../../../agent/host/gpu/scanner.ts';
@@ -27,7 +27,7 @@ const smi = {
 };
 const hangs = { kind: 'late', reason: 'did not answer within 15 s' } as const;
 
-/** A machine that changes, and the tools that were started on it. */
+/** Returns a scanner on a machine that can change, and the tools that were started. */
 function changing(first: FakeMachine) {
   let now: Inputs = fakeMachine(first);
   const started: string[] = [];
@@ -47,35 +47,35 @@ function changing(first: FakeMachine) {
   const become = (machine: FakeMachine) => {
     now = fakeMachine(machine);
   };
-  return { detector: new GpuScanner(inputs), started, become };
+  return { scanner: new GpuScanner(inputs), started, become };
 }
 
-test('a machine without GPUs has none, and starts nothing', async () => {
-  const { detector, started } = changing({});
-  assert.deepEqual((await detector.detect()).devices, []);
+test('a machine without GPUs has no GPU, and no tool is started', async () => {
+  const { scanner, started } = changing({});
+  assert.deepEqual((await scanner.scan()).devices, []);
   assert.deepEqual(started, []);
 });
 
-test('what the library tells needs no tool', async () => {
-  const { detector, started } = changing({ answers: { ...library, ...procfs, ...bus } });
-  const { devices } = await detector.detect();
+test('no tool is started when the library answers', async () => {
+  const { scanner, started } = changing({ answers: { ...library, ...procfs, ...bus } });
+  const { devices } = await scanner.scan();
   assert.deepEqual([devices.length, devices[0]?.usable, devices[0]?.memory?.value], [1, true, 15_360]);
   assert.deepEqual(started, []);
 });
 
-test('without the library the tool tells the memory, and is started once for the same GPUs', async () => {
-  const { detector, started } = changing({ answers: { ...procfs, ...bus, ...smi } });
-  for (let look = 0; look < 5; look++) {
-    const { devices } = await detector.detect();
+test('without the library the tool gives the memory, and is started once for the same GPUs', async () => {
+  const { scanner, started } = changing({ answers: { ...procfs, ...bus, ...smi } });
+  for (let scan = 0; scan < 5; scan++) {
+    const { devices } = await scanner.scan();
     assert.equal(devices[0]?.memory?.value, 15_360);
   }
   assert.deepEqual(started, ['nvidia-smi']);
 });
 
-test('a look by hand asks the tools too when another look is under way', async () => {
-  const { detector, started } = changing({ answers: { ...library, ...procfs, ...bus, ...smi } });
-  const underWay = detector.detect();
-  const byHand = [detector.detect('all'), detector.detect('all')];
+test('a scan with all tools starts after a scan that is under way', async () => {
+  const { scanner, started } = changing({ answers: { ...library, ...procfs, ...bus, ...smi } });
+  const underWay = scanner.scan();
+  const byHand = [scanner.scan('all'), scanner.scan('all')];
   await underWay;
   assert.deepEqual(started, []);
   const [one, other] = await Promise.all(byHand);
@@ -83,20 +83,20 @@ test('a look by hand asks the tools too when another look is under way', async (
   assert.deepEqual(started, ['nvidia-smi', 'rocm-smi', 'xpu-smi']);
 });
 
-test('another GPU is a reason to ask the tool again', async () => {
-  const { detector, started, become } = changing({ answers: { ...procfs, ...bus, ...smi } });
-  await detector.detect();
+test('the tool is started again when there is another GPU', async () => {
+  const { scanner, started, become } = changing({ answers: { ...procfs, ...bus, ...smi } });
+  await scanner.scan();
   become({
     answers: { ...procfs, ...bus, ...smi, 'folder /proc/driver/nvidia/gpus': [at, '0000:02:00.0'] },
   });
-  await detector.detect();
+  await scanner.scan();
   assert.deepEqual(started, ['nvidia-smi', 'nvidia-smi']);
 });
 
-test('asked for all, every tool is asked every time', async () => {
-  const { detector, started } = changing({ answers: { ...library, ...procfs, ...bus, ...smi } });
-  await detector.detect('all');
-  await detector.detect('all');
+test('a scan with all tools starts every tool each time', async () => {
+  const { scanner, started } = changing({ answers: { ...library, ...procfs, ...bus, ...smi } });
+  await scanner.scan('all');
+  await scanner.scan('all');
   assert.deepEqual(started.sort(), [
     'nvidia-smi',
     'nvidia-smi',
@@ -107,18 +107,18 @@ test('asked for all, every tool is asked every time', async () => {
   ]);
 });
 
-test('while it looks, all who ask as much get the same answer', async () => {
-  const { detector } = changing({ answers: library });
-  const [one, two] = await Promise.all([detector.detect(), detector.detect()]);
+test('all callers during a scan get the same result', async () => {
+  const { scanner } = changing({ answers: library });
+  const [one, two] = await Promise.all([scanner.scan(), scanner.scan()]);
   assert.equal(one, two);
-  assert.equal(detector.last, one);
+  assert.equal(scanner.latest, one);
 });
 
-test('a driver that hangs loses no GPU: what it said last is kept, with its time', async () => {
-  const { detector, started, become } = changing({ answers: { ...library, ...procfs, ...bus } });
-  const before = await detector.detect();
+test('the last answer of a driver that hangs is kept, with its time', async () => {
+  const { scanner, started, become } = changing({ answers: { ...library, ...procfs, ...bus } });
+  const before = await scanner.scan();
   become({ answers: { ...procfs, ...bus }, faults: { nvml: hangs } });
-  const { devices, reports, missing } = await detector.detect();
+  const { devices, reports, missing } = await scanner.scan();
   const report = reports.find(({ source }) => source === 'nvml');
   assert.deepEqual(
     [devices[0]?.memory?.value, devices[0]?.usable, report?.kept, report?.fault?.kind, missing],
@@ -133,10 +133,10 @@ test('a GPU that left the bus while its driver hangs is gone', async () => {
   const second = Object.fromEntries(
     Object.entries(bus).map(([key, value]) => [key.replace(at, '0000:02:00.0'), value]),
   );
-  const { detector, become } = changing({ answers: { ...library, ...bus } });
-  await detector.detect();
+  const { scanner, become } = changing({ answers: { ...library, ...bus } });
+  await scanner.scan();
   become({ answers: { ...second, ...other }, faults: { nvml: hangs } });
-  const { devices, missing } = await detector.detect();
+  const { devices, missing } = await scanner.scan();
   assert.deepEqual(
     devices.map(({ address }) => address),
     ['0000:02:00.0'],
@@ -144,53 +144,53 @@ test('a GPU that left the bus while its driver hangs is gone', async () => {
   assert.deepEqual(missing, [`NVIDIA T4 at ${at} is gone`]);
 });
 
-test('a GPU is not said to be gone when what knew of it fails', async () => {
+test('a GPU whose sources fail is not seen, but not gone', async () => {
   const reason = 'failed: nvmlInit_v2: NVML_ERROR_LIB_RM_VERSION_MISMATCH';
-  const { detector, become } = changing({ answers: library });
-  await detector.detect();
+  const { scanner, become } = changing({ answers: library });
+  await scanner.scan();
   become({ faults: { nvml: { kind: 'failed', reason } } });
-  assert.deepEqual((await detector.detect()).missing, [`NVIDIA T4 at ${at} is not seen, as nvml ${reason}`]);
+  assert.deepEqual((await scanner.scan()).missing, [`NVIDIA T4 at ${at} is not seen, as nvml ${reason}`]);
   become({ answers: { nvml: { gpus: [] } } });
-  assert.deepEqual((await detector.detect()).missing, [`NVIDIA T4 at ${at} is gone`]);
+  assert.deepEqual((await scanner.scan()).missing, [`NVIDIA T4 at ${at} is gone`]);
 });
 
-test('a GPU that fails is missed, with the reason, until it is back', async () => {
-  const { detector, become } = changing({ answers: { ...library, ...procfs, ...bus } });
-  assert.deepEqual((await detector.detect()).missing, []);
+test('a GPU that fails is missing, with the reason, until it is back', async () => {
+  const { scanner, become } = changing({ answers: { ...library, ...procfs, ...bus } });
+  assert.deepEqual((await scanner.scan()).missing, []);
   become({
     answers: { ...procfs, ...bus },
     faults: { nvml: { kind: 'failed', reason: 'failed: version mismatch' } },
   });
-  assert.deepEqual((await detector.detect()).missing, [
+  assert.deepEqual((await scanner.scan()).missing, [
     `NVIDIA T4 at ${at} cannot be used: nvml failed: version mismatch`,
   ]);
   become({ answers: { ...library, ...procfs, ...bus } });
-  assert.deepEqual((await detector.detect()).missing, []);
+  assert.deepEqual((await scanner.scan()).missing, []);
 });
 
-test('a GPU that fails from the start is missed too, also by who took note of others', async () => {
-  const { detector, become } = changing({
+test('a GPU that has failed from the start stays missing even after forgetMissing', async () => {
+  const { scanner, become } = changing({
     answers: { ...procfs, ...bus },
     faults: { nvml: { kind: 'failed', reason: 'failed: version mismatch' } },
   });
-  const said = [`NVIDIA T4 at ${at} cannot be used: nvml failed: version mismatch`];
-  assert.deepEqual((await detector.detect()).missing, said);
-  detector.forget();
-  assert.deepEqual((await detector.detect()).missing, said);
+  const missing = [`NVIDIA T4 at ${at} cannot be used: nvml failed: version mismatch`];
+  assert.deepEqual((await scanner.scan()).missing, missing);
+  scanner.forgetMissing();
+  assert.deepEqual((await scanner.scan()).missing, missing);
   become({ answers: { ...library, ...procfs, ...bus } });
-  assert.deepEqual((await detector.detect()).missing, []);
+  assert.deepEqual((await scanner.scan()).missing, []);
 });
 
-test('an operator who took note of it is not told for ever', async () => {
-  const { detector, become } = changing({ answers: { ...library, ...bus } });
-  await detector.detect();
+test('forgetMissing ends the report of a GPU that is gone', async () => {
+  const { scanner, become } = changing({ answers: { ...library, ...bus } });
+  await scanner.scan();
   become({});
-  assert.equal((await detector.detect()).missing.length, 1);
-  detector.forget();
-  assert.deepEqual((await detector.detect()).missing, []);
+  assert.equal((await scanner.scan()).missing.length, 1);
+  scanner.forgetMissing();
+  assert.deepEqual((await scanner.scan()).missing, []);
 });
 
-test('a source whose first file hangs is asked for no second one', async () => {
+test('after a file that hangs, a source asks for no further file', async () => {
   const asked: string[] = [];
   const inputs: Inputs = {
     ...wrapInputs(fakeMachine({}), ask => ask()),
@@ -203,7 +203,7 @@ test('a source whose first file hangs is asked for no second one', async () => {
       return { fault: hangs, took: 2000 };
     },
   };
-  const { reports } = await new GpuScanner(inputs).detect();
+  const { reports } = await new GpuScanner(inputs).scan();
   const report = reports.find(({ source }) => source === 'amdgpu');
   assert.deepEqual(asked, ['/sys/module/amdgpu/version']);
   assert.deepEqual([report?.fault, report?.took], [hangs, 2001]);

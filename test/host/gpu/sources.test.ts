@@ -1,4 +1,4 @@
-// Each source reads its maker's words, in all the forms that versions write them.
+// Tests that each GPU source reads what its vendor writes, in the forms of all versions.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { amdgpu } from '../../../agent/host/gpu/amdgpu.ts';
@@ -20,11 +20,11 @@ const rocmQuestion =
   'tool rocm-smi --showproductname --showbus --showmeminfo vram --showuse --showtemp --showpower --showdriverversion --json';
 const device = (address: string, name: string) => `file /sys/bus/pci/devices/${address}/${name}`;
 
-/** What is there of `sighting`, less what is always so. */
-const told = ({ ...words }: ReportedGpu) =>
-  Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined));
+/** Returns the properties of the GPU that are not undefined. */
+const known = ({ ...properties }: ReportedGpu) =>
+  Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined));
 
-test('nvml: bytes become MiB, parts of a split GPU are kept, faults of single calls cost single facts', async () => {
+test('nvml: bytes become MiB, parts of a split GPU are read, and the error of a call costs one property', async () => {
   const { sightings } = await nvml.read(
     fakeMachine({
       answers: {
@@ -46,7 +46,7 @@ test('nvml: bytes become MiB, parts of a split GPU are kept, faults of single ca
       },
     }),
   );
-  assert.deepEqual(sightings.map(told), [
+  assert.deepEqual(sightings.map(known), [
     {
       vendor: 'NVIDIA',
       address: '0000:4e:00.0',
@@ -67,13 +67,13 @@ test('nvml: a GPU that fell off the bus is broken', async () => {
   assert.match(sightings[0]?.broken ?? '', /fell off the bus/);
 });
 
-test('nvml: a GPU that it counts and cannot open is broken, with what it said', async () => {
+test('nvml: a GPU that cannot be opened is broken, with the error', async () => {
   const opening = (call: string) => ({ index: 0, errors: [{ call, error: 'NVML_ERROR_UNKNOWN' }] });
   const gpus = [opening('nvmlDeviceGetHandleByIndex_v2'), opening('nvmlDeviceGetHandleByIndex')];
   const { sightings } = await nvml.read(fakeMachine({ answers: { nvml: { gpus } } }));
   const broken = 'the driver does not open it: NVML_ERROR_UNKNOWN';
   assert.deepEqual(
-    sightings.map(sighting => sighting.broken),
+    sightings.map(gpu => gpu.broken),
     [broken, broken],
   );
 });
@@ -81,7 +81,7 @@ test('nvml: a GPU that it counts and cannot open is broken, with what it said', 
 const information = (more: string) =>
   `Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   \t\t 10\nBus Location: \t 0000:62:00.0\nDevice Minor: \t 5\n${more}`;
 
-test('nvidia procfs: model, UUID and the versions of both kernel modules', async () => {
+test('nvidia procfs: the model, the UUID and the versions of both kernel modules are read', async () => {
   const read = async (version: string, more: string) => {
     const { sightings } = await nvidiaProcfs.read(
       fakeMachine({
@@ -93,7 +93,7 @@ test('nvidia procfs: model, UUID and the versions of both kernel modules', async
       }),
     );
     assert.equal(sightings.length, 1);
-    return told(sightings[0] ?? {});
+    return known(sightings[0] ?? {});
   };
   assert.deepEqual(
     await read(
@@ -119,7 +119,7 @@ test('nvidia procfs: model, UUID and the versions of both kernel modules', async
   assert.match(String(open.broken), /leave it out/);
 });
 
-test('nvidia-smi: Bacalhau’s own samples, with more fields', async () => {
+test('nvidia-smi: the samples of Bacalhau are read, with more fields', async () => {
   const { sightings } = await nvidiaSmi.read(
     fakeMachine({
       answers: {
@@ -130,7 +130,7 @@ test('nvidia-smi: Bacalhau’s own samples, with more fields', async () => {
       },
     }),
   );
-  assert.deepEqual(told(sightings[0] ?? {}), {
+  assert.deepEqual(known(sightings[0] ?? {}), {
     vendor: 'NVIDIA',
     address: '0000:00:1e.0',
     index: 0,
@@ -145,7 +145,7 @@ test('nvidia-smi: Bacalhau’s own samples, with more fields', async () => {
     eccErrors: 0,
     computes: true,
   });
-  assert.deepEqual(told(sightings[1] ?? {}), {
+  assert.deepEqual(known(sightings[1] ?? {}), {
     vendor: 'NVIDIA',
     address: '0000:00:1f.0',
     index: 1,
@@ -157,7 +157,7 @@ test('nvidia-smi: Bacalhau’s own samples, with more fields', async () => {
   });
 });
 
-test('nvidia-smi: an old one that refuses a field is asked for less', async () => {
+test('nvidia-smi: an old tool that refuses a field is asked for fewer fields', async () => {
   const { sightings, fault } = await nvidiaSmi.read(
     fakeMachine({
       answers: {
@@ -170,7 +170,7 @@ test('nvidia-smi: an old one that refuses a field is asked for less', async () =
   assert.deepEqual([sightings[0]?.name, sightings[0]?.memory], ['Tesla K80', 11_441]);
 });
 
-test('nvidia-smi: a failure is a fault with its words, and no GPU', async () => {
+test('nvidia-smi: a failure is a fault with the output of the tool', async () => {
   const { sightings, fault } = await nvidiaSmi.read(
     fakeMachine({
       answers: { [fullQuestion]: toolOutput("NVIDIA-SMI couldn't find libnvidia-ml.so\n", 12) },
@@ -183,7 +183,7 @@ test('nvidia-smi: a failure is a fault with its words, and no GPU', async () => 
   });
 });
 
-test('nvidia-smi: a comma in a name, a lost GPU, lines that are none', async () => {
+test('nvidia-smi: a comma in a name, a lost GPU and other lines are understood', async () => {
   const { sightings } = await nvidiaSmi.read(
     fakeMachine({
       answers: {
@@ -204,7 +204,7 @@ test('nvidia-smi: a comma in a name, a lost GPU, lines that are none', async () 
   );
 });
 
-test('nvidia-smi: the parts of a split GPU, by its list', async () => {
+test('nvidia-smi: the parts of a split GPU are read from the list', async () => {
   const { sightings } = await nvidiaSmi.read(
     fakeMachine({
       answers: {
@@ -226,7 +226,7 @@ test('nvidia-smi: the parts of a split GPU, by its list', async () => {
   ]);
 });
 
-test('amdgpu: memory, load, sensors and errors by the files of the driver', async () => {
+test('amdgpu: memory, load, sensors and errors are read from the files of the driver', async () => {
   const at = '0000:03:00.0';
   const { sightings } = await amdgpu.read(
     fakeMachine({
@@ -242,7 +242,7 @@ test('amdgpu: memory, load, sensors and errors by the files of the driver', asyn
       },
     }),
   );
-  assert.deepEqual(sightings.map(told), [
+  assert.deepEqual(sightings.map(known), [
     {
       vendor: 'AMD/ATI',
       address: at,
@@ -258,7 +258,7 @@ test('amdgpu: memory, load, sensors and errors by the files of the driver', asyn
   ]);
 });
 
-test('rocm-smi: Bacalhau’s own sample, and the names of later versions', async () => {
+test('rocm-smi: the sample of Bacalhau and the names of later versions are read', async () => {
   const read = async (json: unknown) =>
     (
       await rocmSmi.read(
@@ -278,7 +278,7 @@ test('rocm-smi: Bacalhau’s own sample, and the names of later versions', async
       'Card SKU': 'D67301',
     },
   });
-  assert.deepEqual(old.map(told), [
+  assert.deepEqual(old.map(known), [
     {
       vendor: 'AMD/ATI',
       address: '0000:e7:00.0',
@@ -299,7 +299,7 @@ test('rocm-smi: Bacalhau’s own sample, and the names of later versions', async
     },
     system: { 'Driver version': '6.7.0' },
   });
-  assert.deepEqual(later.map(told), [
+  assert.deepEqual(later.map(known), [
     {
       vendor: 'AMD/ATI',
       index: 2,
@@ -314,7 +314,7 @@ test('rocm-smi: Bacalhau’s own sample, and the names of later versions', async
   ]);
 });
 
-test('rocm-smi: what is no JSON is a fault', async () => {
+test('rocm-smi: output that is no JSON is a fault', async () => {
   const { fault } = await rocmSmi.read(
     fakeMachine({
       answers: {
@@ -326,7 +326,7 @@ test('rocm-smi: what is no JSON is a fault', async () => {
   assert.match(fault?.reason ?? '', /status 1 and no JSON: ERROR:root:Driver not initialized/);
 });
 
-test('intel: xe tells its tiles, Intel’s own i915 the card, the kernel’s i915 nothing', async () => {
+test('intel: xe gives the memory of tiles, the i915 of Intel that of the card, the i915 of the kernel none', async () => {
   const [integrated, arc, own, tiles] = ['0000:00:02.0', '0000:03:00.0', '0000:04:00.0', '0000:05:00.0'];
   const { sightings } = await intel.read(
     fakeMachine({
@@ -355,7 +355,7 @@ test('intel: xe tells its tiles, Intel’s own i915 the card, the kernel’s i91
   assert.match(sightings[0]?.doubt ?? '', /integrated graphics/);
 });
 
-test('xpu-smi: Bacalhau’s own samples', async () => {
+test('xpu-smi: the samples of Bacalhau are read', async () => {
   const listed = {
     device_function_type: 'physical',
     device_id: 0,
@@ -379,7 +379,7 @@ test('xpu-smi: Bacalhau’s own samples', async () => {
     }),
   );
   assert.equal(fault, undefined);
-  assert.deepEqual(sightings.map(told), [
+  assert.deepEqual(sightings.map(known), [
     {
       vendor: 'Intel',
       address: '0000:e9:00.0',
@@ -394,7 +394,7 @@ test('xpu-smi: Bacalhau’s own samples', async () => {
   ]);
 });
 
-test('xpu-smi: without devices it says so', async () => {
+test('xpu-smi: without devices there is a fault with the reason', async () => {
   const { fault } = await xpuSmi.read(
     fakeMachine({
       answers: { 'tool xpu-smi discovery --json': toolOutput('{"error": "No device discovered"}', 21) },
@@ -403,7 +403,7 @@ test('xpu-smi: without devices it says so', async () => {
   assert.match(fault?.reason ?? '', /no list of devices: No device discovered$/);
 });
 
-test('macOS: what the inventory found, with the machine’s memory as shared', async () => {
+test('macOS: the GPUs of the inventory are read, with the memory of the machine as shared memory', async () => {
   const inventory = {
     takenAt: '2026-01-01T00:00:00.000Z',
     cpu: {},
@@ -414,7 +414,7 @@ test('macOS: what the inventory found, with the machine’s memory as shared', a
   const { sightings } = await systemProfiler.read(
     fakeMachine({ system: { platform: 'darwin' }, answers: { inventory } }),
   );
-  assert.deepEqual(sightings.map(told), [
+  assert.deepEqual(sightings.map(known), [
     { vendor: 'Apple', index: 0, name: 'Apple M3 Pro', sharedMemory: 36_864, cores: 18, computes: true },
   ]);
   const elsewhere = await systemProfiler.read(fakeMachine({ answers: { inventory } }));
@@ -428,7 +428,7 @@ const display = (at: string, more: Record<string, string> = {}) => ({
   ...more,
 });
 
-test('PCI: display controllers of all makers, AMD’s accelerators, nothing else', async () => {
+test('PCI: display controllers of all vendors and the accelerators of AMD are reported, nothing else', async () => {
   const found = async (kind: string, vendor: string) => {
     const at = '0000:01:00.0';
     const { sightings } = await pci.read(
@@ -450,7 +450,7 @@ test('PCI: display controllers of all makers, AMD’s accelerators, nothing else
   assert.ok(!(await found('display', '0x10de')));
 });
 
-test('PCI: a GPU without a driver says so, and each driver has its reason', async () => {
+test('PCI: a GPU without a driver has this reason, and each driver has its own', async () => {
   const doubt = async (driver: string | undefined, vendor = '0x10de') => {
     const at = '0000:01:00.0';
     const link = { [`link /sys/bus/pci/devices/${at}/driver`]: `../../../../bus/pci/drivers/${driver}` };
@@ -473,7 +473,7 @@ test('PCI: a GPU without a driver says so, and each driver has its reason', asyn
   assert.match(await doubt('nvidia'), /nvidia, does not list it/);
 });
 
-test('PCI: names from the database, and the aperture from the regions', async () => {
+test('PCI: the name is read from the database and the aperture from the regions', async () => {
   const at = '0000:01:00.0';
   const regions = [
     '0x00000000fb000000 0x00000000fbffffff 0x0000000000040200',

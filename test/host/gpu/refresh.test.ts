@@ -1,4 +1,4 @@
-// Between two looks: what a tick asks, what it refreshes, and when it looks.
+// Tests the refresh between two scans: what it asks, which figures it changes, and when it scans.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GpuScanner } from '../../../agent/host/gpu/scanner.ts';
@@ -19,7 +19,7 @@ const nvidiaGpu = (more = {}) => ({
 });
 const nvidia = (gpus: object[], more: FakeMachine['answers'] = {}): FakeMachine => ({
   answers: {
-    // A recording has nothing that is undefined.
+    // A recording has no undefined values.
     nvml: JSON.parse(JSON.stringify({ gpus })),
     'folder /proc/driver/nvidia/gpus': [at],
     [`file /proc/driver/nvidia/gpus/${at}/information`]: 'Model: \t NVIDIA T4',
@@ -48,7 +48,7 @@ const intel = (microwatts: number | undefined): FakeMachine => ({
   },
 });
 
-/** A machine that changes, looked at once, and the questions asked of it since. */
+/** Returns a scanner on a machine that can change, after one scan, and the questions that were asked since. */
 async function changing(first: FakeMachine) {
   let now = fakeMachine(first);
   const asked: string[] = [];
@@ -58,12 +58,12 @@ async function changing(first: FakeMachine) {
       asked.push([what, ...args.filter(arg => typeof arg === 'string')].join(' '));
       return question(...args);
     };
-  // As the native probe does: one that is as it was.
+  // Like the native probe: figures only for the same GPUs as before, all without errors.
   const held = (await now.nvml()).value?.gpus.length;
   const figures = async () => {
-    const { value, fault = { kind: 'absent', reason: 'tells of others' } as const, took } = await now.nvml();
-    const well = value?.gpus.length === held && value?.gpus.every(({ errors }) => errors.length === 0);
-    return value && well ? { value: value.gpus, took } : { fault, took };
+    const { value, fault = { kind: 'absent', reason: 'needs a scan' } as const, took } = await now.nvml();
+    const asBefore = value?.gpus.length === held && value?.gpus.every(({ errors }) => errors.length === 0);
+    return value && asBefore ? { value: value.gpus, took } : { fault, took };
   };
   const inputs = new Proxy<Inputs>(now, {
     get(_, name: keyof Inputs) {
@@ -72,22 +72,22 @@ async function changing(first: FakeMachine) {
       return ask(name, now[name] as (...args: readonly unknown[]) => Promise<Answer<unknown>>);
     },
   });
-  const detector = new GpuScanner(inputs);
-  assert.equal(await detector.tick(), true, 'there is nothing to refresh before the first look');
+  const scanner = new GpuScanner(inputs);
+  assert.equal(await scanner.refresh(), true, 'there is nothing to refresh before the first scan');
   asked.length = 0;
   const become = (machine: FakeMachine) => {
     now = fakeMachine(machine);
   };
-  return { detector, asked, become, device: () => detector.last?.devices[0] };
+  return { scanner, asked, become, device: () => scanner.latest?.devices[0] };
 }
 
-test('a tick asks the library alone, and tells what it says now', async () => {
-  const { detector, asked, become, device } = await changing(nvidia([nvidiaGpu()]));
+test('a refresh asks only the library and takes its new figures', async () => {
+  const { scanner, asked, become, device } = await changing(nvidia([nvidiaGpu()]));
   become(
     nvidia([nvidiaGpu({ memoryUsed: 9 * 2 ** 20, utilisation: 88, temperature: undefined, power: 70 })]),
   );
   const before = device();
-  assert.equal(await detector.tick(), false);
+  assert.equal(await scanner.refresh(), false);
   assert.deepEqual(asked, ['nvmlFigures']);
   assert.deepEqual(
     [
@@ -105,72 +105,72 @@ test('a tick asks the library alone, and tells what it says now', async () => {
   );
 });
 
-test('more memory in use than there is stays no measure between two looks', async () => {
+test('more memory in use than there is is not used in a refresh either', async () => {
   const contradiction = nvidia([nvidiaGpu({ memoryUsed: 99_999 * 2 ** 20 })]);
-  const { detector, become, device } = await changing(contradiction);
+  const { scanner, become, device } = await changing(contradiction);
   assert.equal(device()?.memoryUsed, undefined);
-  assert.equal(await detector.tick(), false);
+  assert.equal(await scanner.refresh(), false);
   assert.equal(device()?.memoryUsed, undefined);
   become(nvidia([nvidiaGpu({ memoryUsed: 9 * 2 ** 20 })]));
-  await detector.tick();
+  await scanner.refresh();
   assert.equal(device()?.memoryUsed?.value, 9);
   become(contradiction);
-  await detector.tick();
+  await scanner.refresh();
   assert.equal(device()?.memoryUsed, undefined);
 });
 
-test('while it hangs, the newest figures are kept, not those of the last look', async () => {
-  const { detector, become, device } = await changing(nvidia([nvidiaGpu()]));
+test('while the library hangs, the newest figures are kept', async () => {
+  const { scanner, become, device } = await changing(nvidia([nvidiaGpu()]));
   become(nvidia([nvidiaGpu({ memoryUsed: 9 * 2 ** 20 })]));
-  await detector.tick();
+  await scanner.refresh();
   const hung = nvidia([]);
   become({
     answers: Object.fromEntries(Object.entries(hung.answers ?? {}).filter(([key]) => key !== 'nvml')),
     faults: { nvml: { kind: 'late', reason: 'does not return' } },
   });
-  assert.equal(await detector.tick(), true);
+  assert.equal(await scanner.refresh(), true);
   assert.equal(device()?.memoryUsed?.value, 9);
 });
 
-test('a GPU that fails in a tick is looked at, and seen to come back by the next one', async () => {
-  const { detector, become, device } = await changing(nvidia([nvidiaGpu()]));
+test('a GPU that fails in a refresh causes scans until it is back', async () => {
+  const { scanner, become, device } = await changing(nvidia([nvidiaGpu()]));
   const errors = [{ call: 'nvmlDeviceGetMemoryInfo_v2', error: 'NVML_ERROR_GPU_IS_LOST' }];
   become(nvidia([nvidiaGpu({ memoryUsed: undefined, errors })]));
-  assert.equal(await detector.tick(), true);
+  assert.equal(await scanner.refresh(), true);
   assert.equal(device()?.usable, false);
   assert.match(
-    detector.last?.missing[0] ?? '',
+    scanner.latest?.missing[0] ?? '',
     /^NVIDIA T4 at 0000:01:00\.0 cannot be used: the driver lost it/,
   );
-  assert.equal(await detector.tick(), true, 'while it is missed, each tick looks');
+  assert.equal(await scanner.refresh(), true, 'each refresh scans while the GPU is missing');
   become(nvidia([nvidiaGpu()]));
-  assert.equal(await detector.tick(), true);
-  assert.deepEqual([device()?.usable, detector.last?.missing], [true, []]);
-  assert.equal(await detector.tick(), false);
+  assert.equal(await scanner.refresh(), true);
+  assert.deepEqual([device()?.usable, scanner.latest?.missing], [true, []]);
+  assert.equal(await scanner.refresh(), false);
 });
 
-test('a GPU that is gone or new is looked at', async () => {
+test('a GPU that is gone or new causes a scan', async () => {
   for (const gpus of [[], [nvidiaGpu(), nvidiaGpu({ index: 1 })]]) {
-    const { detector, become } = await changing(nvidia([nvidiaGpu()]));
+    const { scanner, become } = await changing(nvidia([nvidiaGpu()]));
     become(nvidia(gpus));
-    assert.equal(await detector.tick(), true, JSON.stringify(gpus));
+    assert.equal(await scanner.refresh(), true, JSON.stringify(gpus));
   }
 });
 
-test('a GPU whose figures only a tool tells is looked at in each tick', async () => {
-  const { detector } = await changing({
+test('a GPU whose figures only a tool knows causes a scan each time', async () => {
+  const { scanner } = await changing({
     answers: {
       'folder /proc/driver/nvidia/gpus': [at],
       [`file /proc/driver/nvidia/gpus/${at}/information`]: 'Model: \t NVIDIA T4',
     },
   });
-  assert.equal(await detector.tick(), true);
+  assert.equal(await scanner.refresh(), true);
 });
 
-test('of AMD only the files that change are read', async () => {
-  const { detector, asked, become, device } = await changing(amd(100));
+test('only the files with figures of an AMD GPU are read', async () => {
+  const { scanner, asked, become, device } = await changing(amd(100));
   become(amd(4096));
-  assert.equal(await detector.tick(), false);
+  assert.equal(await scanner.refresh(), false);
   assert.deepEqual([device()?.memoryUsed?.value, device()?.utilisation?.value], [4096, 7]);
   assert.deepEqual(asked, [
     'folder /sys/bus/pci/drivers/amdgpu',
@@ -179,27 +179,27 @@ test('of AMD only the files that change are read', async () => {
     `folder ${card}/hwmon`,
   ]);
   become(amd(undefined));
-  assert.equal(await detector.tick(), true, 'it does not answer');
+  assert.equal(await scanner.refresh(), true, 'it does not answer');
 });
 
-test('an AMD GPU that falls off the bus is missed', async () => {
-  const { detector, become } = await changing(amd(100));
+test('an AMD GPU that leaves the bus is missing', async () => {
+  const { scanner, become } = await changing(amd(100));
   become(amd(100, []));
-  assert.equal(await detector.tick(), true);
-  assert.match(detector.last?.missing[0] ?? '', /is gone$/);
+  assert.equal(await scanner.refresh(), true);
+  assert.match(scanner.latest?.missing[0] ?? '', /is gone$/);
 });
 
-test('of Intel the sensors are read, and one that no longer answers is looked at', async () => {
-  const { detector, become, device } = await changing(intel(20_000_000));
+test('the sensors of an Intel GPU are read, and one that no longer answers causes a scan', async () => {
+  const { scanner, become, device } = await changing(intel(20_000_000));
   become(intel(35_000_000));
-  assert.equal(await detector.tick(), false);
+  assert.equal(await scanner.refresh(), false);
   assert.equal(device()?.power?.value, 35);
   become(intel(undefined));
-  assert.equal(await detector.tick(), true);
+  assert.equal(await scanner.refresh(), true);
 });
 
-test('a machine without GPUs asks nothing in a tick', async () => {
-  const { detector, asked } = await changing({});
-  assert.equal(await detector.tick(), false);
+test('a refresh of a machine without GPUs asks nothing', async () => {
+  const { scanner, asked } = await changing({});
+  assert.equal(await scanner.refresh(), false);
   assert.deepEqual(asked, []);
 });
