@@ -2,12 +2,12 @@
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { rememberSecret } from '../system/secrets.ts';
-import { checkTogether, type Finding } from './checks.ts';
 import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
 import { type FileOptions, readConfigFile } from './file.ts';
 import { isSecret, nest, settingKeys, settingOf } from './keys.ts';
 import { type Base, type Input, type Plain, Refusal } from './kind.ts';
 import type { SettingKey, Settings } from './settings.ts';
+import { checkTogether, type Finding } from './settings-conflicts.ts';
 import {
   type Entry,
   type Flags,

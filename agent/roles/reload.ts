@@ -1,7 +1,8 @@
 // Reads the settings again on SIGHUP, and logs what changed and what changes only with a restart.
-import { compareSettings } from '../config/changes.ts';
+
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
+import { compareSettings } from '../config/settings-difference.ts';
 import type { StatusNotifier } from '../service/notifier.ts';
 import { reasonOf } from '../system/errors.ts';
 import type { createLog, Log } from '../system/log.ts';

@@ -1,7 +1,8 @@
 // What a role refuses as it starts, though each setting is valid: known to who reads the settings without starting it.
-import type { Finding } from '../config/checks.ts';
+
 import type { Role } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
+import type { Finding } from '../config/settings-conflicts.ts';
 import { isLoopback } from '../requester/api/loopback.ts';
 
 /**

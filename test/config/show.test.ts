@@ -1,9 +1,9 @@
 // The settings shown: values with their origins, secrets hidden, text that loads again, the table of all settings; and what a reload changes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compareSettings } from '../../agent/config/changes.ts';
 import { settingKeys } from '../../agent/config/keys.ts';
 import { type LoadedSettings, loadSettings } from '../../agent/config/load.ts';
+import { compareSettings } from '../../agent/config/settings-difference.ts';
 import { settingsDocument, settingsTable, showSettings } from '../../agent/config/show.ts';
 import { yamlText } from '../../agent/output/data.ts';
 import { defaultSettings } from '../support/default-settings.ts';

@@ -1,9 +1,9 @@
 // `muster config migrate`: turns a configuration of Bacalhau into one of muster.
 import { open, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { migrate } from '../../../config/bacalhau/migrate.ts';
 import { checkText } from '../../../config/check-text.ts';
 import { readConfigText } from '../../../config/file.ts';
-import { migrate } from '../../../config/migrate.ts';
 import { yamlText } from '../../../output/data.ts';
 import { note, print, warn } from '../../../output/terminal.ts';
 import { isLoopback } from '../../../requester/api/loopback.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
-import { bacalhauKeys } from '../../agent/config/bacalhau-keys.ts';
+import { bacalhauKeys } from '../../../agent/config/bacalhau/key-table.ts';
 import { migrated, nested } from './migrated.ts';
 
 test('what Bacalhau writes out as empty is as if it were not there', async () => {

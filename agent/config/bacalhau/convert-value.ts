@@ -1,7 +1,8 @@
 // Values as Bacalhau writes them, turned into how they are written here.
-import type { Form } from './bacalhau-keys.ts';
-import { Refusal } from './kind.ts';
-import { formatDuration, formatSize } from './units.ts';
+
+import { Refusal } from '../kind.ts';
+import { formatDuration, formatSize } from '../units.ts';
+import type { Form } from './key-table.ts';
 
 /**
  * The same value as a setting of ours takes it. What cannot be read is handed on: the setting refuses it and says why.

@@ -1,10 +1,10 @@
 // A migration for tests, with the result loaded: no test takes one that would not load.
 import assert from 'node:assert/strict';
 import { parse } from 'yaml';
-import { checkText } from '../../agent/config/check-text.ts';
-import { migrate } from '../../agent/config/migrate.ts';
-import { yamlText } from '../../agent/output/data.ts';
-import { isLoopback } from '../../agent/requester/api/loopback.ts';
+import { migrate } from '../../../agent/config/bacalhau/migrate.ts';
+import { checkText } from '../../../agent/config/check-text.ts';
+import { yamlText } from '../../../agent/output/data.ts';
+import { isLoopback } from '../../../agent/requester/api/loopback.ts';
 
 export const path = '/etc/bacalhau/config.yaml';
 

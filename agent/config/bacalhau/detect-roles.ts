@@ -1,11 +1,11 @@
 // Which roles a configuration of Bacalhau is for. Here that is a matter of the command, not of a setting.
 import { isScalar, isSeq, type Node } from 'yaml';
-import type { Found } from './bacalhau-file.ts';
-import { convert } from './bacalhau-values.ts';
-import { settingOf } from './keys.ts';
-import type { Plain } from './kind.ts';
-import type { SettingKey } from './settings.ts';
-import { scalarText } from './yaml-document.ts';
+import { settingOf } from '../keys.ts';
+import type { Plain } from '../kind.ts';
+import type { SettingKey } from '../settings.ts';
+import { scalarText } from '../yaml-document.ts';
+import { convert } from './convert-value.ts';
+import type { Found } from './read-keys.ts';
 
 export interface Roles {
   readonly agent: boolean;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { parse, stringify } from 'yaml';
-import { bacalhauKeys } from '../../agent/config/bacalhau-keys.ts';
+import { bacalhauKeys } from '../../../agent/config/bacalhau/key-table.ts';
 import { migrated, nested, path } from './migrated.ts';
 
 const example = (name: string) =>

@@ -1,15 +1,15 @@
 // What one key of Bacalhau's configuration becomes: settings of ours, things that are dropped, and notes.
 import { isAbsolute } from 'node:path';
 import { isMap, isScalar, isSeq, type Node, type Pair } from 'yaml';
-import { printable } from '../system/printable.ts';
-import type { Found } from './bacalhau-file.ts';
-import { type Form, noTls } from './bacalhau-keys.ts';
-import { convert } from './bacalhau-values.ts';
-import { settingOf } from './keys.ts';
-import { type Input, type Plain, Refusal } from './kind.ts';
-import { shown } from './load.ts';
-import type { SettingKey } from './settings.ts';
-import { isEmpty, scalarText } from './yaml-document.ts';
+import { printable } from '../../system/printable.ts';
+import { settingOf } from '../keys.ts';
+import { type Input, type Plain, Refusal } from '../kind.ts';
+import { shown } from '../load.ts';
+import type { SettingKey } from '../settings.ts';
+import { isEmpty, scalarText } from '../yaml-document.ts';
+import { convert } from './convert-value.ts';
+import { type Form, noTls } from './key-table.ts';
+import type { Found } from './read-keys.ts';
 
 export type Outcome = { readonly key: string; readonly line: number } & (
   | { readonly to: SettingKey; readonly plain: Plain }

@@ -2,17 +2,17 @@
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Document } from 'yaml';
-import { MusterError } from '../system/errors.ts';
-import { printable } from '../system/printable.ts';
-import { readBacalhau } from './bacalhau-file.ts';
-import { type Circumstances, type Outcome, outcomesOf } from './bacalhau-outcome.ts';
-import { differences, rolesOf } from './bacalhau-roles.ts';
-import { settingKeys, settingOf } from './keys.ts';
-import { type Kind, type Plain, Refusal } from './kind.ts';
-import { packagedSchema } from './sample.ts';
-import type { SettingKey } from './settings.ts';
-import { formatDuration, parseDuration } from './units.ts';
-import { readYaml } from './yaml.ts';
+import { MusterError } from '../../system/errors.ts';
+import { printable } from '../../system/printable.ts';
+import { settingKeys, settingOf } from '../keys.ts';
+import { type Kind, type Plain, Refusal } from '../kind.ts';
+import { packagedSchema } from '../sample.ts';
+import type { SettingKey } from '../settings.ts';
+import { formatDuration, parseDuration } from '../units.ts';
+import { readYaml } from '../yaml.ts';
+import { type Circumstances, type Outcome, outcomesOf } from './convert-key.ts';
+import { differences, rolesOf } from './detect-roles.ts';
+import { readBacalhau } from './read-keys.ts';
 
 export interface MigrateOptions extends Pick<Circumstances, 'mayListenOn'> {
   /** The absolute path of the file. */

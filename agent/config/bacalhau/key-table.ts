@@ -1,6 +1,6 @@
 // The keys of Bacalhau's configuration, of both generations (up to 1.4, and from 1.5 on), and what becomes of each here.
-import type { Role } from './role.ts';
-import type { SettingKey } from './settings.ts';
+import type { Role } from '../role.ts';
+import type { SettingKey } from '../settings.ts';
 
 /** How a value of Bacalhau is read. */
 export type Form = 'text' | 'duration' | 'size' | 'boolean' | 'path' | 'labels' | 'level' | 'mode';

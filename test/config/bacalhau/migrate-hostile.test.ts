@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import { bacalhauKeys } from '../../agent/config/bacalhau-keys.ts';
-import { checkText } from '../../agent/config/check-text.ts';
-import { migrate } from '../../agent/config/migrate.ts';
-import { yamlText } from '../../agent/output/data.ts';
-import { isLoopback } from '../../agent/requester/api/loopback.ts';
+import { bacalhauKeys } from '../../../agent/config/bacalhau/key-table.ts';
+import { migrate } from '../../../agent/config/bacalhau/migrate.ts';
+import { checkText } from '../../../agent/config/check-text.ts';
+import { yamlText } from '../../../agent/output/data.ts';
+import { isLoopback } from '../../../agent/requester/api/loopback.ts';
+import { faultsOf } from '../surroundings.ts';
 import { migrated, nested, path } from './migrated.ts';
-import { faultsOf } from './surroundings.ts';
 
 test('a secret is in the result only where it is asked for, and in no line that is told', async () => {
   const files = [

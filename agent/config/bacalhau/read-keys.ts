@@ -1,9 +1,9 @@
 // Finds the keys of Bacalhau in a configuration file: each with its line and what becomes of it.
 import { isAlias, isCollection, isMap, isScalar, type Node, type Pair, type YAMLMap } from 'yaml';
-import { printable } from '../system/printable.ts';
-import { bacalhauKeys, type Fate } from './bacalhau-keys.ts';
-import { nearest } from './nearest.ts';
-import { isEmpty, readDocument, scalarText } from './yaml-document.ts';
+import { printable } from '../../system/printable.ts';
+import { nearest } from '../nearest.ts';
+import { isEmpty, readDocument, scalarText } from '../yaml-document.ts';
+import { bacalhauKeys, type Fate } from './key-table.ts';
 
 /** A key that has a value. */
 export interface Found {
