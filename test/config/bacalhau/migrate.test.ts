@@ -7,7 +7,7 @@ import { bacalhauKeys } from '../../../agent/config/bacalhau/key-table.ts';
 import { migrated, nested, path } from './migrated.ts';
 
 const example = (name: string) =>
-  readFile(new URL(`../fixtures/bacalhau/config-${name}.yaml`, import.meta.url), 'utf8');
+  readFile(new URL(`../../fixtures/bacalhau/config-${name}.yaml`, import.meta.url), 'utf8');
 
 test('a compute node from 1.5 on', async () => {
   const { settings, yaml, dropped, notes, warnings } = await migrated(await example('1.6-compute'));
