@@ -94,7 +94,7 @@ describe('an agent that fails', () => {
       const id = `sentinel-${name.replaceAll(' ', '-')}`;
       const agent = await cluster.agent(id);
       assert.equal((await cluster.command('node', 'approve', id)).stdout, 'Ok\n');
-      await agent.says(/"msg":"approved"/);
+      await agent.untilPrinted(/"msg":"approved"/);
       const session = await sessionOf(id);
       await agent.stop();
       await make(cluster.sentinelOf(id));
@@ -152,7 +152,7 @@ describe('an agent that fails', () => {
     await chmod(folder, 0o555);
     await cluster.until('locked', 'PENDING HEALTHY');
     assert.equal((await cluster.command('node', 'approve', 'locked')).stdout, 'Ok\n');
-    await again.says(/the sentinel could not be written/);
+    await again.untilPrinted(/the sentinel could not be written/);
     await cluster.until('locked', 'APPROVED HEALTHY');
     await chmod(folder, 0o755);
     await again.stop();

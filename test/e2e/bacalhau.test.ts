@@ -4,9 +4,9 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import type { Connection, Message } from '../../agent/transport/port.ts';
 import { capture, probes } from '../support/captures.ts';
 import { Cluster } from '../support/cluster.ts';
-import { connectTo } from '../support/connect-to.ts';
 import { eventually } from '../support/eventually.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { openConnection } from '../support/open-connection.ts';
 
 const node = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
 
@@ -17,7 +17,7 @@ describe('with Bacalhau', () => {
 
   before(async () => {
     broker = await startNatsServer();
-    peer = await connectTo(broker.url, node);
+    peer = await openConnection(broker.url, node);
   });
 
   afterEach(() => cluster.release());

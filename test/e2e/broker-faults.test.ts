@@ -25,8 +25,8 @@ describe('a broker that fails', () => {
   it('is waited for by requester and agents that start before it', async () => {
     const requester = await cluster.requester({}, { wait: false });
     const agent = await cluster.agent('node-1', {}, { wait: false });
-    await requester.says(/cannot reach|unreachable|refused/i);
-    await agent.says(/cannot reach|unreachable|refused/i);
+    await requester.untilPrinted(/cannot reach|unreachable|refused/i);
+    await agent.untilPrinted(/cannot reach|unreachable|refused/i);
     const list = await cluster.command('node', 'list');
     assert.equal(list.code, 69);
     await broker.start();
@@ -74,7 +74,7 @@ describe('a broker that fails', () => {
     assert.equal((await cluster.command('node', 'reject', 'node-2', '-m', 'not now')).stdout, 'Ok\n');
     broker.pause();
     const late = await cluster.agent('node-3', {}, { wait: false });
-    await late.says(/the agent starts/);
+    await late.untilPrinted(/the agent starts/);
     broker.resume();
     await cluster.until('node-3', 'PENDING HEALTHY');
     assert.match((await cluster.stateOf('node-2')) ?? '', /^REJECTED/);

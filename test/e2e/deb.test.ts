@@ -114,9 +114,9 @@ describe('the package of Debian', { skip }, () => {
     assert.match(said, /\/etc\/credstore\/muster-agent\.nats\.token/);
     await host.handOverToken();
     await ok('systemctl', 'restart', 'muster-agent');
-    await host.says('agent', /^pending approval/);
+    await host.untilStatus('agent', /^pending approval/);
     await host.muster('node', 'approve', await host.node());
-    await host.says('agent', /^approved/);
+    await host.untilStatus('agent', /^approved/);
     const reports = JSON.parse(await host.muster('service', 'status', '-o', 'json')) as ServiceReport[];
     for (const { installed, enabled, state } of reports)
       assert.deepEqual([installed, enabled, state], ['package', true, 'running']);
@@ -140,7 +140,7 @@ describe('the package of Debian', { skip }, () => {
       assert.equal(await ok('readlink', `/proc/${pid}/exe`), '/usr/bin/muster');
       assert.equal(await word('is-enabled', role), 'enabled');
     }
-    await host.says('agent', /^approved/);
+    await host.untilStatus('agent', /^approved/);
     assert.deepEqual([await host.identity(), await node()], [identity, requester]);
     assert.equal(await host.registrations(), 1);
   });
@@ -169,7 +169,7 @@ describe('the package of Debian', { skip }, () => {
     assert.doesNotMatch(await install(newer), /still runs/);
     await host.until('requester', 'ActiveState', /^active$/);
     assert.notEqual(await host.pid('requester'), pids[1]);
-    await host.says('agent', /^approved/);
+    await host.untilStatus('agent', /^approved/);
   });
 
   it('installed again, or while a role is stopped, starts nothing that does not run', async () => {
@@ -200,7 +200,7 @@ describe('the package of Debian', { skip }, () => {
       assert.equal(await word('is-active', role), 'inactive');
     }
     await ok('systemctl', 'start', 'muster-requester', 'muster-agent');
-    await host.says('agent', /^approved/);
+    await host.untilStatus('agent', /^approved/);
     assert.equal(await host.identity(), identity);
     assert.equal(await host.registrations(), 1);
   });
@@ -216,7 +216,7 @@ describe('the package of Debian', { skip }, () => {
       ['disabled', 'inactive'],
     );
     await host.muster('service', 'install', '--role', 'agent');
-    await host.says('agent', /^approved/);
+    await host.untilStatus('agent', /^approved/);
     assert.equal(await host.registrations(), 1);
   });
 

@@ -70,23 +70,23 @@ describe("an operator's decision", () => {
   it('rejects a node, then approves it: without touching the agent it is back', async () => {
     const agent = await cluster.agent('heal');
     await ok('reject', 'heal', '-m', 'malicious node?');
-    await agent.says(/rejected by an operator/);
+    await agent.untilPrinted(/rejected by an operator/);
     await cluster.until('heal', 'REJECTED HEALTHY');
     // Its resources stop, its heartbeats go on.
     const beats = async () => (await cluster.node('heal'))?.ConnectionState.LastHeartbeat;
     const last = await beats();
     await eventually('its heartbeats go on', async () => (await beats()) !== last);
     await ok('approve', 'heal');
-    await agent.says(/"msg":"approved"/);
+    await agent.untilPrinted(/"msg":"approved"/);
     await cluster.until('heal', 'APPROVED HEALTHY');
   });
 
   it('rejects a node, then deletes it: it stays away', async () => {
     const agent = await cluster.agent('out');
     await ok('reject', 'out');
-    await agent.says(/rejected by an operator/);
+    await agent.untilPrinted(/rejected by an operator/);
     await ok('delete', 'out');
-    await agent.says(/deleted by an operator; it is quiet/);
+    await agent.untilPrinted(/deleted by an operator; it is quiet/);
     assert.equal(await cluster.node('out'), undefined);
   });
 
@@ -113,7 +113,7 @@ describe("an operator's decision", () => {
     const before = (await cluster.status()).counters.heartbeatsUnknown;
     const fleet = await Fleet.connect(broker.url, 1, 'stranger-');
     fleet.sessions.set('stranger-0', 'made-up');
-    fleet.beat(1);
+    fleet.sendHeartbeats(1);
     await eventually(
       'it was counted',
       async () => (await cluster.status()).counters.heartbeatsUnknown > before,

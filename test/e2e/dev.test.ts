@@ -29,7 +29,7 @@ describe('muster dev', () => {
 
   async function start(...args: string[]): Promise<Program> {
     const dev = new Program(['dev', ...ports, ...args]);
-    await dev.says(/Ctrl-C stops everything/);
+    await dev.untilPrinted(/Ctrl-C stops everything/);
     return dev;
   }
 
@@ -120,7 +120,7 @@ describe('muster dev', () => {
       return found?.pid ?? assert.fail(`no ${role}`);
     };
     process.kill(await pidOf('agent'), 'SIGKILL');
-    await dev.says(/node-1 {2}agent ended \(SIGKILL\): starting it again/);
+    await dev.untilPrinted(/node-1 {2}agent ended \(SIGKILL\): starting it again/);
     await eventually('it is back', async () => /node-1 +Compute +\w+ +HEALTHY/.test(await list()));
     process.kill(await pidOf('requester'), 'SIGKILL');
     assert.equal((await dev.finished).code, 1);
@@ -150,7 +150,7 @@ while :; do sleep 0.1; done
 
   it('leaves the broker of a requester alone that holds the folder of its own', async () => {
     const own = new Program(['requester', ...ports, '--data-dir', join(folder, 'dev', 'node-0')]);
-    await own.says(/the requester is ready/);
+    await own.untilPrinted(/the requester is ready/);
     const { code, stderr } = await new Program(['dev', ...ports]).finished;
     assert.equal(code, 1);
     assert.match(stderr, /another requester holds/);
@@ -171,7 +171,7 @@ while :; do sleep 0.1; done
 
   it('does not say that an agent is up which is not', async () => {
     const other = new Program(['agent', '--data-dir', join(folder, 'dev', 'node-1')]);
-    await other.says(/the agent starts/);
+    await other.untilPrinted(/the agent starts/);
     const dev = new Program(['dev', ...ports]);
     const { code, stdout, stderr } = await dev.finished;
     assert.deepEqual([code, /agent is up|Ctrl-C/.test(stdout)], [1, false]);

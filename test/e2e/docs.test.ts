@@ -20,7 +20,7 @@ describe('docs/operate.md, on a cluster of three nodes', () => {
       MUSTER_BROKER_PORT: String(await freePort()),
     };
     dev = new Program(['dev', '--nodes', '3'], { env: variables });
-    await dev.says(/Ctrl-C stops everything/);
+    await dev.untilPrinted(/Ctrl-C stops everything/);
     await eventually('all are healthy', async () => {
       const { stdout } = await runStep('muster node list --filter-status healthy --hide-header', variables);
       return stdout.trimEnd().split('\n').length === 3;

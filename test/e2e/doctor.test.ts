@@ -81,7 +81,7 @@ describe('muster doctor', () => {
     assert.match(lines(pending, 'requester')[0] ?? '', /^ok node-0 answers, muster \S+, cluster \S+$/);
     assert.deepEqual([pending.code, pending.status], [0, 'warning']);
     await cluster.command('node', 'approve', 'walker');
-    await agent.says(/"msg":"approved"/);
+    await agent.untilPrinted(/"msg":"approved"/);
     const approved = await report('agent', 'walker');
     assert.match(
       lines(approved, 'agent')[0] ?? '',
@@ -92,7 +92,7 @@ describe('muster doctor', () => {
       /^ok node walker, cluster .* of requester node-0, APPROVED, registered /,
     );
     await cluster.command('node', 'reject', 'walker', '-m', 'bad \u001b[2Jactor');
-    await agent.says(/"msg":"this node was rejected/);
+    await agent.untilPrinted(/"msg":"this node was rejected/);
     const rejected = await report('agent', 'walker');
     assert.match(lines(rejected, 'agent')[0] ?? '', /^failed rejected by requester node-0/);
     assert.equal(rejected.code, 1);
@@ -102,7 +102,7 @@ describe('muster doctor', () => {
     assert.deepEqual(lines(await report('agent', 'walker'), 'agent'), ['failed it does not run']);
     const goner = await cluster.agent('goner');
     await cluster.command('node', 'delete', 'goner');
-    await goner.says(/"msg":"this node was deleted/);
+    await goner.untilPrinted(/"msg":"this node was deleted/);
     assert.match(lines(await report('agent', 'goner'), 'agent')[0] ?? '', /^failed deleted/);
     await goner.stop();
   });

@@ -81,7 +81,7 @@ export class FaultyAgents {
     if (!(await says(/"msg":"pending approval"/))) return;
     const [node] = await this.#nodesOf(name);
     const id = node?.Info.NodeID ?? '';
-    await this.#cluster.change(id, 'approve');
+    await this.#cluster.decide(id, 'approve');
     if (!(await says(/"msg":"approved"/))) return;
     const isKept = async (file: RegExp, otherwise?: RegExp) =>
       (await this.#names(name)).some(each => file.test(each)) || otherwise?.test(agent.stderr) === true;
@@ -90,7 +90,7 @@ export class FaultyAgents {
       (await isKept(/^inventory\.json$/, /the inventory could not be kept/)) &&
       (await isKept(/^gpus\.json$/, /the GPUs could not be kept|running without the native probe/));
     if (!(await until('what it keeps', settled))) return;
-    await this.#cluster.change(id, 'delete');
+    await this.#cluster.decide(id, 'delete');
     if (!(await says(/this node was deleted by an operator; it is quiet/))) return;
     agent.signal('SIGTERM');
     await agent.finished;
@@ -102,7 +102,7 @@ export class FaultyAgents {
     const sentinel = await this.#sentinelOf(name);
     const leftOver = (await this.#names(name)).filter(isHidden);
     const agent = await this.start(name);
-    await agent.says(/"msg":"(pending approval|approved)"/);
+    await agent.untilPrinted(/"msg":"(pending approval|approved)"/);
     const nodes = await this.#nodesOf(name);
     const [identity] = told(agent);
     const ids = nodes.map(node => node.Info.NodeID);

@@ -11,10 +11,10 @@ import { silentLog } from '../../agent/system/log.ts';
 import { systemRandom } from '../../agent/system/random.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { captures } from '../support/captures.ts';
-import { connectTo } from '../support/connect-to.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { openConnection } from '../support/open-connection.ts';
 
 const messages = 10_000;
 const maxPending = 50;
@@ -27,7 +27,7 @@ describe('hostile messages', () => {
 
   before(async () => {
     broker = await startNatsServer();
-    connection = await connectTo(broker.url, 'node-0');
+    connection = await openConnection(broker.url, 'node-0');
     requester = new Requester({
       self: requesterInfo({
         nodeId: 'node-0',
@@ -98,7 +98,7 @@ describe('hostile messages', () => {
     fleet.sessions.clear();
     fleet.registerAll();
     await eventually('the fleet is accepted again', () => fleet.sessions.has('fleet-4'));
-    fleet.beat(1);
+    fleet.sendHeartbeats(1);
     await eventually(
       'it hears heartbeats',
       () => requester.directory.get('fleet-4').Muster.Health === 'HEALTHY',

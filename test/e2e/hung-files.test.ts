@@ -116,7 +116,7 @@ for (const [kind, main] of [
       const agent = await start(t, 'room', { sizes: [cluster.folderOf('room')] });
       if (!agent) return;
       await cluster.until('room', 'PENDING HEALTHY');
-      await agent.says(/"msg":"the room in the data folder is unknown; what it was is told"/);
+      await agent.untilPrinted(/"msg":"the room in the data folder is unknown; what it was is told"/);
       await beatsOn('room');
       await stops(agent);
     });
@@ -148,12 +148,12 @@ for (const [kind, main] of [
       if (!agent) return;
       await cluster.until('again', 'PENDING HEALTHY');
       await rm(release);
-      await agent.says(/"msg":"the room in the data folder is unknown; what it was is told"/);
+      await agent.untilPrinted(/"msg":"the room in the data folder is unknown; what it was is told"/);
       assert.equal((await cluster.command('node', 'approve', 'again')).stdout, 'Ok\n');
       await cluster.until('again', 'APPROVED HEALTHY');
       assert.equal((await cluster.sentinel('again'))?.membership, 'PENDING');
       await writeFile(release, '');
-      await agent.says(/"msg":"the room in the data folder is known again"/);
+      await agent.untilPrinted(/"msg":"the room in the data folder is known again"/);
       await eventually(
         'the sentinel',
         async () => (await cluster.sentinel('again'))?.membership === 'APPROVED',

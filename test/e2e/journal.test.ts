@@ -37,7 +37,7 @@ describe('in the journal', { skip }, () => {
     await host.start('requester');
     // Without its token the agent is refused, which is a warning.
     await host.systemd.run('systemctl', 'start', '--no-block', 'muster-agent');
-    await host.says('agent', /no connection to the broker/);
+    await host.untilStatus('agent', /no connection to the broker/);
     const lines = [...(await said('agent', since)), ...(await said('requester', since))];
     const priorities: Record<string, number> = { trace: 7, debug: 7, info: 6, warn: 4, error: 3 };
     for (const { level, priority, role } of lines) {
@@ -89,7 +89,7 @@ describe('in the journal', { skip }, () => {
   it('doctor looks at the services, and takes their lines into its archive', async () => {
     const node = await host.cluster();
     await host.muster('node', 'approve', node);
-    await host.says('agent', /^approved/);
+    await host.untilStatus('agent', /^approved/);
     const report = async (...before: string[]) => {
       const [program = 'muster', ...words] = [...before, 'muster', 'doctor', '-o', 'json'];
       const { stdout } = await host.systemd.run(program, ...words);

@@ -5,11 +5,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { errors, type Fault, FaultyFiles, kills, noFaults, tryAll } from '../support/faulty-files.ts';
+import { errors, type Fault, FaultyFiles, kills, tryAll, whyNoFaults } from '../support/faulty-files.ts';
 import { freePort } from '../support/listener.ts';
 import { Program } from '../support/program.ts';
 
-describe('a requester whose writes fail', { skip: (await noFaults()) ?? false }, () => {
+describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false }, () => {
   let folder: string;
   let files: FaultyFiles;
   /** All the steps of a requester's first life. */
@@ -65,7 +65,7 @@ describe('a requester whose writes fail', { skip: (await noFaults()) ?? false },
   /** Lets it come up and stops it, or waits until it has ended. */
   async function live(requester: Program): Promise<void> {
     await Promise.race([
-      requester.says(/"msg":"the requester is ready"/).catch(() => undefined),
+      requester.untilPrinted(/"msg":"the requester is ready"/).catch(() => undefined),
       requester.finished,
     ]);
     requester.signal('SIGTERM');

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { encodeSeed } from '../../agent/protocol/nkey.ts';
 import { Cluster } from '../support/cluster.ts';
-import { errors, kills, noFaults, tryAll } from '../support/faulty-files.ts';
+import { errors, kills, tryAll, whyNoFaults } from '../support/faulty-files.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { complaints, FaultyAgents, tornSentinel } from './faulty-agents.ts';
 
-describe('an agent whose writes fail', { skip: (await noFaults()) ?? false }, () => {
+describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false }, () => {
   let broker: NatsServer;
   let cluster: Cluster;
   let agents: FaultyAgents;

@@ -43,7 +43,7 @@ describe('a service manager that asked to be told', { skip }, () => {
     const ports = ['--api-port', String(await freePort()), '--broker-port', String(await freePort())];
     const dev = new Program(['dev', '--data-dir', folder, ...ports], { env: manager });
     try {
-      await dev.says(/Ctrl-C stops everything/);
+      await dev.untilPrinted(/Ctrl-C stops everything/);
       const below = await inherited(dev.pid);
       assert.ok(below.some(line => line.includes('nats-server')) && below.some(line => / agent /.test(line)));
       assert.deepEqual(

@@ -50,8 +50,8 @@ describe('the output of a role is taken by nobody', () => {
   it('its reader went away', async () => {
     const requester = await cluster.requester();
     const agent = await cluster.agent('gone');
-    requester.hangUp();
-    agent.hangUp();
+    requester.closeOutput();
+    agent.closeOutput();
     // Each has something to say about this.
     agent.signal('SIGHUP');
     requester.signal('SIGHUP');
@@ -150,13 +150,13 @@ describe('the output of a role is taken by nobody', () => {
     try {
       const settings = { 'nats.servers': mad.url };
       const reader = await cluster.agent('nonsense', settings, { wait: false });
-      await reader.says(/a library says: /);
+      await reader.untilPrinted(/a library says: /);
       assert.equal(reader.stdout, '');
       assert.match(reader.stderr, /^Warning: a library says: reader closed Error: .*NONSENSE \\u001b\[2J$/m);
       assert.match(reader.stderr, /^[\x20-\x7e\n]+$/);
       const agent = await cluster.agent('unheard', settings, { wait: false });
-      await agent.says(/the agent starts/);
-      agent.hangUp();
+      await agent.untilPrinted(/the agent starts/);
+      agent.closeOutput();
       const before = mad.accepted;
       await eventually('both try again', () => mad.accepted > before + 4);
       for (const each of [reader, agent]) assert.equal((await each.stop()).code, 0);

@@ -144,7 +144,7 @@ describe('the packaged file', { skip }, () => {
     const env = { MUSTER_BROKER_BINARY: '/nats-server' };
     const requester = new Program(args, { program: root.program({ noexec: ['/data'], env }) });
     t.after(() => requester.kill());
-    await requester.says(/the requester is ready/);
+    await requester.untilPrinted(/the requester is ready/);
     assert.equal((await requester.stop()).code, 0);
   });
 

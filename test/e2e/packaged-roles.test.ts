@@ -39,7 +39,7 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
     await eventually('it is heard again', async () => (await heard()) !== before);
     assert.equal((await agent.stop()).code, 0);
     const again = await cluster.agent('upgraded', {}, { program, wait: false });
-    await again.says(/"msg":"approved"/);
+    await again.untilPrinted(/"msg":"approved"/);
     await cluster.until('upgraded', 'APPROVED HEALTHY');
     assert.equal((await cluster.sentinel('upgraded'))?.session, sentinel?.session);
     const kinds = await cluster.kindsOf('upgraded');

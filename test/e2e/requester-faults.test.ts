@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Connection } from '../../agent/transport/port.ts';
 import { Cluster } from '../support/cluster.ts';
-import { connectTo } from '../support/connect-to.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { openConnection } from '../support/open-connection.ts';
 import type { Program } from '../support/program.ts';
 
 describe('a requester that fails', () => {
@@ -17,7 +17,7 @@ describe('a requester that fails', () => {
 
   before(async () => {
     broker = await startNatsServer();
-    spy = await connectTo(broker.url);
+    spy = await openConnection(broker.url);
     cluster = await Cluster.create({ servers: broker.url });
     requester = await cluster.requester();
   });
@@ -61,7 +61,7 @@ describe('a requester that fails', () => {
   it('is restarted: membership and information stay, no node is asked for anything, one heartbeat later all is right', async () => {
     const agent = await cluster.agent('node-1');
     assert.equal((await cluster.command('node', 'approve', 'node-1', '-m', 'ours')).stdout, 'Ok\n');
-    await agent.says(/"msg":"approved"/);
+    await agent.untilPrinted(/"msg":"approved"/);
     await cluster.until('node-1', 'APPROVED HEALTHY');
     const before = await cluster.node('node-1');
     const sentinel = await cluster.sentinel('node-1');

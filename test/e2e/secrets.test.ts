@@ -28,8 +28,8 @@ describe('no secret gets out', () => {
   async function run(args: string[], options: RunOptions = {}): Promise<void> {
     const { stdout, stderr, code } = await muster(args, options);
     const where = `muster ${args.filter(word => !word.startsWith('/')).join(' ')}, exit ${code}`;
-    canaries.hear(`stdout of ${where}`, stdout);
-    canaries.hear(`stderr of ${where}`, stderr);
+    canaries.addOutput(`stdout of ${where}`, stdout);
+    canaries.addOutput(`stderr of ${where}`, stderr);
   }
 
   /** All that can be asked about the settings in `config`, and about the role that may run with them. */
@@ -42,14 +42,17 @@ describe('no secret gets out', () => {
       run(['status', '-o', 'json', ...chosen], options),
       run(['doctor', '--role', role, ...chosen, '--bundle', bundle], options),
     ]);
-    canaries.hear(`${role}'s bundle.tar.gz`, await readFile(bundle));
+    canaries.addOutput(`${role}'s bundle.tar.gz`, await readFile(bundle));
   }
 
   /** What every user of the machine can see of a process. */
   async function hearCommandLines(): Promise<void> {
     for (const pid of await readdir('/proc').catch(() => [])) {
       if (!/^\d+$/.test(pid)) continue;
-      canaries.hear(`the command line of ${pid}`, await readFile(`/proc/${pid}/cmdline`).catch(() => ''));
+      canaries.addOutput(
+        `the command line of ${pid}`,
+        await readFile(`/proc/${pid}/cmdline`).catch(() => ''),
+      );
     }
   }
 
@@ -66,21 +69,21 @@ describe('no secret gets out', () => {
     await writeFile(config, nested({ ...all, 'node.id': name, ...settings }), { mode: 0o600 });
     const program = new Program(['agent', '--config', config], options);
     try {
-      await program.says(/the agent starts/);
-      await program.says(/connected to the broker|cannot connect/);
+      await program.untilPrinted(/the agent starts/);
+      await program.untilPrinted(/connected to the broker|cannot connect/);
       canaries.plant(
         `seed of ${name}`,
         (await readFile(join(folder, 'agent', 'identity.nk'), 'utf8')).trim(),
       );
       program.signal('SIGHUP');
-      await program.says(/configuration read again|the new configuration/);
+      await program.untilPrinted(/configuration read again|the new configuration/);
       await askAll('agent', config, options);
       await hearCommandLines();
     } finally {
       program.signal('SIGTERM');
       const { stdout, stderr } = await program.finished;
-      canaries.hear(`stdout of agent ${name}`, stdout);
-      canaries.hear(`stderr of agent ${name}`, stderr);
+      canaries.addOutput(`stdout of agent ${name}`, stdout);
+      canaries.addOutput(`stderr of agent ${name}`, stderr);
     }
   }
 
@@ -88,9 +91,9 @@ describe('no secret gets out', () => {
 
   /** Nothing is found; and at least so many bytes were searched since the last time. */
   function expectNone(least: number): void {
-    const heard = canaries.heard - before;
-    before = canaries.heard;
-    assert.deepEqual(canaries.found(), []);
+    const heard = canaries.outputBytes - before;
+    before = canaries.outputBytes;
+    assert.deepEqual(canaries.leaks(), []);
     assert.ok(heard >= least, `only ${heard} bytes were heard`);
   }
 
@@ -114,14 +117,14 @@ describe('no secret gets out', () => {
         ['events'],
       ]) {
         const { stdout, stderr } = await cluster.command(...args);
-        canaries.hear(args.join(' '), stdout + stderr);
+        canaries.addOutput(args.join(' '), stdout + stderr);
       }
       await askAll('agent', join(cluster.folder, 'node-1-agent.yaml'));
       await askAll('requester', join(cluster.folder, 'node-0-requester.yaml'));
       await hearCommandLines();
       for (const program of [node, requester]) {
         const { stdout, stderr } = await program.stop();
-        canaries.hear(`output of ${program.args[0]}`, stdout + stderr);
+        canaries.addOutput(`output of ${program.args[0]}`, stdout + stderr);
       }
       // Once more, now that nothing runs.
       await askAll('agent', join(cluster.folder, 'node-1-agent.yaml'));
@@ -270,7 +273,7 @@ describe('no secret gets out', () => {
       await run([...args, '--data-dir', data, '--nats-servers', url, '--log-level', 'trace']);
     const bundle = join(folder, 'torn.tar.zst');
     await run(['doctor', '--data-dir', data, '--nats-servers', url, '--bundle', bundle]);
-    canaries.hear('torn.tar.zst', await readFile(bundle));
+    canaries.addOutput('torn.tar.zst', await readFile(bundle));
     expectNone(30_000);
   });
 
@@ -296,7 +299,7 @@ describe('no secret gets out', () => {
         ['doctor', '--bundle', bundle],
       ];
       await Promise.all([...roles, ...commands].map(args => run([...args, '--config', config])));
-      canaries.hear(`${index}.tar.gz`, await readFile(bundle));
+      canaries.addOutput(`${index}.tar.gz`, await readFile(bundle));
     }
     await run(['agent', `--nats-token=${canaries.make('flag')}`]);
     await run(['node', 'list'], { env: { MUSTER_NATS_TOKN: canaries.make('mistyped variable') } });
@@ -327,12 +330,12 @@ describe('no secret gets out', () => {
         'trace',
       ];
       const program = new Program(args, { env });
-      await program.says(/the agent starts/);
+      await program.untilPrinted(/the agent starts/);
       program.signal('SIGUSR2');
       const { code, stdout, stderr } = await program.finished;
       assert.equal(code, 1, stderr);
       assert.match(stderr, /this should not have happened/);
-      canaries.hear(`a crash: ${crash}`, stdout + stderr);
+      canaries.addOutput(`a crash: ${crash}`, stdout + stderr);
     }
     expectNone(1_000);
   });

@@ -62,7 +62,7 @@ describe('muster service', { skip }, () => {
 
     await host.handOverToken();
     await host.systemd.ok('systemctl', 'restart', '--no-block', 'muster-agent.service');
-    await host.says('agent', /^pending approval/);
+    await host.untilStatus('agent', /^pending approval/);
     const { code, reports } = await status();
     assert.equal(code, 0);
     for (const { installed, enabled, state, pid, since, says, status } of reports) {
@@ -70,7 +70,7 @@ describe('muster service', { skip }, () => {
       assert.ok(pid && since && says && status?.pid === pid);
     }
     await host.muster('node', 'approve', await host.node());
-    await host.says('agent', /^approved/);
+    await host.untilStatus('agent', /^approved/);
     const shown = await service('status');
     assert.match(shown, /^ {2}says +approved, last heartbeat acknowledged \d+ s ago$/m);
     assert.match(shown, /^ {2}state +approved$/m);
@@ -112,7 +112,7 @@ describe('muster service', { skip }, () => {
       const now = await host.pid('agent');
       return now !== '0' && now !== pid;
     });
-    await host.says('agent', /^approved/);
+    await host.untilStatus('agent', /^approved/);
     assert.equal(await host.identity(), identity);
     assert.equal(await host.registrations(), 1);
     // What somebody changed is not replaced.
@@ -131,7 +131,7 @@ describe('muster service', { skip }, () => {
     assert.match(refused.stderr, /left as it is: it was changed after it was installed; --force replaces it/);
     await install('agent', program, '--force');
     await host.systemd.ok('rm', '/usr/local/bin/muster-newer');
-    await host.says('agent', /^approved/);
+    await host.untilStatus('agent', /^approved/);
   }
 
   const secret = async () =>

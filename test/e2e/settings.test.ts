@@ -4,9 +4,9 @@ import { after, before, describe, it } from 'node:test';
 import { decodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { Cluster, type Values } from '../support/cluster.ts';
-import { connectTo } from '../support/connect-to.ts';
 import { eventually } from '../support/eventually.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { openConnection } from '../support/open-connection.ts';
 
 describe('a setting', () => {
   let broker: NatsServer;
@@ -14,7 +14,7 @@ describe('a setting', () => {
 
   before(async () => {
     broker = await startNatsServer();
-    spy = await connectTo(broker.url, 'spy');
+    spy = await openConnection(broker.url, 'spy');
   });
 
   after(async () => {
@@ -103,7 +103,7 @@ describe('a setting', () => {
     await withCluster({ 'requester.heartbeatTopic': 'elsewhere.{nodeId}' }, async cluster => {
       await cluster.requester();
       const agent = await cluster.agent('unheard', { 'compute.resourceUpdateFrequency': '10m' });
-      await agent.says(/compute\.heartbeatTopic is .*, the requester listens on elsewhere/);
+      await agent.untilPrinted(/compute\.heartbeatTopic is .*, the requester listens on elsewhere/);
       assert.equal((await cluster.status()).counters.heartbeats, 0);
     });
   });
@@ -158,7 +158,7 @@ describe('a setting', () => {
     await withCluster({ 'requester.maxPending': 0 }, async cluster => {
       await cluster.requester();
       const agent = await cluster.agent('toomany', {}, { wait: false });
-      await agent.says(/too many nodes are pending approval \(requester\.maxPending\)/);
+      await agent.untilPrinted(/too many nodes are pending approval \(requester\.maxPending\)/);
       assert.equal(await cluster.stateOf('toomany'), undefined);
     });
   });
@@ -202,11 +202,11 @@ describe('a setting', () => {
         'the new label',
         async () => (await cluster.node('reload'))?.Info.Labels?.zone === 'us',
       );
-      await agent.says(/these settings change only with a restart/);
+      await agent.untilPrinted(/these settings change only with a restart/);
       await cluster.until('reload', 'PENDING HEALTHY');
       await cluster.rewrite('agent', 'reload', { 'compute.heartbeatFrequency': 'soon' });
       agent.signal('SIGHUP');
-      await agent.says(/the new configuration is wrong; the old one stays in use/);
+      await agent.untilPrinted(/the new configuration is wrong; the old one stays in use/);
       assert.ok(agent.running);
     });
   });
@@ -216,7 +216,7 @@ describe('a setting', () => {
       const requester = await cluster.requester();
       await cluster.rewrite('requester', 'node-0', { 'api.host': '0.0.0.0' });
       requester.signal('SIGHUP');
-      await requester.says(
+      await requester.untilPrinted(
         /api\.host: 0\.0\.0\.0 is not an address .*the new configuration is wrong; the old one stays in use/,
       );
       assert.ok(requester.running);

@@ -7,9 +7,9 @@ import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import { defaultHeartbeatTopic, heartbeatSubject, managementSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { Cluster, type Values } from '../support/cluster.ts';
-import { connectTo } from '../support/connect-to.ts';
 import { eventually } from '../support/eventually.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { openConnection } from '../support/open-connection.ts';
 import { ProcessTrace, whyNoTrace } from '../support/process-trace.ts';
 import type { RunOptions } from '../support/program.ts';
 import { programWithoutProbe } from '../support/program-copy.ts';
@@ -35,7 +35,7 @@ describe('an agent in steady state starts no process', () => {
     broker = await startNatsServer();
     cluster = await Cluster.create({ servers: broker.url });
     await cluster.requester();
-    listener = await connectTo(broker.url);
+    listener = await openConnection(broker.url);
   });
 
   after(async () => {
@@ -67,7 +67,7 @@ describe('an agent in steady state starts no process', () => {
       { ...options, launcher: trace.launcher },
     );
     assert.equal((await cluster.command('node', 'approve', id)).stdout, 'Ok\n');
-    await agent.says(/"msg":"approved"/);
+    await agent.untilPrinted(/"msg":"approved"/);
     const inventory = join(cluster.folderOf(id), 'agent', 'inventory.json');
     await eventually('the inventory is taken', () => readFile(inventory).then(Boolean, () => false));
     const first = await trace.started();

@@ -25,17 +25,17 @@ describe('as a service of systemd', { skip }, () => {
       await host.show('agent', 'StatusText'),
       /^pending approval, fingerprint [A-Z2-7]{4}(-[A-Z2-7]{4}){3}$/,
     );
-    await host.says('requester', /^ready, 2 nodes, 1 pending approval$/);
+    await host.untilStatus('requester', /^ready, 2 nodes, 1 pending approval$/);
     await host.muster('node', 'approve', node);
-    await host.says('agent', /^approved, last heartbeat acknowledged \d+ s ago$/);
+    await host.untilStatus('agent', /^approved, last heartbeat acknowledged \d+ s ago$/);
     await host.muster('node', 'reject', node, '-m', 'not ours');
-    await host.says('agent', /^rejected: node/);
+    await host.untilStatus('agent', /^rejected: node/);
     await host.muster('node', 'approve', node);
-    await host.says('agent', /^approved/);
+    await host.untilStatus('agent', /^approved/);
     await host.muster('node', 'delete', node);
-    await host.says('agent', /^deleted; register again with: muster agent register$/);
+    await host.untilStatus('agent', /^deleted; register again with: muster agent register$/);
     await host.muster('agent', 'register');
-    await host.says('agent', /^pending approval/);
+    await host.untilStatus('agent', /^pending approval/);
     assert.equal(await host.show('agent', 'NRestarts'), '0');
   });
 
@@ -89,7 +89,7 @@ describe('as a service of systemd', { skip }, () => {
 
     await host.configure({ 'node.labels': { rack: 'r2' }, 'compute.heartbeatFrequenc': '5s' });
     await ok('systemctl', 'reload', 'muster-agent');
-    await host.says(
+    await host.untilStatus(
       'agent',
       /^pending approval, .*; the new configuration is refused, the old one stays in use: .*heartbeatFrequenc is not a setting/,
     );
@@ -100,7 +100,7 @@ describe('as a service of systemd', { skip }, () => {
 
     await host.configure({ 'node.labels': { rack: 'r3' } });
     await ok('systemctl', 'reload', 'muster-agent');
-    await host.says('agent', /^pending approval, fingerprint [A-Z2-7-]+$/);
+    await host.untilStatus('agent', /^pending approval, fingerprint [A-Z2-7-]+$/);
   });
 
   it('is not reloaded by systemd while its broker is away, and hears a signal then', async () => {
@@ -108,7 +108,7 @@ describe('as a service of systemd', { skip }, () => {
     await host.dropIn('agent', 'short', '[Unit]\nJobRunningTimeoutSec=1s');
     // Whoever waits for the start gives up; the unit goes on "activating".
     assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-agent')).code, 0);
-    await host.says('agent', /^broker unreachable/);
+    await host.untilStatus('agent', /^broker unreachable/);
     await host.configure({ 'log.level': 'debug' });
     const { stderr } = await host.systemd.run('systemctl', 'reload', 'muster-agent');
     assert.match(stderr, /not active, cannot reload/);
@@ -155,18 +155,18 @@ describe('as a service of systemd', { skip }, () => {
     await eventually('the boot is over', async () =>
       /^running$/m.test((await host.systemd.run('systemctl', 'is-system-running')).stdout),
     );
-    await host.says('agent', /^broker unreachable for \d+ s, retrying \(.*\)$/);
+    await host.untilStatus('agent', /^broker unreachable for \d+ s, retrying \(.*\)$/);
     assert.equal(await host.show('agent', 'ActiveState'), 'activating');
     await host.start('requester');
     await host.until('agent', 'ActiveState', /^active$/);
-    await host.says('agent', /^pending approval/);
+    await host.untilStatus('agent', /^pending approval/);
     assert.equal(await host.identity(), identity);
     // Later outages do not make it less active, nor hungry for its watchdog.
     await ok('systemctl', 'stop', 'muster-requester');
-    await host.says('agent', /^broker unreachable for \d+ s, retrying/);
+    await host.untilStatus('agent', /^broker unreachable for \d+ s, retrying/);
     assert.equal(await host.show('agent', 'ActiveState'), 'active');
     await host.start('requester');
-    await host.says('agent', /^pending approval/);
+    await host.untilStatus('agent', /^pending approval/);
     assert.equal(await host.show('agent', 'NRestarts'), '0');
     await ok('systemctl', 'disable', 'muster-agent');
   });
@@ -187,7 +187,7 @@ describe('as a service of systemd', { skip }, () => {
     // A wrong one is an outage like any other: said, and mended without a person's restart of anything but this.
     await host.systemd.write('/etc/credstore/muster-agent.nats.token', 'wrong', 0o600);
     await ok('systemctl', 'restart', '--no-block', 'muster-agent');
-    await host.says('agent', /^no connection to the broker for \d+ s, retrying/);
+    await host.untilStatus('agent', /^no connection to the broker for \d+ s, retrying/);
   });
 
   it('gets them encrypted too, by a drop-in', async () => {
@@ -198,7 +198,7 @@ describe('as a service of systemd', { skip }, () => {
     await ok('systemd-creds', 'encrypt', '--name=nats.token', '/var/lib/muster/broker/token', encrypted);
     await host.dropIn('agent', 'secrets', `[Service]\nLoadCredentialEncrypted=nats.token:${encrypted}`);
     await host.start('agent');
-    await host.says('agent', /^pending approval/);
+    await host.untilStatus('agent', /^pending approval/);
   });
 
   it('takes over what a run by hand has left, with the identity in it', async () => {
@@ -430,7 +430,7 @@ describe('as a service of systemd', { skip }, () => {
           await host.handOverToken();
         }
       }
-      await host.says('agent', /^pending approval/);
+      await host.untilStatus('agent', /^pending approval/);
     };
     await install();
     const identity = await host.identity();

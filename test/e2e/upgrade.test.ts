@@ -51,16 +51,16 @@ describe('a program that is replaced while it runs', () => {
 
   it('as an agent: the same identity and session, no new registration, and the roll knows its version', async () => {
     const agent = await cluster.agent('node-1', {}, { main: main() });
-    await cluster.change('node-1', 'approve');
+    await cluster.decide('node-1', 'approve');
     await cluster.until('node-1', 'APPROVED HEALTHY');
-    await agent.says(/"msg":"approved"/);
+    await agent.untilPrinted(/"msg":"approved"/);
     const sentinel = await cluster.sentinel('node-1');
     assert.equal((await cluster.node('node-1'))?.Info.Agent?.Version, version);
     await install(newer);
     await isHeardAgain();
     // What it starts, and what it has not needed until now, is of the newer version.
     agent.signal('SIGHUP');
-    await agent.says(/"msg":"configuration read again"/);
+    await agent.untilPrinted(/"msg":"configuration read again"/);
     await isHeardAgain();
     const stopped = await agent.stop();
     assert.equal(stopped.code, 0);

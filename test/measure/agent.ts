@@ -5,8 +5,8 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { nodeBucket } from '../../agent/requester/roll/store.ts';
-import { connectTo } from '../support/connect-to.ts';
 import { eventually } from '../support/eventually.ts';
+import { openConnection } from '../support/open-connection.ts';
 import { childrenOf, cpuOf, memoryOf } from './processes.ts';
 import { RequesterProcess, startAgent, startBroker } from './roles.ts';
 import { median } from './statistics.ts';
@@ -25,7 +25,7 @@ export async function steadyAgent(): Promise<Figure[]> {
   await requester.ready();
   const folder = await newFolder();
   const agent = await startAgent('bench-1', folder, broker);
-  await agent.says(/pending approval/);
+  await agent.untilPrinted(/pending approval/);
   await eventually('the inventory is taken', () => exists(join(folder, 'data', 'agent', 'inventory.json')));
   const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
   await pause(settling);
@@ -68,7 +68,7 @@ export async function agentStart(): Promise<Figure[]> {
   const broker = await startBroker();
   const requester = await RequesterProcess.start(broker);
   await requester.ready();
-  const connection = await connectTo(broker.url, 'bench');
+  const connection = await openConnection(broker.url, 'bench');
   const bucket = await (await connection.storage()).bucket(nodeBucket);
   let stored: (id: string) => void = () => undefined;
   const watch = await bucket.watch(entry => stored(entry.key));

@@ -4,14 +4,14 @@ import { eventSubject } from '../../agent/protocol/subjects.ts';
 import { eventStreamConfig } from '../../agent/requester/events/stream-config.ts';
 import { nodeBucket, write } from '../../agent/requester/roll/store.ts';
 import { systemRandom } from '../../agent/system/random.ts';
-import { connectTo } from '../support/connect-to.ts';
+import { openConnection } from '../support/open-connection.ts';
 import { nodeIdOf, recordOf } from './simulated-nodes.ts';
 
 const atOnce = 512;
 
 /** Writes records and latest events of `nodes` nodes with the requester's own code, past the requester. */
 export async function fillStore(url: string, nodes: number): Promise<void> {
-  const connection = await connectTo(url, 'bench');
+  const connection = await openConnection(url, 'bench');
   const storage = await connection.storage();
   const bucket = await storage.bucket(nodeBucket);
   const stream = await storage.stream(eventStreamConfig);

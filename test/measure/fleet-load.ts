@@ -10,7 +10,7 @@ import {
 } from '../../agent/protocol/subjects.ts';
 import { reasonOf } from '../../agent/system/errors.ts';
 import { jitter, systemRandom } from '../../agent/system/random.ts';
-import { connectTo } from '../support/connect-to.ts';
+import { openConnection } from '../support/open-connection.ts';
 import { nodeIdOf, registerOf, resourcesOf, sessionOf } from './simulated-nodes.ts';
 import { report } from './worker.ts';
 
@@ -30,7 +30,7 @@ const [url = '', cluster = '', nodeArgument, silentArgument] = process.argv.slic
 const nodes = Number(nodeArgument);
 const silent = Number(silentArgument);
 
-const connection = await connectTo(url, 'fleet');
+const connection = await openConnection(url, 'fleet');
 const done: LoadReport = { heartbeats: 0, answered: 0, refused: 0, noticed: [] };
 const intervals = [15_000, 30_000, 60_000];
 

@@ -1,7 +1,7 @@
 // A worker: heartbeats as fast as the requester takes them, over one connection. Arguments: broker, nodes.
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { defaultHeartbeatTopic, heartbeatSubject, managementSubject } from '../../agent/protocol/subjects.ts';
-import { connectTo } from '../support/connect-to.ts';
+import { openConnection } from '../support/open-connection.ts';
 import { nodeIdOf, sessionOf } from './simulated-nodes.ts';
 import './worker.ts';
 
@@ -12,7 +12,7 @@ const ahead = 4;
 
 const [url = '', nodeArgument] = process.argv.slice(2);
 const nodes = Number(nodeArgument);
-const connection = await connectTo(url, 'flood');
+const connection = await openConnection(url, 'flood');
 const beats = Array.from({ length: nodes }, (_, index) => ({
   subject: heartbeatSubject(defaultHeartbeatTopic, nodeIdOf(index)),
   message: encodeHeartbeat({ NodeID: nodeIdOf(index), Sequence: 1 }, sessionOf(index), new Date()),

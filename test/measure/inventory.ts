@@ -1,8 +1,8 @@
 // What the inventory costs when an agent starts, and how long the first heartbeat waits for it.
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
-import { connectTo } from '../support/connect-to.ts';
 import type { NatsServer } from '../support/nats-server.ts';
+import { openConnection } from '../support/open-connection.ts';
 import type { InventoryReport } from './one-inventory.ts';
 import { startAgent, withRequester } from './roles.ts';
 import type { StandIns } from './stand-ins.ts';
@@ -48,7 +48,7 @@ function delay(by: string, starts: readonly Record<Kind, number>[], kind: Kind):
 
 /** Milliseconds from exec to the first heartbeat, by kind, for each round. */
 async function startAgents(broker: NatsServer): Promise<Record<Kind, number>[]> {
-  const connection = await connectTo(broker.url, 'bench');
+  const connection = await openConnection(broker.url, 'bench');
   const found: Record<Kind, number>[] = [];
   for (let round = 0; round < rounds; round++) {
     const took = { ordinary: Number.NaN, hangs: Number.NaN, absent: Number.NaN };

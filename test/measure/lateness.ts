@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
-import { connectTo } from '../support/connect-to.ts';
 import type { NatsServer } from '../support/nats-server.ts';
+import { openConnection } from '../support/open-connection.ts';
 import type { Program } from '../support/program.ts';
 import { HungProbes } from './hung-probes.ts';
 import { probeMissing } from './native-probe.ts';
@@ -28,11 +28,11 @@ const betweenReloads = 17_000;
 export function heartbeatLateness(): Promise<Figure[]> {
   return withRequester(async broker => {
     const probes = await HungProbes.in(await newFolder());
-    const connection = await connectTo(broker.url, 'bench');
+    const connection = await openConnection(broker.url, 'bench');
     const hung = await Heard.start('hung', probes, broker, connection);
     const calm = await Heard.start('calm', probes, broker, connection);
     try {
-      await Promise.all([hung, calm].map(({ program }) => program.says(/pending approval/)));
+      await Promise.all([hung, calm].map(({ program }) => program.untilPrinted(/pending approval/)));
       await pause(settling);
       const hanging = probes.hangFiles(hung.folder);
       const [late, usual] = await Promise.all([hung.lateness(), calm.lateness(), hanging]);

@@ -7,9 +7,9 @@ import { constants, zstdCompress } from 'node:zlib';
 import { nodeBucket } from '../../agent/requester/roll/store.ts';
 import { build } from '../../scripts/packaging/build.ts';
 import { ownTarget } from '../../scripts/packaging/target.ts';
-import { connectTo } from '../support/connect-to.ts';
 import { eventually } from '../support/eventually.ts';
 import type { NatsServer } from '../support/nats-server.ts';
+import { openConnection } from '../support/open-connection.ts';
 import { Program } from '../support/program.ts';
 import { memoryOf } from './processes.ts';
 import { RequesterProcess, startBroker } from './roles.ts';
@@ -73,7 +73,7 @@ async function toVersion(file: string): Promise<Figure> {
 }
 
 async function toRegistered(file: string, broker: NatsServer, probe: string): Promise<Figure> {
-  const connection = await connectTo(broker.url, 'bench');
+  const connection = await openConnection(broker.url, 'bench');
   const bucket = await (await connection.storage()).bucket(nodeBucket);
   let stored: (id: string) => void = () => undefined;
   const watch = await bucket.watch(entry => stored(entry.key));
@@ -106,7 +106,7 @@ async function toRegistered(file: string, broker: NatsServer, probe: string): Pr
 async function steady(file: string, broker: NatsServer, probe: string): Promise<Figure> {
   const folder = await newFolder();
   const agent = new Program(await agentCommand('packaged-0', broker, folder), { program: [file] });
-  await agent.says(/pending approval/);
+  await agent.untilPrinted(/pending approval/);
   await eventually('the inventory is taken', () =>
     access(join(folder, 'agent/inventory.json')).then(
       () => true,

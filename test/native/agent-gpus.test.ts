@@ -88,7 +88,7 @@ describe('an agent with GPUs', () => {
     }
     const third = await start('crash', 'gpus=1 crash=nvmlInit_v2');
     await cluster.until('crash', 'PENDING HEALTHY');
-    await third.says(/the NVIDIA library is left alone/);
+    await third.untilPrinted(/the NVIDIA library is left alone/);
     const seen = (await cluster.status()).counters.heartbeats;
     await eventually('it lives on', async () => (await cluster.status()).counters.heartbeats > seen + 5);
     assert.ok(third.running);

@@ -1,4 +1,4 @@
-// A root folder with the packaged file, the C and C++ libraries that its Node needs, and nothing else: the barest host.
+// Makes a root folder that contains only the packaged file and the C and C++ libraries that its Node needs.
 import { execFile } from 'node:child_process';
 import { chmod, chown, copyFile, link, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,48 +7,49 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Nobody in particular. */
+/** The ids of a user and a group that own nothing. */
 const user = 65_534;
 
 export interface Conditions {
-  /** All but /data can only be read. */
+  /** Everything but /data can only be read. */
   readOnly?: boolean;
-  /** From these folders nothing may be run; they are empty, and may be written. */
+  /** Folders from which no program may run. They are empty and writable. */
   noexec?: readonly string[];
-  /** As a user who is not root and has no entry anywhere. */
+  /** The program runs as a user who is not root and is in no list of users. */
   user?: boolean;
-  /** Files that may be open. */
+  /** How many files may be open. */
   files?: number;
   /** Standard output and standard error are closed. */
   closed?: boolean;
-  /** A library of the root that is loaded before all others. */
+  /** A library in the root that is loaded before all others. */
   preload?: string;
-  /** All that is in the environment. */
+  /** The whole environment of the program. */
   env?: Readonly<Record<string, string>>;
 }
 
 export interface BareRoot {
-  /** Names of the libraries in it. */
+  /** The names of the libraries in it. */
   readonly libraries: readonly string[];
-  /** The folder that it has as /data: its own and everybody's to write. */
+  /** The folder that is /data in it, which its user may write. */
   readonly data: string;
-  /** What runs `/muster` in it, before the arguments. */
+  /** Returns the command that runs `/muster` in it, without the arguments. */
   program(conditions?: Conditions): string[];
   /** Puts a file into it. */
   add(path: string, content: Uint8Array, mode?: number): Promise<void>;
   release(): Promise<void>;
 }
 
-/** Why there can be none here; undefined when there can. */
+/** Returns why no such root can be made here; undefined when it can. */
 export async function whyNoBareRoot(): Promise<string | undefined> {
-  if (process.platform !== 'linux') return 'a bare root is made with the mounts of Linux';
-  if (process.getuid?.() !== 0) return 'only root may change the root folder of a process';
+  if (process.platform !== 'linux') return 'a bare root needs the mounts of Linux';
+  if (process.getuid?.() !== 0) return 'only root can change the root folder of a process';
   return await run('unshare', ['--mount', 'true']).then(
     () => undefined,
-    () => 'no mounts of its own are allowed to a process here, as in many containers',
+    () => 'a process cannot have its own mounts here, as in many containers',
   );
 }
 
+/** Makes a root folder for the executable `file`. */
 export async function bareRoot(file: string): Promise<BareRoot> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-bare-'));
   const [root, data] = [join(folder, 'root'), join(folder, 'data')];
@@ -75,10 +76,13 @@ export async function bareRoot(file: string): Promise<BareRoot> {
   };
 }
 
-/** The file that names what the loader loads first. LD_PRELOAD would meet the programs that lead into the root, too. */
+/** The file with the libraries to load first. LD_PRELOAD would also affect the programs that change into the root. */
 const preloads = 'etc/ld.so.preload';
 
-/** Mounts what is asked for and becomes the program, so that the process id is the program's. Mounts end with it. */
+/**
+ * Returns a script that mounts what `Conditions` ask for and then becomes the program, so that its process id is the
+ * program's. The mounts end with it.
+ */
 function scriptOf({
   readOnly,
   noexec = [],

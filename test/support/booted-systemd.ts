@@ -1,4 +1,4 @@
-// A systemd that has really booted, in a container over this machine's own files, for tests of units. Linux, as root.
+// Boots a real systemd in a container over this machine's own files, for tests of units. It needs Linux and root.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -18,11 +18,11 @@ export interface Ran {
 
 const run = promisify(execFile);
 const script = fileURLToPath(new URL('./boot-systemd.sh', import.meta.url));
-/** What the script exits with when this machine does not let it. */
+/** The exit code of the script when this machine does not allow it. */
 const notAllowed = 125;
 const oldest = 252;
 
-/** Why no systemd can be booted here that the units are written for; undefined when it can be tried. */
+/** Returns why no systemd for these units can be booted here; undefined when it can be tried. */
 export async function whyNoSystemd(): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'systemd is part of Linux';
   if (process.getuid?.() !== 0) return 'only root can boot a container with systemd';
@@ -50,8 +50,9 @@ export class BootedSystemd {
   #leader = 0;
 
   /**
-   * Boots it; `folders` of this machine are seen in it, read-only, by the names given.
-   * Answers a sentence when this machine does not allow that. Throws when systemd was started and did not come up.
+   * Boots it. `folders` maps paths in the container to folders of this machine, which it can read.
+   * Returns a sentence with the reason when this machine does not allow it.
+   * @throws Error when systemd was started but did not finish booting.
    */
   static async boot(folders: Record<string, string>): Promise<BootedSystemd | string> {
     const folder = await mkdtemp(join(tmpdir(), 'muster-systemd-'));
@@ -70,11 +71,11 @@ export class BootedSystemd {
 
   private constructor(folder: string, binds: string[]) {
     this.#folder = folder;
-    // It ends with this process, however that ends.
+    // The container ends when this process ends, however it does.
     const args = ['--pdeathsig', 'TERM', 'unshare', '--mount', '--propagation', 'private'];
     this.#child = spawn('setpriv', [...args, script, folder, ...binds], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      // Ctrl-C in the terminal is the test runner's.
+      // Ctrl-C in the terminal shall reach only the test runner.
       detached: true,
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -85,12 +86,12 @@ export class BootedSystemd {
     this.#ended = once(this.#child, 'close').then(([code]) => code as number | null);
   }
 
-  /** The folder on this machine that holds what was written in it, and nothing of the files that lie under it. */
+  /** The folder on this machine with what was written in the container, without the files below it. */
   get written(): string {
     return `/proc/${this.#child.pid}/root${this.#folder}/memory/upper`;
   }
 
-  /** Runs a program in it, as root, to its end. */
+  /** Runs a program in the container, as root, to its end. */
   run(program: string, ...args: string[]): Promise<Ran> {
     const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' };
     const all = ['-t', String(this.#leader), '-m', '-u', '-i', '-n', '-p', '-C', '--', program, ...args];
@@ -101,14 +102,14 @@ export class BootedSystemd {
     });
   }
 
-  /** Runs it, and answers what it printed; fails with what it said when its exit code is not 0. */
+  /** Runs a program and returns what it printed. Rejects with its output when its exit code is not 0. */
   async ok(program: string, ...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(program, ...args);
     if (code !== 0) throw new Error(`${[program, ...args].join(' ')}: exit code ${code}\n${stdout}${stderr}`);
     return stdout.trimEnd();
   }
 
-  /** Writes a file in it, its folders included. */
+  /** Writes a file in the container, and makes its folders. */
   async write(path: string, text: string, mode = 0o644): Promise<void> {
     const inside = `/proc/${this.#leader}/root${path}`;
     await mkdir(dirname(inside), { recursive: true });
@@ -116,14 +117,14 @@ export class BootedSystemd {
     await chmod(inside, mode);
   }
 
-  /** One property of a unit, as `systemctl show` tells it. */
+  /** Returns one property of a unit, as `systemctl show` prints it. */
   show(unit: string, property: string): Promise<string> {
     return this.ok('systemctl', 'show', '--property', property, '--value', unit);
   }
 
-  /** What the journal holds of `matches`, such as `--unit=NAME`, from a moment on: an entry a line, as JSON. */
+  /** Returns the journal's entries since a moment that match, such as `--unit=NAME`. */
   async journal(since: Date, ...matches: string[]): Promise<Record<string, unknown>[]> {
-    // All that was said before this is in it then.
+    // After this, the journal contains everything that was written before.
     await this.ok('journalctl', '--sync');
     const from = `--since=@${since.getTime() / 1000}`;
     const text = await this.ok('journalctl', '--no-pager', '--output=json', '--all', from, ...matches);
@@ -133,7 +134,7 @@ export class BootedSystemd {
       .map(line => JSON.parse(line) as Record<string, unknown>);
   }
 
-  /** Boots it anew; files stay. */
+  /** Reboots it. Files stay. */
   async reboot(): Promise<void> {
     const before = this.#leader;
     await this.run('systemctl', 'reboot');
@@ -141,7 +142,7 @@ export class BootedSystemd {
     await this.#up();
   }
 
-  /** Ends it and removes all of it. Answers the exit code of the script. */
+  /** Ends it and removes everything of it. Returns the exit code of the script. */
   async halt(): Promise<number | null> {
     this.#holdProcess(true);
     this.#child.kill('SIGTERM');
@@ -150,7 +151,7 @@ export class BootedSystemd {
     return code;
   }
 
-  // A test run that uses none of it must not wait for it.
+  // A test file that does not use it must be able to end.
   #holdProcess(hold: boolean): void {
     for (const each of [this.#child, this.#child.stdout as Socket, this.#child.stderr as Socket]) {
       if (hold) each.ref();
@@ -169,7 +170,7 @@ export class BootedSystemd {
     });
   }
 
-  // The process that is number 1 in there: nspawn's child, or its child's.
+  // Finds the process that has the id 1 in the container: nspawn's child, or that one's child.
   async #findLeader(): Promise<number> {
     const folder = this.#folder;
     for (const name of await readdir('/proc')) {

@@ -1,10 +1,10 @@
-// The canaries themselves: one that got out is found, however it is written.
+// A canary is found in the output, in whatever form it is written.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Canaries } from './canaries.ts';
 
-test('a canary is found in every form, and one that stayed is not', () => {
+test('a canary is found in every form, and not when it is not there', () => {
   const ways: ((secret: string) => string | Buffer)[] = [
     secret => secret,
     secret => JSON.stringify({ inside: secret }),
@@ -19,12 +19,12 @@ test('a canary is found in every form, and one that stayed is not', () => {
   for (const [index, way] of ways.entries()) {
     const canaries = new Canaries();
     const secret = canaries.make('bird');
-    canaries.hear('the cage', 'nothing but straw');
-    assert.deepEqual(canaries.found(), []);
-    canaries.hear('the window', way(secret));
-    assert.match(canaries.found()[0] ?? '', /^bird, .*, in the window: /, `way ${index}`);
+    canaries.addOutput('the cage', 'nothing but straw');
+    assert.deepEqual(canaries.leaks(), []);
+    canaries.addOutput('the window', way(secret));
+    assert.match(canaries.leaks()[0] ?? '', /^bird, .*, in the window: /, `way ${index}`);
   }
   const canaries = new Canaries();
-  canaries.hear('a.tar.gz', gzipSync(`straw ${canaries.make('bird')}`));
-  assert.match(canaries.found()[0] ?? '', /in a\.tar\.gz, unpacked/);
+  canaries.addOutput('a.tar.gz', gzipSync(`straw ${canaries.make('bird')}`));
+  assert.match(canaries.leaks()[0] ?? '', /in a\.tar\.gz, unpacked/);
 });

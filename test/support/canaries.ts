@@ -1,40 +1,40 @@
-// Canaries: secrets that are found again wherever they get out, however they are written there.
+// Canaries are secrets for tests, which are found in any output that contains them, in whatever form.
 import { randomBytes } from 'node:crypto';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 
 export class Canaries {
   readonly #planted = new Map<string, string>();
-  readonly #heard: { where: string; bytes: Buffer }[] = [];
+  readonly #outputs: { where: string; bytes: Buffer }[] = [];
 
-  /** Makes one, with characters that every way of writing treats in its own way. */
+  /** Makes a secret with characters that each form, such as JSON or a URL, writes differently. */
   make(name: string): string {
     return this.plant(name, `Cnry~${name}"\\/+=&${randomBytes(12).toString('hex')}`);
   }
 
-  /** A secret that was made elsewhere. */
+  /** Adds a secret that was made elsewhere. */
   plant(name: string, secret: string): string {
     this.#planted.set(name, secret);
     return secret;
   }
 
-  /** Something that got out. */
-  hear(where: string, what: string | Buffer): void {
+  /** Adds an output, in which no canary may be. A compressed one is also searched unpacked. */
+  addOutput(where: string, what: string | Buffer): void {
     const bytes = Buffer.from(what);
-    this.#heard.push({ where, bytes });
-    if (/\.t?gz$/.test(where)) this.hear(`${where}, unpacked`, gunzipSync(bytes));
-    if (where.endsWith('.zst')) this.hear(`${where}, unpacked`, zstdDecompressSync(bytes));
+    this.#outputs.push({ where, bytes });
+    if (/\.t?gz$/.test(where)) this.addOutput(`${where}, unpacked`, gunzipSync(bytes));
+    if (where.endsWith('.zst')) this.addOutput(`${where}, unpacked`, zstdDecompressSync(bytes));
   }
 
-  /** Bytes that were heard. */
-  get heard(): number {
-    return this.#heard.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  /** The size of all outputs, in bytes. */
+  get outputBytes(): number {
+    return this.#outputs.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
-  /** Which canary is in what, and how it is written there. */
-  found(): string[] {
+  /** Returns which canary is in which output, and in which form. */
+  leaks(): string[] {
     return [...this.#planted].flatMap(([name, secret]) =>
       Object.entries(forms(secret)).flatMap(([form, texts]) =>
-        this.#heard.flatMap(({ where, bytes }) => {
+        this.#outputs.flatMap(({ where, bytes }) => {
           const text = texts.find(each => bytes.includes(each));
           return text === undefined ? [] : [`${name}, ${form}, in ${where}: ${around(bytes, text)}`];
         }),
@@ -43,7 +43,7 @@ export class Canaries {
   }
 }
 
-/** The ways in which a secret may be written. Of one with several lines, such as a key, each long one counts. */
+/** Returns the forms in which a secret may be written. Of a secret with several lines, such as a key, each long line counts. */
 function forms(secret: string): Record<string, string[]> {
   const lines = secret
     .split('\n')
@@ -64,7 +64,7 @@ function forms(secret: string): Record<string, string[]> {
   };
 }
 
-/** What base64 makes of `text` that stands `offset` bytes (of three) into something larger, whatever is around it. */
+/** Returns how base64 writes `text` inside something larger, at an offset of 0 to 2 bytes, whatever is around it. */
 function base64Cores(text: string, offset: number): string[] {
   const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(text)]);
   const start = Math.ceil((offset * 8) / 6);

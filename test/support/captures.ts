@@ -1,4 +1,4 @@
-// The recorded messages of real Bacalhau peers, for tests that compare with them.
+// Reads the recorded messages of real Bacalhau peers.
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 
@@ -7,7 +7,7 @@ export interface Capture {
   subject: string;
   encoding: 'plain-json' | 'envelope-json-v1';
   bytes: Buffer;
-  /** The same message as JSON; metadata and payload of an envelope. */
+  /** The same message as JSON. Of an envelope it is the metadata and the payload. */
   decoded: unknown;
 }
 
@@ -25,21 +25,21 @@ export const captures: readonly Capture[] = JSON.parse(read('golden.json')).map(
 
 export const enveloped = captures.filter(each => each.encoding === 'envelope-json-v1');
 
-/** The recording of this name. */
+/** Returns the recording with this name. */
 export function capture(name: string): Capture {
   const found = captures.find(each => each.name === name);
-  if (!found) throw new Error(`no recording is called ${name}`);
+  if (!found) throw new Error(`there is no recording called ${name}`);
   return found;
 }
 
-/** What an orchestrator answered to odd requests, by what was odd; the last of each name. */
+/** The answers of an orchestrator to unusual requests, by the name of the request; the last answer of each name. */
 export const probes: ReadonlyMap<string, string> = new Map(
   [...read('orchestrator-probe-responses.txt').matchAll(/^## ([^\n{]*?) *(?:\n +)?(\{.*\})$/gm)].map(
     ([, name = '', answer = '']) => [name, answer],
   ),
 );
 
-/** Version, checksum and body put together, by the description alone. */
+/** Makes an envelope of a version, a checksum and a body, without the code that is tested. */
 export function envelopeOf(body: Uint8Array | string, version = 1): Buffer {
   const bytes = Buffer.from(body);
   const header = Buffer.alloc(5);

@@ -1,4 +1,4 @@
-// A private certificate authority and certificates of it, made with openssl for one test run.
+// Makes a private certificate authority and its certificates with openssl, for one test run.
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export async function makeAuthority(folder: string, name: string): Promise<Certi
   return files;
 }
 
-/** Makes a certificate signed by `authority`; `names` such as `IP:127.0.0.1,DNS:localhost`. */
+/** Makes a certificate that `authority` signs. `names` are such as `IP:127.0.0.1,DNS:localhost`. */
 export async function makeCertificate(
   folder: string,
   authority: Certificate,

@@ -1,10 +1,10 @@
-// Sets the clock of a program to the first days of 1970, where one without a battery starts. For LD_PRELOAD.
+// Sets the clock of a program to the first days of 1970, as on a machine without a battery for its clock. For LD_PRELOAD.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <sys/time.h>
 #include <time.h>
 
-// What is taken off: whole days, so that the time goes on from early 1970 whenever this runs.
+// The remainder of 30 days, so that the time is early in 1970 whenever this runs.
 static time_t early(time_t now) { return now % (30 * 86400); }
 
 int clock_gettime(clockid_t id, struct timespec *at) {

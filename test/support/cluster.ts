@@ -1,4 +1,4 @@
-// A cluster of real processes on one machine: a requester, agents, and a broker of their own or of the test's.
+// Runs a cluster of real processes on one machine: a requester, agents, and the requester's broker or the test's.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { eventually } from './eventually.ts';
 import { freePort } from './listener.ts';
 import { type Finished, muster, Program, type RunOptions } from './program.ts';
 
-/** Intervals short enough for a test to see each of them pass, in the words of the settings. */
+/** Intervals that are short enough for a test to wait for each of them. */
 const quick = {
   'compute.heartbeatFrequency': '200ms',
   'compute.resourceUpdateFrequency': '400ms',
@@ -21,9 +21,9 @@ const quick = {
 export type Values = Record<string, string | number | boolean>;
 
 export interface ClusterOptions {
-  /** Settings of all processes beside `quick`. */
+  /** Settings of all processes, which override the short intervals. */
   settings?: Values;
-  /** A NATS server of the test's; without it the requester runs its own. */
+  /** The NATS server of the test. Without it, the requester runs its own broker. */
   servers?: string;
 }
 
@@ -51,7 +51,7 @@ export class Cluster {
     return this.#options.servers ?? `nats://127.0.0.1:${this.brokerPort}`;
   }
 
-  /** The data folder of one node's processes. */
+  /** Returns the data folder of one node's processes. */
   folderOf(id: string): string {
     return join(this.folder, id);
   }
@@ -65,12 +65,12 @@ export class Cluster {
     return text === undefined ? undefined : JSON.parse(text);
   }
 
-  /** The token of the requester's own broker; undefined when the broker is the test's. */
+  /** The token file of the requester's own broker; undefined when the broker is the test's. */
   get tokenFile(): string | undefined {
     return this.#options.servers ? undefined : join(this.folderOf('node-0'), 'broker', 'token');
   }
 
-  /** Starts a requester; `ready` unless told otherwise. */
+  /** Starts a requester, and waits until it is ready unless `wait` is false. */
   async requester(
     settings: Values = {},
     { wait = true, id = 'node-0', ...options }: RunOptions & { wait?: boolean; id?: string } = {},
@@ -78,11 +78,11 @@ export class Cluster {
     const servers: Values = this.#options.servers ? { 'nats.servers': this.#options.servers } : {};
     const ports = { 'api.port': this.apiPort, 'broker.port': this.brokerPort };
     const program = await this.#start('requester', id, { ...ports, ...servers, ...settings }, options);
-    if (wait) await program.says(/the requester is ready/);
+    if (wait) await program.untilPrinted(/the requester is ready/);
     return program;
   }
 
-  /** Starts an agent, and waits until it is accepted unless told otherwise. */
+  /** Starts an agent, and waits until it is registered unless `wait` is false. */
   async agent(
     id: string,
     settings: Values = {},
@@ -95,12 +95,12 @@ export class Cluster {
       { 'nats.servers': this.servers, ...token, ...settings },
       options,
     );
-    if (wait) await program.says(/"msg":"(pending approval|approved|registered)"/);
+    if (wait) await program.untilPrinted(/"msg":"(pending approval|approved|registered)"/);
     return program;
   }
 
-  /** An operator's decision, asked from the API as the command does. */
-  async change(id: string, action: 'approve' | 'reject' | 'delete'): Promise<void> {
+  /** Sends an operator's decision to the API, as the command does. */
+  async decide(id: string, action: 'approve' | 'reject' | 'delete'): Promise<void> {
     const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/nodes/${id}`, {
       method: 'PUT',
       headers: { connection: 'close', 'content-type': 'application/json' },
@@ -124,12 +124,13 @@ export class Cluster {
     return (await this.nodes()).find(node => node.Info.NodeID === id);
   }
 
-  /** `PENDING HEALTHY` and its like; undefined when the node is not on the roll. */
+  /** Returns membership and health, such as `PENDING HEALTHY`; undefined when the requester does not know the node. */
   async stateOf(id: string): Promise<string | undefined> {
     const node = await this.node(id);
     return node && `${node.Membership} ${node.Muster.Health}`;
   }
 
+  /** Resolves once membership and health of a node are `state`. */
   async until(id: string, state: string | undefined): Promise<void> {
     let seen: string | undefined;
     await eventually(`${id} is ${state}; it was ${seen}`, async () => {
@@ -143,7 +144,7 @@ export class Cluster {
     return (await answer.json()) as RequesterStatus;
   }
 
-  /** All events that are stored, oldest first: `registered node-1`. */
+  /** Returns all stored events, the oldest first. */
   async events(): Promise<{ id: string; type: string; subject: string; data: Record<string, unknown> }[]> {
     const answer = await this.#get('/api/v1/orchestrator/events');
     return (await answer.text())
@@ -152,7 +153,7 @@ export class Cluster {
       .map(line => JSON.parse(line));
   }
 
-  /** The kinds of one node's stored events, in order. */
+  /** Returns the kinds of one node's stored events, in order. */
   async kindsOf(id: string): Promise<string[]> {
     const events = await this.events();
     return events
@@ -170,17 +171,17 @@ export class Cluster {
         [[], []],
       );
     await Promise.all(agents.map(program => program.kill()));
-    // A requester that is killed leaves its broker to the next one: it has to stop by itself.
+    // A requester that is killed leaves its broker running for the next requester, so it has to stop cleanly.
     await Promise.all(requesters.map(program => program.stop()));
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  // A connection of its own each time: a kept one may lead to a requester that was killed meanwhile.
+  // Each request has a new connection. A kept one could lead to a requester that was killed meanwhile.
   #get(path: string): Promise<Response> {
     return fetch(`http://127.0.0.1:${this.apiPort}${path}`, { headers: { connection: 'close' } });
   }
 
-  /** Writes the configuration of one role anew, for a reload. */
+  /** Writes a new configuration for one role, for a reload. */
   async rewrite(role: string, id: string, settings: Values): Promise<void> {
     await this.#configure(role, id, { ...this.#written.get(`${role} ${id}`), ...settings });
   }

@@ -1,15 +1,18 @@
-// Waiting for what will happen: a condition looked at again and again, with a deadline that only a failure reaches.
+// Waits for a condition, which is checked every 10 ms, with a deadline that only a failing test reaches.
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Resolves once `condition` holds (or throws no more); fails with `what` after `deadline` milliseconds. */
+/**
+ * Resolves once `condition` returns true.
+ * @throws Error what the condition throws, or `what` after `deadlineMs` milliseconds.
+ */
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  deadline = 30_000,
+  deadlineMs = 30_000,
 ): Promise<void> {
-  const end = performance.now() + deadline;
+  const end = performance.now() + deadlineMs;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`did not happen within ${deadline} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`did not happen within ${deadlineMs} ms: ${what}`);
     await pause(10);
   }
 }

@@ -1,4 +1,4 @@
-// A clock that moves only when told to: timers fire in order, and promises settle between them.
+// A clock that stands still until a test advances it. Timers fire in order, and promises settle between them.
 import type { Clock, Timer } from '../../agent/system/clock.ts';
 
 interface Waiting {
@@ -31,18 +31,18 @@ export class FakeClock implements Clock {
     return { cancel: () => this.#timers.delete(timer) };
   }
 
-  /** Timers that wait to fire. */
+  /** How many timers wait. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** Milliseconds until the next timer; undefined when none waits. */
+  /** The time until the next timer, in milliseconds; undefined when none waits. */
   get next(): number | undefined {
     const timer = this.#earliest(Number.POSITIVE_INFINITY);
     return timer && Math.max(0, timer.at - this.#monotonic);
   }
 
-  /** Lets `ms` milliseconds pass: each timer fires at its own time, and what it starts settles before the next. */
+  /** Lets `ms` milliseconds pass. Each timer fires at its own time, and what it starts settles before the next one fires. */
   async advance(ms: number): Promise<void> {
     const end = this.#monotonic + ms;
     await this.settle();
@@ -55,18 +55,21 @@ export class FakeClock implements Clock {
     this.#move(end);
   }
 
-  /** As SIGSTOP and SIGCONT, or a blocked loop: `ms` pass in which no timer fires; those overdue fire at the end. */
+  /**
+   * Lets `ms` milliseconds pass in which no timer fires, as when the process is stopped or its loop is blocked. Overdue
+   * timers fire at the end.
+   */
   async stall(ms: number): Promise<void> {
     this.#move(this.#monotonic + ms);
     await this.advance(0);
   }
 
-  /** Sets the wall clock forward (or back, if negative), as an operator or a suspended machine does. */
+  /** Sets the wall clock forward, or back if `ms` is negative, as an operator or a suspended machine does. */
   moveWall(ms: number): void {
     this.#wall += ms;
   }
 
-  /** Lets every promise that can settle without time passing do so. */
+  /** Waits until every promise has settled that needs no time to pass. */
   async settle(): Promise<void> {
     await new Promise(resolve => setImmediate(resolve));
   }

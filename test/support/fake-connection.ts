@@ -1,4 +1,4 @@
-// An in-memory broker on a given clock: the transport's port without a network, and with every fault on demand.
+// A broker in memory, and connections to it that implement transport/port.ts. A test can make each operation fail.
 import { type Clock, sleep } from '../../agent/system/clock.ts';
 import {
   BrokerError,
@@ -28,7 +28,7 @@ export type StoreOperation =
   | 'last'
   | 'follow';
 
-/** `applied`: the broker did it, only the answer is lost. A `timeout` is told after 5 s of the clock. */
+/** A fault of one operation. `applied` means that the broker did it, and only the answer is lost. A `timeout` takes 5 s. */
 export interface StoreFault {
   fault: BrokerFault;
   applied?: boolean;
@@ -47,12 +47,12 @@ interface StoredStream {
   sequence: number;
 }
 
-/** One broker that any number of connections share. Up from the start. */
+/** A broker that any number of connections share. It is up from the start. */
 export class FakeBroker {
   readonly clock: Clock;
-  /** Consulted before each operation on the store; answering a fault makes it fail. */
+  /** Is called before each operation on the store. If it returns a fault, the operation fails. */
   storeFault: ((operation: StoreOperation, key: string) => StoreFault | undefined) | undefined;
-  /** Consulted for each message, answers included; false loses it. */
+  /** Is called for each message, also for answers. If it returns false, the message is lost. */
   deliver: ((subject: string, data: Uint8Array) => boolean) | undefined;
   readonly connections = new Set<FakeConnection>();
   readonly buckets = new Map<string, StoredBucket>();
@@ -98,7 +98,7 @@ export class FakeBroker {
     this.#faults.push({ operation, fault });
   }
 
-  /** Publishes as an outsider would, without a connection. */
+  /** Publishes a message without a connection, as from another program. */
   inject(subject: string, data: Uint8Array | string, reply = ''): void {
     this.route(subject, data, reply);
   }
@@ -135,26 +135,27 @@ export class FakeBroker {
     return stream;
   }
 
-  /** Hands a message to all who listen; answers whether anybody does. */
+  /** Passes a message to every subscriber, and returns whether there is one. */
   route(subject: string, data: Uint8Array | string, reply: string): boolean {
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : Uint8Array.from(data);
     if (this.deliver?.(subject, bytes) === false) return true;
     for (const stream of this.streams.values()) {
       if (stream.subjects.some(each => matches(each, subject))) this.#store(stream, subject, bytes);
     }
-    let heard = false;
-    for (const connection of this.connections) heard = connection.receive(subject, bytes, reply) || heard;
-    return heard;
+    let received = false;
+    for (const connection of this.connections)
+      received = connection.receive(subject, bytes, reply) || received;
+    return received;
   }
 
   announce(name: string, entry: BucketEntry): void {
-    for (const connection of this.connections) connection.tellWatchers(name, entry);
+    for (const connection of this.connections) connection.notifyWatchers(name, entry);
   }
 
   #store(stream: StoredStream, subject: string, data: Uint8Array): void {
     const message = { subject, data, sequence: ++stream.sequence, time: this.clock.now() };
     stream.messages.push(message);
-    for (const connection of this.connections) connection.tellFollowers(stream, message);
+    for (const connection of this.connections) connection.notifyFollowers(stream, message);
   }
 }
 
@@ -201,7 +202,7 @@ export class FakeConnection implements Connection {
     return this.#state.kind === 'connected';
   }
 
-  /** Loses this connection alone. */
+  /** Loses this connection, but no other. */
   drop(): void {
     if (this.#state.kind === 'closed' || this.#state.kind === 'disconnected') return;
     this.#losses.forEach(lose => {
@@ -219,7 +220,7 @@ export class FakeConnection implements Connection {
     });
   }
 
-  /** Connects again: watches begin another pass, follows go on where they were. */
+  /** Connects again. Each watch begins another pass, and each follower continues where it was. */
   regain(): void {
     if (this.#state.kind === 'closed' || this.#connected) return;
     for (const name of this.#open.buckets) this.#broker.openBucket(name);
@@ -236,16 +237,16 @@ export class FakeConnection implements Connection {
 
   connected(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const look = () => {
+      const check = () => {
         if (!this.#connected && this.#state.kind !== 'closed' && !signal?.aborted) return;
         listener.unsubscribe();
-        signal?.removeEventListener('abort', look);
+        signal?.removeEventListener('abort', check);
         if (this.#connected && !signal?.aborted) resolve();
         else reject(new BrokerError('disconnected', 'not connected'));
       };
-      const listener = this.onState(look);
-      signal?.addEventListener('abort', look, { once: true });
-      look();
+      const listener = this.onState(check);
+      signal?.addEventListener('abort', check, { once: true });
+      check();
     });
   }
 
@@ -310,7 +311,7 @@ export class FakeConnection implements Connection {
     this.#broker.connections.delete(this);
   }
 
-  /** For the broker: a message has come. Answers whether anybody here listens. */
+  /** Takes a message from the broker, and returns whether anyone receives it. Only the broker calls this. */
   receive(subject: string, data: Uint8Array, reply: string): boolean {
     if (!this.#connected) return false;
     const message: Message = {
@@ -321,29 +322,29 @@ export class FakeConnection implements Connection {
     };
     const waiting = this.#requests.get(subject);
     if (waiting) queueMicrotask(() => waiting.answer(message));
-    let heard = waiting !== undefined;
+    let received = waiting !== undefined;
     for (const each of this.#subscriptions) {
       if (!matches(each.subject, subject)) continue;
-      heard = true;
+      received = true;
       queueMicrotask(() => {
         if (this.#connected && this.#subscriptions.has(each)) each.handler(message);
       });
     }
-    return heard;
+    return received;
   }
 
-  tellWatchers(bucket: string, entry: BucketEntry): void {
+  notifyWatchers(bucket: string, entry: BucketEntry): void {
     if (!this.#connected) return;
     for (const watcher of this.#watchers) {
       if (watcher.bucket === bucket) this.#later(() => !watcher.stopped && watcher.fn(entry));
     }
   }
 
-  tellFollowers(stream: StoredStream, message: StreamMessage): void {
+  notifyFollowers(stream: StoredStream, message: StreamMessage): void {
     if (!this.#connected) return;
     for (const follower of this.#followers) {
       if (follower.stream === stream && matches(follower.filter, message.subject))
-        this.#hand(follower, message);
+        this.#deliver(follower, message);
     }
   }
 
@@ -367,7 +368,7 @@ export class FakeConnection implements Connection {
         headers: { ...marker },
         created: this.#broker.clock.now(),
       };
-      // Deleted first, so that the map's order is that of the revisions, as in a stream.
+      // The old entry is deleted first, so that the map has the order of the revisions, as a stream does.
       bucket.entries.delete(key);
       bucket.entries.set(key, entry);
       this.#broker.announce(name, entry);
@@ -455,12 +456,12 @@ export class FakeConnection implements Connection {
         matches(follower.filter, message.subject) &&
         !(since && message.time < since)
       )
-        this.#hand(follower, message);
+        this.#deliver(follower, message);
     }
     return new Promise(resolve => this.#later(resolve));
   }
 
-  #hand(follower: Follower, message: StreamMessage): void {
+  #deliver(follower: Follower, message: StreamMessage): void {
     follower.last = message.sequence;
     this.#later(() => this.#followers.has(follower) && follower.fn(message));
   }
@@ -469,7 +470,7 @@ export class FakeConnection implements Connection {
     queueMicrotask(() => void fn());
   }
 
-  /** One operation on the store: never done at once, failing as the broker was told to, or when the link drops. */
+  /** Runs one operation on the store. It takes a moment, and fails as planned or when the connection is lost. */
   async #operate<T>(operation: StoreOperation, key: string, apply: () => T): Promise<T> {
     await null;
     if (!this.#connected) throw new BrokerError('disconnected', 'not connected');
@@ -477,7 +478,7 @@ export class FakeConnection implements Connection {
     if (!planned) return apply();
     if (planned.applied) apply();
     if (planned.fault === 'timeout') await this.#wait(5_000);
-    throw new BrokerError(planned.fault, `${operation} ${key}: ${planned.fault} (told to)`);
+    throw new BrokerError(planned.fault, `${operation} ${key}: ${planned.fault} (planned)`);
   }
 
   async #wait(ms: number): Promise<void> {
@@ -495,7 +496,7 @@ export class FakeConnection implements Connection {
   }
 }
 
-/** Whether `subject` is one that `pattern` (with `*` and a last `>`) covers. */
+/** Returns whether `pattern`, which may contain `*` and end in `>`, matches `subject`. */
 function matches(pattern: string, subject: string): boolean {
   const wanted = pattern.split('.');
   const tokens = subject.split('.');

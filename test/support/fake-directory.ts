@@ -1,4 +1,4 @@
-// A directory without a requester, against which the API and the commands are tested.
+// A directory of nodes without a requester, with which the API and the commands are tested.
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';
@@ -17,11 +17,11 @@ import { newCounters } from '../../agent/requester/status/counters.ts';
 import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 
-/** A node's record, and what memory has of the node beside it. */
+/** A node's record, and what a requester has in memory about the node. */
 export interface FakeNode {
   state: NodeState;
   health?: Health;
-  /** Milliseconds. */
+  /** Time since the last heartbeat, in milliseconds. */
   silence?: number;
   liveness?: Liveness;
   resources?: ResourceInfo;
@@ -35,10 +35,10 @@ interface Follower {
 export class FakeDirectory implements Directory {
   readonly self: NodeInfo;
   readonly nodes = new Map<string, FakeNode>();
-  /** Stored events, oldest first: any text, as anyone may publish. */
+  /** Stored events, the oldest first. Their texts may be anything, because anyone may publish to the stream. */
   readonly events: { node: string; time: Date; text: string }[] = [];
   readonly followers = new Set<Follower>();
-  /** What `list` and all others throw, if set. */
+  /** The error that `list` and the other methods throw, if it is set. */
   failure: Error | undefined;
   degraded: string | undefined;
   readonly #now: string;
@@ -66,7 +66,7 @@ export class FakeDirectory implements Directory {
   }
 
   list(): NodeView[] {
-    this.#mayFail();
+    this.#throwFailure();
     return [...this.nodes.keys()].sort().map(id => this.get(id));
   }
 
@@ -91,20 +91,20 @@ export class FakeDirectory implements Directory {
     { node, since }: { node?: string | undefined; since?: Date | undefined },
     fn: (event: Uint8Array) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }> {
-    this.#mayFail();
+    this.#throwFailure();
     const follower = { node, fn };
     const past = this.events.filter(event => since === undefined || event.time >= since);
     this.followers.add(follower);
     const replay = async () => {
       for (const event of past)
-        if (this.followers.has(follower)) await tell(follower, event.node, event.text);
+        if (this.followers.has(follower)) await send(follower, event.node, event.text);
     };
     return { ready: replay(), stop: () => this.followers.delete(follower) };
   }
 
-  /** An event happens now. */
+  /** Sends a new event to the followers. */
   emit(node: string, text: string): void {
-    for (const follower of this.followers) void tell(follower, node, text);
+    for (const follower of this.followers) void send(follower, node, text);
   }
 
   #decide(name: string, decision: Decision, rule: DecisionRule): void {
@@ -115,7 +115,7 @@ export class FakeDirectory implements Directory {
   }
 
   #find(name: string): FakeNode {
-    this.#mayFail();
+    this.#throwFailure();
     const exact = this.nodes.get(name);
     if (exact) return exact;
     const matches = [...this.nodes.keys()].filter(id => id.startsWith(name)).sort();
@@ -129,11 +129,12 @@ export class FakeDirectory implements Directory {
     );
   }
 
-  #mayFail(): void {
+  #throwFailure(): void {
     if (this.failure) throw this.failure;
   }
 }
 
-async function tell({ node, fn }: Follower, about: string, text: string): Promise<void> {
-  if (node === undefined || node === about) await fn(new TextEncoder().encode(text));
+/** Sends an event of node `from` to a follower of all nodes or of this one. */
+async function send({ node, fn }: Follower, from: string, text: string): Promise<void> {
+  if (node === undefined || node === from) await fn(new TextEncoder().encode(text));
 }

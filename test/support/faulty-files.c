@@ -1,12 +1,14 @@
-// Preloaded, it takes note of every step by which the process changes files under a folder, and makes one of them fail.
+// A library for LD_PRELOAD. It records every step with which a process changes files under a folder, and makes some fail.
 //
 //   FAULTS_IN    the folder
-//   FAULTS_LOG   gets a line for each step: what is done, to which file, and the how-many-th time, as `rename node.yaml 1`
-//   FAULT        such a line and what happens there instead: `kill` ends the process before the step, `torn` after half of
-//                a write; a number is the error that the step meets, a write after half of it; several are parted by ;
+//   FAULTS_LOG   the file that gets a line for each step: the operation, the file and how many times this step has been
+//                taken, such as `rename node.yaml 1`
+//   FAULT        such a line, and what happens at this step: `kill` kills the process before it, `torn` in the middle of a
+//                write; a number is the error that the step returns, which a write returns for its second half. Several are
+//                separated by `;`
 //
-// Names lose what is made up in them: `.node.yaml.<hex>.tmp` is `node.yaml`, `.<name>.sock` is `.sock`, and a sentinel,
-// which begins with the node's id, is `registration.json`.
+// Names are written without their random parts: `.node.yaml.<hex>.tmp` is `node.yaml`, `.<name>.sock` is `.sock`, and a
+// sentinel, which begins with the node's id, is `registration.json`.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,7 +31,7 @@ enum { none = 0, kill_it = -1, tear_it = -2 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct { char step[256]; int times; } seen[256];
-/** Files that met an error in the middle of a write: the rest of it meets that, too. A temporary name is not used again. */
+/** Files that got an error in the middle of a write. The rest of the write gets it too. No temporary name is used again. */
 static struct { char path[PATH_MAX]; int by; } broken[16];
 static int broken_files;
 
@@ -38,7 +40,7 @@ static const char *base(const char *path) {
   return slash ? slash + 1 : path;
 }
 
-/** The name in `path` without what is made up, in `out`. */
+/** Writes the name in `path` without its random parts to `out`. */
 static void known_name(const char *path, char *out, size_t size) {
   const char *name = base(path);
   size_t length = strlen(name);
@@ -58,7 +60,7 @@ static void known_name(const char *path, char *out, size_t size) {
 
 static int is_ours(const char *path) {
   const char *folder = getenv("FAULTS_IN");
-  // Through an open folder: `/proc/self/fd/N/name`, as a long path to a socket is opened.
+  // A socket with a long path is opened through its folder, as `/proc/self/fd/N/name`.
   char real[PATH_MAX], link[64];
   if (folder && strncmp(path, "/proc/self/fd/", 14) == 0) {
     snprintf(link, sizeof link, "/proc/self/fd/%d", atoi(path + 14));
@@ -71,7 +73,7 @@ static int is_ours(const char *path) {
   return length > 0 && strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == 0);
 }
 
-/** Takes note of a step; tells what is to happen there: nothing, its end, or an error's number. */
+/** Records a step and returns what happens at it: nothing, a torn write, or the number of an error. */
 static int step(const char *what, const char *path) {
   if (!is_ours(path)) return none;
   int saved = errno;
@@ -110,7 +112,7 @@ static int failed(int by) {
   return -1;
 }
 
-/** The path of an open file; false when it has none. */
+/** Writes the path of an open file to `path`; returns false when it has none. */
 static int path_of(int fd, char *path, size_t size) {
   char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);

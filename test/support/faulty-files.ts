@@ -1,4 +1,4 @@
-// Processes that are killed, or meet an error, at one step of their writes to files, see faulty-files.c.
+// Kills a process, or gives it an error, at a chosen step of its writes to files. faulty-files.c does it.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,26 +7,27 @@ import { compileLibrary } from './compile.ts';
 import { findProgram } from './find-program.ts';
 import { newFolder } from './temporary.ts';
 
-/** Why no process can be made to fail here; undefined when it can. */
-export async function noFaults(): Promise<string | undefined> {
-  if (process.platform !== 'linux') return 'what makes writes fail is preloaded as Linux does it';
+/** Returns why this cannot be done here; undefined when it can. */
+export async function whyNoFaults(): Promise<string | undefined> {
+  if (process.platform !== 'linux')
+    return 'the library that makes writes fail can be preloaded on Linux only';
   return findProgram('cc').then(
     () => undefined,
-    () => 'there is no C compiler to build what makes writes fail',
+    () => 'there is no C compiler to build the library that makes writes fail',
   );
 }
 
-/** What happens at a step in its place. */
-export type How = 'kill' | 'torn' | 'ENOSPC' | 'EIO';
+/** What happens at a step: the process is killed before it or in the middle of a write, or the step gets an error. */
+export type FaultKind = 'kill' | 'torn' | 'ENOSPC' | 'EIO';
 
-/** Errors of the system that any write may meet. */
+/** The errors that any write can get from the system. */
 export const errors = ['ENOSPC', 'EIO'] as const;
 const numbers: Readonly<Record<string, number>> = { ENOSPC: 28, EIO: 5 };
 
-/** A step is as the list of them has it, such as `rename node.yaml 1`. */
+/** A fault at a step, which is written as in the list of steps, such as `rename node.yaml 1`. */
 export interface Fault {
   step: string;
-  how: How;
+  how: FaultKind;
 }
 
 export class FaultyFiles {
@@ -45,26 +46,26 @@ export class FaultyFiles {
     this.#logs = logs;
   }
 
-  /** For the environment of a process whose writes below `folder` are listed under `name`, and fail as told. */
+  /** Returns the environment for a process: its writes below `folder` are listed under `name` and get `faults`. */
   environment(name: string, folder: string, faults: readonly Fault[] = []): Record<string, string> {
     return {
       LD_PRELOAD: this.#library,
       FAULTS_IN: folder,
       FAULTS_LOG: join(this.#logs, name),
       FAULT: faults.map(({ step, how }) => `${step} ${numbers[how] ?? how}`).join(';'),
-      // What the kernel does for it by itself cannot be met.
+      // The library cannot see writes that the kernel does through io_uring.
       UV_USE_IO_URING: '0',
     };
   }
 
-  /** The steps that the process under `name` took, in order. */
+  /** Returns the steps that the process under `name` took, in order. */
   async steps(name: string): Promise<string[]> {
     const text = await readFile(join(this.#logs, name), 'utf8').catch(() => '');
     return text.split('\n').filter(Boolean);
   }
 }
 
-/** Everything that can happen when a process is killed at one of `steps`: before it, and in the middle of a write. */
+/** Returns a fault for each way of being killed at one of `steps`: before it, and in the middle of a write. */
 export function kills(steps: readonly string[]): Fault[][] {
   return steps.flatMap(step => {
     const before: Fault = { step, how: 'kill' };
@@ -72,7 +73,10 @@ export function kills(steps: readonly string[]): Fault[][] {
   });
 }
 
-/** Runs `trial` for each set of faults, some at a time, under a name of its own; says of which ones it failed, and why. */
+/**
+ * Runs `trial` for each set of faults, a few at a time, each under its own name.
+ * @throws AssertionError with the faults for which it failed, and the reasons.
+ */
 export async function tryAll(
   kind: string,
   all: readonly Fault[][],

@@ -1,4 +1,4 @@
-// A program that may have few files open.
+// Runs a program that may have only a few files open.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 

@@ -1,4 +1,4 @@
-// Many simulated nodes over one connection: they register as agents do, and try again until they are accepted.
+// Simulates many nodes over one connection. They register as agents do, and try again until they are accepted.
 
 import { nodeInfo } from '../../agent/compute/survey/node-info.ts';
 import { answerSchema } from '../../agent/protocol/answers.ts';
@@ -7,7 +7,7 @@ import { parseJson, writeJson } from '../../agent/protocol/json.ts';
 import { validate } from '../../agent/protocol/schema.ts';
 import { defaultHeartbeatTopic, heartbeatSubject, managementSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
-import { connectTo } from './connect-to.ts';
+import { openConnection } from './open-connection.ts';
 
 export class Fleet {
   readonly connection: Connection;
@@ -16,7 +16,7 @@ export class Fleet {
   #closed = false;
 
   static async connect(url: string, size: number, prefix = 'fleet-'): Promise<Fleet> {
-    const connection = await connectTo(url, 'fleet');
+    const connection = await openConnection(url, 'fleet');
     return new Fleet(connection, size, prefix);
   }
 
@@ -25,24 +25,24 @@ export class Fleet {
     this.ids = Array.from({ length: size }, (_, index) => `${prefix}${index}`);
   }
 
-  /** Each node asks until it is accepted, so many at once. Does not wait. */
+  /** Lets each node register until it is accepted, `atOnce` of them at a time. It does not wait for them. */
   registerAll(atOnce = this.ids.length): void {
     const waiting = [...this.ids];
-    const work = async () => {
+    const registerNext = async () => {
       for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await this.#register(id);
     };
-    for (let worker = 0; worker < atOnce; worker++) void work();
+    for (let worker = 0; worker < atOnce; worker++) void registerNext();
   }
 
-  /** One heartbeat of each node that is registered. */
-  beat(sequence: number): void {
+  /** Sends one heartbeat of each registered node. */
+  sendHeartbeats(sequence: number): void {
     for (const [id, session] of this.sessions) {
       const beat = encodeHeartbeat({ NodeID: id, Sequence: sequence }, session, new Date());
       this.connection.publish(heartbeatSubject(defaultHeartbeatTopic, id), beat);
     }
   }
 
-  /** Follows the store past the requester, from now on. The set grows with each of these nodes that is stored. */
+  /** Watches the store directly, not through the requester. The returned set grows with each of these nodes that is stored. */
   async followStore(stored: (ids: ReadonlySet<string>) => void): Promise<ReadonlySet<string>> {
     const storage = await this.connection.storage();
     const bucket = await storage.bucket({ name: 'node_v1', history: 1 });
@@ -76,7 +76,7 @@ export class Fleet {
         const answer = validate(answerSchema, parseJson(message.data));
         if (answer.accepted) this.sessions.set(id, answer.muster?.Session ?? '');
       } catch {
-        // Nobody answered: asked again, as an agent does.
+        // Nobody answered, so it asks again, as an agent does.
         await new Promise(resolve => setTimeout(resolve, 50));
       }
     }

@@ -1,11 +1,11 @@
-// A pipe that takes nothing: its reader is there, and does not read.
+// Makes a pipe that is full: it has a reader, which never reads.
 import { execFile } from 'node:child_process';
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { errnoOf } from '../../agent/system/errors.ts';
 
-/** Makes one in `folder`; `fd` is its writing end. */
+/** Makes the pipe in `folder`. `fd` is its writing end. */
 export async function fullPipe(folder: string): Promise<{ fd: number; close(): void }> {
   const path = join(folder, 'full-pipe');
   await promisify(execFile)('mkfifo', [path]);

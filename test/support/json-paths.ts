@@ -1,8 +1,8 @@
-// Changes to a JSON value at one place, leaving the original alone.
+// Changes a copy of a JSON value at one place.
 
 export type Path = readonly (string | number)[];
 
-/** Every place in `value` below its root: members and list items, containers first. */
+/** Returns every place in `value` below its root: members and list items, a container before what it contains. */
 export function pathsOf(value: unknown, at: Path = []): Path[] {
   if (typeof value !== 'object' || value === null) return [];
   const keys = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
@@ -15,19 +15,19 @@ export function pathsOf(value: unknown, at: Path = []): Path[] {
 export const valueAt = (value: unknown, path: Path): unknown =>
   path.reduce<unknown>((inner, key) => (inner as Record<string | number, unknown>)?.[key], value);
 
-/** A copy with `replacement` at `path`; objects on the way are made where they are missing. */
+/** Returns a copy with `replacement` at `path`. Missing objects on the way are made. */
 export function withValue(value: unknown, path: Path, replacement: unknown): unknown {
   const [key, ...rest] = path;
   if (key === undefined) return replacement;
   const copy = Array.isArray(value) ? [...value] : { ...(value as object) };
   const inner = valueAt(value, [key]);
   const next = withValue(inner ?? {}, rest, replacement);
-  // Defined, not assigned: `__proto__` is to be a member like any other.
+  // An assignment to `__proto__` would set the prototype. Here it is a member like any other.
   Object.defineProperty(copy, key, { value: next, enumerable: true, configurable: true, writable: true });
   return copy;
 }
 
-/** A copy without the member at `path`. */
+/** Returns a copy without the member at `path`. */
 export function withoutMember(value: unknown, path: Path): unknown {
   const { [path.at(-1) ?? '']: _, ...rest } = valueAt(value, path.slice(0, -1)) as Record<string, unknown>;
   return withValue(value, path.slice(0, -1), rest);

@@ -1,4 +1,4 @@
-// Something that listens on a port of 127.0.0.1 and is no broker.
+// Listens on a port of 127.0.0.1, as something that is not a broker, and finds free ports.
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';
@@ -10,9 +10,9 @@ import { errnoOf } from '../../agent/system/errors.ts';
 export interface Listener {
   url: string;
   port: number;
-  /** Connections that are open now. */
+  /** The connections that are open now. */
   sockets: ReadonlySet<Socket>;
-  /** Connections so far. */
+  /** How many connections there were so far. */
   readonly accepted: number;
   close(): Promise<void>;
 }
@@ -47,8 +47,8 @@ export async function listen(accept: (socket: Socket) => void): Promise<Listener
 }
 
 /**
- * A port that is free now, and that no other test of this run is told while this process lives. It is below those that
- * outgoing connections are given, so that it is also free when a server comes back to it.
+ * Returns a free port that no other test of this run gets while this process lives. It is below the ports of outgoing
+ * connections, so it is still free when a server returns to it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

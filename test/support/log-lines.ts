@@ -1,4 +1,4 @@
-// A log that keeps its lines for a test to look at.
+// A log that stores its lines for a test.
 import type { Log, LogFields } from '../../agent/system/log.ts';
 
 export interface LogLine {
@@ -9,17 +9,17 @@ export interface LogLine {
 
 export function recordLog(): { log: Log; lines: LogLine[] } {
   const lines: LogLine[] = [];
-  const keep = (level: string) => (fields: LogFields, message: string) => {
+  const store = (level: string) => (fields: LogFields, message: string) => {
     lines.push({ level, message, fields });
   };
   return {
     lines,
     log: {
-      trace: keep('trace'),
-      debug: keep('debug'),
-      info: keep('info'),
-      warn: keep('warn'),
-      error: keep('error'),
+      trace: store('trace'),
+      debug: store('debug'),
+      info: store('info'),
+      warn: store('warn'),
+      error: store('error'),
     },
   };
 }

@@ -1,4 +1,4 @@
-// Random messages as fast-check arbitraries: whatever a well-behaved peer may send, at its most peculiar.
+// Random messages as fast-check arbitraries: everything that a correct peer may send, with the strangest values.
 import fc from 'fast-check';
 import type {
   Heartbeat,
@@ -10,12 +10,12 @@ import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import { memberships, type NodeState } from '../../agent/protocol/node-state.ts';
 import { compactResources, type Resources } from '../../agent/protocol/resources.ts';
 
-/** Any character that UTF-8 can carry, of all planes; `fc.string`'s own unit takes a second to set up. */
+/** Any character of Unicode but surrogates. The one of `fc.string` itself takes a second to set up. */
 export const unit = fc
   .oneof(fc.integer({ min: 0, max: 0xd7ff }), fc.integer({ min: 0xe000, max: 0x10ffff }), fc.nat(0x7f))
   .map(point => String.fromCodePoint(point));
 
-// Where names of members are made, V8 must not see a backslash: see `checkStructure` in json.ts.
+// Names of members have no backslash, for the reason at `checkStructure` in agent/protocol/json.ts.
 const nameUnit = unit.filter(c => c !== '\\');
 export const names = (maxLength: number) =>
   fc.oneof(
@@ -42,7 +42,7 @@ export const nodeIds = fc.oneof(
   fc.constantFrom('__proto__', 'constructor', 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607', '-', '0'),
 );
 
-/** RFC 3339 with up to 9 digits of fraction and any offset. */
+/** Times of RFC 3339, with up to 9 digits of fraction and any offset. */
 export const times: fc.Arbitrary<string> = fc
   .tuple(
     fc.date({

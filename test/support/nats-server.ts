@@ -1,4 +1,4 @@
-// A real nats-server for tests: on a free port, in a folder of its own, to be killed, suspended, restarted and wiped.
+// Runs a real nats-server on a free port, with its own folder. A test can kill, suspend, restart and wipe it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import { freePort } from './listener.ts';
 
 export interface NatsServerOptions {
-  /** Further lines of the server's configuration, such as `authorization { token: "t" }`. */
+  /** More lines for the server's configuration, such as `authorization { token: "t" }`. */
   config?: string;
-  /** On unless told otherwise. */
+  /** Whether it has JetStream; the default is yes. */
   jetstream?: boolean;
   /** The scheme of `url`. */
   scheme?: 'nats' | 'tls';
-  /** Any free one unless told otherwise. */
+  /** Its port; the default is a free one. */
   port?: number;
 }
 
@@ -46,7 +46,7 @@ export class NatsServer {
     return pid;
   }
 
-  /** Starts it, on the port it had before. Resolves when it takes clients; `config` replaces the further lines. */
+  /** Starts it, again on the same port. Resolves when clients can connect. `config` replaces the additional lines. */
   async start(config = this.#config): Promise<void> {
     this.#config = config;
     const file = join(this.folder, 'server.conf');
@@ -60,7 +60,7 @@ export class NatsServer {
     await this.#ready(child);
   }
 
-  /** As a crash: SIGKILL. */
+  /** Kills it, as a crash does. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL');
   }
@@ -69,7 +69,7 @@ export class NatsServer {
     await this.#end('SIGTERM');
   }
 
-  /** As a hang: SIGSTOP. Connections stay open, nothing is answered. Returns when every thread has stopped. */
+  /** Suspends it, as a hang does: connections stay open, and nothing is answered. Returns when every thread has stopped. */
   pause(): void {
     process.kill(this.pid, 'SIGSTOP');
     while (process.platform === 'linux' && threadStates(this.pid).some(state => state !== 'T'));
@@ -79,12 +79,12 @@ export class NatsServer {
     process.kill(this.pid, 'SIGCONT');
   }
 
-  /** Deletes all that it stored. It must not be running. */
+  /** Deletes everything that it stored. It must not be running. */
   async wipe(): Promise<void> {
     await rm(join(this.folder, 'store'), { recursive: true, force: true });
   }
 
-  /** Ends it and removes its folder. */
+  /** Kills it and removes its folder. */
   async release(): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
@@ -98,7 +98,7 @@ export class NatsServer {
       if (output.includes('Server is ready')) ready.resolve();
     });
     child.once('error', error =>
-      ready.reject(new Error(`cannot run nats-server, is it on PATH? ${error.message}`)),
+      ready.reject(new Error(`cannot run nats-server (is it on PATH?): ${error.message}`)),
     );
     child.once('exit', () => ready.reject(new Error(`nats-server ended:\n${output}`)));
     await ready.promise;
@@ -114,20 +114,20 @@ export class NatsServer {
   }
 }
 
-/** Makes and starts one. Call `release()` when done. */
+/** Makes a server and starts it. The caller releases it. */
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
   const server = await makeNatsServer(options);
   await server.start();
   return server;
 }
 
-/** Makes one that is not running yet. */
+/** Makes a server that is not running yet. */
 export async function makeNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-nats-'));
   return new NatsServer(folder, options.port ?? (await freePort()), options);
 }
 
-/** The state letter of each thread, which follows the name in brackets. */
+/** Returns the state letter of each thread, which follows the name in brackets in /proc/PID/stat. */
 function threadStates(pid: number): string[] {
   const threads = `/proc/${pid}/task`;
   return readdirSync(threads).map(thread => {

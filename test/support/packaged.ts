@@ -1,4 +1,4 @@
-// The packaged file for tests: built once, and kept in build/test as long as nothing that it is made from changes.
+// Makes the packaged file for tests. It is kept in build/test until a file that it is made from changes.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,19 +7,19 @@ import { checkout } from '../../scripts/packaging/checkout.ts';
 import { ownTarget, type Target } from '../../scripts/packaging/target.ts';
 import { findProgram } from './find-program.ts';
 
-/** Why nothing can be packaged here; false when it can: the value of a test's `skip`. */
+/** The `skip` of tests that need the packaged file: why none can be made here, or false. */
 export const cannotPackage: string | false = ownTarget()
   ? false
   : `the packaged file is not made for ${process.platform}-${process.arch}`;
 
-/** The packaged file of this machine's kind, with the nats-server that is on PATH: without Go, and without the network. */
+/** Makes the packaged file for this machine's kind. It takes the nats-server on PATH, so it needs no Go and no network. */
 export async function packaged(): Promise<Built> {
   const target = ownTarget();
   if (!target) throw new Error(String(cannotPackage));
   return packagedFor(target, await findProgram('nats-server'));
 }
 
-/** The packaged file of `target` with this nats-server; without one, the pinned one, which Go builds. */
+/** Makes the packaged file for `target` with `broker`, or else with the pinned nats-server, which Go builds. */
 export async function packagedFor(target: Target, broker?: string): Promise<Built> {
   const all = join(checkout, 'build/test');
   const root = join(all, `${target.name}-${await stamp(broker)}`);
@@ -32,7 +32,7 @@ export async function packagedFor(target: Target, broker?: string): Promise<Buil
   const part = `${root}.${process.pid}.part`;
   const built = await build({ target, broker, root: part });
   await writeFile(join(part, description), JSON.stringify(built).replaceAll(part, root));
-  // Another test file may have been quicker: the same is in it.
+  // Another test file may have made the same meanwhile.
   await rename(part, root).catch(() => rm(part, { recursive: true }));
   return (await builtIn(root)) ?? Promise.reject(new Error(`${root} is gone`));
 }
@@ -44,7 +44,7 @@ async function builtIn(root: string): Promise<Built | undefined> {
   return text === undefined ? undefined : (JSON.parse(text) as Built);
 }
 
-/** Of all that it is made from. */
+/** Returns a hash of everything that the packaged file is made from. */
 async function stamp(broker: string | undefined): Promise<string> {
   const hash = createHash('sha256');
   if (broker) {
@@ -53,7 +53,7 @@ async function stamp(broker: string | undefined): Promise<string> {
   }
   const folders = ['agent', 'scripts/packaging', 'native'];
   const lists = folders.map(async folder => {
-    // Of native/ only what was built.
+    // Of native/, only the addons count.
     const names = await readdir(join(checkout, folder), { recursive: folder !== 'native' });
     return names.filter(name => /\.(ts|node)$/.test(name)).map(name => join(folder, name));
   });

@@ -1,4 +1,4 @@
-// Which processes a program starts, as the kernel saw it: a trace of its system calls by strace, from its first on.
+// Finds which processes a program starts, from a trace of its system calls by strace.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -6,14 +6,14 @@ import { reasonOf } from '../../agent/system/errors.ts';
 
 const tracing = ['-f', '-qq', '--seccomp-bpf', '-e', 'trace=process'];
 
-/** Why nothing can be traced here, a sentence; undefined where it can. */
+/** Returns why nothing can be traced here; undefined when it can. */
 export async function whyNoTrace(): Promise<string | undefined> {
-  if (process.platform !== 'linux') return 'system calls are traced with strace, which is on Linux only';
+  if (process.platform !== 'linux') return 'strace, which traces system calls, runs on Linux only';
   try {
     const { stderr } = await promisify(execFile)('strace', [...tracing, process.execPath, '-e', '0']);
-    return /execve\(/.test(stderr) ? undefined : `strace (to trace system calls) shows none: ${stderr}`;
+    return /execve\(/.test(stderr) ? undefined : `strace shows no system calls: ${stderr}`;
   } catch (error) {
-    return `strace (to trace system calls) is not on PATH, or may not trace here: ${reasonOf(error)}`;
+    return `strace is not on PATH, or may not trace here: ${reasonOf(error)}`;
   }
 }
 
@@ -21,17 +21,17 @@ export class ProcessTrace {
   readonly #file: string;
   #mark = 0;
 
-  /** Of what is started by `launcher`, written to `file`. */
+  /** Traces what is started with `launcher`, and writes the trace to `file`. */
   constructor(file: string) {
     this.#file = file;
   }
 
-  /** The words before a command that have it traced; it keeps the process id that it would have had. */
+  /** The words to put before a command. The command keeps the process id that it would have without them. */
   get launcher(): string[] {
     return ['strace', '-D', ...tracing, '-o', this.#file];
   }
 
-  /** All processes that were started since the last mark: the line of each. Sets the next mark. */
+  /** Returns the trace's line of each process that was started since the last call. */
   async started(): Promise<string[]> {
     const lines = (await readFile(this.#file, 'latin1')).split('\n');
     const since = lines.slice(this.#mark);
@@ -40,7 +40,7 @@ export class ProcessTrace {
   }
 }
 
-// A clone that shares its parent's thread group is a thread. What a line resumes was counted where it began.
+// A clone in its parent's thread group is a thread. A call that a line resumes was counted in the line where it began.
 function startsProcess(line: string): boolean {
   const call = /^\d+ +(execve|execveat|fork|vfork|clone|clone3)\(/.exec(line)?.[1];
   if (call === undefined) return false;

@@ -1,8 +1,8 @@
-// What the system says of a process.
+// Asks the system about processes.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 
-/** Whether it runs. One that has ended and waits for its parent to notice does not. */
+/** Returns whether a process runs. A zombie, which has ended and waits for its parent, does not. */
 export async function isRunning(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0);
@@ -14,7 +14,7 @@ export async function isRunning(pid: number): Promise<boolean> {
   }
 }
 
-/** Those whose command line names `text`, a line each: id and command line. */
+/** Returns the processes whose command line contains `text`, a line each: id and command line. */
 export function processesNaming(text: string): Promise<string> {
   return new Promise(resolve => {
     execFile('/bin/ps', ['-eo', 'pid=,args='], (_error, stdout) => {

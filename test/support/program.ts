@@ -1,4 +1,4 @@
-// Runs the real program as real processes: one-shot commands, and roles that are signalled, killed and suspended.
+// Runs the real program as processes: commands to their end, and roles that a test signals, kills and suspends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { eventually } from './eventually.ts';
@@ -8,17 +8,17 @@ const ownMain = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
 export interface RunOptions {
   env?: Record<string, string>;
   cwd?: string;
-  /** Written to standard input, which is closed then. */
+  /** The text for standard input, which is then closed. */
   input?: string;
   uid?: number;
   gid?: number;
-  /** A file descriptor for its standard error, in place of what `stderr` collects. */
+  /** A file descriptor for standard error, which is then not collected in `stderr`. */
   stderr?: number;
-  /** Words before the command line, of a program that runs what follows them. */
+  /** The words of a program that runs the command line which follows them. */
   launcher?: string[];
   /** The entry file of another copy of the program. */
   main?: string;
-  /** What is run, before the arguments: the program from source, unless it is given. */
+  /** The command without arguments; the default is the program from source. */
   program?: readonly string[];
 }
 
@@ -34,7 +34,7 @@ export function muster(args: string[], options: RunOptions = {}): Promise<Finish
   return new Program(args, options).finished;
 }
 
-/** A process of the program that goes on until it is told to stop. */
+/** A process of the program, which is killed when this process ends. */
 export class Program {
   readonly args: string[];
   readonly finished: Promise<Finished>;
@@ -85,36 +85,39 @@ export class Program {
     this.#child.kill(signal);
   }
 
-  /** As a reader that goes away: what it writes from now on finds its pipes broken. */
-  hangUp(): void {
+  /** Closes the reading ends of its output, so that its next write fails with a broken pipe. */
+  closeOutput(): void {
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();
   }
 
-  /** SIGTERM, and the end. */
+  /** Sends SIGTERM and waits until it ends. */
   async stop(): Promise<Finished> {
     this.signal('SIGTERM');
     return this.finished;
   }
 
-  /** SIGKILL, and the end. */
+  /** Sends SIGKILL and waits until it ends. */
   async kill(): Promise<Finished> {
     this.signal('SIGKILL');
     return this.finished;
   }
 
-  /** Resolves once a line of its output matches; fails when it ends before. */
-  async says(pattern: RegExp): Promise<void> {
-    await eventually(`${this.args.join(' ')} says ${pattern}; it said:\n${this.stdout}${this.stderr}`, () => {
-      if (pattern.test(this.stdout) || pattern.test(this.stderr)) return true;
-      if (this.running) return false;
-      throw new Error(
-        `${this.args.join(' ')} ended without saying ${pattern}:\n${this.stdout}${this.stderr}`,
-      );
-    });
+  /** Resolves once its output matches. Rejects when it ends before that. */
+  async untilPrinted(pattern: RegExp): Promise<void> {
+    const command = this.args.join(' ');
+    try {
+      await eventually(`${command} prints ${pattern}`, () => {
+        if (pattern.test(this.stdout) || pattern.test(this.stderr)) return true;
+        if (this.running) return false;
+        throw new Error(`${command} has ended`);
+      });
+    } catch (cause) {
+      throw new Error(`${command} did not print ${pattern}, but:\n${this.stdout}${this.stderr}`, { cause });
+    }
   }
 
-  /** The lines of its JSON log with this message. */
+  /** Returns the lines of its JSON log with this message. */
   logged(message: string): Record<string, unknown>[] {
     return this.stderr
       .split('\n')
@@ -124,7 +127,7 @@ export class Program {
   }
 }
 
-// Nothing of the tester's own settings, and nothing that a service manager would set.
+// It has none of the tester's own settings, and none that a service manager would set.
 function baseEnvironment(): Record<string, string> {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
   return { PATH, HOME, TMPDIR, LANG: 'C.UTF-8' };

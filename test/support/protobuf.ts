@@ -1,4 +1,4 @@
-// A writer of protobuf's wire format, by its description: what is needed to make and to break an envelope of version 2.
+// Writes protobuf's wire format, as far as it is needed to make correct and broken envelopes of version 2.
 
 export function varint(value: bigint | number): Buffer {
   const out: number[] = [];
@@ -19,7 +19,7 @@ export const numberField = (field: number, value: bigint | number): Buffer =>
 export const fixedField = (field: number, size: 4 | 8): Buffer =>
   Buffer.concat([varint(field * 8 + (size === 8 ? 1 : 5)), Buffer.alloc(size, 0xa5)]);
 
-/** The body of an envelope: `{1: {1: map<string,string>}, 2: {1: bytes}}`. */
+/** Returns the body of an envelope: `{1: {1: map<string,string>}, 2: {1: bytes}}`. */
 export function protobufEnvelope(envelope: { metadata: Record<string, string>; payload: unknown }): Buffer {
   const pairs = Object.entries(envelope.metadata).map(([key, value]) =>
     bytesField(1, Buffer.concat([bytesField(1, key), bytesField(2, value)])),

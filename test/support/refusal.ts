@@ -1,8 +1,8 @@
-// How a test says that bytes or values must be refused: always as a ProtocolError, and by the field that is wrong.
+// Asserts that bytes or values are refused with a ProtocolError that names the wrong field.
 import assert from 'node:assert/strict';
 import { ProtocolError, type ProtocolFault } from '../../agent/protocol/error.ts';
 
-/** `fn` must throw a ProtocolError of this fault that names this field, first thing in its message. */
+/** Asserts that `fn` throws a ProtocolError with this fault, whose message begins with this field. */
 export function refuses(fn: () => unknown, fault: ProtocolFault, field = '', about = field): ProtocolError {
   const error = thrownBy(fn, about);
   assert.equal(error.field, field, `${about}: ${error.message}`);
@@ -11,14 +11,14 @@ export function refuses(fn: () => unknown, fault: ProtocolFault, field = '', abo
   return error;
 }
 
-/** The ProtocolError that `fn` throws; anything else, or nothing, fails the test. */
+/** Returns the ProtocolError that `fn` throws. Anything else, or nothing, fails the test. */
 export function thrownBy(fn: () => unknown, about: string): ProtocolError {
   const outcome = attempt(fn);
   assert.ok(outcome instanceof ProtocolError, `${about}: not refused`);
   return outcome;
 }
 
-/** What `fn` answers, or the ProtocolError it throws; any other error passes through and fails the test. */
+/** Returns what `fn` returns, or the ProtocolError that it throws. Any other error fails the test. */
 export function attempt<T>(fn: () => T): T | ProtocolError {
   try {
     return fn();

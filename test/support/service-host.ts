@@ -1,4 +1,4 @@
-// A machine with a booted systemd and muster's units on it: the program from source, or the packaged file where there is one.
+// A container with a booted systemd and muster's units. The program runs from source, or is the packaged file if there is one.
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,20 +16,20 @@ const roles = ['agent', 'requester'] as const;
 
 export class ServiceHost {
   readonly systemd: BootedSystemd;
-  /** The packaged file is run, not the source. */
+  /** Whether the packaged file is run and not the source. */
   readonly packaged: boolean;
-  /** The program, where it is on that machine. */
+  /** The path of the program in the container. */
   readonly program: string;
   #since = new Date();
 
-  /** Boots it; a sentence that says why that cannot be here. */
+  /** Boots it, or returns a sentence with the reason why it cannot be booted here. */
   static async boot(): Promise<ServiceHost | string> {
     const why = await whyNoSystemd();
     if (why) return why;
     const binary = await packagedFile();
     const { probe, ...none } = loadProbe();
     if (!binary && !probe)
-      return `the native probe ${'reason' in none ? none.reason : ''}, and nothing else can tell systemd anything`;
+      return `the native probe ${'reason' in none ? none.reason : ''}, and only the probe can notify systemd`;
     const folders: Record<string, string> = binary
       ? { '/opt/packaged': dirname(binary) }
       : {
@@ -50,7 +50,7 @@ export class ServiceHost {
     return host;
   }
 
-  /** Boots one without muster, which the test puts there as `program`; a sentence that says why that cannot be here. */
+  /** Boots one without muster, which the test installs at `program`, or returns a sentence with the reason why not. */
   static async bare(folders: Record<string, string>, program: string): Promise<ServiceHost | string> {
     const systemd = (await whyNoSystemd()) ?? (await BootedSystemd.boot(folders));
     if (typeof systemd === 'string') return systemd;
@@ -66,9 +66,9 @@ export class ServiceHost {
   }
 
   /**
-   * Everything that was written since it was booted: each path with its kind, mode and owner. Logs and what systemd itself
-   * keeps are not, nor folders that were there before: what was in one for a while leaves a copy of it.
-   * @param ignored matches what else is none of muster's
+   * Returns what was written since it was booted: each path with its mode and owner. Logs, systemd's own files and folders
+   * that were there before are left out, because a file that was in a folder for a moment leaves a copy of the folder.
+   * @param ignored matches other paths that are not muster's
    */
   async files(ignored = /^$/): Promise<string[]> {
     const lines: string[] = [];
@@ -76,7 +76,7 @@ export class ServiceHost {
       const path = `/${name}`;
       if (/^\/(run|tmp|dev|var\/(log|tmp|lib\/systemd))(\/|$)/.test(path) || ignored.test(path)) continue;
       const written = await lstat(this.systemd.written + path).catch(() => undefined);
-      // A role that runs has files for a moment.
+      // A running role has some files only for a moment.
       if (!written) continue;
       const { mode, uid, gid } = written;
       const before = await lstat(path).catch(() => undefined);
@@ -86,7 +86,7 @@ export class ServiceHost {
     return lines.sort();
   }
 
-  /** As a machine on which muster was never run, with its units installed. */
+  /** Returns to the state of a machine on which muster is installed but has never run. */
   async reset(): Promise<void> {
     await this.stop();
     this.#since = new Date();
@@ -98,12 +98,12 @@ export class ServiceHost {
         `/etc/systemd/system/${name}`,
         unitFile(role, { executable: this.program, scope: 'system' }),
       );
-      // A test need not wait as long as a machine.
+      // A test does not wait as long as a machine does.
       await this.dropIn(role, 'quick', '[Service]\nRestartSec=100ms');
     }
   }
 
-  /** Takes away what is kept, also by a muster of the machine that this test runs on. */
+  /** Removes all state, also that of a muster on the machine where this test runs. */
   async #forget(): Promise<void> {
     const secrets = ['/etc/credstore', '/etc/credstore.encrypted'];
     await this.systemd.ok('rm', '-rf', '/etc/muster', ...secrets, ...stateFolders);
@@ -119,7 +119,7 @@ export class ServiceHost {
     await this.systemd.run('systemctl', 'reset-failed');
   }
 
-  /** Takes the units away, as an uninstall does. */
+  /** Removes the units, as an uninstall does. */
   async removeUnits(): Promise<void> {
     for (const role of roles) {
       await this.systemd.ok('systemctl', 'disable', '--now', unitName(role));
@@ -129,7 +129,7 @@ export class ServiceHost {
     await this.systemd.ok('systemctl', 'daemon-reload');
   }
 
-  /** What both roles read. */
+  /** Writes the configuration of both roles. */
   configure(values: Record<string, unknown>): Promise<void> {
     const quick = {
       'compute.heartbeatFrequency': '200ms',
@@ -137,7 +137,7 @@ export class ServiceHost {
       'compute.infoUpdateFrequency': '400ms',
       'requester.heartbeatFrequency': '100ms',
     };
-    // Each key is a path of its own in YAML's flow style too: nested, a line each.
+    // The part of a key behind its first dot stays one key, which muster accepts too.
     const root: Record<string, Record<string, unknown>> = {};
     for (const [key, value] of Object.entries({ ...quick, ...values })) {
       const [group = '', ...rest] = key.split('.');
@@ -146,7 +146,7 @@ export class ServiceHost {
     return this.systemd.write('/etc/muster/config.yaml', `${JSON.stringify(root, null, 1)}\n`);
   }
 
-  /** A requester that serves, and an agent that waits for approval; answers the node's id. */
+  /** Starts a requester, and an agent that waits for approval. Returns the node's id. */
   async cluster(): Promise<string> {
     await this.configure({});
     await this.start('requester');
@@ -173,7 +173,7 @@ export class ServiceHost {
     return this.systemd.show(unitName(role), property);
   }
 
-  /** What the role, and systemd about it, said since the reset. */
+  /** Returns what the role, and systemd about the role, wrote to the journal since the reset. */
   async journal(role: Role): Promise<string> {
     const entries = await this.systemd.journal(this.#since, `--unit=${unitName(role)}`);
     return entries.map(({ MESSAGE }) => MESSAGE).join('\n');
@@ -183,8 +183,8 @@ export class ServiceHost {
     return this.show(role, 'MainPID');
   }
 
-  /** Resolves once the unit's line of status matches. */
-  async says(role: Role, text: RegExp): Promise<void> {
+  /** Resolves once the status text of the unit matches. */
+  async untilStatus(role: Role, text: RegExp): Promise<void> {
     await this.until(role, 'StatusText', text);
   }
 
@@ -201,23 +201,23 @@ export class ServiceHost {
     }
   }
 
-  /** The id that the agent keeps. */
+  /** Returns the node id in the agent's data folder. */
   async node(): Promise<string> {
     const text = await this.systemd.ok('cat', '/var/lib/muster/agent/node.yaml');
     return /[\w-]{10,}/.exec(text.replace(/^#.*$/gm, ''))?.[0] ?? '';
   }
 
-  /** What the agent is by: its key and its session. */
+  /** Returns the key and the session of the agent, which a restart or an upgrade must not change. */
   async identity(): Promise<string> {
     const file = `/var/lib/muster/agent/${await this.node()}.registration.json`;
-    // It follows the answer that made the unit ready.
+    // The file is written a moment after the unit is ready.
     await eventually(`${file} is there`, async () => (await this.systemd.run('test', '-e', file)).code === 0);
     const sentinel = await this.systemd.ok('cat', file);
     const { key, session } = JSON.parse(sentinel) as { key: string; session: string };
     return `${key} ${session}`;
   }
 
-  /** How often the node has registered, by the stored events. */
+  /** Returns how often the node has registered, as the stored events say. */
   async registrations(): Promise<number> {
     const events = await this.muster('events', '--node', await this.node());
     return events.split('\n').filter(line => /\bregistered\b/.test(line)).length;
@@ -231,7 +231,7 @@ const stateFolders = [
   '/var/cache/private/muster',
 ];
 
-/** What MUSTER_TEST_BINARY names, or `dist/muster` unless the source is newer. */
+/** Returns the file that MUSTER_TEST_BINARY names, or `dist/muster` unless the source is newer. */
 async function packagedFile(): Promise<string | undefined> {
   const named = process.env.MUSTER_TEST_BINARY;
   if (named) return realpath(named);

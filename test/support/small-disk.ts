@@ -1,4 +1,4 @@
-// A disk with room for almost nothing, or one to read only, where the system lets us have one.
+// Mounts a very small disk, or a read-only one, where this is allowed.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,13 +14,13 @@ interface Disk {
 }
 
 export interface SmallDisk extends Disk {
-  /** Writes until nothing more fits. */
+  /** Fills it, so that nothing more fits. */
   fill(): Promise<void>;
-  /** Undoes that. */
+  /** Removes what filled it. */
   makeRoom(): Promise<void>;
 }
 
-/** Mounts a file system of 64 KiB; undefined where that is not allowed, as it is to root only, and not in every container. */
+/** Mounts a file system of 64 KiB. Returns undefined where this is not allowed: only root can, and not in every container. */
 export async function mountSmallDisk(): Promise<SmallDisk | undefined> {
   const disk = await mount('size=64k');
   if (!disk) return undefined;
@@ -35,7 +35,7 @@ export async function mountSmallDisk(): Promise<SmallDisk | undefined> {
   };
 }
 
-/** Mounts an empty file system that can only be read; undefined where that is not allowed. */
+/** Mounts an empty file system that can only be read. Returns undefined where this is not allowed. */
 export const mountReadOnly = (): Promise<Disk | undefined> => mount('ro');
 
 async function mount(options: string): Promise<Disk | undefined> {

@@ -1,12 +1,12 @@
-// Randomness that a test decides: one fraction for ever, or a sequence that a seed repeats.
+// Random numbers that a test controls: always the same, or a sequence that a seed repeats.
 import type { Random } from '../../agent/system/random.ts';
 
-/** Every fraction is `fraction`; ids count up. */
+/** Returns a source whose fractions are all `fraction` and whose ids count up. */
 export function steadyRandom(fraction = 0.5): Random {
   return { fraction: () => fraction, uuid: counted() };
 }
 
-/** Fractions that look random and are the same for the same seed (a linear congruential generator). */
+/** Returns a source whose fractions are the same for the same seed (a linear congruential generator). */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return {

@@ -1,4 +1,4 @@
-// A folder for one test file, gone when its tests are done.
+// Makes temporary folders, which are removed when the tests of the file are done.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,5 +7,5 @@ import { after } from 'node:test';
 const root = await mkdtemp(join(tmpdir(), 'muster-test-'));
 after(() => rm(root, { recursive: true, force: true }));
 
-/** A new, empty folder. */
+/** Makes a new, empty folder. */
 export const newFolder = (): Promise<string> => mkdtemp(join(root, 'f-'));

@@ -1,4 +1,4 @@
-// A user whom file permissions bind, which root is not: for folders that cannot be written and files that cannot be read.
+// Runs code as a user whom file permissions restrict, which they do not do to root.
 import { chown, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,20 +6,20 @@ import { join } from 'node:path';
 const nobody = 65534;
 const isRoot = process.geteuid?.() === 0;
 
-/** Runs `work` as such a user: as another one for its length when this process is root's. */
-export async function asUnprivileged<T>(work: () => Promise<T>): Promise<T> {
-  if (!isRoot) return work();
+/** Runs `fn` as such a user. When this process is root's, it becomes another user's while `fn` runs. */
+export async function asUnprivileged<T>(fn: () => Promise<T>): Promise<T> {
+  if (!isRoot) return fn();
   process.setegid?.(nobody);
   process.seteuid?.(nobody);
   try {
-    return await work();
+    return await fn();
   } finally {
     process.seteuid?.(0);
     process.setegid?.(0);
   }
 }
 
-/** A new folder that belongs to this user. Root's own temporary folder may be closed to others. */
+/** Makes a folder that belongs to this user. It is in /tmp for root, whose own temporary folder may be closed to others. */
 export async function unprivilegedFolder(): Promise<string> {
   const folder = await mkdtemp(join(isRoot ? '/tmp' : tmpdir(), 'muster-user-'));
   if (isRoot) await chown(folder, nobody, nobody);

@@ -108,7 +108,7 @@ test('recorded and replayed: the same machine, without its name', async () => {
 test('what is recorded is there though nobody reads what is printed', async () => {
   const folder = await newFolder();
   const probing = new Program(['probe', '--data-dir', folder, '--record', join(folder, 'recorded')]);
-  probing.hangUp();
+  probing.closeOutput();
   await probing.finished;
   assert.match(await readFile(join(folder, 'recorded', 'machine.yaml'), 'utf8'), /^recordedAt: /m);
 });
