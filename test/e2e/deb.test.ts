@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import type { ServiceReport } from '../../agent/cli/commands/service/status.ts';
+import type { ServiceReport } from '../../agent/cli/commands/service/service-report.ts';
 import type { Role } from '../../agent/config/role.ts';
 import { sampleConfig } from '../../agent/config/sample.ts';
 import { loadProbe } from '../../agent/host/native/native-probe.ts';

@@ -1,7 +1,7 @@
 // `muster service` on a machine whose systemd has really booted: from a bare machine to a cluster, and back to a bare machine.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import type { ServiceReport } from '../../agent/cli/commands/service/status.ts';
+import type { ServiceReport } from '../../agent/cli/commands/service/service-report.ts';
 import type { Role } from '../../agent/config/role.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceHost } from '../support/service-host.ts';

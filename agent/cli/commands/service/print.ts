@@ -1,5 +1,4 @@
-// `muster service print`: the unit, or the property list, that an installation would write.
-
+// `muster service print`: prints the unit, or the property list, that an installation would write.
 import { systemEnvironment } from '../../../config/environment.ts';
 import { choice } from '../../../config/kind.ts';
 import { print } from '../../../output/terminal.ts';
@@ -9,7 +8,7 @@ import { servicePathsOf } from '../../../service/service-paths.ts';
 import { localManager, systemdVersion } from '../../../service/target.ts';
 import { isPackaged } from '../../../system/packaged.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
-import { needed, roleFlag, scopeFlag } from './flags.ts';
+import { executableFlag, requireRole, roleFlag, scopeFlag } from './flags.ts';
 
 export const flags = {
   ...roleFlag,
@@ -17,9 +16,9 @@ export const flags = {
   manager: {
     value: 'NAME',
     kind: choice('systemd', 'launchd'),
-    help: 'for which service manager; without it, that of this system',
+    help: 'the service manager; default: that of this system',
   },
-  executable: { value: 'PATH', help: 'the program that the service starts; without it, this very program' },
+  ...executableFlag,
 } as const satisfies FlagTable;
 
 export const examples: readonly Example[] = [
@@ -28,7 +27,7 @@ export const examples: readonly Example[] = [
 ];
 
 export async function run({ flags: given }: Argv<typeof flags>): Promise<number> {
-  const role = needed(given.role, 'print');
+  const role = requireRole(given.role, 'print');
   const manager = given.manager ?? localManager();
   const scope = given.user ? 'user' : 'system';
   const paths = servicePathsOf(manager, scope, role, await systemEnvironment.user());

@@ -1,0 +1,117 @@
+// Installs a service: reads what is there, plans the steps, carries them out, and says what to do next.
+import { access } from 'node:fs/promises';
+import type { Role } from '../../../config/role.ts';
+import { packagedSchema, sampleConfig } from '../../../config/sample.ts';
+import { checkExecutable } from '../../../service/executable.ts';
+import { inspect } from '../../../service/inspect.ts';
+import type { Plan } from '../../../service/plan.ts';
+import { planInstall } from '../../../service/plan-install.ts';
+import { createServiceFiles, gpuGroups } from '../../../service/service-files.ts';
+import type { ServicePaths } from '../../../service/service-paths.ts';
+import { type ServiceTarget, userName } from '../../../service/target.ts';
+import { escapeText } from '../../../system/escape.ts';
+import { checkServiceConfig } from './check-service-config.ts';
+import { carryOut, type Output } from './show-plan.ts';
+
+export interface InstallOptions {
+  role: Role;
+  executable: string;
+  start: boolean;
+  force: boolean;
+  /** Show what would be done, and change nothing. */
+  dryRun: boolean;
+}
+
+/** What is already as it should be is left alone. Throws MusterError when this installation is refused, or a step fails. */
+export async function installService(
+  target: ServiceTarget,
+  options: InstallOptions,
+  { print, warn }: Output,
+): Promise<void> {
+  const { role, executable, dryRun } = options;
+  const { root, prefix, scope } = target;
+  const paths = target.paths(role);
+  const doubts = await checkExecutable(executable, scope, prefix);
+  const [inspection, groups] = await Promise.all([inspect(target, role), gpuGroups(prefix)]);
+  const files = await createServiceFiles({ ...target, role, executable, groups }, paths);
+  for (const doubt of doubts) warn(escapeText(doubt));
+  const configIsValid = root !== undefined || (await checkServiceConfig(target, role, inspection, warn));
+  const config = { path: paths.config, content: await firstConfig(prefix) };
+  const plan = planInstall({ ...target, ...files, ...options, config, configIsValid }, paths, inspection);
+  for (const warning of plan.warnings) warn(escapeText(warning));
+  await carryOut(plan, target, { name: paths.name, dryRun, print });
+  for (const note of plan.notes) print(`${escapeText(note)}\n`);
+  print(await outcomeText(target, options, paths, plan));
+}
+
+/** Returns a configuration to start from. Both roles read the same file. */
+async function firstConfig(prefix: string): Promise<string> {
+  const text = sampleConfig('both');
+  // An editor would complain about a schema that does not exist.
+  return (await exists(prefix + packagedSchema)) ? text : text.replace(/^# yaml-language-server.*\n/, '');
+}
+
+/** Returns what was done, and what the operator can do next. */
+async function outcomeText(
+  target: ServiceTarget,
+  { role, start, dryRun }: InstallOptions,
+  paths: ServicePaths,
+  { steps }: Plan,
+): Promise<string> {
+  if (dryRun) return steps.length > 0 ? 'Nothing was changed: --dry-run.\n' : 'Nothing would be changed.\n';
+  if (steps.length === 0) return `Nothing to do: ${paths.name} is as it should be.\n`;
+  if (target.root !== undefined) return '';
+  const user = target.scope === 'user' ? ' --user' : '';
+  // The unit of a package is not written; it is enabled when it is used for the first time.
+  const isNew = steps.some(
+    step =>
+      (step.action === 'write' && step.path === paths.unit && !step.replaces) ||
+      (step.action === 'run' && step.args.includes('enable')),
+  );
+  const lines = [
+    ...(start && role === 'agent' && isNew ? brokerLines(target, paths) : []),
+    start
+      ? `To see its state: muster service status${user} --role ${role}`
+      : 'It is installed but not started. The same command without --no-start starts it.',
+    ...(await lingerLines(target)),
+    ...(await rotationLines(paths)),
+  ];
+  return `\n${lines.map(line => `${escapeText(line)}\n`).join('')}`;
+}
+
+function brokerLines({ manager, scope, uid }: ServiceTarget, { name, config }: ServicePaths): string[] {
+  const isSystem = scope === 'system';
+  const restart =
+    manager === 'systemd'
+      ? `systemctl${isSystem ? '' : ' --user'} restart --no-block ${name}`
+      : `launchctl kickstart -k ${isSystem ? 'system' : `gui/${uid}`}/${name}`;
+  return [
+    'To connect the agent to a broker on another machine:',
+    `  set nats.servers in ${config}`,
+    manager === 'systemd' && isSystem
+      ? '  install -D -m 600 TOKENFILE /etc/credstore/muster-agent.nats.token'
+      : '  put the token into a file that only you can read, and set nats.tokenFile to that file',
+    `  ${restart}`,
+  ];
+}
+
+async function lingerLines({ manager, scope }: ServiceTarget): Promise<string[]> {
+  if (manager !== 'systemd' || scope !== 'user' || (await exists(`/var/lib/systemd/linger/${userName()}`)))
+    return [];
+  return [`It stops when you log out, unless root runs: loginctl enable-linger ${userName()}`];
+}
+
+async function rotationLines({ log, rotation }: ServicePaths): Promise<string[]> {
+  if (!log || rotation) return [];
+  const { newsyslogLine } = await import('../../../service/launchd.ts');
+  return [
+    'Its log grows without a limit, until root adds this line to /etc/newsyslog.d/muster.conf:',
+    `  ${newsyslogLine(log, `${userName()}:staff`).trimEnd()}`,
+  ];
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
