@@ -6,7 +6,7 @@ import { errnoOf, MusterError } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
 import { type Environment, namedFolders } from './environment.ts';
 import { isSecret } from './keys.ts';
-import { type Entry, type Source, whyUnreadable } from './sources.ts';
+import { type SettingEntry, type Source, whyUnreadable } from './sources.ts';
 
 export interface ConfigFile extends Source {
   /** undefined when there is none. */
@@ -110,7 +110,7 @@ export async function readConfigText(
  * A warning when the file holds a secret that every user of the machine can read.
  * @param ofService a service of systemd may read it too, whose user exists only while it runs: closed, the file stops it
  */
-async function exposed(path: string, entries: Entry[], ofService: boolean): Promise<string[]> {
+async function exposed(path: string, entries: SettingEntry[], ofService: boolean): Promise<string[]> {
   const secrets = entries.flatMap(({ key }) => (isSecret(key) ? [key] : []));
   if (secrets.length === 0) return [];
   const file = await stat(path).catch(() => undefined);

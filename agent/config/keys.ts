@@ -30,13 +30,13 @@ export function isSecret(key: SettingKey): key is SecretKey {
 }
 
 /** The settings that `values` gives by key; a key without a value is undefined. */
-export function nest(values: ReadonlyMap<SettingKey, unknown>): Settings {
+export function nestSettings(values: ReadonlyMap<SettingKey, unknown>): Settings {
   // The type is made from the same table as the object.
-  return atPaths(settingKeys.map(key => [key, values.get(key)])) as Settings;
+  return nestValues(settingKeys.map(key => [key, values.get(key)])) as Settings;
 }
 
 /** An object with each value at the path of its key, as a configuration file nests them. */
-export function atPaths(values: Iterable<readonly [SettingKey, unknown]>): Record<string, unknown> {
+export function nestValues(values: Iterable<readonly [SettingKey, unknown]>): Record<string, unknown> {
   const root: Record<string, unknown> = {};
   for (const [key, value] of values) {
     const path = key.split('.');

@@ -59,7 +59,7 @@ export function duration(min = 10, max = 7 * 24 * 3_600_000): SettingKind<number
     // A pattern cannot add up its parts: the range is left to the loader.
     schema: textFragment(bodyOf(durationPattern), `${range}, like 1m30s`),
     read(input) {
-      const value = parseDuration(textOf(input));
+      const value = parseDuration(readText(input));
       if (value === undefined) throw new Refusal(`is not a duration; allowed: ${examples}`);
       const fault = value < min ? 'too short' : value > max ? 'too long' : undefined;
       if (fault) throw new Refusal(`is ${fault}; allowed: ${range}`);
@@ -83,7 +83,7 @@ export function integer(min: number, max: number, noun = 'a whole number'): Sett
       patternErrorMessage: `allowed: ${allowed}`,
     },
     read(input) {
-      const text = textOf(input);
+      const text = readText(input);
       const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
       if (value >= min && value <= max) return value;
       throw new Refusal(`is not ${noun}; allowed: ${allowed}`);
@@ -102,7 +102,7 @@ export const boolean: SettingKind<boolean> = {
   },
   choices: ['true', 'false'],
   read(input) {
-    const text = textOf(input).toLowerCase();
+    const text = readText(input).toLowerCase();
     if (text !== 'true' && text !== 'false')
       throw new Refusal('is neither true nor false; allowed: true, false');
     return text === 'true';
@@ -129,7 +129,7 @@ export function choice<const T extends string>(...options: T[]): SettingKind<T> 
     },
     choices: options,
     read(input) {
-      const text = textOf(input).toLowerCase();
+      const text = readText(input).toLowerCase();
       const found = options.find(option => option === text);
       if (!found) throw new Refusal(`is not one of the choices; allowed: ${allowed}`);
       return found;
@@ -145,7 +145,7 @@ export function text(pattern: RegExp, allowed: string): SettingKind<string> {
     allowed,
     schema: textFragment(bodyOf(pattern), allowed),
     read(input) {
-      const value = textOf(input);
+      const value = readText(input);
       if (!pattern.test(value)) throw new Refusal(`is not valid; allowed: ${allowed}`);
       return value;
     },
@@ -163,7 +163,7 @@ export const path: SettingKind<string> = {
   allowed: aPath,
   schema: textFragment(`(?!~(?!/))${bodyOf(onOneLine)}`, aPath),
   read(input, base) {
-    const value = textOf(input);
+    const value = readText(input);
     if (!onOneLine.test(value)) throw new Refusal(`is not a path; allowed: ${aPath}`);
     if (!value.startsWith('~')) return isAbsolute(value) ? resolve(value) : resolve(base.folder, value);
     if (!value.startsWith('~/'))
@@ -185,7 +185,7 @@ export const secret: SettingKind<string> = {
     not: { const: redacted },
   },
   read(input) {
-    const value = typeof input === 'string' ? input : textOf(input);
+    const value = typeof input === 'string' ? input : readText(input);
     if (value === redacted)
       throw new Refusal(`is ${redacted}, which only stands for a secret; write the secret itself`);
     if (!onOneLine.test(value)) throw new Refusal(`is not usable; allowed: ${aSecret}`);
@@ -195,13 +195,13 @@ export const secret: SettingKind<string> = {
 };
 
 /** `input` as one piece of text. */
-export function textOf(input: Input): string {
+export function readText(input: Input): string {
   if (typeof input === 'string') return input.trim();
   throw new Refusal('cannot stand here; allowed: one value', shapeOf(input));
 }
 
 /** `input` as a list: a list, or text with commas. */
-export function listOf(input: Input): string[] {
+export function readList(input: Input): string[] {
   if (input instanceof Map)
     throw new Refusal('cannot stand here; allowed: a list, or text with commas', shapeOf(input));
   const items = typeof input === 'string' ? [input] : [...(input as readonly string[])];
@@ -209,9 +209,9 @@ export function listOf(input: Input): string[] {
 }
 
 /** `input` as pairs: a map, or `k=v,k2=v2`, or a list of such. */
-export function pairsOf(input: Input): [string, string][] {
+export function readPairs(input: Input): [string, string][] {
   if (input instanceof Map) return [...input];
-  return listOf(input).map(item => {
+  return readList(input).map(item => {
     const at = item.indexOf('=');
     if (at < 1) throw new Refusal('is not a pair; allowed: like zone=eu,disk=ssd', `"${item}"`);
     return [item.slice(0, at).trim(), item.slice(at + 1).trim()];

@@ -4,17 +4,17 @@ import { printable } from '../system/printable.ts';
 import { rememberSecret } from '../system/secrets.ts';
 import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
 import { type FileOptions, readConfigFile } from './file.ts';
-import { isSecret, nest, settingKeys, settingOf } from './keys.ts';
+import { isSecret, nestSettings, settingKeys, settingOf } from './keys.ts';
 import { type Base, type Input, type Plain, Refusal } from './kind.ts';
 import type { SettingKey, Settings } from './settings.ts';
-import { checkTogether, type Finding } from './settings-conflicts.ts';
+import { findConflicts, type SettingsConflict } from './settings-conflicts.ts';
 import {
-  type Entry,
   type Flags,
-  fromCredentials,
-  fromEnvironment,
-  fromFlags,
   type Origin,
+  readCredentialFiles,
+  readEnvironment,
+  readFlags,
+  type SettingEntry,
   type Source,
 } from './sources.ts';
 
@@ -23,7 +23,7 @@ export interface LoadOptions extends FileOptions {
   flags?: Flags;
   environment?: Environment;
   /** More that may be wrong between settings, for one who knows what they are for. */
-  alsoCheck?: (settings: Settings) => Finding[];
+  findMoreConflicts?: (settings: Settings) => SettingsConflict[];
 }
 
 export interface LoadedSettings {
@@ -47,17 +47,17 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
   const environment = options.environment ?? systemEnvironment;
   const file = await readConfigFile(options, environment);
   const layers = [
-    fromFlags(options.flags ?? {}),
-    fromEnvironment(environment.variables),
-    await fromCredentials(namedFolders(environment, 'CREDENTIALS_DIRECTORY')[0]),
+    readFlags(options.flags ?? {}),
+    readEnvironment(environment.variables),
+    await readCredentialFiles(namedFolders(environment, 'CREDENTIALS_DIRECTORY')[0]),
     file,
   ];
   // A file that could not be read, or was no YAML, gives nothing: what it sets is not known.
   const known = file.faults.length === 0 || file.entries.length > 0;
   const check = (settings: Settings) =>
-    known ? [...checkTogether(settings), ...(options.alsoCheck?.(settings) ?? [])] : [];
+    known ? [...findConflicts(settings), ...(options.findMoreConflicts?.(settings) ?? [])] : [];
   const { faults, warnings, ...settled } = resolveSettings(layers, environment.variables.HOME, check);
-  if (faults.length > 0) throw badConfig(faults);
+  if (faults.length > 0) throw badConfigError(faults);
   const { path, places } = file;
   return { ...settled, warnings: [...file.warnings, ...warnings], file: path, places };
 }
@@ -66,23 +66,23 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
 export function resolveSettings(
   sources: readonly Source[],
   home: string | undefined,
-  check: (settings: Settings) => Finding[] = checkTogether,
+  check: (settings: Settings) => SettingsConflict[] = findConflicts,
 ): Pick<LoadedSettings, 'settings' | 'origin' | 'warnings'> & { faults: string[] } {
   const entries = sources.flatMap(source => source.entries);
   const { values, origin, refused, faults } = readEntries(entries, home);
-  const settings = nest(values);
+  const settings = nestSettings(values);
   faults.unshift(...sources.flatMap(source => source.faults));
   const warnings: string[] = [];
   for (const finding of check(settings)) {
     // What was refused stands at its default now, and says nothing about the rest.
     if (finding.keys.some(key => refused.has(key))) continue;
-    (finding.severity === 'fault' ? faults : warnings).push(sentence(finding, origin));
+    (finding.severity === 'fault' ? faults : warnings).push(formatConflict(finding, origin));
   }
   return { settings, origin, faults, warnings };
 }
 
 /** Reads every entry; the first of a key is the one that counts, but a fault in a later one is a fault too. */
-function readEntries(entries: readonly Entry[], home: string | undefined) {
+function readEntries(entries: readonly SettingEntry[], home: string | undefined) {
   const values = new Map<SettingKey, unknown>();
   const origin = {} as Record<SettingKey, Origin>;
   const refused = new Set<SettingKey>();
@@ -97,7 +97,7 @@ function readEntries(entries: readonly Entry[], home: string | undefined) {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       refused.add(key);
-      faults.push(`${place(from)}${key}: ${shown(key, input, error)} ${error.message}`);
+      faults.push(`${formatPlace(from)}${key}: ${describeInput(key, input, error)} ${error.message}`);
     }
   }
   for (const key of settingKeys) {
@@ -120,34 +120,34 @@ function inputOf(plain: Plain): Input {
 }
 
 /** Every place that plays a part, and what is wrong there. */
-function sentence({ keys, found, text }: Finding, origin: LoadedSettings['origin']): string {
+function formatConflict({ keys, found, text }: SettingsConflict, origin: LoadedSettings['origin']): string {
   // The places are then those of the other settings.
   const mark = origin[keys[0]] === 'default' ? ' (the default)' : '';
   const value = found === undefined ? '' : `${found}${mark} `;
-  return `${placesOf(keys, origin)}${keys[0]}: ${value}${text}`;
+  return `${formatPlaces(keys, origin)}${keys[0]}: ${value}${text}`;
 }
 
 /** Where `keys` are set, as the beginning of a line about them. */
-export function placesOf(keys: readonly SettingKey[], origin: LoadedSettings['origin']): string {
+export function formatPlaces(keys: readonly SettingKey[], origin: LoadedSettings['origin']): string {
   const places = new Set(keys.map(key => origin[key]).filter(from => from !== 'default'));
-  return places.size === 0 ? '' : place([...places].map(bare).join(', '));
+  return places.size === 0 ? '' : formatPlace([...places].map(withoutFileWord).join(', '));
 }
 
-function place(origin: string): string {
-  return `${bare(origin)}: `;
+function formatPlace(origin: string): string {
+  return `${withoutFileWord(origin)}: `;
 }
 
-function bare(origin: string): string {
+function withoutFileWord(origin: string): string {
   return origin.replace(/^file /, '');
 }
 
 /** What was found, fit for a terminal; never a secret. */
-export function shown(key: SettingKey, input: Input, refusal: Refusal): string {
+export function describeInput(key: SettingKey, input: Input, refusal: Refusal): string {
   if (refusal.shown !== undefined) return printable(refusal.shown, 100);
   return isSecret(key) || typeof input !== 'string' ? 'the value' : `"${printable(input, 100)}"`;
 }
 
-function badConfig(faults: string[]): MusterError {
+function badConfigError(faults: string[]): MusterError {
   // Files line by line, then the rest by name. The collator takes 6 ms to make: only faults wait for it.
   const byPlace = new Intl.Collator('en', { numeric: true }).compare;
   const lines = faults.sort(byPlace).slice(0, maxFaults);

@@ -5,7 +5,7 @@
  * undefined when none is near: more than a third of all letters differ, or of those after the words that are the same. What is
  * only begun stands for the one that begins so: `broker.bin` for `broker.binary`.
  */
-export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+export function findNearest(word: string, candidates: Iterable<string>): string | undefined {
   const all = [...new Set(candidates)];
   const wanted = letters(word);
   let best: string | undefined;

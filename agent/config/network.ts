@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { hostName, ipv4, ipv6 } from './address-pattern.ts';
 import { commas, digits, type Fragment, textFragment } from './fragment.ts';
-import { type Input, integer, listOf, Refusal, type SettingKind, textOf } from './kind.ts';
+import { type Input, integer, Refusal, readList, readText, type SettingKind } from './kind.ts';
 
 const nameOnly = new RegExp(`^${hostName}$`);
 const token = '[\\x21-\\x29\\x2b-\\x2d\\x2f-\\x3d\\x3f-\\x7a\\x7c\\x7e]+';
@@ -23,7 +23,7 @@ export const host: SettingKind<string> = {
   allowed: allowed.host,
   schema: textFragment(`${hostName}|${ipv4}|${ipv6}(?:%[0-9A-Za-z.:-]+)?`, allowed.host),
   read(input) {
-    const text = textOf(input);
+    const text = readText(input);
     if (isHost(text)) return text;
     throw new Refusal(`is not a host; allowed: ${allowed.host}`);
   },
@@ -37,7 +37,7 @@ export const servers: SettingKind<readonly string[]> = {
   schema: serversSchema(),
   read(input) {
     refuseUserInfo(input);
-    const items = listOf(input);
+    const items = readList(input);
     if (items.length > maxServers)
       throw new Refusal(`are too many; allowed: ${maxServers}`, `${items.length} servers`);
     return items.map(server);
@@ -55,7 +55,7 @@ export const subject: SettingKind<string> = {
     allowed.subject,
   ),
   read(input) {
-    const text = textOf(input);
+    const text = readText(input);
     const tokens = text.split('.');
     const placeholders = tokens.filter(part => part === '{nodeId}').length;
     const rest = tokens.filter(part => part !== '{nodeId}');

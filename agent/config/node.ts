@@ -1,6 +1,6 @@
 // Kinds of settings that describe the node: how much of it may be used, and its labels.
 import { bodyOf, commas, type Fragment, textFragment } from './fragment.ts';
-import { pairsOf, Refusal, type SettingKind, textOf } from './kind.ts';
+import { Refusal, readPairs, readText, type SettingKind } from './kind.ts';
 import { formatPercent, formatSize, parsePercent, parseSize, percentPattern, sizePattern } from './units.ts';
 
 /** How much of a resource the cluster may use: a share of what the machine has, or an amount (cores, bytes, GPUs). */
@@ -44,7 +44,7 @@ export const size: SettingKind<number> = {
   unit: 'bytes',
   schema: textFragment(bodyOf(sizePattern), 'like 8GB, 8GiB'),
   read(input) {
-    const value = parseSize(textOf(input));
+    const value = parseSize(readText(input));
     if (value === undefined) throw new Refusal('is not a size; allowed: like 8GB, 8GiB');
     return value;
   },
@@ -64,7 +64,7 @@ export const labels: SettingKind<Readonly<Record<string, string>>> = {
   allowed: 'like { zone: eu, disk: ssd }',
   schema: labelsSchema(),
   read(input) {
-    const pairs = pairsOf(input);
+    const pairs = readPairs(input);
     const found = new Map<string, string>();
     for (const [key, value] of pairs) {
       if (!label.key.test(key)) {
@@ -125,7 +125,7 @@ function allocation(
     allowed,
     schema: { ...textFragment(patterns.join('|'), allowed), ...range },
     read(input) {
-      const text = textOf(input);
+      const text = readText(input);
       const percent = parsePercent(text);
       if (percent !== undefined) return { percent };
       const amount = parse(text);

@@ -3,7 +3,7 @@ import type { SettingKey, Settings } from './settings.ts';
 import { formatDuration } from './units.ts';
 
 /** What is wrong between settings: the end of a sentence about the first of `keys`, which are all that play a part. */
-export interface Finding {
+export interface SettingsConflict {
   readonly severity: 'fault' | 'warning';
   readonly keys: readonly [SettingKey, ...SettingKey[]];
   /** The value of the first key, where the sentence is about it. */
@@ -11,11 +11,11 @@ export interface Finding {
   readonly text: string;
 }
 
-export function checkTogether(settings: Settings): Finding[] {
+export function findConflicts(settings: Settings): SettingsConflict[] {
   return [...timing(settings), ...topics(settings), ...login(settings), ...certificate(settings)];
 }
 
-function* timing({ compute, requester }: Settings): Generator<Finding> {
+function* timing({ compute, requester }: Settings): Generator<SettingsConflict> {
   const silence = formatDuration(requester.nodeDisconnectedAfter);
   if (requester.nodeUnknownAfter <= requester.nodeDisconnectedAfter) {
     yield {
@@ -43,7 +43,7 @@ function* timing({ compute, requester }: Settings): Generator<Finding> {
   }
 }
 
-function* topics({ compute, requester }: Settings): Generator<Finding> {
+function* topics({ compute, requester }: Settings): Generator<SettingsConflict> {
   if (compute.heartbeatTopic === requester.heartbeatTopic) return;
   yield {
     severity: 'warning',
@@ -53,7 +53,7 @@ function* topics({ compute, requester }: Settings): Generator<Finding> {
   };
 }
 
-function* login({ nats }: Settings): Generator<Finding> {
+function* login({ nats }: Settings): Generator<SettingsConflict> {
   const ways = (['token', 'tokenFile', 'user', 'credsFile'] as const).filter(
     name => nats[name] !== undefined,
   );
@@ -73,13 +73,13 @@ function* login({ nats }: Settings): Generator<Finding> {
   }
 }
 
-function* certificate({ nats: { tls } }: Settings): Generator<Finding> {
+function* certificate({ nats: { tls } }: Settings): Generator<SettingsConflict> {
   const pair = ['nats.tls.certFile', 'nats.tls.keyFile'] as const;
   if ((tls.certFile === undefined) === (tls.keyFile === undefined)) return;
   const [given, missing] = tls.certFile === undefined ? ([pair[1], pair[0]] as const) : pair;
   yield fault(`set without ${missing}; set both or neither`, given, missing);
 }
 
-function fault(text: string, key: SettingKey, ...others: SettingKey[]): Finding {
+function fault(text: string, key: SettingKey, ...others: SettingKey[]): SettingsConflict {
   return { severity: 'fault', keys: [key, ...others], text };
 }

@@ -3,14 +3,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { settingKeys, settingOf, settingValue } from './keys.ts';
 import type { SettingKey, Settings } from './settings.ts';
 
-export interface Changes {
+export interface SettingsDifference {
   /** Changed, and may take effect now. */
   readonly now: SettingKey[];
   /** Changed, and takes effect when the program is started again. */
   readonly atRestart: SettingKey[];
 }
 
-export function compareSettings(before: Settings, after: Settings): Changes {
+export function compareSettings(before: Settings, after: Settings): SettingsDifference {
   const changed = settingKeys.filter(
     key => !isDeepStrictEqual(settingValue(before, key), settingValue(after, key)),
   );

@@ -5,7 +5,7 @@ import { readBounded } from '../system/files.ts';
 import { printable } from '../system/printable.ts';
 import { environmentName, flagName, isSecret, settingKeys } from './keys.ts';
 import type { Input } from './kind.ts';
-import { nearest } from './nearest.ts';
+import { findNearest } from './nearest.ts';
 import type { FlagKey, SettingKey } from './settings.ts';
 
 /** Where a value came from, as `config show` and faults say it. */
@@ -17,7 +17,7 @@ export type Origin =
   | `flag ${string}`;
 
 /** One setting as one source gives it. `folder` is where its relative paths start, if not the working folder. */
-export interface Entry {
+export interface SettingEntry {
   readonly key: SettingKey;
   readonly input: Input;
   readonly origin: Origin;
@@ -26,15 +26,15 @@ export interface Entry {
 
 /** What one source gives, and what is wrong with it: a line for each fault. */
 export interface Source {
-  readonly entries: Entry[];
+  readonly entries: SettingEntry[];
   readonly faults: string[];
 }
 
 /** Values of flags by setting. A flag that was not given is undefined. */
 export type Flags = { readonly [Key in FlagKey]?: string | number | boolean | readonly string[] | undefined };
 
-export function fromFlags(flags: Flags): Source {
-  const entries: Entry[] = [];
+export function readFlags(flags: Flags): Source {
+  const entries: SettingEntry[] = [];
   for (const [key, value] of Object.entries(flags) as [FlagKey, Flags[FlagKey]][]) {
     if (value === undefined) continue;
     const input = typeof value === 'object' ? value : String(value);
@@ -44,23 +44,23 @@ export function fromFlags(flags: Flags): Source {
 }
 
 /** Every `MUSTER_*` variable; an empty one counts as not set. */
-export function fromEnvironment(variables: Readonly<Record<string, string | undefined>>): Source {
+export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Source {
   const keys = new Map(settingKeys.map(key => [environmentName(key), key]));
-  const entries: Entry[] = [];
+  const entries: SettingEntry[] = [];
   const faults: string[] = [];
   for (const [name, value] of Object.entries(variables)) {
     if (!name.startsWith('MUSTER_') || !value || isServiceLink(name, value)) continue;
     const key = keys.get(name);
     const origin = `environment ${printable(name, 100)}` as const;
     if (key) entries.push({ key, input: value, origin });
-    else faults.push(`${origin} is not a setting; ${suggestion(nearest(name, keys.keys()))}`);
+    else faults.push(`${origin} is not a setting; ${suggest(findNearest(name, keys.keys()))}`);
   }
   return { entries, faults };
 }
 
 /** The secrets that the service manager hands over as files named after their settings, such as `nats.token`. */
-export async function fromCredentials(folder: string | undefined): Promise<Source> {
-  const entries: Entry[] = [];
+export async function readCredentialFiles(folder: string | undefined): Promise<Source> {
+  const entries: SettingEntry[] = [];
   const faults: string[] = [];
   for (const key of folder ? settingKeys.filter(isSecret) : []) {
     const file = join(folder ?? '', key);
@@ -82,7 +82,7 @@ export function whyUnreadable(error: unknown): string {
 }
 
 /** The end of a sentence about an unknown setting. */
-export function suggestion(near: string | undefined): string {
+export function suggest(near: string | undefined): string {
   return near ? `did you mean ${near}?` : '"muster config show" lists the settings';
 }
 

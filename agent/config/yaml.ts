@@ -4,9 +4,9 @@ import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap } f
 import { printable } from '../system/printable.ts';
 import { settingKeys } from './keys.ts';
 import type { Input } from './kind.ts';
-import { nearest } from './nearest.ts';
+import { findNearest } from './nearest.ts';
 import type { SettingKey } from './settings.ts';
-import { type Entry, type Source, suggestion } from './sources.ts';
+import { type SettingEntry, type Source, suggest } from './sources.ts';
 import { isEmpty, readDocument, scalarText, type YamlFile } from './yaml-document.ts';
 
 const keys = new Map(settingKeys.map(key => [key.toLowerCase(), key]));
@@ -31,7 +31,7 @@ const loneWord =
   'a word stands here without a colon after it; put a value that holds a comma or a bracket in quotes';
 
 class Reader {
-  readonly entries: Entry[] = [];
+  readonly entries: SettingEntry[] = [];
   readonly faults: string[] = [];
   private readonly path: string;
   private readonly file: YamlFile;
@@ -69,7 +69,7 @@ class Reader {
     if (colon >= 0) this.fault(node, `${printable(path.slice(0, colon), 100)} needs a space after its colon`);
     // In `{token: ab,cd}` what follows the comma looks like a key, and may be half a secret.
     else if (value === null) this.fault(node, loneWord);
-    else this.fault(node, `${printable(path, 100)} is not a setting; ${suggestion(near)}`);
+    else this.fault(node, `${printable(path, 100)} is not a setting; ${suggest(near)}`);
   }
 
   private isRepeated(node: Node, path: string): boolean {
@@ -142,12 +142,12 @@ function childrenOf(section: string | undefined): string {
  * group that there is, it was meant for that group.
  */
 function nearestKey(path: string): string | undefined {
-  const whole = nearest(path, settingKeys);
+  const whole = findNearest(path, settingKeys);
   if (whole) return whole;
   const group = path.slice(0, Math.max(0, path.lastIndexOf('.'))).toLowerCase();
   if (settingKeys.some(key => sectionsOf(key).some(section => section.toLowerCase() === group)))
     return undefined;
-  const last = nearest(lastOf(path), settingKeys.map(lastOf));
+  const last = findNearest(lastOf(path), settingKeys.map(lastOf));
   const found = settingKeys.filter(key => lastOf(key) === last);
   return found.length === 1 ? found[0] : undefined;
 }

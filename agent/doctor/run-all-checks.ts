@@ -31,7 +31,9 @@ export interface AllChecksOptions {
   bundle: boolean;
   /** The value of `--config`. */
   configFile: string | undefined;
-  load(options: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'alsoCheck'>): Promise<LoadedSettings>;
+  load(
+    options: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'findMoreConflicts'>,
+  ): Promise<LoadedSettings>;
 }
 
 const brokerTimeoutMs = 5_000;
@@ -59,10 +61,10 @@ interface Loaded {
 
 async function load({ role, configFile, load }: AllChecksOptions): Promise<Loaded | { thrown: unknown }> {
   try {
-    const alsoCheck = (settings: Settings) => checkRoleRequirements(role, settings);
+    const findMoreConflicts = (settings: Settings) => checkRoleRequirements(role, settings);
     // A file named on the command line comes before the file that this user's service reads.
     const ofService = configFile === undefined ? await configOfUserService() : {};
-    const settings = await load({ skipUnreadable: true, alsoCheck, ...ofService });
+    const settings = await load({ skipUnreadable: true, findMoreConflicts, ...ofService });
     return { settings, local: await findLocalRoles(settings.settings, role) };
   } catch (thrown) {
     if (!(thrown instanceof MusterError)) throw thrown;

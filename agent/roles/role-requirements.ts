@@ -2,15 +2,15 @@
 
 import type { Role } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Finding } from '../config/settings-conflicts.ts';
+import type { SettingsConflict } from '../config/settings-conflicts.ts';
 import { isLoopback } from '../requester/api/loopback.ts';
 
 /**
  * Faults where the role is known to refuse the settings, warnings where it may be another role that reads them: `role` is
  * undefined then.
  */
-export function checkRoleRequirements(role: Role | undefined, { api, nats }: Settings): Finding[] {
-  const findings: Finding[] = [];
+export function checkRoleRequirements(role: Role | undefined, { api, nats }: Settings): SettingsConflict[] {
+  const findings: SettingsConflict[] = [];
   if (role === 'agent') return findings;
   if (!isLoopback(api.host)) {
     findings.push({

@@ -4,7 +4,7 @@ import { access, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { settingKeys, settingOf, settingValue } from '../config/keys.ts';
 import { path } from '../config/kind.ts';
-import { type LoadedSettings, placesOf } from '../config/load.ts';
+import { formatPlaces, type LoadedSettings } from '../config/load.ts';
 import type { SettingKey, Settings } from '../config/settings.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 
@@ -19,11 +19,11 @@ export async function checkSettingFiles({ settings, origin }: LoadedSettings): P
     const why = await (key === 'log.file' ? whyNotWritable(file) : whyUnusable(file, key));
     if (why) doubts.set(key, `${key}: ${file} ${why}`);
   }
-  const found = [...doubts].map(([key, text]) => `${placesOf([key], origin)}${text}`);
+  const found = [...doubts].map(([key, text]) => `${formatPlaces([key], origin)}${text}`);
   for (const { keys, read } of credentialReaders(settings)) {
     if (keys.some(key => doubts.has(key))) continue;
     const text = await read().then(() => undefined, reasonOf);
-    if (text) found.push(`${placesOf(keys, origin)}${text}`);
+    if (text) found.push(`${formatPlaces(keys, origin)}${text}`);
   }
   return found;
 }

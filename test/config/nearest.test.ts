@@ -2,23 +2,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { nearest } from '../../agent/config/nearest.ts';
+import { findNearest } from '../../agent/config/nearest.ts';
 
 const commands = ['agent', 'requester', 'node', 'events', 'status', 'config', 'version'];
 
 test('finds a word with a letter missing, added, changed or swapped, whatever its case and dashes', () => {
-  assert.equal(nearest('agnet', commands), 'agent');
-  assert.equal(nearest('statu', commands), 'status');
-  assert.equal(nearest('versions', commands), 'version');
-  assert.equal(nearest('CONFIG', commands), 'config');
-  assert.equal(nearest('reqeuster', commands), 'requester');
-  assert.equal(nearest('heartbeat_frequency', ['heartbeatFrequency']), 'heartbeatFrequency');
+  assert.equal(findNearest('agnet', commands), 'agent');
+  assert.equal(findNearest('statu', commands), 'status');
+  assert.equal(findNearest('versions', commands), 'version');
+  assert.equal(findNearest('CONFIG', commands), 'config');
+  assert.equal(findNearest('reqeuster', commands), 'requester');
+  assert.equal(findNearest('heartbeat_frequency', ['heartbeatFrequency']), 'heartbeatFrequency');
 });
 
 test('finds nothing where nothing is near', () => {
   for (const word of ['', '--', 'x', 'zebra', 'nd', 'n'.repeat(10_000)])
-    assert.equal(nearest(word, commands), undefined, word);
-  assert.equal(nearest('agent', []), undefined);
+    assert.equal(findNearest(word, commands), undefined, word);
+  assert.equal(findNearest('agent', []), undefined);
 });
 
 test('a long group of the same name brings no other word nearer', () => {
@@ -39,27 +39,27 @@ test('a long group of the same name brings no other word nearer', () => {
     ['log.lvl', 'log.level'],
     ['log-levle', 'log.level'],
   ] as const) {
-    assert.equal(nearest(word, keys), meant, word);
+    assert.equal(findNearest(word, keys), meant, word);
   }
   const variables = ['MUSTER_NATS_USER', 'MUSTER_API_PORT', 'MUSTER_NODE_ID'];
-  assert.equal(nearest('MUSTER_NATS_URL', variables), undefined);
-  assert.equal(nearest('MUSTER_API_URL', variables), undefined);
-  assert.equal(nearest('MUSTER_NODE', variables), 'MUSTER_NODE_ID');
+  assert.equal(findNearest('MUSTER_NATS_URL', variables), undefined);
+  assert.equal(findNearest('MUSTER_API_URL', variables), undefined);
+  assert.equal(findNearest('MUSTER_NODE', variables), 'MUSTER_NODE_ID');
 });
 
 test('what is begun stands for the only one that begins so', () => {
   const keys = ['broker.binary', 'compute.heartbeatFrequency', 'compute.heartbeatTopic', 'nats.user'];
-  assert.equal(nearest('broker.bin', keys), 'broker.binary');
-  assert.equal(nearest('compute.heartbeat', keys), undefined);
+  assert.equal(findNearest('broker.bin', keys), 'broker.binary');
+  assert.equal(findNearest('compute.heartbeat', keys), undefined);
 });
 
 test('the nearest wins, and the first of equals', () => {
-  assert.equal(nearest('cat', ['cut', 'cats', 'cat']), 'cat');
-  assert.equal(nearest('cat', ['cut', 'cot']), 'cut');
+  assert.equal(findNearest('cat', ['cut', 'cats', 'cat']), 'cat');
+  assert.equal(findNearest('cat', ['cut', 'cot']), 'cut');
 });
 
 test('a known word is its own nearest', () => {
-  fc.assert(fc.property(fc.constantFrom(...commands), word => nearest(word, commands) === word));
+  fc.assert(fc.property(fc.constantFrom(...commands), word => findNearest(word, commands) === word));
 });
 
 test('any word of six letters with one letter dropped finds its way back', () => {
@@ -68,7 +68,7 @@ test('any word of six letters with one letter dropped finds its way back', () =>
     fc.property(
       word,
       fc.nat(5),
-      (known, at) => nearest(known.slice(0, at) + known.slice(at + 1), [known]) === known,
+      (known, at) => findNearest(known.slice(0, at) + known.slice(at + 1), [known]) === known,
     ),
   );
 });

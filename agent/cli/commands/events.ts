@@ -2,7 +2,7 @@
 import type { ShownEvent } from '../../api/answers.ts';
 import { apiSettings, requesterApi } from '../../api/client.ts';
 import { type FeedOptions, followEvents } from '../../api/event-feed.ts';
-import { type Kind, Refusal, textOf } from '../../config/kind.ts';
+import { type Kind, Refusal, readText } from '../../config/kind.ts';
 import { parseDuration } from '../../config/units.ts';
 import { jsonLine } from '../../output/data.ts';
 import { note, printSlowly, warn } from '../../output/terminal.ts';
@@ -19,7 +19,7 @@ export const settings = apiSettings;
 const nodeName: Kind<string> = {
   name: 'text',
   read(input) {
-    const name = textOf(input);
+    const name = readText(input);
     if (!nodeIdPattern.test(name))
       throw new Refusal('is not a node id; allowed: 1 to 128 letters, digits, - and _');
     return name;
@@ -31,7 +31,7 @@ const nodeName: Kind<string> = {
 const moment: Kind<Date> = {
   name: 'time',
   read(input) {
-    const text = textOf(input);
+    const text = readText(input);
     const ago = parseDuration(text);
     if (ago !== undefined) return new Date(systemClock.now().getTime() - ago);
     const time = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/.test(text)

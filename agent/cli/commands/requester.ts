@@ -12,4 +12,6 @@ export const examples: readonly Example[] = [
 
 /** A start and a reload refuse the same settings as `muster config check`. */
 export const run = (argv: Argv): Promise<number> =>
-  runRequester(() => argv.load({ alsoCheck: settings => checkRoleRequirements('requester', settings) }));
+  runRequester(() =>
+    argv.load({ findMoreConflicts: settings => checkRoleRequirements('requester', settings) }),
+  );

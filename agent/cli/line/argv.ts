@@ -1,7 +1,7 @@
 // Reads the flags and operands of a command line, and refuses what it does not know. Node's own parser splits the words.
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Kind, Refusal } from '../../config/kind.ts';
-import { nearest } from '../../config/nearest.ts';
+import { findNearest } from '../../config/nearest.ts';
 import { MusterError } from '../../system/errors.ts';
 import {
   type Argv,
@@ -77,7 +77,7 @@ export function unknownFlag(rawName: string, table: FlagTable): MusterError {
   const name = rawName.replace(/^--/, '');
   const refused = Object.hasOwn(table, name) ? table[name]?.refused : undefined;
   const names = Object.keys(table).filter(other => !table[other]?.refused);
-  const near = rawName.startsWith('--') ? nearest(name, names) : undefined;
+  const near = rawName.startsWith('--') ? findNearest(name, names) : undefined;
   return new MusterError('usage', `unknown flag: ${rawName}`, {
     hint: refused ?? (near ? `did you mean --${near}?` : undefined),
   });
@@ -125,7 +125,7 @@ function readOperands(
   const extra = words[names.length];
   if (extra !== undefined) {
     const below = commands.map(row => row.path).filter(other => other.startsWith(`${path.join(' ')} `));
-    const near = nearest([...path, extra].join(' '), below);
+    const near = findNearest([...path, extra].join(' '), below);
     throw new MusterError('usage', `unexpected argument: ${extra}`, {
       hint: near ? `did you mean "muster ${near}"?` : switchHint(extra),
     });

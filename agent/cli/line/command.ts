@@ -86,7 +86,9 @@ export interface Argv<
   /** Settings from the command line, as they were typed. */
   readonly settings: Flags;
   /** Loads the settings from every source, the command line included. Throws MusterError `bad_config`. */
-  load(options?: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'alsoCheck'>): Promise<LoadedSettings>;
+  load(
+    options?: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'findMoreConflicts'>,
+  ): Promise<LoadedSettings>;
 }
 
 type Value<F extends Flag> = F extends { kind: Kind<infer T> }

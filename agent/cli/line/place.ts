@@ -1,5 +1,5 @@
 // Finds the command that a command line names, or the one that was probably meant.
-import { nearest } from '../../config/nearest.ts';
+import { findNearest } from '../../config/nearest.ts';
 import { MusterError } from '../../system/errors.ts';
 import { isNumber, lex, unknownFlag } from './argv.ts';
 import { type CommandRow, type CommandTable, globalFlags } from './command.ts';
@@ -86,10 +86,10 @@ function membersHint(group: readonly string[], commands: CommandTable): string |
  */
 function nearestCommand(group: readonly string[], word: string, commands: CommandTable): string | undefined {
   const paths = commands.filter(row => !row.hidden).map(row => row.path);
-  if (group.length > 0) return nearest([...group, word].join(' '), paths);
+  if (group.length > 0) return findNearest([...group, word].join(' '), paths);
   const last = (path: string) => path.slice(path.lastIndexOf(' ') + 1);
   const groups = paths.flatMap(path => path.split(' ').slice(0, -1));
-  const near = nearest(word, [...paths, ...groups, ...paths.map(last)]);
+  const near = findNearest(word, [...paths, ...groups, ...paths.map(last)]);
   if (near === undefined || groups.includes(near) || paths.includes(near)) return near;
   const matches = paths.filter(path => last(path) === near);
   return matches.length === 1 ? matches[0] : undefined;

@@ -4,20 +4,20 @@ import { isMap, isScalar, isSeq, type Node, type Pair } from 'yaml';
 import { printable } from '../../system/printable.ts';
 import { settingOf } from '../keys.ts';
 import { type Input, type Plain, Refusal } from '../kind.ts';
-import { shown } from '../load.ts';
+import { describeInput } from '../load.ts';
 import type { SettingKey } from '../settings.ts';
 import { isEmpty, scalarText } from '../yaml-document.ts';
-import { convert } from './convert-value.ts';
+import { convertValue } from './convert-value.ts';
 import { type Form, noTls } from './key-table.ts';
-import type { Found } from './read-keys.ts';
+import type { FoundKey } from './read-keys.ts';
 
-export type Outcome = { readonly key: string; readonly line: number } & (
+export type ConvertedKey = { readonly key: string; readonly line: number } & (
   | { readonly to: SettingKey; readonly plain: Plain }
   | { readonly why: string }
   | { readonly note: string }
 );
 
-export interface Circumstances {
+export interface ConversionContext {
   /** The folder of the file: relative paths are taken from there. */
   readonly folder: string;
   /** Is it the configuration of a requester? */
@@ -30,30 +30,30 @@ const tooMany = 'there are too many; allowed: 64';
 const oneValue = 'one value is expected';
 
 /** All that `found` becomes, in the order in which it counts. */
-export function outcomesOf(found: Found, circumstances: Circumstances): Outcome[] {
-  const { fate, key, line, value } = found;
-  const drop = (why: string): Outcome[] => [{ key, line, why }];
-  if ('dropped' in fate) return drop(fate.dropped);
-  if ('role' in fate) return isScalar(value) || isSeq(value) ? [] : drop(oneValue);
-  if ('servers' in fate) {
-    if (circumstances.requester)
+export function convertKey(found: FoundKey, context: ConversionContext): ConvertedKey[] {
+  const { mapping, key, line, value } = found;
+  const drop = (why: string): ConvertedKey[] => [{ key, line, why }];
+  if ('dropped' in mapping) return drop(mapping.dropped);
+  if ('role' in mapping) return isScalar(value) || isSeq(value) ? [] : drop(oneValue);
+  if ('servers' in mapping) {
+    if (context.requester)
       return drop('a requester runs a broker of its own, which nats.servers would replace');
     return serversIn(found);
   }
-  if ('token' in fate) {
-    if (circumstances.requester)
+  if ('token' in mapping) {
+    if (context.requester)
       return drop('the broker of a requester makes its own token, in broker/token of its data folder');
-    if (fate.token === 'requester') return drop('only a requester asks for it, and this is none');
+    if (mapping.token === 'requester') return drop('only a requester asks for it, and this is none');
     return isScalar(value) ? [{ key, line, ...read('nats.token', scalarText(value)) }] : drop(oneValue);
   }
-  if (fate.as === 'labels') return labelsIn(found);
-  if (circumstances.requester && fate.to.startsWith('nats.tls.')) return drop(noTls);
+  if (mapping.as === 'labels') return labelsIn(found);
+  if (context.requester && mapping.to.startsWith('nats.tls.')) return drop(noTls);
   if (!isScalar(value)) return drop(oneValue);
   const text = scalarText(value).trim();
-  if (fate.to === 'api.host' && !circumstances.mayListenOn(text))
+  if (mapping.to === 'api.host' && !context.mayListenOn(text))
     return drop('the HTTP API of muster listens on this machine only');
-  if (fate.as === 'path') return pathIn(found, fate.to, text, circumstances.folder);
-  return [{ key, line, ...read(fate.to, text, fate.as) }];
+  if (mapping.as === 'path') return pathIn(found, mapping.to, text, context.folder);
+  return [{ key, line, ...read(mapping.to, text, mapping.as) }];
 }
 
 /** What `to` makes of a value of Bacalhau, or why it takes none. */
@@ -64,15 +64,15 @@ function read(
 ): { to: SettingKey; plain: Plain } | { why: string } {
   const { type } = settingOf(to);
   try {
-    const input = typeof value === 'string' ? convert(value, as) : value;
+    const input = typeof value === 'string' ? convertValue(value, as) : value;
     return { to, plain: type.plain(type.read(input, { folder: '/', home: '/' })) };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return { why: `${shown(to, value, error)} ${error.message}` };
+    return { why: `${describeInput(to, value, error)} ${error.message}` };
   }
 }
 
-function pathIn({ key, line }: Found, to: SettingKey, text: string, folder: string): Outcome[] {
+function pathIn({ key, line }: FoundKey, to: SettingKey, text: string, folder: string): ConvertedKey[] {
   const outcome = read(to, text);
   // The home folder is known where the result is read.
   if ('why' in outcome || isAbsolute(text) || text.startsWith('~/')) {
@@ -85,7 +85,7 @@ function pathIn({ key, line }: Found, to: SettingKey, text: string, folder: stri
 }
 
 /** Each server for itself, its token apart: `nats://token@host:4222`. */
-function serversIn({ key, value, line, lineOf }: Found): Outcome[] {
+function serversIn({ key, value, line, lineOf }: FoundKey): ConvertedKey[] {
   const nodes = isSeq(value) ? (value.items as Node[]) : [value];
   if (!nodes.every(node => isScalar(node)))
     return [{ key, line, why: 'one value, or a list of values, is expected' }];
@@ -95,7 +95,7 @@ function serversIn({ key, value, line, lineOf }: Found): Outcome[] {
         .split(',')
         .map(text => ({ text, line }));
   const servers: string[] = [];
-  const others: Outcome[] = [];
+  const others: ConvertedKey[] = [];
   for (const { text, line } of texts) {
     const [, scheme = '', login, address = ''] = /^(\w+:\/\/)?(?:(.*)@)?(.*)$/s.exec(text.trim()) ?? [];
     if (!address) continue;
@@ -122,9 +122,9 @@ function tokenOf(login: string): { to: SettingKey; plain: Plain } | { why: strin
 }
 
 /** Each label for itself, so that one which is refused does not cost the others. Bacalhau reads their names in small letters. */
-function labelsIn({ key, line, value, lineOf }: Found): Outcome[] {
+function labelsIn({ key, line, value, lineOf }: FoundKey): ConvertedKey[] {
   const labels = new Map<string, string>();
-  const others: Outcome[] = [];
+  const others: ConvertedKey[] = [];
   for (const { name, text, node } of pairsIn(value)) {
     const one = { key: `${key}.${printable(name, 100)}`, line: lineOf(node) };
     const small = name.toLowerCase();

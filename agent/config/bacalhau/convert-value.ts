@@ -8,7 +8,7 @@ import type { Form } from './key-table.ts';
  * The same value as a setting of ours takes it. What cannot be read is handed on: the setting refuses it and says why.
  * @throws Refusal where the setting would take it for something else
  */
-export function convert(text: string, form: Form): string {
+export function convertValue(text: string, form: Form): string {
   if (text.length > 200) return text;
   switch (form) {
     case 'duration':

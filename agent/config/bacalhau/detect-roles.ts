@@ -4,8 +4,8 @@ import { settingOf } from '../keys.ts';
 import type { Plain } from '../kind.ts';
 import type { SettingKey } from '../settings.ts';
 import { scalarText } from '../yaml-document.ts';
-import { convert } from './convert-value.ts';
-import type { Found } from './read-keys.ts';
+import { convertValue } from './convert-value.ts';
+import type { FoundKey } from './read-keys.ts';
 
 export interface Roles {
   readonly agent: boolean;
@@ -18,28 +18,28 @@ type Result = ReadonlyMap<SettingKey, { readonly plain: Plain }>;
 const brokerPort = settingOf('broker.port').default;
 
 /** What the keys say; where they say nothing, settings of the broker without a broker to call mean a requester. */
-export function rolesOf(found: readonly Found[]): Roles {
-  const told = found.flatMap(told => ('role' in told.fate ? [{ ...told, role: told.fate.role }] : []));
+export function detectRoles(found: readonly FoundKey[]): Roles {
+  const told = found.flatMap(told => ('role' in told.mapping ? [{ ...told, role: told.mapping.role }] : []));
   if (told.length > 0) {
     const named = told.flatMap(({ role, value }) =>
       role === 'list' ? listed(value) : enabled(value) ? [role] : [],
     );
     return { agent: named.includes('agent'), requester: named.includes('requester') };
   }
-  const calls = found.some(({ fate }) => 'servers' in fate);
-  const listens = found.some(({ fate }) => 'to' in fate && /^(broker|requester)\./.test(fate.to));
+  const calls = found.some(({ mapping }) => 'servers' in mapping);
+  const listens = found.some(({ mapping }) => 'to' in mapping && /^(broker|requester)\./.test(mapping.to));
   return { agent: calls || !listens, requester: listens && !calls };
 }
 
 /** How to go on, and where a key that is not there means something else here than in Bacalhau. */
-export function differences(
-  found: readonly Found[],
+export function explainDifferences(
+  found: readonly FoundKey[],
   generation: string,
   { agent, requester }: Roles,
   set: Result,
 ): string[] {
   const notes: string[] = [];
-  if (found.some(({ key, fate }) => 'to' in fate && /\.ControlPlaneSettings\./i.test(key))) {
+  if (found.some(({ key, mapping }) => 'to' in mapping && /\.ControlPlaneSettings\./i.test(key))) {
     notes.push(
       'Bacalhau 1.4.0 reads ControlPlaneSettings and goes by its defaults all the same; muster goes by them',
     );
@@ -80,7 +80,7 @@ function sideBySide(set: Result): string[] {
 }
 
 function enabled(value: Node): boolean {
-  return isScalar(value) && convert(scalarText(value), 'boolean') === 'true';
+  return isScalar(value) && convertValue(scalarText(value), 'boolean') === 'true';
 }
 
 /** `Node.Type` is a list, or text with commas. */

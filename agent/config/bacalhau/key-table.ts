@@ -6,7 +6,7 @@ import type { SettingKey } from '../settings.ts';
 export type Form = 'text' | 'duration' | 'size' | 'boolean' | 'path' | 'labels' | 'level' | 'mode';
 
 /** What becomes of a key, or of all keys below it. */
-export type Fate =
+export type KeyMapping =
   /** A setting of ours. */
   | { readonly to: SettingKey; readonly as: Form }
   /** Nothing of ours, and why. */
@@ -28,14 +28,14 @@ const address = 'a broker is reached at the addresses in nats.servers';
 const program = 'it is about the program of Bacalhau alone';
 const ownFolder = 'muster keeps its state in a folder of its own, and dataDir moves it';
 
-const setting = (to: SettingKey, as: Form = 'text'): Fate => ({ to, as });
-const drop = (dropped: string): Fate => ({ dropped });
+const setting = (to: SettingKey, as: Form = 'text'): KeyMapping => ({ to, as });
+const drop = (dropped: string): KeyMapping => ({ dropped });
 
 /**
  * By Bacalhau's spelling; its keys match whatever their case. Of two keys that say the same the upper one counts.
  * Sources: the configuration schemas of 1.4.0, 1.5.2, 1.6.5; older names where they were renamed in between.
  */
-export const bacalhauKeys: Readonly<Record<string, Fate>> = {
+export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   // From 1.5 on.
   'Orchestrator.Enabled': { role: 'requester' },
   'Orchestrator.Host': setting('broker.host'),

@@ -10,11 +10,11 @@ import { packagedSchema } from '../sample.ts';
 import type { SettingKey } from '../settings.ts';
 import { formatDuration, parseDuration } from '../units.ts';
 import { readYaml } from '../yaml.ts';
-import { type Circumstances, type Outcome, outcomesOf } from './convert-key.ts';
-import { differences, rolesOf } from './detect-roles.ts';
+import { type ConversionContext, type ConvertedKey, convertKey } from './convert-key.ts';
+import { detectRoles, explainDifferences } from './detect-roles.ts';
 import { readBacalhau } from './read-keys.ts';
 
-export interface MigrateOptions extends Pick<Circumstances, 'mayListenOn'> {
+export interface MigrateOptions extends Pick<ConversionContext, 'mayListenOn'> {
   /** The absolute path of the file. */
   readonly path: string;
   /** Write secrets into the result, or name a file for them that the operator makes. */
@@ -31,7 +31,7 @@ export interface Migration {
 }
 
 /** A setting of the result, and the key that it was. */
-interface Taken {
+interface MigratedSetting {
   readonly plain: Plain;
   readonly key: string;
   readonly line: number;
@@ -39,9 +39,9 @@ interface Taken {
   readonly comment?: string;
 }
 
-type Result = Map<SettingKey, Taken>;
+type Result = Map<SettingKey, MigratedSetting>;
 /** What is told of a key: why it is dropped, or a note. */
-type Told = Outcome & ({ why: string } | { note: string });
+type KeyMessage = ConvertedKey & ({ why: string } | { note: string });
 
 /**
  * Reads `text` as a configuration of Bacalhau, of either generation.
@@ -51,30 +51,30 @@ export async function migrate(text: string, options: MigrateOptions): Promise<Mi
   const { path, mayListenOn } = options;
   const { generation, found, unknown, faults } = readBacalhau(text, path);
   if (faults.length > 0) throw new MusterError('bad_config', faults.join('\n'));
-  if (generation === undefined) throw foreign(text, path);
-  const roles = rolesOf(found);
-  const circumstances = { folder: dirname(path), requester: roles.requester, mayListenOn };
+  if (generation === undefined) throw notBacalhauError(text, path);
+  const roles = detectRoles(found);
+  const context = { folder: dirname(path), requester: roles.requester, mayListenOn };
   const inOrder = [...found].sort((a, b) => a.rank - b.rank || a.line - b.line);
-  const outcomes = inOrder.flatMap(one => outcomesOf(one, circumstances));
+  const outcomes = inOrder.flatMap(one => convertKey(one, context));
   const result: Result = new Map();
-  const told: Told[] = [...unknown, ...pick(outcomes, result), ...keepApart(result)];
-  oneTopic(result);
-  if (options.secrets === 'point') told.push(...hide(result));
+  const told: KeyMessage[] = [...unknown, ...takeFirstValues(outcomes, result), ...separateSilences(result)];
+  alignTopics(result);
+  if (options.secrets === 'point') told.push(...replaceTokenByFile(result));
   told.sort((a, b) => a.line - b.line);
   const about = `Made from ${printable(path, 4096)}, a configuration of Bacalhau ${generation}.`;
-  const place = ({ key, line }: Told) => `${path}:${line}: ${key}`;
+  const place = ({ key, line }: KeyMessage) => `${path}:${line}: ${key}`;
   return {
-    document: await documentOf(result, about),
+    document: await makeDocument(result, about),
     dropped: told.flatMap(one => ('why' in one ? `${place(one)} is dropped: ${one.why}` : [])),
     notes: [
       ...told.flatMap(one => ('note' in one ? `${place(one)} ${one.note}` : [])),
-      ...differences(found, generation, roles, result),
+      ...explainDifferences(found, generation, roles, result),
     ],
   };
 }
 
 /** Puts the first value of each setting into `result`; tells of the later ones, and of the rest. */
-function pick(outcomes: readonly Outcome[], result: Result): Told[] {
+function takeFirstValues(outcomes: readonly ConvertedKey[], result: Result): KeyMessage[] {
   return outcomes.flatMap(outcome => {
     if (!('to' in outcome)) return outcome;
     const { key, line, to, plain } = outcome;
@@ -87,14 +87,14 @@ function pick(outcomes: readonly Outcome[], result: Result): Told[] {
 }
 
 /** Bacalhau knows one silence, and muster two: the second must be longer than the first. */
-function keepApart(result: Result): Told[] {
+function separateSilences(result: Result): KeyMessage[] {
   const first = result.get('requester.nodeDisconnectedAfter');
   const second = settingOf('requester.nodeUnknownAfter');
   const silence = parseDuration(String(first?.plain));
   const preset = parseDuration(String(second.default)) ?? 0;
   if (!first || silence === undefined || silence < preset) return [];
   const plain = formatDuration(silence * 2);
-  if (accepts(second.type, plain)) {
+  if (isAccepted(second.type, plain)) {
     const comment = 'longer than requester.nodeDisconnectedAfter, as it must be';
     result.set('requester.nodeUnknownAfter', { ...first, plain, comment });
     return [];
@@ -105,7 +105,7 @@ function keepApart(result: Result): Told[] {
 }
 
 /** Both sides of one cluster: what one is told is meant for the other. */
-function oneTopic(result: Result): void {
+function alignTopics(result: Result): void {
   const topics = ['compute.heartbeatTopic', 'requester.heartbeatTopic'] as const;
   for (const [to, from] of [topics, topics.toReversed()]) {
     const given = from && result.get(from);
@@ -114,7 +114,7 @@ function oneTopic(result: Result): void {
 }
 
 /** Puts a file in the place of the token. */
-function hide(result: Result): Told[] {
+function replaceTokenByFile(result: Result): KeyMessage[] {
   const token = result.get('nats.token');
   if (!token) return [];
   const { key, line } = token;
@@ -126,7 +126,7 @@ function hide(result: Result): Told[] {
   return [{ key, line, note }];
 }
 
-function accepts({ read }: Kind<unknown>, plain: string): boolean {
+function isAccepted({ read }: Kind<unknown>, plain: string): boolean {
   try {
     read(plain, { folder: '', home: undefined });
     return true;
@@ -136,7 +136,7 @@ function accepts({ read }: Kind<unknown>, plain: string): boolean {
   }
 }
 
-async function documentOf(result: Result, about: string): Promise<Document> {
+async function makeDocument(result: Result, about: string): Promise<Document> {
   const { Document, isCollection } = await import('yaml');
   const document = new Document({});
   document.commentBefore = ` yaml-language-server: $schema=${packagedSchema}\n ${about}`;
@@ -151,7 +151,7 @@ async function documentOf(result: Result, about: string): Promise<Document> {
   return document;
 }
 
-function foreign(text: string, path: string): MusterError {
+function notBacalhauError(text: string, path: string): MusterError {
   const ours = readYaml(text, path).entries.length > 0;
   return new MusterError('bad_config', `${path}: none of its keys is one of Bacalhau's configuration`, {
     hint: ours

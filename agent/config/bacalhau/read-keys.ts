@@ -1,18 +1,18 @@
 // Finds the keys of Bacalhau in a configuration file: each with its line and what becomes of it.
 import { isAlias, isCollection, isMap, isScalar, type Node, type Pair, type YAMLMap } from 'yaml';
 import { printable } from '../../system/printable.ts';
-import { nearest } from '../nearest.ts';
+import { findNearest } from '../nearest.ts';
 import { isEmpty, readDocument, scalarText } from '../yaml-document.ts';
-import { bacalhauKeys, type Fate } from './key-table.ts';
+import { bacalhauKeys, type KeyMapping } from './key-table.ts';
 
 /** A key that has a value. */
-export interface Found {
+export interface FoundKey {
   /** As the file spells it, fit for a terminal. */
   readonly key: string;
   readonly line: number;
   /** Its place in the table: of two that say the same, the lower counts. */
   readonly rank: number;
-  readonly fate: Fate;
+  readonly mapping: KeyMapping;
   readonly value: Node;
   /** Of a key or value in it. */
   lineOf(node: Node): number;
@@ -21,7 +21,7 @@ export interface Found {
 export interface BacalhauFile {
   /** undefined when none of the keys is known. */
   readonly generation: string | undefined;
-  readonly found: Found[];
+  readonly found: FoundKey[];
   /** Keys that are no keys of Bacalhau, and why. */
   readonly unknown: { readonly key: string; readonly line: number; readonly why: string }[];
   /** Why there is nothing to read; a line each. */
@@ -30,7 +30,7 @@ export interface BacalhauFile {
 
 const names = Object.keys(bacalhauKeys);
 const rows = new Map(
-  Object.entries(bacalhauKeys).map(([name, fate], rank) => [name.toLowerCase(), { rank, fate }]),
+  Object.entries(bacalhauKeys).map(([name, mapping], rank) => [name.toLowerCase(), { rank, mapping }]),
 );
 const groups = new Set(names.flatMap(name => above(name.toLowerCase()).slice(1)));
 const maxSuggestions = 50;
@@ -46,7 +46,7 @@ export function readBacalhau(text: string, path: string): BacalhauFile {
 }
 
 class Reader {
-  readonly found: Found[] = [];
+  readonly found: FoundKey[] = [];
   readonly unknown: { key: string; line: number; why: string }[] = [];
   private readonly lineOf: (node: Node) => number;
   private readonly seen = new Map<string, number>();
@@ -60,7 +60,7 @@ class Reader {
       const path = `${prefix}${scalarText(key)}`;
       if (value === null || isUnset(value)) continue;
       const own = rows.get(path.toLowerCase());
-      const group = own === undefined || 'dropped' in own.fate;
+      const group = own === undefined || 'dropped' in own.mapping;
       if (isMap(value) && group) this.walk(value, `${path}.`);
       else this.leaf(path, this.lineOf(key), value);
     }
@@ -82,7 +82,7 @@ class Reader {
     if (isAlias(value)) return 'it is an alias, which is not followed; write out what it stands for';
     if (known) return undefined;
     if (groups.has(lower)) return 'it is a group of keys in Bacalhau, and something else here';
-    const near = this.unknown.length < maxSuggestions ? nearest(path, names) : undefined;
+    const near = this.unknown.length < maxSuggestions ? findNearest(path, names) : undefined;
     return `Bacalhau has no such key${near ? `; did you mean ${near}?` : ''}`;
   }
 }
@@ -94,11 +94,11 @@ function isUnset(node: Node): boolean {
 }
 
 /** The row of the key itself, else of the nearest group above it, if that is dropped as a whole. */
-function rowOf(lower: string): { rank: number; fate: Fate } | undefined {
+function rowOf(lower: string): { rank: number; mapping: KeyMapping } | undefined {
   const [own, ...groups] = above(lower).map(path => rows.get(path));
   if (own) return own;
   const group = groups.find(row => row !== undefined);
-  return group && 'dropped' in group.fate ? group : undefined;
+  return group && 'dropped' in group.mapping ? group : undefined;
 }
 
 /** `a.b.c`, `a.b`, `a`. */
@@ -112,7 +112,7 @@ function shownKey(path: string): string {
   return printable(path.split(':', 1)[0] ?? '', 200);
 }
 
-function generationOf(found: readonly Found[]): string | undefined {
+function generationOf(found: readonly FoundKey[]): string | undefined {
   const tops = new Set(found.map(({ key }) => oldest.has((key.split('.')[0] ?? '').toLowerCase())));
   if (tops.size === 2) return 'of both generations';
   return tops.size === 0 ? undefined : tops.has(true) ? 'up to 1.4' : 'from 1.5 on';

@@ -28,7 +28,7 @@ export const examples: readonly Example[] = [
 export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<number> {
   const loaded = await argv.load({
     configFile: chosenFile(argv),
-    alsoCheck: settings => checkRoleRequirements(argv.flags.role, settings),
+    findMoreConflicts: settings => checkRoleRequirements(argv.flags.role, settings),
   });
   const { file, places, warnings } = loaded;
   for (const warning of [...warnings, ...(await checkSettingFiles(loaded))]) warn(printable(warning, 4096));

@@ -1,5 +1,5 @@
 // `muster config show`: shows every setting with its value.
-import { atPaths } from '../../../config/keys.ts';
+import { nestValues } from '../../../config/keys.ts';
 import type { LoadedSettings } from '../../../config/load.ts';
 import { settingsDocument, showSettings } from '../../../config/show.ts';
 import { jsonText, yamlText } from '../../../output/data.ts';
@@ -36,6 +36,6 @@ const rows = (loaded: LoadedSettings) =>
 
 /** Returns the settings that have a value, nested as in the file. */
 const nested = (loaded: LoadedSettings) =>
-  atPaths(
+  nestValues(
     showSettings(loaded).flatMap(({ key, value }) => (value === undefined ? [] : [[key, value] as const])),
   );
