@@ -3,8 +3,8 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerFiles } from '../broker/broker-files.ts';
-import { identityFile, keptIdentity } from '../compute/registration/identity.ts';
-import { lookAtSentinel } from '../compute/registration/sentinel.ts';
+import { identityFile, inspectIdentity } from '../compute/registration/identity.ts';
+import { inspectSentinel } from '../compute/registration/sentinel.ts';
 import { type Role, roles } from '../config/role.ts';
 import { settingsDocument } from '../config/show.ts';
 import { type Recording, recordingFile, recordingText } from '../host/recording/recording.ts';
@@ -102,9 +102,9 @@ function statusText(status: unknown): string {
 async function sentinel({ settings, folderOf }: Context): Promise<string> {
   const folder = folderOf('agent');
   const node = settings.node.id ?? (await readNodeId(folder));
-  const key = (await keptIdentity(folder))?.identity.publicKey;
+  const key = (await inspectIdentity(folder))?.identity.publicKey;
   if (!node || !key) throw new Error('there is none');
-  const found = await lookAtSentinel(folder, node, key);
+  const found = await inspectSentinel(folder, node, key);
   if (found.kind === 'none') throw new Error('there is none');
   if (found.kind === 'bad') throw new Error(found.reason);
   return json({ ...found.sentinel, session: redacted });

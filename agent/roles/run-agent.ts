@@ -80,19 +80,19 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     },
     offer(),
   );
+  const computeSettings = { ...settings.compute };
   const running = new Agent({
     node,
     identity,
     folder,
-    // The heartbeat topic changes only with a restart: a requester that still uses the old one would call the node UNHEALTHY.
-    settings: () => ({ ...settings.compute, heartbeatTopic: first.compute.heartbeatTopic }),
+    settings: computeSettings,
     connection,
-    machine: survey,
+    survey,
     clock: systemClock,
     random: systemRandom,
     log,
     pid: process.pid,
-    changed: () => notifier.update(),
+    onChange: () => notifier.update(),
   });
   agent = running;
   const reload = createReloader(first, {
@@ -101,6 +101,8 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     notifier,
     apply(next) {
       settings = next;
+      // The heartbeat topic changes only with a restart: a requester that still uses the old one would call the node UNHEALTHY.
+      Object.assign(computeSettings, next.compute, { heartbeatTopic: first.compute.heartbeatTopic });
       survey.reload(offer());
       running.reload();
     },

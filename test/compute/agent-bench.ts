@@ -1,7 +1,8 @@
-// An agent on a fake clock and a fake broker, with real files, in front of a requester that a test scripts.
-import { Agent, type ComputeSettings, type MachineReader } from '../../agent/compute/agent.ts';
-import { readSentinel, type Sentinel } from '../../agent/compute/registration/sentinel.ts';
-import { nodeInfo } from '../../agent/compute/survey/node-info.ts';
+// An agent on a fake clock and a fake broker, with real files. The test says what its requester answers.
+import { Agent, type ComputeSettings } from '../../agent/compute/agent.ts';
+import { inspectSentinel, type Sentinel } from '../../agent/compute/registration/sentinel.ts';
+import { type HostDescription, nodeInfo } from '../../agent/compute/survey/node-info.ts';
+import type { MachineSurvey } from '../../agent/compute/survey/survey.ts';
 import {
   type AnsweringRequester,
   encodeEmptyResponse,
@@ -34,9 +35,21 @@ import { recordLog } from '../support/log-lines.ts';
 import { steadyRandom } from '../support/steady-random.ts';
 
 export const node = 'node-1';
-export const key = 'NDLVVGABQKYQVN6VJP7NHSLEA45A5YLS6PNKMIZFV4BBU2HXA5IRUM4A';
+const key = 'NDLVVGABQKYQVN6VJP7NHSLEA45A5YLS6PNKMIZFV4BBU2HXA5IRUM4A';
 
-/** A request that came to the requester. */
+/** The sentinel of an approved node, as an earlier run left it. */
+export const sentinel: Sentinel = {
+  version: 1,
+  node,
+  key,
+  cluster: 'c-1',
+  requester: 'node-0',
+  session: 's-kept',
+  membership: 'APPROVED',
+  registeredAt: '2025-12-31T00:00:00.000Z',
+};
+
+/** A request that the requester received. */
 export interface Request {
   method: ManagementMethod;
   at: number;
@@ -50,7 +63,7 @@ export interface Beat extends ReceivedHeartbeat {
   enveloped: boolean;
 }
 
-export const answerer = (change: Partial<AnsweringRequester> = {}): AnsweringRequester => ({
+export const answeringRequester = (change: Partial<AnsweringRequester> = {}): AnsweringRequester => ({
   Version: '1',
   ClusterID: 'c-1',
   RequesterID: 'node-0',
@@ -60,26 +73,30 @@ export const answerer = (change: Partial<AnsweringRequester> = {}): AnsweringReq
   ...change,
 });
 
-/** What a requester answers to one request; undefined: nothing. */
+/** Returns what a requester answers to one request; undefined when it does not answer. */
 export type Reply = (request: Request) => string | undefined;
 
-/** A requester of ours that accepts everybody, with this membership. */
+/** A muster requester that accepts every node, with this membership. */
 export const accepting =
   (membership: Membership = 'PENDING', change: Partial<AnsweringRequester> = {}): Reply =>
   ({ method, sender }) => {
     const isNew = method === 'RegisterNode/v1';
-    const muster = answerer({ Membership: membership, Session: isNew ? 's-1' : sender?.Session, ...change });
+    const muster = answeringRequester({
+      Membership: membership,
+      Session: isNew ? 's-1' : sender?.Session,
+      ...change,
+    });
     const isVerdict = isNew || method === 'UpdateNodeInfo/v1';
     return isVerdict
       ? encodeRegisterResponse(true, isNew ? reasons.registered : '', muster)
       : encodeEmptyResponse(muster);
   };
 
-/** A requester of ours that refuses everything with this code. */
+/** A muster requester that refuses every request with this code. */
 export const refusing =
   (Code: 'rejected' | 'deleted' | 'handshake_required' | 'unavailable'): Reply =>
   ({ method }) => {
-    const muster = answerer({ Code, Membership: Code === 'rejected' ? 'REJECTED' : '' });
+    const muster = answeringRequester({ Code, Membership: Code === 'rejected' ? 'REJECTED' : '' });
     if (method !== 'RegisterNode/v1') return encodeErrorResponse(`${Code}, in words`, muster);
     return encodeRegisterResponse(false, `${Code}, in words`, {
       ...muster,
@@ -87,13 +104,13 @@ export const refusing =
     });
   };
 
-/** Bacalhau ≥ 1.6 accepts everybody, and says no more. */
+/** Bacalhau ≥ 1.6 accepts every node, and tells nothing else. */
 export const bacalhau: Reply = ({ method }) =>
   method === 'UpdateResources/v1' ? encodeEmptyResponse() : encodeRegisterResponse(true, '');
 
 export const silent: Reply = () => undefined;
 
-const machine = {
+const host: HostDescription = {
   hostname: 'host',
   operatingSystem: 'linux',
   architecture: 'amd64',
@@ -110,39 +127,42 @@ export class AgentBench {
   readonly lines;
   readonly requests: Request[] = [];
   readonly beats: Beat[] = [];
-  readonly settings: ComputeSettings = {
-    infoUpdateFrequency: 60_000,
-    resourceUpdateFrequency: 30_000,
-    heartbeatFrequency: 15_000,
-    heartbeatTopic: defaultHeartbeatTopic,
-    rejoinAfterDelete: false,
-  };
+  readonly settings: { -readonly [Name in keyof ComputeSettings]: ComputeSettings[Name] };
   reply: Reply;
   labels: Record<string, string> = {};
-  /** Set, what the machine is asked for throws. */
+  /** While it is set, reading the machine throws it. */
   machineFault: Error | undefined;
-  /** How the next inventory ends: with something new or not, or never. */
+  /** How the next inventory ends: whether its facts changed, or never. */
   inventory: () => Promise<boolean> = async () => false;
+  /** When inventories were taken. */
   inventories: number[] = [];
-  readonly looks: { at: number; all: boolean }[] = [];
-  /** What a look for GPUs finds: whether anything is new. */
-  look: () => Promise<boolean> = async () => false;
+  readonly scans: { at: number; all: boolean }[] = [];
+  /** How the next GPU scan ends: whether the GPUs changed, or never. */
+  scan: () => Promise<boolean> = async () => false;
 
-  /** `given`: a machine in place of the bench's own, and the clock that it goes by. */
+  /** `given` replaces what the bench makes itself: a survey goes by the clock that is given with it. */
   constructor(
     folder: string,
     reply: Reply = accepting(),
     random: Random = steadyRandom(0.5),
-    given: { clock?: FakeClock; machine?: MachineReader } = {},
+    given: { clock?: FakeClock; survey?: MachineSurvey; settings?: Partial<ComputeSettings> } = {},
   ) {
     this.clock = given.clock ?? new FakeClock();
     this.broker = new FakeBroker(this.clock);
     this.folder = folder;
     this.reply = reply;
-    const desk = this.broker.connect();
-    desk.subscribe('node.management.>', message => this.#take(message));
+    this.settings = {
+      infoUpdateFrequency: 60_000,
+      resourceUpdateFrequency: 30_000,
+      heartbeatFrequency: 15_000,
+      heartbeatTopic: defaultHeartbeatTopic,
+      rejoinAfterDelete: false,
+      ...given.settings,
+    };
+    const requester = this.broker.connect();
+    requester.subscribe('node.management.>', message => this.#answer(message));
     for (const topic of ['bacalhau.global.compute.*.out.heartbeat', 'heartbeat', 'beats.*'])
-      desk.subscribe(topic, message => this.#hear(message));
+      requester.subscribe(topic, message => this.#receiveHeartbeat(message));
     this.connection = this.broker.connect();
     const { log, lines } = recordLog();
     this.lines = lines;
@@ -150,27 +170,9 @@ export class AgentBench {
       node,
       identity: { publicKey: key, fingerprint: 'ABCD-EFGH' },
       folder,
-      settings: () => this.settings,
+      settings: this.settings,
       connection: this.connection,
-      machine: given.machine ?? {
-        bootId: 'boot-1',
-        sample: () => {
-          if (this.machineFault) throw this.machineFault;
-          return { available: { CPU: 3, Memory: 1024 }, usage: { CPU: 1, Memory: 2048, Disk: 0, Load: 0.5 } };
-        },
-        info: () => {
-          if (this.machineFault) throw this.machineFault;
-          return nodeInfo(node, machine, { CPU: 4 }, { CPU: 3 }, this.labels);
-        },
-        takeInventory: () => {
-          this.inventories.push(this.clock.monotonic());
-          return this.inventory();
-        },
-        look: async all => {
-          this.looks.push({ at: this.clock.monotonic(), all: all === true });
-          return this.look();
-        },
-      },
+      survey: given.survey ?? this.#fakeSurvey(),
       clock: this.clock,
       random,
       log,
@@ -178,66 +180,67 @@ export class AgentBench {
     });
   }
 
-  /** What was asked, as `RegisterNode UpdateResources`. */
+  /** The methods of the requests, as `RegisterNode UpdateResources`. */
   get asked(): string {
     return this.requests.map(({ method }) => method.replace('/v1', '')).join(' ');
   }
 
-  /** Forgets what came so far. */
+  /** Forgets requests, heartbeats and log lines. */
   forget(): void {
     this.requests.length = 0;
     this.beats.length = 0;
     this.lines.length = 0;
   }
 
-  /** How many of `method` came. */
+  /** Counts the requests of `method`. */
   count(method: ManagementMethod): number {
     return this.requests.filter(each => each.method === method).length;
   }
 
-  said(level: string): string[] {
+  /** Returns the messages that were logged at `level`. */
+  messages(level: string): string[] {
     return this.lines.filter(line => line.level === level).map(line => line.message);
   }
 
-  /** Starts it, and waits until its first question came. */
+  /** Starts the agent, and waits for its first request. */
   async start(): Promise<void> {
     this.agent.start();
-    await this.until('the first question', () => this.requests.length > 0);
+    await this.until('the first request', () => this.requests.length > 0);
     await this.clock.settle();
   }
 
-  /** Starts it, and waits until it is in this phase; an acceptance is told when the sentinel was written. */
+  /** Starts the agent, and waits until it is in this phase. An acceptance is logged when the sentinel is written. */
   async startTo(phase: string): Promise<void> {
     await this.start();
     await this.until(phase, () => this.agent.status().state === phase);
-    const told = /^(pending approval|approved|registered)$/;
+    const acceptance = /^(pending approval|approved|registered)$/;
     const isAccepted = ['pending', 'approved', 'registered'].includes(phase);
-    if (isAccepted) await this.until('told', () => this.lines.some(line => told.test(line.message)));
+    if (isAccepted) await this.until('logged', () => this.lines.some(line => acceptance.test(line.message)));
   }
 
-  /** Waits for what needs real time, as files do; the fake clock stands still. */
+  /** Waits for something that needs real time, as files do. The fake clock stands still meanwhile. */
   async until(what: string, condition: () => boolean): Promise<void> {
     for (const end = performance.now() + 10_000; performance.now() < end; ) {
       await this.clock.settle();
       if (condition()) return;
     }
     throw new Error(
-      `did not happen: ${what}; asked were ${this.asked}, the status is ${this.agent.status().state}`,
+      `did not happen: ${what}; the requests were ${this.asked}, the state is ${this.agent.status().state}`,
     );
   }
 
-  /** The sentinel's file as it is now. */
+  /** Reads the sentinel's file. */
   async sentinel(): Promise<Sentinel | undefined> {
-    const found = await readSentinel(this.folder, node, key);
-    return found.kind === 'valid' ? found.sentinel : undefined;
+    const reading = await inspectSentinel(this.folder, node, key);
+    return reading.kind === 'valid' ? reading.sentinel : undefined;
   }
 
-  /** An event of this node is published, by whomever. */
+  /** Publishes an event of this node. */
   event(kind: string, data = '{}'): void {
     this.broker.inject(eventSubject(node, kind), data);
   }
 
-  #take(message: Message): void {
+  #answer(message: Message): void {
     const target = parseManagementSubject(message.subject);
     if (target?.nodeId !== node) throw new Error(`a request on ${message.subject}`);
     const { method } = target;
@@ -256,8 +259,34 @@ export class AgentBench {
     if (answer !== undefined) message.respond(answer);
   }
 
-  #hear({ subject, data }: Message): void {
+  #receiveHeartbeat({ subject, data }: Message): void {
     const enveloped = data[0] === 1;
     this.beats.push({ ...decodeHeartbeat(data), at: this.clock.monotonic(), subject, enveloped });
+  }
+
+  #fakeSurvey(): MachineSurvey {
+    let infoChanges = 0;
+    const read = <T>(value: T): T => {
+      if (this.machineFault) throw this.machineFault;
+      return value;
+    };
+    return {
+      bootId: 'boot-1',
+      conditions: [],
+      get infoChanges() {
+        return infoChanges;
+      },
+      sample: () =>
+        read({ available: { CPU: 3, Memory: 1024 }, usage: { CPU: 1, Memory: 2048, Disk: 0, Load: 0.5 } }),
+      info: () => read(nodeInfo(node, host, { CPU: 4 }, { CPU: 3 }, this.labels)),
+      takeInventory: async () => {
+        this.inventories.push(this.clock.monotonic());
+        if (await this.inventory()) infoChanges++;
+      },
+      scanGpus: async (all = false) => {
+        this.scans.push({ at: this.clock.monotonic(), all });
+        if (await this.scan()) infoChanges++;
+      },
+    };
   }
 }

@@ -1,4 +1,4 @@
-// A day of a whole agent on a fake clock, its survey of a real machine included: what it sends, and what it holds.
+// A day of a whole agent on a fake clock, with its survey of a real machine: what it sends and what it keeps open.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -14,42 +14,45 @@ import { steadyRandom } from '../support/steady-random.ts';
 import { AgentBench, accepting, node } from './agent-bench.ts';
 
 export interface Day {
-  /** Milliseconds of the clock between two heartbeats at most. */
-  longestSilence: number;
+  /** The longest time between two heartbeats, in milliseconds of the clock. */
+  longestSilenceMs: number;
   beats: number;
-  /** The node's conditions as it told them, each time that they were others than before. */
+  /** The node's conditions, each time that it reported others than before. */
   conditions: string[];
-  /** Every three hours: to count is slow. */
-  held: Held[];
-  /** Timers that were left when it had stopped. */
+  /** What the process holds, every three hours, as counting is slow. */
+  holdings: Holdings[];
+  /** Timers that are left after the stop. */
   timersLeft: number;
-  /** Warnings and errors of its log, by how often each came. */
-  complaints: Record<string, number>;
+  /** How often each warning and error was logged. */
+  problems: Record<string, number>;
 }
 
-/** What a process holds. */
-export interface Held {
+/** What a process holds at one time. */
+export interface Holdings {
   timers: number;
   promises: number;
   /** What keeps Node's event loop alive, by kind. */
   resources: Record<string, number>;
-  /** By name; none where the system does not tell. */
+  /** Counted by name; empty where the system does not tell. */
   threads: Record<string, number>;
 }
 
-export interface Morning {
-  hung?: number;
-  morning?: (survey: Survey) => Promise<void>;
+export interface DayOptions {
+  /** File operations that hang and never end; time does not wait for them. */
+  hungFiles?: number;
+  /** Runs once the node is approved, before anything is counted. */
+  prepare?: (survey: Survey) => Promise<void>;
 }
 
-/** Files are real, and what they take is none of the fake time. */
+/** A fake clock that stands still while a file operation is under way. */
 class WaitingClock extends FakeClock {
-  hung = 0;
+  hungFiles = 0;
 
   override async settle(): Promise<void> {
     do await super.settle();
     while (
-      process.getActiveResourcesInfo().filter(name => /^(?:FSReq|CloseReq)/.test(name)).length > this.hung
+      process.getActiveResourcesInfo().filter(name => /^(?:FSReq|CloseReq)/.test(name)).length >
+      this.hungFiles
     );
   }
 }
@@ -57,13 +60,10 @@ class WaitingClock extends FakeClock {
 const hour = 3_600_000;
 const step = 30_000;
 
-/**
- * Lives it in some seconds. Time stands still while a file answers, but for as many as `hung`, which never do. `morning` is waited
- * for, once the node is approved, before anything counts.
- */
+/** Lets an agent live for a day, which takes some seconds, and returns what it did. */
 export async function oneDay(
   options: Omit<SurveyOptions, 'node' | 'log' | 'clock'>,
-  { hung = 0, morning = async () => undefined }: Morning = {},
+  { hungFiles = 0, prepare = async () => undefined }: DayOptions = {},
 ): Promise<Day> {
   const clock = new WaitingClock();
   const { log, lines } = recordLog();
@@ -72,30 +72,37 @@ export async function oneDay(
   const survey = await passing(clock, Survey.open({ ...options, node, log, clock }, offer));
   const bench = new AgentBench(options.folder, accepting('APPROVED'), steadyRandom(0.5), {
     clock,
-    machine: survey,
+    survey,
   });
   await bench.startTo('approved');
-  await passing(clock, morning(survey));
-  clock.hung = hung;
+  await passing(clock, prepare(survey));
+  clock.hungFiles = hungFiles;
   bench.forget();
   let last = clock.monotonic();
-  const day: Day = { longestSilence: 0, beats: 0, conditions: [], held: [], timersLeft: 0, complaints: {} };
+  const day: Day = {
+    longestSilenceMs: 0,
+    beats: 0,
+    conditions: [],
+    holdings: [],
+    timersLeft: 0,
+    problems: {},
+  };
   for (let passed = 0; passed < 24 * hour; passed += step) {
     await clock.advance(step);
     await pause(1);
     for (const { at } of bench.beats) {
-      day.longestSilence = Math.max(day.longestSilence, at - last);
+      day.longestSilenceMs = Math.max(day.longestSilenceMs, at - last);
       last = at;
     }
-    day.longestSilence = Math.max(day.longestSilence, clock.monotonic() - last);
+    day.longestSilenceMs = Math.max(day.longestSilenceMs, clock.monotonic() - last);
     day.beats += bench.beats.length;
     for (const { info } of bench.requests)
       if (info && conditionsOf(info) !== day.conditions.at(-1)) day.conditions.push(conditionsOf(info));
     for (const { level, message } of [...bench.lines, ...lines])
-      if (level === 'warn' || level === 'error') day.complaints[message] = (day.complaints[message] ?? 0) + 1;
+      if (level === 'warn' || level === 'error') day.problems[message] = (day.problems[message] ?? 0) + 1;
     bench.forget();
     lines.length = 0;
-    if ((passed + step) % (3 * hour) === 0) day.held.push(held(clock));
+    if ((passed + step) % (3 * hour) === 0) day.holdings.push(holdingsOf(clock));
   }
   await passing(clock, bench.agent.stop());
   await survey.close();
@@ -103,7 +110,7 @@ export async function oneDay(
   return day;
 }
 
-/** What the process `file` with `args` tells of its day. In a process of its own, threads and promises are those of the agent. */
+/** Runs `file` as a process and returns the day that it prints: then threads and promises are the agent's alone. */
 export async function dayOf<T extends Day>(file: URL, args: string[], env = {}): Promise<T> {
   const words = ['--disable-warning=ExperimentalWarning', fileURLToPath(file), ...args];
   const { stdout, stderr } = await promisify(execFile)(process.execPath, words, {
@@ -113,28 +120,28 @@ export async function dayOf<T extends Day>(file: URL, args: string[], env = {}):
   return JSON.parse(stdout);
 }
 
-/** Throws where something piled up: later no more may be held than before. */
-export function assertNothingPiledUp({ held }: Day): void {
-  const half = held.length / 2;
-  const [early, late] = [held.slice(0, half), held.slice(half)];
-  // Now and then something is on its way; usually nothing is.
-  const usual = (some: Held[], count: (held: Held) => number) =>
+/** Asserts that nothing leaked: the second half of the day holds no more than the first. */
+export function assertNothingLeaked({ holdings }: Day): void {
+  const half = holdings.length / 2;
+  const [early, late] = [holdings.slice(0, half), holdings.slice(half)];
+  // The median leaves out the moments in which something is under way.
+  const median = (some: Holdings[], count: (holdings: Holdings) => number) =>
     some.map(count).sort((a, b) => a - b)[some.length >> 1] ?? Number.NaN;
-  const same = (what: string, count: (held: Held) => number, slack = 0) => {
-    const [before, after] = [usual(early, count), usual(late, count)];
-    assert.ok(after <= before + slack, `${what}: ${before} in the morning, ${after} in the evening`);
+  const assertSame = (what: string, count: (holdings: Holdings) => number, slack = 0) => {
+    const [before, after] = [median(early, count), median(late, count)];
+    assert.ok(after <= before + slack, `${what}: ${before} in the first half, ${after} in the second`);
   };
-  // A leak of one an hour would be twelve.
-  same('timers', ({ timers }) => timers, 2);
-  same('promises', ({ promises }) => promises, 6);
-  same('resources', ({ resources }) => total(resources), 1);
-  same('threads', ({ threads }) => total(threads));
+  // A leak of one in an hour would make a difference of twelve.
+  assertSame('timers', ({ timers }) => timers, 2);
+  assertSame('promises', ({ promises }) => promises, 6);
+  assertSame('resources', ({ resources }) => total(resources), 1);
+  assertSame('threads', ({ threads }) => total(threads));
 }
 
 const total = (counts: Record<string, number>) =>
   Object.values(counts).reduce((sum, count) => sum + count, 0);
 
-/** Lets time pass until `work` has ended. */
+/** Lets the clock go on until `work` has ended. */
 async function passing<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
   let over = false;
   const ending = work.finally(() => {
@@ -150,7 +157,7 @@ async function passing<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
 const conditionsOf = (info: NodeInfo): string =>
   (info.Conditions ?? []).map(({ Type, Reason }) => `${Type}: ${Reason}`).join('\n');
 
-function held(clock: FakeClock): Held {
+function holdingsOf(clock: FakeClock): Holdings {
   return {
     timers: clock.pending,
     promises: Number(queryObjects(Promise, { format: 'count' })),

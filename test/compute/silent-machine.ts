@@ -1,4 +1,5 @@
-// A process that lives a day on a machine whose native probe never answers and whose inventory never ends. Argument: a folder.
+// A process that runs an agent for a day on a machine whose native probe never answers and whose inventory never ends.
+// Argument: the agent's folder.
 import { oneDay } from './one-day.ts';
 
 const asked = { disk: 0, gpusNvml: 0 };
@@ -15,7 +16,7 @@ const probe = {
   nvmlFigures: async () => null,
   notify: () => false,
   exitNow: () => {
-    throw new Error('nobody asked for the end');
+    throw new Error('exitNow must not be called');
   },
 };
 

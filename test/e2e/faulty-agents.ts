@@ -87,8 +87,8 @@ export class FaultyAgents {
       (await this.#names(name)).some(each => file.test(each)) || otherwise?.test(agent.stderr) === true;
     const settled = async () =>
       (await isKept(/^[^.].*\.registration\.json$/)) &&
-      (await isKept(/^inventory\.json$/, /the inventory could not be kept/)) &&
-      (await isKept(/^gpus\.json$/, /the GPUs could not be kept|running without the native probe/));
+      (await isKept(/^inventory\.json$/, /the inventory could not be saved/)) &&
+      (await isKept(/^gpus\.json$/, /the GPUs could not be saved|running without the native probe/));
     if (!(await until('what it keeps', settled))) return;
     await this.#cluster.decide(id, 'delete');
     if (!(await says(/this node was deleted by an operator; it is quiet/))) return;

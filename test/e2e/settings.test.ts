@@ -103,7 +103,7 @@ describe('a setting', () => {
     await withCluster({ 'requester.heartbeatTopic': 'elsewhere.{nodeId}' }, async cluster => {
       await cluster.requester();
       const agent = await cluster.agent('unheard', { 'compute.resourceUpdateFrequency': '10m' });
-      await agent.untilPrinted(/compute\.heartbeatTopic is .*, the requester listens on elsewhere/);
+      await agent.untilPrinted(/compute\.heartbeatTopic is .*, but the requester listens on elsewhere/);
       assert.equal((await cluster.status()).counters.heartbeats, 0);
     });
   });

@@ -51,7 +51,7 @@ const survey = await Survey.open(
   },
   { allocatedCapacity: { cpu: half, memory: half, disk: half, gpu: { percent: 100 } }, labels: {} },
 );
-await survey.look();
+await survey.scanGpus();
 const gpus = survey.info().ComputeNodeInfo.MaxCapacity.GPU ?? 0;
 
 // The disk and the GPUs answer from other threads, within the rest that follows.

@@ -17,8 +17,8 @@ const day = await oneDay(
   },
   {
     // As many as may.
-    hung: 2,
-    async morning(survey) {
+    hungFiles: 2,
+    async prepare(survey) {
       while (survey.info().ComputeNodeInfo.MaxCapacity.GPU !== 1) await pause(5);
       process.env.FAKE_NVML += ' hang=nvmlInit_v2 until=/never';
       unlinkSync(release);

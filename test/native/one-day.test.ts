@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { assertNothingPiledUp, type Day, dayOf } from '../compute/one-day.ts';
+import { assertNothingLeaked, type Day, dayOf } from '../compute/one-day.ts';
 import { newFolder } from '../support/temporary.ts';
 import { fakeNvml } from './fake-nvml.ts';
 import { hangingFiles } from './hanging-files.ts';
@@ -18,15 +18,18 @@ test('two threads hang in the probe and two in files, however long it lasts; hea
   });
   const machine = new URL('./hung-machine.ts', import.meta.url);
   const day = await dayOf<Day>(machine, [folder, fakeNvml], { ...hanging, FAKE_NVML: 'gpus=1' });
-  assert.equal(day.longestSilence, 15_000, 'a heartbeat at each of its times');
+  assert.equal(day.longestSilenceMs, 15_000, 'every heartbeat is on time');
   assert.match(
     day.conditions.at(-1) ?? '',
     /^GpuDriverUnresponsive: nvml (?:has not answered since 2026-01-01T|hangs in nvmlInit_v2)/,
   );
-  assert.ok(day.conditions.length <= 6, `told anew without cause:\n${day.conditions.slice(0, 7).join('\n')}`);
-  const evening = day.held.at(-1);
+  assert.ok(
+    day.conditions.length <= 6,
+    `reported again without a cause:\n${day.conditions.slice(0, 7).join('\n')}`,
+  );
+  const evening = day.holdings.at(-1);
   assert.deepEqual([evening?.threads['muster-guard'], evening?.threads['muster-worker']], [1, 2]);
   assert.equal(evening?.resources.FSReqPromise, 2);
-  assertNothingPiledUp(day);
+  assertNothingLeaked(day);
   assert.equal(day.timersLeft, 0);
 });

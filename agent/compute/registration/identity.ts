@@ -1,4 +1,4 @@
-// The node's key pair: an ed25519 nkey made at the first start and kept in its folder, never sent.
+// The node's key pair: an ed25519 nkey that is made at the first start and saved in the agent's folder. It is never sent.
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { chmod, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,9 +8,9 @@ import { readBounded, writeFileAtomic } from '../../system/files.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 
 export interface Identity {
-  /** `N…` */
+  /** An nkey: `N` and 55 characters. */
   publicKey: string;
-  /** The short form that people compare. */
+  /** The short form of the public key, which people compare. */
   fingerprint: string;
   privateKey: KeyObject;
 }
@@ -18,37 +18,40 @@ export interface Identity {
 export const identityFile = 'identity.nk';
 
 /**
- * Reads the identity in `folder`, or makes one. A file that others may read is closed to them.
- * @throws MusterError `bad_state` for a file that holds no key: it is never replaced silently, as the node would be
- * another one to the requester; `not_writable`, also for a file that cannot be closed to others.
+ * Reads the identity in `folder`, or makes one where there is none. A file that others may read is closed to them.
+ * @throws MusterError `bad_state` for a file that holds no key: it is never replaced silently, because the requester would
+ * see another node. `not_writable` when a new key cannot be written, or when the file cannot be closed to others.
  */
 export async function loadIdentity(folder: string): Promise<Identity> {
   const path = join(folder, identityFile);
-  const kept = await readBounded(path, 1024);
-  if (!kept) {
+  const bytes = await readBounded(path, 1024);
+  if (!bytes) {
     const seed = randomBytes(32);
     rememberSecret(encodeSeed(seed));
     await writeFileAtomic(path, `${encodeSeed(seed)}\n`);
     return identityOf(seed);
   }
-  const identity = readIdentity(path, kept);
+  const identity = parseIdentity(path, bytes);
   await closeToOthers(path);
   return identity;
 }
 
-/** The identity that is kept in `folder`, and who may read it; undefined when there is none. Throws MusterError `bad_state`. */
-export async function keptIdentity(
+/**
+ * Reads the identity in `folder` and changes nothing, as the doctor needs it: with the file's mode and owner; undefined when
+ * there is none. Throws MusterError `bad_state`.
+ */
+export async function inspectIdentity(
   folder: string,
 ): Promise<{ identity: Identity; mode: number; uid: number } | undefined> {
   const path = join(folder, identityFile);
-  const kept = await readBounded(path, 1024);
-  if (!kept) return undefined;
+  const bytes = await readBounded(path, 1024);
+  if (!bytes) return undefined;
   const { mode, uid } = await stat(path);
-  return { identity: readIdentity(path, kept), mode, uid };
+  return { identity: parseIdentity(path, bytes), mode, uid };
 }
 
-function readIdentity(path: string, kept: Buffer): Identity {
-  const text = kept.toString('latin1').trim();
+function parseIdentity(path: string, bytes: Buffer): Identity {
+  const text = bytes.toString('latin1').trim();
   rememberSecret(text);
   try {
     return identityOf(decodeSeed(text));
@@ -72,12 +75,12 @@ async function closeToOthers(path: string): Promise<void> {
   }
 }
 
-// RFC 8410: the PKCS#8 frame of an ed25519 private key, before its 32 bytes.
-const pkcs8Frame = Buffer.from('302e020100300506032b657004220420', 'hex');
+// The bytes that stand before the 32 bytes of an ed25519 private key in PKCS#8 (RFC 8410).
+const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 function identityOf(seed: Uint8Array): Identity {
   const privateKey = createPrivateKey({
-    key: Buffer.concat([pkcs8Frame, seed]),
+    key: Buffer.concat([pkcs8Prefix, seed]),
     format: 'der',
     type: 'pkcs8',
   });

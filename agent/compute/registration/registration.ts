@@ -1,340 +1,329 @@
-// The agent's registration: when to register, when the sentinel serves instead, and what each answer changes (design 5).
+// Registers this node and keeps it registered: when to ask the requester, and what each of its answers changes.
 import type { Answer } from '../../protocol/answers.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { Membership } from '../../protocol/node-state.ts';
-import { type Clock, sleep } from '../../system/clock.ts';
+import type { Clock, Timer } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
-import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { LimitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { backoff, type Random } from '../../system/random.ts';
-import { judge, type Outcome } from './judgement.ts';
-import { KeptSentinel } from './kept-sentinel.ts';
-import type { Found, Sentinel } from './sentinel.ts';
-
-export type Phase =
-  /** Not accepted yet. */
-  | 'registering'
-  /** Accepted; an operator has to approve. */
-  | 'pending'
-  | 'approved'
-  /** Accepted by a Bacalhau requester, which does not tell its nodes their membership. */
-  | 'registered'
-  | 'rejected'
-  /** An operator deleted this node: quiet until somebody registers it by hand. */
-  | 'deleted';
-
-/** Where the registration stands. Empty texts: not known. */
-export interface Standing {
-  phase: Phase;
-  session: string;
-  cluster: string;
-  requester: string;
-  /** Why, in the requester's words, when it refused. */
-  reason: string;
-}
+import type { StateFile } from '../../system/state-file.ts';
+import type { Connection } from '../../transport/port.ts';
+import { type AnswerMeaning, interpretAnswer } from './answer-meaning.ts';
+import type { RequesterClient } from './requester-client.ts';
+import type { Sentinel } from './sentinel.ts';
+import { isAccepted, type RegistrationState } from './state.ts';
 
 export interface RegistrationOptions {
   clock: Clock;
   random: Random;
   log: Log;
+  limitedLog: LimitedLog;
   node: string;
+  /** The node's public key. */
   key: string;
-  /** Resolves while the broker is connected. Rejects when `signal` aborts. */
-  connected(signal: AbortSignal): Promise<void>;
-  /** Sends a Register or an UpdateNodeInfo and reads the answer. Throws when there is none. */
-  ask(kind: 'register' | 'update'): Promise<Answer>;
-  rejoinAfterDelete(): boolean;
-  readSentinel(): Promise<Found>;
-  writeSentinel(sentinel: Sentinel): Promise<void>;
-  voidSentinel(): Promise<void>;
-  /** The standing changed. */
-  changed(standing: Standing): void;
+  /** Written by the registration alone; the other parts of the agent read it. */
+  state: RegistrationState;
+  connection: Pick<Connection, 'state' | 'connected'>;
+  client: Pick<RequesterClient, 'register' | 'updateInfo'>;
+  sentinel: StateFile<Sentinel | undefined>;
+  settings: { readonly rejoinAfterDelete: boolean };
 }
 
-/** Milliseconds. */
-const waits = {
-  /** After an answer that voids a registration: at once the first time, then from `first` on, doubling. */
-  void: { first: 1_000, cap: 120_000 },
-  rejected: { first: 1_000, cap: 120_000 },
-  /** When nobody answers, or the answer is "not now". */
-  refused: { first: 250, cap: 10_000 },
-  /** A registration that lasted so long is stable: the next void counts as the first again. */
-  stable: 120_000,
-};
+/** Waits between two attempts, in milliseconds: `firstMs`, doubling with each attempt up to `maxMs`. */
+interface Backoff {
+  firstMs: number;
+  maxMs: number;
+}
 
-/** Registering, or asking what the requester knows of us by an information update. */
+/** After an answer that voids a registration for the second time in a row. The first time there is no wait. */
+const afterVoid: Backoff = { firstMs: 1_000, maxMs: 120_000 };
+const whileRejected: Backoff = { firstMs: 1_000, maxMs: 120_000 };
+/** When nobody answers, or the requester refuses for now. */
+const afterRefusal: Backoff = { firstMs: 250, maxMs: 10_000 };
+/** Time after which a registration counts as stable, so that the next void is the first of a row again, in milliseconds. */
+const stableAfterMs = 120_000;
+/** Time between two confirmations that events lead to, in milliseconds. */
+const confirmIntervalMs = 1_000;
+
+/** `confirm` sends the node's information, so that the answer tells what the requester knows of this node. */
 type Step = 'register' | 'confirm';
 
 export class Registration {
   readonly #options: RegistrationOptions;
-  readonly #sentinel: KeptSentinel;
   readonly #stopping = new AbortController();
-  readonly #limitedLog: LimitedLog;
-  #standing: Standing = { phase: 'registering', session: '', cluster: '', requester: '', reason: '' };
-  /** What to do next, and not before when (monotonic milliseconds). */
-  #due: { step: Step; at: number } | undefined;
-  #wake = new AbortController();
-  #asking = false;
-  #nudged = false;
+  /** Called after each change of the state. The agent's wiring sets it. */
+  onChange: () => void = () => undefined;
+  /** What to ask next, and not before when: monotonic milliseconds. */
+  #next: { step: Step; at: number } | undefined;
+  #timer: Timer | undefined;
+  #loading: Promise<void> | undefined;
+  /** The sentinel is not read yet, or the answer to a question is awaited: nothing else is asked meanwhile. */
+  #isBusy = true;
+  /** Something may have changed at the requester while a question was on its way. */
+  #isConfirmationDue = false;
+  /** When a confirmation was last due because of an event: monotonic milliseconds. */
+  #confirmedAt = Number.NEGATIVE_INFINITY;
   /** No requester has decided anything since this process started. */
-  #starting = true;
-  /** Asked in vain since the last acceptance. */
+  #isStarting = true;
+  /** Attempts without an acceptance since the last one. */
   #failures = 0;
-  /** Voided in a row, none having lasted. */
+  /** Registrations that were voided in a row, none of which had been stable. */
   #voids = 0;
-  /** Since when this registration is accepted. */
+  /** When this registration was accepted: monotonic milliseconds. */
   #acceptedAt: number | undefined;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    this.#limitedLog = limitedLog(options.log, options.clock);
-    this.#sentinel = new KeptSentinel({ ...options, limitedLog: this.#limitedLog });
   }
 
-  get standing(): Standing {
-    return this.#standing;
+  /** Reads the sentinel, then asks the requester: to confirm what the sentinel says, or to register this node. */
+  start(): void {
+    this.#loading = this.#begin();
   }
 
-  /** Runs until stopped; what is being written then is written. */
-  async run(): Promise<void> {
-    const kept = await this.#sentinel.load();
-    // A registration by hand may have come first.
-    if (!this.#due) {
-      // Nothing is reported under the sentinel yet: the answer to the first question decides.
-      if (kept) this.#stand({ session: kept.session, cluster: kept.cluster, requester: kept.requester });
-      this.#plan(kept ? 'confirm' : 'register', 0);
-    }
-    while (!this.#stopping.signal.aborted) {
-      const due = this.#due;
-      const wait = due ? due.at - this.#options.clock.monotonic() : Number.POSITIVE_INFINITY;
-      if (due && wait <= 0) await this.#take(due.step);
-      else await this.#pause(wait);
-    }
-    await this.#sentinel.settle();
-  }
-
-  stop(): void {
+  /** Asks nothing more. Resolves when the sentinel is written or could not be written. */
+  async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#wake.abort();
+    this.#timer?.cancel();
+    await this.#loading;
+    await this.#options.sentinel.sync();
   }
 
-  /** Something may have changed at the requester: ask now. An event is no more than this. */
-  nudge(): void {
-    const { phase } = this.#standing;
-    // What is on its way may have been answered before the change.
-    if (this.#asking) this.#nudged = true;
-    else if (phase === 'rejected' || isReporting(phase)) this.#plan('confirm', 0);
-  }
-
-  /** By hand: registers anew, whatever stands. */
+  /** Registers this node anew, because an operator wants it, whatever its state is. */
   register(): void {
     this.#failures = 0;
     this.#registerAgain('', 0);
   }
 
-  /** The answer to a report that was sent under `session`. One that is late says nothing about the session of now. */
-  heard(answer: Answer, session: string): void {
-    if (this.#stopping.signal.aborted || session !== this.#standing.session) return;
-    if (isReporting(this.#standing.phase)) this.#apply(judge(answer, this.#standing.cluster));
+  /**
+   * Asks the requester to confirm the registration, because it may have changed there. It asks at most once a second, and
+   * not at all while the node is not accepted: then it asks anyway, or an operator has to register the node.
+   */
+  confirm(): void {
+    const { phase } = this.#options.state;
+    // The answer that is on its way may have been written before the change.
+    if (this.#isBusy) this.#isConfirmationDue = true;
+    else if (phase === 'rejected' || isAccepted(phase)) {
+      const now = this.#options.clock.monotonic();
+      const at = Math.max(now, this.#confirmedAt + confirmIntervalMs);
+      if (this.#next && this.#next.at <= at) return;
+      this.#confirmedAt = at;
+      this.#plan('confirm', at - now);
+    }
   }
 
-  async #take(step: Step): Promise<void> {
-    const { connected, ask } = this.#options;
+  /** Applies the answer to a report. One that was sent under an earlier session says nothing about this registration. */
+  applyAnswer(answer: Answer, session: string): void {
+    const { state } = this.#options;
+    if (this.#stopping.signal.aborted || session !== state.session) return;
+    if (isAccepted(state.phase)) this.#apply(interpretAnswer(answer, state.cluster));
+  }
+
+  async #begin(): Promise<void> {
+    const saved = await this.#options.sentinel.load();
+    this.#isBusy = false;
+    // A registration by hand may have been wanted before the sentinel was read.
+    if (this.#next) return this.#askWhenDue();
+    // Nothing is reported under the sentinel's session before the requester has confirmed it.
+    if (saved) {
+      const { session, cluster, requester } = saved;
+      this.#update({ session, cluster, requester });
+    }
+    this.#plan(saved ? 'confirm' : 'register', 0);
+  }
+
+  #plan(step: Step, waitMs: number): void {
+    this.#next = { step, at: this.#options.clock.monotonic() + waitMs };
+    if (!this.#isBusy) this.#askWhenDue();
+  }
+
+  #askWhenDue(): void {
+    this.#timer?.cancel();
+    if (!this.#next || this.#stopping.signal.aborted) return;
+    const { clock } = this.#options;
+    const { step, at } = this.#next;
+    const waitMs = at - clock.monotonic();
+    if (waitMs > 0) this.#timer = clock.after(waitMs, () => void this.#ask(step));
+    else void this.#ask(step);
+  }
+
+  async #ask(step: Step): Promise<void> {
+    const { connection, client, state } = this.#options;
     const { signal } = this.#stopping;
-    // Registering is how a node leaves one cluster for another; only a confirmation can meet the wrong one.
-    const cluster = step === 'register' ? '' : this.#standing.cluster;
-    this.#due = undefined;
-    this.#asking = true;
-    const conclude = await connected(signal)
-      .then(() => unlessAborted(ask(step === 'register' ? 'register' : 'update'), signal))
-      .then(
-        answer => () => this.#apply(judge(answer, cluster), step),
-        (error: unknown) => () => this.#unanswered(step, error),
-      );
-    this.#asking = false;
-    const nudged = this.#nudged;
-    this.#nudged = false;
-    // What was decided meanwhile counts, not this.
-    if (signal.aborted || this.#due) return;
-    conclude();
-    if (nudged) this.nudge();
+    // A node leaves one cluster for another by registering, so only a confirmation can meet the wrong cluster.
+    const cluster = step === 'register' ? '' : state.cluster;
+    this.#next = undefined;
+    this.#isBusy = true;
+    let answer: Answer | undefined;
+    let failure: unknown;
+    try {
+      if (connection.state.kind !== 'connected') await connection.connected(signal);
+      answer = await (step === 'register' ? client.register() : client.updateInfo());
+    } catch (error) {
+      failure = error;
+    }
+    this.#isBusy = false;
+    const isConfirmationDue = this.#isConfirmationDue;
+    this.#isConfirmationDue = false;
+    if (signal.aborted) return;
+    // What was planned while the question was on its way is newer than its answer.
+    if (this.#next) return this.#askWhenDue();
+    if (answer) this.#apply(interpretAnswer(answer, cluster), step);
+    else this.#onNoAnswer(step, failure);
+    if (isConfirmationDue) this.confirm();
   }
 
-  #apply(outcome: Outcome, step?: Step): void {
-    switch (outcome.kind) {
+  /** Applies an answer; `step` is undefined when it answers a report. */
+  #apply(meaning: AnswerMeaning, step?: Step): void {
+    switch (meaning.kind) {
       case 'accepted':
-        this.#accepted(outcome, step);
+        this.#onAccepted(meaning, step);
         break;
       case 'rejected':
-        this.#rejected(outcome);
+        this.#onRejected(meaning);
         break;
       case 'deleted':
-        this.#deleted(outcome.reason);
+        this.#onDeleted(meaning.reason);
         break;
       case 'unknown':
-        this.#unknown(outcome.reason);
+        this.#onUnknown(meaning.reason);
         break;
       case 'refused':
-        this.#refused(outcome.reason, step);
+        this.#onRefused(meaning.reason, step);
         return;
     }
-    this.#starting = false;
+    this.#isStarting = false;
   }
 
-  #accepted(outcome: Extract<Outcome, { kind: 'accepted' }>, step: Step | undefined): void {
-    const { clock, log, node, key } = this.#options;
-    const before = this.#standing;
+  #onAccepted(meaning: Extract<AnswerMeaning, { kind: 'accepted' }>, step: Step | undefined): void {
+    const { clock, log, node, key, state, sentinel } = this.#options;
     const isNew = step === 'register';
-    const phase = phaseOf(outcome.membership);
-    // A Bacalhau requester that answers a confirmation does not say who it is: it is the one we know.
-    const cluster = outcome.cluster || (isNew ? '' : before.cluster);
-    const requester = outcome.requester || (isNew ? '' : before.requester);
-    const session = isNew ? outcome.session : before.session;
+    const phaseBefore = state.phase;
+    const phase = phaseOf(meaning.membership);
+    // A Bacalhau requester does not say who it is when it answers a confirmation: then it is the one that is known.
+    const cluster = meaning.cluster || (isNew ? '' : state.cluster);
+    const requester = meaning.requester || (isNew ? '' : state.requester);
+    const session = isNew ? meaning.session : state.session;
     this.#failures = 0;
     this.#acceptedAt ??= clock.monotonic();
-    this.#stand({ phase, session, cluster, requester, reason: '' });
+    this.#update({ phase, session, cluster, requester, reason: '' });
 
     const now = clock.now().toISOString();
-    const kept = isNew ? undefined : this.#sentinel.value;
-    const membership = outcome.membership || kept?.membership || '';
-    const registeredAt = kept?.registeredAt ?? now;
-    const sentinel: Sentinel = {
+    const saved = isNew ? undefined : sentinel.value;
+    const approvedAt = saved?.approvedAt ?? (phase === 'approved' ? now : undefined);
+    const written = sentinel.set({
       version: 1,
       node,
       key,
       cluster,
       requester,
       session,
-      membership,
-      registeredAt,
-    };
-    const approvedAt = kept?.approvedAt ?? (phase === 'approved' ? now : undefined);
-    if (approvedAt) sentinel.approvedAt = approvedAt;
-    const written = this.#sentinel.set(sentinel);
-    if (!isNew && phase === before.phase) return;
-    const said = { pending: 'pending approval', approved: 'approved', registered: 'registered' }[phase];
+      membership: meaning.membership || saved?.membership || '',
+      registeredAt: saved?.registeredAt ?? now,
+      ...(approvedAt ? { approvedAt } : {}),
+    });
+    if (!isNew && phase === phaseBefore) return;
+    const text = { pending: 'pending approval', approved: 'approved', registered: 'registered' }[phase];
     const fields = {
       node,
       requester: requester || undefined,
       cluster: cluster || undefined,
       fingerprint: phase === 'pending' ? fingerprint(key) : undefined,
     };
-    void written.then(() => log.info(fields, said));
+    void written.then(() => log.info(fields, text));
   }
 
-  #rejected({ reason, session }: Extract<Outcome, { kind: 'rejected' }>): void {
-    const { log, node } = this.#options;
-    if (this.#standing.phase !== 'rejected') {
-      log.warn(
-        { node, reason },
-        'this node was rejected by an operator; it keeps asking, in case that changes',
-      );
+  #onRejected({ reason, session }: Extract<AnswerMeaning, { kind: 'rejected' }>): void {
+    const { log, node, state, sentinel } = this.#options;
+    if (state.phase !== 'rejected') {
+      const text = 'this node was rejected by an operator; it keeps asking, in case that changes';
+      log.warn({ node, reason }, text);
       this.#failures = 0;
-      void this.#sentinel.set(undefined);
+      void sentinel.set(undefined);
     }
-    this.#stand({ phase: 'rejected', reason, session: session || this.#standing.session });
-    // By its information: a registration would bring back a node that was deleted meanwhile.
-    this.#retry('confirm', waits.rejected);
+    this.#update({ phase: 'rejected', reason, session: session || state.session });
+    // It confirms and does not register, because a registration would bring back a node that was deleted meanwhile.
+    this.#retry('confirm', whileRejected);
   }
 
-  #unknown(reason: string): void {
+  #onUnknown(reason: string): void {
     const { log, node } = this.#options;
     log.info({ node, reason }, 'the requester does not know this registration; registering again');
-    this.#voided(reason);
+    this.#void(reason);
   }
 
-  #deleted(reason: string): void {
-    const { log, node, rejoinAfterDelete } = this.#options;
-    // A start is how somebody registers a deleted node by hand.
-    if (this.#starting || rejoinAfterDelete()) {
-      log.info({ node }, 'this node was deleted by an operator; it registers anew');
-      this.#voided('');
+  #onDeleted(reason: string): void {
+    const { log, node, settings, sentinel } = this.#options;
+    // A start of the agent counts as a registration by hand.
+    if (this.#isStarting || settings.rejoinAfterDelete) {
+      log.info({ node }, 'this node was deleted by an operator; it registers again');
+      this.#void('');
       return;
     }
-    this.#due = undefined;
-    this.#stand({ phase: 'deleted', reason, session: '' });
-    const quiet =
+    this.#next = undefined;
+    this.#timer?.cancel();
+    this.#update({ phase: 'deleted', reason, session: '' });
+    const text =
       'this node was deleted by an operator; it is quiet until: muster agent register, SIGHUP, or a restart';
-    void this.#sentinel.set(undefined).then(() => log.warn({ node }, quiet));
+    void sentinel.set(undefined).then(() => log.warn({ node }, text));
   }
 
-  // At once the first time; one that does not last makes the next wait longer.
-  #voided(reason: string): void {
+  // The first void registers again at once; each that follows an unstable registration makes the wait longer.
+  #void(reason: string): void {
     const { clock, random } = this.#options;
-    const lasted = this.#acceptedAt !== undefined && clock.monotonic() - this.#acceptedAt >= waits.stable;
-    if (lasted) this.#voids = 0;
-    const wait = this.#voids === 0 ? 0 : backoff(random, this.#voids, waits.void.first, waits.void.cap);
+    const wasStable = this.#acceptedAt !== undefined && clock.monotonic() - this.#acceptedAt >= stableAfterMs;
+    if (wasStable) this.#voids = 0;
+    const { firstMs, maxMs } = afterVoid;
+    const waitMs = this.#voids === 0 ? 0 : backoff(random, this.#voids, firstMs, maxMs);
     this.#voids++;
-    this.#registerAgain(reason, wait);
+    this.#registerAgain(reason, waitMs);
   }
 
-  #registerAgain(reason: string, wait: number): void {
+  #registerAgain(reason: string, waitMs: number): void {
     this.#acceptedAt = undefined;
-    void this.#sentinel.set(undefined);
-    this.#stand({ phase: 'registering', reason, session: '' });
-    this.#plan('register', wait);
+    void this.#options.sentinel.set(undefined);
+    this.#update({ phase: 'registering', reason, session: '' });
+    this.#plan('register', waitMs);
   }
 
-  #refused(reason: string, step: Step | undefined): void {
-    const { node } = this.#options;
-    this.#limitedLog.warn(reason, { node, reason }, 'the requester refused; asking again');
-    if (step) this.#askLater(step, reason);
+  #onRefused(reason: string, step: Step | undefined): void {
+    const { node, limitedLog } = this.#options;
+    limitedLog.warn(reason, { node, reason }, 'the requester refused; asking again');
+    if (step) this.#retryLater(step, reason);
   }
 
-  #unanswered(step: Step, error: unknown): void {
-    const { node } = this.#options;
+  #onNoAnswer(step: Step, error: unknown): void {
+    const { node, limitedLog } = this.#options;
     const text = `no answer to our ${step === 'register' ? 'registration' : 'information'}; asking again`;
-    this.#limitedLog.warn(reasonOf(error), { node, err: error }, text);
-    this.#askLater(step, '');
+    limitedLog.warn(reasonOf(error), { node, err: error }, text);
+    this.#retryLater(step, '');
   }
 
-  // As long as nobody says otherwise, the sentinel is right: its node reports.
-  #askLater(step: Step, reason: string): void {
-    const kept = this.#sentinel.value;
-    if (step === 'confirm' && kept) this.#stand({ phase: phaseOf(kept.membership) });
-    if (step === 'register' && reason) this.#stand({ reason });
-    this.#retry(step, waits.refused);
+  // The sentinel holds as long as no requester says otherwise, so its node reports meanwhile.
+  #retryLater(step: Step, reason: string): void {
+    const saved = this.#options.sentinel.value;
+    if (step === 'confirm' && saved) this.#update({ phase: phaseOf(saved.membership) });
+    if (step === 'register' && reason) this.#update({ reason });
+    this.#retry(step, afterRefusal);
   }
 
-  #retry(step: Step, { first, cap }: { first: number; cap: number }): void {
-    this.#plan(step, backoff(this.#options.random, this.#failures++, first, cap));
+  #retry(step: Step, { firstMs, maxMs }: Backoff): void {
+    this.#plan(step, backoff(this.#options.random, this.#failures++, firstMs, maxMs));
   }
 
-  #plan(step: Step, wait: number): void {
-    this.#due = { step, at: this.#options.clock.monotonic() + wait };
-    this.#wake.abort();
-  }
-
-  async #pause(wait: number): Promise<void> {
-    this.#wake = new AbortController();
-    if (wait === Number.POSITIVE_INFINITY) {
-      await new Promise(resolve => this.#wake.signal.addEventListener('abort', resolve, { once: true }));
-    } else await sleep(this.#options.clock, wait, this.#wake.signal);
-  }
-
-  #stand(change: Partial<Standing>): void {
-    const next = { ...this.#standing, ...change };
-    const same = (Object.keys(next) as (keyof Standing)[]).every(key => next[key] === this.#standing[key]);
-    this.#standing = next;
-    if (!same) this.#options.changed(next);
+  #update(change: Partial<RegistrationState>): void {
+    const { state } = this.#options;
+    const isSame = (Object.keys(change) as (keyof RegistrationState)[]).every(
+      key => change[key] === state[key],
+    );
+    if (isSame) return;
+    Object.assign(state, change);
+    this.onChange();
   }
 }
-
-/** Whether a node in this phase sends all its reports. */
-export const isReporting = (phase: Phase): boolean =>
-  phase === 'pending' || phase === 'approved' || phase === 'registered';
 
 function phaseOf(membership: Membership | ''): 'pending' | 'approved' | 'registered' {
   if (membership === 'PENDING') return 'pending';
   return membership === 'APPROVED' ? 'approved' : 'registered';
-}
-
-/** What `work` comes to, unless `signal` aborts first: then it rejects, and nobody waits for the work. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(new Error('stopped'));
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -1,4 +1,5 @@
-// The sentinel: the file that says "already registered", so that a restart needs no registration. A hint, no credential.
+// The sentinel: the file that says "already registered", so that a restart needs no registration. It is a hint, not a
+// credential: the requester decides.
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
@@ -12,65 +13,60 @@ const schema = v.object({
   node: short,
   /** The node's public key. */
   key: short,
-  /** Empty for a Bacalhau requester, which has none. */
+  /** Empty for a Bacalhau requester, which has no cluster id. */
   cluster: short,
   requester: short,
-  /** The registration under which this node speaks; empty for a Bacalhau requester. */
+  /** The session of the registration; empty for a Bacalhau requester. */
   session: short,
-  /** Empty for a Bacalhau requester, which does not tell. */
+  /** Empty for a Bacalhau requester, which does not tell it. */
   membership: v.picklist(['', 'PENDING', 'APPROVED']),
   registeredAt: short,
   approvedAt: v.optional(short),
 });
 
-/** What an accepted registration left. Times are RFC 3339. */
+/** What is kept of an accepted registration. Times are RFC 3339. */
 export type Sentinel = v.InferOutput<typeof schema>;
 
 export const sentinelPath = (folder: string, nodeId: string): string =>
   join(folder, `${nodeId}.registration.json`);
 
-/** What was found: a sentinel of this node, none, or something that was set aside as `.bad`, with the reason. */
-export type Found =
+/** What a file says: a valid sentinel of this node, nothing, or something that is no sentinel of it, with the reason. */
+export type SentinelReading =
   | { kind: 'valid'; sentinel: Sentinel }
   | { kind: 'none' }
   | { kind: 'bad'; reason: string };
 
 /**
- * Reads the sentinel of `nodeId`. One that is torn, unreadable or another's is set aside.
- * @throws MusterError `not_writable` when it cannot be.
+ * Reads the sentinel of `nodeId`. A file that is torn, unreadable, or of another node or key is set aside as `.bad`.
+ * @throws MusterError `not_writable` when it cannot be set aside.
  */
-export async function readSentinel(folder: string, nodeId: string, key: string): Promise<Found> {
-  const found = await lookAtSentinel(folder, nodeId, key);
-  if (found.kind === 'bad') await setAside(sentinelPath(folder, nodeId), '.bad');
-  return found;
+export async function loadSentinel(folder: string, nodeId: string, key: string): Promise<SentinelReading> {
+  const reading = await inspectSentinel(folder, nodeId, key);
+  if (reading.kind === 'bad') await setAside(sentinelPath(folder, nodeId), '.bad');
+  return reading;
 }
 
-/** The same, and leaves the file where it is. Never throws. */
-export async function lookAtSentinel(folder: string, nodeId: string, key: string): Promise<Found> {
-  const found = await tryRead(sentinelPath(folder, nodeId), nodeId, key);
-  if (typeof found === 'string') return { kind: 'bad', reason: found };
-  return found ? { kind: 'valid', sentinel: found } : { kind: 'none' };
+/** Reads the sentinel of `nodeId` and changes nothing, as the doctor needs it. Never throws. */
+export async function inspectSentinel(folder: string, nodeId: string, key: string): Promise<SentinelReading> {
+  try {
+    const bytes = await readBounded(sentinelPath(folder, nodeId), 16_384);
+    if (!bytes) return { kind: 'none' };
+    const sentinel = validate(schema, parseJson(bytes));
+    if (sentinel.node !== nodeId) return { kind: 'bad', reason: 'it is the sentinel of another node' };
+    if (sentinel.key !== key) return { kind: 'bad', reason: 'it belongs to another key' };
+    return { kind: 'valid', sentinel };
+  } catch (error) {
+    const cause = error instanceof MusterError ? (error.cause ?? error) : error;
+    return { kind: 'bad', reason: reasonOf(cause) };
+  }
 }
 
-/** Throws MusterError `not_writable`. */
+/** Writes `sentinel`. Throws MusterError `not_writable`. */
 export async function writeSentinel(folder: string, sentinel: Sentinel): Promise<void> {
   await writeFileAtomic(sentinelPath(folder, sentinel.node), `${JSON.stringify(sentinel, null, 2)}\n`);
 }
 
-/** Removes the sentinel. Throws MusterError `not_writable`. */
-export async function voidSentinel(folder: string, nodeId: string): Promise<void> {
+/** Removes the sentinel of `nodeId`; one that is not there is no error. Throws MusterError `not_writable`. */
+export async function removeSentinel(folder: string, nodeId: string): Promise<void> {
   await removeFile(sentinelPath(folder, nodeId));
-}
-
-async function tryRead(path: string, nodeId: string, key: string): Promise<Sentinel | string | undefined> {
-  try {
-    const bytes = await readBounded(path, 16_384);
-    if (!bytes) return undefined;
-    const sentinel = validate(schema, parseJson(bytes));
-    if (sentinel.node !== nodeId) return 'it is the sentinel of another node';
-    if (sentinel.key !== key) return 'it belongs to another key';
-    return sentinel;
-  } catch (error) {
-    return error instanceof MusterError ? reasonOf(error.cause ?? error) : reasonOf(error);
-  }
 }

@@ -1,5 +1,4 @@
-// The GPUs of this node as its reports need them: known at once from the last run, looked at in the background.
-
+// Knows the GPUs of this node: those of the last run at once, newer ones after each scan.
 import { gpuDrivers, gpuUsage, isFree, usableGpus } from '../../host/gpu/offer.ts';
 import { loadGpus, type SavedGpus, saveGpus } from '../../host/gpu/saved-gpus.ts';
 import { type GpuScan, GpuScanner } from '../../host/gpu/scanner.ts';
@@ -8,139 +7,133 @@ import type { GpuUsage } from '../../protocol/messages.ts';
 import type { Gpu } from '../../protocol/resources.ts';
 import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
+import { StateFile } from '../../system/state-file.ts';
 
-/** Milliseconds that news waits for the disk. */
-const keepPatience = 1_000;
+/** Time for which the result of a scan waits for the disk, in milliseconds. */
+const saveTimeoutMs = 1_000;
+
+/** What is wrong with the GPUs, a sentence each. */
+export interface GpuFaults {
+  /** GPU sources that did not answer in time. */
+  unresponsive: string[];
+  /** GPUs that should be there and cannot be used. */
+  missing: readonly string[];
+}
 
 export class GpuWatch {
   readonly #scanner: GpuScanner;
-  readonly #folder: string;
-  readonly #log: Log;
+  readonly #file: StateFile<SavedGpus>;
   readonly #clock: Clock;
-  #known: SavedGpus;
-  /** What the file holds. */
-  #kept: SavedGpus;
-  /** Writing it takes long: no second one waits behind it. */
-  #keeping: Promise<void> | undefined;
-  /** That it cannot be written was told. */
-  #told = false;
-  #closed = false;
+  #isClosed = false;
 
-  /** What was kept in `folder` serves until the first look. */
+  /** Opens a watch that knows the GPUs which the last run saved in `folder`. */
   static async open(inputs: Inputs, folder: string, log: Log, clock: Clock = systemClock): Promise<GpuWatch> {
-    const kept = await loadGpus(folder).catch((error: Error) => {
-      log.warn({ err: error }, 'the kept GPUs cannot be read; they are looked for anew');
-      return undefined;
-    });
-    return new GpuWatch(new GpuScanner(inputs), folder, log, clock, kept ?? { gpus: [] });
+    const file = gpuFile(folder, log);
+    await file.load();
+    return new GpuWatch(new GpuScanner(inputs), file, clock);
   }
 
-  private constructor(scanner: GpuScanner, folder: string, log: Log, clock: Clock, kept: SavedGpus) {
+  private constructor(scanner: GpuScanner, file: StateFile<SavedGpus>, clock: Clock) {
     this.#scanner = scanner;
-    this.#folder = folder;
-    this.#log = log;
+    this.#file = file;
     this.#clock = clock;
-    this.#known = this.#kept = kept;
   }
 
-  /** Those that jobs can use. */
+  /** The GPUs that jobs can use. */
   get usable(): readonly Gpu[] {
-    return this.#known.gpus;
+    return this.#file.value.gpus;
   }
 
   get driver(): string | undefined {
-    return this.#known.driver;
+    return this.#file.value.driver;
   }
 
-  /** Tells whether a job could have a GPU now; before the first look all count as free. */
-  isFree(): (gpu: Gpu) => boolean {
-    const { latest: last } = this.#scanner;
-    return last ? isFree(last.devices) : () => true;
-  }
-
-  /** Others after each answer, be it to a look or a tick. */
-  get newest(): GpuScan | undefined {
+  /** The newest scan; undefined before the first. Each scan and each refresh makes a new object. */
+  get lastScan(): GpuScan | undefined {
     return this.#scanner.latest;
   }
 
-  /** How busy each is; undefined where there are none. */
+  /** Returns a function that tells whether a job could have a GPU now. Before the first scan all count as free. */
+  isFree(): (gpu: Gpu) => boolean {
+    const { latest } = this.#scanner;
+    return latest ? isFree(latest.devices) : () => true;
+  }
+
+  /** Returns how busy each GPU is; undefined where there is none. */
   usage(): GpuUsage[] | undefined {
-    const { latest: last } = this.#scanner;
-    const usage = last ? gpuUsage(last.devices) : [];
+    const { latest } = this.#scanner;
+    const usage = latest ? gpuUsage(latest.devices) : [];
     return usage.length > 0 ? usage : undefined;
   }
 
-  /** What the last look found wrong, in sentences; undefined before it. */
-  get faults(): { unresponsive: string[]; missing: readonly string[] } | undefined {
-    const { latest: last } = this.#scanner;
-    if (!last) return undefined;
+  /** What the newest scan found wrong; undefined before the first. */
+  get faults(): GpuFaults | undefined {
+    const { latest } = this.#scanner;
+    if (!latest) return undefined;
     const late = ({ source, fault }: GpuScan['reports'][number]) =>
       fault?.kind === 'late' ? [`${source} ${fault.reason}`] : [];
-    return { unresponsive: last.reports.flatMap(late), missing: last.missing };
+    return { unresponsive: latest.reports.flatMap(late), missing: latest.missing };
   }
 
   /**
-   * Looks again; true when the GPUs or their driver are others now. `all` asks every source, and takes note of what is gone.
-   * Never throws.
+   * Scans the GPUs; true when they or their driver changed. With `all` every source is asked, and GPUs that are gone are no
+   * longer missed. Never throws.
    */
-  async look(all = false): Promise<boolean> {
+  async scan(all = false): Promise<boolean> {
     if (all) this.#scanner.forgetMissing();
-    return this.#take(await this.#scanner.scan(all ? 'all' : 'needed'));
+    return this.#apply(await this.#scanner.scan(all ? 'all' : 'needed'));
   }
 
-  /** Reads how busy they are, and looks again where that tells too little. Never throws. */
-  async tick(): Promise<{ looked: boolean; news: boolean }> {
-    const looked = await this.#scanner.refresh();
-    const { latest: last } = this.#scanner;
-    return { looked, news: looked && last ? await this.#take(last) : false };
+  /** Reads how busy the GPUs are, and scans them where that tells too little. Never throws. */
+  async refresh(): Promise<{ scanned: boolean; changed: boolean }> {
+    const scanned = await this.#scanner.refresh();
+    const { latest } = this.#scanner;
+    return { scanned, changed: scanned && latest ? await this.#apply(latest) : false };
   }
 
-  async #take(findings: GpuScan): Promise<boolean> {
-    if (this.#closed) return false;
-    const now = this.#stillThere(findings);
-    const news = !same(now, this.#known);
-    this.#known = now;
-    this.#keeping ??= this.#keep().finally(() => {
-      this.#keeping = undefined;
-    });
-    await endsWithin(this.#clock, keepPatience, this.#keeping);
-    return news;
-  }
-
-  /** A look that is under way says nothing any more: what it asks is being ended. */
+  /** Ends the watch. A scan that is under way is cut off, so its result is not used. */
   close(): void {
-    this.#closed = true;
+    this.#isClosed = true;
   }
 
-  // A driver that hangs since the start has not lost the GPUs of the last run: those on the bus are offered as they were.
-  #stillThere({ devices, reports }: GpuScan): SavedGpus {
+  async #apply(scan: GpuScan): Promise<boolean> {
+    if (this.#isClosed) return false;
+    const before = this.#file.value;
+    const now = this.#withHungGpus(scan);
+    await endsWithin(this.#clock, saveTimeoutMs, this.#file.set(now));
+    return !isSame(now, before);
+  }
+
+  // A driver that has hung since the start has not lost the GPUs of the last run: those that are still on the PCI bus are
+  // offered as they were.
+  #withHungGpus({ devices, reports }: GpuScan): SavedGpus {
     const found = { gpus: usableGpus(devices), driver: gpuDrivers(devices) };
     if (!reports.some(({ fault, kept }) => fault?.kind === 'late' && !kept)) return found;
-    const less = (before: Gpu) => {
+    const isHung = (before: Gpu) => {
       const now = found.gpus.find(({ PCIAddress }) => PCIAddress === before.PCIAddress);
       return devices.some(({ address }) => address === before.PCIAddress) && !now?.Memory;
     };
-    const hung = this.#known.gpus.filter(less);
+    const hung = this.usable.filter(isHung);
     if (hung.length === 0) return found;
     const others = found.gpus.filter(gpu => !hung.some(({ PCIAddress }) => PCIAddress === gpu.PCIAddress));
-    return { gpus: [...hung, ...others], driver: this.#known.driver };
-  }
-
-  /** Brings the file in line with what is known; what failed is tried again with the next look. */
-  async #keep(): Promise<void> {
-    const now = this.#known;
-    if (same(now, this.#kept)) return;
-    try {
-      await saveGpus(this.#folder, now);
-      this.#kept = now;
-      this.#told = false;
-    } catch (error) {
-      const text =
-        'the GPUs could not be kept, and are tried again; a restart knows nothing of them at first';
-      if (!this.#told) this.#log.warn({ err: error }, text);
-      this.#told = true;
-    }
+    return { gpus: [...hung, ...others], driver: this.driver };
   }
 }
 
-const same = (a: SavedGpus, b: SavedGpus): boolean => JSON.stringify(a) === JSON.stringify(b);
+const isSame = (a: SavedGpus, b: SavedGpus): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+function gpuFile(folder: string, log: Log): StateFile<SavedGpus> {
+  const initial: SavedGpus = { gpus: [] };
+  return new StateFile<SavedGpus>({
+    initial,
+    isSame,
+    read: async () => (await loadGpus(folder)) ?? initial,
+    write: gpus => saveGpus(folder, gpus),
+    onReadError: err => log.warn({ err }, 'the saved GPUs cannot be read; they are looked for anew'),
+    onWriteError: (err, _, isRepeated) => {
+      const text =
+        'the GPUs could not be saved; it is tried again at the next scan, and a restart knows none at first';
+      if (!isRepeated) log.warn({ err }, text);
+    },
+  });
+}

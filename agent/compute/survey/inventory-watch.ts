@@ -1,4 +1,4 @@
-// The slow inventory of this machine as its reports need it: known at once from the last run, taken anew in a child process.
+// Knows the slow inventory of this machine: that of the last run at once, newer ones when a child process has taken them.
 import {
   type ChildCommand,
   type Inventory,
@@ -9,13 +9,14 @@ import {
 } from '../../host/inventory/inventory.ts';
 import { type Clock, endsWithin } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
+import { StateFile } from '../../system/state-file.ts';
 
-/** Milliseconds that news waits for the disk. */
-const keepPatience = 1_000;
+/** Time for which a new inventory waits for the disk, in milliseconds. */
+const saveTimeoutMs = 1_000;
 
 export interface InventoryWatchOptions {
   command: ChildCommand;
-  /** Where it is kept. */
+  /** The folder where the inventory is saved. */
   folder: string;
   log: Log;
   clock: Clock;
@@ -23,79 +24,81 @@ export interface InventoryWatchOptions {
 
 export class InventoryWatch {
   readonly #options: InventoryWatchOptions;
-  readonly #ending = new AbortController();
-  #latest: Inventory | undefined;
-  /** What its file holds. */
-  #kept: Inventory | undefined;
-  /** One could not be taken. */
-  #failed = false;
-  /** When it was taken, or this process began: monotonic milliseconds. */
+  readonly #file: StateFile<Inventory | undefined>;
+  readonly #closing = new AbortController();
+  /** Whether an attempt to take the inventory has failed since the start. */
+  #hasFailed = false;
+  /** When the inventory was taken, or when this process started: monotonic milliseconds. */
   #takenAt: number;
 
-  /** What was kept in `folder` serves until one is taken. */
+  /** Opens a watch that knows the inventory which the last run saved. */
   static async open(options: InventoryWatchOptions): Promise<InventoryWatch> {
-    const kept = await loadInventory(options.folder).catch((error: Error) => {
-      options.log.warn({ err: error }, 'the kept inventory cannot be read; it is taken anew');
-      return undefined;
-    });
-    return new InventoryWatch(options, kept);
+    const file = inventoryFile(options);
+    await file.load();
+    return new InventoryWatch(options, file);
   }
 
-  private constructor(options: InventoryWatchOptions, kept: Inventory | undefined) {
+  private constructor(options: InventoryWatchOptions, file: StateFile<Inventory | undefined>) {
     this.#options = options;
-    this.#latest = this.#kept = kept;
+    this.#file = file;
     this.#takenAt = options.clock.monotonic();
   }
 
   get latest(): Inventory | undefined {
-    return this.#latest;
+    return this.#file.value;
   }
 
-  /** Milliseconds in which it was not renewed, once that failed; infinite when there is none. */
-  get age(): number | undefined {
-    if (!this.#failed) return undefined;
-    // What it says of itself is no measure: the wall clock is set, and a kept one is as old as its facts.
-    return this.#latest ? this.#options.clock.monotonic() - this.#takenAt : Number.POSITIVE_INFINITY;
+  /**
+   * Time for which the inventory was not renewed, in milliseconds: undefined before an attempt has failed, infinite when
+   * there is no inventory at all.
+   */
+  get ageMs(): number | undefined {
+    if (!this.#hasFailed) return undefined;
+    // The time in the inventory is no measure: the wall clock may have been set, and a saved inventory may be old.
+    return this.latest ? this.#options.clock.monotonic() - this.#takenAt : Number.POSITIVE_INFINITY;
   }
 
-  /** Takes it in a child process; true when it says something new. Never throws: it logs. */
+  /** Takes the inventory in a child process; true when its facts changed. A failure is logged, not thrown. */
   async take(): Promise<boolean> {
     const { command, log, clock } = this.#options;
-    const before = this.#latest;
+    const before = this.latest;
+    let taken: Inventory;
     try {
-      this.#latest = await takeInventory(command, { signal: this.#ending.signal, clock });
-      this.#takenAt = clock.monotonic();
+      taken = await takeInventory(command, { signal: this.#closing.signal, clock });
     } catch (error) {
-      if (this.#ending.signal.aborted) return false;
-      this.#failed = true;
+      if (this.#closing.signal.aborted) return false;
+      this.#hasFailed = true;
       if (!(error instanceof InventoryError)) throw error;
-      log.warn({ err: error }, 'the inventory could not be taken; what is known stays in use');
+      log.warn({ err: error }, 'the inventory could not be taken; the last one stays in use');
       return false;
     }
-    await endsWithin(clock, keepPatience, this.#keep(this.#latest));
-    return !sameFacts(before, this.#latest);
+    this.#takenAt = clock.monotonic();
+    await endsWithin(clock, saveTimeoutMs, this.#file.set(taken));
+    return !hasSameFacts(before, taken);
   }
 
-  /** Ends a child that may be running. */
+  /** Ends a child process that may be running. */
   close(): void {
-    this.#ending.abort();
-  }
-
-  async #keep(inventory: Inventory): Promise<void> {
-    const { folder, log } = this.#options;
-    if (sameFacts(this.#kept, inventory)) return;
-    try {
-      await saveInventory(folder, inventory);
-      this.#kept = inventory;
-    } catch (error) {
-      log.warn({ err: error }, 'the inventory could not be kept; tried again with the next one');
-    }
+    this.#closing.abort();
   }
 }
 
-function sameFacts(before: Inventory | undefined, after: Inventory): boolean {
-  return (
-    before !== undefined &&
-    JSON.stringify({ ...before, takenAt: '' }) === JSON.stringify({ ...after, takenAt: '' })
-  );
+function inventoryFile({ folder, log }: InventoryWatchOptions): StateFile<Inventory | undefined> {
+  return new StateFile<Inventory | undefined>({
+    initial: undefined,
+    isSame: hasSameFacts,
+    read: () => loadInventory(folder),
+    write: async inventory => {
+      if (inventory) await saveInventory(folder, inventory);
+    },
+    onReadError: err => log.warn({ err }, 'the saved inventory cannot be read; it is taken anew'),
+    onWriteError: err =>
+      log.warn({ err }, 'the inventory could not be saved; it is tried again with the next one'),
+  });
+}
+
+/** Compares two inventories by all but the time when they were taken. */
+function hasSameFacts(a: Inventory | undefined, b: Inventory | undefined): boolean {
+  if (!a || !b) return a === b;
+  return JSON.stringify({ ...a, takenAt: '' }) === JSON.stringify({ ...b, takenAt: '' });
 }

@@ -1,17 +1,20 @@
-// Puts this node's information together: what the machine is, what it offers, what its labels say.
+// Puts the node's information into the protocol's form: what the machine is, what it offers, and its labels.
+import type { MachineFacts } from '../../host/machine-facts.ts';
 import { type NodeCondition, type NodeInfo, zeroTime } from '../../protocol/node-info.ts';
 import type { Resources } from '../../protocol/resources.ts';
 import { version } from '../../system/version.ts';
 
-/** What `host/` found out, in the words of the protocol. Absent members are not known yet. */
-export interface Machine {
+/** What the machine is. Absent members are not known yet. */
+export interface HostDescription {
   hostname: string;
-  /** Go's names: `linux`, `amd64`. */
+  /** In Go's words: `linux`. */
   operatingSystem: string;
+  /** In Go's words: `amd64`. */
   architecture: string;
   kernel?: string | undefined;
   osName?: string | undefined;
   cpuModel?: string | undefined;
+  /** Logical CPUs that the agent may use. */
   cpus?: number | undefined;
   /** Bytes. */
   memory?: number | undefined;
@@ -21,15 +24,40 @@ export interface Machine {
   gpuDriver?: string | undefined;
 }
 
+/** Describes the machine by its settled facts. `disks` are the bytes of all its disks together, if they are known. */
+export function describeHost(
+  facts: MachineFacts,
+  {
+    usableCpus,
+    disks,
+    gpuDriver,
+  }: { usableCpus: number; disks: number | undefined; gpuDriver: string | undefined },
+): HostDescription {
+  return {
+    hostname: facts.hostname.value,
+    operatingSystem: facts.operatingSystem.value,
+    architecture: facts.architecture.value,
+    kernel: facts.kernel.value,
+    osName: facts.osName?.value,
+    cpuModel: facts.cpuModel?.value,
+    cpus: usableCpus,
+    memory: facts.memory.value,
+    // Until all disks are known, the file system of the data folder is better than nothing.
+    disk: disks ?? (facts.disk?.value || undefined),
+    virtualisation: facts.virtualisation?.value,
+    gpuDriver,
+  };
+}
+
 /**
- * `offered` is the capacity for the cluster, `available` what of it is free now.
+ * Returns the node's information. `offered` is what the node gives to the cluster, `available` what of that is free now.
  *
- * It names no engines, as it runs no jobs, and only bprotocol: a node that lists ncl/v1 is refused by Bacalhau ≥ 1.6 on
- * the protocol we speak (wire protocol 9). Its Bacalhau version is empty: to Bacalhau that is "unknown, allowed".
+ * It lists no engines, as muster runs no jobs, and only bprotocol: a node that lists ncl/v1 too is refused by Bacalhau ≥ 1.6
+ * on the protocol that we speak. Its Bacalhau version is empty, which Bacalhau reads as "unknown, allowed".
  */
 export function nodeInfo(
   nodeId: string,
-  machine: Machine,
+  host: HostDescription,
   offered: Resources,
   available: Resources,
   labels: Record<string, string>,
@@ -56,19 +84,19 @@ export function nodeInfo(
       GitVersion: '',
       GitCommit: '',
       BuildDate: zeroTime,
-      GOOS: machine.operatingSystem,
-      GOARCH: machine.architecture,
+      GOOS: host.operatingSystem,
+      GOARCH: host.architecture,
     },
-    Hostname: machine.hostname,
+    Hostname: host.hostname,
     Host: {
-      Kernel: machine.kernel,
-      OS: machine.osName,
-      CPUModel: machine.cpuModel,
-      CPUs: machine.cpus,
-      Memory: machine.memory,
-      Disk: machine.disk,
-      Virtualisation: machine.virtualisation,
-      GPUDriver: machine.gpuDriver,
+      Kernel: host.kernel,
+      OS: host.osName,
+      CPUModel: host.cpuModel,
+      CPUs: host.cpus,
+      Memory: host.memory,
+      Disk: host.disk,
+      Virtualisation: host.virtualisation,
+      GPUDriver: host.gpuDriver,
     },
     Agent: { Version: version },
     ...(conditions.length > 0 ? { Conditions: [...conditions] } : {}),

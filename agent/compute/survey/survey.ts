@@ -1,8 +1,7 @@
-// What this machine is and has free, as the reports need it: facts at once, GPUs and inventory when they come.
+// Surveys this machine for the reports: what it is, what it offers, what is free, and what is wrong with it.
 import { type AllocatedCapacity, availableCapacity, offeredCapacity } from '../../host/capacity.ts';
 import { type CloudFacts, cloudLabels, readCloudFacts } from '../../host/cloud.ts';
-import { type Condition, noConditions, type Observation, updateConditions } from '../../host/conditions.ts';
-import { readMemoryInUse } from '../../host/control-group.ts';
+import type { Observation } from '../../host/conditions.ts';
 import { type Declared, mismatches } from '../../host/declared.ts';
 import { type CrashGuard, crashGuard, readCircumstances } from '../../host/gpu/crash-guard.ts';
 import type { GpuScan } from '../../host/gpu/scanner.ts';
@@ -10,82 +9,97 @@ import { type HostFacts, readHostFacts } from '../../host/host-facts.ts';
 import { SystemInputs } from '../../host/inputs/system-inputs.ts';
 import type { ChildCommand } from '../../host/inventory/inventory.ts';
 import { nodeLabels } from '../../host/labels.ts';
-import { type Limits, memoryLeft, memoryWithin, readLimits, usableCpus } from '../../host/limits.ts';
+import { readLimits } from '../../host/limits.ts';
 import { settleMachineFacts } from '../../host/machine-facts.ts';
 import type { LoadedProbe } from '../../host/native/native-probe.ts';
 import { Disk } from '../../host/sample/disk.ts';
-import { nativeFiguresReader, nodeFiguresReader } from '../../host/sample/kernel-figures.ts';
-import { type Sample, Sampler } from '../../host/sample/sampler.ts';
 import type { Usage } from '../../protocol/messages.ts';
 import type { NodeCondition, NodeInfo } from '../../protocol/node-info.ts';
 import type { Resources } from '../../protocol/resources.ts';
 import { type Clock, systemClock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
+import { ConditionWatch } from './condition-watch.ts';
 import { GpuWatch } from './gpu-watch.ts';
 import { InventoryWatch } from './inventory-watch.ts';
-import { nodeInfo } from './node-info.ts';
+import { describeHost, nodeInfo } from './node-info.ts';
+import { type Measurement, ResourceMeter } from './resource-meter.ts';
 
 export interface SurveyOptions {
   node: string;
-  /** The agent's own folder: its file system is the disk that counts, and inventory and GPUs are kept in it. */
+  /** The agent's own folder. Its file system is the disk that counts; inventory and GPUs are saved in it. */
   folder: string;
   inventoryCommand: ChildCommand;
-  /** `node.nvmlLibrary`. */
+  /** The setting `node.nvmlLibrary`. */
   nvmlLibrary?: string | undefined;
-  /** Ask the cloud what kind of instance this is. */
+  /** Whether the cloud is asked what kind of instance this is. */
   cloudMetadata?: boolean;
-  /** The native probe; the one beside the program unless told. */
+  /** The native probe; by default the one beside the program. */
   probe?: LoadedProbe;
   log: Log;
   clock?: Clock;
 }
 
+/** What the settings say of this node: what it gives to the cluster, its labels, and what its machine should have. */
 export interface Offer {
   allocatedCapacity: AllocatedCapacity;
   labels: Readonly<Record<string, string>>;
-  /** What the machine should have. */
   declared?: Declared;
 }
 
-/** What is free now of what is offered, and what was measured. */
+/** What is free of what is offered, and what was measured. */
 export interface Availability {
   available: Resources;
   usage: Usage;
-  /** The node's information has changed since the sample before: a condition, or its GPUs. */
-  news?: boolean;
+}
+
+/** What the agent's parts need of a survey. A test brings a machine of its own. */
+export interface MachineSurvey {
+  /** The kernel's name for this boot. */
+  readonly bootId: string | undefined;
+  /** What is wrong with this node now. */
+  readonly conditions: readonly NodeCondition[];
+  /** Counts the changes of conditions, GPUs and inventory since the start: each of them changes the node's information. */
+  readonly infoChanges: number;
+  /** Measures what is free now. */
+  sample(): Availability;
+  /** Returns the node's information by what is known now; it agrees with the newest sample. */
+  info(): NodeInfo;
+  /** Takes the slow inventory in a child process. A failure is logged, not thrown. */
+  takeInventory(): Promise<void>;
+  /** Scans the GPUs; with `all`, every GPU source is asked. Never throws. */
+  scanGpus(all?: boolean): Promise<void>;
 }
 
 /** Time that the first question to the data folder's file system may take, in milliseconds. */
 const diskTimeoutMs = 250;
 
-export class Survey {
-  readonly #options: SurveyOptions;
+interface SurveyParts {
+  facts: HostFacts;
+  inputs: SystemInputs;
+  disk: Disk;
+  meter: ResourceMeter;
+  gpus: GpuWatch;
+  guard: CrashGuard;
+  inventory: InventoryWatch;
+  conditions: ConditionWatch;
+}
+
+export class Survey implements MachineSurvey {
+  readonly #node: string;
   readonly #clock: Clock;
-  readonly #disk: Disk;
-  readonly #sampler: Sampler;
-  readonly #facts: HostFacts;
-  readonly #inputs: SystemInputs;
-  readonly #limits: Limits;
-  /** Logical CPUs that this process may use. */
-  readonly #cpus: number;
-  readonly #gpus: GpuWatch;
-  readonly #guard: CrashGuard;
-  readonly #inventory: InventoryWatch;
-  #closed = false;
+  readonly #usesCloud: boolean;
+  readonly #parts: SurveyParts;
+  #isClosed = false;
   #offer: Offer;
   #cloud: CloudFacts | undefined;
-  #diskAtStart: number | undefined;
-  #diskLate = false;
-  #judgement = noConditions;
-  /** The findings on GPUs that were judged last. */
-  #heard: GpuScan | undefined;
-  /** The node's information has changed since this was last asked. */
-  #news = false;
-  #latest: Measured;
+  #newest: Measurement;
+  /** The GPU scan that the conditions were last updated by. */
+  #observedScan: GpuScan | undefined;
+  #infoChanges = 0;
 
-  /** Reads what is known at once; inventory and GPUs of an earlier run serve until the next look. */
+  /** Reads what is known at once. The GPUs and the inventory that the last run saved are used until there are newer ones. */
   static async open(options: SurveyOptions, offer: Offer): Promise<Survey> {
-    const { folder, inventoryCommand, nvmlLibrary, log, clock = systemClock } = options;
+    const { node, folder, inventoryCommand, nvmlLibrary, log, clock = systemClock } = options;
     const inputs: SystemInputs = new SystemInputs({
       folder,
       inventoryCommand,
@@ -96,45 +110,42 @@ export class Survey {
       ...(options.probe ? { probe: options.probe } : {}),
     });
     const disk = new Disk(() => inputs.space());
-    // A slow file system holds up the start for a moment only.
     const [facts] = await Promise.all([readHostFacts(inputs), disk.within(diskTimeoutMs, clock)]);
     const guard = await crashGuard(folder, await readCircumstances(inputs));
-    if (guard.fault) log.warn({ reason: guard.fault }, 'the NVIDIA library is left alone');
+    if (guard.fault) log.warn({ reason: guard.fault }, 'the NVIDIA library is not used');
     if (!inputs.probe.probe) {
-      log.info(
-        { reason: inputs.probe.reason },
-        'running without the native probe: NVIDIA GPUs are asked by nvidia-smi alone',
-      );
+      const text = 'running without the native probe: NVIDIA GPUs are read by nvidia-smi only';
+      log.info({ reason: inputs.probe.reason }, text);
     }
     const [limits, gpus, inventory] = await Promise.all([
       readLimits(inputs),
       GpuWatch.open(inputs, folder, log, clock),
       InventoryWatch.open({ command: inventoryCommand, folder, log, clock }),
     ]);
-    return new Survey(options, offer, { disk, facts, inputs, limits, gpus, guard, inventory });
+    const meter = new ResourceMeter({ facts, limits, disk, probe: inputs.probe.probe, folder, log });
+    const conditions = new ConditionWatch({ node, clock, log });
+    return new Survey(options, offer, { facts, inputs, disk, meter, gpus, guard, inventory, conditions });
   }
 
-  private constructor(options: SurveyOptions, offer: Offer, found: Found) {
-    this.#options = options;
+  private constructor(options: SurveyOptions, offer: Offer, parts: SurveyParts) {
+    this.#node = options.node;
     this.#clock = options.clock ?? systemClock;
+    this.#usesCloud = options.cloudMetadata ?? false;
     this.#offer = offer;
-    this.#disk = found.disk;
-    this.#facts = found.facts;
-    this.#inputs = found.inputs;
-    this.#limits = found.limits;
-    this.#cpus = usableCpus(found.facts.cpus, found.limits);
-    this.#gpus = found.gpus;
-    this.#guard = found.guard;
-    this.#inventory = found.inventory;
-    const { probe } = found.inputs.probe;
-    this.#sampler = new Sampler(found.disk, probe ? nativeFiguresReader(probe) : nodeFiguresReader());
-    this.#latest = this.#measure();
-    // The registration tells of it.
-    this.#news = false;
+    this.#parts = parts;
+    this.#newest = this.#measure();
   }
 
   get bootId(): string | undefined {
-    return this.#facts.bootId;
+    return this.#parts.facts.bootId;
+  }
+
+  get conditions(): readonly NodeCondition[] {
+    return this.#parts.conditions.current;
+  }
+
+  get infoChanges(): number {
+    return this.#infoChanges;
   }
 
   /** Takes another offer into account, from the next report on. */
@@ -142,218 +153,111 @@ export class Survey {
     this.#offer = offer;
   }
 
-  /** A new sample; the information that follows it tells of the same one. */
+  /** Measures what is free now. The GPUs' figures are those of the refresh before, and the next refresh is started. */
   sample(): Availability {
-    // What a GPU does changes as quickly as the rest; like the disk's, its figures are those of the look before. One that is
-    // missed may come back as quickly, and be the only one.
-    if (this.#gpus.usable.length > 0 || this.#isGpuAmiss()) void this.#tick();
-    this.#latest = this.#measure();
-    const news = this.#news;
-    this.#news = false;
-    return { available: this.#available(), usage: this.#latest.usage, news };
+    const { gpus, conditions } = this.#parts;
+    // A machine whose only GPU is missing has none that is usable, and yet needs the refresh: the GPU may come back.
+    const isGpuAmiss = conditions.has('GpuMissing') || conditions.has('GpuDriverUnresponsive');
+    if (gpus.usable.length > 0 || isGpuAmiss) void this.#refreshGpus();
+    this.#newest = this.#measure();
+    const gpuUsage = gpus.usage();
+    const { usage } = this.#newest;
+    return { available: this.#available(), usage: gpuUsage ? { ...usage, GPUs: gpuUsage } : usage };
   }
 
-  /** Looks for GPUs; true when the node's information changed. `all`: by hand, every source is asked. Never throws. */
-  async look(all = false): Promise<boolean> {
-    if (this.#options.cloudMetadata && !this.#cloud) this.#cloud = await readCloudFacts(this.#inputs);
-    await this.#lookAtGpus(all);
-    const news = this.#news;
-    this.#news = false;
-    return news;
+  async scanGpus(all = false): Promise<void> {
+    if (this.#usesCloud) this.#cloud ??= await readCloudFacts(this.#parts.inputs);
+    if (await this.#parts.gpus.scan(all)) this.#infoChanges++;
+    this.#updateConditions({});
   }
 
-  async #lookAtGpus(all = false): Promise<void> {
-    if (await this.#gpus.look(all)) this.#news = true;
-    if (!this.#closed) this.#judge({});
+  async #refreshGpus(): Promise<void> {
+    const { scanned, changed } = await this.#parts.gpus.refresh();
+    if (changed) this.#infoChanges++;
+    // A refresh without a scan reads only figures, which no condition depends on.
+    if (scanned) this.#updateConditions({});
   }
 
-  async #tick(): Promise<void> {
-    const { looked, news } = await this.#gpus.tick();
-    if (news) this.#news = true;
-    // The figures of one that is as it was bear on no condition.
-    if (looked && !this.#closed) this.#judge({});
-  }
-
-  /** The node's information, by what is known now. */
   info(): NodeInfo {
-    const { node } = this.#options;
-    const inventory = this.#inventory.latest;
-    const { space } = this.#disk;
+    const { facts: host, disk, gpus, conditions } = this.#parts;
+    const inventory = this.#parts.inventory.latest;
+    const { space } = disk;
     const facts = settleMachineFacts({
       readAt: this.#clock.now().toISOString(),
-      host: this.#facts,
+      host,
       space: space && { value: space, took: 0 },
       inventory: inventory && { value: inventory, took: 0 },
     });
     const offered = this.#offered();
-    const conditions: NodeCondition[] = this.#judgement.conditions.map(({ type, reason, since }) => ({
-      Type: type,
-      Reason: reason,
-      Since: since,
-    }));
+    const labels = { ...cloudLabels(this.#cloud), ...this.#offer.labels };
     return nodeInfo(
-      node,
-      {
-        hostname: facts.hostname.value,
-        operatingSystem: facts.operatingSystem.value,
-        architecture: facts.architecture.value,
-        kernel: facts.kernel.value,
-        osName: facts.osName?.value,
-        cpuModel: facts.cpuModel?.value,
-        cpus: this.#facts.usableCpus,
-        memory: facts.memory.value,
-        // Those of the machine; until they are known, the file system of the data folder.
-        disk: inventory?.disk ?? (facts.disk?.value || undefined),
-        virtualisation: facts.virtualisation?.value,
-        gpuDriver: this.#gpus.driver,
-      },
+      this.#node,
+      describeHost(facts, { usableCpus: host.usableCpus, disks: inventory?.disk, gpuDriver: gpus.driver }),
       offered,
       this.#available(),
-      nodeLabels(node, this.#facts, { ...cloudLabels(this.#cloud), ...this.#offer.labels }, offered.GPUs),
-      conditions,
+      nodeLabels(this.#node, host, labels, offered.GPUs),
+      conditions.current,
     );
   }
 
-  /** Takes the slow inventory in a child process; true when it says something new. Never throws: it logs. */
-  takeInventory(): Promise<boolean> {
-    return this.#inventory.take();
+  async takeInventory(): Promise<void> {
+    if (await this.#parts.inventory.take()) this.#infoChanges++;
   }
 
-  /** Ends a child that may be running, and clears a library that it may be waiting for of having ended this process. */
+  /** Ends child processes that may be running, and removes the mark that would hold this end against the NVIDIA library. */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#inventory.close();
-    this.#gpus.close();
-    this.#inputs.close();
-    await this.#guard.release();
-  }
-
-  // The machine inside its limits: of a container with 2 CPUs on a host with 64, 2 are there to offer.
-  #whole(): { cpus: number; memoryBytes: number } {
-    return {
-      cpus: this.#cpus,
-      memoryBytes: memoryWithin(this.#facts.memoryBytes, this.#limits),
-    };
+    const { inventory, gpus, inputs, guard } = this.#parts;
+    this.#isClosed = true;
+    inventory.close();
+    gpus.close();
+    inputs.close();
+    await guard.release();
   }
 
   #offered(): Resources {
-    this.#diskAtStart ??= this.#disk.space?.available;
-    const gpus = this.#gpus.usable;
-    const machine = { ...this.#whole(), diskBytes: this.#diskAtStart ?? 0, gpus };
-    return offeredCapacity(this.#offer.allocatedCapacity, machine);
+    const { meter, gpus } = this.#parts;
+    return offeredCapacity(this.#offer.allocatedCapacity, meter.offerable(gpus.usable));
   }
 
-  // Of what is offered now: neither another offer nor a GPU that failed waits for a sample.
+  // It is part of what is offered now, so that another offer or a failed GPU counts before the next sample.
   #available(): Resources {
-    return availableCapacity(this.#offered(), this.#latest.sample, this.#gpus.isFree());
+    return availableCapacity(this.#offered(), this.#newest.sample, this.#parts.gpus.isFree());
   }
 
-  #measure(): Measured {
-    const raw = this.#sampler.sample();
-    const whole = this.#whole();
-    const sample = { ...raw, memoryBytes: Math.min(raw.memoryBytes, this.#memoryLeft(whole.memoryBytes)) };
-    const space = this.#disk.space;
-    this.#tellOfDisk();
-    this.#judge({ disk: space, memory: { total: whole.memoryBytes, available: sample.memoryBytes } });
-    const gpus = this.#gpus.usage();
-    return {
-      sample,
-      usage: {
-        CPU:
-          sample.idleCpus === undefined
-            ? 0
-            : Math.max(0, Math.round((whole.cpus - sample.idleCpus) * 100) / 100),
-        Memory: Math.max(0, whole.memoryBytes - sample.memoryBytes),
-        Disk: space ? Math.max(0, space.total - space.available) : 0,
-        Load: sample.load[0],
-        ...(gpus ? { GPUs: gpus } : {}),
-      },
-    };
+  #measure(): Measurement {
+    const { meter } = this.#parts;
+    const measurement = meter.measure();
+    const memory = { total: meter.memoryBytes, available: measurement.sample.memoryBytes };
+    this.#updateConditions({ disk: measurement.space, memory });
+    return measurement;
   }
 
-  #tellOfDisk(): void {
-    const { folder, log } = this.#options;
-    const { lateReason } = this.#disk;
-    if ((lateReason !== undefined) === this.#diskLate) return;
-    this.#diskLate = !this.#diskLate;
-    if (this.#diskLate)
-      log.warn(
-        { folder, reason: `it ${lateReason}` },
-        'the room in the data folder is unknown; what it was is told',
-      );
-    else log.info({ folder }, 'the room in the data folder is known again');
-  }
-
-  // What a control group's limit leaves; the whole where there is none.
-  #memoryLeft(whole: number): number {
-    if (!this.#limits.memory) return whole;
-    const { probe } = this.#inputs.probe;
-    const used = probe ? probe.cgroup().memoryUsed : readMemoryInUse(this.#limits);
-    return memoryLeft(whole, this.#limits, used);
-  }
-
-  // A look for GPUs has no sample: what it does not look at stays as it was judged.
-  #judge(sampled: Pick<Observation, 'disk' | 'memory'>): void {
+  // A scan measures neither disk nor memory: their conditions then stay as they are.
+  #updateConditions(measured: Pick<Observation, 'disk' | 'memory'>): void {
+    if (this.#isClosed) return;
+    const { meter, disk, gpus, inventory, conditions } = this.#parts;
     const { declared } = this.#offer;
-    const faults = this.#gpus.faults;
-    // Nothing is missing before it was looked for.
+    const { faults, lastScan } = gpus;
+    // Declared hardware is compared once there was a scan: before it, no GPU is known to be missing.
     const wrong =
       declared && faults
         ? mismatches(declared, {
-            ...this.#whole(),
-            diskBytes: this.#disk.space?.total,
-            gpus: this.#gpus.usable,
+            cpus: meter.cpus,
+            memoryBytes: meter.memoryBytes,
+            diskBytes: disk.space?.total,
+            gpus: gpus.usable,
           })
         : undefined;
-    // The rules count answers, and several ask what came of one.
-    const { newest } = this.#gpus;
-    const unresponsive = newest === this.#heard ? undefined : faults?.unresponsive;
-    this.#heard = newest;
-    const before = this.#judgement.conditions;
-    this.#judgement = updateConditions(this.#judgement, {
-      monotonicMs: this.#clock.monotonic(),
-      now: this.#clock.now(),
+    // The rules count how often in a row a driver answered, so each scan is shown to them once.
+    const unresponsive = lastScan === this.#observedScan ? undefined : faults?.unresponsive;
+    this.#observedScan = lastScan;
+    const hasChanged = conditions.update({
       unresponsive,
       missingGpus: faults && [...faults.missing, ...(wrong?.gpus ?? [])],
       mismatches: wrong?.others ?? (faults ? [] : undefined),
-      inventoryAgeMs: this.#inventory.age,
-      ...sampled,
+      inventoryAgeMs: inventory.ageMs,
+      ...measured,
     });
-    const { conditions } = this.#judgement;
-    if (JSON.stringify(conditions) === JSON.stringify(before)) return;
-    this.#news = true;
-    const { log, node } = this.#options;
-    for (const { type, reason } of without(conditions, before)) {
-      log.warn({ node, condition: type, reason }, 'a condition of this node came up');
-    }
-    for (const { type } of without(before, conditions)) {
-      log.info({ node, condition: type }, 'a condition of this node is over');
-    }
-  }
-
-  #isGpuAmiss(): boolean {
-    return this.#judgement.conditions.some(
-      ({ type }) => type === 'GpuMissing' || type === 'GpuDriverUnresponsive',
-    );
+    if (hasChanged) this.#infoChanges++;
   }
 }
-
-/** What a sample says, and what is told of it as it is. */
-interface Measured {
-  sample: Sample;
-  usage: Usage;
-}
-
-interface Found {
-  disk: Disk;
-  facts: HostFacts;
-  inputs: SystemInputs;
-  limits: Limits;
-  gpus: GpuWatch;
-  guard: CrashGuard;
-  inventory: InventoryWatch;
-}
-
-/** Those of `some` of a type that `others` have not. */
-const without = (some: readonly Condition[], others: readonly Condition[]): Condition[] =>
-  some.filter(({ type }) => !others.some(other => other.type === type));

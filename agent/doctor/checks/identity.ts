@@ -1,6 +1,6 @@
 // Check: the key that an agent is known by.
 import { join } from 'node:path';
-import { identityFile, keptIdentity } from '../../compute/registration/identity.ts';
+import { identityFile, inspectIdentity } from '../../compute/registration/identity.ts';
 import { type Check, ok } from './check.ts';
 import type { Context } from './context.ts';
 import { exposureFindings, unreadableFinding } from './private-file.ts';
@@ -11,7 +11,7 @@ export const identity = (context: Context): Check => ({
     const folder = context.folderOf('agent');
     const path = join(folder, identityFile);
     try {
-      const kept = await keptIdentity(folder);
+      const kept = await inspectIdentity(folder);
       if (!kept) return [ok('none yet: the agent makes its key at its first start')];
       const { publicKey, fingerprint } = kept.identity;
       return [

@@ -1,7 +1,7 @@
 // Check: the file that says "already registered".
 import { stat } from 'node:fs/promises';
-import { keptIdentity } from '../../compute/registration/identity.ts';
-import { lookAtSentinel, sentinelPath } from '../../compute/registration/sentinel.ts';
+import { inspectIdentity } from '../../compute/registration/identity.ts';
+import { inspectSentinel, sentinelPath } from '../../compute/registration/sentinel.ts';
 import { readNodeId } from '../../system/node-id.ts';
 import { type Check, type Finding, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
@@ -13,7 +13,7 @@ export const sentinel = (context: Context): Check => ({
     const folder = context.folderOf('agent');
     try {
       const node = context.settings.node.id ?? (await readNodeId(folder));
-      const key = (await keptIdentity(folder))?.identity.publicKey;
+      const key = (await inspectIdentity(folder))?.identity.publicKey;
       if (!node || !key) return [ok('none yet: this machine was never registered')];
       return await checkSentinel(folder, node, key);
     } catch (error) {
@@ -24,7 +24,7 @@ export const sentinel = (context: Context): Check => ({
 
 async function checkSentinel(folder: string, node: string, key: string): Promise<Finding[]> {
   const path = sentinelPath(folder, node);
-  const found = await lookAtSentinel(folder, node, key);
+  const found = await inspectSentinel(folder, node, key);
   if (found.kind === 'none') return [ok(`none: node ${node} registers at its next start`)];
   if (found.kind === 'bad') {
     const text = `${path} is of no use: ${found.reason}`;

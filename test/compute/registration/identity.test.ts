@@ -1,4 +1,4 @@
-// The node's key pair: made once, kept private, never replaced silently.
+// The node's key pair: it is made once, stays private, and is never replaced silently.
 import assert from 'node:assert/strict';
 import { createPublicKey, sign, verify } from 'node:crypto';
 import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { fingerprint } from '../../../agent/protocol/nkey.ts';
 import { newFolder } from '../../support/temporary.ts';
 import { asUnprivileged, unprivilegedFolder } from '../../support/unprivileged.ts';
 
-// RFC 8032, section 7.1, test 1; its texts by `nkeys.js`.
+// The key pair of RFC 8032, section 7.1, test 1, as `nkeys.js` writes it.
 const rfc = {
   seed: 'SNAJ2YNRTXX72WTAXKCEV5ES5QWMIRCJYVUXWMTJDFYDXLADDSXH6YFXBM',
   key: 'NDLVVGABQKYQVN6VJP7NHSLEA45A5YLS6PNKMIZFV4BBU2HXA5IRUM4A',
@@ -19,7 +19,7 @@ const rfc = {
 
 const mode = async (path: string) => (await stat(path)).mode & 0o777;
 
-test('made at the first start, the same at the next, readable by its owner only', async () => {
+test('a key pair is made at the first start, is the same at the next, and only its owner may read it', async () => {
   const folder = await newFolder();
   const made = await loadIdentity(folder);
   assert.match(made.publicKey, /^N[A-Z2-7]{55}$/);
@@ -32,7 +32,7 @@ test('made at the first start, the same at the next, readable by its owner only'
   assert.notEqual((await loadIdentity(await newFolder())).publicKey, made.publicKey);
 });
 
-test('is the key that the file says', async () => {
+test('the key pair is that of the file', async () => {
   const folder = await newFolder();
   for (const text of [rfc.seed, `${rfc.seed}\n`, ` ${rfc.seed}\r\n`]) {
     await writeFile(join(folder, identityFile), text);
@@ -44,7 +44,7 @@ test('is the key that the file says', async () => {
   }
 });
 
-test('a file that holds no key is refused, and stays as it is', async () => {
+test('a file that holds no key is refused and left as it is', async () => {
   const folder = await newFolder();
   const path = join(folder, identityFile);
   const broken = [
@@ -71,12 +71,12 @@ test('a file that holds no key is refused, and stays as it is', async () => {
   await assert.rejects(loadIdentity(folder), { code: 'bad_state', message: /larger than 1024 bytes$/ });
 });
 
-test('no part of the key is in what is said of a broken file', async () => {
+test('no part of the key is in the error about a broken file', async () => {
   const folder = await newFolder();
   await writeFile(join(folder, identityFile), rfc.seed.replace('J2Y', 'J3Y'));
   const error = await loadIdentity(folder).catch((caught: Error) => caught);
-  const said = JSON.stringify([error, String(error), String('cause' in error && error.cause)]);
-  assert.ok(!said.includes(rfc.seed.slice(10, 20)));
+  const text = JSON.stringify([error, String(error), String('cause' in error && error.cause)]);
+  assert.ok(!text.includes(rfc.seed.slice(10, 20)));
 });
 
 test('a file that others may read is closed to them', async () => {
@@ -93,7 +93,7 @@ test('a file that others may read is closed to them', async () => {
   assert.equal(await mode(path), 0o400);
 });
 
-test('as a user whom permissions bind', async () => {
+test('as a user to whom permissions apply', async () => {
   const folder = await unprivilegedFolder();
   after(() => rm(folder, { recursive: true, force: true }));
   const path = join(folder, identityFile);
@@ -101,7 +101,7 @@ test('as a user whom permissions bind', async () => {
   if (isRoot) await writeFile(path, rfc.seed, { mode: 0o644 });
   await asUnprivileged(async () => {
     if (isRoot) {
-      // Another user's file, open to all, cannot be closed.
+      // A file of another user cannot be closed to others.
       const cannot = { code: 'not_writable', message: /identity\.nk cannot be closed to them: EPERM/ };
       await assert.rejects(loadIdentity(folder), cannot);
       await rm(path);

@@ -1,10 +1,13 @@
-// A registration on a fake clock, in front of a requester that a test scripts and a file that may fail.
-import { Registration, type Standing } from '../../../agent/compute/registration/registration.ts';
-import type { Found, Sentinel } from '../../../agent/compute/registration/sentinel.ts';
+// A registration on a fake clock. The test says what the requester answers, and whether the sentinel's file fails.
+import { Registration } from '../../../agent/compute/registration/registration.ts';
+import type { Sentinel, SentinelReading } from '../../../agent/compute/registration/sentinel.ts';
+import { sentinelFile } from '../../../agent/compute/registration/sentinel-file.ts';
+import { initialState, type RegistrationState } from '../../../agent/compute/registration/state.ts';
 import { type Answer, type AnswerCode, reasons } from '../../../agent/protocol/answers.ts';
 import type { Membership } from '../../../agent/protocol/node-state.ts';
+import { limitedLog } from '../../../agent/system/limited-log.ts';
 import type { Random } from '../../../agent/system/random.ts';
-import { BrokerError } from '../../../agent/transport/port.ts';
+import { BrokerError, type ConnectionState } from '../../../agent/transport/port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { steadyRandom } from '../../support/steady-random.ts';
@@ -23,7 +26,7 @@ export const sentinel: Sentinel = {
   registeredAt: '2025-12-31T00:00:00.000Z',
 };
 
-/** What a requester answers; `silence` is an answer that never comes. */
+/** What a requester answers. `silence` is an answer that never comes. */
 export type Reply = Answer | Error | 'silence';
 
 const muster = (Code: AnswerCode, Membership: Membership | '', Session?: string, ClusterID = 'c-1') => ({
@@ -40,7 +43,7 @@ const refusal = (Code: AnswerCode, reason: string, Session?: string): Answer => 
   muster: muster(Code, '', Session),
 });
 
-/** The answers of a requester of ours. */
+/** The answers of a muster requester. */
 export const answers = {
   accepted: (membership: Membership, session?: string, cluster?: string): Answer => ({
     accepted: true,
@@ -65,94 +68,101 @@ export interface Asked {
   session: string;
 }
 
-export class Bench {
+export class RegistrationBench {
   readonly clock = new FakeClock();
   readonly asked: Asked[] = [];
-  readonly standings: Standing[] = [];
+  /** The state after each change. */
+  readonly states: RegistrationState[] = [];
   readonly lines;
   readonly registration: Registration;
-  /** What the file holds. */
+  readonly state = initialState();
+  /** What the sentinel's file holds. */
   file: Sentinel | undefined;
-  found: Found | Error | undefined;
+  /** When it is set, reading the file gives this. */
+  reading: SentinelReading | Error | undefined;
   writes = 0;
-  /** Set, every write and removal fails with it. */
+  /** While it is set, every write and removal fails with it. */
   fileFault: Error | undefined;
-  /** Set, every write and removal waits for it. */
+  /** While it is set, every write and removal waits for it. */
   fileGate: Promise<void> | undefined;
   reply: (kind: Asked['kind'], count: number) => Reply;
-  rejoin = false;
+  readonly settings = { rejoinAfterDelete: false };
+  /** Questions that are on their way now, and at most at one time. */
   inFlight = 0;
-  atOnce = 0;
-  #connected = true;
-  #waiting: (() => void)[] = [];
-  #running: Promise<void> | undefined;
+  mostInFlight = 0;
+  #isConnected = true;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(
-    reply: Bench['reply'],
+    reply: RegistrationBench['reply'],
     { file, random = steadyRandom(0.5) }: { file?: Sentinel; random?: Random } = {},
   ) {
+    const { clock, state } = this;
     this.reply = reply;
     this.file = file;
     const { log, lines } = recordLog();
     this.lines = lines;
+    const bench = this;
+    const common = { node, key, clock, random, log, limitedLog: limitedLog(log, clock), state };
     this.registration = new Registration({
-      clock: this.clock,
-      random,
-      log,
-      node,
-      key,
-      connected: signal => this.#whenConnected(signal),
-      ask: kind => this.#ask(kind),
-      rejoinAfterDelete: () => this.rejoin,
-      readSentinel: async () => {
-        if (this.found instanceof Error) throw this.found;
-        return this.found ?? (this.file ? { kind: 'valid', sentinel: this.file } : { kind: 'none' });
+      ...common,
+      settings: this.settings,
+      connection: {
+        get state(): ConnectionState {
+          return bench.#isConnected ? { kind: 'connected', server: '', version: '' } : { kind: 'connecting' };
+        },
+        connected: signal => this.#whenConnected(signal),
       },
-      writeSentinel: async value => {
-        await this.#touchFile();
-        this.writes++;
-        this.file = value;
-      },
-      voidSentinel: async () => {
-        await this.#touchFile();
-        this.file = undefined;
-      },
-      changed: standing => this.standings.push(standing),
+      client: { register: () => this.#ask('register'), updateInfo: () => this.#ask('update') },
+      sentinel: sentinelFile(
+        { ...common, folder: '' },
+        {
+          load: async () => {
+            if (this.reading instanceof Error) throw this.reading;
+            return this.reading ?? (this.file ? { kind: 'valid', sentinel: this.file } : { kind: 'none' });
+          },
+          write: async (_, value) => {
+            await this.#touchFile();
+            this.writes++;
+            this.file = value;
+          },
+          remove: async () => {
+            await this.#touchFile();
+            this.file = undefined;
+          },
+        },
+      ),
     });
+    this.registration.onChange = () => this.states.push({ ...state });
   }
 
-  get standing(): Standing {
-    return this.registration.standing;
+  get phase(): RegistrationState['phase'] {
+    return this.state.phase;
   }
 
-  get phase(): Standing['phase'] {
-    return this.registration.standing.phase;
-  }
-
-  /** The phases that it went through, each once in a row. */
+  /** The phases that the registration went through. */
   get phases(): string[] {
-    return this.standings.map(each => each.phase).filter((phase, index, all) => phase !== all[index - 1]);
+    return this.states.map(each => each.phase).filter((phase, index, all) => phase !== all[index - 1]);
   }
 
-  /** `register@0`, `update@250`: what was asked when, in whole milliseconds. */
-  get log(): string[] {
+  /** What was asked and when, in whole milliseconds: `register@0`, `update@250`. */
+  get questions(): string[] {
     return this.asked.map(({ kind, at }) => `${kind}@${Math.round(at)}`);
   }
 
-  /** The messages logged at `level`. */
-  said(level: string): string[] {
+  /** Returns the messages that were logged at `level`. */
+  messages(level: string): string[] {
     return this.lines.filter(line => line.level === level).map(line => line.message);
   }
 
   async start(): Promise<void> {
-    this.#running = this.registration.run();
+    this.registration.start();
     await this.clock.settle();
   }
 
-  /** Stops it; resolves when it has ended. */
-  async stop(): Promise<void> {
-    this.registration.stop();
-    await this.#running;
+  /** Stops the registration; resolves when it has ended. */
+  stop(): Promise<void> {
+    return this.registration.stop();
   }
 
   async advance(ms: number): Promise<void> {
@@ -160,17 +170,17 @@ export class Bench {
   }
 
   disconnect(): void {
-    this.#connected = false;
+    this.#isConnected = false;
   }
 
   connect(): void {
-    this.#connected = true;
+    this.#isConnected = true;
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  /** A report under `session` was answered. */
-  async hear(answer: Answer, session = this.standing.session): Promise<void> {
-    this.registration.heard(answer, session);
+  /** Hands over the answer to a report that was sent under `session`. */
+  async answerReport(answer: Answer, session = this.state.session): Promise<void> {
+    this.registration.applyAnswer(answer, session);
     await this.clock.settle();
   }
 
@@ -179,21 +189,21 @@ export class Bench {
     if (this.fileFault) throw this.fileFault;
   }
 
-  #whenConnected(signal: AbortSignal): Promise<void> {
+  #whenConnected(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const look = () => {
-        if (signal.aborted) reject(new BrokerError('disconnected', 'not connected'));
-        else if (this.#connected) resolve();
-        else this.#waiting.push(look);
+      const settle = () => {
+        if (signal?.aborted) reject(new BrokerError('disconnected', 'not connected'));
+        else if (this.#isConnected) resolve();
+        else this.#waiting.push(settle);
       };
-      signal.addEventListener('abort', look, { once: true });
-      look();
+      signal?.addEventListener('abort', settle, { once: true });
+      settle();
     });
   }
 
   async #ask(kind: Asked['kind']): Promise<Answer> {
-    this.asked.push({ kind, at: this.clock.monotonic(), session: this.standing.session });
-    this.atOnce = Math.max(this.atOnce, ++this.inFlight);
+    this.asked.push({ kind, at: this.clock.monotonic(), session: this.state.session });
+    this.mostInFlight = Math.max(this.mostInFlight, ++this.inFlight);
     try {
       const reply = this.reply(kind, this.asked.length);
       if (reply instanceof Error) throw reply;
@@ -206,7 +216,7 @@ export class Bench {
   }
 }
 
-/** Answers in this order; the last one from then on. */
-export function inTurn(...replies: Reply[]): Bench['reply'] {
+/** Returns replies in this order; the last one is repeated. */
+export function inTurn(...replies: Reply[]): RegistrationBench['reply'] {
   return (_, count) => replies[Math.min(count, replies.length) - 1] ?? new Error('nothing to answer');
 }

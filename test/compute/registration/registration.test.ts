@@ -1,4 +1,4 @@
-// When a node registers, when its sentinel serves instead, and what each answer changes: every row of the rules.
+// When a node registers, when its sentinel is enough, and what each answer of a requester changes.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Sentinel } from '../../../agent/compute/registration/sentinel.ts';
@@ -7,31 +7,44 @@ import { fingerprint } from '../../../agent/protocol/nkey.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { BrokerError } from '../../../agent/transport/port.ts';
 import { steadyRandom } from '../../support/steady-random.ts';
-import { answers, Bench, bacalhau, inTurn, key, node, type Reply, sentinel } from './registration-bench.ts';
+import {
+  answers,
+  bacalhau,
+  inTurn,
+  key,
+  node,
+  RegistrationBench,
+  type Reply,
+  sentinel,
+} from './registration-bench.ts';
 
 const hour = 3_600_000;
 const { accepted, rejected, deleted, unknown, full } = answers;
-const started = async (reply: Bench['reply'], options: ConstructorParameters<typeof Bench>[1] = {}) => {
-  const bench = new Bench(reply, options);
+const started = async (
+  reply: RegistrationBench['reply'],
+  options: ConstructorParameters<typeof RegistrationBench>[1] = {},
+) => {
+  const bench = new RegistrationBench(reply, options);
   await bench.start();
   return bench;
 };
-/** The registration of now is void by this answer: how long until it registers again. */
-async function untilAsked(bench: Bench, answer: Answer): Promise<number> {
+/** Voids the registration by this answer, and returns the time until the node registers again, in milliseconds. */
+async function untilAsked(bench: RegistrationBench, answer: Answer): Promise<number> {
   const asked = bench.asked.length;
   const at = bench.clock.monotonic();
-  await bench.hear(answer);
-  while (bench.asked.length === asked) await bench.advance(bench.clock.next ?? assert.fail('nothing is due'));
+  await bench.answerReport(answer);
+  while (bench.asked.length === asked)
+    await bench.advance(bench.clock.next ?? assert.fail('nothing is planned'));
   return bench.clock.monotonic() - at;
 }
-const gaps = (bench: Bench) =>
+const gaps = (bench: RegistrationBench) =>
   bench.asked.slice(1).map(({ at }, index) => at - (bench.asked[index]?.at ?? 0));
 
 describe('without a sentinel', () => {
-  test('registers at once; an acceptance is kept, and told', async () => {
+  test('the node registers at once; an acceptance is saved and logged', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1')));
-    assert.deepEqual(bench.log, ['register@0']);
-    assert.deepEqual(bench.standing, {
+    assert.deepEqual(bench.questions, ['register@0']);
+    assert.deepEqual(bench.state, {
       phase: 'pending',
       session: 's-1',
       cluster: 'c-1',
@@ -51,19 +64,19 @@ describe('without a sentinel', () => {
     const fields = { node, requester: 'node-0', cluster: 'c-1', fingerprint: fingerprint(key) };
     assert.deepEqual(bench.lines, [{ level: 'info', message: 'pending approval', fields }]);
     await bench.advance(hour);
-    assert.equal(bench.asked.length, 1, 'the reports keep it current, not the registration');
+    assert.equal(bench.asked.length, 1, 'from then on the reports ask, not the registration');
   });
 
-  test('approved at once where nobody has to approve', async () => {
+  test('a requester that needs no approval approves the node at once', async () => {
     const bench = await started(inTurn(accepted('APPROVED', 's-1')));
     assert.equal(bench.phase, 'approved');
     assert.equal(bench.file?.approvedAt, '2026-01-01T00:00:00.000Z');
-    assert.deepEqual(bench.said('info'), ['approved']);
+    assert.deepEqual(bench.messages('info'), ['approved']);
   });
 
-  test('a Bacalhau requester tells neither membership nor session', async () => {
+  test('a Bacalhau requester tells neither the membership nor a session', async () => {
     const bench = await started(inTurn(bacalhau.accepted()));
-    assert.deepEqual(bench.standing, {
+    assert.deepEqual(bench.state, {
       phase: 'registered',
       session: '',
       cluster: '',
@@ -76,44 +89,44 @@ describe('without a sentinel', () => {
     );
   });
 
-  test('waits for the broker, however long', async () => {
-    const bench = new Bench(inTurn(accepted('PENDING')));
+  test('the node waits for the broker, however long it takes', async () => {
+    const bench = new RegistrationBench(inTurn(accepted('PENDING')));
     bench.disconnect();
     await bench.start();
     await bench.advance(hour);
-    assert.deepEqual(bench.log, []);
+    assert.deepEqual(bench.questions, []);
     bench.connect();
     await bench.advance(0);
-    assert.deepEqual(bench.log, [`register@${hour}`]);
+    assert.deepEqual(bench.questions, [`register@${hour}`]);
   });
 
-  test('a bad sentinel is told, and as good as none', async () => {
+  test('a bad sentinel is logged, and the node registers', async () => {
     for (const found of [
       { kind: 'bad', reason: 'torn' } as const,
       new MusterError('not_writable', 'cannot write it'),
     ]) {
-      const bench = new Bench(inTurn(accepted('PENDING', 's-1')));
-      bench.found = found;
+      const bench = new RegistrationBench(inTurn(accepted('PENDING', 's-1')));
+      bench.reading = found;
       await bench.start();
-      assert.deepEqual(bench.log, ['register@0']);
-      assert.match(bench.said('warn').join(), /sentinel .*set aside.*; this node registers again$/);
+      assert.deepEqual(bench.questions, ['register@0']);
+      assert.match(bench.messages('warn').join(), /sentinel .*set aside.*; this node registers again$/);
       assert.equal(bench.file?.session, 's-1');
     }
   });
 });
 
 describe('with a sentinel', () => {
-  test('asks by an information update under its session, and registers nothing', async () => {
+  test('the node sends its information under the saved session, and does not register', async () => {
     const bench = await started(inTurn(accepted('PENDING')), { file: sentinel });
     assert.deepEqual(bench.asked, [{ kind: 'update', at: 0, session: 's-kept' }]);
-    assert.deepEqual([bench.phase, bench.standing.session], ['pending', 's-kept']);
-    assert.deepEqual(bench.said('info'), ['pending approval']);
+    assert.deepEqual([bench.phase, bench.state.session], ['pending', 's-kept']);
+    assert.deepEqual(bench.messages('info'), ['pending approval']);
     await bench.advance(hour);
     assert.deepEqual([bench.asked.length, bench.writes], [1, 0]);
   });
 
-  test('reports nothing before the answer, unless there is none', async () => {
-    const bench = new Bench(inTurn('silence', accepted('APPROVED')), {
+  test('nothing is reported before the answer, unless no answer comes', async () => {
+    const bench = new RegistrationBench(inTurn('silence', accepted('APPROVED')), {
       file: { ...sentinel, membership: 'APPROVED' },
     });
     bench.disconnect();
@@ -124,13 +137,13 @@ describe('with a sentinel', () => {
     await bench.advance(4_999);
     assert.equal(bench.phase, 'registering');
     await bench.advance(1);
-    assert.equal(bench.phase, 'approved', 'as nobody says otherwise');
-    assert.equal(bench.standing.session, 's-kept');
+    assert.equal(bench.phase, 'approved', 'no requester says otherwise');
+    assert.equal(bench.state.session, 's-kept');
     await bench.advance(1_000);
-    assert.deepEqual(bench.log, [`update@${hour}`, `update@${hour + 5_000 + 188}`]);
+    assert.deepEqual(bench.questions, [`update@${hour}`, `update@${hour + 5_000 + 188}`]);
   });
 
-  test('an approval while it was away is noted in it', async () => {
+  test('an approval while the node was away is written into the sentinel', async () => {
     const bench = await started(inTurn(accepted('APPROVED')), { file: sentinel });
     assert.equal(bench.phase, 'approved');
     const { membership, approvedAt, session, registeredAt } = bench.file ?? {};
@@ -139,129 +152,129 @@ describe('with a sentinel', () => {
   });
 
   const voids: [string, Reply][] = [
-    ['does not know it', unknown()],
-    ['does not know it, being Bacalhau', bacalhau.unknown()],
+    ['does not know the node', unknown()],
+    ['is Bacalhau and does not know the node', bacalhau.unknown()],
     ['belongs to another cluster', accepted('PENDING', 's-x', 'c-2')],
-    ['deleted it while it was away', deleted()],
+    ['deleted the node while it was away', deleted()],
   ];
   for (const [name, first] of voids) {
-    test(`the requester ${name}: void, registered at once`, async () => {
+    test(`a requester that ${name} voids the sentinel, and the node registers at once`, async () => {
       const bench = await started(inTurn(first, accepted('PENDING', 's-2', 'c-2')), { file: sentinel });
-      assert.deepEqual(bench.log, ['update@0', 'register@0']);
-      assert.deepEqual(bench.asked[1]?.session, '', 'nothing of the old registration is left');
+      assert.deepEqual(bench.questions, ['update@0', 'register@0']);
+      assert.deepEqual(bench.asked[1]?.session, '', 'the old session is not used any more');
       assert.deepEqual([bench.phase, bench.file?.session, bench.file?.cluster], ['pending', 's-2', 'c-2']);
       assert.deepEqual(bench.phases, ['registering', 'pending']);
     });
   }
 
-  test('the requester rejected it while it was away: void, and asked again and again', async () => {
+  test('a node that was rejected while it was away removes the sentinel, and asks again and again', async () => {
     const bench = await started(inTurn(rejected(), rejected()), { file: sentinel });
-    assert.deepEqual([bench.phase, bench.standing.session, bench.file], ['rejected', 's-kept', undefined]);
+    assert.deepEqual([bench.phase, bench.state.session, bench.file], ['rejected', 's-kept', undefined]);
     await bench.advance(1_000);
-    assert.deepEqual(bench.log, ['update@0', 'update@750']);
-    assert.equal(bench.standing.session, 's-kept', 'its heartbeats show that it is alive');
+    assert.deepEqual(bench.questions, ['update@0', 'update@750']);
+    assert.equal(bench.state.session, 's-kept', 'its heartbeats go on under this session');
   });
 
-  test('refused for now: it reports as the sentinel says, and asks again', async () => {
+  test('a node that is refused for now reports as the sentinel says, and asks again', async () => {
     const bench = await started(inTurn(full(), full(), accepted('PENDING')), { file: sentinel });
     assert.deepEqual([bench.phase, bench.file], ['pending', sentinel]);
     await bench.advance(1_000);
-    assert.deepEqual(bench.log, ['update@0', 'update@188', 'update@563']);
-    assert.deepEqual(bench.said('warn'), ['the requester refused; asking again']);
+    assert.deepEqual(bench.questions, ['update@0', 'update@188', 'update@563']);
+    assert.deepEqual(bench.messages('warn'), ['the requester refused; asking again']);
   });
 
-  test('a start counts as a registration by hand, even if the first answers were refusals', async () => {
+  test('a start counts as a registration by hand, even if the first answers are refusals', async () => {
     const bench = await started(inTurn(full(), 'silence', deleted(), accepted('PENDING', 's-2')), {
       file: sentinel,
     });
     await bench.advance(10_000);
     assert.deepEqual([bench.phase, bench.asked.at(-1)?.kind], ['pending', 'register']);
-    await bench.hear(deleted());
+    await bench.answerReport(deleted());
     assert.equal(bench.phase, 'deleted', 'but only once');
   });
 
-  test('a Bacalhau requester that takes over its cluster leaves it as it is', async () => {
+  test('a Bacalhau requester that takes over the cluster leaves the sentinel as it is', async () => {
     const bench = await started(inTurn(bacalhau.accepted()), { file: sentinel });
-    assert.deepEqual(bench.standing, {
-      ...bench.standing,
+    assert.deepEqual(bench.state, {
+      ...bench.state,
       phase: 'registered',
       session: 's-kept',
       cluster: 'c-1',
     });
     assert.deepEqual(bench.file, sentinel);
-    await bench.hear(accepted('APPROVED', undefined, 'c-2'));
-    assert.equal(bench.asked.at(-1)?.kind, 'register', 'another cluster is still another');
+    await bench.answerReport(accepted('APPROVED', undefined, 'c-2'));
+    assert.equal(bench.asked.at(-1)?.kind, 'register', 'another cluster still voids it');
   });
 });
 
-describe('decisions reach a node by the answers to its reports', () => {
-  test('approved: once, with the time', async () => {
+describe('a decision reaches a node by the answers to its reports', () => {
+  test('an approval is written and logged once, with its time', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1')));
     await bench.advance(60_000);
-    await bench.hear(accepted('APPROVED'));
+    await bench.answerReport(accepted('APPROVED'));
     assert.deepEqual([bench.phase, bench.file?.membership], ['approved', 'APPROVED']);
     assert.equal(bench.file?.approvedAt, '2026-01-01T00:01:00.000Z');
     await bench.advance(60_000);
-    await bench.hear(accepted('APPROVED'));
+    await bench.answerReport(accepted('APPROVED'));
     assert.equal(bench.file?.approvedAt, '2026-01-01T00:01:00.000Z');
-    assert.deepEqual(bench.said('info'), ['pending approval', 'approved']);
+    assert.deepEqual(bench.messages('info'), ['pending approval', 'approved']);
     assert.deepEqual([bench.writes, bench.asked.length], [2, 1]);
   });
 
-  test('rejected: it asks again, later each time up to two minutes, and heals by itself', async () => {
+  test('a rejected node asks again, later each time up to two minutes, until it is approved', async () => {
     let verdict: Reply = rejected('s-1');
     const bench = await started((_, count) => (count > 1 ? verdict : accepted('PENDING', 's-1')));
-    await bench.hear(rejected());
+    await bench.answerReport(rejected());
     assert.deepEqual(
-      [bench.phase, bench.file, bench.standing.reason],
+      [bench.phase, bench.file, bench.state.reason],
       ['rejected', undefined, 'node has been rejected'],
     );
     await bench.advance(hour);
     const waits = gaps(bench).slice(0, 10).map(Math.round);
     assert.deepEqual(waits, [750, 1_500, 3_000, 6_000, 12_000, 24_000, 48_000, 90_000, 90_000, 90_000]);
-    assert.deepEqual(bench.said('warn'), [
+    assert.deepEqual(bench.messages('warn'), [
       'this node was rejected by an operator; it keeps asking, in case that changes',
     ]);
     verdict = accepted('APPROVED');
     await bench.advance(120_000);
-    assert.deepEqual([bench.phase, bench.standing.session, bench.file?.session], ['approved', 's-1', 's-1']);
+    assert.deepEqual([bench.phase, bench.state.session, bench.file?.session], ['approved', 's-1', 's-1']);
     const asked = bench.asked.length;
     await bench.advance(hour);
     assert.equal(bench.asked.length, asked);
   });
 
-  test('rejected, then deleted: quiet, as it never registers by itself', async () => {
+  test('a rejected node that is deleted becomes quiet, as it never registers by itself', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1'), rejected(), rejected(), deleted()));
-    await bench.hear(rejected());
+    await bench.answerReport(rejected());
     await bench.advance(hour);
     assert.equal(bench.phase, 'deleted');
-    assert.deepEqual(bench.log, ['register@0', 'update@750', 'update@2250', 'update@5250']);
+    assert.deepEqual(bench.questions, ['register@0', 'update@750', 'update@2250', 'update@5250']);
     bench.registration.register();
     await bench.clock.settle();
-    assert.match(bench.log.at(-1) ?? '', /^register@/);
+    assert.match(bench.questions.at(-1) ?? '', /^register@/);
   });
 
-  test('rejected, and the requester lost its store: it registers at once', async () => {
+  test('a rejected node registers at once when the requester lost its store', async () => {
     const bench = await started(inTurn(rejected('s-1'), unknown(), accepted('PENDING', 's-2')));
     await bench.advance(1_000);
-    assert.deepEqual(bench.log, ['register@0', 'update@750', 'register@750']);
-    assert.deepEqual([bench.phase, bench.standing.session], ['pending', 's-2']);
+    assert.deepEqual(bench.questions, ['register@0', 'update@750', 'register@750']);
+    assert.deepEqual([bench.phase, bench.state.session], ['pending', 's-2']);
   });
 
-  test('rejected while the store does not answer: it stays rejected, and goes on asking', async () => {
+  test('a rejected node stays rejected and goes on asking while the store does not answer', async () => {
     const bench = await started(inTurn(rejected('s-1'), full()));
     await bench.advance(60_000);
     assert.equal(bench.phase, 'rejected');
     assert.ok(bench.asked.length > 5);
   });
 
-  test('deleted: void and quiet, until somebody registers it by hand', async () => {
+  test('a deleted node removes its sentinel and is quiet until somebody registers it by hand', async () => {
     const bench = await started(inTurn(accepted('APPROVED', 's-1'), accepted('PENDING', 's-2')));
-    await bench.hear(deleted());
-    assert.deepEqual([bench.phase, bench.file, bench.standing.session], ['deleted', undefined, '']);
-    assert.match(bench.said('warn').join(), /quiet until: muster agent register, SIGHUP, or a restart$/);
-    bench.registration.nudge();
-    await bench.hear(accepted('APPROVED'), '');
+    await bench.answerReport(deleted());
+    assert.deepEqual([bench.phase, bench.file, bench.state.session], ['deleted', undefined, '']);
+    assert.match(bench.messages('warn').join(), /quiet until: muster agent register, SIGHUP, or a restart$/);
+    bench.registration.confirm();
+    await bench.answerReport(accepted('APPROVED'), '');
     await bench.advance(24 * hour);
     assert.deepEqual([bench.phase, bench.asked.length], ['deleted', 1]);
     bench.registration.register();
@@ -269,10 +282,10 @@ describe('decisions reach a node by the answers to its reports', () => {
     assert.deepEqual([bench.phase, bench.asked.length, bench.file?.session], ['pending', 2, 's-2']);
   });
 
-  test('deleted, with rejoinAfterDelete: at once, and later each time that it is deleted again', async () => {
+  test('with rejoinAfterDelete a deleted node registers at once, and later each time that it is deleted again', async () => {
     let session = 0;
-    const bench = new Bench(() => accepted('PENDING', `s-${++session}`));
-    bench.rejoin = true;
+    const bench = new RegistrationBench(() => accepted('PENDING', `s-${++session}`));
+    bench.settings.rejoinAfterDelete = true;
     await bench.start();
     const waits: number[] = [];
     for (let n = 0; n < 4; n++) {
@@ -283,32 +296,34 @@ describe('decisions reach a node by the answers to its reports', () => {
     assert.deepEqual(waits, [0, 1_500, 3_000, 6_000]);
   });
 
-  test('the store was lost: registered at once, however many reports hear of it', async () => {
+  test('when the store was lost the node registers once, however many reports are answered so', async () => {
     const bench = await started(inTurn(accepted('APPROVED', 's-1'), accepted('APPROVED', 's-2')));
     await bench.advance(hour);
-    const { session } = bench.standing;
-    for (let n = 0; n < 3; n++) bench.registration.heard(unknown(), session);
+    const { session } = bench.state;
+    for (let n = 0; n < 3; n++) bench.registration.applyAnswer(unknown(), session);
     await bench.clock.settle();
-    assert.deepEqual(bench.log, ['register@0', `register@${hour}`]);
+    assert.deepEqual(bench.questions, ['register@0', `register@${hour}`]);
     assert.deepEqual([bench.phase, bench.file?.session], ['approved', 's-2']);
   });
 
-  test('a refusal of a report changes nothing, and is told once a minute', async () => {
+  test('a refused report changes nothing, and is logged once a minute', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1')));
-    for (let n = 0; n < 5; n++) await bench.hear(full());
+    for (let n = 0; n < 5; n++) await bench.answerReport(full());
     assert.deepEqual([bench.phase, bench.asked.length], ['pending', 1]);
-    assert.equal(bench.said('warn').length, 1);
+    assert.equal(bench.messages('warn').length, 1);
   });
 });
 
-describe('no faster than the rules allow', () => {
-  test('one void after another: at once, then after a second, doubling to two minutes', async () => {
+describe('how fast a node asks again', () => {
+  test('it registers at once after the first void, then after a second, doubling to two minutes', async () => {
     const bounds: [number, number[]][] = [
       [0, [0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]],
       [1, [0, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 120_000, 120_000]],
     ];
     for (const [fraction, expected] of bounds) {
-      const bench = new Bench(() => accepted('PENDING', 's-1'), { random: steadyRandom(fraction) });
+      const bench = new RegistrationBench(() => accepted('PENDING', 's-1'), {
+        random: steadyRandom(fraction),
+      });
       await bench.start();
       const waits: number[] = [];
       for (let n = 0; n < 9; n++) waits.push(await untilAsked(bench, unknown()));
@@ -316,18 +331,18 @@ describe('no faster than the rules allow', () => {
     }
   });
 
-  test('a registration that lasted two minutes starts over: its void counts as the first', async () => {
-    const bench = new Bench(() => accepted('PENDING', 's-1'));
+  test('a registration that lasted two minutes is stable: its void counts as the first again', async () => {
+    const bench = new RegistrationBench(() => accepted('PENDING', 's-1'));
     await bench.start();
     for (let n = 0; n < 6; n++) {
       const at = bench.clock.monotonic();
-      await bench.hear(unknown());
+      await bench.answerReport(unknown());
       assert.equal(bench.asked.at(-1)?.at, at);
       await bench.advance(120_000);
     }
   });
 
-  test('a requester that answers a registration by asking for one', async () => {
+  test('it is slowed down by a requester that answers a registration by asking for one', async () => {
     for (const answer of [unknown(), bacalhau.unknown()]) {
       const bench = await started(() => answer);
       await bench.advance(hour);
@@ -336,177 +351,179 @@ describe('no faster than the rules allow', () => {
     }
   });
 
-  test('a requester that answers every registration with a deletion, and rejoinAfterDelete', async () => {
-    const bench = new Bench(() => deleted());
-    bench.rejoin = true;
+  test('it is slowed down by a requester that answers every registration with a deletion, with rejoinAfterDelete', async () => {
+    const bench = new RegistrationBench(() => deleted());
+    bench.settings.rejoinAfterDelete = true;
     await bench.start();
     await bench.advance(hour);
     assert.ok(bench.asked.length < 60, `${bench.asked.length} in an hour`);
   });
 
-  test('without an answer: after a quarter of a second, doubling to ten, told once a minute', async () => {
+  test('without an answer it asks after a quarter of a second, doubling to ten, and logs that once a minute', async () => {
     for (const fault of ['no_responders', 'disconnected', 'refused'] as const) {
       const bench = await started(() => new BrokerError(fault, fault));
       await bench.advance(120_000);
       const waits = gaps(bench).map(Math.round);
       assert.deepEqual(waits.slice(0, 8), [188, 375, 750, 1_500, 3_000, 6_000, 7_500, 7_500]);
       assert.equal(bench.phase, 'registering');
-      assert.deepEqual(bench.said('warn'), Array(2).fill('no answer to our registration; asking again'));
+      assert.deepEqual(bench.messages('warn'), Array(2).fill('no answer to our registration; asking again'));
     }
   });
 
-  test('a timeout counts from its end, and one question is asked at a time', async () => {
+  test('the wait begins when a question has timed out, so that one question is asked at a time', async () => {
     const bench = await started(() => 'silence');
     await bench.advance(20_000);
-    assert.deepEqual(bench.log.slice(0, 3), ['register@0', 'register@5188', 'register@10563']);
-    assert.equal(bench.atOnce, 1);
+    assert.deepEqual(bench.questions.slice(0, 3), ['register@0', 'register@5188', 'register@10563']);
+    assert.equal(bench.mostInFlight, 1);
   });
 
-  test('an acceptance ends the waiting: the next failure starts small', async () => {
-    const bench = new Bench(inTurn(full(), full(), full(), full(), accepted('PENDING', 's-1'), full()));
+  test('an acceptance ends the row of failures, so that the next wait is short', async () => {
+    const bench = new RegistrationBench(
+      inTurn(full(), full(), full(), full(), accepted('PENDING', 's-1'), full()),
+    );
     await bench.start();
     await bench.advance(10_000);
     assert.equal(bench.phase, 'pending');
-    bench.registration.nudge();
+    bench.registration.confirm();
     await bench.advance(188);
     assert.deepEqual(gaps(bench).slice(-1).map(Math.round), [188]);
   });
 });
 
-describe('a nudge', () => {
-  test('asks now, and changes nothing by itself', async () => {
+describe('a confirmation', () => {
+  test('asks now, and changes nothing before the answer', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1'), accepted('APPROVED')));
     await bench.advance(10_000);
-    bench.registration.nudge();
+    bench.registration.confirm();
     assert.equal(bench.phase, 'pending');
     await bench.clock.settle();
-    assert.deepEqual(bench.log, ['register@0', 'update@10000']);
+    assert.deepEqual(bench.questions, ['register@0', 'update@10000']);
     assert.equal(bench.phase, 'approved');
   });
 
-  test('while a question is on its way: asks once more, as that may have been answered too early', async () => {
+  test('that is wanted while a question is on its way asks once more, as the answer may be too old', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1'), 'silence', accepted('APPROVED')));
-    bench.registration.nudge();
+    bench.registration.confirm();
     await bench.clock.settle();
-    for (let n = 0; n < 5; n++) bench.registration.nudge();
+    for (let n = 0; n < 5; n++) bench.registration.confirm();
     await bench.advance(5_000);
-    assert.deepEqual(bench.log, ['register@0', 'update@0', 'update@5000']);
+    assert.deepEqual(bench.questions, ['register@0', 'update@0', 'update@5000']);
     await bench.advance(hour);
     assert.equal(bench.asked.length, 3);
     assert.equal(bench.phase, 'approved');
   });
 
-  test('to a rejected node: it asks now', async () => {
+  test('of a rejected node asks now', async () => {
     const bench = await started(inTurn(rejected('s-1'), rejected(), accepted('APPROVED')));
     await bench.advance(1_000);
-    bench.registration.nudge();
+    bench.registration.confirm();
     await bench.clock.settle();
-    assert.deepEqual(bench.log, ['register@0', 'update@750', 'update@1000']);
+    assert.deepEqual(bench.questions, ['register@0', 'update@750', 'update@1000']);
     assert.equal(bench.phase, 'approved');
   });
 
-  test('to one that is not accepted, or deleted: nothing', async () => {
+  test('of a node that is not accepted, or deleted, does nothing', async () => {
     const bench = await started(inTurn(full(), unknown(), unknown(), deleted()));
     for (let n = 0; n < 100; n++) {
-      bench.registration.nudge();
+      bench.registration.confirm();
       await bench.advance(100);
     }
-    assert.deepEqual(bench.log, ['register@0', 'register@188', 'register@188', 'register@1688']);
+    assert.deepEqual(bench.questions, ['register@0', 'register@188', 'register@188', 'register@1688']);
     assert.equal(bench.phase, 'deleted');
   });
 });
 
-describe('late and foreign answers', () => {
-  test('to a report of an earlier session say nothing about this one', async () => {
+describe('answers that do not count', () => {
+  test('the answer to a report of an earlier session says nothing about this one', async () => {
     const bench = await started(inTurn(accepted('APPROVED', 's-1'), accepted('APPROVED', 's-2')));
-    await bench.hear(unknown());
-    const before = bench.standing;
+    await bench.answerReport(unknown());
+    const before = bench.state;
     for (const answer of [unknown(), deleted(), rejected(), accepted('PENDING')])
-      await bench.hear(answer, 's-1');
-    assert.deepEqual([bench.standing, bench.asked.length], [before, 2]);
+      await bench.answerReport(answer, 's-1');
+    assert.deepEqual([bench.state, bench.asked.length], [before, 2]);
   });
 
-  test('while it registers, or is rejected, only the answer to its own question counts', async () => {
+  test('while a node registers or is rejected, only the answer to its own question counts', async () => {
     const bench = await started(inTurn('silence', rejected('s-1')));
-    await bench.hear(accepted('APPROVED'));
+    await bench.answerReport(accepted('APPROVED'));
     assert.equal(bench.phase, 'registering');
     await bench.advance(6_000);
     assert.equal(bench.phase, 'rejected');
-    await bench.hear(accepted('APPROVED'));
+    await bench.answerReport(accepted('APPROVED'));
     assert.equal(bench.phase, 'rejected');
   });
 
-  test('a registration by hand outdates the question that is on its way', async () => {
-    const bench = new Bench(inTurn('silence', accepted('PENDING', 's-2')), { file: sentinel });
+  test('a registration by hand makes the question that is on its way too old', async () => {
+    const bench = new RegistrationBench(inTurn('silence', accepted('PENDING', 's-2')), { file: sentinel });
     await bench.start();
     bench.registration.register();
     await bench.advance(5_000);
-    assert.deepEqual(bench.log, ['update@0', 'register@5000']);
+    assert.deepEqual(bench.questions, ['update@0', 'register@5000']);
     assert.deepEqual([bench.phase, bench.file?.session], ['pending', 's-2']);
   });
 
-  test('a registration by hand before the sentinel was read', async () => {
-    const bench = new Bench(inTurn(accepted('PENDING', 's-2')), { file: sentinel });
+  test('a registration by hand may come before the sentinel was read', async () => {
+    const bench = new RegistrationBench(inTurn(accepted('PENDING', 's-2')), { file: sentinel });
     const running = bench.start();
     bench.registration.register();
     await running;
-    assert.deepEqual([bench.log, bench.asked[0]?.session], [['register@0'], '']);
+    assert.deepEqual([bench.questions, bench.asked[0]?.session], [['register@0'], '']);
     assert.equal(bench.file?.session, 's-2');
   });
 
-  test('a report that hears of a loss outdates the question that is on its way', async () => {
+  test('a report whose answer voids the registration makes the question that is on its way too old', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1'), 'silence', accepted('PENDING', 's-2')));
-    bench.registration.nudge();
+    bench.registration.confirm();
     await bench.clock.settle();
-    await bench.hear(unknown());
+    await bench.answerReport(unknown());
     await bench.advance(5_000);
-    assert.deepEqual(bench.log, ['register@0', 'update@0', 'register@5000']);
-    assert.equal(bench.standing.session, 's-2');
+    assert.deepEqual(bench.questions, ['register@0', 'update@0', 'register@5000']);
+    assert.equal(bench.state.session, 's-2');
   });
 });
 
-describe('a file that fails', () => {
+describe('while the sentinel’s file fails', () => {
   const fault = new MusterError('not_writable', 'cannot write it: no space left on the device');
 
   test('a sentinel that cannot be written does not stop the node, and is written later', async () => {
-    const bench = new Bench(inTurn(accepted('PENDING', 's-1')));
+    const bench = new RegistrationBench(inTurn(accepted('PENDING', 's-1')));
     bench.fileFault = fault;
     await bench.start();
     assert.equal(bench.phase, 'pending');
     for (let n = 0; n < 10; n++) {
       await bench.advance(3_000);
-      await bench.hear(accepted('APPROVED'));
+      await bench.answerReport(accepted('APPROVED'));
     }
     assert.equal(bench.phase, 'approved');
-    assert.deepEqual(bench.said('warn'), [
-      'the sentinel could not be written; tried again with the next answer',
+    assert.deepEqual(bench.messages('warn'), [
+      'the sentinel could not be written; it is tried again with the next answer',
     ]);
     assert.deepEqual([bench.file, bench.writes], [undefined, 0]);
     bench.fileFault = undefined;
-    await bench.hear(accepted('APPROVED'));
+    await bench.answerReport(accepted('APPROVED'));
     assert.deepEqual([bench.file?.session, bench.file?.approvedAt], ['s-1', '2026-01-01T00:00:03.000Z']);
     assert.equal(bench.writes, 1);
   });
 
-  test('one that cannot be removed is told, and replaced when that works again', async () => {
-    const bench = new Bench(inTurn(unknown(), accepted('PENDING', 's-2')), { file: sentinel });
+  test('a sentinel that cannot be removed is logged, and replaced when that works again', async () => {
+    const bench = new RegistrationBench(inTurn(unknown(), accepted('PENDING', 's-2')), { file: sentinel });
     bench.fileFault = fault;
     await bench.start();
     assert.deepEqual([bench.phase, bench.file], ['pending', sentinel]);
     bench.fileFault = undefined;
-    await bench.hear(accepted('PENDING'));
+    await bench.answerReport(accepted('PENDING'));
     assert.equal(bench.file?.session, 's-2');
   });
 
-  test('a disk that hangs holds nothing up, and the newest state is what it gets in the end', async () => {
+  test('a disk that hangs holds up nothing, and gets the newest state in the end', async () => {
     const gate = Promise.withResolvers<void>();
-    const bench = new Bench(inTurn(accepted('PENDING', 's-1'), accepted('PENDING', 's-2')));
+    const bench = new RegistrationBench(inTurn(accepted('PENDING', 's-1'), accepted('PENDING', 's-2')));
     bench.fileGate = gate.promise;
     await bench.start();
-    await bench.hear(accepted('APPROVED'));
-    await bench.hear(unknown());
-    await bench.hear(accepted('APPROVED'));
-    assert.deepEqual([bench.phase, bench.standing.session, bench.asked.length], ['approved', 's-2', 2]);
+    await bench.answerReport(accepted('APPROVED'));
+    await bench.answerReport(unknown());
+    await bench.answerReport(accepted('APPROVED'));
+    assert.deepEqual([bench.phase, bench.state.session, bench.asked.length], ['approved', 's-2', 2]);
     gate.resolve();
     await bench.clock.settle();
     assert.deepEqual([bench.file?.session, bench.file?.membership], ['s-2', 'APPROVED']);
@@ -514,9 +531,9 @@ describe('a file that fails', () => {
   });
 });
 
-describe('stopping', () => {
-  test('ends at once, wherever it stands, and leaves no timer of its own', async () => {
-    const stands: [string, Bench['reply'], number][] = [
+describe('a stop', () => {
+  test('ends at once in every state, and leaves no timer', async () => {
+    const stands: [string, RegistrationBench['reply'], number][] = [
       ['waiting for an answer', () => 'silence', 100],
       ['waiting to ask again', () => full(), 100],
       ['with nothing to do', () => accepted('PENDING', 's-1'), 100],
@@ -530,28 +547,28 @@ describe('stopping', () => {
       await bench.advance(hour);
       assert.equal(bench.asked.length, asked, name);
       assert.deepEqual(
-        bench.said('warn').filter(each => each.startsWith('no answer')),
+        bench.messages('warn').filter(each => each.startsWith('no answer')),
         [],
         name,
       );
     }
   });
 
-  test('while the broker is away', async () => {
-    const bench = new Bench(() => full());
+  test('ends while the broker is away', async () => {
+    const bench = new RegistrationBench(() => full());
     bench.disconnect();
     await bench.start();
     await bench.stop();
-    assert.deepEqual(bench.log, []);
+    assert.deepEqual(bench.questions, []);
   });
 
-  test('what is being written is written first; what is heard afterwards changes nothing', async () => {
+  test('waits for a write that is under way; later answers change nothing', async () => {
     const gate = Promise.withResolvers<void>();
-    const bench = new Bench(inTurn(accepted('PENDING', 's-1')));
+    const bench = new RegistrationBench(inTurn(accepted('PENDING', 's-1')));
     bench.fileGate = gate.promise;
     await bench.start();
     const stopped = bench.stop();
-    await bench.hear(deleted());
+    await bench.answerReport(deleted());
     assert.equal(bench.phase, 'pending');
     gate.resolve();
     await stopped;

@@ -1,14 +1,14 @@
-// The sentinel on a real disk: what is written is read, and whatever else is found there is set aside with a reason.
+// The sentinel on a real disk: what is written is read, and anything else in its place is set aside with a reason.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import {
-  readSentinel,
+  loadSentinel,
+  removeSentinel,
   type Sentinel,
   sentinelPath,
-  voidSentinel,
   writeSentinel,
 } from '../../../agent/compute/registration/sentinel.ts';
 import { newFolder } from '../../support/temporary.ts';
@@ -28,9 +28,9 @@ const sentinel: Sentinel = {
   registeredAt: '2026-01-01T00:00:00.000Z',
 };
 
-test('what is written is read, and only its owner may read it', async () => {
+test('a written sentinel is read again, and only its owner may read it', async () => {
   const folder = await newFolder();
-  assert.deepEqual(await readSentinel(folder, node, key), { kind: 'none' });
+  assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'none' });
   const bacalhau: Sentinel = { ...sentinel, cluster: '', requester: '', session: '', membership: '' };
   for (const each of [
     sentinel,
@@ -38,30 +38,30 @@ test('what is written is read, and only its owner may read it', async () => {
     bacalhau,
   ]) {
     await writeSentinel(folder, each);
-    assert.deepEqual(await readSentinel(folder, node, key), { kind: 'valid', sentinel: each });
+    assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'valid', sentinel: each });
   }
   assert.equal((await stat(sentinelPath(folder, node))).mode & 0o777, 0o600);
   assert.deepEqual(await readdir(folder), [file]);
 });
 
-test('a void one is gone; voiding twice is voiding once', async () => {
+test('a removed sentinel is gone; a second removal is no error', async () => {
   const folder = await newFolder();
   await writeSentinel(folder, sentinel);
-  await voidSentinel(folder, node);
-  await voidSentinel(folder, node);
-  assert.deepEqual(await readSentinel(folder, node, key), { kind: 'none' });
+  await removeSentinel(folder, node);
+  await removeSentinel(folder, node);
+  assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'none' });
   assert.deepEqual(await readdir(folder), []);
 });
 
-test('two nodes in one folder do not see each other', async () => {
+test('two nodes in one folder do not read each other’s sentinel', async () => {
   const folder = await newFolder();
   await writeSentinel(folder, sentinel);
-  assert.deepEqual(await readSentinel(folder, 'node-10', key), { kind: 'none' });
-  await voidSentinel(folder, 'node-10');
-  assert.equal((await readSentinel(folder, node, key)).kind, 'valid');
+  assert.deepEqual(await loadSentinel(folder, 'node-10', key), { kind: 'none' });
+  await removeSentinel(folder, 'node-10');
+  assert.equal((await loadSentinel(folder, node, key)).kind, 'valid');
 });
 
-describe('set aside', () => {
+describe('what is set aside', () => {
   const text = JSON.stringify(sentinel);
   const changed = (change: object) => JSON.stringify({ ...sentinel, ...change });
   const cases: [name: string, content: string | Buffer, reason: RegExp][] = [
@@ -75,25 +75,25 @@ describe('set aside', () => {
     ['of a later version', changed({ version: 2 }), /^version: /],
     ['without a session', changed({ session: undefined }), /^session: /],
     ['with a wrong type', changed({ cluster: 7 }), /^cluster: /],
-    ['with a membership that there is not', changed({ membership: 'REJECTED' }), /^membership: /],
+    ['with an impossible membership', changed({ membership: 'REJECTED' }), /^membership: /],
     ['with a very long field', changed({ session: 's'.repeat(257) }), /^session: /],
     ['a list', `[${text}]`, /./],
     ['null', 'null', /./],
     ['huge', `${text}${' '.repeat(20_000)}`, /larger than 16384 bytes$/],
-    ['nested without end', '['.repeat(10_000), /^nested deeper than/],
+    ['nested very deep', '['.repeat(10_000), /^nested deeper than/],
   ];
   for (const [name, content, reason] of cases) {
     test(name, async () => {
       const folder = await newFolder();
       await writeFile(sentinelPath(folder, node), content);
-      const found = await readSentinel(folder, node, key);
+      const found = await loadSentinel(folder, node, key);
       assert.equal(found.kind, 'bad');
       assert.match(found.kind === 'bad' ? found.reason : '', reason);
       assert.deepEqual(await readdir(folder), [`${file}.bad`]);
       assert.deepEqual(await readFile(`${sentinelPath(folder, node)}.bad`), Buffer.from(content));
-      assert.deepEqual(await readSentinel(folder, node, key), { kind: 'none' });
+      assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'none' });
       await writeSentinel(folder, sentinel);
-      assert.equal((await readSentinel(folder, node, key)).kind, 'valid');
+      assert.equal((await loadSentinel(folder, node, key)).kind, 'valid');
     });
   }
 
@@ -102,19 +102,19 @@ describe('set aside', () => {
     const path = sentinelPath(folder, node);
     for (let turn = 0; turn < 2; turn++) {
       await mkdir(`${path}/sub`, { recursive: true });
-      const found = await readSentinel(folder, node, key);
+      const found = await loadSentinel(folder, node, key);
       assert.deepEqual(found, { kind: 'bad', reason: 'not a regular file' });
       await promisify(execFile)('mkfifo', [path]);
-      assert.deepEqual(await readSentinel(folder, node, key), { kind: 'bad', reason: 'not a regular file' });
+      assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'bad', reason: 'not a regular file' });
     }
     await symlink('/nowhere', path);
-    assert.deepEqual(await readSentinel(folder, node, key), { kind: 'none' });
+    assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'none' });
     await writeSentinel(folder, sentinel);
-    assert.equal((await readSentinel(folder, node, key)).kind, 'valid');
+    assert.equal((await loadSentinel(folder, node, key)).kind, 'valid');
   });
 });
 
-describe('to a user whom permissions bind', () => {
+describe('as a user to whom permissions apply', () => {
   const folders: string[] = [];
   after(() => Promise.all(folders.map(folder => rm(folder, { recursive: true, force: true }))));
   const inFolder = async (work: (folder: string) => Promise<void>) => {
@@ -123,30 +123,30 @@ describe('to a user whom permissions bind', () => {
     await asUnprivileged(() => work(folder).finally(() => chmod(folder, 0o700)));
   };
 
-  test('one that cannot be read is set aside', () =>
+  test('a sentinel that cannot be read is set aside', () =>
     inFolder(async folder => {
       await writeSentinel(folder, sentinel);
       await chmod(sentinelPath(folder, node), 0);
-      const found = await readSentinel(folder, node, key);
+      const found = await loadSentinel(folder, node, key);
       assert.match(found.kind === 'bad' ? found.reason : '', /^EACCES/);
       assert.deepEqual(await readdir(folder), [`${file}.bad`]);
     }));
 
-  test('one in a read-only folder is read, but neither written nor voided', () =>
+  test('a sentinel in a read-only folder is read, but neither written nor removed', () =>
     inFolder(async folder => {
       await writeSentinel(folder, sentinel);
       await chmod(folder, 0o500);
-      assert.equal((await readSentinel(folder, node, key)).kind, 'valid');
+      assert.equal((await loadSentinel(folder, node, key)).kind, 'valid');
       const denied = { code: 'not_writable', message: /node-1\.registration\.json: permission denied$/ };
       await assert.rejects(writeSentinel(folder, { ...sentinel, session: 's-2' }), denied);
-      await assert.rejects(voidSentinel(folder, node), denied);
-      assert.deepEqual(await readSentinel(folder, node, key), { kind: 'valid', sentinel });
+      await assert.rejects(removeSentinel(folder, node), denied);
+      assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'valid', sentinel });
     }));
 
-  test('a bad one in a read-only folder is told as what it is: in the way', () =>
+  test('a bad sentinel that cannot be set aside is an error', () =>
     inFolder(async folder => {
       await writeFile(sentinelPath(folder, node), 'torn');
       await chmod(folder, 0o500);
-      await assert.rejects(readSentinel(folder, node, key), { code: 'not_writable' });
+      await assert.rejects(loadSentinel(folder, node, key), { code: 'not_writable' });
     }));
 });

@@ -1,4 +1,4 @@
-// The GPUs of a node between two looks: what is kept, what is new, and what is wrong.
+// What a node knows of its GPUs between two scans: which are saved, what changed, and what is wrong.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { newFolder } from '../../support/temporary.ts';
 const machine = async (name: string) =>
   new Replay(await openRecording(new URL(`../../fixtures/machines/${name}`, import.meta.url).pathname));
 
-test('a first look finds the GPUs, and keeps them for the next start', async () => {
+test('the first scan finds the GPUs and saves them for the next start', async () => {
   const folder = await newFolder();
   const { log, lines } = recordLog();
   const watch = await GpuWatch.open(await machine('nvidia-8-gpus-mig'), folder, log);
@@ -20,26 +20,30 @@ test('a first look finds the GPUs, and keeps them for the next start', async () 
     [watch.usable, watch.driver, watch.faults, watch.usage()],
     [[], undefined, undefined, undefined],
   );
-  assert.equal(await watch.look(), true);
+  assert.equal(await watch.scan(), true);
   assert.equal(watch.usable.length, 8);
   assert.match(watch.driver ?? '', /^nvidia \d/);
   assert.equal(watch.usage()?.length, 8);
   assert.deepEqual(watch.faults, { unresponsive: [], missing: [] });
-  assert.equal(await watch.look(), false, 'nothing is new');
+  assert.equal(await watch.scan(), false, 'nothing changed');
 
   const again = await GpuWatch.open(await machine('small-vm'), folder, log);
-  assert.deepEqual([again.usable, again.driver], [watch.usable, watch.driver], 'known before any look');
-  assert.equal(await again.look(), true, 'all of them are gone');
+  assert.deepEqual(
+    [again.usable, again.driver],
+    [watch.usable, watch.driver],
+    'they are known before any scan',
+  );
+  assert.equal(await again.scan(), true, 'all of them are gone');
   assert.deepEqual(again.usable, []);
   assert.deepEqual(lines, []);
 });
 
-test('a GPU that goes while the agent runs is missed, until somebody takes note', async () => {
+test('a GPU that disappears while the agent runs is missed until all sources are asked by hand', async () => {
   const folder = await newFolder();
   const full = await machine('nvidia-8-gpus-mig');
   const empty = await machine('small-vm');
   let now = full;
-  // One agent whose machine changes under it.
+  // One agent, whose machine changes while it runs.
   const inputs = new Proxy(full, {
     get: (_, name) => {
       const value = Reflect.get(now, name);
@@ -47,20 +51,20 @@ test('a GPU that goes while the agent runs is missed, until somebody takes note'
     },
   });
   const watch = await GpuWatch.open(inputs, folder, recordLog().log);
-  await watch.look();
+  await watch.scan();
   now = empty;
-  assert.equal(await watch.look(), true);
+  assert.equal(await watch.scan(), true);
   assert.equal(watch.faults?.missing.length, 8);
-  await watch.look(true);
+  await watch.scan(true);
   assert.deepEqual(watch.faults?.missing, []);
 });
 
-test('a driver that hangs from the start loses no GPU of the last run, and none of its memory', async () => {
+test('while a driver hangs from the start, the GPUs of the last run stay offered with their memory', async () => {
   const folder = await newFolder();
   const { log } = recordLog();
   const full = await machine('nvidia-8-gpus-mig');
   const before = await GpuWatch.open(full, folder, log);
-  await before.look();
+  await before.scan();
   const late = { fault: { kind: 'late', reason: 'has not answered' } };
   const hung = new Proxy(full, {
     get: (target, name) => {
@@ -70,37 +74,37 @@ test('a driver that hangs from the start loses no GPU of the last run, and none 
     },
   });
   const watch = await GpuWatch.open(hung, folder, log);
-  assert.equal(await watch.look(), false);
+  assert.equal(await watch.scan(), false);
   assert.deepEqual([watch.usable, watch.driver], [before.usable, before.driver]);
   assert.notDeepEqual(watch.faults?.unresponsive, []);
 });
 
-test('what is kept and cannot be read is told, and looked for anew', async () => {
+test('saved GPUs that cannot be read are logged, and found again by a scan', async () => {
   const folder = await newFolder();
   for (const text of ['torn', '{"found":{"GPUs":"many"}}', '[]']) {
     await writeFile(join(folder, 'gpus.json'), text);
     const { log, lines } = recordLog();
     const watch = await GpuWatch.open(await machine('nvidia-8-gpus-mig'), folder, log);
     assert.deepEqual(watch.usable, []);
-    assert.match(lines[0]?.message ?? '', /kept GPUs cannot be read/);
-    await watch.look();
+    assert.match(lines[0]?.message ?? '', /saved GPUs cannot be read/);
+    await watch.scan();
     assert.equal(watch.usable.length, 8);
   }
   assert.equal(JSON.parse(await readFile(join(folder, 'gpus.json'), 'utf8')).found.GPUs.length, 8);
 });
 
-test('what cannot be kept is told once, and kept as soon as it can be', async () => {
+test('GPUs that cannot be saved are logged once, and saved as soon as that works', async () => {
   const folder = join(await newFolder(), 'later');
   const { log, lines } = recordLog();
   const watch = await GpuWatch.open(await machine('nvidia-8-gpus-mig'), folder, log);
-  assert.equal(await watch.look(), true);
-  assert.equal(await watch.look(), false, 'it is no news again');
+  assert.equal(await watch.scan(), true);
+  assert.equal(await watch.scan(), false, 'it changed once');
   assert.deepEqual(
     lines.map(({ message }) => message),
-    ['the GPUs could not be kept, and are tried again; a restart knows nothing of them at first'],
+    ['the GPUs could not be saved; it is tried again at the next scan, and a restart knows none at first'],
   );
   await mkdir(folder);
-  assert.equal(await watch.look(), false);
+  assert.equal(await watch.scan(), false);
   const again = await GpuWatch.open(await machine('small-vm'), folder, log);
   assert.equal(again.usable.length, 8);
   assert.equal(lines.length, 1);

@@ -1,4 +1,4 @@
-// GPUs and conditions between a survey's samples: what is news, and what a look leaves alone.
+// GPUs and conditions of a survey: what changes the node's information, and what a scan leaves alone.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { newFolder } from '../../support/temporary.ts';
 
 const share = { percent: 100 };
 const offer = { allocatedCapacity: { cpu: share, memory: share, disk: share, gpu: share }, labels: {} };
-const kept = { Index: 0, Name: 'H100', Vendor: 'NVIDIA', Memory: 81_920, PCIAddress: '0000:65:00.0' };
+const saved = { Index: 0, Name: 'H100', Vendor: 'NVIDIA', Memory: 81_920, PCIAddress: '0000:65:00.0' };
 
 async function open(folder: string) {
   const inventoryCommand = { command: '/nowhere', args: [] };
@@ -23,30 +23,36 @@ async function open(folder: string) {
   );
 }
 
-test('a GPU of the last run is offered at once; that it is gone is news of the next sample', async () => {
+test('a GPU of the last run is offered at once, and a scan that does not find it changes the information', async () => {
   const folder = await newFolder();
-  await saveGpus(folder, { gpus: [kept], driver: 'nvidia 550' });
+  await saveGpus(folder, { gpus: [saved], driver: 'nvidia 550' });
   const survey = await open(folder);
   assert.equal(survey.info().ComputeNodeInfo.MaxCapacity.GPU, 1);
   assert.equal(survey.info().Labels?.['GPU-0'], 'H100');
-  await eventually('a sample tells that the look before it found none', () => survey.sample().news === true);
+  const before = survey.infoChanges;
+  await eventually('the scan that a sample starts finds none', () => {
+    survey.sample();
+    return survey.infoChanges > before;
+  });
   assert.equal(survey.info().ComputeNodeInfo.MaxCapacity.GPU, undefined);
-  assert.equal(survey.sample().news, false, 'told once');
+  const after = survey.infoChanges;
+  survey.sample();
+  assert.equal(survey.infoChanges, after, 'it counts once');
   await survey.close();
 });
 
-test('a look takes no sample of its own: the CPU figure covers the time between two reports', async () => {
+test('a scan takes no sample of its own: the CPU figure covers the time between two reports', async () => {
   const survey = await open(await newFolder());
   const busyUntil = performance.now() + 300;
   while (performance.now() < busyUntil);
-  await survey.look();
-  // Had the look read the counters, next to nothing would be left between it and this sample.
+  await survey.scanGpus();
+  // If the scan had read the counters, almost no time would lie between them and this sample.
   const { usage } = survey.sample();
   assert.ok(usage.CPU >= 0.1, `busy CPUs ${usage.CPU}`);
   await survey.close();
 });
 
-test('a condition is logged once as it comes up, and once as it is over', async () => {
+test('a condition is logged once when it comes up, and once when it is over', async () => {
   const { log, lines } = recordLog();
   const survey = await Survey.open(
     {
@@ -58,23 +64,23 @@ test('a condition is logged once as it comes up, and once as it is over', async 
     },
     { ...offer, declared: { gpu: 200 } },
   );
-  const said = (condition: string) =>
+  const messagesOf = (condition: string) =>
     lines.filter(({ fields }) => fields.condition === condition).map(({ message }) => message);
-  await survey.look();
-  await survey.look();
-  assert.deepEqual(said('GpuMissing'), ['a condition of this node came up']);
+  await survey.scanGpus();
+  await survey.scanGpus();
+  assert.deepEqual(messagesOf('GpuMissing'), ['a condition of this node came up']);
   survey.reload(offer);
-  for (let look = 0; look < 5; look++) await survey.look();
-  assert.deepEqual(said('GpuMissing'), [
+  for (let scan = 0; scan < 5; scan++) await survey.scanGpus();
+  assert.deepEqual(messagesOf('GpuMissing'), [
     'a condition of this node came up',
     'a condition of this node is over',
   ]);
   await survey.close();
 });
 
-test('a look that a stop cuts off says nothing: neither that GPUs are gone nor that a condition is over', async () => {
+test('a scan that a stop cuts off changes nothing: no GPU is gone and no condition is over', async () => {
   const folder = await newFolder();
-  await saveGpus(folder, { gpus: [kept], driver: 'nvidia 550' });
+  await saveGpus(folder, { gpus: [saved], driver: 'nvidia 550' });
   const { log, lines } = recordLog();
   const options = {
     node: 'node-1',
@@ -82,17 +88,19 @@ test('a look that a stop cuts off says nothing: neither that GPUs are gone nor t
     clock: new FakeClock(),
   };
   const survey = await Survey.open({ ...options, folder, log }, offer);
-  const look = survey.look();
+  const before = survey.infoChanges;
+  const scan = survey.scanGpus();
   survey.close();
-  assert.equal(await look, false);
-  assert.deepEqual((await loadGpus(folder))?.gpus, [kept]);
+  await scan;
+  assert.equal(survey.infoChanges, before);
+  assert.deepEqual((await loadGpus(folder))?.gpus, [saved]);
   const other = await Survey.open(
     { ...options, folder: await newFolder(), log },
     { ...offer, declared: { gpu: 200 } },
   );
-  await other.look();
+  await other.scanGpus();
   other.reload(offer);
-  const cutOff = other.look();
+  const cutOff = other.scanGpus();
   other.close();
   await cutOff;
   assert.deepEqual(
@@ -101,7 +109,7 @@ test('a look that a stop cuts off says nothing: neither that GPUs are gone nor t
   );
 });
 
-test('what is kept of GPUs and cannot be read keeps nothing from starting', async () => {
+test('saved GPUs that cannot be read do not stop a start', async () => {
   const folder = await newFolder();
   await writeFile(join(folder, 'gpus.json'), '{"found":[]');
   const survey = await open(folder);

@@ -1,4 +1,4 @@
-// A driver that fails or hangs between a survey's samples, and comes back: how soon that is seen, and on what evidence.
+// A driver that fails or hangs and comes back: how soon a survey sees it, and on what evidence.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Survey } from '../../../agent/compute/survey/survey.ts';
@@ -13,7 +13,7 @@ const share = { percent: 100 };
 const offer = { allocatedCapacity: { cpu: share, memory: share, disk: share, gpu: share }, labels: {} };
 const answer = { tookMs: 1, gpus: [], errors: [] };
 const gpu = { index: 0, name: 'H100', pciAddress: '0000:65:00.0', memoryTotal: 2 ** 36, memoryUsed: 0 };
-const well: NvmlReport = {
+const healthy: NvmlReport = {
   ...answer,
   state: 'answered',
   gpus: [{ ...gpu, migInstances: [], errors: [] }],
@@ -31,9 +31,9 @@ const lost: NvmlReport = {
 };
 const hung: NvmlReport = { ...answer, state: 'hung', call: 'nvmlInit_v2' };
 
-/** A survey of a machine whose NVIDIA library answers as told. */
+/** Opens the survey of a machine whose NVIDIA library answers as the test says. */
 async function open() {
-  let now = well;
+  let now = healthy;
   const figures = { memoryTotal: 0, swapTotal: 0, swapFree: 0, load1: 0, load5: 0, load15: 0, uptime: 0 };
   const probe: NativeProbe = {
     sample: () => figures,
@@ -47,10 +47,10 @@ async function open() {
       inodesAvailable: 0,
     }),
     gpusNvml: async () => now,
-    nvmlFigures: async () => (now === well ? [0, 0, 30, 100] : null),
+    nvmlFigures: async () => (now === healthy ? [0, 0, 30, 100] : null),
     notify: () => false,
     exitNow: () => {
-      throw new Error('nobody asked for the end');
+      throw new Error('exitNow must not be called');
     },
   };
   const survey = await Survey.open(
@@ -73,17 +73,17 @@ async function open() {
   };
 }
 
-test('the only GPU of a machine, which failed, is offered again soon after it comes back', async () => {
+test('a machine whose only GPU failed offers it again soon after it comes back', async () => {
   const { survey, conditions, become } = await open();
-  await survey.look();
+  await survey.scanGpus();
   become(lost);
-  await survey.look();
+  await survey.scanGpus();
   assert.deepEqual(
     [conditions(), survey.info().ComputeNodeInfo.MaxCapacity.GPU],
     [['GpuMissing'], undefined],
   );
-  become(well);
-  await eventually('samples see that it is back', () => {
+  become(healthy);
+  await eventually('the refresh of a sample sees that it is back', () => {
     survey.sample();
     return conditions().length === 0;
   });
@@ -91,13 +91,13 @@ test('the only GPU of a machine, which failed, is offered again soon after it co
   await survey.close();
 });
 
-test('a driver that hung is trusted again when it has answered twice, however many samples there were', async () => {
+test('a driver that hung is trusted again after two answers, however many samples were taken', async () => {
   const { survey, conditions, become } = await open();
-  await survey.look();
+  await survey.scanGpus();
   become(hung);
-  await survey.look();
-  become(well);
-  await survey.look();
+  await survey.scanGpus();
+  become(healthy);
+  await survey.scanGpus();
   survey.sample();
   assert.deepEqual(conditions(), ['GpuDriverUnresponsive'], 'it has answered once');
   await eventually('it has answered again', () => {
@@ -107,24 +107,24 @@ test('a driver that hung is trusted again when it has answered twice, however ma
   await survey.close();
 });
 
-test('a GPU that has failed is not free either, before any sample', async () => {
+test('a GPU that has failed is not free, even before the next sample', async () => {
   const { survey, become } = await open();
-  await survey.look();
+  await survey.scanGpus();
   survey.sample();
   assert.equal(survey.info().ComputeNodeInfo.AvailableCapacity.GPU, 1);
   become(lost);
-  await survey.look();
+  await survey.scanGpus();
   const { MaxCapacity, AvailableCapacity } = survey.info().ComputeNodeInfo;
   assert.deepEqual([MaxCapacity.GPU, AvailableCapacity.GPU], [undefined, undefined]);
   await survey.close();
 });
 
-test('an answer that two wait for is one', async () => {
+test('an answer that two scans wait for counts once', async () => {
   const { survey, conditions, become } = await open();
   become(hung);
-  await survey.look();
-  become(well);
-  await Promise.all([survey.look(), survey.look()]);
+  await survey.scanGpus();
+  become(healthy);
+  await Promise.all([survey.scanGpus(), survey.scanGpus()]);
   assert.deepEqual(conditions(), ['GpuDriverUnresponsive']);
   await survey.close();
 });

@@ -1,4 +1,4 @@
-// What the reports say of this machine: real facts at once, the inventory when it comes, and no failure that spreads.
+// What a survey says of this real machine: facts at once, the inventory when it was taken, and no failure that spreads.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -41,14 +41,21 @@ const printing = (value: unknown) => program(`console.log(${JSON.stringify(JSON.
 async function open(folder: string, inventoryCommand = printing(inventory), clock: Clock = systemClock) {
   const { log, lines } = recordLog();
   const survey = await Survey.open({ node, folder, inventoryCommand, log, clock }, offer);
-  // Where the native probe was not built, that is said; it has no part in what these tests look for.
+  // Where the native probe was not built, a line says so. These tests are about other lines.
   const rest = lines.filter(({ message }) => !message.startsWith('running without the native probe'));
   lines.splice(0, lines.length, ...rest);
   return { survey, lines };
 }
 
-describe('at once', () => {
-  test('a requester can read what it says, and it is this machine', async () => {
+/** Takes the inventory; tells whether that changed the node's information. */
+async function isChangedBy(survey: Survey): Promise<boolean> {
+  const before = survey.infoChanges;
+  await survey.takeInventory();
+  return survey.infoChanges > before;
+}
+
+describe('before the first scan', () => {
+  test('a requester can read the information, and it describes this machine', async () => {
     const { survey } = await open(await newFolder());
     const { Info } = validate(registerRequestSchema, JSON.parse(writeJson({ Info: survey.info() })));
     assert.deepEqual([Info.NodeID, Info.NodeType, Info.Hostname], [node, 'Compute', os.hostname()]);
@@ -59,20 +66,20 @@ describe('at once', () => {
     assert.deepEqual(Info.SupportedProtocols, ['bprotocol/v2']);
   });
 
-  test('what is free is at most what is offered', async () => {
+  test('at most what is offered is free', async () => {
     const { survey } = await open(await newFolder());
     const { available, usage } = survey.sample();
     const message = { NodeID: node, AvailableCapacity: available, QueueUsedCapacity: {}, Usage: usage };
     const read = validate(updateResourcesRequestSchema, JSON.parse(writeJson(message)));
     assert.deepEqual(read.AvailableCapacity, available);
     const { MaxCapacity, AvailableCapacity } = survey.info().ComputeNodeInfo;
-    assert.deepEqual(AvailableCapacity, available, 'the information tells of the same sample');
+    assert.deepEqual(AvailableCapacity, available, 'the information has the same sample');
     for (const part of ['CPU', 'Memory', 'Disk'] as const)
       assert.ok((available[part] ?? 0) <= (MaxCapacity[part] ?? 0));
     assert.ok(usage.Memory > 0 && usage.Disk > 0 && usage.CPU >= 0);
   });
 
-  test('another offer counts from the next report on', async () => {
+  test('a changed offer counts from the next report on', async () => {
     const { survey } = await open(await newFolder());
     survey.reload({ allocatedCapacity: { ...offer.allocatedCapacity, cpu: { amount: 1 } }, labels: {} });
     const { Labels, ComputeNodeInfo } = survey.info();
@@ -81,38 +88,38 @@ describe('at once', () => {
     assert.equal(
       survey.info().ComputeNodeInfo.AvailableCapacity.Memory,
       1,
-      'none is free that is not offered',
+      'what is not offered is not free',
     );
   });
 
-  test('a kept inventory serves; a spoiled one is told, and does without', async () => {
+  test('a saved inventory is used; one that cannot be read is logged', async () => {
     const folder = await newFolder();
     await saveInventory(folder, inventory);
     const { survey, lines } = await open(folder);
     assert.deepEqual([survey.info().Host?.Virtualisation, lines], ['KVM', []]);
     await writeFile(join(folder, 'inventory.json'), 'torn');
-    const spoiled = await open(folder);
-    assert.equal(spoiled.survey.info().Host?.Virtualisation, undefined);
+    const unreadable = await open(folder);
+    assert.equal(unreadable.survey.info().Host?.Virtualisation, undefined);
     assert.deepEqual(
-      spoiled.lines.map(line => line.message),
-      ['the kept inventory cannot be read; it is taken anew'],
+      unreadable.lines.map(line => line.message),
+      ['the saved inventory cannot be read; it is taken anew'],
     );
   });
 });
 
 describe('the inventory', () => {
-  test('is news once, and kept', async () => {
+  test('changes the information once, and is saved', async () => {
     const folder = await newFolder();
     const { survey } = await open(folder);
-    assert.equal(await survey.takeInventory(), true);
+    assert.equal(await isChangedBy(survey), true);
     assert.equal(survey.info().Host?.Virtualisation, 'KVM');
     assert.equal(JSON.parse(await readFile(join(folder, 'inventory.json'), 'utf8')).model, 'Standard PC');
-    assert.equal(await survey.takeInventory(), false);
+    assert.equal(await isChangedBy(survey), false);
     const later = await open(folder, printing({ ...inventory, takenAt: '2027-01-01T00:00:00.000Z' }));
-    assert.equal(await later.survey.takeInventory(), false, 'the same facts, only later');
+    assert.equal(await isChangedBy(later.survey), false, 'the same facts at a later time');
   });
 
-  test('that fails is told, and what was known stays', async () => {
+  test('that cannot be taken is logged, and the last one stays in use', async () => {
     const folder = await newFolder();
     await saveInventory(folder, inventory);
     for (const command of [
@@ -121,7 +128,7 @@ describe('the inventory', () => {
       { command: '/nowhere', args: [] },
     ]) {
       const { survey, lines } = await open(folder, command);
-      assert.equal(await survey.takeInventory(), false);
+      assert.equal(await isChangedBy(survey), false);
       assert.deepEqual(
         lines.map(line => line.level),
         ['warn'],
@@ -130,7 +137,7 @@ describe('the inventory', () => {
     }
   });
 
-  test('is stale by the time in which it was not renewed, whatever the wall clock and the kept one say', async () => {
+  test('is stale by the time since it was renewed, whatever the wall clock and the saved inventory say', async () => {
     const folder = await newFolder();
     const works = join(folder, 'works');
     const text = JSON.stringify(JSON.stringify(inventory));
@@ -154,33 +161,38 @@ describe('the inventory', () => {
     clock.moveWall(-48 * 3_600_000);
     await clock.advance(151 * 60_000);
     await survey.takeInventory();
-    assert.ok(isStale(), 'not renewed for as long');
+    assert.ok(isStale(), 'it was not renewed for too long');
 
     const again = await open(folder, command, clock);
     await again.survey.takeInventory();
     again.survey.sample();
     const types = again.survey.info().Conditions?.map(({ Type }) => Type);
-    assert.ok(!types?.includes('InventoryStale'), 'one attempt to renew what is kept is no matter yet');
+    assert.ok(
+      !types?.includes('InventoryStale'),
+      'one failed attempt to renew a saved inventory does not count yet',
+    );
   });
 
-  test('that cannot be kept is news all the same', async () => {
+  test('that cannot be saved changes the information all the same', async () => {
     const folder = await newFolder();
     const { survey, lines } = await open(folder);
     await rm(folder, { recursive: true });
-    assert.equal(await survey.takeInventory(), true);
+    assert.equal(await isChangedBy(survey), true);
     assert.equal(survey.info().Host?.Virtualisation, 'KVM');
     assert.match(String(lines[0]?.fields.err), /cannot write .*inventory\.json/);
     await mkdir(folder);
-    assert.equal(await survey.takeInventory(), false, 'the same facts');
+    assert.equal(await isChangedBy(survey), false, 'the same facts');
     const later = await open(folder);
-    assert.equal(later.survey.info().Host?.Virtualisation, 'KVM', 'kept as soon as it can be');
+    assert.equal(later.survey.info().Host?.Virtualisation, 'KVM', 'it was saved as soon as that worked');
   });
 
-  test('that is not wanted any more ends without a word', async () => {
+  test('that is being taken at a stop ends without a log line', async () => {
     const { survey, lines } = await open(await newFolder(), program('setInterval(() => {}, 1000)'));
+    const before = survey.infoChanges;
     const taking = survey.takeInventory();
     await survey.close();
-    assert.equal(await taking, false);
+    await taking;
+    assert.equal(survey.infoChanges, before);
     assert.deepEqual(lines, []);
   });
 });

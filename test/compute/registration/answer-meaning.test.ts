@@ -1,8 +1,8 @@
-// What every answer means to a node, over the texts of all Bacalhau versions and our own codes.
+// What every answer means to a node: the texts of all Bacalhau versions, and muster's own codes.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { judge, type Outcome } from '../../../agent/compute/registration/judgement.ts';
+import { type AnswerMeaning, interpretAnswer } from '../../../agent/compute/registration/answer-meaning.ts';
 import {
   type Answer,
   type AnsweringRequester,
@@ -17,14 +17,15 @@ import { parseJson } from '../../../agent/protocol/json.ts';
 import { validate } from '../../../agent/protocol/schema.ts';
 
 const read = (text: string): Answer => validate(answerSchema, parseJson(Buffer.from(text)));
-const kindOf = (text: string, cluster = ''): Outcome['kind'] => judge(read(text), cluster).kind;
+const kindOf = (text: string, cluster = ''): AnswerMeaning['kind'] =>
+  interpretAnswer(read(text), cluster).kind;
 
 describe('Bacalhau', () => {
   const error = (text: string) => JSON.stringify({ error: text, value: null });
   const value = (Accepted: boolean, Reason: string) => JSON.stringify({ value: { Accepted, Reason } });
 
-  // Wire protocol 8.1 to 8.4 and 14; requester.md 1.1. `≥ 1.6` stands for 1.6.0 to 1.9.3.
-  const rows: [version: string, request: string, answer: string, kind: Outcome['kind']][] = [
+  // The answers that the versions were seen to give. `≥ 1.6` stands for 1.6.0 to 1.9.3.
+  const rows: [version: string, request: string, answer: string, kind: AnswerMeaning['kind']][] = [
     ['1.4, 1.5', 'Register, new', value(true, ''), 'accepted'],
     ['1.4, 1.5', 'Register, known', value(true, 'node already registered'), 'accepted'],
     ['1.4, 1.5', 'Register, rejected', value(false, 'node has been rejected'), 'rejected'],
@@ -65,17 +66,21 @@ describe('Bacalhau', () => {
       'refused',
     ],
     ['any', 'any, store in trouble', error('nats: timeout'), 'refused'],
-    ['any', 'refused without a word', value(false, ''), 'refused'],
+    ['any', 'refused without a reason', value(false, ''), 'refused'],
   ];
   for (const [version, request, answer, kind] of rows) {
     test(`${version}: ${request}: ${kind}`, () => {
       assert.equal(kindOf(answer), kind);
-      assert.equal(kindOf(answer, 'c-1'), kind, 'a node that knew a cluster of ours judges the same');
+      assert.equal(
+        kindOf(answer, 'c-1'),
+        kind,
+        'it means the same to a node that is registered with a muster cluster',
+      );
     });
   }
 
-  test('does not tell the membership, nor who it is', () => {
-    const outcome = judge(read('{"value":{}}'), 'c-1');
+  test('an acceptance tells neither the membership nor the requester', () => {
+    const outcome = interpretAnswer(read('{"value":{}}'), 'c-1');
     assert.deepEqual(outcome, { kind: 'accepted', membership: '', session: '', cluster: '', requester: '' });
   });
 });
@@ -89,7 +94,7 @@ const answerer: AnsweringRequester = {
 };
 
 describe('muster', () => {
-  test('an acceptance carries all that the node keeps', () => {
+  test('an acceptance carries everything that the node saves', () => {
     const accepted = {
       kind: 'accepted',
       membership: 'PENDING',
@@ -98,12 +103,12 @@ describe('muster', () => {
       requester: 'node-0',
     };
     for (const text of [encodeRegisterResponse(true, '', answerer), encodeEmptyResponse(answerer)]) {
-      for (const cluster of ['', 'c-1']) assert.deepEqual(judge(read(text), cluster), accepted);
+      for (const cluster of ['', 'c-1']) assert.deepEqual(interpretAnswer(read(text), cluster), accepted);
     }
   });
 
-  test('each code of a refusal means one thing, whatever the reason quotes', () => {
-    const kinds: Partial<Record<string, Outcome['kind']>> = {
+  test('the code of a refusal decides, whatever its reason quotes', () => {
+    const kinds: Partial<Record<string, AnswerMeaning['kind']>> = {
       deleted: 'deleted',
       rejected: 'rejected',
       handshake_required: 'unknown',
@@ -132,32 +137,36 @@ describe('muster', () => {
     );
   });
 
-  test('without a code the words count', () => {
+  test('without a code the reason decides', () => {
     assert.equal(kindOf(encodeErrorResponse(reasons.deleted, answerer)), 'deleted');
     assert.equal(kindOf(encodeErrorResponse(reasons.deleted)), 'deleted');
     assert.equal(kindOf(encodeErrorResponse(reasons.updateRejected, answerer)), 'rejected');
     assert.equal(kindOf(encodeErrorResponse(reasons.handshakeRequired('n-1'), answerer)), 'unknown');
   });
 
-  test('a rejection brings the session under which the node shows that it is alive', () => {
+  test('a rejection carries the session for the heartbeats of the rejected node', () => {
     const rejected = { kind: 'rejected', reason: reasons.rejected };
     const Code = 'rejected';
     const text = encodeRegisterResponse(false, reasons.rejected, { ...answerer, Code });
-    assert.deepEqual(judge(read(text), ''), { ...rejected, session: 's-1' });
+    assert.deepEqual(interpretAnswer(read(text), ''), { ...rejected, session: 's-1' });
     const bacalhau = encodeRegisterResponse(false, reasons.rejected);
-    assert.deepEqual(judge(read(bacalhau), ''), { ...rejected, session: '' });
+    assert.deepEqual(interpretAnswer(read(bacalhau), ''), { ...rejected, session: '' });
   });
 
-  test('a request that was carried out for a node rejected at that moment is a rejection', () => {
+  test('an acceptance with the membership REJECTED is a rejection', () => {
     const text = encodeRegisterResponse(true, '', { ...answerer, Membership: 'REJECTED', Code: 'known' });
-    assert.deepEqual(judge(read(text), 'c-1'), { kind: 'rejected', reason: reasons.rejected, session: '' });
+    assert.deepEqual(interpretAnswer(read(text), 'c-1'), {
+      kind: 'rejected',
+      reason: reasons.rejected,
+      session: '',
+    });
   });
 
-  test('another cluster voids the registration, whatever it says; one that does not say which it is does not', () => {
+  test('another cluster voids the registration whatever it answers; a requester that names no cluster does not', () => {
     for (const Code of answerCodes) {
       for (const accepted of [true, false]) {
         const text = encodeRegisterResponse(accepted, '', { ...answerer, Code, ClusterID: 'c-2' });
-        assert.deepEqual(judge(read(text), 'c-1'), {
+        assert.deepEqual(interpretAnswer(read(text), 'c-1'), {
           kind: 'unknown',
           reason: 'another cluster answers (c-2)',
         });
@@ -168,7 +177,7 @@ describe('muster', () => {
   });
 });
 
-test('any answer that can be read is judged', () => {
+test('every answer that can be read has a meaning', () => {
   const texts = fc.oneof(
     fc.string(),
     fc.constantFrom(...Object.values(reasons).map(each => String(each)), 'node not found'),
@@ -193,7 +202,7 @@ test('any answer that can be read is judged', () => {
   fc.assert(
     fc.property(answers, fc.constantFrom('', 'c-1'), (answer, cluster) => {
       const read = validate(answerSchema, answer);
-      const { kind } = judge(read, cluster);
+      const { kind } = interpretAnswer(read, cluster);
       assert.ok(['accepted', 'unknown', 'deleted', 'rejected', 'refused'].includes(kind));
       if (kind === 'accepted') assert.ok(read.accepted);
     }),

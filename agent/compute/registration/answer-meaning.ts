@@ -1,9 +1,9 @@
-// What a requester's answer means for a node's registration: a pure rule over all Bacalhau versions and ours (design 5.6).
+// Decides what a requester's answer means for a node's registration: a pure rule over all versions of Bacalhau and muster.
 import { type Answer, meansRejected, meansUnknown, reasons } from '../../protocol/answers.ts';
 import type { Membership } from '../../protocol/node-state.ts';
 
-export type Outcome =
-  /** Carried out. `membership` is empty when a Bacalhau requester answered: it does not say. */
+export type AnswerMeaning =
+  /** The request was carried out. `membership` is empty for a Bacalhau requester, which does not tell it. */
   | {
       kind: 'accepted';
       membership: Exclude<Membership, 'REJECTED'> | '';
@@ -15,21 +15,24 @@ export type Outcome =
   | { kind: 'unknown'; reason: string }
   /** An operator deleted this node. */
   | { kind: 'deleted'; reason: string }
-  /** An operator rejected this node. `session` is that under which its heartbeats show that it is alive. */
+  /** An operator rejected this node. Its heartbeats go on under `session`, to show that it is alive. */
   | { kind: 'rejected'; reason: string; session: string }
-  /** Refused for now, or for good; asking again is the only remedy an agent has. */
+  /** The request was refused, for now or for good. All that an agent can do is to ask again. */
   | { kind: 'refused'; reason: string };
 
-/** Judges an answer. `cluster` is the one this node registered with; empty when it did not, or with Bacalhau. */
-export function judge(answer: Answer, cluster: string): Outcome {
+/**
+ * Returns what an answer means. `cluster` is the one that this node is registered with; empty when it is not registered, or
+ * with a Bacalhau requester.
+ */
+export function interpretAnswer(answer: Answer, cluster: string): AnswerMeaning {
   const { accepted, reason, muster } = answer;
-  // Whatever another cluster says of a node of this name, it says it of another registration.
+  // Another cluster can only speak of another registration, so the rest of its answer does not matter.
   if (cluster && muster?.ClusterID && muster.ClusterID !== cluster) {
     return { kind: 'unknown', reason: `another cluster answers (${muster.ClusterID})` };
   }
   if (accepted) {
     const membership = muster?.Membership ?? '';
-    // A rejection may fall between the verdict on a request and the answer to it.
+    // The node may have been rejected after its request was carried out and before the answer was written.
     if (membership === 'REJECTED') return { kind: 'rejected', reason: reasons.rejected, session: '' };
     return {
       kind: 'accepted',
@@ -39,7 +42,7 @@ export function judge(answer: Answer, cluster: string): Outcome {
       requester: muster?.RequesterID ?? '',
     };
   }
-  // A code of ours says more than a text: a reason may quote anything.
+  // A code is surer than the reason beside it, which may quote any text.
   if (muster?.Code ? muster.Code === 'deleted' : reason === reasons.deleted)
     return { kind: 'deleted', reason };
   if (muster?.Code ? muster.Code === 'rejected' : meansRejected(reason)) {

@@ -1,0 +1,145 @@
+// Sends this node's requests to its requester, and remembers what every answer tells beside its meaning.
+import { type Answer, type AnsweringRequester, answerSchema } from '../../protocol/answers.ts';
+import { parseJson, writeJson } from '../../protocol/json.ts';
+import type {
+  LeaveRequest,
+  RegisterRequest,
+  Sender,
+  UpdateResourcesRequest,
+} from '../../protocol/messages.ts';
+import { validate } from '../../protocol/schema.ts';
+import { type ManagementMethod, managementSubject } from '../../protocol/subjects.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Log } from '../../system/log.ts';
+import { version } from '../../system/version.ts';
+import type { Connection } from '../../transport/port.ts';
+import type { MachineSurvey } from '../survey/survey.ts';
+import type { RegistrationState } from './state.ts';
+
+/** What the requester may be set to otherwise. */
+export interface HeartbeatSettings {
+  readonly heartbeatTopic: string;
+  /** Milliseconds. */
+  readonly heartbeatFrequency: number;
+}
+
+export interface RequesterClientOptions {
+  node: string;
+  /** Random at the start of this process; sent with the boot id in every request. */
+  instance: string;
+  survey: Pick<MachineSurvey, 'bootId' | 'info' | 'infoChanges' | 'sample'>;
+  connection: Pick<Connection, 'request'>;
+  state: Readonly<RegistrationState>;
+  settings: HeartbeatSettings;
+  clock: Clock;
+  log: Log;
+}
+
+const answerTimeoutMs = 5_000;
+/** Time that the answer to a leave request may take: within what an agent has to stop, in milliseconds. */
+const leaveTimeoutMs = 700;
+
+/** Each request throws BrokerError when nobody answers in time, and ProtocolError when the answer cannot be read. */
+export class RequesterClient {
+  readonly #options: RequesterClientOptions;
+  #isMuster = false;
+  #lastAcknowledged: Date | undefined;
+  #loggedDifferences = '';
+  /** `infoChanges` of the survey when the information was last sent. */
+  #sentInfoChanges = -1;
+
+  constructor(options: RequesterClientOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the requester that answered last is muster's: Bacalhau's knows no leave request. */
+  get isMuster(): boolean {
+    return this.#isMuster;
+  }
+
+  /** When a request was last carried out, by the wall clock. */
+  get lastAcknowledged(): Date | undefined {
+    return this.#lastAcknowledged;
+  }
+
+  /** Whether the node's information has changed since it was last sent. */
+  get isInfoOutdated(): boolean {
+    return this.#options.survey.infoChanges !== this.#sentInfoChanges;
+  }
+
+  register(): Promise<Answer> {
+    return this.#sendInfo('RegisterNode/v1');
+  }
+
+  updateInfo(): Promise<Answer> {
+    return this.#sendInfo('UpdateNodeInfo/v1');
+  }
+
+  async updateResources(): Promise<Answer> {
+    const { available, usage } = this.#options.survey.sample();
+    return this.#request('UpdateResources/v1', {
+      NodeID: this.#options.node,
+      AvailableCapacity: available,
+      QueueUsedCapacity: {},
+      Usage: usage,
+      Muster: this.#sender(),
+    } satisfies UpdateResourcesRequest);
+  }
+
+  leave(reason: string): Promise<Answer> {
+    const body: LeaveRequest = { NodeID: this.#options.node, Reason: reason, Muster: this.#sender() };
+    return this.#request('Leave/v1', body, leaveTimeoutMs);
+  }
+
+  async #sendInfo(method: 'RegisterNode/v1' | 'UpdateNodeInfo/v1'): Promise<Answer> {
+    const { survey } = this.#options;
+    this.#sentInfoChanges = survey.infoChanges;
+    return this.#request(method, { Info: survey.info(), Muster: this.#sender() } satisfies RegisterRequest);
+  }
+
+  async #request(method: ManagementMethod, body: unknown, timeoutMs = answerTimeoutMs): Promise<Answer> {
+    const { connection, node, clock } = this.#options;
+    const message = await connection.request(managementSubject(node, method), writeJson(body), timeoutMs);
+    const answer = validate(answerSchema, parseJson(message.data));
+    // A refusal without muster's member may come from either kind of requester, so it tells nothing.
+    if (answer.accepted || answer.muster) this.#isMuster = answer.muster !== undefined;
+    if (answer.accepted) this.#lastAcknowledged = clock.now();
+    if (answer.muster) this.#logDifferences(answer.muster);
+    return answer;
+  }
+
+  #sender(): Sender {
+    const { state, instance, survey } = this.#options;
+    return {
+      Version: version,
+      ClusterID: state.cluster || undefined,
+      Session: state.session || undefined,
+      Instance: instance,
+      BootID: survey.bootId,
+    };
+  }
+
+  // A requester with other settings may take a healthy node for a silent one. Each difference is logged once.
+  #logDifferences(requester: AnsweringRequester): void {
+    const { settings, log } = this.#options;
+    const text = settingDifferences(settings, requester).join('; ');
+    if (text && text !== this.#loggedDifferences) log.warn({}, text);
+    this.#loggedDifferences = text;
+  }
+}
+
+function settingDifferences(ours: HeartbeatSettings, requester: AnsweringRequester): string[] {
+  const { HeartbeatTopic: topic = ours.heartbeatTopic, NodeDisconnectedAfter: limit } = requester;
+  const differences: string[] = [];
+  if (topic !== ours.heartbeatTopic) {
+    differences.push(
+      `compute.heartbeatTopic is ${ours.heartbeatTopic}, but the requester listens on ${topic}`,
+    );
+  }
+  if (limit !== undefined && ours.heartbeatFrequency * 2 > limit) {
+    differences.push(
+      `compute.heartbeatFrequency is ${ours.heartbeatFrequency} ms, and the requester calls a node UNHEALTHY after ${limit} ms: one lost heartbeat is enough`,
+    );
+  }
+  return differences;
+}

@@ -1,0 +1,56 @@
+// The heartbeat: the message that shows that this node is alive.
+import { encodeHeartbeat, encodePlainHeartbeat } from '../../protocol/heartbeat.ts';
+import { heartbeatSubject, isEnveloped } from '../../protocol/subjects.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Connection } from '../../transport/port.ts';
+import type { RegistrationState } from '../registration/state.ts';
+import type { Report } from './report-schedule.ts';
+
+export interface HeartbeatOptions {
+  node: string;
+  /** Where heartbeats go. It stays as it was at the start. */
+  topic: string;
+  connection: Pick<Connection, 'publish'>;
+  state: Readonly<RegistrationState>;
+  clock: Clock;
+}
+
+export class Heartbeat implements Report {
+  readonly #options: HeartbeatOptions;
+  readonly #subject: string;
+  readonly #isEnveloped: boolean;
+  #count = 0;
+  #lastSent: Date | undefined;
+  /** Called after the first heartbeat. The agent's wiring sets it. */
+  onFirst: () => void = () => undefined;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#subject = heartbeatSubject(options.topic, options.node);
+    this.#isEnveloped = isEnveloped(options.topic);
+  }
+
+  /** How many heartbeats were sent; the last one has this number. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** When the last heartbeat was sent, by the wall clock. */
+  get lastSent(): Date | undefined {
+    return this.#lastSent;
+  }
+
+  /** Publishes a heartbeat. One that the broker cannot take now is not counted. */
+  send(): void {
+    const { connection, node, state, clock } = this.#options;
+    const at = clock.now();
+    const beat = { NodeID: node, Sequence: this.#count + 1 };
+    const data = this.#isEnveloped
+      ? encodeHeartbeat(beat, state.session || undefined, at)
+      : encodePlainHeartbeat(beat);
+    if (!connection.publish(this.#subject, data)) return;
+    this.#count++;
+    this.#lastSent = at;
+    if (this.#count === 1) this.onFirst();
+  }
+}

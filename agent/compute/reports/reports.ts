@@ -1,0 +1,151 @@
+// The three reports of a node: which of them are sent in which phase of the registration, and when one is sent at once.
+import { type ManagementMethod, managementSubject } from '../../protocol/subjects.ts';
+import type { Clock, Timer } from '../../system/clock.ts';
+import { reasonOf } from '../../system/errors.ts';
+import type { LimitedLog } from '../../system/limited-log.ts';
+import type { Random } from '../../system/random.ts';
+import type { Registration } from '../registration/registration.ts';
+import type { RequesterClient } from '../registration/requester-client.ts';
+import { isAccepted, type Phase, type RegistrationState } from '../registration/state.ts';
+import type { Heartbeat } from './heartbeat.ts';
+import { type ReportFrequencies, ReportSchedule } from './report-schedule.ts';
+
+export interface ReportsOptions {
+  node: string;
+  clock: Clock;
+  random: Random;
+  limitedLog: LimitedLog;
+  settings: ReportFrequencies;
+  state: Readonly<RegistrationState>;
+  heartbeat: Heartbeat;
+  client: Pick<RequesterClient, 'updateInfo' | 'updateResources' | 'isInfoOutdated'>;
+  registration: Pick<Registration, 'applyAnswer'>;
+}
+
+/** Time over which the nodes of a fleet that had lost its broker spread their first reports, in milliseconds. */
+const reconnectSpreadMs = 1_000;
+
+export class Reports {
+  readonly #options: ReportsOptions;
+  readonly #heartbeats: ReportSchedule;
+  readonly #info: ReportSchedule;
+  readonly #resources: ReportSchedule;
+  #reconnectTimer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(options: ReportsOptions) {
+    const { clock, random, settings, heartbeat } = options;
+    const common = { clock, random, settings };
+    this.#options = options;
+    this.#heartbeats = new ReportSchedule({ ...common, frequency: 'heartbeatFrequency', report: heartbeat });
+    this.#info = new ReportSchedule({
+      ...common,
+      frequency: 'infoUpdateFrequency',
+      report: { send: () => this.#sendInfo() },
+    });
+    this.#resources = new ReportSchedule({
+      ...common,
+      frequency: 'resourceUpdateFrequency',
+      report: { send: () => this.#sendResources() },
+    });
+  }
+
+  /** Starts and stops the reports as the phase of the registration wants it. */
+  followPhase(): void {
+    if (this.#isStopped) return;
+    const wanted = reportsIn(this.#options.state.phase);
+    if (wanted === 'none') this.#heartbeats.stop();
+    else this.#heartbeats.start('now');
+    if (wanted === 'all') {
+      // A node that was accepted has just sent its information.
+      this.#info.start('later');
+      this.#resources.start('now');
+    } else {
+      this.#info.stop();
+      this.#resources.stop();
+    }
+  }
+
+  /** Sends what a requester misses most after an outage: at once, but not all nodes of a fleet in one instant. */
+  sendAfterReconnect(): void {
+    const { clock, random } = this.#options;
+    this.#reconnectTimer?.cancel();
+    this.#reconnectTimer = clock.after(random.fraction() * reconnectSpreadMs, () => {
+      this.#heartbeats.sendNow();
+      this.#resources.sendNow();
+    });
+  }
+
+  sendInfoNow(): void {
+    this.#info.sendNow();
+  }
+
+  sendInfoIfChanged(): void {
+    if (this.#options.client.isInfoOutdated) this.#info.sendNow();
+  }
+
+  sendResourcesNow(): void {
+    this.#resources.sendNow();
+  }
+
+  /** Begins the waits of all reports anew, as the settings have changed. */
+  reschedule(): void {
+    for (const schedule of [this.#heartbeats, this.#info, this.#resources]) schedule.reschedule();
+  }
+
+  /** Names the reports that should be sent and are not; undefined while there are none. An outage stalls no report. */
+  get stalled(): string | undefined {
+    if (this.#isStopped) return undefined;
+    const wanted = reportsIn(this.#options.state.phase);
+    const hasStalled = (schedule: ReportSchedule) => !schedule.isRunning || schedule.isStalled;
+    const names = [
+      wanted !== 'none' && hasStalled(this.#heartbeats) ? 'heartbeats' : [],
+      wanted === 'all' && hasStalled(this.#info) ? 'information' : [],
+      wanted === 'all' && hasStalled(this.#resources) ? 'resources' : [],
+    ].flat();
+    return names.join(', ') || undefined;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#reconnectTimer?.cancel();
+    for (const schedule of [this.#heartbeats, this.#info, this.#resources]) schedule.stop();
+  }
+
+  async #sendInfo(): Promise<void> {
+    const { client, state, registration } = this.#options;
+    const { session } = state;
+    try {
+      registration.applyAnswer(await client.updateInfo(), session);
+    } catch (error) {
+      this.#logUnanswered('UpdateNodeInfo/v1', error);
+    }
+  }
+
+  async #sendResources(): Promise<void> {
+    const { client, state, registration } = this.#options;
+    const { session } = state;
+    try {
+      const answer = client.updateResources();
+      // The sample may have shown that a condition changed, or GPUs.
+      this.sendInfoIfChanged();
+      registration.applyAnswer(await answer, session);
+    } catch (error) {
+      this.#logUnanswered('UpdateResources/v1', error);
+    }
+  }
+
+  #logUnanswered(method: ManagementMethod, error: unknown): void {
+    if (this.#isStopped) return;
+    const { node, limitedLog } = this.#options;
+    const subject = managementSubject(node, method);
+    const fields = { node, subject, err: error };
+    limitedLog.warn(`${subject} ${reasonOf(error)}`, fields, 'a report was not answered');
+  }
+}
+
+/** Returns which reports a node sends in this phase. A rejected node only shows that it is alive. */
+export function reportsIn(phase: Phase): 'all' | 'heartbeats' | 'none' {
+  if (isAccepted(phase)) return 'all';
+  return phase === 'rejected' ? 'heartbeats' : 'none';
+}
