@@ -1,7 +1,7 @@
 // An event that a decision led to makes the agent ask its requester, and does nothing else.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { accepting, node, refusing } from '../agent-bench.ts';
+import { accepting, refusing } from '../agent-bench.ts';
 import { startedTo } from './started.ts';
 
 const hour = 3_600_000;

@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test';
 import { steadyRandom } from '../../support/steady-random.ts';
 import { newFolder } from '../../support/temporary.ts';
 import { asUnprivileged, unprivilegedFolder } from '../../support/unprivileged.ts';
-import { AgentBench, accepting, node, silent } from '../agent-bench.ts';
+import { AgentBench, accepting, silent } from '../agent-bench.ts';
 import { startedTo } from './started.ts';
 
 const hour = 3_600_000;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { encodeErrorResponse } from '../../../agent/protocol/answers.ts';
 import { newFolder } from '../../support/temporary.ts';
-import { AgentBench, accepting, bacalhau, node, refusing, silent } from '../agent-bench.ts';
+import { AgentBench, accepting, bacalhau, refusing, silent } from '../agent-bench.ts';
 import { startedTo } from './started.ts';
 
 const hour = 3_600_000;
