@@ -1,9 +1,10 @@
-// Writes the generated parts of the pages, between their marks: the tables of settings, of commands and of exit codes.
+// Writes the generated parts of the pages, between their marks: settings, commands, exit codes, and the arrows of imports.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { commands } from '../agent/cli/commands.ts';
 import type { Command, CommandRow, Flag } from '../agent/cli/line/command.ts';
 import { settingsTable } from '../agent/config/show.ts';
+import { floors } from './arrows/rules.ts';
 import { exitTexts } from './manual/page.ts';
 
 const checkout = new URL('../', import.meta.url);
@@ -23,6 +24,7 @@ const generators: Readonly<Record<string, () => string | Promise<string>>> = {
   settings: settingsMarkdown,
   commands: commandsMarkdown,
   'exit codes': exitCodesMarkdown,
+  arrows: arrowsMarkdown,
 };
 
 /** Returns `text` with the generated parts as the program has them now. */
@@ -66,6 +68,10 @@ function flagText(name: string, { short, value }: Flag): string {
 
 function exitCodesMarkdown(): string {
   return table(['code', 'meaning'], Object.entries(exitTexts));
+}
+
+function arrowsMarkdown(): string {
+  return `\`\`\`text\n${floors.map(floor => floor.join(' | ')).join(' → ')}\n\`\`\`\n`;
 }
 
 function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {

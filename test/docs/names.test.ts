@@ -1,0 +1,76 @@
+// The pages about the code name what is there: every file, every folder and every function in backticks exists.
+import assert from 'node:assert/strict';
+import { glob, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { describe, it } from 'node:test';
+import { floors } from '../../scripts/arrows/rules.ts';
+import { pagePath } from '../../scripts/docs.ts';
+import { readPage } from '../support/pages.ts';
+
+const folders = '{agent,native/src,scripts,test}';
+const sources = await Array.fromAsync(glob(`${folders}/**/*.{ts,rs}`, { cwd: pagePath('.') }));
+
+/** Returns the path of a file or folder that a page names: from the checkout, or from agent/. */
+async function find(name: string): Promise<string | undefined> {
+  for (const path of [name, `agent/${name}`]) {
+    const found = await stat(pagePath(path)).catch(() => undefined);
+    if (found) return path;
+  }
+  return undefined;
+}
+
+const rooms = floors.flat().join('|');
+const isPath = (span: string): boolean =>
+  new RegExp(`^(?:agent|native|scripts|test|docs|${rooms})/[\\w./-]*$`).test(span) ||
+  /^[\w/.-]+\.(ts|rs|sh)$/.test(span);
+
+/** `name()`, `Class.name()` or `#name()`; the names in it, without the #. */
+function namesOf(span: string): string[] {
+  const match = /^(?:(\w+)\.)?#?(\w+)\(\)$/.exec(span);
+  return match ? match.slice(1).filter(name => name !== undefined) : [];
+}
+
+/** Whether the text of a file defines `name`: a function, a class, a constant, a method, or a member of an interface. */
+const defines = (text: string, name: string): boolean =>
+  new RegExp(
+    `\\b(?:function\\*?|class|const|interface|type|fn|struct) ${name}\\b|^ {2,6}(?:(?:async|static|get|override|readonly) )*[*#]*${name}(?:\\b[?]?:|[?]?[(<])`,
+    'm',
+  ).test(text);
+
+for (const page of ['ARCHITECTURE.md', 'CONTRIBUTING.md']) {
+  describe(page, async () => {
+    const text = (await readPage(page)).replaceAll(/```[\s\S]*?```/g, '');
+    const paragraphs = text.split(/\n(?=\n|\s*[-*] |\s*\d+\. |\|)/);
+    const spans = (part: string) => [...part.matchAll(/`([^`\n]+)`/g)].map(([, span = '']) => span);
+
+    it('names only files and folders that exist', async () => {
+      for (const span of spans(text).filter(isPath)) assert.ok(await find(span), `there is no ${span}`);
+    });
+
+    it('names only functions that exist, each in the file that is named before it', async () => {
+      for (const paragraph of paragraphs) {
+        let file: string | undefined;
+        for (const span of spans(paragraph)) {
+          if (isPath(span)) file = /\.(ts|rs)$/.test(span) ? await find(span) : undefined;
+          for (const name of namesOf(span)) {
+            const places = file ? [file] : sources;
+            const texts = await Promise.all(places.map(path => readFile(pagePath(path), 'utf8')));
+            assert.ok(
+              texts.some(source => defines(source, name)),
+              `${span} is not in ${file ?? 'any source'}`,
+            );
+          }
+        }
+      }
+    });
+  });
+}
+
+it('ARCHITECTURE.md has a row for every folder of agent/, and for no other', async () => {
+  const text = await readPage('ARCHITECTURE.md');
+  const rows = [...text.matchAll(/^\| `(agent\/[\w/-]*)\/?` \|/gm)].map(([, folder = '']) =>
+    folder.replace(/\/$/, ''),
+  );
+  const withFiles = sources.filter(path => path.startsWith('agent/')).map(path => dirname(path));
+  assert.deepEqual([...new Set(rows)].sort(), [...new Set(withFiles)].sort());
+});
