@@ -1,12 +1,14 @@
 #!/usr/bin/env node
+// The program: runs the command line, and ends with its exit code.
 import { run } from './cli/run.ts';
-// The program: hands the command line to cli/ and ends with the code that it answers.
 import { exitWithoutWaiting } from './roles/exit.ts';
 import { watchParent } from './roles/watch-parent.ts';
+import { setProcessName } from './system/process-name.ts';
 
+setProcessName();
 watchParent();
 
-// No `await` here: the packaged program is a CommonJS file, which has none at its top.
+// There is no `await` here, because the packaged program is a CommonJS file, which has none at its top.
 void run(process.argv.slice(2)).then(code => {
   process.exitCode = code;
   exitWithoutWaiting();
