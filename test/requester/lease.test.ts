@@ -1,4 +1,4 @@
-// One requester on one store: who holds it, who is refused, who takes over, and who notices that it lost.
+// The lease: one requester holds it, others are refused or take over, and the holder notices when it has lost it.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clusterBucket, ensureClusterId } from '../../agent/requester/cluster-bucket.ts';
@@ -26,7 +26,7 @@ function begin() {
     pid: 4_000,
     since: '2026-01-01T00:00:00Z',
   });
-  /** Asks for the lease as a requester of this name on a connection of its own. */
+  /** Takes the lease as a requester with this name, on a connection of its own. */
   const take = async (name: string, connection = broker.connect(), more: Partial<LeaseOptions> = {}) => {
     const bucket = await (await connection.storage()).bucket(clusterBucket);
     return takeLease({
@@ -43,7 +43,7 @@ function begin() {
   const entry = () => broker.openBucket('muster_v1').entries.get('lease');
   const stands = () =>
     entry()?.marker === false ? JSON.parse(String(Buffer.from(entry()?.value ?? []))) : undefined;
-  /** What became of it, once `ms` have passed; 'waiting' when nothing has. */
+  /** Lets `ms` pass and returns the outcome of `work`; 'waiting' when it has none yet. */
   const after = async (ms: number, work: Promise<Lease>): Promise<string> => {
     let outcome = 'waiting';
     work.then(
@@ -60,14 +60,14 @@ function begin() {
   return { clock, broker, log, lines, lost, holder, take, entry, stands, after };
 }
 
-/** A holder that is alive at the broker but answers nothing: stopped by SIGSTOP. */
+/** Subscribes as a holder that is connected but does not answer, as one that SIGSTOP has stopped. */
 function suspend(broker: FakeBroker, connection: FakeConnection): void {
   connection.drop();
   broker.connect().subscribe('requester.lease.>', () => undefined);
 }
 
 describe('a second requester', () => {
-  test('is refused while the first answers, and told who that is', async () => {
+  test('is refused while the first answers, with the name of the first', async () => {
     const { take, stands, holder } = begin();
     await take('a');
     await assert.rejects(take('b'), {
@@ -79,7 +79,7 @@ describe('a second requester', () => {
     assert.deepEqual(stands(), holder('a'));
   });
 
-  test('takes over at once when the first is gone without a word', async () => {
+  test('takes over at once when the first has ended without giving the lease back', async () => {
     const { clock, broker, take, after, stands } = begin();
     const connection = broker.connect();
     await take('a', connection);
@@ -99,7 +99,7 @@ describe('a second requester', () => {
     assert.equal(await after(0, take('b')), 'taken');
   });
 
-  test('waits for one that does not answer until it has not renewed for 15 s, then takes over', async () => {
+  test('takes over from a holder that does not answer once it has not renewed for 15 s', async () => {
     const { clock, broker, take, after, stands } = begin();
     const connection = broker.connect();
     await take('a', connection);
@@ -112,14 +112,14 @@ describe('a second requester', () => {
     await clock.advance(0);
   });
 
-  test('is refused by one that renews, though its answers do not arrive', async () => {
+  test('is refused while the holder renews, although its answers do not arrive', async () => {
     const { broker, take, after } = begin();
     await take('a');
     broker.deliver = subject => !subject.startsWith('_INBOX.');
     assert.match(await after(20_000, take('b')), /^in_use: requester node-a/);
   });
 
-  test('that waits is refused by one that goes on', async () => {
+  test('that waits is refused when the holder answers again', async () => {
     const { broker, take, after } = begin();
     await take('a');
     broker.deliver = subject => !subject.startsWith('_INBOX.');
@@ -144,11 +144,11 @@ describe('a second requester', () => {
     assert.equal(stands().requester, 'node-a');
   });
 
-  test('does not believe what another one answers in the place of the holder', async () => {
+  test('does not accept an answer of another requester in the place of the holder', async () => {
     const { broker, take, after, stands, holder } = begin();
     let holding = broker.connect();
     await take('a', holding);
-    // One that lost the lease earlier and has not noticed yet, and one that talks nonsense.
+    // One requester has lost the lease and has not noticed it yet. The other sends a malformed answer.
     const answers = { b: JSON.stringify(holder('z')), c: 'hello', d: '{}' };
     for (const [name, answer] of Object.entries(answers)) {
       holding.drop();
@@ -163,7 +163,7 @@ describe('a second requester', () => {
     }
   });
 
-  test('at the same moment as another: one of them holds it, the other is refused', async () => {
+  test('that starts at the same moment as another gets the lease, or is refused', async () => {
     const { clock, take } = begin();
     const works = Promise.allSettled([take('a'), take('b'), take('c')]);
     await clock.advance(5_000);
@@ -171,20 +171,20 @@ describe('a second requester', () => {
     assert.deepEqual(outcomes.sort(), ['in_use', 'in_use', 'taken']);
   });
 
-  test('under the same instance (a start that failed half-way) is the holder', async () => {
+  test('of the same instance is the holder, after a start that failed half-way', async () => {
     const { take } = begin();
     await take('a');
     await take('a');
   });
 
-  test('meets a lease that nobody can read: says so, and leaves it', async () => {
+  test('fails when the stored lease cannot be read, and leaves it', async () => {
     const { broker, take } = begin();
     const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
     await bucket.put('lease', Buffer.from('{"requester":7}'), 0);
     await assert.rejects(take('a'), { code: 'bad_state', message: /muster_v1\/lease/ });
   });
 
-  test('cannot tell without a store', async () => {
+  test('fails without a store', async () => {
     const { clock, broker, take, after } = begin();
     await take('a');
     for (const operation of ['get', 'put'] as const) {
@@ -209,7 +209,7 @@ describe('the holder', () => {
     assert.equal(entry()?.revision, before + 10);
   });
 
-  test('that was taken over notices, stops answering, and is told by whom, once', async () => {
+  test('that was taken over stops answering, and is told once by whom', async () => {
     const { clock, broker, take, lost, after, stands } = begin();
     const connection = broker.connect();
     const old = await take('a', connection);
@@ -221,7 +221,7 @@ describe('the holder', () => {
     await clock.advance(20 * leaseTimesMs.renew);
     assert.deepEqual(lost, ['a to node-b']);
     await old.release();
-    assert.equal(stands().requester, 'node-b', 'it gives nothing back');
+    assert.equal(stands().requester, 'node-b', 'it does not give back the lease of another');
     await assert.rejects(take('c'), { message: /node-b/ });
   });
 
@@ -241,7 +241,7 @@ describe('the holder', () => {
 
   for (const fault of ['timeout', 'disconnected', 'refused'] as const) {
     for (const applied of [false, true]) {
-      test(`keeps it when a renewal ends in "${fault}"${applied ? ', though it was done' : ''}`, async () => {
+      test(`keeps the lease when a renewal ends in "${fault}"${applied ? ' although it was stored' : ''}`, async () => {
         const { clock, broker, lost, take, stands } = begin();
         await take('a');
         for (let i = 0; i < 3; i++) broker.failNext('put', { fault, applied });
@@ -253,7 +253,7 @@ describe('the holder', () => {
     }
   }
 
-  test('puts it back into a store that was lost, at its next renewal', async () => {
+  test('writes the lease into a new store at its next renewal, when the old one was lost', async () => {
     const { clock, broker, lost, take, stands } = begin();
     await take('a');
     await clock.advance(20_000);
@@ -266,7 +266,7 @@ describe('the holder', () => {
     assert.deepEqual(lost, []);
   });
 
-  test('writes it anew when it was deleted, or made unreadable', async () => {
+  test('writes the lease again when it was deleted or cannot be read', async () => {
     const { clock, broker, lost, take, stands } = begin();
     await take('a');
     const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
@@ -280,7 +280,7 @@ describe('the holder', () => {
     assert.deepEqual(lost, []);
   });
 
-  test('that gives it back during a renewal leaves none', async () => {
+  test('that gives the lease back during a renewal leaves none', async () => {
     const { clock, broker, take, stands } = begin();
     const lease = await take('a');
     broker.failNext('put', { fault: 'timeout', applied: true });
@@ -289,12 +289,12 @@ describe('the holder', () => {
     await clock.advance(60_000);
     await released;
     assert.equal(clock.pending, 0);
-    // Its own lost answer may have left the lease; nobody answers for it, so the next one need not wait.
+    // After a lost answer the lease may be left. Nobody answers for it, so the next requester need not wait.
     await take('b');
     assert.equal(stands().requester, 'node-b');
   });
 
-  test('that gives it back in the moment of a renewal leaves none', async () => {
+  test('that gives the lease back at the moment of a renewal leaves none', async () => {
     const { clock, broker, take, stands } = begin();
     const connection = broker.connect();
     const bucket = await (await connection.storage()).bucket(clusterBucket);
@@ -314,7 +314,7 @@ describe('the holder', () => {
     assert.equal(stands(), undefined);
   });
 
-  test('may be gone with the broker when it gives it back', async () => {
+  test('may give the lease back while the broker is away', async () => {
     const { clock, broker, take } = begin();
     const lease = await take('a');
     broker.stop();
@@ -331,7 +331,7 @@ describe("the cluster's id", () => {
     return { broker, bucket: await (await broker.connect().storage()).bucket(clusterBucket) };
   };
 
-  test('is made by the first requester of a store, then kept', async () => {
+  test('is made by the first requester of a store and stays', async () => {
     const { bucket } = await open();
     const id = await ensureClusterId(bucket, counting('c'));
     assert.equal(id, 'c1');
@@ -339,7 +339,7 @@ describe("the cluster's id", () => {
     assert.equal(await ensureClusterId(bucket, counting('other'), 'remembered'), 'c1');
   });
 
-  test('is the same for two that make it at once', async () => {
+  test('is the same for two requesters that make it at the same time', async () => {
     const { bucket } = await open();
     const [a, b] = await Promise.all([
       ensureClusterId(bucket, counting('a')),
@@ -348,14 +348,14 @@ describe("the cluster's id", () => {
     assert.equal(a, b);
   });
 
-  test('is put back into a store that was lost, or where it was deleted', async () => {
+  test('is written again into a store that was lost, or where it was deleted', async () => {
     const { bucket } = await open();
     assert.equal(await ensureClusterId(bucket, counting(), 'remembered'), 'remembered');
     await bucket.purge('cluster', (await bucket.get('cluster'))?.revision ?? 0, {});
     assert.equal(await ensureClusterId(bucket, counting(), 'again'), 'again');
   });
 
-  test('that nobody can read is no id', async () => {
+  test('that cannot be read is an error', async () => {
     for (const text of ['', '{}', '{"id":""}', '{"id":"a b"}', `{"id":"${'x'.repeat(129)}"}`]) {
       const { bucket } = await open();
       await bucket.put('cluster', Buffer.from(text), 0);
@@ -366,7 +366,7 @@ describe("the cluster's id", () => {
     }
   });
 
-  test('cannot be learnt from a store that does not answer', async () => {
+  test('is an error when the store does not answer', async () => {
     const { broker, bucket } = await open();
     for (const operation of ['get', 'put'] as const) {
       broker.failNext(operation, { fault: 'refused' });

@@ -1,4 +1,4 @@
-// What the design says of membership, health and events, in as few words as possible: the model of a requester.
+// A model of the requester: its rules for membership, health and events in as few lines as possible.
 import assert from 'node:assert/strict';
 import { membershipKinds } from '../../agent/protocol/events.ts';
 import type { Health } from '../../agent/protocol/node-state.ts';
@@ -11,21 +11,21 @@ const limits = {
   disconnectedAfterMs: settings.nodeDisconnectedAfter,
   unknownAfterMs: settings.nodeUnknownAfter,
 };
-const checkEvery = settings.heartbeatFrequency;
-/** The model goes on in steps of half a second. */
-export const half = 500;
-/** The beat of the requester's own loop at these settings; of a stall three of them count. */
-const beat = 1_000;
+const checkIntervalMs = settings.heartbeatFrequency;
+/** The model's time goes on in steps of half a second. */
+export const halfSecondMs = 500;
+/** Time between two beats of the requester's event loop at these settings, in milliseconds. Of a stall, three beats count. */
+const beatMs = 1_000;
 
 interface Node {
   membership: string;
   session: string | undefined;
   lastSeen: number | undefined;
   left: boolean;
-  told: Health;
+  announced: Health;
 }
 
-/** Membership follows the writes that the store took; each has to be one that the table allows. */
+/** Takes the membership from the writes that the store accepted, each of which the membership rules must allow. */
 export class Model {
   readonly nodes = new Map<string, Node>();
   /** The events of each node, in order. */
@@ -33,17 +33,17 @@ export class Model {
   now = 0;
   connected = true;
   listening = 0;
-  #nextCheck = checkEvery;
+  #nextCheck = checkIntervalMs;
   #graceOver = false;
 
-  /** The store took a write; it must be one that the membership table allows. */
-  written(entry: BucketEntry): void {
-    const known = readEntry(entry);
-    assert.notEqual(known.kind, 'unreadable');
+  /** Takes a write that the store accepted. */
+  write(entry: BucketEntry): void {
+    const stored = readEntry(entry);
+    assert.notEqual(stored.kind, 'unreadable');
     const id = entry.key;
     const node = this.nodes.get(id);
-    const state = known.kind === 'record' ? known.state : undefined;
-    const change = changesOf(entry, known).find(({ Revision }) => Revision === entry.revision);
+    const state = stored.kind === 'record' ? stored.state : undefined;
+    const change = changesOf(entry, stored).find(({ Revision }) => Revision === entry.revision);
     const before = node?.membership ?? '';
     const after = state?.Membership ?? '';
     const allowed: Record<string, boolean> = {
@@ -52,7 +52,7 @@ export class Model {
       rejected: (before === 'PENDING' || before === 'APPROVED') && after === 'REJECTED',
       deleted: before !== '' && after === '',
       updated: before !== '' && before === after && before !== 'REJECTED',
-      // Registered again.
+      // The node registered again.
       none: before !== '' && before === after,
     };
     assert.ok(allowed[change?.Kind ?? 'none'], `${id}: ${before} → ${after} (${change?.Kind})`);
@@ -63,8 +63,8 @@ export class Model {
     if (!state) this.nodes.delete(id);
     else if (node) Object.assign(node, { membership: after, session: state.Muster?.Session });
     else {
-      const unheard = { lastSeen: undefined, left: false, told: 'UNKNOWN' as const };
-      this.nodes.set(id, { membership: after, session: state.Muster?.Session, ...unheard });
+      const unseen = { lastSeen: undefined, left: false, announced: 'UNKNOWN' as const };
+      this.nodes.set(id, { membership: after, session: state.Muster?.Session, ...unseen });
     }
   }
 
@@ -72,63 +72,63 @@ export class Model {
     return healthOf(lastSeen === undefined ? undefined : this.listening - lastSeen, limits);
   }
 
-  /** Half a second passes. */
+  /** Lets half a second pass. */
   pass(): void {
-    this.now += half;
-    if (this.connected) this.listening += half;
+    this.now += halfSecondMs;
+    if (this.connected) this.listening += halfSecondMs;
     this.#checkIfDue();
   }
 
-  /** The requester is suspended until now + `ms`. */
+  /** Suspends the requester for `ms`. */
   stall(ms: number): void {
     this.now += ms;
-    if (this.connected) this.listening += 3 * beat - half;
+    if (this.connected) this.listening += 3 * beatMs - halfSecondMs;
     this.#checkIfDue();
   }
 
-  heard(id: string, session: string | undefined): void {
+  markAlive(id: string, session: string | undefined): void {
     const node = this.nodes.get(id);
     if (!this.connected || !node || node.session !== session) return;
     Object.assign(node, { lastSeen: this.listening, left: false });
-    this.#tell(id, node);
+    this.#announce(id, node);
   }
 
-  left(id: string): void {
+  markLeft(id: string): void {
     const node = this.nodes.get(id);
     if (!node) return;
     Object.assign(node, { lastSeen: undefined, left: true });
-    this.#tell(id, node);
+    this.#announce(id, node);
   }
 
-  /** Another process starts now. `told`: the events of each node that the stream holds. */
-  restarted(told: Map<string, string[]>): void {
+  /** Starts another process. `announced` has the events of each node that the stream holds. */
+  restarted(announced: Map<string, string[]>): void {
     this.listening = 0;
     this.#graceOver = false;
-    this.#nextCheck = this.now + checkEvery;
+    this.#nextCheck = this.now + checkIntervalMs;
     for (const [id, expected] of this.events) {
-      const actual = told.get(id) ?? [];
+      const actual = announced.get(id) ?? [];
       assert.deepEqual(actual, expected.slice(0, actual.length), id);
-      // What the store holds is told now; what was only seen is lost.
+      // Changes in the store are announced now. Changes of health that were not announced are lost.
       const due = expected.slice(actual.length).filter(kind => membershipKinds.some(each => each === kind));
       const all = [...actual, ...due];
       this.events.set(id, all);
       const node = this.nodes.get(id);
-      if (node) Object.assign(node, { lastSeen: undefined, left: false, told: lastHealth(all) });
+      if (node) Object.assign(node, { lastSeen: undefined, left: false, announced: lastHealth(all) });
     }
   }
 
   #checkIfDue(): void {
     if (this.now < this.#nextCheck) return;
-    this.#nextCheck = this.now + checkEvery;
+    this.#nextCheck = this.now + checkIntervalMs;
     if (!this.connected || this.listening < limits.disconnectedAfterMs) return;
     this.#graceOver = true;
-    for (const [id, node] of this.nodes) this.#tell(id, node);
+    for (const [id, node] of this.nodes) this.#announce(id, node);
   }
 
-  #tell(id: string, node: Node): void {
+  #announce(id: string, node: Node): void {
     const health = this.health(node);
-    if (!this.#graceOver || node.told === health) return;
-    node.told = health;
+    if (!this.#graceOver || node.announced === health) return;
+    node.announced = health;
     this.#event(id, health === 'UNKNOWN' && node.left ? 'left' : health.toLowerCase());
   }
 

@@ -1,15 +1,15 @@
-// The whole requester beside a model of it: whatever nodes, operators, the store and the broker do, the tables of the
-// design hold, and the event stream tells exactly the changes.
+// Compares the whole requester with a model of it, over any sequence of what nodes, operators, the store and the broker do.
+// Both have the same memberships and health, and the event stream has exactly the changes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { MusterError } from '../../agent/system/errors.ts';
 import { BrokerError } from '../../agent/transport/port.ts';
 import type { StoreFault } from '../support/fake-connection.ts';
-import { half, Model } from './reference.ts';
+import { halfSecondMs, Model } from './reference.ts';
 import { RequesterFixture } from './requester-fixture.ts';
 
-/** A fixture with its model: operations happen half a second after the requester's own timers. */
+/** A requester with its model. Operations happen half a second after the requester's own timers. */
 class Both {
   readonly fixture: RequesterFixture;
   readonly model = new Model();
@@ -27,7 +27,7 @@ class Both {
     const { broker } = fixture;
     const announce = broker.announce.bind(broker);
     broker.announce = (name, entry) => {
-      if (name === 'node_v1' && entry.key !== 'node-0') this.model.written(entry);
+      if (name === 'node_v1' && entry.key !== 'node-0') this.model.write(entry);
       announce(name, entry);
     };
     broker.storeFault = (operation, key) =>
@@ -38,9 +38,9 @@ class Both {
     return this.fixture.broker.up;
   }
 
-  async pass(ms = half): Promise<void> {
-    for (let passed = 0; passed < ms; passed += half) {
-      await this.fixture.clock.advance(half);
+  async pass(ms = halfSecondMs): Promise<void> {
+    for (let passed = 0; passed < ms; passed += halfSecondMs) {
+      await this.fixture.clock.advance(halfSecondMs);
       this.model.pass();
     }
   }
@@ -75,27 +75,27 @@ class Both {
       await this.fixture.connection.close();
     } else await this.fixture.kill();
     this.#faults.length = 0;
-    // To a whole second.
-    await this.pass(this.model.now % 1_000 === half ? half : 1_000);
-    this.model.restarted(this.told());
+    // The start is at a whole second.
+    await this.pass(this.model.now % 1_000 === halfSecondMs ? halfSecondMs : 1_000);
+    this.model.restarted(this.announced());
     const start = this.model.now;
     await this.fixture.start();
     assert.equal(this.model.now, start);
     await this.pass();
   }
 
-  /** The events of each node that the stream holds, as a consumer reads them; a conflict is not modelled. */
-  told(): Map<string, string[]> {
-    const told = new Map<string, string[]>();
-    // Sent again after the broker has forgotten its id, an event can be stored twice: consumers drop the second.
+  /** Returns the events of each node in the stream, as a consumer reads them. The model has no conflicts. */
+  announced(): Map<string, string[]> {
+    const announced = new Map<string, string[]>();
+    // An event that is sent again after the broker has forgotten its id is stored twice. Consumers drop the second.
     const ids = new Set<string>();
     for (const { id, subject, type } of this.fixture.events()) {
       const kind = type.replace('org.muster.node.', '');
       if (subject === 'node-0' || kind === 'conflict' || ids.has(id)) continue;
       ids.add(id);
-      told.set(subject, [...(told.get(subject) ?? []), kind]);
+      announced.set(subject, [...(announced.get(subject) ?? []), kind]);
     }
-    return told;
+    return announced;
   }
 
   compare(): void {
@@ -105,13 +105,13 @@ class Both {
     assert.deepEqual(this.fixture.table(), ['node-0 Requester APPROVED UNKNOWN', ...expected].sort());
   }
 
-  /** With everything well again, nothing is missing and nothing told twice. */
+  /** Asserts, when the broker and the store work again, that no event is missing and none was announced twice. */
   async end(): Promise<void> {
     await this.regain();
     this.#faults.length = 0;
     await this.pass(30_000);
     this.compare();
-    assert.deepEqual(this.told(), this.model.events);
+    assert.deepEqual(this.announced(), this.model.events);
     await this.fixture.finish(this.fixture.requester.stop());
     assert.equal(this.fixture.clock.pending, 0);
   }
@@ -134,7 +134,7 @@ const step = (name: string, run: (both: Both) => Promise<void>): Step => ({
   },
 });
 
-/** An answer that is allowed when the store or the broker fails. */
+/** Returns the code of an error that is allowed when the store or the broker fails. */
 const notNow = (error: unknown): string => {
   if (error instanceof BrokerError) return 'unavailable';
   assert.ok(error instanceof MusterError, String(error));
@@ -179,7 +179,7 @@ const steps: fc.Arbitrary<Step>[] = [
     ),
   id.map(id =>
     step(`heartbeat ${id}`, async both => {
-      both.model.heard(id, both.fixture.sessions.get(id));
+      both.model.markAlive(id, both.fixture.sessions.get(id));
       await both.fixture.heartbeat(id);
     }),
   ),
@@ -191,7 +191,7 @@ const steps: fc.Arbitrary<Step>[] = [
       const answer = await fixture.ask(id, 'Leave/v1', message);
       const known = model.nodes.has(id) && model.nodes.get(id)?.session === fixture.sessions.get(id);
       assert.equal(answer.error === undefined, known);
-      if (known) model.left(id);
+      if (known) model.markLeft(id);
     }),
   ),
   fc
@@ -199,7 +199,7 @@ const steps: fc.Arbitrary<Step>[] = [
     .map(seconds => step(`${seconds} s pass`, both => both.pass(seconds * 1_000))),
   fc
     .integer({ min: 3, max: 400 })
-    .map(seconds => step(`suspended for ${seconds} s`, both => both.stall(seconds * 1_000 + half))),
+    .map(seconds => step(`suspended for ${seconds} s`, both => both.stall(seconds * 1_000 + halfSecondMs))),
   fc.constantFrom('stop', 'kill').map(how => step(`restart after a ${how}`, both => both.restart(how))),
   fc.constant(step('the broker is lost', both => both.lose())),
   fc.constant(step('the broker is back', both => both.regain())),
@@ -208,7 +208,7 @@ const steps: fc.Arbitrary<Step>[] = [
     .map(faults => step(`the store fails: ${JSON.stringify(faults)}`, async both => both.fail(faults))),
 ];
 
-test('any sequence of what can happen keeps membership, health and events', async () => {
+test('membership, health and events are right for any sequence of operations and faults', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.commands([...steps, ...steps.slice(0, 5), ...steps.slice(0, 5)], { maxCommands: 60, size: 'max' }),

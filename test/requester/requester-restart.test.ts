@@ -1,4 +1,4 @@
-// What a restart, a crash and a lost store leave of the roll, and what is announced afterwards.
+// What the roll has after a restart, a crash or the loss of the store, and what is announced then.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertNoDoubles, RequesterFixture } from './requester-fixture.ts';
@@ -7,23 +7,23 @@ import { computeInfo } from './samples.ts';
 const hour = 3_600_000;
 
 describe('a restart', () => {
-  test('keeps membership and information, asks no node for anything, and is right one heartbeat later', async () => {
+  test('keeps membership and information, sends nodes nothing, and has the right health after one heartbeat', async () => {
     const fixture = await RequesterFixture.started();
     for (const id of ['node-1', 'node-2', 'node-3']) await fixture.register(id, id !== 'node-3');
     await fixture.approve('node-1');
     await fixture.reject('node-2');
     await fixture.live(60_000, ['node-1', 'node-2', 'node-3']);
     const before = fixture.table();
-    const told = fixture.announced().length;
+    const count = fixture.announced().length;
     await fixture.kill();
-    const spoken: string[] = [];
+    const sent: string[] = [];
     fixture.broker.deliver = subject => {
-      if (!/^(node\.events|requester|_INBOX)\./.test(subject)) spoken.push(subject);
+      if (!/^(node\.events|requester|_INBOX)\./.test(subject)) sent.push(subject);
       return true;
     };
     await fixture.start();
     await fixture.clock.advance(10_000);
-    assert.deepEqual(spoken, []);
+    assert.deepEqual(sent, []);
     fixture.broker.deliver = undefined;
     assert.deepEqual(
       fixture.table(),
@@ -32,30 +32,30 @@ describe('a restart', () => {
     for (const id of ['node-1', 'node-2', 'node-3']) await fixture.heartbeat(id);
     assert.deepEqual(fixture.table(), before);
     await fixture.live(200_000, ['node-1', 'node-2', 'node-3']);
-    assert.equal(fixture.announced().length, told, 'nothing has changed');
+    assert.equal(fixture.announced().length, count, 'nothing has changed');
     assert.deepEqual(fixture.requester.directory.get('node-1').Info.Labels, { zone: 'a' });
   });
 
-  test('announces what changed while it was away, after one nodeDisconnectedAfter', async () => {
+  test('announces after nodeDisconnectedAfter what changed meanwhile', async () => {
     const fixture = await RequesterFixture.started();
     for (const id of ['gone', 'stays', 'returns']) await fixture.register(id);
     await fixture.live(60_000, ['gone', 'stays', 'returns']);
     await fixture.live(60_000, ['gone', 'stays']);
     assert.equal(fixture.announced().at(-1), 'returns unhealthy');
-    const told = fixture.announced().length;
+    const count = fixture.announced().length;
     await fixture.kill();
     await fixture.clock.advance(hour);
     await fixture.start();
     await fixture.live(44_999, ['stays', 'returns']);
-    assert.deepEqual(fixture.announced().slice(told), []);
+    assert.deepEqual(fixture.announced().slice(count), []);
     await fixture.live(1, ['stays', 'returns']);
-    assert.deepEqual(fixture.announced().slice(told).sort(), ['gone unknown', 'returns healthy']);
+    assert.deepEqual(fixture.announced().slice(count).sort(), ['gone unknown', 'returns healthy']);
     await fixture.live(200_000, ['stays', 'returns']);
-    assert.equal(fixture.announced().length, told + 2);
+    assert.equal(fixture.announced().length, count + 2);
     assertNoDoubles(fixture);
   });
 
-  test('knows a node that was deleted and came back as new', async () => {
+  test('treats a node that was deleted and registered again as new', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     await fixture.live(60_000, ['node-1']);
@@ -64,16 +64,12 @@ describe('a restart', () => {
     await fixture.kill();
     await fixture.start();
     await fixture.live(60_000);
-    assert.equal(
-      fixture.announced().at(-1),
-      'node-1 registered',
-      'it is UNKNOWN, as all that is told of it says',
-    );
+    assert.equal(fixture.announced().at(-1), 'node-1 registered', 'it is UNKNOWN, which needs no event');
     await fixture.heartbeat('node-1');
     assert.equal(fixture.announced().at(-1), 'node-1 healthy');
   });
 
-  test('a deleted node that comes back starts anew in the running requester too', async () => {
+  test('makes no difference for a node that was deleted and registers again', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     await fixture.live(60_000, ['node-1']);
@@ -94,8 +90,8 @@ describe('a restart', () => {
 });
 
 describe('a crash between a write and its announcement', () => {
-  /** The broker stores, but takes no events. */
-  const deaf = (fixture: RequesterFixture) => {
+  /** Makes the broker store records but no events. */
+  const refuseEvents = (fixture: RequesterFixture) => {
     fixture.broker.storeFault = operation => (operation === 'publish' ? { fault: 'timeout' } : undefined);
   };
   const restart = async (fixture: RequesterFixture) => {
@@ -105,10 +101,10 @@ describe('a crash between a write and its announcement', () => {
     await fixture.clock.advance(10_000);
   };
 
-  test('is made up for at the next start, once', async () => {
+  test('is announced once at the next start', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
-    deaf(fixture);
+    refuseEvents(fixture);
     await fixture.approve('node-1', 'mine');
     await fixture.kill();
     assert.deepEqual(fixture.announced(), ['node-1 registered']);
@@ -120,15 +116,15 @@ describe('a crash between a write and its announcement', () => {
     assertNoDoubles(fixture);
   });
 
-  test('is made up for whatever revision somebody else, or a store that was lost, has told of', async () => {
+  test('is announced also when the stream has a higher revision, from another program or a lost store', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     fixture.broker.inject('node.events.node-1.updated', '{"id":"node-1:4000"}');
-    deaf(fixture);
+    refuseEvents(fixture);
     await fixture.approve('node-1');
     for (let i = 0; i < 3; i++) {
       await restart(fixture);
-      // For so long the broker would not notice that it was told twice.
+      // After this time the broker no longer recognises an event that is sent twice.
       await fixture.clock.advance(hour);
     }
     assert.deepEqual(
@@ -137,20 +133,20 @@ describe('a crash between a write and its announcement', () => {
     );
   });
 
-  test('takes nothing from what was told of its health', async () => {
+  test('does not change the health that was announced', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     await fixture.live(60_000, ['node-1']);
-    deaf(fixture);
+    refuseEvents(fixture);
     await fixture.approve('node-1');
     await restart(fixture);
     await fixture.live(60_000, ['node-1']);
     assert.deepEqual(fixture.announced(), ['node-1 registered', 'node-1 healthy', 'node-1 approved']);
   });
 
-  test('several changes of one node are made up for in order', async () => {
+  test('with several changes of one node announces them in order', async () => {
     const fixture = await RequesterFixture.started();
-    deaf(fixture);
+    refuseEvents(fixture);
     await fixture.register('node-1');
     await fixture.register('node-1', true, { zone: 'b' });
     await fixture.approve('node-1');
@@ -167,9 +163,9 @@ describe('a crash between a write and its announcement', () => {
     assertNoDoubles(fixture);
   });
 
-  test('very many changes of one node are made up for, the older ones together: none is forgotten', async () => {
+  test('with very many changes of one node announces all, the older ones together', async () => {
     const fixture = await RequesterFixture.started();
-    deaf(fixture);
+    refuseEvents(fixture);
     await fixture.register('node-1');
     for (let i = 1; i <= 100; i++) await fixture.register('node-1', true, { zone: `z${i}` });
     await restart(fixture);
@@ -183,9 +179,9 @@ describe('a crash between a write and its announcement', () => {
     assertNoDoubles(fixture);
   });
 
-  test('a deletion is made up for through its marker, with its reason', async () => {
+  test('is announced for a deletion too, with its reason from the marker', async () => {
     const fixture = await RequesterFixture.started();
-    deaf(fixture);
+    refuseEvents(fixture);
     await fixture.register('node-1');
     await fixture.delete('node-1', 'moved to "Köln" \u2192 gone');
     await restart(fixture);
@@ -196,21 +192,25 @@ describe('a crash between a write and its announcement', () => {
     assert.deepEqual(data?.previous, { membership: 'PENDING' });
   });
 
-  test('a deletion and what came after it, too', async () => {
+  test('is announced for a deletion and a registration after it', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     await fixture.live(60_000, ['node-1']);
-    deaf(fixture);
+    refuseEvents(fixture);
     await fixture.delete('node-1', 'old');
     await fixture.register('node-1');
     await restart(fixture);
     assert.deepEqual(fixture.announced().slice(2), ['node-1 deleted', 'node-1 registered']);
     await fixture.live(60_000, ['node-1']);
-    assert.equal(fixture.announced().at(-1), 'node-1 healthy', 'its past health was of the node before');
+    assert.equal(
+      fixture.announced().at(-1),
+      'node-1 healthy',
+      'the earlier health was that of the deleted node',
+    );
     assertNoDoubles(fixture);
   });
 
-  test('an event that the broker took, though its acknowledgement was lost, is not told again', async () => {
+  test('does not announce an event again whose acknowledgement was lost', async () => {
     const fixture = await RequesterFixture.started();
     fixture.broker.storeFault = operation =>
       operation === 'publish' ? { fault: 'timeout', applied: true } : undefined;
@@ -221,9 +221,9 @@ describe('a crash between a write and its announcement', () => {
     assertNoDoubles(fixture);
   });
 
-  test('leaves nothing in the record once it was announced', async () => {
+  test('leaves nothing in the record after the announcement', async () => {
     const fixture = await RequesterFixture.started();
-    deaf(fixture);
+    refuseEvents(fixture);
     await fixture.register('node-1');
     await restart(fixture);
     await fixture.register('node-1');
@@ -231,7 +231,7 @@ describe('a crash between a write and its announcement', () => {
     assert.doesNotMatch(Buffer.from(value ?? []).toString(), /Changes/);
   });
 
-  test('after the 100th of 200 registrations: nothing is lost or doubled, and all end up on the roll', async () => {
+  test('after the 100th of 200 registrations loses and doubles nothing', async () => {
     const fixture = await RequesterFixture.started();
     const ids = Array.from({ length: 200 }, (_, i) => `node-${i + 1}`);
     for (const id of ids.slice(0, 100)) await fixture.register(id);
@@ -249,7 +249,7 @@ describe('a crash between a write and its announcement', () => {
 });
 
 describe('a store that is lost', () => {
-  test('is set up again: the cluster, the requester, the lease; nodes are told to register, and are new', async () => {
+  test('is set up again, and nodes register as new ones', async () => {
     const fixture = await RequesterFixture.started();
     const { clusterId } = fixture.requester.status();
     assert.ok(clusterId);
@@ -280,7 +280,7 @@ describe('a store that is lost', () => {
     assert.equal(fixture.requester.status().clusterId, clusterId);
   });
 
-  test('is set up again even if it does not answer at first', async () => {
+  test('is set up again also when it does not answer at first', async () => {
     const fixture = await RequesterFixture.started();
     const { clusterId } = fixture.requester.status();
     assert.ok(clusterId);
@@ -296,7 +296,7 @@ describe('a store that is lost', () => {
     assert.equal(fixture.requester.status().clusterId, clusterId);
   });
 
-  test('holds nothing of the nodes before', async () => {
+  test('has nothing of the earlier nodes', async () => {
     const fixture = await RequesterFixture.started();
     for (const id of ['node-1', 'node-2']) await fixture.register(id);
     await fixture.live(60_000, ['node-1', 'node-2']);

@@ -1,4 +1,4 @@
-// How a requester starts, stops, and ends when another one took over.
+// How a requester starts and stops, and what it does when another one took over.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -9,7 +9,7 @@ import { computeInfo, requesterNode } from './samples.ts';
 const hour = 3_600_000;
 
 describe('a start', () => {
-  test('waits for a broker that is not there, and says so', async () => {
+  test('waits for a broker that is away, and its status says so', async () => {
     const clock = new FakeClock();
     const broker = new FakeBroker(clock);
     broker.stop();
@@ -34,7 +34,7 @@ describe('a start', () => {
   });
 
   for (const operation of ['bucket', 'stream', 'get', 'put', 'watch', 'last'] as const) {
-    test(`tries again when the store does not answer (${operation}), and ends up as any other`, async () => {
+    test(`tries again when the store does not answer (${operation}), until it succeeds`, async () => {
       const before = await RequesterFixture.started();
       await before.register('node-1');
       await before.kill();
@@ -59,7 +59,7 @@ describe('a start', () => {
     });
   }
 
-  test('is refused while another requester keeps the roll, which it names', async () => {
+  test('is refused while another requester holds the lease, and names it', async () => {
     const fixture = await RequesterFixture.started();
     const second = fixture.newRequester(fixture.broker.connect());
     await assert.rejects(fixture.finish(second.start()), {
@@ -71,7 +71,7 @@ describe('a start', () => {
     await fixture.finish(second.start().catch(() => assert.fail('the lease was given back')));
   });
 
-  test('under the id of a compute node is refused, and the lease given back', async () => {
+  test('under the id of a compute node is refused, and the lease is given back', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     await fixture.finish(fixture.requester.stop());
@@ -81,7 +81,7 @@ describe('a start', () => {
     assert.equal(fixture.table().length, 2);
   });
 
-  test('can be stopped at any moment of it, leaving nothing that runs and no lease', async () => {
+  test('can be stopped at any moment, and leaves no timers and no lease', async () => {
     let started = false;
     for (let ticks = 0; !started; ticks++) {
       const fixture = new RequesterFixture();
@@ -98,7 +98,7 @@ describe('a start', () => {
       await assert.rejects(fixture.ask('node-1', 'RegisterNode/v1', { Info: computeInfo('node-1') }), {
         fault: 'no_responders',
       });
-      fixture.broker.deliver = () => assert.fail('the next one has to ask for the lease');
+      fixture.broker.deliver = () => assert.fail('the next requester had to ask for the lease');
       const next = fixture.newRequester(fixture.broker.connect());
       const ready = next.start();
       await fixture.clock.settle();
@@ -107,7 +107,7 @@ describe('a start', () => {
     }
   });
 
-  test('that is stopped while it waits for the lease gives up', async () => {
+  test('can be stopped while it waits for the lease', async () => {
     const fixture = await RequesterFixture.started();
     fixture.connection.drop();
     fixture.broker.connect().subscribe('requester.lease.>', () => undefined);
@@ -123,7 +123,7 @@ describe('a start', () => {
 });
 
 describe('a stop', () => {
-  test('sends what waits, gives the lease back, and leaves nothing that runs', async () => {
+  test('sends events that wait, gives the lease back, and leaves no timers', async () => {
     const fixture = await RequesterFixture.started();
     fixture.broker.failNext('publish', { fault: 'no_responders' });
     await fixture.register('node-1');
@@ -134,7 +134,7 @@ describe('a stop', () => {
     await fixture.finish(fixture.requester.stop());
   });
 
-  test('does not wait for a broker that is away; what is in the store is told at the next start', async () => {
+  test('does not wait for a broker that is away, and stored changes are announced at the next start', async () => {
     const fixture = await RequesterFixture.started();
     fixture.broker.storeFault = operation => (operation === 'publish' ? { fault: 'timeout' } : undefined);
     await fixture.register('node-1');
@@ -151,7 +151,7 @@ describe('a stop', () => {
 });
 
 describe('a requester that was taken over', () => {
-  test('notices, stops answering and deciding, and says who took over', async () => {
+  test('stops answering and deciding, and says who took over', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     fixture.connection.drop();
@@ -164,7 +164,7 @@ describe('a requester that was taken over', () => {
     assert.equal(fixture.requester.status().state, 'stopping');
     assert.throws(() => fixture.requester.directory.list(), { code: 'unreachable' });
     await assert.rejects(fixture.approve('node-1'), { code: 'unreachable' });
-    // One answers, and one only.
+    // Exactly one of them answers.
     const answers: string[] = [];
     const node = fixture.broker.connect();
     node.subscribe('answers', ({ data }) => void answers.push(Buffer.from(data).toString()));

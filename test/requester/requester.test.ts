@@ -1,4 +1,4 @@
-// The whole requester over a broker in memory: the seed's walk, the settings, and what operators see.
+// The whole requester over a broker in memory: a walk through its work, its settings, and what operators see.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -6,8 +6,8 @@ import { FakeBroker } from '../support/fake-connection.ts';
 import { assertNoDoubles, RequesterFixture } from './requester-fixture.ts';
 import { record } from './samples.ts';
 
-describe("the seed's walk", () => {
-  test('registers three nodes, decides, deletes, and lists what the page lists', async () => {
+describe('a cluster of three nodes', () => {
+  test('is registered, decided on, and listed with the right approval and status', async () => {
     const fixture = await RequesterFixture.started();
     for (const id of ['node-1', 'node-2', 'node-3']) {
       await fixture.register(id);
@@ -34,7 +34,7 @@ describe("the seed's walk", () => {
       Actor: 'ann',
       At: fixture.clock.now().toISOString(),
     });
-    // The rejected one goes on showing that it is alive, under the session that its refusal carried.
+    // The rejected node goes on sending heartbeats, under the session in the answer that refused it.
     assert.equal((await fixture.register('node-3')).value?.Accepted, false);
     await fixture.live(60_000, ['node-1', 'node-3']);
     assert.deepEqual(fixture.table(), expected);
@@ -43,7 +43,7 @@ describe("the seed's walk", () => {
     assertNoDoubles(fixture);
   });
 
-  test('the requester refuses to reject or delete itself, and names what it does not know', async () => {
+  test('has a requester that cannot be rejected or deleted, and unknown names are errors', async () => {
     const fixture = await RequesterFixture.started();
     await assert.rejects(fixture.reject('node-0'), { code: 'conflict' });
     await assert.rejects(fixture.delete('node-0'), { code: 'conflict' });
@@ -59,7 +59,7 @@ describe("the seed's walk", () => {
   });
 });
 
-describe('settings change what happens:', () => {
+describe('the settings:', () => {
   test('manualApproval off approves at once', async () => {
     const fixture = await RequesterFixture.started({ settings: { manualApproval: false } });
     await fixture.register('node-1');
@@ -72,7 +72,7 @@ describe('settings change what happens:', () => {
     assert.equal((await fixture.register('node-2')).value?.Muster?.Code, 'full');
   });
 
-  test('both again when they are reloaded', async () => {
+  test('manualApproval and maxPending may be reloaded', async () => {
     const fixture = await RequesterFixture.started({ settings: { maxPending: 1 } });
     fixture.requester.reload({ manualApproval: true, maxPending: 2 });
     await fixture.register('node-1');
@@ -137,7 +137,7 @@ describe('resource information', () => {
       ...fixture.senderOf(id),
     });
 
-  test('counts as a heartbeat, is shown while the node is alive, and is never stored', async () => {
+  test('counts as a sign of life, is shown while the node is HEALTHY, and is not stored', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     const written = fixture.broker.openBucket('node_v1').revision;
@@ -155,7 +155,7 @@ describe('resource information', () => {
     assert.deepEqual(shown().Info.ComputeNodeInfo.AvailableCapacity, { CPU: 2 });
   });
 
-  test('is gone with the process, and with the node', async () => {
+  test('is forgotten with the process and with the node', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     await resources(fixture, 'node-1', 2);
@@ -170,7 +170,7 @@ describe('resource information', () => {
     assert.equal(fixture.requester.directory.get('node-1').Muster.Usage, undefined);
   });
 
-  test('shows Bacalhau how the node is connected', async () => {
+  test('and heartbeats show Bacalhau when the node was connected', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     const shown = () => {
@@ -195,7 +195,7 @@ describe('resource information', () => {
 });
 
 describe('an operator', () => {
-  test('is told when the store does not answer; the node stays as it is', async () => {
+  test('gets an error when the store does not answer, and the node stays as it is', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     for (const fault of ['timeout', 'disconnected', 'refused'] as const) {
@@ -211,7 +211,7 @@ describe('an operator', () => {
     await fixture.approve('node-1');
   });
 
-  test('sees the log name the node that was meant', async () => {
+  test('finds the full id of the node in the log', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     await fixture.approve('nod', 'fine').catch(error => assert.equal(error.code, 'ambiguous'));
@@ -228,7 +228,7 @@ describe('an operator', () => {
     );
   });
 
-  test('can delete a record that nobody can read, and is told of it otherwise', async () => {
+  test('can delete a record that cannot be read, and gets an error for it otherwise', async () => {
     const fixture = await RequesterFixture.started();
     const bucket = fixture.broker.openBucket('node_v1');
     const storage = await fixture.broker.connect().storage();
@@ -245,34 +245,34 @@ describe('an operator', () => {
     assert.equal(fixture.requester.status().nodes?.unreadable, 0);
   });
 
-  test('follows the events of one node or of all, from a time on', async () => {
+  test('follows the events of one node or of all, also from a time on', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     await fixture.clock.advance(1_000);
     const since = fixture.clock.now();
     await fixture.register('node-2');
     const follow = async (options: { node?: string; since?: Date }) => {
-      const heard: string[] = [];
+      const events: string[] = [];
       const following = await fixture.requester.directory.follow(options, event => {
-        heard.push(JSON.parse(Buffer.from(event).toString()).id);
+        events.push(JSON.parse(Buffer.from(event).toString()).id);
       });
       await following.ready;
-      return { heard, following };
+      return { events, following };
     };
     const all = await follow({});
     const one = await follow({ node: 'node-1' });
     const late = await follow({ since });
     await fixture.approve('node-1');
-    assert.deepEqual(all.heard, ['node-0:1', 'node-1:2', 'node-2:3', 'node-1:4']);
-    assert.deepEqual(one.heard, ['node-1:2', 'node-1:4']);
-    assert.deepEqual(late.heard, ['node-2:3', 'node-1:4']);
+    assert.deepEqual(all.events, ['node-0:1', 'node-1:2', 'node-2:3', 'node-1:4']);
+    assert.deepEqual(one.events, ['node-1:2', 'node-1:4']);
+    assert.deepEqual(late.events, ['node-2:3', 'node-1:4']);
     all.following.stop();
     await fixture.approve('node-2');
-    assert.equal(all.heard.length, 4);
+    assert.equal(all.events.length, 4);
   });
 });
 
-test('nodes that a Bacalhau requester stored are on the roll, and heard', async () => {
+test('nodes that a Bacalhau requester stored are on the roll, and their heartbeats count', async () => {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const bucket = await (await broker.connect().storage()).bucket({ name: 'node_v1', history: 1 });

@@ -8,7 +8,7 @@ export const at = '2026-01-01T00:00:00.000Z';
 
 const build = { GitVersion: 'v1.0.0', GitCommit: '', BuildDate: zeroTime, GOOS: 'linux', GOARCH: 'amd64' };
 
-/** What a compute node says of itself: what it has, and what it has free now. */
+/** Returns the information of a compute node, with what it has free now. */
 export const computeInfo = (id: string, labels: Record<string, string> = { zone: 'a' }): NodeInfo => ({
   NodeID: id,
   NodeType: 'Compute',
@@ -34,7 +34,7 @@ export const requesterNode = (id = 'node-0'): NodeInfo => ({
   BacalhauVersion: build,
 });
 
-/** A record as it stands in the store. */
+/** Returns a record as the store holds it. */
 export const record = (
   id: string,
   membership: Membership | '',
@@ -47,7 +47,7 @@ export const record = (
   ...more,
 });
 
-/** A muster agent's signature under its requests. */
+/** Returns the member of a request that names a muster agent and its session. */
 export const sender = (session?: string): Sender => ({
   Version: '0.1.0',
   Instance: 'i-1',
@@ -55,12 +55,12 @@ export const sender = (session?: string): Sender => ({
   ...(session === undefined ? {} : { Session: session }),
 });
 
-/** Randomness that a reader can follow: `<prefix>1`, `<prefix>2`, … */
+/** Returns randomness that counts: `<prefix>1`, `<prefix>2`, … */
 export function counting(prefix = 'u'): Random {
   let number = 0;
   return { fraction: () => 0.5, uuid: () => `${prefix}${++number}` };
 }
 
-/** The record that Bacalhau 1.6.5 keeps of a node, byte for byte. */
+/** Returns the record that Bacalhau 1.6.5 writes for a node, byte for byte. */
 export const bacalhauRecord = (id: string): string =>
   `{"Info":{"NodeID":"${id}","NodeType":"Compute","Labels":{"Architecture":"amd64","Operating-System":"linux","env":"prod"},"SupportedProtocols":["bprotocol/v2","ncl/v1"],"ComputeNodeInfo":{"ExecutionEngines":["docker","wasm"],"Publishers":["local","noop","s3"],"StorageSources":["inline","localDirectory","s3","urlDownload"],"MaxCapacity":{"CPU":3.2,"Memory":12500000000,"Disk":77300000000},"QueueCapacity":{},"AvailableCapacity":{"CPU":3.2,"Memory":12500000000,"Disk":77300000000},"MaxJobRequirements":{"CPU":3.2,"Memory":12500000000,"Disk":77300000000},"RunningExecutions":0,"EnqueuedExecutions":0,"address":""},"BacalhauVersion":{"Major":"1","Minor":"6","GitVersion":"v1.6.5","GitCommit":"0123456789abcdef0123456789abcdef01234567","BuildDate":"2025-03-06T17:02:03Z","GOOS":"linux","GOARCH":"amd64"}},"Membership":"APPROVED","Connection":"CONNECTED","ConnectionState":{"Status":"CONNECTED","LastHeartbeat":"2025-03-10T09:15:00.123456789Z","LastComputeSeqNum":12,"LastOrchestratorSeqNum":40,"ConnectedSince":"2025-03-10T08:00:00.5Z","DisconnectedSince":"0001-01-01T00:00:00Z"}}`;

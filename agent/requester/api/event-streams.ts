@@ -1,4 +1,4 @@
-// Membership events over HTTP: one JSON document a line, from the stored past and, if asked, on into the future.
+// Sends events over HTTP, one JSON document per line: the stored ones and, if the caller wants, new ones as they come.
 import type { ServerResponse } from 'node:http';
 import { parseJson } from '../../protocol/json.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -10,36 +10,36 @@ import { RequestFault } from './problem.ts';
 export interface EventStreamsOptions {
   directory: Directory;
   log: Log;
-  /** Bytes that may wait for one client; one that takes its events slower than they come is cut off. */
-  maxWaiting?: number;
-  /** Streams that may be open at once. */
+  /** Bytes that may wait for one client. A client that takes its events too slowly is disconnected. */
+  maxWaitingBytes?: number;
+  /** How many streams may be open at the same time. */
   maxStreams?: number;
 }
 
 export interface EventQuery {
   node?: string | undefined;
   since?: Date | undefined;
-  /** Go on with new events; otherwise the stream ends with what is stored now. */
+  /** Continue with new events; otherwise the stream ends after the events that are stored now. */
   follow: boolean;
 }
 
 export class EventStreams {
   readonly #directory: Directory;
   readonly #limitedLog: LimitedLog;
-  readonly #maxWaiting: number;
+  readonly #maxWaitingBytes: number;
   readonly #maxStreams: number;
   readonly #open = new Set<ServerResponse>();
 
-  constructor({ directory, log, maxWaiting = 8 * 1024 * 1024, maxStreams = 32 }: EventStreamsOptions) {
+  constructor({ directory, log, maxWaitingBytes = 8 * 1024 * 1024, maxStreams = 32 }: EventStreamsOptions) {
     this.#directory = directory;
     this.#limitedLog = limitedLog(log, systemClock);
-    this.#maxWaiting = maxWaiting;
+    this.#maxWaitingBytes = maxWaitingBytes;
     this.#maxStreams = maxStreams;
   }
 
   /**
-   * Answers a request on `response`. Resolves once the head of the answer is sent.
-   * @throws RequestFault 429 when too many are open; MusterError as the directory does. Then nothing is sent yet.
+   * Answers a request on `response`. Resolves once the headers are sent.
+   * @throws RequestFault 429 when too many streams are open; MusterError as the directory does. Nothing was sent then.
    */
   async serve(response: ServerResponse, { node, since, follow }: EventQuery): Promise<void> {
     if (this.#open.size >= this.#maxStreams) {
@@ -50,7 +50,7 @@ export class EventStreams {
     response.setHeader('Content-Type', 'application/x-ndjson');
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Connection', 'close');
-    const room = roomIn(response, this.#maxWaiting / 8);
+    const room = roomIn(response, this.#maxWaitingBytes / 8);
     const feed = await this.#directory.follow({ node, since }, event => {
       this.#send(response, event);
       return room();
@@ -74,13 +74,13 @@ export class EventStreams {
     if (response.writableEnded || response.destroyed) return;
     const line = this.#line(event);
     if (line) response.write(line);
-    if (response.writableLength <= this.#maxWaiting) return;
+    if (response.writableLength <= this.#maxWaitingBytes) return;
     this.#limitedLog.warn('slow', {}, 'a client takes its events too slowly and is cut off');
-    // Not ended: the client must see that this is not the end of the events.
+    // The connection is broken off and not ended, so that the client sees that events are missing.
     response.destroy();
   }
 
-  // Whoever may publish on the broker may have written this: one event must stay one line.
+  // Anybody who may publish on the broker may have written this event. It must stay one line.
   #line(event: Uint8Array): string | undefined {
     try {
       return `${JSON.stringify(parseJson(event))}\n`;
@@ -92,13 +92,13 @@ export class EventStreams {
 }
 
 /**
- * Makes a function that says when there is room for more: at once while fewer than `full` bytes wait, else when the
- * client has taken them all. The past can be read far faster than any client takes it: its reader should wait for that.
+ * Returns a function that says when the client has room for more: at once while fewer than `fullBytes` wait, otherwise when
+ * the client has taken all of them. Stored events can be read much faster than a client takes them, so their reader waits.
  */
-function roomIn(response: ServerResponse, full: number): () => void | Promise<void> {
+function roomIn(response: ServerResponse, fullBytes: number): () => void | Promise<void> {
   let waiting: Promise<void> | undefined;
   return () => {
-    if (!response.writableNeedDrain || response.writableLength < full || response.destroyed) return;
+    if (!response.writableNeedDrain || response.writableLength < fullBytes || response.destroyed) return;
     waiting ??= new Promise<void>(resolve => {
       const go = () => {
         response.off('drain', go);

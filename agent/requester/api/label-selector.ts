@@ -1,13 +1,13 @@
-// Label selectors as Kubernetes and Bacalhau write them: `env=prod,zone in (eu, us),!spot,cores>4`.
+// Reads label selectors as Kubernetes and Bacalhau write them: `env=prod,zone in (eu, us),!spot,cores>4`.
 import { RequestFault } from './problem.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 export type Selector = (labels: Labels) => boolean;
 
 /**
- * Reads requirements joined by commas, all of which must hold: `k=v`, `k==v`, `k!=v`, `k in (a,b)`, `k notin (a,b)`,
+ * Reads requirements that are joined by commas; a node must meet all of them: `k=v`, `k==v`, `k!=v`, `k in (a,b)`, `k notin (a,b)`,
  * `k`, `!k`, `k>1`, `k<1`. `!=` and `notin` also match where the key is absent. Empty text matches everything.
- * @throws RequestFault 400, saying what stands where it cannot.
+ * @throws RequestFault 400, which says what was found and what was expected.
  */
 export function parseSelector(text: string): Selector {
   const reader = new Reader(text);
@@ -105,7 +105,7 @@ class Reader {
     return found;
   }
 
-  /** A value may be empty: `k=`. */
+  /** Reads a value, which may be empty as in `k=`. */
   value(): string {
     return this.#atWord() ? this.word('a value') : '';
   }

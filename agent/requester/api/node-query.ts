@@ -1,4 +1,4 @@
-// Which nodes a list shows, and in which order: the parameters of Bacalhau's list (requester 4.3).
+// Filters and sorts a list of nodes by the query parameters of Bacalhau's list.
 import { type NodeOrder, nodeOrders } from '../../protocol/http.ts';
 import { healths } from '../../protocol/node-state.ts';
 import type { Resources } from '../../protocol/resources.ts';
@@ -7,8 +7,8 @@ import { parseSelector } from './label-selector.ts';
 import { RequestFault } from './problem.ts';
 
 /**
- * The nodes that pass every filter, sorted, at most `limit` of them. Nodes that are alike keep the order of `views`.
- * A filter value that nobody knows matches nothing, as in Bacalhau.
+ * Returns the nodes that pass every filter, sorted, at most `limit` of them. Nodes that sort equal keep the order of
+ * `views`. An unknown filter value matches nothing, as in Bacalhau.
  * @throws RequestFault 400
  */
 export function queryNodes(views: readonly NodeView[], parameters: URLSearchParams): NodeView[] {
@@ -26,7 +26,10 @@ export function queryNodes(views: readonly NodeView[], parameters: URLSearchPara
   return limit === 0 ? shown : shown.slice(0, limit);
 }
 
-/** A switch in a query, as Go's strconv.ParseBool reads it. @throws RequestFault 400 */
+/**
+ * Reads a true or false parameter as Go's strconv.ParseBool does. An absent one is false.
+ * @throws RequestFault 400
+ */
 export function flagOf(parameters: URLSearchParams, name: string): boolean {
   const text = parameters.get(name) || 'false';
   if (/^(1|t|T|true|True|TRUE)$/.test(text)) return true;
@@ -44,13 +47,13 @@ const orders: Readonly<Record<NodeOrder, Order>> = {
   available_disk: largest('Disk'),
   available_gpu: largest('GPU'),
   approval: by(view => view.Membership),
-  // Bacalhau sorts by membership here, which its name does not promise.
+  // Bacalhau sorts by membership under this name.
   status: by(view => healths.indexOf(view.Muster.Health)),
 };
 
 function orderOf(name: string): Order {
-  const known = nodeOrders.find(order => order === name);
-  if (known) return orders[known];
+  const order = nodeOrders.find(each => each === name);
+  if (order) return orders[order];
   throw new RequestFault(400, `invalid order_by; allowed: ${nodeOrders.join(', ')}`);
 }
 

@@ -1,4 +1,4 @@
-// The HTTP server of the API: where it listens, what a connection may cost, and how it stops.
+// Starts and stops the HTTP server of the API, and limits what one connection may cost.
 import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
@@ -11,11 +11,11 @@ import { apiRoutes } from './routes.ts';
 export interface ApiOptions {
   directory: Directory;
   host: string;
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   port: number;
   log: Log;
-  /** See EventStreams. */
-  maxWaiting?: number;
+  /** As in EventStreamsOptions. */
+  maxWaitingBytes?: number;
   maxStreams?: number;
 }
 
@@ -23,11 +23,11 @@ export interface Api {
   /** `http://127.0.0.1:1234` */
   readonly url: string;
   readonly port: number;
-  /** Accepts nothing more, ends event streams, and gives requests under way a second to finish. */
+  /** Accepts no more connections, ends event streams, and gives running requests one second to finish. */
   stop(): Promise<void>;
 }
 
-/** Milliseconds, bytes and numbers: a client that is slow or greedy costs little. */
+/** Node's own options, in milliseconds and bytes. A slow or greedy client costs little. */
 const limits = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
@@ -37,10 +37,10 @@ const limits = {
 };
 const maxHeaders = 100;
 const maxConnections = 1024;
-const stopGrace = 1_000;
+const stopTimeoutMs = 1_000;
 
 /**
- * Listens on the loopback.
+ * Starts the server on the loopback.
  * @throws MusterError `bad_config` for any other address, `in_use` when the port is taken, `not_allowed` when this user
  *   may not have it.
  */
@@ -62,7 +62,7 @@ export async function startApi({ directory, host, port, log, ...more }: ApiOptio
   };
 }
 
-// The settings were judged before; this is for who calls it without.
+// The settings were checked before. This check is for callers that pass other values.
 function checkApiHost(host: string): void {
   if (isLoopback(host)) return;
   throw new MusterError(
@@ -109,7 +109,7 @@ async function stop(server: Server, events: EventStreams): Promise<void> {
   const closed = new Promise(resolve => server.close(resolve));
   events.close();
   server.closeIdleConnections();
-  const grace = setTimeout(() => server.closeAllConnections(), stopGrace);
+  const timeout = setTimeout(() => server.closeAllConnections(), stopTimeoutMs);
   await closed;
-  clearTimeout(grace);
+  clearTimeout(timeout);
 }

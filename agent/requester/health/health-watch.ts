@@ -49,7 +49,7 @@ export class HealthWatch {
   readonly #timers = new Map<string, Timer>();
   /** When each timer is due, in monotonic milliseconds. */
   readonly #due = new Map<string, number>();
-  /** Nothing is announced before this listening time, because nodes need a while to be heard by a new requester. */
+  /** Nothing is announced before this listening time, because a new requester has received no heartbeats yet. */
   readonly #graceUntil: number;
   #graceOver = false;
   #echoSent = 0;

@@ -203,7 +203,7 @@ test('a reader that goes away (| head) ends it quietly', async t => {
 
 test('cut off by the requester, it does not pretend that this was all', async t => {
   const directory = past();
-  const api = await serve(t, directory, { maxWaiting: 500 });
+  const api = await serve(t, directory, { maxWaitingBytes: 500 });
   const { code, stderr } = await muster(t, ['events', '--api-port', String(api.port)]);
   assert.deepEqual([code, stderr], [69, `Error: the connection to ${api.url} was lost\n`]);
 });

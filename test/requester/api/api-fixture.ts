@@ -1,4 +1,4 @@
-// A served API over a fake roll, and ways to call it.
+// An API over a fake directory, and functions that call it.
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import type { TestContext } from 'node:test';
@@ -7,7 +7,7 @@ import { silentLog } from '../../../agent/system/log.ts';
 import { FakeDirectory, type FakeNode } from '../../support/fake-directory.ts';
 import { computeInfo, record, requesterNode } from '../samples.ts';
 
-/** The page's cluster: a requester, and three nodes that wait for approval. */
+/** Returns a cluster of a requester and three nodes that wait for approval. */
 export function cluster(): FakeDirectory {
   const compute = (id: string): FakeNode => ({
     state: record(id, 'PENDING'),
@@ -24,7 +24,7 @@ export function cluster(): FakeDirectory {
   return new FakeDirectory(self, nodes);
 }
 
-/** A node with these labels and free CPUs. */
+/** Returns a node with these labels and free CPUs. */
 export function node(
   id: string,
   more: Partial<FakeNode> & { labels?: Record<string, string>; cpu?: number } = {},
@@ -57,7 +57,7 @@ export interface Answer {
   json(): Record<string, unknown>;
 }
 
-/** One request, its path sent as it is: fetch would mend it. */
+/** Sends one request. The path is sent as it is, while fetch would correct it. */
 export async function call(
   api: Api,
   path: string,
@@ -65,7 +65,7 @@ export async function call(
 ): Promise<Answer> {
   const { method = 'GET', headers = {}, body } = options;
   const sent = request({ host: '127.0.0.1', port: api.port, path, method, headers, agent: false });
-  // A server that has heard enough closes the connection while the rest of a body is on its way.
+  // The server may close the connection before it has read the whole body.
   sent.on('error', () => undefined);
   if (body !== undefined && !headers['Transfer-Encoding']) {
     sent.setHeader('Content-Length', Buffer.byteLength(body));
@@ -78,7 +78,7 @@ export async function call(
   return { status: response.statusCode, headers: response.headers, text, json: () => JSON.parse(text) };
 }
 
-/** Asks for a decision about a node. */
+/** Sends a decision about a node. */
 export function put(api: Api, name: string, body: unknown): Promise<Answer> {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const headers = { 'Content-Type': 'application/json' };

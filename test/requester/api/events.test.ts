@@ -1,4 +1,4 @@
-// The stream of events, over real HTTP: what is stored, what follows, and clients that are too slow or too many.
+// The stream of events over real HTTP: stored and new events, and clients that are too slow or too many.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
@@ -29,7 +29,7 @@ async function open(t: TestContext, api: Api, query: string): Promise<IncomingMe
   return response;
 }
 
-test('without follow, ends with what is stored now', async t => {
+test('without follow, the stream ends after the stored events', async t => {
   const directory = stored();
   const api = await serve(t, directory);
   const answer = await call(api, events);
@@ -38,7 +38,7 @@ test('without follow, ends with what is stored now', async t => {
   await eventually('the directory is let go', () => directory.followers.size === 0);
 });
 
-test('of one node, and from a time on', async t => {
+test('the events may be those of one node, or from a time on', async t => {
   const api = await serve(t, stored());
   const text = async (query: string) => (await call(api, `${events}?${query}`)).text;
   assert.equal(await text('node=node-2'), '{"id":"node-2:2"}\n');
@@ -51,7 +51,7 @@ test('of one node, and from a time on', async t => {
   assert.equal(await text('node=nobody'), '');
 });
 
-test('with follow, goes on with new events until the client goes', async t => {
+test('with follow, the stream goes on with new events until the client closes it', async t => {
   const directory = stored();
   const api = await serve(t, directory);
   const response = await open(t, api, 'follow=true&node=node-1');
@@ -68,7 +68,7 @@ test('with follow, goes on with new events until the client goes', async t => {
   await eventually('the directory is let go', () => directory.followers.size === 0);
 });
 
-test('an event that anyone may have published stays one line, or is left out', async t => {
+test('an event of any text is one line, or is left out', async t => {
   const directory = new FakeDirectory(requesterNode());
   const texts = [
     '{"id":\n"a"}',
@@ -92,7 +92,7 @@ const badQueries: [query: string, message: RegExp][] = [
   ['follow=maybe', /^follow is neither true nor false$/],
 ];
 for (const [query, message] of badQueries) {
-  test(`refuses ?${query}`, async t => {
+  test(`?${query} is refused`, async t => {
     const directory = stored();
     const answer = await call(await serve(t, directory), `${events}?${query}`);
     assert.deepEqual([answer.status, answer.json().Code], [400, 'BadRequest']);
@@ -101,9 +101,9 @@ for (const [query, message] of badQueries) {
   });
 }
 
-test('a client that does not take its events is cut off, and sees that it was; others go on', async t => {
+test('a client that does not take its events is disconnected and sees that, and others go on', async t => {
   const directory = stored();
-  const api = await serve(t, directory, { maxWaiting: 100_000 });
+  const api = await serve(t, directory, { maxWaitingBytes: 100_000 });
   const slow = await open(t, api, 'follow=true');
   const quick = await open(t, api, 'follow=true');
   let read = 0;
@@ -125,16 +125,16 @@ test('a client that does not take its events is cut off, and sees that it was; o
   await eventually('the quick client goes on', () => read > sent * (event.length + 1));
 });
 
-test('a past far larger than what may wait reaches a client whole', async t => {
+test('stored events that are far more than may wait all reach the client', async t => {
   const directory = new FakeDirectory(requesterNode());
   const text = `{"x":"${'x'.repeat(10_000)}"}`;
   for (let i = 0; i < 2_000; i++) directory.events.push({ node: 'n', time: new Date(0), text });
-  const api = await serve(t, directory, { maxWaiting: 100_000 });
+  const api = await serve(t, directory, { maxWaitingBytes: 100_000 });
   const answer = await call(api, events);
   assert.equal(answer.text.length, 2_000 * (text.length + 1));
 });
 
-test('only so many streams are open at once; one that closes makes room', async t => {
+test('no more than maxStreams streams are open at once', async t => {
   const directory = stored();
   const api = await serve(t, directory, { maxStreams: 2 });
   const first = await open(t, api, 'follow=true');

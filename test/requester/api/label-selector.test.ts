@@ -1,4 +1,4 @@
-// Label selectors: Kubernetes' grammar, and what is said of text that does not follow it.
+// Label selectors: the grammar of Kubernetes, and the errors for other text.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -82,7 +82,7 @@ for (const [selector, said] of wrong) {
   });
 }
 
-test('any text is either read or refused with a 400', () => {
+test('any text is either read or refused with status 400', () => {
   const piece = fc.constantFrom(
     'a',
     'b',

@@ -1,4 +1,4 @@
-// The node routes, over real HTTP: list, get, approve, reject, delete, as Bacalhau's clients use them.
+// The routes for nodes over real HTTP: list, get, approve, reject and delete, as Bacalhau's clients use them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MusterError } from '../../../agent/system/errors.ts';
@@ -19,7 +19,7 @@ async function ids(api: Parameters<typeof call>[0], query: string): Promise<stri
   return Nodes.map(({ Info }) => Info.NodeID);
 }
 
-test('lists every node by id, as the directory shows it', async t => {
+test('the list has every node, sorted by id', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   const answer = await call(api, nodes);
@@ -35,7 +35,7 @@ test('?pretty indents by two', async t => {
   assert.ok(answer.text.startsWith('{\n  "Node": {\n    "Info": {'), answer.text);
 });
 
-test('an empty roll is an empty list, not null', async t => {
+test('an empty roll gives an empty list and not null', async t => {
   const api = await serve(t, new FakeDirectory(requesterNode()));
   assert.equal((await call(api, nodes)).text, '{"NextToken":"","Nodes":[]}\n');
 });
@@ -71,7 +71,7 @@ test('filters', async t => {
   for (const [query, expected] of cases) assert.deepEqual(await ids(api, query), expected, query);
 });
 
-test('sorts, keeping the order of ids among equals, and cuts after it', async t => {
+test('order_by sorts, keeps the order of ids among equals, and comes before limit', async t => {
   const directory = new FakeDirectory(requesterNode(), [
     node('a', { cpu: 1 }),
     node('b', { cpu: 4, health: 'UNHEALTHY' }),
@@ -85,7 +85,7 @@ test('sorts, keeping the order of ids among equals, and cuts after it', async t 
     ['order_by=id&reverse=true', 'rdcba'],
     ['order_by=type', 'rabcd'],
     ['order_by=type&reverse=1', 'abcdr'],
-    // What an unconnected node offers counts as nothing.
+    // The resources of a node that is not connected count as none.
     ['order_by=available_cpu', 'cadbr'],
     ['order_by=available_cpu&reverse=T', 'bradc'],
     ['order_by=available_gpu', 'abcdr'],
@@ -111,7 +111,7 @@ const badQueries: [query: string, message: RegExp][] = [
   ['labels=a+b', /label selector/],
 ];
 for (const [query, message] of badQueries) {
-  test(`refuses ?${query}`, async t => {
+  test(`?${query} is refused`, async t => {
     const answer = await call(await serve(t, cluster()), `${nodes}?${query}`);
     const { Status, Code, Component, Message } = answer.json();
     assert.deepEqual([answer.status, Status, Code, Component], [400, 400, 'BadRequest', 'APIServer']);
@@ -119,7 +119,7 @@ for (const [query, message] of badQueries) {
   });
 }
 
-test('one node, by id or unique prefix', async t => {
+test('one node is found by its id or by a unique prefix', async t => {
   const directory = new FakeDirectory(requesterNode(), [node('node-1'), node('node-10'), node('other')]);
   const api = await serve(t, directory);
   const found = async (name: string) => (await call(api, `${nodes}/${name}`)).json().Node;
@@ -128,7 +128,7 @@ test('one node, by id or unique prefix', async t => {
   assert.deepEqual(await found('oth'), shown('other'));
 });
 
-test('an unknown node is 404, an ambiguous prefix 409, in the envelope', async t => {
+test('an unknown node gives 404 and an ambiguous prefix 409, with an error body', async t => {
   const api = await serve(t, cluster());
   const missing = await call(api, `${nodes}/nope`, { headers: { 'X-Request-Id': 'r-17' } });
   assert.equal(
@@ -147,7 +147,7 @@ test('an unknown node is 404, an ambiguous prefix 409, in the envelope', async t
   });
 });
 
-test('approve, reject and delete, and their conflicts', async t => {
+test('nodes are approved, rejected and deleted, and a decision may be a conflict', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   assert.equal(
@@ -172,7 +172,7 @@ test('approve, reject and delete, and their conflicts', async t => {
   assert.equal((await put(api, 'node-2', { Action: 'approve' })).status, 404);
 });
 
-test('takes the body of a Bacalhau client, whatever the case of its members', async t => {
+test("the body of a Bacalhau client is read, with any upper and lower case of its members' names", async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   const body =
@@ -184,7 +184,7 @@ test('takes the body of a Bacalhau client, whatever the case of its members', as
   assert.equal(directory.get('node-3').Muster.Decision?.Reason, 'no');
 });
 
-test('while the requester starts, everything about nodes is 503 with its reason', async t => {
+test('while the requester starts, every request about nodes gives 503 with the reason', async t => {
   const directory = cluster();
   directory.failure = new MusterError('unreachable', 'the requester is not ready', { hint: 'try again' });
   const api = await serve(t, directory);
@@ -205,7 +205,7 @@ test('while the requester starts, everything about nodes is 503 with its reason'
   assert.equal((await call(api, '/api/v1/agent/alive')).status, 200);
 });
 
-test('a fault of our own is a 500 that tells the caller nothing, and the log everything but the body', async t => {
+test('an unexpected error gives a 500 without details, which are in the log without the body', async t => {
   const directory = cluster();
   const lines: unknown[] = [];
   const keep = (fields: unknown, message: string) => lines.push({ ...(fields as object), message });
@@ -227,7 +227,7 @@ test('a fault of our own is a 500 that tells the caller nothing, and the log eve
   );
 });
 
-test('what the requester is', async t => {
+test('the requester shows what it is', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   const get = async (path: string) => (await call(api, path)).json();

@@ -1,4 +1,4 @@
-// What the API does with input that means harm, or makes no sense: a clear refusal, and nothing changes.
+// Harmful or senseless input to the API is refused with a clear text and changes nothing.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -70,7 +70,7 @@ test('a body that is not UTF-8 is refused', async t => {
   assert.match(String(answer.json().Message), /not UTF-8/);
 });
 
-test('a long body in chunks, without its length, is refused too', async t => {
+test('a long body in chunks without a length is refused', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   const body = `{"Action":"approve","x":"${'x'.repeat(200_000)}"}`;
@@ -83,7 +83,7 @@ test('a long body in chunks, without its length, is refused too', async t => {
   assert.equal(directory.get('node-1').Membership, 'PENDING');
 });
 
-test('exactly 64 KiB, 1024 characters and 256 characters are taken', async t => {
+test('a body at each limit is accepted: 64 KiB, 1024 characters and 256 characters', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   const [Message, Actor] = ['é'.repeat(1024), 'a'.repeat(256)];
@@ -118,7 +118,7 @@ for (const name of strangeNames) {
     for (const answer of [await call(api, `${nodes}/${name}`), await put(api, name, { Action: 'delete' })]) {
       assert.equal(answer.status, 404, answer.text);
       assert.match(String(answer.json().Message), /^node not found: /);
-      assert.ok(answer.text.length < 600, 'the answer repeats the whole of it');
+      assert.ok(answer.text.length < 600, 'the answer repeats the whole name');
       assert.match(answer.text, /^[^\u0000-\u001f\u007f-\u009f\u202e]*\n$/);
     }
   });
@@ -158,7 +158,7 @@ for (const method of ['POST', 'DELETE', 'PATCH', 'OPTIONS', 'PUT']) {
   });
 }
 
-test('HEAD has the head of a GET, and no body', async t => {
+test('HEAD has the headers of GET and no body', async t => {
   const api = await serve(t, cluster());
   for (const path of [nodes, `${nodes}/nope`, '/api/v1/orchestrator/events?follow=true']) {
     const answer = await call(api, path, { method: 'HEAD' });
@@ -166,7 +166,7 @@ test('HEAD has the head of a GET, and no body', async t => {
   }
 });
 
-test('a browser is given no way in: no CORS headers, and a foreign Host is refused', async t => {
+test('a web page cannot call the API: no CORS headers, and a foreign Host is refused', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   const preflight = await call(api, `${nodes}/node-1`, {
@@ -190,7 +190,7 @@ test('a browser is given no way in: no CORS headers, and a foreign Host is refus
   assert.equal(directory.get('node-1').Membership, 'PENDING');
 });
 
-test('the names that a Host header may carry', () => {
+test('a Host header may name only the loopback', () => {
   const good = [
     'localhost',
     'localhost:1234',
@@ -262,7 +262,7 @@ async function rawAnswer(api: Api, text: string): Promise<string> {
   return String(chunk);
 }
 
-test('a hundred callers at once are all answered', async t => {
+test('a hundred callers at the same time are all answered', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   const calls = Array.from({ length: 100 }, (_, i) =>
@@ -272,7 +272,7 @@ test('a hundred callers at once are all answered', async t => {
   );
   const statuses = (await Promise.all(calls)).map(answer => answer.status);
   const count = (status: number) => statuses.filter(found => found === status).length;
-  // One approval is the first; the others find the node approved.
+  // One approval comes first. The others find the node approved.
   assert.deepEqual([count(200), count(404), count(409)], [51, 25, 24]);
 });
 
@@ -290,7 +290,7 @@ for (const host of refusedHosts) {
 }
 
 for (const host of ['localhost', '127.0.0.1', '127.8.9.10']) {
-  test(`listens on ${host}, on a port of its own choice`, async t => {
+  test(`listens on ${host}, on a free port`, async t => {
     const api = await serve(t, cluster(), { host });
     assert.equal(api.url, `http://${host}:${api.port}`);
     assert.ok(api.port > 0);
@@ -299,7 +299,7 @@ for (const host of ['localhost', '127.0.0.1', '127.8.9.10']) {
   });
 }
 
-test('a port in use is an error that names the port and its setting', async t => {
+test('a port that is in use gives an error with the port and its setting', async t => {
   const taken = await listen(socket => socket.destroy());
   t.after(() => taken.close());
   const starting = startApi({ directory: cluster(), host: '127.0.0.1', port: taken.port, log: silentLog });
@@ -313,12 +313,12 @@ test('a port in use is an error that names the port and its setting', async t =>
   });
 });
 
-test('a port that does not exist is an error that names it', async () => {
+test('a port that does not exist gives an error with the port', async () => {
   const starting = startApi({ directory: cluster(), host: '127.0.0.1', port: 70_000, log: silentLog });
   await assert.rejects(starting, { code: 'failed', message: /cannot listen on 127\.0\.0\.1, port 70000/ });
 });
 
-test('stop ends streams and idle connections, and refuses new ones', async t => {
+test('a stop ends streams and idle connections, and new ones are refused', async t => {
   const api = await startApi({ directory: cluster(), host: '127.0.0.1', port: 0, log: silentLog });
   const stream = await fetch(`${api.url}/api/v1/orchestrator/events?follow=1`);
   const idle = connect(api.port, '127.0.0.1');

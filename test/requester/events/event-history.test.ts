@@ -1,4 +1,4 @@
-// What was announced before this start: the newest revision and the last health of each node.
+// The event history: the newest revisions and the last health that were announced of each node.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cloudEvent, type EventKind } from '../../../agent/protocol/events.ts';
@@ -22,14 +22,14 @@ async function begin() {
   return { broker, connection, stream, publish };
 }
 
-test('an empty stream tells of nobody', async () => {
+test('an empty stream has no history', async () => {
   const { stream } = await begin();
   const history = await readEventHistory(stream);
   assert.deepEqual(history.revisions('node-1'), []);
   assert.equal(history.health('node-1'), 'UNKNOWN');
 });
 
-test('the newest revision of each kind counts, whatever came after', async () => {
+test('the newest revision of each kind counts, whatever events came after it', async () => {
   const { stream, publish } = await begin();
   await publish('node-1', 'registered', 'node-1:3');
   await publish('node-1', 'updated', 'node-1:4');
@@ -70,7 +70,7 @@ describe('the health announced last', () => {
   }
 });
 
-test('what others publish among the events is no history', async () => {
+test('messages that are no events of ours are ignored', async () => {
   const { broker, stream, publish } = await begin();
   await publish('node-1', 'approved', 'node-1:20');
   const odd = [
@@ -99,13 +99,13 @@ test('what others publish among the events is no history', async () => {
   assert.equal(history.health('node-1'), 'UNKNOWN');
 });
 
-test('a store that does not answer is no empty history', async () => {
+test('a store that does not answer is an error and not an empty history', async () => {
   const { broker, stream } = await begin();
   broker.failNext('last', { fault: 'disconnected' });
   await assert.rejects(readEventHistory(stream), { name: 'BrokerError' });
 });
 
-test('unannouncedChanges are the changes after the newest revision announced, but for those that the stream may have let go', () => {
+test('unannounced changes are those after the newest announced revision, except what the stream may have removed by age', () => {
   const now = new Date('2026-03-01T00:00:00Z');
   const change = (Revision: number, At: string): RecordedChange => ({
     Kind: 'updated',
@@ -129,7 +129,7 @@ test('unannouncedChanges are the changes after the newest revision announced, bu
   assert.deepEqual(unannouncedChanges([], [], now), []);
 });
 
-test('a revision announced that the record does not know is of another store, and says nothing of it', () => {
+test('an announced revision that the record does not have is ignored, because it is of another store', () => {
   const change: RecordedChange = {
     Kind: 'updated',
     Revision: 3,

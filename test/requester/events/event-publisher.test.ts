@@ -1,4 +1,4 @@
-// Telling other systems: in order for each node, again until acknowledged, each under its own id.
+// The event publisher: order per node, repetition until an event is acknowledged, and ids.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -54,7 +54,7 @@ async function begin() {
   return { clock, broker, connection, stream, log, lines, events, stored, announced, ids };
 }
 
-test('a membership event is CloudEvents 1.0 in JSON, under its node and kind, its id made of the revision', async () => {
+test('a membership event is a CloudEvent in JSON, on the subject of its node and kind, with an id from the revision', async () => {
   const { clock, events, stream, stored, announced } = await begin();
   events.start(stream);
   events.announceChange('node-1', change('approved', 7, { Reason: 'mine', Actor: 'ann' }));
@@ -83,7 +83,7 @@ test('a membership event is CloudEvents 1.0 in JSON, under its node and kind, it
   ]);
 });
 
-test('the first and the last of a node have no membership before and after', async () => {
+test('the first event of a node has no previous membership, and the last has no current one', async () => {
   const { clock, events, stream, announced } = await begin();
   events.start(stream);
   events.announceChange('node-1', change('registered', 1, { Previous: '', Current: 'PENDING' }));
@@ -98,7 +98,7 @@ test('the first and the last of a node have no membership before and after', asy
   );
 });
 
-test('a health event has an id of its own each time, and the time of the wall clock', async () => {
+test('each health event has an id of its own and the time of the wall clock', async () => {
   const { clock, events, stream, announced, ids } = await begin();
   events.start(stream);
   events.announceHealth(health('node-1'));
@@ -112,18 +112,18 @@ test('a health event has an id of its own each time, and the time of the wall cl
   }
 });
 
-test('plain subscribers get them too', async () => {
+test('plain subscribers receive events too', async () => {
   const { clock, broker, events, stream } = await begin();
-  const heard: string[] = [];
-  broker.connect().subscribe('node.events.>', ({ subject }) => void heard.push(subject));
+  const received: string[] = [];
+  broker.connect().subscribe('node.events.>', ({ subject }) => void received.push(subject));
   events.start(stream);
   events.announceChange('node-1', change('approved', 7));
   await clock.settle();
-  assert.deepEqual(heard, ['node.events.node-1.approved']);
+  assert.deepEqual(received, ['node.events.node-1.approved']);
 });
 
-describe('until it is acknowledged an event', () => {
-  test('waits for the start, then goes out in order', async () => {
+describe('an event that is not acknowledged', () => {
+  test('waits for the start and is then sent in order', async () => {
     const { clock, events, stream, ids } = await begin();
     events.announceChange('node-1', change('registered', 1));
     events.announceChange('node-2', change('registered', 2));
@@ -164,7 +164,7 @@ describe('until it is acknowledged an event', () => {
     }
   }
 
-  test('does not hold up those of other nodes', async () => {
+  test('does not delay the events of other nodes', async () => {
     const { clock, broker, events, stream, ids } = await begin();
     events.start(stream);
     broker.storeFault = (_, key) => (key.includes('node-1') ? { fault: 'refused' } : undefined);
@@ -175,7 +175,7 @@ describe('until it is acknowledged an event', () => {
     assert.equal(events.waiting, 1);
   });
 
-  test('waits for a lost broker without a word, and goes out when it is back', async () => {
+  test('waits for a lost broker without a log line, and is sent when the broker is back', async () => {
     const { clock, broker, lines, events, stream, ids } = await begin();
     events.start(stream);
     broker.stop();
@@ -187,7 +187,7 @@ describe('until it is acknowledged an event', () => {
     assert.deepEqual(lines, []);
   });
 
-  test('is logged at most once a minute', async () => {
+  test('is logged at most once a minute when it fails', async () => {
     const { clock, broker, lines, events, stream } = await begin();
     events.start(stream);
     broker.storeFault = () => ({ fault: 'refused' });
@@ -197,7 +197,7 @@ describe('until it is acknowledged an event', () => {
     assert.ok(Number(lines[1]?.fields.suppressed) > 50);
   });
 
-  test('counts as unannounced, and no longer', async () => {
+  test('counts as unacknowledged until it is acknowledged', async () => {
     const { clock, broker, events, stream } = await begin();
     events.start(stream);
     broker.failNext('publish', { fault: 'timeout' });
@@ -215,8 +215,8 @@ describe('until it is acknowledged an event', () => {
   });
 });
 
-describe('of many events of one node that wait', () => {
-  test('the newest of its health are kept, however many others wait', async () => {
+describe('when many events of one node wait,', () => {
+  test('its newest health events are kept, however many others wait', async () => {
     const { clock, broker, lines, events, stream, announced } = await begin();
     events.start(stream);
     broker.stop();
@@ -233,7 +233,7 @@ describe('of many events of one node that wait', () => {
     assert.equal(lines.filter(({ message }) => /health events were dropped/.test(message)).length, 1);
   });
 
-  test('no more of its changes are kept than go into a record beside another; all are announced, the oldest together', async () => {
+  test('no more changes are kept than fit into a record, and older ones are announced together with later ones', async () => {
     const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
     const kinds = ['updated', 'approved', 'rejected', 'deleted'] as const;
     const step = fc.oneof(
@@ -282,7 +282,7 @@ describe('of many events of one node that wait', () => {
     );
   });
 
-  test('a change of its membership outlasts any number of its information', async () => {
+  test('changes of its information are joined before a change of its membership', async () => {
     const { clock, broker, lines, events, stream, announced } = await begin();
     events.start(stream);
     broker.stop();
@@ -306,7 +306,7 @@ describe('of many events of one node that wait', () => {
   });
 });
 
-test('the news of ten thousand nodes at once do not go out at once, but all go out', async () => {
+test('events of ten thousand nodes are all sent, but not all at the same time', async () => {
   const { clock, broker, events, stream, ids } = await begin();
   let underWay = 0;
   let most = 0;
@@ -328,7 +328,7 @@ test('the news of ten thousand nodes at once do not go out at once, but all go o
 });
 
 describe('a stop', () => {
-  test('waits for what is under way', async () => {
+  test('waits for events that are being sent', async () => {
     const { clock, broker, events, stream, ids } = await begin();
     events.start(stream);
     broker.failNext('publish', { fault: 'no_responders' });
@@ -339,7 +339,7 @@ describe('a stop', () => {
     assert.deepEqual(ids(), ['node-1:1']);
   });
 
-  test('gives up in time and says how many events still wait', async () => {
+  test('ends at its timeout and returns how many events still wait', async () => {
     const { clock, broker, events, stream, ids } = await begin();
     events.start(stream);
     broker.stop();

@@ -1,4 +1,4 @@
-// A requester that could not hear does not blame the nodes: suspended, without a broker, without its own echo.
+// A requester that could not receive heartbeats does not call nodes silent: it was suspended, or without a broker or its echo.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -6,8 +6,8 @@ import type { Health } from '../../../agent/protocol/node-state.ts';
 import type { FakeBroker } from '../../support/fake-connection.ts';
 import { begin, day, hour, limits, lines, watching } from './watch-fixture.ts';
 
-describe('the requester degradations itself first:', () => {
-  test('a wall clock that is moved a day either way, at any moment, changes nothing', async () => {
+describe('silence is not held against nodes:', () => {
+  test('a wall clock that is moved by a day at any moment changes nothing', async () => {
     const run = async (moves: Map<number, number>) => {
       const { clock, watch, announced } = await watching(['node-1', 'node-2']);
       const healths: Health[] = [];
@@ -32,7 +32,7 @@ describe('the requester degradations itself first:', () => {
     );
   });
 
-  test('its own suspension for 3 × nodeUnknownAfter turns nobody UNHEALTHY, at whatever moment it comes', async () => {
+  test('a suspension of the requester for 3 × nodeUnknownAfter or more makes no node UNHEALTHY', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 0, max: 30_000 }),
@@ -40,7 +40,7 @@ describe('the requester degradations itself first:', () => {
         fc.integer({ min: 3 * limits.unknownAfterMs, max: hour }),
         async (stallAt, phase, stall) => {
           const { clock, watch, announced, degradations } = await watching();
-          // Nodes send every 15 s, whatever the requester does; what comes meanwhile waits until it runs again.
+          // Nodes send every 15 s. What they send while the requester is suspended waits until it runs again.
           let elapsed = 0;
           const until = async (end: number) => {
             for (
@@ -63,7 +63,7 @@ describe('the requester degradations itself first:', () => {
           assert.equal(watch.health('node-1'), 'HEALTHY');
           assert.deepEqual(lines(announced), []);
           assert.deepEqual(degradations, []);
-          // Silence afterwards is noticed as ever.
+          // Silence after the suspension is noticed as usual.
           await clock.advance(65_000);
           assert.deepEqual(
             announced.map(({ kind }) => kind),
@@ -75,7 +75,7 @@ describe('the requester degradations itself first:', () => {
     );
   });
 
-  test('a suspension while an echo is on its way announces nothing before the echo is back', async () => {
+  test('after a suspension while an echo is on its way, nothing is announced before the echo is back', async () => {
     const { clock, broker, watch, announced } = await watching();
     await clock.advance(40_000);
     const late: (() => void)[] = [];
@@ -87,7 +87,7 @@ describe('the requester degradations itself first:', () => {
     };
     await clock.advance(4_000);
     await clock.stall(hour);
-    // The timers of the requester fire first, the check among them; then it reads what waited, heartbeats first.
+    // The requester's timers fire first, with the check among them. Then it reads the messages that waited.
     assert.deepEqual(lines(announced), []);
     watch.markAlive('node-1');
     broker.deliver = undefined;
@@ -96,7 +96,7 @@ describe('the requester degradations itself first:', () => {
     assert.deepEqual(lines(announced), []);
   });
 
-  test('what counts as a suspension follows nodeDisconnectedAfter: a second, or a fortieth of a short one', async () => {
+  test('the shortest suspension that counts follows from nodeDisconnectedAfter', async () => {
     const stalled = async (disconnectedAfterMs: number, stall: number) => {
       const { clock, watch } = begin(
         { 'node-1': 'HEALTHY' },
@@ -109,14 +109,14 @@ describe('the requester degradations itself first:', () => {
     assert.deepEqual(
       [await stalled(45_000, 2_999), await stalled(45_000, 3_000), await stalled(45_000, hour)],
       [2_999, 3_000, 3_000],
-      'a busy second or two is no suspension',
+      'an event loop that is busy for a second or two is not suspended',
     );
     assert.equal(await stalled(20_000, hour), 1_500);
     assert.equal(await stalled(400, 60), 60);
     assert.equal(await stalled(400, hour), 60);
   });
 
-  test('a broker lost for an hour turns nobody UNHEALTHY; what is left of the silence goes on afterwards', async () => {
+  test('a broker that is away for an hour makes no node UNHEALTHY; silence goes on counting afterwards', async () => {
     const { clock, broker, watch, announced, degradations } = await watching();
     await clock.advance(44_000);
     broker.stop();
@@ -144,10 +144,10 @@ describe('the requester degradations itself first:', () => {
     broker.deliver = subject => !subject.startsWith('requester.echo.');
   };
 
-  test('without its own echo it holds, says so once, and counts again after 3 × nodeDisconnectedAfter', async () => {
+  test('without its echo the requester is degraded, and silence counts again after 3 × nodeDisconnectedAfter', async () => {
     const { clock, broker, watch, announced, degradations } = await watching();
     loseEchoes(broker);
-    // Sent at 55 000, missed at 60 000: from there on time stands still for 135 s.
+    // The echo is sent at 55 000 and missing at 60 000. From then on listening time stands still for 135 s.
     await clock.advance(9_999);
     assert.deepEqual(degradations, []);
     await clock.advance(1);
@@ -167,11 +167,11 @@ describe('the requester degradations itself first:', () => {
     assert.deepEqual(degradations, ['the broker does not return our own messages', undefined]);
   });
 
-  test('it announces nothing while the echo is missing, though the silence is long enough', async () => {
+  test('nothing is announced while the echo is missing, even after a long silence', async () => {
     const { clock, broker, watch, announced } = await watching();
     await clock.advance(38_000);
     loseEchoes(broker);
-    // At 90 000 the echo goes out for nothing; by 95 000, when it is missed, the node is silent for 45 s.
+    // The echo of 90 000 is lost. When it is missed at 95 000, the node has been silent for 45 s.
     await clock.advance(7_000);
     assert.equal(watch.health('node-1'), 'UNHEALTHY');
     assert.deepEqual(lines(announced), []);
@@ -180,10 +180,10 @@ describe('the requester degradations itself first:', () => {
     watch.markAlive('node-1');
     broker.deliver = undefined;
     await clock.advance(10_000);
-    assert.deepEqual(lines(announced), [], 'the node was heard before the echo came back');
+    assert.deepEqual(lines(announced), [], 'the node sent a heartbeat before the echo came back');
   });
 
-  test('an echo that is back ends the hold, and the next hold may be as long', async () => {
+  test('an echo ends the hold, and the next hold may last as long', async () => {
     const { clock, broker, watch, announced, degradations } = await watching();
     for (let round = 1; round <= 3; round++) {
       loseEchoes(broker);
@@ -197,7 +197,7 @@ describe('the requester degradations itself first:', () => {
     assert.deepEqual(lines(announced), []);
   });
 
-  test('a connection that comes and goes without an echo does not hold for ever', async () => {
+  test('holds have an end also when the connection comes and goes without an echo', async () => {
     const { clock, broker, connection, announced } = await watching();
     loseEchoes(broker);
     for (let i = 0; i < 12; i++) {
@@ -212,7 +212,7 @@ describe('the requester degradations itself first:', () => {
     );
   });
 
-  test('the loss of the broker during a hold is announced with it, once', async () => {
+  test('a hold and the loss of the broker during it are announced as one', async () => {
     const { clock, broker, watch, degradations } = await watching();
     loseEchoes(broker);
     await clock.advance(20_000);
@@ -229,7 +229,7 @@ describe('the requester degradations itself first:', () => {
     assert.equal(watch.degradedReason, undefined);
   });
 
-  test('what others write to the subject of the echo is no echo', async () => {
+  test('messages of others on the subject of the echo do not count as an echo', async () => {
     const { clock, broker, degradations } = await watching();
     loseEchoes(broker);
     const write = () => {
@@ -244,6 +244,6 @@ describe('the requester degradations itself first:', () => {
     assert.equal(degradations.length, 1);
     write();
     await clock.advance(5_000);
-    assert.equal(degradations.length, 1, 'nor is an echo that it has long had');
+    assert.equal(degradations.length, 1, 'an echo that came before does not count either');
   });
 });

@@ -1,4 +1,4 @@
-// The watch over the nodes: every limit, what is announced and what is not.
+// The health watch: its limits, what it announces and what not.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -8,7 +8,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { begin, day, hour, lines, watching } from './watch-fixture.ts';
 
 describe('a silent node', () => {
-  test('is read exactly at every moment, between checks too', async () => {
+  test('has the exact health at every moment, between checks too', async () => {
     const { clock, watch } = await watching(['node-1'], { checkIntervalMs: day });
     let at = 0;
     const rows: [number, Health][] = [
@@ -29,7 +29,7 @@ describe('a silent node', () => {
     }
   });
 
-  test('is announced at the first check past each limit, once', async () => {
+  test('is announced once at the first check after each limit', async () => {
     const { clock, announced } = await watching();
     await clock.advance(44_999);
     assert.deepEqual(lines(announced), []);
@@ -62,12 +62,12 @@ describe('a silent node', () => {
     );
   });
 
-  test('that was heard just after a check waits for the next check to be announced', async () => {
+  test('is announced at the next check when its silence began just after a check', async () => {
     const { clock, watch, announced } = await watching();
     await clock.advance(1);
     watch.markAlive('node-1');
     await clock.advance(44_999);
-    assert.deepEqual(lines(announced), [], 'checked 1 ms too early');
+    assert.deepEqual(lines(announced), [], 'the check came 1 ms too early');
     assert.equal(watch.health('node-1'), 'HEALTHY');
     await clock.advance(1);
     assert.equal(watch.health('node-1'), 'UNHEALTHY');
@@ -75,7 +75,7 @@ describe('a silent node', () => {
     assert.deepEqual(lines(announced), ['100000 node-1 unhealthy']);
   });
 
-  test('falls from HEALTHY to UNKNOWN at once when both limits lie between two checks', async () => {
+  test('is announced UNKNOWN and not UNHEALTHY when both limits lie between two checks', async () => {
     const { clock, watch, announced } = await watching(['node-1'], { checkIntervalMs: 100_000 });
     await clock.advance(49_000);
     watch.markAlive('node-1');
@@ -85,7 +85,7 @@ describe('a silent node', () => {
     assert.deepEqual(lines(announced), ['200000 node-1 unknown']);
   });
 
-  test('is HEALTHY again with one heartbeat, from any state, at once', async () => {
+  test('is HEALTHY again after one heartbeat', async () => {
     for (const silence of [45_000, 89_999, 90_000, hour]) {
       const { clock, watch, announced } = await watching();
       await clock.advance(silence);
@@ -103,7 +103,7 @@ describe('a silent node', () => {
     }
   });
 
-  test('that was heard again before a check is no change', async () => {
+  test('is not announced when it sends a heartbeat before the next check', async () => {
     const { clock, watch, announced } = await watching();
     await clock.advance(1);
     watch.markAlive('node-1');
@@ -114,7 +114,7 @@ describe('a silent node', () => {
     assert.deepEqual(lines(announced), []);
   });
 
-  test('does not keep others from being judged', async () => {
+  test('does not change when the other nodes are announced', async () => {
     const { clock, watch, announced } = await watching(['node-1', 'node-2', 'node-3']);
     for (let i = 0; i < 20; i++) {
       await clock.advance(15_000);
@@ -129,7 +129,7 @@ describe('a silent node', () => {
   });
 });
 
-describe('a node that leaves', () => {
+describe('a node that stops', () => {
   test('is UNKNOWN at once, with an event of its own', async () => {
     const { clock, watch, announced } = await watching();
     await clock.advance(1_000);
@@ -146,7 +146,7 @@ describe('a node that leaves', () => {
     assert.equal(announced.at(-1)?.kind, 'healthy');
   });
 
-  test('is no change when it was UNKNOWN already', async () => {
+  test('is not announced when it was UNKNOWN already', async () => {
     const { clock, watch, announced } = await watching();
     await clock.advance(90_000);
     assert.equal(announced.length, 2);
@@ -158,7 +158,7 @@ describe('a node that leaves', () => {
 });
 
 describe('after a start', () => {
-  test('nothing is announced before one nodeDisconnectedAfter, then only what changed since', async () => {
+  test('nothing is announced before nodeDisconnectedAfter, then only what differs from the last announcement', async () => {
     const { clock, watch, announced } = begin({
       'was-healthy': 'HEALTHY',
       'is-healthy': 'HEALTHY',
@@ -171,8 +171,8 @@ describe('after a start', () => {
     await clock.advance(5_000);
     for (const id of ['is-healthy', 'recovered', 'left', 'new']) watch.markAlive(id);
     watch.markLeft('left', 'gone');
-    assert.equal(watch.health('recovered'), 'HEALTHY', 'reads are right at once');
-    assert.equal(watch.health('was-healthy'), 'UNKNOWN', 'never heard since this start');
+    assert.equal(watch.health('recovered'), 'HEALTHY', 'the health is right at once');
+    assert.equal(watch.health('was-healthy'), 'UNKNOWN', 'no sign of life since this start');
     await clock.advance(39_999);
     assert.deepEqual(lines(announced), []);
     await clock.advance(1);
@@ -200,7 +200,7 @@ describe('after a start', () => {
     ]);
   });
 
-  test('the grace counts time with a broker only', async () => {
+  test('the time without a broker does not count as grace', async () => {
     const { clock, broker, announced } = begin({ 'node-1': 'HEALTHY' });
     await clock.advance(40_000);
     broker.stop();
@@ -215,20 +215,20 @@ describe('after a start', () => {
     );
   });
 
-  test('a node that comes later has no past', async () => {
+  test('a node that was removed and registers again begins as UNKNOWN', async () => {
     const { clock, watch, announced } = await watching();
     watch.onRemoved('node-1');
     watch.add('node-1');
     assert.equal(watch.health('node-1'), 'UNKNOWN');
     await clock.advance(hour);
-    assert.deepEqual(lines(announced), [], 'no news of a node that is only registered');
+    assert.deepEqual(lines(announced), [], 'a node that is only registered is not announced');
     watch.markAlive('node-1');
     assert.deepEqual([announced[0]?.previous, announced[0]?.current], ['UNKNOWN', 'HEALTHY']);
   });
 });
 
 describe('a deleted node', () => {
-  test('leaves nothing behind, and is not announced', async () => {
+  test('is forgotten and not announced', async () => {
     const { clock, watch, announced } = await watching(['node-1', 'node-2']);
     await clock.advance(50_000);
     assert.equal(announced.length, 2, 'both are silent and wait to become UNKNOWN');
@@ -245,8 +245,8 @@ describe('a deleted node', () => {
   });
 });
 
-describe('for people', () => {
-  test('a node shows when it was heard, since when it is healthy, and since when it is silent', async () => {
+describe('the times shown to operators', () => {
+  test('say when the last sign of life came, and since when the node is healthy or silent', async () => {
     const { clock, watch } = await watching();
     const pulse = () => {
       const { lastSeenAt, healthySince, silentSince } = watch.liveness('node-1') ?? {};
@@ -269,7 +269,7 @@ describe('for people', () => {
     assert.deepEqual(pulse(), ['02:31', '02:31', '03:20'], 'silent before it left');
   });
 
-  test('a node that left and came back during the grace is not shown as silent', async () => {
+  test('do not show a node as silent that stopped and came back during the grace', async () => {
     const { clock, watch } = begin({ 'node-1': 'HEALTHY' });
     watch.markAlive('node-1');
     watch.markLeft('node-1', '');
@@ -279,10 +279,10 @@ describe('for people', () => {
   });
 });
 
-test('one event for each real change and none for no change, whatever is heard and when', async () => {
+test('each change of health is announced exactly once, for any sequence of messages', async () => {
   const ids = ['a', 'b', 'c'];
   const happening = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant('heard'), id: fc.constantFrom(...ids) }) },
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant('alive'), id: fc.constantFrom(...ids) }) },
     {
       weight: 1,
       arbitrary: fc.record({ kind: fc.constantFrom('left', 'again'), id: fc.constantFrom(...ids) }),
@@ -294,7 +294,7 @@ test('one event for each real change and none for no change, whatever is heard a
       fc.array(happening, { maxLength: 80, size: 'max' }),
       fc.dictionary(fc.constantFrom(...ids), fc.constantFrom<Health>('HEALTHY', 'UNHEALTHY', 'UNKNOWN')),
       async (happenings, before) => {
-        // Small numbers, so that the limits are met often.
+        // Small numbers, so that many sequences reach the limits.
         const small = { disconnectedAfterMs: 40, unknownAfterMs: 80 };
         const announcedBefore = Object.fromEntries(ids.map(id => [id, before[id] ?? 'UNKNOWN'] as const));
         const { clock, watch, announced } = begin(announcedBefore, { limits: small, checkIntervalMs: 10 });
@@ -324,7 +324,7 @@ test('one event for each real change and none for no change, whatever is heard a
                 tell(id, health(id), leftIds.has(id) ? 'left' : undefined);
               }
             }
-          } else if (each.kind === 'heard') {
+          } else if (each.kind === 'alive') {
             watch.markAlive(each.id);
             leftIds.delete(each.id);
             lastSeen.set(each.id, now);
@@ -344,7 +344,7 @@ test('one event for each real change and none for no change, whatever is heard a
           for (const id of ids) assert.equal(watch.health(id), health(id));
         }
         assert.deepEqual(lines(announced).sort(), expected.sort());
-        // Every event of a node goes on where the one before ended.
+        // Every event of a node begins with the health that the one before ended with.
         if (!happenings.some(each => 'kind' in each && each.kind === 'again')) {
           const chain: Record<string, Health> = { ...announcedBefore };
           for (const { node, previous, current } of announced) {
@@ -369,7 +369,7 @@ test('a watch that was stopped neither checks nor listens', async () => {
   assert.deepEqual([...announced, ...degradations], []);
 });
 
-test('the watch stalls when its turns do not come, and for nothing that the broker does', async () => {
+test('the watch is stalled when its timers do not fire, but not when the broker is away', async () => {
   const clock = new FakeClock();
   let lost = false;
   const lossy = {

@@ -1,4 +1,4 @@
-// The rule of health at its boundaries, and the queue of last-seen times beside a naive one.
+// The health rule at its limits, and the queues of last-seen times compared with a simple model.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -12,7 +12,7 @@ import {
 
 const limits = { disconnectedAfterMs: 45_000, unknownAfterMs: 90_000 };
 
-test('silence is judged at its limits, to the millisecond', () => {
+test('the health rule is exact to the millisecond', () => {
   const rows: [number | undefined, Health][] = [
     [undefined, 'UNKNOWN'],
     [0, 'HEALTHY'],
@@ -28,7 +28,7 @@ test('silence is judged at its limits, to the millisecond', () => {
   for (const [silence, health] of rows) assert.equal(healthOf(silence, limits), health, `${silence} ms`);
 });
 
-test('with both limits the same a node is never UNHEALTHY', () => {
+test('a node is never UNHEALTHY when both limits are the same', () => {
   const same = { disconnectedAfterMs: 10, unknownAfterMs: 10 };
   assert.deepEqual(
     [9, 10, 11].map(silence => healthOf(silence, same)),
@@ -36,7 +36,7 @@ test('with both limits the same a node is never UNHEALTHY', () => {
   );
 });
 
-/** Looks at every node each time, as the queue must not. */
+/** The model: it visits every node each time, which the queues must not. */
 class Naive {
   readonly nodes = new Map<string, { lastSeen: number | undefined; order: number; fallen: Health }>();
   readonly limits: HealthLimits;
@@ -71,7 +71,7 @@ class Naive {
   }
 }
 
-/** Counts the judgements that a check needs. */
+/** Counts how often the health rule is asked. */
 class Counted extends LivenessTable {
   judged = 0;
 
@@ -83,7 +83,7 @@ class Counted extends LivenessTable {
 
 const ids = ['a', 'b', 'c', 'd', 'e', 'f'];
 const operation = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('heard'), id: fc.constantFrom(...ids) }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('alive'), id: fc.constantFrom(...ids) }) },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constantFrom('left', 'delete', 'add'), id: fc.constantFrom(...ids) }),
@@ -95,7 +95,7 @@ const operation = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('check') }) },
 );
 
-test('whatever is heard, leaves, is deleted or falls silent, the queue says what looking at every node says', () => {
+test('the queues find the same nodes as a model that visits every node, for any sequence of operations', () => {
   fc.assert(
     fc.property(
       fc.array(operation, { maxLength: 120, size: 'max' }),
@@ -118,7 +118,7 @@ test('whatever is heard, leaves, is deleted or falls silent, the queue says what
             } else if (kind === 'add') {
               assert.equal(table.add(id), table.add(id));
               onRoll.add(id);
-            } else if (node && kind === 'heard') {
+            } else if (node && kind === 'alive') {
               table.markAlive(node, now, 0);
               naive.markAlive(id, now);
             } else if (node) {
@@ -128,7 +128,7 @@ test('whatever is heard, leaves, is deleted or falls silent, the queue says what
           } else {
             table.judged = 0;
             const expired = [...table.expired(now)].map(({ node, health }) => `${node.id} ${health}`);
-            // Each of the two queues is looked at once past its fallen ones.
+            // Each of the two queues is read up to the first node that is not expired.
             assert.ok(table.judged <= expired.length + 2, `${table.judged} for ${expired.length}`);
             assert.deepEqual(expired, naive.expired(now));
           }
@@ -143,7 +143,7 @@ test('whatever is heard, leaves, is deleted or falls silent, the queue says what
   );
 });
 
-/** At most one entry a node, none of a node that is gone, and neighbours agree. */
+/** Asserts that each node stands in the queues at most once, that no removed node does, and that neighbours agree. */
 function assertLinked(table: Liveness[]): void {
   const known = new Set(table);
   for (const node of table) {
@@ -163,7 +163,7 @@ test('a heartbeat and a check cost the same with a hundred thousand nodes as wit
     const first = table.get('n-0');
     assert.ok(first);
     table.markAlive(first, 2, 0);
-    // The next oldest, and no more, has just fallen silent.
+    // Only the next oldest node has just become silent.
     const fallen = [...table.expired(45_000 + 1.5 / nodes)].length;
     assert.equal(fallen, 1);
     return table.judged;

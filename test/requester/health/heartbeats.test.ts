@@ -1,4 +1,4 @@
-// Heartbeats off the broker: which count, which are ignored, and that none creates anything.
+// Heartbeats from the broker: which ones count and which are ignored without creating any state.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -53,7 +53,7 @@ function begin(topic = defaultHeartbeatTopic) {
 const subjectOf = (id: string) => defaultHeartbeatTopic.replace('{nodeId}', id);
 
 describe('a heartbeat', () => {
-  test('of the session that stands counts, whatever the membership', async () => {
+  test("of the record's session counts, whatever the membership is", async () => {
     const { beat, calls, counters, lines } = begin();
     await beat('node-1', 's-1', 7);
     await beat('node-2', 's-2', 8);
@@ -63,7 +63,7 @@ describe('a heartbeat', () => {
     assert.deepEqual(lines, []);
   });
 
-  test("as a Bacalhau node sends it counts, byte for byte, and so does its plain form on the node's subject", async () => {
+  test("counts as a Bacalhau node sends it, and in plain JSON on the node's subject", async () => {
     const { records, calls, send } = begin();
     const { subject, bytes } = capture('bprotocol/heartbeat');
     const id = subject.split('.')[3] ?? '';
@@ -73,7 +73,7 @@ describe('a heartbeat', () => {
     assert.deepEqual(calls, [`${id} 1`, `${id} 2`]);
   });
 
-  test('of another session, or of none, is ignored, counted, and reported as a stranger', async () => {
+  test('of another session, or of none, is ignored and counted, and the conflict detector is told', async () => {
     const { beat, calls, counters, lines } = begin();
     await beat('node-1', 's-0');
     await beat('node-1');
@@ -83,13 +83,13 @@ describe('a heartbeat', () => {
     assert.equal(lines.length, 1);
   });
 
-  test('of a node nobody knows, or of a requester, creates nothing', async () => {
+  test('of an unknown node, or of a requester, is ignored and counted', async () => {
     const { beat, calls, counters, lines, clock } = begin();
     for (let i = 0; i < 100; i++) await beat(`unknown-${i}`, 's-1');
     await beat('node-0');
     assert.deepEqual(calls, []);
     assert.equal(counters.heartbeatsUnknown, 101);
-    assert.equal(lines.length, 1, 'logged once a minute in all');
+    assert.equal(lines.length, 1, 'all of them are logged once a minute');
     await clock.advance(60_000);
     await beat('unknown-0');
     assert.deepEqual(
@@ -109,8 +109,8 @@ describe('a heartbeat', () => {
   });
 });
 
-describe('what is no heartbeat', () => {
-  test('is counted and ignored, and logged once a minute, however different', async () => {
+describe('a malformed message', () => {
+  test('is counted and ignored, and logged once a minute', async () => {
     const { send, calls, counters, lines, clock } = begin();
     const type = (name: string) =>
       envelopeOf(
@@ -142,7 +142,7 @@ describe('what is no heartbeat', () => {
     assert.ok(lines[0]?.fields.err instanceof ProtocolError);
   });
 
-  test('of any bytes never stops the listening', async () => {
+  test('of any bytes never ends the subscription', async () => {
     const { send, beat, calls } = begin();
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), bytes => send(subjectOf('node-1'), bytes)),
@@ -153,14 +153,14 @@ describe('what is no heartbeat', () => {
 });
 
 describe('the topic', () => {
-  test('may be another, with the node at another place', async () => {
+  test('may be another one, with the node id at another place', async () => {
     const { beat, calls, send } = begin('beats.{nodeId}');
     await beat('node-1', 's-1', 3);
     await send(subjectOf('node-1'), 'x');
     assert.deepEqual(calls, ['node-1 3']);
   });
 
-  test('without a place for the node carries plain JSON, which names no session: every node counts', async () => {
+  test('without a place for the node id carries plain JSON, and heartbeats count without a session', async () => {
     const { beat, calls, counters } = begin('heartbeat');
     await beat('node-1', undefined, 3);
     await beat('bacalhau-1', undefined, 4);
@@ -169,7 +169,7 @@ describe('the topic', () => {
     assert.equal(counters.heartbeatsUnknown, 1);
   });
 
-  test('without a place for the node may carry an envelope; a session that it names is held against it', async () => {
+  test('without a place for the node id may carry an envelope, whose session must be the right one', async () => {
     const { send, calls, clock } = begin('heartbeat');
     const envelope = (session: string) =>
       encodeHeartbeat({ NodeID: 'node-1', Sequence: 1 }, session, clock.now());
@@ -179,7 +179,7 @@ describe('the topic', () => {
   });
 });
 
-test('after a stop nothing is heard', async () => {
+test('after an unsubscribe no heartbeat is taken', async () => {
   const { beat, calls, subscription } = begin();
   subscription.unsubscribe();
   await beat('node-1', 's-1');

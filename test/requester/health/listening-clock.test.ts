@@ -1,4 +1,4 @@
-// Time in which a heartbeat could have been heard: what is skipped, what is not, and that it never goes back.
+// The listening clock: which time it counts and which it leaves out, and that it never goes back.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { ListeningClock } from '../../../agent/requester/health/listening-clock.
 
 const limits = { beatMs: 100, longestHoldMs: 1_000 };
 
-/** A clock on a monotonic time that the test sets; `run` lets time pass with a living loop. */
+/** Returns a clock on a monotonic time that the test sets. `run` lets time pass while the event loop runs. */
 function started(connected = true) {
   const time = { monotonic: 5_000 };
   const clock = new ListeningClock(() => time.monotonic, limits);
@@ -21,7 +21,7 @@ function started(connected = true) {
 }
 
 describe('listening time', () => {
-  test('starts at nothing and runs with the monotonic clock, between beats too', () => {
+  test('starts at zero and runs with the monotonic clock, between beats too', () => {
     const { time, clock, run } = started();
     assert.equal(clock.now(), 0);
     run(1_234);
@@ -31,7 +31,7 @@ describe('listening time', () => {
     assert.equal(clock.skipped, 0);
   });
 
-  test('takes beats that are a little late as they come', () => {
+  test('counts the whole time of beats that are a little late', () => {
     const { time, clock } = started();
     time.monotonic += 3 * limits.beatMs - 1;
     assert.equal(clock.beat(), 0);
@@ -40,7 +40,7 @@ describe('listening time', () => {
     assert.equal(clock.now(), 6 * limits.beatMs - 1);
   });
 
-  test('skips what the loop slept, but for three beats', () => {
+  test('counts three beats of the time in which the event loop did not run', () => {
     const { time, clock, run } = started();
     run(500);
     time.monotonic += 3 * limits.beatMs + 1;
@@ -53,7 +53,7 @@ describe('listening time', () => {
     assert.equal(clock.now(), 1_000 + 6 * limits.beatMs);
   });
 
-  test('stands still without a broker, and before there was one', () => {
+  test('stands still without a broker', () => {
     const time = { monotonic: 5_000 };
     const unconnected = new ListeningClock(() => time.monotonic, limits);
     time.monotonic += 50;
@@ -71,7 +71,7 @@ describe('listening time', () => {
     assert.equal(clock.skipped, 7_200_000);
   });
 
-  test('stands still during a hold, as long as a hold may last', () => {
+  test('stands still during a hold, up to its limit', () => {
     const { clock, run } = started();
     run(100);
     clock.setHolding(true);
@@ -87,7 +87,7 @@ describe('listening time', () => {
     assert.equal(clock.now(), 600);
   });
 
-  test('counts holds together until the echo is back', () => {
+  test('limits all holds together until the echo is back', () => {
     const { clock, run } = started();
     for (let i = 0; i < 4; i++) {
       clock.setHolding(true);
@@ -105,7 +105,7 @@ describe('listening time', () => {
     assert.equal(clock.now(), 90, 'an echo came in between');
   });
 
-  test('does not count a stall or a lost broker as hold', () => {
+  test('does not count a stall or a lost broker as part of a hold', () => {
     const { time, clock, run } = started();
     clock.setHolding(true);
     time.monotonic += 100_000;
@@ -120,7 +120,7 @@ describe('listening time', () => {
     assert.equal(clock.now(), 1);
   });
 
-  test('never goes back, never runs faster than the monotonic clock, and what it does not count it skips', () => {
+  test('never goes back or runs faster than the monotonic clock, and reports all the time that it leaves out', () => {
     const operation = fc.oneof(
       { weight: 4, arbitrary: fc.integer({ min: 0, max: 500 }) },
       { weight: 1, arbitrary: fc.integer({ min: 0, max: 100_000 }) },

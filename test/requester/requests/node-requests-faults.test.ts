@@ -1,4 +1,4 @@
-// Requests in bad times: a store that does not answer, nonsense, too many at once.
+// Requests that fail: the store does not answer, the message is malformed, or there are too many at once.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -9,7 +9,7 @@ import { computeInfo, sender } from '../samples.ts';
 import { begin, decision, musterMember, update } from './requests-fixture.ts';
 
 describe('a store that does not answer', () => {
-  test('refuses with an error that may be tried again; nobody is new, the rejected stay rejected', async () => {
+  test('makes requests fail so that they may be tried again, and the memberships stay', async () => {
     const { asked, broker, clock, counters, lines, register, roll } = await begin();
     await register('node-1', sender());
     await roll.decide('node-1', decision, rejectNode);
@@ -27,7 +27,7 @@ describe('a store that does not answer', () => {
     assert.deepEqual([counters.storeFailures, counters.requestsRefused], [2, 3]);
     assert.equal(roll.records.get('node-1')?.Membership, 'REJECTED');
     assert.equal(roll.records.get('node-2'), undefined);
-    // What memory knows is answered from memory.
+    // Information without a difference needs no store.
     const known = await asked('node-1', 'UpdateNodeInfo/v1', {
       Info: computeInfo('node-1'),
       Muster: sender(Session),
@@ -39,7 +39,7 @@ describe('a store that does not answer', () => {
     assert.equal((await register('node-1', sender())).value.Muster.Code, 'rejected');
   });
 
-  test('a changed information that could not be stored is not accepted', async () => {
+  test('makes changed information fail that could not be stored', async () => {
     const { asked, broker, register, roll } = await begin();
     const { Session } = (await register('node-1', sender())).value.Muster;
     const report = () =>
@@ -54,7 +54,7 @@ describe('a store that does not answer', () => {
     assert.deepEqual(roll.records.get('node-1')?.Info.Labels, { zone: 'b' });
   });
 
-  test('a record that nobody can read is neither replaced nor absent', async () => {
+  test('is not the same as a record that cannot be read, which is not replaced', async () => {
     const { asked, broker, clock, register } = await begin();
     foreignWrite(broker, 'node-1', '{');
     await clock.settle();
@@ -65,8 +65,8 @@ describe('a store that does not answer', () => {
   });
 });
 
-describe('nonsense', () => {
-  test('gets an answer that says which field is wrong, and changes nothing', async () => {
+describe('a malformed request', () => {
+  test('gets an answer with the field that is wrong, and changes nothing', async () => {
     const { send, counters, lines, open, calls, broker } = await begin();
     const good = { Info: computeInfo('node-1') };
     const rows: [string, ManagementMethod, string, RegExp][] = [
@@ -122,7 +122,7 @@ describe('nonsense', () => {
     assert.equal(lines.length, 4, 'logged once a minute, and each request took 15 s');
   });
 
-  test('for a node id that cannot be one is refused', async () => {
+  test('for an invalid node id is refused', async () => {
     const { send, open } = await begin();
     for (const id of ['nöde', 'a b', 'x'.repeat(129), '$SYS', '*']) {
       const answer = JSON.parse(
@@ -133,7 +133,7 @@ describe('nonsense', () => {
     assert.equal(open.roll.records.size, 1);
   });
 
-  test('on subjects that are none of ours gets no answer, as with Bacalhau', async () => {
+  test('on an unknown subject gets no answer, as with Bacalhau', async () => {
     const { clock, node, counters } = await begin();
     for (const subject of [
       'node.management.node-1.Other/v1',
@@ -149,7 +149,7 @@ describe('nonsense', () => {
     assert.equal(counters.requests, 0);
   });
 
-  test('of any kind never silences the desk', async () => {
+  test('of any bytes never stops the answers', async () => {
     const { send, register } = await begin();
     const method = fc.constantFrom<ManagementMethod>(
       'RegisterNode/v1',
@@ -175,7 +175,7 @@ describe('nonsense', () => {
   });
 });
 
-test('more requests at once than it can take are turned away at the door, and the next ones served', async () => {
+test('requests beyond the limit are refused as busy, and later ones are answered', async () => {
   const { broker, clock, node, counters, register, roll } = await begin({ maxPending: 10_000 });
   const ask = (id: string) =>
     node.request(
@@ -192,12 +192,12 @@ test('more requests at once than it can take are turned away at the door, and th
   assert.equal(texts.filter(text => text.includes('the requester is busy; try again')).length, 100);
   assert.equal(texts.filter(text => text.includes('"unavailable"')).length, 4_096);
   assert.deepEqual([counters.requests, counters.requestsRefused], [4_196, 4_196]);
-  assert.equal(counters.storeFailures, 4_096, 'the others never came to the store');
+  assert.equal(counters.storeFailures, 4_096, 'the store was not asked for the others');
   assert.equal((await register('n-1', sender())).value.Accepted, true);
   assert.equal(roll.records.size, 2);
 });
 
-test('after a stop nothing is answered', async () => {
+test('after an unsubscribe no request is answered', async () => {
   const { subscription, node } = await begin();
   subscription.unsubscribe();
   await assert.rejects(node.request('node.management.node-1.RegisterNode/v1', '{}', 1_000), {

@@ -1,4 +1,4 @@
-// Every request of a node and every answer to it: to muster agents, and to Bacalhau's nodes byte for byte.
+// Every request of a node and its answer, for muster agents and, byte for byte, for Bacalhau nodes.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
@@ -8,12 +8,12 @@ import { foreignWrite } from '../roll/roll-fixture.ts';
 import { computeInfo, record, sender } from '../samples.ts';
 import { begin, decision, musterMember, update } from './requests-fixture.ts';
 
-describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
+describe("a Bacalhau node gets Bacalhau's answers, byte for byte,", () => {
   const id = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
   const subject = (method: ManagementMethod) => `node.management.${id}.${method}`;
   const asRecorded = (method: ManagementMethod) => capture(`bprotocol/${method}`).bytes;
 
-  test('as recorded: registered, resources, information', async () => {
+  test('to a registration, to resources and to information', async () => {
     const { send, calls, roll, resources } = await begin();
     assert.equal(
       await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1')),
@@ -29,7 +29,7 @@ describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
     assert.deepEqual(calls, [`alive ${id}`]);
   });
 
-  test('in refusals too, without a member of ours', async () => {
+  test('in refusals too, without a member of muster', async () => {
     const { send, broker, clock, roll } = await begin();
     const handshake = `{"error":"node ${id} not connected - handshake required","value":null}`;
     assert.equal(await send(subject('UpdateNodeInfo/v1'), asRecorded('UpdateNodeInfo/v1')), handshake);
@@ -69,7 +69,7 @@ describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
     );
   });
 
-  test('also when its lists come in another order each time: nothing is written or announced', async () => {
+  test('to lists in another order, for which nothing is written or announced', async () => {
     const { send, broker, open } = await begin();
     await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1'));
     const { revision } = broker.openBucket('node_v1');
@@ -85,7 +85,7 @@ describe('a Bacalhau node is answered in the bytes that Bacalhau sends', () => {
 });
 
 describe('a muster agent', () => {
-  test('registers, opening a session, and is told all it needs', async () => {
+  test('registers, opens a session, and gets the settings of the requester', async () => {
     const { register, calls, roll } = await begin();
     const answer = await register('node-1', sender());
     const session = roll.records.get('node-1')?.Muster?.Session;
@@ -103,7 +103,7 @@ describe('a muster agent', () => {
     assert.notEqual(again.value.Muster.Session, session);
   });
 
-  test('speaks under its session: information, resources, leaving', async () => {
+  test('sends information and resources and leaves under its session', async () => {
     const { asked, register, calls, roll, resources, clock } = await begin();
     const { Session } = (await register('node-1', sender())).value.Muster;
     await roll.decide('node-1', decision, approveNode);
@@ -117,7 +117,7 @@ describe('a muster agent', () => {
       { value: { Accepted: true, Reason: '', Muster: known } },
     );
     assert.deepEqual(roll.records.get('node-1')?.Info.Labels, { zone: 'b' });
-    assert.deepEqual(calls, [], 'information is no heartbeat');
+    assert.deepEqual(calls, [], 'information is no sign of life');
     const Usage = { CPU: 0.5, Memory: 1e9, Disk: 2e9, Load: 0.25 };
     assert.deepEqual(
       await asked('node-1', 'UpdateResources/v1', update('node-1', { Usage, Muster: sender(Session) })),
@@ -133,7 +133,7 @@ describe('a muster agent', () => {
     assert.deepEqual(calls, ['alive node-1', 'left node-1: SIGTERM']);
   });
 
-  test('under another session, or none, is told to register; nothing it says counts', async () => {
+  test('under another session, or none, has to register, and what it sends is not used', async () => {
     const { asked, register, calls, roll, resources, counters } = await begin();
     await register('node-1', sender());
     calls.length = 0;
@@ -158,7 +158,7 @@ describe('a muster agent', () => {
     assert.equal(resources.get('node-1'), undefined);
   });
 
-  test('does not replace what a newer registration says that is on its way to the store', async () => {
+  test('with older information does not replace that of a newer registration on its way to the store', async () => {
     const { asked, register, roll, node, clock } = await begin();
     const { Session } = (await register('node-1', sender())).value.Muster;
     const newer = { Info: computeInfo('node-1', { zone: 'new' }), Muster: sender() };
@@ -171,7 +171,7 @@ describe('a muster agent', () => {
     assert.equal(roll.records.get('node-1')?.Info.Labels?.zone, 'new');
   });
 
-  test('that was rejected gets a session all the same, and may leave; its reports are refused', async () => {
+  test('that was rejected gets a session and may leave, but its reports are refused', async () => {
     const { asked, register, calls, roll, resources, counters } = await begin();
     await register('node-1', sender());
     await roll.decide('node-1', decision, rejectNode);
@@ -196,7 +196,7 @@ describe('a muster agent', () => {
     assert.deepEqual(calls, ['left node-1: ']);
   });
 
-  test('that was deleted is told so, but for a registration', async () => {
+  test('that was deleted is told so, but may register', async () => {
     const { asked, register, roll } = await begin();
     const { Session } = (await register('node-1', sender())).value.Muster;
     await roll.decide('node-1', { reason: '', actor: 'ann' }, deleteNode);
@@ -214,7 +214,7 @@ describe('a muster agent', () => {
     assert.equal((await register('node-1', sender(Session))).value.Muster.Code, 'registered');
   });
 
-  test('that was deleted in this moment is told by the store what memory does not know yet', async () => {
+  test('that was just deleted by another program is refused after the store was asked', async () => {
     const { asked, broker, register, roll } = await begin();
     const { Session } = (await register('node-1', sender())).value.Muster;
     roll.stop();
@@ -225,7 +225,7 @@ describe('a muster agent', () => {
     assert.equal(answer.value.Muster.Code, 'deleted');
   });
 
-  test('that nobody knows creates nothing but by a registration', async () => {
+  test('that is unknown creates nothing except by a registration', async () => {
     const { asked, calls, open, broker } = await begin();
     const Muster = sender('s-9');
     const unknown = {
@@ -262,7 +262,7 @@ describe('a muster agent', () => {
     assert.equal(roll.records.size, 0);
   });
 
-  test('of another type, too large, or beyond maxPending is refused with the reason', async () => {
+  test('with another type, too much information, or beyond maxPending is refused with the reason', async () => {
     const { asked, register, counters, calls } = await begin({ maxPending: 1 });
     const odd = { ...computeInfo('node-1'), NodeType: 'Requester' };
     const type = await asked('node-1', 'RegisterNode/v1', { Info: odd, Muster: sender() });
@@ -286,7 +286,7 @@ describe('a muster agent', () => {
   });
 });
 
-test('a node of another writer without a session is heard as a Bacalhau node', async () => {
+test('a node that another program stored without a session counts as a Bacalhau node', async () => {
   const { asked, broker, clock, calls } = await begin();
   foreignWrite(broker, 'node-9', JSON.stringify(record('node-9', 'APPROVED')));
   await clock.settle();

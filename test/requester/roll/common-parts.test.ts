@@ -1,4 +1,4 @@
-// Records that share their parts: the same to every reader, and kept once.
+// Records that share their common parts are equal to the originals, and each part is kept once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { CommonParts } from '../../../agent/requester/roll/common-parts.ts';
 import { nodeStates } from '../../support/messages.ts';
 import { computeInfo, record } from '../samples.ts';
 
-test('a record stays what it was, whatever was shared before, and so does what was given', () => {
+test('a shared record equals the original, and the original is not changed', () => {
   const parts = new CommonParts();
   fc.assert(
     fc.property(nodeStates, state => {
@@ -18,7 +18,7 @@ test('a record stays what it was, whatever was shared before, and so does what w
   );
 });
 
-test('what two nodes have in common is one object; what is their own is not', () => {
+test('the common parts of two nodes are one object, and their own parts are not', () => {
   const parts = new CommonParts();
   const of = (id: string, kernel: string) =>
     parts.share({
@@ -40,13 +40,13 @@ test('what two nodes have in common is one object; what is their own is not', ()
   );
 });
 
-test('nodes that all differ are kept whole, and do not add up', () => {
+test('nodes that all differ are kept whole, and the memory for parts is bounded', () => {
   const parts = new CommonParts();
   const share = (n: number) =>
     parts.share({ ...record('n-1', 'PENDING'), Info: { ...computeInfo('n-1'), Host: { CPUs: n } } }).Info
       .Host;
   const first = share(0);
   for (let n = 1; n <= 5_000; n++) assert.equal(share(n)?.CPUs, n);
-  assert.notEqual(share(0), first, 'the first was let go');
+  assert.notEqual(share(0), first, 'the first part was forgotten');
   assert.equal(share(0), share(0));
 });

@@ -82,7 +82,7 @@ describe('a decision', () => {
     });
   }
 
-  test('says what stands against it in a sentence', () => {
+  test('that is not allowed says why', () => {
     const decision = { reason: '', actor: 'ann' };
     assert.throws(() => approveNode(storedRecords.absent, 'node-7', decision, at), {
       message: 'node not found: node-7',
@@ -95,7 +95,7 @@ describe('a decision', () => {
     });
   });
 
-  test('with a longer reason than a record holds is refused; at the limit it is kept', () => {
+  test('with a reason that is too long is refused', () => {
     const withReason = (length: number) =>
       rejectNode(storedRecords.PENDING, 'n', { reason: 'x'.repeat(length), actor: 'a' }, at);
     assert.equal(withReason(maxReason).write.Muster?.Decision?.Reason.length, maxReason);

@@ -71,14 +71,14 @@ describe('a registration', () => {
     });
   }
 
-  test('answers in the words that Bacalhau peers compare', () => {
+  test('has the reasons that Bacalhau peers compare', () => {
     const reason = (from: From) => register(storedRecords[from], request(), manual).reason;
     assert.equal(reason('absent'), 'node registered');
     assert.equal(reason('APPROVED'), 'node reconnected');
     assert.equal(reason('REJECTED'), 'node has been rejected');
   });
 
-  test('keeps nothing of what is free, queued or running now, nor that a node was connected', () => {
+  test('stores nothing of what is free, queued or running now, and not that a node was connected', () => {
     const connected = record('node-1', 'APPROVED', { Connection: 'CONNECTED' });
     const before: StoredRecord = { kind: 'record', revision: 7, state: connected };
     if (connected.ConnectionState) connected.ConnectionState.Status = 'CONNECTED';
@@ -93,7 +93,7 @@ describe('a registration', () => {
     }
   });
 
-  test('of a node on the roll replaces its information and says so when it changed', () => {
+  test('of a node on the roll replaces its information, and a difference is announced', () => {
     const moved = request(true, computeInfo('node-1', { zone: 'b' }));
     const { write, change } = register(storedRecords.APPROVED, moved, manual);
     assert.deepEqual(write?.Info.Labels, { zone: 'b' });
@@ -108,7 +108,7 @@ describe('a registration', () => {
     assert.equal(write?.Muster?.Session, 's-new');
   });
 
-  test('keeps the decision that stands', () => {
+  test("keeps the operator's decision", () => {
     const decision = { reason: 'mine', actor: 'ann' };
     const decided = approveNode(storedRecords.PENDING, 'node-1', decision, at).write;
     const { write } = register({ kind: 'record', revision: 8, state: decided }, request(), manual);
@@ -116,7 +116,7 @@ describe('a registration', () => {
   });
 
   for (const type of ['Requester', ''] as const) {
-    test(`of the type "${type}" is refused, whatever is known`, () => {
+    test(`of the type "${type}" is refused, whatever the store holds`, () => {
       const info = { ...computeInfo('node-1'), NodeType: type };
       for (const from of ['absent', 'deleted', 'PENDING', 'APPROVED', 'REJECTED', 'requester'] as const) {
         const outcome = register(storedRecords[from], { Info: info }, manual);
@@ -126,7 +126,7 @@ describe('a registration', () => {
     });
   }
 
-  test('is refused when too many are pending, unless the node is on the roll or need not wait', () => {
+  test('is refused when too many nodes are pending, except of a node on the roll or with automatic approval', () => {
     const full = { ...manual, roomForPending: false };
     for (const from of ['absent', 'deleted', 'none'] as const) {
       const outcome = register(storedRecords[from], request(), full);
@@ -143,7 +143,7 @@ describe('a registration', () => {
     );
   });
 
-  test('with more information than a record holds is refused', () => {
+  test('with too much information is refused', () => {
     const withLabel = (length: number) =>
       request(false, computeInfo('node-1', { a: '', long: 'x'.repeat(length) }));
     const { write } = register(storedRecords.absent, withLabel(0), manual);
@@ -157,7 +157,7 @@ describe('a registration', () => {
       updateInfo(storedRecords.APPROVED, withLabel(maxInfoBytes - empty + 1).Info, at).code,
       'malformed',
     );
-    // Escaped as Go does, a short text can be a long record.
+    // Some characters take six bytes, because they are escaped as in Go.
     assert.equal(
       register(storedRecords.absent, request(false, computeInfo('node-1', { a: '<'.repeat(5_000) })), manual)
         .code,
@@ -189,7 +189,7 @@ describe('an information update', () => {
     });
   }
 
-  test('that says nothing new is not written', () => {
+  test('without a difference is not written', () => {
     const info = computeInfo('node-1');
     const otherOrder = {
       ...info,
@@ -235,7 +235,7 @@ describe('an information update', () => {
     assert.equal(outcome.write, undefined);
   });
 
-  test('of a node nobody knows is told what to do', () => {
+  test('of an unknown node is refused with what the node has to do', () => {
     assert.equal(
       unknownNode(storedRecords.absent, 'node-1').reason,
       'node node-1 not connected - handshake required',

@@ -8,7 +8,7 @@ import { storedRecords } from './stored-records.ts';
 describe("the requester's own record", () => {
   const info = requesterNode('node-1');
 
-  test('is made, approved, at its first start, after a deletion, and over one that cannot be read', () => {
+  test('is written as APPROVED at the first start, after a deletion, and over a record that cannot be read', () => {
     for (const from of [storedRecords.absent, storedRecords.deleted, storedRecords.unreadable]) {
       const made = ownRecord(from, info, at);
       assert.equal(made?.write.Membership, 'APPROVED');
@@ -23,7 +23,7 @@ describe("the requester's own record", () => {
     }
   });
 
-  test('stands as it is when nothing changed, and follows what did', () => {
+  test('is written again only when the information changed', () => {
     assert.equal(ownRecord(storedRecords.requester, info, at), undefined);
     const moved = ownRecord(storedRecords.requester, { ...info, Hostname: 'elsewhere' }, at);
     assert.equal(moved?.write.Info.Hostname, 'elsewhere');

@@ -1,4 +1,4 @@
-// Any sequence of registrations, decisions, updates and restarts keeps the membership table: a roll beside a model of it.
+// Compares a roll with a model of the membership rules, over any sequence of registrations, decisions, updates and restarts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -14,11 +14,11 @@ const ids = ['node-0', 'node-1', 'node-10', 'node-2', 'node-3'];
 
 type Peer = 'muster' | 'bacalhau' | 'requester-typed';
 
-/** What the design says, in as few words as possible. */
+/** The membership rules in as few lines as possible. */
 class Model {
   readonly nodes = new Map<string, { membership: string; zone: string; session: boolean }>();
   readonly deleted = new Set<string>();
-  readonly told: string[] = [];
+  readonly announced: string[] = [];
 
   register(id: string, peer: Peer, zone: string, manualApproval: boolean): string {
     if (peer === 'requester-typed') return 'not_compute';
@@ -29,7 +29,7 @@ class Model {
       if (manualApproval && this.pending >= maxPending) return 'full';
       this.nodes.set(id, { membership: manualApproval ? 'PENDING' : 'APPROVED', zone, session });
       this.deleted.delete(id);
-      this.told.push(`${id} registered`);
+      this.announced.push(`${id} registered`);
       return 'registered';
     }
     node.session = session;
@@ -52,7 +52,7 @@ class Model {
     if (!node) return 'not_found';
     if (node.membership === to || id === 'node-0') return 'conflict';
     node.membership = to;
-    this.told.push(`${id} ${to.toLowerCase()}`);
+    this.announced.push(`${id} ${to.toLowerCase()}`);
     return 'ok';
   }
 
@@ -61,7 +61,7 @@ class Model {
     if (id === 'node-0') return 'conflict';
     this.nodes.delete(id);
     this.deleted.add(id);
-    this.told.push(`${id} deleted`);
+    this.announced.push(`${id} deleted`);
     return 'ok';
   }
 
@@ -73,7 +73,7 @@ class Model {
     const node = this.nodes.get(id);
     if (!node || node.zone === zone) return;
     node.zone = zone;
-    this.told.push(`${id} updated`);
+    this.announced.push(`${id} updated`);
   }
 }
 
@@ -81,11 +81,11 @@ interface Real {
   broker: FakeBroker;
   clock: FakeClock;
   open: OpenRoll;
-  /** Told before the last restart. */
+  /** Announced before the last restart. */
   earlier: string[];
 }
 
-const told = ({ open, earlier }: Real) => [
+const announced = ({ open, earlier }: Real) => [
   ...earlier,
   ...open.announced.map(({ id, change }) => `${id} ${change.Kind}`),
 ];
@@ -100,7 +100,7 @@ const codeOf = async (work: Promise<unknown>): Promise<string> => {
   }
 };
 
-/** Both tables are the same, and so is what was told. */
+/** Asserts that both have the same records and have announced the same. */
 function compare(model: Model, real: Real): void {
   const { roll, present } = real.open;
   const expected = [...model.nodes]
@@ -121,7 +121,7 @@ function compare(model: Model, real: Real): void {
   assert.deepEqual([...present.keys()].sort(), [...model.nodes.keys()].sort());
   assert.equal(roll.records.size, model.nodes.size);
   assert.equal(roll.records.pending, model.pending);
-  assert.deepEqual(told(real), model.told);
+  assert.deepEqual(announced(real), model.announced);
 }
 
 type Step = fc.AsyncCommand<Model, Real>;
@@ -187,7 +187,7 @@ const steps = (manualApproval: boolean): fc.Arbitrary<Step>[] => [
   ),
   fc.constant(
     step('restart', async (_, real) => {
-      real.earlier = told(real);
+      real.earlier = announced(real);
       real.open.roll.stop();
       await real.clock.advance(1);
       real.open = await start(real.broker, real.clock, manualApproval);
@@ -196,7 +196,7 @@ const steps = (manualApproval: boolean): fc.Arbitrary<Step>[] => [
 ];
 
 for (const manualApproval of [true, false]) {
-  test(`any sequence keeps the table, approval ${manualApproval ? 'by hand' : 'automatic'}`, async () => {
+  test(`any sequence keeps the membership rules, approval ${manualApproval ? 'by hand' : 'automatic'}`, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.commands(steps(manualApproval), { maxCommands: 60, size: 'max' }),
@@ -207,7 +207,7 @@ for (const manualApproval of [true, false]) {
             const open = await start(broker, clock, manualApproval);
             const model = new Model();
             model.nodes.set('node-0', { membership: 'APPROVED', zone: 'x', session: false });
-            model.told.push('node-0 registered');
+            model.announced.push('node-0 registered');
             return { model, real: { broker, clock, open, earlier: [] } };
           }, commands);
         },

@@ -1,4 +1,4 @@
-// The roll over a store that others write to, that answers late or not at all, and that may be lost.
+// The roll on a store that other programs write to, that answers late or not at all, or that is lost.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -20,7 +20,7 @@ import {
 } from './roll-fixture.ts';
 
 describe('another writer', () => {
-  test('is seen through the watch: a record, a change, a deletion', async () => {
+  test('is noticed by the watch: a new record, a change, a deletion', async () => {
     const { broker, clock, roll, present } = await begin();
     foreignWrite(broker, 'node-9', bacalhauRecord('node-9'));
     await clock.settle();
@@ -36,14 +36,14 @@ describe('another writer', () => {
     assert.deepEqual([roll.records.size, roll.records.pending, present.size], [0, 0, 0]);
   });
 
-  test('whose keys cannot be nodes is left alone', async () => {
+  test('may use keys that are no node ids, and these are ignored', async () => {
     const { broker, clock, roll } = await begin();
     foreignWrite(broker, 'a/b.c', 'whatever');
     await clock.settle();
     assert.deepEqual([roll.records.size, roll.records.unreadable], [0, 0]);
   });
 
-  test('that is faster makes the rule be asked again; nothing of either is lost', async () => {
+  test('that writes first has the rule asked again, and neither change is lost', async () => {
     const { broker, roll, open, register, approve } = await begin();
     await register('node-1');
     let times = 3;
@@ -62,7 +62,7 @@ describe('another writer', () => {
     assert.equal(open.announced.at(-1)?.change.Revision, broker.openBucket('node_v1').revision);
   });
 
-  test('that takes the ground from under a decision makes it a conflict, or not found', async () => {
+  test('that writes before a decision can make the decision a conflict or not found', async () => {
     const { broker, register, approve } = await begin();
     const meanwhile = (write: () => void) => {
       let done = false;
@@ -85,7 +85,7 @@ describe('another writer', () => {
     await assert.rejects(approve('node-3'), { code: 'bad_state' });
   });
 
-  test('that never lets us in is given up on, with an error that may be tried again', async () => {
+  test('that always writes first ends in an error that may be tried again', async () => {
     const { broker, register, approve } = await begin();
     await register('node-1');
     const text = stored(broker, 'node-1');
@@ -103,7 +103,7 @@ describe('two operators at once', () => {
       result.status === 'fulfilled' ? 'Ok' : (result.reason as { code: string }).code,
     );
 
-  test('with the same approval: exactly one is answered Ok, the other a conflict', async () => {
+  test('with the same approval: exactly one gets Ok and the others get a conflict', async () => {
     const { open, register, approve } = await begin();
     await register('node-1');
     const answers = await outcomes([approve('node-1'), approve('node-1'), approve('node-1')]);
@@ -122,7 +122,7 @@ describe('two operators at once', () => {
     assert.equal(other.roll.records.get('node-1')?.Membership, 'APPROVED');
   });
 
-  test('with opposite decisions: both stand, one after the other', async () => {
+  test('with opposite decisions: both are carried out, one after the other', async () => {
     const { open, roll, register, approve, reject } = await begin();
     await register('node-1');
     assert.deepEqual(await outcomes([approve('node-1'), reject('node-1')]), ['Ok', 'Ok']);
@@ -137,7 +137,7 @@ describe('two operators at once', () => {
     );
   });
 
-  test('one deletes what the other approves: the second finds no node, or both stand', async () => {
+  test('one deletes what the other approves: both are carried out, or the approval finds no node', async () => {
     for (const first of ['approve', 'delete']) {
       const { roll, register, approve } = await begin();
       await register('node-1');
@@ -148,7 +148,7 @@ describe('two operators at once', () => {
     }
   });
 
-  test('a node that registers while it is decided upon loses nothing', async () => {
+  test('a decision about a node that registers at the same time is not lost', async () => {
     const { roll, register, reject } = await begin();
     await register('node-1');
     await Promise.all([reject('node-1'), register('node-1', 'b'), register('node-1', 'c')]);
@@ -158,7 +158,7 @@ describe('two operators at once', () => {
 });
 
 describe('a store that is lost', () => {
-  test('empties the roll, is told, and every node registers again as new', async () => {
+  test('empties the roll, and every node registers again as a new one', async () => {
     const { log, lines } = recordLog();
     const { broker, clock, roll, open, present, register, approve } = await begin({ log });
     await register('node-1');
@@ -171,7 +171,7 @@ describe('a store that is lost', () => {
     assert.equal(open.storeLosses, 1);
     assert.deepEqual([roll.records.size, roll.records.pending, present.size], [0, 0, 0]);
     assert.equal(unknownCode(roll, 'node-1'), 'handshake_required');
-    assert.equal(unknownCode(roll, 'node-2'), 'handshake_required', 'the marker is lost too');
+    assert.equal(unknownCode(roll, 'node-2'), 'handshake_required', 'the marker of the deletion is lost too');
     assert.equal((await register('node-1')).code, 'registered');
     assert.equal(roll.records.get('node-1')?.Membership, 'PENDING');
     assert.deepEqual(
@@ -180,7 +180,7 @@ describe('a store that is lost', () => {
     );
   });
 
-  test('takes up what others wrote into the new one, whose revisions start over', async () => {
+  test('is replaced by a new store, whose records are read although its revisions start again', async () => {
     const { broker, clock, roll, register, approve } = await begin();
     await register('node-1');
     await approve('node-1');
@@ -193,7 +193,7 @@ describe('a store that is lost', () => {
     assert.equal(roll.records.size, 1);
   });
 
-  test('may lose single records without a marker: they are absent', async () => {
+  test('in parts, without markers, makes the lost records absent', async () => {
     const { broker, clock, open, roll, present, register } = await begin();
     await register('node-1');
     await register('node-2');
@@ -208,7 +208,7 @@ describe('a store that is lost', () => {
     );
   });
 
-  test('a reconnection to the same store is no loss: what changed meanwhile is read', async () => {
+  test('is not assumed after a reconnection to the same store, and changes made meanwhile are read', async () => {
     const { broker, clock, roll, open, register } = await begin();
     for (const id of ['node-1', 'node-2', 'node-3']) await register(id);
     broker.stop();
@@ -222,8 +222,8 @@ describe('a store that is lost', () => {
     assert.equal(roll.records.get('node-3')?.Membership, 'PENDING');
   });
 
-  test('what registers during the reading of a store stays', async () => {
-    // A watch whose passes the test ends itself: the pass tells what stood when it began.
+  test('does not remove a node that registers while the store is read', async () => {
+    // The test ends the passes of this watch itself. A pass brings what stood in the store when it began.
     const { broker, clock } = await begin();
     const bucket = await (await broker.connect().storage()).bucket({ name: 'node_v1', history: 1 });
     let passes: { begin?(pass: { lost: boolean }): void; complete?(): void } = {};
@@ -247,7 +247,7 @@ describe('a store that is lost', () => {
     }
   });
 
-  test('a start ends when all is read, and fails when that fails', async () => {
+  test('makes a load fail; otherwise the load ends when all records are read', async () => {
     const { broker, clock, register } = await begin();
     await register('node-1');
     const ready = Promise.withResolvers<void>();
@@ -280,7 +280,7 @@ describe('a store that is lost', () => {
     });
   });
 
-  test('what is told twice while the store is read is taken once', async () => {
+  test('and read again from the start brings each entry only once to the roll', async () => {
     const { broker, clock, register } = await begin();
     await register('node-1');
     const entries = [...broker.openBucket('node_v1').entries.values()];
@@ -301,7 +301,7 @@ describe('a store that is lost', () => {
     assert.deepEqual([again.roll.records.size, again.roll.records.pending], [1, 1]);
   });
 
-  test('is not mistaken for nodes that were never there while the broker is away', async () => {
+  test('is not assumed while the broker is away: the nodes stay on the roll', async () => {
     const { broker, clock, roll, register } = await begin();
     await register('node-1');
     broker.stop();
@@ -329,13 +329,13 @@ describe('a store that does not answer', () => {
     assert.equal((await register('node-1')).code, 'rejected');
   });
 
-  test('a change whose answer and outcome are lost is told when the watch brings it, once', async () => {
+  test('a change whose answer is lost is announced once, when the watch brings it', async () => {
     const { broker, clock, roll, open, register, approve } = await begin();
     await register('node-1');
     broker.failNext('put', { fault: 'timeout', applied: true });
     const work = approve('node-1');
     broker.failNext('get', { fault: 'timeout' });
-    // The first `get` is the one before the write.
+    // The first `get` is the read before the write.
     await finish(clock, work);
     broker.failNext('put', { fault: 'timeout', applied: true });
     const again = approve('node-1');
@@ -347,7 +347,7 @@ describe('a store that does not answer', () => {
     await assert.rejects(approve('node-1'), { code: 'conflict' });
   });
 
-  test('the same without a watch: the next look at the store tells it', async () => {
+  test('without a watch, a change whose answer is lost is announced at the next read', async () => {
     const { broker, clock, roll, open, register, approve, reject } = await begin();
     await register('node-1');
     roll.stop();
@@ -365,7 +365,7 @@ describe('a store that does not answer', () => {
     );
   });
 
-  test('whatever it loses, every write is told once and in order, and nothing is written twice', async () => {
+  test('every write is announced once and in order, whatever answers are lost, and nothing is written twice', async () => {
     const fault = fc.option(
       fc.record({
         fault: fc.constantFrom('timeout' as const, 'disconnected' as const, 'no_responders' as const),
@@ -428,8 +428,8 @@ describe('a store that does not answer', () => {
           for (const work of works) await finish(clock, work);
           broker.storeFault = undefined;
           await clock.settle();
-          const told = open.announced.map(({ id, change }) => `${id} ${change.Kind} ${change.Revision}`);
-          assert.deepEqual(told, written);
+          const announced = open.announced.map(({ id, change }) => `${id} ${change.Kind} ${change.Revision}`);
+          assert.deepEqual(announced, written);
           const again = await openRoll(broker, clock);
           const table = (each: OpenRoll) =>
             [...each.roll.records.list()]

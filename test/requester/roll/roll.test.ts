@@ -1,4 +1,4 @@
-// The roll: names, what is stored, how many may wait, and records that nobody can read.
+// The roll: names of nodes, stored records, the limit for PENDING nodes, and records that cannot be read.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
@@ -15,7 +15,7 @@ import {
 } from './roll-fixture.ts';
 
 describe('a name', () => {
-  test('is never another node, when the one that was named was deleted before', async () => {
+  test('given again after its node was deleted never means another node', async () => {
     const { roll, register } = await begin();
     await register('node-1');
     await register('node-10');
@@ -29,7 +29,7 @@ describe('a name', () => {
     assert.ok(roll.records.get('node-10'));
   });
 
-  test('is an exact id first, else a unique prefix', async () => {
+  test('means the node with this id, or else the only node whose id begins with it', async () => {
     const { roll, register } = await begin();
     for (const id of ['node-11', 'other', 'node-1', 'node-10']) await register(id);
     assert.equal(roll.records.resolve('node-1'), 'node-1');
@@ -63,7 +63,7 @@ describe('a name', () => {
   });
 });
 
-describe('what is stored', () => {
+describe('a stored record', () => {
   test('holds no available resources, no health, and no secret but the session', async () => {
     const { broker, register, approve } = await begin();
     await register('node-1');
@@ -80,18 +80,18 @@ describe('what is stored', () => {
     );
   });
 
-  test('is not written for an update that says nothing new', async () => {
+  test('is not written again for an update without a difference', async () => {
     const { broker, roll, register } = await begin();
     await register('node-1');
     const { revision } = broker.openBucket('node_v1');
     for (let i = 0; i < 3; i++) assert.equal((await roll.updateInfo(computeInfo('node-1'))).code, 'known');
     assert.equal(broker.openBucket('node_v1').revision, revision);
-    // Nor is the store asked: a node's report each minute costs it nothing.
+    // The store is not asked either, so the report that each node sends every minute costs it nothing.
     broker.storeFault = () => ({ fault: 'refused' });
     assert.equal((await roll.updateInfo(computeInfo('node-1'))).code, 'known');
   });
 
-  test("of the requester itself is written once, and again when it is another's version", async () => {
+  test('of the requester itself is written once, and again when its information changes', async () => {
     const { broker, clock, roll } = await begin();
     await roll.registerSelf(requesterNode());
     await roll.registerSelf(requesterNode());
@@ -102,7 +102,7 @@ describe('what is stored', () => {
     assert.deepEqual(announcedKinds(again), ['node-0 updated']);
   });
 
-  test('comes back whole after a restart, with the changes that may not have been announced', async () => {
+  test('is read whole after a restart, with the changes that may not have been announced', async () => {
     const { broker, clock, open, roll, register, approve } = await begin();
     await register('node-1');
     open.unacknowledged.set('node-1', [open.announced[0]?.change ?? assert.fail()]);
@@ -132,7 +132,7 @@ describe('what is stored', () => {
 });
 
 describe('a deleted node', () => {
-  test('leaves the marker, reads as deleted, and registers as if new', async () => {
+  test('leaves a marker, is refused as deleted, and registers as a new node', async () => {
     const { broker, roll, present, open, register } = await begin();
     await register('node-1');
     await roll.decide('node-1', { reason: 'old', actor: 'ann' }, deleteNode);
@@ -151,7 +151,7 @@ describe('a deleted node', () => {
     assert.deepEqual(announcedKinds(open), ['node-1 registered', 'node-1 deleted', 'node-1 registered']);
   });
 
-  test('by another program (a marker without our headers) reads as deleted too', async () => {
+  test('is refused as deleted also when another program deleted it', async () => {
     const { broker, clock, roll, register } = await begin();
     await register('node-1');
     foreignWrite(broker, 'node-1', undefined);
@@ -161,8 +161,8 @@ describe('a deleted node', () => {
   });
 });
 
-describe('at most maxPending nodes wait', () => {
-  test('whatever number registers at once', async () => {
+describe('at most maxPending nodes are PENDING', () => {
+  test('however many register at the same time', async () => {
     const { roll, register } = await begin({ maxPending: 5 });
     const outcomes = await Promise.all(Array.from({ length: 50 }, (_, i) => register(`node-${i}`)));
     assert.equal(outcomes.filter(({ code }) => code === 'registered').length, 5);
@@ -171,7 +171,7 @@ describe('at most maxPending nodes wait', () => {
     assert.deepEqual([roll.records.size, roll.records.pending], [5, 5]);
   });
 
-  test('those on the roll come back all the same, and a decision or a deletion makes room', async () => {
+  test('but nodes on the roll may register again, and a decision or a deletion makes room', async () => {
     const { roll, register, approve, reject } = await begin({ maxPending: 2 });
     await register('node-1');
     await register('node-2');
@@ -188,7 +188,7 @@ describe('at most maxPending nodes wait', () => {
     assert.equal((await register('node-6')).code, 'full', 'an approved node took no room');
   });
 
-  test('a node that is on the roll takes no second place while it registers again', async () => {
+  test('and a node on the roll is not counted twice while it registers again', async () => {
     const { register } = await begin({ maxPending: 2 });
     await register('node-1');
     const outcomes = await Promise.all([register('node-1'), register('node-1'), register('node-2')]);
@@ -198,14 +198,14 @@ describe('at most maxPending nodes wait', () => {
     );
   });
 
-  test('a flood beyond it costs the store nothing', async () => {
+  test('and further registrations cost the store nothing', async () => {
     const { broker, register } = await begin({ maxPending: 1 });
     await register('node-1');
     broker.storeFault = () => assert.fail('the store was asked');
     for (let i = 2; i < 100; i++) assert.equal((await register(`node-${i}`)).code, 'full');
   });
 
-  test('a registration that the store did not take gives its place back', async () => {
+  test('and a registration that was not stored does not count', async () => {
     const { broker, clock, roll, register } = await begin({ maxPending: 1 });
     broker.failNext('put', { fault: 'timeout' });
     assert.equal((await finish(clock, register('node-1'))).status, 'rejected');
@@ -213,7 +213,7 @@ describe('at most maxPending nodes wait', () => {
     assert.equal((await register('node-2')).code, 'registered');
   });
 
-  test('nodes that another writer approves or adds are counted', async () => {
+  test('and nodes that another program approves or adds are counted', async () => {
     const { broker, clock, register } = await begin({ maxPending: 2 });
     foreignWrite(broker, 'node-8', JSON.stringify(record('node-8', 'PENDING')));
     foreignWrite(broker, 'node-9', JSON.stringify(record('node-9', 'PENDING')));
@@ -225,8 +225,8 @@ describe('at most maxPending nodes wait', () => {
   });
 });
 
-describe('a record that nobody can read', () => {
-  test('is skipped, logged and counted; it is neither replaced nor approved; deleted, it is a node like any other', async () => {
+describe('a record that cannot be read', () => {
+  test('is logged and counted, neither replaced nor approved, and can be deleted', async () => {
     const { log, lines } = recordLog();
     const { broker, clock, roll, open, register, approve } = await begin({ log });
     await register('node-1');
@@ -251,7 +251,7 @@ describe('a record that nobody can read', () => {
     assert.equal(lines.length, 1);
   });
 
-  test('does not keep the others from being read at a start', async () => {
+  test('does not prevent that the others are loaded', async () => {
     const { broker, clock, register } = await begin();
     await register('node-1');
     foreignWrite(broker, 'node-2', 'x');
@@ -261,7 +261,7 @@ describe('a record that nobody can read', () => {
     assert.equal(again.roll.records.unreadable, 1);
   });
 
-  test('takes a node off the roll whose record it replaces', async () => {
+  test('removes the node whose record it replaces from the roll', async () => {
     const { broker, clock, roll, present, register } = await begin();
     await register('node-1');
     foreignWrite(broker, 'node-1', 'x');

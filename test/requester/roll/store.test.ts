@@ -1,4 +1,4 @@
-// Records as they stand in the store: what is read, what is written, and what becomes of a write whose answer is lost.
+// How records are read and written, and what happens to a write whose answer is lost.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -35,7 +35,7 @@ async function emptyBucket() {
   const broker = new FakeBroker(clock);
   const connection = broker.connect();
   const bucket = await (await connection.storage()).bucket(nodeBucket);
-  /** Waits for a write, letting time pass for those that time out. */
+  /** Waits for a write. Time passes for a write that times out. */
   const finish = async <T>(work: Promise<T>): Promise<T> => {
     work.catch(() => undefined);
     await clock.advance(20_000);
@@ -50,7 +50,7 @@ async function emptyBucket() {
 }
 
 describe('an entry', () => {
-  test('that is not there is absent; a marker is a deletion', () => {
+  test('that is missing reads as absent, and a marker as deleted', () => {
     assert.deepEqual(readEntry(undefined), { kind: 'absent', revision: 0 });
     assert.deepEqual(readEntry(entry('node-1', '', { marker: true })), { kind: 'deleted', revision: 7 });
   });
@@ -76,13 +76,13 @@ describe('an entry', () => {
     ['deep nesting', `{"Info":${'['.repeat(50)}${']'.repeat(50)}}`],
   ];
   for (const [what, value] of odd) {
-    test(`with ${what} is unreadable, no error`, () => {
+    test(`with ${what} reads as unreadable and throws nothing`, () => {
       assert.deepEqual(readEntry(entry('node-1', value)), { kind: 'unreadable', revision: 7 });
       assert.deepEqual(changesOf(entry('node-1', value), readEntry(entry('node-1', value))), []);
     });
   }
 
-  test('of a key that cannot be a node is not ours', () => {
+  test('whose key cannot be a node id is not ours', () => {
     for (const key of ['node-1', 'n_1', 'A'.repeat(128)]) assert.ok(isNodeKey(key), key);
     for (const key of ['', 'node.1', 'node/1', 'node=1', 'A'.repeat(129), 'nöde'])
       assert.ok(!isNodeKey(key), key);
@@ -98,7 +98,7 @@ describe('a record that Bacalhau wrote', () => {
     ['1.6', bacalhauRecord('node-1')],
     ['1.4', older],
   ] as const) {
-    test(`(${version}) is read, and stays the same byte for byte but for what was decided`, async () => {
+    test(`(${version}) is read, and only the decision changes when it is written back`, async () => {
       const { broker, put } = await emptyBucket();
       const known = readEntry(entry('node-1', bytes));
       assert.ok(known.kind === 'record');
@@ -111,7 +111,7 @@ describe('a record that Bacalhau wrote', () => {
     });
   }
 
-  test('in other letters and with unknown members is read as Go reads it', () => {
+  test('with other upper and lower case and with unknown members is read as Go reads it', () => {
     const text = bacalhauRecord('node-1')
       .replace('"NodeType":"Compute"', '"nodetype":" compute "')
       .replace('"Membership":"APPROVED"', '"membership":"APPROVED","Later":{"a":[1]}');
@@ -122,7 +122,7 @@ describe('a record that Bacalhau wrote', () => {
     assert.ok(!('Later' in known.state));
   });
 
-  test('with a membership that nobody knows has none', () => {
+  test('with an unknown membership has none', () => {
     for (const name of ['', 'approved', 'UNKNOWN', 'toString']) {
       const known = readEntry(entry('node-1', bacalhauRecord('node-1').replace('APPROVED', name)));
       assert.ok(known.kind === 'record');
@@ -131,7 +131,7 @@ describe('a record that Bacalhau wrote', () => {
   });
 });
 
-test('whatever a record holds, it is read as it was written', async () => {
+test('any record is read as it was written', async () => {
   const { bucket, put } = await emptyBucket();
   let revision = 0;
   await fc.assert(
@@ -155,8 +155,8 @@ test('whatever a record holds, it is read as it was written', async () => {
   );
 });
 
-describe('the changes whose events are due', () => {
-  test('stand in the record, the last under the revision that its write got', async () => {
+describe('the changes whose events are not acknowledged', () => {
+  test('are in the record, and the last has the revision of its write', async () => {
     const { bucket, put } = await emptyBucket();
     const first = await put(record('node-1', 'PENDING'), 0);
     const second = await put(record('node-1', 'APPROVED'), first ?? 0, {
@@ -173,7 +173,7 @@ describe('the changes whose events are due', () => {
     );
   });
 
-  test('stand in the marker of a deletion, whatever its reason says', async () => {
+  test('are in the marker of a deletion, with any text as its reason', async () => {
     const reason = 'malicious node?\r\nKV-Operation: "PUT" \u2028 Ω😀 \ud800';
     const { bucket, put } = await emptyBucket();
     const first = await put(record('node-1', 'PENDING'), 0);
@@ -185,7 +185,7 @@ describe('the changes whose events are due', () => {
     assert.deepEqual([deleted?.Kind, deleted?.Revision, deleted?.Reason], ['deleted', second, reason]);
   });
 
-  test('are none in a marker of another program, or one that was tampered with', () => {
+  test('are not found in a marker of another program, or in one that was changed', () => {
     for (const header of [
       '',
       '!',
@@ -197,14 +197,14 @@ describe('the changes whose events are due', () => {
     }
   });
 
-  test('leave the record with the write after their acknowledgement', async () => {
+  test('are removed from the record by the first write after their acknowledgement', async () => {
     const { broker, put } = await emptyBucket();
     const state = record('node-1', 'PENDING', { Muster: { Changes: [change('registered', 1)] } });
     await put(state, 0);
     assert.doesNotMatch(stored(broker, 'node-1'), /Changes/);
   });
 
-  test('never make a record unreadable, however many and long they are: the newest are kept', async () => {
+  test('never make a record too large: only the newest are kept', async () => {
     const { bucket, put } = await emptyBucket();
     const changes = Array.from({ length: 200 }, (_, i) => change('updated', i + 1, '\u0001'.repeat(1_024)));
     let revision = await put(record('node-1', 'PENDING'), 0, { changes });
@@ -225,7 +225,7 @@ describe('the changes whose events are due', () => {
     assert.deepEqual(await kept(), [199, 200]);
   });
 
-  test('a record that nobody could read again is not written', async () => {
+  test('a record that would be too large to be read again is not written', async () => {
     const { bucket, put } = await emptyBucket();
     const large = record('node-1', 'PENDING', { Info: computeInfo('node-1', { a: 'x'.repeat(65_000) }) });
     await assert.rejects(put(large, 0), { name: 'BrokerError', fault: 'refused', message: /node-1.* bytes/ });
@@ -236,7 +236,7 @@ describe('the changes whose events are due', () => {
 describe('a write', () => {
   const state = record('node-1', 'PENDING');
 
-  test('that is late loses: somebody else wrote', async () => {
+  test('fails when somebody else wrote first', async () => {
     const { put } = await emptyBucket();
     const first = await put(state, 0, { operation: 'o-1' });
     assert.ok(first);
@@ -246,7 +246,7 @@ describe('a write', () => {
 
   for (const fault of ['timeout', 'disconnected', 'no_responders'] as const) {
     for (const kind of ['put', 'purge'] as const) {
-      test(`(${kind}) whose answer is lost (${fault}) stands when its operation is found`, async () => {
+      test(`(${kind}) whose answer is lost (${fault}) has succeeded when its operation is found`, async () => {
         const { broker, put } = await emptyBucket();
         const first = await put(state, 0, { operation: 'o-0' });
         broker.failNext(kind, { fault, applied: true });
@@ -254,7 +254,7 @@ describe('a write', () => {
         assert.equal(revision, broker.openBucket('node_v1').revision);
       });
 
-      test(`(${kind}) that the broker never got (${fault}) fails, and is not done`, async () => {
+      test(`(${kind}) that the broker never received (${fault}) fails`, async () => {
         const { broker, put } = await emptyBucket();
         const first = await put(state, 0, { operation: 'o-0' });
         broker.failNext(kind, { fault });
@@ -264,20 +264,20 @@ describe('a write', () => {
     }
   }
 
-  test('that meets its own earlier attempt stands', async () => {
+  test('has succeeded when its own earlier attempt is found', async () => {
     const { put } = await emptyBucket();
     const first = await put(state, 0);
     assert.equal(await put(state, 0), first);
   });
 
-  test('whose outcome cannot be learnt fails', async () => {
+  test('fails when nobody can tell whether it was stored', async () => {
     const { broker, put } = await emptyBucket();
     broker.failNext('put', { fault: 'timeout', applied: true });
     broker.failNext('get', { fault: 'timeout' });
     await assert.rejects(put(state, 0), { fault: 'timeout' });
   });
 
-  test('that the broker refuses is not asked about again', async () => {
+  test('that the broker refuses is not read back', async () => {
     const { broker, put } = await emptyBucket();
     broker.failNext('put', { fault: 'refused' });
     broker.failNext('get', { fault: 'timeout' });
