@@ -1,4 +1,4 @@
-//! Linker arguments that an addon needs on some platforms.
+//! Sets the linker arguments that an addon needs on some platforms.
 
 fn main() {
     napi_build::setup();

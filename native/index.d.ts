@@ -1,123 +1,130 @@
 // What the addon exports, generated from its Rust sources by `native/build types`.
 
-/** Reads the limits. Never throws: what cannot be read is absent. */
+/** Reads the limits. Never throws: a limit that cannot be read is absent. */
 export declare function cgroup(options?: CgroupOptions | undefined | null): Cgroup
 
-/** Limits. What is absent is not limited, or cannot be read. */
+/** Limits. An absent limit does not exist or cannot be read. */
 export interface Cgroup {
-  /** Of the hierarchy that the memory controller is in, else the CPU controller; absent where neither is found. */
+  /** The version of the hierarchy with the memory controller, or else with the CPU controller. Absent without both. */
   version?: 1 | 2
-  /** Bytes. */
+  /** Memory limit, in bytes. */
   memoryLimit?: number
-  /** Bytes in use where that limit stands; file cache that is next to be dropped does not count. */
+  /** Bytes in use in the group that has the limit, without the file cache that the kernel would drop first. */
   memoryUsed?: number
   /** The file that the limit was read from. */
   memorySource?: string
-  /** CPUs, as a fraction: quota divided by period. */
+  /** CPU quota divided by its period, in CPUs, which may be a fraction. */
   cpuLimit?: number
   /** The file that the limit was read from. */
   cpuSource?: string
   /** How many CPUs the group may run on. */
   cpuset?: number
-  /** The file that the set was read from. */
+  /** The file that the CPU set was read from. */
   cpusetSource?: string
-  /** How many CPUs the calling thread may run on, by sched_getaffinity(2); cpusets are in it already. */
+  /** How many CPUs the calling thread may run on, by sched_getaffinity(2). It includes the limits of cpusets. */
   affinity?: number
 }
 
-/** Where to look; a test or a recorded machine brings its own. */
+/** Where the files are. A test gives its own. */
 export interface CgroupOptions {
-  /** `/sys/fs/cgroup` unless told. */
+  /** `/sys/fs/cgroup` by default. */
   root?: string
-  /** `/proc/self/cgroup` unless told. */
+  /** `/proc/self/cgroup` by default. */
   selfCgroup?: string
 }
 
-/** Milliseconds since boot, over all CPUs, as the system counts them: in steps of a tick, 10 ms. */
+/** Milliseconds since boot, summed over all CPUs. The system counts in ticks of 10 ms. */
 export interface CpuTimes {
   /** How many CPUs the times cover. */
   cpus: number
-  /** Guests included. */
+  /** Includes the time of guests. */
   user: number
-  /** Guests included. */
+  /** Includes the time of guests. */
   nice: number
   system: number
   idle: number
-  /** Idle, with a disk awaited. 0 on macOS, as are the three below. */
+  /** Time in which a CPU was idle and a task waited for a disk. 0 on macOS, like the three below. */
   iowait: number
   irq: number
   softirq: number
-  /** Given to others by the hypervisor. */
+  /** Time that the hypervisor gave to other machines. */
   steal: number
 }
 
 /**
- * The file system that `path` is on, answered within `deadlineMs` (1000 unless told).
+ * Asks for the room on the file system of `path`, and answers within `deadlineMs`, 1000 by default.
  *
- * Rejects with a `code`: the system's (`ENOENT`, `EACCES`, …); `ETIMEDOUT` at the deadline, and at once for as long as an
- * earlier question about this path hangs; `EBUSY` while one is within its deadline; `EAGAIN` when 16 paths hang, or the
- * system gives no thread.
+ * Rejects with a `code`: that of the system (`ENOENT`, `EACCES`, …); `ETIMEDOUT` at the deadline, and at once while an earlier
+ * question about the same path hangs; `EBUSY` while an earlier question is within its deadline; `EAGAIN` when 16 paths hang, or
+ * when the system gives no thread.
  */
 export declare function disk(path: string, deadlineMs?: number | undefined | null): Promise<DiskSpace>
 
-/** Room on a file system. Sizes in bytes. */
+/** The room on a file system. Sizes are in bytes. */
 export interface DiskSpace {
   total: number
-  /** Not in use, what is kept back for root included. */
+  /** What is not in use, including the part that is reserved for root. */
   free: number
   /** What an ordinary user may fill. */
   available: number
-  /** 0 on file systems that make inodes as they need them. */
+  /** 0 on file systems that create inodes when they need them. */
   inodes: number
   inodesFree: number
-  /** As `available`, counted in inodes. */
+  /** The inodes that an ordinary user may use. */
   inodesAvailable: number
 }
 
 /**
- * Ends the process at once, with `code` as its status. Nothing more is run or flushed, and no thread is waited for, as
- * `process.exit` waits for those that Node reads files with: one that a file system holds keeps it for ever.
+ * Ends the process at once with the exit status `code`. Nothing more is run or flushed, and no thread is waited for.
+ * `process.exit` waits for the threads on which Node reads files, so a file system that hangs would keep the process for ever.
  */
 export declare function exitNow(code: number): never
 
-/** Asks NVML for everything. Never rejects for what NVML, the driver or a GPU does: `state` and `errors` say it. */
+/** Scans: asks NVML for everything. Never rejects for a failure of NVML, the driver or a GPU: `state` and `errors` say it. */
 export declare function gpusNvml(options?: NvmlOptions | undefined | null): Promise<NvmlReport>
 
 /**
- * Sends `state` (`READY=1`, `STATUS=…`, lines of them) to `socket`, the value of NOTIFY_SOCKET: a path, or `@` and a name in
- * the abstract namespace. True when it was sent; false without a socket, when no service manager asked to be told.
+ * Sends `state`, which has lines such as `READY=1` and `STATUS=…`, to `socket`. That is the value of NOTIFY_SOCKET: a path, or `@`
+ * and a name in the abstract namespace. Returns true when the state was sent, and false without a socket, which means that no
+ * service manager wants it.
  *
- * Throws with a `code`: `EINVAL` for what is no such address, `EMSGSIZE` for a state beyond the 4096 bytes that a service
- * manager reads, `EAGAIN` when it does not keep up reading, else the system's own (`ENOENT`, `ECONNREFUSED`, `EACCES`).
+ * Throws with a `code`: `EINVAL` for a bad address, `EMSGSIZE` for a state of more than 4096 bytes, which no service manager
+ * reads, `EAGAIN` when the manager does not read fast enough, and else the system's code (`ENOENT`, `ECONNREFUSED`, `EACCES`).
  */
 export declare function notify(socket: string | undefined | null, state: string): boolean
 
+/** A call of NVML that failed. */
 export interface NvmlError {
   /** The function, such as `nvmlDeviceGetPowerUsage`. */
   call: string
-  /** NVML's name for it, such as `NVML_ERROR_NOT_SUPPORTED`; `symbol not found` when the library is too old for the call. */
+  /**
+   * NVML's name of the error, such as `NVML_ERROR_NOT_SUPPORTED`, or `symbol not found` when the library is too old for the
+   * function.
+   */
   error: string
 }
 
 /**
- * Reads what changes on the GPUs that `gpusNvml` holds: of each, by index, bytes of memory in use, percent, degrees Celsius and
- * watts, as in `NvmlGpu`; NaN for what it does not say. Null when only a look can tell: nothing is held, a GPU does not answer as
- * it did then, or no answer came within `deadlineMs`. A tick that hangs stays the only one, and a look tells where. Never rejects.
+ * Reads the figures of the GPUs that `gpusNvml` holds: four for each GPU, by index, as in `NvmlGpu`: bytes of memory in use,
+ * percent, degrees Celsius and watts, with NaN for a figure that is not known. The result is null when a scan is needed: no GPU
+ * is held, a GPU does not answer as in the last scan, or there was no answer within `deadlineMs`. While a call hangs no other
+ * one is started, and a scan says where it hangs. Never rejects.
  */
 export declare function nvmlFigures(deadlineMs: number): Promise<Array<number> | null>
 
+/** What NVML answered about one GPU. */
 export interface NvmlGpu {
-  /** NVML's, in the order of PCI addresses. */
+  /** NVML's index, in the order of PCI addresses. */
   index: number
   uuid?: string
   name?: string
-  /** As sysfs writes it: `0000:65:00.0`. */
+  /** The PCI address as sysfs writes it: `0000:65:00.0`. */
   pciAddress?: string
-  /** Bytes. */
+  /** Total memory, in bytes. */
   memoryTotal?: number
-  /** Bytes. What the driver keeps for itself counts only where it does not say how much that is (before version 510). */
+  /** Memory in use, in bytes. Drivers before version 510 include the memory that they reserve for themselves. */
   memoryUsed?: number
-  /** Percent of the time of the last sample in which the GPU worked. */
+  /** Share of the time of the last sample in which the GPU worked, in percent. */
   utilisation?: number
   /** Degrees Celsius. */
   temperature?: number
@@ -125,73 +132,79 @@ export interface NvmlGpu {
   power?: number
   /** Uncorrected memory errors since the driver was loaded. */
   eccVolatile?: number
-  /** Uncorrected memory errors over the GPU's life. */
+  /** Uncorrected memory errors over the life of the GPU. */
   eccAggregate?: number
-  /** Whether the GPU is split (multi-instance GPU); absent where it cannot be. */
+  /** Whether the GPU is split (multi-instance GPU). Absent for a GPU that cannot be split. */
   mig?: boolean
-  /** Its parts when it is split. */
+  /** The parts of a split GPU. */
   migInstances: Array<NvmlMigInstance>
-  /** What was not answered about this GPU. */
+  /** The calls about this GPU that failed. */
   errors: Array<NvmlError>
 }
 
-/** What stands on the disk while a library is called that may end the process; afterwards there are blanks in its place. */
+/**
+ * The text that stands in a file during each call of a library that may crash the process. After a call, blanks stand in its
+ * place.
+ */
 export interface NvmlMark {
   path: string
   text: string
 }
 
-/** One part of a GPU that is split. */
+/** One part of a split GPU. */
 export interface NvmlMigInstance {
-  /** NVML's, within its GPU. */
+  /** NVML's index within the GPU. */
   index: number
   uuid?: string
   name?: string
-  /** Bytes. */
+  /** Total memory, in bytes. */
   memoryTotal?: number
-  /** Bytes. */
+  /** Memory in use, in bytes. */
   memoryUsed?: number
 }
 
 export interface NvmlOptions {
-  /** A path, or a name that the dynamic linker finds; `libnvidia-ml.so.1` unless told. */
+  /** A path, or a name that the dynamic linker finds; `libnvidia-ml.so.1` by default. */
   library?: string
-  /** 10000 unless told: without persistence mode a driver takes a second or more for each GPU to wake. */
+  /** 10000 by default. Without persistence mode a driver needs a second or more to wake each GPU. */
   deadlineMs?: number
-  /** Holds NVML and its devices for ticks, until the next question, unless a GPU is not well. Each tick leaves this mark. */
+  /**
+   * Keeps NVML initialised for `nvmlFigures` until the next scan, unless a GPU has a fatal error. Each call of `nvmlFigures`
+   * writes this mark.
+   */
   hold?: NvmlMark
 }
 
-/** What NVML says. Facts it does not give are absent, and `errors` says why. */
+/** What NVML answered. A fact that it does not give is absent, and `errors` says why. */
 export interface NvmlReport {
   /**
-   * `answered`: it was asked, and `gpus` holds what it has (perhaps none). `absent`: there is no such library. `failed`: the
-   * library cannot be used. `hung`: no answer within the deadline, or an earlier call still hangs. `busy`: an earlier call is
-   * still within its deadline.
+   * `answered`: NVML was asked, and `gpus` has its GPUs, perhaps none. `absent`: there is no such library. `failed`: the
+   * library cannot be used. `hung`: there was no answer within the deadline, or an earlier call still hangs. `busy`: an
+   * earlier call is still within its deadline.
    */
   state: 'answered' | 'absent' | 'failed' | 'hung' | 'busy'
-  /** Unless answered: one sentence that says why. */
+  /** Why NVML did not answer, in one sentence. Absent when it answered. */
   reason?: string
-  /** When hung: the function that does not return; empty when it hangs in opening the library. */
+  /** The function that hangs, or an empty string when opening the library hangs. Absent unless the state is `hung`. */
   call?: string
-  /** How long this took; when hung, how long the call has been out. */
+  /** How long this took. When the state is `hung`: how long the call has hung. */
   tookMs: number
   driverVersion?: string
-  /** The newest CUDA that the driver supports, such as `12.4`. */
+  /** The newest CUDA version that the driver supports, such as `12.4`. */
   cudaVersion?: string
-  /** By index, 256 at most. */
+  /** The GPUs by index, at most 256. */
   gpus: Array<NvmlGpu>
-  /** What NVML itself did not answer; each GPU has its own. */
+  /** The calls about NVML itself that failed. Each GPU has its own errors. */
   errors: Array<NvmlError>
 }
 
-/** Reads everything now. Never throws for want of a source: what it would give is absent, or 0 for swap. */
+/** Reads everything now. Never throws: what a missing source would give is absent, or 0 for swap. */
 export declare function sample(): Sample
 
-/** What is now. Memory in bytes. */
+/** The state of the machine at one moment. Memory is in bytes. */
 export interface Sample {
   memoryTotal: number
-  /** What could be had without swapping, memory that caches hold included; absent where the system does not say. */
+  /** Memory that can be had without swapping, memory that caches hold included. Absent where the system does not say. */
   memoryAvailable?: number
   swapTotal: number
   swapFree: number
@@ -200,8 +213,8 @@ export interface Sample {
   load1: number
   load5: number
   load15: number
-  /** Seconds since boot, with fractions; time asleep counts. */
+  /** Seconds since boot, with fractions. Time during which the machine slept counts. */
   uptime: number
-  /** The system's own name for this boot; absent where it gives none. */
+  /** The system's id of this boot. Absent where the system gives none. */
   bootId?: string
 }

@@ -1,4 +1,4 @@
-//! An addon whose only function panics as it is told, built as the probe is: `tests/panics.rs` shows what becomes of it.
+//! An addon with one function that panics. `tests/panics.rs` tests that the panic becomes a JavaScript error.
 
 use napi_derive::napi;
 

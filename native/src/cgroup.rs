@@ -1,5 +1,5 @@
-//! What control groups and CPU affinity let this process have: the tightest limit from its own group up to the root counts.
-//! cgroups(7); version 1 with a hierarchy for each controller, version 2 with one for all, and mixtures of the two.
+//! Reads the limits of this process by control groups and CPU affinity. The tightest limit from its own group up to the root counts.
+//! See cgroups(7): version 1 has a hierarchy for each controller, version 2 has one for all, and a machine may use both.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,84 +7,86 @@ use std::path::{Component, Path, PathBuf};
 
 use napi_derive::napi;
 
-/// Where to look; a test or a recorded machine brings its own.
+/// Where the files are. A test gives its own.
 #[napi(object)]
 #[derive(Default)]
 pub struct CgroupOptions {
-    /// `/sys/fs/cgroup` unless told.
+    /// `/sys/fs/cgroup` by default.
     pub root: Option<String>,
-    /// `/proc/self/cgroup` unless told.
+    /// `/proc/self/cgroup` by default.
     pub self_cgroup: Option<String>,
 }
 
-/// Limits. What is absent is not limited, or cannot be read.
+/// Limits. An absent limit does not exist or cannot be read.
 #[napi(object, object_from_js = false)]
 #[derive(Debug, Default, PartialEq)]
 pub struct Cgroup {
-    /// Of the hierarchy that the memory controller is in, else the CPU controller; absent where neither is found.
+    /// The version of the hierarchy with the memory controller, or else with the CPU controller. Absent without both.
     #[napi(ts_type = "1 | 2")]
     pub version: Option<u32>,
-    /// Bytes.
+    /// Memory limit, in bytes.
     pub memory_limit: Option<f64>,
-    /// Bytes in use where that limit stands; file cache that is next to be dropped does not count.
+    /// Bytes in use in the group that has the limit, without the file cache that the kernel would drop first.
     pub memory_used: Option<f64>,
     /// The file that the limit was read from.
     pub memory_source: Option<String>,
-    /// CPUs, as a fraction: quota divided by period.
+    /// CPU quota divided by its period, in CPUs, which may be a fraction.
     pub cpu_limit: Option<f64>,
     /// The file that the limit was read from.
     pub cpu_source: Option<String>,
     /// How many CPUs the group may run on.
     pub cpuset: Option<u32>,
-    /// The file that the set was read from.
+    /// The file that the CPU set was read from.
     pub cpuset_source: Option<String>,
-    /// How many CPUs the calling thread may run on, by sched_getaffinity(2); cpusets are in it already.
+    /// How many CPUs the calling thread may run on, by sched_getaffinity(2). It includes the limits of cpusets.
     pub affinity: Option<u32>,
 }
 
-/// Reads the limits. Never throws: what cannot be read is absent.
+/// Reads the limits. Never throws: a limit that cannot be read is absent.
 #[napi(catch_unwind)]
 pub fn cgroup(options: Option<CgroupOptions>) -> Cgroup {
     let CgroupOptions { root, self_cgroup } = options.unwrap_or_default();
     let root = PathBuf::from(root.as_deref().unwrap_or("/sys/fs/cgroup"));
     let own = read(Path::new(self_cgroup.as_deref().unwrap_or("/proc/self/cgroup"))).unwrap_or_default();
-    let mut found = limits(&root, &own);
-    found.affinity = affinity();
-    found
+    let mut limits = limits_of(&root, &own);
+    limits.affinity = affinity();
+    limits
 }
 
-fn limits(root: &Path, own: &str) -> Cgroup {
+fn limits_of(root: &Path, own: &str) -> Cgroup {
     let memory = Hierarchy::of("memory", root, own);
     let cpu = Hierarchy::of("cpu", root, own);
     let cpuset = Hierarchy::of("cpuset", root, own);
-    let mut found =
+    let mut limits =
         Cgroup { version: memory.as_ref().or(cpu.as_ref()).map(|at| at.version), ..Cgroup::default() };
     if let Some((limit, file)) = memory.as_ref().and_then(|at| at.tightest(memory_limit)) {
-        found.memory_limit = Some(limit);
-        found.memory_used = file.parent().and_then(memory_used);
-        found.memory_source = Some(shown(&file));
+        limits.memory_limit = Some(limit);
+        limits.memory_used = file.parent().and_then(memory_used);
+        limits.memory_source = Some(path_text(&file));
     }
     if let Some((limit, file)) = cpu.as_ref().and_then(|at| at.tightest(cpu_limit)) {
-        found.cpu_limit = Some(limit);
-        found.cpu_source = Some(shown(&file));
+        limits.cpu_limit = Some(limit);
+        limits.cpu_source = Some(path_text(&file));
     }
-    // A set is within its parent's, so the nearest one that can be read decides.
+    // A CPU set is a part of its parent's set, so the nearest one that can be read counts.
     if let Some((count, file)) = cpuset.as_ref().and_then(|at| at.levels().find_map(cpus)) {
-        found.cpuset = Some(count);
-        found.cpuset_source = Some(shown(&file));
+        limits.cpuset = Some(count);
+        limits.cpuset_source = Some(path_text(&file));
     }
-    found
+    limits
 }
 
-/// Where a controller's groups are, and which of them is ours.
+/// The groups of a controller.
 struct Hierarchy {
     version: u32,
+    /// The folder of the root group.
     top: PathBuf,
+    /// The folder of this process's group.
     own: PathBuf,
 }
 
 impl Hierarchy {
-    /// From lines such as `4:cpu,cpuacct:/a/b` (version 1) and `0::/a/b` (version 2).
+    /// Parses lines such as `4:cpu,cpuacct:/a/b` (version 1) and `0::/a/b` (version 2).
     fn of(controller: &str, root: &Path, own: &str) -> Option<Self> {
         let mut unified = None;
         for line in own.lines() {
@@ -94,7 +96,7 @@ impl Hierarchy {
                 continue;
             };
             if controllers.split(',').any(|name| name == controller) {
-                // Mounted under the list's name, which is linked to under each controller's own, or under that alone.
+                // The folder has the name of the list, with a link for each controller, or it has the name of the controller.
                 let top = [controllers, controller]
                     .map(|name| root.join(name))
                     .into_iter()
@@ -105,13 +107,13 @@ impl Hierarchy {
                 unified = Some(group);
             }
         }
-        // Beside version 1, version 2 is mounted one folder down.
-        let beside = root.join("unified");
-        let top = if beside.is_dir() { beside } else { root.to_owned() };
+        // When both versions are used, version 2 is in a folder of its own.
+        let mixed = root.join("unified");
+        let top = if mixed.is_dir() { mixed } else { root.to_owned() };
         unified.map(|group| Self { version: 2, own: place(&top, group), top })
     }
 
-    /// Our own group, then its parents up to the root.
+    /// Returns the folders of this process's group and of its parents up to the root.
     fn levels(&self) -> impl Iterator<Item = &Path> {
         self.own.ancestors().take_while(|level| level.starts_with(&self.top))
     }
@@ -121,11 +123,11 @@ impl Hierarchy {
     }
 }
 
-/// The folder of `group` below `top`. A container sees only its own part mounted, while the group may be named from the host's
-/// root: the longest end of the name that is there is ours.
+/// Returns the folder of `group` below `top`. A container has only its own part mounted, but the name of the group may start at the
+/// host's root. So the longest end of the name that exists is used.
 fn place(top: &Path, group: &str) -> PathBuf {
     let names: Vec<_> = Path::new(group).components().filter(|name| *name != Component::RootDir).collect();
-    // A group outside of our cgroup namespace starts with `..`: of its limits we see none.
+    // The name of a group outside this cgroup namespace starts with `..`, and its limits cannot be seen.
     if names.len() > 1024 || names.contains(&Component::ParentDir) {
         return top.to_owned();
     }
@@ -177,7 +179,7 @@ fn cpus(level: &Path) -> Option<(u32, PathBuf)> {
     })
 }
 
-/// How many CPUs a list such as `0-3,8` names; none for an empty or a broken one.
+/// Returns how many CPUs a list such as `0-3,8` names. None for an empty or broken list.
 fn count_list(list: &str) -> Option<u32> {
     let mut count: u32 = 0;
     for range in list.split(',') {
@@ -188,28 +190,28 @@ fn count_list(list: &str) -> Option<u32> {
     Some(count)
 }
 
-/// `max`, `-1` and all else that is no whole number give none.
+/// Parses a whole number. None for `max`, `-1` and anything else.
 fn number(text: &str) -> Option<f64> {
     text.parse::<u64>().ok().map(|value| value as f64)
 }
 
-/// Control files are short; the longest, memory.stat, has a few kilobytes.
+/// Reads a control file. The longest one, memory.stat, has a few kilobytes.
 fn read(file: &Path) -> Option<String> {
     let mut text = String::new();
     File::open(file).ok()?.take(64 * 1024).read_to_string(&mut text).ok()?;
     Some(text)
 }
 
-fn shown(file: &Path) -> String {
+fn path_text(file: &Path) -> String {
     file.to_string_lossy().into_owned()
 }
 
 #[cfg(target_os = "linux")]
 fn affinity() -> Option<u32> {
-    // The call fails while the set is smaller than the kernel's own; none has more than 2^16 CPUs.
+    // The call fails if the set is smaller than the kernel's. No kernel supports more than 2^16 CPUs.
     for words in [16, 128, 1024] {
         let mut set = vec![0_u64; words];
-        // SAFETY: `set` has room for the bytes that the call is told of, and a thread may ask for its own set (0).
+        // SAFETY: `set` has as many bytes as the call is told, and a thread may ask for its own set (0).
         let status = unsafe { libc::sched_getaffinity(0, words * size_of::<u64>(), set.as_mut_ptr().cast()) };
         if status == 0 {
             return Some(set.iter().map(|word| word.count_ones()).sum());
@@ -228,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_of_cpus_are_counted_and_broken_ones_are_not() {
+    fn cpus_of_a_list_are_counted_and_a_broken_list_gives_nothing() {
         assert_eq!(count_list("0"), Some(1));
         assert_eq!(count_list("0-3,8,10-11"), Some(7));
         for broken in ["", ",", "3-1", "a", "0-", "-1", "0-4294967295", "0--1", "1 2"] {
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_is_named_from_elsewhere_lands_inside_the_mount() {
+    fn a_group_is_found_inside_the_mount_by_the_end_of_its_name() {
         let top = Path::new("/proc/self");
         assert_eq!(place(top, "/"), top);
         assert_eq!(place(top, "/task"), top.join("task"));
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn this_thread_may_run_somewhere() {
+    fn this_thread_may_run_on_some_cpu() {
         assert!(affinity().is_some_and(|cpus| cpus > 0));
     }
 }

@@ -1,4 +1,4 @@
-//! How much room a file system has, asked so that one that hangs costs one thread and never the event loop.
+//! Asks how much room a file system has. One that hangs costs one thread, and never blocks the event loop.
 
 use std::ffi::CString;
 use std::io;
@@ -12,29 +12,29 @@ use napi_derive::napi;
 use crate::fault::Fault;
 use crate::lanes::{Lanes, Verdict};
 
-/// More paths than an agent watches; beyond it, what has not come back must come back first.
+/// More paths than an agent asks for. When so many hang, no further path is asked until one of them returns.
 static DISKS: Lanes = Lanes::new(16);
 
-/// Room on a file system. Sizes in bytes.
+/// The room on a file system. Sizes are in bytes.
 #[napi(object, object_from_js = false)]
 pub struct DiskSpace {
     pub total: f64,
-    /// Not in use, what is kept back for root included.
+    /// What is not in use, including the part that is reserved for root.
     pub free: f64,
     /// What an ordinary user may fill.
     pub available: f64,
-    /// 0 on file systems that make inodes as they need them.
+    /// 0 on file systems that create inodes when they need them.
     pub inodes: f64,
     pub inodes_free: f64,
-    /// As `available`, counted in inodes.
+    /// The inodes that an ordinary user may use.
     pub inodes_available: f64,
 }
 
-/// The file system that `path` is on, answered within `deadlineMs` (1000 unless told).
+/// Asks for the room on the file system of `path`, and answers within `deadlineMs`, 1000 by default.
 ///
-/// Rejects with a `code`: the system's (`ENOENT`, `EACCES`, …); `ETIMEDOUT` at the deadline, and at once for as long as an
-/// earlier question about this path hangs; `EBUSY` while one is within its deadline; `EAGAIN` when 16 paths hang, or the
-/// system gives no thread.
+/// Rejects with a `code`: that of the system (`ENOENT`, `EACCES`, …); `ETIMEDOUT` at the deadline, and at once while an earlier
+/// question about the same path hangs; `EBUSY` while an earlier question is within its deadline; `EAGAIN` when 16 paths hang, or
+/// when the system gives no thread.
 #[napi(catch_unwind, ts_return_type = "Promise<DiskSpace>")]
 pub fn disk(env: &Env, path: String, deadline_ms: Option<u32>) -> Result<Object<'_>> {
     let deadline = Duration::from_millis(deadline_ms.unwrap_or(1000).into());
@@ -57,12 +57,12 @@ fn answer(path: &str, verdict: Verdict<io::Result<DiskSpace>>) -> std::result::R
     })
 }
 
-/// macOS counts blocks in 32 bits in statvfs, so that one is asked by statfs.
+/// On macOS statvfs counts blocks in 32 bits, so statfs is used there.
 #[cfg(target_os = "macos")]
 fn space(path: &str) -> io::Result<DiskSpace> {
     let path = CString::new(path)?;
     let mut answer = MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: `path` ends in NUL and outlives the call; `answer` is one `struct statfs` to be written to.
+    // SAFETY: `path` ends in NUL and outlives the call. `answer` is a `struct statfs` that the call writes to.
     if unsafe { libc::statfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -83,7 +83,7 @@ fn space(path: &str) -> io::Result<DiskSpace> {
 fn space(path: &str) -> io::Result<DiskSpace> {
     let path = CString::new(path)?;
     let mut answer = MaybeUninit::<libc::statvfs>::zeroed();
-    // SAFETY: `path` ends in NUL and outlives the call; `answer` is one `struct statvfs` to be written to.
+    // SAFETY: `path` ends in NUL and outlives the call. `answer` is a `struct statvfs` that the call writes to.
     if unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }

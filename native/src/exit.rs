@@ -1,11 +1,11 @@
-//! The way out of a process that has a thread which never comes back.
+//! Ends a process that has a thread which hangs.
 
 use napi_derive::napi;
 
-/// Ends the process at once, with `code` as its status. Nothing more is run or flushed, and no thread is waited for, as
-/// `process.exit` waits for those that Node reads files with: one that a file system holds keeps it for ever.
+/// Ends the process at once with the exit status `code`. Nothing more is run or flushed, and no thread is waited for.
+/// `process.exit` waits for the threads on which Node reads files, so a file system that hangs would keep the process for ever.
 #[napi(catch_unwind, ts_return_type = "never")]
 pub fn exit_now(code: i32) {
-    // SAFETY: _exit has no preconditions and does not return, so no state of ours is seen again.
+    // SAFETY: _exit has no preconditions and does not return.
     unsafe { libc::_exit(code) }
 }

@@ -1,10 +1,10 @@
-//! Errors for JavaScript: the `code` is the system's own name (`ENOENT`), the message one sentence.
+//! Errors for JavaScript. The `code` is the system's name of the error, such as `ENOENT`, and the message is one sentence.
 
 use std::io;
 
 use napi::{Env, Error, JsError};
 
-/// What goes wrong for a caller to handle.
+/// An error that the caller can handle.
 #[derive(Debug)]
 pub struct Fault {
     pub code: &'static str,
@@ -16,23 +16,24 @@ impl Fault {
         Self { code, message: message.into() }
     }
 
-    /// An error of the operating system met while `doing`.
+    /// Makes a fault of an error of the operating system. `doing` says what failed.
     pub fn os(doing: &str, error: &io::Error) -> Self {
         Self::new(errno_name(error), format!("{doing}: {error}"))
     }
 
-    /// To be thrown.
+    /// Returns an error to be thrown.
     pub fn thrown(self) -> Error<&'static str> {
         Error::new(self.code, self.message)
     }
 
-    /// To reject a promise with: made into a JavaScript error here, as a promise's own error type has no codes of ours.
+    /// Returns an error to reject a promise with. It is made into a JavaScript error here, because the error type of promises
+    /// cannot have these codes.
     pub fn rejection(self, env: Env) -> Error {
         Error::from(JsError::from(self.thrown()).into_unknown(env))
     }
 }
 
-/// `ENOENT` and the like; `EIO` for what has no name here.
+/// Returns the name of the error, or `EIO` for an error that is not in the list.
 fn errno_name(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EACCES) => "EACCES",
@@ -59,7 +60,7 @@ fn errno_name(error: &io::Error) -> &'static str {
         Some(libc::EPROTOTYPE) => "EPROTOTYPE",
         Some(libc::ESTALE) => "ESTALE",
         Some(libc::ETIMEDOUT) => "ETIMEDOUT",
-        // Refused before the system was asked: a NUL in a path, a path too long for a socket.
+        // Refused before the system was asked: a NUL in a path, or a path that is too long for a socket.
         None if error.kind() == io::ErrorKind::InvalidInput => "EINVAL",
         _ => "EIO",
     }

@@ -1,7 +1,7 @@
-//! The one thread that keeps all deadlines, started with the first and asleep between them.
+//! The thread that runs an alarm at each deadline. It is started with the first deadline and sleeps between them.
 //!
-//! It is there before any work begins, because later it may be too late: while a library hangs in its loading, glibc's lock on
-//! loading is held, and no thread that registers destructors, as all of Rust's do, gets past its start.
+//! It must have started before any work begins. While a library hangs as it is loaded, the lock of glibc's loader is held, and
+//! then no thread that registers destructors can start, which all threads of Rust do.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,10 +10,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-/// Run on the guard's thread, once, at its time.
+/// Runs once on the guard's thread.
 type Alarm = Box<dyn FnOnce() + Send>;
 
-/// Names an alarm: its time, and a number that no other has.
+/// Identifies an alarm by its time and a unique number.
 pub type AlarmId = (Instant, u64);
 
 pub struct Guard {
@@ -36,30 +36,30 @@ impl Guard {
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Has `alarm` run at `time`, or as soon after as the guard can. Fails when the system gives no thread for the guard.
+    /// Sets `alarm` to run at `time`, or as soon as possible after it. Fails when the system gives no thread for the guard.
     pub fn set(&'static self, time: Instant, alarm: impl FnOnce() + Send + 'static) -> io::Result<AlarmId> {
         let mut state = self.state();
         if !state.started {
-            thread::Builder::new().name("muster-guard".into()).spawn(|| self.keep())?;
+            thread::Builder::new().name("muster-guard".into()).spawn(|| self.run_alarms())?;
             state.started = true;
         }
         state.set += 1;
         let id = (time, state.set);
         state.alarms.insert(id, Box::new(alarm));
-        // Until an earlier one the guard sleeps already.
+        // The guard already wakes for an earlier alarm, so it is woken only if this is the first one.
         if state.alarms.keys().next() == Some(&id) {
             self.changed.notify_all();
         }
         Ok(id)
     }
 
-    /// The alarm will not run, unless it runs already or has.
+    /// Cancels an alarm, unless it runs already or has run.
     pub fn cancel(&self, id: AlarmId) {
         let alarm = self.state().alarms.remove(&id);
         drop(alarm);
     }
 
-    /// Returns once the guard is past its own start, and deadlines are kept whatever happens.
+    /// Waits until the guard's thread has started, so that all deadlines will be kept.
     pub fn wait_until_awake(&self) {
         let mut state = self.state();
         while !state.awake {
@@ -67,7 +67,7 @@ impl Guard {
         }
     }
 
-    fn keep(&self) {
+    fn run_alarms(&self) {
         let mut state = self.state();
         state.awake = true;
         self.changed.notify_all();
@@ -79,7 +79,7 @@ impl Guard {
                     let alarm = state.alarms.remove(&id);
                     drop(state);
                     if let Some(alarm) = alarm {
-                        // A panic is on standard error by now, and must not take the other deadlines along.
+                        // A panic is printed on standard error, and must not stop the other alarms.
                         let _ = catch_unwind(AssertUnwindSafe(alarm));
                     }
                     self.state()
@@ -92,7 +92,7 @@ impl Guard {
         }
     }
 
-    /// The state is never left half changed, so a panic elsewhere does not spoil it.
+    /// No code panics while it changes the state, so a poisoned lock can be used.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -105,35 +105,35 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn alarms_run_in_the_order_of_their_times_and_cancelled_ones_do_not() {
+    fn alarms_run_in_the_order_of_their_times_and_cancelled_ones_do_not_run() {
         static GUARD: Guard = Guard::new();
-        let (say, said) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let now = Instant::now();
         let mut ids = Vec::new();
         for ms in [30, 10, 20, 10] {
-            let say = say.clone();
-            let alarm = move || say.send(ms).expect("the test listens");
+            let sender = sender.clone();
+            let alarm = move || sender.send(ms).expect("the test receives");
             ids.push(GUARD.set(now + Duration::from_millis(ms), alarm).expect("a thread"));
         }
-        let far = say.clone();
+        let far = sender.clone();
         let never =
-            GUARD.set(now + Duration::from_secs(3600), move || far.send(0).expect("the test listens"));
+            GUARD.set(now + Duration::from_secs(3600), move || far.send(0).expect("the test receives"));
         GUARD.cancel(ids[2]);
         GUARD.cancel(never.expect("an alarm"));
-        drop(say);
+        drop(sender);
         GUARD.wait_until_awake();
-        // The senders go with their alarms, so this ends.
-        assert_eq!(said.iter().collect::<Vec<_>>(), [10, 10, 30]);
+        // Each sender is dropped with its alarm, so the iteration ends.
+        assert_eq!(receiver.iter().collect::<Vec<_>>(), [10, 10, 30]);
     }
 
     #[test]
     fn an_alarm_whose_time_has_passed_runs_and_may_set_another() {
         static GUARD: Guard = Guard::new();
-        let (say, said) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let first = move || {
-            GUARD.set(Instant::now(), move || say.send(()).expect("the test listens")).expect("an alarm");
+            GUARD.set(Instant::now(), move || sender.send(()).expect("the test receives")).expect("an alarm");
         };
         GUARD.set(Instant::now(), first).expect("a thread");
-        assert_eq!(said.recv(), Ok(()));
+        assert_eq!(receiver.recv(), Ok(()));
     }
 }

@@ -1,7 +1,7 @@
-//! Work that may never come back, each on a thread of its own, with a deadline and without threads piling up.
+//! Runs tasks that may hang, each on a thread of its own, with a deadline and a limited number of threads.
 //!
-//! A lane is named by its key and holds one piece of work at a time. Work that outlives its deadline keeps its lane: whoever
-//! asks for it then is told at once that it hangs, and no thread is started, until it comes back.
+//! A lane has a key and runs one task at a time. A task that is past its deadline keeps its lane until it returns. Meanwhile
+//! everybody who asks for the same key is told at once that it hangs, and no thread is started.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -16,26 +16,26 @@ use crate::fault::Fault;
 use crate::guard::GUARD;
 use crate::workers;
 
-/// How a piece of work ended, or why it was not begun.
+/// How a task ended, or why it was not started.
 #[derive(Debug, PartialEq)]
 pub enum Verdict<T> {
     Answered(T),
-    /// It is past its deadline, in this `step` if it named any, and has run for `elapsed`.
+    /// The task is past its deadline. It is in this `step`, if it named one, and has run for `elapsed`.
     Hung {
         step: &'static str,
         elapsed: Duration,
     },
-    /// The same work, asked for earlier, is still within its deadline.
+    /// An earlier task of the same lane is still within its deadline.
     Busy,
-    /// All lanes are taken by work that has not come back.
+    /// All lanes are taken by tasks that have not returned.
     Full,
-    /// It panicked.
+    /// The task panicked.
     Panicked(String),
-    /// The system gives no thread.
+    /// The system gave no thread.
     NoThread(String),
 }
 
-/// Names what a piece of work is doing, for the day it hangs there.
+/// Says what a task is doing, so that a report can name it when it hangs.
 pub struct Step(Mutex<&'static str>);
 
 impl Step {
@@ -53,59 +53,59 @@ impl Step {
 }
 
 pub struct Lanes {
-    most: usize,
-    taken: Mutex<BTreeMap<String, Arc<Work>>>,
+    max: usize,
+    taken: Mutex<BTreeMap<String, Arc<Running>>>,
 }
 
-struct Work {
+struct Running {
     started: Instant,
     deadline: Duration,
     step: Step,
 }
 
 impl Lanes {
-    /// At most `most` pieces of work at a time.
-    pub const fn new(most: usize) -> Self {
-        Self { most, taken: Mutex::new(BTreeMap::new()) }
+    /// Creates lanes for at most `max` tasks at a time.
+    pub const fn new(max: usize) -> Self {
+        Self { max, taken: Mutex::new(BTreeMap::new()) }
     }
 
-    /// Begins `task` in the lane `key` and hands its verdict to `deliver`, once: when the task ends, or at the deadline.
+    /// Starts `task` in the lane `key`. `deliver` gets its verdict once, when the task ends or at the deadline.
     pub fn run<T, Task, Deliver>(&'static self, key: String, deadline: Duration, task: Task, deliver: Deliver)
     where
         Task: FnOnce(&Step) -> T + Send + 'static,
         Deliver: FnOnce(Verdict<T>) + Send + 'static,
     {
-        let work = match self.enter(&key, deadline) {
-            Ok(work) => work,
+        let running = match self.enter(&key, deadline) {
+            Ok(running) => running,
             Err(verdict) => return deliver(verdict),
         };
-        // Taken by whoever delivers: the worker with the answer, or the guard at the deadline.
+        // Either the worker takes it, with the answer, or the guard, at the deadline.
         let deliver = Arc::new(Mutex::new(Some(deliver)));
         let alarm = {
-            let (work, deliver) = (work.clone(), deliver.clone());
-            GUARD.set(work.started + deadline, move || say(&deliver, work.hung()))
+            let (running, deliver) = (running.clone(), deliver.clone());
+            GUARD.set(running.started + deadline, move || deliver_once(&deliver, running.hung()))
         };
         let worker = alarm.and_then(|alarm| {
             let (key, deliver) = (key.clone(), deliver.clone());
             let worker = move || {
                 GUARD.wait_until_awake();
-                let answer = catch_unwind(AssertUnwindSafe(|| task(&work.step)));
+                let answer = catch_unwind(AssertUnwindSafe(|| task(&running.step)));
                 GUARD.cancel(alarm);
                 self.leave(&key);
                 match answer {
-                    Ok(answer) => say(&deliver, Verdict::Answered(answer)),
-                    Err(panic) => say(&deliver, Verdict::Panicked(panic_text(panic.as_ref()))),
+                    Ok(answer) => deliver_once(&deliver, Verdict::Answered(answer)),
+                    Err(panic) => deliver_once(&deliver, Verdict::Panicked(panic_text(panic.as_ref()))),
                 }
             };
             workers::run(worker).inspect_err(|_| GUARD.cancel(alarm))
         });
         if let Err(error) = worker {
             self.leave(&key);
-            say(&deliver, Verdict::NoThread(error.to_string()));
+            deliver_once(&deliver, Verdict::NoThread(error.to_string()));
         }
     }
 
-    /// The same as a promise for JavaScript; `answer` turns the verdict into its value or its rejection.
+    /// Does the same and returns a promise for JavaScript. `answer` turns the verdict into its value or its rejection.
     pub fn promise<'env, T, Value, Task, Answer>(
         &'static self,
         env: &'env Env,
@@ -132,17 +132,18 @@ impl Lanes {
         Ok(promise)
     }
 
-    fn enter<T>(&self, key: &str, deadline: Duration) -> std::result::Result<Arc<Work>, Verdict<T>> {
+    fn enter<T>(&self, key: &str, deadline: Duration) -> std::result::Result<Arc<Running>, Verdict<T>> {
         let mut taken = locked(&self.taken);
-        if let Some(work) = taken.get(key) {
-            return Err(if work.started.elapsed() < work.deadline { Verdict::Busy } else { work.hung() });
+        if let Some(running) = taken.get(key) {
+            let in_time = running.started.elapsed() < running.deadline;
+            return Err(if in_time { Verdict::Busy } else { running.hung() });
         }
-        if taken.len() >= self.most {
+        if taken.len() >= self.max {
             return Err(Verdict::Full);
         }
-        let work = Arc::new(Work { started: Instant::now(), deadline, step: Step::new() });
-        taken.insert(key.to_owned(), work.clone());
-        Ok(work)
+        let running = Arc::new(Running { started: Instant::now(), deadline, step: Step::new() });
+        taken.insert(key.to_owned(), running.clone());
+        Ok(running)
     }
 
     fn leave(&self, key: &str) {
@@ -150,21 +151,21 @@ impl Lanes {
     }
 }
 
-impl Work {
+impl Running {
     fn hung<T>(&self) -> Verdict<T> {
         Verdict::Hung { step: self.step.get(), elapsed: self.started.elapsed() }
     }
 }
 
-/// Delivers, unless that was done.
-fn say<T>(deliver: &Mutex<Option<impl FnOnce(Verdict<T>)>>, verdict: Verdict<T>) {
+/// Delivers the verdict, unless one was delivered before.
+fn deliver_once<T>(deliver: &Mutex<Option<impl FnOnce(Verdict<T>)>>, verdict: Verdict<T>) {
     let deliver = locked(deliver).take();
     if let Some(deliver) = deliver {
         deliver(verdict);
     }
 }
 
-/// What is locked here is never left half done, so a panic elsewhere does not spoil it.
+/// No code panics while it changes what is locked, so a poisoned lock can be used.
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -172,7 +173,7 @@ fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without words".to_owned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 #[cfg(test)]
@@ -183,20 +184,21 @@ mod tests {
     const LONG: Duration = Duration::from_secs(600);
     const NOW: Duration = Duration::ZERO;
 
-    /// Begins `task` and gives the way its verdict comes.
-    fn begin<T: Send + 'static>(
+    /// Starts `task` and returns the receiver of its verdict.
+    fn start<T: Send + 'static>(
         lanes: &'static Lanes,
         key: &str,
         deadline: Duration,
         task: impl FnOnce(&Step) -> T + Send + 'static,
     ) -> mpsc::Receiver<Verdict<T>> {
-        let (say, said) = mpsc::channel();
-        lanes
-            .run(key.to_owned(), deadline, task, move |verdict| say.send(verdict).expect("the test listens"));
-        said
+        let (sender, receiver) = mpsc::channel();
+        lanes.run(key.to_owned(), deadline, task, move |verdict| {
+            sender.send(verdict).expect("the test receives")
+        });
+        receiver
     }
 
-    /// Work that stops in the step `waiting` until the sender is dropped.
+    /// Returns a task that hangs in the step `waiting` until the sender is dropped.
     fn hanging() -> (mpsc::Sender<()>, impl FnOnce(&Step) -> u32 + Send) {
         let (release, held) = mpsc::channel::<()>();
         let task = move |step: &Step| {
@@ -212,24 +214,24 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_comes_and_leaves_the_lane_free_for_the_next_question() {
+    fn an_answer_is_delivered_and_frees_the_lane() {
         static LANES: Lanes = Lanes::new(1);
         for round in 0..100 {
-            assert_eq!(begin(&LANES, "one", LONG, move |_| round).recv(), Ok(Verdict::Answered(round)));
+            assert_eq!(start(&LANES, "one", LONG, move |_| round).recv(), Ok(Verdict::Answered(round)));
         }
     }
 
     #[test]
-    fn work_past_its_deadline_is_hung_at_once_for_all_who_ask_again_until_it_comes_back() {
+    fn a_task_past_its_deadline_is_hung_for_everybody_until_it_returns() {
         static LANES: Lanes = Lanes::new(1);
         let (release, task) = hanging();
-        assert!(is_hung(&begin(&LANES, "one", NOW, task).recv().expect("a verdict at the deadline")));
-        let again = begin(&LANES, "one", LONG, |_| -> u32 { panic!("this must not be begun") });
+        assert!(is_hung(&start(&LANES, "one", NOW, task).recv().expect("a verdict at the deadline")));
+        let again = start(&LANES, "one", LONG, |_| -> u32 { panic!("this must not start") });
         assert!(is_hung(&again.try_recv().expect("a verdict at once")));
         drop(release);
         let deadline = Instant::now() + LONG;
         while Instant::now() < deadline {
-            let verdict = begin(&LANES, "one", LONG, |_| 8).recv().expect("a verdict");
+            let verdict = start(&LANES, "one", LONG, |_| 8).recv().expect("a verdict");
             if !is_hung(&verdict) {
                 assert_eq!(verdict, Verdict::Answered(8));
                 return;
@@ -239,57 +241,60 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_says_where() {
+    fn a_task_that_hangs_says_in_which_step() {
         static LANES: Lanes = Lanes::new(1);
         let (release, task) = hanging();
-        let said = begin(&LANES, "one", Duration::from_millis(1), task);
-        // The step is set by then, or by the time of some later question.
-        let mut verdict = said.recv().expect("a verdict at the deadline");
+        let receiver = start(&LANES, "one", Duration::from_millis(1), task);
+        // The step may not be set yet, so the question is repeated until it is.
+        let mut verdict = receiver.recv().expect("a verdict at the deadline");
         while matches!(verdict, Verdict::Hung { step: "", .. }) {
-            verdict = begin(&LANES, "one", LONG, |_| 0).recv().expect("a verdict at once");
+            verdict = start(&LANES, "one", LONG, |_| 0).recv().expect("a verdict at once");
         }
         assert!(matches!(verdict, Verdict::Hung { step: "waiting", .. }), "{verdict:?}");
         drop(release);
     }
 
     #[test]
-    fn within_the_deadline_a_second_question_is_told_that_the_first_is_out() {
+    fn a_lane_is_busy_while_its_task_is_within_the_deadline() {
         static LANES: Lanes = Lanes::new(2);
         let (release, task) = hanging();
-        let first = begin(&LANES, "one", LONG, task);
-        assert_eq!(begin(&LANES, "one", LONG, |_| 8).try_recv(), Ok(Verdict::Busy));
-        assert_eq!(begin(&LANES, "two", LONG, |_| 8).recv(), Ok(Verdict::Answered(8)));
+        let first = start(&LANES, "one", LONG, task);
+        assert_eq!(start(&LANES, "one", LONG, |_| 8).try_recv(), Ok(Verdict::Busy));
+        assert_eq!(start(&LANES, "two", LONG, |_| 8).recv(), Ok(Verdict::Answered(8)));
         drop(release);
         assert_eq!(first.recv(), Ok(Verdict::Answered(7)));
     }
 
     #[test]
-    fn no_more_lanes_are_taken_than_there_are() {
+    fn no_more_tasks_run_than_there_are_lanes() {
         static LANES: Lanes = Lanes::new(2);
         let (one, task_one) = hanging();
         let (two, task_two) = hanging();
-        let said = (begin(&LANES, "one", NOW, task_one), begin(&LANES, "two", NOW, task_two));
-        assert_eq!(begin(&LANES, "three", LONG, |_| 8).try_recv(), Ok(Verdict::Full));
-        assert!(is_hung(&said.0.recv().expect("a verdict")) && is_hung(&said.1.recv().expect("a verdict")));
+        let receiver = (start(&LANES, "one", NOW, task_one), start(&LANES, "two", NOW, task_two));
+        assert_eq!(start(&LANES, "three", LONG, |_| 8).try_recv(), Ok(Verdict::Full));
+        assert!(
+            is_hung(&receiver.0.recv().expect("a verdict"))
+                && is_hung(&receiver.1.recv().expect("a verdict"))
+        );
         drop((one, two));
     }
 
     #[test]
-    fn a_panic_is_a_verdict_and_leaves_the_lane_free() {
+    fn a_panic_is_a_verdict_and_frees_the_lane() {
         static LANES: Lanes = Lanes::new(1);
-        let said = begin(&LANES, "one", LONG, |_| -> u32 { panic!("no {}", "luck") });
-        assert_eq!(said.recv(), Ok(Verdict::Panicked("no luck".to_owned())));
-        assert_eq!(begin(&LANES, "one", LONG, |_| 8).recv(), Ok(Verdict::Answered(8)));
+        let receiver = start(&LANES, "one", LONG, |_| -> u32 { panic!("no {}", "luck") });
+        assert_eq!(receiver.recv(), Ok(Verdict::Panicked("no luck".to_owned())));
+        assert_eq!(start(&LANES, "one", LONG, |_| 8).recv(), Ok(Verdict::Answered(8)));
     }
 
     #[test]
-    fn an_answer_that_comes_after_the_verdict_is_dropped() {
+    fn an_answer_after_the_verdict_is_dropped() {
         static LANES: Lanes = Lanes::new(1);
         let (release, task) = hanging();
-        let said = begin(&LANES, "one", NOW, task);
-        assert!(is_hung(&said.recv().expect("a verdict at the deadline")));
+        let receiver = start(&LANES, "one", NOW, task);
+        assert!(is_hung(&receiver.recv().expect("a verdict at the deadline")));
         drop(release);
-        // The sender goes with the worker, which has nothing to say.
-        assert_eq!(said.recv(), Err(mpsc::RecvError));
+        // The worker drops the sender without another verdict.
+        assert_eq!(receiver.recv(), Err(mpsc::RecvError));
     }
 }

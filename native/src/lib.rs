@@ -1,12 +1,12 @@
-//! muster's N-API probe: what only native code can ask the machine, cheaply and without ever holding up the event loop.
+//! The native probe of muster: it asks the machine what only native code can ask, cheaply and without blocking the event loop.
 //!
-//! Each file is one question. Every exported function catches panics (`catch_unwind`): they become JavaScript errors.
-//! What may block for ever (a file system, a vendor's library) runs on a thread of its own, see `lanes`.
-//! Units: bytes, milliseconds where the name ends in `Ms`, else as the field says. All input is bounded here, and none of
-//! it is escaped: a string of the hardware is the hardware's, and whoever shows it must make it harmless.
+//! Each file answers one question. Every exported function catches panics (`catch_unwind`), which become JavaScript errors.
+//! Calls that may block for ever, to a file system or a vendor's library, run on a thread of their own, see `lanes`. Sizes are in
+//! bytes, times are in milliseconds where the name ends in `Ms`, and other units are given at the field. The size of all input is
+//! limited here, but strings are not escaped: whoever shows a string of the hardware must make it harmless.
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-compile_error!("the probe knows Linux and macOS; elsewhere muster runs without it");
+compile_error!("the native probe supports Linux and macOS; on other systems muster runs without it");
 
 pub mod cgroup;
 pub mod disk;

@@ -1,4 +1,5 @@
-//! sd_notify(3): tells the service manager how we are. Never waits: a manager that does not read costs an error, not time.
+//! Sends the state of the process to the service manager, as sd_notify(3) does. A manager that does not read causes an error, and
+//! never a wait.
 
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -8,14 +9,15 @@ use napi_derive::napi;
 
 use crate::fault::Fault;
 
-/// A service manager reads this many bytes of a message and ignores one that is longer.
-const LONGEST: usize = 4096;
+/// A service manager ignores a message that is longer.
+const MAX_STATE_BYTES: usize = 4096;
 
-/// Sends `state` (`READY=1`, `STATUS=…`, lines of them) to `socket`, the value of NOTIFY_SOCKET: a path, or `@` and a name in
-/// the abstract namespace. True when it was sent; false without a socket, when no service manager asked to be told.
+/// Sends `state`, which has lines such as `READY=1` and `STATUS=…`, to `socket`. That is the value of NOTIFY_SOCKET: a path, or `@`
+/// and a name in the abstract namespace. Returns true when the state was sent, and false without a socket, which means that no
+/// service manager wants it.
 ///
-/// Throws with a `code`: `EINVAL` for what is no such address, `EMSGSIZE` for a state beyond the 4096 bytes that a service
-/// manager reads, `EAGAIN` when it does not keep up reading, else the system's own (`ENOENT`, `ECONNREFUSED`, `EACCES`).
+/// Throws with a `code`: `EINVAL` for a bad address, `EMSGSIZE` for a state of more than 4096 bytes, which no service manager
+/// reads, `EAGAIN` when the manager does not read fast enough, and else the system's code (`ENOENT`, `ECONNREFUSED`, `EACCES`).
 #[napi(catch_unwind)]
 pub fn notify(socket: Option<String>, state: String) -> Result<bool, Error<&'static str>> {
     let Some(socket) = socket.filter(|socket| !socket.is_empty()) else {
@@ -26,9 +28,9 @@ pub fn notify(socket: Option<String>, state: String) -> Result<bool, Error<&'sta
 }
 
 fn send(socket: &str, state: &str) -> Result<(), Fault> {
-    if state.len() > LONGEST {
+    if state.len() > MAX_STATE_BYTES {
         let text = format!(
-            "a state of {} bytes is more than the {LONGEST} that a service manager reads",
+            "a state of {} bytes is more than the {MAX_STATE_BYTES} that a service manager reads",
             state.len()
         );
         return Err(Fault::new("EMSGSIZE", text));
@@ -40,7 +42,7 @@ fn deliver(socket: &str, state: &[u8]) -> io::Result<()> {
     let address = address(socket)?;
     let sender = UnixDatagram::unbound()?;
     sender.set_nonblocking(true)?;
-    // A datagram goes whole or not at all.
+    // A datagram is sent whole or not at all.
     sender.send_to_addr(state, &address).map(|_| ())
 }
 
@@ -70,7 +72,7 @@ fn abstract_address(_: &str) -> io::Result<SocketAddr> {
 mod tests {
     use super::*;
 
-    /// A path in the abstract or the file namespace that no other test uses.
+    /// Returns a path, or an abstract name, that no other test uses.
     fn name(of: &str) -> String {
         format!("{}/muster-notify-{}-{of}", std::env::temp_dir().display(), std::process::id())
     }
@@ -102,7 +104,7 @@ mod tests {
     fn the_longest_state_arrives_whole_and_a_longer_one_is_refused() {
         let path = name("long");
         let socket = UnixDatagram::bind(&path).expect("a socket");
-        let longest = "é".repeat(LONGEST / 2);
+        let longest = "é".repeat(MAX_STATE_BYTES / 2);
         send(&path, &longest).expect("sent");
         assert_eq!(received(&socket), longest);
         assert_eq!(send(&path, &format!("{longest}x")).map_err(|fault| fault.code), Err("EMSGSIZE"));
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_that_does_not_read_is_an_error_and_never_a_wait() {
+    fn a_manager_that_does_not_read_causes_an_error_and_no_wait() {
         let path = name("full");
         let _unread = UnixDatagram::bind(&path).expect("a socket");
         let fault = (0..100_000).find_map(|_| send(&path, "WATCHDOG=1").err());

@@ -1,51 +1,51 @@
-//! Threads for work that may never come back. Two whose work has come back wait for more: to start a thread costs more than most of
-//! the work.
+//! Threads for jobs that may hang. Two threads whose job has returned wait for the next one, because starting a thread costs more
+//! than most of the jobs.
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// It does not panic.
+/// A job must not panic.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// As many as a resource sample has use for at one time: of the disk, and of GPUs.
-const MOST_IDLE: usize = 2;
+/// As many as a resource sample needs at a time: one for the disk and one for the GPUs.
+const MAX_IDLE: usize = 2;
 
 struct Waiting {
-    /// Threads that wait and have been given nothing.
+    /// How many threads wait and have no job yet.
     idle: usize,
-    given: Vec<Job>,
+    jobs: Vec<Job>,
 }
 
-static WAITING: Mutex<Waiting> = Mutex::new(Waiting { idle: 0, given: Vec::new() });
-static GIVEN: Condvar = Condvar::new();
+static WAITING: Mutex<Waiting> = Mutex::new(Waiting { idle: 0, jobs: Vec::new() });
+static JOB_ADDED: Condvar = Condvar::new();
 
-/// Has `job` done by a thread that waits, else by one of its own. Fails when the system gives none.
+/// Runs `job` on a thread that waits, or on a new one. Fails when the system gives no thread.
 pub fn run(job: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let job: Job = Box::new(job);
     let mut waiting = locked();
     if waiting.idle > 0 {
         waiting.idle -= 1;
-        waiting.given.push(job);
-        GIVEN.notify_one();
+        waiting.jobs.push(job);
+        JOB_ADDED.notify_one();
         return Ok(());
     }
     drop(waiting);
-    thread::Builder::new().name("muster-worker".into()).spawn(move || work(job)).map(drop)
+    thread::Builder::new().name("muster-worker".into()).spawn(move || run_jobs(job)).map(drop)
 }
 
-fn work(mut job: Job) {
+fn run_jobs(mut job: Job) {
     loop {
         job();
         let mut waiting = locked();
-        if waiting.idle >= MOST_IDLE {
+        if waiting.idle >= MAX_IDLE {
             return;
         }
         waiting.idle += 1;
         job = loop {
-            match waiting.given.pop() {
-                Some(given) => break given,
-                None => waiting = GIVEN.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            match waiting.jobs.pop() {
+                Some(next) => break next,
+                None => waiting = JOB_ADDED.wait(waiting).unwrap_or_else(PoisonError::into_inner),
             }
         };
     }
@@ -62,27 +62,27 @@ mod tests {
     use std::sync::mpsc;
     use std::thread::ThreadId;
 
-    /// Begins a job that ends when the first is dropped, and tells by the second which thread does it.
-    fn begin() -> (mpsc::Sender<()>, mpsc::Receiver<ThreadId>) {
+    /// Starts a job that ends when the sender is dropped. The receiver gets the id of its thread.
+    fn start() -> (mpsc::Sender<()>, mpsc::Receiver<ThreadId>) {
         let (release, held) = mpsc::channel::<()>();
-        let (say, said) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         run(move || {
-            say.send(thread::current().id()).expect("the test listens");
+            sender.send(thread::current().id()).expect("the test receives");
             held.recv().expect_err("nothing is sent");
         })
         .expect("a thread");
-        (release, said)
+        (release, receiver)
     }
 
     #[test]
-    fn work_that_hangs_keeps_no_other_work_waiting() {
-        let all: Vec<_> = (0..8).map(|_| begin()).collect();
-        let threads: HashSet<_> = all.iter().map(|(_, said)| said.recv().expect("it runs")).collect();
+    fn jobs_that_hang_do_not_delay_other_jobs() {
+        let all: Vec<_> = (0..8).map(|_| start()).collect();
+        let threads: HashSet<_> = all.iter().map(|(_, receiver)| receiver.recv().expect("it runs")).collect();
         assert_eq!(threads.len(), 8);
         drop(all);
         for _ in 0..1000 {
-            let (release, said) = begin();
-            said.recv().expect("it runs");
+            let (release, receiver) = start();
+            receiver.recv().expect("it runs");
             drop(release);
         }
     }

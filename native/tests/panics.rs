@@ -1,4 +1,4 @@
-//! A panic in an exported function is an error in JavaScript, and the process lives on.
+//! Tests that a panic in an exported function becomes a JavaScript error, and that the process goes on.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::{env, fs, process};
 
 #[test]
 fn a_panic_becomes_a_javascript_error() {
-    // Cargo builds examples beside the tests.
+    // Cargo puts examples into a folder beside that of the tests.
     let test = env::current_exe().expect("this test is a file");
     let built = test.parent().and_then(Path::parent).expect("in a folder of the build").join("examples");
     let library = built.join(format!("{}panics{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX));

@@ -1,25 +1,25 @@
-//! The functions of NVML that we call, found in the library by name, with the structures they fill (nvml.h).
+//! Calls the functions of NVML that muster needs, found in the library by name, with their structures (nvml.h).
 
 use std::ffi::{CStr, c_int, c_uint, c_ulonglong, c_void};
 
-use super::NvmlError;
+use super::report::NvmlError;
 use crate::lanes::Step;
 
-/// Bytes that a string of the library may have. NVML's own have 96 at most.
-const LONGEST: usize = 10 * 1024;
+/// How many bytes the library may write as a string. NVML's own strings have at most 96.
+const MAX_TEXT_BYTES: usize = 10 * 1024;
 
-/// One byte more than the library is told of: what it writes ends in a NUL, or here.
-type Text = [u8; LONGEST + 1];
+/// One byte more than the library may write, so that a string without a NUL ends here.
+type Text = [u8; MAX_TEXT_BYTES + 1];
 
-/// nvmlReturn_t. Not an enum of ours: a library may answer anything.
+/// nvmlReturn_t. Not an enum, because a library may return any number.
 type Code = c_int;
 
-/// nvmlDevice_t, a GPU or a part of one: the library's own pointer, which we only hand back.
+/// nvmlDevice_t, a GPU or a part of one. It is a pointer of the library, and is only given back to the library.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
 pub struct Device(*mut c_void);
 
-// SAFETY: NVML may be called from any thread, and its devices are known to all of them.
+// SAFETY: NVML may be called from any thread, and its devices are valid on all threads.
 unsafe impl Send for Device {}
 
 impl Default for Device {
@@ -28,7 +28,7 @@ impl Default for Device {
     }
 }
 
-/// nvmlPciInfo_t. Its older versions are shorter and begin alike.
+/// nvmlPciInfo_t. Its older versions are the first part of this one.
 #[repr(C)]
 #[derive(Default)]
 pub struct PciInfo {
@@ -50,7 +50,7 @@ pub struct Memory {
     pub used: c_ulonglong,
 }
 
-/// nvmlMemory_v2_t, where what the driver keeps for itself is no longer part of what is used.
+/// nvmlMemory_v2_t, whose memory in use no longer includes what the driver reserves for itself.
 #[repr(C)]
 pub struct MemoryV2 {
     pub version: c_uint,
@@ -93,17 +93,17 @@ pub const UNCORRECTED: c_uint = 1;
 pub const ECC_VOLATILE: c_uint = 0;
 pub const ECC_AGGREGATE: c_uint = 1;
 
-/// How NVML marks a structure with its version: above its size.
+/// Returns the version field of a structure: the number of the version in the upper byte, and the size.
 const fn version<T>(number: c_uint) -> c_uint {
     size_of::<T>() as c_uint | (number << 24)
 }
 
 macro_rules! functions {
     ($($function:ident = $name:literal ($($argument:ident: $type:ty),*);)*) => {
-        /// The library, open until this is dropped.
+        /// The library, which stays open until this is dropped.
         pub struct Library {
             $($function: Option<unsafe extern "C" fn($($type),*) -> Code>,)*
-            /// The pointers above lead into it.
+            /// The pointers above are valid while it is open.
             _opened: libloading::Library,
         }
 
@@ -111,8 +111,8 @@ macro_rules! functions {
             fn find(opened: libloading::Library) -> Self {
                 Self {
                     $(
-                        // SAFETY: nvml.h declares the function so. The pointer is called only while this value lives, and
-                        // the library is open as long.
+                        // SAFETY: the type is that of nvml.h. The pointer is called only while this value exists, and the
+                        // library is open for that time.
                         $function: unsafe { opened.get(concat!($name, "\0").as_bytes()) }.ok().map(|symbol| *symbol),
                     )*
                     _opened: opened,
@@ -120,16 +120,15 @@ macro_rules! functions {
             }
         }
 
-        /// Every function that we know; one that the library is too old for, or too new, fails.
+        /// One method for each function. A function that the library does not have fails.
         impl Nvml<'_> {
             $(
                 pub fn $function(&self $(, $argument: $type)*) -> Result<(), NvmlError> {
                     let failed = |error| Err(NvmlError { call: $name, error });
                     let Some(function) = self.library.$function else { return failed(SYMBOL_NOT_FOUND.to_owned()) };
                     self.step.set($name);
-                    // SAFETY: the library is open for as long as it is borrowed, the function has the arguments that nvml.h
-                    // gives it, each of them leads to room of its type for the length of the call, and a device is one that
-                    // this library named.
+                    // SAFETY: the library is open while it is borrowed, the arguments are those of nvml.h, each reference is
+                    // valid for its type during the call, and a device is one that this library returned.
                     match unsafe { function($($argument),*) } {
                         0 => Ok(()),
                         code => failed(error_name(code)),
@@ -140,7 +139,7 @@ macro_rules! functions {
     };
 }
 
-// Each by its newest name and, where drivers in use still lack that, by older ones.
+// The newest name of each function, and older names where drivers that are still in use do not have the newest one.
 functions! {
     init_v2 = "nvmlInit_v2" ();
     init = "nvmlInit" ();
@@ -170,30 +169,30 @@ functions! {
 }
 
 impl Library {
-    /// Opens the library; its initialisers run, and may hang or end the process as any of its functions may.
+    /// Opens the library. This runs its initialisers, which may hang or crash the process like any of its functions.
     pub fn open(path: &str) -> Result<Self, libloading::Error> {
-        // SAFETY: nothing can prove a foreign library sound. Whoever configures the path vouches for it, and the default is
-        // the driver's own, which every user of the GPU loads.
+        // SAFETY: nothing can prove that a foreign library is sound. Whoever configures the path is responsible for it, and the
+        // default is the driver's own library, which every user of the GPU loads.
         unsafe { libloading::Library::new(path) }.map(Self::find)
     }
 }
 
-/// The library's functions, while it is used; `step` follows the calls.
+/// The library while it is used. `step` gets the name of each function that is called.
 pub struct Nvml<'a> {
     pub library: &'a Library,
     pub step: &'a Step,
 }
 
-/// The string that `call` writes into the room it is given; bytes that are no UTF-8 are replaced.
+/// Returns the string that `call` writes to its buffer. Bytes that are not UTF-8 are replaced.
 pub fn text(call: impl FnOnce(&mut Text, c_uint) -> Result<(), NvmlError>) -> Result<String, NvmlError> {
-    let mut room: Box<Text> = Box::new([0; LONGEST + 1]);
-    call(&mut room, LONGEST as c_uint)?;
-    let text = CStr::from_bytes_until_nul(&room[..]).map_or(&room[..LONGEST], CStr::to_bytes);
+    let mut buffer: Box<Text> = Box::new([0; MAX_TEXT_BYTES + 1]);
+    call(&mut buffer, MAX_TEXT_BYTES as c_uint)?;
+    let text = CStr::from_bytes_until_nul(&buffer[..]).map_or(&buffer[..MAX_TEXT_BYTES], CStr::to_bytes);
     Ok(String::from_utf8_lossy(text).into_owned())
 }
 
 impl NvmlError {
-    /// The function is not in this library, or in the library and not in the driver.
+    /// Returns whether the library does not have the function, or has it and the driver does not.
     pub fn is_unknown_function(&self) -> bool {
         self.is_missing_symbol() || self.error == error_name(13)
     }
@@ -202,7 +201,7 @@ impl NvmlError {
         self.error == SYMBOL_NOT_FOUND
     }
 
-    /// Nothing runs on the GPU before a reset or a reboot.
+    /// Returns whether nothing can run on the GPU before a reset or a reboot.
     pub fn is_fatal(&self) -> bool {
         [11, 15, 16].iter().any(|code| self.error == error_name(*code))
     }
@@ -214,7 +213,7 @@ impl NvmlError {
 
 const SYMBOL_NOT_FOUND: &str = "symbol not found";
 
-/// The name that nvml.h gives an error.
+/// Returns the name of an error in nvml.h.
 fn error_name(code: Code) -> String {
     let name = match code {
         1 => "UNINITIALIZED",
@@ -258,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn structures_are_as_long_as_in_nvml_h() {
+    fn structures_have_the_sizes_of_nvml_h() {
         assert_eq!(size_of::<PciInfo>(), 68);
         assert_eq!(size_of::<Memory>(), 24);
         assert_eq!(MemoryV2::default().version, 0x0200_0028);
@@ -266,20 +265,20 @@ mod tests {
     }
 
     #[test]
-    fn an_error_without_a_name_keeps_its_number() {
+    fn an_unknown_error_is_named_by_its_number() {
         assert_eq!(error_name(15), "NVML_ERROR_GPU_IS_LOST");
         assert_eq!(error_name(-7), "NVML_ERROR_-7");
     }
 
     #[test]
-    fn a_string_without_an_end_ends_with_its_room_and_bytes_that_are_no_text_are_replaced() {
-        let endless = text(|room, length| {
-            room[..length as usize].fill(b'x');
+    fn a_string_without_nul_ends_with_the_buffer_and_bytes_that_are_not_text_are_replaced() {
+        let endless = text(|buffer, length| {
+            buffer[..length as usize].fill(b'x');
             Ok(())
         });
-        assert_eq!(endless.map(|text| text.len()), Ok(LONGEST));
-        let broken = text(|room, _| {
-            room[..4].copy_from_slice(b"a\xff\0b");
+        assert_eq!(endless.map(|text| text.len()), Ok(MAX_TEXT_BYTES));
+        let broken = text(|buffer, _| {
+            buffer[..4].copy_from_slice(b"a\xff\0b");
             Ok(())
         });
         assert_eq!(broken, Ok("a\u{fffd}".to_owned()));

@@ -1,16 +1,16 @@
-//! Linux: files of /proc that stay open, and sysinfo(2).
+//! Samples Linux with files of /proc that stay open, and with sysinfo(2).
 
 use std::fs::{self, File};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
 use std::sync::LazyLock;
 
-use super::{CpuTimes, Sample};
+use super::report::{CpuTimes, Sample};
 
 pub struct Machine {
-    meminfo: Kept,
-    stat: Kept,
-    /// Both files are read into it; grows to the largest.
+    meminfo: OpenFile,
+    stat: OpenFile,
+    /// Both files are read into it. It grows to the size of the larger one.
     buffer: Vec<u8>,
     ms_per_tick: f64,
 }
@@ -20,8 +20,8 @@ impl Default for Machine {
         // SAFETY: sysconf has no preconditions.
         let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
         Self {
-            meminfo: Kept::new("/proc/meminfo"),
-            stat: Kept::new("/proc/stat"),
+            meminfo: OpenFile::new("/proc/meminfo"),
+            stat: OpenFile::new("/proc/stat"),
             buffer: vec![0; 16 * 1024],
             ms_per_tick: 1000.0 / if ticks > 0 { ticks as f64 } else { 100.0 },
         }
@@ -30,7 +30,7 @@ impl Default for Machine {
 
 impl Machine {
     pub fn sample(&mut self) -> Sample {
-        // What sysinfo says of memory and swap stands in where /proc is hidden.
+        // Where /proc is hidden, sysinfo gives memory and swap.
         let kernel = sysinfo();
         let unit = f64::from(kernel.mem_unit.max(1));
         let memory = self.meminfo.read(&mut self.buffer).map(parse_meminfo).unwrap_or_default();
@@ -51,23 +51,23 @@ impl Machine {
     }
 }
 
-/// It cannot change while this process lives.
+/// Read once, because it cannot change while this process runs.
 static BOOT_ID: LazyLock<Option<String>> = LazyLock::new(|| {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let id = text.trim();
     (!id.is_empty() && id.len() <= 64 && id.is_ascii()).then(|| id.to_owned())
 });
 
-/// A file that is read again and again from its start, and opened again when that fails: a container's /proc file ends with
-/// the daemon that serves it.
-struct Kept {
+/// A file that stays open and is read from its start each time. It is opened again when reading fails: a file of /proc in a
+/// container is gone when the daemon that serves it ends.
+struct OpenFile {
     path: &'static str,
     file: Option<File>,
 }
 
-impl Kept {
-    /// No kernel's file is longer.
-    const LONGEST: usize = 8 * 1024 * 1024;
+impl OpenFile {
+    /// No file of the kernel is larger.
+    const MAX_BYTES: usize = 8 * 1024 * 1024;
 
     fn new(path: &'static str) -> Self {
         Self { path, file: File::open(path).ok() }
@@ -84,13 +84,13 @@ impl Kept {
         Some(&buffer[..length])
     }
 
-    /// One read gives such a file whole when the buffer is larger than it.
+    /// Reads the file into the buffer. One read returns the whole file if the buffer is larger than the file.
     fn fill(&self, buffer: &mut Vec<u8>) -> Option<usize> {
         let file = self.file.as_ref()?;
         loop {
             match file.read_at(buffer, 0) {
                 Ok(0) => return None,
-                Ok(length) if length < buffer.len() || length >= Self::LONGEST => return Some(length),
+                Ok(length) if length < buffer.len() || length >= Self::MAX_BYTES => return Some(length),
                 Ok(length) => buffer.resize(length * 2, 0),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(_) => return None,
@@ -99,7 +99,7 @@ impl Kept {
     }
 }
 
-/// Bytes.
+/// Memory and swap, in bytes.
 #[derive(Debug, Default, PartialEq)]
 struct Memory {
     total: Option<f64>,
@@ -108,7 +108,7 @@ struct Memory {
     swap_free: Option<f64>,
 }
 
-/// proc_meminfo(5): `MemTotal:       16384 kB`.
+/// Parses lines such as `MemTotal:       16384 kB`, see proc_meminfo(5).
 fn parse_meminfo(text: &[u8]) -> Memory {
     let mut memory = Memory::default();
     for line in text.split(|byte| *byte == b'\n') {
@@ -127,7 +127,7 @@ fn parse_meminfo(text: &[u8]) -> Memory {
     memory
 }
 
-/// proc_stat(5): the sum over all CPUs comes first, then a line for each CPU.
+/// Parses the first line, with the sum over all CPUs, and counts the lines of single CPUs after it, see proc_stat(5).
 fn parse_stat(text: &[u8], ms_per_tick: f64) -> Option<CpuTimes> {
     let mut lines = text.split(|byte| *byte == b'\n');
     let mut fields = words(lines.next()?);
@@ -148,7 +148,7 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
-/// A whole number, exact up to 2^53 as all of JavaScript's are.
+/// Parses a whole number, which is exact up to 2^53 like all numbers of JavaScript.
 fn number(digits: &[u8]) -> Option<f64> {
     let mut value: u64 = 0;
     for digit in digits {
@@ -159,7 +159,7 @@ fn number(digits: &[u8]) -> Option<f64> {
 
 fn sysinfo() -> libc::sysinfo {
     let mut info = MaybeUninit::<libc::sysinfo>::zeroed();
-    // SAFETY: `info` is one `struct sysinfo` to be written to. The call fails for a bad pointer only, and then zeros stay.
+    // SAFETY: `info` is a `struct sysinfo` that the call writes to. It fails only for a bad pointer, and then zeros stay.
     unsafe { libc::sysinfo(info.as_mut_ptr()) };
     // SAFETY: the struct is plain integers, for which all bits zero is a value.
     unsafe { info.assume_init() }
@@ -167,7 +167,7 @@ fn sysinfo() -> libc::sysinfo {
 
 fn uptime() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is one `struct timespec` to be written to; it stays zero should the clock be unknown.
+    // SAFETY: `time` is a `struct timespec` that the call writes to. It stays zero if the clock is unknown.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn meminfo_is_read_by_name_wherever_a_line_stands() {
+    fn lines_of_meminfo_are_found_by_name_in_any_order() {
         let text = b"MemTotal:       2000 kB\nMemFree: 1 kB\nMemAvailable:    512 kB\nSwapCached: 9 kB\nSwapTotal: 8 kB\nSwapFree: 4 kB\n";
         let memory = parse_meminfo(text);
         assert_eq!(memory.total, Some(2_048_000.0));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn meminfo_of_an_old_kernel_or_of_none_leaves_facts_out() {
+    fn a_missing_or_broken_line_of_meminfo_gives_nothing() {
         assert_eq!(parse_meminfo(b"MemTotal: 1 kB\n").available, None);
         assert_eq!(parse_meminfo(b"MemTotal:\nMemAvailable: x kB\nSwapFree: -1 kB"), Memory::default());
         assert_eq!(parse_meminfo(b"\xff\xfe\0:::\n"), Memory::default());
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_gives_the_sum_over_all_cpus_in_milliseconds_and_how_many_they_are() {
+    fn stat_gives_the_sum_over_all_cpus_in_milliseconds_and_their_number() {
         let text =
             b"cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\ncpu2 0 0 0 0\nintr 5 4\ncpu7 none\n";
         let times = parse_stat(text, 10.0);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_of_an_old_kernel_has_fewer_fields_and_a_broken_one_gives_nothing() {
+    fn stat_may_have_fewer_fields_but_a_broken_one_gives_nothing() {
         assert_eq!(parse_stat(b"cpu 1 2 3 4\ncpu0 1 2 3 4\n", 1.0).map(|times| times.idle), Some(4.0));
         for text in
             [&b""[..], b"cpu", b"cpu0 1 2 3 4\n", b"cpu 1 2 x 4\ncpu0 1\n", b"cpu 1 2 3 4\n", b"intr 1\n"]
@@ -224,28 +224,28 @@ mod tests {
     }
 
     #[test]
-    fn a_file_longer_than_the_buffer_is_read_whole() {
+    fn a_file_larger_than_the_buffer_is_read_whole() {
         let mut buffer = vec![0; 2];
-        let mut status = Kept::new("/proc/self/status");
+        let mut status = OpenFile::new("/proc/self/status");
         let text = status.read(&mut buffer).expect("this process has a status").to_vec();
         assert!(text.starts_with(b"Name:") && text.ends_with(b"\n"), "{}", String::from_utf8_lossy(&text));
     }
 
     #[test]
-    fn a_file_that_fails_is_opened_again_and_one_that_is_not_there_gives_nothing() {
+    fn a_file_that_fails_is_opened_again_and_a_missing_file_gives_nothing() {
         let mut buffer = vec![0; 4096];
-        let mut stale = Kept { path: "/proc/stat", file: None };
+        let mut stale = OpenFile { path: "/proc/stat", file: None };
         assert!(stale.read(&mut buffer).is_some());
-        // A folder opens and cannot be read.
-        let mut folder = Kept { path: "/proc/stat", file: File::open("/proc").ok() };
+        // A folder can be opened but not read.
+        let mut folder = OpenFile { path: "/proc/stat", file: File::open("/proc").ok() };
         assert!(folder.read(&mut buffer).is_some());
-        assert!(Kept::new("/proc/no-such-file").read(&mut buffer).is_none());
+        assert!(OpenFile::new("/proc/no-such-file").read(&mut buffer).is_none());
     }
 
     #[test]
-    fn without_proc_what_sysinfo_knows_is_left() {
+    fn without_proc_the_sample_has_what_sysinfo_knows() {
         let mut machine =
-            Machine { meminfo: Kept::new("/none"), stat: Kept::new("/none"), ..Machine::default() };
+            Machine { meminfo: OpenFile::new("/none"), stat: OpenFile::new("/none"), ..Machine::default() };
         let sample = machine.sample();
         assert!(sample.memory_total > 0.0 && sample.uptime > 0.0);
         assert_eq!(sample.memory_available, None);

@@ -1,10 +1,10 @@
-//! macOS: Mach's host statistics and sysctl.
+//! Samples macOS with Mach's host statistics and sysctl.
 
 use std::ffi::CStr;
 use std::mem::{MaybeUninit, size_of};
 use std::sync::LazyLock;
 
-use super::{CpuTimes, Sample};
+use super::report::{CpuTimes, Sample};
 
 pub struct Machine {
     host: libc::host_t,
@@ -16,8 +16,8 @@ pub struct Machine {
 
 impl Default for Machine {
     fn default() -> Self {
-        // SAFETY: neither call has preconditions. The port is asked for once, as each asking takes a reference that stays.
-        // Deprecated in favour of a crate of its own, for one function.
+        // SAFETY: none of the calls has preconditions. The port is requested once, because each request takes a reference that
+        // is never released. The function is deprecated in favour of another crate, which is not worth it for one function.
         #[allow(deprecated)]
         let (host, ticks, page) = unsafe {
             (libc::mach_host_self(), libc::sysconf(libc::_SC_CLK_TCK), libc::sysconf(libc::_SC_PAGESIZE))
@@ -50,7 +50,7 @@ impl Machine {
         }
     }
 
-    /// Free pages, which hold those read ahead, and inactive ones.
+    /// Returns the size of free pages, which include pages that were read ahead, and of inactive pages.
     fn memory_available(&self) -> Option<f64> {
         let mut pages = MaybeUninit::<libc::vm_statistics64>::zeroed();
         let mut count = libc::HOST_VM_INFO64_COUNT;
@@ -93,14 +93,14 @@ impl Machine {
     }
 }
 
-/// It cannot change while this process lives.
+/// Read once, because it cannot change while this process runs.
 static BOOT_ID: LazyLock<Option<String>> = LazyLock::new(|| {
     let bytes = sysctl::<[u8; 64]>(c"kern.bootsessionuuid")?;
     let id = CStr::from_bytes_until_nul(&bytes).ok()?.to_str().ok()?;
     (!id.is_empty() && id.is_ascii()).then(|| id.to_lowercase())
 });
 
-/// What sysctlbyname(3) writes into a `T`, which may be less than it could hold. Only for plain integers and arrays of them.
+/// Returns what sysctlbyname(3) writes to a `T`, which may be less than its size. Only for plain integers and arrays of them.
 fn sysctl<T: Copy>(name: &CStr) -> Option<T> {
     let mut value = MaybeUninit::<T>::zeroed();
     let mut size = size_of::<T>();
@@ -114,15 +114,15 @@ fn sysctl<T: Copy>(name: &CStr) -> Option<T> {
 
 fn load() -> [f64; 3] {
     let mut load = [0.0; 3];
-    // SAFETY: `load` has room for the three figures asked for; it stays zero when there are none.
+    // SAFETY: `load` has room for three values. It stays zero if there are none.
     unsafe { libc::getloadavg(load.as_mut_ptr(), 3) };
     load
 }
 
-/// CLOCK_MONOTONIC goes on while a Mac sleeps.
+/// On macOS, CLOCK_MONOTONIC includes the time during which the machine slept.
 fn uptime() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is one `struct timespec` to be written to.
+    // SAFETY: `time` is a `struct timespec` that the call writes to.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
