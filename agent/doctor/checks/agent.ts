@@ -44,7 +44,7 @@ function stateFindings(status: AgentStatus): Finding[] {
       return [
         warning(
           `pending approval, fingerprint ${fingerprint}; ${who}`,
-          `on the requester's machine, where the fingerprint is the same: muster node approve ${node}`,
+          `on the requester's machine: muster node approve ${node}`,
         ),
       ];
     case 'rejected':
