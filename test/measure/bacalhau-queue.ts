@@ -1,11 +1,12 @@
-// A worker: the queue in which Bacalhau 1.4 keeps heartbeats, done in JavaScript. Argument: nodes.
-// A heap with the newest in front: to find a node's entry, all before it are taken out, and put back afterwards.
+// A worker that measures the heartbeat queue of Bacalhau 1.4, written in JavaScript. Argument: how many nodes.
+// The queue is a heap with the newest entry first. To find the entry of a node, it takes out all entries before it and puts
+// them back afterwards.
 import { nodeIdOf } from './simulated-nodes.ts';
 import { report } from './worker.ts';
 
 interface Entry {
   node: string;
-  /** Seconds. */
+  /** The time of the heartbeat, in seconds. */
   at: number;
 }
 
@@ -37,7 +38,7 @@ class HeartbeatHeap {
     }
   }
 
-  /** Takes out the entry of `node`. */
+  /** Removes the entry of `node`. */
   remove(node: string): void {
     const others: Entry[] = [];
     for (let entry = this.pop(); entry && entry.node !== node; entry = this.pop()) others.push(entry);
@@ -63,7 +64,7 @@ ids.forEach((node, index) => {
   heap.push({ node, at: Math.floor((interval * index) / nodes) });
 });
 
-// Nodes come about in the order in which they came before: the one that is heard is among the oldest.
+// Heartbeats come in about the same order each time, so each is from one of the oldest entries.
 const before = process.cpuUsage();
 let heartbeats = 0;
 while (heartbeats < nodes && spent() < 3e6) {
@@ -78,5 +79,5 @@ function spent(): number {
   return user + system;
 }
 
-// Nanoseconds of CPU.
+// The CPU time of one heartbeat, in nanoseconds.
 report((spent() * 1000) / heartbeats);

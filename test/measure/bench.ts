@@ -1,4 +1,5 @@
-// Measures the program against its budgets (design 10) on this machine and prints one table. scripts/bench runs it.
+// Measures the program on this machine, compares it with its budgets, and prints one table. scripts/bench runs it.
+// It is in test/ because it runs the program with the processes, brokers and stand-ins of test/support.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -23,16 +24,16 @@ interface Row {
 }
 
 const rows: Record<string, Row> = {
-  agent: { help: 'an agent in steady state: memory, CPU, child processes', measure: steadyAgent },
-  start: { help: 'an agent from exec to registered', measure: agentStart },
-  packaged: { help: 'the packaged file: size, start, memory of an agent', measure: packagedFile },
-  inventory: { help: 'an inventory, and how long the first heartbeat waits for it', measure: inventoryCost },
-  sample: { help: 'one resource sample, beside systeminformation', measure: sampleCost },
-  lateness: { help: 'how late heartbeats are when every probe hangs', measure: heartbeatLateness },
+  agent: { help: 'memory, CPU and child processes of an agent in steady state', measure: steadyAgent },
+  start: { help: 'time from exec of an agent to registered', measure: agentStart },
+  packaged: { help: 'size and start of the packaged file, memory of its agent', measure: packagedFile },
+  inventory: { help: 'cost of an inventory, and its effect on the first heartbeat', measure: inventoryCost },
+  sample: { help: 'CPU of one resource sample, compared with systeminformation', measure: sampleCost },
+  lateness: { help: 'how late heartbeats are when every source of facts hangs', measure: heartbeatLateness },
   throughput: { help: 'heartbeats a second through a real broker', measure: heartbeatThroughput },
-  heartbeat: { help: 'cost of one heartbeat at 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
-  fleet: { help: '100 000 nodes at default intervals: CPU, memory, start', measure: fleetCost },
-  silence: { help: 'how late silence is noticed at 1 000 and 100 000 nodes', measure: silenceNoticed },
+  heartbeat: { help: 'cost of one heartbeat with 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
+  fleet: { help: 'CPU, memory and start with 100 000 nodes at default intervals', measure: fleetCost },
+  silence: { help: 'how late silence is noticed with 1 000 and 100 000 nodes', measure: silenceNoticed },
 };
 
 const usage = `usage: scripts/bench [--profile FOLDER] [ROW...]
@@ -40,10 +41,10 @@ const usage = `usage: scripts/bench [--profile FOLDER] [ROW...]
 ${Object.entries(rows)
   .map(([name, { help }]) => `  ${name.padEnd(11)} ${help}\n`)
   .join('')}
-All rows, unless some are named. --profile writes CPU profiles of the requesters and agents into FOLDER.
+Without a ROW, all rows are measured. --profile writes CPU profiles of the requesters and agents into FOLDER.
 `;
 
-// What a row that failed may have left running does not keep the bench from ending.
+// A row that failed may have left something running, which must not keep the bench from ending.
 process.exit(await main());
 
 async function main(): Promise<number> {
@@ -63,7 +64,8 @@ async function main(): Promise<number> {
   for (const [name, row] of Object.entries(rows)) {
     if (!options.rows.includes(name)) continue;
     progress(`${name}: ${row.help}`);
-    // The small fleet waits more than it works, as the agent does; the row of silence meets its result, or its failure.
+    // The small fleet and the agent both wait most of the time, so they run together. The row `silence` takes the fleet's result,
+    // or its failure.
     const beside = name === 'agent' && options.rows.includes('silence') ? smallFleet() : undefined;
     const [measured] = await Promise.all([measure(name, row), beside?.catch(() => undefined)]);
     lines.push(...measured);
@@ -99,7 +101,7 @@ function readArguments(): { help: boolean; profile: string | undefined; rows: st
   }
 }
 
-/** What the figures depend on. Other work on the machine makes all of them worse. */
+/** Describes what the figures depend on. Other programs that run on the machine make all of them worse. */
 function describeConditions(): string {
   const all = cpus();
   const broker = execFileSync('nats-server', ['--version'], { encoding: 'utf8' }).trim();

@@ -1,14 +1,15 @@
-// Libraries that an agent is made to load, to measure it with what machines at hand do not have.
+// Builds libraries that replace what this machine does not have. test/support/compile.ts is for tests only, because its
+// folders are removed by the test runner.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-/** NVIDIA's, with GPUs and faults as the environment variable FAKE_NVML says. Gives its path in `folder`. */
+/** Builds a library like NVIDIA's, with the GPUs and faults in the environment variable FAKE_NVML, and returns its path. */
 export const buildFakeNvml = (folder: string): Promise<string> =>
   build('../native/fake-nvml.c', join(folder, 'libnvidia-ml.so.1'));
 
-/** One to be preloaded, which makes files hang. */
+/** Builds a library for LD_PRELOAD that makes files hang, and returns its path. */
 export const buildHungFiles = (folder: string): Promise<string> =>
   build('./hung-files.c', join(folder, 'hung-files.so'));
 
@@ -17,7 +18,7 @@ async function build(source: string, output: string): Promise<string> {
   try {
     await promisify(execFile)('cc', ['-shared', '-fPIC', '-o', output, input]);
   } catch (cause) {
-    throw new Error(`${source} cannot be built, as it takes a C compiler (cc)`, { cause });
+    throw new Error(`${source} cannot be built; is there a C compiler (cc)?`, { cause });
   }
   return output;
 }

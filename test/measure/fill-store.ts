@@ -1,4 +1,4 @@
-// Fills a broker's store as a requester leaves it whose nodes were all registered, approved and heard.
+// Fills a broker's store as a requester does whose nodes have all registered, been approved and sent heartbeats.
 import { cloudEvent, eventSource } from '../../agent/protocol/events.ts';
 import { eventSubject } from '../../agent/protocol/subjects.ts';
 import { eventStreamConfig } from '../../agent/requester/events/stream-config.ts';
@@ -9,7 +9,7 @@ import { nodeIdOf, recordOf } from './simulated-nodes.ts';
 
 const atOnce = 512;
 
-/** Writes records and latest events of `nodes` nodes with the requester's own code, past the requester. */
+/** Writes the records and the latest events of `nodes` nodes, with the requester's own code but without a requester. */
 export async function fillStore(url: string, nodes: number): Promise<void> {
   const connection = await openConnection(url, 'bench');
   const storage = await connection.storage();
@@ -18,7 +18,7 @@ export async function fillStore(url: string, nodes: number): Promise<void> {
   const source = eventSource(systemRandom.uuid(), 'node-0');
   const time = new Date().toISOString();
   let next = 0;
-  const work = async () => {
+  const fillNext = async () => {
     while (next < nodes) {
       const index = next++;
       const id = nodeIdOf(index);
@@ -35,6 +35,6 @@ export async function fillStore(url: string, nodes: number): Promise<void> {
       ]);
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  await Promise.all(Array.from({ length: atOnce }, fillNext));
   await connection.close();
 }

@@ -1,4 +1,5 @@
-// A worker: a whole fleet at default intervals over one connection. Arguments: broker, cluster id, nodes, silent nodes.
+// A worker that simulates a whole fleet at default intervals over one connection. Arguments: the broker's URL, the cluster id,
+// how many nodes there are, and how many of them fall silent.
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { writeJson } from '../../agent/protocol/json.ts';
 import {
@@ -14,15 +15,15 @@ import { openConnection } from '../support/open-connection.ts';
 import { nodeIdOf, registerOf, resourcesOf, sessionOf } from './simulated-nodes.ts';
 import { report } from './worker.ts';
 
-/** What the load tells, about once a second; numbers since the start. */
+/** What the worker reports, about once a second. Numbers count from the start. */
 export interface LoadReport {
   heartbeats: number;
-  /** Requests that were answered: carried out. */
+  /** Requests that were accepted. */
   answered: number;
   refused: number;
-  /** The first refusal, or why there was no answer. */
+  /** The first refusal, or the reason why there was no answer. */
   refusal?: string;
-  /** Milliseconds from the last heartbeat of each node that fell silent to the event that it is UNHEALTHY. */
+  /** For each silent node, the time from its last heartbeat to the event that it is UNHEALTHY, in milliseconds. */
   noticed: number[];
 }
 
@@ -32,34 +33,37 @@ const silent = Number(silentArgument);
 
 const connection = await openConnection(url, 'fleet');
 const done: LoadReport = { heartbeats: 0, answered: 0, refused: 0, noticed: [] };
-const intervals = [15_000, 30_000, 60_000];
+const intervalsMs = [15_000, 30_000, 60_000];
 
-/** Milliseconds between two turns of the wheel; its slots hold what is due in that turn: node × 3 + kind. */
-const turn = 1;
-const wheel: number[][] = Array.from({ length: Math.ceil((60_000 * 1.1) / turn) + 2 }, () => []);
+/**
+ * Time between two turns of the wheel, in milliseconds. Each slot of the wheel has what is due in one turn, as numbers:
+ * node × 3 + kind.
+ */
+const turnMs = 1;
+const wheel: number[][] = Array.from({ length: Math.ceil((60_000 * 1.1) / turnMs) + 2 }, () => []);
 let turns = 0;
 const began = performance.now();
 
 function schedule(item: number, delay: number): void {
-  wheel[(turns + 1 + Math.floor(delay / turn)) % wheel.length]?.push(item);
+  wheel[(turns + 1 + Math.floor(delay / turnMs)) % wheel.length]?.push(item);
 }
 
 function send(item: number): void {
   const node = Math.floor(item / 3);
   const kind = item % 3;
-  schedule(item, jitter(systemRandom, intervals[kind] ?? 0, 0.1));
-  if (kind === 0) beat(node);
-  else if (kind === 1) void ask(node, 'UpdateResources/v1', resourcesOf(node, cluster));
-  else void ask(node, 'UpdateNodeInfo/v1', registerOf(node, cluster));
+  schedule(item, jitter(systemRandom, intervalsMs[kind] ?? 0, 0.1));
+  if (kind === 0) sendHeartbeat(node);
+  else if (kind === 1) void sendRequest(node, 'UpdateResources/v1', resourcesOf(node, cluster));
+  else void sendRequest(node, 'UpdateNodeInfo/v1', registerOf(node, cluster));
 }
 
-function beat(node: number): void {
+function sendHeartbeat(node: number): void {
   const id = nodeIdOf(node);
   const message = encodeHeartbeat({ NodeID: id, Sequence: ++done.heartbeats }, sessionOf(node), new Date());
   connection.publish(heartbeatSubject(defaultHeartbeatTopic, id), message);
 }
 
-async function ask(node: number, method: ManagementMethod, body: unknown): Promise<void> {
+async function sendRequest(node: number, method: ManagementMethod, body: unknown): Promise<void> {
   try {
     const answer = await connection.request(
       managementSubject(nodeIdOf(node), method),
@@ -79,34 +83,34 @@ function refused(why: string): void {
   done.refusal ??= why;
 }
 
-// The first nodes are heard once, each a while after the other, and never again.
-const lastHeard = new Map<string, number>();
+// The first nodes send one heartbeat each, one after the other, and then none.
+const lastSent = new Map<string, number>();
 connection.subscribe(eventWildcard(), ({ subject }) => {
   const [, , id = '', kind] = subject.split('.');
-  const last = lastHeard.get(id);
+  const last = lastSent.get(id);
   if (kind === 'unhealthy' && last !== undefined) done.noticed.push(performance.now() - last);
 });
 for (let node = 0; node < silent; node++) {
   setTimeout(
     () => {
-      lastHeard.set(nodeIdOf(node), performance.now());
-      beat(node);
+      lastSent.set(nodeIdOf(node), performance.now());
+      sendHeartbeat(node);
     },
     3_000 + (node * 12_000) / silent,
   );
 }
 
 for (let node = silent; node < nodes; node++) {
-  intervals.forEach((interval, kind) => {
+  intervalsMs.forEach((interval, kind) => {
     schedule(node * 3 + kind, Math.random() * interval);
   });
 }
 setInterval(() => {
-  for (const now = (performance.now() - began) / turn; turns < now; turns++) {
+  for (const now = (performance.now() - began) / turnMs; turns < now; turns++) {
     const slot = turns % wheel.length;
     const due = wheel[slot] ?? [];
     wheel[slot] = [];
     for (const item of due) send(item);
   }
-}, turn);
+}, turnMs);
 setInterval(() => report(done), 1_000);

@@ -1,4 +1,4 @@
-// A requester under the load of a whole fleet at default intervals: what it costs, and how soon it notices silence.
+// Measures what a requester costs with a whole fleet at default intervals, and how soon it notices silence.
 import { setTimeout as pause } from 'node:timers/promises';
 import { fillStore } from './fill-store.ts';
 import type { LoadReport } from './fleet-load.ts';
@@ -9,31 +9,32 @@ import { Worker } from './worker.ts';
 import { progress } from './workplace.ts';
 
 interface FleetRun {
-  /** Milliseconds from exec to ready, all records read. */
-  startUp: number;
-  /** Share of one core. */
+  /** Time from exec to ready, when all records are read, in milliseconds. */
+  startUpMs: number;
+  /** CPU, as a share of one core. */
   cpu: number;
-  /** Bytes; `heap` is what is in use, garbage included. */
+  /** Memory in bytes. `heap` is what is in use, with garbage. */
   memory: Memory & { heap: number };
-  /** A second. */
+  /** Heartbeats and requests a second. */
   heartbeats: number;
   requests: number;
   /** Milliseconds beyond requester.nodeDisconnectedAfter until silence was announced, in order. */
   late: number[];
 }
 
-/** Defaults of the settings, in milliseconds. */
-const nodeDisconnectedAfter = 45_000;
-const checkEvery = 5_000;
+/** The defaults of the settings. */
+const nodeDisconnectedAfterMs = 45_000;
+const checkIntervalMs = 5_000;
 
 const silentNodes = 25;
-const window = 30_000;
+const windowMs = 30_000;
 
 export const smallFleet = once(() => run(1_000));
 const largeFleet = once(() => run(100_000));
 
+/** Measures CPU, memory and start of a requester with 100 000 nodes. */
 export async function fleetCost(): Promise<Figure[]> {
-  const { cpu, memory, startUp, heartbeats, requests } = await largeFleet();
+  const { cpu, memory, startUpMs, heartbeats, requests } = await largeFleet();
   const [resident, heap] = [memory.resident, memory.heap].map(bytes => Math.round(bytes / 1e6));
   return [
     {
@@ -48,17 +49,18 @@ export async function fleetCost(): Promise<Figure[]> {
       measured: memory.anonymous,
       unit: 'bytes',
       budget: { atMost: 600e6 },
-      beside: `${resident} MB resident, ${heap} MB of heap in use, garbage included`,
+      beside: `${resident} MB resident, ${heap} MB of heap in use, with garbage`,
     },
     {
       what: 'requester: exec to ready with 100 000 records',
-      measured: startUp,
+      measured: startUpMs,
       unit: 'milliseconds',
-      beside: `${Math.round((startUp * 1000) / 100_000)} µs a record, its newest event included`,
+      beside: `${Math.round((startUpMs * 1000) / 100_000)} µs a record with its newest event`,
     },
   ];
 }
 
+/** Measures how long after the timeout a requester announces that nodes fell silent. */
 export async function silenceNoticed(): Promise<Figure[]> {
   const late = async (nodes: string, run: Promise<FleetRun>): Promise<Figure> => {
     const { late } = await run;
@@ -66,14 +68,14 @@ export async function silenceNoticed(): Promise<Figure[]> {
       what: `requester: silence noticed beyond the timeout, ${nodes} nodes`,
       measured: late.at(-1) ?? Number.NaN,
       unit: 'milliseconds',
-      budget: { atMost: checkEvery },
+      budget: { atMost: checkIntervalMs },
       beside: `the latest of ${late.length}; median ${Math.round(late[late.length >> 1] ?? 0)} ms; budget: one check`,
     };
   };
   return [await late('1 000', smallFleet()), await late('100 000', largeFleet())];
 }
 
-/** Takes about 80 s, and what the store takes to fill. */
+/** Runs a requester with `nodes` simulated nodes. It takes about 80 s and the time to fill the store. */
 async function run(nodes: number): Promise<FleetRun> {
   const broker = await startBroker();
   progress(`${nodes} nodes: filling the store`);
@@ -81,8 +83,8 @@ async function run(nodes: number): Promise<FleetRun> {
   const began = performance.now();
   const requester = await RequesterProcess.start(broker);
   await requester.ready();
-  const startUp = performance.now() - began;
-  progress(`${nodes} nodes: the requester was ready after ${Math.round(startUp)} ms; 80 s of load`);
+  const startUpMs = performance.now() - began;
+  progress(`${nodes} nodes: the requester was ready after ${Math.round(startUpMs)} ms; 80 s of load`);
   const { clusterId = '' } = await requester.status();
   const load = new Worker<LoadReport>(
     new URL('./fleet-load.ts', import.meta.url),
@@ -91,11 +93,11 @@ async function run(nodes: number): Promise<FleetRun> {
     nodes,
     silentNodes,
   );
-  // Before it has listened for so long, a requester judges nobody, and does less than it will.
-  await pause(nodeDisconnectedAfter + 3_000);
-  const before = await look(requester);
-  await pause(window);
-  const after = await look(requester);
+  // Before it has listened for this time, a requester announces nothing, so it works less than later.
+  await pause(nodeDisconnectedAfterMs + 3_000);
+  const before = await readUse(requester);
+  await pause(windowMs);
+  const after = await readUse(requester);
   const memory = { ...memoryOf(requester.program.pid), heap: await requester.heap() };
   const { refused, refusal, noticed } = await load.next();
   await load.end();
@@ -105,24 +107,24 @@ async function run(nodes: number): Promise<FleetRun> {
   if (noticed.length !== silentNodes) throw new Error(`${noticed.length} of ${silentNodes} were noticed`);
   const seconds = (after.at - before.at) / 1000;
   return {
-    startUp,
+    startUpMs,
     memory,
     cpu: (after.cpu - before.cpu) / 1e6 / seconds,
     heartbeats: (after.heartbeats - before.heartbeats) / seconds,
     requests: (after.requests - before.requests) / seconds,
-    late: noticed.map(silence => silence - nodeDisconnectedAfter).sort((a, b) => a - b),
+    late: noticed.map(silence => silence - nodeDisconnectedAfterMs).sort((a, b) => a - b),
   };
 }
 
-async function look(requester: RequesterProcess) {
+async function readUse(requester: RequesterProcess) {
   const { heartbeats, requests } = (await requester.status()).counters;
   return { at: performance.now(), cpu: cpuOf(requester.program.pid), heartbeats, requests };
 }
 
-function once<T>(work: () => Promise<T>): () => Promise<T> {
+function once<T>(fn: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined;
   return () => {
-    result ??= work();
+    result ??= fn();
     return result;
   };
 }

@@ -1,4 +1,4 @@
-// What one heartbeat costs the requester by the size of the fleet, and beside it what Bacalhau 1.4's queue costs.
+// Measures what one heartbeat costs the requester with fleets of three sizes, compared with the queue of Bacalhau 1.4.
 import type { Figure } from './table.ts';
 import { Worker } from './worker.ts';
 

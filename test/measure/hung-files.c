@@ -1,5 +1,6 @@
-// Preloaded, it makes files hang: a call for a path that begins with a line of the file named by HANG does not return for as
-// long as that line is there. What hangs is written to HANG_TRACE, a line each: `statfs /data/agent`.
+// A library for LD_PRELOAD that makes files hang. HANG names a file with a path in each line. A call for a path that begins
+// with one of them does not return while the line is there. Each call that hangs is a line in the file HANG_TRACE, such as
+// `statfs /data/agent`.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -37,7 +38,7 @@ static void wait_for(const char *path, const char *call) {
 
 #define HAS_MODE(flags) ((flags) & O_CREAT || ((flags) & O_TMPFILE) == O_TMPFILE)
 
-// All that Node and the native probe ask of a file begins with one of these.
+// Every question that Node and the native probe ask about a file begins with one of these calls.
 int access(const char *path, int mode) {
   wait_for(path, "access");
   return REAL(access)(path, mode);

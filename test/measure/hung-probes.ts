@@ -1,4 +1,4 @@
-// Surroundings of an agent in which nothing answers that it asks about its machine, and proof of what did not.
+// Makes every source of facts hang that an agent asks about its machine, and proves that each was asked.
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually.ts';
@@ -9,17 +9,21 @@ import type { AgentOptions } from './roles.ts';
 type Surroundings = Required<Pick<AgentOptions, 'env' | 'standIns'>>;
 
 export class HungProbes {
-  /** For `node.nvmlLibrary`. */
+  /** The value of the setting `node.nvmlLibrary`. */
   readonly nvmlLibrary: string;
+  /** Environment and stand-ins with which sources hang. */
   readonly hanging: Surroundings;
-  /** The same, and everything answers. */
+  /** The same surroundings, in which every source answers. */
   readonly answering: Surroundings;
   readonly #trace: string;
   readonly #paths: string;
 
-  /** Builds what it takes, in `folder`. Throws an Error that says why when it cannot. */
+  /**
+   * Builds the libraries in `folder`.
+   * @throws Error with the reason when it cannot.
+   */
   static async in(folder: string): Promise<HungProbes> {
-    if (process.platform !== 'linux') throw new Error('what hangs is made for Linux');
+    if (process.platform !== 'linux') throw new Error('sources can be made to hang on Linux only');
     const [nvml, files] = await Promise.all([buildFakeNvml(folder), buildHungFiles(folder)]);
     return new HungProbes(folder, nvml, files);
   }
@@ -42,40 +46,43 @@ export class HungProbes {
   }
 
   /**
-   * Library, tools and inventory hang from the start, and from now on all under `folder`, the agent's own: no agent starts on
-   * a disk that hangs. The kernel's files follow when the tools have been asked for: where too many files hang, the agent asks
-   * for no more, nor looks for tools.
+   * Makes all files under `folder`, the agent's data folder, hang from now on. They cannot hang earlier, because no agent starts
+   * on a disk that hangs. The library, the tools and the inventory hang from the start. The files of the kernel begin to hang
+   * when the tools have been asked: if too many files hang, the agent asks for no others and searches no tools.
    */
   async hangFiles(folder: string): Promise<void> {
-    await this.#hang(folder);
-    const asked = async () => {
-      const trace = await this.#traced();
+    await this.#hangPaths(folder);
+    const allAsked = async () => {
+      const trace = await this.#readTrace();
       return ['disk', 'nvidia-smi', 'rocm-smi', 'xpu-smi'].every(name => marks[name]?.test(trace));
     };
-    await eventually('the disk is asked, and the tools are', asked, 60_000);
-    await this.#hang(folder, '/sys/bus/pci', '/sys/module', '/proc/driver/nvidia');
+    await eventually('the disk and the tools are asked', allAsked, 60_000);
+    await this.#hangPaths(folder, '/sys/bus/pci', '/sys/module', '/proc/driver/nvidia');
   }
 
-  /** What has been asked and hung, in a few words. Throws an Error when anything was not asked at all. */
+  /**
+   * Returns the names of the sources that were asked and hung.
+   * @throws Error when a source was not asked at all.
+   */
   async proof(): Promise<string> {
-    const trace = await this.#traced();
+    const trace = await this.#readTrace();
     const expected = Object.entries(marks).filter(([name]) => name !== 'NVML' || !probeMissing);
     const missing = expected.filter(([, mark]) => !mark.test(trace)).map(([name]) => name);
-    if (missing.length > 0) throw new Error(`nothing hung when it came to ${missing.join(', ')}`);
+    if (missing.length > 0) throw new Error(`these sources were not asked: ${missing.join(', ')}`);
     return expected.map(([name]) => name).join(', ');
   }
 
-  async #hang(...paths: string[]): Promise<void> {
+  async #hangPaths(...paths: string[]): Promise<void> {
     await writeFile(`${this.#paths}.new`, paths.join('\n'));
     await rename(`${this.#paths}.new`, this.#paths);
   }
 
-  #traced(): Promise<string> {
+  #readTrace(): Promise<string> {
     return readFile(this.#trace, 'utf8').catch(() => '');
   }
 }
 
-/** What the trace says of each. */
+/** What the trace contains when each source was asked. */
 const marks: Readonly<Record<string, RegExp>> = {
   NVML: /^nvmlInit_v2$/m,
   'nvidia-smi': /^nvidia-smi$/m,

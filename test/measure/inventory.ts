@@ -1,4 +1,4 @@
-// What the inventory costs when an agent starts, and how long the first heartbeat waits for it.
+// Measures what the inventory costs when an agent starts, and whether it delays the first heartbeat.
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import type { NatsServer } from '../support/nats-server.ts';
@@ -11,12 +11,13 @@ import type { Figure } from './table.ts';
 import { Worker } from './worker.ts';
 import { newFolder } from './workplace.ts';
 
-/** In each, an agent starts once with each of `kinds`. */
-const rounds = 20;
+/** In each round, an agent starts once with each of `kinds`. */
+const roundCount = 20;
 
 const kinds = { ordinary: {}, hangs: { inventory: 'hangs' }, absent: { inventory: 'absent' } } as const;
 type Kind = keyof typeof kinds;
 
+/** Measures the CPU of an inventory, and how long the first heartbeat waits for one. */
 export async function inventoryCost(): Promise<Figure[]> {
   const worker = new Worker<InventoryReport>(new URL('./one-inventory.ts', import.meta.url));
   const { cpu, time } = await worker.next();
@@ -27,10 +28,10 @@ export async function inventoryCost(): Promise<Figure[]> {
       what: 'agent: one inventory, CPU of all its processes',
       measured: cpu,
       unit: 'milliseconds',
-      beside: `${Math.round(time)} ms long; at start and once an hour, in a child of low priority`,
+      beside: `takes ${Math.round(time)} ms; at start and once an hour, in a child of low priority`,
     },
     delay('an inventory', starts, 'ordinary'),
-    delay('one that hangs', starts, 'hangs'),
+    delay('an inventory that hangs', starts, 'hangs'),
   ];
 }
 
@@ -42,18 +43,18 @@ function delay(by: string, starts: readonly Record<Kind, number>[], kind: Kind):
     measured: median(delays),
     unit: 'milliseconds',
     budget: { atMost: 3 * errorOfMedian(delays) },
-    beside: `of ${all} ms from exec; median of ${rounds} pairs with none; budget: chance, 3 standard errors`,
+    beside: `of ${all} ms from exec; median of ${roundCount} pairs with none; budget: chance, 3 standard errors`,
   };
 }
 
-/** Milliseconds from exec to the first heartbeat, by kind, for each round. */
+/** Returns the times from exec to the first heartbeat, in milliseconds, by kind, for each round. */
 async function startAgents(broker: NatsServer): Promise<Record<Kind, number>[]> {
   const connection = await openConnection(broker.url, 'bench');
   const found: Record<Kind, number>[] = [];
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < roundCount; round++) {
     const took = { ordinary: Number.NaN, hangs: Number.NaN, absent: Number.NaN };
     const order = Object.keys(kinds) as Kind[];
-    // Each is first, second and last as often.
+    // Each kind is first, second and last equally often.
     order.push(...order.splice(0, round % order.length));
     for (const kind of order) {
       took[kind] = await firstHeartbeat(`${kind}-${round}`, kinds[kind], broker, connection);
@@ -70,7 +71,7 @@ async function firstHeartbeat(
   broker: NatsServer,
   connection: Connection,
 ): Promise<number> {
-  const { promise: heard, resolve } = Promise.withResolvers<number>();
+  const { promise: received, resolve } = Promise.withResolvers<number>();
   const subject = heartbeatSubject(defaultHeartbeatTopic, id);
   const subscription = connection.subscribe(subject, () => resolve(performance.now()));
   const folder = await newFolder();
@@ -79,7 +80,7 @@ async function firstHeartbeat(
   const ended = agent.finished.then(({ stderr }) => {
     throw new Error(`the agent ended before its first heartbeat:\n${stderr}`);
   });
-  const at = await Promise.race([heard, ended]);
+  const at = await Promise.race([received, ended]);
   subscription.unsubscribe();
   ended.catch(() => undefined);
   await agent.stop();

@@ -1,4 +1,4 @@
-// How late an agent's heartbeats are when all that it asks about its machine hangs, beside an agent where nothing does.
+// Measures how late an agent's heartbeats are when every source of facts hangs, compared with an agent where none hangs.
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
@@ -13,27 +13,28 @@ import { quantile } from './statistics.ts';
 import type { Figure } from './table.ts';
 import { newFolder } from './workplace.ts';
 
-/** Milliseconds between two heartbeats, without jitter. */
-const interval = 250;
+/** Time between two heartbeats, without jitter. */
+const intervalMs = 250;
 const frequencies = {
-  heartbeatFrequency: `${interval}ms`,
+  heartbeatFrequency: `${intervalMs}ms`,
   resourceUpdateFrequency: '500ms',
   infoUpdateFrequency: '2s',
 };
-const settling = 2_000;
-const window = 60_000;
-/** A reload asks every source; the second one comes after the library was given up, 15 s from the start. */
-const betweenReloads = 17_000;
+const settlingMs = 2_000;
+const windowMs = 60_000;
+/** A reload makes the agent ask every source. The second one comes after the agent gave the library up, at 15 s. */
+const betweenReloadsMs = 17_000;
 
+/** Measures both agents in the same minute. */
 export function heartbeatLateness(): Promise<Figure[]> {
   return withRequester(async broker => {
     const probes = await HungProbes.in(await newFolder());
     const connection = await openConnection(broker.url, 'bench');
-    const hung = await Heard.start('hung', probes, broker, connection);
-    const calm = await Heard.start('calm', probes, broker, connection);
+    const hung = await MeasuredAgent.start('hung', probes, broker, connection);
+    const calm = await MeasuredAgent.start('calm', probes, broker, connection);
     try {
       await Promise.all([hung, calm].map(({ program }) => program.untilPrinted(/pending approval/)));
-      await pause(settling);
+      await pause(settlingMs);
       const hanging = probes.hangFiles(hung.folder);
       const [late, usual] = await Promise.all([hung.lateness(), calm.lateness(), hanging]);
       const proof = await probes.proof();
@@ -60,7 +61,7 @@ function figures(late: number[], usual: number[], stop: number, proof: string): 
       ...p99('agent: heartbeat lateness with every probe hung, p99', late, `hung: ${proof}${without}`),
       budget: { atMost: 50 },
     },
-    p99('agent: heartbeat lateness with none hung, p99', usual, 'in the same minute, with as many looks'),
+    p99('agent: heartbeat lateness with none hung, p99', usual, 'in the same minute, with as many reloads'),
     {
       what: 'agent: stop with every probe hung',
       measured: stop,
@@ -70,8 +71,8 @@ function figures(late: number[], usual: number[], stop: number, proof: string): 
   ];
 }
 
-/** An agent, and when its heartbeats come. */
-class Heard {
+/** An agent, with the times at which its heartbeats arrive. */
+class MeasuredAgent {
   readonly folder: string;
   readonly program: Program;
   #arrivals: number[] = [];
@@ -82,13 +83,16 @@ class Heard {
     probes: HungProbes,
     broker: NatsServer,
     connection: Connection,
-  ): Promise<Heard> {
+  ): Promise<MeasuredAgent> {
     const folder = await newFolder();
     const settings = { node: { id, nvmlLibrary: probes.nvmlLibrary }, compute: frequencies };
     const surroundings = id === 'hung' ? probes.hanging : probes.answering;
-    const heard = new Heard(folder, await startAgent(id, folder, broker, { settings, ...surroundings }));
-    connection.subscribe(heartbeatSubject(defaultHeartbeatTopic, id), () => heard.#beat());
-    return heard;
+    const agent = new MeasuredAgent(
+      folder,
+      await startAgent(id, folder, broker, { settings, ...surroundings }),
+    );
+    connection.subscribe(heartbeatSubject(defaultHeartbeatTopic, id), () => agent.#onHeartbeat());
+    return agent;
   }
 
   private constructor(folder: string, program: Program) {
@@ -96,32 +100,35 @@ class Heard {
     this.program = program;
   }
 
-  /** Milliseconds by which each heartbeat of the window was late, while the agent is told to look again and again. */
+  /** Returns how late each heartbeat in the window was, in milliseconds, while the agent is reloaded again and again. */
   async lateness(): Promise<number[]> {
-    const end = performance.now() + window;
+    const end = performance.now() + windowMs;
     this.#arrivals = this.#arrivals.slice(-1);
-    for (let left = window; left > 0; left = end - performance.now()) {
+    for (let left = windowMs; left > 0; left = end - performance.now()) {
       this.#reload = true;
-      await pause(Math.min(left, betweenReloads));
+      await pause(Math.min(left, betweenReloadsMs));
     }
     return latenessOf(this.#arrivals, performance.now());
   }
 
-  // A reload starts the wait anew: only right after a heartbeat does that not move the next one.
-  #beat(): void {
+  // A reload restarts the interval. It is done right after a heartbeat, so it does not move the next one.
+  #onHeartbeat(): void {
     this.#arrivals.push(performance.now());
     if (this.#reload) this.program.signal('SIGHUP');
     this.#reload = false;
   }
 }
 
-/** Each heartbeat is due one interval after the one before; those that were left out count, or a stop would be one late one. */
+/**
+ * Returns how late each heartbeat was, when each is due one interval after the one before. A heartbeat that was left out counts
+ * as well. Otherwise a long stop would be a single late heartbeat.
+ */
 function latenessOf(arrivals: readonly number[], end: number): number[] {
   return arrivals.flatMap((before, index) => {
     const next = arrivals[index + 1] ?? end;
-    const late = [next - before - interval];
-    for (let more = late[0] ?? 0; more > interval; more -= interval) late.push(more - interval);
-    // The last one is not late before it is due.
+    const late = [next - before - intervalMs];
+    for (let more = late[0] ?? 0; more > intervalMs; more -= intervalMs) late.push(more - intervalMs);
+    // The heartbeat after the last one is late only if it was due.
     return index + 1 < arrivals.length ? late : late.filter(value => value > 0);
   });
 }

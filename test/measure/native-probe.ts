@@ -1,7 +1,7 @@
-// Whether the agents that are measured have the native probe, which alone asks NVIDIA's library.
+// Says whether the measured agents have the native probe. Only the probe can ask NVIDIA's library.
 import { loadProbe } from '../../agent/host/native/native-probe.ts';
 
 const native = loadProbe();
 
-/** Why there is none, a sentence's end; undefined when there is one. */
+/** Why there is none, as the end of a sentence that begins with "the native probe"; undefined when there is one. */
 export const probeMissing = native.probe ? undefined : native.reason;

@@ -1,4 +1,4 @@
-// A worker: the cost of one heartbeat without the broker, decoded, checked and taken. Argument: nodes on the roll.
+// A worker that measures one heartbeat without a broker: decode it, check it and note it. Argument: how many nodes there are.
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
 import { HealthWatch } from '../../agent/requester/health/health-watch.ts';
@@ -12,22 +12,22 @@ import { nodeIdOf, recordOf, sessionOf } from './simulated-nodes.ts';
 import { report } from './worker.ts';
 
 const nodes = Number(process.argv[2]);
-/** The best of so many windows counts: the one that other work on the machine disturbed least. */
-const windows = 8;
+/** The best of this many windows counts, because other programs on the machine disturbed it least. */
+const windowCount = 8;
 const heartbeats = 100_000;
 
-/** Hands messages over as the real one does, with nothing between. */
-class Direct extends FakeConnection {
-  hand: (message: Message) => void = () => undefined;
+/** A connection that passes messages to the subscriber directly. */
+class DirectConnection extends FakeConnection {
+  deliver: (message: Message) => void = () => undefined;
   override subscribe(_subject: string, handler: (message: Message) => void): Subscription {
-    this.hand = handler;
+    this.deliver = handler;
     return { unsubscribe: () => undefined };
   }
 }
 
 const shared = { clock: systemClock, log: silentLog };
 const counters = newCounters();
-const connection = new Direct(new FakeBroker(systemClock));
+const connection = new DirectConnection(new FakeBroker(systemClock));
 const health = new HealthWatch({
   ...shared,
   connection,
@@ -49,7 +49,7 @@ subscribeToHeartbeats({
   conflicts: { onOtherSession: () => undefined },
 });
 
-// Nodes come in any order: each heartbeat meets a record and a place in the queue that no cache holds.
+// Heartbeats come in random order, so the record and the queue entry of each are in no cache.
 const order = Array.from({ length: nodes }, (_, index) => ({ index, at: Math.random() })).sort(
   (a, b) => a.at - b.at,
 );
@@ -61,10 +61,10 @@ const messages = order.map(({ index }): Message => {
 
 let turn = 0;
 function run(times: number): void {
-  for (const end = turn + times; turn < end; turn++) connection.hand(messages[turn % nodes] as Message);
+  for (const end = turn + times; turn < end; turn++) connection.deliver(messages[turn % nodes] as Message);
 }
 
-/** Nanoseconds of CPU that each heartbeat takes, garbage collection included. */
+/** Measures the CPU time of one heartbeat with garbage collection, in nanoseconds. */
 function cost(): number {
   const before = process.cpuUsage();
   run(heartbeats);
@@ -73,7 +73,7 @@ function cost(): number {
 }
 
 run(3 * heartbeats);
-const costs = Array.from({ length: windows }, cost);
+const costs = Array.from({ length: windowCount }, cost);
 if (counters.heartbeatsUnknown + counters.heartbeatsOtherSession + counters.heartbeatsMalformed > 0)
   throw new Error('some heartbeats were not taken');
 report(Math.min(...costs));

@@ -1,20 +1,20 @@
-// A worker: what one inventory costs, with all the processes that it starts.
+// A worker that measures what one inventory costs, with all processes that it starts.
 
 import { takeInventory } from '../../agent/host/inventory/inventory.ts';
 import { ownCommand } from '../../agent/roles/own-command.ts';
 import { childrenOf } from './processes.ts';
 import { report } from './worker.ts';
 
-/** Milliseconds. */
+/** CPU time and duration of one inventory, in milliseconds. */
 export interface InventoryReport {
   cpu: number;
   time: number;
 }
 
-const turns = 5;
+const turnCount = 5;
 
 const before = childrenOf(process.pid).cpu;
 const began = performance.now();
-for (let turn = 0; turn < turns; turn++) await takeInventory(ownCommand('inventory-child'));
-const time = (performance.now() - began) / turns;
-report({ cpu: (childrenOf(process.pid).cpu - before) / 1000 / turns, time } satisfies InventoryReport);
+for (let turn = 0; turn < turnCount; turn++) await takeInventory(ownCommand('inventory-child'));
+const time = (performance.now() - began) / turnCount;
+report({ cpu: (childrenOf(process.pid).cpu - before) / 1000 / turnCount, time } satisfies InventoryReport);

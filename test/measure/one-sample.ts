@@ -1,5 +1,6 @@
-// A worker: what one resource sample costs, and the same facts from `systeminformation`. Arguments: a folder, and what to
-// sample: `machine`, `without-probe`, or the path of a fake of NVIDIA's library. Only of the machine is the peer asked.
+// A worker that measures what one resource sample costs, and what the same facts from `systeminformation` cost. Arguments: a
+// folder, and what to sample: `machine`, `without-probe`, or the path of a library that replaces NVIDIA's. Only for `machine`
+// is `systeminformation` measured.
 import { setTimeout as pause } from 'node:timers/promises';
 import si from 'systeminformation';
 import { Survey } from '../../agent/compute/survey/survey.ts';
@@ -8,28 +9,28 @@ import { silentLog } from '../../agent/system/log.ts';
 import { childrenOf } from './processes.ts';
 import { report } from './worker.ts';
 
-/** Microseconds of CPU. */
+/** CPU time, in microseconds. */
 export interface Cost {
-  /** All threads of the process. */
+  /** CPU time of all threads of the process. */
   own: number;
-  /** The processes that it started, and theirs. */
+  /** CPU time of the processes that it started, and of their children. */
   children: number;
 }
 
 export interface SampleReport {
   sample: Cost;
-  /** The peer's. */
+  /** The cost of `systeminformation`. */
   library?: Cost;
-  /** Usable ones, whose figures are in both. */
+  /** The number of usable GPUs, which both measure. */
   gpus: number;
 }
 
-/** The best of so many windows counts: the one that other work on the machine disturbed least. */
-const windows = 10;
-/** In one window. Enough that children, which are counted in steps of 10 ms, are known to a tenth. */
+/** The best of this many windows counts, because other programs on the machine disturbed it least. */
+const windowCount = 10;
+/** Turns in one window. The CPU of children is counted in steps of 10 ms, so there are enough to know it within a tenth. */
 const turns = { sample: 80, library: 10 };
-/** Milliseconds: the agent has slept before a sample, and `currentLoad` answers sooner what it answered before. */
-const rest = { sample: 5, library: 210 };
+/** Pauses before a turn: an agent has slept before a sample, and `currentLoad` repeats its last answer for 200 ms. */
+const restMs = { sample: 5, library: 210 };
 
 const [folder = '', what = ''] = process.argv.slice(2);
 const fake = what.startsWith('/') ? what : undefined;
@@ -37,7 +38,7 @@ const fake = what.startsWith('/') ? what : undefined;
 if (fake) process.env.FAKE_NVML = 'gpus=8';
 if (what === 'without-probe') {
   process.dlopen = () => {
-    throw new Error('it is to be measured without');
+    throw new Error('this run measures without the native probe');
   };
 }
 const half = { percent: 50 };
@@ -54,38 +55,38 @@ const survey = await Survey.open(
 await survey.scanGpus();
 const gpus = survey.info().ComputeNodeInfo.MaxCapacity.GPU ?? 0;
 
-// The disk and the GPUs answer from other threads, within the rest that follows.
-const nothing = () => pause(rest.sample);
+// The disk and the GPUs answer from other threads during the pause.
+const pauseOnly = () => pause(restMs.sample);
 const sample = async () => {
   survey.sample();
-  await nothing();
+  await pauseOnly();
 };
 const library = async () => {
   await Promise.all([si.mem(), si.currentLoad(), si.fsSize(), gpus > 0 ? si.graphics() : undefined]);
 };
 
-await cost(turns.sample * windows, 0, sample);
-const found: Record<'nothing' | 'sample' | 'library', Cost[]> = { nothing: [], sample: [], library: [] };
-for (let window = 0; window < windows; window++) {
-  found.nothing.push(await cost(turns.sample, 0, nothing));
+await cost(turns.sample * windowCount, 0, sample);
+const found: Record<'pauseOnly' | 'sample' | 'library', Cost[]> = { pauseOnly: [], sample: [], library: [] };
+for (let window = 0; window < windowCount; window++) {
+  found.pauseOnly.push(await cost(turns.sample, 0, pauseOnly));
   found.sample.push(await cost(turns.sample, 0, sample));
-  if (what === 'machine') found.library.push(await cost(turns.library, rest.library, library));
+  if (what === 'machine') found.library.push(await cost(turns.library, restMs.library, library));
 }
-const [whole, idle] = [best(found.sample), best(found.nothing)];
+const [whole, idle] = [best(found.sample), best(found.pauseOnly)];
 report({
   sample: { own: whole.own - idle.own, children: whole.children - idle.children },
   ...(what === 'machine' ? { library: best(found.library) } : {}),
   gpus,
 } satisfies SampleReport);
 
-/** What each turn of `work` takes, `rest` milliseconds apart. */
-async function cost(times: number, rest: number, work: () => Promise<void>): Promise<Cost> {
+/** Measures the cost of each call of `fn`, with a pause before it. */
+async function cost(times: number, pauseMs: number, fn: () => Promise<void>): Promise<Cost> {
   const before = childrenOf(process.pid).cpu;
   let own = 0;
   for (let turn = 0; turn < times; turn++) {
-    if (rest > 0) await pause(rest);
+    if (pauseMs > 0) await pause(pauseMs);
     const start = process.cpuUsage();
-    await work();
+    await fn();
     const { user, system } = process.cpuUsage(start);
     own += user + system;
   }

@@ -1,4 +1,4 @@
-// What the packaged file costs: its size, the time to its version and to a registered agent, the memory of a steady one.
+// Measures the packaged file: its size, the time to print its version and to register an agent, and the memory of an agent.
 import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -14,15 +14,16 @@ import { Program } from '../support/program.ts';
 import { memoryOf } from './processes.ts';
 import { RequesterProcess, startBroker } from './roles.ts';
 import type { Starts } from './starts.ts';
+import { median } from './statistics.ts';
 import type { Figure } from './table.ts';
 import { Worker } from './worker.ts';
 import { newFolder } from './workplace.ts';
 
-const starts = 21;
-/** Milliseconds until an agent that has all its facts is steady: each report was sent at least once. */
-const settling = 70_000;
+const startCount = 21;
+/** After this time, an agent that has all its facts has sent each report at least once. */
+const settlingMs = 70_000;
 
-/** Packages what is here now, and measures that. */
+/** Packages this checkout, and measures the result. */
 export async function packagedFile(): Promise<Figure[]> {
   const target = ownTarget();
   if (!target) throw new Error(`muster is not packaged for ${process.platform}-${process.arch}`);
@@ -79,7 +80,7 @@ async function toRegistered(file: string, broker: NatsServer, probe: string): Pr
   const watch = await bucket.watch(entry => stored(entry.key));
   await watch.ready;
   const times: number[] = [];
-  for (let number = 1; number <= starts; number++) {
+  for (let number = 1; number <= startCount; number++) {
     const id = `packaged-${number}`;
     const registered = new Promise<void>(resolve => {
       stored = key => {
@@ -99,7 +100,7 @@ async function toRegistered(file: string, broker: NatsServer, probe: string): Pr
     measured: median(times),
     unit: 'milliseconds',
     budget: { atMost: 150 },
-    beside: `${probe}; median of ${starts}`,
+    beside: `${probe}; median of ${startCount}`,
   };
 }
 
@@ -113,7 +114,7 @@ async function steady(file: string, broker: NatsServer, probe: string): Promise<
       () => false,
     ),
   );
-  await pause(settling);
+  await pause(settlingMs);
   const { anonymous, resident } = memoryOf(agent.pid);
   await agent.stop();
   return {
@@ -121,7 +122,7 @@ async function steady(file: string, broker: NatsServer, probe: string): Promise<
     measured: anonymous,
     unit: 'bytes',
     budget: { atMost: 26e6 },
-    beside: `${probe}, after ${settling / 1000} s; ${Math.round(resident / 1e6)} MB resident, pages of the file among them`,
+    beside: `${probe}, after ${settlingMs / 1000} s; ${Math.round(resident / 1e6)} MB resident, pages of the file among them`,
   };
 }
 
@@ -132,5 +133,3 @@ async function agentCommand(id: string, broker: NatsServer, folder?: string): Pr
   await writeFile(join(data, 'agent.yaml'), JSON.stringify(settings));
   return ['agent', '--config', join(data, 'agent.yaml')];
 }
-
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;

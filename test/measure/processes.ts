@@ -1,16 +1,16 @@
-// What Linux says of a process: what it has used of CPU and memory, and whether it starts others.
+// Reads from Linux how much CPU and memory a process uses, and whether it starts others.
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Microseconds of CPU that all threads of a process have used. Exact, where `stat` counts in hundredths of a second. */
+/** Returns the CPU time of all threads of a process, in microseconds. `stat` has it only in hundredths of a second. */
 export function cpuOf(pid: number): number {
   const threads = readdirSync(proc(pid, 'task'));
   return threads.reduce((sum, thread) => sum + onCpu(proc(pid, `task/${thread}/schedstat`)), 0);
 }
 
 export interface Memory {
-  /** Bytes. A large page cache inflates it: what counts is `anonymous`. */
+  /** Resident memory in bytes. A large page cache makes it larger, so `anonymous` is what is compared. */
   resident: number;
-  /** Bytes that belong to the process alone, and no file stands behind. */
+  /** Memory of the process that is not a copy of a file, in bytes. */
   anonymous: number;
 }
 
@@ -22,21 +22,21 @@ export function memoryOf(pid: number): Memory {
 
 export interface Children {
   running: number;
-  /** Grows with each child that has ended, by the pages it touched. */
+  /** Page faults of the children that have ended, which grow with each of them. */
   trace: number;
-  /** Microseconds of CPU of the children that have ended, and theirs. */
+  /** CPU time of the children that have ended, and of their children, in microseconds. */
   cpu: number;
 }
 
 export function childrenOf(pid: number): Children {
   const running = readdirSync('/proc').filter(name => /^\d+$/.test(name) && parentOf(name) === pid).length;
   const fields = statOf(pid);
-  // proc_pid_stat(5), counted from the state, which follows the name: cminflt, then cutime and cstime in ticks of 10 ms.
+  // The fields of proc_pid_stat(5), counted from the state behind the name: cminflt, and cutime and cstime in ticks of 10 ms.
   return { running, trace: Number(fields[8]), cpu: (Number(fields[13]) + Number(fields[14])) * 10_000 };
 }
 
 function proc(pid: number | string, name: string): string {
-  if (process.platform !== 'linux') throw new Error('this row needs /proc of Linux');
+  if (process.platform !== 'linux') throw new Error('this row needs the /proc of Linux');
   return `/proc/${pid}/${name}`;
 }
 

@@ -1,4 +1,4 @@
-// The program's own processes, each in a folder of its own, with their default settings but for where the broker is.
+// Runs the program's roles, each in its own folder, with the default settings but for the broker's URL.
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Role } from '../../agent/config/role.ts';
@@ -10,11 +10,12 @@ import { Program } from '../support/program.ts';
 import type { StandIns } from './stand-ins.ts';
 import { newFolder } from './workplace.ts';
 
-/** A real broker on 127.0.0.1. */
+/** Starts a real broker on 127.0.0.1. */
 export const startBroker = (): Promise<NatsServer> => startNatsServer();
 
-/** The folder for CPU profiles, when they are wanted. */
+/** The folder for CPU profiles; undefined when none are written. */
 let profiles: string | undefined;
+/** Makes every role that is started from now on write a CPU profile into `folder`. */
 export function profileInto(folder: string): void {
   profiles = folder;
 }
@@ -45,9 +46,9 @@ export class RequesterProcess {
   }
 
   async ready(): Promise<void> {
-    // 100 000 records take their time.
+    // To read 100 000 records takes a while.
     await eventually(
-      `the requester is ready; it said:\n${this.program.stderr.slice(0, 2000)}`,
+      'the requester is ready',
       () => this.program.logged('the requester is ready').length > 0 || !this.program.running,
       120_000,
     );
@@ -59,7 +60,7 @@ export class RequesterProcess {
     return (await answer.json()) as RequesterStatus;
   }
 
-  /** Bytes in use on the JavaScript heap, garbage included, by Node's own report. */
+  /** Returns the bytes in use on the JavaScript heap, with garbage, from Node's diagnostic report. */
   async heap(): Promise<number> {
     const folder = join(this.#folder, 'reports');
     let text = '';
@@ -74,7 +75,7 @@ export class RequesterProcess {
   }
 }
 
-/** What an agent is given beside its defaults. */
+/** What an agent gets in addition to its defaults. */
 export interface AgentOptions {
   settings?: Record<string, unknown>;
   standIns?: StandIns;
@@ -96,14 +97,14 @@ export function startAgent(
   });
 }
 
-/** A broker and a requester that is ready, gone when `work` is done or fails. */
-export async function withRequester<T>(work: (broker: NatsServer) => Promise<T>): Promise<T> {
+/** Runs `fn` with a broker and a requester that is ready. Both are stopped when `fn` is done or fails. */
+export async function withRequester<T>(fn: (broker: NatsServer) => Promise<T>): Promise<T> {
   const broker = await startBroker();
   let requester: RequesterProcess | undefined;
   try {
     requester = await RequesterProcess.start(broker);
     await requester.ready();
-    return await work(broker);
+    return await fn(broker);
   } finally {
     await requester?.program.stop();
     await broker.release();

@@ -1,4 +1,4 @@
-// What the agent's look at its machine on each resource report costs, beside a library that gives the same facts.
+// Measures the CPU of the sample for each resource report, compared with a library that gives the same facts.
 import { reasonOf } from '../../agent/system/errors.ts';
 import { buildFakeNvml } from './c-library.ts';
 import { probeMissing } from './native-probe.ts';
@@ -7,9 +7,10 @@ import type { Figure, Line } from './table.ts';
 import { Worker } from './worker.ts';
 import { newFolder } from './workplace.ts';
 
-/** GPUs of the fake library. */
+/** How many GPUs the fake library has. */
 const fakeGpus = 8;
 
+/** Measures samples with and without the native probe, and with GPUs. */
 export async function sampleCost(): Promise<Line[]> {
   const { sample, library, gpus } = await measure('machine');
   const seen = gpus ? `${gpus} GPUs` : 'no GPUs';
@@ -26,19 +27,19 @@ export async function sampleCost(): Promise<Line[]> {
   }
   if (!probeMissing) {
     const without = await measure('without-probe');
-    lines.push(figure('CPU, without the native probe', without.sample, 'as where there is no Rust'));
+    lines.push(figure('CPU, without the native probe', without.sample, 'as on a machine without Rust'));
   }
   return [...lines, await withGpus()];
 }
 
-// Without the peer: it asks tools, and GPUs that are not there have none.
+// The other library is not measured here: it asks the makers' tools, which do not know these GPUs.
 async function withGpus(): Promise<Line> {
   const what = `CPU, with ${fakeGpus} GPUs`;
   try {
-    if (probeMissing) throw new Error(`the native probe, which alone asks NVML, ${probeMissing}`);
+    if (probeMissing) throw new Error(`the native probe ${probeMissing}, and only it can ask NVML`);
     const { sample, gpus } = await measure(await buildFakeNvml(await newFolder()));
     if (gpus !== fakeGpus) throw new Error(`${gpus} GPUs were found`);
-    return figure(what, sample, 'those of a fake NVML that answers at once');
+    return figure(what, sample, 'a fake NVML that answers at once');
   } catch (error) {
     return { what: `agent: one resource sample, ${what}`, failed: reasonOf(error) };
   }

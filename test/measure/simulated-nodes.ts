@@ -1,4 +1,4 @@
-// Simulated nodes: what they are called, what they say of themselves, and what the requester's store holds of them.
+// Makes simulated nodes: their ids, what they report, and their records in the requester's store.
 import { nodeInfo } from '../../agent/compute/survey/node-info.ts';
 import type { RegisterRequest, Sender, UpdateResourcesRequest } from '../../agent/protocol/messages.ts';
 import type { NodeState } from '../../agent/protocol/node-state.ts';
@@ -11,7 +11,7 @@ const number = (index: number) => String(index).padStart(12, '0');
 export const nodeIdOf = (index: number): string => `n-7c1d2a34-5b6e-4f70-8a91-${number(index)}`;
 export const sessionOf = (index: number): string => `5e551010-5b6e-4f70-8a91-${number(index)}`;
 
-/** A Register or UpdateNodeInfo, as an agent on a virtual machine sends it. */
+/** Returns a Register or UpdateNodeInfo message, as an agent on a virtual machine sends it. */
 export function registerOf(index: number, cluster = ''): RegisterRequest {
   const id = nodeIdOf(index);
   const machine = {
@@ -22,7 +22,7 @@ export function registerOf(index: number, cluster = ''): RegisterRequest {
     osName: 'Debian GNU/Linux 13 (trixie)',
     cpuModel: 'AMD EPYC 7763 64-Core Processor',
     cpus: 8,
-    // Machines of twenty kinds.
+    // There are twenty kinds of machines.
     memory: 33_664_442_368 + (index % 20) * 2 ** 30,
     disk: 512_110_190_592,
     virtualisation: 'KVM',
@@ -40,6 +40,7 @@ export function registerOf(index: number, cluster = ''): RegisterRequest {
   };
 }
 
+/** Returns an UpdateResources message. */
 export function resourcesOf(index: number, cluster: string): UpdateResourcesRequest {
   return {
     NodeID: nodeIdOf(index),
@@ -55,7 +56,7 @@ export function resourcesOf(index: number, cluster: string): UpdateResourcesRequ
   };
 }
 
-/** The record that the requester writes when this node registers, approved. */
+/** Returns the record that the requester writes when this node registers and is approved at once. */
 export function recordOf(index: number): NodeState {
   const outcome = register({ kind: 'absent', revision: 0 }, registerOf(index), {
     manualApproval: false,
@@ -75,14 +76,14 @@ const senderOf = (index: number, cluster: string): Sender => ({
   BootID: `b0071d00-5b6e-4f70-8a91-${number(index)}`,
 });
 
-/** A share of what was free when the agent started: on each machine another. */
+/** The offered resources, which are a share of what was free when the agent started and differ between machines. */
 const offeredBy = (index: number): Resources => ({
   CPU: 6.4,
   Memory: 26_931_553_894,
   Disk: 361_204_318_208 - index * 4096,
 });
 
-/** Differs each time, as on a machine that works. */
+/** The free resources, which differ each time, as on a busy machine. */
 const free = (index: number): Resources => ({
   CPU: Math.round(Math.random() * 640) / 100,
   Memory: Math.round(Math.random() * 26e9) + index,

@@ -1,32 +1,32 @@
-// Loaded before an agent (`node --import`) to measure it: other programs stand in for those that it starts, it has no jitter,
-// and its long waits are short, so that a day's looks at the machine take minutes.
+// Is loaded before a measured agent with `node --import`. Other programs stand in for those that the agent starts, its
+// intervals have no jitter, and its long waits are shortened, so that it asks about its machine every few seconds.
 import childProcess from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import files from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename } from 'node:path';
 
-/** What stands in; JSON in the environment variable STAND_INS. */
+/** The stand-ins, as JSON in the environment variable STAND_INS. */
 export interface StandIns {
-  /** For the inventory's child: one that never ends, or none that could be started. */
+  /** The inventory's child never ends, or cannot be started. */
   inventory?: 'hangs' | 'absent';
-  /** For the makers' tools, which are there then: ones that never end. */
+  /** The makers' tools are found, and never end. */
   tools?: 'hang';
-  /** A file that gets a line for each program that hangs: the name of what it stands in for. */
+  /** A file that gets a line for each stand-in that hangs: the name of the program that it replaces. */
   trace?: string;
 }
 
 const { inventory, tools, trace }: StandIns = JSON.parse(process.env.STAND_INS ?? '{}');
 
-/** In milliseconds: what waits so long waits for `lapse` instead. */
-const long = 300_000;
-const lapse = 12_000;
+/** A wait of at least `longMs` takes `shortenedMs` instead. */
+const longMs = 300_000;
+const shortenedMs = 12_000;
 
-// The jitter of intervals and back-off is drawn from it: the middle is none.
+// Jitter is computed from Math.random, and its middle means none.
 Math.random = () => 0.5;
 
 const { setTimeout: after } = globalThis;
-const shortened = (run: () => void, delay = 0) => after(run, delay >= long ? lapse : delay);
+const shortened = (run: () => void, delay = 0) => after(run, delay >= longMs ? shortenedMs : delay);
 globalThis.setTimeout = Object.assign(shortened, after);
 
 const { access } = files;
@@ -47,7 +47,7 @@ function standIn(command: string, args: readonly string[]): string[] | undefined
   return hang('inventory');
 }
 
-// It ends with the agent at the latest.
+// Returns a command that ends only when the agent does.
 function hang(name: string): string[] {
   if (trace) appendFileSync(trace, `${name}\n`);
   return ['/usr/bin/tail', '-f', '/dev/null', `--pid=${process.pid}`];

@@ -1,10 +1,11 @@
-// A worker: how long the packaged file and bare Node take from start to end. Argument: the file. It is a small process of
-// its own, as starting another takes the longer the larger the one is that starts it.
+// A worker that measures how long the packaged file and bare Node take from start to end. Argument: the packaged file. It is a
+// small process, because a large process takes longer to start another.
 import { spawnSync } from 'node:child_process';
+import { median } from './statistics.ts';
 import { report } from './worker.ts';
 
 export interface Starts {
-  /** Milliseconds, each a median of `runs`. */
+  /** Medians of `runs`, in milliseconds. */
   version: number;
   node: number;
   runs: number;
@@ -12,7 +13,7 @@ export interface Starts {
 
 const runs = 41;
 const [file = ''] = process.argv.slice(2);
-// By turns, so that other work on the machine meets both.
+// They take turns, so that other programs on the machine disturb both equally.
 const times = Array.from({ length: runs }, () => ({
   version: time(file, 'version'),
   node: time(process.execPath, '-e', '0'),
@@ -29,8 +30,4 @@ function time(command: string, ...args: string[]): number {
   const { status } = spawnSync(command, args, { stdio: 'ignore' });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
   return performance.now() - began;
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }

@@ -1,16 +1,16 @@
-// The table that the bench prints: a line a figure, beside its budget and beside a peer where there is one.
+// Formats the table that the bench prints: a line for each figure, with its budget and what it is compared with.
 
 export interface Figure {
   what: string;
   measured: number;
   unit: Unit;
-  /** In the same unit; absent where design 10 has none. */
+  /** The limit, in the same unit; absent when there is none. */
   budget?: { atMost: number } | { atLeast: number };
-  /** The same thing done by a peer in the same run, and what else one has to know. */
+  /** The same thing done by another program in the same run, and what else matters. */
   beside?: string;
 }
 
-/** What a row could not measure, and why. */
+/** A figure that could not be measured, with the reason. */
 export interface Failure {
   what: string;
   failed: string;
@@ -31,13 +31,13 @@ const units = {
 } as const;
 export type Unit = keyof typeof units;
 
-const written = (value: number, unit: Unit): string => units[unit](value);
+const formatted = (value: number, unit: Unit): string => units[unit](value);
 
 export function table(lines: readonly Line[]): string {
   const rows = lines.map(line =>
     'failed' in line
       ? [line.what, 'failed', '', '', line.failed]
-      : [line.what, written(line.measured, line.unit), ...judged(line), line.beside ?? ''],
+      : [line.what, formatted(line.measured, line.unit), ...comparedWithBudget(line), line.beside ?? ''],
   );
   const all = [['WHAT', 'MEASURED', 'BUDGET', 'AGAINST IT', 'BESIDE IT'], ...rows];
   const widths = all[0]?.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0))) ?? [];
@@ -47,21 +47,21 @@ export function table(lines: readonly Line[]): string {
     .join('');
 }
 
-function judged({ measured, unit, budget }: Figure): [string, string] {
+function comparedWithBudget({ measured, unit, budget }: Figure): [string, string] {
   if (!budget) return ['', ''];
-  const [sign, limit, kept] =
+  const [sign, limit, met] =
     'atMost' in budget
       ? ['≤', budget.atMost, measured <= budget.atMost]
       : ['≥', budget.atLeast, measured >= budget.atLeast];
-  // Without the sign of a zero.
+  // `|| 0` removes the sign of a negative zero.
   const ratio = limit === 0 ? '' : `${(Math.round((measured / limit) * 100) / 100 || 0).toFixed(2)}×`;
   const distance =
-    limit === 0 ? written(measured, unit) : `${Math.round(Math.abs(measured / limit - 1) * 100)} %`;
-  const verdict = kept ? 'ok' : `${sign === '≤' ? 'over' : 'short'} by ${distance}`;
-  return [`${sign} ${written(limit, unit)}`, [ratio, verdict].filter(Boolean).join(' ')];
+    limit === 0 ? formatted(measured, unit) : `${Math.round(Math.abs(measured / limit - 1) * 100)} %`;
+  const verdict = met ? 'ok' : `${sign === '≤' ? 'over' : 'short'} by ${distance}`;
+  return [`${sign} ${formatted(limit, unit)}`, [ratio, verdict].filter(Boolean).join(' ')];
 }
 
-/** Three digits that mean something, thousands set apart. */
+/** Writes three significant digits, with spaces between thousands. */
 function number(value: number): string {
   const digits = value === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
   return Number(value.toPrecision(3))

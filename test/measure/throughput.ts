@@ -1,4 +1,4 @@
-// How many heartbeats a second the requester could hear on one core: what one costs it, through a real broker.
+// Measures how many heartbeats a second the requester can take on one core, from the CPU of each through a real broker.
 import { setTimeout as pause } from 'node:timers/promises';
 import { fillStore } from './fill-store.ts';
 import { cpuOf } from './processes.ts';
@@ -7,10 +7,10 @@ import type { Figure } from './table.ts';
 import { Worker } from './worker.ts';
 
 const nodes = 1_000;
-const warmUp = 3_000;
-/** The best of so many windows counts: the one that other work on the machine disturbed least. */
-const windows = 4;
-const window = 1_500;
+const warmUpMs = 3_000;
+/** The best of this many windows counts, because other programs on the machine disturbed it least. */
+const windowCount = 4;
+const windowMs = 1_500;
 
 export async function heartbeatThroughput(): Promise<Figure[]> {
   const broker = await startBroker();
@@ -22,7 +22,7 @@ export async function heartbeatThroughput(): Promise<Figure[]> {
     count: (await requester.status()).counters.heartbeats,
     cpu: cpuOf(requester.program.pid),
   }));
-  const subscriber = new Worker<Look>(new URL('./bare-subscriber.ts', import.meta.url), broker.url);
+  const subscriber = new Worker<CountAndCpu>(new URL('./bare-subscriber.ts', import.meta.url), broker.url);
   const bare = await costOf(() => subscriber.next());
   const { heartbeatsOtherSession, heartbeatsUnknown, heartbeatsMalformed } = (await requester.status())
     .counters;
@@ -30,7 +30,7 @@ export async function heartbeatThroughput(): Promise<Figure[]> {
   await requester.program.stop();
   await broker.release();
   if (heartbeatsOtherSession + heartbeatsUnknown + heartbeatsMalformed > 0)
-    throw new Error('some heartbeats were not taken');
+    throw new Error('some heartbeats were not accepted');
   return [
     {
       what: 'requester: heartbeats a second on one core',
@@ -42,20 +42,20 @@ export async function heartbeatThroughput(): Promise<Figure[]> {
   ];
 }
 
-/** How many were counted, and the microseconds of CPU that it took. */
-export interface Look {
+/** How many heartbeats were counted so far, and the CPU time so far in microseconds. */
+export interface CountAndCpu {
   count: number;
   cpu: number;
 }
 
-/** Microseconds of CPU for each one that is counted. */
-async function costOf(look: () => Promise<Look>): Promise<number> {
-  await pause(warmUp);
-  let before = await look();
+/** Returns the CPU time of one counted heartbeat, in microseconds. */
+async function costOf(read: () => Promise<CountAndCpu>): Promise<number> {
+  await pause(warmUpMs);
+  let before = await read();
   let best = Number.POSITIVE_INFINITY;
-  for (let turn = 0; turn < windows; turn++) {
-    await pause(window);
-    const after = await look();
+  for (let turn = 0; turn < windowCount; turn++) {
+    await pause(windowMs);
+    const after = await read();
     best = Math.min(best, (after.cpu - before.cpu) / (after.count - before.count));
     before = after;
   }

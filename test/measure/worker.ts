@@ -1,4 +1,4 @@
-// A process of the bench's own: it starts with a clean heap, measures or loads, and sends what it found.
+// Runs a module of the bench in its own process, which has a clean heap and sends its results as messages.
 import { type ChildProcess, fork } from 'node:child_process';
 
 export class Worker<T = never> {
@@ -10,7 +10,7 @@ export class Worker<T = never> {
     this.#child = fork(file, args.map(String));
     const end = () => void this.#child.kill('SIGKILL');
     process.on('exit', end);
-    // Without a listener Node keeps messages for one to come, and the next would be an old one.
+    // Without a listener, Node stores the messages, and `next` would return an old one.
     this.#child.on('message', () => undefined);
     this.#child.once('exit', () => {
       this.#ended = true;
@@ -23,7 +23,7 @@ export class Worker<T = never> {
     return this.#child.pid;
   }
 
-  /** The next message. Rejects when it ends without one. */
+  /** Resolves with the next message. Rejects when the worker ends without one. */
   next(): Promise<T> {
     return new Promise((resolve, reject) => {
       const settle = () => {
@@ -52,7 +52,7 @@ export class Worker<T = never> {
   }
 }
 
-/** In the worker: sends a message, and ends with the bench. */
+/** Sends a message from the worker to the bench. */
 export function report(message: unknown): void {
   process.send?.(message);
 }
