@@ -1,4 +1,4 @@
-// The real program as a process of its own, with no settings but those that a test gives.
+// Runs the real program as a process of its own. It has only the settings that a test gives.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-/** The program's entry file. */
+/** The entry file of the program. */
 export const main = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
 
 export interface Outcome {
@@ -18,13 +18,13 @@ export interface Outcome {
 
 export interface ProgramOptions {
   env?: Record<string, string>;
-  /** For Node itself. */
+  /** Options of Node itself. */
   nodeOptions?: readonly string[];
-  /** A file to write to, in place of what `outcome` collects. */
+  /** A file descriptor for standard output. Then `outcome` does not collect it. */
   stdout?: number;
 }
 
-/** Starts `muster ARGS`; its output is collected. It ends with the test at the latest. */
+/** Starts `muster ARGS` and collects its output. It ends with the test at the latest. */
 export async function start(t: TestContext, args: readonly string[], options: ProgramOptions = {}) {
   const home = await temporaryFolder(t);
   const child = spawn(process.execPath, [...(options.nodeOptions ?? []), main, ...args], {
@@ -51,14 +51,14 @@ export async function muster(
   return (await start(t, args, options)).ended;
 }
 
-/** A folder that goes away with the test. */
+/** Makes a folder that is removed with the test. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-cli-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Writes a configuration file and answers its path. */
+/** Writes a configuration file and returns its path. */
 export async function configFile(t: TestContext, text: string): Promise<string> {
   const path = join(await temporaryFolder(t), 'config.yaml');
   await writeFile(path, text, { mode: 0o600 });

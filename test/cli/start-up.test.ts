@@ -1,4 +1,4 @@
-// What a command loads: starting is quick because it takes in only what it needs.
+// A command loads only what it needs, so that it starts quickly.
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ const hook = fileURLToPath(new URL('./loaded-modules.ts', import.meta.url));
 
 const heavy = ['yargs', 'yaml', 'hono', '@hono/node-server', 'nats', 'systeminformation'];
 
-/** Packages and files of ours that `muster ARGS` loads. */
+/** Returns the packages and the files of agent/ that `muster ARGS` loads. */
 async function loads(t: TestContext, args: string[], expected = 0): Promise<Set<string>> {
   const file = join(await temporaryFolder(t), 'modules');
   const options = { nodeOptions: ['--import', hook], env: { LOADED_MODULES: file } };
@@ -26,7 +26,7 @@ async function loads(t: TestContext, args: string[], expected = 0): Promise<Set<
   );
 }
 
-test('version loads no package at all', async t => {
+test('version loads no package', async t => {
   for (const args of [['version'], ['--version'], ['version', '-o', 'json']]) {
     const loaded = await loads(t, args);
     assert.deepEqual(
@@ -39,12 +39,12 @@ test('version loads no package at all', async t => {
   }
 });
 
-test('status loads nothing that it does not need', async t => {
+test('status loads no heavy package', async t => {
   const loaded = await loads(t, ['status', '--data-dir', await temporaryFolder(t)], 69);
   for (const name of heavy) assert.ok(!loaded.has(name), name);
 });
 
-test('doctor leaves what is heavy, and what may crash, to the process that looks', async t => {
+test('doctor itself loads nothing heavy and nothing that may crash: its check process does', async t => {
   const loaded = await loads(t, ['doctor', '--data-dir', await temporaryFolder(t)], 1);
   for (const name of [...heavy, 'pino', 'valibot']) assert.ok(!loaded.has(name), name);
   assert.ok(
@@ -53,10 +53,10 @@ test('doctor leaves what is heavy, and what may crash, to the process that looks
   );
 });
 
-test('the requester loads nothing of the agent, and dev nothing of either', async t => {
+test('the requester loads nothing of the agent, and dev loads nothing of either', async t => {
   const folder = await temporaryFolder(t);
   const of = (loaded: Set<string>, part: string) => [...loaded].filter(name => name.startsWith(part));
-  // Refused by its settings: all is loaded then, and nothing runs.
+  // These settings are refused: by then everything is loaded and nothing runs.
   const requester = await loads(t, ['requester', '--data-dir', folder, '--api-host', '0.0.0.0'], 78);
   assert.ok(of(requester, 'agent/requester/').length > 0);
   assert.deepEqual(of(requester, 'agent/compute/'), []);
@@ -64,7 +64,7 @@ test('the requester loads nothing of the agent, and dev nothing of either', asyn
     of(requester, 'agent/host/gpu/').filter(name => name !== 'agent/host/gpu/gpu-labels.ts'),
     [],
   );
-  assert.deepEqual(await readdir(folder), [], 'refused before anything was started for it');
+  assert.deepEqual(await readdir(folder), [], 'the refusal comes before any state is made');
   const taken = join(folder, 'file');
   await writeFile(taken, '');
   const dev = await loads(t, ['dev', '--data-dir', taken], 1);
@@ -72,7 +72,7 @@ test('the requester loads nothing of the agent, and dev nothing of either', asyn
     assert.deepEqual(of(dev, part), []);
 });
 
-test('completing words loads no package, and completing nodes only what asks for them', async t => {
+test('completing words loads no package, and completing nodes loads only the client of the API', async t => {
   const words = await loads(t, ['completion-words', '--', 'node', 'list', '-o', '']);
   for (const name of heavy) assert.ok(!words.has(name), name);
   const commands = await loads(t, ['completion-words', '--', '']);
@@ -85,7 +85,7 @@ test('completing words loads no package, and completing nodes only what asks for
   for (const name of heavy) assert.ok(!nodes.has(name), name);
 });
 
-test('a command that is understood does not load yargs; help does', async t => {
+test('only help loads yargs', async t => {
   const api = await serve(t, cluster());
   const loaded = await loads(t, ['node', 'list', '--api-port', String(api.port)]);
   for (const name of heavy) assert.ok(!loaded.has(name), name);

@@ -1,4 +1,4 @@
-// What ends a command, told to people, to a service manager and to the journal; and a crash, which nobody caught.
+// Errors that end a command, as people, a service manager and the journal get them; and crashes, which nothing caught.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ interface Written {
   lines: string[];
 }
 
-/** Starts `muster ARGS` as a writer to the journal: JOURNAL_STREAM names its standard error, which is a file here. */
+/** Starts `muster ARGS` with a file as its standard error. JOURNAL_STREAM names that file, as it names the journal. */
 async function start(
   t: TestContext,
   args: readonly string[],
@@ -46,9 +46,9 @@ async function start(
   );
   return {
     ended,
-    /** Sends `signal` once it has said something: it is at work then. */
+    /** Sends `signal` once the agent has logged that it starts. */
     async signal(signal: NodeJS.Signals): Promise<Written> {
-      await eventually('it says something', async () =>
+      await eventually('the agent starts', async () =>
         (await readFile(path, 'utf8')).includes('the agent starts'),
       );
       child.kill(signal);
@@ -63,7 +63,7 @@ const faulty = 'compute.heartbeatFrequency: fast\napi: {port: many}\n'
   .replace('compute.', 'compute: {')
   .replace('fast', 'fast}');
 
-test('to the journal, what ends a role is one line of JSON with its priority for each fault', async t => {
+test('each fault that ends a role is one line of JSON with its priority in the journal', async t => {
   const config = await configFile(t, faulty);
   for (const role of ['agent', 'requester']) {
     const { code, lines } = await journal(t, [role, '--config', config]);
@@ -79,7 +79,7 @@ test('to the journal, what ends a role is one line of JSON with its priority for
   }
 });
 
-test('the hint goes with it; text where the settings want text, with its priority too', async t => {
+test('the hint is part of the line, and with log format text each line has its priority', async t => {
   const folder = await temporaryFolder(t);
   const taken = join(folder, 'requester');
   closeSync(openSync(taken, 'w'));
@@ -103,7 +103,7 @@ const lonely = async (t: TestContext) => [
   'nats://127.0.0.1:1',
 ];
 
-test('a role logs to the journal with priorities, and elsewhere without', async t => {
+test('a role logs with priorities to the journal, and without them elsewhere', async t => {
   const { code, lines } = await (await start(t, await lonely(t))).signal('SIGTERM');
   assert.equal(code, 0);
   for (const line of lines) assert.match(line, /^<[46]>\{"level":"(warn|info)",.*"role":"agent",/);
@@ -114,7 +114,7 @@ test('a role logs to the journal with priorities, and elsewhere without', async 
 
 const crashing = (what: string) => `process.on('SIGUSR2', () => { ${what} })`;
 
-test('a crash ends a role with code 1 and one line that says where it came from', async t => {
+test('a crash ends a role with exit code 1 and one line that shows where it came from', async t => {
   const hook = crashing("throw new RangeError('no luck\\n\\u001b[2J')");
   const { code, lines } = await (await start(t, await lonely(t), { hook })).signal('SIGUSR2');
   assert.equal(code, 1);
@@ -130,14 +130,14 @@ test('a crash ends a role with code 1 and one line that says where it came from'
   assert.match(people.lines[at + 1] ?? '', /^ {4}at /);
 });
 
-test('a promise that nobody waited for crashes the same way', async t => {
+test('a rejected promise that nothing handles crashes in the same way', async t => {
   const hook = crashing("Promise.reject('just text')");
   const { code, lines } = await (await start(t, await lonely(t), { hook, journal: false })).signal('SIGUSR2');
   assert.equal(code, 1);
   assert.match(lines.join('\n'), /^Error: this should not have happened: .*just text/m);
 });
 
-test('a relative path in a working folder that is gone is no fault of the program', async t => {
+test('a relative path in a removed working folder is an error with a hint', async t => {
   const gone = JSON.stringify(join(await temporaryFolder(t), 'gone'));
   const leave = `import { mkdirSync, rmdirSync } from 'node:fs'; mkdirSync(${gone}); process.chdir(${gone}); rmdirSync(${gone});`;
   const nodeOptions = ['--import', `data:text/javascript,${encodeURIComponent(leave)}`];

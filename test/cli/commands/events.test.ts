@@ -1,4 +1,4 @@
-// `muster events` as an operator runs it: the past, the present, and what stands between.
+// `muster events` as an operator runs it: stored events, new events, and a requester that stops in between.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cloudEvent, type EventData, type EventKind } from '../../../agent/protocol/events.ts';
@@ -62,7 +62,7 @@ function past(): FakeDirectory {
   return directory;
 }
 
-test('one line an event: when, which node, what, from what to what, why, who', async t => {
+test('each event is a line with its time, node, kind, change, reason and actor', async t => {
   const api = await serve(t, past());
   const { code, stdout, stderr } = await muster(t, ['events', '--api-port', String(api.port)]);
   assert.deepEqual([code, stderr], [0, '']);
@@ -77,7 +77,7 @@ test('one line an event: when, which node, what, from what to what, why, who', a
   );
 });
 
-test('-o json: the events themselves, a line each', async t => {
+test('-o json prints each event as a line', async t => {
   const api = await serve(t, past());
   const { stdout } = await muster(t, ['events', '-o', 'json', '--api-port', String(api.port)]);
   const lines = stdout.trimEnd().split('\n');
@@ -88,7 +88,7 @@ test('-o json: the events themselves, a line each', async t => {
   assert.doesNotMatch(stdout, /\u202e/);
 });
 
-test('--node and --since, as a time, a day or an age', async t => {
+test('--node and --since choose the events; --since takes a time, a day or an age', async t => {
   const directory = past();
   const recent = event('healthy', 6, new Date(Date.now() - 60_000).toISOString(), {
     node: 'node-2',
@@ -119,7 +119,7 @@ test('--node and --since, as a time, a day or an age', async t => {
   assert.deepEqual(await kinds('--since', '1s'), []);
 });
 
-test('what is stored and is no membership event is left out, and said once', async t => {
+test('a stored line that is not a membership event is left out, with one warning', async t => {
   const directory = past();
   directory.events.push({ node: 'x', time: new Date(0), text: '{"hello":"\\u001b[2J"}' });
   directory.events.push({ node: 'x', time: new Date(0), text: '{"specversion":"1.0"}' });
@@ -132,7 +132,7 @@ test('what is stored and is no membership event is left out, and said once', asy
   );
 });
 
-test('--follow goes on when the requester stops and comes back: nothing is missed, nothing told twice', async t => {
+test('--follow goes on when the requester stops and comes back, and shows every event once', async t => {
   const directory = past();
   const options = { directory, host: '127.0.0.1', log: silentLog };
   let api = await startApi({ ...options, port: 0 });
@@ -161,7 +161,7 @@ test('--follow goes on when the requester stops and comes back: nothing is misse
     store(number);
     const failing = new FakeDirectory(requesterNode());
     failing.failure = new MusterError('unreachable', 'the requester is starting');
-    // Up, and not yet ready.
+    // The requester runs, but is not ready yet.
     api = await startApi({ ...options, directory: failing, port });
     await api.stop();
     api = await startApi({ ...options, port });
@@ -175,14 +175,14 @@ test('--follow goes on when the requester stops and comes back: nothing is misse
   assert.equal(outcome.stderr, `${outage}the requester at ${url} is back\n`.repeat(2));
 });
 
-test('--follow ends with 69 where no requester has answered', async t => {
+test('--follow ends with exit code 69 where no requester has ever answered', async t => {
   const port = await freePort();
   const { code, stderr } = await muster(t, ['events', '--follow', '--api-port', String(port)]);
   assert.equal(code, 69);
   assert.match(stderr, /^Error: no requester answers at /);
 });
 
-test('a reader that goes away (| head) ends it quietly', async t => {
+test('a reader that goes away (| head) ends the command without an error', async t => {
   const directory = past();
   const api = await serve(t, directory);
   const { child, outcome, ended } = await start(t, ['events', '--follow', '--api-port', String(api.port)]);
@@ -201,7 +201,7 @@ test('a reader that goes away (| head) ends it quietly', async t => {
   assert.deepEqual([code, stderr], [0, '']);
 });
 
-test('cut off by the requester, it does not pretend that this was all', async t => {
+test('a stream that the requester cuts off is an error, not an end', async t => {
   const directory = past();
   const api = await serve(t, directory, { maxWaitingBytes: 500 });
   const { code, stderr } = await muster(t, ['events', '--api-port', String(api.port)]);

@@ -1,4 +1,4 @@
-// `muster status`: what a role says of itself, for a person and for a program, and what it repeats of others steers no terminal.
+// `muster status` for a person and for a program. Text from elsewhere cannot steer the terminal.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
@@ -42,13 +42,13 @@ async function shown(t: TestContext, output: 'text' | 'json'): Promise<string> {
   return text;
 }
 
-test('for a person: why it is rejected, and the conditions of the node', async t => {
+test('a person sees why the node is rejected, and its conditions', async t => {
   const text = await shown(t, 'text');
   assert.match(text, /^ {2}state +rejected \(node registration rejected\\u009b2J\)$/m);
   assert.match(text, /^ {2}condition +HardwareMismatch since 2026-\S+: CPUs: 64 declared, 2 found$/m);
 });
 
-test('for a program: the same, with what could steer a terminal as an escape that means the same', async t => {
+test('a program gets the same as JSON, with control characters as escapes', async t => {
   const text = await shown(t, 'json');
   assert.ok(!text.includes('\u009b'));
   assert.deepEqual(JSON.parse(text), [rejected]);

@@ -1,4 +1,4 @@
-// Completion as a person meets it: real shells at a real terminal, where there are any, with a requester to ask.
+// Completion in real shells at a real terminal, where they exist, with a requester to ask.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { Shell } from '../../../agent/cli/completion/scripts.ts';
 import { unquoted } from '../../../agent/cli/completion/unquoted.ts';
 import { cluster, serve } from '../../requester/api/api-fixture.ts';
 import { findProgram } from '../../support/find-program.ts';
@@ -14,16 +15,14 @@ import { noTerminal, Terminal } from './terminal.ts';
 
 const main = fileURLToPath(new URL('../../../agent/main.ts', import.meta.url));
 
-type Shell = 'bash' | 'zsh' | 'fish';
-
-/** What is typed, and what stands there after; `ALL` asks for every word that fits, `TAB` for what they have in common. */
+/** Keys: `ALL` inserts every word that fits, `TAB` what those words have in common. */
 const ALL = '\u001b*';
 const TAB = '\t';
-/** Shows the line that stands there, and empties it. */
+/** A key that shows the line as it is and empties it. */
 const SHOW = '\u0014';
 const LEFT = '\u001b[D';
 
-/** A word of each kind that is completed to its end. */
+/** Lines that TAB completes, each with the result. */
 const common: [typed: string, completed: string][] = [
   ['muster no', 'muster node '],
   ['muster node des', 'muster node describe '],
@@ -53,7 +52,7 @@ const common: [typed: string, completed: string][] = [
   ['muster nonsense ', 'muster nonsense '],
 ];
 
-/** Every word that fits. */
+/** Lines with all the words that fit. */
 const lists: [typed: string, words: string][] = [
   ['muster node ', 'approve delete describe list reject'],
   ['muster node approve ', 'node-1 node-2 node-3'],
@@ -76,7 +75,7 @@ async function scene(t: TestContext): Promise<Scene> {
   await Promise.all(files.map(name => writeFile(join(folder, `${name}.yaml`), '')));
   await mkdir(join(folder, 'folder'));
   await mkdir(join(folder, 'bin'));
-  // A machine that is busy has more time than a person.
+  // A busy machine gets more time than a person would give it.
   const program = `#!/bin/sh
 if [ "$1" = completion-words ]; then shift; set -- completion-words --within 1m "$@"; fi
 exec '${process.execPath}' '${main}' "$@"
@@ -86,17 +85,17 @@ exec '${process.execPath}' '${main}' "$@"
   return { folder, env: { PATH, HOME: folder, MUSTER_API_PORT: String(api.port) } };
 }
 
-/** Why `shell` cannot be tried here; undefined when it can. */
+/** Returns why `shell` cannot be tested here; undefined when it can. */
 async function absent(shell: Shell): Promise<string | undefined> {
   return findProgram(shell).then(noTerminal, () => `there is no ${shell} on PATH`);
 }
 
-/** Types each line and what completes it, and answers what stands there then. */
+/** Types each line and the key that completes it, and returns the completed lines. */
 async function typeInto(terminal: Terminal, lines: string[], completing: string): Promise<string[]> {
   const found: string[] = [];
   for (const line of lines) {
     terminal.type(`${line}${completing}${SHOW}`);
-    // With the next prompt the shell takes keys again, and not the terminal for it.
+    // After the next prompt the shell itself reads the keys again, not the terminal.
     found.push(await terminal.shows(/<<(.*)>>\s+READY /));
   }
   return found;
@@ -126,7 +125,7 @@ async function check(terminal: Terminal, more: typeof common = []): Promise<void
   }
 }
 
-test('bash', async t => {
+test('bash completes words', async t => {
   const why = await absent('bash');
   if (why) return t.skip(why);
   const { folder, env } = await scene(t);
@@ -143,13 +142,13 @@ complete -o default -F _muster m
 `,
   );
   await check(new Terminal(t, `bash --noprofile --rcfile '${rc}' -i`, { cwd: folder, env }), [
-    // A name that bash itself has escaped, and a cursor in the middle of the line.
+    // A name that bash has escaped, and a cursor in the middle of the line.
     ['muster --config col\\:', 'muster --config col\\:on.yaml '],
     [`muster no list${LEFT.repeat(5)}`, 'muster node list'],
   ]);
 });
 
-test('zsh', async t => {
+test('zsh completes words', async t => {
   const why = await absent('zsh');
   if (why) return t.skip(why);
   const { folder, env } = await scene(t);
@@ -175,14 +174,14 @@ compdef _muster m
   await check(new Terminal(t, 'zsh -d -i', { cwd: folder, env: { ...env, ZDOTDIR: folder } }));
 });
 
-test('fish', async t => {
+test('fish completes words', async t => {
   const why = await findProgram('fish').then(
     () => undefined,
     () => 'there is no fish on PATH',
   );
   if (why) return t.skip(why);
   const { folder, env } = await scene(t);
-  // It tells what it would complete, without a terminal.
+  // fish prints what it would complete, without a terminal.
   const file = join(folder, 'ask.fish');
   await writeFile(
     file,
@@ -196,9 +195,9 @@ end
   );
   const lines = [...common, ...lists].map(([line]) => line);
   const { stdout } = await promisify(execFile)('fish', ['--no-config', file, ...lines], { cwd: folder, env });
-  const said = stdout.split(/^> (.*)\n/m).slice(1);
+  const answers = stdout.split(/^> (.*)\n/m).slice(1);
   const offered = (line: string) => {
-    const answer = said[said.indexOf(line) + 1] ?? '';
+    const answer = answers[answers.indexOf(line) + 1] ?? '';
     return answer.replaceAll(/\t.*/g, '').split('\n').filter(Boolean);
   };
   for (const [line, completed] of common) {
@@ -208,16 +207,31 @@ end
   for (const [line, words] of lists) assert.deepEqual(offered(line).sort().join(' '), words, line);
 });
 
-/** The last word of a line, as the program would get it. */
+/** Returns the last word of a line as the program would get it. */
 function lastWord(line: string): string {
   const words = line.trim().match(/(?:\\.|"[^"]*"|'[^']*'|[^ ])+/g) ?? [];
   return unquoted(words.at(-1) ?? '');
 }
 
 for (const shell of ['bash', 'zsh', 'fish'] as const) {
-  test(`what ${shell} reads says how to install it`, async t => {
+  test(`the script for ${shell} says how to install it`, async t => {
     const { code, stdout, stderr } = await muster(t, ['completion', shell]);
     assert.deepEqual([code, stderr], [0, '']);
     assert.match(stdout, new RegExp(`^# {3}for every user {4}muster completion ${shell} > /usr/share/`, 'm'));
   });
+
+  test(`the script for ${shell} has no syntax error`, async t => {
+    const path = await findProgram(shell).catch(() => undefined);
+    if (!path) return t.skip(`there is no ${shell} on PATH`);
+    await promisify(execFile)(path, ['-n', scriptFile(shell)]);
+  });
 }
+
+test('shellcheck finds nothing in the script for bash', async t => {
+  const path = await findProgram('shellcheck').catch(() => undefined);
+  if (!path) return t.skip('there is no shellcheck on PATH');
+  await promisify(execFile)(path, [scriptFile('bash')]);
+});
+
+const scriptFile = (shell: Shell): string =>
+  fileURLToPath(new URL(`../../../agent/cli/completion/muster.${shell}`, import.meta.url));

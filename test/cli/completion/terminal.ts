@@ -1,14 +1,14 @@
-// An interactive shell at a terminal of its own, typed to as a person would. `script` (of util-linux) lends the terminal.
+// Runs an interactive shell at a terminal of its own and types into it. The program `script` of util-linux gives the terminal.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, constants } from 'node:fs/promises';
 import type { TestContext } from 'node:test';
 import { eventually } from '../../support/eventually.ts';
 
-/** What a terminal is lent by; only Linux's takes the options used here. */
+/** The program that gives a terminal. Only that of Linux takes these options. */
 const lender = '/usr/bin/script';
 
-/** Why there can be no terminal here; undefined when there can. */
+/** Returns why there is no terminal here; undefined when there is. */
 export async function noTerminal(): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'script(1) of this system takes other options';
   return access(lender, constants.X_OK).then(
@@ -27,7 +27,7 @@ export class Terminal {
   #shown = '';
   #read = 0;
 
-  /** Runs `command`, a line for the shell; it ends with the test at the latest. */
+  /** Runs `command`, a line for the shell. It ends with the test at the latest. */
   constructor(t: TestContext, command: string, { cwd, env }: TerminalOptions) {
     this.#child = spawn(lender, ['-qec', command, '/dev/null'], {
       cwd,
@@ -49,7 +49,7 @@ export class Terminal {
     this.#child.stdin?.write(keys);
   }
 
-  /** Waits until what is shown from here on has `pattern`, and answers its first group. */
+  /** Waits until the terminal shows `pattern` from now on, and returns its first group. */
   async shows(pattern: RegExp): Promise<string> {
     let found: RegExpExecArray | undefined;
     await eventually(`the terminal shows ${pattern}; it showed:\n${this.#shown.slice(this.#read)}`, () => {

@@ -1,4 +1,4 @@
-// What may stand next on a command line: everything that the tables of commands know, and the nodes of the requester.
+// The words that may follow on a command line: those of the table of commands, and the nodes of the requester.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
@@ -16,7 +16,7 @@ import { FakeDirectory } from '../../support/fake-directory.ts';
 import { freePort } from '../../support/listener.ts';
 import { configFile, muster } from '../program.ts';
 
-/** What may follow `line`, whose last word is begun. */
+/** Returns what may follow `line`, whose last word is unfinished. */
 async function after(line: string): Promise<Candidates> {
   const words = line.split(' ');
   const current = words.pop() ?? '';
@@ -24,7 +24,7 @@ async function after(line: string): Promise<Candidates> {
 }
 const words = async (line: string) => (await after(line)).words.map(({ word }) => word);
 
-test('every command is reached word by word, and hidden ones are not', async () => {
+test('every command is offered word by word, and hidden commands are not', async () => {
   for (const { path, hidden } of commands) {
     const parts = path.split(' ');
     for (const [index, part] of parts.entries()) {
@@ -38,7 +38,7 @@ test('every command is reached word by word, and hidden ones are not', async () 
   assert.equal(top.find(({ word }) => word === 'version')?.help, 'show the version');
 });
 
-test('every flag of every command is offered once, until it is given', async () => {
+test('every flag of every command is offered until it is given', async () => {
   for (const { path, load } of commands) {
     const { flags, settings } = await load();
     const table = { ...flags, ...settingFlags(settings), ...globalFlags };
@@ -54,7 +54,7 @@ test('every flag of every command is offered once, until it is given', async () 
   assert.deepEqual(await words('--'), ['--config', '--log-level', '--help', '--version']);
 });
 
-test('the values of a flag, whichever way it is written', async () => {
+test('the values of a flag are offered for each way to write it', async () => {
   for (const { path, load } of commands) {
     const { flags, settings } = await load();
     for (const [name, flag] of Object.entries({ ...settingFlags(settings), ...globalFlags, ...flags })) {
@@ -74,7 +74,7 @@ test('the values of a flag, whichever way it is written', async () => {
   assert.deepEqual(await words('node list --constructor='), []);
 });
 
-test('what the shell or the requester knows', async () => {
+test('files, folders and nodes are left to the shell and the requester', async () => {
   const also = async (line: string) => (await after(line)).also;
   assert.equal(await also('node list --config '), 'files');
   assert.equal(await also('node list -c '), 'files');
@@ -82,7 +82,7 @@ test('what the shell or the requester knows', async () => {
   assert.equal(await also('probe --record '), 'folders');
   for (const action of ['describe', 'approve', 'reject', 'delete']) {
     assert.equal(await also(`node ${action} n`), 'nodes');
-    assert.equal(await also(`node ${action} node-1 n`), undefined, 'there is one of it');
+    assert.equal(await also(`node ${action} node-1 n`), undefined, 'only one is allowed');
   }
   assert.equal(await also('node approve -m x '), 'nodes');
   assert.equal(await also('node approve -- '), 'nodes');
@@ -90,7 +90,7 @@ test('what the shell or the requester knows', async () => {
   assert.equal(await also('node list '), undefined);
 });
 
-test('flags need no dashes where nothing else can follow, and are none after --', async () => {
+test('flags are offered without dashes where nothing else can follow, and never after --', async () => {
   assert.ok((await words('node list ')).includes('--output'));
   assert.ok((await words('node describe node-1 ')).includes('--output'));
   assert.deepEqual(await words('node list x'), []);
@@ -101,12 +101,12 @@ test('flags need no dashes where nothing else can follow, and are none after --'
   assert.ok((await words('node list -o')).includes('-o'));
 });
 
-test('a word that is no command is followed by nothing', async () => {
+test('nothing follows a word that is not a command', async () => {
   for (const line of ['nod ', 'nod --', 'node lst ', 'frobnicate node '])
     assert.deepEqual(await words(line), []);
 });
 
-test('no words make it fail', async () => {
+test('completion never fails', async () => {
   const anything = fc.oneof(
     fc.constantFrom(
       'node',
@@ -131,7 +131,7 @@ test('no words make it fail', async () => {
   );
 });
 
-test('quotes and backslashes are taken away as a shell does', () => {
+test('quotes and backslashes are removed as a shell removes them', () => {
   const styles: ((text: string) => string)[] = [
     text => text.replace(/[^\w]/gu, character => (character === '\n' ? "'\n'" : `\\${character}`)),
     text => `'${text.replaceAll("'", "'\\''")}'`,
@@ -143,7 +143,7 @@ test('quotes and backslashes are taken away as a shell does', () => {
       assert.equal(unquoted(typed), parts.map(([text]) => text).join(''));
     }),
   );
-  // As it stands while it is typed.
+  // Words that are still being typed.
   for (const [typed, meant] of [
     ['"wi', 'wi'],
     ["'it", 'it'],
@@ -155,13 +155,13 @@ test('quotes and backslashes are taken away as a shell does', () => {
     assert.equal(unquoted(typed), meant);
 });
 
-/** Runs the hidden command as a shell does, but with time enough on a machine that is busy. */
+/** Runs the hidden command as a shell does, with enough time for a busy machine. */
 const ask = (t: TestContext, ...line: string[]) =>
   muster(t, ['completion-words', '--within', '1m', '--', ...line]);
 
 const silent = { code: 0, stdout: '', stderr: '' };
 
-test('the nodes that fit, asked from the requester that the words name', async t => {
+test('the nodes that fit come from the requester that the words name', async t => {
   const directory = new FakeDirectory(requesterNode('node-0'), [
     { state: record('node-0', 'APPROVED', { Info: requesterNode('node-0') }) },
     node('in', {}),
@@ -192,7 +192,7 @@ waits\tCompute PENDING HEALTHY
   );
 });
 
-test('silence when the requester cannot be asked; log level debug says why', async t => {
+test('a requester that cannot be asked gives no words, and log level debug says why', async t => {
   const closed = await freePort();
   const broken = await configFile(t, 'api: { port: none }\n');
   for (const flag of [`--api-port=${closed}`, `--config=${broken}`, '--api-port=x'])
@@ -206,7 +206,7 @@ test('silence when the requester cannot be asked; log level debug says why', asy
   );
 });
 
-test('a requester that is mute, or that never ends, is not waited for', async t => {
+test('completion does not wait for a requester that is silent or never ends its answer', async t => {
   const mute = await answering(t, () => undefined);
   const endless = await answering(t, (_, response) => {
     response.write('{"Nodes":[');
@@ -220,7 +220,7 @@ test('a requester that is mute, or that never ends, is not waited for', async t 
   }
 });
 
-test('what comes back is checked: a node with an id that a shell could run is none', async t => {
+test('a node whose id a shell could run is left out', async t => {
   for (const id of ['$(touch pwned)', '`id`', 'a b', 'a\tb', 'a\nb', ':files', '--fresh=$(id)', '']) {
     const port = await answering(t, (_, response) => {
       response.end(JSON.stringify({ Nodes: [record('good', 'PENDING'), record(id, 'PENDING')] }));
@@ -240,11 +240,11 @@ async function answering(t: TestContext, handler: RequestListener): Promise<numb
   return typeof address === 'object' && address ? address.port : 0;
 }
 
-test('no words at all are an empty one', async t => {
+test('no words count as one empty word', async t => {
   assert.deepEqual(await muster(t, ['completion-words']), await ask(t, ''));
 });
 
-test('help of a command is completed as the command', async t => {
+test('the words after help are completed as commands', async t => {
   const { stdout } = await ask(t, 'help', 'config', '');
   assert.match(stdout, /^show\tshow the settings\ncheck\tfind every fault in the settings\n/);
   const known = await serve(t, cluster());

@@ -212,7 +212,7 @@ test('flags that give settings are passed on unread', async () => {
   });
 });
 
-test('any words are either read or refused as wrong usage', async () => {
+test('every command line is either read or refused as wrong usage', async () => {
   const word = fc.oneof(
     fc.constantFrom(...commands.flatMap(row => row.path.split(' '))),
     fc.constantFrom(

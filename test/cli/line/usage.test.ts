@@ -32,7 +32,7 @@ test('a typo is answered by the error, the near match and the way to the help', 
   );
 });
 
-test('what was typed cannot steer the terminal', async t => {
+test('a typed control character cannot steer the terminal', async t => {
   const { code, stdout, stderr } = await muster(t, ['\u001b[2J\u202e']);
   assert.deepEqual([code, stdout], [64, '']);
   assert.equal(stderr, 'Error: unknown command: \\u001b[2J\\u202e\nHelp:  muster --help\n');
@@ -96,7 +96,7 @@ Examples:
   );
 });
 
-/** The help of every place: of all commands, of each group and of each command that is not hidden. */
+/** Returns every help: that of all commands, of each group and of each command that is not hidden. */
 async function everyHelp(): Promise<{ path: string; text: string }[]> {
   const shown = commands.filter(row => !row.hidden).map(row => row.path);
   const paths = new Set(['', ...shown, ...shown.flatMap(path => path.split(' ').slice(0, -1).join(' '))]);
@@ -119,7 +119,7 @@ test('every help has two examples, and the parser understands each', async () =>
     const lines = examples.split('\n').filter(line => /^ {2}[^#]/.test(line));
     assert.equal(lines.length, 2, path);
     for (const line of lines) {
-      // The part of the shell line that the program gets.
+      // Take only the part of the shell line that the program gets.
       const [, typed = ''] = /\bmuster ([^|>)]*)/.exec(line) ?? [];
       const args = typed.trim().match(/(?:[^\s"]|"[^"]*")+/g) ?? [];
       const place = locate(args, commands);
@@ -157,7 +157,7 @@ test('an unexpected error is one sentence, and shows where it came from only on 
   assert.match(stderr, /version\.ts/);
 });
 
-// Where the system has a device that is always full.
+// Linux has a device that is always full.
 if (existsSync('/dev/full')) {
   test('output that cannot be written is an error', async t => {
     const full = openSync('/dev/full', 'w');

@@ -1,4 +1,4 @@
-// `muster config`: the settings as they stand, and everything that is wrong with them.
+// `muster config`: shows the settings and finds everything that is wrong with them.
 import assert from 'node:assert/strict';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { makeAuthority } from '../../../support/certificates.ts';
 import { asUnprivileged } from '../../../support/unprivileged.ts';
 import { configFile, muster, type Outcome, temporaryFolder } from '../../program.ts';
 
-test('show: every setting that has a value, as a configuration file would say it', async t => {
+test('show prints every setting that has a value, as a configuration file has it', async t => {
   const file = await configFile(t, 'api: { port: 4321 }\nnats: { token: s3cret }\n');
   const args = ['config', 'show', '--config', file, '--node-labels', 'zone=eu', '--log-level=debug'];
   const { code, stdout, stderr } = await muster(t, args, {
@@ -33,7 +33,7 @@ test('show: every setting that has a value, as a configuration file would say it
   assert.deepEqual(JSON.parse(json.stdout), shown);
 });
 
-test('show --origin: where each value comes from, and what is not set', async t => {
+test('show --origin prints where each value comes from, and the settings without a value', async t => {
   const file = await configFile(t, 'api:\n  port: 4321\n');
   const args = ['config', 'show', '--origin', '--config', file, '--api-host', 'localhost'];
   const yaml = await muster(t, args, { env: { MUSTER_LOG_LEVEL: 'warn' } });
@@ -52,7 +52,7 @@ test('show --origin: where each value comes from, and what is not set', async t 
   );
 });
 
-test('check: Ok, with what is doubtful on standard error', async t => {
+test('check prints Ok, and warnings on standard error', async t => {
   const none = await muster(t, ['config', 'check'], { env: { CONFIGURATION_DIRECTORY: '/nonexistent' } });
   assert.deepEqual(none, {
     code: 0,
@@ -68,7 +68,7 @@ test('check: Ok, with what is doubtful on standard error', async t => {
   );
 });
 
-test('check: every fault at once, each with its place, its key, what was found and what is allowed; exit 78', async t => {
+test('check shows every fault with its place, its key, its value and what is allowed, with exit code 78', async t => {
   const file = await configFile(
     t,
     'compute:\n  heartbeatFrequency: 15\n  heartbeatFrequnecy: 15s\napi:\n  port: 70000\nlog: { level: "\\x1b[2J" }\n',
@@ -92,13 +92,13 @@ test('check: every fault at once, each with its place, its key, what was found a
   );
 });
 
-test('a configuration file that is not there is a fault', async t => {
+test('a missing configuration file is a fault', async t => {
   const { code, stderr } = await muster(t, ['config', 'check', '-c', '/nonexistent/x.yaml']);
   assert.equal(code, 78);
   assert.equal(stderr, 'Error: /nonexistent/x.yaml: there is no such file\n');
 });
 
-test('the file may stand after check and show, in place of --config', async t => {
+test('check and show take the file as an operand or with --config', async t => {
   const file = await configFile(t, 'api: { port: 4321 }\n');
   const checked = await muster(t, ['config', 'check', file]);
   assert.deepEqual(checked, { code: 0, stdout: `Ok: ${file}\n`, stderr: '' });
@@ -115,7 +115,7 @@ test('the file may stand after check and show, in place of --config', async t =>
   assert.ok(third.stderr.endsWith('\nError: unexpected argument: more\n'), third.stderr);
 });
 
-test('check: what a role would refuse at its start, beside the other faults', async t => {
+test('check also shows what a role would refuse when it starts', async t => {
   const open = await configFile(t, 'api:\n  host: 0.0.0.0\n  port: x\n');
   const { code, stdout, stderr } = await muster(t, ['config', 'check', open]);
   assert.deepEqual([code, stdout], [78, '']);
@@ -125,14 +125,14 @@ test('check: what a role would refuse at its start, beside the other faults', as
     stderr,
     `Error: ${open}:2: ${refused}\nError: ${open}:3: api.port: "x" is not a port; allowed: 0 to 65535\n`,
   );
-  // The requester does refuse it, in the same words.
+  // The requester refuses it in the same words.
   const requester = await muster(t, ['requester', '--config', open, '--data-dir', '/nonexistent']);
   assert.deepEqual(told(requester), [78, stderr]);
   const agent = await muster(t, ['config', 'check', '--role', 'agent', '--api-host', '0.0.0.0']);
   assert.equal(agent.code, 0);
 });
 
-test('check: credentials without a server are for an agent, and no requester takes them', async t => {
+test('check allows credentials without a server for an agent only', async t => {
   const folder = await temporaryFolder(t);
   const file = join(folder, 'token');
   await writeFile(file, 's3cret');
@@ -147,7 +147,7 @@ test('check: credentials without a server are for an agent, and no requester tak
   assert.deepEqual(told(requester), [78, `Error: ${text}`]);
 });
 
-test('check: files that are not there, may not be read or are something else are warnings', async t => {
+test('check warns of files that are missing, unreadable or of another kind', async t => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'empty'), '');
   await writeFile(join(folder, 'blank'), ' \n');
@@ -163,7 +163,7 @@ test('check: files that are not there, may not be read or are something else are
         `6: nats.tls.keyFile: ${folder}/text/x is not there`,
       ],
     ],
-    // The log makes its file.
+    // The log creates its file.
     ['log:\n  file: new.log\n', []],
     ['log:\n  file: text\n', []],
     ['log:\n  file: .\n', [`2: log.file: ${folder} is not a file`]],
@@ -196,7 +196,7 @@ test('check: files that are not there, may not be read or are something else are
   }
 });
 
-test('check: a file that this user may not read', async t => {
+test('check warns of a file that this user may not read', async t => {
   const folder = await temporaryFolder(t);
   await chmod(folder, 0o755);
   const token = join(folder, 'token');
@@ -209,7 +209,7 @@ test('check: a file that this user may not read', async t => {
   ]);
 });
 
-test('sample: what it prints is a configuration file, and names the schema that it is told', async t => {
+test('sample prints a configuration file that names the given schema', async t => {
   const { code, stdout, stderr } = await muster(t, [
     'config',
     'sample',
@@ -224,7 +224,7 @@ test('sample: what it prints is a configuration file, and names the schema that 
   assert.equal(wrong.code, 64);
 });
 
-test('schema: what it prints is the schema of the table', async t => {
+test('schema prints the schema of the table of settings', async t => {
   const { code, stdout, stderr } = await muster(t, ['config', 'schema']);
   assert.deepEqual([code, stderr], [0, '']);
   assert.deepEqual(JSON.parse(stdout), configSchema());

@@ -1,4 +1,4 @@
-// `muster config migrate` as a process: what goes where, the file that it writes, and what it refuses.
+// `muster config migrate` as a process: its output, the file that it writes, and what it refuses.
 import assert from 'node:assert/strict';
 import { readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { configFile, muster, temporaryFolder } from '../../program.ts';
 const bacalhau = (name: string) =>
   fileURLToPath(new URL(`../../../fixtures/bacalhau/config-${name}.yaml`, import.meta.url));
 
-test('migrate: the result on standard output, all that is told beside it, and no secret in either', async t => {
+test('the result goes to standard output and the notes to standard error, without secrets', async t => {
   const { code, stdout, stderr } = await muster(t, ['config', 'migrate', bacalhau('1.6-compute')]);
   assert.equal(code, 0);
   assert.equal(parse(stdout).compute.heartbeatFrequency, '15s');
@@ -21,7 +21,7 @@ test('migrate: the result on standard output, all that is told beside it, and no
   assert.doesNotMatch(stdout + stderr, /new-s3cret/);
 });
 
-test('migrate --output: a new file that only its owner can read, secrets in it, and never in the place of another', async t => {
+test('--output writes a new file with the secrets that only its owner can read, and replaces no file', async t => {
   const folder = await temporaryFolder(t);
   const output = join(folder, 'new.yaml');
   const args = ['config', 'migrate', bacalhau('1.4-compute'), '--output', output];
@@ -52,7 +52,7 @@ test('migrate --output: a new file that only its owner can read, secrets in it, 
   );
 });
 
-test('migrate: what cannot be read, or is no configuration of Bacalhau, is refused with exit 78', async t => {
+test('a file that cannot be read or is not a configuration of Bacalhau is refused with exit code 78', async t => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'latin1'), Buffer.from([0x61, 0x3a, 0x20, 0xe9]));
   await writeFile(join(folder, 'huge'), 'Labels: {}\n'.padEnd(1024 * 1024 + 1, '#'));
@@ -78,7 +78,7 @@ test('migrate: what cannot be read, or is no configuration of Bacalhau, is refus
   assert.match(stderr, /^Error: .*broken:1: not valid YAML: /);
 });
 
-test('migrate: no more than 200 lines of one sort are told', async t => {
+test('at most 200 lines of one kind are shown', async t => {
   const file = await configFile(
     t,
     `DataDir: /x\nLabels: { Zone: eu }\n${Array.from({ length: 300 }, (_, index) => `X${index}: 1`).join('\n')}\n`,

@@ -1,4 +1,4 @@
-// What `muster node describe` shows to a person: every node fits into 80 columns and has no empty, zero or raw value.
+// `muster node describe` for a person: a node fits into 80 columns and shows no empty, zero or raw value.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -13,7 +13,7 @@ const build = { GitVersion: '', GitCommit: '', BuildDate: zeroTime, GOOS: 'linux
 /** Describes a node as the API shows it. */
 const described = (node: object) => describeText(readNode(JSON.parse(JSON.stringify(node))), now);
 
-test('a node that waits for approval', () => {
+test('a node that waits for approval is described with the command that approves it', () => {
   const info = { ...computeInfo('node-1', {}), BacalhauVersion: build, Agent: { Version: '0.1.0' } };
   const compute = { ...emptyComputeNodeInfo, MaxCapacity: { CPU: 1.6, Memory: 20.2e9 } };
   const node = record('node-1', 'PENDING', { Info: { ...info, ComputeNodeInfo: compute } });
@@ -37,7 +37,7 @@ capacity
   );
 });
 
-/** An approved node with two GPUs, one of which is in use. */
+/** One GPU of an approved node. */
 const gpu = (index: number) => ({
   Index: index,
   Name: 'NVIDIA A100-SXM4-80GB',
@@ -105,7 +105,7 @@ const withGpus = {
   },
 };
 
-test('an approved node with GPUs and a condition', () => {
+test('an approved node is described with its GPUs and its condition', () => {
   assert.equal(
     described(withGpus),
     `gpu-1
@@ -155,7 +155,7 @@ labels
   );
 });
 
-test('a rejected node with a long reason, which cannot steer the terminal', () => {
+test('a long reason is broken into lines and cannot steer the terminal', () => {
   const Reason = `its disk is broken, and the whole machine goes back to the vendor next week\u001b[2J`;
   const Decision = { Action: 'reject', Actor: 'ada@head', At: '2026-01-01T11:00:00Z', Reason };
   const text = described({
@@ -175,7 +175,7 @@ test('a rejected node with a long reason, which cannot steer the terminal', () =
   );
 });
 
-test('a requester, and a node of Bacalhau', () => {
+test('a requester and a node of Bacalhau are described by what they have', () => {
   assert.equal(
     described({
       ...record('node-0', 'APPROVED', { Info: { ...requesterNode('node-0') } }),
@@ -206,7 +206,7 @@ machine
   assert.match(text, /^ {2}engines +docker, wasm$/m);
 });
 
-test('words of ordinary length keep every line within 80 columns', () => {
+test('text with words of ordinary length stays within 80 columns', () => {
   const words = fc.array(fc.stringMatching(/^[a-z]{1,12}$/), { minLength: 1, maxLength: 40 });
   fc.assert(
     fc.property(words, words, (reason, cpu) => {

@@ -1,4 +1,4 @@
-// `muster node …` as an operator runs it: the real program against a real API, over a fake roll.
+// `muster node …` as an operator runs it: the real program asks a real API over a fake directory.
 import assert from 'node:assert/strict';
 import { hostname, userInfo } from 'node:os';
 import { test } from 'node:test';
@@ -13,7 +13,7 @@ import { configFile, muster } from '../../program.ts';
 const ok = (stdout: string) => ({ code: 0, stdout, stderr: '' });
 const fails = (code: number, stderr: string) => ({ code, stdout: '', stderr });
 
-test('the walk of the page: list, reject, approve, delete, list', async t => {
+test('an operator lists, rejects, approves and deletes nodes', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   const run = (...args: string[]) =>
@@ -42,7 +42,7 @@ node-3  Compute    REJECTED  HEALTHY
   assert.deepEqual([Reason, Actor], ['malicious node?', `${userInfo().username}@${hostname()}`]);
 });
 
-/** A roll on which every column has something to show. */
+/** Returns a directory in which every column has a value. */
 function colourful(): FakeDirectory {
   const self = { ...requesterNode('node-0'), Hostname: 'head' };
   const big = computeInfo('gpu-1', { zone: 'eu', env: 'prod' });
@@ -74,7 +74,7 @@ function colourful(): FakeDirectory {
   ]);
 }
 
-test('-o wide adds capacity, version, host, age and labels', async t => {
+test('-o wide adds capacity, version, hostname, last seen, conditions and labels', async t => {
   const api = await serve(t, colourful());
   const run = (...args: string[]) => muster(t, ['node', 'list', '--api-port', String(api.port), ...args]);
   const table = `ID      TYPE       APPROVAL  STATUS     CPU        MEMORY          DISK           GPU    VERSION  HOSTNAME  LAST SEEN  CONDITIONS  LABELS
@@ -88,7 +88,7 @@ old     Compute    APPROVED  UNHEALTHY  0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B    
   assert.deepEqual([bare.stdout.split('\n').length, bare.stdout.slice(0, 5)], [5, 'gpu-1']);
 });
 
-test('-o json and yaml print all that the API shows, and nothing that steers a terminal', async t => {
+test('-o json and yaml print everything that the API answers, and nothing that steers a terminal', async t => {
   const directory = colourful();
   const api = await serve(t, directory);
   const run = (...args: string[]) => muster(t, ['node', 'list', '--api-port', String(api.port), ...args]);
@@ -119,7 +119,7 @@ test('filters, selectors, order and limit reach the API', async t => {
   assert.deepEqual(await ids('--reverse'), ['old', 'node-0', 'never', 'gpu-1']);
 });
 
-test('an empty roll: a header and nothing else, an empty list', async t => {
+test('an empty roll is a header or an empty list', async t => {
   const api = await serve(t, new FakeDirectory(requesterNode()));
   const run = (...args: string[]) => muster(t, ['node', 'list', '--api-port', String(api.port), ...args]);
   assert.deepEqual(await run(), ok('ID  TYPE  APPROVAL  STATUS\n'));
@@ -141,7 +141,7 @@ test('describe prints one node as text, yaml or json', async t => {
   assert.deepEqual(JSON.parse(json.stdout), expected);
 });
 
-test('what the requester refuses: its own words, its hint, exit 1', async t => {
+test('a refusal of the requester is shown in its own words with exit code 1', async t => {
   const api = await serve(t, cluster());
   const run = (...args: string[]) => muster(t, ['node', ...args, '--api-port', String(api.port)]);
   assert.deepEqual(await run('describe', 'X'), fails(1, 'Error: node not found: X\n'));
@@ -161,7 +161,7 @@ test('what the requester refuses: its own words, its hint, exit 1', async t => {
   );
 });
 
-test('what it finds wrong with the request is wrong usage: exit 64', async t => {
+test('a request that the requester cannot read is wrong usage with exit code 64', async t => {
   const api = await serve(t, cluster());
   const run = (...args: string[]) => muster(t, ['node', ...args, '--api-port', String(api.port)]);
   assert.deepEqual(
@@ -181,7 +181,7 @@ test('what it finds wrong with the request is wrong usage: exit 64', async t => 
   );
 });
 
-test('a requester in doubt is said on standard error, and the list is printed', async t => {
+test('a degraded requester is a warning beside the list', async t => {
   const directory = cluster();
   directory.degraded = 'no echo from the broker';
   const api = await serve(t, directory);
@@ -191,7 +191,7 @@ test('a requester in doubt is said on standard error, and the list is printed', 
   assert.equal(stderr, 'Warning: the requester is degraded: no echo from the broker\n');
 });
 
-test('a requester that is not ready: its reason once, exit 69', async t => {
+test('a requester that is not ready gives its reason once, with exit code 69', async t => {
   const directory = cluster();
   directory.failure = new MusterError('unreachable', 'the requester is not ready: it waits for the broker', {
     hint: 'try again in a moment; its log says more',
@@ -221,7 +221,7 @@ test('the address comes from a flag, the environment or the configuration file',
   );
 });
 
-test('a bad setting is said before anything is asked: exit 78', async t => {
+test('a bad setting is refused before anything is asked, with exit code 78', async t => {
   const config = await configFile(t, 'api:\n  port: many\n  hots: x\n');
   assert.deepEqual(
     await muster(t, ['node', 'list', '--config', config]),

@@ -37,7 +37,7 @@ async function probe(given: Record<string, unknown>) {
   });
 }
 
-test('this machine, for a person', async () => {
+test('probe describes this machine for a person', async () => {
   const { code, stdout, stderr } = await probe({ sources: true });
   assert.deepEqual([code, stderr], [/^without an answer$/m.test(stdout) ? 2 : 0, '']);
   assert.match(stdout, /^machine\n {2}hostname /);
@@ -46,7 +46,7 @@ test('this machine, for a person', async () => {
   assert.match(stdout, /^ {2}inventory +\d+ ms/m);
 });
 
-test('for a program: facts with their sources, what would be offered, and the same in both forms', async () => {
+test('JSON and YAML have the same facts, with their sources and what would be offered', async () => {
   const replay = join(machinesFolder, 'nvidia-8-gpus-mig');
   const [json, yaml] = await Promise.all(['json', 'yaml'].map(output => probe({ output, replay })));
   const view = JSON.parse(json?.stdout ?? '');
@@ -66,7 +66,7 @@ test('for a program: facts with their sources, what would be offered, and the sa
   assert.deepEqual([view.problems, view.readAt], [[], '2026-01-15T12:00:00.000Z']);
 });
 
-test('labels of the cloud are among those that the agent would have, and give way to configured ones', async () => {
+test('the labels have those of the cloud, and configured labels replace them', async () => {
   const machine = fakeMachine({
     answers: {
       'metadata PUT http://169.254.169.254/latest/api/token': 'token',
@@ -91,7 +91,7 @@ test('labels of the cloud are among those that the agent would have, and give wa
   );
 });
 
-test('recorded and replayed: the same machine, without its name', async () => {
+test('a recorded machine is replayed as the same machine, without its name', async () => {
   const folder = join(await newFolder(), 'recorded');
   const recorded = await probe({ record: folder, output: 'json' });
   assert.match(recorded.stderr, /^recorded in .*machine\.yaml; read it before you pass it on\n$/);
@@ -105,7 +105,7 @@ test('recorded and replayed: the same machine, without its name', async () => {
   assert.match(text, new RegExp(`hostname: "?${here.facts.hostname.value}"?\n`));
 });
 
-test('what is recorded is there though nobody reads what is printed', async () => {
+test('the recording is saved although nobody reads the output', async () => {
   const folder = await newFolder();
   const probing = new Program(['probe', '--data-dir', folder, '--record', join(folder, 'recorded')]);
   probing.closeOutput();
@@ -113,7 +113,7 @@ test('what is recorded is there though nobody reads what is printed', async () =
   assert.match(await readFile(join(folder, 'recorded', 'machine.yaml'), 'utf8'), /^recordedAt: /m);
 });
 
-test('2 when something that should answer does not', async () => {
+test('exit code 2 means that something does not answer', async () => {
   const folder = await newFolder();
   const machine = parse(await readFile(join(machinesFolder, 'hybrid-laptop', 'machine.yaml'), 'utf8'));
   delete machine.answers.nvml;
@@ -133,7 +133,7 @@ test('2 when something that should answer does not', async () => {
   );
 });
 
-test('2 when a GPU does not answer', async () => {
+test('exit code 2 also stands for a GPU that does not answer', async () => {
   const folder = await newFolder();
   const machine = parse(await readFile(join(machinesFolder, 'nvidia-8-gpus-mig', 'machine.yaml'), 'utf8'));
   machine.answers.nvml.gpus[2].errors = [{ call: 'nvmlDeviceGetName', error: 'NVML_ERROR_GPU_IS_LOST' }];
@@ -146,7 +146,7 @@ test('2 when a GPU does not answer', async () => {
   assert.match(stdout, new RegExp(`^conditions\n  GpuMissing +${said}`, 'm'));
 });
 
-test('what is wrong with a machine that stays as it is: a full memory is said at once', async () => {
+test('a full memory is shown after a single measurement', async () => {
   const folder = await newFolder();
   const machine = parse(await readFile(join(machinesFolder, 'container-cgroup-v2', 'machine.yaml'), 'utf8'));
   machine.answers['file /sys/fs/cgroup/memory.current'] = machine.answers['file /sys/fs/cgroup/memory.max'];
@@ -160,11 +160,11 @@ test('what is wrong with a machine that stays as it is: a full memory is said at
   );
 });
 
-test('0 where a tool fails that nothing depends on', async () => {
+test('exit code 0 also where a tool fails that nothing needs', async () => {
   assert.equal((await probe({ replay: join(machinesFolder, 'gpu-without-driver') })).code, 0);
 });
 
-test('flags that do not go together are wrong usage', async () => {
+test('flags that contradict each other are wrong usage', async () => {
   const load = () => assert.fail('the settings were read');
   const given = { output: 'text', sources: false, record: undefined, raw: false, replay: undefined } as const;
   const misused = (more: object) => run({ flags: { ...given, ...more }, load } as never);
@@ -173,12 +173,12 @@ test('flags that do not go together are wrong usage', async () => {
   assert.deepEqual(Object.keys(flags), Object.keys(given));
 });
 
-test('a folder without a recorded machine is an error that says so', async () => {
+test('a folder without a recording is an error', async () => {
   const { stderr } = await probe({ replay: fileURLToPath(new URL('../..', import.meta.url)) });
   assert.match(stderr, /no recorded machine: .*machine\.yaml does not exist/);
 });
 
-test('a tool that hangs ends with the probe that is interrupted', { skip: noMounts }, async () => {
+test('a tool that hangs ends when the probe is interrupted', { skip: noMounts }, async () => {
   const folder = await newFolder();
   const [tool, started] = [join(folder, 'nvidia-smi'), join(folder, 'started')];
   await writeFile(tool, `#!/bin/sh\necho $$ >${started}\nexec sleep 1000\n`, { mode: 0o755 });
@@ -199,7 +199,7 @@ test('a tool that hangs ends with the probe that is interrupted', { skip: noMoun
   }
 });
 
-test('without /proc, by which Node knows its place, no other program takes the inventory', {
+test('without /proc, where Node cannot find its own file, no other program takes the inventory', {
   skip: noMounts,
 }, async () => {
   const node = dirname(process.execPath);

@@ -1,4 +1,4 @@
-// `muster service` as a person calls it: the real program, its usage, its refusals, and files put into another root.
+// `muster service` as the real program: its usage, its refusals, and an installation into another root.
 import assert from 'node:assert/strict';
 import { access, chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const hasSystemctl = await access('/usr/bin/systemctl').then(
 );
 const noSystemctl = 'there is no /usr/bin/systemctl here';
 
-test('install, uninstall and print name the roles when none is given', async t => {
+test('install, uninstall and print name the roles when no role is given', async t => {
   for (const command of ['install', 'uninstall', 'print']) {
     const { code, stderr } = await muster(t, ['service', command]);
     assert.equal(code, 64);
@@ -24,7 +24,7 @@ test('install, uninstall and print name the roles when none is given', async t =
   assert.equal((await muster(t, ['service', 'print', '--role', 'broker'])).code, 64);
 });
 
-test('print: the unit of this or another service manager, sealed, and nothing else', async t => {
+test('print prints the sealed unit of this or another service manager, and nothing else', async t => {
   const unit = await muster(t, [
     'service',
     'print',
@@ -48,7 +48,7 @@ test('print: the unit of this or another service manager, sealed, and nothing el
   assert.equal((await muster(t, quoted)).code, 64);
 });
 
-test('an empty --root is no folder, and not the working folder', async t => {
+test('an empty --root is refused and does not mean the working folder', async t => {
   for (const command of ['install', 'uninstall']) {
     const { code, stderr } = await muster(t, ['service', command, '--role', 'agent', '--root', '']);
     assert.equal(code, 64);
@@ -56,7 +56,7 @@ test('an empty --root is no folder, and not the working folder', async t => {
   }
 });
 
-test('from source, a service needs a program of its own to start', async t => {
+test('a service cannot start muster from its source', async t => {
   if (!hasSystemctl) return t.skip(noSystemctl);
   const root = await temporaryFolder(t);
   const { code, stderr } = await muster(t, ['service', 'install', '--role', 'agent', '--root', root]);
@@ -68,13 +68,13 @@ test('from source, a service needs a program of its own to start', async t => {
   assert.deepEqual(await readdir(root), []);
 });
 
-test('a service reads the configuration in its usual place, so --config is refused', async t => {
+test('install refuses --config, because a service reads the usual file', async t => {
   const { code, stderr } = await muster(t, ['service', 'install', '--role', 'agent', '--config', '/x.yaml']);
   assert.equal(code, 64);
   assert.match(stderr, /Error: a service reads the configuration in its usual place, not --config\n/);
 });
 
-test('into another root: files, and the link that enables it; out again, nothing is left', async t => {
+test('an installation into another root writes files and the link that enables it, and can be removed', async t => {
   if (!hasSystemctl) return t.skip(noSystemctl);
   const root = await temporaryFolder(t);
   await mkdir(join(root, 'usr/local/bin'), { recursive: true });
@@ -99,7 +99,7 @@ test('into another root: files, and the link that enables it; out again, nothing
   assert.equal((await muster(t, ['service', 'uninstall', ...args, '--root', join(root, 'absent')])).code, 64);
 });
 
-test('without root: what it needs, exit code 77; a dry run and --root need none', async t => {
+test('without root the command is refused with exit code 77; a dry run and --root need no root', async t => {
   if (process.getuid?.() !== 0) return t.skip('only root can run it as another user');
   if (!hasSystemctl) return t.skip(noSystemctl);
   const nobody = { uid: 65534, gid: 65534 };
