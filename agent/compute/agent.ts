@@ -131,7 +131,7 @@ export class Agent {
       }),
     );
     this.#wasConnected = connection.state.kind === 'connected';
-    this.#registration.start();
+    void this.#registration.start();
   }
 
   /** Ends the reports and says goodbye to the requester. The connection stays open: it is the caller's. */

@@ -25,7 +25,7 @@ export interface RegistrationOptions {
   /** Written by the registration alone; the other parts of the agent read it. */
   state: RegistrationState;
   connection: Pick<Connection, 'state' | 'connected'>;
-  client: Pick<RequesterClient, 'register' | 'updateInfo'>;
+  client: Pick<RequesterClient, 'sendInfo'>;
   sentinel: StateFile<Sentinel | undefined>;
   settings: { readonly rejoinAfterDelete: boolean };
 }
@@ -57,7 +57,6 @@ export class Registration {
   /** What to ask next, and not before when: monotonic milliseconds. */
   #next: { step: Step; at: number } | undefined;
   #timer: Timer | undefined;
-  #loading: Promise<void> | undefined;
   /** The sentinel is not read yet, or the answer to a question is awaited: nothing else is asked meanwhile. */
   #isBusy = true;
   /** Something may have changed at the requester while a question was on its way. */
@@ -77,16 +76,24 @@ export class Registration {
     this.#options = options;
   }
 
-  /** Reads the sentinel, then asks the requester: to confirm what the sentinel says, or to register this node. */
-  start(): void {
-    this.#loading = this.#begin();
+  /** Reads the sentinel, then asks the requester: to confirm what the sentinel says, or to register this node. Never rejects. */
+  async start(): Promise<void> {
+    const saved = await this.#options.sentinel.load();
+    this.#isBusy = false;
+    // A registration by hand may have been wanted before the sentinel was read.
+    if (this.#resumePlan()) return;
+    // Nothing is reported under the sentinel's session before the requester has confirmed it.
+    if (saved) {
+      const { session, cluster, requester } = saved;
+      this.#update({ session, cluster, requester });
+    }
+    this.#plan(saved ? 'confirm' : 'register', this.#options.clock.monotonic());
   }
 
   /** Asks nothing more. Resolves when the sentinel is written or could not be written. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#timer?.cancel();
-    await this.#loading;
     await this.#options.sentinel.sync();
   }
 
@@ -105,11 +112,10 @@ export class Registration {
     // The answer that is on its way may have been written before the change.
     if (this.#isBusy) this.#isConfirmationDue = true;
     else if (phase === 'rejected' || isAccepted(phase)) {
-      const now = this.#options.clock.monotonic();
-      const at = Math.max(now, this.#confirmedAt + confirmIntervalMs);
+      const at = Math.max(this.#options.clock.monotonic(), this.#confirmedAt + confirmIntervalMs);
       if (this.#next && this.#next.at <= at) return;
       this.#confirmedAt = at;
-      this.#plan('confirm', at - now);
+      this.#plan('confirm', at);
     }
   }
 
@@ -120,32 +126,22 @@ export class Registration {
     if (isAccepted(state.phase)) this.#apply(interpretAnswer(answer, state.cluster));
   }
 
-  async #begin(): Promise<void> {
-    const saved = await this.#options.sentinel.load();
-    this.#isBusy = false;
-    // A registration by hand may have been wanted before the sentinel was read.
-    if (this.#next) return this.#askWhenDue();
-    // Nothing is reported under the sentinel's session before the requester has confirmed it.
-    if (saved) {
-      const { session, cluster, requester } = saved;
-      this.#update({ session, cluster, requester });
-    }
-    this.#plan(saved ? 'confirm' : 'register', 0);
-  }
-
-  #plan(step: Step, waitMs: number): void {
-    this.#next = { step, at: this.#options.clock.monotonic() + waitMs };
-    if (!this.#isBusy) this.#askWhenDue();
-  }
-
-  #askWhenDue(): void {
+  /** Asks `step` at `at`, monotonic milliseconds, in place of what was planned before. While busy, it is only noted. */
+  #plan(step: Step, at: number): void {
     this.#timer?.cancel();
-    if (!this.#next || this.#stopping.signal.aborted) return;
+    this.#next = { step, at };
+    if (this.#isBusy || this.#stopping.signal.aborted) return;
     const { clock } = this.#options;
-    const { step, at } = this.#next;
     const waitMs = at - clock.monotonic();
     if (waitMs > 0) this.#timer = clock.after(waitMs, () => void this.#ask(step));
     else void this.#ask(step);
+  }
+
+  /** Resumes what was planned while the registration was busy; false when nothing was. */
+  #resumePlan(): boolean {
+    if (!this.#next) return false;
+    this.#plan(this.#next.step, this.#next.at);
+    return true;
   }
 
   async #ask(step: Step): Promise<void> {
@@ -159,7 +155,7 @@ export class Registration {
     let failure: unknown;
     try {
       if (connection.state.kind !== 'connected') await connection.connected(signal);
-      answer = await (step === 'register' ? client.register() : client.updateInfo());
+      answer = await client.sendInfo(step === 'register' ? 'RegisterNode/v1' : 'UpdateNodeInfo/v1');
     } catch (error) {
       failure = error;
     }
@@ -168,7 +164,7 @@ export class Registration {
     this.#isConfirmationDue = false;
     if (signal.aborted) return;
     // What was planned while the question was on its way is newer than its answer.
-    if (this.#next) return this.#askWhenDue();
+    if (this.#resumePlan()) return;
     if (answer) this.#apply(interpretAnswer(answer, cluster), step);
     else this.#onNoAnswer(step, failure);
     if (isConfirmationDue) this.confirm();
@@ -284,7 +280,7 @@ export class Registration {
     this.#acceptedAt = undefined;
     void this.#options.sentinel.set(undefined);
     this.#update({ phase: 'registering', reason, session: '' });
-    this.#plan('register', waitMs);
+    this.#plan('register', this.#options.clock.monotonic() + waitMs);
   }
 
   #onRefused(reason: string, step: Step | undefined): void {
@@ -309,15 +305,17 @@ export class Registration {
   }
 
   #retry(step: Step, { firstMs, maxMs }: Backoff): void {
-    this.#plan(step, backoff(this.#options.random, this.#failures++, firstMs, maxMs));
+    const { clock, random } = this.#options;
+    this.#plan(step, clock.monotonic() + backoff(random, this.#failures++, firstMs, maxMs));
   }
 
   #update(change: Partial<RegistrationState>): void {
     const { state } = this.#options;
-    const isSame = (Object.keys(change) as (keyof RegistrationState)[]).every(
-      key => change[key] === state[key],
-    );
-    if (isSame) return;
+    let hasChanged = false;
+    for (const key of Object.keys(change) as (keyof RegistrationState)[]) {
+      if (change[key] !== state[key]) hasChanged = true;
+    }
+    if (!hasChanged) return;
     Object.assign(state, change);
     this.onChange();
   }

@@ -67,12 +67,11 @@ export class RequesterClient {
     return this.#options.survey.infoChanges !== this.#sentInfoChanges;
   }
 
-  register(): Promise<Answer> {
-    return this.#sendInfo('RegisterNode/v1');
-  }
-
-  updateInfo(): Promise<Answer> {
-    return this.#sendInfo('UpdateNodeInfo/v1');
+  /** Registers this node, or updates its information: both requests have the same form. */
+  async sendInfo(method: 'RegisterNode/v1' | 'UpdateNodeInfo/v1'): Promise<Answer> {
+    const { survey } = this.#options;
+    this.#sentInfoChanges = survey.infoChanges;
+    return this.#request(method, { Info: survey.info(), Muster: this.#sender() } satisfies RegisterRequest);
   }
 
   async updateResources(): Promise<Answer> {
@@ -89,12 +88,6 @@ export class RequesterClient {
   leave(reason: string): Promise<Answer> {
     const body: LeaveRequest = { NodeID: this.#options.node, Reason: reason, Muster: this.#sender() };
     return this.#request('Leave/v1', body, leaveTimeoutMs);
-  }
-
-  async #sendInfo(method: 'RegisterNode/v1' | 'UpdateNodeInfo/v1'): Promise<Answer> {
-    const { survey } = this.#options;
-    this.#sentInfoChanges = survey.infoChanges;
-    return this.#request(method, { Info: survey.info(), Muster: this.#sender() } satisfies RegisterRequest);
   }
 
   async #request(method: ManagementMethod, body: unknown, timeoutMs = answerTimeoutMs): Promise<Answer> {

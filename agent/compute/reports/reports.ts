@@ -18,7 +18,7 @@ export interface ReportsOptions {
   settings: ReportFrequencies;
   state: Readonly<RegistrationState>;
   heartbeat: Heartbeat;
-  client: Pick<RequesterClient, 'updateInfo' | 'updateResources' | 'isInfoOutdated'>;
+  client: Pick<RequesterClient, 'sendInfo' | 'updateResources' | 'isInfoOutdated'>;
   registration: Pick<Registration, 'applyAnswer'>;
 }
 
@@ -116,7 +116,7 @@ export class Reports {
     const { client, state, registration } = this.#options;
     const { session } = state;
     try {
-      registration.applyAnswer(await client.updateInfo(), session);
+      registration.applyAnswer(await client.sendInfo('UpdateNodeInfo/v1'), session);
     } catch (error) {
       this.#logUnanswered('UpdateNodeInfo/v1', error);
     }

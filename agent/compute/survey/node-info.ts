@@ -24,14 +24,14 @@ export interface HostDescription {
   gpuDriver?: string | undefined;
 }
 
-/** Describes the machine by its settled facts. `disks` are the bytes of all its disks together, if they are known. */
+/** Describes the machine by its settled facts, and by what those do not hold. */
 export function describeHost(
   facts: MachineFacts,
   {
     usableCpus,
-    disks,
+    disk,
     gpuDriver,
-  }: { usableCpus: number; disks: number | undefined; gpuDriver: string | undefined },
+  }: { usableCpus: number; disk: number | undefined; gpuDriver: string | undefined },
 ): HostDescription {
   return {
     hostname: facts.hostname.value,
@@ -42,8 +42,7 @@ export function describeHost(
     cpuModel: facts.cpuModel?.value,
     cpus: usableCpus,
     memory: facts.memory.value,
-    // Until all disks are known, the file system of the data folder is better than nothing.
-    disk: disks ?? (facts.disk?.value || undefined),
+    disk,
     virtualisation: facts.virtualisation?.value,
     gpuDriver,
   };

@@ -10,7 +10,7 @@ import { SystemInputs } from '../../host/inputs/system-inputs.ts';
 import type { ChildCommand } from '../../host/inventory/inventory.ts';
 import { nodeLabels } from '../../host/labels.ts';
 import { readLimits } from '../../host/limits.ts';
-import { settleMachineFacts } from '../../host/machine-facts.ts';
+import { type MachineFacts, settleMachineFacts } from '../../host/machine-facts.ts';
 import type { LoadedProbe } from '../../host/native/native-probe.ts';
 import { Disk } from '../../host/sample/disk.ts';
 import type { Usage } from '../../protocol/messages.ts';
@@ -91,6 +91,7 @@ export class Survey implements MachineSurvey {
   readonly #parts: SurveyParts;
   #isClosed = false;
   #offer: Offer;
+  #facts: MachineFacts;
   #cloud: CloudFacts | undefined;
   #newest: Measurement;
   /** The GPU scan that the conditions were last updated by. */
@@ -133,6 +134,7 @@ export class Survey implements MachineSurvey {
     this.#usesCloud = options.cloudMetadata ?? false;
     this.#offer = offer;
     this.#parts = parts;
+    this.#facts = this.#settleFacts();
     this.#newest = this.#measure();
   }
 
@@ -179,20 +181,17 @@ export class Survey implements MachineSurvey {
   }
 
   info(): NodeInfo {
-    const { facts: host, disk, gpus, conditions } = this.#parts;
-    const inventory = this.#parts.inventory.latest;
-    const { space } = disk;
-    const facts = settleMachineFacts({
-      readAt: this.#clock.now().toISOString(),
-      host,
-      space: space && { value: space, took: 0 },
-      inventory: inventory && { value: inventory, took: 0 },
-    });
+    const { facts: host, disk, gpus, inventory, conditions } = this.#parts;
     const offered = this.#offered();
     const labels = { ...cloudLabels(this.#cloud), ...this.#offer.labels };
     return nodeInfo(
       this.#node,
-      describeHost(facts, { usableCpus: host.usableCpus, disks: inventory?.disk, gpuDriver: gpus.driver }),
+      describeHost(this.#facts, {
+        usableCpus: host.usableCpus,
+        // Until all disks are known, the file system of the data folder is better than nothing.
+        disk: inventory.latest?.disk ?? (disk.space?.total || undefined),
+        gpuDriver: gpus.driver,
+      }),
       offered,
       this.#available(),
       nodeLabels(this.#node, host, labels, offered.GPUs),
@@ -201,7 +200,9 @@ export class Survey implements MachineSurvey {
   }
 
   async takeInventory(): Promise<void> {
-    if (await this.#parts.inventory.take()) this.#infoChanges++;
+    if (!(await this.#parts.inventory.take())) return;
+    this.#facts = this.#settleFacts();
+    this.#infoChanges++;
   }
 
   /** Ends child processes that may be running, and removes the mark that would hold this end against the NVIDIA library. */
@@ -212,6 +213,16 @@ export class Survey implements MachineSurvey {
     gpus.close();
     inputs.close();
     await guard.release();
+  }
+
+  // The facts change only with the inventory, so that the information is put together from what is settled.
+  #settleFacts(): MachineFacts {
+    const { facts: host, inventory } = this.#parts;
+    return settleMachineFacts({
+      readAt: this.#clock.now().toISOString(),
+      host,
+      inventory: inventory.latest && { value: inventory.latest, took: 0 },
+    });
   }
 
   #offered(): Resources {

@@ -113,7 +113,7 @@ export class RegistrationBench {
         },
         connected: signal => this.#whenConnected(signal),
       },
-      client: { register: () => this.#ask('register'), updateInfo: () => this.#ask('update') },
+      client: { sendInfo: method => this.#ask(method === 'RegisterNode/v1' ? 'register' : 'update') },
       sentinel: sentinelFile(
         { ...common, folder: '' },
         {
@@ -156,7 +156,7 @@ export class RegistrationBench {
   }
 
   async start(): Promise<void> {
-    this.registration.start();
+    void this.registration.start();
     await this.clock.settle();
   }
 
