@@ -1,4 +1,4 @@
-// The addon out of memory: each way to load it, and that nothing stays on the disk.
+// Tests each way to load the addon from memory, and that nothing stays on the disk.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
@@ -12,14 +12,14 @@ import { addonFile } from './probe.ts';
 const bytes = await readFile(addonFile);
 const linux = process.platform === 'linux' ? false : 'Linux alone opens a file that has no name';
 
-// That FFI is an experiment of Node's: the packaged program is told not to say so.
+// Node warns that its FFI is experimental. The packaged program turns the warning off.
 process.removeAllListeners('warning');
 
 const offers = (loaded: ReturnType<typeof loadAddon>): boolean =>
   typeof (loaded.exports as { sample?: unknown } | undefined)?.sample === 'function';
 
-// First, as the C library takes a name that it has loaded for what was loaded, and each file in memory has the same one.
-test('what is no addon is told once, on one line', async () => {
+// This test comes first: every file in memory has the same name, and the C library does not load a loaded name again.
+test('the reason for a file that is no addon is given once, on one line', async () => {
   const folders = [await newFolder(), await newFolder()];
   for (const platform of ['linux', 'darwin'] as const) {
     const loaded = loadAddon(Buffer.from('no library'), folders, platform);
@@ -29,7 +29,7 @@ test('what is no addon is told once, on one line', async () => {
   }
 });
 
-test('a C library that is too old for it is named, with the version that it lacks', { skip: linux }, t => {
+test('the reason for a C library that is too old names the missing version', { skip: linux }, t => {
   const newest = [...bytes.toString('latin1').matchAll(/GLIBC_2\.3\d/g)].at(-1);
   if (!newest) return t.skip('the probe was not built with the C library of GNU');
   const foreign = Buffer.from(bytes);
@@ -39,7 +39,7 @@ test('a C library that is too old for it is named, with the version that it lack
   assert.match('reason' in loaded ? loaded.reason : '', /version `GLIBC_9\.99' not found \(required by it\)/);
 });
 
-test('on Linux it is loaded from memory, and no folder is touched', { skip: linux }, async () => {
+test('on Linux the addon is loaded from memory, and no folder is used', { skip: linux }, async () => {
   const folder = await newFolder();
   const loaded = loadAddon(bytes, [folder]);
   assert.ok(offers(loaded), JSON.stringify(loaded));
@@ -47,7 +47,7 @@ test('on Linux it is loaded from memory, and no folder is touched', { skip: linu
   assert.deepEqual(await readdir(folder), []);
 });
 
-test('where memory gives no file, the first folder that can be written does, and keeps none', {
+test('without a file in memory the first writable folder is used, and no file stays there', {
   skip: linux,
 }, async () => {
   const folder = await newFolder();
@@ -62,7 +62,7 @@ test('where memory gives no file, the first folder that can be written does, and
   assert.deepEqual(await readdir(folder), []);
 });
 
-test('elsewhere it is a private file under its hash, used again as long as it is that', async () => {
+test('on other systems the addon is a private file named by its hash, and is used again while it is intact', async () => {
   const parent = await newFolder();
   assert.ok(offers(loadAddon(bytes, [parent], 'darwin')));
   const folder = join(parent, `muster-${process.getuid?.()}`);
@@ -73,7 +73,7 @@ test('elsewhere it is a private file under its hash, used again as long as it is
   assert.equal(before.mode & 0o777, 0o500);
   assert.ok(offers(loadAddon(bytes, [parent], 'darwin')));
   assert.equal((await stat(join(folder, name))).ino, before.ino);
-  // A new file: this process runs what is in the old one.
+  // Write a new file, because this process uses the content of the old one.
   await rm(join(folder, name));
   await writeFile(join(folder, name), 'something else');
   assert.ok(offers(loadAddon(bytes, [parent], 'darwin')));
@@ -81,7 +81,7 @@ test('elsewhere it is a private file under its hash, used again as long as it is
   assert.deepEqual(await readdir(folder), [name]);
 });
 
-test('a folder of that name that others can write, or that leads elsewhere, is not used', async () => {
+test('a folder that others can write, or that is a link, is not used', async () => {
   const [open, link, elsewhere] = [await newFolder(), await newFolder(), await newFolder()];
   const name = `muster-${process.getuid?.()}`;
   await mkdir(join(open, name));

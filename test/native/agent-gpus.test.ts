@@ -1,4 +1,4 @@
-// An agent with NVIDIA GPUs, end to end: the real program, the real probe, a library that does what the test says.
+// Tests an agent with NVIDIA GPUs end to end: the real program, the real native probe and a fake library.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ describe('an agent with GPUs', () => {
     cluster.agent(id, { 'node.nvmlLibrary': fakeNvml, ...settings }, { env: { FAKE_NVML: words } });
   const gpusOf = async (id: string) => (await cluster.node(id))?.Info.ComputeNodeInfo.MaxCapacity.GPU;
 
-  it('offers them, labels them, and tells how busy each is', async () => {
+  it('offers them, labels them, and reports how busy each is', async () => {
     await start('gpus', 'gpus=2');
     await eventually('both are offered', async () => (await gpusOf('gpus')) === 2);
     const node = await cluster.node('gpus');
@@ -41,7 +41,7 @@ describe('an agent with GPUs', () => {
     assert.equal(node.Info.Conditions, undefined);
   });
 
-  it('says what is declared and not found', async () => {
+  it('reports declared GPUs that are missing', async () => {
     await start('declared', 'gpus=1', { 'node.declared.gpu': 4 });
     await eventually('the condition', async () =>
       /GpuMissing/.test(JSON.stringify((await cluster.node('declared'))?.Info.Conditions ?? '')),
@@ -50,7 +50,7 @@ describe('an agent with GPUs', () => {
     assert.match(stdout, /^declared .*GpuMissing/m);
   });
 
-  it('goes on when the driver hangs: heartbeats, the condition, and a stop in time', async () => {
+  it('sends heartbeats and the condition while the driver hangs, and stops in time', async () => {
     const agent = await start('hung', 'gpus=1 hang=nvmlInit_v2 until=/never');
     await cluster.until('hung', 'PENDING HEALTHY');
     const beats = () => cluster.node('hung').then(node => node?.ConnectionState.LastHeartbeat);
@@ -63,7 +63,7 @@ describe('an agent with GPUs', () => {
     assert.deepEqual([code, signal], [0, null]);
   });
 
-  it('does not hold against a library that hangs that it was stopped meanwhile', async () => {
+  it('does not count a normal stop during a call as a crash', async () => {
     for (const _ of ['once', 'twice']) {
       const agent = await start('stopped', 'gpus=1 hang=nvmlInit_v2 until=/never');
       const isCalled = () => existsSync(join(cluster.folderOf('stopped'), 'agent', 'nvml-called'));
@@ -76,7 +76,7 @@ describe('an agent with GPUs', () => {
     assert.equal(third.logged('the NVIDIA library is not used').length, 0);
   });
 
-  it('leaves a library alone that ended two processes, and says so', async () => {
+  it('no longer calls a library that crashed two processes, and logs it', async () => {
     for (const _ of ['the first might be no fault of the library', 'the second']) {
       const victim = await cluster.agent(
         'crash',
@@ -93,7 +93,7 @@ describe('an agent with GPUs', () => {
     await eventually('it lives on', async () => (await cluster.status()).counters.heartbeats > seen + 5);
     assert.ok(third.running);
 
-    // Who only looks learns from it.
+    // The commands that read the mark do not call it either.
     for (const command of ['probe', 'doctor']) {
       const args = [command, '--data-dir', cluster.folderOf('crash'), '--node-nvml-library', fakeNvml];
       const env = { FAKE_NVML: 'gpus=1 crash=nvmlInit_v2' };

@@ -1,4 +1,4 @@
-// Limits of control groups, on machines made of files, and CPU affinity on this one.
+// Tests the limits of control groups with files that a test makes, and the CPU affinity on this machine.
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -9,10 +9,10 @@ import { newFolder } from '../support/temporary.ts';
 import { inChild, probe } from './probe.ts';
 
 const gib = 1024 ** 3;
-/** What version 1 writes for "no limit". */
+/** The value that means "no limit" in version 1. */
 const unlimited = '9223372036854771712\n';
 
-/** What the probe finds on a machine with these files below /sys/fs/cgroup, and this /proc/self/cgroup. */
+/** Returns the limits on a machine with `files` below /sys/fs/cgroup, and `self` as /proc/self/cgroup. */
 async function limits(self: string, files: Record<string, string | Buffer>) {
   const folder = await newFolder();
   const root = join(folder, 'cgroup');
@@ -31,7 +31,7 @@ async function limits(self: string, files: Record<string, string | Buffer>) {
   return found;
 }
 
-test('version 2: the tightest limit on the way up counts, each with its file', async () => {
+test('version 2: the tightest limit up to the root counts, with its file', async () => {
   const found = await limits('0::/machine/job/step\n', {
     'cgroup.controllers': 'cpuset cpu io memory pids\n',
     'cpuset.cpus.effective': '0-63\n',
@@ -58,7 +58,7 @@ test('version 2: the tightest limit on the way up counts, each with its file', a
   });
 });
 
-test('version 2 inside a container: its own group is the root that it sees', async () => {
+test('version 2 in a container: its own group is the root', async () => {
   const found = await limits('0::/\n', {
     'memory.max': `${gib}\n`,
     'memory.current': `${gib / 2}\n`,
@@ -77,11 +77,11 @@ test('version 2 inside a container: its own group is the root that it sees', asy
   });
 });
 
-test('version 1: each controller has its own hierarchy, and a container’s name may be the host’s', async () => {
+test('version 1: each controller has its own hierarchy, and the name of a group may be that on the host', async () => {
   const found = await limits(
     '11:cpuset:/docker/abc\n5:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc/inner\n0::/\n',
     {
-      // The container sees its own part: /docker/abc on the host is the top here.
+      // The container has only its own part mounted: /docker/abc on the host is the root here.
       'memory/memory.limit_in_bytes': `${2 * gib}\n`,
       'memory/memory.usage_in_bytes': `${gib}\n`,
       'memory/memory.stat': `inactive_file 1\ntotal_inactive_file ${gib / 4}\n`,
@@ -104,7 +104,7 @@ test('version 1: each controller has its own hierarchy, and a container’s name
   });
 });
 
-test('version 1 beside version 2: a controller is where the kernel says, and its limits nowhere else', async () => {
+test('both versions: the limits of a controller are read where the kernel says', async () => {
   const found = await limits('4:memory:/job\n0::/job\n', {
     'memory/job/memory.limit_in_bytes': unlimited,
     'unified/job/memory.max': '4096\n',
@@ -113,7 +113,7 @@ test('version 1 beside version 2: a controller is where the kernel says, and its
   assert.deepEqual(found, { version: 1, cpuLimit: 1, cpuSource: 'unified/job/cpu.max' });
 });
 
-test('no limits, no groups, or a hierarchy that is not mounted: nothing is limited', async () => {
+test('without limits, without groups, or without a mount there are no limits', async () => {
   assert.deepEqual(await limits('0::/job\n', { 'job/memory.max': 'max\n', 'job/cpu.max': 'max 100000\n' }), {
     version: 2,
   });
@@ -132,13 +132,13 @@ test('no limits, no groups, or a hierarchy that is not mounted: nothing is limit
   assert.deepEqual(nothing, {});
 });
 
-test('a group outside of our namespace shows no limits but those of the root', async () => {
+test('a group outside this namespace has only the limits of the root', async () => {
   const files = { 'memory.max': '4096\n', 'job/memory.max': '1\n' };
   const found = await limits('0::/../job\n', files);
   assert.equal(found.memoryLimit, 4096);
 });
 
-test('files that make no sense limit nothing', async () => {
+test('nonsense in files is no limit', async () => {
   const broken = fc.oneof(
     fc.constantFrom(
       '',
@@ -169,7 +169,7 @@ test('files that make no sense limit nothing', async () => {
   );
 });
 
-test('affinity is that of the calling thread', async () => {
+test('the affinity is that of the calling thread', async () => {
   assert.equal(probe.cgroup().affinity, os.availableParallelism());
   const pinned = await inChild('console.log(probe.cgroup().affinity)', {}, ['taskset', '-c', '0']);
   assert.deepEqual(pinned, { code: 0, signal: null, stdout: '1\n', stderr: '' });

@@ -1,4 +1,4 @@
-// Room on a file system, one that hangs included.
+// Tests the room on a file system, also on one that hangs.
 import assert from 'node:assert/strict';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ test('the sizes are those that Node gives', async () => {
 });
 
 if (small) {
-  test('a disk of 64 KiB is one of 64 KiB, and a full one is full', async () => {
+  test('a disk of 64 KiB has this size, and a full disk has no room', async () => {
     try {
       const { inodes, inodesFree, inodesAvailable, ...sizes } = await probe.disk(small.folder);
       assert.deepEqual(sizes, { total: 65_536, free: 65_536, available: 65_536 });
@@ -35,7 +35,7 @@ if (small) {
   });
 }
 
-test('what the system refuses is an error with the system’s code and the path', async () => {
+test('a refusal of the system is an error with its code and the path', async () => {
   const folder = await newFolder();
   for (const [path, code] of [
     [join(folder, 'none'), 'ENOENT'],
@@ -53,13 +53,13 @@ test('what the system refuses is an error with the system’s code and the path'
   }
 });
 
-test('many questions at a time each have their answer', async () => {
+test('many questions at a time are all answered', async () => {
   const folders = await Promise.all(Array.from({ length: 16 }, newFolder));
   const spaces = await Promise.all(folders.map(folder => probe.disk(folder, 60_000)));
   assert.deepEqual(new Set(spaces.map(({ total }) => total)).size, 1);
 });
 
-test('a file system that hangs costs one thread, fails at once while it does, and answers again after', async () => {
+test('a file system that hangs costs one thread, and questions fail at once until it answers again', async () => {
   const release = join(await newFolder(), 'release');
   const result = await inChild(
     `
@@ -102,7 +102,7 @@ test('a file system that hangs costs one thread, fails at once while it does, an
     late: 'ETIMEDOUT',
     turns: true,
     again: ['ETIMEDOUT'],
-    // One that hangs, and one that waits for more; of those that come back two do.
+    // One thread hangs and one waits for the next job. At the end two threads wait.
     two: 2,
     many: ['EAGAIN', 'ETIMEDOUT'],
     all: 16,
@@ -110,10 +110,10 @@ test('a file system that hangs costs one thread, fails at once while it does, an
   });
 });
 
-test('a process ends while a file system hangs, by itself and when it is told to', async () => {
+test('a process can end while a file system hangs, by itself and with process.exit', async () => {
   const env = await hangingFiles({ paths: ['/hangs'] });
   const byItself = await inChild(`probe.disk('/hangs', 1).catch(error => console.log(error.code));`, env);
   assert.deepEqual(byItself, { code: 0, signal: null, stdout: 'ETIMEDOUT\n', stderr: '' });
-  const told = await inChild(`probe.disk('/hangs', 600000); setImmediate(() => process.exit(7));`, env);
-  assert.deepEqual(told, { code: 7, signal: null, stdout: '', stderr: '' });
+  const byExit = await inChild(`probe.disk('/hangs', 600000); setImmediate(() => process.exit(7));`, env);
+  assert.deepEqual(byExit, { code: 7, signal: null, stdout: '', stderr: '' });
 });

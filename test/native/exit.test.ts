@@ -1,10 +1,10 @@
-// The way out of a process whose threads hang.
+// Tests how a process ends while its threads hang.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hangingFiles } from './hanging-files.ts';
 import { inChild } from './probe.ts';
 
-test('a process ends with its code though every thread for files hangs, and what it wrote is there', async () => {
+test('exitNow ends a process whose threads for files all hang, with its exit code and its output', async () => {
   const script = `
     const fs = require('node:fs');
     for (let i = 0; i < 8; i++) fs.open('/hangs/' + i, () => {});

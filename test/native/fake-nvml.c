@@ -1,12 +1,12 @@
-// A libnvidia-ml.so.1 for tests. The environment variable FAKE_NVML says what it has and how it fails, in words:
-//   gpus=8           this many GPUs
-//   mig=3            GPU 3 is split, into two parts in the places 0 and 2
-//   fail=CALL:CODE   every CALL answers CODE; may be given several times
-//   hang=CALL        CALL does not return until the file `until=FILE` is there
+// A fake libnvidia-ml.so.1 for tests. The environment variable FAKE_NVML sets what it has and how it fails, with these words:
+//   gpus=8           it has this many GPUs
+//   mig=3            GPU 3 is split into two parts, with the indexes 0 and 2
+//   fail=CALL:CODE   each CALL returns CODE; may be given several times
+//   hang=CALL        CALL does not return until the file `until=FILE` exists
 //   crash=CALL       CALL aborts the process
-//   trace=FILE       every call is written there, a line each
-//   hostile          its strings are made to harm: control characters, no UTF-8, no end
-// The CALL `load` is the loading of the library. Compiled with -DOLD it lacks what came after 2012.
+//   trace=FILE       each call is written to FILE, as one line
+//   hostile          its strings have control characters, bytes that are not UTF-8, or no end
+// The CALL `load` is the loading of the library. Compiled with -DOLD, the library lacks the functions that were added after 2012.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 enum { SUCCESS, UNINITIALIZED, INVALID_ARGUMENT, NOT_SUPPORTED, NOT_FOUND = 6, ARGUMENT_VERSION_MISMATCH = 25 };
-enum { MOST = 300, PARTS = 7 };
+enum { MAX_GPUS = 300, PARTS = 7 };
 #define GIB (1024ull * 1024 * 1024)
 
 typedef struct {
   unsigned index;
-  int part; // -1: the whole GPU
+  int part; // -1 for the whole GPU
 } device;
 
 typedef struct {
@@ -46,10 +46,10 @@ typedef struct {
   int temperature;
 } temperature;
 
-static device devices[MOST];
+static device devices[MAX_GPUS];
 static int users;
 
-// The value of the `nth` word `name=value`, or NULL. Good until the next call.
+// Returns the value of the `nth` word `name=value`, or NULL. It is valid until the next call.
 static const char *value(const char *name, int nth) {
   static char text[4096];
   const char *environment = getenv("FAKE_NVML");
@@ -98,7 +98,7 @@ static int enter(const char *call) {
 
 __attribute__((constructor)) static void load(void) { enter("load"); }
 
-// What is written has an end, unless it is made to harm.
+// Writes a string, which has an end unless it is hostile.
 static int text(char *out, unsigned length, const char *plain, const char *hostile) {
   if (!value("hostile", 0)) {
     snprintf(out, length, "%s", plain);
@@ -126,7 +126,7 @@ int nvmlDeviceGetCount(unsigned *count) {
 
 int nvmlDeviceGetHandleByIndex(unsigned index, device **out) {
   BEGIN;
-  if (index >= number("gpus", 0) || index >= MOST) return INVALID_ARGUMENT;
+  if (index >= number("gpus", 0) || index >= MAX_GPUS) return INVALID_ARGUMENT;
   devices[index] = (device){index, -1};
   *out = &devices[index];
   return SUCCESS;
@@ -148,7 +148,7 @@ int nvmlDeviceGetName(device *gpu, char *out, unsigned length) {
   return text(out, length, name, "\x1b]0;owned\x07\x1b[31mGPU\r\n\xe2\x80\xae");
 }
 
-// The older structures are shorter than the newest one.
+// The older structures are the first part of the newest one.
 static int pci(device *gpu, void *out, size_t length) {
   pci_info info = {.domain = gpu->index / 16, .bus = 0x10 + gpu->index % 16, .device = 0, .device_id = 0x233010de};
   snprintf(info.bus_id, sizeof info.bus_id, "%08X:%02X:%02X.0", info.domain, info.bus, info.device);
@@ -163,7 +163,7 @@ static uint64_t total(device *gpu) { return (gpu->part < 0 ? 80 : gpu->part == 0
 
 int nvmlDeviceGetMemoryInfo(device *gpu, memory *out) {
   BEGIN;
-  // The driver's own GiB is in what is used.
+  // The memory in use includes the GiB that the driver reserves.
   out->total = total(gpu), out->used = (gpu->index + 2) * GIB, out->free = out->total - out->used;
   return SUCCESS;
 }
@@ -205,7 +205,7 @@ int nvmlDeviceGetCount_v2(unsigned *count) {
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, device **out) {
   BEGIN;
-  if (index >= number("gpus", 0) || index >= MOST) return INVALID_ARGUMENT;
+  if (index >= number("gpus", 0) || index >= MAX_GPUS) return INVALID_ARGUMENT;
   devices[index] = (device){index, -1};
   *out = &devices[index];
   return SUCCESS;
@@ -241,7 +241,7 @@ int nvmlDeviceGetTotalEccErrors(device *gpu, unsigned kind, unsigned counter, ui
 
 int nvmlDeviceGetMigMode(device *gpu, unsigned *current, unsigned *pending) {
   BEGIN;
-  *current = *pending = number("mig", MOST) == gpu->index;
+  *current = *pending = number("mig", MAX_GPUS) == gpu->index;
   return SUCCESS;
 }
 
@@ -252,7 +252,7 @@ int nvmlDeviceGetMaxMigDeviceCount(device *gpu, unsigned *count) {
   return SUCCESS;
 }
 
-static device parts[MOST][PARTS];
+static device parts[MAX_GPUS][PARTS];
 
 int nvmlDeviceGetMigDeviceHandleByIndex(device *gpu, unsigned index, device **out) {
   BEGIN;

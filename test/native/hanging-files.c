@@ -1,6 +1,6 @@
-// Preloaded, it makes whatever asks a file system for a path hang, when the path begins with one of those in HANGS (colons
-// between them), until the file named by RELEASE is there; of those in SIZE_HANGS only the question how much room there is.
-// What has a file open already goes on.
+// A library to preload that makes calls for a path hang until the file named by RELEASE exists. HANGS has the beginnings of such
+// paths, with colons between them. For paths in SIZE_HANGS only the question for the size of the file system hangs. Calls for a
+// file that is already open do not hang.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -19,13 +19,13 @@ static int hangs(const char *variable, const char *path) {
   if (!prefix || !release) return 0;
   for (size_t length; *prefix; prefix += length + (prefix[length] == ':')) {
     length = strcspn(prefix, ":");
-    // Not by access(2) below, which hangs itself.
+    // Not with access(2), which is replaced below and would hang.
     if (length && strncmp(path, prefix, length) == 0) return syscall(SYS_faccessat, AT_FDCWD, release, F_OK) != 0;
   }
   return 0;
 }
 
-// Defines `name`, which waits and then does what it always did.
+// Defines a function that waits and then calls the original one.
 #define HANGING(WHEN, result, name, parameters, arguments)                                             \
   result name parameters {                                                                       \
     while (hangs("HANGS", path) || (WHEN)) usleep(1000);                                         \

@@ -1,18 +1,18 @@
-// Files and folders that do not answer, see hanging-files.c.
+// Makes files and folders hang for a process, see hanging-files.c.
 import { compileLibrary } from '../support/compile.ts';
 
 export interface Hanging {
-  /** All that begins with one of these hangs. */
+  /** Every call for a path that starts with one of these hangs. */
   paths?: string[];
-  /** Here only the size of the file system cannot be had. */
+  /** For a path that starts with one of these only the question for the size of the file system hangs. */
   sizes?: string[];
-  /** The file with which it ends. */
+  /** Nothing hangs any more when this file exists. */
   until?: string;
 }
 
 let library: Promise<string> | undefined;
 
-/** The environment of a process for which these hang. */
+/** Returns the environment variables of a process for which these hang. */
 export async function hangingFiles({ paths = [], sizes = [], until = '/never' }: Hanging) {
   library ??= compileLibrary(new URL('hanging-files.c', import.meta.url), 'hanging.so', ['-ldl']);
   return {

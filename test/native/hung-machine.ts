@@ -1,5 +1,5 @@
-// A process that lives a day with the real probe, in the morning of which the NVIDIA library begins to hang, and what
-// hanging-files.c makes hang. Arguments: a folder, and the library.
+// Runs an agent for a simulated day with the real native probe. Soon after its start the NVIDIA library hangs, and the files that
+// hanging-files.c makes hang. Arguments: a folder, and the path of the library.
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadProbe } from '../../agent/host/native/native-probe.ts';
@@ -16,7 +16,7 @@ const day = await oneDay(
     inventoryCommand: { command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] },
   },
   {
-    // As many as may.
+    // As many as SystemInputs allows.
     hungFiles: 2,
     async prepare(survey) {
       while (survey.info().ComputeNodeInfo.MaxCapacity.GPU !== 1) await pause(5);

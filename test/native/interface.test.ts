@@ -1,23 +1,23 @@
-// What the addon exports is what index.d.ts says, and no panic in it ends the process.
+// Tests that the addon exports what index.d.ts declares, and that no panic in it ends the process.
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { nativeFolder, probe } from './probe.ts';
 
-test('index.d.ts is in step with the Rust sources', async () => {
+test('index.d.ts fits the Rust sources', async () => {
   const kept = await readFile(join(nativeFolder, 'index.d.ts'), 'utf8');
   const generated = await readFile(join(nativeFolder, 'target/napi/index.d.ts'), 'utf8');
-  assert.equal(kept, generated, 'run `native/build types` and keep what it writes');
+  assert.equal(kept, generated, 'run `native/build types` and commit index.d.ts');
 });
 
-test('all that index.d.ts declares is there, and nothing else', async () => {
+test('the addon exports exactly what index.d.ts declares', async () => {
   const types = await readFile(join(nativeFolder, 'index.d.ts'), 'utf8');
   const declared = [...types.matchAll(/^export declare function (\w+)/gm)].map(([, name]) => name);
   assert.deepEqual(Object.keys(probe).sort(), declared.sort());
 });
 
-// That the attribute does this is shown by native/tests/panics.rs.
+// native/tests/panics.rs tests that the attribute does this.
 test('every exported function turns panics into errors', async () => {
   const exported: string[] = [];
   for (const entry of await readdir(join(nativeFolder, 'src'), { recursive: true })) {
@@ -31,7 +31,7 @@ test('every exported function turns panics into errors', async () => {
   assert.equal(exported.length, Object.keys(probe).length);
 });
 
-test('arguments of another kind are refused with an error', () => {
+test('arguments of a wrong type are refused with an error', () => {
   const wrong = probe as unknown as Record<string, (...values: unknown[]) => unknown>;
   for (const [name, ...values] of [
     ['disk'],

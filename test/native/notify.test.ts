@@ -1,4 +1,4 @@
-// Readiness told to a service manager that is a real process with a real socket.
+// Tests messages to a service manager, which is a real process with a real socket.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { compile } from '../support/compile.ts';
 import { newFolder } from '../support/temporary.ts';
 import { probe } from './probe.ts';
 
-/** A service manager that reads `socket`; `next` gives the messages one by one. */
+/** Starts a service manager that reads `socket`. `next` returns its messages one by one. */
 async function receiver(socket: string) {
   const child = spawn(await compile(new URL('receiver.c', import.meta.url), 'receiver'), [socket], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -37,13 +37,13 @@ const codeOf = (socket: string, state: string) => {
   }
 };
 
-test('without a socket nothing is sent, and that is no error', () => {
+test('without a socket nothing is sent, and there is no error', () => {
   assert.equal(probe.notify(undefined, 'READY=1'), false);
   assert.equal(probe.notify(null, 'READY=1'), false);
   assert.equal(probe.notify('', 'READY=1'), false);
 });
 
-test('a state arrives whole, by path and by abstract name', async () => {
+test('a state arrives whole, by a path and by an abstract name', async () => {
   const abstract = process.platform === 'linux' ? [`@muster-test-${process.pid}`] : [];
   for (const socket of [join(await newFolder(), 'notify'), ...abstract]) {
     const manager = await receiver(socket);
@@ -53,7 +53,7 @@ test('a state arrives whole, by path and by abstract name', async () => {
         assert.equal(probe.notify(socket, state), true);
         assert.equal(await manager.next(), state);
       }
-      // Beyond what a service manager reads: it would be ignored there.
+      // A service manager ignores a longer message.
       assert.equal(codeOf(socket, `${longest}x`), 'EMSGSIZE');
       assert.equal(codeOf(socket, 'x'.repeat(10_000_000)), 'EMSGSIZE');
       assert.equal(probe.notify(socket, 'STOPPING=1'), true);
@@ -61,14 +61,14 @@ test('a state arrives whole, by path and by abstract name', async () => {
     } finally {
       await manager.stop();
     }
-    // A socket that nobody reads any more.
+    // Nobody reads this socket any more.
     const gone = codeOf(socket, 'READY=1');
     assert.equal(gone, 'ECONNREFUSED');
     if (!socket.startsWith('@')) await rm(socket);
   }
 });
 
-test('an address that is none, or leads nowhere, is an error with the system’s code', async () => {
+test('a bad address is an error with the code of the system', async () => {
   const folder = await newFolder();
   assert.equal(codeOf(join(folder, 'none'), 'READY=1'), 'ENOENT');
   for (const address of [

@@ -1,4 +1,4 @@
-// NVML through all layers: a real library (a fake one), the native probe, the inputs, the scanner.
+// Tests NVML through all layers: a fake library, the native probe, the inputs and the scanner.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { SystemInputs } from '../../agent/host/inputs/system-inputs.ts';
 import { loadProbeFrom } from '../../agent/host/native/native-probe.ts';
 import { eventually } from '../support/eventually.ts';
 import { newFolder } from '../support/temporary.ts';
-import { fakeNvml, pretend } from './fake-nvml.ts';
+import { configureNvml, fakeNvml } from './fake-nvml.ts';
 import { addonFile } from './probe.ts';
 
 const threads = () => readdirSync('/proc/self/task').length;
@@ -26,8 +26,8 @@ async function inputs(options: Partial<ConstructorParameters<typeof SystemInputs
   });
 }
 
-test('8 GPUs, one of them split, become 8 devices with facts of nvml', async () => {
-  pretend('gpus=8 mig=3');
+test('8 GPUs, one of them split, become 8 devices with the facts of NVML', async () => {
+  configureNvml('gpus=8 mig=3');
   const { devices, reports } = await new GpuScanner(await inputs()).scan();
   const gpus = devices.filter(({ sources }) => sources.includes('nvml'));
   assert.equal(gpus.length, 8);
@@ -43,8 +43,8 @@ test('8 GPUs, one of them split, become 8 devices with facts of nvml', async () 
   assert.equal(reports.find(({ source }) => source === 'nvml')?.fault, undefined);
 });
 
-test('a hostile library harms nobody', async () => {
-  pretend('gpus=2 hostile');
+test('a hostile library does no harm', async () => {
+  configureNvml('gpus=2 hostile');
   const { devices } = await new GpuScanner(await inputs()).scan();
   for (const { name, uuid } of devices) {
     for (const fact of [name, uuid])
@@ -52,8 +52,8 @@ test('a hostile library harms nobody', async () => {
   }
 });
 
-test('a library that fails is a fault with its own name for it; one that was named and is not there, too', async () => {
-  pretend('gpus=1 fail=nvmlInit_v2:9');
+test('a library that fails, and a configured library that is not there, are faults', async () => {
+  configureNvml('gpus=1 fail=nvmlInit_v2:9');
   const failing = await (await inputs()).nvml();
   assert.deepEqual(failing.fault, {
     kind: 'failed',
@@ -63,11 +63,11 @@ test('a library that fails is a fault with its own name for it; one that was nam
   assert.equal(named.fault?.kind, 'failed');
 });
 
-test('a library that cannot count its GPUs has failed: it does not say that there are none', async () => {
-  pretend('gpus=2');
+test('a library that cannot count its GPUs has failed', async () => {
+  configureNvml('gpus=2');
   const scanner = new GpuScanner(await inputs());
   assert.equal((await scanner.scan()).devices.length, 2);
-  pretend('gpus=2 fail=nvmlDeviceGetCount_v2:999');
+  configureNvml('gpus=2 fail=nvmlDeviceGetCount_v2:999');
   const { reports } = await scanner.scan();
   assert.deepEqual(reports.find(({ source }) => source === 'nvml')?.fault, {
     kind: 'failed',
@@ -75,20 +75,20 @@ test('a library that cannot count its GPUs has failed: it does not say that ther
   });
 });
 
-test('one that hangs is late, keeps what was known, and adds no threads', async () => {
-  pretend('gpus=2');
+test('a library that hangs is late, its last answer is kept, and no threads are added', async () => {
+  configureNvml('gpus=2');
   const until = join(await newFolder(), 'go');
   const machine = await inputs({ driverTimeoutMs: 100 });
   const scanner = new GpuScanner(machine);
   // A busy machine may need more than a tenth of a second for the first answer.
   await eventually('it answers', async () => (await scanner.scan()).devices.length === 2);
-  pretend(`gpus=2 hang=nvmlDeviceGetName until=${until}`);
+  configureNvml(`gpus=2 hang=nvmlDeviceGetName until=${until}`);
   const { devices, reports, missing } = await scanner.scan();
   const report = reports.find(({ source }) => source === 'nvml');
   assert.deepEqual([devices.length, missing, report?.kept, report?.fault?.kind], [2, [], true, 'late']);
   assert.match(report?.fault?.reason ?? '', /^hangs in nvmlDeviceGetName$/);
   const before = threads();
-  for (let look = 0; look < 50; look++) {
+  for (let scan = 0; scan < 50; scan++) {
     const again = await scanner.scan();
     assert.deepEqual(again.reports.find(({ source }) => source === 'nvml')?.fault, report?.fault);
   }
@@ -100,8 +100,8 @@ test('one that hangs is late, keeps what was known, and adds no threads', async 
   });
 });
 
-test('a guard is around each call, and refuses after a crash', async () => {
-  pretend('gpus=1');
+test('the crash guard is around each call, and refuses calls after crashes', async () => {
+  configureNvml('gpus=1');
   const folder = await newFolder();
   const guarded = await inputs({ guard: (await crashGuard(folder, 'x')).around });
   assert.equal((await guarded.nvml()).value?.gpus.length, 1);
@@ -115,7 +115,7 @@ test('a guard is around each call, and refuses after a crash', async () => {
   );
 });
 
-test('without the native probe NVML is absent, and the reason says so', async () => {
+test('without the native probe NVML is absent, with the reason', async () => {
   const { fault } = await (await inputs({ probe: { reason: 'was not built' } })).nvml();
   assert.deepEqual(fault, { kind: 'absent', reason: 'cannot be asked, as the native probe was not built' });
 });

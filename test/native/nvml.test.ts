@@ -1,4 +1,4 @@
-// NVIDIA's GPUs by NVML: with many, few and split ones, with calls that fail, hang and crash, and strings made to harm.
+// Tests NVML with many, few and split GPUs, with calls that fail, hang and crash, and with hostile strings.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
@@ -8,32 +8,32 @@ import { Worker } from 'node:worker_threads';
 import type { NvmlReport } from '../../native/index.d.ts';
 import { eventually } from '../support/eventually.ts';
 import { newFolder } from '../support/temporary.ts';
-import { fakeNvml, newFakeNvml, oldFakeNvml, pretend } from './fake-nvml.ts';
+import { configureNvml, fakeNvml, newFakeNvml, oldFakeNvml } from './fake-nvml.ts';
 import { addonFile, inChild, probe } from './probe.ts';
 
 const gib = 1024 ** 3;
-const patient = 600_000;
+const longMs = 600_000;
 
-function ask(words: string, library = fakeNvml, deadlineMs = patient): Promise<NvmlReport> {
-  pretend(words);
+function ask(words: string, library = fakeNvml, deadlineMs = longMs): Promise<NvmlReport> {
+  configureNvml(words);
   return probe.gpusNvml({ library, deadlineMs });
 }
 
-/** The functions that a library with one GPU, which is split, is asked for; `load` is its being opened. */
+/** Returns the functions that are called in a library with one split GPU. `load` is the opening of the library. */
 async function calls(): Promise<string[]> {
   const traced = await trace('gpus=1 mig=0', await newFakeNvml());
   assert.ok(traced.length > 15 && traced[0] === 'load' && traced.at(-1) === 'nvmlShutdown');
   return [...new Set(traced)];
 }
 
-/** The calls that one question makes. */
+/** Returns the calls that one scan makes. */
 async function trace(words: string, library = fakeNvml): Promise<string[]> {
   const file = join(await newFolder(), 'trace');
   await ask(`${words} trace=${file}`, library);
   return (await readFile(file, 'utf8')).trim().split('\n');
 }
 
-test('a machine without the library has no GPUs, and says that it is absent', async () => {
+test('without the library NVML is absent', async () => {
   const { tookMs, ...report } = await probe.gpusNvml({ library: '/nowhere/libnvidia-ml.so.1' });
   assert.ok(tookMs >= 0);
   assert.deepEqual(report, {
@@ -44,7 +44,7 @@ test('a machine without the library has no GPUs, and says that it is absent', as
   });
 });
 
-test('a file that is no library has failed, with the reason', async () => {
+test('a file that is no library gives the state failed, with the reason', async () => {
   const file = join(await newFolder(), 'libnvidia-ml.so.1');
   await writeFile(file, 'no library\n');
   const report = await probe.gpusNvml({ library: file });
@@ -52,19 +52,19 @@ test('a file that is no library has failed, with the reason', async () => {
   assert.match(report.reason ?? '', /file too short|invalid ELF header/);
 });
 
-test('a library without any function of NVML has failed', async () => {
+test('a library without the functions of NVML gives the state failed', async () => {
   const report = await probe.gpusNvml({ library: addonFile });
   assert.equal(report.state, 'failed');
   assert.equal(report.reason, 'nvmlInit_v2: symbol not found');
 });
 
-test('a driver that is not loaded has failed, with its name for it', async () => {
+test('a driver that is not loaded gives the state failed, with the error of NVML', async () => {
   const report = await ask('gpus=8 fail=nvmlInit_v2:9');
   assert.equal(report.state, 'failed');
   assert.equal(report.reason, 'nvmlInit_v2: NVML_ERROR_DRIVER_NOT_LOADED');
 });
 
-test('0, 1, 8 and 64 GPUs, each with all its facts', async () => {
+test('0, 1, 8 and 64 GPUs are reported with all their facts', async () => {
   for (const count of [0, 1, 8, 64]) {
     const report = await ask(`gpus=${count}`);
     assert.equal(report.state, 'answered');
@@ -94,7 +94,7 @@ test('0, 1, 8 and 64 GPUs, each with all its facts', async () => {
   }
 });
 
-test('a GPU that is split has its parts, whichever places they have', async () => {
+test('the parts of a split GPU are reported with their indexes', async () => {
   const { gpus } = await ask('gpus=2 mig=1');
   assert.equal(gpus[0]?.mig, false);
   assert.equal(gpus[1]?.mig, true);
@@ -109,7 +109,7 @@ test('a GPU that is split has its parts, whichever places they have', async () =
   assert.deepEqual(gpus[1]?.migInstances, [part(0, '3g.40gb', 40), part(2, '1g.10gb', 10)]);
 });
 
-test('a call that fails costs its fact and no other', async () => {
+test('a call that fails costs only its fact', async () => {
   const whole = (await ask('gpus=1')).gpus[0];
   assert.ok(whole);
   for (const [call, facts, code, error] of [
@@ -131,13 +131,13 @@ test('a call that fails costs its fact and no other', async () => {
   }
 });
 
-test('a GPU that is lost is shown with the reason', async () => {
+test('a lost GPU is reported with the error', async () => {
   const { gpus } = await ask('gpus=1 fail=nvmlDeviceGetHandleByIndex_v2:15');
   const errors = [{ call: 'nvmlDeviceGetHandleByIndex_v2', error: 'NVML_ERROR_GPU_IS_LOST' }];
   assert.deepEqual(gpus, [{ index: 0, migInstances: [], errors }]);
 });
 
-test('what NVML itself does not say is absent, and the GPUs are there', async () => {
+test('a fact that NVML does not know is absent, and the GPUs are reported', async () => {
   const report = await ask(
     'gpus=3 fail=nvmlSystemGetDriverVersion:3 fail=nvmlSystemGetCudaDriverVersion_v2:12',
   );
@@ -153,7 +153,7 @@ test('what NVML itself does not say is absent, and the GPUs are there', async ()
   assert.deepEqual(uncounted.errors, [{ call: 'nvmlDeviceGetCount_v2', error: 'NVML_ERROR_UNKNOWN' }]);
 });
 
-test('parts that fail cost themselves only', async () => {
+test('a part that fails costs only itself', async () => {
   const { gpus } = await ask('gpus=1 mig=0 fail=nvmlDeviceGetMigDeviceHandleByIndex:999');
   assert.deepEqual(gpus[0]?.migInstances, []);
   assert.deepEqual(gpus[0]?.errors, [
@@ -162,14 +162,14 @@ test('parts that fail cost themselves only', async () => {
   assert.equal(gpus[0]?.memoryTotal, 80 * gib);
 });
 
-test('a driver older than its library is asked by the older functions', async () => {
+test('a driver that is older than its library is asked with the older functions', async () => {
   const report = await ask('gpus=1 fail=nvmlDeviceGetMemoryInfo_v2:13 fail=nvmlInit_v2:13');
-  // The older function counts what the driver keeps for itself.
+  // The older function includes the memory that the driver reserves.
   assert.equal(report.gpus[0]?.memoryUsed, 2 * gib);
   assert.deepEqual(report.gpus[0]?.errors, []);
 });
 
-test('a library of 2012 gives what it has, and the rest is named as missing', async () => {
+test('a library of 2012 gives what it has, and the missing functions are named', async () => {
   const report = await ask('gpus=2', oldFakeNvml);
   assert.equal(report.state, 'answered');
   assert.deepEqual(report.errors, [{ call: 'nvmlSystemGetCudaDriverVersion_v2', error: 'symbol not found' }]);
@@ -191,14 +191,14 @@ test('a library of 2012 gives what it has, and the rest is named as missing', as
   });
 });
 
-test('a count beyond belief is cut short and said', async () => {
+test('an impossible count is limited, with an error', async () => {
   const report = await ask('gpus=4294967295');
   assert.equal(report.gpus.length, 256);
   const error = '4294967295 is more than the 256 that are believed';
   assert.deepEqual(report.errors, [{ call: 'nvmlDeviceGetCount_v2', error }]);
 });
 
-test('strings are given as they are, no longer than 10 kB and as Unicode', async () => {
+test('strings are passed on as they are, as Unicode and with at most 10 kB', async () => {
   const report = await ask('gpus=1 mig=0 hostile');
   assert.equal(report.driverVersion, 'A'.repeat(10 * 1024));
   const [gpu] = report.gpus;
@@ -207,7 +207,7 @@ test('strings are given as they are, no longer than 10 kB and as Unicode', async
   assert.equal(gpu?.migInstances[0]?.name, gpu?.name);
 });
 
-test('each question initialises NVML once and shuts it down again, and only the first opens the library', async () => {
+test('each scan initialises NVML once and shuts it down, and only the first one opens the library', async () => {
   const library = await newFakeNvml();
   const ends = async (words: string) => {
     const traced = await trace(words, library);
@@ -218,18 +218,18 @@ test('each question initialises NVML once and shuts it down again, and only the 
     'nvmlInit_v2',
     'nvmlShutdown',
   ]);
-  // The driver was replaced under it: the next question opens the library anew.
+  // After the driver was replaced, the next scan opens the library again.
   assert.deepEqual(await ends('gpus=2 fail=nvmlInit_v2:18'), ['nvmlInit_v2']);
   assert.deepEqual(await ends('gpus=2'), ['load', 'nvmlInit_v2', 'nvmlShutdown']);
 });
 
-test('a call that hangs, whichever it is, is named, and answers again when it comes back', async () => {
+test('any call that hangs is named, and NVML answers again when it returns', async () => {
   const until = join(await newFolder(), 'until');
   for (const call of await calls()) {
-    // To be opened is the subject of a test of its own.
+    // The next test is about opening the library.
     if (call === 'load') continue;
     const words = `gpus=1 mig=0 hang=${call} until=${until}`;
-    // The deadline may pass before that call is made; later questions find it there.
+    // The deadline may pass before the call is made, and later questions find it hanging.
     let report = await ask(words, fakeNvml, 5);
     await eventually(`${call} hangs`, async () => {
       report = await probe.gpusNvml({ library: fakeNvml });
@@ -244,8 +244,8 @@ test('a call that hangs, whichever it is, is named, and answers again when it co
   }
 });
 
-// The dynamic linker lets no other library in meanwhile, and on some systems no thread past its start or end.
-test('a library that hangs in being opened holds up neither deadlines nor samples', async () => {
+// Meanwhile the dynamic linker opens no other library, and on some systems no thread can start or end.
+test('a library that hangs while it is opened delays neither deadlines nor samples', async () => {
   const until = join(await newFolder(), 'until');
   const result = await inChild(
     `
@@ -253,7 +253,7 @@ test('a library that hangs in being opened holds up neither deadlines nor sample
     (async () => {
       const { state, call, reason } = await ask(100);
       const again = (await ask(60000)).state;
-      // It answers where a thread can start all the same.
+      // It answers on systems where a thread can start nevertheless.
       const disk = await probe.disk('/', 100).then(() => true, error => error.code === 'ETIMEDOUT');
       const sampled = probe.sample().memoryTotal > 0;
       require('node:fs').writeFileSync(${JSON.stringify(until)}, '');
@@ -275,7 +275,7 @@ test('a library that hangs in being opened holds up neither deadlines nor sample
   });
 });
 
-test('while NVML hangs the event loop turns, questions fail at once, and no threads are added', async () => {
+test('while NVML hangs the event loop runs, questions fail at once, and no threads are added', async () => {
   const threads = () => readdirSync('/proc/self/task').length;
   const until = join(await newFolder(), 'until');
   let turns = 0;
@@ -291,17 +291,17 @@ test('while NVML hangs the event loop turns, questions fail at once, and no thre
   assert.equal(report.call, 'nvmlDeviceGetPowerUsage');
   assert.ok(turns > 10, `the event loop turned ${turns} times`);
   const before = threads();
-  // As many as a day of looking every 30 s.
+  // As many as on a day with a scan every 30 s.
   const states = new Set<string>();
   for (let i = 0; i < 2880; i++)
-    states.add((await probe.gpusNvml({ library: fakeNvml, deadlineMs: patient })).state);
+    states.add((await probe.gpusNvml({ library: fakeNvml, deadlineMs: longMs })).state);
   assert.deepEqual([...states], ['hung']);
   assert.ok(threads() <= before, `${threads()} threads, ${before} before`);
   await writeFile(until, '');
   await eventually('NVML comes back', async () => (await ask('gpus=1')).state === 'answered');
 });
 
-test('a library that ends the process ends it by its signal, whichever call it is', async () => {
+test('a library that crashes in any call ends the process by a signal', async () => {
   const known = await calls();
   const ended = await Promise.all(
     known.map(call =>
@@ -317,22 +317,22 @@ test('a library that ends the process ends it by its signal, whichever call it i
   }
 });
 
-test('a process ends while NVML hangs, by itself and when it is told to', async () => {
+test('a process can end while NVML hangs, by itself and with process.exit', async () => {
   for (const call of ['nvmlInit_v2', 'nvmlDeviceGetPowerUsage', 'load']) {
     const env = { LIBRARY: fakeNvml, FAKE_NVML: `gpus=1 hang=${call} until=/never` };
     const asked = 'probe.gpusNvml({ library: process.env.LIBRARY, deadlineMs: 100 })';
     const byItself = await inChild(`${asked}.then(({ state }) => console.log(state));`, env);
     assert.deepEqual(byItself, { code: 0, signal: null, stdout: 'hung\n', stderr: '' }, call);
-    const told = await inChild(`${asked}.then(() => process.exit(7));`, env);
-    assert.deepEqual(told, { code: 7, signal: null, stdout: '', stderr: '' }, call);
+    const byExit = await inChild(`${asked}.then(() => process.exit(7));`, env);
+    assert.deepEqual(byExit, { code: 7, signal: null, stdout: '', stderr: '' }, call);
     const sooner = await inChild(`${asked}; setImmediate(() => process.exit(7));`, env);
     assert.deepEqual(sooner, { code: 7, signal: null, stdout: '', stderr: '' }, call);
   }
 });
 
-test('an answer for a thread that is gone harms nobody', async () => {
+test('an answer for a worker thread that has ended does no harm', async () => {
   const until = join(await newFolder(), 'until');
-  pretend(`gpus=1 hang=nvmlInit_v2 until=${until}`);
+  configureNvml(`gpus=1 hang=nvmlInit_v2 until=${until}`);
   const script = `
     const { library } = require('node:worker_threads').workerData;
     require(${JSON.stringify(addonFile)}).gpusNvml({ library, deadlineMs: 200 });

@@ -1,4 +1,4 @@
-// A day with the real probe, on which the NVIDIA library, the file system of the data folder and the files of drivers hang.
+// Tests a day with the real native probe on which the NVIDIA library, the data folder's file system and drivers' files hang.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -6,10 +6,10 @@ import { assertNothingLeaked, type Day, dayOf } from '../compute/one-day.ts';
 import { newFolder } from '../support/temporary.ts';
 import { fakeNvml } from './fake-nvml.ts';
 import { hangingFiles } from './hanging-files.ts';
-// Builds the probe.
+// Builds the addon.
 import './probe.ts';
 
-test('two threads hang in the probe and two in files, however long it lasts; heartbeats go on, and the condition is told', async () => {
+test('on a day of hanging drivers four threads hang, heartbeats go on, and the condition is reported', async () => {
   const folder = await newFolder();
   const hanging = await hangingFiles({
     paths: ['/sys/bus', '/sys/class', '/proc/driver', '/usr', '/opt'],

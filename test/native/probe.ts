@@ -1,4 +1,4 @@
-// The addon, built first unless it is there and fits its sources.
+// Builds the addon if its sources have changed, and loads it for the tests.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -22,6 +22,7 @@ export const addonFile = join(
 
 export const probe: typeof Probe = createRequire(import.meta.url)(addonFile);
 
+/** How a process ended. */
 export interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -29,7 +30,7 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs `script` (CommonJS, with the addon as `probe`) in a process of its own, through `launcher` if there is one. */
+/** Runs `script`, which is CommonJS with the addon as `probe`, in another process. `launcher` is a command to start it with. */
 export function inChild(
   script: string,
   env: Record<string, string> = {},

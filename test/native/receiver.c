@@ -1,5 +1,5 @@
-// Stands in for a service manager: binds the datagram socket given (a path, or `@` and an abstract name), says so, and writes
-// every message it gets as one line of hexadecimal. Ends with its standard input.
+// A fake service manager. It binds the given datagram socket (a path, or `@` and an abstract name), prints `ready`, and prints each
+// message as one line of hexadecimal digits. It ends when its standard input ends.
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ int main(int count, char **words) {
   int path = address.sun_path[0] != '@';
   if (!path) address.sun_path[0] = 0;
   int server = socket(AF_UNIX, SOCK_DGRAM, 0);
-  // The name of an abstract socket ends where the address does, that of a path with a zero.
+  // An abstract name ends with the address, and a path ends with a zero byte.
   if (bind(server, (struct sockaddr *)&address, offsetof(struct sockaddr_un, sun_path) + length + path) != 0) return 1;
   puts("ready");
   fflush(stdout);

@@ -1,4 +1,4 @@
-// What the probe samples, held against what Node and /proc say.
+// Compares the samples of the native probe with Node and /proc.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -30,7 +30,7 @@ test("CPU times are the sum of Node's, in milliseconds", () => {
   const after = sums();
   assert.ok(cpu);
   assert.equal(cpu.cpus, os.cpus().length);
-  // Each CPU's figure is rounded down to a tick by itself.
+  // The time of each CPU is rounded down to a tick.
   const rounding = cpu.cpus * 10;
   for (const [ours, theirs] of [
     ['user', 'user'],
@@ -45,11 +45,11 @@ test("CPU times are the sum of Node's, in milliseconds", () => {
   for (const time of Object.values(cpu)) assert.ok(Number.isFinite(time) && time >= 0);
 });
 
-test('load, uptime and boot id are the system’s', () => {
+test('load, uptime and boot id are those of the system', () => {
   const before = { load: os.loadavg(), uptime: os.uptime() };
   const sample = probe.sample();
   const after = { load: os.loadavg(), uptime: os.uptime() };
-  // Node's figures have two digits.
+  // Node gives two digits.
   for (const [index, ours] of [sample.load1, sample.load5, sample.load15].entries()) {
     const theirs = [before.load[index], after.load[index]];
     assert.ok(
@@ -61,7 +61,7 @@ test('load, uptime and boot id are the system’s', () => {
   assert.equal(sample.bootId, readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim());
 });
 
-test('a sample opens nothing and leaves no thread', () => {
+test('a sample opens no file and starts no thread', () => {
   const counts = () => ['fd', 'task'].map(folder => readdirSync(`/proc/self/${folder}`).length);
   probe.sample();
   const before = counts();
@@ -69,7 +69,7 @@ test('a sample opens nothing and leaves no thread', () => {
   assert.deepEqual(counts(), before);
 });
 
-test('several threads may sample at a time, and outlive each other', async () => {
+test('several threads can take samples at a time, and end independently', async () => {
   const script = `
     const { sample } = require(${JSON.stringify(addonFile)});
     for (let i = 0; i < 1000; i++) sample();

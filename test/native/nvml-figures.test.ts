@@ -1,4 +1,4 @@
-// What changes on NVIDIA's GPUs between two looks: by handles that are held, on one thread, with a mark while it calls.
+// Tests that figures of NVIDIA GPUs are read between two scans, with handles that stay open, on one thread and with a mark.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -10,91 +10,91 @@ import { SystemInputs } from '../../agent/host/inputs/system-inputs.ts';
 import { loadProbeFrom } from '../../agent/host/native/native-probe.ts';
 import { eventually } from '../support/eventually.ts';
 import { newFolder } from '../support/temporary.ts';
-import { fakeNvml, pretend } from './fake-nvml.ts';
+import { configureNvml, fakeNvml } from './fake-nvml.ts';
 import { addonFile, inChild, probe } from './probe.ts';
 
 const gib = 1024 ** 3;
-const patient = 600_000;
+const longMs = 600_000;
 
-/** A look that holds the library, and the path of its mark. */
-async function hold(words: string): Promise<string> {
-  pretend(words);
+/** Scans with NVML kept initialised, and returns the path of the mark. */
+async function scanAndHold(words: string): Promise<string> {
+  configureNvml(words);
   const path = join(await newFolder(), 'nvml-called');
   const report = await probe.gpusNvml({
     library: fakeNvml,
-    deadlineMs: patient,
+    deadlineMs: longMs,
     hold: { path, text: 'boot 1\n1\n' },
   });
   assert.equal(report.state, 'answered');
   return path;
 }
 
-const tick = () => probe.nvmlFigures(patient);
+const readFigures = () => probe.nvmlFigures(longMs);
 
-/** The calls of the library that `work` makes. */
+/** Returns the calls of the library that `work` makes. */
 async function calls(words: string, work: () => Promise<unknown>): Promise<string[]> {
   const file = join(await newFolder(), 'trace');
   await writeFile(file, '');
-  pretend(`${words} trace=${file}`);
+  configureNvml(`${words} trace=${file}`);
   await work();
-  pretend(words);
+  configureNvml(words);
   return (await readFile(file, 'utf8')).split('\n').filter(call => call !== '');
 }
 
-const changing = [
+const figureCalls = [
   'nvmlDeviceGetMemoryInfo_v2',
   'nvmlDeviceGetUtilizationRates',
   'nvmlDeviceGetTemperature',
   'nvmlDeviceGetPowerUsage',
 ];
 
-test('a tick makes four calls for each GPU and no other, and tells what they say', async () => {
-  await hold('gpus=2');
+test('reading figures makes exactly four calls for each GPU', async () => {
+  await scanAndHold('gpus=2');
   let figures: number[] | null = null;
   const made = await calls('gpus=2', async () => {
-    figures = await tick();
+    figures = await readFigures();
   });
-  assert.deepEqual(made, [...changing, ...changing]);
+  assert.deepEqual(made, [...figureCalls, ...figureCalls]);
   assert.deepEqual(figures, [gib, 50, 30, 123.456, 2 * gib, 51, 31, 123.457]);
 });
 
-test('a figure that a GPU never gave is none, and asks for no look', async () => {
-  await hold('gpus=1 fail=nvmlDeviceGetPowerUsage:3');
-  assert.deepEqual(await tick(), [gib, 50, 30, Number.NaN]);
+test('a figure that a GPU does not have is NaN and needs no scan', async () => {
+  await scanAndHold('gpus=1 fail=nvmlDeviceGetPowerUsage:3');
+  assert.deepEqual(await readFigures(), [gib, 50, 30, Number.NaN]);
 });
 
-test('a GPU that does not answer as it did ends the tick and is let go, so that it can be reset', async () => {
-  for (const call of changing) {
+test('a GPU that does not answer as before is released, so that it can be reset', async () => {
+  for (const call of figureCalls) {
     for (const code of [15, 16, 999]) {
-      await hold('gpus=2');
+      await scanAndHold('gpus=2');
       let figures: number[] | null = [];
       const made = await calls(`gpus=2 fail=${call}:${code}`, async () => {
-        figures = await tick();
+        figures = await readFigures();
       });
       assert.equal(figures, null, `${call} ${code}`);
       assert.deepEqual([made.includes(call), made.at(-1)], [true, 'nvmlShutdown']);
-      pretend('gpus=2');
-      assert.equal(await tick(), null, 'it takes a look');
+      configureNvml('gpus=2');
+      assert.equal(await readFigures(), null, 'a scan is needed');
     }
   }
 });
 
-test('a GPU that gives what it did not takes a look: its whole memory is asked by nothing else', async () => {
-  for (const call of changing) {
-    await hold(`gpus=1 fail=${call}:999`);
-    assert.equal((await tick())?.length, 4, call);
-    pretend('gpus=1');
-    assert.equal(await tick(), null, call);
+test('a new figure of a GPU needs a scan, which reads what belongs to it', async () => {
+  for (const call of figureCalls) {
+    await scanAndHold(`gpus=1 fail=${call}:999`);
+    assert.equal((await readFigures())?.length, 4, call);
+    configureNvml('gpus=1');
+    assert.equal(await readFigures(), null, call);
   }
 });
 
-test('a GPU that is lost is noticed by a figure that it never gave', async () => {
-  await hold('gpus=1 fail=nvmlDeviceGetPowerUsage:3');
-  pretend('gpus=1 fail=nvmlDeviceGetPowerUsage:15');
-  assert.equal(await tick(), null);
+test('a lost GPU is noticed even by a figure that it never gave', async () => {
+  await scanAndHold('gpus=1 fail=nvmlDeviceGetPowerUsage:3');
+  configureNvml('gpus=1 fail=nvmlDeviceGetPowerUsage:15');
+  assert.equal(await readFigures(), null);
 });
 
-test('nothing is held of a machine where a GPU is not well, or none is there', async () => {
+test('NVML is shut down after a scan without GPUs or with a fatal error', async () => {
   for (const words of [
     'gpus=0',
     'gpus=2 fail=nvmlDeviceGetHandleByIndex_v2:15',
@@ -103,64 +103,64 @@ test('nothing is held of a machine where a GPU is not well, or none is there', a
     const made = await calls(words, async () => {
       await probe.gpusNvml({
         library: fakeNvml,
-        deadlineMs: patient,
+        deadlineMs: longMs,
         hold: { path: '/nowhere/mark', text: 'x' },
       });
     });
     assert.equal(made.at(-1), 'nvmlShutdown', words);
-    assert.equal(await tick(), null);
+    assert.equal(await readFigures(), null);
   }
 });
 
-test('each look shuts down what is held, and starts anew', async () => {
-  await hold('gpus=1');
+test('each scan shuts NVML down and initialises it again', async () => {
+  await scanAndHold('gpus=1');
   const ends = (made: string[]) => made.filter(call => /^nvml(?:Init.*|Shutdown)$/.test(call));
-  const held = await calls('gpus=1', () => hold(process.env.FAKE_NVML ?? ''));
+  const held = await calls('gpus=1', () => scanAndHold(process.env.FAKE_NVML ?? ''));
   assert.deepEqual(ends(held), ['nvmlShutdown', 'nvmlInit_v2']);
-  const last = await calls('gpus=1', () => probe.gpusNvml({ library: fakeNvml, deadlineMs: patient }));
+  const last = await calls('gpus=1', () => probe.gpusNvml({ library: fakeNvml, deadlineMs: longMs }));
   assert.deepEqual(ends(last), ['nvmlShutdown', 'nvmlInit_v2', 'nvmlShutdown']);
-  assert.equal(await tick(), null);
+  assert.equal(await readFigures(), null);
 });
 
-test('one that hangs stays the only one; looks name the call, nothing piles up, and both answer once it comes back', async () => {
+test('while a reading hangs no other one starts, scans name the call, and both answer when it returns', async () => {
   const threads = () => readdirSync('/proc/self/task').length;
   const until = join(await newFolder(), 'until');
-  const mark = await hold('gpus=1');
-  pretend(`gpus=1 hang=nvmlDeviceGetPowerUsage until=${until}`);
+  const mark = await scanAndHold('gpus=1');
+  configureNvml(`gpus=1 hang=nvmlDeviceGetPowerUsage until=${until}`);
   const first = probe.nvmlFigures(1);
   await eventually('the mark', () => existsSync(mark) && readFileSync(mark, 'utf8') === 'boot 1\n1\n');
   let call: string | undefined;
-  await eventually('a look says where it hangs', async () => {
+  await eventually('a scan says where it hangs', async () => {
     ({ call } = await probe.gpusNvml({ library: fakeNvml, deadlineMs: 50 }));
     return call === 'nvmlDeviceGetPowerUsage';
   });
   assert.equal(await first, null);
   const before = threads();
-  for (let look = 0; look < 1000; look++) {
-    assert.equal(await tick(), null);
-    assert.equal((await probe.gpusNvml({ library: fakeNvml, deadlineMs: patient })).state, 'hung');
+  for (let scan = 0; scan < 1000; scan++) {
+    assert.equal(await readFigures(), null);
+    assert.equal((await probe.gpusNvml({ library: fakeNvml, deadlineMs: longMs })).state, 'hung');
   }
   assert.ok(threads() <= before);
   await writeFile(until, '');
-  await eventually('the tick ends', () => readFileSync(mark, 'utf8').trim() === '');
-  await eventually('looks answer', async () => {
-    pretend('gpus=1');
-    return (await probe.gpusNvml({ library: fakeNvml, deadlineMs: patient })).state === 'answered';
+  await eventually('the reading ends', () => readFileSync(mark, 'utf8').trim() === '');
+  await eventually('scans answer', async () => {
+    configureNvml('gpus=1');
+    return (await probe.gpusNvml({ library: fakeNvml, deadlineMs: longMs })).state === 'answered';
   });
-  await hold('gpus=1');
-  assert.equal((await tick())?.length, 4);
+  await scanAndHold('gpus=1');
+  assert.equal((await readFigures())?.length, 4);
 });
 
-test('ticks add no threads', async () => {
-  await hold('gpus=1');
-  await tick();
+test('reading figures adds no threads', async () => {
+  await scanAndHold('gpus=1');
+  await readFigures();
   const threads = () => readdirSync('/proc/self/task').length;
   const before = threads();
-  for (let turn = 0; turn < 100; turn++) await tick();
+  for (let turn = 0; turn < 100; turn++) await readFigures();
   assert.ok(threads() <= before);
 });
 
-test('a library that ends the process in a tick leaves its mark, and two in a row are the last', async () => {
+test('a library that crashes in a reading leaves its mark, and is not called after two crashes', async () => {
   const folder = await newFolder();
   for (const _ of ['the first might be no fault of the library', 'the second']) {
     const { fault, mark } = await crashGuard(folder, 'boot 1');
@@ -179,20 +179,20 @@ test('a library that ends the process in a tick leaves its mark, and two in a ro
   assert.match((await crashGuard(folder, 'boot 1')).fault ?? '', /the last 2 processes/);
 });
 
-test('a tick that returns leaves no mark that counts, and a disk without room for one takes no GPUs away', async () => {
-  const mark = await hold('gpus=1');
-  await tick();
+test('a reading that returns leaves an empty mark, and works without a mark on a full disk', async () => {
+  const mark = await scanAndHold('gpus=1');
+  await readFigures();
   assert.equal(readFileSync(mark, 'utf8').trim(), '');
-  pretend('gpus=1');
+  configureNvml('gpus=1');
   await probe.gpusNvml({
     library: fakeNvml,
-    deadlineMs: patient,
+    deadlineMs: longMs,
     hold: { path: '/nowhere/mark', text: 'x' },
   });
-  assert.equal((await tick())?.length, 4);
+  assert.equal((await readFigures())?.length, 4);
 });
 
-test('a process ends while a tick hangs, by itself and when it is told to', async () => {
+test('a process can end while a reading hangs, by itself and with process.exit', async () => {
   const asked = `
     probe.gpusNvml({ library: process.env.LIBRARY, hold: { path: '/nowhere/mark', text: 'x' } }).then(() => {
       process.env.FAKE_NVML = 'gpus=1 hang=nvmlDeviceGetPowerUsage until=/never';
@@ -205,8 +205,8 @@ test('a process ends while a tick hangs, by itself and when it is told to', asyn
   assert.deepEqual(await inChild(asked.replace('END', 'process.exit(7)'), env), { code: 7, ...ended });
 });
 
-test('by the scanner: figures, one that fails in a tick, and one that comes back', async () => {
-  pretend('gpus=2');
+test('the scanner reads figures, notices a GPU that fails, and one that is back', async () => {
+  configureNvml('gpus=2');
   const folder = await newFolder();
   const guard = await crashGuard(folder, 'boot 1');
   const scanner = new GpuScanner(
@@ -215,23 +215,23 @@ test('by the scanner: figures, one that fails in a tick, and one that comes back
       inventoryCommand: { command: '/nonexistent', args: [] },
       nvmlLibrary: fakeNvml,
       probe: loadProbeFrom([addonFile]),
-      driverTimeoutMs: patient,
+      driverTimeoutMs: longMs,
       guard: guard.around,
       hold: () => guard.mark,
     }),
   );
   await scanner.scan();
   const made = await calls('gpus=2', () => scanner.refresh());
-  assert.deepEqual(made, [...changing, ...changing]);
+  assert.deepEqual(made, [...figureCalls, ...figureCalls]);
   const second = () => scanner.latest?.devices.find(({ index }) => index?.value === 1);
   assert.deepEqual([second()?.memoryUsed?.value, second()?.power?.value], [2048, 123.5]);
 
-  pretend('gpus=2 fail=nvmlDeviceGetMemoryInfo_v2:15');
+  configureNvml('gpus=2 fail=nvmlDeviceGetMemoryInfo_v2:15');
   assert.equal(await scanner.refresh(), true);
   assert.equal(second()?.usable, false);
   assert.equal(scanner.latest?.missing.length, 2);
 
-  pretend('gpus=2');
+  configureNvml('gpus=2');
   assert.equal(await scanner.refresh(), true);
   assert.deepEqual([second()?.usable, scanner.latest?.missing], [true, []]);
   assert.equal(await scanner.refresh(), false);
