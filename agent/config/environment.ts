@@ -1,12 +1,16 @@
 // What the program takes from its surroundings: the environment's variables, the user, the folders. Nothing else reads process.env.
 import { constants, fstatSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isPackaged } from '../system/packaged.ts';
 
 export interface Environment {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   /** Is this the superuser? */
   readonly root: boolean;
+  /** The folder of the checkout, when the program runs from source; undefined for the packaged program. */
+  readonly checkout?: string | undefined;
   /** The folders of the whole machine. */
   readonly machine: Folders;
   /** The folders of this user; undefined when the user has no home. */
@@ -28,6 +32,9 @@ export const systemEnvironment: Environment = {
   },
   pid: process.pid,
   root: process.getuid?.() === 0,
+  get checkout() {
+    return isPackaged() ? undefined : join(fileURLToPath(import.meta.url), '../../..');
+  },
   machine: { config: '/etc/muster', data: '/var/lib/muster', cache: '/var/cache/muster' },
   async user() {
     try {

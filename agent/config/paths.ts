@@ -10,15 +10,15 @@ export type FolderOwner = Role | 'broker';
 type DataDir = Pick<Settings, 'dataDir'>;
 
 /**
- * `dataDir`, else what the service manager names, else `/var/lib/muster` for root, else the user's own.
+ * Returns `dataDir`, else the folder that the service manager names, else `/var/lib/muster` for root, else the user's own.
  * @throws MusterError `bad_config` when there is none.
  */
 export async function dataFolder(
   settings: DataDir,
   environment: Environment = systemEnvironment,
 ): Promise<string> {
-  const named = settings.dataDir ?? namedFolders(environment, 'STATE_DIRECTORY')[0];
-  if (named) return named;
+  const chosen = chosenFolder(settings, environment);
+  if (chosen) return chosen;
   const folders = environment.root ? environment.machine : await environment.user();
   if (folders) return folders.data;
   throw new MusterError(
@@ -31,15 +31,38 @@ export async function dataFolder(
 }
 
 /**
- * Where a command looks for a role that runs on this machine: in the data folder, and for an ordinary user, whose own that is,
- * in the machine's too. A `dataDir` that is set is the only one. Throws as `dataFolder`.
+ * Returns the folder in which `muster dev` keeps its cluster. From a checkout it is in the checkout, so that trying the program
+ * out leaves nothing in the folders of this machine. Throws as `dataFolder`.
+ */
+export async function devFolder(
+  settings: DataDir,
+  environment: Environment = systemEnvironment,
+): Promise<string> {
+  const chosen = chosenFolder(settings, environment) ?? checkoutFolder(environment);
+  return join(chosen ?? (await dataFolder(settings, environment)), 'dev');
+}
+
+/**
+ * Returns the folders in which a command searches for the roles that run on this machine: the checkout, for `muster dev`; the
+ * data folder; and for an ordinary user also the machine's. A `dataDir` that is set is the only one. Throws as `dataFolder`.
  */
 export async function searchedFolders(
   settings: DataDir,
   environment: Environment = systemEnvironment,
 ): Promise<string[]> {
   const own = await dataFolder(settings, environment);
-  return settings.dataDir || own === environment.machine.data ? [own] : [own, environment.machine.data];
+  if (settings.dataDir) return [own];
+  const checkout = checkoutFolder(environment);
+  return [...new Set([...(checkout ? [checkout] : []), own, environment.machine.data])];
+}
+
+/** Returns the folder that an operator or a service manager has chosen. */
+function chosenFolder({ dataDir }: DataDir, environment: Environment): string | undefined {
+  return dataDir ?? namedFolders(environment, 'STATE_DIRECTORY')[0];
+}
+
+function checkoutFolder({ checkout }: Environment): string | undefined {
+  return checkout && join(checkout, '.tools');
 }
 
 /** The folder of one role: nobody else writes there. */

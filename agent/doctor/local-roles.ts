@@ -1,5 +1,5 @@
 // Finds the data folder and the roles to check when the command line does not name them.
-import { roleFolder, searchedFolders } from '../config/paths.ts';
+import { dataFolder, roleFolder, searchedFolders } from '../config/paths.ts';
 import { type Role, roles } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
@@ -15,8 +15,8 @@ export interface LocalRoles {
 }
 
 /**
- * Returns the first data folder in which a role was set up, and those roles. When there is none, it returns the first folder
- * and the agent, because most machines become agents. A folder that this user may not read counts as one with roles in it.
+ * Returns the first data folder in which a role was set up, and those roles. When there is none, it returns the data folder of
+ * this user and the agent, because most machines become agents. A folder that this user may not read counts as one with roles.
  * Throws MusterError `bad_config` when there is no data folder at all.
  */
 export async function findLocalRoles(
@@ -24,12 +24,11 @@ export async function findLocalRoles(
   wanted: Role | undefined,
   clock: Clock = systemClock,
 ): Promise<LocalRoles> {
-  const folders = await searchedFolders(settings);
-  for (const data of folders) {
+  for (const data of await searchedFolders(settings)) {
     const present = await withTimeout(clock, diskTimeoutMs, rolesIn(data));
     if (present?.length) return { data, roles: wanted ? [wanted] : present };
   }
-  return { data: folders[0] ?? '/', roles: [wanted ?? 'agent'] };
+  return { data: await dataFolder(settings), roles: [wanted ?? 'agent'] };
 }
 
 async function rolesIn(data: string): Promise<Role[]> {

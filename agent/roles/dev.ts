@@ -6,7 +6,7 @@ import { brokerFiles } from '../broker/broker-files.ts';
 import { stopOrphan } from '../broker/orphan.ts';
 import { takeNotifyRequest } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
+import { devFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import { sleep, systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
@@ -43,7 +43,7 @@ export async function runDev(
   const log = roleLog({ log: { ...settings.log, level: 'warn' } }, 'dev');
   // A service manager that started this hears nothing from the roles: each would speak for the whole.
   takeNotifyRequest();
-  const folder = join(await dataFolder(settings), 'dev');
+  const folder = await devFolder(settings);
   await makeFolder(folder);
   const lock = await holdFolder(
     folder,

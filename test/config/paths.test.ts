@@ -1,7 +1,13 @@
 // Where state lives: who decides, and that no two roles share a folder.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dataFolder, roleFolder, runtimeFolder, searchedFolders } from '../../agent/config/paths.ts';
+import {
+  dataFolder,
+  devFolder,
+  roleFolder,
+  runtimeFolder,
+  searchedFolders,
+} from '../../agent/config/paths.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { surroundings } from './surroundings.ts';
 
@@ -43,4 +49,25 @@ test('a role that runs here is looked for where the user’s would be, then wher
   assert.deepEqual(await searchedFolders(none, surroundings({}, { machine, user, root: true })), [
     '/var/lib/muster',
   ]);
+});
+
+test('muster dev keeps its state in .tools of a checkout, unless another data folder was chosen', async () => {
+  const checkout = surroundings({}, { machine, user, checkout: '/src/muster' });
+  assert.equal(await devFolder(none, checkout), '/src/muster/.tools/dev');
+  assert.equal(await devFolder({ dataDir: '/mine' }, checkout), '/mine/dev');
+  const service = surroundings({ STATE_DIRECTORY: '/state' }, { machine, user, checkout: '/src/muster' });
+  assert.equal(await devFolder(none, service), '/state/dev');
+  assert.equal(await devFolder(none, surroundings({}, { machine, user })), '/home/me/d/dev');
+  assert.equal(await devFolder(none, surroundings({}, { machine, user, root: true })), '/var/lib/muster/dev');
+});
+
+test('a program that runs from a checkout also searches there, and only for what muster dev keeps', async () => {
+  const checkout = surroundings({}, { machine, user, checkout: '/src/muster' });
+  assert.deepEqual(await searchedFolders(none, checkout), [
+    '/src/muster/.tools',
+    '/home/me/d',
+    '/var/lib/muster',
+  ]);
+  assert.deepEqual(await searchedFolders({ dataDir: '/mine' }, checkout), ['/mine']);
+  assert.equal(await dataFolder(none, checkout), '/home/me/d');
 });

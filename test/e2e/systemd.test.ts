@@ -25,6 +25,10 @@ describe('as a service of systemd', { skip }, () => {
       await host.show('agent', 'StatusText'),
       /^pending approval, fingerprint [A-Z2-7]{4}(-[A-Z2-7]{4}){3}$/,
     );
+    for (const role of ['agent', 'requester'] as const) {
+      const pid = await host.show(role, 'MainPID');
+      assert.equal((await ok('cat', `/proc/${pid}/comm`)).trim(), 'muster', 'what systemctl status calls it');
+    }
     await host.untilStatus('requester', /^ready, 2 nodes, 1 pending approval$/);
     await host.muster('node', 'approve', node);
     await host.untilStatus('agent', /^approved, last heartbeat acknowledged \d+ s ago$/);

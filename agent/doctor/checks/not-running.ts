@@ -1,32 +1,43 @@
-// What to say of a role that does not run here.
+// Finds out why a role does not run here, and how to start it.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { devFolder } from '../../config/paths.ts';
 import type { Role } from '../../config/role.ts';
 import { unitName } from '../../service/scope.ts';
 import { launchdLabel } from '../../service/service-paths.ts';
 import { type Finding, failed, warning } from './check.ts';
 import { type Context, exists } from './context.ts';
 
-/** Failed where it was set up before; only a warning where it never was. */
-export async function notRunning({ data, folderOf }: Context, role: Role): Promise<Finding> {
+/** Returns a failure when the role was set up here, and only a warning when it never was. */
+export async function notRunning(context: Context, role: Role): Promise<Finding> {
+  const { data, folderOf } = context;
   const start = howToStart(role);
   if (await exists(folderOf(role))) return failed('it does not run', `start it: ${start}`);
-  const dev = (await readdir(join(data, 'dev')).catch(() => [])).find(name => /^node-[1-9]\d*$/.test(name));
-  const node = dev && join(data, 'dev', role === 'agent' ? dev : 'node-0');
+  const node = await findDevNode(context, role);
   if (node) {
     return warning(
-      `it was never set up in ${data}, but "muster dev" was`,
-      `look at that with: muster doctor --role ${role} --data-dir ${node}`,
+      `it was never set up in ${data}, but by "muster dev"`,
+      `check that one with: muster doctor --role ${role} --data-dir ${node}`,
     );
   }
-  return warning(`it was never set up here (looked in ${data})`, `start it: ${start}`);
+  return warning(`it was never set up here (searched: ${data})`, `start it: ${start}`);
 }
 
-/** By hand, or as the service that it is. */
+/** Returns the data folder of a role that `muster dev` has set up. */
+async function findDevNode({ data, settings }: Context, role: Role): Promise<string | undefined> {
+  for (const folder of new Set([join(data, 'dev'), await devFolder(settings)])) {
+    const names = await readdir(folder).catch(() => []);
+    const agent = names.sort().find(name => /^node-[1-9]\d*$/.test(name));
+    if (agent) return join(folder, role === 'agent' ? agent : 'node-0');
+  }
+  return undefined;
+}
+
+/** Returns the commands that start a role: in a terminal, and as a service. */
 export function howToStart(role: Role): string {
   const restart =
     process.platform === 'darwin'
       ? `launchctl kickstart -k system/${launchdLabel(role)}`
       : `systemctl restart ${unitName(role)}`;
-  return `muster ${role}, or where it is a service: ${restart}`;
+  return `muster ${role}, or if it is a service: ${restart}`;
 }
