@@ -14,7 +14,7 @@ const limits = {
 const checkIntervalMs = settings.heartbeatFrequency;
 /** The model's time goes on in steps of half a second. */
 export const halfSecondMs = 500;
-/** Time between two beats of the requester's event loop at these settings, in milliseconds. Of a stall, three beats count. */
+/** Time between two beats of the requester's event loop, in milliseconds. Of a stall, three beats count. */
 const beatMs = 1_000;
 
 interface Node {

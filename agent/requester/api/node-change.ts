@@ -4,14 +4,12 @@ import { type DecisionAction, decisionActions, decisionSchema } from '../../prot
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
 import { printable } from '../../system/printable.ts';
-import type { Directory } from '../directory/directory.ts';
+import type { Decision } from '../roll/decisions.ts';
 import { RequestFault } from './problem.ts';
 
-export interface NodeChange {
+/** The actor is who the caller claims to be. Nothing proves it until the API asks for tokens. */
+export interface NodeChange extends Decision {
   action: DecisionAction;
-  reason: string;
-  /** Who the caller claims to be. Nothing proves it until the API asks for tokens. */
-  actor: string;
 }
 
 /**
@@ -28,15 +26,6 @@ export function readNodeChange(body: Uint8Array): NodeChange {
     );
   }
   return { action, reason: Message, actor: Actor };
-}
-
-/**
- * Carries out the change.
- * @throws MusterError as the directory does.
- */
-export async function changeNode(directory: Directory, name: string, change: NodeChange): Promise<void> {
-  const { action, reason, actor } = change;
-  await directory[action](name, { reason, actor });
 }
 
 function read(body: Uint8Array) {

@@ -13,7 +13,7 @@ import type { Directory } from '../directory/directory.ts';
 import { notFound } from '../roll/decisions.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
 import { namesLoopback } from './loopback.ts';
-import { changeNode, readNodeChange } from './node-change.ts';
+import { readNodeChange } from './node-change.ts';
 import { flagOf, queryNodes } from './node-query.ts';
 import { problemOf, RequestFault, unexpectedProblem } from './problem.ts';
 
@@ -48,7 +48,8 @@ export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bin
     bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge }),
     async call => {
       const name = nodeName(call.req.param('name'));
-      await changeNode(directory, name, readNodeChange(new Uint8Array(await call.req.arrayBuffer())));
+      const { action, ...decision } = readNodeChange(new Uint8Array(await call.req.arrayBuffer()));
+      await directory[action](name, decision);
       return answer(call, { Success: true });
     },
   );

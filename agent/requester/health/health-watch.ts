@@ -102,9 +102,8 @@ export class HealthWatch {
 
   /** Notes a sign of life: the node is HEALTHY, whatever it was before. `sequence` is the number in its heartbeat. */
   markAlive(id: string, sequence?: number): void {
-    const node = this.#nodes.get(id);
+    const node = this.#nodes.markAlive(id, this.#listening.now(), this.#options.clock.now().getTime());
     if (!node) return;
-    this.#nodes.markAlive(node, this.#listening.now(), this.#options.clock.now().getTime());
     if (sequence !== undefined) node.sequence = sequence;
     if (node.announced !== 'HEALTHY') this.#announce(node, 'HEALTHY', 'heard again');
   }

@@ -1,4 +1,4 @@
-// Says which nodes are alive: the health rule, and queues ordered by last-seen time in which a heartbeat and an expiry cost O(1).
+// Says which nodes are alive: the health rule, and queues in which a heartbeat and an expiry cost O(1).
 import type { Health } from '../../protocol/node-state.ts';
 
 export interface HealthLimits {
@@ -88,8 +88,13 @@ export class LivenessTable {
     this.#nodes.delete(id);
   }
 
-  /** Notes a sign of life. `now` is listening time, `at` the wall clock, both in milliseconds. */
-  markAlive(node: Liveness, now: number, at: number): void {
+  /**
+   * Notes a sign of life and returns the node; undefined when it is not on the roll. `now` is listening time, `at` the wall
+   * clock, both in milliseconds.
+   */
+  markAlive(id: string, now: number, at: number): Liveness | undefined {
+    const node = this.#nodes.get(id);
+    if (!node) return undefined;
     if (this.health(node, now) !== 'HEALTHY') node.healthySince = at;
     node.queue?.remove(node);
     node.lastSeen = now;
@@ -97,6 +102,7 @@ export class LivenessTable {
     node.silentSince = undefined;
     node.left = false;
     this.#alive.append(node);
+    return node;
   }
 
   /** Notes that the node said that it stops: it is UNKNOWN at once. */

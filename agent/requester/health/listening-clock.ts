@@ -43,7 +43,7 @@ export class ListeningClock {
     return this.#skipped;
   }
 
-  /** Shows that the event loop runs; called every `beatMs`. Returns the time left out since the last call, in milliseconds. */
+  /** Is called every `beatMs` and shows that the event loop runs. Returns the time left out since then, in milliseconds. */
   beat(): number {
     const before = this.#skipped;
     this.#account();

@@ -1,4 +1,4 @@
-// Reads and writes the node info store: one record per node in the broker's bucket. Each write names the revision it replaces.
+// Reads and writes the node info store: one record per node in a bucket. Each write names the revision that it replaces.
 import { ProtocolError } from '../../protocol/error.ts';
 import { maxMessageBytes, parseJson, writeJson } from '../../protocol/json.ts';
 import {

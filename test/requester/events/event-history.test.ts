@@ -105,7 +105,7 @@ test('a store that does not answer is an error and not an empty history', async 
   await assert.rejects(readEventHistory(stream), { name: 'BrokerError' });
 });
 
-test('unannounced changes are those after the newest announced revision, except what the stream may have removed by age', () => {
+test('unannounced changes come after the newest announced revision and are younger than the events in the stream', () => {
   const now = new Date('2026-03-01T00:00:00Z');
   const change = (Revision: number, At: string): RecordedChange => ({
     Kind: 'updated',

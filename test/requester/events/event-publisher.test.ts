@@ -54,7 +54,7 @@ async function begin() {
   return { clock, broker, connection, stream, log, lines, events, stored, announced, ids };
 }
 
-test('a membership event is a CloudEvent in JSON, on the subject of its node and kind, with an id from the revision', async () => {
+test('a membership event is a CloudEvent whose subject has the node and kind, and whose id has the revision', async () => {
   const { clock, events, stream, stored, announced } = await begin();
   events.start(stream);
   events.announceChange('node-1', change('approved', 7, { Reason: 'mine', Actor: 'ann' }));
@@ -233,7 +233,7 @@ describe('when many events of one node wait,', () => {
     assert.equal(lines.filter(({ message }) => /health events were dropped/.test(message)).length, 1);
   });
 
-  test('no more changes are kept than fit into a record, and older ones are announced together with later ones', async () => {
+  test('only as many changes are kept as fit into a record, and older ones are joined with later ones', async () => {
     const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
     const kinds = ['updated', 'approved', 'rejected', 'deleted'] as const;
     const step = fc.oneof(

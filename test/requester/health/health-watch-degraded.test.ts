@@ -1,4 +1,4 @@
-// A requester that could not receive heartbeats does not call nodes silent: it was suspended, or without a broker or its echo.
+// A requester that could not receive heartbeats, because it was suspended or without a broker, does not call nodes silent.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -44,7 +44,7 @@ export function begin(nodes: Record<string, Health>, options: Partial<HealthWatc
   return { clock, broker, connection, watch, announced, degradations };
 }
 
-/** Starts a watch and lets 50 s pass: the grace is over, and every node has just sent a sign of life and was announced HEALTHY. */
+/** Starts a watch and lets 50 s pass: the grace is over, and every node is HEALTHY and has just sent a sign of life. */
 export async function watching(ids = ['node-1'], options: Partial<HealthWatchOptions> = {}) {
   const all = begin(Object.fromEntries(ids.map(id => [id, 'HEALTHY'])), options);
   for (const wait of [20_000, 20_000, 10_000]) {
