@@ -1,4 +1,4 @@
-// The agent fails, or its folder does: killed, suspended, its sentinel lost or spoiled, its disk full or read-only.
+// An agent that is killed, stopped or suspended, or whose sentinel or folder is damaged, recovers without an operator.
 import assert from 'node:assert/strict';
 import { chmod, chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ describe('an agent that fails', () => {
     (await cluster.kindsOf(id)).filter(kind => kind === 'registered').length;
   const sessionOf = async (id: string) => (await cluster.sentinel(id))?.session;
 
-  it('is killed and started again: the sentinel saves the registration, the id stays', async () => {
+  it('keeps its id and its registration when it is killed and started again', async () => {
     const agent = await cluster.agent('kill');
     await cluster.until('kill', 'PENDING HEALTHY');
     const session = await sessionOf('kill');
@@ -39,20 +39,18 @@ describe('an agent that fails', () => {
     assert.equal(await registrations('kill'), 1);
   });
 
-  it('is stopped: UNKNOWN at once, and the event says that it left', async () => {
+  it('is UNKNOWN at once when it is stopped, and the event says that it left', async () => {
     const agent = await cluster.agent('leaver');
     await cluster.until('leaver', 'PENDING HEALTHY');
-    await eventually('it was told healthy', async () =>
-      (await cluster.kindsOf('leaver')).includes('healthy'),
-    );
+    await eventually('the event healthy', async () => (await cluster.kindsOf('leaver')).includes('healthy'));
     const { code } = await agent.stop();
     assert.equal(code, 0);
     assert.equal(await cluster.stateOf('leaver'), 'PENDING UNKNOWN');
-    await eventually('it was told', async () => (await cluster.kindsOf('leaver')).includes('left'));
+    await eventually('the event left', async () => (await cluster.kindsOf('leaver')).includes('left'));
     assert.ok(!(await cluster.kindsOf('leaver')).includes('unhealthy'));
   });
 
-  it('is suspended for 3 × nodeUnknownAfter: UNKNOWN, and HEALTHY with the first heartbeat after', async () => {
+  it('is UNKNOWN while it is suspended, and HEALTHY with the first heartbeat afterwards', async () => {
     const agent = await cluster.agent('sleeper');
     await cluster.until('sleeper', 'PENDING HEALTHY');
     const session = await sessionOf('sleeper');
@@ -64,7 +62,7 @@ describe('an agent that fails', () => {
     assert.equal(await sessionOf('sleeper'), session);
   });
 
-  const spoil: [string, (path: string) => Promise<void>][] = [
+  const damages: [string, (path: string) => Promise<void>][] = [
     ['deleted', path => rm(path)],
     ['empty', path => writeFile(path, '')],
     ['truncated', async path => writeFile(path, (await readFile(path)).subarray(0, 40))],
@@ -89,15 +87,15 @@ describe('an agent that fails', () => {
       },
     ],
   ];
-  for (const [name, make] of spoil) {
-    it(`finds its sentinel ${name}: it registers again, keeps its id and its membership, and writes a new one`, async () => {
+  for (const [name, damage] of damages) {
+    it(`registers again when its sentinel is ${name}, keeps its id and membership, and writes a new sentinel`, async () => {
       const id = `sentinel-${name.replaceAll(' ', '-')}`;
       const agent = await cluster.agent(id);
       assert.equal((await cluster.command('node', 'approve', id)).stdout, 'Ok\n');
       await agent.untilPrinted(/"msg":"approved"/);
       const session = await sessionOf(id);
       await agent.stop();
-      await make(cluster.sentinelOf(id));
+      await damage(cluster.sentinelOf(id));
       await cluster.agent(id);
       await cluster.until(id, 'APPROVED HEALTHY');
       await eventually('a new sentinel', async () => {
@@ -106,15 +104,15 @@ describe('an agent that fails', () => {
           now !== undefined && now.session !== session && now.node === id && now.approvedAt !== undefined
         );
       });
-      assert.equal(await registrations(id), 1, 'the node was on the roll already');
+      assert.equal(await registrations(id), 1, 'the requester knew the node already');
       const files = await readdir(join(cluster.folderOf(id), 'agent'));
       if (!['deleted', 'of another cluster'].includes(name)) {
-        assert.ok(files.includes(`${id}.registration.json.bad`), `set aside; there is ${files}`);
+        assert.ok(files.includes(`${id}.registration.json.bad`), `the old one is set aside: ${files}`);
       }
     });
   }
 
-  it('cannot write its folder at the first start: one sentence, exit 1', async () => {
+  it('prints one sentence and exits with 1 when it cannot write its folder at the first start', async () => {
     const folder = cluster.folderOf('readonly');
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, 'agent'), 'a file where the folder should be');
@@ -125,7 +123,7 @@ describe('an agent that fails', () => {
     assert.doesNotMatch(stderr, /\n\s+at /);
   });
 
-  it('is started twice in one folder: the second one says who holds it, exit 1', async () => {
+  it('exits with 1 when it is started twice in one folder, and names the process that holds it', async () => {
     const first = await cluster.agent('twice');
     const second = await cluster.agent('twice', {}, { wait: false });
     const { code, stderr } = await second.finished;
@@ -134,12 +132,12 @@ describe('an agent that fails', () => {
     assert.ok(first.running);
   });
 
-  it('goes on when its folder becomes read-only, as an unprivileged user', async () => {
+  it('keeps running when its folder becomes read-only', async () => {
     const folder = join(cluster.folderOf('locked'), 'agent');
     const agent = await cluster.agent('locked');
     const root = process.getuid?.() === 0;
     await agent.stop();
-    // Root may write anywhere: the agent then runs as nobody, to whom the folder belongs.
+    // Root can write to a read-only folder. In a test by root, the agent runs as a user who owns the folder.
     const user = root ? { uid: 65534, gid: 65534 } : {};
     if (root) {
       await chown(folder, 65534, 65534);

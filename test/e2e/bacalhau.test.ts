@@ -1,4 +1,4 @@
-// Real Bacalhau's words on a real broker: its node with our requester, our agent with its orchestrator, its store with ours.
+// Recorded messages of Bacalhau on a real broker: its node with our requester, our agent with its orchestrator, and its store.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Connection, Message } from '../../agent/transport/port.ts';
@@ -33,7 +33,7 @@ describe('with Bacalhau', () => {
     return Buffer.from(answer.data).toString();
   };
 
-  it('its compute node registers, reports and is healthy, answered byte for byte as its own orchestrator does', async () => {
+  it('its compute node registers, reports and is healthy, with the same answers as from its own orchestrator', async () => {
     cluster = await Cluster.create({ servers: broker.url });
     await cluster.requester();
     assert.equal(await ask('bprotocol/UpdateNodeInfo/v1'), replaced('legacy update before register'));
@@ -55,7 +55,7 @@ describe('with Bacalhau', () => {
     const view = await cluster.node(node);
     assert.equal(view?.Info.ComputeNodeInfo.AvailableCapacity.GPUs?.[0]?.Name, 'Tesla T4');
     assert.equal(view?.Connection, 'CONNECTED');
-    // One that lists ncl/v1 is taken on this protocol too: we serve no other yet.
+    // A node that lists ncl/v1 is accepted with this protocol too, because the requester has no other yet.
     assert.equal(await ask('ncl/RegisterNode/v1'), '{"value":{"Accepted":true,"Reason":"node reconnected"}}');
     assert.equal((await cluster.command('node', 'reject', node)).stdout, 'Ok\n');
     assert.equal(
@@ -64,7 +64,7 @@ describe('with Bacalhau', () => {
     );
   });
 
-  it("its node state is what our store holds, in Bacalhau's own bucket", async () => {
+  it("our store has its node state, in Bacalhau's own bucket", async () => {
     cluster = await Cluster.create({ servers: broker.url });
     await cluster.requester();
     const id = 'n-stored';
@@ -78,7 +78,7 @@ describe('with Bacalhau', () => {
     const state = JSON.parse(Buffer.from(entry?.value ?? []).toString());
     assert.deepEqual(state.Info, {
       ...sent.Info,
-      // What is free now is not stored.
+      // The free resources are not stored.
       ComputeNodeInfo: { ...sent.Info.ComputeNodeInfo, AvailableCapacity: {}, QueueCapacity: {} },
     });
     assert.equal(state.Connection, 'DISCONNECTED');
@@ -102,7 +102,7 @@ describe('with Bacalhau', () => {
       const methods: Record<string, (message: Message) => void> = {
         'RegisterNode/v1': message => {
           const { Info } = JSON.parse(Buffer.from(message.data).toString());
-          // Bacalhau ≥ 1.6 turns away, for good, who lists its newer protocol here.
+          // From 1.6 on, Bacalhau never accepts a node that lists its newer protocol here.
           assert.ok(!Info.SupportedProtocols.includes('ncl/v1'));
           known = true;
           answer(message, '{"value":{"Accepted":true,"Reason":"node registered"}}');

@@ -1,4 +1,4 @@
-// The broker fails: killed while agents run, absent when everything starts, its store lost, its store silent.
+// The roles survive a broker that starts last, is killed, hangs or loses its store.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
@@ -10,7 +10,7 @@ describe('a broker that fails', () => {
   let cluster: Cluster;
 
   before(async () => {
-    // Everything starts before the broker does, and waits for it.
+    // The broker is only made here. Everything else starts before it, and waits for it.
     broker = await makeNatsServer();
     await broker.start();
     await broker.stop();
@@ -22,7 +22,7 @@ describe('a broker that fails', () => {
     await broker.release();
   });
 
-  it('is waited for by requester and agents that start before it', async () => {
+  it('may start after the requester and the agents, which wait for it', async () => {
     const requester = await cluster.requester({}, { wait: false });
     const agent = await cluster.agent('node-1', {}, { wait: false });
     await requester.untilPrinted(/cannot reach|unreachable|refused/i);
@@ -33,15 +33,16 @@ describe('a broker that fails', () => {
     await cluster.until('node-1', 'PENDING HEALTHY');
   });
 
-  it('is killed and restarted while agents run: nothing is lost, nobody registers again, nobody was called silent', async () => {
+  it('may be killed and restarted: nothing is lost, no node registers again, and none is announced as silent', async () => {
     await cluster.agent('node-2');
     await cluster.until('node-2', 'PENDING HEALTHY');
     assert.equal((await cluster.command('node', 'approve', 'node-2')).stdout, 'Ok\n');
     const sentinel = await cluster.sentinel('node-2');
-    // What the inventory finds may still be on its way: it is told as `updated`.
-    const told = async () => (await cluster.events()).filter(event => !event.type.endsWith('updated')).length;
-    await eventually('both were told healthy', async () => (await told()) === 6);
-    const events = await told();
+    // The event `updated` of the inventory may still come.
+    const eventCount = async () =>
+      (await cluster.events()).filter(event => !event.type.endsWith('updated')).length;
+    await eventually('both are announced as healthy', async () => (await eventCount()) === 6);
+    const events = await eventCount();
     await broker.kill();
     await eventually('the requester notices', async () => (await cluster.status()).state === 'degraded');
     await broker.start();
@@ -52,17 +53,17 @@ describe('a broker that fails', () => {
       async () => (await cluster.status()).state === 'ready',
     );
     assert.equal((await cluster.sentinel('node-2'))?.session, sentinel?.session);
-    assert.equal(await told(), events);
+    assert.equal(await eventCount(), events);
   });
 
-  it('comes back without its store: every running agent registers again by itself', async () => {
+  it('may lose its store: every running agent registers again by itself', async () => {
     await broker.kill();
     await broker.wipe();
     await broker.start();
     await cluster.until('node-1', 'PENDING HEALTHY');
     await cluster.until('node-2', 'PENDING HEALTHY');
     await cluster.until('node-0', 'APPROVED UNKNOWN');
-    // The cluster keeps its id, so that the sentinels of agents that are away stay theirs.
+    // The cluster keeps its id, so that the sentinels of stopped agents stay valid.
     const status = await cluster.status();
     assert.equal((await cluster.sentinel('node-1'))?.cluster, status.clusterId);
     await eventually('events are stored again', async () =>
@@ -70,7 +71,7 @@ describe('a broker that fails', () => {
     );
   });
 
-  it('hangs: registrations are refused with a retryable error or time out, and all is well when it goes on', async () => {
+  it('may hang: registrations are retried, and a rejected node stays rejected', async () => {
     assert.equal((await cluster.command('node', 'reject', 'node-2', '-m', 'not now')).stdout, 'Ok\n');
     broker.pause();
     const late = await cluster.agent('node-3', {}, { wait: false });

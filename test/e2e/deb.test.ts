@@ -1,4 +1,4 @@
-// Debian's package in a systemd that has really booted: installed, run, upgraded, removed, installed again, purged.
+// The Debian package in a container with a booted systemd is installed, run, upgraded, removed, installed again and purged.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
@@ -21,21 +21,21 @@ const roles: readonly Role[] = ['agent', 'requester'];
 
 const noProbe =
   loadProbe().probe === undefined &&
-  'there is no native probe to carry, and without it nobody tells systemd that a role is ready';
+  'there is no native probe, and only the probe can tell systemd that a role is ready';
 const why = cannotPackage || noProbe || (await whyNoDeb(target)) || (await whyNotInstalled());
 const booted = why || (await ServiceHost.bare({ '/opt/packages': folder }, '/usr/bin/muster'));
 const skip = typeof booted === 'string' ? booted : false;
 const host = booted as ServiceHost;
 
-describe('the package of Debian', { skip }, () => {
-  /** What was there before the package was. */
+describe('the Debian package', { skip }, () => {
+  /** The files before the package was installed. */
   let bare: string[];
 
   before(async () => {
     const built = await packaged();
     const texts = await companions(built);
     const probe = built.parts['probe.node'];
-    const wish = {
+    const options = {
       target,
       executable: built.file,
       carried: probe ? [probe] : [],
@@ -44,13 +44,13 @@ describe('the package of Debian', { skip }, () => {
     };
     for (const version of [older, newer]) {
       const changelog = `# Changelog\n\n## ${version}\n\n- Something.\n`;
-      await writeDeb({ ...wish, version, companions: { ...texts, changelog } }, folder);
+      await writeDeb({ ...options, version, companions: { ...texts, changelog } }, folder);
     }
-    // Where this machine forbids its packages to start anything, as images of containers do, the booted one does not.
+    // Images for containers forbid packages to start services. The booted container shall not.
     await host.systemd.ok('rm', '-f', '/usr/sbin/policy-rc.d');
-    // As on every Debian with udev.
+    // Every Debian with udev has these groups.
     for (const group of ['render', 'video']) await host.systemd.ok('groupadd', '--force', '--system', group);
-    // As on a disk: over the files of another file system, newer systemd could not mount state as strictly as it does there.
+    // This folder has its own file system, as on a disk. On an overlay, newer systemd could not mount the state as strictly.
     await host.systemd.ok('install', '-d', '-m', '700', '/var/lib/private');
     await host.systemd.ok('mount', '-t', 'tmpfs', '-o', 'mode=700', 'muster-test', '/var/lib/private');
     bare = await files();
@@ -59,17 +59,17 @@ describe('the package of Debian', { skip }, () => {
   after(() => (typeof booted === 'string' ? undefined : booted.systemd.halt()));
 
   const ok = (program: string, ...args: string[]) => host.systemd.ok(program, ...args);
-  // It must ask nothing. What an image leaves out of packages is looked at here.
+  // dpkg must ask nothing. Some images leave out documentation, which is needed here.
   const dpkg = (...args: string[]) =>
     ok('sh', '-c', 'exec dpkg --path-include="/usr/share/*" "$@" 2>&1 </dev/null', 'dpkg', ...args);
   const install = (version: string) => dpkg('--install', `/opt/packages/${debName(version, target)}`);
-  // dpkg's own records, and the index of manual pages.
+  // dpkg's own records and the index of manual pages are left out.
   const files = () => host.files(/^\/var\/(lib\/dpkg|cache\/man)(\/|$)/);
   const word = async (command: string, role: Role) =>
     (await host.systemd.run('systemctl', command, `muster-${role}`)).stdout.trim();
   const node = async () => (await host.muster('node', 'list')).match(/^\S+ +Requester/m)?.[0];
 
-  it('brings its files, and starts nothing', async () => {
+  it('installs its files, and starts nothing', async () => {
     await install(older);
     const listed = (await ok('dpkg', '--listfiles', 'muster')).split('\n').filter(path => path !== '/.');
     const stats = await ok('stat', '--format=%n %a %U:%G', ...listed);
@@ -80,20 +80,20 @@ describe('the package of Debian', { skip }, () => {
     for (const role of roles) {
       assert.equal(await word('is-enabled', role), 'disabled');
       assert.equal(await word('is-active', role), 'inactive');
-      // Older systemd names it by the link that /lib is.
+      // Older systemd names the unit by the link /lib.
       const unit = await host.show(role, 'FragmentPath');
       assert.equal(unit.replace(/^\/lib\//, '/usr/lib/'), `/usr/lib/systemd/system/muster-${role}.service`);
     }
     assert.equal((await host.systemd.run('pgrep', '-x', 'muster|nats-server')).code, 1);
     assert.equal(await ok('systemctl', 'list-units', '--failed', '--plain', '--no-legend'), '');
-    // What was there is as it was: the rest is the package's own, or a folder that leads there.
+    // No earlier file has changed: every other path is one of the package's.
     const paths = (await files())
       .filter(line => !bare.includes(line))
       .map(line => line.split(' ', 1)[0] ?? '');
     for (const path of paths) assert.ok(listed.includes(path), path);
   });
 
-  it('brings a configuration that is right, and completions and a manual that are read', async () => {
+  it('has a correct configuration, and completions and a manual page that can be read', async () => {
     const text = `${await ok('cat', config)}\n`;
     assert.equal(text, sampleConfig('both'));
     const schema = /^# yaml-language-server: \$schema=(\S+)$/m.exec(text)?.[1] ?? '';
@@ -105,7 +105,7 @@ describe('the package of Debian', { skip }, () => {
     assert.match(await ok('sh', '-c', 'zcat /usr/share/doc/muster/THIRD-PARTY-NOTICES.gz'), /Node\.js 26/);
   });
 
-  it('becomes a requester and a node by what is in it, with nothing written beside it', async () => {
+  it('becomes a requester and a node with its own units', async () => {
     await ok('sed', '-i', 's/^  #heartbeatFrequency: 15s$/  heartbeatFrequency: 1s/', config);
     await ok('grep', '-q', '^  heartbeatFrequency: 1s$', config);
     await ok('systemctl', 'enable', '--now', 'muster-requester');
@@ -124,7 +124,7 @@ describe('the package of Debian', { skip }, () => {
     assert.match(groups, /render.*video|video.*render/);
   });
 
-  it('is upgraded in place: what runs is started anew as what it was, and a changed configuration stays', async () => {
+  it('restarts running roles with an upgrade, with the same state, and keeps a changed configuration', async () => {
     await ok('sh', '-c', `echo '# by hand' >>${config}`);
     const text = await ok('cat', config);
     const [identity, requester] = [await host.identity(), await node()];
@@ -145,10 +145,10 @@ describe('the package of Debian', { skip }, () => {
     assert.equal(await host.registrations(), 1);
   });
 
-  it('upgraded while a configuration is bad, it leaves what runs, and says so; one that is mended is taken up', async () => {
+  it('leaves a role running when the configuration is bad at an upgrade, and restarts it once that is corrected', async () => {
     const pids = await Promise.all(roles.map(role => host.pid(role)));
     const text = `${await ok('cat', config)}\n`;
-    // What one of them refuses and the other does not mind.
+    // The requester refuses this setting, and the agent ignores it.
     await host.systemd.write(config, text.replace(/^api:$/m, 'api:\n  host: 0.0.0.0'));
     const said = await install(newer);
     assert.match(said, /muster-requester\.service still runs the old version/);
@@ -157,7 +157,7 @@ describe('the package of Debian', { skip }, () => {
     assert.doesNotMatch(said, /muster-agent\.service still runs/);
     assert.equal(await host.pid('requester'), pids[1]);
     assert.notEqual(await host.pid('agent'), pids[0]);
-    // Right again, and closed to the user of the roles.
+    // The file is correct again, but the user of the roles cannot read it.
     await host.systemd.write(config, text, 0o600);
     const closed = await install(newer);
     assert.match(
@@ -172,7 +172,7 @@ describe('the package of Debian', { skip }, () => {
     await host.untilStatus('agent', /^approved/);
   });
 
-  it('installed again, or while a role is stopped, starts nothing that does not run', async () => {
+  it('does not start a stopped role when it is installed again', async () => {
     await ok('systemctl', 'stop', 'muster-agent');
     await install(newer);
     assert.equal(await word('is-active', 'agent'), 'inactive');
@@ -180,7 +180,7 @@ describe('the package of Debian', { skip }, () => {
     await ok('systemctl', 'start', 'muster-agent');
   });
 
-  it('removed, it stops and keeps configuration, keys and state; installed again, it is the same node', async () => {
+  it('keeps configuration, keys and state when it is removed, and is the same node when it is installed again', async () => {
     const identity = await host.identity();
     await dpkg('--remove', 'muster');
     for (const path of [
@@ -194,7 +194,7 @@ describe('the package of Debian', { skip }, () => {
     await ok('test', '-s', '/var/lib/private/muster/agent/identity.nk');
     await install(newer);
     assert.match(await ok('cat', config), /# by hand/);
-    // Enabled as it was, for the next boot: an installation starts nothing.
+    // The roles are still enabled for the next boot, but an installation starts nothing.
     for (const role of roles) {
       assert.equal(await word('is-enabled', role), 'enabled');
       assert.equal(await word('is-active', role), 'inactive');
@@ -205,7 +205,7 @@ describe('the package of Debian', { skip }, () => {
     assert.equal(await host.registrations(), 1);
   });
 
-  it('lets its unit be, when muster service uninstalls the role, also while that waits to be started again', async () => {
+  it('keeps its unit when muster service uninstalls the role, also while the role waits for its restart', async () => {
     await host.dropIn('agent', 'slow', '[Service]\nRestartSec=1h');
     await ok('systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'muster-agent');
     await host.until('agent', 'SubState', /^auto-restart/);
@@ -220,13 +220,13 @@ describe('the package of Debian', { skip }, () => {
     assert.equal(await host.registrations(), 1);
   });
 
-  it('purged, it leaves nothing', async () => {
+  it('leaves nothing when it is purged', async () => {
     await host.dropIn('agent', 'by-hand', '[Service]\nRestartSec=1s');
     await host.systemd.write('/etc/muster/token', 'secret', 0o600);
     const said = await dpkg('--purge', 'muster');
-    // Of a folder that others use too it says so, on a Debian whose /lib is a link.
+    // If /lib is a link, dpkg warns about a folder that other packages use too.
     assert.doesNotMatch(said, /warning(?!: while removing muster, directory '\/usr\/lib\/)/);
-    // A secret there is the operator's own.
+    // A secret in /etc/credstore is the operator's.
     await ok('rm', '-r', '/etc/credstore');
     assert.equal((await host.systemd.run('pgrep', '-x', 'muster|nats-server')).code, 1);
     assert.deepEqual(await files(), bare);
@@ -240,12 +240,12 @@ describe('the package of Debian', { skip }, () => {
 const older = '0.1.0';
 const newer = '0.1.1';
 
-/** Why dpkg would not take the package on this machine, whose files the booted one has. */
+/** Returns why dpkg would refuse the package on this machine, whose files the container has; undefined when it would not. */
 async function whyNotInstalled(): Promise<string | undefined> {
   for (const name of ['libc6', 'libgcc-s1', 'libstdc++6', 'libatomic1']) {
     const { stdout } = await promisify(execFile)('dpkg', ['--status', name]).catch(() => ({ stdout: '' }));
     if (!/^Status: install ok installed$/m.test(stdout))
-      return `${name}, which the package depends on, is not installed here as a package of Debian`;
+      return `${name}, which the package depends on, is not installed here as a Debian package`;
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-// What an operator decides reaches the node, and what a node does against it does not help it.
+// An operator's decision reaches the node, and a node cannot undo it.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
@@ -27,9 +27,9 @@ describe("an operator's decision", () => {
     assert.deepEqual([code, stdout, stderr], [0, 'Ok\n', '']);
   };
 
-  it('deletes a node while its agent runs: it goes quiet; register, SIGHUP and restart each bring it back, PENDING', async () => {
+  it('to delete a node makes its agent quiet, until register, SIGHUP or a restart bring it back as PENDING', async () => {
     const agent = await cluster.agent('gone');
-    const back = [
+    const waysBack = [
       async () => {
         const { code, stdout } = await muster(['agent', 'register', '--data-dir', cluster.folderOf('gone')]);
         assert.deepEqual([code, stdout], [0, 'Ok\n']);
@@ -40,21 +40,21 @@ describe("an operator's decision", () => {
         await cluster.agent('gone');
       },
     ];
-    for (const bring of back) {
+    for (const bringBack of waysBack) {
       await ok('approve', 'gone');
       await cluster.until('gone', 'APPROVED HEALTHY');
       const quiet = agent.logged(quietSentence).length;
       await ok('delete', 'gone');
       await cluster.until('gone', undefined);
-      await eventually('the agent heard of it', () => agent.logged(quietSentence).length > quiet);
+      await eventually('the agent is quiet', () => agent.logged(quietSentence).length > quiet);
       assert.equal(await cluster.sentinel('gone'), undefined);
-      await bring();
+      await bringBack();
       await cluster.until('gone', 'PENDING HEALTHY');
     }
     assert.equal((await cluster.kindsOf('gone')).filter(kind => kind === 'deleted').length, 3);
   });
 
-  it('deletes a node while its agent is stopped: the next start registers it anew', async () => {
+  it('to delete a node whose agent is stopped lets the agent register as new at its next start', async () => {
     const agent = await cluster.agent('absent');
     await agent.stop();
     await ok('delete', 'absent', '-m', 'retired');
@@ -67,12 +67,12 @@ describe("an operator's decision", () => {
     assert.equal(deleted?.data.reason, 'retired');
   });
 
-  it('rejects a node, then approves it: without touching the agent it is back', async () => {
+  it('to approve a rejected node brings it back without a restart of its agent', async () => {
     const agent = await cluster.agent('heal');
     await ok('reject', 'heal', '-m', 'malicious node?');
     await agent.untilPrinted(/rejected by an operator/);
     await cluster.until('heal', 'REJECTED HEALTHY');
-    // Its resources stop, its heartbeats go on.
+    // A rejected node sends no resources, but heartbeats.
     const beats = async () => (await cluster.node('heal'))?.ConnectionState.LastHeartbeat;
     const last = await beats();
     await eventually('its heartbeats go on', async () => (await beats()) !== last);
@@ -81,7 +81,7 @@ describe("an operator's decision", () => {
     await cluster.until('heal', 'APPROVED HEALTHY');
   });
 
-  it('rejects a node, then deletes it: it stays away', async () => {
+  it('to delete a rejected node keeps it away', async () => {
     const agent = await cluster.agent('out');
     await ok('reject', 'out');
     await agent.untilPrinted(/rejected by an operator/);
@@ -90,7 +90,7 @@ describe("an operator's decision", () => {
     assert.equal(await cluster.node('out'), undefined);
   });
 
-  it('approves node-1 while node-10 exists, and asks which one a prefix means', async () => {
+  it('to approve node-1 is not for node-10, and a prefix of several ids is refused with their list', async () => {
     await cluster.agent('node-1');
     await cluster.agent('node-10');
     await ok('approve', 'node-1');
@@ -101,7 +101,7 @@ describe("an operator's decision", () => {
     assert.match(stderr, /multiple nodes found for prefix: node-, matching IDs: \[node-0 node-1 node-10\]/);
   });
 
-  it('comes from two operators at once: one of them does it, the other is told that it is done', async () => {
+  it('of two operators at the same time is carried out once, and the other one gets a conflict', async () => {
     await cluster.agent('both');
     const results = await Promise.all([1, 2].map(() => cluster.command('node', 'approve', 'both')));
     assert.deepEqual(results.map(result => result.code).sort(), [0, 1]);
@@ -109,13 +109,13 @@ describe("an operator's decision", () => {
     assert.equal((await cluster.kindsOf('both')).filter(kind => kind === 'approved').length, 1);
   });
 
-  it('is not undone by heartbeats of a node that nobody knows', async () => {
+  it('is not undone by heartbeats of an unknown node, which are only counted', async () => {
     const before = (await cluster.status()).counters.heartbeatsUnknown;
     const fleet = await Fleet.connect(broker.url, 1, 'stranger-');
     fleet.sessions.set('stranger-0', 'made-up');
     fleet.sendHeartbeats(1);
     await eventually(
-      'it was counted',
+      'the heartbeat is counted',
       async () => (await cluster.status()).counters.heartbeatsUnknown > before,
     );
     assert.equal(await cluster.stateOf('stranger-0'), undefined);

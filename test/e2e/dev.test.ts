@@ -33,7 +33,7 @@ describe('muster dev', () => {
     return dev;
   }
 
-  /** SIGINT, the end (code 0: within 5 s, or its own deadline makes it 1), and nothing left: no process, no lock. */
+  /** Sends SIGINT and expects exit code 0, which means within its deadline of 5 s, and that no process and no lock is left. */
   async function stop(dev: Program): Promise<void> {
     dev.signal('SIGINT');
     const { code } = await dev.finished;
@@ -52,7 +52,7 @@ describe('muster dev', () => {
       const { code, stdout, stderr } = await runStep(command, { MUSTER_API_PORT: String(apiPort) });
       assert.deepEqual([code, stdout, stderr], [0, output, ''], command);
     }
-    await eventually('node-2 heard of it', async () => {
+    await eventually('node-2 knows that it was deleted', async () => {
       const { stdout } = await muster(['status', '--data-dir', folder]);
       return /agent node-2\n {2}state +deleted/.test(stdout);
     });
@@ -62,7 +62,7 @@ describe('muster dev', () => {
     await stop(dev);
   });
 
-  it('keeps its state over a restart, and forgets it with --fresh', async () => {
+  it('keeps its state when it is restarted, and removes it with --fresh', async () => {
     const again = await start('--nodes', '3');
     await eventually('all are back', async () => (await list()).match(/HEALTHY/g)?.length === 3);
     assert.match(await list(), /node-1 +Compute +APPROVED/);
@@ -76,7 +76,7 @@ describe('muster dev', () => {
     await stop(fresh);
   });
 
-  it('is refused while another one holds the folder, which it names', async () => {
+  it('is refused while another one uses the folder, with the process id of that one', async () => {
     const dev = await start();
     const { code, stderr } = await new Program(['dev', ...ports]).finished;
     assert.equal(code, 1);
@@ -84,7 +84,7 @@ describe('muster dev', () => {
     await stop(dev);
   });
 
-  it('says which port is in use, and by which setting it is chosen', async () => {
+  it('names the port that is in use, and the setting for it', async () => {
     const dev = await start();
     const other = await mkdtemp(join(tmpdir(), 'muster-dev-'));
     for (const [flag, setting] of [
@@ -112,7 +112,7 @@ describe('muster dev', () => {
     await stop(dev);
   });
 
-  it('starts an agent that was killed again, and says so; a requester that was killed ends the cluster, broker too', async () => {
+  it('restarts an agent that was killed, and stops everything when the requester was killed', async () => {
     const dev = await start();
     const pidOf = async (role: string) => {
       const { stdout } = await muster(['status', '--data-dir', folder, '-o', 'json']);
@@ -128,9 +128,9 @@ describe('muster dev', () => {
     assert.equal(await processesNaming(folder), '');
   });
 
-  it('leaves no broker behind when the requester is killed while that still starts', async () => {
+  it('leaves no broker behind when the requester is killed before its broker is ready', async () => {
     const pidFile = join(folder, 'dev', 'node-0', 'broker', 'nats-server.pid');
-    // A server that never comes so far as to take clients.
+    // This server starts, but never takes clients.
     const binary = join(folder, 'nats-server');
     const script = `#!/bin/sh
 case $1 in --version) echo "nats-server: v2.12.0"; exit ;; esac
@@ -148,7 +148,7 @@ while :; do sleep 0.1; done
     assert.equal(await processesNaming(folder), '');
   });
 
-  it('leaves the broker of a requester alone that holds the folder of its own', async () => {
+  it('does not touch the broker of a requester that uses the folder already', async () => {
     const own = new Program(['requester', ...ports, '--data-dir', join(folder, 'dev', 'node-0')]);
     await own.untilPrinted(/the requester is ready/);
     const { code, stderr } = await new Program(['dev', ...ports]).finished;
@@ -158,7 +158,7 @@ while :; do sleep 0.1; done
     assert.equal((await own.stop()).code, 0);
   });
 
-  it('ends all of it when the broker hangs, and when the terminal is closed', async () => {
+  it('ends everything when the broker hangs, and when the terminal is closed', async () => {
     const hung = await start();
     const broker = /^ *(\d+) .*nats-server/m.exec(await processesNaming(folder))?.[1];
     process.kill(Number(broker), 'SIGSTOP');
@@ -169,7 +169,7 @@ while :; do sleep 0.1; done
     assert.equal(await processesNaming(folder), '');
   });
 
-  it('does not say that an agent is up which is not', async () => {
+  it('does not claim that an agent is up when it could not start', async () => {
     const other = new Program(['agent', '--data-dir', join(folder, 'dev', 'node-1')]);
     await other.untilPrinted(/the agent starts/);
     const dev = new Program(['dev', ...ports]);

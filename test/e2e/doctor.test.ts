@@ -1,4 +1,4 @@
-// `muster doctor` on a real cluster: what it says of each state of a node, its exit codes, and that it changes nothing.
+// `muster doctor` on a real cluster: what it reports in each state of a node, its exit codes, and that it changes nothing.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -17,14 +17,14 @@ interface Report {
   checks: { check: string; status: string; findings: { status: string; text: string; remedy?: string }[] }[];
 }
 
-/** `ok text`, of one check. */
+/** Returns the findings of one check, such as `ok text`. */
 const lines = ({ checks }: Report, name: string): string[] =>
   checks
     .filter(({ check }) => check === name)
     .flatMap(({ findings }) => findings.map(({ status, text }) => `${status} ${text}`));
 
-/** Every name, size, time and content below `folder`, sockets left out. */
-async function picture(folder: string): Promise<string[]> {
+/** Returns every name, mode, time, size and content below `folder`, without sockets. */
+async function contentsOf(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter(entry => entry.isFile() || entry.isDirectory());
   return Promise.all(
@@ -56,7 +56,7 @@ describe('muster doctor', () => {
     return { code, ...(JSON.parse(stdout) as Report) };
   }
 
-  it('says of a running requester that all is well', async () => {
+  it('reports no fault of a running requester', async () => {
     const { code, stdout, stderr } = await doctor('requester', 'node-0');
     assert.equal(stderr, '');
     assert.match(stdout, /^muster \S+, requester, data in /);
@@ -71,7 +71,7 @@ describe('muster doctor', () => {
     assert.equal(code, 0);
   });
 
-  it('says how a node stands: pending, approved, rejected, deleted; and each has a remedy', async () => {
+  it('reports whether a node is pending, approved, rejected or deleted, with a remedy', async () => {
     const agent = await cluster.agent('walker');
     const pending = await report('agent', 'walker');
     assert.match(
@@ -107,12 +107,12 @@ describe('muster doctor', () => {
     await goner.stop();
   });
 
-  it('changes nothing: no file, no node, no event, whether the role runs or not', async () => {
+  it('changes no file, no node and no event, whether the role runs or not', async () => {
     const agent = await cluster.agent('still');
     await cluster.until('still', 'PENDING HEALTHY');
     const known = async () => ({
       nodes: (await cluster.nodes()).map(({ Info, Membership }) => `${Info.NodeID} ${Membership}`),
-      // The agent's own inventory may make one of these meanwhile.
+      // The agent's inventory may cause such an event meanwhile.
       events: (await cluster.events()).filter(({ type }) => !type.endsWith('.updated')).map(({ id }) => id),
     });
     const before = await known();
@@ -120,13 +120,13 @@ describe('muster doctor', () => {
     await report('requester', 'node-0');
     assert.deepEqual(await known(), before);
     await agent.stop();
-    const files = await picture(cluster.folderOf('still'));
+    const files = await contentsOf(cluster.folderOf('still'));
     assert.ok(files.length > 4);
     await report('agent', 'still');
-    assert.deepEqual(await picture(cluster.folderOf('still')), files);
+    assert.deepEqual(await contentsOf(cluster.folderOf('still')), files);
   });
 
-  it('without the requester: what does not run, and what a node can then not reach', async () => {
+  it('reports that the requester does not run, and what a node cannot reach without it', async () => {
     const agent = await cluster.agent('alone');
     const { code } = await requester.stop();
     assert.equal(code, 0);
@@ -148,9 +148,9 @@ describe('muster doctor', () => {
     await agent.stop();
   });
 
-  it('gathers an archive: all that there is, its list, and the machine to be replayed', async t => {
+  it('makes an archive with a list of its files, and facts that muster probe can replay', async t => {
     const tar = await findProgram('tar').catch(() => undefined);
-    if (!tar) return t.skip('there is no tar here');
+    if (!tar) return t.skip('there is no tar');
     const agent = await cluster.agent('packer');
     const folder = await newFolder();
     const unpacked = async (role: string, id: string, name: string) => {
@@ -195,7 +195,7 @@ describe('muster doctor', () => {
     await agent.stop();
   });
 
-  it('a configuration that does not load: every fault, exit 78, and what can be looked at without it', async () => {
+  it('reports every fault of a configuration, exits with 78, and makes the checks that need none', async () => {
     const file = join(await newFolder(), 'config.yaml');
     await writeFile(file, 'compute: {heartbeatFrequency: fast}\nnats: {tokn: x}\n');
     const { code, stdout } = await muster(['doctor', '--config', file]);
@@ -212,7 +212,7 @@ describe('muster doctor', () => {
     assert.doesNotMatch(stdout, /broker/);
   });
 
-  it('on a machine where nothing is set up yet', async () => {
+  it('works on a machine where nothing is set up yet', async () => {
     const data = join(await newFolder(), 'none');
     const { code, stdout } = await muster([
       'doctor',
@@ -232,8 +232,8 @@ describe('muster doctor', () => {
     await assert.rejects(stat(data), { code: 'ENOENT' });
   });
 
-  it('as a user who may not read the state: warnings that say so', async t => {
-    if (process.getuid?.() !== 0) return t.skip('only root becomes another user');
+  it('warns a user who may not read the state', async t => {
+    if (process.getuid?.() !== 0) return t.skip('only root can become another user');
     const data = join(cluster.folder, 'closed');
     await mkdir(join(data, 'agent'), { recursive: true });
     await writeFile(join(data, 'agent', 'node.yaml'), 'id: closed\n');

@@ -1,4 +1,4 @@
-// Agents whose writes fail as a test tells them: each a machine of its own, led through a whole life, and started again.
+// Agents whose writes fail as planned. A test leads each through a whole life, starts it again and checks its state.
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { type Fault, FaultyFiles } from '../support/faulty-files.ts';
 import { Program } from '../support/program.ts';
 
-/** What is left of a sentinel that was torn. */
+/** The content of a sentinel whose write was interrupted. */
 export const tornSentinel = '{"version":1,';
 
 export class FaultyAgents {
@@ -17,7 +17,7 @@ export class FaultyAgents {
   readonly #nvmlLibrary: string;
   readonly #started: Program[] = [];
 
-  /** Agents of `cluster`, which has a broker of the test's. Where there is a probe they have a GPU. */
+  /** Makes the agents of `cluster`, which uses the test's broker. With the native probe, each has a GPU. */
   static async of(cluster: Cluster): Promise<FaultyAgents> {
     const nvmlLibrary = await compileLibrary(
       new URL('../native/fake-nvml.c', import.meta.url),
@@ -32,7 +32,7 @@ export class FaultyAgents {
     this.#nvmlLibrary = nvmlLibrary;
   }
 
-  /** Starts the agent of the machine `name`, which its label tells from others: its id is its own choice. */
+  /** Starts the agent of the machine `name`. It chooses its own id, so a label has the name. */
   async start(name: string, faults: readonly Fault[] = []): Promise<Program> {
     const { folder, servers } = this.#cluster;
     const dataDir = this.#dataOf(name);
@@ -60,43 +60,42 @@ export class FaultyAgents {
     return program;
   }
 
-  /** The steps by which it changed files so far. */
+  /** Returns the steps with which the agent has changed files so far. */
   steps(name: string): Promise<string[]> {
     return this.#files.steps(name);
   }
 
-  /** The folder with its state. */
+  /** Returns the folder with the agent's state. */
   stateOf(name: string): string {
     return join(this.#dataOf(name), 'agent');
   }
 
-  /** Leads an agent through its whole life, or as far as it comes. */
+  /** Leads an agent through its whole life, or until it ends because of a fault: registered, approved, deleted, stopped. */
   async live(name: string, agent: Program): Promise<void> {
     const until = async (what: string, condition: () => boolean | Promise<boolean>) => {
-      const text = `${name}: ${what}; it said:\n${agent.stderr}`;
-      await eventually(text, async () => !agent.running || condition());
+      await eventually(`${name}: ${what}`, async () => !agent.running || condition());
       return agent.running;
     };
-    const says = (message: RegExp) => until(String(message), () => message.test(agent.stderr));
-    if (!(await says(/"msg":"pending approval"/))) return;
+    const logs = (message: RegExp) => until(String(message), () => message.test(agent.stderr));
+    if (!(await logs(/"msg":"pending approval"/))) return;
     const [node] = await this.#nodesOf(name);
     const id = node?.Info.NodeID ?? '';
     await this.#cluster.decide(id, 'approve');
-    if (!(await says(/"msg":"approved"/))) return;
-    const isKept = async (file: RegExp, otherwise?: RegExp) =>
+    if (!(await logs(/"msg":"approved"/))) return;
+    const isSaved = async (file: RegExp, otherwise?: RegExp) =>
       (await this.#names(name)).some(each => file.test(each)) || otherwise?.test(agent.stderr) === true;
     const settled = async () =>
-      (await isKept(/^[^.].*\.registration\.json$/)) &&
-      (await isKept(/^inventory\.json$/, /the inventory could not be saved/)) &&
-      (await isKept(/^gpus\.json$/, /the GPUs could not be saved|running without the native probe/));
-    if (!(await until('what it keeps', settled))) return;
+      (await isSaved(/^[^.].*\.registration\.json$/)) &&
+      (await isSaved(/^inventory\.json$/, /the inventory could not be saved/)) &&
+      (await isSaved(/^gpus\.json$/, /the GPUs could not be saved|running without the native probe/));
+    if (!(await until('its files are saved', settled))) return;
     await this.#cluster.decide(id, 'delete');
-    if (!(await says(/this node was deleted by an operator; it is quiet/))) return;
+    if (!(await logs(/this node was deleted by an operator; it is quiet/))) return;
     agent.signal('SIGTERM');
     await agent.finished;
   }
 
-  /** Starts it again, without faults: it is the same node, registered, with whole files and nothing else. */
+  /** Starts it again without faults, and asserts that it is the same node, registered, with complete files and no others. */
   async startAgain(name: string, first: Program): Promise<void> {
     const before = (await this.#nodesOf(name))[0];
     const sentinel = await this.#sentinelOf(name);
@@ -104,27 +103,27 @@ export class FaultyAgents {
     const agent = await this.start(name);
     await agent.untilPrinted(/"msg":"(pending approval|approved)"/);
     const nodes = await this.#nodesOf(name);
-    const [identity] = told(agent);
+    const [identity] = identitiesOf(agent);
     const ids = nodes.map(node => node.Info.NodeID);
-    assert.deepEqual(ids, [identity?.[0]], `one node, and no second: ${ids}`);
+    assert.deepEqual(ids, [identity?.[0]], `there is exactly one node: ${ids}`);
     assert.equal(nodes[0]?.Membership, before?.Membership ?? 'PENDING');
-    for (const earlier of told(first)) assert.deepEqual(identity, earlier, 'the same node');
+    for (const earlier of identitiesOf(first)) assert.deepEqual(identity, earlier, 'it is the same node');
     const { code } = await agent.stop();
     assert.equal(code, 0);
-    const said = complaints(agent);
-    assert.deepEqual(said, [], `nothing for the operator to do: ${said}`);
+    const warnings = complaints(agent);
+    assert.deepEqual(warnings, [], `there is nothing for the operator to do: ${warnings}`);
     const names = await this.#names(name);
-    // What it was writing itself as it was stopped is for the next start to remove.
+    // A temporary file that it made while it was stopped is removed at the next start, so only earlier ones count.
     const still = leftOver.filter(each => names.includes(each));
-    assert.deepEqual(still, [], `nothing of before is left over: ${still}`);
+    assert.deepEqual(still, [], `no temporary file is left over: ${still}`);
     const own = ['identity.nk', 'node.yaml', `${identity?.[0]}.registration.json`];
     const whole = names.filter(each => !isHidden(each) && !/^(inventory|gpus)\.json$|\.bad$/.test(each));
-    assert.deepEqual(whole.sort(), own.sort(), `what it keeps, and nothing else: ${whole}`);
+    assert.deepEqual(whole.sort(), own.sort(), `it has its files and no others: ${whole}`);
     if (before && sentinel)
-      assert.equal((await this.#sentinelOf(name))?.session, sentinel.session, 'no new registration');
+      assert.equal((await this.#sentinelOf(name))?.session, sentinel.session, 'it did not register again');
   }
 
-  /** Ends all that were started. */
+  /** Kills all agents that were started. */
   async release(): Promise<void> {
     await Promise.all(this.#started.map(program => program.kill()));
   }
@@ -141,7 +140,7 @@ export class FaultyAgents {
     return readdir(this.stateOf(name)).catch(() => []);
   }
 
-  // One that is not whole, and was not so from the start, is not to be found.
+  // Returns undefined for the torn sentinel that a test wrote. Any other incomplete sentinel is an error.
   async #sentinelOf(name: string): Promise<{ session: string } | undefined> {
     const file = (await this.#names(name)).find(each => /^[^.].*\.registration\.json$/.test(each));
     if (file === undefined) return undefined;
@@ -152,12 +151,13 @@ export class FaultyAgents {
 
 const isHidden = (name: string): boolean => name.startsWith('.');
 
-/** The lines of its log that should make an operator look. */
+/** Returns the warnings and errors in the agent's log that an operator should not see. */
 export const complaints = (agent: Program): string[] =>
   agent.stderr
     .split('\n')
     .filter(line => /"level":"(warn|error|fatal)"/.test(line))
     .filter(line => !/this node was deleted by an operator|the sentinel was set aside/.test(line));
 
-/** What it said of itself: the id and the key that others may know since. */
-const told = (agent: Program) => agent.logged('the agent starts').map(line => [line.node, line.fingerprint]);
+/** Returns the id and the fingerprint with which the agent has started. */
+const identitiesOf = (agent: Program) =>
+  agent.logged('the agent starts').map(line => [line.node, line.fingerprint]);

@@ -1,4 +1,4 @@
-// Ten thousand random and mutated messages on every subject: no crash, no membership changed, no memory kept.
+// Ten thousand random and mutated messages on every subject cause no crash, change no membership and use up no memory.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
@@ -76,8 +76,8 @@ describe('hostile messages', () => {
 
   const memberships = () => requester.directory.list().map(node => `${node.Info.NodeID} ${node.Membership}`);
 
-  it('change nothing, crash nothing and leave nothing behind', async t => {
-    // Twice: the first flood fills caches and compiles code, the second shows what is kept.
+  it('change nothing, crash nothing and leave no memory in use', async t => {
+    // The first flood fills caches and compiles code. The second one shows how much memory stays in use.
     await flood(1);
     const settled = await heapAfterCleaning();
     const before = memberships();
@@ -94,7 +94,7 @@ describe('hostile messages', () => {
     const heap = await heapAfterCleaning();
     assert.deepEqual(memberships(), before);
     assert.ok(heap < settled * 1.1, `heap ${settled} before, ${heap} after`);
-    // It still does its work. A well-formed registration in a node's name was one: the node has to register anew.
+    // The requester still works. A correct registration in a node's name was accepted, so the node has to register again.
     fleet.sessions.clear();
     fleet.registerAll();
     await eventually('the fleet is accepted again', () => fleet.sessions.has('fleet-4'));
@@ -109,12 +109,12 @@ describe('hostile messages', () => {
     const random = mulberry(seed);
     for (let sent = 0; sent < messages; sent++) {
       fleet.connection.publish(subjectFor(random), payloadFor(random));
-      // Within what the broker lets one client have outstanding.
+      // This is less than the broker allows one client to have outstanding.
       if (sent % 500 === 499) await fleet.connection.flush(10_000);
     }
     await fleet.connection.flush(10_000);
-    // What was asked last is answered last.
-    await eventually('all is taken', async () => {
+    // The last request is answered last.
+    await eventually('all messages are processed', async () => {
       const answer = await fleet.connection.request(
         'node.management.fleet-0.UpdateNodeInfo/v1',
         '{}',
@@ -165,7 +165,7 @@ function payloadFor(random: () => number): Uint8Array {
   const golden = pick(random, captures);
   const copy = Buffer.from(golden.bytes);
   if (random() < 0.5) {
-    // A well-formed message with one word changed: it passes the decoder and meets the rules.
+    // A correct message with one word changed passes the decoder, so it tests the rules behind it.
     const text = copy
       .toString('latin1')
       .replace(/n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607/g, pick(random, ids));
@@ -186,7 +186,7 @@ function pick<T>(random: () => number, list: readonly T[]): T {
   return item;
 }
 
-// mulberry32: small, seeded, good enough to shuffle bytes.
+// The generator mulberry32, which is small and seeded, and good enough to shuffle bytes.
 function mulberry(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,4 +1,4 @@
-// File systems that do not answer: the agent's own folder, and those of the kernel that tell of drivers.
+// File systems that do not answer: that of the agent's folder, and the kernel's with the facts about drivers.
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { muster, type Program } from '../support/program.ts';
 import { programWithoutProbe } from '../support/program-copy.ts';
 import { newFolder } from '../support/temporary.ts';
 
-/** Where the kernel tells of devices, and where the makers' tools are. */
+/** The folders in which the kernel describes devices, and those with the makers' tools. */
 const drivers = ['/sys/bus', '/sys/class', '/proc/driver', '/usr/bin', '/opt'];
 
 const loaded = loadProbe();
@@ -31,10 +31,10 @@ for (const [kind, main] of [
       : !main && !loaded.probe
         ? `the native probe ${loaded.reason}`
         : undefined;
-  /** How a process ends that hung threads keep from its end: with its code only by the probe. */
+  /** The exit code of a process with hung threads, which only the native probe can end with its own code. */
   const forced = (code: number) => (main ? [null, 'SIGKILL'] : [code, null]);
 
-  it(`muster probe ends with 2 when a file hangs, all told, ${kind}`, async t => {
+  it(`muster probe prints all other facts and ends with 2 when a file hangs, ${kind}`, async t => {
     if (cannot) return t.skip(cannot);
     const args = ['probe', '--sources', '--data-dir', await newFolder()];
     const env = await hangingFiles({ paths: drivers });
@@ -48,7 +48,7 @@ for (const [kind, main] of [
     assert.match(stdout, /^sources\n(?:.*\n)*$/m);
   });
 
-  it(`muster probe ends with 2 when the data folder hangs, and tells the rest, ${kind}`, async t => {
+  it(`muster probe prints all other facts and ends with 2 when the data folder hangs, ${kind}`, async t => {
     if (cannot) return t.skip(cannot);
     const folder = await newFolder();
     const env = await hangingFiles({ paths: [folder] });
@@ -88,22 +88,22 @@ for (const [kind, main] of [
       if (!main && !loaded.probe) return void t.skip(`the native probe ${loaded.reason}`);
       const env = await hangingFiles(hanging);
       if (main) return cluster.agent(id, {}, { env, main });
-      // Its GPU is looked at with every sample, under a mark in the agent's folder.
+      // Its GPU is read with every sample, and meanwhile there is a mark in the agent's folder.
       const { fakeNvml } = await import('../native/fake-nvml.ts');
       return cluster.agent(id, { 'node.nvmlLibrary': fakeNvml }, { env: { ...env, FAKE_NVML: 'gpus=1' } });
     }
 
     const lastBeat = async (id: string) => (await cluster.node(id))?.ConnectionState.LastHeartbeat;
 
-    async function beatsOn(id: string): Promise<void> {
+    async function keepsSendingHeartbeats(id: string): Promise<void> {
       for (let turn = 0; turn < 5; turn++) {
         const last = await lastBeat(id);
-        await eventually('heartbeats go on', async () => (await lastBeat(id)) !== last);
+        await eventually('another heartbeat', async () => (await lastBeat(id)) !== last);
       }
     }
 
-    /** A clean stop within what it may take. */
-    async function stops(agent: Program): Promise<void> {
+    /** Stops the agent, which must take no longer than it may. */
+    async function stopsInTime(agent: Program): Promise<void> {
       const began = performance.now();
       const { code, signal, stderr } = await agent.stop();
       assert.match(stderr, /"msg":"stopped"/);
@@ -112,16 +112,16 @@ for (const [kind, main] of [
       assert.ok(performance.now() - began < 5000);
     }
 
-    it('its folder does not say how much room it has', async t => {
+    it('works when its folder does not answer how much room it has', async t => {
       const agent = await start(t, 'room', { sizes: [cluster.folderOf('room')] });
       if (!agent) return;
       await cluster.until('room', 'PENDING HEALTHY');
       await agent.untilPrinted(/"msg":"the room in the data folder is unknown; what it was is told"/);
-      await beatsOn('room');
-      await stops(agent);
+      await keepsSendingHeartbeats('room');
+      await stopsInTime(agent);
     });
 
-    it('its folder answers nothing any more, nor do the files of drivers: what is to be written waits, the broker may come and go', async t => {
+    it('works when its folder and the files of drivers hang, and when the broker is restarted meanwhile', async t => {
       const release = join(await newFolder(), 'release');
       await writeFile(release, '');
       const agent = await start(t, 'folder', {
@@ -131,17 +131,17 @@ for (const [kind, main] of [
       if (!agent) return;
       await cluster.until('folder', 'PENDING HEALTHY');
       await rm(release);
-      await beatsOn('folder');
+      await keepsSendingHeartbeats('folder');
       assert.equal((await cluster.command('node', 'approve', 'folder')).stdout, 'Ok\n');
       await cluster.until('folder', 'APPROVED HEALTHY');
       await broker.kill();
       await broker.start();
-      await beatsOn('folder');
-      await stops(agent);
+      await keepsSendingHeartbeats('folder');
+      await stopsInTime(agent);
       assert.match(agent.stderr, /does not answer: the last changes were not written/);
     });
 
-    it('its folder answers again: what waited is written, and the room is known', async t => {
+    it('writes what it could not write, and knows the room, when its folder answers again', async t => {
       const release = join(await newFolder(), 'release');
       await writeFile(release, '');
       const agent = await start(t, 'again', { paths: [cluster.folderOf('again')], until: release });
@@ -162,7 +162,7 @@ for (const [kind, main] of [
       assert.deepEqual([code, signal], [0, null]);
     });
 
-    it('the files of drivers hang from the start', async t => {
+    it('works when the files of drivers hang from the start', async t => {
       const agent = await start(t, 'drivers', {
         paths: drivers,
       });
@@ -173,8 +173,8 @@ for (const [kind, main] of [
       );
       await broker.kill();
       await broker.start();
-      await beatsOn('drivers');
-      await stops(agent);
+      await keepsSendingHeartbeats('drivers');
+      await stopsInTime(agent);
     });
   });
 }

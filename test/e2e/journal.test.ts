@@ -1,5 +1,5 @@
-// The log in a real journal: each line has its priority, and neither role minds when the journal goes away; and what
-// `muster doctor` says of services, and takes from the journal.
+// The log in a real journal has priorities and survives a restart of the journal. `muster doctor` reports on services and puts
+// the journal's lines into its archive.
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, it } from 'node:test';
 import { eventually } from '../support/eventually.ts';
@@ -14,8 +14,8 @@ describe('in the journal', { skip }, () => {
   beforeEach(() => host.reset());
   after(() => systemd?.halt());
 
-  /** What the role itself said since `since`, each line as JSON, with its priority. */
-  async function said(role: string, since: Date) {
+  /** Returns the lines that the role itself has logged since `since`, with their priorities. */
+  async function logged(role: string, since: Date) {
     const entries = await host.systemd.journal(
       since,
       `--unit=muster-${role}.service`,
@@ -27,7 +27,7 @@ describe('in the journal', { skip }, () => {
     }));
   }
 
-  // Under the name of the thread that Node writes with: the program's own.
+  // The journal has the name of the thread that wrote a line, which is that of the role's main thread.
   const comm = async (role: string) =>
     (await host.systemd.ok('cat', `/proc/${await host.pid(role as 'agent')}/comm`)).trim();
 
@@ -35,10 +35,10 @@ describe('in the journal', { skip }, () => {
     const since = new Date();
     await host.configure({ 'log.level': 'debug' });
     await host.start('requester');
-    // Without its token the agent is refused, which is a warning.
+    // Without its token the agent is refused, which it logs as a warning.
     await host.systemd.run('systemctl', 'start', '--no-block', 'muster-agent');
     await host.untilStatus('agent', /no connection to the broker/);
-    const lines = [...(await said('agent', since)), ...(await said('requester', since))];
+    const lines = [...(await logged('agent', since)), ...(await logged('requester', since))];
     const priorities: Record<string, number> = { trace: 7, debug: 7, info: 6, warn: 4, error: 3 };
     for (const { level, priority, role } of lines) {
       assert.equal(priority, priorities[level], `${role} ${level}`);
@@ -50,7 +50,7 @@ describe('in the journal', { skip }, () => {
       );
   });
 
-  it('what ends a role at its start is a line of JSON and an error too', async () => {
+  it('the reason why a role cannot start is a line of JSON with the priority of an error', async () => {
     const since = new Date();
     await host.configure({ 'compute.heartbeatFrequency': 'often' });
     assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-agent')).code, 0);
@@ -65,7 +65,7 @@ describe('in the journal', { skip }, () => {
     );
   });
 
-  it('neither role minds when the journal is killed, and its lines come again', async () => {
+  it('both roles survive a kill of the journal, and continue to log', async () => {
     await host.cluster();
     const pids = await Promise.all((['agent', 'requester'] as const).map(role => host.pid(role)));
     await host.systemd.ok('systemctl', 'kill', '--signal=KILL', 'systemd-journald');
@@ -78,15 +78,15 @@ describe('in the journal', { skip }, () => {
     const since = new Date();
     await host.systemd.ok('systemctl', 'reload', 'muster-agent', 'muster-requester');
     for (const role of ['agent', 'requester'] as const) {
-      await eventually(`${role} is heard again`, async () =>
+      await eventually(`${role} logs again`, async () =>
         /configuration read again/.test(await host.journal(role)),
       );
-      assert.ok((await said(role, since)).some(({ msg }) => msg === 'configuration read again'));
+      assert.ok((await logged(role, since)).some(({ msg }) => msg === 'configuration read again'));
     }
     assert.deepEqual(await Promise.all((['agent', 'requester'] as const).map(role => host.pid(role))), pids);
   });
 
-  it('doctor looks at the services, and takes their lines into its archive', async () => {
+  it('doctor reports on the services, and puts their lines into its archive', async () => {
     const node = await host.cluster();
     await host.muster('node', 'approve', node);
     await host.untilStatus('agent', /^approved/);
@@ -101,7 +101,7 @@ describe('in the journal', { skip }, () => {
           .filter(each => each.check === check)
           .flatMap(({ findings }) => findings.map(({ status, text }) => `${status} ${text}`));
     };
-    // Started, and not to be started at boot.
+    // They are started, but not enabled for the next boot.
     assert.deepEqual((await report())('service'), [
       'warning muster-agent.service is active (running), but does not start by itself',
       'warning muster-requester.service is active (running), but does not start by itself',
@@ -113,9 +113,9 @@ describe('in the journal', { skip }, () => {
       'ok muster-requester.service is active (running)',
     ]);
     assert.match(well('agent')[0] ?? '', /^ok approved by requester/);
-    // By the credentials that systemd hands to the agent, which the command line has not.
+    // systemd gives the agent its credentials, and the command line does not have them.
     assert.match(well('broker (agent)')[0] ?? '', /^ok .*, lets us in, /);
-    // An ordinary user sees little, and is not told that it is broken.
+    // An ordinary user may read little, which is a warning and not a failure.
     const nobody = ['setpriv', '--reuid=65534', '--clear-groups', 'env', 'HOME=/nonexistent'];
     const seen = await report(...nobody);
     for (const check of ['folders', 'disk', 'identity', 'sentinel', 'broker', 'requester', 'agent'])

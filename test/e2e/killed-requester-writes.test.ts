@@ -1,5 +1,5 @@
-// The requester with its own broker is killed at every step of every file that it writes: the next start is right. The
-// same with errors.
+// A requester with its own broker is killed, or gets an error, at every step of every file that it writes. The next start
+// works, with the same state.
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { Program } from '../support/program.ts';
 describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false }, () => {
   let folder: string;
   let files: FaultyFiles;
-  /** All the steps of a requester's first life. */
+  /** All steps of a requester's first run. */
   let life: string[];
   const started = new Set<Program>();
 
@@ -28,7 +28,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
   });
 
   after(async () => {
-    // One that is killed leaves its broker to the next one: it has to stop by itself.
+    // A requester that is killed leaves its broker running for the next one, so it has to stop cleanly.
     await Promise.all([...started].map(program => program.stop()));
     await rm(folder, { recursive: true, force: true });
   });
@@ -49,7 +49,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     const config = join(dataDir, '..', 'config.yaml');
     const settings = {
       dataDir,
-      // Each has an address of its own: none takes the port of another one that is about to come back.
+      // Each has its own address, so none takes the port of another one that will start again.
       broker: { port: 0, host: hostOf(name) },
       api: { port: await freePort() },
       log: { format: 'json' },
@@ -62,7 +62,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     return program;
   }
 
-  /** Lets it come up and stops it, or waits until it has ended. */
+  /** Waits until it is ready and stops it, or waits until it has ended. */
   async function live(requester: Program): Promise<void> {
     await Promise.race([
       requester.untilPrinted(/"msg":"the requester is ready"/).catch(() => undefined),
@@ -72,13 +72,13 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     await requester.finished;
   }
 
-  const kept = (name: string, file: string) =>
+  const saved = (name: string, file: string) =>
     readFile(join(dataOf(name), file), 'utf8').catch(() => undefined);
-  /** What must not change once it is there. */
+  /** Returns the files that must never change once they are there. */
   const lasting = (name: string) =>
-    Promise.all(['requester/node.yaml', 'broker/token', 'broker/port'].map(file => kept(name, file)));
+    Promise.all(['requester/node.yaml', 'broker/token', 'broker/port'].map(file => saved(name, file)));
 
-  /** Starts it again, without faults: it is the same requester with the same token, and nothing is left over. */
+  /** Starts it again without faults, and asserts that it is the same requester with the same token and no other files. */
   async function startAgain(name: string): Promise<void> {
     const before = await lasting(name);
     const requester = await start(name);
@@ -88,44 +88,44 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     const warnings = stderr.split('\n').filter(line => /"level":"(warn|error|fatal)"/.test(line));
     // A requester that was killed leaves its broker running.
     const wrong = warnings.filter(line => !line.includes('a broker of an earlier run is still there'));
-    assert.deepEqual(wrong, [], `nothing for the operator to do: ${wrong}`);
+    assert.deepEqual(wrong, [], `there is nothing for the operator to do: ${wrong}`);
     const now = await lasting(name);
     assert.deepEqual(
       before.map((text, index) => text ?? now[index]),
       now,
-      `nothing that stood there has changed: ${before}`,
+      `no file has changed: ${before}`,
     );
     const [id, token, port] = now;
     assert.match(id ?? '', /^id: n-[0-9a-f-]{36}$/m);
     assert.match(token ?? '', /^[\w-]{43}\n$/);
     assert.ok(
-      (await kept(name, 'broker/nats.conf'))?.includes(`"${token?.trim()}"`),
-      'the broker asks for it',
+      (await saved(name, 'broker/nats.conf'))?.includes(`"${token?.trim()}"`),
+      'the broker asks for the token',
     );
     assert.match(port ?? '', /^\d+\n$/);
     const left = await readdir(dataOf(name), { recursive: true });
     const odd = left.filter(each => /\.(tmp|sock)/.test(each));
-    assert.deepEqual(odd, [], `nothing is left over: ${odd}`);
+    assert.deepEqual(odd, [], `no temporary file is left over: ${odd}`);
   }
 
-  // Most of its time a requester waits for its broker to end.
+  // Most of the time, a requester waits for its broker to end.
   const atATime = 6;
 
-  it('is killed at every step: the next start is right', async () => {
+  it('starts again with the same state after it was killed at any step', async () => {
     await tryAll(
       'killed',
       kills(life),
       async (name, faults) => {
         const requester = await start(name, faults);
         await live(requester);
-        assert.equal((await requester.finished).signal, 'SIGKILL', 'it comes to that step');
+        assert.equal((await requester.finished).signal, 'SIGKILL', 'it reaches that step');
         await startAgain(name);
       },
       atATime,
     );
   });
 
-  it('meets an error at every step: a sentence and exit 1, and the next start is right', async () => {
+  it('prints a sentence and exits with 1 after an error at any step, and starts again with the same state', async () => {
     const faults = life.flatMap(step => errors.map(how => [{ step, how }]));
     await tryAll(
       'refused',
@@ -142,7 +142,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
           assert.match(stderr, said, stderr);
           assert.equal(code, 1);
         }
-        // Nothing that the next start finds depends on which error it was.
+        // The state for the next start does not depend on which error it was.
         if (fault[0]?.how === 'ENOSPC') await startAgain(name);
       },
       atATime,

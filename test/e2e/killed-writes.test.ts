@@ -1,4 +1,5 @@
-// The agent is killed at every step of every state file that it writes: the next start is right. The same with errors.
+// An agent is killed, or gets an error, at every step of every state file that it writes. The next start works, with the same
+// identity.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
@@ -14,7 +15,7 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
   let broker: NatsServer;
   let cluster: Cluster;
   let agents: FaultyAgents;
-  /** All the steps of an agent's life. */
+  /** All steps of an agent's life. */
   let life: string[];
 
   before(async () => {
@@ -33,7 +34,7 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
     await broker?.release();
   });
 
-  /** Lets an agent live undisturbed. Of the mark around each look for GPUs, which goes on and on, only the first counts. */
+  /** Returns the steps of an agent without faults. The mark for each GPU scan is written again and again; only the first counts. */
   async function stepsOf(name: string): Promise<string[]> {
     const agent = await agents.start(name);
     await agents.live(name, agent);
@@ -42,16 +43,16 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
     return steps.filter(step => !/ nvml-called (?!1$)/.test(step));
   }
 
-  it('is killed at every step of its life: the next start is right', async () => {
+  it('starts again as the same node after it was killed at any step of its life', async () => {
     await tryAll('killed', kills(life), async (name, faults) => {
       const agent = await agents.start(name, faults);
       await agents.live(name, agent);
-      assert.equal((await agent.finished).signal, 'SIGKILL', 'it comes to that step');
+      assert.equal((await agent.finished).signal, 'SIGKILL', 'it reaches that step');
       await agents.startAgain(name, agent);
     });
   });
 
-  /** What one leaves that was killed at its worst: the socket of a dead holder, half a sentinel, half of another file. */
+  /** Makes the worst state that a killed agent can leave: the socket of a dead process, half a sentinel, half of another file. */
   async function leaveWreck(name: string): Promise<void> {
     const folder = agents.stateOf(name);
     await mkdir(folder, { recursive: true });
@@ -64,7 +65,7 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
     await writeFile(join(folder, '.dead-1.sock'), '');
   }
 
-  it('is killed as it clears up after one that was killed', async () => {
+  it('starts again after it was killed while it cleaned up after an earlier kill', async () => {
     await leaveWreck('wreck');
     const steps = (await stepsOf('wreck')).filter(step => !life.includes(step));
     for (const step of ['rename control.sock 1', 'rename registration.json.bad 1', 'unlink node.yaml 1'])
@@ -73,12 +74,12 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
       await leaveWreck(name);
       const agent = await agents.start(name, faults);
       await agents.live(name, agent);
-      assert.equal((await agent.finished).signal, 'SIGKILL', 'it comes to that step');
+      assert.equal((await agent.finished).signal, 'SIGKILL', 'it reaches that step');
       await agents.startAgain(name, agent);
     });
   });
 
-  it('meets an error at every step of its start: a sentence and exit 1, and the next start is right', async () => {
+  it('prints a sentence and exits with 1 after an error at any step of its start, and starts again', async () => {
     const first = life.slice(0, life.indexOf('create registration.json 1'));
     const faults = first.flatMap(step => errors.map(how => [{ step, how }]));
     await tryAll('refused', faults, async (name, fault) => {
@@ -97,12 +98,12 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
     });
   });
 
-  it('meets an error at every step of what it writes later: it goes on, and makes up for it', async () => {
-    // The sentinel is tried again with each answer: its faults come one after the other.
+  it('keeps running after an error at any later step, and writes the file later', async () => {
+    // The sentinel is written again with each answer, so its faults come one after the other.
     const sentinel = ['create', 'write', 'sync', 'rename'].flatMap(what =>
       errors.map((how, index) => ({ step: `${what} registration.json ${index + 1}`, how })),
     );
-    // Of the rest, what does not hang together can fail in one life.
+    // Other steps that do not depend on each other can fail in one life.
     const later = life.slice(life.indexOf('create registration.json 1'));
     const rest = later.filter(step => !step.includes('registration.json') || step.startsWith('unlink'));
     const groups = [...Map.groupBy(rest, step => step.split(' ')[0]).values()];
@@ -113,7 +114,7 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
       const { code, stderr } = await agent.finished;
       assert.equal(code, 0, stderr);
       const steps = await agents.steps(name);
-      for (const { step } of fault) assert.ok(steps.includes(step), `it comes to ${step}`);
+      for (const { step } of fault) assert.ok(steps.includes(step), `it reaches ${step}`);
       for (const line of complaints(agent))
         assert.match(line, /"level":"warn".*cannot write .*(no space left|input\/output error)/, line);
       await agents.startAgain(name, agent);

@@ -1,4 +1,4 @@
-// The address of the service manager: used by the process that it was given to, and handed on to none of its children.
+// The address of the service manager is used by the role that got it, and not passed to its children.
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,13 +9,12 @@ import { Cluster } from '../support/cluster.ts';
 import { freePort } from '../support/listener.ts';
 import { Program } from '../support/program.ts';
 
-const skip =
-  process.platform !== 'linux' && 'what a process was started with is seen in /proc, which is Linux';
+const skip = process.platform !== 'linux' && 'only Linux shows the environment of a process, in /proc';
 
-/** Nobody reads there. */
+/** An address at which nobody reads. */
 const manager = { NOTIFY_SOCKET: '/nonexistent/notify', WATCHDOG_USEC: '3000000' };
 
-/** Which variables of a service manager's the processes below `pid` were started with, each with its command line. */
+/** Returns each process below `pid` with the variables of a service manager that are in its environment. */
 async function inherited(pid: number): Promise<string[]> {
   const found: string[] = [];
   for (const name of await readdir('/proc')) {
@@ -29,7 +28,7 @@ async function inherited(pid: number): Promise<string[]> {
   return found;
 }
 
-describe('a service manager that asked to be told', { skip }, () => {
+describe('the address of a service manager', { skip }, () => {
   let cluster: Cluster;
 
   before(async () => {
@@ -38,7 +37,7 @@ describe('a service manager that asked to be told', { skip }, () => {
 
   after(() => cluster.release());
 
-  it('is not known to the broker of a requester, nor to what muster dev starts', async () => {
+  it("is not passed to the requester's broker, nor to the processes of muster dev", async () => {
     const folder = await mkdtemp(join(tmpdir(), 'muster-notify-'));
     const ports = ['--api-port', String(await freePort()), '--broker-port', String(await freePort())];
     const dev = new Program(['dev', '--data-dir', folder, ...ports], { env: manager });
@@ -56,7 +55,7 @@ describe('a service manager that asked to be told', { skip }, () => {
     }
   });
 
-  it('and cannot be told, stops nobody, and is in the log', async () => {
+  it('that cannot be reached is logged, and stops no role', async () => {
     await cluster.requester();
     const agent = await cluster.agent('told', {}, { env: manager });
     await cluster.until('told', 'PENDING HEALTHY');

@@ -1,4 +1,4 @@
-// Nobody takes what the program writes: the output is closed, full, or not read. Roles live on, and stop as always.
+// The output of the program is closed, full or not read. Roles keep running and stop cleanly, and commands keep their exit codes.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,10 +21,10 @@ import { mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
 
 const main = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
-// The most that there is to say.
+// The roles write as much as they can.
 const talkative = { 'log.level': 'trace' };
 
-describe('the output of a role is taken by nobody', () => {
+describe('a role whose output nobody takes', () => {
   let broker: NatsServer;
   let cluster: Cluster;
 
@@ -38,8 +38,8 @@ describe('the output of a role is taken by nobody', () => {
     await broker.release();
   });
 
-  /** The agent `id` goes on to send heartbeats, and SIGTERM ends it in order. */
-  async function livesOn(id: string, agent: Program): Promise<void> {
+  /** Asserts that the agent `id` still sends heartbeats and that SIGTERM ends it cleanly. */
+  async function keepsRunning(id: string, agent: Program): Promise<void> {
     const heartbeats = async () => (await cluster.status()).counters.heartbeats;
     const before = await heartbeats();
     await eventually(`${id} sends heartbeats`, async () => (await heartbeats()) > before + 3);
@@ -47,19 +47,19 @@ describe('the output of a role is taken by nobody', () => {
     await cluster.until(id, 'PENDING UNKNOWN');
   }
 
-  it('its reader went away', async () => {
+  it('keeps running when its reader has gone', async () => {
     const requester = await cluster.requester();
     const agent = await cluster.agent('gone');
     requester.closeOutput();
     agent.closeOutput();
-    // Each has something to say about this.
+    // Each of these makes the role write something.
     agent.signal('SIGHUP');
     requester.signal('SIGHUP');
-    await livesOn('gone', agent);
+    await keepsRunning('gone', agent);
     assert.equal((await requester.stop()).code, 0);
   });
 
-  it('its reader does not read', async () => {
+  it('keeps running when its reader does not read', async () => {
     const pipe = await fullPipe(await newFolder());
     try {
       const requester = await cluster.requester({}, { wait: false, stderr: pipe.fd });
@@ -71,16 +71,16 @@ describe('the output of a role is taken by nobody', () => {
       );
       const agent = await cluster.agent('unread', {}, { wait: false, stderr: pipe.fd });
       await cluster.until('unread', 'PENDING HEALTHY');
-      await livesOn('unread', agent);
+      await keepsRunning('unread', agent);
       assert.equal((await requester.stop()).code, 0);
     } finally {
       pipe.close();
     }
   });
 
-  it('its disk is full, and then has room again', async t => {
+  it('keeps running when its disk is full, and writes again when there is room', async t => {
     const disk = await mountSmallDisk();
-    if (!disk) return t.skip('only root may mount a small file system, and not in every container');
+    if (!disk) return t.skip('only root can mount a small file system, and not in every container');
     const requester = await cluster.requester();
     try {
       const log = join(disk.folder, 'log');
@@ -90,7 +90,7 @@ describe('the output of a role is taken by nobody', () => {
       closeSync(fd);
       await cluster.until('full', 'PENDING HEALTHY');
       await disk.makeRoom();
-      await livesOn('full', agent);
+      await keepsRunning('full', agent);
       const lines = (await readFile(log, 'utf8'))
         .trimEnd()
         .split('\n')
@@ -105,10 +105,10 @@ describe('the output of a role is taken by nobody', () => {
     }
   });
 
-  it('its terminal was stopped with Ctrl-S', async t => {
+  it('keeps running when its terminal was stopped with Ctrl-S', async t => {
     const script = await findProgram('script').catch(() => undefined);
     if (process.platform !== 'linux' || !script)
-      return t.skip('needs the script(1) of Linux to be a terminal');
+      return t.skip('there is no script(1) of Linux to make a terminal');
     const requester = await cluster.requester();
     const folder = cluster.folderOf('stopped');
     const command = [process.execPath, main, 'agent', '--node-id', 'stopped', '--data-dir', folder];
@@ -124,7 +124,7 @@ describe('the output of a role is taken by nobody', () => {
       await cluster.until('stopped', 'PENDING HEALTHY');
       const pid = (await status(folder)).pid;
       terminal.kill('SIGSTOP');
-      // Until what a terminal holds back is used up many times over: each reload says a line.
+      // Each reload writes a line, so these fill the terminal's buffer many times over.
       for (let count = 0; count < 400; count++) {
         process.kill(pid, 'SIGHUP');
         await status(folder);
@@ -133,7 +133,7 @@ describe('the output of a role is taken by nobody', () => {
       await eventually('it sends heartbeats', async () => (await status(folder)).heartbeats > before + 3);
       process.kill(pid, 'SIGTERM');
       await cluster.until('stopped', 'PENDING UNKNOWN');
-      await eventually('it ends', async () => (await ask(folder)) === undefined);
+      await eventually('it ends', async () => (await askStatus(folder)) === undefined);
     } finally {
       terminal.kill('SIGCONT');
       terminal.kill('SIGKILL');
@@ -141,7 +141,7 @@ describe('the output of a role is taken by nobody', () => {
     }
   });
 
-  it('nobody takes what a library prints about nonsense from a broker', async () => {
+  it('keeps running when a library prints something about nonsense from a broker', async () => {
     const greeting = 'INFO {"max_payload":1048576,"version":"2.12.0","headers":true}\r\n';
     const mad = await listen(socket => {
       socket.write(greeting);
@@ -165,16 +165,16 @@ describe('the output of a role is taken by nobody', () => {
     }
   });
 
-  const ask = (folder: string) => askHolder(join(folder, 'agent'), { command: 'status' });
+  const askStatus = (folder: string) => askHolder(join(folder, 'agent'), { command: 'status' });
 
   async function status(folder: string): Promise<AgentStatus> {
-    const answer = await ask(folder);
+    const answer = await askStatus(folder);
     assert.ok(answer, 'the agent answers');
     return answer as AgentStatus;
   }
 });
 
-describe('the output of a command is taken by nobody', () => {
+describe('a command whose output nobody takes', () => {
   const shell = async (line: string) =>
     promisify(execFile)('sh', ['-c', line, 'sh', process.execPath, main], {
       env: { PATH: process.env.PATH, HOME: await newFolder() },
@@ -183,7 +183,7 @@ describe('the output of a command is taken by nobody', () => {
       ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
     );
 
-  it('standard output is closed, standard error, both, and standard input too', async () => {
+  it('keeps its exit code when standard output, error and input are closed', async () => {
     for (const closed of ['>&-', '2>&-', '>&- 2>&-', '<&- >&- 2>&-']) {
       for (const command of ['version', 'config show', '--help', 'version -o json']) {
         const { code, stderr } = await shell(`"$@" ${command} ${closed}`);
@@ -194,7 +194,7 @@ describe('the output of a command is taken by nobody', () => {
     }
   });
 
-  it('the reader of its errors went away: the exit code still tells', async () => {
+  it('keeps its exit code when the reader of its errors has gone', async () => {
     const child = spawn(process.execPath, [main, 'status', '--data-dir', await newFolder()], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -202,7 +202,7 @@ describe('the output of a command is taken by nobody', () => {
     assert.deepEqual(await once(child, 'close'), [69, null]);
   });
 
-  it('the reader of its errors does not read: it ends all the same', async () => {
+  it('ends when the reader of its errors does not read', async () => {
     const pipe = await fullPipe(await newFolder());
     const child = spawn(process.execPath, [main, 'status', '--data-dir', await newFolder()], {
       stdio: ['ignore', 'pipe', pipe.fd],
@@ -211,7 +211,7 @@ describe('the output of a command is taken by nobody', () => {
     pipe.close();
   });
 
-  it('the disk under its output is full: a sentence, and code 1', async t => {
+  it('prints a sentence and exits with 1 when the disk for its output is full', async t => {
     if (process.platform !== 'linux') return t.skip('only Linux has /dev/full');
     const { code, stderr } = await shell('"$@" config show > /dev/full');
     assert.equal(code, 1);

@@ -1,4 +1,4 @@
-// The file for linux-arm64, made on another kind of machine and run by an emulator.
+// The packaged file for linux-arm64 is made on another kind of machine and run by an emulator.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { access, readFile, writeFile } from 'node:fs/promises';
@@ -15,13 +15,14 @@ import { packagedFor } from '../support/packaged.ts';
 import { muster } from '../support/program.ts';
 import { newFolder } from '../support/temporary.ts';
 
-/** Where Debian puts the libraries of another processor (packages libc6-, libstdc++6- and libatomic1-arm64-cross). */
+/** The folder for arm64 libraries on Debian (packages libc6-arm64-cross, libstdc++6-arm64-cross, libatomic1-arm64-cross). */
 const libraries = '/usr/aarch64-linux-gnu';
 
 const emulator = await findProgram('qemu-aarch64-static').catch(() => undefined);
 
 async function whyNot(): Promise<string | undefined> {
-  if (process.platform !== 'linux' || process.arch === 'arm64') return 'it is for Linux on another processor';
+  if (process.platform !== 'linux' || process.arch === 'arm64')
+    return 'this test is for Linux on another processor';
   if (!emulator) return 'there is no qemu-aarch64-static (Debian: qemu-user-static)';
   for (const name of ['ld-linux-aarch64.so.1', 'libstdc++.so.6', 'libatomic.so.1'])
     if (!(await exists(join(libraries, 'lib', name)))) return `there is no ${name} for arm64 in ${libraries}`;
@@ -35,7 +36,7 @@ test('the file for linux-arm64 runs: version, probe, an agent that registers, an
   try {
     built = await packagedFor(targetOf('linux-arm64'));
   } catch (error) {
-    // Its Node comes from npm, its broker is built by Go from what Go fetches.
+    // Its Node is downloaded from npm, and Go downloads the sources of its broker.
     if (/^(npm|go) failed|there is no nats-server/.test(reasonOf(error))) return t.skip(reasonOf(error));
     throw error;
   }
@@ -47,7 +48,7 @@ test('the file for linux-arm64 runs: version, probe, an agent that registers, an
   const said = JSON.parse(version.stdout) as Record<string, unknown>;
   assert.deepEqual([said.platform, said.arch, said.packaged], ['linux', 'arm64', built.contents]);
 
-  // The inventory is taken by a child, which this machine could not run.
+  // The inventory is not checked: the emulated agent cannot start its own file as a child.
   const probe = await muster(['probe', '-o', 'json'], { program });
   const { sources } = JSON.parse(probe.stdout) as {
     sources: { source: string; fault?: { reason: string } }[];

@@ -1,4 +1,4 @@
-// Packaging is reproducible: two builds of one state give the same bytes, part by part and in all.
+// Packaging is reproducible: two builds of the same checkout give the same bytes.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { findProgram } from '../support/find-program.ts';
 import { cannotPackage, packaged } from '../support/packaged.ts';
 import { newFolder } from '../support/temporary.ts';
 
-describe('two builds', { skip: cannotPackage }, () => {
+describe('two builds of the packaged file', { skip: cannotPackage }, () => {
   let first: Built;
   let second: Built;
   let root: string;
@@ -23,7 +23,7 @@ describe('two builds', { skip: cannotPackage }, () => {
 
   after(() => rm(root, { recursive: true }));
 
-  it('have the same parts: bundle, Node, probe, broker, notices, and what the file says of itself', async () => {
+  it('have the same bundle, Node, probe, broker, notices and description of contents', async () => {
     const names = Object.keys(first.parts);
     assert.deepEqual(Object.keys(second.parts), names);
     for (const name of ['bundle', 'node', 'contents.json', 'THIRD-PARTY-NOTICES', 'nats-server.zst'])
@@ -33,7 +33,7 @@ describe('two builds', { skip: cannotPackage }, () => {
     assert.deepEqual(second.contents, first.contents);
   });
 
-  it('are the same file, code cache included', async () => {
+  it('are the same file, also in their code cache', async () => {
     assert.equal(await digest(second.file), await digest(first.file));
   });
 });

@@ -1,4 +1,4 @@
-// The packaged file on hosts that have nothing, or allow little: it runs from there, and a whole roll is called.
+// The packaged file runs a whole cluster on hosts that have nothing else, or allow little.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,19 +19,19 @@ import { newFolder } from '../support/temporary.ts';
 const skip = cannotPackage || (await whyNoBareRoot()) || false;
 const compiler = await findProgram('cc').catch(() => undefined);
 
-/** Where the shim that sets the clock to 1970 is, in the bare root. */
+/** The path of the library that sets the clock to 1970, in the bare root. */
 const clock = '/clock-1970.so';
 
 const hosts: Record<string, Conditions & { skip?: string | false }> = {
   'a bare root': {},
   'a read-only file system': { readOnly: true },
-  'a /tmp from which nothing may be run': { noexec: ['/tmp'] },
+  'a /tmp from which nothing can be run': { noexec: ['/tmp'] },
   'a user without name or HOME': { user: true },
   '64 open files allowed': { files: 64 },
   'standard output and error closed': { closed: true },
   'a clock that begins in 1970': {
     preload: clock,
-    skip: compiler ? false : 'there is no C compiler for the shim that sets the clock',
+    skip: compiler ? false : 'there is no C compiler for the library that sets the clock',
   },
   'all of this at once': { readOnly: true, noexec: ['/tmp'], user: true, files: 64, closed: true },
 };
@@ -61,16 +61,16 @@ describe('the packaged file', { skip }, () => {
   });
 
   for (const [host, { skip: why, ...conditions }] of Object.entries(hosts)) {
-    // Where nothing is printed there is nothing to look at but the exit code.
-    const heard = !conditions.closed;
+    // With closed outputs, only the exit code can be checked.
+    const readable = !conditions.closed;
 
-    it(`says its version, and what the machine is, with ${host}`, { skip: why }, async () => {
+    it(`prints its version and the facts about the machine with ${host}`, { skip: why }, async () => {
       const version = await run(['version', '-o', 'json'], conditions);
       assert.deepEqual([version.code, version.stderr], [0, '']);
-      if (heard) assert.deepEqual(JSON.parse(version.stdout).packaged, built.contents);
+      if (readable) assert.deepEqual(JSON.parse(version.stdout).packaged, built.contents);
       const probe = await run(['probe', '-o', 'json'], conditions);
       assert.deepEqual([probe.code, probe.stderr], [0, '']);
-      if (!heard) return;
+      if (!readable) return;
       const view = JSON.parse(probe.stdout) as {
         sources: { source: string; fault?: { reason: string } }[];
         readAt: string;
@@ -81,7 +81,7 @@ describe('the packaged file', { skip }, () => {
       assert.equal(view.readAt.startsWith('1970-'), conditions.preload === clock);
     });
 
-    it(`calls the roll with ${host}, and leaves nothing behind`, { skip: why }, async t => {
+    it(`runs a cluster with ${host}, and leaves nothing behind`, { skip: why }, async t => {
       const folder = `/data/${host.replaceAll(/\W+/g, '-')}`;
       const api = ['--api-port', String(await freePort())];
       const dev = new Program(
@@ -93,7 +93,7 @@ describe('the packaged file', { skip }, () => {
       t.after(() => dev.kill());
       const list = async () => (await run(['node', 'list', ...api])).stdout;
       await eventually(
-        `node-1 is on the roll; dev said:\n${dev.stdout}${dev.stderr}`,
+        'node-1 is registered',
         async () => !dev.running || /node-1 +Compute +PENDING +HEALTHY/.test(await list()),
       );
       assert.ok(dev.running, dev.stderr);
@@ -109,12 +109,12 @@ describe('the packaged file', { skip }, () => {
       );
       dev.signal('SIGINT');
       assert.equal((await dev.finished).code, 0);
-      // Every line is one of the log, and none is a complaint.
+      // Every line is one of the log, and none is a warning or an error.
       assert.doesNotMatch(dev.stderr, /^[^{]|"level":"(?:warn|error)"/m);
     });
   }
 
-  /** The hash of the only file that is beside the running broker, itself. */
+  /** Returns the hash of the broker in the data folder, and asserts that it is the only file there. */
   async function brokerIn(folder: string): Promise<string> {
     const bin = join(root.data, folder.slice('/data/'.length), 'dev/node-0/broker/bin');
     assert.deepEqual(await readdir(bin), ['nats-server']);
@@ -123,7 +123,7 @@ describe('the packaged file', { skip }, () => {
       .digest('hex');
   }
 
-  it('says where the broker can be put when nothing may be run in the data folder, and then runs it', async t => {
+  it('says how to run the broker from elsewhere when nothing can be run in the data folder, and does so', async t => {
     const api = ['--api-port', String(await freePort())];
     const args = [
       'requester',
@@ -148,14 +148,14 @@ describe('the packaged file', { skip }, () => {
     assert.equal((await requester.stop()).code, 0);
   });
 
-  it('pays no heed to NODE_OPTIONS', async () => {
+  it('ignores NODE_OPTIONS', async () => {
     const env = { NODE_OPTIONS: '--require /nothing --no-such-option' };
     const { code, stdout, stderr } = await run(['version'], { env });
     assert.deepEqual([code, stderr], [0, '']);
     assert.match(stdout, /^muster \d/);
   });
 
-  it('carries the licences of all that is in it', async () => {
+  it('contains the licences of all its parts', async () => {
     const { code, stdout } = await run(['version', '--licences']);
     assert.equal(code, 0);
     assert.equal(stdout, await readFile(built.parts['THIRD-PARTY-NOTICES'] ?? '', 'utf8'));

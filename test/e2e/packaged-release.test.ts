@@ -1,4 +1,4 @@
-// What is handed out of the packaged file: checked, unpacked and run as whoever gets it would.
+// A release of the packaged file is checked, unpacked and run as a user does it.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { copyFile, link, readFile, stat, writeFile } from 'node:fs/promises';
@@ -17,7 +17,7 @@ import { newFolder } from '../support/temporary.ts';
 const run = promisify(execFile);
 const sha256sum = await findProgram('sha256sum').catch(() => undefined);
 
-describe('what is handed out of the packaged file', { skip: cannotPackage }, () => {
+describe('a release of the packaged file', { skip: cannotPackage }, () => {
   let built: Built;
   let folder: string;
   let released: Released;
@@ -32,7 +32,7 @@ describe('what is handed out of the packaged file', { skip: cannotPackage }, () 
     released = await release({ built, target, date: new Date('2026-11-24'), fast: true, folder });
   });
 
-  it('is what the checksums say', { skip: sha256sum ? false : 'there is no sha256sum' }, async () => {
+  it('agrees with its checksums', { skip: sha256sum ? false : 'there is no sha256sum' }, async () => {
     const { stdout } = await run(sha256sum ?? '', ['--check', 'SHA256SUMS'], { cwd: folder });
     const names = stdout
       .trimEnd()
@@ -51,7 +51,7 @@ describe('what is handed out of the packaged file', { skip: cannotPackage }, () 
     assert.equal(stdout, `muster ${version}\n`);
   });
 
-  it('lists in the bill of materials all that the notices list', async () => {
+  it('has every part of the notices in its bill of materials', async () => {
     const { components } = JSON.parse(await readFile(path('SBOM'), 'utf8')) as {
       components: { group?: string; name: string; version: string }[];
     };
@@ -60,14 +60,14 @@ describe('what is handed out of the packaged file', { skip: cannotPackage }, () 
     );
     const notices = await readFile(built.parts['THIRD-PARTY-NOTICES'] ?? '', 'utf8');
     const lines = notices.split('='.repeat(78), 1)[0]?.match(/^ {2}.+? \S+(?=: )/gm) ?? [];
-    // The program is what they are in; and the runtime of Go has its version, where the notices have words.
+    // The program itself contains the parts, and the notices have no version of Go's runtime.
     const names = lines.map(line => line.trim()).filter(line => !/^(muster|Go) /.test(line));
     assert.ok(names.length > 30, names.join());
-    // The broker is given the version that it says, where it was built without one.
+    // A broker that was built without a version has the version that it prints.
     for (const name of names) assert.ok(listed.has(name) || /nats-server.* \(devel\)$/.test(name), name);
   });
 
-  it('is not larger than 45 MB compressed, given that the pinned broker is one of 6 MB', async () => {
+  it('has at most 45 MB compressed, with the pinned broker, which has 6 MB', async () => {
     const { size } = await stat(path('archive'));
     const { size: broker } = await stat(built.parts['nats-server.zst'] ?? '');
     assert.ok(size - broker <= 39e6, String(size - broker));

@@ -1,4 +1,4 @@
-// The packaged file in use: replaced while it runs, on a full disk, and no larger than it may be.
+// The packaged file is replaced while it runs, meets a full disk, and is no larger than allowed.
 import assert from 'node:assert/strict';
 import { copyFile, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
 
   after(() => cluster.release());
 
-  it('is replaced while it runs: the agent goes on, and starts again as the node that it was', async () => {
+  it('can be replaced while it runs: the agent keeps running, and starts again as the same node', async () => {
     const file = join(await newFolder(), 'muster');
     await copyFile(built.file, file);
     const program = [file];
@@ -34,9 +34,9 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
     const sentinel = await cluster.sentinel('upgraded');
     await copyFile(built.file, `${file}.new`);
     await rename(`${file}.new`, file);
-    const heard = async () => (await cluster.node('upgraded'))?.ConnectionState.LastHeartbeat;
-    const before = await heard();
-    await eventually('it is heard again', async () => (await heard()) !== before);
+    const lastHeartbeat = async () => (await cluster.node('upgraded'))?.ConnectionState.LastHeartbeat;
+    const before = await lastHeartbeat();
+    await eventually('another heartbeat', async () => (await lastHeartbeat()) !== before);
     assert.equal((await agent.stop()).code, 0);
     const again = await cluster.agent('upgraded', {}, { program, wait: false });
     await again.untilPrinted(/"msg":"approved"/);
@@ -47,11 +47,11 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
     assert.equal((await again.stop()).code, 0);
   });
 
-  it('takes the inventory by a child of its own, and loads the probe that it carries', async () => {
+  it('takes the inventory in a child process, and loads the probe that is in it', async () => {
     const agent = await cluster.agent('complete', {}, { program: [built.file] });
     const { Info } = (await cluster.node('complete')) ?? assert.fail('it is not on the roll');
     assert.ok(Info);
-    await eventually('the inventory is kept', () =>
+    await eventually('the inventory is saved', () =>
       stat(join(cluster.folderOf('complete'), 'agent/inventory.json')).then(
         () => true,
         () => false,
@@ -62,9 +62,9 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
     assert.doesNotMatch(stderr, /"level":"(?:warn|error)"/);
   });
 
-  it('says that a full disk has no room for the broker, and leaves nothing half written', async t => {
+  it('says that a full disk has no room for the broker, and leaves no incomplete file', async t => {
     const disk = await mountSmallDisk();
-    if (!disk) return t.skip('only root may mount a small disk, and not in every container');
+    if (!disk) return t.skip('only root can mount a small disk, and not in every container');
     try {
       const ports = ['--api-port', String(await freePort()), '--broker-port', String(await freePort())];
       const args = ['requester', '--data-dir', disk.folder, ...ports];
@@ -81,8 +81,8 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
     }
   });
 
-  it('is not larger than 130 MB, given that the pinned broker is one of 6 MB', async t => {
-    const unstripped = built.remarks.find(remark => /keeps its symbols/.test(remark));
+  it('has at most 130 MB, with the pinned broker, which has 6 MB', async t => {
+    const unstripped = built.remarks.find(remark => /symbols that could be stripped/.test(remark));
     if (unstripped) return t.skip(unstripped);
     const { size } = await stat(built.parts['nats-server.zst'] ?? '');
     assert.equal((await stat(built.file)).size, built.size);

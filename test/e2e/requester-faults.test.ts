@@ -1,4 +1,4 @@
-// The requester fails: killed in the middle of registrations, suspended, started twice, restarted.
+// A requester that is killed during registrations, restarted or suspended loses nothing, and a second one is refused.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Connection } from '../../agent/transport/port.ts';
@@ -28,10 +28,10 @@ describe('a requester that fails', () => {
     await broker.release();
   });
 
-  it('is killed after the 100th of 200 registrations is stored: all 200 end up on the roll, none lost, none doubled', async () => {
+  it('loses and doubles none of 200 registrations when it is killed after the 100th is stored', async () => {
     const fleet = await Fleet.connect(broker.url, 200);
     try {
-      // At the very moment in which the store tells of the 100th, with others on their way.
+      // It is killed at the moment when the store announces the 100th record, while others are being written.
       const stored = await fleet.followStore(ids => {
         if (ids.size === 100) requester.signal('SIGKILL');
       });
@@ -40,7 +40,7 @@ describe('a requester that fails', () => {
       const before = [...stored];
       assert.ok(before.length >= 100 && before.length < 200, `${before.length} were stored`);
       requester = await cluster.requester();
-      await eventually('all are on the roll', async () => (await cluster.nodes()).length === 201);
+      await eventually('all are registered', async () => (await cluster.nodes()).length === 201);
       const ids = (await cluster.nodes()).map(node => node.Info.NodeID);
       assert.equal(new Set(ids).size, 201);
       for (const id of before) assert.ok(ids.includes(id), `${id} was stored and is lost`);
@@ -52,13 +52,13 @@ describe('a requester that fails', () => {
         );
       });
       const ids2 = (await cluster.events()).map(event => event.id);
-      assert.equal(new Set(ids2).size, ids2.length, 'an event was told twice');
+      assert.equal(new Set(ids2).size, ids2.length, 'an event was announced twice');
     } finally {
       await fleet.close();
     }
   });
 
-  it('is restarted: membership and information stay, no node is asked for anything, one heartbeat later all is right', async () => {
+  it('has the same nodes after a restart, and knows their health after one heartbeat', async () => {
     const agent = await cluster.agent('node-1');
     assert.equal((await cluster.command('node', 'approve', 'node-1', '-m', 'ours')).stdout, 'Ok\n');
     await agent.untilPrinted(/"msg":"approved"/);
@@ -75,12 +75,12 @@ describe('a requester that fails', () => {
     assert.equal(agent.logged('registering again').length, 0);
   });
 
-  it('is suspended for 3 × nodeUnknownAfter: no node becomes UNHEALTHY', async () => {
-    const told = async () =>
+  it('announces no node as UNHEALTHY after it was suspended for 3 × nodeUnknownAfter', async () => {
+    const silenceEvents = async () =>
       (await cluster.kindsOf('node-1')).filter(kind => /unhealthy|unknown/.test(kind)).length;
     await cluster.until('node-1', 'APPROVED HEALTHY');
-    const before = await told();
-    // Nine seconds of the agent's heartbeats, which the broker keeps for the requester.
+    const before = await silenceEvents();
+    // The broker keeps these nine seconds of heartbeats for the suspended requester.
     const beats = { seen: 0 };
     const listening = spy.subscribe('bacalhau.global.compute.node-1.out.heartbeat', () => beats.seen++);
     requester.signal('SIGSTOP');
@@ -93,17 +93,17 @@ describe('a requester that fails', () => {
       'several checks passed',
       async () => (await cluster.status()).counters.heartbeats > heartbeats + 10,
     );
-    assert.equal(await told(), before);
+    assert.equal(await silenceEvents(), before);
   });
 
-  it('is refused on a store that another one keeps, which it names', async () => {
+  it('is refused on a store that another requester uses, and names that one', async () => {
     const second = await cluster.requester({ 'api.port': 0 }, { wait: false, id: 'node-00' });
     const { code, stderr } = await second.finished;
     assert.equal(code, 1);
     assert.match(stderr, /requester node-0 \(process \d+ on .*already keeps this cluster's roll/);
   });
 
-  it('is refused in a folder that another one holds, which it names', async () => {
+  it('is refused in a folder that another requester uses, and names that one', async () => {
     const second = await cluster.requester({ 'api.port': 0 }, { wait: false });
     const { code, stderr } = await second.finished;
     assert.equal(code, 1);

@@ -1,5 +1,5 @@
-// No secret gets out: canaries in every place that holds one, both roles at trace level against brokers that take them and
-// that refuse them, files that are torn, crashes; and every byte that is written, asked or gathered is searched for them.
+// No secret gets out. Canaries are in every place that has a secret. Both roles log at trace level, against brokers that accept
+// or refuse them, with damaged files and with crashes. All output is searched for the canaries.
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ describe('no secret gets out', () => {
     canaries.addOutput(`stderr of ${where}`, stderr);
   }
 
-  /** All that can be asked about the settings in `config`, and about the role that may run with them. */
+  /** Runs every command that shows something about the settings in `config`, or about a role that runs with them. */
   async function askAll(role: string, config: string, options: RunOptions = {}): Promise<void> {
     const chosen = ['--config', config];
     const bundle = join(await newFolder(), 'bundle.tar.gz');
@@ -45,8 +45,8 @@ describe('no secret gets out', () => {
     canaries.addOutput(`${role}'s bundle.tar.gz`, await readFile(bundle));
   }
 
-  /** What every user of the machine can see of a process. */
-  async function hearCommandLines(): Promise<void> {
+  /** Adds what every user of the machine can see of our processes. */
+  async function addCommandLines(): Promise<void> {
     for (const pid of await readdir('/proc').catch(() => [])) {
       if (!/^\d+$/.test(pid)) continue;
       canaries.addOutput(
@@ -56,7 +56,7 @@ describe('no secret gets out', () => {
     }
   }
 
-  /** Runs an agent against `settings` until it has said that it is in, or why it is not; asks all there is to ask. */
+  /** Runs an agent with `settings` until it is registered or has logged why not, and runs every command about it. */
   async function agent(name: string, settings: Values, options: RunOptions = {}): Promise<void> {
     const folder = await newFolder();
     const config = join(folder, 'config.yaml');
@@ -78,7 +78,7 @@ describe('no secret gets out', () => {
       program.signal('SIGHUP');
       await program.untilPrinted(/configuration read again|the new configuration/);
       await askAll('agent', config, options);
-      await hearCommandLines();
+      await addCommandLines();
     } finally {
       program.signal('SIGTERM');
       const { stdout, stderr } = await program.finished;
@@ -89,18 +89,18 @@ describe('no secret gets out', () => {
 
   let before = 0;
 
-  /** Nothing is found; and at least so many bytes were searched since the last time. */
-  function expectNone(least: number): void {
-    const heard = canaries.outputBytes - before;
+  /** Asserts that no canary is found, and that at least so many bytes were searched since the last call. */
+  function expectNone(leastBytes: number): void {
+    const searched = canaries.outputBytes - before;
     before = canaries.outputBytes;
     assert.deepEqual(canaries.leaks(), []);
-    assert.ok(heard >= least, `only ${heard} bytes were heard`);
+    assert.ok(searched >= leastBytes, `only ${searched} bytes were searched`);
   }
 
-  it('of a cluster with a broker of its own: its token, the sessions, the keys', async () => {
+  it('of a cluster with its own broker: its token, the sessions and the keys', async () => {
     const cluster = await Cluster.create({ settings: { 'log.level': 'trace' } });
     try {
-      // The token's own rules: printable, without blanks.
+      // A token must be printable and without blanks.
       const token = canaries.plant('own token', `Cnry~own/+=&${'0123456789abcdef'.repeat(2)}`);
       await mkdir(join(cluster.folderOf('node-0'), 'broker'), { recursive: true });
       await writeFile(join(cluster.folderOf('node-0'), 'broker', 'token'), `${token}\n`, { mode: 0o600 });
@@ -121,12 +121,12 @@ describe('no secret gets out', () => {
       }
       await askAll('agent', join(cluster.folder, 'node-1-agent.yaml'));
       await askAll('requester', join(cluster.folder, 'node-0-requester.yaml'));
-      await hearCommandLines();
+      await addCommandLines();
       for (const program of [node, requester]) {
         const { stdout, stderr } = await program.stop();
         canaries.addOutput(`output of ${program.args[0]}`, stdout + stderr);
       }
-      // Once more, now that nothing runs.
+      // The commands run once more when no role runs.
       await askAll('agent', join(cluster.folder, 'node-1-agent.yaml'));
       await askAll('requester', join(cluster.folder, 'node-0-requester.yaml'));
       expectNone(50_000);
@@ -135,7 +135,7 @@ describe('no secret gets out', () => {
     }
   });
 
-  it('by each way to log in, at a broker that takes it and at one that refuses it', async () => {
+  it('of any way to log in, at a broker that accepts it and at one that refuses it', async () => {
     const folder = await newFolder();
     const secretFile = async (name: string, text: string) => {
       await writeFile(join(folder, name), text, { mode: 0o600 });
@@ -193,7 +193,7 @@ describe('no secret gets out', () => {
     expectNone(100_000);
   });
 
-  it('by a key for TLS, at a broker that takes it and at one that refuses it', async () => {
+  it('of a key for TLS, at a broker that accepts it and at one that refuses it', async () => {
     const folder = await newFolder();
     const authority = await makeAuthority(folder, 'authority');
     const its = await makeCertificate(folder, authority, 'broker', 'IP:127.0.0.1');
@@ -221,7 +221,7 @@ describe('no secret gets out', () => {
     expectNone(30_000);
   });
 
-  it('from files that are torn, or are not what they should be', async () => {
+  it('of files that are incomplete, or are something else', async () => {
     const folder = await newFolder();
     const torn = async (name: string, text: string) => {
       await writeFile(join(folder, name), text, { mode: 0o600 });
@@ -260,7 +260,7 @@ describe('no secret gets out', () => {
       ],
     ];
     for (const [name, settings] of broken) await agent(name, { 'nats.servers': url, ...settings });
-    // State of the agent's own.
+    // The agent's own state files.
     const data = await newFolder();
     await mkdir(join(data, 'agent'));
     await writeFile(join(data, 'agent', 'identity.nk'), `SN${bird('torn identity')}\n`, { mode: 0o600 });
@@ -277,7 +277,7 @@ describe('no secret gets out', () => {
     expectNone(30_000);
   });
 
-  it('from a configuration with faults, wherever in it a secret was put', async () => {
+  it('of a configuration with faults, wherever the secret is in it', async () => {
     const folder = await newFolder();
     for (const [index, text] of [
       `nats: {servers: ['nats://user:${canaries.plant('user info', 'Cnry~userinfo-0123456789abcdef')}@host:4222']}`,
@@ -306,7 +306,7 @@ describe('no secret gets out', () => {
     expectNone(30_000);
   });
 
-  it('by a crash whose message holds it, nobody caught', async () => {
+  it('of an uncaught error whose message contains it', async () => {
     const token = canaries.make('crash token');
     const crashes = [
       'throw new Error("broken: " + secret)',
@@ -341,7 +341,7 @@ describe('no secret gets out', () => {
   });
 });
 
-/** JSON is YAML: each dotted key becomes a nested object. */
+/** Returns settings as JSON, which is YAML. Each dotted key becomes a nested object. */
 function nested(values: Values): string {
   const root: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(values)) {

@@ -1,4 +1,4 @@
-// `muster service` on a machine whose systemd has really booted: from a bare machine to a cluster, and back to a bare machine.
+// `muster service` in a container with a booted systemd: from a bare machine to a cluster, and back to a bare machine.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { ServiceReport } from '../../agent/cli/commands/service/service-report.ts';
@@ -34,10 +34,10 @@ describe('muster service', { skip }, () => {
 
   const machine = () => host.files();
 
-  /** All that is there, without the store of the broker, which is at work. */
+  /** Returns all files but those in the broker's store, which change all the time. */
   const still = () => host.files(/\/muster\/broker\//);
 
-  it('from a bare machine to a cluster of both roles, and back', async () => {
+  it('makes a cluster of both roles from a bare machine, and a bare machine again', async () => {
     const bare = await machine();
     assert.ok(
       bare.some(line => line.startsWith(program)),
@@ -45,7 +45,7 @@ describe('muster service', { skip }, () => {
     );
     assert.equal((await status()).code, 1);
 
-    // The packaged file knows itself where it is.
+    // The packaged file knows its own path.
     if (host.packaged) await service('install', '--role', 'requester', '--no-start');
     await install('requester');
     await host.until('requester', 'ActiveState', /^active$/);
@@ -53,7 +53,7 @@ describe('muster service', { skip }, () => {
       await install('requester'),
       /^Nothing to do: muster-requester\.service is as it should be\.$/,
     );
-    // Nobody waits for a cluster: this comes back at once, though the token is still missing.
+    // The command does not wait for the cluster, so it returns at once although the token is still missing.
     assert.match(await install('agent'), /\/etc\/credstore\/muster-agent\.nats\.token/);
     await host.until('agent', 'ActiveState', /^activating$/);
     const early = (await status('--role', 'agent')).reports[0];
@@ -84,7 +84,7 @@ describe('muster service', { skip }, () => {
     const left = await status();
     assert.deepEqual([left.code, left.reports.map(each => each.installed)], [0, ['no', 'yes']]);
 
-    // Uninstalled and installed again, it is the same requester.
+    // After an uninstallation and an installation, it is the same requester.
     const cluster = left.reports[1]?.status;
     await service('uninstall', '--role', 'requester');
     assert.equal((await status()).code, 1);
@@ -103,7 +103,7 @@ describe('muster service', { skip }, () => {
     assert.equal((await host.systemd.run('getent', 'passwd', 'muster')).code, 2);
   });
 
-  /** A newer program: the unit is replaced, the agent started anew as the node that it was. */
+  /** Upgrades the program: the unit is replaced, and the agent is restarted as the same node. */
   async function upgrade(): Promise<void> {
     const [pid, identity] = [await host.pid('agent'), await host.identity()];
     await host.systemd.ok('ln', '-s', program, '/usr/local/bin/muster-newer');
@@ -115,7 +115,7 @@ describe('muster service', { skip }, () => {
     await host.untilStatus('agent', /^approved/);
     assert.equal(await host.identity(), identity);
     assert.equal(await host.registrations(), 1);
-    // What somebody changed is not replaced.
+    // A unit that somebody has changed is not replaced.
     const unit = '/etc/systemd/system/muster-agent.service';
     await host.systemd.ok('sed', '-i', 's/^RestartSec=.*/RestartSec=9s/', unit);
     const refused = await host.systemd.run(
@@ -137,7 +137,7 @@ describe('muster service', { skip }, () => {
   const secret = async () =>
     (await machine()).filter(line => line.startsWith('/etc/credstore/muster-agent.nats.token '));
 
-  it('of one user, by that user’s own systemd', async t => {
+  it('installs an agent of one user, in that user’s systemd', async t => {
     await host.systemd.ok('loginctl', 'enable-linger', 'root');
     const env = ['HOME=/root', 'XDG_RUNTIME_DIR=/run/user/0'];
     const manager = async () =>
@@ -145,7 +145,7 @@ describe('muster service', { skip }, () => {
     await eventually('the user’s systemd is up, or cannot be', async () =>
       /^(active|failed)$/.test(await manager()),
     );
-    if ((await manager()) !== 'active') return t.skip('a user has no systemd of its own in this container');
+    if ((await manager()) !== 'active') return t.skip('users have no systemd in this container');
     const muster = (...args: string[]) => host.systemd.ok('env', ...env, program, ...args);
     const active = async () =>
       (
@@ -166,7 +166,7 @@ describe('muster service', { skip }, () => {
       assert.equal((await host.systemd.run('test', '-e', `/root/${path}`)).code, 1, path);
   });
 
-  it('of one user reads that user’s configuration, and doctor looks at the same', async () => {
+  it('lets the agent of one user read that user’s configuration, which doctor reads too', async () => {
     const home = '/srv/somebody';
     const doctor = async () => {
       const { stdout } = await host.systemd.run(

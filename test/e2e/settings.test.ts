@@ -1,4 +1,4 @@
-// Each setting of the user's page changes what happens, seen on the wire or on the roll.
+// Each setting has its effect, which is seen in messages or in the list of nodes.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { decodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
@@ -22,17 +22,17 @@ describe('a setting', () => {
     await broker.release();
   });
 
-  /** A cluster for one test, with the store emptied of earlier ones by ids of its own. */
-  async function withCluster(settings: Values, work: (cluster: Cluster) => Promise<void>): Promise<void> {
+  /** Runs `fn` with a cluster for one test. Each test uses other node ids, because the store is the same. */
+  async function withCluster(settings: Values, fn: (cluster: Cluster) => Promise<void>): Promise<void> {
     const cluster = await Cluster.create({ servers: broker.url, settings });
     try {
-      await work(cluster);
+      await fn(cluster);
     } finally {
       await cluster.release();
     }
   }
 
-  /** How often each kind of report passes while heartbeats pass `beats` times. */
+  /** Counts the reports of each kind while `beats` heartbeats are sent. */
   async function reports(
     id: string,
     beats: number,
@@ -48,7 +48,7 @@ describe('a setting', () => {
     return seen;
   }
 
-  it('compute.infoUpdateFrequency, resourceUpdateFrequency, heartbeatFrequency: each report keeps its own schedule', async () => {
+  it('compute.infoUpdateFrequency, resourceUpdateFrequency and heartbeatFrequency set the schedule of each report', async () => {
     await withCluster({}, async cluster => {
       await cluster.requester();
       const slow = '10m';
@@ -66,7 +66,7 @@ describe('a setting', () => {
         'compute.infoUpdateFrequency': slow,
         'compute.resourceUpdateFrequency': '100ms',
       });
-      // The inventory's news may bring one update of the information.
+      // The facts of the inventory may cause one more update of the information.
       assert.ok(resources.resources >= 10 && resources.info <= 1, JSON.stringify(resources));
       const beats = await pace('beat', {
         'compute.infoUpdateFrequency': '1s',
@@ -76,7 +76,7 @@ describe('a setting', () => {
     });
   });
 
-  it('compute.heartbeatTopic and requester.heartbeatTopic: heartbeats move, in the encoding that the topic asks for', async () => {
+  it('compute.heartbeatTopic and requester.heartbeatTopic set the subject of heartbeats, and with it the encoding', async () => {
     for (const [topic, wildcard, enveloped] of [
       ['cluster.{nodeId}.alive', 'cluster.*.alive', true],
       ['heartbeat', 'heartbeat', false],
@@ -99,7 +99,7 @@ describe('a setting', () => {
     }
   });
 
-  it('requester.heartbeatTopic alone: heartbeats go unheard, and the agent says why', async () => {
+  it('requester.heartbeatTopic without the other one loses all heartbeats, and the agent logs why', async () => {
     await withCluster({ 'requester.heartbeatTopic': 'elsewhere.{nodeId}' }, async cluster => {
       await cluster.requester();
       const agent = await cluster.agent('unheard', { 'compute.resourceUpdateFrequency': '10m' });
@@ -108,17 +108,17 @@ describe('a setting', () => {
     });
   });
 
-  it('requester.nodeDisconnectedAfter and nodeUnknownAfter: a silent node falls when they say', async () => {
+  it('requester.nodeDisconnectedAfter and nodeUnknownAfter set when a silent node is UNHEALTHY and UNKNOWN', async () => {
     const fall = async (values: Values, id: string): Promise<string[]> => {
       let kinds: string[] = [];
       await withCluster(values, async cluster => {
         await cluster.requester();
         const agent = await cluster.agent(id);
-        await eventually('it was told healthy', async () => (await cluster.kindsOf(id)).includes('healthy'));
+        await eventually('the event healthy', async () => (await cluster.kindsOf(id)).includes('healthy'));
         await agent.kill();
         const until = values['requester.nodeUnknownAfter'] === '10m' ? 'UNHEALTHY' : 'UNKNOWN';
         await cluster.until(id, `PENDING ${until}`);
-        await eventually('it was told', async () =>
+        await eventually('the event of silence', async () =>
           (await cluster.kindsOf(id)).includes(until.toLowerCase()),
         );
         kinds = await cluster.kindsOf(id);
@@ -131,7 +131,7 @@ describe('a setting', () => {
     assert.deepEqual((await fall(late, 'fall-2')).slice(-1), ['unhealthy']);
   });
 
-  it('requester.heartbeatFrequency: between two checks the roll is exact, only the announcement waits', async () => {
+  it('requester.heartbeatFrequency delays only the event: the list of nodes is exact between two checks', async () => {
     await withCluster(
       {
         'requester.heartbeatFrequency': '10m',
@@ -149,7 +149,7 @@ describe('a setting', () => {
     );
   });
 
-  it('requester.manualApproval and maxPending: off approves at once; one more than maxPending is refused', async () => {
+  it('requester.manualApproval off approves at once, and one node more than maxPending is refused', async () => {
     await withCluster({ 'requester.manualApproval': false }, async cluster => {
       await cluster.requester();
       await cluster.agent('trusted');
@@ -163,7 +163,7 @@ describe('a setting', () => {
     });
   });
 
-  it('compute.rejoinAfterDelete: a deleted node is back at once', async () => {
+  it('compute.rejoinAfterDelete brings a deleted node back at once', async () => {
     await withCluster({}, async cluster => {
       await cluster.requester();
       await cluster.agent('eager', { 'compute.rejoinAfterDelete': true });
@@ -173,7 +173,7 @@ describe('a setting', () => {
     });
   });
 
-  it('node.labels, node.nameProvider, compute.allocatedCapacity: they show on the roll', async () => {
+  it('node.labels, node.nameProvider and compute.allocatedCapacity show in the list of nodes', async () => {
     await withCluster({}, async cluster => {
       await cluster.requester();
       await cluster.agent('labelled', {
@@ -189,7 +189,7 @@ describe('a setting', () => {
     });
   });
 
-  it('changes with SIGHUP where it may, and says what needs a restart', async () => {
+  it('can change with SIGHUP, or else the role logs that it needs a restart', async () => {
     await withCluster({}, async cluster => {
       await cluster.requester();
       const agent = await cluster.agent('reload', { 'node.labels': 'zone=eu' });
@@ -211,7 +211,7 @@ describe('a setting', () => {
     });
   });
 
-  it('is refused on SIGHUP where a start refuses it, though it waits for a restart', async () => {
+  it('that a start would refuse is also refused on SIGHUP, even if it needs a restart', async () => {
     await withCluster({}, async cluster => {
       const requester = await cluster.requester();
       await cluster.rewrite('requester', 'node-0', { 'api.host': '0.0.0.0' });

@@ -1,4 +1,4 @@
-// An agent in steady state starts no process: the kernel's own word for it, by a trace of its system calls.
+// An agent in steady state starts no process, which a trace of its system calls proves.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import type { RunOptions } from '../support/program.ts';
 import { programWithoutProbe } from '../support/program-copy.ts';
 import { newFolder } from '../support/temporary.ts';
 
-/** How often each report, and each reading of GPUs, goes by while the trace counts. */
+/** How often each report is sent, and GPUs are read, during the trace. */
 const turns = 12;
 const often = {
   'compute.heartbeatFrequency': '100ms',
@@ -44,7 +44,7 @@ describe('an agent in steady state starts no process', () => {
     await broker.release();
   });
 
-  /** Counts what the node sends of each kind from now on. */
+  /** Counts the messages of each kind that the node sends from now on. */
   function reportsOf(id: string): () => number[] {
     const counts = [
       heartbeatSubject(defaultHeartbeatTopic, id),
@@ -58,7 +58,7 @@ describe('an agent in steady state starts no process', () => {
     return () => counts.map(count => count());
   }
 
-  /** Lets an approved agent report under a trace. `reads` answers how often it has read what GPUs do. */
+  /** Lets an approved agent report under a trace. `reads` returns how often it has read its GPUs. */
   async function watch(id: string, settings: Values, options: RunOptions, reads?: () => Promise<number>) {
     const trace = new ProcessTrace(join(await newFolder(), 'trace'));
     const agent = await cluster.agent(
@@ -76,7 +76,7 @@ describe('an agent in steady state starts no process', () => {
       `the trace shows how the inventory is taken:\n${first.join('\n')}`,
     );
     const reports = reportsOf(id);
-    await eventually('every report goes on', () => reports().every(count => count >= turns));
+    await eventually('every report is sent', () => reports().every(count => count >= turns));
     if (reads) {
       const before = await reads();
       await eventually('the GPUs are read again', async () => (await reads()) >= before + turns);
@@ -88,7 +88,7 @@ describe('an agent in steady state starts no process', () => {
     assert.deepEqual(await trace.started(), [], 'nor does stopping');
   }
 
-  it('with the native probe, and GPUs whose figures every sample reads', async t => {
+  it('with the native probe, and with GPUs that every sample reads', async t => {
     if (untraceable) return t.skip(untraceable);
     if (!loaded.probe) return t.skip(`the native probe ${loaded.reason}`);
     const { fakeNvml } = await import('../native/fake-nvml.ts');

@@ -1,4 +1,4 @@
-// Both roles as services of a systemd that has really booted: what it is told, what it does, and what its sandbox leaves.
+// Both roles as services of a booted systemd: readiness and status, restarts, the watchdog, credentials and the sandbox.
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, it } from 'node:test';
 import type { Role } from '../../agent/config/role.ts';
@@ -17,7 +17,7 @@ describe('as a service of systemd', { skip }, () => {
   beforeEach(() => host.reset());
   after(() => systemd?.halt());
 
-  it('starts when it is ready, says how it is, and hears of an approval', async () => {
+  it('is active when it is ready, shows its status, and changes it with an approval', async () => {
     const node = await host.cluster();
     assert.match(await host.show('requester', 'StatusText'), /^ready, \d+ nodes?/);
     assert.equal(await host.show('agent', 'ActiveState'), 'active');
@@ -43,12 +43,12 @@ describe('as a service of systemd', { skip }, () => {
     assert.equal(await host.show('agent', 'NRestarts'), '0');
   });
 
-  it('is found by muster status; a second one by hand is refused its state', async () => {
+  it('is found by muster status, and a second one started by hand cannot use its state', async () => {
     const node = await host.cluster();
     const status = await host.muster('status');
     assert.match(status, /^requester [\s\S]*\nagent /);
     assert.ok(status.includes(node));
-    // Running or not, its state is its own: what root wrote there it could not read.
+    // Whether it runs or not, a role by hand may not write to its state, because the service could not read root's files.
     const byHand = async (role: string) => {
       const { code, stderr } = await host.systemd.run('muster', role);
       assert.equal(code, 77, stderr);
@@ -66,25 +66,26 @@ describe('as a service of systemd', { skip }, () => {
     assert.match(other.stderr, /not allowed to ask .*\/var\/lib\/muster/);
   });
 
-  it('reads its configuration again: systemd sees it, and a bad one changes nothing but the line of status', async () => {
+  it('reloads its configuration for systemd, and a bad one changes only its status text', async () => {
     await host.cluster();
     const before = new Date();
     await ok('systemctl', 'log-level', 'debug');
     await host.configure({ 'node.labels': { rack: 'r1' }, 'node.id': 'another' });
     await ok('systemctl', 'reload', 'muster-agent');
-    await eventually('the label is on the roll', async () =>
+    await eventually('the label is in the list of nodes', async () =>
       /Compute/.test(await host.muster('node', 'list', '--labels', 'rack=r1')),
     );
     await ok('systemctl', 'log-level', 'info');
-    const told = (await host.systemd.journal(before, '_PID=1')).flatMap(entry => {
+    const reloads = (await host.systemd.journal(before, '_PID=1')).flatMap(entry => {
       const at = /message from PID \d+ \(RELOADING=1, MONOTONIC_USEC=(\d+)\)/.exec(
         String(entry.MESSAGE),
       )?.[1];
-      return at === undefined ? [] : [{ at: Number(at), heard: Number(entry.__MONOTONIC_TIMESTAMP) }];
+      return at === undefined ? [] : [{ at: Number(at), received: Number(entry.__MONOTONIC_TIMESTAMP) }];
     });
-    assert.equal(told.length, 1);
-    // Of systemd's own clock: it had not been heard before it was said.
-    for (const { at, heard } of told) assert.ok(at <= heard && heard - at < 60_000_000, `${at} ${heard}`);
+    assert.equal(reloads.length, 1);
+    // The time is of systemd's own clock, so it is before systemd received the message.
+    for (const { at, received } of reloads)
+      assert.ok(at <= received && received - at < 60_000_000, `${at} ${received}`);
     assert.match(
       await host.journal('agent'),
       /"changed":\["node\.id"\],"msg":"these settings change only with a restart"/,
@@ -107,23 +108,23 @@ describe('as a service of systemd', { skip }, () => {
     await host.untilStatus('agent', /^pending approval, fingerprint [A-Z2-7-]+$/);
   });
 
-  it('is not reloaded by systemd while its broker is away, and hears a signal then', async () => {
+  it('cannot be reloaded by systemd while the broker is away, but by a signal', async () => {
     await host.configure({});
     await host.dropIn('agent', 'short', '[Unit]\nJobRunningTimeoutSec=1s');
-    // Whoever waits for the start gives up; the unit goes on "activating".
+    // systemctl does not wait any longer, and the unit is still "activating".
     assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-agent')).code, 0);
     await host.untilStatus('agent', /^broker unreachable/);
     await host.configure({ 'log.level': 'debug' });
     const { stderr } = await host.systemd.run('systemctl', 'reload', 'muster-agent');
     assert.match(stderr, /not active, cannot reload/);
     await ok('systemctl', 'kill', '--kill-whom=main', '--signal=HUP', 'muster-agent');
-    await eventually('it is read again', async () =>
+    await eventually('the configuration is read again', async () =>
       /"changed":\["log\.level"\],"msg":"configuration read again"/.test(await host.journal('agent')),
     );
     assert.equal(await host.show('agent', 'ActiveState'), 'activating');
   });
 
-  it('is ended by the watchdog when its event loop stands still, and comes back as the same node', async () => {
+  it('is killed by the watchdog when its event loop hangs, and restarts as the same node', async () => {
     await host.dropIn('agent', 'watchdog', '[Service]\nWatchdogSec=6s');
     await host.cluster();
     const [pid, identity] = [await host.pid('agent'), await host.identity()];
@@ -135,7 +136,7 @@ describe('as a service of systemd', { skip }, () => {
     assert.equal(await host.registrations(), 1);
   });
 
-  it('is started again when it is killed: the broker with its requester, the node without a registration', async () => {
+  it('restarts when it is killed: a requester with its broker, and an agent without a new registration', async () => {
     await host.cluster();
     const identity = await host.identity();
     await ok('systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'muster-requester');
@@ -149,7 +150,7 @@ describe('as a service of systemd', { skip }, () => {
     assert.equal((await ok('pgrep', '-c', 'nats-server')).trim(), '1');
   });
 
-  it('holds up no boot while the broker is down, and is ready when it comes', async () => {
+  it('does not delay a boot while the broker is down, and is ready when the broker comes', async () => {
     await host.cluster();
     const identity = await host.identity();
     await host.stop();
@@ -165,7 +166,7 @@ describe('as a service of systemd', { skip }, () => {
     await host.until('agent', 'ActiveState', /^active$/);
     await host.untilStatus('agent', /^pending approval/);
     assert.equal(await host.identity(), identity);
-    // Later outages do not make it less active, nor hungry for its watchdog.
+    // In a later outage it stays active, and still notifies its watchdog.
     await ok('systemctl', 'stop', 'muster-requester');
     await host.untilStatus('agent', /^broker unreachable for \d+ s, retrying/);
     assert.equal(await host.show('agent', 'ActiveState'), 'active');
@@ -175,7 +176,7 @@ describe('as a service of systemd', { skip }, () => {
     await ok('systemctl', 'disable', 'muster-agent');
   });
 
-  it('gets its secrets as credentials, which nobody else reads and which show nowhere', async () => {
+  it('gets its secrets as credentials, which nobody else can read and which are shown nowhere', async () => {
     await host.cluster();
     const token = (await ok('cat', '/etc/credstore/muster-agent.nats.token')).trim();
     const pid = await host.pid('agent');
@@ -188,13 +189,13 @@ describe('as a service of systemd', { skip }, () => {
     }
     assert.ok(!(await host.journal('agent')).includes(token));
     assert.ok(!(await host.show('agent', 'StatusText')).includes(token));
-    // A wrong one is an outage like any other: said, and mended without a person's restart of anything but this.
+    // A wrong secret is shown in the status. It is corrected by a restart of this role alone.
     await host.systemd.write('/etc/credstore/muster-agent.nats.token', 'wrong', 0o600);
     await ok('systemctl', 'restart', '--no-block', 'muster-agent');
     await host.untilStatus('agent', /^no connection to the broker for \d+ s, retrying/);
   });
 
-  it('gets them encrypted too, by a drop-in', async () => {
+  it('gets encrypted secrets with a drop-in', async () => {
     await host.configure({});
     await host.start('requester');
     const encrypted = '/etc/credstore.encrypted/muster-agent.nats.token';
@@ -205,7 +206,7 @@ describe('as a service of systemd', { skip }, () => {
     await host.untilStatus('agent', /^pending approval/);
   });
 
-  it('takes over what a run by hand has left, with the identity in it', async () => {
+  it('takes over the state of an earlier run by hand, with its identity', async () => {
     await host.configure({});
     const byHand = (role: string, file: string) =>
       ok(
@@ -223,7 +224,7 @@ describe('as a service of systemd', { skip }, () => {
     assert.match(await ok('stat', '--format=%U', '/var/lib/muster/agent/identity.nk'), /^muster$/);
   });
 
-  it('runs as nobody in particular, with nothing that it may write but its state, and no home', async () => {
+  it('runs as a dynamic user without a home, who can write only the state', async () => {
     for (const role of ['agent', 'requester'] as const) {
       await host.dropIn(role, 'homeless', '[Service]\nUnsetEnvironment=HOME USER LOGNAME SHELL');
     }
@@ -244,12 +245,12 @@ describe('as a service of systemd', { skip }, () => {
     assert.match(await ok('stat', '--format=%a %U', '/var/lib/private/muster'), /^700 muster$/);
     // The inventory's child ran in the same sandbox.
     const node = await host.node();
-    await eventually('the inventory is told', async () =>
+    await eventually('the inventory is sent', async () =>
       /CPUModel: \S/.test(await host.muster('node', 'describe', node)),
     );
   });
 
-  it('sees the device files of GPUs, which the requester does not', async () => {
+  it('can open the device files of GPUs as an agent, but not as a requester', async () => {
     for (const name of ['/dev/nvidia0', '/dev/dri/renderD128']) {
       await ok('mkdir', '-p', '/dev/dri');
       await host.systemd.run('mknod', name, 'c', '1', '3');
@@ -264,7 +265,7 @@ describe('as a service of systemd', { skip }, () => {
     assert.match(await host.show('agent', 'DeviceAllow'), /^char-drm rw$[\s\S]*^char-nvidia\* rw$/m);
   });
 
-  it('does not loop on a bad configuration', async () => {
+  it('is not restarted again and again with a bad configuration', async () => {
     await host.configure({ 'compute.heartbeatFrequency': 'often' });
     for (const role of ['agent', 'requester'] as const) {
       const started = await host.systemd.run('systemctl', 'start', `muster-${role}`);
@@ -279,14 +280,14 @@ describe('as a service of systemd', { skip }, () => {
     assert.equal(await host.show('requester', 'ActiveState'), 'active');
   });
 
-  it('does not start where a disk is mounted for its state; doctor and status say why, and where it belongs', async t => {
+  it('does not start when a disk is mounted for its state; doctor and status say why, and where to mount it', async t => {
     const [folder, hidden] = ['/var/lib/muster', '/var/lib/private/muster'];
     const unmount = (at: string) => host.systemd.run('umount', at);
     t.after(async () => {
       await host.stop();
       for (const at of [folder, hidden]) await unmount(at);
     });
-    // Looked at between two attempts.
+    // doctor and status run between two attempts to start.
     await host.dropIn('requester', 'slow', '[Service]\nRestartSec=1h');
     await ok('mkdir', folder);
     await ok('mount', '-t', 'tmpfs', 'muster-test', folder);
@@ -294,26 +295,26 @@ describe('as a service of systemd', { skip }, () => {
     const why =
       /\/var\/lib\/muster has to be a link to \/var\/lib\/private\/muster.* a disk is mounted there/;
     const remedy = /mount it at \/var\/lib\/private\/muster/;
-    const told = async (...texts: RegExp[]) => {
+    const showsAll = async (...texts: RegExp[]) => {
       for (const args of [['doctor'], ['service', 'status']]) {
         const { stdout } = await host.systemd.run(host.program, ...args, '--role', 'requester');
         for (const text of texts) assert.match(stdout, text);
       }
     };
-    await told(why, remedy);
+    await showsAll(why, remedy);
     await host.stop();
     await unmount(folder);
     await ok('install', '-d', '-m', '700', '/var/lib/private', hidden);
     await ok('mount', '-t', 'tmpfs', 'muster-test', hidden);
     assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-requester')).code, 0);
-    await told(/it is a folder, and \/var\/lib\/private\/muster is there too/);
+    await showsAll(/it is a folder, and \/var\/lib\/private\/muster is there too/);
     await host.stop();
     await ok('rmdir', folder);
     await host.start('requester');
     assert.match(await host.muster('service', 'status', '--role', 'requester'), /^ {2}state +running/m);
   });
 
-  it('says how its sandbox is opened for a dataDir elsewhere, and that is how', async t => {
+  it('says which drop-in its sandbox needs for another dataDir, and works with it', async t => {
     const data = '/srv/muster-data';
     t.after(async () => {
       await host.stop();
@@ -340,12 +341,12 @@ describe('as a service of systemd', { skip }, () => {
     assert.match(await ok('stat', '--format=%U', `${data}/requester`), /^muster$/);
   });
 
-  it('stops by itself within 5 s, in order, with exit code 0', async () => {
+  it('stops within 5 s with exit code 0', async () => {
     const node = await host.cluster();
     await ok('systemctl', 'stop', 'muster-agent');
     assert.equal(await host.show('agent', 'Result'), 'success');
     assert.equal(await host.show('agent', 'ExecMainStatus'), '0');
-    // It has said goodbye: without, it would be HEALTHY for a while yet.
+    // The agent has sent Leave. Otherwise the node would still be HEALTHY for a while.
     assert.match(await host.muster('node', 'list'), new RegExp(`^${node} +Compute +PENDING +UNKNOWN`, 'm'));
     await ok('systemctl', 'stop', 'muster-requester');
     assert.equal(await host.show('requester', 'Result'), 'success');
@@ -362,7 +363,7 @@ describe('as a service of systemd', { skip }, () => {
     assert.equal((await host.systemd.run('pgrep', 'nats-server')).code, 1);
   });
 
-  it('without the native probe it works, and says what systemd does not hear', {
+  it('works without the native probe, and logs what systemd is not told', {
     skip: booted instanceof ServiceHost && booted.packaged && 'the packaged file has its probe inside',
   }, async () => {
     await host.configure({});
@@ -376,7 +377,7 @@ describe('as a service of systemd', { skip }, () => {
     assert.equal(await host.show('requester', 'ActiveState'), 'active');
   });
 
-  it('runs for one user alone, with the state in that user’s home', async t => {
+  it('runs for one user, with the state in that user’s home', async t => {
     const id = '4217';
     const home = '/home/tester';
     await ok('useradd', '--create-home', '--uid', id, 'tester');
@@ -412,7 +413,7 @@ describe('as a service of systemd', { skip }, () => {
     await ok('loginctl', 'disable-linger', 'tester');
   });
 
-  it('leaves nothing running when its units are removed, and keeps its state', async () => {
+  it('leaves no process when its units are removed, and keeps its state', async () => {
     await host.cluster();
     await host.removeUnits();
     assert.equal((await host.systemd.run('pgrep', '-f', 'muster|main.ts|nats-server')).code, 1);
@@ -422,7 +423,7 @@ describe('as a service of systemd', { skip }, () => {
     assert.equal((await host.systemd.run('getent', 'passwd', 'muster')).code, 2);
   });
 
-  it('is installed, shown and uninstalled by muster service; a purge leaves nothing', async () => {
+  it('can be installed, shown and uninstalled by muster service, and a purge leaves nothing', async () => {
     await host.removeUnits();
     const service = (command: string, role: string, ...flags: string[]) =>
       host.muster('service', command, '--role', role, ...flags);

@@ -1,5 +1,5 @@
-// A newer program is put in the place of one that runs, as a package manager does: the role goes on, and starts again as
-// the one that it was.
+// A newer program replaces one that runs, as a package manager does it. The role keeps running, and starts again with the same
+// identity and state.
 import assert from 'node:assert/strict';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ describe('a program that is replaced while it runs', () => {
 
   const main = () => join(installed, 'agent', 'main.ts');
 
-  /** Puts a program of that version where the other one is: all at once, and nothing of the other one stays. */
+  /** Replaces the program by one of another version, at once and completely. */
   async function install(next: string): Promise<void> {
     await copyProgram(`${installed}.new`);
     await setVersion(`${installed}.new`, next);
@@ -38,18 +38,18 @@ describe('a program that is replaced while it runs', () => {
     await rm(`${installed}.old`, { recursive: true });
   }
 
-  const heard = async () => (await cluster.node('node-1'))?.ConnectionState.LastHeartbeat;
+  const lastHeartbeat = async () => (await cluster.node('node-1'))?.ConnectionState.LastHeartbeat;
 
-  async function isHeardAgain(): Promise<void> {
-    const last = await heard();
-    await eventually('it is heard again', async () => (await heard()) !== last);
+  async function sendsHeartbeats(): Promise<void> {
+    const last = await lastHeartbeat();
+    await eventually('another heartbeat', async () => (await lastHeartbeat()) !== last);
   }
 
-  // A machine that is busy may make it warn of late answers.
+  // On a busy machine it may warn about late answers.
   const quiet = ({ stderr }: { stderr: string }) =>
     assert.doesNotMatch(stderr, /"level":"error"|set aside|cannot be read|registering again/);
 
-  it('as an agent: the same identity and session, no new registration, and the roll knows its version', async () => {
+  it('keeps identity and session as an agent, does not register again, and the requester knows its version', async () => {
     const agent = await cluster.agent('node-1', {}, { main: main() });
     await cluster.decide('node-1', 'approve');
     await cluster.until('node-1', 'APPROVED HEALTHY');
@@ -57,11 +57,11 @@ describe('a program that is replaced while it runs', () => {
     const sentinel = await cluster.sentinel('node-1');
     assert.equal((await cluster.node('node-1'))?.Info.Agent?.Version, version);
     await install(newer);
-    await isHeardAgain();
-    // What it starts, and what it has not needed until now, is of the newer version.
+    await sendsHeartbeats();
+    // The child that it starts, and code that it loads only now, are of the newer version.
     agent.signal('SIGHUP');
     await agent.untilPrinted(/"msg":"configuration read again"/);
-    await isHeardAgain();
+    await sendsHeartbeats();
     const stopped = await agent.stop();
     assert.equal(stopped.code, 0);
     quiet(stopped);
@@ -78,7 +78,7 @@ describe('a program that is replaced while it runs', () => {
     quiet(again);
   });
 
-  it('as a requester: the same roll and cluster, and its nodes need not register', async () => {
+  it('keeps nodes and cluster id as a requester, and its nodes need not register', async () => {
     const sentinel = await cluster.sentinel('node-1');
     const { clusterId, version: before } = await cluster.status();
     assert.equal(before, version);
@@ -88,7 +88,7 @@ describe('a program that is replaced while it runs', () => {
     const after = await cluster.status();
     assert.deepEqual([after.version, after.clusterId], [newer, clusterId]);
     await cluster.until('node-1', 'APPROVED HEALTHY');
-    await isHeardAgain();
+    await sendsHeartbeats();
     assert.deepEqual(await cluster.sentinel('node-1'), sentinel);
     assert.equal((await cluster.kindsOf('node-1')).filter(kind => kind === 'registered').length, 1);
     quiet(again);

@@ -89,7 +89,7 @@ export async function agentStart(): Promise<Figure[]> {
     const agent = await startAgent(id, folder, broker);
     await registered;
     times.push(Date.now() - began);
-    const [firstLine] = agent.logged('the agent startCount');
+    const [firstLine] = agent.logged('the agent starts');
     loading.push(Date.parse(String(firstLine?.time)) - began);
     await agent.stop();
   }

@@ -74,26 +74,26 @@ export class FakeBroker {
     return new FakeConnection(this);
   }
 
-  /** As SIGKILL: every connection is lost, what waits fails, what is stored stays. */
+  /** Stops the broker as a kill does: every connection is lost and waiting requests fail, but what is stored stays. */
   stop(): void {
     this.#up = false;
     for (const connection of this.connections) connection.drop();
   }
 
-  /** Every connection is regained, subscriptions and watches included. */
+  /** Starts the broker again. Every connection is back, with its subscriptions and watches. */
   start(): void {
     this.#up = true;
     for (const connection of this.connections) connection.regain();
   }
 
-  /** All that is stored is gone; connections open their buckets and streams anew when they are regained. */
+  /** Removes everything that is stored. Connections open their buckets and streams again when they reconnect. */
   wipe(): void {
     this.stop();
     this.buckets.clear();
     this.streams.clear();
   }
 
-  /** The next `operation` fails so; several queue up. */
+  /** Makes the next `operation` fail. Several faults of one operation come one after the other. */
   failNext(operation: StoreOperation, fault: StoreFault): void {
     this.#faults.push({ operation, fault });
   }
