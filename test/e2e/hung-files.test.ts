@@ -43,7 +43,7 @@ for (const [kind, main] of [
     assert.match(stdout, /^machine\n {2}hostname /);
     assert.match(
       stdout,
-      /^without an answer\n(?: {2}.*\n)* {2}PCI was not asked, as \/sys\/\S+ and 1 more hang\n {2}DMI did not answer within 2 s$/m,
+      /^without an answer\n(?: {2}.*\n)* {2}PCI was not asked, because \/sys\/\S+ and 1 more hang\n {2}DMI did not answer within 2 s$/m,
     );
     assert.match(stdout, /^sources\n(?:.*\n)*$/m);
   });

@@ -104,7 +104,7 @@ describe('an agent with GPUs', () => {
       assert.doesNotMatch(stdout, /SIGABRT/);
       assert.match(
         stdout,
-        command === 'probe' ? /^ {2}nvml +failed: it is not called, as /m : /^ok +probe /m,
+        command === 'probe' ? /^ {2}nvml +failed: it is not called, because /m : /^ok +probe /m,
       );
     }
   });

@@ -111,11 +111,11 @@ test('the crash guard is around each call, and refuses calls after crashes', asy
   assert.equal(fault?.kind, 'failed');
   assert.match(
     fault?.reason ?? '',
-    /^failed: it is not called, as the last 2 processes that called it ended during the call; remove /,
+    /^failed: it is not called, because the last 2 processes that called it ended during the call; remove /,
   );
 });
 
 test('without the native probe NVML is absent, with the reason', async () => {
   const { fault } = await (await inputs({ probe: { reason: 'was not built' } })).nvml();
-  assert.deepEqual(fault, { kind: 'absent', reason: 'cannot be asked, as the native probe was not built' });
+  assert.deepEqual(fault, { kind: 'absent', reason: 'cannot be asked, because the native probe was not built' });
 });

@@ -67,7 +67,7 @@ export async function crashGuard(
     mark: { path, text: mark },
     async around(call) {
       if (fault !== undefined) throw new Error(`it ${fault}`);
-      if (released) throw new Error('it is not called, as this process ends');
+      if (released) throw new Error('it is not called, because this process ends');
       // A full or read-only disk must not hide the GPUs either, so a mark that cannot be written is no error.
       await setMark(mark);
       try {
@@ -113,9 +113,9 @@ const markPath = (folder: string): string => join(folder, 'nvml-called');
 function faultAfter(crashes: number, path: string): string | undefined {
   if (crashes < maxCrashes) return undefined;
   if (crashes === unreadable) {
-    return `is not called, as ${path}, which says whether it crashes processes, cannot be read; remove it and restart the agent`;
+    return `is not called, because ${path}, which says whether it crashes processes, cannot be read; remove it and restart the agent`;
   }
-  return `is not called, as the last ${maxCrashes} processes that called it ended during the call; remove ${path} and restart the agent to try again`;
+  return `is not called, because the last ${maxCrashes} processes that called it ended during the call; remove ${path} and restart the agent to try again`;
 }
 
 /** Returns how many calls in a row did not return, according to the text of the mark. */

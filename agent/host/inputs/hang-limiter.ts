@@ -37,7 +37,7 @@ export class HangLimiter {
     return this.#hung.size;
   }
 
-  /** Makes `call`. `what` names it in a reason and tells it from other calls. Never throws: a failure becomes a fault. */
+  /** Makes `call`. `what` names it in a reason and distinguishes it from other calls. Never throws: a failure becomes a fault. */
   async ask<T>(what: string, call: () => Promise<T>): Promise<Answer<T>> {
     for (;;) {
       const refusal = this.#refusal(what);
@@ -66,7 +66,7 @@ export class HangLimiter {
     const hanging = { what, since };
     this.#hung.add(hanging);
     void answered.then(() => this.#hung.delete(hanging));
-    // The waiting calls check again: the same call and, with all places taken by hanging calls, every call is now refused.
+    // The waiting calls check again. The same call is refused now, and so is every call when all places hang.
     for (const proceed of this.#waiting.splice(0)) proceed();
     return {
       fault: { kind: 'late', reason: `did not answer within ${this.#timeoutMs / 1000} s` },
@@ -80,7 +80,7 @@ export class HangLimiter {
     if (same) return `has not answered since ${toTheSecond(same.since)}`;
     const [first, ...more] = this.#hung;
     if (!first || this.#hung.size < this.#maxHung) return undefined;
-    return `was not asked, as ${first.what} ${more.length > 0 ? `and ${more.length} more hang` : 'hangs'}`;
+    return `was not asked, because ${first.what} ${more.length > 0 ? `and ${more.length} more hang` : 'hangs'}`;
   }
 }
 

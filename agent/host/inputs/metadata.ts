@@ -19,7 +19,7 @@ export async function askMetadata(
     };
     // On a machine outside a cloud nobody answers. That is normal, so it counts as absent.
     const timer = setTimeout(() => fail('absent', `did not answer within ${timeoutMs / 1000} s`), timeoutMs);
-    // Without an agent the connection is closed after the answer: an open one would keep the process alive.
+    // Without an HTTP agent the connection is closed after the answer. An open one would keep the process alive.
     const call = request(url, { method, headers: { ...headers, 'Content-Length': 0 }, agent: false });
     call.on('error', error => fail('absent', `cannot be reached: ${reasonOf(error)}`));
     call.on('response', response => {

@@ -104,7 +104,7 @@ export class SystemInputs implements Inputs {
 
   async nvml(): Promise<Answer<NvmlAnswer>> {
     const { probe } = this.probe;
-    if (!probe) return absentFault(`cannot be asked, as the native probe ${this.probe.reason}`);
+    if (!probe) return absentFault(`cannot be asked, because the native probe ${this.probe.reason}`);
     const { nvmlLibrary, hold, guard = call => call() } = this.#options;
     const options = {
       deadlineMs: this.#driverTimeoutMs,
@@ -141,7 +141,7 @@ export class SystemInputs implements Inputs {
 
   async cgroup(): Promise<Answer<Cgroup>> {
     const { probe } = this.probe;
-    if (!probe) return absentFault(`cannot be asked, as the native probe ${this.probe.reason}`);
+    if (!probe) return absentFault(`cannot be asked, because the native probe ${this.probe.reason}`);
     const began = this.#clock.monotonic();
     const value = probe.cgroup();
     return { value, took: this.#clock.monotonic() - began };

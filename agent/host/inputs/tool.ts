@@ -47,7 +47,7 @@ export class ToolRunner {
     if (typeof program !== 'string') return answer({ fault: program });
     const since = this.#running.get(program);
     if (since !== undefined) {
-      const reason = `was not started again, as the one of ${toTheSecond(since)} has not ended`;
+      const reason = `was not started again, because the run of ${toTheSecond(since)} has not ended`;
       return answer({ fault: { kind: 'late', reason } });
     }
     this.#running.set(program, this.#clock.now());

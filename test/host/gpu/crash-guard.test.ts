@@ -151,7 +151,7 @@ test('the read-only guard obeys the mark of the agent and writes nothing', async
   assert.equal(await called(guardFor()), true, 'one crash is not enough');
   await endDuringCall(folder, 'boot 1');
   const before = readFileSync(mark(folder), 'utf8');
-  await assert.rejects(called(guardFor()), /is not called, as the last 2 processes/);
+  await assert.rejects(called(guardFor()), /is not called, because the last 2 processes/);
   assert.equal(readFileSync(mark(folder), 'utf8'), before);
   assert.equal(await called(guardFor('boot 2')), true);
 });
@@ -163,6 +163,6 @@ test('a mark that cannot be read stops the agent from calling, but not a read-on
   const { fault } = await crashGuard(folder, 'driver 550, boot 1');
   assert.match(
     fault ?? '',
-    /^is not called, as .*nvml-called, .* cannot be read; remove it and restart the agent$/,
+    /^is not called, because .*nvml-called, .* cannot be read; remove it and restart the agent$/,
   );
 });

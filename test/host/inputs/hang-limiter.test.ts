@@ -63,7 +63,7 @@ test('while too many calls hang, no other call is made', async () => {
   const refused = await limiter.ask('c', () => assert.fail('it was asked'));
   assert.deepEqual(refused.fault, {
     kind: 'late',
-    reason: 'was not asked, as a and 1 more hang',
+    reason: 'was not asked, because a and 1 more hang',
   });
   hung.resolve(1);
   await clock.settle();
@@ -122,8 +122,8 @@ test('of many calls at once, only the allowed number is under way; the others wa
       1,
       2,
       'did not answer within 2 s',
-      'was not asked, as 0 and 1 more hang',
-      'was not asked, as 0 and 1 more hang',
+      'was not asked, because 0 and 1 more hang',
+      'was not asked, because 0 and 1 more hang',
     ],
   );
   assert.equal(ends[2]?.took, 1000, 'waiting for its turn does not count');

@@ -127,7 +127,7 @@ test('while a tool runs, it is not started a second time', async () => {
   assert.equal(fault?.kind, 'late');
   assert.match(
     fault?.reason ?? '',
-    /^was not started again, as the one of 2026-01-01T00:00:00Z has not ended$/,
+    /^was not started again, because the run of 2026-01-01T00:00:00Z has not ended$/,
   );
   await writeFile(join(folder, 'smi.go'), '');
   assert.equal((await first).value?.stdout, 'done\n');
