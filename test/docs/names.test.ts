@@ -20,9 +20,11 @@ async function find(name: string): Promise<string | undefined> {
 }
 
 const rooms = floors.flat().join('|');
+/** `NAME` stands for a name that a reader chooses. */
 const isPath = (span: string): boolean =>
-  new RegExp(`^(?:agent|native|scripts|test|docs|${rooms})/[\\w./-]*$`).test(span) ||
-  /^[\w/.-]+\.(ts|rs|sh)$/.test(span);
+  !span.includes('NAME') &&
+  (new RegExp(`^(?:agent|native|scripts|test|docs|${rooms})/[\\w./-]*$`).test(span) ||
+    /^[\w/.-]+\.(ts|rs|sh)$/.test(span));
 
 /** `name()`, `Class.name()` or `#name()`; the names in it, without the #. */
 function namesOf(span: string): string[] {
