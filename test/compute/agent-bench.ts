@@ -44,7 +44,7 @@ export const sentinel: Sentinel = {
   key,
   cluster: 'c-1',
   requester: 'node-0',
-  session: 's-kept',
+  session: 's-saved',
   membership: 'APPROVED',
   registeredAt: '2025-12-31T00:00:00.000Z',
 };

@@ -6,11 +6,12 @@ import type { Clock, Timer } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
 import type { LimitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
-import { backoff, type Random } from '../../system/random.ts';
+import type { Random } from '../../system/random.ts';
 import type { StateFile } from '../../system/state-file.ts';
 import type { Connection } from '../../transport/port.ts';
 import { type AnswerMeaning, interpretAnswer } from './answer-meaning.ts';
 import type { RequesterClient } from './requester-client.ts';
+import { RetryDelays } from './retry-delays.ts';
 import type { Sentinel } from './sentinel.ts';
 import { isAccepted, type RegistrationState } from './state.ts';
 
@@ -30,19 +31,6 @@ export interface RegistrationOptions {
   settings: { readonly rejoinAfterDelete: boolean };
 }
 
-/** Waits between two attempts, in milliseconds: `firstMs`, doubling with each attempt up to `maxMs`. */
-interface Backoff {
-  firstMs: number;
-  maxMs: number;
-}
-
-/** After an answer that voids a registration for the second time in a row. The first time there is no wait. */
-const afterVoid: Backoff = { firstMs: 1_000, maxMs: 120_000 };
-const whileRejected: Backoff = { firstMs: 1_000, maxMs: 120_000 };
-/** When nobody answers, or the requester refuses for now. */
-const afterRefusal: Backoff = { firstMs: 250, maxMs: 10_000 };
-/** Time after which a registration counts as stable, so that the next void is the first of a row again, in milliseconds. */
-const stableAfterMs = 120_000;
 /** Time between two confirmations that events lead to, in milliseconds. */
 const confirmIntervalMs = 1_000;
 
@@ -51,29 +39,25 @@ type Step = 'register' | 'confirm';
 
 export class Registration {
   readonly #options: RegistrationOptions;
+  readonly #delays: RetryDelays;
   readonly #stopping = new AbortController();
   /** Called after each change of the state. The agent's wiring sets it. */
   onChange: () => void = () => undefined;
-  /** What to ask next, and not before when: monotonic milliseconds. */
+  /** The next request, and when it is due: monotonic milliseconds. */
   #next: { step: Step; at: number } | undefined;
   #timer: Timer | undefined;
-  /** The sentinel is not read yet, or the answer to a question is awaited: nothing else is asked meanwhile. */
+  /** The sentinel is not read yet, or an answer is awaited: nothing else is asked meanwhile. */
   #isBusy = true;
-  /** Something may have changed at the requester while a question was on its way. */
+  /** Something may have changed at the requester while a request was on its way. */
   #isConfirmationDue = false;
   /** When a confirmation was last due because of an event: monotonic milliseconds. */
   #confirmedAt = Number.NEGATIVE_INFINITY;
   /** No requester has decided anything since this process started. */
   #isStarting = true;
-  /** Attempts without an acceptance since the last one. */
-  #failures = 0;
-  /** Registrations that were voided in a row, none of which had been stable. */
-  #voids = 0;
-  /** When this registration was accepted: monotonic milliseconds. */
-  #acceptedAt: number | undefined;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
+    this.#delays = new RetryDelays(options.clock, options.random);
   }
 
   /** Reads the sentinel, then asks the requester: to confirm what the sentinel says, or to register this node. Never rejects. */
@@ -87,7 +71,7 @@ export class Registration {
       const { session, cluster, requester } = saved;
       this.#update({ session, cluster, requester });
     }
-    this.#plan(saved ? 'confirm' : 'register', this.#options.clock.monotonic());
+    this.#planIn(saved ? 'confirm' : 'register', 0);
   }
 
   /** Asks nothing more. Resolves when the sentinel is written or could not be written. */
@@ -99,7 +83,7 @@ export class Registration {
 
   /** Registers this node anew, because an operator wants it, whatever its state is. */
   register(): void {
-    this.#failures = 0;
+    this.#delays.onRegisterByHand();
     this.#registerAgain('', 0);
   }
 
@@ -137,6 +121,10 @@ export class Registration {
     else void this.#ask(step);
   }
 
+  #planIn(step: Step, waitMs: number): void {
+    this.#plan(step, this.#options.clock.monotonic() + waitMs);
+  }
+
   /** Resumes what was planned while the registration was busy; false when nothing was. */
   #resumePlan(): boolean {
     if (!this.#next) return false;
@@ -163,7 +151,7 @@ export class Registration {
     const isConfirmationDue = this.#isConfirmationDue;
     this.#isConfirmationDue = false;
     if (signal.aborted) return;
-    // What was planned while the question was on its way is newer than its answer.
+    // What was planned while the request was on its way is newer than the answer.
     if (this.#resumePlan()) return;
     if (answer) this.#apply(interpretAnswer(answer, cluster), step);
     else this.#onNoAnswer(step, failure);
@@ -197,12 +185,11 @@ export class Registration {
     const isNew = step === 'register';
     const phaseBefore = state.phase;
     const phase = phaseOf(meaning.membership);
-    // A Bacalhau requester does not say who it is when it answers a confirmation: then it is the one that is known.
+    // A Bacalhau requester does not say who it is when it answers a confirmation. Then it is the one that is known.
     const cluster = meaning.cluster || (isNew ? '' : state.cluster);
     const requester = meaning.requester || (isNew ? '' : state.requester);
     const session = isNew ? meaning.session : state.session;
-    this.#failures = 0;
-    this.#acceptedAt ??= clock.monotonic();
+    this.#delays.onAccepted();
     this.#update({ phase, session, cluster, requester, reason: '' });
 
     const now = clock.now().toISOString();
@@ -235,18 +222,18 @@ export class Registration {
     if (state.phase !== 'rejected') {
       const text = 'this node was rejected by an operator; it keeps asking, in case that changes';
       log.warn({ node, reason }, text);
-      this.#failures = 0;
+      this.#delays.restart();
       void sentinel.set(undefined);
     }
     this.#update({ phase: 'rejected', reason, session: session || state.session });
     // It confirms and does not register, because a registration would bring back a node that was deleted meanwhile.
-    this.#retry('confirm', whileRejected);
+    this.#planIn('confirm', this.#delays.whileRejectedMs());
   }
 
   #onUnknown(reason: string): void {
     const { log, node } = this.#options;
     log.info({ node, reason }, 'the requester does not know this registration; registering again');
-    this.#void(reason);
+    this.#registerAgain(reason, this.#delays.afterVoidMs());
   }
 
   #onDeleted(reason: string): void {
@@ -254,7 +241,7 @@ export class Registration {
     // A start of the agent counts as a registration by hand.
     if (this.#isStarting || settings.rejoinAfterDelete) {
       log.info({ node }, 'this node was deleted by an operator; it registers again');
-      this.#void('');
+      this.#registerAgain('', this.#delays.afterVoidMs());
       return;
     }
     this.#next = undefined;
@@ -265,22 +252,10 @@ export class Registration {
     void sentinel.set(undefined).then(() => log.warn({ node }, text));
   }
 
-  // The first void registers again at once; each that follows an unstable registration makes the wait longer.
-  #void(reason: string): void {
-    const { clock, random } = this.#options;
-    const wasStable = this.#acceptedAt !== undefined && clock.monotonic() - this.#acceptedAt >= stableAfterMs;
-    if (wasStable) this.#voids = 0;
-    const { firstMs, maxMs } = afterVoid;
-    const waitMs = this.#voids === 0 ? 0 : backoff(random, this.#voids, firstMs, maxMs);
-    this.#voids++;
-    this.#registerAgain(reason, waitMs);
-  }
-
   #registerAgain(reason: string, waitMs: number): void {
-    this.#acceptedAt = undefined;
     void this.#options.sentinel.set(undefined);
     this.#update({ phase: 'registering', reason, session: '' });
-    this.#plan('register', this.#options.clock.monotonic() + waitMs);
+    this.#planIn('register', waitMs);
   }
 
   #onRefused(reason: string, step: Step | undefined): void {
@@ -296,17 +271,12 @@ export class Registration {
     this.#retryLater(step, '');
   }
 
-  // The sentinel holds as long as no requester says otherwise, so its node reports meanwhile.
+  // A sentinel counts until a requester contradicts it, so the node reports meanwhile.
   #retryLater(step: Step, reason: string): void {
     const saved = this.#options.sentinel.value;
     if (step === 'confirm' && saved) this.#update({ phase: phaseOf(saved.membership) });
     if (step === 'register' && reason) this.#update({ reason });
-    this.#retry(step, afterRefusal);
-  }
-
-  #retry(step: Step, { firstMs, maxMs }: Backoff): void {
-    const { clock, random } = this.#options;
-    this.#plan(step, clock.monotonic() + backoff(random, this.#failures++, firstMs, maxMs));
+    this.#planIn(step, this.#delays.afterFailureMs());
   }
 
   #update(change: Partial<RegistrationState>): void {

@@ -70,7 +70,7 @@ export interface MachineSurvey {
   scanGpus(all?: boolean): Promise<void>;
 }
 
-/** Time that the first question to the data folder's file system may take, in milliseconds. */
+/** Time that the first answer of the data folder's file system may take, in milliseconds. */
 const diskTimeoutMs = 250;
 
 interface SurveyParts {

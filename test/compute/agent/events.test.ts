@@ -15,7 +15,7 @@ describe('events', () => {
     await bench.clock.advance(0);
     assert.equal(bench.agent.status().state, 'approved');
     assert.equal(bench.clock.monotonic(), 5_000);
-    await bench.until('kept', () => bench.messages('info').includes('approved'));
+    await bench.until('written', () => bench.messages('info').includes('approved'));
     assert.ok((await bench.sentinel())?.approvedAt);
     await bench.agent.stop();
   });
@@ -50,7 +50,7 @@ describe('events', () => {
     await bench.agent.stop();
   });
 
-  test('an event that the node itself led to, or that is about another node, leads to no question', async () => {
+  test('an event that the node itself led to, or that is about another node, leads to no request', async () => {
     const bench = await startedTo('pending');
     bench.forget();
     for (const kind of ['registered', 'updated', 'healthy', 'unhealthy', 'unknown', 'left', 'conflict'])
@@ -74,7 +74,7 @@ describe('events', () => {
   ] as const) {
     test(`a flood of forged events makes a node that is ${phase} ask every ${apart} s at most`, async () => {
       const bench = await startedTo(phase, reply);
-      // With rare reports only the events lead to questions.
+      // With rare reports only the events lead to requests.
       bench.settings.infoUpdateFrequency = bench.settings.resourceUpdateFrequency = 7 * 24 * hour;
       bench.agent.reload();
       await bench.clock.advance(200_000);

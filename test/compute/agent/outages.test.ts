@@ -36,7 +36,7 @@ describe('while the broker is away', () => {
     }
   });
 
-  test('an agent that starts then asks its first question when the broker comes', async () => {
+  test('an agent that starts then sends its first request when the broker comes', async () => {
     const bench = new AgentBench(await newFolder());
     bench.broker.stop();
     bench.agent.start();

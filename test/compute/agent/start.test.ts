@@ -58,13 +58,13 @@ describe('a start', () => {
     assert.equal(bench.asked, 'UpdateNodeInfo');
     assert.deepEqual(
       [bench.requests[0]?.sender?.Session, bench.requests[0]?.sender?.ClusterID],
-      ['s-kept', 'c-1'],
+      ['s-saved', 'c-1'],
     );
     assert.equal(bench.beats.length, 0);
     bench.reply = accepting('APPROVED');
     await bench.clock.advance(5_200);
     assert.equal(bench.agent.status().state, 'approved');
-    assert.deepEqual([bench.beats[0]?.Sequence, bench.beats[0]?.session], [1, 's-kept']);
+    assert.deepEqual([bench.beats[0]?.Sequence, bench.beats[0]?.session], [1, 's-saved']);
     assert.equal(bench.count('RegisterNode/v1'), 0);
     assert.deepEqual(await bench.sentinel(), approved);
     await bench.agent.stop();

@@ -59,7 +59,7 @@ describe('a stop', () => {
     assert.deepEqual(bench.messages('debug'), ['the leave request was not answered']);
   });
 
-  test('ends all reports, questions and timers', async () => {
+  test('ends all reports, requests and timers', async () => {
     for (const [phase, reply] of [
       ['pending', accepting()],
       ['rejected', refusing('rejected')],

@@ -21,7 +21,7 @@ export const sentinel: Sentinel = {
   key,
   cluster: 'c-1',
   requester: 'node-0',
-  session: 's-kept',
+  session: 's-saved',
   membership: 'PENDING',
   registeredAt: '2025-12-31T00:00:00.000Z',
 };
@@ -87,7 +87,7 @@ export class RegistrationBench {
   fileGate: Promise<void> | undefined;
   reply: (kind: Asked['kind'], count: number) => Reply;
   readonly settings = { rejoinAfterDelete: false };
-  /** Questions that are on their way now, and at most at one time. */
+  /** Requests that are on their way now, and at most at one time. */
   inFlight = 0;
   mostInFlight = 0;
   #isConnected = true;
@@ -145,8 +145,8 @@ export class RegistrationBench {
     return this.states.map(each => each.phase).filter((phase, index, all) => phase !== all[index - 1]);
   }
 
-  /** What was asked and when, in whole milliseconds: `register@0`, `update@250`. */
-  get questions(): string[] {
+  /** Which requests were sent and when, in whole milliseconds: `register@0`, `update@250`. */
+  get requests(): string[] {
     return this.asked.map(({ kind, at }) => `${kind}@${Math.round(at)}`);
   }
 

@@ -107,21 +107,21 @@ test('a node is approved in the end after any answers, losses and interruptions'
       await bench.start();
       for (const step of steps) await act(bench, step);
 
-      // Every question but the first few waits for an eighth of a second at least. Exceptions are a question that somebody
+      // Every request but the first few waits for an eighth of a second at least. Exceptions are a request that somebody
       // asked for, and the registration after a first void or after a registration that was stable.
-      const questions = bench.asked.map(each => each.at);
-      const quick = questions.filter(
-        (at, index) => at - (questions[index - 1] ?? Number.NEGATIVE_INFINITY) < 125,
+      const times = bench.asked.map(each => each.at);
+      const quick = times.filter(
+        (at, index) => at - (times[index - 1] ?? Number.NEGATIVE_INFINITY) < 125,
       ).length;
       const askedFor = steps.filter(step => step.do === 'confirm' || step.do === 'register').length;
       const stable = Math.floor(bench.clock.monotonic() / 120_000);
-      assert.ok(quick <= 2 + 2 * askedFor + stable, `${quick} too soon after another: ${bench.questions}`);
-      assert.ok(bench.mostInFlight <= 1, 'one question at a time');
+      assert.ok(quick <= 2 + 2 * askedFor + stable, `${quick} too soon after another: ${bench.requests}`);
+      assert.ok(bench.mostInFlight <= 1, 'one request at a time');
 
       isScriptOver = true;
       bench.fileFault = undefined;
       bench.connect();
-      // This is longer than the longest wait between two questions. The reports ask meanwhile.
+      // This is longer than the longest wait between two requests. The reports ask meanwhile.
       for (let waited = 0; waited < 130_000; waited += 10_000) {
         // An answer of the script may still have been on its way.
         if (bench.phase === 'deleted') bench.registration.register();

@@ -43,7 +43,7 @@ const gaps = (bench: RegistrationBench) =>
 describe('without a sentinel', () => {
   test('the node registers at once; an acceptance is saved and logged', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1')));
-    assert.deepEqual(bench.questions, ['register@0']);
+    assert.deepEqual(bench.requests, ['register@0']);
     assert.deepEqual(bench.state, {
       phase: 'pending',
       session: 's-1',
@@ -94,21 +94,21 @@ describe('without a sentinel', () => {
     bench.disconnect();
     await bench.start();
     await bench.advance(hour);
-    assert.deepEqual(bench.questions, []);
+    assert.deepEqual(bench.requests, []);
     bench.connect();
     await bench.advance(0);
-    assert.deepEqual(bench.questions, [`register@${hour}`]);
+    assert.deepEqual(bench.requests, [`register@${hour}`]);
   });
 
   test('a bad sentinel is logged, and the node registers', async () => {
-    for (const found of [
+    for (const reading of [
       { kind: 'bad', reason: 'torn' } as const,
       new MusterError('not_writable', 'cannot write it'),
     ]) {
       const bench = new RegistrationBench(inTurn(accepted('PENDING', 's-1')));
-      bench.reading = found;
+      bench.reading = reading;
       await bench.start();
-      assert.deepEqual(bench.questions, ['register@0']);
+      assert.deepEqual(bench.requests, ['register@0']);
       assert.match(bench.messages('warn').join(), /sentinel .*set aside.*; this node registers again$/);
       assert.equal(bench.file?.session, 's-1');
     }
@@ -118,8 +118,8 @@ describe('without a sentinel', () => {
 describe('with a sentinel', () => {
   test('the node sends its information under the saved session, and does not register', async () => {
     const bench = await started(inTurn(accepted('PENDING')), { file: sentinel });
-    assert.deepEqual(bench.asked, [{ kind: 'update', at: 0, session: 's-kept' }]);
-    assert.deepEqual([bench.phase, bench.state.session], ['pending', 's-kept']);
+    assert.deepEqual(bench.asked, [{ kind: 'update', at: 0, session: 's-saved' }]);
+    assert.deepEqual([bench.phase, bench.state.session], ['pending', 's-saved']);
     assert.deepEqual(bench.messages('info'), ['pending approval']);
     await bench.advance(hour);
     assert.deepEqual([bench.asked.length, bench.writes], [1, 0]);
@@ -138,9 +138,9 @@ describe('with a sentinel', () => {
     assert.equal(bench.phase, 'registering');
     await bench.advance(1);
     assert.equal(bench.phase, 'approved', 'no requester says otherwise');
-    assert.equal(bench.state.session, 's-kept');
+    assert.equal(bench.state.session, 's-saved');
     await bench.advance(1_000);
-    assert.deepEqual(bench.questions, [`update@${hour}`, `update@${hour + 5_000 + 188}`]);
+    assert.deepEqual(bench.requests, [`update@${hour}`, `update@${hour + 5_000 + 188}`]);
   });
 
   test('an approval while the node was away is written into the sentinel', async () => {
@@ -148,7 +148,7 @@ describe('with a sentinel', () => {
     assert.equal(bench.phase, 'approved');
     const { membership, approvedAt, session, registeredAt } = bench.file ?? {};
     assert.deepEqual([membership, approvedAt], ['APPROVED', '2026-01-01T00:00:00.000Z']);
-    assert.deepEqual([session, registeredAt], ['s-kept', sentinel.registeredAt]);
+    assert.deepEqual([session, registeredAt], ['s-saved', sentinel.registeredAt]);
   });
 
   const voids: [string, Reply][] = [
@@ -160,7 +160,7 @@ describe('with a sentinel', () => {
   for (const [name, first] of voids) {
     test(`a requester that ${name} voids the sentinel, and the node registers at once`, async () => {
       const bench = await started(inTurn(first, accepted('PENDING', 's-2', 'c-2')), { file: sentinel });
-      assert.deepEqual(bench.questions, ['update@0', 'register@0']);
+      assert.deepEqual(bench.requests, ['update@0', 'register@0']);
       assert.deepEqual(bench.asked[1]?.session, '', 'the old session is not used any more');
       assert.deepEqual([bench.phase, bench.file?.session, bench.file?.cluster], ['pending', 's-2', 'c-2']);
       assert.deepEqual(bench.phases, ['registering', 'pending']);
@@ -169,17 +169,17 @@ describe('with a sentinel', () => {
 
   test('a node that was rejected while it was away removes the sentinel, and asks again and again', async () => {
     const bench = await started(inTurn(rejected(), rejected()), { file: sentinel });
-    assert.deepEqual([bench.phase, bench.state.session, bench.file], ['rejected', 's-kept', undefined]);
+    assert.deepEqual([bench.phase, bench.state.session, bench.file], ['rejected', 's-saved', undefined]);
     await bench.advance(1_000);
-    assert.deepEqual(bench.questions, ['update@0', 'update@750']);
-    assert.equal(bench.state.session, 's-kept', 'its heartbeats go on under this session');
+    assert.deepEqual(bench.requests, ['update@0', 'update@750']);
+    assert.equal(bench.state.session, 's-saved', 'its heartbeats go on under this session');
   });
 
   test('a node that is refused for now reports as the sentinel says, and asks again', async () => {
     const bench = await started(inTurn(full(), full(), accepted('PENDING')), { file: sentinel });
     assert.deepEqual([bench.phase, bench.file], ['pending', sentinel]);
     await bench.advance(1_000);
-    assert.deepEqual(bench.questions, ['update@0', 'update@188', 'update@563']);
+    assert.deepEqual(bench.requests, ['update@0', 'update@188', 'update@563']);
     assert.deepEqual(bench.messages('warn'), ['the requester refused; asking again']);
   });
 
@@ -198,7 +198,7 @@ describe('with a sentinel', () => {
     assert.deepEqual(bench.state, {
       ...bench.state,
       phase: 'registered',
-      session: 's-kept',
+      session: 's-saved',
       cluster: 'c-1',
     });
     assert.deepEqual(bench.file, sentinel);
@@ -248,16 +248,16 @@ describe('a decision reaches a node by the answers to its reports', () => {
     await bench.answerReport(rejected());
     await bench.advance(hour);
     assert.equal(bench.phase, 'deleted');
-    assert.deepEqual(bench.questions, ['register@0', 'update@750', 'update@2250', 'update@5250']);
+    assert.deepEqual(bench.requests, ['register@0', 'update@750', 'update@2250', 'update@5250']);
     bench.registration.register();
     await bench.clock.settle();
-    assert.match(bench.questions.at(-1) ?? '', /^register@/);
+    assert.match(bench.requests.at(-1) ?? '', /^register@/);
   });
 
   test('a rejected node registers at once when the requester lost its store', async () => {
     const bench = await started(inTurn(rejected('s-1'), unknown(), accepted('PENDING', 's-2')));
     await bench.advance(1_000);
-    assert.deepEqual(bench.questions, ['register@0', 'update@750', 'register@750']);
+    assert.deepEqual(bench.requests, ['register@0', 'update@750', 'register@750']);
     assert.deepEqual([bench.phase, bench.state.session], ['pending', 's-2']);
   });
 
@@ -302,7 +302,7 @@ describe('a decision reaches a node by the answers to its reports', () => {
     const { session } = bench.state;
     for (let n = 0; n < 3; n++) bench.registration.applyAnswer(unknown(), session);
     await bench.clock.settle();
-    assert.deepEqual(bench.questions, ['register@0', `register@${hour}`]);
+    assert.deepEqual(bench.requests, ['register@0', `register@${hour}`]);
     assert.deepEqual([bench.phase, bench.file?.session], ['approved', 's-2']);
   });
 
@@ -370,10 +370,10 @@ describe('how fast a node asks again', () => {
     }
   });
 
-  test('the wait begins when a question has timed out, so that one question is asked at a time', async () => {
+  test('the wait begins when a request has timed out, so that one request is sent at a time', async () => {
     const bench = await started(() => 'silence');
     await bench.advance(20_000);
-    assert.deepEqual(bench.questions.slice(0, 3), ['register@0', 'register@5188', 'register@10563']);
+    assert.deepEqual(bench.requests.slice(0, 3), ['register@0', 'register@5188', 'register@10563']);
     assert.equal(bench.mostInFlight, 1);
   });
 
@@ -397,17 +397,17 @@ describe('a confirmation', () => {
     bench.registration.confirm();
     assert.equal(bench.phase, 'pending');
     await bench.clock.settle();
-    assert.deepEqual(bench.questions, ['register@0', 'update@10000']);
+    assert.deepEqual(bench.requests, ['register@0', 'update@10000']);
     assert.equal(bench.phase, 'approved');
   });
 
-  test('that is wanted while a question is on its way asks once more, as the answer may be too old', async () => {
+  test('that is wanted while a request is on its way asks once more, as the answer may be too old', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1'), 'silence', accepted('APPROVED')));
     bench.registration.confirm();
     await bench.clock.settle();
     for (let n = 0; n < 5; n++) bench.registration.confirm();
     await bench.advance(5_000);
-    assert.deepEqual(bench.questions, ['register@0', 'update@0', 'update@5000']);
+    assert.deepEqual(bench.requests, ['register@0', 'update@0', 'update@5000']);
     await bench.advance(hour);
     assert.equal(bench.asked.length, 3);
     assert.equal(bench.phase, 'approved');
@@ -418,7 +418,7 @@ describe('a confirmation', () => {
     await bench.advance(1_000);
     bench.registration.confirm();
     await bench.clock.settle();
-    assert.deepEqual(bench.questions, ['register@0', 'update@750', 'update@1000']);
+    assert.deepEqual(bench.requests, ['register@0', 'update@750', 'update@1000']);
     assert.equal(bench.phase, 'approved');
   });
 
@@ -428,7 +428,7 @@ describe('a confirmation', () => {
       bench.registration.confirm();
       await bench.advance(100);
     }
-    assert.deepEqual(bench.questions, ['register@0', 'register@188', 'register@188', 'register@1688']);
+    assert.deepEqual(bench.requests, ['register@0', 'register@188', 'register@188', 'register@1688']);
     assert.equal(bench.phase, 'deleted');
   });
 });
@@ -443,7 +443,7 @@ describe('answers that do not count', () => {
     assert.deepEqual([bench.state, bench.asked.length], [before, 2]);
   });
 
-  test('while a node registers or is rejected, only the answer to its own question counts', async () => {
+  test('while a node registers or is rejected, only the answer to its own request counts', async () => {
     const bench = await started(inTurn('silence', rejected('s-1')));
     await bench.answerReport(accepted('APPROVED'));
     assert.equal(bench.phase, 'registering');
@@ -453,12 +453,12 @@ describe('answers that do not count', () => {
     assert.equal(bench.phase, 'rejected');
   });
 
-  test('a registration by hand makes the question that is on its way too old', async () => {
+  test('a registration by hand makes the answer to a request that is on its way too old', async () => {
     const bench = new RegistrationBench(inTurn('silence', accepted('PENDING', 's-2')), { file: sentinel });
     await bench.start();
     bench.registration.register();
     await bench.advance(5_000);
-    assert.deepEqual(bench.questions, ['update@0', 'register@5000']);
+    assert.deepEqual(bench.requests, ['update@0', 'register@5000']);
     assert.deepEqual([bench.phase, bench.file?.session], ['pending', 's-2']);
   });
 
@@ -467,17 +467,17 @@ describe('answers that do not count', () => {
     const running = bench.start();
     bench.registration.register();
     await running;
-    assert.deepEqual([bench.questions, bench.asked[0]?.session], [['register@0'], '']);
+    assert.deepEqual([bench.requests, bench.asked[0]?.session], [['register@0'], '']);
     assert.equal(bench.file?.session, 's-2');
   });
 
-  test('a report whose answer voids the registration makes the question that is on its way too old', async () => {
+  test('a report whose answer voids the registration makes the answer to a request that is on its way too old', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1'), 'silence', accepted('PENDING', 's-2')));
     bench.registration.confirm();
     await bench.clock.settle();
     await bench.answerReport(unknown());
     await bench.advance(5_000);
-    assert.deepEqual(bench.questions, ['register@0', 'update@0', 'register@5000']);
+    assert.deepEqual(bench.requests, ['register@0', 'update@0', 'register@5000']);
     assert.equal(bench.state.session, 's-2');
   });
 });
@@ -559,7 +559,7 @@ describe('a stop', () => {
     bench.disconnect();
     await bench.start();
     await bench.stop();
-    assert.deepEqual(bench.questions, []);
+    assert.deepEqual(bench.requests, []);
   });
 
   test('waits for a write that is under way; later answers change nothing', async () => {

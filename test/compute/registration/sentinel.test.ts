@@ -86,9 +86,9 @@ describe('what is set aside', () => {
     test(name, async () => {
       const folder = await newFolder();
       await writeFile(sentinelPath(folder, node), content);
-      const found = await loadSentinel(folder, node, key);
-      assert.equal(found.kind, 'bad');
-      assert.match(found.kind === 'bad' ? found.reason : '', reason);
+      const reading = await loadSentinel(folder, node, key);
+      assert.equal(reading.kind, 'bad');
+      assert.match(reading.kind === 'bad' ? reading.reason : '', reason);
       assert.deepEqual(await readdir(folder), [`${file}.bad`]);
       assert.deepEqual(await readFile(`${sentinelPath(folder, node)}.bad`), Buffer.from(content));
       assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'none' });
@@ -102,8 +102,8 @@ describe('what is set aside', () => {
     const path = sentinelPath(folder, node);
     for (let turn = 0; turn < 2; turn++) {
       await mkdir(`${path}/sub`, { recursive: true });
-      const found = await loadSentinel(folder, node, key);
-      assert.deepEqual(found, { kind: 'bad', reason: 'not a regular file' });
+      const reading = await loadSentinel(folder, node, key);
+      assert.deepEqual(reading, { kind: 'bad', reason: 'not a regular file' });
       await promisify(execFile)('mkfifo', [path]);
       assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'bad', reason: 'not a regular file' });
     }
@@ -127,8 +127,8 @@ describe('as a user to whom permissions apply', () => {
     inFolder(async folder => {
       await writeSentinel(folder, sentinel);
       await chmod(sentinelPath(folder, node), 0);
-      const found = await loadSentinel(folder, node, key);
-      assert.match(found.kind === 'bad' ? found.reason : '', /^EACCES/);
+      const reading = await loadSentinel(folder, node, key);
+      assert.match(reading.kind === 'bad' ? reading.reason : '', /^EACCES/);
       assert.deepEqual(await readdir(folder), [`${file}.bad`]);
     }));
 
