@@ -1,8 +1,8 @@
-// Text checked as a configuration file before it becomes one.
+// Checks a text that is to become a configuration file.
 import { resolveSettings } from './load.ts';
 import { readYaml } from './yaml.ts';
 
-/** What would be wrong and what doubtful if the file at `path` held `text` and nothing else gave a setting. */
+/** Returns the faults and warnings that there would be if `text` were in the file `path` and nothing else set anything. */
 export function checkText(text: string, path: string): { faults: string[]; warnings: string[] } {
   return resolveSettings([readYaml(text, path)], '/');
 }

@@ -1,4 +1,4 @@
-// What the program takes from its surroundings: the environment's variables, the user, the folders. Nothing else reads process.env.
+// The environment of the program: variables, the user, and folders. Only this file reads process.env.
 import { constants, fstatSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,15 +7,15 @@ import { isPackaged } from '../system/packaged.ts';
 export interface Environment {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
-  /** Is this the superuser? */
+  /** Whether the process runs as root. */
   readonly root: boolean;
   /** The folder of the checkout, when the program runs from source; undefined for the packaged program. */
   readonly checkout?: string | undefined;
   /** The folders of the whole machine. */
   readonly machine: Folders;
-  /** The folders of this user; undefined when the user has no home. */
+  /** Returns the folders of this user; undefined when the user has no home folder. */
   user(): Promise<Folders | undefined>;
-  /** `device:inode` of standard error, as systemd names it in JOURNAL_STREAM; undefined when it is closed. */
+  /** Returns `device:inode` of standard error, as systemd writes it in JOURNAL_STREAM; undefined when it is closed. */
   errorStream(): string | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface Folders {
   readonly cache: string;
 }
 
-/** The real one. */
+/** The environment of this process. */
 export const systemEnvironment: Environment = {
   get variables() {
     return process.env;
@@ -38,7 +38,7 @@ export const systemEnvironment: Environment = {
   machine: { config: '/etc/muster', data: '/var/lib/muster', cache: '/var/cache/muster' },
   async user() {
     try {
-      // env-paths looks for a home folder as it is imported, and throws where a service has none.
+      // env-paths looks for the home folder when it is imported, and throws when a service has none.
       const { default: envPaths } = await import('env-paths');
       const { config, data, cache } = envPaths('muster', { suffix: '' });
       return { config, data, cache };
@@ -56,14 +56,14 @@ export const systemEnvironment: Environment = {
   },
 };
 
-/** The folders that a service manager names in `variable` (`STATE_DIRECTORY` and its like: a list with colons). */
+/** Returns the folders that a service manager names in `variable`, such as `STATE_DIRECTORY`: a list with colons. */
 export function namedFolders(environment: Environment, variable: string): string[] {
   return (environment.variables[variable] ?? '').split(':').filter(isAbsolute);
 }
 
 /**
- * Folders for a file that is gone again in a moment: those of the service first, then the user's own, then everybody's. Some
- * may not be there, or may not be written.
+ * Returns folders for a short-lived file: first those of the service, then those of the user, then those for everybody. Some
+ * may not exist, or may not be writable.
  */
 export function scratchFolders(environment: Environment): string[] {
   const names = [
@@ -78,8 +78,8 @@ export function scratchFolders(environment: Environment): string[] {
 }
 
 /**
- * Did a service manager start this very process? A terminal's shell may have been started by one too, and hands its
- * variables down, so each is believed only when it names this process or its standard error.
+ * Returns whether a service manager started this process. A shell that a service manager started passes its variables on, so
+ * a variable counts only when it names this process or its standard error.
  */
 export function startedByService(environment: Environment): boolean {
   const { NOTIFY_SOCKET, SYSTEMD_EXEC_PID } = environment.variables;
@@ -87,43 +87,43 @@ export function startedByService(environment: Environment): boolean {
   return writesToJournal(environment);
 }
 
-/** Is standard error the journal's? It then takes a priority before each line: sd-daemon(3), and systemd.exec(5). */
+/** Returns whether standard error leads to the journal, which takes a priority before each line: sd-daemon(3), systemd.exec(5). */
 export function writesToJournal(environment: Environment): boolean {
   const { JOURNAL_STREAM } = environment.variables;
   return JOURNAL_STREAM !== undefined && JOURNAL_STREAM === environment.errorStream();
 }
 
-/** How a service manager wants to be told how a service does: sd_notify(3), sd_watchdog_enabled(3). */
+/** How a service manager wants to be notified: sd_notify(3), sd_watchdog_enabled(3). */
 export interface NotifyRequest {
-  /** A path, or `@` and a name in the abstract namespace. */
+  /** A path, or `@` with a name in the abstract namespace. */
   readonly socket: string;
-  /** Milliseconds within which it wants a sign of life each time; undefined when it does not ask for one. */
-  readonly watchdog: number | undefined;
+  /** Longest time between two signs of life, in milliseconds; undefined when the service manager does not ask for any. */
+  readonly watchdogMs: number | undefined;
 }
 
-/** What the service manager of this process asks for; undefined when it asks for nothing. */
+/** Returns what the service manager of this process asks for; undefined when it asks for nothing. */
 export function notifyRequest(environment: Environment): NotifyRequest | undefined {
   const { NOTIFY_SOCKET, WATCHDOG_USEC = '', WATCHDOG_PID } = environment.variables;
   if (!NOTIFY_SOCKET) return undefined;
-  const ours = WATCHDOG_PID === undefined || WATCHDOG_PID === String(environment.pid);
-  const watchdog = /^[0-9]{1,15}$/.test(WATCHDOG_USEC) ? Number(WATCHDOG_USEC) / 1000 : 0;
-  return { socket: NOTIFY_SOCKET, watchdog: ours && watchdog > 0 ? watchdog : undefined };
+  const isOurs = WATCHDOG_PID === undefined || WATCHDOG_PID === String(environment.pid);
+  const watchdogMs = /^[0-9]{1,15}$/.test(WATCHDOG_USEC) ? Number(WATCHDOG_USEC) / 1000 : 0;
+  return { socket: NOTIFY_SOCKET, watchdogMs: isOurs && watchdogMs > 0 ? watchdogMs : undefined };
 }
 
-/** The same for the real process, taken out of its environment: no child is to speak in its name. */
+/** Returns the same for this process and removes it from the environment, so that no child process notifies in its name. */
 export function takeNotifyRequest(): NotifyRequest | undefined {
   const request = notifyRequest(systemEnvironment);
   for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete process.env[name];
   return request;
 }
 
-/** May output be coloured? Only on a terminal, and not where NO_COLOR (https://no-color.org) or a dumb terminal forbids it. */
+/** Returns whether output may be coloured: only on a terminal, unless NO_COLOR (https://no-color.org) or TERM=dumb forbids it. */
 export function mayColour(environment: Environment, terminal: boolean): boolean {
   const { NO_COLOR, TERM } = environment.variables;
   return terminal && !NO_COLOR && TERM !== 'dumb';
 }
 
-/** The absolute path of the program `name` on PATH; undefined when it is not there. Relative entries of PATH are passed over. */
+/** Returns the absolute path of the program `name` on PATH, or undefined. Relative entries of PATH are ignored. */
 export async function findOnPath(name: string, environment: Environment): Promise<string | undefined> {
   for (const folder of namedFolders(environment, 'PATH')) {
     const file = join(folder, name);
@@ -133,7 +133,7 @@ export async function findOnPath(name: string, environment: Environment): Promis
 }
 
 async function isProgram(file: string): Promise<boolean> {
-  // Every command asks its surroundings something, and few this: it would be most of what `version` loads of Node.
+  // This is loaded late, because every command loads this file and few need this function.
   const { access, stat } = await import('node:fs/promises');
   try {
     await access(file, constants.X_OK);

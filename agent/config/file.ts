@@ -1,4 +1,4 @@
-// Finds the configuration file and reads it: the one that --config names, else the first of the usual places.
+// Finds the configuration file and reads it: the one that --config names, or else the first one in the usual places.
 import { isUtf8 } from 'node:buffer';
 import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -9,39 +9,40 @@ import { isSecret } from './keys.ts';
 import { type SettingEntry, type Source, whyUnreadable } from './sources.ts';
 
 export interface ConfigFile extends Source {
-  /** undefined when there is none. */
+  /** Path of the file; undefined when there is none. */
   readonly path: string | undefined;
-  /** Where it was looked for, in order. */
+  /** The paths at which a file was looked for, in order. */
   readonly places: string[];
   readonly warnings: string[];
 }
 
 export interface FileOptions {
-  /** `--config`; it must exist. Without it, the usual places are looked through, and may hold none. */
+  /** The file of `--config`, which must exist. Without it the usual places are tried, and may hold no file. */
   configFile?: string | undefined;
-  /** For commands of an ordinary user: a file in a usual place that may not be read is passed over with a warning. */
+  /** Whether a file in a usual place that may not be read is skipped with a warning. Commands of an ordinary user set it. */
   skipUnreadable?: boolean;
 }
 
-const maxSize = 1024 * 1024;
+const maxSizeBytes = 1024 * 1024;
 
+/** Finds and reads the file. Faults and warnings are in the result. Throws MusterError `failed`, as `readConfigText` does. */
 export async function readConfigFile(options: FileOptions, environment: Environment): Promise<ConfigFile> {
   if (options.configFile !== undefined) {
     const path = resolve(options.configFile);
     const absent = [`${path}: there is no such file`];
     return {
       places: [path],
-      ...((await readOne(path, environment)) ?? { path, entries: [], faults: absent, warnings: [] }),
+      ...((await readFileAt(path, environment)) ?? { path, entries: [], faults: absent, warnings: [] }),
     };
   }
-  const own = await ownPlace(environment);
+  const userPaths = await userPlaces(environment);
   const warnings: string[] = [];
-  const places = [...machinePlaces(environment), ...own];
+  const places = [...machinePlaces(environment), ...userPaths];
   for (const path of places) {
-    const file = await readOne(path, environment);
-    // HOME may still be that of the user who started this one.
-    if (file?.denied && (options.skipUnreadable || own.includes(path))) {
-      warnings.push(`${path}: cannot be read: permission denied; going on without it`);
+    const file = await readFileAt(path, environment);
+    // HOME may belong to another user who started this process, so an unreadable file there is skipped too.
+    if (file?.denied && (options.skipUnreadable || userPaths.includes(path))) {
+      warnings.push(`${path}: cannot be read: permission denied; it is skipped`);
     } else if (file) {
       return { ...file, places, warnings: [...warnings, ...file.warnings] };
     }
@@ -54,14 +55,14 @@ function machinePlaces(environment: Environment): string[] {
   return [...new Set([...named, environment.machine.config])].map(folder => join(folder, 'config.yaml'));
 }
 
-/** The user's own file; none under a service manager that names folders, where there may be no home to look for. */
-async function ownPlace(environment: Environment): Promise<string[]> {
+/** Returns the path of the user's own file. There is none under a service manager that names folders, because there may be no home. */
+async function userPlaces(environment: Environment): Promise<string[]> {
   if (namedFolders(environment, 'CONFIGURATION_DIRECTORY').length > 0) return [];
   const user = await environment.user();
   return user ? [join(user.config, 'config.yaml')] : [];
 }
 
-async function readOne(
+async function readFileAt(
   path: string,
   environment: Environment,
 ): Promise<(Omit<ConfigFile, 'places'> & { denied: boolean }) | undefined> {
@@ -71,21 +72,27 @@ async function readOne(
   const { readYaml } = await import('./yaml.ts');
   const { entries, faults } = readYaml(file.text, path);
   const ofService = process.platform === 'linux' && dirname(path) === environment.machine.config;
-  return { path, entries, faults, warnings: await exposed(path, entries, ofService), denied: false };
+  return {
+    path,
+    entries,
+    faults,
+    warnings: await warnOfExposedSecrets(path, entries, ofService),
+    denied: false,
+  };
 }
 
-/** Errors of the system that pass, or are the disk's. */
-const passing = new Set(['EAGAIN', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE']);
+/** The system's errors that may be temporary, or that come from the disk. */
+const temporaryErrors = new Set(['EAGAIN', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE']);
 
 /**
- * The text of a configuration file of at most a mebibyte, or why there is none; undefined when there is no such file.
- * @throws MusterError `failed` when the system fails rather than the file.
+ * Returns the text of a configuration file of at most 1 MiB, or why it cannot be read, or undefined when there is no such file.
+ * @throws MusterError `failed` when the reason is a temporary error of the system and not the file.
  */
 export async function readConfigText(
   path: string,
 ): Promise<{ text: string } | { fault: string; denied: boolean } | undefined> {
   try {
-    const data = await readBounded(path, maxSize);
+    const data = await readBounded(path, maxSizeBytes);
     if (!data) return undefined;
     return isUtf8(data)
       ? { text: data.toString() }
@@ -93,12 +100,12 @@ export async function readConfigText(
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     const code = errnoOf(error.cause);
-    // A part of the path is a file: a home of /dev/null has no configuration in it.
+    // A part of the path is a file. A home folder of /dev/null, for instance, holds no configuration.
     if (code === 'ENOTDIR') return undefined;
-    // No fault of the file's, and it may be over at the next try, which a service manager would not make of a bad configuration.
-    if (code !== undefined && passing.has(code)) {
+    // The file is not at fault, and the next start may succeed. A service manager would not try again after `bad_config`.
+    if (code !== undefined && temporaryErrors.has(code)) {
       throw new MusterError('failed', `${path}: cannot be read: ${whyUnreadable(error)}`, {
-        hint: 'try again; muster doctor looks at the disk and at what else may be wrong',
+        hint: 'try again; "muster doctor" checks the disk and other possible causes',
         cause: error,
       });
     }
@@ -107,17 +114,22 @@ export async function readConfigText(
 }
 
 /**
- * A warning when the file holds a secret that every user of the machine can read.
- * @param ofService a service of systemd may read it too, whose user exists only while it runs: closed, the file stops it
+ * Returns a warning when the file holds a secret that every user of the machine can read.
+ * @param ofService Whether a systemd service may read the file, as a user that exists only while it runs. A file that it
+ * cannot read stops it.
  */
-async function exposed(path: string, entries: SettingEntry[], ofService: boolean): Promise<string[]> {
+async function warnOfExposedSecrets(
+  path: string,
+  entries: SettingEntry[],
+  ofService: boolean,
+): Promise<string[]> {
   const secrets = entries.flatMap(({ key }) => (isSecret(key) ? [key] : []));
   if (secrets.length === 0) return [];
   const file = await stat(path).catch(() => undefined);
   if (file === undefined || (file.mode & 0o004) === 0) return [];
   const held = secrets.join(' and ');
   const remedy = ofService
-    ? `a service has to read it too: move that to ${secrets.map(key => `/etc/credstore/muster-ROLE.${key}`).join(' and ')}, or without a service chmod 640 it`
-    : 'chmod 640 closes it';
+    ? `a service must be able to read it too: move the secret to ${secrets.map(key => `/etc/credstore/muster-ROLE.${key}`).join(' and ')}, or, if there is no service, run chmod 640 on it`
+    : 'run chmod 640 on it';
   return [`${path}: every user of this machine can read it, and it holds ${held}; ${remedy}`];
 }

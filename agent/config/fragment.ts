@@ -1,11 +1,14 @@
-// What one kind of setting says in the JSON Schema of the configuration (draft 7, the newest that editors know well).
+// The parts of the JSON Schema of the configuration, in draft 7, which is the newest that editors know well.
 
-/** `pattern` binds text only, `minimum` and `maximum` numbers only: one fragment covers every way of writing a value. */
+/**
+ * The schema of one value. `pattern` limits only text, and `minimum` and `maximum` only numbers, so one fragment covers every
+ * way of writing a value.
+ */
 export interface Fragment {
   readonly type?: readonly JsonType[];
-  /** For `new RegExp(pattern, 'u')`. */
+  /** A pattern for `new RegExp(pattern, 'u')`. */
   readonly pattern?: string;
-  /** What an editor says when `pattern` does not match. */
+  /** The message of an editor when `pattern` does not match. */
   readonly patternErrorMessage?: string;
   readonly minimum?: number;
   readonly maximum?: number;
@@ -21,8 +24,8 @@ export interface Fragment {
 type JsonType = 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null';
 
 /**
- * Text that matches `body`, a part of a pattern, whatever blanks surround it. YAML takes some text for numbers and
- * booleans; the loader reads it as written, so they are allowed where such text is. Nothing (null) is "not set".
+ * Returns the schema of text that matches the pattern `body`, with blanks around it. YAML reads some text as numbers or
+ * booleans, which the loader reads as written, so they are allowed where such text is. Null means "not set".
  */
 export function textFragment(body: string, allowed: string): Fragment {
   const pattern = padded(body);
@@ -32,36 +35,36 @@ export function textFragment(body: string, allowed: string): Fragment {
   return { type, pattern, patternErrorMessage: `allowed: ${allowed}` };
 }
 
-/** Text between blanks: the loader cuts them off. */
+/** Allows blanks around the pattern `body`. The loader removes them. */
 export function padded(body: string): string {
   return `^\\s*(?=\\S)(?:${body})\\s*$`;
 }
 
-/** Any number of items with commas between them; blanks around each, and empty ones, do not count. */
+/** Returns the pattern of any number of items with commas between them. Blanks around items and empty items are allowed. */
 export function commas(item: string): string {
   return `^\\s*(?:${item}\\s*)?(?:,\\s*(?:${item}\\s*)?)*$`;
 }
 
-/** What stands between `^` and `$`. */
+/** Returns the part of a pattern between `^` and `$`. */
 export function bodyOf({ source }: RegExp): string {
   return source.replace(/^\^/, '').replace(/\$$/, '');
 }
 
-/** Whole numbers from `min` to `max` in decimal digits; zeros may lead. */
+/** Returns the pattern of whole numbers from `min` to `max` in decimal digits, with or without leading zeros. */
 export function digits(min: number, max: number): string {
   const tooSmall = min > 0 ? `(?!0*${upTo(min - 1)}(?!\\d))` : '';
   return `${tooSmall}0*${upTo(max)}`;
 }
 
-/** Digit by digit: shorter numbers, then those of the same length that part from `max` at each place, then `max`. */
+/** Returns the pattern of numbers up to `max`: shorter numbers, numbers that are smaller from a certain digit on, and `max`. */
 function upTo(max: number): string {
   const text = String(max);
-  const parting = [...text].flatMap((digit, at) => {
+  const smaller = [...text].flatMap((digit, at) => {
     const rest = text.length - at - 1;
     return digit === '0'
       ? []
       : [`${text.slice(0, at)}[0-${Number(digit) - 1}]${rest > 0 ? `\\d{${rest}}` : ''}`];
   });
   const shorter = text.length > 1 ? [`\\d{1,${text.length - 1}}`] : [];
-  return `(?:${[...shorter, ...parting, text].join('|')})`;
+  return `(?:${[...shorter, ...smaller, text].join('|')})`;
 }

@@ -1,4 +1,4 @@
-// The keys of the settings: their rows, their names in the environment and as flags, and the values at their paths.
+// The keys of the settings: their definitions, their names in the environment and as flags, and the values at their paths.
 import {
   type FlagKey,
   type SecretKey,
@@ -10,32 +10,33 @@ import {
 
 export const settingKeys = Object.keys(table) as SettingKey[];
 
-/** The row of `key`, as any row: what the loader and `config show` need to know of it. */
+/** Returns the definition of `key`. */
 export function settingOf(key: SettingKey): Setting {
   return table[key];
 }
 
-/** `compute.heartbeatFrequency` is `MUSTER_COMPUTE_HEARTBEAT_FREQUENCY`. */
+/** Returns the name in the environment: `MUSTER_COMPUTE_HEARTBEAT_FREQUENCY` for `compute.heartbeatFrequency`. */
 export function environmentName(key: SettingKey): string {
   return `MUSTER_${words(key).join('_').toUpperCase()}`;
 }
 
-/** `compute.heartbeatFrequency` is `--compute-heartbeat-frequency`. Secrets have none: every user can read a command line. */
+/** Returns the flag: `--compute-heartbeat-frequency`. Secrets have no flag, because every user can read a command line. */
 export function flagName(key: FlagKey): string {
   return `--${words(key).join('-')}`;
 }
 
+/** Returns whether `key` is a secret. */
 export function isSecret(key: SettingKey): key is SecretKey {
   return settingOf(key).secret === true;
 }
 
-/** The settings that `values` gives by key; a key without a value is undefined. */
+/** Returns the settings with the values of `values`. A key without a value is undefined. */
 export function nestSettings(values: ReadonlyMap<SettingKey, unknown>): Settings {
-  // The type is made from the same table as the object.
+  // The type and the object are made from the same table.
   return nestValues(settingKeys.map(key => [key, values.get(key)])) as Settings;
 }
 
-/** An object with each value at the path of its key, as a configuration file nests them. */
+/** Returns an object with each value at the path of its key, as in a configuration file. */
 export function nestValues(values: Iterable<readonly [SettingKey, unknown]>): Record<string, unknown> {
   const root: Record<string, unknown> = {};
   for (const [key, value] of values) {
@@ -51,7 +52,7 @@ export function nestValues(values: Iterable<readonly [SettingKey, unknown]>): Re
   return root;
 }
 
-/** The value at the path of `key`. */
+/** Returns the value at the path of `key`. */
 export function settingValue(settings: Settings, key: SettingKey): unknown {
   return key.split('.').reduce<unknown>((group, name) => (group as Record<string, unknown>)[name], settings);
 }

@@ -1,43 +1,47 @@
-// What a setting's value may be: how each kind of value is read from text, refused, and written back.
+// The kinds of values that settings have: how a value is read from text, refused, and written back.
 import { isAbsolute, join, resolve } from 'node:path';
 import { redacted } from '../system/secrets.ts';
 import { bodyOf, digits, type Fragment, padded, textFragment } from './fragment.ts';
 import { durationPattern, formatDuration, parseDuration } from './units.ts';
 
-/** A value as a source gives it. Files, flags and the environment all give text; only lists and maps have a form of their own. */
+/** A value as a source gives it. Files, flags and the environment give text, lists of texts or maps of texts. */
 export type Input = string | readonly string[] | ReadonlyMap<string, string>;
 
-/** A value as an operator would write it in a file. */
+/** A value as an operator would write it in a configuration file. */
 export type Plain = string | number | boolean | readonly string[] | Readonly<Record<string, string>>;
 
-/** Where relative paths start, and what `~/` stands for. */
+/** Where relative paths begin, and what `~/` stands for. */
 export interface Base {
-  /** Empty: the working folder. */
+  /** The folder in which relative paths begin; empty for the working folder. */
   readonly folder: string;
   readonly home: string | undefined;
 }
 
 export interface Kind<T> {
-  /** One word for tables and help. */
+  /** One word for tables and help texts. */
   readonly name: string;
-  /** What the number counts, where there is one: the unit of the value in the program. */
+  /** The unit of the value in the program, if it has one. */
   readonly unit?: 'milliseconds' | 'bytes';
-  /** All that it may be, where that can be listed. */
+  /** All allowed values, if they can be listed. */
   readonly choices?: readonly string[];
-  /** @throws Refusal */
+  /**
+   * Reads a value.
+   * @throws Refusal when it is not allowed.
+   */
   read(input: Input, base: Base): T;
+  /** Writes a value as an operator would. */
   plain(value: T): Plain;
 }
 
-/** A kind that a setting may have, not only a flag. */
+/** A kind of value that settings have, and not only flags. */
 export interface SettingKind<T> extends Kind<T> {
-  /** What is allowed, in a few words, such as `like 8GB, 8GiB`. */
+  /** What is allowed in a few words, such as `like 8GB, 8GiB`. */
   readonly allowed: string;
-  /** The same for the JSON Schema, of a value as YAML reads it. */
+  /** The JSON Schema of the value, as YAML reads it. */
   readonly schema: Fragment;
 }
 
-/** Why a value is refused: the rest of a sentence that starts with the value. `shown` stands in for the value itself. */
+/** Why a value is refused. The message is the rest of a sentence that begins with the value, or with `shown` in its place. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly shown: string | undefined;
@@ -48,20 +52,20 @@ export class Refusal extends Error {
   }
 }
 
-/** A duration between `min` and `max` milliseconds. The longest is a week: a timer beyond 24 days fires at once. */
-export function duration(min = 10, max = 7 * 24 * 3_600_000): SettingKind<number> {
+/** Returns the kind of a duration. The longest is a week, because a timer of more than 24 days fires at once. */
+export function duration(minMs = 10, maxMs = 7 * 24 * 3_600_000): SettingKind<number> {
   const examples = 'like 15s, 1m30s, 500ms';
-  const range = `${formatDuration(min)} to ${formatDuration(max)}`;
+  const range = `${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
   return {
     name: 'duration',
     allowed: `${range}, like 1m30s`,
     unit: 'milliseconds',
-    // A pattern cannot add up its parts: the range is left to the loader.
+    // A pattern cannot add up the parts of a duration, so only the loader checks the range.
     schema: textFragment(bodyOf(durationPattern), `${range}, like 1m30s`),
     read(input) {
       const value = parseDuration(readText(input));
       if (value === undefined) throw new Refusal(`is not a duration; allowed: ${examples}`);
-      const fault = value < min ? 'too short' : value > max ? 'too long' : undefined;
+      const fault = value < minMs ? 'too short' : value > maxMs ? 'too long' : undefined;
       if (fault) throw new Refusal(`is ${fault}; allowed: ${range}`);
       return value;
     },
@@ -69,7 +73,7 @@ export function duration(min = 10, max = 7 * 24 * 3_600_000): SettingKind<number
   };
 }
 
-/** A whole number from `min` to `max`; `noun` names it in a refusal, such as `a port`. */
+/** Returns the kind of a whole number from `min` to `max`. `noun` names it in a refusal, such as `a port`. */
 export function integer(min: number, max: number, noun = 'a whole number'): SettingKind<number> {
   const allowed = `${min} to ${max}`;
   return {
@@ -92,6 +96,7 @@ export function integer(min: number, max: number, noun = 'a whole number'): Sett
   };
 }
 
+/** The kind of a value that is true or false. */
 export const boolean: SettingKind<boolean> = {
   name: 'boolean',
   allowed: 'true, false',
@@ -110,14 +115,14 @@ export const boolean: SettingKind<boolean> = {
   plain: value => value,
 };
 
-/** One of `options`, whatever its case. */
+/** Returns the kind of a value that is one of `options`, in any case. */
 export function choice<const T extends string>(...options: T[]): SettingKind<T> {
   const allowed = options.join(', ');
   return {
     name: allowed,
     allowed,
     schema: {
-      // The first is what editors offer.
+      // Editors offer the first part as choices.
       anyOf: [
         { enum: [...options, null] },
         {
@@ -130,15 +135,15 @@ export function choice<const T extends string>(...options: T[]): SettingKind<T> 
     choices: options,
     read(input) {
       const text = readText(input).toLowerCase();
-      const found = options.find(option => option === text);
-      if (!found) throw new Refusal(`is not one of the choices; allowed: ${allowed}`);
-      return found;
+      const choice = options.find(option => option === text);
+      if (!choice) throw new Refusal(`is not one of the choices; allowed: ${allowed}`);
+      return choice;
     },
     plain: value => value,
   };
 }
 
-/** Text that matches `pattern` (with the flag `u`, as in a JSON Schema), which `allowed` describes. */
+/** Returns the kind of text that matches `pattern`, which has the flag `u` as in a JSON Schema. `allowed` describes it. */
 export function text(pattern: RegExp, allowed: string): SettingKind<string> {
   return {
     name: 'text',
@@ -154,61 +159,61 @@ export function text(pattern: RegExp, allowed: string): SettingKind<string> {
 }
 
 const onOneLine = /^[^\u0000-\u001f\u007f]{1,4096}$/u;
-const aPath = 'like /etc/muster/token, without control characters';
-const aSecret = '1 to 4096 characters, without line breaks and control characters';
+const allowedPath = 'like /etc/muster/token, without control characters';
+const allowedSecret = '1 to 4096 characters, without line breaks and control characters';
 
-/** The path of a file or folder, made absolute: from a file's own folder, or from the working folder. `~/` is the home folder. */
+/** The kind of a path. A relative path begins in the folder of its file or in the working folder, and `~/` is the home folder. */
 export const path: SettingKind<string> = {
   name: 'path',
-  allowed: aPath,
-  schema: textFragment(`(?!~(?!/))${bodyOf(onOneLine)}`, aPath),
+  allowed: allowedPath,
+  schema: textFragment(`(?!~(?!/))${bodyOf(onOneLine)}`, allowedPath),
   read(input, base) {
     const value = readText(input);
-    if (!onOneLine.test(value)) throw new Refusal(`is not a path; allowed: ${aPath}`);
+    if (!onOneLine.test(value)) throw new Refusal(`is not a path; allowed: ${allowedPath}`);
     if (!value.startsWith('~')) return isAbsolute(value) ? resolve(value) : resolve(base.folder, value);
     if (!value.startsWith('~/'))
-      throw new Refusal('names a home folder that is not yours; allowed: ~/ and then a path');
+      throw new Refusal('names the home folder of another user; allowed: ~/ and then a path');
     if (!base.home) throw new Refusal('needs a home folder, and HOME is not set; write the whole path');
     return join(base.home, value.slice(2));
   },
   plain: value => value,
 };
 
-/** A secret, kept to the letter. What it is never appears in a refusal. */
+/** The kind of a secret. Blanks around it are kept, and a refusal never shows it. */
 export const secret: SettingKind<string> = {
   name: 'secret',
-  allowed: aSecret,
+  allowed: allowedSecret,
   schema: {
     type: ['string', 'number', 'boolean', 'null'],
     pattern: onOneLine.source,
-    patternErrorMessage: `allowed: ${aSecret}`,
+    patternErrorMessage: `allowed: ${allowedSecret}`,
     not: { const: redacted },
   },
   read(input) {
     const value = typeof input === 'string' ? input : readText(input);
     if (value === redacted)
       throw new Refusal(`is ${redacted}, which only stands for a secret; write the secret itself`);
-    if (!onOneLine.test(value)) throw new Refusal(`is not usable; allowed: ${aSecret}`);
+    if (!onOneLine.test(value)) throw new Refusal(`is not usable; allowed: ${allowedSecret}`);
     return value;
   },
   plain: value => value,
 };
 
-/** `input` as one piece of text. */
+/** Returns `input` as one text without blanks around it. Throws Refusal. */
 export function readText(input: Input): string {
   if (typeof input === 'string') return input.trim();
-  throw new Refusal('cannot stand here; allowed: one value', shapeOf(input));
+  throw new Refusal('is not allowed here; allowed: one value', nameShape(input));
 }
 
-/** `input` as a list: a list, or text with commas. */
+/** Returns `input` as a list. It may be a list or text with commas. Throws Refusal. */
 export function readList(input: Input): string[] {
   if (input instanceof Map)
-    throw new Refusal('cannot stand here; allowed: a list, or text with commas', shapeOf(input));
+    throw new Refusal('is not allowed here; allowed: a list, or text with commas', nameShape(input));
   const items = typeof input === 'string' ? [input] : [...(input as readonly string[])];
   return items.flatMap(item => item.split(',')).flatMap(item => item.trim() || []);
 }
 
-/** `input` as pairs: a map, or `k=v,k2=v2`, or a list of such. */
+/** Returns `input` as pairs. It may be a map, text such as `k=v,k2=v2`, or a list of such texts. Throws Refusal. */
 export function readPairs(input: Input): [string, string][] {
   if (input instanceof Map) return [...input];
   return readList(input).map(item => {
@@ -218,11 +223,11 @@ export function readPairs(input: Input): [string, string][] {
   });
 }
 
-/** A pattern has no flag for this where a JSON Schema is read. */
+/** Returns the pattern of `word` in any case, because a pattern in a JSON Schema has no flags. */
 function anyCase(word: string): string {
   return word.replace(/[a-z]/g, letter => `[${letter}${letter.toUpperCase()}]`);
 }
 
-function shapeOf(input: Input): string {
+function nameShape(input: Input): string {
   return input instanceof Map ? 'a group of keys' : 'a list';
 }

@@ -1,4 +1,4 @@
-// Fills the table of settings: flag over environment over credential over file over default, all faults reported at once.
+// Loads the settings: a flag wins over the environment, a credential, the file and the default. All faults are reported at once.
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { rememberSecret } from '../system/secrets.ts';
@@ -19,29 +19,29 @@ import {
 } from './sources.ts';
 
 export interface LoadOptions extends FileOptions {
-  /** What the command line gives. */
+  /** The values of flags. */
   flags?: Flags;
   environment?: Environment;
-  /** More that may be wrong between settings, for one who knows what they are for. */
+  /** Finds more conflicts, for a caller that knows which role the settings are for. */
   findMoreConflicts?: (settings: Settings) => SettingsConflict[];
 }
 
 export interface LoadedSettings {
   settings: Settings;
   origin: Readonly<Record<SettingKey, Origin>>;
-  /** Doubtful, not wrong: a line each, starting with where it stands. */
+  /** Settings that are doubtful but not wrong: a line each, which begins with the place. */
   warnings: string[];
-  /** The file that was read. */
+  /** Path of the file that was read. */
   file: string | undefined;
-  /** Where it was looked for, in order. */
+  /** The paths at which the file was looked for, in order. */
   places: string[];
 }
 
 const maxFaults = 50;
 
 /**
- * Reads every source and answers the settings.
- * @throws MusterError `bad_config`; its message has a line for each fault: where, key, what was found, what is allowed.
+ * Reads all sources and returns the settings.
+ * @throws MusterError `bad_config` with a line for each fault: the place, the key, the value that was found, what is allowed.
  */
 export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSettings> {
   const environment = options.environment ?? systemEnvironment;
@@ -52,17 +52,17 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
     await readCredentialFiles(namedFolders(environment, 'CREDENTIALS_DIRECTORY')[0]),
     file,
   ];
-  // A file that could not be read, or was no YAML, gives nothing: what it sets is not known.
-  const known = file.faults.length === 0 || file.entries.length > 0;
+  // When the file could not be read or is not YAML, its settings are not known, and conflicts cannot be found.
+  const isFileKnown = file.faults.length === 0 || file.entries.length > 0;
   const check = (settings: Settings) =>
-    known ? [...findConflicts(settings), ...(options.findMoreConflicts?.(settings) ?? [])] : [];
-  const { faults, warnings, ...settled } = resolveSettings(layers, environment.variables.HOME, check);
+    isFileKnown ? [...findConflicts(settings), ...(options.findMoreConflicts?.(settings) ?? [])] : [];
+  const { faults, warnings, ...resolved } = resolveSettings(layers, environment.variables.HOME, check);
   if (faults.length > 0) throw badConfigError(faults);
   const { path, places } = file;
-  return { ...settled, warnings: [...file.warnings, ...warnings], file: path, places };
+  return { ...resolved, warnings: [...file.warnings, ...warnings], file: path, places };
 }
 
-/** The settings that `sources` give, the first before the rest, and what is wrong with them and between them. */
+/** Returns the settings that `sources` give, where an earlier source wins, with all faults and warnings. */
 export function resolveSettings(
   sources: readonly Source[],
   home: string | undefined,
@@ -73,15 +73,15 @@ export function resolveSettings(
   const settings = nestSettings(values);
   faults.unshift(...sources.flatMap(source => source.faults));
   const warnings: string[] = [];
-  for (const finding of check(settings)) {
-    // What was refused stands at its default now, and says nothing about the rest.
-    if (finding.keys.some(key => refused.has(key))) continue;
-    (finding.severity === 'fault' ? faults : warnings).push(formatConflict(finding, origin));
+  for (const conflict of check(settings)) {
+    // A refused setting now has its default, which the operator did not choose.
+    if (conflict.keys.some(key => refused.has(key))) continue;
+    (conflict.severity === 'fault' ? faults : warnings).push(formatConflict(conflict, origin));
   }
   return { settings, origin, faults, warnings };
 }
 
-/** Reads every entry; the first of a key is the one that counts, but a fault in a later one is a fault too. */
+/** Reads all entries. The first value of a key counts, but a fault in a later one is reported too. */
 function readEntries(entries: readonly SettingEntry[], home: string | undefined) {
   const values = new Map<SettingKey, unknown>();
   const origin = {} as Record<SettingKey, Origin>;
@@ -119,15 +119,15 @@ function inputOf(plain: Plain): Input {
   return Array.isArray(plain) ? plain : new Map(Object.entries(plain));
 }
 
-/** Every place that plays a part, and what is wrong there. */
+/** Returns a conflict as a sentence that begins with all places that are involved. */
 function formatConflict({ keys, found, text }: SettingsConflict, origin: LoadedSettings['origin']): string {
-  // The places are then those of the other settings.
+  // A default has no place, so it is marked.
   const mark = origin[keys[0]] === 'default' ? ' (the default)' : '';
   const value = found === undefined ? '' : `${found}${mark} `;
   return `${formatPlaces(keys, origin)}${keys[0]}: ${value}${text}`;
 }
 
-/** Where `keys` are set, as the beginning of a line about them. */
+/** Returns where `keys` are set, as the beginning of a line about them. */
 export function formatPlaces(keys: readonly SettingKey[], origin: LoadedSettings['origin']): string {
   const places = new Set(keys.map(key => origin[key]).filter(from => from !== 'default'));
   return places.size === 0 ? '' : formatPlace([...places].map(withoutFileWord).join(', '));
@@ -141,14 +141,14 @@ function withoutFileWord(origin: string): string {
   return origin.replace(/^file /, '');
 }
 
-/** What was found, fit for a terminal; never a secret. */
+/** Returns the value that was found, safe for a terminal, and never a secret. */
 export function describeInput(key: SettingKey, input: Input, refusal: Refusal): string {
   if (refusal.shown !== undefined) return printable(refusal.shown, 100);
   return isSecret(key) || typeof input !== 'string' ? 'the value' : `"${printable(input, 100)}"`;
 }
 
 function badConfigError(faults: string[]): MusterError {
-  // Files line by line, then the rest by name. The collator takes 6 ms to make: only faults wait for it.
+  // Faults of files come first, line by line. The collator takes 6 ms to create, so it is created only for faults.
   const byPlace = new Intl.Collator('en', { numeric: true }).compare;
   const lines = faults.sort(byPlace).slice(0, maxFaults);
   if (faults.length > lines.length) lines.push(`and ${faults.length - lines.length} more faults`);

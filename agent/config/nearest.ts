@@ -1,25 +1,25 @@
-// The nearest known word to one that is not known: "did you mean ...?".
+// Finds the known word that an unknown word most likely stands for, for "did you mean …?".
 
 /**
- * The one of `candidates` that `word` most likely stands for, whatever its case, dots, dashes and underscores;
- * undefined when none is near: more than a third of all letters differ, or of those after the words that are the same. What is
- * only begun stands for the one that begins so: `broker.bin` for `broker.binary`.
+ * Returns the one of `candidates` that `word` most likely stands for. Case, dots, dashes and underscores do not matter. None is
+ * near when more than a third of the letters differ, not counting the parts of a name that are equal. A word that is the
+ * beginning of only one candidate stands for it: `broker.bin` for `broker.binary`.
  */
 export function findNearest(word: string, candidates: Iterable<string>): string | undefined {
   const all = [...new Set(candidates)];
   const wanted = letters(word);
   let best: string | undefined;
   let least = Math.min(3, Math.max(1, Math.floor(wanted.length / 3))) + 1;
-  // Words come from the command line, files and the environment: far longer ones are near nothing.
+  // Words come from the command line, files and the environment. Very long ones are not compared.
   if (wanted === '' || wanted.length > 100) return undefined;
   for (const candidate of all) {
     const edits = distance(wanted, letters(candidate));
-    if (edits < least && edits <= mostEdits(word, candidate)) [best, least] = [candidate, edits];
+    if (edits < least && edits <= maxEdits(word, candidate)) [best, least] = [candidate, edits];
   }
-  return best ?? begun(word, all);
+  return best ?? findByBeginning(word, all);
 }
 
-function begun(word: string, candidates: readonly string[]): string | undefined {
+function findByBeginning(word: string, candidates: readonly string[]): string | undefined {
   const mine = wordsOf(word);
   if ((mine.at(-1)?.length ?? 0) < 3) return undefined;
   const [first, second] = candidates.filter(candidate => {
@@ -29,8 +29,8 @@ function begun(word: string, candidates: readonly string[]): string | undefined 
   return second === undefined ? first : undefined;
 }
 
-// `nats.url` is not near `nats.user`, however long the name of their group is.
-function mostEdits(word: string, candidate: string): number {
+// The equal parts do not count: `nats.url` is not near `nats.user`, however long the name of their group is.
+function maxEdits(word: string, candidate: string): number {
   const [mine, theirs] = [wordsOf(word), wordsOf(candidate)];
   let same = 0;
   while (same < Math.min(mine.length, theirs.length) - 1 && mine[same] === theirs[same]) same++;
@@ -42,7 +42,7 @@ const wordsOf = (text: string): string[] => text.toLowerCase().split(/[-_. ]/);
 
 const letters = (text: string): string => wordsOf(text).join('');
 
-/** Letters to insert, delete, replace or swap with their neighbour (the optimal string alignment distance). */
+/** Returns how many letters must be inserted, deleted, replaced or swapped with a neighbour (optimal string alignment). */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,4 +1,4 @@
-// Kinds of settings that name places on a network: hosts, ports, NATS servers and subjects.
+// The kinds of values for the network: hosts, ports, NATS servers and subjects.
 import { isIP } from 'node:net';
 import { hostName, ipv4, ipv6 } from './address-pattern.ts';
 import { commas, digits, type Fragment, textFragment } from './fragment.ts';
@@ -14,10 +14,10 @@ const allowed = {
   subject: 'tokens without spaces joined by dots, like a.{nodeId}.heartbeat',
 };
 
-/** A port to listen on or to call; 0 lets the system choose a free one. */
+/** The kind of a port. 0 lets the system choose a free one. */
 export const port: SettingKind<number> = { ...integer(0, 65_535, 'a port'), name: 'port' };
 
-/** A host name or an IP address, without brackets. */
+/** The kind of a host: a host name or an IP address without brackets. */
 export const host: SettingKind<string> = {
   name: 'host',
   allowed: allowed.host,
@@ -30,7 +30,7 @@ export const host: SettingKind<string> = {
   plain: value => value,
 };
 
-/** NATS servers as `nats://host:port` or `tls://host:port`; what is left out is `nats://` and 4222. */
+/** The kind of a list of NATS servers. The default scheme is `nats://`, and the default port 4222. */
 export const servers: SettingKind<readonly string[]> = {
   name: 'list',
   allowed: allowed.servers,
@@ -40,17 +40,17 @@ export const servers: SettingKind<readonly string[]> = {
     const items = readList(input);
     if (items.length > maxServers)
       throw new Refusal(`are too many; allowed: ${maxServers}`, `${items.length} servers`);
-    return items.map(server);
+    return items.map(readServer);
   },
   plain: value => value,
 };
 
-/** A NATS subject to publish on, in which `{nodeId}` stands for a node's id as one whole token. */
+/** The kind of a NATS subject, in which `{nodeId}` may stand for a node's id as one whole token. */
 export const subject: SettingKind<string> = {
   name: 'subject',
   allowed: allowed.subject,
   schema: textFragment(
-    // All tokens, or {nodeId} between them, or {nodeId} first and then at least one.
+    // Only tokens, or tokens with {nodeId} after the first, or {nodeId} first with at least one token.
     `(?!\\$)(?=\\S{1,255}(?!\\S))(?:${token}(?:\\.${token})*(?:\\.\\{nodeId\\}(?:\\.${token})*)?|\\{nodeId\\}(?:\\.${token})+)`,
     allowed.subject,
   ),
@@ -63,9 +63,9 @@ export const subject: SettingKind<string> = {
       throw new Refusal('holds a wildcard; allowed: {nodeId} where the id of a node stands');
     if (placeholders > 1) throw new Refusal('holds {nodeId} more than once; allowed: once at most');
     if (rest.some(part => /[{}]/.test(part))) {
-      throw new Refusal('holds a brace; allowed: {nodeId}, spelled so and as a whole token between dots');
+      throw new Refusal('holds a brace; allowed: {nodeId}, exactly so and as a whole token between dots');
     }
-    // Subjects that start with $ are the broker's own: a heartbeat there would be taken for a request.
+    // Subjects that begin with $ belong to the broker, which would take a heartbeat there for a request.
     if (
       text.length > 255 ||
       text.startsWith('$') ||
@@ -82,15 +82,15 @@ export const subject: SettingKind<string> = {
 function serversSchema(): Fragment {
   const one = `(?:(?:[Nn][Aa][Tt][Ss]|[Tt][Ll][Ss])://)?(?:${hostName}|${ipv4}|\\[${ipv6}\\])(?::(?:${digits(1, 65_535)})?)?/?`;
   const text = { pattern: commas(one), patternErrorMessage: `allowed: ${allowed.servers}` };
-  // A host may be called true.
+  // A host may be named `true`, which YAML reads as a boolean.
   const type = ['string', 'boolean', 'null'] as const;
   return { type: ['array', ...type], ...text, items: { type, ...text } };
 }
 
-function server(text: string): string {
+function readServer(text: string): string {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `nats://${text}`);
   const scheme = url?.protocol === 'nats:' || url?.protocol === 'tls:';
-  // The reader of URLs passes over line breaks, and a ? or # with nothing behind it.
+  // `URL` ignores line breaks, and a ? or # with nothing behind it.
   const bare = url && ['', '/'].includes(url.pathname) && url.port !== '0' && !/[?#\s]/.test(text);
   if (!scheme || !bare || !isHost(url.hostname.replace(/^\[(.*)\]$/, '$1'))) {
     throw new Refusal(`is not a NATS server; allowed: ${allowed.servers}`, `"${withoutQuery(text)}"`);
@@ -98,19 +98,19 @@ function server(text: string): string {
   return `${url.protocol}//${url.hostname}:${url.port || 4222}`;
 }
 
-/** Before the input is taken apart: what stands before an @ may be a secret, in a broken address too, and is not repeated. */
+/** Refuses addresses with an @. The text before it may be a secret, also in a broken address, and is not repeated. */
 function refuseUserInfo(input: Input): void {
   const texts =
     typeof input === 'string' ? [input] : input instanceof Map ? [] : [...(input as readonly string[])];
-  const found = texts.find(text => text.includes('@'));
-  if (found === undefined) return;
+  const refused = texts.find(text => text.includes('@'));
+  if (refused === undefined) return;
   throw new Refusal(
-    'carries a user or a token, which would show up in logs; use nats.tokenFile, nats.token or nats.user instead',
-    `"…${withoutQuery(found.slice(found.lastIndexOf('@')))}"`,
+    'holds a user or a token, which would appear in logs; use nats.tokenFile, nats.token or nats.user instead',
+    `"…${withoutQuery(refused.slice(refused.lastIndexOf('@')))}"`,
   );
 }
 
-/** What stands behind a ? or # may be a secret too: some systems take tokens there. */
+/** Hides the text behind a ? or #, which may be a secret too: some systems take tokens there. */
 function withoutQuery(text: string): string {
   return text.replace(/(?<=[?#]).+$/s, '…');
 }

@@ -1,16 +1,16 @@
-// Kinds of settings that describe the node: how much of it may be used, and its labels.
+// The kinds of values that describe the node: how much of it the cluster may use, and its labels.
 import { bodyOf, commas, type Fragment, textFragment } from './fragment.ts';
 import { Refusal, readPairs, readText, type SettingKind } from './kind.ts';
 import { formatPercent, formatSize, parsePercent, parseSize, percentPattern, sizePattern } from './units.ts';
 
-/** How much of a resource the cluster may use: a share of what the machine has, or an amount (cores, bytes, GPUs). */
+/** How much of a resource the cluster may use: a share of what the machine has, or an amount in cores, bytes or GPUs. */
 export type Allocation = { readonly percent: number } | { readonly amount: number };
 
 const cores = /^\d{1,6}(\.\d{1,3})?$/;
 const thousandths = /^\d{1,9}m$/;
 const count = /^\d{1,4}$/;
 
-/** `80%`, cores as `2` or `1.5`, or thousandths of a core as `500m`. */
+/** The kind of an allocation of CPU: `80%`, cores such as `2` or `1.5`, or thousandths of a core such as `500m`. */
 export const cpuAllocation = allocation(
   [cores, thousandths],
   text =>
@@ -21,13 +21,13 @@ export const cpuAllocation = allocation(
   999_999.999,
 );
 
-/** `80%`, or a size. */
+/** The kind of an allocation of memory or disk: `80%` or a size. */
 export const sizeAllocation: SettingKind<Allocation> = {
   ...allocation([sizePattern], parseSize, formatSize, 'a share or a size', 'like 80%, 8GB, 8GiB'),
   unit: 'bytes',
 };
 
-/** `100%`, or a number of GPUs. */
+/** The kind of an allocation of GPUs: `100%` or a number. */
 export const gpuAllocation = allocation(
   [count],
   text => (count.test(text) ? Number(text) : undefined),
@@ -37,7 +37,7 @@ export const gpuAllocation = allocation(
   9999,
 );
 
-/** A size in bytes. */
+/** The kind of a size, in bytes. */
 export const size: SettingKind<number> = {
   name: 'size',
   allowed: 'like 8GB, 8GiB',
@@ -58,14 +58,17 @@ const label = {
   count: 64,
 };
 
-/** Labels: at most 64, keys of 1 to 63 letters, digits and `. _ / -`, values of at most 255 characters on one line. */
+/**
+ * The kind of labels: at most 64, with keys of 1 to 63 letters, digits and `. _ / -`, and values of at most 255 characters on
+ * one line.
+ */
 export const labels: SettingKind<Readonly<Record<string, string>>> = {
   name: 'map',
   allowed: 'like { zone: eu, disk: ssd }',
   schema: labelsSchema(),
   read(input) {
     const pairs = readPairs(input);
-    const found = new Map<string, string>();
+    const labels = new Map<string, string>();
     for (const [key, value] of pairs) {
       if (!label.key.test(key)) {
         throw new Refusal(
@@ -79,12 +82,12 @@ export const labels: SettingKind<Readonly<Record<string, string>>> = {
           `"${key}"`,
         );
       }
-      if (found.has(key)) throw new Refusal('is given twice; allowed: each label once', `"${key}"`);
-      found.set(key, value);
+      if (labels.has(key)) throw new Refusal('is given twice; allowed: each label once', `"${key}"`);
+      labels.set(key, value);
     }
-    if (found.size > label.count)
-      throw new Refusal(`are too many; allowed: ${label.count}`, `${found.size} labels`);
-    return Object.fromEntries(found);
+    if (labels.size > label.count)
+      throw new Refusal(`are too many; allowed: ${label.count}`, `${labels.size} labels`);
+    return Object.fromEntries(labels);
   },
   plain: value => value,
 };
@@ -109,7 +112,7 @@ function labelsSchema(): Fragment {
   };
 }
 
-/** A share, or an amount as text of one of `forms`, which `parse` reads; `maximum` binds numbers without quotes. */
+/** Returns the kind of an allocation: a share, or an amount in one of `forms`, which `parse` reads. `maximum` limits numbers without quotes. */
 function allocation(
   forms: readonly RegExp[],
   parse: (text: string) => number | undefined,

@@ -1,4 +1,4 @@
-// Where state lives: the data folder, the folder of each role in it, the sockets and the cache.
+// The folders of the state: the data folder, and the folder of each role in it.
 import { join } from 'node:path';
 import { MusterError } from '../system/errors.ts';
 import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
@@ -10,7 +10,8 @@ export type FolderOwner = Role | 'broker';
 type DataDir = Pick<Settings, 'dataDir'>;
 
 /**
- * Returns `dataDir`, else the folder that the service manager names, else `/var/lib/muster` for root, else the user's own.
+ * Returns the data folder: `dataDir`, or else the one that the service manager names, or else `/var/lib/muster` for root and the
+ * user's own folder for others.
  * @throws MusterError `bad_config` when there is none.
  */
 export async function dataFolder(
@@ -65,14 +66,14 @@ function checkoutFolder({ checkout }: Environment): string | undefined {
   return checkout && join(checkout, '.tools');
 }
 
-/** The folder of one role: nobody else writes there. */
+/** Returns the folder of one role. Only this role writes there. */
 export function roleFolder(dataFolder: string, role: FolderOwner): string {
   return join(dataFolder, role);
 }
 
 /**
- * Where a role's socket is: with its state. The socket is also the lock on that state, so it must not depend on who started
- * the process: a service and a hand find the same one, and two of them never run on one identity.
+ * Returns the folder of a role's socket, which is the folder of its state. The socket is also the lock on the state, so its
+ * place must not depend on who started the process: a service and a person must never run one identity twice.
  */
 export function runtimeFolder(dataFolder: string, role: FolderOwner): string {
   return roleFolder(dataFolder, role);

@@ -1,4 +1,4 @@
-// The roles: what a process of the program may be for as long as it runs.
+// The roles that a long-running process of muster may have.
 
 export type Role = 'agent' | 'requester';
 

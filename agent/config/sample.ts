@@ -1,34 +1,34 @@
-// A configuration file to start from: every setting of a role at its default, commented out, made from the table.
+// Makes a sample configuration file: every setting of a role with its default, commented out.
 import { stringify } from 'yaml';
 import { settingKeys, settingOf } from './keys.ts';
 import type { Role } from './role.ts';
 import type { Setting, SettingKey } from './settings.ts';
 
-/** Where the package puts what `muster config schema` prints. */
+/** The path at which the package installs the output of `muster config schema`. */
 export const packagedSchema = '/usr/share/muster/config.schema.json';
 
-const widest = 100;
+const maxLineLength = 100;
 
 /**
- * The sample for `role`. Its first line names the JSON Schema at `schema` (a path or an address) for editors that know
- * yaml-language-server. The names of groups stand uncommented, so that any line may lose its `#` alone.
+ * Returns the sample for `role`. The first line names the JSON Schema at the path or address `schema`, for editors with
+ * yaml-language-server. The names of groups are not commented out, so that the `#` of any line may be removed alone.
  */
 export function sampleConfig(role: Role | 'both', schema = packagedSchema): string {
   const keys = settingKeys.filter(key => role === 'both' || ['both', role].includes(settingOf(key).roles));
   const lines = [
     `# yaml-language-server: $schema=${schema}`,
     ...comment(
-      `Settings of ${role === 'both' ? 'muster' : `the ${role}`}. A # right before a name hides a setting, and shows its default: take it away and change the value. "muster config check" finds mistakes, "muster config show --origin" tells what holds.`,
+      `Settings of ${role === 'both' ? 'muster' : `the ${role}`}. A line that begins with # and a name shows the default of a setting. To change it, remove the # and write the new value. "muster config check" finds mistakes, and "muster config show --origin" shows the values in use.`,
     ),
     '#',
     ...comment(
-      'Whoever can read this file can read the secrets in it: better keep each in a file of its own, which nats.tokenFile or nats.passwordFile names.',
+      'Everybody who can read this file can read the secrets in it. It is better to keep each secret in a file of its own, which nats.tokenFile or nats.passwordFile names.',
     ),
   ];
   return `${[...lines, ...group(keys, '')].join('\n')}\n`;
 }
 
-/** The lines of what stands below `prefix`, in the order of the table. */
+/** Returns the lines of the settings below `prefix`, in the order of the table. */
 function group(keys: readonly SettingKey[], prefix: string): string[] {
   const depth = prefix.split('.').length - 1;
   const indent = '  '.repeat(depth);
@@ -54,17 +54,17 @@ function group(keys: readonly SettingKey[], prefix: string): string[] {
 function setting({ help, default: value, type }: Setting, name: string): string[] {
   const form = { collectionStyle: 'flow', lineWidth: 0 } as const;
   const text = value === undefined ? '' : ` ${stringify(value, form).trimEnd()}`;
-  // What these allow is plain from their name or their default.
+  // For these kinds the name says what is allowed.
   const allowed = ['path', 'secret', 'boolean'].includes(type.name) ? type.name : type.allowed;
   return [...comment(`${help} (${allowed})`), `#${name}:${text}`];
 }
 
-/** `text` in lines of at most `widest` characters, where its words allow it. */
+/** Returns `text` as comment lines of at most `maxLineLength` characters, unless a word is longer. */
 function comment(text: string): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > widest) lines.push(`# ${word}`);
+    if (last === undefined || last.length + 1 + word.length > maxLineLength) lines.push(`# ${word}`);
     else lines[lines.length - 1] = `${last} ${word}`;
   }
   return lines;

@@ -1,4 +1,4 @@
-// The JSON Schema of the configuration file, made from the table: for editors, and for checks without muster.
+// Makes the JSON Schema of the configuration file, for editors and for checks without muster.
 import type { Fragment } from './fragment.ts';
 import { environmentName, settingKeys, settingOf } from './keys.ts';
 import type { Plain } from './kind.ts';
@@ -10,7 +10,7 @@ interface SettingSchema extends Fragment {
   readonly default?: Plain;
 }
 
-/** Named settings; no others. */
+/** A group of settings. Other names are not allowed. */
 interface GroupSchema {
   readonly type: readonly ['object', 'null'];
   readonly additionalProperties: false;
@@ -24,16 +24,16 @@ interface ConfigSchema extends GroupSchema {
 }
 
 /**
- * The schema of a file as YAML 1.2 reads it, in draft 7, which yaml-language-server supports whole. It names each key as
- * the table spells it, where the loader takes any case. It is silent where a schema cannot speak: on the range of a
- * duration and the greatest size, on how a number is spelled (`80.0`, `0x50`, four decimals), on how many servers or labels
- * stand in a list or in text with commas, on labels given twice there, and on settings that exclude or need each other.
+ * Returns the schema of a file as YAML 1.2 reads it, in draft 7, which yaml-language-server supports completely. It has each key
+ * as the table spells it, while the loader accepts any case. A schema cannot check everything that the loader checks: the
+ * range of a duration, the largest size, the spelling of a number (`80.0`, `0x50`, four decimals), the number of servers or
+ * labels in a list or in text with commas, labels given twice there, and settings that exclude or need each other.
  */
 export function configSchema(): ConfigSchema {
   const root = {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'muster configuration',
-    description: 'Settings of muster; "muster config check" also finds what does not fit together.',
+    description: 'Settings of muster. "muster config check" also finds settings that do not fit together.',
     ...emptyGroup(),
   };
   for (const key of settingKeys) {
@@ -42,7 +42,7 @@ export function configSchema(): ConfigSchema {
     let group: GroupSchema = root;
     for (const name of path) {
       group.properties[name] ??= emptyGroup();
-      // No setting is also the name of a group.
+      // A group never has the name of a setting, so this is a group.
       group = group.properties[name] as GroupSchema;
     }
     group.properties[last] = settingSchema(key);

@@ -1,16 +1,19 @@
-// Settings that are each valid and do not fit together: faults, and doubtful combinations that only deserve a warning.
+// Finds settings that are each valid but do not fit together: faults, and doubtful combinations that get a warning.
 import type { SettingKey, Settings } from './settings.ts';
 import { formatDuration } from './units.ts';
 
-/** What is wrong between settings: the end of a sentence about the first of `keys`, which are all that play a part. */
+/** Settings that do not fit together. */
 export interface SettingsConflict {
   readonly severity: 'fault' | 'warning';
+  /** All settings that are involved. The sentence is about the first. */
   readonly keys: readonly [SettingKey, ...SettingKey[]];
-  /** The value of the first key, where the sentence is about it. */
+  /** The value of the first setting, if the sentence is about the value. */
   readonly found?: string;
+  /** The end of the sentence. */
   readonly text: string;
 }
 
+/** Returns all conflicts between settings. */
 export function findConflicts(settings: Settings): SettingsConflict[] {
   return [...timing(settings), ...topics(settings), ...login(settings), ...certificate(settings)];
 }
@@ -38,7 +41,7 @@ function* timing({ compute, requester }: Settings): Generator<SettingsConflict> 
       severity: 'warning',
       keys: ['requester.heartbeatFrequency', 'requester.nodeDisconnectedAfter'],
       found: formatDuration(requester.heartbeatFrequency),
-      text: `is longer than requester.nodeDisconnectedAfter, ${silence}: that a node fell silent is announced late`,
+      text: `is longer than requester.nodeDisconnectedAfter, ${silence}: a silent node is noticed late`,
     };
   }
 }
@@ -49,7 +52,7 @@ function* topics({ compute, requester }: Settings): Generator<SettingsConflict> 
     severity: 'warning',
     keys: ['compute.heartbeatTopic', 'requester.heartbeatTopic'],
     found: `"${compute.heartbeatTopic}"`,
-    text: `is not requester.heartbeatTopic, "${requester.heartbeatTopic}": a requester with these settings does not hear this agent`,
+    text: `is not requester.heartbeatTopic, "${requester.heartbeatTopic}": a requester with these settings does not get the heartbeats of this agent`,
   };
 }
 
@@ -59,11 +62,11 @@ function* login({ nats }: Settings): Generator<SettingsConflict> {
   );
   const [first, ...others] = ways.map(name => `nats.${name}` as const);
   if (first && others.length > 0) {
-    yield fault(`set beside ${others.join(' and ')}; allowed: one way to log in`, first, ...others);
+    yield fault(`set together with ${others.join(' and ')}; allowed: one way to log in`, first, ...others);
   }
   const passwords = (['password', 'passwordFile'] as const).filter(name => nats[name] !== undefined);
   const [password, second] = passwords.map(name => `nats.${name}` as const);
-  if (password && second) yield fault(`set beside ${second}; allowed: one of them`, password, second);
+  if (password && second) yield fault(`set together with ${second}; allowed: one of them`, password, second);
   if (password && nats.user === undefined) {
     yield fault('set without nats.user; set both or neither', password, 'nats.user');
   }

@@ -1,15 +1,16 @@
-// What differs between two loads of the settings: what a reload takes up, and what waits for a restart.
+// Compares the settings before and after a reload: some changes take effect at once, others at the next start.
 import { isDeepStrictEqual } from 'node:util';
 import { settingKeys, settingOf, settingValue } from './keys.ts';
 import type { SettingKey, Settings } from './settings.ts';
 
 export interface SettingsDifference {
-  /** Changed, and may take effect now. */
+  /** Settings that changed and may take effect now. */
   readonly now: SettingKey[];
-  /** Changed, and takes effect when the program is started again. */
+  /** Settings that changed and take effect at the next start. */
   readonly atRestart: SettingKey[];
 }
 
+/** Returns the settings that changed. */
 export function compareSettings(before: Settings, after: Settings): SettingsDifference {
   const changed = settingKeys.filter(
     key => !isDeepStrictEqual(settingValue(before, key), settingValue(after, key)),

@@ -1,4 +1,4 @@
-// The one table of settings. The loader, the environment names, the flags, `config show` and docs/configure.md come from it.
+// The table of all settings. The loader, the environment names, the flags, `config show` and docs/configure.md come from it.
 import { defaultHeartbeatTopic } from '../protocol/subjects.ts';
 import {
   boolean,
@@ -15,18 +15,18 @@ import { host, port, servers, subject } from './network.ts';
 import { cpuAllocation, gpuAllocation, labels, size, sizeAllocation } from './node.ts';
 import type { Role } from './role.ts';
 
-/** One row. Without `default` the setting is optional, and `undefined` until it is given. */
+/** One setting. Without a `default` it is optional, and `undefined` until it is given. */
 export interface Setting {
   readonly type: SettingKind<unknown>;
-  /** As an operator would write it. */
+  /** The default, as an operator would write it. */
   readonly default?: Plain;
-  /** May it change while the program runs, on SIGHUP? */
+  /** Whether it may change while the program runs, on SIGHUP. */
   readonly reload: boolean;
-  /** Who reads it. */
+  /** The roles that read it. */
   readonly roles: Role | 'both';
-  /** Shown as `<redacted>`, never a flag, and also read from the service manager's credentials. */
+  /** A secret is shown as `<redacted>`, is never a flag, and may also come from the service manager's credentials. */
   readonly secret?: true;
-  /** One line. */
+  /** What the setting is, in one line, for the documents and the sample file. */
   readonly help: string;
 }
 
@@ -36,131 +36,131 @@ export const table = {
     default: '60s',
     reload: true,
     roles: 'agent',
-    help: 'how often the agent sends what the machine is',
+    help: 'time between two reports of what the machine is',
   },
   'compute.resourceUpdateFrequency': {
     type: duration(),
     default: '30s',
     reload: true,
     roles: 'agent',
-    help: 'how often the agent sends what the machine has free',
+    help: 'time between two reports of what the machine has free',
   },
   'compute.heartbeatFrequency': {
     type: duration(),
     default: '15s',
     reload: true,
     roles: 'agent',
-    help: 'how often the agent says that it is alive',
+    help: 'time between two heartbeats of the agent',
   },
   'compute.heartbeatTopic': {
     type: subject,
     default: defaultHeartbeatTopic,
     reload: false,
     roles: 'agent',
-    help: 'subject of its heartbeats; {nodeId} stands for its id, a subject without it is for Bacalhau up to 1.4',
+    help: 'subject of the heartbeats; {nodeId} stands for the id of the node, and Bacalhau up to 1.4 wants it left out',
   },
   'compute.rejoinAfterDelete': {
     type: boolean,
     default: false,
     reload: true,
     roles: 'agent',
-    help: 'register again at once after an operator deleted the node',
+    help: 'the agent registers again at once after an operator deleted the node',
   },
   'compute.allocatedCapacity.cpu': {
     type: cpuAllocation,
     default: '80%',
     reload: true,
     roles: 'agent',
-    help: 'CPU that the cluster may use: a share of the machine, or cores',
+    help: 'CPU that the cluster may use: a share of the machine or a number of cores',
   },
   'compute.allocatedCapacity.memory': {
     type: sizeAllocation,
     default: '80%',
     reload: true,
     roles: 'agent',
-    help: 'memory that the cluster may use: a share of the machine, or a size',
+    help: 'memory that the cluster may use: a share of the machine or a size',
   },
   'compute.allocatedCapacity.disk': {
     type: sizeAllocation,
     default: '80%',
     reload: true,
     roles: 'agent',
-    help: 'disk that the cluster may use: a share of the machine, or a size',
+    help: 'disk that the cluster may use: a share of the machine or a size',
   },
   'compute.allocatedCapacity.gpu': {
     type: gpuAllocation,
     default: '100%',
     reload: true,
     roles: 'agent',
-    help: 'GPUs that the cluster may use: a share of the machine, or a number',
+    help: 'GPUs that the cluster may use: a share of the machine or a number',
   },
   'requester.heartbeatFrequency': {
     type: duration(),
     default: '5s',
     reload: false,
     roles: 'requester',
-    help: 'how often the requester looks for nodes that fell silent',
+    help: 'time between two checks for silent nodes',
   },
   'requester.heartbeatTopic': {
     type: subject,
     default: defaultHeartbeatTopic,
     reload: false,
     roles: 'requester',
-    help: 'subject on which it hears heartbeats, spelled as compute.heartbeatTopic; {nodeId} stands for every id',
+    help: 'subject on which heartbeats arrive, the same as compute.heartbeatTopic; {nodeId} stands for every id',
   },
   'requester.nodeDisconnectedAfter': {
     type: duration(),
     default: '45s',
     reload: false,
     roles: 'requester',
-    help: 'silence after which a node is UNHEALTHY',
+    help: 'time without a heartbeat after which a node is UNHEALTHY',
   },
   'requester.nodeUnknownAfter': {
     type: duration(),
     default: '90s',
     reload: false,
     roles: 'requester',
-    help: 'silence after which a node is UNKNOWN; longer than requester.nodeDisconnectedAfter',
+    help: 'time without a heartbeat after which a node is UNKNOWN; longer than requester.nodeDisconnectedAfter',
   },
   'requester.manualApproval': {
     type: boolean,
     default: true,
     reload: true,
     roles: 'requester',
-    help: 'new nodes wait for an operator; false approves them as they register',
+    help: 'new nodes wait until an operator approves them; with false they are approved at once',
   },
   'requester.maxPending': {
     type: integer(0, 1_000_000),
     default: 1000,
     reload: true,
     roles: 'requester',
-    help: 'most nodes that may wait for approval; one more is refused',
+    help: 'largest number of nodes that may wait for approval; further nodes are refused',
   },
   'nats.servers': {
     type: servers,
     default: [],
     reload: false,
     roles: 'both',
-    help: 'NATS servers to use; with none, the requester runs a broker of its own',
+    help: 'NATS servers; without any, the requester runs its own broker and the agent connects to 127.0.0.1:4222',
   },
   'nats.token': {
     type: secret,
     reload: false,
     roles: 'both',
     secret: true,
-    help: 'token that NATS asks for',
+    help: 'token for the login to NATS',
   },
   'nats.tokenFile': {
     type: path,
     reload: false,
     roles: 'both',
-    help: 'file that holds the token, read again at each attempt to connect',
+    help: 'file that holds the token; it is read again at each attempt to connect',
   },
   'nats.user': {
     type: text(/^[^\u0000-\u001f\u007f]{1,256}$/u, '1 to 256 characters on one line'),
     reload: false,
     roles: 'both',
-    help: 'user that NATS asks for',
+    help: 'user for the login to NATS',
   },
   'nats.password': {
     type: secret,
@@ -173,71 +173,71 @@ export const table = {
     type: path,
     reload: false,
     roles: 'both',
-    help: 'file that holds the password, read again at each attempt to connect',
+    help: 'file that holds the password of nats.user; it is read again at each attempt to connect',
   },
   'nats.credsFile': {
     type: path,
     reload: false,
     roles: 'both',
-    help: 'NATS credentials file (user JWT and seed), read again at each attempt to connect',
+    help: 'NATS credentials file (JWT and seed of the user); it is read again at each attempt to connect',
   },
   'nats.tls.caFile': {
     type: path,
     reload: false,
     roles: 'both',
-    help: 'certificate authority that signed the certificate of NATS, in PEM',
+    help: 'file with the certificate authority that signed the certificate of NATS, in PEM',
   },
   'nats.tls.certFile': {
     type: path,
     reload: false,
     roles: 'both',
-    help: 'certificate to show to NATS, in PEM',
+    help: 'file with the certificate that muster shows to NATS, in PEM',
   },
   'nats.tls.keyFile': {
     type: path,
     reload: false,
     roles: 'both',
-    help: 'private key of nats.tls.certFile, in PEM',
+    help: 'file with the private key of nats.tls.certFile, in PEM',
   },
   'nats.tls.handshakeFirst': {
     type: boolean,
     default: false,
     reload: false,
     roles: 'both',
-    help: 'begin TLS before NATS says hello, for servers set to handshake_first',
+    help: 'TLS begins before the greeting of NATS, for servers that are set to handshake_first',
   },
   'broker.binary': {
     type: path,
     reload: false,
     roles: 'requester',
-    help: 'nats-server to run; without it, the one that the packaged file carries, else the one on PATH',
+    help: 'nats-server that the requester runs; by default the one in the packaged file, or else the one on PATH',
   },
   'broker.host': {
     type: host,
     default: '127.0.0.1',
     reload: false,
     roles: 'requester',
-    help: 'address on which the own broker listens',
+    help: 'address on which the broker of the requester listens',
   },
   'broker.port': {
     type: port,
     default: 4222,
     reload: false,
     roles: 'requester',
-    help: 'port on which the own broker listens; 0 takes a free one',
+    help: 'port on which the broker of the requester listens; 0 is any free port',
   },
   'node.id': {
     type: text(/^[A-Za-z0-9_-]{1,128}$/, '1 to 128 letters, digits, - and _'),
     reload: false,
     roles: 'both',
-    help: 'id of the node; without it, the one kept from the first start',
+    help: 'id of the node; by default the one that was made at the first start',
   },
   'node.nameProvider': {
     type: choice('puuid', 'uuid', 'hostname', 'aws', 'gcp'),
     default: 'puuid',
     reload: false,
     roles: 'both',
-    help: 'where the id comes from at the first start',
+    help: 'source of the id at the first start',
   },
   'node.labels': {
     type: labels,
@@ -251,13 +251,13 @@ export const table = {
     default: false,
     reload: false,
     roles: 'agent',
-    help: 'ask the cloud once for region, zone and machine type, and add them as labels',
+    help: 'the agent asks the cloud once for region, zone and machine type, and adds them as labels',
   },
   'node.declared.cpu': {
     type: integer(1, 65_536),
     reload: true,
     roles: 'agent',
-    help: 'logical CPUs that the machine should have; fewer is a condition of the node',
+    help: 'number of logical CPUs that the machine should have; with fewer the node has a condition',
   },
   'node.declared.memory': {
     type: size,
@@ -275,32 +275,32 @@ export const table = {
     type: integer(0, 256),
     reload: true,
     roles: 'agent',
-    help: 'usable GPUs that the machine should have',
+    help: 'number of usable GPUs that the machine should have',
   },
   'node.declared.gpuName': {
     type: text(/^[^\u0000-\u001f\u007f]{1,128}$/u, '1 to 128 characters on one line'),
     reload: true,
     roles: 'agent',
-    help: 'a part of the name that each of them should have, such as H100',
+    help: 'part of the name that each GPU should have, such as H100',
   },
   'node.declared.gpuMemory': {
     type: size,
     reload: true,
     roles: 'agent',
-    help: 'memory that each of them should have',
+    help: 'memory that each GPU should have',
   },
   'node.nvmlLibrary': {
     type: path,
     reload: false,
     roles: 'agent',
-    help: 'the NVIDIA management library; without it, libnvidia-ml.so.1 as the system finds it',
+    help: 'NVIDIA management library; by default libnvidia-ml.so.1, which the system finds',
   },
   'api.host': {
     type: host,
     default: '127.0.0.1',
     reload: false,
     roles: 'requester',
-    help: 'address of the HTTP API: where the requester listens, and the commands call',
+    help: 'address of the HTTP API, on which the requester listens and which the commands call',
   },
   'api.port': {
     type: port,
@@ -313,27 +313,27 @@ export const table = {
     type: path,
     reload: false,
     roles: 'both',
-    help: 'folder for all state; each role has its own folder in it',
+    help: 'folder for all state, in which each role has its own folder',
   },
   'log.level': {
     type: choice('trace', 'debug', 'info', 'warn', 'error', 'silent'),
     default: 'info',
     reload: true,
     roles: 'both',
-    help: 'least important lines to log',
+    help: 'level of the least important lines in the log',
   },
   'log.format': {
     type: choice('auto', 'json', 'text'),
     default: 'auto',
     reload: false,
     roles: 'both',
-    help: 'json for programs, text for people; auto is text on a terminal and json elsewhere',
+    help: 'json is for programs, text for people; auto is text on a terminal and json elsewhere',
   },
   'log.file': {
     type: path,
     reload: false,
     roles: 'both',
-    help: 'file that takes the log, opened anew when it was rotated; without it, standard error',
+    help: 'file for the log, which may be rotated; by default the log goes to standard error',
   },
 } satisfies Record<string, Setting>;
 
@@ -358,7 +358,7 @@ type Nested<T> = {
     : Nested<Below<T, First>>;
 };
 
-/** Every setting's value by path: `settings.compute.heartbeatFrequency`. Durations are milliseconds, sizes bytes. */
+/** The values of all settings by path: `settings.compute.heartbeatFrequency`. Durations are in milliseconds, sizes in bytes. */
 export type Settings = Nested<Table>;
 
 /** The settings that may be given on the command line. */

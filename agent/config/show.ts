@@ -11,7 +11,7 @@ import type { Origin } from './sources.ts';
 
 export interface ShownSetting {
   readonly key: SettingKey;
-  /** As an operator would write it; a secret is `<redacted>`; undefined when it is not set. */
+  /** The value as an operator would write it; `<redacted>` for a secret; undefined when it is not set. */
   readonly value: Plain | undefined;
   readonly origin: Origin;
 }
@@ -19,12 +19,12 @@ export interface ShownSetting {
 export interface SettingRow {
   readonly key: SettingKey;
   readonly type: string;
-  /** The unit of the value in the program and in JSON; what is written carries its own. */
+  /** The unit of the value in the program and in JSON. A written value names its unit. */
   readonly unit: string | undefined;
-  /** As an operator would write it; empty when there is none. */
+  /** The default as an operator would write it; empty when there is none. */
   readonly default: string;
   readonly environment: string;
-  /** undefined for a secret. */
+  /** The flag; undefined for a secret. */
   readonly flag: string | undefined;
   readonly reload: boolean;
   readonly roles: Role | 'both';
@@ -32,7 +32,7 @@ export interface SettingRow {
   readonly help: string;
 }
 
-/** Every setting, in the order of the table. */
+/** Returns every setting with its value, in the order of the table. */
 export function showSettings({
   settings,
   origin,
@@ -45,8 +45,8 @@ export function showSettings({
 }
 
 /**
- * The same as a configuration file, with the origin of each value beside it. It loads again, once its secrets are filled in.
- * Values may hold what steers a terminal.
+ * Returns the same as a configuration file, with the origin of each value beside it. It can be loaded again once the secrets are
+ * filled in. Values may hold characters that a terminal obeys.
  */
 export async function settingsDocument(
   loaded: Pick<LoadedSettings, 'settings' | 'origin' | 'file' | 'places'>,
@@ -58,7 +58,7 @@ export async function settingsDocument(
   for (const { key, value, origin } of showSettings(loaded)) {
     const node = document.createNode(value ?? null);
     if (isCollection(node)) node.flow = true;
-    // Nothing at all rather than the word null.
+    // A setting without a value is empty, instead of the word `null`.
     if (value === undefined && isScalar(node)) node.source = '';
     node.comment = ` ${value === undefined ? 'not set' : printable(origin, 4096)}`;
     document.setIn(key.split('.'), node);
@@ -66,7 +66,7 @@ export async function settingsDocument(
   return document;
 }
 
-/** Every setting as the table defines it. */
+/** Returns every setting as the table defines it. */
 export function settingsTable(): SettingRow[] {
   return settingKeys.map(key => {
     const setting = settingOf(key);
@@ -85,7 +85,7 @@ export function settingsTable(): SettingRow[] {
   });
 }
 
-/** A default in one line; empty when there is none. */
+/** Returns a default on one line; empty when there is none. */
 export function defaultText(plain: Plain | undefined): string {
   if (plain === undefined || typeof plain !== 'object') return String(plain ?? '');
   return Array.isArray(plain)

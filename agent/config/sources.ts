@@ -1,4 +1,4 @@
-// Settings as the command line, the environment and the service manager's credentials give them: text, not yet read.
+// Collects the settings that flags, the environment and the service manager's credentials give, as text.
 import { join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
@@ -8,7 +8,7 @@ import type { Input } from './kind.ts';
 import { findNearest } from './nearest.ts';
 import type { FlagKey, SettingKey } from './settings.ts';
 
-/** Where a value came from, as `config show` and faults say it. */
+/** Where a value came from, as `config show` and faults name it. */
 export type Origin =
   | 'default'
   | `file ${string}`
@@ -16,7 +16,7 @@ export type Origin =
   | `environment ${string}`
   | `flag ${string}`;
 
-/** One setting as one source gives it. `folder` is where its relative paths start, if not the working folder. */
+/** One setting of one source. Relative paths begin in `folder`, or in the working folder. */
 export interface SettingEntry {
   readonly key: SettingKey;
   readonly input: Input;
@@ -24,15 +24,16 @@ export interface SettingEntry {
   readonly folder?: string;
 }
 
-/** What one source gives, and what is wrong with it: a line for each fault. */
+/** The settings of one source, and its faults, a line each. */
 export interface Source {
   readonly entries: SettingEntry[];
   readonly faults: string[];
 }
 
-/** Values of flags by setting. A flag that was not given is undefined. */
+/** The values of flags by setting. A flag that was not given is undefined. */
 export type Flags = { readonly [Key in FlagKey]?: string | number | boolean | readonly string[] | undefined };
 
+/** Returns the settings of the command line. */
 export function readFlags(flags: Flags): Source {
   const entries: SettingEntry[] = [];
   for (const [key, value] of Object.entries(flags) as [FlagKey, Flags[FlagKey]][]) {
@@ -43,7 +44,7 @@ export function readFlags(flags: Flags): Source {
   return { entries, faults: [] };
 }
 
-/** Every `MUSTER_*` variable; an empty one counts as not set. */
+/** Returns the settings of the `MUSTER_*` variables. An empty variable counts as not set. */
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Source {
   const keys = new Map(settingKeys.map(key => [environmentName(key), key]));
   const entries: SettingEntry[] = [];
@@ -58,7 +59,7 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
   return { entries, faults };
 }
 
-/** The secrets that the service manager hands over as files named after their settings, such as `nats.token`. */
+/** Returns the secrets that the service manager passes in files named after the settings, such as `nats.token`. */
 export async function readCredentialFiles(folder: string | undefined): Promise<Source> {
   const entries: SettingEntry[] = [];
   const faults: string[] = [];
@@ -75,20 +76,21 @@ export async function readCredentialFiles(folder: string | undefined): Promise<S
   return { entries, faults };
 }
 
-/** Why `readBounded` gave up, without the path, which the sentence around it names. */
+/** Returns why `readBounded` failed, without the path, which the sentence around it names. */
 export function whyUnreadable(error: unknown): string {
   const cause = error instanceof MusterError ? error.cause : error;
   return errnoOf(cause) === 'EACCES' ? 'permission denied' : reasonOf(cause);
 }
 
-/** The end of a sentence about an unknown setting. */
+/** Returns the end of a sentence about an unknown setting. */
 export function suggest(near: string | undefined): string {
   return near ? `did you mean ${near}?` : '"muster config show" lists the settings';
 }
 
 /**
- * Kubernetes tells every container of the services beside it, in variables named after them (MUSTER_SERVICE_HOST,
- * MUSTER_PORT_4222_TCP, MUSTER_API_PORT=tcp://10.0.0.1:1234). A service named muster must not stop the program.
+ * Returns whether a variable comes from Kubernetes, which describes every service in the environment of each container, with
+ * names such as MUSTER_SERVICE_HOST, MUSTER_PORT_4222_TCP and MUSTER_API_PORT=tcp://10.0.0.1:1234. A service with the name
+ * muster must not stop the program.
  */
 function isServiceLink(name: string, value: string): boolean {
   return (

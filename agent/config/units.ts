@@ -1,11 +1,11 @@
-// Durations, sizes and percentages: from what an operator writes to numbers, and back.
+// Reads and writes durations, sizes and percentages as operators write them.
 
 export const durationPattern =
   /^(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
 export const sizePattern = /^(\d+(?:\.\d+)?) ?(?:([kmgtpKMGTP])(?:([iI])[bB]?|[bB])|[bB])$/;
 export const percentPattern = /^((?:0?\d{1,2})(?:\.\d{1,3})?|100(?:\.0{1,3})?) ?%$/;
 
-/** `15s`, `1m30s`, `1h2m`, `500ms`, `1.5s` to whole milliseconds; undefined when `text` is no duration. */
+/** Reads a duration such as `15s`, `1m30s`, `1h2m`, `500ms` or `1.5s` as whole milliseconds; undefined when it is not one. */
 export function parseDuration(text: string): number | undefined {
   const match = text === '' ? null : durationPattern.exec(text);
   if (!match) return undefined;
@@ -15,7 +15,7 @@ export function parseDuration(text: string): number | undefined {
   return wholeNumber(total);
 }
 
-/** Whole milliseconds as an operator would write them: 90000 is `1m30s`, 1500 is `1s500ms`, 0 is `0s`. */
+/** Writes whole milliseconds as an operator would: 90000 as `1m30s`, 1500 as `1s500ms`, 0 as `0s`. */
 export function formatDuration(milliseconds: number): string {
   const parts: [number, string][] = [
     [Math.floor(milliseconds / 3_600_000), 'h'],
@@ -28,9 +28,9 @@ export function formatDuration(milliseconds: number): string {
 }
 
 /**
- * `8GB` (powers of 1000), `8GiB` or `8Gi` (powers of 1024), `512 kB`, `100B` to bytes; undefined when `text` is no size.
- * The unit is never left out: a bare number would be bytes to one reader and megabytes to another. `8G` is refused, as it is
- * a power of 1000 to one and of 1024 to another.
+ * Reads a size such as `8GB` (powers of 1000), `8GiB` or `8Gi` (powers of 1024), `512 kB` or `100B` as bytes; undefined when it is
+ * not one. A number without a unit is refused, because people read it as bytes or as megabytes. `8G` is refused, because
+ * people read it as a power of 1000 or of 1024.
  */
 export function parseSize(text: string): number | undefined {
   const match = sizePattern.exec(text);
@@ -39,7 +39,7 @@ export function parseSize(text: string): number | undefined {
   return wholeNumber(Number(count) * (binary ? 1024 : 1000) ** ' kmgtp'.indexOf(prefix.toLowerCase() || ' '));
 }
 
-/** Whole bytes in the largest unit that loses nothing: 8000000000 is `8GB`, 8589934592 is `8GiB`. */
+/** Writes whole bytes in the largest unit that is exact: 8000000000 as `8GB`, 8589934592 as `8GiB`. */
 export function formatSize(bytes: number): string {
   const names: [number, string[]][] = [
     [1024, ['KiB', 'MiB', 'GiB', 'TiB', 'PiB']],
@@ -55,13 +55,13 @@ export function formatSize(bytes: number): string {
   return best;
 }
 
-/** `80%` or `12.5%` to 80 or 12.5; undefined when `text` is no percentage from 0 to 100. */
+/** Reads a percentage from 0 to 100 such as `80%` or `12.5%` as a number; undefined when it is not one. */
 export function parsePercent(text: string): number | undefined {
   const match = percentPattern.exec(text);
   return match ? Number(match[1]) : undefined;
 }
 
-/** 12.5 is `12.5%`. */
+/** Writes a percentage: 12.5 as `12.5%`. */
 export function formatPercent(value: number): string {
   return `${value}%`;
 }

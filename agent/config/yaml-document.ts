@@ -1,30 +1,31 @@
-// A YAML file taken apart: its tree with line numbers, or where it is broken. Values stay text, whatever YAML would make of them.
+// Parses a YAML file into a tree with line numbers, or finds where it is broken. All values stay text.
 import { isScalar, LineCounter, type Node, parseDocument, type YAMLError } from 'yaml';
 
 export interface YamlFile {
-  /** undefined when there is nothing in it, or when it is broken. */
+  /** The tree; undefined when the file is empty or broken. */
   readonly contents: Node | undefined;
   readonly faults: string[];
+  /** Returns the line of a node. */
   line(node: Node | null): number;
 }
 
 /**
- * Reads `text`, the content of the file at `path`. Nothing is expanded: an alias stays one. Faults are a line each, with
- * their place, and never repeat text of the file: it could be a secret.
+ * Parses `text`, the content of the file `path`. Aliases are not followed. Each fault is a line with its place. A fault never
+ * repeats text of the file, which may be a secret.
  */
 export function readDocument(text: string, path: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, {
-    // Everything is text: `1.10` stays so, and 0123 keeps its zero.
+    // With this schema every value is text: `1.10` stays `1.10`, and 0123 keeps its zero.
     schema: 'failsafe',
     lineCounter: lines,
     prettyErrors: false,
     stringKeys: true,
-    // The library compares every pair of keys; here a set does it, whatever their case.
+    // The library would compare every pair of keys. The readers use a map instead, and ignore case.
     uniqueKeys: false,
     logLevel: 'error',
   });
-  // What follows a broken line is often only its echo.
+  // The faults after the first ones are often only its consequences.
   const faults = [...document.errors, ...document.warnings].slice(0, 3).map(({ code, pos }) => {
     const what = syntaxFaults[code] ?? 'the text cannot be understood';
     return `${path}:${lines.linePos(pos[0]).line}: not valid YAML: ${what}`;
@@ -36,27 +37,28 @@ export function readDocument(text: string, path: string): YamlFile {
   };
 }
 
-/** The text of a key or value; the library allows no other keys with `stringKeys`. */
+/** Returns the text of a key or a value. With `stringKeys` the library allows only keys of text. */
 export function scalarText(node: Node): string {
   return isScalar(node) ? String(node.value) : '';
 }
 
-/** Nothing, `~` or `null`, unquoted: as if the key were not there. */
+/** Returns whether a value is empty, `~` or `null` without quotes. The key then counts as not set. */
 export function isEmpty(node: Node | null | undefined): boolean {
   return !node || (isScalar(node) && node.type === 'PLAIN' && /^(~|null)?$/i.test(String(node.value)));
 }
 
 const syntaxFaults: Partial<Record<YAMLError['code'], string>> = {
-  BAD_DQ_ESCAPE: 'a backslash in double quotes starts no known escape; double it, or use single quotes',
+  BAD_DQ_ESCAPE: 'a backslash in double quotes begins an unknown escape; double it, or use single quotes',
   BAD_INDENT: 'the indentation does not fit the lines around it, or a bracket is not closed',
-  BAD_SCALAR_START: 'a value starts with a reserved character; put it in quotes',
-  BLOCK_AS_IMPLICIT_KEY: 'two "key: value" pairs stand on one line; put a value that holds a colon in quotes',
+  BAD_SCALAR_START: 'a value begins with a reserved character; put it in quotes',
+  BLOCK_AS_IMPLICIT_KEY:
+    'there are two "key: value" pairs on one line; put a value that holds a colon in quotes',
   MISSING_CHAR: 'a quotation mark, bracket, comma, colon or space is missing',
   MULTILINE_IMPLICIT_KEY: 'a line is not "key: value"; is the space after its colon missing?',
-  MULTIPLE_DOCS: 'a second document starts here; allowed: one',
+  MULTIPLE_DOCS: 'a second document begins here; allowed: one',
   NON_STRING_KEY: 'a key is not plain text',
   RESOURCE_EXHAUSTION: 'it is nested too deeply',
-  TAB_AS_INDENT: 'a tab stands where spaces indent',
-  TAG_RESOLVE_FAILED: 'tags (!name) mean nothing here; put a value that starts with ! in quotes',
-  UNEXPECTED_TOKEN: 'something stands where it cannot; are brackets and quotes closed?',
+  TAB_AS_INDENT: 'a tab is used for indentation; use spaces',
+  TAG_RESOLVE_FAILED: 'tags (!name) are not allowed; put a value that begins with ! in quotes',
+  UNEXPECTED_TOKEN: 'something is in the wrong place; are all brackets and quotes closed?',
 };

@@ -1,4 +1,4 @@
-// Settings as a YAML file gives them: which setting stands on which line.
+// Finds the settings in a YAML file, each with its line.
 import { dirname } from 'node:path';
 import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap } from 'yaml';
 import { printable } from '../system/printable.ts';
@@ -13,8 +13,8 @@ const keys = new Map(settingKeys.map(key => [key.toLowerCase(), key]));
 const sections = new Map(settingKeys.flatMap(sectionsOf).map(section => [section.toLowerCase(), section]));
 
 /**
- * Finds the settings in `text`, the content of the file at the absolute `path`. Keys match whatever their case; those
- * inside a setting (labels) keep it. Faults never repeat text of the file that may be a value: it could be a secret.
+ * Finds the settings in `text`, the content of the file at the absolute path `path`. Keys match in any case, but the keys of
+ * labels keep theirs. A fault never repeats text of the file that may be a value, because it may be a secret.
  */
 export function readYaml(text: string, path: string): Source {
   const file = readDocument(text, path);
@@ -27,19 +27,18 @@ export function readYaml(text: string, path: string): Source {
 }
 
 const maxSuggestions = 50;
-const loneWord =
-  'a word stands here without a colon after it; put a value that holds a comma or a bracket in quotes';
+const loneWord = 'a colon is missing after a word; put a value that holds a comma or a bracket in quotes';
 
 class Reader {
   readonly entries: SettingEntry[] = [];
   readonly faults: string[] = [];
-  private readonly path: string;
-  private readonly file: YamlFile;
-  private readonly seen = new Map<string, number>();
+  readonly #path: string;
+  readonly #file: YamlFile;
+  readonly #seen = new Map<string, number>();
 
   constructor(path: string, file: YamlFile) {
-    this.path = path;
-    this.file = file;
+    this.#path = path;
+    this.#file = file;
   }
 
   section(map: YAMLMap, prefix: string): void {
@@ -47,9 +46,9 @@ class Reader {
       const path = `${prefix}${scalarText(pair.key)}`;
       const key = keys.get(path.toLowerCase());
       const section = sections.get(path.toLowerCase());
-      if (!key && !section) this.unknown(pair, path);
-      else if (this.isRepeated(pair.key, key ?? section ?? path)) continue;
-      else if (key) this.setting(key, pair);
+      if (!key && !section) this.#unknown(pair, path);
+      else if (this.#isRepeated(pair.key, key ?? section ?? path)) continue;
+      else if (key) this.#setting(key, pair);
       else if (isMap(pair.value)) this.section(pair.value, `${section}.`);
       else if (!isEmpty(pair.value)) {
         this.fault(pair.key, `${section} is a group of settings; allowed in it: ${childrenOf(section)}`);
@@ -58,75 +57,74 @@ class Reader {
   }
 
   fault(node: Node | null, text: string): void {
-    this.faults.push(`${this.path}:${this.file.line(node)}: ${text}`);
+    this.faults.push(`${this.#path}:${this.#file.line(node)}: ${text}`);
   }
 
-  private unknown({ key: node, value }: Pair<Node, Node | null>, path: string): void {
+  #unknown({ key: node, value }: Pair<Node, Node | null>, path: string): void {
     const colon = path.indexOf(':');
-    // Whoever misspells more has other worries, and a search among all settings takes its time.
+    // The search among all settings takes time, so a file with many faults gets no more suggestions.
     const near = this.faults.length < maxSuggestions ? nearestKey(path) : undefined;
-    // `token:abc` is a key without a value, and what follows the colon was meant to be one.
+    // `token:abc` is a key without a value. What follows the colon was probably meant as the value.
     if (colon >= 0) this.fault(node, `${printable(path.slice(0, colon), 100)} needs a space after its colon`);
-    // In `{token: ab,cd}` what follows the comma looks like a key, and may be half a secret.
+    // In `{token: ab,cd}` the text after the comma looks like a key, and may be half of a secret.
     else if (value === null) this.fault(node, loneWord);
     else this.fault(node, `${printable(path, 100)} is not a setting; ${suggest(near)}`);
   }
 
-  private isRepeated(node: Node, path: string): boolean {
-    const first = this.seen.get(path);
+  #isRepeated(node: Node, path: string): boolean {
+    const first = this.#seen.get(path);
     if (first) this.fault(node, `${path} is set twice; the first is on line ${first}`);
-    else this.seen.set(path, this.file.line(node));
+    else this.#seen.set(path, this.#file.line(node));
     return first !== undefined;
   }
 
-  private setting(key: SettingKey, pair: Pair<Node, Node | null>): void {
+  #setting(key: SettingKey, pair: Pair<Node, Node | null>): void {
     if (isEmpty(pair.value)) return;
-    const input = this.input(key, pair.value);
-    const origin = `file ${this.path}:${this.file.line(pair.key)}` as const;
-    if (input !== undefined) this.entries.push({ key, input, origin, folder: dirname(this.path) });
+    const input = this.#input(key, pair.value);
+    const origin = `file ${this.#path}:${this.#file.line(pair.key)}` as const;
+    if (input !== undefined) this.entries.push({ key, input, origin, folder: dirname(this.#path) });
   }
 
-  private input(key: SettingKey, node: Node | null): Input | undefined {
-    if (isMap(node)) return this.pairs(key, node);
-    if (!isSeq(node)) return this.scalar(key, node);
+  #input(key: SettingKey, node: Node | null): Input | undefined {
+    if (isMap(node)) return this.#pairs(key, node);
+    if (!isSeq(node)) return this.#scalar(key, node);
     const texts: string[] = [];
     for (const item of node.items as Node[]) {
-      const text = this.scalar(key, item);
+      const text = this.#scalar(key, item);
       if (text === undefined) return undefined;
       texts.push(text);
     }
     return texts;
   }
 
-  private pairs(key: SettingKey, map: YAMLMap): Input | undefined {
+  #pairs(key: SettingKey, map: YAMLMap): Input | undefined {
     const pairs = new Map<string, string>();
     for (const pair of map.items as Pair<Node, Node | null>[]) {
       const name = scalarText(pair.key);
-      const text = this.scalar(key, pair.value);
+      const text = this.#scalar(key, pair.value);
       if (text === undefined) return undefined;
-      if (pairs.has(name))
-        return this.refuse(key, pair.key, 'the same name stands in it twice; allowed: once');
+      if (pairs.has(name)) return this.#refuse(key, pair.key, 'the same name is in it twice; allowed: once');
       pairs.set(name, text);
     }
     return pairs;
   }
 
-  private scalar(key: SettingKey, node: Node | null): string | undefined {
-    const quoted = (sign: string) => `put a value that starts with ${sign} in quotes`;
+  #scalar(key: SettingKey, node: Node | null): string | undefined {
+    const quoted = (sign: string) => `put a value that begins with ${sign} in quotes`;
     if (isEmpty(node)) return '';
-    if (isAlias(node)) return this.refuse(key, node, `an alias cannot stand here; ${quoted('*')}`);
+    if (isAlias(node)) return this.#refuse(key, node, `an alias is not allowed here; ${quoted('*')}`);
     if (!isScalar(node))
-      return this.refuse(key, node, 'a group or list cannot stand here; allowed: one value');
-    if (node.anchor) return this.refuse(key, node, `an anchor cannot stand here; ${quoted('&')}`);
+      return this.#refuse(key, node, 'a group or a list is not allowed here; allowed: one value');
+    if (node.anchor) return this.#refuse(key, node, `an anchor is not allowed here; ${quoted('&')}`);
     return scalarText(node);
   }
 
-  private refuse(key: SettingKey, node: Node | null, why: string): undefined {
+  #refuse(key: SettingKey, node: Node | null, why: string): undefined {
     this.fault(node, `${key}: ${why}`);
   }
 }
 
-/** `nats.tls.caFile` lies in `nats` and `nats.tls`. */
+/** Returns the groups of a setting: `nats` and `nats.tls` for `nats.tls.caFile`. */
 function sectionsOf(key: SettingKey): string[] {
   const names = key.split('.');
   return names.slice(1).map((_, index) => names.slice(0, index + 1).join('.'));
@@ -138,8 +136,8 @@ function childrenOf(section: string | undefined): string {
 }
 
 /**
- * The nearest setting by its whole path, else the only one with such a last name: `token` is `nats.token`. Not `api.token`: in a
- * group that there is, it was meant for that group.
+ * Returns the setting with the most similar path, or else the only one with a similar last name: `nats.token` for `token`. The
+ * last name alone is not enough for `api.token`, because the group `api` exists and the name was meant for that group.
  */
 function nearestKey(path: string): string | undefined {
   const whole = findNearest(path, settingKeys);
@@ -148,8 +146,8 @@ function nearestKey(path: string): string | undefined {
   if (settingKeys.some(key => sectionsOf(key).some(section => section.toLowerCase() === group)))
     return undefined;
   const last = findNearest(lastOf(path), settingKeys.map(lastOf));
-  const found = settingKeys.filter(key => lastOf(key) === last);
-  return found.length === 1 ? found[0] : undefined;
+  const matches = settingKeys.filter(key => lastOf(key) === last);
+  return matches.length === 1 ? matches[0] : undefined;
 }
 
 function lastOf(path: string): string {

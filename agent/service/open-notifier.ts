@@ -16,7 +16,7 @@ export async function openNotifier(
   find: () => Promise<NotifyResult> = loadNotify,
 ): Promise<StatusNotifier> {
   if (!request) return silentNotifier;
-  const { socket, watchdog } = request;
+  const { socket, watchdogMs: watchdog } = request;
   const found = await find();
   const { notify } = found;
   if (!notify) {

@@ -77,10 +77,10 @@ test('what a service manager asks to be told, and how often', () => {
   const socket = '/run/systemd/notify';
   assert.equal(asked({}), undefined);
   assert.equal(asked({ NOTIFY_SOCKET: '', WATCHDOG_USEC: '30000000' }), undefined);
-  assert.deepEqual(asked({ NOTIFY_SOCKET: socket }), { socket, watchdog: undefined });
+  assert.deepEqual(asked({ NOTIFY_SOCKET: socket }), { socket, watchdogMs: undefined });
   const every = (usec: string, pid?: string) =>
     asked({ NOTIFY_SOCKET: socket, WATCHDOG_USEC: usec, ...(pid === undefined ? {} : { WATCHDOG_PID: pid }) })
-      ?.watchdog;
+      ?.watchdogMs;
   assert.equal(every('30000000'), 30_000);
   assert.equal(every('30000000', '100'), 30_000);
   // A watch over the shell that started us.

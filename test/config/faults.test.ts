@@ -21,7 +21,7 @@ test('what stands behind the ? of a server may be a secret, and is not repeated'
   const why = 'is not a NATS server; allowed: like nats://host:4222, tls://host:4222, host:4222';
   assert.equal(await faultOf('nats.servers', 'nats://h?token=zq7qz'), `"nats://h?…" ${why}`);
   assert.equal(await faultOf('nats.servers', 'nats://h#zq7qz'), `"nats://h#…" ${why}`);
-  assert.match(await faultOf('nats.servers', 'nats://u@h/?token=zq7qz'), /^"…@h\/\?…" carries/);
+  assert.match(await faultOf('nats.servers', 'nats://u@h/?token=zq7qz'), /^"…@h\/\?…" holds/);
 });
 
 test('all faults of all sources are told at once, the file line by line', async t => {
@@ -49,7 +49,7 @@ node:
   assert.deepEqual(await faultsOf(loadSettings(options)), [
     `${path}:2: compute.heartbeatFrequency: "15 sec" is not a duration; allowed: like 15s, 1m30s, 500ms`,
     `${path}:3: compute.hartbeatTopic is not a setting; did you mean compute.heartbeatTopic?`,
-    `${path}:4: compute.infoUpdateFrequency: a list cannot stand here; allowed: one value`,
+    `${path}:4: compute.infoUpdateFrequency: a list is not allowed here; allowed: one value`,
     `${path}:6: requester.nodeUnknownAfter: 30s is not longer than requester.nodeDisconnectedAfter; allowed: longer than 45s`,
     `${path}:7: nats is a group of settings; allowed in it: servers, token, tokenFile, user, password, passwordFile, credsFile, tls`,
     `${path}:9: log.level: "loud" is not one of the choices; allowed: trace, debug, info, warn, error, silent`,
@@ -121,7 +121,7 @@ test('each kind says what it allows', async () => {
       'x'.repeat(129),
       `"${'x'.repeat(100)}…" is not valid; allowed: 1 to 128 letters, digits, - and _`,
     ],
-    ['dataDir', '~other/x', '"~other/x" names a home folder that is not yours; allowed: ~/ and then a path'],
+    ['dataDir', '~other/x', '"~other/x" names the home folder of another user; allowed: ~/ and then a path'],
     ['dataDir', '~/x', '"~/x" needs a home folder, and HOME is not set; write the whole path'],
     [
       'dataDir',
@@ -160,7 +160,7 @@ test('each kind says what it allows', async () => {
 
 test('a topic is a subject to publish on, with {nodeId} as one whole token at most', async () => {
   const wildcard = 'holds a wildcard; allowed: {nodeId} where the id of a node stands';
-  const brace = 'holds a brace; allowed: {nodeId}, spelled so and as a whole token between dots';
+  const brace = 'holds a brace; allowed: {nodeId}, exactly so and as a whole token between dots';
   const subject =
     'is not a subject; allowed: tokens without spaces joined by dots, like a.{nodeId}.heartbeat';
   const cases: [string, string][] = [
@@ -190,13 +190,13 @@ test('settings that exclude or need each other', async () => {
     [
       { MUSTER_NATS_TOKEN: 's3cret', MUSTER_NATS_TOKEN_FILE: '/t', MUSTER_NATS_CREDS_FILE: '/c' },
       [
-        'environment MUSTER_NATS_TOKEN, environment MUSTER_NATS_TOKEN_FILE, environment MUSTER_NATS_CREDS_FILE: nats.token: set beside nats.tokenFile and nats.credsFile; allowed: one way to log in',
+        'environment MUSTER_NATS_TOKEN, environment MUSTER_NATS_TOKEN_FILE, environment MUSTER_NATS_CREDS_FILE: nats.token: set together with nats.tokenFile and nats.credsFile; allowed: one way to log in',
       ],
     ],
     [
       { MUSTER_NATS_USER: 'u', MUSTER_NATS_PASSWORD: 's3cret', MUSTER_NATS_PASSWORD_FILE: '/p' },
       [
-        'environment MUSTER_NATS_PASSWORD, environment MUSTER_NATS_PASSWORD_FILE: nats.password: set beside nats.passwordFile; allowed: one of them',
+        'environment MUSTER_NATS_PASSWORD, environment MUSTER_NATS_PASSWORD_FILE: nats.password: set together with nats.passwordFile; allowed: one of them',
       ],
     ],
     [
@@ -255,10 +255,10 @@ test('doubtful combinations are warnings, and say which', async () => {
     'environment MUSTER_COMPUTE_HEARTBEAT_FREQUENCY: compute.heartbeatFrequency: 23s is more than half of requester.nodeDisconnectedAfter, 45s: one lost heartbeat may make a node UNHEALTHY',
   ]);
   assert.deepEqual(await warningsOf({ MUSTER_REQUESTER_HEARTBEAT_FREQUENCY: '46s' }), [
-    'environment MUSTER_REQUESTER_HEARTBEAT_FREQUENCY: requester.heartbeatFrequency: 46s is longer than requester.nodeDisconnectedAfter, 45s: that a node fell silent is announced late',
+    'environment MUSTER_REQUESTER_HEARTBEAT_FREQUENCY: requester.heartbeatFrequency: 46s is longer than requester.nodeDisconnectedAfter, 45s: a silent node is noticed late',
   ]);
   assert.deepEqual(await warningsOf({ MUSTER_COMPUTE_HEARTBEAT_TOPIC: 'heartbeat' }), [
-    'environment MUSTER_COMPUTE_HEARTBEAT_TOPIC: compute.heartbeatTopic: "heartbeat" is not requester.heartbeatTopic, "bacalhau.global.compute.{nodeId}.out.heartbeat": a requester with these settings does not hear this agent',
+    'environment MUSTER_COMPUTE_HEARTBEAT_TOPIC: compute.heartbeatTopic: "heartbeat" is not requester.heartbeatTopic, "bacalhau.global.compute.{nodeId}.out.heartbeat": a requester with these settings does not get the heartbeats of this agent',
   ]);
 });
 
@@ -285,7 +285,7 @@ test('what is doubtful about a pair of settings stands where the operator set th
     `FILE:2: compute.heartbeatFrequency: 30s is more than half of requester.nodeDisconnectedAfter, 45s: ${tail}`,
   ]);
   assert.deepEqual(await doubts('log: {level: info}\nrequester: {heartbeatTopic: beats}\n'), [
-    'FILE:2: compute.heartbeatTopic: "bacalhau.global.compute.{nodeId}.out.heartbeat" (the default) is not requester.heartbeatTopic, "beats": a requester with these settings does not hear this agent',
+    'FILE:2: compute.heartbeatTopic: "bacalhau.global.compute.{nodeId}.out.heartbeat" (the default) is not requester.heartbeatTopic, "beats": a requester with these settings does not get the heartbeats of this agent',
   ]);
 });
 
@@ -331,7 +331,7 @@ test('no fault repeats a secret, wherever it was written', async t => {
 
 test('a NATS server with a user or token in its address says where to put them', async () => {
   const why =
-    'carries a user or a token, which would show up in logs; use nats.tokenFile, nats.token or nats.user instead';
+    'holds a user or a token, which would appear in logs; use nats.tokenFile, nats.token or nats.user instead';
   assert.equal(await faultOf('nats.servers', 'a,nats://s3cret@host:4222'), `"…@host:4222" ${why}`);
 });
 

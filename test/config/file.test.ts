@@ -107,7 +107,7 @@ test('a secret in a file that every user can read is a warning', async t => {
   assert.deepEqual(await load(), []);
   await chmod(path, 0o644);
   assert.deepEqual(await load(), [
-    `${path}: every user of this machine can read it, and it holds nats.token; chmod 640 closes it`,
+    `${path}: every user of this machine can read it, and it holds nats.token; run chmod 640 on it`,
   ]);
   await writeFile(path, 'nats: {tokenFile: /t}');
   assert.deepEqual(await load(), []);
@@ -122,7 +122,7 @@ test('a secret in the file that a service reads is to be moved: closed, the file
   for (const configFile of [path, undefined]) {
     const { warnings } = await loadSettings({ configFile, environment: surroundings({}, { machine }) });
     assert.deepEqual(warnings, [
-      `${path}: every user of this machine can read it, and it holds nats.token; a service has to read it too: move that to /etc/credstore/muster-ROLE.nats.token, or without a service chmod 640 it`,
+      `${path}: every user of this machine can read it, and it holds nats.token; a service must be able to read it too: move the secret to /etc/credstore/muster-ROLE.nats.token, or, if there is no service, run chmod 640 on it`,
     ]);
   }
 });
@@ -163,8 +163,8 @@ test('a file in a usual place that may not be read: a fault, or a warning for th
   const denied = `${join(folder, 'closed', 'config.yaml')}: cannot be read: permission denied`;
   assert.deepEqual(JSON.parse(stdout), [
     denied,
-    { id: 'user', warnings: [`${denied}; going on without it`] },
-    { warnings: [`${denied}; going on without it`] },
+    { id: 'user', warnings: [`${denied}; it is skipped`] },
+    { warnings: [`${denied}; it is skipped`] },
   ]);
 });
 

@@ -364,13 +364,13 @@ test('each setting says what it is, what is allowed, its default and when it tak
   >;
   assert.deepEqual(compute?.properties.heartbeatFrequency, {
     description:
-      'how often the agent says that it is alive\n\nAllowed: 10ms to 168h, like 1m30s. Default: 15s. Environment: MUSTER_COMPUTE_HEARTBEAT_FREQUENCY. Takes effect on reload.',
+      'time between two heartbeats of the agent\n\nAllowed: 10ms to 168h, like 1m30s. Default: 15s. Environment: MUSTER_COMPUTE_HEARTBEAT_FREQUENCY. Takes effect on reload.',
     default: '15s',
     ...settingOf('compute.heartbeatFrequency').type.schema,
   });
   assert.deepEqual(nats?.properties.token, {
     description:
-      'token that NATS asks for\n\nAllowed: 1 to 4096 characters, without line breaks and control characters. Environment: MUSTER_NATS_TOKEN. Takes effect at the next start.',
+      'token for the login to NATS\n\nAllowed: 1 to 4096 characters, without line breaks and control characters. Environment: MUSTER_NATS_TOKEN. Takes effect at the next start.',
     ...settingOf('nats.token').type.schema,
   });
 });

@@ -118,7 +118,7 @@ test('the table has a row for each setting, and each says what it is in one line
       reload: true,
       roles: 'agent',
       secret: false,
-      help: 'how often the agent says that it is alive',
+      help: 'time between two heartbeats of the agent',
     },
   );
   assert.equal(rows.find(row => row.key === 'nats.token')?.flag, undefined);

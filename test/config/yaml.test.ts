@@ -80,7 +80,7 @@ test('a key that stands twice is a fault, whatever its case', () => {
     '/c.yaml:4: log.level is set twice; the first is on line 2',
   ]);
   assert.deepEqual(faults('node:\n  labels:\n    a: 1\n    a: 2'), [
-    '/c.yaml:4: node.labels: the same name stands in it twice; allowed: once',
+    '/c.yaml:4: node.labels: the same name is in it twice; allowed: once',
   ]);
 });
 
@@ -112,36 +112,33 @@ test('what has no place is refused with its line', () => {
     '/c.yaml:2: nats.tls is a group of settings; allowed in it: caFile, certFile, keyFile, handshakeFirst',
   ]);
   assert.deepEqual(faults('nats:\n  servers:\n    - a\n    - [b]'), [
-    '/c.yaml:4: nats.servers: a group or list cannot stand here; allowed: one value',
+    '/c.yaml:4: nats.servers: a group or a list is not allowed here; allowed: one value',
   ]);
   assert.deepEqual(faults('log:\n  level: &a info\n  format: *a'), [
-    '/c.yaml:2: log.level: an anchor cannot stand here; put a value that starts with & in quotes',
-    '/c.yaml:3: log.format: an alias cannot stand here; put a value that starts with * in quotes',
+    '/c.yaml:2: log.level: an anchor is not allowed here; put a value that begins with & in quotes',
+    '/c.yaml:3: log.format: an alias is not allowed here; put a value that begins with * in quotes',
   ]);
 });
 
 test('broken YAML is told with its line and in words', () => {
   const cases: [string, string][] = [
-    ['log:\n\tlevel: info', '2: not valid YAML: a tab stands where spaces indent'],
+    ['log:\n\tlevel: info', '2: not valid YAML: a tab is used for indentation; use spaces'],
     [
       'log: {level: info',
       '1: not valid YAML: the indentation does not fit the lines around it, or a bracket is not closed',
     ],
     [
       'a: 1\nlog: level: info',
-      '2: not valid YAML: two "key: value" pairs stand on one line; put a value that holds a colon in quotes',
+      '2: not valid YAML: there are two "key: value" pairs on one line; put a value that holds a colon in quotes',
     ],
     ['a: 1\nb: "x', '2: not valid YAML: a quotation mark, bracket, comma, colon or space is missing'],
-    ['a: 1\n---\nb: 2', '2: not valid YAML: a second document starts here; allowed: one'],
-    [
-      'a: !x 1',
-      '1: not valid YAML: tags (!name) mean nothing here; put a value that starts with ! in quotes',
-    ],
-    ['a: @x', '1: not valid YAML: a value starts with a reserved character; put it in quotes'],
+    ['a: 1\n---\nb: 2', '2: not valid YAML: a second document begins here; allowed: one'],
+    ['a: !x 1', '1: not valid YAML: tags (!name) are not allowed; put a value that begins with ! in quotes'],
+    ['a: @x', '1: not valid YAML: a value begins with a reserved character; put it in quotes'],
     ['? [a]\n: 1', '1: not valid YAML: a key is not plain text'],
     [
       'a: "\\q"',
-      '1: not valid YAML: a backslash in double quotes starts no known escape; double it, or use single quotes',
+      '1: not valid YAML: a backslash in double quotes begins an unknown escape; double it, or use single quotes',
     ],
     [
       'log:\n  level:info\n  format: json',

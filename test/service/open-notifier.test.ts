@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { openNotifier } from '../../agent/service/open-notifier.ts';
 import { recordLog } from '../support/log-lines.ts';
 
-const request = { socket: '/run/notify', watchdog: undefined };
+const request = { socket: '/run/notify', watchdogMs: undefined };
 
 test('when no service manager asked, nothing is loaded and nothing is sent', async () => {
   const { log, lines } = recordLog();
