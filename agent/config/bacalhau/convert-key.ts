@@ -1,4 +1,4 @@
-// What one key of Bacalhau's configuration becomes: settings of ours, things that are dropped, and notes.
+// Converts one key of Bacalhau's configuration into settings of muster, dropped keys and notes.
 import { isAbsolute } from 'node:path';
 import { isMap, isScalar, isSeq, type Node, type Pair } from 'yaml';
 import { printable } from '../../system/printable.ts';
@@ -18,18 +18,18 @@ export type ConvertedKey = { readonly key: string; readonly line: number } & (
 );
 
 export interface ConversionContext {
-  /** The folder of the file: relative paths are taken from there. */
+  /** The folder of the file, in which relative paths begin. */
   readonly folder: string;
-  /** Is it the configuration of a requester? */
+  /** Whether it is the configuration of a requester. */
   readonly requester: boolean;
-  /** May the HTTP API listen on this host? */
+  /** Returns whether the HTTP API may listen on this host. */
   mayListenOn(host: string): boolean;
 }
 
 const tooMany = 'there are too many; allowed: 64';
 const oneValue = 'one value is expected';
 
-/** All that `found` becomes, in the order in which it counts. */
+/** Returns everything that `found` becomes. Earlier settings win over later ones. */
 export function convertKey(found: FoundKey, context: ConversionContext): ConvertedKey[] {
   const { mapping, key, line, value } = found;
   const drop = (why: string): ConvertedKey[] => [{ key, line, why }];
@@ -38,26 +38,27 @@ export function convertKey(found: FoundKey, context: ConversionContext): Convert
   if ('servers' in mapping) {
     if (context.requester)
       return drop('a requester runs a broker of its own, which nats.servers would replace');
-    return serversIn(found);
+    return convertServers(found);
   }
   if ('token' in mapping) {
     if (context.requester)
       return drop('the broker of a requester makes its own token, in broker/token of its data folder');
-    if (mapping.token === 'requester') return drop('only a requester asks for it, and this is none');
-    return isScalar(value) ? [{ key, line, ...read('nats.token', scalarText(value)) }] : drop(oneValue);
+    if (mapping.token === 'requester')
+      return drop('only a requester asks for it, and this is not the configuration of a requester');
+    return isScalar(value) ? [{ key, line, ...convertTo('nats.token', scalarText(value)) }] : drop(oneValue);
   }
-  if (mapping.as === 'labels') return labelsIn(found);
+  if (mapping.as === 'labels') return convertLabels(found);
   if (context.requester && mapping.to.startsWith('nats.tls.')) return drop(noTls);
   if (!isScalar(value)) return drop(oneValue);
   const text = scalarText(value).trim();
   if (mapping.to === 'api.host' && !context.mayListenOn(text))
     return drop('the HTTP API of muster listens on this machine only');
-  if (mapping.as === 'path') return pathIn(found, mapping.to, text, context.folder);
-  return [{ key, line, ...read(mapping.to, text, mapping.as) }];
+  if (mapping.as === 'path') return convertPath(found, mapping.to, text, context.folder);
+  return [{ key, line, ...convertTo(mapping.to, text, mapping.as) }];
 }
 
-/** What `to` makes of a value of Bacalhau, or why it takes none. */
-function read(
+/** Returns the value of the setting `to`, or why the setting refuses the value of Bacalhau. */
+function convertTo(
   to: SettingKey,
   value: Input,
   as: Form = 'text',
@@ -72,23 +73,23 @@ function read(
   }
 }
 
-function pathIn({ key, line }: FoundKey, to: SettingKey, text: string, folder: string): ConvertedKey[] {
-  const outcome = read(to, text);
-  // The home folder is known where the result is read.
+function convertPath({ key, line }: FoundKey, to: SettingKey, text: string, folder: string): ConvertedKey[] {
+  const outcome = convertTo(to, text);
+  // `~/` stays, because the home folder is known only where the result is read.
   if ('why' in outcome || isAbsolute(text) || text.startsWith('~/')) {
     return [{ key, line, ...outcome, ...('why' in outcome ? {} : { plain: text }) }];
   }
   return [
     { key, line, to, plain: `${folder}/${text}` },
-    { key, line, note: 'is a relative path, and taken from the folder of this file' },
+    { key, line, note: 'is a relative path, and was taken from the folder of this file' },
   ];
 }
 
-/** Each server for itself, its token apart: `nats://token@host:4222`. */
-function serversIn({ key, value, line, lineOf }: FoundKey): ConvertedKey[] {
+/** Converts each server by itself. A token in an address such as `nats://token@host:4222` becomes a setting of its own. */
+function convertServers({ key, value, line, lineOf }: FoundKey): ConvertedKey[] {
   const nodes = isSeq(value) ? (value.items as Node[]) : [value];
   if (!nodes.every(node => isScalar(node)))
-    return [{ key, line, why: 'one value, or a list of values, is expected' }];
+    return [{ key, line, why: 'one value or a list of values is expected' }];
   const texts = isSeq(value)
     ? nodes.map(node => ({ text: scalarText(node), line: lineOf(node) }))
     : scalarText(value)
@@ -99,36 +100,37 @@ function serversIn({ key, value, line, lineOf }: FoundKey): ConvertedKey[] {
   for (const { text, line } of texts) {
     const [, scheme = '', login, address = ''] = /^(\w+:\/\/)?(?:(.*)@)?(.*)$/s.exec(text.trim()) ?? [];
     if (!address) continue;
-    const outcome = read('nats.servers', [`${scheme}${address}`]);
+    const outcome = convertTo('nats.servers', [`${scheme}${address}`]);
     const more = 'why' in outcome ? [] : (outcome.plain as string[]);
     if ('why' in outcome) others.push({ key, line, ...outcome });
     else if (servers.length + more.length > 64) others.push({ key, line, why: tooMany });
     else {
       servers.push(...more);
-      if (login) others.push({ key, line, ...tokenOf(login) });
+      if (login) others.push({ key, line, ...convertToken(login) });
     }
   }
   return servers.length > 0 ? [{ key, line, to: 'nats.servers', plain: servers }, ...others] : others;
 }
 
-function tokenOf(login: string): { to: SettingKey; plain: Plain } | { why: string } {
+function convertToken(login: string): { to: SettingKey; plain: Plain } | { why: string } {
   if (login.includes(':'))
     return { why: 'an address holds a user and a password; set nats.user and nats.passwordFile' };
   try {
-    return read('nats.token', decodeURIComponent(login));
+    return convertTo('nats.token', decodeURIComponent(login));
   } catch {
-    return read('nats.token', login);
+    return convertTo('nats.token', login);
   }
 }
 
-/** Each label for itself, so that one which is refused does not cost the others. Bacalhau reads their names in small letters. */
-function labelsIn({ key, line, value, lineOf }: FoundKey): ConvertedKey[] {
+/** Converts each label by itself, so that one refused label does not affect the others. Bacalhau reads names in lower case. */
+function convertLabels({ key, line, value, lineOf }: FoundKey): ConvertedKey[] {
   const labels = new Map<string, string>();
   const others: ConvertedKey[] = [];
-  for (const { name, text, node } of pairsIn(value)) {
+  for (const { name, text, node } of readPairNodes(value)) {
     const one = { key: `${key}.${printable(name, 100)}`, line: lineOf(node) };
     const small = name.toLowerCase();
-    const outcome = text === undefined ? { why: oneValue } : read('node.labels', new Map([[small, text]]));
+    const outcome =
+      text === undefined ? { why: oneValue } : convertTo('node.labels', new Map([[small, text]]));
     if ('why' in outcome) others.push({ ...one, ...outcome });
     else if (labels.has(small)) others.push({ ...one, why: 'it is given twice' });
     else if (labels.size === 64) others.push({ ...one, why: tooMany });
@@ -141,8 +143,8 @@ function labelsIn({ key, line, value, lineOf }: FoundKey): ConvertedKey[] {
   return [{ key, line, to: 'node.labels', plain: Object.fromEntries(labels) }, ...others];
 }
 
-/** A group, or text like `k=v,k2=v2`, or a list of such. */
-function pairsIn(value: Node): { name: string; text: string | undefined; node: Node }[] {
+/** Returns the pairs in a group, in text such as `k=v,k2=v2`, or in a list of such texts. */
+function readPairNodes(value: Node): { name: string; text: string | undefined; node: Node }[] {
   if (isMap(value)) {
     return (value.items as Pair<Node, Node | null>[]).map(({ key, value }) => {
       const text = isEmpty(value) ? '' : isScalar(value) ? scalarText(value) : undefined;

@@ -1,29 +1,32 @@
-// Values as Bacalhau writes them, turned into how they are written here.
+// Converts values as Bacalhau writes them into values as muster writes them.
 
 import { Refusal } from '../kind.ts';
 import { formatDuration, formatSize } from '../units.ts';
 import type { Form } from './key-table.ts';
 
 /**
- * The same value as a setting of ours takes it. What cannot be read is handed on: the setting refuses it and says why.
- * @throws Refusal where the setting would take it for something else
+ * Returns the value as a setting of muster takes it. A value that cannot be read is returned as it is, and the setting refuses
+ * it with a reason.
+ * @throws Refusal when the setting would read the value as another one
  */
 export function convertValue(text: string, form: Form): string {
   if (text.length > 200) return text;
   switch (form) {
     case 'duration':
-      return goDuration(text);
+      return convertDuration(text);
     case 'size':
-      return humanSize(text);
+      return convertSize(text);
     case 'boolean':
-      return goBoolean(text);
+      return convertBoolean(text);
     case 'level':
-      // Both end the program there.
+      // Both levels end the program in Bacalhau.
       return /^(fatal|panic)$/i.test(text) ? 'error' : text;
     case 'mode':
       if (text.toLowerCase() === 'default') return 'auto';
       if (text.toLowerCase() === 'json') return 'json';
-      throw new Refusal('is no format of muster, which chooses by where it writes; allowed: default, json');
+      throw new Refusal(
+        'is not a format of muster, which chooses one by where the log goes; allowed: default, json',
+      );
     default:
       return text;
   }
@@ -40,8 +43,8 @@ const nanoseconds: Readonly<Record<string, number>> = {
   h: 3600e9,
 };
 
-/** Go's durations: numbers with units in any order, fractions too; a bare number counts nanoseconds. */
-function goDuration(text: string): string {
+/** Converts a duration of Go: numbers, also with fractions, with units in any order. A number without a unit counts nanoseconds. */
+function convertDuration(text: string): string {
   const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
   let total = /^\d{1,18}$/.test(text) ? Number(text) : 0;
   let end = total > 0 ? text.length : 0;
@@ -53,18 +56,18 @@ function goDuration(text: string): string {
   return end === text.length && Number.isSafeInteger(milliseconds) ? formatDuration(milliseconds) : text;
 }
 
-/** Sizes as go-humanize reads them: `8G`, `8GB`, `8Gi`, `8GiB`, and a bare number counts bytes. Shares stay. */
-function humanSize(text: string): string {
+/** Converts a size of go-humanize, such as `8G`, `8GB`, `8Gi` or `8GiB`. A number without a unit counts bytes. Percentages stay. */
+function convertSize(text: string): string {
   const plain = text.replace(/[\s,]/g, '');
   const [, count, prefix = '', binary] = /^(\d{1,15}(?:\.\d{0,9})?)(?:([kmgtp])(i?))?b?$/i.exec(plain) ?? [];
   if (count === undefined) return plain;
   const power = ' kmgtp'.indexOf(prefix.toLowerCase() || ' ');
-  // It drops what is less than a byte.
+  // go-humanize rounds down to whole bytes.
   const bytes = Math.floor(Number(count) * (binary ? 1024 : 1000) ** power);
   return Number.isSafeInteger(bytes) ? formatSize(bytes) : plain;
 }
 
-function goBoolean(text: string): string {
+function convertBoolean(text: string): string {
   if (/^(1|t|true)$/i.test(text)) return 'true';
   return /^(0|f|false)$/i.test(text) ? 'false' : text;
 }

@@ -1,4 +1,4 @@
-// Which roles a configuration of Bacalhau is for. Here that is a matter of the command, not of a setting.
+// Detects which roles a configuration of Bacalhau is for, and explains what differs in muster.
 import { isScalar, isSeq, type Node } from 'yaml';
 import { settingOf } from '../keys.ts';
 import type { Plain } from '../kind.ts';
@@ -14,15 +14,17 @@ export interface Roles {
 
 type Result = ReadonlyMap<SettingKey, { readonly plain: Plain }>;
 
-/** Where an agent looks for a broker unless it is told. */
+/** The port at which an agent looks for a broker by default. */
 const brokerPort = settingOf('broker.port').default;
 
-/** What the keys say; where they say nothing, settings of the broker without a broker to call mean a requester. */
+/** Returns the roles that the keys name. If none is named, settings of a broker without servers to connect to mean a requester. */
 export function detectRoles(found: readonly FoundKey[]): Roles {
-  const told = found.flatMap(told => ('role' in told.mapping ? [{ ...told, role: told.mapping.role }] : []));
-  if (told.length > 0) {
-    const named = told.flatMap(({ role, value }) =>
-      role === 'list' ? listed(value) : enabled(value) ? [role] : [],
+  const roleKeys = found.flatMap(key =>
+    'role' in key.mapping ? [{ value: key.value, role: key.mapping.role }] : [],
+  );
+  if (roleKeys.length > 0) {
+    const named = roleKeys.flatMap(({ role, value }) =>
+      role === 'list' ? readRoleList(value) : isEnabled(value) ? [role] : [],
     );
     return { agent: named.includes('agent'), requester: named.includes('requester') };
   }
@@ -31,7 +33,7 @@ export function detectRoles(found: readonly FoundKey[]): Roles {
   return { agent: calls || !listens, requester: listens && !calls };
 }
 
-/** How to go on, and where a key that is not there means something else here than in Bacalhau. */
+/** Returns notes on how to go on, and on keys whose absence means something else in muster than in Bacalhau. */
 export function explainDifferences(
   found: readonly FoundKey[],
   generation: string,
@@ -40,32 +42,33 @@ export function explainDifferences(
 ): string[] {
   const notes: string[] = [];
   if (found.some(({ key, mapping }) => 'to' in mapping && /\.ControlPlaneSettings\./i.test(key))) {
-    notes.push(
-      'Bacalhau 1.4.0 reads ControlPlaneSettings and goes by its defaults all the same; muster goes by them',
-    );
+    notes.push('Bacalhau 1.4.0 ignores ControlPlaneSettings and uses its defaults; muster uses the values');
   }
   if (requester && !set.has('requester.manualApproval')) {
     notes.push(
-      'new nodes wait for approval; to let them in at once as Bacalhau does: requester.manualApproval: false',
+      'new nodes wait for approval; to approve them at once as Bacalhau does: requester.manualApproval: false',
     );
   }
   if (requester && !set.has('broker.host')) {
     notes.push(
-      'the broker listens on 127.0.0.1; to listen on every address as that of Bacalhau does: broker.host: 0.0.0.0',
+      'the broker listens on 127.0.0.1; to listen on every address as the broker of Bacalhau does: broker.host: 0.0.0.0',
     );
   }
-  if (agent && requester) notes.push(...sideBySide(set));
+  if (agent && requester) notes.push(...explainAgentBesideRequester(set));
   if (agent && generation !== 'from 1.5 on' && !set.has('compute.heartbeatTopic')) {
     notes.push('to join an orchestrator of Bacalhau up to 1.4: compute.heartbeatTopic: heartbeat');
   }
   const commands = [...(requester ? ['"muster requester"'] : []), ...(agent ? ['"muster agent"'] : [])];
   if (commands.length > 0)
-    notes.push(`start it with ${commands.join(' and ')}: which role runs is no setting`);
+    notes.push(`start it with ${commands.join(' and ')}: the command decides which role runs`);
   return notes;
 }
 
-/** What the agent of a machine needs where its requester is: in the file it would keep that from starting, or be its own. */
-function sideBySide(set: Result): string[] {
+/**
+ * Returns what an agent needs on the machine of its requester. These settings must not be in the common file: there they would
+ * keep the requester from starting, or apply to it.
+ */
+function explainAgentBesideRequester(set: Result): string[] {
   const port = set.get('broker.port')?.plain ?? brokerPort;
   const provider = String(set.get('node.nameProvider')?.plain);
   const sameId = set.has('node.id') || ['hostname', 'aws', 'gcp'].includes(provider);
@@ -79,12 +82,12 @@ function sideBySide(set: Result): string[] {
   return needs.map(what => `beside the requester the agent needs, and in its environment only, ${what}`);
 }
 
-function enabled(value: Node): boolean {
+function isEnabled(value: Node): boolean {
   return isScalar(value) && convertValue(scalarText(value), 'boolean') === 'true';
 }
 
-/** `Node.Type` is a list, or text with commas. */
-function listed(value: Node): string[] {
+/** Returns the roles in `Node.Type`, which is a list or text with commas. */
+function readRoleList(value: Node): string[] {
   const texts = isSeq(value) ? (value.items as Node[]).map(scalarText) : scalarText(value).split(',');
   const names: Record<string, string> = { compute: 'agent', requester: 'requester' };
   return texts.flatMap(text => names[text.trim().toLowerCase()] ?? []);

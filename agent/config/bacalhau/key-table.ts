@@ -1,39 +1,39 @@
-// The keys of Bacalhau's configuration, of both generations (up to 1.4, and from 1.5 on), and what becomes of each here.
+// The table of all keys of Bacalhau's configuration, up to 1.4 and from 1.5 on, with what becomes of each in muster.
 import type { Role } from '../role.ts';
 import type { SettingKey } from '../settings.ts';
 
-/** How a value of Bacalhau is read. */
+/** The form in which Bacalhau writes a value. */
 export type Form = 'text' | 'duration' | 'size' | 'boolean' | 'path' | 'labels' | 'level' | 'mode';
 
 /** What becomes of a key, or of all keys below it. */
 export type KeyMapping =
-  /** A setting of ours. */
+  /** It becomes a setting of muster. */
   | { readonly to: SettingKey; readonly as: Form }
-  /** Nothing of ours, and why. */
+  /** It is dropped, for this reason. */
   | { readonly dropped: string }
-  /** Which roles run: a command here, no setting. */
+  /** It says which roles run, which muster decides by the command and not by a setting. */
   | { readonly role: Role | 'list' }
-  /** The brokers that a compute node calls, perhaps with a token in their addresses. */
+  /** The brokers that a compute node connects to, perhaps with a token in their addresses. */
   | { readonly servers: true }
-  /** A secret that compute nodes show to the broker (`both`: also the one that the broker asks for). */
+  /** A secret that compute nodes show to the broker. With `both`, the broker also asks for it. */
   | { readonly token: Role | 'both' };
 
 const jobs = 'muster runs no jobs';
 const apiIsLocal = 'the HTTP API of muster listens on this machine only, without TLS and login';
 const ownServers = 'use NATS servers of your own for that, and name them in nats.servers';
-/** Why a requester has no TLS. */
+/** The reason why TLS settings of a requester are dropped. */
 export const noTls = `the broker of a requester speaks no TLS; ${ownServers}`;
 const oneBroker = `the broker of a requester is a single server; ${ownServers}`;
-const address = 'a broker is reached at the addresses in nats.servers';
-const program = 'it is about the program of Bacalhau alone';
+const address = 'muster reaches a broker at the addresses in nats.servers';
+const program = 'it concerns only the program of Bacalhau';
 const ownFolder = 'muster keeps its state in a folder of its own, and dataDir moves it';
 
 const setting = (to: SettingKey, as: Form = 'text'): KeyMapping => ({ to, as });
 const drop = (dropped: string): KeyMapping => ({ dropped });
 
 /**
- * By Bacalhau's spelling; its keys match whatever their case. Of two keys that say the same the upper one counts.
- * Sources: the configuration schemas of 1.4.0, 1.5.2, 1.6.5; older names where they were renamed in between.
+ * The keys as Bacalhau spells them; they match in any case. Of two keys with the same meaning the upper one counts. The sources
+ * are the configuration schemas of 1.4.0, 1.5.2 and 1.6.5, with older names where keys were renamed in between.
  */
 export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   // From 1.5 on.
@@ -63,7 +63,7 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   'Compute.AllocatedCapacity.Disk': setting('compute.allocatedCapacity.disk', 'size'),
   'Compute.AllocatedCapacity.GPU': setting('compute.allocatedCapacity.gpu'),
   'Compute.AllowListedLocalPaths': drop(jobs),
-  'Compute.Network': drop('nobody calls an agent of muster'),
+  'Compute.Network': drop('nobody connects to an agent of muster'),
   'Compute.Env': drop(jobs),
   Labels: setting('node.labels', 'labels'),
   'Compute.Labels': setting('node.labels', 'labels'),
@@ -108,7 +108,7 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   'Node.Network.AdvertisedAddress': drop(address),
   'Node.Network.Cluster': drop(oneBroker),
   'Node.Network.StoreDir': drop(ownFolder),
-  'Node.Network.Type': drop('NATS is all that muster speaks'),
+  'Node.Network.Type': drop('muster speaks only NATS'),
   'Node.Compute.ControlPlaneSettings.HeartbeatFrequency': setting('compute.heartbeatFrequency', 'duration'),
   'Node.Compute.ControlPlaneSettings.InfoUpdateFrequency': setting('compute.infoUpdateFrequency', 'duration'),
   'Node.Compute.ControlPlaneSettings.ResourceUpdateFrequency': setting(
@@ -116,7 +116,7 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
     'duration',
   ),
   'Node.Compute.ControlPlaneSettings.HeartbeatTopic': setting('compute.heartbeatTopic'),
-  // As Bacalhau writes them out, though it does not read them so.
+  // Bacalhau writes these names, although it does not read them.
   'Node.Compute.ClusterTimeouts.HeartbeatFrequency': setting('compute.heartbeatFrequency', 'duration'),
   'Node.Compute.ClusterTimeouts.InfoUpdateFrequency': setting('compute.infoUpdateFrequency', 'duration'),
   'Node.Compute.ClusterTimeouts.ResourceUpdateFrequency': setting(
@@ -152,8 +152,8 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
     'duration',
   ),
   'Node.Requester.ControlPlaneSettings.HeartbeatTopic': setting('requester.heartbeatTopic'),
-  'Node.Requester.NodeInfoStoreTTL': drop('the roll forgets no node by itself'),
-  'Node.NodeInfoStoreTTL': drop('the roll forgets no node by itself'),
+  'Node.Requester.NodeInfoStoreTTL': drop('muster never removes a node by itself'),
+  'Node.NodeInfoStoreTTL': drop('muster never removes a node by itself'),
   'Node.Requester.JobDefaults': drop(jobs),
   'Node.Requester.ExternalVerifierHook': drop(jobs),
   'Node.Requester.JobSelectionPolicy': drop(jobs),
@@ -170,7 +170,7 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   'Node.Requester.TagCache': drop(jobs),
   'Node.Requester.DefaultPublisher': drop(jobs),
   'Node.BootstrapAddresses': drop(address),
-  'Node.Libp2p': drop('NATS is all that muster speaks'),
+  'Node.Libp2p': drop('muster speaks only NATS'),
   'Node.IPFS': drop(jobs),
   'Node.DownloadURLRequestRetries': drop(jobs),
   'Node.DownloadURLRequestTimeout': drop(jobs),

@@ -1,4 +1,4 @@
-// A configuration of Bacalhau made into one of ours, with a word on everything that was left out.
+// Makes a configuration of muster from one of Bacalhau, with a message about everything that was left out.
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Document } from 'yaml';
@@ -17,35 +17,35 @@ import { readBacalhau } from './read-keys.ts';
 export interface MigrateOptions extends Pick<ConversionContext, 'mayListenOn'> {
   /** The absolute path of the file. */
   readonly path: string;
-  /** Write secrets into the result, or name a file for them that the operator makes. */
+  /** `write` puts secrets into the result; `point` names a file that the operator makes for them. */
   readonly secrets: 'write' | 'point';
 }
 
 export interface Migration {
-  /** The settings, each with where it came from. Values may hold what steers a terminal. */
+  /** The settings, each with its source in a comment. Values may hold characters that a terminal obeys. */
   readonly document: Document;
-  /** What was left out and why: a line each, with its place, in the order of the file. */
+  /** What was left out and why: a line each with its place, in the order of the file. */
   readonly dropped: string[];
-  /** What else the operator should know: a line each. */
+  /** What else the operator should know, a line each. */
   readonly notes: string[];
 }
 
-/** A setting of the result, and the key that it was. */
+/** A setting of the result, and the key that it came from. */
 interface MigratedSetting {
   readonly plain: Plain;
   readonly key: string;
   readonly line: number;
-  /** What stands beside it in place of the key and line. */
+  /** The comment beside the setting; by default the key and its line. */
   readonly comment?: string;
 }
 
 type Result = Map<SettingKey, MigratedSetting>;
-/** What is told of a key: why it is dropped, or a note. */
+/** A message about a key: why it is dropped, or a note. */
 type KeyMessage = ConvertedKey & ({ why: string } | { note: string });
 
 /**
- * Reads `text` as a configuration of Bacalhau, of either generation.
- * @throws MusterError `bad_config` when it is no YAML, or no configuration of Bacalhau.
+ * Converts `text`, a configuration of Bacalhau of any version.
+ * @throws MusterError `bad_config` when it is not YAML, or not a configuration of Bacalhau.
  */
 export async function migrate(text: string, options: MigrateOptions): Promise<Migration> {
   const { path, mayListenOn } = options;
@@ -57,23 +57,27 @@ export async function migrate(text: string, options: MigrateOptions): Promise<Mi
   const inOrder = [...found].sort((a, b) => a.rank - b.rank || a.line - b.line);
   const outcomes = inOrder.flatMap(one => convertKey(one, context));
   const result: Result = new Map();
-  const told: KeyMessage[] = [...unknown, ...takeFirstValues(outcomes, result), ...separateSilences(result)];
+  const messages: KeyMessage[] = [
+    ...unknown,
+    ...takeFirstValues(outcomes, result),
+    ...separateSilences(result),
+  ];
   alignTopics(result);
-  if (options.secrets === 'point') told.push(...replaceTokenByFile(result));
-  told.sort((a, b) => a.line - b.line);
+  if (options.secrets === 'point') messages.push(...replaceTokenByFile(result));
+  messages.sort((a, b) => a.line - b.line);
   const about = `Made from ${printable(path, 4096)}, a configuration of Bacalhau ${generation}.`;
   const place = ({ key, line }: KeyMessage) => `${path}:${line}: ${key}`;
   return {
     document: await makeDocument(result, about),
-    dropped: told.flatMap(one => ('why' in one ? `${place(one)} is dropped: ${one.why}` : [])),
+    dropped: messages.flatMap(one => ('why' in one ? `${place(one)} is dropped: ${one.why}` : [])),
     notes: [
-      ...told.flatMap(one => ('note' in one ? `${place(one)} ${one.note}` : [])),
+      ...messages.flatMap(one => ('note' in one ? `${place(one)} ${one.note}` : [])),
       ...explainDifferences(found, generation, roles, result),
     ],
   };
 }
 
-/** Puts the first value of each setting into `result`; tells of the later ones, and of the rest. */
+/** Puts the first value of each setting into `result`. Returns messages about the later values and about everything else. */
 function takeFirstValues(outcomes: readonly ConvertedKey[], result: Result): KeyMessage[] {
   return outcomes.flatMap(outcome => {
     if (!('to' in outcome)) return outcome;
@@ -86,7 +90,7 @@ function takeFirstValues(outcomes: readonly ConvertedKey[], result: Result): Key
   });
 }
 
-/** Bacalhau knows one silence, and muster two: the second must be longer than the first. */
+/** Bacalhau has one time of silence and muster two, of which the second must be longer. Sets the second if it is not. */
 function separateSilences(result: Result): KeyMessage[] {
   const first = result.get('requester.nodeDisconnectedAfter');
   const second = settingOf('requester.nodeUnknownAfter');
@@ -100,11 +104,11 @@ function separateSilences(result: Result): KeyMessage[] {
     return [];
   }
   result.delete('requester.nodeDisconnectedAfter');
-  const why = 'requester.nodeUnknownAfter must be longer still, and cannot be';
+  const why = 'requester.nodeUnknownAfter must be longer than this, and cannot be';
   return [{ key: first.key, line: first.line, why }];
 }
 
-/** Both sides of one cluster: what one is told is meant for the other. */
+/** Gives both roles the same topic when only one is set, because both belong to one cluster. */
 function alignTopics(result: Result): void {
   const topics = ['compute.heartbeatTopic', 'requester.heartbeatTopic'] as const;
   for (const [to, from] of [topics, topics.toReversed()]) {
@@ -113,7 +117,7 @@ function alignTopics(result: Result): void {
   }
 }
 
-/** Puts a file in the place of the token. */
+/** Replaces the token by the name of a file. */
 function replaceTokenByFile(result: Result): KeyMessage[] {
   const token = result.get('nats.token');
   if (!token) return [];
@@ -122,7 +126,7 @@ function replaceTokenByFile(result: Result): KeyMessage[] {
   result.delete('nats.token');
   result.set('nats.tokenFile', { plain: 'token', key, line, comment });
   const note =
-    'holds a secret, which is not printed: put it into the file that nats.tokenFile names, or use --output FILE';
+    'holds a secret, which is not shown: put it into the file that nats.tokenFile names, or use --output FILE';
   return [{ key, line, note }];
 }
 
@@ -152,10 +156,10 @@ async function makeDocument(result: Result, about: string): Promise<Document> {
 }
 
 function notBacalhauError(text: string, path: string): MusterError {
-  const ours = readYaml(text, path).entries.length > 0;
+  const isMuster = readYaml(text, path).entries.length > 0;
   return new MusterError('bad_config', `${path}: none of its keys is one of Bacalhau's configuration`, {
-    hint: ours
-      ? 'it looks like a configuration of muster already: "muster config check FILE" takes it'
-      : 'give the config.yaml of a Bacalhau node',
+    hint: isMuster
+      ? 'it looks like a configuration of muster: "muster config check FILE" checks it'
+      : 'name the config.yaml of a Bacalhau node',
   });
 }

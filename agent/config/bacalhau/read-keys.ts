@@ -1,30 +1,30 @@
-// Finds the keys of Bacalhau in a configuration file: each with its line and what becomes of it.
+// Finds the keys of Bacalhau in a configuration file, each with its line and its mapping.
 import { isAlias, isCollection, isMap, isScalar, type Node, type Pair, type YAMLMap } from 'yaml';
 import { printable } from '../../system/printable.ts';
 import { findNearest } from '../nearest.ts';
 import { isEmpty, readDocument, scalarText } from '../yaml-document.ts';
 import { bacalhauKeys, type KeyMapping } from './key-table.ts';
 
-/** A key that has a value. */
+/** A key of Bacalhau that has a value. */
 export interface FoundKey {
-  /** As the file spells it, fit for a terminal. */
+  /** The key as the file spells it, safe for a terminal. */
   readonly key: string;
   readonly line: number;
-  /** Its place in the table: of two that say the same, the lower counts. */
+  /** Its place in the table. Of two keys with the same meaning, the one with the lower rank counts. */
   readonly rank: number;
   readonly mapping: KeyMapping;
   readonly value: Node;
-  /** Of a key or value in it. */
+  /** Returns the line of a key or value in the value. */
   lineOf(node: Node): number;
 }
 
 export interface BacalhauFile {
-  /** undefined when none of the keys is known. */
+  /** The generation of Bacalhau; undefined when none of the keys is known. */
   readonly generation: string | undefined;
   readonly found: FoundKey[];
-  /** Keys that are no keys of Bacalhau, and why. */
+  /** Keys that Bacalhau does not have, each with the reason. */
   readonly unknown: { readonly key: string; readonly line: number; readonly why: string }[];
-  /** Why there is nothing to read; a line each. */
+  /** Why the file cannot be read, a line each. */
   readonly faults: string[];
 }
 
@@ -32,11 +32,12 @@ const names = Object.keys(bacalhauKeys);
 const rows = new Map(
   Object.entries(bacalhauKeys).map(([name, mapping], rank) => [name.toLowerCase(), { rank, mapping }]),
 );
-const groups = new Set(names.flatMap(name => above(name.toLowerCase()).slice(1)));
+const groups = new Set(names.flatMap(name => pathAndGroups(name.toLowerCase()).slice(1)));
 const maxSuggestions = 50;
-const oldest = new Set(['node', 'user', 'metrics', 'update', 'auth']);
+/** The first parts of the keys that only Bacalhau up to 1.4 has. */
+const oldGroups = new Set(['node', 'user', 'metrics', 'update', 'auth']);
 
-/** Takes `text` apart, the content of the file at `path`. Aliases are not followed. */
+/** Finds the keys in `text`, the content of the file `path`. Aliases are not followed. */
 export function readBacalhau(text: string, path: string): BacalhauFile {
   const file = readDocument(text, path);
   const reader = new Reader(file.line);
@@ -48,11 +49,11 @@ export function readBacalhau(text: string, path: string): BacalhauFile {
 class Reader {
   readonly found: FoundKey[] = [];
   readonly unknown: { key: string; line: number; why: string }[] = [];
-  private readonly lineOf: (node: Node) => number;
-  private readonly seen = new Map<string, number>();
+  readonly #lineOf: (node: Node) => number;
+  readonly #seen = new Map<string, number>();
 
   constructor(lineOf: (node: Node) => number) {
-    this.lineOf = lineOf;
+    this.#lineOf = lineOf;
   }
 
   walk(map: YAMLMap, prefix: string): void {
@@ -62,58 +63,58 @@ class Reader {
       const own = rows.get(path.toLowerCase());
       const group = own === undefined || 'dropped' in own.mapping;
       if (isMap(value) && group) this.walk(value, `${path}.`);
-      else this.leaf(path, this.lineOf(key), value);
+      else this.#leaf(path, this.#lineOf(key), value);
     }
   }
 
-  private leaf(path: string, line: number, value: Node): void {
+  #leaf(path: string, line: number, value: Node): void {
     const key = shownKey(path);
     const lower = path.toLowerCase();
     const row = rowOf(lower);
-    const why = this.whyNot(path, lower, row !== undefined, value);
-    if (row && why === undefined) this.found.push({ key, line, ...row, value, lineOf: this.lineOf });
+    const why = this.#whyNot(path, lower, row !== undefined, value);
+    if (row && why === undefined) this.found.push({ key, line, ...row, value, lineOf: this.#lineOf });
     else this.unknown.push({ key, line, why: why ?? '' });
-    this.seen.set(lower, this.seen.get(lower) ?? line);
+    this.#seen.set(lower, this.#seen.get(lower) ?? line);
   }
 
-  private whyNot(path: string, lower: string, known: boolean, value: Node): string | undefined {
-    const first = this.seen.get(lower);
+  #whyNot(path: string, lower: string, known: boolean, value: Node): string | undefined {
+    const first = this.#seen.get(lower);
     if (first !== undefined) return `it is given twice; the first is on line ${first}`;
-    if (isAlias(value)) return 'it is an alias, which is not followed; write out what it stands for';
+    if (isAlias(value)) return 'it is an alias, which is not followed; write the value itself';
     if (known) return undefined;
-    if (groups.has(lower)) return 'it is a group of keys in Bacalhau, and something else here';
+    if (groups.has(lower)) return 'it is a group of keys in Bacalhau, but not in this file';
     const near = this.unknown.length < maxSuggestions ? findNearest(path, names) : undefined;
     return `Bacalhau has no such key${near ? `; did you mean ${near}?` : ''}`;
   }
 }
 
-/** Bacalhau writes out its defaults as nothing, `""`, `[]` and `{}`. */
+/** Returns whether a value is empty. Bacalhau writes an empty default as nothing, `""`, `[]` or `{}`. */
 function isUnset(node: Node): boolean {
   if (isCollection(node)) return node.items.length === 0;
   return isEmpty(node) || (isScalar(node) && node.value === '');
 }
 
-/** The row of the key itself, else of the nearest group above it, if that is dropped as a whole. */
+/** Returns the row of the key, or else of the closest group above it that is dropped as a whole. */
 function rowOf(lower: string): { rank: number; mapping: KeyMapping } | undefined {
-  const [own, ...groups] = above(lower).map(path => rows.get(path));
+  const [own, ...groups] = pathAndGroups(lower).map(path => rows.get(path));
   if (own) return own;
   const group = groups.find(row => row !== undefined);
   return group && 'dropped' in group.mapping ? group : undefined;
 }
 
-/** `a.b.c`, `a.b`, `a`. */
-function above(path: string): string[] {
+/** Returns the path and the groups above it: `a.b.c`, `a.b`, `a`. */
+function pathAndGroups(path: string): string[] {
   const parts = path.split('.');
   return parts.map((_, index) => parts.slice(0, parts.length - index).join('.'));
 }
 
-/** `token:abc` is a key without a value, and what follows the colon was meant to be one. */
+/** Returns the key for a message. In `token:abc` the text after the colon was probably meant as a value, and may be a secret. */
 function shownKey(path: string): string {
   return printable(path.split(':', 1)[0] ?? '', 200);
 }
 
 function generationOf(found: readonly FoundKey[]): string | undefined {
-  const tops = new Set(found.map(({ key }) => oldest.has((key.split('.')[0] ?? '').toLowerCase())));
+  const tops = new Set(found.map(({ key }) => oldGroups.has((key.split('.')[0] ?? '').toLowerCase())));
   if (tops.size === 2) return 'of both generations';
   return tops.size === 0 ? undefined : tops.has(true) ? 'up to 1.4' : 'from 1.5 on';
 }

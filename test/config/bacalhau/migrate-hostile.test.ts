@@ -60,7 +60,7 @@ test('what is no YAML, or no configuration of Bacalhau, is an error', async () =
   const hint = async (text: string) =>
     migrate(text, { path, secrets: 'point', mayListenOn: isLoopback }).catch(error => error.hint);
   assert.match(await hint('compute: { heartbeatFrequency: 5s }'), /it looks like a configuration of muster/);
-  assert.match(await hint('x: 1'), /^give the config\.yaml of a Bacalhau node$/);
+  assert.match(await hint('x: 1'), /^name the config\.yaml of a Bacalhau node$/);
 });
 
 test('aliases are not followed, so that none can grow without end', async () => {
@@ -71,7 +71,7 @@ test('aliases are not followed, so that none can grow without end', async () => 
     `${bomb.join('\n')}\nLabels: { a: *i }\nCompute:\n  Orchestrators: *i\n  <<: *i\n`,
   );
   assert.deepEqual(settings, {});
-  const alias = 'it is an alias, which is not followed; write out what it stands for';
+  const alias = 'it is an alias, which is not followed; write the value itself';
   assert.ok(dropped.includes('10: Labels.a is dropped: one value is expected'));
   assert.ok(dropped.includes(`12: Compute.Orchestrators is dropped: ${alias}`));
   assert.ok(dropped.includes(`13: Compute.<< is dropped: ${alias}`));

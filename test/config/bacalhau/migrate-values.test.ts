@@ -52,7 +52,7 @@ test('values that are none are dropped, each with its reason', async () => {
     ['Compute.Heartbeat.Interval', '1d', '"1d" is not a duration; allowed: like 15s, 1m30s, 500ms'],
     ['Compute.Heartbeat.Interval', ['1s'], 'one value is expected'],
     ['Compute.Heartbeat.Interval', { a: 1 }, 'one value is expected'],
-    ['Compute.Heartbeat', '15s', 'it is a group of keys in Bacalhau, and something else here'],
+    ['Compute.Heartbeat', '15s', 'it is a group of keys in Bacalhau, but not in this file'],
     [
       'Compute.AllocatedCapacity.Memory',
       'lots',
@@ -68,17 +68,17 @@ test('values that are none are dropped, each with its reason', async () => {
     [
       'Orchestrator.NodeManager.DisconnectTimeout',
       '100h',
-      'requester.nodeUnknownAfter must be longer still, and cannot be',
+      'requester.nodeUnknownAfter must be longer than this, and cannot be',
     ],
     ['Compute.TLS.RequireTLS', 'maybe', '"maybe" is neither true nor false; allowed: true, false'],
     ['NameProvider', 'dns', '"dns" is not one of the choices; allowed: puuid, uuid, hostname, aws, gcp'],
     [
       'Logging.Mode',
       'station',
-      '"station" is no format of muster, which chooses by where it writes; allowed: default, json',
+      '"station" is not a format of muster, which chooses one by where the log goes; allowed: default, json',
     ],
-    ['Compute.Orchestrators', { a: 1 }, 'one value, or a list of values, is expected'],
-    ['Compute.Orchestrators', [{ a: 1 }], 'one value, or a list of values, is expected'],
+    ['Compute.Orchestrators', { a: 1 }, 'one value or a list of values is expected'],
+    ['Compute.Orchestrators', [{ a: 1 }], 'one value or a list of values is expected'],
     [
       'Compute.Orchestrators',
       ['ws://h'],

@@ -40,17 +40,17 @@ test('a compute node from 1.5 on', async () => {
     '3: DataDir is dropped: muster keeps its state in a folder of its own, and dataDir moves it',
     `8: API.TLS.UseTLS is dropped: ${local}`,
     `9: API.TLS.SelfSigned is dropped: ${local}`,
-    '28: Compute.Network.AdvertisedAddress is dropped: nobody calls an agent of muster',
+    '28: Compute.Network.AdvertisedAddress is dropped: nobody connects to an agent of muster',
     '29: Compute.AllowListedLocalPaths is dropped: muster runs no jobs',
     '39: Engines.Types.Docker.ManifestCache.Size is dropped: muster runs no jobs',
     '43: InputSources.Types.IPFS.Endpoint is dropped: muster runs no jobs',
     '45: JobAdmissionControl.AcceptNetworkedJobs is dropped: muster runs no jobs',
-    '50: UpdateConfig.Interval is dropped: it is about the program of Bacalhau alone',
+    '50: UpdateConfig.Interval is dropped: it concerns only the program of Bacalhau',
     '51: DisableAnalytics is dropped: muster sends nothing to its makers',
   ]);
   assert.deepEqual(notes, [
-    '13: Compute.Orchestrators holds a secret, which is not printed: put it into the file that nats.tokenFile names, or use --output FILE',
-    'start it with "muster agent": which role runs is no setting',
+    '13: Compute.Orchestrators holds a secret, which is not shown: put it into the file that nats.tokenFile names, or use --output FILE',
+    'start it with "muster agent": the command decides which role runs',
   ]);
   assert.deepEqual(warnings, []);
 });
@@ -71,7 +71,7 @@ test('an orchestrator from 1.5 on', async () => {
       '16: Orchestrator.Auth.Token is dropped: the broker of a requester makes its own token, in broker/token of its data folder',
     ),
   );
-  assert.deepEqual(notes, ['start it with "muster requester": which role runs is no setting']);
+  assert.deepEqual(notes, ['start it with "muster requester": the command decides which role runs']);
 });
 
 test('a compute node up to 1.4', async () => {
@@ -106,8 +106,8 @@ test('a compute node up to 1.4', async () => {
   );
   assert.deepEqual(notes, [
     '8: Node.Labels.Owner becomes owner, as Bacalhau reads it',
-    'Bacalhau 1.4.0 reads ControlPlaneSettings and goes by its defaults all the same; muster goes by them',
-    'start it with "muster agent": which role runs is no setting',
+    'Bacalhau 1.4.0 ignores ControlPlaneSettings and uses its defaults; muster uses the values',
+    'start it with "muster agent": the command decides which role runs',
   ]);
   assert.deepEqual(warnings, []);
 });
@@ -128,8 +128,8 @@ test('a requester up to 1.4, its keys in small letters', async () => {
   });
   assert.match(yaml, /nodeUnknownAfter: 4m # longer than requester\.nodeDisconnectedAfter, as it must be\n/);
   assert.deepEqual(notes.slice(1), [
-    'the broker listens on 127.0.0.1; to listen on every address as that of Bacalhau does: broker.host: 0.0.0.0',
-    'start it with "muster requester": which role runs is no setting',
+    'the broker listens on 127.0.0.1; to listen on every address as the broker of Bacalhau does: broker.host: 0.0.0.0',
+    'start it with "muster requester": the command decides which role runs',
   ]);
   assert.deepEqual(warnings, []);
 });

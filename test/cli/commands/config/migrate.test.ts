@@ -65,7 +65,7 @@ test('a file that cannot be read or is not a configuration of Bacalhau is refuse
     ['huge', 'cannot be read: larger than 1048576 bytes\n'],
     [
       'other',
-      "none of its keys is one of Bacalhau's configuration\nHint:  give the config.yaml of a Bacalhau node\n",
+      "none of its keys is one of Bacalhau's configuration\nHint:  name the config.yaml of a Bacalhau node\n",
     ],
   ];
   for (const [name, said] of cases) {
