@@ -84,8 +84,7 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
 
 function outages(url: string): Pick<FeedOptions, 'onLost' | 'onBack'> {
   return {
-    onLost: ({ message }) =>
-      warn(printable(`${message}; the events of the meantime are shown once it is back`)),
+    onLost: ({ message }) => warn(printable(`${message}; missed events are shown once it is back`)),
     onBack: () => note(printable(`the requester at ${url} is back`)),
   };
 }

@@ -128,7 +128,7 @@ test('a stored line that is not a membership event is left out, with one warning
   assert.deepEqual([code, stdout.split('\n').length], [0, 6]);
   assert.equal(
     stderr,
-    'Warning: what is no membership event is left out: specversion: Invalid type: Expected "1.0" but received undefined\n',
+    'Warning: a line that is not a membership event is left out: specversion: Invalid type: Expected "1.0" but received undefined\n',
   );
 });
 
@@ -171,7 +171,7 @@ test('--follow goes on when the requester stops and comes back, and shows every 
   await told('node-1:6', 'node-1:7', 'node-1:8', 'node-1:9');
   child.kill();
   await ended;
-  const outage = `Warning: the requester at ${url} stopped; what happens meanwhile is told once it is back\n`;
+  const outage = `Warning: the requester at ${url} stopped; missed events are shown once it is back\n`;
   assert.equal(outcome.stderr, `${outage}the requester at ${url} is back\n`.repeat(2));
 });
 

@@ -14,5 +14,8 @@ test('version shows the version, and as JSON also Node.js and the kind of machin
 test('from source there are no licences, and the error says where they are', async t => {
   const { code, stdout, stderr } = await muster(t, ['version', '--licences']);
   assert.deepEqual([code, stdout], [1, '']);
-  assert.match(stderr, /^Error: this muster runs from source and carries no notices\nHint: .*node_modules/);
+  assert.match(
+    stderr,
+    /^Error: this muster runs from its source and carries no licences\nHint: .*node_modules/,
+  );
 });

@@ -37,7 +37,7 @@ test('--output writes a new file with the secrets that only its owner can read, 
   assert.deepEqual([again.code, again.stdout], [1, '']);
   assert.equal(
     again.stderr,
-    `Error: ${output} is there already, and is left as it is\nHint:  name a new file with --output, or move that one away\n`,
+    `Error: ${output} exists already and was not changed\nHint:  name a new file with --output, or move the old one away\n`,
   );
   assert.equal(await readFile(output, 'utf8'), text);
   const link = join(folder, 'link.yaml');
