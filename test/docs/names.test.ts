@@ -76,3 +76,17 @@ it('ARCHITECTURE.md has a row for every folder of agent/, and for no other', asy
   const withFiles = sources.filter(path => path.startsWith('agent/')).map(path => dirname(path));
   assert.deepEqual([...new Set(rows)].sort(), [...new Set(withFiles)].sort());
 });
+
+it('the glossary of ARCHITECTURE.md names only what the code has', async () => {
+  const [, glossary = ''] = (await readPage('ARCHITECTURE.md')).split('## Glossary');
+  const names = [...glossary.matchAll(/^\|.*\| ([^|]+) \|$/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name),
+  );
+  assert.ok(names.length > 30);
+  const code = (
+    await Promise.all(
+      sources.filter(path => path.startsWith('agent/')).map(path => readFile(pagePath(path), 'utf8')),
+    )
+  ).join('\n');
+  for (const name of names) assert.ok(defines(code, name), `there is no ${name}`);
+});

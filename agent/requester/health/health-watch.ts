@@ -76,7 +76,7 @@ export class HealthWatch {
     );
     this.#onConnection(connection.state.kind === 'connected');
     this.#repeat('beat', this.#beatIntervalMs, () => this.#listening.beat());
-    this.#repeat('check', this.#options.checkIntervalMs, () => this.#validate());
+    this.#repeat('check', this.#options.checkIntervalMs, () => this.#check());
   }
 
   stop(): void {
@@ -174,7 +174,7 @@ export class HealthWatch {
 
   // Sends a message to ourselves. Only its return proves that the broker still carries our messages, so silence is held
   // against nodes when it comes back.
-  #validate(): void {
+  #check(): void {
     const { connection, instance } = this.#options;
     if (connection.state.kind !== 'connected') return;
     if (this.#echoReceived < this.#echoSent) {
