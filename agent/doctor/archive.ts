@@ -1,4 +1,4 @@
-// The archive for a fault report: a file of its owner's alone that is made anew, or not at all.
+// Writes the archive for a fault report. Only its owner can read it, and an existing file is never overwritten.
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,7 +10,7 @@ import type { BundleFile } from './check-messages.ts';
 
 type Compress = (archive: Buffer) => Promise<Buffer>;
 
-/** By the end of the file's name. */
+/** The compression for each ending of the file name. */
 const compressions: Record<string, Compress> = {
   '.tar': async archive => archive,
   '.tar.gz': promisify(gzip),
@@ -18,26 +18,26 @@ const compressions: Record<string, Compress> = {
   '.tar.zst': promisify(zstdCompress),
 };
 
-/** Where all files are in the archive: unpacked, they lie in one folder. */
+/** All files of the archive are in this folder, so that unpacking it makes only one folder. */
 const folder = 'muster-doctor';
 
 export interface Archive {
-  /** Absolute. */
+  /** Absolute path. */
   readonly path: string;
-  /** Writes `files`, closes it, and answers its size. Throws MusterError as `archiveAt`, and leaves nothing behind then. */
+  /** Writes `files`, and returns the size in bytes. Throws MusterError as `prepareArchive`, and leaves no file then. */
   write(files: readonly BundleFile[], time: Date): Promise<number>;
 }
 
 /**
- * The archive `name`, which can be written now: told before anything is gathered for it. Nothing is left there until it is.
- * @throws MusterError `usage` for a name of no known kind, `conflict` where there is such a file, `not_writable`.
+ * Checks that the archive `name` can be written, before the files for it are collected. It leaves no file.
+ * @throws MusterError `usage` for a name with an unknown ending, `conflict` when the file exists, `not_writable`.
  */
 export async function prepareArchive(name: string): Promise<Archive> {
   const path = resolve(name);
   const kind = Object.entries(compressions).find(([end]) => path.endsWith(end));
   if (!kind) {
     const ends = Object.keys(compressions).join(', ');
-    throw new MusterError('usage', `--bundle ${name}: the name of the archive must end in one of ${ends}`);
+    throw new MusterError('usage', `--bundle ${name}: the name of the archive must end with one of ${ends}`);
   }
   await (await createFile(path)).close();
   await unlink(path);
@@ -65,14 +65,14 @@ async function write(
   }
 }
 
-const archiveHint = 'make room, or choose another place';
+const archiveHint = 'make room, or choose another folder';
 
 async function createFile(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'wx', 0o600);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw notWritable(path, error, archiveHint);
-    throw new MusterError('conflict', `${path} is there already, and is not overwritten`, {
+    throw new MusterError('conflict', `${path} exists already, and is not overwritten`, {
       hint: 'choose another name, or remove it',
     });
   }

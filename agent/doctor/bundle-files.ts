@@ -1,5 +1,5 @@
-// Gathers what a fault report needs beside the findings. Nothing secret: what is known to be is taken out by name, and what
-// was read as a secret is taken out wherever it stands.
+// Collects the files of a fault report. They contain no secrets: settings that are secret are left out by name, and every text
+// that was read as a secret is removed wherever it appears.
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerFiles } from '../broker/broker-files.ts';
@@ -20,29 +20,29 @@ import { withTimeout } from './checks/check.ts';
 import type { Context } from './checks/context.ts';
 import { logSources } from './role-logs.ts';
 
-/** Characters of one file; what is longer loses its beginning. */
+/** A longer file loses its beginning. */
 const longestFileChars = 2 * 2 ** 20;
 
 export interface BundleOptions {
   roles: readonly Role[];
-  /** undefined where the settings do not load: then there is little to be had. */
+  /** undefined when the settings do not load; then there are few files. */
   context: Context | undefined;
-  /** The machine as it was asked, without what tells one from another. */
+  /** Returns what was read of the machine, without what identifies it. */
   recording(): Promise<Recording>;
   onFile(file: BundleFile): void;
   onOmitted(what: OmittedFile): void;
 }
 
-/** What makes the text of a file. It throws, with a sentence's end, where there is nothing. */
+/** One file of the archive. `read` returns its text, or throws with the reason why there is none. */
 interface Source {
   readonly name: string;
   read(): Promise<string>;
 }
 
-/** Milliseconds for each. */
+/** Time for each file. */
 const sourceTimeoutMs = 25_000;
 
-/** Gathers all at once; what cannot be had is left out, and told. Never rejects. */
+/** Collects all files at once. A file that cannot be read is omitted, with the reason. Never rejects. */
 export async function collectBundleFiles(options: BundleOptions): Promise<void> {
   const { roles, context, onFile, onOmitted } = options;
   if (context)
@@ -58,7 +58,7 @@ export async function collectBundleFiles(options: BundleOptions): Promise<void> 
       try {
         const text = await withTimeout(systemClock, sourceTimeoutMs, read());
         if (text === undefined)
-          onOmitted({ what: name, why: `it did not come within ${sourceTimeoutMs / 1000} s` });
+          onOmitted({ what: name, why: `it was not ready within ${sourceTimeoutMs / 1000} s` });
         else onFile({ name, text: truncate(redactSecrets(text)) });
       } catch (error) {
         onOmitted({ what: name, why: redactSecrets(reasonOf(error)) });
@@ -98,7 +98,7 @@ function statusText(status: unknown): string {
   return json(status);
 }
 
-/** What only the requester should know of a registration is its session. */
+/** Returns the sentinel without its session, which only the requester should know. */
 async function sentinel({ settings, folderOf }: Context): Promise<string> {
   const folder = folderOf('agent');
   const node = settings.node.id ?? (await readNodeId(folder));
@@ -116,10 +116,10 @@ async function brokerConfig({ folderOf }: Context): Promise<string> {
   return config.toString('utf8').replace(/(token|password|pass)(\s*[:=]\s*).*/gi, `$1$2${redacted}`);
 }
 
-/** Most lines of one folder. */
+/** The listing of one folder has at most this many lines. */
 const mostFiles = 500;
 
-/** What is kept: mode, owner, size, time and name, and nothing of what is in it. */
+/** Returns mode, owner, size, time and name of the files in the data folders, without their content. */
 async function listing({ data, folderOf }: Context): Promise<string> {
   const folders = [data, folderOf('agent'), folderOf('requester'), folderOf('broker')];
   return (await Promise.all(folders.map(listed))).join('');
@@ -147,7 +147,7 @@ async function line(path: string): Promise<string> {
   return `${mode.toString(8)} ${uid}:${gid} ${size} ${mtime.toISOString()} ${path}\n`;
 }
 
-/** Reads every secret there is, so that none of them can pass by accident, in a log or anywhere else. */
+/** Reads every secret, so that `redactSecrets` removes it wherever it appears, for instance in a log. */
 async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
   const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
   const files = [tokenFile, passwordFile, credsFile, tls.keyFile, brokerFiles(folderOf('broker')).token];

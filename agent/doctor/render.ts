@@ -1,10 +1,10 @@
-// The findings for people and for programs.
+// Renders the findings as text for people and as a document for programs.
 import { printable } from '../system/printable.ts';
 import { version } from '../system/version.ts';
 import type { CheckPlan, OmittedFile } from './check-messages.ts';
 import type { CheckResult, Finding, Status } from './checks/check.ts';
 
-/** The findings of a check as lines: how it stands, which it is, what was found, and below it what to do. */
+/** Returns the lines of one check: status, name, what was found, and below that what to do. */
 export function renderResult({ check, findings }: CheckResult, width: number, colour: boolean): string {
   return findings
     .map(({ status, text, remedy }, index) => {
@@ -30,7 +30,7 @@ export function renderSummary(results: readonly CheckResult[]): string {
   return `\n${parts.flatMap(part => part ?? []).join(', ') || 'all is well'}\n`;
 }
 
-/** The document of `-o json`. */
+/** Returns the document for `-o json`. */
 export function resultsDocument({ roles, data }: CheckPlan, results: readonly CheckResult[], time: Date) {
   return {
     muster: version,
@@ -42,7 +42,7 @@ export function resultsDocument({ roles, data }: CheckPlan, results: readonly Ch
   };
 }
 
-/** An archive, once it is written. */
+/** An archive that was written. */
 export interface WrittenArchive {
   readonly file: string;
   readonly bytes: number;
@@ -50,7 +50,7 @@ export interface WrittenArchive {
   readonly leftOut: readonly OmittedFile[];
 }
 
-/** What is in an archive and what is not, for whoever is to pass it on. */
+/** Returns the list of what is in an archive and what is not, for the person who will send it. */
 export function renderArchive({ file, bytes, files, leftOut }: WrittenArchive): string {
   const rows = files.map(each => [each.name, kilobytes(each.bytes)]);
   const missing = leftOut.map(({ what, why }) => [what, shown(why)]);
@@ -58,17 +58,17 @@ export function renderArchive({ file, bytes, files, leftOut }: WrittenArchive): 
   const lines = (cells: readonly (readonly string[])[]) =>
     cells.map(([name = '', text]) => `  ${name.padEnd(width)}  ${text}\n`).join('');
   return [
-    `\nwritten to ${shown(file)} (${kilobytes(bytes)}), for its owner only:\n`,
+    `\nwritten to ${shown(file)} (${kilobytes(bytes)}), which only its owner can read:\n`,
     lines(rows),
     missing.length > 0 ? `left out:\n${lines(missing)}` : '',
-    'Keys, tokens, passwords and sessions are never in it, nor serial numbers and addresses of the machine. Names of\n',
-    'hosts, nodes and folders are, in the settings and the logs: look through it before you pass it on.\n',
+    'It contains no keys, tokens, passwords and sessions, and no serial numbers and addresses of the machine. The settings\n',
+    'and logs in it contain names of hosts, nodes and folders: read them before you send the archive.\n',
   ].join('');
 }
 
 const kilobytes = (bytes: number) => `${Math.ceil(bytes / 1024)} KiB`;
 
-/** The worst that was found; nothing found is well. */
+/** Returns the worst status of the findings; `ok` when there are none. */
 export function worstStatus(findings: readonly Finding[]): Status {
   const statuses = findings.map(({ status }) => status);
   return (['failed', 'warning'] as const).find(status => statuses.includes(status)) ?? 'ok';

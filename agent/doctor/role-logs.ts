@@ -1,4 +1,4 @@
-// The newest lines of the roles' logs, where they can be found: in the journal, and in the file that the settings name.
+// Reads the newest lines of the roles' logs from the journal and from the file that the settings name.
 import { open } from 'node:fs/promises';
 import type { Role } from '../config/role.ts';
 import { unitName } from '../service/scope.ts';
@@ -6,18 +6,18 @@ import { localManager } from '../service/target.ts';
 import { askProgram } from './checks/ask-program.ts';
 
 export interface LogSource {
-  /** The file's name in the archive. */
+  /** Name of the file in the archive. */
   readonly name: string;
-  /** Throws where there is none, with a sentence's end. */
+  /** Returns the lines, or throws with the reason why there are none. */
   read(): Promise<string>;
 }
 
-/** Lines of the journal, and bytes of a file; the journal's own lines may be long. */
-const most = { lines: 2_000, bytes: 2 * 2 ** 20, journal: 8 * 2 ** 20 };
-/** Milliseconds: a large journal on a slow disk takes its time. */
+/** Limits for the journal and for a log file. */
+const limits = { journalLines: 2_000, journalBytes: 8 * 2 ** 20, fileBytes: 2 * 2 ** 20 };
+/** Reading a large journal from a slow disk takes long. */
 const journalTimeoutMs = 15_000;
 
-/** `file` is `log.file`. The broker's own lines are in the requester's log. */
+/** Returns the logs of `roles`. `file` is the setting `log.file`. The log of the requester contains that of its broker. */
 export function logSources(roles: readonly Role[], file: string | undefined): LogSource[] {
   const fromFile = file ? [{ name: 'log.txt', read: () => tail(file) }] : [];
   if (localManager() !== 'systemd') return fromFile;
@@ -31,29 +31,29 @@ async function journal(role: Role): Promise<string> {
     ...user,
     ...unit,
     '--lines',
-    String(most.lines),
+    String(limits.journalLines),
     '--no-pager',
     '--output',
     'short-iso',
     '--quiet',
   ];
-  const said = await askProgram('journalctl', args, {
+  const result = await askProgram('journalctl', args, {
     timeoutMs: journalTimeoutMs,
-    outputLimitBytes: most.journal,
+    outputLimitBytes: limits.journalBytes,
   });
-  if (typeof said === 'string') throw new Error(said);
-  if (said.status !== 0) throw new Error(`journalctl failed: ${said.stderr.split('\n', 1)[0]}`);
-  if (said.stdout.trim() === '')
-    throw new Error('the journal has no lines of it, or none that this user may read');
-  return said.stdout;
+  if (typeof result === 'string') throw new Error(result);
+  if (result.status !== 0) throw new Error(`journalctl failed: ${result.stderr.split('\n', 1)[0]}`);
+  if (result.stdout.trim() === '')
+    throw new Error('the journal has no lines of this unit, or none that this user may read');
+  return result.stdout;
 }
 
-/** The end of a file, which may be written to meanwhile. */
+/** Returns the end of a file, which may grow at the same time. */
 async function tail(path: string): Promise<string> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
-    const length = Math.min(size, most.bytes);
+    const length = Math.min(size, limits.fileBytes);
     const buffer = Buffer.alloc(length);
     const { bytesRead } = await file.read(buffer, 0, length, size - length);
     return buffer.subarray(0, bytesRead).toString('utf8');

@@ -1,4 +1,4 @@
-// The archive: read back by the system's own tar, for its owner only, made anew or not at all.
+// Reads archives back with the system's tar, and checks that only the owner can read them and that none overwrites a file.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
@@ -22,7 +22,7 @@ async function systemTar(t: TestContext): Promise<string | undefined> {
   return found;
 }
 
-test('what is put in comes out again, whatever it is', async t => {
+test('any files are read back as they were written', async t => {
   const program = await systemTar(t);
   if (!program) return;
   const name = fc
@@ -50,7 +50,7 @@ test('what is put in comes out again, whatever it is', async t => {
   );
 });
 
-test('sizes at the borders of a block', async () => {
+test('files with sizes around the size of a block are read back', async () => {
   for (const size of [0, 1, 511, 512, 513, 1024]) {
     const archive = tar([{ name: 'a', data: Buffer.alloc(size, 'x') }], time);
     assert.equal(archive.length % 512, 0);
@@ -59,14 +59,14 @@ test('sizes at the borders of a block', async () => {
   }
 });
 
-test('a name that does not fit is refused', () => {
+test('a name that is too long is refused', () => {
   assert.throws(() => tar([{ name: 'x'.repeat(101), data: Buffer.alloc(0) }], time), RangeError);
 });
 
 const files = [{ name: 'a.txt', text: 'one\n' }];
 const plain = (archive: Buffer) => archive.toString('latin1');
 
-test('each kind holds the same, and is its owner’s alone', async () => {
+test('each kind of archive has the same content, and only its owner can read it', async () => {
   const folder = await newFolder();
   const unpack: Record<string, (data: Buffer) => Buffer> = {
     'a.tar': data => data,
@@ -89,12 +89,12 @@ test('each kind holds the same, and is its owner’s alone', async () => {
   }
 });
 
-test('what is there is never overwritten: a file, a link, one that came meanwhile', async () => {
+test('nothing is overwritten: no file, no link, and no file that was made in the meantime', async () => {
   const folder = await newFolder();
   const path = join(folder, 'a.tar');
   const early = await prepareArchive(path);
   await writeFile(path, 'mine');
-  const taken = { code: 'conflict', message: `${path} is there already, and is not overwritten` };
+  const taken = { code: 'conflict', message: `${path} exists already, and is not overwritten` };
   await assert.rejects(prepareArchive(path), taken);
   await assert.rejects(early.write(files, time), taken);
   assert.equal(await readFile(path, 'utf8'), 'mine');
@@ -102,14 +102,14 @@ test('what is there is never overwritten: a file, a link, one that came meanwhil
   await assert.rejects(prepareArchive(join(folder, 'b.tar')), { code: 'conflict' });
 });
 
-test('a name of another kind, and a place that cannot be written, are told before anything is gathered', async () => {
+test('a wrong ending and a folder that cannot be written are refused before any file is collected', async () => {
   const folder = await newFolder();
   await assert.rejects(prepareArchive(join(folder, 'a.zip')), { code: 'usage' });
   await assert.rejects(prepareArchive(join(folder, 'a')), { code: 'usage' });
   await assert.rejects(prepareArchive(join(folder, 'none', 'a.tar')), { code: 'not_writable' });
 });
 
-test('on a full disk it fails, and leaves nothing behind', async t => {
+test('on a full disk writing fails, and leaves no file', async t => {
   const disk = await mountSmallDisk();
   if (!disk) return t.skip('no small disk can be mounted here');
   try {

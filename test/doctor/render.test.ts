@@ -1,4 +1,4 @@
-// How findings are shown: aligned, safe for a terminal, and the same as JSON.
+// Checks how findings are shown: aligned, safe for a terminal, and the same as JSON.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { failed, ok, warning } from '../../agent/doctor/checks/check.ts';
@@ -10,7 +10,7 @@ import {
   worstStatus,
 } from '../../agent/doctor/render.ts';
 
-test('the status, the check, what was found, and below it what to do', () => {
+test('each line has the status, the check and the finding, and below it what to do', () => {
   const result = {
     check: 'disk',
     findings: [ok('well'), warning('so so', 'free some'), failed('bad', 'free more')],
@@ -29,7 +29,7 @@ test('the status, the check, what was found, and below it what to do', () => {
   assert.equal(renderResult({ check: 'x', findings: [] }, 6, false), '');
 });
 
-test('the head names the roles and the folder, where they are known', () => {
+test('the head names the roles and the folder when they are known', () => {
   assert.match(
     renderHead({ roles: ['agent', 'requester'], data: '/d', checks: [] }),
     /^muster \S+, agent and requester, data in \/d\n$/,
@@ -37,14 +37,14 @@ test('the head names the roles and the folder, where they are known', () => {
   assert.match(renderHead({ roles: [], checks: [] }), /^muster \d+\.\d+\.\d+\n$/);
 });
 
-test('colour is on the status alone', () => {
+test('only the status has a colour', () => {
   assert.match(
     renderResult({ check: 'x', findings: [failed('a', 'b')] }, 1, true),
     /^\u001b\[31mfailed \u001b\[0m {2}x/,
   );
 });
 
-test('nothing that was found can steer a terminal', () => {
+test('no finding can control a terminal', () => {
   const evil = '\u001b[2J\u202e\n\u009b1m';
   const said =
     renderHead({ roles: ['agent'], data: evil, checks: [] }) +
@@ -53,14 +53,14 @@ test('nothing that was found can steer a terminal', () => {
   assert.equal(said.split('\n').length, 4);
 });
 
-test('the sum counts what is wrong, and says when nothing is', () => {
+test('the summary counts failures and warnings, or says that all is well', () => {
   const sum = (...findings: ReturnType<typeof ok>[]) => renderSummary([{ check: 'x', findings }]).trim();
   assert.equal(sum(ok('')), 'all is well');
   assert.equal(sum(warning('', ''), warning('', ''), failed('', '')), '1 failed, 2 warnings');
   assert.equal(sum(warning('', '')), '1 warning');
 });
 
-test('as JSON: every finding, and the worst of each check and of all', () => {
+test('the document has every finding, and the worst status of each check and of all', () => {
   const results = [
     { check: 'a', findings: [ok('well'), warning('so so', 'do')] },
     { check: 'b', findings: [] },

@@ -60,7 +60,10 @@ describe('muster doctor', () => {
     const { code, stdout, stderr } = await doctor('requester', 'node-0');
     assert.equal(stderr, '');
     assert.match(stdout, /^muster \S+, requester, data in /);
-    assert.match(stdout, /^ok +broker +nats:\/\/127\.0\.0\.1:\d+: nats-server \S+, lets us in, answers in /m);
+    assert.match(
+      stdout,
+      /^ok +broker +nats:\/\/127\.0\.0\.1:\d+: nats-server \S+, accepts our credentials, answers in /m,
+    );
     assert.match(
       stdout,
       /^ok +requester +ready, \d+ nodes, \d+ pending approval; node node-0, process \d+$/m,
@@ -187,11 +190,11 @@ describe('muster doctor', () => {
     const text = await doctor('requester', 'node-0', '--bundle', join(folder, 'text.tar'));
     assert.match(
       text.stdout,
-      /^written to .*text\.tar \(\d+ KiB\), for its owner only:\n {2}doctor\.json +\d+ KiB$/m,
+      /^written to .*text\.tar \(\d+ KiB\), which only its owner can read:\n {2}doctor\.json +\d+ KiB$/m,
     );
     const again = await doctor('requester', 'node-0', '--bundle', join(folder, 'text.tar'));
     assert.deepEqual([again.code, again.stdout], [1, '']);
-    assert.match(again.stderr, /^Error: .*text\.tar is there already, and is not overwritten\nHint: /);
+    assert.match(again.stderr, /^Error: .*text\.tar exists already, and is not overwritten\nHint: /);
     await agent.stop();
   });
 
@@ -244,9 +247,9 @@ describe('muster doctor', () => {
     const { stdout } = await muster(['doctor', '-o', 'json', '--role', 'agent', '--data-dir', data], nobody);
     const found = JSON.parse(stdout) as Report;
     assert.match(lines(found, 'folders').join('\n'), /^warning .*closed\/agent is not for this user$/m);
-    assert.match(lines(found, 'identity')[0] ?? '', /^warning .* is not for this user to read$/);
+    assert.match(lines(found, 'identity')[0] ?? '', /^warning .* this user may not read$/);
     assert.match(lines(found, 'agent')[0] ?? '', /not allowed to ask|does not run/);
     const made = await muster(['doctor', '--role', 'agent', '--data-dir', join(data, 'new')], nobody);
-    assert.match(made.stdout, /^warning +folders +.*new is not there yet, and this user cannot make it/m);
+    assert.match(made.stdout, /^warning +folders +.*new does not exist yet, and this user cannot make it/m);
   });
 });

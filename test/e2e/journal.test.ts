@@ -132,7 +132,7 @@ describe('in the journal', { skip }, () => {
     assert.deepEqual(stopped('agent'), ['failed it does not run']);
     assert.match(
       stopped('service')[0] ?? '',
-      /^failed muster-agent\.service is inactive \(dead\), though it is to start by itself$/,
+      /^failed muster-agent\.service is inactive \(dead\), although it should start by itself$/,
     );
     await host.systemd.ok('systemctl', 'disable', 'muster-agent', 'muster-requester');
   });

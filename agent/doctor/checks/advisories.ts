@@ -1,20 +1,20 @@
-// Holes in nats-server that are publicly known, and the versions that close them.
+// The known vulnerabilities of nats-server, and the versions that fix them.
 
 export interface Advisory {
-  /** As https://advisories.nats.io names it. */
+  /** The name at https://advisories.nats.io. */
   readonly id: string;
-  /** For each release line the first patch without the hole: `2.12.7`. Lines newer than all of these never had it. */
+  /** The first fixed version of each release line, such as `2.12.7`. Newer release lines never had the vulnerability. */
   readonly fixed: readonly string[];
-  /** What it lets somebody do. */
+  /** What an attacker can do. */
   readonly what: string;
 }
 
-/** When the list was last brought in line with https://advisories.nats.io. */
+/** When the list was last compared with https://advisories.nats.io. */
 export const advisoriesUpdatedAt = '2026-06-29';
 
 /**
- * Those that a client of the ordinary port can use. What concerns only leaf nodes, MQTT or WebSocket is left out: muster uses
- * none of them.
+ * The vulnerabilities that a client of the ordinary port can use. Those of leaf nodes, MQTT and WebSocket are left out, because
+ * muster uses none of these.
  */
 const advisories: readonly Advisory[] = [
   {
@@ -25,17 +25,17 @@ const advisories: readonly Advisory[] = [
   {
     id: '2026-23',
     fixed: ['2.12.10', '2.14.2'],
-    what: 'where clients log in by JWT, one without credentials can crash it',
+    what: 'if clients log in by JWT, a client without credentials can crash it',
   },
   {
     id: '2026-17',
     fixed: ['2.11.16', '2.12.7', '2.14.0'],
-    what: 'a client can hear subjects that are denied to it',
+    what: 'a client can receive subjects that are denied to it',
   },
   {
     id: '2026-12, CVE-2026-33222',
     fixed: ['2.11.15', '2.12.6'],
-    what: 'who may restore one stream can overwrite others',
+    what: 'a client that may restore one stream can overwrite others',
   },
   {
     id: '2025-01, CVE-2025-30215',
@@ -44,17 +44,17 @@ const advisories: readonly Advisory[] = [
   },
 ];
 
-/** The first version whose store can be told to sync each write. */
+/** The first version that can sync each write to the disk. */
 const minimumVersion = '2.10.0';
 
 export interface VersionReview {
   readonly tooOld: boolean;
   readonly holes: readonly Advisory[];
-  /** The nearest newer version that has none of the holes listed; undefined when this one has none. */
+  /** The next newer version without any of the listed vulnerabilities; undefined when this version has none. */
   readonly better: string | undefined;
 }
 
-/** What is known of nats-server `version`, such as `2.12.7`; undefined when that is no version of it. */
+/** Returns what is known about nats-server `version`, such as `2.12.7`; undefined when that is not a version number. */
 export function reviewVersion(version: string): VersionReview | undefined {
   const found = parse(version);
   if (!found) return undefined;
@@ -66,7 +66,7 @@ export function reviewVersion(version: string): VersionReview | undefined {
   };
 }
 
-/** The nearest version after `found` that closes every hole listed. */
+/** Returns the next version after `found` that fixes every listed vulnerability. */
 function nextFixedVersion(found: Version): string | undefined {
   return advisories
     .flatMap(({ fixed }) => fixed)
@@ -75,14 +75,14 @@ function nextFixedVersion(found: Version): string | undefined {
     .find(text => isBefore(found, parseOrZero(text)));
 }
 
-/** On a release line that was mended: from its fix on. On any other: only if it is newer than all of them. */
+/** A release line with a fix is fixed from that version on. Another release line is fixed if it is newer than all fixes. */
 function isFixed(version: Version, fixed: readonly string[]): boolean {
   const fixes = fixed.map(parseOrZero);
   const own = fixes.find(([major, minor]) => major === version[0] && minor === version[1]);
   return own ? !isBefore(version, own) : fixes.every(fix => isBefore(fix, version));
 }
 
-/** Major, minor, patch, and 0 for what came before the release of that name, 1 for the release. */
+/** Major, minor, patch, and 1 for a release or 0 for a version before that release. */
 type Version = readonly [number, number, number, number];
 
 function parse(version: string): Version | undefined {

@@ -1,4 +1,4 @@
-// Check: the agent of this machine runs, and how it stands with its requester.
+// Checks that the agent of this machine runs, is approved, and gets its reports acknowledged.
 import type { AgentStatus } from '../../compute/agent.ts';
 import type { Role } from '../../config/role.ts';
 import { version } from '../../system/version.ts';
@@ -20,14 +20,11 @@ export const agent = (context: Context): Check => ({
   },
 });
 
-/** A role that runs on after an upgrade is the old one. */
+/** Warns when a running role has another version than this program: after an upgrade the old one runs until a restart. */
 export function versionFindings(running: string, role: Role): Finding[] {
   if (running === version) return [];
   return [
-    warning(
-      `it runs muster ${running}, and this is muster ${version}`,
-      `start it again: ${howToStart(role)}`,
-    ),
+    warning(`it runs muster ${running}, and this is muster ${version}`, `restart it: ${howToStart(role)}`),
   ];
 }
 
@@ -53,20 +50,20 @@ function stateFindings(status: AgentStatus): Finding[] {
       ];
     case 'deleted':
       return [
-        failed(`deleted${where}; ${who}`, 'register it again, if it is to come back: muster agent register'),
+        failed(`deleted${where}; ${who}`, 'if it should come back, register it again: muster agent register'),
       ];
     case 'registering':
       return [failed(`not registered${why}; ${who}`, 'see what the broker and requester lines say')];
     default:
-      return [warning(`it is just starting (${state}); ${who}`, 'ask again in a moment')];
+      return [warning(`it is just starting (${state}); ${who}`, 'repeat this command in a moment')];
   }
 }
 
-/** The broker that a running agent is connected to, as messages name it. */
+/** Returns the broker that a running agent is connected to, as messages name it. */
 export const brokerOf = ({ broker }: AgentStatus): string | undefined =>
   /^connected to (\S+)$/.exec(broker)?.[1];
 
-/** An agent that was started with other settings than these: the lines about its broker are about another one. */
+/** Warns when the agent was started with other settings, because the findings about the broker are then about another one. */
 async function otherSettingsFindings(status: AgentStatus, { broker }: Context): Promise<Finding[]> {
   const server = brokerOf(status);
   const servers = (await broker('agent'))?.servers ?? [];
@@ -75,14 +72,14 @@ async function otherSettingsFindings(status: AgentStatus, { broker }: Context): 
   return [warning(text, 'run this with the settings that the agent was started with')];
 }
 
-/** Silence of this many of the longest intervals between two reports is too long. */
+/** The requester has been silent for too long after this many of the longer report intervals. */
 const silentAfterIntervals = 3;
 
-/** Milliseconds since a requester last carried out a report; undefined when none did. */
+/** Returns the time since a requester last acknowledged a report, in milliseconds; undefined when none ever did. */
 export const silenceMsOf = ({ lastAcknowledged }: AgentStatus): number | undefined =>
   lastAcknowledged === undefined ? undefined : Math.max(0, Date.now() - Date.parse(lastAcknowledged));
 
-/** Whether that is longer than it should be. */
+/** Returns whether no report was acknowledged for too long. */
 export function isSilent(status: AgentStatus, { settings }: Context): boolean {
   const { infoUpdateFrequency, resourceUpdateFrequency } = settings.compute;
   return (
@@ -95,5 +92,5 @@ function reportFindings(status: AgentStatus, context: Context): Finding[] {
   if (brokerOf(status) === undefined) return [failed(`it has no broker: ${status.broker}`, remedy)];
   if (!isSilent(status, context)) return [];
   const seconds = Math.round((silenceMsOf(status) ?? 0) / 1000);
-  return [failed(`no report of it was acknowledged for ${seconds} s`, remedy)];
+  return [failed(`none of its reports was acknowledged for ${seconds} s`, remedy)];
 }

@@ -1,4 +1,4 @@
-// Every check, in the order in which they are shown.
+// Lists all checks in the order in which they are shown.
 import type { Role } from '../../config/role.ts';
 import { systemClock } from '../../system/clock.ts';
 import { agent } from './agent.ts';
@@ -18,11 +18,11 @@ import { secretFiles } from './secret-files.ts';
 import { sentinel } from './sentinel.ts';
 import { service } from './service.ts';
 
-/** What can be looked at once the settings are known. */
+/** Returns the checks for when the settings are known. */
 export function createChecks(context: Context): Check[] {
   const { roles } = context;
   const both = roles.length > 1;
-  // With two roles each of these is there twice, and says whose it is.
+  // With two roles there are two of these checks, and the role is part of the name.
   const each = (make: (context: Context, role: Role) => Check) =>
     roles.map(role => {
       const check = make(context, role);
@@ -45,7 +45,7 @@ export function createChecks(context: Context): Check[] {
   ];
 }
 
-/** What can be looked at where the settings do not load, and only that. `thrown` is why. */
+/** Returns the checks that are possible when the settings do not load, because of the error `thrown`. */
 export const createChecksWithoutSettings = (thrown: unknown, roles: readonly Role[]): Check[] => [
   configuration({ thrown }),
   clock(systemClock),

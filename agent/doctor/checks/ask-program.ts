@@ -1,14 +1,14 @@
-// What a program of the system's says, asked with a deadline, without a shell, and without our environment.
+// Runs a program of the system for a check, with a timeout, without a shell, and without our environment.
 
 import { findSystemProgram } from '../../service/manager-program.ts';
 import { startChild } from '../../system/child.ts';
 import { MusterError } from '../../system/errors.ts';
 
 export interface ProgramOutput {
-  /** Its exit code; null when a signal ended it. */
+  /** The exit code; null when a signal ended the program. */
   readonly status: number | null;
   readonly stdout: string;
-  /** The first of it. */
+  /** The beginning of standard error. */
   readonly stderr: string;
 }
 
@@ -19,7 +19,7 @@ export interface AskOptions {
   outputLimitBytes?: number;
 }
 
-/** Runs the system's program `name`. Answers why not, where it is not there, hangs or babbles. Never throws. */
+/** Returns the output of the system's program `name`, or why there is none. Never throws. */
 export async function askProgram(
   name: string,
   args: readonly string[],
@@ -38,7 +38,7 @@ export async function askProgram(
     case 'late':
       return `${name} did not end within ${timeoutMs / 1000} s`;
     case 'too_long':
-      return `${name} said more than ${outputLimitBytes} bytes`;
+      return `${name} wrote more than ${outputLimitBytes} bytes`;
     default:
       return `${name} could not be run`;
   }

@@ -1,4 +1,4 @@
-// How each role reaches its broker, found out without making what is not there yet.
+// Finds out how a role reaches its broker, without creating anything.
 import { join } from 'node:path';
 import { localHost } from '../../broker/broker.ts';
 import { brokerFiles, readPort } from '../../broker/broker-files.ts';
@@ -11,7 +11,7 @@ import { rememberSecret } from '../../system/secrets.ts';
 import type { Credentials } from '../../transport/credentials.ts';
 import type { BrokerAccess } from './context.ts';
 
-/** undefined when it is the requester's own broker, and that never ran. `folder` is the broker's. */
+/** Returns undefined for the requester's own broker when that never ran. `folder` is the folder of the broker. */
 export async function findBrokerAccess(
   role: Role,
   { nats, broker }: Settings,
@@ -34,16 +34,16 @@ export async function findBrokerAccess(
 }
 
 /**
- * Where systemd puts what it hands to a service (LoadCredential=), for root and the service alone, and where the operator keeps
- * it: one that is down has nothing handed over. systemd.exec(5)
+ * The folders with credentials of a service (LoadCredential=): the copies of a running service, which only root and the service
+ * can read, and the operator's own files. A service that does not run has no copies. See systemd.exec(5).
  */
-const secretFolders = { handedOver: '/run/credentials', kept: '/etc/credstore' };
+const secretFolders = { copied: '/run/credentials', stored: '/etc/credstore' };
 
-/** Those of the settings; where a service has them from systemd, which whoever runs this has not, those. */
+/** Returns the credentials of the settings; when these have none, the credentials that systemd gives to the service. */
 async function findCredentials(
   role: Role,
   nats: Settings['nats'],
-  { handedOver, kept }: typeof secretFolders,
+  { copied, stored }: typeof secretFolders,
 ): Promise<Credentials> {
   const { token, tokenFile, credsFile, user, password, passwordFile } = nats;
   const complete = token ?? tokenFile ?? credsFile ?? (user && (password ?? passwordFile));
@@ -54,7 +54,7 @@ async function findCredentials(
     if (text) rememberSecret(text);
     return text || undefined;
   };
-  const either = async (name: string) =>
-    (await read(join(handedOver, unitName(role), name))) ?? read(join(kept, `muster-${role}.${name}`));
-  return { ...nats, token: await either('nats.token'), password: await either('nats.password') };
+  const readEither = async (name: string) =>
+    (await read(join(copied, unitName(role), name))) ?? read(join(stored, `muster-${role}.${name}`));
+  return { ...nats, token: await readEither('nats.token'), password: await readEither('nats.password') };
 }

@@ -1,4 +1,4 @@
-// Check: the broker is there, lets the role in, and is a version without known holes.
+// Checks that the broker runs, lets the role in, and is a version without known vulnerabilities.
 import { findServerBinary } from '../../broker/binary.ts';
 import { findOnPath, systemEnvironment } from '../../config/environment.ts';
 import type { Role } from '../../config/role.ts';
@@ -17,18 +17,18 @@ export const broker = (context: Context, role: Role): Check => ({
   name: 'broker',
   async run() {
     const own = role === 'requester' && context.settings.nats.servers.length === 0;
-    // Its own one runs as long as the requester does.
+    // The requester's own broker runs only while the requester runs.
     if (own && !(await isRequesterRunning(context))) return ownBrokerFindings(context);
-    const [checks, connected] = await Promise.all([context.examinations(role), connectedTo(context, role)]);
-    return checks.flatMap(one => examinationFindings(one, role, connected));
+    const [checks, connected] = await Promise.all([context.accessChecks(role), connectedTo(context, role)]);
+    return checks.flatMap(one => accessFindings(one, role, connected));
   },
 });
 
-// A requester that does not answer may run.
+// A requester that does not answer may still run.
 const isRequesterRunning = async ({ requester }: Context) =>
   (await requester().catch(() => 'unknown')) !== undefined;
 
-/** The broker that the agent itself is connected to: it may have credentials that whoever runs this has not. */
+/** Returns the broker that the agent is connected to. The agent may have credentials that this user cannot read. */
 async function connectedTo(context: Context, role: Role): Promise<string | 'denied' | undefined> {
   const status = role === 'agent' ? await askAgent(context) : undefined;
   return status === 'denied' ? status : status && brokerOf(status);
@@ -37,7 +37,7 @@ async function connectedTo(context: Context, role: Role): Promise<string | 'deni
 async function ownBrokerFindings({ settings }: Context): Promise<Finding[]> {
   const configured = settings.broker.binary;
   const carried = packagedContents()?.broker;
-  // Looked at only: unpacking it would write.
+  // Unpacking the carried server to ask for its version would write a file.
   if (configured === undefined && carried && 'version' in carried)
     return [ok(`the requester would run the nats-server ${carried.version} that this file carries`)];
   try {
@@ -51,15 +51,15 @@ async function ownBrokerFindings({ settings }: Context): Promise<Finding[]> {
 }
 
 const remedies: Record<ConnectFault, string> = {
-  unreachable: 'start the broker, let the network through, or correct nats.servers',
+  unreachable: 'start the broker, allow the connection in the firewall, or correct nats.servers',
   unauthorized:
     'give this role credentials that the broker knows: nats.token, nats.tokenFile, nats.credsFile',
-  tls: 'make the certificates and nats.tls.* fit',
+  tls: 'correct the certificates or the settings nats.tls.*',
   credentials: 'put the credentials where the setting says',
-  protocol: 'correct nats.servers: it names the port of NATS, 4222 as a rule',
+  protocol: 'correct nats.servers: it must name the port of NATS, which is usually 4222',
 };
 
-function examinationFindings(
+function accessFindings(
   { server, host, result }: AccessCheck,
   role: Role,
   connected: string | undefined,
@@ -87,10 +87,10 @@ function refusalFinding(
 ): Finding {
   const locked = fault === 'unauthorized' || fault === 'credentials';
   if (locked && connected === server) {
-    return ok(`${server}: the agent is connected; without its credentials no more can be seen from here`);
+    return ok(`${server}: the agent is connected; this command has no credentials to check more`);
   }
   if (locked && connected === 'denied') {
-    return warning(`${reason}; the agent may have them, and is not for this user to ask`, runAsRoot);
+    return warning(`${reason}; the agent may have credentials, but this user may not ask it`, runAsRoot);
   }
   return failed(reason, remedies[fault]);
 }
@@ -100,8 +100,8 @@ function versionFindings(version: string, server: string): Finding[] {
   if (!judged) {
     return [
       warning(
-        `${server} calls itself version "${version}", which is none of nats-server's`,
-        'check what answers there',
+        `${server} says that it is version "${version}", which is not a version of nats-server`,
+        'check what program listens there',
       ),
     ];
   }
@@ -114,8 +114,8 @@ function versionFindings(version: string, server: string): Finding[] {
   const named = holes.map(({ what, id }) => `${what} (${id})`).join('; ');
   return [
     warning(
-      `${server} is nats-server ${version}, which has known holes: ${named}`,
-      `upgrade it to ${better} or newer; what is known is of ${advisoriesUpdatedAt}, the newest is on https://advisories.nats.io`,
+      `${server} is nats-server ${version}, which has known vulnerabilities: ${named}`,
+      `upgrade it to ${better} or newer; this list is of ${advisoriesUpdatedAt}, newer ones are at https://advisories.nats.io`,
     ),
   ];
 }
@@ -124,11 +124,11 @@ function exposureFindings(server: string, host: string, { asksForLogin, encrypte
   if (isLoopback(host)) return [];
   const found: Finding[] = [];
   if (!asksForLogin) {
-    const text = `${server} lets everybody in who reaches it: each can speak in any node's name`;
-    found.push(warning(text, 'have it ask for credentials, and give them to muster'));
+    const text = `${server} accepts clients without credentials: anyone who reaches it can act as any node`;
+    found.push(warning(text, 'configure credentials at the broker, and give them to muster'));
   }
   if (asksForLogin && !encrypted) {
-    const text = `${server} is reached without encryption: who listens on the way learns the credentials`;
+    const text = `the connection to ${server} is not encrypted: anyone in between can read the credentials`;
     found.push(warning(text, 'use TLS: tls:// in nats.servers, and nats.tls.*'));
   }
   return found;
@@ -137,7 +137,7 @@ function exposureFindings(server: string, host: string, { asksForLogin, encrypte
 function describe(server: string, { version, encrypted, asksForLogin, roundTripMs }: BrokerFacts): string {
   const how = [
     `nats-server ${version}`,
-    asksForLogin ? 'lets us in' : 'asks nobody for credentials',
+    asksForLogin ? 'accepts our credentials' : 'needs no credentials',
     ...(encrypted ? ['encrypted'] : []),
     `answers in ${roundTripMs < 10 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)} ms`,
   ];

@@ -1,24 +1,24 @@
-// What a check of `muster doctor` is, and how checks are run: side by side, each with a deadline, none able to end the others.
+// Defines a check of `muster doctor`, and runs all checks at the same time. Each has a timeout, and none can stop the others.
 import { type Clock, sleep } from '../../system/clock.ts';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 
 export type Status = 'ok' | 'warning' | 'failed';
 
-/** What a check found. */
+/** One result of a check. */
 export interface Finding {
   readonly status: Status;
-  /** A sentence without its full stop. It may hold text from anywhere: whoever prints it escapes it. */
+  /** A sentence without its full stop. It may contain any text, so the code that prints it escapes it. */
   readonly text: string;
-  /** What to do about it. */
+  /** What the operator should do. */
   readonly remedy?: string;
 }
 
 export interface Check {
-  /** A word or two. */
+  /** One or two words. */
   readonly name: string;
-  /** Milliseconds; 10 s unless told. */
+  /** 10 s by default. */
   readonly timeoutMs?: number;
-  /** Looks, and changes nothing. May throw, and may hang. No findings: there is nothing to say here. */
+  /** Returns the findings, and changes nothing. It may throw or hang. Without findings the check is not shown. */
   run(): Promise<readonly Finding[]>;
 }
 
@@ -33,57 +33,57 @@ export const failed = (text: string, remedy: string): Finding => ({ status: 'fai
 
 const defaultTimeoutMs = 10_000;
 
-/** Runs all `checks`; `done` hears of each as it ends. Never rejects. */
+/** Runs all `checks` and calls `onResult` for each as it ends. Never rejects. */
 export async function runChecks(
   checks: readonly Check[],
   clock: Clock,
-  done: (result: CheckResult) => void,
+  onResult: (result: CheckResult) => void,
 ): Promise<void> {
   await Promise.all(
-    checks.map(async check => done({ check: check.name, findings: await runCheck(check, clock) })),
+    checks.map(async check => onResult({ check: check.name, findings: await runCheck(check, clock) })),
   );
 }
 
 async function runCheck(check: Check, clock: Clock): Promise<readonly Finding[]> {
   const { timeoutMs = defaultTimeoutMs } = check;
   try {
-    return (await withTimeout(clock, timeoutMs, begun(check))) ?? [noAnswer(timeoutMs)];
+    return (await withTimeout(clock, timeoutMs, start(check))) ?? [noAnswer(timeoutMs)];
   } catch (error) {
-    if (isDenied(error)) return [warning(`this is not for this user to see: ${reasonOf(error)}`, runAsRoot)];
-    return [failed(`this could not be looked at: ${reasonOf(error)}`, 'if it stays so, report it')];
+    if (isDenied(error)) return [warning(`this user may not see this: ${reasonOf(error)}`, runAsRoot)];
+    return [failed(`this check failed with an error: ${reasonOf(error)}`, 'if it happens again, report it')];
   }
 }
 
-/** What to do about what this user may not see. */
+/** What to do when this user may not see something. */
 export const runAsRoot = 'run this as root, or as the user of the role';
 
-/** Whether `error` says that this user may not do or see something. */
+/** Returns whether `error` says that this user may not do or see something. */
 export function isDenied(error: unknown): boolean {
   if (error instanceof MusterError && error.code === 'not_allowed') return true;
   if (error instanceof MusterError && error.cause !== undefined) return isDenied(error.cause);
   return /^(EACCES|EPERM)$/.test(errnoOf(error) ?? '');
 }
 
-/** What `asked` answers within `deadline` milliseconds; undefined when that is nothing. */
+/** Returns the value of `promise`, or undefined when it does not settle within `timeoutMs`. */
 export async function withTimeout<T>(
   clock: Clock,
-  deadline: number,
-  asked: Promise<T>,
+  timeoutMs: number,
+  promise: Promise<T>,
 ): Promise<T | undefined> {
-  const answered = new AbortController();
+  const settled = new AbortController();
   try {
-    return await Promise.race([asked, sleep(clock, deadline, answered.signal).then(() => undefined)]);
+    return await Promise.race([promise, sleep(clock, timeoutMs, settled.signal).then(() => undefined)]);
   } finally {
-    answered.abort();
+    settled.abort();
   }
 }
 
-// A check may throw before it has made its promise.
-const begun = async (check: Check) => check.run();
+// A check may throw before it returns its promise.
+const start = async (check: Check) => check.run();
 
-/** What stands for the findings of a check that did not end within `deadline` milliseconds. */
-export const noAnswer = (deadline: number): Finding =>
+/** Returns the finding for a check that did not end within `timeoutMs`. */
+export const noAnswer = (timeoutMs: number): Finding =>
   failed(
-    `no answer within ${deadline / 1000} s: what it asks hangs`,
-    'a disk, a driver or a service that hangs is the fault to look for; the others below may have it too',
+    `no answer within ${timeoutMs / 1000} s: what it asks hangs`,
+    'look for a disk, a driver or a service that hangs; the checks below may suffer from it too',
   );

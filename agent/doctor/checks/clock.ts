@@ -1,26 +1,26 @@
-// Check: the clock is right, as far as a machine can tell by itself, by its broker, and by who sets it.
+// Checks the clock of this machine: whether it is plausible, jumps, agrees with the broker's, and is set by a time service.
 import type { Role } from '../../config/role.ts';
 import type { Clock } from '../../system/clock.ts';
 import { askProgram, type ProgramOutput } from './ask-program.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
 
-/** muster is no older than this. */
+/** Before this date muster did not exist. */
 const earliest = Date.UTC(2026, 0, 1);
 const latest = Date.UTC(2100, 0, 1);
-/** Milliseconds by which the broker's clock may differ, and the wall clock from the monotonic one while we look. */
+/** Largest difference to the broker's clock, and largest jump of the clock during the check. */
 const toleranceMs = { broker: 5_000, jump: 1_000 };
-/** Milliseconds for which the two clocks are watched. */
+/** Time for which the clock is compared with the monotonic clock. */
 const watchMs = 500;
 
-/** A bare Debian has none: systemd's is a package of its own. */
+/** A minimal Debian has no time service: systemd's is in a package of its own. */
 const timeService =
-  'have it kept right by systemd-timesyncd or chrony: install one, and systemctl enable --now systemd-timesyncd (chrony)';
+  'install systemd-timesyncd or chrony to set it, and enable it: systemctl enable --now systemd-timesyncd (or chrony)';
 
-/** What asks whether somebody sets the clock; answers why it cannot. */
+/** Asks whether a time service sets the clock; returns a text when that cannot be asked. */
 export type TimeSyncQuery = () => Promise<ProgramOutput | string>;
 
-/** `context` and `role` are undefined where the settings are not known: no broker is asked then. */
+/** `broker` is undefined when the settings do not load: then no broker is asked. */
 export const clock = (
   time: Clock,
   broker?: { context: Context; role: Role },
@@ -48,7 +48,7 @@ export const clock = (
 function impossibleTime(now: Date): Finding[] {
   const at = now.getTime();
   if (at >= earliest && at < latest) return [];
-  const text = `the clock says ${readable(now)}, which cannot be: certificates fail, and what happened seems to be long ago`;
+  const text = `the clock says ${readable(now)}, which must be wrong: certificates are refused, and times in lists and logs are wrong`;
   return [failed(text, `set it, and ${timeService}`)];
 }
 
@@ -63,14 +63,14 @@ async function clockJump(time: Clock): Promise<Finding[]> {
   if (Math.abs(by) < toleranceMs.jump) return [];
   return [
     warning(
-      `the clock jumped by ${seconds(by)} while we looked`,
-      'see what sets it: one service at a time should',
+      `the clock jumped by ${seconds(by)} during this check`,
+      'find out what sets it: only one time service should run',
     ),
   ];
 }
 
-async function brokerClockAheadMs({ examinations }: Context, role: Role): Promise<number | undefined> {
-  const found = await examinations(role).catch(() => []);
+async function brokerClockAheadMs({ accessChecks }: Context, role: Role): Promise<number | undefined> {
+  const found = await accessChecks(role).catch(() => []);
   for (const one of found)
     if (!('fault' in one.result) && one.result.clockAheadMs !== undefined) return one.result.clockAheadMs;
   return undefined;
@@ -80,14 +80,14 @@ function brokerDifference(ahead: number | undefined): Finding[] {
   if (ahead === undefined || Math.abs(ahead) < toleranceMs.broker) return [];
   const how = ahead > 0 ? 'behind' : 'ahead of';
   const text = `this clock is ${seconds(ahead)} ${how} the broker's: one of them is wrong`;
-  return [warning(text, 'have both set by the same time service')];
+  return [warning(text, 'use the same time service on both machines')];
 }
 
 const seconds = (milliseconds: number) => `${Math.abs(milliseconds / 1000).toFixed(1)} s`;
 
 function notSynchronised(said: ProgramOutput | string): Finding[] {
   if (typeof said === 'string' || said.status !== 0 || said.stdout.trim() !== 'no') return [];
-  return [warning('no time service sets this clock, or it has no answer yet', timeService)];
+  return [warning('no time service sets this clock, or it has not got the time yet', timeService)];
 }
 
 const timedatectl: TimeSyncQuery = () =>

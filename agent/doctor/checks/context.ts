@@ -1,4 +1,4 @@
-// What the checks look at: the settings, where state is, which roles, and answers that more than one of them needs.
+// The context of the checks: the settings, the folders, the roles, and answers that several checks need.
 import { stat } from 'node:fs/promises';
 import type { AgentStatus } from '../../compute/agent.ts';
 import type { LoadedSettings } from '../../config/load.ts';
@@ -14,7 +14,7 @@ import type { Credentials } from '../../transport/credentials.ts';
 import type { TlsFiles } from '../../transport/tls.ts';
 import { isDenied } from './check.ts';
 
-/** How to reach a broker, as a role would. */
+/** How a role reaches its broker. */
 export interface BrokerAccess {
   readonly servers: readonly string[];
   readonly credentials: Credentials;
@@ -28,18 +28,18 @@ export interface Context {
   /** The data folder. */
   readonly data: string;
   folderOf(role: Role | 'broker'): string;
-  /** What the role that runs here says of itself; undefined when none runs. Throws MusterError when it does not answer. */
+  /** Return the status of the role that runs here; undefined when none runs. Throw MusterError when it does not answer. */
   agent(): Promise<AgentStatus | undefined>;
   requester(): Promise<RequesterStatus | undefined>;
-  /** Where the role's broker is; undefined when it is the requester's own and never ran. */
+  /** Returns how to reach the role's broker; undefined for the requester's own broker when that never ran. */
   broker(role: Role): Promise<BrokerAccess | undefined>;
-  /** What was found of the role's broker; asked once for all. */
-  examinations(role: Role): Promise<readonly AccessCheck[]>;
-  /** What this machine is; asked once for all. */
+  /** Returns the broker access checks of the role; they run only once. */
+  accessChecks(role: Role): Promise<readonly AccessCheck[]>;
+  /** Returns the facts about this machine; it is read only once. */
   machine(): Promise<ProbeView>;
 }
 
-/** Throws only what makes it unknown. */
+/** Returns whether `path` exists. Throws when that cannot be found out. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);
@@ -50,7 +50,7 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** What the agent that runs says; `denied` where this user may not ask it; undefined where none runs, or none answers. */
+/** Returns the status of the running agent; `denied` when this user may not ask it; undefined when none runs or answers. */
 export async function askAgent({ agent }: Context): Promise<AgentStatus | 'denied' | undefined> {
   try {
     return await agent();
@@ -92,7 +92,7 @@ export function createContext({ loaded, data, roles, broker, examine, machine }:
     agent: status('agent') as Context['agent'],
     requester: status('requester') as Context['requester'],
     broker,
-    examinations: role => examined[role](),
+    accessChecks: role => examined[role](),
     machine: once(machine),
   };
 }

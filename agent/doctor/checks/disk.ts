@@ -1,10 +1,10 @@
-// Check: there is room for state, in bytes and in files.
+// Checks that the disk has room for the state: bytes and files.
 import { statfs } from 'node:fs/promises';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
 import { nearestExistingFolder } from './folders.ts';
 
-/** Bytes without which no state can be kept; and the share of files below which it is close. */
+/** The state needs at least these bytes. Below this share of free files (inodes) there is a warning. */
 const minimum = { bytes: 16 * 2 ** 20, files: 0.01 };
 const makeRoom = 'free some, or choose another dataDir';
 
@@ -20,14 +20,14 @@ export const disk = (context: Context): Check => ({
   },
 });
 
-/** The agent's own rule, so that both say the same. */
+/** Uses the rule of the agent, so that both say the same. */
 async function almostFull({ machine }: Context): Promise<Finding | undefined> {
   const { conditions } = await machine();
   const condition = conditions.find(({ type }) => type === 'DiskAlmostFull');
   return condition && warning(condition.reason, makeRoom);
 }
 
-// Some file systems count no files, and say 0 of 0.
+// Some file systems do not count files, and report 0 of 0.
 function outOfFiles(folder: string, files: number, free: number): Finding[] {
   if (files === 0 || free >= files * minimum.files) return [];
   const text = `${free} of ${files} files (inodes) left at ${folder}`;

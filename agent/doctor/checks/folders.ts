@@ -1,4 +1,4 @@
-// Check: the folders of state are there or can be made, can be written, and are closed to others.
+// Checks that the data folders exist or can be made, can be written, and are not writable by others.
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, reasonOf } from '../../system/errors.ts';
@@ -20,16 +20,16 @@ export const folders = (context: Context): Check => ({
   },
 });
 
-// What this user may not look into is there, as far as is known.
+// A folder that this user may not see counts as existing.
 const existsOrDenied = (folder: string) => exists(folder).catch(() => true);
 
 async function checkFolder(folder: string): Promise<Finding[]> {
   const info = await stat(folder).catch((error: unknown) => errnoOf(error) ?? reasonOf(error));
   if (typeof info === 'string') return [notUsable(folder, info)];
   if (!info.isDirectory())
-    return [failed(`${folder} is no folder`, 'move it away, or choose another dataDir')];
+    return [failed(`${folder} is not a folder`, 'move it away, or choose another dataDir')];
   const found: Finding[] = [];
-  // With the sticky bit others may add names, and take none away.
+  // With the sticky bit others may add files, but cannot remove or rename them.
   if (info.mode & 0o022 && !(info.mode & 0o1000)) {
     found.push(
       failed(`${folder} can be written by others (mode ${octal(info.mode)})`, `chmod 700 ${folder}`),
@@ -42,7 +42,7 @@ async function checkFolder(folder: string): Promise<Finding[]> {
 
 const octal = (mode: number) => (mode & 0o7777).toString(8);
 
-/** Asks the system, and writes nothing. */
+/** Asks the system whether the folder can be written, without writing. */
 async function accessProblem(folder: string): Promise<Finding | undefined> {
   try {
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
@@ -62,15 +62,15 @@ async function accessProblem(folder: string): Promise<Finding | undefined> {
 function notUsable(folder: string, code: string): Finding {
   const root = process.geteuid?.() === 0;
   if (code === 'EACCES' && !root) {
-    return warning(`${folder} is not for this user`, runAsRoot);
+    return warning(`this user may not use ${folder}`, runAsRoot);
   }
   return failed(
     `${folder} cannot be used: ${code}`,
-    'give it to the user of the role, or choose another dataDir',
+    'let the user of the role own it, or choose another dataDir',
   );
 }
 
-/** `folder`, or the nearest one above it that is there. */
+/** Returns `folder`, or the nearest existing folder above it. */
 export async function nearestExistingFolder(folder: string): Promise<string> {
   let found = folder;
   while (!(await existsOrDenied(found)) && found !== dirname(found)) found = dirname(found);
@@ -79,7 +79,7 @@ export async function nearestExistingFolder(folder: string): Promise<string> {
 
 async function canBeMade(folder: string): Promise<Finding> {
   const why = await accessProblem(await nearestExistingFolder(dirname(folder)));
-  if (!why) return ok(`${folder} is not there yet: the first start makes it`);
-  const text = `${folder} is not there yet, and this user cannot make it: ${why.text}`;
+  if (!why) return ok(`${folder} does not exist yet: the first start makes it`);
+  const text = `${folder} does not exist yet, and this user cannot make it: ${why.text}`;
   return warning(text, why.remedy ?? '');
 }

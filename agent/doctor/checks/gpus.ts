@@ -1,9 +1,9 @@
-// Check: the drivers of the GPUs that the machine has answer, and the GPUs can be used.
+// Checks that the drivers of the GPUs answer, and that the GPUs can be used.
 import type { GpuDevice } from '../../host/gpu/gpu.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
 
-/** Milliseconds: a driver may take a second or more for each GPU that it must wake, and is given up after 15 s. */
+/** A driver may need more than a second for each GPU that sleeps. A GPU source times out after 15 s. */
 const gpuTimeoutMs = 25_000;
 
 export const gpus = ({ machine }: Context): Check => ({
@@ -15,11 +15,11 @@ export const gpus = ({ machine }: Context): Check => ({
     const hung = late.map(({ source, fault }) =>
       failed(
         `${source} ${fault?.reason}: the driver hangs`,
-        'see the kernel log (dmesg); as a rule only a restart of the machine frees it',
+        'see the kernel log (dmesg); usually only a restart of the machine helps',
       ),
     );
     const names = gpuReports.map(({ source }) => source as string);
-    // Of what else did not answer, only that which tells of GPUs belongs here.
+    // Of the other problems, only those of GPU sources belong to this check.
     const others = problems.filter(
       text =>
         names.some(name => text.startsWith(`${name} `)) &&
@@ -30,13 +30,13 @@ export const gpus = ({ machine }: Context): Check => ({
       ...gpus.map(describe),
       ...hung,
       ...others.map(text => warning(text, 'see "muster probe --sources"')),
-      ...missing.map(({ reason }) => failed(reason, 'see why above, or correct node.declared.*')),
+      ...missing.map(({ reason }) => failed(reason, 'see the lines above, or correct node.declared.*')),
       ...(gpus.length + late.length === 0 ? [ok('none on this machine')] : []),
     ];
   },
 });
 
-/** Reasons that are as they should be. */
+/** These GPUs are meant to be unusable. */
 const expectedReasons = /^(a display adapter\b|it is set aside for a virtual machine\b)/;
 
 function describe({ vendor, name, address, usable, reason, driver, driverVersion }: GpuDevice): Finding {
@@ -45,7 +45,7 @@ function describe({ vendor, name, address, usable, reason, driver, driverVersion
     const words = [driver?.value, driverVersion?.value].filter(word => word !== undefined);
     return ok(words.length > 0 ? `${which}, driver ${words.join(' ')}` : which);
   }
-  const text = `${which} cannot be used: ${reason ?? 'nothing says why'}`;
+  const text = `${which} cannot be used: ${reason ?? 'the reason is not known'}`;
   if (reason && expectedReasons.test(reason)) return ok(text);
-  return warning(text, 'install its driver, or see why it does not load: dmesg');
+  return warning(text, 'install its driver, or see in the kernel log (dmesg) why it does not load');
 }

@@ -1,4 +1,4 @@
-// Check: the key that an agent is known by.
+// Checks the key pair of the agent, which is its identity.
 import { join } from 'node:path';
 import { identityFile, inspectIdentity } from '../../compute/registration/identity.ts';
 import { type Check, ok } from './check.ts';
@@ -12,7 +12,7 @@ export const identity = (context: Context): Check => ({
     const path = join(folder, identityFile);
     try {
       const kept = await inspectIdentity(folder);
-      if (!kept) return [ok('none yet: the agent makes its key at its first start')];
+      if (!kept) return [ok('there is none yet: the agent makes its key at its first start')];
       const { publicKey, fingerprint } = kept.identity;
       return [
         ok(`${publicKey}, fingerprint ${fingerprint}`),

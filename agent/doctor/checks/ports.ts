@@ -1,4 +1,4 @@
-// Check: while the requester does not run, nobody else has the ports that it wants.
+// Checks that no other program uses the requester's ports while the requester does not run.
 import { connect } from 'node:net';
 import { localHost } from '../../broker/broker.ts';
 import { type Check, type Finding, failed, ok } from './check.ts';
@@ -10,7 +10,7 @@ const connectTimeoutMs = 2_000;
 export const ports = ({ settings, requester }: Context): Check => ({
   name: 'ports',
   async run() {
-    // One that does not answer may run.
+    // A requester that does not answer may still run.
     if ((await requester().catch(() => 'unknown')) !== undefined) return [];
     const { api, broker, nats } = settings;
     const wanted = [
@@ -38,10 +38,10 @@ interface Wanted {
 const inUse = ({ setting, host, port }: Wanted): Finding =>
   failed(
     `port ${port} of ${host} (${setting}) is in use by another program`,
-    `stop that one (as root, this names it: ss -ltnp "sport = :${port}"), or choose another ${setting}`,
+    `stop that program (as root, ss -ltnp "sport = :${port}" shows it), or choose another ${setting}`,
   );
 
-// Somebody answers there. To listen there ourselves would tell as well, and take the port from a requester that just starts.
+// Connecting is safer than listening: listening could take the port from a requester that is just starting.
 function isListening({ host, port }: Wanted): Promise<boolean> {
   return new Promise(resolve => {
     const socket = connect({ host: localHost(host).replace(/^\[(.*)\]$/, '$1'), port });

@@ -1,9 +1,9 @@
-// What may be wrong with a file of state that is its owner's alone.
+// Checks a file of the state that only its owner may read.
 import { stat } from 'node:fs/promises';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { type Finding, failed, isDenied, runAsRoot, warning } from './check.ts';
 
-/** It is its owner's alone, and that is who owns the folder. */
+/** Returns findings when others may read the file, or when its owner is not the owner of the folder. */
 export async function exposureFindings(
   path: string,
   folder: string,
@@ -11,7 +11,9 @@ export async function exposureFindings(
 ): Promise<Finding[]> {
   const found: Finding[] = [];
   if (mode & 0o077) {
-    found.push(failed(`${path} is open to others (mode ${(mode & 0o777).toString(8)})`, `chmod 600 ${path}`));
+    found.push(
+      failed(`${path} can be read by others (mode ${(mode & 0o777).toString(8)})`, `chmod 600 ${path}`),
+    );
   }
   const owner = (await stat(folder)).uid;
   if (uid !== owner) {
@@ -21,9 +23,9 @@ export async function exposureFindings(
   return found;
 }
 
-/** What to say of one that cannot be read, or holds what it should not. */
+/** Returns the finding for a file that cannot be read or has wrong content. */
 export function unreadableFinding(error: unknown, path: string): Finding {
   if (!(error instanceof MusterError)) throw error;
-  if (isDenied(error)) return warning(`${path} is not for this user to read`, runAsRoot);
-  return failed(reasonOf(error), error.hint ?? 'see what stands there');
+  if (isDenied(error)) return warning(`this user may not read ${path}`, runAsRoot);
+  return failed(reasonOf(error), error.hint ?? 'see what the file contains');
 }

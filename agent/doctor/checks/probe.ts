@@ -1,4 +1,4 @@
-// Check: the native probe was built for this machine, and loads.
+// Checks that the native probe was built for this machine, and that it loads.
 import { type LoadedProbe, loadProbe } from '../../host/native/native-probe.ts';
 import { type Check, ok, warning } from './check.ts';
 
@@ -7,11 +7,11 @@ export const probe = (load: () => LoadedProbe = loadProbe): Check => ({
   async run() {
     const loaded = load();
     if (loaded.probe) return [ok(`the native probe works (${loaded.path})`)];
-    const costs = 'NVIDIA GPUs are asked by nvidia-smi, and the service manager is told nothing';
+    const costs = 'NVIDIA GPUs are read through nvidia-smi, and the service manager gets no notifications';
     return [
       warning(
         `the native probe ${loaded.reason}: ${costs}`,
-        'install a muster that carries it for this system, or from source: native/build',
+        'install a muster that contains it for this system, or build it from source: native/build',
       ),
     ];
   },

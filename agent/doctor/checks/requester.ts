@@ -1,11 +1,10 @@
-// Check: the requester answers. On its own machine it is asked what it does, and its API; from elsewhere, over NATS.
-
+// Checks that the requester answers: on its own machine through its socket and its API, from other machines through the broker.
 import { ApiClient } from '../../api/client.ts';
 import type { Role } from '../../config/role.ts';
 import { answerSchema } from '../../protocol/answers.ts';
 import { parseJson, writeJson } from '../../protocol/json.ts';
 import { emptyComputeNodeInfo } from '../../protocol/node-info.ts';
-import { validate as readAs } from '../../protocol/schema.ts';
+import { validate } from '../../protocol/schema.ts';
 import { managementSubject } from '../../protocol/subjects.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -48,7 +47,7 @@ function stateFindings({ state, reason, node, pid, nodes, broker }: RequesterSta
   }
   if (state === 'degraded') {
     return [
-      warning(`it trusts its own silence no more, and calls no node UNHEALTHY${why}; ${who}`, 'see its log'),
+      warning(`it cannot tell which nodes are silent, and calls none UNHEALTHY${why}; ${who}`, 'see its log'),
     ];
   }
   return [
@@ -60,7 +59,7 @@ function stateFindings({ state, reason, node, pid, nodes, broker }: RequesterSta
 }
 
 async function apiFindings({ settings }: Context): Promise<Finding[]> {
-  // The system chose one.
+  // With port 0 the system has chosen a port, which is not known here.
   if (settings.api.port === 0) return [];
   const client = new ApiClient({ ...settings.api, deadlineMs: 5_000 });
   try {
@@ -71,22 +70,22 @@ async function apiFindings({ settings }: Context): Promise<Finding[]> {
     return [
       failed(
         `its API does not answer: ${error.message}`,
-        'set api.host and api.port as the running requester has them, or see its log',
+        'set api.host and api.port to those of the running requester, or see its log',
       ),
     ];
   }
 }
 
-/** Milliseconds to connect, and to be answered. */
+/** Time for the connection, and for the answer. */
 const timeoutsMs = { connect: 5_000, answer: 3_000 };
 
 /**
- * Asks as a node that is on nobody's roll: the answer is a refusal, and nothing is changed or kept. An agent that runs here
- * has its own word on it, but this one is of now.
+ * Sends a request as a node that is on no roll. The requester refuses it, and changes and stores nothing. The last answer to a
+ * running agent would be known too, but it may be old.
  */
 async function askOverBroker(context: Context): Promise<Finding[]> {
   const access = await context.broker('agent');
-  const reachable = (await context.examinations('agent')).some(({ result }) => !('fault' in result));
+  const reachable = (await context.accessChecks('agent')).some(({ result }) => !('fault' in result));
   if (!access || !reachable) return [await askLocalAgent(context)];
   const connection = connect({
     ...access,
@@ -107,21 +106,22 @@ async function askOverBroker(context: Context): Promise<Finding[]> {
   }
 }
 
-/** Without a way of our own in: what the agent that runs here has heard of it. */
+/** When the broker does not let us in, the agent that runs here may know when the requester last answered. */
 async function askLocalAgent(context: Context): Promise<Finding> {
   const status = await askAgent(context);
-  if (status === 'denied') return warning('it cannot be asked, nor may this user ask the agent', runAsRoot);
+  if (status === 'denied')
+    return warning('it cannot be asked, and this user may not ask the agent', runAsRoot);
   const silence = status && silenceMsOf(status);
   if (!status || silence === undefined || brokerOf(status) === undefined || isSilent(status, context)) {
-    // The broker's own line says why.
-    return failed('it cannot be asked, as no broker lets us in', 'see what the broker line says');
+    // The finding about the broker says why.
+    return failed('it cannot be asked, because no broker lets us in', 'see what the broker line says');
   }
   return ok(`${status.requester ?? 'it'} answered the agent ${Math.round(silence / 1000)} s ago`);
 }
 
 async function sendTestRequest(connection: Connection): Promise<Finding> {
   const node = `doctor-${systemRandom.uuid()}`;
-  // Not UpdateResources: to a Bacalhau orchestrator that is a heartbeat, and it remembers whose.
+  // A Bacalhau orchestrator would take UpdateResources for a heartbeat, and remember the node.
   const subject = managementSubject(node, 'UpdateNodeInfo/v1');
   const info = { NodeID: node, NodeType: 'Compute', ComputeNodeInfo: emptyComputeNodeInfo };
   const question = writeJson({ Info: info, Muster: { Version: version } });
@@ -135,7 +135,7 @@ async function sendTestRequest(connection: Connection): Promise<Finding> {
     }
     if (error.fault !== 'timeout') throw error;
     return failed(
-      `it did not answer within ${timeoutsMs.answer / 1000} s, or the broker does not let us ask`,
+      `it did not answer within ${timeoutsMs.answer / 1000} s, or the broker does not allow the request`,
       'see the log of the requester, and the permissions that the broker gives',
     );
   }
@@ -143,14 +143,14 @@ async function sendTestRequest(connection: Connection): Promise<Finding> {
 
 function describe(data: Uint8Array): Finding {
   try {
-    const { muster } = readAs(answerSchema, parseJson(data));
+    const { muster } = validate(answerSchema, parseJson(data));
     if (!muster) return ok('a Bacalhau orchestrator answers');
     const { RequesterID, ClusterID, Version } = muster;
     return ok(`${RequesterID} answers, muster ${Version}, cluster ${ClusterID}`);
   } catch (error) {
     return failed(
-      `what answers is no requester: ${reasonOf(error)}`,
-      'check what else listens at this broker',
+      `something answers that is not a requester: ${reasonOf(error)}`,
+      'check which other program uses this broker',
     );
   }
 }

@@ -1,4 +1,4 @@
-// Check: the files with secrets that the settings name are not open to every user.
+// Checks that not every user can read the files with secrets that the settings name.
 import { stat } from 'node:fs/promises';
 import { type Check, type Finding, failed, ok } from './check.ts';
 import type { Context } from './context.ts';
@@ -21,13 +21,13 @@ export const secretFiles = ({ settings }: Context): Check => ({
 });
 
 async function checkSecretFile(key: string, path: string): Promise<Finding | undefined> {
-  // That it is not there is told with the configuration.
+  // The check of the configuration reports a missing file.
   const info = await stat(path).catch(() => undefined);
   if (!info) return undefined;
-  // A group may be how several users share it.
+  // Several users may share a file through its group.
   if (!(info.mode & 0o007)) return ok(`${path} (${key})`);
   return failed(
-    `${path} (${key}) is open to every user (mode ${(info.mode & 0o777).toString(8)})`,
+    `${path} (${key}) can be read by every user (mode ${(info.mode & 0o777).toString(8)})`,
     `chmod o= ${path}`,
   );
 }

@@ -1,4 +1,4 @@
-// Check: the file that says "already registered".
+// Checks the sentinel, the file that says that the node is already registered.
 import { stat } from 'node:fs/promises';
 import { inspectIdentity } from '../../compute/registration/identity.ts';
 import { inspectSentinel, sentinelPath } from '../../compute/registration/sentinel.ts';
@@ -14,7 +14,7 @@ export const sentinel = (context: Context): Check => ({
     try {
       const node = context.settings.node.id ?? (await readNodeId(folder));
       const key = (await inspectIdentity(folder))?.identity.publicKey;
-      if (!node || !key) return [ok('none yet: this machine was never registered')];
+      if (!node || !key) return [ok('there is none yet: this machine was never registered')];
       return await checkSentinel(folder, node, key);
     } catch (error) {
       return [unreadableFinding(error, folder)];
@@ -25,10 +25,10 @@ export const sentinel = (context: Context): Check => ({
 async function checkSentinel(folder: string, node: string, key: string): Promise<Finding[]> {
   const path = sentinelPath(folder, node);
   const found = await inspectSentinel(folder, node, key);
-  if (found.kind === 'none') return [ok(`none: node ${node} registers at its next start`)];
+  if (found.kind === 'none') return [ok(`there is none: node ${node} registers at its next start`)];
   if (found.kind === 'bad') {
-    const text = `${path} is of no use: ${found.reason}`;
-    return [warning(text, 'nothing is to be done: the agent sets it aside at its next start, and registers')];
+    const text = `${path} cannot be used: ${found.reason}`;
+    return [warning(text, 'nothing to do: at its next start the agent sets the file aside, and registers')];
   }
   const { cluster, requester, membership, registeredAt } = found.sentinel;
   const where = cluster ? `cluster ${cluster} of requester ${requester}` : `requester ${requester}`;

@@ -1,4 +1,4 @@
-// Check: what was installed as a service runs, without complaint of its service manager.
+// Checks that the installed services run, and that the service manager reports no problems with them.
 import type { Role } from '../../config/role.ts';
 import { type FolderProblem, findFolderProblem } from '../../service/folder-problem.ts';
 import type { ServiceState } from '../../service/plan.ts';
@@ -7,19 +7,19 @@ import { resolveTarget } from '../../service/target.ts';
 import { MusterError } from '../../system/errors.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 
-/** What the service manager says of one service. */
+/** One service as its service manager sees it. */
 export interface ServiceInfo {
   readonly name: string;
   readonly scope: Scope;
   readonly role: Role;
   readonly state: ServiceState;
-  /** What shows its log. */
+  /** The command that shows its log. */
   readonly log: string;
-  /** Why its folders could not be set up, where that ended it. */
+  /** Why its folders could not be set up, if that ended the service. */
   readonly problem?: FolderProblem | undefined;
 }
 
-/** Asks the service manager of the whole machine, or of this user; undefined where none answers. */
+/** Asks the service manager of the machine or of this user; returns undefined when none answers. */
 export type ServiceQuery = (role: Role, scope: Scope) => Promise<ServiceInfo | undefined>;
 
 export const service = (roles: readonly Role[], ask: ServiceQuery = askManager): Check => ({
@@ -34,7 +34,7 @@ export const service = (roles: readonly Role[], ask: ServiceQuery = askManager):
   },
 });
 
-// One whose unit is faulty is there too: the manager has a word for what is wrong.
+// A service with a faulty unit is installed too: the manager's state says what is wrong.
 const isInstalled = ({ state: { loaded, managerState } }: ServiceInfo) =>
   loaded || !/^not[ -](found|known|loaded)$|^$/.test(managerState);
 
@@ -43,9 +43,11 @@ function serviceFindings(one: ServiceInfo): Finding[] {
   const user = scope === 'user' ? ' --user' : '';
   const found = [stateFinding(one, user)];
   if (state.restarts)
-    found.push(warning(`${name} was started again ${state.restarts} times by itself`, `see why: ${log}`));
+    found.push(
+      warning(`${name} was restarted ${state.restarts} times by the service manager`, `see why: ${log}`),
+    );
   if (state.unitChanged) {
-    const text = `the unit file of ${name} was changed since it was read`;
+    const text = `the unit file of ${name} was changed after the service manager read it`;
     found.push(
       warning(
         text,
@@ -58,9 +60,9 @@ function serviceFindings(one: ServiceInfo): Finding[] {
 
 function stateFinding({ name, role, state, log, problem }: ServiceInfo, user: string): Finding {
   const { managerState, loaded, enabled, ended } = state;
-  const again = `muster service install${user} --role ${role}`;
-  const enable = process.platform === 'darwin' ? again : `systemctl${user} enable --now ${name}`;
-  if (!loaded) return failed(`${name} cannot be loaded: ${managerState}`, `write it anew: ${again}`);
+  const install = `muster service install${user} --role ${role}`;
+  const enable = process.platform === 'darwin' ? install : `systemctl${user} enable --now ${name}`;
+  if (!loaded) return failed(`${name} cannot be loaded: ${managerState}`, `write the unit again: ${install}`);
   switch (state.state) {
     case 'running':
       return enabled
@@ -79,7 +81,7 @@ function stateFinding({ name, role, state, log, problem }: ServiceInfo, user: st
       );
     case 'stopped':
       if (!enabled) return ok(`${name} is installed and not enabled; it is ${managerState}`);
-      return failed(`${name} is ${managerState}, though it is to start by itself`, enable);
+      return failed(`${name} is ${managerState}, although it should start by itself`, enable);
   }
 }
 

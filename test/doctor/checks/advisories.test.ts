@@ -1,4 +1,4 @@
-// Which versions of nats-server have holes that are publicly known.
+// Checks which versions of nats-server are known to be vulnerable.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { reviewVersion } from '../../../agent/doctor/checks/advisories.ts';
 
 const holes = (version: string) => reviewVersion(version)?.holes.map(({ id }) => id.split(',')[0]);
 
-test('the fixes of each release line count, and lines without a fix stay open', () => {
+test('each release line has its own fix, and a line without a fix stays vulnerable', () => {
   const all = ['2026-28', '2026-23', '2026-17', '2026-12', '2025-01'];
   assert.deepEqual(holes('2.10.26'), all);
   assert.deepEqual(holes('2.10.27'), all.slice(0, 4));
@@ -21,12 +21,12 @@ test('the fixes of each release line count, and lines without a fix stay open', 
     assert.deepEqual(holes(free), [], free);
 });
 
-test('what came before a release is not that release', () => {
+test('a version before a release is not that release', () => {
   assert.deepEqual(holes('2.12.12-RC.1'), ['2026-28']);
   assert.deepEqual(holes('2.12.12+build.5'), []);
 });
 
-test('the better version is the nearest newer one without a hole', () => {
+test('the better version is the next newer one without a vulnerability', () => {
   assert.equal(reviewVersion('2.10.27')?.better, '2.12.12');
   assert.equal(reviewVersion('2.12.3')?.better, '2.12.12');
   assert.equal(reviewVersion('2.13.0')?.better, '2.14.3');
@@ -34,18 +34,18 @@ test('the better version is the nearest newer one without a hole', () => {
   assert.equal(reviewVersion('2.12.12')?.better, undefined);
 });
 
-test('below 2.10 it is too old', () => {
+test('a version below 2.10 is too old', () => {
   for (const old of ['2.9.25', '1.4.1', '0.9.9']) assert.equal(reviewVersion(old)?.tooOld, true, old);
   for (const enough of ['2.10.0', '2.12.15', '3.0.0'])
     assert.equal(reviewVersion(enough)?.tooOld, false, enough);
 });
 
-test('what is no version is not judged', () => {
+test('a text that is not a version has no review', () => {
   for (const text of ['', '2', '2.10', 'two.ten.one', '2.10.1\n', '99999.1.1', `2.10.1-${'x'.repeat(99)}`])
     assert.equal(reviewVersion(text), undefined, text);
 });
 
-test('a newer patch of the same line never has a hole that the older one has not', () => {
+test('a newer patch of the same line never has a vulnerability that the older one does not have', () => {
   const part = fc.nat(30);
   fc.assert(
     fc.property(fc.integer({ min: 9, max: 16 }), part, part, (minor, patch, more) => {

@@ -1,4 +1,4 @@
-// The broker and the requester behind it, looked at over the network: real servers, and what only pretends to be one.
+// Checks the broker and the requester behind it over the network, with real servers and with made-up ones.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ async function look(servers: readonly string[], credentials = {}, role: Role = '
   };
 }
 
-/** What greets as a nats-server does, and then takes anybody. */
+/** Greets like a nats-server, and accepts any client. */
 const pretender = (info: object) =>
   listen(socket => {
     socket.write(
@@ -52,17 +52,17 @@ describe('a real broker', () => {
   });
   after(() => server.release());
 
-  test('lets us in, and is well', async () => {
+  test('that lets us in is ok', async () => {
     const { broker, requester } = await look([server.url], { token: 'a-token-of-the-test' });
     assert.equal(broker.length, 1, broker.join('\n'));
     assert.match(
       broker[0] ?? '',
-      /^ok nats:\/\/127\.0\.0\.1:\d+: nats-server 2\.\d+\.\d+, lets us in, answers in [\d.]+ ms$/,
+      /^ok nats:\/\/127\.0\.0\.1:\d+: nats-server 2\.\d+\.\d+, accepts our credentials, answers in [\d.]+ ms$/,
     );
     assert.deepEqual(await requester(), ['failed no requester listens at this broker']);
   });
 
-  test('refuses us, wants what we have not, or is not there: each says which setting to look at', async () => {
+  test('that refuses us, needs other credentials or does not run is a failure that names the setting', async () => {
     const folder = await newFolder();
     await writeFile(join(folder, 'empty'), '');
     const port = await freePort();
@@ -83,7 +83,7 @@ describe('a real broker', () => {
     );
   });
 
-  test('to which the agent has credentials that whoever runs this has not', async () => {
+  test('is ok when the agent is connected with credentials that this user does not have', async () => {
     const examinedBy = { examined: await examined([server.url]) };
     const status = {
       broker: `connected to ${server.url}`,
@@ -106,7 +106,7 @@ describe('a real broker', () => {
     assert.equal((await broker(other, 'agent').run())[0]?.status, 'failed');
   });
 
-  test('of several each has its line, and the requester is asked at one that answers', async () => {
+  test('has a line of its own when there are several, and the requester is asked through one that answers', async () => {
     const gone = `nats://127.0.0.1:${await freePort()}`;
     const { broker, requester } = await look([gone, server.url], { token: 'a-token-of-the-test' });
     assert.deepEqual(
@@ -116,31 +116,31 @@ describe('a real broker', () => {
     assert.deepEqual(await requester(), ['failed no requester listens at this broker']);
   });
 
-  test('somebody answers who is no requester', async () => {
+  test('where a program answers that is not a requester', async () => {
     const { connectTo } = await import('../../support/connections.ts');
     const strange = connectTo(server.url, { credentials: () => ({ token: 'a-token-of-the-test' }) });
     await strange.connected();
     strange.subscribe('node.management.>', message => message.respond('\u001b[2J'));
     await strange.flush(2_000);
     const { requester } = await look([server.url], { token: 'a-token-of-the-test' });
-    assert.match((await requester())[0] ?? '', /^failed what answers is no requester/);
+    assert.match((await requester())[0] ?? '', /^failed something answers that is not a requester/);
     await strange.close();
   });
 });
 
-test('without JetStream an agent is well, and a requester has failed', async () => {
+test('a broker without JetStream is ok for an agent and a failure for a requester', async () => {
   const server = await startNatsServer({ jetstream: false });
   try {
     assert.deepEqual((await look([server.url])).broker.length, 1);
     const { broker } = await look([server.url], {}, 'requester');
-    assert.match(broker[0] ?? '', /^ok .*asks nobody for credentials/);
+    assert.match(broker[0] ?? '', /^ok .*needs no credentials/);
     assert.match(broker[1] ?? '', /^failed .* has no JetStream/);
   } finally {
     await server.release();
   }
 });
 
-test('a version with holes is told even of a broker that lets nobody in', async () => {
+test('a vulnerable version is reported even when the broker refuses us', async () => {
   const server = await listen(socket => {
     const info = {
       server_id: 'x',
@@ -155,13 +155,13 @@ test('a version with holes is told even of a broker that lets nobody in', async 
   try {
     const found = (await look([server.url], { token: 'a-token' })).broker;
     assert.match(found[0] ?? '', /^failed .* refused our credentials/);
-    assert.match(found[1] ?? '', /^warning .* is nats-server 2\.10\.27, which has known holes/);
+    assert.match(found[1] ?? '', /^warning .* is nats-server 2\.10\.27, which has known vulnerabilities/);
   } finally {
     await server.close();
   }
 });
 
-test('a version with holes is a warning, one too old has failed, and what is none is doubtful', async () => {
+test('a vulnerable or unknown version is a warning, and one that is too old a failure', async () => {
   const line = async (version: unknown) => {
     const server = await pretender({ version });
     try {
@@ -172,14 +172,17 @@ test('a version with holes is a warning, one too old has failed, and what is non
   };
   const [first, holes] = await line('2.10.27');
   assert.match(first ?? '', /^ok .*nats-server 2\.10\.27/);
-  assert.match(holes ?? '', /^warning .* is nats-server 2\.10\.27, which has known holes: .*\(2026-28\)/);
+  assert.match(
+    holes ?? '',
+    /^warning .* is nats-server 2\.10\.27, which has known vulnerabilities: .*\(2026-28\)/,
+  );
   assert.match((await line('2.9.25'))[1] ?? '', /^failed .* at least 2\.10 is needed$/);
-  assert.match((await line('99999.1.1'))[1] ?? '', /^warning .* calls itself version "99999.1.1"/);
+  assert.match((await line('99999.1.1'))[1] ?? '', /^warning .* says that it is version "99999.1.1"/);
   for (const none of ['yours', undefined, 2, '\u001b[2J'])
     assert.match((await line(none))[0] ?? '', /^failed what answers at .* is not a NATS server/);
 });
 
-test('on another machine, what lets everybody in and what is not encrypted are warnings', async () => {
+test('on another machine, a broker without credentials or encryption is a warning', async () => {
   const facts = { version: '2.12.15', jetstream: true, roundTripMs: 20, clockAheadMs: undefined };
   const far = (encrypted: boolean, asksForLogin: boolean) =>
     broker(
@@ -190,13 +193,13 @@ test('on another machine, what lets everybody in and what is not encrypted are w
     ).run();
   assert.deepEqual(
     (await far(true, true)).map(({ text }) => text),
-    ['nats://far:4222: nats-server 2.12.15, lets us in, encrypted, answers in 20 ms'],
+    ['nats://far:4222: nats-server 2.12.15, accepts our credentials, encrypted, answers in 20 ms'],
   );
-  assert.match((await far(true, false))[1]?.text ?? '', /lets everybody in who reaches it/);
-  assert.match((await far(false, true))[1]?.text ?? '', /without encryption/);
+  assert.match((await far(true, false))[1]?.text ?? '', /accepts clients without credentials/);
+  assert.match((await far(false, true))[1]?.text ?? '', /is not encrypted/);
 });
 
-test('the broker of a requester that does not run is judged by its program', async () => {
+test('while the requester does not run, the program of its broker is checked', async () => {
   const settings = (binary: string | undefined) => (from: Settings) => ({
     ...from,
     broker: { ...from.broker, binary },

@@ -1,4 +1,4 @@
-// How checks are run: side by side, none longer than its deadline, none able to stop the others.
+// Checks that checks run at the same time, end at their timeout, and cannot stop each other.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -27,7 +27,7 @@ async function run(
 
 const hang = () => new Promise<never>(() => undefined);
 
-test('one that hangs is given up at its deadline, and the others are told at once', async () => {
+test('a check that hangs ends at its timeout, and the results of the others come at once', async () => {
   const clock = new FakeClock();
   const checks: Check[] = [
     { name: 'hangs', run: hang },
@@ -51,7 +51,7 @@ test('one that hangs is given up at its deadline, and the others are told at onc
   assert.equal(clock.pending, 0);
 });
 
-test('one that throws, at once or later, is a failed line; what this user may not see is a warning', async () => {
+test('a check that throws has failed; what this user may not see is a warning', async () => {
   const checks: Check[] = [
     {
       name: 'at once',
@@ -67,14 +67,14 @@ test('one that throws, at once or later, is a failed line; what this user may no
   const { results, ended } = await run(checks, new FakeClock(), 0);
   assert.equal(ended, true);
   const of = (name: string) => results.find(({ check }) => check === name)?.findings;
-  assert.equal(of('at once')?.[0]?.text, 'this could not be looked at: no luck');
-  assert.equal(of('later')?.[0]?.text, 'this could not be looked at: just text');
+  assert.equal(of('at once')?.[0]?.text, 'this check failed with an error: no luck');
+  assert.equal(of('later')?.[0]?.text, 'this check failed with an error: just text');
   for (const name of ['denied', 'refused']) assert.equal(of(name)?.[0]?.status, 'warning');
-  assert.equal(of('refused')?.[0]?.text, 'this is not for this user to see: not for you');
+  assert.equal(of('refused')?.[0]?.text, 'this user may not see this: not for you');
   assert.deepEqual(of('well'), []);
 });
 
-test('an answer that comes in time stops the clock', async () => {
+test('a result that comes in time leaves no timer', async () => {
   const clock = new FakeClock();
   assert.equal(await withTimeout(clock, 1_000, Promise.resolve(7)), 7);
   await assert.rejects(withTimeout(clock, 1_000, Promise.reject(new Error('no'))), /no/);

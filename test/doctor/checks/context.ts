@@ -1,4 +1,4 @@
-// What the checks of `muster doctor` look at, made up for a test.
+// Makes up the context of the checks of `muster doctor`.
 import { join } from 'node:path';
 import type { Role } from '../../../agent/config/role.ts';
 import type { Settings } from '../../../agent/config/settings.ts';
@@ -20,7 +20,7 @@ export interface Given {
   inputs?: Inputs;
 }
 
-/** Nothing runs, no broker is there, and the machine is a plain one, unless `given` says otherwise. */
+/** Returns a context in which no role and no broker run on a simple machine, except for what `given` replaces. */
 export function context(given: Given = {}): Context {
   const { roles = ['agent'], data = '/nonexistent/data', examined = [], inputs = fakeMachine({}) } = given;
   const settings = given.settings?.(defaultSettings()) ?? defaultSettings();
@@ -33,7 +33,7 @@ export function context(given: Given = {}): Context {
     agent: async () => given.agent as never,
     requester: async () => given.requester as never,
     broker: async () => ({ servers: ['nats://127.0.0.1:4222'], credentials: {}, tls: undefined }),
-    examinations: async () => examined,
+    accessChecks: async () => examined,
     machine: (): Promise<ProbeView> => probeView(inputs, settings),
   };
 }

@@ -1,4 +1,4 @@
-// The drivers of GPUs, on recorded machines and on made-up ones with faults.
+// Checks the findings about GPUs on recorded machines, and on made-up ones with faults.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Settings } from '../../../agent/config/settings.ts';
@@ -14,20 +14,20 @@ const look = async (inputs: Inputs, settings?: (from: Settings) => Settings) =>
     ({ status, text }) => `${status} ${text}`,
   );
 
-test('GPUs that can be used are well, each with its driver', async () => {
+test('usable GPUs are ok, each with its driver', async () => {
   const found = await look(new Replay(await loadMachine('nvidia-8-gpus-mig')));
   assert.equal(found.length, 9, found.join('\n'));
   for (const line of found.slice(0, 8))
     assert.match(line, /^ok NVIDIA A100-SXM4-40GB at .*, driver nvidia 550\.54\.15$/);
-  // The board's own screen is as it should be.
+  // The display adapter of the board is not meant for computing.
   assert.match(found[8] ?? '', /^ok ASPEED .* cannot be used: a display adapter/);
 });
 
-test('a machine without any is well', async () => {
+test('a machine without GPUs is ok', async () => {
   assert.deepEqual(await look(new Replay(await loadMachine('small-vm'))), ['ok none on this machine']);
 });
 
-test('one without a driver is a warning that says so', async () => {
+test('a GPU without a driver is a warning', async () => {
   const found = await look(new Replay(await loadMachine('gpu-without-driver')));
   assert.ok(
     found.some(line => /^warning .* cannot be used: /.test(line)),
@@ -35,13 +35,13 @@ test('one without a driver is a warning that says so', async () => {
   );
 });
 
-test('a driver that hangs has failed', async () => {
+test('a driver that hangs is a failure', async () => {
   const faults = { nvml: { kind: 'late', reason: 'did not answer within 15 s' } } as const;
   const found = await look(new Replay(fakeRecording({ faults })));
   assert.deepEqual(found, ['failed nvml did not answer within 15 s: the driver hangs']);
 });
 
-test('what was declared and is not there has failed', async () => {
+test('a declared GPU that is missing is a failure', async () => {
   const declared = (from: Settings): Settings => ({
     ...from,
     node: { ...from.node, declared: { ...from.node.declared, gpu: 2 } },
@@ -53,7 +53,7 @@ test('what was declared and is not there has failed', async () => {
   );
 });
 
-test('without the native probe there is a warning that says why', async () => {
+test('without the native probe there is a warning with the reason', async () => {
   const [missing] = await probe(() => ({ reason: 'was not built' })).run();
   assert.equal(missing?.status, 'warning');
   assert.match(missing?.text ?? '', /^the native probe was not built: /);

@@ -1,4 +1,4 @@
-// What a service manager says of the services, in the words of `muster service`.
+// Checks the findings about services, for what the service manager says of them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { service } from '../../../agent/doctor/checks/service.ts';
@@ -7,7 +7,7 @@ import { readShow } from '../../../agent/service/systemctl.ts';
 
 const name = 'muster-agent.service';
 
-/** As `systemctl show` prints it. */
+/** The state as `systemctl show` prints it. */
 const shown = (properties: Record<string, string>): ServiceState =>
   readShow(
     Object.entries({
@@ -32,11 +32,11 @@ async function look(state: ServiceState | undefined) {
   return found.map(finding => `${finding.status} ${finding.text}`);
 }
 
-test('one that runs and starts by itself is well', async () => {
+test('a running service that starts by itself is ok', async () => {
   assert.deepEqual(await look(shown({})), [`ok ${name} is active (running)`]);
 });
 
-test('one that was never installed, and a machine without a service manager, are no fault', async () => {
+test('no installed service and no service manager are ok', async () => {
   const absent = shown({
     LoadState: 'not-found',
     ActiveState: 'inactive',
@@ -48,7 +48,7 @@ test('one that was never installed, and a machine without a service manager, are
   assert.deepEqual(await look(undefined), ['ok no service manager answers here']);
 });
 
-test('one that failed, or waits to be started again, has failed', async () => {
+test('a service that failed, or waits for its next restart, is a failure', async () => {
   const ended = { Result: 'exit-code', ExecMainCode: '1', ExecMainStatus: '78' };
   assert.deepEqual(await look(shown({ ActiveState: 'failed', SubState: 'failed', ...ended })), [
     `failed ${name} is failed (failed): exit code 78`,
@@ -57,18 +57,18 @@ test('one that failed, or waits to be started again, has failed', async () => {
   const killed = { Result: 'watchdog', ExecMainCode: '3', ExecMainStatus: '6' };
   assert.deepEqual(await look(shown({ ...waits, ...killed })), [
     `failed ${name} is activating (auto-restart): watchdog, signal 6`,
-    `warning ${name} was started again 7 times by itself`,
+    `warning ${name} was restarted 7 times by the service manager`,
   ]);
 });
 
-test('one that starts, is stopped, was changed, or cannot be loaded', async () => {
+test('a service that starts, is stopped, was changed, or cannot be loaded', async () => {
   const starts = { ActiveState: 'activating', SubState: 'start' };
   const waits = { ...starts, StatusText: 'broker unreachable for 40 s' };
   assert.deepEqual(await look(shown(starts)), [`warning ${name} is starting: activating (start)`]);
   assert.deepEqual(await look(shown(waits)), [`warning ${name} is starting: broker unreachable for 40 s`]);
   const stopped = { ActiveState: 'inactive', SubState: 'dead' };
   assert.deepEqual(await look(shown(stopped)), [
-    `failed ${name} is inactive (dead), though it is to start by itself`,
+    `failed ${name} is inactive (dead), although it should start by itself`,
   ]);
   assert.deepEqual(await look(shown({ ...stopped, UnitFileState: 'disabled' })), [
     `ok ${name} is installed and not enabled; it is inactive (dead)`,

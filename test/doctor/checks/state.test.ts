@@ -1,4 +1,4 @@
-// What is kept on disk: folders, the key, the sentinel, files with secrets, room. Looked at, and left as it is.
+// Checks the findings about folders, the key, the sentinel, files with secrets and the disk, and that nothing is changed.
 import assert from 'node:assert/strict';
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { context } from './context.ts';
 
 const lines = async (check: Check) => (await check.run()).map(({ status, text }) => `${status} ${text}`);
 
-/** An agent's folder with a key and a sentinel; and a picture of it, to see whether anything moved. */
+/** Makes an agent's folder with a key and a sentinel, and a function that lists it, to see whether anything changed. */
 async function agentsFolder() {
   const data = await newFolder();
   const folder = join(data, 'agent');
@@ -53,7 +53,7 @@ async function picture(folder: string): Promise<string[]> {
 }
 
 describe('the key and the sentinel', () => {
-  test('that are well, and stay as they are', async () => {
+  test('that are fine are ok, and stay unchanged', async () => {
     const { data, key, fingerprint, picture } = await agentsFolder();
     const before = await picture();
     assert.deepEqual(await lines(identity(context({ data }))), [`ok ${key}, fingerprint ${fingerprint}`]);
@@ -63,31 +63,31 @@ describe('the key and the sentinel', () => {
     assert.deepEqual(await picture(), before);
   });
 
-  test('that are not there yet are no fault', async () => {
+  test('that do not exist yet are ok', async () => {
     const data = await newFolder();
-    assert.match((await lines(identity(context({ data }))))[0] ?? '', /^ok none yet/);
-    assert.match((await lines(sentinel(context({ data }))))[0] ?? '', /^ok none yet/);
+    assert.match((await lines(identity(context({ data }))))[0] ?? '', /^ok there is none yet/);
+    assert.match((await lines(sentinel(context({ data }))))[0] ?? '', /^ok there is none yet/);
     const { data: lost, folder } = await agentsFolder();
     await rm(sentinelPath(folder, 'node-1'));
     assert.deepEqual(await lines(sentinel(context({ data: lost }))), [
-      'ok none: node node-1 registers at its next start',
+      'ok there is none: node node-1 registers at its next start',
     ]);
   });
 
-  test('that are open to others have failed, and stay open', async () => {
+  test('that others can read are a failure, and their mode stays', async () => {
     const { data, folder, picture } = await agentsFolder();
     await chmod(join(folder, identityFile), 0o644);
     await chmod(sentinelPath(folder, 'node-1'), 0o640);
     const before = await picture();
     const [, open] = await identity(context({ data })).run();
     assert.equal(open?.status, 'failed');
-    assert.match(open?.text ?? '', /is open to others \(mode 644\)$/);
+    assert.match(open?.text ?? '', /can be read by others \(mode 644\)$/);
     assert.match(open?.remedy ?? '', /^chmod 600 .*identity\.nk$/);
     assert.match((await lines(sentinel(context({ data }))))[1] ?? '', /^failed .*\(mode 640\)$/);
     assert.deepEqual(await picture(), before);
   });
 
-  test('that belong to another user than their folder have failed', async t => {
+  test('that belong to another user than their folder are a failure', async t => {
     if (process.geteuid?.() !== 0) return t.skip('only root gives files away');
     const { data, folder } = await agentsFolder();
     await chown(join(folder, identityFile), 65534, 65534);
@@ -97,7 +97,7 @@ describe('the key and the sentinel', () => {
     );
   });
 
-  test('a key that is none has failed, without a word of what stands there', async () => {
+  test('a key file with wrong content is a failure that does not show the content', async () => {
     const { data, folder } = await agentsFolder();
     await writeFile(join(folder, identityFile), 'SNot-a-key-but-still-nobodys-business');
     const found = await identity(context({ data })).run();
@@ -105,7 +105,7 @@ describe('the key and the sentinel', () => {
     assert.doesNotMatch(JSON.stringify(found), /nobodys-business/);
   });
 
-  test('a sentinel that is torn, another’s, or of another key is a warning, and is not set aside', async () => {
+  test('a sentinel that is damaged, or of another node or key, is a warning, and stays in its place', async () => {
     const { data, folder, made, picture } = await agentsFolder();
     const path = sentinelPath(folder, 'node-1');
     for (const text of [
@@ -117,7 +117,7 @@ describe('the key and the sentinel', () => {
       await writeFile(path, text);
       const before = await picture();
       const [first] = await lines(sentinel(context({ data })));
-      assert.match(first ?? '', /^warning .* is of no use: /);
+      assert.match(first ?? '', /^warning .* cannot be used: /);
       assert.doesNotMatch(first ?? '', /nobodys-business/);
       assert.deepEqual(await picture(), before);
     }
@@ -125,17 +125,17 @@ describe('the key and the sentinel', () => {
 });
 
 describe('the folders', () => {
-  test('that are there are well; one that is not will be made, and is not made now', async () => {
+  test('that exist are ok; a missing one is not made by the check', async () => {
     const { data } = await agentsFolder();
     assert.deepEqual(await lines(folders(context({ data }))), [`ok ${data}`]);
     const absent = join(data, 'a', 'b');
     assert.deepEqual(await lines(folders(context({ data: absent }))), [
-      `ok ${absent} is not there yet: the first start makes it`,
+      `ok ${absent} does not exist yet: the first start makes it`,
     ]);
     assert.ok(!(await readdir(data)).includes('a'));
   });
 
-  test('that others can write, or that are none, have failed', async () => {
+  test('that others can write, or that are not folders, are a failure', async () => {
     const { data, folder } = await agentsFolder();
     await chmod(folder, 0o777);
     assert.match(
@@ -144,13 +144,13 @@ describe('the folders', () => {
     );
     await rm(folder, { recursive: true });
     await writeFile(folder, '');
-    assert.match((await lines(folders(context({ data })))).join('\n'), /^failed .*agent is no folder$/m);
+    assert.match((await lines(folders(context({ data })))).join('\n'), /^failed .*agent is not a folder$/m);
     await rm(folder);
     await symlink('/nonexistent', folder);
     assert.deepEqual(await lines(folders(context({ data }))), [`ok ${data}`]);
   });
 
-  test('on a file system that is read-only have failed', async t => {
+  test('on a read-only file system are a failure', async t => {
     if (process.platform !== 'linux') return t.skip('only Linux is sure to have /proc');
     const found = await lines(folders(context({ data: '/proc/1' })));
     assert.match(found[0] ?? '', /^(failed|warning) \/proc\/1 /);
@@ -163,7 +163,7 @@ describe('files with secrets', () => {
     nats: { ...settings.nats, tokenFile },
   });
 
-  test('for their owner and group are well, open to every user they have failed', async () => {
+  test('that their owner and group can read are ok; that every user can read are a failure', async () => {
     const path = join(await newFolder(), 'token');
     await writeFile(path, 'x', { mode: 0o640 });
     await chmod(path, 0o640);
@@ -172,28 +172,28 @@ describe('files with secrets', () => {
     ]);
     await chmod(path, 0o644);
     assert.deepEqual(await lines(secretFiles(context({ settings: named(path) }))), [
-      `failed ${path} (nats.tokenFile) is open to every user (mode 644)`,
+      `failed ${path} (nats.tokenFile) can be read by every user (mode 644)`,
     ]);
     assert.deepEqual(await lines(secretFiles(context())), []);
   });
 });
 
-describe('the room', () => {
-  test('that is left is told', async () => {
+describe('the room on the disk', () => {
+  test('that is free is shown', async () => {
     assert.match(
       (await lines(disk(context({ data: await newFolder() }))))[0] ?? '',
       /^(ok|warning) .* (GiB|MiB) left/,
     );
   });
 
-  test('by the agent’s own rule a disk is almost full', async () => {
+  test('is almost used up by the same rule as in the agent', async () => {
     const inputs = fakeMachine({ answers: { space: { total: 100 * 2 ** 30, available: 2 ** 30 } } });
     const found = await disk(context({ data: await newFolder(), inputs })).run();
     assert.match(found[0]?.text ?? '', /less than 10 GiB of 100 GiB is left/);
     assert.equal(found[0]?.status, 'warning');
   });
 
-  test('that is used up has failed, in bytes and in files', async t => {
+  test('that is used up is a failure, for bytes and for files', async t => {
     const small = await mountSmallDisk();
     if (!small) return t.skip('no small disk can be mounted here');
     try {
