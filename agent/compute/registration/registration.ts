@@ -71,7 +71,7 @@ export class Registration {
       const { session, cluster, requester } = saved;
       this.#update({ session, cluster, requester });
     }
-    this.#planIn(saved ? 'confirm' : 'register', 0);
+    if (!this.#stopping.signal.aborted) void this.#ask(saved ? 'confirm' : 'register');
   }
 
   /** Asks nothing more. Resolves when the sentinel is written or could not be written. */
