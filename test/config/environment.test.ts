@@ -1,4 +1,4 @@
-// What the surroundings say: PATH, the service manager, colours, and the folders of a real user.
+// The environment: PATH, the service manager, colours, and the folders of a real user.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ import { surroundings, temporaryFolder } from './surroundings.ts';
 
 const run = promisify(execFile);
 
-test('a program is found in the first folder of PATH that has it as an executable file', async t => {
+test('findOnPath finds a program in the first folder of PATH that has it as an executable file', async t => {
   const folder = await temporaryFolder(t);
   for (const name of ['one', 'two', 'three', 'four/tool'])
     await mkdir(join(folder, name), { recursive: true });
@@ -33,7 +33,7 @@ test('a program is found in the first folder of PATH that has it as an executabl
   assert.equal(await findOnPath('tool', surroundings()), undefined);
 });
 
-test('folders for a moment: the service manager names the first, and each is tried once', () => {
+test('scratch folders begin with those of the service manager, and name none twice', () => {
   assert.deepEqual(scratchFolders(surroundings()), ['/dev/shm', '/tmp', '/var/tmp']);
   const variables = {
     STATE_DIRECTORY: '/var/lib/muster',
@@ -51,19 +51,19 @@ test('folders for a moment: the service manager names the first, and each is tri
   ]);
 });
 
-test('a service manager is believed only about this very process', () => {
+test('variables of a service manager count only when they name this process', () => {
   const started = (variables: Record<string, string>) =>
     startedByService(surroundings(variables, { pid: 100, errorStream: () => '8:42' }));
   assert.equal(started({}), false);
   assert.equal(started({ NOTIFY_SOCKET: '/run/systemd/notify' }), true);
   assert.equal(started({ SYSTEMD_EXEC_PID: '100' }), true);
   assert.equal(started({ JOURNAL_STREAM: '8:42' }), true);
-  // A shell in a terminal that systemd started hands these down.
+  // A shell in a terminal that systemd started passes these on.
   assert.equal(started({ SYSTEMD_EXEC_PID: '99', JOURNAL_STREAM: '8:41', INVOCATION_ID: 'x' }), false);
   assert.equal(startedByService(surroundings({ JOURNAL_STREAM: '8:42' })), false);
 });
 
-test('standard error is the journal only where the service manager named this very stream', () => {
+test('standard error is the journal only when the service manager named this stream', () => {
   const journal = (variables: Record<string, string>, stream: string | undefined = '8:42') =>
     writesToJournal(surroundings(variables, { errorStream: () => stream }));
   assert.equal(journal({ JOURNAL_STREAM: '8:42' }), true);
@@ -72,7 +72,7 @@ test('standard error is the journal only where the service manager named this ve
   assert.equal(journal({ JOURNAL_STREAM: '8:42' }, ''), false);
 });
 
-test('what a service manager asks to be told, and how often', () => {
+test('notifyRequest returns what the service manager asks for, and how often', () => {
   const asked = (variables: Record<string, string>) => notifyRequest(surroundings(variables, { pid: 100 }));
   const socket = '/run/systemd/notify';
   assert.equal(asked({}), undefined);
@@ -83,13 +83,13 @@ test('what a service manager asks to be told, and how often', () => {
       ?.watchdogMs;
   assert.equal(every('30000000'), 30_000);
   assert.equal(every('30000000', '100'), 30_000);
-  // A watch over the shell that started us.
+  // A watchdog for the shell that started this process.
   assert.equal(every('30000000', '99'), undefined);
   for (const none of ['', '0', '-1', 'x', '1e9', '9'.repeat(40)])
     assert.equal(every(none, '100'), undefined, none);
 });
 
-test('colour only on a terminal that has it and where NO_COLOR is not set', () => {
+test('colours are used only on a terminal that has them, and without NO_COLOR', () => {
   assert.equal(mayColour(surroundings({ TERM: 'xterm' }), true), true);
   assert.equal(mayColour(surroundings({ NO_COLOR: '' }), true), true);
   assert.equal(mayColour(surroundings({ NO_COLOR: '1' }), true), false);
@@ -97,13 +97,13 @@ test('colour only on a terminal that has it and where NO_COLOR is not set', () =
   assert.equal(mayColour(surroundings(), false), false);
 });
 
-test('folders named by a service manager are a list; what is relative or empty is none', () => {
+test('the folders that a service manager names are a list, without relative and empty ones', () => {
   assert.deepEqual(namedFolders(surroundings({ STATE_DIRECTORY: '/a:/b' }), 'STATE_DIRECTORY'), ['/a', '/b']);
   assert.deepEqual(namedFolders(surroundings({ STATE_DIRECTORY: ':a:' }), 'STATE_DIRECTORY'), []);
   assert.deepEqual(namedFolders(surroundings(), 'STATE_DIRECTORY'), []);
 });
 
-test('the real surroundings: folders under HOME or XDG, and none where there is no home', async t => {
+test('the real environment has folders below HOME or XDG, and none without a home', async t => {
   const folder = await temporaryFolder(t);
   const module = JSON.stringify(new URL('../../agent/config/environment.ts', import.meta.url).href);
   const show = `const { systemEnvironment: e } = await import(${module}); console.log(JSON.stringify([await e.user(), e.errorStream(), e.variables.MARK]))`;
@@ -117,7 +117,7 @@ test('the real surroundings: folders under HOME or XDG, and none where there is 
   );
   assert.match(stream, /^\d+:\d+$/);
   assert.equal(mark, 'here');
-  // As under DynamicUser without HOME: the lookup of a home folder fails.
+  // Under DynamicUser without HOME the lookup of a home folder fails.
   const homeless = `import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module'; os.homedir = () => { throw new Error('ENOENT'); }; syncBuiltinESMExports();`;
   assert.deepEqual((await ask({}, homeless))[0], null);
 });

@@ -1,4 +1,4 @@
-// What is wrong with settings, told all at once: where, key, what was found, what is allowed. Exact texts.
+// All faults of the settings are reported at once, with the place, the key, the value and what is allowed, in exact texts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -7,7 +7,7 @@ import { loadSettings } from '../../agent/config/load.ts';
 import type { SettingKey } from '../../agent/config/settings.ts';
 import { configFile, faultsOf, surroundings } from './surroundings.ts';
 
-/** The faults that one setting has with one value, without where it stands. */
+/** Returns the fault of one setting with one value, without its place. */
 async function faultOf(key: SettingKey, value: string): Promise<string> {
   const name = environmentName(key);
   const [fault, ...more] = await faultsOf(loadSettings({ environment: surroundings({ [name]: value }) }));
@@ -17,14 +17,14 @@ async function faultOf(key: SettingKey, value: string): Promise<string> {
   return fault.slice(place.length);
 }
 
-test('what stands behind the ? of a server may be a secret, and is not repeated', async () => {
+test('the text behind the ? of a server may be a secret, and is not repeated', async () => {
   const why = 'is not a NATS server; allowed: like nats://host:4222, tls://host:4222, host:4222';
   assert.equal(await faultOf('nats.servers', 'nats://h?token=zq7qz'), `"nats://h?…" ${why}`);
   assert.equal(await faultOf('nats.servers', 'nats://h#zq7qz'), `"nats://h#…" ${why}`);
   assert.match(await faultOf('nats.servers', 'nats://u@h/?token=zq7qz'), /^"…@h\/\?…" holds/);
 });
 
-test('all faults of all sources are told at once, the file line by line', async t => {
+test('all faults of all sources are reported at once, those of the file line by line', async t => {
   const path = await configFile(
     t,
     `compute:
@@ -59,7 +59,7 @@ node:
   ]);
 });
 
-test('each kind says what it allows', async () => {
+test('each kind of value says what it allows', async () => {
   const cases: [SettingKey, string, string][] = [
     ['compute.heartbeatFrequency', '15', '"15" is not a duration; allowed: like 15s, 1m30s, 500ms'],
     ['compute.heartbeatFrequency', '9ms', '"9ms" is too short; allowed: 10ms to 168h'],
@@ -158,7 +158,7 @@ test('each kind says what it allows', async () => {
   for (const [key, value, expected] of cases) assert.equal(await faultOf(key, value), expected);
 });
 
-test('a topic is a subject to publish on, with {nodeId} as one whole token at most', async () => {
+test('a topic is a subject to publish on, in which {nodeId} may be one whole token', async () => {
   const wildcard = 'holds a wildcard; allowed: {nodeId} where the id of a node stands';
   const brace = 'holds a brace; allowed: {nodeId}, exactly so and as a whole token between dots';
   const subject =
@@ -185,7 +185,7 @@ test('a topic is a subject to publish on, with {nodeId} as one whole token at mo
   }
 });
 
-test('settings that exclude or need each other', async () => {
+test('settings that exclude or need each other are faults', async () => {
   const cases: [Record<string, string>, string[]][] = [
     [
       { MUSTER_NATS_TOKEN: 's3cret', MUSTER_NATS_TOKEN_FILE: '/t', MUSTER_NATS_CREDS_FILE: '/c' },
@@ -229,7 +229,7 @@ test('settings that exclude or need each other', async () => {
   }
 });
 
-test('what was refused is not judged again beside other settings', async () => {
+test('a refused setting causes no second fault together with other settings', async () => {
   const variables = {
     MUSTER_REQUESTER_NODE_UNKNOWN_AFTER: 'soon',
     MUSTER_REQUESTER_NODE_DISCONNECTED_AFTER: '100s',
@@ -239,7 +239,7 @@ test('what was refused is not judged again beside other settings', async () => {
   ]);
 });
 
-test('a value that is overridden must be valid all the same', async t => {
+test('a value that is overridden must be valid too', async t => {
   const path = await configFile(t, 'api: {port: none}');
   const environment = surroundings({ MUSTER_API_PORT: '80' });
   assert.deepEqual(await faultsOf(loadSettings({ configFile: path, environment })), [
@@ -247,7 +247,7 @@ test('a value that is overridden must be valid all the same', async t => {
   ]);
 });
 
-test('doubtful combinations are warnings, and say which', async () => {
+test('doubtful combinations are warnings that name the settings', async () => {
   const warningsOf = async (variables: Record<string, string>) =>
     (await loadSettings({ environment: surroundings(variables) })).warnings;
   assert.deepEqual(await warningsOf({ MUSTER_COMPUTE_HEARTBEAT_FREQUENCY: '22500ms' }), []);
@@ -262,7 +262,7 @@ test('doubtful combinations are warnings, and say which', async () => {
   ]);
 });
 
-test('what is doubtful about a pair of settings stands where the operator set them', async t => {
+test('a warning about two settings names the places where they are set', async t => {
   const doubts = async (text: string, variables: Record<string, string> = {}) => {
     const path = await configFile(t, text);
     const { warnings } = await loadSettings({ configFile: path, environment: surroundings(variables) });
@@ -270,11 +270,11 @@ test('what is doubtful about a pair of settings stands where the operator set th
   };
   const tail = 'one lost heartbeat may make a node UNHEALTHY';
   const file = 'requester:\n  manualApproval: true\n  nodeDisconnectedAfter: 20s\n';
-  // Only the second of the pair is set: its line, and a word on the first.
+  // Only the second of the two is set: the warning names its line, and marks the first as a default.
   assert.deepEqual(await doubts(file), [
     `FILE:3: compute.heartbeatFrequency: 15s (the default) is more than half of requester.nodeDisconnectedAfter, 20s: ${tail}`,
   ]);
-  // Both are set: both lines, that of the first leading.
+  // Both are set: the warning names both lines, the first setting's first.
   assert.deepEqual(await doubts(`${file}compute:\n  heartbeatFrequency: 15s\n`), [
     `FILE:5, FILE:3: compute.heartbeatFrequency: 15s is more than half of requester.nodeDisconnectedAfter, 20s: ${tail}`,
   ]);
@@ -289,7 +289,7 @@ test('what is doubtful about a pair of settings stands where the operator set th
   ]);
 });
 
-test('no fault repeats a secret, wherever it was written', async t => {
+test('no fault repeats a secret, wherever it is in the file', async t => {
   const files = [
     'nats: {token: "s3cret\\u0007"}',
     'nats: {token: [s3cret]}',
@@ -322,27 +322,27 @@ test('no fault repeats a secret, wherever it was written', async t => {
   for (const text of files) {
     const path = await configFile(t, text);
     const faults = await faultsOf(loadSettings({ configFile: path, environment: surroundings() }));
-    // The name of a temporary folder is random, and may hold any two letters.
+    // The name of a temporary folder is random, and may hold the same letters as a short secret.
     const told = faults.join('\n').replaceAll(path, 'FILE');
     if (text.includes('@x')) assert.match(told, /"…@x"/);
     else assert.doesNotMatch(told, /s3|cret/, text);
   }
 });
 
-test('a NATS server with a user or token in its address says where to put them', async () => {
+test('a NATS server with a user or a token in its address is refused, and the fault says where to put them', async () => {
   const why =
     'holds a user or a token, which would appear in logs; use nats.tokenFile, nats.token or nats.user instead';
   assert.equal(await faultOf('nats.servers', 'a,nats://s3cret@host:4222'), `"…@host:4222" ${why}`);
 });
 
-test('at most 50 faults are listed, the rest is counted', async t => {
+test('at most 50 faults are listed, and the rest are counted', async t => {
   const path = await configFile(t, Array.from({ length: 60 }, (_, index) => `zebra${index}: 1`).join('\n'));
   const faults = await faultsOf(loadSettings({ configFile: path, environment: surroundings() }));
   assert.equal(faults.length, 51);
   assert.equal(faults.at(-1), 'and 10 more faults');
 });
 
-test('whatever the environment and the flags hold, there are settings or faults, never a crash or a second line', async () => {
+test('any environment and any flags give settings or faults, and never a crash or a fault of two lines', async () => {
   const names = settingKeys.map(environmentName);
   const value = fc.oneof(
     fc.string(),

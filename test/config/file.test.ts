@@ -1,4 +1,4 @@
-// Which configuration file is read, and what happens when it cannot be.
+// Finds the right configuration file, and reports a file that cannot be read.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -12,11 +12,11 @@ import { configFile, faultsOf, surroundings, temporaryFolder } from './surroundi
 
 const run = promisify(execFile);
 
-/** The address of one of our modules, as program text. */
+/** Returns the address of a module of muster as program text. */
 const moduleOf = (name: string) =>
   JSON.stringify(new URL(`../../agent/config/${name}`, import.meta.url).href);
 
-/** A machine and a user with a configuration folder each, and one that a service manager names; each file names its folder. */
+/** Returns a machine, a user and a service manager with a configuration folder each. Each file names its folder. */
 async function places(folder: string, present: string[]) {
   for (const name of present) {
     await mkdir(join(folder, name), { recursive: true });
@@ -30,7 +30,7 @@ async function places(folder: string, present: string[]) {
   };
 }
 
-test('without --config the first of the usual places is read, and only that', async t => {
+test('without --config only the file in the first of the usual places is read', async t => {
   const folder = await temporaryFolder(t);
   const idFrom = async (present: string[], by: 'byHand' | 'byService') => {
     const root = await temporaryFolder(t);
@@ -46,7 +46,7 @@ test('without --config the first of the usual places is read, and only that', as
   assert.equal(file, join(folder, 'user', 'config.yaml'));
 });
 
-test('the file that --config names is the only one, and a relative name starts at the working folder', async t => {
+test('with --config only that file is read, and a relative name begins in the working folder', async t => {
   const { byHand } = await places(await temporaryFolder(t), ['machine']);
   const path = await configFile(t, 'log: {level: debug}');
   const { settings, file } = await loadSettings({
@@ -56,7 +56,7 @@ test('the file that --config names is the only one, and a relative name starts a
   assert.deepEqual([settings.node.id, settings.log.level, file], [undefined, 'debug', path]);
 });
 
-test('a --config that is not there, a folder, or no text is a fault', async t => {
+test('a --config that does not exist, is a folder or is not text is a fault', async t => {
   const folder = await temporaryFolder(t);
   const load = (configFile: string) => faultsOf(loadSettings({ configFile, environment: surroundings() }));
   assert.deepEqual(await load(`${folder}/none.yaml`), [`${folder}/none.yaml: there is no such file`]);
@@ -65,8 +65,8 @@ test('a --config that is not there, a folder, or no text is a fault', async t =>
   assert.deepEqual(await load(join(folder, 'latin1')), [`${folder}/latin1: is not text in UTF-8`]);
 });
 
-test('a system that fails to read is no bad configuration: a service is started again', async t => {
-  // Reading it is an input/output error.
+test('a read error of the system is not a bad configuration, so that a service is started again', async t => {
+  // Reading this file is an input/output error.
   const path = '/proc/self/mem';
   if (!existsSync(path)) return t.skip('there is no file here that cannot be read');
   await assert.rejects(loadSettings({ configFile: path }), (error: MusterError) => {
@@ -76,7 +76,7 @@ test('a system that fails to read is no bad configuration: a service is started 
   });
 });
 
-test('a file of a mebibyte is read, a byte more is refused', async t => {
+test('a file of 1 MiB is read, and one with one byte more is refused', async t => {
   const fitting = 'log: {level: debug}\n'.padEnd(1024 * 1024, '#');
   const { settings } = await loadSettings({
     configFile: await configFile(t, fitting),
@@ -89,7 +89,7 @@ test('a file of a mebibyte is read, a byte more is refused', async t => {
   ]);
 });
 
-test('relative paths start at the file that holds them, ~/ is the home folder', async t => {
+test('relative paths begin in the folder of the file, and ~/ is the home folder', async t => {
   const path = await configFile(t, 'dataDir: data\nnats: {tokenFile: ../t, tls: {caFile: ~/ca}}');
   const folder = join(path, '..');
   const environment = surroundings({ HOME: '/home/me', MUSTER_BROKER_BINARY: './nats-server' });
@@ -100,7 +100,7 @@ test('relative paths start at the file that holds them, ~/ is the home folder', 
   assert.equal(settings.broker.binary, join(process.cwd(), 'nats-server'));
 });
 
-test('a secret in a file that every user can read is a warning', async t => {
+test('a secret in a file that every user can read gives a warning', async t => {
   const path = await configFile(t, 'nats: {token: s3cret}');
   const load = async () => (await loadSettings({ configFile: path, environment: surroundings() })).warnings;
   await chmod(path, 0o640);
@@ -113,7 +113,7 @@ test('a secret in a file that every user can read is a warning', async t => {
   assert.deepEqual(await load(), []);
 });
 
-test('a secret in the file that a service reads is to be moved: closed, the file would stop the service', {
+test('a warning for the file of a service says to move the secret, because an unreadable file would stop the service', {
   skip: process.platform !== 'linux' && 'only systemd has users that exist while a service runs',
 }, async t => {
   const path = await configFile(t, 'nats: {token: s3cret}', 0o644);
@@ -127,7 +127,7 @@ test('a secret in the file that a service reads is to be moved: closed, the file
   }
 });
 
-test('a broken file hides no fault elsewhere, and raises none that depends on what it holds', async t => {
+test('a broken file hides no fault elsewhere, and causes none that depends on its content', async t => {
   const path = await configFile(t, 'nats: {user: me');
   const environment = surroundings({ MUSTER_NATS_PASSWORD: 's3cret', MUSTER_API_PORT: 'x' });
   assert.deepEqual(await faultsOf(loadSettings({ configFile: path, environment })), [
@@ -136,13 +136,13 @@ test('a broken file hides no fault elsewhere, and raises none that depends on wh
   ]);
 });
 
-test('a file in a usual place that may not be read: a fault, or a warning for those who can do without', async t => {
+test('a file in a usual place that may not be read is a fault, or a warning for commands that can do without it', async t => {
   const folder = await temporaryFolder(t);
   await places(folder, ['closed', 'user']);
   for (const open of [folder, join(folder, 'closed'), join(folder, 'user')]) await chmod(open, 0o755);
   await chmod(join(folder, 'user', 'config.yaml'), 0o644);
   await chmod(join(folder, 'closed', 'config.yaml'), 0o000);
-  // Permissions do not hold for root, so another process becomes an ordinary user and tries.
+  // Root may read everything, so another process becomes an ordinary user and tries.
   const program = `
     const { loadSettings } = await import(${moduleOf('load.ts')});
     await import(${moduleOf('yaml.ts')});
@@ -168,7 +168,7 @@ test('a file in a usual place that may not be read: a fault, or a warning for th
   ]);
 });
 
-test('a home that is a file holds no configuration', async t => {
+test('a home folder that is a file holds no configuration', async t => {
   const path = await configFile(t, 'log: {level: debug}');
   const folders = { config: join(path, '.config'), data: '/x', cache: '/x' };
   const { file } = await loadSettings({ environment: surroundings({}, { user: async () => folders }) });

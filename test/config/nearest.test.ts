@@ -1,4 +1,4 @@
-// The nearest known word.
+// findNearest finds the known word that a misspelled word stands for.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { findNearest } from '../../agent/config/nearest.ts';
 
 const commands = ['agent', 'requester', 'node', 'events', 'status', 'config', 'version'];
 
-test('finds a word with a letter missing, added, changed or swapped, whatever its case and dashes', () => {
+test('finds a word with a missing, added, changed or swapped letter, in any case and with any dashes', () => {
   assert.equal(findNearest('agnet', commands), 'agent');
   assert.equal(findNearest('statu', commands), 'status');
   assert.equal(findNearest('versions', commands), 'version');
@@ -15,13 +15,13 @@ test('finds a word with a letter missing, added, changed or swapped, whatever it
   assert.equal(findNearest('heartbeat_frequency', ['heartbeatFrequency']), 'heartbeatFrequency');
 });
 
-test('finds nothing where nothing is near', () => {
+test('finds nothing when no word is near', () => {
   for (const word of ['', '--', 'x', 'zebra', 'nd', 'n'.repeat(10_000)])
     assert.equal(findNearest(word, commands), undefined, word);
   assert.equal(findNearest('agent', []), undefined);
 });
 
-test('a long group of the same name brings no other word nearer', () => {
+test('does not find another word because both are in a group with a long name', () => {
   const keys = [
     'compute.allocatedCapacity.cpu',
     'compute.allocatedCapacity.disk',
@@ -47,22 +47,22 @@ test('a long group of the same name brings no other word nearer', () => {
   assert.equal(findNearest('MUSTER_NODE', variables), 'MUSTER_NODE_ID');
 });
 
-test('what is begun stands for the only one that begins so', () => {
+test('finds the only word that begins like the given one', () => {
   const keys = ['broker.binary', 'compute.heartbeatFrequency', 'compute.heartbeatTopic', 'nats.user'];
   assert.equal(findNearest('broker.bin', keys), 'broker.binary');
   assert.equal(findNearest('compute.heartbeat', keys), undefined);
 });
 
-test('the nearest wins, and the first of equals', () => {
+test('finds the nearest word, and the first of several equal ones', () => {
   assert.equal(findNearest('cat', ['cut', 'cats', 'cat']), 'cat');
   assert.equal(findNearest('cat', ['cut', 'cot']), 'cut');
 });
 
-test('a known word is its own nearest', () => {
+test('finds a known word itself', () => {
   fc.assert(fc.property(fc.constantFrom(...commands), word => findNearest(word, commands) === word));
 });
 
-test('any word of six letters with one letter dropped finds its way back', () => {
+test('finds any word of six letters from which one letter was removed', () => {
   const word = fc.stringMatching(/^[a-z]{6,20}$/);
   fc.assert(
     fc.property(

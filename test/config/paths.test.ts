@@ -1,4 +1,4 @@
-// Where state lives: who decides, and that no two roles share a folder.
+// The folders of the state: who decides on them, and that no two roles share one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -15,7 +15,7 @@ const machine = { config: '/etc/muster', data: '/var/lib/muster', cache: '/var/c
 const user = async () => ({ config: '/home/me/c', data: '/home/me/d', cache: '/home/me/k' });
 const none = { dataDir: undefined };
 
-test('the data folder: dataDir, the service manager, the machine for root, the user', async () => {
+test('the data folder is that of dataDir, the service manager, the machine for root, or the user, in this order', async () => {
   const named = surroundings({ STATE_DIRECTORY: '/state:/other' }, { machine, user });
   assert.equal(await dataFolder({ dataDir: '/mine' }, named), '/mine');
   assert.equal(await dataFolder(none, named), '/state');
@@ -23,7 +23,7 @@ test('the data folder: dataDir, the service manager, the machine for root, the u
   assert.equal(await dataFolder(none, surroundings({}, { machine, user })), '/home/me/d');
 });
 
-test('without any folder the operator is told what to set', async () => {
+test('without any folder the error says what to set', async () => {
   await assert.rejects(
     dataFolder(none, surroundings()),
     new MusterError(
@@ -36,13 +36,13 @@ test('without any folder the operator is told what to set', async () => {
   );
 });
 
-test('each role has a folder of its own, and its socket in it', () => {
+test('each role has a folder of its own with its socket', () => {
   assert.equal(roleFolder('/data', 'agent'), '/data/agent');
   assert.equal(runtimeFolder('/data', 'agent'), '/data/agent');
   assert.equal(runtimeFolder('/data', 'requester'), '/data/requester');
 });
 
-test('a role that runs here is looked for where the user’s would be, then where the machine’s is', async () => {
+test("a command looks for a role in the user's folder, and then in the machine's", async () => {
   const someone = surroundings({}, { machine, user });
   assert.deepEqual(await searchedFolders(none, someone), ['/home/me/d', '/var/lib/muster']);
   assert.deepEqual(await searchedFolders({ dataDir: '/mine' }, someone), ['/mine']);

@@ -1,4 +1,4 @@
-// The configuration file to start from: all of a role, nothing set, and each line good on its own.
+// The sample configuration has all settings of a role, sets none, and every line of it is valid when uncommented.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -13,7 +13,7 @@ import { configFile, surroundings } from './surroundings.ts';
 const roles = ['agent', 'requester', 'both'] as const;
 const commented = /^( *)#(?=[A-Za-z])/;
 
-/** `text` with the lines that `chosen` picks, of those that show a setting, uncommented. */
+/** Returns `text` with the lines uncommented that `chosen` picks among those that show a setting. */
 function uncommented(text: string, chosen: (index: number) => boolean): string {
   let index = 0;
   return text
@@ -22,7 +22,7 @@ function uncommented(text: string, chosen: (index: number) => boolean): string {
     .join('\n');
 }
 
-/** The settings that the lines of `text` name, in order. */
+/** Returns the settings that the lines of `text` name, in order. */
 function namedIn(text: string): string[] {
   const path: string[] = [];
   return text.split('\n').flatMap(line => {
@@ -33,7 +33,7 @@ function namedIn(text: string): string[] {
   });
 }
 
-test('it names every setting of the role, in the order of the table, and sets none', async t => {
+test('the sample names every setting of the role in the order of the table, and sets none', async t => {
   for (const role of roles) {
     const text = sampleConfig(role);
     const expected = settingKeys.filter(
@@ -46,7 +46,7 @@ test('it names every setting of the role, in the order of the table, and sets no
   }
 });
 
-test('the lines before a setting say what it is and what is allowed', () => {
+test('the comment before a setting says what it is and what is allowed', () => {
   const words = sampleConfig('both').replace(/\n *# /g, ' ');
   for (const key of settingKeys) {
     const { help, type } = settingOf(key);
@@ -57,7 +57,7 @@ test('the lines before a setting say what it is and what is allowed', () => {
   }
 });
 
-test('any lines uncommented load, and say what the defaults say', async t => {
+test('any lines can be uncommented, and set the defaults', async t => {
   for (const role of roles) {
     const text = sampleConfig(role);
     const count = namedIn(text).length;
@@ -94,7 +94,7 @@ test('any lines uncommented load, and say what the defaults say', async t => {
   }
 });
 
-test('all lines uncommented together load without a warning', async t => {
+test('all lines can be uncommented together without a warning', async t => {
   for (const role of roles) {
     const file = await configFile(
       t,
@@ -105,7 +105,7 @@ test('all lines uncommented together load without a warning', async t => {
   }
 });
 
-test('no secret has a value in it', () => {
+test('no secret has a value in the sample', () => {
   const lines = sampleConfig('both').split('\n');
   for (const key of settingKeys.filter(isSecret)) {
     assert.ok(lines.includes(`  #${key.split('.').at(-1)}:`), key);
@@ -118,7 +118,7 @@ test('the first line names the schema', () => {
   assert.equal(first(sampleConfig('both', './x.json')), '# yaml-language-server: $schema=./x.json');
 });
 
-/** The default of `key` as its kind writes it. */
+/** Returns the default of `key` as its kind writes it. */
 function normal(key: SettingKey): unknown {
   const { type, default: value } = settingOf(key);
   if (value === undefined) return undefined;

@@ -1,4 +1,4 @@
-// The JSON Schema against the loader: what one accepts the other does, and what one refuses so does the other.
+// The JSON Schema accepts and refuses the same values as the loader.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ajv } from 'ajv';
@@ -16,10 +16,10 @@ const ajv = new Ajv({ strict: true, allowUnionTypes: true, strictTypes: false })
 ajv.addKeyword('patternErrorMessage');
 const validate = ajv.compile(configSchema());
 
-/** Does the schema accept `value`, as YAML 1.2 reads the file? */
+/** Returns whether the schema accepts `value`, as YAML 1.2 reads the file. */
 const schemaAccepts = (text: string): boolean => validate(parse(text));
 
-/** Does the loader accept the file, each setting on its own? */
+/** Returns whether the loader accepts the file, with each setting by itself. */
 function loaderAccepts(text: string): boolean {
   const { entries, faults } = readYaml(text, '/etc/muster/config.yaml');
   return faults.length === 0 && entries.every(({ key, input }) => isRead(key, input));
@@ -75,11 +75,11 @@ const decimal = fc.constantFrom(
   '1e3',
   '٣',
 );
-/** Up to five of `pieces` in a row: text that is nearly right. */
+/** Up to five of `pieces` in a row, which is text that is nearly right. */
 const strung = (...pieces: string[]) =>
   fc.array(fc.constantFrom(...pieces), { maxLength: 5 }).map(parts => parts.join(''));
 
-/** Text for each kind by name: right, nearly right, and any. */
+/** Text for each kind by name: right, nearly right, and random. */
 const texts: Record<string, fc.Arbitrary<string>> = {
   duration: fc
     .array(fc.tuple(decimal, fc.constantFrom('h', 'm', 's', 'ms', '', 'S', 'd')), { maxLength: 3 })
@@ -160,7 +160,7 @@ const choices = (kind: string) => kind.includes(',');
 const textsOf = (kind: string) =>
   texts[choices(kind) ? 'choice' : kind] ?? assert.fail(`no text for ${kind}`);
 
-/** Where a schema cannot follow the loader, on a value of `kind` in text (see `configSchema`). */
+/** Returns whether the schema cannot check a text of `kind` as the loader does. See `configSchema`. */
 function beyond(kind: string, text: string): boolean {
   const trimmed = text.trim();
   if (kind === 'duration') {
@@ -169,7 +169,7 @@ function beyond(kind: string, text: string): boolean {
   }
   if (kind === 'size' || kind === 'allocation')
     return /b$/i.test(trimmed) && parseSize(trimmed) === undefined;
-  // Given twice, or too many, in one text.
+  // Labels are given twice, or there are too many items in one text.
   if (kind === 'map') return text.split(',').filter(part => part.trim()).length > 1;
   return false;
 }
@@ -182,7 +182,7 @@ for (const kind of kinds) {
     for (const key of keysOf(kind)) {
       fc.assert(
         fc.property(value, text => {
-          // Lone surrogates are not UTF-8: no file has them.
+          // Lone surrogates are not UTF-8, so no file has them.
           fc.pre(text.isWellFormed() && !(beyond(kind, text) && !isRead(key, text)));
           compare(key, text);
         }),
@@ -236,13 +236,13 @@ for (const kind of kinds) {
   });
 }
 
-/** Are the labels in these pieces of text different ones? */
+/** Returns whether the labels in these texts are all different. */
 function isUnique(pairs: unknown[]): boolean {
   const names = pairs.flatMap(pair => (typeof pair === 'string' ? [pair.split('=')[0]?.trim()] : []));
   return new Set(names).size === names.length;
 }
 
-test('the ends of each range', () => {
+test('the ends of each range are accepted, and values beyond them are refused', () => {
   const cases: [SettingKey, unknown[]][] = [
     [
       'requester.maxPending',
@@ -321,7 +321,7 @@ test('the ends of each range', () => {
   for (const count of [64, 65]) compare('node.labels', labels(count));
 });
 
-test('whole files: the settings of a group, groups that are empty, and what is no setting', () => {
+test('whole files: the settings of a group, empty groups, and keys that are not settings', () => {
   const value = fc.constantFrom(null, '1s', 1, true, {}, [], 'x');
   const file = fc.dictionary(
     fc.constantFrom('compute', 'node', 'nats', 'dataDir', 'log', 'x', 'heartbeatFrequency'),
@@ -345,14 +345,14 @@ test('whole files: the settings of a group, groups that are empty, and what is n
   }
 });
 
-test('the sample fits, as it is and with every line uncommented', () => {
+test('the schema accepts the sample as it is, and with every line uncommented', () => {
   const text = sampleConfig('both');
   for (const file of [text, text.replace(/^( *)#(?=[A-Za-z])/gm, '$1')]) {
     assert.equal(schemaAccepts(file), true, JSON.stringify(validate.errors));
   }
 });
 
-test('a key in another case loads, and the schema names the one of the table', () => {
+test('a key in another case is loaded, and the schema names the one of the table', () => {
   const text = 'Compute: { HeartbeatFrequency: 5s }\n';
   assert.deepEqual([loaderAccepts(text), schemaAccepts(text)], [true, false]);
 });
@@ -375,12 +375,12 @@ test('each setting says what it is, what is allowed, its default and when it tak
   });
 });
 
-test('no pattern takes long on text made to be slow', () => {
+test('no pattern takes long, even on text that is made to be slow', () => {
   const patterns = JSON.stringify(configSchema()).matchAll(/"pattern":("(?:[^"\\]|\\.)*")/g);
   for (const [, pattern] of patterns) {
     const expression = new RegExp(JSON.parse(pattern ?? ''), 'u');
     for (const unit of ['a', '1', 'a.', ' ', ',', 'a,', 'a=', 'a=b,', '0:', '::', '1.', '0h']) {
-      // A pattern that runs away would hold the test for ever, not for a moment.
+      // A pattern that backtracks without end would stop the test for ever.
       expression.test(`${unit.repeat(20_000 / unit.length)}\u0000`);
     }
   }

@@ -1,4 +1,4 @@
-// The settings shown: values with their origins, secrets hidden, text that loads again, the table of all settings; and what a reload changes.
+// Settings are shown with their origins and without secrets, as text that can be loaded again. A reload finds what changed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settingKeys } from '../../agent/config/keys.ts';
@@ -20,7 +20,7 @@ node: {labels: {version: "1.10", Zone: "a: b # c", empty: ""}}
 dataDir: /a b
 `;
 
-test('every setting is shown as it would be written, with where it came from', async t => {
+test('every setting is shown as an operator would write it, with its origin', async t => {
   const path = await configFile(t, text);
   const loaded = await loadSettings({
     configFile: path,
@@ -49,7 +49,7 @@ test('every setting is shown as it would be written, with where it came from', a
   assert.deepEqual(row('api.port'), { key: 'api.port', value: 1234, origin: 'default' });
 });
 
-test('the YAML names each origin, hides secrets and loads to the same settings', async t => {
+test('the YAML names each origin, hides secrets, and is loaded to the same settings', async t => {
   const path = await configFile(t, text);
   const variables = { MUSTER_NATS_PASSWORD: 's3cret' };
   const loaded = await loadSettings({ configFile: path, environment: surroundings(variables) });
@@ -70,7 +70,7 @@ test('the YAML names each origin, hides secrets and loads to the same settings',
   );
 });
 
-test('the YAML cannot steer a terminal, and still loads to the same settings', async t => {
+test('the YAML has nothing that a terminal obeys, and is loaded to the same settings', async t => {
   const labels = '{ a: "\\u202e\\u00ad", b: "\\u200b# c" }';
   const path = await configFile(t, `nats: { user: "\\u009b2J", password: x }\nnode: { labels: ${labels} }\n`);
   const loaded = await loadSettings({ configFile: path, environment: surroundings() });
@@ -83,7 +83,7 @@ test('the YAML cannot steer a terminal, and still loads to the same settings', a
   );
 });
 
-test('the YAML names the file that was read, or where it was looked for', async t => {
+test('the YAML names the file that was read, or the places where it was looked for', async t => {
   const path = await configFile(t, '');
   const first = async (configFile?: string) =>
     (await yamlOf(await loadSettings({ configFile, environment: surroundings() }))).split('\n')[0];
@@ -91,7 +91,7 @@ test('the YAML names the file that was read, or where it was looked for', async 
   assert.equal(await first(), '# no configuration file (looked for /nonexistent/muster/etc/config.yaml)');
 });
 
-test('the YAML of the defaults loads to the defaults', async t => {
+test('the YAML of the defaults is loaded to the defaults', async t => {
   const path = await configFile(t, await yamlOf(await loadSettings({ environment: surroundings() })));
   assert.deepEqual(
     (await loadSettings({ configFile: path, environment: surroundings() })).settings,
@@ -124,7 +124,7 @@ test('the table has a row for each setting, and each says what it is in one line
   assert.equal(rows.find(row => row.key === 'nats.token')?.flag, undefined);
 });
 
-test('a reload knows what changed, and what waits for a restart', async () => {
+test('compareSettings tells changes that take effect now from those that wait for a restart', async () => {
   const before = defaultSettings();
   assert.deepEqual(compareSettings(before, defaultSettings()), { now: [], atRestart: [] });
   const { settings } = await loadSettings({

@@ -1,4 +1,4 @@
-// Precedence, for every setting of the table: flag over environment over credential over file over default.
+// For every setting a flag wins over the environment, a credential, the file and the default.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import type { SettingKey } from '../../agent/config/settings.ts';
 import { defaultSettings } from '../support/default-settings.ts';
 import { configFile, faultsOf, surroundings, temporaryFolder } from './surroundings.ts';
 
-/** Three values of each kind as an operator writes them, with what they mean: for the file, the environment, the flag. */
+/** Three values of each kind as an operator writes them, with their meaning: for the file, the environment and the flag. */
 const samples: Record<string, [string, unknown][]> = {
   duration: [
     ['11s', 11_000],
@@ -85,7 +85,7 @@ const samples: Record<string, [string, unknown][]> = {
   ],
 };
 
-/** What must be set too for a value to be allowed. */
+/** Settings that must be set too for a value to be allowed. */
 const companions: Partial<Record<SettingKey, [SettingKey, string]>> = {
   'nats.user': ['nats.passwordFile', '/secret'],
   'nats.password': ['nats.user', 'someone'],
@@ -127,7 +127,7 @@ for (const key of settingKeys) {
   });
 }
 
-test('with nothing given, every setting is what the table says and no file is named', async () => {
+test('when nothing is given, every setting has its default and no file is named', async () => {
   const { settings, origin, warnings, file } = await loadSettings({ environment: surroundings() });
   assert.deepEqual(settings, defaultSettings());
   assert.deepEqual(new Set(Object.values(origin)), new Set(['default']));
@@ -135,7 +135,7 @@ test('with nothing given, every setting is what the table says and no file is na
   assert.deepEqual([warnings, file], [[], undefined]);
 });
 
-test('the defaults are those of the contract', () => {
+test('the defaults are the documented ones', () => {
   assert.deepEqual(defaultSettings(), {
     compute: {
       infoUpdateFrequency: 60_000,
@@ -190,7 +190,7 @@ test('the defaults are those of the contract', () => {
   });
 });
 
-test('names in the environment and flags are all different, and secrets have no flag to be given by', () => {
+test('the names in the environment and of flags are all different, and secrets have no flag', () => {
   assert.equal(new Set(settingKeys.map(environmentName)).size, settingKeys.length);
   const flags = settingKeys.flatMap(key => (isSecret(key) ? [] : [flagName(key)]));
   assert.equal(new Set(flags).size, flags.length);
@@ -199,7 +199,7 @@ test('names in the environment and flags are all different, and secrets have no 
   assert.equal(flagName('dataDir'), '--data-dir');
 });
 
-test('flags take numbers, booleans and lists as the command line gives them', async () => {
+test('readFlags takes numbers, booleans and lists as the command line gives them', async () => {
   const { settings } = await loadSettings({
     flags: {
       'api.port': 80,
@@ -223,7 +223,7 @@ test('an empty variable counts as not set', async () => {
   assert.equal(origin['node.id'], 'default');
 });
 
-test('an unknown MUSTER_ variable is a fault with the nearest name', async () => {
+test('an unknown MUSTER_ variable is a fault that names the nearest setting', async () => {
   const variables = {
     MUSTER_COMPUTE_HARTBEAT_FREQUENCY: '1s',
     MUSTER_ZEBRA: 's3cret',
@@ -236,7 +236,7 @@ test('an unknown MUSTER_ variable is a fault with the nearest name', async () =>
   ]);
 });
 
-test('what Kubernetes says of services named muster, muster-api and muster-nats is no fault', async () => {
+test('the variables of Kubernetes for services named muster, muster-api and muster-nats are not faults', async () => {
   const variables = {
     MUSTER_SERVICE_HOST: '10.0.0.1',
     MUSTER_SERVICE_PORT: '4222',
@@ -252,7 +252,7 @@ test('what Kubernetes says of services named muster, muster-api and muster-nats 
   assert.deepEqual(settings, defaultSettings());
 });
 
-test('a secret comes from the environment, else the credentials, else the file', async t => {
+test('a secret comes from the environment, or else from the credentials, or else from the file', async t => {
   const folder = await temporaryFolder(t);
   const path = await configFile(t, 'nats: {token: from-file}');
   await writeFile(join(folder, 'nats.token'), '  from credential \n');

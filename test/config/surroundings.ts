@@ -1,4 +1,4 @@
-// Surroundings for tests: temporary folders and variables in place of the real machine's and user's.
+// Environments for tests, with temporary folders and given variables instead of the real ones.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,21 +6,21 @@ import type { TestContext } from 'node:test';
 import type { Environment } from '../../agent/config/environment.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 
-/** A folder that goes away with the test. */
+/** Returns a new folder that is removed after the test. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-config-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Writes `text` to a file of its own, readable by its owner only, and answers the path. */
+/** Writes `text` to a new file, by default for its owner alone, and returns the path. */
 export async function configFile(t: TestContext, text: string, mode = 0o600): Promise<string> {
   const path = join(await temporaryFolder(t), 'config.yaml');
   await writeFile(path, text, { mode });
   return path;
 }
 
-/** A machine without any file of ours, a user without a home, and no variables but those given. */
+/** Returns a machine without files of muster, a user without a home folder, and only the given variables. */
 export function surroundings(
   variables: Record<string, string> = {},
   more: Partial<Environment> = {},
@@ -37,7 +37,7 @@ export function surroundings(
   };
 }
 
-/** The lines of the `bad_config` with which `promise` is rejected; anything else is a failure of the test. */
+/** Returns the lines of the `bad_config` error that `promise` rejects with. Throws in every other case. */
 export async function faultsOf(promise: Promise<unknown>): Promise<string[]> {
   try {
     await promise;

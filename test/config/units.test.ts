@@ -1,4 +1,4 @@
-// Durations, sizes and percentages: what is read, what is refused, and that nothing is lost on the way back.
+// Durations, sizes and percentages are read, refused, and written without loss.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -29,7 +29,7 @@ test('durations are read as milliseconds', () => {
   for (const [text, value] of cases) assert.equal(parseDuration(text), value, text);
 });
 
-test('what is no duration is refused', () => {
+test('other text is not a duration', () => {
   for (const text of [
     '',
     '15',
@@ -67,13 +67,13 @@ test('sizes are read as bytes, by powers of 1000 or 1024', () => {
   for (const [text, value] of cases) assert.equal(parseSize(text), value, text);
 });
 
-test('what is no size is refused, a number without its unit and more than can be counted too', () => {
+test('other text is not a size, nor is a number without a unit or one that is too large', () => {
   for (const text of ['', '8', '8G', '8GBs', '-1GB', 'GB', '1e9B', '8  GB', '8iB', '8i', '9999999999PB']) {
     assert.equal(parseSize(text), undefined, JSON.stringify(text));
   }
 });
 
-test('percentages run from 0 to 100', () => {
+test('percentages are from 0 to 100', () => {
   for (const [text, value] of [
     ['80%', 80],
     ['12.5%', 12.5],
@@ -87,7 +87,7 @@ test('percentages run from 0 to 100', () => {
     assert.equal(parsePercent(text), undefined, text);
 });
 
-test('what is written back is short and exact', () => {
+test('values are written short and exactly', () => {
   assert.deepEqual([0, 500, 1500, 15_000, 90_000, hour + 2 * minute].map(formatDuration), [
     '0s',
     '500ms',
@@ -106,7 +106,7 @@ test('what is written back is short and exact', () => {
   assert.equal(formatPercent(12.5), '12.5%');
 });
 
-test('every whole number of milliseconds, bytes and thousandths of a percent comes back unchanged', () => {
+test('every whole number of milliseconds, bytes and thousandths of a percent is read back unchanged', () => {
   fc.assert(fc.property(fc.maxSafeNat(), value => parseDuration(formatDuration(value)) === value));
   fc.assert(fc.property(fc.maxSafeNat(), value => parseSize(formatSize(value)) === value));
   const round = fc
@@ -118,7 +118,7 @@ test('every whole number of milliseconds, bytes and thousandths of a percent com
   );
 });
 
-test('any text is read or refused, never a crash and never a broken number', () => {
+test('any text is read or refused, without a crash or a broken number', () => {
   const text = fc.oneof(fc.string(), fc.stringMatching(/^[0-9.hms%GKMTPib ]{0,12}$/));
   for (const parse of [parseDuration, parseSize, parsePercent]) {
     fc.assert(fc.property(text, given => parse(given) === undefined || Number(parse(given)) >= 0));

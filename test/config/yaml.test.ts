@@ -1,4 +1,4 @@
-// The configuration file as text: spelling of keys, lines, broken and hostile YAML.
+// The configuration file as YAML: the case of keys, line numbers, broken and hostile files.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -10,7 +10,7 @@ import { configFile, faultsOf, surroundings } from './surroundings.ts';
 const faults = (text: string) => readYaml(text, '/c.yaml').faults;
 const entries = (text: string) => readYaml(text, '/c.yaml').entries;
 
-test('keys match whatever their case, and those of labels keep theirs', async t => {
+test('keys match in any case, and the keys of labels keep theirs', async t => {
   const text = `Compute:
   InfoUpdateFrequency: 20s
   ALLOCATEDCAPACITY: {CPU: 500m, memory: 1GiB}
@@ -39,7 +39,7 @@ Node:
   assert.match(origin['node.labels'], /config\.yaml:5$/);
 });
 
-test('values stay the text that was written', () => {
+test('values stay as they were written', () => {
   assert.deepEqual(
     entries('nats: {token: 0123, user: 1e3}\nnode: {id: yes}').map(entry => entry.input),
     ['0123', '1e3', 'yes'],
@@ -61,7 +61,7 @@ test('a path with dots is a key too, and JSON is YAML', () => {
   );
 });
 
-test('a key without a value is as good as absent; quotes make it a value', () => {
+test('a key without a value counts as absent, but empty quotes are a value', () => {
   assert.deepEqual(entries('compute:\nnats: ~\nnode: {id: null, nameProvider: }\nlog:\n  level:'), []);
   assert.deepEqual(
     entries('node: {id: ""}').map(entry => entry.input),
@@ -71,7 +71,7 @@ test('a key without a value is as good as absent; quotes make it a value', () =>
     assert.deepEqual(readYaml(text, '/c.yaml'), { entries: [], faults: [] });
 });
 
-test('a key that stands twice is a fault, whatever its case', () => {
+test('a key that is given twice is a fault, also in another case', () => {
   assert.deepEqual(faults('log: {level: info}\nLOG:\n  format: json'), [
     '/c.yaml:2: log is set twice; the first is on line 1',
   ]);
@@ -84,14 +84,14 @@ test('a key that stands twice is a fault, whatever its case', () => {
   ]);
 });
 
-test('an unknown key gets the nearest one, by its path or by its last name', () => {
+test('a fault about an unknown key names the nearest key, by its path or by its last name', () => {
   const nearest = (text: string) => faults(text).map(fault => fault.replace(/^.* is not a setting; /, ''));
   assert.deepEqual(nearest('compute: {heartbeat_frequencies: 1s}'), [
     'did you mean compute.heartbeatFrequency?',
   ]);
   assert.deepEqual(nearest('nodeDisconectedAfter: 1s'), ['did you mean requester.nodeDisconnectedAfter?']);
   assert.deepEqual(nearest('labels: {a: b}'), ['did you mean node.labels?']);
-  // No word of another group's: the token of the API is not that of NATS.
+  // A key of another group is not suggested: the token of the API is not that of NATS.
   assert.deepEqual(nearest('API: {token: x}'), ['"muster config show" lists the settings']);
   assert.deepEqual(nearest('Orchestrator: {Port: 1}'), ['"muster config show" lists the settings']);
   assert.deepEqual(nearest('heartbeatTopic: x'), ['"muster config show" lists the settings']);
@@ -101,11 +101,11 @@ test('an unknown key gets the nearest one, by its path or by its last name', () 
   ]);
 });
 
-test('a missing space after a colon is said so', () => {
+test('a missing space after a colon is reported', () => {
   assert.deepEqual(faults('{log:info}'), ['/c.yaml:1: log needs a space after its colon']);
 });
 
-test('what has no place is refused with its line', () => {
+test('values in the wrong place are refused with their line', () => {
   assert.deepEqual(faults('- a'), ['/c.yaml:1: the file must hold lines like "key: value"']);
   assert.deepEqual(faults('hello'), ['/c.yaml:1: the file must hold lines like "key: value"']);
   assert.deepEqual(faults('nats:\n  tls: true'), [
@@ -120,7 +120,7 @@ test('what has no place is refused with its line', () => {
   ]);
 });
 
-test('broken YAML is told with its line and in words', () => {
+test('a fault about broken YAML names the line and says what is wrong', () => {
   const cases: [string, string][] = [
     ['log:\n\tlevel: info', '2: not valid YAML: a tab is used for indentation; use spaces'],
     [
@@ -148,7 +148,7 @@ test('broken YAML is told with its line and in words', () => {
   for (const [text, expected] of cases) assert.equal(faults(text)[0], `/c.yaml:${expected}`);
 });
 
-test('bombs of aliases and brackets are refused', () => {
+test('aliases and brackets that would expand without end are refused', () => {
   const levels = Array.from(
     { length: 20 },
     (_, i) =>
@@ -168,7 +168,7 @@ test('bombs of aliases and brackets are refused', () => {
   }
 });
 
-test('whatever a file holds, there are settings or faults, never a crash, and always a line number', () => {
+test('any file gives settings, or faults with line numbers, and never a crash', () => {
   const word = fc.constantFrom(
     ...settingKeys.flatMap(key => key.split('.')),
     'x',
@@ -216,7 +216,7 @@ test('whatever a file holds, there are settings or faults, never a crash, and al
   );
 });
 
-test('whatever a file holds, loading it ends in settings or in bad_config', async t => {
+test('loading any file gives settings or bad_config', async t => {
   const value = fc.oneof(
     { depthSize: 'small' },
     fc.jsonValue(),
@@ -239,7 +239,7 @@ test('whatever a file holds, loading it ends in settings or in bad_config', asyn
   );
 });
 
-test('only the first 50 misspelled keys get a suggestion: for a mebibyte of them it would take seconds', () => {
+test('only the first 50 misspelled keys get a suggestion, because a file of 1 MiB would take seconds', () => {
   const lines = Array.from({ length: 60 }, (_, index) => `compute.hartbeatTopic${index % 10}: x`);
   const { faults } = readYaml(lines.join('\n'), '/c.yaml');
   const suggested = faults.map(fault => fault.includes('did you mean compute.heartbeatTopic?'));

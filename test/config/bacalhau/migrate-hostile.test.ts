@@ -1,4 +1,4 @@
-// Migrating whatever a file may hold: secrets, aliases, what steers a terminal, far too much, and anything at all.
+// A migration of any file is safe: with secrets, aliases, control characters, too many keys, or random content.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -11,7 +11,7 @@ import { isLoopback } from '../../../agent/requester/api/loopback.ts';
 import { faultsOf } from '../surroundings.ts';
 import { migrated, nested, path } from './migrated.ts';
 
-test('a secret is in the result only where it is asked for, and in no line that is told', async () => {
+test('a secret is in the result only when it is asked for, and never in a message', async () => {
   const files = [
     'Compute: { Auth: { Token: zq7qz } }',
     'Compute: { Auth: { Token: "zq7qz\\u0007" } }',
@@ -44,7 +44,7 @@ test('a secret is in the result only where it is asked for, and in no line that 
   );
 });
 
-test('what is no YAML, or no configuration of Bacalhau, is an error', async () => {
+test('a file that is not YAML or not a configuration of Bacalhau is an error', async () => {
   const fails = (text: string) =>
     faultsOf(migrate(text, { path, secrets: 'point', mayListenOn: isLoopback }));
   assert.deepEqual(await fails('Compute: {'), [
@@ -63,7 +63,7 @@ test('what is no YAML, or no configuration of Bacalhau, is an error', async () =
   assert.match(await hint('x: 1'), /^name the config\.yaml of a Bacalhau node$/);
 });
 
-test('aliases are not followed, so that none can grow without end', async () => {
+test('aliases are not followed, so that they cannot expand without end', async () => {
   const bomb = ['a: &a [x, x, x, x, x, x, x, x, x]'];
   for (const [from, to] of ['ab', 'bc', 'cd', 'de', 'ef', 'fg', 'gh', 'hi'])
     bomb.push(`${to}: &${to} [${Array(9).fill(`*${from}`).join(', ')}]`);
@@ -79,7 +79,7 @@ test('aliases are not followed, so that none can grow without end', async () => 
   assert.deepEqual(anchored.settings, { compute: { heartbeatFrequency: '20s' } });
 });
 
-test('servers without end: the first 64 are taken', async () => {
+test('of too many servers the first 64 are taken', async () => {
   const list = Array.from({ length: 66 }, (_, index) => `h${index}`);
   const { settings, dropped } = await migrated(stringify({ Compute: { Orchestrators: list } }));
   assert.equal(settings.nats.servers.length, 64);
@@ -98,7 +98,7 @@ test('servers without end: the first 64 are taken', async () => {
   );
 });
 
-test('a value far too long is refused, and soon', async () => {
+test('a value that is far too long is refused quickly', async () => {
   for (const unit of ['1', '1.', '.1', '1s', ' ', '%', ',', '@', ':']) {
     const long = unit.repeat(200_000 / unit.length);
     for (const key of [
@@ -106,7 +106,7 @@ test('a value far too long is refused, and soon', async () => {
       'Compute.AllocatedCapacity.Memory',
       'Compute.AllocatedCapacity.CPU',
     ]) {
-      // A pattern that runs away would hold the test for ever.
+      // A pattern that backtracks without end would stop the test for ever.
       const { settings } = await migrated(stringify({ DataDir: '/x', ...nested(key, long) }));
       assert.deepEqual(settings, {}, `${key}: ${unit}`);
     }
@@ -115,7 +115,7 @@ test('a value far too long is refused, and soon', async () => {
   }
 });
 
-test('what a file holds cannot steer a terminal', async () => {
+test('messages hold nothing that a terminal obeys', async () => {
   const text =
     'Labels: { "a\\u001b[2J": x, b: "\\u202e" }\n"Evil\\u001b]0;x\\u0007": 1\n"Compute\\n": { x: 1 }\n';
   const { yaml, dropped, notes, settings } = await migrated(text);
@@ -124,13 +124,13 @@ test('what a file holds cannot steer a terminal', async () => {
   assert.deepEqual(settings, { node: { labels: { b: '\u202e' } } });
 });
 
-test('a mebibyte of keys that Bacalhau has not is told of, and nothing more', async () => {
+test('1 MiB of unknown keys gives messages about them, and nothing else', async () => {
   const lines = Array.from({ length: 60_000 }, (_, index) => `Frobnicate${index}: 1`);
   const { settings, dropped } = await migrated(`DataDir: /x\n${lines.join('\n')}`);
   assert.deepEqual([settings, dropped.length], [{}, 60_001]);
 });
 
-test('whatever a file holds, the result loads and each key is accounted for', async () => {
+test('the result of any file can be loaded, and each key has a setting or a message', async () => {
   const names = Object.keys(bacalhauKeys);
   const scalar = fc.oneof(
     fc.constantFrom(
@@ -180,7 +180,7 @@ test('whatever a file holds, the result loads and each key is accounted for', as
       for (const line of told) assert.doesNotMatch(line, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
       for (const [name, value] of placed) {
         const fate = bacalhauKeys[name];
-        // What says the same as another key is not told of.
+        // A key with the same value as an earlier one has no message.
         const alone = !placed.some(([other]) => other !== name && sameTarget(name, other));
         if (fate && !('role' in fate) && alone && holds(value))
           assert.ok(
@@ -193,7 +193,7 @@ test('whatever a file holds, the result loads and each key is accounted for', as
   );
 });
 
-/** The entries as a file would nest them, and those that could be placed: some would stand below a value. */
+/** Returns the entries as a file nests them, and those that could be placed: an entry below a value cannot. */
 function tree(entries: readonly [string, unknown][]) {
   const root: Record<string, unknown> = {};
   const placed = entries.filter(([name, value]) => {
@@ -221,7 +221,7 @@ function sameTarget(one: string, other: string): boolean {
   return targets[0] === targets[1];
 }
 
-/** Is there anything in it but blanks and commas, which are as good as nothing? */
+/** Returns whether there is anything in the value except blanks and commas, which count as empty. */
 function holds(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return !/^[\s,]*$/.test(String(value ?? ''));
   return Object.values(value).some(holds);

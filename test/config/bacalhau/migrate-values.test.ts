@@ -1,18 +1,18 @@
-// Values of Bacalhau in a migration: the ways in which it writes them, and those that are none.
+// A migration converts the values of Bacalhau in all forms in which it writes them, and drops values that are not valid.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { bacalhauKeys } from '../../../agent/config/bacalhau/key-table.ts';
 import { migrated, nested } from './migrated.ts';
 
-test('what Bacalhau writes out as empty is as if it were not there', async () => {
+test('an empty value that Bacalhau writes counts as absent', async () => {
   const text =
     'Compute: { Orchestrators: [], Auth: { Token: "" }, Heartbeat: { Interval: }, Network: {}, X: null }\nNameProvider: uuid\n';
   const { settings, dropped } = await migrated(text);
   assert.deepEqual([settings, dropped], [{ node: { nameProvider: 'uuid' } }, []]);
 });
 
-test('values in the ways that Bacalhau writes them', async () => {
+test('values are converted from all forms in which Bacalhau writes them', async () => {
   const cases: [key: string, value: unknown, expected: unknown][] = [
     ['Compute.Heartbeat.Interval', '1m30s', '1m30s'],
     ['Compute.Heartbeat.Interval', '0h0m15.5s', '15s500ms'],
@@ -46,7 +46,7 @@ test('values in the ways that Bacalhau writes them', async () => {
   }
 });
 
-test('values that are none are dropped, each with its reason', async () => {
+test('values that are not valid are dropped, each with a reason', async () => {
   const cases: [key: string, value: unknown, why: string][] = [
     ['Compute.Heartbeat.Interval', 15, '"15" is too short; allowed: 10ms to 168h'],
     ['Compute.Heartbeat.Interval', '1d', '"1d" is not a duration; allowed: like 15s, 1m30s, 500ms'],
@@ -100,7 +100,7 @@ test('values that are none are dropped, each with its reason', async () => {
     ['Frobnicate', '1', 'Bacalhau has no such key'],
   ];
   for (const [key, value, why] of cases) {
-    // With one key that is good: else it is no configuration of Bacalhau at all.
+    // The file has one valid key, because it would not be a configuration of Bacalhau without one.
     const { settings, dropped } = await migrated(
       stringify({ StrictVersionMatch: '', ...nested(key, value), DataDir: '/x' }),
     );
@@ -111,7 +111,7 @@ test('values that are none are dropped, each with its reason', async () => {
   }
 });
 
-test('tokens in the addresses of the servers', async () => {
+test('tokens in the addresses of servers become settings', async () => {
   const at = async (...servers: string[]) => {
     const { settings, dropped } = await migrated(stringify({ Compute: { Orchestrators: servers } }), 'write');
     return [settings.nats?.servers, settings.nats?.token, dropped];
@@ -141,7 +141,7 @@ test('a key that is given twice counts once', async () => {
   assert.ok(dropped.includes('4: nameprovider is dropped: it is given twice; the first is on line 3'));
 });
 
-test('labels beyond what may be, one by one', async () => {
+test('each label beyond the limit is dropped by itself', async () => {
   const many = Object.fromEntries(Array.from({ length: 66 }, (_, index) => [`k${index}`, '1']));
   const { settings, dropped } = await migrated(stringify({ Labels: { ...many, K1: '2' } }));
   assert.equal(Object.keys(settings.node.labels).length, 64);

@@ -1,4 +1,4 @@
-// Configurations of Bacalhau made into ours: whole files of both generations, every key, and the roles.
+// Migrates configurations of Bacalhau: whole files of both generations, every key, and the roles.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -112,7 +112,7 @@ test('a compute node up to 1.4', async () => {
   assert.deepEqual(warnings, []);
 });
 
-test('a requester up to 1.4, its keys in small letters', async () => {
+test('a requester up to 1.4, with its keys in lower case', async () => {
   const { settings, yaml, notes, warnings } = await migrated(await example('1.4-requester'));
   assert.deepEqual(settings, {
     compute: { heartbeatTopic: 'heartbeat' },
@@ -134,7 +134,7 @@ test('a requester up to 1.4, its keys in small letters', async () => {
   assert.deepEqual(warnings, []);
 });
 
-test('which role it is for decides on servers and tokens', async () => {
+test('servers and tokens are converted according to the role', async () => {
   const tokens =
     'Compute: { Auth: { Token: a }, Orchestrators: [h] }\nOrchestrator: { Auth: { Token: b } }\n';
   const nats = async (text: string) => (await migrated(text, 'write')).settings.nats;
@@ -153,14 +153,14 @@ test('which role it is for decides on servers and tokens', async () => {
     (await startNote(enabled(true, true))) ?? '',
     /^start it with "muster requester" and "muster agent"/,
   );
-  // Where the file is silent, a broker's port without a broker to call is a requester's.
+  // When the file names no role, the port of a broker without servers to connect to means a requester.
   assert.match((await startNote('Orchestrator: { Port: 4222 }')) ?? '', /"muster requester"/);
   assert.match((await startNote('Labels: { a: b }')) ?? '', /"muster agent"/);
   assert.equal(await nats('Node: { Type: [requester, compute], Network: { AuthSecret: x } }'), undefined);
   assert.deepEqual(await nats('Node: { Type: compute, Network: { AuthSecret: x } }'), { token: 'x' });
 });
 
-test('an agent beside a requester is told how it gets to the broker, which speaks no TLS', async () => {
+test('notes explain how an agent beside a requester reaches the broker, which has no TLS', async () => {
   const tls = 'TLS: { CACert: /ca.pem, RequireTLS: true }';
   const node = (agent: boolean, requester: boolean, port = 4222) =>
     migrated(
@@ -192,7 +192,7 @@ test('an agent beside a requester is told how it gets to the broker, which speak
     assert.doesNotMatch(notes.join('\n'), /beside the requester/);
 });
 
-/** A value that each key may have. */
+/** Returns a value that is valid for each key. */
 const samples: Record<string, unknown> = {
   duration: '20s',
   size: '8GiB',

@@ -1,4 +1,4 @@
-// A migration for tests, with the result loaded: no test takes one that would not load.
+// Migrates and loads the result for tests, so that every test fails when the result cannot be loaded.
 import assert from 'node:assert/strict';
 import { parse } from 'yaml';
 import { migrate } from '../../../agent/config/bacalhau/migrate.ts';
@@ -8,7 +8,7 @@ import { isLoopback } from '../../../agent/requester/api/loopback.ts';
 
 export const path = '/etc/bacalhau/config.yaml';
 
-/** Migrates `text` and loads the result; what is told comes without the name of the file. */
+/** Migrates `text` and loads the result. Messages are returned without the name of the file. */
 export async function migrated(text: string, secrets: 'write' | 'point' = 'point') {
   const { document, dropped, notes } = await migrate(text, { path, secrets, mayListenOn: isLoopback });
   const yaml = await yamlText(document);
@@ -18,6 +18,6 @@ export async function migrated(text: string, secrets: 'write' | 'point' = 'point
   return { yaml, settings: parse(yaml) ?? {}, dropped: bare(dropped), notes: bare(notes), warnings };
 }
 
-/** `value` at the path `key`, as a file of Bacalhau would nest it. */
+/** Returns `value` at the path `key`, nested as in a file of Bacalhau. */
 export const nested = (key: string, value: unknown): object =>
   key.split('.').reduceRight((inner, name) => ({ [name]: inner }), value) as object;
