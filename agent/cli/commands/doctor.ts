@@ -15,7 +15,7 @@ export const flags = {
   role: {
     value: 'ROLE',
     kind: choice(...roles),
-    help: 'check this role; default: every role that was set up here',
+    help: 'check one role instead of every role that was set up here',
   },
   output: outputFlag('text', 'json'),
   bundle: {

@@ -5,12 +5,12 @@ import type { AgentStatus } from '../../compute/agent.ts';
 import type { LoadedSettings } from '../../config/load.ts';
 import { runtimeFolder, searchedFolders } from '../../config/paths.ts';
 import { jsonText } from '../../output/data.ts';
+import { type Row, sectionsText } from '../../output/sections.ts';
 import { print } from '../../output/terminal.ts';
 import { agoText } from '../../output/units.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { systemClock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
-import { printable } from '../../system/printable.ts';
 import { askHolder } from '../../system/role-socket.ts';
 import type { Argv, Example, FlagTable } from '../line/command.ts';
 import { outputFlag } from '../line/output-flag.ts';
@@ -75,10 +75,9 @@ async function rolesIn(data: string): Promise<RoleStatus[]> {
 
 /** Returns the status of a role for people. */
 export function statusText(status: RoleStatus): string {
-  const lines = status.role === 'agent' ? agentLines(status) : requesterLines(status);
-  const width = Math.max(...lines.map(([label]) => label.length));
-  const rows = lines.map(([label, value]) => `  ${label.padEnd(width)}  ${printable(value)}\n`);
-  return `${status.role} ${printable(status.node ?? '')}\n${rows.join('')}`;
+  const rows = status.role === 'agent' ? agentRows(status) : requesterRows(status);
+  const title = [status.role, status.node].filter(Boolean).join(' ');
+  return sectionsText([{ title, rows: rows.filter(([, value]) => value !== '') }]);
 }
 
 const states: Record<AgentStatus['state'], string> = {
@@ -90,7 +89,7 @@ const states: Record<AgentStatus['state'], string> = {
   deleted: 'deleted; to register again: muster agent register',
 };
 
-function agentLines(status: AgentStatus): [string, string][] {
+function agentRows(status: AgentStatus): Row[] {
   const state = states[status.state] ?? status.state;
   return [
     ['state', status.reason ? `${state} (${status.reason})` : state],
@@ -99,7 +98,7 @@ function agentLines(status: AgentStatus): [string, string][] {
     ['requester', status.requester ? `${status.requester}, cluster ${status.cluster}` : 'not known'],
     ['heartbeats', `${status.heartbeats ?? 0} sent, the last ${ago(status.lastHeartbeat)}`],
     ['acknowledged', ago(status.lastAcknowledged)],
-    ...(status.conditions ?? []).map(({ Type, Reason, Since }): [string, string] => [
+    ...(status.conditions ?? []).map(({ Type, Reason, Since }): Row => [
       'condition',
       `${Type} since ${Since}: ${Reason}`,
     ]),
@@ -107,7 +106,7 @@ function agentLines(status: AgentStatus): [string, string][] {
   ];
 }
 
-function requesterLines(status: RequesterStatus): [string, string][] {
+function requesterRows(status: RequesterStatus): Row[] {
   const { nodes, counters } = status;
   return [
     ['state', status.reason ? `${status.state} (${status.reason})` : status.state],
@@ -125,7 +124,7 @@ function requesterLines(status: RequesterStatus): [string, string][] {
         ? `${counters.heartbeats} received, ${counters.heartbeatsUnknown} of them from nodes not on the roll`
         : '',
     ],
-    ['events', `${status.eventsWaiting ?? 0} nodes wait for the broker's acknowledgement`],
+    ['events', `those of ${status.eventsWaiting ?? 0} nodes wait for the acknowledgement of the broker`],
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
 }

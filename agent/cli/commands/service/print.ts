@@ -16,7 +16,7 @@ export const flags = {
   manager: {
     value: 'NAME',
     kind: choice('systemd', 'launchd'),
-    help: 'the service manager; default: that of this system',
+    help: 'print it for this service manager instead of the one here',
   },
   ...executableFlag,
 } as const satisfies FlagTable;

@@ -1,6 +1,7 @@
 // Reads the state of a service from its files, its manager and the role itself, and writes it for a person.
 import { join } from 'node:path';
 import type { Role } from '../../../config/role.ts';
+import { type Row, sectionsText } from '../../../output/sections.ts';
 import { timeText } from '../../../output/units.ts';
 import { findFolderProblem } from '../../../service/folder-problem.ts';
 import { inspect } from '../../../service/inspect.ts';
@@ -10,7 +11,6 @@ import type { ServicePaths } from '../../../service/service-paths.ts';
 import type { ServiceTarget } from '../../../service/target.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
-import { printable } from '../../../system/printable.ts';
 import { askHolder } from '../../../system/role-socket.ts';
 import { type RoleStatus, statusText } from '../status.ts';
 
@@ -104,21 +104,18 @@ const remarks: Record<ServiceReport['installed'], string> = {
 /** Returns the report for a person, with the role's own status below it. */
 export function reportText(report: ServiceReport): string {
   const { installed, file, state } = report;
-  const rows: [string, string][] = [
+  const rows: Row[] = [
     ['installed', file === null ? 'no' : `${file}${remarks[installed]}`],
     ...(installed !== 'no' || state !== 'stopped' ? stateRows(report) : []),
   ];
-  const width = Math.max(...rows.map(([label]) => label.length));
-  const lines = rows.map(([label, value]) => `  ${label.padEnd(width)}  ${printable(value)}\n`);
   const status = report.status ? `\n${statusText(report.status)}` : '';
-  return `${printable(report.name)}\n${lines.join('')}${status}`;
+  return sectionsText([{ title: report.name, rows }]) + status;
 }
 
-function stateRows(report: ServiceReport): [string, string][] {
+function stateRows(report: ServiceReport): Row[] {
   const { manager, scope, enabled, state, managerState, since, pid, says, ended, restarts } = report;
   const when = since === null ? '' : ` since ${timeText(since, systemClock.now())}`;
-  const row = (label: string, value: string | null): [string, string][] =>
-    value === null ? [] : [[label, value]];
+  const row = (label: string, value: string | null): Row[] => (value === null ? [] : [[label, value]]);
   return [
     ['starts', enabled ? (scope === 'system' ? 'at boot' : 'when the user logs in') : 'by hand only'],
     ['state', `${state}${when}${managerState === '' ? '' : `; ${manager}: ${managerState}`}`],

@@ -15,7 +15,7 @@ import { readReport, reportText } from './service-report.ts';
 export const settings = ['dataDir'] as const;
 
 export const flags = {
-  role: { ...roleFlag.role, help: 'the role; default: both' },
+  role: { ...roleFlag.role, help: 'show one role instead of both' },
   ...scopeFlag,
   output: outputFlag('text', 'json'),
 } as const satisfies FlagTable;
