@@ -98,10 +98,9 @@ function agentRows(status: AgentStatus): Row[] {
     ['requester', status.requester ? `${status.requester}, cluster ${status.cluster}` : 'not known'],
     ['heartbeats', `${status.heartbeats ?? 0} sent, the last ${ago(status.lastHeartbeat)}`],
     ['acknowledged', ago(status.lastAcknowledged)],
-    ...(status.conditions ?? []).map(({ Type, Reason, Since }): Row => [
-      'condition',
-      `${Type} since ${Since}: ${Reason}`,
-    ]),
+    ...(status.conditions ?? []).map(
+      ({ Type, Reason, Since }): Row => ['condition', `${Type} since ${Since}: ${Reason}`],
+    ),
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
 }
