@@ -82,6 +82,8 @@ export class Roll {
       entry => {
         if (!isNodeKey(entry.key)) return;
         this.#missing?.delete(entry.key);
+        // Our own writes come back here, and a watch that begins again brings everything once more.
+        if (this.#table.stored(entry.key).revision >= entry.revision) return;
         if (onFirst) this.#load(entry, onFirst);
         else this.#applyEntry(entry);
       },
@@ -207,8 +209,6 @@ export class Roll {
   }
 
   #load(entry: BucketEntry, onLoaded: OnLoaded): void {
-    // A watch that had to begin again brings the same entries once more.
-    if (this.#table.stored(entry.key).revision >= entry.revision) return;
     const stored = readEntry(entry);
     // The key is a slice of a longer text that it would keep in memory, so the record's own copy of the id is used.
     const id = stored.kind === 'record' ? stored.state.Info.NodeID : entry.key;
@@ -216,8 +216,8 @@ export class Roll {
     this.#set(id, stored, 'loading');
   }
 
-  // Takes what the store holds of a node, as the watch or a read brings it. Our own writes come this way too; those whose
-  // answer was lost come only this way.
+  // Takes what the store holds of a node, as the watch or a read brings it. A write of ours whose answer was lost comes only
+  // this way.
   #applyEntry(entry: BucketEntry): StoredRecord {
     const stored = readEntry(entry);
     const change = changesOf(entry, stored).find(each => each.Revision === entry.revision);
