@@ -1,3 +1,4 @@
+// The connection to a real broker: messages, requests, reconnections, credentials and closing.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect as connectSocket } from 'node:net';
@@ -19,7 +20,7 @@ after(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('asks and is answered, publishes and is heard', async () => {
+test('a request is answered, and a message is delivered', async () => {
   const asker = connectTo(server.url, { credentials });
   const answerer = connectTo(server.url, { credentials });
   await Promise.all([asker.connected(), answerer.connected()]);
@@ -37,7 +38,7 @@ test('asks and is answered, publishes and is heard', async () => {
   assert.deepEqual(heard, ['ask.me hello', 'ask.me no answer wanted']);
 });
 
-test('a request says why it got no answer', async () => {
+test('a request that gets no answer says why', async () => {
   const connection = connectTo(server.url, { credentials });
   await connection.connected();
   await assert.rejects(connection.request('nobody.there', '', 5_000), {
@@ -63,7 +64,7 @@ test('a large message is delivered whole', async () => {
   assert.deepEqual(sizes, [1_000_000]);
 });
 
-test('a handler that throws loses its message only', async () => {
+test('a handler that throws loses only its message', async () => {
   const { log, lines } = recordLog();
   const connection = connectTo(server.url, { credentials, log });
   await connection.connected();
@@ -78,7 +79,7 @@ test('a handler that throws loses its message only', async () => {
   assert.equal(lines.filter(line => line.message === 'a message could not be handled').length, 1);
 });
 
-test('an answer is never sent to the API of the broker in our name', async () => {
+test('an answer is never sent to the API of the broker', async () => {
   const connection = connectTo(server.url, { credentials });
   await connection.connected();
   const answered: boolean[] = [];
@@ -92,7 +93,7 @@ test('an answer is never sent to the API of the broker in our name', async () =>
   assert.deepEqual([answered, stolen], [[false], []]);
 });
 
-test('unsubscribing ends it', async () => {
+test('no message is delivered after unsubscribing', async () => {
   const connection = connectTo(server.url, { credentials });
   await connection.connected();
   let count = 0;
@@ -122,7 +123,7 @@ test('a rotated token file is read again at the next attempt', async () => {
   await connection.connected();
 });
 
-test('user and password, from the settings and from a file', async t => {
+test('the user and the password come from the settings or from a file', async t => {
   const other = await startNatsServer({
     config: 'authorization { user: "ann", password: "pa55" }',
     jetstream: false,
@@ -142,7 +143,7 @@ test('user and password, from the settings and from a file', async t => {
   );
 });
 
-test('a broker that is not there yet is found when it comes', async t => {
+test('a broker that starts later is found', async t => {
   const late = await makeNatsServer({ jetstream: false, port: await freePort() });
   t.after(() => late.release());
   const { log, lines } = recordLog();
@@ -158,17 +159,17 @@ test('a broker that is not there yet is found when it comes', async t => {
   assert.deepEqual(
     states.map(state => state.kind),
     ['disconnected', 'connected'],
-    'the same failure again is no change',
+    'the same failure again is not a change',
   );
   assert.match(states[0]?.kind === 'disconnected' ? states[0].reason : '', /connection refused/);
   assert.deepEqual(
     lines.map(line => line.level),
     ['warn', 'info'],
-    'and no second line in the log',
+    'and not a second line in the log',
   );
 });
 
-test('killed and restarted: waiting requests fail at once, subscriptions are back, and it is told', async t => {
+test('after a restart of the broker: waiting requests fail at once, subscriptions work again, and the state is announced', async t => {
   const broker = await startNatsServer({ jetstream: false });
   t.after(() => broker.release());
   const { log, lines } = recordLog();
@@ -185,7 +186,7 @@ test('killed and restarted: waiting requests fail at once, subscriptions are bac
   const states: ConnectionState['kind'][] = [];
   connection.onState(state => {
     states.push(state.kind);
-    // Those who are told that it is back find their subscriptions in place.
+    // When the state becomes connected, the subscriptions work already.
     if (state.kind === 'connected') connection.publish('news.back', '');
   });
   await broker.kill();
@@ -208,7 +209,7 @@ test('killed and restarted: waiting requests fail at once, subscriptions are bac
   assert.deepEqual(told, ['connected to the broker', 'lost the broker', 'connected to the broker again']);
 });
 
-test('a half-open link is noticed by pings, and left', async t => {
+test('a half-open link is noticed by pings and closed', async t => {
   const broker = await startNatsServer({ jetstream: false });
   t.after(() => broker.release());
   const connection = connectTo(broker.url, { pingIntervalMs: 100, connectTimeoutMs: 300 });
@@ -221,7 +222,7 @@ test('a half-open link is noticed by pings, and left', async t => {
   assert.equal(lost.reason, `the broker at ${broker.url} stopped answering`);
   await waiting;
   await eventually(
-    'the hang is seen from outside too',
+    'a new connection notices the hang too',
     () =>
       connection.state.kind === 'disconnected' &&
       /sent no greeting within 0.3 s/.test(connection.state.reason),
@@ -230,7 +231,7 @@ test('a half-open link is noticed by pings, and left', async t => {
   await connection.connected();
 });
 
-test('of two servers the one that works is used', async () => {
+test('the one of two servers that works is used', async () => {
   const dead = `nats://127.0.0.1:${await freePort()}`;
   for (let fraction = 0; fraction < 1; fraction += 0.5) {
     const random = { fraction: () => fraction, uuid: () => '' };
@@ -238,7 +239,7 @@ test('of two servers the one that works is used', async () => {
   }
 });
 
-test('closing sends what is pending, and ends every wait', async () => {
+test('closing sends what is pending and ends every wait', async () => {
   const listener = connectTo(server.url, { credentials });
   await listener.connected();
   const heard: string[] = [];
@@ -258,17 +259,17 @@ test('closing sends what is pending, and ends every wait', async () => {
   await connection.close();
 });
 
-test('closing does not wait for an attempt that nobody answers', async t => {
+test('closing does not wait for an attempt that gets no answer', async t => {
   const mute = await listen(() => undefined);
   t.after(() => mute.close());
   const connection = connectTo(mute.url, { connectTimeoutMs: 600_000 });
   await eventually('an attempt', () => mute.sockets.size === 1);
   await connection.close();
-  // A socket or a timer left behind would keep this file from ending.
+  // A socket or a timer that is left would keep this test file from ending.
   await eventually('the end of the attempt', () => mute.sockets.size === 0);
 });
 
-test('an attempt that ran out of time leaves no socket behind', async t => {
+test('an attempt that timed out leaves no socket behind', async t => {
   const mute = await listen(() => undefined);
   t.after(() => mute.close());
   const connection = connectTo(mute.url, { connectTimeoutMs: 50 });
@@ -277,7 +278,7 @@ test('an attempt that ran out of time leaves no socket behind', async t => {
   await eventually('no socket', () => mute.sockets.size === 0);
 });
 
-/** Speaks the protocol by hand, to name a reply subject that no client would. Resolves when the broker has it. */
+/** Publishes by hand, with a reply subject that no client would use. Resolves when the broker has the message. */
 async function rawPublish(port: number, token: string, subject: string, reply: string): Promise<void> {
   const socket = connectSocket(port, '127.0.0.1');
   const lines = [

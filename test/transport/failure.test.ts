@@ -1,4 +1,4 @@
-// Each way of not reaching the broker has its own sentence.
+// Each reason why the broker cannot be reached has its own sentence.
 import assert from 'node:assert/strict';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
   return join(folder, name);
 }
 
-test('credentials that the broker refuses', async () => {
+test('the broker refuses the credentials', async () => {
   const { url } = server;
   const refused = `the broker at ${url} refused our credentials: check`;
   const tokenFile = await file('wrong-token', 'wrong');
@@ -50,7 +50,7 @@ test('credentials that the broker refuses', async () => {
     });
 });
 
-test('credentials that cannot be read', async () => {
+test('the credentials cannot be read', async () => {
   const empty = await file('empty', ' \n');
   const large = await file('large', 'x'.repeat(20_000));
   const creds = await file('creds', 'this is a secret but no creds file');
@@ -71,7 +71,7 @@ test('credentials that cannot be read', async () => {
     });
 });
 
-test('nobody listens; the name is unknown', async () => {
+test('nobody listens, or the name of the host is unknown', async () => {
   const port = await freePort();
   assert.deepEqual(await failure(`127.0.0.1:${port}`), {
     fault: 'unreachable',
@@ -82,7 +82,7 @@ test('nobody listens; the name is unknown', async () => {
   assert.match(reason, /^cannot find the host no-such-host\.invalid of nats:/);
 });
 
-test('what answers is no NATS server, hangs up, or says nothing', async t => {
+test('the server is not a NATS server, closes the connection, or sends nothing', async t => {
   const web = await listen(socket => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'));
   const babble = await listen(socket => socket.write(`INFO ${'x'.repeat(70_000)}`));
   const broken = await listen(socket => socket.write('INFO {"version": \r\n'));
@@ -106,7 +106,7 @@ test('what answers is no NATS server, hangs up, or says nothing', async t => {
   });
 });
 
-test('a broker that turns us away, and one that never answers the login', async t => {
+test('the broker refuses the connection, or never answers the login', async t => {
   const info = 'INFO {"max_payload":1048576,"version":"2.12.0","headers":true}\r\n';
   const full = await listen(socket => {
     socket.write(info);
@@ -124,21 +124,21 @@ test('a broker that turns us away, and one that never answers the login', async 
   });
 });
 
-test('a link on which nonsense arrives is left, and made again', async t => {
+test('a link that receives nonsense is closed and made again', async t => {
   const info = 'INFO {"max_payload":1048576,"version":"2.12.0","headers":true}\r\n';
   const mad = await listen(socket => {
     socket.write(info);
     socket.once('data', () => socket.write('PONG\r\nNONSENSE\r\n'));
   });
   t.after(() => mad.close());
-  // The client writes what it could not read to the console.
+  // The client writes what it could not parse to the console.
   t.mock.method(console, 'log', () => undefined);
   const connection = connectTo(mad.url);
   await eventually('a second attempt', () => mad.accepted > 1);
   await connection.close();
 });
 
-test('what the broker does not permit is logged, and a request says so', async t => {
+test('an operation that the broker does not permit is logged, and a request says so', async t => {
   const strict = await startNatsServer({
     jetstream: false,
     config: `authorization { users: [{
@@ -183,7 +183,7 @@ test('no secret is in any state or log line', async t => {
   assert.doesNotMatch(JSON.stringify([states, lines]), /s3cret/);
 });
 
-test('errors that cannot be staged here have their sentences too', () => {
+test('errors that this test cannot cause have their sentences too', () => {
   const attempt: Attempt = {
     label: 'nats://b:1',
     host: 'b',

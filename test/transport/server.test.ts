@@ -1,3 +1,4 @@
+// Reads the addresses of brokers, and refuses other texts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseServers } from '../../agent/transport/server.ts';
@@ -16,7 +17,7 @@ test('addresses are read with and without scheme and port', () => {
     assert.deepEqual(parseServers([url]), [{ host, port, tls, label }], url);
 });
 
-test('an address that is none is refused and named', () => {
+test('a text that is not an address is refused and named', () => {
   for (const url of [
     '',
     'http://a:1',

@@ -1,4 +1,4 @@
-// What the port promises of a store, asked of a real broker and of the fake that other tests build on.
+// A real broker and the fake broker of other tests both keep the promises of port.ts about storage.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { systemClock } from '../../agent/system/clock.ts';
@@ -10,7 +10,7 @@ import { startNatsServer } from '../support/nats-server.ts';
 
 interface Broker {
   connection(): Promise<Connection>;
-  /** Ends it without warning, deletes what it stored if told so, and starts it again. */
+  /** Kills the broker, deletes what it stored if asked to, and starts it again. */
   restart(options: { wipe: boolean }): Promise<void>;
 }
 
@@ -39,13 +39,13 @@ const fake: Broker = {
   },
 };
 
-/** One line per thing a watcher was told. */
+/** One line for each call of a watcher. */
 const line = ({ key, value, revision, marker, headers }: BucketEntry) =>
   `${key}@${revision} ${marker ? `gone ${JSON.stringify(headers)}` : text(value)}`;
 
 for (const [name, broker] of Object.entries({ real, fake })) {
   describe(`a bucket of the ${name} broker`, () => {
-    test('is written only by those who know the newest revision', async () => {
+    test('is written only by a writer that knows the newest revision', async () => {
       const bucket = await (await (await broker.connection()).storage()).bucket({
         name: 'writes',
         history: 1,
@@ -66,7 +66,7 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.equal(text((await bucket.get('node-1'))?.value ?? bytes('')), 'two');
     });
 
-    test('keeps a marker of what was purged, and takes it again only by the marker', async () => {
+    test('keeps a marker of a purged key, which is written again only with the revision of the marker', async () => {
       const bucket = await (await (await broker.connection()).storage()).bucket({
         name: 'markers',
         history: 1,
@@ -85,7 +85,7 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.equal((await bucket.get('k'))?.revision, again);
     });
 
-    test('two who write at once: one wins', async () => {
+    test('has one winner when two write at the same time', async () => {
       const [one, two] = await Promise.all([broker.connection(), broker.connection()]);
       const buckets = await Promise.all(
         [one, two].map(async each => (await each.storage()).bucket({ name: 'races', history: 1 })),
@@ -94,7 +94,7 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.deepEqual(results.map(result => result.status).toSorted(), ['fulfilled', 'rejected']);
     });
 
-    test('is watched from its newest entries on, through a restart, and it is told when it was lost', async () => {
+    test('is watched from its newest entries on and through a restart, and its loss is announced', async () => {
       const connection = await broker.connection();
       const bucket = await (await connection.storage()).bucket({ name: 'watched', history: 1 });
       const a = await bucket.put('a', bytes('1'), 0);
@@ -149,7 +149,7 @@ for (const [name, broker] of Object.entries({ real, fake })) {
   describe(`an event stream of the ${name} broker`, () => {
     const config = { name: 'EVENTS', subjects: ['events.>'], maxAgeMs: 86_400_000, maxBytes: 16_777_216 };
 
-    test('stores each id once, tells plain subscribers, and is followed through a restart', async () => {
+    test('stores each id once, delivers to plain subscribers, and is followed through a restart', async () => {
       const connection = await broker.connection();
       const stream = await (await connection.storage()).stream(config);
       const plain: string[] = [];
@@ -188,7 +188,7 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       await stream.lastPerSubject('events.none', () => assert.fail('nothing matches'));
     });
 
-    test('is followed from a time on', async () => {
+    test('can be followed from a certain time on', async () => {
       const connection = await broker.connection();
       const stream = await (await connection.storage()).stream({
         ...config,
@@ -208,7 +208,7 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.deepEqual(told, ['since.new']);
     });
 
-    test('that was lost is made again by the next event, and followed from its beginning', async () => {
+    test('is created again by the next event after it was lost, and followed from its beginning', async () => {
       const connection = await broker.connection();
       const stream = await (await connection.storage()).stream({
         ...config,

@@ -1,4 +1,4 @@
-// What only a real broker can show: Bacalhau's layout, other people's streams, faults, and order under load.
+// Storage on a real broker: Bacalhau's layout, streams of other programs, faults, and order under load.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { BucketEntry, Connection, Storage } from '../../agent/transport/port.ts';
@@ -25,7 +25,7 @@ async function api(
   return JSON.parse(text(answer.data)) as Record<string, unknown>;
 }
 
-/** What nats.go's CreateKeyValue sends when given nothing but a name, as Bacalhau does. */
+/** What nats.go's CreateKeyValue sends when it gets only a name, as in Bacalhau. */
 const bacalhauBucket = (name: string) => ({
   name: `KV_${name}`,
   subjects: [`$KV.${name}.>`],
@@ -48,7 +48,7 @@ const bacalhauBucket = (name: string) => ({
   consumer_limits: {},
 });
 
-test('Bacalhau opens our bucket, and we open its', async () => {
+test('Bacalhau opens a bucket of muster, and muster opens one of Bacalhau', async () => {
   const { connection, storage } = await open();
   await storage.bucket({ name: 'node_v1', history: 1 });
   const opened = await api(connection, 'STREAM.CREATE.KV_node_v1', bacalhauBucket('node_v1'));
@@ -63,7 +63,7 @@ test('Bacalhau opens our bucket, and we open its', async () => {
   assert.equal(await theirs.put('node-1', bytes('v'), 0), 1);
 });
 
-test('a bucket that is set up otherwise but serves is opened', async () => {
+test('a bucket with another suitable configuration is opened', async () => {
   const { connection, storage } = await open();
   const config = {
     ...bacalhauBucket('roomy'),
@@ -83,7 +83,7 @@ test('a bucket that is set up otherwise but serves is opened', async () => {
   assert.deepEqual(told, ['2']);
 });
 
-test('keys and marks of other clients are read', async () => {
+test('keys and markers of other clients are read', async () => {
   const { connection, storage } = await open();
   const bucket = await storage.bucket({ name: 'foreign', history: 1 });
   const key = 'A-z_0/9=x.y';
@@ -99,7 +99,7 @@ test('keys and marks of other clients are read', async () => {
     );
 });
 
-test('a stream that is no bucket is refused', async () => {
+test('a stream that is not a bucket is refused', async () => {
   const { connection, storage } = await open();
   await api(connection, 'STREAM.CREATE.KV_other', { ...bacalhauBucket('other'), subjects: ['other.>'] });
   await assert.rejects(storage.bucket({ name: 'other', history: 1 }), {
@@ -109,7 +109,7 @@ test('a stream that is no bucket is refused', async () => {
   });
 });
 
-test('a broker that stores nothing is refused with a sentence', async t => {
+test('a broker that stores nothing is refused with a sentence that says so', async t => {
   const bare = await startNatsServer({ jetstream: false });
   t.after(() => bare.release());
   const { storage } = await open(bare.url);
@@ -118,7 +118,7 @@ test('a broker that stores nothing is refused with a sentence', async t => {
   await assert.rejects(storage.stream({ name: 'X', subjects: ['x'], maxAgeMs: 0, maxBytes: 0 }), { message });
 });
 
-test('a store that does not answer times out; without the broker it is disconnected', async t => {
+test('a store that does not answer causes a timeout, and one without a broker is disconnected', async t => {
   const broker = await startNatsServer();
   t.after(() => broker.release());
   const { connection, storage } = await open(broker.url, { storeTimeoutMs: 200 });
@@ -141,7 +141,7 @@ test('a store that does not answer times out; without the broker it is disconnec
   await Promise.all(all.map(each => assert.rejects(each, { name: 'BrokerError', fault: 'disconnected' })));
 });
 
-test('a bucket deleted under our hands is noticed without a reconnection', async () => {
+test('a bucket that another client deletes is noticed without a reconnection', async () => {
   const { connection, storage } = await open();
   const bucket = await storage.bucket({ name: 'deleted', history: 1 });
   const revision = await bucket.put('k', bytes('v'), 0);
@@ -155,7 +155,7 @@ test('a bucket deleted under our hands is noticed without a reconnection', async
   assert.deepEqual(passes, [false, true]);
 });
 
-test('under load and through crashes a watcher misses nothing and sees each key in order', async t => {
+test('under load and through crashes a watcher misses nothing, and sees the revisions of each key in order', async t => {
   const broker = await startNatsServer();
   t.after(() => broker.release());
   const { connection, storage } = await open(broker.url);
@@ -176,7 +176,7 @@ test('under load and through crashes a watcher misses nothing and sees each key 
 
   const write = async (key: string): Promise<void> => {
     for (let round = 0; round < 40; ) {
-      // As the requester does: after any failure the record is read again, and its content decides.
+      // As in the requester, the record is read again after any failure, and its content decides.
       try {
         const { revision = 0, value = bytes('0') } = (await bucket.get(key)) ?? {};
         round = Number(text(value)) + 1;
@@ -198,7 +198,7 @@ test('under load and through crashes a watcher misses nothing and sees each key 
   }
   await writers;
   await eventually(
-    'all is seen',
+    'everything is seen',
     () => [...seen.values()].filter(entry => text(entry.value) === '40').length === 20,
   );
   watch.stop();
@@ -218,7 +218,7 @@ test('a watch of many keys is complete', async () => {
   assert.equal(seen.size, keys.length);
 });
 
-test('a watcher that throws is told the next entry all the same', async () => {
+test('a watcher that throws still gets the next entry', async () => {
   const { log, lines } = recordLog();
   const { storage } = await open(server.url, { log });
   const bucket = await storage.bucket({ name: 'throws', history: 1 });
@@ -234,7 +234,7 @@ test('a watcher that throws is told the next entry all the same', async () => {
   assert.equal(lines.filter(line => line.message === 'a stored message could not be handled').length, 1);
 });
 
-test('a watch that is stopped lets nobody wait', async () => {
+test('stopping a watch ends every wait', async () => {
   const { storage } = await open();
   const bucket = await storage.bucket({ name: 'stopped', history: 1 });
   await bucket.put('k', bytes('v'), 0);
@@ -247,7 +247,7 @@ test('a watch that is stopped lets nobody wait', async () => {
   assert.ok(end === 'ready before it was stopped' || end === 'disconnected', String(end));
 });
 
-test('an event stream is brought up to its configuration', async () => {
+test('an existing event stream is changed to its configuration', async () => {
   const { connection, storage } = await open();
   const config = { name: 'GROWS', subjects: ['grows.a.>'], maxAgeMs: 3_600_000, maxBytes: 16_777_216 };
   const stream = await storage.stream(config);
@@ -265,7 +265,7 @@ test('an event stream is brought up to its configuration', async () => {
   assert.equal((info.state as { messages: number }).messages, 2, 'nothing was lost by it');
 });
 
-test('an event stream whose subjects another one holds is refused', async () => {
+test('an event stream is refused when another stream has its subjects', async () => {
   const { storage } = await open();
   const config = { subjects: ['taken.>'], maxAgeMs: 0, maxBytes: -1 };
   await storage.stream({ ...config, name: 'FIRST' });
@@ -275,7 +275,7 @@ test('an event stream whose subjects another one holds is refused', async () => 
   });
 });
 
-test('a broker with little room keeps fewer events', async t => {
+test('a broker with little space keeps fewer events', async t => {
   const small = await startNatsServer({
     jetstream: false,
     config: `jetstream { store_dir: "${server.folder}/small", max_file: 100MB }`,
@@ -291,7 +291,7 @@ test('a broker with little room keeps fewer events', async t => {
   assert.equal(lines.filter(line => /little room/.test(line.message)).length > 0, true);
 });
 
-test('closing the connection ends its watches, and lets nobody wait', async t => {
+test('closing the connection ends its watches and every wait', async t => {
   const broker = await startNatsServer();
   t.after(() => broker.release());
   const { connection, storage } = await open(broker.url);

@@ -1,3 +1,4 @@
+// TLS with a real broker: certificates, CAs, and the files that the settings name.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,7 +33,7 @@ async function failure(url: string, tls?: TlsFiles) {
   return { fault, reason };
 }
 
-test('a private CA, by address and by name, with tls:// or because the broker demands it', async () => {
+test('a private CA is used by address and by name, with tls:// or because the broker demands TLS', async () => {
   for (const url of [server.url, `tls://localhost:${server.port}`, `nats://127.0.0.1:${server.port}`]) {
     const connection = connectTo(url, { tls: { caFile } });
     await connection.connected();
@@ -41,7 +42,7 @@ test('a private CA, by address and by name, with tls:// or because the broker de
   }
 });
 
-test('TLS before the greeting', async t => {
+test('TLS may begin before the greeting', async t => {
   const first = await startNatsServer({
     scheme: 'tls',
     jetstream: false,
@@ -59,7 +60,7 @@ test('TLS before the greeting', async t => {
   });
 });
 
-test('a broker that wants a client certificate', async t => {
+test('the broker may want a client certificate', async t => {
   const strict = await startNatsServer({
     scheme: 'tls',
     jetstream: false,
@@ -77,7 +78,7 @@ test('a broker that wants a client certificate', async t => {
   });
 });
 
-test('a certificate that is not to be trusted', async t => {
+test('a certificate that is not trusted is refused', async t => {
   const other = await startNatsServer({ scheme: 'tls', jetstream: false, config: tlsConfig(elsewhere) });
   t.after(() => other.release());
   const its = `the certificate of the broker at ${server.url}`;
@@ -95,7 +96,7 @@ test('a certificate that is not to be trusted', async t => {
   });
 });
 
-test('TLS is wanted and not offered', async () => {
+test('a broker that does not offer TLS is refused when the settings want it', async () => {
   for (const [url, tls] of [
     [plain.url.replace('nats:', 'tls:'), undefined],
     [plain.url, { caFile }],
@@ -106,7 +107,7 @@ test('TLS is wanted and not offered', async () => {
     });
 });
 
-test('files that are missing or something else', async () => {
+test('missing files and files of another kind are refused', async () => {
   const missing = join(folder, 'missing.pem');
   const garbage = join(folder, 'garbage.pem');
   await writeFile(garbage, 'not a certificate');
