@@ -1,4 +1,4 @@
-// Finds a real nats-server that is new enough to be the embedded broker.
+// Finds a nats-server that is new enough to be the embedded broker.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
@@ -10,28 +10,28 @@ export interface ServerBinary {
   version: string;
 }
 
-/** The least version: the first whose store can be told to sync each write (`sync_interval: always`). */
+/** The first version that can sync each write to the disk (`sync_interval: always`). */
 const minimumVersion = { major: 2, minor: 10 };
 
 const howToInstall =
   'install nats-server 2.10 or newer (Debian: apt install nats-server; macOS: brew install nats-server; ' +
   'anywhere: go install github.com/nats-io/nats-server/v2@latest) or name one with broker.binary';
 
-/** Where a nats-server may come from. */
+/** The places in which a nats-server is searched. */
 export interface BinarySources {
-  /** `broker.binary`: when it is set, no other counts. */
+  /** The setting `broker.binary`. When it is set, no other nats-server is used. */
   configured: string | undefined;
-  /** Unpacks the one that the packaged file carries; absent where there is none. */
+  /** Unpacks the nats-server that the packaged file carries; absent when it carries none. */
   unpack?: (() => Promise<string>) | undefined;
   findOnPath: (name: string) => string | undefined | Promise<string | undefined>;
   log: Pick<Log, 'warn'>;
-  /** Gives up the search. */
+  /** Aborts the search. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * The one of `broker.binary`, else the carried one, else the one on PATH.
- * @throws MusterError when there is none, it does not run, or it is too old. The reason of `signal` when that aborts before.
+ * Returns the nats-server of `broker.binary`, else the carried one, else the one on PATH.
+ * @throws MusterError when there is none, it does not run, or it is too old. Throws the reason of `signal` when that aborts.
  */
 export async function findServerBinary({
   configured,
@@ -46,11 +46,14 @@ export async function findServerBinary({
   const path = await findOnPath('nats-server');
   if (path === undefined) throw carried ?? noServerOnPath();
   if (carried)
-    log.warn({ path, err: carried }, 'the nats-server of this file cannot be used; the one on PATH is');
+    log.warn(
+      { path, err: carried },
+      'the nats-server in the packaged file cannot be used; the one on PATH is used',
+    );
   return checkVersion(path, path, signal);
 }
 
-/** The carried one, or why it cannot be used. */
+/** Returns the carried nats-server, or why it cannot be used. */
 async function checkCarried(
   unpack: () => Promise<string>,
   signal: AbortSignal | undefined,
@@ -64,9 +67,9 @@ async function checkCarried(
     if (path === undefined || errnoOf(error.cause) !== 'EACCES') return error;
     return new MusterError(
       'not_allowed',
-      `${path}, the broker, may not be run: no program may be run from there`,
+      `the broker ${path} may not be run: its file system does not allow programs`,
       {
-        hint: 'its file system is mounted noexec: name a nats-server elsewhere with broker.binary, or move dataDir',
+        hint: 'the file system is mounted noexec: name another nats-server with broker.binary, or move dataDir',
         cause: error.cause,
       },
     );
@@ -89,7 +92,7 @@ async function checkVersion(
   if (version === undefined)
     throw new MusterError(
       'failed',
-      `${where} is no nats-server: it says "${printable(output.trim(), 100)}"`,
+      `${where} is not a nats-server: it says "${printable(output.trim(), 100)}"`,
       {
         hint: howToInstall,
       },

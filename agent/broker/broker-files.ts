@@ -1,4 +1,4 @@
-// What the broker keeps in its folder: the token, the port it chose, its configuration, its process id, its store.
+// The files in the broker's folder: the token, the chosen port, the configuration, the process id, and the store.
 import { randomBytes } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,8 +25,8 @@ export function brokerFiles(folder: string): BrokerFiles {
 }
 
 /**
- * Reads the token that clients show, making it (32 random bytes, base64url, 0600) when there is none.
- * @throws MusterError `bad_state` when the file holds something else.
+ * Returns the token that clients need, and makes one (32 random bytes, base64url, mode 0600) when there is none.
+ * @throws MusterError `bad_state` when the file contains something else.
  */
 export async function readOrMakeToken(path: string): Promise<string> {
   const data = await readBounded(path, 1024);
@@ -38,16 +38,16 @@ export async function readOrMakeToken(path: string): Promise<string> {
   }
   const token = data.toString('utf8').trim();
   rememberSecret(token);
-  // nats-server takes what begins with $2 for a hash, and would let nobody in.
+  // nats-server takes a token that begins with $2 for a hash, and would accept no client.
   if (!/^[\x21-\x7e]{16,512}$/.test(token) || token.startsWith('$2'))
-    throw new MusterError('bad_state', `${path} does not hold a token`, {
-      hint: 'put 16 to 512 printable characters without blanks in it, or remove it to have another made',
+    throw new MusterError('bad_state', `${path} does not contain a token`, {
+      hint: 'write 16 to 512 printable characters without spaces into it, or remove it to have a new one made',
     });
   await chmod(path, 0o600);
   return token;
 }
 
-/** The port kept from an earlier start; undefined when there is none. */
+/** Returns the port that an earlier start has chosen; undefined when there is none. */
 export async function readPort(path: string): Promise<number | undefined> {
   const port = Number((await readBounded(path, 64))?.toString('utf8'));
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
@@ -61,7 +61,7 @@ export interface ServerConfig {
   files: BrokerFiles;
 }
 
-/** Writes nats-server's configuration. The token is in it, so only its owner may read it. */
+/** Writes nats-server's configuration. It contains the token, so only its owner may read it. */
 export async function writeConfig({ name, host, port, token, files }: ServerConfig): Promise<void> {
   const text = (value: string) => JSON.stringify(value);
   const lines = [
@@ -71,17 +71,17 @@ export async function writeConfig({ name, host, port, token, files }: ServerConf
     `port: ${port}`,
     `pid_file: ${text(files.pid)}`,
     'logtime: false',
-    // Room for one connection per node of a large cluster; the server's own limit is 65 536.
+    // One connection for each node of a large cluster; the default is 65 536.
     'max_connections: 262144',
     `authorization { token: ${text(token)} }`,
     'jetstream {',
     `  store_dir: ${text(files.store)}`,
-    // A decision that was answered has reached the disk.
+    // A decision is on the disk before the operator gets the answer.
     '  sync_interval: always',
     '}',
   ];
   const config = `${lines.join('\n')}\n`;
-  // On a full disk a broker that was set up before can still start.
+  // An unchanged file is not written again, so that the broker can start on a full disk.
   const before = await readBounded(files.config).catch(() => undefined);
   if (before?.toString('utf8') !== config) await writeFileAtomic(files.config, config);
 }

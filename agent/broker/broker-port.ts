@@ -1,4 +1,4 @@
-// The port that the broker listens on: the one of the settings, or a free one that is kept from then on.
+// Chooses the port of the broker: the port of the settings, or a free one that is kept for later starts.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
@@ -8,8 +8,8 @@ import type { Random } from '../system/random.ts';
 import { readPort } from './broker-files.ts';
 
 /**
- * The port to listen on. For 0 it is the one kept in `path`, else any free one, which is kept there.
- * @throws MusterError `in_use`, naming the port and the setting; others when the host cannot be listened on.
+ * Returns the port to listen on. For port 0 it is the one that the file `path` contains, else a free one, which is written there.
+ * @throws MusterError `in_use` with the port and the setting; another code when it cannot listen on the host.
  */
 export async function choosePort(
   host: string,
@@ -27,7 +27,7 @@ export async function choosePort(
       if (!isInUse(error)) throw error;
       log.warn(
         { port: kept },
-        'the port the broker had is in use: it takes another, which nodes must be told',
+        'the port of the broker is in use: it takes another one, which must be configured on the nodes',
       );
     }
   }
@@ -41,8 +41,8 @@ export function isInUse(error: unknown): boolean {
 }
 
 /**
- * Below the ports that Linux (32768 to 60999, ip(7)) and macOS (from 49152) lend to outgoing connections: one of those
- * may be taken by any program that connects somewhere while the broker is down, and the nodes would not find it again.
+ * Linux (32768 to 60999, see ip(7)) and macOS (from 49152) use higher ports for outgoing connections. Any program that connects
+ * somewhere could take such a port while the broker is down, and the nodes would not find the broker again.
  */
 const fixedPorts = { first: 10_000, end: 32_768 };
 
@@ -80,7 +80,7 @@ function cannotListen(host: string, port: number, cause: unknown): MusterError {
   switch (errnoOf(cause)) {
     case 'EADDRINUSE':
       return new MusterError('in_use', `${where}: it is in use (broker.port)`, {
-        hint: 'stop what listens there, or set broker.port to another port, or to 0 for any free one',
+        hint: 'stop the program that listens there, or set broker.port to another port, or to 0 for any free port',
         cause,
       });
     case 'EACCES':
@@ -90,7 +90,7 @@ function cannotListen(host: string, port: number, cause: unknown): MusterError {
       });
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      // No bad configuration, after which no service is started again: at boot an address may come later than this, by DHCP.
+      // This is not `bad_config`, after which no service is restarted: at boot DHCP may assign the address later.
       return new MusterError('failed', `${where}: this machine has no such address (broker.host)`, {
         hint: 'wait until the network is up, or set broker.host to 127.0.0.1, 0.0.0.0 or an address of this machine',
         cause,

@@ -1,4 +1,4 @@
-// The embedded broker: a real nats-server of our own, started, watched, started again when it dies, and stopped.
+// The embedded broker: starts a nats-server, restarts it when it dies, and stops it.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
@@ -17,42 +17,42 @@ import { stopOrphan } from './orphan.ts';
 import { carriedServer, type PackedServer, unpackServer } from './unpack.ts';
 
 export interface BrokerOptions {
-  /** Everything of the broker's is kept here. The caller holds the lock of the role that owns it. */
+  /** The folder for all files of the broker. The caller holds the lock of the role that owns it. */
   folder: string;
-  /** How the broker names itself to its clients. */
+  /** The name that the broker tells its clients. */
   name: string;
-  /** `broker.host` and `broker.port`; port 0 takes a free one and keeps it from then on. */
+  /** The settings `broker.host` and `broker.port`. With port 0 it chooses a free port once, and keeps it. */
   host: string;
   port: number;
-  /** `broker.binary`. */
+  /** The setting `broker.binary`. */
   binary?: string | undefined;
-  /** The nats-server that comes with the program; without it, the packaged file's own, where it carries one. */
+  /** The nats-server that comes with the program; by default the one in the packaged file, if there is one. */
   carried?: PackedServer | undefined;
   findOnPath: (name: string) => string | undefined | Promise<string | undefined>;
   clock: Clock;
   random: Random;
   log: Log;
-  /** Gives up the start when it aborts; it says nothing to a broker that runs. */
+  /** Aborts the start. It does not stop a broker that runs. */
   signal?: AbortSignal | undefined;
 }
 
 export interface Broker {
-  /** Where clients on this machine find it. */
+  /** The address for clients on this machine. */
   readonly url: string;
-  /** Holds the token that clients show. */
+  /** The file with the token that clients need. */
   readonly tokenFile: string;
-  /** Of the nats-server. */
+  /** The version of the nats-server. */
   readonly version: string;
-  /** The running process; undefined while it is between two lives. */
+  /** The id of the running process; undefined while it waits for a restart. */
   readonly pid: number | undefined;
-  /** Ends it, by force after `timeout` milliseconds (3 s). */
-  stop(timeout?: number): Promise<void>;
+  /** Stops it, and kills it after `timeoutMs` (3 s by default). */
+  stop(timeoutMs?: number): Promise<void>;
 }
 
 /**
- * Resolves when the broker takes clients.
- * @throws MusterError: no nats-server, or one too old; the port in use; the folder not writable; it ended at once.
- * The reason of `signal` when that aborts before: nothing runs then.
+ * Starts the broker; resolves when it accepts clients.
+ * @throws MusterError when there is no usable nats-server, the port is in use, the folder cannot be written, or the broker ends
+ * at once. Throws the reason of `signal` when that aborts; nothing runs then.
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { folder, name, host, port: wanted, clock, carried = carriedServer(), signal } = options;
@@ -81,15 +81,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       log.info({ url, version: binary.version, pid: server.pid }, 'the broker runs');
       return server;
     } catch (error) {
-      // Others may take a port between the look at it and the start.
+      // Another program may take the port between our check and the start.
       if (wanted !== 0 || attempt === 3 || !isInUse(error)) throw error;
     }
   }
 }
 
-/** Milliseconds that it has to take clients; reading a large store back takes some. */
+/** Reading a large store back at the start takes long. */
 const startTimeoutMs = 60_000;
-/** Milliseconds to end by itself for one whose start is given up: it has stored nothing yet. */
+/** A broker whose start is aborted has stored nothing yet, so it is killed soon. */
 const abortedStartTimeoutMs = 1_500;
 
 class SupervisedServer implements Broker {
@@ -111,7 +111,7 @@ class SupervisedServer implements Broker {
     this.url = url;
     this.tokenFile = files.token;
     this.version = binary.version;
-    // For a process that ends in a hurry: nothing of it is left behind.
+    // Also when this process ends at once, the broker must not stay behind.
     this.#removeLastAct = onProcessEnd(() => this.#child && signalAll(this.#child, 'SIGTERM'));
   }
 
@@ -119,7 +119,7 @@ class SupervisedServer implements Broker {
     return this.#child && isAlive(this.#child) ? this.#child.pid : undefined;
   }
 
-  /** Starts it for the first time; only from then on is it started again. */
+  /** Starts it for the first time. If this succeeds, it is restarted whenever it ends. */
   async start(signal?: AbortSignal): Promise<void> {
     const { ended, ready } = this.#launchServer();
     const first = await Promise.race([ready, ended, aborted(signal)]);
@@ -135,13 +135,13 @@ class SupervisedServer implements Broker {
     this.#watching = this.#watch(ended);
   }
 
-  async stop(timeout = 3_000): Promise<void> {
+  async stop(timeoutMs = 3_000): Promise<void> {
     this.#stopping.abort();
     const child = this.#child;
     if (child && isAlive(child)) {
       const exited = once(child, 'exit');
       signalAll(child, 'SIGTERM');
-      const deadline = this.#options.clock.after(timeout, () => {
+      const deadline = this.#options.clock.after(timeoutMs, () => {
         this.#options.log.warn({ pid: child.pid }, 'the broker does not end: killing it');
         signalAll(child, 'SIGKILL');
       });
@@ -172,7 +172,7 @@ class SupervisedServer implements Broker {
     }
   }
 
-  // What `broker.binary` names may have started the server as a child, which goes on and holds the port and the store.
+  // `broker.binary` may be a wrapper that starts the server as a child. The child may still run and hold the port and the store.
   async #stopOrphan(): Promise<void> {
     const { clock, log } = this.#options;
     const { signal } = this.#stopping;
@@ -181,7 +181,7 @@ class SupervisedServer implements Broker {
     });
   }
 
-  /** `ready` stays open when it does not come to that. */
+  /** `ready` never settles when the server does not become ready. */
   #launchServer(): { ended: Promise<string>; ready: Promise<'ready'> } {
     const { clock, log } = this.#options;
     const { child, ended } = launchServer(this.#binary.path, this.#files.config, clock, log);
@@ -196,9 +196,9 @@ class SupervisedServer implements Broker {
     while (child && isAlive(child) && !this.#stopping.signal.aborted) {
       if (await letsIn(this.url, credentials)) return 'ready';
       if (clock.monotonic() > deadline) {
-        this.#options.log.error({ pid: child.pid }, 'the broker takes no clients: killing it');
+        this.#options.log.error({ pid: child.pid }, 'the broker accepts no clients: killing it');
         signalAll(child, 'SIGKILL');
-        // One that a disk holds ends only when that lets it go: nothing more can be done until then.
+        // A server that waits for a disk that hangs ends only when the disk answers. Nothing else can be done.
         break;
       }
       await sleep(clock, 10, this.#stopping.signal);
@@ -215,9 +215,9 @@ function isAlive(child: ChildProcess): boolean {
   return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
 }
 
-// The group that it leads: `broker.binary` may name a program that has the server as its child.
+// Signals the process group, because `broker.binary` may be a wrapper that has the server as its child.
 function signalAll(child: ChildProcess, signal: NodeJS.Signals): void {
-  // Once it has been waited for, its id may be another's.
+  // After its end was seen, its id may belong to another process.
   if (child.pid === undefined || !isAlive(child)) return;
   try {
     process.kill(-child.pid, signal);
@@ -226,7 +226,7 @@ function signalAll(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Where a client on this machine finds what listens on `host`. */
+/** Returns the host by which a client on this machine reaches a server that listens on `host`. */
 export function localHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';

@@ -1,4 +1,4 @@
-// One process of nats-server, from its start to its end.
+// Starts one process of nats-server, and describes how it ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../system/clock.ts';
@@ -6,13 +6,13 @@ import { reasonOf } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import { forwardLog } from './server-log.ts';
 
-/** Milliseconds that the last lines of a server that has ended may take. */
+/** After the end of the server, its last lines are awaited for this time. */
 const lastLinesTimeoutMs = 200;
 
 export interface LaunchedServer {
-  /** Undefined when the system refused at once to start it. */
+  /** undefined when the system could not start it. */
   child: ChildProcess | undefined;
-  /** Tells how it ended, or why it could not be run; never rejects. */
+  /** Resolves with how it ended, or why it could not be run; never rejects. */
   ended: Promise<string>;
 }
 
@@ -27,8 +27,8 @@ export function launchServer(path: string, config: string, clock: Clock, log: Lo
 }
 
 function spawnServer(path: string, config: string): ChildProcess {
-  // A process group of its own: Ctrl-C in the terminal ends muster, which then ends the broker in order. No
-  // environment: nothing in ours is the server's business.
+  // With a process group of its own, Ctrl-C in the terminal ends only muster, which then stops the broker in order. The server
+  // needs nothing of our environment, which may contain secrets.
   return spawn(path, ['-c', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
@@ -38,21 +38,21 @@ function spawnServer(path: string, config: string): ChildProcess {
 }
 
 function describeEnd(child: ChildProcess, clock: Clock, log: Log): Promise<string> {
-  // When no more files can be open, Node makes no pipe.
+  // Node makes no pipe when no more files may be open.
   const output = child.stderr as Readable | null | undefined;
-  const complaint = output ? forwardLog(output, clock, log) : () => undefined;
+  const lastProblem = output ? forwardLog(output, clock, log) : () => undefined;
   return new Promise(resolve => {
     child.once('error', error => resolve(describeStartFailure(error)));
     child.once('exit', (code, signal) => {
-      const tell = () => {
+      const finish = () => {
         grace.cancel();
         output?.destroy();
-        const why = complaint();
+        const why = lastProblem();
         resolve(`ended (${signal ?? `exit code ${code}`})${why ? `: ${why}` : ''}`);
       };
-      const grace = clock.after(lastLinesTimeoutMs, tell);
-      // After `close` every line has been read; it does not come while a child of the server's has the pipe.
-      child.once('close', tell);
+      const grace = clock.after(lastLinesTimeoutMs, finish);
+      // At `close` every line has been read. It does not come while a child of the server still has the pipe.
+      child.once('close', finish);
     });
   });
 }

@@ -1,4 +1,4 @@
-// A nats-server left over from a run that was killed: it holds the port and the store, so it is stopped first.
+// Stops a nats-server that an earlier, killed run has left behind: it holds the port and the store.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type Clock, sleep } from '../system/clock.ts';
@@ -7,14 +7,14 @@ import { readBounded } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
 import type { BrokerFiles } from './broker-files.ts';
 
-/** Milliseconds that it has to end by itself. */
+/** It is killed after this time. */
 const stopTimeoutMs = 3_000;
 
 /**
- * Stops the nats-server that the folder's process id names, if it still runs and is ours by its command line. The
- * caller holds the folder's lock: the server of another living muster would be stopped as well.
- * When `signal` aborts it is killed at once, and not waited for.
- * @throws MusterError `failed` when it does not end; the reason of `signal`.
+ * Stops the nats-server whose process id is in the folder, if it still runs and its command line names our configuration. The
+ * caller holds the lock of the folder; otherwise the server of another running muster could be stopped.
+ * When `signal` aborts, the server is killed at once and not awaited.
+ * @throws MusterError `failed` when it does not end; throws the reason of `signal` when that aborts.
  */
 export async function stopOrphan(
   files: BrokerFiles,
@@ -37,7 +37,7 @@ export async function stopOrphan(
   throw new MusterError('failed', `the broker of an earlier run, process ${pid}, does not end`);
 }
 
-/** Process ids are used again: it is ours only if its command line names our configuration. */
+/** The process id may belong to another process by now. It is our server if its command line names our configuration. */
 async function isOurs(pid: number, config: string): Promise<boolean> {
   const words = await commandLine(pid);
   return words.includes(config);

@@ -1,4 +1,4 @@
-// nats-server's own log lines, turned into ours.
+// Forwards the log lines of nats-server to our log.
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../system/clock.ts';
@@ -6,25 +6,25 @@ import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
 import { printable } from '../system/printable.ts';
 
-/** What it writes its lines with, and what they are to us: its information is our detail. */
+/** The levels of nats-server and ours: its information is detail for us. */
 const levels = { TRC: 'trace', DBG: 'trace', INF: 'debug', WRN: 'warn', ERR: 'error', FTL: 'error' } as const;
 
 /**
- * Passes the lines on. An error that repeats is passed on once a minute: one node with a wrong token makes a line at
- * each attempt. Answers a function that tells the last complaint, for when the server has ended.
+ * Forwards the lines of `output`. A repeated error is forwarded once a minute, because a node with a wrong token causes a line
+ * at each attempt. Returns a function that returns the last warning or error, to be used when the server has ended.
  */
 export function forwardLog(output: Readable, clock: Clock, log: Log): () => string | undefined {
   const limited = limitedLog(log, clock);
-  let complaint: string | undefined;
+  let lastProblem: string | undefined;
   createInterface({ input: output, crlfDelay: Number.POSITIVE_INFINITY }).on('line', line => {
     const [, kind, text = ''] = /\[(TRC|DBG|INF|WRN|ERR|FTL)\] (.*)$/.exec(line) ?? [undefined, 'WRN', line];
     const level = levels[kind as keyof typeof levels];
-    // The banner is drawn of blanks, dashes and slashes.
+    // The lines of the banner consist of blanks, dashes and slashes.
     if (!/[A-Za-z0-9]{2}/.test(text)) return;
     const message = printable(text);
     if (level === 'debug' || level === 'trace') return log[level]({}, message);
-    complaint = message;
+    lastProblem = message;
     limited[level](`${level} ${message.replace(/\d+/g, '#')}`, {}, message);
   });
-  return () => complaint;
+  return () => lastProblem;
 }

@@ -1,4 +1,4 @@
-// The nats-server that the packaged file carries, unpacked into the broker's folder when it is first needed.
+// Unpacks the nats-server of the packaged file into the broker's folder when it is first needed.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { lstat, readdir, rm } from 'node:fs/promises';
@@ -10,22 +10,22 @@ import { MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder, notWritable, writeFileAtomic } from '../system/files.ts';
 import { type CarriedBroker, packagedContents, readAsset } from '../system/packaged.ts';
 
-/** A nats-server as a packaged file carries it. */
+/** The nats-server in a packaged file. */
 export interface PackedServer extends Pick<CarriedBroker, 'sha256' | 'size'> {
-  /** Compressed by zstd. */
+  /** Returns the server, compressed by zstd. */
   bytes(): Uint8Array;
 }
 
-/** What this file carries; undefined when it carries none, or the program runs from source. */
+/** Returns the nats-server of this packaged file; undefined when it carries none, or the program runs from source. */
 export function carriedServer(): PackedServer | undefined {
   const broker = packagedContents()?.broker;
   return broker && !('missing' in broker) ? { ...broker, bytes: () => readAsset('broker') } : undefined;
 }
 
 /**
- * Sees to it that `bin/nats-server` in the broker's folder is the server of `packed`, and nothing else is beside it; answers
- * its path. The caller holds the folder's lock.
- * @throws MusterError `not_writable`; `failed` when what the file carries is damaged.
+ * Makes `bin/nats-server` in the broker's folder the server of `packed`, removes everything else in `bin`, and returns the path.
+ * The caller holds the lock of the folder.
+ * @throws MusterError `not_writable`; `failed` when the carried server is damaged.
  */
 export async function unpackServer(packed: PackedServer, folder: string): Promise<string> {
   const bin = join(folder, 'bin');
@@ -40,7 +40,7 @@ async function decompress(packed: PackedServer): Promise<Uint8Array> {
   try {
     const server = await promisify(zstdDecompress)(packed.bytes(), { maxOutputLength: packed.size });
     if (createHash('sha256').update(server).digest('hex') !== packed.sha256)
-      throw new Error('its hash is another');
+      throw new Error('its hash is wrong');
     return server;
   } catch (cause) {
     throw new MusterError(
@@ -54,7 +54,7 @@ async function decompress(packed: PackedServer): Promise<Uint8Array> {
   }
 }
 
-/** Is the file at `path` that server, and one that may be run? Unreadable counts as no: it is replaced. */
+/** Returns whether the file at `path` is that server and executable. A file that cannot be read is replaced. */
 async function isUnpacked(path: string, { sha256, size }: PackedServer): Promise<boolean> {
   try {
     const info = await lstat(path);
@@ -67,7 +67,7 @@ async function isUnpacked(path: string, { sha256, size }: PackedServer): Promise
   }
 }
 
-/** Removes all but the server: what a start that was cut off, an earlier version, or somebody else left there. */
+/** Removes everything except the server: files of an interrupted start, of an earlier version, or of somebody else. */
 async function removeOthers(bin: string): Promise<void> {
   try {
     for (const entry of await readdir(bin, { withFileTypes: true })) {

@@ -1,3 +1,4 @@
+// Finds nats-servers of several versions, and refuses programs that cannot be the broker.
 import assert from 'node:assert/strict';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,13 +23,13 @@ const find = (configured: string | undefined, findOnPath: BinarySources['findOnP
   findServerBinary({ configured, findOnPath, log: silentLog });
 const install = /install nats-server 2\.10 or newer/;
 
-test('the real one is found, and its version read', async () => {
+test('a real nats-server is found, and its version is read', async () => {
   const found = await find(undefined, findProgram);
   assert.match(found.version, /^2\.\d+\.\d+/);
   assert.equal(found.path, await findProgram('nats-server'));
 });
 
-test('the first that is new enough', async () => {
+test('the first version that is new enough is accepted', async () => {
   for (const version of ['2.10.0', '2.11.0-RC.1', '3.0.0'])
     assert.equal(
       (await find(await program('new', `echo "nats-server: v${version}"`), nobody)).version,
@@ -36,7 +37,7 @@ test('the first that is new enough', async () => {
     );
 });
 
-test('one that is too old is named with its version', async () => {
+test('a server that is too old is refused with its version', async () => {
   for (const version of ['2.9.25', '1.99.0', '0.9.6']) {
     const path = await program('old', `echo "nats-server: v${version}"`);
     await assert.rejects(find(path, nobody), {
@@ -51,7 +52,7 @@ test('one that is too old is named with its version', async () => {
   }
 });
 
-test('none at all, something else, and what does not run', async () => {
+test('no server, another program, and a program that does not run are refused', async () => {
   await assert.rejects(find(undefined, nobody), {
     code: 'not_found',
     message: 'there is no nats-server on PATH to be the broker',
@@ -59,7 +60,7 @@ test('none at all, something else, and what does not run', async () => {
   });
   const other = await program('other', 'printf "hello\\033[31m"');
   await assert.rejects(find(other, nobody), {
-    message: `${other} (broker.binary) is no nats-server: it says "hello\\u001b[31m"`,
+    message: `${other} (broker.binary) is not a nats-server: it says "hello\\u001b[31m"`,
   });
   const missing = join(folder, 'missing');
   await assert.rejects(find(missing, nobody), {

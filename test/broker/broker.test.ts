@@ -1,3 +1,4 @@
+// Starts, restarts and stops real brokers, with wrappers, orphans, hangs, full tables and ports in use.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -48,7 +49,7 @@ function connectWith(broker: Broker) {
   return connectTo(broker.url, { credentials: () => ({ tokenFile: broker.tokenFile }) });
 }
 
-test('the first start makes a token, and lets in only those who have it', async () => {
+test('the first start makes a token, and only clients with the token are accepted', async () => {
   const folder = newFolder();
   const broker = await start(folder);
   const token = (await readFile(broker.tokenFile, 'utf8')).trim();
@@ -66,7 +67,7 @@ test('the first start makes a token, and lets in only those who have it', async 
   assert.match(broker.version, /^2\.\d+\.\d+/);
 });
 
-test('what it stores reaches the disk at each write', async () => {
+test('each write is synced to the disk', async () => {
   const folder = newFolder();
   await start(folder);
   const config = await readFile(join(folder, 'nats.conf'), 'utf8');
@@ -74,7 +75,7 @@ test('what it stores reaches the disk at each write', async () => {
   assert.ok(config.includes(`store_dir: ${JSON.stringify(join(folder, 'store'))}`));
 });
 
-test('another start keeps the token, the port and the store', async () => {
+test('a later start keeps the token, the port and the store', async () => {
   const folder = newFolder();
   const first = await start(folder);
   const token = await readFile(first.tokenFile, 'utf8');
@@ -85,7 +86,7 @@ test('another start keeps the token, the port and the store', async () => {
   await first.stop();
   const config = await stat(join(folder, 'nats.conf'));
   const second = await start(folder);
-  // What says the same is not written again: on a full disk that would keep the broker from starting.
+  // An unchanged file is not written again, so that the broker can start on a full disk.
   assert.equal((await stat(join(folder, 'nats.conf'))).ino, config.ino);
   assert.equal(second.url, first.url);
   assert.equal(await readFile(second.tokenFile, 'utf8'), token);
@@ -95,7 +96,7 @@ test('another start keeps the token, the port and the store', async () => {
   assert.equal(text(entry?.value ?? bytes('')), 'v');
 });
 
-test('it is started again when it dies, and its clients are back', async () => {
+test('it is restarted when it dies, and its clients connect again', async () => {
   const { log, lines } = recordLog();
   const broker = await start(newFolder(), { log });
   const connection = connectWith(broker);
@@ -114,7 +115,7 @@ test('it is started again when it dies, and its clients are back', async () => {
   assert.ok(lines.every(line => line.fields.part === 'broker'));
 });
 
-// A program before nats-server, whose own child has standard error open for as long as it likes.
+// A wrapper of nats-server, whose child keeps standard error open.
 async function withLingeringChild(t: TestContext, then: string): Promise<string> {
   const folder = newFolder();
   await mkdir(folder);
@@ -133,7 +134,7 @@ ${then}
   return binary;
 }
 
-test('it is started again, and stopped, also when what it started goes on and has its standard error', async t => {
+test('it is restarted and stopped, although a child of it still runs and has its standard error', async t => {
   const binary = await withLingeringChild(t, `exec ${await findProgram('nats-server')} "$@"`);
   const { log, lines } = recordLog();
   const broker = await start(newFolder(), { binary, log });
@@ -143,7 +144,7 @@ test('it is started again, and stopped, also when what it started goes on and ha
   assert.equal(broker.pid, undefined);
 });
 
-test('it is started again also when it was the child of another program, and outlived that; a stop ends both', async () => {
+test('it is restarted when it was the child of a wrapper and outlived that; a stop ends both', async () => {
   const folder = newFolder();
   await mkdir(folder);
   const binary = join(folder, 'nats-server');
@@ -170,14 +171,14 @@ test('it is started again also when it was the child of another program, and out
   await eventually('both have ended', async () => !(await isRunning(second)));
 });
 
-test('the last words of one that ends are told, also when what it started goes on', async t => {
+test('the last line of a server that ends is logged, although a child of it still runs', async t => {
   const binary = await withLingeringChild(t, `echo '[1] [FTL] no room' >&2; exit 1`);
   await assert.rejects(start(newFolder(), { binary }), {
     message: 'the broker ended (exit code 1): no room',
   });
 });
 
-test('it is started again also when for a while no process can be', async () => {
+test('it is restarted although no process could be started for some time', async () => {
   const folder = newFolder();
   await mkdir(folder);
   const binary = join(folder, 'nats-server');
@@ -185,7 +186,7 @@ test('it is started again also when for a while no process can be', async () => 
   const { log, lines } = recordLog();
   const broker = await start(folder, { binary, log });
   assert.ok(broker.pid);
-  // As while it is replaced by another version: the system call fails, by an error that Node throws.
+  // As while the file is replaced by another version: the system call fails, and Node throws.
   await rm(binary);
   await symlink(binary, binary);
   process.kill(broker.pid, 'SIGKILL');
@@ -198,7 +199,7 @@ test('it is started again also when for a while no process can be', async () => 
   await connectWith(broker).connected();
 });
 
-test('it is started again also when for a while no more files could be open', async () => {
+test('it is restarted although no more files could be opened for some time', async () => {
   const module = (path: string) => JSON.stringify(join(import.meta.dirname, '../../agent', path));
   const script = `
     import { closeSync, openSync } from 'node:fs';
@@ -227,7 +228,7 @@ test('it is started again also when for a while no more files could be open', as
   assert.deepEqual(await runWithFewFiles(script), { stdout: 'it ran again', stderr: '' });
 });
 
-test('stopping leaves no process, and nothing is started again', async () => {
+test('a stop leaves no process, and nothing is restarted', async () => {
   const { log, lines } = recordLog();
   const broker = await start(newFolder(), { log });
   const { pid } = broker;
@@ -241,9 +242,9 @@ test('stopping leaves no process, and nothing is started again', async () => {
   );
 });
 
-test('stopping while it waits to be started again', async () => {
+test('a stop while it waits for its restart', async () => {
   const { log, lines } = recordLog();
-  // The longest waits that the back-off allows.
+  // The longest delays of the back-off.
   const random = { fraction: () => 0.999, uuid: () => '' };
   const broker = await start(newFolder(), { log, random });
   const { pid } = broker;
@@ -256,7 +257,7 @@ test('stopping while it waits to be started again', async () => {
   assert.equal(await isRunning(pid), false);
 });
 
-test('one that takes no clients in time is killed, which is said once', async () => {
+test('a server that accepts no clients in time is killed, which is logged once', async () => {
   const folder = newFolder();
   await mkdir(folder);
   const binary = join(folder, 'nats-server');
@@ -264,7 +265,7 @@ test('one that takes no clients in time is killed, which is said once', async ()
   await writeFile(binary, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   const { log, lines } = recordLog();
   let now = 0;
-  // Each look at it is a minute later, and no wait takes any time.
+  // Each time that the clock is read a minute has passed, and no wait takes any time.
   const clock = {
     ...systemClock,
     monotonic: () => (now += 61_000),
@@ -274,10 +275,10 @@ test('one that takes no clients in time is killed, which is said once', async ()
     },
   };
   await assert.rejects(start(newFolder(), { binary, log, clock }), { message: 'the broker ended (SIGKILL)' });
-  assert.equal(lines.filter(line => /takes no clients/.test(line.message)).length, 1);
+  assert.equal(lines.filter(line => /accepts no clients/.test(line.message)).length, 1);
 });
 
-test('a start that is given up leaves no process, at whatever moment', async () => {
+test('an aborted start leaves no process, whenever it is aborted', async () => {
   const binary = join(newFolder(), 'nats-server');
   await mkdir(join(binary, '..'));
   const pidFile = `${binary}.pid`;
@@ -297,7 +298,7 @@ test('a start that is given up leaves no process, at whatever moment', async () 
   await assert.rejects(readFile(pidFile), { code: 'ENOENT' });
 });
 
-test('one that hangs is killed', async () => {
+test('a server that hangs is killed', async () => {
   const { log, lines } = recordLog();
   const broker = await start(newFolder(), { log });
   const { pid } = broker;
@@ -308,18 +309,18 @@ test('one that hangs is killed', async () => {
   assert.equal(lines.filter(line => /does not end: killing it/.test(line.message)).length, 1);
 });
 
-test("it is not of the terminal's process group, so that Ctrl-C reaches muster only", async () => {
+test('it is not in the process group of the terminal, so that Ctrl-C reaches only muster', async () => {
   const broker = await start(newFolder());
   assert.ok(broker.pid);
-  // Signals the group whose leader is the broker; there is none unless it leads its own.
+  // Signals the group that the broker leads; there is none when it does not lead one.
   assert.equal(process.kill(-broker.pid, 0), true);
 });
 
-test('what a killed run left behind is stopped and replaced', async () => {
+test('a server that a killed run left behind is stopped and replaced', async () => {
   const folder = newFolder();
   const earlier = await start(folder);
   await earlier.stop();
-  // As the child of a process that was killed: the same program on the same files, nobody's child.
+  // Like the child of a process that was killed: the same program with the same files, but not our child.
   const orphan = spawn(await findProgram('nats-server'), ['-c', join(folder, 'nats.conf')], {
     stdio: 'ignore',
   });
@@ -339,7 +340,7 @@ test('what a killed run left behind is stopped and replaced', async () => {
   await connectWith(broker).connected();
 });
 
-test('one left behind that hangs is killed', async () => {
+test('a server that was left behind and hangs is killed', async () => {
   const folder = newFolder();
   const earlier = await start(folder);
   await earlier.stop();
@@ -353,7 +354,7 @@ test('one left behind that hangs is killed', async () => {
   assert.deepEqual(await exited, [null, 'SIGKILL']);
 });
 
-test('a start that is given up does not wait for one left behind that hangs: it is killed at once', async t => {
+test('an aborted start does not wait for a server that was left behind and hangs: it is killed at once', async t => {
   const folder = newFolder();
   const earlier = await start(folder);
   await earlier.stop();
@@ -366,7 +367,7 @@ test('a start that is given up does not wait for one left behind that hangs: it 
   orphan.kill('SIGSTOP');
   const over = new AbortController();
   const { log, lines } = recordLog();
-  // Its patience never ends.
+  // Its timeout never comes.
   const clock = { ...systemClock, monotonic: () => 0 };
   const starting = start(folder, { log, clock, signal: over.signal });
   const given = assert.rejects(starting, error => error === over.signal.reason);
@@ -380,7 +381,7 @@ for (const [how, last, signals] of [
   ['by itself', 'process.exit(3);', 0],
   ['by a second signal', '', 2],
 ] as const) {
-  test(`a process that ends ${how} without stopping its broker takes it along`, async () => {
+  test(`the broker ends with a process that ends ${how} without stopping it`, async () => {
     const module = (path: string) => JSON.stringify(join(import.meta.dirname, '../../agent', path));
     const script = `
       import { startBroker } from ${module('broker/broker.ts')};
@@ -403,7 +404,7 @@ for (const [how, last, signals] of [
     let sent = 0;
     for await (const line of createInterface({ input: child.stdout })) {
       said.push(line);
-      // The first asks it to stop, which it does not.
+      // The first signal asks it to stop, which it does not do.
       if (sent++ < signals) child.kill('SIGTERM');
     }
     const pid = Number(said[0]);
@@ -412,7 +413,7 @@ for (const [how, last, signals] of [
   });
 }
 
-test('a process id that now belongs to somebody else is left alone', async t => {
+test('a process id that belongs to another program by now is not signalled', async t => {
   const folder = newFolder();
   await mkdir(folder);
   const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
@@ -425,7 +426,7 @@ test('a process id that now belongs to somebody else is left alone', async t => 
   assert.equal(bystander.signalCode, null);
 });
 
-test('a port in use is named, with its setting', async t => {
+test('a port that is in use is refused with its setting', async t => {
   const other = await listen(() => undefined);
   t.after(() => other.close());
   await assert.rejects(start(newFolder(), { port: other.port }), {
@@ -435,14 +436,14 @@ test('a port in use is named, with its setting', async t => {
   });
 });
 
-test('an address that this machine has not, or not yet, is no bad configuration: a service is started again', async () => {
+test('an address that this machine does not have yet is not a bad configuration, so that a service is restarted', async () => {
   await assert.rejects(start(newFolder(), { host: '192.0.2.1' }), {
     exitCode: 1,
     message: /this machine has no such address \(broker\.host\)/,
   });
 });
 
-test('a kept port that is in use is given up for another', async t => {
+test('a chosen port of an earlier start that is in use is replaced by another one', async t => {
   const folder = newFolder();
   const other = await listen(() => undefined);
   t.after(() => other.close());
@@ -455,7 +456,7 @@ test('a kept port that is in use is given up for another', async t => {
   assert.equal(lines.filter(line => line.level === 'warn' && line.fields.port === other.port).length, 1);
 });
 
-test('a broker that cannot run says what is wrong', async () => {
+test('the error says why a broker cannot run', async () => {
   const folder = newFolder();
   await mkdir(folder);
   await writeFile(join(folder, 'store'), 'a file where its store should be');
@@ -466,10 +467,10 @@ test('a broker that cannot run says what is wrong', async () => {
   const bad = newFolder();
   await mkdir(bad);
   await writeFile(join(bad, 'token'), 'short\n');
-  await assert.rejects(start(bad), { code: 'bad_state', message: /token does not hold a token/ });
+  await assert.rejects(start(bad), { code: 'bad_state', message: /token does not contain a token/ });
 });
 
-test('its log lines become ours: detail, or what went wrong, once a minute', async () => {
+test('its log lines are forwarded: information as detail, and errors once a minute', async () => {
   const { log, lines } = recordLog();
   const broker = await start(newFolder(), { log });
   const stranger = connectTo(broker.url, { credentials: () => ({ token: 'wrong' }) });
@@ -483,21 +484,21 @@ test('its log lines become ours: detail, or what went wrong, once a minute', asy
   assert.ok(!JSON.stringify(lines).includes(token));
 });
 
-test('a port of its own choice is not one that outgoing connections are given', async () => {
+test('a chosen port is not one that the system uses for outgoing connections', async () => {
   const first = await start(newFolder());
   const port = Number(new URL(first.url).port);
   assert.ok(port >= 10_000 && port < 32_768, first.url);
-  // Chance insists on a port that is taken: it is any other.
+  // The random number always gives a port that is in use, so any other port is chosen.
   const random = { fraction: () => (port - 10_000 + 0.5) / 22_768, uuid: () => '' };
   const second = await start(newFolder(), { random });
   assert.notEqual(second.url, first.url);
 });
 
-test('a chosen port that is taken before the server listens there is given up for another', async () => {
+test('a chosen port is replaced when another program takes it before the server listens', async () => {
   const folder = newFolder();
   await mkdir(folder);
   const server = await findProgram('nats-server');
-  // Somebody is faster than the first server, and has gone when the second one comes.
+  // Another program is faster than the first server, and has ended when the second one starts.
   const binary = join(folder, 'late-server');
   const script = `#!/bin/sh
 case $1 in -v | --version) exec ${server} "$1" ;; esac

@@ -1,4 +1,4 @@
-// The carried nats-server: unpacked when it is missing or not itself, and used before the one on PATH.
+// Unpacks the carried nats-server when it is missing or changed, and uses it before the one on PATH.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
@@ -22,7 +22,7 @@ const pack = (content: Buffer): PackedServer => ({
 });
 const good = server('echo "nats-server: v2.12.15"');
 
-test('it is unpacked once, private to its owner, and then only looked at', async () => {
+test('it is unpacked once, only for its owner, and later only checked', async () => {
   const folder = join(await newFolder(), 'broker');
   const path = await unpackServer(pack(good), folder);
   assert.equal(path, join(folder, 'bin/nats-server'));
@@ -39,13 +39,13 @@ test('it is unpacked once, private to its owner, and then only looked at', async
   assert.equal((await stat(path)).mtimeMs, 1000);
 });
 
-test('whatever else is in its place is replaced, and what lies beside it is removed', async () => {
+test('anything else in its place is replaced, and other files are removed', async () => {
   const elsewhere = join(await newFolder(), 'target');
   await writeFile(elsewhere, good, { mode: 0o700 });
   const places: ((path: string) => Promise<unknown>)[] = [
     path => writeFile(path, server('echo "nats-server: v2.11.0"'), { mode: 0o700 }),
     path => writeFile(path, good.subarray(0, -5), { mode: 0o700 }),
-    // Of the same size.
+    // The wrong file has the same size.
     path => writeFile(path, Buffer.from(good).fill('#', good.length - 6), { mode: 0o700 }),
     path => writeFile(path, good, { mode: 0o600 }),
     path => symlink(elsewhere, path),
@@ -66,13 +66,13 @@ test('whatever else is in its place is replaced, and what lies beside it is remo
   assert.ok((await readFile(elsewhere)).equals(good));
 });
 
-test('what is damaged inside the packaged file is never run', async () => {
+test('a server that is damaged in the packaged file is never run', async () => {
   const folder = await newFolder();
   const damaged: Partial<PackedServer>[] = [
     { sha256: pack(server('exit 1')).sha256 },
     { bytes: () => pack(good).bytes().subarray(0, 20) },
     { bytes: () => Buffer.from('no zstd') },
-    // Larger than it says: no bomb is unpacked.
+    // It is larger than declared, so that unpacking could fill the disk.
     { bytes: () => zstdCompressSync(Buffer.alloc(1_000_000)) },
   ];
   for (const part of damaged)
@@ -84,7 +84,7 @@ test('what is damaged inside the packaged file is never run', async () => {
   assert.deepEqual(await readdir(join(folder, 'bin')), []);
 });
 
-test('a full disk is told, and half a server is left nowhere', async t => {
+test('a full disk is an error, and no incomplete server is left', async t => {
   const disk = await mountSmallDisk();
   if (!disk) return t.skip('only root may mount a small disk, and not in every container');
   try {
@@ -100,7 +100,7 @@ test('a full disk is told, and half a server is left nowhere', async t => {
   }
 });
 
-test('broker.binary goes before it, and it before the one on PATH', async () => {
+test('broker.binary comes before the carried server, and that before the one on PATH', async () => {
   const real = await findProgram('nats-server');
   const path = await unpackServer(pack(good), await newFolder());
   const never = () => assert.fail('it was asked');
@@ -109,13 +109,13 @@ test('broker.binary goes before it, and it before the one on PATH', async () => 
   assert.equal((await findServerBinary({ ...places, configured: undefined, findOnPath: never })).path, path);
 });
 
-test('when it cannot be used the one on PATH is, and that is logged; without that one, why it cannot be used', async () => {
+test('when it cannot be used, the one on PATH is used with a warning; without that one the error says why', async () => {
   const real = await findProgram('nats-server');
   const full = new MusterError('not_writable', 'cannot write it: no space left');
   const wrong = await unpackServer(pack(server('echo something else')), await newFolder());
   const cases: [() => Promise<string>, RegExp][] = [
     [() => Promise.reject(full), /cannot write it: no space left$/],
-    [async () => wrong, /bin\/nats-server is no nats-server: it says "something else"$/],
+    [async () => wrong, /bin\/nats-server is not a nats-server: it says "something else"$/],
   ];
   for (const [carried, why] of cases) {
     const { log, lines } = recordLog();
@@ -130,10 +130,10 @@ test('when it cannot be used the one on PATH is, and that is logged; without tha
   }
 });
 
-test('one that may not be run from where it lies names the setting that helps', async () => {
+test('the error for a file system that allows no programs names the setting that helps', async () => {
   const folder = await newFolder();
   const path = join(folder, 'nats-server');
-  // As on a file system mounted noexec: the system refuses to run it, whoever asks.
+  // As on a file system that is mounted noexec: the system refuses to run it, also for root.
   await writeFile(path, good, { mode: 0o600 });
   const places = {
     configured: undefined,
@@ -143,7 +143,7 @@ test('one that may not be run from where it lies names the setting that helps', 
   };
   await assert.rejects(findServerBinary(places), {
     code: 'not_allowed',
-    message: `${path}, the broker, may not be run: no program may be run from there`,
+    message: `the broker ${path} may not be run: its file system does not allow programs`,
     hint: /noexec.*broker\.binary/,
   });
 });

@@ -246,8 +246,8 @@ describe('muster doctor', () => {
     const nobody = { uid: 65534, gid: 65534, env: { HOME: '/nonexistent' }, cwd: '/' };
     const { stdout } = await muster(['doctor', '-o', 'json', '--role', 'agent', '--data-dir', data], nobody);
     const found = JSON.parse(stdout) as Report;
-    assert.match(lines(found, 'folders').join('\n'), /^warning .*closed\/agent is not for this user$/m);
-    assert.match(lines(found, 'identity')[0] ?? '', /^warning .* this user may not read$/);
+    assert.match(lines(found, 'folders').join('\n'), /^warning this user may not use .*closed\/agent$/m);
+    assert.match(lines(found, 'identity')[0] ?? '', /^warning this user may not read .*$/);
     assert.match(lines(found, 'agent')[0] ?? '', /not allowed to ask|does not run/);
     const made = await muster(['doctor', '--role', 'agent', '--data-dir', join(data, 'new')], nobody);
     assert.match(made.stdout, /^warning +folders +.*new does not exist yet, and this user cannot make it/m);

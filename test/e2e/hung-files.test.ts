@@ -116,7 +116,9 @@ for (const [kind, main] of [
       const agent = await start(t, 'room', { sizes: [cluster.folderOf('room')] });
       if (!agent) return;
       await cluster.until('room', 'PENDING HEALTHY');
-      await agent.untilPrinted(/"msg":"the room in the data folder is unknown; the last known figure is reported"/);
+      await agent.untilPrinted(
+        /"msg":"the room in the data folder is unknown; the last known figure is reported"/,
+      );
       await keepsSendingHeartbeats('room');
       await stopsInTime(agent);
     });
@@ -148,7 +150,9 @@ for (const [kind, main] of [
       if (!agent) return;
       await cluster.until('again', 'PENDING HEALTHY');
       await rm(release);
-      await agent.untilPrinted(/"msg":"the room in the data folder is unknown; the last known figure is reported"/);
+      await agent.untilPrinted(
+        /"msg":"the room in the data folder is unknown; the last known figure is reported"/,
+      );
       assert.equal((await cluster.command('node', 'approve', 'again')).stdout, 'Ok\n');
       await cluster.until('again', 'APPROVED HEALTHY');
       assert.equal((await cluster.sentinel('again'))?.membership, 'PENDING');

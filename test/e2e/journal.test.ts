@@ -114,7 +114,7 @@ describe('in the journal', { skip }, () => {
     ]);
     assert.match(well('agent')[0] ?? '', /^ok approved by requester/);
     // systemd gives the agent its credentials, and the command line does not have them.
-    assert.match(well('broker (agent)')[0] ?? '', /^ok .*, lets us in, /);
+    assert.match(well('broker (agent)')[0] ?? '', /^ok .*, accepts our credentials, /);
     // An ordinary user may read little, which is a warning and not a failure.
     const nobody = ['setpriv', '--reuid=65534', '--clear-groups', 'env', 'HOME=/nonexistent'];
     const seen = await report(...nobody);

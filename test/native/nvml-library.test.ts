@@ -117,5 +117,8 @@ test('the crash guard is around each call, and refuses calls after crashes', asy
 
 test('without the native probe NVML is absent, with the reason', async () => {
   const { fault } = await (await inputs({ probe: { reason: 'was not built' } })).nvml();
-  assert.deepEqual(fault, { kind: 'absent', reason: 'cannot be asked, because the native probe was not built' });
+  assert.deepEqual(fault, {
+    kind: 'absent',
+    reason: 'cannot be asked, because the native probe was not built',
+  });
 });

@@ -1,4 +1,4 @@
-// How a process ends whose threads hang: with its code, all that it wrote read, and not before it has to.
+// Checks how a process ends whose threads hang: with its exit code, when its output was read.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ import { newFolder } from '../support/temporary.ts';
 
 const module = (path: string) => JSON.stringify(new URL(`../../agent/${path}`, import.meta.url).href);
 
-// Opening a pipe waits until somebody opens its other end.
+// Opening a named pipe waits until another process opens its other end.
 const pipe = join(await newFolder(), 'pipe');
 await promisify(execFile)('mkfifo', [pipe]);
 const hang = `
@@ -21,7 +21,7 @@ const hang = `
   for (let i = 0; i < 8; i++) open(${JSON.stringify(pipe)}, () => {});
   process.on('exit', () => process.stderr.write('by itself'));`;
 
-/** How a process that hung threads keep from its end does end: with the code only the native probe can end it. */
+/** The expected end of a process with threads that hang. Only the native probe can end it with its exit code. */
 const forced = (code: number) => (loadProbe().probe ? [code, null] : [null, 'SIGKILL']);
 
 async function run(script: string) {
@@ -34,7 +34,7 @@ async function run(script: string) {
   return { child, ended, stderr: () => stderr };
 }
 
-test('with threads that hang it ends with its code, once its output is read', async () => {
+test('a process with threads that hang ends with its exit code when its output was read', async () => {
   const { child, ended, stderr } = await run(`${hang}
     const { exitWithoutWaiting } = await import(${module('roles/exit.ts')});
     process.stdout.write('x'.repeat(1_000_000));
@@ -43,7 +43,7 @@ test('with threads that hang it ends with its code, once its output is read', as
     exitWithoutWaiting();`);
   await once(child.stderr, 'data');
   let length = 0;
-  // Slower than the process that writes.
+  // The reader is slower than the writer.
   for await (const chunk of child.stdout) {
     length += chunk.length;
     await new Promise(resolve => setTimeout(resolve, 20));
@@ -54,20 +54,20 @@ test('with threads that hang it ends with its code, once its output is read', as
   assert.equal(stderr(), 'written ');
 });
 
-test('with threads that hang it ends also when nobody reads its standard error', async () => {
+test('a process with threads that hang ends also when nobody reads its standard error', async () => {
   const { child } = await run(`${hang}
     const { exitWithoutWaiting } = await import(${module('roles/exit.ts')});
     process.stderr.write('x'.repeat(1_000_000));
     process.exitCode = 7;
     exitWithoutWaiting();`);
   child.stderr.pause();
-  // Its pipes are not closed as long as they are not read.
+  // Node does not close the pipes before they are read.
   const [code, signal] = await once(child, 'exit');
   assert.deepEqual([code, signal], forced(7));
   child.stderr.resume();
 });
 
-test('with nothing left over it ends by itself', async () => {
+test('a process without anything left to do ends by itself', async () => {
   const { child, ended, stderr } = await run(`
     const { exitWithoutWaiting } = await import(${module('roles/exit.ts')});
     process.on('exit', () => process.stderr.write('by itself'));
@@ -78,7 +78,7 @@ test('with nothing left over it ends by itself', async () => {
   assert.equal(stderr(), 'by itself');
 });
 
-test('a stop that takes too long ends with 1, a second signal by that signal', async () => {
+test('a stop that takes too long ends with exit code 1, and a second signal ends it by that signal', async () => {
   const script = `${hang}
     const { lifetime } = await import(${module('roles/lifetime.ts')});
     const { onProcessEnd } = await import(${module('system/process-end.ts')});
@@ -107,7 +107,7 @@ for (const [how, end] of [
   ['in the middle of a stop', `await (await import(${module('roles/exit.ts')})).exitNow(1);`],
   ['by its last line', 'process.exit(1);'],
 ] as const) {
-  test(`a tool that runs ends with a process that ends ${how}, and so does what the tool started`, async t => {
+  test(`a running tool and its children end with a process that ends ${how}`, async t => {
     const folder = await newFolder();
     const pids = async () =>
       (await readFile(join(folder, 'pids'), 'utf8').catch(() => '')).match(/\d+(?=\n)/g);

@@ -1,4 +1,4 @@
-// A command that a signal ends, also where it is the first process of a container.
+// Checks how a signal ends a command, also when the command is the first process of a container.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
@@ -20,11 +20,11 @@ function run([program = '', ...args]: readonly string[]) {
   });
 }
 
-test('it closes what it has open, and ends by the signal', async () => {
+test('it closes what is open, and ends by the signal', async () => {
   assert.deepEqual(await run(node), { code: null, signal: 'SIGTERM', stdout: 'closed\n' });
 });
 
-test('the first process of a container, which no signal of its own ends, ends with the code that stands for it', async t => {
+test('the first process of a container cannot end by a signal, so it ends with the exit code for the signal', async t => {
   const container = ['unshare', '--pid', '--fork', '--kill-child'];
   if ((await run([...container, 'true'])).code !== null) return t.skip('this user may not make a container');
   assert.deepEqual(await run([...container, ...node]), { code: 143, signal: null, stdout: 'closed\n' });

@@ -1,4 +1,4 @@
-// Signals that come while a role still loads: none of them kills it, none is forgotten.
+// Checks that signals which come while a role still loads neither kill it nor get lost.
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,7 +26,7 @@ async function signalled(t: TestContext, role: keyof typeof roles, signals: stri
 }
 
 for (const role of ['agent', 'requester'] as const) {
-  test(`the ${role} reads its settings again once it runs, when SIGHUP came before`, async t => {
+  test(`the ${role} reads its settings again after its start when SIGHUP came before`, async t => {
     const { child, outcome, ended } = await signalled(t, role, 'SIGHUP');
     await eventually('they are read again', () => {
       assert.equal(child.exitCode ?? child.signalCode, null, outcome.stderr);
@@ -36,7 +36,7 @@ for (const role of ['agent', 'requester'] as const) {
     assert.equal((await ended).code, 0);
   });
 
-  test(`the ${role} stops in order, when SIGTERM came before it ran`, async t => {
+  test(`the ${role} stops in order when SIGTERM came before it ran`, async t => {
     const { outcome, ended } = await signalled(t, role, 'SIGTERM');
     assert.equal((await ended).code, 0, outcome.stderr);
     assert.match(outcome.stderr, /"signal":"SIGTERM","msg":"stopping"[\s\S]*"msg":"stopped"/);
@@ -47,7 +47,7 @@ for (const [asked, script] of [
   ['takes no clients yet', 'case $1 in --version) echo "nats-server: v2.12.0"; exit ;; esac'],
   ['has not told its version yet', ''],
 ] as const) {
-  test(`the requester stops in order at once, when its broker ${asked}`, async t => {
+  test(`the requester stops in order at once when its broker ${asked}`, async t => {
     const folder = await temporaryFolder(t);
     const [binary, pidFile] = [join(folder, 'nats-server'), join(folder, 'pid')];
     const mark = `echo $$ >${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 1000`;
@@ -57,7 +57,7 @@ for (const [asked, script] of [
     const readPid = async () => Number(await readFile(pidFile, 'utf8').catch(() => ''));
     await eventually('its broker starts', async () => (await readPid()) > 0);
     child.kill('SIGTERM');
-    // Waiting for the broker would end with 1, at the deadline of a stop.
+    // If it waited for the broker, the stop would time out with exit code 1.
     assert.equal((await ended).code, 0, outcome.stderr);
     assert.match(outcome.stderr, /"signal":"SIGTERM","msg":"stopping"[\s\S]*"msg":"stopped"/);
     const pid = await readPid();
@@ -65,7 +65,7 @@ for (const [asked, script] of [
   });
 }
 
-test('a requester that stops before it is ready does not tell its parent that it is', async t => {
+test('a requester that stops before it is ready does not tell its parent that it is ready', async t => {
   const folder = await temporaryFolder(t);
   const nowhere = ['--nats-servers', 'nats://127.0.0.1:1'];
   const args = ['requester', '--data-dir', folder, ...roles.requester, ...nowhere];
@@ -83,20 +83,20 @@ test('a requester that stops before it is ready does not tell its parent that it
   assert.deepEqual(messages, []);
 });
 
-test('muster dev ends in order, when its terminal was closed before it ran', async t => {
+test('muster dev ends in order when its terminal was closed before it ran', async t => {
   const { ended, folder } = await signalled(t, 'dev', 'SIGHUP');
   const { code, stderr } = await ended;
   assert.deepEqual([code, stderr], [0, '']);
   assert.equal(await processesNaming(folder), '');
 });
 
-test('a second signal ends it at once, whatever it is doing', async t => {
+test('a second signal ends a role at once', async t => {
   const { child, ended } = await signalled(t, 'agent', 'SIGTERM,SIGINT');
   await ended;
   assert.equal(child.signalCode, 'SIGINT');
 });
 
-test('a role that cannot start says why, whatever came before', async t => {
+test('a role that cannot start says why, although a signal came before', async t => {
   const { ended } = await signalled(t, 'agent', 'SIGHUP', '--log-level', 'loud');
   const { code, stderr } = await ended;
   assert.deepEqual([code, stderr.split('\n').length], [78, 2], stderr);

@@ -1,4 +1,4 @@
-// What systemd shows of each role, for every state that it can be in.
+// Checks the status line of each role for each of its states.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentStatus } from '../../agent/compute/agent.ts';
@@ -27,7 +27,7 @@ const agent = (change: Partial<AgentStatus>): AgentStatus => ({
   ...change,
 });
 
-test('the agent: ready when it is connected and its registration stands, and what it waits for', async () => {
+test('the agent is ready when it is connected and registered, or waits for approval', async () => {
   const clock = new FakeClock();
   await clock.advance(100_000);
   const at = (ms: number) => new Date(clock.now().getTime() - ms).toISOString();
@@ -64,7 +64,7 @@ test('the agent: ready when it is connected and its registration stands, and wha
       true,
       'approved, last heartbeat acknowledged 2 days ago',
     ],
-    // The wall clock was set back.
+    // The clock was set back.
     [{ lastAcknowledged: at(-60_000) }, connected, true, 'approved, last heartbeat acknowledged 0 s ago'],
     [
       { state: 'registered', lastAcknowledged: at(0) },
@@ -84,7 +84,7 @@ test('the agent: ready when it is connected and its registration stands, and wha
   assert.equal(agentState(told).stalled, 'heartbeats');
 });
 
-test('the requester: ready when it answers nodes, with the nodes on its roll', async () => {
+test('the requester is ready when it answers nodes, and shows how many there are', async () => {
   const clock = new FakeClock();
   await clock.advance(100_000);
   const nodes = { total: 3, pending: 1, unreadable: 0 };

@@ -176,7 +176,9 @@ export class GpuScanner {
       const now = devices.find(device => identity(device) === id);
       if (now?.reason) return `${describeGpu(before)} cannot be used: ${now.reason}`;
       const fault = sourcesFault(before, reports);
-      return fault ? `${describeGpu(before)} is not seen, because ${fault}` : `${describeGpu(before)} is gone`;
+      return fault
+        ? `${describeGpu(before)} is not seen, because ${fault}`
+        : `${describeGpu(before)} is gone`;
     });
     const others = failures(devices.filter(device => !this.#everUsable.has(identity(device))));
     for (const [id, device] of usable) this.#everUsable.set(id, device);

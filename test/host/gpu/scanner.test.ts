@@ -149,7 +149,9 @@ test('a GPU whose sources fail is not seen, but not gone', async () => {
   const { scanner, become } = changing({ answers: library });
   await scanner.scan();
   become({ faults: { nvml: { kind: 'failed', reason } } });
-  assert.deepEqual((await scanner.scan()).missing, [`NVIDIA T4 at ${at} is not seen, because nvml ${reason}`]);
+  assert.deepEqual((await scanner.scan()).missing, [
+    `NVIDIA T4 at ${at} is not seen, because nvml ${reason}`,
+  ]);
   become({ answers: { nvml: { gpus: [] } } });
   assert.deepEqual((await scanner.scan()).missing, [`NVIDIA T4 at ${at} is gone`]);
 });
