@@ -1,6 +1,8 @@
 // Patterns of host names and IP addresses, for the JSON Schema. They are parts of larger patterns, without `^` and `$`.
 
-/** Letters, digits, `-` and `_`, joined by dots: at most 63 in a row and 253 in total. Digits and dots alone are not a name. */
+/**
+ * Letters, digits, `-` and `_`, joined by dots: at most 63 in a row and 253 in total. Digits and dots alone are not a name.
+ */
 export const hostName =
   '(?![\\d.]+(?![\\w.-]))(?=[\\w.-]{1,253}(?![\\w.-]))\\w[\\w-]{0,62}(?:\\.\\w[\\w-]{0,62})*\\.?';
 

@@ -87,7 +87,10 @@ export function startedByService(environment: Environment): boolean {
   return writesToJournal(environment);
 }
 
-/** Returns whether standard error leads to the journal, which takes a priority before each line: sd-daemon(3), systemd.exec(5). */
+/**
+ * Returns whether standard error leads to the journal, which takes a priority before each line: sd-daemon(3),
+ * systemd.exec(5).
+ */
 export function writesToJournal(environment: Environment): boolean {
   const { JOURNAL_STREAM } = environment.variables;
   return JOURNAL_STREAM !== undefined && JOURNAL_STREAM === environment.errorStream();
@@ -117,7 +120,10 @@ export function takeNotifyRequest(): NotifyRequest | undefined {
   return request;
 }
 
-/** Returns whether output may be coloured: only on a terminal, unless NO_COLOR (https://no-color.org) or TERM=dumb forbids it. */
+/**
+ * Returns whether output may be coloured: only on a terminal, unless NO_COLOR (https://no-color.org) or TERM=dumb forbids
+ * it.
+ */
 export function mayColour(environment: Environment, terminal: boolean): boolean {
   const { NO_COLOR, TERM } = environment.variables;
   return terminal && !NO_COLOR && TERM !== 'dumb';

@@ -25,7 +25,9 @@ export interface FileOptions {
 
 const maxSizeBytes = 1024 * 1024;
 
-/** Finds and reads the file. Faults and warnings are in the result. Throws MusterError `failed`, as `readConfigText` does. */
+/**
+ * Finds and reads the file. Faults and warnings are in the result. Throws MusterError `failed`, as `readConfigText` does.
+ */
 export async function readConfigFile(options: FileOptions, environment: Environment): Promise<ConfigFile> {
   if (options.configFile !== undefined) {
     const path = resolve(options.configFile);
@@ -55,7 +57,10 @@ function machinePlaces(environment: Environment): string[] {
   return [...new Set([...named, environment.machine.config])].map(folder => join(folder, 'config.yaml'));
 }
 
-/** Returns the path of the user's own file. There is none under a service manager that names folders, because there may be no home. */
+/**
+ * Returns the path of the user's own file. There is none under a service manager that names folders, because there may be no
+ * home.
+ */
 async function userPlaces(environment: Environment): Promise<string[]> {
   if (namedFolders(environment, 'CONFIGURATION_DIRECTORY').length > 0) return [];
   const user = await environment.user();
@@ -85,7 +90,8 @@ async function readFileAt(
 const temporaryErrors = new Set(['EAGAIN', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE']);
 
 /**
- * Returns the text of a configuration file of at most 1 MiB, or why it cannot be read, or undefined when there is no such file.
+ * Returns the text of a configuration file of at most 1 MiB, or why it cannot be read, or undefined when there is no such
+ * file.
  * @throws MusterError `failed` when the reason is a temporary error of the system and not the file.
  */
 export async function readConfigText(

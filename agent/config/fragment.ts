@@ -1,8 +1,8 @@
 // The parts of the JSON Schema of the configuration, in draft 7, which is the newest that editors know well.
 
 /**
- * The schema of one value. `pattern` limits only text, and `minimum` and `maximum` only numbers, so one fragment covers every
- * way of writing a value.
+ * The schema of one value. `pattern` limits only text, and `minimum` and `maximum` only numbers, so one fragment covers
+ * every way of writing a value.
  */
 export interface Fragment {
   readonly type?: readonly JsonType[];
@@ -56,7 +56,9 @@ export function digits(min: number, max: number): string {
   return `${tooSmall}0*${upTo(max)}`;
 }
 
-/** Returns the pattern of numbers up to `max`: shorter numbers, numbers that are smaller from a certain digit on, and `max`. */
+/**
+ * Returns the pattern of numbers up to `max`: shorter numbers, numbers that are smaller from a certain digit on, and `max`.
+ */
 function upTo(max: number): string {
   const text = String(max);
   const smaller = [...text].flatMap((digit, at) => {

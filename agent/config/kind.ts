@@ -41,7 +41,9 @@ export interface SettingKind<T> extends Kind<T> {
   readonly schema: Fragment;
 }
 
-/** Why a value is refused. The message is the rest of a sentence that begins with the value, or with `shown` in its place. */
+/**
+ * Why a value is refused. The message is the rest of a sentence that begins with the value, or with `shown` in its place.
+ */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly shown: string | undefined;
@@ -162,7 +164,10 @@ const onOneLine = /^[^\u0000-\u001f\u007f]{1,4096}$/u;
 const allowedPath = 'like /etc/muster/token, without control characters';
 const allowedSecret = '1 to 4096 characters, without line breaks and control characters';
 
-/** The kind of a path. A relative path begins in the folder of its file or in the working folder, and `~/` is the home folder. */
+/**
+ * The kind of a path. A relative path begins in the folder of its file or in the working folder, and `~/` is the home
+ * folder.
+ */
 export const path: SettingKind<string> = {
   name: 'path',
   allowed: allowedPath,

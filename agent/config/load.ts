@@ -1,4 +1,5 @@
-// Loads the settings: a flag wins over the environment, a credential, the file and the default. All faults are reported at once.
+// Loads the settings: a flag wins over the environment, a credential, the file and the default. All faults are reported at
+// once.
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { rememberSecret } from '../system/secrets.ts';
@@ -41,7 +42,8 @@ const maxFaults = 50;
 
 /**
  * Reads all sources and returns the settings.
- * @throws MusterError `bad_config` with a line for each fault: the place, the key, the value that was found, what is allowed.
+ * @throws MusterError `bad_config` with a line for each fault: the place, the key, the value that was found, what is
+ * allowed.
  */
 export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSettings> {
   const environment = options.environment ?? systemEnvironment;
@@ -120,11 +122,11 @@ function inputOf(plain: Plain): Input {
 }
 
 /** Returns a conflict as a sentence that begins with all places that are involved. */
-function formatConflict({ keys, found, text }: SettingsConflict, origin: LoadedSettings['origin']): string {
+function formatConflict({ keys, value, text }: SettingsConflict, origin: LoadedSettings['origin']): string {
   // A default has no place, so it is marked.
   const mark = origin[keys[0]] === 'default' ? ' (the default)' : '';
-  const value = found === undefined ? '' : `${found}${mark} `;
-  return `${formatPlaces(keys, origin)}${keys[0]}: ${value}${text}`;
+  const shown = value === undefined ? '' : `${value}${mark} `;
+  return `${formatPlaces(keys, origin)}${keys[0]}: ${shown}${text}`;
 }
 
 /** Returns where `keys` are set, as the beginning of a line about them. */

@@ -1,8 +1,8 @@
 // Finds the known word that an unknown word most likely stands for, for "did you mean …?".
 
 /**
- * Returns the one of `candidates` that `word` most likely stands for. Case, dots, dashes and underscores do not matter. None is
- * near when more than a third of the letters differ, not counting the parts of a name that are equal. A word that is the
+ * Returns the one of `candidates` that `word` most likely stands for. Case, dots, dashes and underscores do not matter. None
+ * is near when more than a third of the letters differ, not counting the parts of a name that are equal. A word that is the
  * beginning of only one candidate stands for it: `broker.bin` for `broker.binary`.
  */
 export function findNearest(word: string, candidates: Iterable<string>): string | undefined {

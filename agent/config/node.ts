@@ -59,8 +59,8 @@ const label = {
 };
 
 /**
- * The kind of labels: at most 64, with keys of 1 to 63 letters, digits and `. _ / -`, and values of at most 255 characters on
- * one line.
+ * The kind of labels: at most 64, with keys of 1 to 63 letters, digits and `. _ / -`, and values of at most 255 characters
+ * on one line.
  */
 export const labels: SettingKind<Readonly<Record<string, string>>> = {
   name: 'map',
@@ -112,7 +112,10 @@ function labelsSchema(): Fragment {
   };
 }
 
-/** Returns the kind of an allocation: a share, or an amount in one of `forms`, which `parse` reads. `maximum` limits numbers without quotes. */
+/**
+ * Returns the kind of an allocation: a share, or an amount in one of `forms`, which `parse` reads. `maximum` limits numbers
+ * without quotes.
+ */
 function allocation(
   forms: readonly RegExp[],
   parse: (text: string) => number | undefined,

@@ -10,8 +10,8 @@ export type FolderOwner = Role | 'broker';
 type DataDir = Pick<Settings, 'dataDir'>;
 
 /**
- * Returns the data folder: `dataDir`, or else the one that the service manager names, or else `/var/lib/muster` for root and the
- * user's own folder for others.
+ * Returns the data folder: `dataDir`, or else the one that the service manager names, or else `/var/lib/muster` for root and
+ * the user's own folder for others.
  * @throws MusterError `bad_config` when there is none.
  */
 export async function dataFolder(
@@ -32,8 +32,8 @@ export async function dataFolder(
 }
 
 /**
- * Returns the folder in which `muster dev` keeps its cluster. From a checkout it is in the checkout, so that trying the program
- * out leaves nothing in the folders of this machine. Throws as `dataFolder`.
+ * Returns the folder in which `muster dev` keeps its cluster. From a checkout it is in the checkout, so that trying the
+ * program out leaves nothing in the folders of this machine. Throws as `dataFolder`.
  */
 export async function devFolder(
   settings: DataDir,
@@ -44,8 +44,9 @@ export async function devFolder(
 }
 
 /**
- * Returns the folders in which a command searches for the roles that run on this machine: the checkout, for `muster dev`; the
- * data folder; and for an ordinary user also the machine's. A `dataDir` that is set is the only one. Throws as `dataFolder`.
+ * Returns the folders in which a command searches for the roles that run on this machine: the checkout, for `muster dev`;
+ * the data folder; and for an ordinary user also the machine's. A `dataDir` that is set is the only one. Throws as
+ * `dataFolder`.
  */
 export async function searchedFolders(
   settings: DataDir,

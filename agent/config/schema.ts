@@ -24,10 +24,10 @@ interface ConfigSchema extends GroupSchema {
 }
 
 /**
- * Returns the schema of a file as YAML 1.2 reads it, in draft 7, which yaml-language-server supports completely. It has each key
- * as the table spells it, while the loader accepts any case. A schema cannot check everything that the loader checks: the
- * range of a duration, the largest size, the spelling of a number (`80.0`, `0x50`, four decimals), the number of servers or
- * labels in a list or in text with commas, labels given twice there, and settings that exclude or need each other.
+ * Returns the schema of a file as YAML 1.2 reads it, in draft 7, which yaml-language-server supports completely. It has each
+ * key as the table spells it, while the loader accepts any case. A schema cannot check everything that the loader checks:
+ * the range of a duration, the largest size, the spelling of a number (`80.0`, `0x50`, four decimals), the number of servers
+ * or labels in a list or in text with commas, labels given twice there, and settings that exclude or need each other.
  */
 export function configSchema(): ConfigSchema {
   const root = {

@@ -8,7 +8,7 @@ export interface SettingsConflict {
   /** All settings that are involved. The sentence is about the first. */
   readonly keys: readonly [SettingKey, ...SettingKey[]];
   /** The value of the first setting, if the sentence is about the value. */
-  readonly found?: string;
+  readonly value?: string;
   /** The end of the sentence. */
   readonly text: string;
 }
@@ -24,7 +24,7 @@ function* timing({ compute, requester }: Settings): Generator<SettingsConflict> 
     yield {
       severity: 'fault',
       keys: ['requester.nodeUnknownAfter', 'requester.nodeDisconnectedAfter'],
-      found: formatDuration(requester.nodeUnknownAfter),
+      value: formatDuration(requester.nodeUnknownAfter),
       text: `is not longer than requester.nodeDisconnectedAfter; allowed: longer than ${silence}`,
     };
   }
@@ -32,7 +32,7 @@ function* timing({ compute, requester }: Settings): Generator<SettingsConflict> 
     yield {
       severity: 'warning',
       keys: ['compute.heartbeatFrequency', 'requester.nodeDisconnectedAfter'],
-      found: formatDuration(compute.heartbeatFrequency),
+      value: formatDuration(compute.heartbeatFrequency),
       text: `is more than half of requester.nodeDisconnectedAfter, ${silence}: one lost heartbeat may make a node UNHEALTHY`,
     };
   }
@@ -40,7 +40,7 @@ function* timing({ compute, requester }: Settings): Generator<SettingsConflict> 
     yield {
       severity: 'warning',
       keys: ['requester.heartbeatFrequency', 'requester.nodeDisconnectedAfter'],
-      found: formatDuration(requester.heartbeatFrequency),
+      value: formatDuration(requester.heartbeatFrequency),
       text: `is longer than requester.nodeDisconnectedAfter, ${silence}: a silent node is noticed late`,
     };
   }
@@ -51,7 +51,7 @@ function* topics({ compute, requester }: Settings): Generator<SettingsConflict> 
   yield {
     severity: 'warning',
     keys: ['compute.heartbeatTopic', 'requester.heartbeatTopic'],
-    found: `"${compute.heartbeatTopic}"`,
+    value: `"${compute.heartbeatTopic}"`,
     text: `is not requester.heartbeatTopic, "${requester.heartbeatTopic}": a requester with these settings does not get the heartbeats of this agent`,
   };
 }

@@ -358,7 +358,9 @@ type Nested<T> = {
     : Nested<Below<T, First>>;
 };
 
-/** The values of all settings by path: `settings.compute.heartbeatFrequency`. Durations are in milliseconds, sizes in bytes. */
+/**
+ * The values of all settings by path: `settings.compute.heartbeatFrequency`. Durations are in milliseconds, sizes in bytes.
+ */
 export type Settings = Nested<Table>;
 
 /** The settings that may be given on the command line. */

@@ -45,8 +45,8 @@ export function showSettings({
 }
 
 /**
- * Returns the same as a configuration file, with the origin of each value beside it. It can be loaded again once the secrets are
- * filled in. Values may hold characters that a terminal obeys.
+ * Returns the same as a configuration file, with the origin of each value beside it. It can be loaded again once the secrets
+ * are filled in. Values may hold characters that a terminal obeys.
  */
 export async function settingsDocument(
   loaded: Pick<LoadedSettings, 'settings' | 'origin' | 'file' | 'places'>,

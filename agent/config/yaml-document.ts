@@ -10,8 +10,8 @@ export interface YamlFile {
 }
 
 /**
- * Parses `text`, the content of the file `path`. Aliases are not followed. Each fault is a line with its place. A fault never
- * repeats text of the file, which may be a secret.
+ * Parses `text`, the content of the file `path`. Aliases are not followed. Each fault is a line with its place. A fault
+ * never repeats text of the file, which may be a secret.
  */
 export function readDocument(text: string, path: string): YamlFile {
   const lines = new LineCounter();

@@ -34,7 +34,7 @@ class Reader {
   readonly faults: string[] = [];
   readonly #path: string;
   readonly #file: YamlFile;
-  readonly #seen = new Map<string, number>();
+  readonly #firstLines = new Map<string, number>();
 
   constructor(path: string, file: YamlFile) {
     this.#path = path;
@@ -72,9 +72,9 @@ class Reader {
   }
 
   #isRepeated(node: Node, path: string): boolean {
-    const first = this.#seen.get(path);
+    const first = this.#firstLines.get(path);
     if (first) this.fault(node, `${path} is set twice; the first is on line ${first}`);
-    else this.#seen.set(path, this.#file.line(node));
+    else this.#firstLines.set(path, this.#file.line(node));
     return first !== undefined;
   }
 
@@ -136,8 +136,8 @@ function childrenOf(section: string | undefined): string {
 }
 
 /**
- * Returns the setting with the most similar path, or else the only one with a similar last name: `nats.token` for `token`. The
- * last name alone is not enough for `api.token`, because the group `api` exists and the name was meant for that group.
+ * Returns the setting with the most similar path, or else the only one with a similar last name: `nats.token` for `token`.
+ * The last name alone is not enough for `api.token`, because the group `api` exists and the name was meant for that group.
  */
 function nearestKey(path: string): string | undefined {
   const whole = findNearest(path, settingKeys);

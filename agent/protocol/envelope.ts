@@ -12,7 +12,10 @@ export interface Envelope {
   payload: unknown;
 }
 
-/** The metadata keys that muster reads or writes. Bacalhau 1.5.0 and 1.5.1 know only those without the prefix, so both are sent. */
+/**
+ * The metadata keys that muster reads or writes. Bacalhau 1.5.0 and 1.5.1 know only those without the prefix, so both are
+ * sent.
+ */
 export const metadataKeys = {
   type: 'Bacalhau-Type',
   encoding: 'Bacalhau-PayloadEncoding',

@@ -2,7 +2,10 @@
 
 export type ProtocolFault = 'too_large' | 'too_deep' | 'malformed' | 'invalid_field';
 
-/** Says what is wrong with a message, and in which `field`, such as `Info.Labels.zone`. `field` is empty for the message as a whole. */
+/**
+ * Says what is wrong with a message, and in which `field`, such as `Info.Labels.zone`. `field` is empty for the message as a
+ * whole.
+ */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
   readonly fault: ProtocolFault;

@@ -76,7 +76,10 @@ export function cloudEvent(
   };
 }
 
-/** Returns an event about the requester itself: `degraded` while it cannot trust that a silent node is silent, then `recovered`. */
+/**
+ * Returns an event about the requester itself: `degraded` while it cannot trust that a silent node is silent, then
+ * `recovered`.
+ */
 export function requesterEvent(
   kind: 'degraded' | 'recovered',
   id: string,

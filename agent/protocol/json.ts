@@ -48,7 +48,8 @@ export function sortKeys<T>(map: Record<string, T>): Record<string, T> {
  * it confuses other names that hold escapes with it, also in later messages (nodejs/node#63785).
  */
 function checkStructure(text: string): void {
-  // A text with few brackets cannot be nested deeply. So a heartbeat need not be scanned, which would be a quarter of its cost.
+  // A text with few brackets cannot be nested deeply. So a heartbeat need not be scanned, which would be a quarter of its
+  // cost.
   if (!text.includes('\\') && countOf(text, '{') + countOf(text, '[') <= maxDepth) return;
   let depth = 0;
   let inString = false;

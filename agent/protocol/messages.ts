@@ -33,7 +33,10 @@ const gpuUsageSchema = struct({
   Power: v.optional(amount()),
 });
 
-/** The measured use of the machine, beside what it offers. Memory and disk are in bytes, CPU is the number of busy logical CPUs. */
+/**
+ * The measured use of the machine, beside what it offers. Memory and disk are in bytes, CPU is the number of busy logical
+ * CPUs.
+ */
 export const usageSchema = struct({
   CPU: amount(),
   Memory: count(),

@@ -100,7 +100,10 @@ export function staticInfo(info: NodeInfo): NodeInfo {
   };
 }
 
-/** Returns a schema for a time in RFC 3339, as Go's time.Time requires it. Any other text makes Bacalhau refuse the whole message or record. */
+/**
+ * Returns a schema for a time in RFC 3339, as Go's time.Time requires it. Any other text makes Bacalhau refuse the whole
+ * message or record.
+ */
 export function goTime() {
   return v.pipe(
     v.string(),

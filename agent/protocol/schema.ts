@@ -57,7 +57,10 @@ export const amount = () => v.nullish(v.pipe(v.number(), v.finite(), v.minValue(
 /** Returns a schema for a map of at most 256 texts, or null, as Go writes an empty map. */
 export const textMap = () => v.nullish(strictTextMap(256, 256, 1024), null);
 
-/** Returns a schema for a map of texts. valibot's `record` is not used: it accepts lists, and drops keys such as `constructor`. */
+/**
+ * Returns a schema for a map of texts. valibot's `record` is not used: it accepts lists, and drops keys such as
+ * `constructor`.
+ */
 export const strictTextMap = (maxKeys: number, maxKey: number, maxValue: number) =>
   v.pipe(
     v.custom<Record<string, string>>(

@@ -37,10 +37,16 @@ export const heartbeatSubject = (topic: string, nodeId: string): string => topic
 /** Returns the subject on which a requester takes the heartbeats of all nodes. */
 export const heartbeatWildcard = (topic: string): string => topic.replace(placeholder, '*');
 
-/** Returns whether heartbeats on `topic` have an envelope. A topic without `{nodeId}` (Bacalhau up to 1.4) carries plain JSON. */
+/**
+ * Returns whether heartbeats on `topic` have an envelope. A topic without `{nodeId}` (Bacalhau up to 1.4) carries plain
+ * JSON.
+ */
 export const isEnveloped = (topic: string): boolean => topic.includes(placeholder);
 
-/** Returns a function that reads the node id from the subject of a heartbeat; it returns undefined for a topic without `{nodeId}`. */
+/**
+ * Returns a function that reads the node id from the subject of a heartbeat; it returns undefined for a topic without
+ * `{nodeId}`.
+ */
 export function heartbeatNodeIdReader(topic: string): (subject: string) => string | undefined {
   const before = topic.indexOf(placeholder);
   if (before < 0) return () => undefined;

@@ -16,7 +16,7 @@ export function checkRoleRequirements(role: Role | undefined, { api, nats }: Set
     findings.push({
       severity: 'fault',
       keys: ['api.host'],
-      found: api.host,
+      value: api.host,
       text: 'is not an address of this machine alone, and the API asks nobody for a password yet; allowed: 127.0.0.1, ::1, localhost, which an SSH tunnel reaches from elsewhere',
     });
   }

@@ -35,7 +35,10 @@ export function writeMark(path: string, text: string | undefined): Promise<void>
   );
 }
 
-/** Renames `path` to `path + suffix`, in place of an earlier one. Does nothing when `path` does not exist. Throws MusterError `not_writable`. */
+/**
+ * Renames `path` to `path + suffix`, in place of an earlier one. Does nothing when `path` does not exist. Throws MusterError
+ * `not_writable`.
+ */
 export function setAside(path: string, suffix: string): Promise<void> {
   return inTurn(dirname(path), async () => {
     try {

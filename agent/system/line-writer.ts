@@ -5,7 +5,10 @@ export class LineWriter {
   /** Whether the last line was cut short: the next write then begins with a line break. */
   #cut = false;
 
-  /** Writes `text`, which is whole lines, to the file `fd`. Throws the system's error, such as ENOSPC, if not all was written. */
+  /**
+   * Writes `text`, which is whole lines, to the file `fd`. Throws the system's error, such as ENOSPC, if not all was
+   * written.
+   */
   write(fd: number, text: string): void {
     let rest = Buffer.from(this.#cut ? `\n${text}` : text);
     while (rest.length > 0) {

@@ -24,7 +24,9 @@ export class LogFile {
   #missingSince: number | undefined;
   #lines = new LineWriter();
 
-  /** Opens `path`, or creates it for its owner alone. Throws the system's error, or an Error when it is not a regular file. */
+  /**
+   * Opens `path`, or creates it for its owner alone. Throws the system's error, or an Error when it is not a regular file.
+   */
   constructor(path: string, clock: Pick<Clock, 'monotonic'>) {
     this.#path = path;
     this.#clock = clock;

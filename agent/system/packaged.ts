@@ -53,7 +53,9 @@ export function packagedContents(): PackagedContents | undefined {
   return JSON.parse(Buffer.from(readAsset('contents')).toString('utf8')) as PackagedContents;
 }
 
-/** Returns the bytes of an asset. They are the file's own memory and must not be changed. Throws when there is no such asset. */
+/**
+ * Returns the bytes of an asset. They are the file's own memory and must not be changed. Throws when there is no such asset.
+ */
 export function readAsset(name: keyof typeof assetNames): Uint8Array {
   return new Uint8Array(getRawAsset(assetNames[name]));
 }

@@ -91,7 +91,10 @@ async function becomeHolder(
   throw new MusterError('in_use', `${join(folder, holderLink)} cannot be taken: others keep taking it`);
 }
 
-/** Links `own` to the end of the queue. Returns the dead holders before it. Throws MusterError `in_use` for one that is alive. */
+/**
+ * Links `own` to the end of the queue. Returns the dead holders before it. Throws MusterError `in_use` for one that is
+ * alive.
+ */
 async function joinQueue(
   folder: string,
   own: string,
@@ -158,8 +161,8 @@ async function readHolder(folder: string, place: string): Promise<string | undef
 }
 
 /**
- * Removes the sockets and links that killed processes left. A socket that listens belongs to a process that has yet to notice
- * that this one is the holder, and stays.
+ * Removes the sockets and links that killed processes left. A socket that listens belongs to a process that has yet to
+ * notice that this one is the holder, and stays.
  */
 async function removeLeftLinks(folder: string, own: string): Promise<void> {
   const names = await readdir(folder).catch((): string[] => []);

@@ -13,7 +13,10 @@ const spellings = new Set<string>();
 /** The same spellings, the longest first: a secret may begin with another one, and must be replaced before it. */
 let longestFirst: string[] = [];
 
-/** Remembers `secret`: a token, a password, or the content of a key file, of which each line counts. Call it for every secret that is read. */
+/**
+ * Remembers `secret`: a token, a password, or the content of a key file, of which each line counts. Call it for every secret
+ * that is read.
+ */
 export function rememberSecret(secret: string): void {
   for (const line of secret.split(/\r?\n/)) {
     const bare = line.trim();

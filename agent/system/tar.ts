@@ -10,7 +10,10 @@ export interface TarFile {
 
 const block = 512;
 
-/** Returns the archive of `files`. Each belongs to root and has the time `mtime`. Throws RangeError for a name or size that does not fit. */
+/**
+ * Returns the archive of `files`. Each belongs to root and has the time `mtime`. Throws RangeError for a name or size that
+ * does not fit.
+ */
 export function tar(files: readonly TarFile[], mtime: Date): Buffer {
   const parts = files.flatMap(({ name, data, mode = 0o600 }) => [
     header(name, data.length, mode, mtime),

@@ -109,7 +109,9 @@ class StreamBucket implements Bucket {
     }
   }
 
-  /** Returns the subject of `key`. NATS allows more keys than muster has node ids, and Bacalhau may have stored such keys. */
+  /**
+   * Returns the subject of `key`. NATS allows more keys than muster has node ids, and Bacalhau may have stored such keys.
+   */
   #subject(key: string): string {
     if (!/^[A-Za-z0-9_=/-]+(\.[A-Za-z0-9_=/-]+)*$/.test(key))
       throw new BrokerError('refused', 'a key has letters, digits and -_=/. in it');

@@ -60,11 +60,15 @@ export interface Connection {
    */
   request(subject: string, data: Uint8Array | string, timeoutMs: number): Promise<Message>;
   /**
-   * Calls `handler` with each message on `subject`, which may have wildcards, across reconnections. `handler` must not throw.
+   * Calls `handler` with each message on `subject`, which may have wildcards, across reconnections. `handler` must not
+   * throw.
    * @throws BrokerError `refused` when `subject` is not a subject.
    */
   subscribe(subject: string, handler: (message: Message) => void): Subscription;
-  /** Sends a ping and resolves when the broker has answered it, and so has taken all that was sent before. Throws BrokerError. */
+  /**
+   * Sends a ping and resolves when the broker has answered it, and so has taken all that was sent before. Throws
+   * BrokerError.
+   */
   flush(timeoutMs: number): Promise<void>;
   /** Returns the durable storage. Only the requester uses it, and its code is loaded at the first call. */
   storage(): Promise<Storage>;
@@ -114,7 +118,9 @@ export interface Bucket {
    * Returns the new revision.
    */
   put(key: string, value: Uint8Array, revision: number): Promise<number>;
-  /** Purges `key` if its newest revision is `revision`, and leaves a marker with `headers`. Returns the marker's revision. */
+  /**
+   * Purges `key` if its newest revision is `revision`, and leaves a marker with `headers`. Returns the marker's revision.
+   */
   purge(key: string, revision: number, headers: Record<string, string>): Promise<number>;
   /**
    * Calls `fn` with the newest revision of every key, markers included, and then with each write. After a reconnection it

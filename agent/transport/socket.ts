@@ -90,7 +90,8 @@ export class SocketTransport implements Transport {
         yield* chunks;
       }
     } finally {
-      // The client stops reading when it cannot parse what it reads. Without this it would notice the dead link only by pings.
+      // The client stops reading when it cannot parse what it reads. Without this it would notice the dead link only by
+      // pings.
       this.#finish(new Error('the broker broke the protocol'));
     }
   }

@@ -44,7 +44,10 @@ const readers: Record<string, (bytes: Uint8Array) => unknown> = {
   ),
 };
 
-/** Gives `bytes` to every reader, as they are and under a correct checksum. `attempt` fails for any error that is not a refusal. */
+/**
+ * Gives `bytes` to every reader, as they are and under a correct checksum. `attempt` fails for any error that is not a
+ * refusal.
+ */
 function readAll(bytes: Uint8Array): void {
   for (const read of Object.values(readers)) attempt(() => read(bytes));
   for (const version of [1, 2]) {

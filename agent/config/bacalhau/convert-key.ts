@@ -122,7 +122,9 @@ function convertToken(login: string): { to: SettingKey; plain: Plain } | { why: 
   }
 }
 
-/** Converts each label by itself, so that one refused label does not affect the others. Bacalhau reads names in lower case. */
+/**
+ * Converts each label by itself, so that one refused label does not affect the others. Bacalhau reads names in lower case.
+ */
 function convertLabels({ key, line, value, lineOf }: FoundKey): ConvertedKey[] {
   const labels = new Map<string, string>();
   const others: ConvertedKey[] = [];

@@ -5,8 +5,8 @@ import { formatDuration, formatSize } from '../units.ts';
 import type { Form } from './key-table.ts';
 
 /**
- * Returns the value as a setting of muster takes it. A value that cannot be read is returned as it is, and the setting refuses
- * it with a reason.
+ * Returns the value as a setting of muster takes it. A value that cannot be read is returned as it is, and the setting
+ * refuses it with a reason.
  * @throws Refusal when the setting would read the value as another one
  */
 export function convertValue(text: string, form: Form): string {
@@ -43,7 +43,10 @@ const nanoseconds: Readonly<Record<string, number>> = {
   h: 3600e9,
 };
 
-/** Converts a duration of Go: numbers, also with fractions, with units in any order. A number without a unit counts nanoseconds. */
+/**
+ * Converts a duration of Go: numbers, also with fractions, with units in any order. A number without a unit counts
+ * nanoseconds.
+ */
 function convertDuration(text: string): string {
   const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
   let total = /^\d{1,18}$/.test(text) ? Number(text) : 0;
@@ -56,7 +59,10 @@ function convertDuration(text: string): string {
   return end === text.length && Number.isSafeInteger(milliseconds) ? formatDuration(milliseconds) : text;
 }
 
-/** Converts a size of go-humanize, such as `8G`, `8GB`, `8Gi` or `8GiB`. A number without a unit counts bytes. Percentages stay. */
+/**
+ * Converts a size of go-humanize, such as `8G`, `8GB`, `8Gi` or `8GiB`. A number without a unit counts bytes. Percentages
+ * stay.
+ */
 function convertSize(text: string): string {
   const plain = text.replace(/[\s,]/g, '');
   const [, count, prefix = '', binary] = /^(\d{1,15}(?:\.\d{0,9})?)(?:([kmgtp])(i?))?b?$/i.exec(plain) ?? [];

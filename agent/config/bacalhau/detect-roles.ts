@@ -17,7 +17,10 @@ type Result = ReadonlyMap<SettingKey, { readonly plain: Plain }>;
 /** The port at which an agent looks for a broker by default. */
 const brokerPort = settingOf('broker.port').default;
 
-/** Returns the roles that the keys name. If none is named, settings of a broker without servers to connect to mean a requester. */
+/**
+ * Returns the roles that the keys name. If none is named, settings of a broker without servers to connect to mean a
+ * requester.
+ */
 export function detectRoles(found: readonly FoundKey[]): Roles {
   const roleKeys = found.flatMap(key =>
     'role' in key.mapping ? [{ value: key.value, role: key.mapping.role }] : [],
@@ -65,8 +68,8 @@ export function explainDifferences(
 }
 
 /**
- * Returns what an agent needs on the machine of its requester. These settings must not be in the common file: there they would
- * keep the requester from starting, or apply to it.
+ * Returns what an agent needs on the machine of its requester. These settings must not be in the common file: there they
+ * would keep the requester from starting, or apply to it.
  */
 function explainAgentBesideRequester(set: Result): string[] {
   const port = set.get('broker.port')?.plain ?? brokerPort;

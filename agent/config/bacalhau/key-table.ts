@@ -32,8 +32,8 @@ const setting = (to: SettingKey, as: Form = 'text'): KeyMapping => ({ to, as });
 const drop = (dropped: string): KeyMapping => ({ dropped });
 
 /**
- * The keys as Bacalhau spells them; they match in any case. Of two keys with the same meaning the upper one counts. The sources
- * are the configuration schemas of 1.4.0, 1.5.2 and 1.6.5, with older names where keys were renamed in between.
+ * The keys as Bacalhau spells them; they match in any case. Of two keys with the same meaning the upper one counts. The
+ * sources are the configuration schemas of 1.4.0, 1.5.2 and 1.6.5, with older names where keys were renamed in between.
  */
 export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   // From 1.5 on.

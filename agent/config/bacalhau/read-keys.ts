@@ -50,7 +50,7 @@ class Reader {
   readonly found: FoundKey[] = [];
   readonly unknown: { key: string; line: number; why: string }[] = [];
   readonly #lineOf: (node: Node) => number;
-  readonly #seen = new Map<string, number>();
+  readonly #firstLines = new Map<string, number>();
 
   constructor(lineOf: (node: Node) => number) {
     this.#lineOf = lineOf;
@@ -74,11 +74,11 @@ class Reader {
     const why = this.#whyNot(path, lower, row !== undefined, value);
     if (row && why === undefined) this.found.push({ key, line, ...row, value, lineOf: this.#lineOf });
     else this.unknown.push({ key, line, why: why ?? '' });
-    this.#seen.set(lower, this.#seen.get(lower) ?? line);
+    this.#firstLines.set(lower, this.#firstLines.get(lower) ?? line);
   }
 
   #whyNot(path: string, lower: string, known: boolean, value: Node): string | undefined {
-    const first = this.#seen.get(lower);
+    const first = this.#firstLines.get(lower);
     if (first !== undefined) return `it is given twice; the first is on line ${first}`;
     if (isAlias(value)) return 'it is an alias, which is not followed; write the value itself';
     if (known) return undefined;
@@ -108,7 +108,9 @@ function pathAndGroups(path: string): string[] {
   return parts.map((_, index) => parts.slice(0, parts.length - index).join('.'));
 }
 
-/** Returns the key for a message. In `token:abc` the text after the colon was probably meant as a value, and may be a secret. */
+/**
+ * Returns the key for a message. In `token:abc` the text after the colon was probably meant as a value, and may be a secret.
+ */
 function shownKey(path: string): string {
   return printable(path.split(':', 1)[0] ?? '', 200);
 }
