@@ -60,6 +60,13 @@ describe('the packaged file', { skip }, () => {
     );
   });
 
+  it('prints the completion scripts that lie in the source', async () => {
+    for (const shell of ['bash', 'zsh', 'fish']) {
+      const source = new URL(`../../agent/cli/completion/muster.${shell}`, import.meta.url);
+      assert.equal((await run(['completion', shell])).stdout, await readFile(source, 'utf8'), shell);
+    }
+  });
+
   for (const [host, { skip: why, ...conditions }] of Object.entries(hosts)) {
     // With closed outputs, only the exit code can be checked.
     const readable = !conditions.closed;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { probeText } from '../../agent/cli/commands/probe/text.ts';
+import { probeText } from '../../agent/cli/commands/probe/probe-text.ts';
 import { labels } from '../../agent/config/node.ts';
 import type { Recording } from '../../agent/host/recording/recording.ts';
 import { Replay } from '../../agent/host/recording/replay.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { probeText } from '../../agent/cli/commands/probe/text.ts';
+import { probeText } from '../../agent/cli/commands/probe/probe-text.ts';
 import { Replay } from '../../agent/host/recording/replay.ts';
 import { probeView } from '../../agent/host/view.ts';
 import { defaultSettings } from '../support/default-settings.ts';

@@ -55,7 +55,7 @@ async function stamp(broker: string | undefined): Promise<string> {
   const lists = folders.map(async folder => {
     // Of native/, only the addons count.
     const names = await readdir(join(checkout, folder), { recursive: folder !== 'native' });
-    return names.filter(name => /\.(ts|node)$/.test(name)).map(name => join(folder, name));
+    return names.filter(name => /\.(ts|node|bash|zsh|fish)$/.test(name)).map(name => join(folder, name));
   });
   const files = [
     'pkg.config.json',

@@ -15,7 +15,7 @@ import { ownCommand } from '../../../roles/own-command.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
-import { probeText } from './text.ts';
+import { probeText } from './probe-text.ts';
 
 export const settings = [
   'dataDir',

@@ -125,12 +125,12 @@ function gpuSection(gpu: GpuDevice): Section {
       ...(memory
         ? row('memory', memory, value => `${value} MiB${used}`)
         : row('memory', gpu.aperture, value => `not known; the CPU sees ${value} MiB of it`)),
-      ...row('shared memory', gpu.sharedMemory, value => `${value} MiB, the machine's own`),
+      ...row('shared memory', gpu.sharedMemory, value => `${value} MiB of the memory of the machine`),
       ...row('cores', gpu.cores),
-      ...listed('driver', drivers, driverVersion ?? driver),
+      ...joined('driver', drivers, driverVersion ?? driver),
       ...conflict(driver),
       ...conflict(driverVersion),
-      ...listed('now', now, gpu.utilisation ?? gpu.temperature ?? gpu.power),
+      ...joined('now', now, gpu.utilisation ?? gpu.temperature ?? gpu.power),
       ...row('memory errors', eccErrors, value => `${value} uncorrected`),
       ...parts(mig).map(
         (part, at): Row => (at === 0 ? ['split into', part, mig && origin(mig)] : ['', part]),
@@ -143,7 +143,7 @@ function parts(mig: GpuDevice['mig']): string[] {
   if (!mig) return [];
   if (mig.value.length === 0) return ['nothing yet'];
   return mig.value.map(
-    ({ name, memory }) => `${name ?? 'a part'}${memory === undefined ? '' : ` (${memory} MiB)`}`,
+    ({ name, memory }) => `${name ?? 'a partition'}${memory === undefined ? '' : ` (${memory} MiB)`}`,
   );
 }
 
@@ -160,8 +160,8 @@ function offerSection({ offer }: ProbeView): Section {
 }
 
 function sourceSection({ sources, gpuReports }: ProbeView): Section {
-  const outcome = (took: number, fault: { reason: string } | undefined, found: string): string =>
-    fault ? fault.reason : `${milliseconds(took)}${found}`;
+  const outcome = (took: number, fault: { reason: string } | undefined, result: string): string =>
+    fault ? fault.reason : `${milliseconds(took)}${result}`;
   return {
     title: 'sources',
     rows: [
@@ -183,7 +183,7 @@ const conflict = (fact: Fact<unknown> | undefined): Row[] =>
   fact?.disagreement ? [['', fact.disagreement]] : [];
 
 /** Returns several facts as one row. Its source is that of `fact`. */
-function listed(label: string, values: readonly string[], fact: Fact<unknown> | undefined): Row[] {
+function joined(label: string, values: readonly string[], fact: Fact<unknown> | undefined): Row[] {
   return values.length > 0 ? [[label, values.join(', '), fact && origin(fact)]] : [];
 }
 
