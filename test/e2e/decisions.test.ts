@@ -90,7 +90,7 @@ describe("an operator's decision", () => {
     assert.equal(await cluster.node('out'), undefined);
   });
 
-  it('to approve node-1 is not for node-10, and a prefix of several ids is refused with their list', async () => {
+  it('to approve node-1 does not approve node-10, and a prefix of several ids is refused with their list', async () => {
     await cluster.agent('node-1');
     await cluster.agent('node-10');
     await ok('approve', 'node-1');

@@ -1,20 +1,17 @@
 // The packaged file runs a whole cluster on hosts that have nothing else, or allow little.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { Built } from '../../scripts/packaging/build.ts';
 import { type BareRoot, bareRoot, type Conditions, whyNoBareRoot } from '../support/bare-root.ts';
+import { compileLibrary } from '../support/compile.ts';
 import { eventually } from '../support/eventually.ts';
 import { findProgram } from '../support/find-program.ts';
 import { freePort } from '../support/listener.ts';
 import { cannotPackage, packaged } from '../support/packaged.ts';
 import { muster, Program } from '../support/program.ts';
-import { newFolder } from '../support/temporary.ts';
 
 const skip = cannotPackage || (await whyNoBareRoot()) || false;
 const compiler = await findProgram('cc').catch(() => undefined);
@@ -43,7 +40,10 @@ describe('the packaged file', { skip }, () => {
   before(async () => {
     built = await packaged();
     root = await bareRoot(built.file);
-    if (compiler) await root.add(clock, await compiledClock(compiler));
+    if (compiler) {
+      const source = new URL('../support/clock-1970.c', import.meta.url);
+      await root.add(clock, await readFile(await compileLibrary(source, 'clock.so')));
+    }
   });
 
   after(() => root.release());
@@ -176,10 +176,3 @@ describe('the packaged file', { skip }, () => {
     assert.equal(/^ {2}napi \d/m.test(stdout), !('missing' in built.contents.probe));
   });
 });
-
-async function compiledClock(cc: string): Promise<Buffer> {
-  const output = join(await newFolder(), 'clock.so');
-  const source = fileURLToPath(new URL('../support/clock-1970.c', import.meta.url));
-  await promisify(execFile)(cc, ['-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-o', output, source]);
-  return readFile(output);
-}
