@@ -10,7 +10,7 @@ describe('a broker that fails', () => {
   let cluster: Cluster;
 
   before(async () => {
-    // The broker is only made here. Everything else starts before it, and waits for it.
+    // The broker is stopped until the first test starts it, so that everything else starts before it.
     broker = await makeNatsServer();
     await broker.start();
     await broker.stop();

@@ -57,8 +57,8 @@ describe('the address of a service manager', { skip }, () => {
 
   it('that cannot be reached is logged, and stops no role', async () => {
     await cluster.requester();
-    const agent = await cluster.agent('told', {}, { env: manager });
-    await cluster.until('told', 'PENDING HEALTHY');
+    const agent = await cluster.agent('notified', {}, { env: manager });
+    await cluster.until('notified', 'PENDING HEALTHY');
     const { probe } = loadProbe();
     const said = probe
       ? 'the service manager cannot be told how this goes'
