@@ -94,9 +94,10 @@ class StreamBucket implements Bucket {
   ): Promise<number> {
     const { connection } = this.#environment;
     const fields = { ...headers, 'Nats-Expected-Last-Subject-Sequence': String(revision) };
-    const write = () => publishStored(connection, this.#stream, this.#subject(key), value, fields);
+    const ensureStream = () => ensureBucket(this.#environment, this.#name);
     try {
-      return (await writeOrCreateStream(write, () => ensureBucket(this.#environment, this.#name))).sequence;
+      const subject = this.#subject(key);
+      return (await publishStored(connection, this.#stream, subject, value, fields, ensureStream)).sequence;
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
       throw new BrokerError(
@@ -130,32 +131,6 @@ class StreamBucket implements Bucket {
       headers: ownHeaders(headers),
       created: time,
     };
-  }
-}
-
-/**
- * Runs `write`. When no stream takes the message, because the store was lost in the meantime, creates the stream and runs
- * `write` once more.
- * @throws BrokerError
- */
-export async function writeOrCreateStream<T>(
-  write: () => Promise<T>,
-  ensure: () => Promise<unknown>,
-): Promise<T> {
-  try {
-    return await write();
-  } catch (error) {
-    if (!(error instanceof BrokerError) || error.fault !== 'no_responders') throw error;
-    await ensure();
-    return await write().catch((again: unknown) => {
-      if (again instanceof BrokerError && again.fault === 'no_responders')
-        throw new BrokerError(
-          'timeout',
-          `the broker made the stream but does not store yet: ${again.message}`,
-          { cause: again },
-        );
-      throw again;
-    });
   }
 }
 

@@ -1,5 +1,4 @@
 // A stream of events on JetStream. Each event is published with an acknowledgement and stored once for each id.
-import { writeOrCreateStream } from './bucket.ts';
 import { readContinuously, readOnce, type StorageEnvironment } from './consume.ts';
 import {
   ApiError,
@@ -24,10 +23,7 @@ export async function openStream(
   await ensure();
   return {
     publish: (subject, data, id) =>
-      writeOrCreateStream(
-        () => publishStored(environment.connection, stream, subject, data, { 'Nats-Msg-Id': id }),
-        ensure,
-      ),
+      publishStored(environment.connection, stream, subject, data, { 'Nats-Msg-Id': id }, ensure),
     lastPerSubject: (filter, fn) =>
       readOnce(environment, { stream, filter, from: 'newest_of_each_subject' }, fn),
     follow: ({ filter, since }, fn) => {

@@ -103,8 +103,9 @@ export async function updateStream(
 }
 
 /**
- * Publishes a message and waits until `stream` has stored it.
- * @throws BrokerError; `no_responders` when no stream takes messages on `subject`.
+ * Publishes a message and waits until `stream` has stored it. When no stream takes the message, because the store was lost in
+ * the meantime, calls `ensureStream`, which creates it, and publishes once more.
+ * @throws BrokerError
  */
 export async function publishStored(
   connection: StorageConnection,
@@ -112,13 +113,31 @@ export async function publishStored(
   subject: string,
   data: Uint8Array | string,
   fields: Record<string, string>,
+  ensureStream: () => Promise<unknown>,
 ): Promise<{ sequence: number; duplicate: boolean }> {
   const headers = makeHeaders({ ...fields, 'Nats-Expected-Stream': stream });
-  const message = await connection.requestRaw(subject, data, connection.storeTimeoutMs, headers);
+  const { storeTimeoutMs } = connection;
+  let message: Msg;
+  try {
+    message = await connection.requestRaw(subject, data, storeTimeoutMs, headers);
+  } catch (error) {
+    if (!isWithoutStream(error)) throw error;
+    await ensureStream();
+    message = await connection.requestRaw(subject, data, storeTimeoutMs, headers).catch(throwNotStoringYet);
+  }
   const answer = parseAnswer(message.data, subject);
   if (answer.stream !== stream || typeof answer.seq !== 'number')
     throw new BrokerError('refused', `what answers on ${subject} is not the stream ${stream}`);
   return { sequence: answer.seq, duplicate: answer.duplicate === true };
+}
+
+const isWithoutStream = (error: unknown): error is BrokerError =>
+  error instanceof BrokerError && error.fault === 'no_responders';
+
+function throwNotStoringYet(cause: unknown): never {
+  if (!isWithoutStream(cause)) throw cause;
+  const text = `the broker made the stream but does not store yet: ${cause.message}`;
+  throw new BrokerError('timeout', text, { cause });
 }
 
 function makeHeaders(fields: Record<string, string>): MsgHdrs {

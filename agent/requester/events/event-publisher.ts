@@ -187,32 +187,28 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     }
   }
 
+  // Sends the events of a node one after the other, each of them until it is acknowledged or the publisher is stopped.
   async #sendAll(node: string): Promise<void> {
-    const list = this.#waiting.get(node);
-    for (let event = list?.[0]; event; event = list?.[0]) {
-      if (!(await this.#send(node, event))) return;
-      list?.shift();
-    }
-    this.#waiting.delete(node);
-  }
-
-  // Sends until the event is acknowledged. Returns false when the publisher was stopped before.
-  async #send(node: string, event: WaitingEvent): Promise<boolean> {
     const { clock, random, connection } = this.#options;
-    const body = JSON.stringify(cloudEvent(event.kind, event.id, this.#source, event.time, event.data));
-    for (let failures = 0; !this.#stopped.signal.aborted; failures++) {
+    const { signal } = this.#stopped;
+    const list = this.#waiting.get(node) ?? [];
+    let failures = 0;
+    for (let event = list[0]; event; event = list[0]) {
+      if (signal.aborted) return;
       try {
-        await connection.connected(this.#stopped.signal);
-        await this.#stream?.publish(eventSubject(node, event.kind), body, event.id);
-        return true;
+        await connection.connected(signal);
+        const body = cloudEvent(event.kind, event.id, this.#source, event.time, event.data);
+        await this.#stream?.publish(eventSubject(node, event.kind), JSON.stringify(body), event.id);
+        list.shift();
+        failures = 0;
       } catch (error) {
-        if (this.#stopped.signal.aborted) break;
+        if (signal.aborted) return;
         const text = 'an event was not acknowledged; it is sent again';
         this.#limitedLog.warn('failed', { node, err: error }, text);
-        await sleep(clock, backoff(random, failures, 100, 10_000), this.#stopped.signal);
+        await sleep(clock, backoff(random, failures++, 100, 10_000), signal);
       }
     }
-    return false;
+    this.#waiting.delete(node);
   }
 }
 

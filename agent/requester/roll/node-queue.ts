@@ -1,17 +1,17 @@
-// The node queue runs the changes of one node one after the other; those of different nodes run at the same time.
+// The node queue lets the changes of one node happen one after the other. Those of different nodes do not wait for each other.
 
 export class NodeQueue {
-  readonly #last = new Map<string, Promise<unknown>>();
+  readonly #last = new Map<string, Promise<void>>();
 
-  /** Runs `work` once everything that was queued for `id` before has ended, and settles as `work` does. */
-  async run<T>(id: string, work: () => Promise<T>): Promise<T> {
+  /** Waits until all earlier turns of `id` have ended. Returns a function that ends this turn, which has to be called. */
+  async begin(id: string): Promise<() => void> {
     const before = this.#last.get(id);
-    const turn = (before ?? Promise.resolve()).then(work, work);
-    this.#last.set(id, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#last.get(id) === turn) this.#last.delete(id);
-    }
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    this.#last.set(id, ended);
+    await before;
+    return () => {
+      if (this.#last.get(id) === ended) this.#last.delete(id);
+      resolve();
+    };
   }
 }

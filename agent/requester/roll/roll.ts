@@ -169,12 +169,13 @@ export class Roll {
 
   // Makes one change of a node at a time. The rule is given what the store holds, and is asked again when somebody else
   // wrote meanwhile.
-  #change<T extends { write?: NodeState | 'deleted'; change?: RecordedChange }>(
+  async #change<T extends { write?: NodeState | 'deleted'; change?: RecordedChange }>(
     id: string,
     rule: (stored: StoredRecord) => T,
   ): Promise<T> {
     const { bucket, random } = this.#options;
-    return this.#queue.run(id, async () => {
+    const endTurn = await this.#queue.begin(id);
+    try {
       const operation = random.uuid();
       for (let attempt = 1; attempt <= 8; attempt++) {
         const entry = await bucket.get(id);
@@ -184,7 +185,9 @@ export class Roll {
         if (await this.#write(id, stored.revision, outcome.write, outcome.change, operation)) return outcome;
       }
       throw new BrokerError('timeout', `the record of node ${id} changes faster than it can be written`);
-    });
+    } finally {
+      endTurn();
+    }
   }
 
   // Returns false when somebody else wrote first.
@@ -213,7 +216,7 @@ export class Roll {
     // The key is a slice of a longer text that it would keep in memory, so the record's own copy of the id is used.
     const id = stored.kind === 'record' ? stored.state.Info.NodeID : entry.key;
     onLoaded(id, stored, changesOf(entry, stored));
-    this.#set(id, stored, 'loading');
+    this.#apply(id, stored, undefined, 'loading');
   }
 
   // Takes what the store holds of a node, as the watch or a read brings it. A write of ours whose answer was lost comes only
@@ -229,24 +232,21 @@ export class Roll {
   }
 
   // Each revision counts once, whichever comes first: the answer to the write, a read or the watch.
-  #apply(id: string, stored: StoredRecord, change: RecordedChange | undefined): void {
+  #apply(id: string, stored: StoredRecord, change: RecordedChange | undefined, phase?: 'loading'): void {
     if (this.#table.stored(id).revision >= stored.revision) return;
-    this.#set(id, stored);
-    if (change) this.#options.announcer.announceChange(id, change);
-  }
-
-  #set(id: string, stored: StoredRecord, phase?: 'loading'): void {
+    const { announcer, observers, log } = this.#options;
     const before = this.#table.get(id);
     this.#missing?.delete(id);
     const kept = this.#table.set(id, stored);
     if (kept.kind === 'unreadable') {
-      this.#options.log.error({ node: id }, 'the record of this node cannot be read; it is left alone');
+      log.error({ node: id }, 'the record of this node cannot be read; it is left alone');
     }
     if (kept.kind !== 'record') {
       if (before) this.#notifyRemoved(id);
     } else if (phase !== 'loading') {
-      for (const observer of this.#options.observers) observer.onRecord?.(id, kept.state, before);
+      for (const observer of observers) observer.onRecord?.(id, kept.state, before);
     }
+    if (change) announcer.announceChange(id, change);
   }
 
   #beginPass(lost: boolean): void {
