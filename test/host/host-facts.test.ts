@@ -38,7 +38,7 @@ test('architectures and operating systems have the names that Go gives them', as
   assert.equal(await names('riscv64', 'freebsd'), 'freebsd/riscv64');
 });
 
-test('a fact that no source tells stays absent', async () => {
+test('a fact that no source knows is absent', async () => {
   const { cpuModel, osName, bootId } = await factsOf({ system: { cpuModel: '' } });
   assert.deepEqual([cpuModel, osName, bootId], [undefined, undefined, undefined]);
   const arm = await factsOf({ system: { cpuModel: 'unknown' } });
@@ -51,7 +51,7 @@ test('a boot id that the kernel cannot have written is not used', async () => {
   }
 });
 
-test('hostile names are made short and plain', async () => {
+test('hostile names are made short and harmless', async () => {
   const facts = await factsOf({
     system: {
       hostname: `evil\u001b[2J${'h'.repeat(10_000)}`,

@@ -64,7 +64,7 @@ test('rounding, an aperture of the next power of two and another spelling are no
   ]);
 });
 
-test('more memory in use than there is is a disagreement, and is not used', () => {
+test('memory in use that exceeds the total is a disagreement, and is not used', () => {
   const merged = (more: { memoryUsed: number }) =>
     merge([report('nvidia-smi', [nvidia({ memory: 15_360, ...more })])])[0];
   const gpu = merged({ memoryUsed: 99_999_999 });

@@ -105,7 +105,7 @@ test('a refresh asks only the library and takes its new figures', async () => {
   );
 });
 
-test('more memory in use than there is is not used in a refresh either', async () => {
+test('memory in use that exceeds the total is not used in a refresh either', async () => {
   const contradiction = nvidia([nvidiaGpu({ memoryUsed: 99_999 * 2 ** 20 })]);
   const { scanner, become, device } = await changing(contradiction);
   assert.equal(device()?.memoryUsed, undefined);
