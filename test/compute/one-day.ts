@@ -40,19 +40,23 @@ export interface Holdings {
 export interface DayOptions {
   /** File operations that hang and never end; time does not wait for them. */
   hungFiles?: number;
+  /** Returns whether an answer is awaited that comes at once in real time; time waits for it. */
+  isAnswerPending?: () => boolean;
   /** Runs once the node is approved, before anything is counted. */
   prepare?: (survey: Survey) => Promise<void>;
 }
 
-/** A fake clock that stands still while a file operation is under way. */
+/** A fake clock that stands still while a file operation is under way, or another answer is pending. */
 class WaitingClock extends FakeClock {
   hungFiles = 0;
+  isAnswerPending = () => false;
 
   override async settle(): Promise<void> {
     do await super.settle();
     while (
+      this.isAnswerPending() ||
       process.getActiveResourcesInfo().filter(name => /^(?:FSReq|CloseReq)/.test(name)).length >
-      this.hungFiles
+        this.hungFiles
     );
   }
 }
@@ -63,7 +67,7 @@ const step = 30_000;
 /** Lets an agent live for a day, which takes some seconds, and returns what it did. */
 export async function oneDay(
   options: Omit<SurveyOptions, 'node' | 'log' | 'clock'>,
-  { hungFiles = 0, prepare = async () => undefined }: DayOptions = {},
+  { hungFiles = 0, isAnswerPending = () => false, prepare = async () => undefined }: DayOptions = {},
 ): Promise<Day> {
   const clock = new WaitingClock();
   const { log, lines } = recordLog();
@@ -77,6 +81,7 @@ export async function oneDay(
   await bench.startTo('approved');
   await passing(clock, prepare(survey));
   clock.hungFiles = hungFiles;
+  clock.isAnswerPending = isAnswerPending;
   bench.forget();
   let last = clock.monotonic();
   const day: Day = {
