@@ -2,21 +2,21 @@
 // It uses node:http: fetch refuses some ports, and ends a stream that is silent for five minutes.
 import { type IncomingMessage, request } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
-import { formatDuration } from '../config/units.ts';
 import { ProtocolError } from '../protocol/error.ts';
-import { type DecisionBody, problemCodes } from '../protocol/http.ts';
+import type { DecisionBody } from '../protocol/http.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
-import { type ErrorCode, errnoOf, MusterError, reasonOf } from '../system/errors.ts';
+import { MusterError } from '../system/errors.ts';
 import {
   readDecisionAnswer,
   readEvent,
   readNodes,
   readOneNode,
-  readProblem,
   readRequesterState,
   type ShownEvent,
   type ShownNode,
 } from './answers.ts';
+import { explain, refusalOf, timeoutError } from './explain.ts';
+import { parseJson, readBody, readLines } from './read-response.ts';
 
 export interface ApiClientOptions {
   host: string;
@@ -34,11 +34,6 @@ export interface EventListeners {
   /** Called for a line that is not a membership event: other programs may publish where the events are. */
   onUnreadable(reason: string): void;
 }
-
-/** Size of the largest answer that is read. It is enough for some 200 000 nodes. */
-const maxAnswerBytes = 256 * 1024 * 1024;
-/** Length of the longest line of a stream, in characters. An event has at most 64 KiB. */
-const maxLineLength = 128 * 1024;
 
 /** The settings by which a command finds the requester. */
 export const apiSettings = ['api.host', 'api.port'] as const;
@@ -99,12 +94,12 @@ export class ApiClient {
       const response = await this.#open('GET', withQuery('/orchestrator/events', query));
       onOpen?.();
       if (!following) this.#limitSilence(response);
-      for await (const line of lines(response)) {
+      for await (const line of readLines(response)) {
         const event = eventOf(line, onUnreadable);
         if (event) yield event;
       }
     } catch (error) {
-      throw this.#explained(error);
+      throw this.#explain(error);
     }
     if (following) throw new MusterError('unreachable', `the requester at ${this.url} stopped`);
   }
@@ -113,10 +108,10 @@ export class ApiClient {
     const signal = AbortSignal.timeout(this.#options.deadlineMs);
     try {
       const response = await this.#open(method, path, body, signal);
-      return read(parse(await bodyOf(response)));
+      return read(parseJson(await readBody(response)));
     } catch (error) {
       // A body that the signal cuts off looks like a lost connection.
-      throw this.#explained(signal.aborted ? timeoutError() : error);
+      throw this.#explain(signal.aborted ? timeoutError() : error);
     }
   }
 
@@ -141,40 +136,15 @@ export class ApiClient {
     const response = await promise;
     sent.setTimeout(0);
     if (response.statusCode === 200) return response;
-    throw refusalOf(response.statusCode ?? 0, parse(await bodyOf(response)));
+    throw refusalOf(response.statusCode ?? 0, parseJson(await readBody(response)));
+  }
+
+  #explain(error: unknown): MusterError {
+    return explain(error, { ...this.#options, url: this.url });
   }
 
   #limitSilence(response: IncomingMessage): void {
     response.setTimeout(this.#options.deadlineMs, () => response.destroy(timeoutError()));
-  }
-
-  /** Returns the error for an operator: what failed, at which address, and what to do. */
-  #explained(error: unknown): MusterError {
-    if (error instanceof MusterError) return error;
-    const { url } = this;
-    const { doubts, deadlineMs, host } = this.#options;
-    const startOrName = [
-      ...doubts,
-      'start one with "muster requester" or "muster dev", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file',
-    ].join('; ');
-    const unreachable = (message: string, hint?: string) =>
-      new MusterError('unreachable', message, { hint, cause: error });
-    const code = errnoOf(error) ?? '';
-    if (code === 'ECONNREFUSED') return unreachable(`no requester answers at ${url}`, startOrName);
-    if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-      return unreachable(`no requester answers at ${url}: there is no host ${host}`, startOrName);
-    }
-    if (code === 'ETIMEDOUT') {
-      return unreachable(`the requester at ${url} did not answer within ${formatDuration(deadlineMs)}`);
-    }
-    if (code === 'ECONNRESET' || code === 'EPIPE') return unreachable(`the connection to ${url} was lost`);
-    if (error instanceof ProtocolError || code.startsWith('HPE_')) {
-      return unreachable(
-        `the program that answers at ${url} is not a requester: ${reasonOf(error)}`,
-        startOrName,
-      );
-    }
-    return unreachable(`no requester answers at ${url}: ${reasonOf(error)}`, startOrName);
   }
 }
 
@@ -189,67 +159,12 @@ function withQuery(path: string, query: Readonly<Record<string, string>>): strin
   return text ? `${path}?${text}` : path;
 }
 
-async function bodyOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > maxAnswerBytes)
-      throw new ProtocolError('too_large', `an answer of more than ${maxAnswerBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-async function* lines(response: IncomingMessage): AsyncGenerator<string> {
-  let rest = '';
-  response.setEncoding('utf8');
-  for await (const chunk of response as AsyncIterable<string>) {
-    const parts = (rest + chunk).split('\n');
-    rest = parts.pop() ?? '';
-    if (rest.length > maxLineLength)
-      throw new ProtocolError('too_large', `a line of more than ${maxLineLength} characters`);
-    yield* parts.filter(part => part !== '');
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new ProtocolError('malformed', 'the answer is not JSON');
-  }
-}
-
 function eventOf(line: string, onUnreadable: (reason: string) => void): ShownEvent | undefined {
   try {
-    return readEvent(parse(line));
+    return readEvent(parseJson(line));
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     onUnreadable(error.message);
     return undefined;
   }
 }
-
-/** The error of each problem code. A request that the requester cannot read comes from wrong flags. */
-const errorCodes: Readonly<Record<string, ErrorCode>> = {
-  ...Object.fromEntries(
-    Object.entries(problemCodes).map(([error, problem]) => [problem, error as ErrorCode]),
-  ),
-  BadRequest: 'usage',
-  PayloadTooLarge: 'usage',
-};
-const errorsOfStatus: Readonly<Record<number, ErrorCode>> = {
-  401: 'not_allowed',
-  403: 'not_allowed',
-  503: 'unreachable',
-};
-
-/** Returns the requester's refusal in its own words. @throws ProtocolError when the body is not that of a refusal. */
-function refusalOf(status: number, body: unknown): MusterError {
-  const { Message, Code, Hint } = readProblem(body);
-  const known = Object.hasOwn(errorCodes, Code) ? errorCodes[Code] : undefined;
-  return new MusterError(known ?? errorsOfStatus[status] ?? 'failed', Message, { hint: Hint || undefined });
-}
-
-const timeoutError = (): Error => Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' });

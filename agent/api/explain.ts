@@ -1,0 +1,66 @@
+// Turns a failed request into the error for an operator: what failed, at which address, and what to do.
+import { formatDuration } from '../config/units.ts';
+import { ProtocolError } from '../protocol/error.ts';
+import { problemCodes } from '../protocol/http.ts';
+import { type ErrorCode, errnoOf, MusterError, reasonOf } from '../system/errors.ts';
+import { readProblem } from './answers.ts';
+
+/** The requester that was asked. */
+export interface Asked {
+  readonly url: string;
+  readonly host: string;
+  readonly deadlineMs: number;
+  /** Reasons why host and port may be wrong. */
+  readonly doubts: readonly string[];
+}
+
+/** Returns the error for an operator: what failed, at which address, and what to do. */
+export function explain(error: unknown, { url, host, deadlineMs, doubts }: Asked): MusterError {
+  if (error instanceof MusterError) return error;
+  const startOrName = [
+    ...doubts,
+    'start one with "muster requester" or "muster dev", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file',
+  ].join('; ');
+  const unreachable = (message: string, hint?: string) =>
+    new MusterError('unreachable', message, { hint, cause: error });
+  const code = errnoOf(error) ?? '';
+  if (code === 'ECONNREFUSED') return unreachable(`no requester answers at ${url}`, startOrName);
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return unreachable(`no requester answers at ${url}: there is no host ${host}`, startOrName);
+  }
+  if (code === 'ETIMEDOUT') {
+    return unreachable(`the requester at ${url} did not answer within ${formatDuration(deadlineMs)}`);
+  }
+  if (code === 'ECONNRESET' || code === 'EPIPE') return unreachable(`the connection to ${url} was lost`);
+  if (error instanceof ProtocolError || code.startsWith('HPE_')) {
+    return unreachable(
+      `the program that answers at ${url} is not a requester: ${reasonOf(error)}`,
+      startOrName,
+    );
+  }
+  return unreachable(`no requester answers at ${url}: ${reasonOf(error)}`, startOrName);
+}
+
+/** Returns the error of a request that got no answer in time, in the form of Node's own. */
+export const timeoutError = (): Error => Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' });
+
+/** The error of each problem code. A request that the requester cannot read comes from wrong flags. */
+const errorCodes: Readonly<Record<string, ErrorCode>> = {
+  ...Object.fromEntries(
+    Object.entries(problemCodes).map(([error, problem]) => [problem, error as ErrorCode]),
+  ),
+  BadRequest: 'usage',
+  PayloadTooLarge: 'usage',
+};
+const errorsOfStatus: Readonly<Record<number, ErrorCode>> = {
+  401: 'not_allowed',
+  403: 'not_allowed',
+  503: 'unreachable',
+};
+
+/** Returns the requester's refusal in its own words. @throws ProtocolError when the body is not that of a refusal. */
+export function refusalOf(status: number, body: unknown): MusterError {
+  const { Message, Code, Hint } = readProblem(body);
+  const known = Object.hasOwn(errorCodes, Code) ? errorCodes[Code] : undefined;
+  return new MusterError(known ?? errorsOfStatus[status] ?? 'failed', Message, { hint: Hint || undefined });
+}
