@@ -1,6 +1,6 @@
-// Who holds a folder, in the words of a refusal.
+// Describes the process that holds a folder, for the error of a second process.
 
-/** Names the process behind a role socket, from its status. */
+/** Returns the process and the node of a role, from the status that its socket returned. */
 export function describeHolder(status: unknown): string {
   const { pid, node } = (status ?? {}) as { pid?: unknown; node?: unknown };
   return `process ${Number(pid)}${typeof node === 'string' ? `, node ${node}` : ''}`;

@@ -1,13 +1,13 @@
-// The end of the process when a thread of it hangs in a file system or a driver: Node would wait for that thread, for ever.
+// Ends the process even when a thread of it hangs in a file system or a driver. Node alone would wait for that thread for ever.
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { runEndCallbacks } from '../system/process-end.ts';
 
-/** Milliseconds in which what is left over may end by itself, and in which standard error may be read then. */
+/** Time for unfinished work to end by itself, and then time for standard error to be read. */
 const timeoutsMs = { leftovers: 200, unread: 300 };
 
 /**
- * To be called when all work is done and `process.exitCode` says how it went: the end comes, whatever still hangs. Results on
- * standard output wait for their reader as long as it takes; what nobody reads on standard error keeps no process alive.
+ * To be called when all work is done and `process.exitCode` is set. The process then ends, whatever hangs. It waits without limit
+ * until standard output was read, because that is the result; unread text on standard error does not keep it alive.
  */
 export function exitWithoutWaiting(): void {
   const timer = setTimeout(async () => {
@@ -15,13 +15,13 @@ export function exitWithoutWaiting(): void {
     await endsWithin(systemClock, timeoutsMs.unread, flushed(process.stderr));
     await exitNow(Number(process.exitCode ?? 0));
   }, timeoutsMs.leftovers);
-  // When nothing is left over, the process ends before.
+  // When there is no unfinished work, the process ends earlier by itself.
   timer.unref();
 }
 
 /**
- * Ends this process at once with `code`. By SIGKILL where a thread hangs and there is no native probe, as nothing else does not
- * wait for it.
+ * Ends this process at once with `code`. When a thread hangs and there is no native probe, it uses SIGKILL, because every other way
+ * waits for the thread.
  */
 export async function exitNow(code: number): Promise<void> {
   runEndCallbacks();
@@ -31,7 +31,7 @@ export async function exitNow(code: number): Promise<void> {
   process.exit(code);
 }
 
-// What is done on a thread of Node's: files, names.
+// Node does file operations and name look-ups on threads.
 const isThreadWork = (resource: string): boolean => /^(FSReq|GetAddrInfo|GetNameInfo)/.test(resource);
 
 async function flushed(stream: NodeJS.WriteStream): Promise<void> {

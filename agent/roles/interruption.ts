@@ -1,8 +1,8 @@
-// The end of a command by a signal: what it started ends with it, as that hears nothing of a signal from the terminal.
+// Ends a command by a signal, together with the programs that it started: these do not get the signals of the terminal.
 import { constants } from 'node:os';
 import { runEndCallbacks } from '../system/process-end.ts';
 
-/** Calls `close` when a signal ends this process, which it then does. */
+/** Calls `close` when a signal comes, and then ends this process by that signal. */
 export function closeWhenInterrupted(close: () => void): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
@@ -12,11 +12,11 @@ export function closeWhenInterrupted(close: () => void): void {
   }
 }
 
-/** Does what `signal` does to a process that does not listen for it. */
+/** Ends this process as `signal` ends a process that does not handle it. */
 export function endBySignal(signal: NodeJS.Signals): never {
   runEndCallbacks();
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
-  // Only the first process of a container comes to here, as the kernel keeps signals from it: it ends as a shell would tell.
+  // The kernel does not deliver the signal to the first process of a container. That one ends with the exit code of a shell.
   process.exit(128 + constants.signals[signal]);
 }

@@ -1,13 +1,13 @@
-// The life of a long-running role: it stops on SIGTERM, SIGINT, or with the process that started it; SIGHUP reloads.
+// Decides when a running role stops: on SIGTERM, on SIGINT, or when its parent ends. SIGHUP reloads the settings.
 import type { Log } from '../system/log.ts';
 import { exitNow } from './exit.ts';
 import { endBySignal } from './interruption.ts';
 import { onParentEnd } from './watch-parent.ts';
 
-/** Milliseconds in which a stop must be done. */
+/** A stop that takes longer ends the process at once. */
 const stopTimeoutMs = 4_800;
 
-/** What a role tells the process that started it, if that asked for it by an IPC channel. */
+/** The message of a role to its parent, if the parent opened an IPC channel. */
 export interface RoleReady {
   ready: {
     role: string;
@@ -19,28 +19,28 @@ export interface RoleReady {
 }
 
 export interface Lifetime {
-  /** Resolves when it is time to stop. */
+  /** Resolves when the role must stop. */
   readonly stopRequested: Promise<void>;
-  /** It is over. */
+  /** Whether the role must stop. */
   readonly stopping: boolean;
-  /** Aborts when it is over. */
+  /** Aborts when the role must stop. */
   readonly signal: AbortSignal;
-  /** Ends it from inside. */
+  /** Makes the role stop. */
   requestStop(): void;
-  /** What SIGHUP does from now on, and at once if one came before. `fn` must not throw. */
+  /** Sets the function that SIGHUP calls, and calls it at once if a SIGHUP came before. It must not throw. */
   onReload(fn: () => void): void;
 }
 
 let begun: ProcessLifetime | undefined;
 
-/** To be called before anything of a role is loaded: from then on no signal kills it, and none that came is forgotten. */
+/** To be called before a role is loaded. From then on no signal kills the process, and every signal is remembered. */
 export function beginLifetime(): void {
   begun ??= new ProcessLifetime();
 }
 
 /**
- * Watches the signals of this process, those that came since `beginLifetime` too. A second SIGTERM or SIGINT, or a stop that
- * takes 4.8 s, ends it at once.
+ * Handles the signals of this process, including those that came since `beginLifetime`. A second SIGTERM or SIGINT ends the
+ * process at once, and so does a stop that takes longer than 4.8 s.
  */
 export function lifetime(log: Log): Lifetime {
   beginLifetime();
@@ -54,14 +54,14 @@ class ProcessLifetime implements Lifetime {
   readonly #over = new AbortController();
   #log: Log | undefined;
   #reload: (() => void) | undefined;
-  /** What came first of each kind while nobody was there to be told. */
+  /** The first signal of each kind that came before the role could handle it. */
   #waiting: { stop?: NodeJS.Signals; reload?: true } = {};
 
   constructor() {
     this.stopRequested = new Promise(resolve => this.signal.addEventListener('abort', () => resolve()));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#stop(signal));
     process.on('SIGHUP', () => this.#hangUp());
-    // A parent that was killed cannot tell us; its channel closes.
+    // A parent that was killed cannot send a signal, but its channel closes.
     onParentEnd(() => this.requestStop());
   }
 
@@ -107,7 +107,7 @@ class ProcessLifetime implements Lifetime {
   }
 }
 
-/** Tells the parent, if there is one that listens. */
+/** Sends the message to the parent, if there is a channel. */
 export function sendReady(message: RoleReady): void {
   if (process.channel) process.send?.(message);
 }

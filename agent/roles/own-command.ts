@@ -1,4 +1,4 @@
-// How this program starts itself again: from source it is Node and the entry file, packaged it is the one executable.
+// Builds the command that starts this same program: Node with the entry file from source, or the packaged executable.
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MusterError } from '../system/errors.ts';
@@ -9,7 +9,7 @@ export interface OwnCommand {
   args: string[];
 }
 
-/** The command line that runs this same program with `args`. */
+/** Returns the command that runs this same program with `args`. */
 export function ownCommand(...args: string[]): OwnCommand {
   if (isPackaged()) return { command: executable(), args };
   return {
@@ -18,29 +18,29 @@ export function ownCommand(...args: string[]): OwnCommand {
   };
 }
 
-// Without /proc Node knows only what it was called: a path, seen from here, or a mere name.
+// Without /proc, Node knows only how it was called: by a path relative to this folder, or by a name.
 function executable(): string {
   const { execPath } = process;
   return execPath.includes('/') ? resolve(execPath) : execPath;
 }
 
-/** What a person types to run this program. */
+/** Returns what a person types to run this program. */
 export const programName = (): string => (isPackaged() ? 'muster' : './scripts/muster');
 
-/** Where a person puts it. */
+/** The usual path of the packaged program. */
 export const usualExecutable = '/usr/local/bin/muster';
 
 /**
- * This very program, for a service to start.
- * @throws MusterError `usage` from source: a checkout moves and changes, and a service of the machine sees no home folder.
+ * Returns the path of this program, for a service to start.
+ * @throws MusterError `usage` from source: a checkout moves and changes, and a service of the machine cannot see home folders.
  */
 export function ownExecutable(): string {
   if (isPackaged()) return process.execPath;
   throw new MusterError(
     'usage',
-    'this muster runs from its source, which is no place for a service to start from',
+    'this muster runs from source, and a service needs the packaged program',
     {
-      hint: `put the packaged file in its place (./scripts/package makes it), and give --executable ${usualExecutable}`,
+      hint: `make the packaged file with ./scripts/package, copy it to ${usualExecutable}, and give --executable ${usualExecutable}`,
     },
   );
 }

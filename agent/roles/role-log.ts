@@ -1,4 +1,4 @@
-// The log of a long-running role, as the settings and whoever reads it want it.
+// Creates the log of a running role, in the format that the settings name or that suits its reader.
 import { startedByService, systemEnvironment, writesToJournal } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
 import { setMessageFormat } from '../output/terminal.ts';
@@ -9,7 +9,7 @@ export function roleLog(settings: Pick<Settings, 'log'>, role: string): ReturnTy
   const service = startedByService(systemEnvironment);
   const people = file === undefined && process.stderr.isTTY && !service;
   const shape = format === 'auto' ? (people ? 'text' : 'json') : format;
-  // What ends a role under a service manager is a line of its log.
+  // Under a service manager the error that ends the role is a line of the log, too.
   if (service) setMessageFormat(shape);
   return createLog({
     level,

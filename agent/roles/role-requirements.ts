@@ -1,4 +1,4 @@
-// What a role refuses as it starts, though each setting is valid: known to who reads the settings without starting it.
+// Checks what a role requires of valid settings before it starts. Commands that only check the settings use it too.
 
 import type { Role } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
@@ -6,8 +6,8 @@ import type { SettingsConflict } from '../config/settings-conflicts.ts';
 import { isLoopback } from '../requester/api/loopback.ts';
 
 /**
- * Faults where the role is known to refuse the settings, warnings where it may be another role that reads them: `role` is
- * undefined then.
+ * Returns a fault for what `role` refuses. When `role` is undefined, some faults are only warnings, because another role may read
+ * the settings.
  */
 export function checkRoleRequirements(role: Role | undefined, { api, nats }: Settings): SettingsConflict[] {
   const findings: SettingsConflict[] = [];
@@ -17,7 +17,7 @@ export function checkRoleRequirements(role: Role | undefined, { api, nats }: Set
       severity: 'fault',
       keys: ['api.host'],
       value: api.host,
-      text: 'is not an address of this machine alone, and the API asks nobody for a password yet; allowed: 127.0.0.1, ::1, localhost, which an SSH tunnel reaches from elsewhere',
+      text: 'can be reached from other machines, and the API does not ask for a password yet; allowed: 127.0.0.1, ::1, localhost, which an SSH tunnel reaches from elsewhere',
     });
   }
   const credentials = (['token', 'tokenFile', 'user', 'credsFile'] as const).find(
@@ -27,7 +27,7 @@ export function checkRoleRequirements(role: Role | undefined, { api, nats }: Set
     findings.push({
       severity: role === 'requester' ? 'fault' : 'warning',
       keys: [`nats.${credentials}`],
-      text: 'set without nats.servers: a requester refuses that, as the broker of its own makes its own token',
+      text: 'set without nats.servers: a requester refuses that, because its own broker makes its own token',
     });
   }
   return findings;

@@ -1,4 +1,4 @@
-// What a service manager is told of each role: whether it is ready, and one line of status.
+// Computes the state of each role for the service manager: whether it is ready, and a status line.
 import type { AgentStatus } from '../compute/agent.ts';
 import { agoText, durationText } from '../output/units.ts';
 import type { RequesterStatus } from '../requester/status/requester-status.ts';
@@ -6,10 +6,10 @@ import type { RoleState } from '../service/notifier.ts';
 import type { Clock } from '../system/clock.ts';
 import type { ConnectionState } from '../transport/port.ts';
 
-/** Before a role has got so far as to have a status. */
+/** The state of a role that has no status yet. */
 export const starting: RoleState = { ready: false, text: 'starting' };
 
-/** What both roles are told by: their own status, the state of their connection, and what has stalled. */
+/** What the state of a role is computed from. */
 export interface StateSources<Status> {
   status: Status;
   connection: ConnectionState;
@@ -17,7 +17,7 @@ export interface StateSources<Status> {
   clock: Clock;
 }
 
-/** Ready once it is connected, and registered or waiting for approval. */
+/** The agent is ready when it is connected, and is registered or waits for approval. */
 export function agentState(told: StateSources<AgentStatus>): RoleState {
   const { status, connection, stalled } = told;
   const { state } = status;
@@ -26,7 +26,7 @@ export function agentState(told: StateSources<AgentStatus>): RoleState {
   return { ready: accepted && connection.kind === 'connected', text, stalled };
 }
 
-/** Ready once it has read the roll and answers nodes. */
+/** The requester is ready when it has read the roll and answers nodes. */
 export function requesterState(told: StateSources<RequesterStatus>): RoleState {
   const { status, connection, stalled } = told;
   const ready = status.state === 'ready' || status.state === 'degraded';

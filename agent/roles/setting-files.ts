@@ -1,4 +1,4 @@
-// Whether the files that the settings name are there, readable, and what they should be.
+// Checks that the files which the settings name exist, can be read, and have valid content.
 import { constants } from 'node:fs';
 import { access, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -8,24 +8,24 @@ import { formatPlaces, type LoadedSettings } from '../config/load.ts';
 import type { SettingKey, Settings } from '../config/settings.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 
-/** A line for each doubt. They are no faults: the user who runs a role, or the next attempt, may find another state. */
+/** Returns a line for each problem. These are warnings, because the user of the role may have other rights. */
 export async function checkSettingFiles({ settings, origin }: LoadedSettings): Promise<string[]> {
-  const doubts = new Map<SettingKey, string>();
+  const problems = new Map<SettingKey, string>();
   for (const key of settingKeys) {
-    // The folder for state is made when it is not there.
+    // The role makes the data folder itself.
     if (settingOf(key).type !== path || key === 'dataDir') continue;
     const file = settingValue(settings, key);
     if (typeof file !== 'string') continue;
     const why = await (key === 'log.file' ? whyNotWritable(file) : whyUnusable(file, key));
-    if (why) doubts.set(key, `${key}: ${file} ${why}`);
+    if (why) problems.set(key, `${key}: ${file} ${why}`);
   }
-  const found = [...doubts].map(([key, text]) => `${formatPlaces([key], origin)}${text}`);
+  const lines = [...problems].map(([key, text]) => `${formatPlaces([key], origin)}${text}`);
   for (const { keys, read } of credentialReaders(settings)) {
-    if (keys.some(key => doubts.has(key))) continue;
+    if (keys.some(key => problems.has(key))) continue;
     const text = await read().then(() => undefined, reasonOf);
-    if (text) found.push(`${formatPlaces(keys, origin)}${text}`);
+    if (text) lines.push(`${formatPlaces(keys, origin)}${text}`);
   }
-  return found;
+  return lines;
 }
 
 async function whyUnusable(file: string, key: SettingKey): Promise<string | undefined> {
@@ -44,7 +44,7 @@ async function whyUnusable(file: string, key: SettingKey): Promise<string | unde
   }
 }
 
-/** The log makes its file, in a folder that is there. */
+/** The log makes its file, but not its folder. */
 async function whyNotWritable(file: string): Promise<string | undefined> {
   const info = await stat(file).catch(() => undefined);
   if (info && !info.isFile()) return 'is not a file';
@@ -58,7 +58,7 @@ async function whyNotWritable(file: string): Promise<string | undefined> {
   }
 }
 
-/** What a connection reads of them, read the same way. */
+/** Returns functions that read the files as a connection does. */
 function credentialReaders({ nats }: Settings): { keys: SettingKey[]; read: () => Promise<unknown> }[] {
   const { caFile, certFile, keyFile } = nats.tls;
   const credentials = (['tokenFile', 'credsFile', 'passwordFile'] as const).filter(name => nats[name]);

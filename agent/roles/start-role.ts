@@ -1,4 +1,4 @@
-// What a role does first of all: it reads its settings, opens its log, and makes its folders.
+// The first steps of each role: read the settings, open the log, and make the folders.
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import type { Role } from '../config/role.ts';
@@ -12,15 +12,15 @@ import { roleLog } from './role-log.ts';
 export interface RoleStart {
   settings: Settings;
   log: ReturnType<typeof createLog>;
-  /** The data folder, of all roles. */
+  /** The data folder, which all roles share. */
   data: string;
-  /** Its own folder. */
+  /** The role's own folder. */
   folder: string;
-  /** Where its socket is. */
+  /** The folder of the role's socket. */
   runtime: string;
 }
 
-/** Logs what is doubtful in the settings. Throws MusterError when they, or the folders, do not allow a start. */
+/** Logs the warnings about the settings. Throws MusterError when the settings or the folders do not allow a start. */
 export async function startRole(role: Role, load: () => Promise<LoadedSettings>): Promise<RoleStart> {
   const { settings, warnings } = await load();
   const log = roleLog(settings, role);

@@ -21,7 +21,7 @@ const roles = {
 async function signalled(t: TestContext, role: keyof typeof roles, signals: string, ...more: string[]) {
   const folder = await temporaryFolder(t);
   const args = [role, '--data-dir', join(folder, 'data'), ...roles[role], ...more];
-  const env = { SIGNALS: signals, AT: `/agent/roles/${role === 'dev' ? role : `run-${role}`}.ts` };
+  const env = { SIGNALS: signals, AT: `/agent/roles/run-${role}.ts` };
   return { ...(await start(t, args, { nodeOptions: ['--import', hook], env })), folder };
 }
 

@@ -122,7 +122,7 @@ test('check also shows what a role would refuse when it starts', async t => {
   const { code, stdout, stderr } = await muster(t, ['config', 'check', open]);
   assert.deepEqual([code, stdout], [78, '']);
   const refused =
-    'api.host: 0.0.0.0 is not an address of this machine alone, and the API asks nobody for a password yet; allowed: 127.0.0.1, ::1, localhost, which an SSH tunnel reaches from elsewhere';
+    'api.host: 0.0.0.0 can be reached from other machines, and the API does not ask for a password yet; allowed: 127.0.0.1, ::1, localhost, which an SSH tunnel reaches from elsewhere';
   assert.equal(
     stderr,
     `Error: ${open}:2: ${refused}\nError: ${open}:3: api.port: "x" is not a port; allowed: 0 to 65535\n`,
@@ -140,7 +140,7 @@ test('check allows credentials without a server for an agent only', async t => {
   await writeFile(file, 's3cret');
   const check = (...args: string[]) => muster(t, ['config', 'check', '--nats-token-file', file, ...args]);
   const text =
-    'flag --nats-token-file: nats.tokenFile: set without nats.servers: a requester refuses that, as the broker of its own makes its own token\n';
+    'flag --nats-token-file: nats.tokenFile: set without nats.servers: a requester refuses that, because its own broker makes its own token\n';
   assert.deepEqual(await check('--role', 'agent').then(told), [0, '']);
   assert.deepEqual(await check().then(told), [0, `Warning: ${text}`]);
   assert.deepEqual(await check('--role', 'requester').then(told), [78, `Error: ${text}`]);

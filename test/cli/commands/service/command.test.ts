@@ -63,7 +63,7 @@ test('a service cannot start muster from its source', async t => {
   assert.equal(code, 64);
   assert.match(
     stderr,
-    /Error: this muster runs from its source, .*\nHint: {2}.*--executable \/usr\/local\/bin\/muster\n$/,
+    /Error: this muster runs from source, .*\nHint: {2}.*--executable \/usr\/local\/bin\/muster\n$/,
   );
   assert.deepEqual(await readdir(root), []);
 });
