@@ -36,11 +36,7 @@ export const usualExecutable = '/usr/local/bin/muster';
  */
 export function ownExecutable(): string {
   if (isPackaged()) return process.execPath;
-  throw new MusterError(
-    'usage',
-    'this muster runs from source, and a service needs the packaged program',
-    {
-      hint: `make the packaged file with ./scripts/package, copy it to ${usualExecutable}, and give --executable ${usualExecutable}`,
-    },
-  );
+  throw new MusterError('usage', 'this muster runs from source, and a service needs the packaged program', {
+    hint: `make the packaged file with ./scripts/package, copy it to ${usualExecutable}, and give --executable ${usualExecutable}`,
+  });
 }

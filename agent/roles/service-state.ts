@@ -18,19 +18,19 @@ export interface StateSources<Status> {
 }
 
 /** The agent is ready when it is connected, and is registered or waits for approval. */
-export function agentState(told: StateSources<AgentStatus>): RoleState {
-  const { status, connection, stalled } = told;
+export function agentState(sources: StateSources<AgentStatus>): RoleState {
+  const { status, connection, stalled } = sources;
   const { state } = status;
   const accepted = state === 'pending' || state === 'approved' || state === 'registered';
-  const text = brokerText(connection, told.clock) ?? agentText(status, told.clock);
+  const text = brokerText(connection, sources.clock) ?? agentText(status, sources.clock);
   return { ready: accepted && connection.kind === 'connected', text, stalled };
 }
 
 /** The requester is ready when it has read the roll and answers nodes. */
-export function requesterState(told: StateSources<RequesterStatus>): RoleState {
-  const { status, connection, stalled } = told;
+export function requesterState(sources: StateSources<RequesterStatus>): RoleState {
+  const { status, connection, stalled } = sources;
   const ready = status.state === 'ready' || status.state === 'degraded';
-  const away = brokerText(connection, told.clock);
+  const away = brokerText(connection, sources.clock);
   const nodes = nodesText(status);
   const text = away
     ? [away, nodes.join(', ')].filter(Boolean).join('; ')
@@ -70,8 +70,8 @@ function requesterText({ state, reason }: RequesterStatus): string {
 function nodesText({ nodes }: RequesterStatus): string[] {
   if (!nodes) return [];
   const { total, pending, unreadable } = nodes;
-  const told = [`${total} ${total === 1 ? 'node' : 'nodes'}`, `${pending} pending approval`];
-  return unreadable ? [...told, `${unreadable} unreadable`] : told;
+  const texts = [`${total} ${total === 1 ? 'node' : 'nodes'}`, `${pending} pending approval`];
+  return unreadable ? [...texts, `${unreadable} unreadable`] : texts;
 }
 
 const ago = (time: string, clock: Clock): string => agoText(time, clock.now());
