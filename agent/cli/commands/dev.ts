@@ -1,8 +1,8 @@
 // `muster dev`: runs a whole cluster on this machine until it is told to stop.
 import { integer } from '../../config/kind.ts';
 import { print } from '../../output/terminal.ts';
-import { runDev } from '../../roles/run-dev.ts';
 import { programName } from '../../roles/own-command.ts';
+import { runDev } from '../../roles/run-dev.ts';
 import type { Argv, Example, FlagTable } from '../line/command.ts';
 
 export const settings = ['dataDir', 'api.port', 'broker.port'] as const;
