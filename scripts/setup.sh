@@ -40,21 +40,30 @@ setup_test_programs() {
   # These check the Debian package, the manual page and the shell scripts.
   have lintian || missing+=(lintian)
   have readelf || missing+=(binutils)
-  { have groff && have man; } || missing+=(groff man-db)
+  { have groff && have man; } || missing+=(man-db)
   have shellcheck || missing+=(shellcheck)
+  # Tests make certificates and trace system calls.
+  have openssl || missing+=(openssl)
+  have strace || missing+=(strace)
   # Some tests compile a C library that makes system calls fail or hang.
   have cc || missing+=(gcc libc6-dev)
   # An emulator runs the packaged file for linux-arm64.
   if [[ $(uname -m) == x86_64 ]]; then
-    have qemu-aarch64-static || missing+=(qemu-user-static)
+    have qemu-aarch64-static || have qemu-aarch64 || missing+=(qemu-user-static)
     [[ -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 && -e /usr/aarch64-linux-gnu/lib/libatomic.so.1 ]] ||
       missing+=(libc6-arm64-cross libstdc++6-arm64-cross libatomic1-arm64-cross)
   fi
   ((${#missing[@]} > 0)) || return 0
   say "installing ${missing[*]} for the tests (apt-get install)"
   apt-get update >/dev/null 2>&1 || true
-  DEBIAN_FRONTEND=noninteractive quietly apt-get install -y --no-install-recommends "${missing[@]}" ||
-    say "going on without: the tests that need them are left out"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 && return
+  # A package that this release of Debian lacks must not keep the others away.
+  local package
+  for package in "${missing[@]}"; do
+    quietly apt-get install -y --no-install-recommends "$package" ||
+      say "going on without $package: the tests that need it are left out"
+  done
 }
 
 # Finds a nats-server that is new enough: on PATH, from an earlier set-up, from Debian or Homebrew, or built by Go.

@@ -18,7 +18,10 @@ import { newFolder } from '../support/temporary.ts';
 /** The folder for arm64 libraries on Debian (packages libc6-arm64-cross, libstdc++6-arm64-cross, libatomic1-arm64-cross). */
 const libraries = '/usr/aarch64-linux-gnu';
 
-const emulator = await findProgram('qemu-aarch64-static').catch(() => undefined);
+// Debian 13 has it under the shorter name.
+const emulator = await findProgram('qemu-aarch64-static')
+  .catch(() => findProgram('qemu-aarch64'))
+  .catch(() => undefined);
 
 async function whyNot(): Promise<string | undefined> {
   if (process.platform !== 'linux' || process.arch === 'arm64')
