@@ -1,4 +1,4 @@
-// The pages that an installed user gets: the README, docs/, and how to report a hole. Not those about the code.
+// The pages that an installed user gets: the README, docs/, and how to report a vulnerability. Not those about the code.
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { checkout } from './checkout.ts';
