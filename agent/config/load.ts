@@ -1,5 +1,5 @@
-// Loads the settings: a flag wins over the environment, a credential, the file and the default. All faults are reported at
-// once.
+// Loads the settings from flags, the environment, credentials, the file and the defaults. An earlier source wins over a later
+// one, and all faults are reported at once.
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { rememberSecret } from '../system/secrets.ts';

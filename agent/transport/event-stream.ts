@@ -81,7 +81,7 @@ async function ensureStream(
       if (!(error instanceof ApiError) || error.code !== apiErrors.storageExceeded || maxBytes <= minBytes)
         throw error;
       const less = Math.max(minBytes, Math.floor(maxBytes / 4));
-      log.warn({ stream: name, maxBytes: less }, 'the broker has little room: fewer events are kept');
+      log.warn({ stream: name, maxBytes: less }, 'the broker has little space, so fewer events are kept');
       return await createWithSpace({ ...config, maxBytes: less });
     }
   }

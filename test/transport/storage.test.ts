@@ -113,7 +113,7 @@ test('a broker that stores nothing is refused with a sentence that says so', asy
   const bare = await startNatsServer({ jetstream: false });
   t.after(() => bare.release());
   const { storage } = await open(bare.url);
-  const message = 'the broker stores nothing: enable JetStream on it, for our account too';
+  const message = 'the broker stores nothing: enable JetStream on it and for the account of muster';
   await assert.rejects(storage.bucket({ name: 'x', history: 1 }), { fault: 'refused', message });
   await assert.rejects(storage.stream({ name: 'X', subjects: ['x'], maxAgeMs: 0, maxBytes: 0 }), { message });
 });
@@ -288,7 +288,7 @@ test('a broker with little space keeps fewer events', async t => {
   await (await storage.stream(config)).publish('node.events.x', '', '1');
   const { max_bytes } = (await api(connection, 'STREAM.INFO.NODE_EVENTS')).config as { max_bytes: number };
   assert.equal(max_bytes, 67_108_864);
-  assert.equal(lines.filter(line => /little room/.test(line.message)).length > 0, true);
+  assert.equal(lines.filter(line => /little space/.test(line.message)).length > 0, true);
 });
 
 test('closing the connection ends its watches and every wait', async t => {
