@@ -174,7 +174,10 @@ function parseApiError(error: Record<string, unknown>, what: string): BrokerErro
 }
 
 function notEnabledError(): BrokerError {
-  return new BrokerError('refused', 'the broker stores nothing: enable JetStream on it and for the account of muster');
+  return new BrokerError(
+    'refused',
+    'the broker stores nothing: enable JetStream on it and for the account of muster',
+  );
 }
 
 function parseStreamInfo(answer: Record<string, unknown>): StreamInfo {
