@@ -81,7 +81,7 @@ async function runWithSettings({ settings: loaded, local }: Loaded, bundle: bool
     data,
     roles,
     broker: role => findBrokerAccess(role, settings, roleFolder(data, 'broker')),
-    examine: access => checkAccess({ ...access, timeoutMs: brokerTimeoutMs, stream: rollStream }),
+    checkAccess: access => checkAccess({ ...access, timeoutMs: brokerTimeoutMs, stream: rollStream }),
     machine: async () => (await readMachine()).view,
   });
   const recording = async () => (await readMachine()).recorder.recording();

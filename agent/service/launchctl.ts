@@ -43,16 +43,16 @@ export class Launchctl implements ManagerProgram {
 
 /** Reads the output of `launchctl print` for a service; `text` is empty when the service is not loaded. */
 export function readPrint(text: string, disabled: boolean): ServiceState {
-  const found = new Map<string, string>();
+  const properties = new Map<string, string>();
   for (const line of text.split('\n')) {
     // Only lines with one tab belong to the service itself; deeper ones belong to an argument or a variable of it.
     const match = /^\t([a-z][a-z ]*) = (.*)$/.exec(line);
-    if (match?.[1] && !found.has(match[1])) found.set(match[1], match[2] ?? '');
+    if (match?.[1] && !properties.has(match[1])) properties.set(match[1], match[2] ?? '');
   }
   const loaded = text !== '';
-  const pid = /^\d{1,10}$/.exec(found.get('pid') ?? '')?.[0];
-  const exit = /^(\d{1,3})/.exec(found.get('last exit code') ?? '')?.[1];
-  const signal = found.get('last terminating signal');
+  const pid = /^\d{1,10}$/.exec(properties.get('pid') ?? '')?.[0];
+  const exit = /^(\d{1,3})/.exec(properties.get('last exit code') ?? '')?.[1];
+  const signal = properties.get('last terminating signal');
   const ended = signal ?? (exit === undefined || exit === '0' ? undefined : `exit code ${exit}`);
   const running = pid !== undefined;
   return {
@@ -60,7 +60,7 @@ export function readPrint(text: string, disabled: boolean): ServiceState {
     // launchd loads every property list of the folder at boot, unless the service was disabled.
     enabled: !disabled,
     state: running ? 'running' : ended === undefined ? 'stopped' : 'failed',
-    managerState: loaded ? (found.get('state') ?? 'not known') : 'not loaded',
+    managerState: loaded ? (properties.get('state') ?? 'not known') : 'not loaded',
     since: undefined,
     pid: running ? Number(pid) : undefined,
     statusText: undefined,

@@ -34,7 +34,7 @@ export interface NotifierOptions {
   /** Sends lines of `NAME=value` to the service manager. Throws when it cannot. */
   send(lines: string): void;
   /** Longest time between two signs of life, in milliseconds; undefined when the service manager wants none. */
-  watchdog?: number | undefined;
+  watchdogMs?: number | undefined;
   /** Returns CLOCK_MONOTONIC, in microseconds. */
   microseconds(): bigint;
   clock: Clock;
@@ -109,8 +109,8 @@ export class SdNotifier implements StatusNotifier {
 
   // A third of what the watchdog allows, so that one late turn does no harm.
   #refresh(): void {
-    const { clock, watchdog = Number.POSITIVE_INFINITY } = this.#options;
-    this.#timer = clock.after(Math.min(refreshIntervalMs, watchdog / 3), () => this.#refresh());
+    const { clock, watchdogMs = Number.POSITIVE_INFINITY } = this.#options;
+    this.#timer = clock.after(Math.min(refreshIntervalMs, watchdogMs / 3), () => this.#refresh());
     this.#send(this.#statusLines(true));
   }
 
@@ -125,7 +125,8 @@ export class SdNotifier implements StatusNotifier {
     const text = this.#statusText(state.text);
     if (again || text !== this.#lastText) lines.push(`STATUS=${text}`);
     this.#lastText = text;
-    if (again && this.#options.watchdog !== undefined && this.#isOnSchedule(state)) lines.push('WATCHDOG=1');
+    if (again && this.#options.watchdogMs !== undefined && this.#isOnSchedule(state))
+      lines.push('WATCHDOG=1');
     return lines;
   }
 
@@ -152,7 +153,7 @@ export class SdNotifier implements StatusNotifier {
     try {
       send(lines.join('\n'));
     } catch (error) {
-      const text = 'the service manager cannot be told how this goes';
+      const text = 'the service manager cannot be notified';
       this.#limitedLog.warn(reasonOf(error), { err: error }, text);
     }
   }

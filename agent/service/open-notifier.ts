@@ -16,19 +16,19 @@ export async function openNotifier(
   find: () => Promise<NotifyResult> = loadNotify,
 ): Promise<StatusNotifier> {
   if (!request) return silentNotifier;
-  const { socket, watchdogMs: watchdog } = request;
-  const found = await find();
-  const { notify } = found;
+  const { socket, watchdogMs } = request;
+  const result = await find();
+  const { notify } = result;
   if (!notify) {
     log.warn(
-      { reason: found.reason },
-      'only the native probe can tell the service manager how this goes: its unit stays "activating" while all works; with Type=exec in a drop-in it counts as started',
+      { reason: result.reason },
+      'only the native probe can notify the service manager: the unit stays "activating" although the role works; with Type=exec in a drop-in it counts as started',
     );
     return silentNotifier;
   }
   return new SdNotifier({
     send: state => notify(socket, state),
-    watchdog,
+    watchdogMs,
     microseconds: () => process.hrtime.bigint() / 1000n,
     clock: systemClock,
     log,

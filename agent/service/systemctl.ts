@@ -70,8 +70,8 @@ export class Systemctl implements ManagerProgram {
   /** Returns the version of systemd, such as 252; undefined when systemctl does not print one. */
   async version(): Promise<number | undefined> {
     const { stdout } = await this.#ask(['--version']);
-    const found = /^systemd (\d{1,4})\b/.exec(stdout)?.[1];
-    return found === undefined ? undefined : Number(found);
+    const version = /^systemd (\d{1,4})\b/.exec(stdout)?.[1];
+    return version === undefined ? undefined : Number(version);
   }
 
   async #offline(name: string, root: string): Promise<ServiceState> {
@@ -115,12 +115,12 @@ const states: Record<string, ServiceState['state']> = {
 
 /** Reads the output of `systemctl show`, which has one property in each line. Missing properties count as unknown. */
 export function readShow(text: string): ServiceState {
-  const found = new Map<string, string>();
+  const values = new Map<string, string>();
   for (const line of text.split('\n')) {
     const at = line.indexOf('=');
-    if (at > 0) found.set(line.slice(0, at), line.slice(at + 1));
+    if (at > 0) values.set(line.slice(0, at), line.slice(at + 1));
   }
-  const of = (name: string) => found.get(name) ?? '';
+  const of = (name: string) => values.get(name) ?? '';
   const number = (name: string) => (/^\d{1,10}$/.test(of(name)) ? Number(of(name)) : undefined);
   const active = of('ActiveState');
   const state = states[active] ?? 'stopped';

@@ -61,8 +61,8 @@ describe('the address of a service manager', { skip }, () => {
     await cluster.until('notified', 'PENDING HEALTHY');
     const { probe } = loadProbe();
     const said = probe
-      ? 'the service manager cannot be told how this goes'
-      : 'only the native probe can tell the service manager how this goes: its unit stays "activating" while all works; with Type=exec in a drop-in it counts as started';
+      ? 'the service manager cannot be notified'
+      : 'only the native probe can notify the service manager: the unit stays "activating" although the role works; with Type=exec in a drop-in it counts as started';
     assert.equal(agent.logged(said).length, 1);
     assert.equal((await agent.stop()).code, 0);
   });

@@ -371,7 +371,7 @@ describe('as a service of systemd', { skip }, () => {
     await ok('systemctl', 'start', '--no-block', 'muster-requester');
     await eventually('it serves', async () => (await host.systemd.run('muster', 'node', 'list')).code === 0);
     assert.equal(await host.show('requester', 'ActiveState'), 'activating');
-    assert.match(await host.journal('requester'), /only the native probe can tell the service manager/);
+    assert.match(await host.journal('requester'), /only the native probe can notify the service manager/);
     await host.dropIn('requester', 'exec', '[Service]\nType=exec');
     await ok('systemctl', 'restart', 'muster-requester');
     assert.equal(await host.show('requester', 'ActiveState'), 'active');

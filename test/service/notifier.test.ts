@@ -97,7 +97,7 @@ describe('readiness and status', () => {
         }
       }),
     );
-    const longest = bench({ watchdog: 1 }, { ready: true, text: '\u{e000}\u009b'.repeat(4000) });
+    const longest = bench({ watchdogMs: 1 }, { ready: true, text: '\u{e000}\u009b'.repeat(4000) });
     longest.notifier.reloaded('\u009b'.repeat(4000));
     for (const message of longest.sent) assert.ok(Buffer.byteLength(message) <= 4096);
   });
@@ -105,7 +105,7 @@ describe('readiness and status', () => {
 
 describe('the watchdog', () => {
   test('is fed three times in its interval, and not at all when nobody asked for it', async () => {
-    const made = bench({ watchdog: 3_000 });
+    const made = bench({ watchdogMs: 3_000 });
     await made.clock.advance(30_000);
     assert.equal(made.news().filter(message => message.endsWith('WATCHDOG=1')).length, 31);
     const unwatched = bench();
@@ -114,7 +114,7 @@ describe('the watchdog', () => {
   });
 
   test('is not fed while the role has stalled, which is logged once, and is fed again when the role goes on', async () => {
-    const made = bench({ watchdog: 3_000 });
+    const made = bench({ watchdogMs: 3_000 });
     made.state = { ready: true, text: 'approved', stalled: 'heartbeats' };
     await made.clock.advance(1_000);
     made.news();
@@ -130,7 +130,7 @@ describe('the watchdog', () => {
   });
 
   test('is not fed by an update, so that an event loop that hangs is noticed', async () => {
-    const made = bench({ watchdog: 3_000 });
+    const made = bench({ watchdogMs: 3_000 });
     made.news();
     made.state = { ready: true, text: 'approved' };
     made.notifier.update();
@@ -171,7 +171,7 @@ describe('a reload', () => {
 });
 
 test('STOPPING is the last message, comes once, and leaves no timer', async () => {
-  const made = bench({ watchdog: 3_000 }, { ready: true, text: 'approved' });
+  const made = bench({ watchdogMs: 3_000 }, { ready: true, text: 'approved' });
   made.news();
   made.notifier.updateSoon();
   made.notifier.stopping();
@@ -189,7 +189,7 @@ test('STOPPING is the last message, comes once, and leaves no timer', async () =
 test('a service manager that cannot be reached stops nothing, and is logged once a minute', async () => {
   const fault = Object.assign(new Error('notify /run/systemd/notify: No such file'), { code: 'ENOENT' });
   const made = bench({
-    watchdog: 3_000,
+    watchdogMs: 3_000,
     send: () => {
       throw fault;
     },

@@ -39,5 +39,5 @@ test('without the native probe one warning says what that means, and the role ru
     lines.map(({ level, fields }) => [level, fields]),
     [['warn', { reason: 'it was not built' }]],
   );
-  assert.match(lines[0]?.message ?? '', /^only the native probe can tell the service manager/);
+  assert.match(lines[0]?.message ?? '', /^only the native probe can notify the service manager/);
 });

@@ -49,30 +49,30 @@ const minimumVersion = '2.10.0';
 
 export interface VersionReview {
   readonly tooOld: boolean;
-  readonly holes: readonly Advisory[];
+  readonly vulnerabilities: readonly Advisory[];
   /** The next newer version without any of the listed vulnerabilities; undefined when this version has none. */
-  readonly better: string | undefined;
+  readonly nextFixed: string | undefined;
 }
 
 /** Returns what is known about nats-server `version`, such as `2.12.7`; undefined when that is not a version number. */
 export function reviewVersion(version: string): VersionReview | undefined {
-  const found = parse(version);
-  if (!found) return undefined;
-  const holes = advisories.filter(({ fixed }) => !isFixed(found, fixed));
+  const parsed = parse(version);
+  if (!parsed) return undefined;
+  const vulnerabilities = advisories.filter(({ fixed }) => !isFixed(parsed, fixed));
   return {
-    tooOld: isBefore(found, parseOrZero(minimumVersion)),
-    holes,
-    better: holes.length > 0 ? nextFixedVersion(found) : undefined,
+    tooOld: isBefore(parsed, parseOrZero(minimumVersion)),
+    vulnerabilities,
+    nextFixed: vulnerabilities.length > 0 ? nextFixedVersion(parsed) : undefined,
   };
 }
 
 /** Returns the next version after `found` that fixes every listed vulnerability. */
-function nextFixedVersion(found: Version): string | undefined {
+function nextFixedVersion(parsed: Version): string | undefined {
   return advisories
     .flatMap(({ fixed }) => fixed)
     .filter(text => advisories.every(({ fixed }) => isFixed(parseOrZero(text), fixed)))
     .sort((a, b) => (isBefore(parseOrZero(a), parseOrZero(b)) ? -1 : 1))
-    .find(text => isBefore(found, parseOrZero(text)));
+    .find(text => isBefore(parsed, parseOrZero(text)));
 }
 
 /** A release line with a fix is fixed from that version on. Another release line is fixed if it is newer than all fixes. */

@@ -15,7 +15,7 @@ export interface ProgramOutput {
 export interface AskOptions {
   /** Milliseconds. */
   timeoutMs?: number;
-  /** Most bytes that it may say. */
+  /** Most bytes of standard output. */
   outputLimitBytes?: number;
 }
 

@@ -65,8 +65,8 @@ function accessFindings(
   connected: string | undefined,
 ): Finding[] {
   if ('fault' in result) {
-    const judged = result.version === undefined ? [] : versionFindings(result.version, server);
-    return [refusalFinding(server, result, connected), ...judged];
+    const review = result.version === undefined ? [] : versionFindings(result.version, server);
+    return [refusalFinding(server, result, connected), ...review];
   }
   const all = [
     ok(describe(server, result)),
@@ -96,8 +96,8 @@ function refusalFinding(
 }
 
 function versionFindings(version: string, server: string): Finding[] {
-  const judged = reviewVersion(version);
-  if (!judged) {
+  const review = reviewVersion(version);
+  if (!review) {
     return [
       warning(
         `${server} says that it is version "${version}", which is not a version of nats-server`,
@@ -105,33 +105,33 @@ function versionFindings(version: string, server: string): Finding[] {
       ),
     ];
   }
-  const { tooOld, holes, better } = judged;
+  const { tooOld, vulnerabilities, nextFixed } = review;
   if (tooOld)
     return [
-      failed(`${server} is nats-server ${version}; at least 2.10 is needed`, `upgrade it to ${better}`),
+      failed(`${server} is nats-server ${version}; at least 2.10 is needed`, `upgrade it to ${nextFixed}`),
     ];
-  if (holes.length === 0) return [];
-  const named = holes.map(({ what, id }) => `${what} (${id})`).join('; ');
+  if (vulnerabilities.length === 0) return [];
+  const named = vulnerabilities.map(({ what, id }) => `${what} (${id})`).join('; ');
   return [
     warning(
       `${server} is nats-server ${version}, which has known vulnerabilities: ${named}`,
-      `upgrade it to ${better} or newer; this list is of ${advisoriesUpdatedAt}, newer ones are at https://advisories.nats.io`,
+      `upgrade it to ${nextFixed} or newer; this list is of ${advisoriesUpdatedAt}, newer ones are at https://advisories.nats.io`,
     ),
   ];
 }
 
 function exposureFindings(server: string, host: string, { asksForLogin, encrypted }: BrokerFacts): Finding[] {
   if (isLoopback(host)) return [];
-  const found: Finding[] = [];
+  const findings: Finding[] = [];
   if (!asksForLogin) {
     const text = `${server} accepts clients without credentials: anyone who reaches it can act as any node`;
-    found.push(warning(text, 'configure credentials at the broker, and give them to muster'));
+    findings.push(warning(text, 'configure credentials at the broker, and give them to muster'));
   }
   if (asksForLogin && !encrypted) {
     const text = `the connection to ${server} is not encrypted: anyone in between can read the credentials`;
-    found.push(warning(text, 'use TLS: tls:// in nats.servers, and nats.tls.*'));
+    findings.push(warning(text, 'use TLS: tls:// in nats.servers, and nats.tls.*'));
   }
-  return found;
+  return findings;
 }
 
 function describe(server: string, { version, encrypted, asksForLogin, roundTripMs }: BrokerFacts): string {

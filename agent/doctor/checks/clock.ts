@@ -40,8 +40,8 @@ export const clock = (
       ...brokerDifference(ahead),
       ...notSynchronised(synchronised),
     ];
-    const known = ahead === undefined ? '' : `, ${seconds(ahead)} from the broker's`;
-    return faults.length > 0 ? faults : [ok(`${readable(now)}${known}`)];
+    const difference = ahead === undefined ? '' : `, ${seconds(ahead)} from the broker's`;
+    return faults.length > 0 ? faults : [ok(`${readable(now)}${difference}`)];
   },
 });
 
@@ -70,9 +70,8 @@ async function clockJump(time: Clock): Promise<Finding[]> {
 }
 
 async function brokerClockAheadMs({ accessChecks }: Context, role: Role): Promise<number | undefined> {
-  const found = await accessChecks(role).catch(() => []);
-  for (const one of found)
-    if (!('fault' in one.result) && one.result.clockAheadMs !== undefined) return one.result.clockAheadMs;
+  for (const { result } of await accessChecks(role).catch(() => []))
+    if (!('fault' in result) && result.clockAheadMs !== undefined) return result.clockAheadMs;
   return undefined;
 }
 

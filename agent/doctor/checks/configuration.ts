@@ -16,9 +16,9 @@ export const configuration = (loaded: LoadedSettings | { thrown: unknown }): Che
   async run() {
     if ('thrown' in loaded) return faultsIn(loaded.thrown);
     const { file, places, warnings } = loaded;
-    const found = file ?? `there is no file, so the defaults are used (searched: ${places.join(', ')})`;
+    const source = file ?? `there is no file, so the defaults are used (searched: ${places.join(', ')})`;
     const doubts = [...warnings, ...(await checkSettingFiles(loaded))];
-    return [ok(found), ...doubts.map(text => warning(text, remedy))];
+    return [ok(source), ...doubts.map(text => warning(text, remedy))];
   },
 });
 

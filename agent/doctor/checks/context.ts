@@ -64,11 +64,18 @@ export interface ContextOptions {
   data: string;
   roles: readonly Role[];
   broker(role: Role): Promise<BrokerAccess | undefined>;
-  examine(access: BrokerAccess): Promise<readonly AccessCheck[]>;
+  checkAccess(access: BrokerAccess): Promise<readonly AccessCheck[]>;
   machine(): Promise<ProbeView>;
 }
 
-export function createContext({ loaded, data, roles, broker, examine, machine }: ContextOptions): Context {
+export function createContext({
+  loaded,
+  data,
+  roles,
+  broker,
+  checkAccess,
+  machine,
+}: ContextOptions): Context {
   const { settings } = loaded;
   const once = <T>(ask: () => Promise<T>) => {
     let asked: Promise<T> | undefined;
@@ -78,10 +85,13 @@ export function createContext({ loaded, data, roles, broker, examine, machine }:
     };
   };
   const status = (role: Role) => once(() => askHolder(runtimeFolder(data, role), { command: 'status' }));
-  const examined = { agent: once(() => look('agent')), requester: once(() => look('requester')) };
-  const look = async (role: Role) => {
+  const accessChecks = {
+    agent: once(() => findAccess('agent')),
+    requester: once(() => findAccess('requester')),
+  };
+  const findAccess = async (role: Role) => {
     const access = await broker(role);
-    return access ? await examine(access) : [];
+    return access ? await checkAccess(access) : [];
   };
   return {
     roles,
@@ -92,7 +102,7 @@ export function createContext({ loaded, data, roles, broker, examine, machine }:
     agent: status('agent') as Context['agent'],
     requester: status('requester') as Context['requester'],
     broker,
-    accessChecks: role => examined[role](),
+    accessChecks: role => accessChecks[role](),
     machine: once(machine),
   };
 }

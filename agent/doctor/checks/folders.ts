@@ -14,8 +14,8 @@ export const folders = (context: Context): Check => ({
     );
     const there: string[] = [];
     for (const folder of [data, ...own]) if (await existsOrDenied(folder)) there.push(folder);
-    const found = (await Promise.all(there.map(checkFolder))).flat();
-    if (there[0] === data) return found.some(({ status }) => status !== 'ok') ? found : [ok(data)];
+    const findings = (await Promise.all(there.map(checkFolder))).flat();
+    if (there[0] === data) return findings.some(({ status }) => status !== 'ok') ? findings : [ok(data)];
     return [await canBeMade(data)];
   },
 });
@@ -28,16 +28,16 @@ async function checkFolder(folder: string): Promise<Finding[]> {
   if (typeof info === 'string') return [notUsable(folder, info)];
   if (!info.isDirectory())
     return [failed(`${folder} is not a folder`, 'move it away, or choose another dataDir')];
-  const found: Finding[] = [];
+  const findings: Finding[] = [];
   // With the sticky bit others may add files, but cannot remove or rename them.
   if (info.mode & 0o022 && !(info.mode & 0o1000)) {
-    found.push(
+    findings.push(
       failed(`${folder} can be written by others (mode ${octal(info.mode)})`, `chmod 700 ${folder}`),
     );
   }
   const why = await accessProblem(folder);
-  if (why) found.push(why);
-  return found;
+  if (why) findings.push(why);
+  return findings;
 }
 
 const octal = (mode: number) => (mode & 0o7777).toString(8);
@@ -72,9 +72,9 @@ function notUsable(folder: string, code: string): Finding {
 
 /** Returns `folder`, or the nearest existing folder above it. */
 export async function nearestExistingFolder(folder: string): Promise<string> {
-  let found = folder;
-  while (!(await existsOrDenied(found)) && found !== dirname(found)) found = dirname(found);
-  return found;
+  let current = folder;
+  while (!(await existsOrDenied(current)) && current !== dirname(current)) current = dirname(current);
+  return current;
 }
 
 async function canBeMade(folder: string): Promise<Finding> {

@@ -22,9 +22,9 @@ export const ports = ({ settings, requester }: Context): Check => ({
     const taken = await Promise.all(
       wanted.map(async one => ((await isListening(one)) ? inUse(one) : undefined)),
     );
-    const found = taken.filter(finding => finding !== undefined);
-    return found.length > 0
-      ? found
+    const findings = taken.filter(finding => finding !== undefined);
+    return findings.length > 0
+      ? findings
       : [ok(`free: ${wanted.map(({ port, setting }) => `${port} (${setting})`).join(', ')}`)];
   },
 });

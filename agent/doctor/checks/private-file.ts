@@ -9,18 +9,18 @@ export async function exposureFindings(
   folder: string,
   { mode, uid }: { mode: number; uid: number },
 ): Promise<Finding[]> {
-  const found: Finding[] = [];
+  const findings: Finding[] = [];
   if (mode & 0o077) {
-    found.push(
+    findings.push(
       failed(`${path} can be read by others (mode ${(mode & 0o777).toString(8)})`, `chmod 600 ${path}`),
     );
   }
   const owner = (await stat(folder)).uid;
   if (uid !== owner) {
     const text = `${path} belongs to user ${uid}, and its folder to user ${owner}: the agent may not be able to read it`;
-    found.push(failed(text, `chown --reference=${folder} ${path}`));
+    findings.push(failed(text, `chown --reference=${folder} ${path}`));
   }
-  return found;
+  return findings;
 }
 
 /** Returns the finding for a file that cannot be read or has wrong content. */

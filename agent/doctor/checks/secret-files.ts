@@ -13,10 +13,10 @@ export const secretFiles = ({ settings }: Context): Check => ({
       'nats.credsFile': credsFile,
       'nats.tls.keyFile': tls.keyFile,
     });
-    const found = await Promise.all(
+    const findings = await Promise.all(
       named.map(([key, path]) => (path ? checkSecretFile(key, path) : undefined)),
     );
-    return found.filter(finding => finding !== undefined);
+    return findings.filter(finding => finding !== undefined);
   },
 });
 

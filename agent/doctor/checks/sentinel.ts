@@ -24,13 +24,13 @@ export const sentinel = (context: Context): Check => ({
 
 async function checkSentinel(folder: string, node: string, key: string): Promise<Finding[]> {
   const path = sentinelPath(folder, node);
-  const found = await inspectSentinel(folder, node, key);
-  if (found.kind === 'none') return [ok(`there is none: node ${node} registers at its next start`)];
-  if (found.kind === 'bad') {
-    const text = `${path} cannot be used: ${found.reason}`;
+  const result = await inspectSentinel(folder, node, key);
+  if (result.kind === 'none') return [ok(`there is none: node ${node} registers at its next start`)];
+  if (result.kind === 'bad') {
+    const text = `${path} cannot be used: ${result.reason}`;
     return [warning(text, 'nothing to do: at its next start the agent sets the file aside, and registers')];
   }
-  const { cluster, requester, membership, registeredAt } = found.sentinel;
+  const { cluster, requester, membership, registeredAt } = result.sentinel;
   const where = cluster ? `cluster ${cluster} of requester ${requester}` : `requester ${requester}`;
   const state = membership ? `, ${membership}` : '';
   const info = await stat(path);

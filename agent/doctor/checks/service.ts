@@ -26,11 +26,11 @@ export const service = (roles: readonly Role[], ask: ServiceQuery = askManager):
   name: 'service',
   async run() {
     const scopes: Scope[] = process.geteuid?.() === 0 ? ['system'] : ['system', 'user'];
-    const asked = await Promise.all(roles.flatMap(role => scopes.map(scope => ask(role, scope))));
-    const known = asked.filter(one => one !== undefined);
-    if (known.length === 0) return [ok('no service manager answers here')];
-    const found = known.filter(isInstalled).flatMap(serviceFindings);
-    return found.length > 0 ? found : [ok('not installed as a service')];
+    const answers = await Promise.all(roles.flatMap(role => scopes.map(scope => ask(role, scope))));
+    const services = answers.filter(one => one !== undefined);
+    if (services.length === 0) return [ok('no service manager answers here')];
+    const findings = services.filter(isInstalled).flatMap(serviceFindings);
+    return findings.length > 0 ? findings : [ok('not installed as a service')];
   },
 });
 
@@ -41,21 +41,21 @@ const isInstalled = ({ state: { loaded, managerState } }: ServiceInfo) =>
 function serviceFindings(one: ServiceInfo): Finding[] {
   const { name, role, scope, state, log } = one;
   const user = scope === 'user' ? ' --user' : '';
-  const found = [stateFinding(one, user)];
+  const findings = [stateFinding(one, user)];
   if (state.restarts)
-    found.push(
+    findings.push(
       warning(`${name} was restarted ${state.restarts} times by the service manager`, `see why: ${log}`),
     );
   if (state.unitChanged) {
     const text = `the unit file of ${name} was changed after the service manager read it`;
-    found.push(
+    findings.push(
       warning(
         text,
         `systemctl${user} daemon-reload, then restart it; muster service status${user} --role ${role}`,
       ),
     );
   }
-  return found;
+  return findings;
 }
 
 function stateFinding({ name, role, state, log, problem }: ServiceInfo, user: string): Finding {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { reviewVersion } from '../../../agent/doctor/checks/advisories.ts';
 
-const holes = (version: string) => reviewVersion(version)?.holes.map(({ id }) => id.split(',')[0]);
+const holes = (version: string) => reviewVersion(version)?.vulnerabilities.map(({ id }) => id.split(',')[0]);
 
 test('each release line has its own fix, and a line without a fix stays vulnerable', () => {
   const all = ['2026-28', '2026-23', '2026-17', '2026-12', '2025-01'];
@@ -27,11 +27,11 @@ test('a version before a release is not that release', () => {
 });
 
 test('the better version is the next newer one without a vulnerability', () => {
-  assert.equal(reviewVersion('2.10.27')?.better, '2.12.12');
-  assert.equal(reviewVersion('2.12.3')?.better, '2.12.12');
-  assert.equal(reviewVersion('2.13.0')?.better, '2.14.3');
-  assert.equal(reviewVersion('2.14.1')?.better, '2.14.3');
-  assert.equal(reviewVersion('2.12.12')?.better, undefined);
+  assert.equal(reviewVersion('2.10.27')?.nextFixed, '2.12.12');
+  assert.equal(reviewVersion('2.12.3')?.nextFixed, '2.12.12');
+  assert.equal(reviewVersion('2.13.0')?.nextFixed, '2.14.3');
+  assert.equal(reviewVersion('2.14.1')?.nextFixed, '2.14.3');
+  assert.equal(reviewVersion('2.12.12')?.nextFixed, undefined);
 });
 
 test('a version below 2.10 is too old', () => {
