@@ -6,8 +6,10 @@ import { describe, it } from 'node:test';
 import { commands } from '../../agent/cli/commands.ts';
 import { locate } from '../../agent/cli/line/place.ts';
 import { readCommandLine } from '../../agent/cli/run.ts';
+import { loadSettings } from '../../agent/config/load.ts';
 import { healthKinds, membershipKinds } from '../../agent/protocol/events.ts';
 import { pagePath, pages } from '../../scripts/docs.ts';
+import { configFile, surroundings } from '../config/surroundings.ts';
 import { linksOf, musterCalls, readPage } from '../support/pages.ts';
 
 /** The anchors that GitHub makes of the headings of a page. */
@@ -73,4 +75,19 @@ it('names every condition in docs/operate.md', async () => {
   assert.ok(types.length > 5);
   const text = await readPage('docs/operate.md');
   for (const type of types) assert.match(text, new RegExp(`^\\| \`${type}\` \\|`, 'm'));
+});
+
+it('shows only configurations of muster that it can load', async t => {
+  let count = 0;
+  for (const page of pages.filter(name => name !== 'docs/bacalhau.md')) {
+    for (const [, text = ''] of (await readPage(page)).matchAll(/```yaml\n([\s\S]*?)```/g)) {
+      const { warnings } = await loadSettings({
+        configFile: await configFile(t, text),
+        environment: surroundings(),
+      });
+      assert.deepEqual(warnings, [], text);
+      count++;
+    }
+  }
+  assert.ok(count > 1);
 });
