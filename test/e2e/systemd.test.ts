@@ -52,7 +52,7 @@ describe('as a service of systemd', { skip }, () => {
     const byHand = async (role: string) => {
       const { code, stderr } = await host.systemd.run('muster', role);
       assert.equal(code, 77, stderr);
-      assert.match(stderr, /\/var\/lib\/muster belongs to the services of systemd/);
+      assert.match(stderr, /\/var\/lib\/muster belongs to services of systemd/);
     };
     await byHand('agent');
     await ok('systemctl', 'stop', 'muster-agent');
@@ -293,7 +293,7 @@ describe('as a service of systemd', { skip }, () => {
     await ok('mount', '-t', 'tmpfs', 'muster-test', folder);
     assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-requester')).code, 0);
     const why =
-      /\/var\/lib\/muster has to be a link to \/var\/lib\/private\/muster.* a disk is mounted there/;
+      /\/var\/lib\/muster must be a link to \/var\/lib\/private\/muster.* a disk is mounted there/;
     const remedy = /mount it at \/var\/lib\/private\/muster/;
     const showsAll = async (...texts: RegExp[]) => {
       for (const args of [['doctor'], ['service', 'status']]) {
@@ -307,7 +307,7 @@ describe('as a service of systemd', { skip }, () => {
     await ok('install', '-d', '-m', '700', '/var/lib/private', hidden);
     await ok('mount', '-t', 'tmpfs', 'muster-test', hidden);
     assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-requester')).code, 0);
-    await showsAll(/it is a folder, and \/var\/lib\/private\/muster is there too/);
+    await showsAll(/it is a folder, and \/var\/lib\/private\/muster exists too/);
     await host.stop();
     await ok('rmdir', folder);
     await host.start('requester');

@@ -170,10 +170,10 @@ test('a vulnerable or unknown version is a warning, and one that is too old a fa
       await server.close();
     }
   };
-  const [first, holes] = await line('2.10.27');
+  const [first, vulnerabilities] = await line('2.10.27');
   assert.match(first ?? '', /^ok .*nats-server 2\.10\.27/);
   assert.match(
-    holes ?? '',
+    vulnerabilities ?? '',
     /^warning .* is nats-server 2\.10\.27, which has known vulnerabilities: .*\(2026-28\)/,
   );
   assert.match((await line('2.9.25'))[1] ?? '', /^failed .* at least 2\.10 is needed$/);
