@@ -56,12 +56,12 @@ function readArguments(): { target: Target; broker: string | undefined; fast: bo
   }
 }
 
-function describe({ file, size, contents, remarks }: Built, released: Released): string {
+function describe({ file, sizeBytes, contents, remarks }: Built, released: Released): string {
   const { node, broker, probe, untried } = contents;
   const rows = [
-    ...[{ what: 'file', path: file, size }, ...released.files].map(each => [
+    ...[{ what: 'file', path: file, sizeBytes }, ...released.files].map(each => [
       each.what,
-      `${relative(process.cwd(), each.path)}, ${sizeText(each.size)}`,
+      `${relative(process.cwd(), each.path)}, ${sizeText(each.sizeBytes)}`,
     ]),
     ['Node', node],
     ['nats-server', 'missing' in broker ? broker.missing : broker.version],
@@ -71,8 +71,8 @@ function describe({ file, size, contents, remarks }: Built, released: Released):
   return rows.map(([name = '', text]) => `${name.padEnd(14)}${text}\n`).join('');
 }
 
-function sizeText(size: number): string {
-  return size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`;
+function sizeText(bytes: number): string {
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function inside(part: Carried | Missing): string {

@@ -30,7 +30,7 @@ export interface Built {
   /** The path of the executable. */
   readonly file: string;
   /** Its size in bytes. */
-  readonly size: number;
+  readonly sizeBytes: number;
   readonly contents: PackagedContents;
   /** The paths of its parts, which are files of their own, by name. */
   readonly parts: Readonly<Record<string, string>>;
@@ -120,7 +120,7 @@ export async function build({ target, broker: given, root = checkout }: BuildOpt
   if (isOwn(target)) await giveSecondName(file, join(root, description.output, 'muster'));
   return {
     file,
-    size: (await stat(file)).size,
+    sizeBytes: (await stat(file)).size,
     contents,
     parts: { bundle: script, node: node.binary, ...assets },
     listed: { npm: npm.map(listed), crates: probe.notices.map(listed) },

@@ -23,8 +23,8 @@ export interface ReleaseOptions {
 }
 
 export interface Released {
-  /** The path of each file, its size in bytes, and what it is. */
-  readonly files: readonly { readonly what: string; readonly path: string; readonly size: number }[];
+  /** What each file is, its path and its size. */
+  readonly files: readonly { readonly what: string; readonly path: string; readonly sizeBytes: number }[];
   /** What could not be made, with the reason. */
   readonly remarks: readonly string[];
 }
@@ -53,7 +53,7 @@ export async function release({ built, target, date, fast, folder }: ReleaseOpti
   await writeChecksums(folder);
   const whats = ['archive', 'package', 'SBOM', 'checksums'];
   const files = [...made, join(folder, checksumFile)].map(async (path, index) =>
-    path === undefined ? [] : [{ what: whats[index] ?? '', path, size: (await stat(path)).size }],
+    path === undefined ? [] : [{ what: whats[index] ?? '', path, sizeBytes: (await stat(path)).size }],
   );
   return {
     files: (await Promise.all(files)).flat(),

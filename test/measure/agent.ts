@@ -33,8 +33,8 @@ export async function steadyAgent(): Promise<Figure[]> {
   const before = readUse();
   await pause(windowMs);
   const after = readUse();
-  const { anonymous, resident } = memoryOf(agent.pid);
-  const ofBareNode = memoryOf(bare.pid ?? 0).anonymous;
+  const { anonymousBytes, residentBytes } = memoryOf(agent.pid);
+  const ofBareNode = memoryOf(bare.pid ?? 0).anonymousBytes;
   bare.kill();
   await agent.stop();
   await requester.program.stop();
@@ -43,10 +43,10 @@ export async function steadyAgent(): Promise<Figure[]> {
   return [
     {
       what: 'agent: anonymous memory, steady',
-      measured: anonymous,
+      measured: anonymousBytes,
       unit: 'bytes',
       budget: { atMost: 26e6 },
-      beside: `from source, not packaged; ${(anonymous / ofBareNode).toFixed(1)}× bare Node, ${Math.round(resident / 1e6)} MB resident`,
+      beside: `from source, not packaged; ${(anonymousBytes / ofBareNode).toFixed(1)}× bare Node, ${Math.round(residentBytes / 1e6)} MB resident`,
     },
     {
       what: 'agent: CPU, steady',

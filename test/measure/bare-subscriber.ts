@@ -11,4 +11,4 @@ const cpu = () => {
   const { user, system } = process.cpuUsage();
   return user + system;
 };
-setInterval(() => report({ count: received, cpu: cpu() } satisfies CountAndCpu), 250);
+setInterval(() => report({ count: received, cpuUs: cpu() } satisfies CountAndCpu), 250);

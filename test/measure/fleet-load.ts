@@ -24,7 +24,7 @@ export interface LoadReport {
   /** The first refusal, or the reason why there was no answer. */
   refusal?: string;
   /** For each silent node, the time from its last heartbeat to the event that it is UNHEALTHY, in milliseconds. */
-  noticed: number[];
+  noticedMs: number[];
 }
 
 const [url = '', cluster = '', nodeArgument, silentArgument] = process.argv.slice(2);
@@ -32,7 +32,7 @@ const nodes = Number(nodeArgument);
 const silent = Number(silentArgument);
 
 const connection = await openConnection(url, 'fleet');
-const done: LoadReport = { heartbeats: 0, answered: 0, refused: 0, noticed: [] };
+const done: LoadReport = { heartbeats: 0, answered: 0, refused: 0, noticedMs: [] };
 const intervalsMs = [15_000, 30_000, 60_000];
 
 /**
@@ -88,7 +88,7 @@ const lastSent = new Map<string, number>();
 connection.subscribe(eventWildcard(), ({ subject }) => {
   const [, , id = '', kind] = subject.split('.');
   const last = lastSent.get(id);
-  if (kind === 'unhealthy' && last !== undefined) done.noticed.push(performance.now() - last);
+  if (kind === 'unhealthy' && last !== undefined) done.noticedMs.push(performance.now() - last);
 });
 for (let node = 0; node < silent; node++) {
   setTimeout(

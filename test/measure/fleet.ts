@@ -13,13 +13,13 @@ interface FleetRun {
   startUpMs: number;
   /** CPU, as a share of one core. */
   cpu: number;
-  /** Memory in bytes. `heap` is what is in use, with garbage. */
-  memory: Memory & { heap: number };
+  /** Memory in bytes. `heapBytes` is what is in use, with garbage. */
+  memory: Memory & { heapBytes: number };
   /** Heartbeats and requests a second. */
   heartbeats: number;
   requests: number;
   /** Milliseconds beyond requester.nodeDisconnectedAfter until silence was announced, in order. */
-  late: number[];
+  lateMs: number[];
 }
 
 /** The defaults of the settings. */
@@ -35,7 +35,7 @@ const largeFleet = once(() => run(100_000));
 /** Measures CPU, memory and start of a requester with 100 000 nodes. */
 export async function fleetCost(): Promise<Figure[]> {
   const { cpu, memory, startUpMs, heartbeats, requests } = await largeFleet();
-  const [resident, heap] = [memory.resident, memory.heap].map(bytes => Math.round(bytes / 1e6));
+  const [resident, heap] = [memory.residentBytes, memory.heapBytes].map(bytes => Math.round(bytes / 1e6));
   return [
     {
       what: 'requester: CPU with 100 000 nodes at default intervals',
@@ -46,7 +46,7 @@ export async function fleetCost(): Promise<Figure[]> {
     },
     {
       what: 'requester: anonymous memory with 100 000 nodes',
-      measured: memory.anonymous,
+      measured: memory.anonymousBytes,
       unit: 'bytes',
       budget: { atMost: 600e6 },
       beside: `${resident} MB resident, ${heap} MB of heap in use, with garbage`,
@@ -63,13 +63,13 @@ export async function fleetCost(): Promise<Figure[]> {
 /** Measures how long after the timeout a requester announces that nodes fell silent. */
 export async function silenceNoticed(): Promise<Figure[]> {
   const late = async (nodes: string, run: Promise<FleetRun>): Promise<Figure> => {
-    const { late } = await run;
+    const { lateMs } = await run;
     return {
       what: `requester: silence noticed beyond the timeout, ${nodes} nodes`,
-      measured: late.at(-1) ?? Number.NaN,
+      measured: lateMs.at(-1) ?? Number.NaN,
       unit: 'milliseconds',
       budget: { atMost: checkIntervalMs },
-      beside: `the latest of ${late.length}; median ${Math.round(late[late.length >> 1] ?? 0)} ms; budget: one check`,
+      beside: `the latest of ${lateMs.length}; median ${Math.round(lateMs[lateMs.length >> 1] ?? 0)} ms; budget: one check`,
     };
   };
   return [await late('1 000', smallFleet()), await late('100 000', largeFleet())];
@@ -98,13 +98,13 @@ async function run(nodes: number): Promise<FleetRun> {
   const before = await readUse(requester);
   await pause(windowMs);
   const after = await readUse(requester);
-  const memory = { ...memoryOf(requester.program.pid), heap: await requester.heap() };
-  const { refused, refusal, noticed } = await load.next();
+  const memory = { ...memoryOf(requester.program.pid), heapBytes: await requester.heapBytes() };
+  const { refused, refusal, noticedMs } = await load.next();
   await load.end();
   await requester.program.stop();
   await broker.release();
   if (refused > 0) throw new Error(`${refused} requests of the simulated nodes were refused: ${refusal}`);
-  if (noticed.length !== silentNodes) throw new Error(`${noticed.length} of ${silentNodes} were noticed`);
+  if (noticedMs.length !== silentNodes) throw new Error(`${noticedMs.length} of ${silentNodes} were noticed`);
   const seconds = (after.at - before.at) / 1000;
   return {
     startUpMs,
@@ -112,7 +112,7 @@ async function run(nodes: number): Promise<FleetRun> {
     cpu: (after.cpu - before.cpu) / 1e6 / seconds,
     heartbeats: (after.heartbeats - before.heartbeats) / seconds,
     requests: (after.requests - before.requests) / seconds,
-    late: noticed.map(silence => silence - nodeDisconnectedAfterMs).sort((a, b) => a - b),
+    lateMs: noticedMs.map(silence => silence - nodeDisconnectedAfterMs).sort((a, b) => a - b),
   };
 }
 

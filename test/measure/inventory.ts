@@ -20,15 +20,15 @@ type Kind = keyof typeof kinds;
 /** Measures the CPU of an inventory, and how long the first heartbeat waits for one. */
 export async function inventoryCost(): Promise<Figure[]> {
   const worker = new Worker<InventoryReport>(new URL('./one-inventory.ts', import.meta.url));
-  const { cpu, time } = await worker.next();
+  const { cpuMs, timeMs } = await worker.next();
   await worker.end();
   const starts = await withRequester(startAgents);
   return [
     {
       what: 'agent: one inventory, CPU of all its processes',
-      measured: cpu,
+      measured: cpuMs,
       unit: 'milliseconds',
-      beside: `takes ${Math.round(time)} ms; at start and once an hour, in a child of low priority`,
+      beside: `takes ${Math.round(timeMs)} ms; at start and once an hour, in a child of low priority`,
     },
     delay('an inventory', starts, 'ordinary'),
     delay('an inventory that hangs', starts, 'hangs'),

@@ -7,14 +7,17 @@ import { report } from './worker.ts';
 
 /** CPU time and duration of one inventory, in milliseconds. */
 export interface InventoryReport {
-  cpu: number;
-  time: number;
+  cpuMs: number;
+  timeMs: number;
 }
 
 const turnCount = 5;
 
-const before = childrenOf(process.pid).cpu;
+const before = childrenOf(process.pid).cpuUs;
 const began = performance.now();
 for (let turn = 0; turn < turnCount; turn++) await takeInventory(ownCommand('inventory-child'));
-const time = (performance.now() - began) / turnCount;
-report({ cpu: (childrenOf(process.pid).cpu - before) / 1000 / turnCount, time } satisfies InventoryReport);
+const timeMs = (performance.now() - began) / turnCount;
+report({
+  cpuMs: (childrenOf(process.pid).cpuUs - before) / 1000 / turnCount,
+  timeMs,
+} satisfies InventoryReport);

@@ -12,9 +12,9 @@ import { report } from './worker.ts';
 /** CPU time, in microseconds. */
 export interface Cost {
   /** CPU time of all threads of the process. */
-  own: number;
+  ownUs: number;
   /** CPU time of the processes that it started, and of their children. */
-  children: number;
+  childrenUs: number;
 }
 
 export interface SampleReport {
@@ -74,25 +74,27 @@ for (let window = 0; window < windowCount; window++) {
 }
 const [whole, idle] = [best(found.sample), best(found.pauseOnly)];
 report({
-  sample: { own: whole.own - idle.own, children: whole.children - idle.children },
+  sample: { ownUs: whole.ownUs - idle.ownUs, childrenUs: whole.childrenUs - idle.childrenUs },
   ...(what === 'machine' ? { library: best(found.library) } : {}),
   gpus,
 } satisfies SampleReport);
 
 /** Measures the cost of each call of `fn`, with a pause before it. */
 async function cost(times: number, pauseMs: number, fn: () => Promise<void>): Promise<Cost> {
-  const before = childrenOf(process.pid).cpu;
-  let own = 0;
+  const before = childrenOf(process.pid).cpuUs;
+  let ownUs = 0;
   for (let turn = 0; turn < times; turn++) {
     if (pauseMs > 0) await pause(pauseMs);
     const start = process.cpuUsage();
     await fn();
     const { user, system } = process.cpuUsage(start);
-    own += user + system;
+    ownUs += user + system;
   }
-  return { own: own / times, children: (childrenOf(process.pid).cpu - before) / times };
+  return { ownUs: ownUs / times, childrenUs: (childrenOf(process.pid).cpuUs - before) / times };
 }
 
 function best(costs: Cost[]): Cost {
-  return costs.reduce((one, other) => (other.own + other.children < one.own + one.children ? other : one));
+  return costs.reduce((one, other) =>
+    other.ownUs + other.childrenUs < one.ownUs + one.childrenUs ? other : one,
+  );
 }

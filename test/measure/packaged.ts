@@ -27,14 +27,14 @@ const settlingMs = 70_000;
 export async function packagedFile(): Promise<Figure[]> {
   const target = ownTarget();
   if (!target) throw new Error(`muster is not packaged for ${process.platform}-${process.arch}`);
-  const { file, size, contents } = await build({ target, root: await newFolder() });
+  const { file, sizeBytes, contents } = await build({ target, root: await newFolder() });
   const broker = await startBroker();
   const requester = await RequesterProcess.start(broker);
   await requester.ready();
   try {
     const probe = 'missing' in contents.probe ? 'without the native probe' : 'with the native probe';
     return [
-      ...(await sizes(file, size)),
+      ...(await sizes(file, sizeBytes)),
       await toVersion(file),
       await toRegistered(file, broker, probe),
       await steady(file, broker, probe),
@@ -45,11 +45,11 @@ export async function packagedFile(): Promise<Figure[]> {
   }
 }
 
-async function sizes(file: string, size: number): Promise<Figure[]> {
+async function sizes(file: string, sizeBytes: number): Promise<Figure[]> {
   const params = { [constants.ZSTD_c_compressionLevel]: 19 };
   const compressed = await promisify(zstdCompress)(await readFile(file), { params });
   return [
-    { what: 'packaged: file', measured: size, unit: 'bytes', budget: { atMost: 130e6 } },
+    { what: 'packaged: file', measured: sizeBytes, unit: 'bytes', budget: { atMost: 130e6 } },
     {
       what: 'packaged: file, compressed',
       measured: compressed.length,
@@ -62,14 +62,14 @@ async function sizes(file: string, size: number): Promise<Figure[]> {
 
 async function toVersion(file: string): Promise<Figure> {
   const worker = new Worker<Starts>(new URL('./starts.ts', import.meta.url), file);
-  const { version, node, runs } = await worker.next();
+  const { versionMs, nodeMs, runs } = await worker.next();
   await worker.end();
   return {
     what: 'packaged: muster version',
-    measured: version,
+    measured: versionMs,
     unit: 'milliseconds',
     budget: { atMost: 30 },
-    beside: `${(version / node).toFixed(2)}× Node alone, ${node.toFixed(0)} ms; median of ${runs}`,
+    beside: `${(versionMs / nodeMs).toFixed(2)}× Node alone, ${nodeMs.toFixed(0)} ms; median of ${runs}`,
   };
 }
 
@@ -115,14 +115,14 @@ async function steady(file: string, broker: NatsServer, probe: string): Promise<
     ),
   );
   await pause(settlingMs);
-  const { anonymous, resident } = memoryOf(agent.pid);
+  const { anonymousBytes, residentBytes } = memoryOf(agent.pid);
   await agent.stop();
   return {
     what: 'packaged: agent, anonymous memory, steady',
-    measured: anonymous,
+    measured: anonymousBytes,
     unit: 'bytes',
     budget: { atMost: 26e6 },
-    beside: `${probe}, after ${settlingMs / 1000} s; ${Math.round(resident / 1e6)} MB resident, pages of the file among them`,
+    beside: `${probe}, after ${settlingMs / 1000} s; ${Math.round(residentBytes / 1e6)} MB resident, pages of the file among them`,
   };
 }
 

@@ -8,16 +8,16 @@ export function cpuOf(pid: number): number {
 }
 
 export interface Memory {
-  /** Resident memory in bytes. A large page cache makes it larger, so `anonymous` is what is compared. */
-  resident: number;
+  /** Resident memory in bytes. A large page cache makes it larger, so `anonymousBytes` is what is compared. */
+  residentBytes: number;
   /** Memory of the process that is not a copy of a file, in bytes. */
-  anonymous: number;
+  anonymousBytes: number;
 }
 
 export function memoryOf(pid: number): Memory {
   const text = readFileSync(proc(pid, 'smaps_rollup'), 'latin1');
   const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) * 1024;
-  return { resident: bytes('Rss'), anonymous: bytes('Anonymous') };
+  return { residentBytes: bytes('Rss'), anonymousBytes: bytes('Anonymous') };
 }
 
 export interface Children {
@@ -25,14 +25,14 @@ export interface Children {
   /** Page faults of the children that have ended, which grow with each of them. */
   trace: number;
   /** CPU time of the children that have ended, and of their children, in microseconds. */
-  cpu: number;
+  cpuUs: number;
 }
 
 export function childrenOf(pid: number): Children {
   const running = readdirSync('/proc').filter(name => /^\d+$/.test(name) && parentOf(name) === pid).length;
   const fields = statOf(pid);
   // The fields of proc_pid_stat(5), counted from the state behind the name: cminflt, and cutime and cstime in ticks of 10 ms.
-  return { running, trace: Number(fields[8]), cpu: (Number(fields[13]) + Number(fields[14])) * 10_000 };
+  return { running, trace: Number(fields[8]), cpuUs: (Number(fields[13]) + Number(fields[14])) * 10_000 };
 }
 
 function proc(pid: number | string, name: string): string {

@@ -61,7 +61,7 @@ export class RequesterProcess {
   }
 
   /** Returns the bytes in use on the JavaScript heap, with garbage, from Node's diagnostic report. */
-  async heap(): Promise<number> {
+  async heapBytes(): Promise<number> {
     const folder = join(this.#folder, 'reports');
     let text = '';
     this.program.signal('SIGUSR2');

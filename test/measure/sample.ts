@@ -22,7 +22,7 @@ export async function sampleCost(): Promise<Line[]> {
       measured: total(library) / total(sample),
       unit: 'times',
       budget: { atLeast: 100 },
-      beside: `mem, currentLoad, fsSize${gpus ? ', graphics' : ''}: ${milliseconds(library.own)}, and ${milliseconds(library.children)} in children`,
+      beside: `mem, currentLoad, fsSize${gpus ? ', graphics' : ''}: ${milliseconds(library.ownUs)}, and ${milliseconds(library.childrenUs)} in children`,
     });
   }
   if (!probeMissing) {
@@ -51,7 +51,7 @@ function figure(what: string, sample: Cost, beside: string): Figure {
     measured: total(sample),
     unit: 'microseconds',
     budget: { atMost: 200 },
-    beside: `${beside}; ${milliseconds(sample.children)} in children`,
+    beside: `${beside}; ${milliseconds(sample.childrenUs)} in children`,
   };
 }
 
@@ -65,5 +65,5 @@ async function measure(what: string): Promise<SampleReport> {
   }
 }
 
-const total = ({ own, children }: Cost) => own + children;
-const milliseconds = (cpu: number) => `${(cpu / 1000).toFixed(1)} ms`;
+const total = ({ ownUs, childrenUs }: Cost) => ownUs + childrenUs;
+const milliseconds = (cpuUs: number) => `${(cpuUs / 1000).toFixed(1)} ms`;

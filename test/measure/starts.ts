@@ -6,8 +6,8 @@ import { report } from './worker.ts';
 
 export interface Starts {
   /** Medians of `runs`, in milliseconds. */
-  version: number;
-  node: number;
+  versionMs: number;
+  nodeMs: number;
   runs: number;
 }
 
@@ -15,12 +15,12 @@ const runs = 41;
 const [file = ''] = process.argv.slice(2);
 // They take turns, so that other programs on the machine disturb both equally.
 const times = Array.from({ length: runs }, () => ({
-  version: time(file, 'version'),
-  node: time(process.execPath, '-e', '0'),
+  versionMs: time(file, 'version'),
+  nodeMs: time(process.execPath, '-e', '0'),
 }));
 const found: Starts = {
-  version: median(times.map(({ version }) => version)),
-  node: median(times.map(({ node }) => node)),
+  versionMs: median(times.map(({ versionMs }) => versionMs)),
+  nodeMs: median(times.map(({ nodeMs }) => nodeMs)),
   runs,
 };
 report(found);

@@ -20,7 +20,7 @@ export async function heartbeatThroughput(): Promise<Figure[]> {
   const flood = new Worker(new URL('./flood.ts', import.meta.url), broker.url, nodes);
   const ours = await costOf(async () => ({
     count: (await requester.status()).counters.heartbeats,
-    cpu: cpuOf(requester.program.pid),
+    cpuUs: cpuOf(requester.program.pid),
   }));
   const subscriber = new Worker<CountAndCpu>(new URL('./bare-subscriber.ts', import.meta.url), broker.url);
   const bare = await costOf(() => subscriber.next());
@@ -45,7 +45,7 @@ export async function heartbeatThroughput(): Promise<Figure[]> {
 /** How many heartbeats were counted so far, and the CPU time so far in microseconds. */
 export interface CountAndCpu {
   count: number;
-  cpu: number;
+  cpuUs: number;
 }
 
 /** Returns the CPU time of one counted heartbeat, in microseconds. */
@@ -56,7 +56,7 @@ async function costOf(read: () => Promise<CountAndCpu>): Promise<number> {
   for (let turn = 0; turn < windowCount; turn++) {
     await pause(windowMs);
     const after = await read();
-    best = Math.min(best, (after.cpu - before.cpu) / (after.count - before.count));
+    best = Math.min(best, (after.cpuUs - before.cpuUs) / (after.count - before.count));
     before = after;
   }
   return best;

