@@ -75,8 +75,8 @@ Flags:
   -m, --message TEXT  the reason; at most 1024 characters
 
 Settings:
-      --api-host HOST  address of the HTTP API: where the requester listens, and
-                       the commands call (default 127.0.0.1)
+      --api-host HOST  address of the HTTP API, on which the requester listens
+                       and which the commands call (default 127.0.0.1)
       --api-port PORT  port of the HTTP API (default 1234)
 
 For every command:
