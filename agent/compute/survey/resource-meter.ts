@@ -13,7 +13,7 @@ import type { Gpu } from '../../protocol/resources.ts';
 import type { Log } from '../../system/log.ts';
 
 export interface ResourceMeterOptions {
-  facts: HostFacts;
+  host: HostFacts;
   limits: Limits;
   disk: Disk;
   /** The native probe, where it could be loaded. */
@@ -43,10 +43,10 @@ export class ResourceMeter {
   #isDiskLate = false;
 
   constructor(options: ResourceMeterOptions) {
-    const { facts, limits, disk, probe } = options;
+    const { host, limits, disk, probe } = options;
     this.#options = options;
-    this.cpus = usableCpus(facts.cpus, limits);
-    this.memoryBytes = memoryWithin(facts.memoryBytes, limits);
+    this.cpus = usableCpus(host.cpus, limits);
+    this.memoryBytes = memoryWithin(host.memoryBytes, limits);
     this.#sampler = new Sampler(disk, probe ? nativeFiguresReader(probe) : nodeFiguresReader());
   }
 

@@ -74,7 +74,7 @@ export interface MachineSurvey {
 const diskTimeoutMs = 250;
 
 interface SurveyParts {
-  facts: HostFacts;
+  host: HostFacts;
   inputs: SystemInputs;
   disk: Disk;
   meter: ResourceMeter;
@@ -87,7 +87,7 @@ interface SurveyParts {
 export class Survey implements MachineSurvey {
   readonly #node: string;
   readonly #clock: Clock;
-  readonly #usesCloud: boolean;
+  readonly #asksCloud: boolean;
   readonly #parts: SurveyParts;
   #isClosed = false;
   #offer: Offer;
@@ -111,7 +111,7 @@ export class Survey implements MachineSurvey {
       ...(options.probe ? { probe: options.probe } : {}),
     });
     const disk = new Disk(() => inputs.space());
-    const [facts] = await Promise.all([readHostFacts(inputs), disk.within(diskTimeoutMs, clock)]);
+    const [host] = await Promise.all([readHostFacts(inputs), disk.within(diskTimeoutMs, clock)]);
     const guard = await crashGuard(folder, await readCircumstances(inputs));
     if (guard.fault) log.warn({ reason: guard.fault }, 'the NVIDIA library is not used');
     if (!inputs.probe.probe) {
@@ -123,15 +123,15 @@ export class Survey implements MachineSurvey {
       GpuWatch.open(inputs, folder, log, clock),
       InventoryWatch.open({ command: inventoryCommand, folder, log, clock }),
     ]);
-    const meter = new ResourceMeter({ facts, limits, disk, probe: inputs.probe.probe, folder, log });
+    const meter = new ResourceMeter({ host, limits, disk, probe: inputs.probe.probe, folder, log });
     const conditions = new ConditionWatch({ node, clock, log });
-    return new Survey(options, offer, { facts, inputs, disk, meter, gpus, guard, inventory, conditions });
+    return new Survey(options, offer, { host, inputs, disk, meter, gpus, guard, inventory, conditions });
   }
 
   private constructor(options: SurveyOptions, offer: Offer, parts: SurveyParts) {
     this.#node = options.node;
     this.#clock = options.clock ?? systemClock;
-    this.#usesCloud = options.cloudMetadata ?? false;
+    this.#asksCloud = options.cloudMetadata ?? false;
     this.#offer = offer;
     this.#parts = parts;
     this.#facts = this.#settleFacts();
@@ -139,7 +139,7 @@ export class Survey implements MachineSurvey {
   }
 
   get bootId(): string | undefined {
-    return this.#parts.facts.bootId;
+    return this.#parts.host.bootId;
   }
 
   get conditions(): readonly NodeCondition[] {
@@ -168,7 +168,7 @@ export class Survey implements MachineSurvey {
   }
 
   async scanGpus(all = false): Promise<void> {
-    if (this.#usesCloud) this.#cloud ??= await readCloudFacts(this.#parts.inputs);
+    if (this.#asksCloud) this.#cloud ??= await readCloudFacts(this.#parts.inputs);
     if (await this.#parts.gpus.scan(all)) this.#infoChanges++;
     this.#updateConditions({});
   }
@@ -181,7 +181,7 @@ export class Survey implements MachineSurvey {
   }
 
   info(): NodeInfo {
-    const { facts: host, disk, gpus, inventory, conditions } = this.#parts;
+    const { host, disk, gpus, inventory, conditions } = this.#parts;
     const offered = this.#offered();
     const labels = { ...cloudLabels(this.#cloud), ...this.#offer.labels };
     return nodeInfo(
@@ -217,7 +217,7 @@ export class Survey implements MachineSurvey {
 
   // The facts change only with the inventory, so that the information is put together from what is settled.
   #settleFacts(): MachineFacts {
-    const { facts: host, inventory } = this.#parts;
+    const { host, inventory } = this.#parts;
     return settleMachineFacts({
       readAt: this.#clock.now().toISOString(),
       host,

@@ -82,6 +82,7 @@ describe('each setting has an effect', () => {
     await bench.clock.settle();
     assert.equal(bench.asked, 'UpdateNodeInfo UpdateResources');
     assert.deepEqual(bench.requests[0]?.info?.Labels, { zone: 'eu' });
+    assert.equal(bench.scans.at(-1)?.all, true, 'every GPU source is asked');
     await bench.agent.stop();
   });
 
