@@ -8,7 +8,7 @@ import type { Random } from '../system/random.ts';
 import { readPort } from './broker-files.ts';
 
 /**
- * Returns the port to listen on. For port 0 it is the one that the file `path` contains, else a free one, which is written there.
+ * Returns the port to listen on. For port 0 it is the one in the file `path`, else a free one, which is written to that file.
  * @throws MusterError `in_use` with the port and the setting; another code when it cannot listen on the host.
  */
 export async function choosePort(

@@ -6,8 +6,8 @@ import { runEndCallbacks } from '../system/process-end.ts';
 const timeoutsMs = { leftovers: 200, unread: 300 };
 
 /**
- * To be called when all work is done and `process.exitCode` is set. The process then ends, whatever hangs. It waits without limit
- * until standard output was read, because that is the result; unread text on standard error does not keep it alive.
+ * To be called when all work is done and `process.exitCode` is set. The process then ends, whatever hangs. It waits until all of
+ * standard output was read, because that is the result. Unread text on standard error does not keep it alive.
  */
 export function exitWithoutWaiting(): void {
   const timer = setTimeout(async () => {
@@ -20,8 +20,8 @@ export function exitWithoutWaiting(): void {
 }
 
 /**
- * Ends this process at once with `code`. When a thread hangs and there is no native probe, it uses SIGKILL, because every other way
- * waits for the thread.
+ * Ends this process at once with `code`. When a thread hangs and there is no native probe, it uses SIGKILL, because every other
+ * way waits for the thread.
  */
 export async function exitNow(code: number): Promise<void> {
   runEndCallbacks();

@@ -6,8 +6,8 @@ import type { SettingsConflict } from '../config/settings-conflicts.ts';
 import { isLoopback } from '../requester/api/loopback.ts';
 
 /**
- * Returns a fault for what `role` refuses. When `role` is undefined, some faults are only warnings, because another role may read
- * the settings.
+ * Returns a fault for what `role` refuses. When `role` is undefined, some faults are only warnings, because another role may
+ * read the settings.
  */
 export function checkRoleRequirements(role: Role | undefined, { api, nats }: Settings): SettingsConflict[] {
   const findings: SettingsConflict[] = [];

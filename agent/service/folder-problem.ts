@@ -1,4 +1,4 @@
-// Explains why systemd could not set up a service's folders. systemd does that before the program runs, and gives only an exit code.
+// Explains why systemd could not set up the folders of a service. systemd itself gives only an exit code.
 import { lstat, readFile, readlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { ServiceState } from './plan.ts';

@@ -1,4 +1,4 @@
-// Asks launchd about a service through launchctl. `launchctl print` prints for people, so only what is needed is read, with care.
+// Asks launchd about a service through launchctl. Its output is made for people, so only what is needed is read.
 import { commandFailed, type ManagerProgram, type ProgramOptions, runProgram } from './manager-program.ts';
 import type { ServiceState } from './plan.ts';
 

@@ -1,4 +1,4 @@
-// The seal is a line with the hash of the other lines. It shows that muster wrote a file, and whether somebody changed it later.
+// The seal is a line with the hash of the other lines. It shows whether muster wrote a file, and whether somebody changed it.
 import { createHash } from 'node:crypto';
 
 const words = 'Written by "muster service install"; of the other lines the SHA-256 is';
@@ -14,7 +14,7 @@ export function addSeal(text: string): string {
   return [...lines.slice(0, 2), `<!-- ${mark} -->`, ...lines.slice(2)].join('\n');
 }
 
-/** Returns `whole` for a file as muster wrote it, `changed` when somebody edited it later, `none` when muster did not write it. */
+/** Returns `whole` for an unchanged file, `changed` when somebody edited it, and `none` when muster did not write it. */
 export function readSeal(text: string): 'whole' | 'changed' | 'none' {
   const lines = text.split('\n');
   const at = lines.findIndex((each, index) => index < sealLines && line.test(each));

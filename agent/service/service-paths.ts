@@ -56,7 +56,7 @@ export function servicePathsOf(
   };
 }
 
-/** Returns the name under which a changed file is kept, when `earlier` such files exist. No service manager reads such a file. */
+/** Returns the name under which a changed file is kept when `earlier` such files exist. No service manager reads it. */
 export const savedPath = (path: string, earlier = 0): string =>
   `${path}.saved${earlier === 0 ? '' : `.${earlier}`}`;
 

@@ -1,5 +1,5 @@
-// Writes the systemd units of both roles: readiness and watchdog by sd_notify, restarts without an end, and a sandbox that allows
-// only what the role needs. The units are for systemd 252; newer options are added when the version is given.
+// Writes the systemd units of both roles: readiness and watchdog by sd_notify, endless restarts, and a sandbox that allows only
+// what the role needs. The units are for systemd 252; newer options are added when the version is given.
 import { isAbsolute } from 'node:path';
 import { isSecret, settingKeys } from '../config/keys.ts';
 import type { Role } from '../config/role.ts';

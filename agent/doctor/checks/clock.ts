@@ -48,7 +48,7 @@ export const clock = (
 function impossibleTime(now: Date): Finding[] {
   const at = now.getTime();
   if (at >= earliest && at < latest) return [];
-  const text = `the clock says ${readable(now)}, which must be wrong: certificates are refused, and times in lists and logs are wrong`;
+  const text = `the clock says ${readable(now)}, which must be wrong: certificates are refused, and all times shown are wrong`;
   return [failed(text, `set it, and ${timeService}`)];
 }
 
