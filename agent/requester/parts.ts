@@ -45,7 +45,7 @@ export interface PartsOptions {
   clock: Clock;
   random: Random;
   log: Log;
-  /** This process, as a second requester is told of it. */
+  /** What a second requester is told about this process. */
   me: Holder;
   /** Aborts the start and everything that goes on in the background. */
   signal: AbortSignal;

@@ -189,9 +189,9 @@ const steps: fc.Arbitrary<Step>[] = [
       if (!both.up) return;
       const message = { NodeID: id, Reason: 'r', ...fixture.senderOf(id) };
       const answer = await fixture.ask(id, 'Leave/v1', message);
-      const known = model.nodes.has(id) && model.nodes.get(id)?.session === fixture.sessions.get(id);
-      assert.equal(answer.error === undefined, known);
-      if (known) model.markLeft(id);
+      const isCurrent = model.nodes.has(id) && model.nodes.get(id)?.session === fixture.sessions.get(id);
+      assert.equal(answer.error === undefined, isCurrent);
+      if (isCurrent) model.markLeft(id);
     }),
   ),
   fc

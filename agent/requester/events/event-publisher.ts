@@ -171,7 +171,8 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     list[next] = membershipEvent(node, { ...change, Previous: removed.change.Previous, Coalesced });
     list.splice(at, 1);
     this.#coalesced++;
-    const text = 'older changes are told together with later ones: the event stream has not taken them';
+    const text =
+      'older changes are announced together with later ones, because the event stream does not take them';
     this.#limitedLog.warn('coalesced', { node, coalesced: this.#coalesced }, text);
   }
 

@@ -20,12 +20,12 @@ export class ListeningClock {
   readonly #monotonic: () => number;
   readonly #limits: ListeningLimits;
   /** Listening time up to `#accountedAt`, in milliseconds. */
-  #time = 0;
+  #timeMs = 0;
   #accountedAt: number;
   #connected = false;
   #holding = false;
-  #held = 0;
-  #skipped = 0;
+  #heldMs = 0;
+  #skippedMs = 0;
 
   constructor(monotonic: () => number, limits: ListeningLimits) {
     this.#monotonic = monotonic;
@@ -35,19 +35,19 @@ export class ListeningClock {
 
   /** Returns the listening time since the start, in milliseconds. It never goes back. */
   now(): number {
-    return this.#time + this.#countedOf(this.#monotonic() - this.#accountedAt);
+    return this.#timeMs + this.#countedOf(this.#monotonic() - this.#accountedAt);
   }
 
   /** Time left out so far, in milliseconds. */
-  get skipped(): number {
-    return this.#skipped;
+  get skippedMs(): number {
+    return this.#skippedMs;
   }
 
   /** Is called every `beatMs` and shows that the event loop runs. Returns the time left out since then, in milliseconds. */
   beat(): number {
-    const before = this.#skipped;
+    const before = this.#skippedMs;
     this.#account();
-    return this.#skipped - before;
+    return this.#skippedMs - before;
   }
 
   setConnected(connected: boolean): void {
@@ -64,27 +64,27 @@ export class ListeningClock {
   /** Ends the hold because the echo is back; the next hold has the whole limit again. */
   endHolds(): void {
     this.setHolding(false);
-    this.#held = 0;
+    this.#heldMs = 0;
   }
 
   /** Whether holds have lasted as long as they may, so that silence counts again. */
   get holdIsOver(): boolean {
-    return this.#held >= this.#limits.longestHoldMs;
+    return this.#heldMs >= this.#limits.longestHoldMs;
   }
 
   #account(): void {
     const now = this.#monotonic();
     const elapsed = now - this.#accountedAt;
     const counted = this.#countedOf(elapsed);
-    if (this.#connected && this.#holding) this.#held += this.#awakeOf(elapsed) - counted;
-    this.#time += counted;
-    this.#skipped += elapsed - counted;
+    if (this.#connected && this.#holding) this.#heldMs += this.#awakeOf(elapsed) - counted;
+    this.#timeMs += counted;
+    this.#skippedMs += elapsed - counted;
     this.#accountedAt = now;
   }
 
   #countedOf(elapsed: number): number {
     if (!this.#connected) return 0;
-    const holdLeft = this.#holding ? Math.max(0, this.#limits.longestHoldMs - this.#held) : 0;
+    const holdLeft = this.#holding ? Math.max(0, this.#limits.longestHoldMs - this.#heldMs) : 0;
     return Math.max(0, this.#awakeOf(elapsed) - holdLeft);
   }
 

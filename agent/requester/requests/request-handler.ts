@@ -140,7 +140,7 @@ export class RequestHandler {
     return otherSession(id);
   }
 
-  // When the store does not answer, the node is told so. It is never told that it is unknown, which nobody can know then.
+  // The answer says that the store does not answer. It never says that the node is unknown, because nobody can know that then.
   #refuseWithoutStore(error: unknown, id: string, sender: Sender | undefined): string {
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;

@@ -23,8 +23,8 @@ export type DecisionRule = (
 ) => { write: NodeState | 'deleted'; change: RecordedChange };
 
 /** Longest reason that a record keeps, in characters. */
-export const maxReason = 1024;
-const maxActor = 256;
+export const maxReasonLength = 1024;
+const maxActorLength = 256;
 
 export const approveNode = ((stored, name, decision, now) =>
   withMembership('APPROVED', readable(stored, name), name, decision, now)) satisfies DecisionRule;
@@ -91,8 +91,11 @@ function withMembership(
 }
 
 function bounded({ reason, actor }: Decision): Decision {
-  if (reason.length <= maxReason) return { reason, actor: actor.slice(0, maxActor) };
-  throw new MusterError('usage', `the reason has ${reason.length} characters; at most ${maxReason} are kept`);
+  if (reason.length <= maxReasonLength) return { reason, actor: actor.slice(0, maxActorLength) };
+  throw new MusterError(
+    'usage',
+    `the reason has ${reason.length} characters; at most ${maxReasonLength} are kept`,
+  );
 }
 
 function readable(stored: StoredRecord, name: string): NodeState {

@@ -73,10 +73,10 @@ class Naive {
 
 /** Counts how often the health rule is asked. */
 class Counted extends LivenessTable {
-  judged = 0;
+  asked = 0;
 
   override health(node: Liveness | undefined, now: number): Health {
-    this.judged++;
+    this.asked++;
     return super.health(node, now);
   }
 }
@@ -126,10 +126,10 @@ test('the queues find the same nodes as a model that visits every node, for any 
               naive.markLeft(id);
             }
           } else {
-            table.judged = 0;
+            table.asked = 0;
             const expired = [...table.expired(now)].map(({ node, health }) => `${node.id} ${health}`);
             // Each of the two queues is read up to the first node that is not expired.
-            assert.ok(table.judged <= expired.length + 2, `${table.judged} for ${expired.length}`);
+            assert.ok(table.asked <= expired.length + 2, `${table.asked} for ${expired.length}`);
             assert.deepEqual(expired, naive.expired(now));
           }
           for (const id of ids) assert.equal(table.health(table.get(id), now), naive.health(id, now));
@@ -145,26 +145,26 @@ test('the queues find the same nodes as a model that visits every node, for any 
 
 /** Asserts that each node stands in the queues at most once, that no removed node does, and that neighbours agree. */
 function assertLinked(table: Liveness[]): void {
-  const known = new Set(table);
+  const nodes = new Set(table);
   for (const node of table) {
     if (!node.queue) assert.ok(!node.older && !node.newer);
-    if (node.older) assert.ok(known.has(node.older) && node.older.newer === node);
-    if (node.newer) assert.ok(known.has(node.newer) && node.newer.older === node);
+    if (node.older) assert.ok(nodes.has(node.older) && node.older.newer === node);
+    if (node.newer) assert.ok(nodes.has(node.newer) && node.newer.older === node);
     if (node.newer) assert.ok(Number(node.lastSeen) <= Number(node.newer.lastSeen));
     if (!node.older && node.queue) assert.equal(node.queue.oldest, node);
   }
 }
 
 test('a heartbeat and a check cost the same with a hundred thousand nodes as with ten', () => {
-  const judgements = [10, 100_000].map(nodes => {
+  const counts = [10, 100_000].map(nodes => {
     const table = new Counted(limits);
     for (let i = 0; i < nodes; i++) table.markAlive(table.add(`n-${i}`).id, i / nodes, 0);
-    table.judged = 0;
+    table.asked = 0;
     assert.ok(table.markAlive('n-0', 2, 0));
     // Only the next oldest node has just become silent.
     const fallen = [...table.expired(45_000 + 1.5 / nodes)].length;
     assert.equal(fallen, 1);
-    return table.judged;
+    return table.asked;
   });
-  assert.deepEqual(judgements, [3, 3]);
+  assert.deepEqual(counts, [3, 3]);
 });

@@ -28,11 +28,11 @@ describe('a store that does not answer', () => {
     assert.equal(roll.records.get('node-1')?.Membership, 'REJECTED');
     assert.equal(roll.records.get('node-2'), undefined);
     // Information without a difference needs no store.
-    const known = await asked('node-1', 'UpdateNodeInfo/v1', {
+    const same = await asked('node-1', 'UpdateNodeInfo/v1', {
       Info: computeInfo('node-1'),
       Muster: sender(Session),
     });
-    assert.equal(known.value.Muster.Code, 'rejected');
+    assert.equal(same.value.Muster.Code, 'rejected');
     assert.equal(lines.filter(({ level }) => level === 'error').length, 1, 'logged once a minute');
     broker.storeFault = undefined;
     await clock.settle();

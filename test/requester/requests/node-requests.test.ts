@@ -108,20 +108,20 @@ describe('a muster agent', () => {
     const { Session } = (await register('node-1', sender())).value.Muster;
     await roll.decide('node-1', decision, approveNode);
     calls.length = 0;
-    const known = musterMember({ Membership: 'APPROVED', Session, Code: 'known' });
+    const carriedOut = musterMember({ Membership: 'APPROVED', Session, Code: 'known' });
     assert.deepEqual(
       await asked('node-1', 'UpdateNodeInfo/v1', {
         Info: computeInfo('node-1', { zone: 'b' }),
         Muster: sender(Session),
       }),
-      { value: { Accepted: true, Reason: '', Muster: known } },
+      { value: { Accepted: true, Reason: '', Muster: carriedOut } },
     );
     assert.deepEqual(roll.records.get('node-1')?.Info.Labels, { zone: 'b' });
     assert.deepEqual(calls, [], 'information is no sign of life');
     const Usage = { CPU: 0.5, Memory: 1e9, Disk: 2e9, Load: 0.25 };
     assert.deepEqual(
       await asked('node-1', 'UpdateResources/v1', update('node-1', { Usage, Muster: sender(Session) })),
-      { value: { Muster: known } },
+      { value: { Muster: carriedOut } },
     );
     assert.deepEqual(calls, ['alive node-1']);
     assert.deepEqual(resources.get('node-1')?.usage, Usage);

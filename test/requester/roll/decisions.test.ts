@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Membership } from '../../../agent/protocol/node-state.ts';
-import { approveNode, deleteNode, maxReason, rejectNode } from '../../../agent/requester/roll/decisions.ts';
+import {
+  approveNode,
+  deleteNode,
+  maxReasonLength,
+  rejectNode,
+} from '../../../agent/requester/roll/decisions.ts';
 import { at } from '../samples.ts';
 import { type From, storedRecords } from './stored-records.ts';
 
@@ -98,10 +103,11 @@ describe('a decision', () => {
   test('with a reason that is too long is refused', () => {
     const withReason = (length: number) =>
       rejectNode(storedRecords.PENDING, 'n', { reason: 'x'.repeat(length), actor: 'a' }, at);
-    assert.equal(withReason(maxReason).write.Muster?.Decision?.Reason.length, maxReason);
-    assert.throws(() => withReason(maxReason + 1), { code: 'usage' });
+    assert.equal(withReason(maxReasonLength).write.Muster?.Decision?.Reason.length, maxReasonLength);
+    assert.throws(() => withReason(maxReasonLength + 1), { code: 'usage' });
     assert.throws(
-      () => deleteNode(storedRecords.PENDING, 'n', { reason: 'x'.repeat(maxReason + 1), actor: 'a' }, at),
+      () =>
+        deleteNode(storedRecords.PENDING, 'n', { reason: 'x'.repeat(maxReasonLength + 1), actor: 'a' }, at),
       { code: 'usage' },
     );
   });

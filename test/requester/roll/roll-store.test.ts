@@ -49,10 +49,10 @@ describe('another writer', () => {
     let times = 3;
     broker.storeFault = operation => {
       if (operation !== 'put' || times-- <= 0) return undefined;
-      const known = readEntry(broker.openBucket('node_v1').entries.get('node-1'));
-      assert.ok(known.kind === 'record');
+      const entryRecord = readEntry(broker.openBucket('node_v1').entries.get('node-1'));
+      assert.ok(entryRecord.kind === 'record');
       const Info = computeInfo('node-1', { written: String(times) });
-      foreignWrite(broker, 'node-1', JSON.stringify({ ...known.state, Info }));
+      foreignWrite(broker, 'node-1', JSON.stringify({ ...entryRecord.state, Info }));
       return undefined;
     };
     await approve('node-1');
@@ -389,11 +389,13 @@ describe('a store that does not answer', () => {
           const operations = new Set<string>();
           const { announce } = broker;
           broker.announce = (name, entry) => {
-            const known = readEntry(entry);
-            const change = changesOf(entry, known).find(each => each.Revision === entry.revision);
+            const entryRecord = readEntry(entry);
+            const change = changesOf(entry, entryRecord).find(each => each.Revision === entry.revision);
             if (change) written.push(`${entry.key} ${change.Kind} ${change.Revision}`);
             const operation =
-              known.kind === 'record' ? known.state.Muster?.Operation : entry.headers['Muster-Operation'];
+              entryRecord.kind === 'record'
+                ? entryRecord.state.Muster?.Operation
+                : entry.headers['Muster-Operation'];
             assert.ok(operation && !operations.has(operation), 'the same change was written twice');
             operations.add(operation);
             announce.call(broker, name, entry);

@@ -100,10 +100,10 @@ describe('a record that Bacalhau wrote', () => {
   ] as const) {
     test(`(${version}) is read, and only the decision changes when it is written back`, async () => {
       const { broker, put } = await emptyBucket();
-      const known = readEntry(entry('node-1', bytes));
-      assert.ok(known.kind === 'record');
-      assert.equal(known.state.Membership, 'APPROVED');
-      await put({ ...known.state, Membership: 'REJECTED' }, 0);
+      const read = readEntry(entry('node-1', bytes));
+      assert.ok(read.kind === 'record');
+      assert.equal(read.state.Membership, 'APPROVED');
+      await put({ ...read.state, Membership: 'REJECTED' }, 0);
       assert.equal(
         stored(broker, 'node-1'),
         `${bytes.replace('APPROVED', 'REJECTED').slice(0, -1)},"Muster":{"Operation":"o-1"}}`,
@@ -115,18 +115,18 @@ describe('a record that Bacalhau wrote', () => {
     const text = bacalhauRecord('node-1')
       .replace('"NodeType":"Compute"', '"nodetype":" compute "')
       .replace('"Membership":"APPROVED"', '"membership":"APPROVED","Later":{"a":[1]}');
-    const known = readEntry(entry('node-1', text));
-    assert.ok(known.kind === 'record');
-    assert.equal(known.state.Info.NodeType, 'Compute');
-    assert.equal(known.state.Membership, 'APPROVED');
-    assert.ok(!('Later' in known.state));
+    const read = readEntry(entry('node-1', text));
+    assert.ok(read.kind === 'record');
+    assert.equal(read.state.Info.NodeType, 'Compute');
+    assert.equal(read.state.Membership, 'APPROVED');
+    assert.ok(!('Later' in read.state));
   });
 
   test('with an unknown membership has none', () => {
     for (const name of ['', 'approved', 'UNKNOWN', 'toString']) {
-      const known = readEntry(entry('node-1', bacalhauRecord('node-1').replace('APPROVED', name)));
-      assert.ok(known.kind === 'record');
-      assert.equal(known.state.Membership, '');
+      const read = readEntry(entry('node-1', bacalhauRecord('node-1').replace('APPROVED', name)));
+      assert.ok(read.kind === 'record');
+      assert.equal(read.state.Membership, '');
     }
   });
 });
@@ -144,9 +144,9 @@ test('any record is read as it was written', async () => {
       };
       const changes = Changes ?? [];
       revision = (await put(state, revision, { changes })) ?? 0;
-      const known = readEntry(await bucket.get('node-1'));
-      assert.ok(known.kind === 'record');
-      assert.deepEqual(known.state, {
+      const read = readEntry(await bucket.get('node-1'));
+      assert.ok(read.kind === 'record');
+      assert.deepEqual(read.state, {
         ...state,
         Muster: changes.length > 0 ? { ...muster, Changes: changes } : muster,
       });
