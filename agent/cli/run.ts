@@ -1,7 +1,8 @@
 // Runs a command line: finds the command, reads its flags, calls it and shows what went wrong.
 import { crash, showError } from '../output/errors.ts';
-import { guardConsole, guardOutput, print } from '../output/terminal.ts';
+import { guardConsole, guardOutput, note, print } from '../output/terminal.ts';
 import { beginLifetime } from '../roles/lifetime.ts';
+import { exitCodes } from '../system/errors.ts';
 import { commands, groupExamples } from './commands.ts';
 import { readArgv } from './line/argv.ts';
 import type { Argv, Command } from './line/command.ts';
@@ -21,6 +22,11 @@ export async function run(typed: readonly string[]): Promise<number> {
     if (place.asksFor !== undefined && place.unknown === undefined) {
       print(await answer(place));
       return 0;
+    }
+    // Who types the name alone wants to know what there is. A script that does so has made a mistake.
+    if (typed.length === 0) {
+      note((await answer({ ...place, asksFor: 'help' })).trimEnd());
+      return exitCodes.usage;
     }
     const read = await readCommandLine(args, place).catch((error: unknown) => ({ error }));
     if ('error' in read)

@@ -47,6 +47,11 @@ test('muster --help goes to standard output with exit code 0 and names every com
     assert.ok(all.stdout.includes(`  ${path}`) && all.stdout.includes(help), path);
 });
 
+test('muster alone shows the commands on standard error and exits with 64', async t => {
+  const { stdout: help } = await muster(t, ['--help']);
+  assert.deepEqual(await muster(t, []), { code: 64, stdout: '', stderr: help });
+});
+
 test('the help of every command names each of its flags once', async () => {
   for (const row of commands) {
     const place = locate([...row.path.split(' '), '--help'], commands);
