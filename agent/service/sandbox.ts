@@ -8,12 +8,12 @@ import { unitName } from './scope.ts';
 const homeFolders = /^\/(home|root|run\/user)(\/|$)/;
 
 /**
- * Runs `work`, which makes or locks folders in `data`. When the sandbox of a unit prevents that, the error says how to allow the
+ * Runs `action`, which makes or locks folders in `data`. When the sandbox of a unit prevents that, the error says how to allow the
  * folder, because other hints, such as to choose another folder, would not help.
  */
-export async function withSandboxHint<T>(role: Role, data: string, work: () => Promise<T>): Promise<T> {
+export async function withSandboxHint<T>(role: Role, data: string, action: () => Promise<T>): Promise<T> {
   try {
-    return await work();
+    return await action();
   } catch (error) {
     // The unit of a user has no STATE_DIRECTORY and no such sandbox.
     const own = namedFolders(systemEnvironment, 'STATE_DIRECTORY');

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { reviewVersion } from '../../../agent/doctor/checks/advisories.ts';
 
-const vulnerabilities = (version: string) => reviewVersion(version)?.vulnerabilities.map(({ id }) => id.split(',')[0]);
+const vulnerabilities = (version: string) =>
+  reviewVersion(version)?.vulnerabilities.map(({ id }) => id.split(',')[0]);
 
 test('each release line has its own fix, and a line without a fix stays vulnerable', () => {
   const all = ['2026-28', '2026-23', '2026-17', '2026-12', '2025-01'];
@@ -49,7 +50,10 @@ test('a newer patch of the same line never has a vulnerability that the older on
   const part = fc.nat(30);
   fc.assert(
     fc.property(fc.integer({ min: 9, max: 16 }), part, part, (minor, patch, more) => {
-      const [before, after] = [vulnerabilities(`2.${minor}.${patch}`), vulnerabilities(`2.${minor}.${patch + more}`)];
+      const [before, after] = [
+        vulnerabilities(`2.${minor}.${patch}`),
+        vulnerabilities(`2.${minor}.${patch + more}`),
+      ];
       assert.ok(after?.every(id => before?.includes(id)));
     }),
   );

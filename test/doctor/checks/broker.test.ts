@@ -15,15 +15,15 @@ import { type NatsServer, startNatsServer } from '../../support/nats-server.ts';
 import { newFolder } from '../../support/temporary.ts';
 import { context } from './context.ts';
 
-const examined = (servers: readonly string[], credentials = {}): Promise<AccessCheck[]> =>
+const accessChecks = (servers: readonly string[], credentials = {}): Promise<AccessCheck[]> =>
   checkAccess({ servers, credentials, tls: undefined, timeoutMs: 2_000, stream: 'KV_node_v1' });
 
-async function look(servers: readonly string[], credentials = {}, role: Role = 'agent') {
+async function runChecks(servers: readonly string[], credentials = {}, role: Role = 'agent') {
   const one: Context = {
     ...context({
       roles: [role],
       settings: (settings): Settings => ({ ...settings, nats: { ...settings.nats, servers } }),
-      examined: await examined(servers, credentials),
+      accessChecks: await accessChecks(servers, credentials),
     }),
     broker: async () => ({ servers, credentials, tls: undefined }),
   };
@@ -53,7 +53,7 @@ describe('a real broker', () => {
   after(() => server.release());
 
   test('that lets us in is ok', async () => {
-    const { broker, requester } = await look([server.url], { token: 'a-token-of-the-test' });
+    const { broker, requester } = await runChecks([server.url], { token: 'a-token-of-the-test' });
     assert.equal(broker.length, 1, broker.join('\n'));
     assert.match(
       broker[0] ?? '',
@@ -66,7 +66,8 @@ describe('a real broker', () => {
     const folder = await newFolder();
     await writeFile(join(folder, 'empty'), '');
     const port = await freePort();
-    const of = async (servers: string[], credentials = {}) => (await look(servers, credentials)).broker[0];
+    const of = async (servers: string[], credentials = {}) =>
+      (await runChecks(servers, credentials)).broker[0];
     assert.match(
       (await of([server.url], { token: 'another-token' })) ?? '',
       /^failed .*refused our credentials: check nats.token$/,
@@ -84,7 +85,7 @@ describe('a real broker', () => {
   });
 
   test('is ok when the agent is connected with credentials that this user does not have', async () => {
-    const examinedBy = { examined: await examined([server.url]) };
+    const examinedBy = { accessChecks: await accessChecks([server.url]) };
     const status = {
       broker: `connected to ${server.url}`,
       requester: 'node-0',
@@ -108,7 +109,7 @@ describe('a real broker', () => {
 
   test('has a line of its own when there are several, and the requester is asked through one that answers', async () => {
     const gone = `nats://127.0.0.1:${await freePort()}`;
-    const { broker, requester } = await look([gone, server.url], { token: 'a-token-of-the-test' });
+    const { broker, requester } = await runChecks([gone, server.url], { token: 'a-token-of-the-test' });
     assert.deepEqual(
       broker.map(line => line.split(' ', 1)[0]),
       ['failed', 'ok'],
@@ -122,7 +123,7 @@ describe('a real broker', () => {
     await strange.connected();
     strange.subscribe('node.management.>', message => message.respond('\u001b[2J'));
     await strange.flush(2_000);
-    const { requester } = await look([server.url], { token: 'a-token-of-the-test' });
+    const { requester } = await runChecks([server.url], { token: 'a-token-of-the-test' });
     assert.match((await requester())[0] ?? '', /^failed something answers that is not a requester/);
     await strange.close();
   });
@@ -131,8 +132,8 @@ describe('a real broker', () => {
 test('a broker without JetStream is ok for an agent and a failure for a requester', async () => {
   const server = await startNatsServer({ jetstream: false });
   try {
-    assert.deepEqual((await look([server.url])).broker.length, 1);
-    const { broker } = await look([server.url], {}, 'requester');
+    assert.deepEqual((await runChecks([server.url])).broker.length, 1);
+    const { broker } = await runChecks([server.url], {}, 'requester');
     assert.match(broker[0] ?? '', /^ok .*needs no credentials/);
     assert.match(broker[1] ?? '', /^failed .* has no JetStream/);
   } finally {
@@ -153,7 +154,7 @@ test('a vulnerable version is reported even when the broker refuses us', async (
     socket.on('data', () => socket.end("-ERR 'Authorization Violation'\r\n"));
   });
   try {
-    const found = (await look([server.url], { token: 'a-token' })).broker;
+    const found = (await runChecks([server.url], { token: 'a-token' })).broker;
     assert.match(found[0] ?? '', /^failed .* refused our credentials/);
     assert.match(found[1] ?? '', /^warning .* is nats-server 2\.10\.27, which has known vulnerabilities/);
   } finally {
@@ -165,7 +166,7 @@ test('a vulnerable or unknown version is a warning, and one that is too old a fa
   const line = async (version: unknown) => {
     const server = await pretender({ version });
     try {
-      return (await look([server.url])).broker;
+      return (await runChecks([server.url])).broker;
     } finally {
       await server.close();
     }
@@ -187,7 +188,9 @@ test('on another machine, a broker without credentials or encryption is a warnin
   const far = (encrypted: boolean, asksForLogin: boolean) =>
     broker(
       context({
-        examined: [{ server: 'nats://far:4222', host: 'far', result: { ...facts, encrypted, asksForLogin } }],
+        accessChecks: [
+          { server: 'nats://far:4222', host: 'far', result: { ...facts, encrypted, asksForLogin } },
+        ],
       }),
       'agent',
     ).run();

@@ -31,8 +31,11 @@ async function findings({
   setting = async () => 'there is none',
 }: Seen) {
   const time = new FakeClock(new Date(wall));
-  const examined = [{ server: 'x', host: 'x', result: { fault: 'tls', reason: '' } } as const, broker(ahead)];
-  const found = clock(time, { context: context({ examined }), role: 'agent' }, setting).run();
+  const accessChecks = [
+    { server: 'x', host: 'x', result: { fault: 'tls', reason: '' } } as const,
+    broker(ahead),
+  ];
+  const found = clock(time, { context: context({ accessChecks }), role: 'agent' }, setting).run();
   await time.settle();
   time.moveWall(jump);
   await time.advance(500);

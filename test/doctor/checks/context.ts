@@ -16,13 +16,18 @@ export interface Given {
   data?: string;
   agent?: object;
   requester?: object;
-  examined?: readonly AccessCheck[];
+  accessChecks?: readonly AccessCheck[];
   inputs?: Inputs;
 }
 
 /** Returns a context in which no role and no broker run on a simple machine, except for what `given` replaces. */
 export function context(given: Given = {}): Context {
-  const { roles = ['agent'], data = '/nonexistent/data', examined = [], inputs = fakeMachine({}) } = given;
+  const {
+    roles = ['agent'],
+    data = '/nonexistent/data',
+    accessChecks = [],
+    inputs = fakeMachine({}),
+  } = given;
   const settings = given.settings?.(defaultSettings()) ?? defaultSettings();
   return {
     roles,
@@ -33,7 +38,7 @@ export function context(given: Given = {}): Context {
     agent: async () => given.agent as never,
     requester: async () => given.requester as never,
     broker: async () => ({ servers: ['nats://127.0.0.1:4222'], credentials: {}, tls: undefined }),
-    accessChecks: async () => examined,
+    accessChecks: async () => accessChecks,
     machine: (): Promise<ProbeView> => probeView(inputs, settings),
   };
 }
