@@ -246,7 +246,7 @@ describe('as a service of systemd', { skip }, () => {
     // The inventory's child ran in the same sandbox.
     const node = await host.node();
     await eventually('the inventory is sent', async () =>
-      /CPUModel: \S/.test(await host.muster('node', 'describe', node)),
+      /"CPUModel": *"\S/.test(await host.muster('node', 'describe', node, '-o', 'json')),
     );
   });
 
@@ -292,8 +292,7 @@ describe('as a service of systemd', { skip }, () => {
     await ok('mkdir', folder);
     await ok('mount', '-t', 'tmpfs', 'muster-test', folder);
     assert.notEqual((await host.systemd.run('systemctl', 'start', 'muster-requester')).code, 0);
-    const why =
-      /\/var\/lib\/muster must be a link to \/var\/lib\/private\/muster.* a disk is mounted there/;
+    const why = /\/var\/lib\/muster must be a link to \/var\/lib\/private\/muster.* a disk is mounted there/;
     const remedy = /mount it at \/var\/lib\/private\/muster/;
     const showsAll = async (...texts: RegExp[]) => {
       for (const args of [['doctor'], ['service', 'status']]) {
