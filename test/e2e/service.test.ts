@@ -128,7 +128,10 @@ describe('muster service', { skip }, () => {
       program,
     );
     assert.equal(refused.code, 0);
-    assert.match(refused.stderr, /left unchanged: it was changed after it was installed; --force replaces it/);
+    assert.match(
+      refused.stderr,
+      /left unchanged: it was changed after it was installed; --force replaces it/,
+    );
     await install('agent', program, '--force');
     await host.systemd.ok('rm', '/usr/local/bin/muster-newer');
     await host.untilStatus('agent', /^approved/);
