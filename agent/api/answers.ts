@@ -26,13 +26,13 @@ export function readNode(value: unknown) {
 /** Returns HEALTHY, UNHEALTHY or UNKNOWN. A Bacalhau orchestrator only knows CONNECTED and DISCONNECTED. */
 export const statusOf = (node: ShownNode): string => node.Muster?.Health ?? node.Connection;
 
-/** @throws ProtocolError */
+/** Reads the list of nodes. @throws ProtocolError */
 export const readNodes = (value: unknown): ShownNode[] => validate(nodeListSchema, value).Nodes.map(readNode);
-/** @throws ProtocolError */
+/** Reads the answer with one node. @throws ProtocolError */
 export const readOneNode = (value: unknown): ShownNode => readNode(validate(oneNodeSchema, value).Node);
 /** Reads the state of the requester itself. @throws ProtocolError */
 export const readRequesterState = (value: unknown) => validate(requesterStateSchema, value);
-/** @throws ProtocolError */
+/** Reads the answer to a decision. @throws ProtocolError */
 export const readDecisionAnswer = (value: unknown) => validate(decisionAnswerSchema, value);
 /** Reads the body of a refusal. @throws ProtocolError */
 export const readProblem = (value: unknown) => validate(problemSchema, value);

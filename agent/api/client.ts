@@ -27,11 +27,11 @@ export interface ApiClientOptions {
   doubts?: readonly string[];
 }
 
-/** What the reader of an event stream is called with, besides the events. */
+/** The functions that are called while an event stream is read. The events themselves are yielded. */
 export interface EventListeners {
   /** Called when the requester has answered; its events follow. */
   onOpen?(): void;
-  /** Called for a line that is not a membership event: other programs may publish where the events are. */
+  /** Called for a line that is not a membership event, because other programs may publish under the same subjects. */
   onUnreadable(reason: string): void;
 }
 
@@ -84,7 +84,10 @@ export class ApiClient {
     return this.#ask(readRequesterState, 'GET', '/orchestrator/status');
   }
 
-  /** Yields the events that match `query`. With `follow`, the end of the stream is an error: the requester stopped. */
+  /**
+   * Yields the events that match `query`. With `follow` the stream goes on until the requester stops, so its end is an
+   * error.
+   */
   async *events(
     query: Readonly<Record<string, string>>,
     { onOpen, onUnreadable }: EventListeners,
@@ -110,12 +113,12 @@ export class ApiClient {
       const response = await this.#open(method, path, body, signal);
       return read(parseJson(await readBody(response)));
     } catch (error) {
-      // A body that the signal cuts off looks like a lost connection.
+      // When the signal ends the reading of a body, the error looks like a lost connection.
       throw this.#explain(signal.aborted ? timeoutError() : error);
     }
   }
 
-  /** Sends a request and returns its response. Throws the refusal when the requester refuses. */
+  /** Sends a request and returns its response. When the requester refuses, it throws the refusal as a MusterError. */
   async #open(method: string, path: string, body?: string, signal?: AbortSignal): Promise<IncomingMessage> {
     const { host, port, deadlineMs } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -149,7 +152,7 @@ export class ApiClient {
 }
 
 function nodePath(name: string): string {
-  // Text that cannot be an id could lead to another path. No node has such an id.
+  // A name with other characters could change the path of the request. No node has such an id.
   if (!nodeIdPattern.test(name)) throw new MusterError('not_found', `node not found: ${name}`);
   return `/orchestrator/nodes/${name}`;
 }

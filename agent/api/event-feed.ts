@@ -1,4 +1,4 @@
-// Follows the events of the requester, also while the requester restarts: the reading goes on where it was cut off.
+// Follows the events of the requester. When the requester restarts, it continues where it was interrupted.
 import { type Clock, sleep } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { backoff, type Random } from '../system/random.ts';
@@ -14,12 +14,18 @@ export interface FeedOptions extends EventListeners {
   onBack(): void;
 }
 
-/** Time to read again after an interruption, in milliseconds: the clock of the broker differs, and events may be late. */
+/**
+ * After an interruption the events of this last time are read again, in milliseconds: the broker's clock may differ, and
+ * events may arrive late.
+ */
 const overlapMs = 60_000;
 /** Number of events that are remembered, so that none of them is shown twice. */
 const mostRemembered = 50_000;
 
-/** Never ends by itself. Throws MusterError when the first answer, or a later one, is a refusal that asking again cannot change. */
+/**
+ * Yields events without end. Throws MusterError when the requester refuses for a reason that a later request cannot
+ * change.
+ */
 export async function* followEvents(
   api: Pick<ApiClient, 'events'>,
   query: Readonly<Record<string, string>>,
@@ -51,7 +57,10 @@ export async function* followEvents(
   }
 }
 
-/** Adds the event to `shown`. Returns false when it was there. An id is unique only within its source, which is a cluster. */
+/**
+ * Adds the event to `shown`. Returns false when it was there already. An id is unique only within its source, which is a
+ * cluster.
+ */
 function addNew({ source, id }: ShownEvent, shown: Set<string>): boolean {
   const name = `${source} ${id}`;
   if (shown.has(name)) return false;
@@ -61,7 +70,10 @@ function addNew({ source, id }: ShownEvent, shown: Set<string>): boolean {
   return true;
 }
 
-/** Returns the time from which to read after `event`. An event with a time in the future counts as one of now. */
+/**
+ * Returns the time from which to read after `event`. When the time of the event is in the future, it takes the present
+ * time.
+ */
 function startAfter({ time }: ShownEvent, clock: Clock): string {
   return new Date(Math.min(Date.parse(time), clock.now().getTime()) - overlapMs).toISOString();
 }

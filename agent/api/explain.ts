@@ -5,7 +5,7 @@ import { problemCodes } from '../protocol/http.ts';
 import { type ErrorCode, errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readProblem } from './answers.ts';
 
-/** The requester that was asked. */
+/** The requester to which the request was sent. */
 export interface Asked {
   readonly url: string;
   readonly host: string;
@@ -58,7 +58,7 @@ const errorsOfStatus: Readonly<Record<number, ErrorCode>> = {
   503: 'unreachable',
 };
 
-/** Returns the requester's refusal in its own words. @throws ProtocolError when the body is not that of a refusal. */
+/** Returns the requester's refusal in its own words. @throws ProtocolError when the body is not a refusal. */
 export function refusalOf(status: number, body: unknown): MusterError {
   const { Message, Code, Hint } = readProblem(body);
   const known = Object.hasOwn(errorCodes, Code) ? errorCodes[Code] : undefined;

@@ -33,7 +33,7 @@ export async function* readLines(response: IncomingMessage): AsyncGenerator<stri
   }
 }
 
-/** @throws ProtocolError `malformed` */
+/** Parses JSON. @throws ProtocolError `malformed` */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -10,14 +10,14 @@ export interface ServerBinary {
   version: string;
 }
 
-/** The first version that can sync each write to the disk (`sync_interval: always`). */
+/** The first version that can write each message to the disk at once (`sync_interval: always`). */
 const minimumVersion = { major: 2, minor: 10 };
 
 const howToInstall =
   'install nats-server 2.10 or newer (Debian: apt install nats-server; macOS: brew install nats-server; ' +
   'anywhere: go install github.com/nats-io/nats-server/v2@latest) or name one with broker.binary';
 
-/** The places in which a nats-server is searched. */
+/** The places where a nats-server is searched. */
 export interface BinarySources {
   /** The setting `broker.binary`. When it is set, no other nats-server is used. */
   configured: string | undefined;
@@ -30,8 +30,9 @@ export interface BinarySources {
 }
 
 /**
- * Returns the nats-server of `broker.binary`, else the carried one, else the one on PATH.
- * @throws MusterError when there is none, it does not run, or it is too old. Throws the reason of `signal` when that aborts.
+ * Returns a usable nats-server: the one of `broker.binary`, otherwise the one in the packaged file, otherwise the one on
+ * PATH. @throws MusterError when there is none, it does not run, or it is too old. Throws the reason of `signal` when
+ * that aborts.
  */
 export async function findServerBinary({
   configured,
@@ -53,7 +54,7 @@ export async function findServerBinary({
   return checkVersion(path, path, signal);
 }
 
-/** Returns the carried nats-server, or why it cannot be used. */
+/** Returns the nats-server of the packaged file, or why it cannot be used. */
 async function checkCarried(
   unpack: () => Promise<string>,
   signal: AbortSignal | undefined,

@@ -1,4 +1,4 @@
-// The files in the broker's folder: the token, the chosen port, the configuration, the process id, and the store.
+// Reads and writes the files in the broker's folder: the token, the chosen port, the configuration and the process id.
 import { randomBytes } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,8 +25,8 @@ export function brokerFiles(folder: string): BrokerFiles {
 }
 
 /**
- * Returns the token that clients need, and makes one (32 random bytes, base64url, mode 0600) when there is none.
- * @throws MusterError `bad_state` when the file contains something else.
+ * Returns the token that clients need. When there is none, it makes one (32 random bytes, base64url, mode 0600). @throws
+ * MusterError `bad_state` when the file contains something else.
  */
 export async function readOrMakeToken(path: string): Promise<string> {
   const data = await readBounded(path, 1024);
@@ -38,7 +38,7 @@ export async function readOrMakeToken(path: string): Promise<string> {
   }
   const token = data.toString('utf8').trim();
   rememberSecret(token);
-  // nats-server takes a token that begins with $2 for a hash, and would accept no client.
+  // nats-server would read a token that begins with $2 as a hash, and would accept no client.
   if (!/^[\x21-\x7e]{16,512}$/.test(token) || token.startsWith('$2'))
     throw new MusterError('bad_state', `${path} does not contain a token`, {
       hint: 'write 16 to 512 printable characters without spaces into it, or remove it to have a new one made',
@@ -71,12 +71,12 @@ export async function writeConfig({ name, host, port, token, files }: ServerConf
     `port: ${port}`,
     `pid_file: ${text(files.pid)}`,
     'logtime: false',
-    // One connection for each node of a large cluster; the default is 65 536.
+    // Each node needs one connection. The default of 65 536 is too small for a large cluster.
     'max_connections: 262144',
     `authorization { token: ${text(token)} }`,
     'jetstream {',
     `  store_dir: ${text(files.store)}`,
-    // A decision is on the disk before the operator gets the answer.
+    // The operator gets the answer only after the decision is on the disk.
     '  sync_interval: always',
     '}',
   ];

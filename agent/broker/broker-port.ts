@@ -1,4 +1,4 @@
-// Chooses the port of the broker: the port of the settings, or a free one that is kept for later starts.
+// Chooses the port of the broker: the port of the settings, or a free port that later starts use again.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
@@ -8,8 +8,9 @@ import type { Random } from '../system/random.ts';
 import { readPort } from './broker-files.ts';
 
 /**
- * Returns the port to listen on. For port 0 it is the one in the file `path`, else a free one, which is written to that file.
- * @throws MusterError `in_use` with the port and the setting; another code when it cannot listen on the host.
+ * Returns the port to listen on. For port 0 it is the port in the file `path`. When there is none, it is a free port,
+ * which is written to that file. @throws MusterError `in_use` with the port and the setting; another code when it cannot
+ * listen on the host.
  */
 export async function choosePort(
   host: string,
@@ -90,7 +91,7 @@ function cannotListen(host: string, port: number, cause: unknown): MusterError {
       });
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      // This is not `bad_config`, after which no service is restarted: at boot DHCP may assign the address later.
+      // It is not `bad_config`, because a service is not restarted after that. At boot, DHCP may assign the address later.
       return new MusterError('failed', `${where}: this machine has no such address (broker.host)`, {
         hint: 'wait until the network is up, or set broker.host to 127.0.0.1, 0.0.0.0 or an address of this machine',
         cause,

@@ -1,4 +1,4 @@
-// The embedded broker: starts a nats-server, restarts it when it dies, and stops it.
+// The embedded broker starts a nats-server, restarts it when it ends unexpectedly, and stops it.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
@@ -21,7 +21,10 @@ export interface BrokerOptions {
   folder: string;
   /** The name that the broker tells its clients. */
   name: string;
-  /** The settings `broker.host` and `broker.port`. With port 0 it chooses a free port once, and keeps it. */
+  /**
+   * The settings `broker.host` and `broker.port`. With port 0 the broker chooses a free port once and uses it at each
+   * start.
+   */
   host: string;
   port: number;
   /** The setting `broker.binary`. */
@@ -45,7 +48,7 @@ export interface Broker {
   readonly version: string;
   /** The id of the running process; undefined while it waits for a restart. */
   readonly pid: number | undefined;
-  /** Stops it, and kills it after `timeoutMs` (3 s by default). */
+  /** Stops the broker, and kills it after `timeoutMs` (3 s by default). */
   stop(timeoutMs?: number): Promise<void>;
 }
 
@@ -81,15 +84,17 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       log.info({ url, version: binary.version, pid: server.pid }, 'the broker runs');
       return server;
     } catch (error) {
-      // Another program may take the port between our check and the start.
+      // Another program may take the port between the check and the start.
       if (wanted !== 0 || attempt === 3 || !isInUse(error)) throw error;
     }
   }
 }
 
-/** Reading a large store back at the start takes long. */
+/** Time until the server must accept clients, in milliseconds. It is long because a large store is read at the start. */
 const startTimeoutMs = 60_000;
-/** A broker whose start is aborted has stored nothing yet, so it is killed soon. */
+/**
+ * Time until a broker is killed when its start is aborted, in milliseconds. It is short because nothing was stored yet.
+ */
 const abortedStartTimeoutMs = 1_500;
 
 class SupervisedServer implements Broker {
@@ -111,7 +116,7 @@ class SupervisedServer implements Broker {
     this.url = url;
     this.tokenFile = files.token;
     this.version = binary.version;
-    // Also when this process ends at once, the broker must not stay behind.
+    // When this process ends without a stop, the broker must not stay behind.
     this.#removeLastAct = onProcessEnd(() => this.#child && signalAll(this.#child, 'SIGTERM'));
   }
 
@@ -119,7 +124,7 @@ class SupervisedServer implements Broker {
     return this.#child && isAlive(this.#child) ? this.#child.pid : undefined;
   }
 
-  /** Starts it for the first time. If this succeeds, it is restarted whenever it ends. */
+  /** Starts the server for the first time. If this succeeds, the server is restarted whenever it ends. */
   async start(signal?: AbortSignal): Promise<void> {
     const { ended, ready } = this.#launchServer();
     const first = await Promise.race([ready, ended, aborted(signal)]);
@@ -181,7 +186,7 @@ class SupervisedServer implements Broker {
     });
   }
 
-  /** `ready` never settles when the server does not become ready. */
+  /** Starts the server process. `ready` never settles when the server does not become ready. */
   #launchServer(): { ended: Promise<string>; ready: Promise<'ready'> } {
     const { clock, log } = this.#options;
     const { child, ended } = launchServer(this.#binary.path, this.#files.config, clock, log);
@@ -198,7 +203,7 @@ class SupervisedServer implements Broker {
       if (clock.monotonic() > deadline) {
         this.#options.log.error({ pid: child.pid }, 'the broker accepts no clients: killing it');
         signalAll(child, 'SIGKILL');
-        // A server that waits for a disk that hangs ends only when the disk answers. Nothing else can be done.
+        // A server that waits for a disk which does not answer cannot be killed. It ends when the disk answers.
         break;
       }
       await sleep(clock, 10, this.#stopping.signal);
@@ -217,7 +222,7 @@ function isAlive(child: ChildProcess): boolean {
 
 // Signals the process group, because `broker.binary` may be a wrapper that has the server as its child.
 function signalAll(child: ChildProcess, signal: NodeJS.Signals): void {
-  // After its end was seen, its id may belong to another process.
+  // After the child has ended, its id may belong to another process.
   if (child.pid === undefined || !isAlive(child)) return;
   try {
     process.kill(-child.pid, signal);

@@ -6,13 +6,13 @@ import { reasonOf } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import { forwardLog } from './server-log.ts';
 
-/** After the end of the server, its last lines are awaited for this time. */
+/** Time to wait for the last lines of a server that has ended, in milliseconds. */
 const lastLinesTimeoutMs = 200;
 
 export interface LaunchedServer {
-  /** undefined when the system could not start it. */
+  /** The process of the server; undefined when the system could not start it. */
   child: ChildProcess | undefined;
-  /** Resolves with how it ended, or why it could not be run; never rejects. */
+  /** Resolves with a text that says how the server ended, or why it could not be started. It never rejects. */
   ended: Promise<string>;
 }
 
@@ -27,8 +27,8 @@ export function launchServer(path: string, config: string, clock: Clock, log: Lo
 }
 
 function spawnServer(path: string, config: string): ChildProcess {
-  // With a process group of its own, Ctrl-C in the terminal ends only muster, which then stops the broker in order. The server
-  // needs nothing of our environment, which may contain secrets.
+  // The server gets a process group of its own, so Ctrl-C in the terminal ends only muster, which then stops the broker in
+  // order. It gets none of our environment variables, because they may contain secrets.
   return spawn(path, ['-c', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
@@ -38,7 +38,7 @@ function spawnServer(path: string, config: string): ChildProcess {
 }
 
 function describeEnd(child: ChildProcess, clock: Clock, log: Log): Promise<string> {
-  // Node makes no pipe when no more files may be open.
+  // When no more files may be open, Node makes no pipe.
   const output = child.stderr as Readable | null | undefined;
   const lastProblem = output ? forwardLog(output, clock, log) : () => undefined;
   return new Promise(resolve => {
@@ -51,7 +51,7 @@ function describeEnd(child: ChildProcess, clock: Clock, log: Log): Promise<strin
         resolve(`ended (${signal ?? `exit code ${code}`})${why ? `: ${why}` : ''}`);
       };
       const grace = clock.after(lastLinesTimeoutMs, finish);
-      // At `close` every line has been read. It does not come while a child of the server still has the pipe.
+      // At `close` every line was read. `close` does not come while a child process of the server still has the pipe open.
       child.once('close', finish);
     });
   });

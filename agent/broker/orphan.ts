@@ -1,4 +1,4 @@
-// Stops a nats-server that an earlier, killed run has left behind: it holds the port and the store.
+// Stops a nats-server that is still running because the muster that started it was killed. It holds the port and the store.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type Clock, sleep } from '../system/clock.ts';
@@ -7,7 +7,7 @@ import { readBounded } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
 import type { BrokerFiles } from './broker-files.ts';
 
-/** It is killed after this time. */
+/** Time until the server is killed, in milliseconds. */
 const stopTimeoutMs = 3_000;
 
 /**

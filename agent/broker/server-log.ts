@@ -6,12 +6,13 @@ import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
 import { printable } from '../system/printable.ts';
 
-/** The levels of nats-server and ours: its information is detail for us. */
+/** The levels of nats-server and the levels of our log. What is information there is only a detail here. */
 const levels = { TRC: 'trace', DBG: 'trace', INF: 'debug', WRN: 'warn', ERR: 'error', FTL: 'error' } as const;
 
 /**
- * Forwards the lines of `output`. A repeated error is forwarded once a minute, because a node with a wrong token causes a line
- * at each attempt. Returns a function that returns the last warning or error, to be used when the server has ended.
+ * Forwards the lines of `output` to our log. A repeated error is forwarded once a minute, because a node with a wrong
+ * token causes a line at each attempt. Returns a function that returns the last warning or error. It is called when the
+ * server has ended.
  */
 export function forwardLog(output: Readable, clock: Clock, log: Log): () => string | undefined {
   const limited = limitedLog(log, clock);

@@ -16,16 +16,19 @@ export interface PackedServer extends Pick<CarriedBroker, 'sha256' | 'size'> {
   bytes(): Uint8Array;
 }
 
-/** Returns the nats-server of this packaged file; undefined when it carries none, or the program runs from source. */
+/**
+ * Returns the nats-server of this packaged file; undefined when the file contains none, or when the program runs from
+ * source.
+ */
 export function carriedServer(): PackedServer | undefined {
   const broker = packagedContents()?.broker;
   return broker && !('missing' in broker) ? { ...broker, bytes: () => readAsset('broker') } : undefined;
 }
 
 /**
- * Makes `bin/nats-server` in the broker's folder the server of `packed`, removes everything else in `bin`, and returns the path.
- * The caller holds the lock of the folder.
- * @throws MusterError `not_writable`; `failed` when the carried server is damaged.
+ * Makes the server of `packed` the file `bin/nats-server` in the broker's folder, removes everything else in `bin`, and
+ * returns the path. The caller holds the lock of the folder. @throws MusterError `not_writable`; `failed` when the server
+ * in the packaged file is damaged.
  */
 export async function unpackServer(packed: PackedServer, folder: string): Promise<string> {
   const bin = join(folder, 'bin');
@@ -54,7 +57,9 @@ async function decompress(packed: PackedServer): Promise<Uint8Array> {
   }
 }
 
-/** Returns whether the file at `path` is that server and executable. A file that cannot be read is replaced. */
+/**
+ * Returns whether the file at `path` is that server and is executable. It returns false for a file that cannot be read.
+ */
 async function isUnpacked(path: string, { sha256, size }: PackedServer): Promise<boolean> {
   try {
     const info = await lstat(path);
