@@ -1,4 +1,4 @@
-// The agent role: its parts are put together here, once, and what they do later goes straight from one to the other.
+// The agent role connects its parts: the survey, the registration, the reports and the heartbeat.
 import type { NodeCondition } from '../protocol/node-info.ts';
 import { eventWildcard } from '../protocol/subjects.ts';
 import type { Clock } from '../system/clock.ts';
@@ -18,9 +18,9 @@ import { Reports, reportsIn } from './reports/reports.ts';
 import { ScanSchedule } from './survey/scan-schedule.ts';
 import type { MachineSurvey } from './survey/survey.ts';
 
-/** The parts read each setting at each use, so that a change in place takes effect; `reload` is to be called then. */
+/** The agent's settings. The parts read each setting at each use; call `reload` after a change. */
 export interface ComputeSettings extends ReportFrequencies {
-  /** Where heartbeats go. The agent reads it once, at its start. */
+  /** The topic of the heartbeats. The agent reads it once, at its start. */
   readonly heartbeatTopic: string;
   readonly rejoinAfterDelete: boolean;
 }
@@ -52,16 +52,18 @@ export interface AgentStatus {
   cluster?: string | undefined;
   requester?: string | undefined;
   broker: string;
-  /** By the wall clock, RFC 3339. */
+  /** When the last heartbeat was sent: by the wall clock, RFC 3339. */
   lastHeartbeat?: string | undefined;
   heartbeats: number;
-  /** When a request was last carried out: by the wall clock, RFC 3339. */
+  /** When the requester last carried out a request: by the wall clock, RFC 3339. */
   lastAcknowledged?: string | undefined;
-  /** What is wrong with this node now. */
+  /** The problems that this node has now. */
   conditions?: readonly NodeCondition[] | undefined;
 }
 
-/** The events that an operator's decision leads to. What this node did itself, it knows. */
+/**
+ * The events that follow from an operator's decision. The other events follow from what this node did, so it knows them.
+ */
 const decisionEvent = /\.(approved|rejected|deleted)$/;
 
 export class Agent {
@@ -100,10 +102,11 @@ export class Agent {
       reports.followPhase();
       options.onChange?.();
     };
-    // A slow tool must not delay the first sign of life.
+    // The slow scans start only after the first heartbeat, so that they cannot delay it.
     heartbeat.onFirst = () => scans.start();
     scans.onInventory = () => reports.sendInfoIfChanged();
-    // With the GPUs, or by hand with the offer, what is free changes too. The information follows the resources.
+    // A scan that an operator asked for, or that found other GPUs, changes the free resources. When they are sent, the
+    // information follows.
     scans.onGpuScan = isByHand => {
       if (isByHand || client.isInfoOutdated) reports.sendResourcesNow();
     };
@@ -134,7 +137,7 @@ export class Agent {
     void this.#registration.start();
   }
 
-  /** Ends the reports and says goodbye to the requester. The connection stays open: it is the caller's. */
+  /** Ends the reports and sends a leave request. The connection stays open: the caller closes it. */
   async stop(): Promise<void> {
     const { phase } = this.#state;
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
@@ -145,12 +148,12 @@ export class Agent {
     await saved;
   }
 
-  /** Registers this node again because an operator wants it, also when it was deleted. */
+  /** Registers this node again because an operator wants it, even when the node was deleted. */
   register(): void {
     this.#registration.register();
   }
 
-  /** Takes changed settings and a changed offer into account. A deleted node registers again. */
+  /** Applies changed settings and a changed offer. A deleted node registers again. */
   reload(): void {
     this.#reports.reschedule();
     if (this.#state.phase === 'deleted') this.#registration.register();
@@ -158,7 +161,7 @@ export class Agent {
     this.#scans.scanNow();
   }
 
-  /** Names the reports that should be sent and are not, for the watchdog; undefined while there are none. */
+  /** Names the reports that should be sent but are not; undefined when there are none. The watchdog reads it. */
   get stalled(): string | undefined {
     return this.#reports.stalled;
   }

@@ -1,9 +1,12 @@
-// Decides what a requester's answer means for a node's registration: a pure rule over all versions of Bacalhau and muster.
+// Decides what a requester's answer means for a node's registration. It is a pure function for all versions of Bacalhau and
+// muster.
 import { type Answer, meansRejected, meansUnknown, reasons } from '../../protocol/answers.ts';
 import type { Membership } from '../../protocol/node-state.ts';
 
 export type AnswerMeaning =
-  /** The request was carried out. `membership` is empty for a Bacalhau requester, which does not tell it. */
+  /**
+   * The request was carried out. `membership` is empty for a Bacalhau requester, because its answers do not contain it.
+   */
   | {
       kind: 'accepted';
       membership: Exclude<Membership, 'REJECTED'> | '';
@@ -15,18 +18,18 @@ export type AnswerMeaning =
   | { kind: 'unknown'; reason: string }
   /** An operator deleted this node. */
   | { kind: 'deleted'; reason: string }
-  /** An operator rejected this node. Its heartbeats go on under `session`, to show that it is alive. */
+  /** An operator rejected this node. It continues to send heartbeats under `session`, to show that it is alive. */
   | { kind: 'rejected'; reason: string; session: string }
-  /** The request was refused, for now or for good. All that an agent can do is to ask again. */
+  /** The request was refused, for now or for ever. An agent can only ask again. */
   | { kind: 'refused'; reason: string };
 
 /**
- * Returns what an answer means. `cluster` is the one that this node is registered with; empty when it is not registered, or
- * with a Bacalhau requester.
+ * Returns what an answer means. `cluster` is the cluster that this node is registered with. It is empty when the node is
+ * not registered, or is registered with a Bacalhau requester.
  */
 export function interpretAnswer(answer: Answer, cluster: string): AnswerMeaning {
   const { accepted, reason, muster } = answer;
-  // Another cluster can only speak of another registration, so the rest of its answer does not matter.
+  // The answer of another cluster says nothing about this registration, so the rest of it is ignored.
   if (cluster && muster?.ClusterID && muster.ClusterID !== cluster) {
     return { kind: 'unknown', reason: `another cluster answers (${muster.ClusterID})` };
   }
@@ -42,7 +45,7 @@ export function interpretAnswer(answer: Answer, cluster: string): AnswerMeaning 
       requester: muster?.RequesterID ?? '',
     };
   }
-  // A code is surer than the reason beside it, which may quote any text.
+  // A code is more reliable than the reason beside it, which may quote any text.
   if (muster?.Code ? muster.Code === 'deleted' : reason === reasons.deleted)
     return { kind: 'deleted', reason };
   if (muster?.Code ? muster.Code === 'rejected' : meansRejected(reason)) {

@@ -1,4 +1,4 @@
-// The node's key pair: an ed25519 nkey that is made at the first start and saved in the agent's folder. It is never sent.
+// Makes, saves and reads the node's key pair: an ed25519 nkey that never leaves the agent's folder.
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { chmod, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { rememberSecret } from '../../system/secrets.ts';
 export interface Identity {
   /** An nkey: `N` and 55 characters. */
   publicKey: string;
-  /** The short form of the public key, which people compare. */
+  /** The short form of the public key, which people can compare. */
   fingerprint: string;
   privateKey: KeyObject;
 }
@@ -18,9 +18,10 @@ export interface Identity {
 export const identityFile = 'identity.nk';
 
 /**
- * Reads the identity in `folder`, or makes one where there is none. A file that others may read is closed to them.
- * @throws MusterError `bad_state` for a file that holds no key: it is never replaced silently, because the requester would
- * see another node. `not_writable` when a new key cannot be written, or when the file cannot be closed to others.
+ * Reads the identity in `folder`, or makes one when there is none. When other users may read the file, their access is
+ * removed. @throws MusterError `bad_state` for a file that contains no key. Such a file is never replaced silently,
+ * because the requester would see another node. `not_writable` when a new key cannot be written, or when the access of
+ * others cannot be removed.
  */
 export async function loadIdentity(folder: string): Promise<Identity> {
   const path = join(folder, identityFile);
@@ -37,8 +38,8 @@ export async function loadIdentity(folder: string): Promise<Identity> {
 }
 
 /**
- * Reads the identity in `folder` and changes nothing, as the doctor needs it: with the file's mode and owner; undefined when
- * there is none. Throws MusterError `bad_state`.
+ * Reads the identity in `folder` with the file's mode and owner, and changes nothing; undefined when there is none. The
+ * doctor calls it. Throws MusterError `bad_state`.
  */
 export async function inspectIdentity(
   folder: string,

@@ -1,4 +1,4 @@
-// Registers this node and keeps it registered: when to ask the requester, and what each of its answers changes.
+// Registers this node and keeps it registered: decides when to ask the requester, and applies its answers.
 import type { Answer } from '../../protocol/answers.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { Membership } from '../../protocol/node-state.ts';
@@ -23,7 +23,7 @@ export interface RegistrationOptions {
   node: string;
   /** The node's public key. */
   key: string;
-  /** Written by the registration alone; the other parts of the agent read it. */
+  /** The state of the registration. Only the registration writes it; the other parts of the agent read it. */
   state: RegistrationState;
   connection: Pick<Connection, 'state' | 'connected'>;
   client: Pick<RequesterClient, 'sendInfo'>;
@@ -31,10 +31,13 @@ export interface RegistrationOptions {
   settings: { readonly rejoinAfterDelete: boolean };
 }
 
-/** Time between two confirmations that events lead to, in milliseconds. */
+/** Least time between two confirmations that follow from events, in milliseconds. */
 const confirmIntervalMs = 1_000;
 
-/** `confirm` sends the node's information, so that the answer tells what the requester knows of this node. */
+/**
+ * `register` asks for a registration. `confirm` sends the node's information; the answer says whether the node is still
+ * registered.
+ */
 type Step = 'register' | 'confirm';
 
 export class Registration {
@@ -43,16 +46,16 @@ export class Registration {
   readonly #stopping = new AbortController();
   /** Called after each change of the state. The agent's wiring sets it. */
   onChange: () => void = () => undefined;
-  /** The next request, and when it is due: monotonic milliseconds. */
+  /** The next request and the time when it is due, in monotonic milliseconds. */
   #next: { step: Step; at: number } | undefined;
   #timer: Timer | undefined;
-  /** The sentinel is not read yet, or an answer is awaited: nothing else is asked meanwhile. */
+  /** Whether the sentinel is being read or an answer is awaited. No request is sent meanwhile. */
   #isBusy = true;
-  /** Something may have changed at the requester while a request was on its way. */
+  /** Whether to confirm after the current request, because an event arrived while it was being sent. */
   #isConfirmationDue = false;
-  /** When a confirmation was last due because of an event: monotonic milliseconds. */
+  /** When an event last led to a confirmation, in monotonic milliseconds. */
   #confirmedAt = Number.NEGATIVE_INFINITY;
-  /** No requester has decided anything since this process started. */
+  /** Whether no requester has answered since this process started. */
   #isStarting = true;
 
   constructor(options: RegistrationOptions) {
@@ -60,11 +63,14 @@ export class Registration {
     this.#delays = new RetryDelays(options.clock, options.random);
   }
 
-  /** Reads the sentinel, then asks the requester: to confirm what the sentinel says, or to register this node. Never rejects. */
+  /**
+   * Reads the sentinel. If there is one, it asks the requester to confirm it; otherwise it registers this node. Never
+   * rejects.
+   */
   async start(): Promise<void> {
     const saved = await this.#options.sentinel.load();
     this.#isBusy = false;
-    // A registration by hand may have been wanted before the sentinel was read.
+    // An operator may have asked for a registration before the sentinel was read.
     if (this.#resumePlan()) return;
     // Nothing is reported under the sentinel's session before the requester has confirmed it.
     if (saved) {
@@ -74,26 +80,27 @@ export class Registration {
     if (!this.#stopping.signal.aborted) void this.#ask(saved ? 'confirm' : 'register');
   }
 
-  /** Asks nothing more. Resolves when the sentinel is written or could not be written. */
+  /** Sends no more requests. Resolves when the sentinel was written or could not be written. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#timer?.cancel();
     await this.#options.sentinel.sync();
   }
 
-  /** Registers this node anew, because an operator wants it, whatever its state is. */
+  /** Registers this node again in any state, because an operator wants it. */
   register(): void {
     this.#delays.onRegisterByHand();
     this.#registerAgain('', 0);
   }
 
   /**
-   * Asks the requester to confirm the registration, because it may have changed there. It asks at most once a second, and
-   * not at all while the node is not accepted: then it asks anyway, or an operator has to register the node.
+   * Asks the requester to confirm the registration, because it may have changed there. It asks at most once a second.
+   * When the node is not accepted it does nothing: either a request is planned already, or an operator has to register
+   * the node.
    */
   confirm(): void {
     const { phase } = this.#options.state;
-    // The answer that is on its way may have been written before the change.
+    // The requester may have written the awaited answer before the change.
     if (this.#isBusy) this.#isConfirmationDue = true;
     else if (phase === 'rejected' || isAccepted(phase)) {
       const at = Math.max(this.#options.clock.monotonic(), this.#confirmedAt + confirmIntervalMs);
@@ -103,14 +110,17 @@ export class Registration {
     }
   }
 
-  /** Applies the answer to a report. One that was sent under an earlier session says nothing about this registration. */
+  /** Applies the answer to a report. The answer is ignored when the report was sent under an earlier session. */
   applyAnswer(answer: Answer, session: string): void {
     const { state } = this.#options;
     if (this.#stopping.signal.aborted || session !== state.session) return;
     if (isAccepted(state.phase)) this.#apply(interpretAnswer(answer, state.cluster));
   }
 
-  /** Asks `step` at `at`, monotonic milliseconds, in place of what was planned before. While busy, it is only noted. */
+  /**
+   * Plans `step` for the time `at`, in monotonic milliseconds, and replaces the earlier plan. While a request is running,
+   * the plan only waits.
+   */
   #plan(step: Step, at: number): void {
     this.#timer?.cancel();
     this.#next = { step, at };
@@ -125,7 +135,7 @@ export class Registration {
     this.#plan(step, this.#options.clock.monotonic() + waitMs);
   }
 
-  /** Resumes what was planned while the registration was busy; false when nothing was. */
+  /** Starts the timer for a plan that was made while a request was running. Returns false when there is no such plan. */
   #resumePlan(): boolean {
     if (!this.#next) return false;
     this.#plan(this.#next.step, this.#next.at);
@@ -135,7 +145,7 @@ export class Registration {
   async #ask(step: Step): Promise<void> {
     const { connection, client, state } = this.#options;
     const { signal } = this.#stopping;
-    // A node leaves one cluster for another by registering, so only a confirmation can meet the wrong cluster.
+    // A node may move to another cluster by registering there. So only a confirmation checks the cluster.
     const cluster = step === 'register' ? '' : state.cluster;
     this.#next = undefined;
     this.#isBusy = true;
@@ -151,14 +161,14 @@ export class Registration {
     const isConfirmationDue = this.#isConfirmationDue;
     this.#isConfirmationDue = false;
     if (signal.aborted) return;
-    // What was planned while the request was on its way is newer than the answer.
+    // A plan that was made during the request is newer than the answer.
     if (this.#resumePlan()) return;
     if (answer) this.#apply(interpretAnswer(answer, cluster), step);
     else this.#onNoAnswer(step, failure);
     if (isConfirmationDue) this.confirm();
   }
 
-  /** Applies an answer; `step` is undefined when it answers a report. */
+  /** Applies an answer; `step` is undefined when the answer belongs to a report. */
   #apply(meaning: AnswerMeaning, step?: Step): void {
     switch (meaning.kind) {
       case 'accepted':
@@ -185,7 +195,7 @@ export class Registration {
     const isNew = step === 'register';
     const phaseBefore = state.phase;
     const phase = phaseOf(meaning.membership);
-    // A Bacalhau requester does not say who it is when it answers a confirmation. Then it is the one that is known.
+    // A Bacalhau requester does not name its cluster when it answers a confirmation. Then the cluster stays the same.
     const cluster = meaning.cluster || (isNew ? '' : state.cluster);
     const requester = meaning.requester || (isNew ? '' : state.requester);
     const session = isNew ? meaning.session : state.session;
@@ -226,7 +236,7 @@ export class Registration {
       void sentinel.set(undefined);
     }
     this.#update({ phase: 'rejected', reason, session: session || state.session });
-    // It confirms and does not register, because a registration would bring back a node that was deleted meanwhile.
+    // It confirms and does not register, because a registration would bring back a node that was deleted in the meantime.
     this.#planIn('confirm', this.#delays.whileRejectedMs());
   }
 
@@ -271,7 +281,7 @@ export class Registration {
     this.#retryLater(step, '');
   }
 
-  // A sentinel counts until a requester contradicts it, so the node reports meanwhile.
+  // The registration in the sentinel is valid until a requester contradicts it, so the node continues to send reports.
   #retryLater(step: Step, reason: string): void {
     const saved = this.#options.sentinel.value;
     if (step === 'confirm' && saved) this.#update({ phase: phaseOf(saved.membership) });

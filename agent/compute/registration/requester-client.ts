@@ -1,4 +1,4 @@
-// Sends this node's requests to its requester, and remembers what every answer tells beside its meaning.
+// Sends this node's requests to its requester, and remembers what the answers say about the requester.
 import { type Answer, type AnsweringRequester, answerSchema } from '../../protocol/answers.ts';
 import { parseJson, writeJson } from '../../protocol/json.ts';
 import type {
@@ -16,16 +16,16 @@ import type { Connection } from '../../transport/port.ts';
 import type { MachineSurvey } from '../survey/survey.ts';
 import type { RegistrationState } from './state.ts';
 
-/** What the requester may be set to otherwise. */
+/** The settings that the requester also has. The agent warns when the requester has other values. */
 export interface HeartbeatSettings {
   readonly heartbeatTopic: string;
-  /** Milliseconds. */
+  /** Time between two heartbeats, in milliseconds. */
   readonly heartbeatFrequency: number;
 }
 
 export interface RequesterClientOptions {
   node: string;
-  /** Random at the start of this process; sent with the boot id in every request. */
+  /** A random value, made at the start of this process. It is sent with the boot id in every request. */
   instance: string;
   survey: Pick<MachineSurvey, 'bootId' | 'info' | 'infoChanges' | 'sample'>;
   connection: Pick<Connection, 'request'>;
@@ -36,23 +36,28 @@ export interface RequesterClientOptions {
 }
 
 const answerTimeoutMs = 5_000;
-/** Time that the answer to a leave request may take: within what an agent has to stop, in milliseconds. */
+/**
+ * Time that the answer to a leave request may take, in milliseconds. It is a part of the time that an agent has to stop.
+ */
 const leaveTimeoutMs = 700;
 
-/** Each request throws BrokerError when nobody answers in time, and ProtocolError when the answer cannot be read. */
+/**
+ * Sends the requests. Each method throws BrokerError when no answer comes in time, and ProtocolError when the answer
+ * cannot be read.
+ */
 export class RequesterClient {
   readonly #options: RequesterClientOptions;
   #isMuster = false;
   #lastAcknowledged: Date | undefined;
   #loggedDifferences = '';
-  /** `infoChanges` of the survey when the information was last sent. */
+  /** The value of the survey's `infoChanges` when the information was last sent. */
   #sentInfoChanges = -1;
 
   constructor(options: RequesterClientOptions) {
     this.#options = options;
   }
 
-  /** Whether the requester that answered last is muster's: Bacalhau's knows no leave request. */
+  /** Whether the last answer came from a muster requester. A Bacalhau requester does not know the leave request. */
   get isMuster(): boolean {
     return this.#isMuster;
   }
@@ -67,7 +72,7 @@ export class RequesterClient {
     return this.#options.survey.infoChanges !== this.#sentInfoChanges;
   }
 
-  /** Registers this node, or updates its information: both requests have the same form. */
+  /** Registers this node or updates its information. Both requests have the same form. */
   async sendInfo(method: 'RegisterNode/v1' | 'UpdateNodeInfo/v1'): Promise<Answer> {
     const { survey } = this.#options;
     this.#sentInfoChanges = survey.infoChanges;
@@ -94,7 +99,7 @@ export class RequesterClient {
     const { connection, node, clock } = this.#options;
     const message = await connection.request(managementSubject(node, method), writeJson(body), timeoutMs);
     const answer = validate(answerSchema, parseJson(message.data));
-    // A refusal without muster's member may come from either kind of requester, so it tells nothing.
+    // Both kinds of requester can refuse without the member `Muster`, so such a refusal does not show the kind.
     if (answer.accepted || answer.muster) this.#isMuster = answer.muster !== undefined;
     if (answer.accepted) this.#lastAcknowledged = clock.now();
     if (answer.muster) this.#logDifferences(answer.muster);
@@ -112,7 +117,8 @@ export class RequesterClient {
     };
   }
 
-  // A requester with other settings may take a healthy node for a silent one. Each difference is logged once.
+  // Warns of settings that differ from the requester's, each once. With other settings, a requester may count a healthy node
+  // as silent.
   #logDifferences(requester: AnsweringRequester): void {
     const { settings, log } = this.#options;
     const text = settingDifferences(settings, requester).join('; ');

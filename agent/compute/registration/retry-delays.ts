@@ -2,19 +2,22 @@
 import type { Clock } from '../../system/clock.ts';
 import { backoff, type Random } from '../../system/random.ts';
 
-/** The wait before a further attempt, in milliseconds: `firstMs`, doubling with each attempt up to `maxMs`. */
+/** The wait before the next attempt: `firstMs` at first, then twice as long each time, up to `maxMs`. */
 interface Backoff {
   firstMs: number;
   maxMs: number;
 }
 
-/** Used when nobody answers, or when the requester refuses for now. */
+/** The waits after a request that got no answer or was refused for now. */
 const afterFailure: Backoff = { firstMs: 250, maxMs: 10_000 };
 const whileRejected: Backoff = { firstMs: 1_000, maxMs: 120_000 };
-/** Used when answers void registrations in a row. */
+/** The waits after answers that make the registration void, when several follow each other. */
 const afterVoid: Backoff = { firstMs: 1_000, maxMs: 120_000 };
 
-/** Time after which a registration is stable, so that a void of it is the first of a row again, in milliseconds. */
+/**
+ * Time after which a registration counts as stable, in milliseconds. When it becomes void later, the waits begin short
+ * again.
+ */
 const stableAfterMs = 120_000;
 
 export class RetryDelays {
@@ -22,9 +25,9 @@ export class RetryDelays {
   readonly #random: Random;
   /** Attempts since the last acceptance. */
   #attempts = 0;
-  /** Registrations that were voided in a row before they were stable. */
+  /** Registrations, one after the other, that became void before they were stable. */
   #voids = 0;
-  /** When the registration was accepted: monotonic milliseconds; undefined while it is not. */
+  /** When the registration was accepted, in monotonic milliseconds; undefined while it is not accepted. */
   #acceptedAt: number | undefined;
 
   constructor(clock: Clock, random: Random) {
@@ -32,13 +35,13 @@ export class RetryDelays {
     this.#random = random;
   }
 
-  /** The requester has accepted the node: the next wait is short again. */
+  /** Makes the next wait short again, because the requester has accepted the node. */
   onAccepted(): void {
     this.#attempts = 0;
     this.#acceptedAt ??= this.#clock.monotonic();
   }
 
-  /** Something else than a failure leads to the next attempts, so that their waits begin short. */
+  /** Makes the next wait short again, because the next attempts have another cause. */
   restart(): void {
     this.#attempts = 0;
   }
@@ -51,7 +54,7 @@ export class RetryDelays {
     return this.#nextMs(whileRejected);
   }
 
-  /** The registration is void. The first time the node registers again at once; after that it waits longer each time. */
+  /** Returns the wait after the registration became void. At first it is 0; later it grows each time. */
   afterVoidMs(): number {
     const acceptedAt = this.#acceptedAt;
     this.#acceptedAt = undefined;
@@ -60,7 +63,7 @@ export class RetryDelays {
     return voids === 0 ? 0 : backoff(this.#random, voids, afterVoid.firstMs, afterVoid.maxMs);
   }
 
-  /** The node registers again by hand. */
+  /** Starts again with no waits, because an operator registers the node. */
   onRegisterByHand(): void {
     this.#attempts = 0;
     this.#acceptedAt = undefined;

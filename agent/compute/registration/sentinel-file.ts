@@ -1,4 +1,4 @@
-// Keeps the sentinel's file in line with the registration.
+// Writes and removes the sentinel's file as the registration changes.
 import type { LimitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { StateFile } from '../../system/state-file.ts';
@@ -14,7 +14,7 @@ export interface SentinelFileOptions {
   limitedLog: LimitedLog;
 }
 
-/** How the file is read and written; a test brings its own. */
+/** Functions that read and write the file. A test brings its own. */
 export interface SentinelStorage {
   load: typeof loadSentinel;
   write: typeof writeSentinel;
@@ -24,8 +24,8 @@ export interface SentinelStorage {
 const onDisk: SentinelStorage = { load: loadSentinel, write: writeSentinel, remove: removeSentinel };
 
 /**
- * Returns the file; its value is undefined where there is to be no sentinel. A sentinel that cannot be read or written only
- * costs a registration at the next start, so a failure is logged and the node goes on.
+ * Returns an object that writes the sentinel; the value undefined removes it. A failure to read or write only costs a
+ * registration at the next start, so it is logged and the node continues.
  */
 export function sentinelFile(
   { folder, node, key, log, limitedLog }: SentinelFileOptions,

@@ -1,5 +1,5 @@
-// The sentinel: the file that says "already registered", so that a restart needs no registration. It is a hint, not a
-// credential: the requester decides.
+// The sentinel is the file that says "already registered", so that a restart needs no registration. It proves nothing: the
+// requester decides.
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
@@ -13,32 +13,32 @@ const schema = v.object({
   node: short,
   /** The node's public key. */
   key: short,
-  /** Empty for a Bacalhau requester, which has no cluster id. */
+  /** The id of the cluster; empty for a Bacalhau requester, which has none. */
   cluster: short,
   requester: short,
   /** The session of the registration; empty for a Bacalhau requester. */
   session: short,
-  /** Empty for a Bacalhau requester, which does not tell it. */
+  /** The membership; empty for a Bacalhau requester, because its answers do not contain it. */
   membership: v.picklist(['', 'PENDING', 'APPROVED']),
   registeredAt: short,
   approvedAt: v.optional(short),
 });
 
-/** What is kept of an accepted registration. Times are RFC 3339. */
+/** The data of an accepted registration. Times are RFC 3339. */
 export type Sentinel = v.InferOutput<typeof schema>;
 
 export const sentinelPath = (folder: string, nodeId: string): string =>
   join(folder, `${nodeId}.registration.json`);
 
-/** What a file says: a valid sentinel of this node, nothing, or something that is no sentinel of it, with the reason. */
+/** The result of reading the file: a valid sentinel of this node, nothing, or something else, with the reason. */
 export type SentinelReading =
   | { kind: 'valid'; sentinel: Sentinel }
   | { kind: 'none' }
   | { kind: 'bad'; reason: string };
 
 /**
- * Reads the sentinel of `nodeId`. A file that is torn, unreadable, or of another node or key is set aside as `.bad`.
- * @throws MusterError `not_writable` when it cannot be set aside.
+ * Reads the sentinel of `nodeId`. A file that is damaged, unreadable, or of another node or key is renamed to `.bad`.
+ * @throws MusterError `not_writable` when it cannot be renamed.
  */
 export async function loadSentinel(folder: string, nodeId: string, key: string): Promise<SentinelReading> {
   const reading = await inspectSentinel(folder, nodeId, key);
@@ -46,7 +46,7 @@ export async function loadSentinel(folder: string, nodeId: string, key: string):
   return reading;
 }
 
-/** Reads the sentinel of `nodeId` and changes nothing, as the doctor needs it. Never throws. */
+/** Reads the sentinel of `nodeId` and changes nothing. The doctor calls it. Never throws. */
 export async function inspectSentinel(folder: string, nodeId: string, key: string): Promise<SentinelReading> {
   try {
     const bytes = await readBounded(sentinelPath(folder, nodeId), 16_384);
@@ -66,7 +66,7 @@ export async function writeSentinel(folder: string, sentinel: Sentinel): Promise
   await writeFileAtomic(sentinelPath(folder, sentinel.node), `${JSON.stringify(sentinel, null, 2)}\n`);
 }
 
-/** Removes the sentinel of `nodeId`; one that is not there is no error. Throws MusterError `not_writable`. */
+/** Removes the sentinel of `nodeId`, if there is one. Throws MusterError `not_writable`. */
 export async function removeSentinel(folder: string, nodeId: string): Promise<void> {
   await removeFile(sentinelPath(folder, nodeId));
 }

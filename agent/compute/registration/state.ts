@@ -1,4 +1,4 @@
-// The state of this node's registration: one object that all parts of the agent read and only `Registration` writes.
+// The state of this node's registration is one object that all parts of the agent read and only `Registration` writes.
 
 export type Phase =
   /** Not accepted yet. */
@@ -6,13 +6,13 @@ export type Phase =
   /** Accepted; an operator has to approve. */
   | 'pending'
   | 'approved'
-  /** Accepted by a Bacalhau requester, which does not tell a node its membership. */
+  /** Accepted by a Bacalhau requester, whose answers do not contain the membership. */
   | 'registered'
   | 'rejected'
-  /** Deleted by an operator: quiet until somebody registers the node by hand. */
+  /** Deleted by an operator. The node sends nothing until somebody registers it by hand. */
   | 'deleted';
 
-/** A text is empty while it is not known. */
+/** The state of the registration. A text is empty while it is unknown. */
 export interface RegistrationState {
   phase: Phase;
   session: string;
@@ -30,6 +30,6 @@ export const initialState = (): RegistrationState => ({
   reason: '',
 });
 
-/** Tells whether a requester has accepted the node, which then sends all its reports. */
+/** Returns whether a requester has accepted the node. An accepted node sends all its reports. */
 export const isAccepted = (phase: Phase): boolean =>
   phase === 'pending' || phase === 'approved' || phase === 'registered';

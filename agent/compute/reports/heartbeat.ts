@@ -1,4 +1,4 @@
-// The heartbeat: the message that shows that this node is alive.
+// The heartbeat is the message that shows that this node is alive.
 import { encodeHeartbeat, encodePlainHeartbeat } from '../../protocol/heartbeat.ts';
 import { heartbeatSubject, isEnveloped } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -8,7 +8,7 @@ import type { Report } from './report-schedule.ts';
 
 export interface HeartbeatOptions {
   node: string;
-  /** Where heartbeats go. It stays as it was at the start. */
+  /** The topic of the heartbeats, as it was at the start. */
   topic: string;
   connection: Pick<Connection, 'publish'>;
   state: Readonly<RegistrationState>;
@@ -30,7 +30,7 @@ export class Heartbeat implements Report {
     this.#isEnveloped = isEnveloped(options.topic);
   }
 
-  /** How many heartbeats were sent; the last one has this number. */
+  /** Number of heartbeats that were sent. It is also the number in the last one. */
   get count(): number {
     return this.#count;
   }
@@ -40,7 +40,7 @@ export class Heartbeat implements Report {
     return this.#lastSent;
   }
 
-  /** Publishes a heartbeat. One that the broker cannot take now is not counted. */
+  /** Publishes a heartbeat. It is not counted when the broker cannot take it. */
   send(): void {
     const { connection, node, state, clock } = this.#options;
     const at = clock.now();

@@ -1,13 +1,16 @@
-// The schedule of one report: jittered, with one send at a time, and independent of all other reports.
+// The schedule of one report sends it at jittered times, one at a time, and independently of all other reports.
 import type { Clock, Timer } from '../../system/clock.ts';
 import { jitter, type Random } from '../../system/random.ts';
 
-/** The share of the interval by which each wait is moved either way, so that a fleet started at once spreads out. */
+/**
+ * The share of the interval by which each wait is made longer or shorter, so that nodes that start together do not send
+ * together.
+ */
 export const reportJitter = 0.1;
 
 /**
- * Time by which a turn may be late, and which one send may take, in milliseconds. More can only mean that the schedule does
- * not run any more.
+ * Longest time that a report may be late, and that one send may take, in milliseconds. After it the schedule counts as
+ * stalled.
  */
 export const stallTimeoutMs = 30_000;
 
@@ -21,7 +24,7 @@ export interface ReportFrequencies {
 export interface ReportScheduleOptions {
   clock: Clock;
   random: Random;
-  /** Read before each wait, so that a change takes effect with the next one. */
+  /** The settings with the intervals. They are read before each wait, so a change counts from the next wait on. */
   settings: ReportFrequencies;
   /** The setting that holds the time between two of these reports. */
   frequency: keyof ReportFrequencies;
@@ -37,13 +40,13 @@ export class ReportSchedule {
   readonly #options: ReportScheduleOptions;
   readonly #onTurn = () => {
     this.#planNextTurn();
-    // While the last report is still being sent, this turn is left out.
+    // If the last report is still being sent, this turn is skipped.
     if (!this.#sending) this.#send();
   };
   #timer: Timer | undefined;
   #sending: Promise<void> | undefined;
   #isWantedAgain = false;
-  /** When the next turn is due, and when the report that is being sent was begun: monotonic milliseconds. */
+  /** When the next report is due, and when the current send began, in monotonic milliseconds. */
   #dueAt = 0;
   #sentAt = 0;
 
@@ -51,7 +54,10 @@ export class ReportSchedule {
     this.#options = options;
   }
 
-  /** Begins the schedule: the first report is sent now, or after one interval. Does nothing when it runs already. */
+  /**
+   * Starts the schedule. The first report is sent now, or after one interval. A schedule that runs already does not
+   * change.
+   */
   start(first: 'now' | 'later'): void {
     if (this.#timer) return;
     this.#planNextTurn();
@@ -69,8 +75,8 @@ export class ReportSchedule {
   }
 
   /**
-   * Whether the schedule should go on and does not: its turn never came, or one send does not end. A send that fails, and is
-   * repeated at the next turn, is no stall.
+   * Whether the schedule has stalled: it did not send in time, or one send does not end. A send that fails is repeated at
+   * the next turn, so it is no stall.
    */
   get isStalled(): boolean {
     if (!this.#timer) return false;
@@ -80,8 +86,8 @@ export class ReportSchedule {
   }
 
   /**
-   * Sends the report now, without changing the schedule; a stopped schedule sends nothing. A report that is being sent was
-   * perhaps read too early, so it is followed by another.
+   * Sends the report now and does not change the schedule. When a report is being sent, its data may be too old, so
+   * another one follows it. A stopped schedule sends nothing.
    */
   sendNow(): void {
     if (!this.#timer) return;
@@ -89,7 +95,7 @@ export class ReportSchedule {
     else this.#send();
   }
 
-  /** Begins the wait anew, with the interval of now. */
+  /** Starts the wait again with the present interval. */
   reschedule(): void {
     if (!this.#timer) return;
     this.#timer.cancel();

@@ -1,4 +1,5 @@
-// The three reports of a node: which of them are sent in which phase of the registration, and when one is sent at once.
+// The three reports of a node are started and stopped by the phase of the registration, and sent at once when something
+// changed.
 import { type ManagementMethod, managementSubject } from '../../protocol/subjects.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
@@ -22,7 +23,7 @@ export interface ReportsOptions {
   registration: Pick<Registration, 'applyAnswer'>;
 }
 
-/** Time over which the nodes of a fleet that had lost its broker spread their first reports, in milliseconds. */
+/** Time over which the nodes spread their first reports after the broker is back, in milliseconds. */
 const reconnectSpreadMs = 1_000;
 
 export class Reports {
@@ -50,14 +51,14 @@ export class Reports {
     });
   }
 
-  /** Starts and stops the reports as the phase of the registration wants it. */
+  /** Starts and stops the reports as the phase of the registration requires. */
   followPhase(): void {
     if (this.#isStopped) return;
     const wanted = reportsIn(this.#options.state.phase);
     if (wanted === 'none') this.#heartbeats.stop();
     else this.#heartbeats.start('now');
     if (wanted === 'all') {
-      // A node that was accepted has just sent its information.
+      // The registration has just sent the node's information, so the first report comes later.
       this.#info.start('later');
       this.#resources.start('now');
     } else {
@@ -66,7 +67,10 @@ export class Reports {
     }
   }
 
-  /** Sends what a requester misses most after an outage: at once, but not all nodes of a fleet in one instant. */
+  /**
+   * Sends a heartbeat and the resources soon after the broker is back. Each node waits a random short time, so that not
+   * all nodes send together.
+   */
   sendAfterReconnect(): void {
     const { clock, random } = this.#options;
     this.#reconnectTimer?.cancel();
@@ -88,12 +92,15 @@ export class Reports {
     this.#resources.sendNow();
   }
 
-  /** Begins the waits of all reports anew, as the settings have changed. */
+  /** Starts the waits of all reports again, because the settings have changed. */
   reschedule(): void {
     for (const schedule of [this.#heartbeats, this.#info, this.#resources]) schedule.reschedule();
   }
 
-  /** Names the reports that should be sent and are not; undefined while there are none. An outage stalls no report. */
+  /**
+   * Names the reports that should be sent but are not; undefined when there are none. While the broker is away, no report
+   * counts as stalled.
+   */
   get stalled(): string | undefined {
     if (this.#isStopped) return undefined;
     const wanted = reportsIn(this.#options.state.phase);
@@ -127,7 +134,7 @@ export class Reports {
     const { session } = state;
     try {
       const answer = client.updateResources();
-      // The sample may have shown that a condition changed, or GPUs.
+      // The sample may have found that a condition or a GPU changed.
       this.sendInfoIfChanged();
       registration.applyAnswer(await answer, session);
     } catch (error) {
@@ -144,7 +151,7 @@ export class Reports {
   }
 }
 
-/** Returns which reports a node sends in this phase. A rejected node only shows that it is alive. */
+/** Returns which reports a node sends in this phase. A rejected node sends only heartbeats. */
 export function reportsIn(phase: Phase): 'all' | 'heartbeats' | 'none' {
   if (isAccepted(phase)) return 'all';
   return phase === 'rejected' ? 'heartbeats' : 'none';

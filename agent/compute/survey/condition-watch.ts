@@ -1,4 +1,4 @@
-// Keeps the conditions of this node, and logs when one comes up and when it is over.
+// Holds the conditions of this node, and logs when one begins and when it ends.
 import {
   type ConditionType,
   noConditions,
@@ -22,7 +22,7 @@ export class ConditionWatch {
     this.#log = log;
   }
 
-  /** What is wrong with this node now. */
+  /** The problems that this node has now. */
   get current(): readonly NodeCondition[] {
     return this.#conditions;
   }
@@ -31,7 +31,7 @@ export class ConditionWatch {
     return this.#state.conditions.some(condition => condition.type === type);
   }
 
-  /** Applies the rules to what was observed; true when a condition came up, changed its reason, or is over. */
+  /** Applies the rules to what was observed. Returns true when a condition began, changed its reason, or ended. */
   update(observed: Omit<Observation, 'monotonicMs' | 'now'>): boolean {
     const { conditions: before } = this.#state;
     this.#state = updateConditions(this.#state, {

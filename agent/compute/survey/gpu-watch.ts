@@ -1,4 +1,4 @@
-// Knows the GPUs of this node: those of the last run at once, newer ones after each scan.
+// The GPU watch knows the GPUs of this node: at first those that the last run saved, then those of each scan.
 import { gpuDrivers, gpuUsage, isFree, usableGpus } from '../../host/gpu/offer.ts';
 import { loadGpus, type SavedGpus, saveGpus } from '../../host/gpu/saved-gpus.ts';
 import { type GpuScan, GpuScanner } from '../../host/gpu/scanner.ts';
@@ -9,10 +9,10 @@ import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { StateFile } from '../../system/state-file.ts';
 
-/** Time for which the result of a scan waits for the disk, in milliseconds. */
+/** Time for which a scan waits until its result is saved, in milliseconds. */
 const saveTimeoutMs = 1_000;
 
-/** What is wrong with the GPUs, a sentence each. */
+/** The problems of the GPUs, one sentence each. */
 export interface GpuFaults {
   /** GPU sources that did not answer in time. */
   unresponsive: string[];
@@ -26,7 +26,7 @@ export class GpuWatch {
   readonly #clock: Clock;
   #isClosed = false;
 
-  /** Opens a watch that knows the GPUs which the last run saved in `folder`. */
+  /** Creates a watch that knows the GPUs which the last run saved in `folder`. */
   static async open(inputs: Inputs, folder: string, log: Log, clock: Clock = systemClock): Promise<GpuWatch> {
     const file = gpuFile(folder, log);
     await file.load();
@@ -48,25 +48,27 @@ export class GpuWatch {
     return this.#file.value.driver;
   }
 
-  /** The newest scan; undefined before the first. Each scan and each refresh makes a new object. */
+  /** The newest scan; undefined before the first scan. Each scan and each refresh makes a new object. */
   get lastScan(): GpuScan | undefined {
     return this.#scanner.latest;
   }
 
-  /** Returns a function that tells whether a job could have a GPU now. Before the first scan all count as free. */
+  /**
+   * Returns a function that returns whether a job could use a GPU now. Before the first scan every GPU counts as free.
+   */
   isFree(): (gpu: Gpu) => boolean {
     const { latest } = this.#scanner;
     return latest ? isFree(latest.devices) : () => true;
   }
 
-  /** Returns how busy each GPU is; undefined where there is none. */
+  /** Returns how busy each GPU is; undefined when nothing is known. */
   usage(): GpuUsage[] | undefined {
     const { latest } = this.#scanner;
     const usage = latest ? gpuUsage(latest.devices) : [];
     return usage.length > 0 ? usage : undefined;
   }
 
-  /** What the newest scan found wrong; undefined before the first. */
+  /** The problems that the newest scan found; undefined before the first scan. */
   get faults(): GpuFaults | undefined {
     const { latest } = this.#scanner;
     if (!latest) return undefined;
@@ -76,22 +78,22 @@ export class GpuWatch {
   }
 
   /**
-   * Scans the GPUs; true when they or their driver changed. With `all` every source is asked, and GPUs that are gone are no
-   * longer missed. Never throws.
+   * Scans the GPUs. Returns true when they or their driver changed. With `all`, every source is asked, and GPUs that are
+   * gone are no longer missed. Never throws.
    */
   async scan(all = false): Promise<boolean> {
     if (all) this.#scanner.forgetMissing();
     return this.#apply(await this.#scanner.scan(all ? 'all' : 'needed'));
   }
 
-  /** Reads how busy the GPUs are, and scans them where that tells too little. Never throws. */
+  /** Reads how busy the GPUs are, and scans them when that shows too little. Never throws. */
   async refresh(): Promise<{ scanned: boolean; changed: boolean }> {
     const scanned = await this.#scanner.refresh();
     const { latest } = this.#scanner;
     return { scanned, changed: scanned && latest ? await this.#apply(latest) : false };
   }
 
-  /** Ends the watch. A scan that is under way is cut off, so its result is not used. */
+  /** Ends the watch. A scan that is running is aborted, and its result is not used. */
   close(): void {
     this.#isClosed = true;
   }
@@ -104,8 +106,8 @@ export class GpuWatch {
     return !isSame(now, before);
   }
 
-  // A driver that has hung since the start has not lost the GPUs of the last run: those that are still on the PCI bus are
-  // offered as they were.
+  // When a driver has not answered since the start, the GPUs of the last run are not lost: those that are still on the PCI
+  // bus are offered as before.
   #withHungGpus({ devices, reports }: GpuScan): SavedGpus {
     const found = { gpus: usableGpus(devices), driver: gpuDrivers(devices) };
     if (!reports.some(({ fault, kept }) => fault?.kind === 'late' && !kept)) return found;

@@ -1,4 +1,4 @@
-// Knows the slow inventory of this machine: that of the last run at once, newer ones when a child process has taken them.
+// The inventory watch knows the slow inventory of this machine: at first the one that the last run saved, then newer ones.
 import {
   type ChildCommand,
   type Inventory,
@@ -11,7 +11,7 @@ import { type Clock, endsWithin } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { StateFile } from '../../system/state-file.ts';
 
-/** Time for which a new inventory waits for the disk, in milliseconds. */
+/** Time for which a new inventory waits until it is saved, in milliseconds. */
 const saveTimeoutMs = 1_000;
 
 export interface InventoryWatchOptions {
@@ -28,10 +28,10 @@ export class InventoryWatch {
   readonly #closing = new AbortController();
   /** Whether an attempt to take the inventory has failed since the start. */
   #hasFailed = false;
-  /** When the inventory was taken, or when this process started: monotonic milliseconds. */
+  /** When the inventory was taken, or when this process started, in monotonic milliseconds. */
   #takenAt: number;
 
-  /** Opens a watch that knows the inventory which the last run saved. */
+  /** Creates a watch that knows the inventory which the last run saved. */
   static async open(options: InventoryWatchOptions): Promise<InventoryWatch> {
     const file = inventoryFile(options);
     await file.load();
@@ -49,16 +49,16 @@ export class InventoryWatch {
   }
 
   /**
-   * Time for which the inventory was not renewed, in milliseconds: undefined before an attempt has failed, infinite when
-   * there is no inventory at all.
+   * Time since the inventory was last renewed, in milliseconds; undefined when no attempt has failed, infinite when there
+   * is no inventory.
    */
   get ageMs(): number | undefined {
     if (!this.#hasFailed) return undefined;
-    // The time in the inventory is no measure: the wall clock may have been set, and a saved inventory may be old.
+    // The time in the inventory cannot be used: the wall clock may have been changed, and a saved inventory may be old.
     return this.latest ? this.#options.clock.monotonic() - this.#takenAt : Number.POSITIVE_INFINITY;
   }
 
-  /** Takes the inventory in a child process; true when its facts changed. A failure is logged, not thrown. */
+  /** Takes the inventory in a child process. Returns true when its facts changed. A failure is logged, not thrown. */
   async take(): Promise<boolean> {
     const { command, log, clock } = this.#options;
     const before = this.latest;
@@ -77,7 +77,7 @@ export class InventoryWatch {
     return !hasSameFacts(before, taken);
   }
 
-  /** Ends a child process that may be running. */
+  /** Ends the child process, if one is running. */
   close(): void {
     this.#closing.abort();
   }
@@ -97,7 +97,7 @@ function inventoryFile({ folder, log }: InventoryWatchOptions): StateFile<Invent
   });
 }
 
-/** Compares two inventories by all but the time when they were taken. */
+/** Compares two inventories without the times when they were taken. */
 function hasSameFacts(a: Inventory | undefined, b: Inventory | undefined): boolean {
   if (!a || !b) return a === b;
   return JSON.stringify({ ...a, takenAt: '' }) === JSON.stringify({ ...b, takenAt: '' });

@@ -1,30 +1,30 @@
-// Puts the node's information into the protocol's form: what the machine is, what it offers, and its labels.
+// Builds the node's information in the form of the protocol: what the machine is, what it offers, and its labels.
 import type { MachineFacts } from '../../host/machine-facts.ts';
 import { type NodeCondition, type NodeInfo, zeroTime } from '../../protocol/node-info.ts';
 import type { Resources } from '../../protocol/resources.ts';
 import { version } from '../../system/version.ts';
 
-/** What the machine is. Absent members are not known yet. */
+/** A description of the machine. A member is absent while it is unknown. */
 export interface HostDescription {
   hostname: string;
-  /** In Go's words: `linux`. */
+  /** Go's name of the operating system, such as `linux`. */
   operatingSystem: string;
-  /** In Go's words: `amd64`. */
+  /** Go's name of the architecture, such as `amd64`. */
   architecture: string;
   kernel?: string | undefined;
   osName?: string | undefined;
   cpuModel?: string | undefined;
-  /** Logical CPUs that the agent may use. */
+  /** Number of logical CPUs that the agent may use. */
   cpus?: number | undefined;
-  /** Bytes. */
+  /** Memory, in bytes. */
   memory?: number | undefined;
-  /** Bytes. */
+  /** Disk, in bytes. */
   disk?: number | undefined;
   virtualisation?: string | undefined;
   gpuDriver?: string | undefined;
 }
 
-/** Describes the machine by its settled facts, and by what those do not hold. */
+/** Describes the machine by its facts, and by the figures that are not among the facts. */
 export function describeHost(
   facts: MachineFacts,
   {
@@ -49,10 +49,11 @@ export function describeHost(
 }
 
 /**
- * Returns the node's information. `offered` is what the node gives to the cluster, `available` what of that is free now.
+ * Returns the node's information. `offered` is what the node gives to the cluster; `available` is the free part of it.
  *
- * It lists no engines, as muster runs no jobs, and only bprotocol: a node that lists ncl/v1 too is refused by Bacalhau ≥ 1.6
- * on the protocol that we speak. Its Bacalhau version is empty, which Bacalhau reads as "unknown, allowed".
+ * It lists no engines, because muster runs no jobs. It lists only bprotocol, because Bacalhau ≥ 1.6 refuses requests in
+ * bprotocol from a node that also lists ncl/v1. Its Bacalhau version is empty, which Bacalhau reads as "unknown,
+ * allowed".
  */
 export function nodeInfo(
   nodeId: string,

@@ -1,4 +1,4 @@
-// Measures what of this machine is free and in use, inside the limits that bind this process.
+// Measures which resources of this machine are free and in use, within the limits of this process.
 import type { OfferableHardware } from '../../host/capacity.ts';
 import { readMemoryInUse } from '../../host/control-group.ts';
 import type { HostFacts } from '../../host/host-facts.ts';
@@ -16,28 +16,28 @@ export interface ResourceMeterOptions {
   host: HostFacts;
   limits: Limits;
   disk: Disk;
-  /** The native probe, where it could be loaded. */
+  /** The native probe; undefined when it could not be loaded. */
   probe: NativeProbe | undefined;
-  /** The data folder, for the log. */
+  /** The data folder, which is named in log messages. */
   folder: string;
   log: Log;
 }
 
 export interface Measurement {
-  /** What is free. */
+  /** The resources that are free. */
   sample: Sample;
-  /** What is in use. */
+  /** The resources that are in use. */
   usage: Usage;
-  /** Room on the data folder's file system; undefined until it has answered. */
+  /** Space on the data folder's file system; undefined until the file system has answered. */
   space: DiskSpace | undefined;
 }
 
 export class ResourceMeter {
   readonly #options: ResourceMeterOptions;
   readonly #sampler: Sampler;
-  /** CPUs that this process may use; a quota may leave a fraction. */
+  /** Number of CPUs that this process may use. A quota may make it a fraction. */
   readonly cpus: number;
-  /** Bytes of memory that this process may use. */
+  /** Memory that this process may use, in bytes. */
   readonly memoryBytes: number;
   #spaceAtStart: number | undefined;
   #isDiskLate = false;
@@ -50,13 +50,16 @@ export class ResourceMeter {
     this.#sampler = new Sampler(disk, probe ? nativeFiguresReader(probe) : nodeFiguresReader());
   }
 
-  /** Returns what there is to offer from. Of the disk it is what was free first: what others fill later does not count. */
+  /**
+   * Returns the resources that can be offered. The disk counts with what was free at the start: what others fill later
+   * does not change it.
+   */
   offerable(gpus: readonly Gpu[]): OfferableHardware {
     this.#spaceAtStart ??= this.#options.disk.space?.available;
     return { cpus: this.cpus, memoryBytes: this.memoryBytes, diskBytes: this.#spaceAtStart ?? 0, gpus };
   }
 
-  /** Measures now. The disk's figures are those of its newest answer, and the next answer is asked for. */
+  /** Measures now. The disk's figures are those of its last answer, and a new answer is requested. */
   measure(): Measurement {
     const { space } = this.#options.disk;
     const sample = this.#sampler.sample();
@@ -77,7 +80,7 @@ export class ResourceMeter {
     };
   }
 
-  /** Returns how many bytes the limit of a control group leaves; all of them where there is no limit. */
+  /** Returns the bytes that the limit of a control group leaves free; the whole memory when there is no limit. */
   #memoryLeft(): number {
     const { limits, probe } = this.#options;
     if (!limits.memory) return this.memoryBytes;

@@ -1,4 +1,4 @@
-// Repeats the slow parts of the survey in the background: the inventory every hour, the GPU scan every five minutes.
+// The scan schedule repeats the slow parts of the survey: the inventory every hour, the GPU scan every five minutes.
 import type { Clock, Timer } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { MachineSurvey } from './survey.ts';
@@ -15,9 +15,9 @@ const gpuIntervalMs = 300_000;
 export class ScanSchedule {
   readonly #options: ScanScheduleOptions;
   readonly #timers = new Map<string, Timer>();
-  /** Called when the inventory was taken. The agent's wiring sets it. */
+  /** Called when the inventory was taken. The agent sets it. */
   onInventory: () => void = () => undefined;
-  /** Called when the GPUs were scanned: by an operator's wish, or on schedule. The agent's wiring sets it. */
+  /** Called when the GPUs were scanned; `isByHand` is true when an operator asked for it. The agent sets it. */
   onGpuScan: (isByHand: boolean) => void = () => undefined;
 
   constructor(options: ScanScheduleOptions) {
@@ -30,7 +30,7 @@ export class ScanSchedule {
     this.#repeat('the GPU scan', gpuIntervalMs, () => this.#scanGpus(false));
   }
 
-  /** Scans the GPUs now and asks every GPU source, beside the schedule. */
+  /** Scans the GPUs now and asks every GPU source. The schedule does not change. */
   scanNow(): void {
     void this.#logFailure('the GPU scan', this.#scanGpus(true));
   }
@@ -49,7 +49,7 @@ export class ScanSchedule {
     this.onGpuScan(isByHand);
   }
 
-  // While one run hangs, no second one begins.
+  // While one run is not finished, the next one is skipped.
   #repeat(name: string, intervalMs: number, run: () => Promise<void>): void {
     const { clock } = this.#options;
     let isRunning = false;

@@ -1,4 +1,4 @@
-// Surveys this machine for the reports: what it is, what it offers, what is free, and what is wrong with it.
+// The survey of this machine answers for the reports what it is, what it offers, what is free, and what is wrong with it.
 import { type AllocatedCapacity, availableCapacity, offeredCapacity } from '../../host/capacity.ts';
 import { type CloudFacts, cloudLabels, readCloudFacts } from '../../host/cloud.ts';
 import type { Observation } from '../../host/conditions.ts';
@@ -26,43 +26,43 @@ import { type Measurement, ResourceMeter } from './resource-meter.ts';
 
 export interface SurveyOptions {
   node: string;
-  /** The agent's own folder. Its file system is the disk that counts; inventory and GPUs are saved in it. */
+  /** The agent's own folder. Inventory and GPUs are saved in it, and its file system is the disk that is offered. */
   folder: string;
   inventoryCommand: ChildCommand;
   /** The setting `node.nvmlLibrary`. */
   nvmlLibrary?: string | undefined;
-  /** Whether the cloud is asked what kind of instance this is. */
+  /** Whether the cloud's metadata service is asked for the type of this instance. */
   cloudMetadata?: boolean;
-  /** The native probe; by default the one beside the program. */
+  /** The native probe; by default the one that comes with the program. */
   probe?: LoadedProbe;
   log: Log;
   clock?: Clock;
 }
 
-/** What the settings say of this node: what it gives to the cluster, its labels, and what its machine should have. */
+/** The settings about this node: what it gives to the cluster, its labels, and the hardware that it should have. */
 export interface Offer {
   allocatedCapacity: AllocatedCapacity;
   labels: Readonly<Record<string, string>>;
   declared?: Declared;
 }
 
-/** What is free of what is offered, and what was measured. */
+/** The free part of the offered resources, and the measured usage. */
 export interface Availability {
   available: Resources;
   usage: Usage;
 }
 
-/** What the agent's parts need of a survey. A test brings a machine of its own. */
+/** The part of a survey that the agent uses. A test can replace it. */
 export interface MachineSurvey {
-  /** The kernel's name for this boot. */
+  /** The kernel's id of this boot. */
   readonly bootId: string | undefined;
-  /** What is wrong with this node now. */
+  /** The problems that this node has now. */
   readonly conditions: readonly NodeCondition[];
-  /** Counts the changes of conditions, GPUs and inventory since the start: each of them changes the node's information. */
+  /** Number of changes of conditions, GPUs and inventory since the start. Each of them changes the node's information. */
   readonly infoChanges: number;
   /** Measures what is free now. */
   sample(): Availability;
-  /** Returns the node's information by what is known now; it agrees with the newest sample. */
+  /** Returns the node's information. It agrees with the newest sample. */
   info(): NodeInfo;
   /** Takes the slow inventory in a child process. A failure is logged, not thrown. */
   takeInventory(): Promise<void>;
@@ -94,11 +94,14 @@ export class Survey implements MachineSurvey {
   #facts: MachineFacts;
   #cloud: CloudFacts | undefined;
   #newest: Measurement;
-  /** The GPU scan that the conditions were last updated by. */
+  /** The GPU scan with which the conditions were last updated. */
   #observedScan: GpuScan | undefined;
   #infoChanges = 0;
 
-  /** Reads what is known at once. The GPUs and the inventory that the last run saved are used until there are newer ones. */
+  /**
+   * Reads everything that is known at once. The saved GPUs and inventory of the last run are used until there are newer
+   * ones.
+   */
   static async open(options: SurveyOptions, offer: Offer): Promise<Survey> {
     const { node, folder, inventoryCommand, nvmlLibrary, log, clock = systemClock } = options;
     const inputs: SystemInputs = new SystemInputs({
@@ -150,15 +153,15 @@ export class Survey implements MachineSurvey {
     return this.#infoChanges;
   }
 
-  /** Takes another offer into account, from the next report on. */
+  /** Applies another offer, from the next report on. */
   reload(offer: Offer): void {
     this.#offer = offer;
   }
 
-  /** Measures what is free now. The GPUs' figures are those of the refresh before, and the next refresh is started. */
+  /** Measures what is free now. The GPUs' figures come from the last refresh, and the next refresh is started. */
   sample(): Availability {
     const { gpus, conditions } = this.#parts;
-    // A machine whose only GPU is missing has none that is usable, and yet needs the refresh: the GPU may come back.
+    // A machine whose only GPU is missing has no usable GPU, but needs the refresh, because the GPU may come back.
     const isGpuAmiss = conditions.has('GpuMissing') || conditions.has('GpuDriverUnresponsive');
     if (gpus.usable.length > 0 || isGpuAmiss) void this.#refreshGpus();
     this.#newest = this.#measure();
@@ -176,7 +179,7 @@ export class Survey implements MachineSurvey {
   async #refreshGpus(): Promise<void> {
     const { scanned, changed } = await this.#parts.gpus.refresh();
     if (changed) this.#infoChanges++;
-    // A refresh without a scan reads only figures, which no condition depends on.
+    // A refresh without a scan reads only figures that no condition depends on.
     if (scanned) this.#updateConditions({});
   }
 
@@ -188,7 +191,7 @@ export class Survey implements MachineSurvey {
       this.#node,
       describeHost(this.#facts, {
         usableCpus: host.usableCpus,
-        // Until all disks are known, the file system of the data folder is better than nothing.
+        // Until all disks are known, the size of the data folder's file system is used.
         disk: inventory.latest?.disk ?? (disk.space?.total || undefined),
         gpuDriver: gpus.driver,
       }),
@@ -205,7 +208,7 @@ export class Survey implements MachineSurvey {
     this.#infoChanges++;
   }
 
-  /** Ends child processes that may be running, and removes the mark that would hold this end against the NVIDIA library. */
+  /** Ends child processes that may be running, and removes the mark that would blame the NVIDIA library for a crash. */
   async close(): Promise<void> {
     const { inventory, gpus, inputs, guard } = this.#parts;
     this.#isClosed = true;
@@ -215,7 +218,7 @@ export class Survey implements MachineSurvey {
     await guard.release();
   }
 
-  // The facts change only with the inventory, so that the information is put together from what is settled.
+  // The facts change only when the inventory changes, so they are computed only then.
   #settleFacts(): MachineFacts {
     const { host, inventory } = this.#parts;
     return settleMachineFacts({
@@ -230,7 +233,7 @@ export class Survey implements MachineSurvey {
     return offeredCapacity(this.#offer.allocatedCapacity, meter.offerable(gpus.usable));
   }
 
-  // It is part of what is offered now, so that another offer or a failed GPU counts before the next sample.
+  // The free part is limited to the present offer, so that a new offer or a failed GPU counts before the next sample.
   #available(): Resources {
     return availableCapacity(this.#offered(), this.#newest.sample, this.#parts.gpus.isFree());
   }
@@ -243,13 +246,13 @@ export class Survey implements MachineSurvey {
     return measurement;
   }
 
-  // A scan measures neither disk nor memory: their conditions then stay as they are.
+  // A scan measures neither disk nor memory, so it does not change their conditions.
   #updateConditions(measured: Pick<Observation, 'disk' | 'memory'>): void {
     if (this.#isClosed) return;
     const { meter, disk, gpus, inventory, conditions } = this.#parts;
     const { declared } = this.#offer;
     const { faults, lastScan } = gpus;
-    // Declared hardware is compared once there was a scan: before it, no GPU is known to be missing.
+    // Declared hardware is compared only after the first scan. Before it, no GPU can be called missing.
     const wrong =
       declared && faults
         ? mismatches(declared, {
@@ -259,7 +262,7 @@ export class Survey implements MachineSurvey {
             gpus: gpus.usable,
           })
         : undefined;
-    // The rules count how often in a row a driver answered, so each scan is shown to them once.
+    // The rules count how many times a driver did not answer, so each scan is given to them only once.
     const unresponsive = lastScan === this.#observedScan ? undefined : faults?.unresponsive;
     this.#observedScan = lastScan;
     const hasChanged = conditions.update({
