@@ -12,9 +12,9 @@ const clusterKey = 'cluster';
 const clusterSchema = v.object({ id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,128}$/)) });
 
 /**
- * Returns the cluster's id. The first requester of a store makes it, and it stays in the store. `rememberedId` is put back
- * into a store that was lost.
- * @throws BrokerError; MusterError `bad_state` when the stored id cannot be read.
+ * Returns the cluster's id. The first requester of a store makes the id, and it stays in the store. When the store was
+ * lost, `rememberedId` is written into it again. @throws BrokerError; MusterError `bad_state` when the stored id cannot
+ * be read.
  */
 export async function ensureClusterId(
   bucket: Bucket,
@@ -36,10 +36,7 @@ export async function ensureClusterId(
 
 export const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 
-/**
- * Reads the value of a key.
- * @throws MusterError `bad_state` when muster did not write it.
- */
+/** Reads the value of a key. @throws MusterError `bad_state` when the value was not written by muster. */
 export function decode<const T extends v.GenericSchema>(
   key: string,
   schema: T,

@@ -1,4 +1,4 @@
-// The lease makes sure that only one requester acts on a store. A second one is refused, and told who holds the lease.
+// The lease makes sure that only one requester acts on a store. A second one is refused, and learns who holds the lease.
 import * as v from 'valibot';
 import { ProtocolError } from '../protocol/error.ts';
 import { parseJson } from '../protocol/json.ts';
@@ -13,8 +13,8 @@ import { decode, encode } from './cluster-bucket.ts';
 const leaseKey = 'lease';
 
 /**
- * In milliseconds: how often the holder renews the lease, how long a holder that does not answer is waited for, and how
- * long one question to it waits for the answer.
+ * Times in milliseconds: how often the holder renews the lease, how long to wait for a holder that does not answer, and
+ * how long one question to the holder waits for its answer.
  */
 export const leaseTimesMs = { renew: 5_000, expiry: 15_000, answer: 2_000 };
 
@@ -29,27 +29,27 @@ const holderSchema = v.object({
 export type Holder = v.InferOutput<typeof holderSchema>;
 
 export interface LeaseOptions {
-  /** The cluster bucket. */
+  /** The bucket that contains the lease. */
   bucket: Bucket;
   connection: Connection;
   clusterId: string;
   me: Holder;
   clock: Clock;
   log: Log;
-  /** Another requester took the lease while this one did not renew it: this one must stop. */
+  /** Called when another requester took the lease because this one did not renew it. This one must stop. */
   onLost(holder: Holder): void;
-  /** Ends the wait for a holder that does not answer. */
+  /** Aborts the wait for a holder that does not answer. */
   signal?: AbortSignal;
 }
 
 export interface Lease {
-  /** Gives the lease back, so that the next requester need not ask this one. */
+  /** Gives the lease back, so that the next requester can take it without a question. */
   release(): Promise<void>;
 }
 
 /**
- * Takes the lease. A holder that answers or renews is alive and keeps it. When nobody listens, the holder is gone. A holder
- * that listens but does not answer is waited for until it has not renewed the lease for 15 s.
+ * Takes the lease. A holder that answers or renews is alive and keeps the lease. When nobody receives the question, the
+ * holder is gone. When the question is received but not answered, this waits until the lease was not renewed for 15 s.
  * @throws MusterError `in_use` naming the holder; BrokerError when the store does not answer, or `signal` aborts.
  */
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
@@ -82,7 +82,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   }
 }
 
-// While the broker is away the lease is not lost, because no other requester can take it either.
+// Renews the lease until it is released. While the broker is away the lease is safe, because no other requester can take it.
 function renewUntilReleased(options: LeaseOptions, firstRevision: number): Lease {
   const { bucket, connection, me, clock, log } = options;
   let revision = firstRevision;
@@ -98,13 +98,14 @@ function renewUntilReleased(options: LeaseOptions, firstRevision: number): Lease
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
       const other = await otherHolder();
-      // The lease is written again at once, before another requester finds it free.
+      // The lease is written again at once, before another requester can take it.
       if (!other) revision = await bucket.put(leaseKey, encode(me), revision);
       else if (!released) lose(other);
     }
   };
-  // A conflict does not always mean another holder. After a lost answer the conflict is with our own renewal, after the loss
-  // of the store there is no lease, and a value that cannot be read was not written by another requester.
+  // Returns the other requester that holds the lease, if there is one. A failed write does not always mean another holder:
+  // the answer to our own write may have been lost, the store may have been lost, or another program may have written the
+  // value.
   const otherHolder = async (): Promise<Holder | undefined> => {
     const entry = await bucket.get(leaseKey);
     revision = entry?.revision ?? 0;
@@ -155,7 +156,8 @@ async function isAlive(
   try {
     const answer = await connection.request(leaseSubject(cluster), '', leaseTimesMs.answer);
     const answering = validate(holderSchema, parseJson(answer.data));
-    // Another requester may answer that has lost the lease and does not know it yet. This says nothing about the holder.
+    // The answer may come from another requester, which lost the lease but does not know it yet. It says nothing about the
+    // holder.
     return answering.instance === holder.instance ? 'yes' : 'unsure';
   } catch (error) {
     if (error instanceof ProtocolError) return 'unsure';

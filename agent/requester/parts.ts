@@ -29,7 +29,7 @@ import type { StoredRecord } from './roll/stored-record.ts';
 import type { Counters } from './status/counters.ts';
 
 export interface PartsSettings {
-  /** Milliseconds, as the next two. */
+  /** Time between two heartbeats, in milliseconds. The next two have the same unit. */
   heartbeatFrequency: number;
   nodeDisconnectedAfter: number;
   nodeUnknownAfter: number;
@@ -45,31 +45,30 @@ export interface PartsOptions {
   clock: Clock;
   random: Random;
   log: Log;
-  /** What a second requester is told about this process. */
+  /** The data about this process that a second requester is told. */
   me: Holder;
-  /** Aborts the start and everything that goes on in the background. */
+  /** Aborts the start and everything that runs in the background. */
   signal: AbortSignal;
-  /** Called with what the start waits for next. */
+  /** Called with a text that says what the start waits for. */
   onWait(what: string): void;
-  /** Another requester took the lease. */
+  /** Called when another requester took the lease. */
   onLeaseLost(holder: Holder): void;
-  /** Something that the status shows has changed. */
+  /** Called when something that the status shows has changed. */
   onStatusChange?: (() => void) | undefined;
 }
 
 export interface Parts extends DirectoryParts {
   clusterId: string;
   events: EventPublisher;
-  /** Stops listening to nodes and following the store. */
+  /** Ends the subscriptions to nodes and the watch of the store. */
   silence(): void;
-  /** Silences the parts, gives waiting events at most `timeoutMs` to be sent, and gives the lease back. */
+  /** Calls `silence`, waits at most `timeoutMs` until the waiting events are sent, and gives the lease back. */
   stop(timeoutMs: number): Promise<void>;
 }
 
 /**
- * Takes the lease, reads the store and begins to answer nodes.
- * @throws BrokerError when the store does not answer: then everything is undone and this may be called again; MusterError
- *   as `takeLease`.
+ * Takes the lease, reads the store and starts to answer nodes. @throws BrokerError when the store does not answer; then
+ * everything is undone and this may be called again. MusterError as `takeLease`.
  */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { connection, random, onWait } = options;
@@ -169,9 +168,9 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
   return { clusterId, roll, health, resources, events, stream, silence, stop };
 }
 
-// Returns what happens with each record that was in the store at the start: changes that were not announced yet are
-// announced, and the node is watched from the health that was announced last. It stands apart so that the history can be
-// freed when the roll is loaded.
+// Returns a function that is called with each record that was in the store at the start. It announces the changes that were
+// not announced yet, and watches the node from the health that was announced last. It is a function of its own so that the
+// history can be freed when the roll is loaded.
 function catchUp(history: EventHistory, clock: Clock, health: HealthWatch, events: EventPublisher) {
   const now = clock.now();
   return (id: string, stored: StoredRecord, changes: RecordedChange[]) => {
@@ -184,7 +183,7 @@ function catchUp(history: EventHistory, clock: Clock, health: HealthWatch, event
   };
 }
 
-// Puts back what the lost store held beside the nodes.
+// Writes again what the lost store contained besides the nodes.
 async function restoreStore(options: PartsOptions, store: OpenStore, roll: Roll): Promise<void> {
   const { random, self, log } = options;
   const { storage, clusterId } = store;

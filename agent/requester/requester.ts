@@ -1,4 +1,4 @@
-// A requester's life: it waits for the broker, opens its parts, and ends with the last events sent.
+// The requester waits for the broker, opens its parts, and sends its last events when it stops.
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { Clock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
@@ -26,17 +26,17 @@ export interface RequesterOptions {
   log: Log;
   host: string;
   pid: number;
-  /** Another requester took over: this one has stopped answering and the process should end. */
+  /** Called when another requester took over. This one no longer answers, and the process should end. */
   onLost(error: MusterError): void;
-  /** Something that `status` shows has changed. */
+  /** Called when something that `status` shows has changed. */
   onStatusChange?(): void;
 }
 
-/** How long a stop waits for events to be acknowledged, in milliseconds. */
+/** Time that a stop waits until the events are acknowledged, in milliseconds. */
 const lastEventsTimeoutMs = 2_000;
 
 export class Requester {
-  /** What operators see and do. */
+  /** The functions for operators. */
   readonly directory: Directory;
   readonly #options: RequesterOptions;
   readonly #instance: string;
@@ -61,9 +61,8 @@ export class Requester {
   }
 
   /**
-   * Waits for the broker for as long as it takes, reads the store, then answers nodes.
-   * @throws MusterError `in_use` when another requester holds the lease; `bad_state` or `conflict` for a store that is not
-   *   ours.
+   * Waits for the broker without a time limit, reads the store, then answers nodes. @throws MusterError `in_use` when
+   * another requester holds the lease; `bad_state` or `conflict` for a store that is not ours.
    */
   async start(): Promise<void> {
     const { self, clock, host, pid } = this.#options;
@@ -93,7 +92,8 @@ export class Requester {
   }
 
   /**
-   * Stops answering, gives waiting events 2 s to be sent, and gives the lease back. The caller closes the connection.
+   * Stops answering, waits at most 2 s until the waiting events are sent, and gives the lease back. The caller closes the
+   * connection.
    */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -101,12 +101,12 @@ export class Requester {
     await this.#parts?.stop(isConnected ? lastEventsTimeoutMs : 0);
   }
 
-  /** Applies the settings that may change while the requester runs. The others need a restart. */
+  /** Applies the settings that can change while the requester runs. The others need a restart. */
   reload({ manualApproval, maxPending }: RollPolicy): void {
     Object.assign(this.#policy, { manualApproval, maxPending } satisfies RollPolicy);
   }
 
-  /** Names what should go on and does not; undefined while everything is on schedule. */
+  /** Names what should run but does not; undefined when everything runs in time. */
   get stalled(): string | undefined {
     return this.#parts?.health.stalled ? 'the watch over the nodes' : undefined;
   }

@@ -1,4 +1,4 @@
-// Repeats work on the broker's store until it succeeds: a store that does not answer now may answer later.
+// Repeats an operation on the broker's store until it succeeds: a store that does not answer now may answer later.
 import { type Clock, sleep } from '../system/clock.ts';
 import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
@@ -11,15 +11,14 @@ export interface RetryOptions {
   random: Random;
   log: Log;
   signal: AbortSignal;
-  /** Log message for a failure that is tried again. It is written at most once a minute for each cause. */
+  /** Log message for a failure that is retried. It is written at most once a minute for each cause. */
   failureText: string;
   onFailure?(error: BrokerError): void;
 }
 
 /**
- * Waits for the broker and runs `work`, again and again while it throws a BrokerError. Resolves when `work` succeeds or
- * `signal` aborts.
- * @throws any other error of `work`
+ * Waits for the broker and runs `work`. While `work` throws a BrokerError, it is repeated. Resolves when `work` succeeds
+ * or `signal` aborts. @throws any other error of `work`
  */
 export async function retryOnBrokerError(work: () => Promise<void>, options: RetryOptions): Promise<void> {
   const { connection, clock, random, log, signal, failureText, onFailure } = options;

@@ -1,4 +1,4 @@
-// Sends events over HTTP, one JSON document per line: the stored ones and, if the caller wants, new ones as they come.
+// Sends events over HTTP, one JSON document per line: the stored events and, if the client wants, new events as they come.
 import type { ServerResponse } from 'node:http';
 import { parseJson } from '../../protocol/json.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -10,16 +10,16 @@ import { RequestFault } from './problem.ts';
 export interface EventStreamsOptions {
   directory: Directory;
   log: Log;
-  /** Bytes that may wait for one client. A client that takes its events too slowly is disconnected. */
+  /** Number of bytes that may wait for one client. A client that reads its events too slowly is disconnected. */
   maxWaitingBytes?: number;
-  /** How many streams may be open at the same time. */
+  /** Number of streams that may be open at the same time. */
   maxStreams?: number;
 }
 
 export interface EventQuery {
   node?: string | undefined;
   since?: Date | undefined;
-  /** Continue with new events; otherwise the stream ends after the events that are stored now. */
+  /** Whether the stream continues with new events. Otherwise it ends after the events that are stored now. */
   follow: boolean;
 }
 
@@ -38,8 +38,8 @@ export class EventStreams {
   }
 
   /**
-   * Answers a request on `response`. Resolves once the headers are sent.
-   * @throws RequestFault 429 when too many streams are open; MusterError as the directory does. Nothing was sent then.
+   * Answers a request on `response`. Resolves when the headers are sent. @throws RequestFault 429 when too many streams
+   * are open; MusterError as the directory does. When it throws, nothing was sent.
    */
   async serve(response: ServerResponse, { node, since, follow }: EventQuery): Promise<void> {
     if (this.#open.size >= this.#maxStreams) {
@@ -76,11 +76,12 @@ export class EventStreams {
     if (line) response.write(line);
     if (response.writableLength <= this.#maxWaitingBytes) return;
     this.#limitedLog.warn('slow', {}, 'a client takes its events too slowly and is cut off');
-    // The connection is broken off and not ended, so that the client sees that events are missing.
+    // The connection is destroyed and not ended, so that the client sees that events are missing.
     response.destroy();
   }
 
-  // Anybody who may publish on the broker may have written this event. It must stay one line.
+  // Returns the event as one line of JSON. Anybody who may publish on the broker may have written the event, so it is parsed
+  // first.
   #line(event: Uint8Array): string | undefined {
     try {
       return `${JSON.stringify(parseJson(event))}\n`;
@@ -92,8 +93,9 @@ export class EventStreams {
 }
 
 /**
- * Returns a function that says when the client has room for more: at once while fewer than `fullBytes` wait, otherwise when
- * the client has taken all of them. Stored events can be read much faster than a client takes them, so their reader waits.
+ * Returns a function that waits until the client has room for more events. It does not wait while fewer than `fullBytes`
+ * are buffered; otherwise it waits until the client has read all of them. Without it, stored events would fill the
+ * memory, because they are read much faster than a client takes them.
  */
 function roomIn(response: ServerResponse, fullBytes: number): () => void | Promise<void> {
   let waiting: Promise<void> | undefined;

@@ -5,9 +5,9 @@ export type Labels = Readonly<Record<string, string>>;
 export type Selector = (labels: Labels) => boolean;
 
 /**
- * Reads requirements that are joined by commas; a node must meet all of them: `k=v`, `k==v`, `k!=v`, `k in (a,b)`, `k notin (a,b)`,
- * `k`, `!k`, `k>1`, `k<1`. `!=` and `notin` also match where the key is absent. Empty text matches everything.
- * @throws RequestFault 400, which says what was found and what was expected.
+ * Reads requirements that are joined by commas; a node must meet all of them: `k=v`, `k==v`, `k!=v`, `k in (a,b)`, `k
+ * notin (a,b)`, `k`, `!k`, `k>1`, `k<1`. `!=` and `notin` also match a node that does not have the key. Empty text
+ * matches every node. @throws RequestFault 400, which says what was found and what was expected.
  */
 export function parseSelector(text: string): Selector {
   const reader = new Reader(text);

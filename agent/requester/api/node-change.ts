@@ -1,4 +1,4 @@
-// Reads what an operator asks for one node, in the body of a PUT: approve, reject or delete it.
+// Reads the body of a PUT, in which an operator asks to approve, reject or delete one node.
 import { ProtocolError } from '../../protocol/error.ts';
 import { type DecisionAction, decisionActions, decisionSchema } from '../../protocol/http.ts';
 import { parseJson } from '../../protocol/json.ts';
@@ -7,14 +7,17 @@ import { printable } from '../../system/printable.ts';
 import type { Decision } from '../roll/decisions.ts';
 import { RequestFault } from './problem.ts';
 
-/** The actor is who the caller claims to be. Nothing proves it until the API asks for tokens. */
+/**
+ * A decision of an operator. The actor is the name that the caller gives; nothing proves it until the API authenticates
+ * callers.
+ */
 export interface NodeChange extends Decision {
   action: DecisionAction;
 }
 
 /**
- * Reads the body of a PUT. The body carries the caller's token, so an error repeats nothing of it but the action.
- * @throws RequestFault 400
+ * Reads the body of a PUT. The body contains the caller's token, so an error quotes only the action. @throws RequestFault
+ * 400
  */
 export function readNodeChange(body: Uint8Array): NodeChange {
   const { Action, Message, Actor } = read(body);

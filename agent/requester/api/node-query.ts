@@ -1,4 +1,4 @@
-// Filters and sorts a list of nodes by the query parameters of Bacalhau's list.
+// Filters and sorts a list of nodes by query parameters, which are the same as in Bacalhau's API.
 import { type NodeOrder, nodeOrders } from '../../protocol/http.ts';
 import { healths } from '../../protocol/node-state.ts';
 import type { Resources } from '../../protocol/resources.ts';
@@ -7,9 +7,8 @@ import { parseSelector } from './label-selector.ts';
 import { RequestFault } from './problem.ts';
 
 /**
- * Returns the nodes that pass every filter, sorted, at most `limit` of them. Nodes that sort equal keep the order of
- * `views`. An unknown filter value matches nothing, as in Bacalhau.
- * @throws RequestFault 400
+ * Returns the nodes that match every filter, sorted, and not more than `limit`. Nodes that are equal in the order keep
+ * the order of `views`. An unknown filter value matches nothing, as in Bacalhau. @throws RequestFault 400
  */
 export function queryNodes(views: readonly NodeView[], parameters: URLSearchParams): NodeView[] {
   const approval = parameters.get('filter-approval')?.toUpperCase();
@@ -47,7 +46,7 @@ const orders: Readonly<Record<NodeOrder, Order>> = {
   available_disk: largest('Disk'),
   available_gpu: largest('GPU'),
   approval: by(view => view.Membership),
-  // Bacalhau sorts by membership under this name.
+  // Bacalhau uses the name `status` for the membership.
   status: by(view => healths.indexOf(view.Muster.Health)),
 };
 

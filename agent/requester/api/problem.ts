@@ -1,8 +1,8 @@
-// The error body of the API, which is the same for every refusal and has the members of Bacalhau's.
+// The error body of the API has the members of Bacalhau's error body and is the same for every refusal.
 import { type Problem, type ProblemCode, problemCodes, problemStatus } from '../../protocol/http.ts';
 import { type ErrorCode, MusterError } from '../../system/errors.ts';
 
-/** An error in the request itself, found before the directory is asked. */
+/** An error in the request itself, which is found before the directory is asked. */
 export class RequestFault extends Error {
   override readonly name = 'RequestFault';
   readonly status: number;
@@ -25,7 +25,7 @@ const faultCodes = {
 
 const codes: Partial<Record<ErrorCode, ProblemCode>> = problemCodes;
 
-/** Returns the body for `error`; undefined for an error whose text is not meant for callers. */
+/** Returns the body for `error`; undefined when callers should not see the text of the error. */
 export function problemOf(error: unknown, requestId: string): Problem | undefined {
   if (error instanceof RequestFault) {
     return {
@@ -48,7 +48,7 @@ export function problemOf(error: unknown, requestId: string): Problem | undefine
   };
 }
 
-/** Returns the body for an unexpected error. What it is stands in the log only. */
+/** Returns the body for an unexpected error. The error itself is only in the log. */
 export const unexpectedProblem = (requestId: string): Problem => ({
   Status: 500,
   Message: 'Internal server error',

@@ -1,4 +1,4 @@
-// The routes of the API: Bacalhau's for nodes and for the requester itself, and muster's own for status and events.
+// The API answers these routes: Bacalhau's for nodes and for the requester itself, and muster's own for status and events.
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
@@ -69,7 +69,7 @@ export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bin
   app.onError((error, call) => {
     const { method, path } = call.req;
     const problem = problemOf(error, requestId(call));
-    // Only the path is logged, because a query may hold private text and the body of a PUT holds the caller's token.
+    // Only the path is logged, because a query may contain private text, and the body of a PUT contains the caller's token.
     if (problem) log.debug({ method, path, status: problem.Status, err: error }, 'request refused');
     else log.error({ method, path, err: error }, 'request failed unexpectedly');
     const shown = problem ?? unexpectedProblem(requestId(call));
@@ -78,7 +78,7 @@ export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bin
   return app;
 }
 
-/** Returns JSON in one line, or indented when the query has `pretty`. */
+/** Returns JSON on one line, or indented when the query contains `pretty`. */
 function answer(call: Call, value: unknown, status = 200): Response {
   const text = JSON.stringify(value, null, parameters(call).has('pretty') ? 2 : undefined);
   return new Response(`${text}\n`, {
@@ -95,7 +95,7 @@ function parameters(call: Call): URLSearchParams {
   return new URL(call.req.url).searchParams;
 }
 
-// A name that cannot be an id is on no roll, so the directory is not asked.
+// A name that cannot be an id belongs to no node, so the directory is not asked.
 function nodeName(name: string): string {
   if (nodeIdPattern.test(name)) return name;
   throw notFound(printable(name, 128));
@@ -107,7 +107,7 @@ function tooLarge(): never {
 
 function eventQuery(query: URLSearchParams): EventQuery {
   const node = query.get('node') || undefined;
-  // The id becomes part of a subject, in which * and > would mean every node.
+  // The id becomes a part of a subject, in which * and > would mean every node.
   if (node !== undefined && !nodeIdPattern.test(node)) throw new RequestFault(400, 'node is not a node id');
   return { node, since: timeOf(query.get('since') || undefined), follow: flagOf(query, 'follow') };
 }

@@ -11,23 +11,23 @@ import { apiRoutes } from './routes.ts';
 export interface ApiOptions {
   directory: Directory;
   host: string;
-  /** 0 takes a free port. */
+  /** The port; 0 takes a free port. */
   port: number;
   log: Log;
-  /** As in EventStreamsOptions. */
+  /** See EventStreamsOptions. */
   maxWaitingBytes?: number;
   maxStreams?: number;
 }
 
 export interface Api {
-  /** `http://127.0.0.1:1234` */
+  /** The address of the API, such as `http://127.0.0.1:1234`. */
   readonly url: string;
   readonly port: number;
-  /** Accepts no more connections, ends event streams, and gives running requests one second to finish. */
+  /** Accepts no more connections, ends the event streams, and gives running requests one second to finish. */
   stop(): Promise<void>;
 }
 
-/** Node's own options, in milliseconds and bytes. A slow or greedy client costs little. */
+/** Options of node:http, in milliseconds and bytes. They limit what a slow or malicious client can cost. */
 const limits = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
@@ -40,9 +40,8 @@ const maxConnections = 1024;
 const stopTimeoutMs = 1_000;
 
 /**
- * Starts the server on the loopback.
- * @throws MusterError `bad_config` for any other address, `in_use` when the port is taken, `not_allowed` when this user
- *   may not have it.
+ * Starts the server on the loopback. @throws MusterError `bad_config` for any other address, `in_use` when the port is
+ * taken, `not_allowed` when this user may not use it.
  */
 export async function startApi({ directory, host, port, log, ...more }: ApiOptions): Promise<Api> {
   checkApiHost(host);

@@ -1,11 +1,11 @@
-// The directory is what operators see and do. The API uses it and nothing else of the requester.
+// The directory is the part of the requester that operators use. The API calls no other part.
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { Decision } from '../roll/decisions.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
 import type { NodeView } from './node-view.ts';
 
 export interface Directory {
-  /** The requester itself. */
+  /** Node information of the requester itself. */
   readonly self: NodeInfo;
   status(): RequesterStatus;
   /**
@@ -14,20 +14,20 @@ export interface Directory {
    */
   list(): NodeView[];
   /**
-   * Returns one node. `name` is its id or a unique prefix of it, here and in the decisions.
-   * @throws MusterError `not_found`, `ambiguous`, `bad_state`, `unreachable`.
+   * Returns one node. `name` is its id or a unique beginning of the id, here and in the decisions. @throws MusterError
+   * `not_found`, `ambiguous`, `bad_state`, `unreachable`.
    */
   get(name: string): NodeView;
-  /** @throws MusterError as `get`, and `conflict`; `unreachable` also when the store does not answer. */
+  /** Approves a node. @throws MusterError as `get`, and `conflict`; `unreachable` also when the store does not answer. */
   approve(name: string, decision: Decision): Promise<void>;
-  /** @throws MusterError as `approve`. */
+  /** Rejects a node. @throws MusterError as `approve`. */
   reject(name: string, decision: Decision): Promise<void>;
-  /** @throws MusterError as `approve`. */
+  /** Deletes a node. @throws MusterError as `approve`. */
   delete(name: string, decision: Decision): Promise<void>;
   /**
-   * Calls `onEvent` with the stored events from `since` on, then with new ones, until stopped. Each is a CloudEvent in JSON.
-   * While a promise that `onEvent` returned is pending, no further event comes. `ready` resolves when all stored events
-   * have come.
+   * Calls `onEvent` with the stored events from `since` on, then with new ones, until it is stopped. Each event is a
+   * CloudEvent in JSON. When `onEvent` returns a promise, the next event waits for it. `ready` resolves when all stored
+   * events have come.
    */
   follow(
     options: { node?: string | undefined; since?: Date | undefined },

@@ -1,4 +1,4 @@
-// Carries out what operators ask for, on the parts of a running requester.
+// The node directory carries out the requests of operators with the parts of a running requester.
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';

@@ -1,4 +1,4 @@
-// A node view is a node as operators and Bacalhau's tools see it: its stored record with what memory has of it now.
+// A node view is a node as operators and Bacalhau's tools see it: its stored record and what is known in memory.
 import type { MusterView } from '../../protocol/http.ts';
 import { zeroTime } from '../../protocol/node-info.ts';
 import {
@@ -16,7 +16,7 @@ export interface NodeView extends Omit<NodeState, 'Muster' | 'ConnectionState'> 
   Muster: MusterView;
 }
 
-/** Returns the view of a node. `silenceMs` is the silence as the health rule counts it. */
+/** Returns the view of a node. `silenceMs` is the silence that the health rule uses, in milliseconds. */
 export function nodeView(
   state: NodeState,
   health: Health,

@@ -4,14 +4,14 @@ import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Counters } from '../status/counters.ts';
 
-/** Least time between two announced conflicts of one node, in milliseconds. */
+/** Least time between two announced conflicts of the same node, in milliseconds. */
 const announceIntervalMs = 60_000;
 
 export interface ConflictDetectorOptions {
   clock: Clock;
   log: Log;
   counters: Counters;
-  /** Time after a registration in which messages of the session before it may still be on their way, in milliseconds. */
+  /** Time after a registration in which messages of the earlier session may still arrive, in milliseconds. */
   settlingMs: number;
   health: { health(id: string): Health };
   announcer: { announceConflict(id: string, membership: Membership | '', rule: string): void };
@@ -19,7 +19,7 @@ export interface ConflictDetectorOptions {
 
 export class ConflictDetector {
   readonly #options: ConflictDetectorOptions;
-  /** Monotonic milliseconds, by node id. */
+  /** When each node registered, in monotonic milliseconds, by node id. */
   readonly #registeredAt = new Map<string, number>();
   readonly #announcedAt = new Map<string, number>();
 
@@ -27,7 +27,7 @@ export class ConflictDetector {
     this.#options = options;
   }
 
-  /** Takes a new record. When the answer to a registration is lost, the record alone shows that the node registered. */
+  /** Notes a new record. When the answer to a registration is lost, only the record shows that the node registered. */
   onRecord(id: string, { Muster }: NodeState, before: NodeState | undefined): void {
     if (Muster?.RegisteredAt === before?.Muster?.RegisteredAt) return;
     this.#registeredAt.set(id, this.#options.clock.monotonic());
@@ -39,7 +39,7 @@ export class ConflictDetector {
     this.#announcedAt.delete(id);
   }
 
-  /** Takes note of a message that does not name the session of the node's record, which is `state`. */
+  /** Notes a message that names another session than the node's record, which is `state`. */
   onOtherSession(state: NodeState): void {
     const { settlingMs, health, counters, log, announcer, clock } = this.#options;
     const id = state.Info.NodeID;

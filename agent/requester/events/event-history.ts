@@ -1,4 +1,4 @@
-// The event history says what was announced before this start, so that no change is announced twice or left out.
+// The event history says what was announced before this start, so that each change is announced exactly once.
 import * as v from 'valibot';
 import { revisionOfEventId } from '../../protocol/events.ts';
 import { parseJson } from '../../protocol/json.ts';
@@ -12,8 +12,8 @@ const idSchema = v.object({ id: v.pipe(v.string(), v.maxLength(512)) });
 /** The newest events of each node. */
 export interface EventHistory {
   /**
-   * The store revision in the newest event of each kind. All changes of a record up to the newest of these revisions that
-   * it knows were announced.
+   * Returns the store revisions in the newest event of each kind. All changes of a record up to the newest of these
+   * revisions were announced.
    */
   revisions(node: string): readonly number[];
   /** The health that was announced last; UNKNOWN when none was announced since the node registered. */
@@ -47,8 +47,8 @@ export async function readEventHistory(stream: EventStream): Promise<EventHistor
 }
 
 /**
- * Returns the changes of a record that are still to be announced, given the revisions that were announced. Changes that are
- * older than what the stream keeps are left out, because their events may have been removed from it by age.
+ * Returns the changes that are not announced yet. `announcedRevisions` are the revisions that were announced. Changes
+ * almost as old as the stream's age limit are left out, because the stream may have removed their events.
  */
 export function unannouncedChanges(
   changes: RecordedChange[],
@@ -56,8 +56,8 @@ export function unannouncedChanges(
   now: Date,
 ): RecordedChange[] {
   const oldest = now.getTime() - eventStreamConfig.maxAgeMs + 24 * 3600 * 1000;
-  // A revision that none of the changes has may come from a store that was lost, or from another program. It says nothing
-  // about these changes.
+  // A revision that is in none of the changes may come from a lost store or from another program. It says nothing about
+  // these changes.
   const newest = changes.findLastIndex(({ Revision }) => announcedRevisions.includes(Revision));
   return changes.slice(newest + 1).filter(({ At }) => Date.parse(At) > oldest);
 }
@@ -68,7 +68,7 @@ const healthAfter: ReadonlyMap<string, Health> = new Map([
   ['unhealthy', 'UNHEALTHY'],
   ['unknown', 'UNKNOWN'],
   ['left', 'UNKNOWN'],
-  // The health of an earlier node with this id does not count for a new one.
+  // A node that registers again under this id starts without the health of the earlier node.
   ['registered', 'UNKNOWN'],
   ['deleted', 'UNKNOWN'],
 ]);
@@ -78,7 +78,7 @@ function revisionOf(node: string, data: Uint8Array): number | undefined {
     const { id } = v.parse(idSchema, parseJson(data));
     return id.startsWith(`${node}:`) ? revisionOfEventId(id) : undefined;
   } catch {
-    // Whoever may publish here may also publish something that is no event of ours.
+    // Anybody who may publish on the broker may publish something that is no membership event.
     return undefined;
   }
 }

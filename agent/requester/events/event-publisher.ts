@@ -1,4 +1,5 @@
-// The event publisher announces each change to other systems: in order per node, and again until the broker has it.
+// The event publisher announces each change to other systems. It keeps the order of each node's events, and repeats an event
+// until the broker has stored it.
 import {
   cloudEvent,
   type EventData,
@@ -18,12 +19,12 @@ import type { HealthAnnouncer, HealthChange } from '../health/health-watch.ts';
 import type { ChangeAnnouncer } from '../roll/roll.ts';
 
 /**
- * Most events that wait for one node, of membership and of health each. Beyond it the oldest health event is dropped, and
- * an older change is announced together with a later one. A record holds one change more than this: the one it is written
- * for.
+ * Largest number of waiting events per node, for membership and for health each. When there are more, the oldest health
+ * event is dropped, and an older change is announced together with a later one. A record has room for one change more:
+ * the change that it is written for.
  */
 const maxWaiting = 63;
-/** Nodes whose events are being sent at the same time. In a large cluster all nodes may change at once. */
+/** Number of nodes whose events are sent at the same time. In a large cluster all nodes may change at once. */
 const maxSending = 256;
 
 export interface EventPublisherOptions {
@@ -33,7 +34,7 @@ export interface EventPublisherOptions {
   connection: Connection;
   clusterId: string;
   requesterId: string;
-  /** Random per process. Together with a number it makes the ids of health events unique. */
+  /** A random value of this process. Together with a number it makes the ids of health events unique. */
   instance: string;
 }
 
@@ -42,18 +43,18 @@ interface WaitingEvent {
   id: string;
   time: string;
   data: EventData;
-  /** Set for a change that stays in the node's record until its event is acknowledged. */
+  /** The change that the event announces. It stays in the node's record until the event is acknowledged. */
   change?: RecordedChange;
 }
 
-/** Holds the events that are not acknowledged yet and sends them, one at a time for each node. */
+/** Holds the events that are not acknowledged yet, and sends them one at a time for each node. */
 export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   readonly #options: EventPublisherOptions;
   readonly #source: string;
   readonly #waiting = new Map<string, WaitingEvent[]>();
   readonly #stopped = new AbortController();
   readonly #limitedLog: LimitedLog;
-  /** Nodes with events that nobody sends yet. */
+  /** Nodes with events that are not being sent yet. */
   readonly #queued = new Set<string>();
   #sending = 0;
   #stream: EventStream | undefined;
@@ -67,13 +68,13 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
-  /** Begins to send. Until then events wait. */
+  /** Starts to send. Until then events wait. */
   start(stream: EventStream): void {
     this.#stream = stream;
     this.#sendQueued();
   }
 
-  /** Resolves once no event waits, or after `timeoutMs`. Returns how many events still wait. */
+  /** Resolves when no event waits, or after `timeoutMs`. Returns how many events still wait. */
   async stop(timeoutMs: number): Promise<number> {
     const deadline = this.#options.clock.monotonic() + timeoutMs;
     while (
@@ -87,17 +88,17 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     return [...this.#waiting.values()].reduce((sum, list) => sum + list.length, 0);
   }
 
-  /** How many nodes have events that wait. */
+  /** Number of nodes with waiting events. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Announces a change that stands in the store. The id of its event follows from the revision. */
+  /** Announces a change that is in the store. The id of its event is made from the revision. */
   announceChange(node: string, change: RecordedChange): void {
     this.#enqueue(node, membershipEvent(node, change));
   }
 
-  /** Announces a change of health, which is not in the store. */
+  /** Announces a change of health. Such a change is not in the store. */
   announceHealth({ node, kind, previous, current, evidence }: HealthChange): void {
     this.#announceFinding(node, kind, {
       node,
@@ -114,8 +115,8 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   }
 
   /**
-   * Announces that the requester does not trust its own silence, with the reason, or that it trusts it again. This is sent
-   * once: while the broker is away nobody can receive it, but the log and the status have it.
+   * Announces that the requester no longer trusts its silence, with the reason, or that it trusts it again. It is sent
+   * once: while the broker is away nobody can receive it, but the log and the status contain it.
    */
   announceDegraded(reason: string | undefined): void {
     const { clock, connection, instance, requesterId } = this.#options;
@@ -125,7 +126,10 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     connection.publish(requesterEventSubject(requesterId, kind), JSON.stringify(event));
   }
 
-  /** Returns the changes of `node` that wait. They are written into its record, so that a crash cannot lose them. */
+  /**
+   * Returns the waiting changes of `node`. They are written into its record, so that they are not lost when this process
+   * dies.
+   */
   unacknowledgedChanges(node: string): RecordedChange[] {
     return (this.#waiting.get(node) ?? []).flatMap(event => (event.change ? [event.change] : []));
   }
@@ -157,8 +161,8 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     this.#limitedLog.warn('dropped', { node, dropped: this.#dropped }, 'older health events were dropped');
   }
 
-  // Removes an older change. The next change is then announced as from the state before the removed one, with the number of
-  // changes that it stands for. New information is removed first, and what a node is now is never removed.
+  // Removes an older change. The next change then starts from the state before the removed one, and says how many changes it
+  // stands for. Changes of information are removed first. The newest change is never removed.
   #coalesce(node: string, list: WaitingEvent[]): void {
     const older = list.slice(1, -1).filter(waiting => waiting.change);
     const removed = older.find(({ kind }) => kind === 'updated') ?? older[0];
@@ -188,7 +192,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     }
   }
 
-  // Sends the events of a node one after the other, each of them until it is acknowledged or the publisher is stopped.
+  // Sends the events of a node one after the other. Each is repeated until it is acknowledged or the publisher stops.
   async #sendAll(node: string): Promise<void> {
     const { clock, random, connection } = this.#options;
     const { signal } = this.#stopped;

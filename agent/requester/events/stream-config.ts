@@ -1,4 +1,4 @@
-// The stream in which the broker keeps events for other systems.
+// Configures the stream in which the broker stores events for other systems.
 import type { StreamConfig } from '../../transport/port.ts';
 
 export const eventStreamConfig: StreamConfig = {

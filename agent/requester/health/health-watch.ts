@@ -8,27 +8,27 @@ import type { Connection, Subscription } from '../../transport/port.ts';
 import { type HealthLimits, type Liveness, LivenessTable } from './health.ts';
 import { ListeningClock } from './listening-clock.ts';
 
-/** How late a timer of the watch may be before the watch counts as stalled, in milliseconds. */
+/** Time by which a timer may be late before the watch counts as stalled, in milliseconds. */
 const stalledAfterMs = 30_000;
 
 export interface HealthWatchOptions {
   clock: Clock;
   log: Log;
   connection: Connection;
-  /** Random per process. */
+  /** A random value of this process. */
   instance: string;
   limits: HealthLimits;
   /** Time between two checks for silence, in milliseconds (requester.heartbeatFrequency). */
   checkIntervalMs: number;
   announcer: HealthAnnouncer;
-  /** The requester became degraded, or is no longer degraded. */
+  /** Called when the requester becomes degraded, and when that ends. */
   onDegradedChange?: (() => void) | undefined;
 }
 
 /** Announces to other systems what the watch finds. */
 export interface HealthAnnouncer {
   announceHealth(change: HealthChange): void;
-  /** `reason` says why the requester does not trust its own silence; undefined: it trusts it again. */
+  /** Announces that the requester does not trust its silence, with the reason; undefined when it trusts it again. */
   announceDegraded(reason: string | undefined): void;
 }
 
@@ -49,7 +49,7 @@ export class HealthWatch {
   readonly #timers = new Map<string, Timer>();
   /** When each timer is due, in monotonic milliseconds. */
   readonly #due = new Map<string, number>();
-  /** Nothing is announced before this listening time, because a new requester has received no heartbeats yet. */
+  /** The listening time before which nothing is announced, because a new requester has received no heartbeats yet. */
   readonly #graceUntil: number;
   #graceOver = false;
   #echoSent = 0;
@@ -85,12 +85,14 @@ export class HealthWatch {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  /** Watches a node; one that is watched already stays as it is. `announced` is the health that was announced last. */
+  /**
+   * Watches a node. A node that is already watched does not change. `announced` is the health that was announced last.
+   */
   add(id: string, announced: Health = 'UNKNOWN'): void {
     this.#nodes.add(id, announced);
   }
 
-  /** Watches a compute node that is new on the roll. */
+  /** Watches a compute node that has a new record. */
   onRecord(id: string, state: NodeState): void {
     if (state.Info.NodeType === 'Compute') this.#nodes.add(id);
   }
@@ -100,7 +102,9 @@ export class HealthWatch {
     this.#nodes.delete(id);
   }
 
-  /** Notes a sign of life: the node is HEALTHY, whatever it was before. `sequence` is the number in its heartbeat. */
+  /**
+   * Notes a sign of life. The node is then HEALTHY, whatever it was before. `sequence` is the number in its heartbeat.
+   */
   markAlive(id: string, sequence?: number): void {
     const node = this.#nodes.markAlive(id, this.#listening.now(), this.#options.clock.now().getTime());
     if (!node) return;
@@ -108,7 +112,7 @@ export class HealthWatch {
     if (node.announced !== 'HEALTHY') this.#announce(node, 'HEALTHY', 'heard again');
   }
 
-  /** Notes that a node said that it stops: it is UNKNOWN at once. */
+  /** Notes that a node said it stops. It is UNKNOWN at once. */
   markLeft(id: string, reason: string): void {
     const node = this.#nodes.get(id);
     if (!node || node.left) return;
@@ -117,7 +121,7 @@ export class HealthWatch {
     if (node.announced !== 'UNKNOWN') this.#announce(node, 'UNKNOWN', reason ? `left: ${reason}` : 'left');
   }
 
-  /** Returns the health of a node, exact at any moment and not only at a check. */
+  /** Returns the health of a node as it is at this moment, also between two checks. */
   health(id: string): Health {
     return this.#nodes.health(this.#nodes.get(id), this.#listening.now());
   }
@@ -127,8 +131,8 @@ export class HealthWatch {
   }
 
   /**
-   * Returns the listening time since the node's last sign of life, in milliseconds; undefined when there was none, or the
-   * node has left.
+   * Returns the listening time since the node's last sign of life, in milliseconds; undefined when there was none, or
+   * when the node has left.
    */
   silenceMs(id: string): number | undefined {
     const lastSeen = this.#nodes.get(id)?.lastSeen;
@@ -139,7 +143,7 @@ export class HealthWatch {
     return this.#nodes.size;
   }
 
-  /** Why silence is not held against nodes now; undefined when it is. */
+  /** The reason why the silence of nodes is not counted now; undefined while it is counted. */
   get degradedReason(): string | undefined {
     return this.#degradedReason;
   }
@@ -166,14 +170,14 @@ export class HealthWatch {
 
   #onConnection(connected: boolean): void {
     this.#listening.setConnected(connected);
-    // An echo that was sent before the loss never comes. The next check sends another.
+    // An echo that was sent before the connection was lost never comes. The next check sends another one.
     this.#listening.setHolding(false);
     this.#echoReceived = this.#echoSent;
     this.#setDegraded(connected ? undefined : 'the connection to the broker is lost');
   }
 
-  // Sends a message to ourselves. Only its return proves that the broker still carries our messages, so silence is held
-  // against nodes when it comes back.
+  // Sends a message to this requester itself. When the message returns, the broker still delivers messages, and the silence
+  // of nodes can be counted.
   #check(): void {
     const { connection, instance } = this.#options;
     if (connection.state.kind !== 'connected') return;

@@ -1,49 +1,51 @@
-// Says which nodes are alive: the health rule, and queues in which a heartbeat and an expiry cost O(1).
+// Decides which nodes are alive. A heartbeat and an expiry cost the same time however many nodes there are.
 import type { Health } from '../../protocol/node-state.ts';
 
 export interface HealthLimits {
-  /** Silence after which a node is UNHEALTHY, in milliseconds. */
+  /** Silence, in milliseconds, after which a node is UNHEALTHY. */
   disconnectedAfterMs: number;
-  /** Silence after which a node is UNKNOWN, in milliseconds. */
+  /** Silence, in milliseconds, after which a node is UNKNOWN. */
   unknownAfterMs: number;
 }
 
 /**
- * The health rule. `silenceMs` is the time since the node's last sign of life; undefined when there was none since the
- * requester started, or the node said that it stops.
+ * Returns the health of a node. `silenceMs` is the time since its last sign of life; undefined when there was none since
+ * the requester started, or when the node said that it stops.
  */
 export function healthOf(silenceMs: number | undefined, limits: HealthLimits): Health {
   if (silenceMs === undefined || silenceMs >= limits.unknownAfterMs) return 'UNKNOWN';
   return silenceMs >= limits.disconnectedAfterMs ? 'UNHEALTHY' : 'HEALTHY';
 }
 
-/** What is remembered of one node's signs of life, in memory only. */
+/** The data about one node's signs of life, in memory only. */
 export interface Liveness {
   readonly id: string;
-  /** Listening time of the last sign of life, in milliseconds; undefined as in `healthOf`. */
+  /** Listening time at the last sign of life, in milliseconds; undefined as in `healthOf`. */
   lastSeen: number | undefined;
-  /** The same on the wall clock, in milliseconds since 1970, as are the next two. */
+  /** Wall-clock time of the last sign of life, in milliseconds since 1970. The next two have the same unit. */
   lastSeenAt: number | undefined;
-  /** When it last became HEALTHY. */
+  /** When the node last became HEALTHY. */
   healthySince: number | undefined;
-  /** When it last ceased to be HEALTHY; undefined while it is. */
+  /** When the node last ceased to be HEALTHY; undefined while it is HEALTHY. */
   silentSince: number | undefined;
-  /** It said that it stops. */
+  /** Whether the node said that it stops. */
   left: boolean;
-  /** The health that other systems were told last. */
+  /** The health that was last announced to other systems. */
   announced: Health;
-  /** The number in its latest heartbeat. */
+  /** The number in the node's latest heartbeat. */
   sequence: number;
   queue: Queue | undefined;
   older: Liveness | undefined;
   newer: Liveness | undefined;
 }
 
-/** The liveness of all nodes on the roll. It has no clock and announces nothing: its caller does both. */
+/**
+ * The table of the signs of life of all nodes on the roll. It reads no clock and announces nothing: its caller does both.
+ */
 export class LivenessTable {
   readonly #nodes = new Map<string, Liveness>();
-  // Both are ordered by last-seen time. A node moves from `alive` to `silent` when it is found UNHEALTHY, and out of
-  // `silent` when it is found UNKNOWN.
+  // Both queues are ordered by the last sign of life. A node moves from `alive` to `silent` when it becomes UNHEALTHY, and
+  // leaves `silent` when it becomes UNKNOWN.
   readonly #alive = new Queue();
   readonly #silent = new Queue();
   readonly #limits: HealthLimits;
@@ -60,7 +62,7 @@ export class LivenessTable {
     return this.#nodes.get(id);
   }
 
-  /** Adds a node; one that is there already stays as it is. `announced` is the health that was announced last. */
+  /** Adds a node. A node that is already there does not change. `announced` is the health that was announced last. */
   add(id: string, announced: Health = 'UNKNOWN'): Liveness {
     const present = this.#nodes.get(id);
     if (present) return present;
@@ -81,7 +83,7 @@ export class LivenessTable {
     return node;
   }
 
-  /** Removes a node and all that is remembered of it. */
+  /** Removes a node with all its data. */
   delete(id: string): void {
     const node = this.#nodes.get(id);
     node?.queue?.remove(node);
@@ -89,8 +91,8 @@ export class LivenessTable {
   }
 
   /**
-   * Notes a sign of life and returns the node; undefined when it is not on the roll. `now` is listening time, `at` the wall
-   * clock, both in milliseconds.
+   * Notes a sign of life and returns the node; undefined when it is not on the roll. `now` is the listening time, `at`
+   * the time of the wall clock, both in milliseconds.
    */
   markAlive(id: string, now: number, at: number): Liveness | undefined {
     const node = this.#nodes.get(id);
@@ -105,7 +107,7 @@ export class LivenessTable {
     return node;
   }
 
-  /** Notes that the node said that it stops: it is UNKNOWN at once. */
+  /** Notes that the node said it stops. It is UNKNOWN at once. */
   markLeft(node: Liveness): void {
     node.queue?.remove(node);
     node.lastSeen = undefined;
@@ -116,7 +118,7 @@ export class LivenessTable {
     return healthOf(node?.lastSeen === undefined ? undefined : now - node.lastSeen, this.#limits);
   }
 
-  /** Yields the nodes whose health fell since the last call, oldest first. Each fall of a node is yielded once. */
+  /** Yields the nodes whose health became worse since the last call, oldest first. Each change is yielded once. */
   *expired(now: number): Generator<{ node: Liveness; health: Health }> {
     for (let node = this.#silent.oldest; node; node = this.#silent.oldest) {
       if (this.health(node, now) !== 'UNKNOWN') break;
@@ -137,7 +139,9 @@ export class LivenessTable {
   }
 }
 
-/** A doubly linked list through the nodes themselves, so that a node is removed from its middle as fast as from its end. */
+/**
+ * A doubly linked list whose links are in the nodes, so that a node is removed from the middle as fast as from the end.
+ */
 class Queue {
   oldest: Liveness | undefined;
   #newest: Liveness | undefined;

@@ -1,4 +1,4 @@
-// Takes heartbeats off the broker: the hottest path of the requester. A heartbeat that is ignored creates no state.
+// Receives the heartbeats of all nodes. This code runs most often of all, so an ignored heartbeat leaves nothing in memory.
 import { ProtocolError } from '../../protocol/error.ts';
 import { decodeHeartbeat } from '../../protocol/heartbeat.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
@@ -13,7 +13,7 @@ export interface HeartbeatsOptions {
   connection: Connection;
   clock: Clock;
   log: Log;
-  /** `requester.heartbeatTopic`. */
+  /** The setting `requester.heartbeatTopic`. */
   topic: string;
   counters: Counters;
   /** The records of the nodes on the roll. */
@@ -26,7 +26,7 @@ export interface HeartbeatsOptions {
 export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription {
   const { counters, records, health, conflicts } = options;
   const nodeIdOf = heartbeatNodeIdReader(options.topic);
-  // A topic without a place for the node id carries plain heartbeats, which have no session.
+  // A topic without a place for the node id carries plain heartbeats, which contain no session.
   const namesSession = isEnveloped(options.topic);
   const limited = limitedLog(options.log, options.clock);
   const ignore = (reason: string, node: string | undefined, message: Message, err?: ProtocolError) => {

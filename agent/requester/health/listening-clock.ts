@@ -1,20 +1,20 @@
 // The listening clock counts the time in which this requester could have received a heartbeat.
 
 export interface ListeningLimits {
-  /** Time between two beats of the requester's own event loop, in milliseconds. */
+  /** Time between two calls of `beat`, in milliseconds. */
   beatMs: number;
-  /** Time that holds may last together until the echo is back, in milliseconds. */
+  /** Longest time of all holds until the echo is back, in milliseconds. */
   longestHoldMs: number;
 }
 
 /**
- * Runs with the monotonic clock, except that it leaves out
- * - the time in which the event loop did not run, as a late `beat` shows, less three beats: a stall, SIGSTOP, a
- *   suspended machine;
+ * A monotonic clock that leaves out the times when the requester could not receive heartbeats:
+ * - the time in which the event loop did not run (a stall, SIGSTOP, a suspended machine), which a late `beat` shows.
+ * Three beats of it are counted;
  * - the time without a broker;
- * - holds, while the requester's own echo is missing, up to their limit.
+ * - holds, which are the times without an answer to the requester's own echo, up to a limit.
  *
- * Last-seen times are taken on this clock, so a gap moves all of them forward at once and costs nothing.
+ * Last-seen times are read from this clock. So a gap needs no correction of the nodes.
  */
 export class ListeningClock {
   readonly #monotonic: () => number;
@@ -38,12 +38,15 @@ export class ListeningClock {
     return this.#timeMs + this.#countedOf(this.#monotonic() - this.#accountedAt);
   }
 
-  /** Time left out so far, in milliseconds. */
+  /** Time that was left out so far, in milliseconds. */
   get skippedMs(): number {
     return this.#skippedMs;
   }
 
-  /** Is called every `beatMs` and shows that the event loop runs. Returns the time left out since then, in milliseconds. */
+  /**
+   * Called every `beatMs`, to show that the event loop runs. Returns the time that was left out since the last call, in
+   * milliseconds.
+   */
   beat(): number {
     const before = this.#skippedMs;
     this.#account();
@@ -55,19 +58,19 @@ export class ListeningClock {
     this.#connected = connected;
   }
 
-  /** Begins or ends a hold. The time of earlier holds counts against the limit until an echo is back. */
+  /** Starts or ends a hold. Earlier holds count towards the limit until an echo is back. */
   setHolding(holding: boolean): void {
     this.#account();
     this.#holding = holding;
   }
 
-  /** Ends the hold because the echo is back; the next hold has the whole limit again. */
+  /** Ends the hold because the echo is back. The next hold has the whole limit again. */
   endHolds(): void {
     this.setHolding(false);
     this.#heldMs = 0;
   }
 
-  /** Whether holds have lasted as long as they may, so that silence counts again. */
+  /** Whether the holds have reached their limit, so that silence counts again. */
   get holdIsOver(): boolean {
     return this.#heldMs >= this.#limits.longestHoldMs;
   }
@@ -88,7 +91,7 @@ export class ListeningClock {
     return Math.max(0, this.#awakeOf(elapsed) - holdLeft);
   }
 
-  // One late beat means a busy machine. Several missing beats mean that the loop did not run.
+  // One late beat means a busy machine. Several missing beats mean that the event loop did not run.
   #awakeOf(elapsed: number): number {
     return Math.min(elapsed, 3 * this.#limits.beatMs);
   }

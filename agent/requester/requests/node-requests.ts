@@ -1,4 +1,4 @@
-// Receives the requests of nodes and answers each of them, the ones that are refused too.
+// Receives the requests of nodes and answers each of them, also those that are refused.
 import { encodeErrorResponse } from '../../protocol/answers.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import { managementWildcard, parseManagementSubject } from '../../protocol/subjects.ts';
@@ -7,7 +7,10 @@ import { limitedLog } from '../../system/limited-log.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
 import { RequestHandler, type RequestHandlerOptions } from './request-handler.ts';
 
-/** How many requests are handled at once. Further ones are refused with an answer that says to try again. */
+/**
+ * Number of requests that are handled at once. Further requests are refused with an answer that asks the node to try
+ * again.
+ */
 const maxAtOnce = 4096;
 
 export interface NodeRequestsOptions extends RequestHandlerOptions {

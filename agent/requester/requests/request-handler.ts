@@ -41,7 +41,7 @@ export interface RequestHandlerOptions {
   conflicts: { onOtherSession(state: NodeState): void };
   clusterId: string;
   requesterId: string;
-  /** Both are in every answer, so that an agent with other settings can warn. */
+  /** This and the next setting are in every answer, so that an agent with other settings can warn. */
   heartbeatTopic: string;
   nodeDisconnectedAfter: number;
 }
@@ -56,8 +56,8 @@ export class RequestHandler {
   }
 
   /**
-   * Carries out one request and returns the answer to send.
-   * @throws ProtocolError for a message that cannot be read, or that names another node than its subject.
+   * Carries out one request and returns the answer to send. @throws ProtocolError for a message that cannot be read, or
+   * that names another node than its subject.
    */
   async handle(method: ManagementMethod, nodeId: string, data: Uint8Array): Promise<string> {
     const body = parseJson(data);
@@ -84,7 +84,7 @@ export class RequestHandler {
   async #register(request: RegisterRequest): Promise<string> {
     const { roll, requesterId } = this.#options;
     const id = request.Info.NodeID;
-    // Just after the store was lost, the requester's own record may be missing for a moment.
+    // Soon after the store was lost, the requester's own record may be missing for a moment.
     const outcome =
       id === requesterId ? { ...usesRequesterId(id), session: undefined } : await roll.register(request);
     this.#countRefusal(outcome);
@@ -129,7 +129,8 @@ export class RequestHandler {
     return encodeEmptyResponse(this.#answerer(Muster, id, 'left'));
   }
 
-  // Returns why the sender has to register first: the node is not on the roll, or the message names another session.
+  // Returns the refusal that makes the sender register first: the node is not on the roll, or the message names another
+  // session. Otherwise it returns undefined.
   #refusalOf(id: string, sender: Sender | undefined): RequestOutcome | undefined {
     const { records } = this.#options.roll;
     const state = records.get(id);
@@ -140,7 +141,8 @@ export class RequestHandler {
     return otherSession(id);
   }
 
-  // The answer says that the store does not answer. It never says that the node is unknown, because nobody can know that then.
+  // Returns the answer that the store does not answer. It never says that the node is unknown, because that cannot be
+  // checked then.
   #refuseWithoutStore(error: unknown, id: string, sender: Sender | undefined): string {
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
@@ -158,7 +160,8 @@ export class RequestHandler {
     if (!outcome.accepted) this.#options.counters.requestsRefused++;
   }
 
-  // Returns what a muster requester adds to an answer; undefined for a Bacalhau node, which gets Bacalhau's members only.
+  // Returns the member that a muster requester adds to an answer; undefined for a Bacalhau node, which gets only Bacalhau's
+  // members.
   #answerer(
     sender: Sender | undefined,
     id: string,
@@ -180,7 +183,8 @@ export class RequestHandler {
   }
 }
 
-// The broker's permissions can vouch for the id in the subject, so a message may not speak for another node.
+// Refuses a message that names another node than its subject, because the broker's permissions protect only the id in the
+// subject.
 function ofNode<T extends { NodeID: string } | { Info: { NodeID: string } }>(nodeId: string, message: T): T {
   const inside = 'Info' in message ? message.Info.NodeID : message.NodeID;
   if (inside !== nodeId) {

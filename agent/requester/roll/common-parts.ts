@@ -1,13 +1,13 @@
 // Keeps the parts that the records of many nodes have in common only once in memory.
 import type { NodeState } from '../../protocol/node-state.ts';
 
-/** How many different parts are remembered. A fleet with more kinds of machines shares less. */
+/** Number of different parts that are remembered. A cluster with more kinds of machines shares less. */
 const maxParts = 4_096;
 
 export class CommonParts {
   readonly #parts = new Map<string, unknown>();
 
-  /** Returns an equal record that shares its common parts with earlier ones. This saves a third of the memory. */
+  /** Returns an equal record that shares parts with earlier records. This saves a third of the memory. */
   share(state: NodeState): NodeState {
     const Info = this.#withShared(state.Info, ['SupportedProtocols', 'BacalhauVersion', 'Host', 'Agent']);
     return this.#withShared({ ...state, Info }, ['ConnectionState']);
@@ -23,7 +23,7 @@ export class CommonParts {
     const text = JSON.stringify(part);
     const earlier = this.#parts.get(text);
     if (earlier) return earlier as T;
-    // Nodes may send any text, so the memory for it is bounded: when it is full, it starts empty again.
+    // Nodes may send any text, so the memory for it is limited: when it is full, everything is forgotten.
     if (this.#parts.size >= maxParts) this.#parts.clear();
     this.#parts.set(text, part);
     return part;

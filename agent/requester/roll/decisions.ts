@@ -3,17 +3,16 @@ import type { Membership, NodeState, RecordedChange } from '../../protocol/node-
 import { MusterError } from '../../system/errors.ts';
 import type { StoredRecord } from './stored-record.ts';
 
-/** Why an operator decides, and who that is. */
+/** The reason of an operator's decision, and the operator's name. */
 export interface Decision {
   reason: string;
   actor: string;
 }
 
 /**
- * Makes of a record and a decision what is to be written. `name` is what the operator typed, for the messages; `now` is
- * RFC 3339.
- * @throws MusterError `not_found`; `conflict` when the rule does not allow it; `bad_state` for a record that cannot be
- *   read; `usage` for a reason that is too long.
+ * Returns what a decision writes in place of a record. `name` is the text that the operator typed, for the messages;
+ * `now` is RFC 3339. @throws MusterError `not_found`; `conflict` when the rule does not allow the decision; `bad_state`
+ * for a record that cannot be read; `usage` for a reason that is too long.
  */
 export type DecisionRule = (
   stored: StoredRecord,
@@ -22,7 +21,7 @@ export type DecisionRule = (
   now: string,
 ) => { write: NodeState | 'deleted'; change: RecordedChange };
 
-/** Longest reason that a record keeps, in characters. */
+/** Length of the longest reason that a record may contain, in characters. */
 export const maxReasonLength = 1024;
 const maxActorLength = 256;
 
@@ -54,7 +53,7 @@ export const deleteNode = ((stored, name, decision, now) => {
 export const notFound = (name: string): MusterError =>
   new MusterError('not_found', `node not found: ${name}`);
 
-/** The error for a record that cannot be read, which only `delete` mends. */
+/** Returns the error for a record that cannot be read. Only `delete` repairs it. */
 export const unreadable = (name: string): MusterError =>
   new MusterError('bad_state', `the record of node ${name} cannot be read`, {
     hint: `delete it with: muster node delete ${name}`,

@@ -1,9 +1,9 @@
-// Compares a node's information with what its record holds, and limits its size.
+// Compares a node's information with its record, and limits its size.
 import { writeJson } from '../../protocol/json.ts';
 import { type NodeInfo, staticInfo } from '../../protocol/node-info.ts';
 import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
 
-/** The largest node information in bytes of JSON. A record holds more than that and is read up to 64 KiB. */
+/** The largest node information, in bytes of JSON. A record contains more data and is read up to 64 KiB. */
 export const maxInfoBytes = 24 * 1024;
 
 export const tooLarge = `the node's information is larger than ${maxInfoBytes} bytes: give it fewer labels`;
@@ -11,10 +11,10 @@ export const tooLarge = `the node's information is larger than ${maxInfoBytes} b
 export const isTooLarge = (info: NodeInfo): boolean =>
   Buffer.byteLength(writeJson(staticInfo(info))) > maxInfoBytes;
 
-/** Whether two pieces of node information differ in what is stored. */
+/** Returns whether two node informations differ in a part that is stored. */
 export const infoDiffers = (a: NodeInfo, b: NodeInfo): boolean => comparable(a) !== comparable(b);
 
-/** Returns the change that announces new information of a node whose membership stays. */
+/** Returns the change that announces new information of a node whose membership does not change. */
 export const updatedChange = (state: NodeState, now: string): RecordedChange => ({
   Kind: 'updated',
   Revision: 0,
@@ -24,8 +24,8 @@ export const updatedChange = (state: NodeState, now: string): RecordedChange => 
   Actor: state.Info.NodeID,
 });
 
-// Both sides passed the same schema, which fixes the order of members. The order of labels and of names in lists has no
-// meaning: a Bacalhau node sends its engines in a random order each time.
+// Both sides were read by the same schema, so their members have the same order. Labels and lists are sorted, because a
+// Bacalhau node sends its engines in a random order each time.
 function comparable(info: NodeInfo): string {
   const { Labels, SupportedProtocols, ComputeNodeInfo, ...rest } = staticInfo(info);
   const { ExecutionEngines, Publishers, StorageSources, ...capacity } = ComputeNodeInfo;

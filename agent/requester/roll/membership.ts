@@ -16,24 +16,24 @@ export interface RegistrationPolicy {
   manualApproval: boolean;
   /** Whether one more node may be PENDING. */
   roomForPending: boolean;
-  /** RFC 3339. */
+  /** The present time, RFC 3339. */
   now: string;
   /** The session that this registration opens. */
   session: string;
 }
 
-/** What a rule made of a node's request: the answer to it, and the record to write. */
+/** The result of a node's request: the answer to the node, and the record to write. */
 export interface RequestOutcome {
   accepted: boolean;
   code: AnswerCode;
   reason: string;
-  /** Absent when nothing changes in the store. */
+  /** The record to write; absent when nothing changes in the store. */
   write?: NodeState;
-  /** The change to announce; absent when nothing changed that other systems are told. */
+  /** The change to announce; absent when nothing changed that other systems need to know. */
   change?: RecordedChange;
 }
 
-/** Decides on a node that asks to take part, for the first time or again. */
+/** Decides about a node that registers, for the first time or again. */
 export function register(
   stored: StoredRecord,
   { Info, Muster }: RegisterRequest,
@@ -46,7 +46,7 @@ export function register(
   }
   if (isTooLarge(Info)) return refusal('malformed', tooLarge);
   const before = stored.kind === 'record' ? stored.state : undefined;
-  // A record that Bacalhau wrote may have no membership: its node is treated as new.
+  // A record that Bacalhau wrote may have no membership. Its node is treated as new.
   const isNew = !before?.Membership;
   const membership: Membership = before?.Membership || (policy.manualApproval ? 'PENDING' : 'APPROVED');
   if (isNew && membership === 'PENDING' && !policy.roomForPending) {
@@ -92,7 +92,7 @@ export function register(
   };
 }
 
-/** Decides on the information that a node on the roll sends. It is written only when it differs. */
+/** Decides about the information that a node on the roll sends. It is written only when it differs. */
 export function updateInfo(stored: StoredRecord, info: NodeInfo, now: string): RequestOutcome {
   if (stored.kind !== 'record') return unknownNode(stored, info.NodeID);
   if (stored.state.Membership === 'REJECTED') return refusal('rejected', reasons.updateRejected);
@@ -108,8 +108,8 @@ export function updateInfo(stored: StoredRecord, info: NodeInfo, now: string): R
 }
 
 /**
- * Refuses a node that uses the id of a requester. This happens to an agent on the requester's own machine, which takes
- * the same id from `node.id` or from the host's name.
+ * Refuses a node that uses the id of the requester. An agent on the requester's own machine may do so, because both take
+ * their id from `node.id` or from the host's name.
  */
 export const usesRequesterId = (id: string): RequestOutcome =>
   refusal(

@@ -1,9 +1,12 @@
-// The node queue lets the changes of one node happen one after the other. Those of different nodes do not wait for each other.
+// The node queue makes the changes of one node run one after the other. Changes of different nodes do not wait for each
+// other.
 
 export class NodeQueue {
   readonly #last = new Map<string, Promise<void>>();
 
-  /** Waits until all earlier turns of `id` have ended. Returns a function that ends this turn, which has to be called. */
+  /**
+   * Waits until all earlier turns of `id` have ended. Returns a function that ends this turn; the caller must call it.
+   */
   async begin(id: string): Promise<() => void> {
     const before = this.#last.get(id);
     const { promise: ended, resolve } = Promise.withResolvers<void>();

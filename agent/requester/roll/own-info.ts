@@ -1,4 +1,4 @@
-// Makes the node information of the requester itself, which computes nothing, as a Bacalhau orchestrator does.
+// Builds the node information of the requester itself, which runs no jobs, like that of a Bacalhau orchestrator.
 import {
   type BuildVersion,
   emptyComputeNodeInfo,
@@ -10,13 +10,13 @@ import { version } from '../../system/version.ts';
 export interface RequesterFacts {
   nodeId: string;
   hostname: string;
-  /** Go's names for the operating system and the architecture, such as `linux` and `amd64`. */
+  /** Go's names of the operating system and of the architecture, such as `linux` and `amd64`. */
   os: string;
   architecture: string;
   labels: Record<string, string>;
 }
 
-/** Returns what the requester's own record says of it. */
+/** Returns the node information for the requester's own record. */
 export function requesterInfo(facts: RequesterFacts): NodeInfo {
   const build: BuildVersion = {
     GitVersion: '',

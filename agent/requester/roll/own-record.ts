@@ -1,4 +1,4 @@
-// The rule for the requester's own record, which it writes or refreshes at its start. It is a pure function.
+// Decides how the requester writes or refreshes its own record at its start. It is a pure function.
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import { type NodeState, neverConnected, type RecordedChange } from '../../protocol/node-state.ts';
 import { MusterError } from '../../system/errors.ts';
@@ -6,8 +6,8 @@ import { infoDiffers, updatedChange } from './info-rules.ts';
 import type { StoredRecord } from './stored-record.ts';
 
 /**
- * Returns the record to write; undefined when the right one stands already.
- * @throws MusterError `conflict` when a compute node has this id.
+ * Returns the record to write; undefined when the stored record is already right. @throws MusterError `conflict` when a
+ * compute node has this id.
  */
 export function ownRecord(
   stored: StoredRecord,

@@ -1,11 +1,11 @@
-// The record table holds every node's record in memory and finds the node that an operator's name means.
+// The record table holds every node's record in memory, and finds a node by its id or a beginning of it.
 import type { NodeState } from '../../protocol/node-state.ts';
 import { MusterError } from '../../system/errors.ts';
 import { CommonParts } from './common-parts.ts';
 import { notFound } from './decisions.ts';
 import { absentRecord, type StoredRecord } from './stored-record.ts';
 
-/** What the rest of the requester may do with the table: only the roll writes it. */
+/** The table for the other parts of the requester. Only the roll writes it. */
 export type Records = Omit<RecordTable, 'set' | 'delete'>;
 
 export class RecordTable {
@@ -15,38 +15,38 @@ export class RecordTable {
   #pending = 0;
   #unreadable = 0;
 
-  /** The record of a node on the roll. */
+  /** Returns the record of a node on the roll. */
   get(id: string): NodeState | undefined {
     const stored = this.#records.get(id);
     return stored?.kind === 'record' ? stored.state : undefined;
   }
 
-  /** What memory has of `id`. The store may hold something newer only while the broker is away. */
+  /** Returns the record of `id` in memory. The store can have a newer one only while the broker is away. */
   stored(id: string): StoredRecord {
     return this.#records.get(id) ?? absentRecord;
   }
 
-  /** Every id that the store has a record or a marker of. */
+  /** Returns every id that has a record or a deletion marker in the store. */
   ids(): string[] {
     return [...this.#records.keys()];
   }
 
-  /** The records of all nodes on the roll. */
+  /** Yields the records of all nodes on the roll. */
   *list(): Generator<NodeState> {
     for (const stored of this.#records.values()) if (stored.kind === 'record') yield stored.state;
   }
 
-  /** How many nodes are on the roll. */
+  /** Number of nodes on the roll. */
   get size(): number {
     return this.#size;
   }
 
-  /** How many records cannot be read. */
+  /** Number of records that cannot be read. */
   get unreadable(): number {
     return this.#unreadable;
   }
 
-  /** How many nodes are PENDING. */
+  /** Number of nodes that are PENDING. */
   get pending(): number {
     return this.#pending;
   }
@@ -59,7 +59,7 @@ export class RecordTable {
   resolve(name: string): string {
     const exact = this.#records.get(name);
     if (exact && exact.kind !== 'deleted') return name;
-    // The full id of a deleted node means that node: a command given twice must not delete node-10 after node-1.
+    // The whole id of a deleted node is not a prefix: `delete node-1`, typed twice, must not delete node-10.
     if (exact) throw notFound(name);
     const matches = [...this.#records]
       .filter(([id, stored]) => stored.kind !== 'deleted' && name !== '' && id.startsWith(name))
@@ -76,7 +76,7 @@ export class RecordTable {
     );
   }
 
-  /** Replaces the record of `id`. Returns the record as it is kept, whose parts may be shared with other records. */
+  /** Replaces the record of `id`. Returns the record in the table, which may share parts with other records. */
   set(id: string, stored: StoredRecord): StoredRecord {
     const kept = stored.kind === 'record' ? { ...stored, state: this.#parts.share(stored.state) } : stored;
     this.#count(this.#records.get(id), -1);

@@ -1,13 +1,13 @@
-// The resource store holds what each node has free now. It is in memory only and goes with the process or the node.
+// The resource store holds the free resources of each node. It is in memory only, so it is empty after a restart.
 import type { Usage } from '../../protocol/messages.ts';
 import type { Resources } from '../../protocol/resources.ts';
 
 export interface ResourceInfo {
   available: Resources;
   queued: Resources;
-  /** What was measured; absent from a Bacalhau node. */
+  /** The measured usage; absent for a Bacalhau node. */
   usage: Usage | undefined;
-  /** When it was received, on the wall clock. */
+  /** When the report was received, on the wall clock. */
   at: Date;
 }
 

@@ -1,4 +1,4 @@
-// The roll follows the node info store and is the only way to change a record in it.
+// The roll follows the node info store, and makes all changes of its records.
 import type { RegisterRequest } from '../../protocol/messages.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
@@ -16,7 +16,7 @@ import { operationOf, type StoredRecord, sessionOf } from './stored-record.ts';
 
 export interface RollPolicy {
   manualApproval: boolean;
-  /** How many nodes may be PENDING at most. */
+  /** Largest number of nodes that may be PENDING. */
   maxPending: number;
 }
 
@@ -25,40 +25,43 @@ export interface RollOptions {
   clock: Clock;
   random: Random;
   log: Log;
-  /** Read anew at each registration, so that a reload takes effect. */
+  /** The policy. It is read at each registration, so that a reload takes effect. */
   policy: RollPolicy;
   announcer: ChangeAnnouncer;
-  /** Called in this order. */
+  /** The observers, which are called in this order. */
   observers: readonly RollObserver[];
-  /** The store was lost and is empty: what it held beside the nodes has to be put back. */
+  /** Called when the store was lost and is empty. The caller then restores the data that is not about nodes. */
   onStoreLost(): void;
 }
 
-/** Takes the changes of records that stand in the store and announces them to other systems. */
+/** Announces changes that are in the store to other systems. */
 export interface ChangeAnnouncer {
   announceChange(id: string, change: RecordedChange): void;
-  /** Returns the changes of `id` whose events the broker has not acknowledged: they are written into the record. */
+  /** Returns the changes of `id` whose events the broker has not acknowledged. They are written into the record. */
   unacknowledgedChanges(id: string): RecordedChange[];
 }
 
-/** Is called when a record in memory changes, after the store has it and in the order of the store. */
+/** Observes the records in memory. It is called after the store has the change, and in the order of the store. */
 export interface RollObserver {
-  /** A node's record is new or changed; not called while the roll is loaded. `before` is the record that it replaces. */
+  /**
+   * Called when a node's record is new or changed, but not while the roll is loaded. `before` is the record that it
+   * replaces.
+   */
   onRecord?(id: string, state: NodeState, before: NodeState | undefined): void;
-  /** A node is no longer on the roll. */
+  /** Called when a node is no longer on the roll. */
   onRemoved(id: string): void;
 }
 
-/** Is called with each entry of the first pass, and with its changes whose events may not have been sent. */
+/** Called with each entry of the first pass, and with those of its changes that may not have been announced. */
 export type OnLoaded = (id: string, stored: StoredRecord, changes: RecordedChange[]) => void;
 
 export class Roll {
   readonly #options: RollOptions;
   readonly #table = new RecordTable();
   readonly #queue = new NodeQueue();
-  /** Nodes whose registration is on its way to the store: they count against maxPending. */
+  /** Number of registrations that are being written. They count towards maxPending. */
   #arriving = 0;
-  /** While a pass over the store runs: the ids that it has not brought yet. */
+  /** During a pass over the store, the ids that have not come yet; otherwise undefined. */
   #missing: Set<string> | undefined;
   #watch: { stop(): void } | undefined;
 
@@ -66,23 +69,23 @@ export class Roll {
     this.#options = options;
   }
 
-  /** Every node's record as the store holds it. */
+  /** The records of all nodes, as the store has them. */
   get records(): Records {
     return this.#table;
   }
 
   /**
-   * Reads the store and then follows it, so that another writer's changes and the loss of the store are noticed.
-   * @throws BrokerError
+   * Reads the store and then follows it, to see the changes of other writers and the loss of the store. @throws
+   * BrokerError
    */
   async load(onLoaded: OnLoaded): Promise<void> {
-    // Set to undefined afterwards: the callback may hold all that was announced before this start.
+    // It is set to undefined after the first pass, because the callback may hold the whole event history.
     let onFirst: OnLoaded | undefined = onLoaded;
     const watch = await this.#options.bucket.watch(
       entry => {
         if (!isNodeKey(entry.key)) return;
         this.#missing?.delete(entry.key);
-        // Our own writes come back here, and a watch that begins again brings everything once more.
+        // Our own writes come back here, and a watch that starts again sends every entry again.
         if (this.#table.stored(entry.key).revision >= entry.revision) return;
         if (onFirst) this.#load(entry, onFirst);
         else this.#applyEntry(entry);
@@ -117,7 +120,7 @@ export class Roll {
         now: clock.now().toISOString(),
         session: session ?? '',
       });
-    // These refusals need no store: a flood of unknown nodes must not cost the store a read each.
+    // These two refusals need no read of the store, so that a flood of unknown nodes costs the store nothing.
     const early = rule(this.#table.stored(id));
     if (early.code === 'full' || early.code === 'not_compute') return { ...early, session: undefined };
     try {
@@ -136,13 +139,13 @@ export class Roll {
   }
 
   /**
-   * Takes a node's information that was sent under the session of its record. The store is asked only for new information.
-   * @throws BrokerError when the store does not answer.
+   * Applies node information that was sent under the session of the node's record. The store is asked only when the
+   * information is new. @throws BrokerError when the store does not answer.
    */
   async updateInfo(info: NodeInfo): Promise<RequestOutcome> {
     const id = info.NodeID;
     const session = sessionOf(this.#table.stored(id));
-    // A newer registration may be on its way to the store. Information of the older one must not replace it.
+    // A newer registration may be on its way to the store. Information from the older session must not replace it.
     const rule = (stored: StoredRecord) =>
       stored.kind === 'record' && sessionOf(stored) !== session
         ? otherSession(id)
@@ -167,8 +170,8 @@ export class Roll {
     await this.#change(info.NodeID, stored => ownRecord(stored, info, now()) ?? {});
   }
 
-  // Makes one change of a node at a time. The rule is given what the store holds, and is asked again when somebody else
-  // wrote meanwhile.
+  // Makes the changes of one node one after the other. The rule gets the record in the store, and is called again when
+  // somebody else wrote in the meantime.
   async #change<T extends { write?: NodeState | 'deleted'; change?: RecordedChange }>(
     id: string,
     rule: (stored: StoredRecord) => T,
@@ -190,7 +193,7 @@ export class Roll {
     }
   }
 
-  // Returns false when somebody else wrote first.
+  // Writes a change. Returns false when somebody else wrote first.
   async #write(
     id: string,
     replaces: number,
@@ -213,25 +216,24 @@ export class Roll {
 
   #load(entry: BucketEntry, onLoaded: OnLoaded): void {
     const stored = readEntry(entry);
-    // The key is a slice of a longer text that it would keep in memory, so the record's own copy of the id is used.
+    // The key is a part of a longer text, which it would keep in memory. So the id is taken from the record.
     const id = stored.kind === 'record' ? stored.state.Info.NodeID : entry.key;
     onLoaded(id, stored, changesOf(entry, stored));
     this.#apply(id, stored, undefined, 'loading');
   }
 
-  // Takes what the store holds of a node, as the watch or a read brings it. A write of ours whose answer was lost comes only
-  // this way.
+  // Applies an entry of the store that came from the watch or from a read. A write whose answer was lost is seen only here.
   #applyEntry(entry: BucketEntry): StoredRecord {
     const stored = readEntry(entry);
     const change = changesOf(entry, stored).find(each => each.Revision === entry.revision);
-    // When another program writes a copy of our record, the copy still carries our change and our operation.
+    // A record that another program copied still contains our change and our operation.
     const isCopy =
       operationOf(stored) !== undefined && operationOf(stored) === operationOf(this.#table.stored(entry.key));
     this.#apply(entry.key, stored, isCopy ? undefined : change);
     return stored;
   }
 
-  // Each revision counts once, whichever comes first: the answer to the write, a read or the watch.
+  // Applies a record, unless its revision is already in memory. The revision may come from a write, a read or the watch.
   #apply(id: string, stored: StoredRecord, change: RecordedChange | undefined, phase?: 'loading'): void {
     if (this.#table.stored(id).revision >= stored.revision) return;
     const { announcer, observers, log } = this.#options;

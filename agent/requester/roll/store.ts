@@ -12,10 +12,13 @@ import { nodeIdPattern, validate } from '../../protocol/schema.ts';
 import { BrokerError, type Bucket, type BucketConfig, type BucketEntry } from '../../transport/port.ts';
 import { absentRecord, operationOf as operationOfRecord, type StoredRecord } from './stored-record.ts';
 
-/** The bucket is named, configured and filled as Bacalhau's, so that either requester can open the other's. */
+/**
+ * The bucket has the name, the configuration and the content of Bacalhau's, so that each kind of requester can use the
+ * other's.
+ */
 export const nodeBucket: BucketConfig = { name: 'node_v1', history: 1 };
 
-// A purge marker has no value, so ours go into its headers.
+// A purge marker has no value, so the change is written into its headers.
 const changeHeader = 'Muster-Change';
 const operationHeader = 'Muster-Operation';
 
@@ -23,19 +26,18 @@ export interface WriteRequest {
   id: string;
   /** The record to write, or `deleted` to purge it. */
   state: NodeState | 'deleted';
-  /** The changes whose events are not acknowledged yet; this one comes last, without a revision yet. */
+  /** The changes whose events are not acknowledged yet. The last one is this change, which has no revision yet. */
   changes: RecordedChange[];
   /** The revision that the write replaces. */
   revision: number;
-  /** Random mark of the change; the same at each attempt. */
+  /** Random mark of the change, the same at each attempt. */
   operation: string;
 }
 
 /**
- * Writes once. When the answer is lost or the revision is no longer the newest, the record is read again: if it carries
- * our own operation, our write stands.
- * @returns the new revision; undefined when somebody else wrote first.
- * @throws BrokerError when the store does not answer; `refused` when the record would be too large to be read again.
+ * Writes once. When the answer is lost or the revision is outdated, the record is read again: if it contains our
+ * operation, our write succeeded. @returns the new revision; undefined when somebody else wrote first. @throws
+ * BrokerError when the store does not answer; `refused` when the record is too large to be read again.
  */
 export async function write(bucket: Bucket, request: WriteRequest): Promise<number | undefined> {
   const { id, state, revision } = request;
@@ -52,7 +54,7 @@ export async function write(bucket: Bucket, request: WriteRequest): Promise<numb
   }
 }
 
-/** Returns the record that an entry of the bucket holds; undefined stands for a key that was never written. */
+/** Returns the record in an entry of the bucket. Pass undefined for a key that was never written. */
 export function readEntry(entry: BucketEntry | undefined): StoredRecord {
   if (!entry) return absentRecord;
   if (entry.marker) return { kind: 'deleted', revision: entry.revision };
@@ -68,16 +70,16 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
   }
 }
 
-/** Whether a key of the bucket can be a node id of ours. Bacalhau allows a few more characters. */
+/** Returns whether a key of the bucket can be a node id of muster. Bacalhau allows a few more characters. */
 export const isNodeKey = (key: string): boolean => nodeIdPattern.test(key);
 
-/** Returns the changes that an entry carries, each with its revision. Their events may not have been sent. */
+/** Returns the changes in an entry, each with its revision. Their events may not have been sent. */
 export function changesOf(entry: BucketEntry, stored: StoredRecord): RecordedChange[] {
   const changes = stored.kind === 'record' ? stored.state.Muster?.Changes : markerChanges(entry);
   return (changes ?? []).map(change => ({ ...change, Revision: change.Revision || entry.revision }));
 }
 
-/** Returns the record with the mark of the write that makes it. */
+/** Returns the record with the mark of this write. */
 export const signed = (state: NodeState, operation: string): NodeState & { Muster: MusterState } => ({
   ...state,
   Muster: { ...state.Muster, Operation: operation },
@@ -94,7 +96,7 @@ function encode(state: NodeState, { id, changes, operation }: WriteRequest): Uin
 }
 
 function markerHeaders({ changes, operation }: WriteRequest): Record<string, string> {
-  // A header is one line of ASCII, so the changes are in base64: an operator's reason may hold any character.
+  // A header is one line of ASCII, so the changes are written in base64: an operator's reason may contain any character.
   const text = Buffer.from(JSON.stringify(newestOf(changes))).toString('base64');
   return { [operationHeader]: operation, [changeHeader]: text };
 }
@@ -102,7 +104,8 @@ function markerHeaders({ changes, operation }: WriteRequest): Record<string, str
 const maxChanges = 64;
 const maxChangesBytes = 16 * 1024;
 
-// A record has room for the newest changes. The events of older ones wait in memory, so only a crash could lose them.
+// Returns the newest changes, for which a record has room. The events of older changes wait in memory, so they are lost only
+// in a crash.
 function newestOf(changes: RecordedChange[]): RecordedChange[] {
   const kept: RecordedChange[] = [];
   let room = maxChangesBytes;

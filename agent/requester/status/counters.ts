@@ -1,4 +1,4 @@
-// The counters of the messages that the requester took, refused or ignored. They are shown in its status.
+// The counters count the messages that the requester accepted, refused or ignored. The status shows them.
 
 export const counterNames = [
   'heartbeats',

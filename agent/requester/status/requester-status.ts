@@ -6,14 +6,14 @@ export interface RequesterStatus {
   node: string;
   version: string;
   pid: number;
-  /** `starting` until the roll is read; `degraded` while silence is not held against nodes. */
+  /** The state: `starting` until the roll is read; `degraded` while the silence of nodes is not counted. */
   state: 'starting' | 'ready' | 'degraded' | 'stopping';
-  /** Why the state is not `ready`. */
+  /** The reason why the state is not `ready`. */
   reason?: string | undefined;
   broker: string;
   clusterId?: string | undefined;
   nodes?: { total: number; pending: number; unreadable: number } | undefined;
-  /** How many nodes have events that the broker has not acknowledged. */
+  /** Number of nodes with events that the broker has not acknowledged. */
   eventsWaiting?: number | undefined;
   counters: Counters;
 }
