@@ -1,7 +1,9 @@
-// Patterns of host names and IP addresses, for the JSON Schema. They are parts of larger patterns, without `^` and `$`.
+// Defines patterns of host names and IP addresses for the JSON Schema. They are parts of larger patterns, without `^` and
+// `$`.
 
 /**
- * Letters, digits, `-` and `_`, joined by dots: at most 63 in a row and 253 in total. Digits and dots alone are not a name.
+ * A host name: letters, digits, `-` and `_`, joined by dots. Each part has at most 63 characters, the whole name 253.
+ * Digits and dots alone are not a name.
  */
 export const hostName =
   '(?![\\d.]+(?![\\w.-]))(?=[\\w.-]{1,253}(?![\\w.-]))\\w[\\w-]{0,62}(?:\\.\\w[\\w-]{0,62})*\\.?';
@@ -12,7 +14,10 @@ export const ipv4 = `${byte}(?:\\.${byte}){3}`;
 
 const group = '[0-9A-Fa-f]{1,4}';
 
-/** Eight groups, of which the last two may be an IPv4 address, or fewer with `::` once in place of zeros (RFC 4291, 2.2). */
+/**
+ * An IPv6 address: eight groups. The last two may be an IPv4 address, and `::` may stand once for groups of zeros (RFC
+ * 4291, 2.2).
+ */
 export const ipv6 = `(?:${[
   `(?:${group}:){7}${group}`,
   `(?:${group}:){6}${ipv4}`,

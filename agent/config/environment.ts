@@ -1,4 +1,4 @@
-// The environment of the program: variables, the user, and folders. Only this file reads process.env.
+// The environment is what the program gets from outside: variables, the user, and folders. Only this file reads process.env.
 import { constants, fstatSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -62,7 +62,7 @@ export function namedFolders(environment: Environment, variable: string): string
 }
 
 /**
- * Returns folders for a short-lived file: first those of the service, then those of the user, then those for everybody. Some
+ * Returns folders for a short-lived file, in order: those of the service, those of the user, those for everybody. Some
  * may not exist, or may not be writable.
  */
 export function scratchFolders(environment: Environment): string[] {
@@ -78,8 +78,8 @@ export function scratchFolders(environment: Environment): string[] {
 }
 
 /**
- * Returns whether a service manager started this process. A shell that a service manager started passes its variables on, so
- * a variable counts only when it names this process or its standard error.
+ * Returns whether a service manager started this process. A shell that a service manager started passes its variables on.
+ * So a variable counts only when it names this process or its standard error.
  */
 export function startedByService(environment: Environment): boolean {
   const { NOTIFY_SOCKET, SYSTEMD_EXEC_PID } = environment.variables;
@@ -88,7 +88,7 @@ export function startedByService(environment: Environment): boolean {
 }
 
 /**
- * Returns whether standard error leads to the journal, which takes a priority before each line: sd-daemon(3),
+ * Returns whether standard error goes to the journal, which accepts a priority before each line: sd-daemon(3),
  * systemd.exec(5).
  */
 export function writesToJournal(environment: Environment): boolean {
@@ -96,9 +96,9 @@ export function writesToJournal(environment: Environment): boolean {
   return JOURNAL_STREAM !== undefined && JOURNAL_STREAM === environment.errorStream();
 }
 
-/** How a service manager wants to be notified: sd_notify(3), sd_watchdog_enabled(3). */
+/** The way in which a service manager wants to be notified: sd_notify(3), sd_watchdog_enabled(3). */
 export interface NotifyRequest {
-  /** A path, or `@` with a name in the abstract namespace. */
+  /** The address of the socket: a path, or `@` and a name in the abstract namespace. */
   readonly socket: string;
   /** Longest time between two signs of life, in milliseconds; undefined when the service manager does not ask for any. */
   readonly watchdogMs: number | undefined;
@@ -113,7 +113,10 @@ export function notifyRequest(environment: Environment): NotifyRequest | undefin
   return { socket: NOTIFY_SOCKET, watchdogMs: isOurs && watchdogMs > 0 ? watchdogMs : undefined };
 }
 
-/** Returns the same for this process and removes it from the environment, so that no child process notifies in its name. */
+/**
+ * Returns the request of the service manager of this process, and removes it from the environment, so that no child
+ * process can notify instead of this process.
+ */
 export function takeNotifyRequest(): NotifyRequest | undefined {
   const request = notifyRequest(systemEnvironment);
   for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete process.env[name];
@@ -139,7 +142,7 @@ export async function findOnPath(name: string, environment: Environment): Promis
 }
 
 async function isProgram(file: string): Promise<boolean> {
-  // This is loaded late, because every command loads this file and few need this function.
+  // It is loaded only here, because every command loads this file, but few need this function.
   const { access, stat } = await import('node:fs/promises');
   try {
     await access(file, constants.X_OK);

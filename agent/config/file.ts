@@ -1,4 +1,4 @@
-// Finds the configuration file and reads it: the one that --config names, or else the first one in the usual places.
+// Finds and reads the configuration file: the file of --config, or the first file in the usual places.
 import { isUtf8 } from 'node:buffer';
 import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -11,15 +11,18 @@ import { type SettingEntry, type Source, whyUnreadable } from './sources.ts';
 export interface ConfigFile extends Source {
   /** Path of the file; undefined when there is none. */
   readonly path: string | undefined;
-  /** The paths at which a file was looked for, in order. */
+  /** The paths where a file was searched, in order. */
   readonly places: string[];
   readonly warnings: string[];
 }
 
 export interface FileOptions {
-  /** The file of `--config`, which must exist. Without it the usual places are tried, and may hold no file. */
+  /** The file of `--config`, which must exist. Without it the usual places are tried; there may be no file. */
   configFile?: string | undefined;
-  /** Whether a file in a usual place that may not be read is skipped with a warning. Commands of an ordinary user set it. */
+  /**
+   * Whether a file in a usual place is skipped with a warning when this user may not read it. Commands of an ordinary
+   * user set it.
+   */
   skipUnreadable?: boolean;
 }
 
@@ -58,8 +61,8 @@ function machinePlaces(environment: Environment): string[] {
 }
 
 /**
- * Returns the path of the user's own file. There is none under a service manager that names folders, because there may be no
- * home.
+ * Returns the path of the user's own file. Under a service manager that names folders there is none, because there may be
+ * no home.
  */
 async function userPlaces(environment: Environment): Promise<string[]> {
   if (namedFolders(environment, 'CONFIGURATION_DIRECTORY').length > 0) return [];
@@ -86,13 +89,12 @@ async function readFileAt(
   };
 }
 
-/** The system's errors that may be temporary, or that come from the disk. */
+/** Errors of the system that may be temporary, or that come from the disk. */
 const temporaryErrors = new Set(['EAGAIN', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE']);
 
 /**
- * Returns the text of a configuration file of at most 1 MiB, or why it cannot be read, or undefined when there is no such
- * file.
- * @throws MusterError `failed` when the reason is a temporary error of the system and not the file.
+ * Returns the text of a configuration file of at most 1 MiB, or the reason why it cannot be read, or undefined when there
+ * is no such file. @throws MusterError `failed` when the reason is a temporary error of the system.
  */
 export async function readConfigText(
   path: string,
@@ -106,9 +108,9 @@ export async function readConfigText(
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     const code = errnoOf(error.cause);
-    // A part of the path is a file. A home folder of /dev/null, for instance, holds no configuration.
+    // A part of the path is a file, so there is no configuration. An example is a home folder of /dev/null.
     if (code === 'ENOTDIR') return undefined;
-    // The file is not at fault, and the next start may succeed. A service manager would not try again after `bad_config`.
+    // The file may be right, and the next start may succeed. After `bad_config` a service manager would not try again.
     if (code !== undefined && temporaryErrors.has(code)) {
       throw new MusterError('failed', `${path}: cannot be read: ${whyUnreadable(error)}`, {
         hint: 'try again; "muster doctor" checks the disk and other possible causes',
@@ -120,9 +122,8 @@ export async function readConfigText(
 }
 
 /**
- * Returns a warning when the file holds a secret that every user of the machine can read.
- * @param ofService Whether a systemd service may read the file, as a user that exists only while it runs. A file that it
- * cannot read stops it.
+ * Returns a warning when the file contains a secret that every user of the machine can read. @param ofService Whether a
+ * systemd service with DynamicUser= may read the file. Such a service cannot start when it cannot read it.
  */
 async function warnOfExposedSecrets(
   path: string,

@@ -1,8 +1,8 @@
-// The parts of the JSON Schema of the configuration, in draft 7, which is the newest that editors know well.
+// The fragments in this file are parts of the configuration's JSON Schema, in draft 7, which editors support best.
 
 /**
- * The schema of one value. `pattern` limits only text, and `minimum` and `maximum` only numbers, so one fragment covers
- * every way of writing a value.
+ * The schema of one value. `pattern` limits only text, and `minimum` and `maximum` limit only numbers. So one fragment
+ * describes every way of writing a value.
  */
 export interface Fragment {
   readonly type?: readonly JsonType[];
@@ -24,8 +24,9 @@ export interface Fragment {
 type JsonType = 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null';
 
 /**
- * Returns the schema of text that matches the pattern `body`, with blanks around it. YAML reads some text as numbers or
- * booleans, which the loader reads as written, so they are allowed where such text is. Null means "not set".
+ * Returns the schema of text that matches the pattern `body`, with blanks around it. YAML reads some texts as numbers or
+ * booleans, but the loader reads them as written. So these types are allowed if such a text matches. Null means "not
+ * set".
  */
 export function textFragment(body: string, allowed: string): Fragment {
   const pattern = padded(body);

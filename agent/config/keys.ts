@@ -32,7 +32,7 @@ export function isSecret(key: SettingKey): key is SecretKey {
 
 /** Returns the settings with the values of `values`. A key without a value is undefined. */
 export function nestSettings(values: ReadonlyMap<SettingKey, unknown>): Settings {
-  // The type and the object are made from the same table.
+  // The cast is safe, because the type and the object are made from the same table.
   return nestValues(settingKeys.map(key => [key, values.get(key)])) as Settings;
 }
 

@@ -10,15 +10,15 @@ export type Input = string | readonly string[] | ReadonlyMap<string, string>;
 /** A value as an operator would write it in a configuration file. */
 export type Plain = string | number | boolean | readonly string[] | Readonly<Record<string, string>>;
 
-/** Where relative paths begin, and what `~/` stands for. */
+/** The folder of relative paths, and the home folder. */
 export interface Base {
-  /** The folder in which relative paths begin; empty for the working folder. */
+  /** The folder where relative paths begin; empty for the working folder. */
   readonly folder: string;
   readonly home: string | undefined;
 }
 
 export interface Kind<T> {
-  /** One word for tables and help texts. */
+  /** Name of the kind, one word, for tables and help texts. */
   readonly name: string;
   /** The unit of the value in the program, if it has one. */
   readonly unit?: 'milliseconds' | 'bytes';
@@ -35,14 +35,15 @@ export interface Kind<T> {
 
 /** A kind of value that settings have, and not only flags. */
 export interface SettingKind<T> extends Kind<T> {
-  /** What is allowed in a few words, such as `like 8GB, 8GiB`. */
+  /** A few words about what is allowed, such as `like 8GB, 8GiB`. */
   readonly allowed: string;
   /** The JSON Schema of the value, as YAML reads it. */
   readonly schema: Fragment;
 }
 
 /**
- * Why a value is refused. The message is the rest of a sentence that begins with the value, or with `shown` in its place.
+ * The reason why a value is refused. The message continues a sentence that begins with the value, or with `shown` instead
+ * of it.
  */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
@@ -54,7 +55,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Returns the kind of a duration. The longest is a week, because a timer of more than 24 days fires at once. */
+/** Returns the kind of a duration. The longest is a week, because a timer of more than 24 days runs at once. */
 export function duration(minMs = 10, maxMs = 7 * 24 * 3_600_000): SettingKind<number> {
   const examples = 'like 15s, 1m30s, 500ms';
   const range = `${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
@@ -62,7 +63,7 @@ export function duration(minMs = 10, maxMs = 7 * 24 * 3_600_000): SettingKind<nu
     name: 'duration',
     allowed: `${range}, like 1m30s`,
     unit: 'milliseconds',
-    // A pattern cannot add up the parts of a duration, so only the loader checks the range.
+    // A pattern cannot add the parts of a duration, so only the loader checks the range.
     schema: textFragment(bodyOf(durationPattern), `${range}, like 1m30s`),
     read(input) {
       const value = parseDuration(readText(input));
@@ -117,14 +118,14 @@ export const boolean: SettingKind<boolean> = {
   plain: value => value,
 };
 
-/** Returns the kind of a value that is one of `options`, in any case. */
+/** Returns the kind of a value that is one of `options`, in upper or lower case. */
 export function choice<const T extends string>(...options: T[]): SettingKind<T> {
   const allowed = options.join(', ');
   return {
     name: allowed,
     allowed,
     schema: {
-      // Editors offer the first part as choices.
+      // Editors offer this part as choices.
       anyOf: [
         { enum: [...options, null] },
         {
@@ -145,7 +146,10 @@ export function choice<const T extends string>(...options: T[]): SettingKind<T> 
   };
 }
 
-/** Returns the kind of text that matches `pattern`, which has the flag `u` as in a JSON Schema. `allowed` describes it. */
+/**
+ * Returns the kind of text that matches `pattern`. The pattern has the flag `u`, as in a JSON Schema. `allowed` describes
+ * it.
+ */
 export function text(pattern: RegExp, allowed: string): SettingKind<string> {
   return {
     name: 'text',
@@ -165,7 +169,7 @@ const allowedPath = 'like /etc/muster/token, without control characters';
 const allowedSecret = '1 to 4096 characters, without line breaks and control characters';
 
 /**
- * The kind of a path. A relative path begins in the folder of its file or in the working folder, and `~/` is the home
+ * The kind of a path. A relative path begins in the folder of its file or in the working folder. `~/` means the home
  * folder.
  */
 export const path: SettingKind<string> = {
@@ -228,7 +232,7 @@ export function readPairs(input: Input): [string, string][] {
   });
 }
 
-/** Returns the pattern of `word` in any case, because a pattern in a JSON Schema has no flags. */
+/** Returns a pattern that matches `word` in upper or lower case, because a pattern in a JSON Schema has no flags. */
 function anyCase(word: string): string {
   return word.replace(/[a-z]/g, letter => `[${letter}${letter.toUpperCase()}]`);
 }

@@ -30,20 +30,19 @@ export interface LoadOptions extends FileOptions {
 export interface LoadedSettings {
   settings: Settings;
   origin: Readonly<Record<SettingKey, Origin>>;
-  /** Settings that are doubtful but not wrong: a line each, which begins with the place. */
+  /** Warnings about doubtful settings, one line each, which begins with the place. */
   warnings: string[];
   /** Path of the file that was read. */
   file: string | undefined;
-  /** The paths at which the file was looked for, in order. */
+  /** The paths where the file was searched, in order. */
   places: string[];
 }
 
 const maxFaults = 50;
 
 /**
- * Reads all sources and returns the settings.
- * @throws MusterError `bad_config` with a line for each fault: the place, the key, the value that was found, what is
- * allowed.
+ * Reads all sources and returns the settings. @throws MusterError `bad_config` with one line for each fault: the place,
+ * the key, the value that was found, and what is allowed.
  */
 export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSettings> {
   const environment = options.environment ?? systemEnvironment;
@@ -54,7 +53,7 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
     await readCredentialFiles(namedFolders(environment, 'CREDENTIALS_DIRECTORY')[0]),
     file,
   ];
-  // When the file could not be read or is not YAML, its settings are not known, and conflicts cannot be found.
+  // When the file could not be read or is not YAML, its settings are unknown, so conflicts cannot be found.
   const isFileKnown = file.faults.length === 0 || file.entries.length > 0;
   const check = (settings: Settings) =>
     isFileKnown ? [...findConflicts(settings), ...(options.findMoreConflicts?.(settings) ?? [])] : [];
@@ -64,7 +63,7 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
   return { ...resolved, warnings: [...file.warnings, ...warnings], file: path, places };
 }
 
-/** Returns the settings that `sources` give, where an earlier source wins, with all faults and warnings. */
+/** Returns the settings of `sources` with all faults and warnings. An earlier source wins over a later one. */
 export function resolveSettings(
   sources: readonly Source[],
   home: string | undefined,
@@ -76,7 +75,7 @@ export function resolveSettings(
   faults.unshift(...sources.flatMap(source => source.faults));
   const warnings: string[] = [];
   for (const conflict of check(settings)) {
-    // A refused setting now has its default, which the operator did not choose.
+    // After a fault the setting has its default, which the operator did not choose. So this conflict is not shown.
     if (conflict.keys.some(key => refused.has(key))) continue;
     (conflict.severity === 'fault' ? faults : warnings).push(formatConflict(conflict, origin));
   }

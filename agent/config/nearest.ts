@@ -1,16 +1,16 @@
-// Finds the known word that an unknown word most likely stands for, for "did you mean …?".
+// Finds the known word that an unknown word probably means, for "did you mean …?".
 
 /**
- * Returns the one of `candidates` that `word` most likely stands for. Case, dots, dashes and underscores do not matter. None
- * is near when more than a third of the letters differ, not counting the parts of a name that are equal. A word that is the
- * beginning of only one candidate stands for it: `broker.bin` for `broker.binary`.
+ * Returns the candidate that `word` probably means. Case, dots, dashes and underscores do not matter. A candidate is too
+ * different when more than a third of its letters differ; equal parts of a name are not counted. A word that is the
+ * beginning of only one candidate means that one: `broker.bin` means `broker.binary`.
  */
 export function findNearest(word: string, candidates: Iterable<string>): string | undefined {
   const all = [...new Set(candidates)];
   const wanted = letters(word);
   let best: string | undefined;
   let least = Math.min(3, Math.max(1, Math.floor(wanted.length / 3))) + 1;
-  // Words come from the command line, files and the environment. Very long ones are not compared.
+  // Words come from the command line, files and the environment, so they may be very long. Such words are not compared.
   if (wanted === '' || wanted.length > 100) return undefined;
   for (const candidate of all) {
     const edits = distance(wanted, letters(candidate));
@@ -29,7 +29,7 @@ function findByBeginning(word: string, candidates: readonly string[]): string | 
   return second === undefined ? first : undefined;
 }
 
-// The equal parts do not count: `nats.url` is not near `nats.user`, however long the name of their group is.
+// Equal parts do not count: `nats.url` is not near `nats.user`, however long the name of their group is.
 function maxEdits(word: string, candidate: string): number {
   const [mine, theirs] = [wordsOf(word), wordsOf(candidate)];
   let same = 0;
@@ -42,7 +42,9 @@ const wordsOf = (text: string): string[] => text.toLowerCase().split(/[-_. ]/);
 
 const letters = (text: string): string => wordsOf(text).join('');
 
-/** Returns how many letters must be inserted, deleted, replaced or swapped with a neighbour (optimal string alignment). */
+/**
+ * Returns how many letters must be inserted, deleted, replaced or swapped with the next one (optimal string alignment).
+ */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -50,7 +50,7 @@ export const subject: SettingKind<string> = {
   name: 'subject',
   allowed: allowed.subject,
   schema: textFragment(
-    // Only tokens, or tokens with {nodeId} after the first, or {nodeId} first with at least one token.
+    // Three forms: only tokens; tokens and a later {nodeId}; or {nodeId} first and at least one token.
     `(?!\\$)(?=\\S{1,255}(?!\\S))(?:${token}(?:\\.${token})*(?:\\.\\{nodeId\\}(?:\\.${token})*)?|\\{nodeId\\}(?:\\.${token})+)`,
     allowed.subject,
   ),
@@ -65,7 +65,7 @@ export const subject: SettingKind<string> = {
     if (rest.some(part => /[{}]/.test(part))) {
       throw new Refusal('holds a brace; allowed: {nodeId}, exactly so and as a whole token between dots');
     }
-    // Subjects that begin with $ belong to the broker, which would take a heartbeat there for a request.
+    // Subjects that begin with $ belong to the broker. It would read a heartbeat there as a request.
     if (
       text.length > 255 ||
       text.startsWith('$') ||
@@ -82,7 +82,7 @@ export const subject: SettingKind<string> = {
 function serversSchema(): Fragment {
   const one = `(?:(?:[Nn][Aa][Tt][Ss]|[Tt][Ll][Ss])://)?(?:${hostName}|${ipv4}|\\[${ipv6}\\])(?::(?:${digits(1, 65_535)})?)?/?`;
   const text = { pattern: commas(one), patternErrorMessage: `allowed: ${allowed.servers}` };
-  // A host may be named `true`, which YAML reads as a boolean.
+  // A host may have the name `true`, which YAML reads as a boolean.
   const type = ['string', 'boolean', 'null'] as const;
   return { type: ['array', ...type], ...text, items: { type, ...text } };
 }
@@ -90,7 +90,7 @@ function serversSchema(): Fragment {
 function readServer(text: string): string {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `nats://${text}`);
   const scheme = url?.protocol === 'nats:' || url?.protocol === 'tls:';
-  // `URL` ignores line breaks, and a ? or # with nothing behind it.
+  // `URL` ignores line breaks, and a ? or # at the end.
   const bare = url && ['', '/'].includes(url.pathname) && url.port !== '0' && !/[?#\s]/.test(text);
   if (!scheme || !bare || !isHost(url.hostname.replace(/^\[(.*)\]$/, '$1'))) {
     throw new Refusal(`is not a NATS server; allowed: ${allowed.servers}`, `"${withoutQuery(text)}"`);
@@ -98,7 +98,7 @@ function readServer(text: string): string {
   return `${url.protocol}//${url.hostname}:${url.port || 4222}`;
 }
 
-/** Refuses addresses with an @. The text before it may be a secret, also in a broken address, and is not repeated. */
+/** Refuses addresses with an @. The text before the @ may be a secret, so the error does not repeat it. */
 function refuseUserInfo(input: Input): void {
   const texts =
     typeof input === 'string' ? [input] : input instanceof Map ? [] : [...(input as readonly string[])];
@@ -110,7 +110,7 @@ function refuseUserInfo(input: Input): void {
   );
 }
 
-/** Hides the text behind a ? or #, which may be a secret too: some systems take tokens there. */
+/** Hides the text after a ? or #. It may be a secret, because some systems take tokens there. */
 function withoutQuery(text: string): string {
   return text.replace(/(?<=[?#]).+$/s, '…');
 }

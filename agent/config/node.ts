@@ -3,7 +3,9 @@ import { bodyOf, commas, type Fragment, textFragment } from './fragment.ts';
 import { Refusal, readPairs, readText, type SettingKind } from './kind.ts';
 import { formatPercent, formatSize, parsePercent, parseSize, percentPattern, sizePattern } from './units.ts';
 
-/** How much of a resource the cluster may use: a share of what the machine has, or an amount in cores, bytes or GPUs. */
+/**
+ * The part of a resource that the cluster may use: a share of what the machine has, or an amount in cores, bytes or GPUs.
+ */
 export type Allocation = { readonly percent: number } | { readonly amount: number };
 
 const cores = /^\d{1,6}(\.\d{1,3})?$/;
@@ -113,8 +115,8 @@ function labelsSchema(): Fragment {
 }
 
 /**
- * Returns the kind of an allocation: a share, or an amount in one of `forms`, which `parse` reads. `maximum` limits numbers
- * without quotes.
+ * Returns the kind of an allocation: a share, or an amount in one of `forms`, which `parse` reads. `maximum` is the
+ * largest number without quotes.
  */
 function allocation(
   forms: readonly RegExp[],

@@ -1,4 +1,4 @@
-// The folders of the state: the data folder, and the folder of each role in it.
+// Finds the folders of the state: the data folder, and the folder of each role in it.
 import { join } from 'node:path';
 import { MusterError } from '../system/errors.ts';
 import { type Environment, namedFolders, systemEnvironment } from './environment.ts';
@@ -10,9 +10,8 @@ export type FolderOwner = Role | 'broker';
 type DataDir = Pick<Settings, 'dataDir'>;
 
 /**
- * Returns the data folder: `dataDir`, or else the one that the service manager names, or else `/var/lib/muster` for root and
- * the user's own folder for others.
- * @throws MusterError `bad_config` when there is none.
+ * Returns the data folder: `dataDir`, otherwise the folder that the service manager names, otherwise `/var/lib/muster`
+ * for root and the user's own folder for others. @throws MusterError `bad_config` when there is none.
  */
 export async function dataFolder(
   settings: DataDir,
@@ -32,8 +31,8 @@ export async function dataFolder(
 }
 
 /**
- * Returns the folder in which `muster dev` keeps its cluster. From a checkout it is in the checkout, so that trying the
- * program out leaves nothing in the folders of this machine. Throws as `dataFolder`.
+ * Returns the folder in which `muster dev` stores its cluster. When the program runs from a checkout, the folder is in
+ * the checkout, so that a trial leaves nothing elsewhere on this machine. Throws as `dataFolder`.
  */
 export async function devFolder(
   settings: DataDir,
@@ -44,9 +43,9 @@ export async function devFolder(
 }
 
 /**
- * Returns the folders in which a command searches for the roles that run on this machine: the checkout, for `muster dev`;
- * the data folder; and for an ordinary user also the machine's. A `dataDir` that is set is the only one. Throws as
- * `dataFolder`.
+ * Returns the folders in which a command searches for the roles that run on this machine: the folder of `muster dev` in
+ * the checkout, the data folder, and for an ordinary user also the machine's. When `dataDir` is set, only that one.
+ * Throws as `dataFolder`.
  */
 export async function searchedFolders(
   settings: DataDir,
@@ -73,8 +72,8 @@ export function roleFolder(dataFolder: string, role: FolderOwner): string {
 }
 
 /**
- * Returns the folder of a role's socket, which is the folder of its state. The socket is also the lock on the state, so its
- * place must not depend on who started the process: a service and a person must never run one identity twice.
+ * Returns the folder of a role's socket, which is the folder of its state. The socket is also the lock on the state. So
+ * its place must not depend on who started the process: a service and a person must never run with the same identity.
  */
 export function runtimeFolder(dataFolder: string, role: FolderOwner): string {
   return roleFolder(dataFolder, role);

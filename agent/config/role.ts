@@ -1,4 +1,4 @@
-// The roles that a long-running process of muster may have.
+// The roles of long-running muster processes are defined here.
 
 export type Role = 'agent' | 'requester';
 

@@ -11,7 +11,7 @@ const maxLineLength = 100;
 
 /**
  * Returns the sample for `role`. The first line names the JSON Schema at the path or address `schema`, for editors with
- * yaml-language-server. The names of groups are not commented out, so that the `#` of any line may be removed alone.
+ * yaml-language-server. The names of groups are not commented out, so the operator can remove the `#` of any single line.
  */
 export function sampleConfig(role: Role | 'both', schema = packagedSchema): string {
   const keys = settingKeys.filter(key => role === 'both' || ['both', role].includes(settingOf(key).roles));
@@ -54,7 +54,7 @@ function group(keys: readonly SettingKey[], prefix: string): string[] {
 function setting({ help, default: value, type }: Setting, name: string): string[] {
   const form = { collectionStyle: 'flow', lineWidth: 0 } as const;
   const text = value === undefined ? '' : ` ${stringify(value, form).trimEnd()}`;
-  // For these kinds the name says what is allowed.
+  // For these kinds the name already says what is allowed.
   const allowed = ['path', 'secret', 'boolean'].includes(type.name) ? type.name : type.allowed;
   return [...comment(`${help} (${allowed})`), `#${name}:${text}`];
 }

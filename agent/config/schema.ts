@@ -24,10 +24,11 @@ interface ConfigSchema extends GroupSchema {
 }
 
 /**
- * Returns the schema of a file as YAML 1.2 reads it, in draft 7, which yaml-language-server supports completely. It has each
- * key as the table spells it, while the loader accepts any case. A schema cannot check everything that the loader checks:
- * the range of a duration, the largest size, the spelling of a number (`80.0`, `0x50`, four decimals), the number of servers
- * or labels in a list or in text with commas, labels given twice there, and settings that exclude or need each other.
+ * Returns the schema of a file as YAML 1.2 reads it, in draft 7, which yaml-language-server supports completely. It
+ * contains each key in one spelling, while the loader accepts upper and lower case. A schema cannot check everything that
+ * the loader checks: the range of a duration, the largest size, the spelling of a number (`80.0`, `0x50`, four decimals),
+ * the number of servers or labels in a list or in text with commas, repeated labels there, and settings that exclude or
+ * need each other.
  */
 export function configSchema(): ConfigSchema {
   const root = {
@@ -42,7 +43,7 @@ export function configSchema(): ConfigSchema {
     let group: GroupSchema = root;
     for (const name of path) {
       group.properties[name] ??= emptyGroup();
-      // A group never has the name of a setting, so this is a group.
+      // A group never has the same name as a setting, so this is a group.
       group = group.properties[name] as GroupSchema;
     }
     group.properties[last] = settingSchema(key);

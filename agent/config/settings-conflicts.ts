@@ -1,11 +1,11 @@
-// Finds settings that are each valid but do not fit together: faults, and doubtful combinations that get a warning.
+// Finds settings that are valid alone but do not fit together: faults, and doubtful combinations that get a warning.
 import type { SettingKey, Settings } from './settings.ts';
 import { formatDuration } from './units.ts';
 
 /** Settings that do not fit together. */
 export interface SettingsConflict {
   readonly severity: 'fault' | 'warning';
-  /** All settings that are involved. The sentence is about the first. */
+  /** All settings of the conflict. The sentence is about the first. */
   readonly keys: readonly [SettingKey, ...SettingKey[]];
   /** The value of the first setting, if the sentence is about the value. */
   readonly value?: string;

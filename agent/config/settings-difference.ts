@@ -4,7 +4,7 @@ import { settingKeys, settingOf, settingValue } from './keys.ts';
 import type { SettingKey, Settings } from './settings.ts';
 
 export interface SettingsDifference {
-  /** Settings that changed and may take effect now. */
+  /** Settings that changed and can take effect now. */
   readonly now: SettingKey[];
   /** Settings that changed and take effect at the next start. */
   readonly atRestart: SettingKey[];

@@ -1,4 +1,5 @@
-// The table of all settings. The loader, the environment names, the flags, `config show` and docs/configure.md come from it.
+// The table of all settings is the source of the loader, the environment names, the flags, `config show` and
+// docs/configure.md.
 import { defaultHeartbeatTopic } from '../protocol/subjects.ts';
 import {
   boolean,
@@ -15,18 +16,21 @@ import { host, port, servers, subject } from './network.ts';
 import { cpuAllocation, gpuAllocation, labels, size, sizeAllocation } from './node.ts';
 import type { Role } from './role.ts';
 
-/** One setting. Without a `default` it is optional, and `undefined` until it is given. */
+/** One setting. Without a `default` it is optional, and `undefined` when nobody sets it. */
 export interface Setting {
   readonly type: SettingKind<unknown>;
-  /** The default, as an operator would write it. */
+  /** The default value, as an operator would write it. */
   readonly default?: Plain;
-  /** Whether it may change while the program runs, on SIGHUP. */
+  /** Whether it can change while the program runs, on SIGHUP. */
   readonly reload: boolean;
-  /** The roles that read it. */
+  /** The roles that read the setting. */
   readonly roles: Role | 'both';
-  /** A secret is shown as `<redacted>`, is never a flag, and may also come from the service manager's credentials. */
+  /**
+   * Whether the value is a secret. A secret is shown as `<redacted>`, is never a flag, and may also come from the service
+   * manager's credentials.
+   */
   readonly secret?: true;
-  /** What the setting is, in one line, for the documents and the sample file. */
+  /** One line about the setting, for the documents and the sample file. */
   readonly help: string;
 }
 

@@ -1,4 +1,4 @@
-// The settings for people: `config show` as data and as YAML, and every setting as the table defines it.
+// Shows the settings to people: `config show` as data and as YAML, and every setting as the table defines it.
 import type { Document } from 'yaml';
 import { printable } from '../system/printable.ts';
 import { redacted } from '../system/secrets.ts';
@@ -45,8 +45,8 @@ export function showSettings({
 }
 
 /**
- * Returns the same as a configuration file, with the origin of each value beside it. It can be loaded again once the secrets
- * are filled in. Values may hold characters that a terminal obeys.
+ * Returns all settings as a configuration file, with the origin of each value beside it. The file can be loaded when the
+ * secrets are filled in. Values may contain characters that control a terminal.
  */
 export async function settingsDocument(
   loaded: Pick<LoadedSettings, 'settings' | 'origin' | 'file' | 'places'>,
@@ -58,7 +58,7 @@ export async function settingsDocument(
   for (const { key, value, origin } of showSettings(loaded)) {
     const node = document.createNode(value ?? null);
     if (isCollection(node)) node.flow = true;
-    // A setting without a value is empty, instead of the word `null`.
+    // A setting without a value stays empty. Otherwise the YAML would contain the word `null`.
     if (value === undefined && isScalar(node)) node.source = '';
     node.comment = ` ${value === undefined ? 'not set' : printable(origin, 4096)}`;
     document.setIn(key.split('.'), node);

@@ -1,4 +1,4 @@
-// Collects the settings that flags, the environment and the service manager's credentials give, as text.
+// Reads the settings in flags, in the environment and in the service manager's credentials, as text.
 import { join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
@@ -8,7 +8,7 @@ import type { Input } from './kind.ts';
 import { findNearest } from './nearest.ts';
 import type { FlagKey, SettingKey } from './settings.ts';
 
-/** Where a value came from, as `config show` and faults name it. */
+/** The source of a value, in the words of `config show` and of faults. */
 export type Origin =
   | 'default'
   | `file ${string}`
@@ -24,7 +24,7 @@ export interface SettingEntry {
   readonly folder?: string;
 }
 
-/** The settings of one source, and its faults, a line each. */
+/** The settings of one source, and its faults, one line each. */
 export interface Source {
   readonly entries: SettingEntry[];
   readonly faults: string[];
@@ -76,7 +76,7 @@ export async function readCredentialFiles(folder: string | undefined): Promise<S
   return { entries, faults };
 }
 
-/** Returns why `readBounded` failed, without the path, which the sentence around it names. */
+/** Returns the reason why `readBounded` failed, without the path, because the sentence around it contains the path. */
 export function whyUnreadable(error: unknown): string {
   const cause = error instanceof MusterError ? error.cause : error;
   return errnoOf(cause) === 'EACCES' ? 'permission denied' : reasonOf(cause);
@@ -88,9 +88,9 @@ export function suggest(near: string | undefined): string {
 }
 
 /**
- * Returns whether a variable comes from Kubernetes, which describes every service in the environment of each container, with
- * names such as MUSTER_SERVICE_HOST, MUSTER_PORT_4222_TCP and MUSTER_API_PORT=tcp://10.0.0.1:1234. A service with the name
- * muster must not stop the program.
+ * Returns whether a variable comes from Kubernetes. Kubernetes describes every service in the environment of each
+ * container, with names such as MUSTER_SERVICE_HOST, MUSTER_PORT_4222_TCP and MUSTER_API_PORT=tcp://10.0.0.1:1234. A
+ * Kubernetes service with the name muster must not stop the program.
  */
 function isServiceLink(name: string, value: string): boolean {
   return (

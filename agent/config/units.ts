@@ -6,7 +6,7 @@ export const sizePattern = /^(\d+(?:\.\d+)?) ?(?:([kmgtpKMGTP])(?:([iI])[bB]?|[b
 export const percentPattern = /^((?:0?\d{1,2})(?:\.\d{1,3})?|100(?:\.0{1,3})?) ?%$/;
 
 /**
- * Reads a duration such as `15s`, `1m30s`, `1h2m`, `500ms` or `1.5s` as whole milliseconds; undefined when it is not one.
+ * Reads a duration such as `15s`, `1m30s`, `1h2m`, `500ms` or `1.5s` as whole milliseconds; undefined for any other text.
  */
 export function parseDuration(text: string): number | undefined {
   const match = text === '' ? null : durationPattern.exec(text);
@@ -30,9 +30,9 @@ export function formatDuration(milliseconds: number): string {
 }
 
 /**
- * Reads a size such as `8GB` (powers of 1000), `8GiB` or `8Gi` (powers of 1024), `512 kB` or `100B` as bytes; undefined when
- * it is not one. A number without a unit is refused, because people read it as bytes or as megabytes. `8G` is refused,
- * because people read it as a power of 1000 or of 1024.
+ * Reads a size such as `8GB` (powers of 1000), `8GiB` or `8Gi` (powers of 1024), `512 kB` or `100B` as bytes; undefined
+ * for any other text. A number without a unit is refused, because people may mean bytes or megabytes. `8G` is refused,
+ * because people may mean powers of 1000 or of 1024.
  */
 export function parseSize(text: string): number | undefined {
   const match = sizePattern.exec(text);
@@ -57,7 +57,7 @@ export function formatSize(bytes: number): string {
   return best;
 }
 
-/** Reads a percentage from 0 to 100 such as `80%` or `12.5%` as a number; undefined when it is not one. */
+/** Reads a percentage from 0 to 100 such as `80%` or `12.5%` as a number; undefined for any other text. */
 export function parsePercent(text: string): number | undefined {
   const match = percentPattern.exec(text);
   return match ? Number(match[1]) : undefined;

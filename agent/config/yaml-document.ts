@@ -1,4 +1,4 @@
-// Parses a YAML file into a tree with line numbers, or finds where it is broken. All values stay text.
+// Parses a YAML file into a tree with line numbers, or finds its errors. All values stay text.
 import { isScalar, LineCounter, type Node, parseDocument, type YAMLError } from 'yaml';
 
 export interface YamlFile {
@@ -10,7 +10,7 @@ export interface YamlFile {
 }
 
 /**
- * Parses `text`, the content of the file `path`. Aliases are not followed. Each fault is a line with its place. A fault
+ * Parses `text`, the content of the file `path`. Aliases are not followed. Each fault is one line with its place. A fault
  * never repeats text of the file, which may be a secret.
  */
 export function readDocument(text: string, path: string): YamlFile {
@@ -21,11 +21,12 @@ export function readDocument(text: string, path: string): YamlFile {
     lineCounter: lines,
     prettyErrors: false,
     stringKeys: true,
-    // The library would compare every pair of keys. The readers use a map instead, and ignore case.
+    // The library compares every pair of keys, which is slow. The readers use a map instead, and ignore upper and lower
+    // case.
     uniqueKeys: false,
     logLevel: 'error',
   });
-  // The faults after the first ones are often only its consequences.
+  // Later faults are often only consequences of the first ones.
   const faults = [...document.errors, ...document.warnings].slice(0, 3).map(({ code, pos }) => {
     const what = syntaxFaults[code] ?? 'the text cannot be understood';
     return `${path}:${lines.linePos(pos[0]).line}: not valid YAML: ${what}`;

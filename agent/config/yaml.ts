@@ -13,8 +13,9 @@ const keys = new Map(settingKeys.map(key => [key.toLowerCase(), key]));
 const sections = new Map(settingKeys.flatMap(sectionsOf).map(section => [section.toLowerCase(), section]));
 
 /**
- * Finds the settings in `text`, the content of the file at the absolute path `path`. Keys match in any case, but the keys of
- * labels keep theirs. A fault never repeats text of the file that may be a value, because it may be a secret.
+ * Finds the settings in `text`, the content of the file at the absolute path `path`. Upper and lower case in keys are the
+ * same, except in the keys of labels. A fault never repeats text of the file that may be a value, because it may be a
+ * secret.
  */
 export function readYaml(text: string, path: string): Source {
   const file = readDocument(text, path);
@@ -62,9 +63,9 @@ class Reader {
 
   #unknown({ key: node, value }: Pair<Node, Node | null>, path: string): void {
     const colon = path.indexOf(':');
-    // The search among all settings takes time, so a file with many faults gets no more suggestions.
+    // The search in all settings takes time, so it is done only for the first faults of a file.
     const near = this.faults.length < maxSuggestions ? nearestKey(path) : undefined;
-    // `token:abc` is a key without a value. What follows the colon was probably meant as the value.
+    // `token:abc` is a key without a value. The text after the colon was probably meant as the value.
     if (colon >= 0) this.fault(node, `${printable(path.slice(0, colon), 100)} needs a space after its colon`);
     // In `{token: ab,cd}` the text after the comma looks like a key, and may be half of a secret.
     else if (value === null) this.fault(node, loneWord);
@@ -136,8 +137,9 @@ function childrenOf(section: string | undefined): string {
 }
 
 /**
- * Returns the setting with the most similar path, or else the only one with a similar last name: `nats.token` for `token`.
- * The last name alone is not enough for `api.token`, because the group `api` exists and the name was meant for that group.
+ * Returns the setting with the most similar path. When there is none, it returns the only setting with a similar last
+ * name: `nats.token` for `token`. The last name alone is not enough for `api.token`, because the group `api` exists, so
+ * the name was meant for that group.
  */
 function nearestKey(path: string): string | undefined {
   const whole = findNearest(path, settingKeys);

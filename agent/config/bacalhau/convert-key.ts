@@ -18,7 +18,7 @@ export type ConvertedKey = { readonly key: string; readonly line: number } & (
 );
 
 export interface ConversionContext {
-  /** The folder of the file, in which relative paths begin. */
+  /** The folder of the file. Relative paths begin there. */
   readonly folder: string;
   /** Whether it is the configuration of a requester. */
   readonly requester: boolean;
@@ -29,7 +29,7 @@ export interface ConversionContext {
 const tooMany = 'there are too many; allowed: 64';
 const oneValue = 'one value is expected';
 
-/** Returns everything that `found` becomes. Earlier settings win over later ones. */
+/** Returns the settings, dropped keys and notes that `found` leads to. Earlier settings win over later ones. */
 export function convertKey(found: FoundKey, context: ConversionContext): ConvertedKey[] {
   const { mapping, key, line, value } = found;
   const drop = (why: string): ConvertedKey[] => [{ key, line, why }];
@@ -57,7 +57,7 @@ export function convertKey(found: FoundKey, context: ConversionContext): Convert
   return [{ key, line, ...convertTo(mapping.to, text, mapping.as) }];
 }
 
-/** Returns the value of the setting `to`, or why the setting refuses the value of Bacalhau. */
+/** Returns the value of the setting `to`, or the reason why the setting refuses Bacalhau's value. */
 function convertTo(
   to: SettingKey,
   value: Input,
@@ -75,7 +75,7 @@ function convertTo(
 
 function convertPath({ key, line }: FoundKey, to: SettingKey, text: string, folder: string): ConvertedKey[] {
   const outcome = convertTo(to, text);
-  // `~/` stays, because the home folder is known only where the result is read.
+  // `~/` is not replaced, because the home folder is known only where the result is read.
   if ('why' in outcome || isAbsolute(text) || text.startsWith('~/')) {
     return [{ key, line, ...outcome, ...('why' in outcome ? {} : { plain: text }) }];
   }
@@ -85,7 +85,9 @@ function convertPath({ key, line }: FoundKey, to: SettingKey, text: string, fold
   ];
 }
 
-/** Converts each server by itself. A token in an address such as `nats://token@host:4222` becomes a setting of its own. */
+/**
+ * Converts each server separately. A token in an address such as `nats://token@host:4222` becomes a setting of its own.
+ */
 function convertServers({ key, value, line, lineOf }: FoundKey): ConvertedKey[] {
   const nodes = isSeq(value) ? (value.items as Node[]) : [value];
   if (!nodes.every(node => isScalar(node)))
@@ -123,7 +125,8 @@ function convertToken(login: string): { to: SettingKey; plain: Plain } | { why: 
 }
 
 /**
- * Converts each label by itself, so that one refused label does not affect the others. Bacalhau reads names in lower case.
+ * Converts each label separately, so that one refused label does not affect the others. Bacalhau reads names in lower
+ * case.
  */
 function convertLabels({ key, line, value, lineOf }: FoundKey): ConvertedKey[] {
   const labels = new Map<string, string>();

@@ -5,9 +5,8 @@ import { formatDuration, formatSize } from '../units.ts';
 import type { Form } from './key-table.ts';
 
 /**
- * Returns the value as a setting of muster takes it. A value that cannot be read is returned as it is, and the setting
- * refuses it with a reason.
- * @throws Refusal when the setting would read the value as another one
+ * Returns the value in the form that a setting of muster takes. A value that cannot be read is returned unchanged; the
+ * setting then refuses it with a reason. @throws Refusal when the setting would read another value from the text
  */
 export function convertValue(text: string, form: Form): string {
   if (text.length > 200) return text;
@@ -19,7 +18,7 @@ export function convertValue(text: string, form: Form): string {
     case 'boolean':
       return convertBoolean(text);
     case 'level':
-      // Both levels end the program in Bacalhau.
+      // In Bacalhau these levels are for errors that end the program.
       return /^(fatal|panic)$/i.test(text) ? 'error' : text;
     case 'mode':
       if (text.toLowerCase() === 'default') return 'auto';
@@ -44,7 +43,7 @@ const nanoseconds: Readonly<Record<string, number>> = {
 };
 
 /**
- * Converts a duration of Go: numbers, also with fractions, with units in any order. A number without a unit counts
+ * Converts a duration of Go: numbers, also with fractions, with units in any order. A number without a unit means
  * nanoseconds.
  */
 function convertDuration(text: string): string {
@@ -60,8 +59,8 @@ function convertDuration(text: string): string {
 }
 
 /**
- * Converts a size of go-humanize, such as `8G`, `8GB`, `8Gi` or `8GiB`. A number without a unit counts bytes. Percentages
- * stay.
+ * Converts a size of go-humanize, such as `8G`, `8GB`, `8Gi` or `8GiB`. A number without a unit means bytes. Percentages
+ * do not change.
  */
 function convertSize(text: string): string {
   const plain = text.replace(/[\s,]/g, '');

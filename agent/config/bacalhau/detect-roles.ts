@@ -14,11 +14,11 @@ export interface Roles {
 
 type Result = ReadonlyMap<SettingKey, { readonly plain: Plain }>;
 
-/** The port at which an agent looks for a broker by default. */
+/** The default port of a broker to which an agent connects. */
 const brokerPort = settingOf('broker.port').default;
 
 /**
- * Returns the roles that the keys name. If none is named, settings of a broker without servers to connect to mean a
+ * Returns the roles that the keys name. If they name none, a file with broker settings but without servers belongs to a
  * requester.
  */
 export function detectRoles(found: readonly FoundKey[]): Roles {
@@ -36,7 +36,7 @@ export function detectRoles(found: readonly FoundKey[]): Roles {
   return { agent: calls || !listens, requester: listens && !calls };
 }
 
-/** Returns notes on how to go on, and on keys whose absence means something else in muster than in Bacalhau. */
+/** Returns notes about the next steps, and about missing keys whose default differs between muster and Bacalhau. */
 export function explainDifferences(
   found: readonly FoundKey[],
   generation: string,
@@ -68,8 +68,8 @@ export function explainDifferences(
 }
 
 /**
- * Returns what an agent needs on the machine of its requester. These settings must not be in the common file: there they
- * would keep the requester from starting, or apply to it.
+ * Returns the settings that an agent needs on the machine of its requester. They must not be in the common file, because
+ * there they would prevent the start of the requester, or change it.
  */
 function explainAgentBesideRequester(set: Result): string[] {
   const port = set.get('broker.port')?.plain ?? brokerPort;

@@ -1,17 +1,17 @@
-// The table of all keys of Bacalhau's configuration, up to 1.4 and from 1.5 on, with what becomes of each in muster.
+// This table has all keys of Bacalhau's configuration, up to 1.4 and from 1.5 on, and says what each becomes in muster.
 import type { Role } from '../role.ts';
 import type { SettingKey } from '../settings.ts';
 
 /** The form in which Bacalhau writes a value. */
 export type Form = 'text' | 'duration' | 'size' | 'boolean' | 'path' | 'labels' | 'level' | 'mode';
 
-/** What becomes of a key, or of all keys below it. */
+/** What a key becomes, or all keys below it. */
 export type KeyMapping =
   /** It becomes a setting of muster. */
   | { readonly to: SettingKey; readonly as: Form }
   /** It is dropped, for this reason. */
   | { readonly dropped: string }
-  /** It says which roles run, which muster decides by the command and not by a setting. */
+  /** It says which roles run. In muster the command decides that, not a setting. */
   | { readonly role: Role | 'list' }
   /** The brokers that a compute node connects to, perhaps with a token in their addresses. */
   | { readonly servers: true }
@@ -32,11 +32,12 @@ const setting = (to: SettingKey, as: Form = 'text'): KeyMapping => ({ to, as });
 const drop = (dropped: string): KeyMapping => ({ dropped });
 
 /**
- * The keys as Bacalhau spells them; they match in any case. Of two keys with the same meaning the upper one counts. The
- * sources are the configuration schemas of 1.4.0, 1.5.2 and 1.6.5, with older names where keys were renamed in between.
+ * The keys in Bacalhau's spelling; upper and lower case are the same. If two keys have the same meaning, the upper one
+ * counts. The sources are the configuration schemas of 1.4.0, 1.5.2 and 1.6.5, with the older names of keys that were
+ * renamed in between.
  */
 export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
-  // From 1.5 on.
+  // Keys from 1.5 on.
   'Orchestrator.Enabled': { role: 'requester' },
   'Orchestrator.Host': setting('broker.host'),
   'Orchestrator.Port': setting('broker.port'),
@@ -88,7 +89,7 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   JobDefaults: drop(jobs),
   JobAdmissionControl: drop(jobs),
 
-  // Up to 1.4.
+  // Keys up to 1.4.
   'Node.Type': { role: 'list' },
   'Node.Name': setting('node.id'),
   'Node.NameProvider': setting('node.nameProvider'),
@@ -116,7 +117,7 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
     'duration',
   ),
   'Node.Compute.ControlPlaneSettings.HeartbeatTopic': setting('compute.heartbeatTopic'),
-  // Bacalhau writes these names, although it does not read them.
+  // Bacalhau writes keys with these names, but does not read them.
   'Node.Compute.ClusterTimeouts.HeartbeatFrequency': setting('compute.heartbeatFrequency', 'duration'),
   'Node.Compute.ClusterTimeouts.InfoUpdateFrequency': setting('compute.infoUpdateFrequency', 'duration'),
   'Node.Compute.ClusterTimeouts.ResourceUpdateFrequency': setting(

@@ -1,4 +1,4 @@
-// Makes a configuration of muster from one of Bacalhau, with a message about everything that was left out.
+// Makes a configuration of muster from a configuration of Bacalhau, with a message about everything that was left out.
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Document } from 'yaml';
@@ -17,16 +17,16 @@ import { readBacalhau } from './read-keys.ts';
 export interface MigrateOptions extends Pick<ConversionContext, 'mayListenOn'> {
   /** The absolute path of the file. */
   readonly path: string;
-  /** `write` puts secrets into the result; `point` names a file that the operator makes for them. */
+  /** `write` puts secrets into the result; `point` writes the name of a file that the operator makes for them. */
   readonly secrets: 'write' | 'point';
 }
 
 export interface Migration {
-  /** The settings, each with its source in a comment. Values may hold characters that a terminal obeys. */
+  /** The settings, each with its source in a comment. Values may contain characters that control a terminal. */
   readonly document: Document;
-  /** What was left out and why: a line each with its place, in the order of the file. */
+  /** What was left out and why, one line each with its place, in the order of the file. */
   readonly dropped: string[];
-  /** What else the operator should know, a line each. */
+  /** What else the operator should know, one line each. */
   readonly notes: string[];
 }
 

@@ -10,7 +10,7 @@ export interface FoundKey {
   /** The key as the file spells it, safe for a terminal. */
   readonly key: string;
   readonly line: number;
-  /** Its place in the table. Of two keys with the same meaning, the one with the lower rank counts. */
+  /** Its row number in the table. If two keys have the same meaning, the one with the lower number counts. */
   readonly rank: number;
   readonly mapping: KeyMapping;
   readonly value: Node;
@@ -24,7 +24,7 @@ export interface BacalhauFile {
   readonly found: FoundKey[];
   /** Keys that Bacalhau does not have, each with the reason. */
   readonly unknown: { readonly key: string; readonly line: number; readonly why: string }[];
-  /** Why the file cannot be read, a line each. */
+  /** Reasons why the file cannot be read, one line each. */
   readonly faults: string[];
 }
 
@@ -94,7 +94,10 @@ function isUnset(node: Node): boolean {
   return isEmpty(node) || (isScalar(node) && node.value === '');
 }
 
-/** Returns the row of the key, or else of the closest group above it that is dropped as a whole. */
+/**
+ * Returns the row of the key. When there is none, it returns the row of the closest group above it that is dropped as a
+ * whole.
+ */
 function rowOf(lower: string): { rank: number; mapping: KeyMapping } | undefined {
   const [own, ...groups] = pathAndGroups(lower).map(path => rows.get(path));
   if (own) return own;
@@ -109,7 +112,8 @@ function pathAndGroups(path: string): string[] {
 }
 
 /**
- * Returns the key for a message. In `token:abc` the text after the colon was probably meant as a value, and may be a secret.
+ * Returns the key for a message. In `token:abc` the text after the colon was probably meant as a value and may be a
+ * secret, so it is removed.
  */
 function shownKey(path: string): string {
   return printable(path.split(':', 1)[0] ?? '', 200);
