@@ -2,7 +2,7 @@
 import { compactResources, type Gpu, type Resources } from '../protocol/resources.ts';
 import type { Sample } from './sample/sampler.ts';
 
-/** A share of what is there, or an amount: CPUs, which may be a fraction, bytes, or whole GPUs. */
+/** A share of a resource, or an amount: CPUs (may be a fraction), bytes, or whole GPUs. */
 export type Allocation = { percent: number } | { amount: number };
 
 export interface AllocatedCapacity {
@@ -12,14 +12,15 @@ export interface AllocatedCapacity {
   gpu: Allocation;
 }
 
-/** The hardware of which a part is offered. */
+/** The hardware from which a part is offered. */
 export interface OfferableHardware {
   /** Logical CPUs that this process may use. CPU affinity and a quota may leave a fraction. */
   cpus: number;
-  /** Total memory, or what a control group allows. */
+  /** Total memory, or the limit of a control group, in bytes. */
   memoryBytes: number;
   /**
-   * Free space on the data folder's file system when the agent started. Later use of the disk does not make the offer smaller.
+   * Free space on the data folder's file system when the agent started, in bytes. Later use of the disk does not make the
+   * offer smaller.
    */
   diskBytes: number;
   /** The usable GPUs. */
@@ -27,8 +28,8 @@ export interface OfferableHardware {
 }
 
 /**
- * Returns the allocated part of `hardware`, and never more than there is. CPUs may be a fraction, bytes are rounded down, and
- * GPUs are taken from the front.
+ * Returns the allocated part of `hardware`, and never more than the hardware has. CPUs may be a fraction, bytes are
+ * rounded down, and the first GPUs are taken.
  */
 export function offeredCapacity(allocated: AllocatedCapacity, hardware: OfferableHardware): Resources {
   const gpus = firstGpus(allocated.gpu, hardware.gpus);
@@ -42,8 +43,8 @@ export function offeredCapacity(allocated: AllocatedCapacity, hardware: Offerabl
 }
 
 /**
- * Returns the part of `offered` that `sample` finds free. It is never more than the offer, and equal to it where nothing was
- * measured. `isFree` returns whether a job could have a GPU now.
+ * Returns the free part of `offered`, as `sample` shows it. It is never more than the offer, and equal to it for a
+ * resource that was not measured. `isFree` returns whether a job could use a GPU now.
  */
 export function availableCapacity(
   offered: Resources,
@@ -68,7 +69,7 @@ function firstGpus(allocation: Allocation, gpus: readonly Gpu[]): Gpu[] {
   return gpus.slice(0, Math.max(least, Math.trunc(wanted)));
 }
 
-// More digits are noise, and cost bytes in every report.
+// More digits would not be exact, and would make every report longer.
 const hundredths = (cpus: number | undefined) =>
   cpus === undefined ? undefined : Math.floor(cpus * 100) / 100;
 

@@ -1,4 +1,4 @@
-// Asks the cloud's metadata service what kind of instance this machine is. Done only with the setting `node.cloudMetadata`.
+// Asks the cloud's metadata service for the type of this instance. This is done only with the setting `node.cloudMetadata`.
 import type { Answer, Inputs } from './inputs/inputs.ts';
 import { tidy } from './values/tidy.ts';
 
@@ -9,9 +9,9 @@ export interface CloudFacts {
   region?: string | undefined;
   zone?: string | undefined;
   instanceId?: string | undefined;
-  /** Milliseconds that all questions took. */
+  /** Time that all questions took together, in milliseconds. */
   took: number;
-  /** When they were read, RFC 3339. */
+  /** Time when the facts were read, RFC 3339. */
   readAt: string;
 }
 
@@ -25,7 +25,7 @@ export async function readCloudFacts(inputs: Inputs): Promise<CloudFacts | undef
   return answers.find(facts => facts !== undefined);
 }
 
-/** Returns the labels of the facts that are there. */
+/** Returns the labels for the facts that are known. */
 export function cloudLabels(cloud: CloudFacts | undefined): Record<string, string> {
   const { provider, type, region, zone, instanceId } = cloud ?? {};
   const labels = {
@@ -38,7 +38,7 @@ export function cloudLabels(cloud: CloudFacts | undefined): Record<string, strin
   return Object.fromEntries(Object.entries(labels).flatMap(([key, value]) => (value ? [[key, value]] : [])));
 }
 
-// A link-local address, so that no question leaves the host. The host name that GCP documents would need DNS.
+// The address is link-local, so no question leaves the host. The host name that GCP documents would need DNS.
 const service = 'http://169.254.169.254';
 
 async function aws(inputs: Inputs): Promise<CloudFacts | undefined> {
@@ -97,8 +97,8 @@ function azure(inputs: Inputs): Promise<CloudFacts | undefined> {
 type Pending = Partial<Record<'instanceId' | 'type' | 'region' | 'zone', Promise<Answer<string>>>>;
 
 /**
- * Waits for the answers. Returns undefined unless the id of the instance is known: something else at the address of the service,
- * such as a proxy, does not know it. `before` are answers that were needed first.
+ * Waits for the answers. Returns undefined when the id of the instance is missing, because then something else answers at
+ * the address, such as a proxy. `before` are the answers that were needed first.
  */
 async function readFacts(
   inputs: Inputs,
@@ -112,13 +112,16 @@ async function readFacts(
   );
   const plain = Object.fromEntries(entries.map(([name, { value }]) => [name, oneWord(value)]));
   if (plain.instanceId === undefined) return undefined;
-  // These questions were asked at the same time, so the slowest one counts.
+  // The questions were asked at the same time, so their time is that of the slowest one.
   const took =
     before.reduce((sum, answer) => sum + answer.took, 0) + Math.max(...entries.map(([, { took }]) => took));
   return { provider, ...plain, took, readAt };
 }
 
-/** Returns a name of an instance, a zone or the like. It is short and has no blanks: anything else is not the service's answer. */
+/**
+ * Returns a name of an instance, a zone and so on. Such a name is short and has no blanks: other text does not come from
+ * the service.
+ */
 function oneWord(value: string | undefined): string | undefined {
   const plain = tidy(value, 256);
   return plain !== undefined && /^[\w./:-]+$/.test(plain) ? plain : undefined;

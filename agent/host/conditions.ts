@@ -1,4 +1,5 @@
-// Decides which conditions a node has: what is wrong with it although it is alive. Pure rules, which do not change quickly.
+// Decides which conditions a node has, which are its problems while it is alive. The rules are pure functions, and react
+// slowly.
 import { formatSize } from './values/size.ts';
 import { tidy } from './values/tidy.ts';
 
@@ -19,7 +20,7 @@ export interface Condition {
   readonly since: string;
 }
 
-/** What is known at one time. An absent member was not checked, and changes no condition. */
+/** What was observed at one time. An absent member was not checked, and changes no condition. */
 export interface Observation {
   readonly monotonicMs: number;
   /** The wall clock. */
@@ -38,14 +39,14 @@ export interface Observation {
   readonly inventoryAgeMs?: number | undefined;
 }
 
-/** The conditions, and what the rules must remember between two observations. */
+/** The conditions, and the data that the rules need between two observations. */
 export interface ConditionState {
   readonly conditions: readonly Condition[];
-  /** For a condition that may soon change: how many observations in a row have spoken for the change. */
+  /** For each condition that may soon change: the number of observations in a row that spoke for the change. */
   readonly against: Readonly<Partial<Record<ConditionType, number>>>;
-  /** Wall clock minus monotonic clock at the last observation. */
+  /** Wall clock minus monotonic clock at the last observation, in milliseconds. */
   readonly clockOffsetMs?: number;
-  /** Monotonic time of the last jump of the wall clock. */
+  /** Monotonic time of the last jump of the wall clock, in milliseconds. */
   readonly jumpedAtMs?: number;
 }
 
@@ -53,22 +54,22 @@ export const noConditions: ConditionState = { conditions: [], against: {} };
 
 interface Rule {
   readonly type: ConditionType;
-  /** How many bad observations in a row raise the condition. */
+  /** Number of bad observations in a row that raise the condition. */
   readonly raiseAfter: number;
-  /** How many good observations in a row clear it. */
+  /** Number of good observations in a row that clear it. */
   readonly clearAfter: number;
   /**
-   * Returns why the observation is bad, or false when it is good, or undefined when it says nothing. For a condition that is
-   * already raised the limit is stricter, so that a value near the limit does not raise and clear it all the time. The reason
-   * has no figure that changes, because a changed reason is sent and stored.
+   * Returns why the observation is bad, or false when it is good, or undefined when it says nothing. For a raised
+   * condition the limit is stricter, so that a value near the limit does not raise and clear it all the time. The reason
+   * contains no changing figures, because each changed reason is sent and stored.
    */
   check(observation: Observation, raised: boolean, jump: ClockJump): string | false | undefined;
 }
 
 interface ClockJump {
-  /** How far the wall clock has just jumped, positive for forwards. Absent when it has not jumped. */
+  /** Size of the jump that just happened, in milliseconds, positive for forwards; absent when there was none. */
   readonly byMs?: number | undefined;
-  /** Time since the last jump. */
+  /** Time since the last jump, in milliseconds. */
   readonly agoMs: number;
 }
 
@@ -77,7 +78,7 @@ const gib = 2 ** 30;
 
 const rules: readonly Rule[] = [
   {
-    // Raised at once, because jobs fail meanwhile. Cleared after two answers, because one answer may be chance.
+    // It is raised at once, because jobs fail meanwhile. It is cleared after two answers, because one answer may be chance.
     type: 'GpuDriverUnresponsive',
     raiseAfter: 1,
     clearAfter: 2,
@@ -105,7 +106,7 @@ const rules: readonly Rule[] = [
     },
   },
   {
-    // Raised after two observations, because a job that starts may need a lot of memory for a moment.
+    // It is raised after two observations, because a job that starts may need a lot of memory for a moment.
     type: 'MemoryPressure',
     raiseAfter: 2,
     clearAfter: 2,
@@ -118,7 +119,7 @@ const rules: readonly Rule[] = [
     },
   },
   {
-    // Shown for 10 minutes, because what used the clock may stay wrong for a while.
+    // It is shown for 10 minutes, because programs that used the clock may be wrong for a while.
     type: 'ClockJumped',
     raiseAfter: 1,
     clearAfter: 1,
@@ -133,7 +134,7 @@ const rules: readonly Rule[] = [
     },
   },
   {
-    // The inventory is taken every hour. One that fails is not yet a reason for a condition.
+    // The inventory is taken every hour. One failure is not enough for a condition.
     type: 'InventoryStale',
     raiseAfter: 1,
     clearAfter: 1,

@@ -22,15 +22,15 @@ export function readCpuQuota(inputs: Inputs, ownGroups: string): Promise<FileLim
   return tightest(inputs, hierarchy(ownGroups, 'cpu'), cpuQuotaIn);
 }
 
-/** Returns how many bytes are in use in the group of `limitFile`, without the file cache that the kernel would drop first. */
+/** Returns how many bytes the group of `limitFile` uses, without the file cache that the kernel would free first. */
 export async function readMemoryUse(inputs: Inputs, limitFile: string): Promise<number | undefined> {
   const { usage, stat, cache } = memoryUseFiles(limitFile);
   return bytesInUse((await inputs.file(usage)).value, (await inputs.file(stat)).value, cache);
 }
 
 /**
- * Returns the same at once, for each resource report of an agent without the native probe. Like /proc, the files of a group
- * answer at once. Undefined without a limit.
+ * Returns how many bytes the group uses, without waiting; undefined without a limit. An agent without the native probe
+ * calls it for each resource report. The files of a group answer at once, like those of /proc.
  */
 export function readMemoryInUse({ memoryFile }: { memoryFile?: string | undefined }): number | undefined {
   if (memoryFile === undefined) return undefined;
@@ -38,14 +38,14 @@ export function readMemoryInUse({ memoryFile }: { memoryFile?: string | undefine
   try {
     return bytesInUse(readFileSync(usage, 'latin1'), readFileSync(stat, 'latin1'), cache);
   } catch {
-    // The file system of the groups was unmounted. The caller uses what it has read before.
+    // The file system of the groups was unmounted. The caller continues with its earlier value.
     return undefined;
   }
 }
 
 interface Hierarchy {
   readonly version: 1 | 2;
-  /** Where the groups of the controller may be mounted, the most likely folder first. */
+  /** Folders where the groups of the controller may be mounted, the most likely one first. */
   readonly mounts: readonly string[];
   /** The group of this process, as the kernel names it. */
   readonly group: string;
@@ -53,7 +53,8 @@ interface Hierarchy {
 
 const root = '/sys/fs/cgroup';
 
-// Lines are like `4:cpu,cpuacct:/a/b` (version 1) or `0::/a/b` (version 2). A controller of version 1 is not in version 2.
+// Finds the group of a controller. Lines are like `4:cpu,cpuacct:/a/b` (version 1) or `0::/a/b` (version 2). A controller
+// that is in version 1 is not in version 2.
 function hierarchy(ownGroups: string, controller: string): Hierarchy | undefined {
   let version2Group: string | undefined;
   for (const line of ownGroups.split('\n').slice(0, 64)) {
@@ -96,7 +97,7 @@ function upwards(group: string): string[] {
 
 async function memoryLimitIn(inputs: Inputs, version: 1 | 2, folder: string): Promise<FileLimit | undefined> {
   const file = `${folder}/${version === 2 ? 'memory.max' : 'memory.limit_in_bytes'}`;
-  // `max` means no limit, and so does, in version 1, a number that no machine has.
+  // In both versions `max` means no limit. In version 1 a number larger than any machine's memory also means no limit.
   const value = wholeNumber((await inputs.file(file)).value);
   return value === undefined || value >= 2 ** 53 - 2 ** 20 ? undefined : { value, file };
 }
@@ -121,7 +122,7 @@ function memoryUseFiles(limitFile: string) {
     : { usage: `${folder}/memory.usage_in_bytes`, stat, cache: 'total_inactive_file' };
 }
 
-// The kernel counts file cache too, and frees its inactive part before it refuses memory to anybody.
+// Returns the bytes in use without inactive file cache, because the kernel frees that before it refuses memory to a process.
 function bytesInUse(usage: string | undefined, stat: string | undefined, cache: string): number | undefined {
   const used = wholeNumber(usage);
   const cached = wholeNumber(new RegExp(`^${cache} (\\d+)$`, 'm').exec(stat ?? '')?.[1]) ?? 0;

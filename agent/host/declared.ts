@@ -4,17 +4,17 @@ import { formatSize } from './values/size.ts';
 
 /** The hardware that a machine should have at least: the settings `node.declared`. Absent members are not checked. */
 export interface Declared {
-  /** Logical CPUs. */
+  /** Number of logical CPUs. */
   cpu?: number | undefined;
-  /** Bytes. */
+  /** Memory, in bytes. */
   memory?: number | undefined;
-  /** Bytes of the data folder's file system. */
+  /** Size of the data folder's file system, in bytes. */
   disk?: number | undefined;
-  /** How many GPUs. */
+  /** Number of GPUs. */
   gpu?: number | undefined;
-  /** A part of each GPU's name, in upper or lower case: `H100`. */
+  /** A part of each GPU's name, in upper or lower case, such as `H100`. */
   gpuName?: string | undefined;
-  /** Bytes of each GPU. */
+  /** Memory of each GPU, in bytes. */
   gpuMemory?: number | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface Declared {
 export interface FoundHardware {
   cpus: number;
   memoryBytes: number;
-  /** Size of the data folder's file system. Absent when it is not known, and then not checked. */
+  /** Size of the data folder's file system, in bytes. It is not checked while it is unknown. */
   diskBytes?: number | undefined;
   /** The usable GPUs. */
   gpus: readonly Gpu[];
@@ -41,7 +41,7 @@ export interface Mismatches {
  */
 const requiredShare = 0.95;
 
-/** Returns what is missing of `declared`. More than declared is never a mismatch. */
+/** Returns what is missing from `declared`. More hardware than declared is never a mismatch. */
 export function mismatches(declared: Declared, found: FoundHardware): Mismatches {
   const others: string[] = [];
   const checkSize = (name: string, declaredBytes: number | undefined, foundBytes: number | undefined) => {
@@ -60,7 +60,7 @@ export function mismatches(declared: Declared, found: FoundHardware): Mismatches
 function missingGpus({ gpu, gpuName, gpuMemory }: Declared, gpus: readonly Gpu[]): string[] {
   const named = (candidate: Gpu) =>
     gpuName === undefined || candidate.Name.toLowerCase().includes(gpuName.toLowerCase());
-  // A GPU whose memory is not known passes.
+  // A GPU whose memory is unknown counts as large enough.
   const large = ({ Memory }: Gpu) =>
     gpuMemory === undefined || Memory === 0 || Memory * 1_048_576 >= gpuMemory * requiredShare;
   const fit = gpus.filter(candidate => named(candidate) && large(candidate));

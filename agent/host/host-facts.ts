@@ -7,18 +7,21 @@ import { tidy } from './values/tidy.ts';
 
 export interface HostFacts {
   hostname: string;
-  /** By Go's name: `amd64`, `arm64`. */
+  /** Go's name of the architecture, such as `amd64` or `arm64`. */
   architecture: string;
-  /** By Go's name: `linux`, `darwin`. */
+  /** Go's name of the operating system, such as `linux` or `darwin`. */
   operatingSystem: string;
   kernel: string;
   osName?: string | undefined;
-  /** Logical CPUs of the machine. */
+  /** Number of logical CPUs of the machine. */
   cpus: number;
-  /** Logical CPUs that this process may use, within its CPU affinity and the quota of its control group, as libuv counts. */
+  /**
+   * Number of logical CPUs that this process may use, within its CPU affinity and the quota of its control group, as
+   * libuv counts.
+   */
   usableCpus: number;
   cpuModel?: string | undefined;
-  /** Total memory of the machine. */
+  /** Total memory of the machine, in bytes. */
   memoryBytes: number;
   /** The kernel's id of this boot. Absent where the kernel gives none, because a guessed id could change during a boot. */
   bootId?: string | undefined;
@@ -26,7 +29,7 @@ export interface HostFacts {
   bootIdTookMs: number;
 }
 
-/** Asks this machine without the time limits that `SystemInputs` has. */
+/** Functions that ask this machine without the time limits of `SystemInputs`. */
 const directInputs: Pick<Inputs, 'system' | 'file'> = {
   system: readOsInfo,
   file: async path => {

@@ -4,9 +4,10 @@ import { gpuLabels } from './gpu/gpu-labels.ts';
 import type { HostFacts } from './host-facts.ts';
 
 /**
- * Returns the labels of a node. The built-in ones have the names of both generations of Bacalhau, because a selector written for
- * either must find the node: `Operating-System` and `Architecture` up to 1.7, `os_type`, `os_arch` and `name` from 1.8 on. The
- * labels of the offered GPUs follow. A configured label replaces a built-in one of the same name, which Bacalhau does not allow.
+ * Returns the labels of a node. The built-in labels have the names of both generations of Bacalhau, because a selector
+ * for either must find the node: `Operating-System` and `Architecture` up to 1.7, `os_type`, `os_arch` and `name` from
+ * 1.8 on. The labels of the offered GPUs follow. A configured label replaces a built-in label of the same name, which
+ * Bacalhau does not allow.
  */
 export function nodeLabels(
   nodeId: string,

@@ -9,19 +9,19 @@ import { tidy } from './values/tidy.ts';
 export interface Limits {
   /** Memory, in bytes. Absent without a limit. */
   memory?: Fact<number> | undefined;
-  /** Bytes in use in the group that has the limit, without the file cache that the kernel would drop first. */
+  /** Memory in use in the group that has the limit, in bytes, without the file cache that the kernel would free first. */
   memoryUsed?: number | undefined;
-  /** The file that the limit was read from. */
+  /** The file from which the limit was read. */
   memoryFile?: string | undefined;
   /** The CPU quota, in CPUs, which may be a fraction. Absent without a quota. */
   quota?: Fact<number> | undefined;
-  /** How many CPUs the process may run on. */
+  /** Number of CPUs on which the process may run. */
   affinity?: Fact<number> | undefined;
 }
 
 /**
- * Reads the tightest limits from this process's own group up to the root, see cgroups(7). The files and the native probe are
- * both asked. Never throws: a limit that cannot be read does not count.
+ * Reads the tightest limits from this process's own group up to the root, see cgroups(7). Both the files and the native
+ * probe are asked. Never throws: a limit that cannot be read does not count.
  */
 export async function readLimits(inputs: Inputs): Promise<Limits> {
   const readAt = inputs.now().toISOString();
@@ -36,7 +36,7 @@ export async function readLimits(inputs: Inputs): Promise<Limits> {
   const probe = (await inputs.cgroup()).value ?? {};
   const took = meter.took();
   const claims = (fileLimit: FileLimit | undefined, probeLimit: number | undefined) => {
-    // Whoever makes a group chooses its name, so the path is made harmless.
+    // Anybody who creates a group chooses its name, so the path is made safe.
     const byFiles = { source: tidy(fileLimit?.file, 300) ?? 'cgroup', value: fileLimit?.value, took, readAt };
     const byProbe = { source: 'native probe', value: probeLimit, took, readAt };
     return isTighter(probeLimit, fileLimit) ? [byProbe, byFiles] : [byFiles, byProbe];
@@ -53,22 +53,26 @@ export async function readLimits(inputs: Inputs): Promise<Limits> {
   };
 }
 
-/** Returns how many of `cpus` are left by affinity and quota. A quota may leave a fraction. */
+/** Returns how many of `cpus` this process may use after affinity and quota. A quota may make it a fraction. */
 export function usableCpus(cpus: number, { affinity, quota }: Limits): number {
   return Math.min(cpus, affinity?.value ?? cpus, quota?.value ?? cpus);
 }
 
-/** Returns how many of `memoryBytes` the limit allows. */
+/** Returns the part of `memoryBytes` that the limit allows. */
 export function memoryWithin(memoryBytes: number, limits: Limits): number {
   return Math.min(memoryBytes, limits.memory?.value ?? memoryBytes);
 }
 
-/** Returns how many of `totalBytes` the limit leaves when `usedBytes` are in use; without a limit, all of them. */
+/**
+ * Returns how many of `totalBytes` the limit leaves free when `usedBytes` are in use. Without a limit it returns
+ * `totalBytes`.
+ */
 export function memoryLeft(totalBytes: number, limits: Limits, usedBytes = limits.memoryUsed ?? 0): number {
   return limits.memory ? Math.max(0, totalBytes - usedBytes) : totalBytes;
 }
 
-// The native probe lists the folders, so it also finds a group that a container has deeper in its mount than its name says.
+// Returns whether the probe's limit is tighter. The native probe lists the folders, so it also finds a group that is deeper
+// in a container's mount than its name says.
 const isTighter = (probeLimit: number | undefined, fileLimit: FileLimit | undefined): boolean =>
   probeLimit !== undefined && (fileLimit === undefined || probeLimit < fileLimit.value);
 

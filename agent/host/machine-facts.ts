@@ -1,4 +1,4 @@
-// Chooses the value of each fact about the machine where several sources know it, for `muster probe` and for the agent.
+// Chooses the value of each fact about the machine when several sources know it. `muster probe` and the agent use it.
 import type { HostFacts } from './host-facts.ts';
 import type { DiskSpace } from './inputs/disk-space.ts';
 import type { Answer } from './inputs/inputs.ts';
@@ -10,7 +10,7 @@ import { tidy } from './values/tidy.ts';
 /** Facts about the machine. `muster probe -o json` prints them, so the names do not change. */
 export interface MachineFacts {
   readonly hostname: Fact<string>;
-  /** System and architecture by Go's names, such as `linux` and `amd64`. */
+  /** Go's names of the system and of the architecture, such as `linux` and `amd64`. */
   readonly operatingSystem: Fact<string>;
   readonly architecture: Fact<string>;
   readonly kernel: Fact<string>;
@@ -21,7 +21,7 @@ export interface MachineFacts {
   /** The hypervisor, or `none`. */
   readonly virtualisation?: Fact<string> | undefined;
   readonly cpuModel?: Fact<string> | undefined;
-  /** Logical CPUs of the machine. */
+  /** Number of logical CPUs of the machine. */
   readonly cpus: Fact<number>;
   readonly physicalCores?: Fact<number> | undefined;
   /** Memory of the machine, in bytes. */
@@ -32,22 +32,22 @@ export interface MachineFacts {
   readonly diskAvailable?: Fact<number> | undefined;
 }
 
-/** What the sources answered. A source that was not asked is absent. */
+/** The answers of the sources. A source that was not asked is absent. */
 export interface MachineReadings {
-  /** When they were read, RFC 3339. */
+  /** Time when they were read, RFC 3339. */
   readonly readAt: string;
   readonly host: HostFacts;
-  /** Room on the data folder's file system. */
+  /** Space on the data folder's file system. */
   readonly space?: Answer<DiskSpace> | undefined;
   readonly inventory?: Answer<Inventory> | undefined;
   /** The text of /proc/meminfo. */
   readonly meminfo?: Answer<string> | undefined;
-  /** The maker and the model by DMI. */
+  /** The maker and the model, from DMI. */
   readonly vendor?: Answer<string> | undefined;
   readonly product?: Answer<string> | undefined;
 }
 
-/** Settles each fact: its value is that of the best source that answered, and it lists what the other sources say. */
+/** Returns each fact with the value of the best source that answered, and with the values of the other sources. */
 export function settleMachineFacts(readings: MachineReadings): MachineFacts {
   const { readAt, host, space, inventory, meminfo, vendor, product } = readings;
   const claim = <T>(source: string, value: T | undefined, took = 0): Claim<T> => ({
@@ -60,7 +60,7 @@ export function settleMachineFacts(readings: MachineReadings): MachineFacts {
     ...claim('inventory', inventory?.value && pick(inventory.value), inventory?.took),
     readAt: inventory?.value?.takenAt ?? readAt,
   });
-  // Node's `os` module always knows these.
+  // Node's `os` module always knows these facts.
   const certain = <T>(value: T): Fact<T> => ({ value, source: 'os', took: 0, readAt, others: [] });
   const bytesIn = (key: string) => kibibytes(meminfo?.value, key);
   return {
@@ -97,7 +97,7 @@ export function settleMachineFacts(readings: MachineReadings): MachineFacts {
   };
 }
 
-// Each source spells names in its own way.
+// Each source spells names in its own way, so names never count as different.
 const names = { agree: () => true };
 
 function kibibytes(text: string | undefined, key: string): number | undefined {

@@ -1,4 +1,4 @@
-// Asks everything about this machine once: facts with their sources, limits, GPUs and cloud, for `muster probe`.
+// Asks everything about this machine once, for `muster probe`: facts with their sources, limits, GPUs and cloud.
 import type { OfferableHardware } from './capacity.ts';
 import { type CloudFacts, readCloudFacts } from './cloud.ts';
 import { failures, type GpuDevice, type SourceReport } from './gpu/gpu.ts';
@@ -10,10 +10,10 @@ import { type Limits, memoryLeft, memoryWithin, readLimits, usableCpus } from '.
 import { type MachineFacts, settleMachineFacts } from './machine-facts.ts';
 import { tidy } from './values/tidy.ts';
 
-/** How a source other than a GPU source answered. */
+/** The answer of a source that is not a GPU source. */
 export interface SourceNote {
   readonly source: string;
-  /** Milliseconds. */
+  /** Time that the source took, in milliseconds. */
   readonly took: number;
   readonly fault?: Fault | undefined;
 }
@@ -28,14 +28,14 @@ export interface SurveyedMachine {
 }
 
 /**
- * Asks everything once, including the vendors' tools and the slow inventory. It takes many seconds where drivers hang. Never
- * throws.
+ * Asks everything once, including the vendors' tools and the slow inventory. It takes many seconds when drivers hang.
+ * Never throws.
  */
 export async function surveyMachine(
   inputs: Inputs,
   options: { cloud?: boolean } = {},
 ): Promise<SurveyedMachine> {
-  // Taken once, because two questions need it.
+  // It is taken only once, because two questions need it.
   const inventory = inputs.inventory();
   const shared: Inputs = { ...wrapInputs(inputs, ask => ask()), inventory: () => inventory };
   const [facts, limits, scan, cloud] = await Promise.all([
@@ -54,7 +54,7 @@ export async function surveyMachine(
   };
 }
 
-/** Returns what there is to offer from: the part of the machine that this process may use. */
+/** Returns the hardware that can be offered: the part of the machine that this process may use. */
 export function offerableHardware({
   facts,
   limits,
@@ -68,7 +68,7 @@ export function offerableHardware({
   };
 }
 
-/** Returns how many bytes of memory are free now, and of how many; undefined when no source tells how many are free. */
+/** Returns how many bytes of memory are free, and the total; undefined when no source knows the free memory. */
 export function usableMemory({ facts, limits }: Pick<SurveyedMachine, 'facts' | 'limits'>) {
   if (!facts.memoryAvailable) return undefined;
   const total = memoryWithin(facts.memory.value, limits);
@@ -76,8 +76,8 @@ export function usableMemory({ facts, limits }: Pick<SurveyedMachine, 'facts' | 
 }
 
 /**
- * Returns one sentence for each source that should have answered and did not. A vendor's tool may be silent on a machine
- * without a GPU of the vendor.
+ * Returns one sentence for each source that should have answered but did not. A vendor's tool need not answer on a
+ * machine without a GPU of the vendor.
  */
 export function problems({ gpus, gpuReports, sources }: SurveyedMachine): string[] {
   const hasGpuFor = ({ source }: SourceReport) =>
@@ -93,7 +93,7 @@ export function problems({ gpus, gpuReports, sources }: SurveyedMachine): string
   return [...silent, ...failures(gpus.filter(({ reason }) => !silent.includes(reason ?? '')))];
 }
 
-/** The driver with which a library or tool must work. */
+/** The driver that each library or tool needs. */
 const drivers: Partial<Record<SourceReport['source'], string>> = {
   nvml: 'nvidia',
   'nvidia-smi': 'nvidia',
@@ -118,7 +118,7 @@ async function readMachine(inputs: Inputs): Promise<{ facts: MachineFacts; sourc
       note('statfs', space),
       note('inventory', inventory),
       note('/proc/meminfo', meminfo),
-      // Many machines have no DMI and need none, so only an answer that was late is shown.
+      // Many machines have no DMI and need none, so only a late answer is a problem.
       ...[vendor, product]
         .flatMap(answer => (answer.fault?.kind === 'late' ? note('DMI', answer) : []))
         .slice(0, 1),

@@ -11,22 +11,22 @@ import type { Inputs } from './inputs/inputs.ts';
 import { nodeLabels } from './labels.ts';
 import { offerableHardware, problems, type SurveyedMachine, surveyMachine, usableMemory } from './machine.ts';
 
-/** What `muster probe -o json` prints. The names of the members do not change. */
+/** The data that `muster probe -o json` prints. The names of the members do not change. */
 export interface ProbeView extends SurveyedMachine {
   /** The version of this program. */
   readonly muster: string;
-  /** RFC 3339. */
+  /** Time of the reading, RFC 3339. */
   readonly readAt: string;
-  /** What the agent would offer to the cluster. */
+  /** The resources that the agent would offer to the cluster. */
   readonly offer: Resources;
   readonly labels: Readonly<Record<string, string>>;
-  /** The conditions that one observation can show. */
+  /** The conditions that can be seen from one observation. */
   readonly conditions: readonly Condition[];
-  /** One sentence for each source that should have answered and did not. */
+  /** One sentence for each source that should have answered but did not. */
   readonly problems: readonly string[];
 }
 
-/** Asks `inputs` every question. Called by `muster probe` and `muster doctor`. Never throws. */
+/** Asks all questions of `inputs`. Called by `muster probe` and `muster doctor`. Never throws. */
 export async function probeView(
   inputs: Inputs,
   settings: Pick<Settings, 'compute' | 'node'>,
@@ -57,14 +57,14 @@ export async function probeView(
     disk: facts.disk && { total: facts.disk.value, available: facts.diskAvailable?.value ?? 0 },
     memory: usableMemory(machine),
   };
-  // Observed twice, because some rules wait for a second observation.
+  // The observation is applied twice, because some rules wait for a second one.
   const { conditions } = updateConditions(updateConditions(noConditions, observation), observation);
   return {
     muster: version,
     readAt: readAt.toISOString(),
     ...machine,
     offer,
-    // Without a configured id the agent makes one at its first start, so there is no name yet.
+    // Without a configured id the agent makes an id at its first start, so there is no name yet.
     labels: name ? { ...labels, name } : labels,
     conditions,
     problems: problems(machine),

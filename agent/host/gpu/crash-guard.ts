@@ -7,9 +7,9 @@ import type { Inputs } from '../inputs/inputs.ts';
 import type { NvmlMark } from '../native/native-probe.ts';
 
 export interface CrashGuard {
-  /** Why the library must not be called: the end of a sentence. Undefined when it may be called. */
+  /** The reason why the library must not be called: the end of a sentence. Undefined when it may be called. */
   readonly fault: string | undefined;
-  /** The file that must stand on the disk during a call. The native probe writes it itself when it reads the figures. */
+  /** The file that must exist on the disk during a call. The native probe writes it itself when it reads the figures. */
   readonly mark: NvmlMark;
   /** Calls the library, with the mark on the disk during the call. */
   around<T>(call: () => Promise<T>): Promise<T>;
@@ -21,22 +21,25 @@ export interface CrashGuard {
 }
 
 /**
- * After how many calls that did not return the library is no longer called. Once is not enough: a process may also be killed, or
- * run out of memory, during a call.
+ * Number of calls that did not return, after which the library is no longer called. One is not enough: a process may also
+ * be killed, or run out of memory, during a call.
  */
 const maxCrashes = 2;
 
-/** The count of a mark that cannot be read: the library is then not called. */
+/** The count for a mark that cannot be read. The library is then not called. */
 const unreadable = Number.POSITIVE_INFINITY;
 
-/** How long a call waits until its mark is written. A disk that hangs must not hide the GPUs. */
+/** Time for which a call waits until its mark is written, in milliseconds. A disk that hangs must not hide the GPUs. */
 const markTimeoutMs = 250;
-/** How long a process that ends waits until the mark is removed. It is the time that the agent waits for the broker anyway. */
+/**
+ * Time for which a process that ends waits until the mark is removed, in milliseconds. The agent waits this time for the
+ * broker anyway.
+ */
 const releaseTimeoutMs = 300;
 
 /**
- * Creates the guard of an agent, with its mark in `folder`. A mark of an earlier process means that a call did not return, and
- * has the number of such calls in a row. A mark with other `circumstances` does not count.
+ * Creates the guard of an agent, with its mark in `folder`. A mark of an earlier process means that a call did not
+ * return. The mark contains the number of such calls in a row. A mark with other `circumstances` does not count.
  */
 export async function crashGuard(
   folder: string,
@@ -53,7 +56,7 @@ export async function crashGuard(
   const mark = `${circumstances}\n${crashes + 1}\n`;
   let writing: Promise<unknown> | undefined;
   let released = false;
-  // One write at a time: with a disk that hangs, no further writes wait behind it.
+  // Only one write runs at a time, so that a disk that hangs does not collect waiting writes.
   const setMark = async (text: string | undefined) => {
     writing ??= writeMark(path, text)
       .catch(() => undefined)
@@ -68,7 +71,7 @@ export async function crashGuard(
     async around(call) {
       if (fault !== undefined) throw new Error(`it ${fault}`);
       if (released) throw new Error('it is not called, because this process ends');
-      // A full or read-only disk must not hide the GPUs either, so a mark that cannot be written is no error.
+      // A full or read-only disk must not hide the GPUs, so a mark that cannot be written is no error.
       await setMark(mark);
       try {
         return await call();
@@ -79,7 +82,7 @@ export async function crashGuard(
     async release() {
       released = true;
       if (fault !== undefined) return;
-      // Not with setMark, which would do nothing while another write is under way.
+      // setMark is not used here, because it does nothing while another write runs.
       const removed = writeMark(path, undefined).catch(() => undefined);
       await endsWithin(clock, releaseTimeoutMs, removed);
     },

@@ -1,4 +1,4 @@
-// What the GPU sources for the kernel's open drivers (amdgpu, i915, xe) share: the folders in sysfs, and the sensors.
+// The GPU sources for the kernel's open drivers (amdgpu, i915, xe) share this code: the folders in sysfs, and the sensors.
 import type { Answer, Inputs } from '../inputs/inputs.ts';
 import { pciAddress, plausible, wholeNumber } from '../values/parse.ts';
 import { type GpuFigures, maxGpus, type ReportedGpu } from './gpu.ts';
@@ -13,16 +13,16 @@ export async function addressesOf(inputs: Inputs, driver: string): Promise<Answe
   return value ? { value: value.filter(name => pciAddress(name) === name).slice(0, maxGpus), ...rest } : rest;
 }
 
-/** How a source reads the figures of one of its GPUs. */
+/** The way in which a source reads the figures of one of its GPUs. */
 export interface FigureReader {
   read(inputs: Inputs, gpu: ReportedGpu): Promise<GpuFigures>;
-  /** Returns whether the new figures show that the GPU, as the last scan reported it, no longer answers. */
+  /** Returns whether the GPU no longer answers. `gpu` is the GPU in the last scan, `now` are its new figures. */
   isLost(gpu: ReportedGpu, now: GpuFigures): boolean;
 }
 
 /**
- * Reads the figures of all GPUs that the last scan reported, in their order. Returns undefined when a scan is needed: the
- * drivers are bound to other devices now, or a GPU is lost.
+ * Reads the figures of all GPUs that the last scan reported, in their order. Returns undefined when a scan is needed,
+ * because the drivers have other devices now or a GPU is lost.
  */
 export async function readAllFigures(
   inputs: Inputs,
@@ -50,15 +50,15 @@ async function isBoundAsBefore(
   return now.length === own.length && own.every(({ address }, place) => address === now[place]);
 }
 
-/** Reads a file that holds one number. */
+/** Reads a file that contains one number. */
 export async function readNumber(inputs: Inputs, path: string): Promise<number | undefined> {
   return wholeNumber((await inputs.file(path)).value);
 }
 
 export interface Sensors {
-  /** Degrees Celsius. */
+  /** Temperature, in degrees Celsius. */
   temperature?: number | undefined;
-  /** Watts. */
+  /** Power, in watts. */
   power?: number | undefined;
 }
 

@@ -2,12 +2,16 @@
 import type { Gpu } from '../../protocol/resources.ts';
 import { tidy } from '../values/tidy.ts';
 
-/** A node may have 256 labels, see protocol/schema.ts. Those of 64 GPUs, the built-in ones and 64 configured ones fit. */
+/**
+ * Number of GPUs that get labels. A node may have 256 labels, see protocol/schema.ts: two for each of 64 GPUs, the
+ * built-in ones and 64 configured ones are fewer.
+ */
 const maxLabelledGpus = 64;
 
 /**
- * Returns the labels `GPU-<i>` and `GPU-<i>-Memory` as Bacalhau writes them, where `i` is the place in the offer and blanks in a
- * name become `-`. Unlike in Bacalhau, a GPU of unknown memory has no second label, because a selector would believe `0-MiB`.
+ * Returns the labels `GPU-<i>` and `GPU-<i>-Memory` as Bacalhau writes them. `i` is the place in the offer, and blanks in
+ * a name become `-`. Unlike in Bacalhau, a GPU of unknown memory has no second label, because a selector would take
+ * `0-MiB` for the real size.
  */
 export function gpuLabels(gpus: readonly Gpu[]): Record<string, string> {
   const labels: Record<string, string> = {};

@@ -1,8 +1,8 @@
-// Declares what one GPU source reports of a GPU, and what a GPU is when the reports of all sources are merged.
+// Declares what a GPU source reports about a GPU, and the GPU that results when the reports of all sources are merged.
 import type { Fault, Inputs } from '../inputs/inputs.ts';
 import type { Fact } from '../values/fact.ts';
 
-/** The vendors by Bacalhau's names, by their PCI vendor id. */
+/** Bacalhau's names of the vendors, by their PCI vendor id. */
 export const vendorNames: Readonly<Record<string, string>> = {
   '10de': 'NVIDIA',
   '1002': 'AMD/ATI',
@@ -13,7 +13,7 @@ export interface MigInstance {
   readonly index: number;
   readonly name?: string | undefined;
   readonly uuid?: string | undefined;
-  /** MiB. */
+  /** Memory, in MiB. */
   readonly memory?: number | undefined;
 }
 
@@ -35,11 +35,11 @@ export interface GpuProperties {
   readonly driverVersion?: string | undefined;
   /** The newest CUDA version that the driver supports. */
   readonly cuda?: string | undefined;
-  /** Percent. */
+  /** Utilisation, in percent. */
   readonly utilisation?: number | undefined;
-  /** Degrees Celsius. */
+  /** Temperature, in degrees Celsius. */
   readonly temperature?: number | undefined;
-  /** Watts. */
+  /** Power, in watts. */
   readonly power?: number | undefined;
   /** Uncorrected memory errors since the driver was loaded. */
   readonly eccErrors?: number | undefined;
@@ -57,13 +57,13 @@ export interface ReportedGpu extends GpuProperties {
   /** PCI address as sysfs writes it. Absent for a GPU without one. */
   readonly address?: string | undefined;
   readonly vendor?: string | undefined;
-  /** The source knows that jobs can compute on it. */
+  /** Set when the source knows that jobs can compute on the GPU. */
   readonly computes?: boolean;
-  /** Why jobs certainly cannot use it. */
+  /** The reason why jobs certainly cannot use it. */
   readonly broken?: string | undefined;
-  /** The reason in `broken` was configured by somebody. */
+  /** Set when somebody configured the state in `broken`, so it is no fault. */
   readonly meant?: boolean;
-  /** Why jobs cannot use it, unless another source knows that it computes. */
+  /** The reason why jobs cannot use it, unless another source knows that it computes. */
   readonly doubt?: string | undefined;
 }
 
@@ -84,33 +84,33 @@ export type GpuFigures = Pick<GpuProperties, 'memoryUsed' | 'utilisation' | 'tem
 /** A place where GPU facts come from. */
 export interface GpuSource {
   readonly name: SourceName;
-  /** It starts a process, so it is asked only when it is needed. */
+  /** Set for a source that starts a process. It is asked only when it is needed. */
   readonly tool?: true;
-  /** The vendor whose GPUs it knows. Absent for all vendors. */
+  /** The vendor whose GPUs the source knows; absent when it knows those of all vendors. */
   readonly vendor?: string;
   /** Reports all GPUs. Never throws. */
   read(inputs: Inputs): Promise<SourceAnswer>;
   /**
-   * Reads the figures of the GPUs that the source reported in the last scan, in the same order. Returns undefined when a scan is
-   * needed, because the GPUs are not the same as before, or one does not answer.
+   * Reads the figures of the GPUs that the source reported in the last scan, in the same order. Returns undefined when a
+   * scan is needed, because the GPUs changed or one does not answer.
    */
   readFigures?(inputs: Inputs, before: readonly ReportedGpu[]): Promise<readonly GpuFigures[] | undefined>;
 }
 
 export interface SourceAnswer {
   readonly sightings: readonly ReportedGpu[];
-  /** Why the source reports no GPU, or not all of them. */
+  /** The reason why the source reports no GPU, or not all of them. */
   readonly fault?: Fault | undefined;
 }
 
-/** What one source reported, and when. */
+/** The report of one source, and its time. */
 export interface SourceReport extends SourceAnswer {
   readonly source: SourceName;
-  /** Milliseconds. */
+  /** Time that the source took, in milliseconds. */
   readonly took: number;
-  /** When it was read, RFC 3339. */
+  /** Time when it was read, RFC 3339. */
   readonly readAt: string;
-  /** The GPUs are those of the last time when the source answered. */
+  /** Set when the source did not answer, and its last GPUs are used. */
   readonly kept?: true;
 }
 
@@ -120,9 +120,9 @@ export type GpuDevice = {
   readonly vendor: string;
   /** Whether jobs can use it. */
   readonly usable: boolean;
-  /** Why jobs cannot use it. */
+  /** The reason why jobs cannot use it. */
   readonly reason?: string | undefined;
-  /** It is not usable because of a fault, although it is meant for jobs. */
+  /** Set when it is meant for jobs, but not usable because of a fault. */
   readonly failed?: true;
   readonly sources: readonly SourceName[];
 } & {
@@ -139,7 +139,7 @@ export const describeGpu = ({ name, vendor, address, index }: GpuDevice): string
 export const failures = (devices: readonly GpuDevice[]): string[] =>
   devices.flatMap(device => (device.failed ? `${describeGpu(device)} cannot be used: ${device.reason}` : []));
 
-/** How many GPUs of one source are read: more than any machine has, and no more than a message may hold. */
+/** Number of GPUs of one source that are read. No machine has more, and a message has room for them. */
 export const maxGpus = 256;
 
 /** Returns the answer of a source that reports no GPU. */

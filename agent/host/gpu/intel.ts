@@ -29,8 +29,8 @@ async function read(inputs: Inputs): Promise<SourceAnswer> {
 
 const figureReader: FigureReader = {
   read: (inputs, { driver, address = '' }) => sensorsOf(inputs, driver, address),
-  // These drivers do not know the memory in use, and not every GPU has every sensor. A GPU that had a sensor in the last scan
-  // and has none now no longer answers.
+  // These drivers do not know the memory in use, and not every GPU has every sensor. A GPU that had a sensor in the last
+  // scan but has none now is lost.
   isLost: (gpu, now) => hasSensor(gpu) && !hasSensor(now),
 };
 
@@ -43,7 +43,7 @@ function readFigures(
 
 const hasSensor = ({ temperature, power }: Sensors): boolean => (temperature ?? power) !== undefined;
 
-// i915 has one temperature, that of the whole package. The second one of xe is the same.
+// i915 has one temperature, which is that of the package. xe has several; the second one is that of the package.
 function sensorsOf(inputs: Inputs, driver: string | undefined, address: string): Promise<Sensors> {
   const temperatures = driver === 'xe' ? ['temp2_input', 'temp1_input'] : ['temp1_input'];
   return readSensors(inputs, address, temperatures, ['power1_input']);

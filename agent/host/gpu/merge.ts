@@ -2,16 +2,16 @@
 import { type Claim, type SettleOptions, settle } from '../values/fact.ts';
 import type { GpuDevice, GpuProperties, ReportedGpu, SourceReport } from './gpu.ts';
 
-/** A GPU in the report of one source. All entries for the same GPU form a group. */
+/** A GPU in the report of one source. All entries of the same GPU form a group. */
 interface Entry {
   readonly report: SourceReport;
   readonly gpu: ReportedGpu;
 }
 
 /**
- * Returns the GPUs of all `reports`, whose order says which source is believed first. Entries are of the same GPU if they have
- * the same PCI address, or the same UUID, or the same vendor and index. The GPUs are in Bacalhau's order of vendors, and within a
- * vendor in the order of its tool.
+ * Returns the GPUs of all `reports`. The reports are sorted by how reliable their sources are, the best first. Entries
+ * are about the same GPU if they have the same PCI address, or the same UUID, or the same vendor and index. The GPUs are
+ * in Bacalhau's order of vendors, and within a vendor in the order of its tool.
  */
 export function merge(reports: readonly SourceReport[]): GpuDevice[] {
   const entries = reports.flatMap(report => report.sightings.map(gpu => ({ report, gpu })));
@@ -29,7 +29,7 @@ export function merge(reports: readonly SourceReport[]): GpuDevice[] {
     const [key, group] = existing ?? [`without an address ${groups.size}`, []];
     groups.set(key, withEntry(group, entry));
   }
-  // The best source first, whichever was added first.
+  // The entry of the best source comes first.
   const rank = ({ report }: Entry) => reports.indexOf(report);
   return [...groups.values()]
     .map(group =>
@@ -42,9 +42,9 @@ export function merge(reports: readonly SourceReport[]): GpuDevice[] {
 }
 
 /**
- * Returns the addresses of GPUs that the library counts but cannot open, and so knows only by their number. They are among the
- * GPUs that the driver has and the library does not list. If there are equally many, they match in order, because both count
- * along the bus.
+ * Returns the addresses of GPUs that the library counts but cannot open, so it knows only their numbers. They are among
+ * the GPUs that the driver has and the library does not list. If there are equally many of both, they match in order,
+ * because both count along the bus.
  */
 function addressesOfUnopened(
   entries: readonly Entry[],
@@ -114,7 +114,8 @@ function factOf<Name extends keyof GpuProperties>(group: readonly Entry[], name:
   return settle(claims, settleOptions[name] as SettleOptions<Value>);
 }
 
-// Figures change between two questions, and sources write names in different ways, so these properties never disagree.
+// Figures change between two questions, and sources write names in different ways. So these properties never count as
+// different.
 const alwaysAgree = { agree: () => true };
 const settleOptions: { [Name in keyof GpuProperties]-?: SettleOptions<NonNullable<GpuProperties[Name]>> } = {
   name: alwaysAgree,
@@ -135,12 +136,13 @@ const settleOptions: { [Name in keyof GpuProperties]-?: SettleOptions<NonNullabl
   aperture: alwaysAgree,
 };
 
-// Sources round to MiB in different ways. An aperture is a power of two, so the next one above the memory agrees with it.
+// Returns whether two sizes mean the same memory. Sources round to MiB in different ways, and an aperture is the next power
+// of two.
 function sameMemory(used: number, other: number): boolean {
   return Math.abs(used - other) <= 1 || other === 2 ** Math.ceil(Math.log2(used));
 }
 
-/** Returns whether more memory is in use than there is. Such a value is not used, and casts doubt on the total. */
+/** Returns whether more memory is in use than the total. Such a value is not used, and the total becomes doubtful. */
 export const exceeds = (inUse: number | undefined, total: number | undefined): boolean =>
   inUse !== undefined && total !== undefined && inUse > total + 1;
 
@@ -159,8 +161,9 @@ function usabilityOf(group: readonly Entry[], reports: readonly SourceReport[]):
   return { reason: doubt ?? 'no source knows that it computes' };
 }
 
-// The kernel's files list every GPU of the host. Only the library knows which of them this process may use, for instance in a
-// container, and whether the library fits the driver.
+// Returns why a GPU cannot be used when the library does not list it. The kernel's files list every GPU of the host. Only
+// the library knows which of them this process may use, for instance in a container, and whether the library fits the
+// driver.
 function notListed(group: readonly Entry[], reports: readonly SourceReport[]): Usability | undefined {
   if (!group.some(({ report }) => report.source === 'nvidia procfs')) return undefined;
   const libraries = reports.filter(({ source }) => source === 'nvml' || source === 'nvidia-smi');

@@ -36,8 +36,8 @@ async function read(inputs: Inputs): Promise<SourceAnswer> {
   return { sightings, fault };
 }
 
-// The file has a line such as `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar …` or
-// `… Open Kernel Module for x86_64  570.133.20 …`.
+// Returns the version in a line such as `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar …` or `… Open
+// Kernel Module for x86_64  570.133.20 …`.
 function versionIn(text: string | undefined): string | undefined {
   return tidy(/Kernel Module(?: for \S+)?\s+(\d[\d.]{2,30})/.exec(text ?? '')?.[1]);
 }

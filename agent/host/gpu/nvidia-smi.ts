@@ -19,8 +19,8 @@ const tool: Tool = {
 };
 
 /**
- * The fields to ask for. Old drivers refuse a question that has a field which they do not know. Then the second question is
- * asked: the fields of Bacalhau, and two more.
+ * The two lists of fields to ask for. Old drivers refuse a question that contains an unknown field. Then the second list
+ * is used: the fields that Bacalhau asks for, and two more.
  */
 const questions = [
   [
@@ -89,7 +89,8 @@ async function reportedGpus(
   return { sightings };
 }
 
-// Values such as `[N/A]` and `[Not Supported]` are dropped later. Only the name may have a comma, and it is not at the end.
+// Returns the values of one line. Values such as `[N/A]` and `[Not Supported]` are dropped later. Only the name may contain
+// a comma, and the name is not at the end.
 function row(fields: readonly Field[], line: string): Partial<Record<Field, string>>[] {
   const cells = line.split(', ').map(cell => cell.trim());
   if (cells.length < fields.length) return [];
@@ -100,8 +101,8 @@ function row(fields: readonly Field[], line: string): Partial<Record<Field, stri
   return [Object.fromEntries(fields.map((field, at) => [field, whole[at] ?? '']))];
 }
 
-// `nvidia-smi -L` prints `GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-…)`, and below it a line for each part:
-// `  MIG 3g.20gb     Device  0: (UUID: MIG-…)`.
+// Reads the output of `nvidia-smi -L`: `GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-…)`, and below it one line for each part: `
+// MIG 3g.20gb     Device  0: (UUID: MIG-…)`.
 function migInstances(text: string): Map<number | undefined, MigInstance[]> {
   const byGpu = new Map<number | undefined, MigInstance[]>();
   let parts: MigInstance[] = [];

@@ -61,7 +61,8 @@ function instance({ index, name, uuid, memoryTotal }: NvmlGpu['migInstances'][nu
   };
 }
 
-// After these errors nothing runs on the GPU before a reset or a reboot. Other errors only mean that a property is not known.
+// Returns why the GPU is broken. After these errors nothing runs on it before a reset or a reboot. Other errors only mean
+// that a property is unknown.
 function brokenReason({ errors }: NvmlGpu): string | undefined {
   const fatal: Record<string, string> = {
     NVML_ERROR_GPU_IS_LOST: 'the driver lost it: it fell off the bus, or does not answer',
@@ -70,7 +71,7 @@ function brokenReason({ errors }: NvmlGpu): string | undefined {
   };
   const fatalError = errors.find(({ error }) => Object.hasOwn(fatal, error));
   if (fatalError) return fatal[fatalError.error];
-  // A GPU that is counted and cannot be opened has only a number, and jobs cannot open it either.
+  // A GPU that is counted but cannot be opened has only a number. Jobs cannot open it either.
   const unopened = errors.find(({ call }) => /^nvmlDeviceGetHandleByIndex(?:_v2)?$/.test(call));
   return unopened && `the driver does not open it: ${tidy(unopened.error, 64)}`;
 }

@@ -1,10 +1,10 @@
-// Translates the usable GPUs for the protocol: which they are, which are free now, and how busy each is.
+// Describes the usable GPUs in the form of the protocol: which they are, which are free now, and how busy each is.
 import type { GpuUsage } from '../../protocol/messages.ts';
 import type { Gpu } from '../../protocol/resources.ts';
 import { tidy } from '../values/tidy.ts';
 import type { GpuDevice } from './gpu.ts';
 
-/** Returns the usable ones of `devices` as the protocol describes them, in the same order. */
+/** Returns the usable GPUs among `devices` in the form of the protocol, in the same order. */
 export function usableGpus(devices: readonly GpuDevice[]): Gpu[] {
   return numbered(devices).map(({ device: { vendor, name, memory, address }, index }) => ({
     Index: index,
@@ -16,8 +16,9 @@ export function usableGpus(devices: readonly GpuDevice[]): Gpu[] {
 }
 
 /**
- * Returns a function that says whether a job could have a GPU now: less than half of its memory is in use, and it is less than
- * half busy. Drivers reserve some memory, and a screen needs a little of both. A figure that was not measured counts as free.
+ * Returns a function that returns whether a job could use a GPU now: less than half of its memory is in use, and it is
+ * less than half busy. Drivers reserve some memory, and a screen needs a little of both. A figure that was not measured
+ * counts as free.
  */
 export function isFree(devices: readonly GpuDevice[]): (gpu: Gpu) => boolean {
   const free = new Set(
@@ -31,7 +32,7 @@ export function isFree(devices: readonly GpuDevice[]): (gpu: Gpu) => boolean {
   return ({ Vendor, Index }) => free.has(key(Vendor, Index));
 }
 
-/** Returns how busy the usable ones of `devices` are, in the same order. A figure that was not measured is absent. */
+/** Returns how busy the usable GPUs among `devices` are, in the same order. A figure that was not measured is absent. */
 export function gpuUsage(devices: readonly GpuDevice[]): GpuUsage[] {
   return numbered(devices).map(({ device, index }) => ({
     Index: index,
@@ -44,8 +45,8 @@ export function gpuUsage(devices: readonly GpuDevice[]): GpuUsage[] {
 }
 
 /**
- * Returns the drivers of the usable ones with their versions, each once: `nvidia 550.54.15`. Returns undefined without usable
- * GPUs.
+ * Returns the drivers of the usable GPUs with their versions, each once: `nvidia 550.54.15`. Returns undefined when there
+ * are no usable GPUs.
  */
 export function gpuDrivers(devices: readonly GpuDevice[]): string | undefined {
   const drivers = numbered(devices).flatMap(({ device: { driver, driverVersion } }) => {
@@ -57,7 +58,9 @@ export function gpuDrivers(devices: readonly GpuDevice[]): string | undefined {
 
 const key = (vendor: string, index: number): string => `${vendor} ${index}`;
 
-/** Returns the usable ones with the numbers of their vendor's tool. One without a number gets the first unused number. */
+/**
+ * Returns the usable GPUs with the numbers of their vendor's tool. A GPU without a number gets the first unused number.
+ */
 function numbered(devices: readonly GpuDevice[]): { device: GpuDevice; index: number }[] {
   const usable = devices.filter(device => device.usable);
   const taken = new Set(usable.flatMap(({ vendor, index }) => (index ? [key(vendor, index.value)] : [])));

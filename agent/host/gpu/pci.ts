@@ -7,7 +7,7 @@ import { type GpuSource, maxGpus, noGpus, type ReportedGpu, type SourceAnswer, v
 
 export const pci: GpuSource = { name: 'PCI', read };
 
-/** Drivers that only show a picture: those for remote management, for virtual machines, and those that are used at boot. */
+/** Drivers that only show a picture: for remote management, for virtual machines, or at boot. */
 const displayDrivers =
   /^(?:ast|mgag200|hibmc-drm|bochs-drm|cirrus|qxl|virtio-pci|vmwgfx|hyperv_drm|simpledrm|efifb|vesafb|ofdrm)$/;
 
@@ -46,7 +46,7 @@ async function readGpu(inputs: Inputs, address: string, folder: string): Promise
   };
 }
 
-/** Returns why jobs cannot use the GPU, as far as its driver shows. */
+/** Returns the reason why jobs cannot use the GPU, as far as its driver shows it. */
 function doubtOf(driver: string | undefined, knownVendor: boolean): string {
   if (driver === undefined)
     return knownVendor ? 'no driver is bound to it' : 'a display adapter without a driver';
@@ -58,7 +58,7 @@ function doubtOf(driver: string | undefined, knownVendor: boolean): string {
   return `its driver, ${driver}, does not list it`;
 }
 
-/** Returns the name of the product, which stands in brackets after the chip: `GA102 [GeForce RTX 3090]`. */
+/** Returns the name of the product, which is written in brackets after the chip: `GA102 [GeForce RTX 3090]`. */
 function productName(device: string | undefined): string | undefined {
   return tidy(/\[([^\]]+)\]\s*$/.exec(device ?? '')?.[1] ?? device);
 }

@@ -10,7 +10,7 @@ const figureNames = [
   'power',
 ] as const satisfies (keyof GpuFigures)[];
 
-/** Returns `report` with new figures, one for each of its GPUs. A figure that is absent now is no longer known. */
+/** Returns `report` with new figures, one set for each of its GPUs. A figure that is absent now becomes unknown. */
 export function withFigures(report: SourceReport, figures: readonly GpuFigures[]): SourceReport {
   const sightings = report.sightings.map((gpu, place) => {
     const now: { -readonly [Name in keyof ReportedGpu]: ReportedGpu[Name] } = { ...gpu };
@@ -29,7 +29,7 @@ export function withFiguresOf(report: SourceReport, devices: readonly GpuDevice[
     const now: { -readonly [Name in keyof GpuFigures]: Fact<number> | undefined } = {};
     for (const name of figureNames) {
       const before = device[name];
-      // As merge does in a scan, use no memory in use that is more than the total.
+      // As in a scan, a value for memory in use that is more than the total is not used.
       const impossible = name === 'memoryUsed' && exceeds(gpu[name], device.memory?.value);
       const value = impossible ? undefined : gpu[name];
       if (before && before.source !== source) now[name] = before;

@@ -16,7 +16,7 @@ import { type GpuSource, maxGpus, noGpus, type ReportedGpu, type SourceAnswer } 
 export const rocmSmi: GpuSource = { name: 'rocm-smi', tool: true, vendor: 'AMD/ATI', read };
 
 const tool: Tool = { name: 'rocm-smi', folders: ['/opt/rocm/bin', '/usr/bin', '/usr/local/bin'] };
-/** What Bacalhau asks for, and more that the tool can answer in the same run. */
+/** The properties that Bacalhau asks for, and others that the tool can answer in the same run. */
 const args = [
   '--showproductname',
   '--showbus',

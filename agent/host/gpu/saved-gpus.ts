@@ -6,7 +6,7 @@ import { compactResources, type Gpu, resourcesSchema } from '../../protocol/reso
 import { validate } from '../../protocol/schema.ts';
 import { readBounded, writeFileAtomic } from '../../system/files.ts';
 
-// GPUs are stored as the protocol's resources, because that schema limits and checks everything.
+// GPUs are stored in the protocol's form, because its schema limits and checks everything.
 const schema = v.object({
   found: resourcesSchema,
   driver: v.optional(v.pipe(v.string(), v.maxLength(64))),

@@ -14,7 +14,7 @@ import { rocmSmi } from './rocm-smi.ts';
 import { systemProfiler } from './system-profiler.ts';
 import { xpuSmi } from './xpu-smi.ts';
 
-/** All GPU sources. Where they disagree, the first one is believed. */
+/** All GPU sources. When they disagree, the first one is used. */
 const sources: readonly GpuSource[] = [
   nvml,
   nvidiaProcfs,
@@ -32,7 +32,7 @@ export interface GpuScan {
   readonly devices: readonly GpuDevice[];
   /** The report of each source that was asked. */
   readonly reports: readonly SourceReport[];
-  /** One sentence for each GPU that has failed, or was usable earlier and is not now. */
+  /** One sentence for each GPU that has failed, or was usable earlier but is not usable now. */
   readonly missing: readonly string[];
 }
 
@@ -41,7 +41,7 @@ export class GpuScanner {
   #latest: GpuScan | undefined;
   #scanning: { tools: 'needed' | 'all'; result: Promise<GpuScan> } | undefined;
   #refreshing: Promise<boolean> | undefined;
-  /** For each tool, the GPUs that were there when it was last started. */
+  /** For each tool, the GPUs that were known when it was last started. */
   readonly #startedFor = new Map<GpuSource, string>();
   /** All GPUs that were ever usable, by their identity. */
   readonly #everUsable = new Map<string, GpuDevice>();
@@ -56,9 +56,9 @@ export class GpuScanner {
   }
 
   /**
-   * Scans. With `needed`, the default, a tool is started only for a GPU whose name or memory no other source knows, and only
-   * once for the same GPUs. With `all` every source is asked. All callers during a scan get the same result, except that a
-   * caller with `all` waits for a scan with `needed` and starts another one. Never throws.
+   * Scans the GPUs. With `needed`, the default, a tool is started only for a GPU whose name or memory no other source
+   * knows, and only once for the same GPUs. With `all` every source is asked. All callers during a scan get the same
+   * result. But a caller with `all` waits for a running scan with `needed`, and then starts another one. Never throws.
    */
   async scan(tools: 'needed' | 'all' = 'needed'): Promise<GpuScan> {
     if (tools === 'all' && this.#scanning?.tools === 'needed') await this.#scanning.result;
@@ -72,9 +72,9 @@ export class GpuScanner {
   }
 
   /**
-   * Reads only the figures again, only from the sources that gave them in the last scan. It scans instead when that is not
-   * enough: before the first scan, while anything is wrong, for a GPU without such a source, and when a GPU does not answer as
-   * before. Returns whether it scanned. Called for each resource report. Never throws.
+   * Reads only the figures again, from the sources that gave them in the last scan. It scans instead when that is not
+   * enough: before the first scan, while something is wrong, for a GPU without such a source, and when a GPU does not
+   * answer as before. Returns whether it scanned. Called for each resource report. Never throws.
    */
   async refresh(): Promise<boolean> {
     if (!this.#scanning && this.#latest && isHealthy(this.#latest)) {
@@ -92,7 +92,7 @@ export class GpuScanner {
     this.#everUsable.clear();
   }
 
-  /** Returns false when a scan is needed. */
+  /** Reads the figures. Returns false when a scan is needed. */
   async #refreshFigures(before: GpuScan): Promise<boolean> {
     const reports = [...before.reports];
     let { devices } = before;
@@ -111,7 +111,8 @@ export class GpuScanner {
     return true;
   }
 
-  // A scan and a refresh would call the same library at the same time, and write the same mark.
+  // Waits for the refresh and then scans. Otherwise both would call the same library at the same time, and write the same
+  // mark.
   async #scanAfterRefresh(tools: 'needed' | 'all'): Promise<GpuScan> {
     await this.#refreshing;
     return this.#scan(tools);
@@ -153,7 +154,7 @@ export class GpuScanner {
     const report = { source: source.name, took: took(), readAt, sightings, fault: harmless(late() ?? fault) };
     const before = this.#reportOf(source);
     if (report.fault?.kind !== 'late' || !before?.sightings.length) return report;
-    // A driver that hangs has not lost its GPUs, so its last answer stays valid, with the time of that answer.
+    // When a driver hangs, its GPUs are not lost. So its last answer stays valid, with the time of that answer.
     return { ...report, sightings: before.sightings, readAt: before.readAt, kept: true };
   }
 
@@ -186,7 +187,7 @@ export class GpuScanner {
   }
 }
 
-/** Returns whether nothing is wrong that a scan could show as solved, and each usable GPU has a source for its figures. */
+/** Returns whether there is no problem that a scan could clear, and each usable GPU has a source for its figures. */
 const isHealthy = ({ devices, reports, missing }: GpuScan): boolean =>
   missing.length === 0 &&
   reports.every(({ fault }) => fault?.kind !== 'late' && fault?.kind !== 'failed') &&
@@ -197,7 +198,7 @@ const sourcesOfFigures = new Set(sources.flatMap(({ name, readFigures }) => (rea
 const identity = ({ address, uuid, vendor, index }: GpuDevice): string =>
   address ?? uuid?.value ?? `${vendor} ${index?.value}`;
 
-// A reason may quote a library, and it becomes part of a condition.
+// Makes the reason of a fault safe, because it may quote a library and becomes a part of a condition.
 const harmless = (fault: Fault | undefined): Fault | undefined =>
   fault && { kind: fault.kind, reason: tidy(fault.reason, 300) ?? fault.kind };
 
@@ -206,8 +207,8 @@ const hasVendorDriver = ({ driver, sources }: GpuDevice): boolean =>
   sources.some(source => source !== 'PCI') || /^(?:nvidia|amdgpu|i915|xe)$/.test(driver?.value ?? '');
 
 /**
- * Returns the fault of the best source that reported the GPU. Returns undefined when one of these sources answers: it would
- * report the GPU if it were there.
+ * Returns the fault of the best source that reported the GPU. Returns undefined when one of these sources answers now,
+ * because it would report the GPU if the GPU were there.
  */
 function sourcesFault({ sources: its }: GpuDevice, reports: readonly SourceReport[]): string | undefined {
   const own = reports.filter(({ source }) => its.includes(source));

@@ -1,18 +1,19 @@
-// Asks how much room the file system of a folder has. One that hangs costs at most one thread, and never the event loop.
+// Asks how much space the file system of a folder has. A file system that hangs blocks at most one thread, never the event
+// loop.
 import { statfs } from 'node:fs/promises';
 import type { NativeProbe } from '../native/native-probe.ts';
 
-/** The room on a file system, in bytes. Recordings hold it, so the names do not change. */
+/** The space on a file system, in bytes. Recordings contain it, so the names do not change. */
 export interface DiskSpace {
   total: number;
-  /** What this process may fill: blocks that are reserved for root do not count. */
+  /** Space that this process may use. Blocks that are reserved for root do not count. */
   available: number;
 }
 
 /**
- * Asks the file system of `folder`. The native probe asks on a thread of its own, of which at most one hangs, and gives up after
- * `timeoutMs`. Without the probe Node asks, without a time limit, on one of the few threads that the whole process uses.
- * Rejects with the system's error.
+ * Asks the file system of `folder`. The native probe asks on its own thread, and stops waiting after `timeoutMs`; at most
+ * one such thread can hang. Without the probe Node asks, without a time limit, on one of the few threads of the whole
+ * process. Rejects with the system's error.
  */
 export async function readDiskSpace(
   folder: string,

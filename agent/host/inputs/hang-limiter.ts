@@ -1,15 +1,16 @@
-// Limits the harm of calls that may hang: each call is given up after a time, and is not started again before it has ended.
+// Limits the harm of calls that may hang: after a time the caller no longer waits, and the call is not repeated before it
+// has ended.
 import { type Clock, systemClock } from '../../system/clock.ts';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import type { Answer, Fault } from './inputs.ts';
 
 export interface HangLimiterOptions {
-  /** Milliseconds after which a call is given up. */
+  /** Time after which a caller no longer waits for a call, in milliseconds. */
   timeoutMs: number;
   /**
-   * How many calls may be under way at a time. All of them may hang, and each holds one of the four threads on which the whole
-   * Node process waits for files and host names. Further calls wait for their turn. While this many calls hang, all others
-   * are refused.
+   * Number of calls that may run at the same time. All of them may hang, and each uses one of the four threads on which
+   * the whole Node process reads files and resolves host names. Further calls wait for their turn. While this many calls
+   * hang, all others are refused.
    */
   maxHung: number;
   clock?: Clock;
@@ -19,11 +20,11 @@ export class HangLimiter {
   readonly #timeoutMs: number;
   readonly #maxHung: number;
   readonly #clock: Clock;
-  /** Calls that were given up and have not ended. */
+  /** Calls that hang: they took too long, and have not ended. */
   readonly #hung = new Set<{ what: string; since: Date }>();
-  /** How many calls have not ended, including those that were given up. */
+  /** Number of calls that have not ended, including those that hang. */
   #underWay = 0;
-  /** Starts the waiting calls, the first one first. */
+  /** Functions that start the waiting calls, the first one first. */
   readonly #waiting: (() => void)[] = [];
 
   constructor({ timeoutMs, maxHung, clock = systemClock }: HangLimiterOptions) {
@@ -32,12 +33,15 @@ export class HangLimiter {
     this.#clock = clock;
   }
 
-  /** How many calls were given up and have not ended. */
+  /** Number of calls that hang. */
   get hung(): number {
     return this.#hung.size;
   }
 
-  /** Makes `call`. `what` names it in a reason and distinguishes it from other calls. Never throws: a failure becomes a fault. */
+  /**
+   * Runs `call`. `what` names it in a reason, and two calls with the same `what` are the same call. Never throws: a
+   * failure becomes a fault.
+   */
   async ask<T>(what: string, call: () => Promise<T>): Promise<Answer<T>> {
     for (;;) {
       const refusal = this.#refusal(what);
@@ -66,7 +70,7 @@ export class HangLimiter {
     const hanging = { what, since };
     this.#hung.add(hanging);
     void answered.then(() => this.#hung.delete(hanging));
-    // The waiting calls check again. The same call is refused now, and so is every call when all places hang.
+    // The waiting calls check again. A call that hangs is refused, and every call is refused when all places hang.
     for (const proceed of this.#waiting.splice(0)) proceed();
     return {
       fault: { kind: 'late', reason: `did not answer within ${this.#timeoutMs / 1000} s` },
@@ -87,7 +91,7 @@ export class HangLimiter {
 /** Writes a time in RFC 3339 without fractions of a second, for a reason. */
 export const toTheSecond = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;
 
-/** Returns the fault that an error of the operating system means. */
+/** Returns the fault for an error of the operating system. */
 export function faultOf(error: unknown): Fault {
   // agent/system/files.ts wraps the error of the system.
   const cause = error instanceof MusterError && error.cause !== undefined ? error.cause : error;

@@ -1,16 +1,17 @@
-// Declares every question that is asked to find out what this machine is. One interface, so that it can be recorded and replayed.
+// Declares every question that muster asks about its machine. All are in one interface, so that they can be recorded and
+// replayed.
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Cgroup, NvmlAnswer, NvmlFigures } from '../native/native-probe.ts';
 import type { DiskSpace } from './disk-space.ts';
 
-/** Why there is no value. */
+/** The reason why there is no value. */
 export interface Fault {
   /**
    * `absent`: it does not exist, which is normal on most machines. `denied`: this process may not read it. `late`: it did not
    * answer in time, or an earlier question still hangs. `failed`: anything else.
    */
   readonly kind: 'absent' | 'denied' | 'late' | 'failed';
-  /** The end of a sentence that starts with what was asked. */
+  /** The end of a sentence that starts with the name of what was asked. */
   readonly reason: string;
 }
 
@@ -18,21 +19,21 @@ export interface Fault {
 export interface Answer<T> {
   readonly value?: T;
   readonly fault?: Fault;
-  /** Milliseconds from the question to the answer. */
+  /** Time from the question to the answer, in milliseconds. */
   readonly took: number;
 }
 
-/** What Node's `os` module knows without waiting. Recordings hold it, so the names do not change. */
+/** Data that Node's `os` module returns without waiting. Recordings contain it, so the names do not change. */
 export interface OsInfo {
-  /** Platform and architecture by Node's names, such as `linux` and `x64`. */
+  /** Node's names of the platform and of the architecture, such as `linux` and `x64`. */
   readonly platform: string;
   readonly arch: string;
   readonly hostname: string;
   readonly release: string;
-  /** Logical CPUs. */
+  /** Number of logical CPUs. */
   readonly cpus: number;
   readonly cpuModel: string;
-  /** Logical CPUs that this process may use, as libuv counts them. */
+  /** Number of logical CPUs that this process may use, as libuv counts them. */
   readonly usableCpus: number;
   /** Total memory, in bytes. */
   readonly memory: number;
@@ -67,8 +68,8 @@ export interface PciNames {
 }
 
 /**
- * The questions that may be asked of a machine. The system answers them (system-inputs.ts) or a recording does (replay.ts).
- * Text is decoded as UTF-8, with U+FFFD for bytes that are not UTF-8, and without one line break at its end.
+ * The questions about a machine. The system answers them (system-inputs.ts), or a recording does (replay.ts). Text is
+ * decoded as UTF-8, with U+FFFD for bytes that are not UTF-8, and without one line break at its end.
  */
 export interface Inputs {
   /** The current time, or the time when a recording was made. */
@@ -95,7 +96,7 @@ export interface Inputs {
   pciNames(id: string): Promise<Answer<PciNames>>;
 }
 
-/** Returns inputs that ask `inputs`, with `wrap` around every question that may take time. */
+/** Returns inputs that ask `inputs`, and call `wrap` around every question that may take time. */
 export function wrapInputs(
   inputs: Inputs,
   wrap: <T>(ask: () => Promise<Answer<T>>) => Promise<Answer<T>>,
@@ -118,8 +119,9 @@ export function wrapInputs(
 }
 
 /**
- * Returns inputs for one source, and functions that tell how many milliseconds its questions took together, and whether an
- * answer was late. After a late answer nothing more is asked, because what hangs once tends to hang again.
+ * Returns inputs for one source, and functions that return how many milliseconds its questions took together, and whether
+ * an answer was late. After a late answer no more questions are asked, because a source that hangs once usually hangs
+ * again.
  */
 export function measureInputs(inputs: Inputs): { inputs: Inputs; took(): number; late(): Fault | undefined } {
   let took = 0;

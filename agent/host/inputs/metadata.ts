@@ -9,7 +9,7 @@ export async function askMetadata(
   { method, url, headers }: MetadataRequest,
   timeoutMs: number,
 ): Promise<{ value: string } | { fault: Fault }> {
-  // Loaded only when it is needed, as it costs memory and few agents ask.
+  // It is loaded only here, because it needs memory and few agents use it.
   const { request } = await import('node:http');
   return new Promise(resolve => {
     const fail = (kind: Fault['kind'], reason: string) => {
@@ -17,7 +17,7 @@ export async function askMetadata(
       call.destroy();
       resolve({ fault: { kind, reason } });
     };
-    // On a machine outside a cloud nobody answers. That is normal, so it counts as absent.
+    // On a machine outside a cloud nobody answers. This is normal, so it counts as absent.
     const timer = setTimeout(() => fail('absent', `did not answer within ${timeoutMs / 1000} s`), timeoutMs);
     // Without an HTTP agent the connection is closed after the answer. An open one would keep the process alive.
     const call = request(url, { method, headers: { ...headers, 'Content-Length': 0 }, agent: false });

@@ -1,8 +1,8 @@
-// Reads what Node's `os` module knows of the machine.
+// Reads the data of Node's `os` module.
 import os from 'node:os';
 import type { OsInfo } from './inputs.ts';
 
-/** Reads what Node's `os` knows, which takes no waiting. */
+/** Reads the data of Node's `os` module. It never waits. */
 export function readOsInfo(): OsInfo {
   const cpus = os.cpus();
   return {

@@ -1,4 +1,4 @@
-// Finds the names of PCI devices in the PCI id database (pci.ids), where the machine has one.
+// Finds the names of PCI devices in the PCI id database (pci.ids), if the machine has one.
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { errnoOf } from '../../system/errors.ts';
@@ -6,12 +6,12 @@ import type { PciNames } from './inputs.ts';
 
 const files = ['/usr/share/misc/pci.ids', '/usr/share/hwdata/pci.ids', '/usr/share/pci.ids'];
 
-/** Bytes that are read at most. The database has 1.5 MB. */
+/** Number of bytes that are read at most. The database has 1.5 MB. */
 const maxFileBytes = 16_777_216;
 
 /**
- * Returns the names of `id`, which is vendor and device, such as `10de:2330`, from the first of `paths` that is there. Returns
- * undefined when it does not know the vendor. @throws Error when a database cannot be read.
+ * Returns the names of `id`, which is vendor and device, such as `10de:2330`. It reads the first of `paths` that exists.
+ * Returns undefined when the database does not know the vendor. @throws Error when a database cannot be read.
  */
 export async function findPciNames(
   id: string,
@@ -27,7 +27,8 @@ export async function findPciNames(
   return undefined;
 }
 
-// pci.ids(5): a vendor stands at the start of a line, its devices after one tab, and their subsystems after two tabs.
+// Returns the names in one file. In pci.ids(5) a vendor is at the start of a line, its devices follow after one tab, and
+// their subsystems after two tabs.
 async function namesIn(path: string, id: string): Promise<PciNames | undefined> {
   const [vendorId = '', deviceId = ''] = id.split(':');
   const stream = createReadStream(path, { encoding: 'utf8', end: maxFileBytes });

@@ -1,4 +1,4 @@
-// Answers the questions of inputs.ts by asking this machine. No file, tool or library that hangs can hold up the agent.
+// Answers the questions of inputs.ts by asking this machine. A file, a tool or a library that hangs cannot stop the agent.
 import { readdir, readlink } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../system/clock.ts';
 import { readBounded } from '../../system/files.ts';
@@ -20,20 +20,22 @@ import { findPciNames } from './pci-ids.ts';
 import { ToolRunner } from './tool.ts';
 
 export interface SystemInputsOptions {
-  /** The data folder: its file system is the disk that counts. */
+  /** The data folder. Its file system is the disk that is offered. */
   folder: string;
   inventoryCommand: ChildCommand;
-  /** NVIDIA's library: a path or a name for the dynamic linker. Its usual name by default. */
+  /** NVIDIA's library: a path, or a name for the dynamic linker. The default is its usual name. */
   nvmlLibrary?: string | undefined;
   /** Wraps each call of a library that may crash this process, see gpu/crash-guard.ts. */
   guard?: <T>(call: () => Promise<T>) => Promise<T>;
   /**
-   * Returns the mark that stands on the disk during each call of `nvmlFigures`. With it the library stays open between calls,
-   * and only then can `nvmlFigures` answer.
+   * Returns the mark that is on the disk during each call of `nvmlFigures`. With it the library stays open between calls,
+   * which `nvmlFigures` needs.
    */
   hold?: () => NvmlMark;
   probe?: LoadedProbe;
-  /** Milliseconds that a driver may take; 15 s by default, as it may need a second or more to wake each GPU. */
+  /**
+   * Time that a driver may take, in milliseconds; 15 s by default, because it may need a second or more to wake each GPU.
+   */
   driverTimeoutMs?: number;
   clock?: Clock;
 }
@@ -50,7 +52,7 @@ export class SystemInputs implements Inputs {
   readonly #nvml: HangLimiter;
   readonly #tools: ToolRunner;
   readonly #ending = new AbortController();
-  /** Names that were found. The database is large and does not change, so it is read once for each id. */
+  /** Names that were found. The database is large and does not change, so it is read only once for each id. */
   readonly #pciNames = new Map<string, PciNames>();
   /** The native probe, or the reason why there is none. */
   readonly probe: LoadedProbe;
@@ -63,7 +65,7 @@ export class SystemInputs implements Inputs {
     this.#space = new HangLimiter({ timeoutMs: timeoutsMs.space + 100, maxHung: 1, clock });
     this.#files = new HangLimiter({ timeoutMs: timeoutsMs.file, maxHung: 2, clock });
     this.#inventory = new HangLimiter({ timeoutMs: timeoutsMs.inventory + 1000, maxHung: 1, clock });
-    // A second more than the time limit of the native probe, which gives up first and then says what hangs.
+    // This is a second more than the time limit of the native probe. So the probe ends first, and can say what hangs.
     this.#nvml = new HangLimiter({ timeoutMs: driverTimeoutMs + 1000, maxHung: 1, clock });
     this.#tools = new ToolRunner({
       timeoutMs: driverTimeoutMs,
@@ -114,7 +116,7 @@ export class SystemInputs implements Inputs {
     const { value, fault, took } = await this.#nvml.ask('nvml', () => guard(() => probe.gpusNvml(options)));
     if (!value) return { ...(fault ? { fault } : {}), took };
     const { state, reason = state, call, driverVersion, cudaVersion, gpus, errors } = value;
-    // A library that cannot count the GPUs has not said that there are none.
+    // When the library cannot count the GPUs, there may be GPUs. So this is a fault.
     const uncounted = errors.find(({ call }) => gpus.length === 0 && call.startsWith('nvmlDeviceGetCount'));
     if (uncounted) {
       const { call, error } = uncounted;
@@ -123,7 +125,7 @@ export class SystemInputs implements Inputs {
     if (state === 'answered') return { value: { driverVersion, cudaVersion, gpus }, took };
     // A library that the operator named must be there, so its absence is a failure.
     if (state === 'absent' && nvmlLibrary === undefined) return { ...absentFault('is not there'), took };
-    // The time since when it hangs is left out: a changed reason is sent and stored as a change of the node.
+    // The time since when it hangs is left out, because a changed reason is sent and stored as a change of the node.
     if (state === 'hung')
       return { fault: { kind: 'late', reason: `hangs ${call ? `in ${call}` : 'as it is opened'}` }, took };
     if (state === 'busy') return { fault: { kind: 'late', reason }, took };
@@ -149,7 +151,7 @@ export class SystemInputs implements Inputs {
 
   async space(): Promise<Answer<DiskSpace>> {
     const { probe } = this.probe;
-    // Without the native probe it takes one of the threads that files take, so it shares their limit.
+    // Without the native probe the question uses one of Node's file threads, so it has the same limit as files.
     const limiter = probe ? this.#space : this.#files;
     return limiter.ask(`the room in ${this.#options.folder}`, () =>
       readDiskSpace(this.#options.folder, timeoutsMs.space, probe),

@@ -1,4 +1,4 @@
-// Runs the tools of GPU vendors. A tool that hangs costs one process once, and never holds up the agent.
+// Runs the tools of GPU vendors. A tool that hangs costs one process, is not started again, and never stops the agent.
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,24 +9,24 @@ import { HangLimiter, toTheSecond } from './hang-limiter.ts';
 import type { Answer, Fault, Tool, ToolOutput } from './inputs.ts';
 
 export interface ToolOptions {
-  /** Milliseconds that one run may take. */
+  /** Time that one run may take, in milliseconds. */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
-  /** Limits the search for the tool's file. Others that read files share it. */
+  /** Limits the search for the tool's file. Other readers of files share it. */
   hangLimiter?: HangLimiter;
-  /** Starts a process. A test gives one that cannot be killed. */
+  /** Starts a process. A test passes one that cannot be killed. */
   start?: typeof startChild;
 }
 
-/** The answer for 64 GPUs is smaller than 100 kB. */
+/** Limit for the output, in bytes. The answer for 64 GPUs is smaller than 100 kB. */
 const outputLimitBytes = 524_288;
 
 export class ToolRunner {
   readonly #options: ToolOptions;
   readonly #clock: Clock;
   readonly #hangLimiter: HangLimiter;
-  /** Programs that run, or were killed and are not gone, with the time of their start. */
+  /** Programs that run, or were killed but still exist, with the time of their start. */
   readonly #running = new Map<string, Date>();
 
   constructor(options: ToolOptions) {
@@ -36,7 +36,7 @@ export class ToolRunner {
       options.hangLimiter ?? new HangLimiter({ timeoutMs: 1000, maxHung: 1, clock: this.#clock });
   }
 
-  /** Runs the first of the tool's files that is there. A tool that still runs, or hangs, is not started a second time. */
+  /** Runs the first file of the tool that exists. A tool that still runs or hangs is not started a second time. */
   async run(tool: Tool, args: readonly string[]): Promise<Answer<ToolOutput>> {
     const began = this.#clock.monotonic();
     const answer = (what: { value: ToolOutput } | { fault: Fault }): Answer<ToolOutput> => ({

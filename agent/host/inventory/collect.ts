@@ -42,10 +42,10 @@ export async function printInventory(): Promise<void> {
 }
 
 /**
- * Returns the hypervisor, or `virtual` for one without a name, or `none`.
+ * Returns the hypervisor; `virtual` when it has no name, `none` when there is none.
  *
- * `systeminformation` reads it from the firmware or from the kernel's log. Some machines have neither, some users may not read
- * them, and the log is overwritten. The flags of an x86 CPU show at least that there is a hypervisor.
+ * `systeminformation` reads it from the firmware or from the kernel's log. Some machines have neither, some users may not
+ * read them, and the log is overwritten. The flags of an x86 CPU at least show whether there is a hypervisor.
  */
 export function virtualisation(
   { virtual, virtualHost }: { virtual?: boolean; virtualHost?: string },
@@ -55,7 +55,10 @@ export function virtualisation(
   return /\bhypervisor\b/.test(cpuFlags) ? 'virtual' : 'none';
 }
 
-/** Returns the size of all fixed disks, in bytes; 0 on macOS, where `systeminformation` cannot tell a disk from its containers. */
+/**
+ * Returns the size of all fixed disks, in bytes; 0 on macOS, where `systeminformation` cannot distinguish a disk from its
+ * containers.
+ */
 async function fixedDisksBytes(): Promise<number> {
   if (process.platform !== 'linux') return 0;
   const devices = await si.blockDevices();
@@ -77,20 +80,21 @@ async function macGraphics(): Promise<Inventory['graphics']> {
   }));
 }
 
-/** Returns `value` unless `systeminformation` does not know it. */
+/** Returns `value`, or undefined when `systeminformation` does not know it. */
 const knownText = (value: string | undefined) => (value && value !== 'unknown' ? value : undefined);
 
-// On a busy machine the agent's heartbeats are more important than the inventory.
+// Lowers the priority of this process, because on a busy machine the agent's heartbeats are more important than the
+// inventory.
 function lowerPriority(): void {
   try {
     os.setPriority(os.constants.priority.PRIORITY_LOW);
   } catch {
-    // EPERM or a system call filter: then the child runs with the priority that it has.
+    // With EPERM or a system call filter, the child runs with its present priority.
   }
 }
 
-// A parent that was killed cannot end a late child. The child then gets another parent, notices it, and kills its own process
-// group, or only itself when it leads no group because it was started by hand.
+// Ends this process when its parent was killed, because then nobody else ends a late child. The child gets another parent
+// and notices that. It kills its own process group, or only itself when it leads no group because a person started it.
 function endWithParent(): void {
   const parent = process.ppid;
   setInterval(() => {

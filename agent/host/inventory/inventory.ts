@@ -1,4 +1,5 @@
-// The slow inventory: facts that only `systeminformation` finds out. A short-lived child reads them, and a file keeps them.
+// The slow inventory consists of the facts that only `systeminformation` finds. A short-lived child reads them, and a file
+// stores them.
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { startChild } from '../../system/child.ts';
@@ -17,27 +18,30 @@ const text = v.optional(
 const positive = v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)));
 const count = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)));
 
-/** The inventory as the child prints it, as its file holds it and as recordings hold it: the names of members do not change. */
+/**
+ * The inventory as the child prints it. Its file and recordings have the same form, so the names of members do not
+ * change.
+ */
 export const inventorySchema = v.object({
-  /** When it was read, RFC 3339. */
+  /** Time when it was read, RFC 3339. */
   takenAt: v.pipe(v.string(), v.isoTimestamp()),
   cpu: v.object({
     manufacturer: text,
     brand: text,
-    /** GHz. */
+    /** Clock speed, in GHz. */
     speed: positive,
     physicalCores: count,
   }),
   /** Total memory, in bytes. */
   memory: count,
-  /** Size of all fixed disks together, in bytes. Absent where disks cannot be told from partitions. */
+  /** Size of all fixed disks together, in bytes. Absent when disks cannot be distinguished from partitions. */
   disk: count,
   os: v.object({ distro: text, release: text, kernel: text }),
   /** The hypervisor, such as `KVM`, or `virtual` for a hypervisor without a name, or `none` for a real machine. */
   virtualisation: text,
   manufacturer: text,
   model: text,
-  /** The GPUs of macOS. On other systems gpu/ finds out more, and faster. */
+  /** The GPUs of macOS. On other systems the files in gpu/ find more, and are faster. */
   graphics: v.optional(
     v.pipe(
       v.array(
@@ -56,7 +60,7 @@ export const inventorySchema = v.object({
 
 export type Inventory = v.InferOutput<typeof inventorySchema>;
 
-/** How to start this program's hidden command that prints the inventory. `command` is an absolute path. */
+/** The command that starts this program's hidden inventory command. `command` is an absolute path. */
 export interface ChildCommand {
   command: string;
   args: string[];
@@ -83,7 +87,7 @@ export class InventoryError extends Error {
 }
 
 export interface TakeOptions {
-  /** Milliseconds that the child may run; 10 s by default. */
+  /** Time that the child may run, in milliseconds; 10 s by default. */
   timeoutMs?: number;
   /** Ends the child at once, for a clean stop. */
   signal?: AbortSignal;
@@ -93,17 +97,16 @@ export interface TakeOptions {
 const outputLimitBytes = 262_144;
 
 /**
- * Takes the inventory in a child process. The child and all that it started are killed when it takes too long, when it prints
- * too much, and when the signal aborts.
- * @throws InventoryError; nothing else.
+ * Takes the inventory in a child process. The child and all processes that it started are killed when it takes too long,
+ * when it prints too much, or when the signal aborts. @throws InventoryError; nothing else.
  */
 export async function takeInventory(child: ChildCommand, options: TakeOptions = {}): Promise<Inventory> {
   return parse(await outputOf(child, options));
 }
 
 /**
- * Loads the inventory that was saved in `folder`. Returns undefined when there is none.
- * @throws InventoryError `malformed` when the file is no inventory, MusterError `bad_state` when it cannot be read.
+ * Loads the inventory that was saved in `folder`. Returns undefined when there is none. @throws InventoryError
+ * `malformed` when the file contains no inventory, MusterError `bad_state` when it cannot be read.
  */
 export async function loadInventory(folder: string): Promise<Inventory | undefined> {
   const data = await readBounded(pathIn(folder), outputLimitBytes);

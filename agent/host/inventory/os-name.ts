@@ -3,7 +3,7 @@ import { readBounded } from '../../system/files.ts';
 import { tidy } from '../values/tidy.ts';
 
 export interface OsName {
-  /** The full name for people, such as `Debian GNU/Linux 12 (bookworm)`, `macOS 15.2`. */
+  /** The full name for people, such as `Debian GNU/Linux 12 (bookworm)` or `macOS 15.2`. */
   pretty?: string | undefined;
   /** The name without a version, such as `Debian GNU/Linux`. */
   distro?: string | undefined;
@@ -13,7 +13,7 @@ export interface OsName {
 
 type ReadText = (path: string) => Promise<string | undefined>;
 
-/** Reads os-release(5), or SystemVersion.plist on macOS. All members are absent where neither file is there. */
+/** Reads os-release(5), or SystemVersion.plist on macOS. All members are absent when neither file exists. */
 export async function readOsName(read: ReadText = readText): Promise<OsName> {
   const release = (await read('/etc/os-release')) ?? (await read('/usr/lib/os-release'));
   if (release !== undefined) return fromOsRelease(release);
@@ -42,7 +42,7 @@ function fromPlist(text: string): OsName {
   return { pretty: tidy([distro, release].filter(Boolean).join(' ')), distro, release };
 }
 
-// The name is not important enough to fail: a file that cannot be read counts as absent.
+// Reads a file. A file that cannot be read counts as absent, because the name is not important enough for an error.
 async function readText(path: string): Promise<string | undefined> {
   const data = await readBounded(path).catch(() => undefined);
   return data?.toString('utf8');

@@ -1,4 +1,5 @@
-// Loads an addon from a private file, on systems that cannot load a file without a name. The file is used if its hash is right.
+// Loads an addon from a private file, on systems that cannot load a file without a name. The file is used only if its hash
+// is right.
 import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -15,8 +16,8 @@ import {
 import { join } from 'node:path';
 
 /**
- * Loads the addon in `bytes` from a file below `parent` that only this user can write. The file is created when it is not
- * there. Throws when the folder is not private, or the file cannot be written or loaded.
+ * Loads the addon in `bytes` from a file below `parent` that only this user can write. The file is created when it does
+ * not exist. Throws when the folder is not private, or the file cannot be written or loaded.
  */
 export function fromPrivateFile(bytes: Uint8Array, parent: string): unknown {
   const uid = process.getuid?.() ?? 0;

@@ -1,4 +1,4 @@
-// Loads an addon whose bytes the packaged program carries. On Linux nothing of it stays on the disk.
+// Loads an addon that is a part of the packaged program. On Linux no file of it stays on the disk.
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,12 +8,12 @@ import { fromPrivateFile } from './addon-file.ts';
 export type LoadedAddon =
   | {
       readonly exports: unknown;
-      /** `memory`, or the folder that the addon was loaded from. */
+      /** `memory`, or the folder from which the addon was loaded. */
       readonly from: string;
     }
   | {
       readonly exports?: undefined;
-      /** Why each way failed, on one line. */
+      /** The reasons why each way failed, on one line. */
       readonly reason: string;
     };
 
@@ -26,9 +26,9 @@ interface Way {
 }
 
 /**
- * Loads the addon in `bytes`, trying one way after the other. On Linux: a file in memory, then in each of `folders` a file that
- * is removed before it is loaded. Elsewhere an open file has no path, so in each of `folders` a private file is used, which is
- * checked by its hash. Never throws.
+ * Loads the addon in `bytes`, and tries one way after the other. On Linux: first a file in memory, then in each of
+ * `folders` a file that is removed before it is loaded. On other systems an open file has no path, so in each of
+ * `folders` it uses a private file, which is checked by its hash. Never throws.
  */
 export function loadAddon(
   bytes: Uint8Array,
@@ -46,7 +46,7 @@ export function loadAddon(
     try {
       return { exports: load(), from: place };
     } catch (error) {
-      // An addon that is broken fails in the same way everywhere, so each reason is given once.
+      // A broken addon fails in the same way everywhere, so each reason is given only once.
       const reason = reasonOf(error).replaceAll(/\/proc\/self\/fd\/\d+/g, 'it');
       if (![...failures.values()].includes(reason)) failures.set(place, reason);
     }
@@ -54,10 +54,14 @@ export function loadAddon(
   return { reason: [...failures].map(([place, reason]) => `in ${place}: ${reason}`).join('; ') };
 }
 
-/** Flags of memfd_create(2). A kernel before 6.3 refuses the second one, and there each such file may be executed anyway. */
+/**
+ * Flags of memfd_create(2). A kernel before 6.3 refuses the second flag, but there each such file may be executed anyway.
+ */
 const memfd = { closeOnExec: 1, executable: 0x10 };
 
-/** Loads the addon from a file in memory. Node has no function for such a file, but its FFI can call the C library's. */
+/**
+ * Loads the addon from a file in memory. Node has no function for that, so this calls the C library through Node's FFI.
+ */
 function fromMemory(bytes: Uint8Array): unknown {
   const ffi: typeof import('node:ffi') | undefined = process.getBuiltinModule('node:ffi');
   if (!ffi) throw new Error('this Node has no FFI');
@@ -80,7 +84,7 @@ function fromUnlinkedFile(bytes: Uint8Array, folder: string): unknown {
 function fromDescriptor(fd: number, bytes: Uint8Array): unknown {
   try {
     writeFileSync(fd, bytes);
-    // `require` decides by the extension of the name, and this name has none.
+    // `require` chooses by the extension of the name, but this name has none.
     const module = { exports: {} };
     process.dlopen(module, `/proc/self/fd/${fd}`);
     return module.exports;

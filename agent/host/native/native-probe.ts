@@ -1,4 +1,4 @@
-// Finds and loads the native probe, the Rust addon. The agent also runs without it, and then knows less about the machine.
+// Finds and loads the native probe, the Rust addon. The agent also runs without it, but then knows less about the machine.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -18,25 +18,25 @@ export type NativeProbe = Pick<
 export type { Cgroup, NvmlGpu, NvmlMark } from '../../../native/index.d.ts';
 
 /**
- * The figures of a GPU that change all the time: bytes of memory in use, utilisation in percent, temperature in degrees
- * Celsius, power in watts. A figure that is not known is absent or NaN.
+ * The figures of a GPU that change all the time: memory in use in bytes, utilisation in percent, temperature in degrees
+ * Celsius, power in watts. An unknown figure is absent or NaN.
  */
 export type NvmlFigures = Pick<Native.NvmlGpu, 'memoryUsed' | 'utilisation' | 'temperature' | 'power'>;
 
-/** What NVML, NVIDIA's library, answered. */
+/** The answer of NVML, NVIDIA's library. */
 export type NvmlAnswer = Pick<Native.NvmlReport, 'driverVersion' | 'cudaVersion' | 'gpus'>;
 
 export type LoadedProbe =
   | { readonly probe: NativeProbe; readonly path: string }
   | {
       readonly probe?: undefined;
-      /** Why there is no probe: the end of a sentence that starts with "the native probe". */
+      /** The reason why there is no probe: the end of a sentence that starts with "the native probe". */
       readonly reason: string;
     };
 
 /**
- * Loads the native probe from the packaged program if it carries one, else from where `native/build` put it. Never throws: the
- * result gives the reason when there is no probe.
+ * Loads the native probe from the packaged program if that contains one, otherwise from the place where `native/build`
+ * put it. Never throws: when there is no probe, the result contains the reason.
  */
 export function loadProbe(): LoadedProbe {
   const carried = packagedContents()?.probe;
@@ -48,7 +48,10 @@ export function loadProbe(): LoadedProbe {
   return { probe: loaded.exports, path: `${process.execPath} (by way of ${loaded.from})` };
 }
 
-/** Loads the native probe from the first of `paths` that fits, as a build may leave one for each C library. Never throws. */
+/**
+ * Loads the native probe from the first of `paths` that fits. A build may produce one file for each C library. Never
+ * throws.
+ */
 export function loadProbeFrom(paths: readonly string[]): LoadedProbe {
   let reason = 'was not built';
   for (const path of paths.filter(existsSync)) {
@@ -63,7 +66,7 @@ export function loadProbeFrom(paths: readonly string[]): LoadedProbe {
   return { reason };
 }
 
-/** Returns where `native/build` puts the addon: `probe.linux-x64-gnu.node`, `probe.darwin-arm64.node`. */
+/** Returns the paths where `native/build` puts the addon: `probe.linux-x64-gnu.node`, `probe.darwin-arm64.node`. */
 function builtProbePaths(): string[] {
   const { platform, arch } = process;
   const kinds = platform === 'linux' ? ['-gnu', '-musl'] : [''];

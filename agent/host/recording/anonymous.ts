@@ -2,8 +2,8 @@
 import type { Recording } from './recording.ts';
 
 /**
- * Returns `recording` with serial numbers, UUIDs and other long ids, MAC addresses, host names, cloud instance ids and project
- * numbers replaced. Facts that refer to each other by an id still do.
+ * Returns `recording` with serial numbers, UUIDs and other long ids, MAC addresses, host names, cloud instance ids and
+ * project numbers replaced. Facts that refer to each other by an id still match.
  */
 export function anonymous(recording: Recording): Recording {
   const ids = new Numbering();
@@ -38,14 +38,17 @@ class Numbering {
 }
 
 /**
- * Found anywhere in a text, because Kubernetes writes `pod` before a UUID, and with `_` in place of `-`, which systemd would
- * take for a level of its own.
+ * It is searched anywhere in a text, because Kubernetes writes `pod` before a UUID, and uses `_` instead of `-`, which
+ * systemd would read as a new level.
  */
 const uuid = /[0-9a-f]{8}([-_])(?:[0-9a-f]{4}\1){3}[0-9a-f]{12}/gi;
 const mac = /\b(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}\b/gi;
-/** Machine ids and container ids. No address or mask of the kernel is so long. */
+/** Machine ids and container ids. The kernel's addresses and masks are shorter. */
 const longHex = /[0-9a-f]{32,}/gi;
-/** `"serial_number": "…"`, `Serial Number : …`, `SN: …`, `Unique ID: …`. A value that means "no serial number" stays. */
+/**
+ * `"serial_number": "…"`, `Serial Number : …`, `SN: …`, `Unique ID: …`. A value that means "no serial number" is not
+ * replaced.
+ */
 const serial =
   /((?:serial(?:[ _-]?(?:number|no))?|\bSN|unique[ _-]?id)"?\s*[:=]\s*"?)(?!unknown|n\/a|none|0["\s,}\]])([^"\s,][^",\n]*)/gi;
 
@@ -60,7 +63,7 @@ function withoutIds(text: string, ids: Numbering): string {
     .replace(longHex, id => hex(ids.of(id), id.length));
 }
 
-// A JSON value without quotes is a number, a list or null, and the text must stay valid JSON.
+// Replaces the value. A JSON value without quotes is a number, a list or null, and the text must stay valid JSON.
 function withoutSerial(before: string, value: string): string {
   const bare = /"\s*:\s*$/.test(before) && /^(?:[-\d[{]|null\b)/.test(value);
   return bare ? value.replace(/-?\d[^\]}]*/g, '"replaced"') : 'replaced';
@@ -68,7 +71,10 @@ function withoutSerial(before: string, value: string): string {
 
 const hex = (number: number, length: number): string => number.toString(16).padStart(length, '0');
 
-/** Returns the host's name and its first part. A short or common one is left out: it would be found where it is no name. */
+/**
+ * Returns the host's name and its first part. A short or common name is left out, because it would also be found in other
+ * words.
+ */
 function hostNames({ system: { hostname }, answers }: Recording): string[] {
   const release = String(answers['file /etc/os-release'] ?? answers['file /usr/lib/os-release'] ?? '');
   return [hostname, hostname.split('.', 1)[0] ?? ''].filter(
@@ -81,7 +87,7 @@ function hostNames({ system: { hostname }, answers }: Recording): string[] {
   );
 }
 
-/** Words in our questions and in the answers. A recording in which they were replaced could not be replayed. */
+/** Words in our questions and in the answers. A recording without them could not be replayed. */
 const commonWords =
   /^(?:amdgpu|cgroup|class|cpuacct|cpuset|devices?|drivers?|file|folder|gpus|hwmon|i915|information|inventory|kernel|link|linux|meminfo|memory|metadata|module|nouveau|nvidia|nvml|proc|random|resource|rocm-smi|self|space|status|tool|unified|vendor|version|xpu-smi|nvidia-smi)$/i;
 
@@ -93,10 +99,11 @@ function withoutNames(text: string, names: readonly string[]): string {
 const literal = (name: string): string => name.replace(/[^\w]/g, '\\$&');
 const asWord = (name: string) => new RegExp(`(?<![\\w-])${literal(name)}(?![\\w-])`, 'gi');
 
-/** The text of /proc/self/cgroup, and questions for the files of a control group. */
+/** Matches the text of /proc/self/cgroup, and questions for the files of a control group. */
 const hasGroups = /^(?:\d+:[^:\n]*:\/|(?:file )?\/sys\/fs\/cgroup\/)/;
 
-// The parts of a group's name are joined with `-` and `_`, and systemd writes a `-` within a part as `\x2d`.
+// Returns a pattern for a name in the name of a group, whose parts are joined with `-` and `_`. systemd writes a `-` within
+// a part as `\x2d`.
 const inGroup = (name: string) =>
   new RegExp(
     `(?:(?<![a-z0-9])|(?<=\\\\x2d))${literal(name).replaceAll('\\-', '(?:-|\\\\x2d)')}(?![a-z0-9])`,

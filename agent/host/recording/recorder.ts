@@ -16,7 +16,7 @@ export class Recorder implements Inputs {
     this.#recordedAt = inputs.now().toISOString();
   }
 
-  /** Returns what was asked so far. Unless `raw`, serial numbers, names and other ids of this machine are replaced. */
+  /** Returns the answers so far. Without `raw`, serial numbers, names and other ids of this machine are replaced. */
   recording(raw = false): Recording {
     const recording = {
       recordedAt: this.#recordedAt,
@@ -36,7 +36,8 @@ export class Recorder implements Inputs {
   run = (tool: Tool, args: readonly string[]) =>
     this.#record(question.tool(tool.name, args), this.#inputs.run(tool, args));
   nvml = () => this.#record('nvml', this.#inputs.nvml());
-  // Not recorded: a recording shows one moment, and the answer of `nvml` has the figures of that moment.
+  // It is not recorded, because a recording shows one moment, and the answer of `nvml` already contains the figures of that
+  // moment.
   nvmlFigures = () => this.#inputs.nvmlFigures();
   cgroup = () => this.#record('cgroup', this.#inputs.cgroup());
   space = () => this.#record('space', this.#inputs.space());
@@ -46,7 +47,7 @@ export class Recorder implements Inputs {
   async metadata(request: MetadataRequest) {
     const answer = await this.#inputs.metadata(request);
     const key = question.metadata(request);
-    // The answer to PUT is a token with the rights of the machine. No recording may hold it, not even a raw one.
+    // The answer to PUT is a token with the rights of the machine. No recording may contain it, not even a raw one.
     const isToken = request.method === 'PUT' && answer.value !== undefined;
     await this.#record(key, isToken ? { ...answer, value: 'not-recorded' } : answer);
     return answer;
@@ -56,8 +57,8 @@ export class Recorder implements Inputs {
     const answer = await pending;
     const { value, fault, took } = answer;
     if (value !== undefined) this.#answers[key] = value;
-    // Absent files are normal, and a replay answers `absent` by itself. For questions like `nvml`, without a path, the reason is
-    // of interest.
+    // Absent files are normal, and a replay answers `absent` by itself. For questions without a path, such as `nvml`, the
+    // reason is useful.
     else if (fault && (fault.kind !== 'absent' || !key.includes(' '))) this.#faults[key] = fault;
     if (took >= 1) this.#took[key] = Math.round(took * 10) / 10;
     return answer;

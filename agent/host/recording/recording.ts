@@ -7,13 +7,16 @@ import { makeFolder, readBounded, writeFileAtomic } from '../../system/files.ts'
 import type { Fault, MetadataRequest, OsInfo } from '../inputs/inputs.ts';
 
 export interface Recording {
-  /** RFC 3339. */
+  /** Time of the recording, RFC 3339. */
   readonly recordedAt: string;
   readonly system: OsInfo;
-  /** The answers by question, such as `file /proc/meminfo`. A question without an answer and a fault had the answer `absent`. */
+  /**
+   * The answers by question, such as `file /proc/meminfo`. When a question has neither an answer nor a fault, its answer
+   * was `absent`.
+   */
   readonly answers: Readonly<Record<string, unknown>>;
   readonly faults: Readonly<Record<string, Fault>>;
-  /** How long a question took, in milliseconds, if it was at least one. */
+  /** Time that a question took, in milliseconds, if it was at least one. */
   readonly took: Readonly<Record<string, number>>;
 }
 
@@ -23,13 +26,16 @@ export const question = {
   folder: (path: string) => `folder ${path}`,
   link: (path: string) => `link ${path}`,
   tool: (name: string, args: readonly string[]) => ['tool', name, ...args].join(' '),
-  // Without the headers, which hold a token.
+  // The headers are left out, because they contain a token.
   metadata: ({ method, url }: MetadataRequest) => `metadata ${method} ${url}`,
   pciNames: (id: string) => `pci ${id}`,
 };
 
 export const recordingFile = 'machine.yaml';
-/** The recording of a host with hundreds of devices has about 200 kB. */
+/**
+ * Size of the largest recording that is read, in bytes. The recording of a host with hundreds of devices has about 200
+ * kB.
+ */
 const maxFileBytes = 8_388_608;
 
 const text = v.pipe(v.string(), v.maxLength(65_536));
@@ -79,7 +85,7 @@ export async function recordingText(recording: Recording): Promise<string> {
   const document = new Document(recording, { aliasDuplicateObjects: false });
   visit(document, {
     Scalar(_, node) {
-      // YAML knows escapes only between double quotes.
+      // In YAML only double quotes allow escapes.
       if (typeof node.value === 'string' && node.value.search(unsafe) >= 0) node.type = 'QUOTE_DOUBLE';
     },
   });

@@ -67,7 +67,7 @@ export class Replay implements Inputs {
   link = (path: string) => this.#answer(question.link(path), text);
   run = (tool: Tool, args: readonly string[]) => this.#answer(question.tool(tool.name, args), toolOutput);
   nvml = () => this.#answer('nvml', nvmlAnswer);
-  // A recording shows one moment, and the answer of `nvml` has the figures of that moment.
+  // A recording shows one moment, and the answer of `nvml` already contains the figures of that moment.
   nvmlFigures = async () => ({ fault: { kind: 'absent', reason: 'is not recorded' } as const, took: 0 });
   cgroup = () => this.#answer('cgroup', cgroupLimits);
   space = () => this.#answer('space', space);

@@ -1,4 +1,4 @@
-// Holds the newest answer about the room in the data folder, and asks again in the background.
+// Holds the newest answer about the space in the data folder, and asks again in the background.
 import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
 import type { DiskSpace } from '../inputs/disk-space.ts';
 import type { Answer } from '../inputs/inputs.ts';
@@ -9,17 +9,17 @@ export class Disk {
   #lateReason: string | undefined;
   #inFlight: Promise<void> | undefined;
 
-  /** `ask` must not reject. */
+  /** @param ask must not reject */
   constructor(ask: () => Promise<Answer<DiskSpace>>) {
     this.#ask = ask;
   }
 
-  /** The newest answer; undefined before the first one. After a failure nothing is available. */
+  /** The newest answer; undefined before the first one. After a failure it says that nothing is available. */
   get space(): DiskSpace | undefined {
     return this.#space;
   }
 
-  /** Why `space` is an older answer: the end of a sentence. Undefined when the last question was answered. */
+  /** The reason why `space` is an older answer: the end of a sentence. Undefined when the last question was answered. */
   get lateReason(): string | undefined {
     return this.#lateReason;
   }
@@ -42,7 +42,8 @@ export class Disk {
     const { value, fault } = await this.#ask();
     this.#lateReason = fault?.kind === 'late' ? fault.reason : undefined;
     if (value) this.#space = value;
-    // When the folder is gone or its file system failed, nothing can be written there. A late answer changes nothing.
+    // When the folder is gone or its file system failed, nothing can be written there. When the answer is only late, nothing
+    // changes.
     else if (fault?.kind !== 'late') this.#space = { total: this.#space?.total ?? 0, available: 0 };
   }
 }

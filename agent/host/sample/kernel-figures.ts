@@ -1,29 +1,35 @@
-// Reads the kernel's figures of memory, CPUs and load: with one call of the native probe, or with what Node offers.
+// Reads the kernel's figures of memory, CPUs and load: with one call of the native probe, or with Node's functions.
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import type { NativeProbe } from '../native/native-probe.ts';
 
 export interface KernelFigures {
-  /** Bytes of memory that can be had without swapping, memory that caches hold included. */
+  /** Memory that is available without swapping, in bytes, including memory that caches use. */
   memoryBytes: number;
-  /** Counted since boot. Absent where the system does not give them. */
+  /** CPU times since boot; absent when the system does not give them. */
   cpuTimes?: CpuTimes | undefined;
   /** Load averages over 1, 5 and 15 minutes. */
   load: [number, number, number];
 }
 
-/** Times summed over all CPUs. */
+/** CPU times, summed over all CPUs. */
 export interface CpuTimes {
   cpus: number;
-  /** A CPU that waits for a disk counts as idle. */
+  /** Idle time, in milliseconds. A CPU that waits for a disk counts as idle. */
   idleMs: number;
-  /** Includes the time of guests once, and the time that the hypervisor gave to other machines. */
+  /**
+   * Total time, in milliseconds. It includes the time of guests once, and the time that the hypervisor gave to other
+   * machines.
+   */
   totalMs: number;
 }
 
 export type KernelFiguresReader = () => KernelFigures;
 
-/** Returns a reader that makes one call and opens no file. It takes from Node what the system hides from the native probe. */
+/**
+ * Returns a reader that makes one call and opens no file. When the system hides a figure from the native probe, Node
+ * gives it.
+ */
 export function nativeFiguresReader(
   probe: Pick<NativeProbe, 'sample'>,
   node: NodeSources = nodeSources,
@@ -45,9 +51,9 @@ export function nativeFiguresReader(
   };
 }
 
-/** Where the figures come from without a native probe. A test gives its own. */
+/** The sources of the figures without a native probe. A test passes its own. */
 export interface NodeSources {
-  /** Returns a file of /proc, or undefined where there is none. */
+  /** Returns a file of /proc, or undefined when there is none. */
   proc(name: 'meminfo' | 'stat'): string | undefined;
   freemem(): number;
   cpus(): readonly { times: { user: number; nice: number; sys: number; idle: number; irq: number } }[];
@@ -67,7 +73,7 @@ const nodeSources: NodeSources = {
   loadavg: os.loadavg,
 };
 
-/** Returns a reader of /proc, or of `node:os` where there is no /proc. */
+/** Returns a reader of /proc. When there is no /proc, it reads `node:os`. */
 export function nodeFiguresReader(sources: NodeSources = nodeSources): KernelFiguresReader {
   return () => {
     const [one = 0, five = 0, fifteen = 0] = sources.loadavg();
@@ -84,8 +90,8 @@ function availableBytesIn(meminfo: string | undefined): number | undefined {
   return kib === undefined ? undefined : Number(kib) * 1024;
 }
 
-// proc_stat(5) gives ticks, which are 10 ms on all machines that muster supports: user nice system idle iowait irq softirq steal.
-// The guest times after them are left out, as user and nice include them.
+// Reads the CPU times. proc_stat(5) gives ticks, which are 10 ms on all machines that muster supports: user nice system idle
+// iowait irq softirq steal. The guest times after them are left out, because user and nice include them.
 function cpuTimesIn(stat: string | undefined): CpuTimes | undefined {
   const fields = /^cpu +(\d+(?: \d+){3,})/
     .exec(stat ?? '')?.[1]

@@ -1,15 +1,16 @@
-// Reads what is available now, for every resource report: it starts no process, waits for nothing and takes less than 0.2 ms.
+// Reads the available resources for every resource report. It starts no process, waits for nothing and takes less than 0.2
+// ms.
 import type { Disk } from './disk.ts';
 import type { CpuTimes, KernelFiguresReader } from './kernel-figures.ts';
 
 export interface Sample {
-  /** Bytes of memory that can be had without swapping, memory that caches hold included. */
+  /** Memory that is available without swapping, in bytes, including memory that caches use. */
   memoryBytes: number;
-  /** Bytes that are available on the data folder's file system. Absent until it has answered. */
+  /** Space that is available on the data folder's file system, in bytes. Absent until the file system has answered. */
   diskBytes?: number | undefined;
   /**
-   * Logical CPUs that were idle, on average, since the previous sample. When that was less than 100 ms ago, the value of the
-   * previous sample.
+   * Average number of logical CPUs that were idle since the previous sample. If the previous sample is less than 100 ms
+   * old, its value is used.
    */
   idleCpus?: number | undefined;
   /** Load averages over 1, 5 and 15 minutes. */
@@ -28,7 +29,7 @@ export class Sampler {
     this.#previous = read().cpuTimes;
   }
 
-  /** Reads everything now, except the disk: it returns the newest answer and asks for the next one. */
+  /** Reads everything now, except the disk: for the disk it returns the newest answer and asks for the next one. */
   sample(): Sample {
     void this.#disk.refresh();
     const { memoryBytes, cpuTimes, load } = this.#read();
@@ -40,8 +41,8 @@ export class Sampler {
   }
 }
 
-// The kernel counts in steps of 10 ms. In less than ten steps the result is chance, and it would stay in the report until the
-// next one.
+// Least time between two measurements, in milliseconds. The kernel counts in steps of 10 ms, so fewer than ten steps would
+// give a random result, which would stay in the report until the next one.
 const shortestMs = 100;
 
 const isTooShort = (before: CpuTimes | undefined, now: CpuTimes | undefined): boolean =>
@@ -54,7 +55,7 @@ function idleCpusBetween(before: CpuTimes | undefined, now: CpuTimes | undefined
   if (!now || !before) return undefined;
   const totalMs = now.totalMs - before.totalMs;
   if (totalMs <= 0) return undefined;
-  // The kernel's idle counters may step back a little, so the share is limited to what is possible.
+  // The kernel's idle counters may go back a little, so the share is limited to 0 to 1.
   const share = Math.min(1, Math.max(0, (now.idleMs - before.idleMs) / totalMs));
   return now.cpus * share;
 }

@@ -1,18 +1,18 @@
-// A fact about the machine: its value, the source of the value, and what the other sources say.
+// A fact about the machine consists of its value, the source of the value, and the values of the other sources.
 
 /**
- * What one source says. A claim without a value is ignored.
+ * The value that one source gives. A claim without a value is ignored.
  *
  * `muster probe -o json` prints facts, so the names of their members do not change.
  */
 export interface Claim<T> {
   readonly source: string;
   readonly value: T | undefined;
-  /** Milliseconds that the source took to answer, for all facts that it knows. */
+  /** Time that the source took for all facts that it knows, in milliseconds. */
   readonly took: number;
-  /** When it was read, RFC 3339. */
+  /** Time when it was read, RFC 3339. */
   readonly readAt: string;
-  /** The value is related to the fact, but does not measure it: it is shown and never used. */
+  /** Set for a value that is related to the fact, but does not measure it. Such a value is shown, but never used. */
   readonly hint?: true;
 }
 
@@ -21,20 +21,23 @@ export interface Fact<T> {
   readonly source: string;
   readonly took: number;
   readonly readAt: string;
-  /** What the other sources say, whether they agree or not. */
+  /** The values of the other sources, whether they agree or not. */
   readonly others: readonly { readonly source: string; readonly value: T }[];
-  /** All values, where the sources do not agree: `nvml: 24576 MiB; PCI BAR: 256 MiB; using nvml`. */
+  /** All values, when the sources do not agree: `nvml: 24576 MiB; PCI BAR: 256 MiB; using nvml`. */
   readonly disagreement?: string;
 }
 
 export interface SettleOptions<T> {
-  /** Returns whether two values mean the same. By default only equal values do. */
+  /** Returns whether two values mean the same. By default they must be equal. */
   agree?(used: T, other: T): boolean;
   /** Formats a value for the sentence about a disagreement. */
   format?(value: T): string;
 }
 
-/** Makes a fact of `claims`, which stand with the best source first. Returns undefined when there are at most hints. */
+/**
+ * Makes a fact of `claims`, which are sorted with the best source first. Returns undefined when there are no claims, or
+ * only hints.
+ */
 export function settle<T>(claims: readonly Claim<T>[], options: SettleOptions<T> = {}): Fact<T> | undefined {
   const { agree = Object.is, format = String } = options;
   const withValue = claims.filter((claim): claim is Claim<T> & { value: T } => claim.value !== undefined);

@@ -1,4 +1,4 @@
-// Parses what drivers and tools write: PCI addresses, numbers and sizes. Each of them may be missing or nonsense.
+// Parses the output of drivers and tools: PCI addresses, numbers and sizes. Each value may be missing or wrong.
 
 /**
  * Returns a PCI address as sysfs writes it, `0000:01:00.0`, for each form that tools use (`01:00.0`, `00000000:01:00.0`, upper
@@ -14,14 +14,16 @@ export function pciAddress(text: string | undefined): string | undefined {
   return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(device, 2)}.${fn}`;
 }
 
-/** Returns the whole number in `text`, if it is not negative and nothing else is there. */
+/** Returns the whole number in `text`. Returns undefined when it is negative, or when the text contains anything else. */
 export function wholeNumber(text: string | undefined): number | undefined {
   const digits = /^\s*(\d{1,16})\s*$/.exec(text ?? '')?.[1];
   const value = Number(digits);
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** Returns the decimal number in `text`, if it is not negative and nothing else is there. */
+/**
+ * Returns the decimal number in `text`. Returns undefined when it is negative, or when the text contains anything else.
+ */
 export function decimalNumber(text: string | undefined): number | undefined {
   const digits = /^\s*(\d{1,15}(?:\.\d{1,9})?)\s*$/.exec(text ?? '')?.[1];
   return digits === undefined ? undefined : Number(digits);
@@ -34,18 +36,21 @@ export function mebibytes(bytes: number | undefined): number | undefined {
   return Math.floor(bytes / 1_048_576);
 }
 
-/** Returns `value` rounded to a tenth if it is within the bounds, else undefined, because a sensor may report anything. */
+/**
+ * Returns `value` rounded to a tenth if it is within the bounds, otherwise undefined, because a sensor may report
+ * anything.
+ */
 export function plausible(value: number | undefined, least: number, most: number): number | undefined {
   if (value === undefined || !(value >= least && value <= most)) return undefined;
   return Math.round(value * 10) / 10;
 }
 
-/** Returns `value` if it can be the number that a vendor's tool gives a GPU. */
+/** Returns `value` if it can be the number of a GPU in a vendor's tool. */
 export function ordinal(value: number | undefined): number | undefined {
   return Number.isInteger(value) ? plausible(value, 0, 65_535) : undefined;
 }
 
-/** Returns the value after `key:` in the first line of `text` that starts so, in upper or lower case. */
+/** Returns the value after `key:` in the first line of `text` that starts with it, in upper or lower case. */
 export function lineValue(text: string | undefined, key: string): string | undefined {
   for (const line of (text ?? '').split('\n')) {
     const at = line.indexOf(':');
@@ -55,19 +60,19 @@ export function lineValue(text: string | undefined, key: string): string | undef
   return undefined;
 }
 
-/** Parses a JSON object, after any words that a tool writes before it. Returns undefined for anything else. */
+/** Parses a JSON object. Words that a tool writes before it are skipped. Returns undefined for anything else. */
 export function jsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
   const start = text.indexOf('{');
   if (start < 0) return undefined;
   try {
     return asObject(JSON.parse(text.slice(start)));
   } catch {
-    // A tool that fails half-way writes half a document, which is as good as no answer.
+    // A tool that fails in the middle writes only a part of a document, which counts as no answer.
     return undefined;
   }
 }
 
-/** Returns `value` if it is an object and no array. */
+/** Returns `value` if it is an object and not an array. */
 export function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
@@ -75,7 +80,7 @@ export function asObject(value: unknown): Readonly<Record<string, unknown>> | un
 }
 
 /**
- * Returns a member of a tool's JSON as text: the first of `names` that is there, in upper or lower case. Some tools write
+ * Returns a member of a tool's JSON as text: the first of `names` that exists, in upper or lower case. Some tools write
  * numbers as text and some do not, so both are read.
  */
 export function member(

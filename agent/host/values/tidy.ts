@@ -1,4 +1,4 @@
-// Makes a text that came from hardware, firmware or a driver short and harmless.
+// Makes a text from hardware, firmware or a driver short and safe.
 
 /**
  * Returns `value` on one line, without control characters and invisible characters, cut to `limit` characters. Returns
