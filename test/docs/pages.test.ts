@@ -1,6 +1,6 @@
 // The pages lead nowhere wrong: their links have a target, their commands are read by the program, their scripts exist.
 import assert from 'node:assert/strict';
-import { access, readFile } from 'node:fs/promises';
+import { access, glob, readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
 import { commands } from '../../agent/cli/commands.ts';
@@ -54,6 +54,13 @@ for (const page of pages) {
       }
     });
 
+    it('has only tables that are shown as tables', () => {
+      for (const block of text.replaceAll(/```[\s\S]*?```/g, '').split(/\n(?!\|)/)) {
+        const [, header, line] = block.split(/\n(?=\|)/);
+        if (header !== undefined) assert.match(line ?? '', /^\|( -+ \|)+$/, `the line below ${header}`);
+      }
+    });
+
     it('names only scripts that exist', async () => {
       for (const [script] of text.matchAll(
         /(?<=[\s`])(?:\.\/)?scripts\/[a-z][a-z-]*(?:\.ts|\.sh)?(?=[\s`])/g,
@@ -62,6 +69,25 @@ for (const page of pages) {
     });
   });
 }
+
+it('runs only tests that exist, in CONTRIBUTING.md', async () => {
+  const examples = [
+    ...(await readPage('CONTRIBUTING.md')).matchAll(/npm test --(?: (\w[\w/.-]*))?(?: --name "([^"]+)")?/g),
+  ];
+  assert.ok(examples.some(([, , name]) => name));
+  for (const [example, place = '.', name] of examples) {
+    if (place === 'unit') continue;
+    const folder = pagePath(`test/${place}`);
+    await access(folder).catch(() => assert.fail(`${example}: there is no test/${place}`));
+    if (!name) continue;
+    const files = await Array.fromAsync(glob('**/*.test.ts', { cwd: folder }));
+    const texts = await Promise.all(files.map(file => readFile(join(folder, file), 'utf8')));
+    assert.ok(
+      texts.some(source => new RegExp(`\\b(?:it|test|describe)\\('[^'\\n]*${name}`).test(source)),
+      `${example}: there is no such test`,
+    );
+  }
+});
 
 it('names every kind of event in docs/messages.md', async () => {
   const text = await readPage('docs/messages.md');
