@@ -3,7 +3,7 @@ import { glob, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { checkout } from './packaging/checkout.ts';
 
-/** Where the texts are that people write. Recorded data and what tools write are not among them. */
+/** The files with texts that people write. Recorded data and the output of tools are not among them. */
 const texts = ['*.{md,json}', '.ci/*', '{agent,native,scripts,test,docs}/**/*'];
 const notTexts = [
   'native/target/**',
@@ -13,13 +13,13 @@ const notTexts = [
   '**/*.{node,png,svg,lock}',
 ];
 
-/** A number of a section in one of the pages that this project was once planned with. */
+/** Matches the number of a section in a page of the plans for this project. */
 const sections =
   /\b(?:(?:design|wire protocol|toolchain|anchors|trust|house|operators) \d|requester \d+\.\d)[\d.]*/gi;
 const folders = /(?<![\w.-])\/(?:work|tmp\/(?:brief|tools|hub|w-\w+))\/[\w./-]*[\w/]/g;
 const pages = /[\w-]+\.md\b/gi;
 
-/** Pages of others, whose names a rule or a test has to know. */
+/** Pages of other projects. A rule or a test has to know their names. */
 const pagesOfOthers = ['license.md', 'readme.md', 'changelog.md'];
 
 /** Returns the faults of the project in folder `root`, each a text of two lines. */

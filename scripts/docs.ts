@@ -19,7 +19,7 @@ export const pages: readonly string[] = [
 
 export const pagePath = (page: string): string => fileURLToPath(new URL(page, checkout));
 
-/** What stands between `<!-- NAME -->` and `<!-- /NAME -->`. */
+/** The functions that write the text between `<!-- NAME -->` and `<!-- /NAME -->`, by NAME. */
 const generators: Readonly<Record<string, () => string | Promise<string>>> = {
   settings: settingsMarkdown,
   commands: commandsMarkdown,

@@ -14,7 +14,7 @@ const file = (path: string) => fileURLToPath(new URL(path, checkout));
 
 interface Line {
   readonly text: string;
-  /** Typed by a person, after a prompt. */
+  /** Whether a person types this line, after a prompt. */
   readonly typed: boolean;
 }
 
@@ -64,7 +64,7 @@ async function untilHealthy(dev: ChildProcess, variables: Record<string, string>
   throw new Error('muster dev ended; run it by hand to see why');
 }
 
-/** A port that nobody listens on, as far as one can know. */
+/** Returns a port on which nothing listens at this moment. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

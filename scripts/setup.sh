@@ -76,7 +76,7 @@ setup_nats() {
     "put one on PATH (https://github.com/nats-io/nats-server/releases), then run this again"
 }
 
-# Puts the nats-server of an earlier set-up on PATH, before the system's only if that is too old.
+# Puts the nats-server of an earlier set-up on PATH. It comes before the system's own only if that one is too old.
 find_nats() {
   local folder
   for folder in ${XDG_CACHE_HOME:+"$XDG_CACHE_HOME/muster"} ${HOME:+"$HOME/.cache/muster"} "$checkout/.tools"; do
@@ -145,7 +145,8 @@ nats_from_debian() {
   take_debian_nats
 }
 
-# Takes it from Debian 13, with separate package lists, so that the system's stay as they are. The program needs glibc 2.34.
+# Takes the program from Debian 13, with separate package lists, so that those of the system stay unchanged. The program
+# needs glibc 2.34.
 nats_from_newer_debian() {
   local keys=/usr/share/keyrings/debian-archive-keyring.gpg lists
   [[ -r $keys ]] && have apt-get || return 1

@@ -1,4 +1,5 @@
-// Walks: commands on a page between `<!-- walk -->` and `<!-- /walk -->`, each with what it prints. Tests replay them.
+// Reads and replays walks. A walk is the commands between `<!-- walk -->` and `<!-- /walk -->` on a page, with their
+// output.
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +22,7 @@ export function stepsOf(text: string, name: string): Step[] {
     .map(([, command = '', output = '']) => ({ command, output }));
 }
 
-/** Makes a pattern of the output on a page: `…` is any text, and `…` alone on a line any number of lines. */
+/** Makes a pattern of the output on a page. `…` stands for any text, and `…` alone on a line for any number of lines. */
 export function patternOf(output: string): RegExp {
   const lines = output
     .split('\n')
@@ -30,7 +31,7 @@ export function patternOf(output: string): RegExp {
   return new RegExp(`^${lines.join('')}$`);
 }
 
-// A column is as wide as its widest cell, which may be another one than on the page.
+// A column is as wide as its widest cell, which may differ from the widest one on the page.
 function linePattern(line: string): string {
   return line
     .split('…')

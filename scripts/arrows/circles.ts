@@ -3,8 +3,8 @@
 export type Graph = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
- * Returns circles so that each name that is on any circle is on one of those returned. Each is as short as it can be from its
- * first name, which is not repeated at its end.
+ * Returns circles of the graph. Every name that lies on a circle is in at least one of them. Each circle is the shortest
+ * one through its first name, which is not repeated at its end.
  */
 export function circles(graph: Graph): string[][] {
   const found: string[][] = [];
@@ -18,7 +18,7 @@ export function circles(graph: Graph): string[][] {
   return found;
 }
 
-/** Returns the shortest way from `start` back to it; empty when there is none. */
+/** Returns the shortest way from `start` back to `start`; empty when there is none. */
 function shortestCircle(graph: Graph, start: string): string[] {
   const ways: string[][] = [[start]];
   const reached = new Set<string>();

@@ -1,4 +1,4 @@
-// Finds the imports that break a rule, and says of each which rule it is and what to do.
+// Finds the imports that break a rule. The text of each fault names the rule and says what to do.
 import { glob } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { circles } from './circles.ts';
@@ -72,7 +72,7 @@ ${listed(circle, (folder, next) => imports.filter(({ from, to }) => dirname(from
   );
 }
 
-/** Returns which names import which, where `nameOf` names a file or its folder. Packages have no part in it. */
+/** Returns which names import which. `nameOf` gives the name of a file: its path or its folder. Packages are left out. */
 function graphOf(imports: readonly Import[], nameOf: (file: string) => string): Map<string, Set<string>> {
   const graph = new Map<string, Set<string>>();
   for (const { from, to } of imports) {
@@ -83,7 +83,9 @@ function graphOf(imports: readonly Import[], nameOf: (file: string) => string): 
   return graph;
 }
 
-/** Returns the imports that lead from one name of the circle to the next, a line each, at most five for each step. */
+/**
+ * Returns the imports that lead from one name of the circle to the next, one line for each and at most five for each step.
+ */
 function listed(circle: readonly string[], between: (name: string, next: string) => Import[]): string {
   const steps = circle.flatMap((name, index) => {
     const next = circle[(index + 1) % circle.length] ?? name;

@@ -30,7 +30,7 @@ export const strangers: readonly { from: string; to: string; reason: string }[] 
   },
 ];
 
-/** What only some files may use. A name that ends in `/` stands for everything that begins with it. */
+/** Modules that only some files may use. A name that ends in `/` stands for everything that begins with it. */
 export const reserved: readonly { what: string; users: readonly string[]; instead: string }[] = [
   {
     what: 'nats',

@@ -11,7 +11,7 @@ const special: Readonly<Record<string, string>> = {
   '~': '\\(ti',
 };
 
-/** Returns roff that shows `text` as it is, in a line. None of its characters is a request. */
+/** Returns roff that shows `text` unchanged, in one line. No character of it counts as a request of roff. */
 export const plain = (text: string): string => verbatim(text.replace(/\s+/g, ' '));
 
 function verbatim(text: string): string {
@@ -41,7 +41,7 @@ export const paragraph = (...lines: string[]): string => `.PP\n${each(lines)}`;
 /** Returns an entry of a list: a term and its meaning, both roff. */
 export const entry = (term: string, ...lines: string[]): string => `.TP\n${term}\n${each(lines)}`;
 
-/** Begins a new line in the output. */
+/** The request that begins a new line in the output. */
 export const lineBreak = '.br';
 
 /** Returns lines that are shown as they are, such as commands to type. */

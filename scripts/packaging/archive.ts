@@ -18,7 +18,7 @@ export interface ArchiveOptions {
   readonly companions: Companions;
   /** The modification time of every file in it. */
   readonly date: Date;
-  /** Compresses in a twentieth of the time to an archive that is a sixth larger. */
+  /** Whether to compress fast: in a twentieth of the time, to an archive that is a sixth larger. */
   readonly fast: boolean;
 }
 

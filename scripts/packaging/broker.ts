@@ -69,7 +69,9 @@ async function findBroker(target: Target): Promise<BrokerBinary> {
   });
 }
 
-/** Returns the version of the broker's module. One that was built from a checkout has none, so it is asked for its version. */
+/**
+ * Returns the broker's version. A broker that was built from a checkout has none in its module, so the program is asked.
+ */
 async function versionOf(module: Module | undefined, binary: string): Promise<string> {
   const version = /^v(\d.*)$/.exec(module?.version ?? '')?.[1];
   const said = /v(\d+\.\d+\.\S+)/;

@@ -32,11 +32,11 @@ export interface Built {
   /** Its size in bytes. */
   readonly sizeBytes: number;
   readonly contents: PackagedContents;
-  /** The paths of its parts, which are files of their own, by name. */
+  /** The paths of its parts, by name. Each part is also a file of its own. */
   readonly parts: Readonly<Record<string, string>>;
   /** The packages of others that are in it, besides Node and the broker. */
   readonly listed: { readonly npm: readonly Listed[]; readonly crates: readonly Listed[] };
-  /** What the person who packages should know, a sentence each. */
+  /** Notes for the person who packages, one sentence each. */
   readonly remarks: readonly string[];
 }
 

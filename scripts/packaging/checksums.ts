@@ -9,8 +9,8 @@ import { writeFileAtomic } from '../../agent/system/files.ts';
 export const checksumFile = 'SHA256SUMS';
 
 /**
- * Writes it for the files in `folder` and below, sorted by path. A file with two names is listed once, by the first.
- * Hidden files are left out, because they are not finished.
+ * Writes SHA256SUMS for the files in `folder` and below, sorted by path. A file with two names is listed once, by the
+ * first. Hidden files are left out, because they are not finished.
  */
 export async function writeChecksums(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });

@@ -9,7 +9,7 @@ import type { Built } from './build.ts';
 import { checkout } from './checkout.ts';
 import { shippedPages } from './pages.ts';
 
-/** The texts, each as it is shipped. */
+/** The texts that are shipped beside the executable. */
 export interface Companions {
   readonly licence: string;
   readonly notices: string;

@@ -56,7 +56,7 @@ const sysusers = `\
 # The groups that may use the device files of GPUs. The agent is in both, and does not start when one is missing.
 ${groups.map(group => `g ${group} -\n`).join('')}`;
 
-/** What lintian reports although it is meant to be so, with the reason. */
+/** Reports of lintian about things that are intended, each with the reason. */
 const lintianOverrides = `\
 # The file contains the whole Node.js of nodejs.org, because Debian's is older than the one that muster needs.
 muster: embedded-library

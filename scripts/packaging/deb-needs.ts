@@ -50,7 +50,7 @@ export function dependsOf(programs: readonly NeededLibraries[]): string[] {
 
 interface Package {
   readonly libraries: RegExp;
-  /** Returns the package's first version with these symbols; '' when every version in use has them, undefined if unknown. */
+  /** Returns the first version of the package that has these symbols; '' when every version has, undefined when unknown. */
   since(version: string): string | undefined;
 }
 

@@ -31,7 +31,7 @@ export interface DebOptions {
   readonly companions: Companions;
   /** The modification time of every file in it. */
   readonly date: Date;
-  /** Compresses in a tenth of the time to a package that is half as large again. */
+  /** Whether to compress fast: in a tenth of the time, to a package that is half as large again. */
   readonly fast: boolean;
 }
 

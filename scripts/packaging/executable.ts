@@ -40,7 +40,8 @@ export async function writeExecutable(parts: Parts, output: string): Promise<voi
     useCodeCache: seaConfig.useCodeCache && isOwn(target),
   };
   await writeFile(config, JSON.stringify(options, undefined, 2));
-  // With a random seed, the hash tables in the code cache would differ from build to build. The program itself does not keep it.
+  // With a random seed, the hash tables in the code cache would differ from build to build. The program that is made does
+  // not use this seed.
   const args = ['--random-seed=1', '--build-sea', seen(config)];
   await tool(process.execPath, args, { cwd: from, env: { NODE_OPTIONS: '' } });
   if (target.platform === 'darwin') await signAdHoc(made, 'org.muster.muster');

@@ -9,7 +9,7 @@ import { tool } from './tool.ts';
 
 export interface GoBroker {
   readonly binary: string;
-  /** The folder with a folder for the licence files of each module, `MODULE@VERSION`, and of Go itself, `go`. */
+  /** The folder with the licence files: those of each module in `MODULE@VERSION`, and those of Go itself in `go`. */
   readonly licences: string;
 }
 

@@ -20,7 +20,7 @@ export interface GoBuildInfo {
 
 /** Reads the information from a program; undefined when Go did not build it. `go version -m` prints the same lines. */
 export function goBuildInfo(program: Buffer): GoBuildInfo | undefined {
-  // debug/buildinfo finds this mark, which Go's version and the text follow.
+  // Go's package debug/buildinfo searches for this mark too. Go's version and the text follow it.
   const mark = program.indexOf('\xff Go buildinf:', 0, 'latin1');
   const begin = mark < 0 ? -1 : program.indexOf('path\t', mark);
   if (begin < 0) return undefined;

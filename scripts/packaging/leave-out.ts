@@ -5,7 +5,7 @@ import type { Plugin } from 'rolldown';
 const unused =
   /\/node_modules\/nats\/lib\/(?:jetstream\/\w+|nats-base-client\/(?:service|serviceclient|bench))\.js$/;
 
-/** What is loaded instead. It throws when something of it is used. */
+/** The module that is loaded instead. It throws when any part of it is used. */
 const nothing = `module.exports = new Proxy({}, {
   get(_, name) { throw new Error('nats: ' + String(name) + ' is left out of the bundle'); },
 });

@@ -135,13 +135,13 @@ function writeBlob(output: Buffer, signing: Signing): void {
   const words = (...values: number[]) => {
     for (const value of values) at = output.writeUInt32BE(value, at);
   };
-  // One part, its type 0, and the offset where it begins.
+  // The last three numbers say that there is one part, that its type is 0, and where it begins.
   words(superBlob.magic, length, 1, 0, superBlob.size);
   words(directory.magic, length - superBlob.size, directory.version, flags, hashes, directory.size);
-  // No special slots.
+  // The first number says that there are no special slots.
   words(0, pages(codeLength), codeLength);
   at += Buffer.from([hashSize, sha256, 0, Math.log2(pageSize)]).copy(output, at);
-  // Spare, no scatter, no team, spare, and no 64-bit length, because the code's length fits into 32 bits.
+  // The fields that are not used are 0. The 64-bit length is one of them, because the code's length fits into 32 bits.
   words(0, 0, 0, 0, 0, 0);
   for (const value of [textOffset, textSize, mainBinary]) at = output.writeBigUInt64BE(value, at);
   at += output.write(`${identifier}\0`, at, 'latin1');

@@ -1,9 +1,9 @@
-// The pages that an installed user gets: the README, docs/, and how to report a vulnerability. Not those about the code.
+// Collects the pages for a user of the installed program: the README, SECURITY.md and docs/, but no page about the code.
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { checkout } from './checkout.ts';
 
-/** Returns the pages and their picture by path from the checkout. Links to what is not among them are plain text. */
+/** Returns the pages and their picture by path from the checkout. A link to any other file becomes plain text. */
 export async function shippedPages(): Promise<Record<string, string>> {
   const docs = (await readdir(join(checkout, 'docs'))).sort().map(name => `docs/${name}`);
   const names = ['README.md', 'SECURITY.md', ...docs];
@@ -15,7 +15,7 @@ export async function shippedPages(): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(pages));
 }
 
-/** `folder` is that of the page, from the checkout. */
+/** Returns the text of a page, in which links to files that are not shipped are plain text. `folder` has the page. */
 function withoutLinksElsewhere(text: string, folder: string, reachable: ReadonlySet<string>): string {
   return text.replaceAll(/(?<!!)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)/g, (link, label, target) => {
     const isThere = /^[a-z]+:/.test(target) || reachable.has(normalize(join(folder, target)));

@@ -19,7 +19,7 @@ export interface PackedProbe {
   readonly remarks: readonly string[];
 }
 
-/** Returns what `native/build` made here or on a machine of the target's kind. */
+/** Returns the probe that `native/build` made here or on a machine of the target's kind. */
 export async function packProbe(target: Target): Promise<PackedProbe> {
   const why = await whyNotBuilt(target);
   const bytes = await readFile(join(checkout, 'native', target.addon)).catch(error => {

@@ -14,9 +14,9 @@ import type { Target } from './target.ts';
 export interface ReleaseOptions {
   readonly built: Built;
   readonly target: Target;
-  /** The date of the commit, which everything that is made carries. */
+  /** The date of the commit, which every file that is made gets. */
   readonly date: Date;
-  /** Compresses less, to try things out. */
+  /** Whether to compress less, which saves time in a trial. */
   readonly fast: boolean;
   /** The folder for all files. The executable may be in it already. */
   readonly folder: string;

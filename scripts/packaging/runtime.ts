@@ -11,7 +11,7 @@ export interface Runtime {
   /** The path of the program. */
   readonly binary: string;
   readonly licence: string;
-  /** What the person who packages should know. */
+  /** Notes for the person who packages, one sentence each. */
   readonly remarks: readonly string[];
 }
 

@@ -100,7 +100,7 @@ export async function brokerParts(
     {
       ...goPart({ ...server, version: `v${broker.version}` }),
       type: 'application',
-      // This is the hash of the program. That of a module is the hash of its source.
+      // This is the hash of the program. The hash of a module is that of its source.
       hashes: [{ alg: 'SHA-256', content: broker.sha256 }],
       ...licences('Apache-2.0'),
     },
@@ -141,7 +141,7 @@ function standardLibrary(version: string): Component {
   };
 }
 
-/** Returns the crates in the probe. Rust's standard library is one of them, which comes with the compiler. */
+/** Returns the crates in the probe. One of them is Rust's standard library, which comes with the compiler. */
 export async function cratesOf(crates: readonly Listed[]): Promise<Component[]> {
   const lock = await readFile(join(checkout, 'native/Cargo.lock'), 'utf8');
   const packages = lock.matchAll(/^name = "(.+)"\nversion = "(.+)"\nsource = ".+"\nchecksum = "(.+)"$/gm);
