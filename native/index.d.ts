@@ -5,7 +5,7 @@ export declare function cgroup(options?: CgroupOptions | undefined | null): Cgro
 
 /** Limits. An absent limit does not exist or cannot be read. */
 export interface Cgroup {
-  /** The version of the hierarchy with the memory controller, or else with the CPU controller. Absent without both. */
+  /** Version of the hierarchy with the memory controller, or else with the CPU controller. Absent when neither exists. */
   version?: 1 | 2
   /** Memory limit, in bytes. */
   memoryLimit?: number
@@ -17,33 +17,33 @@ export interface Cgroup {
   cpuLimit?: number
   /** The file that the limit was read from. */
   cpuSource?: string
-  /** How many CPUs the group may run on. */
+  /** Number of CPUs that the group may run on. */
   cpuset?: number
   /** The file that the CPU set was read from. */
   cpusetSource?: string
-  /** How many CPUs the calling thread may run on, by sched_getaffinity(2). It includes the limits of cpusets. */
+  /** Number of CPUs that the calling thread may run on, by sched_getaffinity(2). The limits of cpusets are included. */
   affinity?: number
 }
 
-/** Where the files are. A test gives its own. */
+/** Paths of the files. Tests use other files. */
 export interface CgroupOptions {
-  /** `/sys/fs/cgroup` by default. */
+  /** Folder of the control groups; `/sys/fs/cgroup` by default. */
   root?: string
-  /** `/proc/self/cgroup` by default. */
+  /** File with the groups of this process; `/proc/self/cgroup` by default. */
   selfCgroup?: string
 }
 
 /** Milliseconds since boot, summed over all CPUs. The system counts in ticks of 10 ms. */
 export interface CpuTimes {
-  /** How many CPUs the times cover. */
+  /** Number of CPUs that the times cover. */
   cpus: number
-  /** Includes the time of guests. */
+  /** Time of programs, including guests. */
   user: number
-  /** Includes the time of guests. */
+  /** Time of programs with lowered priority, including guests. */
   nice: number
   system: number
   idle: number
-  /** Time in which a CPU was idle and a task waited for a disk. 0 on macOS, like the three below. */
+  /** Time in which a CPU was idle and a task waited for a disk. This and the three times below are 0 on macOS. */
   iowait: number
   irq: number
   softirq: number
@@ -54,23 +54,23 @@ export interface CpuTimes {
 /**
  * Asks for the room on the file system of `path`, and answers within `deadlineMs`, 1000 by default.
  *
- * Rejects with a `code`: that of the system (`ENOENT`, `EACCES`, …); `ETIMEDOUT` at the deadline, and at once while an earlier
- * question about the same path hangs; `EBUSY` while an earlier question is within its deadline; `EAGAIN` when 16 paths hang, or
- * when the system gives no thread.
+ * Rejects with a `code`: that of the system (`ENOENT`, `EACCES`, …); `ETIMEDOUT` at the deadline, or at once while an
+ * earlier question about the same path hangs; `EBUSY` while an earlier question is within its deadline; `EAGAIN` when 16
+ * paths hang, or when the system gives no thread.
  */
 export declare function disk(path: string, deadlineMs?: number | undefined | null): Promise<DiskSpace>
 
 /** The room on a file system. Sizes are in bytes. */
 export interface DiskSpace {
   total: number
-  /** What is not in use, including the part that is reserved for root. */
+  /** Room that is not in use, including the part that is reserved for root. */
   free: number
-  /** What an ordinary user may fill. */
+  /** Room that an ordinary user may fill. */
   available: number
-  /** 0 on file systems that create inodes when they need them. */
+  /** Number of inodes. 0 on file systems that create inodes when they need them. */
   inodes: number
   inodesFree: number
-  /** The inodes that an ordinary user may use. */
+  /** Number of inodes that an ordinary user may use. */
   inodesAvailable: number
 }
 
@@ -80,7 +80,10 @@ export interface DiskSpace {
  */
 export declare function exitNow(code: number): never
 
-/** Scans: asks NVML for everything. Never rejects for a failure of NVML, the driver or a GPU: `state` and `errors` say it. */
+/**
+ * Asks NVML for everything, which is a scan. Never rejects for a failure of NVML, the driver or a GPU: `state` and
+ * `errors` report it.
+ */
 export declare function gpusNvml(options?: NvmlOptions | undefined | null): Promise<NvmlReport>
 
 /**
@@ -126,9 +129,9 @@ export interface NvmlGpu {
   memoryUsed?: number
   /** Share of the time of the last sample in which the GPU worked, in percent. */
   utilisation?: number
-  /** Degrees Celsius. */
+  /** Temperature, in degrees Celsius. */
   temperature?: number
-  /** Watts. */
+  /** Power, in watts. */
   power?: number
   /** Uncorrected memory errors since the driver was loaded. */
   eccVolatile?: number
@@ -164,9 +167,12 @@ export interface NvmlMigInstance {
 }
 
 export interface NvmlOptions {
-  /** A path, or a name that the dynamic linker finds; `libnvidia-ml.so.1` by default. */
+  /** The library: a path, or a name that the dynamic linker finds; `libnvidia-ml.so.1` by default. */
   library?: string
-  /** 10000 by default. Without persistence mode a driver needs a second or more to wake each GPU. */
+  /**
+   * Time for the whole scan, in milliseconds; 10000 by default. Without persistence mode a driver needs a second or more
+   * to wake each GPU.
+   */
   deadlineMs?: number
   /**
    * Keeps NVML initialised for `nvmlFigures` until the next scan, unless a GPU has a fatal error. Each call of `nvmlFigures`
@@ -187,7 +193,7 @@ export interface NvmlReport {
   reason?: string
   /** The function that hangs, or an empty string when opening the library hangs. Absent unless the state is `hung`. */
   call?: string
-  /** How long this took. When the state is `hung`: how long the call has hung. */
+  /** Time that this took, in milliseconds. When the state is `hung`, the time for which the call has hung. */
   tookMs: number
   driverVersion?: string
   /** The newest CUDA version that the driver supports, such as `12.4`. */
@@ -204,11 +210,14 @@ export declare function sample(): Sample
 /** The state of the machine at one moment. Memory is in bytes. */
 export interface Sample {
   memoryTotal: number
-  /** Memory that can be had without swapping, memory that caches hold included. Absent where the system does not say. */
+  /**
+   * Memory that programs can get without swapping, including memory that caches hold. Absent where the system does not
+   * give it.
+   */
   memoryAvailable?: number
   swapTotal: number
   swapFree: number
-  /** Absent where the system does not say. */
+  /** CPU times since boot. Absent where the system does not give them. */
   cpu?: CpuTimes
   load1: number
   load5: number

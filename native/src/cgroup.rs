@@ -7,13 +7,13 @@ use std::path::{Component, Path, PathBuf};
 
 use napi_derive::napi;
 
-/// Where the files are. A test gives its own.
+/// Paths of the files. Tests use other files.
 #[napi(object)]
 #[derive(Default)]
 pub struct CgroupOptions {
-    /// `/sys/fs/cgroup` by default.
+    /// Folder of the control groups; `/sys/fs/cgroup` by default.
     pub root: Option<String>,
-    /// `/proc/self/cgroup` by default.
+    /// File with the groups of this process; `/proc/self/cgroup` by default.
     pub self_cgroup: Option<String>,
 }
 
@@ -21,7 +21,7 @@ pub struct CgroupOptions {
 #[napi(object, object_from_js = false)]
 #[derive(Debug, Default, PartialEq)]
 pub struct Cgroup {
-    /// The version of the hierarchy with the memory controller, or else with the CPU controller. Absent without both.
+    /// Version of the hierarchy with the memory controller, or else with the CPU controller. Absent when neither exists.
     #[napi(ts_type = "1 | 2")]
     pub version: Option<u32>,
     /// Memory limit, in bytes.
@@ -34,11 +34,11 @@ pub struct Cgroup {
     pub cpu_limit: Option<f64>,
     /// The file that the limit was read from.
     pub cpu_source: Option<String>,
-    /// How many CPUs the group may run on.
+    /// Number of CPUs that the group may run on.
     pub cpuset: Option<u32>,
     /// The file that the CPU set was read from.
     pub cpuset_source: Option<String>,
-    /// How many CPUs the calling thread may run on, by sched_getaffinity(2). It includes the limits of cpusets.
+    /// Number of CPUs that the calling thread may run on, by sched_getaffinity(2). The limits of cpusets are included.
     pub affinity: Option<u32>,
 }
 
@@ -76,7 +76,7 @@ fn limits_of(root: &Path, own: &str) -> Cgroup {
     limits
 }
 
-/// The groups of a controller.
+/// The groups of one controller.
 struct Hierarchy {
     version: u32,
     /// The folder of the root group.

@@ -1,4 +1,4 @@
-//! Asks how much room a file system has. One that hangs costs one thread, and never blocks the event loop.
+//! Asks how much room a file system has. A file system that hangs costs one thread, and never blocks the event loop.
 
 use std::ffi::CString;
 use std::io;
@@ -12,29 +12,29 @@ use napi_derive::napi;
 use crate::fault::Fault;
 use crate::lanes::{Lanes, Verdict};
 
-/// More paths than an agent asks for. When so many hang, no further path is asked until one of them returns.
+/// An agent asks about fewer paths than 16. When 16 hang, no other path is asked until one of them returns.
 static DISKS: Lanes = Lanes::new(16);
 
 /// The room on a file system. Sizes are in bytes.
 #[napi(object, object_from_js = false)]
 pub struct DiskSpace {
     pub total: f64,
-    /// What is not in use, including the part that is reserved for root.
+    /// Room that is not in use, including the part that is reserved for root.
     pub free: f64,
-    /// What an ordinary user may fill.
+    /// Room that an ordinary user may fill.
     pub available: f64,
-    /// 0 on file systems that create inodes when they need them.
+    /// Number of inodes. 0 on file systems that create inodes when they need them.
     pub inodes: f64,
     pub inodes_free: f64,
-    /// The inodes that an ordinary user may use.
+    /// Number of inodes that an ordinary user may use.
     pub inodes_available: f64,
 }
 
 /// Asks for the room on the file system of `path`, and answers within `deadlineMs`, 1000 by default.
 ///
-/// Rejects with a `code`: that of the system (`ENOENT`, `EACCES`, …); `ETIMEDOUT` at the deadline, and at once while an earlier
-/// question about the same path hangs; `EBUSY` while an earlier question is within its deadline; `EAGAIN` when 16 paths hang, or
-/// when the system gives no thread.
+/// Rejects with a `code`: that of the system (`ENOENT`, `EACCES`, …); `ETIMEDOUT` at the deadline, or at once while an
+/// earlier question about the same path hangs; `EBUSY` while an earlier question is within its deadline; `EAGAIN` when 16
+/// paths hang, or when the system gives no thread.
 #[napi(catch_unwind, ts_return_type = "Promise<DiskSpace>")]
 pub fn disk(env: &Env, path: String, deadline_ms: Option<u32>) -> Result<Object<'_>> {
     let deadline = Duration::from_millis(deadline_ms.unwrap_or(1000).into());

@@ -1,7 +1,7 @@
 //! The thread that runs an alarm at each deadline. It is started with the first deadline and sleeps between them.
 //!
-//! It must have started before any work begins. While a library hangs as it is loaded, the lock of glibc's loader is held, and
-//! then no thread that registers destructors can start, which all threads of Rust do.
+//! The thread must have started before any work begins. While a library hangs during its loading, glibc's loader holds a
+//! lock, and no new thread of Rust can start, because each one registers destructors.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-/// Runs once on the guard's thread.
+/// What runs once, on the guard's thread.
 type Alarm = Box<dyn FnOnce() + Send>;
 
 /// Identifies an alarm by its time and a unique number.

@@ -35,7 +35,7 @@ pub enum Verdict<T> {
     NoThread(String),
 }
 
-/// Says what a task is doing, so that a report can name it when it hangs.
+/// The name of what a task is doing, so that a report can say where it hangs.
 pub struct Step(Mutex<&'static str>);
 
 impl Step {
@@ -79,7 +79,7 @@ impl Lanes {
             Ok(running) => running,
             Err(verdict) => return deliver(verdict),
         };
-        // Either the worker takes it, with the answer, or the guard, at the deadline.
+        // The first one takes it: the worker when it has the answer, or the guard at the deadline.
         let deliver = Arc::new(Mutex::new(Some(deliver)));
         let alarm = {
             let (running, deliver) = (running.clone(), deliver.clone());
@@ -105,7 +105,8 @@ impl Lanes {
         }
     }
 
-    /// Does the same and returns a promise for JavaScript. `answer` turns the verdict into its value or its rejection.
+    /// Starts `task` as `run` does, and returns a promise for JavaScript. `answer` turns the verdict into its value or its
+    /// rejection.
     pub fn promise<'env, T, Value, Task, Answer>(
         &'static self,
         env: &'env Env,

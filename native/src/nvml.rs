@@ -27,16 +27,18 @@ static NVML: Lanes = Lanes::new(1);
 #[napi(object)]
 #[derive(Default)]
 pub struct NvmlOptions {
-    /// A path, or a name that the dynamic linker finds; `libnvidia-ml.so.1` by default.
+    /// The library: a path, or a name that the dynamic linker finds; `libnvidia-ml.so.1` by default.
     pub library: Option<String>,
-    /// 10000 by default. Without persistence mode a driver needs a second or more to wake each GPU.
+    /// Time for the whole scan, in milliseconds; 10000 by default. Without persistence mode a driver needs a second or more
+    /// to wake each GPU.
     pub deadline_ms: Option<u32>,
     /// Keeps NVML initialised for `nvmlFigures` until the next scan, unless a GPU has a fatal error. Each call of `nvmlFigures`
     /// writes this mark.
     pub hold: Option<NvmlMark>,
 }
 
-/// Scans: asks NVML for everything. Never rejects for a failure of NVML, the driver or a GPU: `state` and `errors` say it.
+/// Asks NVML for everything, which is a scan. Never rejects for a failure of NVML, the driver or a GPU: `state` and
+/// `errors` report it.
 #[napi(catch_unwind, ts_return_type = "Promise<NvmlReport>")]
 pub fn gpus_nvml(env: &Env, options: Option<NvmlOptions>) -> Result<Object<'_>> {
     let NvmlOptions { library, deadline_ms, hold } = options.unwrap_or_default();

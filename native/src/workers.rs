@@ -8,7 +8,7 @@ use std::thread;
 /// A job must not panic.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// As many as a resource sample needs at a time: one for the disk and one for the GPUs.
+/// A resource sample needs two threads at a time: one for the disk and one for the GPUs.
 const MAX_IDLE: usize = 2;
 
 struct Waiting {

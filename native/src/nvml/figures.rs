@@ -21,7 +21,7 @@ pub struct NvmlMark {
     pub text: String,
 }
 
-/// Not the lane of the scans, so that a mark that hangs on the disk does not stop a scan.
+/// Figures have another lane than scans, so that a mark that hangs on the disk does not stop a scan.
 static FIGURES: Lanes = Lanes::new(1);
 
 /// The mark that the last scan gave.

@@ -8,7 +8,7 @@ use super::report::{NvmlError, NvmlGpu, NvmlMigInstance};
 
 pub type Answer<T> = Result<T, NvmlError>;
 
-/// How many GPUs, and how many parts of one GPU, are read at most. A larger count is not believed.
+/// The largest number of GPUs, and of parts of one GPU, that are read. A larger count is not believed.
 const MAX_COUNT: u32 = 256;
 
 pub fn driver_version(nvml: &Nvml) -> Answer<String> {
@@ -58,12 +58,13 @@ pub fn memory(nvml: &Nvml, device: Device) -> Answer<(f64, f64)> {
         })
 }
 
-/// Percent.
+/// Returns the utilisation, in percent.
 pub fn utilisation(nvml: &Nvml, device: Device) -> Answer<u32> {
     value(|out| nvml.utilisation(device, out)).map(|rates: Utilisation| rates.gpu)
 }
 
-/// Degrees Celsius. NVML replaces the first function by the second one, which only new drivers have.
+/// Returns the temperature, in degrees Celsius. NVML replaces the first function by the second one, which only new drivers
+/// have.
 pub fn temperature(nvml: &Nvml, device: Device) -> Answer<i32> {
     value(|out| nvml.temperature(device, TEMPERATURE_GPU, out))
         .map(|degrees| i32::try_from(degrees).unwrap_or(i32::MAX))
@@ -72,7 +73,7 @@ pub fn temperature(nvml: &Nvml, device: Device) -> Answer<i32> {
         })
 }
 
-/// Watts.
+/// Returns the power, in watts.
 pub fn power(nvml: &Nvml, device: Device) -> Answer<f64> {
     value(|out| nvml.power(device, out)).map(|milliwatts| f64::from(milliwatts) / 1000.0)
 }
@@ -85,7 +86,8 @@ fn name(nvml: &Nvml, device: Device) -> Answer<String> {
     text(|buffer, length| nvml.name(device, buffer, length))
 }
 
-/// Made from the numbers, because NVML's text has eight digits for the domain and sysfs has four.
+/// Returns the PCI address. It is made from the numbers, because NVML's text has eight digits for the domain and sysfs has
+/// four.
 fn pci_address(nvml: &Nvml, device: Device) -> Answer<String> {
     let pci: PciInfo = value(|out| nvml.pci_v3(device, out))
         .or_other(|| value(|out| nvml.pci_v2(device, out)))
@@ -107,7 +109,7 @@ fn mig_instances(nvml: &Nvml, device: Device, errors: &mut Vec<NvmlError>) -> Ve
     let mut instances = Vec::new();
     for index in 0..bounded(count, "nvmlDeviceGetMaxMigDeviceCount", errors) {
         let part = value(|out| nvml.mig_handle(device, index, out));
-        // The count is that of the possible parts, and not every part exists.
+        // The count is the number of possible parts, and not every part exists.
         if part.as_ref().is_err_and(NvmlError::is_not_found) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What is reported of NVML to JavaScript.
+//! The types of the report about NVML, as JavaScript gets them.
 
 use napi_derive::napi;
 
@@ -15,7 +15,7 @@ pub struct NvmlReport {
     pub reason: Option<String>,
     /// The function that hangs, or an empty string when opening the library hangs. Absent unless the state is `hung`.
     pub call: Option<&'static str>,
-    /// How long this took. When the state is `hung`: how long the call has hung.
+    /// Time that this took, in milliseconds. When the state is `hung`, the time for which the call has hung.
     pub took_ms: f64,
     pub driver_version: Option<String>,
     /// The newest CUDA version that the driver supports, such as `12.4`.
@@ -42,9 +42,9 @@ pub struct NvmlGpu {
     pub memory_used: Option<f64>,
     /// Share of the time of the last sample in which the GPU worked, in percent.
     pub utilisation: Option<u32>,
-    /// Degrees Celsius.
+    /// Temperature, in degrees Celsius.
     pub temperature: Option<i32>,
-    /// Watts.
+    /// Power, in watts.
     pub power: Option<f64>,
     /// Uncorrected memory errors since the driver was loaded.
     pub ecc_volatile: Option<f64>,

@@ -8,8 +8,8 @@ use super::properties::{self, AnswerExt};
 use super::report::{NvmlError, NvmlGpu, NvmlReport};
 use crate::lanes::Step;
 
-/// The library, which stays open between two scans. Opening it is the only thing that can stop the whole process, because the
-/// dynamic linker admits nobody else meanwhile.
+/// The library, which stays open between two scans. Only its opening can stop the whole process, because the dynamic linker
+/// serves no other thread meanwhile.
 static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
 
 /// The function of NVML that the reading of figures is in.
@@ -49,7 +49,8 @@ pub fn scan(path: &str, hold: bool, step: &Step) -> NvmlReport {
     };
     let nvml = Nvml { library: &library, step };
     if let Err(failure) = nvml.init_v2().or_other(|| nvml.init()) {
-        // It is closed, so that the next scan opens the file that is there then, which may be that of another driver.
+        // The library is closed, so that the next scan opens the file that is there at that time. A new driver may have
+        // replaced it.
         linker::holding(|| drop(library));
         return without_answer("failed", format!("{}: {}", failure.call, failure.error));
     }
@@ -85,7 +86,7 @@ impl Kept {
             return;
         }
         self.held.clear();
-        // A failure would say nothing about the driver that is there now.
+        // A failure is ignored, because it says nothing about the driver that is there now.
         let _ = Nvml { library: &self.library, step }.shutdown();
     }
 }
@@ -102,7 +103,7 @@ impl HeldGpu {
         for ((figure, answer), gave) in figures.iter_mut().zip(answers).zip(self.gave) {
             match answer {
                 Ok(value) if gave => *figure = value,
-                // A figure that is new needs a scan, which also reads what belongs to it.
+                // A figure that the last scan did not give needs a new scan, which also reads the facts that belong to it.
                 Ok(_) => return None,
                 Err(failure) if gave || failure.is_fatal() => return None,
                 Err(_) => {}
@@ -121,7 +122,7 @@ fn kept_or_opened(kept: Option<Kept>, path: &str) -> Result<Library, libloading:
 }
 
 fn not_opened(path: &str, error: &libloading::Error) -> NvmlReport {
-    // The message of the dynamic linker, without that of libloading.
+    // The reason is the message of the dynamic linker, without the one of libloading.
     let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     let absent = reason.contains(path) && reason.contains("No such file");
     without_answer(if absent { "absent" } else { "failed" }, reason)

@@ -51,7 +51,7 @@ impl Machine {
     }
 }
 
-/// Read once, because it cannot change while this process runs.
+/// Read only once, because it cannot change while this process runs.
 static BOOT_ID: LazyLock<Option<String>> = LazyLock::new(|| {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let id = text.trim();

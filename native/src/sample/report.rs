@@ -1,4 +1,4 @@
-//! What a sample reports to JavaScript.
+//! The types of a sample, as JavaScript gets them.
 
 use napi_derive::napi;
 
@@ -6,11 +6,12 @@ use napi_derive::napi;
 #[napi(object, object_from_js = false)]
 pub struct Sample {
     pub memory_total: f64,
-    /// Memory that can be had without swapping, memory that caches hold included. Absent where the system does not say.
+    /// Memory that programs can get without swapping, including memory that caches hold. Absent where the system does not
+    /// give it.
     pub memory_available: Option<f64>,
     pub swap_total: f64,
     pub swap_free: f64,
-    /// Absent where the system does not say.
+    /// CPU times since boot. Absent where the system does not give them.
     pub cpu: Option<CpuTimes>,
     pub load1: f64,
     pub load5: f64,
@@ -25,15 +26,15 @@ pub struct Sample {
 #[napi(object, object_from_js = false)]
 #[derive(Debug, PartialEq)]
 pub struct CpuTimes {
-    /// How many CPUs the times cover.
+    /// Number of CPUs that the times cover.
     pub cpus: u32,
-    /// Includes the time of guests.
+    /// Time of programs, including guests.
     pub user: f64,
-    /// Includes the time of guests.
+    /// Time of programs with lowered priority, including guests.
     pub nice: f64,
     pub system: f64,
     pub idle: f64,
-    /// Time in which a CPU was idle and a task waited for a disk. 0 on macOS, like the three below.
+    /// Time in which a CPU was idle and a task waited for a disk. This and the three times below are 0 on macOS.
     pub iowait: f64,
     pub irq: f64,
     pub softirq: f64,
