@@ -71,7 +71,7 @@ test('an IPv6 address is written in brackets', async () => {
   assert.equal(new ApiClient({ host: '::1', port: 1 }).url, 'http://[::1]:1');
 });
 
-test('doubts about the address are part of the hint when nothing answers', async () => {
+test('when nothing answers, the hint contains the doubts about the address', async () => {
   const port = await freePort();
   const client = new ApiClient({
     host: '127.0.0.1',
@@ -150,7 +150,7 @@ for (const [what, handler] of otherPrograms) {
   });
 }
 
-test('a refusal keeps its words, and its code chooses the error code', async t => {
+test('the text of a refusal stays as it is, and the code of the refusal decides the error code', async t => {
   const cases: [status: number, code: string, expected: string][] = [
     [404, 'NotFound', 'not_found'],
     [409, 'MultipleNodesFound', 'ambiguous'],
@@ -170,7 +170,7 @@ test('a refusal keeps its words, and its code chooses the error code', async t =
   }
 });
 
-test('the nodes of a Bacalhau orchestrator are read, and its old way to refuse is an error', async t => {
+test('the nodes of a Bacalhau orchestrator are read, and its older form of a refusal is an error', async t => {
   const bacalhau = await answering(t, (request, response) => {
     const node = {
       Info: {

@@ -115,7 +115,7 @@ test('it is restarted when it dies, and its clients connect again', async () => 
   assert.ok(lines.every(line => line.fields.part === 'broker'));
 });
 
-// A wrapper of nats-server, whose child keeps standard error open.
+// Writes a wrapper of nats-server that leaves a child behind. The child keeps standard error open.
 async function withLingeringChild(t: TestContext, then: string): Promise<string> {
   const folder = newFolder();
   await mkdir(folder);
@@ -134,7 +134,7 @@ ${then}
   return binary;
 }
 
-test('it is restarted and stopped, although a child of it still runs and has its standard error', async t => {
+test('it is restarted and stopped, although its child still runs and keeps standard error open', async t => {
   const binary = await withLingeringChild(t, `exec ${await findProgram('nats-server')} "$@"`);
   const { log, lines } = recordLog();
   const broker = await start(newFolder(), { binary, log });
@@ -144,7 +144,7 @@ test('it is restarted and stopped, although a child of it still runs and has its
   assert.equal(broker.pid, undefined);
 });
 
-test('it is restarted when it was the child of a wrapper and outlived that; a stop ends both', async () => {
+test('a server that outlives its wrapper is replaced by a new one, and a stop ends wrapper and server', async () => {
   const folder = newFolder();
   await mkdir(folder);
   const binary = join(folder, 'nats-server');
@@ -186,7 +186,7 @@ test('it is restarted although no process could be started for some time', async
   const { log, lines } = recordLog();
   const broker = await start(folder, { binary, log });
   assert.ok(broker.pid);
-  // As while the file is replaced by another version: the system call fails, and Node throws.
+  // This is like the moment when another version replaces the file: the system call fails, and Node throws.
   await rm(binary);
   await symlink(binary, binary);
   process.kill(broker.pid, 'SIGKILL');
@@ -244,7 +244,7 @@ test('a stop leaves no process, and nothing is restarted', async () => {
 
 test('a stop while it waits for its restart', async () => {
   const { log, lines } = recordLog();
-  // The longest delays of the back-off.
+  // This randomness gives the longest delays of the back-off.
   const random = { fraction: () => 0.999, uuid: () => '' };
   const broker = await start(newFolder(), { log, random });
   const { pid } = broker;
@@ -265,7 +265,7 @@ test('a server that accepts no clients in time is killed, which is logged once',
   await writeFile(binary, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   const { log, lines } = recordLog();
   let now = 0;
-  // Each time that the clock is read a minute has passed, and no wait takes any time.
+  // A minute passes each time that the clock is read, and no wait takes any time.
   const clock = {
     ...systemClock,
     monotonic: () => (now += 61_000),
@@ -312,7 +312,7 @@ test('a server that hangs is killed', async () => {
 test('it is not in the process group of the terminal, so that Ctrl-C reaches only muster', async () => {
   const broker = await start(newFolder());
   assert.ok(broker.pid);
-  // Signals the group that the broker leads; there is none when it does not lead one.
+  // This asks for the process group of the broker. The call fails if the broker does not lead a group.
   assert.equal(process.kill(-broker.pid, 0), true);
 });
 
@@ -367,7 +367,7 @@ test('an aborted start does not wait for a server that was left behind and hangs
   orphan.kill('SIGSTOP');
   const over = new AbortController();
   const { log, lines } = recordLog();
-  // Its timeout never comes.
+  // The time stands still, so no timeout ever ends.
   const clock = { ...systemClock, monotonic: () => 0 };
   const starting = start(folder, { log, clock, signal: over.signal });
   const given = assert.rejects(starting, error => error === over.signal.reason);
@@ -443,7 +443,7 @@ test('an address that this machine does not have yet is not a bad configuration,
   });
 });
 
-test('a chosen port of an earlier start that is in use is replaced by another one', async t => {
+test('a port that an earlier start chose is replaced when it is in use', async t => {
   const folder = newFolder();
   const other = await listen(() => undefined);
   t.after(() => other.close());
@@ -498,7 +498,7 @@ test('a chosen port is replaced when another program takes it before the server 
   const folder = newFolder();
   await mkdir(folder);
   const server = await findProgram('nats-server');
-  // Another program is faster than the first server, and has ended when the second one starts.
+  // Another program takes the port before the first server does, and has ended when the second server starts.
   const binary = join(folder, 'late-server');
   const script = `#!/bin/sh
 case $1 in -v | --version) exec ${server} "$1" ;; esac

@@ -133,7 +133,7 @@ test('when it cannot be used, the one on PATH is used with a warning; without th
 test('the error for a file system that allows no programs names the setting that helps', async () => {
   const folder = await newFolder();
   const path = join(folder, 'nats-server');
-  // As on a file system that is mounted noexec: the system refuses to run it, also for root.
+  // This is like a file system that is mounted noexec: the system refuses to run the file, also for root.
   await writeFile(path, good, { mode: 0o600 });
   const places = {
     configured: undefined,

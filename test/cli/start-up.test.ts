@@ -56,7 +56,7 @@ test('doctor itself loads nothing heavy and nothing that may crash: its check pr
 test('the requester loads nothing of the agent, and dev loads nothing of either', async t => {
   const folder = await temporaryFolder(t);
   const of = (loaded: Set<string>, part: string) => [...loaded].filter(name => name.startsWith(part));
-  // These settings are refused: by then everything is loaded and nothing runs.
+  // The role refuses these settings after it has loaded everything, so nothing starts to run.
   const requester = await loads(t, ['requester', '--data-dir', folder, '--api-host', '0.0.0.0'], 78);
   assert.ok(of(requester, 'agent/requester/').length > 0);
   assert.deepEqual(of(requester, 'agent/compute/'), []);

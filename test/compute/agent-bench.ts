@@ -104,7 +104,7 @@ export const refusing =
     });
   };
 
-/** Bacalhau ≥ 1.6 accepts every node, and tells nothing else. */
+/** Bacalhau ≥ 1.6 accepts every node, and its answer contains nothing else. */
 export const bacalhau: Reply = ({ method }) =>
   method === 'UpdateResources/v1' ? encodeEmptyResponse() : encodeRegisterResponse(true, '');
 
@@ -132,15 +132,17 @@ export class AgentBench {
   labels: Record<string, string> = {};
   /** While it is set, reading the machine throws it. */
   machineFault: Error | undefined;
-  /** How the next inventory ends: whether its facts changed, or never. */
+  /** Takes the next inventory. It resolves with whether the facts changed, or never. */
   inventory: () => Promise<boolean> = async () => false;
-  /** When inventories were taken. */
+  /** The times at which inventories were taken, in milliseconds. */
   inventories: number[] = [];
   readonly scans: { at: number; all: boolean }[] = [];
-  /** How the next GPU scan ends: whether the GPUs changed, or never. */
+  /** Makes the next GPU scan. It resolves with whether the GPUs changed, or never. */
   scan: () => Promise<boolean> = async () => false;
 
-  /** `given` replaces what the bench makes itself: a survey goes by the clock that is given with it. */
+  /**
+   * `given` replaces what the bench makes itself. A given survey needs the clock that it was made with, so both are given.
+   */
   constructor(
     folder: string,
     reply: Reply = accepting(),

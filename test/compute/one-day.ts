@@ -33,7 +33,7 @@ export interface Holdings {
   promises: number;
   /** What keeps Node's event loop alive, by kind. */
   resources: Record<string, number>;
-  /** Counted by name; empty where the system does not tell. */
+  /** The number of threads by name; empty where the system does not list them. */
   threads: Record<string, number>;
 }
 

@@ -83,7 +83,7 @@ test('notifyRequest returns what the service manager asks for, and how often', (
       ?.watchdogMs;
   assert.equal(every('30000000'), 30_000);
   assert.equal(every('30000000', '100'), 30_000);
-  // A watchdog for the shell that started this process.
+  // This watchdog is for the shell that started this process.
   assert.equal(every('30000000', '99'), undefined);
   for (const none of ['', '0', '-1', 'x', '1e9', '9'.repeat(40)])
     assert.equal(every(none, '100'), undefined, none);

@@ -75,11 +75,11 @@ const decimal = fc.constantFrom(
   '1e3',
   '٣',
 );
-/** Up to five of `pieces` in a row, which is text that is nearly right. */
+/** Generates up to five of `pieces` in a row. Such text is nearly right. */
 const strung = (...pieces: string[]) =>
   fc.array(fc.constantFrom(...pieces), { maxLength: 5 }).map(parts => parts.join(''));
 
-/** Text for each kind by name: right, nearly right, and random. */
+/** Texts for each kind, by name: right, nearly right, and random ones. */
 const texts: Record<string, fc.Arbitrary<string>> = {
   duration: fc
     .array(fc.tuple(decimal, fc.constantFrom('h', 'm', 's', 'ms', '', 'S', 'd')), { maxLength: 3 })
@@ -160,7 +160,7 @@ const choices = (kind: string) => kind.includes(',');
 const textsOf = (kind: string) =>
   texts[choices(kind) ? 'choice' : kind] ?? assert.fail(`no text for ${kind}`);
 
-/** Returns whether the schema cannot check a text of `kind` as the loader does. See `configSchema`. */
+/** Returns whether the schema cannot check a text of `kind` as strictly as the loader does. See `configSchema`. */
 function beyond(kind: string, text: string): boolean {
   const trimmed = text.trim();
   if (kind === 'duration') {
@@ -321,7 +321,7 @@ test('the ends of each range are accepted, and values beyond them are refused', 
   for (const count of [64, 65]) compare('node.labels', labels(count));
 });
 
-test('whole files: the settings of a group, empty groups, and keys that are not settings', () => {
+test('schema and loader agree on whole files: settings of a group, empty groups, and keys that are not settings', () => {
   const value = fc.constantFrom(null, '1s', 1, true, {}, [], 'x');
   const file = fc.dictionary(
     fc.constantFrom('compute', 'node', 'nats', 'dataDir', 'log', 'x', 'heartbeatFrequency'),

@@ -1,4 +1,4 @@
-// The pages about the code name what is there: every file, every folder and every function in backticks exists.
+// The pages about the code name only things that exist: every file, folder and function in backticks.
 import assert from 'node:assert/strict';
 import { glob, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -20,19 +20,22 @@ async function find(name: string): Promise<string | undefined> {
 }
 
 const rooms = floors.flat().join('|');
-/** `NAME` stands for a name that a reader chooses. */
+/** Returns whether the text names a file or folder of the project. `NAME` stands for a name that a reader chooses. */
 const isPath = (span: string): boolean =>
   !span.includes('NAME') &&
   (new RegExp(`^(?:agent|native|scripts|test|docs|${rooms})/[\\w./-]*$`).test(span) ||
     /^[\w/.-]+\.(ts|rs|sh)$/.test(span));
 
-/** `name()`, `Class.name()` or `#name()`; the names in it, without the #. */
+/** Returns the names in `name()`, `Class.name()` or `#name()`, without the #; none for other text. */
 function namesOf(span: string): string[] {
   const match = /^(?:(\w+)\.)?#?(\w+)\(\)$/.exec(span);
   return match ? match.slice(1).filter(name => name !== undefined) : [];
 }
 
-/** Whether the text of a file defines `name`: a function, a class, a constant, a method, or a member of an interface. */
+/**
+ * Returns whether the text of a file defines `name`: a function, a class, a constant, a method, or a member of an
+ * interface.
+ */
 const defines = (text: string, name: string): boolean =>
   new RegExp(
     `\\b(?:function\\*?|class|const|interface|type|fn|struct) ${name}\\b|^ {2,6}(?:(?:async|static|get|override|readonly) )*[*#]*${name}(?:\\b[?]?:|[?]?[(<])`,

@@ -1,4 +1,4 @@
-// The pages lead nowhere wrong: their links have a target, their commands are read by the program, their scripts exist.
+// The pages are correct: their links have a target, the program reads their commands, and their scripts exist.
 import assert from 'node:assert/strict';
 import { access, glob, readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
@@ -12,7 +12,7 @@ import { pagePath, pages } from '../../scripts/docs.ts';
 import { configFile, surroundings } from '../config/surroundings.ts';
 import { linksOf, musterCalls, readPage } from '../support/pages.ts';
 
-/** The anchors that GitHub makes of the headings of a page. */
+/** Returns the anchors that GitHub makes of the headings of a page. */
 function anchors(text: string): Set<string> {
   const headings = text.replaceAll(/```[\s\S]*?```/g, '').matchAll(/^#+ (.+)$/gm);
   return new Set([...headings].map(([, heading = '']) => anchor(heading)));

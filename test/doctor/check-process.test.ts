@@ -65,7 +65,7 @@ test('when the process hangs before its first message, the configuration has fai
   );
 });
 
-test('a process that cannot be started is an end like any other', async () => {
+test('a process that cannot be started is reported like one that ended', async () => {
   const onMessage = () => assert.fail('there can be no message');
   const end = await runCheckProcess({ command: '/nonexistent', args: [] }, { timeoutMs: 60_000, onMessage });
   assert.equal(end.kind, 'died');

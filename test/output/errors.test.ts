@@ -1,4 +1,4 @@
-// Errors that end a command, as people, a service manager and the journal get them; and crashes, which nothing caught.
+// Errors that end a command look right for people, a service manager and the journal. So do crashes, which nothing caught.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

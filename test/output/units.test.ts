@@ -16,7 +16,7 @@ test('sizes have decimal units, and one digit after the point below ten', () => 
   for (const [bytes, text] of cases) assert.equal(sizeText(bytes), text);
 });
 
-test('durations have the largest unit of which there are at least two', () => {
+test('durations are shown in the largest unit that gives at least 2', () => {
   const cases: [milliseconds: number, text: string, short: string][] = [
     [-1, '0 s', '0s'],
     [1_999, '1 s', '1s'],

@@ -15,7 +15,7 @@ import { noTerminal, Terminal } from './terminal.ts';
 
 const main = fileURLToPath(new URL('../../../agent/main.ts', import.meta.url));
 
-/** Keys: `ALL` inserts every word that fits, `TAB` what those words have in common. */
+/** Keys that complete: `ALL` inserts every word that fits, and `TAB` inserts what those words have in common. */
 const ALL = '\u001b*';
 const TAB = '\t';
 /** A key that shows the line as it is and empties it. */
@@ -67,7 +67,7 @@ interface Scene {
   env: Record<string, string>;
 }
 
-/** A folder with files of awkward names, `muster` on PATH, and a requester that knows four nodes. */
+/** Makes a folder with files of awkward names, `muster` on PATH, and a requester that knows four nodes. */
 async function scene(t: TestContext): Promise<Scene> {
   const folder = await temporaryFolder(t);
   const api = await serve(t, cluster());
@@ -75,7 +75,7 @@ async function scene(t: TestContext): Promise<Scene> {
   await Promise.all(files.map(name => writeFile(join(folder, `${name}.yaml`), '')));
   await mkdir(join(folder, 'folder'));
   await mkdir(join(folder, 'bin'));
-  // A busy machine gets more time than a person would give it.
+  // Completion gets more time than for a person, because the machine may be busy.
   const program = `#!/bin/sh
 if [ "$1" = completion-words ]; then shift; set -- completion-words --within 1m "$@"; fi
 exec '${process.execPath}' '${main}' "$@"
@@ -142,7 +142,7 @@ complete -o default -F _muster m
 `,
   );
   await check(new Terminal(t, `bash --noprofile --rcfile '${rc}' -i`, { cwd: folder, env }), [
-    // A name that bash has escaped, and a cursor in the middle of the line.
+    // bash has escaped the first name. In the second line, the cursor is in the middle.
     ['muster --config col\\:', 'muster --config col\\:on.yaml '],
     [`muster no list${LEFT.repeat(5)}`, 'muster node list'],
   ]);

@@ -143,7 +143,7 @@ test('quotes and backslashes are removed as a shell removes them', () => {
       assert.equal(unquoted(typed), parts.map(([text]) => text).join(''));
     }),
   );
-  // Words that are still being typed.
+  // These words are still being typed.
   for (const [typed, meant] of [
     ['"wi', 'wi'],
     ["'it", 'it'],

@@ -66,13 +66,13 @@ describe('events', () => {
     await bench.agent.stop();
   });
 
-  // A node that is not accepted asks only after its own waits.
+  // A node that is not accepted asks only when its own wait is over.
   for (const [phase, reply, apart] of [
     ['pending', accepting(), 1],
     ['rejected', refusing('rejected'), 1],
     ['registering', refusing('unavailable'), 5],
   ] as const) {
-    test(`a flood of forged events makes a node that is ${phase} ask every ${apart} s at most`, async () => {
+    test(`a flood of forged events makes a node that is ${phase} ask at most once in ${apart} s`, async () => {
       const bench = await startedTo(phase, reply);
       // With rare reports only the events lead to requests.
       bench.settings.infoUpdateFrequency = bench.settings.resourceUpdateFrequency = 7 * 24 * hour;

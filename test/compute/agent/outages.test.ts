@@ -97,7 +97,7 @@ describe('the heartbeats go on while', () => {
     await bench.agent.stop();
   });
 
-  test('a requester answers nothing, or only some of the reports', async () => {
+  test('a requester does not answer, or answers only some of the reports', async () => {
     const bench = await startedTo('approved', accepting('APPROVED'));
     bench.reply = silent;
     assert.equal(await countHeartbeats(bench, 600_000), 40);

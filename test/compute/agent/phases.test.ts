@@ -86,7 +86,7 @@ describe('in each phase', () => {
   });
 });
 
-test('another requester of the same cluster is shown, another cluster voids the registration', async () => {
+test('a new requester of the same cluster is shown, and a requester of another cluster voids the registration', async () => {
   const bench = await startedTo('approved', accepting('APPROVED'));
   bench.reply = accepting('APPROVED', { RequesterID: 'node-00' });
   await bench.clock.advance(30_000);

@@ -79,7 +79,7 @@ describe('Bacalhau', () => {
     });
   }
 
-  test('an acceptance tells neither the membership nor the requester', () => {
+  test('an acceptance contains neither the membership nor the requester', () => {
     const outcome = interpretAnswer(read('{"value":{}}'), 'c-1');
     assert.deepEqual(outcome, { kind: 'accepted', membership: '', session: '', cluster: '', requester: '' });
   });
@@ -130,7 +130,7 @@ describe('muster', () => {
     }
   });
 
-  test('a code of a later version is a refusal for now', () => {
+  test('a code that this version does not know counts as a refusal for now', () => {
     assert.equal(
       kindOf(encodeErrorResponse('node was banished', { ...answerer, Code: 'banished' })),
       'refused',

@@ -78,7 +78,7 @@ export class RegistrationBench {
   readonly state = initialState();
   /** What the sentinel's file holds. */
   file: Sentinel | undefined;
-  /** When it is set, reading the file gives this. */
+  /** When it is set, reading the file gives this value or error. */
   reading: SentinelReading | Error | undefined;
   writes = 0;
   /** While it is set, every write and removal fails with it. */

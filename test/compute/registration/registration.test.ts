@@ -74,7 +74,7 @@ describe('without a sentinel', () => {
     assert.deepEqual(bench.messages('info'), ['approved']);
   });
 
-  test('a Bacalhau requester tells neither the membership nor a session', async () => {
+  test('the answer of a Bacalhau requester contains neither the membership nor a session', async () => {
     const bench = await started(inTurn(bacalhau.accepted()));
     assert.deepEqual(bench.state, {
       phase: 'registered',
@@ -482,7 +482,7 @@ describe('answers that do not count', () => {
   });
 });
 
-describe('while the sentinel’s file fails', () => {
+describe('while the file of the sentinel fails', () => {
   const fault = new MusterError('not_writable', 'cannot write it: no space left on the device');
 
   test('a sentinel that cannot be written does not stop the node, and is written later', async () => {

@@ -38,7 +38,7 @@ test('the first scan finds the GPUs and saves them for the next start', async ()
   assert.deepEqual(lines, []);
 });
 
-test('a GPU that disappears while the agent runs is missed until all sources are asked by hand', async () => {
+test('a GPU that disappears while the agent runs is reported as missing until all sources are asked by hand', async () => {
   const folder = await newFolder();
   const full = await machine('nvidia-8-gpus-mig');
   const empty = await machine('small-vm');

@@ -1,4 +1,5 @@
-// What a survey says of this real machine: facts at once, the inventory when it was taken, and no failure that spreads.
+// What a survey says of this real machine: some facts at once, the inventory later. A failure of one source does not
+// spread.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -47,7 +48,7 @@ async function open(folder: string, inventoryCommand = printing(inventory), cloc
   return { survey, lines };
 }
 
-/** Takes the inventory; tells whether that changed the node's information. */
+/** Takes the inventory, and returns whether that changed the node's information. */
 async function isChangedBy(survey: Survey): Promise<boolean> {
   const before = survey.infoChanges;
   await survey.takeInventory();
@@ -66,7 +67,7 @@ describe('before the first scan', () => {
     assert.deepEqual(Info.SupportedProtocols, ['bprotocol/v2']);
   });
 
-  test('at most what is offered is free', async () => {
+  test('no more is free than is offered', async () => {
     const { survey } = await open(await newFolder());
     const { available, usage } = survey.sample();
     const message = { NodeID: node, AvailableCapacity: available, QueueUsedCapacity: {}, Usage: usage };
@@ -79,7 +80,7 @@ describe('before the first scan', () => {
     assert.ok(usage.Memory > 0 && usage.Disk > 0 && usage.CPU >= 0);
   });
 
-  test('a changed offer counts from the next report on', async () => {
+  test('a changed offer takes effect with the next report', async () => {
     const { survey } = await open(await newFolder());
     survey.reload({ allocatedCapacity: { ...offer.allocatedCapacity, cpu: { amount: 1 } }, labels: {} });
     const { Labels, ComputeNodeInfo } = survey.info();

@@ -193,7 +193,7 @@ test('the result of any file can be loaded, and each key has a setting or a mess
   );
 });
 
-/** Returns the entries as a file nests them, and those that could be placed: an entry below a value cannot. */
+/** Returns the entries as a file nests them, and the list of those that have a place. An entry below a value has none. */
 function tree(entries: readonly [string, unknown][]) {
   const root: Record<string, unknown> = {};
   const placed = entries.filter(([name, value]) => {
@@ -221,7 +221,7 @@ function sameTarget(one: string, other: string): boolean {
   return targets[0] === targets[1];
 }
 
-/** Returns whether there is anything in the value except blanks and commas, which count as empty. */
+/** Returns whether the value contains anything except blanks and commas, which count as empty. */
 function holds(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return !/^[\s,]*$/.test(String(value ?? ''));
   return Object.values(value).some(holds);

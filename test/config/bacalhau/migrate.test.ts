@@ -9,7 +9,7 @@ import { migrated, nested, path } from './migrated.ts';
 const example = (name: string) =>
   readFile(new URL(`../../fixtures/bacalhau/config-${name}.yaml`, import.meta.url), 'utf8');
 
-test('a compute node from 1.5 on', async () => {
+test('the configuration of a compute node from 1.5 on is migrated', async () => {
   const { settings, yaml, dropped, notes, warnings } = await migrated(await example('1.6-compute'));
   assert.deepEqual(settings, {
     compute: {
@@ -55,7 +55,7 @@ test('a compute node from 1.5 on', async () => {
   assert.deepEqual(warnings, []);
 });
 
-test('an orchestrator from 1.5 on', async () => {
+test('the configuration of an orchestrator from 1.5 on is migrated', async () => {
   const { settings, dropped, notes } = await migrated(await example('1.6-orchestrator'));
   assert.deepEqual(settings, {
     requester: { nodeDisconnectedAfter: '1m', manualApproval: true },
@@ -74,7 +74,7 @@ test('an orchestrator from 1.5 on', async () => {
   assert.deepEqual(notes, ['start it with "muster requester": the command decides which role runs']);
 });
 
-test('a compute node up to 1.4', async () => {
+test('the configuration of a compute node up to 1.4 is migrated', async () => {
   const { settings, dropped, notes, warnings } = await migrated(await example('1.4-compute'), 'write');
   assert.deepEqual(settings, {
     compute: {
@@ -112,7 +112,7 @@ test('a compute node up to 1.4', async () => {
   assert.deepEqual(warnings, []);
 });
 
-test('a requester up to 1.4, with its keys in lower case', async () => {
+test('the configuration of a requester up to 1.4 is migrated, with its keys in lower case', async () => {
   const { settings, yaml, notes, warnings } = await migrated(await example('1.4-requester'));
   assert.deepEqual(settings, {
     compute: { heartbeatTopic: 'heartbeat' },
@@ -192,7 +192,7 @@ test('notes explain how an agent beside a requester reaches the broker, which ha
     assert.doesNotMatch(notes.join('\n'), /beside the requester/);
 });
 
-/** Returns a value that is valid for each key. */
+/** A valid value for each key. */
 const samples: Record<string, unknown> = {
   duration: '20s',
   size: '8GiB',

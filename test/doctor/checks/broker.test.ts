@@ -34,7 +34,7 @@ async function runChecks(servers: readonly string[], credentials = {}, role: Rol
   };
 }
 
-/** Greets like a nats-server, and accepts any client. */
+/** Answers like a nats-server, and accepts any client. */
 const pretender = (info: object) =>
   listen(socket => {
     socket.write(
@@ -117,7 +117,7 @@ describe('a real broker', () => {
     assert.deepEqual(await requester(), ['failed no requester listens at this broker']);
   });
 
-  test('where a program answers that is not a requester', async () => {
+  test('on which another program answers instead of a requester is a failure', async () => {
     const { connectTo } = await import('../../support/connections.ts');
     const strange = connectTo(server.url, { credentials: () => ({ token: 'a-token-of-the-test' }) });
     await strange.connected();

@@ -61,7 +61,7 @@ test('a service that failed, or waits for its next restart, is a failure', async
   ]);
 });
 
-test('a service that starts, is stopped, was changed, or cannot be loaded', async () => {
+test('a service that starts, is stopped, was changed, or cannot be loaded has the finding that fits', async () => {
   const starts = { ActiveState: 'activating', SubState: 'start' };
   const waits = { ...starts, StatusText: 'broker unreachable for 40 s' };
   assert.deepEqual(await look(shown(starts)), [`warning ${name} is starting: activating (start)`]);

@@ -186,7 +186,7 @@ describe('the room on the disk', () => {
     );
   });
 
-  test('is almost used up by the same rule as in the agent', async () => {
+  test('counts as almost used up by the same rule as in the agent', async () => {
     const inputs = fakeMachine({ answers: { space: { total: 100 * 2 ** 30, available: 2 ** 30 } } });
     const found = await disk(context({ data: await newFolder(), inputs })).run();
     assert.match(found[0]?.text ?? '', /less than 10 GiB of 100 GiB is left/);

@@ -66,7 +66,7 @@ test('JSON and YAML have the same facts, with their sources and what would be of
   assert.deepEqual([view.problems, view.readAt], [[], '2026-01-15T12:00:00.000Z']);
 });
 
-test('the labels have those of the cloud, and configured labels replace them', async () => {
+test('the labels include those of the cloud, and configured labels replace them', async () => {
   const machine = fakeMachine({
     answers: {
       'metadata PUT http://169.254.169.254/latest/api/token': 'token',
@@ -160,7 +160,7 @@ test('a full memory is shown after a single measurement', async () => {
   );
 });
 
-test('exit code 0 also where a tool fails that nothing needs', async () => {
+test('the exit code is 0 when a tool fails whose answer nothing needs', async () => {
   assert.equal((await probe({ replay: join(machinesFolder, 'gpu-without-driver') })).code, 0);
 });
 
@@ -199,7 +199,7 @@ test('a tool that hangs ends when the probe is interrupted', { skip: noMounts },
   }
 });
 
-test('without /proc, where Node cannot find its own file, no other program takes the inventory', {
+test('without /proc, Node cannot find its own file, and no other program takes the inventory instead', {
   skip: noMounts,
 }, async () => {
   const node = dirname(process.execPath);

@@ -105,7 +105,7 @@ test('install warns of a configuration that the user of the service cannot read'
     const expected = `not every user can read /etc/muster/config.yaml (mode ${octal}), and the service runs as the user muster`;
     assert.ok(output.warned.includes(expected), output.warned);
   }
-  // A group of the operator's choice may be one that its drop-in names.
+  // The operator may have chosen this group, and a drop-in may give it to the service.
   if (gid === 0) await chown(config, 0, 65_534);
   await chmod(config, 0o640);
   await install('agent');

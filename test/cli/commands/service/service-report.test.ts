@@ -1,4 +1,4 @@
-// `muster service status` over a systemctl that answers what a test wants.
+// `muster service status` with a systemctl that gives the answers that a test chooses.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -12,7 +12,7 @@ import { holdFolder } from '../../../../agent/system/role-socket.ts';
 import { surroundings } from '../../../config/surroundings.ts';
 import { bareMachine, units, usedBy } from './bare-machine.ts';
 
-test('status shows the file, the state, the words of the role and its last end, printable', async () => {
+test('status shows file, state, status text and last end of the role, without control characters', async () => {
   const { install, status, fake, output } = await bareMachine();
   await install('agent');
   await fake.shows(
@@ -93,7 +93,7 @@ test('status also shows the status of the role itself', async t => {
   assert.deepEqual((JSON.parse(output.printed) as ServiceReport[])[0]?.status, role);
 });
 
-test('status of a service of a user finds its state by the configuration of that user', async t => {
+test('for the service of a user, status finds the state by the configuration of that user', async t => {
   const { machine, at } = await bareMachine();
   const home = { config: '/home/me/.config/muster', data: '/home/me/data', cache: '/home/me/cache' };
   const own: ServiceTarget = {

@@ -34,7 +34,7 @@ test('a purge leaves the machine as it was before', async () => {
   assert.deepEqual(await listing(at('')), bare);
 });
 
-test('a package brings the units of both roles, and the unused one does not count', async () => {
+test('a purge ignores the unit of an unused role that a package installed', async () => {
   const { install, uninstall, status, at, output } = await bareMachine();
   const folder = '/usr/lib/systemd/system';
   await mkdir(at(folder), { recursive: true });
@@ -64,7 +64,7 @@ test('a purge keeps the state in a folder that the operator chose, and says so',
   assert.match(output.printed, /^the state in \/srv\/muster stays: the setting dataDir names that folder$/m);
 });
 
-test('a purge after an uninstallation removes what that had kept', async () => {
+test('a purge after an uninstallation removes what the uninstallation kept', async () => {
   const { install, uninstall, at } = await bareMachine();
   const bare = await listing(at(''));
   await install('requester');
