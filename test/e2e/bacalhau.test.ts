@@ -78,7 +78,7 @@ describe('with Bacalhau', () => {
     const state = JSON.parse(Buffer.from(entry?.value ?? []).toString());
     assert.deepEqual(state.Info, {
       ...sent.Info,
-      // The free resources are not stored.
+      // The store does not have the free resources.
       ComputeNodeInfo: { ...sent.Info.ComputeNodeInfo, AvailableCapacity: {}, QueueCapacity: {} },
     });
     assert.equal(state.Connection, 'DISCONNECTED');

@@ -27,7 +27,7 @@ describe("an operator's decision", () => {
     assert.deepEqual([code, stdout, stderr], [0, 'Ok\n', '']);
   };
 
-  it('to delete a node makes its agent quiet, until register, SIGHUP or a restart bring it back as PENDING', async () => {
+  it('to delete a node silences its agent until register, SIGHUP or a restart brings it back as PENDING', async () => {
     const agent = await cluster.agent('gone');
     const waysBack = [
       async () => {
@@ -101,7 +101,7 @@ describe("an operator's decision", () => {
     assert.match(stderr, /multiple nodes found for prefix: node-, matching IDs: \[node-0 node-1 node-10\]/);
   });
 
-  it('of two operators at the same time is carried out once, and the other one gets a conflict', async () => {
+  it('that two operators make at the same time is carried out once, and the second one gets a conflict', async () => {
     await cluster.agent('both');
     const results = await Promise.all([1, 2].map(() => cluster.command('node', 'approve', 'both')));
     assert.deepEqual(results.map(result => result.code).sort(), [0, 1]);

@@ -1,4 +1,4 @@
-// `muster dev`, and the walk of the README through it, word by word.
+// `muster dev`, and the commands of the README with it, word by word.
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ describe('muster dev', () => {
     return dev;
   }
 
-  /** Sends SIGINT and expects exit code 0, which means within its deadline of 5 s, and that no process and no lock is left. */
+  /** Sends SIGINT. Expects exit code 0, which means an end within 5 s, and that no process and no lock is left. */
   async function stop(dev: Program): Promise<void> {
     dev.signal('SIGINT');
     const { code } = await dev.finished;
@@ -76,7 +76,7 @@ describe('muster dev', () => {
     await stop(fresh);
   });
 
-  it('is refused while another one uses the folder, with the process id of that one', async () => {
+  it('is refused while another one uses the folder, and the error names the process id of the other', async () => {
     const dev = await start();
     const { code, stderr } = await new Program(['dev', ...ports]).finished;
     assert.equal(code, 1);

@@ -1,4 +1,4 @@
-// The walks of docs/: what the pages tell a reader to type is typed, and prints what they say.
+// Replays the walks of docs/: each command that a page tells a reader to type prints what the page says.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { patternOf, runStep, type Step, stepsOf } from '../../scripts/walk.ts';
@@ -61,7 +61,7 @@ describe('docs/install.md and docs/troubleshooting.md, from a bare machine to an
   it('prints what the page says', async () => {
     const steps = stepsOf(await readPage('docs/install.md'), 'walk: install');
     assert.ok(steps.length > 8);
-    // One machine is both here.
+    // Here one machine is both the requester and the node.
     await host.systemd.write('/etc/hosts', '127.0.0.1 localhost requester.example\n', 0o644);
     const [doctor, ...more] = stepsOf(await readPage('docs/troubleshooting.md'), 'walk: install');
     assert.ok(doctor && more.length === 0);
@@ -69,7 +69,7 @@ describe('docs/install.md and docs/troubleshooting.md, from a bare machine to an
   });
 
   async function follow({ command, output }: Step): Promise<void> {
-    // What runs from source has to be told which file a service can start.
+    // A program that runs from source has to be told which file a service can start.
     const executable = host.packaged ? '' : ' --executable /usr/local/bin/muster';
     const line = command
       .replace(/ ID$/, () => ` ${nodeId}`)
@@ -84,7 +84,8 @@ describe('docs/install.md and docs/troubleshooting.md, from a bare machine to an
     }).catch(() => undefined);
     assert.match(printed, patternOf(output), command);
     assert.equal(exitCode, 0, command);
-    // The page has the token copied to the other machine then, whose configuration takes the place of this one's.
+    // At this point, the page copies the token to the other machine. Here the configuration of that machine replaces this
+    // one.
     if (command.includes('--role requester')) {
       await host.until('requester', 'ActiveState', /^active$/);
       await host.systemd.ok('cp', '/var/lib/muster/broker/token', '/token');

@@ -95,7 +95,10 @@ export class FaultyAgents {
     await agent.finished;
   }
 
-  /** Starts it again without faults, and asserts that it is the same node, registered, with complete files and no others. */
+  /**
+   * Starts the agent again without faults, and asserts that it is the same node, registered, with complete files and no
+   * others.
+   */
   async startAgain(name: string, first: Program): Promise<void> {
     const before = (await this.#nodesOf(name))[0];
     const sentinel = await this.#sentinelOf(name);

@@ -113,7 +113,7 @@ describe('hostile messages', () => {
       if (sent % 500 === 499) await fleet.connection.flush(10_000);
     }
     await fleet.connection.flush(10_000);
-    // The last request is answered last.
+    // Requests are answered in order, so this answer comes last.
     await eventually('all messages are processed', async () => {
       const answer = await fleet.connection.request(
         'node.management.fleet-0.UpdateNodeInfo/v1',

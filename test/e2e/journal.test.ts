@@ -27,7 +27,7 @@ describe('in the journal', { skip }, () => {
     }));
   }
 
-  // The journal has the name of the thread that wrote a line, which is that of the role's main thread.
+  // The journal records the name of the thread that wrote a line. The role's main thread writes all of them.
   const comm = async (role: string) =>
     (await host.systemd.ok('cat', `/proc/${await host.pid(role as 'agent')}/comm`)).trim();
 

@@ -49,7 +49,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     const config = join(dataDir, '..', 'config.yaml');
     const settings = {
       dataDir,
-      // Each has its own address, so none takes the port of another one that will start again.
+      // Each requester has its own address, so it cannot take the port of another one that will start again.
       broker: { port: 0, host: hostOf(name) },
       api: { port: await freePort() },
       log: { format: 'json' },
@@ -62,7 +62,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     return program;
   }
 
-  /** Waits until it is ready and stops it, or waits until it has ended. */
+  /** Waits until the requester is ready and stops it, or waits until it has ended by itself. */
   async function live(requester: Program): Promise<void> {
     await Promise.race([
       requester.untilPrinted(/"msg":"the requester is ready"/).catch(() => undefined),
@@ -78,7 +78,10 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
   const lasting = (name: string) =>
     Promise.all(['requester/node.yaml', 'broker/token', 'broker/port'].map(file => saved(name, file)));
 
-  /** Starts it again without faults, and asserts that it is the same requester with the same token and no other files. */
+  /**
+   * Starts the requester again without faults, and asserts that it is the same requester with the same token and no other
+   * files.
+   */
   async function startAgain(name: string): Promise<void> {
     const before = await lasting(name);
     const requester = await start(name);

@@ -1,4 +1,4 @@
-// The packaged file runs a whole cluster on hosts that have nothing else, or allow little.
+// The packaged file runs a whole cluster on hosts where nothing else is installed, or where little is allowed.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';

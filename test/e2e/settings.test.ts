@@ -149,7 +149,7 @@ describe('a setting', () => {
     );
   });
 
-  it('requester.manualApproval off approves at once, and one node more than maxPending is refused', async () => {
+  it('requester.manualApproval off approves nodes at once, and requester.maxPending limits those that wait', async () => {
     await withCluster({ 'requester.manualApproval': false }, async cluster => {
       await cluster.requester();
       await cluster.agent('trusted');
@@ -189,7 +189,7 @@ describe('a setting', () => {
     });
   });
 
-  it('can change with SIGHUP, or else the role logs that it needs a restart', async () => {
+  it('changes with SIGHUP, or the role logs that it needs a restart', async () => {
     await withCluster({}, async cluster => {
       await cluster.requester();
       const agent = await cluster.agent('reload', { 'node.labels': 'zone=eu' });

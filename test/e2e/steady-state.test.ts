@@ -1,4 +1,4 @@
-// An agent in steady state starts no process, which a trace of its system calls proves.
+// Proves with a trace of system calls that an agent in steady state starts no process.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import type { RunOptions } from '../support/program.ts';
 import { programWithoutProbe } from '../support/program-copy.ts';
 import { newFolder } from '../support/temporary.ts';
 
-/** How often each report is sent, and GPUs are read, during the trace. */
+/** Number of times that each report is sent, and that GPUs are read, during the trace. */
 const turns = 12;
 const often = {
   'compute.heartbeatFrequency': '100ms',

@@ -48,7 +48,7 @@ describe('as a service of systemd', { skip }, () => {
     const status = await host.muster('status');
     assert.match(status, /^requester [\s\S]*\nagent /);
     assert.ok(status.includes(node));
-    // Whether it runs or not, a role by hand may not write to its state, because the service could not read root's files.
+    // A role that root starts by hand may not write to the state of the service, which could not read root's files later.
     const byHand = async (role: string) => {
       const { code, stderr } = await host.systemd.run('muster', role);
       assert.equal(code, 77, stderr);
@@ -83,7 +83,7 @@ describe('as a service of systemd', { skip }, () => {
       return at === undefined ? [] : [{ at: Number(at), received: Number(entry.__MONOTONIC_TIMESTAMP) }];
     });
     assert.equal(reloads.length, 1);
-    // The time is of systemd's own clock, so it is before systemd received the message.
+    // systemd and the role use the same clock, so the time in the message is earlier than when systemd received it.
     for (const { at, received } of reloads)
       assert.ok(at <= received && received - at < 60_000_000, `${at} ${received}`);
     assert.match(
