@@ -146,7 +146,7 @@ test('InventoryStale is raised when two inventories were missed', () => {
   );
 });
 
-test('a reason has no figure that changes while the condition stays', () => {
+test('a reason contains no number that changes while the condition stays', () => {
   const reasons = (values: Partial<Observation>[]) =>
     values.map((_, index) => observe(values.slice(0, index + 1)).last.conditions.map(({ reason }) => reason));
   const falling = reasons([disk(9), disk(8.5), disk(3), disk(0)]);

@@ -26,7 +26,7 @@ async function assertHarmless(shown: ProbeView): Promise<void> {
     assert.ok(text.isWellFormed());
     assert.ok(text.length < 2_000_000);
   }
-  // Labels must be such as an operator may configure, and the offer such as a peer accepts.
+  // An operator could configure these labels, and a peer would accept this offer. Otherwise these calls throw.
   labels.read(new Map(Object.entries(shown.labels)), { folder: '', home: undefined });
   validate(resourcesSchema, shown.offer);
   for (const { reason } of shown.conditions) assert.ok(!unsafe.test(reason) && reason.length <= 512);
@@ -46,7 +46,10 @@ const hostileText = fc.oneof(
   fc.constantFrom('', '-1', '1e999', '99999999999999999999', 'null', '{', '[]', '0x', '0-999999', 'max max'),
 );
 
-/** Returns `value` with the text number `at.left` replaced by `by`, or with `by` inserted. Texts are counted through the tree. */
+/**
+ * Returns `value` with one of its texts replaced by `by`, or with `by` inserted. `at.left` is how many texts come before
+ * it.
+ */
 function mutated(value: unknown, at: { left: number }, by: string, whole: boolean): unknown {
   if (typeof value === 'string') {
     if (at.left-- !== 0) return value;
@@ -84,7 +87,7 @@ test('hostile text in every answer of every recorded machine does no harm', asyn
   }
 });
 
-// Texts in a list are names of further files, so they stay. `text` is put after every word of the other texts.
+// Puts `text` after every word. Texts in a list stay, because they are names of other files.
 function withSuffix(value: unknown, text: string): unknown {
   if (typeof value === 'string') return value.replace(/(?<=[A-Za-z)])(?=$|[\n",])/g, text);
   if (typeof value !== 'object' || value === null) return value;
@@ -130,7 +133,7 @@ test('any change of a recorded machine is read without an error', async () => {
   );
 });
 
-test('any question may fail in any way without harm', async () => {
+test('a failure of any question, of any kind, does no harm', async () => {
   const kind = fc.constantFrom('absent', 'denied', 'late', 'failed');
   await fc.assert(
     fc.asyncProperty(

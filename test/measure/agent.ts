@@ -14,7 +14,7 @@ import type { Figure } from './table.ts';
 import { newFolder } from './workplace.ts';
 
 const settlingMs = 10_000;
-/** The measured time. Each report is due at least once in it, at the default intervals. */
+/** The measured time, in milliseconds. Each report is due at least once in it, at the default intervals. */
 const windowMs = 60_000;
 const startCount = 11;
 

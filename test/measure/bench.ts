@@ -44,7 +44,7 @@ ${Object.entries(rows)
 Without a ROW, all rows are measured. --profile writes CPU profiles of the requesters and agents into FOLDER.
 `;
 
-// A row that failed may have left something running, which must not keep the bench from ending.
+// The bench ends even if a row that failed has left something running.
 process.exit(await main());
 
 async function main(): Promise<number> {
@@ -64,8 +64,8 @@ async function main(): Promise<number> {
   for (const [name, row] of Object.entries(rows)) {
     if (!options.rows.includes(name)) continue;
     progress(`${name}: ${row.help}`);
-    // The small fleet and the agent both wait most of the time, so they run together. The row `silence` takes the fleet's result,
-    // or its failure.
+    // The small fleet and the agent both wait most of the time, so they run together. The row `silence` gets the result or
+    // the failure of the fleet.
     const beside = name === 'agent' && options.rows.includes('silence') ? smallFleet() : undefined;
     const [measured] = await Promise.all([measure(name, row), beside?.catch(() => undefined)]);
     lines.push(...measured);

@@ -1,4 +1,4 @@
-// Fills a broker's store as a requester does whose nodes have all registered, been approved and sent heartbeats.
+// Fills a broker's store as if all nodes had registered, been approved and sent heartbeats.
 import { cloudEvent, eventSource } from '../../agent/protocol/events.ts';
 import { eventSubject } from '../../agent/protocol/subjects.ts';
 import { eventStreamConfig } from '../../agent/requester/events/stream-config.ts';

@@ -11,11 +11,11 @@ import { progress } from './workplace.ts';
 interface FleetRun {
   /** Time from exec to ready, when all records are read, in milliseconds. */
   startUpMs: number;
-  /** CPU, as a share of one core. */
+  /** CPU time, as a share of one core. */
   cpu: number;
-  /** Memory in bytes. `heapBytes` is what is in use, with garbage. */
+  /** Memory in bytes. `heapBytes` is the heap in use, including garbage. */
   memory: Memory & { heapBytes: number };
-  /** Heartbeats and requests a second. */
+  /** Number of heartbeats and of requests per second. */
   heartbeats: number;
   requests: number;
   /** Milliseconds beyond requester.nodeDisconnectedAfter until silence was announced, in order. */

@@ -1,4 +1,4 @@
-// Measures what one heartbeat costs the requester with fleets of three sizes, compared with the queue of Bacalhau 1.4.
+// Measures what one heartbeat costs the requester, with fleets of three sizes and compared with the queue of Bacalhau 1.4.
 import type { Figure } from './table.ts';
 import { Worker } from './worker.ts';
 

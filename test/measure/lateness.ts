@@ -22,7 +22,9 @@ const frequencies = {
 };
 const settlingMs = 2_000;
 const windowMs = 60_000;
-/** A reload makes the agent ask every source. The second one comes after the agent gave the library up, at 15 s. */
+/**
+ * A reload makes the agent ask every source. The second reload comes after 15 s, when the agent has given the library up.
+ */
 const betweenReloadsMs = 17_000;
 
 /** Measures both agents in the same minute. */

@@ -3,5 +3,8 @@ import { loadProbe } from '../../agent/host/native/native-probe.ts';
 
 const native = loadProbe();
 
-/** Why there is none, as the end of a sentence that begins with "the native probe"; undefined when there is one. */
+/**
+ * The reason why there is no native probe, as the end of a sentence that begins with "the native probe"; undefined when
+ * there is one.
+ */
 export const probeMissing = native.probe ? undefined : native.reason;

@@ -29,7 +29,9 @@ export interface SampleReport {
 const windowCount = 10;
 /** Turns in one window. The CPU of children is counted in steps of 10 ms, so there are enough to know it within a tenth. */
 const turns = { sample: 80, library: 10 };
-/** Pauses before a turn: an agent has slept before a sample, and `currentLoad` repeats its last answer for 200 ms. */
+/**
+ * Pauses before a turn, in milliseconds. An agent sleeps before a sample, and `currentLoad` repeats an answer for 200 ms.
+ */
 const restMs = { sample: 5, library: 210 };
 
 const [folder = '', what = ''] = process.argv.slice(2);
@@ -55,7 +57,7 @@ const survey = await Survey.open(
 await survey.scanGpus();
 const gpus = survey.info().ComputeNodeInfo.MaxCapacity.GPU ?? 0;
 
-// The disk and the GPUs answer from other threads during the pause.
+// During the pause, other threads read the disk and the GPUs.
 const pauseOnly = () => pause(restMs.sample);
 const sample = async () => {
   survey.sample();

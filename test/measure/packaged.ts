@@ -20,7 +20,7 @@ import { Worker } from './worker.ts';
 import { newFolder } from './workplace.ts';
 
 const startCount = 21;
-/** After this time, an agent that has all its facts has sent each report at least once. */
+/** In this time, in milliseconds, an agent has collected all its facts and sent each report at least once. */
 const settlingMs = 70_000;
 
 /** Packages this checkout, and measures the result. */

@@ -22,7 +22,7 @@ export function memoryOf(pid: number): Memory {
 
 export interface Children {
   running: number;
-  /** Page faults of the children that have ended, which grow with each of them. */
+  /** Number of page faults of the children that have ended. It grows with each child that ends. */
   trace: number;
   /** CPU time of the children that have ended, and of their children, in microseconds. */
   cpuUs: number;

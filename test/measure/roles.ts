@@ -1,4 +1,4 @@
-// Runs the program's roles, each in its own folder, with the default settings but for the broker's URL.
+// Runs the program's roles, each in its own folder, with the default settings except for the broker's URL.
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Role } from '../../agent/config/role.ts';
@@ -46,7 +46,7 @@ export class RequesterProcess {
   }
 
   async ready(): Promise<void> {
-    // To read 100 000 records takes a while.
+    // Reading 100 000 records takes a while.
     await eventually(
       'the requester is ready',
       () => this.program.logged('the requester is ready').length > 0 || !this.program.running,
@@ -75,7 +75,7 @@ export class RequesterProcess {
   }
 }
 
-/** What an agent gets in addition to its defaults. */
+/** Settings and environment of an agent in addition to the defaults. */
 export interface AgentOptions {
   settings?: Record<string, unknown>;
   standIns?: StandIns;

@@ -22,7 +22,7 @@ export function registerOf(index: number, cluster = ''): RegisterRequest {
     osName: 'Debian GNU/Linux 13 (trixie)',
     cpuModel: 'AMD EPYC 7763 64-Core Processor',
     cpus: 8,
-    // There are twenty kinds of machines.
+    // The nodes are machines of twenty kinds.
     memory: 33_664_442_368 + (index % 20) * 2 ** 30,
     disk: 512_110_190_592,
     virtualisation: 'KVM',

@@ -6,7 +6,7 @@ export interface Figure {
   unit: Unit;
   /** The limit, in the same unit; absent when there is none. */
   budget?: { atMost: number } | { atLeast: number };
-  /** The same thing done by another program in the same run, and what else matters. */
+  /** The figure of another program that does the same in the same run, and other remarks. */
   beside?: string;
 }
 
@@ -23,7 +23,7 @@ const units = {
   microseconds: (value: number) => `${number(value)} µs`,
   milliseconds: (value: number) => `${number(value)} ms`,
   bytes: (value: number) => `${number(value / 1e6)} MB`,
-  /** A share of one core. */
+  /** Shows a share of one core in percent. */
   cores: (value: number) => `${number(value * 100)} % of a core`,
   'a second': (value: number) => `${number(value)} /s`,
   times: (value: number) => `${number(value)}×`,

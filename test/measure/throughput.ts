@@ -42,7 +42,7 @@ export async function heartbeatThroughput(): Promise<Figure[]> {
   ];
 }
 
-/** How many heartbeats were counted so far, and the CPU time so far in microseconds. */
+/** The number of heartbeats that were counted, and the CPU time in microseconds, both from the start. */
 export interface CountAndCpu {
   count: number;
   cpuUs: number;

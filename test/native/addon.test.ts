@@ -1,4 +1,4 @@
-// Tests each way to load the addon from memory, and that nothing stays on the disk.
+// Tests each way to load the addon from memory, and that no file stays on the disk.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';

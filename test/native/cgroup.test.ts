@@ -77,7 +77,7 @@ test('version 2 in a container: its own group is the root', async () => {
   });
 });
 
-test('version 1: each controller has its own hierarchy, and the name of a group may be that on the host', async () => {
+test('version 1: each controller has its own hierarchy, and a group may have the name that it has on the host', async () => {
   const found = await limits(
     '11:cpuset:/docker/abc\n5:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc/inner\n0::/\n',
     {

@@ -19,7 +19,7 @@ static int hangs(const char *variable, const char *path) {
   if (!prefix || !release) return 0;
   for (size_t length; *prefix; prefix += length + (prefix[length] == ':')) {
     length = strcspn(prefix, ":");
-    // Not with access(2), which is replaced below and would hang.
+    // access(2) is replaced below and would hang, so the system call is made directly.
     if (length && strncmp(path, prefix, length) == 0) return syscall(SYS_faccessat, AT_FDCWD, release, F_OK) != 0;
   }
   return 0;

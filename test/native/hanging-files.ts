@@ -2,11 +2,11 @@
 import { compileLibrary } from '../support/compile.ts';
 
 export interface Hanging {
-  /** Every call for a path that starts with one of these hangs. */
+  /** Beginnings of paths. Every call for such a path hangs. */
   paths?: string[];
-  /** For a path that starts with one of these only the question for the size of the file system hangs. */
+  /** Beginnings of paths. For such a path, only the question for the size of the file system hangs. */
   sizes?: string[];
-  /** Nothing hangs any more when this file exists. */
+  /** A file that ends all this: nothing hangs any more when it exists. */
   until?: string;
 }
 

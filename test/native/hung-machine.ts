@@ -10,7 +10,10 @@ const loaded = loadProbe();
 if (!loaded.probe) throw new Error(`the native probe ${loaded.reason}`);
 const native = loaded.probe;
 
-/** Whether the native probe has given up the call that hangs, which takes real time. Then it answers at once. */
+/**
+ * Whether the native probe has given up the call that hangs. Until then it takes real time to answer; from then on it
+ * answers at once.
+ */
 let hangs = false;
 const gpusNvml: typeof native.gpusNvml = async options => {
   const report = await native.gpusNvml(options);
@@ -18,8 +21,9 @@ const gpusNvml: typeof native.gpusNvml = async options => {
   return report;
 };
 
-// The agent's time waits for these answers: on a busy machine it would otherwise reach the agent's own time limit first. Node does
-// not list the writing of the crash guard's mark among its resources, so the clock cannot wait for that by itself.
+// The fake clock waits for these answers. Otherwise, on a busy machine, it would reach the agent's own time limit first.
+// Node does not list the writing of the crash guard's mark among its resources, so the clock cannot wait for that by
+// itself.
 let pending = 0;
 const { nvml } = SystemInputs.prototype;
 SystemInputs.prototype.nvml = function () {
@@ -41,7 +45,7 @@ const day = await oneDay(
     inventoryCommand: { command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] },
   },
   {
-    // As many as SystemInputs allows.
+    // SystemInputs allows this many calls that hang.
     hungFiles: 2,
     isAnswerPending: () => hangs && pending > 0,
     async prepare(survey) {

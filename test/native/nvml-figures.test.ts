@@ -79,7 +79,7 @@ test('a GPU that does not answer as before is released, so that it can be reset'
   }
 });
 
-test('a new figure of a GPU needs a scan, which reads what belongs to it', async () => {
+test('a new figure of a GPU needs a scan, which reads the other facts about it too', async () => {
   for (const call of figureCalls) {
     await scanAndHold(`gpus=1 fail=${call}:999`);
     assert.equal((await readFigures())?.length, 4, call);

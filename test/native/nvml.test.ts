@@ -226,7 +226,7 @@ test('each scan initialises NVML once and shuts it down, and only the first one 
 test('any call that hangs is named, and NVML answers again when it returns', async () => {
   const until = join(await newFolder(), 'until');
   for (const call of await calls()) {
-    // The next test is about opening the library.
+    // The next test covers the opening of the library.
     if (call === 'load') continue;
     const words = `gpus=1 mig=0 hang=${call} until=${until}`;
     // The deadline may pass before the call is made, and later questions find it hanging.
@@ -253,7 +253,7 @@ test('a library that hangs while it is opened delays neither deadlines nor sampl
     (async () => {
       const { state, call, reason } = await ask(100);
       const again = (await ask(60000)).state;
-      // It answers on systems where a thread can start nevertheless.
+      // The disk answers on systems where a thread can start nevertheless.
       const disk = await probe.disk('/', 100).then(() => true, error => error.code === 'ETIMEDOUT');
       const sampled = probe.sample().memoryTotal > 0;
       require('node:fs').writeFileSync(${JSON.stringify(until)}, '');
@@ -291,7 +291,7 @@ test('while NVML hangs the event loop runs, questions fail at once, and no threa
   assert.equal(report.call, 'nvmlDeviceGetPowerUsage');
   assert.ok(turns > 10, `the event loop turned ${turns} times`);
   const before = threads();
-  // As many as on a day with a scan every 30 s.
+  // There are 2880 scans in a day with a scan every 30 s.
   const states = new Set<string>();
   for (let i = 0; i < 2880; i++)
     states.add((await probe.gpusNvml({ library: fakeNvml, deadlineMs: longMs })).state);

@@ -49,7 +49,7 @@ test('load, uptime and boot id are those of the system', () => {
   const before = { load: os.loadavg(), uptime: os.uptime() };
   const sample = probe.sample();
   const after = { load: os.loadavg(), uptime: os.uptime() };
-  // Node gives two digits.
+  // Node gives only two digits after the point.
   for (const [index, ours] of [sample.load1, sample.load5, sample.load15].entries()) {
     const theirs = [before.load[index], after.load[index]];
     assert.ok(

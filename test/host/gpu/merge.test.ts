@@ -80,7 +80,7 @@ test('memory in use that exceeds the total is a disagreement, and is not used', 
   assert.equal(shared?.memoryUsed?.value, 5);
 });
 
-test('an aperture alone is no memory', () => {
+test('an aperture alone gives no memory size', () => {
   const [gpu] = merge([report('PCI', [onBus({ aperture: 256 })])]);
   assert.equal(gpu?.memory, undefined);
   assert.equal(gpu?.aperture?.value, 256);
@@ -138,7 +138,7 @@ test('GPUs are ordered by vendor as in Bacalhau, then by index, then by address'
   );
 });
 
-test('a GPU that only the PCI bus knows cannot be used, with the reason', () => {
+test('a GPU that only the PCI bus knows cannot be used, and the reason says so', () => {
   const [gpu] = merge([report('PCI', [onBus({ doubt: 'no driver is bound to it' })])]);
   assert.deepEqual([gpu?.usable, gpu?.reason], [false, 'no driver is bound to it']);
 });
@@ -198,7 +198,7 @@ test('NVIDIA: without a library the files of the kernel are enough', () => {
   assert.equal(gpu?.usable, true);
 });
 
-test('NVIDIA: a GPU that the library does not list is not for this process', () => {
+test('NVIDIA: a GPU that the library does not list is not available to this process', () => {
   const devices = merge([
     report('nvml', [nvidia()]),
     report('nvidia procfs', [nvidia(), nvidia({ address: '0000:02:00.0' })]),

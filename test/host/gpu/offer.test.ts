@@ -96,7 +96,7 @@ test('only free GPUs are available', () => {
   );
 });
 
-test('labels are as in Bacalhau, numbered by the place in the offer', () => {
+test('labels are the same as in Bacalhau, numbered by the place in the offer', () => {
   assert.deepEqual(gpuLabels([gpu(3), gpu(7, { Name: 'Instinct MI210', Memory: 65_520 })]), {
     'GPU-0': 'Tesla-T4',
     'GPU-0-Memory': '15360-MiB',
@@ -178,7 +178,7 @@ test('a GPU is free when it is less than half full and half busy, or was not mea
   assert.equal(isFree([])(gpu(0)), false);
 });
 
-test('the usage has only measured figures', () => {
+test('the usage contains only figures that were measured', () => {
   const devices = merged([
     {
       address: '0000:01:00.0',

@@ -58,7 +58,7 @@ async function changing(first: FakeMachine) {
       asked.push([what, ...args.filter(arg => typeof arg === 'string')].join(' '));
       return question(...args);
     };
-  // Like the native probe: figures only for the same GPUs as before, all without errors.
+  // As in the native probe, there are figures only for the same GPUs as before, when none has an error.
   const held = (await now.nvml()).value?.gpus.length;
   const figures = async () => {
     const { value, fault = { kind: 'absent', reason: 'needs a scan' } as const, took } = await now.nvml();

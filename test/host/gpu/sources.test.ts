@@ -326,7 +326,7 @@ test('rocm-smi: output that is no JSON is a fault', async () => {
   assert.match(fault?.reason ?? '', /status 1 and no JSON: ERROR:root:Driver not initialized/);
 });
 
-test('intel: xe gives the memory of tiles, the i915 of Intel that of the card, the i915 of the kernel none', async () => {
+test("intel: xe gives each tile's memory, Intel's i915 gives the card's, and the kernel's i915 gives none", async () => {
   const [integrated, arc, own, tiles] = ['0000:00:02.0', '0000:03:00.0', '0000:04:00.0', '0000:05:00.0'];
   const { sightings } = await intel.read(
     fakeMachine({
@@ -450,7 +450,7 @@ test('PCI: display controllers of all vendors and the accelerators of AMD are re
   assert.ok(!(await found('display', '0x10de')));
 });
 
-test('PCI: a GPU without a driver has this reason, and each driver has its own', async () => {
+test('PCI: a GPU has the reason that belongs to its driver, or to having no driver', async () => {
   const doubt = async (driver: string | undefined, vendor = '0x10de') => {
     const at = '0000:01:00.0';
     const link = { [`link /sys/bus/pci/devices/${at}/driver`]: `../../../../bus/pci/drivers/${driver}` };

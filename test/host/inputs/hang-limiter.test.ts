@@ -89,7 +89,7 @@ test('a call that rejects with something else than an error gives a fault', asyn
   assert.equal(fault?.kind, 'failed');
 });
 
-test('of many calls at once, only the allowed number is under way; the others wait for their turn or are refused', async () => {
+test('only the allowed number of calls runs at a time; the others wait for their turn or are refused', async () => {
   const { clock, limiter } = newLimiter(2);
   const answers = new Map<number, PromiseWithResolvers<number>>();
   const given = Array.from({ length: 6 }, (_, n) =>
@@ -107,7 +107,7 @@ test('of many calls at once, only the allowed number is under way; the others wa
   await clock.advance(1500);
   answers.get(1)?.resolve(1);
   assert.deepEqual(await out(), [0, 1, 2]);
-  // Call 0 is given up and keeps its place. Call 2 has a time limit of its own.
+  // Call 0 was given up but still occupies its place. Call 2 has a time limit of its own.
   await clock.advance(1000);
   assert.equal((await given[0])?.fault?.reason, 'did not answer within 2 s');
   answers.get(2)?.resolve(2);

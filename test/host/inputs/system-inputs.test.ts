@@ -1,4 +1,4 @@
-// Tests the answers of the real machine: what is there is read, what is not there is absent, and anything odd is a fault.
+// Tests the answers of the real machine: what exists is read, what does not exist is absent, and anything else is a fault.
 import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -52,7 +52,7 @@ test('without /proc the CPUs are those that this process may use', async t => {
   assert.equal((await inputs()).system().cpus, 7);
 });
 
-test("the room is that of the folder's file system, and a missing folder is absent", async () => {
+test("the room is that on the folder's file system, and a missing folder is absent", async () => {
   const { value } = await (await inputs()).space();
   assert.ok(value && value.total > 0 && value.available <= value.total);
   assert.equal((await (await inputs('/nonexistent/folder')).space()).fault?.kind, 'absent');

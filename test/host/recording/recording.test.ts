@@ -142,7 +142,7 @@ test('a recording is opened by its folder or its file, and by nothing else', asy
   );
 });
 
-test('the hint for a recording that cannot be written speaks of its folder', async () => {
+test('the hint for a recording that cannot be written proposes another folder', async () => {
   const file = join(await newFolder(), 'file');
   await writeFile(file, '');
   await assert.rejects(saveRecording(join(file, 'below'), fakeRecording({})), {
@@ -174,7 +174,7 @@ test('a file that is no recording is refused', async () => {
   await refused(read(`x: ${'y'.repeat(9_000_000)}`), 'bad_state', /larger than/);
 });
 
-test('an answer of a wrong form is a fault of that question only', async () => {
+test('an answer of the wrong form makes only that question fail', async () => {
   const replay = fakeMachine({
     answers: {
       'file /a': 7,
@@ -196,7 +196,7 @@ test('an answer of a wrong form is a fault of that question only', async () => {
   }
 });
 
-test('names of members that every object has are no answers', async () => {
+test('a question named like a member of every object has no answer', async () => {
   for (const name of ['constructor', '__proto__', 'toString']) {
     assert.equal((await fakeMachine({}).file(name)).fault?.kind, 'absent');
     assert.equal((await new Replay(fakeRecording({})).link(name)).fault?.kind, 'absent');

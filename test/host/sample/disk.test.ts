@@ -49,7 +49,7 @@ test('while an answer is awaited, nothing more is asked and the last answer is u
   assert.deepEqual(disk.space, { total: 100, available: 10 });
 });
 
-test('within waits exactly as long as it may', async () => {
+test('`within` waits exactly as long as its time limit', async () => {
   const { waiting, disk } = slowDisk();
   const clock = new FakeClock();
   let answered = false;
@@ -67,7 +67,7 @@ test('within waits exactly as long as it may', async () => {
   assert.equal(clock.pending, 0);
 });
 
-test('a failed file system has no room, and a late one keeps its last answer', async () => {
+test('a file system that fails has no room, and one that is late keeps its last answer', async () => {
   const { waiting, disk } = slowDisk();
   const answer = async (answer: Pick<Answer<DiskSpace>, 'value' | 'fault'>) => {
     const done = disk.refresh();

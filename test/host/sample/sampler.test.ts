@@ -49,7 +49,7 @@ function times(fields: number[], cpus = 2): Native.CpuTimes {
 
 const noDisk = () => new Disk(() => new Promise(() => undefined));
 
-test('memory is what can be had, caches included, or what is free where the kernel does not say', () => {
+test('available memory includes caches; where the kernel does not give it, free memory counts', () => {
   const meminfo = 'MemTotal:  2000 kB\nMemFree:    10 kB\nMemAvailable:    512 kB\n';
   assert.equal(new Sampler(noDisk(), machine({ meminfo })).sample().memoryBytes, 524_288);
   assert.equal(new Sampler(noDisk(), machine({ meminfo: 'MemTotal: 2000 kB\n' })).sample().memoryBytes, 1000);

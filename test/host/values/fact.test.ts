@@ -38,13 +38,13 @@ test('a disagreement lists all values', () => {
   assert.equal(fact?.disagreement, 'nvml: 24576 MiB; PCI BAR: 256 MiB; using nvml');
 });
 
-test('the caller decides which values agree', () => {
+test('the caller decides which values count as equal', () => {
   const near = (used: number, other: number) => Math.abs(used - other) <= 1;
   assert.equal(settle([claim('a', 5), claim('b', 6)], { agree: near })?.disagreement, undefined);
   assert.match(settle([claim('a', 5), claim('b', 7)], { agree: near })?.disagreement ?? '', /b: 7/);
 });
 
-test('a hint alone makes no fact and is never used', () => {
+test('a hint alone makes no fact', () => {
   assert.equal(settle([claim('PCI BAR', 256, { hint: true })]), undefined);
   assert.equal(settle([claim('PCI BAR', 256, { hint: true }), claim('amdgpu', 8176)])?.value, 8176);
 });

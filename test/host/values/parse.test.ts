@@ -68,7 +68,7 @@ test('lines with a key and JSON after other words are parsed', () => {
   assert.equal(member({ n: { deep: true } }, 'n'), undefined);
 });
 
-test('any text is parsed without an error, and a parsed address gives itself', () => {
+test('any text is parsed without an error, and a parsed address is parsed to itself', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), text => {
       const address = pciAddress(text);
