@@ -51,7 +51,7 @@ describe('unknown fields are skipped', () => {
       .map(([field, size]) => fixedField(field, size)),
   );
 
-  test('of every wire type, before, between and within the known ones', () => {
+  test('of every wire type are skipped before, between and within the known ones', () => {
     fc.assert(
       fc.property(fc.array(unknown, { minLength: 4, maxLength: 4 }), ([a, b, c, d]) => {
         const pair = Buffer.concat([bytesField(1, 'k'), a ?? Buffer.of(), bytesField(2, 'v')]);
@@ -66,7 +66,7 @@ describe('unknown fields are skipped', () => {
     );
   });
 
-  test('such as the checksums that Bacalhau leaves unused', () => {
+  test('may be the checksums that Bacalhau leaves unused', () => {
     const body = Buffer.concat([
       bytesField(1, Buffer.concat([bytesField(1, pairOf('k', 'v')), bytesField(2, 'checksum')])),
       bytesField(2, Buffer.concat([bytesField(1, '1'), bytesField(2, 'checksum')])),
@@ -103,7 +103,7 @@ describe('the rules of proto3', () => {
 describe('refused messages', () => {
   const whole = protobufEnvelope({ metadata, payload: beat });
 
-  test('a message cut short anywhere but at the end of a field', () => {
+  test('a message that ends anywhere except at the end of a field', () => {
     const ends = new Set([0, bytesField(1, firstOf(whole)).length]);
     for (let length = 0; length < whole.length; length++) {
       const error = refuses(

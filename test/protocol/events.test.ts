@@ -69,7 +69,7 @@ test('the id of a health event, or of any other, names no revision', () => {
   );
 });
 
-test('the kinds are those that subscribers may rely on, and every change of a record has an event', () => {
+test('subscribers may rely on these kinds, and every change of a record has an event', () => {
   assert.deepEqual(membershipKinds, ['registered', 'approved', 'rejected', 'deleted', 'updated']);
   assert.deepEqual(healthKinds, ['healthy', 'unhealthy', 'unknown', 'left']);
   assert.deepEqual(recordedChangeKinds, membershipKinds);

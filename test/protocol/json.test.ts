@@ -177,7 +177,7 @@ describe('written as Go writes it', () => {
     );
   });
 
-  test('no text holds a character of HTML, and every text is read back', () => {
+  test('no written text contains a special character of HTML, and every text is read back', () => {
     fc.assert(
       fc.property(fc.tuple(jsonValues(4), fc.string({ unit })), value => {
         const text = writeJson(value);

@@ -20,7 +20,7 @@ const decode = <T extends v.GenericSchema>(schema: T, text: string) =>
 const register = capture('bprotocol/RegisterNode/v1');
 const registerWith = (muster: unknown) => ({ ...(register.decoded as object), Muster: muster });
 
-// What muster adds to Bacalhau's messages.
+// The members that muster adds to Bacalhau's messages.
 const sender = { Version: '0.1.0', ClusterID: 'c-1', Session: 's-1', Instance: 'i-1', BootID: 'b-1' };
 const more = {
   Hostname: 'worker-7',
@@ -44,7 +44,7 @@ describe('any message is read back', () => {
         fc.pre(Buffer.byteLength(text) <= 65_536);
         const read = decode(schema, text);
         assert.deepEqual(read, message);
-        // What was read is written in one fixed order, so that equal messages have equal bytes from then on.
+        // A message that was read is written in one fixed order, so that equal messages have equal bytes.
         assert.equal(writeJson(decode(schema, writeJson(read))), writeJson(read));
       }),
     );

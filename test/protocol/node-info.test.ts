@@ -125,7 +125,7 @@ describe('the part that is stored', () => {
     assert.notDeepEqual(kept, all);
   });
 
-  test('changes with everything except that', () => {
+  test('changes when anything else changes', () => {
     fc.assert(
       fc.property(nodeInfos, nodeInfos, (one, other) => {
         const { QueueCapacity, AvailableCapacity, RunningExecutions, EnqueuedExecutions } =
@@ -146,7 +146,7 @@ describe('the part that is stored', () => {
   });
 });
 
-test('what a Bacalhau requester stores of itself is what an empty object reads as, with an empty address', () => {
+test('a Bacalhau requester stores about itself what is read from an empty object, with an empty address', () => {
   const nothing = validate(nodeInfoSchema, { NodeID: 'n' }).ComputeNodeInfo;
   assert.equal(writeJson(emptyComputeNodeInfo), writeJson({ ...nothing, address: '' }));
 });

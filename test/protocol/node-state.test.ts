@@ -112,7 +112,7 @@ describe('the members of muster', () => {
   });
 });
 
-test('connectionStatusOf returns the health as Bacalhau knows it', () => {
+test('connectionStatusOf returns the health in the words of Bacalhau', () => {
   assert.equal(connectionStatusOf('HEALTHY'), 'CONNECTED');
   assert.equal(connectionStatusOf('UNHEALTHY'), 'DISCONNECTED');
   assert.equal(connectionStatusOf('UNKNOWN'), 'DISCONNECTED');

@@ -163,7 +163,7 @@ describe('read or refused', () => {
   });
 });
 
-test('what is read can be written, and is read the same again', () => {
+test('a message that is read can be written, and is then read the same again', () => {
   const places = bodies.flatMap(({ decoded }) => pathsOf(decoded).map(path => ({ decoded, path })));
   let read = 0;
   fc.assert(
@@ -183,7 +183,7 @@ test('what is read can be written, and is read the same again', () => {
   assert.ok(read > 20, `${read} were read`);
 });
 
-test('nothing of it has changed what all objects share', () => {
+test('none of it has changed the members that all objects share', () => {
   readAll(
     Buffer.from('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"NodeID":"n"}'),
   );

@@ -1,4 +1,4 @@
-// The lease: one requester holds it, others are refused or take over, and the holder notices when it has lost it.
+// The lease: one requester holds it, others are refused or take over, and the holder notices when it has lost the lease.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clusterBucket, ensureClusterId } from '../../agent/requester/cluster-bucket.ts';
@@ -60,7 +60,7 @@ function begin() {
   return { clock, broker, log, lines, lost, holder, take, entry, stands, after };
 }
 
-/** Subscribes as a holder that is connected but does not answer, as one that SIGSTOP has stopped. */
+/** Subscribes like a holder that SIGSTOP has stopped: it is connected but does not answer. */
 function suspend(broker: FakeBroker, connection: FakeConnection): void {
   connection.drop();
   broker.connect().subscribe('requester.lease.>', () => undefined);
@@ -209,7 +209,7 @@ describe('the holder', () => {
     assert.equal(entry()?.revision, before + 10);
   });
 
-  test('that was taken over stops answering, and is told once by whom', async () => {
+  test('that was taken over stops answering, and learns once who took over', async () => {
     const { clock, broker, take, lost, after, stands } = begin();
     const connection = broker.connect();
     const old = await take('a', connection);
@@ -289,7 +289,7 @@ describe('the holder', () => {
     await clock.advance(60_000);
     await released;
     assert.equal(clock.pending, 0);
-    // After a lost answer the lease may be left. Nobody answers for it, so the next requester need not wait.
+    // After a lost answer, the lease may still be in the store. Nobody answers for it, so the next requester need not wait.
     await take('b');
     assert.equal(stands().requester, 'node-b');
   });

@@ -12,9 +12,9 @@ const limits = {
   unknownAfterMs: settings.nodeUnknownAfter,
 };
 const checkIntervalMs = settings.heartbeatFrequency;
-/** The model's time goes on in steps of half a second. */
+/** The step in which the model's time passes, in milliseconds. */
 export const halfSecondMs = 500;
-/** Time between two beats of the requester's event loop, in milliseconds. Of a stall, three beats count. */
+/** Time between two beats of the requester's event loop, in milliseconds. A stall counts as three beats. */
 const beatMs = 1_000;
 
 interface Node {
@@ -25,7 +25,7 @@ interface Node {
   announced: Health;
 }
 
-/** Takes the membership from the writes that the store accepted, each of which the membership rules must allow. */
+/** Takes the membership from the writes that the store accepted, and checks each of them with the membership rules. */
 export class Model {
   readonly nodes = new Map<string, Node>();
   /** The events of each node, in order. */
@@ -36,7 +36,7 @@ export class Model {
   #nextCheck = checkIntervalMs;
   #graceOver = false;
 
-  /** Takes a write that the store accepted. */
+  /** Applies a write that the store accepted. */
   write(entry: BucketEntry): void {
     const stored = readEntry(entry);
     assert.notEqual(stored.kind, 'unreadable');
@@ -100,7 +100,7 @@ export class Model {
     this.#announce(id, node);
   }
 
-  /** Starts another process. `announced` has the events of each node that the stream holds. */
+  /** Follows a start of another process. `announced` has the events of each node that the stream holds. */
   restarted(announced: Map<string, string[]>): void {
     this.listening = 0;
     this.#graceOver = false;

@@ -6,7 +6,7 @@ import { RequesterFixture } from './requester-fixture.ts';
 describe('a message of an older session', () => {
   const old = 's-old';
 
-  test('while the newer one is alive is a conflict, announced at most once per node and minute', async () => {
+  test('while the newer session is alive is a conflict, announced at most once per node and minute', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     await fixture.register('node-2');
@@ -36,7 +36,7 @@ describe('a message of an older session', () => {
     assert.equal(conflicts().at(-1)?.subject, 'node-2');
   });
 
-  test('is no conflict just after a registration, or when the newer one is silent or deleted', async () => {
+  test('is no conflict just after a registration, or when the newer session is silent or deleted', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     await fixture.live(44_999, ['node-1']);

@@ -43,7 +43,7 @@ export class RequesterFixture {
   readonly #node: FakeConnection;
   requester: Requester;
   connection: FakeConnection;
-  /** Lets a little time pass while `finish` waits. */
+  /** Lets a little time pass. `finish` calls it while it waits. */
   pace: () => Promise<void>;
   #starts = 0;
   #heartbeats = 0;
@@ -162,7 +162,7 @@ export class RequesterFixture {
     return this.finish(this.requester.directory.delete(name, { reason, actor: 'ann' }));
   }
 
-  /** The table that the operator sees: id, type, approval, status. */
+  /** Returns the table that the operator sees: id, type, approval, status. */
   table(): string[] {
     return this.requester.directory
       .list()
@@ -171,13 +171,13 @@ export class RequesterFixture {
       );
   }
 
-  /** Every event that the stream holds. */
+  /** Returns every event that the stream holds. */
   events(): CloudEvent[] {
     const messages = this.broker.streams.get('NODE_EVENTS')?.messages ?? [];
     return messages.map(({ data }) => JSON.parse(Buffer.from(data).toString()));
   }
 
-  /** `<node> <kind>` of each event, without those of the requester itself. */
+  /** Returns `<node> <kind>` for each event, without those about the requester itself. */
   announced(): string[] {
     return this.events()
       .filter(({ subject }) => subject !== 'node-0')

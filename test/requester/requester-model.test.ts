@@ -1,5 +1,5 @@
-// Compares the whole requester with a model of it, over any sequence of what nodes, operators, the store and the broker do.
-// Both have the same memberships and health, and the event stream has exactly the changes.
+// Compares the whole requester with a model of it, for any sequence of actions of nodes, operators, the store and the
+// broker. Both have the same memberships and health, and the event stream has exactly the changes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -75,7 +75,7 @@ class Both {
       await this.fixture.connection.close();
     } else await this.fixture.kill();
     this.#faults.length = 0;
-    // The start is at a whole second.
+    // The model and the requester start at a whole second.
     await this.pass(this.model.now % 1_000 === halfSecondMs ? halfSecondMs : 1_000);
     this.model.restarted(this.announced());
     const start = this.model.now;
@@ -84,7 +84,10 @@ class Both {
     await this.pass();
   }
 
-  /** Returns the events of each node in the stream, as a consumer reads them. The model has no conflicts. */
+  /**
+   * Returns the events of each node in the stream, as a consumer reads them. Conflicts are left out, because the model has
+   * none.
+   */
   announced(): Map<string, string[]> {
     const announced = new Map<string, string[]>();
     // An event that is sent again after the broker has forgotten its id is stored twice. Consumers drop the second.

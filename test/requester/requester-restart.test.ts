@@ -1,4 +1,4 @@
-// What the roll has after a restart, a crash or the loss of the store, and what is announced then.
+// The content of the roll after a restart, a crash or the loss of the store, and what is announced then.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertNoDoubles, RequesterFixture } from './requester-fixture.ts';

@@ -66,7 +66,7 @@ describe('the settings:', () => {
     assert.equal(fixture.table()[1], 'node-1 Compute APPROVED UNKNOWN');
   });
 
-  test('maxPending', async () => {
+  test('maxPending limits how many nodes wait', async () => {
     const fixture = await RequesterFixture.started({ settings: { maxPending: 1 } });
     await fixture.register('node-1');
     assert.equal((await fixture.register('node-2')).value?.Muster?.Code, 'full');
@@ -83,7 +83,7 @@ describe('the settings:', () => {
     assert.equal(fixture.table()[3], 'node-3 Compute APPROVED UNKNOWN');
   });
 
-  test('nodeDisconnectedAfter and nodeUnknownAfter', async () => {
+  test('nodeDisconnectedAfter and nodeUnknownAfter set when a silent node is UNHEALTHY and UNKNOWN', async () => {
     const fixture = await RequesterFixture.started({
       settings: { nodeDisconnectedAfter: 2_000, nodeUnknownAfter: 3_000, heartbeatFrequency: 500 },
     });
@@ -98,7 +98,7 @@ describe('the settings:', () => {
     assert.equal(status(), 'UNKNOWN');
   });
 
-  test('heartbeatFrequency', async () => {
+  test('heartbeatFrequency sets how often silence is checked', async () => {
     for (const heartbeatFrequency of [1_000, 20_000]) {
       const fixture = await RequesterFixture.started({ settings: { heartbeatFrequency } });
       await fixture.register('node-1');
@@ -112,7 +112,7 @@ describe('the settings:', () => {
   });
 
   for (const heartbeatTopic of ['beats.{nodeId}', 'heartbeat']) {
-    test(`heartbeatTopic ${heartbeatTopic}`, async () => {
+    test(`heartbeats are received on the heartbeatTopic ${heartbeatTopic}`, async () => {
       const fixture = await RequesterFixture.started({ settings: { heartbeatTopic } });
       await fixture.register('node-1');
       await fixture.register('bacalhau-1', false);
@@ -272,7 +272,7 @@ describe('an operator', () => {
   });
 });
 
-test('nodes that a Bacalhau requester stored are on the roll, and their heartbeats count', async () => {
+test('nodes in the store of a Bacalhau requester are on the roll, and their heartbeats count', async () => {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const bucket = await (await broker.connect().storage()).bucket({ name: 'node_v1', history: 1 });

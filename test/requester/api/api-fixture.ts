@@ -57,7 +57,7 @@ export interface Answer {
   json(): Record<string, unknown>;
 }
 
-/** Sends one request. The path is sent as it is, while fetch would correct it. */
+/** Sends one request. The path is sent unchanged. `fetch` would correct it. */
 export async function call(
   api: Api,
   path: string,

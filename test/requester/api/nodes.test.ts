@@ -85,7 +85,7 @@ test('order_by sorts, keeps the order of ids among equals, and comes before limi
     ['order_by=id&reverse=true', 'rdcba'],
     ['order_by=type', 'rabcd'],
     ['order_by=type&reverse=1', 'abcdr'],
-    // The resources of a node that is not connected count as none.
+    // A node that is not connected counts as a node without resources.
     ['order_by=available_cpu', 'cadbr'],
     ['order_by=available_cpu&reverse=T', 'bradc'],
     ['order_by=available_gpu', 'abcdr'],
@@ -227,7 +227,7 @@ test('an unexpected error gives a 500 without details, which are in the log with
   );
 });
 
-test('the requester shows what it is', async t => {
+test('the API shows that the requester is alive, its version, its node and its status', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   const get = async (path: string) => (await call(api, path)).json();

@@ -129,7 +129,7 @@ test('unannounced changes come after the newest announced revision and are young
   assert.deepEqual(unannouncedChanges([], [], now), []);
 });
 
-test('an announced revision that the record does not have is ignored, because it is of another store', () => {
+test('an announced revision that the record does not have is ignored, because it comes from another store', () => {
   const change: RecordedChange = {
     Kind: 'updated',
     Revision: 3,

@@ -233,7 +233,7 @@ describe('when many events of one node wait,', () => {
     assert.equal(lines.filter(({ message }) => /health events were dropped/.test(message)).length, 1);
   });
 
-  test('only as many changes are kept as fit into a record, and older ones are joined with later ones', async () => {
+  test('a record keeps only as many changes as fit into it, and older ones are joined with later ones', async () => {
     const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
     const kinds = ['updated', 'approved', 'rejected', 'deleted'] as const;
     const step = fc.oneof(

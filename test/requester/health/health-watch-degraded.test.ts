@@ -6,7 +6,7 @@ import type { Health } from '../../../agent/protocol/node-state.ts';
 import type { FakeBroker } from '../../support/fake-connection.ts';
 import { begin, day, hour, limits, lines, watching } from './watch-fixture.ts';
 
-describe('silence is not held against nodes:', () => {
+describe('silence does not count against nodes:', () => {
   test('a wall clock that is moved by a day at any moment changes nothing', async () => {
     const run = async (moves: Map<number, number>) => {
       const { clock, watch, announced } = await watching(['node-1', 'node-2']);
@@ -40,7 +40,7 @@ describe('silence is not held against nodes:', () => {
         fc.integer({ min: 3 * limits.unknownAfterMs, max: hour }),
         async (stallAt, phase, stall) => {
           const { clock, watch, announced, degradations } = await watching();
-          // Nodes send every 15 s. What they send while the requester is suspended waits until it runs again.
+          // Nodes send every 15 s. The broker keeps what they send while the requester is suspended.
           let elapsed = 0;
           const until = async (end: number) => {
             for (
@@ -87,7 +87,7 @@ describe('silence is not held against nodes:', () => {
     };
     await clock.advance(4_000);
     await clock.stall(hour);
-    // The requester's timers fire first, with the check among them. Then it reads the messages that waited.
+    // The requester's timers fire first, and the check is one of them. Then it reads the messages that waited.
     assert.deepEqual(lines(announced), []);
     watch.markAlive('node-1');
     broker.deliver = undefined;
@@ -147,7 +147,7 @@ describe('silence is not held against nodes:', () => {
   test('without its echo the requester is degraded, and silence counts again after 3 × nodeDisconnectedAfter', async () => {
     const { clock, broker, watch, announced, degradations } = await watching();
     loseEchoes(broker);
-    // The echo is sent at 55 000 and missing at 60 000. From then on listening time stands still for 135 s.
+    // The echo is sent at 55 000 ms and is missing at 60 000 ms. From then on listening time stands still for 135 s.
     await clock.advance(9_999);
     assert.deepEqual(degradations, []);
     await clock.advance(1);
@@ -171,7 +171,7 @@ describe('silence is not held against nodes:', () => {
     const { clock, broker, watch, announced } = await watching();
     await clock.advance(38_000);
     loseEchoes(broker);
-    // The echo of 90 000 is lost. When it is missed at 95 000, the node has been silent for 45 s.
+    // The echo that is sent at 90 000 ms is lost. When it is missed at 95 000 ms, the node has been silent for 45 s.
     await clock.advance(7_000);
     assert.equal(watch.health('node-1'), 'UNHEALTHY');
     assert.deepEqual(lines(announced), []);
@@ -197,7 +197,7 @@ describe('silence is not held against nodes:', () => {
     assert.deepEqual(lines(announced), []);
   });
 
-  test('holds have an end also when the connection comes and goes without an echo', async () => {
+  test('holds end even when the connection comes and goes without an echo', async () => {
     const { clock, broker, connection, announced } = await watching();
     loseEchoes(broker);
     for (let i = 0; i < 12; i++) {

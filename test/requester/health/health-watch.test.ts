@@ -1,4 +1,4 @@
-// The health watch: its limits, what it announces and what not.
+// The health watch: its limits, what it announces and what it does not announce.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -75,7 +75,7 @@ describe('a silent node', () => {
     assert.deepEqual(lines(announced), ['100000 node-1 unhealthy']);
   });
 
-  test('is announced UNKNOWN and not UNHEALTHY when both limits lie between two checks', async () => {
+  test('is announced as UNKNOWN, and not as UNHEALTHY, when both limits lie between two checks', async () => {
     const { clock, watch, announced } = await watching(['node-1'], { checkIntervalMs: 100_000 });
     await clock.advance(49_000);
     watch.markAlive('node-1');
@@ -294,7 +294,7 @@ test('each change of health is announced exactly once, for any sequence of messa
       fc.array(happening, { maxLength: 80, size: 'max' }),
       fc.dictionary(fc.constantFrom(...ids), fc.constantFrom<Health>('HEALTHY', 'UNHEALTHY', 'UNKNOWN')),
       async (happenings, before) => {
-        // Small numbers, so that many sequences reach the limits.
+        // The numbers are small, so that many sequences reach the limits.
         const small = { disconnectedAfterMs: 40, unknownAfterMs: 80 };
         const announcedBefore = Object.fromEntries(ids.map(id => [id, before[id] ?? 'UNKNOWN'] as const));
         const { clock, watch, announced } = begin(announcedBefore, { limits: small, checkIntervalMs: 10 });
@@ -344,7 +344,7 @@ test('each change of health is announced exactly once, for any sequence of messa
           for (const id of ids) assert.equal(watch.health(id), health(id));
         }
         assert.deepEqual(lines(announced).sort(), expected.sort());
-        // Every event of a node begins with the health that the one before ended with.
+        // Every event of a node begins with the health with which the event before it ended.
         if (!happenings.some(each => 'kind' in each && each.kind === 'again')) {
           const chain: Record<string, Health> = { ...announcedBefore };
           for (const { node, previous, current } of announced) {

@@ -36,7 +36,7 @@ test('a node is never UNHEALTHY when both limits are the same', () => {
   );
 });
 
-/** The model: it visits every node each time, which the queues must not. */
+/** The model. It visits every node each time, which the queues must not do. */
 class Naive {
   readonly nodes = new Map<string, { lastSeen: number | undefined; order: number; fallen: Health }>();
   readonly limits: HealthLimits;
@@ -143,7 +143,9 @@ test('the queues find the same nodes as a model that visits every node, for any 
   );
 });
 
-/** Asserts that each node stands in the queues at most once, that no removed node does, and that neighbours agree. */
+/**
+ * Asserts that each node is in the queues at most once, that no removed node is there, and that neighbours name each other.
+ */
 function assertLinked(table: Liveness[]): void {
   const nodes = new Set(table);
   for (const node of table) {

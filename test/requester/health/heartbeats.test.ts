@@ -73,7 +73,7 @@ describe('a heartbeat', () => {
     assert.deepEqual(calls, [`${id} 1`, `${id} 2`]);
   });
 
-  test('of another session, or of none, is ignored and counted, and the conflict detector is told', async () => {
+  test('of another session, or of none, is ignored, counted and passed to the conflict detector', async () => {
     const { beat, calls, counters, lines } = begin();
     await beat('node-1', 's-0');
     await beat('node-1');
@@ -179,7 +179,7 @@ describe('the topic', () => {
   });
 });
 
-test('after an unsubscribe no heartbeat is taken', async () => {
+test('after an unsubscribe no heartbeat is received', async () => {
   const { beat, calls, subscription } = begin();
   subscription.unsubscribe();
   await beat('node-1', 's-1');

@@ -15,7 +15,7 @@ export const hour = 3_600_000;
 export const day = 24 * hour;
 
 interface Announced extends HealthChange {
-  /** Monotonic milliseconds. */
+  /** Monotonic time, in milliseconds. */
   at: number;
 }
 
@@ -55,6 +55,6 @@ export async function watching(ids = ['node-1'], options: Partial<HealthWatchOpt
   return all;
 }
 
-/** `<ms since the start> <node> <kind>` of each announcement. */
+/** Returns `<ms since the start> <node> <kind>` for each announcement. */
 export const lines = (announced: Announced[]) =>
   announced.map(({ at, node, kind }) => `${at} ${node} ${kind}`);

@@ -27,7 +27,7 @@ describe('a store that does not answer', () => {
     assert.deepEqual([counters.storeFailures, counters.requestsRefused], [2, 3]);
     assert.equal(roll.records.get('node-1')?.Membership, 'REJECTED');
     assert.equal(roll.records.get('node-2'), undefined);
-    // Information without a difference needs no store.
+    // Information that did not change is answered without the store.
     const same = await asked('node-1', 'UpdateNodeInfo/v1', {
       Info: computeInfo('node-1'),
       Muster: sender(Session),
@@ -39,7 +39,7 @@ describe('a store that does not answer', () => {
     assert.equal((await register('node-1', sender())).value.Muster.Code, 'rejected');
   });
 
-  test('makes changed information fail that could not be stored', async () => {
+  test('makes an update fail when changed information cannot be stored', async () => {
     const { asked, broker, register, roll } = await begin();
     const { Session } = (await register('node-1', sender())).value.Muster;
     const report = () =>

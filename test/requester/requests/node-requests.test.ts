@@ -196,7 +196,7 @@ describe('a muster agent', () => {
     assert.deepEqual(calls, ['left node-1: ']);
   });
 
-  test('that was deleted is told so, but may register', async () => {
+  test('that was deleted gets an answer that says so, but may register', async () => {
     const { asked, register, roll } = await begin();
     const { Session } = (await register('node-1', sender())).value.Muster;
     await roll.decide('node-1', { reason: '', actor: 'ann' }, deleteNode);

@@ -22,7 +22,7 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
   const { log, lines } = recordLog();
   const resources = new ResourceStore();
   const counters = newCounters();
-  /** What the requests had other parts do. */
+  /** The calls of the health watch and the conflict detector. */
   const calls: string[] = [];
   const subscription = answerNodeRequests({
     connection: broker.connect(),
@@ -42,7 +42,7 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
     conflicts: { onOtherSession: ({ Info }) => void calls.push(`other session ${Info.NodeID}`) },
   });
   const node = broker.connect();
-  /** Sends these bytes and returns the answer's. Time passes for a store that times out. */
+  /** Sends these bytes and returns those of the answer. Time passes, so that a store can time out. */
   const send = async (subject: string, data: Uint8Array | string): Promise<string> => {
     const answer = node.request(subject, data, 60_000);
     answer.catch(() => undefined);

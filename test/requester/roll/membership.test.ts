@@ -78,7 +78,7 @@ describe('a registration', () => {
     assert.equal(reason('REJECTED'), 'node has been rejected');
   });
 
-  test('stores nothing of what is free, queued or running now, and not that a node was connected', () => {
+  test('stores neither what is free, queued or running now, nor that a node was connected', () => {
     const connected = record('node-1', 'APPROVED', { Connection: 'CONNECTED' });
     const before: StoredRecord = { kind: 'record', revision: 7, state: connected };
     if (connected.ConnectionState) connected.ConnectionState.Status = 'CONNECTED';
@@ -235,7 +235,7 @@ describe('an information update', () => {
     assert.equal(outcome.write, undefined);
   });
 
-  test('of an unknown node is refused with what the node has to do', () => {
+  test('of an unknown node is refused, and the answer says what the node has to do', () => {
     assert.equal(
       unknownNode(storedRecords.absent, 'node-1').reason,
       'node node-1 not connected - handshake required',

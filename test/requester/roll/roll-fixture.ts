@@ -1,4 +1,4 @@
-// A roll over a broker in memory that notes what it announces and what it calls its observers with.
+// A roll over a broker in memory. It records the announcements and the calls of observers.
 import assert from 'node:assert/strict';
 import type { NodeState, RecordedChange } from '../../../agent/protocol/node-state.ts';
 import { approveNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
@@ -19,11 +19,11 @@ export interface OpenRoll {
   announced: { id: string; change: RecordedChange }[];
   /** The records that an observer has seen and that were not removed since. */
   present: Map<string, NodeState>;
-  /** What the first reading of the store brought. */
+  /** The records that the first reading of the store found. */
   loaded: { id: string; stored: StoredRecord; changes: RecordedChange[] }[];
   /** The changes that count as not acknowledged, by node. */
   unacknowledged: Map<string, RecordedChange[]>;
-  /** How often the roll noticed that the store was lost. */
+  /** Number of times that the roll noticed the loss of the store. */
   storeLosses: number;
 }
 
@@ -81,7 +81,7 @@ export const unknownCode = (roll: Roll, id: string): string => unknownNode(roll.
 export const announcedKinds = (open: OpenRoll): string[] =>
   open.announced.map(({ id, change }) => `${id} ${change.Kind}`);
 
-/** Writes as another program does that has the same bucket open: at once, whatever the revision is. */
+/** Writes like another program with the same bucket: at once, whatever the revision is. */
 export function foreignWrite(broker: FakeBroker, key: string, value: string | undefined): void {
   const bucket = broker.openBucket(nodeBucket.name);
   const entry: BucketEntry = {

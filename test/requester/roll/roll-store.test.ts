@@ -43,7 +43,7 @@ describe('another writer', () => {
     assert.deepEqual([roll.records.size, roll.records.unreadable], [0, 0]);
   });
 
-  test('that writes first has the rule asked again, and neither change is lost', async () => {
+  test('that writes first makes the roll apply its rule again, and neither change is lost', async () => {
     const { broker, roll, open, register, approve } = await begin();
     await register('node-1');
     let times = 3;
@@ -193,7 +193,7 @@ describe('a store that is lost', () => {
     assert.equal(roll.records.size, 1);
   });
 
-  test('in parts, without markers, makes the lost records absent', async () => {
+  test('in parts, without markers, removes the lost records from the roll', async () => {
     const { broker, clock, open, roll, present, register } = await begin();
     await register('node-1');
     await register('node-2');
@@ -208,7 +208,7 @@ describe('a store that is lost', () => {
     );
   });
 
-  test('is not assumed after a reconnection to the same store, and changes made meanwhile are read', async () => {
+  test('is not assumed after a reconnection to the same store, and changes in between are read', async () => {
     const { broker, clock, roll, open, register } = await begin();
     for (const id of ['node-1', 'node-2', 'node-3']) await register(id);
     broker.stop();
@@ -223,7 +223,7 @@ describe('a store that is lost', () => {
   });
 
   test('does not remove a node that registers while the store is read', async () => {
-    // The test ends the passes of this watch itself. A pass brings what stood in the store when it began.
+    // The test ends each pass of this watch itself. A pass delivers the entries that were in the store when it began.
     const { broker, clock } = await begin();
     const bucket = await (await broker.connect().storage()).bucket({ name: 'node_v1', history: 1 });
     let passes: { begin?(pass: { lost: boolean }): void; complete?(): void } = {};
@@ -280,7 +280,7 @@ describe('a store that is lost', () => {
     });
   });
 
-  test('and read again from the start brings each entry only once to the roll', async () => {
+  test('and read again from its beginning gives each entry to the roll only once', async () => {
     const { broker, clock, register } = await begin();
     await register('node-1');
     const entries = [...broker.openBucket('node_v1').entries.values()];

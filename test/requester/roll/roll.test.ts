@@ -86,7 +86,7 @@ describe('a stored record', () => {
     const { revision } = broker.openBucket('node_v1');
     for (let i = 0; i < 3; i++) assert.equal((await roll.updateInfo(computeInfo('node-1'))).code, 'known');
     assert.equal(broker.openBucket('node_v1').revision, revision);
-    // The store is not asked either, so the report that each node sends every minute costs it nothing.
+    // The store is not read either, so the report that each node sends every minute costs the store nothing.
     broker.storeFault = () => ({ fault: 'refused' });
     assert.equal((await roll.updateInfo(computeInfo('node-1'))).code, 'known');
   });

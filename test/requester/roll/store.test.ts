@@ -82,7 +82,7 @@ describe('an entry', () => {
     });
   }
 
-  test('whose key cannot be a node id is not ours', () => {
+  test('whose key cannot be a node id is ignored', () => {
     for (const key of ['node-1', 'n_1', 'A'.repeat(128)]) assert.ok(isNodeKey(key), key);
     for (const key of ['', 'node.1', 'node/1', 'node=1', 'A'.repeat(129), 'nöde'])
       assert.ok(!isNodeKey(key), key);
@@ -270,7 +270,7 @@ describe('a write', () => {
     assert.equal(await put(state, 0), first);
   });
 
-  test('fails when nobody can tell whether it was stored', async () => {
+  test('fails when it cannot be found out whether it was stored', async () => {
     const { broker, put } = await emptyBucket();
     broker.failNext('put', { fault: 'timeout', applied: true });
     broker.failNext('get', { fault: 'timeout' });
