@@ -1,4 +1,4 @@
-// Checks how a process ends whose threads hang: with its exit code, when its output was read.
+// Checks how a process ends while its threads hang: with its exit code, once its output was read.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';

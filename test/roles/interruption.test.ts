@@ -20,7 +20,7 @@ function run([program = '', ...args]: readonly string[]) {
   });
 }
 
-test('it closes what is open, and ends by the signal', async () => {
+test('an interrupted command closes what is open, and ends by the signal', async () => {
   assert.deepEqual(await run(node), { code: null, signal: 'SIGTERM', stdout: 'closed\n' });
 });
 

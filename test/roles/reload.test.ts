@@ -11,7 +11,7 @@ import { surroundings } from '../config/surroundings.ts';
 
 const load = (flags: Flags) => loadSettings({ flags, environment: surroundings({}) });
 
-/** A role that was started with `flags`. `again` makes it read other flags, once for each signal, and returns what it logged. */
+/** Starts a role with `flags`. `again` makes it read other flags, once for each signal, and returns what it logged. */
 async function running(flags: Flags) {
   const logged: string[] = [];
   const counts = { loads: 0, applied: 0 };

@@ -2,7 +2,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** It remembers the state of each unit in files beside it: `enabled` and `active` exist or not, `show` has additional lines. */
+/**
+ * Keeps the state of each unit in files beside itself: `enabled` and `active` exist or not, and `show` has additional
+ * lines.
+ */
 const script = `#!/bin/sh
 dir=\${0%/*}
 echo "$*" >>"$dir/calls"
@@ -43,7 +46,7 @@ export class FakeSystemctl {
     this.program = join(folder, 'systemctl');
   }
 
-  /** Writes the script into `folder`; the units are files in the folder `units`. */
+  /** Writes the script into `folder`. `units` is the folder with the unit files. */
   static async make(folder: string, units: string): Promise<FakeSystemctl> {
     await mkdir(folder, { recursive: true });
     const fake = new FakeSystemctl(folder);
@@ -52,7 +55,7 @@ export class FakeSystemctl {
     return fake;
   }
 
-  /** Returns how it was called since the last time, without the calls that only ask. */
+  /** Returns the calls since the last time, without those that only ask for the state. */
   async calls(): Promise<string[]> {
     const path = join(this.folder, 'calls');
     const lines = (await readFile(path, 'utf8').catch(() => '')).split('\n').filter(Boolean);

@@ -1,4 +1,4 @@
-// Makes up the result of an inspection: a machine without muster, unless a test adds something.
+// Makes the result of an inspection for a test: a machine without muster, to which the test can add things.
 
 import type { ExistingFile, Inspection, Owner, Plan, ServiceState, Step } from '../../agent/service/plan.ts';
 import type { ServicePaths } from '../../agent/service/service-paths.ts';

@@ -1,4 +1,4 @@
-// Reads the output of launchctl. The samples are written after what macOS prints; none comes from a run of muster there.
+// Reads the output of launchctl. The samples imitate what macOS prints. None was recorded from muster.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -35,7 +35,7 @@ ${lines.map(line => `\t${line}\n`).join('')}
 }
 `;
 
-test('a running service that a signal ended before', () => {
+test('a service that a signal ended earlier and that runs again is read', () => {
   const state = readPrint(print(['runs = 3', 'pid = 16090', 'last terminating signal = Killed: 9']), false);
   assert.deepEqual(state, {
     loaded: true,
@@ -51,7 +51,7 @@ test('a running service that a signal ended before', () => {
   });
 });
 
-test('a service that does not run, after a success, after a failure, and before its first start', () => {
+test('a service that does not run is read after a success, after a failure, and before its first start', () => {
   const of = (...lines: string[]) => {
     const { state, managerState, pid, ended } = readPrint(
       print(lines).replace('= running', '= not running'),
@@ -70,7 +70,7 @@ test('a service that does not run, after a success, after a failure, and before 
   assert.deepEqual(of('last exit code = 1'), ['failed', 'not running', undefined, 'exit code 1']);
 });
 
-test('a service that is not loaded', () => {
+test('a service that is not loaded is read as stopped', () => {
   const { loaded, state, managerState, enabled } = readPrint('', true);
   assert.deepEqual([loaded, state, managerState, enabled], [false, 'stopped', 'not loaded', false]);
 });
@@ -123,7 +123,7 @@ test('launchctl is asked in the right domain; an unknown service is not loaded, 
   });
 });
 
-test('the time since when a service runs comes from ps', async t => {
+test('the start time of a running service comes from ps', async t => {
   if (!existsSync('/bin/ps')) return t.skip('there is no /bin/ps here (Debian: procps)');
   const program = join(await newFolder(), 'launchctl');
   await writeFile(

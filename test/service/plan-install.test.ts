@@ -48,7 +48,7 @@ describe('systemd', () => {
     planInstall(wish('systemd', places, more), places, inspection({ folders, ...made }));
   const installed = { texts: { [unit]: content, '/etc/muster/config.yaml': 'mine\n' }, service: running };
 
-  test('a new installation writes configuration and unit, and starts without waiting for the cluster', () => {
+  test('a new installation writes configuration and unit, and starts the service without waiting for the cluster', () => {
     const bare = plan({ folders: ['/etc', '/etc/systemd', '/etc/systemd/system'] });
     assert.deepEqual(stepTexts(bare), [
       'make /etc/muster',

@@ -33,7 +33,7 @@ describe('systemd', () => {
     folders: ['/etc/muster'],
     service: running,
   };
-  /** The state as a service with DynamicUser= leaves it. */
+  /** The files that a service with DynamicUser= leaves behind. */
   const used: Made = {
     ...installed,
     links: { '/var/lib/muster': 'private/muster', '/var/cache/muster': 'private/muster' },
@@ -196,7 +196,7 @@ describe('systemd', () => {
     assert.match(gone.notes.join('\n'), /belongs to a package, which removes it/);
   });
 
-  test('another root, and the service of a user', () => {
+  test('in another root the service is only disabled and removed; for the service of a user, systemctl gets --user', () => {
     const enabled = { ...stopped, enabled: true };
     assert.deepEqual(stepTexts(plan({ ...installed, service: enabled }, { root: '/img' })), [
       `run --root=/img disable ${name}`,

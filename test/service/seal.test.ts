@@ -10,7 +10,7 @@ import { unitFile } from '../../agent/service/systemd-units.ts';
 const unit = unitFile('agent', { executable: '/usr/bin/muster', scope: 'system' });
 const plist = plistFile('agent', { executable: '/usr/bin/muster', logFile: '/var/log/a.log' });
 
-test('a file with a seal is whole, and the seal does not change its meaning', () => {
+test('a file with a seal counts as unchanged, and the seal does not change its meaning', () => {
   for (const text of [unit, plist, '', '\n', '# a comment'])
     assert.equal(readSeal(addSeal(text)), 'whole', text);
   assert.equal(addSeal(unit).split('\n').slice(1).join('\n'), unit);

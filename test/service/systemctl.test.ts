@@ -13,7 +13,7 @@ import { FakeSystemctl } from './fake-systemctl.ts';
 const unit = 'muster-agent.service';
 const here = { user: false, root: undefined };
 
-/** What systemd 252 printed for a running service. */
+/** The output of systemd 252 for a running service. */
 const running = `MainPID=812
 NRestarts=1
 ExecMainCode=0
@@ -30,7 +30,7 @@ InactiveEnterTimestamp=
 NeedDaemonReload=no
 `;
 
-test('a running service', () => {
+test('the state of a running service is read', () => {
   assert.deepEqual(readShow(running), {
     loaded: true,
     enabled: true,
@@ -45,7 +45,7 @@ test('a running service', () => {
   });
 });
 
-test('a service in every other state', () => {
+test('every other state of a service is read', () => {
   const of = (changes: Record<string, string>) =>
     readShow(
       running +
@@ -152,7 +152,7 @@ test('the error says that systemd does not run', async () => {
   });
 });
 
-test('a systemctl that is in no known folder, or cannot be run', async () => {
+test('a systemctl that is in no known folder, or cannot be run, is an error', async () => {
   const folder = await newFolder();
   await assert.rejects(findSystemProgram('systemctl', [folder]), { code: 'unreachable' });
   const fake = await FakeSystemctl.make(folder, '/nowhere');

@@ -1,4 +1,4 @@
-// Checks the units with systemd's own tools, and what they must contain.
+// Checks the units with systemd's own tools, and checks that they contain what they must.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -94,7 +94,7 @@ test('systemd restarts a role without end, except after faults that a person mus
   assert.deepEqual(values(unit('agent', { systemd: 254 }), 'RestartSteps'), ['4']);
 });
 
-test('a unit runs only programs that a minimal system has, so not /bin/kill, which is in procps', () => {
+test('a unit runs only programs that a minimal system has. /bin/kill is not one of them', () => {
   for (const role of roles)
     for (const scope of ['system', 'user'] as const) {
       const lines = unit(role, { scope }).split('\n');

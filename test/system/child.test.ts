@@ -30,7 +30,7 @@ test('output of exactly the allowed size is accepted, and one byte more is not',
   assert.equal((await sh('printf %01001d 0', { outputLimitBytes: 1000 }).outcome).kind, 'too_long');
 });
 
-test('a child that exceeds its time has the outcome late, and its process is gone afterwards', async () => {
+test('a child that exceeds its time limit has the outcome `late`, and its process is gone afterwards', async () => {
   const clock = new FakeClock();
   const child = sh('while :; do sleep 1; done', { clock, timeoutMs: 500 });
   await clock.advance(500);

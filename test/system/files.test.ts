@@ -1,4 +1,4 @@
-// State files are written whole or not at all, are private, are read up to a limit, and every refusal has a sentence.
+// State files are written whole or not at all, are private, and are read up to a limit. Every refusal is a whole sentence.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -63,7 +63,7 @@ describe('writing', () => {
     assert.deepEqual(await readdir(folder), ['state']);
   });
 
-  test('leaves a whole file when the writer is killed at any moment, and never an older one than was reported as done', async () => {
+  test('leaves a whole file when the writer is killed at any moment, never older than the last reported write', async () => {
     const folder = await newFolder();
     for (let kill = 1; kill <= 8; kill++) {
       const child = spawn(process.execPath, [writer, folder, '200000'], {

@@ -37,7 +37,7 @@ test('after a new file has replaced the old one, the next line goes to the new o
   assert.deepEqual([await text(`${path}.0`), await text(path)], ['one\n', 'two\n']);
 });
 
-test('between the two, lines go to the end of the old file, because the rotating program creates the new one', async () => {
+test('until a new file exists, lines go to the old file, because the rotating program creates the new one', async () => {
   const { path, clock, file } = await opened();
   await rename(path, `${path}.0`);
   file.write('between\n');
@@ -60,7 +60,7 @@ test('a file that was removed is created again after a while', async () => {
   assert.equal(await text(path), 'one\n');
 });
 
-test('a gap without a file does not count towards the next gap', async () => {
+test('a time without a file does not count towards the next such time', async () => {
   const { path, clock, file } = await opened();
   await rename(path, `${path}.0`);
   file.write('a');
@@ -136,5 +136,5 @@ test('each line is in one of the files and in order, whatever is rotated between
   );
 });
 
-// The newest file has no number.
+// The newest file has no number, so it comes last.
 const order = (name: string): string => (name === 'agent.log' ? '~' : name);

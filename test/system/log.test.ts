@@ -41,7 +41,7 @@ function start(talk: Talk, stderr: number | 'pipe' = 'pipe') {
   return { child, answer: child.stdout ? text(child.stdout) : Promise.reject(new Error('no output')) };
 }
 
-/** Returns what such a process writes to standard error. */
+/** Returns what a process that logs writes to standard error. */
 async function say(talk: Talk): Promise<string> {
   const { child, answer } = start(talk);
   child.stdin?.end();

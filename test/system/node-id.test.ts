@@ -54,7 +54,7 @@ describe('a stored id', () => {
     assert.match(await readFile(fileOf(folder), 'utf8'), new RegExp(`^#.*\nid: ${id}\n$`));
   });
 
-  test('gives way to a configured one, which is stored from then on', async () => {
+  test('is replaced by a configured id, which is stored from then on', async () => {
     const folder = await newFolder();
     await load({ folder });
     assert.equal(await load({ folder, configured: 'node-1' }), 'node-1');
@@ -101,7 +101,7 @@ describe('a stored id', () => {
     assert.equal(await load({ folder }), 'node-1');
   });
 
-  test('is enough when the folder cannot be written, but a new id fails', async () => {
+  test('is enough when the folder cannot be written, but a new id cannot be made there', async () => {
     const folder = await unprivilegedFolder();
     after(() => rm(folder, { recursive: true, force: true }));
     await asUnprivileged(async () => {
@@ -114,7 +114,7 @@ describe('a stored id', () => {
     });
   });
 
-  test('does not exist after a start that could make none', async () => {
+  test('does not exist after a start that could not make an id', async () => {
     const folder = await newFolder();
     const random = { ...steadyRandom(), uuid: () => 'not.an.id' };
     await fails(load({ folder, random }), 'failed', /"puuid" gives no usable node id$/);
@@ -244,7 +244,7 @@ describe('an id from a cloud', () => {
     assert.deepEqual(seen, ['PUT /latest/api/token']);
   });
 
-  test('no service at all', async () => {
+  test('a missing service is an error', async () => {
     const nobody = `http://127.0.0.1:${await freePort()}`;
     const metadata = { aws: nobody, gcp: nobody, timeoutMs: 2_000 };
     await fails(load({ provider: 'aws', metadata }), 'failed', /no node id from .*ECONNREFUSED/);

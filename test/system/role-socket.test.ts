@@ -36,7 +36,7 @@ interface Attempt {
   message?: string;
 }
 
-/** A process that holds folders when it is told to. */
+/** A process that holds folders when a test asks it to. */
 class Contender {
   static readonly all = new Set<ChildProcess>();
   readonly #child: ChildProcess;
@@ -116,7 +116,7 @@ describe('a folder', () => {
     }
   });
 
-  test('loses what processes left that were killed before they held it, and nothing else', async t => {
+  test('is cleaned of files from processes that were killed before they held it, and of nothing else', async t => {
     const folder = await newFolder();
     // This socket belongs to a process that is alive and has not yet looked for the holder.
     const living = createServer().listen(join(folder, '.living.sock'));
@@ -266,7 +266,7 @@ describe('a request', () => {
     throw new MusterError('usage', 'unknown command', { hint: 'ask for status' });
   };
 
-  /** Returns what the holder answers to raw bytes; empty when it hangs up. */
+  /** Returns what the holder answers to raw bytes; empty when it closes the connection. */
   async function raw(folder: string, ...pieces: string[]): Promise<string> {
     const socket = connect(join(folder, name));
     socket.on('error', () => undefined);

@@ -80,7 +80,7 @@ test('every line of a key file is a secret, but its marks are not', () => {
     assert.equal(redactSecrets(plain), plain);
 });
 
-test('a secret that is too short to be told from other text stays', () => {
+test('a secret that is too short to be distinguished from other text stays', () => {
   rememberSecret('node');
   rememberSecret('');
   assert.equal(redactSecrets('node-1'), 'node-1');

@@ -1,4 +1,4 @@
-// A helper process that logs as it is told to, and writes on its standard output when it is done.
+// A helper process that logs what a test asks for, and writes on its standard output when it is done.
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createLog, type LogFields } from '../../agent/system/log.ts';
@@ -10,7 +10,7 @@ interface Talk {
   priorities?: boolean;
   base?: LogFields;
   lines: { level: 'trace' | 'debug' | 'info' | 'warn' | 'error'; fields: LogFields; message: string }[];
-  /** How often all lines are written again: a reader that went away is noticed only after a while. */
+  /** Number of times that all lines are written again. A reader that went away is noticed only after a while. */
   pauses?: number;
   /** A debug line that is written at the end, when standard input ends. */
   last?: string;

@@ -31,7 +31,7 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
   return join(folder, name);
 }
 
-test('the broker refuses the credentials', async () => {
+test('a broker that refuses the credentials has its own sentence', async () => {
   const { url } = server;
   const refused = `the broker at ${url} refused our credentials: check`;
   const tokenFile = await file('wrong-token', 'wrong');
@@ -50,7 +50,7 @@ test('the broker refuses the credentials', async () => {
     });
 });
 
-test('the credentials cannot be read', async () => {
+test('credentials that cannot be read have their own sentence', async () => {
   const empty = await file('empty', ' \n');
   const large = await file('large', 'x'.repeat(20_000));
   const creds = await file('creds', 'this is a secret but no creds file');
@@ -71,7 +71,7 @@ test('the credentials cannot be read', async () => {
     });
 });
 
-test('nobody listens, or the name of the host is unknown', async () => {
+test('a port without a listener and an unknown host name have their own sentences', async () => {
   const port = await freePort();
   assert.deepEqual(await failure(`127.0.0.1:${port}`), {
     fault: 'unreachable',
@@ -82,7 +82,7 @@ test('nobody listens, or the name of the host is unknown', async () => {
   assert.match(reason, /^cannot find the host no-such-host\.invalid of nats:/);
 });
 
-test('the server is not a NATS server, closes the connection, or sends nothing', async t => {
+test('a server that is not a NATS server, closes the connection or sends nothing has its own sentence', async t => {
   const web = await listen(socket => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'));
   const babble = await listen(socket => socket.write(`INFO ${'x'.repeat(70_000)}`));
   const broken = await listen(socket => socket.write('INFO {"version": \r\n'));
@@ -106,7 +106,7 @@ test('the server is not a NATS server, closes the connection, or sends nothing',
   });
 });
 
-test('the broker refuses the connection, or never answers the login', async t => {
+test('a broker that refuses the connection or never answers the login has its own sentence', async t => {
   const info = 'INFO {"max_payload":1048576,"version":"2.12.0","headers":true}\r\n';
   const full = await listen(socket => {
     socket.write(info);

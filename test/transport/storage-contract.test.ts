@@ -39,7 +39,7 @@ const fake: Broker = {
   },
 };
 
-/** One line for each call of a watcher. */
+/** Returns one line for a call of a watcher. */
 const line = ({ key, value, revision, marker, headers }: BucketEntry) =>
   `${key}@${revision} ${marker ? `gone ${JSON.stringify(headers)}` : text(value)}`;
 

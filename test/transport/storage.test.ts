@@ -25,7 +25,7 @@ async function api(
   return JSON.parse(text(answer.data)) as Record<string, unknown>;
 }
 
-/** What nats.go's CreateKeyValue sends when it gets only a name, as in Bacalhau. */
+/** Returns what nats.go's CreateKeyValue sends when it gets only a name, as in Bacalhau. */
 const bacalhauBucket = (name: string) => ({
   name: `KV_${name}`,
   subjects: [`$KV.${name}.>`],
@@ -176,7 +176,7 @@ test('under load and through crashes a watcher misses nothing, and sees the revi
 
   const write = async (key: string): Promise<void> => {
     for (let round = 0; round < 40; ) {
-      // As in the requester, the record is read again after any failure, and its content decides.
+      // After any failure, the record is read again and its content decides, as in the requester.
       try {
         const { revision = 0, value = bytes('0') } = (await bucket.get(key)) ?? {};
         round = Number(text(value)) + 1;

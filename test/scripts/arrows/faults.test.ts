@@ -32,7 +32,7 @@ test('imports along the arrows are no fault', async () => {
   assert.deepEqual(faults, []);
 });
 
-test('an import against the arrows', async () => {
+test('an import against the arrows is a fault', async () => {
   const faults = await faultsOf({
     'agent/api/client.ts': "// The client.\nimport type { Command } from '../cli/command.ts';",
     'agent/cli/command.ts': '',
@@ -44,7 +44,7 @@ test('an import against the arrows', async () => {
   ]);
 });
 
-test('an import of a folder on the same floor', async () => {
+test('an import of another folder on the same floor is a fault', async () => {
   const [fault, ...others] = await faultsOf({
     'agent/compute/agent.ts': "export { rolls } from '../requester/roll.ts';",
     'agent/requester/roll.ts': '',
@@ -53,7 +53,7 @@ test('an import of a folder on the same floor', async () => {
   assert.deepEqual(others, []);
 });
 
-test('a new folder that has no place yet', async () => {
+test('a new folder without a place on a floor is a fault', async () => {
   const [fault, ...others] = await faultsOf({
     'agent/cli/run.ts': "import '../web/page.ts';",
     'agent/web/page.ts': '',
@@ -65,7 +65,7 @@ test('a new folder that has no place yet', async () => {
   assert.deepEqual(others, []);
 });
 
-test('an import of the scripts or the tests', async () => {
+test('an import of the scripts or the tests by the program is a fault', async () => {
   const faults = await faultsOf({
     'agent/main.ts': "await import('../scripts/tool.ts');\nawait import('../test/clock.ts');",
     'scripts/tool.ts': "type Clock = import('../test/clock.ts').Clock;",
@@ -81,7 +81,7 @@ test('an import of the scripts or the tests', async () => {
   );
 });
 
-test('what belongs to one folder', async () => {
+test('a use of something that is reserved for another folder is a fault', async () => {
   const faults = await faultsOf({
     'agent/compute/agent.ts': `import { connect } from 'nats';
 import type { Link } from 'nats/lib/core.js';
@@ -101,7 +101,7 @@ export const home = process.env.HOME;`,
   );
 });
 
-test('a circle of files, of types too', async () => {
+test('a circle of files is a fault, also when it imports only types', async () => {
   const faults = await faultsOf({
     'agent/host/disk.ts': "import type { Inputs } from './inputs.ts';",
     'agent/host/inputs.ts': "import './parse.ts';",
@@ -117,7 +117,7 @@ test('a circle of files, of types too', async () => {
   ]);
 });
 
-test('a circle of folders, also of a folder and its subfolder, without one of files', async () => {
+test('a circle of folders is a fault without a circle of files, also between a folder and its subfolder', async () => {
   const faults = await faultsOf({
     'agent/host/machine.ts': "import './gpu/detect.ts';",
     'agent/host/gpu/detect.ts': "import '../text.ts';",
@@ -131,7 +131,7 @@ test('a circle of folders, also of a folder and its subfolder, without one of fi
   ]);
 });
 
-test('of two folders with many imports, a few are shown', async () => {
+test('only a few of the many imports between two folders are shown', async () => {
   const files = Array.from({ length: 9 }, (_, index) => [`agent/host/${index}.ts`, "import './gpu/a.ts';"]);
   const [fault = ''] = await faultsOf({
     ...Object.fromEntries(files),

@@ -76,7 +76,7 @@ test('man shows the page without a warning', async t => {
   assert.match(stdout, /MUSTER\(1\)/);
 });
 
-test('any text is shown as it is', { skip: noGroff }, async () => {
+test('any text is shown unchanged', { skip: noGroff }, async () => {
   const awkward = fc.oneof(
     fc.constantFrom(
       '.',

@@ -32,7 +32,7 @@ describe('the bundle', () => {
     assert.equal((await bundle()).code, code);
   });
 
-  it('takes one byte of memory for each letter, and has no code that the program never calls', () => {
+  it('takes one byte of memory for each letter, and leaves out code that the program never calls', () => {
     assert.match(code, /^[\0-\x7f]*$/);
     assert.match(code, /is left out of the bundle/);
     assert.doesNotMatch(code, /JetStreamManagerImpl ?=|ServiceImpl ?=/);
@@ -54,7 +54,9 @@ describe('the bundle', () => {
   });
 });
 
-/** Counts the characters of `file` in functions that ran, as V8 says, without the function that surrounds the whole file. */
+/**
+ * Counts the characters of `file` in functions that ran, according to V8. The function around the whole file is left out.
+ */
 async function bytesRun(folder: string, file: string): Promise<number> {
   interface Range {
     startOffset: number;
@@ -71,7 +73,7 @@ async function bytesRun(folder: string, file: string): Promise<number> {
       .find(({ url }) => url.endsWith(file))
       ?.functions.slice(1)
       .flatMap(each => each.ranges) ?? [];
-  // An inner range counts more than the outer one that contains it.
+  // The count of an inner range replaces that of the outer range around it.
   for (const { startOffset, endOffset, count } of ranges.sort(
     (a, b) => b.endOffset - b.startOffset - a.endOffset + a.startOffset,
   ))

