@@ -11,15 +11,15 @@ const run = promisify(execFile);
 const user = 65_534;
 
 export interface Conditions {
-  /** Everything but /data can only be read. */
+  /** Whether everything except /data is read-only. */
   readOnly?: boolean;
   /** Folders from which no program may run. They are empty and writable. */
   noexec?: readonly string[];
-  /** The program runs as a user who is not root and is in no list of users. */
+  /** Whether the program runs as a user who is not root and is in no list of users. */
   user?: boolean;
-  /** How many files may be open. */
+  /** The largest number of open files. */
   files?: number;
-  /** Standard output and standard error are closed. */
+  /** Whether standard output and standard error are closed. */
   closed?: boolean;
   /** A library in the root that is loaded before all others. */
   preload?: string;
@@ -30,7 +30,7 @@ export interface Conditions {
 export interface BareRoot {
   /** The names of the libraries in it. */
   readonly libraries: readonly string[];
-  /** The folder that is /data in it, which its user may write. */
+  /** The folder that is /data in the root. The program may write there. */
   readonly data: string;
   /** Returns the command that runs `/muster` in it, without the arguments. */
   program(conditions?: Conditions): string[];
@@ -80,8 +80,8 @@ export async function bareRoot(file: string): Promise<BareRoot> {
 const preloads = 'etc/ld.so.preload';
 
 /**
- * Returns a script that mounts what `Conditions` ask for and then becomes the program, so that its process id is the
- * program's. The mounts end with it.
+ * Returns a script that makes the mounts for `Conditions` and then becomes the program, so that both have the same process
+ * id. The mounts end with it.
  */
 function scriptOf({
   readOnly,

@@ -42,7 +42,7 @@ while ((code == 133)); do # 133 means that it asks to be booted again
   child=$!
   code=0
   wait "$child" || code=$?
-  # The signal ended only the first wait, and not the container.
+  # The signal ended only the first `wait`, and not the container.
   if ((code > 128)) && kill -0 "$child" 2>/dev/null; then
     code=0
     wait "$child" || code=$?

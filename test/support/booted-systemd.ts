@@ -18,7 +18,7 @@ export interface Ran {
 
 const run = promisify(execFile);
 const script = fileURLToPath(new URL('./boot-systemd.sh', import.meta.url));
-/** The exit code of the script when this machine does not allow it. */
+/** The exit code of the script when this machine does not allow to boot systemd. */
 const notAllowed = 125;
 const oldest = 252;
 
@@ -50,8 +50,8 @@ export class BootedSystemd {
   #leader = 0;
 
   /**
-   * Boots it. `folders` maps paths in the container to folders of this machine, which it can read.
-   * Returns a sentence with the reason when this machine does not allow it.
+   * Boots systemd. `folders` maps paths in the container to folders of this machine, which it can read. Returns a sentence
+   * with the reason when this machine does not allow it.
    * @throws Error when systemd was started but did not finish booting.
    */
   static async boot(folders: Record<string, string>): Promise<BootedSystemd | string> {
@@ -71,7 +71,7 @@ export class BootedSystemd {
 
   private constructor(folder: string, binds: string[]) {
     this.#folder = folder;
-    // The container ends when this process ends, however it does.
+    // The container ends when this process ends in any way.
     const args = ['--pdeathsig', 'TERM', 'unshare', '--mount', '--propagation', 'private'];
     this.#child = spawn('setpriv', [...args, script, folder, ...binds], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -134,7 +134,7 @@ export class BootedSystemd {
       .map(line => JSON.parse(line) as Record<string, unknown>);
   }
 
-  /** Reboots it. Files stay. */
+  /** Reboots the container. Its files stay. */
   async reboot(): Promise<void> {
     const before = this.#leader;
     await this.run('systemctl', 'reboot');
@@ -142,7 +142,7 @@ export class BootedSystemd {
     await this.#up();
   }
 
-  /** Ends it and removes everything of it. Returns the exit code of the script. */
+  /** Ends the container and removes all its files. Returns the exit code of the script. */
   async halt(): Promise<number | null> {
     this.#holdProcess(true);
     this.#child.kill('SIGTERM');

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Canaries } from './canaries.ts';
 
-test('a canary is found in every form, and not when it is not there', () => {
+test('a canary is found in every form, and other output has none', () => {
   const ways: ((secret: string) => string | Buffer)[] = [
     secret => secret,
     secret => JSON.stringify({ inside: secret }),

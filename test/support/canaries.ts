@@ -43,7 +43,9 @@ export class Canaries {
   }
 }
 
-/** Returns the forms in which a secret may be written. Of a secret with several lines, such as a key, each long line counts. */
+/**
+ * Returns the forms in which a secret may be written. In a secret with several lines, such as a key, each long line counts.
+ */
 function forms(secret: string): Record<string, string[]> {
   const lines = secret
     .split('\n')

@@ -7,7 +7,7 @@ export interface Capture {
   subject: string;
   encoding: 'plain-json' | 'envelope-json-v1';
   bytes: Buffer;
-  /** The same message as JSON. Of an envelope it is the metadata and the payload. */
+  /** The same message as JSON. For an envelope, these are the metadata and the payload. */
   decoded: unknown;
 }
 
@@ -39,7 +39,7 @@ export const probes: ReadonlyMap<string, string> = new Map(
   ),
 );
 
-/** Makes an envelope of a version, a checksum and a body, without the code that is tested. */
+/** Makes an envelope from a version, a checksum and a body, without the code that is tested. */
 export function envelopeOf(body: Uint8Array | string, version = 1): Buffer {
   const bytes = Buffer.from(body);
   const header = Buffer.alloc(5);

@@ -23,7 +23,7 @@ export type Values = Record<string, string | number | boolean>;
 export interface ClusterOptions {
   /** Settings of all processes, which override the short intervals. */
   settings?: Values;
-  /** The NATS server of the test. Without it, the requester runs its own broker. */
+  /** The address of the test's own NATS server. Without it, the requester runs its own broker. */
   servers?: string;
 }
 

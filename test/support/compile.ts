@@ -14,7 +14,7 @@ export async function compile(source: URL, name: string, flags: string[] = []): 
   return output;
 }
 
-/** Compiles `source` to a shared library, as `compile` does to a program. */
+/** Compiles `source` to a shared library, and returns its path. */
 export function compileLibrary(source: URL, name: string, flags: string[] = []): Promise<string> {
   return compile(source, name, ['-shared', '-fPIC', ...flags]);
 }

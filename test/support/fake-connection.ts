@@ -50,9 +50,9 @@ interface StoredStream {
 /** A broker that any number of connections share. It is up from the start. */
 export class FakeBroker {
   readonly clock: Clock;
-  /** Is called before each operation on the store. If it returns a fault, the operation fails. */
+  /** A function that is called before each operation on the store. If it returns a fault, the operation fails. */
   storeFault: ((operation: StoreOperation, key: string) => StoreFault | undefined) | undefined;
-  /** Is called for each message, also for answers. If it returns false, the message is lost. */
+  /** A function that is called for each message and each answer. If it returns false, the message is lost. */
   deliver: ((subject: string, data: Uint8Array) => boolean) | undefined;
   readonly connections = new Set<FakeConnection>();
   readonly buckets = new Map<string, StoredBucket>();
@@ -470,7 +470,10 @@ export class FakeConnection implements Connection {
     queueMicrotask(() => void fn());
   }
 
-  /** Runs one operation on the store. It takes a moment, and fails as planned or when the connection is lost. */
+  /**
+   * Runs one operation on the store. It ends a moment later. It fails when a fault was planned, or when the connection is
+   * lost.
+   */
   async #operate<T>(operation: StoreOperation, key: string, apply: () => T): Promise<T> {
     await null;
     if (!this.#connected) throw new BrokerError('disconnected', 'not connected');

@@ -1,4 +1,4 @@
-// Kills a process, or gives it an error, at a chosen step of its writes to files. faulty-files.c does it.
+// Kills a process, or gives it an error, at a chosen step of its writes to files. It uses faulty-files.c.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { compileLibrary } from './compile.ts';
 import { findProgram } from './find-program.ts';
 import { newFolder } from './temporary.ts';
 
-/** Returns why this cannot be done here; undefined when it can. */
+/** Returns why no faults can be made on this machine; undefined when they can. */
 export async function whyNoFaults(): Promise<string | undefined> {
   if (process.platform !== 'linux')
     return 'the library that makes writes fail can be preloaded on Linux only';

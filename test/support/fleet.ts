@@ -76,7 +76,7 @@ export class Fleet {
         const answer = validate(answerSchema, parseJson(message.data));
         if (answer.accepted) this.sessions.set(id, answer.muster?.Session ?? '');
       } catch {
-        // Nobody answered, so it asks again, as an agent does.
+        // No requester answered, so the node asks again, as an agent does.
         await new Promise(resolve => setTimeout(resolve, 50));
       }
     }

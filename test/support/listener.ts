@@ -1,4 +1,4 @@
-// Listens on a port of 127.0.0.1, as something that is not a broker, and finds free ports.
+// Listens on a port of 127.0.0.1 as a program that is not a broker, and finds free ports.
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';

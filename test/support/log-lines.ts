@@ -1,4 +1,4 @@
-// A log that stores its lines for a test.
+// Makes a log that keeps its lines for a test.
 import type { Log, LogFields } from '../../agent/system/log.ts';
 
 export interface LogLine {

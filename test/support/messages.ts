@@ -1,4 +1,4 @@
-// Random messages as fast-check arbitraries: everything that a correct peer may send, with the strangest values.
+// Random messages as fast-check arbitraries: everything that a correct peer may send, including the strangest values.
 import fc from 'fast-check';
 import type {
   Heartbeat,
@@ -10,7 +10,7 @@ import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import { memberships, type NodeState } from '../../agent/protocol/node-state.ts';
 import { compactResources, type Resources } from '../../agent/protocol/resources.ts';
 
-/** Any character of Unicode but surrogates. The one of `fc.string` itself takes a second to set up. */
+/** Any character of Unicode except surrogates. The arbitrary that `fc.string` has for this takes a second to set up. */
 export const unit = fc
   .oneof(fc.integer({ min: 0, max: 0xd7ff }), fc.integer({ min: 0xe000, max: 0x10ffff }), fc.nat(0x7f))
   .map(point => String.fromCodePoint(point));

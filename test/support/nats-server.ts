@@ -46,7 +46,10 @@ export class NatsServer {
     return pid;
   }
 
-  /** Starts it, again on the same port. Resolves when clients can connect. `config` replaces the additional lines. */
+  /**
+   * Starts the server, each time on the same port. Resolves when clients can connect. `config` replaces the additional
+   * lines.
+   */
   async start(config = this.#config): Promise<void> {
     this.#config = config;
     const file = join(this.folder, 'server.conf');
@@ -60,7 +63,7 @@ export class NatsServer {
     await this.#ready(child);
   }
 
-  /** Kills it, as a crash does. */
+  /** Kills the server, as a crash does. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL');
   }
@@ -69,7 +72,10 @@ export class NatsServer {
     await this.#end('SIGTERM');
   }
 
-  /** Suspends it, as a hang does: connections stay open, and nothing is answered. Returns when every thread has stopped. */
+  /**
+   * Suspends the server, as a hang does: connections stay open, and nothing is answered. Returns when every thread has
+   * stopped.
+   */
   pause(): void {
     process.kill(this.pid, 'SIGSTOP');
     while (process.platform === 'linux' && threadStates(this.pid).some(state => state !== 'T'));
@@ -79,12 +85,12 @@ export class NatsServer {
     process.kill(this.pid, 'SIGCONT');
   }
 
-  /** Deletes everything that it stored. It must not be running. */
+  /** Deletes everything that the server stored. The server must not be running. */
   async wipe(): Promise<void> {
     await rm(join(this.folder, 'store'), { recursive: true, force: true });
   }
 
-  /** Kills it and removes its folder. */
+  /** Kills the server and removes its folder. */
   async release(): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-// Opens connections to a broker, with the options that no test cares about filled in.
+// Opens connections to a broker, with usual values for the options that tests do not set.
 import { systemClock } from '../../agent/system/clock.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { systemRandom } from '../../agent/system/random.ts';

@@ -7,7 +7,7 @@ import { checkout } from '../../scripts/packaging/checkout.ts';
 import { ownTarget, type Target } from '../../scripts/packaging/target.ts';
 import { findProgram } from './find-program.ts';
 
-/** The `skip` of tests that need the packaged file: why none can be made here, or false. */
+/** The option `skip` for tests that need the packaged file: the reason why none can be made here, or false. */
 export const cannotPackage: string | false = ownTarget()
   ? false
   : `the packaged file is not made for ${process.platform}-${process.arch}`;
@@ -32,7 +32,7 @@ export async function packagedFor(target: Target, broker?: string): Promise<Buil
   const part = `${root}.${process.pid}.part`;
   const built = await build({ target, broker, root: part });
   await writeFile(join(part, description), JSON.stringify(built).replaceAll(part, root));
-  // Another test file may have made the same meanwhile.
+  // Another test file may have made the same folder meanwhile.
   await rename(part, root).catch(() => rm(part, { recursive: true }));
   return (await builtIn(root)) ?? Promise.reject(new Error(`${root} is gone`));
 }
@@ -53,7 +53,7 @@ async function stamp(broker: string | undefined): Promise<string> {
   }
   const folders = ['agent', 'scripts/packaging', 'native'];
   const lists = folders.map(async folder => {
-    // Of native/, only the addons count.
+    // In native/, only the addons count.
     const names = await readdir(join(checkout, folder), { recursive: folder !== 'native' });
     return names.filter(name => /\.(ts|node|bash|zsh|fish)$/.test(name)).map(name => join(folder, name));
   });

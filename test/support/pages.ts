@@ -12,7 +12,7 @@ export function linksOf(text: string): string[] {
     .filter(target => !/^[a-z]+:/.test(target));
 }
 
-/** The arguments of a `muster` command on a page. In prose a command may be named without what it needs. */
+/** The arguments of a `muster` command on a page. In prose, a command may be named without the arguments that it needs. */
 export interface Call {
   readonly args: string[];
   readonly prose: boolean;

@@ -14,7 +14,7 @@ export async function isRunning(pid: number): Promise<boolean> {
   }
 }
 
-/** Returns the processes whose command line contains `text`, a line each: id and command line. */
+/** Returns the processes whose command line contains `text`, one line for each, with id and command line. */
 export function processesNaming(text: string): Promise<string> {
   return new Promise(resolve => {
     execFile('/bin/ps', ['-eo', 'pid=,args='], (_error, stdout) => {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Makes a copy as on a machine that cannot build the native probe, and returns its entry file. */
+/** Makes a copy without the native probe, as on a machine that cannot build it, and returns the entry file of the copy. */
 export async function programWithoutProbe(): Promise<{ main: string; release(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-copy-'));
   return { main: await copyProgram(folder), release: () => rm(folder, { recursive: true }) };

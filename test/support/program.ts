@@ -14,7 +14,7 @@ export interface RunOptions {
   gid?: number;
   /** A file descriptor for standard error, which is then not collected in `stderr`. */
   stderr?: number;
-  /** The words of a program that runs the command line which follows them. */
+  /** A command that runs the command line after it, such as a tracer. */
   launcher?: string[];
   /** The entry file of another copy of the program. */
   main?: string;

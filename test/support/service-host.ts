@@ -16,13 +16,13 @@ const roles = ['agent', 'requester'] as const;
 
 export class ServiceHost {
   readonly systemd: BootedSystemd;
-  /** Whether the packaged file is run and not the source. */
+  /** Whether the program is the packaged file, and not the source. */
   readonly packaged: boolean;
   /** The path of the program in the container. */
   readonly program: string;
   #since = new Date();
 
-  /** Boots it, or returns a sentence with the reason why it cannot be booted here. */
+  /** Boots the container, or returns a sentence with the reason why it cannot be booted here. */
   static async boot(): Promise<ServiceHost | string> {
     const why = await whyNoSystemd();
     if (why) return why;
@@ -50,7 +50,10 @@ export class ServiceHost {
     return host;
   }
 
-  /** Boots one without muster, which the test installs at `program`, or returns a sentence with the reason why not. */
+  /**
+   * Boots a container without muster, which the test installs at `program`. Returns a sentence with the reason if it
+   * cannot.
+   */
   static async bare(folders: Record<string, string>, program: string): Promise<ServiceHost | string> {
     const systemd = (await whyNoSystemd()) ?? (await BootedSystemd.boot(folders));
     if (typeof systemd === 'string') return systemd;
@@ -98,12 +101,14 @@ export class ServiceHost {
         `/etc/systemd/system/${name}`,
         unitFile(role, { executable: this.program, scope: 'system' }),
       );
-      // A test does not wait as long as a machine does.
+      // A shorter wait before a restart saves time in the tests.
       await this.dropIn(role, 'quick', '[Service]\nRestartSec=100ms');
     }
   }
 
-  /** Removes all state, also that of a muster on the machine where this test runs. */
+  /**
+   * Removes all state, also the state of a muster that is installed on this machine and that the container therefore has.
+   */
   async #forget(): Promise<void> {
     const secrets = ['/etc/credstore', '/etc/credstore.encrypted'];
     await this.systemd.ok('rm', '-rf', '/etc/muster', ...secrets, ...stateFolders);

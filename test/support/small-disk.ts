@@ -14,9 +14,9 @@ interface Disk {
 }
 
 export interface SmallDisk extends Disk {
-  /** Fills it, so that nothing more fits. */
+  /** Fills the disk, so that nothing more can be written. */
   fill(): Promise<void>;
-  /** Removes what filled it. */
+  /** Removes the file that filled the disk. */
   makeRoom(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-// Makes temporary folders, which are removed when the tests of the file are done.
+// Makes temporary folders. They are removed when the tests of the file are done.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

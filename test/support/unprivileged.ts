@@ -1,4 +1,4 @@
-// Runs code as a user whom file permissions restrict, which they do not do to root.
+// Runs code as a user for whom file permissions apply. They do not apply to root.
 import { chown, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const nobody = 65534;
 const isRoot = process.geteuid?.() === 0;
 
-/** Runs `fn` as such a user. When this process is root's, it becomes another user's while `fn` runs. */
+/** Runs `fn` as such a user. When root runs this process, it belongs to another user while `fn` runs. */
 export async function asUnprivileged<T>(fn: () => Promise<T>): Promise<T> {
   if (!isRoot) return fn();
   process.setegid?.(nobody);
