@@ -1,4 +1,4 @@
-// The table of commands: a row for each. The file of a command is loaded only when the command is asked for.
+// The table of commands has one row for each command. The file of a command is loaded only when the command is needed.
 import type { Shell } from './completion/scripts.ts';
 import type { Command, CommandTable, Example } from './line/command.ts';
 
@@ -116,7 +116,7 @@ export const commands: CommandTable = [
   { path: 'version', help: 'show the version', load: () => import('./commands/version.ts') },
 ];
 
-/** Examples for the help of each group of commands. The empty name is the group of all. */
+/** Examples for the help of each group of commands. The empty name means the group of all commands. */
 export const groupExamples: Readonly<Record<string, readonly Example[]>> = {
   '': [
     ['muster dev', 'try it: run a whole cluster on this machine'],

@@ -1,4 +1,4 @@
-// Runs a command line: finds the command, reads its flags, calls it and shows what went wrong.
+// Runs a command line: finds the command, reads its flags, calls it, and shows its error.
 import { crash, showError } from '../output/errors.ts';
 import { guardConsole, guardOutput, note, print } from '../output/terminal.ts';
 import { beginLifetime } from '../roles/lifetime.ts';
@@ -8,12 +8,12 @@ import { readArgv } from './line/argv.ts';
 import type { Argv, Command } from './line/command.ts';
 import { locate, noCommand, type Place } from './line/place.ts';
 
-/** Returns the exit code. Never throws. */
+/** Runs a command line and returns the exit code. Never throws. */
 export async function run(typed: readonly string[]): Promise<number> {
   guardOutput();
   guardConsole();
   process.on('uncaughtException', crash);
-  // A newcomer tries `muster help` first.
+  // New users often try `muster help` first.
   const args = typed[0] === 'help' ? [...typed.slice(1), '--help'] : typed;
   const place = locate(args, commands);
   if (place.row?.lasting && !place.asksFor) beginLifetime();
@@ -23,7 +23,7 @@ export async function run(typed: readonly string[]): Promise<number> {
       print(await answer(place));
       return 0;
     }
-    // Who types the name alone wants to know what there is. A script that does so has made a mistake.
+    // A person who types only the name wants to see the commands. A script that does so has made a mistake.
     if (typed.length === 0) {
       note((await answer({ ...place, asksFor: 'help' })).trimEnd());
       return exitCodes.usage;

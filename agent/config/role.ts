@@ -1,4 +1,4 @@
-// The roles of long-running muster processes are defined here.
+// Defines the roles of long-running muster processes.
 
 export type Role = 'agent' | 'requester';
 

@@ -1,5 +1,5 @@
 // The hidden command that a shell runs when somebody presses Tab. It prints each word that may follow on a line, with a tab
-// before its help. A line `:files` or `:folders` asks the shell to complete those itself.
+// before the help of the word. A line `:files` or `:folders` asks the shell to complete file or folder names itself.
 import { duration } from '../../config/kind.ts';
 import { print, warn } from '../../output/terminal.ts';
 import { exitNow } from '../../roles/exit.ts';
@@ -12,7 +12,7 @@ import type { Argv, Command, CommandTable, FlagTable } from '../line/command.ts'
 
 const flags = {
   quoted: { help: 'the words still have their quotes and backslashes' },
-  // Nobody waits longer for a Tab.
+  // People do not wait longer after pressing Tab.
   within: { value: 'DURATION', kind: duration(), default: 1_000, help: 'milliseconds that it may take' },
 } satisfies FlagTable;
 
@@ -21,7 +21,10 @@ export function completionWords(commands: CommandTable): Command {
   return { flags, rest: true, run: (argv: Argv<typeof flags>) => run(argv, commands) };
 }
 
-/** Hides every failure, because an error would appear in the middle of what is typed. With log level debug it is shown. */
+/**
+ * Hides every failure, because an error would appear in the middle of the command that is being typed. With log level
+ * debug failures are shown.
+ */
 async function run(
   { flags: given, rest: typed, settings }: Argv<typeof flags>,
   commands: CommandTable,
@@ -30,7 +33,7 @@ async function run(
   const words = quoted ? typed.map(unquoted) : typed;
   const finished = new AbortController();
   const deadline = sleep(systemClock, deadlineMs, finished.signal).then(() => {
-    // A name server or a file system that hangs holds a thread, and the process could not end by itself.
+    // A name server or a file system that hangs blocks a thread. The process could then not end by itself.
     if (!finished.signal.aborted) void exitNow(0);
   });
   try {
@@ -55,7 +58,7 @@ async function printCandidates(
   printWords(words);
   if (also === 'nodes') {
     const { nodeCandidates } = await import('../completion/nodes.ts');
-    // The request ends before the process has to.
+    // The request ends before the process has to end.
     printWords(await nodeCandidates(line, deadlineMs * 0.8));
   } else if (also) print(`:${also}\n`);
 }

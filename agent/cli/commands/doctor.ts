@@ -35,7 +35,7 @@ export function run({ flags: { output, bundle } }: Argv<typeof flags>): Promise<
   return runDoctor({ output, colour, bundle, command: checksCommand(), print });
 }
 
-/** Returns this same command line, with `doctor-checks` in place of `doctor`. */
+/** Returns the present command line with `doctor-checks` in place of `doctor`. */
 function checksCommand(): OwnCommand {
   const args = process.argv.slice(2);
   const name = lex(args, globalFlags).find(token => token.kind === 'positional');

@@ -1,4 +1,4 @@
-// `muster events`: shows what happened to the nodes and, with --follow, what happens.
+// `muster events`: shows what happened to the nodes and, with --follow, also new events.
 import type { ShownEvent } from '../../api/answers.ts';
 import { apiSettings, requesterApi } from '../../api/client.ts';
 import { type FeedOptions, followEvents } from '../../api/event-feed.ts';
@@ -27,7 +27,7 @@ const nodeName: Kind<string> = {
   plain: name => name,
 };
 
-/** A time ago, or a date with or without a time. */
+/** The kind of a time: an age such as `1h`, or a date with or without a time of day. */
 const moment: Kind<Date> = {
   name: 'time',
   read(input) {
@@ -89,7 +89,10 @@ function outages(url: string): Pick<FeedOptions, 'onLost' | 'onBack'> {
   };
 }
 
-/** Returns a function that warns the first time. Other programs may publish where the events are; that is skipped. */
+/**
+ * Returns a function that warns the first time it is called. Other programs may publish under the same subjects; their
+ * messages are skipped.
+ */
 function warnOnce(): (reason: string) => void {
   let warned = false;
   return reason => {
@@ -98,7 +101,7 @@ function warnOnce(): (reason: string) => void {
   };
 }
 
-/** Returns a function that writes each event as a line. A column becomes wider when a node id needs it. */
+/** Returns a function that writes each event as a line. A column becomes wider when a node id needs more space. */
 function eventLines(): (event: ShownEvent) => string {
   let width = 0;
   return event => {

@@ -31,7 +31,7 @@ export const run = ({ load, flags: { output } }: Argv<typeof flags>): Promise<nu
 
 export type RoleStatus = AgentStatus | RequesterStatus;
 
-/** Prints the roles that run here. Throws MusterError `unreachable` when none does. */
+/** Prints the roles that run here. Throws MusterError `unreachable` when no role runs here. */
 export async function showStatus(
   load: () => Promise<LoadedSettings>,
   output: 'text' | 'json',
@@ -128,5 +128,5 @@ function requesterRows(status: RequesterStatus): Row[] {
   ];
 }
 
-/** Returns `3 s ago`, or `never` where there is no time. */
+/** Returns `3 s ago`, or `never` when there is no time. */
 const ago = (time: string | undefined): string => (time ? agoText(time, systemClock.now()) : 'never');

@@ -14,17 +14,17 @@ export interface Candidate {
 
 export interface Candidates {
   readonly words: readonly Candidate[];
-  /** What may also stand there, and is not in a table. */
+  /** What else may be there that is not in a table. */
   readonly also?: 'nodes' | 'files' | 'folders' | undefined;
 }
 
-/** The finished words of an unfinished command line, read as far as possible. */
+/** The finished words of an unfinished command line, as far as they could be read. */
 export interface UnfinishedLine {
   readonly words: readonly string[];
   /** The words of the command, or of the group of commands. */
   readonly path: readonly string[];
   readonly command: Command | undefined;
-  /** True when a word that is not a command stands in the place of a command. */
+  /** Whether there is an unknown word in the place of a command. */
   readonly isUnknown: boolean;
   /** The flags that may follow. */
   readonly flags: FlagTable;
@@ -37,14 +37,14 @@ export async function readUnfinished(
   const { path, row, unknown } = locate(words, commands);
   const command = await row?.load();
   const own = command?.flags ?? {};
-  // The order of the help. The command's own flag replaces a setting or a global flag with the same name.
+  // The flags are in the order of the help. A flag of the command replaces a setting or a global flag with the same name.
   const flags = { ...own, ...settingFlags(command?.settings), ...globalFlags, ...own };
   return { words, path, command, isUnknown: !row && unknown !== undefined, flags };
 }
 
 /**
- * Returns what may follow `line`, where the word `current` is begun. Not every candidate begins with `current`: the shell
- * chooses. For `--flag=…` the candidates are values of the flag.
+ * Returns the words that may follow `line`. `current` is the word that is being typed. Candidates need not begin with
+ * `current`, because the shell filters them. For `--flag=…` the candidates are values of the flag.
  */
 export function candidates(line: UnfinishedLine, current: string, commands: CommandTable): Candidates {
   const { words, path, command, isUnknown, flags } = line;
@@ -63,7 +63,7 @@ export function candidates(line: UnfinishedLine, current: string, commands: Comm
   const below = operands === 0 ? commandsBelow(path, commands) : [];
   const operand = Object.keys({ ...command?.operands, ...command?.optionalOperands })[operands];
   if (operand !== undefined) return { words: below, also: kindOf(operand.toUpperCase()) };
-  // Where only a flag can follow, it is offered before its dashes are typed.
+  // When only a flag can follow, flags are offered before the dashes are typed.
   if (below.length === 0 && current === '' && !noFlags) return flagCandidates(flags, given, current);
   return { words: below };
 }
@@ -75,7 +75,7 @@ export function commandsBelow(path: readonly string[], commands: CommandTable): 
     const words = row.path.split(' ');
     const next = words[path.length];
     if (next === undefined || !path.every((word, index) => word === words[index])) continue;
-    // The help of a group is the list of its commands.
+    // The help of a group lists its commands.
     const rest = words.slice(path.length + 1).join(' ');
     helps.set(next, [...(helps.get(next) ?? []), rest || row.help]);
   }
@@ -102,7 +102,7 @@ function valuesOf(flag: Flag | undefined): Candidates {
   return { words: choices.map(word => ({ word, help: '' })), also: kindOf(flag.value) };
 }
 
-/** Returns what a placeholder of the help, such as `FILE`, stands for. */
+/** Returns what the user types in place of a placeholder such as `FILE`. */
 function kindOf(placeholder: string | undefined): Candidates['also'] {
   switch (placeholder) {
     case 'ID':

@@ -1,4 +1,4 @@
-// Asks the requester that an unfinished command line names for the nodes that may stand next.
+// Asks the requester for the nodes that may complete an unfinished command line.
 import { type ShownNode, statusOf } from '../../api/answers.ts';
 import { requesterApi } from '../../api/client.ts';
 import { loadSettings } from '../../config/load.ts';
@@ -6,14 +6,14 @@ import { nodeIdPattern } from '../../protocol/schema.ts';
 import { lex } from '../line/argv.ts';
 import type { Candidate, UnfinishedLine } from './candidates.ts';
 
-/** The nodes that each command can change. The requester decides in the end. */
+/** The nodes that each command can change. The requester checks it again. */
 const filters: Readonly<Record<string, (node: ShownNode) => boolean>> = {
   'node approve': node => node.Membership !== 'APPROVED',
   'node reject': node => node.Membership !== 'REJECTED' && node.Info.NodeType !== 'Requester',
   'node delete': node => node.Info.NodeType !== 'Requester',
 };
 
-/** Returns the nodes that may follow `line`. Throws MusterError, also when there is no answer within `deadlineMs`. */
+/** Returns the nodes that may follow `line`. Throws MusterError, also when no answer comes within `deadlineMs`. */
 export async function nodeCandidates(line: UnfinishedLine, deadlineMs: number): Promise<Candidate[]> {
   const { configFile, flags } = settingsOf(line);
   const load = (options: object) => loadSettings({ configFile, flags, ...options });
@@ -22,12 +22,12 @@ export async function nodeCandidates(line: UnfinishedLine, deadlineMs: number): 
   return fitting.flatMap(node => {
     const word = node.Info.NodeID;
     const help = `${node.Info.NodeType} ${node.Membership} ${statusOf(node)}`;
-    // A requester must not be able to make the shell insert anything but an id.
+    // A requester must not be able to make the shell insert any text except an id.
     return nodeIdPattern.test(word) ? { word, help } : [];
   });
 }
 
-/** Returns the settings that the words of the line give. Unfinished and wrong flags are ignored. */
+/** Returns the settings in the words of the line. Unfinished and wrong flags are ignored. */
 function settingsOf({ words, flags: table }: UnfinishedLine) {
   const flags: Record<string, string> = {};
   let configFile: string | undefined;

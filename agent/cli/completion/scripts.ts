@@ -1,4 +1,4 @@
-// Gives the completion scripts: real shell files that lie beside this one, and that the packaged file carries.
+// Reads the completion scripts. They are shell files beside this file, and assets of the packaged file.
 import { readFile } from 'node:fs/promises';
 import { isPackaged, readAsset } from '../../system/packaged.ts';
 

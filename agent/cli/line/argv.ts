@@ -1,4 +1,4 @@
-// Reads the flags and operands of a command line, and refuses what it does not know. Node's own parser splits the words.
+// Reads the flags and operands of a command line, and refuses unknown ones. Node's own parser splits the words.
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Kind, Refusal } from '../../config/kind.ts';
 import { findNearest } from '../../config/nearest.ts';
@@ -35,8 +35,8 @@ export interface NamedCommand {
 }
 
 /**
- * Reads `args`, which begin with the words of `named`. `commands` serves to suggest what was meant.
- * @throws MusterError `usage`
+ * Reads `args`, which begin with the words of `named`. `commands` is used to suggest another command. @throws MusterError
+ * `usage`
  */
 export function readArgv(
   args: readonly string[],
@@ -69,7 +69,7 @@ export function readArgv(
   };
 }
 
-/** Returns true for `-1` and `-1h`: they look like flags, and are values that a flag may refuse. */
+/** Returns true for `-1` and `-1h`. They look like flags but are values, which a flag may refuse. */
 export const isNumber = (word: string | undefined): boolean => /^-\d/.test(word ?? '');
 
 /** Returns the error for a flag that is not in `table`, or that `table` refuses. */

@@ -1,4 +1,4 @@
-// The types of a command: its flags, its operands and what it does. The file of each command exports such an object.
+// Defines the types of a command: its flags, its operands and its function. The file of each command exports such an object.
 import type { Kind } from '../../config/kind.ts';
 import type { LoadedSettings, LoadOptions } from '../../config/load.ts';
 import type { Role } from '../../config/role.ts';
@@ -9,16 +9,18 @@ import type { Flags } from '../../config/sources.ts';
 export interface Flag {
   /** Name of its value in the help, such as `FILE`. */
   readonly value?: string;
-  /** Reads the value and refuses a wrong one. Without it, any text is allowed. */
+  /** Reads the value and refuses a wrong one. When it is absent, any text is allowed. */
   readonly kind?: Kind<unknown>;
   readonly default?: string | number;
-  /** The flag may be given more than once; its value is a list. */
+  /** Set when the flag may be given more than once. Its value is then a list. */
   readonly many?: true;
-  /** One letter, for `-o` beside `--output`. */
+  /** One letter, such as `o` for `-o` beside `--output`. */
   readonly short?: string;
   /** The setting that this flag gives. The loader of the settings reads its value. */
   readonly setting?: FlagKey;
-  /** Set for a name that must not be used as a flag: what to do instead. It is not in the help. */
+  /**
+   * Set for a name that must not be used as a flag. The text says what to do instead. The help does not show the flag.
+   */
   readonly refused?: string;
   readonly help: string;
 }
@@ -38,41 +40,41 @@ export const globalFlags: FlagTable = {
   version: { help: 'show the version' },
 };
 
-/** A command line that the help shows, without `muster`, and what it does. */
+/** A command line without `muster`, which the help shows, and what it does. */
 export type Example = readonly [line: string, help: string];
 
 export interface Command {
   readonly flags?: FlagTable;
-  /** The words that have to follow the command, in order, each with a line of help. */
+  /** The words that must follow the command, in order, each with one line of help. */
   readonly operands?: Readonly<Record<string, string>>;
-  /** The words that may follow those. */
+  /** The words that may follow the operands. */
   readonly optionalOperands?: Readonly<Record<string, string>>;
-  /** Any number of words may follow those; they are in `argv.rest`. */
+  /** Set when any number of words may follow; they are in `argv.rest`. */
   readonly rest?: true;
-  /** The settings that are also flags of this command: those of a role, or the named ones. */
+  /** The settings that are also flags of this command: all settings of a role, or those in the list. */
   readonly settings?: Role | 'all' | readonly FlagKey[];
-  /** Two for each command that the help lists. */
+  /** Two examples for each command in the help. */
   readonly examples?: readonly Example[];
   /** Runs the command and returns the exit code. Throws MusterError. */
   run(argv: Argv): Promise<number>;
 }
 
-/** One line of the table of commands. */
+/** One row of the table of commands. */
 export interface CommandRow {
   /** The words of the command, such as `node list`. */
   readonly path: string;
   /** What the command does, in one line. */
   readonly help: string;
-  /** The command is for the program itself and is not in the help. */
+  /** Set for a command that only the program itself uses. The help does not show it. */
   readonly hidden?: true;
-  /** The command runs until it is stopped, and stops in its own way. */
+  /** Set for a command that runs until it is stopped, and handles the stop itself. */
   readonly lasting?: true;
   load(): Promise<Command>;
 }
 
 export type CommandTable = readonly CommandRow[];
 
-/** A command line that was read: the argument of `run`. */
+/** A command line after it was read: the argument of `run`. */
 export interface Argv<
   F extends FlagTable = Record<never, Flag>,
   Operand extends string = never,
@@ -81,11 +83,11 @@ export interface Argv<
   readonly flags: { readonly [Name in keyof F]: Value<F[Name]> };
   readonly operands: { readonly [Name in Operand]: string } & { readonly [Name in OptionalOperand]?: string };
   readonly rest: readonly string[];
-  /** Value of `--config`. */
+  /** The value of `--config`. */
   readonly config: string | undefined;
-  /** Settings from the command line, as they were typed. */
+  /** The settings on the command line, as they were typed. */
   readonly settings: Flags;
-  /** Loads the settings from every source, the command line included. Throws MusterError `bad_config`. */
+  /** Loads the settings from every source, including the command line. Throws MusterError `bad_config`. */
   load(
     options?: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'findMoreConflicts'>,
   ): Promise<LoadedSettings>;

@@ -11,14 +11,14 @@ import {
 import type { Place } from './place.ts';
 import { settingFlags } from './setting-flags.ts';
 
-/** Everything that the help can show. */
+/** The texts that the help can show. */
 export interface HelpTexts {
   readonly commands: CommandTable;
-  /** Examples of each group of commands, by its words. The empty name is the group of all. */
+  /** Examples of each group of commands, by the words of the group. The empty name means the group of all commands. */
   readonly groupExamples: Readonly<Record<string, readonly Example[]>>;
 }
 
-/** Columns of the text where the terminal is wider, and where there is none. */
+/** Width of the text, in columns, when the terminal is wider or there is no terminal. */
 const widest = 80;
 
 /** Returns the help of a command, or of a group of commands. */
@@ -38,7 +38,7 @@ async function commandHelp({ path, row }: Place, command: Command): Promise<stri
     layout.option(title(name, flag), option(flag));
   }
   const titles = (table: FlagTable) => Object.entries(table).map(([name, flag]) => title(name, flag));
-  // Only in a group of the name "Positionals" does yargs write names without dashes.
+  // yargs writes names without dashes only in a group with the name "Positionals".
   const groups: [string, string[]][] = [
     ['Positionals:', operands.map(([name]) => name.toUpperCase())],
     ['Flags:', titles(own)],

@@ -1,4 +1,4 @@
-// The flag of all commands that can print their result in more than one format.
+// Defines the flag of all commands that can print their result in more than one format.
 import { choice } from '../../config/kind.ts';
 
 /** Returns `-o, --output FORMAT`. The default is the first format. */

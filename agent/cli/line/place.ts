@@ -5,17 +5,20 @@ import { isNumber, lex, unknownFlag } from './argv.ts';
 import { type CommandRow, type CommandTable, globalFlags } from './command.ts';
 
 export interface Place {
-  /** The words that were understood: those of a command, or of a group of commands. The empty path is the group of all. */
+  /**
+   * The words that are known: those of a command, or of a group of commands. An empty path means the group of all
+   * commands.
+   */
   readonly path: readonly string[];
   /** The command; undefined for a group. */
   readonly row: CommandRow | undefined;
-  /** The first word that was not understood. */
+  /** The first unknown word. */
   readonly unknown: string | undefined;
-  /** Set when a flag asks for help or for the version instead of the command. */
+  /** Set when a flag asks for the help or for the version instead of the command. */
   readonly asksFor: 'help' | 'version' | undefined;
 }
 
-/** Finds the place in `commands` that `args` name. Never throws. */
+/** Finds the place in `commands` that `args` mean. Never throws. */
 export function locate(args: readonly string[], commands: CommandTable): Place {
   const words: string[] = [];
   const switches = new Set<string>();
@@ -36,14 +39,14 @@ export function locate(args: readonly string[], commands: CommandTable): Place {
   return { row: undefined, path, unknown: words[path.length], asksFor };
 }
 
-/** Returns the error for a place that is not a command. */
+/** Returns the error for a place that is no command. */
 export function noCommand(
   { path, unknown }: Place,
   args: readonly string[],
   commands: CommandTable,
 ): MusterError {
   const flagError = flagErrorBefore(path.length, args);
-  // A flag without a near match is probably the flag of a command: then the word is what is wrong.
+  // When no similar flag exists, the flag probably belongs to a command. Then the error is about the word.
   if (flagError && (unknown === undefined || flagError.hint)) return flagError;
   if (unknown === undefined) {
     return new MusterError('usage', `${['muster', ...path].join(' ')} needs a command`, {
@@ -60,7 +63,7 @@ export function noCommand(
   });
 }
 
-/** Returns the error for the first flag before the word at `index` that is not a flag of every command. */
+/** Returns the error for the first flag before the word at `index` that is not a flag of all commands. */
 function flagErrorBefore(index: number, args: readonly string[]): MusterError | undefined {
   let words = 0;
   for (const token of lex(args, globalFlags)) {
@@ -71,7 +74,10 @@ function flagErrorBefore(index: number, args: readonly string[]): MusterError | 
   return undefined;
 }
 
-/** Returns a hint with the commands of a group. The group of all is too large for that: the help lists it. */
+/**
+ * Returns a hint with the commands of a group. There is no hint for all commands, because they are too many and the help
+ * lists them.
+ */
 function membersHint(group: readonly string[], commands: CommandTable): string | undefined {
   if (group.length === 0) return undefined;
   const members = commands
@@ -81,8 +87,8 @@ function membersHint(group: readonly string[], commands: CommandTable): string |
 }
 
 /**
- * Returns the nearest command in the group that was typed. Without a group it compares with all commands, all groups and all
- * last words: `list` means `node list`, and `aprove` means `node approve` rather than `probe`.
+ * Returns the most similar command in the group that was typed. Without a group it compares with all commands, all groups
+ * and all last words: `list` means `node list`, and `aprove` means `node approve` rather than `probe`.
  */
 function nearestCommand(group: readonly string[], word: string, commands: CommandTable): string | undefined {
   const paths = commands.filter(row => !row.hidden).map(row => row.path);

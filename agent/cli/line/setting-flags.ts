@@ -1,9 +1,9 @@
-// Makes the flags that give settings, from the table of settings.
+// Makes the flags of settings from the table of settings.
 import { environmentName, flagName, isSecret, settingKeys, settingOf } from '../../config/keys.ts';
 import type { FlagKey, SecretKey, SettingKey } from '../../config/settings.ts';
 import { type Command, type Flag, type FlagTable, globalFlags } from './command.ts';
 
-/** Returns the flags of a command that takes `which` settings. Those that every command takes are not among them. */
+/** Returns the flags of a command that takes the settings `which`. The flags that every command takes are left out. */
 export function settingFlags(which: Command['settings']): FlagTable {
   if (which === undefined) return {};
   const everywhere = Object.values(globalFlags).map(flag => flag.setting);
@@ -19,9 +19,9 @@ function belongs(key: SettingKey, which: NonNullable<Command['settings']>): bool
 
 function settingFlag(setting: FlagKey): [name: string, Flag] {
   const { type, help: text, default: preset } = settingOf(setting);
-  // The default of a list or a map is empty, and a long default would hide the rest.
+  // The default of a list or a map is empty, and a long default would hide the other text.
   const shown = preset !== undefined && typeof preset !== 'object' && String(preset).length < 20;
-  // The name of a choice lists its values.
+  // The name of a choice is the list of its values.
   const choices = type.name.includes(',') ? `: ${type.name}` : '';
   const help = `${text}${choices}${shown ? ` (default ${preset})` : ''}`;
   const many = type.name === 'list' || type.name === 'map' ? ({ many: true } as const) : {};

@@ -13,7 +13,7 @@ export const examples: readonly Example[] = [
   ['muster agent register --data-dir /srv/muster', 'for an agent whose state is in another folder'],
 ];
 
-/** Throws MusterError `unreachable` when no agent runs here. */
+/** Asks the agent to register. Throws MusterError `unreachable` when no agent runs here. */
 export async function run(argv: Argv): Promise<number> {
   const folders = await searchedFolders((await argv.load({ skipUnreadable: true })).settings);
   for (const folder of folders) {

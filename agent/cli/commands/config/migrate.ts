@@ -41,7 +41,7 @@ export async function run(argv: Argv<typeof flags, keyof typeof operands>): Prom
   const text = await yamlText(document);
   const where = output === undefined ? 'the result' : resolve(output);
   const { faults, warnings } = checkText(text, where);
-  // The result is meant to load: a fault in it is a fault of this program.
+  // The result must load. A fault in it is an error of this program.
   if (faults.length > 0) throw new Error(`the result does not load: ${faults.join('; ')}`);
   if (output === undefined) print(text);
   else await writeNew(where, text);
@@ -56,7 +56,7 @@ async function textOf(path: string): Promise<string> {
   throw new MusterError('bad_config', file?.fault ?? `${path}: there is no such file`);
 }
 
-/** Writes a file that is not there yet. Another file is never replaced. */
+/** Writes a new file. It never replaces an existing one. */
 async function writeNew(path: string, text: string): Promise<void> {
   try {
     const file = await open(path, 'wx', 0o600);

@@ -1,4 +1,4 @@
-// The columns of `node list`, in the formats of Bacalhau.
+// Defines the columns of `node list`, in Bacalhau's formats.
 import { type ShownNode, statusOf } from '../../../api/answers.ts';
 import { shortDuration, sizeText } from '../../../output/units.ts';
 import { zeroTime } from '../../../protocol/node-info.ts';
@@ -15,7 +15,7 @@ export const narrow: readonly Column[] = [
   ['STATUS', statusOf],
 ];
 
-/** The columns of the wide table. The labels are last, because they may be so long that they hide what follows. */
+/** The columns of the wide table. The labels are last, because long labels would hide the columns after them. */
 export const wide: readonly Column[] = [
   ...narrow,
   ['CPU', capacity('CPU', cores => cores.toFixed(1))],
@@ -31,12 +31,12 @@ export const wide: readonly Column[] = [
 
 const none = '-';
 
-/** Returns the types of the conditions; `node describe` shows the reasons. */
+/** Returns the types of the conditions. `node describe` shows the reasons. */
 function conditions({ Info }: ShownNode): string {
   return Info.Conditions?.map(({ Type }) => printable(Type)).join(',') || none;
 }
 
-/** Returns a cell with what is available and what is offered. A requester offers nothing. */
+/** Returns a function for a cell with the available and the offered amount. A requester offers nothing. */
 function capacity(name: 'CPU' | 'Memory' | 'Disk' | 'GPU', format: (amount: number) => string) {
   return ({ Info }: ShownNode): string => {
     if (Info.NodeType === 'Requester') return none;

@@ -1,4 +1,4 @@
-// `muster node approve`, `reject` and `delete`: an operator's decision about one node.
+// `muster node approve`, `reject` and `delete`: send an operator's decision about one node.
 import { hostname, userInfo } from 'node:os';
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { print } from '../../../output/terminal.ts';
@@ -44,7 +44,7 @@ export function decision(action: DecisionAction): Command {
   };
 }
 
-/** Returns `user@host` for the user who runs this. The requester records it as a claim, not as a proof. */
+/** Returns `user@host` for the user who runs this command. The requester records it, but cannot prove it. */
 function actor(): string {
   return printable(`${userName()}@${hostname()}`, 255);
 }

@@ -1,4 +1,4 @@
-// Describes a node for a person: sections with aligned names, readable units, and only what there is to say.
+// Describes a node for people: sections with aligned names and readable units. Rows without a value are left out.
 import { type ShownNode, statusOf } from '../../../api/answers.ts';
 import { type Row, type Section, sectionsText } from '../../../output/sections.ts';
 import { durationText, sizeText, timeText } from '../../../output/units.ts';
@@ -6,10 +6,10 @@ import type { GpuUsage } from '../../../protocol/messages.ts';
 import { zeroTime } from '../../../protocol/node-info.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
 
-/** Columns of the text. Longer values are broken between words. */
+/** Width of the text, in columns. Longer values are broken between words. */
 const columns = 80;
 
-/** Returns the text. `now` is the time from which "ago" counts. */
+/** Returns the text. `now` is the present time, for texts such as "5 min ago". */
 export function describeText(node: ShownNode, now: Date): string {
   const { Info } = node;
   const sections: Section[] = [
@@ -21,12 +21,12 @@ export function describeText(node: ShownNode, now: Date): string {
     { title: 'GPUs', rows: gpuRows(node) },
     { title: 'executions', rows: executionRows(node) },
   ];
-  // Names of labels may be long, so they do not widen the column of the other sections.
+  // Names of labels may be long, so they do not change the width of the column in the other sections.
   const labels = { title: 'labels', rows: Object.entries(Info.Labels ?? {}).sort() };
   return [sectionsText(sections, columns), sectionsText([labels], columns)].filter(Boolean).join('\n');
 }
 
-/** Returns a row, or none where there is no value. */
+/** Returns a row, or no rows when there is no value. */
 function row(label: string, value: string | undefined): Row[] {
   return value ? [[label, value]] : [];
 }
@@ -78,7 +78,7 @@ function versionText({ Info }: ShownNode): string | undefined {
   return BacalhauVersion.GitVersion ? `Bacalhau ${BacalhauVersion.GitVersion}` : undefined;
 }
 
-/** Returns undefined for the zero time of Go, which stands for no time. */
+/** Returns the time; undefined for Go's zero time, which means "no time". */
 function optionalTime(time: string | undefined, now: Date): string | undefined {
   return time === undefined || time === zeroTime ? undefined : timeText(time, now);
 }
@@ -114,7 +114,7 @@ const quantities = [
   ['GPU', 'GPU', String],
 ] as const;
 
-/** Returns what the node offers, and how much of that is available. Nobody knows that of a node that is silent. */
+/** Returns what the node offers, and how much of it is available. For a silent node the available part is unknown. */
 function capacityRows({ Info, Connection }: ShownNode): Row[] {
   const { MaxCapacity, AvailableCapacity, QueueCapacity, MaxJobRequirements } = Info.ComputeNodeInfo;
   const rows = quantities.flatMap(([label, name, format]): Row[] => {
@@ -180,10 +180,10 @@ function gpuUsageText({ Memory, Utilisation, Temperature, Power }: GpuUsage): st
   return parts.filter(Boolean).join(', ');
 }
 
-/** Returns mebibytes in GiB, the unit by which GPUs are sold. */
+/** Returns mebibytes as GiB, the unit in which GPUs are sold. */
 const gibibytes = (mebibytes: number): string => `${(mebibytes / 1024).toFixed(1)} GiB`;
 
-/** Returns what only nodes of Bacalhau have: what they can execute, and what they execute now. */
+/** Returns the rows that only nodes of Bacalhau have: what they can execute, and what they execute now. */
 function executionRows({ Info }: ShownNode): Row[] {
   const { ExecutionEngines, Publishers, StorageSources, RunningExecutions, EnqueuedExecutions, address } =
     Info.ComputeNodeInfo;

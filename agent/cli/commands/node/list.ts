@@ -80,9 +80,9 @@ async function render(nodes: ShownNode[], given: Given): Promise<string> {
   return table(given['hide-header'] ? rows : [columns.map(([title]) => title), ...rows]);
 }
 
-/** Returns why the list may be wrong: the state of the requester, when it is not ready. */
+/** Returns why the list may be wrong, which is the state of the requester when it is not ready. */
 async function doubtAbout(api: ApiClient): Promise<string | undefined> {
-  // A Bacalhau orchestrator has no such status. If nothing answers at all, the request for the nodes fails.
+  // A Bacalhau orchestrator does not have this status. If nothing answers, the request for the nodes fails later.
   const status = await api.status().catch(() => undefined);
   if (status === undefined || status.state === 'ready') return undefined;
   return printable(`the requester is ${status.state}${status.reason ? `: ${status.reason}` : ''}`);

@@ -1,4 +1,4 @@
-// Describes this machine for a person: sections with aligned names and readable units.
+// Describes this machine for people: sections with aligned names and readable units.
 import type { GpuDevice } from '../../../host/gpu/gpu.ts';
 import { usableCpus } from '../../../host/limits.ts';
 import { usableMemory } from '../../../host/machine.ts';
@@ -6,14 +6,14 @@ import type { Fact } from '../../../host/values/fact.ts';
 import type { ProbeView } from '../../../host/view.ts';
 import { sectionsText } from '../../../output/sections.ts';
 
-/** A row: the name of a fact, its value, and where it comes from. */
+/** A row: the name of a fact, its value, and its source. */
 type Row = readonly [label: string, value: string, source?: string | undefined];
 interface Section {
   readonly title: string;
   readonly rows: readonly Row[];
 }
 
-/** Returns the text of `view`. With `sources` it also has where each fact comes from, and the result of each source. */
+/** Returns the text of `view`. With `sources` it also shows the source of each fact, and the result of each source. */
 export function probeText(view: ProbeView, sources: boolean): string {
   const sections: Section[] = [
     machineSection(view),
@@ -174,7 +174,7 @@ function sourceSection({ sources, gpuReports }: ProbeView): Section {
   };
 }
 
-/** Returns a fact as a row, and below it the source that disagrees, also where the sources are not shown. */
+/** Returns a fact as a row. A source that disagrees is in the row below, even when sources are not shown. */
 function row<T>(label: string, fact: Fact<T> | undefined, format: (value: T) => string = String): Row[] {
   return fact ? [[label, format(fact.value), origin(fact)], ...conflict(fact)] : [];
 }
@@ -182,7 +182,7 @@ function row<T>(label: string, fact: Fact<T> | undefined, format: (value: T) => 
 const conflict = (fact: Fact<unknown> | undefined): Row[] =>
   fact?.disagreement ? [['', fact.disagreement]] : [];
 
-/** Returns several facts as one row. Its source is that of `fact`. */
+/** Returns several facts as one row. Its source is the source of `fact`. */
 function joined(label: string, values: readonly string[], fact: Fact<unknown> | undefined): Row[] {
   return values.length > 0 ? [[label, values.join(', '), fact && origin(fact)]] : [];
 }

@@ -62,7 +62,7 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
     const view = await probeView(record ? recorder : inputs, settings);
     let file: string | undefined;
     try {
-      // Save first: when the reader of the output has gone away, printing ends the process.
+      // The recording is saved first, because printing ends the process when the reader of the output has gone away.
       if (record) file = await save(record, recorder.recording(raw));
     } finally {
       if (output === 'json') print(jsonText(view));
@@ -105,7 +105,7 @@ async function thisMachine(settings: Pick<Settings, 'dataDir' | 'node'>): Promis
   return { inputs, close: () => inputs.close() };
 }
 
-/** Returns the data folder, whose disk is shown. A user without a home has none; then it is the root folder. */
+/** Returns the data folder, whose disk is shown. For a user without a home folder it is the root folder. */
 async function dataFolderOrRoot(settings: Pick<Settings, 'dataDir'>): Promise<string> {
   try {
     return await dataFolder(settings);
@@ -116,8 +116,8 @@ async function dataFolderOrRoot(settings: Pick<Settings, 'dataDir'>): Promise<st
 }
 
 /**
- * Returns `folder`, or the nearest folder above it that exists: before the first start there is no data folder. A folder that
- * does not answer in time counts as existing.
+ * Returns `folder`, or the nearest existing folder above it: before the first start there is no data folder. A folder
+ * that does not answer in time counts as existing.
  */
 async function existing(folder: string): Promise<string> {
   const { fault } = await new HangLimiter({ timeoutMs: 1000, maxHung: 1 }).ask(folder, () => access(folder));

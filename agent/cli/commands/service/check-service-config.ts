@@ -9,7 +9,7 @@ import { MusterError } from '../../../system/errors.ts';
 import { escapeText } from '../../../system/escape.ts';
 import { printable } from '../../../system/printable.ts';
 
-/** Warns about each fault, and returns whether the service would start. Without a file there is no fault. */
+/** Warns about each fault, and returns whether the service would start. When there is no file, there is no fault. */
 export async function checkServiceConfig(
   { manager, scope, prefix, paths }: ServiceTarget,
   role: Role,
@@ -34,7 +34,7 @@ export async function checkServiceConfig(
 
 async function warnIfUnreadable(path: string, prefix: string, warn: (text: string) => void): Promise<void> {
   const { mode, gid } = await stat(prefix + path);
-  // The user of the service is not in the group of root.
+  // The user of the service is not in root's group.
   const isReadable = (mode & 0o004) !== 0 || ((mode & 0o040) !== 0 && gid !== 0);
   if (isReadable) return;
   const octal = (mode & 0o7777).toString(8).padStart(4, '0');
@@ -46,8 +46,8 @@ async function warnIfUnreadable(path: string, prefix: string, warn: (text: strin
 }
 
 /**
- * Returns whether the operator allowed the service to write in more folders, in the unit or in a drop-in. Then the start of the
- * service shows whether that is enough.
+ * Returns whether the operator allowed the service to write to more folders, in the unit or in a drop-in. Only the start
+ * of the service shows whether that is enough.
  */
 async function isWidened(unit: string, dropIns: string | undefined): Promise<boolean> {
   const names = dropIns === undefined ? [] : await readdir(dropIns).catch(() => []);

@@ -1,4 +1,4 @@
-// The flags that the service commands share.
+// Defines the flags that the service commands share.
 import { choice } from '../../../config/kind.ts';
 import { roles } from '../../../config/role.ts';
 import { programName } from '../../../roles/own-command.ts';

@@ -18,11 +18,14 @@ export interface InstallOptions {
   executable: string;
   start: boolean;
   force: boolean;
-  /** Show what would be done, and change nothing. */
+  /** Whether to show what would be done, and change nothing. */
   dryRun: boolean;
 }
 
-/** What is already as it should be is left alone. Throws MusterError when this installation is refused, or a step fails. */
+/**
+ * Installs the service. Files and states that are already right do not change. Throws MusterError when this installation
+ * is refused, or a step fails.
+ */
 export async function installService(
   target: ServiceTarget,
   options: InstallOptions,
@@ -47,7 +50,7 @@ export async function installService(
 /** Returns a configuration to start from. Both roles read the same file. */
 async function firstConfig(prefix: string): Promise<string> {
   const text = sampleConfig('both');
-  // An editor would complain about a schema that does not exist.
+  // Editors complain about a schema that does not exist, so the line that names it is removed.
   return (await exists(prefix + packagedSchema)) ? text : text.replace(/^# yaml-language-server.*\n/, '');
 }
 
@@ -62,7 +65,7 @@ async function outcomeText(
   if (steps.length === 0) return `Nothing to do: ${paths.name} is as it should be.\n`;
   if (target.root !== undefined) return '';
   const user = target.scope === 'user' ? ' --user' : '';
-  // The unit of a package is not written; it is enabled when it is used for the first time.
+  // The unit of a package is not written by this command. It is enabled when it is used for the first time.
   const isNew = steps.some(
     step =>
       (step.action === 'write' && step.path === paths.unit && !step.replaces) ||

@@ -14,34 +14,40 @@ import { MusterError } from '../../../system/errors.ts';
 import { askHolder } from '../../../system/role-socket.ts';
 import { type RoleStatus, statusText } from '../status.ts';
 
-/** The members are those of `service status -o json`. */
+/** The report about one service. `service status -o json` prints these members. */
 export interface ServiceReport {
   role: Role;
   name: string;
   manager: string;
   scope: string;
-  /** `changed`: by hand, after muster wrote it; `foreign`: muster did not write it; `package`: a package did. */
+  /**
+   * Whether the unit is installed. `changed`: somebody edited it after muster wrote it; `foreign`: muster did not write
+   * it; `package`: a package installed it.
+   */
   installed: 'yes' | 'no' | 'changed' | 'foreign' | 'package';
   file: string | null;
   enabled: boolean;
   state: ServiceState['state'];
-  /** The state in the words of the service manager. */
+  /** The state in the service manager's words. */
   managerState: string;
   since: string | null;
   pid: number | null;
-  /** The status text that the role gives to the service manager. */
+  /** The status text that the role sends to the service manager. */
   says: string | null;
   ended: string | null;
-  /** Why its folders could not be set up and what to do, when that ended it. */
+  /**
+   * The reason why the folders of the service could not be set up, and what to do; null when the service did not end
+   * because of that.
+   */
   trouble: string | null;
   restarts: number | null;
-  /** The answer to `muster status`; null when the role does not run or does not answer. */
+  /** The status that the role returns, as in `muster status`; null when the role does not run or does not answer. */
   status: RoleStatus | null;
-  /** Why the role did not answer. */
+  /** The reason why the role did not answer. */
   statusError: string | null;
 }
 
-/** `dataDir` is the data folder that the settings name, if any. */
+/** Reads the report. `dataDir` is the data folder in the settings, if there is one. */
 export async function readReport(
   target: ServiceTarget,
   role: Role,
@@ -101,7 +107,7 @@ const remarks: Record<ServiceReport['installed'], string> = {
   package: ' (from a package)',
 };
 
-/** Returns the report for a person, with the role's own status below it. */
+/** Returns the report for people, with the role's own status below it. */
 export function reportText(report: ServiceReport): string {
   const { installed, file, state } = report;
   const rows: Row[] = [

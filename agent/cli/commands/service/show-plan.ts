@@ -1,4 +1,4 @@
-// Shows a plan of the service commands, or carries it out and shows each step.
+// Shows the plan of a service command, or carries it out and shows each step.
 import { print, warn } from '../../../output/terminal.ts';
 import { applyPlan } from '../../../service/apply-plan.ts';
 import type { Plan, Step } from '../../../service/plan.ts';
@@ -6,7 +6,7 @@ import type { ServiceTarget } from '../../../service/target.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { escapeText } from '../../../system/escape.ts';
 
-/** Where a service command writes its results and its warnings. */
+/** The functions by which a service command shows its results and its warnings. */
 export interface Output {
   print(text: string): void;
   warn(text: string): void;
@@ -14,7 +14,10 @@ export interface Output {
 
 export const terminal: Output = { print, warn };
 
-/** Shows all of `plan` with `dryRun`; else carries it out and shows each step when it is done. `name` is the service. */
+/**
+ * Shows all of `plan` with `dryRun`. Otherwise it carries out the plan and shows each step when it is done. `name` is the
+ * service.
+ */
 export async function carryOut(
   plan: Plan,
   { managerProgram, prefix, uid }: ServiceTarget,
@@ -39,11 +42,11 @@ export async function carryOut(
 interface StepWords {
   /** The program of the service manager. */
   program: string | undefined;
-  /** The folder that stands for `/`, put before every path. */
+  /** The folder that is used as `/`. It is put before every path. */
   root: string;
 }
 
-/** Returns a step as a line. With `whole` it also has mode, owner and content. */
+/** Returns a step as a line. With `whole` it also shows mode, owner and content. */
 function stepText(step: Step, { program, root }: StepWords, whole: boolean): string {
   switch (step.action) {
     case 'make folder':

@@ -1,4 +1,4 @@
-// `muster service status`: shows whether each role is a service here, how the service manager sees it, and its own status.
+// `muster service status`: shows whether each role is a service here, its state in the service manager, and its own status.
 import type { LoadedSettings } from '../../../config/load.ts';
 import { type Role, roles } from '../../../config/role.ts';
 import { jsonText } from '../../../output/data.ts';
@@ -27,7 +27,7 @@ export const examples: readonly Example[] = [
 
 export async function run({ flags: given, config, load }: Argv<typeof flags>): Promise<number> {
   const target = await resolveTarget({ scope: given.user ? 'user' : 'system', root: undefined });
-  // A file that is named on the command line takes the place of the one that the service reads.
+  // A file that is named on the command line is used in place of the file that the service reads.
   const chosen: Load = config === undefined ? load : () => load({ skipUnreadable: true });
   return showService(target, given.role ? [given.role] : roles, chosen, given.output, print);
 }
@@ -35,8 +35,8 @@ export async function run({ flags: given, config, load }: Argv<typeof flags>): P
 type Load = (options: { skipUnreadable: true; configFile?: string }) => Promise<LoadedSettings>;
 
 /**
- * Prints the services. Returns 0 when at least one is installed and all installed ones run, else 1. A service that came with a
- * package and was never used does not count.
+ * Prints the services. Returns 0 when at least one is installed and all installed ones run, otherwise 1. A service that
+ * came with a package and was never used does not count.
  */
 export async function showService(
   target: ServiceTarget,
@@ -45,7 +45,7 @@ export async function showService(
   output: 'text' | 'json',
   print: (text: string) => void,
 ): Promise<number> {
-  // "config check" shows the faults of a configuration. Here they only leave open where the state is.
+  // "config check" shows the faults of a configuration. Here a fault only means that the data folder is unknown.
   const loaded = await load({ skipUnreadable: true, ...(await userServiceConfig(target)) }).catch(error => {
     if (error instanceof MusterError) return undefined;
     throw error;

@@ -12,11 +12,11 @@ export interface UninstallOptions {
   role: Role;
   purge: boolean;
   force: boolean;
-  /** Show what would be done, and change nothing. */
+  /** Whether to show what would be done, and change nothing. */
   dryRun: boolean;
 }
 
-/** Throws MusterError when the removal is refused, or a step fails. */
+/** Uninstalls the service. Throws MusterError when the removal is refused, or a step fails. */
 export async function uninstallService(
   target: ServiceTarget,
   options: UninstallOptions,
@@ -26,7 +26,7 @@ export async function uninstallService(
   const paths = target.paths(role);
   const inspection = await inspect(target, role);
   const plan = planUninstall({ ...target, ...options }, paths, inspection);
-  // Before the steps, because --purge removes the configuration.
+  // The notes are made before the steps, because --purge removes the configuration.
   const notes = [...plan.notes];
   if (purge && target.root === undefined)
     notes.push(...(await dataFolderNote(target.prefix + paths.config, inspection.files.get(paths.config))));
@@ -40,7 +40,7 @@ export async function uninstallService(
 /** Returns a note about the state in a folder that the operator chose. That folder is never removed. */
 async function dataFolderNote(config: string, existing: ExistingFile | undefined): Promise<string[]> {
   if (existing?.kind !== 'text') return [];
-  // A configuration with faults does not tell the folder reliably.
+  // When the configuration has faults, the folder in it may be wrong.
   const loaded = await loadSettings({ configFile: config }).catch(() => undefined);
   const folder = loaded?.settings.dataDir;
   return folder === undefined ? [] : [`the state in ${folder} stays: the setting dataDir names that folder`];
