@@ -18,13 +18,13 @@ const compressions: Record<string, Compress> = {
   '.tar.zst': promisify(zstdCompress),
 };
 
-/** All files of the archive are in this folder, so that unpacking it makes only one folder. */
+/** All files of the archive are in this folder, so that unpacking creates only one folder. */
 const folder = 'muster-doctor';
 
 export interface Archive {
-  /** Absolute path. */
+  /** Absolute path of the archive. */
   readonly path: string;
-  /** Writes `files`, and returns the size in bytes. Throws MusterError as `prepareArchive`, and leaves no file then. */
+  /** Writes `files`, and returns the size in bytes. Throws MusterError as `prepareArchive`; then it leaves no file. */
   write(files: readonly BundleFile[], time: Date): Promise<number>;
 }
 

@@ -1,5 +1,5 @@
-// Collects the files of a fault report. They contain no secrets: settings that are secret are left out by name, and every text
-// that was read as a secret is removed wherever it appears.
+// Collects the files of a fault report. They contain no secrets: secret settings are left out by name, and every text that
+// was read as a secret is removed wherever it appears.
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerFiles } from '../broker/broker-files.ts';
@@ -20,14 +20,14 @@ import { withTimeout } from './checks/check.ts';
 import type { Context } from './checks/context.ts';
 import { logSources } from './role-logs.ts';
 
-/** A longer file loses its beginning. */
+/** Length of the longest text of a file, in characters. The beginning of a longer file is left out. */
 const longestFileChars = 2 * 2 ** 20;
 
 export interface BundleOptions {
   roles: readonly Role[];
-  /** undefined when the settings do not load; then there are few files. */
+  /** The context; undefined when the settings do not load. Then there are few files. */
   context: Context | undefined;
-  /** Returns what was read of the machine, without what identifies it. */
+  /** Returns the recording of the machine, without the ids that identify the machine. */
   recording(): Promise<Recording>;
   onFile(file: BundleFile): void;
   onOmitted(what: OmittedFile): void;
@@ -39,7 +39,7 @@ interface Source {
   read(): Promise<string>;
 }
 
-/** Time for each file. */
+/** Time for each file, in milliseconds. */
 const sourceTimeoutMs = 25_000;
 
 /** Collects all files at once. A file that cannot be read is omitted, with the reason. Never rejects. */
@@ -116,7 +116,7 @@ async function brokerConfig({ folderOf }: Context): Promise<string> {
   return config.toString('utf8').replace(/(token|password|pass)(\s*[:=]\s*).*/gi, `$1$2${redacted}`);
 }
 
-/** The listing of one folder has at most this many lines. */
+/** Number of lines in the listing of one folder, at most. */
 const mostFiles = 500;
 
 /** Returns mode, owner, size, time and name of the files in the data folders, without their content. */

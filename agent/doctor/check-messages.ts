@@ -1,8 +1,9 @@
-// The messages that the process running the checks sends to `muster doctor`: one line of JSON for each, sent at once.
+// Defines the messages from the process that runs the checks to `muster doctor`. Each is one line of JSON and is sent at
+// once.
 import type { Role } from '../config/role.ts';
 import type { CheckResult } from './checks/check.ts';
 
-/** The checks that are about to run. */
+/** The plan of the checks that will run. */
 export interface CheckPlan {
   readonly roles: readonly Role[];
   /** The data folder; absent when the settings do not load. */
@@ -17,7 +18,7 @@ export interface BundleFile {
   readonly text: string;
 }
 
-/** A file that is missing from the archive, and why. */
+/** A file that is missing from the archive, and the reason. */
 export interface OmittedFile {
   readonly what: string;
   readonly why: string;
@@ -28,7 +29,7 @@ export type CheckMessage =
   | { readonly result: CheckResult }
   | { readonly file: BundleFile }
   | { readonly omitted: OmittedFile }
-  /** Nothing follows. */
+  /** The last message. */
   | { readonly done: true };
 
 /** Writes one message to standard output; resolves when it is written. */

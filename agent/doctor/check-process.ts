@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import type { CheckMessage } from './check-messages.ts';
 
-/** How the process ended: after its last message, not in time, or in another way that `how` describes. */
+/** How the process ended: after its last message (`done`), too late, or in another way that `how` describes. */
 export type CheckProcessEnd =
   | { readonly kind: 'done' }
   | { readonly kind: 'late' }
@@ -13,34 +13,36 @@ export type CheckProcessEnd =
 
 export interface CheckProcessOptions {
   timeoutMs: number;
-  /** Called with each message, except the last one, which says that nothing follows. */
+  /** Called with each message, except the last one, which only says that no more follow. */
   onMessage(message: CheckMessage): void;
   clock?: Clock;
 }
 
-/** Far more than an archive needs. */
+/** Number of characters of output that are read. An archive needs far less. */
 const outputLimitChars = 64 * 2 ** 20;
 
 /**
- * Runs `command` with our environment and working folder until its last message, its end, or the timeout. Never rejects.
+ * Runs `command` with our environment and working folder. It ends with the last message, the end of the process, or the
+ * timeout. Never rejects.
  */
 export function runCheckProcess(
   { command, args }: OwnCommand,
   options: CheckProcessOptions,
 ): Promise<CheckProcessEnd> {
   const { timeoutMs, onMessage, clock = systemClock } = options;
-  // When no more files may be open, the child has no standard output; an error event follows.
+  // When no more files may be open, the child has no standard output, and an error event follows.
   const child: ChildProcess = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = Promise.withResolvers<CheckProcessEnd>();
   const end = (how: CheckProcessEnd) => {
     ended.resolve(how);
-    // A thread that hangs would keep the child alive for ever. A child that cannot be killed must not keep us alive.
+    // A thread that hangs would keep the child alive for ever. Even a child that cannot be killed must not keep this process
+    // alive.
     child.kill('SIGKILL');
     child.stdout?.destroy();
     child.unref();
   };
   const timer = clock.after(timeoutMs, () => end({ kind: 'late' }));
-  // The pieces of a line are joined once, because a line may be long.
+  // The pieces of a line are joined only once, because a line may be long.
   let pieces: string[] = [];
   let lengthChars = 0;
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -63,7 +65,10 @@ export function runCheckProcess(
   return ended.promise.finally(() => timer.cancel());
 }
 
-/** Returns undefined for a line that is not JSON: a library that the child loads may print to standard output, too. */
+/**
+ * Parses a message. Returns undefined for a line that is not JSON, because a library in the child may also print to
+ * standard output.
+ */
 function parseMessage(line: string): CheckMessage | undefined {
   try {
     return JSON.parse(line) as CheckMessage;

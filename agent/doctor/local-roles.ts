@@ -1,4 +1,4 @@
-// Finds the data folder and the roles to check when the command line does not name them.
+// Finds the data folder and the roles to check when they are not on the command line.
 import { dataFolder, roleFolder, searchedFolders } from '../config/paths.ts';
 import { type Role, roles } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../system/clock.ts';
 import { withTimeout } from './checks/check.ts';
 import { exists } from './checks/context.ts';
 
-/** A disk that hangs must not stop the search. */
+/** Time for the search in a folder, in milliseconds. A disk that hangs must not stop the search. */
 const diskTimeoutMs = 2_000;
 
 export interface LocalRoles {
@@ -15,9 +15,9 @@ export interface LocalRoles {
 }
 
 /**
- * Returns the first data folder in which a role was set up, and those roles. When there is none, it returns the data folder of
- * this user and the agent, because most machines become agents. A folder that this user may not read counts as one with roles.
- * Throws MusterError `bad_config` when there is no data folder at all.
+ * Returns the first data folder in which a role was set up, and the roles in it. When there is none, it returns the data
+ * folder of this user and the agent, because most machines become agents. A folder that this user may not read counts as
+ * one with roles. Throws MusterError `bad_config` when there is no data folder at all.
  */
 export async function findLocalRoles(
   settings: Pick<Settings, 'dataDir'>,

@@ -4,7 +4,7 @@ import { version } from '../system/version.ts';
 import type { CheckPlan, OmittedFile } from './check-messages.ts';
 import type { CheckResult, Finding, Status } from './checks/check.ts';
 
-/** Returns the lines of one check: status, name, what was found, and below that what to do. */
+/** Returns the lines of one check: status, name, findings, and below each what to do. */
 export function renderResult({ check, findings }: CheckResult, width: number, colour: boolean): string {
   return findings
     .map(({ status, text, remedy }, index) => {
@@ -42,7 +42,7 @@ export function resultsDocument({ roles, data }: CheckPlan, results: readonly Ch
   };
 }
 
-/** An archive that was written. */
+/** The archive after it was written. */
 export interface WrittenArchive {
   readonly file: string;
   readonly bytes: number;
@@ -50,7 +50,7 @@ export interface WrittenArchive {
   readonly leftOut: readonly OmittedFile[];
 }
 
-/** Returns the list of what is in an archive and what is not, for the person who will send it. */
+/** Returns a text that lists what is in the archive and what is not, for the person who will send the archive. */
 export function renderArchive({ file, bytes, files, leftOut }: WrittenArchive): string {
   const rows = files.map(each => [each.name, kilobytes(each.bytes)]);
   const missing = leftOut.map(({ what, why }) => [what, shown(why)]);

@@ -6,7 +6,7 @@ import { renderHead, renderResult } from './render.ts';
 
 export interface CollectedResults {
   readonly plan: CheckPlan;
-  /** In the order in which they are shown. */
+  /** The results, in the order in which they are shown. */
   readonly results: readonly CheckResult[];
   /** The files for the archive. */
   readonly files: readonly BundleFile[];
@@ -14,10 +14,10 @@ export interface CollectedResults {
 }
 
 export interface CollectorOptions {
-  /** Shows text; without it nothing is shown. */
+  /** Shows text. When it is undefined, nothing is shown. */
   show?: ((text: string) => void) | undefined;
   colour: boolean;
-  /** Time that all checks had together, in milliseconds. */
+  /** Time for all checks together, in milliseconds. */
   timeoutMs: number;
 }
 
@@ -44,9 +44,9 @@ export class ResultCollector {
     else if ('omitted' in message) this.#omitted.push(message.omitted);
   }
 
-  /** Returns everything that was collected. To be called when no more messages come. */
+  /** Returns everything that was collected. Call it when no more messages come. */
   finish(end: CheckProcessEnd): CollectedResults {
-    // Before the plan, the process only loads the settings: that is where it hung or died.
+    // Before it sends the plan, the process only loads the settings. So it hung or died there.
     if (!this.#plan) this.receive({ plan: { roles: [], checks: ['configuration'] } });
     const plan = this.#plan ?? { roles: [], checks: [] };
     for (const check of plan.checks) {
@@ -71,7 +71,7 @@ export class ResultCollector {
     );
   }
 
-  // A result waits until all results before it in the plan have come.
+  // Shows the results in order. A result waits until all results before it in the plan have come.
   #showInOrder(): void {
     const { show, colour } = this.#options;
     const { checks = [] } = this.#plan ?? {};
@@ -88,7 +88,7 @@ export class ResultCollector {
   }
 }
 
-/** Returns undefined when the process sent everything. */
+/** Returns why results are missing; undefined when the process sent everything. */
 function whyIncomplete(end: CheckProcessEnd): string | undefined {
   if (end.kind === 'done') return undefined;
   return end.kind === 'late'

@@ -8,16 +8,19 @@ import { askProgram } from './checks/ask-program.ts';
 export interface LogSource {
   /** Name of the file in the archive. */
   readonly name: string;
-  /** Returns the lines, or throws with the reason why there are none. */
+  /** Returns the lines, or throws the reason why there are none. */
   read(): Promise<string>;
 }
 
 /** Limits for the journal and for a log file. */
 const limits = { journalLines: 2_000, journalBytes: 8 * 2 ** 20, fileBytes: 2 * 2 ** 20 };
-/** Reading a large journal from a slow disk takes long. */
+/** Time to read the journal, in milliseconds. A large journal on a slow disk takes long. */
 const journalTimeoutMs = 15_000;
 
-/** Returns the logs of `roles`. `file` is the setting `log.file`. The log of the requester contains that of its broker. */
+/**
+ * Returns the sources of the logs of `roles`. `file` is the setting `log.file`. The log of the requester contains the log
+ * of its broker.
+ */
 export function logSources(roles: readonly Role[], file: string | undefined): LogSource[] {
   const fromFile = file ? [{ name: 'log.txt', read: () => tail(file) }] : [];
   if (localManager() !== 'systemd') return fromFile;
@@ -48,7 +51,7 @@ async function journal(role: Role): Promise<string> {
   return result.stdout;
 }
 
-/** Returns the end of a file, which may grow at the same time. */
+/** Returns the end of a file. The file may grow meanwhile. */
 async function tail(path: string): Promise<string> {
   const file = await open(path);
   try {

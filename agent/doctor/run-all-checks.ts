@@ -25,9 +25,9 @@ import { nearestExistingFolder } from './checks/folders.ts';
 import { findLocalRoles, type LocalRoles } from './local-roles.ts';
 
 export interface AllChecksOptions {
-  /** The role to check; undefined for every role that was set up here. */
+  /** The role to check; undefined means every role that was set up here. */
   role: Role | undefined;
-  /** Also send the files of a fault report. */
+  /** Whether to send the files of a fault report too. */
   bundle: boolean;
   /** The value of `--config`. */
   configFile: string | undefined;
@@ -38,10 +38,10 @@ export interface AllChecksOptions {
 
 const brokerTimeoutMs = 5_000;
 const diskTimeoutMs = 2_000;
-/** A stream that every requester makes: the one that holds the roll. */
+/** Name of the stream with the roll, which every requester makes. */
 const rollStream = 'KV_node_v1';
 
-/** Ends when all results are sent. A fault of the configuration is a result, too. */
+/** Runs the checks. Resolves when all results are sent. A fault of the configuration is a result, too. */
 export async function runAllChecks(options: AllChecksOptions): Promise<void> {
   const loaded = await load(options);
   if ('thrown' in loaded) {
@@ -62,7 +62,7 @@ interface Loaded {
 async function load({ role, configFile, load }: AllChecksOptions): Promise<Loaded | { thrown: unknown }> {
   try {
     const findMoreConflicts = (settings: Settings) => checkRoleRequirements(role, settings);
-    // A file named on the command line comes before the file that this user's service reads.
+    // A file named on the command line is used instead of the file that this user's service reads.
     const ofService = configFile === undefined ? await configOfUserService() : {};
     const settings = await load({ skipUnreadable: true, findMoreConflicts, ...ofService });
     return { settings, local: await findLocalRoles(settings.settings, role) };
@@ -112,7 +112,7 @@ async function sendBundle(options: Omit<BundleOptions, 'onFile' | 'onOmitted'>):
 
 const noRecording = () => Promise.reject(new Error('the machine was not asked'));
 
-/** Returns a function that reads the machine when it is first called, and later returns the same result. */
+/** Returns a function that reads the machine at the first call, and returns the same result at later calls. */
 function machineReader(data: string, settings: Settings, inventory: boolean) {
   let reading: Promise<{ view: ProbeView; recorder: Recorder }> | undefined;
   const read = async () => {
@@ -133,7 +133,9 @@ function machineReader(data: string, settings: Settings, inventory: boolean) {
   };
 }
 
-/** No check needs the inventory, and reading it takes longer than everything else together. */
+/**
+ * Returns inputs that do not take the inventory. No check needs it, and it takes longer than everything else together.
+ */
 const withoutInventory = (inputs: Inputs): Inputs => ({
   ...wrapInputs(inputs, ask => ask()),
   inventory: async () => ({ fault: { kind: 'absent', reason: 'was not asked' }, took: 0 }),

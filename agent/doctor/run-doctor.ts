@@ -1,4 +1,4 @@
-// Runs the checks in a process of their own, and prints what they found. `muster doctor` calls this.
+// Runs the checks in a process of their own, and prints the findings. `muster doctor` calls this.
 import { jsonText } from '../output/data.ts';
 import type { OwnCommand } from '../roles/own-command.ts';
 import { systemClock } from '../system/clock.ts';
@@ -19,12 +19,14 @@ export interface DoctorOptions {
   print(text: string): void;
 }
 
-/** Time for everything together; each check and each file of an archive has a shorter timeout of its own. */
+/**
+ * Time for everything together, in milliseconds. Each check and each file of an archive has a shorter timeout of its own.
+ */
 const timeoutsMs = { checks: 40_000, archive: 80_000 };
 
 /**
- * Returns the exit code: 0 when nothing failed, 78 when the configuration failed, else 1. With an archive it is 0 once that is
- * written. Throws MusterError when the archive cannot be written.
+ * Runs the checks. Returns the exit code: 0 when nothing failed, 78 when the configuration failed, otherwise 1. With an
+ * archive it is 0 once the archive is written. Throws MusterError when the archive cannot be written.
  */
 export async function runDoctor(options: DoctorOptions): Promise<number> {
   const { output, colour, bundle, command, print } = options;

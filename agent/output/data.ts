@@ -1,10 +1,11 @@
-// Writes values as JSON and YAML that cannot steer a terminal: every such character becomes an escape with the same meaning.
+// Writes values as JSON and YAML that cannot control a terminal: every control character becomes an escape with the same
+// meaning.
 import { printable } from '../system/printable.ts';
 
 /** Returns indented JSON. */
 export const jsonText = (value: unknown): string => `${escaped(JSON.stringify(value, null, 2))}\n`;
 
-/** Returns JSON in one line. */
+/** Returns JSON on one line. */
 export const jsonLine = (value: unknown): string => `${escaped(JSON.stringify(value))}\n`;
 
 /** Returns `value` as YAML. It may be a document with comments. */
@@ -20,7 +21,10 @@ export async function yamlText(value: unknown): Promise<string> {
   return escaped(document.toString({ lineWidth: 0, doubleQuotedAsJSON: true }));
 }
 
-/** Escapes what JSON leaves as it is: DEL, the C1 controls and the marks that reorder text. */
+/**
+ * Escapes the characters that JSON allows but that can control a terminal: DEL, the C1 controls and the marks that
+ * reorder text.
+ */
 function escaped(text: string): string {
   return text
     .split('\n')

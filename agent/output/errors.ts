@@ -4,9 +4,9 @@ import { printable } from '../system/printable.ts';
 import { showMessage } from './terminal.ts';
 
 export interface ShowErrorOptions {
-  /** Also show where an unexpected error came from. */
+  /** Whether to show where an unexpected error came from. */
   readonly explain?: boolean;
-  /** The command line that shows the help. It stands below an error in what was typed. */
+  /** The command line that shows the help. It is shown below an error in a command line. */
   readonly help?: string;
 }
 
@@ -27,15 +27,15 @@ export function showError(error: unknown, options: ShowErrorOptions = {}): numbe
 }
 
 /**
- * Ends this process after an error that nothing caught. The state of the process is unknown then, so it must not go on. It
- * always shows where the error came from, because the error may never come again.
+ * Ends this process after an error that nothing caught, because the state of the process is unknown then. It always shows
+ * where the error came from, because the error may never come again.
  */
 export function crash(error: unknown): void {
   process.exit(showError(error, { explain: true }));
 }
 
 function showMusterError(error: MusterError, { help }: ShowErrorOptions): number {
-  // Each fault in the settings is a line of the message. Any other line break came from elsewhere, and is escaped.
+  // In an error of the settings each fault is a line. Any other line break came from elsewhere, so it is escaped.
   const lines = error.code === 'bad_config' ? error.message.split('\n') : [error.message];
   const hint = error.hint && printable(error.hint, 1024);
   const usageHelp = error.code === 'usage' ? { help } : {};
@@ -49,13 +49,13 @@ function showMusterError(error: MusterError, { help }: ShowErrorOptions): number
   return error.exitCode;
 }
 
-/** Returns true for the error that Node throws when it makes a path absolute and the working folder does not exist. */
+/** Returns true for the error that Node throws when it makes a path absolute and the working folder no longer exists. */
 function isWithoutFolder(error: unknown): boolean {
   return errnoOf(error) === 'ENOENT' && (error as { syscall?: unknown }).syscall === 'uv_cwd';
 }
 
 function framesOf(error: Error): string[] {
-  // The message stands before the frames and may have line breaks of its own.
+  // Only these lines are frames. The message is before them and may contain line breaks.
   const frames = (error.stack ?? '').split('\n').filter(line => /^ {4}at /.test(line));
   return frames.slice(0, 30).map(line => printable(line));
 }

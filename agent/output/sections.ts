@@ -1,4 +1,4 @@
-// Lays out sections of text: a title, and below it rows of a label and its value, aligned over all sections.
+// Formats sections of text: a title, and below it rows of a label and its value, aligned over all sections.
 import { printable } from '../system/printable.ts';
 import { table } from './table.ts';
 
@@ -10,10 +10,10 @@ export interface Section {
   readonly rows: readonly Row[];
 }
 
-/** Returns the sections that have rows. With `columns`, longer values are broken between words. */
+/** Returns the text of the sections that have rows. With `columns`, longer values are broken between words. */
 export function sectionsText(sections: readonly Section[], columns?: number): string {
   const shown = sections.filter(({ rows }) => rows.length > 0);
-  // A label without a value may be a whole sentence: it does not widen the column.
+  // A label without a value may be a whole sentence, so it does not change the width of the column.
   const widths = shown.flatMap(({ rows }) => rows.map(([label, value]) => (value ? lengthOf(label) : 0)));
   const width = Math.max(...widths);
   return shown.map(section => sectionText(section, width, columns)).join('\n');
@@ -31,7 +31,7 @@ function sectionText({ title, rows }: Section, width: number, columns: number | 
   return `${escaped(title)}\n${table(cells)}`;
 }
 
-/** Breaks `text` into lines of at most `most` characters where it has blanks. */
+/** Breaks `text` at blanks into lines of at most `most` characters. */
 function broken(text: string, most: number): string[] {
   const lines: string[] = [];
   let line = '';

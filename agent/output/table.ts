@@ -1,6 +1,6 @@
-// Lays out text in columns.
+// Formats text in columns.
 
-/** Returns rows of cells as lines. Each column is as wide as its widest cell; two spaces stand between columns. */
+/** Returns rows of cells as lines. Each column is as wide as its widest cell, with two spaces between columns. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -11,5 +11,5 @@ export function table(rows: readonly (readonly string[])[]): string {
   return rows.map(row => `${line(row).trimEnd()}\n`).join('');
 }
 
-/** Counts characters, not UTF-16 units. */
+/** Returns the width in characters. UTF-16 units would count some characters twice. */
 const width = (cell: string): number => [...cell].length;

@@ -1,31 +1,32 @@
-// Writes the results of the commands to standard output, and all other text to standard error. Colour only on a terminal.
+// Writes the results of the commands to standard output, and all other text to standard error. Colours are used only on a
+// terminal.
 import { format } from 'node:util';
 import { mayColour, startedByService, systemEnvironment, writesToJournal } from '../config/environment.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { priorityPrefix, writeError } from '../system/standard-error.ts';
 
-/** Writes a result as it is. Text from elsewhere must have passed `printable`. */
+/** Writes a result unchanged. Text from outside this program must be made safe by `printable` first. */
 export function print(text: string): void {
   process.stdout.write(text);
 }
 
-/** Writes a result and waits until the reader has taken it, so that a slow reader slows the writer. */
+/** Writes a result and waits until the reader has read it, so that a slow reader slows the writer. */
 export async function printSlowly(text: string): Promise<void> {
   await new Promise<void>(resolve => process.stdout.write(text, () => resolve()));
 }
 
 let messageFormat: 'json' | 'text' | undefined;
 
-/** Sets the format of errors and warnings to that of the log in which they stand. */
+/** Makes errors and warnings use the format of the log among whose lines they appear. */
 export function setMessageFormat(wanted: 'json' | 'text'): void {
   messageFormat = wanted;
 }
 
-/** What may stand below a message. Every text must have passed `printable`. */
+/** The lines that may follow a message. Every text must be made safe by `printable` first. */
 export interface Details {
   code?: string;
-  /** What the operator can do. */
+  /** A hint about what the operator can do. */
   hint?: string | undefined;
   /** The command line that shows the help. */
   help?: string | undefined;
@@ -35,7 +36,7 @@ export interface Details {
 
 /**
  * Writes a message for people: `Error: …`, with the hint on a line of its own. Under a service manager it is one line of
- * JSON, unless the settings want text. `text` must have passed `printable`.
+ * JSON, unless the settings ask for text. `text` must be made safe by `printable` first.
  */
 export function showMessage(label: 'Error' | 'Warning', text: string, details: Details = {}): void {
   const severity = label === 'Error' ? 'error' : 'warn';
@@ -56,10 +57,10 @@ export function showMessage(label: 'Error' | 'Warning', text: string, details: D
   for (const line of lines) writeError(`${prefix}${line}`);
 }
 
-/** Writes a warning. `text` must have passed `printable`. */
+/** Writes a warning. `text` must be made safe by `printable` first. */
 export const warn = (text: string): void => showMessage('Warning', text);
 
-/** Writes a line to people that is neither a result nor a warning. */
+/** Writes a line for people that is neither a result nor a warning. */
 export function note(text: string): void {
   writeError(text);
 }
@@ -75,8 +76,8 @@ function labelled(name: keyof typeof colours, text: string): string {
 }
 
 /**
- * Ends the process when its results cannot be written: silently when the reader went away (`| head`), else with an error. A
- * failure of standard error is ignored.
+ * Ends the process when its results cannot be written: silently when the reader went away (`| head`), otherwise with an
+ * error. A failure of standard error is ignored.
  */
 export function guardOutput(): void {
   process.stdout.on('error', error => {
@@ -86,17 +87,17 @@ export function guardOutput(): void {
   });
 }
 
-/** Bounds for what libraries print: the number of different messages, and the characters of each. */
+/** Limits for the output of libraries: the number of different messages, and the characters of each. */
 const libraryMessages = { most: 50, maxLength: 500 };
 
 /**
- * Writes what libraries print with `console` to standard error, made printable, and each message once. On standard output it
- * would mix with the results, and it would end a role whose standard output is closed.
+ * Writes what libraries print with `console` to standard error, made safe, and each message once. On standard output it
+ * would mix with the results, and would end a role whose standard output is closed.
  */
 export function guardConsole(): void {
   const shown = new Set<string>();
   const show = (...words: unknown[]) => {
-    // An error is shown without its stack, which lies inside the library.
+    // An error is shown without its stack, because the stack is inside the library.
     const plain = words.map(word => (word instanceof Error ? `${word.name}: ${word.message.trim()}` : word));
     const text = printable(format(...plain), libraryMessages.maxLength);
     if (shown.has(text) || shown.size >= libraryMessages.most) return;

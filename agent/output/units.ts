@@ -14,7 +14,7 @@ export function sizeText(bytes: number): string {
   return `${unit > 0 && rounded < 10 ? rounded.toFixed(1) : rounded.toFixed(0)} ${sizeUnits[unit]}`;
 }
 
-/** Returns milliseconds in the largest unit of which there are at least two: `3 s`, `12 min`, `5 h`, `2 days`. */
+/** Returns milliseconds in the largest unit that gives at least 2: `3 s`, `12 min`, `5 h`, `2 days`. */
 export function durationText(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   if (seconds < 120) return `${seconds} s`;
@@ -25,13 +25,13 @@ export function durationText(milliseconds: number): string {
 
 const shortUnits: Readonly<Record<string, string>> = { s: 's', min: 'm', h: 'h', days: 'd' };
 
-/** Returns the same for a narrow column: `3s`, `12m`, `5h`, `2d`. */
+/** Returns a duration for a narrow column: `3s`, `12m`, `5h`, `2d`. */
 export function shortDuration(milliseconds: number): string {
   const [count = '', unit = ''] = durationText(milliseconds).split(' ');
   return `${count}${shortUnits[unit]}`;
 }
 
-/** Returns the time since `time`, which is in RFC 3339: `5 min ago`. */
+/** Returns how long ago `time` (RFC 3339) was: `5 min ago`. */
 export const agoText = (time: string, now: Date): string =>
   `${durationText(now.getTime() - Date.parse(time))} ago`;
 

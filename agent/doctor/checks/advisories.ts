@@ -1,7 +1,7 @@
-// The known vulnerabilities of nats-server, and the versions that fix them.
+// This list contains the known vulnerabilities of nats-server, and the versions that fix them.
 
 export interface Advisory {
-  /** The name at https://advisories.nats.io. */
+  /** The name of the advisory at https://advisories.nats.io. */
   readonly id: string;
   /** The first fixed version of each release line, such as `2.12.7`. Newer release lines never had the vulnerability. */
   readonly fixed: readonly string[];
@@ -9,12 +9,12 @@ export interface Advisory {
   readonly what: string;
 }
 
-/** When the list was last compared with https://advisories.nats.io. */
+/** Date when the list was last compared with https://advisories.nats.io. */
 export const advisoriesUpdatedAt = '2026-06-29';
 
 /**
- * The vulnerabilities that a client of the ordinary port can use. Those of leaf nodes, MQTT and WebSocket are left out, because
- * muster uses none of these.
+ * The vulnerabilities that a client of the ordinary port can use. Those of leaf nodes, MQTT and WebSocket are left out,
+ * because muster does not use them.
  */
 const advisories: readonly Advisory[] = [
   {
@@ -44,17 +44,19 @@ const advisories: readonly Advisory[] = [
   },
 ];
 
-/** The first version that can sync each write to the disk. */
+/** The first version that can write each message to the disk at once. */
 const minimumVersion = '2.10.0';
 
 export interface VersionReview {
   readonly tooOld: boolean;
   readonly vulnerabilities: readonly Advisory[];
-  /** The next newer version without any of the listed vulnerabilities; undefined when this version has none. */
+  /** The next newer version without any of the listed vulnerabilities; undefined when the reviewed version has none. */
   readonly nextFixed: string | undefined;
 }
 
-/** Returns what is known about nats-server `version`, such as `2.12.7`; undefined when that is not a version number. */
+/**
+ * Returns what the list says about nats-server `version`, such as `2.12.7`; undefined when that is not a version number.
+ */
 export function reviewVersion(version: string): VersionReview | undefined {
   const parsed = parse(version);
   if (!parsed) return undefined;
@@ -75,14 +77,17 @@ function nextFixedVersion(parsed: Version): string | undefined {
     .find(text => isBefore(parsed, parseOrZero(text)));
 }
 
-/** A release line with a fix is fixed from that version on. Another release line is fixed if it is newer than all fixes. */
+/**
+ * Returns whether a version is fixed. In a release line with a fix, all versions from the fix on are fixed. Another
+ * release line is fixed if it is newer than all lines with a fix.
+ */
 function isFixed(version: Version, fixed: readonly string[]): boolean {
   const fixes = fixed.map(parseOrZero);
   const own = fixes.find(([major, minor]) => major === version[0] && minor === version[1]);
   return own ? !isBefore(version, own) : fixes.every(fix => isBefore(fix, version));
 }
 
-/** Major, minor, patch, and 1 for a release or 0 for a version before that release. */
+/** A version: major, minor, patch, and 1 for a release or 0 for a pre-release. */
 type Version = readonly [number, number, number, number];
 
 function parse(version: string): Version | undefined {

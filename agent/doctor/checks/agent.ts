@@ -20,7 +20,9 @@ export const agent = (context: Context): Check => ({
   },
 });
 
-/** Warns when a running role has another version than this program: after an upgrade the old one runs until a restart. */
+/**
+ * Warns when a running role has another version than this program. After an upgrade the old version runs until a restart.
+ */
 export function versionFindings(running: string, role: Role): Finding[] {
   if (running === version) return [];
   return [
@@ -63,7 +65,10 @@ function stateFindings(status: AgentStatus): Finding[] {
 export const brokerOf = ({ broker }: AgentStatus): string | undefined =>
   /^connected to (\S+)$/.exec(broker)?.[1];
 
-/** Warns when the agent was started with other settings, because the findings about the broker are then about another one. */
+/**
+ * Warns when the agent was started with other settings, because then the findings about the broker are about another
+ * broker.
+ */
 async function otherSettingsFindings(status: AgentStatus, { broker }: Context): Promise<Finding[]> {
   const server = brokerOf(status);
   const servers = (await broker('agent'))?.servers ?? [];
@@ -72,7 +77,7 @@ async function otherSettingsFindings(status: AgentStatus, { broker }: Context): 
   return [warning(text, 'run this with the settings that the agent was started with')];
 }
 
-/** The requester has been silent for too long after this many of the longer report intervals. */
+/** Number of longer report intervals after which the requester has been silent for too long. */
 const silentAfterIntervals = 3;
 
 /** Returns the time since a requester last acknowledged a report, in milliseconds; undefined when none ever did. */

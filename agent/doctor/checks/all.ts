@@ -18,11 +18,11 @@ import { secretFiles } from './secret-files.ts';
 import { sentinel } from './sentinel.ts';
 import { service } from './service.ts';
 
-/** Returns the checks for when the settings are known. */
+/** Returns the checks that run when the settings are known. */
 export function createChecks(context: Context): Check[] {
   const { roles } = context;
   const both = roles.length > 1;
-  // With two roles there are two of these checks, and the role is part of the name.
+  // With two roles this check exists twice, so its name contains the role.
   const each = (make: (context: Context, role: Role) => Check) =>
     roles.map(role => {
       const check = make(context, role);
@@ -45,7 +45,7 @@ export function createChecks(context: Context): Check[] {
   ];
 }
 
-/** Returns the checks that are possible when the settings do not load, because of the error `thrown`. */
+/** Returns the checks that are possible when the settings do not load. `thrown` is the error of the loading. */
 export const createChecksWithoutSettings = (thrown: unknown, roles: readonly Role[]): Check[] => [
   configuration({ thrown }),
   clock(systemClock),

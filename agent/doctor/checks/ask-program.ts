@@ -13,9 +13,9 @@ export interface ProgramOutput {
 }
 
 export interface AskOptions {
-  /** Milliseconds. */
+  /** Time that the program may take, in milliseconds. */
   timeoutMs?: number;
-  /** Most bytes of standard output. */
+  /** Size of the largest standard output, in bytes. */
   outputLimitBytes?: number;
 }
 

@@ -11,7 +11,10 @@ import { rememberSecret } from '../../system/secrets.ts';
 import type { Credentials } from '../../transport/credentials.ts';
 import type { BrokerAccess } from './context.ts';
 
-/** Returns undefined for the requester's own broker when that never ran. `folder` is the folder of the broker. */
+/**
+ * Returns how the role reaches its broker; undefined when that is the requester's own broker and it never ran. `folder`
+ * is the folder of the broker.
+ */
 export async function findBrokerAccess(
   role: Role,
   { nats, broker }: Settings,
@@ -34,12 +37,12 @@ export async function findBrokerAccess(
 }
 
 /**
- * The folders with credentials of a service (LoadCredential=): the copies of a running service, which only root and the service
- * can read, and the operator's own files. A service that does not run has no copies. See systemd.exec(5).
+ * The folders with a service's credentials (LoadCredential=): the copies of a running service, which only root and the
+ * service can read, and the operator's own files. A service that does not run has no copies. See systemd.exec(5).
  */
 const secretFolders = { copied: '/run/credentials', stored: '/etc/credstore' };
 
-/** Returns the credentials of the settings; when these have none, the credentials that systemd gives to the service. */
+/** Returns the credentials in the settings. When there are none, it returns those that systemd gives to the service. */
 async function findCredentials(
   role: Role,
   nats: Settings['nats'],

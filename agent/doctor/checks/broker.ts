@@ -28,7 +28,7 @@ export const broker = (context: Context, role: Role): Check => ({
 const isRequesterRunning = async ({ requester }: Context) =>
   (await requester().catch(() => 'unknown')) !== undefined;
 
-/** Returns the broker that the agent is connected to. The agent may have credentials that this user cannot read. */
+/** Returns the broker to which the agent is connected. The agent may have credentials that this user cannot read. */
 async function connectedTo(context: Context, role: Role): Promise<string | 'denied' | undefined> {
   const status = role === 'agent' ? await askAgent(context) : undefined;
   return status === 'denied' ? status : status && brokerOf(status);
@@ -37,7 +37,7 @@ async function connectedTo(context: Context, role: Role): Promise<string | 'deni
 async function ownBrokerFindings({ settings }: Context): Promise<Finding[]> {
   const configured = settings.broker.binary;
   const carried = packagedContents()?.broker;
-  // Unpacking the carried server to ask for its version would write a file.
+  // The version of the nats-server in the packaged file is known. Asking it would need an unpacked file.
   if (configured === undefined && carried && 'version' in carried)
     return [ok(`the requester would run the nats-server ${carried.version} that this file carries`)];
   try {

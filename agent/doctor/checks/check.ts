@@ -7,18 +7,18 @@ export type Status = 'ok' | 'warning' | 'failed';
 /** One result of a check. */
 export interface Finding {
   readonly status: Status;
-  /** A sentence without its full stop. It may contain any text, so the code that prints it escapes it. */
+  /** A sentence without its full stop. It may contain any characters, so the code that prints it must escape it. */
   readonly text: string;
   /** What the operator should do. */
   readonly remedy?: string;
 }
 
 export interface Check {
-  /** One or two words. */
+  /** Name of the check, one or two words. */
   readonly name: string;
-  /** 10 s by default. */
+  /** Time for the check, in milliseconds; 10 s by default. */
   readonly timeoutMs?: number;
-  /** Returns the findings, and changes nothing. It may throw or hang. Without findings the check is not shown. */
+  /** Returns the findings, and changes nothing. It may throw or hang. A check without findings is not shown. */
   run(): Promise<readonly Finding[]>;
 }
 
@@ -54,10 +54,10 @@ async function runCheck(check: Check, clock: Clock): Promise<readonly Finding[]>
   }
 }
 
-/** What to do when this user may not see something. */
+/** The remedy when this user may not see something. */
 export const runAsRoot = 'run this as root, or as the user of the role';
 
-/** Returns whether `error` says that this user may not do or see something. */
+/** Returns whether `error` means that this user may not do or see something. */
 export function isDenied(error: unknown): boolean {
   if (error instanceof MusterError && error.code === 'not_allowed') return true;
   if (error instanceof MusterError && error.cause !== undefined) return isDenied(error.cause);
@@ -78,7 +78,7 @@ export async function withTimeout<T>(
   }
 }
 
-// A check may throw before it returns its promise.
+// Starts the check as a promise, because a check may throw before it returns its promise.
 const start = async (check: Check) => check.run();
 
 /** Returns the finding for a check that did not end within `timeoutMs`. */

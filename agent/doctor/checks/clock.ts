@@ -1,26 +1,27 @@
-// Checks the clock of this machine: whether it is plausible, jumps, agrees with the broker's, and is set by a time service.
+// Checks whether the clock of this machine is plausible, does not jump, agrees with the broker's, and is set by a time
+// service.
 import type { Role } from '../../config/role.ts';
 import type { Clock } from '../../system/clock.ts';
 import { askProgram, type ProgramOutput } from './ask-program.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
 
-/** Before this date muster did not exist. */
+/** The earliest plausible date, in milliseconds since 1970: muster did not exist before. */
 const earliest = Date.UTC(2026, 0, 1);
 const latest = Date.UTC(2100, 0, 1);
-/** Largest difference to the broker's clock, and largest jump of the clock during the check. */
+/** Largest difference to the broker's clock, and largest jump of the clock during the check, in milliseconds. */
 const toleranceMs = { broker: 5_000, jump: 1_000 };
-/** Time for which the clock is compared with the monotonic clock. */
+/** Time for which the clock is compared with the monotonic clock, in milliseconds. */
 const watchMs = 500;
 
-/** A minimal Debian has no time service: systemd's is in a package of its own. */
+/** The remedy. A minimal Debian has no time service, because systemd's is in a package of its own. */
 const timeService =
   'install systemd-timesyncd or chrony to set it, and enable it: systemctl enable --now systemd-timesyncd (or chrony)';
 
-/** Asks whether a time service sets the clock; returns a text when that cannot be asked. */
+/** Asks whether a time service sets the clock. Returns a text when the question is not possible. */
 export type TimeSyncQuery = () => Promise<ProgramOutput | string>;
 
-/** `broker` is undefined when the settings do not load: then no broker is asked. */
+/** Returns the check. `broker` is undefined when the settings do not load; then no broker is asked. */
 export const clock = (
   time: Clock,
   broker?: { context: Context; role: Role },

@@ -1,16 +1,16 @@
-// Checks that the settings load without warnings, and that the files which they name can be used.
+// Checks that the settings load without warnings, and that the files named in them can be used.
 import type { LoadedSettings } from '../../config/load.ts';
 import { checkSettingFiles } from '../../roles/setting-files.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 
 const remedy = 'correct it at that place; "muster config check" shows whether it is right';
-/** A file that cannot be read has no line to correct. */
+/** Matches the fault of a file that cannot be read. It has no line to correct. */
 const unread = /: (cannot be read: .*|there is no such file)$/;
 const access =
   'name the right file, or let the user of the role read it; "muster config check" shows whether it can';
 
-/** `loaded` is the result of loading: the settings, or the error. */
+/** Returns the check. `loaded` is the result of loading: the settings, or the error. */
 export const configuration = (loaded: LoadedSettings | { thrown: unknown }): Check => ({
   name: 'configuration',
   async run() {

@@ -1,4 +1,4 @@
-// The context of the checks: the settings, the folders, the roles, and answers that several checks need.
+// The context of the checks contains the settings, the folders, the roles, and answers that several checks need.
 import { stat } from 'node:fs/promises';
 import type { AgentStatus } from '../../compute/agent.ts';
 import type { LoadedSettings } from '../../config/load.ts';
@@ -28,18 +28,21 @@ export interface Context {
   /** The data folder. */
   readonly data: string;
   folderOf(role: Role | 'broker'): string;
-  /** Return the status of the role that runs here; undefined when none runs. Throw MusterError when it does not answer. */
+  /**
+   * Returns the status of the agent that runs here; undefined when none runs. `requester` does the same. Both throw
+   * MusterError when the role does not answer.
+   */
   agent(): Promise<AgentStatus | undefined>;
   requester(): Promise<RequesterStatus | undefined>;
-  /** Returns how to reach the role's broker; undefined for the requester's own broker when that never ran. */
+  /** Returns how to reach the role's broker; undefined when that is the requester's own broker and it never ran. */
   broker(role: Role): Promise<BrokerAccess | undefined>;
-  /** Returns the broker access checks of the role; they run only once. */
+  /** Returns the results of the broker access checks of the role. They run only once. */
   accessChecks(role: Role): Promise<readonly AccessCheck[]>;
-  /** Returns the facts about this machine; it is read only once. */
+  /** Returns the facts about this machine. They are read only once. */
   machine(): Promise<ProbeView>;
 }
 
-/** Returns whether `path` exists. Throws when that cannot be found out. */
+/** Returns whether `path` exists. Throws when the system does not say. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);
@@ -50,7 +53,10 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Returns the status of the running agent; `denied` when this user may not ask it; undefined when none runs or answers. */
+/**
+ * Returns the status of the running agent; `denied` when this user may not ask it; undefined when none runs or it does
+ * not answer.
+ */
 export async function askAgent({ agent }: Context): Promise<AgentStatus | 'denied' | undefined> {
   try {
     return await agent();

@@ -1,10 +1,12 @@
-// Checks that the disk has room for the state: bytes and files.
+// Checks that the disk has enough free bytes and files for the state.
 import { statfs } from 'node:fs/promises';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
 import { nearestExistingFolder } from './folders.ts';
 
-/** The state needs at least these bytes. Below this share of free files (inodes) there is a warning. */
+/**
+ * The smallest free space for the state, in bytes, and the share of free files (inodes) below which there is a warning.
+ */
 const minimum = { bytes: 16 * 2 ** 20, files: 0.01 };
 const makeRoom = 'free some, or choose another dataDir';
 
@@ -20,14 +22,14 @@ export const disk = (context: Context): Check => ({
   },
 });
 
-/** Uses the rule of the agent, so that both say the same. */
+/** Returns a finding when the disk is almost full. It uses the rule of the agent, so that both say the same. */
 async function almostFull({ machine }: Context): Promise<Finding | undefined> {
   const { conditions } = await machine();
   const condition = conditions.find(({ type }) => type === 'DiskAlmostFull');
   return condition && warning(condition.reason, makeRoom);
 }
 
-// Some file systems do not count files, and report 0 of 0.
+// Returns findings when few files can be created. Some file systems do not count files, and report 0 of 0.
 function outOfFiles(folder: string, files: number, free: number): Finding[] {
   if (files === 0 || free >= files * minimum.files) return [];
   const text = `${free} of ${files} files (inodes) left at ${folder}`;

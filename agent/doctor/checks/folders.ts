@@ -1,4 +1,4 @@
-// Checks that the data folders exist or can be made, can be written, and are not writable by others.
+// Checks that the data folders exist or can be created, can be written, and cannot be written by other users.
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, reasonOf } from '../../system/errors.ts';
@@ -20,7 +20,7 @@ export const folders = (context: Context): Check => ({
   },
 });
 
-// A folder that this user may not see counts as existing.
+// Returns whether a folder exists. A folder that this user may not see counts as existing.
 const existsOrDenied = (folder: string) => exists(folder).catch(() => true);
 
 async function checkFolder(folder: string): Promise<Finding[]> {
@@ -29,7 +29,7 @@ async function checkFolder(folder: string): Promise<Finding[]> {
   if (!info.isDirectory())
     return [failed(`${folder} is not a folder`, 'move it away, or choose another dataDir')];
   const findings: Finding[] = [];
-  // With the sticky bit others may add files, but cannot remove or rename them.
+  // When the sticky bit is set, other users may add files, but cannot remove or rename existing ones.
   if (info.mode & 0o022 && !(info.mode & 0o1000)) {
     findings.push(
       failed(`${folder} can be written by others (mode ${octal(info.mode)})`, `chmod 700 ${folder}`),
@@ -42,7 +42,7 @@ async function checkFolder(folder: string): Promise<Finding[]> {
 
 const octal = (mode: number) => (mode & 0o7777).toString(8);
 
-/** Asks the system whether the folder can be written, without writing. */
+/** Returns a finding when the folder cannot be written. It asks the system and writes nothing. */
 async function accessProblem(folder: string): Promise<Finding | undefined> {
   try {
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);

@@ -3,7 +3,10 @@ import type { GpuDevice } from '../../host/gpu/gpu.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
 
-/** A driver may need more than a second for each GPU that sleeps. A GPU source times out after 15 s. */
+/**
+ * Time for the check, in milliseconds. A driver may need more than a second for each GPU that sleeps. A GPU source times
+ * out after 15 s.
+ */
 const gpuTimeoutMs = 25_000;
 
 export const gpus = ({ machine }: Context): Check => ({
@@ -19,7 +22,7 @@ export const gpus = ({ machine }: Context): Check => ({
       ),
     );
     const names = gpuReports.map(({ source }) => source as string);
-    // Of the other problems, only those of GPU sources belong to this check.
+    // From the other problems, only those of GPU sources are shown here.
     const others = problems.filter(
       text =>
         names.some(name => text.startsWith(`${name} `)) &&
@@ -36,7 +39,7 @@ export const gpus = ({ machine }: Context): Check => ({
   },
 });
 
-/** These GPUs are meant to be unusable. */
+/** Matches the reasons of GPUs that are not meant for jobs. */
 const expectedReasons = /^(a display adapter\b|it is set aside for a virtual machine\b)/;
 
 function describe({ vendor, name, address, usable, reason, driver, driverVersion }: GpuDevice): Finding {

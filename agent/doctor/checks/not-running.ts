@@ -23,7 +23,7 @@ export async function notRunning(context: Context, role: Role): Promise<Finding>
   return warning(`it was never set up here (searched: ${data})`, `start it: ${start}`);
 }
 
-/** Returns the data folder of a role that `muster dev` has set up. */
+/** Returns the data folder of a role that `muster dev` made, if there is one. */
 async function findDevNode({ data, settings }: Context, role: Role): Promise<string | undefined> {
   for (const folder of new Set([join(data, 'dev'), await devFolder(settings)])) {
     const names = await readdir(folder).catch(() => []);
@@ -33,7 +33,7 @@ async function findDevNode({ data, settings }: Context, role: Role): Promise<str
   return undefined;
 }
 
-/** Returns the commands that start a role: in a terminal, and as a service. */
+/** Returns the commands that start a role in a terminal and as a service. */
 export function howToStart(role: Role): string {
   const restart =
     process.platform === 'darwin'

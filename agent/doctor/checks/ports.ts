@@ -4,7 +4,7 @@ import { localHost } from '../../broker/broker.ts';
 import { type Check, type Finding, failed, ok } from './check.ts';
 import type { Context } from './context.ts';
 
-/** Milliseconds. */
+/** Time to connect, in milliseconds. */
 const connectTimeoutMs = 2_000;
 
 export const ports = ({ settings, requester }: Context): Check => ({
@@ -41,7 +41,8 @@ const inUse = ({ setting, host, port }: Wanted): Finding =>
     `stop that program (as root, ss -ltnp "sport = :${port}" shows it), or choose another ${setting}`,
   );
 
-// Connecting is safer than listening: listening could take the port from a requester that is just starting.
+// Returns whether a program listens. It connects, because listening could take the port from a requester that is just
+// starting.
 function isListening({ host, port }: Wanted): Promise<boolean> {
   return new Promise(resolve => {
     const socket = connect({ host: localHost(host).replace(/^\[(.*)\]$/, '$1'), port });

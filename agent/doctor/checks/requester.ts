@@ -76,12 +76,12 @@ async function apiFindings({ settings }: Context): Promise<Finding[]> {
   }
 }
 
-/** Time for the connection, and for the answer. */
+/** Times for the connection and for the answer, in milliseconds. */
 const timeoutsMs = { connect: 5_000, answer: 3_000 };
 
 /**
- * Sends a request as a node that is on no roll. The requester refuses it, and changes and stores nothing. The last answer to a
- * running agent would be known too, but it may be old.
+ * Sends a request in the name of a node that does not exist. The requester refuses it, and changes and stores nothing.
+ * The last answer to a running agent is not used, because it may be old.
  */
 async function askOverBroker(context: Context): Promise<Finding[]> {
   const access = await context.broker('agent');
@@ -106,14 +106,14 @@ async function askOverBroker(context: Context): Promise<Finding[]> {
   }
 }
 
-/** When the broker does not let us in, the agent that runs here may know when the requester last answered. */
+/** Asks the agent that runs here when the requester last answered, because the broker refused our credentials. */
 async function askLocalAgent(context: Context): Promise<Finding> {
   const status = await askAgent(context);
   if (status === 'denied')
     return warning('it cannot be asked, and this user may not ask the agent', runAsRoot);
   const silence = status && silenceMsOf(status);
   if (!status || silence === undefined || brokerOf(status) === undefined || isSilent(status, context)) {
-    // The finding about the broker says why.
+    // The finding about the broker contains the reason.
     return failed('it cannot be asked, because no broker lets us in', 'see what the broker line says');
   }
   return ok(`${status.requester ?? 'it'} answered the agent ${Math.round(silence / 1000)} s ago`);
@@ -121,7 +121,7 @@ async function askLocalAgent(context: Context): Promise<Finding> {
 
 async function sendTestRequest(connection: Connection): Promise<Finding> {
   const node = `doctor-${systemRandom.uuid()}`;
-  // A Bacalhau orchestrator would take UpdateResources for a heartbeat, and remember the node.
+  // A Bacalhau orchestrator would read UpdateResources as a heartbeat, and remember the node.
   const subject = managementSubject(node, 'UpdateNodeInfo/v1');
   const info = { NodeID: node, NodeType: 'Compute', ComputeNodeInfo: emptyComputeNodeInfo };
   const question = writeJson({ Info: info, Muster: { Version: version } });

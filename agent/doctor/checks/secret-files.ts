@@ -1,4 +1,4 @@
-// Checks that not every user can read the files with secrets that the settings name.
+// Checks that the files with secrets which the settings name cannot be read by every user.
 import { stat } from 'node:fs/promises';
 import { type Check, type Finding, failed, ok } from './check.ts';
 import type { Context } from './context.ts';
@@ -21,7 +21,7 @@ export const secretFiles = ({ settings }: Context): Check => ({
 });
 
 async function checkSecretFile(key: string, path: string): Promise<Finding | undefined> {
-  // The check of the configuration reports a missing file.
+  // When the file is missing, the check of the configuration reports it.
   const info = await stat(path).catch(() => undefined);
   if (!info) return undefined;
   // Several users may share a file through its group.

@@ -1,4 +1,4 @@
-// Checks the sentinel, the file that says that the node is already registered.
+// Checks the sentinel, which is the file that says that the node is already registered.
 import { stat } from 'node:fs/promises';
 import { inspectIdentity } from '../../compute/registration/identity.ts';
 import { inspectSentinel, sentinelPath } from '../../compute/registration/sentinel.ts';

@@ -15,7 +15,10 @@ export interface ServiceInfo {
   readonly state: ServiceState;
   /** The command that shows its log. */
   readonly log: string;
-  /** Why its folders could not be set up, if that ended the service. */
+  /**
+   * The reason why the folders of the service could not be set up; undefined when the service did not end because of
+   * that.
+   */
   readonly problem?: FolderProblem | undefined;
 }
 
@@ -34,7 +37,8 @@ export const service = (roles: readonly Role[], ask: ServiceQuery = askManager):
   },
 });
 
-// A service with a faulty unit is installed too: the manager's state says what is wrong.
+// Returns whether the service is installed. A service with a faulty unit is also installed: the manager's state shows the
+// fault.
 const isInstalled = ({ state: { loaded, managerState } }: ServiceInfo) =>
   loaded || !/^not[ -](found|known|loaded)$|^$/.test(managerState);
 
