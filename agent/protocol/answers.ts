@@ -1,10 +1,10 @@
-// The answers of a requester: Bacalhau's bprotocol/v2 form and texts, with muster's own `Muster` member beside them.
+// The answers of a requester have Bacalhau's bprotocol/v2 form and texts, and muster's own member `Muster`.
 import * as v from 'valibot';
 import { writeJson } from './json.ts';
 import { memberships } from './node-state.ts';
 import { count, struct, text } from './schema.ts';
 
-/** What an answer means, for programs. The reason beside it is for people and for Bacalhau. */
+/** Codes that tell programs what an answer means. The reason beside the code is for people and for Bacalhau. */
 export const answerCodes = [
   'registered',
   'reconnected',
@@ -23,7 +23,7 @@ export type AnswerCode = (typeof answerCodes)[number];
 
 const short = (limit = 128) => v.optional(v.pipe(v.string(), v.maxLength(limit)));
 
-/** What a muster requester says of itself in every answer, also in a refusal. */
+/** The data that a muster requester gives about itself in every answer, also in a refusal. */
 const answererSchema = struct({
   Version: text(64),
   ClusterID: text(128),
@@ -31,7 +31,7 @@ const answererSchema = struct({
   Membership: v.nullish(v.picklist([...memberships, '']), ''),
   Session: short(),
   Code: short(64),
-  /** The topic on which this requester takes heartbeats, and the silence that it allows, in milliseconds. */
+  /** The topic of the heartbeats; the next member is the longest silence that the requester allows, in milliseconds. */
   HeartbeatTopic: short(256),
   NodeDisconnectedAfter: v.optional(count()),
 });
@@ -49,14 +49,14 @@ export interface Answer {
   /** Whether the request was carried out. It is false for a refusal and for a failure. */
   accepted: boolean;
   reason: string;
-  /** Set when a muster requester answered. */
+  /** Set when the answer comes from a muster requester. */
   muster?: AnsweringRequester | undefined;
 }
 
 /** Reads every form of an answer: `{value: {Accepted, Reason}}`, `{value: {}}` and `{error}`. */
 export const answerSchema = v.pipe(
   wireAnswerSchema,
-  // Another program that answers on the subject must not look like a requester that accepts.
+  // An answer of another program on the subject must not look like an acceptance.
   v.check(({ error, value }) => error !== '' || value !== null, 'neither a value nor an error'),
   v.transform(
     ({ error, value }): Answer => ({
@@ -83,7 +83,7 @@ export const encodeEmptyResponse = (muster?: AnsweringRequester): string =>
 export const encodeErrorResponse = (error: string, muster?: AnsweringRequester): string =>
   writeJson({ error, value: muster ? { Muster: muster } : null });
 
-/** Reasons for people. Where Bacalhau has a text of its own it is used here, because its nodes compare the texts. */
+/** Reasons for people. If Bacalhau has a text, it is used here, because Bacalhau's nodes compare the texts. */
 export const reasons = {
   registered: 'node registered',
   reconnected: 'node reconnected',

@@ -3,9 +3,8 @@ import { ProtocolError } from './error.ts';
 import { parseJson } from './json.ts';
 
 /**
- * Reads the message `{1: {1: map<string,string>}, 2: {1: bytes}}`: metadata and a payload of JSON. Other fields are skipped.
- * The format is small enough to be read by hand instead of by a library.
- * @throws ProtocolError `malformed`.
+ * Reads the message `{1: {1: map<string,string>}, 2: {1: bytes}}`: metadata and a payload of JSON. Other fields are
+ * skipped. No library is used, because the format is small. @throws ProtocolError `malformed`.
  */
 export function readProtobufEnvelope(body: Uint8Array): {
   metadata: Record<string, string>;
@@ -54,7 +53,7 @@ function* fields(bytes: Uint8Array): Generator<{ number: number; bytes: Uint8Arr
     at += length;
     if (at > bytes.length) throw new ProtocolError('malformed', 'cut short');
   };
-  // A number above 2^53 is not exact, but no length in a message is nearly so large.
+  // Reads a number. A number above 2^53 is not exact, but all lengths in messages are much smaller.
   const varint = (): number => {
     let value = 0;
     for (let shift = 0; shift < 70; shift += 7) {

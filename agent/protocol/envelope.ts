@@ -1,4 +1,4 @@
-// Bacalhau's message envelope: one byte of version, four bytes of CRC-32, and then metadata and payload.
+// Reads and writes Bacalhau's message envelope: one byte of version, four bytes of CRC-32, then metadata and payload.
 import { crc32 } from 'node:zlib';
 import * as v from 'valibot';
 import { readProtobufEnvelope } from './envelope-protobuf.ts';
@@ -13,8 +13,8 @@ export interface Envelope {
 }
 
 /**
- * The metadata keys that muster reads or writes. Bacalhau 1.5.0 and 1.5.1 know only those without the prefix, so both are
- * sent.
+ * The metadata keys that muster reads or writes. Bacalhau 1.5.0 and 1.5.1 know only the keys without the prefix, so both
+ * are sent.
  */
 export const metadataKeys = {
   type: 'Bacalhau-Type',
@@ -42,7 +42,7 @@ export function messageMetadata(type: string, source: string, at: Date): Record<
   };
 }
 
-/** Returns the type of the message in the envelope; empty when the envelope names none. */
+/** Returns the type of the message in the envelope; empty when the envelope contains none. */
 export const envelopeType = (envelope: Envelope): string =>
   envelope.metadata[metadataKeys.type] ?? envelope.metadata[metadataKeys.oldType] ?? '';
 
@@ -59,10 +59,7 @@ export function encodeEnvelope(envelope: Envelope): Buffer {
   return out;
 }
 
-/**
- * Reads an envelope of version 1 or 2 with a JSON payload.
- * @throws ProtocolError with Bacalhau's own text where it has one.
- */
+/** Reads an envelope of version 1 or 2 with a JSON payload. @throws ProtocolError, with Bacalhau's text if it has one. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
   if (bytes.length === 0) throw new ProtocolError('malformed', 'empty data');
   if (bytes.length < headerBytes) throw new ProtocolError('malformed', 'bad message: too short');
@@ -89,7 +86,7 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
 
 const envelopeSchema = struct({ metadata: strictTextMap(64, 512, 512), payload: v.unknown() });
 
-// Every heartbeat passes here. These two checks by hand cost a tenth of what the schema costs.
+// Reads a JSON envelope. This runs for every heartbeat, so it uses two simple checks, which cost a tenth of the schema's.
 function readJsonEnvelope(body: Buffer): Envelope {
   const value = parseJson(body) as Partial<Envelope> | null;
   const metadata = value?.metadata;

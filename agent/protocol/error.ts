@@ -1,10 +1,10 @@
-// The error for bytes from the network that are not a valid message.
+// Defines the error for bytes from the network that are not a valid message.
 
 export type ProtocolFault = 'too_large' | 'too_deep' | 'malformed' | 'invalid_field';
 
 /**
- * Says what is wrong with a message, and in which `field`, such as `Info.Labels.zone`. `field` is empty for the message as a
- * whole.
+ * An error that says what is wrong with a message, and in which `field`, such as `Info.Labels.zone`. `field` is empty
+ * when the whole message is wrong.
  */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';

@@ -1,4 +1,4 @@
-// The membership and health events for other systems, as CloudEvents 1.0 in JSON.
+// Defines the membership and health events for other systems, as CloudEvents 1.0 in JSON.
 import { type Health, type Membership, recordedChangeKinds } from './node-state.ts';
 
 /** Kinds of events that follow from a write to the store. Their id is `<node>:<revision>`. */
@@ -9,11 +9,11 @@ export type MembershipKind = (typeof membershipKinds)[number];
 export type HealthKind = (typeof healthKinds)[number];
 export type EventKind = MembershipKind | HealthKind | 'conflict';
 
-/** The facts that a health event follows from. */
+/** The facts from which a health event follows. */
 export interface Evidence {
   /** Wall time of the last heartbeat in RFC 3339; absent when there was none. */
   lastSeen?: string;
-  /** Time since then, in milliseconds. */
+  /** Time since the last heartbeat, in milliseconds. */
   silence?: number;
   /** The rule that applied, with the value of its setting. */
   rule: string;
@@ -24,10 +24,13 @@ export interface EventData {
   previous: { membership?: Membership; health?: Health };
   current: { membership?: Membership; health?: Health };
   reason?: string;
-  /** Who made the change: an operator, the node or the requester. */
+  /** The operator, the node or the requester that made the change. */
   actor?: string;
   evidence?: Evidence;
-  /** Number of older changes of the node that have no event of their own. `previous` is the state before them. */
+  /**
+   * Number of older changes of the node that have no event of their own. `previous` is the state before the first of
+   * them.
+   */
   coalesced?: number;
 }
 
@@ -51,7 +54,7 @@ export const eventSource = (clusterId: string, requesterId: string): string =>
 /** Returns the id of an event that follows from a revision of the store. */
 export const revisionEventId = (nodeId: string, revision: number): string => `${nodeId}:${revision}`;
 
-/** Returns the revision of the store that an event id names; undefined for the id of a health event. */
+/** Returns the revision of the store in an event id; undefined for the id of a health event. */
 export function revisionOfEventId(id: string): number | undefined {
   const match = /^[A-Za-z0-9_-]{1,128}:(\d{1,16})$/.exec(id);
   return match ? Number(match[1]) : undefined;
@@ -77,8 +80,7 @@ export function cloudEvent(
 }
 
 /**
- * Returns an event about the requester itself: `degraded` while it cannot trust that a silent node is silent, then
- * `recovered`.
+ * Returns an event about the requester itself: `degraded` while it cannot trust its own silence, and later `recovered`.
  */
 export function requesterEvent(
   kind: 'degraded' | 'recovered',

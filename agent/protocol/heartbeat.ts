@@ -1,4 +1,5 @@
-// Reads and writes heartbeats, in an envelope (Bacalhau from 1.5 on) or as plain JSON (up to 1.4). Nothing runs more often.
+// Reads and writes heartbeats, in an envelope (Bacalhau from 1.5 on) or as plain JSON (up to 1.4). This code runs most often
+// of all.
 import { decodeEnvelope, encodeEnvelope, envelopeType, messageMetadata, metadataKeys } from './envelope.ts';
 import { ProtocolError } from './error.ts';
 import { parseJson, writeJson } from './json.ts';
@@ -8,11 +9,11 @@ import { nodeIdPattern, validate } from './schema.ts';
 const heartbeatType = 'heartbeat';
 
 export interface ReceivedHeartbeat extends Heartbeat {
-  /** The session of the node; a Bacalhau node has none. */
+  /** The session of the node; undefined for a Bacalhau node. */
   session: string | undefined;
 }
 
-/** Writes a heartbeat in an envelope, for a topic that names the node. */
+/** Writes a heartbeat in an envelope, for a topic that contains the node id. */
 export function encodeHeartbeat(beat: Heartbeat, session: string | undefined, at: Date): Buffer {
   const metadata = messageMetadata(heartbeatType, beat.NodeID, at);
   if (session) metadata[metadataKeys.session] = session;
@@ -41,7 +42,7 @@ export function decodeHeartbeat(bytes: Uint8Array): ReceivedHeartbeat {
 }
 
 function validateHeartbeat(value: unknown): Heartbeat {
-  // The usual form is checked by hand, which is faster. The schema checks any other, and says what is wrong with it.
+  // The usual form is checked by hand, which is faster. Any other form is checked by the schema, which says what is wrong.
   if (typeof value === 'object' && value !== null && 'NodeID' in value && 'Sequence' in value) {
     const { NodeID, Sequence } = value;
     if (typeof NodeID === 'string' && nodeIdPattern.test(NodeID) && isCount(Sequence)) {

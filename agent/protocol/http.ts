@@ -1,4 +1,5 @@
-// The bodies of the requester's HTTP API and the codes of its problems. They are Bacalhau's, with a member `Muster` beside.
+// Defines the bodies of the requester's HTTP API and the codes of its problems. They are Bacalhau's, with a member `Muster`
+// added.
 import * as v from 'valibot';
 import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
@@ -8,33 +9,33 @@ import { struct, text } from './schema.ts';
 const bounded = (maxLength: number) =>
   v.pipe(v.string(), v.maxLength(maxLength, `longer than ${maxLength} characters`));
 
-/** What an operator can decide about a node. */
+/** The decisions that an operator can make about a node. */
 export const decisionActions = ['approve', 'reject', 'delete'] as const;
 export type DecisionAction = (typeof decisionActions)[number];
 
-/** The body of the PUT that carries a decision. Bacalhau's other members are ignored: the path names the node. */
+/** The body of the PUT with a decision. Bacalhau's other members are ignored, because the path contains the node. */
 export const decisionSchema = struct({
   Action: v.optional(bounded(64), ''),
   Message: v.optional(bounded(1024), ''),
   Actor: v.optional(bounded(256), 'api'),
 });
 
-/** The same body as a client sends it. */
+/** The body of the PUT as a client sends it. */
 export interface DecisionBody {
   Action: DecisionAction;
   /** The reason of the operator; may be empty. */
   Message: string;
-  /** The operator, by his own word: nobody proves it until the API asks for tokens. */
+  /** The name of the operator, which the client gives. Nothing proves it until the API authenticates callers. */
   Actor: string;
 }
 
-/** The answer to a decision. Muster answers a refusal with a problem; Bacalhau has `Success: false`. */
+/** The answer to a decision. Muster refuses with a problem, Bacalhau with `Success: false`. */
 export const decisionAnswerSchema = struct({ Success: v.boolean(), Error: text(1024) });
 
-/** What a muster requester adds to a node; a Bacalhau orchestrator adds nothing. */
+/** The member that a muster requester adds to a node. A Bacalhau orchestrator adds nothing. */
 export const musterViewSchema = struct({
   Health: v.picklist(healths),
-  /** Milliseconds since the last sign of life; absent when this requester never had one. */
+  /** Time since the last sign of life, in milliseconds; absent when this requester never received one. */
   Silence: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
   RegisteredAt: v.optional(goTime()),
   Version: v.optional(v.pipe(v.string(), v.maxLength(256))),
@@ -46,7 +47,7 @@ export const musterViewSchema = struct({
 });
 export type MusterView = v.InferOutput<typeof musterViewSchema>;
 
-/** The answers that carry nodes. Each node is checked on its own. */
+/** The answers that contain nodes. Each node is checked separately. */
 export const nodeListSchema = struct({ Nodes: v.nullish(v.array(v.unknown()), []) });
 export const oneNodeSchema = struct({ Node: v.unknown() });
 
@@ -66,7 +67,7 @@ export type NodeOrder = (typeof nodeOrders)[number];
 /** The state of the requester itself. */
 export const requesterStateSchema = struct({ state: text(64), reason: text(1024) });
 
-/** The codes of problems and their HTTP status. */
+/** The codes of problems, each with its HTTP status. */
 export const problemStatus = {
   BadRequest: 400,
   Forbidden: 403,
@@ -80,7 +81,7 @@ export const problemStatus = {
 } as const;
 export type ProblemCode = keyof typeof problemStatus;
 
-/** The codes of the problems that stand for an error of muster, by the code of that error. */
+/** The problem code for each error code of muster. */
 export const problemCodes = {
   not_found: 'NotFound',
   ambiguous: 'MultipleNodesFound',
@@ -92,7 +93,7 @@ export const problemCodes = {
 export interface Problem {
   Status: number;
   Message: string;
-  /** The caller's own `X-Request-Id`, if it sent one. */
+  /** The `X-Request-Id` of the caller, if it sent one. */
   RequestID: string;
   Code: ProblemCode;
   Component: string;

@@ -1,4 +1,4 @@
-// Reads JSON up to a size and a depth, and writes it exactly as Go's encoding/json does for Bacalhau.
+// Reads JSON with limits for size and depth, and writes it exactly as Go's encoding/json does for Bacalhau.
 import { ProtocolError } from './error.ts';
 
 /** Size of the largest message that is read or written, in bytes. A register request with a few GPUs has 3 KB. */
@@ -30,7 +30,10 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Writes `value` byte for byte as Go does: members in the given order, HTML characters and U+2028 and U+2029 escaped. */
+/**
+ * Writes `value` with exactly the same bytes as Go: members in the given order, HTML characters and U+2028 and U+2029
+ * escaped.
+ */
 export function writeJson(value: unknown): string {
   return JSON.stringify(value).replace(
     /[<>&\u2028\u2029]/g,
@@ -44,12 +47,11 @@ export function sortKeys<T>(map: Record<string, T>): Record<string, T> {
 }
 
 /**
- * Refuses JSON that is nested too deeply, and backslashes in the names of members. Once V8 has read a name with a backslash,
- * it confuses other names that hold escapes with it, also in later messages (nodejs/node#63785).
+ * Refuses JSON that is nested too deeply, and backslashes in the names of members. After V8 has read a name with a
+ * backslash, it may confuse it with other names that contain escapes, even in later messages (nodejs/node#63785).
  */
 function checkStructure(text: string): void {
-  // A text with few brackets cannot be nested deeply. So a heartbeat need not be scanned, which would be a quarter of its
-  // cost.
+  // A text with few brackets cannot be nested deeply. So a heartbeat is not scanned, which would take a quarter of its time.
   if (!text.includes('\\') && countOf(text, '{') + countOf(text, '[') <= maxDepth) return;
   let depth = 0;
   let inString = false;

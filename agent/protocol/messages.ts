@@ -1,4 +1,4 @@
-// The requests that a node sends: Bacalhau's bprotocol/v2, with muster's own `Muster` members.
+// Defines the requests that a node sends: Bacalhau's bprotocol/v2, with muster's own `Muster` members.
 import * as v from 'valibot';
 import { nodeInfoSchema } from './node-info.ts';
 import { resourcesSchema } from './resources.ts';
@@ -6,36 +6,36 @@ import { amount, count, nodeId, struct, text } from './schema.ts';
 
 const short = (limit = 128) => v.optional(v.pipe(v.string(), v.maxLength(limit)));
 
-/** The sender of a request, in every request of a muster agent. A Bacalhau node sends none. */
+/** The sender of a request, which every request of a muster agent contains. A Bacalhau node sends none. */
 const senderSchema = struct({
   Version: text(64),
-  /** The cluster id, once the node knows it. */
+  /** The cluster id; empty until the node knows it. */
   ClusterID: short(),
-  /** The session, once the node has one. */
+  /** The session; empty until the node has one. */
   Session: short(),
-  /** The instance: random at each start of the agent. */
+  /** The instance: a random value, made at each start of the agent. */
   Instance: short(),
   BootID: short(),
 });
 
 /** The use of one GPU. A member that the driver does not report is absent. */
 const gpuUsageSchema = struct({
-  /** The index that the GPU has in the node's capacity. */
+  /** The index of the GPU in the node's capacity. */
   Index: count(),
   PCIAddress: text(64),
   /** Memory in use, in MiB. */
   Memory: v.optional(count()),
   /** Utilisation in percent. */
   Utilisation: v.optional(amount()),
-  /** Temperature in degrees Celsius; may be below zero. */
+  /** Temperature, in degrees Celsius. It may be below zero. */
   Temperature: v.optional(v.pipe(v.number(), v.finite())),
   /** Power in watts. */
   Power: v.optional(amount()),
 });
 
 /**
- * The measured use of the machine, beside what it offers. Memory and disk are in bytes, CPU is the number of busy logical
- * CPUs.
+ * The measured use of the machine. It is sent beside the offered resources. Memory and disk are in bytes, CPU is the
+ * number of busy logical CPUs.
  */
 export const usageSchema = struct({
   CPU: amount(),

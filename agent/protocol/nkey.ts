@@ -38,7 +38,7 @@ function encodeWithChecksum(body: Buffer): string {
 
 function decodeWithChecksum(text: string, length: number): Buffer {
   const body = decodeBase32(text).subarray(0, -2);
-  // The text must be the only one for this key: base32 has spare bits at the end, which no checksum covers.
+  // There must be only one text for each key. Base32 has unused bits at the end, and the checksum does not include them.
   if (body.length !== length || encodeWithChecksum(body) !== text) {
     throw new ProtocolError('malformed', 'not an nkey: its length or checksum is wrong');
   }

@@ -1,11 +1,11 @@
-// Node information: who a node is and what it offers. It is Bacalhau's NodeInfo with muster's own members at the end.
+// Node information says who a node is and what it offers. It is Bacalhau's NodeInfo with muster's own members at the end.
 import * as v from 'valibot';
 import { resourcesSchema } from './resources.ts';
 import { count, newerTexts, nodeId, struct, text, textMap, texts } from './schema.ts';
 
 export type NodeType = 'Compute' | 'Requester';
 
-/** What Go writes for a time that is not set. */
+/** The text that Go writes for a time that is not set. */
 export const zeroTime = '0001-01-01T00:00:00Z';
 
 const computeNodeInfoSchema = struct({
@@ -32,7 +32,7 @@ const buildVersionSchema = struct({
   GOARCH: text(32),
 });
 
-/** Facts about the machine. Memory and disk are in bytes. An absent member is not known, or not known yet. */
+/** Facts about the machine. Memory and disk are in bytes. A member is absent while it is unknown. */
 const hostSchema = struct({
   Kernel: v.optional(v.pipe(v.string(), v.maxLength(256))),
   OS: v.optional(v.pipe(v.string(), v.maxLength(256))),
@@ -44,7 +44,7 @@ const hostSchema = struct({
   GPUDriver: v.optional(v.pipe(v.string(), v.maxLength(64))),
 });
 
-/** A condition: something that is wrong with a node that is alive. */
+/** A condition: a problem of a node that is alive. */
 const conditionSchema = struct({
   Type: text(64),
   /** A sentence for people. */
@@ -72,7 +72,7 @@ export type BuildVersion = v.InferOutput<typeof buildVersionSchema>;
 export type NodeCondition = v.InferOutput<typeof conditionSchema>;
 export type NodeInfo = v.InferOutput<typeof nodeInfoSchema>;
 
-/** What a Bacalhau requester stores of itself, because it computes nothing. */
+/** The value that a Bacalhau requester stores for itself, because it computes nothing. */
 export const emptyComputeNodeInfo: ComputeNodeInfo = {
   ExecutionEngines: null,
   Publishers: null,
@@ -86,7 +86,10 @@ export const emptyComputeNodeInfo: ComputeNodeInfo = {
   address: '',
 };
 
-/** Returns the part of `info` that is stored and compared. What is free, queued or running now is kept in memory alone. */
+/**
+ * Returns the part of `info` that is stored and compared. The figures about what is free, queued or running are only held
+ * in memory.
+ */
 export function staticInfo(info: NodeInfo): NodeInfo {
   return {
     ...info,
@@ -109,7 +112,7 @@ export function goTime() {
     v.string(),
     v.maxLength(64),
     v.check(isGoTime, 'not an RFC 3339 time'),
-    // Each record has a few zero times, so all share one string.
+    // Each record contains a few zero times. They all share one string, which saves memory.
     v.transform(time => (time === zeroTime ? zeroTime : time)),
   );
 }
@@ -126,7 +129,8 @@ function isGoTime(time: string): boolean {
 
 const nodeTypes: Record<string, NodeType> = { compute: 'Compute', requester: 'Requester' };
 
-// Bacalhau reads the type in any case and trims blanks. It refuses the whole message for any other type.
+// Returns a schema for the type of a node. Bacalhau reads the type in any case and trims blanks. It refuses the whole
+// message for any other type.
 function nodeType() {
   return v.pipe(
     v.string(),

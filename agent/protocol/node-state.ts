@@ -1,4 +1,4 @@
-// A node's record in the store and the form of a node in the API: Bacalhau's NodeState, with muster's own members.
+// Defines a node's record in the store and the form of a node in the API: Bacalhau's NodeState, with muster's own members.
 import * as v from 'valibot';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
 import { count, struct, text } from './schema.ts';
@@ -9,13 +9,14 @@ export type Membership = (typeof memberships)[number];
 export const healths = ['HEALTHY', 'UNHEALTHY', 'UNKNOWN'] as const;
 export type Health = (typeof healths)[number];
 
-/** Health as Bacalhau knows it. */
+/** The health in Bacalhau's words. */
 export type ConnectionStatus = 'CONNECTED' | 'DISCONNECTED';
 export const connectionStatusOf = (health: Health): ConnectionStatus =>
   health === 'HEALTHY' ? 'CONNECTED' : 'DISCONNECTED';
 
 const time = () => v.nullish(goTime(), zeroTime);
-// An unknown value is read as none, as Bacalhau does. Such a node is not approved, and an operator can approve it.
+// Returns a schema for the membership. As in Bacalhau, an unknown value is read as none. Such a node is not approved, and an
+// operator can approve it.
 const membership = () =>
   v.pipe(
     text(64),
@@ -43,14 +44,14 @@ export const recordedChangeKinds = ['registered', 'approved', 'rejected', 'delet
 /** A change of the record. It is kept in the record until its event is acknowledged. */
 const recordedChangeSchema = struct({
   Kind: v.picklist(recordedChangeKinds),
-  /** The revision of the store that made the change; 0 stands for the revision of the record that holds this. */
+  /** The revision of the store that the change made; 0 means the revision of the record that contains the change. */
   Revision: count(),
   At: goTime(),
   Previous: v.nullish(v.picklist([...memberships, '']), ''),
   Current: v.nullish(v.picklist([...memberships, '']), ''),
   Reason: v.optional(v.pipe(v.string(), v.maxLength(1024))),
   Actor: v.optional(v.pipe(v.string(), v.maxLength(256))),
-  /** Number of older changes that have no event of their own. `Previous` is the membership before them. */
+  /** Number of older changes that have no event of their own. `Previous` is the membership before the first of them. */
   Coalesced: v.optional(count()),
 });
 export type RecordedChange = v.InferOutput<typeof recordedChangeSchema>;
@@ -64,7 +65,7 @@ const musterStateSchema = struct({
   BootID: v.optional(v.pipe(v.string(), v.maxLength(128))),
   Version: v.optional(v.pipe(v.string(), v.maxLength(64))),
   RegisteredAt: v.optional(goTime()),
-  /** The latest decision of an operator on this node. */
+  /** The last decision of an operator about this node. */
   Decision: v.optional(
     struct({
       Action: v.picklist(['approve', 'reject']),
@@ -73,7 +74,10 @@ const musterStateSchema = struct({
       At: goTime(),
     }),
   ),
-  /** Random at each write. A writer that lost the answer can tell its own write from another one by it. */
+  /**
+   * A random mark, made for each write. When the answer to a write is lost, the writer can recognize its own write by the
+   * mark.
+   */
   Operation: v.optional(v.pipe(v.string(), v.maxLength(64))),
   Changes: v.optional(recordedChangesSchema),
 });

@@ -1,9 +1,9 @@
-// The resources that a node has or offers: CPU, memory, disk and GPUs.
+// Defines the resources that a node has or offers: CPU, memory, disk and GPUs.
 import * as v from 'valibot';
 import { amount, count, struct, text } from './schema.ts';
 
 const gpuSchema = struct({
-  /** The number that the maker's tool gives to the GPU. */
+  /** The number of the GPU in its vendor's tool. */
   Index: count(),
   Name: text(256),
   Vendor: text(64),
@@ -14,9 +14,9 @@ const gpuSchema = struct({
 
 export type Gpu = v.InferOutput<typeof gpuSchema>;
 
-/** A zero or empty member is left out, so no resources at all are `{}`. */
+/** Resources. A zero or empty member is left out, so `{}` means no resources. */
 export interface Resources {
-  /** Number of logical CPUs; may be a fraction. */
+  /** Number of logical CPUs. It may be a fraction. */
   CPU?: number;
   /** Memory in bytes. */
   Memory?: number;

@@ -1,16 +1,16 @@
-// The parts of message schemas. They read JSON as Go does: member names in any case, null for empty, strict types.
+// Defines the parts of message schemas. They read JSON as Go does: member names in any case, null for empty, strict types.
 import * as v from 'valibot';
 import { ProtocolError } from './error.ts';
 
 /**
- * Returns a schema for an object with these members; others are dropped. Names match in any case, the exact one first. Null
- * leaves an optional member unset, as in Go.
+ * Returns a schema for an object with these members. Other members are dropped. Names match in any case, but an exact
+ * match is used first. Null leaves an optional member unset, as in Go.
  */
 export function struct<const T extends v.ObjectEntries>(entries: T) {
   const byLower = new Map(Object.keys(entries).map(name => [name.toLowerCase(), name]));
   // Go reads an absent struct as one with zero members. An absent optional member stays absent.
   const zeroed = Object.entries(entries).filter(([, entry]) => !/^(optional|nullish)$/.test(entry.type));
-  // Almost every message is canonical, and needs no copy.
+  // Almost every message has the usual spelling, so it needs no copy.
   const isCanonical = (value: Record<string, unknown>) =>
     zeroed.every(([name]) => Object.hasOwn(value, name)) &&
     Object.keys(value).every(
@@ -39,10 +39,10 @@ export function struct<const T extends v.ObjectEntries>(entries: T) {
 /** Returns a schema for text of at most `maxLength` characters. A missing text or null is read as empty. */
 export const text = (maxLength: number) => v.nullish(v.pipe(v.string(), v.maxLength(maxLength)), '');
 
-/** Returns a schema for a list of short texts, or null, as Go writes an empty list. */
+/** Returns a schema for a list of short texts, or for null, which Go writes for an empty list. */
 export const texts = (items = 256, limit = 256) => v.nullish(textList(items, limit), null);
 
-/** Returns the same schema for a list that older versions do not send. An absent list stays absent. */
+/** Returns a schema for a list of texts that older versions do not send. An absent list stays absent. */
 export const newerTexts = (items: number, limit: number) => v.nullish(textList(items, limit));
 
 const textList = (items: number, limit: number) =>
@@ -54,7 +54,7 @@ export const count = () => v.nullish(v.pipe(v.number(), v.safeInteger(), v.minVa
 /** Returns a schema for a finite number that is not negative. A missing number or null is read as 0. */
 export const amount = () => v.nullish(v.pipe(v.number(), v.finite(), v.minValue(0)), 0);
 
-/** Returns a schema for a map of at most 256 texts, or null, as Go writes an empty map. */
+/** Returns a schema for a map of at most 256 texts, or for null, which Go writes for an empty map. */
 export const textMap = () => v.nullish(strictTextMap(256, 256, 1024), null);
 
 /**

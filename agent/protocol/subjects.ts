@@ -1,4 +1,4 @@
-// All subjects on which muster sends and receives.
+// Defines all subjects on which muster sends and receives.
 
 export type ManagementMethod = 'RegisterNode/v1' | 'UpdateNodeInfo/v1' | 'UpdateResources/v1' | 'Leave/v1';
 
@@ -15,7 +15,7 @@ export const managementWildcard = 'node.management.>';
 export const managementSubject = (nodeId: string, method: ManagementMethod): string =>
   `node.management.${nodeId}.${method}`;
 
-/** Returns the node and the method that `subject` names; undefined for a subject of another program. */
+/** Returns the node and the method in `subject`; undefined for a subject of another program. */
 export function parseManagementSubject(
   subject: string,
 ): { nodeId: string; method: ManagementMethod } | undefined {
@@ -26,7 +26,7 @@ export function parseManagementSubject(
   return { nodeId, method };
 }
 
-/** The default topic of heartbeats, on which Bacalhau from 1.5 on takes them. */
+/** The default topic of heartbeats. Bacalhau from 1.5 on receives them there. */
 export const defaultHeartbeatTopic = 'bacalhau.global.compute.{nodeId}.out.heartbeat';
 
 const placeholder = '{nodeId}';
@@ -34,7 +34,7 @@ const placeholder = '{nodeId}';
 /** Returns the subject of the heartbeats of one node. */
 export const heartbeatSubject = (topic: string, nodeId: string): string => topic.replace(placeholder, nodeId);
 
-/** Returns the subject on which a requester takes the heartbeats of all nodes. */
+/** Returns the subject on which a requester receives the heartbeats of all nodes. */
 export const heartbeatWildcard = (topic: string): string => topic.replace(placeholder, '*');
 
 /**
@@ -50,7 +50,7 @@ export const isEnveloped = (topic: string): boolean => topic.includes(placeholde
 export function heartbeatNodeIdReader(topic: string): (subject: string) => string | undefined {
   const before = topic.indexOf(placeholder);
   if (before < 0) return () => undefined;
-  // The broker delivers only subjects that match the topic, so what follows the id is as long as in the topic.
+  // Only subjects that match the topic arrive here. So the text after the id is as long as in the topic.
   const after = topic.length - before - placeholder.length;
   return subject => subject.slice(before, subject.length - after) || undefined;
 }
