@@ -115,7 +115,7 @@ export interface NvmlError {
  */
 export declare function nvmlFigures(deadlineMs: number): Promise<Array<number> | null>
 
-/** What NVML answered about one GPU. */
+/** The facts of one GPU from NVML. */
 export interface NvmlGpu {
   /** NVML's index, in the order of PCI addresses. */
   index: number
@@ -181,7 +181,7 @@ export interface NvmlOptions {
   hold?: NvmlMark
 }
 
-/** What NVML answered. A fact that it does not give is absent, and `errors` says why. */
+/** The answer of NVML. A fact that it does not give is absent, and `errors` says why. */
 export interface NvmlReport {
   /**
    * `answered`: NVML was asked, and `gpus` has its GPUs, perhaps none. `absent`: there is no such library. `failed`: the
@@ -189,7 +189,7 @@ export interface NvmlReport {
    * earlier call is still within its deadline.
    */
   state: 'answered' | 'absent' | 'failed' | 'hung' | 'busy'
-  /** Why NVML did not answer, in one sentence. Absent when it answered. */
+  /** The reason why NVML did not answer, in one sentence. Absent when it answered. */
   reason?: string
   /** The function that hangs, or an empty string when opening the library hangs. Absent unless the state is `hung`. */
   call?: string

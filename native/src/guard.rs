@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-/// What runs once, on the guard's thread.
+/// A function that runs once, on the guard's thread.
 type Alarm = Box<dyn FnOnce() + Send>;
 
 /// Identifies an alarm by its time and a unique number.
@@ -92,7 +92,7 @@ impl Guard {
         }
     }
 
-    /// No code panics while it changes the state, so a poisoned lock can be used.
+    /// Locks the state. No code panics while it changes the state, so a poisoned lock can be used.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::guard::GUARD;
 use crate::workers;
 
-/// How a task ended, or why it was not started.
+/// The way in which a task ended, or the reason why it was not started.
 #[derive(Debug, PartialEq)]
 pub enum Verdict<T> {
     Answered(T),
@@ -166,7 +166,7 @@ fn deliver_once<T>(deliver: &Mutex<Option<impl FnOnce(Verdict<T>)>>, verdict: Ve
     }
 }
 
-/// No code panics while it changes what is locked, so a poisoned lock can be used.
+/// Locks `mutex`. No code panics while it changes the content, so a poisoned lock can be used.
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

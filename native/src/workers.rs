@@ -12,7 +12,7 @@ type Job = Box<dyn FnOnce() + Send>;
 const MAX_IDLE: usize = 2;
 
 struct Waiting {
-    /// How many threads wait and have no job yet.
+    /// Number of threads that wait for a job.
     idle: usize,
     jobs: Vec<Job>,
 }

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_int, c_uint, c_ulonglong, c_void};
 use super::report::NvmlError;
 use crate::lanes::Step;
 
-/// How many bytes the library may write as a string. NVML's own strings have at most 96.
+/// Number of bytes that the library may write as a string. NVML's own strings have at most 96.
 const MAX_TEXT_BYTES: usize = 10 * 1024;
 
 /// One byte more than the library may write, so that a string without a NUL ends here.
@@ -111,8 +111,8 @@ macro_rules! functions {
             fn find(opened: libloading::Library) -> Self {
                 Self {
                     $(
-                        // SAFETY: the type is that of nvml.h. The pointer is called only while this value exists, and the
-                        // library is open for that time.
+                        // SAFETY: nvml.h declares the function with this type. The pointer is called only while this value
+                        // exists, and the library is open for that time.
                         $function: unsafe { opened.get(concat!($name, "\0").as_bytes()) }.ok().map(|symbol| *symbol),
                     )*
                     _opened: opened,
@@ -127,8 +127,8 @@ macro_rules! functions {
                     let failed = |error| Err(NvmlError { call: $name, error });
                     let Some(function) = self.library.$function else { return failed(SYMBOL_NOT_FOUND.to_owned()) };
                     self.step.set($name);
-                    // SAFETY: the library is open while it is borrowed, the arguments are those of nvml.h, each reference is
-                    // valid for its type during the call, and a device is one that this library returned.
+                    // SAFETY: the library is open while it is borrowed, the arguments are as nvml.h declares them, each
+                    // reference is valid for its type during the call, and a device is one that this library returned.
                     match unsafe { function($($argument),*) } {
                         0 => Ok(()),
                         code => failed(error_name(code)),

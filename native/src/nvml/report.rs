@@ -2,7 +2,7 @@
 
 use napi_derive::napi;
 
-/// What NVML answered. A fact that it does not give is absent, and `errors` says why.
+/// The answer of NVML. A fact that it does not give is absent, and `errors` says why.
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct NvmlReport {
@@ -11,7 +11,7 @@ pub struct NvmlReport {
     /// earlier call is still within its deadline.
     #[napi(ts_type = "'answered' | 'absent' | 'failed' | 'hung' | 'busy'")]
     pub state: &'static str,
-    /// Why NVML did not answer, in one sentence. Absent when it answered.
+    /// The reason why NVML did not answer, in one sentence. Absent when it answered.
     pub reason: Option<String>,
     /// The function that hangs, or an empty string when opening the library hangs. Absent unless the state is `hung`.
     pub call: Option<&'static str>,
@@ -26,7 +26,7 @@ pub struct NvmlReport {
     pub errors: Vec<NvmlError>,
 }
 
-/// What NVML answered about one GPU.
+/// The facts of one GPU from NVML.
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct NvmlGpu {

@@ -113,7 +113,7 @@ impl HeldGpu {
     }
 }
 
-/// Another library is closed before this one is opened.
+/// Returns the library that was kept, if it is the one at `path`. Otherwise closes it and opens the one at `path`.
 fn kept_or_opened(kept: Option<Kept>, path: &str) -> Result<Library, libloading::Error> {
     match kept.filter(|kept| kept.path == path) {
         Some(kept) => Ok(kept.library),
@@ -122,7 +122,7 @@ fn kept_or_opened(kept: Option<Kept>, path: &str) -> Result<Library, libloading:
 }
 
 fn not_opened(path: &str, error: &libloading::Error) -> NvmlReport {
-    // The reason is the message of the dynamic linker, without the one of libloading.
+    // The reason is the message of the dynamic linker, without the text that libloading adds.
     let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     let absent = reason.contains(path) && reason.contains("No such file");
     without_answer(if absent { "absent" } else { "failed" }, reason)

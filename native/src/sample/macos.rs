@@ -119,7 +119,7 @@ fn load() -> [f64; 3] {
     load
 }
 
-/// On macOS, CLOCK_MONOTONIC includes the time during which the machine slept.
+/// Returns the seconds since boot. On macOS, CLOCK_MONOTONIC includes the time during which the machine slept.
 fn uptime() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a `struct timespec` that the call writes to.
