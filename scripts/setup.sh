@@ -37,7 +37,7 @@ setup_test_programs() {
   # Completion is tested in these shells and in bash.
   have zsh || missing+=(zsh)
   have fish || missing+=(fish)
-  # These check the Debian package, the manual page and the shell scripts.
+  # These programs check the Debian package, the manual page and the shell scripts.
   have lintian || missing+=(lintian)
   have readelf || missing+=(binutils)
   { have groff && have man; } || missing+=(man-db)
@@ -98,7 +98,7 @@ install_packages() {
     # npm warns that it and its Node are not the versions of the project, which is expected here.
     quietly npm install --no-save --no-audit --no-fund --loglevel=error
   ) || stop "npm install failed with the output above" "check the network and the npm configuration, then run this again"
-  # Another version of npm may have changed the lockfile, which must stay as it is.
+  # Another version of npm may have changed the lockfile, which must not change.
   cmp -s "$before" "$checkout/package-lock.json" || cp "$before" "$checkout/package-lock.json"
   rm -f "$before"
   check_node
@@ -253,7 +253,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 is_root() { ((EUID == 0)); }
 say() { printf 'muster: %s\n' "$*" >&2; }
 
-# Ends the script with what is wrong ($1) and what to do about it ($2).
+# Ends the script. It prints what is wrong ($1) and what to do about it ($2).
 stop() {
   say "$1"
   [[ -z ${2:-} ]] || say "$2"

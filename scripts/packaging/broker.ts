@@ -23,7 +23,7 @@ export interface PackedBroker {
 }
 
 /**
- * Returns the broker for `target`, with the notices of what is in it.
+ * Returns the broker for `target`, with the notices of its parts.
  * @param given a nats-server to take instead of the pinned one.
  * @throws MusterError when there is none for `target`.
  */

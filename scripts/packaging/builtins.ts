@@ -5,9 +5,10 @@ import type { Plugin } from 'rolldown';
 const prefix = '\0builtin:';
 
 /**
- * In a CommonJS bundle the `import` of one of Node's modules becomes a `require` at the top of the file, even if the module
- * that imports it is loaded late: `muster version` would load TLS and HTTP. This plugin makes each of them a small module of
- * the bundle, which is loaded as late as any other. What packages `require` is loaded late already.
+ * Returns the plugin. In a CommonJS bundle the `import` of one of Node's modules becomes a `require` at the top of the
+ * file, even if the module that imports it is loaded late: `muster version` would load TLS and HTTP. This plugin makes each
+ * of them a small module of the bundle, which is loaded as late as any other. What packages `require` is loaded late
+ * already.
  */
 export function lazyBuiltins(): Plugin {
   return {

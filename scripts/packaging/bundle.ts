@@ -48,7 +48,9 @@ export async function bundle(): Promise<Bundle> {
   }
 }
 
-/** V8 keeps the source in memory. If one letter of it is not Latin-1, every letter takes two bytes, so all become ASCII. */
+/**
+ * Returns `code` in ASCII. V8 keeps the source in memory, and if one letter is not Latin-1, every letter takes two bytes.
+ */
 function inAscii(code: string): string {
   if (/String\.raw`[^`]*[^\0-\x7f]/.test(code))
     throw new MusterError(

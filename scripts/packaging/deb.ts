@@ -91,7 +91,7 @@ export async function writeDeb(options: DebOptions, folder: string): Promise<str
   }
 }
 
-/** Returns the sums with which dpkg verifies an installed package. It keeps those of configuration files itself. */
+/** Returns the sums with which dpkg verifies an installed package. dpkg itself keeps the sums of configuration files. */
 async function checksums(root: string, paths: readonly string[]): Promise<string> {
   const lines = paths
     .filter(path => !configurationFiles.includes(path))

@@ -36,7 +36,7 @@ export async function writeExecutable(parts: Parts, output: string): Promise<voi
     useVfs: false,
     assets: Object.fromEntries(Object.entries(assets).map(([name, path]) => [name, seen(path)])),
     ...seaConfig,
-    // This machine's V8 makes the code cache. V8 on another kind of processor would refuse it.
+    // V8 on this machine makes the code cache. V8 on another kind of processor would refuse the cache.
     useCodeCache: seaConfig.useCodeCache && isOwn(target),
   };
   await writeFile(config, JSON.stringify(options, undefined, 2));

@@ -9,7 +9,7 @@ import { tool } from './tool.ts';
 
 export interface GoBroker {
   readonly binary: string;
-  /** The folder with the licence files: those of each module in `MODULE@VERSION`, and those of Go itself in `go`. */
+  /** The folder with the licence files. Each module has a folder `MODULE@VERSION` in it, and Go itself has `go`. */
   readonly licences: string;
 }
 
@@ -80,7 +80,10 @@ async function build(target: Target, version: string, work: string): Promise<voi
   await copyLicences((await tool('go', ['env', 'GOROOT'], { env })).trim(), join(kept, 'licences/go'));
 }
 
-/** Go's module cache writes a capital letter as `!` and the small letter (https://go.dev/ref/mod#module-cache). */
+/**
+ * Returns a path as Go's module cache writes it: a capital letter becomes `!` and the small letter
+ * (https://go.dev/ref/mod#module-cache).
+ */
 const escaped = (path: string): string => path.replace(/[A-Z]/g, letter => `!${letter.toLowerCase()}`);
 
 async function copyLicences(from: string, to: string): Promise<void> {

@@ -56,7 +56,7 @@ interface Commands {
   readonly linkEdit: number;
   readonly text: number;
   readonly signature: number | undefined;
-  /** The offset where the commands end, and that of the first section behind them. */
+  /** The offset where the commands end, and the offset of the first section behind them. */
   readonly end: number;
   readonly firstSection: number;
 }

@@ -23,9 +23,9 @@ export interface ReleaseOptions {
 }
 
 export interface Released {
-  /** What each file is, its path and its size. */
+  /** The kind, the path and the size of each file. */
   readonly files: readonly { readonly what: string; readonly path: string; readonly sizeBytes: number }[];
-  /** What could not be made, with the reason. */
+  /** Sentences about files that could not be made, with the reason. */
   readonly remarks: readonly string[];
 }
 

@@ -30,7 +30,7 @@ export async function runtime(target: Target, version: string, folder: string): 
   const binary = join(folder, 'node');
   await copyFile(join(source, 'bin/node'), binary);
   await chmod(binary, 0o755);
-  // This comes before the program is put into it: if it were stripped afterwards, it would not start.
+  // Node is stripped before the program is put into it. If it were stripped afterwards, it would not start.
   const strip = await stripperOf(target);
   if (strip) await tool(strip, [binary]);
   return {

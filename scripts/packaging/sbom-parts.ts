@@ -100,7 +100,7 @@ export async function brokerParts(
     {
       ...goPart({ ...server, version: `v${broker.version}` }),
       type: 'application',
-      // This is the hash of the program. The hash of a module is that of its source.
+      // This is the hash of the program. A module has the hash of its source instead.
       hashes: [{ alg: 'SHA-256', content: broker.sha256 }],
       ...licences('Apache-2.0'),
     },
