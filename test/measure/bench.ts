@@ -1,5 +1,5 @@
-// Measures the program on this machine, compares it with its budgets, and prints one table. scripts/bench runs it.
-// It is in test/ because it runs the program with the processes, brokers and stand-ins of test/support.
+// Measures the program on this machine, compares it with its budgets, and prints one table. scripts/bench runs this file,
+// which is in test/ because it needs the processes, brokers and stand-ins of test/support.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';

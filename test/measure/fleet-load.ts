@@ -15,7 +15,7 @@ import { openConnection } from '../support/open-connection.ts';
 import { nodeIdOf, registerOf, resourcesOf, sessionOf } from './simulated-nodes.ts';
 import { report } from './worker.ts';
 
-/** What the worker reports, about once a second. Numbers count from the start. */
+/** The report that the worker sends about once a second. Numbers count from the start. */
 export interface LoadReport {
   heartbeats: number;
   /** Requests that were accepted. */
@@ -23,7 +23,10 @@ export interface LoadReport {
   refused: number;
   /** The first refusal, or the reason why there was no answer. */
   refusal?: string;
-  /** For each silent node, the time from its last heartbeat to the event that it is UNHEALTHY, in milliseconds. */
+  /**
+   * Times from the last heartbeat of a silent node to the event that it is UNHEALTHY, in milliseconds, one for each such
+   * node.
+   */
   noticedMs: number[];
 }
 
@@ -36,8 +39,8 @@ const done: LoadReport = { heartbeats: 0, answered: 0, refused: 0, noticedMs: []
 const intervalsMs = [15_000, 30_000, 60_000];
 
 /**
- * Time between two turns of the wheel, in milliseconds. Each slot of the wheel has what is due in one turn, as numbers:
- * node × 3 + kind.
+ * Time between two turns of the wheel, in milliseconds. A slot of the wheel lists the reports that are due in one turn, as
+ * numbers: node × 3 + kind.
  */
 const turnMs = 1;
 const wheel: number[][] = Array.from({ length: Math.ceil((60_000 * 1.1) / turnMs) + 2 }, () => []);

@@ -82,7 +82,7 @@ export class HungProbes {
   }
 }
 
-/** What the trace contains when each source was asked. */
+/** Text that the trace contains when a source was asked, by source. */
 const marks: Readonly<Record<string, RegExp>> = {
   NVML: /^nvmlInit_v2$/m,
   'nvidia-smi': /^nvidia-smi$/m,

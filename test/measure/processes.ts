@@ -8,7 +8,7 @@ export function cpuOf(pid: number): number {
 }
 
 export interface Memory {
-  /** Resident memory in bytes. A large page cache makes it larger, so `anonymousBytes` is what is compared. */
+  /** Resident memory in bytes. A large page cache makes it larger, so budgets compare `anonymousBytes`. */
   residentBytes: number;
   /** Memory of the process that is not a copy of a file, in bytes. */
   anonymousBytes: number;

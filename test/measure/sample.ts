@@ -7,7 +7,7 @@ import type { Figure, Line } from './table.ts';
 import { Worker } from './worker.ts';
 import { newFolder } from './workplace.ts';
 
-/** How many GPUs the fake library has. */
+/** Number of GPUs of the fake library. */
 const fakeGpus = 8;
 
 /** Measures samples with and without the native probe, and with GPUs. */

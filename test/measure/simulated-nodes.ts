@@ -76,14 +76,17 @@ const senderOf = (index: number, cluster: string): Sender => ({
   BootID: `b0071d00-5b6e-4f70-8a91-${number(index)}`,
 });
 
-/** The offered resources, which are a share of what was free when the agent started and differ between machines. */
+/**
+ * Returns the offered resources: a share of the resources that were free when the agent started, different for each
+ * machine.
+ */
 const offeredBy = (index: number): Resources => ({
   CPU: 6.4,
   Memory: 26_931_553_894,
   Disk: 361_204_318_208 - index * 4096,
 });
 
-/** The free resources, which differ each time, as on a busy machine. */
+/** Returns the free resources. They differ each time, as on a busy machine. */
 const free = (index: number): Resources => ({
   CPU: Math.round(Math.random() * 640) / 100,
   Memory: Math.round(Math.random() * 26e9) + index,

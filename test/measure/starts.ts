@@ -13,7 +13,7 @@ export interface Starts {
 
 const runs = 41;
 const [file = ''] = process.argv.slice(2);
-// They take turns, so that other programs on the machine disturb both equally.
+// The two programs take turns, so that other programs on the machine disturb both equally.
 const times = Array.from({ length: runs }, () => ({
   versionMs: time(file, 'version'),
   nodeMs: time(process.execPath, '-e', '0'),

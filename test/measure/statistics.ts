@@ -10,8 +10,8 @@ export function quantile(values: readonly number[], share: number): number {
 /** Returns the standard error of the median. It is computed from the median deviation, so a few outliers do not matter. */
 export function errorOfMedian(values: readonly number[]): number {
   const middle = median(values);
-  // In a normal distribution, these factors turn the median deviation into the standard deviation, and the error of the mean
-  // into that of the median.
+  // In a normal distribution, the first factor turns the median deviation into the standard deviation, and the second one
+  // turns the error of the mean into the error of the median.
   const deviation = 1.4826 * median(values.map(value => Math.abs(value - middle)));
   return (Math.sqrt(Math.PI / 2) * deviation) / Math.sqrt(values.length);
 }

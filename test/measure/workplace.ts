@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 /** Makes the folder. The bench calls this once before it starts anything, so that all files are in the folder. */
 export function openWorkplace(): void {
-  // It is not in the user's TMPDIR, whose name is too long on macOS for the path of a socket.
+  // The folder is not in the user's TMPDIR, because on macOS that path is too long for a socket.
   const folder = mkdtempSync('/tmp/muster-bench.');
   Object.assign(process.env, { TMPDIR: folder, HOME: folder });
   // The modules that start processes end them on `exit` too. They were loaded before, so their listeners run before this one.
@@ -16,7 +16,7 @@ export function openWorkplace(): void {
   process.on('SIGHUP', () => process.exit(129));
 }
 
-/** Makes a new, empty folder in it. */
+/** Makes a new, empty folder in the folder of this run. */
 export const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'f-'));
 
 /** Shows on standard error what the bench does. */

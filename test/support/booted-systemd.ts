@@ -86,7 +86,7 @@ export class BootedSystemd {
     this.#ended = once(this.#child, 'close').then(([code]) => code as number | null);
   }
 
-  /** The folder on this machine with what was written in the container, without the files below it. */
+  /** Returns the folder on this machine that has the files written in the container, but not the machine's own files. */
   get written(): string {
     return `/proc/${this.#child.pid}/root${this.#folder}/memory/upper`;
   }

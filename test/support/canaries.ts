@@ -25,7 +25,7 @@ export class Canaries {
     if (where.endsWith('.zst')) this.addOutput(`${where}, unpacked`, zstdDecompressSync(bytes));
   }
 
-  /** The size of all outputs, in bytes. */
+  /** Returns the size of all outputs, in bytes. */
   get outputBytes(): number {
     return this.#outputs.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }

@@ -65,7 +65,7 @@ export class Cluster {
     return text === undefined ? undefined : JSON.parse(text);
   }
 
-  /** The token file of the requester's own broker; undefined when the broker is the test's. */
+  /** Returns the token file of the requester's own broker; undefined when the test runs the broker. */
   get tokenFile(): string | undefined {
     return this.#options.servers ? undefined : join(this.folderOf('node-0'), 'broker', 'token');
   }
@@ -176,7 +176,7 @@ export class Cluster {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  // Each request has a new connection. A kept one could lead to a requester that was killed meanwhile.
+  // Each request has a new connection. An earlier connection could lead to a requester that was killed meanwhile.
   #get(path: string): Promise<Response> {
     return fetch(`http://127.0.0.1:${this.apiPort}${path}`, { headers: { connection: 'close' } });
   }

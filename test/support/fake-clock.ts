@@ -31,12 +31,12 @@ export class FakeClock implements Clock {
     return { cancel: () => this.#timers.delete(timer) };
   }
 
-  /** How many timers wait. */
+  /** Returns the number of timers that wait. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** The time until the next timer, in milliseconds; undefined when none waits. */
+  /** Returns the time until the next timer, in milliseconds; undefined when none waits. */
   get next(): number | undefined {
     const timer = this.#earliest(Number.POSITIVE_INFINITY);
     return timer && Math.max(0, timer.at - this.#monotonic);

@@ -74,7 +74,7 @@ export class FakeBroker {
     return new FakeConnection(this);
   }
 
-  /** Stops the broker as a kill does: every connection is lost and waiting requests fail, but what is stored stays. */
+  /** Stops the broker as a kill does: every connection is lost and waiting requests fail, but the stored data stays. */
   stop(): void {
     this.#up = false;
     for (const connection of this.connections) connection.drop();

@@ -17,7 +17,7 @@ export async function whyNoFaults(): Promise<string | undefined> {
   );
 }
 
-/** What happens at a step: the process is killed before it or in the middle of a write, or the step gets an error. */
+/** The fault at a step: the process is killed before it or in the middle of a write, or the step gets an error. */
 export type FaultKind = 'kill' | 'torn' | 'ENOSPC' | 'EIO';
 
 /** The errors that any write can get from the system. */

@@ -12,7 +12,7 @@ export interface Listener {
   port: number;
   /** The connections that are open now. */
   sockets: ReadonlySet<Socket>;
-  /** How many connections there were so far. */
+  /** Number of connections so far. */
   readonly accepted: number;
   close(): Promise<void>;
 }

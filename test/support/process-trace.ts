@@ -21,12 +21,12 @@ export class ProcessTrace {
   readonly #file: string;
   #mark = 0;
 
-  /** Traces what is started with `launcher`, and writes the trace to `file`. */
+  /** Traces the commands that are started with `launcher`, and writes the trace to `file`. */
   constructor(file: string) {
     this.#file = file;
   }
 
-  /** The words to put before a command. The command keeps the process id that it would have without them. */
+  /** Returns the words to put before a command. The command keeps the process id that it would have without them. */
   get launcher(): string[] {
     return ['strace', '-D', ...tracing, '-o', this.#file];
   }

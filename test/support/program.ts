@@ -127,7 +127,7 @@ export class Program {
   }
 }
 
-// It has none of the tester's own settings, and none that a service manager would set.
+// Returns the environment without the tester's own settings, and without those of a service manager.
 function baseEnvironment(): Record<string, string> {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
   return { PATH, HOME, TMPDIR, LANG: 'C.UTF-8' };

@@ -1,4 +1,4 @@
-// Writes protobuf's wire format, as far as it is needed to make correct and broken envelopes of version 2.
+// Writes the parts of protobuf's wire format that correct and broken envelopes of version 2 need.
 
 export function varint(value: bigint | number): Buffer {
   const out: number[] = [];
