@@ -320,7 +320,7 @@ test('a server that a killed run left behind is stopped and replaced', async () 
   const folder = newFolder();
   const earlier = await start(folder);
   await earlier.stop();
-  // Like the child of a process that was killed: the same program with the same files, but not our child.
+  // This process is like the child of a process that was killed: it has the same program and files, but is not our child.
   const orphan = spawn(await findProgram('nats-server'), ['-c', join(folder, 'nats.conf')], {
     stdio: 'ignore',
   });

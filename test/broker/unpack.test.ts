@@ -72,7 +72,7 @@ test('a server that is damaged in the packaged file is never run', async () => {
     { sha256: pack(server('exit 1')).sha256 },
     { bytes: () => pack(good).bytes().subarray(0, 20) },
     { bytes: () => Buffer.from('no zstd') },
-    // It is larger than declared, so that unpacking could fill the disk.
+    // This server is larger than declared, so that unpacking it could fill the disk.
     { bytes: () => zstdCompressSync(Buffer.alloc(1_000_000)) },
   ];
   for (const part of damaged)

@@ -182,7 +182,7 @@ export class AgentBench {
     });
   }
 
-  /** The methods of the requests, as `RegisterNode UpdateResources`. */
+  /** Returns the methods of the requests, as `RegisterNode UpdateResources`. */
   get asked(): string {
     return this.requests.map(({ method }) => method.replace('/v1', '')).join(' ');
   }

@@ -19,19 +19,19 @@ export interface Day {
   beats: number;
   /** The node's conditions, each time that it reported others than before. */
   conditions: string[];
-  /** What the process holds, every three hours, as counting is slow. */
+  /** The resources of the process. They are counted every three hours, because counting is slow. */
   holdings: Holdings[];
   /** Timers that are left after the stop. */
   timersLeft: number;
-  /** How often each warning and error was logged. */
+  /** Number of times that each warning and error was logged. */
   problems: Record<string, number>;
 }
 
-/** What a process holds at one time. */
+/** The resources that a process holds at one time. */
 export interface Holdings {
   timers: number;
   promises: number;
-  /** What keeps Node's event loop alive, by kind. */
+  /** Numbers of the resources that keep Node's event loop alive, by kind. */
   resources: Record<string, number>;
   /** The number of threads by name; empty where the system does not list them. */
   threads: Record<string, number>;

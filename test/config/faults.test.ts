@@ -1,4 +1,4 @@
-// All faults of the settings are reported at once, with the place, the key, the value and what is allowed, in exact texts.
+// All faults of the settings are reported at once, in exact texts with the place, the key, the value and what is allowed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -50,7 +50,8 @@ describe('the Debian package', { skip }, () => {
     await host.systemd.ok('rm', '-f', '/usr/sbin/policy-rc.d');
     // Every Debian with udev has these groups.
     for (const group of ['render', 'video']) await host.systemd.ok('groupadd', '--force', '--system', group);
-    // This folder has its own file system, as on a disk. On an overlay, newer systemd could not mount the state as strictly.
+    // This folder gets its own file system, as on a disk. On an overlay, newer versions of systemd could not mount the
+    // state as strictly.
     await host.systemd.ok('install', '-d', '-m', '700', '/var/lib/private');
     await host.systemd.ok('mount', '-t', 'tmpfs', '-o', 'mode=700', 'muster-test', '/var/lib/private');
     bare = await files();

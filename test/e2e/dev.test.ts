@@ -130,7 +130,7 @@ describe('muster dev', () => {
 
   it('leaves no broker behind when the requester is killed before its broker is ready', async () => {
     const pidFile = join(folder, 'dev', 'node-0', 'broker', 'nats-server.pid');
-    // This server starts, but never takes clients.
+    // This server starts, but never accepts a client.
     const binary = join(folder, 'nats-server');
     const script = `#!/bin/sh
 case $1 in --version) echo "nats-server: v2.12.0"; exit ;; esac

@@ -109,7 +109,7 @@ describe('hostile messages', () => {
     const random = mulberry(seed);
     for (let sent = 0; sent < messages; sent++) {
       fleet.connection.publish(subjectFor(random), payloadFor(random));
-      // This is less than the broker allows one client to have outstanding.
+      // The broker limits the bytes that wait for one client. 500 messages are less than that.
       if (sent % 500 === 499) await fleet.connection.flush(10_000);
     }
     await fleet.connection.flush(10_000);

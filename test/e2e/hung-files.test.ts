@@ -1,4 +1,4 @@
-// File systems that do not answer: that of the agent's folder, and the kernel's with the facts about drivers.
+// Two file systems do not answer: the one with the agent's folder, and the kernel's own with the facts about drivers.
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -101,7 +101,7 @@ describe('in the journal', { skip }, () => {
           .filter(each => each.check === check)
           .flatMap(({ findings }) => findings.map(({ status, text }) => `${status} ${text}`));
     };
-    // They are started, but not enabled for the next boot.
+    // The services are started, but not enabled for the next boot.
     assert.deepEqual((await report())('service'), [
       'warning muster-agent.service is active (running), but does not start by itself',
       'warning muster-requester.service is active (running), but does not start by itself',

@@ -31,7 +31,7 @@ describe('a requester that fails', () => {
   it('loses and doubles none of 200 registrations when it is killed after the 100th is stored', async () => {
     const fleet = await Fleet.connect(broker.url, 200);
     try {
-      // It is killed at the moment when the store announces the 100th record, while others are being written.
+      // The requester is killed when the store announces the 100th record, while others are being written.
       const stored = await fleet.followStore(ids => {
         if (ids.size === 100) requester.signal('SIGKILL');
       });

@@ -1,4 +1,4 @@
-// Tests what is offered and what of it is free: rounded as in Bacalhau, and never more than there is.
+// Tests the offered resources and the free part of them: rounded as in Bacalhau, and never more than the machine has.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

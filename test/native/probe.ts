@@ -22,7 +22,7 @@ export const addonFile = join(
 
 export const probe: typeof Probe = createRequire(import.meta.url)(addonFile);
 
-/** How a process ended. */
+/** The end of a process. */
 export interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;

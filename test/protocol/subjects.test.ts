@@ -1,4 +1,4 @@
-// Subjects are Bacalhau's own, and what is written into a subject is read from it again.
+// Subjects are Bacalhau's own, and the node and method that are written into a subject are read from it again.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

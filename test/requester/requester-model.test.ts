@@ -108,7 +108,7 @@ class Both {
     assert.deepEqual(this.fixture.table(), ['node-0 Requester APPROVED UNKNOWN', ...expected].sort());
   }
 
-  /** Asserts, when the broker and the store work again, that no event is missing and none was announced twice. */
+  /** Lets the broker and the store work again. Asserts that no event is missing and none was announced twice. */
   async end(): Promise<void> {
     await this.regain();
     this.#faults.length = 0;

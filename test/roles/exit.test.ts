@@ -21,7 +21,7 @@ const hang = `
   for (let i = 0; i < 8; i++) open(${JSON.stringify(pipe)}, () => {});
   process.on('exit', () => process.stderr.write('by itself'));`;
 
-/** The expected end of a process with threads that hang. Only the native probe can end it with its exit code. */
+/** Returns the expected end of a process with threads that hang. Only the native probe can end it with its exit code. */
 const forced = (code: number) => (loadProbe().probe ? [code, null] : [null, 'SIGKILL']);
 
 async function run(script: string) {

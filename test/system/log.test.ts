@@ -216,7 +216,7 @@ describe('levels', () => {
 });
 
 describe('priorities', () => {
-  // The numbers are those of sd-daemon(3) and syslog(3): debug is 7, info 6, warning 4, error 3.
+  // sd-daemon(3) and syslog(3) define the numbers: debug is 7, info 6, warning 4, error 3.
   const levels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 
   test('priorities begin each line in both formats', async () => {

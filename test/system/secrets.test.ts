@@ -1,4 +1,4 @@
-// Output holds none of the secrets that were read, however they are written there.
+// Output contains none of the secrets that were read, in whatever form they are written there.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// The version is a constant, and must be that of package.json.
+// The version is a constant, and must be equal to the version in package.json.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

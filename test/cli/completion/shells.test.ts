@@ -18,7 +18,7 @@ const main = fileURLToPath(new URL('../../../agent/main.ts', import.meta.url));
 /** Keys that complete: `ALL` inserts every word that fits, and `TAB` inserts what those words have in common. */
 const ALL = '\u001b*';
 const TAB = '\t';
-/** A key that shows the line as it is and empties it. */
+/** A key that prints the line and then empties it. */
 const SHOW = '\u0014';
 const LEFT = '\u001b[D';
 

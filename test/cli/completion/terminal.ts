@@ -5,7 +5,7 @@ import { access, constants } from 'node:fs/promises';
 import type { TestContext } from 'node:test';
 import { eventually } from '../../support/eventually.ts';
 
-/** The program that gives a terminal. Only that of Linux takes these options. */
+/** The program that gives a terminal. Only the one of Linux takes these options. */
 const lender = '/usr/bin/script';
 
 /** Returns why there is no terminal here; undefined when there is. */

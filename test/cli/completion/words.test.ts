@@ -1,4 +1,4 @@
-// The words that may follow on a command line: those of the table of commands, and the nodes of the requester.
+// Checks which words may follow on a command line: words of the table of commands, and nodes of the requester.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';

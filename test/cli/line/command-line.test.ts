@@ -1,4 +1,4 @@
-// Command lines: what is read from them, what is refused, and what was probably meant.
+// Reads command lines, refuses wrong ones, and proposes what was probably meant.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

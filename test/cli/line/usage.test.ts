@@ -101,7 +101,7 @@ Examples:
   );
 });
 
-/** Returns every help: that of all commands, of each group and of each command that is not hidden. */
+/** Returns every help text: of all commands, of each group, and of each command that is not hidden. */
 async function everyHelp(): Promise<{ path: string; text: string }[]> {
   const shown = commands.filter(row => !row.hidden).map(row => row.path);
   const paths = new Set(['', ...shown, ...shown.flatMap(path => path.split(' ').slice(0, -1).join(' '))]);

@@ -26,7 +26,7 @@ export const sentinel: Sentinel = {
   registeredAt: '2025-12-31T00:00:00.000Z',
 };
 
-/** What a requester answers. `silence` is an answer that never comes. */
+/** The answer of a requester. `silence` is an answer that never comes. */
 export type Reply = Answer | Error | 'silence';
 
 const muster = (Code: AnswerCode, Membership: Membership | '', Session?: string, ClusterID = 'c-1') => ({
@@ -76,9 +76,9 @@ export class RegistrationBench {
   readonly lines;
   readonly registration: Registration;
   readonly state = initialState();
-  /** What the sentinel's file holds. */
+  /** The content of the sentinel's file. */
   file: Sentinel | undefined;
-  /** When it is set, reading the file gives this value or error. */
+  /** The result of reading the file, instead of its content, if it is set. */
   reading: SentinelReading | Error | undefined;
   writes = 0;
   /** While it is set, every write and removal fails with it. */
@@ -140,12 +140,12 @@ export class RegistrationBench {
     return this.state.phase;
   }
 
-  /** The phases that the registration went through. */
+  /** Returns the phases that the registration went through. */
   get phases(): string[] {
     return this.states.map(each => each.phase).filter((phase, index, all) => phase !== all[index - 1]);
   }
 
-  /** Which requests were sent and when, in whole milliseconds: `register@0`, `update@250`. */
+  /** Returns which requests were sent, and when, in whole milliseconds: `register@0`, `update@250`. */
   get requests(): string[] {
     return this.asked.map(({ kind, at }) => `${kind}@${Math.round(at)}`);
   }

@@ -121,7 +121,7 @@ test('a node is approved in the end after any answers, losses and interruptions'
       isScriptOver = true;
       bench.fileFault = undefined;
       bench.connect();
-      // This is longer than the longest wait between two requests. The reports ask meanwhile.
+      // This loop lasts longer than the longest wait between two requests. Meanwhile the reports ask the requester.
       for (let waited = 0; waited < 130_000; waited += 10_000) {
         // An answer of the script may still have been on its way.
         if (bench.phase === 'deleted') bench.registration.register();

@@ -13,13 +13,13 @@ import { seededRandom, steadyRandom } from '../../support/steady-random.ts';
 interface Bench {
   clock: FakeClock;
   schedule: ReportSchedule;
-  /** When each report was sent. */
+  /** The time at which each report was sent, in milliseconds. */
   sent: number[];
   /** The settings that the schedule reads; a test may change them. */
   settings: { heartbeatFrequency: number; infoUpdateFrequency: number; resourceUpdateFrequency: number };
   /** Time that each send takes, in milliseconds; a test may change it. */
   sendTimeMs: number;
-  /** How many sends were under way at one time at most. */
+  /** The largest number of sends that were under way at one time. */
   mostAtOnce: number;
 }
 

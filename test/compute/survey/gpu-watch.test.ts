@@ -1,4 +1,4 @@
-// What a node knows of its GPUs between two scans: which are saved, what changed, and what is wrong.
+// Checks what a node knows of its GPUs between two scans: which are saved, what changed, and what is wrong.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -7,7 +7,7 @@ import { readShow } from '../../../agent/service/systemctl.ts';
 
 const name = 'muster-agent.service';
 
-/** The state as `systemctl show` prints it. */
+/** Returns the state that is read from what `systemctl show` prints. */
 const shown = (properties: Record<string, string>): ServiceState =>
   readShow(
     Object.entries({

@@ -1,4 +1,4 @@
-// Tests the sample of what is available now, computed from the counters of the kernel.
+// Tests the sample of the available resources, which is computed from the counters of the kernel.
 import assert from 'node:assert/strict';
 import os from 'node:os';
 import { test } from 'node:test';

@@ -83,7 +83,7 @@ export const update = (id: string, more = {}) => ({
   ...more,
 });
 
-/** What a muster agent finds in every answer beside Bacalhau's members. */
+/** Returns the member that every answer to a muster agent has beside Bacalhau's members. */
 export const musterMember = (more: object) => ({
   Version: version,
   ClusterID: 'c-1',

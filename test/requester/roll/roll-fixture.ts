@@ -77,7 +77,7 @@ export async function openRoll(
 /** Returns the code of the refusal for a node that is not on the roll. */
 export const unknownCode = (roll: Roll, id: string): string => unknownNode(roll.records.stored(id), id).code;
 
-/** `<id> <kind>` of each change that was announced. */
+/** Returns `<id> <kind>` for each change that was announced. */
 export const announcedKinds = (open: OpenRoll): string[] =>
   open.announced.map(({ id, change }) => `${id} ${change.Kind}`);
 

@@ -21,7 +21,7 @@ async function shown(page: string): Promise<{ text: string; warnings: string }> 
   await writeFile(file, page);
   const args = ['-man', '-Tutf8', '-ww', '-rLL=500n', '-P-c', file];
   const { stdout, stderr } = await promisify(execFile)('groff', args);
-  // Some versions of groff show the minus of a flag as another character than that of ASCII.
+  // Some versions of groff show the minus of a flag as a character that is not ASCII.
   return { text: stdout.replace(/.\u0008/gu, '').replaceAll('\u2212', '-'), warnings: stderr };
 }
 

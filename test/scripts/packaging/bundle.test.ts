@@ -73,7 +73,7 @@ async function bytesRun(folder: string, file: string): Promise<number> {
       .find(({ url }) => url.endsWith(file))
       ?.functions.slice(1)
       .flatMap(each => each.ranges) ?? [];
-  // The count of an inner range replaces that of the outer range around it.
+  // The count of an inner range replaces the count of the outer range around it.
   for (const { startOffset, endOffset, count } of ranges.sort(
     (a, b) => b.endOffset - b.startOffset - a.endOffset + a.startOffset,
   ))

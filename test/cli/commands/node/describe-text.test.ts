@@ -37,7 +37,7 @@ capacity
   );
 });
 
-/** One GPU of an approved node. */
+/** Returns a GPU of an approved node. */
 const gpu = (index: number) => ({
   Index: index,
   Name: 'NVIDIA A100-SXM4-80GB',
