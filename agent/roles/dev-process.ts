@@ -1,4 +1,4 @@
-// A process of `muster dev`: a role as a child of its own, with its messages, its end, and restarts for agents.
+// Runs the processes of `muster dev`: each is a child with one role, and an agent that ends is restarted.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { sleep, systemClock } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
@@ -7,14 +7,14 @@ import { ownCommand } from './own-command.ts';
 
 export interface DevProcess {
   process: ChildProcess;
-  /** Resolves when the role is ready; with undefined when it ended before. */
+  /** Resolves when the role is ready; with undefined when the process ended earlier. */
   ready: Promise<RoleReady | undefined>;
   exit: Promise<{ code: number; how: string }>;
 }
 
 /**
- * Runs `muster ARGS`. It gets a process group of its own, so that Ctrl-C in the terminal reaches only `muster dev`, which then
- * sends each child one signal.
+ * Runs `muster ARGS`. The process gets a process group of its own, so that Ctrl-C in the terminal reaches only `muster
+ * dev`, which then sends each child one signal.
  */
 export function startProcess(args: string[]): DevProcess {
   const { command, args: all } = ownCommand(...args);
@@ -42,13 +42,13 @@ export async function stopProcess({ process: running, exit }: DevProcess, timeou
 export interface SupervisedAgent {
   /** Resolves when the agent is ready for the first time. */
   up: Promise<void>;
-  /** Resolves with the exit code when the agent ends before it is ready. Its own error message says why. */
+  /** Resolves with the exit code when the agent ends before it is ready. Its own error message gives the reason. */
   failed: Promise<number>;
 }
 
 const restartDelayMs = 1_000;
 
-/** Runs an agent, and restarts it when it ends after it was ready. The running process is in `agents`. */
+/** Runs an agent, and restarts it when it ends after it was ready. `agents` contains the running process. */
 export function superviseAgent(
   id: string,
   args: string[],

@@ -1,13 +1,14 @@
-// Ends the process even when a thread of it hangs in a file system or a driver. Node alone would wait for that thread for ever.
+// Ends the process even when one of its threads hangs in a file system or a driver. Node alone would wait for that thread
+// for ever.
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { runEndCallbacks } from '../system/process-end.ts';
 
-/** Time for unfinished work to end by itself, and then time for standard error to be read. */
+/** Time for unfinished operations to end, and time for standard error to be read, in milliseconds. */
 const timeoutsMs = { leftovers: 200, unread: 300 };
 
 /**
- * To be called when all work is done and `process.exitCode` is set. The process then ends, whatever hangs. It waits until all of
- * standard output was read, because that is the result. Unread text on standard error does not keep it alive.
+ * Ends the process when all work is done and `process.exitCode` is set, even if a thread hangs. It waits until all of
+ * standard output was read, because that is the result. It does not wait for unread text on standard error.
  */
 export function exitWithoutWaiting(): void {
   const timer = setTimeout(async () => {
@@ -15,13 +16,13 @@ export function exitWithoutWaiting(): void {
     await endsWithin(systemClock, timeoutsMs.unread, flushed(process.stderr));
     await exitNow(Number(process.exitCode ?? 0));
   }, timeoutsMs.leftovers);
-  // When there is no unfinished work, the process ends earlier by itself.
+  // When nothing is unfinished, the process ends earlier by itself.
   timer.unref();
 }
 
 /**
- * Ends this process at once with `code`. When a thread hangs and there is no native probe, it uses SIGKILL, because every other
- * way waits for the thread.
+ * Ends this process at once with `code`. When a thread hangs and there is no native probe, it uses SIGKILL, because every
+ * other way waits for the thread.
  */
 export async function exitNow(code: number): Promise<void> {
   runEndCallbacks();
@@ -31,7 +32,7 @@ export async function exitNow(code: number): Promise<void> {
   process.exit(code);
 }
 
-// Node does file operations and name look-ups on threads.
+// Returns whether the resource uses a thread. Node runs file operations and name look-ups on threads.
 const isThreadWork = (resource: string): boolean => /^(FSReq|GetAddrInfo|GetNameInfo)/.test(resource);
 
 async function flushed(stream: NodeJS.WriteStream): Promise<void> {

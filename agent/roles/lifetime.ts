@@ -4,7 +4,7 @@ import { exitNow } from './exit.ts';
 import { endBySignal } from './interruption.ts';
 import { onParentEnd } from './watch-parent.ts';
 
-/** A stop that takes longer ends the process at once. */
+/** Time for a stop, in milliseconds. After it the process ends at once. */
 const stopTimeoutMs = 4_800;
 
 /** The message of a role to its parent, if the parent opened an IPC channel. */
@@ -27,20 +27,23 @@ export interface Lifetime {
   readonly signal: AbortSignal;
   /** Makes the role stop. */
   requestStop(): void;
-  /** Sets the function that SIGHUP calls, and calls it at once if a SIGHUP came before. It must not throw. */
+  /** Sets the function that SIGHUP calls. If a SIGHUP came earlier, the function is called at once. It must not throw. */
   onReload(fn: () => void): void;
 }
 
 let begun: ProcessLifetime | undefined;
 
-/** To be called before a role is loaded. From then on no signal kills the process, and every signal is remembered. */
+/**
+ * Starts to catch signals, so that none of them kills the process and each is remembered. Call it before a role is
+ * loaded.
+ */
 export function beginLifetime(): void {
   begun ??= new ProcessLifetime();
 }
 
 /**
- * Handles the signals of this process, including those that came since `beginLifetime`. A second SIGTERM or SIGINT ends the
- * process at once, and so does a stop that takes longer than 4.8 s.
+ * Handles the signals of this process, including those that came since `beginLifetime`. A second SIGTERM or SIGINT ends
+ * the process at once. A stop that takes longer than 4.8 s also does.
  */
 export function lifetime(log: Log): Lifetime {
   beginLifetime();
@@ -61,7 +64,7 @@ class ProcessLifetime implements Lifetime {
     this.stopRequested = new Promise(resolve => this.signal.addEventListener('abort', () => resolve()));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#stop(signal));
     process.on('SIGHUP', () => this.#hangUp());
-    // A parent that was killed cannot send a signal, but its channel closes.
+    // A parent that was killed cannot send a signal, but its channel is closed.
     onParentEnd(() => this.requestStop());
   }
 

@@ -1,4 +1,4 @@
-// Builds the command that starts this same program: Node with the entry file from source, or the packaged executable.
+// Builds the command that starts this same program: Node with the entry file, or the packaged executable.
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MusterError } from '../system/errors.ts';
@@ -18,21 +18,22 @@ export function ownCommand(...args: string[]): OwnCommand {
   };
 }
 
-// Without /proc, Node knows only how it was called: by a path relative to this folder, or by a name.
+// Returns the path of the program. Without /proc, Node knows only how it was called: by a path relative to this folder, or
+// by a name.
 function executable(): string {
   const { execPath } = process;
   return execPath.includes('/') ? resolve(execPath) : execPath;
 }
 
-/** Returns what a person types to run this program. */
+/** Returns the command that a person types to run this program. */
 export const programName = (): string => (isPackaged() ? 'muster' : './scripts/muster');
 
 /** The usual path of the packaged program. */
 export const usualExecutable = '/usr/local/bin/muster';
 
 /**
- * Returns the path of this program, for a service to start.
- * @throws MusterError `usage` from source: a checkout moves and changes, and a service of the machine cannot see home folders.
+ * Returns the path of this program, for a service to start. @throws MusterError `usage` when the program runs from
+ * source: a checkout may move or change, and a service of the machine cannot see home folders.
  */
 export function ownExecutable(): string {
   if (isPackaged()) return process.execPath;

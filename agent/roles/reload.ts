@@ -1,4 +1,4 @@
-// Reads the settings again on SIGHUP, and logs what changed and what changes only with a restart.
+// Reads the settings again on SIGHUP, and logs which changes take effect now and which need a restart.
 
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
@@ -11,13 +11,14 @@ export interface ReloadOptions {
   load: () => Promise<LoadedSettings>;
   log: ReturnType<typeof createLog>;
   notifier: StatusNotifier;
-  /** Applies the settings that may change while the role runs. */
+  /** Applies the settings that can change while the role runs. */
   apply(settings: Settings): void | Promise<void>;
 }
 
 /**
- * Returns the function to be called on SIGHUP, for a role that was started with the settings `first`. When the new configuration
- * is wrong, the old one stays in use. One reload runs at a time, and at most one waits. The function never throws.
+ * Returns the function that SIGHUP calls, for a role that was started with the settings `first`. When the new
+ * configuration is wrong, the old one stays in use. One reload runs at a time, and at most one waits. The function never
+ * throws.
  */
 export function createReloader(first: Settings, { load, log, notifier, apply }: ReloadOptions): () => void {
   let before = first;
@@ -39,7 +40,7 @@ export function createReloader(first: Settings, { load, log, notifier, apply }: 
   };
   let waiting = false;
   return () => {
-    // A reload that has not begun yet will read what this one would read.
+    // A reload that waits will read the same settings, so a second one need not wait.
     if (waiting) return;
     waiting = true;
     lastReload = lastReload.then(() => {
@@ -49,7 +50,8 @@ export function createReloader(first: Settings, { load, log, notifier, apply }: 
   };
 }
 
-// A setting needs a restart as long as it differs from the value at the start, however often it was read since.
+// Logs the changes. A setting needs a restart while it differs from its value at the start, also when it was read again
+// since.
 function logChanges(first: Settings, before: Settings, after: Settings, log: Log): void {
   const { now } = compareSettings(before, after);
   const { atRestart } = compareSettings(first, after);

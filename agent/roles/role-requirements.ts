@@ -1,4 +1,4 @@
-// Checks what a role requires of valid settings before it starts. Commands that only check the settings use it too.
+// Checks valid settings for what a role requires, before the role starts. Commands that only check the settings call it too.
 
 import type { Role } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
@@ -6,8 +6,8 @@ import type { SettingsConflict } from '../config/settings-conflicts.ts';
 import { isLoopback } from '../requester/api/loopback.ts';
 
 /**
- * Returns a fault for what `role` refuses. When `role` is undefined, some faults are only warnings, because another role may
- * read the settings.
+ * Returns a fault for each setting that `role` refuses. When `role` is undefined, some faults are only warnings, because
+ * another role may read the settings.
  */
 export function checkRoleRequirements(role: Role | undefined, { api, nats }: Settings): SettingsConflict[] {
   const findings: SettingsConflict[] = [];

@@ -20,15 +20,16 @@ import { createReloader } from './reload.ts';
 import { agentState, starting } from './service-state.ts';
 import { startRole } from './start-role.ts';
 
-/** Used when no server is configured: the broker of a requester on this machine. */
+/** The servers when none is configured: the broker of a requester on this machine. */
 export const defaultServers = ['nats://127.0.0.1:4222'];
 
 /**
- * A folder that does not answer must not delay a stop for longer. Together these are less than `muster dev` allows for a stop.
+ * Times for the steps of a stop, in milliseconds. A folder that does not answer must not delay a stop for longer. Their
+ * sum is less than `muster dev` allows for a stop.
  */
 const stopTimeoutsMs = { agent: 900, connection: 300, lock: 100 };
 
-/** Runs until it is told to stop, and returns the exit code. Throws MusterError when it cannot start. */
+/** Runs the agent until it is told to stop, and returns the exit code. Throws MusterError when it cannot start. */
 export async function runAgent(load: () => Promise<LoadedSettings>): Promise<number> {
   const { settings: first, log, data, folder, runtime } = await startRole('agent', load);
   let settings: Settings = first;

@@ -19,18 +19,21 @@ import { roleLog } from './role-log.ts';
 export interface DevOptions {
   /** Number of agents. */
   nodes: number;
-  /** Remove the state of earlier runs. */
+  /** Whether to remove the state of earlier runs. */
   fresh: boolean;
-  /** What the person typed to run muster; used in the hints. */
+  /** The command that the person typed to run muster, for the hints. */
   program: string;
-  /** The value of `--config`, passed on to every process. */
+  /** The value of `--config`, which every process gets. */
   configFile?: string | undefined;
 }
 
-/** Together these are less than a stop may take, because the requester stops after the agents. */
+/**
+ * Times for the steps of a stop, in milliseconds. Their sum is less than a stop may take, because the requester stops
+ * after the agents.
+ */
 const stopTimeoutsMs = { agent: 1_400, requester: 3_200 };
 
-/** Runs until it is told to stop, and returns the exit code. Throws MusterError when it cannot start. */
+/** Runs the cluster until it is told to stop, and returns the exit code. Throws MusterError when it cannot start. */
 export async function runDev(
   load: () => Promise<LoadedSettings>,
   options: DevOptions,
@@ -38,11 +41,11 @@ export async function runDev(
 ): Promise<number> {
   const { settings } = await load();
   const log = roleLog({ log: { ...settings.log, level: 'warn' } }, 'dev');
-  // The roles must not notify a service manager: each of them would speak for all.
+  // The roles must not notify a service manager, because each of them would report the state of all.
   takeNotifyRequest();
   const folder = await devFolder(settings);
   await makeFolder(folder);
-  // Everything stops in reverse order: the agents first, so that the requester still hears that they leave.
+  // Everything stops in reverse order: the agents stop first, so that the requester still gets their leave requests.
   await using cleanup = new AsyncDisposableStack();
   const lock = await holdFolder(
     folder,
@@ -62,7 +65,7 @@ export async function runDev(
     ...nodeFlags(first),
     ...portFlags(settings),
   ]);
-  // A requester that was killed leaves its broker behind.
+  // When a requester was killed, its broker still runs.
   cleanup.defer(() => stopBroker(first.folder, log));
   cleanup.defer(() => stopProcess(requester, stopTimeoutsMs.requester));
   const agents = new Set<DevProcess>();
@@ -79,7 +82,7 @@ export async function runDev(
   const { api, broker, tokenFile } = ready.ready;
   print(`${first.id}  requester is up: API ${api}, broker ${broker ?? settings.nats.servers.join(' ')}\n`);
 
-  // With nats.servers set, all processes read the servers and the credentials from the same settings.
+  // When nats.servers is set, all processes read the servers and the credentials from the same settings.
   const brokerFlags = broker && tokenFile ? ['--nats-servers', broker, '--nats-token-file', tokenFile] : [];
   const supervised = Array.from({ length: options.nodes }, (_, index) => {
     const node = nodeOf(index + 1, folder);
@@ -93,7 +96,7 @@ export async function runDev(
   return (await Promise.race([failed, life.stopRequested])) ?? 0;
 }
 
-/** Stops the broker of a requester that was killed. Another requester that holds the folder still needs its broker. */
+/** Stops the broker of a requester that was killed. If another requester holds the folder, the broker must run on. */
 async function stopBroker(folder: string, log: Log): Promise<void> {
   const isFree = async () =>
     (await askHolder(runtimeFolder(folder, 'requester'), { command: 'status' })) === undefined;
@@ -118,7 +121,7 @@ const portFlags = ({ api, broker }: LoadedSettings['settings']) => [
   String(broker.port),
 ];
 
-/** Removes only the folders that `muster dev` makes, in case there is something else in the folder. */
+/** Removes only the folders that `muster dev` creates, because the folder may contain other things. */
 async function removeState(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!/^node-\d+$/.test(name)) continue;

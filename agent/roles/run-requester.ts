@@ -23,12 +23,15 @@ import { createReloader } from './reload.ts';
 import { requesterState, starting } from './service-state.ts';
 import { type RoleStart, startRole } from './start-role.ts';
 
-/** Together these are less than `muster dev` and a service manager allow for a stop. */
+/**
+ * Times for the steps of a stop, in milliseconds. Their sum is less than `muster dev` and a service manager allow for a
+ * stop.
+ */
 const stopTimeoutsMs = { requester: 1_200, connection: 300, broker: 1_500 };
 
 /**
- * Runs until it is told to stop, and returns the exit code.
- * @throws MusterError when it cannot start, or when another requester took over.
+ * Runs the requester until it is told to stop, and returns the exit code. @throws MusterError when it cannot start, or
+ * when another requester took over.
  */
 export async function runRequester(load: () => Promise<LoadedSettings>): Promise<number> {
   const start = await startRole('requester', load);
@@ -62,7 +65,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
       requester = created;
     });
   } catch (error) {
-    // A stop ends the start of the broker by throwing this reason.
+    // When the role must stop, the start of the broker ends by throwing this reason.
     if (error !== life.signal.reason) throw error;
   }
   log.info({ node }, 'stopped');
@@ -76,7 +79,7 @@ interface Running extends RoleStart {
   life: Lifetime;
 }
 
-/** Returns undefined when the settings name other brokers. */
+/** Starts the requester's own broker. Returns undefined when the settings name other brokers. */
 async function startOwnBroker({ settings, log, data, node, life }: Running): Promise<Broker | undefined> {
   if (settings.nats.servers.length > 0) return undefined;
   return startBroker({
@@ -128,7 +131,7 @@ async function serveNodes(
     onLost: lost.reject,
     onStatusChange: () => notifier.updateSoon(),
   });
-  // The timeout is for a broker that hangs: it must still be stopped.
+  // The stop has a timeout because the broker may hang. The broker must be stopped in any case.
   cleanup.defer(async () => void (await endsWithin(systemClock, stopTimeoutsMs.requester, requester.stop())));
   onCreated(requester);
   notifier.setSource(() =>

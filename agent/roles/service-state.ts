@@ -9,7 +9,7 @@ import type { ConnectionState } from '../transport/port.ts';
 /** The state of a role that has no status yet. */
 export const starting: RoleState = { ready: false, text: 'starting' };
 
-/** What the state of a role is computed from. */
+/** The data from which the state of a role is computed. */
 export interface StateSources<Status> {
   status: Status;
   connection: ConnectionState;
@@ -17,7 +17,7 @@ export interface StateSources<Status> {
   clock: Clock;
 }
 
-/** The agent is ready when it is connected, and is registered or waits for approval. */
+/** Returns the state of the agent. It is ready when it is connected, and is registered or waits for approval. */
 export function agentState(sources: StateSources<AgentStatus>): RoleState {
   const { status, connection, stalled } = sources;
   const { state } = status;
@@ -26,7 +26,7 @@ export function agentState(sources: StateSources<AgentStatus>): RoleState {
   return { ready: accepted && connection.kind === 'connected', text, stalled };
 }
 
-/** The requester is ready when it has read the roll and answers nodes. */
+/** Returns the state of the requester. It is ready when it has read the roll and answers nodes. */
 export function requesterState(sources: StateSources<RequesterStatus>): RoleState {
   const { status, connection, stalled } = sources;
   const ready = status.state === 'ready' || status.state === 'degraded';

@@ -1,4 +1,4 @@
-// Checks that the files which the settings name exist, can be read, and have valid content.
+// Checks that the files named in the settings exist, can be read, and have valid content.
 import { constants } from 'node:fs';
 import { access, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -12,7 +12,7 @@ import { errnoOf, reasonOf } from '../system/errors.ts';
 export async function checkSettingFiles({ settings, origin }: LoadedSettings): Promise<string[]> {
   const problems = new Map<SettingKey, string>();
   for (const key of settingKeys) {
-    // The role makes the data folder itself.
+    // The role creates the data folder itself.
     if (settingOf(key).type !== path || key === 'dataDir') continue;
     const file = settingValue(settings, key);
     if (typeof file !== 'string') continue;
@@ -44,7 +44,7 @@ async function whyUnusable(file: string, key: SettingKey): Promise<string | unde
   }
 }
 
-/** The log makes its file, but not its folder. */
+/** Returns why the log cannot be written. The log creates its file, but not its folder. */
 async function whyNotWritable(file: string): Promise<string | undefined> {
   const info = await stat(file).catch(() => undefined);
   if (info && !info.isFile()) return 'is not a file';

@@ -1,4 +1,4 @@
-// The first steps of each role: read the settings, open the log, and make the folders.
+// Does the first steps of each role: reads the settings, opens the log, and creates the folders.
 import type { LoadedSettings } from '../config/load.ts';
 import { dataFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
 import type { Role } from '../config/role.ts';
@@ -20,7 +20,10 @@ export interface RoleStart {
   runtime: string;
 }
 
-/** Logs the warnings about the settings. Throws MusterError when the settings or the folders do not allow a start. */
+/**
+ * Does the first steps, and logs the warnings about the settings. Throws MusterError when the settings or the folders
+ * prevent a start.
+ */
 export async function startRole(role: Role, load: () => Promise<LoadedSettings>): Promise<RoleStart> {
   const { settings, warnings } = await load();
   const log = roleLog(settings, role);

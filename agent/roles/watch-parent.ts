@@ -1,8 +1,8 @@
-// Notices the end of the parent process, if the parent opened an IPC channel, as `muster dev` does.
+// Notices the end of the parent process, if the parent opened an IPC channel. `muster dev` opens one.
 
 let parentEnded = false;
 
-/** To be called first. Otherwise the end of a parent while this program still loads would be missed. */
+/** Starts to watch the parent. It must be called first, because the parent may end while this program still loads. */
 export function watchParent(): void {
   listen(() => {
     parentEnded = true;
@@ -15,7 +15,7 @@ export function onParentEnd(fn: () => void): void {
   else listen(fn);
 }
 
-// Without unref() the channel would keep this process alive after its work is done.
+// Calls `fn` when the channel is closed. Without unref() the channel would keep this process alive after its work is done.
 function listen(fn: () => void): void {
   if (!process.channel) return;
   process.once('disconnect', fn);
