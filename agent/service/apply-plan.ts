@@ -9,22 +9,22 @@ import type { Owner, Plan, Step } from './plan.ts';
 
 export interface ApplyOptions {
   managerProgram: ManagerProgram | undefined;
-  /** The name of the service; needed to see when it has stopped. */
+  /** The name of the service. It is needed to see when the service has stopped. */
   name: string;
-  /** Put before every path; empty for the root of this machine. */
+  /** The folder that is put before every path; empty for the root of this machine. */
   root: string;
-  /** Whether to set owners, which only root may do. */
+  /** Whether to set owners. Only root may do that. */
   mayChown: boolean;
   clock: Clock;
   /** Called before each step. */
   onStep(step: Step): void;
 }
 
-/** Time that launchd has to stop a service, and time between two questions whether it has. */
+/** Time that launchd has to stop a service, and time between two checks of that, in milliseconds. */
 const stopTimeoutMs = 30_000;
 const pollIntervalMs = 100;
 
-/** Throws MusterError at the first step that fails. */
+/** Applies the steps of `plan`. Throws MusterError at the first step that fails. */
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<void> {
   for (const step of plan.steps) {
     options.onStep(step);
@@ -65,7 +65,7 @@ async function changePath(
   }
 }
 
-// The mode is set here because the umask of this process may have taken bits away.
+// Sets the mode and the owner. The mode is set here because the umask of this process may have changed it.
 async function setOwner(path: string, mode: number, { uid, gid }: Owner, mayChown: boolean): Promise<void> {
   if (mayChown) await chown(path, uid, gid);
   await chmod(path, mode);
@@ -77,9 +77,9 @@ async function remove(path: string, what: 'file' | 'folder' | 'tree'): Promise<v
     else await (what === 'file' ? unlink(path) : rmdir(path));
   } catch (error) {
     const code = errnoOf(error);
-    // It is gone already: systemd removes some of its files by itself.
+    // The file no longer exists: systemd removes some of its files itself.
     if (code === 'ENOENT') return;
-    // A disk is mounted there. Its files are removed; the mount point stays for whoever mounted the disk.
+    // A disk is mounted there. Its files are removed, but the mount point stays for the person who mounted the disk.
     if (code !== 'EBUSY' || what === 'file') throw error;
     if (what === 'tree') for (const name of await readdir(path)) await remove(join(path, name), what);
   }

@@ -1,26 +1,25 @@
-// Checks whether a service can start a program, before a unit names it.
+// Checks whether a service can start a program, before the program is named in a unit.
 import { constants, type Stats } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import type { Scope } from './scope.ts';
 
-/** Folders that a service of the whole machine cannot see (ProtectHome, PrivateTmp), or that do not survive a reboot. */
+/** Folders that a service of the whole machine cannot see (ProtectHome, PrivateTmp), or that are empty after a reboot. */
 const hiddenFolders = ['/home/', '/root/', '/run/', '/tmp/', '/var/tmp/', '/dev/shm/'];
 
 const advice = 'copy the program to /usr/local/bin/muster, and give --executable /usr/local/bin/muster';
 
 /**
- * Returns warnings about `path` as the program of a service.
- * @param root put before the path to read the file; the service gets the path without it
- * @throws MusterError `usage` when a service cannot start the program.
+ * Returns warnings about `path` as the program of a service. @param root is put before the path to read the file; the
+ * service gets the path without it @throws MusterError `usage` when a service cannot start the program.
  */
 export async function checkExecutable(path: string, scope: Scope, root: string): Promise<string[]> {
-  // Neither a unit nor a property list can contain a control character, and readers of XML differ on line breaks.
+  // Neither a unit nor a property list can contain a control character. Readers of XML also treat line breaks differently.
   if (!isAbsolute(path) || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(path)) {
     throw new MusterError('usage', `a service needs the absolute path of its program, not ${path}`);
   }
-  // In another root a link leads somewhere else than it will on the machine itself.
+  // In another root a link does not lead to the same place as on the machine itself.
   const file = root === '' ? await realpath(path).catch(() => path) : path;
   if (
     scope === 'system' &&

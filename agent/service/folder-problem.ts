@@ -11,7 +11,9 @@ export interface FolderProblem {
   readonly remedy: string | undefined;
 }
 
-/** Returns undefined when the service ended for another reason. See systemd.exec(5), "Process exit codes". */
+/**
+ * Returns the problem; undefined when the service ended for another reason. See systemd.exec(5), "Process exit codes".
+ */
 export async function findFolderProblem(
   { ended, state }: ServiceState,
   paths: ServicePaths,
@@ -21,7 +23,10 @@ export async function findFolderProblem(
   return ended === 'exit code 239' ? problemAt(paths.cacheFolder, paths.privateCacheFolder) : undefined;
 }
 
-/** With DynamicUser=, `folder` must be a link to `hidden`, or a folder that systemd can move there. */
+/**
+ * Returns the problem of one folder. With DynamicUser=, `folder` must be a link to `hidden`, or a folder that systemd can
+ * move there.
+ */
 async function problemAt(folder: string, hidden: string | undefined): Promise<FolderProblem> {
   const unknown = { what: `systemd cannot set up ${folder}`, remedy: undefined };
   const info = await lstat(folder).catch(() => undefined);
@@ -42,14 +47,17 @@ async function problemAt(folder: string, hidden: string | undefined): Promise<Fo
     };
   }
   if (!info.isDirectory()) return { what: `${wanted}; it is a file`, remedy: 'move the file away' };
-  // When both folders exist, systemd cannot move one to the other.
+  // When both folders exist, systemd cannot move one of them.
   const both = await lstat(hidden).catch(() => undefined);
   if (!both) return unknown;
   const remedy = `move what you want to keep into ${hidden}, and remove ${folder}`;
   return { what: `${wanted}; it is a folder, and ${hidden} exists too`, remedy };
 }
 
-/** Returns true also for a folder of the same disk that is bind-mounted there. Only Linux can say. */
+/**
+ * Returns whether something is mounted at the folder, which may also be a folder of the same disk (bind mount). Only
+ * Linux can tell.
+ */
 async function isMounted(folder: string): Promise<boolean> {
   const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
   return mounts.split('\n').some(line => line.split(' ')[4] === folder);

@@ -1,4 +1,4 @@
-// Inspects a machine before anything is changed: which files of a service exist, and what the service manager says.
+// Inspects a machine before anything is changed: which files of a service exist, and what state the service manager shows.
 import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Role } from '../config/role.ts';
@@ -12,7 +12,10 @@ import type { ServiceTarget } from './target.ts';
 
 const maxFileBytes = 1_048_576;
 
-/** Throws MusterError when the service manager does not answer. A file that this user may not see counts as absent. */
+/**
+ * Inspects the machine. Throws MusterError when the service manager does not answer. A file that this user may not see
+ * counts as absent.
+ */
 export async function inspect(target: ServiceTarget, role: Role): Promise<Inspection> {
   const { managerProgram, prefix } = target;
   const paths = target.paths(role);
@@ -28,7 +31,7 @@ export async function inspect(target: ServiceTarget, role: Role): Promise<Inspec
       if (parentFolders.includes(path) && (await leadsToFolder(path))) folders.add(path);
     } else if (info) files.set(path, await readExisting(prefix + path));
   };
-  // On macOS /etc is a link to a folder. Links in another root are not followed: they may lead out of it.
+  // On macOS /etc is a link to a folder. Links in another root are not followed, because they may lead out of it.
   const leadsToFolder = async (path: string) => {
     const info = target.root === undefined && (await stat(prefix + path).catch(() => undefined));
     return info ? info.isDirectory() : false;
@@ -63,14 +66,17 @@ export async function inspect(target: ServiceTarget, role: Role): Promise<Inspec
     otherInstalled,
     logs: log ? await listWithPrefix(dirname(log), basename(log), prefix) : [],
     secrets: paths.credentials ? await listWithPrefix(paths.credentials, `${bare(paths.name)}.`, prefix) : [],
-    // Nothing runs in another root.
+    // No role runs in another root.
     holder: target.root === undefined ? await askHolderPid(join(prefix + dataFolder, role)) : undefined,
     outdated: service?.pid !== undefined && (await isOutdated(service.pid)),
     service,
   };
 }
 
-/** A package brings the units of both roles. A role is used on this machine only when its unit is enabled or running. */
+/**
+ * Returns whether the service is used. A package installs the units of both roles, but a role is used on this machine
+ * only when its unit is enabled or running.
+ */
 export const isUsed = (service: Pick<ServiceState, 'enabled' | 'state'> | undefined): boolean =>
   service !== undefined && (service.enabled || service.state !== 'stopped');
 
@@ -98,7 +104,10 @@ async function askHolderPid(folder: string): Promise<number | undefined> {
   return Number.isSafeInteger(pid) ? Number(pid) : undefined;
 }
 
-/** Returns whether the file that the process runs was deleted or replaced. Only Linux says so, to root and to its owner. */
+/**
+ * Returns whether the file of the running program was deleted or replaced. Only Linux tells that, and only to root and to
+ * the owner.
+ */
 export async function isOutdated(pid: number): Promise<boolean> {
   const file = await readlink(`/proc/${pid}/exe`).catch(() => '');
   return file.endsWith(' (deleted)');

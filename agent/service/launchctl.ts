@@ -1,4 +1,4 @@
-// Asks launchd about a service through launchctl. Its output is made for people, so only what is needed is read.
+// Asks launchd about a service through launchctl. Its output is made for people, so only the needed lines are read.
 import { commandFailed, type ManagerProgram, type ProgramOptions, runProgram } from './manager-program.ts';
 import type { ServiceState } from './plan.ts';
 
@@ -45,7 +45,7 @@ export class Launchctl implements ManagerProgram {
 export function readPrint(text: string, disabled: boolean): ServiceState {
   const properties = new Map<string, string>();
   for (const line of text.split('\n')) {
-    // Only lines with one tab belong to the service itself; deeper ones belong to an argument or a variable of it.
+    // Only lines with one tab belong to the service itself. Deeper lines belong to one of its arguments or variables.
     const match = /^\t([a-z][a-z ]*) = (.*)$/.exec(line);
     if (match?.[1] && !properties.has(match[1])) properties.set(match[1], match[2] ?? '');
   }
@@ -57,7 +57,7 @@ export function readPrint(text: string, disabled: boolean): ServiceState {
   const running = pid !== undefined;
   return {
     loaded,
-    // launchd loads every property list of the folder at boot, unless the service was disabled.
+    // launchd loads every property list of the folder at boot, unless the service is disabled.
     enabled: !disabled,
     state: running ? 'running' : ended === undefined ? 'stopped' : 'failed',
     managerState: loaded ? (properties.get('state') ?? 'not known') : 'not loaded',

@@ -1,4 +1,4 @@
-// Writes the files for launchd (macOS): the property list of a role, and the rule by which newsyslog rotates its log.
+// Writes the files for launchd (macOS): the property list of a role, and the rule with which newsyslog rotates its log.
 import { build, type PlistValue } from 'plist';
 import type { Role } from '../config/role.ts';
 import { launchdLabel } from './service-paths.ts';
@@ -8,18 +8,22 @@ export interface LaunchdOptions {
   executable: string;
   /** Absolute path of the log file. */
   logFile: string;
-  /** The folder that is searched first for the configuration; without it, the machine's folder is. */
+  /**
+   * The folder that is searched first for the configuration. When it is undefined, the machine's folder is searched
+   * first.
+   */
   configFolder?: string | undefined;
 }
 
 /**
- * Shortest time between two starts. launchd starts the role again after any failure, also after exit code 78 (bad
- * configuration). With 30 s a bad configuration costs one short process and a few log lines each half minute, and a corrected
- * one is used without anybody restarting the role. After a crash the role is back before `nodeDisconnectedAfter` (45 s).
+ * Shortest time between two starts, in seconds. launchd restarts the role after any failure, also after exit code 78 (bad
+ * configuration). With 30 s a bad configuration costs one short process and a few log lines each half minute, and a
+ * corrected one is used without a restart by the operator. After a crash the role is back before `nodeDisconnectedAfter`
+ * (45 s).
  */
 const throttleSeconds = 30;
 
-/** Only the owner may read what the service writes. launchd reads this number as decimal. */
+/** The file mode mask: only the owner may read what the service writes. launchd reads this number as decimal. */
 const umask = 0o077;
 
 /** Returns the property list of `role` as XML, for a LaunchDaemon or a LaunchAgent. */
@@ -32,18 +36,18 @@ function plist(role: Role, { executable, logFile, configFolder }: LaunchdOptions
     Label: launchdLabel(role),
     ProgramArguments: [executable, role],
     RunAtLoad: true,
-    // A role that was told to stop ends with 0 and stays down; every other end is a failure.
+    // A role that was told to stop ends with 0 and stays down. Every other end is a failure.
     KeepAlive: { SuccessfulExit: false },
     ThrottleInterval: throttleSeconds,
-    // A role stops within 5 s, and some versions of launchd kill a service after 5 s unless this says otherwise.
+    // A role needs up to 5 s to stop, but some versions of launchd kill a service after 5 s without this line.
     ExitTimeOut: 10,
     ProcessType: 'Background',
     Umask: umask,
-    // The role's log goes to the same file, so that the last words of a dying Node stand among its lines.
+    // The role's log goes to the same file, so that the last output of a crashing Node is among its lines.
     StandardOutPath: logFile,
     StandardErrorPath: logFile,
-    // launchd opens those files only at the start and would go on writing to the rotated file. Therefore the role opens the
-    // file itself, and opens it again when newsyslog has put a new one in its place.
+    // launchd opens those files only at the start, so it would write to the rotated file for ever. Therefore the role opens
+    // the file itself, and opens it again when newsyslog has replaced it.
     EnvironmentVariables: {
       MUSTER_LOG_FILE: logFile,
       ...(configFolder === undefined ? {} : { CONFIGURATION_DIRECTORY: configFolder }),
@@ -51,14 +55,13 @@ function plist(role: Role, { executable, logFile, configFolder }: LaunchdOptions
   };
 }
 
-/** The log is rotated at this size, and this many old files are kept. */
+/** The size at which the log is rotated, and the number of old files that are kept. */
 const rotation = { sizeKib: 10_240, keptFiles: 5 };
 
 /**
- * Returns the line by which newsyslog rotates a log. Flag N: no process is signalled, because the role notices the rotation.
- * Flag B: newsyslog adds no line of its own to the JSON. The old file is not compressed: newsyslog would do that at once, and
- * the lines that are just being written would be lost.
- * @param owner `user:group` of the new file
+ * Returns the line with which newsyslog rotates a log. Flag N: no process gets a signal, because the role notices the
+ * rotation. Flag B: newsyslog adds no line of its own to the JSON. The old file is not compressed, because newsyslog
+ * would do that at once, and lines that are being written would be lost. @param owner `user:group` of the new file
  */
 export function newsyslogLine(logFile: string, owner: string): string {
   return `${logFile}  ${owner}  600  ${rotation.keptFiles}  ${rotation.sizeKib}  *  BN\n`;

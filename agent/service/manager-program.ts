@@ -1,4 +1,4 @@
-// Finds and runs the service manager's program (systemctl, launchctl), without a shell, with a timeout and a limit of output.
+// Finds and runs the service manager's program (systemctl, launchctl), without a shell, with a timeout and an output limit.
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,16 +29,16 @@ export interface ProgramOptions {
   clock?: Clock;
 }
 
-/** A role stops within 5 s, but a machine under load may take much longer. */
+/** Time for one command, in milliseconds. A role stops within 5 s, but a machine under load may take much longer. */
 const programTimeoutMs = 60_000;
 const outputLimitBytes = 1_048_576;
 
-/** Only root can put a program into these folders. */
+/** Folders of system programs. Only root can put a program into them. */
 const systemFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 
 /**
- * Returns the absolute path of the system's program `name`.
- * @throws MusterError `unreachable` when it is in none of the folders.
+ * Returns the absolute path of the system's program `name`. @throws MusterError `unreachable` when it is in none of the
+ * folders.
  */
 export async function findSystemProgram(
   name: string,

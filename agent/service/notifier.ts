@@ -1,4 +1,5 @@
-// Sends the state of a role to its service manager: ready, a status line, a sign of life, reloading, stopping. sd_notify(3)
+// Sends the state of a role to its service manager with sd_notify(3): ready, a status line, a sign of life, reloading,
+// stopping.
 import type { Clock, Timer } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
@@ -7,33 +8,36 @@ import { printable } from '../system/printable.ts';
 
 /** The state of a role, as a service manager needs it. */
 export interface RoleState {
-  /** Whether the role does its job. */
+  /** Whether the role does its work. */
   readonly ready: boolean;
   /** One line for people. */
   readonly text: string;
-  /** Which work has stopped although it should go on; undefined while everything is on schedule. */
+  /** The work that has stopped although it should continue; undefined when everything runs in time. */
   readonly stalled?: string | undefined;
 }
 
 export interface StatusNotifier {
   /** Sends what `state` returns: now, at each `update`, and at regular intervals. `state` must not throw. */
   setSource(state: () => RoleState): void;
-  /** The state has changed: sends it at once. */
+  /** Sends the state at once, because it has changed. */
   update(): void;
-  /** For a state that changes often: a thousand calls in a second become one message. */
+  /** Sends the state soon. For a state that changes often: a thousand calls in a second become one message. */
   updateSoon(): void;
-  /** The configuration is being read again. */
+  /** Tells the service manager that the configuration is being read again. */
   reloading(): void;
-  /** The configuration was read. `fault` says why the new one was refused; it is shown until a valid one is read. */
+  /**
+   * Tells the service manager that the configuration was read. `fault` is the reason why the new one was refused. It is
+   * shown until a valid one is read.
+   */
   reloaded(fault?: string): void;
-  /** The role stops. Nothing is sent after this. */
+  /** Tells the service manager that the role stops. Nothing is sent after this. */
   stopping(): void;
 }
 
 export interface NotifierOptions {
   /** Sends lines of `NAME=value` to the service manager. Throws when it cannot. */
   send(lines: string): void;
-  /** Longest time between two signs of life, in milliseconds; undefined when the service manager wants none. */
+  /** Longest time between two signs of life, in milliseconds; undefined when the service manager asks for none. */
   watchdogMs?: number | undefined;
   /** Returns CLOCK_MONOTONIC, in microseconds. */
   microseconds(): bigint;
@@ -41,10 +45,15 @@ export interface NotifierOptions {
   log: Log;
 }
 
-/** The status line says how long ago things happened, so it is sent again at this interval. */
+/**
+ * Time after which the status line is sent again, in milliseconds, because the line says how long ago things happened.
+ */
 const refreshIntervalMs = 10_000;
 const soonDelayMs = 1_000;
-/** The service manager reads 4096 bytes of a message, and a character may take six bytes. */
+/**
+ * Length of the longest texts, in characters. The service manager reads 4096 bytes of a message, and a character may need
+ * six bytes.
+ */
 const longestChars = { text: 350, fault: 250 };
 
 export class SdNotifier implements StatusNotifier {
@@ -85,7 +94,7 @@ export class SdNotifier implements StatusNotifier {
   }
 
   reloading(): void {
-    // While a service manager waits for the start, it would take the READY at the end of a reload for the end of the start.
+    // A reload ends with READY. A service manager that still waits for the start would read it as the end of the start.
     if (!this.#ready || this.#stopped) return;
     this.#reloading = true;
     this.#send(['RELOADING=1', `MONOTONIC_USEC=${this.#options.microseconds()}`]);
@@ -107,7 +116,7 @@ export class SdNotifier implements StatusNotifier {
     this.#send(['STOPPING=1', 'STATUS=stopping']);
   }
 
-  // A third of what the watchdog allows, so that one late turn does no harm.
+  // Sends the state again after a third of the watchdog's time, so that one late message does no harm.
   #refresh(): void {
     const { clock, watchdogMs = Number.POSITIVE_INFINITY } = this.#options;
     this.#timer = clock.after(Math.min(refreshIntervalMs, watchdogMs / 3), () => this.#refresh());
@@ -130,7 +139,8 @@ export class SdNotifier implements StatusNotifier {
     return lines;
   }
 
-  // The text may contain what a requester sent. A second line would be another message, and the length must have a limit.
+  // Returns the text on one line and not too long. It may contain text from a requester, and a second line would be another
+  // message.
   #statusText(text: string): string {
     const line = printable(text, longestChars.text);
     const fault = this.#fault && printable(this.#fault, longestChars.fault);

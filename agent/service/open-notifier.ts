@@ -1,15 +1,19 @@
-// Opens the way to the service manager that started this process. When none asked for notifications, nothing is loaded.
+// Opens the connection to the service manager that started this process. When it asked for no notifications, nothing is
+// loaded.
 import { type NotifyRequest, takeNotifyRequest } from '../config/environment.ts';
 import { systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { SdNotifier, type StatusNotifier } from './notifier.ts';
 
-/** The function of the native probe that sends a notification, or why there is none. */
+/** The function of the native probe that sends a notification, or the reason why there is none. */
 export type NotifyResult =
   | { readonly notify: (socket: string, state: string) => unknown }
   | { readonly notify?: undefined; readonly reason: string };
 
-/** To be called once, before the role starts a child: the request is taken out of the environment. Never throws. */
+/**
+ * Opens the connection and removes the request from the environment. Call it once, before the role starts a child. Never
+ * throws.
+ */
 export async function openNotifier(
   log: Log,
   request: NotifyRequest | undefined = takeNotifyRequest(),

@@ -1,4 +1,4 @@
-// Plans an installation: decides what is still to be done, given what was found on the machine. Pure functions.
+// Plans an installation: decides which steps are needed on the inspected machine. The functions are pure.
 import { dirname } from 'node:path';
 import { MusterError } from '../system/errors.ts';
 import type { ExistingFile, Inspection, Owner, Plan, ServiceState, Step } from './plan.ts';
@@ -15,27 +15,28 @@ export interface InstallParameters {
   readonly manager: ManagerName;
   readonly scope: Scope;
   readonly owner: Owner;
-  /** The user whose service it is, in the scope `user`. */
+  /** The number of the user who owns the service, in the scope `user`. */
   readonly uid: number;
   /** The unit with its seal. */
   readonly unit: ServiceFile;
   readonly rotation: ServiceFile | undefined;
-  /** The sample configuration, written when there is none. */
+  /** The sample configuration. It is written when there is no configuration. */
   readonly config: ServiceFile;
-  /** Start the service now and at every boot. */
+  /** Whether to start the service now and at every boot. */
   readonly start: boolean;
-  /** Whether the role would start with the existing configuration. Without that, a running service is not restarted. */
+  /**
+   * Whether the role would start with the existing configuration. When it would not, a running service is not restarted.
+   */
   readonly configIsValid: boolean;
-  /** Replace files that were changed by hand, and restart the service even if it may not start again. */
+  /** Whether to replace files that were changed by hand, and to restart the service even if it may not start again. */
   readonly force: boolean;
-  /** Another root than `/`. */
+  /** The other root; undefined for `/`. */
   readonly root: string | undefined;
 }
 
 /**
- * Returns an empty plan when nothing is to be done.
- * @throws MusterError `failed` when the service is masked, when a running service would not start again, or when something else
- * is in the place of a folder or a file.
+ * Returns the plan; it is empty when nothing is to be done. @throws MusterError `failed` when the service is masked, when
+ * a running service would not start again, or when something else is in the place of a folder or a file.
  */
 export function planInstall(
   parameters: InstallParameters,
@@ -63,7 +64,7 @@ export function planInstall(
       });
     }
     needFolder(dirname(path));
-    // These folders only lead to the files. The service makes the folders that it writes to.
+    // Only the folders above the files are made here. The service makes the folders to which it writes.
     steps.push({ action: 'make folder', path, mode: 0o755, owner: parameters.owner });
   };
   const write = ({ path, content }: ServiceFile, replaces: boolean, mode = 0o644) => {
@@ -78,7 +79,7 @@ export function planInstall(
   if (inspection.files.has(paths.config)) {
     const existing = inspection.files.get(paths.config);
     if (existing?.kind === 'other') warnings.push(`${paths.config} is left unchanged: ${existing.why}`);
-    // The user of the service must be able to read it. A user's own configuration may hold secrets.
+    // The user of the service must be able to read it. A user's own configuration may contain secrets.
   } else write(parameters.config, false, parameters.scope === 'user' ? 0o600 : 0o644);
   if (paths.log) needFolder(dirname(paths.log));
   let fresh = false;
@@ -144,14 +145,14 @@ function startSystemd(
 ): Step[] {
   const { service } = inspection;
   const run = (...args: string[]): Step => ({ action: 'run', args: systemctlArgs(parameters, args) });
-  // Enabling a unit only makes a link, which works without a running service manager.
+  // Enabling a unit only makes a link, so it works without a running service manager.
   if (parameters.root !== undefined)
     return parameters.start && !service?.enabled ? [run('enable', name)] : [];
   const steps: Step[] = [];
   if (fresh || service?.unitChanged) steps.push(run('daemon-reload'));
   if (!parameters.start) return steps;
   if (!service?.enabled) steps.push(run('enable', name));
-  // --no-block, because the role is ready only when its cluster answers, and that may need an operator first.
+  // --no-block is used because the role is ready only when its cluster answers, and that may need an operator first.
   if (!isRunning(service)) steps.push(run('start', '--no-block', name));
   else if (fresh || inspection.outdated) steps.push(run('restart', '--no-block', name));
   return steps;
@@ -176,7 +177,7 @@ function startLaunchd(
   const { service } = inspection;
   const domain = launchdDomain(parameters);
   const run = (...args: string[]): Step => ({ action: 'run', args });
-  // launchd would load the property list at the next boot, unless the service is disabled.
+  // Without `disable`, launchd would load the property list at the next boot.
   if (!parameters.start) return service?.enabled ? [run('disable', `${domain}/${name}`)] : [];
   const steps: Step[] = [];
   if (!service?.enabled) steps.push(run('enable', `${domain}/${name}`));

@@ -1,10 +1,13 @@
-// Plans a purge: it removes the role's key, state and logs, and what both roles share when the other role is not installed.
+// Plans a purge. It removes the role's key, state and logs, and also the shared files when the other role is not installed.
 import { dirname, join, resolve } from 'node:path';
 import { roles } from '../config/role.ts';
 import type { Inspection, Step } from './plan.ts';
 import { isSaved, roleData, type ServicePaths } from './service-paths.ts';
 
-/** Returns the steps that remove what `install` and the role have left. They come after the steps that remove the service. */
+/**
+ * Returns the steps that remove the files that are left by `install` and by the role. They come after the steps that
+ * remove the service.
+ */
 export function planPurge(paths: ServicePaths, inspection: Inspection): { steps: Step[]; notes: string[] } {
   const steps: Step[] = [];
   const notes: string[] = [];
@@ -30,14 +33,14 @@ export function planPurge(paths: ServicePaths, inspection: Inspection): { steps:
     removeShared(paths.cacheFolder, paths.privateCacheFolder, 'tree');
     if (others.length === 0) removeShared(paths.dataFolder, paths.privateDataFolder, 'folder');
     else notes.push(`${paths.dataFolder} still holds ${others.join(', ')}, and stays`);
-    // The other role was uninstalled without a purge, so that it can be installed again with its state.
+    // The other role was uninstalled without a purge, so its state must stay for a later installation.
     if (kept.length === 0) removeConfig();
     else notes.push(`${paths.config} stays with the state of the other role`);
   }
   for (const secret of inspection.secrets) notes.push(`${secret} stays: you made it`);
   return { steps, notes };
 
-  /** Removes a folder that systemd may have moved elsewhere, leaving a link in its place. */
+  /** Removes a folder. systemd may have moved it elsewhere and left a link in its place. */
   function removeShared(folder: string, hidden: string | undefined, what: 'folder' | 'tree'): void {
     const link = inspection.files.get(folder);
     if (inspection.folders.has(folder)) remove(folder, what);

@@ -1,4 +1,5 @@
-// Plans an uninstallation: it removes what install wrote; with a purge also the configuration and the state. Pure functions.
+// Plans an uninstallation. It removes what install wrote, and with a purge also the configuration and the state. The
+// functions are pure.
 import { join } from 'node:path';
 import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
@@ -10,15 +11,15 @@ import { type ServicePaths, savedPath } from './service-paths.ts';
 
 export interface UninstallParameters extends Pick<InstallParameters, 'manager' | 'scope' | 'uid' | 'root'> {
   readonly role: Role;
-  /** Also remove the configuration and the state. */
+  /** Whether to remove the configuration and the state too. */
   readonly purge: boolean;
-  /** Also remove a unit that muster did not write. */
+  /** Whether to remove even a unit that muster did not write. */
   readonly force: boolean;
 }
 
 /**
- * Returns an empty plan when nothing is left to remove.
- * @throws MusterError `failed` for a unit that muster did not write; `in_use` when another process uses the state.
+ * Returns the plan; it is empty when nothing is left to remove. @throws MusterError `failed` for a unit that muster did
+ * not write; `in_use` when another process uses the state.
  */
 export function planUninstall(
   parameters: UninstallParameters,
@@ -52,7 +53,10 @@ export function planUninstall(
   return { steps, warnings, notes };
 }
 
-/** Without `force`, a unit that muster did not write stays, because its service may belong to somebody else. */
+/**
+ * Removes the unit. Without `force`, a unit that muster did not write stays, because its service may belong to somebody
+ * else.
+ */
 function removeUnit(
   parameters: UninstallParameters,
   { unit }: ServicePaths,
@@ -103,7 +107,7 @@ function stopWithSystemd(
   else if (service && service.state !== 'stopped' && !failed) steps.push(run('stop', name));
   steps.push(...unit);
   if (unit.length > 0) steps.push(run('daemon-reload'));
-  // Without this, systemd would go on listing the removed service as failed.
+  // Without this step, systemd would still list the removed service as failed.
   if (failed) steps.push(run('reset-failed', name));
   return steps;
 }

@@ -1,9 +1,9 @@
-// The plan of an installation or a removal: files, folders and commands in order, and what the operator is told about them.
+// A plan of an installation or a removal contains files, folders and commands in order, and messages for the operator.
 
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
-  /** Shown to people, such as `root:root`. */
+  /** The owner as people read it, such as `root:root`. */
   readonly name: string;
 }
 
@@ -23,14 +23,14 @@ export type Step =
   | { readonly action: 'remove'; readonly path: string; readonly what: 'file' | 'folder' | 'tree' }
   /** A command of the service manager. */
   | { readonly action: 'run'; readonly args: readonly string[] }
-  /** Waits until launchd has stopped the service: launchctl returns before that. */
+  /** Waits until launchd has stopped the service, because launchctl returns earlier. */
   | { readonly action: 'await stop' };
 
 export interface Plan {
   readonly steps: readonly Step[];
-  /** What is left unchanged, and why. */
+  /** Things that are left unchanged, and the reasons. */
   readonly warnings: readonly string[];
-  /** What the operator should know besides the steps. */
+  /** Other things that the operator should know. */
   readonly notes: readonly string[];
 }
 
@@ -40,7 +40,7 @@ export type ExistingFile =
   | { readonly kind: 'link'; readonly target: string }
   | { readonly kind: 'other'; readonly why: string };
 
-/** What `inspect` found on this machine before anything is changed. */
+/** The result of `inspect`, before anything is changed. */
 export interface Inspection {
   /** The existing files of the service, by path. */
   readonly files: ReadonlyMap<string, ExistingFile>;
@@ -58,17 +58,17 @@ export interface Inspection {
   readonly secrets: readonly string[];
   /** Process id of the role that holds the same data folder; undefined when none runs or it does not answer. */
   readonly holder: number | undefined;
-  /** Whether the program was replaced after the service started: the upgrade needs a restart. */
+  /** Whether the program was replaced after the service started, so that the new version needs a restart. */
   readonly outdated: boolean;
-  /** What the service manager says; undefined for another root, where no service manager runs. */
+  /** The state in the service manager; undefined for another root, where no service manager runs. */
   readonly service: ServiceState | undefined;
 }
 
 /** A service as its manager sees it. */
 export interface ServiceState {
-  /** The manager has read its unit. */
+  /** Whether the manager has read its unit. */
   readonly loaded: boolean;
-  /** It starts at boot, or when the user logs in. */
+  /** Whether it starts at boot, or when the user logs in. */
   readonly enabled: boolean;
   /** `starting`: the process runs and is not ready yet. */
   readonly state: 'running' | 'starting' | 'stopping' | 'stopped' | 'failed';
@@ -82,6 +82,6 @@ export interface ServiceState {
   /** How it ended the last time, such as `exit code 78`; undefined after a success. */
   readonly ended: string | undefined;
   readonly restarts: number | undefined;
-  /** The unit files were changed after the manager read them. */
+  /** Whether the unit files were changed after the manager read them. */
   readonly unitChanged: boolean;
 }

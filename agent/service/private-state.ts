@@ -1,12 +1,14 @@
-// Refuses to write to the state of a service with DynamicUser=. Such a service could not read what another user writes.
+// Prevents writes to the state of a service with DynamicUser=. Such a service could not read what another user writes.
 import { realpath, stat } from 'node:fs/promises';
 import { MusterError } from '../system/errors.ts';
 
-/** Where systemd keeps the state of such services; `/var/lib` contains only links to it. See systemd.exec(5). */
+/**
+ * The folder where systemd stores the state of such services. `/var/lib` contains only links to it. See systemd.exec(5).
+ */
 const privateStateFolder = '/var/lib/private/';
 
 /**
- * To be called before anything in `folder` is written, because root would be allowed to.
+ * Checks whether `folder` belongs to such a service. It must be called before a write, because root could write there.
  * @throws MusterError `not_allowed` when the folder belongs to such a service and not to this user.
  */
 export async function checkPrivateState(folder: string): Promise<void> {

@@ -1,15 +1,15 @@
-// The sandbox of the systemd units: a role may write only its own folders. An operator must allow a dataDir elsewhere.
+// The sandbox of the systemd units allows a role to write only its own folders. An operator must allow any other dataDir.
 import { namedFolders, startedByService, systemEnvironment } from '../config/environment.ts';
 import type { Role } from '../config/role.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
 import { unitName } from './scope.ts';
 
-/** `ProtectHome=` hides these folders, and no other line of a unit can show them again. See systemd.exec(5). */
+/** Folders that `ProtectHome=` hides. No other line of a unit can show them again. See systemd.exec(5). */
 const homeFolders = /^\/(home|root|run\/user)(\/|$)/;
 
 /**
- * Runs `action`, which makes or locks folders in `data`. When the sandbox of a unit prevents that, the error says how to allow the
- * folder, because other hints, such as to choose another folder, would not help.
+ * Runs `action`, which makes or locks folders in `data`. When the sandbox of a unit prevents that, the error says how to
+ * allow the folder. The usual hints, such as to choose another folder, would not help.
  */
 export async function withSandboxHint<T>(role: Role, data: string, action: () => Promise<T>): Promise<T> {
   try {
@@ -24,7 +24,7 @@ export async function withSandboxHint<T>(role: Role, data: string, action: () =>
   }
 }
 
-/** Returns why the unit of the whole machine does not let `role` keep its state in `data`; undefined when it does. */
+/** Returns why the machine's unit does not let `role` store its state in `data`; undefined when it does. */
 export function whyNotWritable(role: Role, data: string): string | undefined {
   const { machine } = systemEnvironment;
   if (isIn(data, [machine.data, machine.cache])) return undefined;

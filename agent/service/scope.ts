@@ -1,4 +1,4 @@
-// The scopes of services, the service managers, and the names of units.
+// Defines the scopes of services, the service managers, and the names of units.
 import type { Role } from '../config/role.ts';
 
 /** `system`: starts at boot. `user`: starts when that user logs in, and runs as that user. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 
 const words = 'Written by "muster service install"; of the other lines the SHA-256 is';
 const line = new RegExp(`^(?:# |<!-- )${words} ([0-9a-f]{64})(?: -->)?$`);
-/** The seal is in one of the first lines; in XML two other lines must come first. */
+/** Number of first lines among which the seal is; in XML two other lines must come first. */
 const sealLines = 3;
 
 /** Returns `text` with its seal in the first line, or in XML in the third. */

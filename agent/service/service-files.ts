@@ -1,4 +1,4 @@
-// Creates the content of every file that a service is installed with.
+// Creates the content of every file that an installation of a service writes.
 import { join } from 'node:path';
 import type { Role } from '../config/role.ts';
 import { readBounded } from '../system/files.ts';
@@ -12,9 +12,9 @@ export interface ServiceFileParameters {
   readonly role: Role;
   readonly scope: Scope;
   readonly executable: string;
-  /** The version of systemd that will read the unit; undefined when it is not known. */
+  /** The version of systemd that will read the unit; undefined when it is unknown. */
   readonly systemd: number | undefined;
-  /** Which of the groups `render` and `video` exist on this machine. */
+  /** Those of the groups `render` and `video` that exist on this machine. */
   readonly groups: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export interface ServiceFiles {
   readonly rotation: ServiceFile | undefined;
 }
 
-/** Throws MusterError `usage` when a unit cannot contain the path of the executable. */
+/** Returns the files. Throws MusterError `usage` when a unit cannot contain the path of the executable. */
 export async function createServiceFiles(
   parameters: ServiceFileParameters,
   paths: ServicePaths,
@@ -47,7 +47,7 @@ export async function createServiceFiles(
   };
 }
 
-/** Returns which of the groups that may use GPUs exist on this machine. */
+/** Returns the groups with access to GPUs that exist on this machine. */
 export async function gpuGroups(root: string): Promise<string[]> {
   const text = await readBounded(join(root || '/', 'etc/group'), 1_048_576).catch(() => undefined);
   const names = new Set((text?.toString('utf8') ?? '').split('\n').map(line => line.split(':', 1)[0]));

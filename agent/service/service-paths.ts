@@ -1,17 +1,18 @@
-// The paths of a service's files for each service manager and scope: the unit, the configuration, the state and the logs.
+// Computes the paths of a service's files for each service manager and scope: the unit, the configuration, the state and the
+// logs.
 import { dirname, join } from 'node:path';
 import { type Folders, systemEnvironment } from '../config/environment.ts';
 import type { Role } from '../config/role.ts';
 import { type ManagerName, type Scope, unitName } from './scope.ts';
 
 export interface ServicePaths {
-  /** The name under which the service manager knows it. */
+  /** The name of the service in the service manager. */
   readonly name: string;
   /** The unit (systemd) or the property list (launchd). */
   readonly unit: string;
-  /** Where a package puts the unit. muster uses such a unit and does not change it. */
+  /** Paths where a package puts the unit. muster uses such a unit and does not change it. */
   readonly packaged: readonly string[];
-  /** The folder of the drop-ins, by which an operator changes the unit (systemd only). */
+  /** The folder of the drop-ins, with which an operator changes the unit (systemd only). */
   readonly dropIns: string | undefined;
   readonly configFolder: string;
   readonly config: string;
@@ -56,11 +57,13 @@ export function servicePathsOf(
   };
 }
 
-/** Returns the name under which a changed file is kept when `earlier` such files exist. No service manager reads it. */
+/**
+ * Returns the name to which a changed file is renamed when there are `earlier` such files. No service manager reads it.
+ */
 export const savedPath = (path: string, earlier = 0): string =>
   `${path}.saved${earlier === 0 ? '' : `.${earlier}`}`;
 
-/** Returns whether `name` is a name under which a changed file `path` was kept. */
+/** Returns whether `name` is a name to which a changed file `path` was renamed. */
 export const isSaved = (name: string, path: string): boolean =>
   name.startsWith(savedPath(path)) && /^(\.\d+)?$/.test(name.slice(savedPath(path).length));
 
@@ -88,7 +91,7 @@ function systemd(scope: Scope, role: Role, folders: Folders): ManagerPaths {
 
 function launchd(scope: Scope, role: Role, folders: Folders): ManagerPaths {
   const name = launchdLabel(role);
-  // ~/Library/Preferences/muster
+  // `folders.config` is ~/Library/Preferences/muster.
   const library = dirname(dirname(folders.config));
   const system = scope === 'system';
   return {
@@ -100,7 +103,7 @@ function launchd(scope: Scope, role: Role, folders: Folders): ManagerPaths {
     privateCacheFolder: undefined,
     credentials: undefined,
     log: system ? `/var/log/muster-${role}.log` : join(library, 'Logs', `muster-${role}.log`),
-    // Only root may say what newsyslog rotates.
+    // Only root may configure newsyslog.
     rotation: system ? `/etc/newsyslog.d/${name}.conf` : undefined,
   };
 }

@@ -27,9 +27,9 @@ const properties = [
 ];
 
 export interface SystemctlOptions extends ProgramOptions {
-  /** Ask the systemd of one user (`systemctl --user`). */
+  /** Whether to ask the systemd of one user (`systemctl --user`). */
   user: boolean;
-  /** Another root than `/`, where no systemd runs. */
+  /** The other root, where no systemd runs; undefined for `/`. */
   root: string | undefined;
 }
 
@@ -39,7 +39,7 @@ export class Systemctl implements ManagerProgram {
 
   constructor(program: string, options: SystemctlOptions) {
     this.program = program;
-    // Sets one time zone and no colours, because older versions have no option --timestamp=.
+    // Every output uses UTC and no colours. Older versions have no option --timestamp=, so variables are used.
     this.#options = {
       ...options,
       env: { ...options.env, TZ: 'UTC', SYSTEMD_COLORS: '0', SYSTEMD_PAGER: '' },

@@ -1,5 +1,5 @@
-// Writes the systemd units of both roles: readiness and watchdog by sd_notify, endless restarts, and a sandbox that allows only
-// what the role needs. The units are for systemd 252; newer options are added when the version is given.
+// Writes the systemd units of both roles: readiness and watchdog with sd_notify, restarts without limit, and a sandbox that
+// allows only what the role needs. The units are for systemd 252; newer options are added for newer versions.
 import { isAbsolute } from 'node:path';
 import { isSecret, settingKeys } from '../config/keys.ts';
 import type { Role } from '../config/role.ts';
@@ -11,15 +11,15 @@ export interface UnitOptions {
   executable: string;
   /** Whether the unit is for the whole machine or for one user (`systemctl --user`). */
   scope: 'system' | 'user';
-  /** The version of systemd that will read the unit; without it, 252 is assumed. */
+  /** The version of systemd that will read the unit; undefined means 252. */
   systemd?: number | undefined;
-  /** Which of the groups `render` and `video` exist here: a unit that names a missing group does not start. */
+  /** Those of the groups `render` and `video` that exist here. A unit that names a missing group does not start. */
   groups?: readonly string[] | undefined;
 }
 
 /**
- * Returns the unit file of `role`, with comments that say why each line is there.
- * @throws MusterError `usage` when a unit cannot contain the path `executable`.
+ * Returns the unit file of `role`. Comments in it say why each line is there. @throws MusterError `usage` when a unit
+ * cannot contain the path `executable`.
  */
 export function unitFile(role: Role, options: UnitOptions): string {
   const system = options.scope === 'system';
@@ -99,8 +99,8 @@ RestartMaxDelaySec=60s
 RestartPreventExitStatus=64 78
 `;
 
-// The socket that answers "muster status" is also the lock on the state. It is therefore in the state folder: in a
-// RuntimeDirectory= of the unit, a second process that is started by hand would not see the lock.
+// The socket that answers "muster status" is also the lock on the state, so it is in the state folder. If it were in a
+// RuntimeDirectory= of the unit, a second process that a person starts would not see the lock.
 const folders = `\
 # The user exists only while the service runs. It is the same for both roles, because they share the state folder.
 DynamicUser=yes
@@ -151,7 +151,7 @@ LimitNOFILE=524288
 LimitCORE=0
 `;
 
-// These lines need no mount namespace, which the service manager of a user may not be allowed to make.
+// Returns the lines that need no mount namespace, because a user's service manager may not be allowed to make one.
 const always = (role: Role) => `\
 NoNewPrivileges=yes
 LockPersonality=yes

@@ -1,4 +1,4 @@
-// Describes where services are installed: the service manager, the scope, the owner of the files, and their paths.
+// Describes the place of an installation: the service manager, the scope, the owner of the files, and their paths.
 import { access, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
@@ -19,25 +19,27 @@ export interface ServiceTarget {
   readonly uid: number;
   /** The owner of the files that are written. */
   readonly owner: Owner;
-  /** Another root than `/`, where nothing runs. */
+  /** The other root, where nothing runs; undefined for `/`. */
   readonly root: string | undefined;
-  /** Put before every path that is read or changed. */
+  /** The text that is put before every path that is read or changed. */
   readonly prefix: string;
-  /** undefined for another root with launchd, where there is nothing to ask. */
+  /** The program of the service manager; undefined for another root with launchd, where nothing can be asked. */
   readonly managerProgram: ManagerProgram | undefined;
-  /** The version of systemd; undefined when it is not known. */
+  /** The version of systemd; undefined when it is unknown. */
   readonly systemd: number | undefined;
   paths(role: Role): ServicePaths;
 }
 
 export interface TargetOptions {
   scope: Scope;
-  /** A folder that takes the place of `/`. */
+  /** The folder that is used as `/`. */
   root: string | undefined;
   environment?: Environment;
 }
 
-/** Throws MusterError when there is no service manager, or the user has no home folder for a service. */
+/**
+ * Returns the target. Throws MusterError when there is no service manager, or the user has no home folder for a service.
+ */
 export async function resolveTarget(options: TargetOptions): Promise<ServiceTarget> {
   const { scope, environment = systemEnvironment } = options;
   const manager = localManager();
@@ -60,7 +62,7 @@ export async function resolveTarget(options: TargetOptions): Promise<ServiceTarg
     root,
     env,
   });
-  // Another root may contain another version.
+  // Another root may contain another version of systemd.
   const systemd = root === undefined ? await systemctl.version() : undefined;
   return { ...base, paths, managerProgram: systemctl, systemd };
 }
@@ -80,8 +82,8 @@ export async function systemdVersion(): Promise<number | undefined> {
 }
 
 /**
- * Throws MusterError `not_allowed` when this user is not root and a service of the whole machine is to be changed.
- * @param command the command line to be typed after `sudo`
+ * Throws MusterError `not_allowed` when this user is not root but the service of the whole machine is to be changed.
+ * @param command the command line that the person must type after `sudo`
  */
 export function requireRoot({ scope, root, uid }: ServiceTarget, command: string): void {
   if (scope === 'user' || root !== undefined || uid === 0) return;
@@ -91,7 +93,7 @@ export function requireRoot({ scope, root, uid }: ServiceTarget, command: string
 }
 
 async function folderAt(name: string): Promise<string> {
-  // An empty name comes from a shell variable that is not set. The working folder was not meant.
+  // An empty name usually comes from a shell variable that is not set. It must not mean the working folder.
   if (name === '') throw new MusterError('usage', '--root is empty: it needs the name of a folder');
   const path = resolve(name);
   const info = await stat(path).catch(() => undefined);
@@ -105,7 +107,7 @@ function owner(manager: ManagerName, scope: Scope, uid: number): Owner {
   return { uid, gid, name: `${userName()}:${gid}` };
 }
 
-/** Returns the name of this user, or the number of a user without a name. */
+/** Returns the name of this user, or the user's number when there is no name. */
 export function userName(): string {
   try {
     return userInfo().username;
@@ -126,7 +128,7 @@ async function homeOf(environment: Environment): Promise<Folders> {
   );
 }
 
-/** Returns the variables by which systemctl finds the user's systemd. They are not set after `su` or in a cron job. */
+/** Returns the variables with which systemctl finds the user's systemd. They are not set after `su` or in a cron job. */
 async function userBus(uid: number, { variables }: Environment): Promise<Record<string, string>> {
   const { XDG_RUNTIME_DIR, DBUS_SESSION_BUS_ADDRESS } = variables;
   const usual = `/run/user/${uid}`;

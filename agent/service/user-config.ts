@@ -1,11 +1,11 @@
-// Finds the configuration that the service of a user reads: the user's own file comes before the machine's. Commands that are
-// typed in a terminal read the machine's first.
+// Finds the configuration that a user's service reads: the user's own file comes before the machine's. Commands in a
+// terminal read the machine's first.
 import { access } from 'node:fs/promises';
 import { roles } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
 import { resolveTarget, type ServiceTarget } from './target.ts';
 
-/** Returns options for the loader of settings: the user's own file, if the service is a user's and that file exists. */
+/** Returns options for the loader of settings: the user's own file, if it is a user's service and the file exists. */
 export async function userServiceConfig({
   scope,
   prefix,
@@ -15,7 +15,10 @@ export async function userServiceConfig({
   return scope === 'user' && (await exists(file)) ? { configFile: file } : {};
 }
 
-/** Does the same for a command that does not know whose service is meant: nothing for root or a user without a service. */
+/**
+ * Returns the same options for a command that does not know the service. They are empty for root, and for a user without
+ * a service.
+ */
 export async function configOfUserService(): Promise<{ configFile?: string }> {
   if (process.geteuid?.() === 0) return {};
   try {
