@@ -5,25 +5,28 @@ import { type Clock, systemClock } from './clock.ts';
 import { onProcessEnd } from './process-end.ts';
 
 export interface ChildOptions {
-  /** Milliseconds that the child may run before it is killed. */
+  /** Time that the child may run before it is killed, in milliseconds. */
   timeoutMs: number;
-  /** Bytes of standard output after which the child is killed. */
+  /** Size of the standard output at which the child is killed, in bytes. */
   outputLimitBytes: number;
-  /** Kills the child at once when it aborts, for a clean stop of this process. */
+  /** Signal that kills the child at once, for a clean stop of this process. */
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
   /** Environment variables in addition to PATH and LC_ALL, which the child always gets. */
   env?: Readonly<Record<string, string>> | undefined;
 }
 
-/** How a child ended: by itself (`ended`), or `late`, `too_long` (output) or `stopped` (signal), after which it was killed. */
+/**
+ * How a child ended. `ended` means by itself. `late`, `too_long` (too much output) and `stopped` (by the signal) mean
+ * that it was killed.
+ */
 export type ChildOutcome =
   | {
       kind: 'ended';
       status: number | null;
       killer: NodeJS.Signals | null;
       stdout: string;
-      /** The first 4096 bytes. */
+      /** The first 4096 bytes of standard error. */
       stderr: string;
     }
   | { kind: 'not_started'; cause: unknown }
@@ -31,15 +34,18 @@ export type ChildOutcome =
 
 export interface Child {
   readonly outcome: Promise<ChildOutcome>;
-  /** Resolves when the process is gone: after the outcome if it was killed, and never if it cannot be killed. */
+  /**
+   * Resolves when the process no longer exists. A killed process may end after the outcome; one that cannot be killed
+   * never ends.
+   */
   readonly gone: Promise<void>;
 }
 
 const maxStderrBytes = 4096;
 
 /**
- * Starts `command`, an absolute path. The child ends with this process at the latest. Neither promise of the result rejects:
- * every failure is an outcome.
+ * Starts `command`, an absolute path. The child ends at the latest when this process ends. Neither promise of the result
+ * rejects: every failure is an outcome.
  */
 export function startChild(command: string, args: readonly string[], options: ChildOptions): Child {
   const { timeoutMs, outputLimitBytes, signal, clock = systemClock } = options;
@@ -56,13 +62,13 @@ export function startChild(command: string, args: readonly string[], options: Ch
     gone.resolve();
     return result;
   }
-  // A bare name would be looked up on the child's PATH, where another program may have the same name.
+  // A name without a folder would be searched on the child's PATH, where another program may have the same name.
   if (!isAbsolute(command))
     return notStarted(new Error('only its name is known, not its place (is /proc mounted?)'));
   let child: ChildProcess;
   try {
     // The child leads a process group, so that everything it starts can be killed with it. It does not get this process's
-    // environment, which may hold secrets, and its PATH names only folders of the system.
+    // environment, which may contain secrets, and its PATH contains only folders of the system.
     child = spawn(command, [...args], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -79,8 +85,8 @@ export function startChild(command: string, args: readonly string[], options: Ch
 
   const giveUp = (kind: 'late' | 'too_long' | 'stopped') => {
     killGroup(child.pid);
-    // A grandchild may have left the group and still hold the pipes, so the outcome does not wait for them to close. With
-    // unref, this process can end while a child that cannot be killed is still there.
+    // A grandchild may have left the group and may still have the pipes open, so the outcome does not wait for them to
+    // close. With unref, this process can end although a child that cannot be killed still exists.
     child.stdout?.destroy();
     child.stderr?.destroy();
     child.unref();
@@ -88,7 +94,7 @@ export function startChild(command: string, args: readonly string[], options: Ch
   };
   const stop = () => giveUp('stopped');
   const timer = clock.after(timeoutMs, () => giveUp('late'));
-  // When this process ends at once, for instance at a second signal, the child is killed too.
+  // The child is also killed when this process ends at once, for instance at a second signal.
   const cancelKill = onProcessEnd(() => killGroup(child.pid));
   const settle = (result: ChildOutcome) => {
     cancelKill();
@@ -129,6 +135,6 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // ESRCH: the whole group has ended already.
+    // With ESRCH, the whole group has already ended.
   }
 }

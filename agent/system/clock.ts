@@ -1,15 +1,15 @@
-// The clock that all rules use: monotonic time for decisions, wall time for people, and timers. Tests use a fake one.
+// The clock gives all rules monotonic time for decisions, wall time for people, and timers. Tests use a fake one.
 
 export interface Timer {
   cancel(): void;
 }
 
 export interface Clock {
-  /** Returns the milliseconds since an arbitrary start. They never go back, whatever happens to the wall clock. */
+  /** Returns the milliseconds since an arbitrary start. They never go back, even when the wall clock is changed. */
   monotonic(): number;
   /** Returns the wall time, for people to read. No rule compares it. */
   now(): Date;
-  /** Calls `fn` once, in `delayMs` milliseconds. */
+  /** Calls `fn` once, after `delayMs` milliseconds. */
   after(delayMs: number, fn: () => void): Timer;
 }
 
@@ -36,7 +36,7 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   });
 }
 
-/** Waits at most `limitMs` milliseconds for `work`. Returns whether `work` has ended by then; rejects if `work` does. */
+/** Waits at most `limitMs` milliseconds for `work`. Returns whether `work` ended in time; rejects if `work` does. */
 export async function endsWithin(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<boolean> {
   const stopWaiting = new AbortController();
   try {

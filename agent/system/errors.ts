@@ -1,6 +1,6 @@
-// The error that an operator sees: a stable code, one sentence, a hint what to do, and the exit code.
+// Defines the error that an operator sees: a stable code, one sentence, a hint, and the exit code.
 
-/** The codes of errors, which scripts may rely on, each with the exit code of the process. */
+/** The codes of errors with the exit codes of the process. Scripts may rely on them. */
 export const exitCodes = {
   failed: 1,
   not_found: 1,
@@ -40,7 +40,7 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** Returns what went wrong in one line, with its causes, for a log field or the end of a sentence. */
+/** Returns the reason of an error on one line, with its causes, for a log field or the end of a sentence. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const first = error.message.split('\n', 1)[0] ?? '';

@@ -1,4 +1,4 @@
-// Escapes the characters that a terminal obeys instead of showing them.
+// Escapes the characters that control a terminal instead of being shown.
 
 /**
  * Returns `text` with control and format characters, lone surrogates, and line and paragraph separators written as codes

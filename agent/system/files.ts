@@ -1,22 +1,21 @@
-// Reads and writes state files so that a crash at any moment leaves the old or the new content, and never a part of it.
-// Changes in one folder run one after another, so that a folder that hangs occupies only one of Node's few file threads.
+// Reads and writes state files. After a crash at any moment a file has the old or the new content, never a part of it.
+// Changes in one folder run one after another, so that a folder that hangs blocks only one of Node's few file threads.
 import { randomBytes } from 'node:crypto';
 import { constants, mkdir, open, readdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
 
 /**
- * Writes `data` to `path`: to a temporary file first, which is synced and renamed. rename(2) is atomic, and durable once the
- * folder is synced.
- * @throws MusterError `not_writable` with the path and the reason.
+ * Writes `data` to `path`. It writes and syncs a temporary file first, and then renames it. rename(2) is atomic, and
+ * survives a crash once the folder is synced. @throws MusterError `not_writable` with the path and the reason.
  */
 export function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
   return inTurn(dirname(path), () => replaceFile(path, data, mode));
 }
 
 /**
- * Removes the temporary files that killed writers left in `folder`. Only the holder of the folder may call this, before it
- * writes there, because the temporary files of a present write would go too. Never throws.
+ * Removes temporary files in `folder` that were left when writers were killed. Only the holder of the folder may call
+ * this, before it writes there, because it would also remove the temporary file of a running write. Never throws.
  */
 export async function removeLeftovers(folder: string): Promise<void> {
   const names = await readdir(folder).catch((): string[] => []);
@@ -26,8 +25,8 @@ export async function removeLeftovers(folder: string): Promise<void> {
 }
 
 /**
- * Writes `text` to `path`, or removes the file when `text` is undefined. The file is not synced: it outlives this process,
- * but perhaps not a crash of the machine. Throws the system's error.
+ * Writes `text` to `path`, or removes the file when `text` is undefined. The file is not synced. So it stays when this
+ * process ends, but may be lost when the machine crashes. Throws the system's error.
  */
 export function writeMark(path: string, text: string | undefined): Promise<void> {
   return inTurn(dirname(path), () =>
@@ -36,8 +35,8 @@ export function writeMark(path: string, text: string | undefined): Promise<void>
 }
 
 /**
- * Renames `path` to `path + suffix`, in place of an earlier one. Does nothing when `path` does not exist. Throws MusterError
- * `not_writable`.
+ * Renames `path` to `path + suffix` and replaces an earlier file of that name. Does nothing when `path` does not exist.
+ * Throws MusterError `not_writable`.
  */
 export function setAside(path: string, suffix: string): Promise<void> {
   return inTurn(dirname(path), async () => {
@@ -69,7 +68,7 @@ export function removeFile(path: string): Promise<void> {
  */
 export async function readBounded(path: string, limitBytes = 65_536): Promise<Buffer | undefined> {
   try {
-    // O_NONBLOCK is there because opening a pipe would otherwise wait for a writer.
+    // Without O_NONBLOCK, opening a pipe would wait for a writer.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const info = await file.stat();
@@ -78,7 +77,7 @@ export async function readBounded(path: string, limitBytes = 65_536): Promise<Bu
       const buffer = Buffer.alloc(limitBytes + 1);
       let length = 0;
       let bytesRead: number;
-      // The kernel returns many of its own files one page at a time, so only a read of 0 bytes is the end.
+      // The kernel returns many of its own files one page at a time. So the file ends only when a read returns 0 bytes.
       do {
         ({ bytesRead } = await file.read(buffer, length, limitBytes + 1 - length, length));
         length += bytesRead;
@@ -95,8 +94,8 @@ export async function readBounded(path: string, limitBytes = 65_536): Promise<Bu
 }
 
 /**
- * Creates `folder` and its parents, for their owner alone.
- * @throws MusterError `not_writable` with the folder and the reason.
+ * Creates `folder` and its parents. Only the owner can use them. @throws MusterError `not_writable` with the folder and
+ * the reason.
  */
 export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
   try {
@@ -106,7 +105,7 @@ export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
   }
 }
 
-/** Returns the error for the operator when writing `path` failed with `cause`. */
+/** Returns the error for the operator after writing `path` failed with `cause`. */
 export function notWritable(
   path: string,
   cause: unknown,
@@ -128,10 +127,10 @@ export function notWritable(
   return new MusterError('not_writable', `cannot write ${path}: ${reason}`, { hint, cause });
 }
 
-/** The last change of each folder in which changes are running. */
+/** The last change of each folder with running changes. */
 const lastChanges = new Map<string, Promise<void>>();
 
-/** Runs `change` after all changes of `folder` that were asked for before. */
+/** Runs `change` after all earlier changes of `folder`. */
 function inTurn(folder: string, change: () => Promise<void>): Promise<void> {
   const result = (lastChanges.get(folder) ?? Promise.resolve()).then(change);
   const ended: Promise<void> = result
@@ -161,7 +160,8 @@ async function replaceFile(path: string, data: string | Uint8Array, mode: number
   }
 }
 
-// Node's own recursive mkdir reports most errors, such as a read-only file system, as a part of the path that is missing.
+// Creates the folders one by one. Node's own recursive mkdir reports most errors, such as a read-only file system, as a
+// missing part of the path.
 async function createWithParents(folder: string, mode: number): Promise<void> {
   try {
     await mkdir(folder, { mode });

@@ -1,4 +1,4 @@
-// A log that writes a message that repeats only now and then, with the number of lines left out.
+// Defines a log that writes repeated messages only rarely, with the number of lines that were left out.
 import type { Clock } from './clock.ts';
 import type { Log, LogFields } from './log.ts';
 
@@ -9,12 +9,12 @@ export interface LimitedLog {
   error(key: string, fields: LogFields, message: string): void;
 }
 
-/** Number of keys above which all are forgotten: keys may come from the network, and must not fill the memory. */
+/** Number of keys after which all keys are forgotten. Keys may come from the network, and must not fill the memory. */
 const maxKeys = 1000;
 
 /**
- * Returns a log that writes the first line of each key at once, and then at most one line per `intervalMs`. A line that
- * follows others that were left out carries their number in its field `suppressed`.
+ * Returns a log that writes the first line of each key at once, and then at most one line per `intervalMs`. When lines
+ * were left out, the next line has their number in its field `suppressed`.
  */
 export function limitedLog(
   log: Log,

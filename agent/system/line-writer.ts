@@ -1,13 +1,13 @@
-// Writes lines to a file. After a line that a full disk cut short, the next one still begins on a line of its own.
+// Writes lines to a file. When a full disk cuts a line, the next line still begins on a line of its own.
 import { writeSync } from 'node:fs';
 
 export class LineWriter {
-  /** Whether the last line was cut short: the next write then begins with a line break. */
+  /** Whether the last line was cut. The next write then begins with a line break. */
   #cut = false;
 
   /**
-   * Writes `text`, which is whole lines, to the file `fd`. Throws the system's error, such as ENOSPC, if not all was
-   * written.
+   * Writes `text`, which must be whole lines, to the file `fd`. Throws the system's error, such as ENOSPC, if not
+   * everything was written.
    */
   write(fd: number, text: string): void {
     let rest = Buffer.from(this.#cut ? `\n${text}` : text);

@@ -1,14 +1,14 @@
-// The file that the log is written to. Another program may rotate it: no line is lost when the file is moved or replaced.
+// The log file may be rotated by another program. No line is lost when the file is moved or replaced.
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { LineWriter } from './line-writer.ts';
 
 /**
- * Time without a file at its path before one is created, in milliseconds. A program that rotates the file creates the new
- * one sooner, with the right owner.
+ * Time for which the path may have no file before one is created, in milliseconds. A program that rotates the file
+ * creates the new file sooner, with the right owner.
  */
 const recreateAfterMs = 10_000;
-/** O_NONBLOCK is there because opening a pipe would otherwise wait for a reader. */
+/** Without O_NONBLOCK, opening a pipe would wait for a reader. */
 const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 interface Opened {
@@ -20,12 +20,13 @@ export class LogFile {
   readonly #path: string;
   readonly #clock: Pick<Clock, 'monotonic'>;
   #opened: Opened;
-  /** Monotonic time since when there is no file at the path, in milliseconds. */
+  /** Monotonic time since when the path has no file, in milliseconds. */
   #missingSince: number | undefined;
   #lines = new LineWriter();
 
   /**
-   * Opens `path`, or creates it for its owner alone. Throws the system's error, or an Error when it is not a regular file.
+   * Opens `path`, or creates it so that only the owner can use it. Throws the system's error, or an Error when it is not
+   * a regular file.
    */
   constructor(path: string, clock: Pick<Clock, 'monotonic'>) {
     this.#path = path;
@@ -33,7 +34,7 @@ export class LogFile {
     this.#opened = open(path);
   }
 
-  /** Appends `text`. Throws the system's error, such as ENOSPC, if not all was written. */
+  /** Appends `text`. Throws the system's error, such as ENOSPC, if not everything was written. */
   write(text: string): void {
     this.#followRotation();
     this.#lines.write(this.#opened.fd, text);
@@ -43,7 +44,8 @@ export class LogFile {
     closeSync(this.#opened.fd);
   }
 
-  // While there is no file at the path, a rotation is going on: lines then still go to the old file.
+  // Opens the new file after a rotation. While the path has no file, the rotation is not finished, and lines still go to the
+  // old file.
   #followRotation(): void {
     const now = this.#clock.monotonic();
     const current = statIfPresent(this.#path);
@@ -59,7 +61,7 @@ export class LogFile {
     try {
       next = open(this.#path);
     } catch {
-      // The old file still takes the lines, and the next line tries again.
+      // The old file can still be written, and the next line tries again.
       return;
     }
     closeSync(this.#opened.fd);

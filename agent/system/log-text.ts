@@ -3,13 +3,15 @@ import { escapeQuotes } from './escape.ts';
 import { printable } from './printable.ts';
 import { redactSecrets } from './secrets.ts';
 
-/** Columns that must remain for the text of a wrapped line, or it is indented by `narrowIndent` alone. */
+/**
+ * Number of columns that must remain for wrapped text. When there are fewer, the text is indented only by `narrowIndent`.
+ */
 const minTextColumns = 30;
 const narrowIndent = 4;
 
 /**
- * Returns the JSON line `line` of pino as text, with the local time of the reader. With a `width`, the text is wrapped at so
- * many columns. What follows the first line is indented, so that no text of a message can look like another line of the log.
+ * Returns pino's JSON line `line` as text, with the local time of the reader. With a `width`, the text is wrapped at that
+ * column. All lines after the first are indented, so that no text in a message can look like another line of the log.
  */
 export function formatLogText(line: string, width: number | undefined): string {
   const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
@@ -37,7 +39,7 @@ function quoteText(value: string): string {
   return /[\s"=]/.test(text) ? `"${escapeQuotes(text)}"` : text;
 }
 
-/** Wraps the message and the fields between the words of the message and between fields, after `used` columns. */
+/** Breaks the text between words of the message and between fields. In the first line `used` columns are already used. */
 function wrap(message: string, pairs: readonly string[], used: number, width: number): string {
   const indent = width - used >= minTextColumns ? used : narrowIndent;
   const lines: string[] = [];
@@ -51,7 +53,7 @@ function wrap(message: string, pairs: readonly string[], used: number, width: nu
     }
     current += current === '' ? text : separator + text;
   };
-  // Secrets are hidden before the text is divided: afterwards one with blanks in it would no longer be recognized.
+  // Secrets are hidden before the text is divided, because a divided secret would not be recognized.
   const words = redactSecrets(message).split(' ');
   for (const word of words) add(word, ' ');
   for (const [index, pair] of pairs.entries()) {

@@ -1,4 +1,4 @@
-// Makes the structured log of a process: one event a line, with the same field names everywhere.
+// Makes the structured log of a process: one line for each event, with the same field names everywhere.
 import { pino } from 'pino';
 import { systemClock } from './clock.ts';
 import { escapeText } from './escape.ts';
@@ -22,15 +22,18 @@ export interface LogOptions {
   level: LogLevel;
   /** `json` is for programs, `text` for people. */
   format: 'json' | 'text';
-  /** Whether each line begins with its priority, as the systemd journal wants it. */
+  /** Whether each line begins with its priority, which the systemd journal reads. */
   priorities?: boolean;
-  /** Fields on every line, such as `{ role: 'agent' }`. */
+  /** Fields in every line, such as `{ role: 'agent' }`. */
   base?: LogFields;
-  /** Path of a file for the log. Without one, and when it cannot be written, lines go to standard error. */
+  /** Path of a file for the log. Without a path, or when the file cannot be written, lines go to standard error. */
   file?: string | undefined;
 }
 
-/** Creates the log of the process. Writing never throws: a closed, full or unread output loses lines and nothing else. */
+/**
+ * Creates the log of the process. Writing never throws: when the output is closed, full or not read, lines are lost but
+ * nothing else happens.
+ */
 export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel): void } {
   const { base = {} } = options;
   const file = openFile(options.file);
@@ -43,7 +46,7 @@ export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel
     });
   };
   const write = (line: string) => {
-    // As soon as there is room again, a line says how many were lost.
+    // When there is room again, a line says how many lines were lost.
     if (lost > 0 && hasRoom()) {
       const count = lost;
       lost = 0;
@@ -98,7 +101,7 @@ function tryWrite(file: LogFile, text: string): boolean {
     file.write(`${redactSecrets(text)}\n`);
     return true;
   } catch {
-    // Most often the disk is full. Standard error may lead somewhere else.
+    // The most common reason is a full disk. Standard error may go to another disk.
     return false;
   }
 }
@@ -112,11 +115,11 @@ function errorFields(error: Error): LogFields {
   };
 }
 
-/** Returns a line of pino's as the options want it, without its line break. Only text on a terminal has a `width`. */
+/** Returns a line of pino in the format of the options, without its line break. Only text on a terminal has a `width`. */
 function format(line: string, { format, priorities }: LogOptions, width: number | undefined): string {
   // pino writes the level first.
   const level = /^\{"level":"(\w+)"/.exec(line)?.[1] as Severity;
-  // JSON may hold characters that a terminal obeys. Escaped, the JSON has the same meaning.
+  // JSON may contain characters that control a terminal. The escaped JSON has the same meaning.
   const text = format === 'text' ? formatLogText(line, width) : escapeText(line.trimEnd());
   return priorities ? `${priorityPrefix(level)}${text}` : text;
 }

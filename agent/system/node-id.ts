@@ -1,4 +1,4 @@
-// Finds the id of this node: the configured one, else the one stored in its folder, else one that a name provider makes.
+// Finds the id of this node: the configured id, otherwise the id stored in its folder, otherwise an id from a name provider.
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MusterError, reasonOf } from './errors.ts';
@@ -13,24 +13,24 @@ export interface NodeIdOptions {
   configured: string | undefined;
   provider: NameProvider;
   random: Random;
-  /** The addresses of the clouds' metadata services, and the time for one request. Tests set it. */
+  /** The addresses of the clouds' metadata services, and the time for one request. Tests set them. */
   metadata?: { aws: string; gcp: string; timeoutMs: number };
 }
 
 const idPattern = /^[A-Za-z0-9_-]{1,128}$/;
 const fileName = 'node.yaml';
 const clouds = { aws: 'http://169.254.169.254', gcp: 'http://metadata.google.internal', timeoutMs: 2_000 };
-/** Size of the longest answer that is read, in bytes. A token of AWS has about a hundred. */
+/** Size of the longest answer that is read, in bytes. A token of AWS has about a hundred bytes. */
 const maxAnswerBytes = 1024;
 
 /**
- * Returns the id of this node, and stores it for the next start.
- * @throws MusterError `bad_state` for a stored file without an id, `failed` when the provider gives none, `not_writable`.
+ * Returns the id of this node, and stores it for the next start. @throws MusterError `bad_state` for a stored file
+ * without an id, `failed` when the provider has none, `not_writable`.
  */
 export async function loadNodeId(options: NodeIdOptions): Promise<string> {
   const { folder, configured, provider } = options;
   const path = join(folder, fileName);
-  // A configured id needs no stored one, so a bad file does not matter then.
+  // When an id is configured, a bad file does not matter, because the stored id is not needed.
   const stored = await readNodeId(folder).catch((error: unknown) => {
     if (configured === undefined) throw error;
     return undefined;
@@ -80,7 +80,8 @@ async function makeId({ provider, random, metadata = clouds }: NodeIdOptions): P
   }
 }
 
-// Instances that require IMDSv2 refuse a request without a token. Older services know no tokens.
+// Returns the id of an AWS instance. Instances that require IMDSv2 refuse a request without a token. Older services know no
+// tokens.
 async function awsInstanceId(base: string, timeoutMs: number): Promise<string> {
   const token = await fetchText(`${base}/latest/api/token`, timeoutMs, {
     method: 'PUT',

@@ -1,23 +1,23 @@
-// Reads what the packaged file carries besides the program. A program that runs from source carries nothing.
+// Reads the parts of the packaged file other than the program. A program that runs from source has no such parts.
 import { getRawAsset, isSea } from 'node:sea';
 
-/** Returns whether this is the packaged file, and not the program run from source. */
+/** Returns whether the program runs from the packaged file. It returns false when the program runs from source. */
 export const isPackaged = isSea;
 
 /** Description of a packaged file. `scripts/packaging` writes it. */
 export interface PackagedContents {
-  /** The platform that it was built for, such as `linux-x64`. */
+  /** The platform for which it was built, such as `linux-x64`. */
   readonly target: string;
   /** Version of the Node.js in it. */
   readonly node: string;
   /** The native probe. */
   readonly probe: Carried | Missing;
   readonly broker: CarriedBroker | Missing;
-  /** Why the file was not tried when it was built; absent for a file that was. */
+  /** The reason why the file was not tried when it was built; absent for a file that was tried. */
   readonly untried?: string;
 }
 
-/** A part that the file carries. */
+/** A part that the file contains. */
 export interface Carried {
   /** SHA-256 of the unpacked part, in hexadecimal. */
   readonly sha256: string;
@@ -30,9 +30,9 @@ export interface CarriedBroker extends Carried {
   readonly size: number;
 }
 
-/** A part that the file does not carry. */
+/** A part that the file does not contain. */
 export interface Missing {
-  /** Why: the end of a sentence that begins with the name of the part. */
+  /** The reason: the end of a sentence that begins with the name of the part. */
   readonly missing: string;
 }
 
@@ -54,7 +54,8 @@ export function packagedContents(): PackagedContents | undefined {
 }
 
 /**
- * Returns the bytes of an asset. They are the file's own memory and must not be changed. Throws when there is no such asset.
+ * Returns the bytes of an asset. They are the file's own memory, so nobody may change them. Throws when there is no such
+ * asset.
  */
 export function readAsset(name: keyof typeof assetNames): Uint8Array {
   return new Uint8Array(getRawAsset(assetNames[name]));

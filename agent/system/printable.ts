@@ -1,14 +1,14 @@
-// Makes text from any source safe for a terminal. It is apart from the log, so that a short command need not load the log.
+// Makes text from any source safe for a terminal. It is not in the log's file, so that short commands need not load the log.
 import { escapeText } from './escape.ts';
 import { redactSecrets } from './secrets.ts';
 
 /**
- * Returns `text` with control characters, escape sequences and line breaks made visible. Text that is longer than `limit`
- * characters is cut, and ends with `…`.
+ * Returns `text` with visible codes for control characters, escape sequences and line breaks. Text that is longer than
+ * `limit` characters is cut, and ends with `…`.
  */
 export function printable(text: string, limit = 512): string {
   if (text.length <= limit) return escapeText(text);
-  // Secrets are redacted before the cut: half of a secret would no longer be recognized.
+  // Secrets are redacted before the cut, because half of a secret would not be recognized.
   const clean = redactSecrets(text);
   return escapeText(clean.length > limit ? `${clean.slice(0, limit)}…` : clean);
 }

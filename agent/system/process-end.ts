@@ -1,4 +1,4 @@
-// Runs callbacks right before the process ends, by itself or by a signal. Only SIGKILL prevents them.
+// Runs callbacks just before the process ends, by itself or by a signal. Only SIGKILL prevents them.
 
 const callbacks = new Set<() => void>();
 let listening = false;

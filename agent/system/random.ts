@@ -1,4 +1,4 @@
-// The randomness that all rules use. Tests use a seeded one.
+// The random source of all rules. Tests use a seeded one.
 import { randomUUID } from 'node:crypto';
 
 export interface Random {
@@ -16,8 +16,8 @@ export function jitter(random: Random, value: number, share: number): number {
 }
 
 /**
- * Returns the time to wait after so many failures, in milliseconds: `firstMs`, doubled with each failure up to `maxMs`, and
- * then reduced at random to at least half of it.
+ * Returns the time to wait after `failures` failures, in milliseconds: `firstMs`, doubled with each failure up to
+ * `maxMs`, and then reduced at random by at most half.
  */
 export function backoff(random: Random, failures: number, firstMs: number, maxMs: number): number {
   const full = Math.min(maxMs, firstMs * 2 ** Math.min(failures, 30));

@@ -26,8 +26,8 @@ const maxLength = 65_536;
 const timeoutMs = 5_000;
 
 /**
- * Holds `folder` for this process until closed.
- * @throws MusterError `in_use` with the text that `describe` makes of the holder's status; `not_writable`; `bad_state`.
+ * Holds `folder` for this process until the result is closed. @throws MusterError `in_use` with the text that `describe`
+ * makes from the holder's status; `not_writable`; `bad_state`.
  */
 export async function holdFolder(
   folder: string,
@@ -50,7 +50,7 @@ export async function holdFolder(
   }
   return {
     async close() {
-      // Nobody moves the link while this socket still listens, so a link that names it is ours to remove.
+      // Nobody moves the link while this socket listens. So a link that leads to this socket is ours and can be removed.
       if ((await readHolder(folder, holderLink).catch(() => undefined)) === own)
         await remove(folder, holderLink);
       await end();
@@ -59,8 +59,8 @@ export async function holdFolder(
 }
 
 /**
- * Asks the process that holds `folder`. Returns undefined when none does.
- * @throws MusterError when it refuses, or does not answer within 5 s.
+ * Asks the process that holds `folder`. Returns undefined when no process holds it. @throws MusterError when the process
+ * refuses, or does not answer within 5 s.
  */
 export async function askHolder(folder: string, request: unknown): Promise<unknown> {
   return (await ask(folder, holderLink, request))?.value;
@@ -75,7 +75,8 @@ async function becomeHolder(
     const dead = await joinQueue(folder, own, describe);
     const last = dead.at(-1);
     if (last === undefined) return;
-    // A socket's name is never used again. If the queue still leads to ours, nobody has moved the link in the meantime.
+    // A socket's name is never used again. If the queue still contains our socket, nobody has moved the link in the
+    // meantime.
     if ((await readQueue(folder)).includes(own)) {
       await symlink(own, join(folder, `${own}.new`));
       await rename(join(folder, `${own}.new`), join(folder, holderLink));
@@ -92,8 +93,8 @@ async function becomeHolder(
 }
 
 /**
- * Links `own` to the end of the queue. Returns the dead holders before it. Throws MusterError `in_use` for one that is
- * alive.
+ * Links `own` to the end of the queue. Returns the dead holders before it. Throws MusterError `in_use` when one of them
+ * is alive.
  */
 async function joinQueue(
   folder: string,
@@ -116,7 +117,8 @@ async function joinQueue(
     } else if (place === holderLink || (await readQueue(folder)).includes(holder)) {
       throw new MusterError('in_use', describe(answer.value));
     } else {
-      // That process came too late and is about to notice: the link has been moved. Begin again at the link.
+      // That process is no longer in the queue, because the link was moved. It will notice that soon. We start again at the
+      // link.
       dead = [];
       place = holderLink;
     }
@@ -124,7 +126,7 @@ async function joinQueue(
   return dead;
 }
 
-/** Returns the names of the sockets from the link on: the holder and its successors. */
+/** Returns the names of the sockets in the queue: the holder, which the link names, and its successors. */
 async function readQueue(folder: string): Promise<string[]> {
   const queue: string[] = [];
   let holder = await readHolder(folder, holderLink);
@@ -135,7 +137,7 @@ async function readQueue(folder: string): Promise<string[]> {
   return queue;
 }
 
-/** Creates the link `place` to `own`. Returns false when there is such a link. */
+/** Creates the link `place` to `own`. Returns false when the link exists already. */
 async function createLink(folder: string, own: string, place: string): Promise<boolean> {
   try {
     await symlink(own, join(folder, place));
@@ -146,7 +148,7 @@ async function createLink(folder: string, own: string, place: string): Promise<b
   }
 }
 
-/** Returns the name of the socket that the link `place` leads to; undefined when there is no such link. */
+/** Returns the name of the socket to which the link `place` leads; undefined when there is no such link. */
 async function readHolder(folder: string, place: string): Promise<string | undefined> {
   const path = join(folder, place);
   const name = await readlink(path).catch((error: unknown) => {
@@ -161,8 +163,8 @@ async function readHolder(folder: string, place: string): Promise<string | undef
 }
 
 /**
- * Removes the sockets and links that killed processes left. A socket that listens belongs to a process that has yet to
- * notice that this one is the holder, and stays.
+ * Removes the sockets and links that killed processes left. A socket that listens is not removed: its process will soon
+ * notice that this process is the holder.
  */
 async function removeLeftLinks(folder: string, own: string): Promise<void> {
   const names = await readdir(folder).catch((): string[] => []);
@@ -173,7 +175,7 @@ async function removeLeftLinks(folder: string, own: string): Promise<void> {
   }
 }
 
-/** Returns whether a process listens on the socket. If that cannot be found out, it may, so true is returned. */
+/** Returns whether a process listens on the socket. When this cannot be determined, it returns true. */
 async function isListening(folder: string, name: string): Promise<boolean> {
   try {
     await withShortPath(folder, path => connectOnce(path(name)));
@@ -186,7 +188,7 @@ async function isListening(folder: string, name: string): Promise<boolean> {
 const meansNobodyListens = (error: unknown): boolean =>
   /^(ENOENT|ENOTDIR|ECONNREFUSED|ENOTSOCK)$/.test(errnoOf(error) ?? '');
 
-// A file that cannot be removed is dead and disturbs nobody.
+// Removes a file. A file that cannot be removed does no harm, because it is dead.
 async function remove(folder: string, name: string): Promise<void> {
   await unlink(join(folder, name)).catch(() => undefined);
 }
@@ -214,8 +216,8 @@ async function ask(folder: string, name: string, request: unknown): Promise<{ va
 }
 
 /**
- * Runs `work` with a function that returns the path of a name in `folder`. A socket's path has about a hundred bytes at most
- * (sun_path). On Linux a longer path is replaced by one through the open folder.
+ * Runs `work` with a function that returns the path of a name in `folder`. A socket's path may have only about a hundred
+ * bytes (sun_path). On Linux a longer path is replaced by a path through the open folder.
  */
 async function withShortPath<T>(
   folder: string,
@@ -238,7 +240,7 @@ async function withShortPath<T>(
 
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    // A later error, such as no file descriptor for a connection, concerns that connection alone.
+    // A later error, such as no free file descriptor for a connection, affects only that connection.
     server.on('error', reject);
     const before = process.umask(0o077);
     server.listen(path, resolve);
@@ -281,7 +283,7 @@ function answer(socket: Socket, handler: RoleHandler): void {
   socket.unref();
   socket.setEncoding('utf8');
   socket.setTimeout(timeoutMs, () => socket.destroy());
-  // A client that disconnects before the answer does not want it.
+  // A client that disconnects before the answer does not need it.
   socket.on('error', () => socket.destroy());
   socket.on('data', chunk => {
     text += chunk;

@@ -1,31 +1,38 @@
-// Remembers the secrets that this process has read and redacts them from its output, as a last guard against accidents.
+// Remembers the secrets that this process has read and redacts them in its output, as a last protection against mistakes.
 import { escapeQuotes, escapeText } from './escape.ts';
 
 /** The text that is shown in place of a secret. */
 export const redacted = '<redacted>';
 
-/** Length of the shortest secret that is redacted. A shorter one would be found in text that has nothing to do with it. */
+/** Length of the shortest secret that is redacted. A shorter one would also be found in unrelated text. */
 const minLength = 8;
-/** Number of spellings that are remembered. The oldest are forgotten: rotated token files must not fill the memory. */
+/**
+ * Number of spellings that are remembered. The oldest are forgotten, because rotated token files must not fill the
+ * memory.
+ */
 const maxSpellings = 512;
 /** All spellings of the secrets, the oldest first. */
 const spellings = new Set<string>();
-/** The same spellings, the longest first: a secret may begin with another one, and must be replaced before it. */
+/**
+ * The same spellings, the longest first. When a secret begins with another secret, the longer one must be replaced first.
+ */
 let longestFirst: string[] = [];
 
 /**
- * Remembers `secret`: a token, a password, or the content of a key file, of which each line counts. Call it for every secret
- * that is read.
+ * Remembers `secret`: a token, a password, or the content of a key file, of which each line counts as a secret. It must
+ * be called for every secret that is read.
  */
 export function rememberSecret(secret: string): void {
   for (const line of secret.split(/\r?\n/)) {
     const bare = line.trim();
-    // The marks and notes in files of PEM and of NATS credentials are not secret.
+    // The marker lines and notes in PEM files and in NATS credentials are not secret.
     if (bare.length >= minLength && !/^(-----|\*{3}|NKEYs |IMPORTANT)/.test(bare)) addSpellings(bare);
   }
 }
 
-/** Returns `text` with all remembered secrets replaced, whether written plain, in JSON, escaped, in a URL or in base64. */
+/**
+ * Returns `text` with all remembered secrets replaced, in every spelling: plain, in JSON, escaped, in a URL or in base64.
+ */
 export function redactSecrets(text: string): string {
   let clean = text;
   for (const secret of longestFirst) if (clean.includes(secret)) clean = clean.replaceAll(secret, redacted);
@@ -38,7 +45,7 @@ function addSpellings(secret: string): void {
   const spellingsOfSecret = [
     secret,
     inJson,
-    // Both formats of the log escape characters that a terminal would obey.
+    // Both formats of the log escape characters that control a terminal.
     escapeText(secret),
     escapeText(inJson),
     escapeQuotes(escapeText(secret)),

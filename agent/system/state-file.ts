@@ -1,15 +1,15 @@
-// Keeps a file in line with a value in memory: one write at a time, and a failed write is tried again.
+// Writes a value in memory to a file after each change: one write at a time, and a failed write is repeated.
 import { isDeepStrictEqual } from 'node:util';
 
 export interface StateFileOptions<T> {
-  /** The value until the file was read, and where there is none. */
+  /** The value until the file was read, and when there is no file. */
   initial: T;
-  /** Reads the file; returns `initial` where there is none. */
+  /** Reads the file. Returns `initial` when there is none. */
   read(): Promise<T>;
   write(value: T): Promise<void>;
-  /** The file could not be read. The value stays `initial`. */
+  /** Called when the file could not be read. The value stays `initial`. */
   onReadError(error: unknown): void;
-  /** `value` could not be written; `isRepeated` when the attempt before failed too. */
+  /** Called when `value` could not be written; `isRepeated` is true when the attempt before failed too. */
   onWriteError(error: unknown, value: T, isRepeated: boolean): void;
   /** Compares two values; deep equality by default. */
   isSame?: (a: T, b: T) => boolean;
@@ -19,7 +19,7 @@ export class StateFile<T> {
   readonly #options: StateFileOptions<T>;
   readonly #isSame: (a: T, b: T) => boolean;
   #value: T;
-  /** What the file holds, as far as is known. */
+  /** The content of the file, as far as it is known. */
   #stored: T;
   #writing: Promise<void> | undefined;
   #hasFailed = false;
@@ -30,7 +30,7 @@ export class StateFile<T> {
     this.#value = this.#stored = options.initial;
   }
 
-  /** The newest value, whether the file holds it or not. */
+  /** The newest value, even if it is not in the file yet. */
   get value(): T {
     return this.#value;
   }
@@ -45,13 +45,13 @@ export class StateFile<T> {
     return this.#value;
   }
 
-  /** Takes another value. Resolves when the file holds the newest value or it could not be written. Never rejects. */
+  /** Sets another value. Resolves when the file contains the newest value or it could not be written. Never rejects. */
   set(value: T): Promise<void> {
     this.#value = value;
     return this.sync();
   }
 
-  /** Writes the value unless the file holds it. Resolves as `set` does. */
+  /** Writes the value unless the file already contains it. Resolves as `set` does. */
   sync(): Promise<void> {
     if (!this.#writing && !this.#isSame(this.#value, this.#stored)) this.#writing = this.#write();
     return this.#writing ?? Promise.resolve();
@@ -68,7 +68,7 @@ export class StateFile<T> {
         } catch (error) {
           this.#options.onWriteError(error, value, this.#hasFailed);
           this.#hasFailed = true;
-          // Only a value that was set meanwhile is tried at once: the failed one waits for the next call.
+          // Only a value that was set in the meantime is written at once. The failed value waits for the next call.
           if (this.#value === value) return;
         }
       } while (!this.#isSame(this.#value, this.#stored));

@@ -32,7 +32,7 @@ function header(name: string, size: number, mode: number, mtime: Date): Buffer {
     if (Buffer.byteLength(text) > width) throw new RangeError(`${text} does not fit into ${width} bytes`);
     fields.write(text, at);
   };
-  // A number is written in octal digits, followed by a zero byte.
+  // Writes a number in octal digits, followed by a zero byte.
   const number = (value: number, at: number, width: number) =>
     write(`${value.toString(8).padStart(width - 1, '0')}\0`, at, width);
   write(name, 0, 100);
@@ -41,7 +41,7 @@ function header(name: string, size: number, mode: number, mtime: Date): Buffer {
   number(0, 116, 8);
   number(size, 124, 12);
   number(Math.floor(mtime.getTime() / 1000), 136, 12);
-  // The checksum is calculated with blanks in its own place.
+  // The checksum is computed with blanks in its own place.
   write(' '.repeat(8), 148, 8);
   write('0', 156, 1);
   write('ustar\0', 257, 6);
