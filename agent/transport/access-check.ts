@@ -1,4 +1,4 @@
-// Asks a broker once whether it lets us in, and changes nothing there.
+// Asks a broker once whether it accepts our credentials, and changes nothing there.
 import type { NatsConnection as Link } from 'nats';
 import { parseJson } from '../protocol/json.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
@@ -15,7 +15,7 @@ export interface AccessCheckOptions {
   tls: TlsFiles | undefined;
   /** Time for one broker, in milliseconds. */
   timeoutMs: number;
-  /** Name of a stream that may exist: the answer to a question about it carries the broker's time. */
+  /** Name of a stream that may exist. The answer to a question about it contains the broker's time. */
   stream: string;
   clock?: Clock;
 }
@@ -28,7 +28,7 @@ export interface AccessCheck {
   readonly result: BrokerFacts | BrokerRefusal;
 }
 
-/** Why the broker did not let us in, and its version if it got as far as saying it. */
+/** The reason why the broker refused the connection, and the broker's version if it was sent. */
 export interface BrokerRefusal {
   readonly fault: ConnectFault;
   /** A sentence for the operator. */
@@ -37,15 +37,15 @@ export interface BrokerRefusal {
 }
 
 export interface BrokerFacts {
-  /** The version that the broker names: any text. */
+  /** The version that the broker sent. It may be any text. */
   readonly version: string;
   readonly jetstream: boolean;
   readonly encrypted: boolean;
-  /** Whether the broker lets nobody in without credentials. */
+  /** Whether the broker refuses everybody without credentials. */
   readonly asksForLogin: boolean;
   /** Time from a ping to its answer, in milliseconds. */
   readonly roundTripMs: number;
-  /** How far the broker's clock is ahead of ours, in milliseconds, give or take half of `roundTripMs`. */
+  /** Time by which the broker's clock is ahead of ours, in milliseconds, plus or minus half of `roundTripMs`. */
   readonly clockAheadMs: number | undefined;
 }
 
@@ -57,7 +57,7 @@ export async function checkAccess(options: AccessCheckOptions): Promise<AccessCh
   return Promise.all(parseServers(options.servers).map(server => checkServer(server, options)));
 }
 
-/** Returns whether the broker at `url` lets us in with `credentials` now. The requester asks its own broker. */
+/** Returns whether the broker at `url` accepts `credentials` now. The requester asks its own broker. */
 export async function letsIn(url: string, credentials: Credentials): Promise<boolean> {
   const [server] = parseServers([url]);
   if (!server) return false;
@@ -112,7 +112,8 @@ async function readFacts(link: Link, server: Server, options: AccessCheckOptions
   };
 }
 
-// A question about a stream changes nothing, and since NATS 2.10 the answer carries the broker's time.
+// Returns how far the broker's clock is ahead. A question about a stream changes nothing, and since NATS 2.10 the answer
+// contains the broker's time.
 async function readClockAhead(link: Link, stream: string, clock: Clock): Promise<number | undefined> {
   try {
     const sent = clock.now().getTime();
@@ -122,7 +123,7 @@ async function readClockAhead(link: Link, stream: string, clock: Clock): Promise
     const time = Date.parse(String(ts));
     return Number.isFinite(time) ? time - middle : undefined;
   } catch {
-    // We may not be permitted to ask, the broker may have no JetStream, or its answer may carry no time.
+    // The question may be forbidden, the broker may have no JetStream, or its answer may contain no time.
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
-// A key-value bucket: a JetStream stream with one subject for each key. It is laid out exactly like Bacalhau's bucket, which
-// nats.go's CreateKeyValue makes from a name alone, so that each program can open the bucket of the other.
+// A key-value bucket is a JetStream stream with one subject for each key. It has exactly the layout of Bacalhau's bucket,
+// which nats.go's CreateKeyValue makes from a name alone, so that each program can open the bucket of the other.
 import { type MsgHdrs, headers as newHeaders } from 'nats';
 import { readContinuously, type StorageEnvironment, type StoredMessage } from './consume.ts';
 import {
@@ -35,7 +35,7 @@ class StreamBucket implements Bucket {
   async get(key: string): Promise<BucketEntry | undefined> {
     const subject = this.#subject(key);
     try {
-      // This asks the leader of the stream. The faster "direct get" may reach a replica that lags behind.
+      // This asks the leader of the stream. The faster "direct get" may ask a replica with older data.
       const body = { last_by_subj: subject };
       const { message } = await callApi(this.#environment.connection, `STREAM.MSG.GET.${this.#stream}`, body);
       return this.#toEntry(parseStoredMessage(message));
@@ -65,7 +65,7 @@ class StreamBucket implements Bucket {
     const nextRead = async () => {
       const { created, state } = await ensureBucket(this.#environment, this.#name);
       const onBegin = () => {
-        // A store that was restored from a backup keeps its name and its time of creation, but is shorter.
+        // When a store was restored from a backup, it has the same name and time of creation, but fewer messages.
         const lost = before !== undefined && (before.created !== created || state.last_seq < before.sequence);
         before = { created, sequence: lost ? 0 : (before?.sequence ?? 0) };
         passes.begin?.({ lost });
@@ -124,7 +124,7 @@ class StreamBucket implements Bucket {
       /^(DEL|PURGE)$/.test(headers?.get('KV-Operation') ?? '') || headers?.has('Nats-Marker-Reason') === true;
     return {
       key: subject.slice(`$KV.${this.#name}.`.length),
-      // The client hands out a part of a larger buffer. Without a copy the value would keep the whole buffer in memory.
+      // The client returns a part of a larger buffer. Without a copy, the value would hold the whole buffer in memory.
       value: marker ? new Uint8Array() : new Uint8Array(data),
       revision: sequence,
       marker,
@@ -189,7 +189,7 @@ function parseHeaders(text: string): MsgHdrs {
   return headers;
 }
 
-/** Returns the headers that a marker carries beside the broker's own. */
+/** Returns the headers of a marker without the broker's own headers. */
 function ownHeaders(headers: MsgHdrs | undefined): Record<string, string> {
   const own = (headers?.keys() ?? []).filter(name => name !== 'KV-Operation' && !name.startsWith('Nats-'));
   return Object.fromEntries(own.map(name => [name, headers?.get(name) ?? '']));

@@ -1,4 +1,5 @@
-// Reads a stream in order, across reconnections. The consumer on the broker is replaced whenever a message may be missing.
+// Reads a stream in order, also after reconnections. The consumer on the broker is replaced whenever a message may be
+// missing.
 import { createInbox, type NatsConnection as Link, type Msg, type MsgHdrs } from 'nats';
 import { type Clock, sleep } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
@@ -23,7 +24,7 @@ export interface StoredMessage {
   time: Date;
 }
 
-/** What to read of a stream, and from where. */
+/** The stream to read, and where to begin. */
 export interface ReadRequest {
   stream: string;
   filter: string;
@@ -33,19 +34,25 @@ export interface ReadRequest {
 }
 
 export interface ReadCallbacks {
-  /** Takes a message. `readContinuously` brings no more messages while a promise that this returns is pending. */
+  /**
+   * Receives a message. When it returns a promise, `readContinuously` brings no more messages until the promise is
+   * settled.
+   */
   onMessage(message: StoredMessage): void | Promise<void>;
-  /** Called when all that was stored at the start has been read. */
+  /** Called when all messages that were stored at the start have been read. */
   onCurrent(): void;
 }
 
-/** Time between the broker's signs of life on a quiet consumer, in milliseconds. Three missing ones end the consumer. */
+/**
+ * Time between the broker's signs of life on a quiet consumer, in milliseconds. When three are missing, the consumer is
+ * replaced.
+ */
 const idleHeartbeatMs = 2_000;
 
 /**
- * Reads until stopped. It calls `nextRead` at the start and at each restart: after a reconnection, after a gap, and when
- * the consumer fell silent. `ready` resolves when all that was stored has been read for the first time.
- * @throws BrokerError when the first start fails. Later starts are tried again.
+ * Reads until it is stopped. It calls `nextRead` at the start and at each restart: after a reconnection, after a gap, and
+ * when the consumer sends nothing. `ready` resolves when all stored messages have been read for the first time. @throws
+ * BrokerError when the first start fails. Later starts are repeated.
  */
 export async function readContinuously(
   environment: StorageEnvironment,
@@ -54,7 +61,7 @@ export async function readContinuously(
 ): Promise<{ ready: Promise<void>; stop(): void }> {
   const { connection, clock, random, log } = environment;
   const ready = Promise.withResolvers<void>();
-  // A caller that does not wait for `ready` must not get an unhandled rejection.
+  // When the caller does not wait for `ready`, there must be no unhandled rejection.
   ready.promise.catch(() => undefined);
   const limited = limitedLog(log, clock);
   const stopping = new AbortController();
@@ -72,7 +79,7 @@ export async function readContinuously(
     const started = await consume(environment, link, request, {
       onMessage: message => {
         const room = number === latest ? callbacks.onMessage(message) : undefined;
-        // A callback that is declared to return nothing may return any value.
+        // A callback that is declared to return nothing may still return any value.
         if (room instanceof Promise) pause(room);
       },
       onCurrent: () => {
@@ -96,7 +103,7 @@ export async function readContinuously(
       try {
         return await start(number);
       } catch (err) {
-        // Without a link nothing can be tried. The next link starts again.
+        // Without a link no attempt is possible. The next link starts the reading again.
         if (!connection.link) return;
         limited.warn(reasonOf(err), { err }, 'cannot read what the broker stores');
         await sleep(clock, backoff(random, failures, 200, 5_000), stopping.signal);
@@ -112,7 +119,7 @@ export async function readContinuously(
     ready.reject(new BrokerError('disconnected', 'stopped before all was read'));
   };
 
-  // Messages that the consumer sends during the pause are dropped, and read again after it.
+  // Stops reading until `room` is settled. Messages that the consumer sends meanwhile are dropped, and read again later.
   const pause = (room: Promise<void>): void => {
     const number = ++latest;
     end();
@@ -130,7 +137,7 @@ export async function readContinuously(
   return { ready: ready.promise, stop };
 }
 
-/** Reads all that is stored now. Throws BrokerError. */
+/** Reads all messages that are stored now. Throws BrokerError. */
 export async function readOnce(
   environment: StorageEnvironment,
   request: ReadRequest,
@@ -156,8 +163,8 @@ export async function readOnce(
 }
 
 /**
- * Reads with one consumer on one link. Returns a function that ends it. `onBroken` is called at most once, and the consumer
- * has then ended.
+ * Reads with one consumer on one link. Returns a function that ends the consumer. `onBroken` is called at most once,
+ * after the consumer has ended.
  */
 async function consume(
   { connection, clock, log }: StorageEnvironment,
@@ -167,7 +174,7 @@ async function consume(
 ): Promise<() => void> {
   let ended = false;
   let received = 0;
-  /** Number of messages that were stored at the start; known once the consumer is made. */
+  /** Number of messages that were stored at the start; known when the consumer exists. */
   let stored = Number.POSITIVE_INFINITY;
   let current = false;
   const end = () => {
@@ -246,7 +253,7 @@ function deliverPolicy(from: ReadRequest['from']): Record<string, unknown> {
   return { deliver_policy: 'by_start_time', opt_start_time: from.time.toISOString() };
 }
 
-/** Answers an idle heartbeat or a flow control message: the broker sends no more before it has the answer. */
+/** Answers an idle heartbeat or a flow control message. The broker sends no more messages until it has the answer. */
 function answerControl(link: Link, message: Msg): void {
   const stalled = message.headers?.get('Nats-Consumer-Stalled');
   const reply = message.reply || stalled;

@@ -1,4 +1,4 @@
-// Reads the credentials that we show to a broker. Files are read at each attempt: a rotated one needs no restart.
+// Reads the credentials for a broker. Files are read at each attempt, so a rotated file needs no restart.
 
 import type { Authenticator } from 'nats';
 import { credsAuthenticator, tokenAuthenticator, usernamePasswordAuthenticator } from 'nats';
@@ -7,7 +7,9 @@ import { readBounded } from '../system/files.ts';
 import { rememberSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 
-/** Where the credentials are. The names are those of the settings; the first that is set, in this order, is used. */
+/**
+ * The places of the credentials. The names are those of the settings. The first one that is set, in this order, is used.
+ */
 export interface Credentials {
   token?: string | undefined;
   tokenFile?: string | undefined;
@@ -19,13 +21,13 @@ export interface Credentials {
 
 export interface LoadedCredentials {
   authenticator: Authenticator;
-  /** The settings that the credentials came from, for messages. */
+  /** The names of the settings with these credentials, for messages. */
   source: string;
 }
 
 /**
- * Reads the credentials. Returns undefined when none are set.
- * @throws ConnectFailure `credentials` for a file that is missing, empty, too large or of another kind.
+ * Reads the credentials. Returns undefined when none are set. @throws ConnectFailure `credentials` for a file that is
+ * missing, empty, too large or of another kind.
  */
 export async function readCredentials(credentials: Credentials): Promise<LoadedCredentials | undefined> {
   const { token, tokenFile, credsFile, user, password, passwordFile } = credentials;
@@ -46,7 +48,7 @@ export async function readCredentials(credentials: Credentials): Promise<LoadedC
   return { authenticator: usernamePasswordAuthenticator(user, secret), source };
 }
 
-/** Size of the largest file of credentials, in bytes. A larger file was named by mistake. */
+/** Size of the largest file of credentials, in bytes. A larger file was probably named by mistake. */
 const maxSecretBytes = 16_384;
 
 async function readSecret(setting: string, path: string): Promise<string> {

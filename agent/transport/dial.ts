@@ -1,4 +1,4 @@
-// Makes one attempt to connect to one broker. It succeeds, or fails with a sentence that says why.
+// Makes one attempt to connect to one broker. It succeeds, or fails with a sentence that gives the reason.
 import type { NatsConnection } from 'nats';
 import { reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
@@ -10,13 +10,13 @@ import { type DialOptions, SocketTransport } from './socket.ts';
 import { readTls, type TlsFiles } from './tls.ts';
 
 export interface DialSettings {
-  /** The name of this client in the broker's own lists. */
+  /** The name of this client in the broker's lists of clients. */
   name: string;
   credentials: Credentials;
   tls: TlsFiles | undefined;
   /** Time for the whole attempt, in milliseconds. */
   timeoutMs: number;
-  /** Time between two pings, in milliseconds. A link that leaves two pings unanswered is lost at the third. */
+  /** Time between two pings, in milliseconds. When two pings are not answered, the link is lost at the third. */
   pingIntervalMs: number;
 }
 
@@ -24,14 +24,11 @@ setTransportFactory({ factory: () => new SocketTransport() });
 
 export interface Dialled {
   link: NatsConnection;
-  /** Resolves when the link ends, with a sentence that says why. */
+  /** Resolves when the link ends, with a sentence that gives the reason. */
   lost: Promise<string>;
 }
 
-/**
- * Connects to `server`, or gives up when `signal` aborts.
- * @throws ConnectFailure
- */
+/** Connects to `server`. It stops when `signal` aborts. @throws ConnectFailure */
 export async function dial(server: Server, settings: DialSettings, signal: AbortSignal): Promise<Dialled> {
   const { name, tls = {}, timeoutMs, pingIntervalMs } = settings;
   const attempt: Attempt = {
@@ -55,11 +52,11 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
       timeout: timeoutMs,
       pingInterval: pingIntervalMs,
       maxPingOut: 2,
-      // link.ts reconnects. The client's own reconnecting gives up, stops for good when the broker refuses the login twice,
-      // and gives no reasons.
+      // link.ts reconnects. The client's own reconnecting has limits: it ends for good when the broker refuses the login
+      // twice, and gives no reasons.
       reconnect: false,
       ignoreClusterUpdates: true,
-      // The operating system resolves host names, with /etc/hosts, instead of the client.
+      // The operating system resolves host names, with /etc/hosts. The client does not.
       resolve: false,
       noAsyncTraces: true,
       ...(credentials ? { authenticator: credentials.authenticator } : {}),

@@ -1,4 +1,4 @@
-// A stream of events on JetStream. Each event is published with an acknowledgement and stored once for each id.
+// The event stream is a stream on JetStream. Each event is published with an acknowledgement and stored once for each id.
 import { readContinuously, readOnce, type StorageEnvironment } from './consume.ts';
 import {
   ApiError,
@@ -47,7 +47,7 @@ export async function openStream(
   };
 }
 
-/** Size of the smallest stream that is worth having, in bytes. */
+/** Size of the smallest useful stream, in bytes. */
 const minBytes = 16 * 1024 * 1024;
 
 async function ensureStream(
@@ -73,7 +73,7 @@ async function ensureStream(
     return info;
   }
 
-  // The broker reserves all of `maxBytes`. On a small disk a smaller stream is created.
+  // Creates the stream. The broker reserves all of `maxBytes`, so on a small disk a smaller stream is created.
   async function createWithSpace({ maxBytes }: StreamConfig): Promise<StreamInfo> {
     try {
       return await createStream(connection, name, { ...wanted, max_bytes: maxBytes });

@@ -1,4 +1,4 @@
-// Explains why a connection could not be made, in a sentence that tells the operator which setting to look at.
+// Explains in a sentence why a connection could not be made, and names the setting to correct.
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import type { ConnectFault } from './port.ts';
@@ -6,7 +6,7 @@ import type { ConnectFault } from './port.ts';
 export class ConnectFailure extends Error {
   override readonly name = 'ConnectFailure';
   readonly fault: ConnectFault;
-  /** The broker's version, if it greeted us. */
+  /** The broker's version, if the broker sent its greeting. */
   readonly version: string | undefined;
 
   constructor(
@@ -20,7 +20,7 @@ export class ConnectFailure extends Error {
   }
 }
 
-/** One attempt to connect: what it uses and how far it has come. */
+/** One attempt to connect: its data and its progress. */
 export interface Attempt {
   /** The broker's URL, as messages name it. */
   label: string;
@@ -29,12 +29,12 @@ export interface Attempt {
   stage: 'connecting' | 'greeting' | 'tls' | 'authenticating' | 'silent';
   /** Time for the whole attempt, in milliseconds. */
   timeoutMs: number;
-  /** The settings that the credentials came from; undefined when there are none. */
+  /** The names of the settings with the credentials; undefined when there are none. */
   credentials: string | undefined;
   caFile: string | undefined;
   certFile: string | undefined;
   handshakeFirst: boolean;
-  /** The broker's version, once it has greeted us. */
+  /** The broker's version, once the broker has sent its greeting. */
   version?: string;
 }
 

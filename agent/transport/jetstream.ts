@@ -3,9 +3,9 @@ import { type NatsConnection as Link, type Msg, type MsgHdrs, headers as newHead
 import { reasonOf } from '../system/errors.ts';
 import { BrokerError, type Subscription } from './port.ts';
 
-/** What storage uses of the connection: the link, its loss and return, and requests. */
+/** The part of the connection that the storage uses: the link, its loss and return, and requests. */
 export interface StorageConnection {
-  /** Time that the broker has for one operation on what it stores, in milliseconds. */
+  /** Time that the broker has for one operation on its store, in milliseconds. */
   readonly storeTimeoutMs: number;
   /** The link to the broker; undefined while not connected. */
   readonly link: Link | undefined;
@@ -13,14 +13,11 @@ export interface StorageConnection {
   readonly closed: boolean;
   /** Calls `fn` with each new link, and with undefined when the link is lost or closed. */
   onLink(fn: (link: Link | undefined) => void): Subscription;
-  /**
-   * Sends a request and waits for the first answer, as the client hands it out.
-   * @throws BrokerError
-   */
+  /** Sends a request and waits for the first answer, which it returns in the client's form. @throws BrokerError */
   requestRaw(subject: string, data: Uint8Array | string, timeoutMs: number, headers?: MsgHdrs): Promise<Msg>;
 }
 
-/** The error codes of JetStream that matter here, from nats-server's server/errors.json. */
+/** The error codes of JetStream that muster handles, from nats-server's server/errors.json. */
 export const apiErrors = {
   streamNotFound: 10_059,
   streamNameInUse: 10_058,
@@ -32,7 +29,7 @@ export const apiErrors = {
   notEnabledForAccount: 10_039,
 } as const;
 
-/** An error that JetStream answered with. */
+/** An error in an answer of JetStream. */
 export class ApiError extends BrokerError {
   readonly code: number;
 
@@ -44,7 +41,7 @@ export class ApiError extends BrokerError {
 
 export interface StreamInfo {
   config: Record<string, unknown>;
-  /** Time of creation, which tells a stream from a later one of the same name. */
+  /** Time of creation. It distinguishes a stream from a later stream of the same name. */
   created: string;
   state: { last_seq: number };
 }
@@ -84,7 +81,7 @@ export async function readStreamInfo(
   }
 }
 
-/** Creates the stream. A stream that exists with the same configuration stays, and is returned. Throws BrokerError. */
+/** Creates the stream. If a stream exists with the same configuration, it stays and is returned. Throws BrokerError. */
 export async function createStream(
   connection: StorageConnection,
   name: string,
@@ -103,9 +100,8 @@ export async function updateStream(
 }
 
 /**
- * Publishes a message and waits until `stream` has stored it. When no stream takes the message, because the store was lost in
- * the meantime, calls `ensureStream`, which creates it, and publishes once more.
- * @throws BrokerError
+ * Publishes a message and waits until `stream` has stored it. When no stream takes the message, because the store was
+ * lost, it calls `ensureStream`, which creates the stream, and publishes once more. @throws BrokerError
  */
 export async function publishStored(
   connection: StorageConnection,
@@ -168,7 +164,7 @@ function parseApiError(error: Record<string, unknown>, what: string): BrokerErro
   if (code === apiErrors.notEnabled || code === apiErrors.notEnabledForAccount) return notEnabledError();
   if (code === apiErrors.wrongLastSequence || code === apiErrors.wrongLastSequenceConstant)
     return new ApiError('revision_conflict', text, code);
-  // 5xx means a cluster without a leader, or an overloaded store. The call may be tried again, as after a timeout.
+  // 5xx means a cluster without a leader, or an overloaded store. The call may be repeated, as after a timeout.
   const temporary = Number(error.code ?? 0) >= 500 && code !== apiErrors.storageExceeded;
   return new ApiError(temporary ? 'timeout' : 'refused', text, code);
 }

@@ -1,4 +1,5 @@
-// Maintains one link to one of the brokers: connects again after each loss, and says when the link is up or down, and why.
+// Maintains one link to one of the brokers. It connects again after each loss, and reports when the link is up or down, and
+// why.
 import type { NatsConnection as Link } from 'nats';
 import { type Clock, sleep } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
@@ -14,9 +15,9 @@ import type { Server } from './server.ts';
 import type { TlsFiles } from './tls.ts';
 
 export interface LinkOptions {
-  /** The name of this client in the broker's own lists. */
+  /** The name of this client in the broker's lists of clients. */
   name: string;
-  /** Called at each attempt; the files are then read too. */
+  /** Returns the credentials. It is called at each attempt, when the files are read too. */
   credentials: () => Credentials;
   tls?: TlsFiles | undefined;
   clock: Clock;
@@ -30,14 +31,17 @@ export interface LinkOptions {
 
 export interface LinkCallbacks {
   onUp(link: Link, state: ConnectionState): void;
-  /** Called when the link was lost, and when an attempt failed for another reason than the attempt before. */
+  /** Called when the link was lost, and when an attempt failed for another reason than the last attempt. */
   onDown(state: ConnectionState): void;
 }
 
 /** The longest wait between two attempts, in milliseconds. */
 const maxWaitMs = 10_000;
 
-/** Runs until `signal` aborts, which also ends the link. Tries the servers in turn, beginning with a random one. */
+/**
+ * Maintains the link until `signal` aborts, which also ends the link. Tries the servers in turn, starting with a random
+ * one.
+ */
 export async function maintainLink(
   options: LinkOptions,
   servers: readonly Server[],
@@ -53,7 +57,8 @@ export async function maintainLink(
     if (!server) return;
     const began = clock.monotonic();
     const wasUp = await connectOnce(server, options, outage, signal);
-    // A link that the broker closes soon after the connection counts as a failure, or this would be a tight loop.
+    // When the broker closes a link soon after the connection, this counts as a failure. Otherwise the loop would run
+    // without a wait.
     if (wasUp && clock.monotonic() - began > maxWaitMs) failures = 0;
     const rounds = Math.floor(failures++ / servers.length);
     await sleep(clock, backoff(random, rounds, 200, maxWaitMs), signal);

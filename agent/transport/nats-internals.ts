@@ -1,8 +1,8 @@
-// The parts of the `nats` package that it does not export. Only this file imports them.
+// Exports the parts of the `nats` package that the package does not export. Only this file imports them.
 //
-// muster opens its own socket to a broker (see socket.ts), and a client of `nats` takes one only through its transport
-// factory. The package's own `connect` sets a factory for its own socket and offers no way to replace it. The path below
-// may change with any release, so a test compares the version in package.json with the one that was read for this file.
+// muster opens its own socket to a broker (see socket.ts), and a client of `nats` accepts one only through its transport
+// factory. The package's own `connect` sets a factory for its own socket, which cannot be replaced. The path below may
+// change with any release, so a test compares the version in package.json with the version for which this file was written.
 export {
   NatsConnectionImpl,
   setTransportFactory,

@@ -1,4 +1,4 @@
-// The connection to the broker. It connects in the background, and again whenever the link is lost.
+// The connection to the broker is made in the background, and again whenever the link is lost.
 import type { NatsConnection as Link, Subscription as LinkSubscription, Msg, MsgHdrs } from 'nats';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
@@ -16,15 +16,15 @@ import {
 import { parseServers, type Server } from './server.ts';
 
 export interface ConnectionOptions extends LinkOptions {
-  /** URLs such as `nats://host:port` or `tls://host:port`. */
+  /** The addresses of the brokers, such as `nats://host:port` or `tls://host:port`. */
   servers: readonly string[];
-  /** Time that the broker has for one operation on what it stores, in milliseconds; 5 s by default. */
+  /** Time that the broker has for one operation on its store, in milliseconds; 5 s by default. */
   storeTimeoutMs?: number;
 }
 
 /**
- * Returns at once, and connects in the background until closed.
- * @throws MusterError `bad_config` when one of the servers is not an address.
+ * Returns a connection at once. It connects in the background until it is closed. @throws MusterError `bad_config` when
+ * one of the servers is not an address.
  */
 export function connect(options: ConnectionOptions): Connection {
   return new NatsConnection(options, parseServers(options.servers));
@@ -175,7 +175,7 @@ class NatsConnection implements Connection, StorageConnection {
 
   async close(timeoutMs = 2_000): Promise<void> {
     if (this.#closing.signal.aborted) return;
-    // Closing must not fail: what cannot be sent in time is lost with the link.
+    // Closing must not fail. Messages that cannot be sent in time are lost with the link.
     if (this.link) await this.flush(timeoutMs).catch(() => undefined);
     this.#subscriptions.clear();
     // This also ends the link.
@@ -189,7 +189,7 @@ class NatsConnection implements Connection, StorageConnection {
     this.#setState(state, link);
   }
 
-  // When the broker does not permit a publication or a subscription, the client passes that on in its status.
+  // Logs denials. When the broker does not permit a publication or a subscription, the client reports it in its status.
   async #logDenials(link: Link): Promise<void> {
     for await (const status of link.status()) {
       if (!status.permissionContext) continue;
@@ -205,12 +205,12 @@ class NatsConnection implements Connection, StorageConnection {
   #subscribeOn(link: Link, subscription: RoleSubscription): void {
     const { subject, handler } = subscription;
     const callback = (error: Error | null, message: Msg) => {
-      // The error of a refused permission arrives here too. It is logged from the link's status.
+      // The error of a denied permission also arrives here. It is logged elsewhere, from the status of the link.
       if (error) return;
       try {
         handler(this.#toMessage(message));
       } catch (err) {
-        // If the error reached the client, it would stop reading, and the link would end.
+        // If the error reached the client, the client would stop reading, and the link would end.
         this.#limitedLog.warn(
           `handler ${subject}`,
           { subject: message.subject, err },
@@ -227,7 +227,7 @@ class NatsConnection implements Connection, StorageConnection {
       subject: message.subject,
       data: message.data,
       reply,
-      // No inbox begins with $. Such a reply subject would make us write to the broker's own API or store.
+      // No inbox begins with $. With such a reply subject we would write to the broker's own API or store.
       respond: data => reply !== '' && !reply.startsWith('$') && this.publish(reply, data),
     };
   }
@@ -256,7 +256,8 @@ class NatsConnection implements Connection, StorageConnection {
   }
 }
 
-// A line of the NATS protocol cannot carry other subjects: a blank or a line break would begin another field or command.
+// Returns whether a text can be a subject. In the NATS protocol a blank or a line break would begin another field or
+// command.
 const isSubject = (subject: string) => subject !== '' && !/[\s\u0000-\u001f\u007f]/.test(subject);
 
 function explainRequestFailure(error: unknown, link: Link, subject: string, timeoutMs: number): BrokerError {

@@ -1,6 +1,6 @@
-// The interface of a message broker, as the roles use it. `nats.ts` implements it; tests may use another implementation.
+// This interface of a message broker is what the roles use. `nats.ts` implements it; tests may use another implementation.
 
-/** A message that was received. `reply` is empty when the sender wants no answer. */
+/** A received message. `reply` is empty when the sender wants no answer. */
 export interface Message {
   readonly subject: string;
   readonly data: Uint8Array;
@@ -13,7 +13,7 @@ export interface Subscription {
   unsubscribe(): void;
 }
 
-/** Why an operation on the broker failed. */
+/** The reason why an operation on the broker failed. */
 export type BrokerFault =
   /** There is no connection, or it was lost during the operation. */
   | 'disconnected'
@@ -21,7 +21,7 @@ export type BrokerFault =
   | 'no_responders'
   /** No answer came in time. */
   | 'timeout'
-  /** The key holds another revision than the one that was named, because somebody else wrote it. */
+  /** The key has another revision than the named one, because somebody else wrote it. */
   | 'revision_conflict'
   /** A stream, a bucket or a permission is missing or has another configuration. */
   | 'refused';
@@ -36,7 +36,7 @@ export class BrokerError extends Error {
   }
 }
 
-/** Why the broker could not be reached. */
+/** The reason why the broker could not be reached. */
 export type ConnectFault = 'unreachable' | 'unauthorized' | 'tls' | 'credentials' | 'protocol';
 
 export type ConnectionState =
@@ -50,9 +50,15 @@ export interface Connection {
   readonly state: ConnectionState;
   /** Calls `fn` at each change of the state. Another failure for the same reason is not a change. */
   onState(fn: (state: ConnectionState) => void): Subscription;
-  /** Resolves once connected. Rejects with BrokerError `disconnected` when closed, or when `signal` aborts first. */
+  /**
+   * Resolves when connected. Rejects with BrokerError `disconnected` when the connection is closed, or when `signal`
+   * aborts first.
+   */
   connected(signal?: AbortSignal): Promise<void>;
-  /** Hands a message to the broker. Returns false while disconnected: nothing is queued, the caller decides what to do. */
+  /**
+   * Sends a message to the broker. Returns false while disconnected: then the message is not queued, and the caller
+   * decides what to do.
+   */
   publish(subject: string, data: Uint8Array | string): boolean;
   /**
    * Sends a request and waits at most `timeoutMs` milliseconds for the first answer.
@@ -60,19 +66,18 @@ export interface Connection {
    */
   request(subject: string, data: Uint8Array | string, timeoutMs: number): Promise<Message>;
   /**
-   * Calls `handler` with each message on `subject`, which may have wildcards, across reconnections. `handler` must not
-   * throw.
-   * @throws BrokerError `refused` when `subject` is not a subject.
+   * Calls `handler` with each message on `subject`, which may contain wildcards, also after reconnections. `handler` must
+   * not throw. @throws BrokerError `refused` when `subject` is not a subject.
    */
   subscribe(subject: string, handler: (message: Message) => void): Subscription;
   /**
-   * Sends a ping and resolves when the broker has answered it, and so has taken all that was sent before. Throws
-   * BrokerError.
+   * Sends a ping and resolves when the broker has answered it. The broker then also has everything that was sent before.
+   * Throws BrokerError.
    */
   flush(timeoutMs: number): Promise<void>;
   /** Returns the durable storage. Only the requester uses it, and its code is loaded at the first call. */
   storage(): Promise<Storage>;
-  /** Sends what is pending, which may take `timeoutMs` milliseconds at most, and then closes for good. */
+  /** Sends all waiting messages within `timeoutMs` milliseconds, and then closes the connection for good. */
   close(timeoutMs?: number): Promise<void>;
 }
 
@@ -85,16 +90,16 @@ export interface Storage {
 
 export interface BucketConfig {
   name: string;
-  /** Number of revisions that are kept of each key. Bacalhau's bucket keeps 1. */
+  /** Number of revisions of each key that are stored. Bacalhau's bucket stores 1. */
   history: 1;
 }
 
 export interface StreamConfig {
   name: string;
   subjects: string[];
-  /** Age at which a message is removed, in milliseconds; 0 keeps messages of any age. */
+  /** Age at which a message is removed, in milliseconds; 0 means never. */
   maxAgeMs: number;
-  /** Size at which the oldest messages are removed, in bytes; -1 is no limit. */
+  /** Size of the stream at which the oldest messages are removed, in bytes; -1 means no limit. */
   maxBytes: number;
 }
 
@@ -104,18 +109,21 @@ export interface BucketEntry {
   value: Uint8Array;
   revision: number;
   marker: boolean;
-  /** The headers that a marker carries beside the broker's own, such as the reason of a purge. */
+  /** The headers of a marker besides the broker's own, such as the reason of a purge. */
   headers: Record<string, string>;
   created: Date;
 }
 
-/** All methods throw BrokerError `timeout`, `disconnected` or `refused`; those that write also `revision_conflict`. */
+/**
+ * A key-value bucket. All methods throw BrokerError `timeout`, `disconnected` or `refused`; those that write also throw
+ * `revision_conflict`.
+ */
 export interface Bucket {
-  /** Returns the newest revision of `key`, which may be a marker, or undefined when the key was never written. */
+  /** Returns the newest revision of `key`, which may be a marker; undefined when the key was never written. */
   get(key: string): Promise<BucketEntry | undefined>;
   /**
-   * Writes `value` if the newest revision is `revision`. 0 means that the key was never written; a marker counts as written.
-   * Returns the new revision.
+   * Writes `value` if the newest revision is `revision`. 0 means that the key was never written; a marker counts as
+   * written. Returns the new revision.
    */
   put(key: string, value: Uint8Array, revision: number): Promise<number>;
   /**
@@ -123,9 +131,10 @@ export interface Bucket {
    */
   purge(key: string, revision: number, headers: Record<string, string>): Promise<number>;
   /**
-   * Calls `fn` with the newest revision of every key, markers included, and then with each write. After a reconnection it
-   * passes over all keys again, so `fn` may get a revision twice, but never misses a write and gets them in order. `ready`
-   * resolves at the end of the first pass, and rejects with BrokerError `disconnected` when stopped or closed before.
+   * Calls `fn` with the newest revision of every key, including markers, and then with each write. After a reconnection
+   * all keys come again, so `fn` may get a revision twice. But it never misses a write, and the order is right. `ready`
+   * resolves at the end of the first pass. It rejects with BrokerError `disconnected` when the watch is stopped or the
+   * connection is closed earlier.
    */
   watch(
     fn: (entry: BucketEntry) => void,
@@ -133,14 +142,14 @@ export interface Bucket {
   ): Promise<{ ready: Promise<void>; stop(): void }>;
 }
 
-/** Callbacks for a watcher that must notice a lost store. */
+/** Callbacks for a watcher that must notice the loss of the store. */
 export interface WatchPasses {
   /**
-   * Called before each pass over all keys. `lost` is true when the bucket was created again since the pass before: its
-   * revisions then start over, and a key that does not appear in this pass is gone.
+   * Called before each pass over all keys. `lost` is true when the bucket was created again since the last pass. Then its
+   * revisions start again, and a key that does not come in this pass is gone.
    */
   begin?(pass: { lost: boolean }): void;
-  /** Called at the end of each pass. From then on each write follows as it happens. */
+  /** Called at the end of each pass. After it, each write comes when it happens. */
   complete?(): void;
 }
 
@@ -152,14 +161,16 @@ export interface StreamMessage {
 }
 
 export interface EventStream {
-  /** Publishes and waits until it is stored. A second message with the same `id` within 2 minutes is not stored again. */
+  /**
+   * Publishes an event and waits until it is stored. A second event with the same `id` within 2 minutes is not stored.
+   */
   publish(subject: string, data: string, id: string): Promise<{ sequence: number; duplicate: boolean }>;
   /** Calls `fn` with the newest message of each subject that matches `filter`, the oldest first. */
   lastPerSubject(filter: string, fn: (message: StreamMessage) => void): Promise<void>;
   /**
-   * Calls `fn` with every stored message that matches `filter` from `since` on, and then with each new one: each once and
-   * in order, across reconnections, until stopped. `ready` is as for `Bucket.watch`. While a promise that `fn` returned is
-   * pending, no more messages come.
+   * Calls `fn` with every stored message that matches `filter` from `since` on, and then with each new one, until it is
+   * stopped. Each message comes once and in order, also after reconnections. `ready` is as for `Bucket.watch`. When `fn`
+   * returns a promise, the next message waits until the promise is settled.
    */
   follow(
     options: { filter: string; since?: Date | undefined },

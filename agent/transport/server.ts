@@ -1,20 +1,20 @@
-// Reads a broker's address as it stands in `nats.servers`.
+// Reads a broker's address from `nats.servers`.
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 
 export interface Server {
-  /** The URL by which messages name the broker; it holds no secret. */
+  /** The URL of the broker in messages. It contains no secret. */
   label: string;
   host: string;
   port: number;
-  /** Whether the URL begins with `tls://`: a broker without TLS is then refused. */
+  /** Whether the URL begins with `tls://`. Then a broker without TLS is refused. */
   tls: boolean;
 }
 
 /**
- * Reads `nats://host[:port]` and `tls://host[:port]`. A URL without a scheme is taken for `nats://`.
- * @throws MusterError `bad_config`. A URL with credentials is refused, and the message does not repeat it, because
- * messages end up in logs.
+ * Reads `nats://host[:port]` and `tls://host[:port]`. A URL without a scheme is read as `nats://`. @throws MusterError
+ * `bad_config`. A URL with credentials is refused, and the message does not repeat it, because messages are written to
+ * logs.
  */
 export function parseServers(urls: readonly string[]): Server[] {
   if (urls.length === 0)
@@ -31,7 +31,7 @@ function parseServer(text: string): Server {
     throw new MusterError('bad_config', 'nats.servers holds a URL with credentials in it', {
       hint: 'put them in nats.token, nats.tokenFile, nats.user or nats.credsFile',
     });
-  // `URL` knows http's rules for hosts and ports, with IPv6 in brackets. NATS has the same rules.
+  // `URL` has the rules of http for hosts and ports, with IPv6 in brackets. The rules of NATS are the same.
   const url = URL.parse(`http://${/:\d+\/?$/.test(rest) ? rest : `${rest.replace(/\/$/, '')}:4222`}`);
   const known = ['nats', 'tls'].includes(scheme.toLowerCase());
   if (!known || !url?.hostname || url.pathname !== '/' || url.search || url.hash)

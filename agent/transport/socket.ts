@@ -1,6 +1,6 @@
-// Opens the socket to the broker: TCP, the broker's greeting, TLS. The client's own code for this is not used, because it
-// leaks the socket of an attempt that timed out, checks the certificate of an IP address against "localhost", and does not
-// say how far an attempt came.
+// Opens the socket to the broker: TCP, the broker's greeting, TLS. The client's own code is not used, because it leaks the
+// socket of an attempt that timed out, checks the certificate of an IP address against "localhost", and does not say how far
+// an attempt came.
 import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import {
@@ -12,10 +12,13 @@ import type { ConnectionOptions } from 'nats';
 import { type Attempt, ConnectFailure } from './failure.ts';
 import type { Transport } from './nats-internals.ts';
 
-/** The client's options, with what the transport needs: the client hands its options on to the transport that it makes. */
+/**
+ * The client's options, and the data that the transport needs. The client passes its options to the transport that it
+ * makes.
+ */
 export interface DialOptions extends ConnectionOptions {
   attempt: Attempt;
-  /** What TLS uses. When undefined, TLS is used only if the broker demands it. */
+  /** The TLS files. When undefined, TLS is used only if the broker demands it. */
   secure: SecureContextOptions | undefined;
   /** Ends the attempt, or the link. */
   signal: AbortSignal;
@@ -64,7 +67,7 @@ export class SocketTransport implements Transport {
         );
       await this.#encrypt(socket, attempt, secure);
       attempt.stage = 'authenticating';
-      // Bytes that came after the greeting but before TLS are dropped: anybody may have sent them.
+      // Bytes between the greeting and TLS are dropped, because anybody may have sent them.
       return this.#startReading(line);
     }
     attempt.stage = 'authenticating';
@@ -76,7 +79,7 @@ export class SocketTransport implements Transport {
   }
 
   send(frame: Uint8Array): void {
-    // A failed write becomes visible as an error of the socket, or as unanswered pings.
+    // A failed write becomes visible later, as an error of the socket or as unanswered pings.
     if (!this.isClosed) this.#socket?.write(frame);
   }
 
@@ -90,8 +93,7 @@ export class SocketTransport implements Transport {
         yield* chunks;
       }
     } finally {
-      // The client stops reading when it cannot parse what it reads. Without this it would notice the dead link only by
-      // pings.
+      // The client stops reading when it cannot parse the data. Without this line only its pings would show the dead link.
       this.#finish(new Error('the broker broke the protocol'));
     }
   }
@@ -111,7 +113,7 @@ export class SocketTransport implements Transport {
   }
 
   discard(): void {
-    // Nothing is buffered here.
+    // Nothing to do, because this transport has no buffer.
   }
 
   #useSocket<T extends Socket>(socket: T): T {
@@ -154,7 +156,7 @@ export class SocketTransport implements Transport {
     this.#socket?.destroy(error);
     this.#arrival.resolve();
     this.#finished.resolve();
-    // Before the client used the socket this is a failed attempt, which it must not take for a lost connection.
+    // Before the client uses the socket, an error is a failed attempt. The client must not treat it as a lost connection.
     if (this.#inUse) this.#lost.resolve(error);
   }
 }
@@ -167,7 +169,7 @@ interface Greeting {
   tls_verify?: boolean;
 }
 
-/** Reads the broker's first line and pauses the socket. `rest` is what came after the line. */
+/** Reads the broker's first line and pauses the socket. `rest` is the data after the line. */
 async function readGreeting(
   socket: Socket,
   label: string,

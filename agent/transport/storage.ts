@@ -1,4 +1,4 @@
-// Opens what the requester stores on JetStream. Only the requester loads this file: agents store nothing.
+// Opens the requester's storage on JetStream. Only the requester loads this file, because agents store nothing.
 import { openBucket } from './bucket.ts';
 import type { StorageEnvironment } from './consume.ts';
 import { openStream } from './event-stream.ts';

@@ -1,4 +1,4 @@
-// Reads the files that TLS with the broker needs, at each attempt: a renewed certificate needs no restart.
+// Reads the files for TLS with the broker at each attempt, so a renewed certificate needs no restart.
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
@@ -10,7 +10,7 @@ export interface TlsFiles {
   caFile?: string | undefined;
   certFile?: string | undefined;
   keyFile?: string | undefined;
-  /** Begin TLS before the broker's greeting, for a broker that is set to `handshake_first`. */
+  /** Whether to begin TLS before the broker's greeting, for a broker with the option `handshake_first`. */
   handshakeFirst?: boolean | undefined;
 }
 
@@ -26,7 +26,7 @@ export async function readTls(files: TlsFiles): Promise<SecureContextOptions> {
       'nats.tls.certFile and nats.tls.keyFile belong together: set both or neither',
     );
   const context: SecureContextOptions = {};
-  // Node accepts a CA file without a certificate in it, and then trusts nobody. So each file is checked here.
+  // Node accepts a CA file without a certificate, but then trusts nobody. So each file is checked here.
   if (caFile) context.ca = await readPem('nats.tls.caFile', caFile, 'CERTIFICATE');
   if (certFile) context.cert = await readPem('nats.tls.certFile', certFile, 'CERTIFICATE');
   if (keyFile) {
