@@ -47,7 +47,7 @@ export async function readOrMakeToken(path: string): Promise<string> {
   return token;
 }
 
-/** Returns the port that an earlier start has chosen; undefined when there is none. */
+/** Returns the port that an earlier start has chosen; undefined when no port was chosen. */
 export async function readPort(path: string): Promise<number | undefined> {
   const port = Number((await readBounded(path, 64))?.toString('utf8'));
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;

@@ -19,7 +19,7 @@ import { carriedServer, type PackedServer, unpackServer } from './unpack.ts';
 export interface BrokerOptions {
   /** The folder for all files of the broker. The caller holds the lock of the role that owns it. */
   folder: string;
-  /** The name that the broker tells its clients. */
+  /** The name of the broker, which its clients see. */
   name: string;
   /**
    * The settings `broker.host` and `broker.port`. With port 0 the broker chooses a free port once and uses it at each
@@ -116,7 +116,7 @@ class SupervisedServer implements Broker {
     this.url = url;
     this.tokenFile = files.token;
     this.version = binary.version;
-    // When this process ends without a stop, the broker must not stay behind.
+    // This process may end without a stop. The broker must not run on then.
     this.#removeLastAct = onProcessEnd(() => this.#child && signalAll(this.#child, 'SIGTERM'));
   }
 
@@ -177,7 +177,8 @@ class SupervisedServer implements Broker {
     }
   }
 
-  // `broker.binary` may be a wrapper that starts the server as a child. The child may still run and hold the port and the store.
+  // Stops a nats-server that is left over. `broker.binary` may be a wrapper that starts the server as a child. When the
+  // wrapper has ended, the child may still hold the port and the store.
   async #stopOrphan(): Promise<void> {
     const { clock, log } = this.#options;
     const { signal } = this.#stopping;

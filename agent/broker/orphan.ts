@@ -11,9 +11,9 @@ import type { BrokerFiles } from './broker-files.ts';
 const stopTimeoutMs = 3_000;
 
 /**
- * Stops the nats-server whose process id is in the folder, if it still runs and its command line names our configuration. The
- * caller holds the lock of the folder; otherwise the server of another running muster could be stopped.
- * When `signal` aborts, the server is killed at once and not awaited.
+ * Stops the nats-server whose process id is in the folder, if it still runs and its command line names our configuration.
+ * The caller holds the lock of the folder; otherwise the server of another running muster could be stopped. When `signal`
+ * aborts, this kills the server at once and does not wait for its end.
  * @throws MusterError `failed` when it does not end; throws the reason of `signal` when that aborts.
  */
 export async function stopOrphan(

@@ -52,10 +52,10 @@ export interface AgentStatus {
   cluster?: string | undefined;
   requester?: string | undefined;
   broker: string;
-  /** When the last heartbeat was sent: by the wall clock, RFC 3339. */
+  /** Time of the last heartbeat, by the wall clock, RFC 3339. */
   lastHeartbeat?: string | undefined;
   heartbeats: number;
-  /** When the requester last carried out a request: by the wall clock, RFC 3339. */
+  /** Time when the requester last carried out a request, by the wall clock, RFC 3339. */
   lastAcknowledged?: string | undefined;
   /** The problems that this node has now. */
   conditions?: readonly NodeCondition[] | undefined;

@@ -15,8 +15,8 @@ export const ipv4 = `${byte}(?:\\.${byte}){3}`;
 const group = '[0-9A-Fa-f]{1,4}';
 
 /**
- * An IPv6 address: eight groups. The last two may be an IPv4 address, and `::` may stand once for groups of zeros (RFC
- * 4291, 2.2).
+ * An IPv6 address: eight groups. The last two may be written as an IPv4 address, and `::` may replace groups of zeros
+ * once (RFC 4291, 2.2).
  */
 export const ipv6 = `(?:${[
   `(?:${group}:){7}${group}`,

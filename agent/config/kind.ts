@@ -188,7 +188,7 @@ export const path: SettingKind<string> = {
   plain: value => value,
 };
 
-/** The kind of a secret. Blanks around it are kept, and a refusal never shows it. */
+/** The kind of a secret. Blanks around it are not removed, and a refusal never shows it. */
 export const secret: SettingKind<string> = {
   name: 'secret',
   allowed: allowedSecret,

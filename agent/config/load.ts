@@ -1,5 +1,5 @@
-// Loads the settings from flags, the environment, credentials, the file and the defaults. An earlier source wins over a later
-// one, and all faults are reported at once.
+// Loads the settings from flags, the environment, credentials, the file and the defaults. An earlier source wins over a
+// later one. All faults are reported together.
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { rememberSecret } from '../system/secrets.ts';

@@ -45,7 +45,7 @@ export const servers: SettingKind<readonly string[]> = {
   plain: value => value,
 };
 
-/** The kind of a NATS subject, in which `{nodeId}` may stand for a node's id as one whole token. */
+/** The kind of a NATS subject. In it `{nodeId}` may be a whole token, in place of a node's id. */
 export const subject: SettingKind<string> = {
   name: 'subject',
   allowed: allowed.subject,

@@ -16,7 +16,7 @@ export interface YamlFile {
 export function readDocument(text: string, path: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, {
-    // With this schema every value is text: `1.10` stays `1.10`, and 0123 keeps its zero.
+    // With this schema every value stays text: `1.10` stays `1.10`, and 0123 keeps its zero.
     schema: 'failsafe',
     lineCounter: lines,
     prettyErrors: false,

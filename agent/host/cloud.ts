@@ -16,7 +16,7 @@ export interface CloudFacts {
 }
 
 /**
- * Reads the facts of an instance of AWS (IMDSv2 only), GCP or Azure. Returns undefined when none of the three answers. All three
+ * Reads the facts of an instance of AWS (IMDSv2 only), GCP or Azure. Returns undefined when no cloud answers. All three
  * are asked at once, because a machine may not know its cloud, and each cloud answers only its own kind of question. Each
  * question may take one second. Never throws.
  */
@@ -47,7 +47,7 @@ async function aws(inputs: Inputs): Promise<CloudFacts | undefined> {
     url: `${service}/latest/api/token`,
     headers: { 'X-aws-ec2-metadata-token-ttl-seconds': '60' },
   });
-  // Something else may answer at this address, and its answer must not become a header.
+  // Another program may answer at this address, and its answer must not become a header.
   if (!/^[\x21-\x7e]{1,1024}$/.test(token.value ?? '')) return undefined;
   const headers = { 'X-aws-ec2-metadata-token': token.value ?? '' };
   const ask = (path: string) =>

@@ -16,11 +16,11 @@ export interface Condition {
   readonly type: ConditionType;
   /** One sentence. */
   readonly reason: string;
-  /** When the condition began, RFC 3339 by this machine's clock. */
+  /** Time when the condition began, RFC 3339 by this machine's clock. */
   readonly since: string;
 }
 
-/** What was observed at one time. An absent member was not checked, and changes no condition. */
+/** The observations at one time. An absent member was not checked, and changes no condition. */
 export interface Observation {
   readonly monotonicMs: number;
   /** The wall clock. */
@@ -35,7 +35,7 @@ export interface Observation {
   readonly disk?: { readonly total: number; readonly available: number } | undefined;
   /** The memory that this process may use, in bytes. */
   readonly memory?: { readonly total: number; readonly available: number } | undefined;
-  /** Milliseconds since the slow inventory was last taken; infinite when there is none. */
+  /** Time since the slow inventory was last taken, in milliseconds; infinite when there is none. */
   readonly inventoryAgeMs?: number | undefined;
 }
 

@@ -97,7 +97,8 @@ function upwards(group: string): string[] {
 
 async function memoryLimitIn(inputs: Inputs, version: 1 | 2, folder: string): Promise<FileLimit | undefined> {
   const file = `${folder}/${version === 2 ? 'memory.max' : 'memory.limit_in_bytes'}`;
-  // In both versions `max` means no limit. In version 1 a number larger than any machine's memory also means no limit.
+  // Reads a limit. In both versions `max` means no limit. In version 1 a number larger than any machine's memory also means
+  // no limit.
   const value = wholeNumber((await inputs.file(file)).value);
   return value === undefined || value >= 2 ** 53 - 2 ** 20 ? undefined : { value, file };
 }

@@ -49,7 +49,7 @@ const conditionSchema = struct({
   Type: text(64),
   /** A sentence for people. */
   Reason: text(512),
-  /** When the condition began, by the node's clock. */
+  /** Time when the condition began, by the node's clock. */
   Since: goTime(),
 });
 

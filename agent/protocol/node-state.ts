@@ -41,7 +41,7 @@ export type NodeConnectionState = v.InferOutput<typeof connectionStateSchema>;
 
 export const recordedChangeKinds = ['registered', 'approved', 'rejected', 'deleted', 'updated'] as const;
 
-/** A change of the record. It is kept in the record until its event is acknowledged. */
+/** A change of the record. It stays in the record until its event is acknowledged. */
 const recordedChangeSchema = struct({
   Kind: v.picklist(recordedChangeKinds),
   /** The revision of the store that the change made; 0 means the revision of the record that contains the change. */

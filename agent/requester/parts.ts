@@ -45,7 +45,7 @@ export interface PartsOptions {
   clock: Clock;
   random: Random;
   log: Log;
-  /** The data about this process that a second requester is told. */
+  /** The data about this process that a second requester gets. */
   me: Holder;
   /** Aborts the start and everything that runs in the background. */
   signal: AbortSignal;

@@ -102,7 +102,8 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     notifier,
     apply(next) {
       settings = next;
-      // The heartbeat topic changes only with a restart: a requester that still uses the old one would call the node UNHEALTHY.
+      // The heartbeat topic changes only with a restart. A requester that still uses the old topic would call the node
+      // UNHEALTHY.
       Object.assign(computeSettings, next.compute, { heartbeatTopic: first.compute.heartbeatTopic });
       survey.reload(offer());
       running.reload();

@@ -5,9 +5,9 @@ import type { ServiceState } from './plan.ts';
 import type { ServicePaths } from './service-paths.ts';
 
 export interface FolderProblem {
-  /** What is wrong: a clause without a full stop. */
+  /** The problem: a clause without a full stop. */
   readonly what: string;
-  /** What to do; undefined when only the journal has more details. */
+  /** The remedy; undefined when only the journal has more details. */
   readonly remedy: string | undefined;
 }
 

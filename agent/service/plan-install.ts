@@ -36,7 +36,7 @@ export interface InstallParameters {
 
 /**
  * Returns the plan; it is empty when nothing is to be done. @throws MusterError `failed` when the service is masked, when
- * a running service would not start again, or when something else is in the place of a folder or a file.
+ * a running service would not start again, or when something else exists at the path of a folder or a file.
  */
 export function planInstall(
   parameters: InstallParameters,

@@ -34,7 +34,9 @@ export interface Plan {
   readonly notes: readonly string[];
 }
 
-/** What exists at a path: a file with its text, a link with its target, or something that cannot be read, and why. */
+/**
+ * The thing at a path: a file with its text, a link with its target, or something that cannot be read, with the reason.
+ */
 export type ExistingFile =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'link'; readonly target: string }
@@ -74,12 +76,12 @@ export interface ServiceState {
   readonly state: 'running' | 'starting' | 'stopping' | 'stopped' | 'failed';
   /** The state in the manager's own words, such as `activating (auto-restart)`. */
   readonly managerState: string;
-  /** When it entered that state. */
+  /** Time when it entered that state. */
   readonly since: Date | undefined;
   readonly pid: number | undefined;
   /** The status line that the service itself has sent. */
   readonly statusText: string | undefined;
-  /** How it ended the last time, such as `exit code 78`; undefined after a success. */
+  /** The way in which it ended the last time, such as `exit code 78`; undefined after a success. */
   readonly ended: string | undefined;
   readonly restarts: number | undefined;
   /** Whether the unit files were changed after the manager read them. */

@@ -1,4 +1,4 @@
-// The seal is a line with the hash of the other lines. It shows whether muster wrote a file, and whether somebody changed it.
+// The seal is a line with the hash of the other lines. It shows whether muster wrote a file, and whether somebody edited it.
 import { createHash } from 'node:crypto';
 
 const words = 'Written by "muster service install"; of the other lines the SHA-256 is';

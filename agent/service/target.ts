@@ -67,7 +67,9 @@ export async function resolveTarget(options: TargetOptions): Promise<ServiceTarg
   return { ...base, paths, managerProgram: systemctl, systemd };
 }
 
-/** Returns the service manager of this system. Throws MusterError `failed` on a system whose manager muster does not know. */
+/**
+ * Returns the service manager of this system. Throws MusterError `failed` on a system whose manager is unknown to muster.
+ */
 export function localManager(): ManagerName {
   if (process.platform === 'linux') return 'systemd';
   if (process.platform === 'darwin') return 'launchd';

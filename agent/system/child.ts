@@ -17,8 +17,8 @@ export interface ChildOptions {
 }
 
 /**
- * How a child ended. `ended` means by itself. `late`, `too_long` (too much output) and `stopped` (by the signal) mean
- * that it was killed.
+ * The way in which a child ended. `ended` means by itself. `late`, `too_long` (too much output) and `stopped` (by the
+ * signal) mean that it was killed.
  */
 export type ChildOutcome =
   | {

@@ -279,7 +279,7 @@ function exchange(path: string, line: string): Promise<string> {
 
 function answer(socket: Socket, handler: RoleHandler): void {
   let text = '';
-  // An open connection must not keep the process from ending.
+  // An open connection must not prevent the end of the process.
   socket.unref();
   socket.setEncoding('utf8');
   socket.setTimeout(timeoutMs, () => socket.destroy());

@@ -19,8 +19,8 @@ const spellings = new Set<string>();
 let longestFirst: string[] = [];
 
 /**
- * Remembers `secret`: a token, a password, or the content of a key file, of which each line counts as a secret. It must
- * be called for every secret that is read.
+ * Remembers `secret`: a token, a password, or the content of a key file. Each line of a key file counts as a secret. It
+ * must be called for every secret that is read.
  */
 export function rememberSecret(secret: string): void {
   for (const line of secret.split(/\r?\n/)) {

@@ -45,7 +45,7 @@ export interface BrokerFacts {
   readonly asksForLogin: boolean;
   /** Time from a ping to its answer, in milliseconds. */
   readonly roundTripMs: number;
-  /** Time by which the broker's clock is ahead of ours, in milliseconds, plus or minus half of `roundTripMs`. */
+  /** The lead of the broker's clock over ours, in milliseconds, with an error of at most half of `roundTripMs`. */
   readonly clockAheadMs: number | undefined;
 }
 

@@ -21,7 +21,7 @@ export type BrokerFault =
   | 'no_responders'
   /** No answer came in time. */
   | 'timeout'
-  /** The key has another revision than the named one, because somebody else wrote it. */
+  /** The key has another revision than the one in the call, because somebody else wrote it. */
   | 'revision_conflict'
   /** A stream, a bucket or a permission is missing or has another configuration. */
   | 'refused';

@@ -1,4 +1,4 @@
-// `muster agent`: runs the agent of a compute node until it is told to stop.
+// `muster agent` runs the agent of a compute node until it is told to stop.
 import { runAgent } from '../../roles/run-agent.ts';
 import type { Argv, Example } from '../line/command.ts';
 

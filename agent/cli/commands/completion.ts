@@ -1,4 +1,4 @@
-// `muster completion`: prints the script that makes a shell complete the words of muster.
+// `muster completion` prints the script that makes a shell complete the words of muster.
 import { print } from '../../output/terminal.ts';
 import { completionScript, type Shell } from '../completion/scripts.ts';
 import type { Command, Example } from '../line/command.ts';

@@ -1,4 +1,4 @@
-// `muster dev`: runs a whole cluster on this machine until it is told to stop.
+// `muster dev` runs a whole cluster on this machine until it is told to stop.
 import { integer } from '../../config/kind.ts';
 import { print } from '../../output/terminal.ts';
 import { programName } from '../../roles/own-command.ts';

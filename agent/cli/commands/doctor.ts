@@ -1,4 +1,4 @@
-// `muster doctor`: checks what this machine needs to take part in a cluster, and says what to do. It changes nothing.
+// `muster doctor` checks what this machine needs to take part in a cluster, and says what to do. It changes nothing.
 import { mayColour, systemEnvironment } from '../../config/environment.ts';
 import { choice, path } from '../../config/kind.ts';
 import { roles } from '../../config/role.ts';

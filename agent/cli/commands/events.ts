@@ -1,4 +1,4 @@
-// `muster events`: shows what happened to the nodes and, with --follow, also new events.
+// `muster events` shows what happened to the nodes and, with --follow, also new events.
 import type { ShownEvent } from '../../api/answers.ts';
 import { apiSettings, requesterApi } from '../../api/client.ts';
 import { type FeedOptions, followEvents } from '../../api/event-feed.ts';

@@ -1,4 +1,4 @@
-// `muster requester`: runs the requester until it is told to stop. It also runs a broker, unless the settings name one.
+// `muster requester` runs the requester until it is told to stop. It also runs a broker, unless the settings name one.
 import { checkRoleRequirements } from '../../roles/role-requirements.ts';
 import { runRequester } from '../../roles/run-requester.ts';
 import type { Argv, Example } from '../line/command.ts';

@@ -1,4 +1,4 @@
-// `muster status`: shows the state of the roles that run on this machine. It asks them through the sockets in their folders.
+// `muster status` shows the state of the roles that run on this machine. It asks them through the sockets in their folders.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentStatus } from '../../compute/agent.ts';

@@ -1,4 +1,4 @@
-// `muster version`: shows the version, the contents of the packaged file, and their licences.
+// `muster version` shows the version, the contents of the packaged file, and their licences.
 import { print, printSlowly } from '../../output/terminal.ts';
 import { MusterError } from '../../system/errors.ts';
 import { version } from '../../system/version.ts';

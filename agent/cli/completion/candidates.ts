@@ -1,4 +1,4 @@
-// Finds the words that may stand at the end of an unfinished command line, from the same tables as the help.
+// Finds the words that may complete an unfinished command line, from the same tables as the help.
 import { settingOf } from '../../config/keys.ts';
 import { boolean } from '../../config/kind.ts';
 import { lex } from '../line/argv.ts';
@@ -14,7 +14,7 @@ export interface Candidate {
 
 export interface Candidates {
   readonly words: readonly Candidate[];
-  /** What else may be there that is not in a table. */
+  /** Other kinds of words that may follow and are not in a table. */
   readonly also?: 'nodes' | 'files' | 'folders' | undefined;
 }
 

@@ -63,7 +63,7 @@ export interface Command {
 export interface CommandRow {
   /** The words of the command, such as `node list`. */
   readonly path: string;
-  /** What the command does, in one line. */
+  /** One line about what the command does. */
   readonly help: string;
   /** Set for a command that only the program itself uses. The help does not show it. */
   readonly hidden?: true;

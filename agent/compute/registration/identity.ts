@@ -76,7 +76,7 @@ async function closeToOthers(path: string): Promise<void> {
   }
 }
 
-// The bytes that stand before the 32 bytes of an ed25519 private key in PKCS#8 (RFC 8410).
+// The bytes before the 32 bytes of an ed25519 private key in PKCS#8 (RFC 8410).
 const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 function identityOf(seed: Uint8Array): Identity {

@@ -53,7 +53,7 @@ export class Registration {
   #isBusy = true;
   /** Whether to confirm after the current request, because an event arrived while it was being sent. */
   #isConfirmationDue = false;
-  /** When an event last led to a confirmation, in monotonic milliseconds. */
+  /** Time when an event last led to a confirmation, in monotonic milliseconds. */
   #confirmedAt = Number.NEGATIVE_INFINITY;
   /** Whether no requester has answered since this process started. */
   #isStarting = true;

@@ -62,7 +62,7 @@ export class RequesterClient {
     return this.#isMuster;
   }
 
-  /** When a request was last carried out, by the wall clock. */
+  /** Time when a request was last carried out, by the wall clock. */
   get lastAcknowledged(): Date | undefined {
     return this.#lastAcknowledged;
   }

@@ -25,9 +25,9 @@ export class RetryDelays {
   readonly #random: Random;
   /** Attempts since the last acceptance. */
   #attempts = 0;
-  /** Registrations, one after the other, that became void before they were stable. */
+  /** Number of registrations in a row that became void before they were stable. */
   #voids = 0;
-  /** When the registration was accepted, in monotonic milliseconds; undefined while it is not accepted. */
+  /** Time when the registration was accepted, in monotonic milliseconds; undefined while it is not accepted. */
   #acceptedAt: number | undefined;
 
   constructor(clock: Clock, random: Random) {

@@ -18,7 +18,7 @@ export interface RegistrationState {
   session: string;
   cluster: string;
   requester: string;
-  /** Why the requester refused, in its own words. */
+  /** The reason why the requester refused, in its own words. */
   reason: string;
 }
 

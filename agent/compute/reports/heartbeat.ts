@@ -35,7 +35,7 @@ export class Heartbeat implements Report {
     return this.#count;
   }
 
-  /** When the last heartbeat was sent, by the wall clock. */
+  /** Time when the last heartbeat was sent, by the wall clock. */
   get lastSent(): Date | undefined {
     return this.#lastSent;
   }

@@ -32,7 +32,7 @@ export interface ReportScheduleOptions {
 }
 
 export interface Report {
-  /** Sends the report. Must neither throw nor reject: it logs what fails. */
+  /** Sends the report. It must neither throw nor reject, so it logs its failures. */
   send(): Promise<void> | void;
 }
 
@@ -46,7 +46,7 @@ export class ReportSchedule {
   #timer: Timer | undefined;
   #sending: Promise<void> | undefined;
   #isWantedAgain = false;
-  /** When the next report is due, and when the current send began, in monotonic milliseconds. */
+  /** Times when the next report is due and when the current send began, in monotonic milliseconds. */
   #dueAt = 0;
   #sentAt = 0;
 

@@ -28,7 +28,7 @@ export class InventoryWatch {
   readonly #closing = new AbortController();
   /** Whether an attempt to take the inventory has failed since the start. */
   #hasFailed = false;
-  /** When the inventory was taken, or when this process started, in monotonic milliseconds. */
+  /** Time when the inventory was taken, or when this process started, in monotonic milliseconds. */
   #takenAt: number;
 
   /** Creates a watch that knows the inventory which the last run saved. */

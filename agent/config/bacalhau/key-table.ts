@@ -5,13 +5,13 @@ import type { SettingKey } from '../settings.ts';
 /** The form in which Bacalhau writes a value. */
 export type Form = 'text' | 'duration' | 'size' | 'boolean' | 'path' | 'labels' | 'level' | 'mode';
 
-/** What a key becomes, or all keys below it. */
+/** The result for a key, or for all keys below it. */
 export type KeyMapping =
-  /** It becomes a setting of muster. */
+  /** The key becomes a setting of muster. */
   | { readonly to: SettingKey; readonly as: Form }
-  /** It is dropped, for this reason. */
+  /** The key is dropped, for this reason. */
   | { readonly dropped: string }
-  /** It says which roles run. In muster the command decides that, not a setting. */
+  /** The key says which roles run. In muster the command decides that, not a setting. */
   | { readonly role: Role | 'list' }
   /** The brokers that a compute node connects to, perhaps with a token in their addresses. */
   | { readonly servers: true }

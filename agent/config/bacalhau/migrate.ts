@@ -24,9 +24,9 @@ export interface MigrateOptions extends Pick<ConversionContext, 'mayListenOn'> {
 export interface Migration {
   /** The settings, each with its source in a comment. Values may contain characters that control a terminal. */
   readonly document: Document;
-  /** What was left out and why, one line each with its place, in the order of the file. */
+  /** Messages about what was left out and why, one line each with its place, in the order of the file. */
   readonly dropped: string[];
-  /** What else the operator should know, one line each. */
+  /** Other messages that the operator should know, one line each. */
   readonly notes: string[];
 }
 
@@ -90,7 +90,9 @@ function takeFirstValues(outcomes: readonly ConvertedKey[], result: Result): Key
   });
 }
 
-/** Bacalhau has one time of silence and muster two, of which the second must be longer. Sets the second if it is not. */
+/**
+ * Sets the second time of silence if it is not longer than the first. Bacalhau has one time of silence, muster has two.
+ */
 function separateSilences(result: Result): KeyMessage[] {
   const first = result.get('requester.nodeDisconnectedAfter');
   const second = settingOf('requester.nodeUnknownAfter');

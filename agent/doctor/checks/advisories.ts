@@ -5,7 +5,7 @@ export interface Advisory {
   readonly id: string;
   /** The first fixed version of each release line, such as `2.12.7`. Newer release lines never had the vulnerability. */
   readonly fixed: readonly string[];
-  /** What an attacker can do. */
+  /** The harm that an attacker can do. */
   readonly what: string;
 }
 

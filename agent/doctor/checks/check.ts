@@ -1,4 +1,5 @@
-// Defines a check of `muster doctor`, and runs all checks at the same time. Each has a timeout, and none can stop the others.
+// Defines a check of `muster doctor`, and runs all checks at the same time. Each has a timeout, and none can stop the
+// others.
 import { type Clock, sleep } from '../../system/clock.ts';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 
@@ -9,7 +10,7 @@ export interface Finding {
   readonly status: Status;
   /** A sentence without its full stop. It may contain any characters, so the code that prints it must escape it. */
   readonly text: string;
-  /** What the operator should do. */
+  /** The advice for the operator. */
   readonly remedy?: string;
 }
 

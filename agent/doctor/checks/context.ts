@@ -14,7 +14,7 @@ import type { Credentials } from '../../transport/credentials.ts';
 import type { TlsFiles } from '../../transport/tls.ts';
 import { isDenied } from './check.ts';
 
-/** How a role reaches its broker. */
+/** The data with which a role reaches its broker. */
 export interface BrokerAccess {
   readonly servers: readonly string[];
   readonly credentials: Credentials;

@@ -1,4 +1,5 @@
-// Checks that the requester answers: on its own machine through its socket and its API, from other machines through the broker.
+// Checks that the requester answers: on its own machine through its socket and its API, on other machines through the
+// broker.
 import { ApiClient } from '../../api/client.ts';
 import type { Role } from '../../config/role.ts';
 import { answerSchema } from '../../protocol/answers.ts';

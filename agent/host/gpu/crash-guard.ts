@@ -14,8 +14,8 @@ export interface CrashGuard {
   /** Calls the library, with the mark on the disk during the call. */
   around<T>(call: () => Promise<T>): Promise<T>;
   /**
-   * Removes the mark, because a process that ends normally did not crash, and refuses further calls. Waits for at most 300 ms.
-   * The agent calls it when it stops.
+   * Removes the mark, because a process that ends normally did not crash, and refuses further calls. Waits for at most
+   * 300 ms. The agent calls it when it stops.
    */
   release(): Promise<void>;
 }
@@ -90,8 +90,8 @@ export async function crashGuard(
 }
 
 /**
- * Returns a guard for a process that writes nothing, such as `muster probe`. It does not call the library when the mark of the
- * agent, in `folder`, says that the agent must not call it.
+ * Returns a guard for a process that writes nothing, such as `muster probe`. It does not call the library when the mark
+ * of the agent, in `folder`, says that the agent must not call it.
  */
 export function readOnlyCrashGuard(folder: string, circumstances: () => Promise<string>) {
   const path = markPath(folder);

@@ -18,8 +18,8 @@ export interface MigInstance {
 }
 
 /**
- * The properties of a GPU that a source may know. `muster probe -o json` prints them and those of the types below, so the names
- * of their members do not change.
+ * The properties of a GPU that a source may know. `muster probe -o json` prints them and those of the types below, so the
+ * names of their members do not change.
  */
 export interface GpuProperties {
   readonly name?: string | undefined;
@@ -48,7 +48,7 @@ export interface GpuProperties {
   readonly cores?: number | undefined;
   /** The memory of the machine, in MiB, for a GPU that has no memory of its own. */
   readonly sharedMemory?: number | undefined;
-  /** The part of its memory that the CPU can address, in MiB. It suggests the size of the memory, but does not measure it. */
+  /** The part of its memory that the CPU can address, in MiB. It only suggests how large the memory is. */
   readonly aperture?: number | undefined;
 }
 

@@ -66,7 +66,8 @@ async function readGpu(inputs: Inputs, driver: string, address: string): Promise
   };
 }
 
-// xe gives the memory of each tile. i915 gives it only in Intel's own build of the driver, among the files of the card.
+// Returns the GPU's own memory. xe gives the memory of each tile. i915 gives it only in Intel's own build of the driver, in
+// the files of the card.
 async function ownMemoryBytes(inputs: Inputs, address: string): Promise<number | undefined> {
   const folder = deviceFolder(address);
   let sum = 0;

@@ -1,4 +1,5 @@
-// Reads all display controllers from sysfs, so that a GPU without a driver is shown too, with the reason why jobs cannot use it.
+// Reads all display controllers from sysfs, so that a GPU without a driver is also shown, with the reason why jobs cannot
+// use it.
 import type { Inputs } from '../inputs/inputs.ts';
 import { mebibytes, pciAddress } from '../values/parse.ts';
 import { tidy } from '../values/tidy.ts';
@@ -63,8 +64,8 @@ function productName(device: string | undefined): string | undefined {
   return tidy(/\[([^\]]+)\]\s*$/.exec(device ?? '')?.[1] ?? device);
 }
 
-// The file has a line for each region with its start, end and flags. The flag 0x200 means memory and 0x2000 means prefetchable
-// (ioport.h of Linux).
+// Returns the size of the largest suitable region. The file has one line for each region: start, end and flags. The flag
+// 0x200 means memory and 0x2000 means prefetchable (ioport.h of Linux).
 function apertureBytesIn(resource: string | undefined): number | undefined {
   let largest = 0n;
   for (const line of (resource ?? '').split('\n', 6)) {

@@ -21,8 +21,8 @@ export interface SavedGpus {
 const pathIn = (folder: string): string => join(folder, 'gpus.json');
 
 /**
- * Loads the GPUs that were saved in `folder`. Returns undefined when there is no file. Throws ProtocolError or MusterError when
- * the file cannot be read.
+ * Loads the GPUs that were saved in `folder`. Returns undefined when there is no file. Throws ProtocolError or
+ * MusterError when the file cannot be read.
  */
 export async function loadGpus(folder: string): Promise<SavedGpus | undefined> {
   const data = await readBounded(pathIn(folder));

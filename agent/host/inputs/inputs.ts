@@ -7,8 +7,8 @@ import type { DiskSpace } from './disk-space.ts';
 /** The reason why there is no value. */
 export interface Fault {
   /**
-   * `absent`: it does not exist, which is normal on most machines. `denied`: this process may not read it. `late`: it did not
-   * answer in time, or an earlier question still hangs. `failed`: anything else.
+   * `absent`: it does not exist, which is normal on most machines. `denied`: this process may not read it. `late`: it did
+   * not answer in time, or an earlier question still hangs. `failed`: any other fault.
    */
   readonly kind: 'absent' | 'denied' | 'late' | 'failed';
   /** The end of a sentence that starts with the name of what was asked. */
@@ -84,7 +84,10 @@ export interface Inputs {
   run(tool: Tool, args: readonly string[]): Promise<Answer<ToolOutput>>;
   /** Asks NVIDIA's library for the GPUs. */
   nvml(): Promise<Answer<NvmlAnswer>>;
-  /** Reads the figures of the GPUs of the last answer of `nvml`, in its order. A fault means that `nvml` must be asked again. */
+  /**
+   * Reads the figures of the GPUs in the last answer of `nvml`, in the same order. A fault means that `nvml` must be
+   * asked again.
+   */
   nvmlFigures(): Promise<Answer<readonly NvmlFigures[]>>;
   /** Asks the native probe for the limits of this process. */
   cgroup(): Promise<Answer<Cgroup>>;

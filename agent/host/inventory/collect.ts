@@ -7,9 +7,9 @@ import { readOsName } from './os-name.ts';
 /**
  * Prints the inventory on standard output. The hidden command `inventory-child` calls it once.
  *
- * Each call of `systeminformation` starts processes, so there are as few as possible. `osInfo` starts 17, one of which may wait
- * for DNS, so the name of the operating system is read from its file. `networkInterfaces` starts dozens and is not needed.
- * `graphics` is called on macOS only: on other systems gpu/ knows more, and starts no tool that may hang.
+ * Each call of `systeminformation` starts processes, so there are few calls. `osInfo` starts 17, and one of them may wait
+ * for DNS, so the name of the operating system is read from its file instead. `networkInterfaces` starts dozens and is
+ * not needed. `graphics` is called on macOS only: on other systems gpu/ knows more, and starts no tool that may hang.
  */
 export async function printInventory(): Promise<void> {
   lowerPriority();

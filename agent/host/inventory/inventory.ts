@@ -48,7 +48,7 @@ export const inventorySchema = v.object({
         v.object({
           vendor: text,
           model: text,
-          /** Its own memory, in MiB. Absent for a GPU that uses the machine's memory. */
+          /** The GPU's own memory, in MiB. Absent for a GPU that uses the machine's memory. */
           memory: count,
           cores: count,
         }),

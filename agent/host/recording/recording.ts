@@ -64,7 +64,10 @@ const recordingSchema = v.object({
   took: v.optional(v.record(v.string(), duration), {}),
 });
 
-/** Writes `recording` to a file in `folder` that only its owner can read, and returns its path. @throws MusterError `not_writable`. */
+/**
+ * Writes `recording` to a file in `folder` that only its owner can read, and returns its path. @throws MusterError
+ * `not_writable`.
+ */
 export async function saveRecording(folder: string, recording: Recording): Promise<string> {
   const path = join(folder, recordingFile);
   const text = await recordingText(recording);

@@ -1,8 +1,8 @@
 // Parses the output of drivers and tools: PCI addresses, numbers and sizes. Each value may be missing or wrong.
 
 /**
- * Returns a PCI address as sysfs writes it, `0000:01:00.0`, for each form that tools use (`01:00.0`, `00000000:01:00.0`, upper
- * case, words after it). Returns undefined for anything else.
+ * Returns a PCI address as sysfs writes it, `0000:01:00.0`, for each form that tools use (`01:00.0`, `00000000:01:00.0`,
+ * upper case, words after it). Returns undefined for any other text.
  */
 export function pciAddress(text: string | undefined): string | undefined {
   const match = /^\s*(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})\.([0-7])(?![0-9a-z])/i.exec(

@@ -11,7 +11,7 @@ import { apiRoutes } from './routes.ts';
 export interface ApiOptions {
   directory: Directory;
   host: string;
-  /** The port; 0 takes a free port. */
+  /** The port. The system chooses a free one for 0. */
   port: number;
   log: Log;
   /** See EventStreamsOptions. */

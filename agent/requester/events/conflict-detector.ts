@@ -19,7 +19,7 @@ export interface ConflictDetectorOptions {
 
 export class ConflictDetector {
   readonly #options: ConflictDetectorOptions;
-  /** When each node registered, in monotonic milliseconds, by node id. */
+  /** Time when each node registered, in monotonic milliseconds, by node id. */
   readonly #registeredAt = new Map<string, number>();
   readonly #announcedAt = new Map<string, number>();
 

@@ -47,7 +47,7 @@ export class HealthWatch {
   readonly #beatIntervalMs: number;
   readonly #subscriptions: Subscription[] = [];
   readonly #timers = new Map<string, Timer>();
-  /** When each timer is due, in monotonic milliseconds. */
+  /** Time when each timer is due, in monotonic milliseconds. */
   readonly #due = new Map<string, number>();
   /** The listening time before which nothing is announced, because a new requester has received no heartbeats yet. */
   readonly #graceUntil: number;

@@ -24,9 +24,9 @@ export interface Liveness {
   lastSeen: number | undefined;
   /** Wall-clock time of the last sign of life, in milliseconds since 1970. The next two have the same unit. */
   lastSeenAt: number | undefined;
-  /** When the node last became HEALTHY. */
+  /** Time when the node last became HEALTHY. */
   healthySince: number | undefined;
-  /** When the node last ceased to be HEALTHY; undefined while it is HEALTHY. */
+  /** Time when the node last ceased to be HEALTHY; undefined while it is HEALTHY. */
   silentSince: number | undefined;
   /** Whether the node said that it stops. */
   left: boolean;

@@ -52,9 +52,9 @@ export class RecordTable {
   }
 
   /**
-   * Returns the id of the node that an operator means: the node with exactly this id, or else the only one whose id
-   * begins with it. A record that cannot be read counts too.
-   * @throws MusterError `not_found`, or `ambiguous` with the ids that match.
+   * Returns the id of the node that an operator means: the node with exactly this id, otherwise the only node whose id
+   * begins with it. A record that cannot be read counts too. @throws MusterError `not_found`, or `ambiguous` with the ids
+   * that match.
    */
   resolve(name: string): string {
     const exact = this.#records.get(name);

@@ -7,7 +7,7 @@ export interface ResourceInfo {
   queued: Resources;
   /** The measured usage; absent for a Bacalhau node. */
   usage: Usage | undefined;
-  /** When the report was received, on the wall clock. */
+  /** Time when the report was received, on the wall clock. */
   at: Date;
 }
 

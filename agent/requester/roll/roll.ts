@@ -216,7 +216,7 @@ export class Roll {
 
   #load(entry: BucketEntry, onLoaded: OnLoaded): void {
     const stored = readEntry(entry);
-    // The key is a part of a longer text, which it would keep in memory. So the id is taken from the record.
+    // The key is a part of a longer text and would keep that text in memory. So the id is taken from the record.
     const id = stored.kind === 'record' ? stored.state.Info.NodeID : entry.key;
     onLoaded(id, stored, changesOf(entry, stored));
     this.#apply(id, stored, undefined, 'loading');

@@ -1,4 +1,4 @@
-// `muster agent register`: makes the agent of this machine register again. A deleted node needs this.
+// `muster agent register` makes the agent of this machine register again. A deleted node needs this.
 import { join } from 'node:path';
 import { runtimeFolder, searchedFolders } from '../../../config/paths.ts';
 import { print } from '../../../output/terminal.ts';

@@ -1,4 +1,4 @@
-// `muster config check`: finds every fault in the settings, what a role would refuse, and what may be wrong.
+// `muster config check` finds every fault in the settings, what a role would refuse, and what may be wrong.
 import { choice } from '../../../config/kind.ts';
 import { roles } from '../../../config/role.ts';
 import { print, warn } from '../../../output/terminal.ts';

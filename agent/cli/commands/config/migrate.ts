@@ -1,4 +1,4 @@
-// `muster config migrate`: turns a configuration of Bacalhau into one of muster.
+// `muster config migrate` turns a configuration of Bacalhau into one of muster.
 import { open, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { migrate } from '../../../config/bacalhau/migrate.ts';

@@ -1,4 +1,4 @@
-// `muster config sample`: prints a configuration file to start from, with every setting at its default.
+// `muster config sample` prints a configuration file to start from, with every setting at its default.
 import { choice, text } from '../../../config/kind.ts';
 import { roles } from '../../../config/role.ts';
 import { packagedSchema, sampleConfig } from '../../../config/sample.ts';

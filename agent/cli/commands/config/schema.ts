@@ -1,4 +1,4 @@
-// `muster config schema`: prints the JSON Schema of the configuration file, for editors.
+// `muster config schema` prints the JSON Schema of the configuration file, for editors.
 import { configSchema } from '../../../config/schema.ts';
 import { jsonText } from '../../../output/data.ts';
 import { print } from '../../../output/terminal.ts';

@@ -1,4 +1,4 @@
-// `muster config show`: shows every setting with its value.
+// `muster config show` shows every setting with its value.
 import { nestValues } from '../../../config/keys.ts';
 import type { LoadedSettings } from '../../../config/load.ts';
 import { settingsDocument, showSettings } from '../../../config/show.ts';

@@ -1,4 +1,4 @@
-// `muster node approve`, `reject` and `delete`: send an operator's decision about one node.
+// `muster node approve`, `reject` and `delete` send an operator's decision about one node.
 import { hostname, userInfo } from 'node:os';
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { print } from '../../../output/terminal.ts';

@@ -1,4 +1,4 @@
-// `muster node describe`: shows everything about one node.
+// `muster node describe` shows everything about one node.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { jsonText, yamlText } from '../../../output/data.ts';
 import { print } from '../../../output/terminal.ts';

@@ -1,4 +1,4 @@
-// `muster node list`: lists the nodes on the roll.
+// `muster node list` lists the nodes on the roll.
 import type { ShownNode } from '../../../api/answers.ts';
 import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
 import { choice, integer } from '../../../config/kind.ts';

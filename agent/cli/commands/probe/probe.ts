@@ -1,4 +1,4 @@
-// `muster probe`: shows the hardware and the system of this machine, and can record them.
+// `muster probe` shows the hardware and the system of this machine, and can record them.
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { path } from '../../../config/kind.ts';

@@ -1,4 +1,4 @@
-// `muster service install`: installs a role as a service of this machine, or of this user.
+// `muster service install` installs a role as a service of this machine, or of this user.
 import { ownExecutable } from '../../../roles/own-command.ts';
 import { requireRoot, resolveTarget } from '../../../service/target.ts';
 import { MusterError } from '../../../system/errors.ts';

@@ -1,4 +1,4 @@
-// `muster service print`: prints the unit, or the property list, that an installation would write.
+// `muster service print` prints the unit, or the property list, that an installation would write.
 import { systemEnvironment } from '../../../config/environment.ts';
 import { choice } from '../../../config/kind.ts';
 import { print } from '../../../output/terminal.ts';

@@ -1,4 +1,4 @@
-// `muster service status`: shows whether each role is a service here, its state in the service manager, and its own status.
+// `muster service status` shows whether each role is a service here, its state in the service manager, and its own status.
 import type { LoadedSettings } from '../../../config/load.ts';
 import { type Role, roles } from '../../../config/role.ts';
 import { jsonText } from '../../../output/data.ts';

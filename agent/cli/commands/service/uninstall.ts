@@ -1,4 +1,4 @@
-// `muster service uninstall`: stops a service and removes what its installation wrote; with --purge, its state too.
+// `muster service uninstall` stops a service and removes what its installation wrote; with --purge, its state too.
 import { requireRoot, resolveTarget } from '../../../service/target.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { changeFlags, requireRole, typedLine } from './flags.ts';
