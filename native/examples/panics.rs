@@ -1,4 +1,4 @@
-//! An addon with one function that panics. `tests/panics.rs` tests that the panic becomes a JavaScript error.
+//! Defines an addon with one function that panics. `tests/panics.rs` tests that the panic becomes a JavaScript error.
 
 use napi_derive::napi;
 

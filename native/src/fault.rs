@@ -1,4 +1,5 @@
-//! Errors for JavaScript. The `code` is the system's name of the error, such as `ENOENT`, and the message is one sentence.
+//! Makes errors for JavaScript. The `code` is the system's name of the error, such as `ENOENT`, and the message is one
+//! sentence.
 
 use std::io;
 

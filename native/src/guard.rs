@@ -1,4 +1,5 @@
-//! The thread that runs an alarm at each deadline. It is started with the first deadline and sleeps between them.
+//! Runs an alarm at each deadline, on a thread of its own. The thread is started with the first deadline and sleeps between
+//! them.
 //!
 //! The thread must have started before any work begins. While a library hangs during its loading, glibc's loader holds a
 //! lock, and no new thread of Rust can start, because each one registers destructors.

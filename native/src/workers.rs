@@ -1,5 +1,5 @@
-//! Threads for jobs that may hang. Two threads whose job has returned wait for the next one, because starting a thread costs more
-//! than most of the jobs.
+//! Runs jobs that may hang on threads. Two threads whose job has returned wait for the next one, because starting a thread
+//! costs more than most of the jobs.
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-// The rules for imports, as data: which folder may import which, and which package or module belongs to one folder.
+// Holds the rules for imports as data: which folder may import which, and which package or module belongs to one folder.
 
 /**
  * The folders of agent/, floor by floor. A file may import files of its own folder and of the floors below it; it may not

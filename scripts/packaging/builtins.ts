@@ -1,4 +1,5 @@
-// A plugin for the bundler: each of Node's own modules is loaded when a module that imports it runs, not at the start.
+// Makes a plugin for the bundler: each of Node's own modules is loaded when a module that imports it runs, not at the
+// start.
 import { createRequire, isBuiltin } from 'node:module';
 import type { Plugin } from 'rolldown';
 

@@ -1,5 +1,5 @@
-// The scripts that dpkg runs when it installs or removes the package (Debian Policy, chapter 6). Each can be run again after
-// it was interrupted.
+// Holds the scripts that dpkg runs when it installs or removes the package (Debian Policy, chapter 6). Each can be run
+// again after it was interrupted.
 import { roles } from '../../agent/config/role.ts';
 import { unitName } from '../../agent/service/scope.ts';
 

@@ -1,4 +1,4 @@
-// The texts that only the Debian package has: its description, and the copyright and changelog in Debian's form.
+// Makes the texts that only the Debian package has: its description, and the copyright and changelog in Debian's form.
 import { MusterError } from '../../agent/system/errors.ts';
 
 const maintainer = 'muster maintainers <maintainers@muster.example>';

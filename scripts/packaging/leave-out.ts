@@ -1,4 +1,4 @@
-// A plugin for the bundler: leaves out parts of packages that the program does not use, but that the packages load.
+// Makes a plugin for the bundler that leaves out parts of packages which the program does not use.
 import type { Plugin } from 'rolldown';
 
 /** JetStream, services and benchmarks of `nats`. agent/transport speaks to JetStream itself. They would cost an agent 0.5 MB. */

@@ -1,4 +1,4 @@
-// The kinds of machine that the packaged file is made for, with the names that each tool uses for them.
+// Lists the kinds of machine that the packaged file is made for, with the names that each tool uses for them.
 
 export const targetNames = ['linux-x64', 'linux-arm64', 'darwin-arm64'] as const;
 export type TargetName = (typeof targetNames)[number];

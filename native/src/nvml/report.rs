@@ -1,4 +1,4 @@
-//! The types of the report about NVML, as JavaScript gets them.
+//! Defines the report about NVML that JavaScript gets.
 
 use napi_derive::napi;
 

@@ -1,4 +1,4 @@
-//! The types of a sample, as JavaScript gets them.
+//! Defines the sample that JavaScript gets.
 
 use napi_derive::napi;
 
