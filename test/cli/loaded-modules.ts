@@ -1,4 +1,5 @@
-// For `node --import`: writes the URL of every module that the process loads to the file named in LOADED_MODULES.
+// Writes the URL of every module that the process loads to the file named in LOADED_MODULES. `node --import` loads this
+// file.
 import { writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 

@@ -1,4 +1,4 @@
-// An agent on a fake clock and a fake broker, with real files. The test says what its requester answers.
+// Runs an agent on a fake clock and a fake broker, with real files. The test says what its requester answers.
 import { Agent, type ComputeSettings } from '../../agent/compute/agent.ts';
 import { inspectSentinel, type Sentinel } from '../../agent/compute/registration/sentinel.ts';
 import { type HostDescription, nodeInfo } from '../../agent/compute/survey/node-info.ts';

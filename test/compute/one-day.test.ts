@@ -1,4 +1,4 @@
-// A day on which the machine answers nothing: the agent goes on, reports it, and leaks nothing.
+// On a day on which the machine answers nothing, the agent goes on, reports it, and leaks nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newFolder } from '../support/temporary.ts';

@@ -1,4 +1,4 @@
-// A day of a whole agent on a fake clock, with its survey of a real machine: what it sends and what it keeps open.
+// Runs a whole agent for a day on a fake clock, with a survey of the real machine. Records what it sends and keeps open.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// A process that runs an agent for a day on a machine whose native probe never answers and whose inventory never ends.
+// This process runs an agent for a day on a machine whose native probe never answers and whose inventory never ends.
 // Argument: the agent's folder.
 import { oneDay } from './one-day.ts';
 

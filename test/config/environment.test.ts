@@ -1,4 +1,4 @@
-// The environment: PATH, the service manager, colours, and the folders of a real user.
+// Tests what is read from the environment: PATH, the service manager, colours, and the folders of a real user.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// The folders of the state: who decides on them, and that no two roles share one.
+// Tests the folders of the state: who chooses them, and that no two roles share one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {

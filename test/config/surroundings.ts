@@ -1,4 +1,4 @@
-// Environments for tests, with temporary folders and given variables instead of the real ones.
+// Makes environments for tests, with temporary folders and given variables instead of the real ones.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The configuration file as YAML: the case of keys, line numbers, broken and hostile files.
+// Tests the configuration file as YAML: the case of keys, line numbers, broken and hostile files.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

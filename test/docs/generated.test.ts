@@ -1,4 +1,4 @@
-// The pages say what the program says: their tables are made from the program's own.
+// The tables on the pages are up to date: they are generated from the tables of the program.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';

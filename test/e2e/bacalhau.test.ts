@@ -1,4 +1,5 @@
-// Recorded messages of Bacalhau on a real broker: its node with our requester, our agent with its orchestrator, and its store.
+// Plays recorded messages of Bacalhau on a real broker: its node with our requester, our agent with its orchestrator, and
+// its store.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Connection, Message } from '../../agent/transport/port.ts';

@@ -1,4 +1,4 @@
-// `muster dev`, and the commands of the README with it, word by word.
+// Tests `muster dev`, and the commands of the README with it, word by word.
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
-// `muster doctor` on a real cluster: what it reports in each state of a node, its exit codes, and that it changes nothing.
+// Tests `muster doctor` on a real cluster: what it reports in each state of a node, its exit codes, and that it changes
+// nothing.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';

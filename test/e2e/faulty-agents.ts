@@ -1,4 +1,4 @@
-// Agents whose writes fail as planned. A test leads each through a whole life, starts it again and checks its state.
+// Runs agents whose writes fail as planned. A test leads each through a whole life, starts it again and checks its state.
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// `muster service` in a container with a booted systemd: from a bare machine to a cluster, and back to a bare machine.
+// `muster service` makes a cluster from a bare machine, and a bare machine again. systemd runs in a container.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { ServiceReport } from '../../agent/cli/commands/service/service-report.ts';

@@ -1,4 +1,5 @@
-// Both roles as services of a booted systemd: readiness and status, restarts, the watchdog, credentials and the sandbox.
+// Tests both roles as services of a booted systemd: readiness and status, restarts, the watchdog, credentials and the
+// sandbox.
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, it } from 'node:test';
 import type { Role } from '../../agent/config/role.ts';

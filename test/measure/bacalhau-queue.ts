@@ -1,6 +1,6 @@
-// A worker that measures the heartbeat queue of Bacalhau 1.4, written in JavaScript. Argument: how many nodes.
-// The queue is a heap with the newest entry first. To find the entry of a node, it takes out all entries before it and puts
-// them back afterwards.
+// This worker measures the heartbeat queue of Bacalhau 1.4, written in JavaScript. Argument: how many nodes. The queue is a
+// heap with the newest entry first. To find the entry of a node, it takes out all entries before it and puts them back
+// afterwards.
 import { nodeIdOf } from './simulated-nodes.ts';
 import { report } from './worker.ts';
 

@@ -1,4 +1,5 @@
-// A worker with only the client of NATS, which receives the same heartbeats and counts them. Argument: the broker's URL.
+// This worker receives the same heartbeats as a requester and only counts them, with the client of NATS. Argument: the
+// broker's URL.
 import { connect } from 'nats';
 import { defaultHeartbeatTopic, heartbeatWildcard } from '../../agent/protocol/subjects.ts';
 import type { CountAndCpu } from './throughput.ts';

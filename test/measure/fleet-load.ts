@@ -1,5 +1,5 @@
-// A worker that simulates a whole fleet at default intervals over one connection. Arguments: the broker's URL, the cluster id,
-// how many nodes there are, and how many of them fall silent.
+// This worker simulates a whole fleet at default intervals over one connection. Arguments: the broker's URL, the cluster
+// id, how many nodes there are, and how many of them fall silent.
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { writeJson } from '../../agent/protocol/json.ts';
 import {

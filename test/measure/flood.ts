@@ -1,4 +1,4 @@
-// A worker that sends heartbeats as fast as the requester takes them, over one connection. Arguments: the broker's URL, and
+// This worker sends heartbeats as fast as the requester takes them, over one connection. Arguments: the broker's URL, and
 // how many nodes send.
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { defaultHeartbeatTopic, heartbeatSubject, managementSubject } from '../../agent/protocol/subjects.ts';

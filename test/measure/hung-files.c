@@ -1,4 +1,4 @@
-// A library for LD_PRELOAD that makes files hang. HANG names a file with a path in each line. A call for a path that begins
+// This library for LD_PRELOAD makes files hang. HANG names a file with a path in each line. A call for a path that begins
 // with one of them does not return while the line is there. Each call that hangs is a line in the file HANG_TRACE, such as
 // `statfs /data/agent`.
 #define _GNU_SOURCE

@@ -1,4 +1,4 @@
-// A worker that measures one heartbeat without a broker: decode it, check it and note it. Argument: how many nodes there are.
+// This worker measures one heartbeat without a broker: decode it, check it and note it. Argument: how many nodes there are.
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
 import { HealthWatch } from '../../agent/requester/health/health-watch.ts';

@@ -1,4 +1,4 @@
-// A worker that measures what one inventory costs, with all processes that it starts.
+// This worker measures what one inventory costs, with all processes that it starts.
 
 import { takeInventory } from '../../agent/host/inventory/inventory.ts';
 import { ownCommand } from '../../agent/roles/own-command.ts';

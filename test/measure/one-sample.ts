@@ -1,6 +1,6 @@
-// A worker that measures what one resource sample costs, and what the same facts from `systeminformation` cost. Arguments: a
-// folder, and what to sample: `machine`, `without-probe`, or the path of a library that replaces NVIDIA's. Only for `machine`
-// is `systeminformation` measured.
+// This worker measures what one resource sample costs, and what the same facts from `systeminformation` cost. Arguments: a
+// folder, and what to sample: `machine`, `without-probe`, or the path of a library that replaces NVIDIA's. Only for
+// `machine` is `systeminformation` measured.
 import { setTimeout as pause } from 'node:timers/promises';
 import si from 'systeminformation';
 import { Survey } from '../../agent/compute/survey/survey.ts';

@@ -1,5 +1,5 @@
-// Is loaded before a measured agent with `node --import`. Other programs stand in for those that the agent starts, its
-// intervals have no jitter, and its long waits are shortened, so that it asks about its machine every few seconds.
+// Replaces the programs that a measured agent starts, removes the jitter from its intervals, and shortens its long waits,
+// so that it asks about its machine every few seconds. `node --import` loads this file before the agent.
 import childProcess from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import files from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// A worker that measures how long the packaged file and bare Node take from start to end. Argument: the packaged file. It is a
-// small process, because a large process takes longer to start another.
+// This worker measures how long the packaged file and bare Node take from start to end. Argument: the packaged file. It is
+// a small process, because a large process takes longer to start another.
 import { spawnSync } from 'node:child_process';
 import { median } from './statistics.ts';
 import { report } from './worker.ts';

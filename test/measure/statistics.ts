@@ -1,4 +1,4 @@
-// Median, quantile and error of repeated measurements.
+// Computes median, quantile and error of repeated measurements.
 
 export const median = (values: readonly number[]): number => sorted(values)[values.length >> 1] ?? Number.NaN;
 

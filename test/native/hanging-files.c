@@ -1,6 +1,6 @@
-// A library to preload that makes calls for a path hang until the file named by RELEASE exists. HANGS has the beginnings of such
-// paths, with colons between them. For paths in SIZE_HANGS only the question for the size of the file system hangs. Calls for a
-// file that is already open do not hang.
+// This library for LD_PRELOAD makes calls for a path hang until the file named by RELEASE exists. HANGS has the beginnings
+// of such paths, with colons between them. For paths in SIZE_HANGS only the question for the size of the file system hangs.
+// Calls for a file that is already open do not hang.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>

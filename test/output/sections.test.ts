@@ -1,4 +1,4 @@
-// Sections of text: aligned over all sections, broken between words, and printable.
+// Sections of text are aligned over all sections, broken between words, and printable.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sectionsText } from '../../agent/output/sections.ts';

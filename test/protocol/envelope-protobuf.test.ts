@@ -1,4 +1,4 @@
-// The protobuf form of an envelope, written by hand as proto3 requires it, and broken in every way.
+// Tests the protobuf form of an envelope, written by hand as proto3 requires it, and broken in every way.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// The envelope: its checks in Bacalhau's order and words, its limits, and any content.
+// Tests the envelope: its checks in Bacalhau's order and words, its limits, and any content.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

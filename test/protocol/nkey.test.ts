@@ -1,4 +1,4 @@
-// Keys in the text form of NATS: the same as its tools write, and one text for one key.
+// Keys have the same text as with the tools of NATS, and each key has only one text.
 import assert from 'node:assert/strict';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { createRequire } from 'node:module';

@@ -1,4 +1,4 @@
-// Node information: the type, times, resources, and the part that is stored.
+// Tests node information: the type, times, resources, and the part that is stored.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// The stored node: Bacalhau's records are read and written unchanged, and muster's records hold more.
+// Bacalhau's records of nodes are read and written unchanged, and muster's records hold more.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

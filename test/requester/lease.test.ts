@@ -1,4 +1,4 @@
-// The lease: one requester holds it, others are refused or take over, and the holder notices when it has lost the lease.
+// One requester holds the lease, others are refused or take over, and the holder notices when it has lost the lease.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clusterBucket, ensureClusterId } from '../../agent/requester/cluster-bucket.ts';

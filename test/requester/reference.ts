@@ -1,4 +1,4 @@
-// A model of the requester: its rules for membership, health and events in as few lines as possible.
+// Models the requester: its rules for membership, health and events in as few lines as possible.
 import assert from 'node:assert/strict';
 import { membershipKinds } from '../../agent/protocol/events.ts';
 import type { Health } from '../../agent/protocol/node-state.ts';

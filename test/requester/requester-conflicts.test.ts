@@ -1,4 +1,4 @@
-// Two agents under one node id: which messages count as a conflict, and how often it is announced.
+// Tests two agents under one node id: which messages count as a conflict, and how often it is announced.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RequesterFixture } from './requester-fixture.ts';

@@ -1,4 +1,4 @@
-// What a requester announces while it is degraded, which means that it does not trust its own silence.
+// Tests what a requester announces while it is degraded, which means that it does not trust its own silence.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RequesterFixture, settings } from './requester-fixture.ts';

@@ -1,4 +1,4 @@
-// A requester over a broker in memory, nodes that send to it, and the events that it announces.
+// Runs a requester over a broker in memory, with nodes that send to it, and records the events that it announces.
 import assert from 'node:assert/strict';
 import { type CloudEvent, revisionOfEventId } from '../../agent/protocol/events.ts';
 import { encodeHeartbeat, encodePlainHeartbeat } from '../../agent/protocol/heartbeat.ts';

@@ -1,4 +1,4 @@
-// The content of the roll after a restart, a crash or the loss of the store, and what is announced then.
+// Tests the content of the roll after a restart, a crash or the loss of the store, and what is announced then.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertNoDoubles, RequesterFixture } from './requester-fixture.ts';

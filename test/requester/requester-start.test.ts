@@ -1,4 +1,4 @@
-// How a requester starts and stops, and what it does when another one took over.
+// Tests how a requester starts and stops, and what it does when another one took over.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';

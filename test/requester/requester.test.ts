@@ -1,4 +1,4 @@
-// The whole requester over a broker in memory: a walk through its work, its settings, and what operators see.
+// Tests the whole requester over a broker in memory: its usual work, its settings, and what operators see.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';

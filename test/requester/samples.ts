@@ -1,4 +1,4 @@
-// Nodes, records and randomness for the requester's tests.
+// Makes nodes, records and randomness for the requester's tests.
 import type { Sender } from '../../agent/protocol/messages.ts';
 import { emptyComputeNodeInfo, type NodeInfo, zeroTime } from '../../agent/protocol/node-info.ts';
 import { type Membership, type NodeState, neverConnected } from '../../agent/protocol/node-state.ts';

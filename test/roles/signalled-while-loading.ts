@@ -1,4 +1,5 @@
-// For `node --import`: sends this process the signals in SIGNALS, right before it loads the module whose path ends with AT.
+// Sends this process the signals in SIGNALS, right before it loads the module whose path ends with AT. `node --import`
+// loads this file.
 import { registerHooks } from 'node:module';
 
 const { SIGNALS = '', AT = '' } = process.env;

@@ -1,4 +1,4 @@
-// The check of citations finds those that are planted, and nothing else.
+// The check of citations finds those that a test plants, and nothing else.
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The command line of scripts/test. Its errors say what is right instead.
+// Tests the command line of scripts/test, whose errors say what is right instead.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';

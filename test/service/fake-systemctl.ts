@@ -1,4 +1,4 @@
-// A shell script in place of systemctl: it records how it was called, and answers as systemd would.
+// Makes a shell script that replaces systemctl: it records how it was called, and answers as systemd would.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

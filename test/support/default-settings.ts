@@ -1,4 +1,4 @@
-// The settings of a machine on which nothing is configured.
+// Makes the settings of a machine on which nothing is configured.
 import { resolveSettings } from '../../agent/config/load.ts';
 import type { Settings } from '../../agent/config/settings.ts';
 

@@ -1,4 +1,4 @@
-// A clock that stands still until a test advances it. Timers fire in order, and promises settle between them.
+// This clock stands still until a test advances it. Timers fire in order, and promises settle between them.
 import type { Clock, Timer } from '../../agent/system/clock.ts';
 
 interface Waiting {

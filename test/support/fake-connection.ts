@@ -1,4 +1,4 @@
-// A broker in memory, and connections to it that implement transport/port.ts. A test can make each operation fail.
+// Implements transport/port.ts with a broker in memory and connections to it. A test can make each operation fail.
 import { type Clock, sleep } from '../../agent/system/clock.ts';
 import {
   BrokerError,

@@ -1,4 +1,4 @@
-// A directory of nodes without a requester, for tests of the API and of the commands.
+// Makes a directory of nodes without a requester, for tests of the API and of the commands.
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';

@@ -1,4 +1,5 @@
-// Random messages as fast-check arbitraries: everything that a correct peer may send, including the strangest values.
+// Makes random messages as arbitraries of fast-check: everything that a correct peer may send, including the strangest
+// values.
 import fc from 'fast-check';
 import type {
   Heartbeat,

@@ -1,4 +1,4 @@
-// A container with a booted systemd and muster's units. The program runs from source, or is the packaged file if there is one.
+// Boots a container with systemd and muster's units. The program runs from source, or is the packaged file if there is one.
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

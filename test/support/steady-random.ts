@@ -1,4 +1,4 @@
-// Random numbers that a test controls: always the same, or a sequence that a seed repeats.
+// Makes random numbers that a test controls: always the same, or a sequence that a seed repeats.
 import type { Random } from '../../agent/system/random.ts';
 
 /** Returns a source whose fractions are all `fraction` and whose ids count up. */

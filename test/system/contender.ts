@@ -1,4 +1,4 @@
-// A helper process that tries to hold the folders that a test names, and runs until it is killed.
+// This helper process tries to hold the folders that a test names, and runs until it is killed.
 import { MusterError } from '../../agent/system/errors.ts';
 import { holdFolder } from '../../agent/system/role-socket.ts';
 

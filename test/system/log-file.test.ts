@@ -1,4 +1,4 @@
-// The log's file loses no line, whichever way it is rotated: as newsyslog or as logrotate does it.
+// The log's file loses no line, whether it is rotated as newsyslog does it or as logrotate does it.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';

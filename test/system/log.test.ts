@@ -1,4 +1,4 @@
-// The log writes one event a line in both formats, nothing that a terminal obeys, and never ends the process.
+// The log writes one line for each event in both formats, writes nothing that a terminal obeys, and never ends the process.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// A file that follows a value in memory, in front of a disk that is slow, fails, or both.
+// Tests a file that follows a value in memory, while the disk is slow, fails, or both.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';

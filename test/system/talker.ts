@@ -1,4 +1,4 @@
-// A helper process that logs what a test asks for, and writes on its standard output when it is done.
+// This helper process logs what a test asks for, and writes on its standard output when it is done.
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createLog, type LogFields } from '../../agent/system/log.ts';

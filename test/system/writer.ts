@@ -1,4 +1,4 @@
-// A helper process that writes one file again and again, and reports each write. Folder and size are its arguments.
+// This helper process writes one file again and again, and reports each write. Folder and size are its arguments.
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { MusterError } from '../../agent/system/errors.ts';

@@ -1,4 +1,4 @@
-// The connection to a real broker: messages, requests, reconnections, credentials and closing.
+// Tests the connection to a real broker: messages, requests, reconnections, credentials and closing.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect as connectSocket } from 'node:net';

@@ -1,4 +1,4 @@
-// Storage on a real broker: Bacalhau's layout, streams of other programs, faults, and order under load.
+// Tests storage on a real broker: Bacalhau's layout, streams of other programs, faults, and order under load.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { BucketEntry, Connection, Storage } from '../../agent/transport/port.ts';

@@ -1,4 +1,4 @@
-// TLS with a real broker: certificates, CAs, and the files that the settings name.
+// Tests TLS with a real broker: certificates, CAs, and the files that the settings name.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// `muster events` as an operator runs it: stored events, new events, and a requester that stops in between.
+// Runs `muster events` as an operator does, with stored events, new events, and a requester that stops in between.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cloudEvent, type EventData, type EventKind } from '../../../agent/protocol/events.ts';

@@ -1,4 +1,4 @@
-// `muster status` for a person and for a program. Text from elsewhere cannot steer the terminal.
+// Tests `muster status` for a person and for a program. Text from elsewhere cannot steer the terminal.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';

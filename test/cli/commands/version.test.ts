@@ -1,4 +1,4 @@
-// `muster version` from source. The packaged file is tested in e2e/packaged-host.test.ts.
+// Tests `muster version` from source. The packaged file is tested in e2e/packaged-host.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { version } from '../../../agent/system/version.ts';

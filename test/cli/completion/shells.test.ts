@@ -1,4 +1,4 @@
-// Completion in real shells at a real terminal, where they exist, with a requester to ask.
+// Tests completion in real shells at a real terminal, where they exist, with a requester to ask.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';

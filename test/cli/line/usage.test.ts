@@ -1,4 +1,4 @@
-// Errors and help as the program prints them: a wrong command line ends with exit code 64, and help is a result.
+// Tests errors and help as the program prints them: a wrong command line ends with exit code 64, and help is a result.
 import assert from 'node:assert/strict';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// What the agent does while its broker, its requester, its machine or its folder fails.
+// Tests what the agent does while its broker, its requester, its machine or its folder fails.
 import assert from 'node:assert/strict';
 import { chmod, rm } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';

@@ -1,4 +1,4 @@
-// Which reports an agent sends in each phase of its registration.
+// Tests which reports an agent sends in each phase of its registration.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { encodeRegisterResponse } from '../../../agent/protocol/answers.ts';

@@ -1,4 +1,4 @@
-// When the inventory is taken and the GPUs are scanned, and which reports follow.
+// Tests when the inventory is taken and the GPUs are scanned, and which reports follow.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { newFolder } from '../../support/temporary.ts';

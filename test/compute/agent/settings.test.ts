@@ -1,4 +1,4 @@
-// What each setting changes, and what an agent logs when its settings do not fit the requester's.
+// Tests what each setting changes, and what an agent logs when its settings do not fit the requester's.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { steadyRandom } from '../../support/steady-random.ts';

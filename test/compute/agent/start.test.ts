@@ -1,4 +1,4 @@
-// How an agent starts: without a sentinel, with its own, and with another node's.
+// Tests how an agent starts: without a sentinel, with its own, and with another node's.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';

@@ -1,4 +1,4 @@
-// What the agent shows of itself: to an operator by its status, and to a watchdog.
+// Tests what the agent shows of itself: to an operator by its status, and to a watchdog.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { version } from '../../../agent/system/version.ts';

@@ -1,4 +1,4 @@
-// How an agent stops: it says goodbye to a muster requester, and leaves nothing running.
+// Tests how an agent stops: it says goodbye to a muster requester, and leaves nothing running.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { encodeErrorResponse } from '../../../agent/protocol/answers.ts';

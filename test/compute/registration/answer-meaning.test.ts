@@ -1,4 +1,4 @@
-// What every answer means to a node: the texts of all Bacalhau versions, and muster's own codes.
+// Tests what every answer means to a node: the texts of all Bacalhau versions, and muster's own codes.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// The node's key pair: it is made once, stays private, and is never replaced silently.
+// The node's key pair is made once, stays private, and is never replaced silently.
 import assert from 'node:assert/strict';
 import { createPublicKey, sign, verify } from 'node:crypto';
 import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// A registration on a fake clock. The test says what the requester answers, and whether the sentinel's file fails.
+// Runs a registration on a fake clock. The test says what the requester answers, and whether the sentinel's file fails.
 import { Registration } from '../../../agent/compute/registration/registration.ts';
 import type { Sentinel, SentinelReading } from '../../../agent/compute/registration/sentinel.ts';
 import { sentinelFile } from '../../../agent/compute/registration/sentinel-file.ts';

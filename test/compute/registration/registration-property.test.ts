@@ -1,4 +1,4 @@
-// Whatever a requester answers, in whatever order and with whatever loss, a node does not ask too often and is approved in the end.
+// For any answers of a requester, in any order and with any loss, a node does not ask too often and is approved in the end.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

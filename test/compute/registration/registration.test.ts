@@ -1,4 +1,4 @@
-// When a node registers, when its sentinel is enough, and what each answer of a requester changes.
+// Tests when a node registers, when its sentinel is enough, and what each answer of a requester changes.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Sentinel } from '../../../agent/compute/registration/sentinel.ts';

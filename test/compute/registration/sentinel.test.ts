@@ -1,4 +1,5 @@
-// The sentinel on a real disk: a written one is read again, and anything else in its place is set aside with a reason.
+// Tests the sentinel on a real disk: a written one is read again, and anything else in its place is set aside with a
+// reason.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';

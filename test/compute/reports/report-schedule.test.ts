@@ -1,4 +1,4 @@
-// The schedule of one report: when it is sent, that two sends never overlap, and when it counts as stalled.
+// Tests the schedule of one report: when it is sent, that two sends never overlap, and when it counts as stalled.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// GPUs and conditions of a survey: what changes the node's information, and what a scan leaves alone.
+// Tests the GPUs and conditions of a survey: what changes the node's information, and what a scan leaves alone.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// A driver that fails or hangs and comes back: how soon a survey sees it, and on what evidence.
+// Tests how soon a survey sees that a driver fails or hangs, and how soon it sees that the driver is back.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Survey } from '../../../agent/compute/survey/survey.ts';

@@ -1,4 +1,4 @@
-// What a survey says of this real machine: some facts at once, the inventory later. A failure of one source does not
+// Tests what a survey says of this real machine: some facts at once, the inventory later. A failure of one source does not
 // spread.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';

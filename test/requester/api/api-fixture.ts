@@ -1,4 +1,4 @@
-// An API over a fake directory, and functions that call it.
+// Makes an API over a fake directory, and calls it.
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import type { TestContext } from 'node:test';

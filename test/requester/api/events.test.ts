@@ -1,4 +1,4 @@
-// The stream of events over real HTTP: stored and new events, and clients that are too slow or too many.
+// Tests the stream of events over real HTTP: stored and new events, and clients that are too slow or too many.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';

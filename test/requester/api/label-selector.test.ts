@@ -1,4 +1,4 @@
-// Label selectors: the grammar of Kubernetes, and the errors for other text.
+// Label selectors have the grammar of Kubernetes, and other text is an error.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

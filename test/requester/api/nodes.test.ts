@@ -1,4 +1,4 @@
-// The routes for nodes over real HTTP: list, get, approve, reject and delete, as Bacalhau's clients use them.
+// Tests the routes for nodes over real HTTP: list, get, approve, reject and delete, as Bacalhau's clients use them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MusterError } from '../../../agent/system/errors.ts';

@@ -1,4 +1,4 @@
-// The event history: the newest revisions and the last health that were announced of each node.
+// Tests the event history: the newest revisions and the last health that were announced of each node.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cloudEvent, type EventKind } from '../../../agent/protocol/events.ts';

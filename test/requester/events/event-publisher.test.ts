@@ -1,4 +1,4 @@
-// The event publisher: order per node, repetition until an event is acknowledged, and ids.
+// Tests the event publisher: the order for each node, the repetition until an event is acknowledged, and the ids.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// The health watch: its limits, what it announces and what it does not announce.
+// Tests the health watch: its limits, what it announces and what it does not announce.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// The health rule at its limits, and the queues of last-seen times compared with a simple model.
+// Tests the health rule at its limits, and compares the queues of last-seen times with a simple model.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

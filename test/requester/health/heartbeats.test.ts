@@ -1,4 +1,4 @@
-// Heartbeats from the broker: which ones count and which are ignored without creating any state.
+// Tests which heartbeats from the broker count, and which are ignored without creating any state.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

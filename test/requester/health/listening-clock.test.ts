@@ -1,4 +1,4 @@
-// The listening clock: which time it counts and which it leaves out, and that it never goes back.
+// Tests the listening clock: which time it counts and which it leaves out, and that it never goes back.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

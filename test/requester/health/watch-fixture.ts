@@ -1,4 +1,4 @@
-// A health watch over a broker in memory that notes what it announces.
+// Makes a health watch over a broker in memory, and records what the watch announces.
 import assert from 'node:assert/strict';
 import type { Health } from '../../../agent/protocol/node-state.ts';
 import {

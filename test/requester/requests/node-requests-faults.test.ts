@@ -1,4 +1,4 @@
-// Requests that fail: the store does not answer, the message is malformed, or there are too many at once.
+// Tests requests that fail: the store does not answer, the message is malformed, or there are too many at once.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// Every request of a node and its answer, for muster agents and, byte for byte, for Bacalhau nodes.
+// Tests every request of a node and its answer, for muster agents and, byte for byte, for Bacalhau nodes.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';

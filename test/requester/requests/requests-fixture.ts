@@ -1,4 +1,4 @@
-// The answers to nodes' requests, over a roll in memory. Calls of the health watch and the conflict detector are noted.
+// Answers nodes' requests over a roll in memory, and records the calls of the health watch and the conflict detector.
 import type { Sender } from '../../../agent/protocol/messages.ts';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
 import { answerNodeRequests } from '../../../agent/requester/requests/node-requests.ts';

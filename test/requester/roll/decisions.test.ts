@@ -1,4 +1,4 @@
-// The rules for an operator's decisions, case by case.
+// Tests the rules for an operator's decisions, case by case.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Membership } from '../../../agent/protocol/node-state.ts';

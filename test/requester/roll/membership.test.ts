@@ -1,4 +1,4 @@
-// The membership rules for the requests of nodes, case by case.
+// Tests the membership rules for the requests of nodes, case by case.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AnswerCode } from '../../../agent/protocol/answers.ts';

@@ -1,4 +1,4 @@
-// The rule for the requester's own record.
+// Tests the rule for the requester's own record.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ownRecord } from '../../../agent/requester/roll/own-record.ts';

@@ -1,4 +1,4 @@
-// A roll over a broker in memory. It records the announcements and the calls of observers.
+// Makes a roll over a broker in memory, and records its announcements and the calls of observers.
 import assert from 'node:assert/strict';
 import type { NodeState, RecordedChange } from '../../../agent/protocol/node-state.ts';
 import { approveNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';

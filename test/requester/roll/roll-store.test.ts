@@ -1,4 +1,4 @@
-// The roll on a store that other programs write to, that answers late or not at all, or that is lost.
+// Tests the roll on a store that other programs write to, that answers late or not at all, or that is lost.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

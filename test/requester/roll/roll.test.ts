@@ -1,4 +1,4 @@
-// The roll: names of nodes, stored records, the limit for PENDING nodes, and records that cannot be read.
+// Tests the roll: names of nodes, stored records, the limit for PENDING nodes, and records that cannot be read.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';

@@ -1,4 +1,4 @@
-// How records are read and written, and what happens to a write whose answer is lost.
+// Tests how records are read and written, and what happens to a write whose answer is lost.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// What the store may hold under the id of one node, by the name of the case.
+// Lists what the store may hold under the id of one node, by the name of the case.
 import type { Membership } from '../../../agent/protocol/node-state.ts';
 import type { StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
 import { record, requesterNode } from '../samples.ts';

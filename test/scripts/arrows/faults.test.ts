@@ -1,4 +1,4 @@
-// The check of imports finds each kind of fault that is planted, and its message says what to do.
+// The check of imports finds each kind of fault that a test plants, and its message says what to do.
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

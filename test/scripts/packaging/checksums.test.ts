@@ -1,4 +1,4 @@
-// SHA256SUMS is what sha256sum can check.
+// The program sha256sum can check the files with SHA256SUMS.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { link, mkdir, readFile, writeFile } from 'node:fs/promises';

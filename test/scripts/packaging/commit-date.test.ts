@@ -1,4 +1,4 @@
-// The date of a release is that of its commit.
+// A release has the date of its commit.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// The Debian package, made of a small program: dpkg reads it, and lintian finds no fault in it.
+// dpkg reads a Debian package that is made of a small program, and lintian finds no fault in it.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// `muster config`: shows the settings and finds everything that is wrong with them.
+// `muster config` shows the settings and finds everything that is wrong with them.
 import assert from 'node:assert/strict';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

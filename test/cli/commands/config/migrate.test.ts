@@ -1,4 +1,4 @@
-// `muster config migrate` as a process: its output, the file that it writes, and what it refuses.
+// Runs `muster config migrate` as a process, and tests its output, the file that it writes, and what it refuses.
 import assert from 'node:assert/strict';
 import { readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

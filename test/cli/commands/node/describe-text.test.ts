@@ -1,4 +1,4 @@
-// `muster node describe` for a person: a node fits into 80 columns and shows no empty, zero or raw value.
+// `muster node describe` shows a node to a person in 80 columns, without empty, zero or raw values.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// `muster node …` as an operator runs it: the real program asks a real API over a fake directory.
+// Runs `muster node …` as an operator does: the real program asks a real API over a fake directory.
 import assert from 'node:assert/strict';
 import { hostname, userInfo } from 'node:os';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// `muster probe` as a process: what it prints, records and replays, and how it ends.
+// Runs `muster probe` as a process, and tests what it prints, records and replays, and how it ends.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';

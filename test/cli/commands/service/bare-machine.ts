@@ -1,4 +1,5 @@
-// A machine for the tests of the service commands: a folder that stands for it, and a systemctl that records its calls.
+// Makes a machine for the tests of the service commands: a folder that stands for it, and a systemctl that records its
+// calls.
 import { lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {

@@ -1,4 +1,4 @@
-// `muster service` as the real program: its usage, its refusals, and an installation into another root.
+// Runs `muster service` as the real program, and tests its usage, its refusals, and an installation into another root.
 import assert from 'node:assert/strict';
 import { access, chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

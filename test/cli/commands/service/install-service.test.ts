@@ -1,4 +1,4 @@
-// `muster service install`, carried out for real in a folder that stands for the machine, with a systemctl that records its calls.
+// Carries out `muster service install` in a folder that stands for the machine, with a systemctl that records its calls.
 import assert from 'node:assert/strict';
 import {
   chmod,

@@ -1,4 +1,4 @@
-// `muster service status` with a systemctl that gives the answers that a test chooses.
+// Tests `muster service status` with a systemctl that gives the answers that a test chooses.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';

@@ -1,4 +1,4 @@
-// `muster service uninstall`, carried out for real in a folder that stands for the machine, with a systemctl that records its calls.
+// Carries out `muster service uninstall` in a folder that stands for the machine, with a systemctl that records its calls.
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
