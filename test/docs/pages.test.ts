@@ -24,6 +24,9 @@ const anchor = (heading: string): string =>
     .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
     .replaceAll(' ', '-');
 
+/** The number of cells in a row of a table. A `|` in backticks or after a backslash does not divide two cells. */
+const cellsOf = (row: string): number => row.replaceAll(/\\\||`[^`]*`/g, '').split('|').length - 2;
+
 for (const page of pages) {
   describe(page, async () => {
     const text = await readPage(page);
@@ -35,6 +38,21 @@ for (const page of pages) {
         await access(pagePath(target)).catch(() => assert.fail(`${link}: there is no ${target}`));
         if (fragment === undefined) continue;
         assert.ok(anchors(await readPage(target)).has(fragment), `${link}: ${target} has no such heading`);
+      }
+    });
+
+    it('has only tables that are shown as tables', () => {
+      const parts = text.replaceAll(/```[\s\S]*?```/g, '').split(/\n(?!\|)/);
+      for (const part of parts) {
+        const rows = part.split('\n').filter(line => line.startsWith('|'));
+        if (rows.length === 0) continue;
+        const [title = '', rule = ''] = rows;
+        assert.match(
+          rule,
+          /^(?:\| :?-+:? )+\|$/,
+          `the second row is not the line under the titles: ${title}`,
+        );
+        for (const row of rows) assert.equal(cellsOf(row), cellsOf(title), row);
       }
     });
 
