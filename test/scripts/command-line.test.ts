@@ -40,3 +40,24 @@ test('an option that does not exist is refused with the usage, and one without i
   assert.equal((await scriptsTest('--name')).stderr, 'muster: --name needs a value\n');
   assert.equal((await scriptsTest('--seed', 'x')).stderr, "muster: --seed takes a whole number, not 'x'\n");
 });
+
+test('an empty text asks for nothing, so it is refused and does not run every test', async () => {
+  const ended = await Promise.all(
+    [['--name', ''], ['--name='], ['--seed='], ['']].map(args => scriptsTest(...args)),
+  );
+  assert.deepEqual(
+    ended.map(({ code, stderr }) => [code, stderr.split('\n')[0]]),
+    [
+      [64, 'muster: --name needs a value'],
+      [64, 'muster: --name needs a value'],
+      [64, 'muster: --seed needs a value'],
+      [64, 'muster: the name of the folder or file is empty'],
+    ],
+  );
+});
+
+test('a folder outside test/ is refused', async () => {
+  const { code, stderr } = await scriptsTest('../agent');
+  assert.equal(code, 64);
+  assert.match(stderr, /^muster: there are no tests in test\/\.\.\/agent; the folders are:\n/);
+});
