@@ -23,21 +23,52 @@ export async function importsOf(root: string, file: string): Promise<Import[]> {
     found.push({ from: file, line: text.slice(0, start).split('\n').length, to });
   };
   const addSource = ({ start, source }: { start: number; source?: unknown }) => {
-    const { value } = (source ?? {}) as { value?: unknown };
-    if (typeof value === 'string') add(start, resolved(file, value));
+    const path = textOf(source);
+    if (path !== undefined) add(start, resolved(file, path));
   };
   new Visitor({
-    ImportDeclaration: addSource,
+    ImportDeclaration(declaration) {
+      addSource(declaration);
+      const names = declaration.specifiers.map(each =>
+        'imported' in each ? textOf(each.imported) : undefined,
+      );
+      if (/^(?:node:)?process$/.test(declaration.source.value) && names.includes('env'))
+        add(declaration.start, 'process.env');
+    },
     ExportNamedDeclaration: addSource,
     ExportAllDeclaration: addSource,
     ImportExpression: addSource,
     TSImportType: addSource,
     MemberExpression({ start, object, property }) {
-      if (object.type !== 'Identifier' || object.name !== 'process') return;
-      if (property.type === 'Identifier' && property.name === 'env') add(start, 'process.env');
+      if (isProcess(object) && textOf(property) === 'env') add(start, 'process.env');
+    },
+    VariableDeclarator({ start, id, init }) {
+      if (!isProcess(init) || id.type !== 'ObjectPattern') return;
+      if (id.properties.some(each => 'key' in each && textOf(each.key) === 'env')) add(start, 'process.env');
     },
   }).visit(program);
   return found.sort((a, b) => a.line - b.line);
+}
+
+/** Returns the name or the fixed text that a node of the syntax tree stands for; undefined when it is neither. */
+function textOf(node: unknown): string | undefined {
+  const { name, value, quasis } = (node ?? {}) as {
+    name?: unknown;
+    value?: unknown;
+    quasis?: TemplatePart[];
+  };
+  const text = name ?? value ?? (quasis?.length === 1 ? quasis[0]?.value.cooked : undefined);
+  return typeof text === 'string' ? text : undefined;
+}
+
+interface TemplatePart {
+  value: { cooked: string | null };
+}
+
+/** Whether a node stands for the object `process`: by its name, or as a member of `globalThis`. */
+function isProcess(node: unknown): boolean {
+  const { object, property } = (node ?? {}) as { object?: unknown; property?: unknown };
+  return (object === undefined ? textOf(node) : textOf(property)) === 'process';
 }
 
 function resolved(file: string, specifier: string): string {

@@ -46,7 +46,8 @@ export const reserved: readonly { what: string; users: readonly string[]; instea
   {
     what: 'native/',
     users: ['agent/host/'],
-    instead: 'Use agent/host/addon.ts, which lives on when the addon is missing.',
+    instead:
+      'Use loadProbe() of agent/host/native/native-probe.ts, which says why when there is no native probe.',
   },
   {
     what: 'process.env',

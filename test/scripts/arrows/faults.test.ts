@@ -1,9 +1,11 @@
 // The check of imports finds each kind of fault that a test plants, and its message says what to do.
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { faultsIn } from '../../../scripts/arrows/faults.ts';
+import { reserved } from '../../../scripts/arrows/rules.ts';
+import { checkout } from '../../../scripts/packaging/checkout.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 /** Returns the faults of a project that consists of these files, by path. */
@@ -99,6 +101,37 @@ export const home = process.env.HOME;`,
       'agent/compute/agent.ts:5: only agent/config/environment.ts may use process.env.',
     ],
   );
+});
+
+test('a dynamic import whose path is a template is checked too', async () => {
+  const [fault, ...others] = await faultsOf({
+    'agent/system/log.ts': 'await import(`../cli/run.ts`);',
+    'agent/cli/run.ts': '',
+  });
+  assert.match(fault ?? '', /^agent\/system\/log\.ts:1: system must not import cli/);
+  assert.deepEqual(others, []);
+});
+
+test('every way to the environment of the process is a fault', async () => {
+  const faults = await faultsOf({
+    'agent/host/a.ts': "const home = process['env'].HOME;",
+    'agent/host/b.ts': 'const { env } = process;',
+    'agent/host/c.ts': 'const home = globalThis.process.env.HOME;',
+    'agent/host/d.ts': "import { env as all } from 'node:process';",
+    'agent/host/e.ts': "import { pid } from 'node:process'; const { version } = process;",
+  });
+  assert.deepEqual(
+    faults.map(fault => fault.split('\n')[0]),
+    ['a', 'b', 'c', 'd'].map(
+      name => `agent/host/${name}.ts:1: only agent/config/environment.ts may use process.env.`,
+    ),
+  );
+});
+
+test('the files exist that the messages about reserved modules recommend', async () => {
+  const paths = reserved.flatMap(({ instead }) => [...instead.matchAll(/agent\/[\w/-]+(?:\.ts)?/g)].flat());
+  assert.ok(paths.length > 2);
+  for (const path of paths) await access(join(checkout, path));
 });
 
 test('a circle of files is a fault, also when it imports only types', async () => {
