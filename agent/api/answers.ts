@@ -1,4 +1,4 @@
-// Checks what the API answers: any program can listen on its port, so its answers are input like any other.
+// Checks the answers of the API. Any program can listen on its port, so its answers are checked like any other input.
 import * as v from 'valibot';
 import {
   decisionAnswerSchema,

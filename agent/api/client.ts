@@ -1,5 +1,5 @@
-// Calls the requester's HTTP API. Each answer has a deadline and a size limit, and each failure is one plain sentence.
-// It uses node:http: fetch refuses some ports, and ends a stream that is silent for five minutes.
+// Calls the requester's HTTP API. Each answer has a deadline and a size limit, and each failure is one plain sentence. It
+// uses node:http, because fetch refuses some ports, and ends a stream that is silent for five minutes.
 import { type IncomingMessage, request } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import { ProtocolError } from '../protocol/error.ts';
@@ -38,7 +38,7 @@ export interface EventListeners {
 /** The settings by which a command finds the requester. */
 export const apiSettings = ['api.host', 'api.port'] as const;
 
-/** Returns a client for the requester that the settings name. Throws MusterError `bad_config`. */
+/** Returns a client for the requester in the settings. Throws MusterError `bad_config`. */
 export async function requesterApi(
   load: (options: Pick<LoadOptions, 'skipUnreadable'>) => Promise<LoadedSettings>,
   options: Pick<ApiClientOptions, 'deadlineMs'> = {},
@@ -51,7 +51,7 @@ export async function requesterApi(
   });
 }
 
-/** All methods throw MusterError: `unreachable`, or the error that the requester answers. */
+/** Calls the API. All methods throw MusterError: `unreachable`, or the error in the requester's answer. */
 export class ApiClient {
   readonly url: string;
   readonly #options: Required<ApiClientOptions>;

@@ -41,7 +41,7 @@ export function explain(error: unknown, { url, host, deadlineMs, doubts }: Asked
   return unreachable(`no requester answers at ${url}: ${reasonOf(error)}`, startOrName);
 }
 
-/** Returns the error of a request that got no answer in time, in the form of Node's own. */
+/** Returns the error of a request that got no answer in time, in the form of Node's own errors. */
 export const timeoutError = (): Error => Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' });
 
 /** The error of each problem code. A request that the requester cannot read comes from wrong flags. */

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ProtocolError } from '../protocol/error.ts';
 
-/** Size of the largest answer that is read. It is enough for some 200 000 nodes. */
+/** Size of the largest answer that is read, in bytes. It is enough for about 200 000 nodes. */
 const maxAnswerBytes = 256 * 1024 * 1024;
 /** Length of the longest line of a stream, in characters. An event has at most 64 KiB. */
 const maxLineLength = 128 * 1024;

@@ -21,7 +21,7 @@ const howToInstall =
 export interface BinarySources {
   /** The setting `broker.binary`. When it is set, no other nats-server is used. */
   configured: string | undefined;
-  /** Unpacks the nats-server that the packaged file carries; absent when it carries none. */
+  /** Unpacks the nats-server of the packaged file; absent when the file contains none. */
   unpack?: (() => Promise<string>) | undefined;
   findOnPath: (name: string) => string | undefined | Promise<string | undefined>;
   log: Pick<Log, 'warn'>;

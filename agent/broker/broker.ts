@@ -54,8 +54,8 @@ export interface Broker {
 
 /**
  * Starts the broker; resolves when it accepts clients.
- * @throws MusterError when there is no usable nats-server, the port is in use, the folder cannot be written, or the broker ends
- * at once. Throws the reason of `signal` when that aborts; nothing runs then.
+ * @throws MusterError when there is no usable nats-server, the port is in use, the folder cannot be written, or the
+ * broker ends at once. Throws the reason of `signal` when that aborts; then nothing runs.
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { folder, name, host, port: wanted, clock, carried = carriedServer(), signal } = options;

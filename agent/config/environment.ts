@@ -38,7 +38,7 @@ export const systemEnvironment: Environment = {
   machine: { config: '/etc/muster', data: '/var/lib/muster', cache: '/var/cache/muster' },
   async user() {
     try {
-      // env-paths looks for the home folder when it is imported, and throws when a service has none.
+      // env-paths reads the home folder when it is imported, and throws when a service has none.
       const { default: envPaths } = await import('env-paths');
       const { config, data, cache } = envPaths('muster', { suffix: '' });
       return { config, data, cache };

@@ -1,4 +1,5 @@
-// The keys of the settings: their definitions, their names in the environment and as flags, and the values at their paths.
+// Finds the definition of a setting by its key, its name in the environment and as a flag, and its value at the path of the
+// key.
 import {
   type FlagKey,
   type SecretKey,

@@ -1,10 +1,10 @@
-// The kinds of values that settings have: how a value is read from text, refused, and written back.
+// Defines the kinds of values that settings have: how a value is read from text, refused, and written.
 import { isAbsolute, join, resolve } from 'node:path';
 import { redacted } from '../system/secrets.ts';
 import { bodyOf, digits, type Fragment, padded, textFragment } from './fragment.ts';
 import { durationPattern, formatDuration, parseDuration } from './units.ts';
 
-/** A value as a source gives it. Files, flags and the environment give text, lists of texts or maps of texts. */
+/** A value from a source. Files, flags and the environment contain text, lists of texts or maps of texts. */
 export type Input = string | readonly string[] | ReadonlyMap<string, string>;
 
 /** A value as an operator would write it in a configuration file. */
@@ -33,7 +33,7 @@ export interface Kind<T> {
   plain(value: T): Plain;
 }
 
-/** A kind of value that settings have, and not only flags. */
+/** A kind of value that can be used for a setting, and not only for a flag. */
 export interface SettingKind<T> extends Kind<T> {
   /** A few words about what is allowed, such as `like 8GB, 8GiB`. */
   readonly allowed: string;

@@ -120,7 +120,7 @@ function inputOf(plain: Plain): Input {
   return Array.isArray(plain) ? plain : new Map(Object.entries(plain));
 }
 
-/** Returns a conflict as a sentence that begins with all places that are involved. */
+/** Returns a conflict as a sentence that begins with all places of its settings. */
 function formatConflict({ keys, value, text }: SettingsConflict, origin: LoadedSettings['origin']): string {
   // A default has no place, so it is marked.
   const mark = origin[keys[0]] === 'default' ? ' (the default)' : '';
@@ -128,7 +128,7 @@ function formatConflict({ keys, value, text }: SettingsConflict, origin: LoadedS
   return `${formatPlaces(keys, origin)}${keys[0]}: ${shown}${text}`;
 }
 
-/** Returns where `keys` are set, as the beginning of a line about them. */
+/** Returns the places where `keys` are set, as the beginning of a line about them. */
 export function formatPlaces(keys: readonly SettingKey[], origin: LoadedSettings['origin']): string {
   const places = new Set(keys.map(key => origin[key]).filter(from => from !== 'default'));
   return places.size === 0 ? '' : formatPlace([...places].map(withoutFileWord).join(', '));
@@ -149,7 +149,8 @@ export function describeInput(key: SettingKey, input: Input, refusal: Refusal): 
 }
 
 function badConfigError(faults: string[]): MusterError {
-  // Faults of files come first, line by line. The collator takes 6 ms to create, so it is created only for faults.
+  // Compares two places. Faults of files come first, line by line. The collator takes 6 ms to create, so it is created only
+  // for faults.
   const byPlace = new Intl.Collator('en', { numeric: true }).compare;
   const lines = faults.sort(byPlace).slice(0, maxFaults);
   if (faults.length > lines.length) lines.push(`and ${faults.length - lines.length} more faults`);

@@ -1,4 +1,4 @@
-// The kinds of values for the network: hosts, ports, NATS servers and subjects.
+// Defines the kinds of values for the network: hosts, ports, NATS servers and subjects.
 import { isIP } from 'node:net';
 import { hostName, ipv4, ipv6 } from './address-pattern.ts';
 import { commas, digits, type Fragment, textFragment } from './fragment.ts';

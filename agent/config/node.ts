@@ -1,4 +1,4 @@
-// The kinds of values that describe the node: how much of it the cluster may use, and its labels.
+// Defines the kinds of values that describe the node: how much of it the cluster may use, and its labels.
 import { bodyOf, commas, type Fragment, textFragment } from './fragment.ts';
 import { Refusal, readPairs, readText, type SettingKind } from './kind.ts';
 import { formatPercent, formatSize, parsePercent, parseSize, percentPattern, sizePattern } from './units.ts';

@@ -12,7 +12,7 @@ import { ResultCollector } from './result-collector.ts';
 export interface DoctorOptions {
   output: 'text' | 'json';
   colour: boolean;
-  /** File name of the archive for a fault report; undefined for none. */
+  /** File name of the archive for a fault report; undefined when no archive is wanted. */
   bundle: string | undefined;
   /** The command that runs the checks. */
   command: OwnCommand;

@@ -14,7 +14,7 @@ export interface AllocatedCapacity {
 
 /** The hardware from which a part is offered. */
 export interface OfferableHardware {
-  /** Logical CPUs that this process may use. CPU affinity and a quota may leave a fraction. */
+  /** Number of logical CPUs that this process may use. CPU affinity and a quota may make it a fraction. */
   cpus: number;
   /** Total memory, or the limit of a control group, in bytes. */
   memoryBytes: number;

@@ -1,5 +1,5 @@
-// Decides which conditions a node has, which are its problems while it is alive. The rules are pure functions, and react
-// slowly.
+// Decides which conditions a node has. A condition is a problem of a node that is alive. The rules are pure functions, and
+// do not react to short changes.
 import { formatSize } from './values/size.ts';
 import { tidy } from './values/tidy.ts';
 
@@ -92,7 +92,7 @@ const rules: readonly Rule[] = [
     check: ({ mismatches }) => sentences(mismatches),
   },
   {
-    // The limit is a tenth of the disk, and 10 GiB for a disk of more than 100 GiB.
+    // The limit is a tenth of the disk, but at most 10 GiB.
     type: 'DiskAlmostFull',
     raiseAfter: 1,
     clearAfter: 1,
@@ -151,7 +151,7 @@ export function updateConditions(before: ConditionState, observation: Observatio
   const { monotonicMs, now } = observation;
   const clockOffsetMs = now.getTime() - monotonicMs;
   const movedMs = before.clockOffsetMs === undefined ? 0 : clockOffsetMs - before.clockOffsetMs;
-  // A clock that is corrected gradually moves by at most half a millisecond in a second.
+  // A clock that is corrected gradually moves by at most half a millisecond in a second, so this is a jump.
   const jumped = Math.abs(movedMs) >= 5000;
   const jumpedAtMs = jumped ? monotonicMs : before.jumpedAtMs;
   const jump = {

@@ -47,7 +47,7 @@ interface Hierarchy {
   readonly version: 1 | 2;
   /** Folders where the groups of the controller may be mounted, the most likely one first. */
   readonly mounts: readonly string[];
-  /** The group of this process, as the kernel names it. */
+  /** The group of this process, in the kernel's spelling. */
   readonly group: string;
 }
 
@@ -114,7 +114,10 @@ async function cpuQuotaIn(inputs: Inputs, version: 1 | 2, folder: string): Promi
   return cpus > 0 && Number.isFinite(cpus) ? { value: cpus, file } : undefined;
 }
 
-/** Returns the files that say how much memory the group of `limitFile` uses, and the name of the cache in the second one. */
+/**
+ * Returns the two files that show how much memory the group of `limitFile` uses, and the name of the cache in the second
+ * file.
+ */
 function memoryUseFiles(limitFile: string) {
   const folder = limitFile.slice(0, limitFile.lastIndexOf('/'));
   const stat = `${folder}/memory.stat`;

@@ -2,7 +2,7 @@
 import type { Gpu } from '../protocol/resources.ts';
 import { formatSize } from './values/size.ts';
 
-/** The hardware that a machine should have at least: the settings `node.declared`. Absent members are not checked. */
+/** The least hardware that a machine should have: the settings `node.declared`. Absent members are not checked. */
 export interface Declared {
   /** Number of logical CPUs. */
   cpu?: number | undefined;

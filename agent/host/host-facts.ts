@@ -70,7 +70,7 @@ export async function readHostFacts(
 const goArchitecture: Record<string, string> = {
   x64: 'amd64',
   ia32: '386',
-  // Node on Linux runs on little-endian POWER only.
+  // Node supports POWER on Linux only in the little-endian form.
   ppc64: 'ppc64le',
   mipsel: 'mipsle',
 };

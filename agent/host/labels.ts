@@ -1,4 +1,4 @@
-// Builds the labels by which jobs select nodes: those of the machine, then those that the operator adds or overrides.
+// Builds the labels with which jobs select nodes: the labels of the machine, then those that the operator adds or overrides.
 import type { Gpu } from '../protocol/resources.ts';
 import { gpuLabels } from './gpu/gpu-labels.ts';
 import type { HostFacts } from './host-facts.ts';

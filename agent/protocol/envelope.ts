@@ -30,7 +30,7 @@ const versionJson = 1;
 const versionProtobuf = 2;
 const headerBytes = 5;
 
-/** Returns the metadata of a message of `type` from `source`, sent at the wall time `at`. */
+/** Returns the metadata of a message of `type` from `source`. `at` is the wall time of sending. */
 export function messageMetadata(type: string, source: string, at: Date): Record<string, string> {
   return {
     [metadataKeys.eventTime]: `${at.getTime()}000000`,

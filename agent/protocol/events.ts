@@ -37,7 +37,7 @@ export interface EventData {
 export interface CloudEvent {
   specversion: '1.0';
   id: string;
-  /** The requester, as `/muster/<cluster>/<requester>`. */
+  /** The requester's name, in the form `/muster/<cluster>/<requester>`. */
   source: string;
   /** The kind, as `org.muster.node.<kind>`. */
   type: string;
@@ -80,7 +80,8 @@ export function cloudEvent(
 }
 
 /**
- * Returns an event about the requester itself: `degraded` while it cannot trust its own silence, and later `recovered`.
+ * Returns an event about the requester itself: `degraded` when it cannot tell whether silent nodes are alive, and later
+ * `recovered`.
  */
 export function requesterEvent(
   kind: 'degraded' | 'recovered',

@@ -1,4 +1,5 @@
-// Decides when a running role stops: on SIGTERM, on SIGINT, or when its parent ends. SIGHUP reloads the settings.
+// Decides when a running role stops: on SIGTERM, on SIGINT, or when its parent ends. On SIGHUP the role reads its settings
+// again.
 import type { Log } from '../system/log.ts';
 import { exitNow } from './exit.ts';
 import { endBySignal } from './interruption.ts';

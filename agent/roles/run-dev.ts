@@ -1,4 +1,5 @@
-// Runs `muster dev`: a whole cluster on one machine, with a requester, its broker and agents, each a process of its own.
+// Runs `muster dev`, which is a whole cluster on one machine. The requester with its broker, and each agent, is a process of
+// its own.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerFiles } from '../broker/broker-files.ts';

@@ -6,7 +6,7 @@ import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
 import { printable } from '../system/printable.ts';
 
-/** The state of a role, as a service manager needs it. */
+/** The state of a role in the form that a service manager needs. */
 export interface RoleState {
   /** Whether the role does its work. */
   readonly ready: boolean;

@@ -126,7 +126,7 @@ export function planInstall(
   return { steps, warnings, notes };
 }
 
-/** Returns `same`, `replaceable`, or why the existing file must not be replaced. */
+/** Returns `same`, `replaceable`, or the reason why the existing file must not be replaced. */
 function compareWithExisting(existing: ExistingFile | undefined, content: string): string {
   if (existing === undefined) return 'replaceable';
   if (existing.kind === 'link') return `it is a link to ${existing.target}`;

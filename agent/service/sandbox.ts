@@ -15,7 +15,7 @@ export async function withSandboxHint<T>(role: Role, data: string, action: () =>
   try {
     return await action();
   } catch (error) {
-    // The unit of a user has no STATE_DIRECTORY and no such sandbox.
+    // A user's unit has no STATE_DIRECTORY and no such sandbox.
     const own = namedFolders(systemEnvironment, 'STATE_DIRECTORY');
     const sandboxed = own.length > 0 && !isIn(data, own) && startedByService(systemEnvironment);
     if (!sandboxed || !(error instanceof MusterError) || error.code !== 'not_writable') throw error;

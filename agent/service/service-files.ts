@@ -36,7 +36,7 @@ export async function createServiceFiles(
   }
   const { plistFile, newsyslogFile } = await import('./launchd.ts');
   const log = paths.log ?? '';
-  // A user's own configuration comes before the machine's, as with systemd.
+  // A user's own configuration is read before the machine's, as under systemd.
   const configFolder = scope === 'user' ? paths.configFolder : undefined;
   const text = plistFile(role, { executable, logFile: log, configFolder });
   return {

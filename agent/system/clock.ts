@@ -7,7 +7,7 @@ export interface Timer {
 export interface Clock {
   /** Returns the milliseconds since an arbitrary start. They never go back, even when the wall clock is changed. */
   monotonic(): number;
-  /** Returns the wall time, for people to read. No rule compares it. */
+  /** Returns the wall time, for people to read. Decisions must not depend on it. */
   now(): Date;
   /** Calls `fn` once, after `delayMs` milliseconds. */
   after(delayMs: number, fn: () => void): Timer;

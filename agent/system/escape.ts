@@ -10,5 +10,5 @@ export function escapeText(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, character => codes(character).join(''));
 }
 
-/** Escapes quotation marks, for text that the log for people puts in quotes. */
+/** Escapes quotation marks in text that the log for people writes between quotes. */
 export const escapeQuotes = (text: string): string => text.replaceAll('"', '\\"');

@@ -4,7 +4,7 @@ import { getRawAsset, isSea } from 'node:sea';
 /** Returns whether the program runs from the packaged file. It returns false when the program runs from source. */
 export const isPackaged = isSea;
 
-/** Description of a packaged file. `scripts/packaging` writes it. */
+/** A description of a packaged file. `scripts/packaging` writes it. */
 export interface PackagedContents {
   /** The platform for which it was built, such as `linux-x64`. */
   readonly target: string;

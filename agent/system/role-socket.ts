@@ -1,9 +1,9 @@
-// The socket in a role's folder. While a process holds it, no other process can run that role there. It also answers the
-// commands on this machine.
+// This socket in a role's folder is a lock: while a process holds it, no other process can run that role there. It also
+// answers the commands on this machine.
 //
 // The file control.sock is a symbolic link to the holder's socket, which has a random name. A killed holder leaves its link
 // behind. A process that finds the holder dead creates a link `<name of the dead socket>.next` to its own socket. A link can
-// be created only once, so a dead holder has exactly one successor, and only that one moves control.sock.
+// be created only once, so a dead holder has exactly one successor, and only the successor moves control.sock.
 import { randomBytes } from 'node:crypto';
 import { open, readdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';

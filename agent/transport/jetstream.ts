@@ -11,7 +11,7 @@ export interface StorageConnection {
   readonly link: Link | undefined;
   /** Whether the connection was closed for good. */
   readonly closed: boolean;
-  /** Calls `fn` with each new link, and with undefined when the link is lost or closed. */
+  /** Calls `fn` with each new link. When the link is lost or closed, it calls `fn` with undefined. */
   onLink(fn: (link: Link | undefined) => void): Subscription;
   /** Sends a request and waits for the first answer, which it returns in the client's form. @throws BrokerError */
   requestRaw(subject: string, data: Uint8Array | string, timeoutMs: number, headers?: MsgHdrs): Promise<Msg>;

@@ -23,7 +23,7 @@ export type BrokerFault =
   | 'timeout'
   /** The key has another revision than the one in the call, because somebody else wrote it. */
   | 'revision_conflict'
-  /** A stream, a bucket or a permission is missing or has another configuration. */
+  /** A stream, a bucket or a permission is missing, or has another configuration. */
   | 'refused';
 
 export class BrokerError extends Error {

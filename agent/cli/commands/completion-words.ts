@@ -1,4 +1,4 @@
-// The hidden command that a shell runs when somebody presses Tab. It prints each word that may follow on a line, with a tab
+// This hidden command runs when somebody presses Tab in a shell. It prints each word that may follow on a line, with a tab
 // before the help of the word. A line `:files` or `:folders` asks the shell to complete file or folder names itself.
 import { duration } from '../../config/kind.ts';
 import { print, warn } from '../../output/terminal.ts';

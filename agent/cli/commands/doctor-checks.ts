@@ -1,4 +1,4 @@
-// The hidden command that runs the checks of `muster doctor`, in a process of its own.
+// This hidden command runs the checks of `muster doctor` in a process of its own.
 import { runAllChecks } from '../../doctor/run-all-checks.ts';
 import type { Argv } from '../line/command.ts';
 import type { flags } from './doctor.ts';

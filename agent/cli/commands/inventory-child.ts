@@ -1,4 +1,4 @@
-// The hidden command that takes the inventory of this machine. An agent runs it as a short-lived child process.
+// This hidden command takes the inventory of this machine. An agent runs it as a short-lived child process.
 import { printInventory } from '../../host/inventory/collect.ts';
 
 export async function run(): Promise<number> {

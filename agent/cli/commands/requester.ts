@@ -10,7 +10,7 @@ export const examples: readonly Example[] = [
   ['muster requester --broker-host 0.0.0.0', 'let other machines reach the broker too'],
 ];
 
-/** A start and a reload refuse the same settings as `muster config check`. */
+/** Runs the requester. A start and a reload refuse the same settings as `muster config check`. */
 export const run = (argv: Argv): Promise<number> =>
   runRequester(() =>
     argv.load({ findMoreConflicts: settings => checkRoleRequirements('requester', settings) }),

@@ -27,7 +27,7 @@ export function lex(args: readonly string[], table: FlagTable): Token[] {
 
 /** The command that a command line names. */
 export interface NamedCommand {
-  /** Its words, such as `node`, `list`. */
+  /** The words of the command, such as `node`, `list`. */
   readonly path: readonly string[];
   readonly command: Command;
   /** The flags that give settings. */

@@ -1,4 +1,4 @@
-// Writes the text that `--help` prints. The package yargs lays out the columns.
+// Writes the text that `--help` prints. The package yargs formats the columns.
 import yargs, { type Options } from 'yargs';
 import {
   type Command,

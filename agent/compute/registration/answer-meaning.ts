@@ -14,7 +14,7 @@ export type AnswerMeaning =
       cluster: string;
       requester: string;
     }
-  /** The requester does not know this registration: register again. */
+  /** The requester does not know this registration, so the node has to register again. */
   | { kind: 'unknown'; reason: string }
   /** An operator deleted this node. */
   | { kind: 'deleted'; reason: string }

@@ -44,7 +44,7 @@ export class Registration {
   readonly #options: RegistrationOptions;
   readonly #delays: RetryDelays;
   readonly #stopping = new AbortController();
-  /** Called after each change of the state. The agent's wiring sets it. */
+  /** Called after each change of the state. The agent sets it. */
   onChange: () => void = () => undefined;
   /** The next request and the time when it is due, in monotonic milliseconds. */
   #next: { step: Step; at: number } | undefined;
@@ -72,7 +72,7 @@ export class Registration {
     this.#isBusy = false;
     // An operator may have asked for a registration before the sentinel was read.
     if (this.#resumePlan()) return;
-    // Nothing is reported under the sentinel's session before the requester has confirmed it.
+    // The node sends no reports in the sentinel's session until the requester has confirmed the session.
     if (saved) {
       const { session, cluster, requester } = saved;
       this.#update({ session, cluster, requester });

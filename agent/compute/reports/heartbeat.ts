@@ -21,7 +21,7 @@ export class Heartbeat implements Report {
   readonly #isEnveloped: boolean;
   #count = 0;
   #lastSent: Date | undefined;
-  /** Called after the first heartbeat. The agent's wiring sets it. */
+  /** Called after the first heartbeat. The agent sets it. */
   onFirst: () => void = () => undefined;
 
   constructor(options: HeartbeatOptions) {

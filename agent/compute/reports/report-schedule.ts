@@ -26,7 +26,7 @@ export interface ReportScheduleOptions {
   random: Random;
   /** The settings with the intervals. They are read before each wait, so a change counts from the next wait on. */
   settings: ReportFrequencies;
-  /** The setting that holds the time between two of these reports. */
+  /** The setting with the time between two of these reports. */
   frequency: keyof ReportFrequencies;
   report: Report;
 }

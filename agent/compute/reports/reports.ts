@@ -1,5 +1,5 @@
-// The three reports of a node are started and stopped by the phase of the registration, and sent at once when something
-// changed.
+// Starts and stops the three reports of a node as the phase of the registration requires, and sends one at once when
+// something changed.
 import { type ManagementMethod, managementSubject } from '../../protocol/subjects.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';

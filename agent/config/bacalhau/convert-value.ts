@@ -1,4 +1,4 @@
-// Converts values as Bacalhau writes them into values as muster writes them.
+// Converts values from Bacalhau's spelling into muster's spelling.
 
 import { Refusal } from '../kind.ts';
 import { formatDuration, formatSize } from '../units.ts';

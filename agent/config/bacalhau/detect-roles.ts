@@ -1,4 +1,4 @@
-// Detects which roles a configuration of Bacalhau is for, and explains what differs in muster.
+// Detects the roles in a configuration of Bacalhau, and explains what differs in muster.
 import { isScalar, isSeq, type Node } from 'yaml';
 import { settingOf } from '../keys.ts';
 import type { Plain } from '../kind.ts';

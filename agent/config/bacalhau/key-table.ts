@@ -13,9 +13,9 @@ export type KeyMapping =
   | { readonly dropped: string }
   /** The key says which roles run. In muster the command decides that, not a setting. */
   | { readonly role: Role | 'list' }
-  /** The brokers that a compute node connects to, perhaps with a token in their addresses. */
+  /** The key contains the brokers to which a compute node connects. Their addresses may contain a token. */
   | { readonly servers: true }
-  /** A secret that compute nodes show to the broker. With `both`, the broker also asks for it. */
+  /** The key is a secret that compute nodes show to the broker. With `both`, the broker also asks for it. */
   | { readonly token: Role | 'both' };
 
 const jobs = 'muster runs no jobs';

@@ -30,12 +30,12 @@ export interface Migration {
   readonly notes: string[];
 }
 
-/** A setting of the result, and the key that it came from. */
+/** A setting of the result, and the key from which it came. */
 interface MigratedSetting {
   readonly plain: Plain;
   readonly key: string;
   readonly line: number;
-  /** The comment beside the setting; by default the key and its line. */
+  /** The comment beside the setting. The default is the key and its line. */
   readonly comment?: string;
 }
 

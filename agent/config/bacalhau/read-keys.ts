@@ -14,7 +14,7 @@ export interface FoundKey {
   readonly rank: number;
   readonly mapping: KeyMapping;
   readonly value: Node;
-  /** Returns the line of a key or value in the value. */
+  /** Returns the line of a node, which is a key or a value inside this value. */
   lineOf(node: Node): number;
 }
 

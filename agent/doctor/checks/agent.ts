@@ -61,7 +61,7 @@ function stateFindings(status: AgentStatus): Finding[] {
   }
 }
 
-/** Returns the broker that a running agent is connected to, as messages name it. */
+/** Returns the broker to which a running agent is connected, in the spelling of messages. */
 export const brokerOf = ({ broker }: AgentStatus): string | undefined =>
   /^connected to (\S+)$/.exec(broker)?.[1];
 

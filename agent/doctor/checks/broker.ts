@@ -1,4 +1,4 @@
-// Checks that the broker runs, lets the role in, and is a version without known vulnerabilities.
+// Checks that the broker runs, accepts the role, and has a version without known vulnerabilities.
 import { findServerBinary } from '../../broker/binary.ts';
 import { findOnPath, systemEnvironment } from '../../config/environment.ts';
 import type { Role } from '../../config/role.ts';

@@ -1,4 +1,4 @@
-// Checks a file of the state that only its owner may read.
+// Checks a state file that only its owner may read.
 import { stat } from 'node:fs/promises';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { type Finding, failed, isDenied, runAsRoot, warning } from './check.ts';

@@ -6,7 +6,7 @@ import { type GpuFigures, maxGpus, type ReportedGpu } from './gpu.ts';
 /** Returns the folder in sysfs of the device at a PCI address. */
 export const deviceFolder = (address: string) => `/sys/bus/pci/devices/${address}`;
 
-/** Lists the PCI addresses of the devices that `driver` is bound to. */
+/** Lists the PCI addresses of the devices that `driver` controls. */
 export async function addressesOf(inputs: Inputs, driver: string): Promise<Answer<readonly string[]>> {
   const { value, ...rest } = await inputs.folder(`/sys/bus/pci/drivers/${driver}`);
   // The folder also has files of the driver itself, such as `bind`.

@@ -24,7 +24,7 @@ export interface MigInstance {
 export interface GpuProperties {
   readonly name?: string | undefined;
   readonly uuid?: string | undefined;
-  /** The number that the vendor's tool gives the GPU. */
+  /** The number of the GPU in the vendor's tool. */
   readonly index?: number | undefined;
   /** Total memory, in MiB. */
   readonly memory?: number | undefined;
@@ -41,7 +41,7 @@ export interface GpuProperties {
   readonly temperature?: number | undefined;
   /** Power, in watts. */
   readonly power?: number | undefined;
-  /** Uncorrected memory errors since the driver was loaded. */
+  /** Number of uncorrected memory errors since the driver was loaded. */
   readonly eccErrors?: number | undefined;
   /** The parts of a split GPU. Absent for a whole GPU. */
   readonly mig?: readonly MigInstance[] | undefined;

@@ -1,4 +1,4 @@
-// Puts new figures into the GPUs of the last scan.
+// Replaces the figures of the GPUs of the last scan by new ones.
 import type { Fact } from '../values/fact.ts';
 import type { GpuDevice, GpuFigures, ReportedGpu, SourceReport } from './gpu.ts';
 import { exceeds } from './merge.ts';

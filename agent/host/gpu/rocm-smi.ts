@@ -54,7 +54,7 @@ async function read(inputs: Inputs): Promise<SourceAnswer> {
   };
 }
 
-// The names of members differ between versions of the tool.
+// Returns the GPU in `card`. The names of members differ between versions of the tool.
 function reportedGpu(index: number, card: Readonly<Record<string, unknown>>): ReportedGpu {
   const temperature = member(card, 'Temperature (Sensor edge) (C)', 'Temperature (Sensor junction) (C)');
   const power = member(
@@ -76,7 +76,7 @@ function reportedGpu(index: number, card: Readonly<Record<string, unknown>>): Re
   };
 }
 
-// The tool writes `N/A` or the device id for a GPU that it does not know.
+// Returns the name. The tool writes `N/A` or the device id for a GPU that it does not know.
 function name(card: Readonly<Record<string, unknown>>): string | undefined {
   const series = tidy(member(card, 'Card series'));
   return series === undefined || /^(?:N\/A|0x[0-9a-f]+)$/i.test(series) ? undefined : series;

@@ -93,7 +93,7 @@ export const toTheSecond = (time: Date): string => `${time.toISOString().slice(0
 
 /** Returns the fault for an error of the operating system. */
 export function faultOf(error: unknown): Fault {
-  // agent/system/files.ts wraps the error of the system.
+  // The functions in agent/system/files.ts wrap the error of the system.
   const cause = error instanceof MusterError && error.cause !== undefined ? error.cause : error;
   const code = errnoOf(cause);
   if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'absent', reason: 'is not there' };

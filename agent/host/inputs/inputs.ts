@@ -91,7 +91,7 @@ export interface Inputs {
   nvmlFigures(): Promise<Answer<readonly NvmlFigures[]>>;
   /** Asks the native probe for the limits of this process. */
   cgroup(): Promise<Answer<Cgroup>>;
-  /** Asks for the room on the data folder's file system. */
+  /** Asks for the space on the data folder's file system. */
   space(): Promise<Answer<DiskSpace>>;
   inventory(): Promise<Answer<Inventory>>;
   metadata(request: MetadataRequest): Promise<Answer<string>>;

@@ -4,7 +4,7 @@ import type { Fault, MetadataRequest } from './inputs.ts';
 
 const maxBodyBytes = 4096;
 
-/** Returns the body of an answer with status 200. Gives up after `timeoutMs`. Never throws. */
+/** Returns the body of an answer with status 200. Waits at most `timeoutMs`. Never throws. */
 export async function askMetadata(
   { method, url, headers }: MetadataRequest,
   timeoutMs: number,

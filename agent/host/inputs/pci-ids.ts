@@ -32,7 +32,7 @@ export async function findPciNames(
 async function namesIn(path: string, id: string): Promise<PciNames | undefined> {
   const [vendorId = '', deviceId = ''] = id.split(':');
   const stream = createReadStream(path, { encoding: 'utf8', end: maxFileBytes });
-  // An error of the stream does not reach the loop over its lines.
+  // An error of the stream does not end the loop over its lines, so it is awaited separately.
   const failed = new Promise<never>((_, reject) => stream.once('error', reject));
   const search = async (): Promise<PciNames | undefined> => {
     let vendor: string | undefined;

@@ -19,7 +19,7 @@ export type LoadedAddon =
 
 /** One way to load the addon. */
 interface Way {
-  /** `memory`, or the folder that the addon is written to. */
+  /** `memory`, or the folder to which the addon is written. */
   readonly place: string;
   /** Returns what the addon exports, or throws. */
   load(): unknown;

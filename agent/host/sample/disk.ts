@@ -9,7 +9,7 @@ export class Disk {
   #lateReason: string | undefined;
   #inFlight: Promise<void> | undefined;
 
-  /** @param ask must not reject */
+  /** @param ask the question; it must not reject */
   constructor(ask: () => Promise<Answer<DiskSpace>>) {
     this.#ask = ask;
   }

@@ -1,4 +1,4 @@
-// The directory is the part of the requester that operators use. The API calls no other part.
+// The directory contains what operators can see and do. The API calls only this part of the requester.
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { Decision } from '../roll/decisions.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';

@@ -115,8 +115,8 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   }
 
   /**
-   * Announces that the requester no longer trusts its silence, with the reason, or that it trusts it again. It is sent
-   * once: while the broker is away nobody can receive it, but the log and the status contain it.
+   * Announces that the requester cannot tell now whether silent nodes are alive, with the reason, or that it can again.
+   * It is sent once: while the broker is away nobody can receive it, but the log and the status contain it.
    */
   announceDegraded(reason: string | undefined): void {
     const { clock, connection, instance, requesterId } = this.#options;

@@ -28,7 +28,10 @@ export interface HealthWatchOptions {
 /** Announces to other systems what the watch finds. */
 export interface HealthAnnouncer {
   announceHealth(change: HealthChange): void;
-  /** Announces that the requester does not trust its silence, with the reason; undefined when it trusts it again. */
+  /**
+   * Announces that the requester cannot tell whether silent nodes are alive, with the reason; undefined when it can
+   * again.
+   */
   announceDegraded(reason: string | undefined): void;
 }
 

@@ -1,4 +1,4 @@
-// Keeps the parts that the records of many nodes have in common only once in memory.
+// Shares equal parts of many nodes' records, so that each part is in memory only once.
 import type { NodeState } from '../../protocol/node-state.ts';
 
 /** Number of different parts that are remembered. A cluster with more kinds of machines shares less. */

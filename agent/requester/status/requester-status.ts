@@ -1,4 +1,4 @@
-// The status of a requester, as its API, `muster status` and the service manager show it.
+// Defines the status of a requester, which its API, `muster status` and the service manager show.
 import type { Counters } from './counters.ts';
 
 export interface RequesterStatus {

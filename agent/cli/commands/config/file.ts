@@ -5,7 +5,7 @@ export const optionalOperands = {
   file: 'a configuration file, as with --config; default: the usual one',
 };
 
-/** Returns the file that was named. @throws MusterError `usage` when there are two. */
+/** Returns the file in the command line. @throws MusterError `usage` when there are two files. */
 export function chosenFile({ config, operands }: NamedFiles): string | undefined {
   if (config !== undefined && operands.file !== undefined) {
     throw new MusterError(

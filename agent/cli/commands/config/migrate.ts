@@ -26,7 +26,7 @@ export const examples: readonly Example[] = [
   ['muster config migrate bacalhau.yaml --output muster.yaml', 'write the result into a new file'],
 ];
 
-/** Number of warnings, and of notes, that are shown. More would not help an operator. */
+/** Number of warnings that are shown, and of notes. More would not help an operator. */
 const maxLines = 200;
 
 export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {
