@@ -81,7 +81,8 @@ export async function runDev(
   });
   if (!ready) return (await Promise.race([ended, life.stopRequested])) ?? 0;
   const { api, broker, tokenFile } = ready.ready;
-  print(`${first.id}  requester is up: API ${api}, broker ${broker ?? settings.nats.servers.join(' ')}\n`);
+  print(`${first.id}  requester is up: API ${api}\n`);
+  print(`${first.id}  broker ${broker ?? settings.nats.servers.join(' ')}\n`);
 
   // When nats.servers is set, all processes read the servers and the credentials from the same settings.
   const brokerFlags = broker && tokenFile ? ['--nats-servers', broker, '--nats-token-file', tokenFile] : [];
@@ -139,7 +140,7 @@ function nextSteps(program: string, { api }: LoadedSettings['settings']): string
   const rows = [
     ['node list', 'list the nodes'],
     ['node approve node-1', 'let a node take part'],
-    ['events --follow', 'show events as they happen'],
+    ['events --follow', 'follow the events'],
   ].map(
     ([command, text]) =>
       `  ${`${program} ${command}${port}`.padEnd(program.length + port.length + 22)}  ${text}\n`,

@@ -123,9 +123,14 @@ function requesterRows(status: RequesterStatus): Row[] {
         ? `${counters.heartbeats} received, ${counters.heartbeatsUnknown} of them from nodes not on the roll`
         : '',
     ],
-    ['events', `those of ${status.eventsWaiting ?? 0} nodes wait for the acknowledgement of the broker`],
+    ['events', eventsText(status.eventsWaiting ?? 0)],
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
+}
+
+function eventsText(waitingNodes: number): string {
+  if (waitingNodes === 0) return 'all acknowledged by the broker';
+  return `${waitingNodes === 1 ? '1 node has' : `${waitingNodes} nodes have`} events that the broker has not acknowledged`;
 }
 
 /** Returns `3 s ago`, or `never` when there is no time. */

@@ -10,7 +10,7 @@ import { defaultSettings } from '../../support/default-settings.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 const rejected = {
-  role: 'agent',
+  role: 'agent' as const,
   node: 'node-1',
   pid: 7,
   state: 'rejected',
@@ -20,13 +20,17 @@ const rejected = {
   ],
 };
 
-async function shown(t: TestContext, output: 'text' | 'json'): Promise<string> {
+async function shown(
+  t: TestContext,
+  output: 'text' | 'json',
+  status: Record<string, unknown> & { role: 'agent' | 'requester' } = rejected,
+): Promise<string> {
   const data = await newFolder();
-  const folder = runtimeFolder(data, 'agent');
+  const folder = runtimeFolder(data, status.role);
   await mkdir(folder, { recursive: true });
   const lock = await holdFolder(
     folder,
-    async () => rejected,
+    async () => status,
     () => 'held',
   );
   t.after(() => lock.close());
@@ -46,6 +50,18 @@ test('a person sees why the node is rejected, and its conditions', async t => {
   const text = await shown(t, 'text');
   assert.match(text, /^ {2}state +rejected \(node registration rejected\\u009b2J\)$/m);
   assert.match(text, /^ {2}condition +HardwareMismatch since 2026-\S+: CPUs: 64 declared, 2 found$/m);
+});
+
+test('a person sees how many nodes have events that the broker has not acknowledged', async t => {
+  for (const [eventsWaiting, expected] of [
+    [0, 'all acknowledged by the broker'],
+    [1, '1 node has events that the broker has not acknowledged'],
+    [7, '7 nodes have events that the broker has not acknowledged'],
+  ] as const) {
+    const status = { role: 'requester' as const, node: 'node-0', pid: 8, state: 'ready', eventsWaiting };
+    const text = await shown(t, 'text', status);
+    assert.equal(/^ {2}events +(.+)$/m.exec(text)?.[1], expected);
+  }
 });
 
 test('a program gets the same as JSON, with control characters as escapes', async t => {
