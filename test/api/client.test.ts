@@ -150,7 +150,7 @@ for (const [what, handler] of otherPrograms) {
   });
 }
 
-test('the text of a refusal stays as it is, and the code of the refusal decides the error code', async t => {
+test('the text of a refusal is not changed, and the code of the refusal decides the error code', async t => {
   const cases: [status: number, code: string, expected: string][] = [
     [404, 'NotFound', 'not_found'],
     [409, 'MultipleNodesFound', 'ambiguous'],

@@ -96,7 +96,7 @@ test('a later start keeps the token, the port and the store', async () => {
   assert.equal(text(entry?.value ?? bytes('')), 'v');
 });
 
-test('it is restarted when it dies, and its clients connect again', async () => {
+test('the broker is restarted when it dies, and its clients connect again', async () => {
   const { log, lines } = recordLog();
   const broker = await start(newFolder(), { log });
   const connection = connectWith(broker);
@@ -134,7 +134,7 @@ ${then}
   return binary;
 }
 
-test('it is restarted and stopped, although its child still runs and keeps standard error open', async t => {
+test('the broker is restarted and stopped, although its child still runs and keeps standard error open', async t => {
   const binary = await withLingeringChild(t, `exec ${await findProgram('nats-server')} "$@"`);
   const { log, lines } = recordLog();
   const broker = await start(newFolder(), { binary, log });
@@ -178,7 +178,7 @@ test('the last line of a server that ends is logged, although a child of it stil
   });
 });
 
-test('it is restarted although no process could be started for some time', async () => {
+test('the broker is restarted although no process could be started for some time', async () => {
   const folder = newFolder();
   await mkdir(folder);
   const binary = join(folder, 'nats-server');
@@ -199,7 +199,7 @@ test('it is restarted although no process could be started for some time', async
   await connectWith(broker).connected();
 });
 
-test('it is restarted although no more files could be opened for some time', async () => {
+test('the broker is restarted although no more files could be opened for some time', async () => {
   const module = (path: string) => JSON.stringify(join(import.meta.dirname, '../../agent', path));
   const script = `
     import { closeSync, openSync } from 'node:fs';
@@ -309,7 +309,7 @@ test('a server that hangs is killed', async () => {
   assert.equal(lines.filter(line => /does not end: killing it/.test(line.message)).length, 1);
 });
 
-test('it is not in the process group of the terminal, so that Ctrl-C reaches only muster', async () => {
+test('the broker is not in the process group of the terminal, so that Ctrl-C reaches only muster', async () => {
   const broker = await start(newFolder());
   assert.ok(broker.pid);
   // This asks for the process group of the broker. The call fails if the broker does not lead a group.
@@ -426,7 +426,7 @@ test('a process id that belongs to another program by now is not signalled', asy
   assert.equal(bystander.signalCode, null);
 });
 
-test('a port that is in use is refused with its setting', async t => {
+test('a port that is in use is refused, and the error names its setting', async t => {
   const other = await listen(() => undefined);
   t.after(() => other.close());
   await assert.rejects(start(newFolder(), { port: other.port }), {

@@ -22,7 +22,7 @@ const pack = (content: Buffer): PackedServer => ({
 });
 const good = server('echo "nats-server: v2.12.15"');
 
-test('it is unpacked once, only for its owner, and later only checked', async () => {
+test('the server is unpacked once, only for its owner, and later only checked', async () => {
   const folder = join(await newFolder(), 'broker');
   const path = await unpackServer(pack(good), folder);
   assert.equal(path, join(folder, 'bin/nats-server'));
@@ -109,7 +109,7 @@ test('broker.binary comes before the carried server, and that before the one on 
   assert.equal((await findServerBinary({ ...places, configured: undefined, findOnPath: never })).path, path);
 });
 
-test('when it cannot be used, the one on PATH is used with a warning; without that one the error says why', async () => {
+test('when the carried server cannot be used, the one on PATH is used with a warning; without one the error says why', async () => {
   const real = await findProgram('nats-server');
   const full = new MusterError('not_writable', 'cannot write it: no space left');
   const wrong = await unpackServer(pack(server('echo something else')), await newFolder());

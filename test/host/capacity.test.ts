@@ -30,7 +30,7 @@ test('an offer of nothing is an empty object', () => {
   assert.deepEqual(offeredCapacity(percent(0), { cpus: 8, memoryBytes: gib, diskBytes: gib, gpus }), {});
 });
 
-test('what is available is the offer, or what was measured as free if that is less', () => {
+test('the available amount is the offer, or the measured free amount if that is less', () => {
   const offered = { CPU: 6.4, Memory: 800, Disk: 700 };
   assert.deepEqual(
     availableCapacity(offered, sample({ idleCpus: 1.239, memoryBytes: 300, diskBytes: 9000 })),
@@ -43,7 +43,7 @@ test('what is available is the offer, or what was measured as free if that is le
   assert.deepEqual(availableCapacity(offered, sample({ idleCpus: 0, memoryBytes: 0, diskBytes: 0 })), {});
 });
 
-test('what was not measured is available as offered', () => {
+test('without a measurement the whole offer is available', () => {
   assert.deepEqual(availableCapacity({ CPU: 2, Disk: 5 }, sample({ memoryBytes: 7 })), { CPU: 2, Disk: 5 });
 });
 

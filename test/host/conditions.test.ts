@@ -76,7 +76,7 @@ test('a reason is short enough for a message, however much is wrong', () => {
   assert.equal(last.conditions[0]?.reason.length, 500);
 });
 
-test('what was not observed changes no condition', () => {
+test('a missing observation changes no condition', () => {
   const { types } = observe([{ missingGpus: ['gone'] }, {}, {}, { missingGpus: [] }, {}]);
   assert.deepEqual(types, [['GpuMissing'], ['GpuMissing'], ['GpuMissing'], [], []]);
 });

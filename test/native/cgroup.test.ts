@@ -104,7 +104,7 @@ test('version 1: each controller has its own hierarchy, and a group may have the
   });
 });
 
-test('both versions: the limits of a controller are read where the kernel says', async () => {
+test('with both versions, the limits of a controller are read where the kernel says', async () => {
   const found = await limits('4:memory:/job\n0::/job\n', {
     'memory/job/memory.limit_in_bytes': unlimited,
     'unified/job/memory.max': '4096\n',

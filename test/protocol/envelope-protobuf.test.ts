@@ -15,7 +15,7 @@ const metadata = messageMetadata('heartbeat', 'n-1', new Date(0));
 const beat = { NodeID: 'n-1', Sequence: 7 };
 const payloadOnly = bytesField(2, bytesField(1, '1'));
 
-test('it is read like the JSON form', () => {
+test('an envelope in protobuf is read like one in JSON', () => {
   const envelope = { metadata, payload: beat };
   const bytes = envelopeOf(protobufEnvelope(envelope), 2);
   assert.deepEqual(decodeEnvelope(bytes), decodeEnvelope(encodeEnvelope(envelope)));

@@ -25,7 +25,7 @@ describe('requests', () => {
     return parsed ? [{ name, ...parsed, bytes, decoded }] : [];
   });
 
-  test('one of each kind was recorded, and a register request of a node that speaks NCL', () => {
+  test('there is a recording of each kind, and of a register request of a node that speaks NCL', () => {
     assert.deepEqual(
       requests.map(({ name }) => name),
       [

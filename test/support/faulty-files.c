@@ -1,9 +1,11 @@
 // This library for LD_PRELOAD records every step with which a process changes files under a folder, and makes some fail.
 //
-// FAULTS_IN    the folder FAULTS_LOG   the file that gets a line for each step: the operation, the file and how many times
-// this step has been taken, such as `rename node.yaml 1` FAULT        such a line, and what happens at this step: `kill`
-// kills the process before it, `torn` in the middle of a write; a number is the error that the step returns, which a write
-// returns for its second half. Several are separated by `;`
+//   FAULTS_IN    the folder
+//   FAULTS_LOG   the file that gets a line for each step: the operation, the file and how many times this step has been
+//                taken, such as `rename node.yaml 1`
+//   FAULT        such a line, and what happens at this step: `kill` kills the process before it, `torn` in the middle of a
+//                write; a number is the error that the step returns, which a write returns for its second half. Several are
+//                separated by `;`
 //
 // Names are written without their random parts: `.node.yaml.<hex>.tmp` is `node.yaml`, `.<name>.sock` is `.sock`, and a
 // sentinel, which begins with the node's id, is `registration.json`.

@@ -144,7 +144,7 @@ describe('settings that differ from the requester’s', () => {
     await bench.agent.stop();
   });
 
-  test('lead to no line where they fit', async () => {
+  test('are not logged where the values fit', async () => {
     const bench = new AgentBench(await newFolder());
     const requesterSettings = {
       HeartbeatTopic: bench.settings.heartbeatTopic,

@@ -32,7 +32,7 @@ test('a key pair is made at the first start, is the same at the next, and only i
   assert.notEqual((await loadIdentity(await newFolder())).publicKey, made.publicKey);
 });
 
-test('the key pair is that of the file', async () => {
+test('the key pair is read from the file', async () => {
   const folder = await newFolder();
   for (const text of [rfc.seed, `${rfc.seed}\n`, ` ${rfc.seed}\r\n`]) {
     await writeFile(join(folder, identityFile), text);

@@ -193,7 +193,7 @@ describe('with a sentinel', () => {
     assert.equal(bench.phase, 'deleted', 'but only once');
   });
 
-  test('a Bacalhau requester that takes over the cluster leaves the sentinel as it is', async () => {
+  test('a Bacalhau requester that takes over the cluster does not change the sentinel', async () => {
     const bench = await started(inTurn(bacalhau.accepted()), { file: sentinel });
     assert.deepEqual(bench.state, {
       ...bench.state,
@@ -315,7 +315,7 @@ describe('a decision reaches a node by the answers to its reports', () => {
 });
 
 describe('how fast a node asks again', () => {
-  test('it registers at once after the first void, then after a second, doubling to two minutes', async () => {
+  test('it registers again at once after the first void, then after a second, doubling to two minutes', async () => {
     const bounds: [number, number[]][] = [
       [0, [0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]],
       [1, [0, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 120_000, 120_000]],

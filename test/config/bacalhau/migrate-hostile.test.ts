@@ -79,7 +79,7 @@ test('aliases are not followed, so that they cannot expand without end', async (
   assert.deepEqual(anchored.settings, { compute: { heartbeatFrequency: '20s' } });
 });
 
-test('of too many servers the first 64 are taken', async () => {
+test('only the first 64 servers of a longer list are taken', async () => {
   const list = Array.from({ length: 66 }, (_, index) => `h${index}`);
   const { settings, dropped } = await migrated(stringify({ Compute: { Orchestrators: list } }));
   assert.equal(settings.nats.servers.length, 64);

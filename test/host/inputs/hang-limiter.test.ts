@@ -130,7 +130,7 @@ test('only the allowed number of calls runs at a time; the others wait for their
   assert.deepEqual([limiter.hung, clock.pending], [2, 0]);
 });
 
-test('the same call made twice takes two places while it hangs, and frees both', async () => {
+test('two equal calls take two places while they hang, and free both', async () => {
   const { clock, limiter } = newLimiter(2);
   const answer = Promise.withResolvers<number>();
   const given = [limiter.ask('x', () => answer.promise), limiter.ask('x', () => answer.promise)];

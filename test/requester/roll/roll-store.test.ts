@@ -137,7 +137,7 @@ describe('two operators at once', () => {
     );
   });
 
-  test('one deletes what the other approves: both are carried out, or the approval finds no node', async () => {
+  test('with a deletion and an approval: both are carried out, or the approval finds no node', async () => {
     for (const first of ['approve', 'delete']) {
       const { roll, register, approve } = await begin();
       await register('node-1');

@@ -24,7 +24,7 @@ async function newFile(folder: string): Promise<string> {
   return path;
 }
 
-test('both names are the same file, also when an earlier file had the second name', async () => {
+test('the two names are one file, also when an earlier file had the second name', async () => {
   const { folder, file, name } = await withExecutable();
   await writeFile(name, 'earlier');
   await giveSecondName(file, name);
