@@ -15,7 +15,7 @@ export interface FeedOptions extends EventListeners {
 }
 
 /**
- * After an interruption the events of this last time are read again, in milliseconds: the broker's clock may differ, and
+ * Time before an interruption, in milliseconds, from which the events are read again. The broker's clock may differ, and
  * events may arrive late.
  */
 const overlapMs = 60_000;

@@ -93,7 +93,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 /** Time until the server must accept clients, in milliseconds. It is long because a large store is read at the start. */
 const startTimeoutMs = 60_000;
 /**
- * Time until a broker is killed when its start is aborted, in milliseconds. It is short because nothing was stored yet.
+ * Time that a broker has to end when its start is aborted, in milliseconds. It is short because the broker has stored
+ * nothing yet.
  */
 const abortedStartTimeoutMs = 1_500;
 
@@ -116,7 +117,7 @@ class SupervisedServer implements Broker {
     this.url = url;
     this.tokenFile = files.token;
     this.version = binary.version;
-    // This process may end without a stop. The broker must not run on then.
+    // Ends the server when this process ends without a stop.
     this.#removeLastAct = onProcessEnd(() => this.#child && signalAll(this.#child, 'SIGTERM'));
   }
 

@@ -19,7 +19,7 @@ export interface ShownSetting {
 export interface SettingRow {
   readonly key: SettingKey;
   readonly type: string;
-  /** The unit of the value in the program and in JSON. A written value contains its unit. */
+  /** The unit of the value in the program and in JSON. In text the value contains its unit. */
   readonly unit: string | undefined;
   /** The default as an operator would write it; empty when there is none. */
   readonly default: string;

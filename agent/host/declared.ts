@@ -1,4 +1,5 @@
-// Compares the hardware that the operator declares with the hardware that was found, as Slurm checks its gres.conf.
+// Compares the hardware that the operator declares with the hardware that was found. Slurm checks its gres.conf in the same
+// way.
 import type { Gpu } from '../protocol/resources.ts';
 import { formatSize } from './values/size.ts';
 

@@ -1,4 +1,4 @@
-// Shows an error to the operator and chooses the exit code that follows.
+// Shows an error to the operator and returns the exit code for it.
 import { errnoOf, MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { showMessage } from './terminal.ts';

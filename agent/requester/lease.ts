@@ -114,7 +114,7 @@ function renewUntilReleased(options: LeaseOptions, firstRevision: number): Lease
       const holder = validate(holderSchema, parseJson(entry.value));
       return holder.instance === me.instance ? undefined : holder;
     } catch (error) {
-      log.warn({ err: error }, 'the lease in the store cannot be read; it is written anew');
+      log.warn({ err: error }, 'the lease in the store cannot be read; it is written again');
       return undefined;
     }
   };

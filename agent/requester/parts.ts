@@ -194,6 +194,9 @@ async function restoreStore(options: PartsOptions, store: OpenStore, roll: Roll)
   };
   const failureText = 'the lost store cannot be set up again yet; trying again';
   await retryOnBrokerError(work, { ...options, failureText }).catch(error => {
-    log.error({ err: error }, 'the lost store holds what is not ours; restart the requester to see');
+    log.error(
+      { err: error },
+      'the lost store now contains data of another program; a restart of the requester shows the reason',
+    );
   });
 }

@@ -131,7 +131,7 @@ async function serveNodes(
     onLost: lost.reject,
     onStatusChange: () => notifier.updateSoon(),
   });
-  // The stop has a timeout because the broker may hang. The broker must be stopped in any case.
+  // The stop of the requester has a timeout, so that a broker that hangs is also stopped.
   cleanup.defer(async () => void (await endsWithin(systemClock, stopTimeoutsMs.requester, requester.stop())));
   onCreated(requester);
   notifier.setSource(() =>

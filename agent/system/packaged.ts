@@ -36,7 +36,7 @@ export interface Missing {
   readonly missing: string;
 }
 
-/** The names of the assets in the file. */
+/** The names under which the parts are stored in the packaged file. */
 export const assetNames = {
   contents: 'contents.json',
   notices: 'THIRD-PARTY-NOTICES',

@@ -188,7 +188,7 @@ async function isListening(folder: string, name: string): Promise<boolean> {
 const meansNobodyListens = (error: unknown): boolean =>
   /^(ENOENT|ENOTDIR|ECONNREFUSED|ENOTSOCK)$/.test(errnoOf(error) ?? '');
 
-// Removes a file. A file that cannot be removed does no harm, because it is dead.
+// Removes a file. A file that cannot be removed does no harm, because nobody uses it.
 async function remove(folder: string, name: string): Promise<void> {
   await unlink(join(folder, name)).catch(() => undefined);
 }

@@ -69,7 +69,7 @@ export function readArgv(
   };
 }
 
-/** Returns true for `-1` and `-1h`. They look like flags but are values, which a flag may refuse. */
+/** Returns true for a word such as `-1` or `-1h`. It looks like a flag but is a value. */
 export const isNumber = (word: string | undefined): boolean => /^-\d/.test(word ?? '');
 
 /** Returns the error for a flag that is not in `table`, or that `table` refuses. */

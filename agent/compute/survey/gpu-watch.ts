@@ -131,7 +131,7 @@ function gpuFile(folder: string, log: Log): StateFile<SavedGpus> {
     isSame,
     read: async () => (await loadGpus(folder)) ?? initial,
     write: gpus => saveGpus(folder, gpus),
-    onReadError: err => log.warn({ err }, 'the saved GPUs cannot be read; they are looked for anew'),
+    onReadError: err => log.warn({ err }, 'the saved GPUs cannot be read; the next scan finds them again'),
     onWriteError: (err, _, isRepeated) => {
       const text =
         'the GPUs could not be saved; it is tried again at the next scan, and a restart knows none at first';

@@ -91,7 +91,7 @@ function inventoryFile({ folder, log }: InventoryWatchOptions): StateFile<Invent
     write: async inventory => {
       if (inventory) await saveInventory(folder, inventory);
     },
-    onReadError: err => log.warn({ err }, 'the saved inventory cannot be read; it is taken anew'),
+    onReadError: err => log.warn({ err }, 'the saved inventory cannot be read; it is taken again'),
     onWriteError: err =>
       log.warn({ err }, 'the inventory could not be saved; it is tried again with the next one'),
   });

@@ -233,7 +233,8 @@ export class Survey implements MachineSurvey {
     return offeredCapacity(this.#offer.allocatedCapacity, meter.offerable(gpus.usable));
   }
 
-  // The free part is limited to the present offer, so that a new offer or a failed GPU counts before the next sample.
+  // Returns the free part of the present offer. It is limited here, so that a new offer or a failed GPU counts before the
+  // next sample.
   #available(): Resources {
     return availableCapacity(this.#offered(), this.#newest.sample, this.#parts.gpus.isFree());
   }

@@ -17,7 +17,7 @@ export const amdgpu: GpuSource = { name: 'amdgpu', vendor: 'AMD/ATI', read, read
 async function read(inputs: Inputs): Promise<SourceAnswer> {
   const { value: addresses, fault } = await addressesOf(inputs, 'amdgpu');
   if (!addresses) return noGpus(fault);
-  // Only the version of the driver that AMD itself distributes has a version number.
+  // The driver has a version number only when it comes from AMD itself, and not with the kernel.
   const driverVersion = tidy((await inputs.file('/sys/module/amdgpu/version')).value, 64);
   const sightings: ReportedGpu[] = [];
   for (const address of addresses) sightings.push({ ...(await readGpu(inputs, address)), driverVersion });

@@ -162,7 +162,10 @@ export class GpuScanner {
     return this.#latest?.reports.find(report => report.source === source.name);
   }
 
-  /** Returns the reports in the order of their sources. Kept reports lose the GPUs that are no longer on the PCI bus. */
+  /**
+   * Returns the reports in the order of their sources. From the reports of an earlier scan it removes the GPUs that are
+   * no longer on the PCI bus.
+   */
   #ordered(reports: readonly SourceReport[]): SourceReport[] {
     const onBus = reports.find(({ source, fault }) => source === 'PCI' && !fault)?.sightings;
     return sources

@@ -125,7 +125,7 @@ export class SystemInputs implements Inputs {
     if (state === 'answered') return { value: { driverVersion, cudaVersion, gpus }, took };
     // A library that the operator named must be there, so its absence is a failure.
     if (state === 'absent' && nvmlLibrary === undefined) return { ...absentFault('is not there'), took };
-    // The time since when it hangs is left out, because a changed reason is sent and stored as a change of the node.
+    // The text does not say when the hang began, because a changed reason is sent and stored as a change of the node.
     if (state === 'hung')
       return { fault: { kind: 'late', reason: `hangs ${call ? `in ${call}` : 'as it is opened'}` }, took };
     if (state === 'busy') return { fault: { kind: 'late', reason }, took };

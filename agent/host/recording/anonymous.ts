@@ -38,8 +38,8 @@ class Numbering {
 }
 
 /**
- * It is searched anywhere in a text, because Kubernetes writes `pod` before a UUID, and uses `_` instead of `-`, which
- * systemd would read as a new level.
+ * Matches a UUID anywhere in a text. Kubernetes writes `pod` before a UUID, and uses `_` instead of `-`, because systemd
+ * would read `-` as a new level.
  */
 const uuid = /[0-9a-f]{8}([-_])(?:[0-9a-f]{4}\1){3}[0-9a-f]{12}/gi;
 const mac = /\b(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}\b/gi;

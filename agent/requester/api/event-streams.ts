@@ -86,7 +86,7 @@ export class EventStreams {
     try {
       return `${JSON.stringify(parseJson(event))}\n`;
     } catch (err) {
-      this.#limitedLog.warn('unreadable', { err }, 'a stored event cannot be read; it is passed over');
+      this.#limitedLog.warn('unreadable', { err }, 'a stored event cannot be read; it is skipped');
       return undefined;
     }
   }

@@ -208,7 +208,7 @@ export class HealthWatch {
     const changes = (this.#degradedReason === undefined) !== (reason === undefined);
     this.#degradedReason = reason;
     if (!changes) return;
-    if (reason) log.warn({ reason }, 'requester degraded: silence is not held against nodes');
+    if (reason) log.warn({ reason }, 'requester degraded: the silence of nodes is not counted now');
     else log.info({}, 'requester no longer degraded');
     announcer.announceDegraded(reason);
     onDegradedChange?.();

@@ -103,7 +103,7 @@ describe('before the first scan', () => {
     assert.equal(unreadable.survey.info().Host?.Virtualisation, undefined);
     assert.deepEqual(
       unreadable.lines.map(line => line.message),
-      ['the saved inventory cannot be read; it is taken anew'],
+      ['the saved inventory cannot be read; it is taken again'],
     );
   });
 });
