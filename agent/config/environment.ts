@@ -114,8 +114,8 @@ export function notifyRequest(environment: Environment): NotifyRequest | undefin
 }
 
 /**
- * Returns the request of the service manager of this process, and removes it from the environment, so that no child
- * process can notify instead of this process.
+ * Returns the request of the service manager of this process, and removes it from the environment. So no child process
+ * can notify instead of this process.
  */
 export function takeNotifyRequest(): NotifyRequest | undefined {
   const request = notifyRequest(systemEnvironment);

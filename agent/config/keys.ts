@@ -1,5 +1,4 @@
-// Finds the definition of a setting by its key, its name in the environment and as a flag, and its value at the path of the
-// key.
+// Finds by the key of a setting its definition, its other names (environment, flag), and its value.
 import {
   type FlagKey,
   type SecretKey,

@@ -13,8 +13,8 @@ export interface DevProcess {
 }
 
 /**
- * Runs `muster ARGS`. The process gets a process group of its own, so that Ctrl-C in the terminal reaches only `muster
- * dev`, which then sends each child one signal.
+ * Runs `muster ARGS`. The process gets a process group of its own. So Ctrl-C in the terminal reaches only `muster dev`,
+ * which then sends each child one signal.
  */
 export function startProcess(args: string[]): DevProcess {
   const { command, args: all } = ownCommand(...args);

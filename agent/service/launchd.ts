@@ -17,8 +17,8 @@ export interface LaunchdOptions {
 
 /**
  * Shortest time between two starts, in seconds. launchd restarts the role after any failure, also after exit code 78 (bad
- * configuration). With 30 s a bad configuration costs one short process and a few log lines each half minute, and a
- * corrected one is used without a restart by the operator. After a crash the role is back before `nodeDisconnectedAfter`
+ * configuration). With 30 s a bad configuration costs one short process and a few log lines each half minute. A corrected
+ * configuration is used without a restart by the operator. After a crash the role is back before `nodeDisconnectedAfter`
  * (45 s).
  */
 const throttleSeconds = 30;

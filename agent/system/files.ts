@@ -14,8 +14,8 @@ export function writeFileAtomic(path: string, data: string | Uint8Array, mode = 
 }
 
 /**
- * Removes temporary files in `folder` that were left when writers were killed. Only the holder of the folder may call
- * this, before it writes there, because it would also remove the temporary file of a running write. Never throws.
+ * Removes temporary files in `folder` that were left when writers were killed. It would also remove the temporary file of
+ * a running write. So only the holder of the folder may call this, before it writes there. Never throws.
  */
 export async function removeLeftovers(folder: string): Promise<void> {
   const names = await readdir(folder).catch((): string[] => []);

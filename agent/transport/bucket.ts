@@ -1,5 +1,6 @@
-// A key-value bucket is a JetStream stream with one subject for each key. It has exactly the layout of Bacalhau's bucket,
-// which nats.go's CreateKeyValue makes from a name alone, so that each program can open the bucket of the other.
+// A key-value bucket is a JetStream stream with one subject for each key. It has exactly the layout of Bacalhau's bucket, so
+// that each program can open the bucket of the other. In Bacalhau, nats.go's CreateKeyValue makes the bucket from a name
+// alone.
 import { type MsgHdrs, headers as newHeaders } from 'nats';
 import { readContinuously, type StorageEnvironment, type StoredMessage } from './consume.ts';
 import {

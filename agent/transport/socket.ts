@@ -1,6 +1,6 @@
-// Opens the socket to the broker: TCP, the broker's greeting, TLS. The client's own code is not used, because it leaks the
-// socket of an attempt that timed out, checks the certificate of an IP address against "localhost", and does not say how far
-// an attempt came.
+// Opens the socket to the broker: TCP, the broker's greeting, TLS. The client's own code is not used for three reasons: it
+// leaks the socket of an attempt that timed out, it checks the certificate of an IP address against "localhost", and it does
+// not say how far an attempt came.
 import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import {

@@ -1,4 +1,4 @@
-// The survey of this machine answers for the reports what it is, what it offers, what is free, and what is wrong with it.
+// Surveys this machine for the reports: what it is, what it offers, what is free, and what is wrong with it.
 import { type AllocatedCapacity, availableCapacity, offeredCapacity } from '../../host/capacity.ts';
 import { type CloudFacts, cloudLabels, readCloudFacts } from '../../host/cloud.ts';
 import type { Observation } from '../../host/conditions.ts';

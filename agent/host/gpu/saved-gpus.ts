@@ -1,4 +1,4 @@
-// Saves the GPUs of the last scan in a file, so that an agent that starts again offers them until its first scan is done.
+// Saves the GPUs of the last scan in a file. After a restart the agent offers them until its first scan is done.
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';

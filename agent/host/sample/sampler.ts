@@ -41,8 +41,8 @@ export class Sampler {
   }
 }
 
-// Least time between two measurements, in milliseconds. The kernel counts in steps of 10 ms, so fewer than ten steps would
-// give a random result, which would stay in the report until the next one.
+// Least time between two measurements, in milliseconds. The kernel counts in steps of 10 ms. With fewer than ten steps the
+// result would be random, and it would stay in the report until the next one.
 const shortestMs = 100;
 
 const isTooShort = (before: CpuTimes | undefined, now: CpuTimes | undefined): boolean =>

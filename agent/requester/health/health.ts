@@ -139,9 +139,7 @@ export class LivenessTable {
   }
 }
 
-/**
- * A doubly linked list whose links are in the nodes, so that a node is removed from the middle as fast as from the end.
- */
+/** A doubly linked list. Its links are in the nodes, so a node is removed from the middle as fast as from the end. */
 class Queue {
   oldest: Liveness | undefined;
   #newest: Liveness | undefined;
