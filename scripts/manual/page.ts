@@ -24,7 +24,7 @@ export async function manPage(): Promise<string> {
   const shown = commands.filter(row => !row.hidden);
   return [
     title('muster', 1, `muster ${version}`, 'User Commands'),
-    section('NAME', plain('muster - calls the roll of a compute cluster')),
+    section('NAME', plain('muster - keeps the roll of a compute cluster')),
     section('SYNOPSIS', `${bold('muster')} ${italic('COMMAND')} [${italic('flags')}]`),
     description(),
     section('COMMANDS'),

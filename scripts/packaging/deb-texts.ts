@@ -26,7 +26,7 @@ Recommends: systemd (>= 252)
 Suggests: bash-completion, libnss-systemd, pci.ids, pciutils
 Section: admin
 Priority: optional
-Description: calls the roll of a compute cluster
+Description: keeps the roll of a compute cluster
  The agent finds out what a compute node is, registers it with the cluster and
  keeps it current. The requester decides with the operator who takes part,
  knows who is alive, and tells other systems. Both speak Bacalhau's node

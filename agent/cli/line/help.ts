@@ -54,7 +54,8 @@ async function groupHelp({ path }: Place, { commands, groupExamples }: HelpTexts
   const members = commands.filter(
     row => !row.hidden && path.every((word, index) => row.path.split(' ')[index] === word),
   );
-  const about = path.length === 0 ? 'muster calls the roll of a compute cluster.' : undefined;
+  const about =
+    path.length === 0 ? 'muster keeps the roll of a compute cluster: the list of its nodes.' : undefined;
   const layout = emptyLayout(`Usage: ${['muster', ...path].join(' ')} COMMAND [flags]`, about);
   for (const row of members) layout.command(row.path, row.help);
   const examples = examplesText(groupExamples[path.join(' ')]);

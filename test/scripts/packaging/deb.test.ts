@@ -45,7 +45,7 @@ describe('the Debian package', { skip }, () => {
     assert.equal(await control('Architecture'), target.goArch);
     assert.match(await control('Depends'), /^libc6( \(>= 2\.\d+\))?$/);
     assert.match(await control('Installed-Size'), /^\d+$/);
-    assert.match(await control('Description'), /^calls the roll of a compute cluster\n/);
+    assert.match(await control('Description'), /^keeps the roll of a compute cluster\n/);
   });
 
   it('has each file in its place, owned by root and with the same time', async () => {
