@@ -96,13 +96,17 @@ function agentRows(status: AgentStatus): Row[] {
     ['fingerprint', status.fingerprint ?? ''],
     ['broker', status.broker ?? ''],
     ['requester', status.requester ? `${status.requester}, cluster ${status.cluster}` : 'not known'],
-    ['heartbeats', `${status.heartbeats ?? 0} sent, the last ${ago(status.lastHeartbeat)}`],
+    ['heartbeats', heartbeatsText(status)],
     ['acknowledged', ago(status.lastAcknowledged)],
     ...(status.conditions ?? []).map(
       ({ Type, Reason, Since }): Row => ['condition', `${Type} since ${Since}: ${Reason}`],
     ),
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
+}
+
+function heartbeatsText({ heartbeats = 0, lastHeartbeat }: AgentStatus): string {
+  return lastHeartbeat ? `${heartbeats} sent, the last ${ago(lastHeartbeat)}` : `${heartbeats} sent`;
 }
 
 function requesterRows(status: RequesterStatus): Row[] {

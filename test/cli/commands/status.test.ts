@@ -49,6 +49,7 @@ async function shown(
 test('a person sees why the node is rejected, and its conditions', async t => {
   const text = await shown(t, 'text');
   assert.match(text, /^ {2}state +rejected \(node registration rejected\\u009b2J\)$/m);
+  assert.match(text, /^ {2}heartbeats +0 sent$/m);
   assert.match(text, /^ {2}condition +HardwareMismatch since 2026-\S+: CPUs: 64 declared, 2 found$/m);
 });
 
