@@ -53,7 +53,7 @@ async function ownBrokerFindings({ settings }: Context): Promise<Finding[]> {
 const remedies: Record<ConnectFault, string> = {
   unreachable: 'start the broker, allow the connection in the firewall, or correct nats.servers',
   unauthorized:
-    'give this role credentials that the broker knows: nats.token, nats.tokenFile, nats.credsFile',
+    "give this role credentials that the broker knows (nats.token, nats.tokenFile, nats.credsFile); the token of a requester's own broker is in broker/token of its data folder",
   tls: 'correct the certificates or the settings nats.tls.*',
   credentials: 'put the credentials where the setting says',
   protocol: 'correct nats.servers: it must name the port of NATS, which is usually 4222',
