@@ -51,7 +51,7 @@ export async function runDev(
   const lock = await holdFolder(
     folder,
     () => ({ pid: process.pid }),
-    status => `another muster dev holds ${folder}: ${describeHolder(status)}; stop it with Ctrl-C there`,
+    status => `another muster dev holds ${folder}: ${describeHolder(status)}`,
   );
   cleanup.defer(() => lock.close());
   const life = lifetime(log);

@@ -115,7 +115,9 @@ async function joinQueue(
       dead.push(holder);
       place = `${holder}.next`;
     } else if (place === holderLink || (await readQueue(folder)).includes(holder)) {
-      throw new MusterError('in_use', describe(answer.value));
+      throw new MusterError('in_use', describe(answer.value), {
+        hint: 'stop that process first, or choose another folder with --data-dir',
+      });
     } else {
       // That process is no longer in the queue, because the link was moved. It will notice that soon. We start again at the
       // link.
