@@ -126,8 +126,8 @@ class Outage {
     const { clock, log } = this.#options;
     const version = printable(link.info?.version ?? '', 64);
     const fields = { server: server.label, version };
-    const after = this.#since === undefined ? 0 : Math.round(clock.monotonic() - this.#since);
-    if (this.#everUp) log.info({ ...fields, after }, 'connected to the broker again');
+    const afterMs = this.#since === undefined ? 0 : Math.round(clock.monotonic() - this.#since);
+    if (this.#everUp) log.info({ ...fields, afterMs }, 'connected to the broker again');
     else log.info(fields, 'connected to the broker');
     this.#everUp = true;
     this.#since = undefined;
