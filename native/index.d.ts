@@ -1,4 +1,4 @@
-// What the addon exports, generated from its Rust sources by `native/build types`.
+// Declares what the addon exports. This file is generated from its Rust sources by `native/build types`.
 
 /** Reads the limits. Never throws: a limit that cannot be read is absent. */
 export declare function cgroup(options?: CgroupOptions | undefined | null): Cgroup

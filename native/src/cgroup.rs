@@ -211,7 +211,8 @@ fn affinity() -> Option<u32> {
     // The call fails if the set is smaller than the kernel's. No kernel supports more than 2^16 CPUs.
     for words in [16, 128, 1024] {
         let mut set = vec![0_u64; words];
-        // SAFETY: `set` has as many bytes as the call is told, and a thread may ask for its own set (0).
+        // SAFETY: the second argument is the size of `set` in bytes. 0 means the calling thread, which may ask for its own
+        // set.
         let status = unsafe { libc::sched_getaffinity(0, words * size_of::<u64>(), set.as_mut_ptr().cast()) };
         if status == 0 {
             return Some(set.iter().map(|word| word.count_ones()).sum());

@@ -66,7 +66,7 @@ fn space(path: &str) -> io::Result<DiskSpace> {
     if unsafe { libc::statfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the struct is plain integers and arrays of them, for which all bits zero is a value, and the call filled it.
+    // SAFETY: the struct has only integers and arrays of them, for which zero bits are a valid value. The call filled it.
     let answer = unsafe { answer.assume_init() };
     let size = f64::from(answer.f_bsize);
     Ok(DiskSpace {
@@ -87,7 +87,7 @@ fn space(path: &str) -> io::Result<DiskSpace> {
     if unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the struct is plain integers, for which all bits zero is a value, and the call filled it.
+    // SAFETY: the struct has only integers, for which zero bits are a valid value, and the call filled it.
     let answer = unsafe { answer.assume_init() };
     let size = answer.f_frsize as f64;
     Ok(DiskSpace {

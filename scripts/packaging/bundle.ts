@@ -26,7 +26,7 @@ export async function bundle(): Promise<Bundle> {
     // Code that is not run shall not be compiled either. That would cost an agent 1 MB, and each start 3 ms.
     optimization: { pifeForModuleWrappers: false },
     onLog(_level, log) {
-      // yargs searches its own folder for a file that its settings extend. It is given no such settings.
+      // yargs searches its own folder for a file that its settings extend. muster gives it no such settings.
       if (log.code === 'EMPTY_IMPORT_META' && log.id?.includes('/yargs/')) return;
       throw new MusterError('failed', `the bundler complains: ${log.message}`);
     },

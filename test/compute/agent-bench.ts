@@ -130,7 +130,7 @@ export class AgentBench {
   readonly settings: { -readonly [Name in keyof ComputeSettings]: ComputeSettings[Name] };
   reply: Reply;
   labels: Record<string, string> = {};
-  /** While it is set, reading the machine throws it. */
+  /** The error that reading the machine throws, while it is set. */
   machineFault: Error | undefined;
   /** Takes the next inventory. It resolves with whether the facts changed, or never. */
   inventory: () => Promise<boolean> = async () => false;

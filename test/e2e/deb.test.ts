@@ -46,7 +46,7 @@ describe('the Debian package', { skip }, () => {
       const changelog = `# Changelog\n\n## ${version}\n\n- Something.\n`;
       await writeDeb({ ...options, version, companions: { ...texts, changelog } }, folder);
     }
-    // Images for containers forbid packages to start services. The booted container shall not.
+    // Images for containers forbid packages to start services. In this container, they must be able to.
     await host.systemd.ok('rm', '-f', '/usr/sbin/policy-rc.d');
     // Every Debian with udev has these groups.
     for (const group of ['render', 'video']) await host.systemd.ok('groupadd', '--force', '--system', group);

@@ -190,7 +190,7 @@ describe('as a service of systemd', { skip }, () => {
     }
     assert.ok(!(await host.journal('agent')).includes(token));
     assert.ok(!(await host.show('agent', 'StatusText')).includes(token));
-    // A wrong secret is treated like any other outage, which the status shows.
+    // A wrong secret is treated like an outage, and the status shows it.
     await host.systemd.write('/etc/credstore/muster-agent.nats.token', 'wrong', 0o600);
     await ok('systemctl', 'restart', '--no-block', 'muster-agent');
     await host.untilStatus('agent', /^no connection to the broker for \d+ s, retrying/);

@@ -20,7 +20,7 @@ test('a share of CPUs may be a fraction, and a share of bytes is rounded down', 
   });
 });
 
-test('an amount is offered as it is, but never more than the machine has', () => {
+test('an amount is offered unchanged, but never more than the machine has', () => {
   const allocated = { cpu: { amount: 0.5 }, memory: { amount: 64 * gib }, disk: { amount: 10.9 }, gpu };
   const machine = { cpus: 2, memoryBytes: 4 * gib, diskBytes: 100 * gib, gpus };
   assert.deepEqual(offeredCapacity(allocated, machine), { CPU: 0.5, Memory: 4 * gib, Disk: 10 });

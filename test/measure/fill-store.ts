@@ -9,7 +9,7 @@ import { nodeIdOf, recordOf } from './simulated-nodes.ts';
 
 const atOnce = 512;
 
-/** Writes the records and the latest events of `nodes` nodes, with the requester's own code but without a requester. */
+/** Writes the records and the latest events of `nodes` nodes, with the code of the requester, but no requester runs. */
 export async function fillStore(url: string, nodes: number): Promise<void> {
   const connection = await openConnection(url, 'bench');
   const storage = await connection.storage();

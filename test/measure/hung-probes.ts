@@ -82,7 +82,7 @@ export class HungProbes {
   }
 }
 
-/** Text that the trace contains when a source was asked, by source. */
+/** For each source, the text that the trace contains when the source was asked. */
 const marks: Readonly<Record<string, RegExp>> = {
   NVML: /^nvmlInit_v2$/m,
   'nvidia-smi': /^nvidia-smi$/m,

@@ -6,7 +6,7 @@ export interface Hanging {
   paths?: string[];
   /** Beginnings of paths. For such a path, only the question for the size of the file system hangs. */
   sizes?: string[];
-  /** A file that ends all this: nothing hangs any more when it exists. */
+  /** The path of a file. Nothing hangs any more when the file exists. */
   until?: string;
 }
 

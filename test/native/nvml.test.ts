@@ -198,7 +198,7 @@ test('an impossible count is limited, with an error', async () => {
   assert.deepEqual(report.errors, [{ call: 'nvmlDeviceGetCount_v2', error }]);
 });
 
-test('strings are passed on as they are, as Unicode and with at most 10 kB', async () => {
+test('strings are passed on unchanged, as Unicode and with at most 10 kB', async () => {
   const report = await ask('gpus=1 mig=0 hostile');
   assert.equal(report.driverVersion, 'A'.repeat(10 * 1024));
   const [gpu] = report.gpus;
@@ -223,7 +223,7 @@ test('each scan initialises NVML once and shuts it down, and only the first one 
   assert.deepEqual(await ends('gpus=2'), ['load', 'nvmlInit_v2', 'nvmlShutdown']);
 });
 
-test('any call that hangs is named, and NVML answers again when it returns', async () => {
+test('any call that hangs is named, and NVML answers again when the call returns', async () => {
   const until = join(await newFolder(), 'until');
   for (const call of await calls()) {
     // The next test covers the opening of the library.

@@ -24,7 +24,7 @@ const read = (text: string): Answer => validate(answerSchema, parseJson(Buffer.f
 const upgrade = 'node supports NCLv1 protocol - legacy protocol disabled';
 const badJson = "invalid character 'b' looking for beginning of object key string";
 
-describe('written as the orchestrator writes them', () => {
+describe('answers are written as the orchestrator writes them', () => {
   const ours: Record<string, string> = {
     'legacy update before register': encodeErrorResponse(reasons.handshakeRequired('n-old')),
     'legacy resources before register': encodeErrorResponse(reasons.handshakeRequired('n-old')),
@@ -65,7 +65,7 @@ describe('written as the orchestrator writes them', () => {
   });
 });
 
-describe('read', () => {
+describe('answers are read', () => {
   const cases: [string, Answer][] = [
     [
       encodeRegisterResponse(true, 'node registered'),

@@ -18,7 +18,7 @@ const json = '{"Bacalhau-PayloadEncoding":"json"}';
 const around = (metadata: string, payload = '1') =>
   envelopeOf(`{"metadata":${metadata},"payload":${payload}}`);
 
-describe("refused with Bacalhau's texts", () => {
+describe("an envelope is refused with Bacalhau's texts", () => {
   const heartbeat = capture('bprotocol/heartbeat').bytes;
   const broken: Record<string, Uint8Array> = {
     empty: new Uint8Array(),
@@ -139,7 +139,7 @@ describe('metadata', () => {
   });
 });
 
-describe('limits, exactly', () => {
+describe('the limits are exact', () => {
   const sized = (bytes: number) => {
     const empty = around(json, '""').length;
     return around(json, `"${'x'.repeat(bytes - empty)}"`);
@@ -151,7 +151,7 @@ describe('limits, exactly', () => {
     refuses(() => decodeEnvelope(sized(65_537)), 'too_large');
   });
 
-  test('32 levels, of which the envelope is one', () => {
+  test('32 levels, and the envelope is one of them', () => {
     const nested = (levels: number) => around(json, '['.repeat(levels) + ']'.repeat(levels));
     assert.ok(decodeEnvelope(nested(maxDepth - 1)));
     refuses(() => decodeEnvelope(nested(maxDepth)), 'too_deep');

@@ -71,7 +71,7 @@ describe('metadata keys of all versions', () => {
   });
 });
 
-describe('read as Go reads it, in both forms', () => {
+describe('a heartbeat is read as Go reads it, in both forms', () => {
   const metadata = messageMetadata('heartbeat', 'n-1', new Date(0));
   const both = [
     plain,

@@ -109,7 +109,7 @@ describe('the name of a member', () => {
     assert.deepEqual(parse('{"a":"\\\\","b:":"\\\\:"}'), { a: '\\', 'b:': '\\:' });
   });
 
-  test('is read as it is, whatever was read before', () => {
+  test('is read unchanged, whatever was read before', () => {
     for (const name of ['\\\\', 'zone\\\\', '\\u005c']) attempt(() => parse(`{"before":[],"${name}":0}`));
     for (const name of ['"', '\n', '<', 'zone"', 'zone\n']) {
       const text = writeJson({ before: 1, [name]: 2 });
@@ -160,7 +160,7 @@ describe('text', () => {
   });
 });
 
-describe('written as Go writes it', () => {
+describe('JSON is written as Go writes it', () => {
   test('HTML characters and line separators are escaped, in keys too', () => {
     assert.equal(writeJson({ '<&>': '\u2028\u2029' }), '{"\\u003c\\u0026\\u003e":"\\u2028\\u2029"}');
   });

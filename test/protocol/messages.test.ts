@@ -95,7 +95,7 @@ describe('what muster adds', () => {
   });
 });
 
-describe('read as Go reads it', () => {
+describe('messages are read as Go reads JSON', () => {
   const paths = pathsOf(register.decoded);
   const expected = validate(registerRequestSchema, register.decoded);
 

@@ -51,7 +51,7 @@ describe('known keys', () => {
   });
 });
 
-describe('as NATS writes them', () => {
+describe('keys have the text form of NATS', () => {
   test('a pair that NATS made is written the same by muster', () => {
     const pair = nats.createServer();
     const text = Buffer.from(pair.getSeed()).toString();

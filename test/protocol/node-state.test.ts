@@ -118,7 +118,7 @@ test('connectionStatusOf returns the health in the words of Bacalhau', () => {
   assert.equal(connectionStatusOf('UNKNOWN'), 'DISCONNECTED');
 });
 
-test('an absent connection state reads as that of a node that never sent a heartbeat', () => {
+test('an absent connection state is read like the state of a node that never sent a heartbeat', () => {
   assert.deepEqual(
     validate(nodeStateSchema, { ...read(stored), ConnectionState: {} }).ConnectionState,
     neverConnected,

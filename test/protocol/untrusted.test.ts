@@ -102,7 +102,7 @@ const edited = (bytes: Buffer, changes: Edit[]) =>
     return Buffer.concat([result.subarray(0, start), insert, result.subarray(start + remove)]);
   }, bytes);
 
-describe('read or refused', () => {
+describe('every reader reads or refuses', () => {
   test('any bytes', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), readAll), { numRuns: 500 });
   });

@@ -28,7 +28,10 @@ export type StoreOperation =
   | 'last'
   | 'follow';
 
-/** A fault of one operation. `applied` means that the broker did it, and only the answer is lost. A `timeout` takes 5 s. */
+/**
+ * A fault of one operation. `applied` means that the broker carried it out, and only its answer is lost. A `timeout` takes
+ * 5 s.
+ */
 export interface StoreFault {
   fault: BrokerFault;
   applied?: boolean;

@@ -31,7 +31,10 @@ enum { none = 0, kill_it = -1, tear_it = -2 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct { char step[256]; int times; } seen[256];
-/** Files that got an error in the middle of a write. The rest of the write gets it too. No temporary name is used again. */
+/**
+ * Files that got an error in the middle of a write. The rest of the write gets the same error. No name of a temporary file
+ * is used twice.
+ */
 static struct { char path[PATH_MAX]; int by; } broken[16];
 static int broken_files;
 

@@ -40,7 +40,7 @@ export class ProcessTrace {
   }
 }
 
-// A clone in its parent's thread group is a thread. A call that a line resumes was counted in the line where it began.
+// A clone with CLONE_THREAD makes only a thread. strace may show one call on two lines, and only the first line counts.
 function startsProcess(line: string): boolean {
   const call = /^\d+ +(execve|execveat|fork|vfork|clone|clone3)\(/.exec(line)?.[1];
   if (call === undefined) return false;

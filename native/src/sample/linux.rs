@@ -161,7 +161,7 @@ fn sysinfo() -> libc::sysinfo {
     let mut info = MaybeUninit::<libc::sysinfo>::zeroed();
     // SAFETY: `info` is a `struct sysinfo` that the call writes to. It fails only for a bad pointer, and then zeros stay.
     unsafe { libc::sysinfo(info.as_mut_ptr()) };
-    // SAFETY: the struct is plain integers, for which all bits zero is a value.
+    // SAFETY: the struct has only integers, for which zero bits are a valid value.
     unsafe { info.assume_init() }
 }
 

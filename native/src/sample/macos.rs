@@ -61,7 +61,7 @@ impl Machine {
         if status != libc::KERN_SUCCESS {
             return None;
         }
-        // SAFETY: the struct is plain integers, for which all bits zero is a value.
+        // SAFETY: the struct has only integers, for which zero bits are a valid value.
         let pages = unsafe { pages.assume_init() };
         Some((f64::from(pages.free_count) + f64::from(pages.inactive_count)) * self.page_size)
     }
@@ -76,7 +76,7 @@ impl Machine {
         if status != libc::KERN_SUCCESS {
             return None;
         }
-        // SAFETY: the struct is plain integers, for which all bits zero is a value.
+        // SAFETY: the struct has only integers, for which zero bits are a valid value.
         let ticks = unsafe { load.assume_init() }.cpu_ticks;
         let ms = |state: libc::c_int| f64::from(ticks[state as usize]) * self.ms_per_tick;
         Some(CpuTimes {
@@ -108,7 +108,7 @@ fn sysctl<T: Copy>(name: &CStr) -> Option<T> {
     let status = unsafe {
         libc::sysctlbyname(name.as_ptr(), value.as_mut_ptr().cast(), &mut size, std::ptr::null_mut(), 0)
     };
-    // SAFETY: every `T` asked for is plain integers, for which all bits zero is a value and so is what the kernel wrote.
+    // SAFETY: every `T` here has only integers, for which zero bits and the bits of the kernel are valid values.
     (status == 0).then(|| unsafe { value.assume_init() })
 }
 

@@ -81,9 +81,9 @@ export class RegistrationBench {
   /** The result of reading the file, instead of its content, if it is set. */
   reading: SentinelReading | Error | undefined;
   writes = 0;
-  /** While it is set, every write and removal fails with it. */
+  /** The error with which every write and removal fails, while it is set. */
   fileFault: Error | undefined;
-  /** While it is set, every write and removal waits for it. */
+  /** A promise that every write and removal waits for, while it is set. */
   fileGate: Promise<void> | undefined;
   reply: (kind: Asked['kind'], count: number) => Reply;
   readonly settings = { rejoinAfterDelete: false };

@@ -118,7 +118,7 @@ test('the labels of the maximal number of GPUs fit into a message', () => {
   assert.ok(Object.keys(nodeLabels('node-1', facts, configured, gpus(256))).length <= 256);
 });
 
-test('a configured label replaces that of a GPU', () => {
+test('a configured label replaces the label of a GPU', () => {
   const facts = { operatingSystem: 'linux', architecture: 'amd64' };
   const labels = nodeLabels('node-1', facts, { 'GPU-0': 'mine' }, gpus(1));
   assert.deepEqual([labels['GPU-0'], labels['GPU-0-Memory']], ['mine', '15360-MiB']);

@@ -52,7 +52,7 @@ test('without /proc the CPUs are those that this process may use', async t => {
   assert.equal((await inputs()).system().cpus, 7);
 });
 
-test("the room is that on the folder's file system, and a missing folder is absent", async () => {
+test("the room on the folder's file system is read, and a missing folder is absent", async () => {
   const { value } = await (await inputs()).space();
   assert.ok(value && value.total > 0 && value.available <= value.total);
   assert.equal((await (await inputs('/nonexistent/folder')).space()).fault?.kind, 'absent');

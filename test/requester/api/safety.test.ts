@@ -139,7 +139,7 @@ const strangePaths = [
   '/api/v1/auth',
 ];
 for (const path of strangePaths) {
-  test(`${path} is 404`, async t => {
+  test(`GET ${path} is answered with 404`, async t => {
     const answer = await call(await serve(t, cluster()), path);
     assert.equal(answer.status, 404, answer.text);
     const { Code, Component, Message } = answer.json();
