@@ -76,7 +76,8 @@ export interface DiskSpace {
 
 /**
  * Ends the process at once with the exit status `code`. Nothing more is run or flushed, and no thread is waited for.
- * `process.exit` waits for the threads on which Node reads files, so a file system that hangs would keep the process for ever.
+ * `process.exit` waits for the threads on which Node reads files, so a file system that hangs would keep the process for
+ * ever.
  */
 export declare function exitNow(code: number): never
 
@@ -87,12 +88,13 @@ export declare function exitNow(code: number): never
 export declare function gpusNvml(options?: NvmlOptions | undefined | null): Promise<NvmlReport>
 
 /**
- * Sends `state`, which has lines such as `READY=1` and `STATUS=…`, to `socket`. That is the value of NOTIFY_SOCKET: a path, or `@`
- * and a name in the abstract namespace. Returns true when the state was sent, and false without a socket, which means that no
- * service manager wants it.
+ * Sends `state`, which has lines such as `READY=1` and `STATUS=…`, to `socket`. That is the value of NOTIFY_SOCKET: a
+ * path, or `@` and a name in the abstract namespace. Returns true when the state was sent, and false without a socket,
+ * which means that no service manager wants it.
  *
- * Throws with a `code`: `EINVAL` for a bad address, `EMSGSIZE` for a state of more than 4096 bytes, which no service manager
- * reads, `EAGAIN` when the manager does not read fast enough, and else the system's code (`ENOENT`, `ECONNREFUSED`, `EACCES`).
+ * Throws with a `code`: `EINVAL` for a bad address, `EMSGSIZE` for a state of more than 4096 bytes, which no service
+ * manager reads, `EAGAIN` when the manager does not read fast enough, and else the system's code (`ENOENT`,
+ * `ECONNREFUSED`, `EACCES`).
  */
 export declare function notify(socket: string | undefined | null, state: string): boolean
 
@@ -101,17 +103,17 @@ export interface NvmlError {
   /** The function, such as `nvmlDeviceGetPowerUsage`. */
   call: string
   /**
-   * NVML's name of the error, such as `NVML_ERROR_NOT_SUPPORTED`, or `symbol not found` when the library is too old for the
-   * function.
+   * NVML's name of the error, such as `NVML_ERROR_NOT_SUPPORTED`, or `symbol not found` when the library is too old for
+   * the function.
    */
   error: string
 }
 
 /**
- * Reads the figures of the GPUs that `gpusNvml` holds: four for each GPU, by index, as in `NvmlGpu`: bytes of memory in use,
- * percent, degrees Celsius and watts, with NaN for a figure that is not known. The result is null when a scan is needed: no GPU
- * is held, a GPU does not answer as in the last scan, or there was no answer within `deadlineMs`. While a call hangs no other
- * one is started, and a scan says where it hangs. Never rejects.
+ * Reads the figures of the GPUs that `gpusNvml` holds: four for each GPU, by index, as in `NvmlGpu`: bytes of memory in
+ * use, percent, degrees Celsius and watts, with NaN for a figure that is not known. The result is null when a scan is
+ * needed: no GPU is held, a GPU does not answer as in the last scan, or there was no answer within `deadlineMs`. While a
+ * call hangs no other one is started, and a scan says where it hangs. Never rejects.
  */
 export declare function nvmlFigures(deadlineMs: number): Promise<Array<number> | null>
 
@@ -146,8 +148,8 @@ export interface NvmlGpu {
 }
 
 /**
- * The text that stands in a file during each call of a library that may crash the process. After a call, blanks stand in its
- * place.
+ * The text that stands in a file during each call of a library that may crash the process. After a call, blanks stand in
+ * its place.
  */
 export interface NvmlMark {
   path: string
@@ -175,8 +177,8 @@ export interface NvmlOptions {
    */
   deadlineMs?: number
   /**
-   * Keeps NVML initialised for `nvmlFigures` until the next scan, unless a GPU has a fatal error. Each call of `nvmlFigures`
-   * writes this mark.
+   * Keeps NVML initialised for `nvmlFigures` until the next scan, unless a GPU has a fatal error. Each call of
+   * `nvmlFigures` writes this mark.
    */
   hold?: NvmlMark
 }

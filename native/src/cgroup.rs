@@ -1,5 +1,6 @@
-//! Reads the limits of this process by control groups and CPU affinity. The tightest limit from its own group up to the root counts.
-//! See cgroups(7): version 1 has a hierarchy for each controller, version 2 has one for all, and a machine may use both.
+//! Reads the limits of this process by control groups and CPU affinity. The tightest limit from its own group up to the
+//! root counts. See cgroups(7): version 1 has a hierarchy for each controller, version 2 has one for all, and a machine may
+//! use both.
 
 use std::fs::File;
 use std::io::Read;
@@ -96,7 +97,8 @@ impl Hierarchy {
                 continue;
             };
             if controllers.split(',').any(|name| name == controller) {
-                // The folder has the name of the list, with a link for each controller, or it has the name of the controller.
+                // The folder has the name of the list, with a link for each controller, or it has the name of the
+                // controller.
                 let top = [controllers, controller]
                     .map(|name| root.join(name))
                     .into_iter()
@@ -123,8 +125,8 @@ impl Hierarchy {
     }
 }
 
-/// Returns the folder of `group` below `top`. A container has only its own part mounted, but the name of the group may start at the
-/// host's root. So the longest end of the name that exists is used.
+/// Returns the folder of `group` below `top`. A container has only its own part mounted, but the name of the group may
+/// start at the host's root. So the longest end of the name that exists is used.
 fn place(top: &Path, group: &str) -> PathBuf {
     let names: Vec<_> = Path::new(group).components().filter(|name| *name != Component::RootDir).collect();
     // The name of a group outside this cgroup namespace starts with `..`, and its limits cannot be seen.

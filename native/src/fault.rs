@@ -27,8 +27,8 @@ impl Fault {
         Error::new(self.code, self.message)
     }
 
-    /// Returns an error to reject a promise with. It is made into a JavaScript error here, because the error type of promises
-    /// cannot have these codes.
+    /// Returns an error to reject a promise with. It is made into a JavaScript error here, because the error type of
+    /// promises cannot have these codes.
     pub fn rejection(self, env: Env) -> Error {
         Error::from(JsError::from(self.thrown()).into_unknown(env))
     }

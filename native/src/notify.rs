@@ -1,5 +1,5 @@
-//! Sends the state of the process to the service manager, as sd_notify(3) does. A manager that does not read causes an error, and
-//! never a wait.
+//! Sends the state of the process to the service manager, as sd_notify(3) does. A manager that does not read causes an
+//! error, and never a wait.
 
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -12,12 +12,13 @@ use crate::fault::Fault;
 /// A service manager ignores a message that is longer.
 const MAX_STATE_BYTES: usize = 4096;
 
-/// Sends `state`, which has lines such as `READY=1` and `STATUS=…`, to `socket`. That is the value of NOTIFY_SOCKET: a path, or `@`
-/// and a name in the abstract namespace. Returns true when the state was sent, and false without a socket, which means that no
-/// service manager wants it.
+/// Sends `state`, which has lines such as `READY=1` and `STATUS=…`, to `socket`. That is the value of NOTIFY_SOCKET: a
+/// path, or `@` and a name in the abstract namespace. Returns true when the state was sent, and false without a socket,
+/// which means that no service manager wants it.
 ///
-/// Throws with a `code`: `EINVAL` for a bad address, `EMSGSIZE` for a state of more than 4096 bytes, which no service manager
-/// reads, `EAGAIN` when the manager does not read fast enough, and else the system's code (`ENOENT`, `ECONNREFUSED`, `EACCES`).
+/// Throws with a `code`: `EINVAL` for a bad address, `EMSGSIZE` for a state of more than 4096 bytes, which no service
+/// manager reads, `EAGAIN` when the manager does not read fast enough, and else the system's code (`ENOENT`,
+/// `ECONNREFUSED`, `EACCES`).
 #[napi(catch_unwind)]
 pub fn notify(socket: Option<String>, state: String) -> Result<bool, Error<&'static str>> {
     let Some(socket) = socket.filter(|socket| !socket.is_empty()) else {

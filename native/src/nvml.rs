@@ -1,8 +1,8 @@
 //! Asks NVML, the library of NVIDIA's driver, for the GPUs. It is opened at run time, and most machines do not have it.
 //!
-//! Each scan initialises NVML again and reads everything, on a thread of its own. So a driver that was replaced and a GPU that
-//! was added are noticed. Then NVML is shut down, or stays initialised so that its figures can be read between two scans. Every
-//! answer of NVML is optional.
+//! Each scan initialises NVML again and reads everything, on a thread of its own. So a driver that was replaced and a GPU
+//! that was added are noticed. Then NVML is shut down, or stays initialised so that its figures can be read between two
+//! scans. Every answer of NVML is optional.
 
 pub mod figures;
 mod library;
@@ -32,8 +32,8 @@ pub struct NvmlOptions {
     /// Time for the whole scan, in milliseconds; 10000 by default. Without persistence mode a driver needs a second or more
     /// to wake each GPU.
     pub deadline_ms: Option<u32>,
-    /// Keeps NVML initialised for `nvmlFigures` until the next scan, unless a GPU has a fatal error. Each call of `nvmlFigures`
-    /// writes this mark.
+    /// Keeps NVML initialised for `nvmlFigures` until the next scan, unless a GPU has a fatal error. Each call of
+    /// `nvmlFigures` writes this mark.
     pub hold: Option<NvmlMark>,
 }
 

@@ -25,8 +25,8 @@ export const bold = (text: string): string => `\\fB${plain(text)}\\fR`;
 export const italic = (text: string): string => `\\fI${plain(text)}\\fR`;
 
 /**
- * Returns the beginning of a page. It has no date, so that it is the same every day. Words are not hyphenated, because most of
- * them are typed by the reader.
+ * Returns the beginning of a page. It has no date, so that it is the same every day. Words are not hyphenated, because most
+ * of them are typed by the reader.
  */
 export const title = (name: string, part: number, source: string, manual: string): string =>
   `.TH ${quoted(name.toUpperCase())} ${part} "" ${quoted(source)} ${quoted(manual)}\n.nh\n.ad l\n`;

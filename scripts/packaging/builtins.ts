@@ -28,7 +28,9 @@ export function lazyBuiltins(): Plugin {
   };
 }
 
-/** Returns a module that exports what `name` exports. Each call is marked pure, so the bundler removes what nobody imports. */
+/**
+ * Returns a module that exports what `name` exports. Each call is marked pure, so the bundler removes what nobody imports.
+ */
 function sourceOf(name: string): string {
   const all = createRequire(import.meta.url)(name) as object;
   const exported = Object.keys(all).filter(key => /^[A-Za-z_$][\w$]*$/.test(key) && key !== 'default');

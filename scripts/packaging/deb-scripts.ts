@@ -20,8 +20,8 @@ export const maintainerScripts: Readonly<Record<'postinst' | 'prerm' | 'postrm',
 # is left running from the old file.
 set -e
 
-# Checks whether role $1, whose main process is $2, can start again: as the user of that process, with its environment and its
-# credentials. The faults are kept for the person who upgrades, so they do not go to the log of a service.
+# Checks whether role $1, whose main process is $2, can start again: as the user of that process, with its environment and
+# its credentials. The faults are kept for the person who upgrades, so they do not go to the log of a service.
 can_start() {
 	[ "\${2:-0}" != 0 ] || return 0
 	user=$(stat --format='--reuid=%u --regid=%g' "/proc/$2") || return 0
@@ -68,8 +68,8 @@ fi
 `,
   postrm: `\
 #!/bin/sh
-# A removal keeps the configuration, the keys and the state. A purge removes them, but no secrets in /etc/credstore, which the
-# operator put there.
+# A removal keeps the configuration, the keys and the state. A purge removes them, but no secrets in /etc/credstore, which
+# the operator put there.
 set -e
 if [ "$1" = purge ]; then
 	if command -v deb-systemd-helper >/dev/null; then

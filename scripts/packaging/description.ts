@@ -1,5 +1,5 @@
-// Reads pkg.config.json, which describes the targets, assets and options of the packaged file. It uses a part of the schema of
-// pkg (https://github.com/yao-pkg/pkg).
+// Reads pkg.config.json, which describes the targets, assets and options of the packaged file. It uses a part of the schema
+// of pkg (https://github.com/yao-pkg/pkg).
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';

@@ -1,7 +1,10 @@
 // Makes a plugin for the bundler that leaves out parts of packages which the program does not use.
 import type { Plugin } from 'rolldown';
 
-/** JetStream, services and benchmarks of `nats`. agent/transport speaks to JetStream itself. They would cost an agent 0.5 MB. */
+/**
+ * JetStream, services and benchmarks of `nats`. agent/transport speaks to JetStream itself. They would cost an agent 0.5
+ * MB.
+ */
 const unused =
   /\/node_modules\/nats\/lib\/(?:jetstream\/\w+|nats-base-client\/(?:service|serviceclient|bench))\.js$/;
 

@@ -1,5 +1,5 @@
-// Signs a macOS program ad hoc, which means with hashes of its pages and without a certificate. Apple silicon runs no program
-// without a signature. The layouts are those of <mach-o/loader.h> and of cs_blobs.h in Apple's XNU.
+// Signs a macOS program ad hoc, which means with hashes of its pages and without a certificate. Apple silicon runs no
+// program without a signature. The layouts are those of <mach-o/loader.h> and of cs_blobs.h in Apple's XNU.
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 

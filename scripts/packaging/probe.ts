@@ -41,7 +41,10 @@ export async function packProbe(target: Target): Promise<PackedProbe> {
   };
 }
 
-/** Builds the probe for another kind of Linux machine, or returns what is missing. scripts/package builds this machine's own. */
+/**
+ * Builds the probe for another kind of Linux machine, or returns what is missing. scripts/package builds this machine's
+ * own.
+ */
 async function whyNotBuilt(target: Target): Promise<string | undefined> {
   if (isOwn(target)) return 'there was no Rust to build it with';
   if (target.platform !== 'linux') return `native/${target.addon} can only be built on a machine of its kind`;
@@ -95,7 +98,9 @@ async function crateNotices({ rust }: Target): Promise<Notice[]> {
   return [...(await Promise.all(notices)), await standardLibrary()];
 }
 
-/** Runs one of Rust's tools with the user's real home, where they and the crates are. Tests and the bench set another HOME. */
+/**
+ * Runs one of Rust's tools with the user's real home, where they and the crates are. Tests and the bench set another HOME.
+ */
 function rustTool(name: string, args: readonly string[]): Promise<string> {
   return tool(name, args, { cwd: join(checkout, 'native'), env: { HOME: userInfo().homedir } });
 }

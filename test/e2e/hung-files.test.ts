@@ -31,7 +31,9 @@ for (const [kind, main] of [
       : !main && !loaded.probe
         ? `the native probe ${loaded.reason}`
         : undefined;
-  /** Returns code and signal of a process that ends with hung threads. Only the native probe can end it with its own code. */
+  /**
+   * Returns code and signal of a process that ends with hung threads. Only the native probe can end it with its own code.
+   */
   const forced = (code: number) => (main ? [null, 'SIGKILL'] : [code, null]);
 
   it(`muster probe prints all other facts and ends with 2 when a file hangs, ${kind}`, async t => {

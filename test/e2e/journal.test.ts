@@ -1,5 +1,5 @@
-// The log in a real journal has priorities and survives a restart of the journal. `muster doctor` reports on services and puts
-// the journal's lines into its archive.
+// The log in a real journal has priorities and survives a restart of the journal. `muster doctor` reports on services and
+// puts the journal's lines into its archive.
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, it } from 'node:test';
 import { eventually } from '../support/eventually.ts';

@@ -1,5 +1,5 @@
-// An agent is killed, or gets an error, at every step of every state file that it writes. The next start works, with the same
-// identity.
+// An agent is killed, or gets an error, at every step of every state file that it writes. The next start works, with the
+// same identity.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
@@ -34,7 +34,10 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
     await broker?.release();
   });
 
-  /** Returns the steps of an agent without faults. The mark for each GPU scan is written again and again; only the first counts. */
+  /**
+   * Returns the steps of an agent without faults. The mark for each GPU scan is written again and again; only the first
+   * counts.
+   */
   async function stepsOf(name: string): Promise<string[]> {
     const agent = await agents.start(name);
     await agents.live(name, agent);
@@ -52,7 +55,10 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
     });
   });
 
-  /** Makes the worst state that a killed agent can leave: the socket of a dead process, half a sentinel, half of another file. */
+  /**
+   * Makes the worst state that a killed agent can leave: the socket of a dead process, half a sentinel, half of another
+   * file.
+   */
   async function leaveWreck(name: string): Promise<void> {
     const folder = agents.stateOf(name);
     await mkdir(folder, { recursive: true });

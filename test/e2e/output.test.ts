@@ -1,4 +1,5 @@
-// The output of the program is closed, full or not read. Roles keep running and stop cleanly, and commands keep their exit codes.
+// The output of the program is closed, full or not read. Roles keep running and stop cleanly, and commands keep their exit
+// codes.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
-// No secret gets out. Canaries are in every place that has a secret. Both roles log at trace level, against brokers that accept
-// or refuse them, with damaged files and with crashes. All output is searched for the canaries.
+// No secret gets out. Canaries are in every place that has a secret. Both roles log at trace level, against brokers that
+// accept or refuse them, with damaged files and with crashes. All output is searched for the canaries.
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// A newer program replaces one that runs, as a package manager does it. The role keeps running, and starts again with the same
-// identity and state.
+// A newer program replaces one that runs, as a package manager does it. The role keeps running, and starts again with the
+// same identity and state.
 import assert from 'node:assert/strict';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';

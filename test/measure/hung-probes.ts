@@ -46,9 +46,10 @@ export class HungProbes {
   }
 
   /**
-   * Makes all files under `folder`, the agent's data folder, hang from now on. They cannot hang earlier, because no agent starts
-   * on a disk that hangs. The library, the tools and the inventory hang from the start. The files of the kernel begin to hang
-   * when the tools have been asked: if too many files hang, the agent asks for no others and searches no tools.
+   * Makes all files under `folder`, the agent's data folder, hang from now on. They cannot hang earlier, because no agent
+   * starts on a disk that hangs. The library, the tools and the inventory hang from the start. The files of the kernel
+   * begin to hang when the tools have been asked: if too many files hang, the agent asks for no others and searches no
+   * tools.
    */
   async hangFiles(folder: string): Promise<void> {
     await this.#hangPaths(folder);

@@ -122,8 +122,8 @@ class MeasuredAgent {
 }
 
 /**
- * Returns how late each heartbeat was, when each is due one interval after the one before. A heartbeat that was left out counts
- * as well. Otherwise a long stop would be a single late heartbeat.
+ * Returns how late each heartbeat was, when each is due one interval after the one before. A heartbeat that was left out
+ * counts as well. Otherwise a long stop would be a single late heartbeat.
  */
 function latenessOf(arrivals: readonly number[], end: number): number[] {
   return arrivals.flatMap((before, index) => {

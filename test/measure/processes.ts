@@ -31,7 +31,8 @@ export interface Children {
 export function childrenOf(pid: number): Children {
   const running = readdirSync('/proc').filter(name => /^\d+$/.test(name) && parentOf(name) === pid).length;
   const fields = statOf(pid);
-  // The fields of proc_pid_stat(5), counted from the state behind the name: cminflt, and cutime and cstime in ticks of 10 ms.
+  // The fields of proc_pid_stat(5), counted from the state behind the name: cminflt, and cutime and cstime in ticks of 10
+  // ms.
   return { running, trace: Number(fields[8]), cpuUs: (Number(fields[13]) + Number(fields[14])) * 10_000 };
 }
 

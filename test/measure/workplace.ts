@@ -9,7 +9,8 @@ export function openWorkplace(): void {
   // The folder is not in the user's TMPDIR, because on macOS that path is too long for a socket.
   const folder = mkdtempSync('/tmp/muster-bench.');
   Object.assign(process.env, { TMPDIR: folder, HOME: folder });
-  // The modules that start processes end them on `exit` too. They were loaded before, so their listeners run before this one.
+  // The modules that start processes end them on `exit` too. They were loaded before, so their listeners run before this
+  // one.
   process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
   process.on('SIGINT', () => process.exit(130));
   process.on('SIGTERM', () => process.exit(143));

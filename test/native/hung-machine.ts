@@ -1,5 +1,5 @@
-// Runs an agent for a simulated day with the real native probe. Soon after its start the NVIDIA library begins to hang, and so do
-// some files, by hanging-files.c. Arguments: a folder, and the path of the library.
+// Runs an agent for a simulated day with the real native probe. Soon after its start the NVIDIA library begins to hang, and
+// so do some files, by hanging-files.c. Arguments: a folder, and the path of the library.
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SystemInputs } from '../../agent/host/inputs/system-inputs.ts';

@@ -30,7 +30,9 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs `script`, which is CommonJS with the addon as `probe`, in another process. `launcher` is a command to start it with. */
+/**
+ * Runs `script`, which is CommonJS with the addon as `probe`, in another process. `launcher` is a command to start it with.
+ */
 export function inChild(
   script: string,
   env: Record<string, string> = {},

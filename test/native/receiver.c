@@ -1,5 +1,5 @@
-// A fake service manager. It binds the given datagram socket (a path, or `@` and an abstract name), prints `ready`, and prints each
-// message as one line of hexadecimal digits. It ends when its standard input ends.
+// A fake service manager. It binds the given datagram socket (a path, or `@` and an abstract name), prints `ready`, and
+// prints each message as one line of hexadecimal digits. It ends when its standard input ends.
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>

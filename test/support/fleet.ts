@@ -42,7 +42,9 @@ export class Fleet {
     }
   }
 
-  /** Watches the store directly, not through the requester. The returned set grows with each of these nodes that is stored. */
+  /**
+   * Watches the store directly, not through the requester. The returned set grows with each of these nodes that is stored.
+   */
   async followStore(stored: (ids: ReadonlySet<string>) => void): Promise<ReadonlySet<string>> {
     const storage = await this.connection.storage();
     const bucket = await storage.bucket({ name: 'node_v1', history: 1 });

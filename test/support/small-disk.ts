@@ -20,7 +20,9 @@ export interface SmallDisk extends Disk {
   makeRoom(): Promise<void>;
 }
 
-/** Mounts a file system of 64 KiB. Returns undefined where this is not allowed: only root can, and not in every container. */
+/**
+ * Mounts a file system of 64 KiB. Returns undefined where this is not allowed: only root can, and not in every container.
+ */
 export async function mountSmallDisk(): Promise<SmallDisk | undefined> {
   const disk = await mount('size=64k');
   if (!disk) return undefined;

@@ -12,8 +12,8 @@ use napi_derive::napi;
 use super::scan;
 use crate::lanes::{Lanes, Verdict};
 
-/// The text that stands in a file during each call of a library that may crash the process. After a call, blanks stand in its
-/// place.
+/// The text that stands in a file during each call of a library that may crash the process. After a call, blanks stand in
+/// its place.
 #[napi(object)]
 #[derive(Clone, Default)]
 pub struct NvmlMark {
@@ -38,10 +38,10 @@ pub fn set_mark(mark: Option<NvmlMark>) {
     *MARK.lock().unwrap_or_else(PoisonError::into_inner) = mark.map(|mark| MarkFile { file: None, mark });
 }
 
-/// Reads the figures of the GPUs that `gpusNvml` holds: four for each GPU, by index, as in `NvmlGpu`: bytes of memory in use,
-/// percent, degrees Celsius and watts, with NaN for a figure that is not known. The result is null when a scan is needed: no GPU
-/// is held, a GPU does not answer as in the last scan, or there was no answer within `deadlineMs`. While a call hangs no other
-/// one is started, and a scan says where it hangs. Never rejects.
+/// Reads the figures of the GPUs that `gpusNvml` holds: four for each GPU, by index, as in `NvmlGpu`: bytes of memory in
+/// use, percent, degrees Celsius and watts, with NaN for a figure that is not known. The result is null when a scan is
+/// needed: no GPU is held, a GPU does not answer as in the last scan, or there was no answer within `deadlineMs`. While a
+/// call hangs no other one is started, and a scan says where it hangs. Never rejects.
 #[napi(catch_unwind, ts_return_type = "Promise<Array<number> | null>")]
 pub fn nvml_figures(env: &Env, deadline_ms: u32) -> Result<Object<'_>> {
     let deadline = Duration::from_millis(deadline_ms.into());

@@ -171,8 +171,8 @@ functions! {
 impl Library {
     /// Opens the library. This runs its initialisers, which may hang or crash the process like any of its functions.
     pub fn open(path: &str) -> Result<Self, libloading::Error> {
-        // SAFETY: nothing can prove that a foreign library is sound. Whoever configures the path is responsible for it, and the
-        // default is the driver's own library, which every user of the GPU loads.
+        // SAFETY: nothing can prove that a foreign library is sound. Whoever configures the path is responsible for it, and
+        // the default is the driver's own library, which every user of the GPU loads.
         unsafe { libloading::Library::new(path) }.map(Self::find)
     }
 }

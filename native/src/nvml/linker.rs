@@ -1,7 +1,8 @@
 //! Opens and closes libraries in a way that lets the process end.
 //!
-//! A library that hangs while it is opened or closed holds the lock of the dynamic linker. exit(3) waits for that lock to run the
-//! finalisers of the libraries. So an exit during opening or closing ends the process at once, with its exit status.
+//! A library that hangs while it is opened or closed holds the lock of the dynamic linker. exit(3) waits for that lock to
+//! run the finalisers of the libraries. So an exit during opening or closing ends the process at once, with its exit
+//! status.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,8 +35,8 @@ fn register() {
         }
     }
 
-    // SAFETY: `end_now` has the type that on_exit needs. It is still loaded at the exit, because the guard's thread runs until
-    // then and keeps this addon loaded. If the handler cannot be registered, nothing changes.
+    // SAFETY: `end_now` has the type that on_exit needs. It is still loaded at the exit, because the guard's thread runs
+    // until then and keeps this addon loaded. If the handler cannot be registered, nothing changes.
     unsafe { on_exit(end_now, std::ptr::null_mut()) };
 }
 

@@ -78,7 +78,7 @@ pub struct NvmlMigInstance {
 pub struct NvmlError {
     /// The function, such as `nvmlDeviceGetPowerUsage`.
     pub call: &'static str,
-    /// NVML's name of the error, such as `NVML_ERROR_NOT_SUPPORTED`, or `symbol not found` when the library is too old for the
-    /// function.
+    /// NVML's name of the error, such as `NVML_ERROR_NOT_SUPPORTED`, or `symbol not found` when the library is too old for
+    /// the function.
     pub error: String,
 }

@@ -31,9 +31,9 @@ struct HeldGpu {
 /// The figures of a GPU: memory in use, utilisation, temperature and power.
 const FIGURES: usize = 4;
 
-/// Initialises the library, reads everything, and shuts it down again so that no device is held. With `hold` it stays initialised
-/// for `held_figures`, unless a GPU has a fatal error. Before that, what the last scan left initialised is shut down, because
-/// only then a replaced driver and a reset GPU are noticed. `step` says which function is being called.
+/// Initialises the library, reads everything, and shuts it down again so that no device is held. With `hold` it stays
+/// initialised for `held_figures`, unless a GPU has a fatal error. Before that, what the last scan left initialised is shut
+/// down, because only then a replaced driver and a reset GPU are noticed. `step` says which function is being called.
 pub fn scan(path: &str, hold: bool, step: &Step) -> NvmlReport {
     let mut kept = KEPT.try_lock().unwrap_or_else(|_| {
         // Figures are being read. If that hangs, this scan hangs in the same function.
@@ -64,8 +64,8 @@ pub fn scan(path: &str, hold: bool, step: &Step) -> NvmlReport {
     report
 }
 
-/// Reads the figures of each GPU that is held, by index, with NaN for a figure that it did not give in the scan. None when no GPU
-/// is held, or when a GPU does not answer as in the scan. In that case all GPUs are released, and a scan is needed.
+/// Reads the figures of each GPU that is held, by index, with NaN for a figure that it did not give in the scan. None when
+/// no GPU is held, or when a GPU does not answer as in the scan. In that case all GPUs are released, and a scan is needed.
 pub fn held_figures() -> Option<Vec<f64>> {
     let step = &FIGURES_STEP;
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);

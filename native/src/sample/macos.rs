@@ -16,8 +16,9 @@ pub struct Machine {
 
 impl Default for Machine {
     fn default() -> Self {
-        // SAFETY: none of the calls has preconditions. The port is requested once, because each request takes a reference that
-        // is never released. The function is deprecated in favour of another crate, which is not worth it for one function.
+        // SAFETY: none of the calls has preconditions. The port is requested once, because each request takes a reference
+        // that is never released. The function is deprecated in favour of another crate, which is not worth it for one
+        // function.
         #[allow(deprecated)]
         let (host, ticks, page) = unsafe {
             (libc::mach_host_self(), libc::sysconf(libc::_SC_CLK_TCK), libc::sysconf(libc::_SC_PAGESIZE))
@@ -100,7 +101,8 @@ static BOOT_ID: LazyLock<Option<String>> = LazyLock::new(|| {
     (!id.is_empty() && id.is_ascii()).then(|| id.to_lowercase())
 });
 
-/// Returns what sysctlbyname(3) writes to a `T`, which may be less than its size. Only for plain integers and arrays of them.
+/// Returns what sysctlbyname(3) writes to a `T`, which may be less than its size. Only for plain integers and arrays of
+/// them.
 fn sysctl<T: Copy>(name: &CStr) -> Option<T> {
     let mut value = MaybeUninit::<T>::zeroed();
     let mut size = size_of::<T>();

@@ -1,4 +1,5 @@
-// Runs an interactive shell at a terminal of its own and types into it. The program `script` of util-linux gives the terminal.
+// Runs an interactive shell at a terminal of its own and types into it. The program `script` of util-linux gives the
+// terminal.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, constants } from 'node:fs/promises';

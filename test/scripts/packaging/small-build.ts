@@ -1,4 +1,5 @@
-// Makes a build as scripts/packaging does, but with a small program instead of the executable, so it is quick on any machine.
+// Makes a build as scripts/packaging does, but with a small program instead of the executable, so it is quick on any
+// machine.
 import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
