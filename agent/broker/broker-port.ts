@@ -42,8 +42,8 @@ export function isInUse(error: unknown): boolean {
 }
 
 /**
- * The range of fixed ports. Linux (32768 to 60999, see ip(7)) and macOS (from 49152) use higher ports for outgoing
- * connections. Such a port could be taken by any program while the broker is down, and the nodes would not find the
+ * The range from which a free port is chosen. Linux (32768 to 60999, see ip(7)) and macOS (from 49152) use higher ports
+ * for outgoing connections. Any program could get such a port while the broker is down, and the nodes would not find the
  * broker again.
  */
 const fixedPorts = { first: 10_000, end: 32_768 };

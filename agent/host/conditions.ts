@@ -56,7 +56,7 @@ interface Rule {
   readonly type: ConditionType;
   /** Number of bad observations in a row that raise the condition. */
   readonly raiseAfter: number;
-  /** Number of good observations in a row that clear it. */
+  /** Number of good observations in a row that clear the condition. */
   readonly clearAfter: number;
   /**
    * Returns why the observation is bad, or false when it is good, or undefined when it says nothing. For a raised

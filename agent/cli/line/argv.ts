@@ -25,7 +25,7 @@ export function lex(args: readonly string[], table: FlagTable): Token[] {
   return parseArgs(config).tokens;
 }
 
-/** The command that a command line names. */
+/** The command in a command line. */
 export interface NamedCommand {
   /** The words of the command, such as `node`, `list`. */
   readonly path: readonly string[];

@@ -55,7 +55,7 @@ export class Registration {
   #isConfirmationDue = false;
   /** Time when an event last led to a confirmation, in monotonic milliseconds. */
   #confirmedAt = Number.NEGATIVE_INFINITY;
-  /** Whether no requester has answered since this process started. */
+  /** Whether no requester has decided about this node since this process started. A refusal is no decision. */
   #isStarting = true;
 
   constructor(options: RegistrationOptions) {

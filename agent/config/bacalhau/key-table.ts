@@ -37,7 +37,7 @@ const drop = (dropped: string): KeyMapping => ({ dropped });
  * renamed in between.
  */
 export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
-  // Keys from 1.5 on.
+  // Keys of Bacalhau from 1.5 on.
   'Orchestrator.Enabled': { role: 'requester' },
   'Orchestrator.Host': setting('broker.host'),
   'Orchestrator.Port': setting('broker.port'),
@@ -89,7 +89,7 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   JobDefaults: drop(jobs),
   JobAdmissionControl: drop(jobs),
 
-  // Keys up to 1.4.
+  // Keys of Bacalhau up to 1.4.
   'Node.Type': { role: 'list' },
   'Node.Name': setting('node.id'),
   'Node.NameProvider': setting('node.nameProvider'),

@@ -50,7 +50,10 @@ const minimumVersion = '2.10.0';
 export interface VersionReview {
   readonly tooOld: boolean;
   readonly vulnerabilities: readonly Advisory[];
-  /** The next newer version without any of the listed vulnerabilities; undefined when the reviewed version has none. */
+  /**
+   * The next newer version without any of the listed vulnerabilities; undefined when the reviewed version has no
+   * vulnerability.
+   */
   readonly nextFixed: string | undefined;
 }
 

@@ -61,7 +61,7 @@ function stateFindings(status: AgentStatus): Finding[] {
   }
 }
 
-/** Returns the broker to which a running agent is connected, in the spelling of messages. */
+/** Returns the address of the broker to which a running agent is connected, as messages write it. */
 export const brokerOf = ({ broker }: AgentStatus): string | undefined =>
   /^connected to (\S+)$/.exec(broker)?.[1];
 

@@ -3,8 +3,8 @@ import type { Gpu } from '../../protocol/resources.ts';
 import { tidy } from '../values/tidy.ts';
 
 /**
- * Number of GPUs that get labels. A node may have 256 labels, see protocol/schema.ts: two for each of 64 GPUs, the
- * built-in ones and 64 configured ones are fewer.
+ * Number of GPUs that get labels. Each of them gets two, so 128 are needed for 64 GPUs. With the built-in labels and 64
+ * configured ones, a node has fewer than the allowed 256 labels (see protocol/schema.ts).
  */
 const maxLabelledGpus = 64;
 
