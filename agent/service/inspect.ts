@@ -98,7 +98,8 @@ async function readExisting(path: string): Promise<ExistingFile> {
 }
 
 async function askHolderPid(folder: string): Promise<number | undefined> {
-  // When the role does not answer, or this user may not ask it, the start of the service will show the conflict.
+  // The role may not answer, or this user may not ask it. If it holds the data folder, the start of the service will fail
+  // and say so.
   const status = await askHolder(folder, { command: 'status' }).catch(() => undefined);
   const { pid } = (status ?? {}) as { pid?: unknown };
   return Number.isSafeInteger(pid) ? Number(pid) : undefined;

@@ -87,7 +87,7 @@ export class Registration {
     await this.#options.sentinel.sync();
   }
 
-  /** Registers this node again in any state, because an operator wants it. */
+  /** Registers this node again, whatever its state is, because an operator wants it. */
   register(): void {
     this.#delays.onRegisterByHand();
     this.#registerAgain('', 0);
