@@ -38,7 +38,7 @@ export function goBuildInfo(program: Buffer): GoBuildInfo | undefined {
   return {
     path,
     go: goVersionAt(program, mark),
-    // Debian builds without modules, so only the program itself is named.
+    // Debian builds its programs without modules, so only the program itself is named.
     modules: modules.length > 0 ? modules : [{ path, version: '(devel)', sum: undefined }],
     platform: `${setting('GOOS')}/${setting('GOARCH')}`,
   };

@@ -169,7 +169,7 @@ function beyond(kind: string, text: string): boolean {
   }
   if (kind === 'size' || kind === 'allocation')
     return /b$/i.test(trimmed) && parseSize(trimmed) === undefined;
-  // Labels are given twice, or there are too many items in one text.
+  // The schema cannot see that a text has the same label twice or too many items.
   if (kind === 'map') return text.split(',').filter(part => part.trim()).length > 1;
   return false;
 }

@@ -111,7 +111,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     assert.deepEqual(odd, [], `no temporary file is left over: ${odd}`);
   }
 
-  // Most of the time, a requester waits for its broker to end.
+  // A requester mostly waits for the end of its broker, so several can run at the same time.
   const atATime = 6;
 
   it('starts again with the same state after it was killed at any step', async () => {

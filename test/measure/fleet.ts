@@ -18,7 +18,7 @@ interface FleetRun {
   /** Number of heartbeats and of requests per second. */
   heartbeats: number;
   requests: number;
-  /** Milliseconds beyond requester.nodeDisconnectedAfter until silence was announced, in order. */
+  /** Times from the end of requester.nodeDisconnectedAfter to the announcement of the silence, in milliseconds, sorted. */
   lateMs: number[];
 }
 
@@ -93,7 +93,7 @@ async function run(nodes: number): Promise<FleetRun> {
     nodes,
     silentNodes,
   );
-  // Before it has listened for this time, a requester announces nothing, so it works less than later.
+  // A requester announces nothing before it has listened for this time. Until then it has less to do than later.
   await pause(nodeDisconnectedAfterMs + 3_000);
   const before = await readUse(requester);
   await pause(windowMs);

@@ -24,7 +24,7 @@ const { Info: info } = register as { Info: unknown };
 const state = { Info: info, Membership: 'APPROVED', Connection: 'CONNECTED' };
 const pathOf = (name: string): Path => name.split('.').map(key => (/^\d+$/.test(key) ? Number(key) : key));
 
-/** Each schema with a message that it accepts, and its members: the limits of texts, and the whole numbers. */
+/** Each schema, with a message that it accepts, the limits of its texts, and its members that are whole numbers. */
 const schemas: Record<
   string,
   { schema: v.GenericSchema; message: unknown; texts: Record<string, number>; counts: string[] }

@@ -19,7 +19,7 @@ const nvidiaGpu = (more = {}) => ({
 });
 const nvidia = (gpus: object[], more: FakeMachine['answers'] = {}): FakeMachine => ({
   answers: {
-    // A recording has no undefined values.
+    // JSON drops the undefined values, because a recording has none.
     nvml: JSON.parse(JSON.stringify({ gpus })),
     'folder /proc/driver/nvidia/gpus': [at],
     [`file /proc/driver/nvidia/gpus/${at}/information`]: 'Model: \t NVIDIA T4',
