@@ -51,7 +51,8 @@ async function mount(options: string): Promise<Disk | undefined> {
   return {
     folder,
     async release() {
-      await run('umount', [folder]);
+      // The kernel may count a file of a process that has just ended as open for a moment longer.
+      await run('umount', ['--lazy', folder]);
       await rm(folder, { recursive: true });
     },
   };
