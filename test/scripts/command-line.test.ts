@@ -61,3 +61,11 @@ test('a folder outside test/ is refused', async () => {
   assert.equal(code, 64);
   assert.match(stderr, /^muster: there are no tests in test\/\.\.\/agent; the folders are:\n/);
 });
+
+test('the checks run no test, so a name or a seed is refused', async () => {
+  for (const option of ['--name', '--seed']) {
+    const { code, stderr } = await scriptsTest('check', option, '1');
+    assert.equal(code, 64);
+    assert.equal(stderr, `muster: check runs no test, so it takes neither --name nor --seed\n`);
+  }
+});
