@@ -38,7 +38,7 @@ export interface Holdings {
 }
 
 export interface DayOptions {
-  /** File operations that hang and never end; time does not wait for them. */
+  /** Number of file operations that hang and never end. The fake clock does not wait for them. */
   hungFiles?: number;
   /** Returns whether an answer is awaited that comes at once in real time; time waits for it. */
   isAnswerPending?: () => boolean;

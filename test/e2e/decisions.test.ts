@@ -72,7 +72,7 @@ describe("an operator's decision", () => {
     await ok('reject', 'heal', '-m', 'malicious node?');
     await agent.untilPrinted(/rejected by an operator/);
     await cluster.until('heal', 'REJECTED HEALTHY');
-    // A rejected node sends no resources, but heartbeats.
+    // A rejected node sends heartbeats, but does not report its resources.
     const beats = async () => (await cluster.node('heal'))?.ConnectionState.LastHeartbeat;
     const last = await beats();
     await eventually('its heartbeats go on', async () => (await beats()) !== last);

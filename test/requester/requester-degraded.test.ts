@@ -1,4 +1,4 @@
-// Tests what a requester announces while it is degraded, which means that it does not trust its own silence.
+// Tests what a requester announces while it is degraded, which means that it may not receive all messages.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RequesterFixture, settings } from './requester-fixture.ts';

@@ -101,7 +101,7 @@ export function foreignWrite(broker: FakeBroker, key: string, value: string | un
 export const stored = (broker: FakeBroker, key: string): string =>
   Buffer.from(broker.openBucket(nodeBucket.name).entries.get(key)?.value ?? []).toString();
 
-/** Opens a roll over an empty store. Returns it with what nodes and operators do to it most. */
+/** Opens a roll over an empty store. Returns the roll with functions for the usual requests and decisions. */
 export async function begin(options: OpenRollOptions = {}) {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
