@@ -1,9 +1,11 @@
 // Tests the command line of scripts/test, whose errors say what is right instead.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkout } from '../../scripts/packaging/checkout.ts';
+import { newFolder } from '../support/temporary.ts';
 
 interface Ended {
   code: number;
@@ -68,4 +70,24 @@ test('the checks run no test, so a name or a seed is refused', async () => {
     assert.equal(code, 64);
     assert.equal(stderr, `muster: check runs no test, so it takes neither --name nor --seed\n`);
   }
+});
+
+test('checks that a signal interrupts are not reported as done', async () => {
+  // The script itself, with a set-up that installs nothing and a compiler that is interrupted.
+  const folder = await newFolder();
+  await mkdir(join(folder, 'scripts'));
+  await copyFile(join(checkout, 'scripts/test'), join(folder, 'scripts/test'));
+  const setup = `
+    have() { false; }
+    setup_node() { :; }
+    setup_nats() { :; }
+    setup_native() { :; }
+    setup_test_programs() { :; }
+    tsc() { kill -TERM $$; }`;
+  await writeFile(join(folder, 'scripts/setup.sh'), setup);
+  const stdout = await new Promise<string>(resolve =>
+    execFile(join(folder, 'scripts/test'), ['check'], (_error, text) => resolve(text)),
+  );
+  assert.match(stdout, /== types ==/);
+  assert.match(stdout, /0 passed, 1 failed/);
 });
