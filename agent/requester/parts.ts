@@ -1,7 +1,7 @@
 // Opens the store, builds the parts of a requester and connects them to each other. This runs once at the start.
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { RecordedChange } from '../protocol/node-state.ts';
-import type { Clock } from '../system/clock.ts';
+import { type Clock, endsWithin } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import {
@@ -160,6 +160,8 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
   };
   const stop = async (timeoutMs: number) => {
     silence();
+    // While the broker is away nothing can be stored, and the nodes send their information again.
+    if (timeoutMs > 0) await endsWithin(clock, timeoutMs / 4, roll.storeHeld());
     const waiting = await events.stop(timeoutMs);
     const text = 'events wait for the broker; those of the store are sent at the next start';
     if (waiting > 0) log.warn({ waiting }, text);

@@ -152,6 +152,8 @@ const steps: fc.Arbitrary<Step>[] = [
         .register(id, muster, { zone })
         .catch(error => ({ failed: notNow(error) }));
       if ('failed' in answer || 'error' in answer) return;
+      // The node registered too often, and has to wait.
+      if (answer.value?.Muster?.Code === 'unavailable') return;
       assert.equal(answer.value?.Accepted, before !== 'REJECTED');
       assert.equal(
         answer.value?.Reason,

@@ -117,6 +117,13 @@ export const usesRequesterId = (id: string): RequestOutcome =>
     `${id} is the id of a requester: give the node another, by node.id or MUSTER_NODE_ID, and start it again`,
   );
 
+/** Refuses for now a node on the roll that registered too often. `waitMs` is the time until it may register again. */
+export const tooOften = (nodeId: string, waitMs: number): RequestOutcome =>
+  refusal(
+    'unavailable',
+    `node ${nodeId} registered too often in a short time; try again in ${Math.ceil(waitMs / 1000)} s`,
+  );
+
 /** Refuses a node that is not on the roll: it was deleted, or it has to register first. */
 export function unknownNode(stored: StoredRecord, nodeId: string): RequestOutcome {
   if (stored.kind === 'deleted') return refusal('deleted', reasons.deleted);

@@ -4,6 +4,11 @@
 export class NodeQueue {
   readonly #last = new Map<string, Promise<void>>();
 
+  /** Returns whether a turn of `id` runs or waits. */
+  isBusy(id: string): boolean {
+    return this.#last.has(id);
+  }
+
   /**
    * Waits until all earlier turns of `id` have ended. Returns a function that ends this turn; the caller must call it.
    */

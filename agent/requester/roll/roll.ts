@@ -5,14 +5,19 @@ import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Random } from '../../system/random.ts';
+import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
 import type { Decision, DecisionRule } from './decisions.ts';
-import { otherSession, type RequestOutcome, register, updateInfo } from './membership.ts';
+import { type HeldUpdate, HeldUpdates } from './held-updates.ts';
+import { otherSession, type RequestOutcome, register, tooOften, updateInfo } from './membership.ts';
 import { NodeQueue } from './node-queue.ts';
 import { ownRecord } from './own-record.ts';
 import { type Records, RecordTable } from './record-table.ts';
 import { changesOf, isNodeKey, readEntry, signed, write } from './store.ts';
 import { operationOf, type StoredRecord, sessionOf } from './stored-record.ts';
+
+/** Each node may have its information stored five times at once, and then every 10 s. Decisions are not limited. */
+export const storedUpdateLimits = { burst: 5, refillMs: 10_000 };
 
 export interface RollPolicy {
   manualApproval: boolean;
@@ -59,6 +64,9 @@ export class Roll {
   readonly #options: RollOptions;
   readonly #table = new RecordTable();
   readonly #queue = new NodeQueue();
+  /** Limits the writes that each node can cause. */
+  readonly #updates: TokenBuckets;
+  readonly #held: HeldUpdates;
   /** Number of registrations that are being written. They count towards maxPending. */
   #arriving = 0;
   /** During a pass over the store, the ids that have not come yet; otherwise undefined. */
@@ -67,6 +75,14 @@ export class Roll {
 
   constructor(options: RollOptions) {
     this.#options = options;
+    const { clock } = options;
+    this.#updates = new TokenBuckets(storedUpdateLimits, () => clock.monotonic());
+    this.#held = new HeldUpdates({
+      clock,
+      untilTurnMs: id => this.#updates.untilTokenMs(id),
+      takeTurn: id => this.#updates.take(id),
+      store: id => this.#storeHeld(id),
+    });
   }
 
   /** The records of all nodes, as the store has them. */
@@ -100,12 +116,19 @@ export class Roll {
     onFirst = undefined;
   }
 
+  /** Ends the watch of the store, and the timers. */
   stop(): void {
     this.#watch?.stop();
+    this.#held.stop();
+  }
+
+  /** Stores the information that was accepted and still waits for its turn. Never rejects. */
+  async storeHeld(): Promise<void> {
+    await this.#held.storeAll();
   }
 
   /**
-   * Registers a node and opens a session for it.
+   * Registers a node and opens a session for it. A node on the roll that registers again too often is refused for now.
    * @throws BrokerError when the store does not answer.
    */
   async register(request: RegisterRequest): Promise<RequestOutcome & { session: string | undefined }> {
@@ -113,16 +136,26 @@ export class Roll {
     const id = request.Info.NodeID;
     const session = request.Muster ? random.uuid() : undefined;
     let reserved = false;
-    const rule = (stored: StoredRecord): RequestOutcome =>
-      register(stored, request, {
+    let paid = false;
+    let isTooOften = false;
+    const rule = (stored: StoredRecord): RequestOutcome => {
+      const outcome = register(stored, request, {
         manualApproval: policy.manualApproval,
         roomForPending: reserved || this.#table.pending + this.#arriving < policy.maxPending,
         now: clock.now().toISOString(),
         session: session ?? '',
       });
-    // These two refusals need no read of the store, so that a flood of unknown nodes costs the store nothing.
+      if (!outcome.write || outcome.code === 'registered') return outcome;
+      paid ||= this.#updates.take(id);
+      if (paid) return outcome;
+      isTooOften = true;
+      return this.#withoutWrite(stored, request, outcome);
+    };
+    // These refusals need no read of the store, so that a flood costs the store nothing.
     const early = rule(this.#table.stored(id));
-    if (early.code === 'full' || early.code === 'not_compute') return { ...early, session: undefined };
+    if (isTooOften || early.code === 'full' || early.code === 'not_compute') {
+      return { ...early, session: undefined };
+    }
     try {
       const outcome = await this.#change(id, stored => {
         const result = rule(stored);
@@ -140,18 +173,23 @@ export class Roll {
 
   /**
    * Applies node information that was sent under the session of the node's record. The store is asked only when the
-   * information is new. @throws BrokerError when the store does not answer.
+   * information is new. Information that changes too often is accepted and stored later. @throws BrokerError when the
+   * store does not answer.
    */
   async updateInfo(info: NodeInfo): Promise<RequestOutcome> {
     const id = info.NodeID;
     const session = sessionOf(this.#table.stored(id));
     // A newer registration may be on its way to the store. Information from the older session must not replace it.
-    const rule = (stored: StoredRecord) =>
-      stored.kind === 'record' && sessionOf(stored) !== session
-        ? otherSession(id)
-        : updateInfo(stored, info, this.#options.clock.now().toISOString());
+    const rule = (stored: StoredRecord) => this.#updateRule(stored, { info, session });
     const outcome = rule(this.#table.stored(id));
-    return outcome.write ? this.#change(id, rule) : outcome;
+    if (!outcome.accepted) return outcome;
+    const isBusy = this.#queue.isBusy(id);
+    if (outcome.write ? this.#updates.take(id) : !isBusy) {
+      this.#held.drop(id);
+      return outcome.write ? this.#change(id, rule) : outcome;
+    }
+    this.#held.hold(id, { info, session });
+    return { accepted: true, code: outcome.code, reason: outcome.reason };
   }
 
   /**
@@ -168,6 +206,35 @@ export class Roll {
   async registerSelf(info: NodeInfo): Promise<void> {
     const now = () => this.#options.clock.now().toISOString();
     await this.#change(info.NodeID, stored => ownRecord(stored, info, now()) ?? {});
+  }
+
+  // Answers a registration that is not stored, because the node registered too often. A Bacalhau node has no session that
+  // would have to be stored, so it is answered as usual. Some of its versions never ask again after a refusal.
+  #withoutWrite(
+    stored: StoredRecord,
+    { Info, Muster }: RegisterRequest,
+    { accepted, code, reason }: RequestOutcome,
+  ): RequestOutcome {
+    const id = Info.NodeID;
+    if (Muster || sessionOf(stored) !== undefined) return tooOften(id, this.#updates.untilTokenMs(id));
+    if (accepted) this.#held.hold(id, { info: Info, session: undefined });
+    return { accepted, code, reason };
+  }
+
+  #updateRule(stored: StoredRecord, { info, session }: HeldUpdate): RequestOutcome {
+    return stored.kind === 'record' && sessionOf(stored) !== session
+      ? otherSession(info.NodeID)
+      : updateInfo(stored, info, this.#options.clock.now().toISOString());
+  }
+
+  // Stores what is held of a node, if it is still the newest that is known of the node, and drops it.
+  async #storeHeld(id: string): Promise<void> {
+    let update: HeldUpdate | undefined;
+    await this.#change(id, (stored): Partial<RequestOutcome> => {
+      update = this.#held.get(id);
+      return update ? this.#updateRule(stored, update) : {};
+    });
+    if (update) this.#held.drop(id, update);
   }
 
   // Makes the changes of one node one after the other. The rule gets the record in the store, and is called again when
@@ -240,6 +307,8 @@ export class Roll {
     const before = this.#table.get(id);
     this.#missing?.delete(id);
     const kept = this.#table.set(id, stored);
+    const registeredAt = kept.kind === 'record' ? kept.state.Muster?.RegisteredAt : undefined;
+    if (kept.kind !== 'record' || registeredAt !== before?.Muster?.RegisteredAt) this.#held.drop(id);
     if (kept.kind === 'unreadable') {
       log.error({ node: id }, 'the record of this node cannot be read; it is left alone');
     }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { approveNode, deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
+import { storedUpdateLimits } from '../../../agent/requester/roll/roll.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
@@ -19,6 +20,13 @@ class Model {
   readonly nodes = new Map<string, { membership: string; zone: string; session: boolean }>();
   readonly deleted = new Set<string>();
   readonly announced: string[] = [];
+  /** Number of writes that each node has caused since the last start. Hardly any time passes, so none is forgotten. */
+  readonly #writes = new Map<string, number>();
+
+  /** The limits begin anew with each process. */
+  restart(): void {
+    this.#writes.clear();
+  }
 
   register(id: string, peer: Peer, zone: string, manualApproval: boolean): string {
     if (peer === 'requester-typed') return 'not_compute';
@@ -32,6 +40,10 @@ class Model {
       this.announced.push(`${id} registered`);
       return 'registered';
     }
+    if (!this.#mayWrite(id)) {
+      if (session || node.session) return 'unavailable';
+      return node.membership === 'REJECTED' ? 'rejected' : 'reconnected';
+    }
     node.session = session;
     if (node.membership === 'REJECTED') return 'rejected';
     this.#update(id, zone);
@@ -43,7 +55,7 @@ class Model {
     if (!node) return this.deleted.has(id) ? 'deleted' : 'handshake_required';
     if (id === 'node-0') return 'not_compute';
     if (node.membership === 'REJECTED') return 'rejected';
-    this.#update(id, zone);
+    if (node.zone !== zone && this.#mayWrite(id)) this.#update(id, zone);
     return 'known';
   }
 
@@ -67,6 +79,13 @@ class Model {
 
   get pending(): number {
     return [...this.nodes.values()].filter(({ membership }) => membership === 'PENDING').length;
+  }
+
+  #mayWrite(id: string): boolean {
+    const writes = this.#writes.get(id) ?? 0;
+    if (writes === storedUpdateLimits.burst) return false;
+    this.#writes.set(id, writes + 1);
+    return true;
   }
 
   #update(id: string, zone: string): void {
@@ -186,7 +205,8 @@ const steps = (manualApproval: boolean): fc.Arbitrary<Step>[] => [
     }),
   ),
   fc.constant(
-    step('restart', async (_, real) => {
+    step('restart', async (model, real) => {
+      model.restart();
       real.earlier = announced(real);
       real.open.roll.stop();
       await real.clock.advance(1);
