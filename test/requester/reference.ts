@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { membershipKinds } from '../../agent/protocol/events.ts';
 import type { Health } from '../../agent/protocol/node-state.ts';
 import { healthOf } from '../../agent/requester/health/health.ts';
+import { announcementLimits } from '../../agent/requester/health/health-watch.ts';
 import { changesOf, readEntry } from '../../agent/requester/roll/store.ts';
+import { takeToken } from '../../agent/system/token-buckets.ts';
 import type { BucketEntry } from '../../agent/transport/port.ts';
 import { settings } from './requester-fixture.ts';
 
@@ -35,6 +37,8 @@ export class Model {
   listening = 0;
   #nextCheck = checkIntervalMs;
   #graceOver = false;
+  /** The token bucket of each node, which limits how often its health is announced. */
+  readonly #announcements = new Map<string, number>();
 
   /** Applies a write that the store accepted. */
   write(entry: BucketEntry): void {
@@ -104,6 +108,7 @@ export class Model {
   restarted(announced: Map<string, string[]>): void {
     this.listening = 0;
     this.#graceOver = false;
+    this.#announcements.clear();
     this.#nextCheck = this.now + checkIntervalMs;
     for (const [id, expected] of this.events) {
       const actual = announced.get(id) ?? [];
@@ -128,6 +133,9 @@ export class Model {
   #announce(id: string, node: Node): void {
     const health = this.health(node);
     if (!this.#graceOver || node.announced === health) return;
+    const fullAt = takeToken(this.#announcements.get(id), this.now, announcementLimits);
+    if (fullAt === undefined) return;
+    this.#announcements.set(id, fullAt);
     node.announced = health;
     this.#event(id, health === 'UNKNOWN' && node.left ? 'left' : health.toLowerCase());
   }

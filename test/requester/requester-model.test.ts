@@ -144,6 +144,15 @@ const notNow = (error: unknown): string => {
   return error.code === 'unreachable' ? 'unavailable' : error.code;
 };
 
+async function leave({ fixture, model, up }: Both, id: string): Promise<void> {
+  if (!up) return;
+  const message = { NodeID: id, Reason: 'r', ...fixture.senderOf(id) };
+  const answer = await fixture.ask(id, 'Leave/v1', message);
+  const isCurrent = model.nodes.has(id) && model.nodes.get(id)?.session === fixture.sessions.get(id);
+  assert.equal(answer.error === undefined, isCurrent);
+  if (isCurrent) model.markLeft(id);
+}
+
 const steps: fc.Arbitrary<Step>[] = [
   fc.tuple(id, fc.boolean(), fc.constantFrom('a', 'b')).map(([id, muster, zone]) =>
     step(`register ${id} ${muster ? 'muster' : 'bacalhau'} ${zone}`, async both => {
@@ -188,15 +197,14 @@ const steps: fc.Arbitrary<Step>[] = [
       await both.fixture.heartbeat(id);
     }),
   ),
+  id.map(id => step(`leave ${id}`, both => leave(both, id))),
   id.map(id =>
-    step(`leave ${id}`, async both => {
-      const { fixture, model } = both;
-      if (!both.up) return;
-      const message = { NodeID: id, Reason: 'r', ...fixture.senderOf(id) };
-      const answer = await fixture.ask(id, 'Leave/v1', message);
-      const isCurrent = model.nodes.has(id) && model.nodes.get(id)?.session === fixture.sessions.get(id);
-      assert.equal(answer.error === undefined, isCurrent);
-      if (isCurrent) model.markLeft(id);
+    step(`leave ${id} and come back, four times`, async both => {
+      for (let i = 0; i < 4; i++) {
+        await leave(both, id);
+        both.model.markAlive(id, both.fixture.sessions.get(id));
+        await both.fixture.heartbeat(id);
+      }
     }),
   ),
   fc

@@ -4,12 +4,16 @@ import type { Health, NodeState } from '../../protocol/node-state.ts';
 import { echoSubject } from '../../protocol/subjects.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
+import { TokenBuckets } from '../../system/token-buckets.ts';
 import type { Connection, Subscription } from '../../transport/port.ts';
 import { type HealthLimits, type Liveness, LivenessTable } from './health.ts';
 import { ListeningClock } from './listening-clock.ts';
 
 /** Time by which a timer may be late before the watch counts as stalled, in milliseconds. */
 const stalledAfterMs = 30_000;
+
+/** Five changes of each node's health are announced at once, and then one every 10 s. */
+export const announcementLimits = { burst: 5, refillMs: 10_000 };
 
 export interface HealthWatchOptions {
   clock: Clock;
@@ -54,6 +58,9 @@ export class HealthWatch {
   readonly #due = new Map<string, number>();
   /** The listening time before which nothing is announced, because a new requester has received no heartbeats yet. */
   readonly #graceUntil: number;
+  readonly #announcements: TokenBuckets;
+  /** The nodes whose health changed too often to be announced at once, each with the rule of its last change. */
+  readonly #waiting = new Map<string, string>();
   #graceOver = false;
   #echoSent = 0;
   #echoReceived = 0;
@@ -69,6 +76,7 @@ export class HealthWatch {
       longestHoldMs: 3 * limits.disconnectedAfterMs,
     });
     this.#graceUntil = limits.disconnectedAfterMs;
+    this.#announcements = new TokenBuckets(announcementLimits, () => clock.monotonic());
   }
 
   start(): void {
@@ -103,6 +111,7 @@ export class HealthWatch {
   /** Forgets a node that is no longer on the roll. */
   onRemoved(id: string): void {
     this.#nodes.delete(id);
+    this.#waiting.delete(id);
   }
 
   /**
@@ -222,6 +231,18 @@ export class HealthWatch {
       node.silentSince ??= this.#options.clock.now().getTime();
       if (node.announced !== health) this.#announce(node, health, this.#ruleOf(health));
     }
+    this.#announceWaiting(now);
+  }
+
+  // Announces the present health of the nodes whose changes had to wait, if it still differs from what was announced last.
+  #announceWaiting(now: number): void {
+    for (const [id, rule] of this.#waiting) {
+      if (this.#announcements.untilTokenMs(id) > 0) continue;
+      this.#waiting.delete(id);
+      const node = this.#nodes.get(id);
+      const health = this.#nodes.health(node, now);
+      if (node && node.announced !== health) this.#announce(node, health, rule);
+    }
   }
 
   #endGrace(now: number): void {
@@ -242,6 +263,10 @@ export class HealthWatch {
 
   #announce(node: Liveness, current: Health, rule: string): void {
     if (!this.#graceOver) return;
+    if (!this.#announcements.take(node.id)) {
+      this.#waiting.set(node.id, rule);
+      return;
+    }
     const previous = node.announced;
     node.announced = current;
     const kind = kindOf(node, current);

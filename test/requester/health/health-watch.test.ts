@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Health } from '../../../agent/protocol/node-state.ts';
 import { healthOf } from '../../../agent/requester/health/health.ts';
+import { announcementLimits } from '../../../agent/requester/health/health-watch.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { begin, day, hour, lines, watching } from './watch-fixture.ts';
 
@@ -279,7 +280,7 @@ describe('the times shown to operators', () => {
   });
 });
 
-test('each change of health is announced exactly once, for any sequence of messages', async () => {
+test('each of the first changes of health is announced exactly once, for any sequence of messages', async () => {
   const ids = ['a', 'b', 'c'];
   const happening = fc.oneof(
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('alive'), id: fc.constantFrom(...ids) }) },
@@ -301,11 +302,14 @@ test('each change of health is announced exactly once, for any sequence of messa
         const lastSeen = new Map<string, number>();
         const last: Record<string, Health> = { ...announcedBefore };
         const expected: string[] = [];
+        const told: Record<string, number> = {};
         let now = 0;
         let graceOver = false;
         const tell = (id: string, health: Health, kind: string = health.toLowerCase()) => {
-          if (!graceOver || last[id] === health) return;
+          // All this takes a few seconds, so that no node gets a new token after its first five.
+          if (!graceOver || last[id] === health || told[id] === announcementLimits.burst) return;
           last[id] = health;
+          told[id] = (told[id] ?? 0) + 1;
           expected.push(`${now} ${id} ${kind}`);
         };
         const leftIds = new Set<string>();
