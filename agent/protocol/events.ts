@@ -1,7 +1,7 @@
 // Defines the membership and health events for other systems, as CloudEvents 1.0 in JSON.
 import { type Health, type Membership, recordedChangeKinds } from './node-state.ts';
 
-/** Kinds of events that follow from a write to the store. Their id is `<node>:<revision>`. */
+/** Kinds of events that follow from a write to the store. Their id is `<node>:<incarnation>:<revision>`. */
 export const membershipKinds = recordedChangeKinds;
 /** Kinds of events that follow from heartbeats or silence. Their id is `<node>:<requester instance>:<number>`. */
 export const healthKinds = ['healthy', 'unhealthy', 'unknown', 'left'] as const;
@@ -51,13 +51,22 @@ export interface CloudEvent {
 export const eventSource = (clusterId: string, requesterId: string): string =>
   `/muster/${clusterId}/${requesterId}`;
 
-/** Returns the id of an event that follows from a revision of the store. */
-export const revisionEventId = (nodeId: string, revision: number): string => `${nodeId}:${revision}`;
+/**
+ * Returns the id of an event that follows from a revision of the store. The incarnation tells one life of the store from
+ * the next, in which the revisions begin anew. Earlier versions of muster named none.
+ */
+export const revisionEventId = (nodeId: string, revision: number, incarnation: string | undefined): string =>
+  incarnation ? `${nodeId}:${incarnation}:${revision}` : `${nodeId}:${revision}`;
 
-/** Returns the revision of the store in an event id; undefined for the id of a health event. */
-export function revisionOfEventId(id: string): number | undefined {
-  const match = /^[A-Za-z0-9_-]{1,128}:(\d{1,16})$/.exec(id);
-  return match ? Number(match[1]) : undefined;
+/** Returns the revision in an event id, and the incarnation of the store; undefined for the id of a health event. */
+export function parseRevisionEventId(
+  id: string,
+): { node: string; incarnation: string | undefined; revision: number } | undefined {
+  // The id of a health event has a UUID in the middle, which contains a hyphen.
+  const match = /^([A-Za-z0-9_-]{1,128})(?::([a-z0-9]{1,16}))?:(\d{1,16})$/.exec(id);
+  return match?.[1] === undefined
+    ? undefined
+    : { node: match[1], incarnation: match[2], revision: Number(match[3]) };
 }
 
 export function cloudEvent(

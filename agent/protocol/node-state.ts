@@ -39,13 +39,25 @@ const connectionStateSchema = struct({
 });
 export type NodeConnectionState = v.InferOutput<typeof connectionStateSchema>;
 
-export const recordedChangeKinds = ['registered', 'approved', 'rejected', 'deleted', 'updated'] as const;
+export const recordedChangeKinds = [
+  'registered',
+  'approved',
+  'rejected',
+  'deleted',
+  'expired',
+  'updated',
+] as const;
+
+/** The incarnation of the store in which a write was made. */
+const incarnation = () => v.optional(v.pipe(v.string(), v.maxLength(64)));
 
 /** A change of the record. It stays in the record until its event is acknowledged. */
 const recordedChangeSchema = struct({
   Kind: v.picklist(recordedChangeKinds),
   /** The revision of the store that the change made; 0 means the revision of the record that contains the change. */
   Revision: count(),
+  /** The incarnation of the store that `Revision` belongs to. Earlier versions of muster wrote none. */
+  Store: incarnation(),
   At: goTime(),
   Previous: v.nullish(v.picklist([...memberships, '']), ''),
   Current: v.nullish(v.picklist([...memberships, '']), ''),
@@ -79,6 +91,8 @@ const musterStateSchema = struct({
    * mark.
    */
   Operation: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  /** The incarnation of the store in which the record was written. */
+  Store: incarnation(),
   Changes: v.optional(recordedChangesSchema),
 });
 export type MusterState = v.InferOutput<typeof musterStateSchema>;

@@ -19,6 +19,7 @@ import { EventPublisher } from './events/event-publisher.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
 import { HealthWatch } from './health/health-watch.ts';
 import { subscribeToHeartbeats } from './health/heartbeats.ts';
+import { Incarnation } from './incarnation.ts';
 import { type Holder, type Lease, takeLease } from './lease.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
 import { retryOnBrokerError } from './retry.ts';
@@ -83,7 +84,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     const history = await readEventHistory(stream);
     onWait('the node info store to be read');
     const nodes = await storage.bucket(nodeBucket);
-    return await connectParts(options, { storage, clusterId, lease, stream, nodes }, history);
+    const life = await Incarnation.open({ ...options, cluster: bucket, nodes }, history.newestRevision);
+    return await connectParts(options, { storage, clusterId, lease, stream, nodes, life }, history);
   } catch (error) {
     await lease.release();
     throw error;
@@ -96,6 +98,7 @@ interface OpenStore {
   lease: Lease;
   stream: EventStream;
   nodes: Bucket;
+  life: Incarnation;
 }
 
 async function connectParts(options: PartsOptions, store: OpenStore, history: EventHistory): Promise<Parts> {
@@ -122,6 +125,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
   const roll: Roll = new Roll({
     ...options,
     bucket: store.nodes,
+    life: store.life,
     announcer: events,
     observers: [health, resources, conflicts, status],
     onStoreLost: () => void restoreStore(options, store, roll),
@@ -176,7 +180,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
 function catchUp(history: EventHistory, clock: Clock, health: HealthWatch, events: EventPublisher) {
   const now = clock.now();
   return (id: string, stored: StoredRecord, changes: RecordedChange[]) => {
-    const due = unannouncedChanges(changes, history.revisions(id), now);
+    const due = unannouncedChanges(id, changes, history.announced(id), now);
     for (const change of due) events.announceChange(id, change);
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {

@@ -1,18 +1,18 @@
 // A key-value bucket is a JetStream stream with one subject for each key. It has exactly the layout of Bacalhau's bucket, so
 // that each program can open the bucket of the other. In Bacalhau, nats.go's CreateKeyValue makes the bucket from a name
 // alone.
-import { type MsgHdrs, headers as newHeaders } from 'nats';
+import type { MsgHdrs } from 'nats';
 import { readContinuously, type StorageEnvironment, type StoredMessage } from './consume.ts';
 import {
   ApiError,
   apiErrors,
-  callApi,
   createStream,
   publishStored,
   readStreamInfo,
   type StreamInfo,
 } from './jetstream.ts';
-import { BrokerError, type Bucket, type BucketEntry, type WatchPasses } from './port.ts';
+import { BrokerError, type Bucket, type BucketEntry, type BucketState, type WatchPasses } from './port.ts';
+import { readStoredMessage } from './stored-message.ts';
 
 /** Opens the bucket, and creates it when it does not exist. Throws BrokerError. */
 export async function openBucket(environment: StorageEnvironment, name: string): Promise<Bucket> {
@@ -33,17 +33,19 @@ class StreamBucket implements Bucket {
     this.#stream = `KV_${name}`;
   }
 
+  async state(): Promise<BucketState> {
+    const { created, state } = await ensureBucket(this.#environment, this.#name);
+    return { created, lastRevision: state.last_seq };
+  }
+
   async get(key: string): Promise<BucketEntry | undefined> {
     const subject = this.#subject(key);
     try {
-      // This asks the leader of the stream. The faster "direct get" may ask a replica with older data.
-      const body = { last_by_subj: subject };
-      const { message } = await callApi(this.#environment.connection, `STREAM.MSG.GET.${this.#stream}`, body);
-      return this.#toEntry(parseStoredMessage(message));
+      const { connection } = this.#environment;
+      const message = await readStoredMessage(connection, this.#stream, { last_by_subj: subject });
+      return message && this.#toEntry(message);
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (error.code === apiErrors.messageNotFound) return undefined;
-      if (error.code !== apiErrors.streamNotFound) throw error;
+      if (!(error instanceof ApiError) || error.code !== apiErrors.streamNotFound) throw error;
       await ensureBucket(this.#environment, this.#name);
       return undefined;
     }
@@ -171,23 +173,6 @@ function bucketConfig(name: string): Record<string, unknown> {
     allow_direct: true,
     mirror_direct: false,
   };
-}
-
-function parseStoredMessage(message: unknown): StoredMessage {
-  const { subject, seq, data = '', hdrs, time } = message as Record<string, unknown>;
-  if (typeof subject !== 'string' || typeof seq !== 'number' || typeof time !== 'string')
-    throw new BrokerError('refused', 'the broker answered with a record that muster does not understand');
-  const headers = typeof hdrs === 'string' ? parseHeaders(Buffer.from(hdrs, 'base64').toString()) : undefined;
-  return { subject, sequence: seq, data: Buffer.from(String(data), 'base64'), headers, time: new Date(time) };
-}
-
-function parseHeaders(text: string): MsgHdrs {
-  const headers = newHeaders();
-  for (const line of text.split('\r\n').slice(1)) {
-    const colon = line.indexOf(':');
-    if (colon > 0) headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
-  }
-  return headers;
 }
 
 /** Returns the headers of a marker without the broker's own headers. */

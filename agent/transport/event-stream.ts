@@ -1,4 +1,5 @@
 // The event stream is a stream on JetStream. Each event is published with an acknowledgement and stored once for each id.
+import { hash } from 'node:crypto';
 import { readContinuously, readOnce, type StorageEnvironment } from './consume.ts';
 import {
   ApiError,
@@ -10,6 +11,7 @@ import {
   updateStream,
 } from './jetstream.ts';
 import { BrokerError, type EventStream, type StreamConfig } from './port.ts';
+import { readStoredMessage } from './stored-message.ts';
 
 /** Opens the stream. Creates it when it does not exist, and changes it to `config` if needed. Throws BrokerError. */
 export async function openStream(
@@ -21,9 +23,9 @@ export async function openStream(
     throw new BrokerError('refused', 'a stream has letters, digits, _ and - in its name');
   const ensure = () => ensureStream(environment, config);
   await ensure();
+  const secret = environment.random.uuid();
   return {
-    publish: (subject, data, id) =>
-      publishStored(environment.connection, stream, subject, data, { 'Nats-Msg-Id': id }, ensure),
+    publish: (subject, data, id) => publishOnce(environment, stream, secret, ensure, { subject, data, id }),
     lastPerSubject: (filter, fn) =>
       readOnce(environment, { stream, filter, from: 'newest_of_each_subject' }, fn),
     follow: ({ filter, since }, fn) => {
@@ -45,6 +47,26 @@ export async function openStream(
       });
     },
   };
+}
+
+// Publishes an event under its id. The broker calls it a duplicate when anybody published under this id before, so only an
+// equal stored message counts as ours. After another one, the event gets a message id that nobody can guess. That id is the
+// same at each attempt, so an attempt whose answer was lost is not stored twice.
+async function publishOnce(
+  { connection, log }: StorageEnvironment,
+  stream: string,
+  secret: string,
+  ensure: () => Promise<unknown>,
+  { subject, data, id }: { subject: string; data: string; id: string },
+): Promise<{ sequence: number; duplicate: boolean }> {
+  const publish = (messageId: string) =>
+    publishStored(connection, stream, subject, data, { 'Nats-Msg-Id': messageId }, ensure);
+  const first = await publish(id);
+  if (!first.duplicate) return first;
+  const stored = await readStoredMessage(connection, stream, { seq: first.sequence });
+  if (stored?.subject === subject && Buffer.from(data).equals(stored.data)) return first;
+  log.debug({ subject, sequence: first.sequence }, 'another message has the id of this event');
+  return publish(`${id}:${hash('sha256', `${secret} ${id} ${subject} ${data}`)}`);
 }
 
 /** Size of the smallest useful stream, in bytes. */

@@ -114,11 +114,20 @@ export interface BucketEntry {
   created: Date;
 }
 
+export interface BucketState {
+  /** The time of creation, as the broker writes it. */
+  created: string;
+  /** The newest revision that was ever given; 0 when there is none. It is smaller after a backup was restored. */
+  lastRevision: number;
+}
+
 /**
  * A key-value bucket. All methods throw BrokerError `timeout`, `disconnected` or `refused`; those that write also throw
  * `revision_conflict`.
  */
 export interface Bucket {
+  /** Returns what tells this bucket from an earlier one of its name, and from an older state of itself. */
+  state(): Promise<BucketState>;
   /** Returns the newest revision of `key`, which may be a marker; undefined when the key was never written. */
   get(key: string): Promise<BucketEntry | undefined>;
   /**
@@ -162,7 +171,8 @@ export interface StreamMessage {
 
 export interface EventStream {
   /**
-   * Publishes an event and waits until it is stored. A second event with the same `id` within 2 minutes is not stored.
+   * Publishes an event and waits until it is stored. The same event with the same `id` is stored once within 2 minutes. A
+   * different message that was stored under this `id` before does not suppress it.
    */
   publish(subject: string, data: string, id: string): Promise<{ sequence: number; duplicate: boolean }>;
   /** Calls `fn` with the newest message of each subject that matches `filter`, the oldest first. */

@@ -30,7 +30,14 @@ export async function fillStore(url: string, nodes: number): Promise<void> {
       });
       const operation = systemRandom.uuid();
       await Promise.all([
-        write(bucket, { id, state: recordOf(index), changes: [], revision: 0, operation }),
+        write(bucket, {
+          id,
+          state: recordOf(index),
+          changes: [],
+          revision: 0,
+          operation,
+          incarnation: 'bench',
+        }),
         stream.publish(eventSubject(id, 'healthy'), JSON.stringify(event), event.id),
       ]);
     }

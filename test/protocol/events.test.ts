@@ -8,8 +8,8 @@ import {
   eventSource,
   healthKinds,
   membershipKinds,
+  parseRevisionEventId,
   revisionEventId,
-  revisionOfEventId,
 } from '../../agent/protocol/events.ts';
 import { recordedChangeKinds } from '../../agent/protocol/node-state.ts';
 import { nodeIds } from '../support/messages.ts';
@@ -36,11 +36,13 @@ test('an event has every member that CloudEvents requires', () => {
   });
 });
 
-test('the id of a membership event names the node and the revision', () => {
+test('the id of a membership event names the node, the incarnation of the store and the revision', () => {
+  const incarnations = fc.option(fc.stringMatching(/^[a-z0-9]{1,16}$/), { nil: undefined });
   fc.assert(
-    fc.property(nodeIds, fc.maxSafeNat(), (node, revision) => {
-      assert.equal(revisionEventId(node, revision), `${node}:${revision}`);
-      assert.equal(revisionOfEventId(revisionEventId(node, revision)), revision);
+    fc.property(nodeIds, fc.maxSafeNat(), incarnations, (node, revision, incarnation) => {
+      const id = revisionEventId(node, revision, incarnation);
+      assert.equal(id, incarnation ? `${node}:${incarnation}:${revision}` : `${node}:${revision}`);
+      assert.deepEqual(parseRevisionEventId(id), { node, incarnation, revision });
     }),
   );
 });
@@ -60,17 +62,17 @@ test('the id of a health event, or of any other, names no revision', () => {
     'n 1:7',
     'n-1:7.5',
   ];
-  for (const id of [...others, 'n-1:0b9c:7', `n-1:${'9'.repeat(17)}`, `${'n'.repeat(129)}:7`])
-    assert.equal(revisionOfEventId(id), undefined, id);
+  for (const id of [...others, 'n-1:0b9c-1:7', `n-1:${'9'.repeat(17)}`, `${'n'.repeat(129)}:7`])
+    assert.equal(parseRevisionEventId(id), undefined, id);
   fc.assert(
-    fc.property(nodeIds, nodeIds, fc.nat(), (node, instance, number) => {
-      assert.equal(revisionOfEventId(`${node}:${instance}:${number}`), undefined);
+    fc.property(nodeIds, fc.uuid(), fc.nat(), (node, instance, number) => {
+      assert.equal(parseRevisionEventId(`${node}:${instance}:${number}`), undefined);
     }),
   );
 });
 
 test('subscribers may rely on these kinds, and every change of a record has an event', () => {
-  assert.deepEqual(membershipKinds, ['registered', 'approved', 'rejected', 'deleted', 'updated']);
+  assert.deepEqual(membershipKinds, ['registered', 'approved', 'rejected', 'deleted', 'expired', 'updated']);
   assert.deepEqual(healthKinds, ['healthy', 'unhealthy', 'unknown', 'left']);
   assert.deepEqual(recordedChangeKinds, membershipKinds);
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeBroker } from '../support/fake-connection.ts';
-import { assertNoDoubles, RequesterFixture } from './requester-fixture.ts';
+import { assertNoDoubles, RequesterFixture, withoutIncarnation } from './requester-fixture.ts';
 import { computeInfo, requesterNode } from './samples.ts';
 
 const hour = 3_600_000;
@@ -28,7 +28,7 @@ describe('a start', () => {
     assert.equal(fixture.requester.status().state, 'ready');
     assert.deepEqual(fixture.table(), ['node-0 Requester APPROVED UNKNOWN']);
     assert.deepEqual(
-      fixture.events().map(({ id, type }) => `${id} ${type}`),
+      fixture.events().map(({ id, type }) => `${withoutIncarnation(id)} ${type}`),
       ['node-0:1 org.muster.node.registered'],
     );
   });

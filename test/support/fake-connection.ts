@@ -20,6 +20,7 @@ import {
 export type StoreOperation =
   | 'bucket'
   | 'stream'
+  | 'state'
   | 'get'
   | 'put'
   | 'purge'
@@ -378,6 +379,11 @@ export class FakeConnection implements Connection {
       return entry.revision;
     };
     return {
+      state: () =>
+        this.#operate('state', name, () => {
+          const { incarnation, revision } = this.#broker.openBucket(name);
+          return { created: String(incarnation), lastRevision: revision };
+        }),
       get: key => this.#operate('get', key, () => this.#broker.openBucket(name).entries.get(key)),
       put: (key, value, revision) => this.#operate('put', key, () => write(key, value, revision)),
       purge: (key, revision, headers) =>
@@ -405,7 +411,12 @@ export class FakeConnection implements Connection {
           const stream = this.#broker.openStream(config);
           const now = this.#broker.clock.monotonic();
           const known = stream.ids.get(id);
-          if (known && now - known.at < 120_000) return { sequence: known.sequence, duplicate: true };
+          const isSame = (message: StreamMessage) =>
+            message.sequence === known?.sequence &&
+            message.subject === subject &&
+            Buffer.from(data).equals(message.data);
+          if (known && now - known.at < 120_000 && stream.messages.some(isSame))
+            return { sequence: known.sequence, duplicate: true };
           this.#broker.route(subject, data, '');
           stream.ids.set(id, { sequence: stream.sequence, at: now });
           return { sequence: stream.sequence, duplicate: false };

@@ -66,6 +66,26 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.equal(text((await bucket.get('node-1'))?.value ?? bytes('')), 'two');
     });
 
+    test('says when it was created and what its newest revision is', async () => {
+      const bucket = await (await (await broker.connection()).storage()).bucket({
+        name: 'states',
+        history: 1,
+      });
+      const empty = await bucket.state();
+      assert.equal(empty.lastRevision, 0);
+      const first = await bucket.put('k', bytes('v'), 0);
+      const marker = await bucket.purge('k', first, {});
+      assert.deepEqual(await bucket.state(), { created: empty.created, lastRevision: marker });
+      await broker.restart({ wipe: true });
+      await eventually(
+        'it exists again',
+        async () => (await bucket.state().catch(() => undefined)) !== undefined,
+      );
+      const anew = await bucket.state();
+      assert.notEqual(anew.created, empty.created);
+      assert.equal(anew.lastRevision, 0);
+    });
+
     test('keeps a marker of a purged key, which is written again only with the revision of the marker', async () => {
       const bucket = await (await (await broker.connection()).storage()).bucket({
         name: 'markers',
@@ -158,6 +178,10 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       const first = await stream.publish('events.a.up', '1', 'a:1');
       assert.equal(first.duplicate, false);
       assert.deepEqual(await stream.publish('events.a.up', '1', 'a:1'), { ...first, duplicate: true });
+      const taken = await stream.publish('events.a.other', '1', 'a:1');
+      assert.equal(taken.duplicate, false, 'another subject under the same id is another event');
+      const changed = await stream.publish('events.a.other', '2', 'a:1');
+      assert.equal(changed.duplicate, false, 'another text under the same id is another event');
       const told: string[] = [];
       const follow = await stream.follow({ filter: 'events.*.up' }, message => {
         told.push(`${message.sequence} ${message.subject} ${text(message.data)}`);
@@ -173,8 +197,8 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       const base = first.sequence;
       assert.deepEqual(told, [
         `${base} events.a.up 1`,
-        `${base + 2} events.b.up 2`,
-        `${base + 3} events.c.up 3`,
+        `${base + 4} events.b.up 2`,
+        `${base + 5} events.c.up 3`,
       ]);
       assert.ok(plain.includes('2') && plain.includes('3'));
       follow.stop();

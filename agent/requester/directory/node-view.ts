@@ -25,7 +25,15 @@ export function nodeView(
   resources: ResourceInfo | undefined,
 ): NodeView {
   const connection = stateConnection(state, health);
-  const { Session: _s, Operation: _o, Changes: _c, Instance: _i, BootID: _b, ...shown } = state.Muster ?? {};
+  const {
+    Session: _session,
+    Operation: _operation,
+    Store: _store,
+    Changes: _changes,
+    Instance: _instance,
+    BootID: _boot,
+    ...shown
+  } = state.Muster ?? {};
   return {
     Info: {
       ...state.Info,

@@ -1,21 +1,22 @@
 // The event history says what was announced before this start, so that each change is announced exactly once.
 import * as v from 'valibot';
-import { revisionOfEventId } from '../../protocol/events.ts';
+import { type EventData, membershipKinds, parseRevisionEventId } from '../../protocol/events.ts';
 import { parseJson } from '../../protocol/json.ts';
 import type { Health, RecordedChange } from '../../protocol/node-state.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';
 import type { EventStream } from '../../transport/port.ts';
+import { changeEvent, digestOf } from './change-event.ts';
 import { eventStreamConfig } from './stream-config.ts';
-
-const idSchema = v.object({ id: v.pipe(v.string(), v.maxLength(512)) });
 
 /** The newest events of each node. */
 export interface EventHistory {
   /**
-   * Returns the store revisions in the newest event of each kind. All changes of a record up to the newest of these
-   * revisions were announced.
+   * Returns the digests of the newest membership event of each kind. All changes of a record up to the newest of these
+   * were announced.
    */
-  revisions(node: string): readonly number[];
+  announced(node: string): readonly string[];
+  /** Returns the newest revision of this incarnation of the store that an event names; 0 when there is none. */
+  newestRevision(incarnation: string): number;
   /** The health that was announced last; UNKNOWN when none was announced since the node registered. */
   health(node: string): Health;
 }
@@ -25,7 +26,8 @@ export interface EventHistory {
  * @throws BrokerError
  */
 export async function readEventHistory(stream: EventStream): Promise<EventHistory> {
-  const revisions = new Map<string, number[]>();
+  const announced = new Map<string, string[]>();
+  const revisions = new Map<string, number>();
   const healths = new Map<string, { sequence: number; health: Health }>();
   await stream.lastPerSubject(eventWildcard(), message => {
     const [, , node, kind] = message.subject.split('.');
@@ -34,31 +36,35 @@ export async function readEventHistory(stream: EventStream): Promise<EventHistor
     if (health && (healths.get(node)?.sequence ?? 0) < message.sequence) {
       healths.set(node, { sequence: message.sequence, health });
     }
-    const revision = revisionOf(node, message.data);
-    if (revision === undefined) return;
-    const earlier = revisions.get(node);
-    if (earlier) earlier.push(revision);
-    else revisions.set(node, [revision]);
+    const event = readChangeEvent(node, kind, message.data);
+    if (!event) return;
+    const earlier = announced.get(node);
+    if (earlier) earlier.push(event.digest);
+    else announced.set(node, [event.digest]);
+    const { incarnation, revision } = event;
+    if (incarnation && (revisions.get(incarnation) ?? 0) < revision) revisions.set(incarnation, revision);
   });
   return {
-    revisions: node => revisions.get(node) ?? [],
+    announced: node => announced.get(node) ?? [],
+    newestRevision: incarnation => revisions.get(incarnation) ?? 0,
     health: node => healths.get(node)?.health ?? 'UNKNOWN',
   };
 }
 
 /**
- * Returns the changes that are not announced yet. `announcedRevisions` are the revisions that were announced. Changes
- * almost as old as the stream's age limit are left out, because the stream may have removed their events.
+ * Returns the changes of a node that are not announced yet. `announced` has the digests of the events that were announced.
+ * Changes almost as old as the stream's age limit are left out, because the stream may have removed their events.
  */
 export function unannouncedChanges(
+  node: string,
   changes: RecordedChange[],
-  announcedRevisions: readonly number[],
+  announced: readonly string[],
   now: Date,
 ): RecordedChange[] {
   const oldest = now.getTime() - eventStreamConfig.maxAgeMs + 24 * 3600 * 1000;
-  // A revision that is in none of the changes may come from a lost store or from another program. It says nothing about
-  // these changes.
-  const newest = changes.findLastIndex(({ Revision }) => announcedRevisions.includes(Revision));
+  // An event that is of none of the changes may come from a lost store or from another program. It says nothing about these
+  // changes, even if it has the id of one of them.
+  const newest = changes.findLastIndex(change => announced.includes(digestOf(changeEvent(node, change))));
   return changes.slice(newest + 1).filter(({ At }) => Date.parse(At) > oldest);
 }
 
@@ -71,12 +77,26 @@ const healthAfter: ReadonlyMap<string, Health> = new Map([
   // A node that registers again under this id starts without the health of the earlier node.
   ['registered', 'UNKNOWN'],
   ['deleted', 'UNKNOWN'],
+  ['expired', 'UNKNOWN'],
 ]);
 
-function revisionOf(node: string, data: Uint8Array): number | undefined {
+const eventSchema = v.object({
+  id: v.pipe(v.string(), v.maxLength(512)),
+  time: v.string(),
+  data: v.custom<EventData>(value => typeof value === 'object' && value !== null),
+});
+
+function readChangeEvent(
+  node: string,
+  kindName: string,
+  data: Uint8Array,
+): { digest: string; incarnation: string | undefined; revision: number } | undefined {
+  const kind = membershipKinds.find(known => known === kindName);
+  if (!kind) return undefined;
   try {
-    const { id } = v.parse(idSchema, parseJson(data));
-    return id.startsWith(`${node}:`) ? revisionOfEventId(id) : undefined;
+    const event = v.parse(eventSchema, parseJson(data));
+    const parsed = parseRevisionEventId(event.id);
+    return parsed?.node === node ? { ...parsed, digest: digestOf({ kind, ...event }) } : undefined;
   } catch {
     // Anybody who may publish on the broker may publish something that is no membership event.
     return undefined;

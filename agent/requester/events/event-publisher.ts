@@ -6,7 +6,6 @@ import {
   type EventKind,
   eventSource,
   requesterEvent,
-  revisionEventId,
 } from '../../protocol/events.ts';
 import type { Membership, RecordedChange } from '../../protocol/node-state.ts';
 import { eventSubject, requesterEventSubject } from '../../protocol/subjects.ts';
@@ -17,6 +16,7 @@ import { backoff, type Random } from '../../system/random.ts';
 import type { Connection, EventStream } from '../../transport/port.ts';
 import type { HealthAnnouncer, HealthChange } from '../health/health-watch.ts';
 import type { ChangeAnnouncer } from '../roll/roll.ts';
+import { changeEvent } from './change-event.ts';
 
 /**
  * Largest number of waiting events per node, for membership and for health each. When there are more, the oldest health
@@ -93,9 +93,9 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     return this.#waiting.size;
   }
 
-  /** Announces a change that is in the store. The id of its event is made from the revision. */
+  /** Announces a change that is in the store. The id of its event names the revision and the incarnation. */
   announceChange(node: string, change: RecordedChange): void {
-    this.#enqueue(node, membershipEvent(node, change));
+    this.#enqueue(node, waitingEvent(node, change));
   }
 
   /** Announces a change of health. Such a change is not in the store. */
@@ -172,7 +172,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     const change = list[next]?.change;
     if (!change) return;
     const Coalesced = (change.Coalesced ?? 0) + (removed.change.Coalesced ?? 0) + 1;
-    list[next] = membershipEvent(node, { ...change, Previous: removed.change.Previous, Coalesced });
+    list[next] = waitingEvent(node, { ...change, Previous: removed.change.Previous, Coalesced });
     list.splice(at, 1);
     this.#coalesced++;
     const text =
@@ -217,20 +217,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   }
 }
 
-function membershipEvent(node: string, change: RecordedChange): WaitingEvent {
-  const data: EventData = {
-    node,
-    previous: change.Previous ? { membership: change.Previous } : {},
-    current: change.Current ? { membership: change.Current } : {},
-    ...(change.Reason ? { reason: change.Reason } : {}),
-    ...(change.Actor ? { actor: change.Actor } : {}),
-    ...(change.Coalesced ? { coalesced: change.Coalesced } : {}),
-  };
-  return {
-    kind: change.Kind,
-    id: revisionEventId(node, change.Revision),
-    time: change.At,
-    data,
-    change,
-  };
-}
+const waitingEvent = (node: string, change: RecordedChange): WaitingEvent => ({
+  ...changeEvent(node, change),
+  change,
+});

@@ -13,7 +13,7 @@ import { otherSession, type RequestOutcome, register, tooOften, updateInfo } fro
 import { NodeQueue } from './node-queue.ts';
 import { ownRecord } from './own-record.ts';
 import { type Records, RecordTable } from './record-table.ts';
-import { changesOf, isNodeKey, readEntry, signed, write } from './store.ts';
+import { changesOf, isNodeKey, readEntry, signed, type WriteMark, write } from './store.ts';
 import { operationOf, type StoredRecord, sessionOf } from './stored-record.ts';
 
 /** Each node may have its information stored five times at once, and then every 10 s. Decisions are not limited. */
@@ -27,6 +27,7 @@ export interface RollPolicy {
 
 export interface RollOptions {
   bucket: Bucket;
+  life: StoreLife;
   clock: Clock;
   random: Random;
   log: Log;
@@ -37,6 +38,16 @@ export interface RollOptions {
   observers: readonly RollObserver[];
   /** Called when the store was lost and is empty. The caller then restores the data that is not about nodes. */
   onStoreLost(): void;
+}
+
+/** Knows which life of the store it is, because revisions begin anew in a store that was lost. */
+export interface StoreLife {
+  /** Returns the incarnation that a write belongs to. @throws BrokerError */
+  find(): Promise<string>;
+  /** Notes that the store may have begun anew, or that it certainly has. */
+  doubt(doubt: { lost: boolean }): void;
+  /** Notes a revision of the store. */
+  onRevision(revision: number): void;
 }
 
 /** Announces changes that are in the store to other systems. */
@@ -71,6 +82,8 @@ export class Roll {
   #arriving = 0;
   /** During a pass over the store, the ids that have not come yet; otherwise undefined. */
   #missing: Set<string> | undefined;
+  /** During a pass over a store that was lost, what memory had before; otherwise undefined. */
+  #lost: Map<string, StoredRecord> | undefined;
   #watch: { stop(): void } | undefined;
 
   constructor(options: RollOptions) {
@@ -104,7 +117,7 @@ export class Roll {
         // Our own writes come back here, and a watch that starts again sends every entry again.
         if (this.#table.stored(entry.key).revision >= entry.revision) return;
         if (onFirst) this.#load(entry, onFirst);
-        else this.#applyEntry(entry);
+        else this.#applyEntry(entry, this.#lost?.get(entry.key) ?? this.#table.stored(entry.key));
       },
       {
         begin: ({ lost }) => this.#beginPass(lost),
@@ -243,13 +256,20 @@ export class Roll {
     id: string,
     rule: (stored: StoredRecord) => T,
   ): Promise<T> {
-    const { bucket, random } = this.#options;
+    const { bucket, random, life } = this.#options;
     const endTurn = await this.#queue.begin(id);
     try {
       const operation = random.uuid();
       for (let attempt = 1; attempt <= 8; attempt++) {
         const entry = await bucket.get(id);
-        const stored: StoredRecord = entry ? this.#applyEntry(entry) : readEntry(undefined);
+        const former = this.#table.stored(id);
+        // A store gives no smaller revision than before, unless it was lost or purged. What memory has is then no longer
+        // true, and would hide the next write.
+        if ((entry?.revision ?? 0) < former.revision) {
+          life.doubt({ lost: false });
+          this.#remove(id);
+        }
+        const stored: StoredRecord = entry ? this.#applyEntry(entry, former) : readEntry(undefined);
         const outcome = rule(stored);
         if (!outcome.write) return outcome;
         if (await this.#write(id, stored.revision, outcome.write, outcome.change, operation)) return outcome;
@@ -268,16 +288,18 @@ export class Roll {
     change: RecordedChange | undefined,
     operation: string,
   ): Promise<boolean> {
-    const { bucket, announcer } = this.#options;
+    const { bucket, announcer, life } = this.#options;
+    const mark: WriteMark = { operation, incarnation: await life.find() };
+    const own = change && { ...change, Store: mark.incarnation };
     const earlier = announcer.unacknowledgedChanges(id);
-    const changes = change ? [...earlier, change] : earlier;
-    const revision = await write(bucket, { id, state, changes, revision: replaces, operation });
+    const changes = own ? [...earlier, own] : earlier;
+    const revision = await write(bucket, { id, state, changes, revision: replaces, ...mark });
     if (revision === undefined) return false;
     const written: StoredRecord =
       state === 'deleted'
         ? { kind: 'deleted', revision }
-        : { kind: 'record', revision, state: signed(state, operation) };
-    this.#apply(id, written, change && { ...change, Revision: revision });
+        : { kind: 'record', revision, state: signed(state, mark) };
+    this.#apply(id, written, own && { ...own, Revision: revision });
     return true;
   }
 
@@ -290,20 +312,19 @@ export class Roll {
   }
 
   // Applies an entry of the store that came from the watch or from a read. A write whose answer was lost is seen only here.
-  #applyEntry(entry: BucketEntry): StoredRecord {
+  // `former` is what memory had under this id, also when it was removed because the store was lost.
+  #applyEntry(entry: BucketEntry, former: StoredRecord): StoredRecord {
     const stored = readEntry(entry);
     const change = changesOf(entry, stored).find(each => each.Revision === entry.revision);
-    // A record that another program copied still contains our change and our operation.
-    const isCopy =
-      operationOf(stored) !== undefined && operationOf(stored) === operationOf(this.#table.stored(entry.key));
-    this.#apply(entry.key, stored, isCopy ? undefined : change);
+    this.#apply(entry.key, stored, change && isAnnounced(stored, change, former) ? undefined : change);
     return stored;
   }
 
   // Applies a record, unless its revision is already in memory. The revision may come from a write, a read or the watch.
   #apply(id: string, stored: StoredRecord, change: RecordedChange | undefined, phase?: 'loading'): void {
     if (this.#table.stored(id).revision >= stored.revision) return;
-    const { announcer, observers, log } = this.#options;
+    const { announcer, observers, log, life } = this.#options;
+    life.onRevision(stored.revision);
     const before = this.#table.get(id);
     this.#missing?.delete(id);
     const kept = this.#table.set(id, stored);
@@ -322,15 +343,21 @@ export class Roll {
 
   #beginPass(lost: boolean): void {
     this.#missing = new Set(this.#table.ids());
+    if (lost) this.#options.life.doubt({ lost });
     if (!lost || this.#missing.size === 0) return;
     this.#options.log.warn({}, 'the node info store was lost; nodes register again by themselves');
-    for (const id of this.#missing) this.#remove(id);
+    this.#lost = new Map();
+    for (const id of this.#missing) {
+      this.#lost.set(id, this.#table.stored(id));
+      this.#remove(id);
+    }
     this.#options.onStoreLost();
   }
 
   #completePass(): void {
     for (const id of this.#missing ?? []) this.#remove(id);
     this.#missing = undefined;
+    this.#lost = undefined;
   }
 
   #remove(id: string): void {
@@ -342,4 +369,12 @@ export class Roll {
   #notifyRemoved(id: string): void {
     for (const observer of this.#options.observers) observer.onRemoved(id);
   }
+}
+
+// Returns whether the newest change of a record was announced when memory had `former`. A record that another program copied
+// still contains our change and our operation. A backup contains changes that are older than those in memory.
+function isAnnounced(stored: StoredRecord, change: RecordedChange, former: StoredRecord): boolean {
+  if (operationOf(stored) !== undefined && operationOf(stored) === operationOf(former)) return true;
+  if (former.kind !== 'record' || change.Store === undefined) return false;
+  return former.state.Muster?.Store === change.Store && change.Revision <= former.revision;
 }

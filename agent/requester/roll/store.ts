@@ -22,7 +22,7 @@ export const nodeBucket: BucketConfig = { name: 'node_v1', history: 1 };
 const changeHeader = 'Muster-Change';
 const operationHeader = 'Muster-Operation';
 
-export interface WriteRequest {
+export interface WriteRequest extends WriteMark {
   id: string;
   /** The record to write, or `deleted` to purge it. */
   state: NodeState | 'deleted';
@@ -30,8 +30,14 @@ export interface WriteRequest {
   changes: RecordedChange[];
   /** The revision that the write replaces. */
   revision: number;
+}
+
+/** What a write leaves in the record about itself. */
+export interface WriteMark {
   /** Random mark of the change, the same at each attempt. */
   operation: string;
+  /** The incarnation of the store. */
+  incarnation: string;
 }
 
 /**
@@ -80,13 +86,17 @@ export function changesOf(entry: BucketEntry, stored: StoredRecord): RecordedCha
 }
 
 /** Returns the record with the mark of this write. */
-export const signed = (state: NodeState, operation: string): NodeState & { Muster: MusterState } => ({
+export const signed = (
+  state: NodeState,
+  { operation, incarnation }: WriteMark,
+): NodeState & { Muster: MusterState } => ({
   ...state,
-  Muster: { ...state.Muster, Operation: operation },
+  Muster: { ...state.Muster, Operation: operation, Store: incarnation },
 });
 
-function encode(state: NodeState, { id, changes, operation }: WriteRequest): Uint8Array {
-  const { Changes: _, ...muster } = signed(state, operation).Muster;
+function encode(state: NodeState, request: WriteRequest): Uint8Array {
+  const { id, changes } = request;
+  const { Changes: _, ...muster } = signed(state, request).Muster;
   const kept = newestOf(changes);
   const value = Buffer.from(
     writeJson({ ...state, Muster: kept.length > 0 ? { ...muster, Changes: kept } : muster }),

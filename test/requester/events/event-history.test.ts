@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cloudEvent, type EventKind } from '../../../agent/protocol/events.ts';
 import type { RecordedChange } from '../../../agent/protocol/node-state.ts';
+import { changeEvent, digestOf } from '../../../agent/requester/events/change-event.ts';
 import { readEventHistory, unannouncedChanges } from '../../../agent/requester/events/event-history.ts';
 import { eventStreamConfig } from '../../../agent/requester/events/stream-config.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -19,28 +20,38 @@ async function begin() {
       JSON.stringify(cloudEvent(kind, id, '/muster/c/r', at, { node, previous: {}, current: {} })),
       id,
     );
-  return { broker, connection, stream, publish };
+  const digest = (kind: RecordedChange['Kind'], id: string) => {
+    const [node = ''] = id.split(':');
+    return digestOf({ kind, id, time: at, data: { node, previous: {}, current: {} } });
+  };
+  return { broker, connection, stream, publish, digest };
 }
 
 test('an empty stream has no history', async () => {
   const { stream } = await begin();
   const history = await readEventHistory(stream);
-  assert.deepEqual(history.revisions('node-1'), []);
+  assert.deepEqual(history.announced('node-1'), []);
+  assert.equal(history.newestRevision('s1'), 0);
   assert.equal(history.health('node-1'), 'UNKNOWN');
 });
 
-test('the newest revision of each kind counts, whatever events came after it', async () => {
-  const { stream, publish } = await begin();
+test('the newest event of each kind counts, whatever events came after it', async () => {
+  const { stream, publish, digest } = await begin();
   await publish('node-1', 'registered', 'node-1:3');
-  await publish('node-1', 'updated', 'node-1:4');
-  await publish('node-1', 'approved', 'node-1:20');
-  await publish('node-1', 'updated', 'node-1:9');
+  await publish('node-1', 'updated', 'node-1:s1:4');
+  await publish('node-1', 'approved', 'node-1:s1:20');
+  await publish('node-1', 'updated', 'node-1:s1:9');
   await publish('node-1', 'healthy', 'node-1:i-1:999');
   await publish('node-1', 'conflict', 'node-1:i-1:1000');
-  await publish('node-10', 'registered', 'node-10:500');
+  await publish('node-10', 'registered', 'node-10:s2:500');
   const history = await readEventHistory(stream);
-  assert.deepEqual(history.revisions('node-1'), [3, 20, 9]);
-  assert.deepEqual(history.revisions('node-10'), [500]);
+  assert.deepEqual(history.announced('node-1'), [
+    digest('registered', 'node-1:3'),
+    digest('approved', 'node-1:s1:20'),
+    digest('updated', 'node-1:s1:9'),
+  ]);
+  assert.deepEqual(history.announced('node-10'), [digest('registered', 'node-10:s2:500')]);
+  assert.deepEqual(['s1', 's2', 's3'].map(history.newestRevision), [20, 500, 0]);
 });
 
 describe('the health announced last', () => {
@@ -71,7 +82,7 @@ describe('the health announced last', () => {
 });
 
 test('messages that are no events of ours are ignored', async () => {
-  const { broker, stream, publish } = await begin();
+  const { broker, stream, publish, digest } = await begin();
   await publish('node-1', 'approved', 'node-1:20');
   const odd = [
     '',
@@ -84,18 +95,19 @@ test('messages that are no events of ours are ignored', async () => {
     '{"id":"node-1:-5"}',
     '{"id":"node-1:1e9"}',
     '{"id":"node-1:99999999999999999"}',
-    '{"id":"node-2:999"}',
+    `{"id":"node-2:999","time":"${at}","data":{}}`,
+    `{"id":"node-1:999","time":"${at}","data":null}`,
     `{"id":"${'x'.repeat(600)}:1"}`,
     `${'['.repeat(100)}${']'.repeat(100)}`,
     'x'.repeat(70_000),
   ];
-  for (const [index, text] of odd.entries()) broker.inject(`node.events.node-1.odd${index}`, text);
+  for (const text of odd) broker.inject('node.events.node-1.updated', text);
   broker.inject('node.events.node-1.updated', Uint8Array.of(0xff, 0x00));
   for (const kind of ['constructor', 'toString', '__proto__'])
     broker.inject(`node.events.node-1.${kind}`, '{}');
   const history = await readEventHistory(stream);
-  assert.deepEqual(history.revisions('node-1'), [20]);
-  assert.deepEqual(history.revisions('node-2'), []);
+  assert.deepEqual(history.announced('node-1'), [digest('approved', 'node-1:20')]);
+  assert.deepEqual(history.announced('node-2'), []);
   assert.equal(history.health('node-1'), 'UNKNOWN');
 });
 
@@ -105,38 +117,57 @@ test('a store that does not answer is an error and not an empty history', async 
   await assert.rejects(readEventHistory(stream), { name: 'BrokerError' });
 });
 
-test('unannounced changes come after the newest announced revision and are younger than the events in the stream', () => {
+describe('unannounced changes', () => {
   const now = new Date('2026-03-01T00:00:00Z');
-  const change = (Revision: number, At: string): RecordedChange => ({
+  const change = (Revision: number, more: Partial<RecordedChange> = {}): RecordedChange => ({
     Kind: 'updated',
     Revision,
-    At,
+    Store: 's1',
+    At: '2026-02-28T00:00:00Z',
     Previous: 'PENDING',
     Current: 'PENDING',
+    ...more,
   });
-  const changes = [
-    change(1, '2026-02-28T00:00:00Z'),
-    change(2, '2026-02-28T00:00:00Z'),
-    change(3, '2026-01-31T00:00:00Z'),
-    change(4, '2026-01-31T00:00:00.001Z'),
-    change(5, '2026-02-28T00:00:00Z'),
-  ];
-  assert.deepEqual(
-    unannouncedChanges(changes, [1], now).map(({ Revision }) => Revision),
-    [2, 4, 5],
-  );
-  assert.deepEqual(unannouncedChanges(changes, [1, 5], now), []);
-  assert.deepEqual(unannouncedChanges([], [], now), []);
-});
+  const digests = (...changes: RecordedChange[]) =>
+    changes.map(each => digestOf(changeEvent('node-1', each)));
+  const revisions = (changes: RecordedChange[], announced: string[]) =>
+    unannouncedChanges('node-1', changes, announced, now).map(({ Revision }) => Revision);
 
-test('an announced revision that the record does not have is ignored, because it comes from another store', () => {
-  const change: RecordedChange = {
-    Kind: 'updated',
-    Revision: 3,
-    At: at,
-    Previous: 'PENDING',
-    Current: 'PENDING',
-  };
-  assert.deepEqual(unannouncedChanges([change], [3, 4], new Date(at)), []);
-  assert.deepEqual(unannouncedChanges([change], [2, 4], new Date(at)), [change]);
+  test('come after the newest announced one and are younger than the events in the stream', () => {
+    const changes = [
+      change(1),
+      change(2),
+      change(3, { At: '2026-01-31T00:00:00Z' }),
+      change(4, { At: '2026-01-31T00:00:00.001Z' }),
+      change(5),
+    ];
+    assert.deepEqual(revisions(changes, digests(change(1))), [2, 4, 5]);
+    assert.deepEqual(revisions(changes, digests(change(1), change(5))), []);
+    assert.deepEqual(revisions([], []), []);
+  });
+
+  test('are not announced by an event that only has the same id, or is of another life of the store', () => {
+    const mine = change(3, { Reason: 'mine', Actor: 'ann' });
+    assert.deepEqual(revisions([mine], digests(mine, change(4))), []);
+    const others: Partial<RecordedChange>[] = [
+      { Revision: 4 },
+      { Store: 's2' },
+      { Store: undefined },
+      { Kind: 'approved' },
+      { At: '2026-02-28T00:00:00.001Z' },
+      { Previous: 'APPROVED' },
+      { Current: 'REJECTED' },
+      { Reason: 'theirs' },
+      { Actor: 'eve' },
+      { Coalesced: 1 },
+    ];
+    for (const other of others)
+      assert.deepEqual(revisions([mine], digests({ ...mine, ...other })), [3], JSON.stringify(other));
+  });
+
+  test('of a record that names no incarnation have the ids of earlier versions', () => {
+    const earlier = change(3, { Store: undefined });
+    assert.equal(changeEvent('node-1', earlier).id, 'node-1:3');
+    assert.deepEqual(revisions([earlier], digests(earlier)), []);
+  });
 });

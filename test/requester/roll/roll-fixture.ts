@@ -51,6 +51,7 @@ export async function openRoll(
   };
   const roll = new Roll({
     bucket,
+    life: { find: async () => 's1', doubt: () => undefined, onRevision: () => undefined },
     clock,
     random,
     log,

@@ -45,7 +45,18 @@ async function emptyBucket() {
     state: NodeState | 'deleted',
     revision: number,
     more: { changes?: RecordedChange[]; operation?: string } = {},
-  ) => finish(write(bucket, { id: 'node-1', state, changes: [], revision, operation: 'o-1', ...more }));
+  ) =>
+    finish(
+      write(bucket, {
+        id: 'node-1',
+        state,
+        changes: [],
+        revision,
+        operation: 'o-1',
+        incarnation: 's1',
+        ...more,
+      }),
+    );
   return { clock, broker, connection, bucket, put, finish };
 }
 
@@ -106,7 +117,7 @@ describe('a record that Bacalhau wrote', () => {
       await put({ ...read.state, Membership: 'REJECTED' }, 0);
       assert.equal(
         stored(broker, 'node-1'),
-        `${bytes.replace('APPROVED', 'REJECTED').slice(0, -1)},"Muster":{"Operation":"o-1"}}`,
+        `${bytes.replace('APPROVED', 'REJECTED').slice(0, -1)},"Muster":{"Operation":"o-1","Store":"s1"}}`,
       );
     });
   }
@@ -136,7 +147,7 @@ test('any record is read as it was written', async () => {
   let revision = 0;
   await fc.assert(
     fc.asyncProperty(nodeStates, fc.constantFrom('Compute', 'Requester'), async (any, type) => {
-      const { Changes, ...muster } = { ...any.Muster, Operation: 'o-1' };
+      const { Changes, ...muster } = { ...any.Muster, Operation: 'o-1', Store: 's1' };
       const state: NodeState = {
         ...any,
         Info: { ...any.Info, NodeID: 'node-1', NodeType: type },

@@ -1,0 +1,35 @@
+// Makes the event of a change that is in the store, always with the same content.
+import { hash } from 'node:crypto';
+import { type EventData, revisionEventId } from '../../protocol/events.ts';
+import type { RecordedChange } from '../../protocol/node-state.ts';
+
+/** The event of a change, without what all events of a requester have in common. */
+export interface ChangeEvent {
+  kind: RecordedChange['Kind'];
+  id: string;
+  time: string;
+  data: EventData;
+}
+
+export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
+  const data: EventData = {
+    node,
+    previous: change.Previous ? { membership: change.Previous } : {},
+    current: change.Current ? { membership: change.Current } : {},
+    ...(change.Reason ? { reason: change.Reason } : {}),
+    ...(change.Actor ? { actor: change.Actor } : {}),
+    ...(change.Coalesced ? { coalesced: change.Coalesced } : {}),
+  };
+  const id = revisionEventId(node, change.Revision, change.Store);
+  return { kind: change.Kind, id, time: change.At, data };
+}
+
+/**
+ * Returns a short text that is equal for two events only when they say the same. Who sent the event does not count, and
+ * neither do members that a later version of muster adds.
+ */
+export function digestOf({ kind, id, time, data }: ChangeEvent): string {
+  const { node, previous, current, reason, actor, coalesced } = data;
+  const said = [kind, id, time, node, previous, current, reason, actor, coalesced];
+  return hash('sha256', JSON.stringify(said), 'base64');
+}

@@ -1,0 +1,125 @@
+// The incarnation tells one life of the node info store from the next. When the store was lost, its revisions begin anew, so
+// a revision alone does not say which write is meant.
+import * as v from 'valibot';
+import { parseJson } from '../protocol/json.ts';
+import { validate } from '../protocol/schema.ts';
+import type { Log } from '../system/log.ts';
+import type { Random } from '../system/random.ts';
+import { BrokerError, type Bucket, type BucketEntry } from '../transport/port.ts';
+import { encode } from './cluster-bucket.ts';
+import type { StoreLife } from './roll/roll.ts';
+
+const storeKey = 'store';
+const storeSchema = v.object({
+  incarnation: v.pipe(v.string(), v.regex(/^[a-z0-9]{1,16}$/)),
+  /** The time of creation of the node info store, as the broker writes it. */
+  created: v.pipe(v.string(), v.maxLength(64)),
+});
+
+export interface IncarnationOptions {
+  /** The bucket that holds the incarnation. */
+  cluster: Bucket;
+  /** The node info store. */
+  nodes: Bucket;
+  random: Random;
+  log: Log;
+}
+
+export class Incarnation implements StoreLife {
+  readonly #options: IncarnationOptions;
+  #current: string | undefined;
+  #finding: Promise<string> | undefined;
+  /** Number of times that there was a doubt. A doubt that comes during a look at the store makes it look again. */
+  #doubts = 0;
+  #wasLost = false;
+  #newestRevision = 0;
+
+  private constructor(options: IncarnationOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Finds the incarnation at the start. `newestAnnounced` returns the newest revision of an incarnation that an event
+   * names; 0 when there is none. @throws BrokerError
+   */
+  static async open(
+    options: IncarnationOptions,
+    newestAnnounced: (incarnation: string) => number,
+  ): Promise<Incarnation> {
+    const incarnation = new Incarnation(options);
+    incarnation.#current = await incarnation.#look(newestAnnounced);
+    return incarnation;
+  }
+
+  /**
+   * Returns the incarnation of the store for a write. After a doubt it looks at the store, and makes a new incarnation for
+   * a store that was created again or has fewer revisions than it had. @throws BrokerError
+   */
+  async find(): Promise<string> {
+    if (this.#current) return this.#current;
+    this.#finding ??= this.#lookUntilSure().finally(() => {
+      this.#finding = undefined;
+    });
+    return this.#finding;
+  }
+
+  /** Notes that the store may have begun anew, or that it certainly has. */
+  doubt({ lost }: { lost: boolean }): void {
+    this.#doubts++;
+    this.#wasLost ||= lost;
+    this.#current = undefined;
+  }
+
+  /** Notes a revision of the store. */
+  onRevision(revision: number): void {
+    if (revision > this.#newestRevision) this.#newestRevision = revision;
+  }
+
+  async #lookUntilSure(): Promise<string> {
+    for (;;) {
+      const doubts = this.#doubts;
+      const found = await this.#look();
+      if (doubts !== this.#doubts) continue;
+      this.#current = found;
+      return found;
+    }
+  }
+
+  async #look(newestAnnounced?: (incarnation: string) => number): Promise<string> {
+    const { cluster, nodes, random, log } = this.#options;
+    for (;;) {
+      const { created, lastRevision } = await nodes.state();
+      const entry = await cluster.get(storeKey);
+      const known = readStore(entry, log);
+      if (known) this.onRevision(newestAnnounced?.(known.incarnation) ?? 0);
+      const isWhole = lastRevision >= this.#newestRevision && !this.#wasLost;
+      if (known?.created === created && isWhole) return known.incarnation;
+      const incarnation = makeIncarnation(random);
+      try {
+        await cluster.put(storeKey, encode({ incarnation, created }), entry?.revision ?? 0);
+      } catch (error) {
+        if (error instanceof BrokerError && error.fault === 'revision_conflict') continue;
+        throw error;
+      }
+      this.#wasLost = false;
+      this.#newestRevision = lastRevision;
+      const text =
+        'the node info store was lost or is older than its events; their ids name a new incarnation';
+      if (known) log.info({ incarnation, before: known.incarnation }, text);
+      return incarnation;
+    }
+  }
+}
+
+// Returns 12 random characters. The last part of a UUID is random in all its bits.
+const makeIncarnation = (random: Random): string => random.uuid().replaceAll('-', '').slice(-12);
+
+function readStore(entry: BucketEntry | undefined, log: Log): v.InferOutput<typeof storeSchema> | undefined {
+  if (!entry || entry.marker) return undefined;
+  try {
+    return validate(storeSchema, parseJson(entry.value));
+  } catch (error) {
+    log.warn({ err: error }, 'the incarnation of the store cannot be read; a new one is made');
+    return undefined;
+  }
+}

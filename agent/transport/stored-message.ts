@@ -1,0 +1,38 @@
+// Reads one message of a stream, by its sequence or as the newest of its subject.
+import { type MsgHdrs, headers as newHeaders } from 'nats';
+import type { StoredMessage } from './consume.ts';
+import { ApiError, apiErrors, callApi, type StorageConnection } from './jetstream.ts';
+import { BrokerError } from './port.ts';
+
+/** Returns the message, or undefined when the stream does not have it. Throws BrokerError. */
+export async function readStoredMessage(
+  connection: StorageConnection,
+  stream: string,
+  which: { seq: number } | { last_by_subj: string },
+): Promise<StoredMessage | undefined> {
+  try {
+    // This asks the leader of the stream. The faster "direct get" may ask a replica with older data.
+    const { message } = await callApi(connection, `STREAM.MSG.GET.${stream}`, which);
+    return parseStoredMessage(message);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === apiErrors.messageNotFound) return undefined;
+    throw error;
+  }
+}
+
+function parseStoredMessage(message: unknown): StoredMessage {
+  const { subject, seq, data = '', hdrs, time } = message as Record<string, unknown>;
+  if (typeof subject !== 'string' || typeof seq !== 'number' || typeof time !== 'string')
+    throw new BrokerError('refused', 'the broker answered with a record that muster does not understand');
+  const headers = typeof hdrs === 'string' ? parseHeaders(Buffer.from(hdrs, 'base64').toString()) : undefined;
+  return { subject, sequence: seq, data: Buffer.from(String(data), 'base64'), headers, time: new Date(time) };
+}
+
+function parseHeaders(text: string): MsgHdrs {
+  const headers = newHeaders();
+  for (const line of text.split('\r\n').slice(1)) {
+    const colon = line.indexOf(':');
+    if (colon > 0) headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  return headers;
+}
