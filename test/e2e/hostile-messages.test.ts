@@ -15,6 +15,7 @@ import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { openConnection } from '../support/open-connection.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
 
 const messages = 10_000;
 const maxPending = 50;
@@ -106,7 +107,7 @@ describe('hostile messages', () => {
   });
 
   async function flood(seed: number): Promise<void> {
-    const random = mulberry(seed);
+    const random = new SeededRandom(seed);
     for (let sent = 0; sent < messages; sent++) {
       fleet.connection.publish(subjectFor(random), payloadFor(random));
       // The broker limits the bytes that wait for one client. 500 messages are less than that.
@@ -143,56 +144,34 @@ describe('hostile messages', () => {
 const ids = ['fleet-0', 'fleet-1', 'fleet-2', 'fleet-3', 'fleet-4', 'node-0', 'stranger'];
 const methods = ['RegisterNode/v1', 'UpdateNodeInfo/v1', 'UpdateResources/v1', 'Leave/v1', 'Nope/v9', ''];
 
-function subjectFor(random: () => number): string {
-  const id = random() < 0.3 ? `new-${Math.floor(random() * 1e6)}` : pick(random, ids);
+function subjectFor(random: SeededRandom): string {
+  const id = random.number() < 0.3 ? `new-${random.below(1e6)}` : random.pick(ids);
   const subjects = [
-    `node.management.${id}.${pick(random, methods)}`.replace(/\.$/, '.x'),
+    `node.management.${id}.${random.pick(methods)}`.replace(/\.$/, '.x'),
     `bacalhau.global.compute.${id}.out.heartbeat`,
     `node.events.${id}.approved`,
     `requester.lease.${id}`,
     `requester.echo.${id}`,
   ];
-  return pick(random, subjects.slice(0, random() < 0.9 ? 2 : 5));
+  return random.pick(subjects.slice(0, random.number() < 0.9 ? 2 : 5));
 }
 
-function payloadFor(random: () => number): Uint8Array {
-  const kind = random();
-  if (kind < 0.2) return bytes(random, Math.floor(random() * 300));
-  if (kind < 0.25) return bytes(random, 70_000);
-  if (kind < 0.3) return Buffer.from('['.repeat(Math.floor(random() * 5_000)));
+function payloadFor(random: SeededRandom): Uint8Array {
+  const kind = random.number();
+  if (kind < 0.2) return random.bytes(random.below(300));
+  if (kind < 0.25) return random.bytes(70_000);
+  if (kind < 0.3) return Buffer.from('['.repeat(random.below(5_000)));
   if (kind < 0.4)
-    return Buffer.from(encodeHeartbeat({ NodeID: pick(random, ids), Sequence: 1 }, undefined, new Date(0)));
-  const golden = pick(random, captures);
+    return Buffer.from(encodeHeartbeat({ NodeID: random.pick(ids), Sequence: 1 }, undefined, new Date(0)));
+  const golden = random.pick(captures);
   const copy = Buffer.from(golden.bytes);
-  if (random() < 0.5) {
+  if (random.number() < 0.5) {
     // A correct message with one word changed passes the decoder, so it tests the rules behind it.
-    const text = copy
-      .toString('latin1')
-      .replace(/n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607/g, pick(random, ids));
+    const text = copy.toString('latin1').replace(/n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607/g, random.pick(ids));
     return Buffer.from(text, 'latin1');
   }
-  for (let change = 0; change <= random() * 5; change++) {
-    copy[Math.floor(random() * copy.length)] = Math.floor(random() * 256);
+  for (let change = 0; change <= random.number() * 5; change++) {
+    copy[random.below(copy.length)] = random.below(256);
   }
-  return copy.subarray(0, random() < 0.2 ? Math.floor(random() * copy.length) : copy.length);
-}
-
-const bytes = (random: () => number, length: number): Uint8Array =>
-  Uint8Array.from({ length }, () => Math.floor(random() * 256));
-
-function pick<T>(random: () => number, list: readonly T[]): T {
-  const item = list[Math.floor(random() * list.length)];
-  if (item === undefined) throw new Error('nothing to pick from');
-  return item;
-}
-
-// The generator mulberry32, which is small and seeded, and good enough to shuffle bytes.
-function mulberry(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
+  return copy.subarray(0, random.number() < 0.2 ? random.below(copy.length) : copy.length);
 }

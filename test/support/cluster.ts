@@ -161,8 +161,8 @@ export class Cluster {
       .map(event => event.type.replace('org.muster.node.', ''));
   }
 
-  /** Ends all processes and removes all folders. */
-  async release(): Promise<void> {
+  /** Ends all processes and removes all folders, unless they are to be kept for a person who looks into a failure. */
+  async release(keepFolders = false): Promise<void> {
     for (const program of this.#programs) program.signal('SIGCONT');
     const [requesters, agents] = Map.groupBy(this.#programs, program => program.args[0] === 'requester')
       .entries()
@@ -173,7 +173,7 @@ export class Cluster {
     await Promise.all(agents.map(program => program.kill()));
     // A requester that is killed leaves its broker running for the next requester, so it has to stop cleanly.
     await Promise.all(requesters.map(program => program.stop()));
-    await rm(this.folder, { recursive: true, force: true });
+    if (!keepFolders) await rm(this.folder, { recursive: true, force: true });
   }
 
   // Each request has a new connection. An earlier connection could lead to a requester that was killed meanwhile.

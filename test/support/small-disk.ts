@@ -1,6 +1,6 @@
 // Mounts a very small disk, or a read-only one, where this is allowed.
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -18,6 +18,31 @@ export interface SmallDisk extends Disk {
   fill(): Promise<void>;
   /** Removes the file that filled the disk. */
   makeRoom(): Promise<void>;
+}
+
+/**
+ * Mounts a file system with room for a broker's store in `folder`, which must exist. Returns undefined where this is not
+ * allowed. It is filled by making it as small as what it holds.
+ */
+export async function mountStoreDisk(folder: string): Promise<SmallDisk | undefined> {
+  const disk = await mount('size=2g', folder);
+  if (!disk) return undefined;
+  const resize = (size: string) => run('mount', ['-o', `remount,size=${size}`, folder]);
+  return {
+    ...disk,
+    async fill() {
+      // A file may grow between the question and the change, and then the disk would be too small for what it holds.
+      for (let attempts = 1; ; attempts++) {
+        const { blocks, bfree, bsize } = await statfs(folder);
+        try {
+          return void (await resize(String((blocks - bfree) * bsize)));
+        } catch (error) {
+          if (attempts === 20) throw error;
+        }
+      }
+    },
+    makeRoom: async () => void (await resize('2g')),
+  };
 }
 
 /**
@@ -40,12 +65,12 @@ export async function mountSmallDisk(): Promise<SmallDisk | undefined> {
 /** Mounts an empty file system that can only be read. Returns undefined where this is not allowed. */
 export const mountReadOnly = (): Promise<Disk | undefined> => mount('ro');
 
-async function mount(options: string): Promise<Disk | undefined> {
-  const folder = await mkdtemp(join(tmpdir(), 'muster-disk-'));
+async function mount(options: string, where?: string): Promise<Disk | undefined> {
+  const folder = where ?? (await mkdtemp(join(tmpdir(), 'muster-disk-')));
   try {
     await run('mount', ['-t', 'tmpfs', '-o', options, 'muster-test', folder]);
   } catch {
-    await rm(folder, { recursive: true });
+    if (where === undefined) await rm(folder, { recursive: true });
     return undefined;
   }
   return {

@@ -1,0 +1,95 @@
+// Attacks a whole cluster for some minutes, and prints a table of figures and a verdict. scripts/campaign runs it.
+import { parseArgs } from 'node:util';
+import { reasonOf } from '../../agent/system/errors.ts';
+import { carriedOut } from './attack.ts';
+import { type AttackName, attacks, describeRound, planRounds } from './plan.ts';
+import { runCampaign } from './run.ts';
+
+const usage = `usage: scripts/campaign [--minutes N] [--seed S] [--only ATTACK] [--dry-run]
+
+  --minutes N   how long it attacks; the default is 5
+  --seed S      the seed of the plan; the default is a random one, which is printed first
+  --only NAME   carries out only this attack; may be given more than once
+  --dry-run     prints the plan, and attacks nothing
+
+${Object.entries(attacks)
+  .map(([name, { help }]) => `  ${name.padEnd(26)} ${help}\n`)
+  .join('')}`;
+
+/** Number of rounds in a minute, for a plan that is only printed. */
+const roundsPerMinute = 6;
+
+process.exit(await main());
+
+async function main(): Promise<number> {
+  const options = readArguments();
+  if (options === undefined) {
+    process.stderr.write(usage);
+    return 64;
+  }
+  const { help, minutes, seed, names, dryRun } = options;
+  if (help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  print(`seed ${seed}`);
+  if (dryRun) {
+    const rounds = planRounds(seed, names);
+    for (let round = 0; round < minutes * roundsPerMinute; round++) print(describeRound(rounds.next().value));
+    return 0;
+  }
+  let end: number | undefined;
+  const { fault, folder, figures } = await runCampaign({
+    seed,
+    attacks: names,
+    agents: 6,
+    simulatedNodes: 40,
+    // The time counts from the first round.
+    goOn: () => {
+      end ??= performance.now() + minutes * 60_000;
+      return performance.now() < end;
+    },
+    onProgress: print,
+  });
+  for (const [what, figure] of figures) print(`${what.padEnd(40)} ${figure}`);
+  if (fault === undefined) {
+    print('verdict: nothing was lost, doubled or left behind');
+    return 0;
+  }
+  print(`verdict: FAILED, seed ${seed}, in ${fault}\nThe logs are in ${folder}`);
+  return 1;
+}
+
+interface Arguments {
+  help: boolean;
+  minutes: number;
+  seed: number;
+  names: AttackName[];
+  dryRun: boolean;
+}
+
+function readArguments(): Arguments | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        minutes: { type: 'string' },
+        seed: { type: 'string' },
+        only: { type: 'string', multiple: true },
+        'dry-run': { type: 'boolean' },
+      },
+    });
+    const minutes = Number(values.minutes ?? 5);
+    const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
+    const names = carriedOut.filter(name => values.only?.includes(name) ?? true);
+    if (!(minutes > 0) || !Number.isInteger(seed) || names.length === 0) return undefined;
+    return { help: values.help === true, minutes, seed, names, dryRun: values['dry-run'] === true };
+  } catch (error) {
+    process.stderr.write(`${reasonOf(error)}\n`);
+    return undefined;
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

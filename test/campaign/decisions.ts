@@ -1,0 +1,136 @@
+// Operators who go on deciding during the whole campaign, through the API and now and then by the command.
+import { setTimeout as pause } from 'node:timers/promises';
+import { errnoOf } from '../../agent/system/errors.ts';
+import type { SeededRandom } from '../support/seeded-random.ts';
+import type { Model, Operation, Outcome, State, Verb } from './model.ts';
+
+type Decision = Exclude<Verb, 'register'>;
+
+export interface DecisionOptions {
+  model: Model;
+  random: SeededRandom;
+  apiPort: number;
+  /** Runs a command of muster against the API. */
+  command(...args: string[]): Promise<{ code: number | null; stderr: string }>;
+  /** Lets a node that was deleted register again. */
+  bringBack(id: string): Promise<void>;
+  onFault(fault: string): void;
+}
+
+/** Number of operators. Each decides about nodes of its own, so that their decisions have an order. */
+const operators = 8;
+/** Time between two decisions of an operator, in milliseconds. */
+const betweenMs = 100;
+const answerTimeoutMs = 12_000;
+/** One decision of this many is made by the command, which takes the time of a process. */
+const commandShare = 24;
+
+export class Decisions {
+  readonly #options: DecisionOptions;
+  readonly counts = { done: 0, refused: 0, notSent: 0, unknown: 0, byCommand: 0 };
+  #paused = Promise.withResolvers<void>();
+  #running: Promise<unknown> | undefined;
+  #state: 'running' | 'paused' | 'stopped' = 'paused';
+  readonly #atWork = new Set<Promise<void>>();
+
+  constructor(options: DecisionOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = Promise.all(Array.from({ length: operators }, (_, index) => this.#operate(index)));
+    this.resume();
+  }
+
+  /** Resolves once no decision is under way. No further one begins until `resume`. */
+  async pause(): Promise<void> {
+    if (this.#state === 'running') {
+      this.#state = 'paused';
+      this.#paused = Promise.withResolvers<void>();
+    }
+    await Promise.all(this.#atWork);
+  }
+
+  resume(): void {
+    if (this.#state === 'stopped') return;
+    this.#state = 'running';
+    this.#paused.resolve();
+  }
+
+  async stop(): Promise<void> {
+    this.#state = 'stopped';
+    this.#paused.resolve();
+    await this.#running;
+  }
+
+  async #operate(operator: number): Promise<void> {
+    const nodes = this.#options.model.ids.filter((_, index) => index % operators === operator);
+    for (;;) {
+      if (this.#state === 'paused') await this.#paused.promise;
+      if (this.#state === 'stopped') return;
+      const work = this.#decideOnce(this.#options.random.pick(nodes)).catch(error =>
+        this.#options.onFault(String(error)),
+      );
+      this.#atWork.add(work);
+      await work;
+      this.#atWork.delete(work);
+      await pause(betweenMs);
+    }
+  }
+
+  async #decideOnce(id: string): Promise<void> {
+    const { model, random, bringBack } = this.#options;
+    const state = random.pick([...model.possible(id)]);
+    if (state === 'absent') return bringBack(id);
+    const verb = chooseVerb(state, random.number());
+    const operation = model.begin(id, verb);
+    const byCommand = random.below(commandShare) === 0;
+    const outcome = byCommand ? await this.#byCommand(verb, operation) : await this.#byApi(verb, operation);
+    model.end(operation, outcome);
+    if (byCommand) this.counts.byCommand++;
+    if (outcome === 'done') this.counts.done++;
+    else if (outcome === 'unknown') this.counts.unknown++;
+    else if (outcome === 'not sent') this.counts.notSent++;
+    else this.counts.refused++;
+  }
+
+  async #byApi(verb: Decision, { node, reason }: Operation): Promise<Outcome> {
+    const url = `http://127.0.0.1:${this.#options.apiPort}/api/v1/orchestrator/nodes/${node}`;
+    try {
+      const answer = await fetch(url, {
+        method: 'PUT',
+        headers: { connection: 'close', 'content-type': 'application/json' },
+        body: JSON.stringify({ Action: verb, Message: reason, Actor: 'the campaign' }),
+        signal: AbortSignal.timeout(answerTimeoutMs),
+      });
+      const text = await answer.text();
+      if (answer.ok) return 'done';
+      if (answer.status === 404) return 'absent';
+      if (answer.status === 409) return 'conflict';
+      if (answer.status >= 500) return 'unknown';
+      throw new Error(`${verb} ${node} was answered with ${answer.status}: ${text}`);
+    } catch (error) {
+      if (errnoOf((error as Error).cause) === 'ECONNREFUSED') return 'not sent';
+      // A broken connection or no answer: the decision may stand.
+      if (error instanceof TypeError || error instanceof DOMException) return 'unknown';
+      throw error;
+    }
+  }
+
+  async #byCommand(verb: Decision, { node, reason }: Operation): Promise<Outcome> {
+    const { code, stderr } = await this.#options.command('node', verb, node, '-m', reason);
+    if (code === 0) return 'done';
+    if (code === 69) return 'unknown';
+    if (/already (approved|rejected)/.test(stderr)) return 'conflict';
+    if (/not found|no node/.test(stderr)) return 'absent';
+    throw new Error(`muster node ${verb} ${node} ended with ${code}: ${stderr}`);
+  }
+}
+
+// Most decisions are possible ones. Some are made again, and must be refused.
+function chooseVerb(state: Exclude<State, 'absent'>, chance: number): Decision {
+  if (chance < 0.15) return 'delete';
+  if (state === 'APPROVED') return chance < 0.95 ? 'reject' : 'approve';
+  if (state === 'REJECTED') return chance < 0.95 ? 'approve' : 'reject';
+  return chance < 0.75 ? 'approve' : 'reject';
+}

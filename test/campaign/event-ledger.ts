@@ -1,0 +1,91 @@
+// The ledger holds every event that the broker has stored, and finds events that are lost, doubled or out of order.
+import type { CloudEvent } from '../../agent/protocol/events.ts';
+import type { Membership } from '../../agent/protocol/node-state.ts';
+import type { Operation } from './model.ts';
+
+/** The reason in every event that the campaign forges. */
+export const forgedReason = 'forged by the campaign';
+
+interface NodeEvents {
+  /** The place of each decision's event among the events of the node, by its reason. */
+  places: Map<string, number>;
+  count: number;
+  membership: Membership | undefined;
+  /** Number of changes that were told together with a later one. */
+  coalesced: number;
+}
+
+export class EventLedger {
+  readonly #nodes = new Map<string, NodeEvents>();
+  readonly #byId = new Map<string, string>();
+  /** What is wrong with the events so far, as sentences. */
+  readonly faults: string[] = [];
+  readonly counts = { genuine: 0, forged: 0, unreadable: 0 };
+
+  /** Takes the next event of the stream. */
+  add(data: Uint8Array): void {
+    const text = Buffer.from(data).toString('utf8');
+    const event = parse(text);
+    if (!event) return void this.counts.unreadable++;
+    if (event.data.reason === forgedReason) return void this.counts.forged++;
+    this.counts.genuine++;
+    const same = this.#byId.get(event.id);
+    if (same !== undefined) {
+      this.faults.push(`two events have the id ${event.id}: ${same} and ${text}`);
+      return;
+    }
+    this.#byId.set(event.id, text);
+    this.#follow(event);
+  }
+
+  /** Returns the membership of a node after its last event; undefined for a node that is not on the roll. */
+  membershipOf(id: string): Membership | undefined {
+    return this.#nodes.get(id)?.membership;
+  }
+
+  /** Returns what is wrong with the events of a node's decisions, which were carried out in this order. */
+  faultsOf(id: string, decisions: readonly Operation[]): string[] {
+    const node = this.#nodes.get(id);
+    const missing = decisions.filter(({ reason }) => node?.places.has(reason) !== true);
+    // Changes beyond the 63 that may wait are told together with a later one, and then have no event of their own.
+    const lost = missing.slice(node?.coalesced ?? 0);
+    const faults = lost.map(({ verb, reason }) => `the event of '${verb} ${id}' (${reason}) is missing`);
+    const places = decisions.flatMap(({ reason }) => node?.places.get(reason) ?? []);
+    if (places.some((place, index) => place < (places[index - 1] ?? 0)))
+      faults.push(`the events of ${id} are not in the order of its decisions`);
+    return faults;
+  }
+
+  #follow({ id, subject, type, data }: CloudEvent): void {
+    const node = this.#nodeOf(subject);
+    const place = node.count++;
+    const kind = type.replace('org.muster.node.', '');
+    if (!/^(registered|approved|rejected|deleted|updated)$/.test(kind)) return;
+    node.coalesced += data.coalesced ?? 0;
+    const previous = data.previous?.membership || undefined;
+    if (previous !== node.membership) {
+      this.faults.push(
+        `the event ${id} (${kind}) says that ${subject} was ${previous}, but the event before it said ${node.membership}`,
+      );
+    }
+    node.membership = data.current?.membership || undefined;
+    if (data.reason === undefined) return;
+    if (node.places.has(data.reason)) this.faults.push(`${data.reason} has two events; the second is ${id}`);
+    node.places.set(data.reason, place);
+  }
+
+  #nodeOf(id: string): NodeEvents {
+    const node = this.#nodes.get(id) ?? { places: new Map(), count: 0, membership: undefined, coalesced: 0 };
+    this.#nodes.set(id, node);
+    return node;
+  }
+}
+
+function parse(text: string): CloudEvent | undefined {
+  try {
+    const event = JSON.parse(text) as CloudEvent;
+    return typeof event.id === 'string' && typeof event.data === 'object' ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}

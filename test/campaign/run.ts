@@ -1,0 +1,202 @@
+// Runs a campaign: starts the cluster, attacks it round by round while operators decide, and checks it after each round.
+import { setTimeout as pause } from 'node:timers/promises';
+import { eventStreamConfig } from '../../agent/requester/events/stream-config.ts';
+import type { Connection } from '../../agent/transport/port.ts';
+import { startConnection } from '../support/open-connection.ts';
+import { processesNaming } from '../support/processes.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
+import { attack } from './attack.ts';
+import { checkCalm } from './checks.ts';
+import { Crowd } from './crowd.ts';
+import { Decisions } from './decisions.ts';
+import { EventLedger } from './event-ledger.ts';
+import { Measures } from './measures.ts';
+import { Model } from './model.ts';
+import { type AttackName, describeRound, planRounds, type Round } from './plan.ts';
+import { Stage } from './stage.ts';
+
+export interface CampaignOptions {
+  seed: number;
+  /** Called before each round. The campaign ends when it returns false. */
+  goOn(round: number): boolean;
+  attacks: readonly AttackName[];
+  agents: number;
+  simulatedNodes: number;
+  onProgress(text: string): void;
+}
+
+/** What a campaign found. */
+export interface Verdict {
+  /** What was wrong; undefined when nothing was. The campaign ends with the first such thing. */
+  fault?: string;
+  /** The folder with the logs, which is left after a fault. */
+  folder?: string;
+  figures: [what: string, figure: number][];
+}
+
+export async function runCampaign(options: CampaignOptions): Promise<Verdict> {
+  const stage = await Stage.create(options.agents);
+  const campaign = new Campaign(stage, options);
+  let fault: string | undefined;
+  try {
+    await campaign.run();
+  } catch (error) {
+    fault = `${campaign.doing}: ${error instanceof Error ? error.message : error}`;
+  }
+  await campaign.release(fault !== undefined);
+  const left = await processesNaming(stage.cluster.folder);
+  if (left !== '') fault ??= `processes are left at the end:\n${left}`;
+  return {
+    ...(fault === undefined ? {} : { fault, folder: stage.cluster.folder }),
+    figures: campaign.figures(),
+  };
+}
+
+class Campaign {
+  readonly #stage: Stage;
+  readonly #options: CampaignOptions;
+  readonly #model = new Model();
+  readonly #ledger = new EventLedger();
+  readonly #measures: Measures;
+  readonly #decisions: Decisions;
+  readonly #lastEventIds = new Map<string, string>();
+  readonly #attacksDone = new Map<AttackName, number>();
+  #connection: Connection | undefined;
+  #crowd: Crowd | undefined;
+  #fault: string | undefined;
+  #floodMessages = 0;
+  #rounds = 0;
+  /** What the campaign does now, for the report of a fault. */
+  doing = 'at the start';
+
+  constructor(stage: Stage, options: CampaignOptions) {
+    this.#stage = stage;
+    this.#options = options;
+    this.#measures = new Measures(stage);
+    this.#decisions = new Decisions({
+      model: this.#model,
+      random: new SeededRandom(options.seed),
+      apiPort: stage.cluster.apiPort,
+      command: (...args) => stage.cluster.command(...args),
+      bringBack: id => this.#bringBack(id),
+      onFault: fault => {
+        this.#fault ??= fault;
+      },
+    });
+  }
+
+  async run(): Promise<void> {
+    const { seed, attacks, goOn, onProgress } = this.#options;
+    await this.#start();
+    await this.#check();
+    this.#decisions.start();
+    for (const round of planRounds(seed, attacks)) {
+      if (!goOn(round.number)) break;
+      this.#rounds = round.number;
+      this.doing = describeRound(round);
+      onProgress(this.doing);
+      await this.#attack(round);
+      await this.#check();
+    }
+  }
+
+  /** Ends everything. It leaves the folder with the logs if `keep` is true. */
+  async release(keep: boolean): Promise<void> {
+    await this.#decisions.stop();
+    this.#crowd?.stop();
+    await this.#connection?.close(0);
+    await this.#stage.release(keep);
+  }
+
+  figures(): [string, number][] {
+    const { counts } = this.#decisions;
+    return [
+      ['rounds', this.#rounds],
+      ...[...this.#attacksDone].map(([name, count]): [string, number] => [`attack: ${name}`, count]),
+      ['messages and connections of floods', this.#floodMessages],
+      ['decisions acknowledged', counts.done],
+      ['decisions refused', counts.refused],
+      ['decisions without an answer, which may stand', counts.unknown],
+      ['decisions that reached no requester', counts.notSent],
+      ['decisions by the command', counts.byCommand],
+      ['events', this.#ledger.counts.genuine],
+      ['forged events', this.#ledger.counts.forged],
+      ['most open files of a process', this.#measures.most.descriptors],
+      ['most memory of a process, MB', Math.round(this.#measures.most.memoryBytes / 1e6)],
+      ['most log lines a minute of a process', Math.round(this.#measures.most.logLinesPerMinute)],
+    ];
+  }
+
+  async #start(): Promise<void> {
+    const stage = this.#stage;
+    await stage.startRequester();
+    const token = await stage.token();
+    this.#connection = startConnection(stage.cluster.servers, {
+      name: 'campaign',
+      credentials: () => ({ token }),
+    });
+    await this.#connection.connected();
+    await this.#followEvents(this.#connection);
+    const members = Array.from(
+      { length: this.#options.simulatedNodes },
+      (_, index) => `member-${String(index).padStart(3, '0')}`,
+    );
+    for (const id of stage.agentIds) this.#model.add(id, true);
+    for (const id of members) this.#model.add(id, false);
+    this.#crowd = new Crowd(this.#connection, this.#model, members);
+    this.#crowd.start();
+    await Promise.all(stage.agentIds.map(id => stage.startAgent(id)));
+  }
+
+  async #followEvents(connection: Connection): Promise<void> {
+    const stream = await (await connection.storage()).stream(eventStreamConfig);
+    await stream.follow({ filter: 'node.events.>' }, message => {
+      this.#ledger.add(message.data);
+      const [, , node = ''] = message.subject.split('.');
+      const id = /"id":"([^"]+)"/.exec(Buffer.from(message.data).toString())?.[1];
+      if (id) this.#lastEventIds.set(node, id);
+    });
+  }
+
+  async #attack({ attacks }: Round): Promise<void> {
+    const { cluster } = this.#stage;
+    const connection = this.#connection as Connection;
+    const stream = await (await connection.storage()).stream(eventStreamConfig);
+    const flood = {
+      connection,
+      ids: this.#model.ids,
+      lastEventId: (node: string) => this.#lastEventIds.get(node),
+      publishStored: async (subject: string, data: string, id: string) =>
+        void (await stream.publish(subject, data, id)),
+      apiPort: cluster.apiPort,
+      onSent: (count: number) => {
+        this.#floodMessages += count;
+      },
+    };
+    await Promise.all(
+      attacks.map(async each => {
+        await attack(each, this.#stage, flood);
+        this.#attacksDone.set(each.name, (this.#attacksDone.get(each.name) ?? 0) + 1);
+      }),
+    );
+    // Decisions go on for a moment between the attack and the calm.
+    await pause(500);
+  }
+
+  async #check(): Promise<void> {
+    const crowd = this.#crowd as Crowd;
+    await this.#decisions.pause();
+    await checkCalm({ stage: this.#stage, crowd, model: this.#model, ledger: this.#ledger });
+    const grown = this.#measures.take();
+    if (this.#fault !== undefined) throw new Error(this.#fault);
+    if (grown.length > 0) throw new Error(grown.join('\n'));
+    this.#decisions.resume();
+  }
+
+  async #bringBack(id: string): Promise<void> {
+    const isAgent = this.#stage.agentIds.includes(id);
+    if (!isAgent) return await this.#crowd?.bringBack(id);
+    // An agent that was deleted registers again on SIGHUP.
+    this.#stage.agent(id).signal('SIGHUP');
+  }
+}

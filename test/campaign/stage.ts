@@ -1,0 +1,131 @@
+// The stage is the cluster under attack: a requester with its own broker, and agents. Each process writes its log into a
+// file, which is still there after a failure.
+import { cp, mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { isRunning } from '../support/processes.ts';
+import type { Program } from '../support/program.ts';
+import { mountStoreDisk, type SmallDisk } from '../support/small-disk.ts';
+import { ProcessLog } from './process-log.ts';
+
+export const requesterId = 'node-0';
+/** Largest number of nodes that may wait for approval. It is small, so that a flood reaches it soon. */
+export const maxPending = 200;
+
+export class Stage {
+  readonly cluster: Cluster;
+  /** The disk of the requester and its broker; undefined where none may be mounted. */
+  readonly disk: SmallDisk | undefined;
+  readonly agentIds: readonly string[];
+  readonly logs = new Map<string, ProcessLog>();
+  readonly #agents = new Map<string, Program>();
+  #requester: Program | undefined;
+
+  /** Makes the folders, and starts nothing. */
+  static async create(agents: number): Promise<Stage> {
+    const cluster = await Cluster.create({ settings: { 'requester.maxPending': maxPending } });
+    const folder = cluster.folderOf(requesterId);
+    await mkdir(folder);
+    await mkdir(join(cluster.folder, 'logs'));
+    return new Stage(cluster, await mountStoreDisk(folder), agents);
+  }
+
+  private constructor(cluster: Cluster, disk: SmallDisk | undefined, agents: number) {
+    this.cluster = cluster;
+    this.disk = disk;
+    this.agentIds = Array.from({ length: agents }, (_, index) => `agent-${index}`);
+  }
+
+  get requester(): Program {
+    if (!this.#requester) throw new Error('the requester was not started');
+    return this.#requester;
+  }
+
+  agent(id: string): Program {
+    const agent = this.#agents.get(id);
+    if (!agent) throw new Error(`the agent ${id} was not started`);
+    return agent;
+  }
+
+  /** Returns the processes that run now, with the name of each. */
+  get programs(): [string, Program][] {
+    return [[requesterId, this.requester], ...this.#agents];
+  }
+
+  /** The folder of the broker, with its token, its process id and its store. */
+  get brokerFolder(): string {
+    return join(this.cluster.folderOf(requesterId), 'broker');
+  }
+
+  /** Starts the requester, and waits until its API says that it is ready. */
+  async startRequester(): Promise<void> {
+    this.#requester = await this.cluster.requester({}, { wait: false, ...this.#options(requesterId) });
+    await this.untilReady();
+  }
+
+  /** Resolves once the requester is ready and has told every event. */
+  async untilReady(): Promise<void> {
+    let seen = 'no answer';
+    await eventually(
+      'the requester is ready',
+      async () => {
+        if (!this.requester.running) throw new Error('the requester has ended by itself');
+        const status = await this.cluster.status().catch(() => undefined);
+        seen = status ? `${status.state}, ${status.eventsWaiting} events wait` : 'no answer';
+        return status?.state === 'ready' && status.eventsWaiting === 0;
+      },
+      90_000,
+    ).catch(cause => {
+      throw new Error(`the requester does not become ready: ${seen}`, { cause });
+    });
+  }
+
+  async startAgent(id: string): Promise<void> {
+    this.#agents.set(id, await this.cluster.agent(id, {}, { wait: false, ...this.#options(id) }));
+  }
+
+  /** Returns the process id of the broker; undefined while it has none that runs. */
+  async brokerPid(): Promise<number | undefined> {
+    const text = await readFile(join(this.brokerFolder, 'nats-server.pid'), 'utf8').catch(() => '');
+    const pid = Number(text);
+    return pid > 1 && (await isRunning(pid)) ? pid : undefined;
+  }
+
+  /** Resolves with the process id of the broker once it runs. */
+  async untilBroker(other?: number): Promise<number> {
+    let pid: number | undefined;
+    await eventually(
+      'the broker runs',
+      async () => {
+        pid = await this.brokerPid();
+        return pid !== undefined && pid !== other;
+      },
+      90_000,
+    );
+    return pid ?? 0;
+  }
+
+  async token(): Promise<string> {
+    return (await readFile(join(this.brokerFolder, 'token'), 'utf8')).trim();
+  }
+
+  /** Ends all processes and removes the folder. If `keep` is true, it stays, with the logs and the files of the store. */
+  async release(keep: boolean): Promise<void> {
+    await this.disk?.makeRoom().catch(() => undefined);
+    const pid = await this.brokerPid();
+    if (pid) process.kill(pid, 'SIGCONT');
+    await this.cluster.release(true);
+    const { folder } = this.cluster;
+    if (keep) await cp(this.cluster.folderOf(requesterId), join(folder, 'store'), { recursive: true });
+    await this.disk?.release();
+    if (!keep) await rm(folder, { recursive: true });
+  }
+
+  #options(name: string): { stderr: number; env: Record<string, string> } {
+    const { folder } = this.cluster;
+    const log = this.logs.get(name) ?? new ProcessLog(name, join(folder, 'logs', `${name}.log`));
+    this.logs.set(name, log);
+    return { stderr: log.descriptor, env: { NODE_COMPILE_CACHE: join(folder, 'code') } };
+  }
+}
