@@ -17,7 +17,7 @@ export interface Operation {
 }
 
 /** Returns what an operation makes of a node: a new state, or how it is refused. */
-export function carryOut(verb: Verb, state: State): State | 'conflict' | 'refused as absent' {
+function carryOut(verb: Verb, state: State): State | 'conflict' | 'refused as absent' {
   if (verb === 'register') return state === 'absent' ? 'PENDING' : state;
   if (state === 'absent') return 'refused as absent';
   if (verb === 'delete') return 'absent';

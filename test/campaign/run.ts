@@ -175,6 +175,10 @@ class Campaign {
     };
     await Promise.all(
       attacks.map(async each => {
+        if (each.name === 'fill the disk' && !this.#stage.disk) {
+          this.#options.onProgress('left out: no disk can be mounted here');
+          return;
+        }
         await attack(each, this.#stage, flood);
         this.#attacksDone.set(each.name, (this.#attacksDone.get(each.name) ?? 0) + 1);
       }),
