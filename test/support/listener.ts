@@ -1,10 +1,8 @@
 // Listens on a port of 127.0.0.1 as a program that is not a broker, and finds free ports.
 import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { errnoOf } from '../../agent/system/errors.ts';
 
 export interface Listener {
@@ -47,31 +45,31 @@ export async function listen(accept: (socket: Socket) => void): Promise<Listener
 }
 
 /**
- * Returns a free port that no other test of this run gets while this process lives. It is below the ports of outgoing
- * connections, so it is still free when a server returns to it.
+ * Returns a free port that no other test on this machine gets while this process lives, whoever runs it. It is below the
+ * ports of outgoing connections, so it is still free when a server returns to it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(5_000, 10_000);
-    if (reserve(port) && (await isFree(port))) return port;
+    if ((await reservePort(port)) && (await isFree(port))) return port;
   }
 }
 
-const reserved = join(tmpdir(), 'muster-test-ports');
-const ours: string[] = [];
-process.once('exit', () => ours.forEach(path => void rmSync(path, { recursive: true, force: true })));
-
-function reserve(port: number): boolean {
-  mkdirSync(reserved, { recursive: true });
-  const path = join(reserved, String(port));
+/**
+ * Reserves the TCP port for this process, and returns whether nobody else has reserved it. The reservation is the UDP port
+ * of the same number: the system gives it to one process only, and takes it back when that process ends in whatever way.
+ */
+export async function reservePort(port: number): Promise<boolean> {
+  const socket = createSocket('udp4').unref();
   try {
-    mkdirSync(path);
+    socket.bind({ port, address: '127.0.0.1', exclusive: true });
+    await once(socket, 'listening');
+    return true;
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
+    socket.close();
+    if (errnoOf(error) === 'EADDRINUSE') return false;
     throw error;
   }
-  ours.push(path);
-  return true;
 }
 
 async function isFree(port: number): Promise<boolean> {
