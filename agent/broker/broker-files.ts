@@ -59,10 +59,31 @@ export interface ServerConfig {
   port: number;
   token: string;
   files: BrokerFiles;
+  /** The most that the store may hold, in bytes; undefined leaves it to nats-server. */
+  maxStoreBytes: number | undefined;
 }
 
-/** Writes nats-server's configuration. It contains the token, so only its owner may read it. */
-export async function writeConfig({ name, host, port, token, files }: ServerConfig): Promise<void> {
+/**
+ * Writes nats-server's configuration. It contains the token, so only its owner may read it. Throws MusterError
+ * `not_writable`.
+ */
+export async function writeConfig(config: ServerConfig): Promise<void> {
+  const { files } = config;
+  const text = configText(config);
+  // An unchanged file is not written again, so that the broker can start on a full disk.
+  const before = (await readBounded(files.config).catch(() => undefined))?.toString('utf8');
+  if (before === text) return;
+  try {
+    await writeFileAtomic(files.config, text);
+  } catch (error) {
+    // On a full disk the size of the store's disk may be another one than before. The file of the last start is good enough.
+    if (before === undefined || withoutLimit(before) !== withoutLimit(text)) throw error;
+  }
+}
+
+const withoutLimit = (text: string): string => text.replace(/^ *max_file_store:.*\n/m, '');
+
+function configText({ name, host, port, token, files, maxStoreBytes }: ServerConfig): string {
   const text = (value: string) => JSON.stringify(value);
   const lines = [
     '# Written by muster at each start: changes made here are lost.',
@@ -78,10 +99,8 @@ export async function writeConfig({ name, host, port, token, files }: ServerConf
     `  store_dir: ${text(files.store)}`,
     // The operator gets the answer only after the decision is on the disk.
     '  sync_interval: always',
+    ...(maxStoreBytes === undefined ? [] : [`  max_file_store: ${maxStoreBytes}`]),
     '}',
   ];
-  const config = `${lines.join('\n')}\n`;
-  // An unchanged file is not written again, so that the broker can start on a full disk.
-  const before = await readBounded(files.config).catch(() => undefined);
-  if (before?.toString('utf8') !== config) await writeFileAtomic(files.config, config);
+  return `${lines.join('\n')}\n`;
 }

@@ -17,6 +17,13 @@ import type { RequesterStatus } from './status/requester-status.ts';
 
 export interface RequesterSettings extends PartsSettings, RollPolicy {}
 
+/** What the requester's status says of its own broker. */
+export interface OwnBroker {
+  /** A sentence that says what is wrong with it; undefined when it is well. */
+  readonly problem: string | undefined;
+  readonly restarts: NonNullable<RequesterStatus['brokerRestarts']>;
+}
+
 export interface RequesterOptions {
   self: NodeInfo;
   settings: RequesterSettings;
@@ -26,6 +33,8 @@ export interface RequesterOptions {
   log: Log;
   host: string;
   pid: number;
+  /** Tells about the requester's own broker; absent when it uses another one. */
+  ownBroker?: OwnBroker | undefined;
   /** Called when another requester took over. This one no longer answers, and the process should end. */
   onLost(error: MusterError): void;
   /** Called when something that `status` shows has changed. */
@@ -112,18 +121,20 @@ export class Requester {
   }
 
   status(): RequesterStatus {
-    const { self, connection, pid } = this.#options;
+    const { self, connection, pid, ownBroker } = this.#options;
     const parts = this.#parts;
     const stopping = this.#stopping.signal.aborted;
-    const degradedReason = parts?.health.degradedReason;
+    // What is wrong with the broker explains the rest, so it comes first.
+    const degradedReason = ownBroker?.problem ?? parts?.health.degradedReason;
     return {
       role: 'requester',
       node: self.NodeID,
       version,
       pid,
       state: stopping ? 'stopping' : !parts ? 'starting' : degradedReason ? 'degraded' : 'ready',
-      reason: parts ? degradedReason : `waiting for ${this.#waitingFor}`,
+      reason: parts ? degradedReason : (ownBroker?.problem ?? `waiting for ${this.#waitingFor}`),
       broker: textOf(connection.state),
+      brokerRestarts: ownBroker?.restarts,
       clusterId: parts?.clusterId,
       nodes: parts && {
         total: parts.roll.records.size,

@@ -80,7 +80,14 @@ interface Running extends RoleStart {
 }
 
 /** Starts the requester's own broker. Returns undefined when the settings name other brokers. */
-async function startOwnBroker({ settings, log, data, node, life }: Running): Promise<Broker | undefined> {
+async function startOwnBroker({
+  settings,
+  log,
+  data,
+  notifier,
+  node,
+  life,
+}: Running): Promise<Broker | undefined> {
   if (settings.nats.servers.length > 0) return undefined;
   return startBroker({
     folder: roleFolder(data, 'broker'),
@@ -91,6 +98,7 @@ async function startOwnBroker({ settings, log, data, node, life }: Running): Pro
     random: systemRandom,
     log,
     signal: life.signal,
+    onChange: () => notifier.updateSoon(),
   });
 }
 
@@ -128,6 +136,7 @@ async function serveNodes(
     log,
     host: facts.hostname,
     pid: process.pid,
+    ownBroker: broker,
     onLost: lost.reject,
     onStatusChange: () => notifier.updateSoon(),
   });

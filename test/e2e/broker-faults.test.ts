@@ -1,9 +1,12 @@
-// The roles survive a broker that starts last, is killed, hangs or loses its store.
+// The roles survive a broker that starts last, is killed, hangs, loses its store, or has no space on its disk.
 import assert from 'node:assert/strict';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
 
 describe('a broker that fails', () => {
   let broker: NatsServer;
@@ -79,5 +82,56 @@ describe('a broker that fails', () => {
     broker.resume();
     await cluster.until('node-3', 'PENDING HEALTHY');
     assert.match((await cluster.stateOf('node-2')) ?? '', /^REJECTED/);
+  });
+});
+
+describe("the requester's own broker", () => {
+  it('is told in the status and heals by itself: a full disk on which it is killed, and then a hang', async t => {
+    // The hold of the requester, three times as long as the first of these times, must outlast the hang.
+    const settings = { 'requester.nodeDisconnectedAfter': '10s', 'requester.nodeUnknownAfter': '20s' };
+    const cluster = await Cluster.create({ settings });
+    const released = new AsyncDisposableStack();
+    t.after(() => released.disposeAsync());
+    released.defer(() => cluster.release());
+    const data = cluster.folderOf('node-0');
+    await mkdir(data);
+    const disk = await mountSmallDisk({ sizeKib: 40_960, at: data });
+    if (!disk) return t.skip('only root can mount a small disk');
+    released.defer(() => disk.release());
+    const requester = await cluster.requester();
+    released.defer(async () => void (await requester.stop()));
+    await cluster.agent('node-1');
+    const decide = async (action: string) => (await cluster.command('node', action, 'node-1')).code;
+    const pid = async () => Number(await readFile(join(data, 'broker', 'nats-server.pid'), 'utf8'));
+    assert.equal(await decide('approve'), 0);
+
+    await disk.fill();
+    process.kill(await pid(), 'SIGKILL');
+    await requester.untilPrinted(/"the broker runs again"/);
+    await eventually('the status names the disk', async () => {
+      const { state, reason } = await cluster.status();
+      return state === 'degraded' && /has no space left on .*node-0\/broker\/store$/.test(reason ?? '');
+    });
+    await disk.makeRoom();
+    assert.equal(await decide('reject'), 0);
+    await eventually('the status is well', async () => (await cluster.status()).state === 'ready');
+
+    const hanging = await pid();
+    process.kill(hanging, 'SIGSTOP');
+    await requester.untilPrinted(/"the broker has not answered for 12 s: it is ended and started again"/);
+    const starts = () => requester.logged('the broker runs again').length;
+    await eventually('it runs again', () => starts() === 2);
+    await cluster.until('node-1', 'REJECTED HEALTHY');
+    assert.notEqual(await pid(), hanging);
+    assert.equal(await decide('approve'), 0);
+    const { brokerRestarts } = await cluster.status();
+    assert.equal(brokerRestarts?.count, 2);
+    assert.match(brokerRestarts.last?.reason ?? '', /has not answered/);
+    // The silence of a hanging broker is not the silence of a node.
+    const kinds = await cluster.kindsOf('node-1');
+    assert.deepEqual(
+      kinds.filter(kind => kind === 'unhealthy' || kind === 'unknown'),
+      [],
+    );
   });
 });

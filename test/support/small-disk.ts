@@ -46,16 +46,25 @@ export async function mountStoreDisk(folder: string): Promise<SmallDisk | undefi
 }
 
 /**
- * Mounts a file system of 64 KiB. Returns undefined where this is not allowed: only root can, and not in every container.
+ * Mounts a file system of 64 KiB, or of `sizeKib`, on a new folder, or on the empty folder `at`. Returns undefined where
+ * this is not allowed: only root can, and not in every container.
  */
-export async function mountSmallDisk(): Promise<SmallDisk | undefined> {
-  const disk = await mount('size=64k');
+export async function mountSmallDisk({
+  sizeKib = 64,
+  at,
+}: {
+  sizeKib?: number;
+  at?: string;
+} = {}): Promise<SmallDisk | undefined> {
+  const disk = await mount(`size=${sizeKib}k`, at);
   if (!disk) return undefined;
   const filler = join(disk.folder, 'filler');
   return {
     ...disk,
     async fill() {
-      const error = await writeFile(filler, Buffer.alloc(1_048_576)).catch((caught: unknown) => caught);
+      const error = await writeFile(filler, Buffer.alloc((sizeKib + 960) * 1_024)).catch(
+        (caught: unknown) => caught,
+      );
       if (errnoOf(error) !== 'ENOSPC') throw new Error('the disk is not full', { cause: error });
     },
     makeRoom: () => rm(filler),
@@ -65,12 +74,12 @@ export async function mountSmallDisk(): Promise<SmallDisk | undefined> {
 /** Mounts an empty file system that can only be read. Returns undefined where this is not allowed. */
 export const mountReadOnly = (): Promise<Disk | undefined> => mount('ro');
 
-async function mount(options: string, where?: string): Promise<Disk | undefined> {
-  const folder = where ?? (await mkdtemp(join(tmpdir(), 'muster-disk-')));
+async function mount(options: string, at?: string): Promise<Disk | undefined> {
+  const folder = at ?? (await mkdtemp(join(tmpdir(), 'muster-disk-')));
   try {
     await run('mount', ['-t', 'tmpfs', '-o', options, 'muster-test', folder]);
   } catch {
-    if (where === undefined) await rm(folder, { recursive: true });
+    if (at === undefined) await rm(folder, { recursive: true });
     return undefined;
   }
   return {

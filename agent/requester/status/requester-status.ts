@@ -6,11 +6,16 @@ export interface RequesterStatus {
   node: string;
   version: string;
   pid: number;
-  /** The state: `starting` until the roll is read; `degraded` while the silence of nodes is not counted. */
+  /**
+   * The state: `starting` until the roll is read; `degraded` while the silence of nodes is not counted, or the requester's
+   * own broker does not do its work.
+   */
   state: 'starting' | 'ready' | 'degraded' | 'stopping';
   /** The reason why the state is not `ready`. */
   reason?: string | undefined;
   broker: string;
+  /** How often the requester's own broker was started again, and why the last time; absent without a broker of its own. */
+  brokerRestarts?: { count: number; last?: { at: string; reason: string } } | undefined;
   clusterId?: string | undefined;
   nodes?: { total: number; pending: number; unreadable: number } | undefined;
   /** Number of nodes with events that the broker has not acknowledged. */

@@ -1,0 +1,135 @@
+// Watches real servers that hang, and real disks that are full and get space again.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, type TestContext, test } from 'node:test';
+import { type Broker, type BrokerOptions, startBroker } from '../../agent/broker/broker.ts';
+import { watchTimesMs } from '../../agent/broker/server-health.ts';
+import { systemClock } from '../../agent/system/clock.ts';
+import { systemRandom } from '../../agent/system/random.ts';
+import { connectTo } from '../support/connections.ts';
+import { eventually } from '../support/eventually.ts';
+import { findProgram } from '../support/find-program.ts';
+import { recordLog } from '../support/log-lines.ts';
+import { isRunning } from '../support/processes.ts';
+import { mountSmallDisk, type SmallDisk } from '../support/small-disk.ts';
+
+const root = await mkdtemp(join(tmpdir(), 'muster-watch-'));
+after(() => rm(root, { recursive: true }));
+
+/** Times so short that a test need not wait long. */
+const quick = { ...watchTimesMs, beat: 500, write: 500, failing: 1_000 };
+
+async function start(
+  t: TestContext,
+  folder: string,
+  { watchTimes = quick, ...options }: Partial<BrokerOptions> = {},
+) {
+  const { log, lines } = recordLog();
+  const broker = await startBroker({
+    folder,
+    name: 'node-0',
+    host: '127.0.0.1',
+    port: 0,
+    findOnPath: findProgram,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    watchTimes,
+    ...options,
+  });
+  t.after(() => broker.stop(0));
+  return { broker, messages: () => lines.map(line => line.message) };
+}
+
+// Writes as the requester does, and returns what the broker answered.
+async function store(broker: Broker): Promise<string> {
+  const connection = connectTo(broker.url, { credentials: () => ({ tokenFile: broker.tokenFile }) });
+  try {
+    await connection.connected();
+    const bucket = await (await connection.storage()).bucket({ name: 'decisions', history: 1 });
+    const revision = (await bucket.get('n'))?.revision ?? 0;
+    await bucket.put('n', new Uint8Array(10_000), revision);
+    return 'stored';
+  } catch (error) {
+    return String(error);
+  } finally {
+    await connection.close(0);
+  }
+}
+
+// Returns a disk on which the events of a requester have room.
+async function mountDisk(t: TestContext): Promise<SmallDisk | undefined> {
+  const disk = await mountSmallDisk({ sizeKib: 16_384 });
+  if (!disk) t.skip('only root can mount a small disk');
+  else t.after(() => disk.release());
+  return disk;
+}
+
+test('a server that hangs is killed and started again, with the reason in log and status', async t => {
+  const watchTimes = { ...quick, silent: 2_000 };
+  const { broker, messages } = await start(t, join(root, 'hang'), { watchTimes });
+  const { pid } = broker;
+  assert.ok(pid);
+  assert.deepEqual([broker.problem, broker.restarts], [undefined, { count: 0 }]);
+  process.kill(pid, 'SIGSTOP');
+  await eventually('the problem shows', () => broker.problem === 'the broker does not answer');
+  await eventually('it runs again', () => messages().includes('the broker runs again'));
+  assert.equal(await isRunning(pid), false);
+  assert.equal(broker.restarts.count, 1);
+  assert.equal(broker.restarts.last?.reason, 'the broker has not answered for 2 s');
+  assert.equal(broker.problem, undefined);
+  assert.ok(messages().includes('the broker has not answered for 2 s: it is ended and started again'));
+  assert.equal(await store(broker), 'stored');
+});
+
+test('a full disk is told and causes no restart, and writes work again when it has space', async t => {
+  const disk = await mountDisk(t);
+  if (!disk) return;
+  const folder = join(disk.folder, 'broker');
+  const first = await start(t, folder);
+  assert.equal(await store(first.broker), 'stored');
+  await disk.fill();
+  await eventually('the problem shows', () => first.broker.problem !== undefined);
+  const problem = `the broker's store has no space left on ${join(folder, 'store')}`;
+  assert.equal(first.broker.problem, problem);
+  assert.match(await store(first.broker), /no space left/);
+  await first.broker.stop();
+
+  // A server that starts on a full disk must not keep to what was free at its start.
+  const { broker, messages } = await start(t, folder);
+  await eventually('the problem shows', () => broker.problem === problem);
+  await disk.makeRoom();
+  assert.equal(await store(broker), 'stored');
+  await eventually('the problem is over', () => broker.problem === undefined);
+  assert.equal(broker.restarts.count, 0);
+  assert.equal(messages().filter(message => message === problem).length, 1);
+});
+
+test('a store that takes no writes after its disk has space again gets another server', async t => {
+  const disk = await mountDisk(t);
+  if (!disk) return;
+  const folder = join(disk.folder, 'broker');
+  // Without its limit, nats-server keeps to three quarters of what was free at its start.
+  const binary = join(root, 'nats-server');
+  const script = `#!/bin/sh
+if [ "$1" = --version ]; then exec ${await findProgram('nats-server')} --version; fi
+sed /max_file_store/d "$2" >${join(root, 'nats.conf')}
+exec ${await findProgram('nats-server')} -c ${join(root, 'nats.conf')}
+`;
+  await writeFile(binary, script, { mode: 0o755 });
+  const before = await start(t, folder, { binary });
+  assert.equal(await store(before.broker), 'stored');
+  await before.broker.stop();
+  await disk.fill();
+  const { broker, messages } = await start(t, folder, { binary });
+  const full = `the broker's store has no space left on ${join(folder, 'store')}`;
+  await eventually('the problem shows', () => broker.problem === full);
+  assert.match(await store(broker), /insufficient resources/);
+  await disk.makeRoom();
+  await eventually('it runs again', () => messages().includes('the broker runs again'));
+  assert.equal(await store(broker), 'stored');
+  assert.equal(broker.restarts.count, 1);
+  assert.match(broker.restarts.last?.reason ?? '', /^the broker's store takes no writes: .*insufficient/);
+});
