@@ -160,7 +160,9 @@ export class SupervisedServer {
       this.#setProblem(`${reason}; it is started again`);
       await sleep(clock, wait, signal);
       await this.#stopOrphan();
-      await configure().catch(err => log.error({ err }, 'the broker keeps the configuration of its last start'));
+      await configure().catch(err =>
+        log.error({ err }, 'the broker keeps the configuration of its last start'),
+      );
       if (signal.aborted) return;
       const next = this.#launch();
       ended = next.ended;
