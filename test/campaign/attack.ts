@@ -3,7 +3,6 @@ import { SeededRandom } from '../support/seeded-random.ts';
 import * as floods from './floods.ts';
 import type { Attack, AttackName } from './plan.ts';
 import * as processes from './process-attacks.ts';
-import type { Stage } from './stage.ts';
 import * as store from './store-attacks.ts';
 
 const onProcesses: Partial<Record<AttackName, (context: processes.AttackContext) => Promise<void>>> = {
@@ -11,14 +10,22 @@ const onProcesses: Partial<Record<AttackName, (context: processes.AttackContext)
   'stop an agent': processes.stopAgent,
   'suspend an agent': processes.suspendAgent,
   'kill the requester': processes.killRequester,
-  'stop the requester': processes.stopRequester,
+  'stop the requester': context => processes.stopRequester(context),
   'suspend the requester': processes.suspendRequester,
   'kill the broker': processes.killBroker,
   'stop the broker': processes.stopBroker,
   'suspend the broker': processes.suspendBroker,
   'hang the broker': processes.hangBroker,
   'kill requester and broker': processes.killRequesterAndBroker,
+};
+
+const onStore: Partial<Record<AttackName, (context: store.StoreContext) => Promise<void>>> = {
   'fill the disk': store.fillDisk,
+  'tear a block': store.tearBlock,
+  'flip a block': store.flipBlock,
+  'remove the index': store.removeStoreIndex,
+  'remove the store': store.removeStore,
+  'purge the store': store.purgeStore,
 };
 
 const byFloods: Partial<Record<AttackName, (context: floods.FloodContext) => Promise<void>>> = {
@@ -33,19 +40,26 @@ const byFloods: Partial<Record<AttackName, (context: floods.FloodContext) => Pro
 };
 
 /** Attacks that this version of the program does not withstand yet. */
-const notYet: readonly string[] = ['hang the broker', 'forge events', 'write junk keys'];
+const notYet: readonly string[] = [
+  'write junk keys',
+  'tear a block',
+  'flip a block',
+  'remove the index',
+  'remove the store',
+  'purge the store',
+];
 
 /** The attacks that a campaign carries out. */
-export const carriedOut = [...Object.keys(onProcesses), ...Object.keys(byFloods)].filter(
-  name => !notYet.includes(name),
-) as AttackName[];
+export const carriedOut = [onProcesses, onStore, byFloods]
+  .flatMap(each => Object.keys(each))
+  .filter(name => !notYet.includes(name)) as AttackName[];
 
-export async function attack(
-  { name, seed, holdMs }: Attack,
-  stage: Stage,
-  flood: Omit<floods.FloodContext, 'random'>,
-): Promise<void> {
-  const random = new SeededRandom(seed);
-  await onProcesses[name]?.({ stage, random, holdMs });
-  await byFloods[name]?.({ ...flood, random });
+/** What attacks need, apart from their own choices. */
+export type Means = Omit<store.StoreContext & floods.FloodContext, 'random' | 'holdMs'>;
+
+export async function attack({ name, seed, holdMs }: Attack, means: Means): Promise<void> {
+  const context = { ...means, random: new SeededRandom(seed), holdMs };
+  await onProcesses[name]?.(context);
+  await onStore[name]?.(context);
+  await byFloods[name]?.(context);
 }

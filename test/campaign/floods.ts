@@ -1,5 +1,4 @@
 // Floods: messages that nobody honest sends, by a client with the broker's token, and half-open connections to the API.
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
@@ -133,7 +132,8 @@ export async function openHalfConnections({ apiPort, random, onSent }: FloodCont
     sockets.push(socket);
   }
   onSent(sockets.length);
-  await Promise.race([pause(3_000), Promise.all(sockets.map(socket => once(socket, 'close')))]);
+  const closed = sockets.map(socket => new Promise(resolve => socket.once('close', resolve)));
+  await Promise.race([pause(3_000), Promise.all(closed)]);
   for (const socket of sockets) socket.destroy();
 }
 

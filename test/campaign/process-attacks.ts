@@ -33,8 +33,13 @@ export async function killRequester({ stage }: AttackContext): Promise<void> {
   await stage.startRequester();
 }
 
-export async function stopRequester({ stage }: AttackContext): Promise<void> {
+/** Stops the requester and its broker, does something to their files, and starts them again. */
+export async function stopRequester(
+  { stage }: AttackContext,
+  meanwhile: () => Promise<void> = async () => undefined,
+): Promise<void> {
   await expectCleanEnd('the requester', stage.requester.stop());
+  await meanwhile();
   await stage.startRequester();
 }
 

@@ -5,7 +5,7 @@ import type { Connection } from '../../agent/transport/port.ts';
 import { startConnection } from '../support/open-connection.ts';
 import { processesNaming } from '../support/processes.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
-import { attack } from './attack.ts';
+import { attack, type Means } from './attack.ts';
 import { checkCalm } from './checks.ts';
 import { Crowd } from './crowd.ts';
 import { Decisions } from './decisions.ts';
@@ -162,8 +162,11 @@ class Campaign {
     const { cluster } = this.#stage;
     const connection = this.#connection as Connection;
     const stream = await (await connection.storage()).stream(eventStreamConfig);
-    const flood = {
+    const means: Means = {
+      stage: this.#stage,
       connection,
+      pauseDecisions: () => this.#decisions.pause(),
+      resumeDecisions: () => this.#decisions.resume(),
       ids: this.#model.ids,
       lastEventId: (node: string) => this.#lastEventIds.get(node),
       publishStored: async (subject: string, data: string, id: string) =>
@@ -179,7 +182,7 @@ class Campaign {
           this.#options.onProgress('left out: no disk can be mounted here');
           return;
         }
-        await attack(each, this.#stage, flood);
+        await attack(each, means);
         this.#attacksDone.set(each.name, (this.#attacksDone.get(each.name) ?? 0) + 1);
       }),
     );
