@@ -23,10 +23,12 @@ import { Incarnation } from './incarnation.ts';
 import { type Holder, type Lease, takeLease } from './lease.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
 import { retryOnBrokerError } from './retry.ts';
+import type { RollPolicy } from './roll/admission.ts';
 import { ResourceStore } from './roll/resource-store.ts';
-import { Roll, type RollPolicy } from './roll/roll.ts';
+import { Roll } from './roll/roll.ts';
 import { nodeBucket } from './roll/store.ts';
 import type { StoredRecord } from './roll/stored-record.ts';
+import { WaitingList } from './roll/waiting-list.ts';
 import type { Counters } from './status/counters.ts';
 
 export interface PartsSettings {
@@ -121,18 +123,24 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
   const settlingMs = settings.nodeDisconnectedAfter;
   const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer: events });
   const resources = new ResourceStore();
+  const waiting = new WaitingList({
+    listeningMs: () => health.listeningMs(),
+    silentAfterMs: settings.nodeDisconnectedAfter,
+  });
   const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
   const roll: Roll = new Roll({
     ...options,
     bucket: store.nodes,
     life: store.life,
     announcer: events,
-    observers: [health, resources, conflicts, status],
+    requesterId,
+    waiting,
+    observers: [health, resources, conflicts, waiting, status],
     onStoreLost: () => void restoreStore(options, store, roll),
   });
 
   try {
-    await roll.load(catchUp(history, clock, health, events));
+    await roll.load(catchUp(history, { clock, health, events, waiting }));
     await roll.registerSelf(self);
     if (options.signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
   } catch (error) {
@@ -142,7 +150,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
   events.start(stream);
   const { heartbeatTopic: topic } = settings;
   const subscriptions = [
-    subscribeToHeartbeats({ ...options, topic, records: roll.records, health, conflicts }),
+    subscribeToHeartbeats({ ...options, topic, records: roll.records, health, conflicts, waiting }),
     answerNodeRequests({
       ...options,
       ...settings,
@@ -150,6 +158,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
       resources,
       health,
       conflicts,
+      waiting,
       clusterId,
       requesterId,
     }),
@@ -177,7 +186,15 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
 // Returns a function that is called with each record that was in the store at the start. It announces the changes that were
 // not announced yet, and watches the node from the health that was announced last. It is a function of its own so that the
 // history can be freed when the roll is loaded.
-function catchUp(history: EventHistory, clock: Clock, health: HealthWatch, events: EventPublisher) {
+function catchUp(
+  history: EventHistory,
+  {
+    clock,
+    health,
+    events,
+    waiting,
+  }: { clock: Clock; health: HealthWatch; events: EventPublisher; waiting: WaitingList },
+) {
   const now = clock.now();
   return (id: string, stored: StoredRecord, changes: RecordedChange[]) => {
     const due = unannouncedChanges(id, changes, history.announced(id), now);
@@ -185,6 +202,7 @@ function catchUp(history: EventHistory, clock: Clock, health: HealthWatch, event
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {
       health.add(id, isNew ? 'UNKNOWN' : history.health(id));
+      if (stored.state.Membership === 'PENDING') waiting.add(id, true);
     }
   };
 }

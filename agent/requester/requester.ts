@@ -11,7 +11,7 @@ import { NodeDirectory } from './directory/node-directory.ts';
 import type { Holder } from './lease.ts';
 import { openParts, type Parts, type PartsSettings } from './parts.ts';
 import { retryOnBrokerError } from './retry.ts';
-import type { RollPolicy } from './roll/roll.ts';
+import type { RollPolicy } from './roll/admission.ts';
 import { type Counters, newCounters } from './status/counters.ts';
 import type { RequesterStatus } from './status/requester-status.ts';
 

@@ -6,6 +6,7 @@ import { readContinuously, type StorageEnvironment, type StoredMessage } from '.
 import {
   ApiError,
   apiErrors,
+  callApi,
   createStream,
   publishStored,
   readStreamInfo,
@@ -58,6 +59,11 @@ class StreamBucket implements Bucket {
   purge(key: string, revision: number, headers: Record<string, string>): Promise<number> {
     const marker = { ...headers, 'KV-Operation': 'PURGE', 'Nats-Rollup': 'sub' };
     return this.#write(key, new Uint8Array(), revision, marker);
+  }
+
+  async remove(key: string, revision: number): Promise<void> {
+    const body = { filter: this.#subject(key), seq: revision + 1 };
+    await callApi(this.#environment.connection, `STREAM.PURGE.${this.#stream}`, body);
   }
 
   watch(

@@ -140,6 +140,11 @@ export interface Bucket {
    */
   purge(key: string, revision: number, headers: Record<string, string>): Promise<number>;
   /**
+   * Removes the entries of `key` up to `revision` for good, and leaves no marker. A newer entry stays. A watch does not
+   * hear of it.
+   */
+  remove(key: string, revision: number): Promise<void>;
+  /**
    * Calls `fn` with the newest revision of every key, including markers, and then with each write. After a reconnection
    * all keys come again, so `fn` may get a revision twice. But it never misses a write, and the order is right. `ready`
    * resolves at the end of the first pass. It rejects with BrokerError `disconnected` when the watch is stopped or the

@@ -47,6 +47,7 @@ subscribeToHeartbeats({
   records,
   health,
   conflicts: { onOtherSession: () => undefined },
+  waiting: { markHeard: () => undefined },
 });
 
 // Heartbeats come in random order, so the record and the queue entry of each are in no cache.

@@ -60,7 +60,6 @@ export function resourcesOf(index: number, cluster: string): UpdateResourcesRequ
 export function recordOf(index: number): NodeState {
   const outcome = register({ kind: 'absent', revision: 0 }, registerOf(index), {
     manualApproval: false,
-    roomForPending: true,
     now: new Date().toISOString(),
     session: sessionOf(index),
   });

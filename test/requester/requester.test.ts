@@ -69,6 +69,7 @@ describe('the settings:', () => {
   test('maxPending limits how many nodes wait', async () => {
     const fixture = await RequesterFixture.started({ settings: { maxPending: 1 } });
     await fixture.register('node-1');
+    await fixture.heartbeat('node-1');
     assert.equal((await fixture.register('node-2')).value?.Muster?.Code, 'full');
   });
 
@@ -77,6 +78,7 @@ describe('the settings:', () => {
     fixture.requester.reload({ manualApproval: true, maxPending: 2 });
     await fixture.register('node-1');
     assert.equal((await fixture.register('node-2')).value?.Muster?.Code, 'registered');
+    for (const id of ['node-1', 'node-2']) await fixture.heartbeat(id);
     assert.equal((await fixture.register('node-3')).value?.Muster?.Code, 'full');
     fixture.requester.reload({ manualApproval: false, maxPending: 2 });
     await fixture.register('node-3');

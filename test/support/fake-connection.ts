@@ -24,6 +24,7 @@ export type StoreOperation =
   | 'get'
   | 'put'
   | 'purge'
+  | 'remove'
   | 'watch'
   | 'publish'
   | 'last'
@@ -388,6 +389,11 @@ export class FakeConnection implements Connection {
       put: (key, value, revision) => this.#operate('put', key, () => write(key, value, revision)),
       purge: (key, revision, headers) =>
         this.#operate('purge', key, () => write(key, new Uint8Array(), revision, headers)),
+      remove: (key, revision) =>
+        this.#operate('remove', key, () => {
+          const { entries } = this.#broker.openBucket(name);
+          if ((entries.get(key)?.revision ?? 0) <= revision) entries.delete(key);
+        }),
       watch: (fn, passes) =>
         this.#operate('watch', name, () => {
           const watcher: Watcher = { bucket: name, fn, passes, incarnation: 0, stopped: false };

@@ -209,7 +209,7 @@ export const nodeStates: fc.Arbitrary<NodeState> = fc.record(
         Changes: fc.array(
           fc.record(
             {
-              Kind: fc.constantFrom('registered', 'approved', 'rejected', 'deleted', 'updated'),
+              Kind: fc.constantFrom('registered', 'approved', 'rejected', 'deleted', 'expired', 'updated'),
               Revision: count,
               At: times,
               Previous: membership,

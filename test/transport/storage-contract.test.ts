@@ -105,6 +105,25 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.equal((await bucket.get('k'))?.revision, again);
     });
 
+    test('removes a marker for good, but nothing that is newer or under another key', async () => {
+      const bucket = await (await (await broker.connection()).storage()).bucket({
+        name: 'removed',
+        history: 1,
+      });
+      const other = await bucket.put('k.2', bytes('v'), 0);
+      const first = await bucket.put('k', bytes('v'), 0);
+      const marker = await bucket.purge('k', first, {});
+      const again = await bucket.put('k', bytes('v'), marker);
+      await bucket.remove('k', marker);
+      assert.equal((await bucket.get('k'))?.revision, again, 'a newer entry stays');
+      const second = await bucket.purge('k', again, {});
+      await bucket.remove('k', second);
+      assert.equal(await bucket.get('k'), undefined);
+      assert.equal((await bucket.get('k.2'))?.revision, other);
+      await bucket.remove('never-written', second);
+      assert.ok((await bucket.put('k', bytes('v'), 0)) > second, 'revisions go on');
+    });
+
     test('has one winner when two write at the same time', async () => {
       const [one, two] = await Promise.all([broker.connection(), broker.connection()]);
       const buckets = await Promise.all(

@@ -138,6 +138,11 @@ export class HealthWatch {
     return this.#nodes.health(this.#nodes.get(id), this.#listening.now());
   }
 
+  /** Returns the time in which this requester could hear nodes, in milliseconds. */
+  listeningMs(): number {
+    return this.#listening.now();
+  }
+
   liveness(id: string): Readonly<Liveness> | undefined {
     return this.#nodes.get(id);
   }

@@ -1,5 +1,6 @@
 // Decides which nodes are alive. A heartbeat and an expiry cost the same time however many nodes there are.
 import type { Health } from '../../protocol/node-state.ts';
+import { type Linked, LinkedQueue } from '../../system/linked-queue.ts';
 
 export interface HealthLimits {
   /** Silence, in milliseconds, after which a node is UNHEALTHY. */
@@ -18,7 +19,7 @@ export function healthOf(silenceMs: number | undefined, limits: HealthLimits): H
 }
 
 /** The data about one node's signs of life, in memory only. */
-export interface Liveness {
+export interface Liveness extends Linked<Liveness> {
   readonly id: string;
   /** Listening time at the last sign of life, in milliseconds; undefined as in `healthOf`. */
   lastSeen: number | undefined;
@@ -34,9 +35,6 @@ export interface Liveness {
   announced: Health;
   /** The number in the node's latest heartbeat. */
   sequence: number;
-  queue: Queue | undefined;
-  older: Liveness | undefined;
-  newer: Liveness | undefined;
 }
 
 /**
@@ -46,8 +44,8 @@ export class LivenessTable {
   readonly #nodes = new Map<string, Liveness>();
   // Both queues are ordered by the last sign of life. A node moves from `alive` to `silent` when it becomes UNHEALTHY, and
   // leaves `silent` when it becomes UNKNOWN.
-  readonly #alive = new Queue();
-  readonly #silent = new Queue();
+  readonly #alive = new LinkedQueue<Liveness>();
+  readonly #silent = new LinkedQueue<Liveness>();
   readonly #limits: HealthLimits;
 
   constructor(limits: HealthLimits) {
@@ -136,30 +134,5 @@ export class LivenessTable {
 
   values(): IterableIterator<Liveness> {
     return this.#nodes.values();
-  }
-}
-
-/** A doubly linked list. Its links are in the nodes, so a node is removed from the middle as fast as from the end. */
-class Queue {
-  oldest: Liveness | undefined;
-  #newest: Liveness | undefined;
-
-  append(node: Liveness): void {
-    node.queue = this;
-    node.older = this.#newest;
-    node.newer = undefined;
-    if (this.#newest) this.#newest.newer = node;
-    else this.oldest = node;
-    this.#newest = node;
-  }
-
-  remove(node: Liveness): void {
-    if (node.older) node.older.newer = node.newer;
-    else this.oldest = node.newer;
-    if (node.newer) node.newer.older = node.older;
-    else this.#newest = node.older;
-    node.queue = undefined;
-    node.older = undefined;
-    node.newer = undefined;
   }
 }

@@ -20,11 +20,12 @@ export interface HeartbeatsOptions {
   records: { get(id: string): NodeState | undefined };
   health: { markAlive(id: string, sequence: number): void };
   conflicts: { onOtherSession(state: NodeState): void };
+  waiting: { markHeard(id: string): void };
 }
 
 /** Subscribes to the heartbeats of all nodes. */
 export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription {
-  const { counters, records, health, conflicts } = options;
+  const { counters, records, health, conflicts, waiting } = options;
   const nodeIdOf = heartbeatNodeIdReader(options.topic);
   // A topic without a place for the node id carries plain heartbeats, which contain no session.
   const namesSession = isEnveloped(options.topic);
@@ -54,6 +55,7 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
         return conflicts.onOtherSession(state);
       }
       health.markAlive(id, heartbeat.Sequence);
+      if (state.Membership === 'PENDING') waiting.markHeard(id);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       counters.heartbeatsMalformed++;

@@ -39,6 +39,7 @@ export interface RequestHandlerOptions {
   counters: Counters;
   health: { markAlive(id: string): void; markLeft(id: string, reason: string): void };
   conflicts: { onOtherSession(state: NodeState): void };
+  waiting: { markHeard(id: string): void };
   clusterId: string;
   requesterId: string;
   /** This and the next setting are in every answer, so that an agent with other settings can warn. */
@@ -101,12 +102,13 @@ export class RequestHandler {
       return this.#refuse(outcome, id, Muster);
     }
     this.#countRefusal(outcome);
+    if (outcome.accepted) this.#options.waiting.markHeard(id);
     return encodeRegisterResponse(outcome.accepted, outcome.reason, this.#answerer(Muster, id, outcome.code));
   }
 
   #updateResources(update: UpdateResourcesRequest): string {
     const { NodeID: id, Muster } = update;
-    const { roll, resources, health, clock } = this.#options;
+    const { roll, resources, health, waiting, clock } = this.#options;
     const refusal = this.#refusalOf(id, Muster);
     if (refusal) return this.#refuse(refusal, id, Muster);
     if (roll.records.get(id)?.Membership === 'REJECTED') {
@@ -119,6 +121,7 @@ export class RequestHandler {
       at: clock.now(),
     });
     health.markAlive(id);
+    waiting.markHeard(id);
     return encodeEmptyResponse(this.#answerer(Muster, id, 'known'));
   }
 

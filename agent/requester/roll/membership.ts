@@ -14,8 +14,6 @@ import type { StoredRecord } from './stored-record.ts';
 
 export interface RegistrationPolicy {
   manualApproval: boolean;
-  /** Whether one more node may be PENDING. */
-  roomForPending: boolean;
   /** The present time, RFC 3339. */
   now: string;
   /** The session that this registration opens. */
@@ -49,12 +47,6 @@ export function register(
   // A record that Bacalhau wrote may have no membership. Its node is treated as new.
   const isNew = !before?.Membership;
   const membership: Membership = before?.Membership || (policy.manualApproval ? 'PENDING' : 'APPROVED');
-  if (isNew && membership === 'PENDING' && !policy.roomForPending) {
-    return refusal(
-      'full',
-      'too many nodes are pending approval (requester.maxPending); approve, reject or delete some',
-    );
-  }
   const rejected = membership === 'REJECTED';
   const state: NodeState = {
     Info: rejected && before ? before.Info : staticInfo(Info),
@@ -116,6 +108,37 @@ export const usesRequesterId = (id: string): RequestOutcome =>
     'conflict',
     `${id} is the id of a requester: give the node another, by node.id or MUSTER_NODE_ID, and start it again`,
   );
+
+/** Refuses a new node because there is no room for it. */
+export const noRoom = (manualApproval: boolean): RequestOutcome =>
+  refusal(
+    'full',
+    manualApproval
+      ? 'too many nodes are pending approval (requester.maxPending); approve, reject or delete some'
+      : 'too many nodes registered within an hour to approve them without an operator (requester.maxPending); try again later',
+  );
+
+/**
+ * Removes a PENDING node from the roll, to make room for a newer one. `requester` is the id of the requester, `now` is
+ * RFC 3339. Nothing is written when the node is not PENDING any more.
+ */
+export function giveWay(
+  stored: StoredRecord,
+  requester: string,
+  now: string,
+): { write?: 'expired'; change?: RecordedChange } {
+  if (stored.kind !== 'record' || stored.state.Membership !== 'PENDING') return {};
+  const change: RecordedChange = {
+    Kind: 'expired',
+    Revision: 0,
+    At: now,
+    Previous: 'PENDING',
+    Current: '',
+    Reason: 'gave way to newer registrations (requester.maxPending)',
+    Actor: requester,
+  };
+  return { write: 'expired', change };
+}
 
 /** Refuses for now a node on the roll that registered too often. `waitMs` is the time until it may register again. */
 export const tooOften = (nodeId: string, waitMs: number): RequestOutcome =>

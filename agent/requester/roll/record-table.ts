@@ -58,11 +58,11 @@ export class RecordTable {
    */
   resolve(name: string): string {
     const exact = this.#records.get(name);
-    if (exact && exact.kind !== 'deleted') return name;
+    if (exact && isListed(exact)) return name;
     // The whole id of a deleted node is not a prefix: `delete node-1`, typed twice, must not delete node-10.
     if (exact) throw notFound(name);
     const matches = [...this.#records]
-      .filter(([id, stored]) => stored.kind !== 'deleted' && name !== '' && id.startsWith(name))
+      .filter(([id, stored]) => isListed(stored) && name !== '' && id.startsWith(name))
       .map(([id]) => id)
       .sort();
     const [only, ...more] = matches;
@@ -96,3 +96,5 @@ export class RecordTable {
     if (stored?.kind === 'unreadable') this.#unreadable += by;
   }
 }
+
+const isListed = ({ kind }: StoredRecord): boolean => kind === 'record' || kind === 'unreadable';

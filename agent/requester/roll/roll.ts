@@ -7,23 +7,36 @@ import type { Log } from '../../system/log.ts';
 import type { Random } from '../../system/random.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
+import { Admission, type Place, type RollPolicy } from './admission.ts';
 import type { Decision, DecisionRule } from './decisions.ts';
+import { ExpiredMarkers } from './expired-markers.ts';
 import { type HeldUpdate, HeldUpdates } from './held-updates.ts';
-import { otherSession, type RequestOutcome, register, tooOften, updateInfo } from './membership.ts';
+import {
+  giveWay,
+  noRoom,
+  otherSession,
+  type RequestOutcome,
+  register,
+  tooOften,
+  updateInfo,
+} from './membership.ts';
 import { NodeQueue } from './node-queue.ts';
 import { ownRecord } from './own-record.ts';
 import { type Records, RecordTable } from './record-table.ts';
-import { changesOf, isNodeKey, readEntry, signed, type WriteMark, write } from './store.ts';
+import {
+  changesOf,
+  isNodeKey,
+  readEntry,
+  signed,
+  type WriteMark,
+  type WriteRequest,
+  write,
+} from './store.ts';
 import { operationOf, type StoredRecord, sessionOf } from './stored-record.ts';
+import type { WaitingList } from './waiting-list.ts';
 
 /** Each node may have its information stored five times at once, and then every 10 s. Decisions are not limited. */
 export const storedUpdateLimits = { burst: 5, refillMs: 10_000 };
-
-export interface RollPolicy {
-  manualApproval: boolean;
-  /** Largest number of nodes that may be PENDING. */
-  maxPending: number;
-}
 
 export interface RollOptions {
   bucket: Bucket;
@@ -33,6 +46,10 @@ export interface RollOptions {
   log: Log;
   /** The policy. It is read at each registration, so that a reload takes effect. */
   policy: RollPolicy;
+  /** The PENDING nodes. The caller passes it as an observer too. */
+  waiting: WaitingList;
+  /** The id of the requester, which the event of a node that gives way names. */
+  requesterId: string;
   announcer: ChangeAnnouncer;
   /** The observers, which are called in this order. */
   observers: readonly RollObserver[];
@@ -71,6 +88,9 @@ export interface RollObserver {
 /** Called with each entry of the first pass, and with those of its changes that may not have been announced. */
 export type OnLoaded = (id: string, stored: StoredRecord, changes: RecordedChange[]) => void;
 
+/** What takes the place of a record. */
+type Write = WriteRequest['state'];
+
 export class Roll {
   readonly #options: RollOptions;
   readonly #table = new RecordTable();
@@ -78,8 +98,8 @@ export class Roll {
   /** Limits the writes that each node can cause. */
   readonly #updates: TokenBuckets;
   readonly #held: HeldUpdates;
-  /** Number of registrations that are being written. They count towards maxPending. */
-  #arriving = 0;
+  readonly #admission: Admission;
+  readonly #markers: ExpiredMarkers;
   /** During a pass over the store, the ids that have not come yet; otherwise undefined. */
   #missing: Set<string> | undefined;
   /** During a pass over a store that was lost, what memory had before; otherwise undefined. */
@@ -95,6 +115,11 @@ export class Roll {
       untilTurnMs: id => this.#updates.untilTokenMs(id),
       takeTurn: id => this.#updates.take(id),
       store: id => this.#storeHeld(id),
+    });
+    this.#admission = new Admission({ ...options, pending: () => this.#table.pending });
+    this.#markers = new ExpiredMarkers({
+      clock,
+      remove: (id, revision) => this.#removeMarker(id, revision),
     });
   }
 
@@ -133,6 +158,7 @@ export class Roll {
   stop(): void {
     this.#watch?.stop();
     this.#held.stop();
+    this.#markers.stop();
   }
 
   /** Stores the information that was accepted and still waits for its turn. Never rejects. */
@@ -148,39 +174,36 @@ export class Roll {
     const { clock, random, policy } = this.#options;
     const id = request.Info.NodeID;
     const session = request.Muster ? random.uuid() : undefined;
-    let reserved = false;
+    let place: Place | undefined;
     let paid = false;
     let isTooOften = false;
     const rule = (stored: StoredRecord): RequestOutcome => {
-      const outcome = register(stored, request, {
-        manualApproval: policy.manualApproval,
-        roomForPending: reserved || this.#table.pending + this.#arriving < policy.maxPending,
-        now: clock.now().toISOString(),
-        session: session ?? '',
-      });
-      if (!outcome.write || outcome.code === 'registered') return outcome;
+      const now = clock.now().toISOString();
+      const outcome = register(stored, request, { ...policy, now, session: session ?? '' });
+      if (!outcome.write) return outcome;
+      if (outcome.code === 'registered') {
+        place ??= this.#admission.reserve();
+        return place ? outcome : noRoom(policy.manualApproval);
+      }
       paid ||= this.#updates.take(id);
       if (paid) return outcome;
       isTooOften = true;
       return this.#withoutWrite(stored, request, outcome);
     };
-    // These refusals need no read of the store, so that a flood costs the store nothing.
-    const early = rule(this.#table.stored(id));
-    if (isTooOften || early.code === 'full' || early.code === 'not_compute') {
-      return { ...early, session: undefined };
-    }
+    let isTaken = false;
     try {
-      const outcome = await this.#change(id, stored => {
-        const result = rule(stored);
-        if (result.code === 'registered' && result.write?.Membership === 'PENDING' && !reserved) {
-          reserved = true;
-          this.#arriving++;
-        }
-        return result;
-      });
+      // These refusals need no read of the store, so that a flood costs the store nothing.
+      const early = rule(this.#table.stored(id));
+      if (early.code === 'full') {
+        place = await this.#admission.reserveFromOthers(other => this.#giveWay(other));
+        if (!place) return { ...early, session: undefined };
+      }
+      if (isTooOften || early.code === 'not_compute') return { ...early, session: undefined };
+      const outcome = await this.#change(id, rule);
+      isTaken = outcome.code === 'registered';
       return { ...outcome, session: outcome.write && session };
     } finally {
-      if (reserved) this.#arriving--;
+      place?.release(isTaken);
     }
   }
 
@@ -240,6 +263,29 @@ export class Roll {
       : updateInfo(stored, info, this.#options.clock.now().toISOString());
   }
 
+  // Removes a PENDING node from the roll. Returns false when it was heard or approved since it was chosen.
+  async #giveWay(id: string): Promise<boolean> {
+    const { waiting, requesterId, clock } = this.#options;
+    const outcome = await this.#change(id, stored =>
+      waiting.isTaken(id) ? giveWay(stored, requesterId, clock.now().toISOString()) : {},
+    );
+    return outcome.write !== undefined;
+  }
+
+  async #removeMarker(id: string, revision: number): Promise<boolean> {
+    const { bucket, announcer } = this.#options;
+    const endTurn = await this.#queue.begin(id);
+    try {
+      const isNewest = () => this.#table.stored(id).revision === revision;
+      if (isNewest() && announcer.unacknowledgedChanges(id).length > 0) return false;
+      await bucket.remove(id, revision);
+      if (isNewest()) this.#table.delete(id);
+      return true;
+    } finally {
+      endTurn();
+    }
+  }
+
   // Stores what is held of a node, if it is still the newest that is known of the node, and drops it.
   async #storeHeld(id: string): Promise<void> {
     let update: HeldUpdate | undefined;
@@ -252,7 +298,7 @@ export class Roll {
 
   // Makes the changes of one node one after the other. The rule gets the record in the store, and is called again when
   // somebody else wrote in the meantime.
-  async #change<T extends { write?: NodeState | 'deleted'; change?: RecordedChange }>(
+  async #change<T extends { write?: Write; change?: RecordedChange }>(
     id: string,
     rule: (stored: StoredRecord) => T,
   ): Promise<T> {
@@ -284,7 +330,7 @@ export class Roll {
   async #write(
     id: string,
     replaces: number,
-    state: NodeState | 'deleted',
+    state: Write,
     change: RecordedChange | undefined,
     operation: string,
   ): Promise<boolean> {
@@ -296,8 +342,8 @@ export class Roll {
     const revision = await write(bucket, { id, state, changes, revision: replaces, ...mark });
     if (revision === undefined) return false;
     const written: StoredRecord =
-      state === 'deleted'
-        ? { kind: 'deleted', revision }
+      typeof state === 'string'
+        ? { kind: state === 'deleted' ? 'deleted' : 'absent', revision }
         : { kind: 'record', revision, state: signed(state, mark) };
     this.#apply(id, written, own && { ...own, Revision: revision });
     return true;
@@ -333,6 +379,7 @@ export class Roll {
     if (kept.kind === 'unreadable') {
       log.error({ node: id }, 'the record of this node cannot be read; it is left alone');
     }
+    if (kept.kind === 'absent') this.#markers.add(id, kept.revision);
     if (kept.kind !== 'record') {
       if (before) this.#notifyRemoved(id);
     } else if (phase !== 'loading') {

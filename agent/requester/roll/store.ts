@@ -24,8 +24,8 @@ const operationHeader = 'Muster-Operation';
 
 export interface WriteRequest extends WriteMark {
   id: string;
-  /** The record to write, or `deleted` to purge it. */
-  state: NodeState | 'deleted';
+  /** The record to write, or why it is purged. */
+  state: NodeState | 'deleted' | 'expired';
   /** The changes whose events are not acknowledged yet. The last one is this change, which has no revision yet. */
   changes: RecordedChange[];
   /** The revision that the write replaces. */
@@ -48,7 +48,7 @@ export interface WriteMark {
 export async function write(bucket: Bucket, request: WriteRequest): Promise<number | undefined> {
   const { id, state, revision } = request;
   try {
-    return state === 'deleted'
+    return typeof state === 'string'
       ? await bucket.purge(id, revision, markerHeaders(request))
       : await bucket.put(id, encode(state, request), revision);
   } catch (error) {
@@ -63,7 +63,11 @@ export async function write(bucket: Bucket, request: WriteRequest): Promise<numb
 /** Returns the record in an entry of the bucket. Pass undefined for a key that was never written. */
 export function readEntry(entry: BucketEntry | undefined): StoredRecord {
   if (!entry) return absentRecord;
-  if (entry.marker) return { kind: 'deleted', revision: entry.revision };
+  if (entry.marker) {
+    // A node that gave way to others is not deleted: it may register again by itself.
+    const gaveWay = markerChanges(entry).at(-1)?.Kind === 'expired';
+    return { kind: gaveWay ? 'absent' : 'deleted', revision: entry.revision };
+  }
   try {
     const state = validate(nodeStateSchema, parseJson(entry.value));
     if (state.Info.NodeID !== entry.key || state.Info.NodeType === '') {

@@ -3,8 +3,11 @@ import type { NodeState } from '../../protocol/node-state.ts';
 
 /** A stored record. `revision` is the store revision that a write has to name. */
 export type StoredRecord =
-  /** Nothing was ever written under this id. */
-  | { kind: 'absent'; revision: 0 }
+  /**
+   * There is no node under this id, and there was none that an operator deleted. The revision is 0, or that of the marker
+   * of a node that gave way to newer registrations.
+   */
+  | { kind: 'absent'; revision: number }
   /** The node was deleted. Only a deletion marker is left. */
   | { kind: 'deleted'; revision: number }
   | { kind: 'record'; revision: number; state: NodeState }

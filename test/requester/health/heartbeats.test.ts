@@ -26,6 +26,8 @@ function begin(topic = defaultHeartbeatTopic) {
     ['bacalhau-1', record('bacalhau-1', 'APPROVED')],
   ]);
   const calls: string[] = [];
+  /** The PENDING nodes that were heard. */
+  const heard: string[] = [];
   const subscription = subscribeToHeartbeats({
     connection: broker.connect(),
     clock,
@@ -34,6 +36,7 @@ function begin(topic = defaultHeartbeatTopic) {
     counters,
     records,
     health: { markAlive: (id, sequence) => void calls.push(`${id} ${sequence}`) },
+    waiting: { markHeard: id => void heard.push(id) },
     conflicts: { onOtherSession: ({ Info }) => void calls.push(`other session ${Info.NodeID}`) },
   });
   const node = broker.connect();
@@ -47,18 +50,19 @@ function begin(topic = defaultHeartbeatTopic) {
       ? send(topic.replace('{nodeId}', id), encodeHeartbeat(message, session, clock.now()))
       : send(topic, encodePlainHeartbeat(message));
   };
-  return { clock, broker, records, counters, lines, calls, subscription, send, beat };
+  return { clock, broker, records, counters, lines, calls, heard, subscription, send, beat };
 }
 
 const subjectOf = (id: string) => defaultHeartbeatTopic.replace('{nodeId}', id);
 
 describe('a heartbeat', () => {
   test("of the record's session counts, whatever the membership is", async () => {
-    const { beat, calls, counters, lines } = begin();
+    const { beat, calls, heard, counters, lines } = begin();
     await beat('node-1', 's-1', 7);
     await beat('node-2', 's-2', 8);
     await beat('bacalhau-1', undefined, 9);
     assert.deepEqual(calls, ['node-1 7', 'node-2 8', 'bacalhau-1 9']);
+    assert.deepEqual(heard, ['node-1']);
     assert.equal(counters.heartbeats, 3);
     assert.deepEqual(lines, []);
   });

@@ -263,7 +263,7 @@ describe('a muster agent', () => {
   });
 
   test('with another type, too much information, or beyond maxPending is refused with the reason', async () => {
-    const { asked, register, counters, calls } = await begin({ maxPending: 1 });
+    const { asked, register, counters, calls, open } = await begin({ maxPending: 1 });
     const odd = { ...computeInfo('node-1'), NodeType: 'Requester' };
     const type = await asked('node-1', 'RegisterNode/v1', { Info: odd, Muster: sender() });
     assert.deepEqual(
@@ -277,6 +277,7 @@ describe('a muster agent', () => {
     const size = await asked('node-1', 'RegisterNode/v1', { Info: large, Muster: sender() });
     assert.equal(size.value.Muster.Code, 'malformed');
     await register('node-1', sender());
+    open.waiting.markHeard('node-1');
     const full = await register('node-2', sender());
     assert.equal(full.value.Muster.Code, 'full');
     assert.equal(full.value.Muster.Session, undefined);

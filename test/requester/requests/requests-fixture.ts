@@ -39,6 +39,7 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
       markAlive: id => void calls.push(`alive ${id}`),
       markLeft: (id, reason) => void calls.push(`left ${id}: ${reason}`),
     },
+    waiting: open.waiting,
     conflicts: { onOtherSession: ({ Info }) => void calls.push(`other session ${Info.NodeID}`) },
   });
   const node = broker.connect();

@@ -16,7 +16,7 @@ import type { StoredRecord } from '../../../agent/requester/roll/stored-record.t
 import { at, computeInfo, record } from '../samples.ts';
 import { type From, storedRecords } from './stored-records.ts';
 
-const manual: RegistrationPolicy = { manualApproval: true, roomForPending: true, now: at, session: 's-new' };
+const manual: RegistrationPolicy = { manualApproval: true, now: at, session: 's-new' };
 const automatic: RegistrationPolicy = { ...manual, manualApproval: false };
 
 const request = (muster = true, Info = computeInfo('node-1')): RegisterRequest => ({
@@ -125,23 +125,6 @@ describe('a registration', () => {
       }
     });
   }
-
-  test('is refused when too many nodes are pending, except of a node on the roll or with automatic approval', () => {
-    const full = { ...manual, roomForPending: false };
-    for (const from of ['absent', 'deleted', 'none'] as const) {
-      const outcome = register(storedRecords[from], request(), full);
-      assert.equal(outcome.code, 'full');
-      assert.match(outcome.reason, /requester\.maxPending/);
-      assert.equal(outcome.write, undefined);
-    }
-    for (const from of ['PENDING', 'APPROVED', 'REJECTED'] as const) {
-      assert.notEqual(register(storedRecords[from], request(), full).code, 'full');
-    }
-    assert.equal(
-      register(storedRecords.absent, request(), { ...full, manualApproval: false }).code,
-      'registered',
-    );
-  });
 
   test('with too much information is refused', () => {
     const withLabel = (length: number) =>

@@ -1,11 +1,13 @@
 // Makes a roll over a broker in memory, and records its announcements and the calls of observers.
 import assert from 'node:assert/strict';
 import type { NodeState, RecordedChange } from '../../../agent/protocol/node-state.ts';
+import type { RollPolicy } from '../../../agent/requester/roll/admission.ts';
 import { approveNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { unknownNode } from '../../../agent/requester/roll/membership.ts';
-import { Roll, type RollOptions, type RollPolicy } from '../../../agent/requester/roll/roll.ts';
+import { Roll, type RollOptions } from '../../../agent/requester/roll/roll.ts';
 import { nodeBucket } from '../../../agent/requester/roll/store.ts';
 import type { StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
+import { WaitingList } from '../../../agent/requester/roll/waiting-list.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import type { Bucket, BucketEntry } from '../../../agent/transport/port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -14,6 +16,7 @@ import { computeInfo, counting } from '../samples.ts';
 
 export interface OpenRoll {
   roll: Roll;
+  waiting: WaitingList;
   bucket: Bucket;
   /** Every change that was announced, in order. */
   announced: { id: string; change: RecordedChange }[];
@@ -41,7 +44,7 @@ export async function openRoll(
   const { wrap = each => each, random = counting(), log = silentLog } = options;
   const { manualApproval = true, maxPending = 1000 } = options;
   const bucket = wrap(await (await broker.connect().storage()).bucket(nodeBucket));
-  const open: Omit<OpenRoll, 'roll'> = {
+  const open: Omit<OpenRoll, 'roll' | 'waiting'> = {
     bucket,
     announced: [],
     present: new Map(),
@@ -49,7 +52,10 @@ export async function openRoll(
     unacknowledged: new Map(),
     storeLosses: 0,
   };
+  const waiting = new WaitingList({ listeningMs: () => clock.monotonic(), silentAfterMs: 45_000 });
   const roll = new Roll({
+    waiting,
+    requesterId: 'node-0',
     bucket,
     life: { find: async () => 's1', doubt: () => undefined, onRevision: () => undefined },
     clock,
@@ -61,6 +67,7 @@ export async function openRoll(
       unacknowledgedChanges: id => open.unacknowledged.get(id) ?? [],
     },
     observers: [
+      waiting,
       {
         onRecord: (id, state) => void open.present.set(id, state),
         onRemoved: id => void open.present.delete(id),
@@ -71,8 +78,9 @@ export async function openRoll(
   await roll.load((id, stored, changes) => {
     open.loaded.push({ id, stored, changes });
     if (stored.kind === 'record') open.present.set(id, stored.state);
+    if (stored.kind === 'record' && stored.state.Membership === 'PENDING') waiting.add(id, true);
   });
-  return Object.assign(open, { roll });
+  return Object.assign(open, { roll, waiting });
 }
 
 /** Returns the code of the refusal for a node that is not on the roll. */

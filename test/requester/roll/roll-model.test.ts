@@ -10,7 +10,8 @@ import { FakeBroker } from '../../support/fake-connection.ts';
 import { computeInfo, counting, requesterNode } from '../samples.ts';
 import { type OpenRoll, openRoll } from './roll-fixture.ts';
 
-const maxPending = 2;
+/** Without manual approval, it is the number of nodes that are approved at once. */
+const maxPendingOf = (manualApproval: boolean) => (manualApproval ? 2 : 6);
 const ids = ['node-0', 'node-1', 'node-10', 'node-2', 'node-3'];
 
 type Peer = 'muster' | 'bacalhau' | 'requester-typed';
@@ -21,11 +22,17 @@ class Model {
   readonly deleted = new Set<string>();
   readonly announced: string[] = [];
   /** Number of writes that each node has caused since the last start. Hardly any time passes, so none is forgotten. */
+  /** The PENDING nodes that were not heard again since they registered, the oldest first. */
+  readonly #unheard: string[] = [];
+  /** Number of nodes that were approved by registration alone since the last start. */
+  #approved = 0;
   readonly #writes = new Map<string, number>();
 
   /** The limits begin anew with each process. */
   restart(): void {
     this.#writes.clear();
+    this.#unheard.length = 0;
+    this.#approved = 0;
   }
 
   register(id: string, peer: Peer, zone: string, manualApproval: boolean): string {
@@ -34,7 +41,15 @@ class Model {
     const node = this.nodes.get(id);
     const session = peer === 'muster';
     if (!node) {
-      if (manualApproval && this.pending >= maxPending) return 'full';
+      const max = maxPendingOf(manualApproval);
+      if (!manualApproval && this.#approved++ >= max) return 'full';
+      if (manualApproval && this.pending >= max) {
+        const gone = this.#unheard.shift();
+        if (!gone) return 'full';
+        this.nodes.delete(gone);
+        this.announced.push(`${gone} expired`);
+      }
+      if (manualApproval) this.#unheard.push(id);
       this.nodes.set(id, { membership: manualApproval ? 'PENDING' : 'APPROVED', zone, session });
       this.deleted.delete(id);
       this.announced.push(`${id} registered`);
@@ -45,6 +60,7 @@ class Model {
       return node.membership === 'REJECTED' ? 'rejected' : 'reconnected';
     }
     node.session = session;
+    this.#forget(id);
     if (node.membership === 'REJECTED') return 'rejected';
     this.#update(id, zone);
     return 'reconnected';
@@ -64,6 +80,7 @@ class Model {
     if (!node) return 'not_found';
     if (node.membership === to || id === 'node-0') return 'conflict';
     node.membership = to;
+    this.#forget(id);
     this.announced.push(`${id} ${to.toLowerCase()}`);
     return 'ok';
   }
@@ -72,6 +89,7 @@ class Model {
     if (!this.nodes.has(id)) return 'not_found';
     if (id === 'node-0') return 'conflict';
     this.nodes.delete(id);
+    this.#forget(id);
     this.deleted.add(id);
     this.announced.push(`${id} deleted`);
     return 'ok';
@@ -79,6 +97,11 @@ class Model {
 
   get pending(): number {
     return [...this.nodes.values()].filter(({ membership }) => membership === 'PENDING').length;
+  }
+
+  #forget(id: string): void {
+    const at = this.#unheard.indexOf(id);
+    if (at >= 0) this.#unheard.splice(at, 1);
   }
 
   #mayWrite(id: string): boolean {
@@ -148,6 +171,8 @@ const step = (name: string, run: (model: Model, real: Real) => Promise<void>): S
   check: () => true,
   toString: () => name,
   async run(model, real) {
+    // Each registration has a time of its own.
+    await real.clock.advance(1);
     await run(model, real);
     await real.clock.settle();
     compare(model, real);
@@ -158,7 +183,7 @@ const self = { ...requesterNode('node-0'), Labels: { zone: 'x' } };
 
 async function start(broker: FakeBroker, clock: FakeClock, manualApproval: boolean): Promise<OpenRoll> {
   const open = await openRoll(broker, clock, {
-    maxPending,
+    maxPending: maxPendingOf(manualApproval),
     manualApproval,
     random: counting(`s${clock.monotonic()}-`),
   });

@@ -172,7 +172,12 @@ describe('at most maxPending nodes are PENDING', () => {
   });
 
   test('but nodes on the roll may register again, and a decision or a deletion makes room', async () => {
-    const { roll, register, approve, reject } = await begin({ maxPending: 2 });
+    const { roll, waiting, register: send, approve, reject } = await begin({ maxPending: 2 });
+    const register = async (id: string) => {
+      const outcome = await send(id);
+      waiting.markHeard(id);
+      return outcome;
+    };
     await register('node-1');
     await register('node-2');
     assert.equal((await register('node-3')).code, 'full');
@@ -198,9 +203,10 @@ describe('at most maxPending nodes are PENDING', () => {
     );
   });
 
-  test('and further registrations cost the store nothing', async () => {
-    const { broker, register } = await begin({ maxPending: 1 });
+  test('and while all are alive, further registrations cost the store nothing', async () => {
+    const { broker, waiting, register } = await begin({ maxPending: 1 });
     await register('node-1');
+    waiting.markHeard('node-1');
     broker.storeFault = () => assert.fail('the store was asked');
     for (let i = 2; i < 100; i++) assert.equal((await register(`node-${i}`)).code, 'full');
   });
@@ -214,10 +220,11 @@ describe('at most maxPending nodes are PENDING', () => {
   });
 
   test('and nodes that another program approves or adds are counted', async () => {
-    const { broker, clock, register } = await begin({ maxPending: 2 });
+    const { broker, clock, waiting, register } = await begin({ maxPending: 2 });
     foreignWrite(broker, 'node-8', JSON.stringify(record('node-8', 'PENDING')));
     foreignWrite(broker, 'node-9', JSON.stringify(record('node-9', 'PENDING')));
     await clock.settle();
+    for (const id of ['node-8', 'node-9']) waiting.markHeard(id);
     assert.equal((await register('node-1')).code, 'full');
     foreignWrite(broker, 'node-9', JSON.stringify(record('node-9', 'APPROVED')));
     await clock.settle();

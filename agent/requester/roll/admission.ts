@@ -1,0 +1,110 @@
+// Admission decides whether there is room for one more node: on the waiting list, or among those that are approved by
+// registration alone.
+import type { Clock } from '../../system/clock.ts';
+import { takeToken } from '../../system/token-buckets.ts';
+import type { WaitingList } from './waiting-list.ts';
+
+export interface RollPolicy {
+  manualApproval: boolean;
+  /**
+   * Largest number of nodes that may be PENDING. Without manual approval, so many nodes are approved at once, and so many
+   * more in each hour.
+   */
+  maxPending: number;
+}
+
+/**
+ * A full list may give way at once, but at least so many nodes, and then one more in so many milliseconds. A flood of invented nodes must not fill the store and the
+ * event stream, but must not keep honest newcomers out for long either.
+ */
+const giveWayLimits = { burst: 100, refillMs: 10 };
+
+const hourMs = 3_600_000;
+
+export interface AdmissionOptions {
+  policy: RollPolicy;
+  clock: Clock;
+  waiting: WaitingList;
+  /** Returns the number of PENDING nodes. */
+  pending(): number;
+}
+
+/** Room for one node, reserved while its registration is written. */
+export interface Place {
+  /** Ends the reservation. `isTaken` says whether the node is on the roll now. */
+  release(isTaken: boolean): void;
+}
+
+export class Admission {
+  readonly #options: AdmissionOptions;
+  /** Number of registrations that are being written. They count towards maxPending. */
+  #arriving = 0;
+  /** The token buckets of the nodes that gave way, and of those that were approved by registration alone. */
+  #gaveWay: number | undefined;
+  #approved: number | undefined;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** Reserves a place; undefined when there is none. */
+  reserve(): Place | undefined {
+    const { policy, pending } = this.#options;
+    if (!policy.manualApproval) return this.#reserveApproval();
+    return pending() + this.#arriving < policy.maxPending ? this.#pendingPlace() : undefined;
+  }
+
+  /**
+   * Reserves the place of a PENDING node that has to give way. `giveWay` removes that node from the roll, and returns
+   * false when the node may stay. @throws any error of `giveWay`
+   */
+  async reserveFromOthers(giveWay: (id: string) => Promise<boolean>): Promise<Place | undefined> {
+    const { policy, clock, waiting } = this.#options;
+    if (!policy.manualApproval) return undefined;
+    const place = this.#pendingPlace();
+    let isReserved = false;
+    try {
+      // A node that was heard or approved in the meantime stays. Then the next one is asked.
+      for (let attempt = 1; attempt <= 8 && !isReserved; attempt++) {
+        const limits = { ...giveWayLimits, burst: Math.max(giveWayLimits.burst, policy.maxPending) };
+        const gaveWay = takeToken(this.#gaveWay, clock.monotonic(), limits);
+        const id = gaveWay === undefined ? undefined : waiting.take();
+        if (gaveWay === undefined || id === undefined) break;
+        this.#gaveWay = gaveWay;
+        try {
+          isReserved = await giveWay(id);
+        } finally {
+          waiting.putBack(id);
+          if (!isReserved) this.#gaveWay -= giveWayLimits.refillMs;
+        }
+      }
+    } finally {
+      if (!isReserved) place.release(false);
+    }
+    // An approval may have made room meanwhile.
+    return isReserved ? place : this.reserve();
+  }
+
+  #pendingPlace(): Place {
+    this.#arriving++;
+    return {
+      release: () => {
+        this.#arriving--;
+      },
+    };
+  }
+
+  #reserveApproval(): Place | undefined {
+    const { policy, clock } = this.#options;
+    const refillMs = hourMs / policy.maxPending;
+    const approved = takeToken(this.#approved, clock.monotonic(), { burst: policy.maxPending, refillMs });
+    if (approved === undefined) return undefined;
+    this.#approved = approved;
+    return {
+      release: isTaken => {
+        // A registration that was not stored gives its token back: a store that fails must not keep nodes out.
+        if (!isTaken && this.#approved !== undefined) this.#approved -= refillMs;
+      },
+    };
+  }
+}

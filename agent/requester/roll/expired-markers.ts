@@ -1,0 +1,79 @@
+// Removes the markers of nodes that gave way. In a flood of invented nodes, they would fill the store.
+import type { Clock, Timer } from '../../system/clock.ts';
+import { BrokerError } from '../../transport/port.ts';
+
+export interface ExpiredMarkersOptions {
+  clock: Clock;
+  /**
+   * Removes a marker, unless something newer is under its id. Returns false when it is too early, because the event of
+   * the change is not acknowledged yet. @throws BrokerError
+   */
+  remove(id: string, revision: number): Promise<boolean>;
+}
+
+/** Time that a marker stays at least, and time between two rounds, in milliseconds. */
+const keptMs = 60_000;
+const roundMs = 5_000;
+/** The largest number of markers that are removed in one round, and at the same time. */
+const perRound = 1_000;
+const atOnce = 8;
+
+export class ExpiredMarkers {
+  readonly #options: ExpiredMarkersOptions;
+  /** The markers, the oldest first: id, revision, and the monotonic time of their discovery. */
+  readonly #markers = new Map<string, { revision: number; at: number }>();
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(options: ExpiredMarkersOptions) {
+    this.#options = options;
+  }
+
+  /** Notes a marker that is removed after a while. */
+  add(id: string, revision: number): void {
+    this.#markers.delete(id);
+    this.#markers.set(id, { revision, at: this.#options.clock.monotonic() });
+    this.#plan();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #plan(): void {
+    if (this.#timer || this.#stopped || this.#markers.size === 0) return;
+    this.#timer = this.#options.clock.after(roundMs, () => {
+      void this.#removeDue().then(() => {
+        this.#timer = undefined;
+        this.#plan();
+      });
+    });
+  }
+
+  async #removeDue(): Promise<void> {
+    const until = this.#options.clock.monotonic() - keptMs;
+    const oldest = this.#markers.entries().take(perRound);
+    const due = oldest.filter(([, { at }]) => at <= until).toArray();
+    for (let from = 0; from < due.length && !this.#stopped; from += atOnce) {
+      const done = await Promise.all(
+        due.slice(from, from + atOnce).map(([id, each]) => this.#remove(id, each)),
+      );
+      // The store does not answer now. The next round tries again.
+      if (done.includes(false)) return;
+    }
+  }
+
+  async #remove(id: string, marker: { revision: number; at: number }): Promise<boolean> {
+    try {
+      const isRemoved = await this.#options.remove(id, marker.revision);
+      if (this.#markers.get(id) !== marker) return true;
+      if (isRemoved) this.#markers.delete(id);
+      else this.add(id, marker.revision);
+      return true;
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      return false;
+    }
+  }
+}

@@ -1,0 +1,95 @@
+// The waiting list holds the PENDING nodes in the order in which they give way to newcomers when it is full.
+import type { NodeState } from '../../protocol/node-state.ts';
+import { type Linked, LinkedQueue } from '../../system/linked-queue.ts';
+
+export interface WaitingListOptions {
+  /** Returns the time in which this requester could hear nodes, in milliseconds. */
+  listeningMs(): number;
+  /** Silence after which a node that was heard may give way, in milliseconds. */
+  silentAfterMs: number;
+}
+
+interface Waiting extends Linked<Waiting> {
+  readonly id: string;
+  /** Listening time at the last sign of life; undefined when there was none since the node registered. */
+  heardAt: number | undefined;
+}
+
+/**
+ * First the node gives way that registered longest ago and was never heard again. Then the one that is silent longest, if
+ * it is silent for long enough. All methods take the same time however many nodes wait.
+ */
+export class WaitingList {
+  readonly #options: WaitingListOptions;
+  readonly #nodes = new Map<string, Waiting>();
+  readonly #unheard = new LinkedQueue<Waiting>();
+  readonly #heard = new LinkedQueue<Waiting>();
+
+  constructor(options: WaitingListOptions) {
+    this.#options = options;
+  }
+
+  /** Adds a PENDING node that the store held at the start. `wasHeard` says whether it was ever heard. */
+  add(id: string, wasHeard: boolean): void {
+    this.#append({ id, heardAt: wasHeard ? this.#options.listeningMs() : undefined, ...unlinked });
+  }
+
+  /** Follows a node's record. A node that registers again is alive. */
+  onRecord(id: string, state: NodeState, before: NodeState | undefined): void {
+    if (state.Membership !== 'PENDING' || state.Info.NodeType !== 'Compute') this.onRemoved(id);
+    else if (!this.#nodes.has(id)) this.#append({ id, heardAt: undefined, ...unlinked });
+    else if (state.Muster?.RegisteredAt !== before?.Muster?.RegisteredAt) this.markHeard(id);
+  }
+
+  onRemoved(id: string): void {
+    const node = this.#nodes.get(id);
+    node?.queue?.remove(node);
+    this.#nodes.delete(id);
+  }
+
+  /** Notes a sign of life of a node. Nodes that are not PENDING are ignored. */
+  markHeard(id: string): void {
+    const node = this.#nodes.get(id);
+    if (!node) return;
+    node.queue?.remove(node);
+    node.heardAt = this.#options.listeningMs();
+    this.#heard.append(node);
+  }
+
+  /**
+   * Takes the node out of the order that has to give way next; undefined when all are alive. The caller removes the node
+   * from the roll, or puts it back.
+   */
+  take(): string | undefined {
+    const node = this.#unheard.oldest ?? this.#silentLongest();
+    node?.queue?.remove(node);
+    return node?.id;
+  }
+
+  /** Returns whether a node that was taken has to give way still. It has not when it was heard since. */
+  isTaken(id: string): boolean {
+    const node = this.#nodes.get(id);
+    return node !== undefined && node.queue === undefined;
+  }
+
+  /** Puts a node back that was taken and is still on the list. */
+  putBack(id: string): void {
+    const node = this.#nodes.get(id);
+    if (node && !node.queue) this.#append(node);
+  }
+
+  #silentLongest(): Waiting | undefined {
+    const { oldest } = this.#heard;
+    const { listeningMs, silentAfterMs } = this.#options;
+    return oldest?.heardAt !== undefined && listeningMs() - oldest.heardAt >= silentAfterMs
+      ? oldest
+      : undefined;
+  }
+
+  #append(node: Waiting): void {
+    this.#nodes.set(node.id, node);
+    (node.heardAt === undefined ? this.#unheard : this.#heard).append(node);
+  }
+}
+
+const unlinked = { queue: undefined, older: undefined, newer: undefined };
