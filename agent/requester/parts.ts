@@ -19,6 +19,7 @@ import { EventPublisher } from './events/event-publisher.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
 import { HealthWatch } from './health/health-watch.ts';
 import { subscribeToHeartbeats } from './health/heartbeats.ts';
+import { LastSeenStore, readLastSeen, type StoredLastSeen } from './health/last-seen-store.ts';
 import { Incarnation } from './incarnation.ts';
 import { type Holder, type Lease, takeLease } from './lease.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
@@ -86,8 +87,16 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     const history = await readEventHistory(stream);
     onWait('the node info store to be read');
     const nodes = await storage.bucket(nodeBucket);
+    const lastSeen = await readLastSeen(bucket, options.log);
     const life = await Incarnation.open({ ...options, cluster: bucket, nodes }, history.newestRevision);
-    return await connectParts(options, { storage, clusterId, lease, stream, nodes, life }, history);
+    return await connectParts(
+      options,
+      { storage, clusterId, lease, cluster: bucket, stream, nodes, life },
+      {
+        history,
+        lastSeen,
+      },
+    );
   } catch (error) {
     await lease.release();
     throw error;
@@ -98,18 +107,26 @@ interface OpenStore {
   storage: Storage;
   clusterId: string;
   lease: Lease;
+  /** The bucket that holds what is not about one node. */
+  cluster: Bucket;
   stream: EventStream;
   nodes: Bucket;
   life: Incarnation;
 }
 
-async function connectParts(options: PartsOptions, store: OpenStore, history: EventHistory): Promise<Parts> {
+/** What was known before this start. */
+interface Past {
+  history: EventHistory;
+  lastSeen: StoredLastSeen;
+}
+
+async function connectParts(options: PartsOptions, store: OpenStore, past: Past): Promise<Parts> {
   const { self, settings, counters, clock, log, me, onStatusChange } = options;
   const { clusterId, stream, lease } = store;
   const requesterId = self.NodeID;
 
   const events = new EventPublisher({ ...options, clusterId, requesterId, instance: me.instance });
-  const health = new HealthWatch({
+  const health: HealthWatch = new HealthWatch({
     ...options,
     instance: me.instance,
     limits: {
@@ -118,8 +135,19 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
     },
     checkIntervalMs: settings.heartbeatFrequency,
     announcer: events,
+    onSilent: id => lastSeen.markChanged(id),
     onDegradedChange: onStatusChange,
   });
+  const lastSeen = new LastSeenStore(
+    {
+      clock,
+      log,
+      bucket: store.cluster,
+      nodes: () => health.nodes(),
+      lastSeenAt: id => health.liveness(id)?.lastSeenAt,
+    },
+    past.lastSeen.revisions,
+  );
   const settlingMs = settings.nodeDisconnectedAfter;
   const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer: events });
   const resources = new ResourceStore();
@@ -135,12 +163,16 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
     announcer: events,
     requesterId,
     waiting,
-    observers: [health, resources, conflicts, waiting, status],
-    onStoreLost: () => void restoreStore(options, store, roll),
+    // The last-seen store asks the health watch about a node before that forgets it.
+    observers: [lastSeen, health, resources, conflicts, waiting, status],
+    onStoreLost: () => {
+      lastSeen.markAllChanged();
+      void restoreStore(options, store, roll);
+    },
   });
 
   try {
-    await roll.load(catchUp(history, { clock, health, events, waiting }));
+    await roll.load(catchUp(past, { clock, health, events, waiting }));
     await roll.registerSelf(self);
     if (options.signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
   } catch (error) {
@@ -164,17 +196,20 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
     }),
   ];
   health.start();
+  lastSeen.start();
   log.info({ node: requesterId, cluster: clusterId, nodes: roll.records.size }, 'the requester is ready');
 
   const silence = () => {
     for (const subscription of subscriptions) subscription.unsubscribe();
     health.stop();
+    lastSeen.stop();
     roll.stop();
   };
   const stop = async (timeoutMs: number) => {
     silence();
     // While the broker is away nothing can be stored, and the nodes send their information again.
-    if (timeoutMs > 0) await endsWithin(clock, timeoutMs / 4, roll.storeHeld());
+    const stored = Promise.all(timeoutMs > 0 ? [roll.storeHeld(), lastSeen.writeAll()] : []);
+    await endsWithin(clock, timeoutMs / 4, stored);
     const waiting = await events.stop(timeoutMs);
     const text = 'events wait for the broker; those of the store are sent at the next start';
     if (waiting > 0) log.warn({ waiting }, text);
@@ -187,7 +222,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, history: Ev
 // not announced yet, and watches the node from the health that was announced last. It is a function of its own so that the
 // history can be freed when the roll is loaded.
 function catchUp(
-  history: EventHistory,
+  { history, lastSeen }: Past,
   {
     clock,
     health,
@@ -201,8 +236,9 @@ function catchUp(
     for (const change of due) events.announceChange(id, change);
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {
-      health.add(id, isNew ? 'UNKNOWN' : history.health(id));
-      if (stored.state.Membership === 'PENDING') waiting.add(id, true);
+      const seenAt = isNew ? undefined : lastSeen.times.get(id);
+      health.add(id, isNew ? 'UNKNOWN' : history.health(id), seenAt);
+      if (stored.state.Membership === 'PENDING') waiting.add(id, seenAt !== undefined);
     }
   };
 }

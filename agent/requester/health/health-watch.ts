@@ -25,6 +25,8 @@ export interface HealthWatchOptions {
   /** Time between two checks for silence, in milliseconds (requester.heartbeatFrequency). */
   checkIntervalMs: number;
   announcer: HealthAnnouncer;
+  /** Called when a node that was alive falls silent or leaves. */
+  onSilent?: ((id: string) => void) | undefined;
   /** Called when the requester becomes degraded, and when that ends. */
   onDegradedChange?: (() => void) | undefined;
 }
@@ -97,10 +99,11 @@ export class HealthWatch {
   }
 
   /**
-   * Watches a node. A node that is already watched does not change. `announced` is the health that was announced last.
+   * Watches a node. A node that is already watched does not change. `announced` is the health that was announced last,
+   * `lastSeenAt` the wall-clock time of the last sign of life before this start, in milliseconds since 1970.
    */
-  add(id: string, announced: Health = 'UNKNOWN'): void {
-    this.#nodes.add(id, announced);
+  add(id: string, announced: Health = 'UNKNOWN', lastSeenAt?: number): void {
+    this.#nodes.add(id, announced, lastSeenAt);
   }
 
   /** Watches a compute node that has a new record. */
@@ -129,7 +132,7 @@ export class HealthWatch {
     const node = this.#nodes.get(id);
     if (!node || node.left) return;
     this.#nodes.markLeft(node);
-    node.silentSince ??= this.#options.clock.now().getTime();
+    this.#noteSilence(node);
     if (node.announced !== 'UNKNOWN') this.#announce(node, 'UNKNOWN', reason ? `left: ${reason}` : 'left');
   }
 
@@ -154,6 +157,11 @@ export class HealthWatch {
   silenceMs(id: string): number | undefined {
     const lastSeen = this.#nodes.get(id)?.lastSeen;
     return lastSeen === undefined ? undefined : this.#listening.now() - lastSeen;
+  }
+
+  /** Returns all nodes that are watched. */
+  nodes(): Iterable<Readonly<Liveness>> {
+    return this.#nodes.values();
   }
 
   get size(): number {
@@ -233,10 +241,16 @@ export class HealthWatch {
     if (now < this.#graceUntil) return;
     if (!this.#graceOver) this.#endGrace(now);
     for (const { node, health } of this.#nodes.expired(now)) {
-      node.silentSince ??= this.#options.clock.now().getTime();
+      this.#noteSilence(node);
       if (node.announced !== health) this.#announce(node, health, this.#ruleOf(health));
     }
     this.#announceWaiting(now);
+  }
+
+  #noteSilence(node: Liveness): void {
+    if (node.silentSince !== undefined) return;
+    node.silentSince = this.#options.clock.now().getTime();
+    this.#options.onSilent?.(node.id);
   }
 
   // Announces the present health of the nodes whose changes had to wait, if it still differs from what was announced last.

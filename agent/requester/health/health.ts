@@ -23,7 +23,10 @@ export interface Liveness extends Linked<Liveness> {
   readonly id: string;
   /** Listening time at the last sign of life, in milliseconds; undefined as in `healthOf`. */
   lastSeen: number | undefined;
-  /** Wall-clock time of the last sign of life, in milliseconds since 1970. The next two have the same unit. */
+  /**
+   * Wall-clock time of the last sign of life, in milliseconds since 1970, also of one before the requester started. The next
+   * two have the same unit.
+   */
   lastSeenAt: number | undefined;
   /** Time when the node last became HEALTHY. */
   healthySince: number | undefined;
@@ -60,14 +63,17 @@ export class LivenessTable {
     return this.#nodes.get(id);
   }
 
-  /** Adds a node. A node that is already there does not change. `announced` is the health that was announced last. */
-  add(id: string, announced: Health = 'UNKNOWN'): Liveness {
+  /**
+   * Adds a node. A node that is already there does not change. `announced` is the health that was announced last,
+   * `lastSeenAt` the time of the last sign of life before this start.
+   */
+  add(id: string, announced: Health = 'UNKNOWN', lastSeenAt?: number): Liveness {
     const present = this.#nodes.get(id);
     if (present) return present;
     const node: Liveness = {
       id,
       lastSeen: undefined,
-      lastSeenAt: undefined,
+      lastSeenAt,
       healthySince: undefined,
       silentSince: undefined,
       left: false,

@@ -69,7 +69,7 @@ function statusText(node: ShownNode, now: Date): string {
   if (Muster?.Silence !== undefined) return `${status}, last heard ${durationText(Muster.Silence)} ago`;
   const last = optionalTime(ConnectionState?.LastHeartbeat, now);
   if (last) return `${status}, last heard ${last}`;
-  return Muster ? `${status}, not heard since the requester started` : status;
+  return Muster ? `${status}, never heard` : status;
 }
 
 function versionText({ Info }: ShownNode): string | undefined {

@@ -23,7 +23,7 @@ test('a node that waits for approval is described with the command that approves
     `node-1
   type        Compute
   approval    PENDING; to let it take part: muster node approve node-1
-  status      UNKNOWN, not heard since the requester started
+  status      UNKNOWN, never heard
   registered  2026-01-01 09:00:00 UTC (3 h ago)
   version     muster 0.1.0
 

@@ -1,0 +1,205 @@
+// Keeps in the store when each node was last heard, so that a restart does not forget it. It is for people to read: only
+// what is heard since the start decides about health.
+import { nodeIdPattern } from '../../protocol/schema.ts';
+import type { Clock, Timer } from '../../system/clock.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
+import type { Liveness } from './health.ts';
+
+/**
+ * Number of keys that the nodes are spread over. A node that falls silent costs the write of one of them: 40 KB in a
+ * cluster of a hundred thousand nodes.
+ */
+const keyCount = 128;
+const keyPrefix = 'seen.';
+/** Size of the largest value that is read, in bytes. */
+const maxValueBytes = 1024 * 1024;
+/** Number of writes at the same time. */
+const atOnce = 16;
+/** Time that changes wait for others before they are written, and longest time between two writes, in milliseconds. */
+const delayMs = 5_000;
+const longestMs = 3_600_000;
+
+export interface LastSeenStoreOptions {
+  bucket: Bucket;
+  clock: Clock;
+  log: Log;
+  /** Returns all nodes on the roll. */
+  nodes(): Iterable<Pick<Liveness, 'id' | 'lastSeenAt'>>;
+  /** Returns the time when a node on the roll was last heard; undefined when it never was. */
+  lastSeenAt(id: string): number | undefined;
+}
+
+/** What the store held at the start: the time of each node, in milliseconds since 1970, and the revision of each key. */
+export interface StoredLastSeen {
+  times: ReadonlyMap<string, number>;
+  revisions: Map<number, number>;
+}
+
+/** Reads all times from the store. What cannot be read is logged and left out. @throws BrokerError */
+export async function readLastSeen(bucket: Bucket, log: Log): Promise<StoredLastSeen> {
+  const times = new Map<string, number>();
+  const revisions = new Map<number, number>();
+  const onEntry = (entry: BucketEntry) => {
+    const key = Number(/^seen\.(\d{1,3})$/.exec(entry.key)?.[1] ?? keyCount);
+    if (key >= keyCount) return;
+    revisions.set(key, entry.revision);
+    if (entry.marker) return;
+    const read = parseTimes(entry.value);
+    if (!read) log.warn({ key: entry.key }, 'the times at which nodes were last heard cannot be read');
+    for (const [id, time] of read ?? []) times.set(id, time);
+  };
+  const watch = await bucket.watch(onEntry);
+  try {
+    await watch.ready;
+  } finally {
+    watch.stop();
+  }
+  return { times, revisions };
+}
+
+/**
+ * Writes the times a few seconds after a node fell silent or was removed, all of them every hour, and when the requester
+ * stops.
+ */
+export class LastSeenStore {
+  readonly #options: LastSeenStoreOptions;
+  readonly #limitedLog: LimitedLog;
+  readonly #revisions: Map<number, number>;
+  readonly #changed = new Set<number>();
+  #delay: Timer | undefined;
+  #hourly: Timer | undefined;
+  #writing: Promise<void> | undefined;
+  #stopped = false;
+
+  /** `revisions` are those that were read at the start. */
+  constructor(options: LastSeenStoreOptions, revisions: Map<number, number>) {
+    this.#options = options;
+    this.#revisions = revisions;
+    this.#limitedLog = limitedLog(options.log, options.clock);
+  }
+
+  start(): void {
+    this.#hourly = this.#options.clock.after(longestMs, () => {
+      this.markAllChanged();
+      this.start();
+    });
+  }
+
+  /** Forgets a node that is being removed from the roll. */
+  onRemoved(id: string): void {
+    if (this.#options.lastSeenAt(id) !== undefined) this.markChanged(id);
+  }
+
+  /** Writes the time of a node soon, because the node fell silent or was removed. */
+  markChanged(id: string): void {
+    this.#changed.add(keyOf(id));
+    this.#plan();
+  }
+
+  /** Writes all times soon, because an hour has passed or the store was lost. */
+  markAllChanged(): void {
+    for (const key of this.#groups(() => true).keys()) this.#changed.add(key);
+    this.#plan();
+  }
+
+  /** Ends the timers. What changed is written only by `writeAll` then. */
+  stop(): void {
+    this.#stopped = true;
+    this.#delay?.cancel();
+    this.#hourly?.cancel();
+  }
+
+  /** Writes all times. It never rejects: what cannot be written is logged. */
+  async writeAll(): Promise<void> {
+    await this.#writing;
+    for (const key of this.#groups(() => true).keys()) this.#changed.add(key);
+    await this.#write();
+  }
+
+  #plan(): void {
+    if (this.#delay || this.#writing || this.#stopped || this.#changed.size === 0) return;
+    this.#delay = this.#options.clock.after(delayMs, () => {
+      this.#delay = undefined;
+      this.#writing = this.#write().finally(() => {
+        this.#writing = undefined;
+        this.#plan();
+      });
+    });
+  }
+
+  async #write(): Promise<void> {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    const groups = this.#groups(key => changed.includes(key));
+    for (let from = 0; from < changed.length; from += atOnce) {
+      await Promise.all(
+        changed.slice(from, from + atOnce).map(key => this.#writeKey(key, groups.get(key) ?? {})),
+      );
+    }
+  }
+
+  async #writeKey(key: number, times: Record<string, number>): Promise<void> {
+    const { bucket } = this.#options;
+    const name = `${keyPrefix}${key}`;
+    const value = Buffer.from(JSON.stringify(times));
+    try {
+      try {
+        this.#revisions.set(key, await bucket.put(name, value, this.#revisions.get(key) ?? 0));
+      } catch (error) {
+        if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+        // The store was lost, or the answer to an earlier write.
+        const newest = await bucket.get(name);
+        this.#revisions.set(key, await bucket.put(name, value, newest?.revision ?? 0));
+      }
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      this.#changed.add(key);
+      const text = 'the times at which nodes were last heard cannot be stored; trying again';
+      this.#limitedLog.warn('last seen', { err: error }, text);
+    }
+  }
+
+  // Returns the times of the nodes that were heard, in seconds since 1970, for each key that `isWanted` accepts.
+  #groups(isWanted: (key: number) => boolean): Map<number, Record<string, number>> {
+    const groups = new Map<number, Record<string, number>>();
+    for (const { id, lastSeenAt } of this.#options.nodes()) {
+      if (lastSeenAt === undefined) continue;
+      const key = keyOf(id);
+      if (!isWanted(key)) continue;
+      const group = groups.get(key) ?? {};
+      groups.set(key, group);
+      group[id] = Math.floor(lastSeenAt / 1000);
+    }
+    return groups;
+  }
+}
+
+/** Returns the number of the key that holds a node's time: its FNV-1a hash. */
+function keyOf(id: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % keyCount;
+}
+
+function parseTimes(value: Uint8Array): [id: string, time: number][] | undefined {
+  if (value.length > maxValueBytes) return undefined;
+  const text = Buffer.from(value).toString();
+  // See checkStructure in protocol/json.ts for the reason why no backslash is read. An id has none.
+  if (text.includes('\\')) return undefined;
+  try {
+    const times: unknown = JSON.parse(text);
+    if (typeof times !== 'object' || times === null || Array.isArray(times)) return undefined;
+    return Object.entries(times).flatMap(([id, seconds]) =>
+      nodeIdPattern.test(id) && Number.isSafeInteger(seconds) && seconds > 0 && seconds < maxSeconds
+        ? [[id, seconds * 1000]]
+        : [],
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** The largest time that a date can hold, in seconds since 1970. */
+const maxSeconds = 8.64e12;
