@@ -1,7 +1,8 @@
 // Defines a node's record in the store and the form of a node in the API: Bacalhau's NodeState, with muster's own members.
 import * as v from 'valibot';
+import { ProtocolError } from './error.ts';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
-import { count, struct, text } from './schema.ts';
+import { count, struct, text, validateStored } from './schema.ts';
 
 export const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
 export type Membership = (typeof memberships)[number];
@@ -65,10 +66,36 @@ const recordedChangeSchema = struct({
   Actor: v.optional(v.pipe(v.string(), v.maxLength(256))),
   /** Number of older changes that have no event of their own. `Previous` is the membership before the first of them. */
   Coalesced: v.optional(count()),
+  /** Whether an earlier version, which did not know the kind, kept it. Later changes may have been announced before it. */
+  Kept: v.optional(v.boolean()),
 });
 export type RecordedChange = v.InferOutput<typeof recordedChangeSchema>;
 
-export const recordedChangesSchema = v.pipe(v.array(recordedChangeSchema), v.maxLength(64));
+/** A change as it stands in the store. A later version may have written it, and then only that version can announce it. */
+export type StoredChange = Readonly<Record<string, unknown>>;
+
+export const storedChangesSchema = v.pipe(
+  v.array(v.custom<StoredChange>(value => typeof value === 'object' && value !== null)),
+  v.maxLength(64),
+);
+
+/** Returns the changes that this version knows, and apart from them those of a later version. */
+export function divideChanges(changes: readonly StoredChange[]): {
+  known: RecordedChange[];
+  later: StoredChange[];
+} {
+  const known: RecordedChange[] = [];
+  const later: StoredChange[] = [];
+  for (const change of changes) {
+    try {
+      known.push(validateStored(recordedChangeSchema, change));
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      later.push(change);
+    }
+  }
+  return { known, later };
+}
 
 const musterStateSchema = struct({
   /** The session whose messages are accepted; absent for a Bacalhau node. */
@@ -80,7 +107,8 @@ const musterStateSchema = struct({
   /** The last decision of an operator about this node. */
   Decision: v.optional(
     struct({
-      Action: v.picklist(['approve', 'reject']),
+      /** `approve`, `reject`, or what a later version decides. */
+      Action: text(64),
       Reason: text(1024),
       Actor: text(256),
       At: goTime(),
@@ -93,7 +121,7 @@ const musterStateSchema = struct({
   Operation: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** The incarnation of the store in which the record was written. */
   Store: incarnation(),
-  Changes: v.optional(recordedChangesSchema),
+  Changes: v.optional(storedChangesSchema),
 });
 export type MusterState = v.InferOutput<typeof musterStateSchema>;
 

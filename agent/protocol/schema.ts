@@ -1,9 +1,10 @@
 // Defines the parts of message schemas. They read JSON as Go does: member names in any case, null for empty, strict types.
 import * as v from 'valibot';
 import { ProtocolError } from './error.ts';
+import { noteUnknown } from './unknown-members.ts';
 
 /**
- * Returns a schema for an object with these members. Other members are dropped. Names match in any case, but an exact
+ * Returns a schema for an object with these members. Other members are dropped, or kept aside by `validateStored`. Names match in any case, but an exact
  * match is used first. Null leaves an optional member unset, as in Go.
  */
 export function struct<const T extends v.ObjectEntries>(entries: T) {
@@ -27,13 +28,29 @@ export function struct<const T extends v.ObjectEntries>(entries: T) {
     }
     return out;
   };
-  return v.pipe(
+  const schema = v.pipe(
     v.unknown(),
     v.transform(value => value ?? {}),
     v.check(value => typeof value === 'object' && !Array.isArray(value), 'expected an object'),
     v.transform(value => canonical(value as Record<string, unknown>)),
     v.object(entries),
   );
+  const isKnown = (name: string) => Object.hasOwn(entries, name) || byLower.has(name.toLowerCase());
+  const run: (typeof schema)['~run'] = (dataset, config) => {
+    const source = dataset.value;
+    const result = schema['~run'](dataset, config);
+    const isStored = (config as ReadConfig).keepsUnknown === true;
+    if (isStored && result.typed && typeof source === 'object' && source !== null)
+      noteUnknown(result.value, source, isKnown);
+    return result;
+  };
+  return { ...schema, '~run': run };
+}
+
+/** What every schema is told while it reads. */
+interface ReadConfig extends v.Config<v.BaseIssue<unknown>> {
+  /** Whether members that no schema knows are kept aside. */
+  keepsUnknown?: boolean;
 }
 
 /** Returns a schema for text of at most `maxLength` characters. A missing text or null is read as empty. */
@@ -93,9 +110,25 @@ export const nodeId = () =>
  * @throws ProtocolError `invalid_field` with the name of the first field that is wrong.
  */
 export function validate<const T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
-  const result = v.safeParse(schema, value, { abortEarly: true });
-  if (result.success) return result.output;
-  const issue = result.issues[0];
+  return read(schema, value, { abortEarly: true });
+}
+
+/**
+ * Does the same for what a requester has stored, and keeps members that the schema does not know, as unknown-members.ts
+ * says. What comes from a node is read by `validate`.
+ */
+export function validateStored<const T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
+  return read(schema, value, { abortEarly: true, keepsUnknown: true });
+}
+
+function read<const T extends v.GenericSchema>(
+  schema: T,
+  value: unknown,
+  config: ReadConfig,
+): v.InferOutput<T> {
+  const { issues, value: output } = schema['~run']({ value }, config);
+  if (!issues) return output;
+  const [issue] = issues;
   const field = issue.path?.map(item => String(item.key)).join('.') ?? '';
   throw new ProtocolError('invalid_field', issue.message.slice(0, 200), field.slice(0, 200));
 }

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';
-import { connectionStatusOf, neverConnected, nodeStateSchema } from '../../agent/protocol/node-state.ts';
+import {
+  connectionStatusOf,
+  divideChanges,
+  neverConnected,
+  nodeStateSchema,
+} from '../../agent/protocol/node-state.ts';
 import { validate } from '../../agent/protocol/schema.ts';
 import { capture } from '../support/captures.ts';
 import { nodeStates } from '../support/messages.ts';
@@ -92,19 +97,28 @@ describe('the members of muster', () => {
     const bad: [object, string][] = [
       [{ Session: 5 }, 'Muster.Session'],
       [{ RegisteredAt: 'today' }, 'Muster.RegisteredAt'],
-      [{ Decision: { ...decision, Action: 'delete' } }, 'Muster.Decision.Action'],
+      [{ Decision: { ...decision, Action: 'x'.repeat(65) } }, 'Muster.Decision.Action'],
       [{ Decision: { ...decision, At: '' } }, 'Muster.Decision.At'],
       [{ Decision: { ...decision, Reason: 'x'.repeat(1025) } }, 'Muster.Decision.Reason'],
       [{ Decision: { ...decision, Actor: 'x'.repeat(257) } }, 'Muster.Decision.Actor'],
-      [{ Changes: [change, { ...change, Kind: 'healthy' }] }, 'Muster.Changes.1.Kind'],
-      [{ Changes: [{ ...change, Revision: -1 }] }, 'Muster.Changes.0.Revision'],
-      [{ Changes: [{ ...change, Previous: 'UNKNOWN' }] }, 'Muster.Changes.0.Previous'],
-      [{ Changes: [{ ...change, Reason: 'x'.repeat(1025) }] }, 'Muster.Changes.0.Reason'],
-      [{ Changes: [{ ...change, Actor: 'x'.repeat(257) }] }, 'Muster.Changes.0.Actor'],
+      [{ Changes: [change, 5] }, 'Muster.Changes.1'],
       [{ Changes: Array(65).fill(change) }, 'Muster.Changes'],
       [{ Changes: {} }, 'Muster.Changes'],
     ];
     for (const [muster, field] of bad) refuses(withMuster(muster), 'invalid_field', field);
+  });
+
+  test('hold changes that only a later version knows, apart from the others', () => {
+    const later = [
+      { ...change, Kind: 'frobnicated' },
+      { ...change, Revision: -1 },
+      { ...change, Previous: 'QUARANTINED' },
+      { ...change, Reason: 'x'.repeat(1025) },
+      { ...change, Actor: 'x'.repeat(257) },
+      {},
+    ];
+    const Changes = withMuster({ Changes: [change, ...later, change] })().Muster?.Changes ?? [];
+    assert.deepEqual(divideChanges(Changes), { known: [change, change], later });
   });
 
   test('hold up to 64 changes that wait for their events', () => {

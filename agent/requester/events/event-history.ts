@@ -64,8 +64,10 @@ export function unannouncedChanges(
   const oldest = now.getTime() - eventStreamConfig.maxAgeMs + 24 * 3600 * 1000;
   // An event that is of none of the changes may come from a lost store or from another program. It says nothing about these
   // changes, even if it has the id of one of them.
-  const newest = changes.findLastIndex(change => announced.includes(digestOf(changeEvent(node, change))));
-  return changes.slice(newest + 1).filter(({ At }) => Date.parse(At) > oldest);
+  const isTold = changes.map(change => announced.includes(digestOf(changeEvent(node, change))));
+  const wasAnnounced = ({ Kind, Kept }: RecordedChange, index: number) =>
+    changes.some((later, at) => isTold[at] && at >= index && (!Kept || later.Kind === Kind));
+  return changes.filter((change, index) => Date.parse(change.At) > oldest && !wasAnnounced(change, index));
 }
 
 // A Map and not an object, because anybody may publish an event whose kind is a name such as `constructor`.

@@ -1,5 +1,6 @@
 // Shares equal parts of many nodes' records, so that each part is in memory only once.
 import type { NodeState } from '../../protocol/node-state.ts';
+import { unknownOf } from '../../protocol/unknown-members.ts';
 
 /** Number of different parts that are remembered. A cluster with more kinds of machines shares less. */
 const maxParts = 4_096;
@@ -20,7 +21,8 @@ export class CommonParts {
   }
 
   #sharedPart<T>(part: T): T {
-    const text = JSON.stringify(part);
+    const unknown = typeof part === 'object' && part !== null ? unknownOf(part) : undefined;
+    const text = JSON.stringify(unknown ? [part, unknown] : part);
     const earlier = this.#parts.get(text);
     if (earlier) return earlier as T;
     // Nodes may send any text, so the memory for it is limited: when it is full, everything is forgotten.

@@ -9,6 +9,7 @@ import {
   neverConnected,
   type RecordedChange,
 } from '../../protocol/node-state.ts';
+import { keepUnknown } from '../../protocol/unknown-members.ts';
 import { infoDiffers, isTooLarge, tooLarge, updatedChange } from './info-rules.ts';
 import type { StoredRecord } from './stored-record.ts';
 
@@ -48,8 +49,8 @@ export function register(
   const isNew = !before?.Membership;
   const membership: Membership = before?.Membership || (policy.manualApproval ? 'PENDING' : 'APPROVED');
   const rejected = membership === 'REJECTED';
-  const state: NodeState = {
-    Info: rejected && before ? before.Info : staticInfo(Info),
+  const registered: NodeState = {
+    Info: rejected && before ? before.Info : keepUnknown(staticInfo(Info), before?.Info),
     Membership: membership,
     Connection: 'DISCONNECTED',
     ConnectionState: { ...(before?.ConnectionState ?? neverConnected), Status: 'DISCONNECTED' },
@@ -63,6 +64,7 @@ export function register(
       RegisteredAt: policy.now,
     },
   };
+  const state = keepUnknown(registered, before);
   if (rejected) return { ...refusal('rejected', reasons.rejected), write: state };
   if (isNew) {
     const change: RecordedChange = {
@@ -94,7 +96,7 @@ export function updateInfo(stored: StoredRecord, info: NodeInfo, now: string): R
   if (isTooLarge(info)) return refusal('malformed', tooLarge);
   return {
     ...accepted,
-    write: { ...stored.state, Info: staticInfo(info) },
+    write: { ...stored.state, Info: keepUnknown(staticInfo(info), stored.state.Info) },
     change: updatedChange(stored.state, now),
   };
 }

@@ -1,6 +1,7 @@
 // Decides how the requester writes or refreshes its own record at its start. It is a pure function.
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import { type NodeState, neverConnected, type RecordedChange } from '../../protocol/node-state.ts';
+import { keepUnknown } from '../../protocol/unknown-members.ts';
 import { MusterError } from '../../system/errors.ts';
 import { infoDiffers, updatedChange } from './info-rules.ts';
 import type { StoredRecord } from './stored-record.ts';
@@ -21,13 +22,14 @@ export function ownRecord(
     });
   }
   if (before?.Membership === 'APPROVED' && !infoDiffers(before.Info, info)) return undefined;
-  const write: NodeState = {
-    Info: info,
+  const registered: NodeState = {
+    Info: keepUnknown(info, before?.Info),
     Membership: 'APPROVED',
     Connection: 'DISCONNECTED',
     ConnectionState: neverConnected,
     Muster: { ...before?.Muster, RegisteredAt: before?.Muster?.RegisteredAt ?? now },
   };
+  const write = keepUnknown(registered, before);
   if (before?.Membership === 'APPROVED') return { write, change: updatedChange(before, now) };
   const change: RecordedChange = {
     Kind: before ? 'approved' : 'registered',

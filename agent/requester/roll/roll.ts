@@ -26,6 +26,7 @@ import { type Records, RecordTable } from './record-table.ts';
 import {
   changesOf,
   isNodeKey,
+  laterChangesOf,
   readEntry,
   signed,
   type WriteMark,
@@ -318,7 +319,10 @@ export class Roll {
         const stored: StoredRecord = entry ? this.#applyEntry(entry, former) : readEntry(undefined);
         const outcome = rule(stored);
         if (!outcome.write) return outcome;
-        if (await this.#write(id, stored.revision, outcome.write, outcome.change, operation)) return outcome;
+        const { write: state, change } = outcome;
+        const changes = entry ? laterChangesOf(entry, stored) : [];
+        const request = { id, state, changes, revision: stored.revision, operation };
+        if (await this.#write(request, change)) return outcome;
       }
       throw new BrokerError('timeout', `the record of node ${id} changes faster than it can be written`);
     } finally {
@@ -326,20 +330,17 @@ export class Roll {
     }
   }
 
-  // Writes a change. Returns false when somebody else wrote first.
+  // Writes a change. `request` contains the changes of a later version only. Returns false when somebody else wrote first.
   async #write(
-    id: string,
-    replaces: number,
-    state: Write,
+    request: Omit<WriteRequest, 'incarnation'>,
     change: RecordedChange | undefined,
-    operation: string,
   ): Promise<boolean> {
     const { bucket, announcer, life } = this.#options;
+    const { id, state, operation } = request;
     const mark: WriteMark = { operation, incarnation: await life.find() };
     const own = change && { ...change, Store: mark.incarnation };
-    const earlier = announcer.unacknowledgedChanges(id);
-    const changes = own ? [...earlier, own] : earlier;
-    const revision = await write(bucket, { id, state, changes, revision: replaces, ...mark });
+    const changes = [...request.changes, ...announcer.unacknowledgedChanges(id), ...(own ? [own] : [])];
+    const revision = await write(bucket, { ...request, ...mark, changes });
     if (revision === undefined) return false;
     const written: StoredRecord =
       typeof state === 'string'

@@ -2,13 +2,16 @@
 import { ProtocolError } from '../../protocol/error.ts';
 import { maxMessageBytes, parseJson, writeJson } from '../../protocol/json.ts';
 import {
+  divideChanges,
   type MusterState,
   type NodeState,
   nodeStateSchema,
   type RecordedChange,
-  recordedChangesSchema,
+  type StoredChange,
+  storedChangesSchema,
 } from '../../protocol/node-state.ts';
-import { nodeIdPattern, validate } from '../../protocol/schema.ts';
+import { nodeIdPattern, validate, validateStored } from '../../protocol/schema.ts';
+import { withUnknown } from '../../protocol/unknown-members.ts';
 import { BrokerError, type Bucket, type BucketConfig, type BucketEntry } from '../../transport/port.ts';
 import { absentRecord, operationOf as operationOfRecord, type StoredRecord } from './stored-record.ts';
 
@@ -27,7 +30,7 @@ export interface WriteRequest extends WriteMark {
   /** The record to write, or why it is purged. */
   state: NodeState | 'deleted' | 'expired';
   /** The changes whose events are not acknowledged yet. The last one is this change, which has no revision yet. */
-  changes: RecordedChange[];
+  changes: readonly StoredChange[];
   /** The revision that the write replaces. */
   revision: number;
 }
@@ -69,7 +72,7 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
     return { kind: gaveWay ? 'absent' : 'deleted', revision: entry.revision };
   }
   try {
-    const state = validate(nodeStateSchema, parseJson(entry.value));
+    const state = validateStored(nodeStateSchema, parseJson(entry.value));
     if (state.Info.NodeID !== entry.key || state.Info.NodeType === '') {
       throw new ProtocolError('invalid_field', 'not the record of this node', 'Info');
     }
@@ -84,10 +87,25 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
 export const isNodeKey = (key: string): boolean => nodeIdPattern.test(key);
 
 /** Returns the changes in an entry, each with its revision. Their events may not have been sent. */
-export function changesOf(entry: BucketEntry, stored: StoredRecord): RecordedChange[] {
-  const changes = stored.kind === 'record' ? stored.state.Muster?.Changes : markerChanges(entry);
-  return (changes ?? []).map(change => ({ ...change, Revision: change.Revision || entry.revision }));
-}
+export const changesOf = (entry: BucketEntry, stored: StoredRecord): RecordedChange[] =>
+  divideChanges(storedChanges(entry, stored)).known.map(change => ({
+    ...change,
+    Revision: change.Revision || entry.revision,
+  }));
+
+/**
+ * Returns the changes of a later version in an entry. They are written again with each change, until that version comes back
+ * and announces them.
+ */
+export const laterChangesOf = (entry: BucketEntry, stored: StoredRecord): StoredChange[] =>
+  divideChanges(storedChanges(entry, stored)).later.map(change => ({
+    ...change,
+    Revision: change.Revision || entry.revision,
+    Kept: true,
+  }));
+
+const storedChanges = (entry: BucketEntry, stored: StoredRecord): readonly StoredChange[] =>
+  (stored.kind === 'record' ? stored.state.Muster?.Changes : markerChanges(entry)) ?? [];
 
 /** Returns the record with the mark of this write. */
 export const signed = (
@@ -102,9 +120,11 @@ function encode(state: NodeState, request: WriteRequest): Uint8Array {
   const { id, changes } = request;
   const { Changes: _, ...muster } = signed(state, request).Muster;
   const kept = newestOf(changes);
-  const value = Buffer.from(
-    writeJson({ ...state, Muster: kept.length > 0 ? { ...muster, Changes: kept } : muster }),
-  );
+  const record = { ...state, Muster: kept.length > 0 ? { ...muster, Changes: kept } : muster };
+  const whole = Buffer.from(writeJson(withUnknown(record)));
+  if (whole.length <= maxMessageBytes) return whole;
+  // A decision is worth more than what a later version wrote.
+  const value = Buffer.from(writeJson(record));
   if (value.length <= maxMessageBytes) return value;
   throw new BrokerError('refused', `the record of node ${id} would take ${value.length} bytes`);
 }
@@ -120,10 +140,13 @@ const maxChangesBytes = 16 * 1024;
 
 // Returns the newest changes, for which a record has room. The events of older changes wait in memory, so they are lost only
 // in a crash.
-function newestOf(changes: RecordedChange[]): RecordedChange[] {
-  const kept: RecordedChange[] = [];
+function newestOf(changes: readonly StoredChange[]): StoredChange[] {
+  const kept: StoredChange[] = [];
   let room = maxChangesBytes;
-  for (const change of changes.slice(-maxChanges).reverse()) {
+  for (const change of changes
+    .slice(-maxChanges)
+    .map(withUnknown<StoredChange>)
+    .reverse()) {
     room -= Buffer.byteLength(writeJson(change));
     if (room < 0) break;
     kept.unshift(change);
@@ -131,11 +154,11 @@ function newestOf(changes: RecordedChange[]): RecordedChange[] {
   return kept;
 }
 
-function markerChanges(entry: BucketEntry): RecordedChange[] {
+function markerChanges(entry: BucketEntry): StoredChange[] {
   const text = entry.headers[changeHeader];
   if (!text) return [];
   try {
-    return validate(recordedChangesSchema, parseJson(Buffer.from(text, 'base64')));
+    return validate(storedChangesSchema, parseJson(Buffer.from(text, 'base64')));
   } catch {
     return [];
   }

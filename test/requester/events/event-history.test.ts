@@ -165,6 +165,13 @@ describe('unannounced changes', () => {
       assert.deepEqual(revisions([mine], digests({ ...mine, ...other })), [3], JSON.stringify(other));
   });
 
+  test('that an earlier version kept are not announced by a later change of another kind', () => {
+    const kept = [1, 2].map(revision => change(revision, { Kind: 'expired', Kept: true }));
+    const all = [...kept, change(3)];
+    assert.deepEqual(revisions(all, digests(change(3))), [1, 2]);
+    assert.deepEqual(revisions(all, digests(change(3), ...kept.slice(1))), []);
+  });
+
   test('of a record that names no incarnation have the ids of earlier versions', () => {
     const earlier = change(3, { Store: undefined });
     assert.equal(changeEvent('node-1', earlier).id, 'node-1:3');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { NodeState, RecordedChange } from '../../../agent/protocol/node-state.ts';
+import type { NodeState, RecordedChange, StoredChange } from '../../../agent/protocol/node-state.ts';
 import { changesOf, isNodeKey, nodeBucket, readEntry, write } from '../../../agent/requester/roll/store.ts';
 import type { BucketEntry } from '../../../agent/transport/port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -44,7 +44,7 @@ async function emptyBucket() {
   const put = (
     state: NodeState | 'deleted',
     revision: number,
-    more: { changes?: RecordedChange[]; operation?: string } = {},
+    more: { changes?: readonly StoredChange[]; operation?: string } = {},
   ) =>
     finish(
       write(bucket, {
