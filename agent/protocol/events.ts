@@ -17,6 +17,16 @@ export interface Evidence {
   silence?: number;
   /** The rule that applied, with the value of its setting. */
   rule: string;
+  /** The two agents of a conflict. */
+  agents?: ConflictingAgent[];
+}
+
+/** One of two agents that use the same node id, as far as their messages tell. */
+export interface ConflictingAgent {
+  /** The host name that it sent. */
+  host?: string | undefined;
+  /** The random value of its process. */
+  instance?: string | undefined;
 }
 
 export interface EventData {

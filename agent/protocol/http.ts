@@ -42,6 +42,13 @@ export const musterViewSchema = struct({
   Decision: v.optional(
     struct({ Action: text(64), Reason: text(1024), Actor: text(256), At: v.optional(goTime()) }),
   ),
+  /** The last conflict about this node id, for an hour: when it was announced, and the two agents. */
+  Conflict: v.optional(
+    struct({
+      At: goTime(),
+      Agents: v.pipe(v.array(struct({ Host: text(255), Instance: text(128) })), v.maxLength(2)),
+    }),
+  ),
   Usage: v.optional(usageSchema),
   ResourcesAt: v.optional(goTime()),
 });

@@ -215,7 +215,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     if (waiting > 0) log.warn({ waiting }, text);
     await lease.release();
   };
-  return { clusterId, roll, health, resources, events, stream, silence, stop };
+  return { clusterId, roll, health, resources, conflicts, events, stream, silence, stop };
 }
 
 // Returns a function that is called with each record that was in the store at the start. It announces the changes that were

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RequesterFixture } from './requester-fixture.ts';
+import { computeInfo } from './samples.ts';
 
 describe('a message of an older session', () => {
   const old = 's-old';
@@ -109,5 +110,83 @@ describe('a message of an older session', () => {
     for (let round = 0; round < 2; round++) for (const id of ids) await fixture.heartbeat(id, old);
     const conflicts = fixture.events().filter(({ type }) => type.endsWith('.conflict'));
     assert.equal(conflicts.length, ids.length);
+  });
+});
+
+describe('two agents that take the session from each other', () => {
+  test('every few seconds are a conflict, which names both hosts in event, log and view', async () => {
+    const fixture = await RequesterFixture.started();
+    const register = (host: string) =>
+      fixture.ask('node-1', 'RegisterNode/v1', {
+        Info: { ...computeInfo('node-1'), Hostname: host },
+        Muster: { Version: '0.1.0', Instance: `i-${host}` },
+      });
+    const conflicts = () => fixture.events().filter(({ type }) => type.endsWith('.conflict'));
+    await register('gpu-1');
+    await register('gpu-7');
+    await register('gpu-1');
+    assert.equal(conflicts().length, 0, 'the first one may have been late');
+    for (let i = 0; i < 10; i++) {
+      await fixture.clock.advance(3_000);
+      await register(i % 2 ? 'gpu-1' : 'gpu-7');
+    }
+    assert.equal(conflicts().length, 1);
+    assert.deepEqual(conflicts()[0]?.data.evidence, {
+      rule: 'two agents send messages in turn',
+      agents: [
+        { host: 'gpu-7', instance: 'i-gpu-7' },
+        { host: 'gpu-1', instance: 'i-gpu-1' },
+      ],
+    });
+    const { fields } = fixture.lines.find(({ message }) => /two agents/.test(message)) ?? {};
+    assert.deepEqual([fields?.node, fields?.host, fields?.otherHost], ['node-1', 'gpu-7', 'gpu-1']);
+    const { Muster } = fixture.requester.directory.get('node-1');
+    assert.deepEqual(
+      Muster.Conflict?.Agents.map(({ Host }) => Host),
+      ['gpu-7', 'gpu-1'],
+    );
+    await fixture.clock.advance(60_000);
+    await register('gpu-7');
+    assert.equal(conflicts().length, 2, 'it is told again after a minute');
+    await fixture.clock.advance(3_600_000);
+    assert.equal(fixture.requester.directory.get('node-1').Muster.Conflict, undefined);
+  });
+
+  test('are a conflict also when both have the same session, from a copied data folder', async () => {
+    const fixture = await RequesterFixture.started();
+    await fixture.register('node-1');
+    const session = fixture.sessions.get('node-1');
+    const report = (host: string) =>
+      fixture.ask('node-1', 'UpdateNodeInfo/v1', {
+        Info: { ...computeInfo('node-1'), Hostname: host },
+        Muster: { Version: '0.1.0', Session: session, Instance: `i-${host}` },
+      });
+    for (const host of ['gpu-1', 'gpu-7', 'gpu-1']) await report(host);
+    assert.equal(fixture.requester.status().counters.conflicts, 0);
+    await report('gpu-7');
+    assert.equal(fixture.requester.status().counters.conflicts, 1);
+  });
+
+  test('name both hosts when an older session still sends heartbeats', async () => {
+    const fixture = await RequesterFixture.started();
+    const register = async (host: string) => {
+      const answer = await fixture.ask('node-1', 'RegisterNode/v1', {
+        Info: { ...computeInfo('node-1'), Hostname: host },
+        Muster: { Version: '0.1.0', Instance: `i-${host}` },
+      });
+      return answer.value?.Muster?.Session;
+    };
+    const older = await register('gpu-1');
+    const newer = await register('gpu-7');
+    for (let i = 0; i < 4; i++) {
+      await fixture.heartbeat('node-1', newer);
+      await fixture.clock.advance(15_000);
+    }
+    await fixture.heartbeat('node-1', older);
+    const { data } = fixture.events().at(-1) ?? {};
+    assert.deepEqual(
+      data?.evidence?.agents?.map(({ host }) => host),
+      ['gpu-7', 'gpu-1'],
+    );
   });
 });

@@ -5,6 +5,7 @@ import { eventWildcard } from '../../protocol/subjects.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type EventStream } from '../../transport/port.ts';
+import type { ConflictDetector } from '../events/conflict-detector.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
 import {
   approveNode,
@@ -26,6 +27,7 @@ export interface DirectoryParts {
   roll: Roll;
   health: HealthWatch;
   resources: ResourceStore;
+  conflicts: Pick<ConflictDetector, 'latest'>;
   stream: EventStream;
 }
 
@@ -106,7 +108,14 @@ export class NodeDirectory implements Directory {
   }
 }
 
-function viewOf({ health, resources }: DirectoryParts, state: NodeState): NodeView {
+function viewOf({ health, resources, conflicts }: DirectoryParts, state: NodeState): NodeView {
   const id = state.Info.NodeID;
-  return nodeView(state, health.health(id), health.silenceMs(id), health.liveness(id), resources.get(id));
+  return nodeView(
+    state,
+    health.health(id),
+    health.silenceMs(id),
+    health.liveness(id),
+    resources.get(id),
+    conflicts.latest(id),
+  );
 }

@@ -8,6 +8,7 @@ import {
   type NodeConnectionState,
   type NodeState,
 } from '../../protocol/node-state.ts';
+import type { Conflict } from '../events/conflict-detector.ts';
 import type { Liveness } from '../health/health.ts';
 import type { ResourceInfo } from '../roll/resource-store.ts';
 
@@ -23,6 +24,7 @@ export function nodeView(
   silenceMs: number | undefined,
   liveness: Readonly<Liveness> | undefined,
   resources: ResourceInfo | undefined,
+  conflict?: Conflict,
 ): NodeView {
   const connection = stateConnection(state, health);
   const {
@@ -57,10 +59,16 @@ export function nodeView(
       Health: health,
       ...(silenceMs === undefined ? {} : { Silence: Math.round(silenceMs) }),
       ...shown,
+      ...(conflict ? { Conflict: conflictView(conflict) } : {}),
       ...(resources ? { Usage: resources.usage, ResourcesAt: resources.at.toISOString() } : {}),
     },
   };
 }
+
+const conflictView = ({ at, agents }: Conflict): MusterView['Conflict'] => ({
+  At: at.toISOString(),
+  Agents: agents.map(({ host = '', instance = '' }) => ({ Host: host, Instance: instance })),
+});
 
 const timeOf = (at: number | undefined): string => (at === undefined ? zeroTime : new Date(at).toISOString());
 

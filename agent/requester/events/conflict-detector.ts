@@ -1,11 +1,16 @@
-// The conflict detector notices two agents that use one node id: an older session still sends while the newer one is alive.
+// The conflict detector notices two agents that use one node id: an older session still sends while the newer one is alive,
+// or two agents speak in turn.
+import type { ConflictingAgent, Evidence } from '../../protocol/events.ts';
 import type { Health, Membership, NodeState } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Counters } from '../status/counters.ts';
+import { AgentTraces } from './agent-traces.ts';
 
 /** Least time between two announced conflicts of the same node, in milliseconds. */
 const announceIntervalMs = 60_000;
+/** Time for which a conflict is shown, in milliseconds. */
+const shownMs = 3_600_000;
 
 export interface ConflictDetectorOptions {
   clock: Clock;
@@ -14,45 +19,102 @@ export interface ConflictDetectorOptions {
   /** Time after a registration in which messages of the earlier session may still arrive, in milliseconds. */
   settlingMs: number;
   health: { health(id: string): Health };
-  announcer: { announceConflict(id: string, membership: Membership | '', rule: string): void };
+  announcer: { announceConflict(id: string, membership: Membership | '', evidence: Evidence): void };
+}
+
+/** What a message says about the agent that sent it. Most messages leave something out. */
+export interface MessageSender extends ConflictingAgent {
+  session?: string | undefined;
+}
+
+/** The last conflict of a node that was announced. */
+export interface Conflict {
+  /** The wall time. */
+  at: Date;
+  agents: ConflictingAgent[];
 }
 
 export class ConflictDetector {
   readonly #options: ConflictDetectorOptions;
-  /** Time when each node registered, in monotonic milliseconds, by node id. */
-  readonly #registeredAt = new Map<string, number>();
-  readonly #announcedAt = new Map<string, number>();
+  readonly #traces: AgentTraces;
+  /** The last registration of each node: its monotonic time in milliseconds, and who had registered before. */
+  readonly #registered = new Map<string, { at: number; before: MessageSender | undefined }>();
+  readonly #announced = new Map<string, { at: number; conflict: Conflict }>();
 
   constructor(options: ConflictDetectorOptions) {
     this.#options = options;
+    this.#traces = new AgentTraces(options.clock);
   }
 
   /** Notes a new record. When the answer to a registration is lost, only the record shows that the node registered. */
   onRecord(id: string, { Muster }: NodeState, before: NodeState | undefined): void {
-    if (Muster?.RegisteredAt === before?.Muster?.RegisteredAt) return;
-    this.#registeredAt.set(id, this.#options.clock.monotonic());
+    const { RegisteredAt, Session } = before?.Muster ?? {};
+    if (Muster?.RegisteredAt === RegisteredAt && Muster?.Session === Session) return;
+    const isOther = before?.Muster?.Instance !== Muster?.Instance;
+    const earlier = isOther ? before && senderOf(before) : this.#registered.get(id)?.before;
+    this.#registered.set(id, { at: this.#options.clock.monotonic(), before: earlier });
   }
 
   /** Forgets a node that is no longer on the roll. */
   onRemoved(id: string): void {
-    this.#registeredAt.delete(id);
-    this.#announcedAt.delete(id);
+    this.#registered.delete(id);
+    this.#announced.delete(id);
+    this.#traces.delete(id);
+  }
+
+  /** Notes a message that names its agent, under any session. `state` is the node's record. */
+  onMessage(state: NodeState, sender: MessageSender): void {
+    const other = this.#traces.add(state, sender);
+    if (other) this.#tell(state, 'two agents send messages in turn', [sender, other]);
   }
 
   /** Notes a message that names another session than the node's record, which is `state`. */
-  onOtherSession(state: NodeState): void {
-    const { settlingMs, health, counters, log, announcer, clock } = this.#options;
+  onOtherSession(state: NodeState, sender: MessageSender): void {
+    const { settlingMs, health } = this.#options;
     const id = state.Info.NodeID;
-    if (this.#since(this.#registeredAt, id) < settlingMs || health.health(id) !== 'HEALTHY') return;
-    counters.conflicts++;
-    if (this.#since(this.#announcedAt, id) < announceIntervalMs) return;
-    this.#announcedAt.set(id, clock.monotonic());
-    log.warn({ node: id }, 'two agents seem to use this node id');
+    const registered = this.#registered.get(id);
+    if (this.#since(registered?.at) < settlingMs || health.health(id) !== 'HEALTHY') return;
+    const { before } = registered ?? {};
+    const known = before && before.session === sender.session ? before : {};
     const rule = 'a message of an older registration came while the newer one is alive';
-    announcer.announceConflict(id, state.Membership, rule);
+    this.#tell(state, rule, [senderOf(state), { ...known, ...withoutGaps(sender) }]);
   }
 
-  #since(times: Map<string, number>, id: string): number {
-    return this.#options.clock.monotonic() - (times.get(id) ?? Number.NEGATIVE_INFINITY);
+  /** Returns the last conflict of a node, for an hour after it was announced. */
+  latest(id: string): Conflict | undefined {
+    const announced = this.#announced.get(id);
+    return this.#since(announced?.at) < shownMs ? announced?.conflict : undefined;
+  }
+
+  #tell(state: NodeState, rule: string, senders: [MessageSender, MessageSender]): void {
+    const { counters, log, announcer, clock } = this.#options;
+    const id = state.Info.NodeID;
+    counters.conflicts++;
+    if (this.#since(this.#announced.get(id)?.at) < announceIntervalMs) return;
+    const agents = senders.map(({ host, instance }) => withoutGaps({ host, instance }));
+    this.#announced.set(id, { at: clock.monotonic(), conflict: { at: clock.now(), agents } });
+    const [one, other] = senders;
+    const fields = {
+      node: id,
+      host: one.host,
+      otherHost: other.host,
+      instance: one.instance,
+      otherInstance: other.instance,
+    };
+    log.warn(fields, 'two agents seem to use this node id');
+    announcer.announceConflict(id, state.Membership, { rule, agents });
+  }
+
+  #since(at: number | undefined): number {
+    return this.#options.clock.monotonic() - (at ?? Number.NEGATIVE_INFINITY);
   }
 }
+
+const senderOf = ({ Info, Muster }: NodeState): MessageSender => ({
+  host: Info.Hostname,
+  instance: Muster?.Instance,
+  session: Muster?.Session,
+});
+
+const withoutGaps = <T extends object>(value: T): T =>
+  Object.fromEntries(Object.entries(value).filter(([, member]) => member)) as T;

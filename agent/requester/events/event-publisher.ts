@@ -4,6 +4,7 @@ import {
   cloudEvent,
   type EventData,
   type EventKind,
+  type Evidence,
   eventSource,
   requesterEvent,
 } from '../../protocol/events.ts';
@@ -109,9 +110,9 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   }
 
   /** Announces that two agents use the id of `node`. */
-  announceConflict(node: string, membership: Membership | '', rule: string): void {
+  announceConflict(node: string, membership: Membership | '', evidence: Evidence): void {
     const state = membership ? { membership } : {};
-    this.#announceFinding(node, 'conflict', { node, previous: state, current: state, evidence: { rule } });
+    this.#announceFinding(node, 'conflict', { node, previous: state, current: state, evidence });
   }
 
   /**

@@ -19,7 +19,7 @@ export interface HeartbeatsOptions {
   /** The records of the nodes on the roll. */
   records: { get(id: string): NodeState | undefined };
   health: { markAlive(id: string, sequence: number): void };
-  conflicts: { onOtherSession(state: NodeState): void };
+  conflicts: { onOtherSession(state: NodeState, sender: { session?: string | undefined }): void };
   waiting: { markHeard(id: string): void };
 }
 
@@ -52,7 +52,7 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
       if (state.Muster?.Session !== heartbeat.session && (namesSession || heartbeat.session)) {
         counters.heartbeatsOtherSession++;
         ignore('it belongs to another registration of this node', id, message);
-        return conflicts.onOtherSession(state);
+        return conflicts.onOtherSession(state, { session: heartbeat.session });
       }
       health.markAlive(id, heartbeat.Sequence);
       if (state.Membership === 'PENDING') waiting.markHeard(id);

@@ -26,6 +26,7 @@ import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { version } from '../../system/version.ts';
 import { BrokerError } from '../../transport/port.ts';
+import type { MessageSender } from '../events/conflict-detector.ts';
 import { otherSession, type RequestOutcome, unknownNode, usesRequesterId } from '../roll/membership.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
@@ -38,7 +39,10 @@ export interface RequestHandlerOptions {
   resources: ResourceStore;
   counters: Counters;
   health: { markAlive(id: string): void; markLeft(id: string, reason: string): void };
-  conflicts: { onOtherSession(state: NodeState): void };
+  conflicts: {
+    onMessage(state: NodeState, sender: MessageSender): void;
+    onOtherSession(state: NodeState, sender: MessageSender): void;
+  };
   waiting: { markHeard(id: string): void };
   clusterId: string;
   requesterId: string;
@@ -85,6 +89,9 @@ export class RequestHandler {
   async #register(request: RegisterRequest): Promise<string> {
     const { roll, requesterId } = this.#options;
     const id = request.Info.NodeID;
+    const before = roll.records.get(id);
+    const { Session: session, Instance: instance } = request.Muster ?? {};
+    if (before) this.#options.conflicts.onMessage(before, { session, instance, host: request.Info.Hostname });
     // Soon after the store was lost, the requester's own record may be missing for a moment.
     const outcome =
       id === requesterId ? { ...usesRequesterId(id), session: undefined } : await roll.register(request);
@@ -95,7 +102,7 @@ export class RequestHandler {
 
   async #updateInfo({ Info, Muster }: RegisterRequest): Promise<string> {
     const id = Info.NodeID;
-    const refusal = this.#refusalOf(id, Muster);
+    const refusal = this.#refusalOf(id, Muster, Info.Hostname);
     if (refusal) return this.#refuse(refusal, id, Muster);
     const outcome = await this.#options.roll.updateInfo(Info);
     if (outcome.code === 'handshake_required' || outcome.code === 'deleted') {
@@ -134,13 +141,15 @@ export class RequestHandler {
 
   // Returns the refusal that makes the sender register first: the node is not on the roll, or the message names another
   // session. Otherwise it returns undefined.
-  #refusalOf(id: string, sender: Sender | undefined): RequestOutcome | undefined {
+  #refusalOf(id: string, sender: Sender | undefined, host?: string): RequestOutcome | undefined {
     const { records } = this.#options.roll;
     const state = records.get(id);
     if (!state) return unknownNode(records.stored(id), id);
     if (state.Info.NodeType === 'Requester') return usesRequesterId(id);
+    const agent = { session: sender?.Session, instance: sender?.Instance, host };
+    this.#options.conflicts.onMessage(state, agent);
     if (state.Muster?.Session === sender?.Session) return undefined;
-    this.#options.conflicts.onOtherSession(state);
+    this.#options.conflicts.onOtherSession(state, agent);
     return otherSession(id);
   }
 

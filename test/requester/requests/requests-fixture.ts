@@ -40,7 +40,10 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
       markLeft: (id, reason) => void calls.push(`left ${id}: ${reason}`),
     },
     waiting: open.waiting,
-    conflicts: { onOtherSession: ({ Info }) => void calls.push(`other session ${Info.NodeID}`) },
+    conflicts: {
+      onMessage: () => undefined,
+      onOtherSession: ({ Info }) => void calls.push(`other session ${Info.NodeID}`),
+    },
   });
   const node = broker.connect();
   /** Sends these bytes and returns those of the answer. Time passes, so that a store can time out. */

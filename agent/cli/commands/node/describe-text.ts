@@ -40,6 +40,7 @@ function nodeRows(node: ShownNode, now: Date): Row[] {
     ...row('approval', Membership === 'PENDING' ? pendingText(Info.NodeID) : Membership),
     ...decisionRows(node, now),
     ['status', statusText(node, now)],
+    ...row('conflict', conflictText(node, now)),
     ...row(connected ? 'connected' : 'disconnected', optionalTime(since, now)),
     ...row('last error', ConnectionState?.LastError),
     ...row('registered', optionalTime(Muster?.RegisteredAt, now)),
@@ -60,6 +61,14 @@ function decisionRows({ Muster }: ShownNode, now: Date): Row[] {
     ...row('decision', [by, optionalTime(At, now)].filter(Boolean).join(', ')),
     ...row('reason', Reason),
   ];
+}
+
+function conflictText({ Muster }: ShownNode, now: Date): string | undefined {
+  if (!Muster?.Conflict) return undefined;
+  const { At, Agents } = Muster.Conflict;
+  const hosts = [...new Set(Agents.map(({ Host }) => Host).filter(Boolean))];
+  const where = hosts.length > 0 ? `, on ${hosts.join(' and ')}` : '';
+  return `two agents use this id${where}; last noticed ${timeText(At, now)}`;
 }
 
 function statusText(node: ShownNode, now: Date): string {

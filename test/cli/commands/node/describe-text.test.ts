@@ -37,6 +37,19 @@ capacity
   );
 });
 
+test('a conflict is described with the hosts of both agents, as far as they are known', () => {
+  const conflictRow = (...hosts: string[]) => {
+    const Agents = hosts.map(Host => ({ Host, Instance: 'i' }));
+    const Muster = { Health: 'HEALTHY', Conflict: { At: '2026-01-01T11:57:00Z', Agents } };
+    const text = described({ ...record('node-1', 'APPROVED'), Muster }).replace(/\n +/g, ' ');
+    return /conflict +(.*ago\))/.exec(text)?.[1];
+  };
+  const when = 'last noticed 2026-01-01 11:57:00 UTC (3 min ago)';
+  assert.equal(conflictRow('gpu-1', 'gpu-7'), `two agents use this id, on gpu-1 and gpu-7; ${when}`);
+  assert.equal(conflictRow('gpu-1', 'gpu-1'), `two agents use this id, on gpu-1; ${when}`);
+  assert.equal(conflictRow('', ''), `two agents use this id; ${when}`);
+});
+
 /** Returns a GPU of an approved node. */
 const gpu = (index: number) => ({
   Index: index,
