@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
+import { describeWriter, findOtherWriter, writerRemedy } from '../system/path-trust.ts';
 import { printable } from '../system/printable.ts';
 
 export interface ServerBinary {
@@ -31,7 +32,8 @@ export interface BinarySources {
 
 /**
  * Returns a usable nats-server: the one of `broker.binary`, otherwise the one in the packaged file, otherwise the one on
- * PATH. @throws MusterError when there is none, it does not run, or it is too old. Throws the reason of `signal` when
+ * PATH. @throws MusterError when there is none, it does not run, it is too old, or root would run a program that somebody
+ * else may change. Throws the reason of `signal` when
  * that aborts.
  */
 export async function findServerBinary({
@@ -41,7 +43,11 @@ export async function findServerBinary({
   log,
   signal,
 }: BinarySources): Promise<ServerBinary> {
-  if (configured !== undefined) return checkVersion(configured, `${configured} (broker.binary)`, signal);
+  if (configured !== undefined) {
+    const where = `${configured} (broker.binary)`;
+    await refuseSharedProgram(configured, where);
+    return checkVersion(configured, where, signal);
+  }
   const carried = unpack && (await checkCarried(unpack, signal));
   if (carried && 'path' in carried) return carried;
   const path = await findOnPath('nats-server');
@@ -51,7 +57,18 @@ export async function findServerBinary({
       { path, err: carried },
       'the nats-server in the packaged file cannot be used; the one on PATH is used',
     );
+  await refuseSharedProgram(path, path);
   return checkVersion(path, path, signal);
+}
+
+/** Throws MusterError `bad_config` when root runs this process and somebody else may change the program. */
+async function refuseSharedProgram(path: string, where: string): Promise<void> {
+  if (process.geteuid?.() !== 0) return;
+  const writer = await findOtherWriter(path).catch(() => undefined);
+  if (!writer) return;
+  throw new MusterError('bad_config', `root does not run ${where}, because ${describeWriter(writer)}`, {
+    hint: writerRemedy(path, writer, '/usr/local/bin'),
+  });
 }
 
 /** Returns the nats-server of the packaged file, or why it cannot be used. */

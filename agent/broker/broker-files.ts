@@ -1,9 +1,8 @@
 // Reads and writes the files in the broker's folder: the token, the chosen port, the configuration and the process id.
 import { randomBytes } from 'node:crypto';
-import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MusterError } from '../system/errors.ts';
-import { readBounded, writeFileAtomic } from '../system/files.ts';
+import { closeToOthers, readOwnFile, writeFileAtomic } from '../system/files.ts';
 import { rememberSecret } from '../system/secrets.ts';
 
 export interface BrokerFiles {
@@ -26,31 +25,45 @@ export function brokerFiles(folder: string): BrokerFiles {
 
 /**
  * Returns the token that clients need. When there is none, it makes one (32 random bytes, base64url, mode 0600). @throws
- * MusterError `bad_state` when the file contains something else.
+ * MusterError `bad_state` when the file contains something else or is a link; `not_writable` when others may read it and
+ * that cannot be ended.
  */
 export async function readOrMakeToken(path: string): Promise<string> {
-  const data = await readBounded(path, 1024);
-  if (!data) {
+  const kept = await readOwnFile(path, 1024);
+  if (!kept) {
     const token = randomBytes(32).toString('base64url');
     rememberSecret(token);
     await writeFileAtomic(path, `${token}\n`);
     return token;
   }
-  const token = data.toString('utf8').trim();
+  const token = kept.data.toString('utf8').trim();
   rememberSecret(token);
   // nats-server would read a token that begins with $2 as a hash, and would accept no client.
   if (!/^[\x21-\x7e]{16,512}$/.test(token) || token.startsWith('$2'))
     throw new MusterError('bad_state', `${path} does not contain a token`, {
       hint: 'write 16 to 512 printable characters without spaces into it, or remove it to have a new one made',
     });
-  await chmod(path, 0o600);
+  if (kept.info.mode & 0o077) await closeToOthers(path);
   return token;
 }
 
 /** Returns the port that an earlier start has chosen; undefined when no port was chosen. */
 export async function readPort(path: string): Promise<number | undefined> {
-  const port = Number((await readBounded(path, 64))?.toString('utf8'));
+  const port = Number((await readOwnFile(path, 64))?.data.toString('utf8'));
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
+}
+
+/** The keys that `writeConfig` writes, and the ends of its blocks. */
+const knownLines =
+  /^\s*(server_name|host|port|pid_file|logtime|max_connections|authorization|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*[}#]|^$/;
+
+/** Returns the lines of `text` that `writeConfig` writes. Anything else that somebody wrote there is left out. */
+export function knownConfigLines(text: string): string {
+  const leftOut = '# a line that muster did not write is left out';
+  return text
+    .split('\n')
+    .map(line => (knownLines.test(line) ? line : leftOut))
+    .join('\n');
 }
 
 export interface ServerConfig {
@@ -71,7 +84,7 @@ export async function writeConfig(config: ServerConfig): Promise<void> {
   const { files } = config;
   const text = configText(config);
   // An unchanged file is not written again, so that the broker can start on a full disk.
-  const before = (await readBounded(files.config).catch(() => undefined))?.toString('utf8');
+  const before = (await readOwnFile(files.config).catch(() => undefined))?.data.toString('utf8');
   if (before === text) return;
   try {
     await writeFileAtomic(files.config, text);

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type Clock, sleep } from '../system/clock.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
-import { readBounded } from '../system/files.ts';
+import { readOwnFile, readSystemFile } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
 import type { BrokerFiles } from './broker-files.ts';
 
@@ -22,7 +22,7 @@ export async function stopOrphan(
   log: Log,
   signal?: AbortSignal,
 ): Promise<void> {
-  const pid = Number((await readBounded(files.pid, 64))?.toString('utf8'));
+  const pid = Number((await readOwnFile(files.pid, 64))?.data.toString('utf8'));
   if (!Number.isInteger(pid) || pid < 2 || !(await isOurs(pid, files.config))) return;
   log.warn({ pid }, 'a broker of an earlier run is still there: stopping it');
   for (const kind of ['SIGTERM', 'SIGKILL'] as const) {
@@ -45,7 +45,7 @@ async function isOurs(pid: number, config: string): Promise<boolean> {
 
 async function commandLine(pid: number): Promise<string> {
   if (process.platform === 'linux') {
-    const data = await readBounded(`/proc/${pid}/cmdline`, 65_536).catch(() => undefined);
+    const data = await readSystemFile(`/proc/${pid}/cmdline`, 65_536).catch(() => undefined);
     return data?.toString('utf8') ?? '';
   }
   // ps fails when there is no such process.

@@ -4,6 +4,13 @@ import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { errnoOf, MusterError } from '../system/errors.ts';
 import { readBounded } from '../system/files.ts';
+import {
+  describeWriter,
+  findOtherWriter,
+  type OtherWriter,
+  trustOfRoot,
+  writerRemedy,
+} from '../system/path-trust.ts';
 import { type Environment, namedFolders } from './environment.ts';
 import { isSecret } from './keys.ts';
 import { type SettingEntry, type Source, whyUnreadable } from './sources.ts';
@@ -14,6 +21,8 @@ export interface ConfigFile extends Source {
   /** The paths where a file was searched, in order. */
   readonly places: string[];
   readonly warnings: string[];
+  /** The reason why root does not use the file, as a line; undefined when root would use it. */
+  readonly refusedByRoot?: string | undefined;
 }
 
 export interface FileOptions {
@@ -48,6 +57,8 @@ export async function readConfigFile(options: FileOptions, environment: Environm
     // HOME may belong to another user who started this process, so an unreadable file there is skipped too.
     if (file?.denied && (options.skipUnreadable || userPaths.includes(path))) {
       warnings.push(`${path}: cannot be read: permission denied; it is skipped`);
+    } else if (file?.isRefused && options.skipUnreadable && userPaths.includes(path)) {
+      warnings.push(`${file.refusedByRoot}; it is skipped`);
     } else if (file) {
       return { ...file, places, warnings: [...warnings, ...file.warnings] };
     }
@@ -70,13 +81,22 @@ async function userPlaces(environment: Environment): Promise<string[]> {
   return user ? [join(user.config, 'config.yaml')] : [];
 }
 
-async function readFileAt(
-  path: string,
-  environment: Environment,
-): Promise<(Omit<ConfigFile, 'places'> & { denied: boolean }) | undefined> {
+/** The result of reading one file. */
+interface FileAt extends Omit<ConfigFile, 'places'> {
+  /** Whether this user may not read it. */
+  readonly denied: boolean;
+  /** Whether this user is root, who refuses to use it. */
+  readonly isRefused?: boolean;
+}
+
+async function readFileAt(path: string, environment: Environment): Promise<FileAt | undefined> {
   const file = await readConfigText(path);
   if (!file) return undefined;
-  if ('fault' in file) return { path, entries: [], faults: [file.fault], warnings: [], denied: file.denied };
+  const empty = { path, entries: [], warnings: [], denied: false };
+  if ('fault' in file) return { ...empty, faults: [file.fault], denied: file.denied };
+  const { refusedByRoot, warning } = await judgeWriters(path, environment);
+  if (refusedByRoot && environment.root)
+    return { ...empty, faults: [refusedByRoot], refusedByRoot, isRefused: true };
   const { readYaml } = await import('./yaml.ts');
   const { entries, faults } = readYaml(file.text, path);
   const ofService = process.platform === 'linux' && dirname(path) === environment.machine.config;
@@ -84,8 +104,9 @@ async function readFileAt(
     path,
     entries,
     faults,
-    warnings: await warnOfExposedSecrets(path, entries, ofService),
+    warnings: [...warning, ...(await warnOfExposedSecrets(path, entries, ofService))],
     denied: false,
+    refusedByRoot,
   };
 }
 
@@ -119,6 +140,27 @@ export async function readConfigText(
     }
     return { fault: `${path}: cannot be read: ${whyUnreadable(error)}`, denied: code === 'EACCES' };
   }
+}
+
+/**
+ * Says who else may change the file at `path`. Who may, decides what a role does, and which library it loads. So root
+ * refuses the file. Another user only gets a warning, and also for a file that root would use.
+ */
+async function judgeWriters(
+  path: string,
+  environment: Environment,
+): Promise<{ refusedByRoot?: string; warning: string[] }> {
+  const isRoots = environment.root || dirname(path) === environment.machine.config;
+  const ofRoot = isRoots ? await findOtherWriter(path, trustOfRoot()) : undefined;
+  const remedy = (writer: OtherWriter) => writerRemedy(path, writer, environment.machine.config);
+  if (ofRoot) {
+    const line = `${path}: root does not use it, because ${describeWriter(ofRoot)}; ${remedy(ofRoot)}`;
+    return { refusedByRoot: line, warning: [line] };
+  }
+  const writer = await findOtherWriter(path);
+  if (!writer) return { warning: [] };
+  const text = `others may change it: ${describeWriter(writer)}`;
+  return { warning: [`${path}: ${text}; ${writer.byMode ? remedy(writer) : 'use a file of your own'}`] };
 }
 
 /**

@@ -36,6 +36,8 @@ export interface LoadedSettings {
   file: string | undefined;
   /** The paths where the file was searched, in order. */
   places: string[];
+  /** The reason why root does not use the file, as a line; undefined when root would use it. */
+  refusedByRoot?: string | undefined;
 }
 
 const maxFaults = 50;
@@ -59,8 +61,8 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
     isFileKnown ? [...findConflicts(settings), ...(options.findMoreConflicts?.(settings) ?? [])] : [];
   const { faults, warnings, ...resolved } = resolveSettings(layers, environment.variables.HOME, check);
   if (faults.length > 0) throw badConfigError(faults);
-  const { path, places } = file;
-  return { ...resolved, warnings: [...file.warnings, ...warnings], file: path, places };
+  const { path, places, refusedByRoot } = file;
+  return { ...resolved, warnings: [...file.warnings, ...warnings], file: path, places, refusedByRoot };
 }
 
 /** Returns the settings of `sources` with all faults and warnings. An earlier source wins over a later one. */

@@ -2,7 +2,7 @@
 // was read as a secret is removed wherever it appears.
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { brokerFiles } from '../broker/broker-files.ts';
+import { brokerFiles, knownConfigLines } from '../broker/broker-files.ts';
 import { identityFile, inspectIdentity } from '../compute/registration/identity.ts';
 import { inspectSentinel } from '../compute/registration/sentinel.ts';
 import { type Role, roles } from '../config/role.ts';
@@ -11,8 +11,9 @@ import { type Recording, recordingFile, recordingText } from '../host/recording/
 import { yamlText } from '../output/data.ts';
 import { systemClock } from '../system/clock.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
-import { readBounded } from '../system/files.ts';
+import { readBounded, readOwnFile } from '../system/files.ts';
 import { readNodeId } from '../system/node-id.ts';
+import { withFolder } from '../system/safe-open.ts';
 import { redacted, redactSecrets, rememberSecret } from '../system/secrets.ts';
 import { version } from '../system/version.ts';
 import type { BundleFile, OmittedFile } from './check-messages.ts';
@@ -111,9 +112,12 @@ async function sentinel({ settings, folderOf }: Context): Promise<string> {
 }
 
 async function brokerConfig({ folderOf }: Context): Promise<string> {
-  const config = await readBounded(brokerFiles(folderOf('broker')).config);
+  const config = await readOwnFile(brokerFiles(folderOf('broker')).config);
   if (!config) throw new Error('there is none');
-  return config.toString('utf8').replace(/(token|password|pass)(\s*[:=]\s*).*/gi, `$1$2${redacted}`);
+  return knownConfigLines(config.data.toString('utf8')).replace(
+    /(token|password|pass)(\s*[:=]\s*).*/gi,
+    `$1$2${redacted}`,
+  );
 }
 
 /** Number of lines in the listing of one folder, at most. */
@@ -126,25 +130,23 @@ async function listing({ data, folderOf }: Context): Promise<string> {
 }
 
 async function listed(folder: string): Promise<string> {
-  const names = await readdir(folder).catch(whyNot);
-  if (typeof names === 'string') return `${folder}: ${names}\n`;
-  const lines = await Promise.all(
-    names
-      .sort()
-      .slice(0, mostFiles)
-      .map(name => line(join(folder, name))),
-  );
-  const more = names.length > mostFiles ? `and ${names.length - mostFiles} more in ${folder}\n` : '';
-  return `${await line(folder)}${lines.join('')}${more}`;
+  return withFolder(folder, async ({ at }) => {
+    const names = (await readdir(at())).sort();
+    const shown = names.slice(0, mostFiles);
+    const lines = await Promise.all(shown.map(name => line(at(name), join(folder, name))));
+    const more = names.length > mostFiles ? `and ${names.length - mostFiles} more in ${folder}\n` : '';
+    return `${await line(at(), folder)}${lines.join('')}${more}`;
+  }).catch(error => `${folder}: ${whyNot(error)}\n`);
 }
 
 const whyNot = (error: unknown) => errnoOf(error) ?? reasonOf(error);
 
-async function line(path: string): Promise<string> {
+/** Returns the line about what is at `path`, which the listing calls `shown`. */
+async function line(path: string, shown: string): Promise<string> {
   const info = await lstat(path).catch(whyNot);
-  if (typeof info === 'string') return `${path}: ${info}\n`;
+  if (typeof info === 'string') return `${shown}: ${info}\n`;
   const { mode, uid, gid, size, mtime } = info;
-  return `${mode.toString(8)} ${uid}:${gid} ${size} ${mtime.toISOString()} ${path}\n`;
+  return `${mode.toString(8)} ${uid}:${gid} ${size} ${mtime.toISOString()} ${shown}\n`;
 }
 
 /** Reads every secret, so that `redactSecrets` removes it wherever it appears, for instance in a log. */
@@ -156,7 +158,7 @@ async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
     const data = path ? await readBounded(path, 65_536).catch(() => undefined) : undefined;
     if (data) rememberSecret(data.toString('utf8'));
   }
-  const names = await readdir(folderOf('agent')).catch(() => []);
+  const names = await withFolder(folderOf('agent'), ({ at }) => readdir(at())).catch(() => []);
   for (const name of names.filter(each => each.includes('.registration.json'))) {
     const text =
       (await readBounded(join(folderOf('agent'), name)).catch(() => undefined))?.toString('utf8') ?? '';

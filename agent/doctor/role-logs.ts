@@ -1,8 +1,8 @@
 // Reads the newest lines of the roles' logs from the journal and from the file that the settings name.
-import { open } from 'node:fs/promises';
 import type { Role } from '../config/role.ts';
 import { unitName } from '../service/scope.ts';
 import { localManager } from '../service/target.ts';
+import { openSafely } from '../system/safe-open.ts';
 import { askProgram } from './checks/ask-program.ts';
 
 export interface LogSource {
@@ -51,9 +51,9 @@ async function journal(role: Role): Promise<string> {
   return result.stdout;
 }
 
-/** Returns the end of a file. The file may grow meanwhile. */
+/** Returns the end of a file, unless somebody else may have planted it. The file may grow meanwhile. */
 async function tail(path: string): Promise<string> {
-  const file = await open(path);
+  const file = await openSafely(path);
   try {
     const { size } = await file.stat();
     const length = Math.min(size, limits.fileBytes);

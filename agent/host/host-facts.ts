@@ -1,5 +1,5 @@
 // Reads the facts that Node's `os` module and a few files know about the machine, without starting a process.
-import { readBounded } from '../system/files.ts';
+import { readSystemFile } from '../system/files.ts';
 import type { Inputs } from './inputs/inputs.ts';
 import { readOsInfo } from './inputs/os-info.ts';
 import { readOsName } from './inventory/os-name.ts';
@@ -33,7 +33,7 @@ export interface HostFacts {
 const directInputs: Pick<Inputs, 'system' | 'file'> = {
   system: readOsInfo,
   file: async path => {
-    const data = await readBounded(path).catch(() => undefined);
+    const data = await readSystemFile(path).catch(() => undefined);
     return { ...(data ? { value: data.toString('utf8') } : {}), took: 0 };
   },
 };

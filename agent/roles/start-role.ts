@@ -7,6 +7,7 @@ import { checkPrivateState } from '../service/private-state.ts';
 import { withSandboxHint } from '../service/sandbox.ts';
 import { makeFolder } from '../system/files.ts';
 import type { createLog } from '../system/log.ts';
+import { refuseSharedFiles, refuseSharedFolders, warnOfSharedFolder } from './refused-paths.ts';
 import { roleLog } from './role-log.ts';
 
 export interface RoleStart {
@@ -25,16 +26,23 @@ export interface RoleStart {
  * prevent a start.
  */
 export async function startRole(role: Role, load: () => Promise<LoadedSettings>): Promise<RoleStart> {
-  const { settings, warnings } = await load();
+  const loaded = await load();
+  const { settings, warnings } = loaded;
   const log = roleLog(settings, role);
   for (const warning of warnings) log.warn({}, warning);
   const data = await dataFolder(settings);
   await checkPrivateState(data);
+  await refuseSharedFiles(role, loaded);
+  await refuseSharedFolders(role, data);
   const folder = roleFolder(data, role);
   const runtime = runtimeFolder(data, role);
   await withSandboxHint(role, data, async () => {
     await makeFolder(folder);
     await makeFolder(runtime);
   });
+  // Somebody else may have made the folder in the meantime, for example in /tmp.
+  await refuseSharedFolders(role, data);
+  const warning = await warnOfSharedFolder(role, data);
+  if (warning) log.warn({}, warning);
   return { settings, log, data, folder, runtime };
 }

@@ -1,7 +1,7 @@
 // Creates the content of every file that an installation of a service writes.
 import { join } from 'node:path';
 import type { Role } from '../config/role.ts';
-import { readBounded } from '../system/files.ts';
+import { readSystemFile } from '../system/files.ts';
 import type { ServiceFile } from './plan-install.ts';
 import type { ManagerName, Scope } from './scope.ts';
 import { addSeal } from './seal.ts';
@@ -49,7 +49,7 @@ export async function createServiceFiles(
 
 /** Returns the groups with access to GPUs that exist on this machine. */
 export async function gpuGroups(root: string): Promise<string[]> {
-  const text = await readBounded(join(root || '/', 'etc/group'), 1_048_576).catch(() => undefined);
+  const text = await readSystemFile(join(root || '/', 'etc/group'), 1_048_576).catch(() => undefined);
   const names = new Set((text?.toString('utf8') ?? '').split('\n').map(line => line.split(':', 1)[0]));
   return ['render', 'video'].filter(name => names.has(name));
 }

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MusterError, reasonOf } from './errors.ts';
-import { readBounded, writeFileAtomic } from './files.ts';
+import { readOwnFile, writeFileAtomic } from './files.ts';
 import type { Random } from './random.ts';
 
 export type NameProvider = 'puuid' | 'uuid' | 'hostname' | 'aws' | 'gcp';
@@ -54,7 +54,7 @@ export async function loadNodeId(options: NodeIdOptions): Promise<string> {
 /** Returns the id that is stored in `folder`; undefined when there is none yet. Throws MusterError `bad_state`. */
 export async function readNodeId(folder: string): Promise<string | undefined> {
   const path = join(folder, fileName);
-  const text = (await readBounded(path, 4096))?.toString('utf8');
+  const text = (await readOwnFile(path, 4096))?.data.toString('utf8');
   if (text === undefined) return undefined;
   const id = /^id:[ \t]*["']?([A-Za-z0-9_-]{1,128})["']?[ \t]*$/m.exec(text)?.[1];
   if (id) return id;

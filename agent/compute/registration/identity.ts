@@ -1,10 +1,9 @@
 // Makes, saves and reads the node's key pair: an ed25519 nkey that never leaves the agent's folder.
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
-import { chmod, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeSeed, encodePublicKey, encodeSeed, fingerprint } from '../../protocol/nkey.ts';
-import { MusterError, reasonOf } from '../../system/errors.ts';
-import { readBounded, writeFileAtomic } from '../../system/files.ts';
+import { MusterError } from '../../system/errors.ts';
+import { closeToOthers, readOwnFile, writeFileAtomic } from '../../system/files.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 
 export interface Identity {
@@ -25,15 +24,15 @@ export const identityFile = 'identity.nk';
  */
 export async function loadIdentity(folder: string): Promise<Identity> {
   const path = join(folder, identityFile);
-  const bytes = await readBounded(path, 1024);
-  if (!bytes) {
+  const kept = await readOwnFile(path, 1024);
+  if (!kept) {
     const seed = randomBytes(32);
     rememberSecret(encodeSeed(seed));
     await writeFileAtomic(path, `${encodeSeed(seed)}\n`);
     return identityOf(seed);
   }
-  const identity = parseIdentity(path, bytes);
-  await closeToOthers(path);
+  const identity = parseIdentity(path, kept.data);
+  if (kept.info.mode & 0o077) await closeToOthers(path);
   return identity;
 }
 
@@ -45,10 +44,10 @@ export async function inspectIdentity(
   folder: string,
 ): Promise<{ identity: Identity; mode: number; uid: number } | undefined> {
   const path = join(folder, identityFile);
-  const bytes = await readBounded(path, 1024);
-  if (!bytes) return undefined;
-  const { mode, uid } = await stat(path);
-  return { identity: parseIdentity(path, bytes), mode, uid };
+  const kept = await readOwnFile(path, 1024);
+  if (!kept) return undefined;
+  const { mode, uid } = kept.info;
+  return { identity: parseIdentity(path, kept.data), mode, uid };
 }
 
 function parseIdentity(path: string, bytes: Buffer): Identity {
@@ -61,18 +60,6 @@ function parseIdentity(path: string, bytes: Buffer): Identity {
       hint: 'restore it from a backup, or remove it: the node then needs to be approved anew',
       cause: error,
     });
-  }
-}
-
-async function closeToOthers(path: string): Promise<void> {
-  try {
-    if ((await stat(path)).mode & 0o077) await chmod(path, 0o600);
-  } catch (error) {
-    throw new MusterError(
-      'not_writable',
-      `others may read this node's key, and ${path} cannot be closed to them: ${reasonOf(error)}`,
-      { hint: 'make it readable by its owner only: chmod 600', cause: error },
-    );
   }
 }
 

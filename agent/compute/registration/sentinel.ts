@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
-import { readBounded, removeFile, setAside, writeFileAtomic } from '../../system/files.ts';
+import { readOwnFile, removeFile, setAside, writeFileAtomic } from '../../system/files.ts';
 
 const short = v.pipe(v.string(), v.maxLength(256));
 const schema = v.object({
@@ -49,9 +49,9 @@ export async function loadSentinel(folder: string, nodeId: string, key: string):
 /** Reads the sentinel of `nodeId` and changes nothing. The doctor calls it. Never throws. */
 export async function inspectSentinel(folder: string, nodeId: string, key: string): Promise<SentinelReading> {
   try {
-    const bytes = await readBounded(sentinelPath(folder, nodeId), 16_384);
-    if (!bytes) return { kind: 'none' };
-    const sentinel = validate(schema, parseJson(bytes));
+    const file = await readOwnFile(sentinelPath(folder, nodeId), 16_384);
+    if (!file) return { kind: 'none' };
+    const sentinel = validate(schema, parseJson(file.data));
     if (sentinel.node !== nodeId) return { kind: 'bad', reason: 'it is the sentinel of another node' };
     if (sentinel.key !== key) return { kind: 'bad', reason: 'it belongs to another key' };
     return { kind: 'valid', sentinel };

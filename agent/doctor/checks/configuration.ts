@@ -1,5 +1,6 @@
 // Checks that the settings load without warnings, and that the files named in them can be used.
 import type { LoadedSettings } from '../../config/load.ts';
+import { isRoot, refusedFileLines } from '../../roles/refused-paths.ts';
 import { checkSettingFiles } from '../../roles/setting-files.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';
@@ -10,6 +11,10 @@ const unread = /: (cannot be read: .*|there is no such file)$/;
 const access =
   'name the right file, or let the user of the role read it; "muster config check" shows whether it can';
 
+/** Matches a line about something that others may change. Such a line says itself what to do. */
+const shared = /: (root does not (use|run)|others may change) /;
+const ownership = 'let nobody else write it, as the line says; root refuses what others may change';
+
 /** Returns the check. `loaded` is the result of loading: the settings, or the error. */
 export const configuration = (loaded: LoadedSettings | { thrown: unknown }): Check => ({
   name: 'configuration',
@@ -17,8 +22,13 @@ export const configuration = (loaded: LoadedSettings | { thrown: unknown }): Che
     if ('thrown' in loaded) return faultsIn(loaded.thrown);
     const { file, places, warnings } = loaded;
     const source = file ?? `there is no file, so the defaults are used (searched: ${places.join(', ')})`;
-    const doubts = [...warnings, ...(await checkSettingFiles(loaded))];
-    return [ok(source), ...doubts.map(text => warning(text, remedy))];
+    const refused = await refusedFileLines(undefined, loaded);
+    const doubts = [...warnings, ...(await checkSettingFiles(loaded)), ...(isRoot() ? [] : refused)];
+    return [
+      ok(source),
+      ...(isRoot() ? refused : []).map(text => failed(text, ownership)),
+      ...doubts.map(text => warning(text, shared.test(text) ? ownership : remedy)),
+    ];
   },
 });
 
@@ -26,5 +36,7 @@ export const configuration = (loaded: LoadedSettings | { thrown: unknown }): Che
 function faultsIn(error: unknown): Finding[] {
   if (!(error instanceof MusterError)) throw error;
   const texts = error.code === 'bad_config' ? error.message.split('\n') : [reasonOf(error)];
-  return texts.map(text => failed(text, error.hint ?? (unread.test(text) ? access : remedy)));
+  return texts.map(text =>
+    failed(text, error.hint ?? (unread.test(text) ? access : shared.test(text) ? ownership : remedy)),
+  );
 }

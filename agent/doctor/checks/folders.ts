@@ -2,6 +2,13 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, reasonOf } from '../../system/errors.ts';
+import {
+  describeWriter,
+  findOtherWriter,
+  trustOfThisProcess,
+  writerRemedy,
+} from '../../system/path-trust.ts';
+import { withFolder } from '../../system/safe-open.ts';
 import { type Check, type Finding, failed, ok, runAsRoot, warning } from './check.ts';
 import { type Context, exists } from './context.ts';
 
@@ -14,7 +21,7 @@ export const folders = (context: Context): Check => ({
     );
     const there: string[] = [];
     for (const folder of [data, ...own]) if (await existsOrDenied(folder)) there.push(folder);
-    const findings = (await Promise.all(there.map(checkFolder))).flat();
+    const findings = [...(await Promise.all(there.map(checkFolder))).flat(), ...(await checkWay(there))];
     if (there[0] === data) return findings.some(({ status }) => status !== 'ok') ? findings : [ok(data)];
     return [await canBeMade(data)];
   },
@@ -24,6 +31,8 @@ export const folders = (context: Context): Check => ({
 const existsOrDenied = (folder: string) => exists(folder).catch(() => true);
 
 async function checkFolder(folder: string): Promise<Finding[]> {
+  const planted = await plantedLink(folder);
+  if (planted) return [failed(planted, 'look where it leads, and replace it by a folder')];
   const info = await stat(folder).catch((error: unknown) => errnoOf(error) ?? reasonOf(error));
   if (typeof info === 'string') return [notUsable(folder, info)];
   if (!info.isDirectory())
@@ -38,6 +47,34 @@ async function checkFolder(folder: string): Promise<Finding[]> {
   const why = await accessProblem(folder);
   if (why) findings.push(why);
   return findings;
+}
+
+/** Returns a text when a link that somebody else may have planted stands in the place of the folder. */
+async function plantedLink(folder: string): Promise<string | undefined> {
+  try {
+    await withFolder(folder, async () => undefined);
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason.includes('symbolic link')) return reason.includes(folder) ? reason : `${folder} is ${reason}`;
+  }
+  return undefined;
+}
+
+/**
+ * Returns a failure when somebody else than root, this user and the owner of the data folder may change a folder, or a
+ * folder above it. The mode of the folders themselves is checked above.
+ */
+async function checkWay([data, ...own]: string[]): Promise<Finding[]> {
+  const info = data === undefined ? undefined : await stat(data).catch(() => undefined);
+  if (!info || data === undefined) return [];
+  const trust = trustOfThisProcess([info.uid]);
+  for (const folder of [data, ...own]) {
+    const writer = await findOtherWriter(folder, trust).catch(() => undefined);
+    if (!writer || (writer.byMode && writer.path === folder)) continue;
+    const text = `somebody else may change what is in ${folder}: ${describeWriter(writer)}`;
+    return [failed(text, writerRemedy(folder, writer, '/var/lib'))];
+  }
+  return [];
 }
 
 const octal = (mode: number) => (mode & 0o7777).toString(8);

@@ -18,7 +18,7 @@ export async function exposureFindings(
   const owner = (await stat(folder)).uid;
   if (uid !== owner) {
     const text = `${path} belongs to user ${uid}, and its folder to user ${owner}: the agent may not be able to read it`;
-    findings.push(failed(text, `chown --reference=${folder} ${path}`));
+    findings.push(failed(text, `chown --no-dereference --reference=${folder} ${path}`));
   }
   return findings;
 }

@@ -1,7 +1,7 @@
 // Checks the sentinel, which is the file that says that the node is already registered.
-import { stat } from 'node:fs/promises';
 import { inspectIdentity } from '../../compute/registration/identity.ts';
 import { inspectSentinel, sentinelPath } from '../../compute/registration/sentinel.ts';
+import { readOwnFile } from '../../system/files.ts';
 import { readNodeId } from '../../system/node-id.ts';
 import { type Check, type Finding, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
@@ -33,9 +33,9 @@ async function checkSentinel(folder: string, node: string, key: string): Promise
   const { cluster, requester, membership, registeredAt } = result.sentinel;
   const where = cluster ? `cluster ${cluster} of requester ${requester}` : `requester ${requester}`;
   const state = membership ? `, ${membership}` : '';
-  const info = await stat(path);
+  const info = (await readOwnFile(path))?.info;
   return [
     ok(`node ${node}, ${where}${state}, registered ${registeredAt}`),
-    ...(await exposureFindings(path, folder, info)),
+    ...(info ? await exposureFindings(path, folder, info) : []),
   ];
 }

@@ -1,7 +1,7 @@
 // Answers the questions of inputs.ts by asking this machine. A file, a tool or a library that hangs cannot stop the agent.
 import { readdir, readlink } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../system/clock.ts';
-import { readBounded } from '../../system/files.ts';
+import { readSystemFile } from '../../system/files.ts';
 import { type ChildCommand, type Inventory, InventoryError, takeInventory } from '../inventory/inventory.ts';
 import {
   type Cgroup,
@@ -86,7 +86,7 @@ export class SystemInputs implements Inputs {
 
   async file(path: string): Promise<Answer<string>> {
     return this.#files.ask(path, async () => {
-      const data = await readBounded(path);
+      const data = await readSystemFile(path);
       if (!data) throw notThere();
       return data.toString('utf8').replace(/\n$/, '');
     });

@@ -1,5 +1,5 @@
 // Reads the name of the operating system from its own files.
-import { readBounded } from '../../system/files.ts';
+import { readSystemFile } from '../../system/files.ts';
 import { tidy } from '../values/tidy.ts';
 
 export interface OsName {
@@ -44,6 +44,6 @@ function fromPlist(text: string): OsName {
 
 // Reads a file. A file that cannot be read counts as absent, because the name is not important enough for an error.
 async function readText(path: string): Promise<string | undefined> {
-  const data = await readBounded(path).catch(() => undefined);
+  const data = await readSystemFile(path).catch(() => undefined);
   return data?.toString('utf8');
 }

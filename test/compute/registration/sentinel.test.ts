@@ -109,7 +109,10 @@ describe('what is set aside', () => {
       assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'bad', reason: 'not a regular file' });
     }
     await symlink('/nowhere', path);
-    assert.deepEqual(await loadSentinel(folder, node, key), { kind: 'none' });
+    assert.deepEqual(await loadSentinel(folder, node, key), {
+      kind: 'bad',
+      reason: 'a symbolic link, which is not followed',
+    });
     await writeSentinel(folder, sentinel);
     assert.equal((await loadSentinel(folder, node, key)).kind, 'valid');
   });

@@ -1,0 +1,156 @@
+// Root and every other user open only what nobody else planted: no links, no hard links, no pipes and no devices of others.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import {
+  chmod,
+  chown,
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { readBounded, readOwnFile } from '../../agent/system/files.ts';
+import { withFolder } from '../../agent/system/safe-open.ts';
+
+/** A user who is not root. */
+const other = 65534;
+const needsRoot = process.geteuid?.() === 0 ? {} : { skip: 'only root can make files of another user' };
+
+const made: string[] = [];
+after(() => Promise.all(made.map(folder => rm(folder, { recursive: true, force: true }))));
+
+/** Makes a folder of the other user beside a file that only root can read. */
+async function planterFolder() {
+  const root = await realpath(await mkdtemp(join(tmpdir(), 'muster-planted-')));
+  made.push(root);
+  await chmod(root, 0o755);
+  const folder = join(root, 'state');
+  const secret = join(root, 'secret');
+  await mkdir(folder, { mode: 0o755 });
+  await chown(folder, other, other);
+  await writeFile(secret, 'only root may read this', { mode: 0o600 });
+  /** Writes a file of the other user. */
+  const write = async (name: string, text: string) => {
+    await writeFile(join(folder, name), text);
+    await chown(join(folder, name), other, other);
+  };
+  return { root, folder, secret, write };
+}
+
+const refuses = (path: string, reason: RegExp) =>
+  assert.rejects(readBounded(path), (error: Error) => {
+    assert.match(error.message, reason);
+    return true;
+  });
+
+describe('root, in a folder of another user,', needsRoot, () => {
+  test("reads that user's own files", async () => {
+    const { folder, write } = await planterFolder();
+    await write('nats.conf', 'port: 4222\n');
+    assert.equal((await readBounded(join(folder, 'nats.conf')))?.toString(), 'port: 4222\n');
+    assert.equal(await readBounded(join(folder, 'none')), undefined);
+  });
+
+  test('follows no link, neither at the end of the path nor on the way', async () => {
+    const { root, folder, secret } = await planterFolder();
+    await symlink(secret, join(folder, 'nats.conf'));
+    await refuses(join(folder, 'nats.conf'), /nats\.conf: a symbolic link, which is not followed$/);
+    await symlink(root, join(folder, 'broker'));
+    await refuses(
+      join(folder, 'broker', 'secret'),
+      /broker\/secret is not followed: it leads to .*\/secret$/,
+    );
+    await assert.rejects(withFolder(join(folder, 'broker'), async () => undefined));
+  });
+
+  test('reads no hard link to a file of somebody else, no pipe and no device, and does not wait', async () => {
+    const { folder, secret } = await planterFolder();
+    await link(secret, join(folder, 'hard'));
+    await refuses(join(folder, 'hard'), /hard: a hard link, which is not followed: the file has 2 names$/);
+    await promisify(execFile)('mkfifo', [join(folder, 'pipe')]);
+    await refuses(join(folder, 'pipe'), /pipe: not a regular file$/);
+    await promisify(execFile)('mknod', [join(folder, 'device'), 'c', '1', '5']);
+    await refuses(join(folder, 'device'), /device: not a regular file$/);
+    await writeFile(join(folder, 'third'), 'of a third user');
+    await chown(join(folder, 'third'), 12_345, 12_345);
+    await refuses(join(folder, 'third'), /it belongs to user 12345, and the folder to user 65534$/);
+  });
+
+  test('never reads the secret while the file and its folder are swapped for links all the time', async () => {
+    const { root, folder, secret, write } = await planterFolder();
+    await mkdir(join(folder, 'broker'));
+    await writeFile(join(folder, 'broker', 'secret'), 'planted');
+    await symlink(root, join(folder, 'link'));
+    await write('plain', 'planted');
+    await symlink(secret, join(folder, 'plain-link'));
+    const swaps = `const { renameSync } = require('node:fs');
+      process.chdir(${JSON.stringify(folder)});
+      const swap = (a, b) => { renameSync(a, 'x'); renameSync(b, a); renameSync('x', b); };
+      process.stdout.write('ready');
+      for (;;) { swap('broker', 'link'); swap('plain', 'plain-link'); }`;
+    const planter = spawn(process.execPath, ['-e', swaps], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      await new Promise(resolve => planter.stdout.once('data', resolve));
+      const read = new Set<string | undefined>();
+      for (let turn = 0; turn < 300; turn++) {
+        for (const path of [join(folder, 'broker', 'secret'), join(folder, 'plain')])
+          read.add((await readBounded(path).catch(() => undefined))?.toString());
+      }
+      read.delete(undefined);
+      assert.deepEqual([...read], ['planted']);
+    } finally {
+      planter.kill('SIGKILL');
+    }
+  });
+
+  test('uses the folder that it opened, even when its path leads elsewhere now', async () => {
+    const { root, folder, write } = await planterFolder();
+    await mkdir(join(folder, 'agent'));
+    await write('agent/node.yaml', 'id: node-1\n');
+    const names = await withFolder(join(folder, 'agent'), async ({ at }) => {
+      await rename(join(folder, 'agent'), join(folder, 'moved'));
+      await symlink(root, join(folder, 'agent'));
+      return readdir(at());
+    });
+    assert.deepEqual(names, ['node.yaml']);
+  });
+});
+
+describe('a link', () => {
+  test('of this user is followed in a file that an operator names, and refused in the state', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'muster-planted-'));
+    made.push(root);
+    await mkdir(join(root, 'data'));
+    await writeFile(join(root, 'data', 'token'), 'a token');
+    await symlink('data', join(root, 'folder'));
+    await symlink('folder/token', join(root, 'token'));
+    assert.equal((await readBounded(join(root, 'token')))?.toString(), 'a token');
+    assert.equal((await readOwnFile(join(root, 'folder', 'token')))?.data.toString(), 'a token');
+    await assert.rejects(readOwnFile(join(root, 'token')), /token: a symbolic link, which is not followed$/);
+    await symlink('loop', join(root, 'loop'));
+    await refuses(join(root, 'loop'), /has too many symbolic links$/);
+  });
+
+  test('of another user in a folder such as /tmp is not followed', needsRoot, async () => {
+    const { root, secret } = await planterFolder();
+    await chmod(root, 0o1777);
+    await symlink(secret, join(root, 'config.yaml'));
+    assert.ok(await readBounded(join(root, 'config.yaml')));
+    await promisify(execFile)('chown', ['-h', String(other), join(root, 'config.yaml')]);
+    assert.equal((await lstat(join(root, 'config.yaml'))).uid, other);
+    await refuses(
+      join(root, 'config.yaml'),
+      /config\.yaml is a symbolic link of user 65534, which is not followed$/,
+    );
+  });
+});
