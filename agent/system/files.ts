@@ -109,7 +109,7 @@ export async function closeToOthers(path: string): Promise<void> {
   } catch (error) {
     throw new MusterError(
       'not_writable',
-      `others may read ${path}, and it cannot be closed to them: ${reasonOf(error)}`,
+      `others may read a secret, and ${path} cannot be closed to them: ${reasonOf(error)}`,
       {
         hint: 'make it a file of its own that only its owner may read: mode 600',
         cause: error,
