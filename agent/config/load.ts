@@ -7,6 +7,7 @@ import { type Environment, namedFolders, systemEnvironment } from './environment
 import { type FileOptions, readConfigFile } from './file.ts';
 import { isSecret, nestSettings, settingKeys, settingOf } from './keys.ts';
 import { type Base, type Input, type Plain, Refusal } from './kind.ts';
+import type { Role } from './role.ts';
 import type { SettingKey, Settings } from './settings.ts';
 import { findConflicts, type SettingsConflict } from './settings-conflicts.ts';
 import {
@@ -23,6 +24,8 @@ export interface LoadOptions extends FileOptions {
   /** The values of flags. */
   flags?: Flags;
   environment?: Environment;
+  /** The role that reads the settings; undefined when any role may. */
+  role?: Role | undefined;
   /** Finds more conflicts, for a caller that knows which role the settings are for. */
   findMoreConflicts?: (settings: Settings) => SettingsConflict[];
 }
@@ -58,7 +61,9 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
   // When the file could not be read or is not YAML, its settings are unknown, so conflicts cannot be found.
   const isFileKnown = file.faults.length === 0 || file.entries.length > 0;
   const check = (settings: Settings) =>
-    isFileKnown ? [...findConflicts(settings), ...(options.findMoreConflicts?.(settings) ?? [])] : [];
+    isFileKnown
+      ? [...findConflicts(settings, options.role), ...(options.findMoreConflicts?.(settings) ?? [])]
+      : [];
   const { faults, warnings, ...resolved } = resolveSettings(layers, environment.variables.HOME, check);
   if (faults.length > 0) throw badConfigError(faults);
   const { path, places, refusedByRoot } = file;
@@ -122,12 +127,19 @@ function inputOf(plain: Plain): Input {
   return Array.isArray(plain) ? plain : new Map(Object.entries(plain));
 }
 
-/** Returns a conflict as a sentence that begins with all places of its settings. */
-function formatConflict({ keys, value, text }: SettingsConflict, origin: LoadedSettings['origin']): string {
+/** Returns a conflict as a sentence that begins with the places of its settings. */
+function formatConflict(
+  { keys, value, text, isAboutFirst, ofSecond }: SettingsConflict,
+  origin: LoadedSettings['origin'],
+): string {
+  const [first, second] = keys;
+  if (ofSecond && second && origin[first] === 'default' && origin[second] !== 'default')
+    return `${formatPlaces([second], origin)}${second}: ${ofSecond.value} ${ofSecond.text}`;
   // A default has no place, so it is marked.
-  const mark = origin[keys[0]] === 'default' ? ' (the default)' : '';
+  const mark = origin[first] === 'default' ? ' (the default)' : '';
   const shown = value === undefined ? '' : `${value}${mark} `;
-  return `${formatPlaces(keys, origin)}${keys[0]}: ${shown}${text}`;
+  const cited = isAboutFirst ? [first] : keys;
+  return `${formatPlaces(cited, origin)}${first}: ${shown}${text}`;
 }
 
 /** Returns the places where `keys` are set, as the beginning of a line about them. */

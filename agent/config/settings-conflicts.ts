@@ -1,4 +1,5 @@
 // Finds settings that are valid alone but do not fit together: faults, and doubtful combinations that get a warning.
+import type { Role } from './role.ts';
 import type { SettingKey, Settings } from './settings.ts';
 import { formatDuration } from './units.ts';
 
@@ -11,14 +12,21 @@ export interface SettingsConflict {
   readonly value?: string;
   /** The end of the sentence. */
   readonly text: string;
+  /** Whether only the place of the first setting is cited. Otherwise all places are. */
+  readonly isAboutFirst?: boolean;
+  /** The sentence about the second setting, which is told instead when the first one has its default. */
+  readonly ofSecond?: { readonly value: string; readonly text: string };
 }
 
-/** Returns all conflicts between settings. */
-export function findConflicts(settings: Settings): SettingsConflict[] {
-  return [...timing(settings), ...topics(settings), ...login(settings), ...certificate(settings)];
+/**
+ * Returns all conflicts between settings. `role` is the role that reads them. It is not warned about what another role
+ * does; undefined means any role.
+ */
+export function findConflicts(settings: Settings, role?: Role): SettingsConflict[] {
+  return [...timing(settings, role), ...topics(settings), ...login(settings), ...certificate(settings)];
 }
 
-function* timing({ compute, requester }: Settings): Generator<SettingsConflict> {
+function* timing({ compute, requester }: Settings, role: Role | undefined): Generator<SettingsConflict> {
   const silence = formatDuration(requester.nodeDisconnectedAfter);
   if (requester.nodeUnknownAfter <= requester.nodeDisconnectedAfter) {
     yield {
@@ -28,15 +36,23 @@ function* timing({ compute, requester }: Settings): Generator<SettingsConflict> 
       text: `is not longer than requester.nodeDisconnectedAfter; allowed: longer than ${silence}`,
     };
   }
-  if (compute.heartbeatFrequency > requester.nodeDisconnectedAfter / 2) {
+  // A requester sends no heartbeats. Its agents have settings of their own.
+  if (role !== 'requester' && compute.heartbeatFrequency > requester.nodeDisconnectedAfter / 2) {
+    const frequency = formatDuration(compute.heartbeatFrequency);
+    const outcome = 'one lost heartbeat may make a node UNHEALTHY';
     yield {
       severity: 'warning',
       keys: ['compute.heartbeatFrequency', 'requester.nodeDisconnectedAfter'],
-      value: formatDuration(compute.heartbeatFrequency),
-      text: `is more than half of requester.nodeDisconnectedAfter, ${silence}: one lost heartbeat may make a node UNHEALTHY`,
+      value: frequency,
+      text: `is more than half of requester.nodeDisconnectedAfter, ${silence}: ${outcome}`,
+      isAboutFirst: true,
+      ofSecond: {
+        value: silence,
+        text: `is less than twice compute.heartbeatFrequency, ${frequency} (the default): ${outcome}`,
+      },
     };
   }
-  if (requester.heartbeatFrequency > requester.nodeDisconnectedAfter) {
+  if (role !== 'agent' && requester.heartbeatFrequency > requester.nodeDisconnectedAfter) {
     yield {
       severity: 'warning',
       keys: ['requester.heartbeatFrequency', 'requester.nodeDisconnectedAfter'],

@@ -32,7 +32,7 @@ export interface AllChecksOptions {
   /** The value of `--config`. */
   configFile: string | undefined;
   load(
-    options: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'findMoreConflicts'>,
+    options: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'findMoreConflicts' | 'role'>,
   ): Promise<LoadedSettings>;
 }
 
@@ -64,8 +64,13 @@ async function load({ role, configFile, load }: AllChecksOptions): Promise<Loade
     const findMoreConflicts = (settings: Settings) => checkRoleRequirements(role, settings);
     // A file named on the command line is used instead of the file that this user's service reads.
     const ofService = configFile === undefined ? await configOfUserService() : {};
-    const settings = await load({ skipUnreadable: true, findMoreConflicts, ...ofService });
-    return { settings, local: await findLocalRoles(settings.settings, role) };
+    const all = { skipUnreadable: true, findMoreConflicts, role, ...ofService };
+    const settings = await load(all);
+    const local = await findLocalRoles(settings.settings, role);
+    // The settings name the folder in which the roles are found, so only now it is known who reads them.
+    const [only, another] = local.roles;
+    if (role !== undefined || another !== undefined) return { settings, local };
+    return { settings: await load({ ...all, role: only }), local };
   } catch (thrown) {
     if (!(thrown instanceof MusterError)) throw thrown;
     return { thrown };

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { environmentName, isSecret, settingKeys } from '../../agent/config/keys.ts';
 import { loadSettings } from '../../agent/config/load.ts';
+import type { Role } from '../../agent/config/role.ts';
 import type { SettingKey } from '../../agent/config/settings.ts';
 import { configFile, faultsOf, surroundings } from './surroundings.ts';
 
@@ -262,7 +263,7 @@ test('doubtful combinations are warnings that name the settings', async () => {
   ]);
 });
 
-test('a warning about two settings names the places where they are set', async t => {
+test('a warning about two settings names the place of the one that it is about', async t => {
   const doubts = async (text: string, variables: Record<string, string> = {}) => {
     const path = await configFile(t, text);
     const { warnings } = await loadSettings({ configFile: path, environment: surroundings(variables) });
@@ -270,16 +271,16 @@ test('a warning about two settings names the places where they are set', async t
   };
   const tail = 'one lost heartbeat may make a node UNHEALTHY';
   const file = 'requester:\n  manualApproval: true\n  nodeDisconnectedAfter: 20s\n';
-  // Only the second of the two is set: the warning names its line, and marks the first as a default.
+  // Only the second of the two is set: the warning is about it, and names its line.
   assert.deepEqual(await doubts(file), [
-    `FILE:3: compute.heartbeatFrequency: 15s (the default) is more than half of requester.nodeDisconnectedAfter, 20s: ${tail}`,
+    `FILE:3: requester.nodeDisconnectedAfter: 20s is less than twice compute.heartbeatFrequency, 15s (the default): ${tail}`,
   ]);
-  // Both are set: the warning names both lines, the first setting's first.
+  // Both are set: the warning is about the heartbeat, and names only its line.
   assert.deepEqual(await doubts(`${file}compute:\n  heartbeatFrequency: 15s\n`), [
-    `FILE:5, FILE:3: compute.heartbeatFrequency: 15s is more than half of requester.nodeDisconnectedAfter, 20s: ${tail}`,
+    `FILE:5: compute.heartbeatFrequency: 15s is more than half of requester.nodeDisconnectedAfter, 20s: ${tail}`,
   ]);
   assert.deepEqual(await doubts(file, { MUSTER_COMPUTE_HEARTBEAT_FREQUENCY: '15s' }), [
-    `environment MUSTER_COMPUTE_HEARTBEAT_FREQUENCY, FILE:3: compute.heartbeatFrequency: 15s is more than half of requester.nodeDisconnectedAfter, 20s: ${tail}`,
+    `environment MUSTER_COMPUTE_HEARTBEAT_FREQUENCY: compute.heartbeatFrequency: 15s is more than half of requester.nodeDisconnectedAfter, 20s: ${tail}`,
   ]);
   assert.deepEqual(await doubts('compute:\n  heartbeatFrequency: 30s\n'), [
     `FILE:2: compute.heartbeatFrequency: 30s is more than half of requester.nodeDisconnectedAfter, 45s: ${tail}`,
@@ -287,6 +288,13 @@ test('a warning about two settings names the places where they are set', async t
   assert.deepEqual(await doubts('log: {level: info}\nrequester: {heartbeatTopic: beats}\n'), [
     'FILE:2: compute.heartbeatTopic: "bacalhau.global.compute.{nodeId}.out.heartbeat" (the default) is not requester.heartbeatTopic, "beats": a requester with these settings does not get the heartbeats of this agent',
   ]);
+});
+
+test('a role is not warned about heartbeats that it does not send', async t => {
+  const path = await configFile(t, 'requester:\n  nodeDisconnectedAfter: 20s\n');
+  const load = async (role?: Role) =>
+    (await loadSettings({ configFile: path, environment: surroundings(), role })).warnings.length;
+  assert.deepEqual([await load('requester'), await load('agent'), await load()], [0, 1, 1]);
 });
 
 test('no fault repeats a secret, wherever it is in the file', async t => {

@@ -12,4 +12,4 @@ export const examples: readonly Example[] = [
   ],
 ];
 
-export const run = (argv: Argv): Promise<number> => runAgent(() => argv.load());
+export const run = (argv: Argv): Promise<number> => runAgent(() => argv.load({ role: 'agent' }));

@@ -13,5 +13,8 @@ export const examples: readonly Example[] = [
 /** Runs the requester. A start and a reload refuse the same settings as `muster config check`. */
 export const run = (argv: Argv): Promise<number> =>
   runRequester(() =>
-    argv.load({ findMoreConflicts: settings => checkRoleRequirements('requester', settings) }),
+    argv.load({
+      role: 'requester',
+      findMoreConflicts: settings => checkRoleRequirements('requester', settings),
+    }),
   );

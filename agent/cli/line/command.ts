@@ -89,7 +89,7 @@ export interface Argv<
   readonly settings: Flags;
   /** Loads the settings from every source, including the command line. Throws MusterError `bad_config`. */
   load(
-    options?: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'findMoreConflicts'>,
+    options?: Pick<LoadOptions, 'skipUnreadable' | 'configFile' | 'findMoreConflicts' | 'role'>,
   ): Promise<LoadedSettings>;
 }
 

@@ -30,6 +30,7 @@ export const examples: readonly Example[] = [
 export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<number> {
   const loaded = await argv.load({
     configFile: chosenFile(argv),
+    role: argv.flags.role,
     findMoreConflicts: settings => checkRoleRequirements(argv.flags.role, settings),
   });
   const { file, places, warnings } = loaded;

@@ -21,7 +21,7 @@ export async function checkServiceConfig(
   const isSandboxed = manager === 'systemd' && scope === 'system';
   if (isSandboxed) await warnIfUnreadable(config, prefix, warn);
   try {
-    const { settings } = await loadSettings({ configFile: prefix + config });
+    const { settings } = await loadSettings({ configFile: prefix + config, role });
     const reason = isSandboxed && settings.dataDir && whyNotWritable(role, settings.dataDir);
     if (reason && !(await isWidened(prefix + unit, dropIns && prefix + dropIns))) warn(escapeText(reason));
     return true;

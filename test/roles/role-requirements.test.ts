@@ -1,0 +1,38 @@
+// What a role refuses before it starts is found in the settings, with the places where they are set.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loadSettings } from '../../agent/config/load.ts';
+import type { Role } from '../../agent/config/role.ts';
+import { checkRoleRequirements } from '../../agent/roles/role-requirements.ts';
+import { configFile, faultsOf, surroundings } from '../config/surroundings.ts';
+
+const loadAt = (path: string, role: Role | undefined) =>
+  loadSettings({
+    configFile: path,
+    environment: surroundings(),
+    findMoreConflicts: settings => checkRoleRequirements(role, settings),
+  });
+
+test('equal ports of broker and API are a fault of a requester, with both lines', async t => {
+  const path = await configFile(t, 'api:\n  port: 4222\nbroker:\n  port: 4222\n');
+  const text =
+    'api.port: 4222 is also broker.port, and a requester listens on both; allowed: two different ports, or 0 for a free one';
+  assert.deepEqual(await faultsOf(loadAt(path, 'requester')), [`${path}:2, ${path}:4: ${text}`]);
+  assert.deepEqual((await loadAt(path, undefined)).warnings, [`${path}:2, ${path}:4: ${text}`]);
+  assert.deepEqual((await loadAt(path, 'agent')).warnings, []);
+  const withDefault = await configFile(t, 'log: {level: info}\napi: {port: 4222}\n');
+  assert.deepEqual(await faultsOf(loadAt(withDefault, 'requester')), [`${withDefault}:2: ${text}`]);
+});
+
+test('equal ports are no fault where both can be listened on', async t => {
+  const load = async (text: string) => loadAt(await configFile(t, text), 'requester');
+  await load('api: {port: 0}\nbroker: {port: 0}\n');
+  await load('api: {port: 4222}\nnats: {servers: [nats://head:4223]}\n');
+  await load('api: {port: 4222, host: "::1"}\n');
+  await load('api: {port: 4222, host: "::1"}\nbroker: {host: 0.0.0.0}\n');
+  await load('api: {port: 4222, host: 127.0.0.2}\n');
+  for (const host of ['0.0.0.0', '"::"', '127.0.0.1', 'localhost']) {
+    const text = `api: {port: 4222}\nbroker: {host: ${host}}\n`;
+    await assert.rejects(load(text), { code: 'bad_config' }, host);
+  }
+});
