@@ -6,6 +6,7 @@ import { ProtocolError } from '../protocol/error.ts';
 import type { DecisionBody } from '../protocol/http.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { MusterError } from '../system/errors.ts';
+import { wholeIdHint } from '../system/whole-id-hint.ts';
 import {
   readDecisionAnswer,
   readEvent,
@@ -72,10 +73,11 @@ export class ApiClient {
     return this.#ask(readOneNode, 'GET', nodePath(name));
   }
 
-  /** Approves, rejects or deletes a node. */
-  async decide(name: string, decision: DecisionBody): Promise<void> {
-    const body = JSON.stringify(decision);
-    const { Success, Error: reason } = await this.#ask(readDecisionAnswer, 'PUT', nodePath(name), body);
+  /** Approves, rejects or deletes the node with exactly this id. A beginning of an id is `not_found`. */
+  async decide(id: string, decision: Omit<DecisionBody, 'Exact'>): Promise<void> {
+    await this.#refuseBeginning(id);
+    const body = JSON.stringify({ ...decision, Exact: true } satisfies DecisionBody);
+    const { Success, Error: reason } = await this.#ask(readDecisionAnswer, 'PUT', nodePath(id), body, id);
     if (!Success) throw new MusterError('failed', reason || `the requester at ${this.url} refused`);
   }
 
@@ -107,14 +109,32 @@ export class ApiClient {
     if (following) throw new MusterError('unreachable', `the requester at ${this.url} stopped`);
   }
 
-  async #ask<T>(read: (value: unknown) => T, method: string, path: string, body?: string): Promise<T> {
+  // A requester of muster refuses a beginning of an id by itself. An orchestrator of Bacalhau does not know `Exact`, so it is
+  // asked first which node it would take.
+  async #refuseBeginning(id: string): Promise<void> {
+    const found = await this.node(id).catch((error: MusterError) => {
+      if (error.code === 'unreachable') throw error;
+      return undefined;
+    });
+    const { NodeID } = found?.Info ?? { NodeID: id };
+    if (NodeID !== id) throw nodeNotFound(id, wholeIdHint([NodeID]));
+  }
+
+  /** Sends a request and reads its answer. `decidesAbout` is the node about which the request decides. */
+  async #ask<T>(
+    read: (value: unknown) => T,
+    method: string,
+    path: string,
+    body?: string,
+    decidesAbout?: string,
+  ): Promise<T> {
     const signal = AbortSignal.timeout(this.#options.deadlineMs);
     try {
       const response = await this.#open(method, path, body, signal);
       return read(parseJson(await readBody(response)));
     } catch (error) {
       // When the signal ends the reading of a body, the error looks like a lost connection.
-      throw this.#explain(signal.aborted ? timeoutError() : error);
+      throw this.#explain(signal.aborted ? timeoutError() : error, decidesAbout);
     }
   }
 
@@ -142,8 +162,8 @@ export class ApiClient {
     throw refusalOf(response.statusCode ?? 0, parseJson(await readBody(response)));
   }
 
-  #explain(error: unknown): MusterError {
-    return explain(error, { ...this.#options, url: this.url });
+  #explain(error: unknown, decidesAbout?: string): MusterError {
+    return explain(error, { ...this.#options, url: this.url, decidesAbout });
   }
 
   #limitSilence(response: IncomingMessage): void {
@@ -153,8 +173,12 @@ export class ApiClient {
 
 function nodePath(name: string): string {
   // A name with other characters could change the path of the request. No node has such an id.
-  if (!nodeIdPattern.test(name)) throw new MusterError('not_found', `node not found: ${name}`);
+  if (!nodeIdPattern.test(name)) throw nodeNotFound(name);
   return `/orchestrator/nodes/${name}`;
+}
+
+function nodeNotFound(name: string, hint?: string): MusterError {
+  return new MusterError('not_found', `node not found: ${name}`, hint ? { hint } : {});
 }
 
 function withQuery(path: string, query: Readonly<Record<string, string>>): string {

@@ -12,10 +12,12 @@ export interface Asked {
   readonly deadlineMs: number;
   /** Reasons why host and port may be wrong. */
   readonly doubts: readonly string[];
+  /** The node about which the request decides. Such a request may be carried out although its answer is lost. */
+  readonly decidesAbout?: string | undefined;
 }
 
 /** Returns the error for an operator: what failed, at which address, and what to do. */
-export function explain(error: unknown, { url, host, deadlineMs, doubts }: Asked): MusterError {
+export function explain(error: unknown, { url, host, deadlineMs, doubts, decidesAbout }: Asked): MusterError {
   if (error instanceof MusterError) return error;
   const startOrName = [
     ...doubts,
@@ -28,10 +30,16 @@ export function explain(error: unknown, { url, host, deadlineMs, doubts }: Asked
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return unreachable(`no requester answers at ${url}: there is no host ${host}`, startOrName);
   }
+  const mayStand =
+    decidesAbout === undefined ? '' : `; the decision about node ${decidesAbout} may stand or not`;
+  const findOut = decidesAbout && `find out with: muster node describe ${decidesAbout}`;
   if (code === 'ETIMEDOUT') {
-    return unreachable(`the requester at ${url} did not answer within ${formatDuration(deadlineMs)}`);
+    const text = `the requester at ${url} did not answer within ${formatDuration(deadlineMs)}`;
+    return unreachable(`${text}${mayStand}`, findOut);
   }
-  if (code === 'ECONNRESET' || code === 'EPIPE') return unreachable(`the connection to ${url} was lost`);
+  if (code === 'ECONNRESET' || code === 'EPIPE') {
+    return unreachable(`the connection to ${url} was lost${mayStand}`, findOut);
+  }
   if (error instanceof ProtocolError || code.startsWith('HPE_')) {
     return unreachable(
       `the program that answers at ${url} is not a requester: ${reasonOf(error)}`,

@@ -18,6 +18,7 @@ export const decisionSchema = struct({
   Action: v.optional(bounded(64), ''),
   Message: v.optional(bounded(1024), ''),
   Actor: v.optional(bounded(256), 'api'),
+  Exact: v.optional(v.boolean(), false),
 });
 
 /** The body of the PUT as a client sends it. */
@@ -27,6 +28,11 @@ export interface DecisionBody {
   Message: string;
   /** The name of the operator, which the client gives. Nothing proves it until the API authenticates callers. */
   Actor: string;
+  /**
+   * Whether the path has the whole id of the node. Otherwise it may also have a unique beginning of an id, as Bacalhau's
+   * tools send it.
+   */
+  Exact: boolean;
 }
 
 /** The answer to a decision. Muster refuses with a problem, Bacalhau with `Success: false`. */

@@ -185,16 +185,59 @@ test('the nodes of a Bacalhau orchestrator are read, and its older form of a ref
       Connection: 'CONNECTED',
       ConnectionState: { Status: 'CONNECTED', LastHeartbeat: '2026-01-01T00:00:00.123456789Z' },
     };
-    response.end(
-      request.method === 'PUT'
-        ? '{"Success":false,"Error":"node already approved"}'
-        : JSON.stringify({ NextToken: '', Nodes: [node] }),
-    );
+    if (request.method === 'PUT') response.end('{"Success":false,"Error":"node already approved"}');
+    else if (request.url?.endsWith('/nodes')) response.end(JSON.stringify({ NextToken: '', Nodes: [node] }));
+    else response.end(JSON.stringify({ Node: node }));
   });
   const [node] = await bacalhau.nodes({});
   assert.deepEqual([node?.Info.NodeID, node?.Connection, node?.Muster], ['n-1', 'CONNECTED', undefined]);
   const error = await errorOf(bacalhau.decide('n-1', { Action: 'approve', Message: '', Actor: 'a' }));
   assert.deepEqual([error.code, error.message], ['failed', 'node already approved']);
+});
+
+test('a decision by the beginning of an id is not sent to a Bacalhau orchestrator, which would take it', async t => {
+  const methods: (string | undefined)[] = [];
+  const info = { NodeID: 'gpu-40', NodeType: 'Compute', ComputeNodeInfo: null, BacalhauVersion: {} };
+  const bacalhau = await answering(t, (request, response) => {
+    methods.push(request.method);
+    response.end(JSON.stringify({ Node: { Info: info, Membership: 'APPROVED', Connection: 'CONNECTED' } }));
+  });
+  const error = await errorOf(bacalhau.decide('gpu-4', { Action: 'delete', Message: '', Actor: 'a' }));
+  assert.deepEqual([error.code, error.message], ['not_found', 'node not found: gpu-4']);
+  assert.equal(error.hint, 'did you mean gpu-40? A decision needs the whole id of the node');
+  assert.deepEqual(methods, ['GET']);
+});
+
+test('a decision whose answer is lost may stand, and the error says how to find out', async t => {
+  const decision = { Action: 'approve', Message: '', Actor: 'a' } as const;
+  const refusal = '{"Message":"the record cannot be read","Code":"InternalError"}';
+  const begin = (onPut: RequestListener): RequestListener => {
+    const onGet = fixed(500, refusal);
+    return (request, response) => (request.method === 'PUT' ? onPut : onGet)(request, response);
+  };
+  const slow = await answering(
+    t,
+    begin(() => undefined),
+    { deadlineMs: 300 },
+  );
+  const cut = await answering(
+    t,
+    begin(request => request.socket.destroy()),
+  );
+  for (const [client, text] of [
+    [slow, `the requester at ${slow.url} did not answer within 300ms`],
+    [cut, `the connection to ${cut.url} was lost`],
+  ] as const) {
+    const error = await errorOf(client.decide('n-1', decision));
+    assert.deepEqual(
+      [error.code, error.message, error.hint],
+      [
+        'unreachable',
+        `${text}; the decision about node n-1 may stand or not`,
+        'find out with: muster node describe n-1',
+      ],
+    );
+  }
 });
 
 test('an endless answer is cut off', async t => {

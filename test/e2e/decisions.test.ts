@@ -90,7 +90,7 @@ describe("an operator's decision", () => {
     assert.equal(await cluster.node('out'), undefined);
   });
 
-  it('to approve node-1 does not approve node-10, and a prefix of several ids is refused with their list', async () => {
+  it('to approve node-1 does not approve node-10, and a beginning of an id decides nothing', async () => {
     await cluster.agent('node-1');
     await cluster.agent('node-10');
     await ok('approve', 'node-1');
@@ -98,7 +98,12 @@ describe("an operator's decision", () => {
     assert.match((await cluster.stateOf('node-10')) ?? '', /^PENDING/);
     const { code, stderr } = await cluster.command('node', 'approve', 'node-');
     assert.equal(code, 1);
-    assert.match(stderr, /multiple nodes found for prefix: node-, matching IDs: \[node-0 node-1 node-10\]/);
+    assert.match(stderr, /node not found: node-\nHint: +did you mean node-0, node-1 or node-10\?/);
+    const only = await cluster.command('node', 'delete', 'node-1', '-m', 'sold');
+    assert.equal(only.stdout, 'Ok\n');
+    const again = await cluster.command('node', 'delete', 'node-1');
+    assert.deepEqual([again.code, again.stderr], [1, 'Error: node not found: node-1\n']);
+    assert.match((await cluster.stateOf('node-10')) ?? '', /^PENDING/);
   });
 
   it('that two operators make at the same time is carried out once, and the second one gets a conflict', async () => {

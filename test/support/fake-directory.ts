@@ -16,6 +16,7 @@ import type { ResourceInfo } from '../../agent/requester/roll/resource-store.ts'
 import { newCounters } from '../../agent/requester/status/counters.ts';
 import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { MusterError } from '../../agent/system/errors.ts';
+import { wholeIdHint } from '../../agent/system/whole-id-hint.ts';
 
 /** A node's record, and what a requester has in memory about the node. */
 export interface FakeNode {
@@ -108,10 +109,15 @@ export class FakeDirectory implements Directory {
   }
 
   #decide(name: string, decision: Decision, rule: DecisionRule): void {
-    const node = this.#find(name);
+    const node = decision.isExact ? (this.nodes.get(name) ?? this.#throwNotExact(name)) : this.#find(name);
     const { write } = rule({ kind: 'record', revision: 1, state: node.state }, name, decision, this.#now);
     if (write === 'deleted') this.nodes.delete(node.state.Info.NodeID);
     else node.state = write;
+  }
+
+  #throwNotExact(name: string): never {
+    this.#throwFailure();
+    throw notFound(name, wholeIdHint([...this.nodes.keys()].filter(id => id.startsWith(name)).sort()));
   }
 
   #find(name: string): FakeNode {

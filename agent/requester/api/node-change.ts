@@ -20,7 +20,7 @@ export interface NodeChange extends Decision {
  * 400
  */
 export function readNodeChange(body: Uint8Array): NodeChange {
-  const { Action, Message, Actor } = read(body);
+  const { Action, Message, Actor, Exact } = read(body);
   const action = decisionActions.find(name => name === Action);
   if (!action) {
     throw new RequestFault(
@@ -28,7 +28,7 @@ export function readNodeChange(body: Uint8Array): NodeChange {
       `unsupported action "${printable(Action)}"; allowed: ${decisionActions.join(', ')}`,
     );
   }
-  return { action, reason: Message, actor: Actor };
+  return { action, reason: Message, actor: Actor, isExact: Exact };
 }
 
 function read(body: Uint8Array) {

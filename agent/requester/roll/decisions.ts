@@ -7,6 +7,8 @@ import type { StoredRecord } from './stored-record.ts';
 export interface Decision {
   reason: string;
   actor: string;
+  /** Whether the operator named the node by its whole id, so that a beginning of an id is refused. */
+  isExact?: boolean;
 }
 
 /**
@@ -50,8 +52,8 @@ export const deleteNode = ((stored, name, decision, now) => {
   return { write: 'deleted' as const, change };
 }) satisfies DecisionRule;
 
-export const notFound = (name: string): MusterError =>
-  new MusterError('not_found', `node not found: ${name}`);
+export const notFound = (name: string, hint?: string | undefined): MusterError =>
+  new MusterError('not_found', `node not found: ${name}`, hint ? { hint } : {});
 
 /** Returns the error for a record that cannot be read. Only `delete` repairs it. */
 export const unreadable = (name: string): MusterError =>
@@ -89,7 +91,7 @@ function withMembership(
   };
 }
 
-function bounded({ reason, actor }: Decision): Decision {
+function bounded({ reason, actor }: Decision): { reason: string; actor: string } {
   if (reason.length <= maxReasonLength) return { reason, actor: actor.slice(0, maxActorLength) };
   throw new MusterError(
     'usage',

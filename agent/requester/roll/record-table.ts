@@ -1,6 +1,7 @@
 // The record table holds every node's record in memory, and finds a node by its id or a beginning of it.
 import type { NodeState } from '../../protocol/node-state.ts';
 import { MusterError } from '../../system/errors.ts';
+import { wholeIdHint } from '../../system/whole-id-hint.ts';
 import { CommonParts } from './common-parts.ts';
 import { notFound } from './decisions.ts';
 import { absentRecord, type StoredRecord } from './stored-record.ts';
@@ -61,10 +62,7 @@ export class RecordTable {
     if (exact && isListed(exact)) return name;
     // The whole id of a deleted node is not a prefix: `delete node-1`, typed twice, must not delete node-10.
     if (exact) throw notFound(name);
-    const matches = [...this.#records]
-      .filter(([id, stored]) => isListed(stored) && name !== '' && id.startsWith(name))
-      .map(([id]) => id)
-      .sort();
+    const matches = this.#startingWith(name);
     const [only, ...more] = matches;
     if (only === undefined) throw notFound(name);
     if (more.length === 0) return only;
@@ -74,6 +72,26 @@ export class RecordTable {
       `multiple nodes found for prefix: ${name}, matching IDs: [${shown.join(' ')}]`,
       { hint: 'Use a more specific node ID prefix' },
     );
+  }
+
+  /**
+   * Returns `name` if a node has exactly this id. A record that cannot be read counts too. @throws MusterError `not_found`
+   * with the ids that begin so in its hint.
+   */
+  resolveExact(name: string): string {
+    const exact = this.#records.get(name);
+    if (exact && isListed(exact)) return name;
+    // The operator knows the name of a deleted node, so another node is no likely meaning.
+    const matches = exact ? [] : this.#startingWith(name);
+    throw notFound(name, wholeIdHint(matches));
+  }
+
+  /** Returns the ids of the nodes on the roll that begin with `name`, sorted. */
+  #startingWith(name: string): string[] {
+    return [...this.#records]
+      .filter(([id, stored]) => isListed(stored) && name !== '' && id.startsWith(name))
+      .map(([id]) => id)
+      .sort();
   }
 
   /** Replaces the record of `id`. Returns the record in the table, which may share parts with other records. */

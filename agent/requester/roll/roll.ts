@@ -27,6 +27,7 @@ import {
   changesOf,
   isNodeKey,
   laterChangesOf,
+  markerRecord,
   readEntry,
   signed,
   type WriteMark,
@@ -230,11 +231,11 @@ export class Roll {
   }
 
   /**
-   * Carries out an operator's decision and returns the id of the node that `name` means.
-   * @throws MusterError as `resolve` and the rule; BrokerError when the store does not answer.
+   * Carries out an operator's decision and returns the id of the node that `name` means. An exact decision takes a whole id.
+   * @throws MusterError as `resolve`, `resolveExact` and the rule; BrokerError when the store does not answer.
    */
   async decide(name: string, decision: Decision, rule: DecisionRule): Promise<string> {
-    const id = this.#table.resolve(name);
+    const id = decision.isExact ? this.#table.resolveExact(name) : this.#table.resolve(name);
     await this.#change(id, stored => rule(stored, name, decision, this.#options.clock.now().toISOString()));
     return id;
   }
@@ -344,7 +345,7 @@ export class Roll {
     if (revision === undefined) return false;
     const written: StoredRecord =
       typeof state === 'string'
-        ? { kind: state === 'deleted' ? 'deleted' : 'absent', revision }
+        ? markerRecord(revision, changes)
         : { kind: 'record', revision, state: signed(state, mark) };
     this.#apply(id, written, own && { ...own, Revision: revision });
     return true;

@@ -67,9 +67,7 @@ export async function write(bucket: Bucket, request: WriteRequest): Promise<numb
 export function readEntry(entry: BucketEntry | undefined): StoredRecord {
   if (!entry) return absentRecord;
   if (entry.marker) {
-    // A node that gave way to others is not deleted: it may register again by itself.
-    const gaveWay = markerChanges(entry).at(-1)?.Kind === 'expired';
-    return { kind: gaveWay ? 'absent' : 'deleted', revision: entry.revision };
+    return markerRecord(entry.revision, markerChanges(entry));
   }
   try {
     const state = validateStored(nodeStateSchema, parseJson(entry.value));
@@ -81,6 +79,16 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
     if (!(error instanceof ProtocolError)) throw error;
     return { kind: 'unreadable', revision: entry.revision };
   }
+}
+
+/**
+ * Returns what a marker with these changes means. A node that gave way to others is not deleted: it may register again by
+ * itself.
+ */
+export function markerRecord(revision: number, changes: readonly RecordedChange[]): StoredRecord {
+  const last = changes.at(-1);
+  if (last?.Kind === 'expired') return { kind: 'absent', revision };
+  return { kind: 'deleted', revision, ...(last?.Reason ? { reason: last.Reason } : {}) };
 }
 
 /** Returns whether a key of the bucket can be a node id of muster. Bacalhau allows a few more characters. */

@@ -147,6 +147,16 @@ test('an unknown node gives 404 and an ambiguous prefix 409, with an error body'
   });
 });
 
+test('a decision takes a unique beginning of an id, as in Bacalhau, unless it asks for the whole id', async t => {
+  const directory = new FakeDirectory(requesterNode(), [node('gpu-40'), node('other')]);
+  const api = await serve(t, directory);
+  const exact = await put(api, 'gpu-4', { Action: 'delete', Exact: true });
+  assert.deepEqual([exact.status, exact.json().Code], [404, 'NotFound']);
+  assert.match(String(exact.json().Hint), /^did you mean gpu-40\?/);
+  assert.equal((await put(api, 'gpu-4', { Action: 'delete' })).status, 200);
+  assert.deepEqual([...directory.nodes.keys()], ['other']);
+});
+
 test('nodes are approved, rejected and deleted, and a decision may be a conflict', async t => {
   const directory = cluster();
   const api = await serve(t, directory);

@@ -51,6 +51,27 @@ describe('a name', () => {
     }
   });
 
+  test('of an exact decision means the node with this whole id, and the error names what begins so', async () => {
+    const { roll, register } = await begin();
+    const decide = (name: string) =>
+      roll.decide(name, { reason: '', actor: 'op', isExact: true }, deleteNode);
+    const refused = (name: string, hint: string | undefined) =>
+      assert.rejects(decide(name), { code: 'not_found', message: `node not found: ${name}`, hint });
+    const needed = 'A decision needs the whole id of the node';
+    await register('gpu-40');
+    await refused('gpu-4', `did you mean gpu-40? ${needed}`);
+    await register('gpu-41');
+    await refused('gpu-4', `did you mean gpu-40 or gpu-41? ${needed}`);
+    for (const id of ['gpu-42', 'gpu-43']) await register(id);
+    await refused('gpu-4', `did you mean gpu-40, gpu-41, gpu-42 or another? ${needed}`);
+    await refused('', undefined);
+    await refused('tpu', undefined);
+    assert.equal(await decide('gpu-40'), 'gpu-40');
+    await register('gpu-400');
+    await refused('gpu-40', undefined);
+    assert.ok(roll.records.get('gpu-400'));
+  });
+
   test('does not mean a node that was deleted', async () => {
     const { roll, register } = await begin();
     await register('node-1');

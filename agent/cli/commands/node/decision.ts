@@ -6,7 +6,7 @@ import type { DecisionAction } from '../../../protocol/http.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
 
-const operands = { id: 'the id of a node, or a unique beginning of it' };
+const operands = { id: 'the whole id of a node' };
 
 const flags = {
   message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },

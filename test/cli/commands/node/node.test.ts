@@ -151,6 +151,13 @@ test('a refusal of the requester is shown in its own words with exit code 1', as
     await run('reject', 'node-'),
     fails(
       1,
+      'Error: node not found: node-\nHint:  did you mean node-0, node-1, node-2 or another? A decision needs the whole id of the node\n',
+    ),
+  );
+  assert.deepEqual(
+    await run('describe', 'node-'),
+    fails(
+      1,
       'Error: multiple nodes found for prefix: node-, matching IDs: [node-0 node-1 node-2 node-3]\nHint:  Use a more specific node ID prefix\n',
     ),
   );
