@@ -5,13 +5,16 @@ import type { Clock } from '../system/clock.ts';
 import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
+import type { StateFile } from '../system/state-file.ts';
+import type { Trouble } from '../system/trouble.ts';
 import { version } from '../system/version.ts';
 import type { Connection, ConnectionState, Subscription } from '../transport/port.ts';
+import { agentTroubles } from './agent-troubles.ts';
 import type { Identity } from './registration/identity.ts';
 import { Registration } from './registration/registration.ts';
 import { RequesterClient } from './registration/requester-client.ts';
 import { sentinelFile } from './registration/sentinel-file.ts';
-import { initialState, type Phase, type RegistrationState } from './registration/state.ts';
+import { initialState, isAccepted, type Phase, type RegistrationState } from './registration/state.ts';
 import { Heartbeat } from './reports/heartbeat.ts';
 import type { ReportFrequencies } from './reports/report-schedule.ts';
 import { Reports, reportsIn } from './reports/reports.ts';
@@ -46,8 +49,12 @@ export interface AgentStatus {
   node: string;
   version: string;
   pid: number;
-  state: Phase;
+  /** The phase of the registration; `refused` while the requester refuses the node for a reason that has no phase. */
+  state: Phase | 'refused';
+  /** The operator's reason for rejecting or deleting the node, or the reason in the requester's words. */
   reason?: string | undefined;
+  /** What keeps the agent from doing its work; absent when nothing does. */
+  troubles?: readonly Trouble[] | undefined;
   fingerprint: string;
   cluster?: string | undefined;
   requester?: string | undefined;
@@ -71,6 +78,7 @@ export class Agent {
   readonly #state: RegistrationState = initialState();
   readonly #client: RequesterClient;
   readonly #registration: Registration;
+  readonly #sentinel: Pick<StateFile<unknown>, 'failure'>;
   readonly #heartbeat: Heartbeat;
   readonly #reports: Reports;
   readonly #scans: ScanSchedule;
@@ -114,6 +122,7 @@ export class Agent {
     this.#options = options;
     this.#client = client;
     this.#registration = registration;
+    this.#sentinel = sentinel;
     this.#heartbeat = heartbeat;
     this.#reports = reports;
     this.#scans = scans;
@@ -125,6 +134,7 @@ export class Agent {
     this.#subscriptions.push(
       connection.onState(state => {
         if (state.kind !== 'connected') return;
+        this.#client.restartSilence();
         if (this.#wasConnected) this.#reports.sendAfterReconnect();
         this.#wasConnected = true;
       }),
@@ -166,17 +176,24 @@ export class Agent {
     return this.#reports.stalled;
   }
 
+  /** Whether a requester has accepted the node, even if it refuses the node's reports now. */
+  get isAccepted(): boolean {
+    return isAccepted(this.#state.phase);
+  }
+
   status(): AgentStatus {
     const { node, identity, connection, survey, pid } = this.#options;
-    const { phase, reason, cluster, requester } = this.#state;
+    const { phase, refused, reason, operatorReason, cluster, requester } = this.#state;
     const { conditions } = survey;
+    const troubles = this.#troubles();
     return {
       role: 'agent',
       node,
       version,
       pid,
-      state: phase,
-      reason: reason || undefined,
+      state: refused ? 'refused' : phase,
+      reason: operatorReason || reason || undefined,
+      troubles: troubles.length > 0 ? troubles : undefined,
       fingerprint: identity.fingerprint,
       cluster: cluster || undefined,
       requester: requester || undefined,
@@ -186,6 +203,22 @@ export class Agent {
       lastAcknowledged: this.#client.lastAcknowledged?.toISOString(),
       conditions: conditions.length > 0 ? conditions : undefined,
     };
+  }
+
+  #troubles(): Trouble[] {
+    const { node, folder, connection, clock } = this.#options;
+    const { silence, allowedSilenceMs } = this.#client;
+    return agentTroubles({
+      node,
+      folder,
+      state: this.#state,
+      connection: connection.state,
+      now: clock.monotonic(),
+      silence,
+      allowedSilenceMs,
+      fileFailure: this.#sentinel.failure,
+      stalled: this.stalled,
+    });
   }
 
   async #leave(): Promise<void> {

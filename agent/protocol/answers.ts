@@ -31,6 +31,8 @@ const answererSchema = struct({
   Membership: v.nullish(v.picklist([...memberships, '']), ''),
   Session: short(),
   Code: short(64),
+  /** The reason that an operator gave for rejecting or deleting the node. */
+  Reason: short(1024),
   /** The topic of the heartbeats; the next member is the longest silence that the requester allows, in milliseconds. */
   HeartbeatTopic: short(256),
   NodeDisconnectedAfter: v.optional(count()),
@@ -96,10 +98,11 @@ export const reasons = {
 
 /**
  * Returns whether a refusal means that the node has to register again. Bacalhau from 1.6 on says "handshake required" or
- * "node not found", and Bacalhau 1.5 says "not yet registered" or "missing node".
+ * "node not found". Bacalhau 1.4 and 1.5 have "not yet registered" and "missing node" in their sources, but say "nodeInfo
+ * not found" where it counts, inside the text of an error.
  */
 export const meansUnknown = (reason: string): boolean =>
-  /handshake required|not yet registered|missing node|node not found/.test(reason);
+  /handshake required|not yet registered|missing node|node(Info)? not found/.test(reason);
 
 /** Returns whether a refusal means that an operator has rejected the node. */
 export const meansRejected = (reason: string): boolean =>

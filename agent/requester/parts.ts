@@ -31,6 +31,7 @@ import { nodeBucket } from './roll/store.ts';
 import type { StoredRecord } from './roll/stored-record.ts';
 import { WaitingList } from './roll/waiting-list.ts';
 import type { Counters } from './status/counters.ts';
+import type { StoreWatch } from './status/store-watch.ts';
 
 export interface PartsSettings {
   /** Time between two heartbeats, in milliseconds. The next two have the same unit. */
@@ -49,6 +50,8 @@ export interface PartsOptions {
   clock: Clock;
   random: Random;
   log: Log;
+  /** Watches whether the store carries out each write. */
+  storeWatch: StoreWatch;
   /** The data about this process that a second requester gets. */
   me: Holder;
   /** Aborts the start and everything that runs in the background. */
@@ -75,8 +78,8 @@ export interface Parts extends DirectoryParts {
  * everything is undone and this may be called again. MusterError as `takeLease`.
  */
 export async function openParts(options: PartsOptions): Promise<Parts> {
-  const { connection, random, onWait } = options;
-  const storage = await connection.storage();
+  const { connection, random, storeWatch, onWait } = options;
+  const storage = storeWatch.watch(await connection.storage());
   const bucket = await storage.bucket(clusterBucket);
   const clusterId = await ensureClusterId(bucket, random);
   onWait('the lease of the acting requester');

@@ -14,6 +14,8 @@ import { retryOnBrokerError } from './retry.ts';
 import type { RollPolicy } from './roll/admission.ts';
 import { type Counters, newCounters } from './status/counters.ts';
 import type { RequesterStatus } from './status/requester-status.ts';
+import { requesterTroubles } from './status/requester-troubles.ts';
+import { StoreWatch } from './status/store-watch.ts';
 
 export interface RequesterSettings extends PartsSettings, RollPolicy {}
 
@@ -35,6 +37,8 @@ export interface RequesterOptions {
   pid: number;
   /** Tells about the requester's own broker; absent when it uses another one. */
   ownBroker?: OwnBroker | undefined;
+  /** The folder of the requester's own broker; undefined when the broker is another one. */
+  brokerFolder?: string | undefined;
   /** Called when another requester took over. This one no longer answers, and the process should end. */
   onLost(error: MusterError): void;
   /** Called when something that `status` shows has changed. */
@@ -53,17 +57,22 @@ export class Requester {
   readonly #policy: RollPolicy;
   readonly #stopping = new AbortController();
   #parts: Parts | undefined;
+  readonly #storeWatch: StoreWatch;
   #waitingFor = 'the broker';
+  /** Why the parts could not be opened at the last attempt. */
+  #startFailure: BrokerError | undefined;
 
   constructor(options: RequesterOptions) {
     const { self, random, log, settings } = options;
     this.#options = options;
     this.#instance = random.uuid();
     this.#policy = { manualApproval: settings.manualApproval, maxPending: settings.maxPending };
+    this.#storeWatch = new StoreWatch(() => options.onStatusChange?.());
     this.directory = new NodeDirectory({
       self,
       log,
       counters: this.#counters,
+      brokerFolder: options.brokerFolder,
       parts: () => this.#readyParts(),
       status: () => this.status(),
     });
@@ -82,6 +91,7 @@ export class Requester {
         ...this.#options,
         policy: this.#policy,
         counters: this.#counters,
+        storeWatch: this.#storeWatch,
         me: { requester: self.NodeID, instance: this.#instance, host, pid, since },
         signal,
         onWait: what => {
@@ -92,9 +102,11 @@ export class Requester {
       // The requester may have been stopped, or have lost the lease, while the parts were opened.
       if (signal.aborted) await parts.stop(0);
       else this.#parts = parts;
+      this.#startFailure = undefined;
     };
     const onFailure = (error: BrokerError) => {
       this.#waitingFor = `the broker's store: ${error.message}`;
+      this.#startFailure = error;
     };
     const failureText = 'the store cannot be opened yet; trying again';
     await retryOnBrokerError(open, { ...this.#options, signal, failureText, onFailure });
@@ -121,11 +133,20 @@ export class Requester {
   }
 
   status(): RequesterStatus {
-    const { self, connection, pid, ownBroker } = this.#options;
+    const { self, connection, clock, pid, ownBroker, brokerFolder } = this.#options;
     const parts = this.#parts;
     const stopping = this.#stopping.signal.aborted;
     // What is wrong with the broker explains the rest, so it comes first.
     const degradedReason = ownBroker?.problem ?? parts?.health.degradedReason;
+    const troubles = requesterTroubles({
+      connection: connection.state,
+      now: clock.monotonic(),
+      brokerFolder,
+      brokerProblem: ownBroker?.problem,
+      storeFailure: this.#startFailure ?? this.#storeWatch.failure,
+      degradedReason: parts?.health.degradedReason,
+      stalled: this.stalled,
+    });
     return {
       role: 'requester',
       node: self.NodeID,
@@ -133,6 +154,7 @@ export class Requester {
       pid,
       state: stopping ? 'stopping' : !parts ? 'starting' : degradedReason ? 'degraded' : 'ready',
       reason: parts ? degradedReason : (ownBroker?.problem ?? `waiting for ${this.#waitingFor}`),
+      troubles: troubles.length > 0 ? troubles : undefined,
       broker: textOf(connection.state),
       brokerRestarts: ownBroker?.restarts,
       clusterId: parts?.clusterId,

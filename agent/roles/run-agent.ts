@@ -114,6 +114,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   notifier.setSource(() =>
     agentState({
       status: running.status(),
+      isAccepted: running.isAccepted,
       connection: connection.state,
       stalled: running.stalled,
       clock: systemClock,

@@ -104,7 +104,7 @@ async function startOwnBroker({
 
 /** Runs the requester and its API until it is told to stop. Throws when another requester took over. */
 async function serveNodes(
-  { load, settings, log, notifier, node, life, broker }: Running & { broker: Broker | undefined },
+  { load, settings, log, data, notifier, node, life, broker }: Running & { broker: Broker | undefined },
   onCreated: (requester: Requester) => void,
 ): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
@@ -137,6 +137,7 @@ async function serveNodes(
     host: facts.hostname,
     pid: process.pid,
     ownBroker: broker,
+    brokerFolder: broker && roleFolder(data, 'broker'),
     onLost: lost.reject,
     onStatusChange: () => notifier.updateSoon(),
   });

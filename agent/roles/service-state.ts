@@ -1,9 +1,10 @@
 // Computes the state of each role for the service manager: whether it is ready, and a status line.
 import type { AgentStatus } from '../compute/agent.ts';
-import { agoText, durationText } from '../output/units.ts';
+import { agoText } from '../output/units.ts';
 import type { RequesterStatus } from '../requester/status/requester-status.ts';
 import type { RoleState } from '../service/notifier.ts';
 import type { Clock } from '../system/clock.ts';
+import type { Trouble } from '../system/trouble.ts';
 import type { ConnectionState } from '../transport/port.ts';
 
 /** The state of a role that has no status yet. */
@@ -17,50 +18,47 @@ export interface StateSources<Status> {
   clock: Clock;
 }
 
-/** Returns the state of the agent. It is ready when it is connected, and is registered or waits for approval. */
-export function agentState(sources: StateSources<AgentStatus>): RoleState {
-  const { status, connection, stalled } = sources;
-  const { state } = status;
-  const accepted = state === 'pending' || state === 'approved' || state === 'registered';
-  const text = brokerText(connection, sources.clock) ?? agentText(status, sources.clock);
-  return { ready: accepted && connection.kind === 'connected', text, stalled };
+/**
+ * Returns the state of the agent. It is ready when it is connected, and is registered or waits for approval. `isAccepted`
+ * says that a requester has accepted the node, even if it refuses the node's reports now.
+ */
+export function agentState(sources: StateSources<AgentStatus> & { isAccepted: boolean }): RoleState {
+  const { status, connection, stalled, isAccepted, clock } = sources;
+  const text = troubleText(status.troubles?.[0]) ?? connectingText(connection) ?? agentText(status, clock);
+  return { ready: isAccepted && connection.kind === 'connected', text, stalled };
 }
 
 /** Returns the state of the requester. It is ready when it has read the roll and answers nodes. */
 export function requesterState(sources: StateSources<RequesterStatus>): RoleState {
   const { status, connection, stalled } = sources;
   const ready = status.state === 'ready' || status.state === 'degraded';
-  const away = brokerText(connection, sources.clock);
+  const trouble = troubleText(status.troubles?.[0]) ?? connectingText(connection);
   const nodes = nodesText(status);
-  const text = away
-    ? [away, nodes.join(', ')].filter(Boolean).join('; ')
+  const text = trouble
+    ? [trouble, nodes.join(', ')].filter(Boolean).join('; ')
     : [requesterText(status), ...nodes].join(', ');
   return { ready, text, stalled };
 }
 
-function brokerText(connection: ConnectionState, clock: Clock): string | undefined {
-  if (connection.kind === 'connecting') return 'connecting to the broker';
-  if (connection.kind !== 'disconnected') return undefined;
-  const { fault, reason, since } = connection;
-  const what = fault === 'unreachable' ? 'broker unreachable' : 'no connection to the broker';
-  return `${what} for ${durationText(clock.monotonic() - since)}, retrying (${reason})`;
+/** Returns a trouble on one line. What a decision of an operator asks for is told too, because only people can do it. */
+function troubleText(trouble: Trouble | undefined): string | undefined {
+  if (trouble?.code !== 'rejected' && trouble?.code !== 'deleted') return trouble?.text;
+  return `${trouble.text}; ${trouble.hint}`;
+}
+
+function connectingText(connection: ConnectionState): string | undefined {
+  return connection.kind === 'connecting' ? 'connecting to the broker' : undefined;
 }
 
 function agentText({ state, reason, fingerprint, lastAcknowledged }: AgentStatus, clock: Clock): string {
-  const why = reason ? `: ${reason}` : '';
-  switch (state) {
-    case 'registering':
-      return `registering${why}`;
-    case 'pending':
-      return `pending approval, fingerprint ${fingerprint}`;
-    case 'approved':
-    case 'registered':
-      return `${state}, ${lastAcknowledged ? `last heartbeat acknowledged ${ago(lastAcknowledged, clock)}` : 'no heartbeat acknowledged yet'}`;
-    case 'rejected':
-      return `rejected${why}`;
-    case 'deleted':
-      return 'deleted; register again with: muster agent register';
+  if (state === 'pending') return `pending approval, fingerprint ${fingerprint}`;
+  if (state === 'approved' || state === 'registered') {
+    const acknowledged = lastAcknowledged
+      ? `last heartbeat acknowledged ${ago(lastAcknowledged, clock)}`
+      : 'no heartbeat acknowledged yet';
+    return `${state}, ${acknowledged}`;
   }
+  return reason ? `${state}: ${reason}` : state;
 }
 
 function requesterText({ state, reason }: RequesterStatus): string {

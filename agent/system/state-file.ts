@@ -22,7 +22,8 @@ export class StateFile<T> {
   /** The content of the file, as far as it is known. */
   #stored: T;
   #writing: Promise<void> | undefined;
-  #hasFailed = false;
+  /** The error of the last write; undefined when it succeeded. */
+  #failure: { error: unknown } | undefined;
 
   constructor(options: StateFileOptions<T>) {
     this.#options = options;
@@ -33,6 +34,11 @@ export class StateFile<T> {
   /** The newest value, even if it is not in the file yet. */
   get value(): T {
     return this.#value;
+  }
+
+  /** Why the file does not contain the newest value; undefined when the last write succeeded. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
   }
 
   /** Reads the file and returns its value. Never rejects. */
@@ -64,10 +70,10 @@ export class StateFile<T> {
         try {
           await this.#options.write(value);
           this.#stored = value;
-          this.#hasFailed = false;
+          this.#failure = undefined;
         } catch (error) {
-          this.#options.onWriteError(error, value, this.#hasFailed);
-          this.#hasFailed = true;
+          this.#options.onWriteError(error, value, this.#failure !== undefined);
+          this.#failure = { error };
           // Only a value that was set in the meantime is written at once. The failed value waits for the next call.
           if (this.#value === value) return;
         }

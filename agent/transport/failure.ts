@@ -20,6 +20,16 @@ export class ConnectFailure extends Error {
   }
 }
 
+/** What an operator can do about each fault. The doctor and the status of a role show it. */
+export const connectRemedies: Readonly<Record<ConnectFault, string>> = {
+  unreachable: 'start the broker, allow the connection in the firewall, or correct nats.servers',
+  unauthorized:
+    "give this role credentials that the broker knows (nats.token, nats.tokenFile, nats.credsFile); the token of a requester's own broker is in broker/token of its data folder",
+  tls: 'correct the certificates or the settings nats.tls.*',
+  credentials: 'put the credentials where the setting says',
+  protocol: 'correct nats.servers: it must name the port of NATS, which is usually 4222',
+};
+
 /** One attempt to connect: its data and its progress. */
 export interface Attempt {
   /** The broker's URL, as messages name it. */

@@ -164,9 +164,11 @@ function parseApiError(error: Record<string, unknown>, what: string): BrokerErro
   if (code === apiErrors.notEnabled || code === apiErrors.notEnabledForAccount) return notEnabledError();
   if (code === apiErrors.wrongLastSequence || code === apiErrors.wrongLastSequenceConstant)
     return new ApiError('revision_conflict', text, code);
+  // A full disk has no code of its own: the broker reports the words of its operating system.
+  if (code === apiErrors.storageExceeded || /no space left on device/.test(text))
+    return new ApiError('no_space', text, code);
   // 5xx means a cluster without a leader, or an overloaded store. The call may be repeated, as after a timeout.
-  const temporary = Number(error.code ?? 0) >= 500 && code !== apiErrors.storageExceeded;
-  return new ApiError(temporary ? 'timeout' : 'refused', text, code);
+  return new ApiError(Number(error.code ?? 0) >= 500 ? 'timeout' : 'refused', text, code);
 }
 
 function notEnabledError(): BrokerError {

@@ -23,6 +23,8 @@ export type BrokerFault =
   | 'timeout'
   /** The key has another revision than the one in the call, because somebody else wrote it. */
   | 'revision_conflict'
+  /** The broker has no room on its disk to store the message, so it did not store it. */
+  | 'no_space'
   /** A stream, a bucket or a permission is missing, or has another configuration. */
   | 'refused';
 
@@ -123,7 +125,7 @@ export interface BucketState {
 
 /**
  * A key-value bucket. All methods throw BrokerError `timeout`, `disconnected` or `refused`; those that write also throw
- * `revision_conflict`.
+ * `revision_conflict` and `no_space`.
  */
 export interface Bucket {
   /** Returns what tells this bucket from an earlier one of its name, and from an older state of itself. */

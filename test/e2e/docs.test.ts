@@ -39,7 +39,9 @@ describe('docs/operate.md, on a cluster of three nodes', () => {
       // An agent hears of a decision a moment after the command has ended.
       await eventually(`${command} prints what the page says`, async () => {
         const { code, stdout, stderr } = await runStep(command, variables);
-        assert.deepEqual([code, stderr], [0, ''], command);
+        // Before this command the page has rejected and deleted nodes that run here.
+        const expected = command === 'muster status' ? 1 : 0;
+        assert.deepEqual([code, stderr], [expected, ''], command);
         printed = stdout;
         return patternOf(output).test(stdout) || !/ (list|status|events)/.test(command);
       }).catch(() => undefined);

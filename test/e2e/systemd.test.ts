@@ -34,11 +34,11 @@ describe('as a service of systemd', { skip }, () => {
     await host.muster('node', 'approve', node);
     await host.untilStatus('agent', /^approved, last heartbeat acknowledged \d+ s ago$/);
     await host.muster('node', 'reject', node, '-m', 'not ours');
-    await host.untilStatus('agent', /^rejected: node/);
+    await host.untilStatus('agent', /^an operator rejected this node: not ours; to let it take part/);
     await host.muster('node', 'approve', node);
     await host.untilStatus('agent', /^approved/);
     await host.muster('node', 'delete', node);
-    await host.untilStatus('agent', /^deleted; register again with: muster agent register$/);
+    await host.untilStatus('agent', /^an operator deleted this node; .*: muster agent register$/);
     await host.muster('agent', 'register');
     await host.untilStatus('agent', /^pending approval/);
     assert.equal(await host.show('agent', 'NRestarts'), '0');

@@ -141,7 +141,8 @@ const step = (name: string, run: (both: Both) => Promise<void>): Step => ({
 const notNow = (error: unknown): string => {
   if (error instanceof BrokerError) return 'unavailable';
   assert.ok(error instanceof MusterError, String(error));
-  return error.code === 'unreachable' ? 'unavailable' : error.code;
+  // A store that does not answer is `unreachable`, and one that refuses is `failed`.
+  return /^(unreachable|failed)$/.test(error.code) ? 'unavailable' : error.code;
 };
 
 async function leave({ fixture, model, up }: Both, id: string): Promise<void> {

@@ -197,17 +197,22 @@ describe('resource information', () => {
 });
 
 describe('an operator', () => {
-  test('gets an error when the store does not answer, and the node stays as it is', async () => {
+  test('gets an error when the store does not answer or refuses, and the node stays as it is', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
-    for (const fault of ['timeout', 'disconnected', 'refused'] as const) {
+    for (const fault of ['timeout', 'disconnected'] as const) {
       fixture.broker.failNext('put', { fault });
       await assert.rejects(fixture.approve('node-1'), {
         code: 'unreachable',
-        message: /node info store does not answer/,
-        hint: /muster node list/,
+        message: /may stand or not: the node info store does not answer/,
+        hint: /muster node describe node-1/,
       });
     }
+    fixture.broker.failNext('put', { fault: 'refused' });
+    await assert.rejects(fixture.approve('node-1'), {
+      code: 'failed',
+      message: /was not stored: the node info store refuses/,
+    });
     assert.equal(fixture.table()[1], 'node-1 Compute PENDING UNKNOWN');
     assert.equal(fixture.requester.status().counters.storeFailures, 3);
     await fixture.approve('node-1');

@@ -1,19 +1,16 @@
 // `muster status` shows the state of the roles that run on this machine. It asks them through the sockets in their folders.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AgentStatus } from '../../compute/agent.ts';
 import type { LoadedSettings } from '../../config/load.ts';
 import { runtimeFolder, searchedFolders } from '../../config/paths.ts';
+import type { Role } from '../../config/role.ts';
 import { jsonText } from '../../output/data.ts';
-import { type Row, sectionsText } from '../../output/sections.ts';
 import { print } from '../../output/terminal.ts';
-import { agoText } from '../../output/units.ts';
-import type { RequesterStatus } from '../../requester/status/requester-status.ts';
-import { systemClock } from '../../system/clock.ts';
-import { MusterError } from '../../system/errors.ts';
+import { MusterError, reasonOf } from '../../system/errors.ts';
 import { askHolder } from '../../system/role-socket.ts';
 import type { Argv, Example, FlagTable } from '../line/command.ts';
 import { outputFlag } from '../line/output-flag.ts';
+import { type ShownRole, type SilentRole, statusText } from './status-text.ts';
 
 export const settings = ['dataDir'] as const;
 
@@ -29,9 +26,10 @@ export const examples: readonly Example[] = [
 export const run = ({ load, flags: { output } }: Argv<typeof flags>): Promise<number> =>
   showStatus(() => load({ skipUnreadable: true }), output, print);
 
-export type RoleStatus = AgentStatus | RequesterStatus;
-
-/** Prints the roles that run here. Throws MusterError `unreachable` when no role runs here. */
+/**
+ * Prints the roles that run here, and returns 1 when something keeps one of them from doing its work. Throws MusterError
+ * `unreachable` when no role runs here, `not_allowed` when this user may ask none of them.
+ */
 export async function showStatus(
   load: () => Promise<LoadedSettings>,
   output: 'text' | 'json',
@@ -50,11 +48,11 @@ export async function showStatus(
     );
   }
   print(output === 'json' ? jsonText(roles) : roles.map(statusText).join('\n'));
-  return 0;
+  return roles.some(({ troubles = [] }) => troubles.length > 0) ? 1 : 0;
 }
 
 /** Returns the roles of the first folder in which a role runs. */
-async function firstRoles(folders: string[]): Promise<RoleStatus[]> {
+async function firstRoles(folders: string[]): Promise<ShownRole[]> {
   for (const folder of folders) {
     const roles = await rolesIn(folder);
     if (roles.length > 0) return roles;
@@ -62,80 +60,29 @@ async function firstRoles(folders: string[]): Promise<RoleStatus[]> {
   return [];
 }
 
-async function rolesIn(data: string): Promise<RoleStatus[]> {
+async function rolesIn(data: string): Promise<ShownRole[]> {
   const dev = join(data, 'dev');
   const names = await readdir(dev).catch(() => []);
   const folders = [data, ...names.sort().map(name => join(dev, name))];
-  const statuses = folders.flatMap(folder => [
-    askHolder(runtimeFolder(folder, 'requester'), { command: 'status' }),
-    askHolder(runtimeFolder(folder, 'agent'), { command: 'status' }),
-  ]);
-  return (await Promise.all(statuses)).filter(status => status !== undefined) as RoleStatus[];
+  const asked = folders.flatMap(folder => [askRole(folder, 'requester'), askRole(folder, 'agent')]);
+  const found = (await Promise.all(asked)).filter(status => status !== undefined);
+  const answered = found.filter((status): status is ShownRole => !(status instanceof MusterError));
+  const refusal = found.find(status => status instanceof MusterError);
+  if (refusal && answered.length === 0) throw refusal;
+  return answered;
 }
 
-/** Returns the status of a role for people. */
-export function statusText(status: RoleStatus): string {
-  const rows = status.role === 'agent' ? agentRows(status) : requesterRows(status);
-  const title = [status.role, status.node].filter(Boolean).join(' ');
-  return sectionsText([{ title, rows: rows.filter(([, value]) => value !== '') }]);
+/**
+ * Asks a role for its status. Returns undefined when it does not run, and the error when this user may not ask it. A role
+ * that does not answer gets a status that says so, because the others must still be shown.
+ */
+async function askRole(data: string, role: Role): Promise<ShownRole | MusterError | undefined> {
+  try {
+    return (await askHolder(runtimeFolder(data, role), { command: 'status' })) as ShownRole | undefined;
+  } catch (error) {
+    if (error instanceof MusterError && error.code === 'not_allowed') return error;
+    const hint = 'it hangs or is suspended: look at its log, then restart it';
+    const trouble = { code: 'no_answer', text: reasonOf(error), hint } as const;
+    return { role, state: 'silent', troubles: [trouble] } satisfies SilentRole;
+  }
 }
-
-const states: Record<AgentStatus['state'], string> = {
-  registering: 'registering',
-  pending: 'pending approval',
-  approved: 'approved',
-  registered: 'registered (a Bacalhau requester does not say whether it approved the node)',
-  rejected: 'rejected',
-  deleted: 'deleted; to register again: muster agent register',
-};
-
-function agentRows(status: AgentStatus): Row[] {
-  const state = states[status.state] ?? status.state;
-  return [
-    ['state', status.reason ? `${state} (${status.reason})` : state],
-    ['fingerprint', status.fingerprint ?? ''],
-    ['broker', status.broker ?? ''],
-    ['requester', status.requester ? `${status.requester}, cluster ${status.cluster}` : 'not known'],
-    ['heartbeats', heartbeatsText(status)],
-    ['acknowledged', ago(status.lastAcknowledged)],
-    ...(status.conditions ?? []).map(
-      ({ Type, Reason, Since }): Row => ['condition', `${Type} since ${Since}: ${Reason}`],
-    ),
-    ['process', `${status.pid}, muster ${status.version ?? ''}`],
-  ];
-}
-
-function heartbeatsText({ heartbeats = 0, lastHeartbeat }: AgentStatus): string {
-  return lastHeartbeat ? `${heartbeats} sent, the last ${ago(lastHeartbeat)}` : `${heartbeats} sent`;
-}
-
-function requesterRows(status: RequesterStatus): Row[] {
-  const { nodes, counters } = status;
-  return [
-    ['state', status.reason ? `${status.state} (${status.reason})` : status.state],
-    ['broker', status.broker ?? ''],
-    ['cluster', status.clusterId ?? 'not known'],
-    [
-      'nodes',
-      nodes
-        ? `${nodes.total}, ${nodes.pending} pending approval${nodes.unreadable ? `, ${nodes.unreadable} unreadable` : ''}`
-        : 'not read',
-    ],
-    [
-      'heartbeats',
-      counters
-        ? `${counters.heartbeats} received, ${counters.heartbeatsUnknown} of them from nodes not on the roll`
-        : '',
-    ],
-    ['events', eventsText(status.eventsWaiting ?? 0)],
-    ['process', `${status.pid}, muster ${status.version ?? ''}`],
-  ];
-}
-
-function eventsText(waitingNodes: number): string {
-  if (waitingNodes === 0) return 'all acknowledged by the broker';
-  return `${waitingNodes === 1 ? '1 node has' : `${waitingNodes} nodes have`} events that the broker has not acknowledged`;
-}
-
-/** Returns `3 s ago`, or `never` when there is no time. */
-const ago = (time: string | undefined): string => (time ? agoText(time, systemClock.now()) : 'never');

@@ -16,10 +16,10 @@ export type AnswerMeaning =
     }
   /** The requester does not know this registration, so the node has to register again. */
   | { kind: 'unknown'; reason: string }
-  /** An operator deleted this node. */
-  | { kind: 'deleted'; reason: string }
+  /** An operator deleted this node. `operatorReason` is empty when the operator gave none, or the requester keeps none. */
+  | { kind: 'deleted'; reason: string; operatorReason: string }
   /** An operator rejected this node. It continues to send heartbeats under `session`, to show that it is alive. */
-  | { kind: 'rejected'; reason: string; session: string }
+  | { kind: 'rejected'; reason: string; operatorReason: string; session: string }
   /** The request was refused, for now or for ever. An agent can only ask again. */
   | { kind: 'refused'; reason: string };
 
@@ -33,10 +33,13 @@ export function interpretAnswer(answer: Answer, cluster: string): AnswerMeaning 
   if (cluster && muster?.ClusterID && muster.ClusterID !== cluster) {
     return { kind: 'unknown', reason: `another cluster answers (${muster.ClusterID})` };
   }
+  const operatorReason = muster?.Reason ?? '';
   if (accepted) {
     const membership = muster?.Membership ?? '';
     // The node may have been rejected after its request was carried out and before the answer was written.
-    if (membership === 'REJECTED') return { kind: 'rejected', reason: reasons.rejected, session: '' };
+    if (membership === 'REJECTED') {
+      return { kind: 'rejected', reason: reasons.rejected, operatorReason, session: '' };
+    }
     return {
       kind: 'accepted',
       membership,
@@ -47,9 +50,9 @@ export function interpretAnswer(answer: Answer, cluster: string): AnswerMeaning 
   }
   // A code is more reliable than the reason beside it, which may quote any text.
   if (muster?.Code ? muster.Code === 'deleted' : reason === reasons.deleted)
-    return { kind: 'deleted', reason };
+    return { kind: 'deleted', reason, operatorReason };
   if (muster?.Code ? muster.Code === 'rejected' : meansRejected(reason)) {
-    return { kind: 'rejected', reason, session: muster?.Session ?? '' };
+    return { kind: 'rejected', reason, operatorReason, session: muster?.Session ?? '' };
   }
   if (muster?.Code ? muster.Code === 'handshake_required' : meansUnknown(reason)) {
     return { kind: 'unknown', reason };

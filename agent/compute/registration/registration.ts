@@ -13,7 +13,7 @@ import { type AnswerMeaning, interpretAnswer } from './answer-meaning.ts';
 import type { RequesterClient } from './requester-client.ts';
 import { RetryDelays } from './retry-delays.ts';
 import type { Sentinel } from './sentinel.ts';
-import { isAccepted, type RegistrationState } from './state.ts';
+import { isAccepted, type RegistrationState, type RequestKind } from './state.ts';
 
 export interface RegistrationOptions {
   clock: Clock;
@@ -111,10 +111,10 @@ export class Registration {
   }
 
   /** Applies the answer to a report. The answer is ignored when the report was sent under an earlier session. */
-  applyAnswer(answer: Answer, session: string): void {
+  applyAnswer(answer: Answer, session: string, kind: RequestKind): void {
     const { state } = this.#options;
     if (this.#stopping.signal.aborted || session !== state.session) return;
-    if (isAccepted(state.phase)) this.#apply(interpretAnswer(answer, state.cluster));
+    if (isAccepted(state.phase)) this.#apply(interpretAnswer(answer, state.cluster), kind);
   }
 
   /**
@@ -163,34 +163,38 @@ export class Registration {
     if (signal.aborted) return;
     // A plan that was made during the request is newer than the answer.
     if (this.#resumePlan()) return;
-    if (answer) this.#apply(interpretAnswer(answer, cluster), step);
+    if (answer) this.#apply(interpretAnswer(answer, cluster), 'information', step);
     else this.#onNoAnswer(step, failure);
     if (isConfirmationDue) this.confirm();
   }
 
   /** Applies an answer; `step` is undefined when the answer belongs to a report. */
-  #apply(meaning: AnswerMeaning, step?: Step): void {
+  #apply(meaning: AnswerMeaning, kind: RequestKind, step?: Step): void {
     switch (meaning.kind) {
       case 'accepted':
-        this.#onAccepted(meaning, step);
+        this.#onAccepted(meaning, kind, step);
         break;
       case 'rejected':
         this.#onRejected(meaning);
         break;
       case 'deleted':
-        this.#onDeleted(meaning.reason);
+        this.#onDeleted(meaning);
         break;
       case 'unknown':
         this.#onUnknown(meaning.reason);
         break;
       case 'refused':
-        this.#onRefused(meaning.reason, step);
+        this.#onRefused(meaning.reason, kind, step);
         return;
     }
     this.#isStarting = false;
   }
 
-  #onAccepted(meaning: Extract<AnswerMeaning, { kind: 'accepted' }>, step: Step | undefined): void {
+  #onAccepted(
+    meaning: Extract<AnswerMeaning, { kind: 'accepted' }>,
+    kind: RequestKind,
+    step: Step | undefined,
+  ): void {
     const { clock, log, node, key, state, sentinel } = this.#options;
     const isNew = step === 'register';
     const phaseBefore = state.phase;
@@ -200,7 +204,10 @@ export class Registration {
     const requester = meaning.requester || (isNew ? '' : state.requester);
     const session = isNew ? meaning.session : state.session;
     this.#delays.onAccepted();
-    this.#update({ phase, session, cluster, requester, reason: '' });
+    // A refusal stands until a request of the same kind is carried out: a requester may take the resources of a node whose
+    // information it refuses.
+    const refusal = state.refused && state.refused !== kind ? {} : ({ refused: '', reason: '' } as const);
+    this.#update({ phase, session, cluster, requester, operatorReason: '', ...refusal });
 
     const now = clock.now().toISOString();
     const saved = isNew ? undefined : sentinel.value;
@@ -227,15 +234,22 @@ export class Registration {
     void written.then(() => log.info(fields, text));
   }
 
-  #onRejected({ reason, session }: Extract<AnswerMeaning, { kind: 'rejected' }>): void {
+  #onRejected(meaning: Extract<AnswerMeaning, { kind: 'rejected' }>): void {
+    const { reason, operatorReason, session } = meaning;
     const { log, node, state, sentinel } = this.#options;
     if (state.phase !== 'rejected') {
       const text = 'this node was rejected by an operator; it keeps asking, in case that changes';
-      log.warn({ node, reason }, text);
+      log.warn({ node, reason: operatorReason || reason }, text);
       this.#delays.restart();
       void sentinel.set(undefined);
     }
-    this.#update({ phase: 'rejected', reason, session: session || state.session });
+    this.#update({
+      phase: 'rejected',
+      reason,
+      operatorReason,
+      refused: '',
+      session: session || state.session,
+    });
     // It confirms and does not register, because a registration would bring back a node that was deleted in the meantime.
     this.#planIn('confirm', this.#delays.whileRejectedMs());
   }
@@ -246,7 +260,7 @@ export class Registration {
     this.#registerAgain(reason, this.#delays.afterVoidMs());
   }
 
-  #onDeleted(reason: string): void {
+  #onDeleted({ reason, operatorReason }: Extract<AnswerMeaning, { kind: 'deleted' }>): void {
     const { log, node, settings, sentinel } = this.#options;
     // A start of the agent counts as a registration by hand.
     if (this.#isStarting || settings.rejoinAfterDelete) {
@@ -256,36 +270,39 @@ export class Registration {
     }
     this.#next = undefined;
     this.#timer?.cancel();
-    this.#update({ phase: 'deleted', reason, session: '' });
+    this.#update({ phase: 'deleted', reason, operatorReason, refused: '', session: '' });
     const text =
       'this node was deleted by an operator; it is quiet until: muster agent register, SIGHUP, or a restart';
-    void sentinel.set(undefined).then(() => log.warn({ node }, text));
+    const fields = { node, reason: operatorReason || undefined };
+    void sentinel.set(undefined).then(() => log.warn(fields, text));
   }
 
   #registerAgain(reason: string, waitMs: number): void {
     void this.#options.sentinel.set(undefined);
-    this.#update({ phase: 'registering', reason, session: '' });
+    this.#update({ phase: 'registering', reason, operatorReason: '', refused: '', session: '' });
     this.#planIn('register', waitMs);
   }
 
-  #onRefused(reason: string, step: Step | undefined): void {
-    const { node, limitedLog } = this.#options;
+  #onRefused(reason: string, kind: RequestKind, step: Step | undefined): void {
+    const { node, limitedLog, state } = this.#options;
     limitedLog.warn(reason, { node, reason }, 'the requester refused; asking again');
-    if (step) this.#retryLater(step, reason);
+    // A rejection says more than a refusal for now, so it stays what is shown.
+    const isShown = state.phase !== 'rejected' && (kind === 'information' || state.refused !== 'information');
+    if (isShown) this.#update({ refused: kind, reason });
+    if (step) this.#retryLater(step);
   }
 
   #onNoAnswer(step: Step, error: unknown): void {
     const { node, limitedLog } = this.#options;
     const text = `no answer to our ${step === 'register' ? 'registration' : 'information'}; asking again`;
     limitedLog.warn(reasonOf(error), { node, err: error }, text);
-    this.#retryLater(step, '');
+    this.#retryLater(step);
   }
 
   // The registration in the sentinel is valid until a requester contradicts it, so the node continues to send reports.
-  #retryLater(step: Step, reason: string): void {
+  #retryLater(step: Step): void {
     const saved = this.#options.sentinel.value;
     if (step === 'confirm' && saved) this.#update({ phase: phaseOf(saved.membership) });
-    if (step === 'register' && reason) this.#update({ reason });
     this.#planIn(step, this.#delays.afterFailureMs());
   }
 

@@ -35,7 +35,16 @@ export interface RequesterClientOptions {
   log: Log;
 }
 
+/** How long a requester has given no answer that could be read. */
+export interface RequesterSilence {
+  readonly ms: number;
+  /** Why the last request got no answer: a BrokerError, or a ProtocolError for an answer that cannot be read. */
+  readonly failure: Error;
+}
+
 const answerTimeoutMs = 5_000;
+/** The default of `requester.nodeDisconnectedAfter`, for a requester that does not name its own value. */
+const defaultAllowedSilenceMs = 45_000;
 /**
  * Time that the answer to a leave request may take, in milliseconds. It is a part of the time that an agent has to stop.
  */
@@ -49,12 +58,18 @@ export class RequesterClient {
   readonly #options: RequesterClientOptions;
   #isMuster = false;
   #lastAcknowledged: Date | undefined;
+  /** Time from which the silence of the requester is counted, in monotonic milliseconds. */
+  #silentSince: number;
+  /** The error of the last request; undefined when it was answered. */
+  #failure: Error | undefined;
+  #allowedSilenceMs = defaultAllowedSilenceMs;
   #loggedDifferences = '';
   /** The value of the survey's `infoChanges` when the information was last sent. */
   #sentInfoChanges = -1;
 
   constructor(options: RequesterClientOptions) {
     this.#options = options;
+    this.#silentSince = options.clock.monotonic();
   }
 
   /** Whether the last answer came from a muster requester. A Bacalhau requester does not know the leave request. */
@@ -65,6 +80,23 @@ export class RequesterClient {
   /** Time when a request was last carried out, by the wall clock. */
   get lastAcknowledged(): Date | undefined {
     return this.#lastAcknowledged;
+  }
+
+  /** Time since the last answer, in milliseconds, and why the last request got none; undefined when it got one. */
+  get silence(): RequesterSilence | undefined {
+    const failure = this.#failure;
+    return failure && { ms: this.#options.clock.monotonic() - this.#silentSince, failure };
+  }
+
+  /** The longest silence that the requester allows its nodes, in milliseconds. */
+  get allowedSilenceMs(): number {
+    return this.#allowedSilenceMs;
+  }
+
+  /** Counts the silence of the requester from now on, because it could not be heard before. The agent calls it. */
+  restartSilence(): void {
+    this.#silentSince = this.#options.clock.monotonic();
+    this.#failure = undefined;
   }
 
   /** Whether the node's information has changed since it was last sent. */
@@ -97,12 +129,19 @@ export class RequesterClient {
 
   async #request(method: ManagementMethod, body: unknown, timeoutMs = answerTimeoutMs): Promise<Answer> {
     const { connection, node, clock } = this.#options;
-    const message = await connection.request(managementSubject(node, method), writeJson(body), timeoutMs);
-    const answer = validate(answerSchema, parseJson(message.data));
+    const answer = await connection
+      .request(managementSubject(node, method), writeJson(body), timeoutMs)
+      .then(({ data }) => validate(answerSchema, parseJson(data)))
+      .catch((error: Error) => {
+        this.#failure = error;
+        throw error;
+      });
+    this.restartSilence();
     // Both kinds of requester can refuse without the member `Muster`, so such a refusal does not show the kind.
     if (answer.accepted || answer.muster) this.#isMuster = answer.muster !== undefined;
     if (answer.accepted) this.#lastAcknowledged = clock.now();
     if (answer.muster) this.#logDifferences(answer.muster);
+    this.#allowedSilenceMs = answer.muster?.NodeDisconnectedAfter || defaultAllowedSilenceMs;
     return answer;
   }
 

@@ -20,7 +20,17 @@ export interface RegistrationState {
   requester: string;
   /** The reason why the requester refused, in its own words. */
   reason: string;
+  /** The reason that an operator gave for rejecting or deleting the node. */
+  operatorReason: string;
+  /**
+   * The kind of request that was refused last, for a reason that does not change the phase. It is empty once such a
+   * request is carried out.
+   */
+  refused: '' | RequestKind;
 }
+
+/** The information of a node registers and confirms it; its resources are only a report. */
+export type RequestKind = 'information' | 'resources';
 
 export const initialState = (): RegistrationState => ({
   phase: 'registering',
@@ -28,6 +38,8 @@ export const initialState = (): RegistrationState => ({
   cluster: '',
   requester: '',
   reason: '',
+  operatorReason: '',
+  refused: '',
 });
 
 /** Returns whether a requester has accepted the node. An accepted node sends all its reports. */

@@ -123,7 +123,7 @@ export class Reports {
     const { client, state, registration } = this.#options;
     const { session } = state;
     try {
-      registration.applyAnswer(await client.sendInfo('UpdateNodeInfo/v1'), session);
+      registration.applyAnswer(await client.sendInfo('UpdateNodeInfo/v1'), session, 'information');
     } catch (error) {
       this.#logUnanswered('UpdateNodeInfo/v1', error);
     }
@@ -136,7 +136,7 @@ export class Reports {
       const answer = client.updateResources();
       // The sample may have found that a condition or a GPU changed.
       this.sendInfoIfChanged();
-      registration.applyAnswer(await answer, session);
+      registration.applyAnswer(await answer, session, 'resources');
     } catch (error) {
       this.#logUnanswered('UpdateResources/v1', error);
     }

@@ -14,6 +14,7 @@ export const agent = (context: Context): Check => ({
     return [
       ...stateFindings(status),
       ...reportFindings(status, context),
+      ...ownFindings(status),
       ...(await otherSettingsFindings(status, context)),
       ...versionFindings(status.version, 'agent'),
     ];
@@ -54,6 +55,8 @@ function stateFindings(status: AgentStatus): Finding[] {
       return [
         failed(`deleted${where}; ${who}`, 'if it should come back, register it again: muster agent register'),
       ];
+    case 'refused':
+      return [failed(`refused${where}${why}; ${who}`, "the requester's log says more")];
     case 'registering':
       return [failed(`not registered${why}; ${who}`, 'see what the broker and requester lines say')];
     default:
@@ -92,9 +95,18 @@ export function isSilent(status: AgentStatus, { settings }: Context): boolean {
   );
 }
 
+/** Returns the troubles that lie in the agent itself. The other findings tell the troubles with broker and requester. */
+function ownFindings({ troubles = [] }: AgentStatus): Finding[] {
+  return troubles
+    .filter(({ code }) => code === 'folder_not_writable' || code === 'stalled')
+    .map(({ text, hint }) => failed(text, hint));
+}
+
 function reportFindings(status: AgentStatus, context: Context): Finding[] {
   const remedy = 'see what the broker and requester lines say, and its log';
   if (brokerOf(status) === undefined) return [failed(`it has no broker: ${status.broker}`, remedy)];
+  const silent = status.troubles?.find(({ code }) => code === 'requester_silent');
+  if (silent) return [failed(silent.text, silent.hint)];
   if (!isSilent(status, context)) return [];
   const seconds = Math.round((silenceMsOf(status) ?? 0) / 1000);
   return [failed(`none of its reports was acknowledged for ${seconds} s`, remedy)];

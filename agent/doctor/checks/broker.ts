@@ -7,7 +7,7 @@ import { MusterError } from '../../system/errors.ts';
 import { silentLog } from '../../system/log.ts';
 import { packagedContents } from '../../system/packaged.ts';
 import type { AccessCheck, BrokerFacts, BrokerRefusal } from '../../transport/access-check.ts';
-import type { ConnectFault } from '../../transport/port.ts';
+import { connectRemedies } from '../../transport/failure.ts';
 import { advisoriesUpdatedAt, reviewVersion } from './advisories.ts';
 import { brokerOf } from './agent.ts';
 import { type Check, type Finding, failed, ok, runAsRoot, warning } from './check.ts';
@@ -50,15 +50,6 @@ async function ownBrokerFindings({ settings }: Context): Promise<Finding[]> {
   }
 }
 
-const remedies: Record<ConnectFault, string> = {
-  unreachable: 'start the broker, allow the connection in the firewall, or correct nats.servers',
-  unauthorized:
-    "give this role credentials that the broker knows (nats.token, nats.tokenFile, nats.credsFile); the token of a requester's own broker is in broker/token of its data folder",
-  tls: 'correct the certificates or the settings nats.tls.*',
-  credentials: 'put the credentials where the setting says',
-  protocol: 'correct nats.servers: it must name the port of NATS, which is usually 4222',
-};
-
 function accessFindings(
   { server, host, result }: AccessCheck,
   role: Role,
@@ -92,7 +83,7 @@ function refusalFinding(
   if (locked && connected === 'denied') {
     return warning(`${reason}; the agent may have credentials, but this user may not ask it`, runAsRoot);
   }
-  return failed(reason, remedies[fault]);
+  return failed(reason, connectRemedies[fault]);
 }
 
 function versionFindings(version: string, server: string): Finding[] {

@@ -36,20 +36,31 @@ async function askLocally(context: Context): Promise<Finding[]> {
   ];
 }
 
-function stateFindings({ state, reason, node, pid, nodes, broker }: RequesterStatus): Finding[] {
+function stateFindings({
+  state,
+  reason,
+  node,
+  pid,
+  nodes,
+  broker,
+  troubles = [],
+}: RequesterStatus): Finding[] {
   const who = `node ${node}, process ${pid}`;
   const why = reason ? `: ${reason}` : '';
+  const unread = nodes?.unreadable
+    ? [warning(`${nodes.unreadable} records of nodes cannot be read`, 'its log names them')]
+    : [];
+  if (troubles.length > 0) {
+    return [
+      ...troubles.map(({ code, text, hint }) =>
+        (code === 'degraded' ? warning : failed)(`${text}; ${who}`, hint),
+      ),
+      ...unread,
+    ];
+  }
   if (state === 'ready') {
     const count = nodes ? `${nodes.total} nodes, ${nodes.pending} pending approval; ` : '';
-    const unread = nodes?.unreadable
-      ? [warning(`${nodes.unreadable} records of nodes cannot be read`, 'its log names them')]
-      : [];
     return [ok(`ready, ${count}${who}`), ...unread];
-  }
-  if (state === 'degraded') {
-    return [
-      warning(`it cannot tell which nodes are silent, and calls none UNHEALTHY${why}; ${who}`, 'see its log'),
-    ];
   }
   return [
     failed(
@@ -70,7 +81,7 @@ async function apiFindings({ settings }: Context): Promise<Finding[]> {
     if (!(error instanceof MusterError)) throw error;
     return [
       failed(
-        `its API does not answer: ${error.message}`,
+        `its API cannot be used: ${error.message}`,
         'set api.host and api.port to those of the running requester, or see its log',
       ),
     ];

@@ -19,6 +19,7 @@ import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { Counters } from '../status/counters.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
+import { roomHint, storeFault } from '../status/store-fault.ts';
 import type { Directory } from './directory.ts';
 import { type NodeView, nodeView } from './node-view.ts';
 
@@ -35,6 +36,8 @@ export interface NodeDirectoryOptions {
   self: NodeInfo;
   log: Log;
   counters: Counters;
+  /** The folder of the requester's own broker; undefined when the broker is another one. */
+  brokerFolder?: string | undefined;
   /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
   parts(): DirectoryParts;
   status(): RequesterStatus;
@@ -89,20 +92,38 @@ export class NodeDirectory implements Directory {
     const filter = eventWildcard(node);
     return stream
       .follow({ filter, since }, message => onEvent(message.data))
-      .catch(error => this.#throwUnreachable(error));
+      .catch(error => this.#throwUnread(error));
   }
 
   async #decide(name: string, decision: Decision, rule: DecisionRule, text: string): Promise<void> {
     const { roll } = this.#options.parts();
-    const node = await roll.decide(name, decision, rule).catch(error => this.#throwUnreachable(error));
+    const node = await roll.decide(name, decision, rule).catch(error => this.#throwUndecided(error, name));
     this.#options.log.info({ node, reason: decision.reason, actor: decision.actor }, text);
   }
 
-  #throwUnreachable(error: unknown): never {
+  /** Throws the error for a decision that the store did not carry out, or whose answer was lost. */
+  #throwUndecided(error: unknown, name: string): never {
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
-    throw new MusterError('unreachable', `the node info store does not answer: ${error.message}`, {
-      hint: 'whether the change stands shows in: muster node list',
+    const fault = storeFault(error);
+    // Only a store that answered is known not to have stored the decision.
+    if (error.fault === 'no_space' || error.fault === 'refused') {
+      const hint =
+        error.fault === 'no_space' ? roomHint(this.#options.brokerFolder) : "the broker's log says more";
+      const text = `the decision about node ${name} was not stored: ${fault} (${error.message})`;
+      throw new MusterError('failed', text, { hint, cause: error });
+    }
+    const text = `the decision about node ${name} may stand or not: ${fault} (${error.message})`;
+    const hint = `find out with: muster node describe ${name}`;
+    throw new MusterError('unreachable', text, { hint, cause: error });
+  }
+
+  #throwUnread(error: unknown): never {
+    if (!(error instanceof BrokerError)) throw error;
+    this.#options.counters.storeFailures++;
+    const fault = error.fault === 'refused' ? 'refuses to be read' : 'does not answer';
+    throw new MusterError('unreachable', `the event stream ${fault}: ${error.message}`, {
+      hint: 'try again in a moment; the log of the requester says more',
       cause: error,
     });
   }

@@ -30,7 +30,9 @@ import type { MessageSender } from '../events/conflict-detector.ts';
 import { otherSession, type RequestOutcome, unknownNode, usesRequesterId } from '../roll/membership.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
+import { operatorReasonOf } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
+import { storeFault } from '../status/store-fault.ts';
 
 export interface RequestHandlerOptions {
   clock: Clock;
@@ -153,14 +155,13 @@ export class RequestHandler {
     return otherSession(id);
   }
 
-  // Returns the answer that the store does not answer. It never says that the node is unknown, because that cannot be
-  // checked then.
+  // Returns the answer that the store failed. It never says that the node is unknown, because that cannot be checked then.
   #refuseWithoutStore(error: unknown, id: string, sender: Sender | undefined): string {
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
-    this.#limitedLog.error('store', { node: id, err: error }, 'the node info store does not answer');
-    const reason = 'the node info store does not answer; try again';
-    return this.#refuse({ accepted: false, code: 'unavailable', reason }, id, sender);
+    const fault = storeFault(error);
+    this.#limitedLog.error(`store ${error.fault}`, { node: id, err: error }, fault);
+    return this.#refuse({ accepted: false, code: 'unavailable', reason: `${fault}; try again` }, id, sender);
   }
 
   #refuse(outcome: RequestOutcome, id: string, sender: Sender | undefined): string {
@@ -189,6 +190,7 @@ export class RequestHandler {
       Membership: roll.records.get(id)?.Membership ?? '',
       Session: session ?? (code === 'known' || code === 'left' ? sender.Session : undefined),
       Code: code,
+      Reason: operatorReasonOf(roll.records.stored(id)),
       HeartbeatTopic: heartbeatTopic,
       NodeDisconnectedAfter: nodeDisconnectedAfter,
     };

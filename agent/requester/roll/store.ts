@@ -85,9 +85,9 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
  * Returns what a marker with these changes means. A node that gave way to others is not deleted: it may register again by
  * itself.
  */
-export function markerRecord(revision: number, changes: readonly RecordedChange[]): StoredRecord {
-  const last = changes.at(-1);
-  if (last?.Kind === 'expired') return { kind: 'absent', revision };
+export function markerRecord(revision: number, changes: readonly StoredChange[]): StoredRecord {
+  const last = divideChanges(changes).known.at(-1);
+  if (changes.at(-1)?.Kind === 'expired') return { kind: 'absent', revision };
   return { kind: 'deleted', revision, ...(last?.Reason ? { reason: last.Reason } : {}) };
 }
 

@@ -1,4 +1,5 @@
 // Defines the status of a requester, which its API, `muster status` and the service manager show.
+import type { Trouble } from '../../system/trouble.ts';
 import type { Counters } from './counters.ts';
 
 export interface RequesterStatus {
@@ -13,6 +14,8 @@ export interface RequesterStatus {
   state: 'starting' | 'ready' | 'degraded' | 'stopping';
   /** The reason why the state is not `ready`. */
   reason?: string | undefined;
+  /** What keeps the requester from doing its work; absent when nothing does. */
+  troubles?: readonly Trouble[] | undefined;
   broker: string;
   /** How often the requester's own broker was started again, and why the last time; absent without a broker of its own. */
   brokerRestarts?: { count: number; last?: { at: string; reason: string } } | undefined;

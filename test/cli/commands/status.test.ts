@@ -5,52 +5,91 @@ import { type TestContext, test } from 'node:test';
 import { showStatus } from '../../../agent/cli/commands/status.ts';
 import type { LoadedSettings } from '../../../agent/config/load.ts';
 import { runtimeFolder } from '../../../agent/config/paths.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
 import { holdFolder } from '../../../agent/system/role-socket.ts';
 import { defaultSettings } from '../../support/default-settings.ts';
 import { newFolder } from '../../support/temporary.ts';
 
-const rejected = {
-  role: 'agent' as const,
+/** A status as a role gives it. Text from elsewhere may contain anything. */
+type Told = Record<string, unknown> & { role: 'agent' | 'requester' };
+
+const rejected: Told = {
+  role: 'agent',
   node: 'node-1',
   pid: 7,
   state: 'rejected',
-  reason: 'node registration rejected\u009b2J',
+  reason: 'malicious node?\u009b2J',
+  troubles: [
+    {
+      code: 'rejected',
+      text: 'an operator rejected this node: malicious node?\u009b2J',
+      hint: "to let it take part, run on the requester's machine: muster node approve node-1",
+    },
+  ],
   conditions: [
     { Type: 'HardwareMismatch', Reason: 'CPUs: 64 declared, 2 found', Since: '2026-01-01T00:00:00.000Z' },
   ],
 };
 
-async function shown(
-  t: TestContext,
-  output: 'text' | 'json',
-  status: Record<string, unknown> & { role: 'agent' | 'requester' } = rejected,
-): Promise<string> {
+/** Runs `muster status` in a folder in which these roles run. Returns its exit code and what it printed. */
+async function shown(t: TestContext, output: 'text' | 'json', ...roles: (Told | 'hangs')[]) {
   const data = await newFolder();
-  const folder = runtimeFolder(data, status.role);
-  await mkdir(folder, { recursive: true });
-  const lock = await holdFolder(
-    folder,
-    async () => status,
-    () => 'held',
-  );
-  t.after(() => lock.close());
+  for (const told of roles) {
+    const role = told === 'hangs' ? 'agent' : told.role;
+    const folder = runtimeFolder(data, role);
+    await mkdir(folder, { recursive: true });
+    const lock = await holdFolder(
+      folder,
+      async () => {
+        if (told === 'hangs') throw new MusterError('failed', 'it hangs');
+        return told;
+      },
+      () => 'held',
+    );
+    t.after(() => lock.close());
+  }
   let text = '';
   const settings = { ...defaultSettings(), dataDir: data };
   const load = async () => ({ settings }) as unknown as LoadedSettings;
-  assert.equal(
-    await showStatus(load, output, more => {
-      text += more;
-    }),
-    0,
-  );
-  return text;
+  const code = await showStatus(load, output, more => {
+    text += more;
+  });
+  return { code, text };
 }
 
-test('a person sees why the node is rejected, and its conditions', async t => {
-  const text = await shown(t, 'text');
-  assert.match(text, /^ {2}state +rejected \(node registration rejected\\u009b2J\)$/m);
+test('what is wrong comes first, at 80 columns, and the exit code is 1', async t => {
+  const { code, text } = await shown(t, 'text', rejected);
+  assert.equal(code, 1);
+  assert.match(
+    text,
+    /^agent node-1\n {2}trouble +an operator rejected this node: malicious node\?\\u009b2J\n {2}to do +to let it take part/,
+  );
+  assert.match(text, /^ {2}state +rejected$/m);
   assert.match(text, /^ {2}heartbeats +0 sent$/m);
-  assert.match(text, /^ {2}condition +HardwareMismatch since 2026-\S+: CPUs: 64 declared, 2 found$/m);
+  assert.match(text, /^ {2}condition +HardwareMismatch since 2026-\S+: CPUs: 64\n +declared, 2 found$/m);
+  for (const line of text.split('\n')) assert.ok(line.length <= 80, line);
+});
+
+test('a node that waits for approval is no trouble, and the command to approve it is shown', async t => {
+  const pending: Told = { role: 'agent', node: 'node-1', pid: 7, state: 'pending' };
+  const { code, text } = await shown(t, 'text', pending);
+  assert.equal(code, 0);
+  assert.match(text, /^agent node-1\n {2}state +pending approval\n {2}to do +to let it take part/);
+  assert.match(text.replaceAll(/\n +/g, ' '), /muster node approve node-1/);
+});
+
+test('a role that does not answer is shown beside the others, with exit code 1', async t => {
+  const ready: Told = { role: 'requester', node: 'node-0', pid: 8, state: 'ready' };
+  const { code, text } = await shown(t, 'text', ready, 'hangs');
+  assert.equal(code, 1);
+  assert.match(
+    text,
+    /^requester node-0\n {2}state +ready\n[\s\S]*\nagent\n {2}trouble {2}it hangs\n {2}to do/,
+  );
+  const json = await shown(t, 'json', ready, 'hangs');
+  assert.equal(json.code, 1);
+  const [, silent] = JSON.parse(json.text);
+  assert.deepEqual([silent.role, silent.state, silent.troubles[0].code], ['agent', 'silent', 'no_answer']);
 });
 
 test('a person sees how many nodes have events that the broker has not acknowledged', async t => {
@@ -59,14 +98,16 @@ test('a person sees how many nodes have events that the broker has not acknowled
     [1, '1 node has events that the broker has not acknowledged'],
     [7, '7 nodes have events that the broker has not acknowledged'],
   ] as const) {
-    const status = { role: 'requester' as const, node: 'node-0', pid: 8, state: 'ready', eventsWaiting };
-    const text = await shown(t, 'text', status);
+    const status: Told = { role: 'requester', node: 'node-0', pid: 8, state: 'ready', eventsWaiting };
+    const { code, text } = await shown(t, 'text', status);
+    assert.equal(code, 0);
     assert.equal(/^ {2}events +(.+)$/m.exec(text)?.[1], expected);
   }
 });
 
 test('a program gets the same as JSON, with control characters as escapes', async t => {
-  const text = await shown(t, 'json');
+  const { code, text } = await shown(t, 'json', rejected);
+  assert.equal(code, 1);
   assert.ok(!text.includes('\u009b'));
   assert.deepEqual(JSON.parse(text), [rejected]);
 });

@@ -70,7 +70,7 @@ describe('events', () => {
   for (const [phase, reply, apart] of [
     ['pending', accepting(), 1],
     ['rejected', refusing('rejected'), 1],
-    ['registering', refusing('unavailable'), 5],
+    ['refused', refusing('unavailable'), 5],
   ] as const) {
     test(`a flood of forged events makes a node that is ${phase} ask at most once in ${apart} s`, async () => {
       const bench = await startedTo(phase, reply);

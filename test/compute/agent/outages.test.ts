@@ -136,7 +136,12 @@ describe('the heartbeats go on while', () => {
       const bench = new AgentBench(await newFolder(), () => text);
       await bench.start();
       await bench.clock.advance(60_000);
-      assert.equal(bench.agent.status().state, 'registering', text);
+      const { state, troubles } = bench.agent.status();
+      assert.equal(state, 'registering', text);
+      assert.match(
+        troubles?.[0]?.text ?? '',
+        /^the requester has not answered for \d+ s; what answers instead cannot be read: /,
+      );
       assert.deepEqual(bench.beats, []);
       assert.equal(await bench.sentinel(), undefined);
       await bench.agent.stop();

@@ -14,7 +14,7 @@ describe('in each phase', () => {
     ['registered', bacalhau, true, true, 2],
     // A rejected node asks whether it still is, later each time.
     ['rejected', refusing('rejected'), false, true, 7],
-    ['registering', refusing('unavailable'), false, false, 0],
+    ['refused', refusing('unavailable'), false, false, 0],
   ];
   for (const [phase, reply, all, beats, updates] of rows) {
     test(`a node that is ${phase} sends ${all ? 'all reports' : beats ? 'only heartbeats' : 'no reports'}`, async () => {

@@ -9,7 +9,7 @@ const hour = 3_600_000;
 
 describe('the inventory', () => {
   test('is taken after the first heartbeat, then every hour', async () => {
-    const bench = await startedTo('registering', refusing('unavailable'));
+    const bench = await startedTo('refused', refusing('unavailable'));
     await bench.clock.advance(2 * hour);
     assert.deepEqual(bench.inventories, []);
     bench.reply = accepting();

@@ -101,7 +101,7 @@ describe('each setting has an effect', () => {
   });
 
   test('a reload of a node that is not accepted sends nothing', async () => {
-    const bench = await startedTo('registering', refusing('unavailable'));
+    const bench = await startedTo('refused', refusing('unavailable'));
     bench.forget();
     bench.agent.reload();
     await bench.clock.settle();

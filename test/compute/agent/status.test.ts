@@ -17,8 +17,15 @@ test('the status shows the state of the registration, the broker and the reports
     node,
     version,
     pid: 7,
-    state: 'registering',
+    state: 'refused',
     reason: 'unavailable, in words',
+    troubles: [
+      {
+        code: 'refused',
+        text: 'the requester refuses this node: unavailable, in words',
+        hint: "the agent goes on asking; the requester's log says more",
+      },
+    ],
     fingerprint: 'ABCD-EFGH',
     cluster: undefined,
     requester: undefined,

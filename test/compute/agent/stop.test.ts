@@ -29,7 +29,7 @@ describe('a stop', () => {
 
   test('sends no leave request to Bacalhau, before an acceptance, or without a broker', async () => {
     assert.equal(await requestsOfStop(await startedTo('registered', bacalhau)), '');
-    assert.equal(await requestsOfStop(await startedTo('registering', refusing('unavailable'))), '');
+    assert.equal(await requestsOfStop(await startedTo('refused', refusing('unavailable'))), '');
     const bench = await startedTo('pending');
     bench.broker.stop();
     assert.equal(await requestsOfStop(bench), '');
@@ -63,7 +63,7 @@ describe('a stop', () => {
     for (const [phase, reply] of [
       ['pending', accepting()],
       ['rejected', refusing('rejected')],
-      ['registering', refusing('unavailable')],
+      ['refused', refusing('unavailable')],
       ['registered', bacalhau],
     ] as const) {
       const bench = await startedTo(phase, reply);

@@ -39,6 +39,18 @@ describe('Bacalhau', () => {
       error('unable to update resources for missing node: n-1'),
       'unknown',
     ],
+    [
+      '1.4, 1.5',
+      'UpdateNodeInfo, deleted',
+      error('failed to get nodestate during node registration: nodeInfo not found for nodeID: n-1'),
+      'unknown',
+    ],
+    [
+      '1.4, 1.5',
+      'UpdateNodeInfo, store in trouble',
+      error('failed to get nodestate during node registration: nats: timeout'),
+      'refused',
+    ],
     ['≥ 1.6', 'Register, new', value(true, 'node registered'), 'accepted'],
     ['≥ 1.6', 'Register, known', value(true, 'node reconnected'), 'accepted'],
     ['≥ 1.6', 'Register, rejected', value(false, 'node has been rejected'), 'rejected'],
@@ -145,7 +157,7 @@ describe('muster', () => {
   });
 
   test('a rejection carries the session for the heartbeats of the rejected node', () => {
-    const rejected = { kind: 'rejected', reason: reasons.rejected };
+    const rejected = { kind: 'rejected', reason: reasons.rejected, operatorReason: '' };
     const Code = 'rejected';
     const text = encodeRegisterResponse(false, reasons.rejected, { ...answerer, Code });
     assert.deepEqual(interpretAnswer(read(text), ''), { ...rejected, session: 's-1' });
@@ -153,11 +165,21 @@ describe('muster', () => {
     assert.deepEqual(interpretAnswer(read(bacalhau), ''), { ...rejected, session: '' });
   });
 
+  test("a rejection and a deletion carry the operator's reason", () => {
+    for (const Code of ['rejected', 'deleted'] as const) {
+      const text = encodeErrorResponse('in words', { ...answerer, Code, Reason: 'not ours' });
+      const meaning = interpretAnswer(read(text), '');
+      assert.equal(meaning.kind, Code);
+      assert.equal('operatorReason' in meaning && meaning.operatorReason, 'not ours');
+    }
+  });
+
   test('an acceptance with the membership REJECTED is a rejection', () => {
     const text = encodeRegisterResponse(true, '', { ...answerer, Membership: 'REJECTED', Code: 'known' });
     assert.deepEqual(interpretAnswer(read(text), 'c-1'), {
       kind: 'rejected',
       reason: reasons.rejected,
+      operatorReason: '',
       session: '',
     });
   });

@@ -2,7 +2,11 @@
 import { Registration } from '../../../agent/compute/registration/registration.ts';
 import type { Sentinel, SentinelReading } from '../../../agent/compute/registration/sentinel.ts';
 import { sentinelFile } from '../../../agent/compute/registration/sentinel-file.ts';
-import { initialState, type RegistrationState } from '../../../agent/compute/registration/state.ts';
+import {
+  initialState,
+  type RegistrationState,
+  type RequestKind,
+} from '../../../agent/compute/registration/state.ts';
 import { type Answer, type AnswerCode, reasons } from '../../../agent/protocol/answers.ts';
 import type { Membership } from '../../../agent/protocol/node-state.ts';
 import { limitedLog } from '../../../agent/system/limited-log.ts';
@@ -179,8 +183,12 @@ export class RegistrationBench {
   }
 
   /** Hands over the answer to a report that was sent under `session`. */
-  async answerReport(answer: Answer, session = this.state.session): Promise<void> {
-    this.registration.applyAnswer(answer, session);
+  async answerReport(
+    answer: Answer,
+    session = this.state.session,
+    kind: RequestKind = 'information',
+  ): Promise<void> {
+    this.registration.applyAnswer(answer, session, kind);
     await this.clock.settle();
   }
 

@@ -28,6 +28,8 @@ const started = async (
   await bench.start();
   return bench;
 };
+/** An answer that refuses a request in words that no rule knows. */
+const refused = (reason: string): Answer => ({ accepted: false, reason });
 /** Voids the registration by this answer, and returns the time until the node registers again, in milliseconds. */
 async function untilAsked(bench: RegistrationBench, answer: Answer): Promise<number> {
   const asked = bench.asked.length;
@@ -50,6 +52,8 @@ describe('without a sentinel', () => {
       cluster: 'c-1',
       requester: 'node-0',
       reason: '',
+      operatorReason: '',
+      refused: '',
     });
     assert.deepEqual(bench.file, {
       version: 1,
@@ -82,6 +86,8 @@ describe('without a sentinel', () => {
       cluster: '',
       requester: '',
       reason: '',
+      operatorReason: '',
+      refused: '',
     });
     assert.deepEqual(
       [bench.file?.membership, bench.file?.session, bench.file?.approvedAt],
@@ -300,17 +306,32 @@ describe('a decision reaches a node by the answers to its reports', () => {
     const bench = await started(inTurn(accepted('APPROVED', 's-1'), accepted('APPROVED', 's-2')));
     await bench.advance(hour);
     const { session } = bench.state;
-    for (let n = 0; n < 3; n++) bench.registration.applyAnswer(unknown(), session);
+    for (let n = 0; n < 3; n++) bench.registration.applyAnswer(unknown(), session, 'resources');
     await bench.clock.settle();
     assert.deepEqual(bench.requests, ['register@0', `register@${hour}`]);
     assert.deepEqual([bench.phase, bench.file?.session], ['approved', 's-2']);
   });
 
-  test('a refused report changes nothing, and is logged once a minute', async () => {
+  test('a refused report changes no phase, and is logged once a minute', async () => {
     const bench = await started(inTurn(accepted('PENDING', 's-1')));
     for (let n = 0; n < 5; n++) await bench.answerReport(full());
     assert.deepEqual([bench.phase, bench.asked.length], ['pending', 1]);
     assert.equal(bench.messages('warn').length, 1);
+  });
+
+  test('a refusal of the information stands until information is accepted, whatever is answered to resources', async () => {
+    const bench = await started(inTurn(accepted('PENDING', 's-1')));
+    const shown = () => [bench.state.refused, bench.state.reason];
+    const { session } = bench.state;
+    await bench.answerReport(refused('first'), session, 'resources');
+    assert.deepEqual(shown(), ['resources', 'first']);
+    await bench.answerReport(refused('second'), session, 'information');
+    assert.deepEqual(shown(), ['information', 'second']);
+    await bench.answerReport(refused('third'), session, 'resources');
+    await bench.answerReport(accepted('PENDING'), session, 'resources');
+    assert.deepEqual(shown(), ['information', 'second']);
+    await bench.answerReport(accepted('PENDING'), session, 'information');
+    assert.deepEqual(shown(), ['', '']);
   });
 });
 

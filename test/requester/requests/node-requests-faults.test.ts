@@ -54,6 +54,19 @@ describe('a store that does not answer', () => {
     assert.deepEqual(roll.records.get('node-1')?.Info.Labels, { zone: 'b' });
   });
 
+  test('is not what a store is called that answered: its disk is full, or it refused', async () => {
+    const { broker, register, lines } = await begin();
+    for (const [fault, text] of [
+      ['no_space', 'the disk of the node info store is full'],
+      ['refused', 'the node info store refuses what should be stored'],
+    ] as const) {
+      broker.failNext('put', { fault });
+      const { error, value } = await register('node-1', sender());
+      assert.deepEqual([error, value.Muster.Code], [`${text}; try again`, 'unavailable']);
+      assert.equal(lines.at(-1)?.message, text);
+    }
+  });
+
   test('is not the same as a record that cannot be read, which is not replaced', async () => {
     const { asked, broker, clock, register } = await begin();
     foreignWrite(broker, 'node-1', '{');

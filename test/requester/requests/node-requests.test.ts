@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
 import { approveNode, deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
+import { readEntry } from '../../../agent/requester/roll/store.ts';
 import { capture } from '../../support/captures.ts';
 import { foreignWrite } from '../roll/roll-fixture.ts';
 import { computeInfo, record, sender } from '../samples.ts';
@@ -131,6 +132,28 @@ describe('a muster agent', () => {
       { value: { Muster: musterMember({ Membership: 'APPROVED', Session, Code: 'left' }) } },
     );
     assert.deepEqual(calls, ['alive node-1', 'left node-1: SIGTERM']);
+  });
+
+  test("that is rejected or deleted gets the operator's reason, in each answer", async () => {
+    const { asked, register, roll, broker, clock } = await begin();
+    const { Session } = (await register('node-1', sender())).value.Muster;
+    const report = async () =>
+      (await asked('node-1', 'UpdateResources/v1', update('node-1', { Muster: sender(Session) }))).value
+        .Muster;
+    const because = (reason: string) => ({ reason, actor: 'ann' });
+    await roll.decide('node-1', because('malicious node?'), rejectNode);
+    assert.deepEqual([(await report()).Code, (await report()).Reason], ['rejected', 'malicious node?']);
+    assert.equal((await register('node-1', sender())).value.Muster.Reason, 'malicious node?');
+    await roll.decide('node-1', because('was checked'), approveNode);
+    assert.equal((await register('node-1', sender())).value.Muster.Reason, undefined);
+    await roll.decide('node-1', because('sold'), deleteNode);
+    await clock.settle();
+    const gone = await report();
+    assert.deepEqual([gone.Code, gone.Reason], ['deleted', 'sold']);
+    // A requester that starts reads the reason from the marker in the store.
+    const marker = await broker.connect().storage();
+    const entry = await (await marker.bucket({ name: 'node_v1', history: 1 })).get('node-1');
+    assert.deepEqual(readEntry(entry), { kind: 'deleted', revision: entry?.revision, reason: 'sold' });
   });
 
   test('under another session, or none, has to register, and what it sends is not used', async () => {

@@ -12,7 +12,7 @@ import type { ServiceTarget } from '../../../service/target.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { askHolder } from '../../../system/role-socket.ts';
-import { type RoleStatus, statusText } from '../status.ts';
+import { type RoleStatus, statusText } from '../status-text.ts';
 
 /** The report about one service. `service status -o json` prints these members. */
 export interface ServiceReport {

@@ -1,0 +1,95 @@
+// Formats the status of a role for people. What is wrong comes first.
+import type { AgentStatus } from '../../compute/agent.ts';
+import { type Row, sectionsText } from '../../output/sections.ts';
+import { agoText } from '../../output/units.ts';
+import type { RequesterStatus } from '../../requester/status/requester-status.ts';
+import { systemClock } from '../../system/clock.ts';
+import type { Trouble } from '../../system/trouble.ts';
+
+/** A role that holds its folder and does not answer. */
+export interface SilentRole {
+  readonly role: 'agent' | 'requester';
+  readonly state: 'silent';
+  readonly troubles: readonly Trouble[];
+}
+export type RoleStatus = AgentStatus | RequesterStatus;
+export type ShownRole = RoleStatus | SilentRole;
+
+/** Width of the text, in columns. Longer values are broken between words. */
+const columns = 80;
+
+/** Returns the status of a role for people. */
+export function statusText(status: ShownRole): string {
+  const { role, troubles = [] } = status;
+  const wrong = troubles.flatMap(({ text, hint }): Row[] => [
+    ['trouble', text],
+    ['to do', hint],
+  ]);
+  if (status.state === 'silent') return sectionsText([{ title: role, rows: wrong }], columns);
+  const rows = [...wrong, ...(status.role === 'agent' ? agentRows(status) : requesterRows(status))];
+  const title = [role, status.node].filter(Boolean).join(' ');
+  return sectionsText([{ title, rows: rows.filter(([, value]) => value !== '') }], columns);
+}
+
+const hasBrokerTrouble = ({ troubles = [] }: RoleStatus): boolean =>
+  troubles.some(({ code }) => code === 'broker_away' || code === 'broker_refuses');
+
+const states: Partial<Record<AgentStatus['state'], string>> = {
+  pending: 'pending approval',
+  registered: 'registered (a Bacalhau requester does not say whether it approved the node)',
+};
+
+function agentRows(status: AgentStatus): Row[] {
+  const { state, reason, troubles = [] } = status;
+  const stateText = states[state] ?? state;
+  const approve = `to let it take part, run on the requester's machine: muster node approve ${status.node}`;
+  return [
+    // A reason that is a trouble stands above already.
+    ['state', reason && troubles.length === 0 ? `${stateText} (${reason})` : stateText],
+    ['to do', state === 'pending' ? approve : ''],
+    ['fingerprint', status.fingerprint ?? ''],
+    ['broker', hasBrokerTrouble(status) ? '' : (status.broker ?? '')],
+    ['requester', status.requester ? `${status.requester}, cluster ${status.cluster}` : 'not known'],
+    ['heartbeats', heartbeatsText(status)],
+    ['acknowledged', ago(status.lastAcknowledged)],
+    ...(status.conditions ?? []).map(
+      ({ Type, Reason, Since }): Row => ['condition', `${Type} since ${Since}: ${Reason}`],
+    ),
+    ['process', `${status.pid}, muster ${status.version ?? ''}`],
+  ];
+}
+
+function heartbeatsText({ heartbeats = 0, lastHeartbeat }: AgentStatus): string {
+  return lastHeartbeat ? `${heartbeats} sent, the last ${ago(lastHeartbeat)}` : `${heartbeats} sent`;
+}
+
+function requesterRows(status: RequesterStatus): Row[] {
+  const { nodes, counters } = status;
+  return [
+    ['state', status.reason ? `${status.state} (${status.reason})` : status.state],
+    ['broker', hasBrokerTrouble(status) ? '' : (status.broker ?? '')],
+    ['cluster', status.clusterId ?? 'not known'],
+    [
+      'nodes',
+      nodes
+        ? `${nodes.total}, ${nodes.pending} pending approval${nodes.unreadable ? `, ${nodes.unreadable} unreadable` : ''}`
+        : 'not read',
+    ],
+    [
+      'heartbeats',
+      counters
+        ? `${counters.heartbeats} received, ${counters.heartbeatsUnknown} of them from nodes not on the roll`
+        : '',
+    ],
+    ['events', eventsText(status.eventsWaiting ?? 0)],
+    ['process', `${status.pid}, muster ${status.version ?? ''}`],
+  ];
+}
+
+function eventsText(waitingNodes: number): string {
+  if (waitingNodes === 0) return 'all acknowledged by the broker';
+  return `${waitingNodes === 1 ? '1 node has' : `${waitingNodes} nodes have`} events that the broker has not acknowledged`;
+}
+
+/** Returns `3 s ago`, or `never` when there is no time. */
+const ago = (time: string | undefined): string => (time ? agoText(time, systemClock.now()) : 'never');

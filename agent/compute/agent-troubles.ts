@@ -1,0 +1,96 @@
+// Says what keeps an agent from doing its work. It is a pure function of the agent's state.
+import { brokerTrouble } from '../output/broker-trouble.ts';
+import { durationText } from '../output/units.ts';
+import { ProtocolError } from '../protocol/error.ts';
+import { reasonOf } from '../system/errors.ts';
+import type { Trouble } from '../system/trouble.ts';
+import { BrokerError, type ConnectionState } from '../transport/port.ts';
+import type { RequesterSilence } from './registration/requester-client.ts';
+import type { RegistrationState } from './registration/state.ts';
+
+export interface AgentTroubleSources {
+  readonly node: string;
+  /** The agent's own folder. */
+  readonly folder: string;
+  readonly state: Readonly<RegistrationState>;
+  readonly connection: ConnectionState;
+  /** The present time, in milliseconds of the monotonic clock. */
+  readonly now: number;
+  /** Set while the requester does not answer. */
+  readonly silence: RequesterSilence | undefined;
+  /** The longest silence that the requester allows its nodes, in milliseconds. The same is allowed to the requester. */
+  readonly allowedSilenceMs: number;
+  /** Why a file of the agent could not be written; undefined when the last write succeeded. */
+  readonly fileFailure: { readonly error: unknown } | undefined;
+  /** Names the reports that should be sent and are not. */
+  readonly stalled: string | undefined;
+}
+
+/** Returns the troubles of an agent, the most important one first. */
+export function agentTroubles(sources: AgentTroubleSources): Trouble[] {
+  return [
+    brokerTrouble(sources.connection, sources.now),
+    requesterTrouble(sources),
+    registrationTrouble(sources),
+    fileTrouble(sources),
+    stallTrouble(sources),
+  ].filter(trouble => trouble !== undefined);
+}
+
+function requesterTrouble(sources: AgentTroubleSources): Trouble | undefined {
+  const { connection, silence, allowedSilenceMs } = sources;
+  if (connection.kind !== 'connected' || !silence || silence.ms <= allowedSilenceMs) return undefined;
+  const { failure } = silence;
+  const nobody = failure instanceof BrokerError && failure.fault === 'no_responders';
+  const unread =
+    failure instanceof ProtocolError ? `; what answers instead cannot be read: ${failure.message}` : '';
+  return {
+    code: 'requester_silent',
+    text: `${nobody ? 'no requester has listened at this broker' : 'the requester has not answered'} for ${durationText(silence.ms)}${unread}`,
+    hint: "look at the requester with: muster status, on the requester's machine",
+  };
+}
+
+function registrationTrouble({ node, state }: AgentTroubleSources): Trouble | undefined {
+  const { phase, reason, operatorReason, refused } = state;
+  const why = operatorReason ? `: ${operatorReason}` : '';
+  if (phase === 'rejected') {
+    return {
+      code: 'rejected',
+      text: `an operator rejected this node${why}`,
+      hint: `to let it take part, run on the requester's machine: muster node approve ${node}`,
+    };
+  }
+  if (phase === 'deleted') {
+    return {
+      code: 'deleted',
+      text: `an operator deleted this node${why}`,
+      hint: 'to register it again, run on this machine: muster agent register',
+    };
+  }
+  if (!refused) return undefined;
+  const what = refused === 'information' ? 'this node' : "this node's resources";
+  return {
+    code: 'refused',
+    text: `the requester refuses ${what}: ${reason}`,
+    hint: "the agent goes on asking; the requester's log says more",
+  };
+}
+
+function fileTrouble({ folder, fileFailure }: AgentTroubleSources): Trouble | undefined {
+  if (!fileFailure) return undefined;
+  return {
+    code: 'folder_not_writable',
+    text: `the agent cannot write its files: ${reasonOf(fileFailure.error)}`,
+    hint: `make room on the disk of ${folder}, or let the agent's user write there`,
+  };
+}
+
+function stallTrouble({ stalled }: AgentTroubleSources): Trouble | undefined {
+  if (!stalled) return undefined;
+  return {
+    code: 'stalled',
+    text: `the agent should send ${stalled} and does not`,
+    hint: 'restart the agent, and report its log',
+  };
+}

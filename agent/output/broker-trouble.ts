@@ -1,0 +1,20 @@
+// Says in a sentence that a role has no connection to its broker, for its status and its service manager.
+import type { Trouble } from '../system/trouble.ts';
+import { connectRemedies } from '../transport/failure.ts';
+import type { ConnectionState } from '../transport/port.ts';
+import { durationText } from './units.ts';
+
+/**
+ * Returns the trouble of a lost connection; undefined while there is one, and during the first attempt. `now` is in
+ * milliseconds of the monotonic clock. `hint` replaces the usual one.
+ */
+export function brokerTrouble(connection: ConnectionState, now: number, hint?: string): Trouble | undefined {
+  if (connection.kind !== 'disconnected') return undefined;
+  const { fault, reason, since } = connection;
+  const what = fault === 'unreachable' ? 'broker unreachable' : 'no connection to the broker';
+  return {
+    code: fault === 'unreachable' ? 'broker_away' : 'broker_refuses',
+    text: `${what} for ${durationText(now - since)}, retrying (${reason})`,
+    hint: hint ?? connectRemedies[fault],
+  };
+}

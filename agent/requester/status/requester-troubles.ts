@@ -1,0 +1,73 @@
+// Says what keeps a requester from doing its work. It is a pure function of the requester's state.
+import { brokerTrouble } from '../../output/broker-trouble.ts';
+import type { Trouble } from '../../system/trouble.ts';
+import type { BrokerError, ConnectionState } from '../../transport/port.ts';
+import { roomHint, storeFault } from './store-fault.ts';
+
+export interface RequesterTroubleSources {
+  readonly connection: ConnectionState;
+  /** The present time, in milliseconds of the monotonic clock. */
+  readonly now: number;
+  /** The folder of the requester's own broker; undefined when the broker is another one. */
+  readonly brokerFolder: string | undefined;
+  /** What is wrong with the requester's own broker; undefined when it is well, or the broker is another one. */
+  readonly brokerProblem: string | undefined;
+  /** Why the store does not carry out what the requester writes; undefined when it does. */
+  readonly storeFailure: BrokerError | undefined;
+  /** Why the silence of nodes does not count; undefined when it counts. */
+  readonly degradedReason: string | undefined;
+  /** Names what should run and does not. */
+  readonly stalled: string | undefined;
+}
+
+/** Returns the troubles of a requester, the most important one first. */
+export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
+  const { connection, now, brokerFolder, brokerProblem, storeFailure, degradedReason, stalled } = sources;
+  const own = brokerProblem === undefined ? [] : [ownBrokerTrouble(brokerProblem, brokerFolder)];
+  const restarts = 'the requester starts its broker again by itself; its log says why the broker ended';
+  const broker = brokerTrouble(connection, now, brokerFolder === undefined ? undefined : restarts);
+  // What follows from the broker is not told once more.
+  if (broker) return [...own, broker];
+  if (own.length > 0) return own;
+  return [
+    storeFailure && storeTrouble(storeFailure, brokerFolder),
+    degradedReason === undefined ? undefined : degradedTrouble(degradedReason),
+    stalled === undefined ? undefined : stallTrouble(stalled),
+  ].filter(trouble => trouble !== undefined);
+}
+
+function ownBrokerTrouble(problem: string, brokerFolder: string | undefined): Trouble {
+  const isFull = /no space left/.test(problem);
+  return {
+    code: isFull ? 'store_full' : 'broker_failing',
+    text: problem,
+    hint: isFull
+      ? roomHint(brokerFolder)
+      : 'the requester restarts its broker where that can help; its log says more',
+  };
+}
+
+function storeTrouble(failure: BrokerError, brokerFolder: string | undefined): Trouble {
+  const isFull = failure.fault === 'no_space';
+  return {
+    code: isFull ? 'store_full' : 'store_failing',
+    text: `${storeFault(failure)}: ${failure.message}`,
+    hint: isFull ? roomHint(brokerFolder) : "the broker's log says more; the requester goes on trying",
+  };
+}
+
+function degradedTrouble(reason: string): Trouble {
+  return {
+    code: 'degraded',
+    text: `the requester cannot tell which nodes are silent: ${reason}`,
+    hint: 'it calls no node UNHEALTHY meanwhile; its log says more',
+  };
+}
+
+function stallTrouble(what: string): Trouble {
+  return {
+    code: 'stalled',
+    text: `${what} should run and does not`,
+    hint: 'restart the requester, and report its log',
+  };
+}

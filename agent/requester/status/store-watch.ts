@@ -1,0 +1,71 @@
+// The store watch remembers whether the store carries out what the requester writes to it.
+import { BrokerError, type Bucket, type EventStream, type Storage } from '../../transport/port.ts';
+
+/**
+ * What is written. A failed record is not always written again, but the lease is renewed all the time. So both count as
+ * one, and the next write of either shows that the store works again.
+ */
+type Written = 'records' | 'events';
+
+export class StoreWatch {
+  readonly #failures = new Map<Written, BrokerError>();
+  readonly #onChange: () => void;
+
+  /** `onChange` is called when the store begins to fail, works again, or fails for another reason. */
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+  }
+
+  /** Why the last write failed; undefined when it succeeded. A lost connection is not a failure of the store. */
+  get failure(): BrokerError | undefined {
+    return this.#failures.get('records') ?? this.#failures.get('events');
+  }
+
+  /** Returns the storage with this watch over each write. */
+  watch(storage: Storage): Storage {
+    return {
+      bucket: async config => this.#watchBucket(await storage.bucket(config)),
+      stream: async config => this.#watchStream(await storage.stream(config)),
+    };
+  }
+
+  #watchBucket(bucket: Bucket): Bucket {
+    return {
+      state: () => bucket.state(),
+      get: key => bucket.get(key),
+      put: (key, value, revision) => this.#follow('records', bucket.put(key, value, revision)),
+      purge: (key, revision, headers) => this.#follow('records', bucket.purge(key, revision, headers)),
+      remove: (key, revision) => this.#follow('records', bucket.remove(key, revision)),
+      watch: (fn, passes) => bucket.watch(fn, passes),
+    };
+  }
+
+  #watchStream(stream: EventStream): EventStream {
+    return {
+      publish: (subject, data, id) => this.#follow('events', stream.publish(subject, data, id)),
+      lastPerSubject: (filter, fn) => stream.lastPerSubject(filter, fn),
+      follow: (options, fn) => stream.follow(options, fn),
+    };
+  }
+
+  async #follow<T>(written: Written, write: Promise<T>): Promise<T> {
+    try {
+      const result = await write;
+      this.#note(written, undefined);
+      return result;
+    } catch (error) {
+      if (error instanceof BrokerError && error.fault !== 'disconnected') {
+        // The store answers a conflict of revisions, so it works.
+        this.#note(written, error.fault === 'revision_conflict' ? undefined : error);
+      }
+      throw error;
+    }
+  }
+
+  #note(written: Written, failure: BrokerError | undefined): void {
+    const before = this.#failures.get(written);
+    if (failure) this.#failures.set(written, failure);
+    else this.#failures.delete(written);
+    if (before?.fault !== failure?.fault) this.#onChange();
+  }
+}

@@ -1,0 +1,27 @@
+// Defines a trouble: what keeps a role from doing its work. The status of a role shows its troubles first.
+
+/** The codes of the troubles. Scripts may rely on them. */
+export const troubleCodes = [
+  'no_answer',
+  'broker_away',
+  'broker_refuses',
+  'broker_failing',
+  'requester_silent',
+  'rejected',
+  'deleted',
+  'refused',
+  'folder_not_writable',
+  'store_full',
+  'store_failing',
+  'degraded',
+  'stalled',
+] as const;
+export type TroubleCode = (typeof troubleCodes)[number];
+
+export interface Trouble {
+  readonly code: TroubleCode;
+  /** What is wrong, in one sentence without a full stop. */
+  readonly text: string;
+  /** What an operator can do about it. */
+  readonly hint: string;
+}

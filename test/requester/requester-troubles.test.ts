@@ -1,0 +1,100 @@
+// Tests what a requester says first in its status, and what it answers to a decision that its store does not carry out.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RequesterFixture } from './requester-fixture.ts';
+
+const codes = ({ requester }: RequesterFixture) => requester.status().troubles?.map(({ code }) => code);
+
+/** The parts of an error that an operator sees. */
+const shown = (work: Promise<void>) =>
+  work.then(
+    () => undefined,
+    ({ code, message, hint }) => ({ code, message, hint }),
+  );
+
+test('a full disk is a trouble within one renewal of the lease, and is over with the next write', async () => {
+  const fixture = await RequesterFixture.started();
+  await fixture.live(10_000, []);
+  assert.equal(codes(fixture), undefined);
+  fixture.broker.storeFault = operation => (operation === 'put' ? { fault: 'no_space' } : undefined);
+  await fixture.live(6_000, []);
+  assert.deepEqual(codes(fixture), ['store_full']);
+  const [trouble] = fixture.requester.status().troubles ?? [];
+  assert.match(trouble?.text ?? '', /^the disk of the node info store is full: /);
+  assert.equal(trouble?.hint, 'make room on the disk of the broker');
+  fixture.broker.storeFault = undefined;
+  await fixture.live(6_000, []);
+  assert.equal(codes(fixture), undefined);
+});
+
+test('a requester with a broker of its own names the folder on the full disk', async () => {
+  const fixture = new RequesterFixture();
+  const requester = fixture.newRequester(fixture.connection, { brokerFolder: '/srv/broker' });
+  fixture.requester = requester;
+  await fixture.finish(requester.start());
+  await fixture.register('node-1');
+  fixture.broker.failNext('put', { fault: 'no_space' });
+  const decision = { reason: '', actor: 'ann' };
+  const error = await shown(fixture.finish(requester.directory.approve('node-1', decision)));
+  assert.deepEqual(error, {
+    code: 'failed',
+    message:
+      'the decision about node node-1 was not stored: the disk of the node info store is full (put node-1: no_space (planned))',
+    hint: 'make room on the disk of /srv/broker',
+  });
+  assert.match(requester.status().troubles?.[0]?.hint ?? '', /\/srv\/broker$/);
+  await fixture.finish(requester.directory.approve('node-1', decision));
+  assert.equal(codes(fixture), undefined);
+});
+
+test('a decision that the store does not answer may stand, and the error says how to find out', async () => {
+  const fixture = await RequesterFixture.started();
+  await fixture.register('node-1');
+  let isStored = false;
+  fixture.broker.storeFault = (operation, key) => {
+    if (key !== 'node-1' || (operation === 'get' && !isStored)) return undefined;
+    isStored = true;
+    return { fault: 'timeout', applied: true };
+  };
+  const decided = fixture.requester.directory.approve('node-1', { reason: '', actor: 'ann' });
+  const error = await shown(fixture.finish(decided));
+  fixture.broker.storeFault = undefined;
+  assert.equal(error?.code, 'unreachable');
+  assert.match(
+    error?.message ?? '',
+    /^the decision about node node-1 may stand or not: the node info store does not answer \(/,
+  );
+  assert.equal(error?.hint, 'find out with: muster node describe node-1');
+  await fixture.live(1_000, []);
+  assert.equal(fixture.requester.directory.get('node-1').Membership, 'APPROVED');
+});
+
+test('a lost broker is one trouble, whatever follows from it', async () => {
+  const fixture = await RequesterFixture.started();
+  await fixture.register('node-1');
+  fixture.broker.stop();
+  await fixture.clock.advance(600_000);
+  assert.deepEqual(codes(fixture), ['broker_away']);
+  fixture.broker.start();
+  await fixture.live(60_000, ['node-1']);
+  assert.equal(codes(fixture), undefined);
+});
+
+test('a requester that cannot tell who is silent says so', async () => {
+  const fixture = await RequesterFixture.started();
+  fixture.broker.deliver = subject => !subject.startsWith('requester.echo.');
+  await fixture.clock.advance(60_000);
+  assert.deepEqual(codes(fixture), ['degraded']);
+});
+
+test('a store that cannot be opened at the start is a trouble until it can', async () => {
+  const fixture = new RequesterFixture();
+  fixture.broker.storeFault = () => ({ fault: 'no_space' });
+  const started = fixture.requester.start();
+  await fixture.clock.advance(1_000);
+  assert.equal(fixture.requester.status().state, 'starting');
+  assert.deepEqual(codes(fixture), ['store_full']);
+  fixture.broker.storeFault = undefined;
+  await fixture.finish(started);
+  assert.equal(codes(fixture), undefined);
+});
