@@ -1,9 +1,10 @@
 // Applies a plan step by step. When a step fails, the steps before it stay done.
-import { chmod, chown, mkdir, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rmdir, unlink } from 'node:fs/promises';
 import { type Clock, sleep } from '../system/clock.ts';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { writeFileAtomic } from '../system/files.ts';
+import { removeTree } from '../system/remove-tree.ts';
 import type { ManagerProgram } from './manager-program.ts';
 import type { Owner, Plan, Step } from './plan.ts';
 
@@ -67,13 +68,19 @@ async function changePath(
 
 // Sets the mode and the owner. The mode is set here because the umask of this process may have changed it.
 async function setOwner(path: string, mode: number, { uid, gid }: Owner, mayChown: boolean): Promise<void> {
-  if (mayChown) await chown(path, uid, gid);
-  await chmod(path, mode);
+  // Nobody else may replace the file by a link meanwhile, so that another file would change.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    if (mayChown) await file.chown(uid, gid);
+    await file.chmod(mode);
+  } finally {
+    await file.close();
+  }
 }
 
 async function remove(path: string, what: 'file' | 'folder' | 'tree'): Promise<void> {
   try {
-    if (what === 'tree') await rm(path, { recursive: true, force: true });
+    if (what === 'tree') await removeTree(path);
     else await (what === 'file' ? unlink(path) : rmdir(path));
   } catch (error) {
     const code = errnoOf(error);
@@ -81,7 +88,6 @@ async function remove(path: string, what: 'file' | 'folder' | 'tree'): Promise<v
     if (code === 'ENOENT') return;
     // A disk is mounted there. Its files are removed, but the mount point stays for the person who mounted the disk.
     if (code !== 'EBUSY' || what === 'file') throw error;
-    if (what === 'tree') for (const name of await readdir(path)) await remove(join(path, name), what);
   }
 }
 

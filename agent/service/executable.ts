@@ -1,8 +1,9 @@
 // Checks whether a service can start a program, before the program is named in a unit.
-import { constants, type Stats } from 'node:fs';
+import { constants } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
+import { describeWriter, findOtherWriter, trustOfRoot, writerRemedy } from '../system/path-trust.ts';
 import type { Scope } from './scope.ts';
 
 /** Folders that a service of the whole machine cannot see (ProtectHome, PrivateTmp), or that are empty after a reboot. */
@@ -34,22 +35,23 @@ export async function checkExecutable(path: string, scope: Scope, root: string):
       },
     );
   }
-  const info = await statExecutable(root + path);
+  await checkIsExecutable(root + path);
   const warnings: string[] = [];
-  if (scope === 'system' && root === '' && (info.uid !== 0 || (info.mode & 0o022) !== 0)) {
+  const writer = scope === 'system' && root === '' ? await findOtherWriter(path, trustOfRoot()) : undefined;
+  if (writer) {
+    const remedy = writerRemedy(path, writer, '/usr/local/bin');
     warnings.push(
-      `the service runs ${path}, which other users than root can change; use chown root and chmod 755`,
+      `the service runs ${path}, which other users than root can change: ${describeWriter(writer)}; ${remedy}`,
     );
   }
   return warnings;
 }
 
-async function statExecutable(path: string): Promise<Stats> {
+async function checkIsExecutable(path: string): Promise<void> {
   try {
     const info = await stat(path);
     if (!info.isFile()) throw new Error('it is not a file');
     await access(path, constants.X_OK);
-    return info;
   } catch (error) {
     const why: Record<string, string> = {
       ENOENT: 'there is no such file',

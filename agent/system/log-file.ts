@@ -1,6 +1,7 @@
 // The log file may be rotated by another program. No line is lost when the file is moved or replaced.
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import type { Clock } from './clock.ts';
+import { errnoOf } from './errors.ts';
 import { LineWriter } from './line-writer.ts';
 
 /**
@@ -10,6 +11,8 @@ import { LineWriter } from './line-writer.ts';
 const recreateAfterMs = 10_000;
 /** Without O_NONBLOCK, opening a pipe would wait for a reader. */
 const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+/** Another user who may write the folder of the log must not make root write elsewhere, so root follows no link. */
+const noLink = process.geteuid?.() === 0 ? constants.O_NOFOLLOW : 0;
 
 interface Opened {
   fd: number;
@@ -72,11 +75,20 @@ export class LogFile {
 }
 
 function open(path: string): Opened {
-  const fd = openSync(path, flags, 0o600);
+  const fd = openAt(path);
   const info = fstatSync(fd);
-  if (info.isFile()) return { fd, info };
+  if (info.isFile() && !(noLink && info.nlink > 1)) return { fd, info };
   closeSync(fd);
-  throw new Error(`${path} is not a regular file`);
+  throw new Error(`${path} is ${info.isFile() ? 'a hard link' : 'not a regular file'}`);
+}
+
+function openAt(path: string): number {
+  try {
+    return openSync(path, flags | noLink, 0o600);
+  } catch (error) {
+    if (errnoOf(error) !== 'ELOOP') throw error;
+    throw new Error(`${path} is a symbolic link, which root does not follow`, { cause: error });
+  }
 }
 
 function statIfPresent(path: string): Stats | undefined {

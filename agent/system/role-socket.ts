@@ -10,6 +10,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
 import { notWritable } from './files.ts';
+import { withFolder, withSocket } from './safe-open.ts';
 
 /** Answers one request. Request and answer are JSON documents on one line each. Throws MusterError to refuse. */
 export type RoleHandler = (request: unknown) => Promise<unknown> | unknown;
@@ -20,6 +21,7 @@ export interface RoleSocket {
 
 /** Name of the link to the holder's socket. */
 const holderLink = 'control.sock';
+const socketName = /^\.[\w-]{6}\.sock$/;
 /** Length of the longest request or answer, in characters. */
 const maxLength = 65_536;
 /** Time for one request and its answer, in milliseconds. */
@@ -158,7 +160,7 @@ async function readHolder(folder: string, place: string): Promise<string | undef
     if (errnoOf(error) === 'EINVAL') return '';
     throw error;
   });
-  if (name === undefined || /^\.[\w-]{6}\.sock$/.test(name)) return name;
+  if (name === undefined || socketName.test(name)) return name;
   throw new MusterError('bad_state', `${path} is not a link that muster made`, {
     hint: 'remove it and try again',
   });
@@ -198,7 +200,7 @@ async function remove(folder: string, name: string): Promise<void> {
 /** Asks the process behind a socket. Returns undefined when there is none. */
 async function ask(folder: string, name: string, request: unknown): Promise<{ value?: unknown } | undefined> {
   try {
-    const text = await withShortPath(folder, path => exchange(path(name), JSON.stringify(request)));
+    const text = await exchangeIn(folder, name, JSON.stringify(request));
     const { error, hint, ...reply } = JSON.parse(text) as { value?: unknown; error?: string; hint?: string };
     if (error === undefined) return reply;
     throw new MusterError('failed', error, hint ? { hint } : {});
@@ -216,6 +218,26 @@ async function ask(folder: string, name: string, request: unknown): Promise<{ va
     });
   }
 }
+
+/**
+ * Sends a line to a socket in `folder`, and returns the answer. The folder may belong to another user, who must not make
+ * root speak to any other socket. So only the links and sockets that a role makes are followed.
+ */
+async function exchangeIn(folder: string, name: string, line: string): Promise<string> {
+  if (process.platform !== 'linux') return withShortPath(folder, path => exchange(path(name), line));
+  return withFolder(folder, async ({ at }) => {
+    const socket = name === holderLink ? await readlink(at(name)).catch(notALink) : name;
+    if (!socketName.test(socket)) throw notASocket(at(socket));
+    return withSocket(at(socket), path => exchange(path, line));
+  });
+}
+
+function notALink(error: unknown): never {
+  throw errnoOf(error) === 'EINVAL' ? notASocket(holderLink) : error;
+}
+
+const notASocket = (path: string) =>
+  Object.assign(new Error(`${path} is not a socket of a role`), { code: 'ENOTSOCK' });
 
 /**
  * Runs `work` with a function that returns the path of a name in `folder`. A socket's path may have only about a hundred

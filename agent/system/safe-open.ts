@@ -56,6 +56,27 @@ export async function withFolder<T>(path: string, use: (folder: OpenedFolder) =>
 const isLinux = process.platform === 'linux';
 const noLinks = constants.O_NOFOLLOW | O_NOFOLLOW_ANY;
 
+/**
+ * Calls `use` with a path that leads to the socket at `path` and to nothing else. @throws Error with the code `ENOTSOCK`
+ * when there is no socket; the system's error.
+ */
+export async function withSocket<T>(path: string, use: (path: string) => Promise<T>): Promise<T> {
+  const place = await open(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    if (!(await place.stat()).isSocket())
+      throw Object.assign(new Error(`${path} is not a socket`), { code: 'ENOTSOCK' });
+    const stablePath = `/proc/self/fd/${place.fd}`;
+    // A process that changed its user cannot use that path.
+    const isUsable = await readlink(stablePath).then(
+      () => true,
+      () => false,
+    );
+    return await use(isUsable ? stablePath : path);
+  } finally {
+    await place.close();
+  }
+}
+
 // Root reads only what root or the owner of the folder wrote. For other users the system's own permissions are enough.
 function mayOwn(uid: number, writer: OtherWriter): boolean {
   return process.geteuid?.() !== 0 || uid === 0 || uid === writer.uid || writer.uid === 0;

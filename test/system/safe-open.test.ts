@@ -15,11 +15,16 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { systemClock } from '../../agent/system/clock.ts';
 import { readBounded, readOwnFile } from '../../agent/system/files.ts';
+import { LogFile } from '../../agent/system/log-file.ts';
+import { removeTree } from '../../agent/system/remove-tree.ts';
+import { askHolder } from '../../agent/system/role-socket.ts';
 import { withFolder } from '../../agent/system/safe-open.ts';
 
 /** A user who is not root. */
@@ -45,6 +50,18 @@ async function planterFolder() {
     await chown(join(folder, name), other, other);
   };
   return { root, folder, secret, write };
+}
+
+/** Starts a process that swaps the names of each pair in `folder` all the time. */
+async function swapAll(folder: string, pairs: [string, string][]) {
+  const swaps = `const { renameSync } = require('node:fs');
+    process.chdir(${JSON.stringify(folder)});
+    const move = (from, to) => { try { renameSync(from, to); } catch {} };
+    process.stdout.write('ready');
+    for (;;) for (const [a, b] of ${JSON.stringify(pairs)}) { move(a, 'x'); move(b, a); move('x', b); }`;
+  const planter = spawn(process.execPath, ['-e', swaps], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise(resolve => planter.stdout.once('data', resolve));
+  return planter;
 }
 
 const refuses = (path: string, reason: RegExp) =>
@@ -93,16 +110,13 @@ describe('root, in a folder of another user,', needsRoot, () => {
     await symlink(root, join(folder, 'link'));
     await write('plain', 'planted');
     await symlink(secret, join(folder, 'plain-link'));
-    const swaps = `const { renameSync } = require('node:fs');
-      process.chdir(${JSON.stringify(folder)});
-      const swap = (a, b) => { renameSync(a, 'x'); renameSync(b, a); renameSync('x', b); };
-      process.stdout.write('ready');
-      for (;;) { swap('broker', 'link'); swap('plain', 'plain-link'); }`;
-    const planter = spawn(process.execPath, ['-e', swaps], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const planter = await swapAll(folder, [
+      ['broker', 'link'],
+      ['plain', 'plain-link'],
+    ]);
     try {
-      await new Promise(resolve => planter.stdout.once('data', resolve));
       const read = new Set<string | undefined>();
-      for (let turn = 0; turn < 300; turn++) {
+      for (let turn = 0; turn < 100; turn++) {
         for (const path of [join(folder, 'broker', 'secret'), join(folder, 'plain')])
           read.add((await readBounded(path).catch(() => undefined))?.toString());
       }
@@ -111,6 +125,52 @@ describe('root, in a folder of another user,', needsRoot, () => {
     } finally {
       planter.kill('SIGKILL');
     }
+  });
+
+  test('removes a folder without what a link in it leads to, while it is swapped all the time', async () => {
+    const { root, folder } = await planterFolder();
+    const kept = join(root, 'kept');
+    await mkdir(kept);
+    await writeFile(join(kept, 'file'), '');
+    await symlink(kept, join(folder, 'link'));
+    await mkdir(join(folder, 'broker', 'store'), { recursive: true });
+    await writeFile(join(folder, 'broker', 'store', 'block'), '');
+    const planter = await swapAll(folder, [['broker', 'link']]);
+    try {
+      // A folder that changes meanwhile may stay. What is elsewhere stays in any case.
+      for (let turn = 0; turn < 20; turn++) await removeTree(join(folder, 'broker')).catch(() => undefined);
+    } finally {
+      planter.kill('SIGKILL');
+    }
+    await removeTree(folder);
+    assert.deepEqual(await readdir(root), ['kept', 'secret']);
+    assert.deepEqual(await readdir(kept), ['file']);
+    await removeTree(folder);
+  });
+
+  test('asks no socket that a link leads to, and does not write its log through one', async () => {
+    const { root, folder, secret } = await planterFolder();
+    let asked = 0;
+    const server = createServer(socket => {
+      asked++;
+      socket.end();
+    });
+    await new Promise<void>(resolve => server.listen(join(root, 'of-root.sock'), resolve));
+    await symlink(join(root, 'of-root.sock'), join(folder, '.abcdef.sock'));
+    await symlink('.abcdef.sock', join(folder, 'control.sock'));
+    assert.equal(await askHolder(folder, { command: 'status' }), undefined);
+    await rm(join(folder, 'control.sock'));
+    await symlink(join(root, 'of-root.sock'), join(folder, 'control.sock'));
+    assert.equal(await askHolder(folder, { command: 'status' }), undefined);
+    assert.equal(asked, 0);
+    server.close();
+    await symlink(secret, join(folder, 'log.txt'));
+    assert.throws(
+      () => new LogFile(join(folder, 'log.txt'), systemClock),
+      /is a symbolic link, which root does not/,
+    );
+    await link(secret, join(folder, 'hard.txt'));
+    assert.throws(() => new LogFile(join(folder, 'hard.txt'), systemClock), /hard\.txt is a hard link/);
   });
 
   test('uses the folder that it opened, even when its path leads elsewhere now', async () => {
