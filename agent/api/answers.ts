@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import {
   decisionAnswerSchema,
+  lostNodesSchema,
   musterViewSchema,
   nodeListSchema,
   oneNodeSchema,
@@ -32,6 +33,8 @@ export const readNodes = (value: unknown): ShownNode[] => validate(nodeListSchem
 export const readOneNode = (value: unknown): ShownNode => readNode(validate(oneNodeSchema, value).Node);
 /** Reads the state of the requester itself. @throws ProtocolError */
 export const readRequesterState = (value: unknown) => validate(requesterStateSchema, value);
+/** Reads the list of the nodes whose records the store lost. @throws ProtocolError */
+export const readLostNodes = (value: unknown) => validate(lostNodesSchema, value).Nodes;
 /** Reads the answer to a decision. @throws ProtocolError */
 export const readDecisionAnswer = (value: unknown) => validate(decisionAnswerSchema, value);
 /** Reads the body of a refusal. @throws ProtocolError */

@@ -3,13 +3,14 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import { ProtocolError } from '../protocol/error.ts';
-import type { DecisionBody } from '../protocol/http.ts';
+import type { DecisionBody, LostNode } from '../protocol/http.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { MusterError } from '../system/errors.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
 import {
   readDecisionAnswer,
   readEvent,
+  readLostNodes,
   readNodes,
   readOneNode,
   readRequesterState,
@@ -76,9 +77,17 @@ export class ApiClient {
   /** Approves, rejects or deletes the node with exactly this id. A beginning of an id is `not_found`. */
   async decide(id: string, decision: Omit<DecisionBody, 'Exact'>): Promise<void> {
     await this.#refuseBeginning(id);
-    const body = JSON.stringify({ ...decision, Exact: true } satisfies DecisionBody);
-    const { Success, Error: reason } = await this.#ask(readDecisionAnswer, 'PUT', nodePath(id), body, id);
-    if (!Success) throw new MusterError('failed', reason || `the requester at ${this.url} refused`);
+    await this.#put(nodePath(id), { ...decision, Exact: true } satisfies DecisionBody, id);
+  }
+
+  /** Returns the nodes whose records the store lost. */
+  lostNodes(): Promise<LostNode[]> {
+    return this.#ask(readLostNodes, 'GET', '/orchestrator/store/lost');
+  }
+
+  /** Writes the record of a lost node again. `actor` is the operator who wants it. */
+  async rebuild(id: string, actor: string): Promise<void> {
+    await this.#put(`/orchestrator/store/lost/${id}`, { Action: 'rebuild', Actor: actor }, id);
   }
 
   /** Returns the state of the requester itself. */
@@ -118,6 +127,13 @@ export class ApiClient {
     });
     const { NodeID } = found?.Info ?? { NodeID: id };
     if (NodeID !== id) throw nodeNotFound(id, wholeIdHint([NodeID]));
+  }
+
+  /** Sends a decision about the node `id`. */
+  async #put(path: string, decision: object, id: string): Promise<void> {
+    const body = JSON.stringify(decision);
+    const { Success, Error: reason } = await this.#ask(readDecisionAnswer, 'PUT', path, body, id);
+    if (!Success) throw new MusterError('failed', reason || `the requester at ${this.url} refused`);
   }
 
   /** Sends a request and reads its answer. `decidesAbout` is the node about which the request decides. */

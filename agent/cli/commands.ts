@@ -57,6 +57,11 @@ export const commands: CommandTable = [
   { path: 'node reject', help: 'refuse a node; it stays on the roll', load: () => decision('reject') },
   { path: 'node delete', help: 'remove a node from the roll', load: () => decision('delete') },
   { path: 'events', help: 'show what happened to the nodes', load: () => import('./commands/events.ts') },
+  {
+    path: 'store rebuild',
+    help: 'write again the records that the store lost',
+    load: () => import('./commands/store/rebuild.ts'),
+  },
   { path: 'config show', help: 'show the settings', load: () => import('./commands/config/show.ts') },
   {
     path: 'config check',
@@ -125,6 +130,10 @@ export const groupExamples: Readonly<Record<string, readonly Example[]>> = {
   node: [
     ['muster node list --filter-approval pending', 'list the nodes that wait for a decision'],
     ['muster node approve node-1', 'let one of them take part'],
+  ],
+  store: [
+    ['muster store rebuild --dry-run', 'list the records that the store lost'],
+    ['muster store rebuild', 'write them again'],
   ],
   config: [
     ['muster config sample > muster.yaml', 'begin a configuration file'],

@@ -3,8 +3,8 @@
 import * as v from 'valibot';
 import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
-import { healths } from './node-state.ts';
-import { struct, text } from './schema.ts';
+import { healths, memberships } from './node-state.ts';
+import { nodeId, struct, text } from './schema.ts';
 
 const bounded = (maxLength: number) =>
   v.pipe(v.string(), v.maxLength(maxLength, `longer than ${maxLength} characters`));
@@ -63,6 +63,27 @@ export type MusterView = v.InferOutput<typeof musterViewSchema>;
 /** The answers that contain nodes. Each node is checked separately. */
 export const nodeListSchema = struct({ Nodes: v.nullish(v.array(v.unknown()), []) });
 export const oneNodeSchema = struct({ Node: v.unknown() });
+
+/** A node whose record the store lost, with what was announced of it. */
+export const lostNodeSchema = struct({
+  NodeID: nodeId(),
+  /** Empty for a node that was deleted. */
+  Membership: v.nullish(v.picklist([...memberships, '']), ''),
+  /** Time of the decision. */
+  At: goTime(),
+  Actor: text(256),
+  Reason: text(1024),
+});
+export type LostNode = v.InferOutput<typeof lostNodeSchema>;
+
+/** The list of the nodes whose records the store lost. */
+export const lostNodesSchema = struct({ Nodes: v.nullish(v.array(lostNodeSchema), []) });
+
+/** The body of the PUT that writes the record of a lost node again. */
+export const rebuildSchema = struct({
+  Action: v.literal('rebuild', 'expected "rebuild"'),
+  Actor: v.optional(bounded(256), 'api'),
+});
 
 /** The values of the parameter `order_by`. */
 export const nodeOrders = [

@@ -28,6 +28,7 @@ import type { RollPolicy } from './roll/admission.ts';
 import { ResourceStore } from './roll/resource-store.ts';
 import { Roll } from './roll/roll.ts';
 import { nodeBucket } from './roll/store.ts';
+import { StoreProbe } from './roll/store-probe.ts';
 import type { StoredRecord } from './roll/stored-record.ts';
 import { WaitingList } from './roll/waiting-list.ts';
 import type { Counters } from './status/counters.ts';
@@ -172,6 +173,9 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
       lastSeen.markAllChanged();
       void restoreStore(options, store, roll);
     },
+    readAnnounced: announcedReader(store, past.history, events),
+    persist: work => retryOnBrokerError(work, { ...options, failureText: notCompared }),
+    onLossesChange: onStatusChange,
   });
 
   try {
@@ -200,12 +204,20 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
   ];
   health.start();
   lastSeen.start();
+  const probe = new StoreProbe({
+    ...options,
+    bucket: store.nodes,
+    countKnown: () => roll.records.written,
+    onShortage: () => roll.readAgain(),
+  });
+  probe.start();
   log.info({ node: requesterId, cluster: clusterId, nodes: roll.records.size }, 'the requester is ready');
 
   const silence = () => {
     for (const subscription of subscriptions) subscription.unsubscribe();
     health.stop();
     lastSeen.stop();
+    probe.stop();
     roll.stop();
   };
   const stop = async (timeoutMs: number) => {
@@ -219,6 +231,20 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     await lease.release();
   };
   return { clusterId, roll, health, resources, conflicts, events, stream, silence, stop };
+}
+
+const notCompared = 'the store cannot be compared with its events yet; trying again';
+
+// Returns a function that reads what was announced last of each node. The first time, `history` was just read. Later, changes
+// may stand in the store whose events the broker has not acknowledged.
+function announcedReader({ storage }: OpenStore, history: EventHistory, events: EventPublisher) {
+  let newest: EventHistory | undefined = history;
+  return async () => {
+    const { memberships } = newest ?? (await readEventHistory(await storage.stream(eventStreamConfig)));
+    newest = undefined;
+    events.addWaiting(memberships);
+    return memberships.nodes;
+  };
 }
 
 // Returns a function that is called with each record that was in the store at the start. It announces the changes that were

@@ -136,14 +136,17 @@ export class Requester {
     const { self, connection, clock, pid, ownBroker, brokerFolder } = this.#options;
     const parts = this.#parts;
     const stopping = this.#stopping.signal.aborted;
+    const lost = parts?.roll.lost.size ?? 0;
     // What is wrong with the broker explains the rest, so it comes first.
-    const degradedReason = ownBroker?.problem ?? parts?.health.degradedReason;
+    const degradedReason =
+      ownBroker?.problem ?? parts?.health.degradedReason ?? (lost > 0 ? lossText(lost) : undefined);
     const troubles = requesterTroubles({
       connection: connection.state,
       now: clock.monotonic(),
       brokerFolder,
       brokerProblem: ownBroker?.problem,
       storeFailure: this.#startFailure ?? this.#storeWatch.failure,
+      lostRecords: lost,
       degradedReason: parts?.health.degradedReason,
       stalled: this.stalled,
     });
@@ -162,6 +165,7 @@ export class Requester {
         total: parts.roll.records.size,
         pending: parts.roll.records.pending,
         unreadable: parts.roll.records.unreadable,
+        lost,
       },
       eventsWaiting: parts?.events.waiting,
       counters: { ...this.#counters },
@@ -188,6 +192,9 @@ export class Requester {
     });
   }
 }
+
+const lossText = (lost: number): string =>
+  `the store lost the records of ${lost} ${lost === 1 ? 'node' : 'nodes'}; see: muster store rebuild --dry-run`;
 
 function textOf(state: Connection['state']): string {
   if (state.kind === 'connected') return `connected to ${state.server}`;

@@ -13,6 +13,7 @@ export const troubleCodes = [
   'folder_not_writable',
   'store_full',
   'store_failing',
+  'records_lost',
   'degraded',
   'stalled',
 ] as const;

@@ -12,7 +12,14 @@ import {
   readStreamInfo,
   type StreamInfo,
 } from './jetstream.ts';
-import { BrokerError, type Bucket, type BucketEntry, type BucketState, type WatchPasses } from './port.ts';
+import {
+  BrokerError,
+  type Bucket,
+  type BucketEntry,
+  type BucketState,
+  type BucketWatch,
+  type WatchPasses,
+} from './port.ts';
 import { readStoredMessage } from './stored-message.ts';
 
 /** Opens the bucket, and creates it when it does not exist. Throws BrokerError. */
@@ -36,7 +43,7 @@ class StreamBucket implements Bucket {
 
   async state(): Promise<BucketState> {
     const { created, state } = await ensureBucket(this.#environment, this.#name);
-    return { created, lastRevision: state.last_seq };
+    return { created, lastRevision: state.last_seq, keys: state.messages };
   }
 
   async get(key: string): Promise<BucketEntry | undefined> {
@@ -66,10 +73,7 @@ class StreamBucket implements Bucket {
     await callApi(this.#environment.connection, `STREAM.PURGE.${this.#stream}`, body);
   }
 
-  watch(
-    fn: (entry: BucketEntry) => void,
-    passes: WatchPasses = {},
-  ): Promise<{ ready: Promise<void>; stop(): void }> {
+  watch(fn: (entry: BucketEntry) => void, passes: WatchPasses = {}): Promise<BucketWatch> {
     let before: { created: string; sequence: number } | undefined;
     const nextRead = async () => {
       const { created, state } = await ensureBucket(this.#environment, this.#name);

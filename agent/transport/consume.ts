@@ -51,14 +51,14 @@ const idleHeartbeatMs = 2_000;
 
 /**
  * Reads until it is stopped. It calls `nextRead` at the start and at each restart: after a reconnection, after a gap, and
- * when the consumer sends nothing. `ready` resolves when all stored messages have been read for the first time. @throws
+ * when the consumer sends nothing, and when the caller asks for it. `ready` resolves when all stored messages have been read for the first time. @throws
  * BrokerError when the first start fails. Later starts are repeated.
  */
 export async function readContinuously(
   environment: StorageEnvironment,
   nextRead: () => Promise<ReadRequest>,
   callbacks: ReadCallbacks,
-): Promise<{ ready: Promise<void>; stop(): void }> {
+): Promise<{ ready: Promise<void>; stop(): void; restart(): void }> {
   const { connection, clock, random, log } = environment;
   const ready = Promise.withResolvers<void>();
   // When the caller does not wait for `ready`, there must be no unhandled rejection.
@@ -134,7 +134,7 @@ export async function readContinuously(
     if (link) void restart();
     else if (connection.closed) stop();
   });
-  return { ready: ready.promise, stop };
+  return { ready: ready.promise, stop, restart: () => void restart() };
 }
 
 /** Reads all messages that are stored now. Throws BrokerError. */

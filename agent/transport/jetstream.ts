@@ -43,7 +43,7 @@ export interface StreamInfo {
   config: Record<string, unknown>;
   /** Time of creation. It distinguishes a stream from a later stream of the same name. */
   created: string;
-  state: { last_seq: number };
+  state: { last_seq: number; messages: number };
 }
 
 /**
@@ -185,7 +185,8 @@ function parseStreamInfo(answer: Record<string, unknown>): StreamInfo {
       'refused',
       'the broker described a stream in a way that muster does not understand',
     );
-  return { config, created, state: { last_seq: Number(state.last_seq ?? 0) } };
+  const { last_seq = 0, messages = 0 } = state;
+  return { config, created, state: { last_seq: Number(last_seq), messages: Number(messages) } };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -121,6 +121,8 @@ export interface BucketState {
   created: string;
   /** The newest revision that was ever given; 0 when there is none. It is smaller after a backup was restored. */
   lastRevision: number;
+  /** Number of keys, with the deleted ones that left a marker. */
+  keys: number;
 }
 
 /**
@@ -152,10 +154,14 @@ export interface Bucket {
    * resolves at the end of the first pass. It rejects with BrokerError `disconnected` when the watch is stopped or the
    * connection is closed earlier.
    */
-  watch(
-    fn: (entry: BucketEntry) => void,
-    passes?: WatchPasses,
-  ): Promise<{ ready: Promise<void>; stop(): void }>;
+  watch(fn: (entry: BucketEntry) => void, passes?: WatchPasses): Promise<BucketWatch>;
+}
+
+export interface BucketWatch {
+  ready: Promise<void>;
+  stop(): void;
+  /** Begins another pass over all keys. */
+  restart(): void;
 }
 
 /** Callbacks for a watcher that must notice the loss of the store. */

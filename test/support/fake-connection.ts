@@ -382,8 +382,8 @@ export class FakeConnection implements Connection {
     return {
       state: () =>
         this.#operate('state', name, () => {
-          const { incarnation, revision } = this.#broker.openBucket(name);
-          return { created: String(incarnation), lastRevision: revision };
+          const { incarnation, revision, entries } = this.#broker.openBucket(name);
+          return { created: String(incarnation), lastRevision: revision, keys: entries.size };
         }),
       get: key => this.#operate('get', key, () => this.#broker.openBucket(name).entries.get(key)),
       put: (key, value, revision) => this.#operate('put', key, () => write(key, value, revision)),
@@ -403,7 +403,7 @@ export class FakeConnection implements Connection {
             watcher.stopped = true;
             this.#watchers.delete(watcher);
           };
-          return { ready, stop };
+          return { ready, stop, restart: () => void this.#pass(watcher) };
         }),
     };
   }

@@ -1,4 +1,5 @@
 // Makes a directory of nodes without a requester, for tests of the API and of the commands.
+import type { LostNode } from '../../agent/protocol/http.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';
@@ -10,6 +11,7 @@ import {
   type DecisionRule,
   deleteNode,
   notFound,
+  notLost,
   rejectNode,
 } from '../../agent/requester/roll/decisions.ts';
 import type { ResourceInfo } from '../../agent/requester/roll/resource-store.ts';
@@ -39,6 +41,10 @@ export class FakeDirectory implements Directory {
   /** Stored events, the oldest first. Their texts may be anything, because anyone may publish to the stream. */
   readonly events: { node: string; time: Date; text: string }[] = [];
   readonly followers = new Set<Follower>();
+  /** The lost nodes, those that were rebuilt with the operator, and those whose rebuilding fails. */
+  readonly lost: LostNode[] = [];
+  readonly rebuilt: string[] = [];
+  readonly unwritable = new Set<string>();
   /** The error that `list` and the other methods throw, if it is set. */
   failure: Error | undefined;
   degraded: string | undefined;
@@ -60,7 +66,7 @@ export class FakeDirectory implements Directory {
       reason: this.failure?.message ?? this.degraded,
       broker: 'connected to nats://127.0.0.1:4222',
       clusterId: 'c-1',
-      nodes: { total: this.nodes.size, pending: 0, unreadable: 0 },
+      nodes: { total: this.nodes.size, pending: 0, unreadable: 0, lost: this.lost.length },
       eventsWaiting: 0,
       counters: newCounters(),
     };
@@ -86,6 +92,20 @@ export class FakeDirectory implements Directory {
 
   async delete(name: string, decision: Decision): Promise<void> {
     this.#decide(name, decision, deleteNode);
+  }
+
+  lostNodes(): LostNode[] {
+    this.#throwFailure();
+    return this.lost;
+  }
+
+  async rebuild(id: string, actor: string): Promise<void> {
+    this.#throwFailure();
+    const at = this.lost.findIndex(({ NodeID }) => NodeID === id);
+    if (at < 0) throw notLost(id);
+    if (this.unwritable.has(id)) throw new MusterError('failed', `${id} cannot be written`);
+    this.lost.splice(at, 1);
+    this.rebuilt.push(`${id} ${actor}`);
   }
 
   async follow(

@@ -1,6 +1,8 @@
-// Reads the body of a PUT, in which an operator asks to approve, reject or delete one node.
+// Reads the body of a PUT, in which an operator asks to approve, reject, delete or rebuild one node.
+
+import type * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
-import { type DecisionAction, decisionActions, decisionSchema } from '../../protocol/http.ts';
+import { type DecisionAction, decisionActions, decisionSchema, rebuildSchema } from '../../protocol/http.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
 import { printable } from '../../system/printable.ts';
@@ -20,7 +22,7 @@ export interface NodeChange extends Decision {
  * 400
  */
 export function readNodeChange(body: Uint8Array): NodeChange {
-  const { Action, Message, Actor, Exact } = read(body);
+  const { Action, Message, Actor, Exact } = read(decisionSchema, body);
   const action = decisionActions.find(name => name === Action);
   if (!action) {
     throw new RequestFault(
@@ -31,9 +33,15 @@ export function readNodeChange(body: Uint8Array): NodeChange {
   return { action, reason: Message, actor: Actor, isExact: Exact };
 }
 
-function read(body: Uint8Array) {
+/** Reads the body of the PUT that writes a lost record again, and returns the operator's name. @throws RequestFault 400 */
+export const readRebuild = (body: Uint8Array): string => read(rebuildSchema, body).Actor;
+
+function read<T extends typeof decisionSchema | typeof rebuildSchema>(
+  schema: T,
+  body: Uint8Array,
+): v.InferOutput<T> {
   try {
-    const decision = validate(decisionSchema, parseJson(body));
+    const decision = validate(schema, parseJson(body));
     if (printable(decision.Actor) !== decision.Actor)
       throw new ProtocolError('invalid_field', 'holds characters that cannot be printed', 'Actor');
     return decision;

@@ -13,7 +13,7 @@ import type { Directory } from '../directory/directory.ts';
 import { notFound } from '../roll/decisions.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
 import { namesLoopback } from './loopback.ts';
-import { readNodeChange } from './node-change.ts';
+import { readNodeChange, readRebuild } from './node-change.ts';
 import { flagOf, queryNodes } from './node-query.ts';
 import { problemOf, RequestFault, unexpectedProblem } from './problem.ts';
 
@@ -50,6 +50,17 @@ export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bin
       const name = nodeName(call.req.param('name'));
       const { action, ...decision } = readNodeChange(new Uint8Array(await call.req.arrayBuffer()));
       await directory[action](name, decision);
+      return answer(call, { Success: true });
+    },
+  );
+
+  app.get('/api/v1/orchestrator/store/lost', call => answer(call, { Nodes: directory.lostNodes() }));
+  app.put(
+    '/api/v1/orchestrator/store/lost/:id',
+    bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge }),
+    async call => {
+      const id = nodeName(call.req.param('id'));
+      await directory.rebuild(id, readRebuild(new Uint8Array(await call.req.arrayBuffer())));
       return answer(call, { Success: true });
     },
   );

@@ -1,4 +1,5 @@
 // The directory contains what operators can see and do. The API calls only this part of the requester.
+import type { LostNode } from '../../protocol/http.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { Decision } from '../roll/decisions.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
@@ -24,6 +25,16 @@ export interface Directory {
   reject(name: string, decision: Decision): Promise<void>;
   /** Deletes a node. @throws MusterError as `approve`. */
   delete(name: string, decision: Decision): Promise<void>;
+  /**
+   * Returns the nodes whose records the store lost, sorted by id.
+   * @throws MusterError `unreachable` while the requester starts.
+   */
+  lostNodes(): LostNode[];
+  /**
+   * Writes the record of a lost node again, as it was announced. `actor` is the operator who wants it, for the log.
+   * @throws MusterError `not_found` when this id is not lost; `unreachable`.
+   */
+  rebuild(id: string, actor: string): Promise<void>;
   /**
    * Calls `onEvent` with the stored events from `since` on, then with new ones, until it is stopped. Each event is a
    * CloudEvent in JSON. When `onEvent` returns a promise, the next event waits for it. `ready` resolves when all stored

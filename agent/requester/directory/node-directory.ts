@@ -1,4 +1,5 @@
 // The node directory carries out the requests of operators with the parts of a running requester.
+import type { LostNode } from '../../protocol/http.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';
@@ -13,7 +14,7 @@ import {
   type DecisionRule,
   deleteNode,
   rejectNode,
-  unreadable,
+  unusable,
 } from '../roll/decisions.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
@@ -68,7 +69,7 @@ export class NodeDirectory implements Directory {
     const parts = this.#options.parts();
     const id = parts.roll.records.resolve(name);
     const state = parts.roll.records.get(id);
-    if (!state) throw unreadable(id);
+    if (!state) throw unusable(parts.roll.records.stored(id), id);
     return viewOf(parts, state);
   }
 
@@ -82,6 +83,25 @@ export class NodeDirectory implements Directory {
 
   delete(name: string, decision: Decision): Promise<void> {
     return this.#decide(name, decision, deleteNode, 'node deleted');
+  }
+
+  lostNodes(): LostNode[] {
+    const { lost } = this.#options.parts().roll;
+    return [...lost]
+      .map(([NodeID, { membership, at, actor, reason }]) => ({
+        NodeID,
+        Membership: membership,
+        At: at,
+        Actor: actor,
+        Reason: reason,
+      }))
+      .sort((a, b) => (a.NodeID < b.NodeID ? -1 : 1));
+  }
+
+  async rebuild(id: string, actor: string): Promise<void> {
+    const { roll } = this.#options.parts();
+    await roll.rebuild(id).catch(error => this.#throwUndecided(error, id));
+    this.#options.log.info({ node: id, actor }, 'the lost record of this node was written again');
   }
 
   async follow(

@@ -5,6 +5,7 @@ import { parseJson } from '../../protocol/json.ts';
 import type { Health, RecordedChange } from '../../protocol/node-state.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';
 import type { EventStream } from '../../transport/port.ts';
+import { AnnouncedMemberships, type MembershipEvent } from './announced-memberships.ts';
 import { changeEvent, digestOf } from './change-event.ts';
 import { eventStreamConfig } from './stream-config.ts';
 
@@ -17,6 +18,8 @@ export interface EventHistory {
   announced(node: string): readonly string[];
   /** Returns the newest revision of this incarnation of the store that an event names; 0 when there is none. */
   newestRevision(incarnation: string): number;
+  /** The membership of each node that was announced last. */
+  memberships: AnnouncedMemberships;
   /** The health that was announced last; UNKNOWN when none was announced since the node registered. */
   health(node: string): Health;
 }
@@ -28,6 +31,7 @@ export interface EventHistory {
 export async function readEventHistory(stream: EventStream): Promise<EventHistory> {
   const announced = new Map<string, string[]>();
   const revisions = new Map<string, number>();
+  const memberships = new AnnouncedMemberships();
   const healths = new Map<string, { sequence: number; health: Health }>();
   await stream.lastPerSubject(eventWildcard(), message => {
     const [, , node, kind] = message.subject.split('.');
@@ -41,12 +45,14 @@ export async function readEventHistory(stream: EventStream): Promise<EventHistor
     const earlier = announced.get(node);
     if (earlier) earlier.push(event.digest);
     else announced.set(node, [event.digest]);
+    memberships.add(node, event);
     const { incarnation, revision } = event;
     if (incarnation && (revisions.get(incarnation) ?? 0) < revision) revisions.set(incarnation, revision);
   });
   return {
     announced: node => announced.get(node) ?? [],
     newestRevision: incarnation => revisions.get(incarnation) ?? 0,
+    memberships,
     health: node => healths.get(node)?.health ?? 'UNKNOWN',
   };
 }
@@ -84,6 +90,7 @@ const healthAfter: ReadonlyMap<string, Health> = new Map([
 
 const eventSchema = v.object({
   id: v.pipe(v.string(), v.maxLength(512)),
+  source: v.optional(v.pipe(v.string(), v.maxLength(512)), ''),
   time: v.string(),
   data: v.custom<EventData>(value => typeof value === 'object' && value !== null),
 });
@@ -92,13 +99,13 @@ function readChangeEvent(
   node: string,
   kindName: string,
   data: Uint8Array,
-): { digest: string; incarnation: string | undefined; revision: number } | undefined {
+): (MembershipEvent & { digest: string; incarnation: string | undefined; revision: number }) | undefined {
   const kind = membershipKinds.find(known => known === kindName);
   if (!kind) return undefined;
   try {
-    const event = v.parse(eventSchema, parseJson(data));
+    const event = { kind, ...v.parse(eventSchema, parseJson(data)) };
     const parsed = parseRevisionEventId(event.id);
-    return parsed?.node === node ? { ...parsed, digest: digestOf({ kind, ...event }) } : undefined;
+    return parsed?.node === node ? { ...event, ...parsed, digest: digestOf(event) } : undefined;
   } catch {
     // Anybody who may publish on the broker may publish something that is no membership event.
     return undefined;

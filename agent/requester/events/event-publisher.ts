@@ -17,6 +17,7 @@ import { backoff, type Random } from '../../system/random.ts';
 import type { Connection, EventStream } from '../../transport/port.ts';
 import type { HealthAnnouncer, HealthChange } from '../health/health-watch.ts';
 import type { ChangeAnnouncer } from '../roll/roll.ts';
+import type { AnnouncedMemberships } from './announced-memberships.ts';
 import { changeEvent } from './change-event.ts';
 
 /**
@@ -133,6 +134,14 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
    */
   unacknowledgedChanges(node: string): RecordedChange[] {
     return (this.#waiting.get(node) ?? []).flatMap(event => (event.change ? [event.change] : []));
+  }
+
+  /** Adds the changes that wait to what was announced: they stand in the store, and their events are sure to come. */
+  addWaiting(memberships: AnnouncedMemberships): void {
+    for (const [node, list] of this.#waiting) {
+      for (const { change } of list)
+        if (change) memberships.add(node, { ...changeEvent(node, change), source: this.#source });
+    }
   }
 
   #announceFinding(node: string, kind: EventKind, data: EventData): void {

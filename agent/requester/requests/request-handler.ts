@@ -27,7 +27,7 @@ import type { Log } from '../../system/log.ts';
 import { version } from '../../system/version.ts';
 import { BrokerError } from '../../transport/port.ts';
 import type { MessageSender } from '../events/conflict-detector.ts';
-import { otherSession, type RequestOutcome, unknownNode, usesRequesterId } from '../roll/membership.ts';
+import { otherSession, type RequestOutcome, usesRequesterId } from '../roll/membership.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
 import { operatorReasonOf } from '../roll/stored-record.ts';
@@ -97,6 +97,8 @@ export class RequestHandler {
     // Soon after the store was lost, the requester's own record may be missing for a moment.
     const outcome =
       id === requesterId ? { ...usesRequesterId(id), session: undefined } : await roll.register(request);
+    // Bacalhau's nodes try again after an error, but not after a refusal by a rule.
+    if (outcome.code === 'unavailable') return this.#refuse(outcome, id, request.Muster);
     this.#countRefusal(outcome);
     const muster = this.#answerer(request.Muster, id, outcome.code, outcome.session);
     return encodeRegisterResponse(outcome.accepted, outcome.reason, muster);
@@ -146,7 +148,7 @@ export class RequestHandler {
   #refusalOf(id: string, sender: Sender | undefined, host?: string): RequestOutcome | undefined {
     const { records } = this.#options.roll;
     const state = records.get(id);
-    if (!state) return unknownNode(records.stored(id), id);
+    if (!state) return this.#options.roll.refuseUnknown(id);
     if (state.Info.NodeType === 'Requester') return usesRequesterId(id);
     const agent = { session: sender?.Session, instance: sender?.Instance, host };
     this.#options.conflicts.onMessage(state, agent);

@@ -14,7 +14,7 @@ export interface Decision {
 /**
  * Returns what a decision writes in place of a record. `name` is the text that the operator typed, for the messages;
  * `now` is RFC 3339. @throws MusterError `not_found`; `conflict` when the rule does not allow the decision; `bad_state`
- * for a record that cannot be read; `usage` for a reason that is too long.
+ * for a record that cannot be read or that the store lost; `usage` for a reason that is too long.
  */
 export type DecisionRule = (
   stored: StoredRecord,
@@ -36,15 +36,16 @@ export const rejectNode = ((stored, name, decision, now) => {
   return withMembership('REJECTED', state, name, decision, now);
 }) satisfies DecisionRule;
 
-/** Deletes a node. A record that cannot be read can be deleted too. */
+/** Deletes a node. A record that cannot be read, or that the store lost, can be deleted too. */
 export const deleteNode = ((stored, name, decision, now) => {
-  if (stored.kind !== 'unreadable') refuseForRequester(readable(stored, name), name, 'delete');
+  const isThere = stored.kind !== 'unreadable' && stored.kind !== 'lost';
+  if (isThere) refuseForRequester(readable(stored, name), name, 'delete');
   const { reason, actor } = bounded(decision);
   const change: RecordedChange = {
     Kind: 'deleted',
     Revision: 0,
     At: now,
-    Previous: stored.kind === 'record' ? stored.state.Membership : '',
+    Previous: membershipBefore(stored),
     Current: '',
     ...(reason ? { Reason: reason } : {}),
     Actor: actor,
@@ -55,11 +56,22 @@ export const deleteNode = ((stored, name, decision, now) => {
 export const notFound = (name: string, hint?: string | undefined): MusterError =>
   new MusterError('not_found', `node not found: ${name}`, hint ? { hint } : {});
 
-/** Returns the error for a record that cannot be read. Only `delete` repairs it. */
-export const unreadable = (name: string): MusterError =>
-  new MusterError('bad_state', `the record of node ${name} cannot be read`, {
-    hint: `delete it with: muster node delete ${name}`,
+/** Returns the error for an id whose record is to be rebuilt although the store has it. */
+export const notLost = (id: string): MusterError =>
+  new MusterError('not_found', `the store did not lose the record of node ${id}`);
+
+/** Returns the error for a stored record that is no record of a node on the roll. */
+export function unusable(stored: StoredRecord, name: string): MusterError {
+  if (stored.kind === 'unreadable') {
+    return new MusterError('bad_state', `the record of node ${name} cannot be read`, {
+      hint: `delete it with: muster node delete ${name}`,
+    });
+  }
+  if (stored.kind !== 'lost') return notFound(name);
+  return new MusterError('bad_state', `the store lost the record of node ${name}`, {
+    hint: 'put it back with: muster store rebuild',
   });
+}
 
 function withMembership(
   membership: Extract<Membership, 'APPROVED' | 'REJECTED'>,
@@ -101,7 +113,12 @@ function bounded({ reason, actor }: Decision): { reason: string; actor: string }
 
 function readable(stored: StoredRecord, name: string): NodeState {
   if (stored.kind === 'record') return stored.state;
-  throw stored.kind === 'unreadable' ? unreadable(name) : notFound(name);
+  throw unusable(stored, name);
+}
+
+function membershipBefore(stored: StoredRecord): Membership | '' {
+  if (stored.kind === 'lost') return stored.announced.membership;
+  return stored.kind === 'record' ? stored.state.Membership : '';
 }
 
 function refuseForRequester(state: NodeState, name: string, action: string): void {

@@ -39,6 +39,7 @@ export function register(
   policy: RegistrationPolicy,
 ): RequestOutcome {
   if (stored.kind === 'unreadable') return unreadableRecord(Info.NodeID);
+  if (stored.kind === 'lost') return lostRecord(Info.NodeID);
   if (Info.NodeType !== 'Compute') return refusal('not_compute', reasons.notCompute);
   if (stored.kind === 'record' && stored.state.Info.NodeType === 'Requester') {
     return usesRequesterId(Info.NodeID);
@@ -153,6 +154,7 @@ export const tooOften = (nodeId: string, waitMs: number): RequestOutcome =>
 export function unknownNode(stored: StoredRecord, nodeId: string): RequestOutcome {
   if (stored.kind === 'deleted') return refusal('deleted', reasons.deleted);
   if (stored.kind === 'unreadable') return unreadableRecord(nodeId);
+  if (stored.kind === 'lost') return lostRecord(nodeId);
   return refusal('handshake_required', reasons.handshakeRequired(nodeId));
 }
 
@@ -162,5 +164,18 @@ export const otherSession = (nodeId: string): RequestOutcome =>
 
 const unreadableRecord = (nodeId: string): RequestOutcome =>
   refusal('unavailable', `the record of node ${nodeId} cannot be read; delete it to start anew`);
+
+/** Refuses a node while nobody knows whether the store lost its record. */
+export const notComparedYet: RequestOutcome = {
+  accepted: false,
+  code: 'unavailable',
+  reason: 'the store may have lost records, and is being compared with its events; try again',
+};
+
+const lostRecord = (nodeId: string): RequestOutcome =>
+  refusal(
+    'unavailable',
+    `the store lost the record of node ${nodeId}; an operator puts it back with: muster store rebuild`,
+  );
 
 const refusal = (code: AnswerCode, reason: string): RequestOutcome => ({ accepted: false, code, reason });

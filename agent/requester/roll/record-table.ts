@@ -7,11 +7,12 @@ import { notFound } from './decisions.ts';
 import { absentRecord, type StoredRecord } from './stored-record.ts';
 
 /** The table for the other parts of the requester. Only the roll writes it. */
-export type Records = Omit<RecordTable, 'set' | 'delete'>;
+export type Records = Omit<RecordTable, 'set' | 'forgetRevision' | 'delete'>;
 
 export class RecordTable {
   readonly #records = new Map<string, StoredRecord>();
   readonly #parts = new CommonParts();
+  #written = 0;
   #size = 0;
   #pending = 0;
   #unreadable = 0;
@@ -29,12 +30,17 @@ export class RecordTable {
 
   /** Returns every id that has a record or a deletion marker in the store. */
   ids(): string[] {
-    return [...this.#records.keys()];
+    return [...this.#records].flatMap(([id, { revision }]) => (revision > 0 ? id : []));
   }
 
   /** Yields the records of all nodes on the roll. */
   *list(): Generator<NodeState> {
     for (const stored of this.#records.values()) if (stored.kind === 'record') yield stored.state;
+  }
+
+  /** Number of ids that have a record or a deletion marker in the store. */
+  get written(): number {
+    return this.#written;
   }
 
   /** Number of nodes on the roll. */
@@ -103,16 +109,24 @@ export class RecordTable {
     return kept;
   }
 
+  /** Notes that the store may no longer have an entry under `id`. */
+  forgetRevision(id: string): void {
+    const stored = this.#records.get(id);
+    if (stored?.kind === 'lost' || stored?.kind === 'deleted') this.set(id, { ...stored, revision: 0 });
+  }
+
   delete(id: string): void {
     this.#count(this.#records.get(id), -1);
     this.#records.delete(id);
   }
 
   #count(stored: StoredRecord | undefined, by: 1 | -1): void {
+    if (stored && stored.revision > 0) this.#written += by;
     if (stored?.kind === 'record') this.#size += by;
     if (stored?.kind === 'record' && stored.state.Membership === 'PENDING') this.#pending += by;
     if (stored?.kind === 'unreadable') this.#unreadable += by;
   }
 }
 
-const isListed = ({ kind }: StoredRecord): boolean => kind === 'record' || kind === 'unreadable';
+const isListed = ({ kind }: StoredRecord): boolean =>
+  kind === 'record' || kind === 'unreadable' || kind === 'lost';

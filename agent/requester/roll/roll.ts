@@ -8,20 +8,23 @@ import type { Random } from '../../system/random.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
 import { Admission, type Place, type RollPolicy } from './admission.ts';
-import type { Decision, DecisionRule } from './decisions.ts';
+import { type Decision, type DecisionRule, notLost } from './decisions.ts';
 import { ExpiredMarkers } from './expired-markers.ts';
 import { type HeldUpdate, HeldUpdates } from './held-updates.ts';
 import {
   giveWay,
   noRoom,
+  notComparedYet,
   otherSession,
   type RequestOutcome,
   register,
   tooOften,
+  unknownNode,
   updateInfo,
 } from './membership.ts';
 import { NodeQueue } from './node-queue.ts';
 import { ownRecord } from './own-record.ts';
+import { rebuiltRecord } from './rebuilt-record.ts';
 import { type Records, RecordTable } from './record-table.ts';
 import {
   changesOf,
@@ -34,7 +37,9 @@ import {
   type WriteRequest,
   write,
 } from './store.ts';
-import { operationOf, type StoredRecord, sessionOf } from './stored-record.ts';
+import { StoreComparison } from './store-comparison.ts';
+import { type AnnouncedMembership, operationOf, type StoredRecord, sessionOf } from './stored-record.ts';
+import { UnreadableLog } from './unreadable-log.ts';
 import type { WaitingList } from './waiting-list.ts';
 
 /** Each node may have its information stored five times at once, and then every 10 s. Decisions are not limited. */
@@ -57,6 +62,12 @@ export interface RollOptions {
   observers: readonly RollObserver[];
   /** Called when the store was lost and is empty. The caller then restores the data that is not about nodes. */
   onStoreLost(): void;
+  /** Returns what was announced last of each node. @throws BrokerError */
+  readAnnounced(): Promise<ReadonlyMap<string, AnnouncedMembership>>;
+  /** Repeats `work` until the broker carries it out, or the requester stops. */
+  persist(work: () => Promise<void>): Promise<void>;
+  /** Called when the number of lost records has changed. */
+  onLossesChange?(): void;
 }
 
 /** Knows which life of the store it is, because revisions begin anew in a store that was lost. */
@@ -106,7 +117,13 @@ export class Roll {
   #missing: Set<string> | undefined;
   /** During a pass over a store that was lost, what memory had before; otherwise undefined. */
   #lost: Map<string, StoredRecord> | undefined;
-  #watch: { stop(): void } | undefined;
+  /** During a pass, the ids for which the store has an older revision than memory. */
+  readonly #older = new Set<string>();
+  /** Whether a pass over the store was asked for, and has not ended. */
+  #isReadingAgain = false;
+  readonly #comparison: StoreComparison;
+  readonly #unreadable: UnreadableLog;
+  #watch: { stop(): void; restart(): void } | undefined;
 
   constructor(options: RollOptions) {
     this.#options = options;
@@ -119,6 +136,13 @@ export class Roll {
       store: id => this.#storeHeld(id),
     });
     this.#admission = new Admission({ ...options, pending: () => this.#table.pending });
+    const { life, policy } = options;
+    this.#unreadable = new UnreadableLog(options);
+    this.#comparison = new StoreComparison({
+      ...options,
+      readContext: async () => ({ incarnation: await life.find(), manualApproval: policy.manualApproval }),
+      onChange: () => options.onLossesChange?.(),
+    });
     this.#markers = new ExpiredMarkers({
       clock,
       remove: (id, revision) => this.#removeMarker(id, revision),
@@ -130,6 +154,17 @@ export class Roll {
     return this.#table;
   }
 
+  /** The nodes whose records the store lost, with what was announced of each. */
+  get lost(): ReadonlyMap<string, AnnouncedMembership> {
+    return this.#comparison.lost;
+  }
+
+  /** Refuses a node that is not on the roll. */
+  refuseUnknown(id: string): RequestOutcome {
+    // While the store is compared with the events, nobody knows whether the node has to register.
+    return this.#comparison.isDue ? notComparedYet : unknownNode(this.#table.stored(id), id);
+  }
+
   /**
    * Reads the store and then follows it, to see the changes of other writers and the loss of the store. @throws
    * BrokerError
@@ -137,12 +172,15 @@ export class Roll {
   async load(onLoaded: OnLoaded): Promise<void> {
     // It is set to undefined after the first pass, because the callback may hold the whole event history.
     let onFirst: OnLoaded | undefined = onLoaded;
+    await this.#comparison.start();
     const watch = await this.#options.bucket.watch(
       entry => {
         if (!isNodeKey(entry.key)) return;
         this.#missing?.delete(entry.key);
         // Our own writes come back here, and a watch that starts again sends every entry again.
-        if (this.#table.stored(entry.key).revision >= entry.revision) return;
+        const { revision } = this.#table.stored(entry.key);
+        if (revision > entry.revision) this.#older.add(entry.key);
+        if (revision >= entry.revision) return;
         if (onFirst) this.#load(entry, onFirst);
         else this.#applyEntry(entry, this.#lost?.get(entry.key) ?? this.#table.stored(entry.key));
       },
@@ -154,6 +192,17 @@ export class Roll {
     this.#watch = watch;
     await watch.ready;
     onFirst = undefined;
+    await this.#comparison.run(
+      id => this.#table.stored(id),
+      (id, lost) => this.#replace(id, lost),
+    );
+  }
+
+  /** Reads the store again from its beginning, because it seems to have lost records. */
+  readAgain(): void {
+    if (this.#isReadingAgain) return;
+    this.#isReadingAgain = true;
+    this.#watch?.restart();
   }
 
   /** Ends the watch of the store, and the timers. */
@@ -240,6 +289,18 @@ export class Roll {
     return id;
   }
 
+  /**
+   * Writes the record of a lost node again, as it was announced. No event tells of it, because nothing changed for those
+   * who listen. @throws MusterError `not_found` when the record is not lost; BrokerError when the store does not answer.
+   */
+  async rebuild(id: string): Promise<void> {
+    await this.#change(id, () => {
+      const announced = this.#comparison.lost.get(id);
+      if (!announced) throw notLost(id);
+      return { write: rebuiltRecord(id, announced) };
+    });
+  }
+
   /** Puts the requester itself on the roll. */
   async registerSelf(info: NodeInfo): Promise<void> {
     const now = () => this.#options.clock.now().toISOString();
@@ -311,13 +372,18 @@ export class Roll {
       for (let attempt = 1; attempt <= 8; attempt++) {
         const entry = await bucket.get(id);
         const former = this.#table.stored(id);
-        // A store gives no smaller revision than before, unless it was lost or purged. What memory has is then no longer
-        // true, and would hide the next write.
+        // A store gives no smaller revision than before, unless it was lost or purged.
         if ((entry?.revision ?? 0) < former.revision) {
           life.doubt({ lost: false });
-          this.#remove(id);
+          this.#comparison.require();
+          this.readAgain();
         }
-        const stored: StoredRecord = entry ? this.#applyEntry(entry, former) : readEntry(undefined);
+        if (this.#comparison.isDue) {
+          await this.#comparison.ended();
+          continue;
+        }
+        const found: StoredRecord = entry ? this.#applyEntry(entry, former) : readEntry(undefined);
+        const stored = this.#comparison.judge(id, found);
         const outcome = rule(stored);
         if (!outcome.write) return outcome;
         const { write: state, change } = outcome;
@@ -355,7 +421,9 @@ export class Roll {
     const stored = readEntry(entry);
     // The key is a part of a longer text and would keep that text in memory. So the id is taken from the record.
     const id = stored.kind === 'record' ? stored.state.Info.NodeID : entry.key;
-    onLoaded(id, stored, changesOf(entry, stored));
+    // The changes of an older record that came back were announced long ago.
+    const isOlder = this.#comparison.judge(id, stored) !== stored;
+    if (!isOlder) onLoaded(id, stored, changesOf(entry, stored));
     this.#apply(id, stored, undefined, 'loading');
   }
 
@@ -371,30 +439,36 @@ export class Roll {
   // Applies a record, unless its revision is already in memory. The revision may come from a write, a read or the watch.
   #apply(id: string, stored: StoredRecord, change: RecordedChange | undefined, phase?: 'loading'): void {
     if (this.#table.stored(id).revision >= stored.revision) return;
-    const { announcer, observers, log, life } = this.#options;
+    const { announcer, observers, life } = this.#options;
     life.onRevision(stored.revision);
     const before = this.#table.get(id);
     this.#missing?.delete(id);
-    const kept = this.#table.set(id, stored);
+    const judged = this.#comparison.judge(id, stored);
+    const kept = this.#table.set(id, judged);
     const registeredAt = kept.kind === 'record' ? kept.state.Muster?.RegisteredAt : undefined;
     if (kept.kind !== 'record' || registeredAt !== before?.Muster?.RegisteredAt) this.#held.drop(id);
-    if (kept.kind === 'unreadable') {
-      log.error({ node: id }, 'the record of this node cannot be read; it is left alone');
-    }
+    if (kept.kind === 'unreadable') this.#unreadable.add(id);
     if (kept.kind === 'absent') this.#markers.add(id, kept.revision);
     if (kept.kind !== 'record') {
       if (before) this.#notifyRemoved(id);
     } else if (phase !== 'loading') {
       for (const observer of observers) observer.onRecord?.(id, kept.state, before);
     }
-    if (change) announcer.announceChange(id, change);
+    if (change && judged === stored) announcer.announceChange(id, change);
   }
 
   #beginPass(lost: boolean): void {
+    this.#older.clear();
+    this.#unreadable.beginReading();
+    // The older records of lost nodes may be gone too.
+    for (const id of this.#comparison.lost.keys()) this.#table.forgetRevision(id);
     this.#missing = new Set(this.#table.ids());
-    if (lost) this.#options.life.doubt({ lost });
-    if (!lost || this.#missing.size === 0) return;
-    this.#options.log.warn({}, 'the node info store was lost; nodes register again by themselves');
+    if (!lost) return;
+    this.#options.life.doubt({ lost });
+    this.#comparison.require();
+    if (this.#missing.size === 0) return;
+    const text = 'the node info store was lost; nodes that no operator decided about register again';
+    this.#options.log.warn({}, text);
     this.#lost = new Map();
     for (const id of this.#missing) {
       this.#lost.set(id, this.#table.stored(id));
@@ -404,9 +478,40 @@ export class Roll {
   }
 
   #completePass(): void {
+    this.#isReadingAgain = false;
+    this.#unreadable.endReading();
+    const isShort = (this.#missing?.size ?? 0) > 0 || this.#older.size > 0;
+    if (isShort) this.#comparison.require();
     for (const id of this.#missing ?? []) this.#remove(id);
     this.#missing = undefined;
     this.#lost = undefined;
+    if (this.#comparison.isDue) void this.#compare([...this.#older]);
+  }
+
+  // Compares the store with what was announced. `older` are ids for which the store has an older revision than memory.
+  async #compare(older: readonly string[]): Promise<void> {
+    const { bucket, persist, log } = this.#options;
+    const work = async () => {
+      for (const id of older) {
+        const entry = await bucket.get(id);
+        if ((entry?.revision ?? 0) >= this.#table.stored(id).revision) continue;
+        this.#remove(id);
+        if (entry) this.#apply(id, readEntry(entry), undefined);
+      }
+      await this.#comparison.run(
+        id => this.#table.stored(id),
+        (id, lost) => this.#replace(id, lost),
+      );
+    };
+    await persist(work).catch(error =>
+      log.error({ err: error }, 'the store cannot be compared with its events'),
+    );
+  }
+
+  #replace(id: string, stored: StoredRecord): void {
+    const before = this.#table.get(id);
+    this.#table.set(id, stored);
+    if (before) this.#notifyRemoved(id);
   }
 
   #remove(id: string): void {

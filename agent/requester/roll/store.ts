@@ -87,8 +87,9 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
  */
 export function markerRecord(revision: number, changes: readonly StoredChange[]): StoredRecord {
   const last = divideChanges(changes).known.at(-1);
-  if (changes.at(-1)?.Kind === 'expired') return { kind: 'absent', revision };
-  return { kind: 'deleted', revision, ...(last?.Reason ? { reason: last.Reason } : {}) };
+  const incarnation = last?.Store ? { incarnation: last.Store } : {};
+  if (changes.at(-1)?.Kind === 'expired') return { kind: 'absent', revision, ...incarnation };
+  return { kind: 'deleted', revision, ...(last?.Reason ? { reason: last.Reason } : {}), ...incarnation };
 }
 
 /** Returns whether a key of the bucket can be a node id of muster. Bacalhau allows a few more characters. */

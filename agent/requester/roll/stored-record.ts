@@ -1,5 +1,5 @@
 // A stored record is the entry that the node info store has under one node id.
-import type { NodeState } from '../../protocol/node-state.ts';
+import type { Membership, NodeState, RecordedChange } from '../../protocol/node-state.ts';
 
 /** A stored record. `revision` is the store revision that a write has to name. */
 export type StoredRecord =
@@ -7,12 +7,34 @@ export type StoredRecord =
    * There is no node under this id, and there was none that an operator deleted. The revision is 0, or that of the marker
    * of a node that gave way to newer registrations.
    */
-  | { kind: 'absent'; revision: number }
-  /** The node was deleted. Only a deletion marker is left. `reason` is what the operator gave; it may be absent. */
-  | { kind: 'deleted'; revision: number; reason?: string }
+  | { kind: 'absent'; revision: number; incarnation?: string }
+  /**
+   * The node was deleted. Only a deletion marker is left. `reason` is what the operator gave, and `incarnation` that of the
+   * store when the marker was written. Both may be absent.
+   */
+  | { kind: 'deleted'; revision: number; reason?: string; incarnation?: string }
   | { kind: 'record'; revision: number; state: NodeState }
   /** The record cannot be read. It is not replaced, and the node does not count as new. */
-  | { kind: 'unreadable'; revision: number };
+  | { kind: 'unreadable'; revision: number }
+  /**
+   * The store lost the record, or has an older one with another membership. Only `muster store rebuild` writes it again.
+   * `revision` is that of the older record; 0 when there is none.
+   */
+  | { kind: 'lost'; revision: number; announced: AnnouncedMembership };
+
+/** The membership of a node that was announced last. */
+export interface AnnouncedMembership {
+  /** The membership; empty for a node that was deleted. */
+  membership: Membership | '';
+  /** The kind of the change that gave the node this membership; `updated` when that event is no longer stored. */
+  kind: RecordedChange['Kind'];
+  /** The reason, the operator and the time (RFC 3339) of that change. The first two are empty when it named none. */
+  reason: string;
+  actor: string;
+  at: string;
+  /** The newest write of the record that was announced, and its time (RFC 3339). */
+  write: { incarnation: string | undefined; revision: number; at: string };
+}
 
 export const absentRecord: StoredRecord = { kind: 'absent', revision: 0 };
 

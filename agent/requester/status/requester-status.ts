@@ -8,8 +8,8 @@ export interface RequesterStatus {
   version: string;
   pid: number;
   /**
-   * The state: `starting` until the roll is read; `degraded` while the silence of nodes is not counted, or the requester's
-   * own broker does not do its work.
+   * The state: `starting` until the roll is read; `degraded` while the silence of nodes is not counted, the requester's
+   * own broker does not do its work, or records are lost.
    */
   state: 'starting' | 'ready' | 'degraded' | 'stopping';
   /** The reason why the state is not `ready`. */
@@ -20,7 +20,7 @@ export interface RequesterStatus {
   /** How often the requester's own broker was started again, and why the last time; absent without a broker of its own. */
   brokerRestarts?: { count: number; last?: { at: string; reason: string } } | undefined;
   clusterId?: string | undefined;
-  nodes?: { total: number; pending: number; unreadable: number } | undefined;
+  nodes?: { total: number; pending: number; unreadable: number; lost?: number } | undefined;
   /** Number of nodes with events that the broker has not acknowledged. */
   eventsWaiting?: number | undefined;
   counters: Counters;

@@ -14,6 +14,8 @@ export interface RequesterTroubleSources {
   readonly brokerProblem: string | undefined;
   /** Why the store does not carry out what the requester writes; undefined when it does. */
   readonly storeFailure: BrokerError | undefined;
+  /** Number of nodes whose records the store lost. */
+  readonly lostRecords: number;
   /** Why the silence of nodes does not count; undefined when it counts. */
   readonly degradedReason: string | undefined;
   /** Names what should run and does not. */
@@ -22,7 +24,8 @@ export interface RequesterTroubleSources {
 
 /** Returns the troubles of a requester, the most important one first. */
 export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
-  const { connection, now, brokerFolder, brokerProblem, storeFailure, degradedReason, stalled } = sources;
+  const { connection, now, brokerFolder, brokerProblem, storeFailure, lostRecords, degradedReason, stalled } =
+    sources;
   const own = brokerProblem === undefined ? [] : [ownBrokerTrouble(brokerProblem, brokerFolder)];
   const restarts = 'the requester starts its broker again by itself; its log says why the broker ended';
   const broker = brokerTrouble(connection, now, brokerFolder === undefined ? undefined : restarts);
@@ -31,6 +34,7 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   if (own.length > 0) return own;
   return [
     storeFailure && storeTrouble(storeFailure, brokerFolder),
+    lostRecords === 0 ? undefined : lossTrouble(lostRecords),
     degradedReason === undefined ? undefined : degradedTrouble(degradedReason),
     stalled === undefined ? undefined : stallTrouble(stalled),
   ].filter(trouble => trouble !== undefined);
@@ -53,6 +57,14 @@ function storeTrouble(failure: BrokerError, brokerFolder: string | undefined): T
     code: isFull ? 'store_full' : 'store_failing',
     text: `${storeFault(failure)}: ${failure.message}`,
     hint: isFull ? roomHint(brokerFolder) : "the broker's log says more; the requester goes on trying",
+  };
+}
+
+function lossTrouble(lost: number): Trouble {
+  return {
+    code: 'records_lost',
+    text: `the store lost the records of ${lost} ${lost === 1 ? 'node' : 'nodes'}`,
+    hint: 'nothing is decided about them until: muster store rebuild; list them by: muster store rebuild --dry-run',
   };
 }
 

@@ -72,7 +72,8 @@ describe('a store that does not answer', () => {
     foreignWrite(broker, 'node-1', '{');
     await clock.settle();
     const answer = await register('node-1', sender());
-    assert.deepEqual([answer.value.Accepted, answer.value.Muster.Code], [false, 'unavailable']);
+    assert.match(answer.error, /cannot be read/);
+    assert.equal(answer.value.Muster.Code, 'unavailable');
     const resources = await asked('node-1', 'UpdateResources/v1', update('node-1', { Muster: sender() }));
     assert.equal(resources.value.Muster.Code, 'unavailable');
   });

@@ -153,7 +153,12 @@ describe('a muster agent', () => {
     // A requester that starts reads the reason from the marker in the store.
     const marker = await broker.connect().storage();
     const entry = await (await marker.bucket({ name: 'node_v1', history: 1 })).get('node-1');
-    assert.deepEqual(readEntry(entry), { kind: 'deleted', revision: entry?.revision, reason: 'sold' });
+    assert.deepEqual(readEntry(entry), {
+      kind: 'deleted',
+      revision: entry?.revision,
+      reason: 'sold',
+      incarnation: 's1',
+    });
   });
 
   test('under another session, or none, has to register, and what it sends is not used', async () => {

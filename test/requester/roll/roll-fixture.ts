@@ -6,7 +6,7 @@ import { approveNode, rejectNode } from '../../../agent/requester/roll/decisions
 import { unknownNode } from '../../../agent/requester/roll/membership.ts';
 import { Roll, type RollOptions } from '../../../agent/requester/roll/roll.ts';
 import { nodeBucket } from '../../../agent/requester/roll/store.ts';
-import type { StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
+import type { AnnouncedMembership, StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
 import { WaitingList } from '../../../agent/requester/roll/waiting-list.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import type { Bucket, BucketEntry } from '../../../agent/transport/port.ts';
@@ -33,6 +33,8 @@ export interface OpenRoll {
 export interface OpenRollOptions extends Partial<RollPolicy & Pick<RollOptions, 'random' | 'log'>> {
   /** Replaces the bucket, or some of its methods. */
   wrap?(bucket: Bucket): Bucket;
+  /** Returns what was announced last of each node; the default is nothing. */
+  readAnnounced?(): ReadonlyMap<string, AnnouncedMembership>;
 }
 
 /** Opens a roll on a connection of its own. The clock has to move only where the store is made to fail. */
@@ -41,7 +43,12 @@ export async function openRoll(
   clock: FakeClock,
   options: OpenRollOptions = {},
 ): Promise<OpenRoll> {
-  const { wrap = each => each, random = counting(), log = silentLog } = options;
+  const {
+    wrap = each => each,
+    readAnnounced = () => new Map(),
+    random = counting(),
+    log = silentLog,
+  } = options;
   const { manualApproval = true, maxPending = 1000 } = options;
   const bucket = wrap(await (await broker.connect().storage()).bucket(nodeBucket));
   const open: Omit<OpenRoll, 'roll' | 'waiting'> = {
@@ -74,6 +81,8 @@ export async function openRoll(
       },
     ],
     onStoreLost: () => void open.storeLosses++,
+    readAnnounced: async () => readAnnounced(),
+    persist: work => work(),
   });
   await roll.load((id, stored, changes) => {
     open.loaded.push({ id, stored, changes });

@@ -232,7 +232,11 @@ describe('a store that is lost', () => {
         ...each,
         watch: (_, given) => {
           passes = given ?? {};
-          return Promise.resolve({ ready: Promise.resolve(), stop: () => undefined });
+          return Promise.resolve({
+            ready: Promise.resolve(),
+            stop: () => undefined,
+            restart: () => undefined,
+          });
         },
       }),
     });
@@ -240,8 +244,11 @@ describe('a store that is lost', () => {
       await open.roll.register({ Info: computeInfo('node-1') });
       passes.begin?.({ lost });
       if (lost) await bucket.purge('node-1', (await bucket.get('node-1'))?.revision ?? 0, {});
-      await open.roll.register({ Info: computeInfo('node-1', { zone: 'b' }) });
+      const registered = open.roll.register({ Info: computeInfo('node-1', { zone: 'b' }) });
+      // After a loss, the registration waits until the store was compared with the events.
+      if (!lost) await registered;
       passes.complete?.();
+      await registered;
       assert.ok(open.roll.records.get('node-1'));
       assert.ok(open.present.has('node-1'));
     }
@@ -260,7 +267,7 @@ describe('a store that is lost', () => {
         ...each,
         watch: async fn => {
           tell = () => fn(entry);
-          return { ready: ready.promise, stop: () => undefined };
+          return { ready: ready.promise, stop: () => undefined, restart: () => undefined };
         },
       }),
     }).then(open => opened.push(open));
@@ -274,7 +281,7 @@ describe('a store that is lost', () => {
       ['node-1'],
     );
     const failing = Promise.reject(new BrokerError('disconnected', 'lost'));
-    const watch = async () => ({ ready: failing, stop: () => undefined });
+    const watch = async () => ({ ready: failing, stop: () => undefined, restart: () => undefined });
     await assert.rejects(openRoll(broker, clock, { wrap: each => ({ ...each, watch }) }), {
       fault: 'disconnected',
     });
@@ -293,7 +300,7 @@ describe('a store that is lost', () => {
             entries.forEach(fn);
           }
           passes?.complete?.();
-          return { ready: Promise.resolve(), stop: () => undefined };
+          return { ready: Promise.resolve(), stop: () => undefined, restart: () => undefined };
         },
       }),
     });

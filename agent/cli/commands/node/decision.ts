@@ -1,10 +1,9 @@
 // `muster node approve`, `reject` and `delete` send an operator's decision about one node.
-import { hostname, userInfo } from 'node:os';
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { print } from '../../../output/terminal.ts';
 import type { DecisionAction } from '../../../protocol/http.ts';
-import { printable } from '../../../system/printable.ts';
 import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
+import { actor } from '../actor.ts';
 
 const operands = { id: 'the whole id of a node' };
 
@@ -42,18 +41,4 @@ export function decision(action: DecisionAction): Command {
       return 0;
     },
   };
-}
-
-/** Returns `user@host` for the user who runs this command. The requester records it, but cannot prove it. */
-function actor(): string {
-  return printable(`${userName()}@${hostname()}`, 255);
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A container may run as a user that has no entry in the password file.
-    return `uid ${process.getuid?.()}`;
-  }
 }

@@ -1,0 +1,76 @@
+// `muster store rebuild` writes again the records that the store lost, as the events tell them.
+import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
+import { jsonText, yamlText } from '../../../output/data.ts';
+import { table } from '../../../output/table.ts';
+import { print, warn } from '../../../output/terminal.ts';
+import type { LostNode } from '../../../protocol/http.ts';
+import { MusterError } from '../../../system/errors.ts';
+import { printable } from '../../../system/printable.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
+import { outputFlag } from '../../line/output-flag.ts';
+import { actor } from '../actor.ts';
+
+export const settings = apiSettings;
+
+export const flags = {
+  'dry-run': { help: 'list the records, and write none' },
+  output: outputFlag('table', 'json', 'yaml'),
+} satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster store rebuild --dry-run', 'list the records that would be written'],
+  ['muster store rebuild', 'write them'],
+];
+
+export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
+  const api = await requesterApi(load);
+  const nodes = await api.lostNodes();
+  if (given['dry-run'] || nodes.length === 0) {
+    print(await render(nodes, given.output));
+    return 0;
+  }
+  const results = await rebuildAll(api, nodes, given.output === 'table');
+  if (given.output !== 'table') print(await render(results, given.output));
+  const failed = results.filter(({ Error: reason }) => reason !== undefined).length;
+  if (failed === 0) return 0;
+  throw new MusterError('failed', `${failed} of ${nodes.length} records were not written`, {
+    hint: 'run it again; what was written stays',
+  });
+}
+
+/** A lost node after the attempt to write its record. */
+interface Result extends LostNode {
+  /** The reason why the record was not written. */
+  Error?: string;
+}
+
+/** Writes the records one after the other. A record that cannot be written does not stop the others. */
+async function rebuildAll(api: ApiClient, nodes: readonly LostNode[], isShown: boolean): Promise<Result[]> {
+  const who = actor();
+  const results: Result[] = [];
+  for (const node of nodes) {
+    try {
+      await api.rebuild(node.NodeID, who);
+      if (isShown) print(`${node.NodeID} is ${approvalOf(node)} again\n`);
+      results.push(node);
+    } catch (error) {
+      // Without a requester, no other record can be written either.
+      if (!(error instanceof MusterError) || error.code === 'unreachable') throw error;
+      if (isShown) warn(printable(`${node.NodeID}: ${error.message}`));
+      results.push({ ...node, Error: error.message });
+    }
+  }
+  return results;
+}
+
+async function render(nodes: readonly Result[], output: 'table' | 'json' | 'yaml'): Promise<string> {
+  if (output === 'json') return jsonText(nodes);
+  if (output === 'yaml') return yamlText(nodes);
+  if (nodes.length === 0) return 'Nothing is missing: the store has every record that the events tell of.\n';
+  const rows = nodes.map(node =>
+    [node.NodeID, approvalOf(node), node.At, node.Actor, node.Reason].map(cell => printable(cell)),
+  );
+  return table([['ID', 'APPROVAL', 'SINCE', 'BY', 'REASON'], ...rows]);
+}
+
+const approvalOf = ({ Membership }: LostNode): string => Membership || 'DELETED';

@@ -1,0 +1,81 @@
+// Collects from the events which membership was announced last for each node, so that the store can be compared with it.
+import { type EventData, parseRevisionEventId } from '../../protocol/events.ts';
+import { goTime } from '../../protocol/node-info.ts';
+import { type Membership, memberships, type RecordedChange } from '../../protocol/node-state.ts';
+import { nodeIdPattern, validate } from '../../protocol/schema.ts';
+import type { AnnouncedMembership } from '../roll/stored-record.ts';
+
+/** The event of a change of membership. Anybody with the broker's token may have published it. */
+export interface MembershipEvent {
+  kind: RecordedChange['Kind'];
+  id: string;
+  source: string;
+  time: string;
+  data: EventData;
+}
+
+/** The memberships that were announced last. Events are added in the order in which they were announced. */
+export class AnnouncedMemberships {
+  readonly #nodes = new Map<string, AnnouncedMembership>();
+
+  /** Returns the nodes with what was announced of each. */
+  get nodes(): ReadonlyMap<string, AnnouncedMembership> {
+    return this.#nodes;
+  }
+
+  /** Adds an event of `node`. An event that no requester can have published is ignored. */
+  add(node: string, { kind, id, source, time, data }: MembershipEvent): void {
+    const write = parseRevisionEventId(id);
+    const membership = membershipAfter(kind, data);
+    if (write?.node !== node || membership === undefined || !nodeIdPattern.test(node) || !isTime(time))
+      return;
+    // A requester is on the roll too. It writes its own record again by itself.
+    if (source.endsWith(`/${node}`)) return;
+    if (kind === 'expired') {
+      this.#nodes.delete(node);
+      return;
+    }
+    const { incarnation, revision } = write;
+    const before = this.#nodes.get(node);
+    const isUnchanged = kind === 'updated' && before?.membership === membership;
+    this.#nodes.set(node, {
+      ...(isUnchanged
+        ? before
+        : { membership, kind, reason: textOf(data.reason, 1024), actor: actorOf(kind, data), at: time }),
+      write: { incarnation, revision, at: time },
+    });
+  }
+}
+
+// The actor of `updated` is the node itself, which says nothing about who gave it its membership.
+const actorOf = (kind: RecordedChange['Kind'], { actor }: EventData): string =>
+  kind === 'updated' ? '' : textOf(actor, 256);
+
+/** Returns the membership after a change of this kind; undefined when the event contradicts its kind. */
+function membershipAfter(kind: RecordedChange['Kind'], { current }: EventData): Membership | '' | undefined {
+  const told = memberships.find(known => known === current?.membership);
+  switch (kind) {
+    case 'approved':
+      return told === 'APPROVED' ? told : undefined;
+    case 'rejected':
+      return told === 'REJECTED' ? told : undefined;
+    case 'deleted':
+    case 'expired':
+      return '';
+    default:
+      return told;
+  }
+}
+
+const textOf = (text: unknown, maxLength: number): string =>
+  typeof text === 'string' ? text.slice(0, maxLength) : '';
+
+const timeSchema = goTime();
+
+function isTime(time: string): boolean {
+  try {
+    return validate(timeSchema, time) !== '';
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,52 @@
+// The loss rules say whether the store has lost a node's record, by what was announced about the node. They are pure
+// functions.
+import { divideChanges, type Membership } from '../../protocol/node-state.ts';
+import type { AnnouncedMembership, StoredRecord } from './stored-record.ts';
+
+/** What the comparison has to know about the store and the settings. */
+export interface ComparisonContext {
+  /** The present incarnation of the store. */
+  incarnation: string;
+  manualApproval: boolean;
+}
+
+/**
+ * Returns whether the store has lost what was announced of a node, so that only an operator can say what becomes of it. A
+ * loss that a registration repairs by itself is none, nor is an older record that says the same of the node.
+ */
+export function isLost(
+  { membership, write }: AnnouncedMembership,
+  stored: StoredRecord,
+  { incarnation, manualApproval }: ComparisonContext,
+): boolean {
+  const fresh = manualApproval ? 'PENDING' : 'APPROVED';
+  if (stored.revision === 0) return stored.kind === 'absent' && membership !== fresh;
+  if (stored.kind === 'unreadable' || stored.kind === 'lost') return false;
+  if (stored.kind === 'record' && stored.state.Info.NodeType === 'Requester') return false;
+  if (membershipIn(stored, fresh) === membership) return false;
+  // An event of an earlier version of muster names no incarnation. So its revision may be one of an earlier store.
+  if (write.incarnation === undefined) return false;
+  const written = stored.kind === 'record' ? stored.state.Muster?.Store : stored.incarnation;
+  if (written === write.incarnation) return stored.revision < write.revision;
+  if (written === incarnation) return false;
+  if (written === undefined && write.incarnation === incarnation) return stored.revision < write.revision;
+  const writtenAt = timeOf(stored);
+  return writtenAt !== undefined && writtenAt < Date.parse(write.at);
+}
+
+// Returns the membership that a stored record means for its node. A node that gave way to others registers as a new one.
+function membershipIn(stored: StoredRecord, fresh: Membership): Membership | '' | undefined {
+  if (stored.kind === 'record') return stored.state.Membership || undefined;
+  return stored.kind === 'deleted' ? '' : fresh;
+}
+
+// Returns the time of the newest registration or decision in a record, in milliseconds; undefined when it names none, as a
+// record of Bacalhau.
+function timeOf(stored: StoredRecord): number | undefined {
+  if (stored.kind !== 'record') return undefined;
+  const { RegisteredAt, Decision, Changes = [] } = stored.state.Muster ?? {};
+  const times = [RegisteredAt, Decision?.At, ...divideChanges(Changes).known.map(({ At }) => At)].flatMap(
+    at => at ?? [],
+  );
+  return times.length === 0 ? undefined : Math.max(...times.map(at => Date.parse(at)));
+}

@@ -1,0 +1,24 @@
+// Makes the record of a node anew from what was announced of it, when the store has lost it. It is a pure function.
+import { nodeInfoSchema } from '../../protocol/node-info.ts';
+import { type NodeState, neverConnected } from '../../protocol/node-state.ts';
+import { validate } from '../../protocol/schema.ts';
+import type { AnnouncedMembership } from './stored-record.ts';
+
+/**
+ * Returns what to write for a lost node. The record has no session, so the node registers again by itself, fills in its
+ * information, and keeps its membership.
+ */
+export function rebuiltRecord(
+  id: string,
+  { membership, kind, reason, actor, at }: AnnouncedMembership,
+): NodeState | 'deleted' {
+  if (membership === '') return 'deleted';
+  const action = kind === 'approved' ? 'approve' : kind === 'rejected' ? 'reject' : undefined;
+  return {
+    Info: validate(nodeInfoSchema, { NodeID: id, NodeType: 'Compute' }),
+    Membership: membership,
+    Connection: 'DISCONNECTED',
+    ConnectionState: neverConnected,
+    Muster: action ? { Decision: { Action: action, Reason: reason, Actor: actor, At: at } } : {},
+  };
+}

@@ -1,0 +1,173 @@
+// Tests a requester whose store lost records that the events tell of.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { nodeBucket } from '../../agent/requester/roll/store.ts';
+import { RequesterFixture } from './requester-fixture.ts';
+import { computeInfo } from './samples.ts';
+
+const keys = (fixture: RequesterFixture) => fixture.broker.openBucket(nodeBucket.name).entries;
+const lostIds = (fixture: RequesterFixture) =>
+  fixture.requester.directory.lostNodes().map(({ NodeID }) => NodeID);
+const warnings = (fixture: RequesterFixture) =>
+  fixture.lines.filter(({ message }) => /nothing is decided about them/.test(message));
+
+/** Starts a requester with an approved, a rejected, a deleted and a pending node, and returns their records. */
+async function cluster() {
+  const fixture = await RequesterFixture.started();
+  for (const id of ['approved', 'rejected', 'deleted', 'pending']) await fixture.register(id);
+  await fixture.approve('approved', 'ours');
+  await fixture.reject('rejected', 'not ours');
+  await fixture.delete('deleted', 'sold');
+  await fixture.live(1_000);
+  return fixture;
+}
+
+/** The ways in which records vanish, for those of all nodes but the requester. */
+const losses: Record<string, (fixture: RequesterFixture) => Promise<void>> = {
+  'before the start': async fixture => {
+    await fixture.kill();
+    for (const id of [...keys(fixture).keys()]) if (id !== 'node-0') keys(fixture).delete(id);
+    await fixture.start();
+  },
+  'while the broker is away': async fixture => {
+    fixture.broker.stop();
+    for (const id of [...keys(fixture).keys()]) if (id !== 'node-0') keys(fixture).delete(id);
+    fixture.broker.start();
+    await fixture.live(1_000);
+  },
+  'with the whole bucket': async fixture => {
+    fixture.broker.stop();
+    fixture.broker.buckets.delete(nodeBucket.name);
+    fixture.broker.start();
+    await fixture.live(1_000);
+  },
+  'under the running requester': async fixture => {
+    for (const id of [...keys(fixture).keys()]) if (id !== 'node-0') keys(fixture).delete(id);
+    await fixture.live(10_000);
+  },
+};
+
+for (const [when, lose] of Object.entries(losses)) {
+  describe(`records that were lost ${when}`, () => {
+    test('are shown, and nothing is decided about their nodes', async () => {
+      const fixture = await cluster();
+      await lose(fixture);
+      assert.deepEqual(lostIds(fixture), ['approved', 'deleted', 'rejected']);
+      const { state, reason, nodes } = fixture.requester.status();
+      assert.deepEqual([state, nodes?.lost, nodes?.pending], ['degraded', 3, 0]);
+      assert.match(reason ?? '', /lost the records of 3 nodes; see: muster store rebuild --dry-run/);
+      assert.deepEqual(
+        warnings(fixture).map(({ fields }) => fields.records),
+        [3],
+      );
+      for (const id of ['approved', 'rejected']) {
+        const answer = await fixture.register(id);
+        assert.equal(answer.value?.Muster?.Code, 'unavailable');
+        assert.match(answer.error ?? '', new RegExp(`lost the record of node ${id}; .*muster store rebuild`));
+        const body = { Info: computeInfo(id), ...fixture.senderOf(id) };
+        assert.equal((await fixture.ask(id, 'UpdateNodeInfo/v1', body)).value?.Muster?.Code, 'unavailable');
+        await fixture.heartbeat(id);
+        await assert.rejects(fixture.approve(id), { code: 'bad_state', hint: /muster store rebuild/ });
+        await assert.rejects(fixture.reject(id), { code: 'bad_state' });
+      }
+      const body = { Info: computeInfo('deleted'), ...fixture.senderOf('deleted') };
+      assert.equal((await fixture.ask('deleted', 'UpdateNodeInfo/v1', body)).value?.Muster?.Code, 'deleted');
+      assert.equal((await fixture.register('pending')).value?.Muster?.Code, 'registered');
+      assert.deepEqual([...keys(fixture).keys()].sort(), ['node-0', 'pending']);
+      assert.deepEqual(fixture.table(), [
+        'node-0 Requester APPROVED UNKNOWN',
+        'pending Compute PENDING UNKNOWN',
+      ]);
+    });
+
+    test('are written again when an operator wants it, and no event tells of it', async () => {
+      const fixture = await cluster();
+      await lose(fixture);
+      const events = fixture.events().length;
+      for (const id of lostIds(fixture)) await fixture.finish(fixture.requester.directory.rebuild(id, 'ann'));
+      assert.equal(fixture.requester.status().state, 'ready');
+      assert.equal(fixture.lines.at(-2)?.message, 'the store has all records again');
+      await assert.rejects(fixture.requester.directory.rebuild('approved', 'ann'), { code: 'not_found' });
+      const { Membership, Muster } = fixture.requester.directory.get('approved');
+      assert.equal(Membership, 'APPROVED');
+      assert.deepEqual(Object.values(Muster.Decision ?? {}).slice(0, 3), ['approve', 'ours', 'ann']);
+      const body = { Info: computeInfo('approved'), ...fixture.senderOf('approved') };
+      const update = await fixture.ask('approved', 'UpdateNodeInfo/v1', body);
+      assert.equal(update.value?.Muster?.Code, 'handshake_required');
+      assert.equal(fixture.events().length, events);
+      assert.equal((await fixture.register('approved')).value?.Muster?.Code, 'reconnected');
+      assert.equal((await fixture.register('rejected')).value?.Muster?.Code, 'rejected');
+      await fixture.kill();
+      await fixture.start();
+      assert.deepEqual(lostIds(fixture), []);
+      assert.deepEqual(fixture.table().slice(0, 1), ['approved Compute APPROVED UNKNOWN']);
+    });
+  });
+}
+
+describe('a lost record', () => {
+  test('is given up when its node is deleted, and the node may then register as a new one', async () => {
+    const fixture = await cluster();
+    await losses['before the start']?.(fixture);
+    await fixture.delete('rejected');
+    assert.deepEqual(lostIds(fixture), ['approved', 'deleted']);
+    assert.equal((await fixture.register('rejected')).value?.Muster?.Code, 'registered');
+    await fixture.live(1_000);
+    await fixture.kill();
+    await fixture.start();
+    assert.deepEqual(lostIds(fixture), ['approved', 'deleted']);
+    assert.equal(fixture.requester.directory.get('rejected').Membership, 'PENDING');
+  });
+
+  test('is not lost any more when somebody restores it', async () => {
+    const fixture = await cluster();
+    const before = new Map(keys(fixture));
+    await losses['while the broker is away']?.(fixture);
+    fixture.broker.stop();
+    for (const [id, entry] of before) keys(fixture).set(id, entry);
+    fixture.broker.start();
+    await fixture.live(1_000);
+    assert.deepEqual(lostIds(fixture), []);
+    assert.equal(fixture.requester.directory.get('approved').Membership, 'APPROVED');
+    assert.equal(fixture.requester.status().state, 'ready');
+  });
+
+  test('is remembered when the events are lost later, until the requester stops', async () => {
+    const fixture = await cluster();
+    await losses['while the broker is away']?.(fixture);
+    fixture.broker.wipe();
+    fixture.broker.start();
+    await fixture.live(3_000);
+    assert.deepEqual(lostIds(fixture), ['approved', 'deleted', 'rejected']);
+  });
+
+  test('of which an older state came back is lost too, and is replaced', async () => {
+    const fixture = await cluster();
+    const approved = keys(fixture).get('approved');
+    assert.ok(approved);
+    await fixture.reject('approved', 'broken');
+    await fixture.live(1_000);
+    fixture.broker.stop();
+    keys(fixture).set('approved', approved);
+    fixture.broker.start();
+    await fixture.live(1_000);
+    assert.deepEqual(lostIds(fixture), ['approved']);
+    await fixture.finish(fixture.requester.directory.rebuild('approved', 'ann'));
+    assert.equal(fixture.requester.directory.get('approved').Membership, 'REJECTED');
+  });
+});
+
+test('while the events cannot be read, a node without a record is neither registered nor sent away', async () => {
+  const fixture = await cluster();
+  fixture.broker.stop();
+  fixture.broker.buckets.delete(nodeBucket.name);
+  fixture.broker.storeFault = operation => (operation === 'last' ? { fault: 'timeout' } : undefined);
+  fixture.broker.start();
+  const deleted = { Info: computeInfo('deleted'), ...fixture.senderOf('deleted') };
+  const answer = await fixture.ask('deleted', 'UpdateNodeInfo/v1', deleted);
+  assert.equal(answer.value?.Muster?.Code, 'unavailable');
+  assert.equal((await fixture.register('rejected')).value?.Muster?.Code, 'unavailable');
+  fixture.broker.storeFault = undefined;
+  await fixture.live(20_000);
+  assert.deepEqual(lostIds(fixture), ['approved', 'deleted', 'rejected']);
+});
