@@ -96,6 +96,7 @@ export class Admission {
 
   #reserveApproval(): Place | undefined {
     const { policy, clock } = this.#options;
+    if (policy.maxPending === 0) return undefined;
     const refillMs = hourMs / policy.maxPending;
     const approved = takeToken(this.#approved, clock.monotonic(), { burst: policy.maxPending, refillMs });
     if (approved === undefined) return undefined;

@@ -193,6 +193,12 @@ describe('without manual approval', () => {
     assert.equal(roll.records.size, 121);
   });
 
+  test('nobody is approved when maxPending is 0', async () => {
+    const { register } = await begin({ manualApproval: false, maxPending: 0 });
+    assert.equal((await register('node-1')).code, 'full');
+    assert.equal((await register('node-1')).code, 'full');
+  });
+
   test('a registration that is not stored takes no place', async () => {
     const { broker, register } = await begin({ manualApproval: false, maxPending: 1 });
     for (let i = 0; i < 3; i++) {
