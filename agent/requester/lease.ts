@@ -13,10 +13,10 @@ import { decode, encode } from './cluster-bucket.ts';
 const leaseKey = 'lease';
 
 /**
- * Times in milliseconds: how often the holder renews the lease, how long to wait for a holder that does not answer, and
- * how long one question to the holder waits for its answer.
+ * Times in milliseconds: how often the holder renews the lease, how long the holder may act after a renewal, how long
+ * another requester waits for a holder that does not answer, and how long one question to the holder waits for its answer.
  */
-export const leaseTimesMs = { renew: 5_000, expiry: 15_000, answer: 2_000 };
+export const leaseTimesMs = { renew: 5_000, sure: 12_000, expiry: 15_000, answer: 2_000 };
 
 const short = v.pipe(v.string(), v.maxLength(256));
 const holderSchema = v.object({
@@ -43,6 +43,12 @@ export interface LeaseOptions {
 }
 
 export interface Lease {
+  /**
+   * Resolves when this requester may act: it renewed the lease a short time ago, or does so now. A process that slept, or
+   * lost the broker, may have lost the lease without knowing it. @throws MusterError `in_use` naming the new holder;
+   * BrokerError when the store does not answer.
+   */
+  confirm(): Promise<void>;
   /** Gives the lease back, so that the next requester can take it without a question. */
   release(): Promise<void>;
 }
@@ -74,8 +80,9 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
       }
     }
     try {
+      const askedAt = timesOf(clock);
       const revision = await bucket.put(leaseKey, encode(me), entry?.revision ?? 0);
-      return renewUntilReleased(options, revision);
+      return renewUntilReleased(options, revision, askedAt);
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
     }
@@ -83,25 +90,40 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 }
 
 // Renews the lease until it is released. While the broker is away the lease is safe, because no other requester can take it.
-function renewUntilReleased(options: LeaseOptions, firstRevision: number): Lease {
+function renewUntilReleased(options: LeaseOptions, firstRevision: number, takenAt: Times): Lease {
   const { bucket, connection, me, clock, log } = options;
   let revision = firstRevision;
   let timer: Timer | undefined;
   let released = false;
-  let renewing: Promise<void> = Promise.resolve();
+  /** When the last successful renewal was sent; undefined while that proves nothing. */
+  let renewedAt: Times | undefined = takenAt;
+  let lostTo: Holder | undefined;
+  let renewing: Promise<void> | undefined;
   const answering = connection.subscribe(leaseSubject(options.clusterId), message => {
     message.respond(encode(me));
   });
+  // Another requester takes the lease at once from a holder that has no connection.
+  const listening = connection.onState(({ kind }) => {
+    if (kind !== 'connected') renewedAt = undefined;
+  });
   const renew = async () => {
+    const askedAt = timesOf(clock);
     try {
       revision = await bucket.put(leaseKey, encode(me), revision);
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
       const other = await otherHolder();
       // The lease is written again at once, before another requester can take it.
-      if (!other) revision = await bucket.put(leaseKey, encode(me), revision);
-      else if (!released) lose(other);
+      if (other) return released ? undefined : lose(other);
+      revision = await bucket.put(leaseKey, encode(me), revision);
     }
+    renewedAt = askedAt;
+  };
+  const renewOnce = (): Promise<void> => {
+    renewing ??= renew().finally(() => {
+      renewing = undefined;
+    });
+    return renewing;
   };
   // Returns the other requester that holds the lease, if there is one. A failed write does not always mean another holder:
   // the answer to our own write may have been lost, the store may have been lost, or another program may have written the
@@ -120,12 +142,15 @@ function renewUntilReleased(options: LeaseOptions, firstRevision: number): Lease
   };
   const lose = (holder: Holder) => {
     released = true;
+    lostTo = holder;
     answering.unsubscribe();
+    listening.unsubscribe();
+    timer?.cancel();
     options.onLost(holder);
   };
   const schedule = () => {
     timer = clock.after(leaseTimesMs.renew, () => {
-      renewing = renew()
+      void renewOnce()
         .catch(error => log.debug({ err: error }, 'the lease could not be renewed; it is tried again'))
         .finally(() => {
           if (!released) schedule();
@@ -134,12 +159,21 @@ function renewUntilReleased(options: LeaseOptions, firstRevision: number): Lease
   };
   schedule();
   return {
+    async confirm() {
+      if (!released && isRecent(renewedAt, clock)) return;
+      if (!released) await renewOnce();
+      if (lostTo) throw tookOver(lostTo);
+      if (released) throw new BrokerError('disconnected', 'the lease was given back');
+      // The connection may have been lost since the renewal was sent.
+      if (!renewedAt) throw new BrokerError('disconnected', 'the lease could not be renewed');
+    },
     async release() {
       if (released) return;
       released = true;
       timer?.cancel();
       answering.unsubscribe();
-      await renewing;
+      listening.unsubscribe();
+      await renewing?.catch(() => undefined);
       await bucket.purge(leaseKey, revision, {}).catch(error => {
         const text = 'the lease could not be given back; the next requester finds that nobody answers';
         log.debug({ err: error }, text);
@@ -167,6 +201,29 @@ async function isAlive(
     throw error;
   }
 }
+
+/** A moment on both clocks, in milliseconds. The monotonic clock stands still while the machine sleeps. */
+interface Times {
+  monotonic: number;
+  wall: number;
+}
+
+const timesOf = (clock: Clock): Times => ({ monotonic: clock.monotonic(), wall: clock.now().getTime() });
+
+function isRecent(times: Times | undefined, clock: Clock): boolean {
+  if (!times) return false;
+  const now = timesOf(clock);
+  const { sure } = leaseTimesMs;
+  return now.monotonic - times.monotonic < sure && Math.abs(now.wall - times.wall) < sure;
+}
+
+/** Returns the error of a requester that lost the lease. */
+export const tookOver = ({ requester, pid, host }: Holder): MusterError =>
+  new MusterError(
+    'in_use',
+    `requester ${requester} (process ${pid} on ${host}) took over this cluster's roll while this one did not answer; this one changes nothing more`,
+    { hint: 'ask the other one, and run one requester on a store' },
+  );
 
 const inUse = (holder: Holder): MusterError =>
   new MusterError(

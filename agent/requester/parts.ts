@@ -22,6 +22,7 @@ import { subscribeToHeartbeats } from './health/heartbeats.ts';
 import { LastSeenStore, readLastSeen, type StoredLastSeen } from './health/last-seen-store.ts';
 import { Incarnation } from './incarnation.ts';
 import { type Holder, type Lease, takeLease } from './lease.ts';
+import { guardStorage } from './lease-guard.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
 import { retryOnBrokerError } from './retry.ts';
 import type { RollPolicy } from './roll/admission.ts';
@@ -80,12 +81,19 @@ export interface Parts extends DirectoryParts {
  */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { connection, random, storeWatch, onWait } = options;
-  const storage = storeWatch.watch(await connection.storage());
-  const bucket = await storage.bucket(clusterBucket);
-  const clusterId = await ensureClusterId(bucket, random);
+  const unguarded = storeWatch.watch(await connection.storage());
+  const leaseBucket = await unguarded.bucket(clusterBucket);
+  const clusterId = await ensureClusterId(leaseBucket, random);
   onWait('the lease of the acting requester');
-  const lease = await takeLease({ ...options, bucket, clusterId, onLost: options.onLeaseLost });
+  const lease = await takeLease({
+    ...options,
+    bucket: leaseBucket,
+    clusterId,
+    onLost: options.onLeaseLost,
+  });
+  const storage = guardStorage(unguarded, lease);
   try {
+    const bucket = await storage.bucket(clusterBucket);
     onWait('the event stream to be read');
     const stream = await storage.stream(eventStreamConfig);
     const history = await readEventHistory(stream);
@@ -129,7 +137,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
   const { clusterId, stream, lease } = store;
   const requesterId = self.NodeID;
 
-  const events = new EventPublisher({ ...options, clusterId, requesterId, instance: me.instance });
+  const events = new EventPublisher({ ...options, lease, clusterId, requesterId, instance: me.instance });
   const health: HealthWatch = new HealthWatch({
     ...options,
     instance: me.instance,
@@ -200,6 +208,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
       waiting,
       clusterId,
       requesterId,
+      lease,
     }),
   ];
   health.start();

@@ -8,7 +8,7 @@ import { version } from '../system/version.ts';
 import type { BrokerError, Connection } from '../transport/port.ts';
 import type { Directory } from './directory/directory.ts';
 import { NodeDirectory } from './directory/node-directory.ts';
-import type { Holder } from './lease.ts';
+import { type Holder, tookOver } from './lease.ts';
 import { openParts, type Parts, type PartsSettings } from './parts.ts';
 import { retryOnBrokerError } from './retry.ts';
 import type { RollPolicy } from './roll/admission.ts';
@@ -176,13 +176,7 @@ export class Requester {
     this.#stopping.abort();
     this.#parts?.silence();
     void this.#parts?.events.stop(0);
-    this.#options.onLost(
-      new MusterError(
-        'in_use',
-        `requester ${holder.requester} (process ${holder.pid} on ${holder.host}) took over this cluster's roll while this one did not answer`,
-        { hint: 'run one requester on a store' },
-      ),
-    );
+    this.#options.onLost(tookOver(holder));
   }
 
   #readyParts(): Parts {

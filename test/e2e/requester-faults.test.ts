@@ -96,6 +96,38 @@ describe('a requester that fails', () => {
     assert.equal(await silenceEvents(), before);
   });
 
+  it('decides and announces nothing after it was suspended until another one took over', async () => {
+    const decision = async () => {
+      const answer = await fetch(`http://127.0.0.1:${cluster.apiPort}/api/v1/orchestrator/nodes/node-1`, {
+        method: 'PUT',
+        headers: { connection: 'close', 'content-type': 'application/json' },
+        body: JSON.stringify({ Action: 'reject', Message: 'too late', Actor: 'a test' }),
+      });
+      return `${answer.status} ${await answer.text()}`;
+    };
+    const other = await Cluster.create({ servers: broker.url });
+    try {
+      requester.signal('SIGSTOP');
+      await other.requester({}, { id: 'node-00' });
+      const told = await other.events();
+      const answer = decision();
+      requester.signal('SIGCONT');
+      assert.match(await answer, /^503 .*requester node-00 \(process \d+ on .*took over/);
+      const { code, stderr } = await requester.finished;
+      assert.equal(code, 1);
+      assert.match(stderr, /requester node-00 .*took over/);
+      await other.until('node-1', 'APPROVED HEALTHY');
+      const ids = new Set(told.map(({ id }) => id));
+      const fromFormer = (await other.events()).filter(
+        ({ id, data }) => !ids.has(id) && data.reason === 'too late',
+      );
+      assert.deepEqual(fromFormer, []);
+    } finally {
+      await other.release();
+    }
+    requester = await cluster.requester();
+  });
+
   it('is refused on a store that another requester uses, and names that one', async () => {
     const second = await cluster.requester({ 'api.port': 0 }, { wait: false, id: 'node-00' });
     const { code, stderr } = await second.finished;

@@ -325,6 +325,102 @@ describe('the holder', () => {
   });
 });
 
+describe('a holder that wants to act', () => {
+  /** Takes the lease as `a`, and lets no renewal succeed until `allow` is called. */
+  const unrenewed = async () => {
+    const open = begin();
+    const connection = open.broker.connect();
+    const lease = await open.take('a', connection);
+    let puts = 0;
+    const refuse = () => {
+      open.broker.storeFault = (operation, key) => {
+        if (operation !== 'put' || key !== 'lease') return undefined;
+        puts++;
+        return { fault: 'refused' };
+      };
+    };
+    refuse();
+    const allow = () => {
+      open.broker.storeFault = operation => void (operation === 'put' && puts++);
+    };
+    return { ...open, connection, lease, allow, refuse, puts: () => puts };
+  };
+  /** Writes the lease of another requester, as if it had waited long enough. */
+  const takeAway = async ({ broker, holder }: Pick<ReturnType<typeof begin>, 'broker' | 'holder'>) => {
+    const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
+    const { storeFault } = broker;
+    broker.storeFault = undefined;
+    const value = Buffer.from(JSON.stringify(holder('b')));
+    await bucket.put('lease', value, (await bucket.get('lease'))?.revision ?? 0);
+    broker.storeFault = storeFault;
+  };
+
+  test('need not ask while a renewal is recent', async () => {
+    const { clock, lease, puts } = await unrenewed();
+    await clock.advance(leaseTimesMs.sure - 1);
+    const before = puts();
+    await lease.confirm();
+    assert.equal(puts(), before);
+  });
+
+  test('renews first when the last renewal is too old, and may not act when that fails', async () => {
+    const { clock, lease, allow, lost } = await unrenewed();
+    await clock.advance(leaseTimesMs.sure);
+    await assert.rejects(lease.confirm(), { fault: 'refused' });
+    allow();
+    await Promise.all([lease.confirm(), lease.confirm()]);
+    await lease.confirm();
+    assert.deepEqual(lost, []);
+  });
+
+  test('learns that another one took over, and never acts again', async () => {
+    const open = await unrenewed();
+    const { clock, lease, allow, lost } = open;
+    await clock.advance(leaseTimesMs.sure);
+    await takeAway(open);
+    allow();
+    for (let i = 0; i < 2; i++) {
+      await assert.rejects(lease.confirm(), {
+        code: 'in_use',
+        message: /^requester node-b \(process 4000 on host-b\) took over/,
+      });
+    }
+    assert.deepEqual(lost, ['a to node-b']);
+  });
+
+  test('renews first after it was without the broker, which lets another one take over at once', async () => {
+    const open = await unrenewed();
+    const { lease, connection, allow, puts } = open;
+    connection.drop();
+    await assert.rejects(lease.confirm(), { fault: 'disconnected' });
+    connection.regain();
+    await assert.rejects(lease.confirm(), { fault: 'refused' });
+    allow();
+    const before = puts();
+    await lease.confirm();
+    assert.equal(puts(), before + 1);
+    connection.drop();
+    await takeAway(open);
+    connection.regain();
+    await assert.rejects(lease.confirm(), { code: 'in_use' });
+  });
+
+  test('renews first after the machine slept, when only the wall clock went on', async () => {
+    const { clock, lease, refuse } = await unrenewed();
+    clock.moveWall(leaseTimesMs.sure);
+    refuse();
+    await assert.rejects(lease.confirm(), { fault: 'refused' });
+  });
+
+  test('may not act once it has given the lease back', async () => {
+    const { clock, lease, allow } = await unrenewed();
+    allow();
+    await lease.release();
+    await clock.settle();
+    await assert.rejects(lease.confirm(), { fault: 'disconnected' });
+  });
+});
+
 describe("the cluster's id", () => {
   const open = async () => {
     const broker = new FakeBroker(new FakeClock());

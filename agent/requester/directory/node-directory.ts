@@ -123,6 +123,10 @@ export class NodeDirectory implements Directory {
 
   /** Throws the error for a decision that the store did not carry out, or whose answer was lost. */
   #throwUndecided(error: unknown, name: string): never {
+    if (error instanceof MusterError && error.code === 'in_use') {
+      // Another requester took over, so the caller can repeat the request there.
+      throw new MusterError('unreachable', error.message, { hint: error.hint, cause: error });
+    }
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
     const fault = storeFault(error);

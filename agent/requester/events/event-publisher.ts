@@ -34,6 +34,8 @@ export interface EventPublisherOptions {
   random: Random;
   log: Log;
   connection: Connection;
+  /** Tells whether this requester may announce something. */
+  lease: { confirm(): Promise<void> };
   clusterId: string;
   requesterId: string;
   /** A random value of this process. Together with a number it makes the ids of health events unique. */
@@ -121,11 +123,13 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
    * It is sent once: while the broker is away nobody can receive it, but the log and the status contain it.
    */
   announceDegraded(reason: string | undefined): void {
-    const { clock, connection, instance, requesterId } = this.#options;
+    const { clock, connection, lease, instance, requesterId } = this.#options;
     const kind = reason ? 'degraded' : 'recovered';
     const id = `${instance}:${kind}:${Math.round(clock.monotonic())}`;
     const event = requesterEvent(kind, id, this.#source, clock.now().toISOString(), requesterId, reason);
-    connection.publish(requesterEventSubject(requesterId, kind), JSON.stringify(event));
+    const publish = () => connection.publish(requesterEventSubject(requesterId, kind), JSON.stringify(event));
+    // Without the broker nobody could receive it, and after the loss of the lease it is for the other requester to say.
+    void lease.confirm().then(publish, () => undefined);
   }
 
   /**

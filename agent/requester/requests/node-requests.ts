@@ -15,11 +15,13 @@ const maxAtOnce = 4096;
 
 export interface NodeRequestsOptions extends RequestHandlerOptions {
   connection: Connection;
+  /** Tells whether this requester may answer nodes. */
+  lease: { confirm(): Promise<void> };
 }
 
 /** Subscribes to the requests of all nodes. */
 export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
-  const { connection, counters, log, clock } = options;
+  const { connection, counters, log, clock, lease } = options;
   const limited = limitedLog(log, clock);
   const handler = new RequestHandler(options);
   let atOnce = 0;
@@ -36,8 +38,11 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
     }
     atOnce++;
     try {
+      await lease.confirm();
       message.respond(await handler.handle(target.method, target.nodeId, message.data));
     } catch (error) {
+      // Another requester took over. It has received the same request, and answers.
+      if (error instanceof MusterError && error.code === 'in_use') return;
       if (error instanceof ProtocolError) counters.requestsMalformed++;
       else if (error instanceof BrokerError) counters.storeFailures++;
       const key = error instanceof ProtocolError ? 'malformed' : 'failed';

@@ -25,6 +25,7 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
   /** The calls of the health watch and the conflict detector. */
   const calls: string[] = [];
   const subscription = answerNodeRequests({
+    lease: { confirm: async () => undefined },
     connection: broker.connect(),
     clock,
     log,
