@@ -106,6 +106,7 @@ export class ApiClient {
     const following = query.follow === 'true';
     try {
       const response = await this.#open('GET', withQuery('/orchestrator/events', query));
+      requireEvents(response);
       onOpen?.();
       if (!following) this.#limitSilence(response);
       for await (const line of readLines(response)) {
@@ -200,6 +201,16 @@ function nodeNotFound(name: string, hint?: string): MusterError {
 function withQuery(path: string, query: Readonly<Record<string, string>>): string {
   const text = new URLSearchParams(query).toString();
   return text ? `${path}?${text}` : path;
+}
+
+/** Throws ProtocolError for an answer that is not a stream of events, because its lines would all be left out. */
+function requireEvents({ headers }: IncomingMessage): void {
+  const type = headers['content-type'] ?? '';
+  if (/^application\/x-ndjson\b/i.test(type)) return;
+  throw new ProtocolError(
+    'malformed',
+    `its answer is no stream of events (${type.slice(0, 100) || 'no type'})`,
+  );
 }
 
 function eventOf(line: string, onUnreadable: (reason: string) => void): ShownEvent | undefined {

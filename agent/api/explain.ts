@@ -42,7 +42,7 @@ export function explain(error: unknown, { url, host, deadlineMs, doubts, decides
   }
   if (error instanceof ProtocolError || code.startsWith('HPE_')) {
     return unreachable(
-      `the program that answers at ${url} is not a requester: ${reasonOf(error)}`,
+      `the program that answers at ${url} is not a requester that this muster understands: ${reasonOf(error)}`,
       startOrName,
     );
   }

@@ -36,7 +36,10 @@ export interface DecisionBody {
 }
 
 /** The answer to a decision. Muster refuses with a problem, Bacalhau with `Success: false`. */
-export const decisionAnswerSchema = struct({ Success: v.boolean(), Error: text(1024) });
+export const decisionAnswerSchema = struct({
+  Success: v.boolean('expected true or false'),
+  Error: text(1024),
+});
 
 /** The member that a muster requester adds to a node. A Bacalhau orchestrator adds nothing. */
 export const musterViewSchema = struct({
@@ -60,9 +63,23 @@ export const musterViewSchema = struct({
 });
 export type MusterView = v.InferOutput<typeof musterViewSchema>;
 
-/** The answers that contain nodes. Each node is checked separately. */
-export const nodeListSchema = struct({ Nodes: v.nullish(v.array(v.unknown()), []) });
-export const oneNodeSchema = struct({ Node: v.unknown() });
+/**
+ * Returns a schema for an object that has this member. Go reads null as an empty object and an absent member as empty, but
+ * neither is the answer of a requester.
+ */
+const having = (member: string) =>
+  v.pipe(
+    v.unknown(),
+    v.check(value => typeof value === 'object' && value !== null, 'expected an object'),
+    v.check(
+      value => Object.keys(value as object).some(name => name.toLowerCase() === member.toLowerCase()),
+      `there is no member ${member}`,
+    ),
+  );
+
+/** The answers that contain nodes. Each node is checked separately. Go writes null for an empty list. */
+export const nodeListSchema = v.pipe(having('Nodes'), struct({ Nodes: v.nullish(v.array(v.unknown()), []) }));
+export const oneNodeSchema = v.pipe(having('Node'), struct({ Node: v.unknown() }));
 
 /** A node whose record the store lost, with what was announced of it. */
 export const lostNodeSchema = struct({
@@ -99,7 +116,10 @@ export const nodeOrders = [
 export type NodeOrder = (typeof nodeOrders)[number];
 
 /** The state of the requester itself. */
-export const requesterStateSchema = struct({ state: text(64), reason: text(1024) });
+export const requesterStateSchema = struct({
+  state: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
+  reason: text(1024),
+});
 
 /** The codes of problems, each with its HTTP status. */
 export const problemStatus = {

@@ -33,6 +33,9 @@ async function answering(t: TestContext, handler: RequestListener, options: Part
   return new ApiClient({ host: '127.0.0.1', port, ...options });
 }
 
+/** The headers of a stream of events. */
+const events = { 'Content-Type': 'application/x-ndjson' };
+
 /** Returns a handler that gives every request this answer. */
 const fixed =
   (status: number, body: string, type = 'application/json'): RequestListener =>
@@ -101,7 +104,7 @@ test('no answer within the deadline is an error', async t => {
 });
 
 test('an answer that stalls half-way is an error', async t => {
-  const begin: RequestListener = (_, response) => response.writeHead(200).write('{"Nodes":[');
+  const begin: RequestListener = (_, response) => response.writeHead(200, events).write('{"Nodes":[');
   const client = await answering(t, begin, { deadlineMs: 50 });
   assert.match((await errorOf(client.nodes({}))).message, /did not answer within 50ms$/);
   assert.match((await errorOf(collect(client, {}))).message, /did not answer within 50ms$/);
@@ -111,7 +114,10 @@ test('a program that does not speak HTTP is not a requester', async t => {
   const other = await listen(socket => socket.end('SSH-2.0-OpenSSH_9.9\r\n'));
   t.after(() => other.close());
   const error = await errorOf(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
-  assert.match(error.message, /^the program that answers at http:\/\/127\.0\.0\.1:\d+ is not a requester: /);
+  assert.match(
+    error.message,
+    /^the program that answers at http:\/\/127\.0\.0\.1:\d+ is not a requester that this muster understands: /,
+  );
   assert.equal(error.hint, startOrName);
 });
 
@@ -127,6 +133,9 @@ const otherPrograms: [what: string, handler: RequestListener][] = [
   ['a web page not found', fixed(404, '<html>', 'text/html')],
   ['a redirection', (_, response) => response.writeHead(302, { Location: 'http://127.0.0.1:1/' }).end()],
   ['other JSON', fixed(200, '{"Nodes":{"a":1}}')],
+  ['null', fixed(200, 'null')],
+  ['an empty object', fixed(200, '{}')],
+  ['half of an answer', fixed(200, '{"Nodes":[')],
   ['a list', fixed(200, '[]')],
   ['nodes without a name', fixed(200, '{"Nodes":[{"Info":{}}]}')],
   ['nodes named to steer a terminal', fixed(200, '{"Nodes":[{"Info":{"NodeID":"\\u001b[2J"}}]}')],
@@ -144,7 +153,7 @@ for (const [what, handler] of otherPrograms) {
     assert.equal(error.code, 'unreachable');
     assert.match(
       error.message,
-      /^the program that answers at http:\/\/127\.0\.0\.1:\d+ is not a requester: /,
+      /^the program that answers at http:\/\/127\.0\.0\.1:\d+ is not a requester that this muster understands: /,
     );
     assert.doesNotMatch(error.message, /\u001b/);
   });
@@ -243,7 +252,7 @@ test('a decision whose answer is lost may stand, and the error says how to find 
 test('an endless answer is cut off', async t => {
   const block = Buffer.alloc(1024 * 1024, 'x');
   const endless: RequestListener = (_, response) => {
-    response.writeHead(200);
+    response.writeHead(200, events);
     const more = () => {
       while (!response.destroyed && response.write(block));
     };
@@ -253,11 +262,11 @@ test('an endless answer is cut off', async t => {
   const client = await answering(t, endless);
   assert.match(
     (await errorOf(client.nodes({}))).message,
-    /is not a requester: an answer of more than 268435456 bytes$/,
+    /is not a requester that this muster understands: an answer of more than 268435456 bytes$/,
   );
   assert.match(
     (await errorOf(collect(client, {}))).message,
-    /is not a requester: a line of more than 131072 characters$/,
+    /is not a requester that this muster understands: a line of more than 131072 characters$/,
   );
 });
 

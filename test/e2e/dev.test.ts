@@ -53,8 +53,8 @@ describe('muster dev', () => {
       assert.deepEqual([code, stdout, stderr], [0, output, ''], command);
     }
     await eventually('node-2 knows that it was deleted', async () => {
-      const { stdout } = await muster(['status', '--data-dir', folder]);
-      return /agent node-2\n {2}state +deleted/.test(stdout);
+      const { code, stdout } = await muster(['status', '--data-dir', folder]);
+      return code === 1 && /agent node-2\n {2}trouble +an operator deleted this node\n/.test(stdout);
     });
     const back = await muster(['agent', 'register', '--data-dir', join(folder, 'dev', 'node-2')]);
     assert.deepEqual([back.code, back.stdout], [0, 'Ok\n']);
