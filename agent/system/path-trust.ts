@@ -16,6 +16,8 @@ export interface OtherWriter {
   readonly how: string;
   /** Whether its mode lets others write. Otherwise its owner may write it. */
   readonly byMode: boolean;
+  /** Whether it is a link, which the other user made. */
+  readonly isLink?: boolean;
 }
 
 export interface WalkedPath {
@@ -99,6 +101,7 @@ export const describeWriter = ({ path, how }: OtherWriter): string => `${path} $
  * to root
  */
 export function writerRemedy(path: string, writer: OtherWriter, place: string): string {
+  if (writer.isLink) return `rm ${writer.path}`;
   if (writer.byMode) return `chmod go-w ${writer.path}`;
   if (writer.path === path) return `chown root ${path}`;
   return `move it to a folder that only root may write, such as ${place}, or: chown root ${writer.path}`;
@@ -115,7 +118,7 @@ class PlantedLink extends Error {
 }
 
 const plantedLink = (path: string, uid: number): PlantedLink =>
-  new PlantedLink({ path, uid, how: `is a link of user ${uid}`, byMode: false });
+  new PlantedLink({ path, uid, how: `is a link of user ${uid}`, byMode: false, isLink: true });
 
 function writerOf(path: string, info: Stats, trust: Trust): OtherWriter | undefined {
   const { uid, gid, mode } = info;
