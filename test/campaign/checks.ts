@@ -23,6 +23,8 @@ const calmMs = 60_000;
  */
 export async function checkCalm(checked: Checked): Promise<void> {
   const { stage, model, ledger } = checked;
+  const ended = stage.programs.filter(([, program]) => !program.running).map(([name]) => name);
+  if (ended.length > 0) throw new Error(`ended without a signal of the campaign: ${ended.join()}`);
   await stage.untilReady();
   let nodes: NodeView[] = [];
   await untilNoComplaints(async () => {

@@ -114,7 +114,7 @@ export async function forgeEvents(context: FloodContext): Promise<void> {
 
 export async function writeJunkKeys(context: FloodContext): Promise<void> {
   const { random } = context;
-  await send(context, 400, () => {
+  await send(context, 2_000, () => {
     const key = `${inventedPrefix}junk-${random.below(1e9)}`;
     return [`$KV.node_v1.${key}`, garbage(random)];
   });

@@ -8,19 +8,22 @@ export interface Measure {
   pid: number;
   descriptors: number;
   memoryBytes: number;
+  /** Number of log lines, without those that tell a decision. */
   logLines: number;
-  /** Time of the measure in milliseconds, for the lines in a minute. */
+  /** Time of the measure, in milliseconds. */
   at: number;
 }
 
 /** Limits for one process. A process that leaks reaches them; a busy one does not. */
-const limits = { moreDescriptors: 20, moreMemoryBytes: 150_000_000, logLinesPerMinute: 3_000 };
+const limits = { moreDescriptors: 20, moreMemoryBytes: 150_000_000 };
+/** Returns how many lines a process may write into its log in this time: some for each attack, and some for each second. */
+const allowedLines = (ms: number): number => 300 + ms / 50;
 
 export class Measures {
   readonly #stage: Stage;
   readonly #first = new Map<number, Measure>();
   readonly #before = new Map<string, Measure>();
-  readonly most = { descriptors: 0, memoryBytes: 0, logLinesPerMinute: 0 };
+  readonly most = { descriptors: 0, memoryBytes: 0, logLines: 0 };
 
   constructor(stage: Stage) {
     this.#stage = stage;
@@ -42,25 +45,24 @@ export class Measures {
       };
       const first = this.#first.get(pid) ?? now;
       this.#first.set(pid, first);
-      const before = this.#before.get(name) ?? { ...now, logLines: 0, at: 0 };
+      const before = this.#before.get(name) ?? { ...now, logLines: 0 };
       this.#before.set(name, now);
-      const perMinute = ((now.logLines - before.logLines) / (now.at - before.at || 1)) * 60_000;
-      this.#remember(now, perMinute);
+      this.#remember(now, now.logLines - before.logLines);
       return [
         ...(log?.faults.splice(0) ?? []).map(line => `${name} wrote into its log: ${line}`),
-        ...complain(now, first, perMinute, log?.mostFrequent() ?? ''),
+        ...complain(now, first, before, log?.mostFrequent() ?? ''),
       ];
     });
   }
 
-  #remember(now: Measure, perMinute: number): void {
+  #remember(now: Measure, lines: number): void {
     this.most.descriptors = Math.max(this.most.descriptors, now.descriptors);
     this.most.memoryBytes = Math.max(this.most.memoryBytes, now.memoryBytes);
-    this.most.logLinesPerMinute = Math.max(this.most.logLinesPerMinute, perMinute);
+    this.most.logLines = Math.max(this.most.logLines, lines);
   }
 }
 
-function complain(now: Measure, first: Measure, perMinute: number, lines: string): string[] {
+function complain(now: Measure, first: Measure, before: Measure, messages: string): string[] {
   const complaints: string[] = [];
   if (now.descriptors > first.descriptors + limits.moreDescriptors)
     complaints.push(`${now.name} has ${now.descriptors} open files; it began with ${first.descriptors}`);
@@ -68,7 +70,8 @@ function complain(now: Measure, first: Measure, perMinute: number, lines: string
     complaints.push(
       `${now.name} uses ${now.memoryBytes} bytes of memory; it began with ${first.memoryBytes}`,
     );
-  if (perMinute > limits.logLinesPerMinute)
-    complaints.push(`${now.name} wrote ${Math.round(perMinute)} lines a minute into its log: ${lines}`);
+  const lines = now.logLines - before.logLines;
+  if (lines > allowedLines(now.at - before.at))
+    complaints.push(`${now.name} wrote ${lines} lines into its log since the last check: ${messages}`);
   return complaints;
 }

@@ -9,6 +9,7 @@ export class ProcessLog {
   readonly #counts = new Map<string, number>();
   /** Lines that show a fault of the program: a stack trace, or an error that nobody caught. */
   readonly faults: string[] = [];
+  /** Number of lines, without those that tell a decision, because there are as many as operators make. */
   lines = 0;
   #read = 0;
   #rest = '';
@@ -39,8 +40,9 @@ export class ProcessLog {
   }
 
   #take(line: string): void {
-    this.lines++;
     const message = messageOf(line);
+    if (/^node (approved|rejected|deleted)$/.test(message)) return;
+    this.lines++;
     this.#counts.set(message, (this.#counts.get(message) ?? 0) + 1);
     if (isFault(line)) this.faults.push(line);
   }

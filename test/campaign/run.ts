@@ -1,6 +1,8 @@
 // Runs a campaign: starts the cluster, attacks it round by round while operators decide, and checks it after each round.
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventStreamConfig } from '../../agent/requester/events/stream-config.ts';
+import { askHolder } from '../../agent/system/role-socket.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { startConnection } from '../support/open-connection.ts';
 import { processesNaming } from '../support/processes.ts';
@@ -123,7 +125,7 @@ class Campaign {
       ['forged events', this.#ledger.counts.forged],
       ['most open files of a process', this.#measures.most.descriptors],
       ['most memory of a process, MB', Math.round(this.#measures.most.memoryBytes / 1e6)],
-      ['most log lines a minute of a process', Math.round(this.#measures.most.logLinesPerMinute)],
+      ['most log lines of a process in a round', this.#measures.most.logLines],
     ];
   }
 
@@ -203,7 +205,8 @@ class Campaign {
   async #bringBack(id: string): Promise<void> {
     const isAgent = this.#stage.agentIds.includes(id);
     if (!isAgent) return await this.#crowd?.bringBack(id);
-    // An agent that was deleted registers again on SIGHUP.
-    this.#stage.agent(id).signal('SIGHUP');
+    // This is what `muster agent register` does. An agent that does not run or is suspended does not answer.
+    const folder = join(this.#stage.cluster.folderOf(id), 'agent');
+    await askHolder(folder, { command: 'register' }).catch(() => undefined);
   }
 }
