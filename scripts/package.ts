@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   }
   process.stderr.write(`muster: packaging for ${target.name}\n`);
   const date = await commitDate();
-  const built = await build({ target, broker });
+  const built = await build({ target, broker, fast });
   process.stderr.write('muster: compressing\n');
   const folder = dirname(dirname(built.file));
   process.stdout.write(describe(built, await release({ built, target, date, fast, folder })));

@@ -25,9 +25,14 @@ export interface PackedBroker {
 /**
  * Returns the broker for `target`, with the notices of its parts.
  * @param given a nats-server to take instead of the pinned one.
+ * @param fast whether to compress it fast: in a fortieth of the time, to a size that is a tenth larger.
  * @throws MusterError when there is none for `target`.
  */
-export async function packBroker(target: Target, given: string | undefined): Promise<PackedBroker> {
+export async function packBroker(
+  target: Target,
+  given: string | undefined,
+  fast: boolean,
+): Promise<PackedBroker> {
   const { binary, licences, remarks } = given ? { binary: given, ...foreign } : await findBroker(target);
   const server = await readFile(binary);
   const info = goBuildInfo(server);
@@ -39,7 +44,9 @@ export async function packBroker(target: Target, given: string | undefined): Pro
   const sha256 = createHash('sha256').update(server).digest('hex');
   return {
     carried: { version: await versionOf(info.modules[0], binary), size: server.length, sha256 },
-    bytes: await promisify(zstdCompress)(server, { params: { [constants.ZSTD_c_compressionLevel]: 19 } }),
+    bytes: await promisify(zstdCompress)(server, {
+      params: { [constants.ZSTD_c_compressionLevel]: fast ? 3 : 19 },
+    }),
     notices: await noticesOf(info.modules, licences),
     remarks,
   };

@@ -27,8 +27,9 @@ export interface ProgramOptions {
 /** Starts `muster ARGS` and collects its output. It ends with the test at the latest. */
 export async function start(t: TestContext, args: readonly string[], options: ProgramOptions = {}) {
   const home = await temporaryFolder(t);
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [...(options.nodeOptions ?? []), main, ...args], {
-    env: { PATH: process.env.PATH, HOME: home, ...options.env },
+    env: { PATH, HOME: home, ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}), ...options.env },
     stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
   });
   t.after(() => child.kill('SIGKILL'));

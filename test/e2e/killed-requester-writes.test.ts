@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { errors, type Fault, FaultyFiles, kills, tryAll, whyNoFaults } from '../support/faulty-files.ts';
+import { errorAtEach, type Fault, FaultyFiles, kills, tryAll, whyNoFaults } from '../support/faulty-files.ts';
 import { freePort } from '../support/listener.ts';
 import { Program } from '../support/program.ts';
 
@@ -129,10 +129,9 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
   });
 
   it('prints a sentence and exits with 1 after an error at any step, and starts again with the same state', async () => {
-    const faults = life.flatMap(step => errors.map(how => [{ step, how }]));
     await tryAll(
       'refused',
-      faults,
+      errorAtEach(life),
       async (name, fault) => {
         const requester = await start(name, fault);
         await live(requester);
@@ -145,8 +144,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
           assert.match(stderr, said, stderr);
           assert.equal(code, 1);
         }
-        // The state for the next start does not depend on which error it was.
-        if (fault[0]?.how === 'ENOSPC') await startAgain(name);
+        await startAgain(name);
       },
       atATime,
     );

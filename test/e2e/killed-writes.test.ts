@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { encodeSeed } from '../../agent/protocol/nkey.ts';
 import { Cluster } from '../support/cluster.ts';
-import { errors, kills, tryAll, whyNoFaults } from '../support/faulty-files.ts';
+import { errorAtEach, errors, kills, tryAll, whyNoFaults } from '../support/faulty-files.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { complaints, FaultyAgents, tornSentinel } from './faulty-agents.ts';
 
@@ -87,8 +87,7 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
 
   it('prints a sentence and exits with 1 after an error at any step of its start, and starts again', async () => {
     const first = life.slice(0, life.indexOf('create registration.json 1'));
-    const faults = first.flatMap(step => errors.map(how => [{ step, how }]));
-    await tryAll('refused', faults, async (name, fault) => {
+    await tryAll('refused', errorAtEach(first), async (name, fault) => {
       const agent = await agents.start(name, fault);
       await agents.live(name, agent);
       const { code, stdout, stderr } = await agent.finished;

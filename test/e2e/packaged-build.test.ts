@@ -18,7 +18,7 @@ describe('two builds of the packaged file', { skip: cannotPackage }, () => {
     root = await newFolder();
     const target = ownTarget() ?? assert.fail('there is no target');
     first = await packaged();
-    second = await build({ target, broker: await findProgram('nats-server'), root });
+    second = await build({ target, broker: await findProgram('nats-server'), fast: true, root });
   });
 
   after(() => rm(root, { recursive: true }));

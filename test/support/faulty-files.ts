@@ -73,6 +73,10 @@ export function kills(steps: readonly string[]): Fault[][] {
   });
 }
 
+/** Returns an error at each of `steps`. The errors take turns, because the program treats them alike. */
+export const errorAtEach = (steps: readonly string[]): Fault[][] =>
+  steps.map((step, index) => [{ step, how: errors[index % errors.length] ?? 'EIO' }]);
+
 /**
  * Runs `trial` for each set of faults, a few at a time, each under its own name.
  * @throws AssertionError with the faults for which it failed, and the reasons.

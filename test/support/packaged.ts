@@ -30,7 +30,7 @@ export async function packagedFor(target: Target, broker?: string): Promise<Buil
     if (name.startsWith(`${target.name}-`) && !name.endsWith('.part'))
       await rm(join(all, name), { recursive: true });
   const part = `${root}.${process.pid}.part`;
-  const built = await build({ target, broker, root: part });
+  const built = await build({ target, broker, fast: true, root: part });
   await writeFile(join(part, description), JSON.stringify(built).replaceAll(part, root));
   // Another test file may have made the same folder meanwhile.
   await rename(part, root).catch(() => rm(part, { recursive: true }));

@@ -127,10 +127,11 @@ export class Program {
   }
 }
 
-// Returns the environment without the tester's own settings, and without those of a service manager.
+// Returns the environment without the tester's own settings, and without those of a service manager. In a run of
+// scripts/test all processes share the compiled code, which saves half of the CPU time of a start.
 function baseEnvironment(): Record<string, string> {
-  const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
-  return { PATH, HOME, TMPDIR, LANG: 'C.UTF-8' };
+  const { PATH = '', HOME = '', TMPDIR = '/tmp', NODE_COMPILE_CACHE } = process.env;
+  return { PATH, HOME, TMPDIR, LANG: 'C.UTF-8', ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}) };
 }
 
 const running = new Set<ChildProcess>();

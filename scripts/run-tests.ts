@@ -1,0 +1,46 @@
+// Runs test files for scripts/test, each in a process of its own, and first those that take longest. Node's own runner takes
+// them by name; then one long file that comes last runs alone while the other processors wait.
+import { createWriteStream } from 'node:fs';
+import { relative } from 'node:path';
+import { run } from 'node:test';
+import { spec, tap } from 'node:test/reporters';
+import { parseArgs } from 'node:util';
+
+/**
+ * The files that take more than half a minute on two processors, the longest first. A file that is missing here is only
+ * run later than it could be.
+ */
+const longest = ['test/e2e/packaged-arm64.test.ts', 'test/e2e/deb.test.ts'];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    /** Number of files that run at the same time. */
+    concurrency: { type: 'string', default: '1' },
+    /** Time that each file may take, in milliseconds. */
+    timeout: { type: 'string', default: '480000' },
+    /** The file for the results in the form TAP. */
+    tap: { type: 'string' },
+    /** A regular expression that the names of the tests match. */
+    pattern: { type: 'string' },
+    /** A module that each test file loads first. */
+    import: { type: 'string' },
+  },
+});
+
+const rank = (file: string): number => {
+  const index = longest.indexOf(relative('.', file));
+  return index < 0 ? longest.length : index;
+};
+const results = run({
+  files: positionals.sort((a, b) => rank(a) - rank(b)),
+  concurrency: Number(values.concurrency),
+  timeout: Number(values.timeout),
+  ...(values.pattern === undefined ? {} : { testNamePatterns: [new RegExp(values.pattern)] }),
+  ...(values.import === undefined ? {} : { execArgv: [`--import=${values.import}`] }),
+});
+results.on('test:fail', () => {
+  process.exitCode = 1;
+});
+results.compose(spec).pipe(process.stdout);
+if (values.tap !== undefined) results.compose(tap).pipe(createWriteStream(values.tap));
