@@ -48,7 +48,10 @@ export async function readLastSeen(bucket: Bucket, log: Log): Promise<StoredLast
     if (entry.marker) return;
     const read = parseTimes(entry.value);
     if (!read) log.warn({ key: entry.key }, 'the times at which nodes were last heard cannot be read');
-    for (const [id, time] of read ?? []) times.set(id, time);
+    for (const id in read) {
+      const seconds = read[id];
+      if (nodeIdPattern.test(id) && isTime(seconds)) times.set(id, seconds * 1000);
+    }
   };
   const watch = await bucket.watch(onEntry);
   try {
@@ -131,8 +134,8 @@ export class LastSeenStore {
 
   async #write(): Promise<void> {
     const changed = [...this.#changed];
+    const groups = this.#groups(key => this.#changed.has(key));
     this.#changed.clear();
-    const groups = this.#groups(key => changed.includes(key));
     for (let from = 0; from < changed.length; from += atOnce) {
       await Promise.all(
         changed.slice(from, from + atOnce).map(key => this.#writeKey(key, groups.get(key) ?? {})),
@@ -183,23 +186,21 @@ function keyOf(id: string): number {
   return (hash >>> 0) % keyCount;
 }
 
-function parseTimes(value: Uint8Array): [id: string, time: number][] | undefined {
+function parseTimes(value: Uint8Array): Record<string, unknown> | undefined {
   if (value.length > maxValueBytes) return undefined;
   const text = Buffer.from(value).toString();
   // See checkStructure in protocol/json.ts for the reason why no backslash is read. An id has none.
   if (text.includes('\\')) return undefined;
   try {
     const times: unknown = JSON.parse(text);
-    if (typeof times !== 'object' || times === null || Array.isArray(times)) return undefined;
-    return Object.entries(times).flatMap(([id, seconds]) =>
-      nodeIdPattern.test(id) && Number.isSafeInteger(seconds) && seconds > 0 && seconds < maxSeconds
-        ? [[id, seconds * 1000]]
-        : [],
-    );
+    return typeof times === 'object' && times !== null && !Array.isArray(times)
+      ? (times as Record<string, unknown>)
+      : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** The largest time that a date can hold, in seconds since 1970. */
-const maxSeconds = 8.64e12;
+/** Returns whether a value is a time in seconds since 1970 that a date can hold. */
+const isTime = (seconds: unknown): seconds is number =>
+  typeof seconds === 'number' && Number.isSafeInteger(seconds) && seconds > 0 && seconds < 8.64e12;

@@ -448,7 +448,7 @@ export class Roll {
     const registeredAt = kept.kind === 'record' ? kept.state.Muster?.RegisteredAt : undefined;
     if (kept.kind !== 'record' || registeredAt !== before?.Muster?.RegisteredAt) this.#held.drop(id);
     if (kept.kind === 'unreadable') this.#unreadable.add(id);
-    if (kept.kind === 'absent') this.#markers.add(id, kept.revision);
+    if (stored.kind === 'absent' && judged === stored) this.#markers.add(id, stored.revision);
     if (kept.kind !== 'record') {
       if (before) this.#notifyRemoved(id);
     } else if (phase !== 'loading') {
