@@ -23,9 +23,37 @@ export function forwardLog(output: Readable, clock: Clock, log: Log): () => stri
     // The lines of the banner consist of blanks, dashes and slashes.
     if (!/[A-Za-z0-9]{2}/.test(text)) return;
     const message = printable(text);
+    const cut = readSlowConsumer(message);
+    if (cut) {
+      const { client, ...fields } = cut;
+      return limited.warn(`slow ${client}`, { client, ...fields }, slowConsumerText(client));
+    }
     if (level === 'debug' || level === 'trace') return log[level]({}, message);
     lastProblem = message;
     limited[level](`${level} ${message.replace(/\d+/g, '#')}`, {}, message);
   });
   return () => lastProblem;
+}
+
+interface SlowConsumer {
+  /** The name of the client, which is its node's id; its address when the server does not write the name. */
+  client: string;
+  address: string;
+  /** The reason in the server's words. */
+  reason: string;
+}
+
+const slowConsumerText = (client: string) =>
+  `the broker cut off ${client}, which did not read its messages fast enough`;
+
+/**
+ * Reads the server's line about a client that it cut off because the client read too slowly; undefined for another line.
+ * For the server that is mere information. Versions before 2.11 write no name.
+ */
+function readSlowConsumer(line: string): SlowConsumer | undefined {
+  const pattern =
+    /^(\S+) - cid:\d+ - (?:"v[^":]*:[^":]*:([^"]*)" - )?(?:"[^"]*" - )*Slow Consumer Detected: (.*)$/;
+  const [, address, name, reason] = pattern.exec(line) ?? [];
+  if (address === undefined || reason === undefined) return undefined;
+  return { client: name || address, address, reason };
 }
