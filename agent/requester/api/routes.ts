@@ -82,6 +82,7 @@ export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bin
     const problem = problemOf(error, requestId(call));
     // Only the path is logged, because a query may contain private text, and the body of a PUT contains the caller's token.
     if (problem) log.debug({ method, path, status: problem.Status, err: error }, 'request refused');
+    else if (isCutShort(call)) log.debug({ method, path, err: error }, 'the caller went away in its request');
     else log.error({ method, path, err: error }, 'request failed unexpectedly');
     const shown = problem ?? unexpectedProblem(requestId(call));
     return answer(call, shown, shown.Status);
@@ -100,6 +101,11 @@ function answer(call: Call, value: unknown, status = 200): Response {
       'X-Content-Type-Options': 'nosniff',
     },
   });
+}
+
+/** Whether the connection was closed before the whole request had come. */
+function isCutShort({ env: { incoming } }: Call): boolean {
+  return incoming.destroyed && !incoming.complete;
 }
 
 function parameters(call: Call): URLSearchParams {

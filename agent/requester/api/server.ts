@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { Directory } from '../directory/directory.ts';
+import { limitConnections } from './connection-limits.ts';
 import { EventStreams } from './event-streams.ts';
 import { isLoopback } from './loopback.ts';
 import { apiRoutes } from './routes.ts';
@@ -50,6 +51,7 @@ export async function startApi({ directory, host, port, log, ...more }: ApiOptio
   const server = createServer(limits, getRequestListener(app.fetch));
   server.maxHeadersCount = maxHeaders;
   server.maxConnections = maxConnections;
+  limitConnections(server, log);
   await listen(server, host, port);
   server.on('error', err => log.error({ err }, 'the HTTP API failed'));
   const address = server.address();

@@ -1,0 +1,54 @@
+// Keeps room in the API for callers: connections that wait for a request give way to new ones when there are too many.
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { systemClock } from '../../system/clock.ts';
+import { limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+
+/**
+ * How many connections may wait at a time: new ones, which have sent no complete request yet, and idle ones, which have
+ * had an answer. Both together are fewer than the server takes, so connections that wait never use up all of them.
+ */
+const maxWaiting = { new: 256, idle: 256 };
+
+/**
+ * Closes the connection that waits longest when one more than allowed waits. So whoever opens many connections and sends
+ * nothing, or half a request, cannot lock the others out. Requests that are being answered, streams of events among them,
+ * are never cut off by this.
+ */
+export function limitConnections(server: Server, log: Log): void {
+  const limited = limitedLog(log, systemClock);
+  const waiting = { new: new Set<Socket>(), idle: new Set<Socket>() };
+  const wait = (socket: Socket, kind: 'new' | 'idle') => {
+    waiting[kind].add(socket);
+    if (waiting[kind].size <= maxWaiting[kind]) return;
+    // A set keeps the order in which its members came.
+    const [oldest] = waiting[kind];
+    if (!oldest) return;
+    waiting[kind].delete(oldest);
+    oldest.destroy();
+    const text = `more than ${maxWaiting[kind]} ${kind} connections to the API wait; those that wait longest are closed`;
+    limited.warn(kind, {}, text);
+  };
+  const stopWaiting = (socket: Socket) => {
+    waiting.new.delete(socket);
+    waiting.idle.delete(socket);
+  };
+  server.on('connection', (socket: Socket) => {
+    wait(socket, 'new');
+    socket.once('close', () => stopWaiting(socket));
+  });
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    // A request whose body does not come waits as one whose head does not come.
+    if (hasBody(request)) request.once('end', () => stopWaiting(socket));
+    else stopWaiting(socket);
+    response.once('close', () => {
+      stopWaiting(socket);
+      if (!socket.destroyed) wait(socket, 'idle');
+    });
+  });
+}
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
