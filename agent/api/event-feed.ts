@@ -44,11 +44,14 @@ export async function* followEvents(
       for await (const event of api.events({ ...from, follow: 'true' }, { onOpen, onUnreadable })) {
         if (!addNew(event, shown)) continue;
         failures = 0;
-        from = { ...query, since: startAfter(event, clock) };
+        // The beginning of an id could mean another node later, so the whole id is asked for from now on.
+        const whole = query.node === undefined ? query : { ...query, node: event.subject };
+        from = { ...whole, since: startAfter(event, clock) };
         yield event;
       }
     } catch (error) {
-      const mayPass = error instanceof MusterError && error.code === 'unreachable';
+      // After a loss of the store a node is unknown until it has registered again.
+      const mayPass = error instanceof MusterError && /^(unreachable|not_found)$/.test(error.code);
       if (!mayPass || !requester.hasAnswered) throw error;
       if (!requester.isAway) onLost(error);
       requester.isAway = true;

@@ -252,6 +252,35 @@ describe('an operator', () => {
     assert.equal(fixture.requester.status().nodes?.unreadable, 0);
   });
 
+  test('follows the events of a node by the beginning of its id, and of a deleted one, but not of one that never was', async () => {
+    const fixture = await RequesterFixture.started();
+    for (const id of ['gpu-40', 'gpu-5']) await fixture.register(id);
+    const { directory } = fixture.requester;
+    const subjects = async (node: string) => {
+      const seen = new Set<string>();
+      const following = await fixture.finish(
+        directory.follow({ node }, event => {
+          seen.add(JSON.parse(Buffer.from(event).toString()).subject);
+        }),
+      );
+      await fixture.finish(following.ready);
+      following.stop();
+      return [...seen];
+    };
+    assert.deepEqual(await subjects('gpu-4'), ['gpu-40']);
+    await assert.rejects(subjects('gpu'), { code: 'ambiguous' });
+    await assert.rejects(subjects('tpu'), {
+      code: 'not_found',
+      message: 'node not found: tpu',
+      hint: 'it is not on the roll, and no event of it is stored',
+    });
+    await fixture.delete('gpu-5');
+    assert.deepEqual(await subjects('gpu-5'), ['gpu-5']);
+    // The id of the deleted node stays its own, and is not the beginning of another one.
+    await fixture.register('gpu-50');
+    assert.deepEqual(await subjects('gpu-5'), ['gpu-5']);
+  });
+
   test('follows the events of one node or of all, also from a time on', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');

@@ -113,6 +113,9 @@ export class FakeDirectory implements Directory {
     fn: (event: Uint8Array) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }> {
     this.#throwFailure();
+    const isKnown =
+      node === undefined || this.nodes.has(node) || this.events.some(each => each.node === node);
+    if (!isKnown) throw notFound(node);
     const follower = { node, fn };
     const past = this.events.filter(event => since === undefined || event.time >= since);
     this.followers.add(follower);

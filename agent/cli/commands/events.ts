@@ -52,7 +52,7 @@ export const flags = {
     kind: moment,
     help: 'show only later events: how long ago (1h), or when (2026-01-31T12:00:00Z)',
   },
-  node: { value: 'ID', kind: nodeName, help: 'show only events of this node; the whole id' },
+  node: { value: 'ID', kind: nodeName, help: 'show only events of this node; its id, or a unique beginning' },
   output: outputFlag('text', 'json'),
 } satisfies FlagTable;
 

@@ -37,7 +37,8 @@ export interface Directory {
   rebuild(id: string, actor: string): Promise<void>;
   /**
    * Calls `onEvent` with the stored events from `since` on, then with new ones, until it is stopped. Each event is a
-   * CloudEvent in JSON. When `onEvent` returns a promise, the next event waits for it. `ready` resolves when all stored
+   * CloudEvent in JSON. `node` limits them to one node, by its id or a unique beginning of it; a deleted node is known as
+   * long as it has stored events. @throws MusterError as `get`. When `onEvent` returns a promise, the next event waits for it. `ready` resolves when all stored
    * events have come.
    */
   follow(

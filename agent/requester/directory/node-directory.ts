@@ -13,6 +13,7 @@ import {
   type Decision,
   type DecisionRule,
   deleteNode,
+  notFound,
   rejectNode,
   unusable,
 } from '../roll/decisions.ts';
@@ -108,11 +109,13 @@ export class NodeDirectory implements Directory {
     { node, since }: { node?: string | undefined; since?: Date | undefined },
     onEvent: (event: Uint8Array) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }> {
-    const { stream } = this.#options.parts();
-    const filter = eventWildcard(node);
-    return stream
-      .follow({ filter, since }, message => onEvent(message.data))
-      .catch(error => this.#throwUnread(error));
+    const parts = this.#options.parts();
+    try {
+      const filter = eventWildcard(node === undefined ? undefined : await eventsNode(parts, node));
+      return await parts.stream.follow({ filter, since }, message => onEvent(message.data));
+    } catch (error) {
+      return this.#throwUnread(error);
+    }
   }
 
   async #decide(name: string, decision: Decision, rule: DecisionRule, text: string): Promise<void> {
@@ -163,4 +166,24 @@ function viewOf({ health, resources, conflicts }: DirectoryParts, state: NodeSta
     resources.get(id),
     conflicts.latest(id),
   );
+}
+
+/**
+ * Returns the id of the node whose events `name` means: a node on the roll or a deleted one with this id, otherwise one
+ * with stored events under this id, otherwise the only node on the roll whose id begins so. @throws MusterError
+ * `not_found` or `ambiguous`; BrokerError
+ */
+async function eventsNode({ roll, stream }: DirectoryParts, name: string): Promise<string> {
+  if (roll.records.stored(name).kind !== 'absent') return name;
+  let hasEvents = false;
+  await stream.lastPerSubject(eventWildcard(name), () => {
+    hasEvents = true;
+  });
+  if (hasEvents) return name;
+  try {
+    return roll.records.resolve(name);
+  } catch (error) {
+    if (!(error instanceof MusterError) || error.code !== 'not_found') throw error;
+    throw notFound(name, 'it is not on the roll, and no event of it is stored');
+  }
 }

@@ -119,6 +119,15 @@ test('--node and --since choose the events; --since takes a time, a day or an ag
   assert.deepEqual(await kinds('--since', '1s'), []);
 });
 
+test('--node with an id that nobody ever had is an error, also with --follow', async t => {
+  const api = await serve(t, past());
+  for (const more of [[], ['--follow'], ['--since', '1h']]) {
+    const args = ['events', '--node', 'node-99', '--api-port', String(api.port), ...more];
+    const { code, stdout, stderr } = await muster(t, args);
+    assert.deepEqual([code, stdout, stderr], [1, '', 'Error: node not found: node-99\n']);
+  }
+});
+
 test('a stored line that is not a membership event is left out, with one warning', async t => {
   const directory = past();
   directory.events.push({ node: 'x', time: new Date(0), text: '{"hello":"\\u001b[2J"}' });
