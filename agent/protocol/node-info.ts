@@ -123,9 +123,15 @@ const goTimePattern =
 function isGoTime(time: string): boolean {
   if (time === zeroTime) return true;
   const day = goTimePattern.exec(time)?.[1];
+  if (day !== undefined && day === lastRealDay) return true;
   // Date.parse turns 31 February into 3 March, so the result is compared with the text.
-  return day !== undefined && new Date(Date.parse(day)).toISOString().startsWith(day);
+  if (day === undefined || !new Date(Date.parse(day)).toISOString().startsWith(day)) return false;
+  lastRealDay = day;
+  return true;
 }
+
+/** The last day that was found to exist. Most times in a row are of one day, and finding out takes long. */
+let lastRealDay = '';
 
 const nodeTypes: Record<string, NodeType> = { compute: 'Compute', requester: 'Requester' };
 

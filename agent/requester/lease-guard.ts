@@ -31,6 +31,12 @@ function guardStream(stream: EventStream, lease: Pick<Lease, 'confirm'>): EventS
       await lease.confirm();
       return stream.publish(...args);
     },
+    removeBefore: async (...args) => {
+      await lease.confirm();
+      return stream.removeBefore(...args);
+    },
+    fill: () => stream.fill(),
+    oldest: (...args) => stream.oldest(...args),
     lastPerSubject: (...args) => stream.lastPerSubject(...args),
     follow: (...args) => stream.follow(...args),
   };

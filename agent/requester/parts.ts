@@ -17,6 +17,7 @@ import { ConflictDetector } from './events/conflict-detector.ts';
 import { type EventHistory, readEventHistory, unannouncedChanges } from './events/event-history.ts';
 import { EventPublisher } from './events/event-publisher.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
+import { keepRoom } from './events/stream-room.ts';
 import { HealthWatch } from './health/health-watch.ts';
 import { subscribeToHeartbeats } from './health/heartbeats.ts';
 import { LastSeenStore, readLastSeen, type StoredLastSeen } from './health/last-seen-store.ts';
@@ -212,6 +213,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     }),
   ];
   health.start();
+  const room = keepRoom({ stream, clock, log });
   lastSeen.start();
   const probe = new StoreProbe({
     ...options,
@@ -226,6 +228,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     for (const subscription of subscriptions) subscription.unsubscribe();
     health.stop();
     lastSeen.stop();
+    room.stop();
     probe.stop();
     roll.stop();
   };
@@ -233,7 +236,9 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     silence();
     // While the broker is away nothing can be stored, and the nodes send their information again.
     const stored = Promise.all(timeoutMs > 0 ? [roll.storeHeld(), lastSeen.writeAll()] : []);
-    await endsWithin(clock, timeoutMs / 4, stored);
+    // After the loss of the lease nothing may be written.
+    const ended = stored.catch(err => log.debug({ err }, 'the last writes of this requester were not made'));
+    await endsWithin(clock, timeoutMs / 4, ended);
     const waiting = await events.stop(timeoutMs);
     const text = 'events wait for the broker; those of the store are sent at the next start';
     if (waiting > 0) log.warn({ waiting }, text);
@@ -270,7 +275,7 @@ function catchUp(
 ) {
   const now = clock.now();
   return (id: string, stored: StoredRecord, changes: RecordedChange[]) => {
-    const due = unannouncedChanges(id, changes, history.announced(id), now);
+    const due = unannouncedChanges(id, changes, history.announced(id), now, history.noiseSince);
     for (const change of due) events.announceChange(id, change);
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {

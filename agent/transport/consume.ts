@@ -1,7 +1,7 @@
 // Reads a stream in order, also after reconnections. The consumer on the broker is replaced whenever a message may be
 // missing.
 import { createInbox, type NatsConnection as Link, type Msg, type MsgHdrs } from 'nats';
-import { type Clock, sleep } from '../system/clock.ts';
+import { type Clock, sleep, type Timer } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
@@ -188,15 +188,21 @@ async function consume(
     end();
     callbacks.onBroken(reason);
   };
-  const startSilenceTimer = () => clock.after(3 * idleHeartbeatMs, () => broken('no sign of life'));
+  let heard = false;
+  // A timer for each message would cost more than the message.
+  const startSilenceTimer = (): Timer =>
+    clock.after(3 * idleHeartbeatMs, () => {
+      if (!heard) return broken('no sign of life');
+      heard = false;
+      silence = startSilenceTimer();
+    });
   const becomeCurrent = () => {
     if (ended || current) return;
     current = true;
     callbacks.onCurrent();
   };
   const receive = (message: Msg) => {
-    silence.cancel();
-    silence = startSilenceTimer();
+    heard = true;
     const code = message.headers?.code ?? 0;
     if (code === 100) return answerControl(link, message);
     if (code >= 400) return broken(message.headers?.description ?? `status ${code}`);

@@ -4,6 +4,7 @@ import { readContinuously, readOnce, type StorageEnvironment } from './consume.t
 import {
   ApiError,
   apiErrors,
+  callApi,
   createStream,
   publishStored,
   readStreamInfo,
@@ -28,6 +29,18 @@ export async function openStream(
     publish: (subject, data, id) => publishOnce(environment, stream, secret, ensure, { subject, data, id }),
     lastPerSubject: (filter, fn) =>
       readOnce(environment, { stream, filter, from: 'newest_of_each_subject' }, fn),
+    fill: async () => {
+      const { config: actual, state } = await ensure();
+      const { bytes, messages, last_seq: lastSequence } = state;
+      const isTrimmed = messages < lastSequence;
+      return { bytes, maxBytes: Number(actual.max_bytes ?? -1), lastSequence, isTrimmed };
+    },
+    oldest: filter => readStoredMessage(environment.connection, stream, { seq: 1, next_by_subj: filter }),
+    removeBefore: async (filter, sequence) => {
+      const body = { filter, seq: sequence };
+      const { purged } = await callApi(environment.connection, `STREAM.PURGE.${stream}`, body);
+      return Number(purged ?? 0);
+    },
     follow: ({ filter, since }, fn) => {
       let before: { created: string; sequence: number } | undefined;
       const nextRead = async () => {

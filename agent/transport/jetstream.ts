@@ -43,7 +43,7 @@ export interface StreamInfo {
   config: Record<string, unknown>;
   /** Time of creation. It distinguishes a stream from a later stream of the same name. */
   created: string;
-  state: { last_seq: number; messages: number };
+  state: { last_seq: number; messages: number; bytes: number };
 }
 
 /**
@@ -185,8 +185,12 @@ function parseStreamInfo(answer: Record<string, unknown>): StreamInfo {
       'refused',
       'the broker described a stream in a way that muster does not understand',
     );
-  const { last_seq = 0, messages = 0 } = state;
-  return { config, created, state: { last_seq: Number(last_seq), messages: Number(messages) } };
+  const { last_seq = 0, messages = 0, bytes = 0 } = state;
+  return {
+    config,
+    created,
+    state: { last_seq: Number(last_seq), messages: Number(messages), bytes: Number(bytes) },
+  };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -199,4 +199,19 @@ export interface EventStream {
     options: { filter: string; since?: Date | undefined },
     fn: (message: StreamMessage) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }>;
+  /** Returns how full the stream is, and the sequence of its newest message. */
+  fill(): Promise<StreamFill>;
+  /** Returns the oldest message that matches `filter`; undefined when there is none. */
+  oldest(filter: string): Promise<StreamMessage | undefined>;
+  /** Removes the messages that match `filter` and are older than `sequence`. Returns their number. */
+  removeBefore(filter: string, sequence: number): Promise<number>;
+}
+
+export interface StreamFill {
+  bytes: number;
+  /** Size at which the oldest messages are removed, in bytes; -1 means no limit. */
+  maxBytes: number;
+  lastSequence: number;
+  /** Whether older messages were removed: for their age, for the size of the stream, or by `removeBefore`. */
+  isTrimmed: boolean;
 }

@@ -8,7 +8,7 @@ import { BrokerError } from './port.ts';
 export async function readStoredMessage(
   connection: StorageConnection,
   stream: string,
-  which: { seq: number } | { last_by_subj: string },
+  which: { seq: number; next_by_subj?: string } | { last_by_subj: string },
 ): Promise<StoredMessage | undefined> {
   try {
     // This asks the leader of the stream. The faster "direct get" may ask a replica with older data.

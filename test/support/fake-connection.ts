@@ -28,6 +28,9 @@ export type StoreOperation =
   | 'watch'
   | 'publish'
   | 'last'
+  | 'fill'
+  | 'oldest'
+  | 'removeBefore'
   | 'follow';
 
 /**
@@ -426,6 +429,26 @@ export class FakeConnection implements Connection {
           this.#broker.route(subject, data, '');
           stream.ids.set(id, { sequence: stream.sequence, at: now });
           return { sequence: stream.sequence, duplicate: false };
+        }),
+      fill: () =>
+        this.#operate('fill', config.name, () => {
+          const stream = this.#broker.openStream(config);
+          const bytes = stream.messages.reduce((sum, { data }) => sum + data.length, 0);
+          const isTrimmed = stream.messages.length < stream.sequence;
+          return { bytes, maxBytes: config.maxBytes, lastSequence: stream.sequence, isTrimmed };
+        }),
+      oldest: filter =>
+        this.#operate('oldest', filter, () =>
+          this.#broker.openStream(config).messages.find(({ subject }) => matches(filter, subject)),
+        ),
+      removeBefore: (filter, sequence) =>
+        this.#operate('removeBefore', filter, () => {
+          const stream = this.#broker.openStream(config);
+          const { length } = stream.messages;
+          stream.messages = stream.messages.filter(
+            message => message.sequence >= sequence || !matches(filter, message.subject),
+          );
+          return length - stream.messages.length;
         }),
       lastPerSubject: (filter, fn) =>
         this.#operate('last', filter, () => {

@@ -231,6 +231,37 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       await stream.lastPerSubject('events.none', () => assert.fail('nothing matches'));
     });
 
+    test('says how full it is, and loses what is removed from it and nothing else', async () => {
+      const connection = await broker.connection();
+      const options = { ...config, name: 'ROOM', subjects: ['room.>'] };
+      const stream = await (await connection.storage()).stream(options);
+      assert.deepEqual(await stream.fill(), {
+        bytes: 0,
+        maxBytes: config.maxBytes,
+        lastSequence: 0,
+        isTrimmed: false,
+      });
+      assert.equal(await stream.oldest('room.*.up'), undefined);
+      for (const [index, subject] of ['a.down', 'a.up', 'b.up', 'a.down', 'b.up'].entries())
+        await stream.publish(`room.${subject}`, `text ${index}`, String(index));
+      const oldest = await stream.oldest('room.*.up');
+      assert.deepEqual([oldest?.subject, oldest?.sequence], ['room.a.up', 2]);
+      assert.ok(Math.abs((oldest?.time.getTime() ?? 0) - Date.now()) < 60_000);
+      const before = await stream.fill();
+      assert.deepEqual([before.lastSequence, before.isTrimmed], [5, false]);
+      assert.equal(await stream.removeBefore('room.*.up', 5), 2);
+      assert.equal(await stream.removeBefore('room.*.up', 5), 0);
+      const after = await stream.fill();
+      assert.deepEqual([after.lastSequence, after.isTrimmed, after.bytes < before.bytes], [5, true, true]);
+      const told: string[] = [];
+      const follow = await stream.follow({ filter: 'room.>' }, message => {
+        told.push(`${message.sequence} ${message.subject}`);
+      });
+      await follow.ready;
+      follow.stop();
+      assert.deepEqual(told, ['1 room.a.down', '4 room.a.down', '5 room.b.up']);
+    });
+
     test('can be followed from a certain time on', async () => {
       const connection = await broker.connection();
       const stream = await (await connection.storage()).stream({

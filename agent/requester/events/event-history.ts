@@ -8,6 +8,7 @@ import type { EventStream } from '../../transport/port.ts';
 import { AnnouncedMemberships, type MembershipEvent } from './announced-memberships.ts';
 import { changeEvent, digestOf } from './change-event.ts';
 import { eventStreamConfig } from './stream-config.ts';
+import { noisyKinds, oldestNoise } from './stream-room.ts';
 
 /** The newest events of each node. */
 export interface EventHistory {
@@ -18,6 +19,8 @@ export interface EventHistory {
   announced(node: string): readonly string[];
   /** Returns the newest revision of this incarnation of the store that an event names; 0 when there is none. */
   newestRevision(incarnation: string): number;
+  /** The time of the oldest event that nodes cause, when older ones were removed from the stream. */
+  noiseSince: Date | undefined;
   /** The membership of each node that was announced last. */
   memberships: AnnouncedMemberships;
   /** The health that was announced last; UNKNOWN when none was announced since the node registered. */
@@ -49,7 +52,10 @@ export async function readEventHistory(stream: EventStream): Promise<EventHistor
     const { incarnation, revision } = event;
     if (incarnation && (revisions.get(incarnation) ?? 0) < revision) revisions.set(incarnation, revision);
   });
+  const { isTrimmed } = await stream.fill();
+  const noiseSince = isTrimmed ? (await oldestNoise(stream))?.time : undefined;
   return {
+    noiseSince,
     announced: node => announced.get(node) ?? [],
     newestRevision: incarnation => revisions.get(incarnation) ?? 0,
     memberships,
@@ -59,21 +65,27 @@ export async function readEventHistory(stream: EventStream): Promise<EventHistor
 
 /**
  * Returns the changes of a node that are not announced yet. `announced` has the digests of the events that were announced.
- * Changes almost as old as the stream's age limit are left out, because the stream may have removed their events.
+ * Changes almost as old as the stream's age limit are left out, because the stream may have removed their events. So are
+ * changes that nodes cause and that are older than `noiseSince`.
  */
 export function unannouncedChanges(
   node: string,
   changes: RecordedChange[],
   announced: readonly string[],
   now: Date,
+  noiseSince?: Date,
 ): RecordedChange[] {
   const oldest = now.getTime() - eventStreamConfig.maxAgeMs + 24 * 3600 * 1000;
+  const oldestOf = (kind: RecordedChange['Kind']) =>
+    noisyKinds.some(noisy => noisy === kind) ? Math.max(oldest, (noiseSince?.getTime() ?? 0) - 1) : oldest;
   // An event that is of none of the changes may come from a lost store or from another program. It says nothing about these
   // changes, even if it has the id of one of them.
   const isTold = changes.map(change => announced.includes(digestOf(changeEvent(node, change))));
   const wasAnnounced = ({ Kind, Kept }: RecordedChange, index: number) =>
     changes.some((later, at) => isTold[at] && at >= index && (!Kept || later.Kind === Kind));
-  return changes.filter((change, index) => Date.parse(change.At) > oldest && !wasAnnounced(change, index));
+  return changes.filter(
+    (change, index) => Date.parse(change.At) > oldestOf(change.Kind) && !wasAnnounced(change, index),
+  );
 }
 
 // A Map and not an object, because anybody may publish an event whose kind is a name such as `constructor`.

@@ -44,6 +44,9 @@ export class StoreWatch {
     return {
       publish: (subject, data, id) => this.#follow('events', stream.publish(subject, data, id)),
       lastPerSubject: (filter, fn) => stream.lastPerSubject(filter, fn),
+      fill: () => stream.fill(),
+      oldest: filter => stream.oldest(filter),
+      removeBefore: (filter, sequence) => stream.removeBefore(filter, sequence),
       follow: (options, fn) => stream.follow(options, fn),
     };
   }
