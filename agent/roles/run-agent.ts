@@ -17,6 +17,7 @@ import { describeHolder } from './describe-holder.ts';
 import { lifetime, sendReady } from './lifetime.ts';
 import { ownCommand } from './own-command.ts';
 import { createReloader } from './reload.ts';
+import { createCredentialReloader } from './reload-credentials.ts';
 import { agentState, starting } from './service-state.ts';
 import { startRole } from './start-role.ts';
 
@@ -96,16 +97,18 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     onChange: () => notifier.update(),
   });
   agent = running;
+  const reloadCredentials = createCredentialReloader(first.nats, connection, log);
   const reload = createReloader(first, {
     load,
     log,
     notifier,
-    apply(next) {
+    async apply(next) {
       settings = next;
       // The heartbeat topic changes only with a restart. A requester that still uses the old topic would call the node
       // UNHEALTHY.
       Object.assign(computeSettings, next.compute, { heartbeatTopic: first.compute.heartbeatTopic });
       survey.reload(offer());
+      await reloadCredentials();
       running.reload();
     },
   });

@@ -20,6 +20,7 @@ import { connect } from '../transport/nats.ts';
 import { describeHolder } from './describe-holder.ts';
 import { type Lifetime, lifetime, sendReady } from './lifetime.ts';
 import { createReloader } from './reload.ts';
+import { createCredentialReloader } from './reload-credentials.ts';
 import { requesterState, starting } from './service-state.ts';
 import { type RoleStart, startRole } from './start-role.ts';
 
@@ -156,12 +157,16 @@ async function serveNodes(
   const api = await startApi({ directory: requester.directory, ...settings.api, log });
   cleanup.defer(() => api.stop());
   cleanup.defer(() => notifier.stopping());
+  const reloadCredentials = createCredentialReloader(settings.nats, connection, log);
   life.onReload(
     createReloader(settings, {
       load,
       log,
       notifier,
-      apply: next => requester.reload(next.requester),
+      apply: async next => {
+        requester.reload(next.requester);
+        if (!broker) await reloadCredentials();
+      },
     }),
   );
   const ready = requester.start().then(() => {

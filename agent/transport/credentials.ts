@@ -1,5 +1,6 @@
 // Reads the credentials for a broker. Files are read at each attempt, so a rotated file needs no restart.
 
+import { hash } from 'node:crypto';
 import type { Authenticator } from 'nats';
 import { credsAuthenticator, tokenAuthenticator, usernamePasswordAuthenticator } from 'nats';
 import { reasonOf } from '../system/errors.ts';
@@ -46,6 +47,21 @@ export async function readCredentials(credentials: Credentials): Promise<LoadedC
     ? `nats.user and nats.passwordFile (${passwordFile})`
     : 'nats.user and nats.password';
   return { authenticator: usernamePasswordAuthenticator(user, secret), source };
+}
+
+/**
+ * Returns a hash of what the files of the credentials contain, to notice a change. Throws ConnectFailure `credentials` when
+ * one cannot be read.
+ */
+export async function hashCredentialFiles(credentials: Credentials): Promise<string> {
+  const { tokenFile, credsFile, passwordFile } = credentials;
+  const files = {
+    'nats.tokenFile': tokenFile,
+    'nats.credsFile': credsFile,
+    'nats.passwordFile': passwordFile,
+  };
+  const texts = Object.entries(files).map(([setting, path]) => (path ? readSecret(setting, path) : ''));
+  return hash('sha256', JSON.stringify(await Promise.all(texts)));
 }
 
 /** Size of the largest file of credentials, in bytes. A larger file was probably named by mistake. */

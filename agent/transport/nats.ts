@@ -173,6 +173,10 @@ class NatsConnection implements Connection, StorageConnection {
     return this.#storage;
   }
 
+  reconnect(): void {
+    void this.link?.close();
+  }
+
   async close(timeoutMs = 2_000): Promise<void> {
     if (this.#closing.signal.aborted) return;
     // Closing must not fail. Messages that cannot be sent in time are lost with the link.

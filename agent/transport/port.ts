@@ -79,6 +79,8 @@ export interface Connection {
   flush(timeoutMs: number): Promise<void>;
   /** Returns the durable storage. Only the requester uses it, and its code is loaded at the first call. */
   storage(): Promise<Storage>;
+  /** Ends the present link, if there is one, and connects again, with credentials that are read again. */
+  reconnect(): void;
   /** Sends all waiting messages within `timeoutMs` milliseconds, and then closes the connection for good. */
   close(timeoutMs?: number): Promise<void>;
 }

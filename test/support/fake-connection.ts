@@ -309,6 +309,11 @@ export class FakeConnection implements Connection {
     };
   }
 
+  reconnect(): void {
+    this.drop();
+    this.regain();
+  }
+
   async close(): Promise<void> {
     if (this.#state.kind === 'closed') return;
     for (const request of this.#requests.values()) request.fail(new BrokerError('disconnected', 'closed'));
