@@ -218,7 +218,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
   const probe = new StoreProbe({
     ...options,
     bucket: store.nodes,
-    countKnown: () => roll.records.written,
+    countKnown: () => roll.knownKeys,
     onShortage: () => roll.readAgain(),
   });
   probe.start();

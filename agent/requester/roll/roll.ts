@@ -119,6 +119,8 @@ export class Roll {
   #lost: Map<string, StoredRecord> | undefined;
   /** During a pass, the ids for which the store has an older revision than memory. */
   readonly #older = new Set<string>();
+  /** Number of keys that the last pass found and that are no node ids. */
+  #otherKeys = 0;
   /** Whether a pass over the store was asked for, and has not ended. */
   #isReadingAgain = false;
   readonly #comparison: StoreComparison;
@@ -159,6 +161,11 @@ export class Roll {
     return this.#comparison.lost;
   }
 
+  /** Number of keys of the store that are known: records, deletion markers and keys of other programs. */
+  get knownKeys(): number {
+    return this.#table.written + this.#otherKeys;
+  }
+
   /** Refuses a node that is not on the roll. */
   refuseUnknown(id: string): RequestOutcome {
     // While the store is compared with the events, nobody knows whether the node has to register.
@@ -175,7 +182,10 @@ export class Roll {
     await this.#comparison.start();
     const watch = await this.#options.bucket.watch(
       entry => {
-        if (!isNodeKey(entry.key)) return;
+        if (!isNodeKey(entry.key)) {
+          if (this.#missing) this.#otherKeys++;
+          return;
+        }
         this.#missing?.delete(entry.key);
         // Our own writes come back here, and a watch that starts again sends every entry again.
         const { revision } = this.#table.stored(entry.key);
@@ -459,6 +469,7 @@ export class Roll {
 
   #beginPass(lost: boolean): void {
     this.#older.clear();
+    this.#otherKeys = 0;
     this.#unreadable.beginReading();
     // The older records of lost nodes may be gone too.
     for (const id of this.#comparison.lost.keys()) this.#table.forgetRevision(id);

@@ -10,7 +10,7 @@ export interface StoreProbeOptions {
   bucket: Pick<Bucket, 'state'>;
   clock: Clock;
   log: Log;
-  /** Number of ids that have a record or a marker, as the watch of the store and our own writes told. */
+  /** Number of keys that the store has, as its watch and our own writes told. It may be too small, but not too large. */
   countKnown(): number;
   /** Called when the store has fewer keys than it had, or is another one. The caller then reads it again. */
   onShortage(): void;
@@ -19,8 +19,6 @@ export interface StoreProbeOptions {
 export class StoreProbe {
   readonly #options: StoreProbeOptions;
   readonly #stopping = new AbortController();
-  /** Least number of keys that are no node ids. */
-  #otherKeys = 0;
   #before: BucketState | undefined;
 
   constructor(options: StoreProbeOptions) {
@@ -47,7 +45,6 @@ export class StoreProbe {
         const isShort = await this.#look();
         // Another program may have removed a key that is not yet removed here.
         if (isShort && hasDoubt) {
-          this.#otherKeys = 0;
           this.#before = undefined;
           onShortage();
         }
@@ -68,9 +65,8 @@ export class StoreProbe {
     const before = this.#before;
     const state = await bucket.state();
     if (before && (state.created !== before.created || state.lastRevision < before.lastRevision)) return true;
-    if (state.keys < Math.min(known, countKnown()) + this.#otherKeys) return true;
+    if (state.keys < Math.min(known, countKnown())) return true;
     this.#before = state;
-    this.#otherKeys = Math.max(this.#otherKeys, state.keys - countKnown());
     return false;
   }
 }

@@ -97,6 +97,27 @@ describe('another writer', () => {
   });
 });
 
+test('records that cannot be read are one line of the log for each reading, and later ones are limited', async () => {
+  const { log, lines } = recordLog();
+  const { broker, clock } = await begin();
+  for (let number = 1; number <= 9; number++) foreignWrite(broker, `bad-${number}`, '{');
+  const { roll } = await openRoll(broker, clock, { log });
+  assert.equal(roll.records.unreadable, 9);
+  assert.deepEqual(
+    lines.map(({ level, fields }) => [level, fields]),
+    [['error', { records: 9, nodes: ['bad-1', 'bad-2', 'bad-3'] }]],
+  );
+  for (let number = 10; number <= 19; number++) foreignWrite(broker, `bad-${number}`, '{');
+  broker.stop();
+  broker.start();
+  await clock.settle();
+  assert.equal(roll.records.unreadable, 19);
+  assert.deepEqual(
+    lines.slice(1).map(({ fields }) => fields),
+    [{ node: 'bad-10' }],
+  );
+});
+
 describe('two operators at once', () => {
   const outcomes = async (works: Promise<unknown>[]) =>
     (await Promise.allSettled(works)).map(result =>
