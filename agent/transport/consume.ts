@@ -272,8 +272,11 @@ function parsePosition(
 ): { sequence: number; order: number; time: Date; pending: number } | undefined {
   const tokens = reply.split('.');
   if (tokens.length < 9) return undefined;
-  const [sequence, order, nanoseconds, pending] = tokens.slice(tokens.length === 9 ? 5 : 7).map(Number);
-  if (sequence === undefined || order === undefined || nanoseconds === undefined || pending === undefined)
-    return undefined;
-  return { sequence, order, time: new Date(nanoseconds / 1e6), pending };
+  const first = tokens.length === 9 ? 5 : 7;
+  const sequence = Number(tokens[first]);
+  const order = Number(tokens[first + 1]);
+  // The time is in nanoseconds, which are too many for a number, and slow to read.
+  const milliseconds = Number(tokens[first + 2]?.slice(0, -6));
+  const pending = Number(tokens[first + 3]);
+  return { sequence, order, time: new Date(milliseconds), pending };
 }

@@ -27,27 +27,30 @@ export interface EventHistory {
   health(node: string): Health;
 }
 
+interface NodeHistory {
+  announced: string[];
+  health: Health;
+}
+
 /**
  * Reads the newest event of each node and kind.
  * @throws BrokerError
  */
 export async function readEventHistory(stream: EventStream): Promise<EventHistory> {
-  const announced = new Map<string, string[]>();
+  const nodes = new Map<string, NodeHistory>();
   const revisions = new Map<string, number>();
   const memberships = new AnnouncedMemberships();
-  const healths = new Map<string, { sequence: number; health: Health }>();
   await stream.lastPerSubject(eventWildcard(), message => {
     const [, , node, kind] = message.subject.split('.');
     if (!node || !kind) return;
-    const health = healthAfter.get(kind);
-    if (health && (healths.get(node)?.sequence ?? 0) < message.sequence) {
-      healths.set(node, { sequence: message.sequence, health });
-    }
+    const known = nodes.get(node);
+    const history = known ?? { announced: [], health: 'UNKNOWN' };
+    if (!known) nodes.set(node, history);
+    // The newest event comes last.
+    history.health = healthAfter.get(kind) ?? history.health;
     const event = readChangeEvent(node, kind, message.data);
     if (!event) return;
-    const earlier = announced.get(node);
-    if (earlier) earlier.push(event.digest);
-    else announced.set(node, [event.digest]);
+    history.announced.push(event.digest);
     memberships.add(node, event);
     const { incarnation, revision } = event;
     if (incarnation && (revisions.get(incarnation) ?? 0) < revision) revisions.set(incarnation, revision);
@@ -56,10 +59,10 @@ export async function readEventHistory(stream: EventStream): Promise<EventHistor
   const noiseSince = isTrimmed ? (await oldestNoise(stream))?.time : undefined;
   return {
     noiseSince,
-    announced: node => announced.get(node) ?? [],
+    announced: node => nodes.get(node)?.announced ?? [],
     newestRevision: incarnation => revisions.get(incarnation) ?? 0,
     memberships,
-    health: node => healths.get(node)?.health ?? 'UNKNOWN',
+    health: node => nodes.get(node)?.health ?? 'UNKNOWN',
   };
 }
 
