@@ -1,4 +1,5 @@
 // Follows the events of the requester. When the requester restarts, it continues where it was interrupted.
+import { hash } from 'node:crypto';
 import { type Clock, sleep } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { backoff, type Random } from '../system/random.ts';
@@ -61,11 +62,11 @@ export async function* followEvents(
 }
 
 /**
- * Adds the event to `shown`. Returns false when it was there already. An id is unique only within its source, which is a
- * cluster.
+ * Adds the event to `shown`. Returns false when it was there already. Two events are the same only when they say the same,
+ * because anybody with the broker's token may publish another event under an id.
  */
-function addNew({ source, id }: ShownEvent, shown: Set<string>): boolean {
-  const name = `${source} ${id}`;
+function addNew(event: ShownEvent, shown: Set<string>): boolean {
+  const name = hash('sha256', JSON.stringify(event), 'base64');
   if (shown.has(name)) return false;
   const [oldest] = shown;
   if (shown.size >= mostRemembered && oldest !== undefined) shown.delete(oldest);
