@@ -120,7 +120,8 @@ export function goTime() {
 const goTimePattern =
   /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))T(?:[01]\d|2[0-3])(?::[0-5]\d){2}(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
-function isGoTime(time: string): boolean {
+/** Returns whether `time` is a time in RFC 3339, as `goTime` reads it. */
+export function isGoTime(time: string): boolean {
   if (time === zeroTime) return true;
   const day = goTimePattern.exec(time)?.[1];
   if (day !== undefined && day === lastRealDay) return true;

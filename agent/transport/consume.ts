@@ -134,7 +134,10 @@ export async function readContinuously(
     if (link) void restart();
     else if (connection.closed) stop();
   });
-  return { ready: ready.promise, stop, restart: () => void restart() };
+  const restartUnlessStopped = () => {
+    if (!stopping.signal.aborted) void restart();
+  };
+  return { ready: ready.promise, stop, restart: restartUnlessStopped };
 }
 
 /** Reads all messages that are stored now. Throws BrokerError. */

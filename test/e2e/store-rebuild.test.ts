@@ -60,7 +60,9 @@ describe('a store that lost records', () => {
     const { code, stdout } = await muster(['status', '--data-dir', cluster.folderOf('node-0')]);
     assert.match(stdout, /trouble +the store lost the records of 3 nodes\n +to do .*muster store rebuild/);
     assert.equal(code, 1);
-    const line = requester.logged('nothing is decided about them until: muster store rebuild')[0];
+    const line = requester.logged(
+      'the store lost records of nodes; nothing is decided about them until: muster store rebuild',
+    )[0];
     assert.deepEqual([line?.level, line?.records], ['warn', 3]);
     const approve = await cluster.command('node', 'approve', 'kept');
     assert.equal(approve.code, 1);

@@ -1,14 +1,16 @@
 // Collects from the events which membership was announced last for each node, so that the store can be compared with it.
-import { type EventData, parseRevisionEventId } from '../../protocol/events.ts';
-import { goTime } from '../../protocol/node-info.ts';
+import type { EventData } from '../../protocol/events.ts';
+import { isGoTime } from '../../protocol/node-info.ts';
 import { type Membership, memberships, type RecordedChange } from '../../protocol/node-state.ts';
-import { nodeIdPattern, validate } from '../../protocol/schema.ts';
+import { nodeIdPattern } from '../../protocol/schema.ts';
 import type { AnnouncedMembership } from '../roll/stored-record.ts';
 
 /** The event of a change of membership. Anybody with the broker's token may have published it. */
 export interface MembershipEvent {
   kind: RecordedChange['Kind'];
-  id: string;
+  /** The write of the record, from the id of the event. */
+  incarnation: string | undefined;
+  revision: number;
   source: string;
   time: string;
   data: EventData;
@@ -24,18 +26,16 @@ export class AnnouncedMemberships {
   }
 
   /** Adds an event of `node`. An event that no requester can have published is ignored. */
-  add(node: string, { kind, id, source, time, data }: MembershipEvent): void {
-    const write = parseRevisionEventId(id);
+  add(node: string, event: MembershipEvent): void {
+    const { kind, incarnation, revision, source, time, data } = event;
     const membership = membershipAfter(kind, data);
-    if (write?.node !== node || membership === undefined || !nodeIdPattern.test(node) || !isTime(time))
-      return;
+    if (membership === undefined || !nodeIdPattern.test(node) || !isGoTime(time)) return;
     // A requester is on the roll too. It writes its own record again by itself.
     if (source.endsWith(`/${node}`)) return;
     if (kind === 'expired') {
       this.#nodes.delete(node);
       return;
     }
-    const { incarnation, revision } = write;
     const before = this.#nodes.get(node);
     const isUnchanged = kind === 'updated' && before?.membership === membership;
     this.#nodes.set(node, {
@@ -69,13 +69,3 @@ function membershipAfter(kind: RecordedChange['Kind'], { current }: EventData): 
 
 const textOf = (text: unknown, maxLength: number): string =>
   typeof text === 'string' ? text.slice(0, maxLength) : '';
-
-const timeSchema = goTime();
-
-function isTime(time: string): boolean {
-  try {
-    return validate(timeSchema, time) !== '';
-  } catch {
-    return false;
-  }
-}

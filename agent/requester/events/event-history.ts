@@ -114,7 +114,7 @@ function readChangeEvent(
   node: string,
   kindName: string,
   data: Uint8Array,
-): (MembershipEvent & { digest: string; incarnation: string | undefined; revision: number }) | undefined {
+): (MembershipEvent & { digest: string }) | undefined {
   const kind = membershipKinds.find(known => known === kindName);
   if (!kind) return undefined;
   try {

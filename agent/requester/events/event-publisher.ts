@@ -143,8 +143,11 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   /** Adds the changes that wait to what was announced: they stand in the store, and their events are sure to come. */
   addWaiting(memberships: AnnouncedMemberships): void {
     for (const [node, list] of this.#waiting) {
-      for (const { change } of list)
-        if (change) memberships.add(node, { ...changeEvent(node, change), source: this.#source });
+      for (const { change } of list) {
+        if (!change) continue;
+        const write = { incarnation: change.Store, revision: change.Revision };
+        memberships.add(node, { ...changeEvent(node, change), ...write, source: this.#source });
+      }
     }
   }
 

@@ -259,7 +259,8 @@ export class Roll {
         place = await this.#admission.reserveFromOthers(other => this.#giveWay(other));
         if (!place) return { ...early, session: undefined };
       }
-      if (isTooOften || early.code === 'not_compute') return { ...early, session: undefined };
+      const isLost = this.#table.stored(id).kind === 'lost';
+      if (isTooOften || isLost || early.code === 'not_compute') return { ...early, session: undefined };
       const outcome = await this.#change(id, rule);
       isTaken = outcome.code === 'registered';
       return { ...outcome, session: outcome.write && session };
