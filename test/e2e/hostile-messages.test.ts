@@ -60,6 +60,12 @@ describe('hostile messages', () => {
       'the fleet is on the roll',
       () => requester.directory.list().length === 7 && fleet.sessions.size === 6,
     );
+    // PENDING nodes that were never heard would give way to the invented ones.
+    fleet.sendHeartbeats(1);
+    await eventually(
+      'the fleet is heard',
+      () => requester.directory.get('fleet-5').Muster.Health === 'HEALTHY',
+    );
     for (const id of ['fleet-0', 'fleet-1']) {
       await requester.directory.approve(id, { reason: '', actor: 'test' });
     }

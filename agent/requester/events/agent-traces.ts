@@ -32,10 +32,13 @@ export class AgentTraces {
   }
 
   /**
-   * Notes that an agent spoke for the node with this record. Returns the agent with which it takes turns; undefined when
-   * there is none. An agent that does not name its instance is ignored.
+   * Notes that an agent spoke for the node with this record. When it takes turns with another one, both are returned, with
+   * what their earlier messages said. An agent that does not name its instance is ignored.
    */
-  add(state: NodeState, { instance, host }: ConflictingAgent): ConflictingAgent | undefined {
+  add(
+    state: NodeState,
+    { instance, host }: ConflictingAgent,
+  ): [ConflictingAgent, ConflictingAgent] | undefined {
     const id = state.Info.NodeID;
     const trace = this.#traces.get(id);
     const current = trace?.current ?? registeredAgent(state);
@@ -56,7 +59,8 @@ export class AgentTraces {
     if (!known) return undefined;
     next.returns++;
     next.returnedAt = now;
-    return next.returns >= 2 ? next.earlier[0] : undefined;
+    const [other] = next.earlier;
+    return next.returns >= 2 && other ? [next.current, other] : undefined;
   }
 
   delete(id: string): void {

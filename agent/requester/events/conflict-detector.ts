@@ -64,8 +64,8 @@ export class ConflictDetector {
 
   /** Notes a message that names its agent, under any session. `state` is the node's record. */
   onMessage(state: NodeState, sender: MessageSender): void {
-    const other = this.#traces.add(state, sender);
-    if (other) this.#tell(state, 'two agents send messages in turn', [sender, other]);
+    const agents = this.#traces.add(state, sender);
+    if (agents) this.#tell(state, 'two agents send messages in turn', agents);
   }
 
   /** Notes a message that names another session than the node's record, which is `state`. */

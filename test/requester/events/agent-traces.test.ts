@@ -18,7 +18,10 @@ async function noticed(agents: string, secondsBetween = 5, state = registered): 
   const traces = new AgentTraces(clock);
   const found: string[] = [];
   for (const [index, instance] of [...agents].entries()) {
-    const other = traces.add(state, { instance, host: `on-${instance}` });
+    // Only the first message of each agent names its host.
+    const host = agents.indexOf(instance) === index ? `on-${instance}` : undefined;
+    const [one, other] = traces.add(state, { instance, host }) ?? [];
+    assert.equal(one?.host, one && `on-${instance}`);
     if (other) found.push(`${index + 1}: ${other.host}`);
     await clock.advance(secondsBetween * 1_000);
   }
