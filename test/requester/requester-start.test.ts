@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeBroker } from '../support/fake-connection.ts';
 import { assertNoDoubles, RequesterFixture, withoutIncarnation } from './requester-fixture.ts';
-import { computeInfo, requesterNode } from './samples.ts';
+import { computeInfo, requesterNode, sender } from './samples.ts';
 
 const hour = 3_600_000;
 
@@ -154,9 +154,18 @@ describe('a requester that was taken over', () => {
   test('stops answering and deciding, and says who took over', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
+    await fixture.heartbeat('node-1');
+    // What it still has to store is not stored any more, and that it may not store it ends no timer with an error.
+    const Muster = sender(fixture.sessions.get('node-1'));
+    for (let i = 0; i < 10; i++) {
+      const Info = computeInfo('node-1', { zone: `z${i}` });
+      await fixture.ask('node-1', 'UpdateNodeInfo/v1', { Info, Muster });
+    }
+    await fixture.ask('node-1', 'Leave/v1', { NodeID: 'node-1', Reason: 'r', Muster });
     fixture.connection.drop();
     const other = fixture.newRequester(fixture.broker.connect(), { host: 'host-2' });
     await fixture.finish(other.start());
+    const seenBefore = fixture.broker.openBucket('muster_v1').entries.size;
     fixture.connection.regain();
     await fixture.clock.advance(5_000);
     assert.equal(fixture.lost.length, 1);
@@ -176,6 +185,8 @@ describe('a requester that was taken over', () => {
     await fixture.clock.settle();
     assert.equal(answers.length, 1);
     await fixture.requester.stop();
+    assert.equal(fixture.broker.openBucket('muster_v1').entries.size, seenBefore);
+    assert.equal(other.directory.get('node-1').Info.Labels?.zone, 'a', 'as it registered last');
     assert.equal(other.status().state, 'ready');
     assertNoDoubles(fixture);
   });

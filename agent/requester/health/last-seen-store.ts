@@ -2,6 +2,7 @@
 // what is heard since the start decides about health.
 import { nodeIdPattern } from '../../protocol/schema.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
@@ -157,6 +158,8 @@ export class LastSeenStore {
         this.#revisions.set(key, await bucket.put(name, value, newest?.revision ?? 0));
       }
     } catch (error) {
+      // Another requester took over. It writes the times from now on.
+      if (error instanceof MusterError) return;
       if (!(error instanceof BrokerError)) throw error;
       this.#changed.add(key);
       const text = 'the times at which nodes were last heard cannot be stored; trying again';

@@ -1,5 +1,6 @@
 // Removes the markers of nodes that gave way. In a flood of invented nodes, they would fill the store.
 import type { Clock, Timer } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
 import { BrokerError } from '../../transport/port.ts';
 
 export interface ExpiredMarkersOptions {
@@ -72,7 +73,8 @@ export class ExpiredMarkers {
       else this.add(id, marker.revision);
       return true;
     } catch (error) {
-      if (!(error instanceof BrokerError)) throw error;
+      // A MusterError says that another requester took over. This one is being stopped then.
+      if (!(error instanceof BrokerError || error instanceof MusterError)) throw error;
       return false;
     }
   }

@@ -1,6 +1,7 @@
 // Holds the information of nodes that change it faster than it may be stored. The latest is stored when its turn comes.
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
 import { BrokerError } from '../../transport/port.ts';
 
 /** Information that was accepted and is not stored yet. */
@@ -89,7 +90,8 @@ export class HeldUpdates {
       await this.#options.store(id);
       return false;
     } catch (error) {
-      if (!(error instanceof BrokerError)) throw error;
+      // A MusterError says that another requester took over. This one is being stopped then.
+      if (!(error instanceof BrokerError || error instanceof MusterError)) throw error;
       return true;
     }
   }

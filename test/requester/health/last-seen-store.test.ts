@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { LastSeenStore, readLastSeen } from '../../../agent/requester/health/last-seen-store.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
 import type { Bucket } from '../../../agent/transport/port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
@@ -94,6 +95,16 @@ describe('the times at which nodes were last heard', () => {
     store.markAllChanged();
     await clock.advance(5_000);
     assert.deepEqual(await read(), { 'node-1': now });
+  });
+
+  test('are no longer written when another requester took over', async () => {
+    const { bucket, nodes, store, clock, lines, writes } = await begin();
+    nodes.set('node-1', now);
+    bucket.put = () => Promise.reject(new MusterError('in_use', 'another requester took over'));
+    store.markChanged('node-1');
+    await clock.advance(5_000);
+    await store.writeAll();
+    assert.deepEqual([writes(), lines.length], [0, 0]);
   });
 
   test('are left out when they cannot be read', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { deleteNode } from '../../../agent/requester/roll/decisions.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
 import { computeInfo } from '../samples.ts';
 import { announcedKinds, begin, finish, stored } from './roll-fixture.ts';
 
@@ -78,6 +79,16 @@ describe('information that changes all the time', () => {
     assert.equal(zoneIn(all), 'last');
     roll.stop();
     assert.equal(clock.pending, 0);
+  });
+
+  test('stays in memory when another requester took over', async () => {
+    const { clock, bucket, roll, register } = await begin();
+    await register('node-1');
+    for (let i = 0; i < 10; i++) await roll.updateInfo(computeInfo('node-1', { zone: `z${i}` }));
+    bucket.put = () => Promise.reject(new MusterError('in_use', 'another requester took over'));
+    await clock.advance(30_000);
+    await roll.storeHeld();
+    assert.equal(roll.records.get('node-1')?.Info.Labels?.zone, 'z4');
   });
 
   test('never comes back after a deletion, a rejection or a newer registration', async () => {
