@@ -63,7 +63,9 @@ export class EventLedger {
     if (!/^(registered|approved|rejected|deleted|updated)$/.test(kind)) return;
     node.coalesced += data.coalesced ?? 0;
     const previous = data.previous?.membership || undefined;
-    if (previous !== node.membership) {
+    // A node that waits for approval, and whose record the store lost, registers again by itself.
+    const isBack = kind === 'registered' && node.membership === 'PENDING';
+    if (previous !== node.membership && !isBack) {
       this.faults.push(
         `the event ${id} (${kind}) says that ${subject} was ${previous}, but the event before it said ${node.membership}`,
       );

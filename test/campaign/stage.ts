@@ -58,22 +58,28 @@ export class Stage {
     return join(this.cluster.folderOf(requesterId), 'broker');
   }
 
-  /** Starts the requester, and waits until its API says that it is ready. */
+  /** Starts the requester, and waits until it has read the store. It is not ready while it knows that records are lost. */
   async startRequester(): Promise<void> {
     this.#requester = await this.cluster.requester({}, { wait: false, ...this.#options(requesterId) });
-    await this.untilReady();
+    await this.#until(['ready', 'degraded']);
   }
 
   /** Resolves once the requester is ready and has told every event. */
   async untilReady(): Promise<void> {
+    await this.#until(['ready']);
+  }
+
+  async #until(states: readonly string[]): Promise<void> {
     let seen = 'no answer';
     await eventually(
       'the requester is ready',
       async () => {
         if (!this.requester.running) throw new Error('the requester has ended by itself');
         const status = await this.cluster.status().catch(() => undefined);
-        seen = status ? `${status.state}, ${status.eventsWaiting} events wait` : 'no answer';
-        return status?.state === 'ready' && status.eventsWaiting === 0;
+        seen = status
+          ? `${status.state} (${status.reason}), ${status.eventsWaiting} events wait`
+          : 'no answer';
+        return status !== undefined && states.includes(status.state) && status.eventsWaiting === 0;
       },
       90_000,
     ).catch(cause => {
