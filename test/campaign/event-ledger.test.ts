@@ -24,7 +24,7 @@ const decision = (verb: 'approve' | 'reject', reason: string): Operation => ({
 });
 
 function ledgerOf(...events: Buffer[]): EventLedger {
-  const ledger = new EventLedger();
+  const ledger = new EventLedger('node-0');
   for (const each of events) ledger.add(each);
   return ledger;
 }

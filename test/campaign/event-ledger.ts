@@ -16,11 +16,16 @@ interface NodeEvents {
 }
 
 export class EventLedger {
+  readonly #requesterId: string;
   readonly #nodes = new Map<string, NodeEvents>();
   readonly #byId = new Map<string, string>();
   /** What is wrong with the events so far, as sentences. */
   readonly faults: string[] = [];
   readonly counts = { genuine: 0, forged: 0, unreadable: 0 };
+
+  constructor(requesterId: string) {
+    this.#requesterId = requesterId;
+  }
 
   /** Takes the next event of the stream. */
   add(data: Uint8Array): void {
@@ -63,8 +68,8 @@ export class EventLedger {
     if (!/^(registered|approved|rejected|deleted|updated)$/.test(kind)) return;
     node.coalesced += data.coalesced ?? 0;
     const previous = data.previous?.membership || undefined;
-    // A node that waits for approval, and whose record the store lost, registers again by itself.
-    const isBack = kind === 'registered' && node.membership === 'PENDING';
+    // A node that waits for approval, and the requester, register again by themselves when the store lost their records.
+    const isBack = kind === 'registered' && (node.membership === 'PENDING' || subject === this.#requesterId);
     if (previous !== node.membership && !isBack) {
       this.faults.push(
         `the event ${id} (${kind}) says that ${subject} was ${previous}, but the event before it said ${node.membership}`,

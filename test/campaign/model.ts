@@ -131,6 +131,15 @@ export class Model {
     node.possible = after(new Set([seen]), node.registersItself ? [...verbs, 'register'] : verbs);
   }
 
+  /**
+   * Remembers that the store lost records. A node that waits for approval may be absent until it has registered again; all
+   * others are put back from the events.
+   */
+  loseWaiting(): void {
+    for (const node of this.#nodes.values())
+      if (node.possible.has('PENDING')) node.possible = new Set([...node.possible, 'absent']);
+  }
+
   #node(id: string): Node {
     const node = this.#nodes.get(id);
     if (!node) throw new Error(`the model has no node ${id}`);

@@ -15,7 +15,7 @@ import { EventLedger } from './event-ledger.ts';
 import { Measures } from './measures.ts';
 import { Model } from './model.ts';
 import { type AttackName, describeRound, planRounds, type Round } from './plan.ts';
-import { Stage } from './stage.ts';
+import { requesterId, Stage } from './stage.ts';
 
 export interface CampaignOptions {
   seed: number;
@@ -58,7 +58,7 @@ class Campaign {
   readonly #stage: Stage;
   readonly #options: CampaignOptions;
   readonly #model = new Model();
-  readonly #ledger = new EventLedger();
+  readonly #ledger = new EventLedger(requesterId);
   readonly #measures: Measures;
   readonly #decisions: Decisions;
   readonly #lastEventIds = new Map<string, string>();
@@ -169,6 +169,7 @@ class Campaign {
       connection,
       pauseDecisions: () => this.#decisions.pause(),
       resumeDecisions: () => this.#decisions.resume(),
+      onStoreLost: () => this.#model.loseWaiting(),
       ids: this.#model.ids,
       lastEventId: (node: string) => this.#lastEventIds.get(node),
       publishStored: async (subject: string, data: string, id: string) =>

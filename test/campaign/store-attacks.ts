@@ -13,6 +13,8 @@ export interface StoreContext extends AttackContext {
   /** Resolves once no decision is under way. No further one begins until `resumeDecisions`. */
   pauseDecisions(): Promise<void>;
   resumeDecisions(): void;
+  /** Called when the store may have lost records. */
+  onStoreLost(): void;
 }
 
 export async function fillDisk({ stage, holdMs }: StoreContext): Promise<void> {
@@ -47,20 +49,22 @@ export const removeStore = (context: StoreContext): Promise<void> =>
   damageStore(context, () => rm(bucketFolder(context.stage), { recursive: true }));
 
 export async function purgeStore(context: StoreContext): Promise<void> {
-  const { stage, connection, pauseDecisions, resumeDecisions } = context;
+  const { stage, connection, pauseDecisions, onStoreLost, resumeDecisions } = context;
   await pauseDecisions();
   await stage.untilReady();
   await connection.request('$JS.API.STREAM.PURGE.KV_node_v1', '', 10_000);
   await eventually('the requester notices the loss', async () => (await lostRecords(stage)) > 0);
+  onStoreLost();
   await rebuild(stage);
   resumeDecisions();
 }
 
 async function damageStore(context: StoreContext, damage: () => Promise<void>): Promise<void> {
-  const { stage, pauseDecisions, resumeDecisions } = context;
+  const { stage, pauseDecisions, onStoreLost, resumeDecisions } = context;
   await pauseDecisions();
   await stage.untilReady();
   await stopRequester(context, damage);
+  onStoreLost();
   await rebuild(stage);
   resumeDecisions();
 }
