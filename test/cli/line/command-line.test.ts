@@ -67,7 +67,7 @@ const wrong: [args: string[], expected: string][] = [
   [['node', 'list', 'extra'], 'Error: unexpected argument: extra\n'],
   [['node', 'describe', 'a', 'b'], 'Error: unexpected argument: b\n'],
   [['node', 'describe'], 'Error: node describe needs the id of a node, or a unique beginning of it\n'],
-  [['node', 'approve'], 'Error: node approve needs the id of a node, or a unique beginning of it\n'],
+  [['node', 'approve'], 'Error: node approve needs the whole id of a node\n'],
   [
     ['node', 'list', '-o', 'xml'],
     'Error: --output: "xml" is not one of the choices; allowed: table, wide, json, yaml\n',

@@ -74,7 +74,7 @@ test('the help of one command', async t => {
 refuse a node; it stays on the roll
 
 Arguments:
-  ID  the id of a node, or a unique beginning of it
+  ID  the whole id of a node
 
 Flags:
   -m, --message TEXT  the reason; at most 1024 characters
