@@ -111,12 +111,14 @@ async function ensureStream(
   // Creates the stream. The broker reserves all of `maxBytes`, so on a small disk a smaller stream is created.
   async function createWithSpace({ maxBytes }: StreamConfig): Promise<StreamInfo> {
     try {
-      return await createStream(connection, name, { ...wanted, max_bytes: maxBytes });
+      const created = await createStream(connection, name, { ...wanted, max_bytes: maxBytes });
+      if (maxBytes < config.maxBytes)
+        log.warn({ stream: name, maxBytes }, 'the broker has little space, so fewer events are kept');
+      return created;
     } catch (error) {
       if (!(error instanceof ApiError) || error.code !== apiErrors.storageExceeded || maxBytes <= minBytes)
         throw error;
       const less = Math.max(minBytes, Math.floor(maxBytes / 4));
-      log.warn({ stream: name, maxBytes: less }, 'the broker has little space, so fewer events are kept');
       return await createWithSpace({ ...config, maxBytes: less });
     }
   }

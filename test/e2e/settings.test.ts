@@ -1,5 +1,7 @@
 // Each setting has its effect, which is seen in messages or in the list of nodes.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { decodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import type { Connection } from '../../agent/transport/port.ts';
@@ -209,6 +211,31 @@ describe('a setting', () => {
       await agent.untilPrinted(/the new configuration is wrong; the old one stays in use/);
       assert.ok(agent.running);
     });
+  });
+
+  it('that names a file of credentials has it read again on SIGHUP, in both roles', async () => {
+    const server = await startNatsServer({ config: 'authorization { token: "first" }' });
+    const cluster = await Cluster.create({ servers: server.url });
+    try {
+      const tokenFile = join(server.folder, 'token');
+      await writeFile(tokenFile, 'first', { mode: 0o600 });
+      const roles = [
+        await cluster.requester({ 'nats.tokenFile': tokenFile }),
+        await cluster.agent('rotated', { 'nats.tokenFile': tokenFile }),
+      ];
+      await writeFile(tokenFile, 'second', { mode: 0o600 });
+      for (const role of roles) {
+        role.signal('SIGHUP');
+        await role.untilPrinted(/the credentials for the broker changed: connecting again with them/);
+        await role.untilPrinted(/refused/);
+      }
+      await server.stop();
+      await server.start('authorization { token: "second" }');
+      await cluster.until('rotated', 'PENDING HEALTHY');
+    } finally {
+      await cluster.release();
+      await server.release();
+    }
   });
 
   it('that a start would refuse is also refused on SIGHUP, even if it needs a restart', async () => {

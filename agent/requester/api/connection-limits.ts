@@ -11,12 +11,15 @@ import type { Log } from '../../system/log.ts';
  */
 const maxWaiting = { new: 256, idle: 256 };
 
+/** Time that a caller has to read an answer, in milliseconds. A stream of events is an answer only when it ends. */
+const readTimeoutMs = 30_000;
+
 /**
  * Closes the connection that waits longest when one more than allowed waits. So whoever opens many connections and sends
  * nothing, or half a request, cannot lock the others out. Requests that are being answered, streams of events among them,
- * are never cut off by this.
+ * are never cut off by this. A caller that does not read its answer within `timeoutMs` is cut off.
  */
-export function limitConnections(server: Server, log: Log): void {
+export function limitConnections(server: Server, log: Log, timeoutMs = readTimeoutMs): void {
   const limited = limitedLog(log, systemClock);
   const waiting = { new: new Set<Socket>(), idle: new Set<Socket>() };
   const wait = (socket: Socket, kind: 'new' | 'idle') => {
@@ -43,7 +46,16 @@ export function limitConnections(server: Server, log: Log): void {
     // A request whose body does not come waits as one whose head does not come.
     if (hasBody(request)) request.once('end', () => stopWaiting(socket));
     else stopWaiting(socket);
+    let unread: NodeJS.Timeout | undefined;
+    // This event says that the whole answer was handed to the socket, and `close` that the caller's system took it.
+    response.once('prefinish', () => {
+      unread = setTimeout(() => {
+        limited.warn('unread', {}, 'a caller of the API does not read its answer and is cut off');
+        socket.destroy();
+      }, timeoutMs);
+    });
     response.once('close', () => {
+      clearTimeout(unread);
       stopWaiting(socket);
       if (!socket.destroyed) wait(socket, 'idle');
     });

@@ -18,6 +18,8 @@ export interface ApiOptions {
   /** See EventStreamsOptions. */
   maxWaitingBytes?: number;
   maxStreams?: number;
+  /** See limitConnections. */
+  readTimeoutMs?: number;
 }
 
 export interface Api {
@@ -44,14 +46,21 @@ const stopTimeoutMs = 1_000;
  * Starts the server on the loopback. @throws MusterError `bad_config` for any other address, `in_use` when the port is
  * taken, `not_allowed` when this user may not use it.
  */
-export async function startApi({ directory, host, port, log, ...more }: ApiOptions): Promise<Api> {
+export async function startApi({
+  directory,
+  host,
+  port,
+  log,
+  readTimeoutMs,
+  ...more
+}: ApiOptions): Promise<Api> {
   checkApiHost(host);
   const events = new EventStreams({ directory, log, ...more });
   const app = apiRoutes({ directory, events, log });
   const server = createServer(limits, getRequestListener(app.fetch));
   server.maxHeadersCount = maxHeaders;
   server.maxConnections = maxConnections;
-  limitConnections(server, log);
+  limitConnections(server, log, readTimeoutMs);
   await listen(server, host, port);
   server.on('error', err => log.error({ err }, 'the HTTP API failed'));
   const address = server.address();

@@ -59,8 +59,9 @@ export class Admission {
    * false when the node may stay. @throws any error of `giveWay`
    */
   async reserveFromOthers(giveWay: (id: string) => Promise<boolean>): Promise<Place | undefined> {
-    const { policy, clock, waiting } = this.#options;
-    if (!policy.manualApproval) return undefined;
+    const { policy, clock, waiting, pending } = this.#options;
+    // After the limit was lowered, the list is too long, and a newcomer in the place of another would keep it so.
+    if (!policy.manualApproval || pending() > policy.maxPending) return undefined;
     const place = this.#pendingPlace();
     let isReserved = false;
     try {

@@ -83,6 +83,17 @@ describe('when the waiting list is full', () => {
     }
   });
 
+  test('nobody gives way while more nodes wait than a lowered limit allows', async () => {
+    const { broker, clock, register } = await begin({ maxPending: 3 });
+    for (const id of ['node-1', 'node-2', 'node-3']) await register(id);
+    for (const maxPending of [0, 2]) {
+      const { roll, waiting } = await openRoll(broker, clock, { maxPending });
+      for (const { Info } of roll.records.list()) waiting.add(Info.NodeID, false);
+      assert.equal((await roll.register({ Info: computeInfo('node-4') })).code, 'full');
+      assert.equal(roll.records.pending, 3);
+    }
+  });
+
   test('many that register at the same time replace as many, and never more than maxPending wait', async () => {
     const { roll, register } = await begin({ maxPending: 10 });
     for (let i = 0; i < 10; i++) await register(`old-${i}`);
