@@ -8,7 +8,7 @@ import { type AnnouncedMembership, absentRecord, type StoredRecord } from './sto
 /** Time that a change waits for a comparison, in milliseconds. A node waits 5 s for the answer to its request. */
 const waitMs = 2_000;
 /** Number of nodes that a line of the log names. */
-export const namedInLog = 3;
+const namedInLog = 3;
 
 export interface StoreComparisonOptions {
   clock: Clock;
