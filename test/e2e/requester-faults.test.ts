@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { openConnection } from '../support/open-connection.ts';
-import type { Program } from '../support/program.ts';
+import { muster, type Program } from '../support/program.ts';
 
 describe('a requester that fails', () => {
   let broker: NatsServer;
@@ -84,8 +84,16 @@ describe('a requester that fails', () => {
     const beats = { seen: 0 };
     const listening = spy.subscribe('bacalhau.global.compute.node-1.out.heartbeat', () => beats.seen++);
     requester.signal('SIGSTOP');
+    const statusOf = async (id: string) => {
+      const { code, stdout } = await muster(['status', '--data-dir', cluster.folderOf(id)]);
+      return `${code} ${stdout.replaceAll(/\s+/g, ' ')}`;
+    };
+    const suspended = statusOf('node-0');
     await eventually('3 × nodeUnknownAfter of heartbeats', () => beats.seen >= 45);
+    const [own, node] = [await suspended, await statusOf('node-1')];
     requester.signal('SIGCONT');
+    assert.match(own, /^1 requester trouble the process in \S+ does not answer: no answer within 5 s to do /);
+    assert.match(node, /^1 agent node-1 trouble the requester has not answered for \d+ s to do /);
     listening.unsubscribe();
     for (let look = 0; look < 20; look++) assert.equal(await cluster.stateOf('node-1'), 'APPROVED HEALTHY');
     const heartbeats = (await cluster.status()).counters.heartbeats;
