@@ -40,9 +40,11 @@ function membershipIn(stored: StoredRecord, fresh: Membership): Membership | '' 
   return stored.kind === 'deleted' ? '' : fresh;
 }
 
-// Returns the time of the newest registration or decision in a record, in milliseconds; undefined when it names none, as a
-// record of Bacalhau.
+// Returns the time of the newest registration or decision in a record, or of a deletion, in milliseconds; undefined when it
+// names none, as a record of Bacalhau.
 function timeOf(stored: StoredRecord): number | undefined {
+  if (stored.kind === 'deleted' || stored.kind === 'absent')
+    return stored.at === undefined ? undefined : Date.parse(stored.at);
   if (stored.kind !== 'record') return undefined;
   const { RegisteredAt, Decision, Changes = [] } = stored.state.Muster ?? {};
   const times = [RegisteredAt, Decision?.At, ...divideChanges(Changes).known.map(({ At }) => At)].flatMap(

@@ -87,9 +87,9 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
  */
 export function markerRecord(revision: number, changes: readonly StoredChange[]): StoredRecord {
   const last = divideChanges(changes).known.at(-1);
-  const incarnation = last?.Store ? { incarnation: last.Store } : {};
-  if (changes.at(-1)?.Kind === 'expired') return { kind: 'absent', revision, ...incarnation };
-  return { kind: 'deleted', revision, ...(last?.Reason ? { reason: last.Reason } : {}), ...incarnation };
+  const mark = { ...(last?.Store ? { incarnation: last.Store } : {}), ...(last ? { at: last.At } : {}) };
+  if (changes.at(-1)?.Kind === 'expired') return { kind: 'absent', revision, ...mark };
+  return { kind: 'deleted', revision, ...(last?.Reason ? { reason: last.Reason } : {}), ...mark };
 }
 
 /** Returns whether a key of the bucket can be a node id of muster. Bacalhau allows a few more characters. */

@@ -7,12 +7,12 @@ export type StoredRecord =
    * There is no node under this id, and there was none that an operator deleted. The revision is 0, or that of the marker
    * of a node that gave way to newer registrations.
    */
-  | { kind: 'absent'; revision: number; incarnation?: string }
+  | { kind: 'absent'; revision: number; incarnation?: string; at?: string }
   /**
-   * The node was deleted. Only a deletion marker is left. `reason` is what the operator gave, and `incarnation` that of the
-   * store when the marker was written. Both may be absent.
+   * The node was deleted. Only a deletion marker is left. `reason` is what the operator gave, `incarnation` that of the
+   * store when the marker was written, and `at` the time of the deletion (RFC 3339). Each may be absent.
    */
-  | { kind: 'deleted'; revision: number; reason?: string; incarnation?: string }
+  | { kind: 'deleted'; revision: number; reason?: string; incarnation?: string; at?: string }
   | { kind: 'record'; revision: number; state: NodeState }
   /** The record cannot be read. It is not replaced, and the node does not count as new. */
   | { kind: 'unreadable'; revision: number }
