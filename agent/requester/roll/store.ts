@@ -67,7 +67,7 @@ export async function write(bucket: Bucket, request: WriteRequest): Promise<numb
 export function readEntry(entry: BucketEntry | undefined): StoredRecord {
   if (!entry) return absentRecord;
   if (entry.marker) {
-    return markerRecord(entry.revision, markerChanges(entry));
+    return markerRecord(entry.revision, markerChanges(entry), entry.created);
   }
   try {
     const state = validateStored(nodeStateSchema, parseJson(entry.value));
@@ -83,11 +83,16 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
 
 /**
  * Returns what a marker with these changes means. A node that gave way to others is not deleted: it may register again by
- * itself.
+ * itself. `created` is the time of the broker; a marker has it when it names no change.
  */
-export function markerRecord(revision: number, changes: readonly StoredChange[]): StoredRecord {
+export function markerRecord(
+  revision: number,
+  changes: readonly StoredChange[],
+  created?: Date,
+): StoredRecord {
   const last = divideChanges(changes).known.at(-1);
-  const mark = { ...(last?.Store ? { incarnation: last.Store } : {}), ...(last ? { at: last.At } : {}) };
+  const at = last?.At ?? created?.toISOString();
+  const mark = { ...(last?.Store ? { incarnation: last.Store } : {}), ...(at ? { at } : {}) };
   if (changes.at(-1)?.Kind === 'expired') return { kind: 'absent', revision, ...mark };
   return { kind: 'deleted', revision, ...(last?.Reason ? { reason: last.Reason } : {}), ...mark };
 }
