@@ -121,6 +121,8 @@ export class Decisions {
     const { code, stderr } = await this.#options.command('node', verb, node, '-m', reason);
     if (code === 0) return 'done';
     if (code === 69) return 'unknown';
+    // The store had no room, or waits for a rebuild.
+    if (/was not stored|store rebuild/.test(stderr)) return 'not sent';
     if (/already (approved|rejected)/.test(stderr)) return 'conflict';
     if (/not found|no node/.test(stderr)) return 'absent';
     throw new Error(`muster node ${verb} ${node} ended with ${code}: ${stderr}`);
