@@ -47,7 +47,14 @@ export type Means = Omit<store.StoreContext & floods.FloodContext, 'random' | 'h
 
 export async function attack({ name, seed, holdMs }: Attack, means: Means): Promise<void> {
   const context = { ...means, random: new SeededRandom(seed), holdMs };
+  // A node that has just registered, and was not heard yet, may give way to newer ones. So nobody deletes a node meanwhile.
+  const isCrowded = name === 'invent nodes';
+  if (isCrowded) {
+    await means.pauseDecisions();
+    means.onStoreLost();
+  }
   await onProcesses[name]?.(context);
   await onStore[name]?.(context);
   await byFloods[name]?.(context);
+  if (isCrowded) means.resumeDecisions();
 }

@@ -65,7 +65,7 @@ export class EventLedger {
     const node = this.#nodeOf(subject);
     const place = node.count++;
     const kind = type.replace('org.muster.node.', '');
-    if (!/^(registered|approved|rejected|deleted|updated)$/.test(kind)) return;
+    if (!/^(registered|approved|rejected|deleted|expired|updated)$/.test(kind)) return;
     node.coalesced += data.coalesced ?? 0;
     const previous = data.previous?.membership || undefined;
     // A node that waits for approval, and the requester, register again by themselves when the store lost their records.

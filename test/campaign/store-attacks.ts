@@ -13,7 +13,7 @@ export interface StoreContext extends AttackContext {
   /** Resolves once no decision is under way. No further one begins until `resumeDecisions`. */
   pauseDecisions(): Promise<void>;
   resumeDecisions(): void;
-  /** Called when the store may have lost records. */
+  /** Called when nodes that wait for approval may be gone, until they register again. */
   onStoreLost(): void;
 }
 
