@@ -5,7 +5,7 @@ import type { AttackName } from '../campaign/plan.ts';
 import { runCampaign } from '../campaign/run.ts';
 
 const seed = 9;
-const rounds = 4;
+const rounds = 8;
 const attacks: AttackName[] = [
   'kill requester and broker',
   'kill an agent',
@@ -14,6 +14,10 @@ const attacks: AttackName[] = [
   'alternate labels',
   'leave and return',
   'forge heartbeats',
+  'forge events',
+  'write junk keys',
+  'tear a block',
+  'purge the store',
 ];
 
 describe('a cluster under attack', () => {
