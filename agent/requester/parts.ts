@@ -169,6 +169,9 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     silentAfterMs: settings.nodeDisconnectedAfter,
   });
   const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
+  const restore = () => void restoreStore(options, store, roll);
+  // The requester's own record is written again when it was removed from the store while the requester runs.
+  const own = { onRemoved: (id: string) => (id === requesterId ? restore() : undefined) };
   const roll: Roll = new Roll({
     ...options,
     bucket: store.nodes,
@@ -177,10 +180,10 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     requesterId,
     waiting,
     // The last-seen store asks the health watch about a node before that forgets it.
-    observers: [lastSeen, health, resources, conflicts, waiting, status],
+    observers: [lastSeen, health, resources, conflicts, waiting, status, own],
     onStoreLost: () => {
       lastSeen.markAllChanged();
-      void restoreStore(options, store, roll);
+      restore();
     },
     readAnnounced: announcedReader(store, past.history, events),
     persist: work => retryOnBrokerError(work, { ...options, failureText: notCompared }),

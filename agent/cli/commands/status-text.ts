@@ -65,8 +65,10 @@ function heartbeatsText({ heartbeats = 0, lastHeartbeat }: AgentStatus): string 
 
 function requesterRows(status: RequesterStatus): Row[] {
   const { nodes, counters } = status;
+  const isDegraded = status.state === 'degraded';
   return [
-    ['state', status.reason ? `${status.state} (${status.reason})` : status.state],
+    // What makes a requester degraded is a trouble, and stands above already.
+    ['state', status.reason && !isDegraded ? `${status.state} (${status.reason})` : status.state],
     ['broker', hasBrokerTrouble(status) ? '' : (status.broker ?? '')],
     ['cluster', status.clusterId ?? 'not known'],
     [

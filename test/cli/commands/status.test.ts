@@ -92,6 +92,21 @@ test('a role that does not answer is shown beside the others, with exit code 1',
   assert.deepEqual([silent.role, silent.state, silent.troubles[0].code], ['agent', 'silent', 'no_answer']);
 });
 
+test('the reason why a requester is degraded is shown once, as its trouble', async t => {
+  const text = 'the store lost the records of 3 nodes';
+  const degraded: Told = {
+    role: 'requester',
+    node: 'node-0',
+    pid: 8,
+    state: 'degraded',
+    reason: text,
+    troubles: [{ code: 'records_lost', text, hint: 'do this' }],
+  };
+  const result = await shown(t, 'text', degraded);
+  assert.equal(result.text.split(text).length, 2);
+  assert.match(result.text, /^ {2}state +degraded$/m);
+});
+
 test('a person sees how many nodes have events that the broker has not acknowledged', async t => {
   for (const [eventsWaiting, expected] of [
     [0, 'all acknowledged by the broker'],
