@@ -19,6 +19,9 @@ export function rebuiltRecord(
     Membership: membership,
     Connection: 'DISCONNECTED',
     ConnectionState: neverConnected,
-    Muster: action ? { Decision: { Action: action, Reason: reason, Actor: actor, At: at } } : {},
+    // Each record needs a time, so that the store can be compared with its events when an older record comes back.
+    Muster: action
+      ? { Decision: { Action: action, Reason: reason, Actor: actor, At: at } }
+      : { RegisteredAt: at },
   };
 }

@@ -4,6 +4,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Membership } from '../../../agent/protocol/node-state.ts';
 import { isLost } from '../../../agent/requester/roll/loss-rules.ts';
+import { rebuiltRecord } from '../../../agent/requester/roll/rebuilt-record.ts';
+import { signed } from '../../../agent/requester/roll/store.ts';
 import {
   type AnnouncedMembership,
   absentRecord,
@@ -87,6 +89,19 @@ describe('a record', () => {
     ];
     for (const [what, event, stored, lost] of cases)
       assert.equal(isLost(announcedOf(event), storedOf(stored), present), lost, what);
+  });
+
+  test('that was rebuilt and comes back in a later life is lost when something newer was announced', () => {
+    for (const [membership, kind] of [
+      ['PENDING', 'registered'],
+      ['REJECTED', 'rejected'],
+    ] as const) {
+      const rebuilt = rebuiltRecord('node-1', { ...announcedOf(write(membership, 'i0', 4)), kind });
+      assert.ok(rebuilt !== 'deleted');
+      const state = signed(rebuilt, { operation: 'o', incarnation: 'i0' });
+      const stored: StoredRecord = { kind: 'record', revision: 5, state };
+      assert.ok(isLost(announcedOf(write('APPROVED', 'i1', 9)), stored, present), kind);
+    }
   });
 
   test('that Bacalhau wrote is left alone when no revision tells which is newer', () => {
