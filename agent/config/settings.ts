@@ -131,14 +131,14 @@ export const table = {
     default: true,
     reload: true,
     roles: 'requester',
-    help: 'new nodes wait until an operator approves them; with false they are approved at once, up to maxPending in an hour',
+    help: 'new nodes wait until an operator approves them; with false they are approved at once',
   },
   'requester.maxPending': {
     type: integer(0, 1_000_000),
     default: 1000,
     reload: true,
     roles: 'requester',
-    help: 'largest number of nodes that may wait for approval, of which silent ones give way to newcomers; without manualApproval, so many are approved at once and so many more in an hour',
+    help: 'largest number of nodes that wait for approval; without manualApproval, the number approved in an hour',
   },
   'nats.servers': {
     type: servers,

@@ -158,6 +158,7 @@ describe('a muster agent', () => {
       revision: entry?.revision,
       reason: 'sold',
       incarnation: 's1',
+      at: '2026-01-01T00:01:15.000Z',
     });
   });
 
