@@ -33,8 +33,7 @@ export interface BinarySources {
 /**
  * Returns a usable nats-server: the one of `broker.binary`, otherwise the one in the packaged file, otherwise the one on
  * PATH. @throws MusterError when there is none, it does not run, it is too old, or root would run a program that somebody
- * else may change. Throws the reason of `signal` when
- * that aborts.
+ * else may change; the reason of `signal` when that aborts.
  */
 export async function findServerBinary({
   configured,

@@ -26,7 +26,7 @@ export function brokerFiles(folder: string): BrokerFiles {
 /**
  * Returns the token that clients need. When there is none, it makes one (32 random bytes, base64url, mode 0600). @throws
  * MusterError `bad_state` when the file contains something else or is a link; `not_writable` when others may read it and
- * that cannot be ended.
+ * it cannot be closed to them.
  */
 export async function readOrMakeToken(path: string): Promise<string> {
   const kept = await readOwnFile(path, 1024);
@@ -89,7 +89,7 @@ export async function writeConfig(config: ServerConfig): Promise<void> {
   try {
     await writeFileAtomic(files.config, text);
   } catch (error) {
-    // On a full disk the size of the store's disk may be another one than before. The file of the last start is good enough.
+    // On a full disk nothing can be written. The file of the last start is good enough if only the limit of the store differs.
     if (before === undefined || withoutLimit(before) !== withoutLimit(text)) throw error;
   }
 }

@@ -55,7 +55,7 @@ export class ServerHealth {
     this.#store = store;
   }
 
-  /** A server accepts clients since now. */
+  /** Begins anew with a server that accepts clients from now on. */
   begin(now: number): void {
     this.#beatAt = now;
     this.#answeredAt = now;
@@ -64,8 +64,8 @@ export class ServerHealth {
   }
 
   /**
-   * Called at each beat. Returns false when the beat is much too late: this process or the whole machine stood still. The
-   * server may be well then, so all counting begins anew.
+   * Notes a beat of the watch. Returns false when it is much too late: this process or the whole machine stood still. The
+   * server may be well then, so all times are counted from now on.
    */
   beat(now: number): boolean {
     const late = now - this.#beatAt > 2 * this.#times.beat;
@@ -76,28 +76,32 @@ export class ServerHealth {
     return false;
   }
 
-  /** The server answered a ping, or refused a client. */
+  /** Notes that the server answered a ping, or refused a client. */
   onAnswer(now: number): void {
     this.#answeredAt = now;
   }
 
+  /** Notes that the server stored a message. */
   onStored(): void {
     this.#failure = undefined;
     this.#disk = { kind: 'writable' };
   }
 
-  /** The server answered that it did not store a message, with this text, or it did not answer in time. */
+  /** Notes that the server did not store a message: it said so with this text, or did not answer in time. */
   onStoreFailure(now: number, text: string): void {
     this.#failure = { text, since: this.#failure?.since ?? now };
   }
 
-  /** The disk was tried, because the store takes no writes. The server gets some time to use space that it has again. */
+  /**
+   * Notes what a write of our own to the disk showed, after the store took none. When the disk has space again, the server
+   * gets some time to use it.
+   */
   onDisk(now: number, disk: DiskState): void {
     if (this.#failure && this.#disk.kind !== disk.kind) this.#failure.since = now;
     this.#disk = disk;
   }
 
-  /** The server is started again because of a verdict. After a long time without one, the pauses begin anew. */
+  /** Notes that the server is started again because of a verdict. After a long time without one, the pauses are short again. */
   onRestart(now: number): void {
     if (now - this.#restartedAt > 2 * this.#times.longestPause) this.#restarts = 0;
     this.#restarts++;
@@ -109,7 +113,7 @@ export class ServerHealth {
     return this.#failure !== undefined;
   }
 
-  /** Says what is wrong now. `onRestart` follows when the server is started again because of it. */
+  /** Returns what is wrong now. The caller calls `onRestart` when it starts the server again because of it. */
   verdict(now: number): Verdict {
     const { beat, silent } = this.#times;
     const silence = now - this.#answeredAt;

@@ -143,18 +143,18 @@ export async function readConfigText(
 }
 
 /**
- * Says who else may change the file at `path`. Who may, decides what a role does, and which library it loads. So root
- * refuses the file. Another user only gets a warning, and also for a file that root would use.
+ * Finds out who else may change the file at `path`. Whoever may change it decides what a role does, and which library it
+ * loads. So root refuses the file. Another user only gets a warning, also about a file that root would refuse.
  */
 async function judgeWriters(
   path: string,
   environment: Environment,
 ): Promise<{ refusedByRoot?: string; warning: string[] }> {
-  const isRoots = environment.root || dirname(path) === environment.machine.config;
-  const ofRoot = isRoots ? await findOtherWriter(path, trustOfRoot()) : undefined;
+  const isForRoot = environment.root || dirname(path) === environment.machine.config;
+  const untrusted = isForRoot ? await findOtherWriter(path, trustOfRoot()) : undefined;
   const remedy = (writer: OtherWriter) => writerRemedy(path, writer, environment.machine.config);
-  if (ofRoot) {
-    const line = `${path}: root does not use it, because ${describeWriter(ofRoot)}; ${remedy(ofRoot)}`;
+  if (untrusted) {
+    const line = `${path}: root does not use it, because ${describeWriter(untrusted)}; ${remedy(untrusted)}`;
     return { refusedByRoot: line, warning: [line] };
   }
   const writer = await findOtherWriter(path);

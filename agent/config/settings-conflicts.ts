@@ -14,7 +14,7 @@ export interface SettingsConflict {
   readonly text: string;
   /** Whether only the place of the first setting is cited. Otherwise all places are. */
   readonly isAboutFirst?: boolean;
-  /** The sentence about the second setting, which is told instead when the first one has its default. */
+  /** The sentence about the second setting, which is shown instead when the first one has its default. */
   readonly ofSecond?: { readonly value: string; readonly text: string };
 }
 

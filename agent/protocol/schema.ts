@@ -4,8 +4,8 @@ import { ProtocolError } from './error.ts';
 import { noteUnknown } from './unknown-members.ts';
 
 /**
- * Returns a schema for an object with these members. Other members are dropped, or kept aside by `validateStored`. Names match in any case, but an exact
- * match is used first. Null leaves an optional member unset, as in Go.
+ * Returns a schema for an object with these members. Other members are dropped, or kept by `validateStored`. Names match
+ * in any case, but an exact match is used first. Null leaves an optional member unset, as in Go.
  */
 export function struct<const T extends v.ObjectEntries>(entries: T) {
   const byLower = new Map(Object.keys(entries).map(name => [name.toLowerCase(), name]));
@@ -47,9 +47,9 @@ export function struct<const T extends v.ObjectEntries>(entries: T) {
   return { ...schema, '~run': run };
 }
 
-/** What every schema is told while it reads. */
+/** The configuration that every schema gets while it reads. */
 interface ReadConfig extends v.Config<v.BaseIssue<unknown>> {
-  /** Whether members that no schema knows are kept aside. */
+  /** Whether members that no schema knows are kept. */
   keepsUnknown?: boolean;
 }
 
@@ -114,8 +114,8 @@ export function validate<const T extends v.GenericSchema>(schema: T, value: unkn
 }
 
 /**
- * Does the same for what a requester has stored, and keeps members that the schema does not know, as unknown-members.ts
- * says. What comes from a node is read by `validate`.
+ * Validates what a requester has stored, as `validate` does, and keeps members that the schema does not know, as
+ * unknown-members.ts says. What comes from a node is read by `validate`.
  */
 export function validateStored<const T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
   return read(schema, value, { abortEarly: true, keepsUnknown: true });

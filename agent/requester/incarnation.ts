@@ -29,7 +29,7 @@ export class Incarnation implements StoreLife {
   readonly #options: IncarnationOptions;
   #current: string | undefined;
   #finding: Promise<string> | undefined;
-  /** Number of times that there was a doubt. A doubt that comes during a look at the store makes it look again. */
+  /** Number of times that there was a doubt. A doubt that comes while the store is read has it read again. */
   #doubts = 0;
   #wasLost = false;
   #newestRevision = 0;
@@ -47,17 +47,17 @@ export class Incarnation implements StoreLife {
     newestAnnounced: (incarnation: string) => number,
   ): Promise<Incarnation> {
     const incarnation = new Incarnation(options);
-    incarnation.#current = await incarnation.#look(newestAnnounced);
+    incarnation.#current = await incarnation.#readOrMake(newestAnnounced);
     return incarnation;
   }
 
   /**
-   * Returns the incarnation of the store for a write. After a doubt it looks at the store, and makes a new incarnation for
-   * a store that was created again or has fewer revisions than it had. @throws BrokerError
+   * Returns the incarnation of the store for a write. After a doubt it reads the state of the store, and makes a new incarnation
+   * for a store that was created again or has fewer revisions than it had. @throws BrokerError
    */
   async find(): Promise<string> {
     if (this.#current) return this.#current;
-    this.#finding ??= this.#lookUntilSure().finally(() => {
+    this.#finding ??= this.#readUntilSure().finally(() => {
       this.#finding = undefined;
     });
     return this.#finding;
@@ -75,17 +75,17 @@ export class Incarnation implements StoreLife {
     if (revision > this.#newestRevision) this.#newestRevision = revision;
   }
 
-  async #lookUntilSure(): Promise<string> {
+  async #readUntilSure(): Promise<string> {
     for (;;) {
       const doubts = this.#doubts;
-      const found = await this.#look();
+      const found = await this.#readOrMake();
       if (doubts !== this.#doubts) continue;
       this.#current = found;
       return found;
     }
   }
 
-  async #look(newestAnnounced?: (incarnation: string) => number): Promise<string> {
+  async #readOrMake(newestAnnounced?: (incarnation: string) => number): Promise<string> {
     const { cluster, nodes, random, log } = this.#options;
     for (;;) {
       const { created, lastRevision } = await nodes.state();

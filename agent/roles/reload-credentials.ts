@@ -5,8 +5,8 @@ import { type Credentials, hashCredentialFiles } from '../transport/credentials.
 import type { Connection } from '../transport/port.ts';
 
 /**
- * Returns a function that SIGHUP calls. It reads the files of `credentials` again; when their content is another one, the
- * connection is made again with it. A file that cannot be read is logged, and the connection stays.
+ * Returns a function that SIGHUP calls. It reads the files of `credentials`, and connects again when their content has
+ * changed. When a file cannot be read, the connection stays, and the log says so.
  */
 export function createCredentialReloader(
   credentials: Credentials,

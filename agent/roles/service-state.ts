@@ -40,7 +40,7 @@ export function requesterState(sources: StateSources<RequesterStatus>): RoleStat
   return { ready, text, stalled };
 }
 
-/** Returns a trouble on one line. What a decision of an operator asks for is told too, because only people can do it. */
+/** Returns a trouble on one line. After a rejection or deletion the line also says what to do, because only people can. */
 function troubleText(trouble: Trouble | undefined): string | undefined {
   if (trouble?.code !== 'rejected' && trouble?.code !== 'deleted') return trouble?.text;
   return `${trouble.text}; ${trouble.hint}`;

@@ -68,7 +68,7 @@ async function changePath(
 
 // Sets the mode and the owner. The mode is set here because the umask of this process may have changed it.
 async function setOwner(path: string, mode: number, { uid, gid }: Owner, mayChown: boolean): Promise<void> {
-  // Nobody else may replace the file by a link meanwhile, so that another file would change.
+  // The file is opened without following a link. Otherwise somebody could put a link there, and another file would change.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     if (mayChown) await file.chown(uid, gid);

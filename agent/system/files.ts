@@ -92,8 +92,8 @@ export async function readSystemFile(path: string, limitBytes = 65_536): Promise
 }
 
 /**
- * Lets only the owner use `path`, a file of the program's own state. Throws MusterError `bad_state` for a link and for a
- * file that has another name too, because that other file would change.
+ * Lets only the owner use `path`, a file of the program's own state. @throws MusterError `not_writable`, also for a link
+ * and for a file with another name, because the file of somebody else would change.
  */
 export async function closeToOthers(path: string): Promise<void> {
   try {

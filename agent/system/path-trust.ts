@@ -28,8 +28,6 @@ export interface WalkedPath {
   readonly path: string;
   /** The first file or folder on the path that somebody else may write; undefined when there is none. */
   readonly writer: OtherWriter | undefined;
-  /** Whether the walk ended at a file or folder that does not exist. */
-  readonly missing: boolean;
 }
 
 /** Says which users and groups may write what this process trusts. */
@@ -44,14 +42,14 @@ export interface WalkOptions {
   refuseLastLink?: boolean;
 }
 
-/** The bit that keeps users from replacing the files of others in a folder: sticky(7). */
+/** The bit of a folder that keeps users from replacing the files of others in it: inode(7). */
 const sticky = 0o1000;
 /** Number of links in one path, at most, as in Linux. */
 const mostLinks = 40;
 
 /**
  * Walks `path` from the root, and follows links that only trusted users can make or replace. @throws Error for a link
- * that somebody else made; the system's error when a part cannot be seen.
+ * that somebody else made; the system's error when a part cannot be examined.
  */
 export async function walkPath(path: string, options: WalkOptions = {}, links = 0): Promise<WalkedPath> {
   const { trust = trustOfThisProcess(), refuseLastLink = false } = options;
@@ -60,15 +58,15 @@ export async function walkPath(path: string, options: WalkOptions = {}, links = 
   let info = await lstat(current);
   let writer = writerOf(current, info, trust);
   for (const [index, name] of names.entries()) {
-    // Everything below belongs to the other user's reach. He may change it at any moment, so it is not examined here.
-    if (writer) return { path: join('/', ...names), writer, missing: false };
+    // The other user may change everything below at any moment, so it is not examined here.
+    if (writer) return { path: join('/', ...names), writer };
     const isShared = info.isDirectory() && isWritableByOthers(info, trust);
     current = join(current, name);
     const next = await lstat(current).catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return undefined;
       throw error;
     });
-    if (!next) return { path: join('/', ...names), writer: undefined, missing: true };
+    if (!next) return { path: join('/', ...names), writer: undefined };
     if (next.isSymbolicLink()) {
       if (refuseLastLink && index === names.length - 1)
         throw new Error('a symbolic link, which is not followed');
@@ -80,7 +78,7 @@ export async function walkPath(path: string, options: WalkOptions = {}, links = 
     info = next;
     writer = writerOf(current, info, trust);
   }
-  return { path: join('/', ...names), writer, missing: false };
+  return { path: join('/', ...names), writer };
 }
 
 /** Returns the first file or folder on `path` that somebody else may write; undefined when there is none. */
@@ -107,7 +105,7 @@ export function writerRemedy(path: string, writer: OtherWriter, place: string): 
   return `move it to a folder that only root may write, such as ${place}, or: chown root ${writer.path}`;
 }
 
-/** The error for a link that another user may have made to lead this process astray. */
+/** The error for a link that another user may have made, so that this process uses another file. */
 class PlantedLink extends Error {
   readonly writer: OtherWriter;
 

@@ -25,7 +25,7 @@ async function removeEntry(path: string): Promise<boolean> {
     await rm(path, { recursive: true, force: true });
     return true;
   }
-  if (await isUnlinked(path)) return true;
+  if (await unlinkFile(path)) return true;
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
     const inside = `/proc/self/fd/${folder.fd}`;
@@ -36,11 +36,11 @@ async function removeEntry(path: string): Promise<boolean> {
   } finally {
     await folder.close();
   }
-  return isFolderRemoved(path);
+  return removeEmptyFolder(path);
 }
 
-/** Removes a file or a link. Returns false when it is a folder. */
-async function isUnlinked(path: string): Promise<boolean> {
+/** Removes a file or a link, and returns whether it is gone. A folder stays. */
+async function unlinkFile(path: string): Promise<boolean> {
   try {
     await unlink(path);
   } catch (error) {
@@ -50,8 +50,8 @@ async function isUnlinked(path: string): Promise<boolean> {
   return true;
 }
 
-/** Removes an empty folder. Returns false when a disk is mounted there. */
-async function isFolderRemoved(path: string): Promise<boolean> {
+/** Removes an empty folder, and returns whether it is gone. A folder where a disk is mounted stays. */
+async function removeEmptyFolder(path: string): Promise<boolean> {
   try {
     await rmdir(path);
   } catch (error) {

@@ -1,5 +1,5 @@
 // Opens files and folders where another user may have planted something: links, hard links, pipes and devices. What is
-// opened is looked at before it is read, so a path that changes meanwhile leads nowhere else.
+// opened is examined before it is read, so a path that changes meanwhile leads nowhere else.
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';

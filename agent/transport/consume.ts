@@ -50,9 +50,9 @@ export interface ReadCallbacks {
 const idleHeartbeatMs = 2_000;
 
 /**
- * Reads until it is stopped. It calls `nextRead` at the start and at each restart: after a reconnection, after a gap, and
- * when the consumer sends nothing, and when the caller asks for it. `ready` resolves when all stored messages have been read for the first time. @throws
- * BrokerError when the first start fails. Later starts are repeated.
+ * Reads until it is stopped. It calls `nextRead` at the start and at each restart: after a reconnection, after a gap, when
+ * the consumer sends nothing, and when the caller asks for it. `ready` resolves when all stored messages have been read for
+ * the first time. @throws BrokerError when the first start fails. Later starts are repeated.
  */
 export async function readContinuously(
   environment: StorageEnvironment,

@@ -43,7 +43,7 @@ test('a client that is cut off is a warning with its name and the reason', async
   ]);
 });
 
-test('a server that writes no name is told by its address', async () => {
+test('a client whose name the server does not write is called by its address', async () => {
   const [line] = await forwarded(
     '[INF] 127.0.0.1:59204 - cid:5 - Slow Consumer Detected: MaxPending of 67108864 Exceeded',
   );
@@ -54,7 +54,7 @@ test('a server that writes no name is told by its address', async () => {
   });
 });
 
-test('a client that is cut off again and again is told once a minute, and another client is told too', async () => {
+test('a client that is cut off again and again is logged once a minute, and another client is logged too', async () => {
   const again = Array.from({ length: 50 }, () => cutLine('gpu-7'));
   const lines = await forwarded(...again, cutLine('gpu-8'));
   assert.deepEqual(

@@ -42,12 +42,12 @@ export async function checkCalm(checked: Checked): Promise<void> {
 function eventComplaints({ model, ledger }: Checked): string[] {
   return model.ids.flatMap(id => {
     const [state] = model.possible(id);
-    const told = ledger.membershipOf(id) ?? 'absent';
+    const announced = ledger.membershipOf(id) ?? 'absent';
     // An agent that was deleted may register at any time, so only the events tell which of the two it is.
-    const agrees = model.possible(id).has(told);
+    const agrees = model.possible(id).has(announced);
     return [
       ...ledger.faultsOf(id, model.doneDecisions(id)),
-      ...(agrees ? [] : [`the last event of ${id} says ${told}, but the roll says ${state}`]),
+      ...(agrees ? [] : [`the last event of ${id} says ${announced}, but the roll says ${state}`]),
     ];
   });
 }

@@ -11,7 +11,7 @@ interface NodeEvents {
   places: Map<string, number>;
   count: number;
   membership: Membership | undefined;
-  /** Number of changes that were told together with a later one. */
+  /** Number of changes that were announced together with a later one. */
   coalesced: number;
 }
 
@@ -52,7 +52,7 @@ export class EventLedger {
   faultsOf(id: string, decisions: readonly Operation[]): string[] {
     const node = this.#nodes.get(id);
     const missing = decisions.filter(({ reason }) => node?.places.has(reason) !== true);
-    // Changes beyond the 63 that may wait are told together with a later one, and then have no event of their own.
+    // Changes beyond the 63 that may wait are announced together with a later one, and then have no event of their own.
     const lost = missing.slice(node?.coalesced ?? 0);
     const faults = lost.map(({ verb, reason }) => `the event of '${verb} ${id}' (${reason}) is missing`);
     const places = decisions.flatMap(({ reason }) => node?.places.get(reason) ?? []);

@@ -119,16 +119,16 @@ export class Model {
   }
 
   /**
-   * Remembers the state that was seen on the roll of a requester at rest. Operations of which nothing was heard are over then.
+   * Remembers the state of a node on the roll of a requester at rest. Operations without an answer are over then.
    * @throws Error when the node cannot have this state.
    */
-  settle(id: string, seen: State): void {
+  settle(id: string, state: State): void {
     const node = this.#node(id);
-    if (!node.possible.has(seen))
-      throw new Error(`${id} is ${seen} on the roll, but it must be ${[...node.possible].join(' or ')}`);
+    if (!node.possible.has(state))
+      throw new Error(`${id} is ${state} on the roll, but it must be ${[...node.possible].join(' or ')}`);
     for (const each of node.floating) if (each.operation.outcome === 'unknown') node.floating.delete(each);
     const verbs = [...node.floating].map(each => each.operation.verb);
-    node.possible = after(new Set([seen]), node.registersItself ? [...verbs, 'register'] : verbs);
+    node.possible = after(new Set([state]), node.registersItself ? [...verbs, 'register'] : verbs);
   }
 
   /**

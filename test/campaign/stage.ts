@@ -64,26 +64,26 @@ export class Stage {
     await this.#until(['ready', 'degraded']);
   }
 
-  /** Resolves once the requester is ready and has told every event. */
+  /** Resolves once the requester is ready and has announced every event. */
   async untilReady(): Promise<void> {
     await this.#until(['ready']);
   }
 
   async #until(states: readonly string[]): Promise<void> {
-    let seen = 'no answer';
+    let last = 'no answer';
     await eventually(
       'the requester is ready',
       async () => {
         if (!this.requester.running) throw new Error('the requester has ended by itself');
         const status = await this.cluster.status().catch(() => undefined);
-        seen = status
+        last = status
           ? `${status.state} (${status.reason}), ${status.eventsWaiting} events wait`
           : 'no answer';
         return status !== undefined && states.includes(status.state) && status.eventsWaiting === 0;
       },
       90_000,
     ).catch(cause => {
-      throw new Error(`the requester does not become ready: ${seen}`, { cause });
+      throw new Error(`the requester does not become ready: ${last}`, { cause });
     });
   }
 

@@ -86,7 +86,7 @@ describe('a broker that fails', () => {
 });
 
 describe("the requester's own broker", () => {
-  it('is told in the status and heals by itself: a full disk on which it is killed, and then a hang', async t => {
+  it('recovers by itself from a full disk on which it is killed, and from a hang, and the status says what is wrong', async t => {
     // The hold of the requester, three times as long as the first of these times, must outlast the hang.
     const settings = { 'requester.nodeDisconnectedAfter': '10s', 'requester.nodeUnknownAfter': '20s' };
     const cluster = await Cluster.create({ settings });

@@ -42,8 +42,8 @@ describe('an event of a store that lost its records', () => {
   const idsOf = async () =>
     (await cluster.events()).filter(({ subject }) => subject === node).map(({ id }) => id);
 
-  it('is told, although its revision was given before, and has an id of its own', async () => {
-    const told = ['registered', 'approved'];
+  it('is announced, although its revision was given before, and has an id of its own', async () => {
+    const expected = ['registered', 'approved'];
     await registerAnd('approve');
     await eventually('the first events', async () => (await cluster.kindsOf(node)).length === 2);
 
@@ -52,7 +52,7 @@ describe('an event of a store that lost its records', () => {
     await raw.close();
     await acceptLoss();
     await registerAnd('reject');
-    told.push('deleted', 'registered', 'rejected');
+    expected.push('deleted', 'registered', 'rejected');
     await eventually('the events after a delete', async () => (await cluster.kindsOf(node)).length === 5);
 
     await broker.kill();
@@ -60,17 +60,17 @@ describe('an event of a store that lost its records', () => {
     await broker.start();
     await acceptLoss();
     await registerAnd('approve');
-    told.push('deleted', 'registered', 'approved');
+    expected.push('deleted', 'registered', 'approved');
     await eventually(
       'the events after the loss of files',
       async () => (await cluster.kindsOf(node)).length === 8,
     );
-    assert.deepEqual(await cluster.kindsOf(node), told);
+    assert.deepEqual(await cluster.kindsOf(node), expected);
     const ids = await idsOf();
     assert.equal(new Set(ids).size, ids.length, ids.join(' '));
   });
 
-  it('is told, although another program published under its id first', async () => {
+  it('is announced, although another program published under its id first', async () => {
     const [id = ''] = (await idsOf()).slice(-1);
     const next = id.replace(/\d+$/, revision => String(Number(revision) + 1));
     const raw = await connectRaw({ servers: broker.url });
@@ -79,6 +79,6 @@ describe('an event of a store that lost its records', () => {
     await raw.request(eventSubject('stranger', 'rejected'), '{}', { headers: fields, timeout: 5_000 });
     await raw.close();
     await cluster.decide(node, 'reject');
-    await eventually('it is told', async () => (await idsOf()).includes(next));
+    await eventually('it is announced', async () => (await idsOf()).includes(next));
   });
 });

@@ -117,7 +117,7 @@ describe('a requester that fails', () => {
     try {
       requester.signal('SIGSTOP');
       await other.requester({}, { id: 'node-00' });
-      const told = await other.events();
+      const earlier = await other.events();
       const answer = decision();
       requester.signal('SIGCONT');
       assert.match(await answer, /^503 .*requester node-00 \(process \d+ on .*took over/);
@@ -125,7 +125,7 @@ describe('a requester that fails', () => {
       assert.equal(code, 1);
       assert.match(stderr, /requester node-00 .*took over/);
       await other.until('node-1', 'APPROVED HEALTHY');
-      const ids = new Set(told.map(({ id }) => id));
+      const ids = new Set(earlier.map(({ id }) => id));
       const fromFormer = (await other.events()).filter(
         ({ id, data }) => !ids.has(id) && data.reason === 'too late',
       );

@@ -122,7 +122,7 @@ describe('unapproved nodes', () => {
     assert.equal(await cluster.stateOf('newcomer'), 'PENDING HEALTHY');
   });
 
-  it('are shown as heard before the restart of the requester, and a copied data folder is told with both hosts', async () => {
+  it('are shown as heard before the restart of the requester, and a copied data folder is a conflict that names both hosts', async () => {
     const copy = cluster.folderOf('copy');
     await cp(join(cluster.folderOf('honest'), 'agent'), join(copy, 'agent'), {
       recursive: true,

@@ -43,7 +43,7 @@ describe('the incarnation of a store', () => {
     const { open, replace, lines } = await begin();
     const running = await open();
     replace();
-    assert.equal(await running.find(), 's1', 'nothing gave a reason to look');
+    assert.equal(await running.find(), 's1', 'nothing gave a reason to read the store');
     running.doubt({ lost: false });
     assert.equal(await running.find(), 's2');
     assert.equal(await (await open()).find(), 's2');
@@ -82,14 +82,14 @@ describe('the incarnation of a store', () => {
     assert.match(lines.at(-1)?.message ?? '', /cannot be read/);
   });
 
-  test('is looked for once by all writers that wait, and again after a doubt meanwhile', async () => {
+  test('is read once for all writers that wait, and again after a doubt meanwhile', async () => {
     const { broker, open, replace } = await begin();
     const running = await open();
-    let looks = 0;
-    broker.storeFault = operation => void (operation === 'state' && looks++);
+    let reads = 0;
+    broker.storeFault = operation => void (operation === 'state' && reads++);
     running.doubt({ lost: false });
     assert.deepEqual(await Promise.all([running.find(), running.find()]), ['s1', 's1']);
-    assert.equal(looks, 1);
+    assert.equal(reads, 1);
     running.doubt({ lost: true });
     const found = running.find();
     replace();
@@ -119,7 +119,7 @@ describe('an event', () => {
     await fixture.clock.advance(1_000);
   };
 
-  test('is told also when its revision was given before in a store that was lost', async () => {
+  test('is announced also when its revision was given before in a store that was lost', async () => {
     const fixture = await RequesterFixture.started();
     for (const action of ['approve', 'reject'] as const) {
       await fixture.register('node-1');
@@ -144,7 +144,7 @@ describe('an event', () => {
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  test('is told when another program published under its id before, and not when it said the same', async () => {
+  test('is announced when another program published something else under its id before', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     const id = fixture.events().at(-1)?.id.replace(/\d+$/, '3') ?? '';
@@ -163,7 +163,7 @@ describe('an event', () => {
     );
   });
 
-  test('that was not told before a crash has the same id afterwards, also when the incarnation changed', async () => {
+  test('that was not announced before a crash has the same id afterwards, also when the incarnation changed', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     const [{ id: registered = '' } = {}] = fixture.events().filter(({ subject }) => subject === 'node-1');
@@ -180,7 +180,7 @@ describe('an event', () => {
     assert.notEqual(rejected?.id.split(':')[1], registered.split(':')[1]);
   });
 
-  test('that was not told before a crash is told, although somebody published under its id meanwhile', async () => {
+  test('that was not announced before a crash is announced, although somebody published under its id meanwhile', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');
     const id = fixture.events().at(-1)?.id.replace(/\d+$/, '3') ?? '';

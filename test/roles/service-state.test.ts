@@ -86,17 +86,17 @@ test('the agent is ready when it is connected and registered, or waits for appro
   ];
   for (const [change, connection, ready, text] of rows) {
     const isAccepted = /^(pending|approved|registered)$/.test(change.state ?? 'approved');
-    const told = { status: agent(change), isAccepted, connection, stalled: undefined, clock };
-    assert.deepEqual(agentState(told), { ready, text, stalled: undefined });
+    const sources = { status: agent(change), isAccepted, connection, stalled: undefined, clock };
+    assert.deepEqual(agentState(sources), { ready, text, stalled: undefined });
   }
-  const told = {
+  const sources = {
     status: agent({}),
     isAccepted: true,
     connection: connected,
     stalled: 'heartbeats',
     clock,
   };
-  assert.equal(agentState(told).stalled, 'heartbeats');
+  assert.equal(agentState(sources).stalled, 'heartbeats');
 });
 
 test('the requester is ready when it answers nodes, and shows how many there are', async () => {

@@ -140,25 +140,25 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       const b = await bucket.put('b', bytes('1'), 0);
       await bucket.put('a', bytes('2'), a);
       await bucket.purge('b', b, {});
-      const told: string[] = [];
+      const received: string[] = [];
       let passes = 0;
-      const watch = await bucket.watch(entry => told.push(line(entry)), {
-        begin: ({ lost }) => told.push(`begin${lost ? ', lost' : ''}`),
+      const watch = await bucket.watch(entry => received.push(line(entry)), {
+        begin: ({ lost }) => received.push(`begin${lost ? ', lost' : ''}`),
         complete: () => {
           passes++;
-          told.push('complete');
+          received.push('complete');
         },
       });
       await watch.ready;
-      assert.deepEqual(told.splice(0), ['begin', `a@${a + 2} 2`, `b@${b + 2} gone {}`, 'complete']);
+      assert.deepEqual(received.splice(0), ['begin', `a@${a + 2} 2`, `b@${b + 2} gone {}`, 'complete']);
 
       const c = await bucket.put('c', bytes('1'), 0);
-      await eventually('the write', () => told.length === 1);
-      assert.deepEqual(told.splice(0), [`c@${c} 1`]);
+      await eventually('the write', () => received.length === 1);
+      assert.deepEqual(received.splice(0), [`c@${c} 1`]);
 
       await broker.restart({ wipe: false });
       await eventually('another pass', () => passes === 2);
-      assert.deepEqual(told.splice(0), [
+      assert.deepEqual(received.splice(0), [
         'begin',
         `a@${a + 2} 2`,
         `b@${b + 2} gone {}`,
@@ -168,20 +168,20 @@ for (const [name, broker] of Object.entries({ real, fake })) {
 
       await broker.restart({ wipe: true });
       await eventually('another pass', () => passes === 3);
-      assert.deepEqual(told.splice(0), ['begin, lost', 'complete']);
+      assert.deepEqual(received.splice(0), ['begin, lost', 'complete']);
       await assert.rejects(bucket.put('c', bytes('2'), c), { fault: 'revision_conflict' });
       assert.equal(await bucket.get('c'), undefined);
       const anew = await bucket.put('c', bytes('2'), 0);
-      await eventually('the write', () => told.length === 1);
-      assert.deepEqual(told.splice(0), [`c@${anew} 2`]);
+      await eventually('the write', () => received.length === 1);
+      assert.deepEqual(received.splice(0), [`c@${anew} 2`]);
 
       await broker.restart({ wipe: false });
       await eventually('another pass', () => passes === 4);
-      assert.deepEqual(told.splice(0), ['begin', `c@${anew} 2`, 'complete'], 'not lost a second time');
+      assert.deepEqual(received.splice(0), ['begin', `c@${anew} 2`, 'complete'], 'not lost a second time');
       watch.stop();
       await bucket.put('c', bytes('3'), anew);
       await connection.flush(5_000);
-      assert.deepEqual(told, []);
+      assert.deepEqual(received, []);
     });
   });
 
@@ -201,20 +201,20 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.equal(taken.duplicate, false, 'another subject under the same id is another event');
       const changed = await stream.publish('events.a.other', '2', 'a:1');
       assert.equal(changed.duplicate, false, 'another text under the same id is another event');
-      const told: string[] = [];
+      const received: string[] = [];
       const follow = await stream.follow({ filter: 'events.*.up' }, message => {
-        told.push(`${message.sequence} ${message.subject} ${text(message.data)}`);
+        received.push(`${message.sequence} ${message.subject} ${text(message.data)}`);
       });
       await follow.ready;
       await stream.publish('events.b.down', 'x', 'b:2');
       await stream.publish('events.b.up', '2', 'b:3');
-      await eventually('two', () => told.length === 2);
+      await eventually('two', () => received.length === 2);
       await broker.restart({ wipe: false });
       await connection.connected();
       await stream.publish('events.c.up', '3', 'c:4');
-      await eventually('three', () => told.length === 3);
+      await eventually('three', () => received.length === 3);
       const base = first.sequence;
-      assert.deepEqual(told, [
+      assert.deepEqual(received, [
         `${base} events.a.up 1`,
         `${base + 4} events.b.up 2`,
         `${base + 5} events.c.up 3`,
@@ -253,13 +253,13 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.equal(await stream.removeBefore('room.*.up', 5), 0);
       const after = await stream.fill();
       assert.deepEqual([after.lastSequence, after.isTrimmed, after.bytes < before.bytes], [5, true, true]);
-      const told: string[] = [];
+      const received: string[] = [];
       const follow = await stream.follow({ filter: 'room.>' }, message => {
-        told.push(`${message.sequence} ${message.subject}`);
+        received.push(`${message.sequence} ${message.subject}`);
       });
       await follow.ready;
       follow.stop();
-      assert.deepEqual(told, ['1 room.a.down', '4 room.a.down', '5 room.b.up']);
+      assert.deepEqual(received, ['1 room.a.down', '4 room.a.down', '5 room.b.up']);
     });
 
     test('can be followed from a certain time on', async () => {
@@ -273,13 +273,13 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       const since = new Date(Date.now() + 1);
       await eventually('a later time', () => Date.now() > since.getTime() + 1);
       await stream.publish('since.new', 'new', 'new');
-      const told: string[] = [];
+      const received: string[] = [];
       const follow = await stream.follow({ filter: 'since.>', since }, message => {
-        told.push(message.subject);
+        received.push(message.subject);
       });
       await follow.ready;
       follow.stop();
-      assert.deepEqual(told, ['since.new']);
+      assert.deepEqual(received, ['since.new']);
     });
 
     test('is created again by the next event after it was lost, and followed from its beginning', async () => {
@@ -289,18 +289,18 @@ for (const [name, broker] of Object.entries({ real, fake })) {
         name: 'LOST',
         subjects: ['lost.>'],
       });
-      const told: string[] = [];
+      const received: string[] = [];
       const follow = await stream.follow({ filter: 'lost.>' }, message => {
-        told.push(text(message.data));
+        received.push(text(message.data));
       });
       for (const id of ['1', '2', '3']) await stream.publish('lost.x', id, id);
-      await eventually('three', () => told.length === 3);
+      await eventually('three', () => received.length === 3);
       await broker.restart({ wipe: true });
       await connection.connected();
       assert.equal((await stream.publish('lost.x', 'again', '1')).duplicate, false);
-      await eventually('four', () => told.length === 4);
+      await eventually('four', () => received.length === 4);
       follow.stop();
-      assert.deepEqual(told, ['1', '2', '3', 'again']);
+      assert.deepEqual(received, ['1', '2', '3', 'again']);
     });
   });
 }

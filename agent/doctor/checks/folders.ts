@@ -21,7 +21,10 @@ export const folders = (context: Context): Check => ({
     );
     const there: string[] = [];
     for (const folder of [data, ...own]) if (await existsOrDenied(folder)) there.push(folder);
-    const findings = [...(await Promise.all(there.map(checkFolder))).flat(), ...(await checkWay(there))];
+    const findings = [
+      ...(await Promise.all(there.map(checkFolder))).flat(),
+      ...(await checkOtherWriters(there)),
+    ];
     if (there[0] === data) return findings.some(({ status }) => status !== 'ok') ? findings : [ok(data)];
     return [await canBeMade(data)];
   },
@@ -31,7 +34,7 @@ export const folders = (context: Context): Check => ({
 const existsOrDenied = (folder: string) => exists(folder).catch(() => true);
 
 async function checkFolder(folder: string): Promise<Finding[]> {
-  const planted = await plantedLink(folder);
+  const planted = await findPlantedLink(folder);
   if (planted) return [failed(planted, 'look where it leads, and replace it by a folder')];
   const info = await stat(folder).catch((error: unknown) => errnoOf(error) ?? reasonOf(error));
   if (typeof info === 'string') return [notUsable(folder, info)];
@@ -49,8 +52,8 @@ async function checkFolder(folder: string): Promise<Finding[]> {
   return findings;
 }
 
-/** Returns a text when a link that somebody else may have planted stands in the place of the folder. */
-async function plantedLink(folder: string): Promise<string | undefined> {
+/** Returns a sentence about a link in the place of the folder that somebody else may have planted; undefined without one. */
+async function findPlantedLink(folder: string): Promise<string | undefined> {
   try {
     await withFolder(folder, async () => undefined);
   } catch (error) {
@@ -64,7 +67,7 @@ async function plantedLink(folder: string): Promise<string | undefined> {
  * Returns a failure when somebody else than root, this user and the owner of the data folder may change a folder, or a
  * folder above it. The mode of the folders themselves is checked above.
  */
-async function checkWay([data, ...own]: string[]): Promise<Finding[]> {
+async function checkOtherWriters([data, ...own]: string[]): Promise<Finding[]> {
   const info = data === undefined ? undefined : await stat(data).catch(() => undefined);
   if (!info || data === undefined) return [];
   const trust = trustOfThisProcess([info.uid]);

@@ -103,7 +103,7 @@ function answer(call: Call, value: unknown, status = 200): Response {
   });
 }
 
-/** Whether the connection was closed before the whole request had come. */
+/** Returns whether the connection was closed before the whole request had come. */
 function isCutShort({ env: { incoming } }: Call): boolean {
   return incoming.destroyed && !incoming.complete;
 }

@@ -38,7 +38,8 @@ export interface Directory {
   /**
    * Calls `onEvent` with the stored events from `since` on, then with new ones, until it is stopped. Each event is a
    * CloudEvent in JSON. `node` limits them to one node, by its id or a unique beginning of it; a deleted node is known as
-   * long as it has stored events. @throws MusterError as `get`. When `onEvent` returns a promise, the next event waits for it. `ready` resolves when all stored
+   * long as it has stored events. When `onEvent` returns a promise, the next event waits for it. @throws MusterError as
+   * `get`. `ready` resolves when all stored
    * events have come.
    */
   follow(

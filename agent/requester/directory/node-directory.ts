@@ -111,7 +111,7 @@ export class NodeDirectory implements Directory {
   ): Promise<{ ready: Promise<void>; stop(): void }> {
     const parts = this.#options.parts();
     try {
-      const filter = eventWildcard(node === undefined ? undefined : await eventsNode(parts, node));
+      const filter = eventWildcard(node === undefined ? undefined : await resolveEventsNode(parts, node));
       return await parts.stream.follow({ filter, since }, message => onEvent(message.data));
     } catch (error) {
       return this.#throwUnread(error);
@@ -173,7 +173,7 @@ function viewOf({ health, resources, conflicts }: DirectoryParts, state: NodeSta
  * with stored events under this id, otherwise the only node on the roll whose id begins so. @throws MusterError
  * `not_found` or `ambiguous`; BrokerError
  */
-async function eventsNode({ roll, stream }: DirectoryParts, name: string): Promise<string> {
+async function resolveEventsNode({ roll, stream }: DirectoryParts, name: string): Promise<string> {
   if (roll.records.stored(name).kind !== 'absent') return name;
   let hasEvents = false;
   await stream.lastPerSubject(eventWildcard(name), () => {

@@ -51,19 +51,19 @@ export class AnnouncedMemberships {
 const actorOf = (kind: RecordedChange['Kind'], { actor }: EventData): string =>
   kind === 'updated' ? '' : textOf(actor, 256);
 
-/** Returns the membership after a change of this kind; undefined when the event contradicts its kind. */
+/** Returns the membership after a change of this kind; undefined when what the event claims contradicts its kind. */
 function membershipAfter(kind: RecordedChange['Kind'], { current }: EventData): Membership | '' | undefined {
-  const told = memberships.find(known => known === current?.membership);
+  const claimed = memberships.find(known => known === current?.membership);
   switch (kind) {
     case 'approved':
-      return told === 'APPROVED' ? told : undefined;
+      return claimed === 'APPROVED' ? claimed : undefined;
     case 'rejected':
-      return told === 'REJECTED' ? told : undefined;
+      return claimed === 'REJECTED' ? claimed : undefined;
     case 'deleted':
     case 'expired':
       return '';
     default:
-      return told;
+      return claimed;
   }
 }
 

@@ -65,7 +65,7 @@ export class ConflictDetector {
   /** Notes a message that names its agent, under any session. `state` is the node's record. */
   onMessage(state: NodeState, sender: MessageSender): void {
     const agents = this.#traces.add(state, sender);
-    if (agents) this.#tell(state, 'two agents send messages in turn', agents);
+    if (agents) this.#announce(state, 'two agents send messages in turn', agents);
   }
 
   /** Notes a message that names another session than the node's record, which is `state`. */
@@ -77,7 +77,7 @@ export class ConflictDetector {
     const { before } = registered ?? {};
     const known = before && before.session === sender.session ? before : {};
     const rule = 'a message of an older registration came while the newer one is alive';
-    this.#tell(state, rule, [senderOf(state), { ...known, ...withoutGaps(sender) }]);
+    this.#announce(state, rule, [senderOf(state), { ...known, ...withoutGaps(sender) }]);
   }
 
   /** Returns the last conflict of a node, for an hour after it was announced. */
@@ -86,7 +86,7 @@ export class ConflictDetector {
     return this.#since(announced?.at) < shownMs ? announced?.conflict : undefined;
   }
 
-  #tell(state: NodeState, rule: string, senders: [MessageSender, MessageSender]): void {
+  #announce(state: NodeState, rule: string, senders: [MessageSender, MessageSender]): void {
     const { counters, log, announcer, clock } = this.#options;
     const id = state.Info.NodeID;
     counters.conflicts++;

@@ -83,9 +83,9 @@ export function unannouncedChanges(
     noisyKinds.some(noisy => noisy === kind) ? Math.max(oldest, (noiseSince?.getTime() ?? 0) - 1) : oldest;
   // An event that is of none of the changes may come from a lost store or from another program. It says nothing about these
   // changes, even if it has the id of one of them.
-  const isTold = changes.map(change => announced.includes(digestOf(changeEvent(node, change))));
+  const isAnnounced = changes.map(change => announced.includes(digestOf(changeEvent(node, change))));
   const wasAnnounced = ({ Kind, Kept }: RecordedChange, index: number) =>
-    changes.some((later, at) => isTold[at] && at >= index && (!Kept || later.Kind === Kind));
+    changes.some((later, at) => isAnnounced[at] && at >= index && (!Kept || later.Kind === Kind));
   return changes.filter(
     (change, index) => Date.parse(change.At) > oldestOf(change.Kind) && !wasAnnounced(change, index),
   );

@@ -6,7 +6,7 @@ import { limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { EventStream } from '../../transport/port.ts';
 
-/** Kinds of events that nodes cause. Of the others, decisions, the stream keeps all for as long as it may. */
+/** Kinds of events that nodes cause: noise. The others are decisions, which the stream keeps for as long as it may. */
 export const noisyKinds = [
   'registered',
   'expired',

@@ -14,8 +14,9 @@ export interface RollPolicy {
 }
 
 /**
- * A full list may give way at once, but at least so many nodes, and then one more in so many milliseconds. A flood of invented nodes must not fill the store and the
- * event stream, but must not keep honest newcomers out for long either.
+ * How many nodes may give way: a whole full list at once, or so many if the list is shorter, and then one more in so many
+ * milliseconds. A flood of invented nodes must not fill the store and the event stream, but must not keep honest newcomers
+ * out for long either.
  */
 const giveWayLimits = { burst: 100, refillMs: 10 };
 

@@ -3,14 +3,14 @@ import { type Clock, sleep } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type Bucket, type BucketState } from '../../transport/port.ts';
 
-/** Time between two looks at the store, and before the second look at one that seems to have lost records. */
-const intervalsMs = { look: 3_000, doubt: 500 };
+/** Time between two checks of the store, and before the second check of one that seems to have lost records. */
+const intervalsMs = { check: 3_000, doubt: 500 };
 
 export interface StoreProbeOptions {
   bucket: Pick<Bucket, 'state'>;
   clock: Clock;
   log: Log;
-  /** Number of keys that the store has, as its watch and our own writes told. It may be too small, but not too large. */
+  /** Number of keys that the store has, as far as its watch and our own writes say. It may be too small, but not too large. */
   countKnown(): number;
   /** Called when the store has fewer keys than it had, or is another one. The caller then reads it again. */
   onShortage(): void;
@@ -25,7 +25,7 @@ export class StoreProbe {
     this.#options = options;
   }
 
-  /** Looks at the store every few seconds until it is stopped. */
+  /** Checks the store every few seconds until it is stopped. */
   start(): void {
     void this.#repeat();
   }
@@ -39,10 +39,10 @@ export class StoreProbe {
     const { signal } = this.#stopping;
     let hasDoubt = false;
     while (!signal.aborted) {
-      await sleep(clock, hasDoubt ? intervalsMs.doubt : intervalsMs.look, signal);
+      await sleep(clock, hasDoubt ? intervalsMs.doubt : intervalsMs.check, signal);
       if (signal.aborted) return;
       try {
-        const isShort = await this.#look();
+        const isShort = await this.#isShort();
         // Another program may have removed a key that is not yet removed here.
         if (isShort && hasDoubt) {
           this.#before = undefined;
@@ -52,14 +52,14 @@ export class StoreProbe {
       } catch (error) {
         if (!(error instanceof BrokerError)) throw error;
         hasDoubt = false;
-        log.debug({ err: error }, 'the store could not be looked at; it is tried again');
+        log.debug({ err: error }, 'the store could not be checked; it is tried again');
       }
     }
   }
 
   // All keys that are known before the question and after its answer were in the store meanwhile, unless somebody removed
   // them.
-  async #look(): Promise<boolean> {
+  async #isShort(): Promise<boolean> {
     const { bucket, countKnown } = this.#options;
     const known = countKnown();
     const before = this.#before;

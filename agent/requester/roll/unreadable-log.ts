@@ -18,7 +18,7 @@ export class UnreadableLog {
     this.#limited = limitedLog(log, clock);
   }
 
-  /** Notes that the store is read from its beginning. What was found so far is counted on. */
+  /** Notes that the store is read from its beginning. What was found so far stays counted. */
   beginReading(): void {
     this.#found ??= { records: 0, nodes: [] };
   }

@@ -57,8 +57,8 @@ export class WaitingList {
   }
 
   /**
-   * Takes the node out of the order that has to give way next; undefined when all are alive. The caller removes the node
-   * from the roll, or puts it back.
+   * Takes the node that has to give way next out of the order; undefined when all are alive. The caller removes it from the
+   * roll, or puts it back.
    */
   take(): string | undefined {
     const node = this.#unheard.oldest ?? this.#silentLongest();
@@ -66,13 +66,13 @@ export class WaitingList {
     return node?.id;
   }
 
-  /** Returns whether a node that was taken has to give way still. It has not when it was heard since. */
+  /** Returns whether a node that was taken still has to give way. A node that was heard since has not. */
   isTaken(id: string): boolean {
     const node = this.#nodes.get(id);
     return node !== undefined && node.queue === undefined;
   }
 
-  /** Puts a node back that was taken and is still on the list. */
+  /** Puts a node back that was taken, if it is still on the list. */
   putBack(id: string): void {
     const node = this.#nodes.get(id);
     if (node && !node.queue) this.#append(node);

@@ -29,7 +29,7 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   const own = brokerProblem === undefined ? [] : [ownBrokerTrouble(brokerProblem, brokerFolder)];
   const restarts = 'the requester starts its broker again by itself; its log says why the broker ended';
   const broker = brokerTrouble(connection, now, brokerFolder === undefined ? undefined : restarts);
-  // What follows from the broker is not told once more.
+  // What follows from a trouble of the broker is not shown beside it.
   if (broker) return [...own, broker];
   if (own.length > 0) return own;
   return [

@@ -11,9 +11,9 @@ import { defaultSettings } from '../../support/default-settings.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 /** A status as a role gives it. Text from elsewhere may contain anything. */
-type Told = Record<string, unknown> & { role: 'agent' | 'requester' };
+type GivenStatus = Record<string, unknown> & { role: 'agent' | 'requester' };
 
-const rejected: Told = {
+const rejected: GivenStatus = {
   role: 'agent',
   node: 'node-1',
   pid: 7,
@@ -32,17 +32,17 @@ const rejected: Told = {
 };
 
 /** Runs `muster status` in a folder in which these roles run. Returns its exit code and what it printed. */
-async function shown(t: TestContext, output: 'text' | 'json', ...roles: (Told | 'hangs')[]) {
+async function shown(t: TestContext, output: 'text' | 'json', ...roles: (GivenStatus | 'hangs')[]) {
   const data = await newFolder();
-  for (const told of roles) {
-    const role = told === 'hangs' ? 'agent' : told.role;
+  for (const given of roles) {
+    const role = given === 'hangs' ? 'agent' : given.role;
     const folder = runtimeFolder(data, role);
     await mkdir(folder, { recursive: true });
     const lock = await holdFolder(
       folder,
       async () => {
-        if (told === 'hangs') throw new MusterError('failed', 'it hangs');
-        return told;
+        if (given === 'hangs') throw new MusterError('failed', 'it hangs');
+        return given;
       },
       () => 'held',
     );
@@ -71,7 +71,7 @@ test('what is wrong comes first, at 80 columns, and the exit code is 1', async t
 });
 
 test('a node that waits for approval is no trouble, and the command to approve it is shown', async t => {
-  const pending: Told = { role: 'agent', node: 'node-1', pid: 7, state: 'pending' };
+  const pending: GivenStatus = { role: 'agent', node: 'node-1', pid: 7, state: 'pending' };
   const { code, text } = await shown(t, 'text', pending);
   assert.equal(code, 0);
   assert.match(text, /^agent node-1\n {2}state +pending approval\n {2}to do +to let it take part/);
@@ -79,7 +79,7 @@ test('a node that waits for approval is no trouble, and the command to approve i
 });
 
 test('a role that does not answer is shown beside the others, with exit code 1', async t => {
-  const ready: Told = { role: 'requester', node: 'node-0', pid: 8, state: 'ready' };
+  const ready: GivenStatus = { role: 'requester', node: 'node-0', pid: 8, state: 'ready' };
   const { code, text } = await shown(t, 'text', ready, 'hangs');
   assert.equal(code, 1);
   assert.match(
@@ -94,7 +94,7 @@ test('a role that does not answer is shown beside the others, with exit code 1',
 
 test('the reason why a requester is degraded is shown once, as its trouble', async t => {
   const text = 'the store lost the records of 3 nodes';
-  const degraded: Told = {
+  const degraded: GivenStatus = {
     role: 'requester',
     node: 'node-0',
     pid: 8,
@@ -113,7 +113,7 @@ test('a person sees how many nodes have events that the broker has not acknowled
     [1, '1 node has events that the broker has not acknowledged'],
     [7, '7 nodes have events that the broker has not acknowledged'],
   ] as const) {
-    const status: Told = { role: 'requester', node: 'node-0', pid: 8, state: 'ready', eventsWaiting };
+    const status: GivenStatus = { role: 'requester', node: 'node-0', pid: 8, state: 'ready', eventsWaiting };
     const { code, text } = await shown(t, 'text', status);
     assert.equal(code, 0);
     assert.equal(/^ {2}events +(.+)$/m.exec(text)?.[1], expected);

@@ -1,4 +1,4 @@
-// Tests when two agents count as living at the same time: a restart or a move is none, two that speak in turn are.
+// Tests when two agents count as living at the same time: not after a restart or a move, but when both speak in turn.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

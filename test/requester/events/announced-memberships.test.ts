@@ -1,4 +1,4 @@
-// Tests what the events tell of the membership of each node. Anybody with the broker's token may have published them.
+// Tests which membership the events announce for each node. Anybody with the broker's token may have published them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -59,7 +59,7 @@ test('the newest event says the membership, and the decision before it says why'
   );
 });
 
-test('a node that gave way, and a requester, are not told of', () => {
+test('no membership is collected of a node that gave way, nor of a requester', () => {
   assert.equal(after(event('registered', 'PENDING'), event('expired', undefined)), undefined);
   assert.equal(after(event('registered', 'APPROVED', { source: '/muster/c-1/node-1' })), undefined);
 });

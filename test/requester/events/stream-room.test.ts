@@ -1,4 +1,4 @@
-// Tests that decisions keep room in the event stream, and that nothing is told again because its event was removed.
+// Tests that decisions keep room in the event stream, and that nothing is announced again because its event was removed.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { keepRoom, makeRoom, noisyKinds } from '../../../agent/requester/events/stream-room.ts';
@@ -81,7 +81,7 @@ describe('the event stream', () => {
   });
 });
 
-test('a change whose event was removed to make room is not told again at the next start', async () => {
+test('a change whose event was removed to make room is not announced again at the next start', async () => {
   const fixture = await RequesterFixture.started();
   for (const id of ['node-1', 'node-2', 'node-3']) {
     await fixture.register(id);

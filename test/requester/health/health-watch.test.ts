@@ -302,14 +302,14 @@ test('each of the first changes of health is announced exactly once, for any seq
         const lastSeen = new Map<string, number>();
         const last: Record<string, Health> = { ...announcedBefore };
         const expected: string[] = [];
-        const told: Record<string, number> = {};
+        const counts: Record<string, number> = {};
         let now = 0;
         let graceOver = false;
         const tell = (id: string, health: Health, kind: string = health.toLowerCase()) => {
           // All this takes a few seconds, so that no node gets a new token after its first five.
-          if (!graceOver || last[id] === health || told[id] === announcementLimits.burst) return;
+          if (!graceOver || last[id] === health || counts[id] === announcementLimits.burst) return;
           last[id] = health;
-          told[id] = (told[id] ?? 0) + 1;
+          counts[id] = (counts[id] ?? 0) + 1;
           expected.push(`${now} ${id} ${kind}`);
         };
         const leftIds = new Set<string>();

@@ -21,11 +21,11 @@ class Model {
   readonly nodes = new Map<string, { membership: string; zone: string; session: boolean }>();
   readonly deleted = new Set<string>();
   readonly announced: string[] = [];
-  /** Number of writes that each node has caused since the last start. Hardly any time passes, so none is forgotten. */
   /** The PENDING nodes that were not heard again since they registered, the oldest first. */
   readonly #unheard: string[] = [];
   /** Number of nodes that were approved by registration alone since the last start. */
   #approved = 0;
+  /** Number of writes that each node has caused since the last start. Hardly any time passes, so none is forgotten. */
   readonly #writes = new Map<string, number>();
 
   /** The limits begin anew with each process. */

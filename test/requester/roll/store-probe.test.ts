@@ -11,61 +11,61 @@ import { FakeClock } from '../../support/fake-clock.ts';
 function begin() {
   const clock = new FakeClock();
   const store: BucketState = { created: 'c1', lastRevision: 10, keys: 5 };
-  const seen = { known: 5, shortages: 0, fails: false };
+  const probed = { known: 5, shortages: 0, fails: false };
   const probe = new StoreProbe({
     clock,
     log: silentLog,
     bucket: {
       state: async () => {
-        if (seen.fails) throw new BrokerError('timeout', 'no answer');
+        if (probed.fails) throw new BrokerError('timeout', 'no answer');
         return { ...store };
       },
     },
-    countKnown: () => seen.known,
+    countKnown: () => probed.known,
     onShortage: () => {
-      seen.shortages++;
+      probed.shortages++;
       // The store is read again, and then only its present keys are known.
-      seen.known = store.keys;
+      probed.known = store.keys;
     },
   });
   probe.start();
-  return { clock, store, seen, probe };
+  return { clock, store, probed, probe };
 }
 
 test('a missing key is noticed within 7 s', async () => {
-  const { clock, store, seen, probe } = begin();
+  const { clock, store, probed, probe } = begin();
   await clock.advance(10_000);
-  assert.equal(seen.shortages, 0);
+  assert.equal(probed.shortages, 0);
   store.keys--;
   await clock.advance(7_000);
-  assert.equal(seen.shortages, 1);
+  assert.equal(probed.shortages, 1);
   probe.stop();
 });
 
 test('another bucket of the same name, and an older state, are noticed', async () => {
   for (const change of [{ created: 'c2' }, { lastRevision: 9 }]) {
-    const { clock, store, seen, probe } = begin();
+    const { clock, store, probed, probe } = begin();
     await clock.advance(10_000);
     Object.assign(store, change);
     await clock.advance(7_000);
-    assert.equal(seen.shortages, 1);
+    assert.equal(probed.shortages, 1);
     await clock.advance(60_000);
-    assert.equal(seen.shortages, 1, 'it is told once');
+    assert.equal(probed.shortages, 1, 'it is reported once');
     probe.stop();
   }
 });
 
-test('a look that fails is no shortage, and a key that is removed here a moment later is none', async () => {
-  const { clock, store, seen, probe } = begin();
+test('a check that fails is no shortage, and a key that is removed here a moment later is none', async () => {
+  const { clock, store, probed, probe } = begin();
   await clock.advance(10_000);
-  seen.fails = true;
+  probed.fails = true;
   await clock.advance(10_000);
-  seen.fails = false;
+  probed.fails = false;
   store.keys--;
   await clock.advance(200);
-  seen.known--;
+  probed.known--;
   await clock.advance(60_000);
-  assert.equal(seen.shortages, 0);
+  assert.equal(probed.shortages, 0);
   probe.stop();
 });
 
@@ -73,16 +73,16 @@ test('writes of ours and of others are never a shortage', async () => {
   const write = fc.record({ isOurs: fc.boolean(), isNew: fc.boolean(), waitMs: fc.nat(4_000) });
   await fc.assert(
     fc.asyncProperty(fc.array(write, { maxLength: 40 }), async writes => {
-      const { clock, store, seen, probe } = begin();
+      const { clock, store, probed, probe } = begin();
       for (const { isOurs, isNew, waitMs } of writes) {
         store.lastRevision++;
         if (isNew) store.keys++;
         // The watch tells of a write after the store has it.
         await clock.advance(waitMs);
-        if (isNew && isOurs) seen.known++;
+        if (isNew && isOurs) probed.known++;
       }
       await clock.advance(10_000);
-      assert.equal(seen.shortages, 0);
+      assert.equal(probed.shortages, 0);
       probe.stop();
     }),
   );
