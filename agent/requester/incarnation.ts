@@ -7,7 +7,7 @@ import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../transport/port.ts';
 import { encode } from './cluster-bucket.ts';
-import type { StoreLife } from './roll/roll.ts';
+import type { StoreLife } from './roll/store-life.ts';
 
 const storeKey = 'store';
 const storeSchema = v.object({

@@ -16,7 +16,7 @@ import type { Log } from '../../system/log.ts';
 import { backoff, type Random } from '../../system/random.ts';
 import type { Connection, EventStream } from '../../transport/port.ts';
 import type { HealthAnnouncer, HealthChange } from '../health/health-watch.ts';
-import type { ChangeAnnouncer } from '../roll/roll.ts';
+import type { ChangeAnnouncer } from '../roll/roll-observer.ts';
 import type { AnnouncedMemberships } from './announced-memberships.ts';
 import { changeEvent } from './change-event.ts';
 

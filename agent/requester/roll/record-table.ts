@@ -6,7 +6,7 @@ import { CommonParts } from './common-parts.ts';
 import { notFound } from './decisions.ts';
 import { absentRecord, type StoredRecord } from './stored-record.ts';
 
-/** The table for the other parts of the requester. Only the roll writes it. */
+/** The table for the other parts of the requester. Only `CurrentRecords` writes it. */
 export type Records = Omit<RecordTable, 'set' | 'forgetRevision' | 'delete'>;
 
 export class RecordTable {

@@ -1,0 +1,111 @@
+// Takes records into memory, in the order of their revisions, and tells the observers and the announcer of the changes.
+import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
+import type { BucketEntry } from '../../transport/port.ts';
+import { type Records, RecordTable } from './record-table.ts';
+import type { ChangeAnnouncer, RollObserver } from './roll-observer.ts';
+import { changesOf, readEntry } from './store.ts';
+import type { StoreComparison } from './store-comparison.ts';
+import type { StoreLife } from './store-life.ts';
+import { operationOf, type StoredRecord } from './stored-record.ts';
+
+export interface CurrentRecordsOptions {
+  life: StoreLife;
+  announcer: ChangeAnnouncer;
+  /** The observers, which are called in this order. */
+  observers: readonly RollObserver[];
+  /** Says which entries of the store do not count, because the store lost a newer one. */
+  comparison: StoreComparison;
+  /** Called with each record that was taken into memory, before the observers are. `before` is the one it replaces. */
+  onApplied(id: string, stored: StoredRecord, before: NodeState | undefined): void;
+}
+
+/** Called with each entry of the first pass, and with those of its changes that may not have been announced. */
+export type OnLoaded = (id: string, stored: StoredRecord, changes: RecordedChange[]) => void;
+
+export class CurrentRecords {
+  readonly #options: CurrentRecordsOptions;
+  readonly #table = new RecordTable();
+
+  constructor(options: CurrentRecordsOptions) {
+    this.#options = options;
+  }
+
+  /** The records in memory, for reading. */
+  get table(): Records {
+    return this.#table;
+  }
+
+  /** Applies an entry that is read when the requester starts. No observer hears of it. */
+  load(entry: BucketEntry, onLoaded: OnLoaded): void {
+    const stored = readEntry(entry);
+    // The key is a part of a longer text and would keep that text in memory. So the id is taken from the record.
+    const id = stored.kind === 'record' ? stored.state.Info.NodeID : entry.key;
+    // The changes of an older record that came back were announced long ago.
+    const isOlder = this.#options.comparison.judge(id, stored) !== stored;
+    if (!isOlder) onLoaded(id, stored, changesOf(entry, stored));
+    this.apply(id, stored, undefined, 'loading');
+  }
+
+  /**
+   * Applies an entry of the store that came from the watch or from a read, and returns the record in it. A write whose
+   * answer was lost is seen only here. `former` is what memory had under this id, also when it was removed because the
+   * store was lost.
+   */
+  applyEntry(entry: BucketEntry, former: StoredRecord): StoredRecord {
+    const stored = readEntry(entry);
+    const change = changesOf(entry, stored).find(each => each.Revision === entry.revision);
+    this.apply(entry.key, stored, change && isAnnounced(stored, change, former) ? undefined : change);
+    return stored;
+  }
+
+  /**
+   * Applies a record, unless its revision is already in memory, and announces `change`. The revision may come from a
+   * write, a read or the watch.
+   */
+  apply(id: string, stored: StoredRecord, change: RecordedChange | undefined, phase?: 'loading'): void {
+    if (this.#table.stored(id).revision >= stored.revision) return;
+    const { announcer, observers, life, comparison, onApplied } = this.#options;
+    life.onRevision(stored.revision);
+    const before = this.#table.get(id);
+    const judged = comparison.judge(id, stored);
+    const kept = this.#table.set(id, judged);
+    onApplied(id, kept, before);
+    if (kept.kind !== 'record') {
+      if (before) this.#notifyRemoved(id);
+    } else if (phase !== 'loading') {
+      for (const observer of observers) observer.onRecord?.(id, kept.state, before);
+    }
+    if (change && judged === stored) announcer.announceChange(id, change);
+  }
+
+  /** Replaces a record, for example by a lost one, and takes the node from the roll. */
+  replace(id: string, stored: StoredRecord): void {
+    const before = this.#table.get(id);
+    this.#table.set(id, stored);
+    if (before) this.#notifyRemoved(id);
+  }
+
+  /** Forgets a record and takes the node from the roll. */
+  remove(id: string): void {
+    const wasOnRoll = this.#table.get(id) !== undefined;
+    this.#table.delete(id);
+    if (wasOnRoll) this.#notifyRemoved(id);
+  }
+
+  /** Notes that the store may no longer have an entry under `id`. */
+  forgetRevision(id: string): void {
+    this.#table.forgetRevision(id);
+  }
+
+  #notifyRemoved(id: string): void {
+    for (const observer of this.#options.observers) observer.onRemoved(id);
+  }
+}
+
+// Returns whether the newest change of a record was announced when memory had `former`. A record that another program copied
+// still contains our change and our operation. A backup contains changes that are older than those in memory.
+function isAnnounced(stored: StoredRecord, change: RecordedChange, former: StoredRecord): boolean {
+  if (operationOf(stored) !== undefined && operationOf(stored) === operationOf(former)) return true;
+  if (former.kind !== 'record' || change.Store === undefined) return false;
+  return former.state.Muster?.Store === change.Store && change.Revision <= former.revision;
+}

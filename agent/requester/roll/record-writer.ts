@@ -1,0 +1,115 @@
+// The record writer changes the record of one node in the store: it reads the record, asks a rule, and writes what it says.
+import type { RecordedChange } from '../../protocol/node-state.ts';
+import type { Random } from '../../system/random.ts';
+import { BrokerError, type Bucket } from '../../transport/port.ts';
+import { NodeQueue } from './node-queue.ts';
+import type { ChangeAnnouncer } from './roll-observer.ts';
+import { laterChangesOf, markerRecord, signed, type WriteMark, type WriteRequest, write } from './store.ts';
+import type { StoreFollower } from './store-follower.ts';
+import type { StoreLife } from './store-life.ts';
+import type { StoredRecord } from './stored-record.ts';
+
+/** Number of times that a change is tried while others write the same record. */
+const maxAttempts = 8;
+
+export interface RecordWriterOptions {
+  bucket: Bucket;
+  life: StoreLife;
+  random: Random;
+  announcer: ChangeAnnouncer;
+  follower: StoreFollower;
+}
+
+/** What a rule says of a change. Without `write`, nothing changes. */
+export interface RecordChange {
+  /** What takes the place of the record. */
+  write?: WriteRequest['state'];
+  /** The change to announce. Without it, no event tells of the write. */
+  change?: RecordedChange;
+}
+
+export class RecordWriter {
+  readonly #options: RecordWriterOptions;
+  readonly #queue = new NodeQueue();
+
+  constructor(options: RecordWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Returns whether a change of this node runs or waits. */
+  isBusy(id: string): boolean {
+    return this.#queue.isBusy(id);
+  }
+
+  /**
+   * Makes the changes of one node one after the other, and returns what the rule said. The rule gets the record in the
+   * store, and is called again when somebody else wrote in the meantime. @throws BrokerError when the store does not
+   * answer; any error of the rule.
+   */
+  async change<T extends RecordChange>(id: string, rule: (stored: StoredRecord) => T): Promise<T> {
+    const endTurn = await this.#queue.begin(id);
+    try {
+      return await this.#changeInTurn(id, rule);
+    } finally {
+      endTurn();
+    }
+  }
+
+  /**
+   * Removes a marker from the store, unless something newer is under its id. Returns false when it is too early, because
+   * the event of the change is not acknowledged yet. @throws BrokerError
+   */
+  async removeMarker(id: string, revision: number): Promise<boolean> {
+    const { bucket, announcer, follower } = this.#options;
+    const endTurn = await this.#queue.begin(id);
+    try {
+      const isNewest = () => follower.records.stored(id).revision === revision;
+      if (isNewest() && announcer.unacknowledgedChanges(id).length > 0) return false;
+      await bucket.remove(id, revision);
+      if (isNewest()) follower.forgetMarker(id);
+      return true;
+    } finally {
+      endTurn();
+    }
+  }
+
+  async #changeInTurn<T extends RecordChange>(id: string, rule: (stored: StoredRecord) => T): Promise<T> {
+    const { bucket, random, follower } = this.#options;
+    const operation = random.uuid();
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      const entry = await bucket.get(id);
+      const stored = follower.applyRead(id, entry);
+      if (!stored) {
+        await follower.compared();
+        continue;
+      }
+      const outcome = rule(stored);
+      if (!outcome.write) return outcome;
+      const { write: state, change } = outcome;
+      const changes = entry ? laterChangesOf(entry, stored) : [];
+      const request = { id, state, changes, revision: stored.revision, operation };
+      if (await this.#write(request, change)) return outcome;
+    }
+    throw new BrokerError('timeout', `the record of node ${id} changes faster than it can be written`);
+  }
+
+  // Writes a change. `request` contains the changes of a later version only. Returns false when somebody else wrote first.
+  async #write(
+    request: Omit<WriteRequest, 'incarnation'>,
+    change: RecordedChange | undefined,
+  ): Promise<boolean> {
+    const { bucket, announcer, life, follower } = this.#options;
+    const { id, state, operation } = request;
+    const mark: WriteMark = { operation, incarnation: await life.find() };
+    const own = change && { ...change, Store: mark.incarnation };
+    const changes = [...request.changes, ...announcer.unacknowledgedChanges(id), ...(own ? [own] : [])];
+    const revision = await write(bucket, { ...request, ...mark, changes });
+    if (revision === undefined) return false;
+    const written: StoredRecord =
+      typeof state === 'string'
+        ? markerRecord(revision, changes)
+        : { kind: 'record', revision, state: signed(state, mark) };
+    follower.applyWrite(id, written, own && { ...own, Revision: revision });
+    return true;
+  }
+}

@@ -1,0 +1,20 @@
+// What the roll tells other parts of the requester: a change of its records in memory, and a change to announce.
+import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
+
+/** Observes the records in memory. It is called after the store has the change, and in the order of the store. */
+export interface RollObserver {
+  /**
+   * Called when a node's record is new or changed, but not while the roll is loaded. `before` is the record that it
+   * replaces.
+   */
+  onRecord?(id: string, state: NodeState, before: NodeState | undefined): void;
+  /** Called when a node is no longer on the roll. */
+  onRemoved(id: string): void;
+}
+
+/** Announces changes that are in the store to other systems. */
+export interface ChangeAnnouncer {
+  announceChange(id: string, change: RecordedChange): void;
+  /** Returns the changes of `id` whose events the broker has not acknowledged. They are written into the record. */
+  unacknowledgedChanges(id: string): RecordedChange[];
+}

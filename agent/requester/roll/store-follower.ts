@@ -1,0 +1,223 @@
+// Follows the node info store, to see the changes of other writers and the loss of records.
+import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Log } from '../../system/log.ts';
+import type { Bucket, BucketEntry } from '../../transport/port.ts';
+import type { RollPolicy } from './admission.ts';
+import { CurrentRecords, type OnLoaded } from './current-records.ts';
+import type { Records } from './record-table.ts';
+import type { ChangeAnnouncer, RollObserver } from './roll-observer.ts';
+import { isNodeKey, readEntry } from './store.ts';
+import { StoreComparison } from './store-comparison.ts';
+import type { StoreLife } from './store-life.ts';
+import { type AnnouncedMembership, absentRecord, type StoredRecord } from './stored-record.ts';
+import { UnreadableLog } from './unreadable-log.ts';
+
+export interface StoreFollowerOptions {
+  bucket: Bucket;
+  life: StoreLife;
+  clock: Clock;
+  log: Log;
+  /** The policy. It is read at each comparison, so that a reload takes effect. */
+  policy: RollPolicy;
+  announcer: ChangeAnnouncer;
+  /** The observers, which are called in this order. */
+  observers: readonly RollObserver[];
+  /** Called with each record that was taken into memory, before the observers are. `before` is the one it replaces. */
+  onApplied(id: string, stored: StoredRecord, before: NodeState | undefined): void;
+  /** Called when the store was lost and is empty. The caller then restores the data that is not about nodes. */
+  onStoreLost(): void;
+  /** Returns what was announced last of each node. @throws BrokerError */
+  readAnnounced(): Promise<ReadonlyMap<string, AnnouncedMembership>>;
+  /** Repeats `work` until the broker carries it out, or the requester stops. */
+  persist(work: () => Promise<void>): Promise<void>;
+  /** Called when the number of lost records has changed. */
+  onLossesChange?(): void;
+}
+
+export class StoreFollower {
+  readonly #options: StoreFollowerOptions;
+  readonly #current: CurrentRecords;
+  readonly #comparison: StoreComparison;
+  readonly #unreadable: UnreadableLog;
+  /** During a pass over the store, the ids that have not come yet; otherwise undefined. */
+  #missing: Set<string> | undefined;
+  /** During a pass over a store that was lost, what memory had before; otherwise undefined. */
+  #lost: Map<string, StoredRecord> | undefined;
+  /** During a pass, the ids for which the store has an older revision than memory. */
+  readonly #older = new Set<string>();
+  /** Number of keys that the last pass found and that are no node ids. */
+  #otherKeys = 0;
+  /** Whether a pass over the store was asked for, and has not ended. */
+  #isReadingAgain = false;
+  #watch: { stop(): void; restart(): void } | undefined;
+
+  constructor(options: StoreFollowerOptions) {
+    this.#options = options;
+    const { life, policy } = options;
+    this.#unreadable = new UnreadableLog(options);
+    this.#comparison = new StoreComparison({
+      ...options,
+      readContext: async () => ({ incarnation: await life.find(), manualApproval: policy.manualApproval }),
+      onChange: () => options.onLossesChange?.(),
+    });
+    this.#current = new CurrentRecords({
+      ...options,
+      comparison: this.#comparison,
+      onApplied: (id, stored, before) => {
+        this.#missing?.delete(id);
+        if (stored.kind === 'unreadable') this.#unreadable.add(id);
+        options.onApplied(id, stored, before);
+      },
+    });
+  }
+
+  /** The records of all nodes, as the store has them. */
+  get records(): Records {
+    return this.#current.table;
+  }
+
+  /** The nodes whose records the store lost, with what was announced of each. */
+  get lost(): ReadonlyMap<string, AnnouncedMembership> {
+    return this.#comparison.lost;
+  }
+
+  /** Whether the store is compared with the events now, so that nobody knows what it lost. */
+  get isComparing(): boolean {
+    return this.#comparison.isDue;
+  }
+
+  /** Number of keys of the store that are known: records, deletion markers and keys of other programs. */
+  get knownKeys(): number {
+    return this.records.written + this.#otherKeys;
+  }
+
+  /** Reads the store and then follows it. @throws BrokerError */
+  async load(onLoaded: OnLoaded): Promise<void> {
+    // It is set to undefined after the first pass, because the callback may hold the whole event history.
+    let onFirst: OnLoaded | undefined = onLoaded;
+    await this.#comparison.start();
+    const watch = await this.#options.bucket.watch(entry => this.#onEntry(entry, onFirst), {
+      begin: ({ lost }) => this.#beginPass(lost),
+      complete: () => this.#completePass(),
+    });
+    this.#watch = watch;
+    await watch.ready;
+    onFirst = undefined;
+    await this.#runComparison();
+  }
+
+  /** Reads the store again from its beginning, because it seems to have lost records. */
+  readAgain(): void {
+    if (this.#isReadingAgain) return;
+    this.#isReadingAgain = true;
+    this.#watch?.restart();
+  }
+
+  /** Ends the watch of the store. */
+  stop(): void {
+    this.#watch?.stop();
+  }
+
+  /** Waits until the store was compared with the events. @throws BrokerError `timeout` when it takes too long. */
+  async compared(): Promise<void> {
+    await this.#comparison.ended();
+  }
+
+  /**
+   * Applies what a read of the store found under `id`, and returns what counts as stored there; undefined while the store
+   * is compared with the events.
+   */
+  applyRead(id: string, entry: BucketEntry | undefined): StoredRecord | undefined {
+    const former = this.records.stored(id);
+    // A store gives no smaller revision than before, unless it was lost or purged.
+    if ((entry?.revision ?? 0) < former.revision) {
+      this.#options.life.doubt({ lost: false });
+      this.#comparison.require();
+      this.readAgain();
+    }
+    if (this.#comparison.isDue) return undefined;
+    return this.#comparison.judge(id, entry ? this.#current.applyEntry(entry, former) : absentRecord);
+  }
+
+  /** Applies a record that this requester wrote, and announces its change. */
+  applyWrite(id: string, stored: StoredRecord, change: RecordedChange | undefined): void {
+    this.#current.apply(id, stored, change);
+  }
+
+  /** Forgets a marker that this requester removed from the store. */
+  forgetMarker(id: string): void {
+    this.#current.remove(id);
+  }
+
+  #onEntry(entry: BucketEntry, onFirst: OnLoaded | undefined): void {
+    const { key } = entry;
+    if (!isNodeKey(key)) {
+      if (this.#missing) this.#otherKeys++;
+      return;
+    }
+    this.#missing?.delete(key);
+    // Our own writes come back here, and a watch that starts again sends every entry again.
+    const former = this.records.stored(key);
+    if (former.revision > entry.revision) this.#older.add(key);
+    if (former.revision >= entry.revision) return;
+    if (onFirst) this.#current.load(entry, onFirst);
+    else this.#current.applyEntry(entry, this.#lost?.get(key) ?? former);
+  }
+
+  #beginPass(lost: boolean): void {
+    this.#older.clear();
+    this.#otherKeys = 0;
+    this.#unreadable.beginReading();
+    // The older records of lost nodes may be gone too.
+    for (const id of this.#comparison.lost.keys()) this.#current.forgetRevision(id);
+    this.#missing = new Set(this.records.ids());
+    if (!lost) return;
+    this.#options.life.doubt({ lost });
+    this.#comparison.require();
+    if (this.#missing.size === 0) return;
+    const text = 'the node info store was lost; nodes that no operator decided about register again';
+    this.#options.log.warn({}, text);
+    this.#lost = new Map();
+    for (const id of this.#missing) {
+      this.#lost.set(id, this.records.stored(id));
+      this.#current.remove(id);
+    }
+    this.#options.onStoreLost();
+  }
+
+  #completePass(): void {
+    this.#isReadingAgain = false;
+    this.#unreadable.endReading();
+    const isShort = (this.#missing?.size ?? 0) > 0 || this.#older.size > 0;
+    if (isShort) this.#comparison.require();
+    for (const id of this.#missing ?? []) this.#current.remove(id);
+    this.#missing = undefined;
+    this.#lost = undefined;
+    if (this.#comparison.isDue) void this.#compare([...this.#older]);
+  }
+
+  // Compares the store with what was announced. `older` are ids for which the store has an older revision than memory.
+  async #compare(older: readonly string[]): Promise<void> {
+    const { bucket, persist, log } = this.#options;
+    const work = async () => {
+      for (const id of older) {
+        const entry = await bucket.get(id);
+        if ((entry?.revision ?? 0) >= this.records.stored(id).revision) continue;
+        this.#current.remove(id);
+        if (entry) this.#current.apply(id, readEntry(entry), undefined);
+      }
+      await this.#runComparison();
+    };
+    await persist(work).catch(error =>
+      log.error({ err: error }, 'the store cannot be compared with its events'),
+    );
+  }
+
+  async #runComparison(): Promise<void> {
+    await this.#comparison.run(
+      id => this.records.stored(id),
+      (id, lost) => this.#current.replace(id, lost),
+    );
+  }
+}
