@@ -14,8 +14,11 @@ export interface Checked {
   ledger: EventLedger;
 }
 
-/** Time until a calm cluster must be as the model says, in milliseconds. Only a failure reaches it. */
-const calmMs = 60_000;
+/**
+ * Time until a calm cluster must be as the model says, in milliseconds. An agent whose registration became void again and
+ * again waits for up to 2 min until it registers. Only a failure reaches this time.
+ */
+const calmMs = 180_000;
 
 /**
  * Waits until everything is as the model says, and fixes the model to what was seen.
