@@ -20,7 +20,7 @@ export async function readStoreLimit(folder: string): Promise<number | undefined
     const { blocks, bsize } = await statfs(folder);
     return Math.floor((blocks * bsize * 3) / 4) || undefined;
   } catch {
-    // The start of the broker meets the same error soon, and reports it.
+    // The start of the broker meets the same error soon, and says so.
     return undefined;
   }
 }

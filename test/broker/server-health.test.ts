@@ -56,7 +56,7 @@ test('a server that answers has no problem', () => {
   assert.deepEqual([server.problem, server.restarts], [undefined, []]);
 });
 
-test('a server that does not answer is reported after two beats, and started again after 12 s', () => {
+test('a server that does not answer has a problem after two beats, and started again after 12 s', () => {
   const server = new Watched();
   server.pass(9_000);
   assert.deepEqual([server.problem, server.restarts.length], ['the broker does not answer', 0]);

@@ -84,7 +84,7 @@ test('a server that hangs is killed and started again, with the reason in log an
   assert.equal(await store(broker), 'stored');
 });
 
-test('a full disk is reported and causes no restart, and writes work again when it has space', async t => {
+test('a full disk is the problem that is shown, and causes no restart, and writes work again when it has space', async t => {
   const disk = await mountDisk(t);
   if (!disk) return;
   const folder = join(disk.folder, 'broker');

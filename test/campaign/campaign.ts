@@ -5,13 +5,14 @@ import { carriedOut } from './attack.ts';
 import { type AttackName, attacks, describeRound, planRounds } from './plan.ts';
 import { runCampaign } from './run.ts';
 
-const usage = `usage: scripts/campaign [--minutes N] [--seed S] [--only ATTACK] [--dry-run]
+const usage = `usage: scripts/campaign [--minutes N] [--seed S] [--only NAME] [--dry-run]
 
   --minutes N   how long it attacks; the default is 5
   --seed S      the seed of the plan; the default is a random one, which is printed first
   --only NAME   carries out only this attack; may be given more than once
   --dry-run     prints the plan, and attacks nothing
 
+The attacks:
 ${Object.entries(attacks)
   .map(([name, { help }]) => `  ${name.padEnd(26)} ${help}\n`)
   .join('')}`;
@@ -23,10 +24,7 @@ process.exit(await main());
 
 async function main(): Promise<number> {
   const options = readArguments();
-  if (options === undefined) {
-    process.stderr.write(usage);
-    return 64;
-  }
+  if (options === undefined) return 64;
   const { help, minutes, seed, names, dryRun } = options;
   if (help) {
     process.stdout.write(usage);
@@ -68,6 +66,7 @@ interface Arguments {
   dryRun: boolean;
 }
 
+/** Returns what the caller wants; undefined after a sentence about what is wrong. */
 function readArguments(): Arguments | undefined {
   try {
     const { values } = parseArgs({
@@ -81,11 +80,14 @@ function readArguments(): Arguments | undefined {
     });
     const minutes = Number(values.minutes ?? 5);
     const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
+    if (!(minutes > 0)) throw new Error(`--minutes must be a number above 0: ${values.minutes}`);
+    if (!Number.isInteger(seed)) throw new Error(`--seed must be a whole number: ${values.seed}`);
+    const unknown = values.only?.find(name => !carriedOut.some(known => known === name));
+    if (unknown !== undefined) throw new Error(`there is no attack '${unknown}'; --help names the attacks`);
     const names = carriedOut.filter(name => values.only?.includes(name) ?? true);
-    if (!(minutes > 0) || !Number.isInteger(seed) || names.length === 0) return undefined;
     return { help: values.help === true, minutes, seed, names, dryRun: values['dry-run'] === true };
   } catch (error) {
-    process.stderr.write(`${reasonOf(error)}\n`);
+    process.stderr.write(`campaign: ${reasonOf(error)}\n`);
     return undefined;
   }
 }

@@ -5,11 +5,9 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { collectBundleFiles } from '../../agent/doctor/bundle-files.ts';
 import type { Recording } from '../../agent/host/recording/recording.ts';
+import { needsRoot, otherUser } from '../support/other-user.ts';
 import { newFolder } from '../support/temporary.ts';
 import { context } from './checks/context.ts';
-
-const other = 65534;
-const needsRoot = process.geteuid?.() === 0 ? {} : { skip: 'only root can make files of another user' };
 
 /** Collects the files of a fault report on the data folder `data`, with the log file `log`. */
 async function collect(data: string, log: string) {
@@ -40,7 +38,7 @@ test('links at the configuration, the log and the folders lead to nothing', need
   await symlink(secret, join(data, 'broker', 'nats.conf'));
   await symlink(secret, join(data, 'log.txt'));
   await symlink(secrets, join(data, 'agent'));
-  for (const folder of [data, join(data, 'broker')]) await chown(folder, other, other);
+  for (const folder of [data, join(data, 'broker')]) await chown(folder, otherUser, otherUser);
   const { files, omitted, all } = await collect(data, join(data, 'log.txt'));
   assert.doesNotMatch(all, /hash/);
   assert.match(omitted.get('nats.conf') ?? '', /broker\/nats\.conf: a symbolic link, which is not followed$/);

@@ -19,10 +19,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { findProgram } from '../support/find-program.ts';
+import { needsRoot, otherUser } from '../support/other-user.ts';
 import { muster } from '../support/program.ts';
-
-const other = 65534;
-const needsRoot = process.geteuid?.() === 0 ? {} : { skip: 'only root can make files of another user' };
 
 describe('root', needsRoot, () => {
   let root: string;
@@ -42,7 +40,7 @@ describe('root', needsRoot, () => {
     const data = join(root, name);
     for (const folder of [data, join(data, 'requester'), join(data, 'broker')]) {
       await mkdir(folder, { mode: 0o755 });
-      await chown(folder, other, other);
+      await chown(folder, otherUser, otherUser);
     }
     return data;
   }
@@ -114,7 +112,7 @@ describe('root', needsRoot, () => {
         assert.match(stdout + stderr, reason);
       }
     };
-    await chown(config, other, other);
+    await chown(config, otherUser, otherUser);
     await refusals(
       /muster\.yaml: root does not use it, because \S+ belongs to user 65534; chown root \S+muster\.yaml/,
     );
@@ -166,8 +164,8 @@ describe('root', needsRoot, () => {
     const data = await dataFolder('users');
     const config = join(data, 'muster.yaml');
     await writeFile(config, 'api: {port: 0}\n');
-    await chown(config, other, other);
-    const nobody = { uid: other, gid: other, env: { HOME: '/nonexistent' }, cwd: '/' };
+    await chown(config, otherUser, otherUser);
+    const nobody = { uid: otherUser, gid: otherUser, env: { HOME: '/nonexistent' }, cwd: '/' };
     const check = () => muster(['config', 'check', config], nobody);
     assert.deepEqual(await check(), { code: 0, signal: null, stdout: `Ok: ${config}\n`, stderr: '' });
     await chmod(config, 0o666);

@@ -10,9 +10,7 @@ import {
   trustOfThisProcess,
   writerRemedy,
 } from '../../agent/system/path-trust.ts';
-
-const other = 65534;
-const needsRoot = process.geteuid?.() === 0 ? {} : { skip: 'only root can make files of another user' };
+import { needsRoot, otherUser } from '../support/other-user.ts';
 
 const made: string[] = [];
 after(() => Promise.all(made.map(folder => rm(folder, { recursive: true, force: true }))));
@@ -65,18 +63,18 @@ describe('somebody else may change a file', () => {
     needsRoot,
     async () => {
       const { root, folder, file, found } = await privateFile();
-      await chown(file, other, other);
+      await chown(file, otherUser, otherUser);
       assert.equal(await found(), '/folder/file belongs to user 65534; chown root /folder/file');
-      assert.equal(await findOtherWriter(file, trustOfThisProcess([other])), undefined);
+      assert.equal(await findOtherWriter(file, trustOfThisProcess([otherUser])), undefined);
       await chown(file, 0, 0);
-      await chown(folder, other, other);
+      await chown(folder, otherUser, otherUser);
       const remedy =
         'move it to a folder that only root may write, such as /etc/muster, or: chown root /folder';
       assert.equal(await found(), `/folder belongs to user 65534; ${remedy}`);
       await chown(folder, 0, 0);
       const link = join(root, 'link');
       await symlink(file, link);
-      await lchown(link, other, other);
+      await lchown(link, otherUser, otherUser);
       assert.equal(await found(link), undefined);
       await chmod(root, 0o1777);
       assert.match((await found(link)) ?? '', /^\/link is a link of user 65534; rm \/link$/);

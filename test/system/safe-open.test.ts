@@ -26,10 +26,7 @@ import { LogFile } from '../../agent/system/log-file.ts';
 import { removeTree } from '../../agent/system/remove-tree.ts';
 import { askHolder } from '../../agent/system/role-socket.ts';
 import { withFolder } from '../../agent/system/safe-open.ts';
-
-/** A user who is not root. */
-const other = 65534;
-const needsRoot = process.geteuid?.() === 0 ? {} : { skip: 'only root can make files of another user' };
+import { needsRoot, otherUser } from '../support/other-user.ts';
 
 const made: string[] = [];
 after(() => Promise.all(made.map(folder => rm(folder, { recursive: true, force: true }))));
@@ -42,12 +39,12 @@ async function planterFolder() {
   const folder = join(root, 'state');
   const secret = join(root, 'secret');
   await mkdir(folder, { mode: 0o755 });
-  await chown(folder, other, other);
+  await chown(folder, otherUser, otherUser);
   await writeFile(secret, 'only root may read this', { mode: 0o600 });
   /** Writes a file of the other user. */
   const write = async (name: string, text: string) => {
     await writeFile(join(folder, name), text);
-    await chown(join(folder, name), other, other);
+    await chown(join(folder, name), otherUser, otherUser);
   };
   return { root, folder, secret, write };
 }
@@ -206,8 +203,8 @@ describe('a link', () => {
     await chmod(root, 0o1777);
     await symlink(secret, join(root, 'config.yaml'));
     assert.ok(await readBounded(join(root, 'config.yaml')));
-    await promisify(execFile)('chown', ['-h', String(other), join(root, 'config.yaml')]);
-    assert.equal((await lstat(join(root, 'config.yaml'))).uid, other);
+    await promisify(execFile)('chown', ['-h', String(otherUser), join(root, 'config.yaml')]);
+    assert.equal((await lstat(join(root, 'config.yaml'))).uid, otherUser);
     await refuses(
       join(root, 'config.yaml'),
       /config\.yaml is a symbolic link of user 65534, which is not followed$/,

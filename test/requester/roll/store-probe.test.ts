@@ -50,7 +50,7 @@ test('another bucket of the same name, and an older state, are noticed', async (
     await clock.advance(7_000);
     assert.equal(probed.shortages, 1);
     await clock.advance(60_000);
-    assert.equal(probed.shortages, 1, 'it is reported once');
+    assert.equal(probed.shortages, 1, 'it is noticed once');
     probe.stop();
   }
 });
