@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { MusterError } from '../system/errors.ts';
-import { closeToOthers, readOwnFile, writeFileAtomic } from '../system/files.ts';
+import { closeToOthers, writeFileAtomic } from '../system/files.ts';
+import { readOwnFile } from '../system/read-file.ts';
 import { rememberSecret } from '../system/secrets.ts';
 
 export interface BrokerFiles {

@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type Clock, sleep } from '../system/clock.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
-import { readOwnFile, readSystemFile } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
+import { readOwnFile, readSystemFile } from '../system/read-file.ts';
 import type { BrokerFiles } from './broker-files.ts';
 
 /** Time until the server is killed, in milliseconds. */

@@ -3,7 +3,6 @@ import { isUtf8 } from 'node:buffer';
 import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { errnoOf, MusterError } from '../system/errors.ts';
-import { readBounded } from '../system/files.ts';
 import {
   describeWriter,
   findOtherWriter,
@@ -11,6 +10,7 @@ import {
   trustOfRoot,
   writerRemedy,
 } from '../system/path-trust.ts';
+import { readBounded } from '../system/read-file.ts';
 import { type Environment, namedFolders } from './environment.ts';
 import { isSecret } from './keys.ts';
 import { type SettingEntry, type Source, whyUnreadable } from './sources.ts';

@@ -1,8 +1,8 @@
 // Reads the settings in flags, in the environment and in the service manager's credentials, as text.
 import { join } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
-import { readBounded } from '../system/files.ts';
 import { printable } from '../system/printable.ts';
+import { readBounded } from '../system/read-file.ts';
 import { environmentName, flagName, isSecret, settingKeys } from './keys.ts';
 import type { Input } from './kind.ts';
 import { findNearest } from './nearest.ts';

@@ -11,8 +11,8 @@ import { type Recording, recordingFile, recordingText } from '../host/recording/
 import { yamlText } from '../output/data.ts';
 import { systemClock } from '../system/clock.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
-import { readBounded, readOwnFile } from '../system/files.ts';
 import { readNodeId } from '../system/node-id.ts';
+import { readBounded, readOwnFile } from '../system/read-file.ts';
 import { withFolder } from '../system/safe-open.ts';
 import { redacted, redactSecrets, rememberSecret } from '../system/secrets.ts';
 import { version } from '../system/version.ts';

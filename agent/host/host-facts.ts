@@ -1,5 +1,5 @@
 // Reads the facts that Node's `os` module and a few files know about the machine, without starting a process.
-import { readSystemFile } from '../system/files.ts';
+import { readSystemFile } from '../system/read-file.ts';
 import type { Inputs } from './inputs/inputs.ts';
 import { readOsInfo } from './inputs/os-info.ts';
 import { readOsName } from './inventory/os-name.ts';

@@ -3,7 +3,7 @@ import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Role } from '../config/role.ts';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
-import { readBounded } from '../system/files.ts';
+import { readBounded } from '../system/read-file.ts';
 import { askHolder } from '../system/role-socket.ts';
 import type { ExistingFile, Inspection, ServiceState } from './plan.ts';
 import { otherRole } from './scope.ts';

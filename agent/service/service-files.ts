@@ -1,7 +1,7 @@
 // Creates the content of every file that an installation of a service writes.
 import { join } from 'node:path';
 import type { Role } from '../config/role.ts';
-import { readSystemFile } from '../system/files.ts';
+import { readSystemFile } from '../system/read-file.ts';
 import type { ServiceFile } from './plan-install.ts';
 import type { ManagerName, Scope } from './scope.ts';
 import { addSeal } from './seal.ts';

@@ -2,8 +2,9 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MusterError, reasonOf } from './errors.ts';
-import { readOwnFile, writeFileAtomic } from './files.ts';
+import { writeFileAtomic } from './files.ts';
 import type { Random } from './random.ts';
+import { readOwnFile } from './read-file.ts';
 
 export type NameProvider = 'puuid' | 'uuid' | 'hostname' | 'aws' | 'gcp';
 

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 import type { Authenticator } from 'nats';
 import { credsAuthenticator, tokenAuthenticator, usernamePasswordAuthenticator } from 'nats';
 import { reasonOf } from '../system/errors.ts';
-import { readBounded } from '../system/files.ts';
+import { readBounded } from '../system/read-file.ts';
 import { rememberSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 

@@ -1,7 +1,7 @@
 // Reads the files for TLS with the broker at each attempt, so a renewed certificate needs no restart.
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { reasonOf } from '../system/errors.ts';
-import { readBounded } from '../system/files.ts';
+import { readBounded } from '../system/read-file.ts';
 import { rememberSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 

@@ -12,12 +12,12 @@ import { promisify } from 'node:util';
 import { MusterError } from '../../agent/system/errors.ts';
 import {
   makeFolder,
-  readBounded,
   removeFile,
   removeLeftovers,
   setAside,
   writeFileAtomic,
 } from '../../agent/system/files.ts';
+import { readBounded } from '../../agent/system/read-file.ts';
 import { mountReadOnly, mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
 import { asUnprivileged, unprivilegedFolder } from '../support/unprivileged.ts';

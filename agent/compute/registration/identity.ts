@@ -3,7 +3,8 @@ import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from '
 import { join } from 'node:path';
 import { decodeSeed, encodePublicKey, encodeSeed, fingerprint } from '../../protocol/nkey.ts';
 import { MusterError } from '../../system/errors.ts';
-import { closeToOthers, readOwnFile, writeFileAtomic } from '../../system/files.ts';
+import { closeToOthers, writeFileAtomic } from '../../system/files.ts';
+import { readOwnFile } from '../../system/read-file.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 
 export interface Identity {

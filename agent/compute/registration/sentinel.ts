@@ -5,7 +5,8 @@ import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
-import { readOwnFile, removeFile, setAside, writeFileAtomic } from '../../system/files.ts';
+import { removeFile, setAside, writeFileAtomic } from '../../system/files.ts';
+import { readOwnFile } from '../../system/read-file.ts';
 
 const short = v.pipe(v.string(), v.maxLength(256));
 const schema = v.object({

@@ -6,7 +6,7 @@ import type { Role } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
 import { defaultServers } from '../../roles/run-agent.ts';
 import { unitName } from '../../service/scope.ts';
-import { readBounded } from '../../system/files.ts';
+import { readBounded } from '../../system/read-file.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import type { Credentials } from '../../transport/credentials.ts';
 import type { BrokerAccess } from './context.ts';

@@ -1,8 +1,8 @@
 // Checks the sentinel, which is the file that says that the node is already registered.
 import { inspectIdentity } from '../../compute/registration/identity.ts';
 import { inspectSentinel, sentinelPath } from '../../compute/registration/sentinel.ts';
-import { readOwnFile } from '../../system/files.ts';
 import { readNodeId } from '../../system/node-id.ts';
+import { readOwnFile } from '../../system/read-file.ts';
 import { type Check, type Finding, ok, warning } from './check.ts';
 import type { Context } from './context.ts';
 import { exposureFindings, unreadableFinding } from './private-file.ts';

@@ -1,7 +1,8 @@
 // Remembers that a library was called and did not return, so that a library that crashes the process is no longer called.
 import { join } from 'node:path';
 import { type Clock, endsWithin, systemClock } from '../../system/clock.ts';
-import { readBounded, writeMark } from '../../system/files.ts';
+import { writeMark } from '../../system/files.ts';
+import { readBounded } from '../../system/read-file.ts';
 import { HangLimiter } from '../inputs/hang-limiter.ts';
 import type { Inputs } from '../inputs/inputs.ts';
 import type { NvmlMark } from '../native/native-probe.ts';

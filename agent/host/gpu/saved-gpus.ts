@@ -4,7 +4,8 @@ import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
 import { compactResources, type Gpu, resourcesSchema } from '../../protocol/resources.ts';
 import { validate } from '../../protocol/schema.ts';
-import { readBounded, writeFileAtomic } from '../../system/files.ts';
+import { writeFileAtomic } from '../../system/files.ts';
+import { readBounded } from '../../system/read-file.ts';
 
 // GPUs are stored in the protocol's form, because its schema limits and checks everything.
 const schema = v.object({

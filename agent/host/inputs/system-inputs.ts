@@ -1,7 +1,7 @@
 // Answers the questions of inputs.ts by asking this machine. A file, a tool or a library that hangs cannot stop the agent.
 import { readdir, readlink } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../system/clock.ts';
-import { readSystemFile } from '../../system/files.ts';
+import { readSystemFile } from '../../system/read-file.ts';
 import { type ChildCommand, type Inventory, InventoryError, takeInventory } from '../inventory/inventory.ts';
 import {
   type Cgroup,

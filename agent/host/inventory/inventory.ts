@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { startChild } from '../../system/child.ts';
 import type { Clock } from '../../system/clock.ts';
-import { readBounded, writeFileAtomic } from '../../system/files.ts';
+import { writeFileAtomic } from '../../system/files.ts';
 import { printable } from '../../system/printable.ts';
+import { readBounded } from '../../system/read-file.ts';
 import { tidy } from '../values/tidy.ts';
 
 const text = v.optional(

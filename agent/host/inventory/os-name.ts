@@ -1,5 +1,5 @@
 // Reads the name of the operating system from its own files.
-import { readSystemFile } from '../../system/files.ts';
+import { readSystemFile } from '../../system/read-file.ts';
 import { tidy } from '../values/tidy.ts';
 
 export interface OsName {

@@ -3,7 +3,8 @@ import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import { escapeText } from '../../system/escape.ts';
-import { makeFolder, readBounded, writeFileAtomic } from '../../system/files.ts';
+import { makeFolder, writeFileAtomic } from '../../system/files.ts';
+import { readBounded } from '../../system/read-file.ts';
 import type { Fault, MetadataRequest, OsInfo } from '../inputs/inputs.ts';
 
 export interface Recording {
