@@ -1,9 +1,10 @@
-// The tables on the pages are up to date: they are generated from the tables of the program.
+// The tables and lists on the pages are up to date with the tables of the program.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { commands } from '../../agent/cli/commands.ts';
 import { settingKeys } from '../../agent/config/keys.ts';
+import { troubleCodes } from '../../agent/system/trouble.ts';
 import { pagePath, pages, withGeneratedParts } from '../../scripts/docs.ts';
 import { stepsOf } from '../../scripts/walk.ts';
 import { readPage } from '../support/pages.ts';
@@ -29,6 +30,11 @@ describe('the generated parts of the pages', () => {
     for (const { path, hidden } of commands)
       assert.equal(new RegExp(`^\\| \`muster ${path}[\` ]`, 'm').test(text), !hidden, path);
   });
+});
+
+it('docs/operate.md names the code of every trouble', async () => {
+  const text = await readPage('docs/operate.md');
+  for (const code of troubleCodes) assert.ok(text.includes(`\`${code}\``), code);
 });
 
 it('the picture shows the walk of the README (npm run picture draws it)', async () => {
