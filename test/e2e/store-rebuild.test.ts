@@ -49,6 +49,7 @@ describe('a store that lost records', () => {
     assert.deepEqual([Membership, Muster?.Decision?.Reason], ['REJECTED', 'not ours']);
     assert.equal((await cluster.node('kept'))?.Muster.Decision?.Reason, 'ours');
     assert.equal(await cluster.node('gone'), undefined);
+    await cluster.until('node-0', 'APPROVED UNKNOWN');
     assert.equal((await cluster.status()).state, 'ready');
   };
 

@@ -105,6 +105,36 @@ for (const [when, lose] of Object.entries(losses)) {
   });
 }
 
+test("the requester's own record is written again when it was lost with others under it", async () => {
+  const fixture = await cluster();
+  keys(fixture).clear();
+  await fixture.live(10_000);
+  assert.deepEqual(lostIds(fixture), ['approved', 'deleted', 'rejected']);
+  assert.deepEqual(fixture.table(), ['node-0 Requester APPROVED UNKNOWN']);
+});
+
+test('an event of a deletion that contradicts the record in the store sends no node away', async () => {
+  const fixture = await cluster();
+  const genuine = fixture
+    .events()
+    .find(({ subject, type }) => subject === 'approved' && type.endsWith('approved'));
+  assert.ok(genuine);
+  const forged = {
+    ...genuine,
+    id: genuine.id.replace(/\d+$/, '999'),
+    type: 'org.muster.node.deleted',
+    data: { node: 'approved', previous: {}, current: {}, reason: 'forged', actor: 'mallory' },
+  };
+  fixture.broker.connect().publish('node.events.approved.deleted', JSON.stringify(forged));
+  await fixture.live(1_000);
+  await fixture.kill();
+  await fixture.start();
+  assert.deepEqual(lostIds(fixture), ['approved']);
+  const body = { Info: computeInfo('approved'), ...fixture.senderOf('approved') };
+  for (const subject of ['UpdateNodeInfo/v1', 'RegisterNode/v1'] as const)
+    assert.equal((await fixture.ask('approved', subject, body)).value?.Muster?.Code, 'unavailable', subject);
+});
+
 describe('a lost record', () => {
   test('is given up when its node is deleted, and the node may then register as a new one', async () => {
     const fixture = await cluster();
@@ -175,6 +205,8 @@ test('while the events cannot be read, a node without a record is neither regist
   const answer = await fixture.ask('deleted', 'UpdateNodeInfo/v1', deleted);
   assert.equal(answer.value?.Muster?.Code, 'unavailable');
   assert.equal((await fixture.register('rejected')).value?.Muster?.Code, 'unavailable');
+  const refusal = { code: 'unreachable', message: /^nothing was decided: the store may have lost records/ };
+  await assert.rejects(fixture.reject('approved'), refusal);
   fixture.broker.storeFault = undefined;
   await fixture.live(20_000);
   assert.deepEqual(lostIds(fixture), ['approved', 'deleted', 'rejected']);

@@ -60,6 +60,14 @@ export const notFound = (name: string, hint?: string | undefined): MusterError =
 export const notLost = (id: string): MusterError =>
   new MusterError('not_found', `the store did not lose the record of node ${id}`);
 
+/** Returns the error for a decision that was not begun, because the store may have lost the record that it is about. */
+export const comparing = (cause: unknown): MusterError =>
+  new MusterError(
+    'unreachable',
+    'nothing was decided: the store may have lost records, and is being compared with its events',
+    { hint: 'try again in a moment; the log of the requester says more', cause },
+  );
+
 /** Returns the error for a stored record that is no record of a node on the roll. */
 export function unusable(stored: StoredRecord, name: string): MusterError {
   if (stored.kind === 'unreadable') {

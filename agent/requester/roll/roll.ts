@@ -6,7 +6,7 @@ import type { Random } from '../../system/random.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import { Admission, type Place } from './admission.ts';
 import type { OnLoaded } from './current-records.ts';
-import { type Decision, type DecisionRule, notLost } from './decisions.ts';
+import { comparing, type Decision, type DecisionRule, notLost } from './decisions.ts';
 import { ExpiredMarkers } from './expired-markers.ts';
 import { type HeldUpdate, HeldUpdates } from './held-updates.ts';
 import {
@@ -173,9 +173,15 @@ export class Roll {
 
   /**
    * Carries out an operator's decision and returns the id of the node that `name` means. An exact decision takes a whole id.
-   * @throws MusterError as `resolve`, `resolveExact` and the rule; BrokerError when the store does not answer.
+   * @throws MusterError as `resolve`, `resolveExact` and the rule, and `unreachable` while the store is compared with its
+   * events; BrokerError when the store does not answer.
    */
   async decide(name: string, decision: Decision, rule: DecisionRule): Promise<string> {
+    // During a comparison, a lost node looks as if it had never been there.
+    if (this.#follower.isComparing)
+      await this.#follower.compared().catch(error => {
+        throw comparing(error);
+      });
     const id = decision.isExact ? this.records.resolveExact(name) : this.records.resolve(name);
     await this.#writer.change(id, stored => rule(stored, name, decision, this.#now()));
     return id;

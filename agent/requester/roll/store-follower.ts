@@ -25,7 +25,7 @@ export interface StoreFollowerOptions {
   observers: readonly RollObserver[];
   /** Called with each record that was taken into memory, before the observers are. `before` is the one it replaces. */
   onApplied(id: string, stored: StoredRecord, before: NodeState | undefined): void;
-  /** Called when the store was lost and is empty. The caller then restores the data that is not about nodes. */
+  /** Called when the store lost entries, or all of them. The caller then restores the data that is not about nodes. */
   onStoreLost(): void;
   /** Returns what was announced last of each node. @throws BrokerError */
   readAnnounced(): Promise<ReadonlyMap<string, AnnouncedMembership>>;
@@ -192,6 +192,8 @@ export class StoreFollower {
     const isShort = (this.#missing?.size ?? 0) > 0 || this.#older.size > 0;
     if (isShort) this.#comparison.require();
     for (const id of this.#missing ?? []) this.#current.remove(id);
+    // The requester's own record may be among them. For a store that is lost as a whole, the beginning of the pass called it.
+    if (isShort && !this.#lost) this.#options.onStoreLost();
     this.#missing = undefined;
     this.#lost = undefined;
     if (this.#comparison.isDue) void this.#compare([...this.#older]);
