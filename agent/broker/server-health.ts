@@ -1,6 +1,8 @@
 // Decides what is wrong with the broker's server, and when it must be started again, from what the server did. This rule
 // asks nobody: it gets the time and the findings as parameters.
 
+import { durationText } from '../output/units.ts';
+
 /** Times of the watch over the server, in milliseconds. */
 export const watchTimesMs = {
   /** Between two beats of the watch. At each beat the server gets a ping, unless an earlier one is not answered yet. */
@@ -148,7 +150,10 @@ export class ServerHealth {
     const { firstPause, longestPause } = this.#times;
     const pause = Math.min(longestPause, firstPause * 2 ** (this.#restarts - 1));
     if (this.#restarts > 0 && now - this.#restartedAt < pause)
-      return { problem: `${problem}; a restart did not help`, restart: undefined };
+      return {
+        problem: `${problem}; it was started again less than ${durationText(pause)} ago, so the next restart waits`,
+        restart: undefined,
+      };
     return { problem, restart };
   }
 }

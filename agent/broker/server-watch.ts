@@ -53,7 +53,9 @@ export class ServerWatch {
   begin(): void {
     this.end();
     this.#health.begin(this.#options.clock.monotonic());
-    const server = new WatchedServer(this.#options.connect(this.#times.slowWrite));
+    const server = new WatchedServer(this.#options.connect(this.#times.slowWrite), () =>
+      this.#health.onAnswer(this.#options.clock.monotonic()),
+    );
     this.#server = server;
     void this.#watch(server);
   }
@@ -73,7 +75,7 @@ export class ServerWatch {
       if (server.ended) return;
       const now = clock.monotonic();
       if (!this.#health.beat(now)) continue;
-      server.ping(this.#times.slowWrite, () => this.#health.onAnswer(clock.monotonic()));
+      server.ping(this.#times.slowWrite);
       if (this.#health.isFailing || now - wroteAt >= this.#times.write) {
         wroteAt = now;
         server.write(
@@ -113,14 +115,19 @@ export class ServerWatch {
 /** One server and the connection to it, with at most one ping and one write on their way. */
 class WatchedServer {
   readonly #connection: Connection;
+  /** Called when the server shows that it runs. */
+  readonly #onAnswer: () => void;
   readonly #end = new AbortController();
   #isPinging = false;
   #isWriting = false;
   #bucket: Bucket | undefined;
   #revision: number | undefined;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, onAnswer: () => void) {
     this.#connection = connection;
+    this.#onAnswer = onAnswer;
+    // A server that stood still may have lost this client. It answers the new link before it gets another ping.
+    connection.onState(({ kind }) => kind === 'connected' && this.#answered());
   }
 
   get ended(): boolean {
@@ -136,17 +143,17 @@ class WatchedServer {
     void this.#connection.close(0);
   }
 
-  /** Sends a ping if none is on its way, and calls `onAnswer` when the server shows that it runs. */
-  ping(timeoutMs: number, onAnswer: () => void): void {
+  /** Sends a ping if none is on its way. */
+  ping(timeoutMs: number): void {
     const { state } = this.#connection;
     if (state.kind === 'disconnected' && state.fault !== 'unreachable') {
       // A server that refuses the client answers, and a restart would not change what it says.
-      onAnswer();
+      this.#answered();
     } else if (!this.#isPinging) {
       this.#isPinging = true;
       void this.#connection
         .flush(timeoutMs)
-        .then(() => !this.ended && onAnswer())
+        .then(() => this.#answered())
         // A ping without an answer needs no mention: the verdict comes from the time of the last answer.
         .catch(() => undefined)
         .finally(() => {
@@ -173,6 +180,10 @@ class WatchedServer {
       .finally(() => {
         this.#isWriting = false;
       });
+  }
+
+  #answered(): void {
+    if (!this.ended) this.#onAnswer();
   }
 
   async #writeOnce(): Promise<void> {

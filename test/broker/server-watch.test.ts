@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { type Broker, type BrokerOptions, startBroker } from '../../agent/broker/broker.ts';
 import { watchTimesMs } from '../../agent/broker/server-health.ts';
+import { ServerWatch } from '../../agent/broker/server-watch.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { systemRandom } from '../../agent/system/random.ts';
 import { connectTo } from '../support/connections.ts';
 import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeBroker } from '../support/fake-connection.ts';
 import { findProgram } from '../support/find-program.ts';
 import { recordLog } from '../support/log-lines.ts';
 import { isRunning } from '../support/processes.ts';
@@ -82,6 +85,32 @@ test('a server that hangs is killed and started again, with the reason in log an
   assert.equal(broker.problem, undefined);
   assert.ok(messages().includes('the broker has not answered for 2 s: it is ended and started again'));
   assert.equal(await store(broker), 'stored');
+});
+
+test('a server that goes on after a while and takes the client again is not killed', async () => {
+  const clock = new FakeClock();
+  const connection = new FakeBroker(clock).connect();
+  const restarts: string[] = [];
+  const watch = new ServerWatch({
+    connect: () => connection,
+    testDisk: async () => ({ kind: 'writable' }),
+    store: '/store',
+    clock,
+    log: recordLog().log,
+    onProblem: () => undefined,
+    onRestartDue: (_restart, problem) => restarts.push(problem),
+  });
+  watch.begin();
+  await clock.advance(watchTimesMs.beat);
+  // No ping is answered any more, and the client gives the link up.
+  connection.flush = () => Promise.withResolvers<void>().promise;
+  await clock.advance(watchTimesMs.silent - 1_000);
+  connection.reconnect();
+  await clock.advance(watchTimesMs.beat);
+  assert.deepEqual(restarts, []);
+  await clock.advance(watchTimesMs.silent);
+  assert.equal(restarts.length, 1);
+  watch.end();
 });
 
 test('a full disk is the problem that is shown, and causes no restart, and writes work again when it has space', async t => {

@@ -69,6 +69,15 @@ test('a decision that the store does not answer may stand, and the error says ho
   assert.equal(fixture.requester.directory.get('node-1').Membership, 'APPROVED');
 });
 
+test('a broker that hangs is told by its watch alone: that it cannot be reached says nothing more', async () => {
+  const fixture = new RequesterFixture();
+  const ownBroker = { problem: 'the broker has not answered for 12 s', restarts: { count: 1 } };
+  fixture.requester = fixture.newRequester(fixture.connection, { brokerFolder: '/srv/broker', ownBroker });
+  fixture.broker.stop();
+  await fixture.clock.advance(20_000);
+  assert.deepEqual(codes(fixture), ['broker_failing']);
+});
+
 test('a lost broker is one trouble, whatever follows from it', async () => {
   const fixture = await RequesterFixture.started();
   await fixture.register('node-1');

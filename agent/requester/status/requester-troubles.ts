@@ -29,9 +29,9 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   const own = brokerProblem === undefined ? [] : [ownBrokerTrouble(brokerProblem, brokerFolder)];
   const restarts = 'the requester starts its broker again by itself; its log says why the broker ended';
   const broker = brokerTrouble(connection, now, brokerFolder === undefined ? undefined : restarts);
-  // What follows from a trouble of the broker is not shown beside it.
-  if (broker) return [...own, broker];
-  if (own.length > 0) return own;
+  // What follows from a trouble of the broker is not shown beside it. A broker that hangs cannot be reached either.
+  if (own.length > 0) return broker?.code === 'broker_refuses' ? [...own, broker] : own;
+  if (broker) return [broker];
   return [
     storeFailure && storeTrouble(storeFailure, brokerFolder),
     lostRecords === 0 ? undefined : lossTrouble(lostRecords),
