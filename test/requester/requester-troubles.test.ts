@@ -69,7 +69,7 @@ test('a decision that the store does not answer may stand, and the error says ho
   assert.equal(fixture.requester.directory.get('node-1').Membership, 'APPROVED');
 });
 
-test('a broker that hangs is told by its watch alone: that it cannot be reached says nothing more', async () => {
+test('while the broker hangs, the trouble that the watch found is shown, and not also that it cannot be reached', async () => {
   const fixture = new RequesterFixture();
   const ownBroker = { problem: 'the broker has not answered for 12 s', restarts: { count: 1 } };
   fixture.requester = fixture.newRequester(fixture.connection, { brokerFolder: '/srv/broker', ownBroker });

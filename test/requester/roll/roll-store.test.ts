@@ -225,7 +225,7 @@ describe('a store that is lost', () => {
     assert.equal(unknownCode(roll, 'node-1'), 'handshake_required');
     assert.deepEqual(
       [[...present.keys()], roll.records.size, roll.records.pending, open.storeLosses],
-      [['node-2'], 1, 1, 0],
+      [['node-2'], 1, 1, 1],
     );
   });
 
