@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { membershipKinds } from '../../agent/protocol/events.ts';
 import type { Health } from '../../agent/protocol/node-state.ts';
 import { healthOf } from '../../agent/requester/health/health.ts';
-import { announcementLimits } from '../../agent/requester/health/health-watch.ts';
+import { announcementLimits } from '../../agent/requester/health/health-announcements.ts';
 import { changesOf, readEntry } from '../../agent/requester/roll/store.ts';
 import { takeToken } from '../../agent/system/token-buckets.ts';
 import type { BucketEntry } from '../../agent/transport/port.ts';

@@ -15,7 +15,7 @@ import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { backoff, type Random } from '../../system/random.ts';
 import type { Connection, EventStream } from '../../transport/port.ts';
-import type { HealthAnnouncer, HealthChange } from '../health/health-watch.ts';
+import type { HealthAnnouncer, HealthChange } from '../health/health-announcements.ts';
 import type { ChangeAnnouncer } from '../roll/roll-observer.ts';
 import type { AnnouncedMemberships } from './announced-memberships.ts';
 import { changeEvent } from './change-event.ts';

@@ -1,19 +1,15 @@
 // The health watch receives the nodes' signs of life, notices silence, and announces each change of health.
-import type { Evidence, HealthKind } from '../../protocol/events.ts';
 import type { Health, NodeState } from '../../protocol/node-state.ts';
 import { echoSubject } from '../../protocol/subjects.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
-import { TokenBuckets } from '../../system/token-buckets.ts';
 import type { Connection, Subscription } from '../../transport/port.ts';
 import { type HealthLimits, type Liveness, LivenessTable } from './health.ts';
+import { HealthAnnouncements, type HealthAnnouncer } from './health-announcements.ts';
 import { ListeningClock } from './listening-clock.ts';
 
 /** Time by which a timer may be late before the watch counts as stalled, in milliseconds. */
 const stalledAfterMs = 30_000;
-
-/** Five changes of each node's health are announced at once, and then one every 10 s. */
-export const announcementLimits = { burst: 5, refillMs: 10_000 };
 
 export interface HealthWatchOptions {
   clock: Clock;
@@ -31,24 +27,6 @@ export interface HealthWatchOptions {
   onDegradedChange?: (() => void) | undefined;
 }
 
-/** Announces to other systems what the watch finds. */
-export interface HealthAnnouncer {
-  announceHealth(change: HealthChange): void;
-  /**
-   * Announces that the requester cannot tell whether silent nodes are alive, with the reason; undefined when it can
-   * again.
-   */
-  announceDegraded(reason: string | undefined): void;
-}
-
-export interface HealthChange {
-  node: string;
-  kind: HealthKind;
-  previous: Health;
-  current: Health;
-  evidence: Evidence;
-}
-
 export class HealthWatch {
   readonly #options: HealthWatchOptions;
   readonly #nodes: LivenessTable;
@@ -60,9 +38,7 @@ export class HealthWatch {
   readonly #due = new Map<string, number>();
   /** The listening time before which nothing is announced, because a new requester has received no heartbeats yet. */
   readonly #graceUntil: number;
-  readonly #announcements: TokenBuckets;
-  /** The nodes whose health changed too often to be announced at once, each with the rule of its last change. */
-  readonly #waiting = new Map<string, string>();
+  readonly #announcements: HealthAnnouncements;
   #graceOver = false;
   #echoSent = 0;
   #echoReceived = 0;
@@ -78,7 +54,7 @@ export class HealthWatch {
       longestHoldMs: 3 * limits.disconnectedAfterMs,
     });
     this.#graceUntil = limits.disconnectedAfterMs;
-    this.#announcements = new TokenBuckets(announcementLimits, () => clock.monotonic());
+    this.#announcements = new HealthAnnouncements({ ...options, silenceMs: id => this.silenceMs(id) });
   }
 
   start(): void {
@@ -114,7 +90,7 @@ export class HealthWatch {
   /** Forgets a node that is no longer on the roll. */
   onRemoved(id: string): void {
     this.#nodes.delete(id);
-    this.#waiting.delete(id);
+    this.#announcements.forget(id);
   }
 
   /**
@@ -244,24 +220,16 @@ export class HealthWatch {
       this.#noteSilence(node);
       if (node.announced !== health) this.#announce(node, health, this.#ruleOf(health));
     }
-    this.#announceWaiting(now);
+    this.#announcements.announceWaiting(id => {
+      const node = this.#nodes.get(id);
+      return node && { node, health: this.#nodes.health(node, now) };
+    });
   }
 
   #noteSilence(node: Liveness): void {
     if (node.silentSince !== undefined) return;
     node.silentSince = this.#options.clock.now().getTime();
     this.#options.onSilent?.(node.id);
-  }
-
-  // Announces the present health of the nodes whose changes had to wait, if it still differs from what was announced last.
-  #announceWaiting(now: number): void {
-    for (const [id, rule] of this.#waiting) {
-      if (this.#announcements.untilTokenMs(id) > 0) continue;
-      this.#waiting.delete(id);
-      const node = this.#nodes.get(id);
-      const health = this.#nodes.health(node, now);
-      if (node && node.announced !== health) this.#announce(node, health, rule);
-    }
   }
 
   #endGrace(now: number): void {
@@ -281,27 +249,6 @@ export class HealthWatch {
   }
 
   #announce(node: Liveness, current: Health, rule: string): void {
-    if (!this.#graceOver) return;
-    if (!this.#announcements.take(node.id)) {
-      this.#waiting.set(node.id, rule);
-      return;
-    }
-    const previous = node.announced;
-    node.announced = current;
-    const kind = kindOf(node, current);
-    const silence = this.silenceMs(node.id);
-    const evidence: Evidence = {
-      ...(node.lastSeenAt ? { lastSeen: new Date(node.lastSeenAt).toISOString() } : {}),
-      ...(silence === undefined || current === 'HEALTHY' ? {} : { silence: Math.round(silence) }),
-      rule,
-    };
-    this.#options.log.info({ node: node.id, previous, current, ...evidence }, `node is ${kind}`);
-    this.#options.announcer.announceHealth({ node: node.id, kind, previous, current, evidence });
+    if (this.#graceOver) this.#announcements.announce(node, current, rule);
   }
-}
-
-function kindOf(node: Liveness, health: Health): HealthKind {
-  if (health === 'HEALTHY') return 'healthy';
-  if (health === 'UNHEALTHY') return 'unhealthy';
-  return node.left ? 'left' : 'unknown';
 }

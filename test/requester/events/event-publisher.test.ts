@@ -6,7 +6,7 @@ import type { CloudEvent, HealthKind } from '../../../agent/protocol/events.ts';
 import type { RecordedChange } from '../../../agent/protocol/node-state.ts';
 import { EventPublisher } from '../../../agent/requester/events/event-publisher.ts';
 import { eventStreamConfig } from '../../../agent/requester/events/stream-config.ts';
-import type { HealthChange } from '../../../agent/requester/health/health-watch.ts';
+import type { HealthChange } from '../../../agent/requester/health/health-announcements.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Health } from '../../../agent/protocol/node-state.ts';
 import { healthOf } from '../../../agent/requester/health/health.ts';
-import { announcementLimits } from '../../../agent/requester/health/health-watch.ts';
+import { announcementLimits } from '../../../agent/requester/health/health-announcements.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { begin, day, hour, lines, watching } from './watch-fixture.ts';
 

@@ -1,11 +1,8 @@
 // Makes a health watch over a broker in memory, and records what the watch announces.
 import assert from 'node:assert/strict';
 import type { Health } from '../../../agent/protocol/node-state.ts';
-import {
-  type HealthChange,
-  HealthWatch,
-  type HealthWatchOptions,
-} from '../../../agent/requester/health/health-watch.ts';
+import type { HealthChange } from '../../../agent/requester/health/health-announcements.ts';
+import { HealthWatch, type HealthWatchOptions } from '../../../agent/requester/health/health-watch.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
