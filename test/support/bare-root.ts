@@ -1,6 +1,6 @@
 // Makes a root folder that contains only the packaged file and the C and C++ libraries that its Node needs.
 import { execFile } from 'node:child_process';
-import { chmod, chown, copyFile, link, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, link, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -59,7 +59,8 @@ export async function bareRoot(file: string): Promise<BareRoot> {
   await writeFile(join(root, preloads), '');
   await chmod(join(root, 'tmp'), 0o1777);
   await mkdir(data);
-  await chown(data, user, user);
+  // Root and another user may make folders of their own in it.
+  await chmod(data, 0o1777);
   await link(file, join(root, 'muster')).catch(() => copyFile(file, join(root, 'muster')));
   const { stdout } = await run('ldd', [file]);
   const libraries = [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path);

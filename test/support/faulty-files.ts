@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { reasonOf } from '../../agent/system/errors.ts';
 import { compileLibrary } from './compile.ts';
 import { findProgram } from './find-program.ts';
 import { newFolder } from './temporary.ts';
@@ -92,9 +91,12 @@ export async function tryAll(
   const lane = async () => {
     for (const [number, faults] of waiting) {
       const text = faults.map(({ how, step }) => `${how} at ${step}`).join(', ');
-      await trial(`${kind}-${number}`, faults).catch(error => failures.push(`${text}: ${reasonOf(error)}`));
+      await trial(`${kind}-${number}`, faults).catch(error => failures.push(`${text}: ${textOf(error)}`));
     }
   };
   await Promise.all(Array.from({ length: atATime }, lane));
   assert.deepEqual(failures, []);
 }
+
+// An assertion says what was different in the lines after its first.
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
