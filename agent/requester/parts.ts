@@ -169,9 +169,6 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     silentAfterMs: settings.nodeDisconnectedAfter,
   });
   const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
-  const restore = () => void restoreStore(options, store, roll);
-  // The requester's own record is written again when it was removed from the store while the requester runs.
-  const own = { onRemoved: (id: string) => (id === requesterId ? restore() : undefined) };
   const roll: Roll = new Roll({
     ...options,
     bucket: store.nodes,
@@ -180,10 +177,10 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     requesterId,
     waiting,
     // The last-seen store asks the health watch about a node before that forgets it.
-    observers: [lastSeen, health, resources, conflicts, waiting, status, own],
+    observers: [lastSeen, health, resources, conflicts, waiting, status],
     onStoreLost: () => {
       lastSeen.markAllChanged();
-      restore();
+      void restoreStore(options, store, roll);
     },
     readAnnounced: announcedReader(store, past.history, events),
     persist: work => retryOnBrokerError(work, { ...options, failureText: notCompared }),

@@ -187,14 +187,6 @@ describe('a lost record', () => {
   });
 });
 
-test("the requester's own record comes back by itself when the bucket is purged under it", async () => {
-  const fixture = await cluster();
-  keys(fixture).clear();
-  await fixture.live(20_000);
-  assert.deepEqual(fixture.table(), ['node-0 Requester APPROVED UNKNOWN']);
-  assert.deepEqual(lostIds(fixture), ['approved', 'deleted', 'rejected']);
-});
-
 test('while the events cannot be read, a node without a record is neither registered nor sent away', async () => {
   const fixture = await cluster();
   fixture.broker.stop();
