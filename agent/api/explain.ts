@@ -35,7 +35,8 @@ export function explain(error: unknown, { url, host, deadlineMs, doubts, decides
   const findOut = decidesAbout && `find out with: muster node describe ${decidesAbout}`;
   if (code === 'ETIMEDOUT') {
     const text = `the requester at ${url} did not answer within ${formatDuration(deadlineMs)}`;
-    return unreachable(`${text}${mayStand}`, findOut);
+    const hung = 'it hangs, or its machine has too much to do; on that machine, muster status says more';
+    return unreachable(`${text}${mayStand}`, findOut ?? hung);
   }
   if (code === 'ECONNRESET' || code === 'EPIPE') {
     return unreachable(`the connection to ${url} was lost${mayStand}`, findOut);

@@ -94,7 +94,7 @@ export const lostNodeSchema = struct({
 export type LostNode = v.InferOutput<typeof lostNodeSchema>;
 
 /** The list of the nodes whose records the store lost. */
-export const lostNodesSchema = struct({ Nodes: v.nullish(v.array(lostNodeSchema), []) });
+export const lostNodesSchema = v.pipe(having('Nodes'), struct({ Nodes: v.array(lostNodeSchema) }));
 
 /** The body of the PUT that writes the record of a lost node again. */
 export const rebuildSchema = struct({

@@ -69,7 +69,7 @@ export async function walkPath(path: string, options: WalkOptions = {}, links = 
     if (!next) return { path: join('/', ...names), writer: undefined };
     if (next.isSymbolicLink()) {
       if (refuseLastLink && index === names.length - 1)
-        throw new Error('a symbolic link, which is not followed');
+        throw new RefusedLink('a symbolic link, which is not followed');
       if (isShared && !trust.trustsUser(next.uid)) throw plantedLink(current, next.uid);
       if (links === mostLinks) throw new Error(`${path} has too many symbolic links`);
       const target = resolve(dirname(current), await readlink(current));
@@ -105,8 +105,11 @@ export function writerRemedy(path: string, writer: OtherWriter, place: string): 
   return `move it to a folder that only root may write, such as ${place}, or: chown root ${writer.path}`;
 }
 
+/** The error for a link that is not followed, with what it is, such as `a symbolic link`. */
+export class RefusedLink extends Error {}
+
 /** The error for a link that another user may have made, so that this process uses another file. */
-class PlantedLink extends Error {
+class PlantedLink extends RefusedLink {
   readonly writer: OtherWriter;
 
   constructor(writer: OtherWriter) {

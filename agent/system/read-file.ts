@@ -2,6 +2,7 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
+import { RefusedLink } from './path-trust.ts';
 import { openSafely } from './safe-open.ts';
 
 /**
@@ -46,7 +47,11 @@ async function readAndClose(
     }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
-    throw new MusterError('bad_state', `cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+    const hint =
+      error instanceof RefusedLink
+        ? `put the file itself there if you made the link; otherwise remove it: rm ${path}`
+        : undefined;
+    throw new MusterError('bad_state', `cannot read ${path}: ${reasonOf(error)}`, { hint, cause: error });
   }
 }
 

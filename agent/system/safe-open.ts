@@ -4,7 +4,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from './errors.ts';
-import { type OtherWriter, type WalkOptions, walkPath } from './path-trust.ts';
+import { type OtherWriter, RefusedLink, type WalkOptions, walkPath } from './path-trust.ts';
 
 /** Opens only the place of a file, without any effect on what is there: open(2). Node has no name for it. */
 const O_PATH = 0o10000000;
@@ -26,11 +26,11 @@ export async function openSafely(path: string, options: WalkOptions = {}): Promi
   const { path: real, writer } = await walkPath(path, options);
   return withPlace(real, async (place, stablePath) => {
     const info = await place.stat();
-    if (info.isSymbolicLink()) throw new Error('a symbolic link, which is not followed');
+    if (info.isSymbolicLink()) throw new RefusedLink('a symbolic link, which is not followed');
     if (!info.isFile()) throw new Error('not a regular file');
     if (writer) {
       if (info.nlink > 1)
-        throw new Error(`a hard link, which is not followed: the file has ${info.nlink} names`);
+        throw new RefusedLink(`a hard link, which is not followed: the file has ${info.nlink} names`);
       if (!mayOwn(info.uid, writer))
         throw new Error(`it belongs to user ${info.uid}, and the folder to user ${writer.uid}`);
     }
@@ -46,7 +46,7 @@ export async function withFolder<T>(path: string, use: (folder: OpenedFolder) =>
   const { path: real } = await walkPath(path);
   return withPlace(real, async (place, stablePath) => {
     const info = await place.stat();
-    if (info.isSymbolicLink()) throw new Error('a symbolic link, which is not followed');
+    if (info.isSymbolicLink()) throw new RefusedLink('a symbolic link, which is not followed');
     if (!info.isDirectory()) throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR' });
     const base = stablePath ?? real;
     return use({ at: name => `${base}/${name ?? '.'}` });

@@ -100,6 +100,7 @@ test('no answer within the deadline is an error', async t => {
       [error.code, error.message],
       ['unreachable', `the requester at ${client.url} did not answer within 50ms`],
     );
+    assert.match(error.hint ?? '', /^it hangs, .*muster status says more$/);
   }
 });
 

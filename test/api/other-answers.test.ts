@@ -82,6 +82,8 @@ test('every command prints one sentence and no table, and exits with 69', async 
     ['node', 'approve', 'n-1'],
     ['events'],
     ['events', '--follow'],
+    ['store', 'rebuild'],
+    ['store', 'rebuild', '--dry-run'],
   ];
   answer = { status: 200, type: 'application/json', body: 'null' };
   const results = await Promise.all(commands.map(args => muster(t, [...args, '--api-port', String(port)])));

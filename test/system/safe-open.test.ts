@@ -193,7 +193,10 @@ describe('a link', () => {
     await symlink('folder/token', join(root, 'token'));
     assert.equal((await readBounded(join(root, 'token')))?.toString(), 'a token');
     assert.equal((await readOwnFile(join(root, 'folder', 'token')))?.data.toString(), 'a token');
-    await assert.rejects(readOwnFile(join(root, 'token')), /token: a symbolic link, which is not followed$/);
+    await assert.rejects(readOwnFile(join(root, 'token')), {
+      message: /token: a symbolic link, which is not followed$/,
+      hint: `put the file itself there if you made the link; otherwise remove it: rm ${join(root, 'token')}`,
+    });
     await symlink('loop', join(root, 'loop'));
     await refuses(join(root, 'loop'), /has too many symbolic links$/);
   });
