@@ -1,0 +1,96 @@
+// Takes the lease of the store, opens its buckets and its event stream, and reads what was known before this start. It also
+// sets the store up again when it was lost.
+import type { NodeInfo } from '../protocol/node-info.ts';
+import type { Random } from '../system/random.ts';
+import type { Bucket, EventStream, Storage } from '../transport/port.ts';
+import { clusterBucket, ensureClusterId } from './cluster-bucket.ts';
+import { readEventHistory } from './events/event-history.ts';
+import { eventStreamConfig } from './events/stream-config.ts';
+import { readLastSeen } from './health/last-seen-store.ts';
+import { Incarnation } from './incarnation.ts';
+import { type Holder, type Lease, type LeaseOptions, takeLease } from './lease.ts';
+import { guardStorage } from './lease-guard.ts';
+import type { Past } from './past.ts';
+import { type RetryOptions, retryOnBrokerError } from './retry.ts';
+import type { Roll } from './roll/roll.ts';
+import { nodeBucket } from './roll/store.ts';
+import type { StoreWatch } from './status/store-watch.ts';
+
+export interface OpenStoreOptions
+  extends Pick<LeaseOptions, 'connection' | 'me' | 'clock' | 'log' | 'signal'> {
+  random: Random;
+  /** Watches whether the store carries out each write. */
+  storeWatch: StoreWatch;
+  /** Called with a text that says what the start waits for. */
+  onWait(what: string): void;
+  /** Called when another requester took the lease. */
+  onLeaseLost(holder: Holder): void;
+}
+
+export interface OpenStore {
+  storage: Storage;
+  clusterId: string;
+  lease: Lease;
+  /** The bucket that holds what is not about one node. */
+  cluster: Bucket;
+  stream: EventStream;
+  nodes: Bucket;
+  life: Incarnation;
+}
+
+/**
+ * Takes the lease and reads the store, except for its nodes. @throws BrokerError when the store does not answer; then the
+ * lease is given back. MusterError as `takeLease`.
+ */
+export async function openStore(options: OpenStoreOptions): Promise<{ store: OpenStore; past: Past }> {
+  const { connection, random, storeWatch, onWait, onLeaseLost, log } = options;
+  const unguarded = storeWatch.watch(await connection.storage());
+  const leaseBucket = await unguarded.bucket(clusterBucket);
+  const clusterId = await ensureClusterId(leaseBucket, random);
+  onWait('the lease of the acting requester');
+  const lease = await takeLease({ ...options, bucket: leaseBucket, clusterId, onLost: onLeaseLost });
+  const storage = guardStorage(unguarded, lease);
+  try {
+    const cluster = await storage.bucket(clusterBucket);
+    onWait('the event stream to be read');
+    const stream = await storage.stream(eventStreamConfig);
+    const history = await readEventHistory(stream);
+    onWait('the node info store to be read');
+    const nodes = await storage.bucket(nodeBucket);
+    const lastSeen = await readLastSeen(cluster, log);
+    const life = await Incarnation.open({ ...options, cluster, nodes }, history.newestRevision);
+    return {
+      store: { storage, clusterId, lease, cluster, stream, nodes, life },
+      past: { history, lastSeen },
+    };
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
+}
+
+export interface RestoreOptions extends Omit<RetryOptions, 'failureText'> {
+  /** The information of the requester itself, which is on the roll. */
+  self: NodeInfo;
+  roll: Pick<Roll, 'registerSelf'>;
+}
+
+/**
+ * Writes again what a lost store contained besides the nodes, as soon as the broker carries it out. It never rejects; a
+ * store that is no longer ours is logged.
+ */
+export async function restoreStore(
+  { storage, clusterId }: OpenStore,
+  options: RestoreOptions,
+): Promise<void> {
+  const { random, self, roll, log } = options;
+  const work = async () => {
+    await ensureClusterId(await storage.bucket(clusterBucket), random, clusterId);
+    await storage.stream(eventStreamConfig);
+    await roll.registerSelf(self);
+  };
+  const failureText = 'the lost store cannot be set up again yet; trying again';
+  const text =
+    'the lost store now contains data of another program; a restart of the requester shows the reason';
+  await retryOnBrokerError(work, { ...options, failureText }).catch(err => log.error({ err }, text));
+}
