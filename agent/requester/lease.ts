@@ -7,8 +7,9 @@ import { leaseSubject } from '../protocol/subjects.ts';
 import { type Clock, sleep, type Timer } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
+import type { Random } from '../system/random.ts';
 import { BrokerError, type Bucket, type Connection } from '../transport/port.ts';
-import { decode, encode } from './cluster-bucket.ts';
+import { decode, encode, ensureClusterId } from './cluster-bucket.ts';
 
 const leaseKey = 'lease';
 
@@ -33,6 +34,7 @@ export interface LeaseOptions {
   bucket: Bucket;
   connection: Connection;
   clusterId: string;
+  random: Random;
   me: Holder;
   clock: Clock;
   log: Log;
@@ -116,6 +118,8 @@ function renewUntilReleased(options: LeaseOptions, firstRevision: number, takenA
       // The lease is written again at once, before another requester can take it.
       if (other) return released ? undefined : lose(other);
       revision = await bucket.put(leaseKey, encode(me), revision);
+      // Who removed the lease may have removed the cluster id too. The next start would make another one without a word.
+      await ensureClusterId(bucket, options.random, options.clusterId);
     }
     renewedAt = askedAt;
   };

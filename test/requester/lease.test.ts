@@ -12,6 +12,7 @@ import {
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeBroker, type FakeConnection } from '../support/fake-connection.ts';
 import { recordLog } from '../support/log-lines.ts';
+import { steadyRandom } from '../support/steady-random.ts';
 import { counting } from './samples.ts';
 
 function begin() {
@@ -33,6 +34,7 @@ function begin() {
       bucket,
       connection,
       clusterId: 'c-1',
+      random: steadyRandom(),
       me: holder(name),
       clock,
       log,
@@ -272,10 +274,11 @@ describe('the holder', () => {
     const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
     for (const damage of ['purge', 'put'] as const) {
       const revision = (await bucket.get('lease'))?.revision ?? 0;
-      if (damage === 'purge') await bucket.purge('lease', revision, {});
+      if (damage === 'purge') broker.openBucket(clusterBucket.name).entries.clear();
       else await bucket.put('lease', Buffer.from('?'), revision);
       await clock.advance(leaseTimesMs.renew);
       assert.equal(stands()?.requester, 'node-a', damage);
+      assert.ok(await bucket.get('cluster'), 'the cluster id is written again too');
     }
     assert.deepEqual(lost, []);
   });
