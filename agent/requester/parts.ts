@@ -5,6 +5,7 @@ import { BrokerError } from '../transport/port.ts';
 import type { DirectoryParts } from './directory/node-directory.ts';
 import { ConflictDetector } from './events/conflict-detector.ts';
 import { EventPublisher } from './events/event-publisher.ts';
+import { eventStreamConfig } from './events/stream-config.ts';
 import { keepRoom } from './events/stream-room.ts';
 import { HealthWatch } from './health/health-watch.ts';
 import { subscribeToHeartbeats } from './health/heartbeats.ts';
@@ -161,7 +162,7 @@ function startParts(options: PartsOptions, store: OpenStore, made: MadeParts): (
     answerNodeRequests({ ...common, ...settings, clusterId, lease }),
   ];
   health.start();
-  const room = keepRoom({ stream, clock, log });
+  const room = keepRoom({ stream, reopen: () => store.storage.stream(eventStreamConfig), clock, log });
   lastSeen.start();
   const probe = new StoreProbe({
     ...options,

@@ -27,6 +27,8 @@ const logIntervalMs = 24 * 3_600_000;
 
 export interface StreamRoomOptions {
   stream: EventStream;
+  /** Makes the stream again when the broker has none: somebody may have removed it. @throws BrokerError */
+  reopen(): Promise<unknown>;
   clock: Clock;
   log: Log;
 }
@@ -56,7 +58,7 @@ export async function makeRoom(stream: EventStream): Promise<number> {
 }
 
 /** Makes room in the stream once a minute, if it is needed, until it is stopped. */
-export function keepRoom({ stream, clock, log }: StreamRoomOptions): { stop(): void } {
+export function keepRoom({ stream, reopen, clock, log }: StreamRoomOptions): { stop(): void } {
   const limited = limitedLog(log, clock, logIntervalMs);
   let timer: Timer | undefined;
   let stopped = false;
@@ -69,6 +71,7 @@ export function keepRoom({ stream, clock, log }: StreamRoomOptions): { stop(): v
       limited.warn('removed', { removed }, text);
     } catch (error) {
       log.debug({ err: error }, 'no room was made in the event stream; it is tried again');
+      await reopen().catch(err => log.debug({ err }, 'the event stream cannot be opened; it is tried again'));
     }
   };
   const schedule = () => {

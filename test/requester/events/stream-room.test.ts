@@ -29,6 +29,19 @@ async function begin(maxBytes = 10_000) {
 }
 
 describe('the event stream', () => {
+  test('is made again within a minute when somebody removed it', async () => {
+    const { clock, broker, stream } = await begin();
+    let reopened = 0;
+    const reopen = async () => ++reopened;
+    const room = keepRoom({ stream, reopen, clock, log: recordLog().log });
+    await clock.advance(60_000);
+    assert.equal(reopened, 0);
+    broker.failNext('fill', { fault: 'refused' });
+    await clock.advance(60_000);
+    assert.equal(reopened, 1);
+    room.stop();
+  });
+
   test('is left alone until it is fuller than three quarters', async () => {
     const { stream, publish, stored } = await begin();
     for (let i = 0; i < 75; i++) await publish('updated');
@@ -66,7 +79,7 @@ describe('the event stream', () => {
   test('is checked once a minute, with one warning a day, also after the store did not answer', async () => {
     const { clock, broker, stream, publish, stored } = await begin();
     const { log, lines } = recordLog();
-    const room = keepRoom({ stream, clock, log });
+    const room = keepRoom({ stream, reopen: async () => undefined, clock, log });
     for (let i = 0; i < 90; i++) await publish('left');
     broker.failNext('fill', { fault: 'timeout' });
     await clock.advance(70_000);
