@@ -33,8 +33,11 @@ export class Model {
   /** The events of each node, in order. */
   readonly events = new Map<string, string[]>();
   now = 0;
-  connected = true;
   listening = 0;
+  #connected = true;
+  /** Time since the requester's last beat, and since it last counted its listening time, in milliseconds. */
+  #sinceBeat = 0;
+  #sinceCount = 0;
   #nextCheck = checkIntervalMs;
   #graceOver = false;
   /** The token bucket of each node, which limits how often its health is announced. */
@@ -76,18 +79,37 @@ export class Model {
     return healthOf(lastSeen === undefined ? undefined : this.listening - lastSeen, limits);
   }
 
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** The connection is lost, or is back. The requester counts its listening time then. */
+  set connected(connected: boolean) {
+    this.#connected = connected;
+    this.#sinceCount = 0;
+  }
+
   /** Lets half a second pass. */
   pass(): void {
     this.now += halfSecondMs;
     if (this.connected) this.listening += halfSecondMs;
+    this.#sinceBeat += halfSecondMs;
+    this.#sinceCount += halfSecondMs;
+    if (this.#sinceBeat === beatMs) this.#beat();
     this.#checkIfDue();
   }
 
   /** Suspends the requester for `ms`. */
   stall(ms: number): void {
     this.now += ms;
-    if (this.connected) this.listening += 3 * beatMs - halfSecondMs;
+    if (this.connected) this.listening += 3 * beatMs - this.#sinceCount;
+    this.#beat();
     this.#checkIfDue();
+  }
+
+  #beat(): void {
+    this.#sinceBeat = 0;
+    this.#sinceCount = 0;
   }
 
   markAlive(id: string, session: string | undefined): void {
@@ -99,7 +121,7 @@ export class Model {
 
   markLeft(id: string): void {
     const node = this.nodes.get(id);
-    if (!node) return;
+    if (!node || node.left) return;
     Object.assign(node, { lastSeen: undefined, left: true });
     this.#announce(id, node);
   }
@@ -107,6 +129,7 @@ export class Model {
   /** Follows a start of another process. `announced` has the events of each node that the stream holds. */
   restarted(announced: Map<string, string[]>): void {
     this.listening = 0;
+    this.#beat();
     this.#graceOver = false;
     this.#announcements.clear();
     this.#nextCheck = this.now + checkIntervalMs;
