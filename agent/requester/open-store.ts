@@ -61,7 +61,7 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
     const life = await Incarnation.open({ ...options, cluster, nodes }, history.newestRevision);
     return {
       store: { storage, clusterId, lease, cluster, stream, nodes, life },
-      past: { history, lastSeen },
+      past: { history, lastSeen, incarnation: await life.find() },
     };
   } catch (error) {
     await lease.release();

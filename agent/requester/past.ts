@@ -2,7 +2,7 @@
 import type { RecordedChange } from '../protocol/node-state.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Storage } from '../transport/port.ts';
-import { type EventHistory, readEventHistory, unannouncedChanges } from './events/event-history.ts';
+import { type EventHistory, isBefore, readEventHistory, unannouncedChanges } from './events/event-history.ts';
 import type { EventPublisher } from './events/event-publisher.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
 import type { HealthWatch } from './health/health-watch.ts';
@@ -14,6 +14,8 @@ import type { WaitingList } from './roll/waiting-list.ts';
 export interface Past {
   history: EventHistory;
   lastSeen: StoredLastSeen;
+  /** The incarnation of the store. */
+  incarnation: string;
 }
 
 export interface CatchUpParts {
@@ -28,11 +30,13 @@ export interface CatchUpParts {
  * were not announced yet, and watches the node from the health that was announced last. It is a function of its own so
  * that the history can be freed when the roll is loaded.
  */
-export function catchUp({ history, lastSeen }: Past, parts: CatchUpParts): OnLoaded {
+export function catchUp({ history, lastSeen, incarnation }: Past, parts: CatchUpParts): OnLoaded {
   const { clock, health, events, waiting } = parts;
   const now = clock.now();
   return (id: string, stored: StoredRecord, changes: RecordedChange[]) => {
-    const due = unannouncedChanges(id, changes, history.announced(id), now, history.noiseSince);
+    const newest = history.memberships.nodes.get(id)?.write;
+    const later = changes.filter(change => !isBefore(change, newest, incarnation));
+    const due = unannouncedChanges(id, later, history.announced(id), now, history.noiseSince);
     for (const change of due) events.announceChange(id, change);
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {

@@ -187,6 +187,22 @@ describe('a lost record', () => {
   });
 });
 
+test('an older record that comes back and says the same is not announced a second time', async () => {
+  const fixture = await cluster();
+  const approved = keys(fixture).get('approved');
+  assert.ok(approved);
+  await fixture.reject('approved', 'broken');
+  await fixture.approve('approved');
+  await fixture.live(180_000);
+  await fixture.kill();
+  keys(fixture).set('approved', approved);
+  await fixture.start();
+  await fixture.live(1_000);
+  assert.deepEqual(lostIds(fixture), []);
+  const ids = fixture.events().flatMap(({ id, type }) => (/(approved|rejected)$/.test(type) ? id : []));
+  assert.deepEqual(ids, [...new Set(ids)]);
+});
+
 test('while the events cannot be read, a node without a record is neither registered nor sent away', async () => {
   const fixture = await cluster();
   fixture.broker.stop();

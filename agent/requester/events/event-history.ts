@@ -5,6 +5,7 @@ import { parseJson } from '../../protocol/json.ts';
 import type { Health, RecordedChange } from '../../protocol/node-state.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';
 import type { EventStream } from '../../transport/port.ts';
+import type { AnnouncedMembership } from '../roll/stored-record.ts';
 import { AnnouncedMemberships, type MembershipEvent } from './announced-memberships.ts';
 import { changeEvent, digestOf } from './change-event.ts';
 import { eventStreamConfig } from './stream-config.ts';
@@ -89,6 +90,21 @@ export function unannouncedChanges(
   return changes.filter(
     (change, index) => Date.parse(change.At) > oldestOf(change.Kind) && !wasAnnounced(change, index),
   );
+}
+
+/**
+ * Returns whether a change was made before the newest write of its node that was announced. Events are announced in order,
+ * so this change was announced too. `incarnation` is the present one of the store. When files of the store were damaged, an
+ * older record comes back with its changes, of which the newest events say nothing any more.
+ */
+export function isBefore(
+  { Store, Revision, At }: RecordedChange,
+  newest: AnnouncedMembership['write'] | undefined,
+  incarnation: string,
+): boolean {
+  if (newest?.incarnation === undefined || Store === undefined) return false;
+  if (Store === newest.incarnation) return Revision < newest.revision;
+  return Store !== incarnation && Date.parse(At) < Date.parse(newest.at);
 }
 
 // A Map and not an object, because anybody may publish an event whose kind is a name such as `constructor`.

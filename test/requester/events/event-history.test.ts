@@ -4,7 +4,11 @@ import { describe, test } from 'node:test';
 import { cloudEvent, type EventKind } from '../../../agent/protocol/events.ts';
 import type { RecordedChange } from '../../../agent/protocol/node-state.ts';
 import { changeEvent, digestOf } from '../../../agent/requester/events/change-event.ts';
-import { readEventHistory, unannouncedChanges } from '../../../agent/requester/events/event-history.ts';
+import {
+  isBefore,
+  readEventHistory,
+  unannouncedChanges,
+} from '../../../agent/requester/events/event-history.ts';
 import { eventStreamConfig } from '../../../agent/requester/events/stream-config.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
@@ -144,6 +148,25 @@ describe('unannounced changes', () => {
     assert.deepEqual(revisions(changes, digests(change(1))), [2, 4, 5]);
     assert.deepEqual(revisions(changes, digests(change(1), change(5))), []);
     assert.deepEqual(revisions([], []), []);
+  });
+
+  test('are not those of an older record that came back: their node had newer events', () => {
+    const newest = { incarnation: 's1', revision: 7, at: '2026-02-28T12:00:00Z' };
+    const late = '2026-02-28T13:00:00Z';
+    const cases: [RecordedChange, boolean][] = [
+      [change(6), true],
+      [change(7), false],
+      [change(8), false],
+      [change(6, { At: late }), true],
+      [change(9, { Store: 's0' }), true],
+      [change(9, { Store: 's0', At: late }), false],
+      [change(1, { Store: 's2' }), false],
+    ];
+    for (const [each, before] of cases)
+      assert.equal(isBefore(each, newest, 's2'), before, JSON.stringify(each));
+    assert.equal(isBefore(change(1), undefined, 's1'), false);
+    const { Store: _, ...earlierVersion } = change(1);
+    assert.equal(isBefore(earlierVersion, newest, 's2'), false);
   });
 
   test('are not announced by an event that only has the same id, or is of another life of the store', () => {
