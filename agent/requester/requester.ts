@@ -15,7 +15,7 @@ import type { RollPolicy } from './roll/admission.ts';
 import { type Counters, newCounters } from './status/counters.ts';
 import type { RequesterStatus } from './status/requester-status.ts';
 import { requesterTroubles } from './status/requester-troubles.ts';
-import { StoreWatch } from './status/store-watch.ts';
+import { type StoreFailure, StoreWatch } from './status/store-watch.ts';
 
 export interface RequesterSettings extends PartsSettings, RollPolicy {}
 
@@ -60,7 +60,7 @@ export class Requester {
   readonly #storeWatch: StoreWatch;
   #waitingFor = 'the broker';
   /** Why the parts could not be opened at the last attempt. */
-  #startFailure: BrokerError | undefined;
+  #startFailure: StoreFailure | undefined;
 
   constructor(options: RequesterOptions) {
     const { self, random, log, settings } = options;
@@ -106,7 +106,7 @@ export class Requester {
     };
     const onFailure = (error: BrokerError) => {
       this.#waitingFor = `the broker's store: ${error.message}`;
-      this.#startFailure = error;
+      this.#startFailure = { part: 'the node info store', error };
     };
     const failureText = 'the store cannot be opened yet; trying again';
     await retryOnBrokerError(open, { ...this.#options, signal, failureText, onFailure });

@@ -27,6 +27,15 @@ test('a full disk is a trouble within one renewal of the lease, and is over with
   assert.equal(codes(fixture), undefined);
 });
 
+test('an event stream that does not answer is called so, and not the node info store', async () => {
+  const fixture = await RequesterFixture.started();
+  fixture.broker.storeFault = operation => (operation === 'publish' ? { fault: 'timeout' } : undefined);
+  await fixture.register('node-1');
+  await fixture.live(6_000, []);
+  const [trouble] = fixture.requester.status().troubles ?? [];
+  assert.match(trouble?.text ?? '', /^the event stream does not answer: /);
+});
+
 test('a requester with a broker of its own names the folder on the full disk', async () => {
   const fixture = new RequesterFixture();
   const requester = fixture.newRequester(fixture.connection, { brokerFolder: '/srv/broker' });

@@ -1,8 +1,9 @@
 // Says what keeps a requester from doing its work. It is a pure function of the requester's state.
 import { brokerTrouble } from '../../output/broker-trouble.ts';
 import type { Trouble } from '../../system/trouble.ts';
-import type { BrokerError, ConnectionState } from '../../transport/port.ts';
+import type { ConnectionState } from '../../transport/port.ts';
 import { roomHint, storeFault } from './store-fault.ts';
+import type { StoreFailure } from './store-watch.ts';
 
 export interface RequesterTroubleSources {
   readonly connection: ConnectionState;
@@ -13,7 +14,7 @@ export interface RequesterTroubleSources {
   /** What is wrong with the requester's own broker; undefined when it is well, or the broker is another one. */
   readonly brokerProblem: string | undefined;
   /** Why the store does not carry out what the requester writes; undefined when it does. */
-  readonly storeFailure: BrokerError | undefined;
+  readonly storeFailure: StoreFailure | undefined;
   /** Number of nodes whose records the store lost. */
   readonly lostRecords: number;
   /** Why the silence of nodes does not count; undefined when it counts. */
@@ -51,11 +52,11 @@ function ownBrokerTrouble(problem: string, brokerFolder: string | undefined): Tr
   };
 }
 
-function storeTrouble(failure: BrokerError, brokerFolder: string | undefined): Trouble {
-  const isFull = failure.fault === 'no_space';
+function storeTrouble({ part, error }: StoreFailure, brokerFolder: string | undefined): Trouble {
+  const isFull = error.fault === 'no_space';
   return {
     code: isFull ? 'store_full' : 'store_failing',
-    text: `${storeFault(failure)}: ${failure.message}`,
+    text: `${storeFault(error, part)}: ${error.message}`,
     hint: isFull ? roomHint(brokerFolder) : "the broker's log says more; the requester goes on trying",
   };
 }

@@ -1,11 +1,14 @@
-// Says in words why the node info store did not carry out an operation.
+// Says in words why the broker did not store something.
 import type { BrokerError } from '../../transport/port.ts';
 
-/** Returns what is wrong with the store. A store that refused has answered, so it is not called silent. */
-export function storeFault({ fault }: BrokerError): string {
-  if (fault === 'no_space') return 'the disk of the node info store is full';
-  if (fault === 'refused') return 'the node info store refuses what should be stored';
-  return 'the node info store does not answer';
+/** Where something could not be stored. */
+export type StorePart = 'the node info store' | 'the event stream';
+
+/** Returns what is wrong with a part of the store. One that refused has answered, so it is not called silent. */
+export function storeFault({ fault }: BrokerError, part: StorePart = 'the node info store'): string {
+  if (fault === 'no_space') return `the disk of ${part} is full`;
+  if (fault === 'refused') return `${part} refuses what should be stored`;
+  return `${part} does not answer`;
 }
 
 /** Returns what to do about a full disk. `brokerFolder` is the folder of the requester's own broker, if it has one. */

@@ -1,11 +1,18 @@
 // The store watch remembers whether the store carries out what the requester writes to it.
 import { BrokerError, type Bucket, type EventStream, type Storage } from '../../transport/port.ts';
+import type { StorePart } from './store-fault.ts';
 
 /**
  * What is written. A failed record is not always written again, but the lease is renewed all the time. So both count as
  * one, and the next write of either shows that the store works again.
  */
 type Written = 'records' | 'events';
+
+/** Why something could not be stored, and where. */
+export interface StoreFailure {
+  readonly part: StorePart;
+  readonly error: BrokerError;
+}
 
 export class StoreWatch {
   readonly #failures = new Map<Written, BrokerError>();
@@ -17,8 +24,11 @@ export class StoreWatch {
   }
 
   /** Why the last write failed; undefined when it succeeded. A lost connection is not a failure of the store. */
-  get failure(): BrokerError | undefined {
-    return this.#failures.get('records') ?? this.#failures.get('events');
+  get failure(): StoreFailure | undefined {
+    const records = this.#failures.get('records');
+    const events = this.#failures.get('events');
+    if (records) return { part: 'the node info store', error: records };
+    return events && { part: 'the event stream', error: events };
   }
 
   /** Returns the storage with this watch over each write. */

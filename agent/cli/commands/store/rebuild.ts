@@ -10,6 +10,8 @@ import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { actor } from '../actor.ts';
 
+export const optionalOperands = { id: 'the id of the only node whose record is meant; all without it' };
+
 export const settings = apiSettings;
 
 export const flags = {
@@ -19,12 +21,17 @@ export const flags = {
 
 export const examples: readonly Example[] = [
   ['muster store rebuild --dry-run', 'list the records that would be written'],
-  ['muster store rebuild', 'write them'],
+  ['muster store rebuild gpu-7', 'write the record of one node'],
 ];
 
-export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
+export async function run({
+  load,
+  flags: given,
+  operands: { id },
+}: Argv<typeof flags, never, keyof typeof optionalOperands>): Promise<number> {
   const api = await requesterApi(load);
-  const nodes = await api.lostNodes();
+  const nodes = (await api.lostNodes()).filter(({ NodeID }) => id === undefined || NodeID === id);
+  if (id !== undefined && nodes.length === 0) throw notLost(id);
   if (given['dry-run'] || nodes.length === 0) {
     print(await render(nodes, given.output));
     return 0;
@@ -37,6 +44,11 @@ export async function run({ load, flags: given }: Argv<typeof flags>): Promise<n
     hint: 'run it again; what was written stays',
   });
 }
+
+const notLost = (id: string): MusterError =>
+  new MusterError('not_found', `the store did not lose a record of node ${id}`, {
+    hint: 'list the lost records by: muster store rebuild --dry-run',
+  });
 
 /** A lost node after the attempt to write its record. */
 interface Result extends LostNode {

@@ -48,6 +48,22 @@ test('an operator lists what the store lost, and has it written again', async t 
   assert.equal((await run('-o', 'json')).stdout, '[]\n');
 });
 
+test('an operator has the record of one node written, and no other', async t => {
+  const { directory, run } = await begin(t);
+  assert.match((await run('node-2', '--dry-run')).stdout, /^ID .*\nnode-2 +REJECTED [^\n]*\n$/);
+  assert.equal((await run('node-2')).stdout, 'node-2 is REJECTED again\n');
+  assert.deepEqual(directory.rebuilt, [`node-2 ${userInfo().username}@${hostname()}`]);
+  // The beginning of an id is no id.
+  for (const id of ['node-2', 'node']) {
+    const { code, stderr } = await run(id);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      new RegExp(`^Error: +the store did not lose a record of node ${id}\\nHint: .*--dry-run\\n$`),
+    );
+  }
+});
+
 test('a record that cannot be written does not stop the others, and the exit code is 1', async t => {
   const { directory, run } = await begin(t);
   directory.unwritable.add('node-1');
