@@ -41,8 +41,11 @@ export function inChild(
   const source = `const probe = require(${JSON.stringify(addonFile)});\n${script}`;
   const [program, ...args] = [...launcher, process.execPath, '-e', source];
   assert.ok(program);
+  // At its end, Node writes its cache of compiled code, and asks the dynamic linker for a function then. While a library
+  // hangs in the linker, that would never end.
+  const all = { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1', ...env };
   return new Promise(resolve => {
-    const child = execFile(program, args, { env: { ...process.env, ...env } }, (_, stdout, stderr) => {
+    const child = execFile(program, args, { env: all }, (_, stdout, stderr) => {
       resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr });
     });
   });
