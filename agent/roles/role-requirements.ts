@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import type { Role } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
 import type { SettingsConflict } from '../config/settings-conflicts.ts';
-import { isLoopback } from '../requester/api/loopback.ts';
+import { isLoopback } from '../system/loopback.ts';
 
 /**
  * Returns a fault for each setting that `role` refuses. When `role` is undefined, some faults are only warnings, because

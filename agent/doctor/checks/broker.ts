@@ -2,9 +2,9 @@
 import { findServerBinary } from '../../broker/binary.ts';
 import { findOnPath, systemEnvironment } from '../../config/environment.ts';
 import type { Role } from '../../config/role.ts';
-import { isLoopback } from '../../requester/api/loopback.ts';
 import { MusterError } from '../../system/errors.ts';
 import { silentLog } from '../../system/log.ts';
+import { isLoopback } from '../../system/loopback.ts';
 import { packagedContents } from '../../system/packaged.ts';
 import type { AccessCheck, BrokerFacts, BrokerRefusal } from '../../transport/access-check.ts';
 import { connectRemedies } from '../../transport/failure.ts';

@@ -12,7 +12,7 @@ import { printable } from '../../system/printable.ts';
 import type { Directory } from '../directory/directory.ts';
 import { notFound } from '../roll/decisions.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
-import { namesLoopback } from './loopback.ts';
+import { namesLoopback } from './host-header.ts';
 import { readNodeChange, readRebuild } from './node-change.ts';
 import { flagOf, queryNodes } from './node-query.ts';
 import { problemOf, RequestFault, unexpectedProblem } from './problem.ts';

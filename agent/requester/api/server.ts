@@ -3,10 +3,10 @@ import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
+import { isLoopback } from '../../system/loopback.ts';
 import type { Directory } from '../directory/directory.ts';
 import { limitConnections } from './connection-limits.ts';
 import { EventStreams } from './event-streams.ts';
-import { isLoopback } from './loopback.ts';
 import { apiRoutes } from './routes.ts';
 
 export interface ApiOptions {

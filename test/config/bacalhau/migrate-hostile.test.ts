@@ -7,7 +7,7 @@ import { bacalhauKeys } from '../../../agent/config/bacalhau/key-table.ts';
 import { migrate } from '../../../agent/config/bacalhau/migrate.ts';
 import { checkText } from '../../../agent/config/check-text.ts';
 import { yamlText } from '../../../agent/output/data.ts';
-import { isLoopback } from '../../../agent/requester/api/loopback.ts';
+import { isLoopback } from '../../../agent/system/loopback.ts';
 import { faultsOf } from '../surroundings.ts';
 import { migrated, nested, path } from './migrated.ts';
 

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { migrate } from '../../../agent/config/bacalhau/migrate.ts';
 import { checkText } from '../../../agent/config/check-text.ts';
 import { yamlText } from '../../../agent/output/data.ts';
-import { isLoopback } from '../../../agent/requester/api/loopback.ts';
+import { isLoopback } from '../../../agent/system/loopback.ts';
 
 export const path = '/etc/bacalhau/config.yaml';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { namesLoopback } from '../../../agent/requester/api/loopback.ts';
+import { namesLoopback } from '../../../agent/requester/api/host-header.ts';
 import { type Api, startApi } from '../../../agent/requester/api/server.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { silentLog } from '../../../agent/system/log.ts';

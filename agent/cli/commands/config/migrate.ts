@@ -6,9 +6,9 @@ import { checkText } from '../../../config/check-text.ts';
 import { readConfigText } from '../../../config/file.ts';
 import { yamlText } from '../../../output/data.ts';
 import { note, print, warn } from '../../../output/terminal.ts';
-import { isLoopback } from '../../../requester/api/loopback.ts';
 import { errnoOf, MusterError } from '../../../system/errors.ts';
 import { notWritable } from '../../../system/files.ts';
+import { isLoopback } from '../../../system/loopback.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 
