@@ -1,13 +1,10 @@
-// Reads and writes the files in the broker's folder: the token, the chosen port, the configuration and the process id.
-import { randomBytes } from 'node:crypto';
+// Reads and writes the files in the broker's folder: the chosen port, the configuration and the process id.
 import { join } from 'node:path';
-import { MusterError } from '../system/errors.ts';
-import { closeToOthers, writeFileAtomic } from '../system/files.ts';
+import { writeFileAtomic } from '../system/files.ts';
 import { readOwnFile } from '../system/read-file.ts';
-import { rememberSecret } from '../system/secrets.ts';
+import { accessLines, type BrokerAccess } from './broker-access.ts';
 
 export interface BrokerFiles {
-  token: string;
   port: string;
   config: string;
   pid: string;
@@ -16,36 +13,11 @@ export interface BrokerFiles {
 
 export function brokerFiles(folder: string): BrokerFiles {
   return {
-    token: join(folder, 'token'),
     port: join(folder, 'port'),
     config: join(folder, 'nats.conf'),
     pid: join(folder, 'nats-server.pid'),
     store: join(folder, 'store'),
   };
-}
-
-/**
- * Returns the token that clients need. When there is none, it makes one (32 random bytes, base64url, mode 0600). @throws
- * MusterError `bad_state` when the file contains something else or is a link; `not_writable` when others may read it and
- * it cannot be closed to them.
- */
-export async function readOrMakeToken(path: string): Promise<string> {
-  const kept = await readOwnFile(path, 1024);
-  if (!kept) {
-    const token = randomBytes(32).toString('base64url');
-    rememberSecret(token);
-    await writeFileAtomic(path, `${token}\n`);
-    return token;
-  }
-  const token = kept.data.toString('utf8').trim();
-  rememberSecret(token);
-  // nats-server would read a token that begins with $2 as a hash, and would accept no client.
-  if (!/^[\x21-\x7e]{16,512}$/.test(token) || token.startsWith('$2'))
-    throw new MusterError('bad_state', `${path} does not contain a token`, {
-      hint: 'write 16 to 512 printable characters without spaces into it, or remove it to have a new one made',
-    });
-  if (kept.info.mode & 0o077) await closeToOthers(path);
-  return token;
 }
 
 /** Returns the port that an earlier start has chosen; undefined when no port was chosen. */
@@ -56,7 +28,7 @@ export async function readPort(path: string): Promise<number | undefined> {
 
 /** The keys that `writeConfig` writes, and the ends of its blocks. */
 const knownLines =
-  /^\s*(server_name|host|port|pid_file|logtime|max_connections|authorization|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*[}#]|^$/;
+  /^\s*(server_name|host|port|pid_file|logtime|max_connections|system_account|accounts|SYS|MUSTER|users|imports|authorization|timeout|auth_callout|issuer|auth_users|account|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*(\{ (service|stream):|[\]}#])|^$/;
 
 /** Returns the lines of `text` that `writeConfig` writes. Anything else that somebody wrote there is left out. */
 export function knownConfigLines(text: string): string {
@@ -71,14 +43,14 @@ export interface ServerConfig {
   name: string;
   host: string;
   port: number;
-  token: string;
+  access: BrokerAccess;
   files: BrokerFiles;
   /** The most that the store may hold, in bytes; undefined leaves it to nats-server. */
   maxStoreBytes: number | undefined;
 }
 
 /**
- * Writes nats-server's configuration. It contains the token, so only its owner may read it. Throws MusterError
+ * Writes nats-server's configuration. It contains no secret, but it is for its owner alone. Throws MusterError
  * `not_writable`.
  */
 export async function writeConfig(config: ServerConfig): Promise<void> {
@@ -97,7 +69,7 @@ export async function writeConfig(config: ServerConfig): Promise<void> {
 
 const withoutLimit = (text: string): string => text.replace(/^ *max_file_store:.*\n/m, '');
 
-function configText({ name, host, port, token, files, maxStoreBytes }: ServerConfig): string {
+function configText({ name, host, port, access, files, maxStoreBytes }: ServerConfig): string {
   const text = (value: string) => JSON.stringify(value);
   const lines = [
     '# Written by muster at each start: changes made here are lost.',
@@ -108,7 +80,7 @@ function configText({ name, host, port, token, files, maxStoreBytes }: ServerCon
     'logtime: false',
     // Each node needs one connection. The default of 65 536 is too small for a large cluster.
     'max_connections: 262144',
-    `authorization { token: ${text(token)} }`,
+    ...accessLines(access),
     'jetstream {',
     `  store_dir: ${text(files.store)}`,
     // The operator gets the answer only after the decision is on the disk.

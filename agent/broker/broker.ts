@@ -4,8 +4,10 @@ import type { Clock } from '../system/clock.ts';
 import { makeFolder, removeLeftovers } from '../system/files.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
+import type { Credentials } from '../transport/credentials.ts';
 import { findServerBinary } from './binary.ts';
-import { brokerFiles, readOrMakeToken, writeConfig } from './broker-files.ts';
+import type { BrokerAccess } from './broker-access.ts';
+import { brokerFiles, writeConfig } from './broker-files.ts';
 import { choosePort, isInUse } from './broker-port.ts';
 import { stopOrphan } from './orphan.ts';
 import type { WatchTimes } from './server-health.ts';
@@ -18,6 +20,8 @@ export interface BrokerOptions {
   folder: string;
   /** The name of the broker, which its clients see. */
   name: string;
+  /** The keys by which the broker knows the requester. */
+  access: BrokerAccess;
   /**
    * The settings `broker.host` and `broker.port`. With port 0 the broker chooses a free port once and uses it at each
    * start.
@@ -43,8 +47,8 @@ export interface BrokerOptions {
 export interface Broker {
   /** The address for clients on this machine. */
   readonly url: string;
-  /** The file with the token that clients need. */
-  readonly tokenFile: string;
+  /** What the requester shows to be let in. */
+  readonly credentials: Credentials;
   /** The version of the nats-server. */
   readonly version: string;
   /** The id of the running process; undefined while it waits for a restart. */
@@ -62,7 +66,7 @@ export interface Broker {
  * broker ends at once. Throws the reason of `signal` when that aborts; then nothing runs.
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { folder, name, host, port: wanted, clock, carried = carriedServer(), signal } = options;
+  const { folder, name, access, host, port: wanted, clock, carried = carriedServer(), signal } = options;
   signal?.throwIfAborted();
   const log = brokerLog(options.log);
   const binary = await findServerBinary({
@@ -76,11 +80,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await removeLeftovers(folder);
   const files = brokerFiles(folder);
   await stopOrphan(files, clock, log, signal);
-  const token = await readOrMakeToken(files.token);
   for (let attempt = 1; ; attempt++) {
     const port = await choosePort(host, wanted, files.port, log, options.random);
     const configure = async () =>
-      writeConfig({ name, host, port, token, files, maxStoreBytes: await readStoreLimit(folder) });
+      writeConfig({ name, host, port, access, files, maxStoreBytes: await readStoreLimit(folder) });
     await configure();
     const url = `nats://${localHost(host)}:${port}`;
     signal?.throwIfAborted();
@@ -90,7 +93,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       log.info({ url, version: binary.version, pid: server.pid }, 'the broker runs');
       return {
         url,
-        tokenFile: files.token,
+        credentials: { key: access.requester },
         version: binary.version,
         get pid() {
           return server.pid;

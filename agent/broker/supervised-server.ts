@@ -10,6 +10,7 @@ import { onProcessEnd } from '../system/process-end.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { letsIn } from '../transport/access-check.ts';
 import { connect } from '../transport/nats.ts';
+import type { BrokerAccess } from './broker-access.ts';
 import type { BrokerFiles } from './broker-files.ts';
 import { launchServer } from './launch.ts';
 import { stopOrphan } from './orphan.ts';
@@ -22,6 +23,7 @@ export interface SupervisedServerOptions {
   /** The path of nats-server. */
   binary: string;
   files: BrokerFiles;
+  access: BrokerAccess;
   /** The address for clients on this machine. */
   url: string;
   clock: Clock;
@@ -64,14 +66,14 @@ export class SupervisedServer {
 
   constructor(options: SupervisedServerOptions) {
     this.#options = options;
-    const { clock, random, log, files, url, watchTimes: times } = options;
+    const { clock, random, log, files, access, url, watchTimes: times } = options;
     this.#watch = new ServerWatch({
       // The role's own connection says in the log what happens to the link. This one would say it a second time.
       connect: storeTimeoutMs =>
         connect({
           servers: [url],
           name: 'muster watch',
-          credentials: () => ({ tokenFile: files.token }),
+          credentials: () => ({ key: access.requester }),
           storeTimeoutMs,
           clock,
           random,
@@ -217,9 +219,9 @@ export class SupervisedServer {
   }
 
   async #ready(child: ChildProcess | undefined): Promise<'ready'> {
-    const { clock, url, files, log } = this.#options;
+    const { clock, url, access, log } = this.#options;
     const deadline = clock.monotonic() + startTimeoutMs;
-    const credentials = { tokenFile: files.token };
+    const credentials = { key: access.requester };
     while (child && isAlive(child) && !this.#stopping.signal.aborted) {
       if (await letsIn(url, credentials)) return 'ready';
       if (clock.monotonic() > deadline) {

@@ -29,7 +29,8 @@ export interface AgentTroubleSources {
 /** Returns the troubles of an agent, the most important one first. */
 export function agentTroubles(sources: AgentTroubleSources): Trouble[] {
   return [
-    brokerTrouble(sources.connection, sources.now),
+    // The connection is closed while the node waits to ask again, which is no trouble of the broker.
+    sources.state.refusal ? undefined : brokerTrouble(sources.connection, sources.now),
     requesterTrouble(sources),
     registrationTrouble(sources),
     fileTrouble(sources),
@@ -52,7 +53,11 @@ function requesterTrouble(sources: AgentTroubleSources): Trouble | undefined {
 }
 
 function registrationTrouble({ node, state }: AgentTroubleSources): Trouble | undefined {
-  const { phase, reason, operatorReason, refused } = state;
+  const { phase, reason, operatorReason, refused, refusal } = state;
+  if (refusal) {
+    const text = `the requester refuses the key of this node (${refusal.fingerprint}): ${refusal.reason}`;
+    return { code: 'key_refused', text, hint: refusal.hint };
+  }
   const why = operatorReason ? `: ${operatorReason}` : '';
   if (phase === 'rejected') {
     return {

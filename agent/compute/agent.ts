@@ -1,6 +1,6 @@
 // The agent role connects its parts: the survey, the registration, the reports and the heartbeat.
 import type { NodeCondition } from '../protocol/node-info.ts';
-import { eventWildcard } from '../protocol/subjects.ts';
+import { aliveSubject, eventWildcard } from '../protocol/subjects.ts';
 import type { Clock } from '../system/clock.ts';
 import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
@@ -8,7 +8,7 @@ import type { Random } from '../system/random.ts';
 import type { StateFile } from '../system/state-file.ts';
 import type { Trouble } from '../system/trouble.ts';
 import { version } from '../system/version.ts';
-import type { Connection, ConnectionState, Subscription } from '../transport/port.ts';
+import type { Connection, ConnectionState, Message, Subscription } from '../transport/port.ts';
 import { agentTroubles } from './agent-troubles.ts';
 import type { Identity } from './registration/identity.ts';
 import { Registration } from './registration/registration.ts';
@@ -31,6 +31,10 @@ export interface ComputeSettings extends ReportFrequencies {
 export interface AgentOptions {
   node: string;
   identity: Pick<Identity, 'publicKey' | 'fingerprint'>;
+  /** A random value, made at the start of this process. */
+  instance: string;
+  /** Whether the key of the node opens its connections, and not other credentials. */
+  connectsByKey: boolean;
   /** The agent's own folder. */
   folder: string;
   settings: ComputeSettings;
@@ -86,7 +90,7 @@ export class Agent {
   #wasConnected = false;
 
   constructor(options: AgentOptions) {
-    const { clock, random, log, node, folder, identity, connection, survey, settings } = options;
+    const { clock, random, log, node, folder, identity, instance, connection, survey, settings } = options;
     const key = identity.publicKey;
     const state = this.#state;
     const common = {
@@ -100,12 +104,13 @@ export class Agent {
       state,
     };
     const sentinel = sentinelFile({ ...common, folder, key });
-    const client = new RequesterClient({ ...common, instance: random.uuid(), survey });
+    const client = new RequesterClient({ ...common, key, instance, survey });
     const registration = new Registration({ ...common, key, client, sentinel });
     const heartbeat = new Heartbeat({ ...common, topic: settings.heartbeatTopic });
     const reports = new Reports({ ...common, heartbeat, client, registration });
     const scans = new ScanSchedule({ survey, clock, log });
 
+    client.onNotPermitted = () => void registration.onNotPermitted();
     registration.onChange = () => {
       reports.followPhase();
       options.onChange?.();
@@ -143,6 +148,11 @@ export class Agent {
         if (decisionEvent.test(subject)) this.#registration.confirm();
       }),
     );
+    // A requester asks this when another process shows the same key. Other credentials may not permit the subject.
+    if (this.#options.connectsByKey) {
+      const answer = (message: Message) => void message.respond(this.#options.instance);
+      this.#subscriptions.push(connection.subscribe(aliveSubject(node), answer));
+    }
     this.#wasConnected = connection.state.kind === 'connected';
     void this.#registration.start();
   }
@@ -161,6 +171,11 @@ export class Agent {
   /** Registers this node again because an operator wants it, even when the node was deleted. */
   register(): void {
     this.#registration.register();
+  }
+
+  /** Whether the node may come back although an operator deleted it. */
+  get mayComeBack(): boolean {
+    return this.#registration.mayComeBack;
   }
 
   /** Applies changed settings and a changed offer. A deleted node registers again. */
@@ -183,7 +198,7 @@ export class Agent {
 
   status(): AgentStatus {
     const { node, identity, connection, survey, pid } = this.#options;
-    const { phase, refused, reason, operatorReason, cluster, requester } = this.#state;
+    const { phase, refused, refusal, reason, operatorReason, cluster, requester } = this.#state;
     const { conditions } = survey;
     const troubles = this.#troubles();
     return {
@@ -191,8 +206,8 @@ export class Agent {
       node,
       version,
       pid,
-      state: refused ? 'refused' : phase,
-      reason: operatorReason || reason || undefined,
+      state: refused || refusal ? 'refused' : phase,
+      reason: refusal?.reason || operatorReason || reason || undefined,
       troubles: troubles.length > 0 ? troubles : undefined,
       fingerprint: identity.fingerprint,
       cluster: cluster || undefined,

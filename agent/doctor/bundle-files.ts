@@ -2,6 +2,7 @@
 // was read as a secret is removed wherever it appears.
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { accessFiles } from '../broker/broker-access.ts';
 import { brokerFiles, knownConfigLines } from '../broker/broker-files.ts';
 import { identityFile, inspectIdentity } from '../compute/registration/identity.ts';
 import { inspectSentinel } from '../compute/registration/sentinel.ts';
@@ -152,8 +153,11 @@ async function line(path: string, shown: string): Promise<string> {
 /** Reads every secret, so that `redactSecrets` removes it wherever it appears, for instance in a log. */
 async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
   const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
-  const files = [tokenFile, passwordFile, credsFile, tls.keyFile, brokerFiles(folderOf('broker')).token];
-  const identities = roles.map(role => join(folderOf(role), identityFile));
+  const files = [tokenFile, passwordFile, credsFile, tls.keyFile];
+  const identities = [
+    ...roles.map(role => join(folderOf(role), identityFile)),
+    ...Object.values(accessFiles).map(name => join(folderOf('requester'), name)),
+  ];
   for (const path of [...files, ...identities]) {
     const data = path ? await readBounded(path, 65_536).catch(() => undefined) : undefined;
     if (data) rememberSecret(data.toString('utf8'));

@@ -85,7 +85,7 @@ async function runWithSettings({ settings: loaded, local }: Loaded, bundle: bool
     loaded,
     data,
     roles,
-    broker: role => findBrokerAccess(role, settings, roleFolder(data, 'broker')),
+    broker: role => findBrokerAccess(role, settings, name => roleFolder(data, name)),
     checkAccess: access => checkAccess({ ...access, timeoutMs: brokerTimeoutMs, stream: rollStream }),
     machine: async () => (await readMachine()).view,
   });

@@ -2,27 +2,39 @@
 import { createHash } from 'node:crypto';
 import { ProtocolError } from './error.ts';
 
-// The upper five bits of a prefix make the first letter of the text: S for a seed, N for a node (nats-io/nkeys).
+// The upper five bits of a prefix make the first letter of the text: S for a seed (nats-io/nkeys).
 const seedPrefix = 18 << 3;
-const nodePrefix = 13 << 3;
 
-/** Returns the private seed (32 bytes) of a node's key as text, `SN…`. */
-export function encodeSeed(seed: Uint8Array): string {
-  return encodeWithChecksum(Buffer.from([seedPrefix | (nodePrefix >> 5), (nodePrefix & 31) << 3, ...seed]));
+/** The prefix of each kind of key: N for a node, U for a user of NATS, A for an account of NATS. */
+const prefixes = { node: 13 << 3, user: 20 << 3, account: 0 } as const;
+export type KeyKind = keyof typeof prefixes;
+
+/** Returns the private seed (32 bytes) of a key as text, such as `SN…` for a node. */
+export function encodeSeed(seed: Uint8Array, kind: KeyKind = 'node'): string {
+  const prefix = prefixes[kind];
+  return encodeWithChecksum(Buffer.from([seedPrefix | (prefix >> 5), (prefix & 31) << 3, ...seed]));
 }
 
-/** Returns the 32 bytes of the seed `SN…`. Throws ProtocolError `malformed`. */
-export function decodeSeed(text: string): Buffer {
+/** Returns the 32 bytes of a seed, such as `SN…` for a node. Throws ProtocolError `malformed`. */
+export function decodeSeed(text: string, kind: KeyKind = 'node'): Buffer {
   const raw = decodeWithChecksum(text, 34);
-  if (raw[0] !== (seedPrefix | (nodePrefix >> 5)) || raw[1] !== (nodePrefix & 31) << 3) {
-    throw new ProtocolError('malformed', "not the seed of a node's key (SN…)");
+  const prefix = prefixes[kind];
+  if (raw[0] !== (seedPrefix | (prefix >> 5)) || raw[1] !== (prefix & 31) << 3) {
+    throw new ProtocolError('malformed', `not the seed of a ${kind}'s key`);
   }
   return raw.subarray(2);
 }
 
-/** Returns a node's public key (32 bytes) as text, `N…`. */
-export const encodePublicKey = (key: Uint8Array): string =>
-  encodeWithChecksum(Buffer.from([nodePrefix, ...key]));
+/** Returns a public key (32 bytes) as text, such as `N…` for a node. */
+export const encodePublicKey = (key: Uint8Array, kind: KeyKind = 'node'): string =>
+  encodeWithChecksum(Buffer.from([prefixes[kind], ...key]));
+
+/** Returns the 32 bytes of a public key, such as `N…` for a node. Throws ProtocolError `malformed`. */
+export function decodePublicKey(text: string, kind: KeyKind = 'node'): Buffer {
+  const raw = decodeWithChecksum(text, 33);
+  if (raw[0] !== prefixes[kind]) throw new ProtocolError('malformed', `not the public key of a ${kind}`);
+  return raw.subarray(1);
+}
 
 /** Returns the short form of a public key for people to compare: 80 bits of its SHA-256, as `ABCD-EFGH-IJKL-MNOP`. */
 export function fingerprint(publicKey: string): string {

@@ -65,3 +65,10 @@ export const requesterEventSubject = (requesterId: string, kind: string): string
 export const leaseSubject = (clusterId: string): string => `requester.lease.${clusterId}`;
 /** Returns the subject on which a requester receives the messages that it sends to itself to test the broker. */
 export const echoSubject = (instance: string): string => `requester.echo.${instance}`;
+
+/** Returns the beginning of the subjects on which the answers to a node come. `key` is the node's public key, `N…`. */
+export const inboxPrefix = (key: string): string => `_INBOX.${key}`;
+/** Returns the subject on which a node asks why its key was refused. */
+export const whySubject = (key = '*'): string => `muster.why.${key}`;
+/** Returns the subject on which a requester asks a node whether its process is alive. */
+export const aliveSubject = (nodeId: string): string => `node.compute.${nodeId}.alive`;

@@ -1,8 +1,10 @@
 // Builds the parts of a requester and connects them to each other. This runs once at the start.
 import type { NodeInfo } from '../protocol/node-info.ts';
+import type { SigningKey } from '../protocol/signed-token.ts';
 import { endsWithin } from '../system/clock.ts';
 import { BrokerError } from '../transport/port.ts';
 import type { DirectoryParts } from './directory/node-directory.ts';
+import { Enrolment } from './enrolment/enrolment.ts';
 import { ConflictDetector } from './events/conflict-detector.ts';
 import { EventPublisher } from './events/event-publisher.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
@@ -34,6 +36,8 @@ export interface PartsOptions extends OpenStoreOptions {
   settings: PartsSettings;
   policy: RollPolicy;
   counters: Counters;
+  /** The key that signs who is let in to the requester's own broker; undefined when the broker is another one. */
+  issuer?: SigningKey | undefined;
   /** Aborts the start and everything that runs in the background. */
   signal: AbortSignal;
   /** Called when something that the status shows has changed. */
@@ -50,7 +54,7 @@ export interface Parts extends DirectoryParts {
 }
 
 /** The parts that are made before the roll is loaded. */
-type MadeParts = ReturnType<typeof makeParts>;
+type MadeParts = ReturnType<typeof makeParts> & { enrolment: Enrolment | undefined };
 
 /**
  * Takes the lease, reads the store and starts to answer nodes. @throws BrokerError when the store does not answer; then
@@ -68,7 +72,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
 
 async function connectParts(options: PartsOptions, store: OpenStore, past: Past): Promise<Parts> {
   const { clusterId, stream } = store;
-  const made = makeParts(options, store, past);
+  const enrolment = await openEnrolment(options, store);
+  const made = { ...makeParts(options, store, past), enrolment };
   await loadRoll(options, made, past);
   made.events.start(stream);
   const silence = startParts(options, store, made);
@@ -80,6 +85,15 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     await endParts(options, store, made, timeoutMs);
   };
   return { clusterId, roll, health, resources, conflicts, events, stream, silence, stop };
+}
+
+// Reads who is let in to the requester's own broker. On another broker its operator decides that.
+async function openEnrolment(options: PartsOptions, store: OpenStore): Promise<Enrolment | undefined> {
+  const { issuer, self, settings } = options;
+  if (!issuer) return undefined;
+  const { cluster: bucket, lease } = store;
+  const { heartbeatTopic } = settings;
+  return Enrolment.open({ ...options, issuer, bucket, lease, requesterId: self.NodeID, heartbeatTopic });
 }
 
 function makeParts(options: PartsOptions, store: OpenStore, past: Past) {
@@ -154,13 +168,20 @@ async function loadRoll({ clock, self, signal }: PartsOptions, made: MadeParts, 
 function startParts(options: PartsOptions, store: OpenStore, made: MadeParts): () => void {
   const { self, settings, clock, log } = options;
   const { clusterId, lease, stream, nodes } = store;
-  const { roll, health, lastSeen } = made;
+  const { roll, health, lastSeen, enrolment } = made;
   const topic = settings.heartbeatTopic;
   const common = { ...options, ...made, requesterId: self.NodeID };
   const subscriptions = [
     subscribeToHeartbeats({ ...common, topic, records: roll.records }),
-    answerNodeRequests({ ...common, ...settings, clusterId, lease }),
+    answerNodeRequests({
+      ...common,
+      ...settings,
+      clusterId,
+      lease,
+      mayAnswer: (id, reply) => enrolment?.mayAnswer(id, reply) ?? true,
+    }),
   ];
+  const stopEnrolment = enrolment?.start({ hasRecord: id => roll.records.get(id) !== undefined });
   health.start();
   const room = keepRoom({ stream, reopen: () => store.storage.stream(eventStreamConfig), clock, log });
   lastSeen.start();
@@ -172,6 +193,7 @@ function startParts(options: PartsOptions, store: OpenStore, made: MadeParts): (
   });
   probe.start();
   return () => {
+    stopEnrolment?.();
     for (const subscription of subscriptions) subscription.unsubscribe();
     health.stop();
     lastSeen.stop();

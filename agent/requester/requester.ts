@@ -1,5 +1,6 @@
 // The requester waits for the broker, opens its parts, and sends its last events when it stops.
 import type { NodeInfo } from '../protocol/node-info.ts';
+import type { SigningKey } from '../protocol/signed-token.ts';
 import type { Clock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
@@ -35,6 +36,8 @@ export interface RequesterOptions {
   log: Log;
   host: string;
   pid: number;
+  /** The key that signs who is let in to the requester's own broker; absent when it uses another one. */
+  issuer?: SigningKey | undefined;
   /** Tells about the requester's own broker; absent when it uses another one. */
   ownBroker?: OwnBroker | undefined;
   /** The folder of the requester's own broker; undefined when the broker is another one. */

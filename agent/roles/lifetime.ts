@@ -15,7 +15,6 @@ export interface RoleReady {
     node: string;
     api?: string | undefined;
     broker?: string | undefined;
-    tokenFile?: string | undefined;
   };
 }
 

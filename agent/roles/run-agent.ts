@@ -4,6 +4,8 @@ import { loadIdentity } from '../compute/registration/identity.ts';
 import { Survey } from '../compute/survey/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
+import { writeConnectionName } from '../protocol/connection-name.ts';
+import { inboxPrefix } from '../protocol/subjects.ts';
 import { openNotifier } from '../service/open-notifier.ts';
 import { withSandboxHint } from '../service/sandbox.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
@@ -12,6 +14,7 @@ import { removeLeftovers } from '../system/files.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
+import { hasCredentials } from '../transport/credentials.ts';
 import { connect } from '../transport/nats.ts';
 import { describeHolder } from './describe-holder.ts';
 import { lifetime, sendReady } from './lifetime.ts';
@@ -57,10 +60,18 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
       random: systemRandom,
     }),
   ]);
+  const instance = systemRandom.uuid();
+  const connectsByKey = !hasCredentials(first.nats);
   const connection = connect({
     servers: settings.nats.servers.length ? settings.nats.servers : defaultServers,
-    name: node,
-    credentials: () => first.nats,
+    name: () => {
+      const intent = (agent?.mayComeBack ?? true) ? ('register' as const) : undefined;
+      return writeConnectionName({ node, instance, intent });
+    },
+    inboxPrefix: inboxPrefix(identity.publicKey),
+    credentials: () => ({ ...first.nats, key: identity }),
+    // The requester has 10 s to say whether this node is let in.
+    connectTimeoutMs: 15_000,
     tls: first.nats.tls,
     clock: systemClock,
     random: systemRandom,
@@ -86,6 +97,8 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   const running = new Agent({
     node,
     identity,
+    instance,
+    connectsByKey,
     folder,
     settings: computeSettings,
     connection,

@@ -80,12 +80,12 @@ export async function runDev(
     return code;
   });
   if (!ready) return (await Promise.race([ended, life.stopRequested])) ?? 0;
-  const { api, broker, tokenFile } = ready.ready;
+  const { api, broker } = ready.ready;
   print(`${first.id}  requester is up: API ${api}\n`);
   print(`${first.id}  broker ${broker ?? settings.nats.servers.join(' ')}\n`);
 
   // When nats.servers is set, all processes read the servers and the credentials from the same settings.
-  const brokerFlags = broker && tokenFile ? ['--nats-servers', broker, '--nats-token-file', tokenFile] : [];
+  const brokerFlags = broker ? ['--nats-servers', broker] : [];
   const supervised = Array.from({ length: options.nodes }, (_, index) => {
     const node = nodeOf(index + 1, folder);
     const args = ['agent', ...configFlags(options), ...nodeFlags(node), ...brokerFlags];

@@ -1,5 +1,6 @@
 // Runs the requester with its own broker in the foreground, until it is told to stop. Everything stops in reverse order.
 import { type Broker, startBroker } from '../broker/broker.ts';
+import { type BrokerAccess, loadBrokerAccess } from '../broker/broker-access.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { roleFolder } from '../config/paths.ts';
@@ -60,9 +61,10 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   const life = lifetime(log);
   const running: Running = { ...start, load, notifier, node, life };
   try {
-    const broker = await startOwnBroker(running);
+    const access = settings.nats.servers.length === 0 ? await loadBrokerAccess(folder) : undefined;
+    const broker = await startOwnBroker({ ...running, access });
     cleanup.defer(() => broker?.stop(stopTimeoutsMs.broker));
-    await serveNodes({ ...running, broker }, created => {
+    await serveNodes({ ...running, broker, access }, created => {
       requester = created;
     });
   } catch (error) {
@@ -88,9 +90,11 @@ async function startOwnBroker({
   notifier,
   node,
   life,
-}: Running): Promise<Broker | undefined> {
-  if (settings.nats.servers.length > 0) return undefined;
+  access,
+}: Running & { access: BrokerAccess | undefined }): Promise<Broker | undefined> {
+  if (!access) return undefined;
   return startBroker({
+    access,
     folder: roleFolder(data, 'broker'),
     name: node,
     ...settings.broker,
@@ -103,16 +107,22 @@ async function startOwnBroker({
   });
 }
 
+interface Served extends Running {
+  /** The requester's own broker, and its keys; both undefined when the settings name other brokers. */
+  broker: Broker | undefined;
+  access: BrokerAccess | undefined;
+}
+
 /** Runs the requester and its API until it is told to stop. Throws when another requester took over. */
 async function serveNodes(
-  { load, settings, log, data, notifier, node, life, broker }: Running & { broker: Broker | undefined },
+  { load, settings, log, data, notifier, node, life, broker, access }: Served,
   onCreated: (requester: Requester) => void,
 ): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
   const connection = connect({
     servers: broker ? [broker.url] : settings.nats.servers,
     name: node,
-    credentials: () => (broker ? { tokenFile: broker.tokenFile } : settings.nats),
+    credentials: () => broker?.credentials ?? settings.nats,
     tls: broker ? undefined : settings.nats.tls,
     clock: systemClock,
     random: systemRandom,
@@ -138,6 +148,7 @@ async function serveNodes(
     host: facts.hostname,
     pid: process.pid,
     ownBroker: broker,
+    issuer: access?.issuer,
     brokerFolder: broker && roleFolder(data, 'broker'),
     onLost: lost.reject,
     onStatusChange: () => notifier.updateSoon(),
@@ -174,7 +185,7 @@ async function serveNodes(
     if (requester.status().state === 'stopping') return;
     notifier.update();
     sendReady({
-      ready: { role: 'requester', node, api: api.url, broker: broker?.url, tokenFile: broker?.tokenFile },
+      ready: { role: 'requester', node, api: api.url, broker: broker?.url },
     });
     return life.stopRequested;
   });

@@ -10,6 +10,7 @@ export const troubleCodes = [
   'rejected',
   'deleted',
   'refused',
+  'key_refused',
   'folder_not_writable',
   'store_full',
   'store_failing',

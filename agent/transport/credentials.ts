@@ -7,6 +7,7 @@ import { reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/read-file.ts';
 import { rememberSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
+import { type KeyPair, signWith } from './key-pair.ts';
 
 /**
  * The places of the credentials. The names are those of the settings. The first one that is set, in this order, is used.
@@ -18,6 +19,10 @@ export interface Credentials {
   user?: string | undefined;
   password?: string | undefined;
   passwordFile?: string | undefined;
+  /** The key that opens the connection when none of the others is set. */
+  key?: KeyPair | undefined;
+  /** The token of a join code, which a node that is new to its cluster shows beside its key. */
+  joinToken?: string | undefined;
 }
 
 export interface LoadedCredentials {
@@ -25,6 +30,10 @@ export interface LoadedCredentials {
   /** The names of the settings with these credentials, for messages. */
   source: string;
 }
+
+/** Returns whether other credentials than a key are set. Then the key is not shown. */
+export const hasCredentials = ({ token, tokenFile, credsFile, user }: Credentials): boolean =>
+  [token, tokenFile, credsFile, user].some(Boolean);
 
 /**
  * Reads the credentials. Returns undefined when none are set. @throws ConnectFailure `credentials` for a file that is
@@ -41,12 +50,26 @@ export async function readCredentials(credentials: Credentials): Promise<LoadedC
     const text = await readSecret('nats.credsFile', credsFile);
     return { authenticator: parseCreds(text, credsFile), source: `nats.credsFile (${credsFile})` };
   }
+  if (!user && credentials.key) return loadKey(credentials.key, credentials.joinToken);
   if (!user) return undefined;
   const secret = passwordFile ? await readSecret('nats.passwordFile', passwordFile) : password;
   const source = passwordFile
     ? `nats.user and nats.passwordFile (${passwordFile})`
     : 'nats.user and nats.password';
   return { authenticator: usernamePasswordAuthenticator(user, secret), source };
+}
+
+// A broker that asks for no signature knows no keys. It is told nothing, and least of all a join code.
+function loadKey(key: KeyPair, joinToken: string | undefined): LoadedCredentials {
+  const authenticator = (nonce?: string) =>
+    nonce
+      ? {
+          nkey: key.userKey,
+          sig: signWith(key, Buffer.from(nonce)).toString('base64url'),
+          ...(joinToken ? { auth_token: joinToken } : {}),
+        }
+      : {};
+  return { authenticator: authenticator as Authenticator, source: 'the key of this node' };
 }
 
 /**

@@ -12,6 +12,8 @@ import { readTls, type TlsFiles } from './tls.ts';
 export interface DialSettings {
   /** The name of this client in the broker's lists of clients. */
   name: string;
+  /** The beginning of the subjects on which answers come; `_INBOX` by default. */
+  inboxPrefix?: string | undefined;
   credentials: Credentials;
   tls: TlsFiles | undefined;
   /** Time for the whole attempt, in milliseconds. */
@@ -30,7 +32,7 @@ export interface Dialled {
 
 /** Connects to `server`. It stops when `signal` aborts. @throws ConnectFailure */
 export async function dial(server: Server, settings: DialSettings, signal: AbortSignal): Promise<Dialled> {
-  const { name, tls = {}, timeoutMs, pingIntervalMs } = settings;
+  const { name, inboxPrefix, tls = {}, timeoutMs, pingIntervalMs } = settings;
   const attempt: Attempt = {
     label: server.label,
     host: server.host,
@@ -49,6 +51,7 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
     const options: DialOptions = {
       servers: [server.label],
       name,
+      ...(inboxPrefix ? { inboxPrefix } : {}),
       timeout: timeoutMs,
       pingInterval: pingIntervalMs,
       maxPingOut: 2,

@@ -1,7 +1,7 @@
 // Maintains one link to one of the brokers. It connects again after each loss, and reports when the link is up or down, and
 // why.
 import type { NatsConnection as Link } from 'nats';
-import { type Clock, sleep } from '../system/clock.ts';
+import type { Clock } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
@@ -10,13 +10,16 @@ import { backoff, type Random } from '../system/random.ts';
 import type { Credentials } from './credentials.ts';
 import { dial } from './dial.ts';
 import { ConnectFailure } from './failure.ts';
+import type { Pause } from './pause.ts';
 import type { ConnectionState } from './port.ts';
 import type { Server } from './server.ts';
 import type { TlsFiles } from './tls.ts';
 
 export interface LinkOptions {
-  /** The name of this client in the broker's lists of clients. */
-  name: string;
+  /** The name of this client in the broker's lists of clients; a function is called at each attempt. */
+  name: string | (() => string);
+  /** The beginning of the subjects on which answers come; `_INBOX` by default. */
+  inboxPrefix?: string | undefined;
   /** Returns the credentials. It is called at each attempt, when the files are read too. */
   credentials: () => Credentials;
   tls?: TlsFiles | undefined;
@@ -46,6 +49,7 @@ export async function maintainLink(
   options: LinkOptions,
   servers: readonly Server[],
   callbacks: LinkCallbacks,
+  pause: Pause,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, random } = options;
@@ -61,7 +65,7 @@ export async function maintainLink(
     // without a wait.
     if (wasUp && clock.monotonic() - began > maxWaitMs) failures = 0;
     const rounds = Math.floor(failures++ / servers.length);
-    await sleep(clock, backoff(random, rounds, 200, maxWaitMs), signal);
+    await pause.wait(backoff(random, rounds, 200, maxWaitMs));
   }
 }
 
@@ -72,10 +76,18 @@ async function connectOnce(
   outage: Outage,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { name, credentials, tls, connectTimeoutMs: timeoutMs = 5_000, pingIntervalMs = 5_000 } = options;
+  const { name, inboxPrefix, credentials, tls } = options;
+  const { connectTimeoutMs: timeoutMs = 5_000, pingIntervalMs = 5_000 } = options;
   let wasUp = false;
   try {
-    const settings = { name, credentials: credentials(), tls, timeoutMs, pingIntervalMs };
+    const settings = {
+      name: typeof name === 'string' ? name : name(),
+      inboxPrefix,
+      credentials: credentials(),
+      tls,
+      timeoutMs,
+      pingIntervalMs,
+    };
     const { link, lost } = await dial(server, settings, signal);
     wasUp = true;
     try {

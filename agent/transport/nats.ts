@@ -4,6 +4,7 @@ import { errnoOf, reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import type { StorageConnection } from './jetstream.ts';
 import { type LinkOptions, maintainLink } from './link.ts';
+import { Pause } from './pause.ts';
 import {
   BrokerError,
   type BrokerFault,
@@ -46,6 +47,7 @@ class NatsConnection implements Connection, StorageConnection {
   readonly #linkListeners = new Set<(link: Link | undefined) => void>();
   readonly #subscriptions = new Set<RoleSubscription>();
   readonly #limitedLog: LimitedLog;
+  readonly #pause: Pause;
   #state: ConnectionState = { kind: 'connecting' };
   #link: Link | undefined;
   #storage: Promise<Storage> | undefined;
@@ -58,7 +60,8 @@ class NatsConnection implements Connection, StorageConnection {
       onUp: (link: Link, state: ConnectionState) => this.#useLink(link, state),
       onDown: (state: ConnectionState) => this.#setState(state, undefined),
     };
-    void maintainLink(options, servers, callbacks, this.#closing.signal);
+    this.#pause = new Pause(options.clock, this.#closing.signal);
+    void maintainLink(options, servers, callbacks, this.#pause, this.#closing.signal);
   }
 
   get state(): ConnectionState {
@@ -173,7 +176,8 @@ class NatsConnection implements Connection, StorageConnection {
     return this.#storage;
   }
 
-  reconnect(): void {
+  reconnect(afterMs = 0): void {
+    this.#pause.begin(afterMs);
     void this.link?.close();
   }
 
@@ -271,6 +275,8 @@ function explainRequestFailure(error: unknown, link: Link, subject: string, time
       ? ['no_responders', `nobody listens on ${subject}`]
       : errnoOf(error) === 'TIMEOUT'
         ? ['timeout', `no answer on ${subject} within ${timeoutMs} ms`]
-        : ['refused', `the broker refused a request on ${subject}: ${reasonOf(error)}`];
+        : errnoOf(error) === 'PERMISSIONS_VIOLATION'
+          ? ['not_permitted', `the broker does not let us ask on ${subject}`]
+          : ['refused', `the broker refused a request on ${subject}: ${reasonOf(error)}`];
   return new BrokerError(fault, message, { cause: error });
 }

@@ -26,7 +26,9 @@ export type BrokerFault =
   /** The broker has no room on its disk to store the message, so it did not store it. */
   | 'no_space'
   /** A stream, a bucket or a permission is missing, or has another configuration. */
-  | 'refused';
+  | 'refused'
+  /** The broker does not permit us the subject. */
+  | 'not_permitted';
 
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';
@@ -37,6 +39,10 @@ export class BrokerError extends Error {
     this.fault = fault;
   }
 }
+
+/** Returns whether the broker refuses an operation for good, so that trying it again is of no use. */
+export const isRefusal = ({ fault }: BrokerError): boolean =>
+  fault === 'refused' || fault === 'not_permitted';
 
 /** The reason why the broker could not be reached. */
 export type ConnectFault = 'unreachable' | 'unauthorized' | 'tls' | 'credentials' | 'protocol';
@@ -79,8 +85,11 @@ export interface Connection {
   flush(timeoutMs: number): Promise<void>;
   /** Returns the durable storage. Only the requester uses it, and its code is loaded at the first call. */
   storage(): Promise<Storage>;
-  /** Ends the present link, if there is one, and connects again, with credentials that are read again. */
-  reconnect(): void;
+  /**
+   * Ends the present link, if there is one, and connects again after `afterMs` milliseconds, with a name and credentials
+   * that are read again. Another call replaces the wait of an earlier one.
+   */
+  reconnect(afterMs?: number): void;
   /** Sends all waiting messages within `timeoutMs` milliseconds, and then closes the connection for good. */
   close(timeoutMs?: number): Promise<void>;
 }

@@ -1,6 +1,7 @@
 // Starts, restarts and stops real brokers, with wrappers, orphans, hangs, full tables and ports in use.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,9 +9,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, type TestContext, test } from 'node:test';
 import { type Broker, type BrokerOptions, startBroker } from '../../agent/broker/broker.ts';
+import { accessFiles, loadBrokerAccess } from '../../agent/broker/broker-access.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { systemRandom } from '../../agent/system/random.ts';
+import { keyPairOf } from '../../agent/transport/key-pair.ts';
 import { bytes, connectTo, stateOf, text } from '../support/connections.ts';
 import { eventually } from '../support/eventually.ts';
 import { runWithFewFiles } from '../support/few-files.ts';
@@ -26,6 +29,13 @@ after(async () => {
   await rm(root, { recursive: true });
 });
 
+/** Returns a folder for the keys of the broker, which are the requester's. */
+const keyFolder = async () => {
+  const folder = join(root, 'keys');
+  await mkdir(folder, { recursive: true });
+  return folder;
+};
+
 let folders = 0;
 const newFolder = () => join(root, String(++folders));
 
@@ -33,6 +43,7 @@ async function start(folder: string, options: Partial<BrokerOptions> = {}): Prom
   const broker = await startBroker({
     folder,
     name: 'node-0',
+    access: await loadBrokerAccess(await keyFolder()),
     host: '127.0.0.1',
     port: 0,
     findOnPath: findProgram,
@@ -46,24 +57,32 @@ async function start(folder: string, options: Partial<BrokerOptions> = {}): Prom
 }
 
 function connectWith(broker: Broker) {
-  return connectTo(broker.url, { credentials: () => ({ tokenFile: broker.tokenFile }) });
+  return connectTo(broker.url, { credentials: () => broker.credentials });
 }
 
-test('the first start makes a token, and only clients with the token are accepted', async () => {
+test('only the key of the requester is accepted while no requester answers for others', async () => {
   const folder = newFolder();
   const broker = await start(folder);
-  const token = (await readFile(broker.tokenFile, 'utf8')).trim();
-  assert.equal(Buffer.from(token, 'base64url').length, 32);
-  for (const file of [broker.tokenFile, join(folder, 'nats.conf')])
-    assert.equal((await stat(file)).mode & 0o777, 0o600, file);
+  assert.equal((await stat(join(folder, 'nats.conf'))).mode & 0o777, 0o600);
   assert.equal((await stat(folder)).mode & 0o777, 0o700);
-  await connectWith(broker).connected();
-  assert.equal((await stateOf(connectTo(broker.url), 'disconnected')).fault, 'unauthorized');
-  if (process.platform === 'linux') {
+  for (const file of Object.values(accessFiles)) {
+    const path = join(await keyFolder(), file);
+    assert.equal((await stat(path)).mode & 0o777, 0o600, file);
+    const seed = (await readFile(path, 'utf8')).trim();
+    assert.ok(!(await readFile(join(folder, 'nats.conf'), 'utf8')).includes(seed), file);
+    if (process.platform !== 'linux') continue;
     const commandLine = await readFile(`/proc/${broker.pid}/cmdline`, 'utf8');
-    assert.ok(commandLine.includes('nats.conf') && !commandLine.includes(token));
-    assert.equal(await readFile(`/proc/${broker.pid}/environ`, 'utf8'), '');
+    assert.ok(commandLine.includes('nats.conf') && !commandLine.includes(seed));
   }
+  if (process.platform === 'linux') assert.equal(await readFile(`/proc/${broker.pid}/environ`, 'utf8'), '');
+  await connectWith(broker).connected();
+  const stranger = keyPairOf(randomBytes(32), 'node');
+  // The broker gives the requester ten seconds to answer, so all of them try at once.
+  const refused = [{}, { token: 'a-token' }, { key: stranger }].map(async credentials => {
+    const connection = connectTo(broker.url, { credentials: () => credentials, connectTimeoutMs: 15_000 });
+    assert.equal((await stateOf(connection, 'disconnected')).fault, 'unauthorized');
+  });
+  await Promise.all(refused);
   assert.match(broker.version, /^2\.\d+\.\d+/);
 });
 
@@ -75,10 +94,9 @@ test('each write is synced to the disk', async () => {
   assert.ok(config.includes(`store_dir: ${JSON.stringify(join(folder, 'store'))}`));
 });
 
-test('a later start keeps the token, the port and the store', async () => {
+test('a later start keeps the port and the store', async () => {
   const folder = newFolder();
   const first = await start(folder);
-  const token = await readFile(first.tokenFile, 'utf8');
   const before = connectWith(first);
   await before.connected();
   await (await (await before.storage()).bucket({ name: 'kept', history: 1 })).put('k', bytes('v'), 0);
@@ -89,7 +107,6 @@ test('a later start keeps the token, the port and the store', async () => {
   // An unchanged file is not written again, so that the broker can start on a full disk.
   assert.equal((await stat(join(folder, 'nats.conf'))).ino, config.ino);
   assert.equal(second.url, first.url);
-  assert.equal(await readFile(second.tokenFile, 'utf8'), token);
   const again = connectWith(second);
   await again.connected();
   const entry = await (await (await again.storage()).bucket({ name: 'kept', history: 1 })).get('k');
@@ -466,8 +483,9 @@ test('the error says why a broker cannot run', async () => {
   });
   const bad = newFolder();
   await mkdir(bad);
-  await writeFile(join(bad, 'token'), 'short\n');
-  await assert.rejects(start(bad), { code: 'bad_state', message: /token does not contain a token/ });
+  await writeFile(join(bad, 'issuer.nk'), 'short\n');
+  const text = /issuer\.nk does not hold the key that signs who may connect/;
+  await assert.rejects(loadBrokerAccess(bad), { code: 'bad_state', message: text });
 });
 
 test('its log lines are forwarded: information as detail, and errors once a minute', async () => {
@@ -480,8 +498,6 @@ test('its log lines are forwarded: information as detail, and errors once a minu
   await stateOf(connectTo(broker.url, { credentials: () => ({ token: 'wrong too' }) }), 'disconnected');
   assert.equal(lines.filter(line => /authentication error/.test(line.message)).length, 1);
   assert.ok(lines.some(line => line.level === 'debug' && /Starting nats-server/.test(line.message)));
-  const token = (await readFile(broker.tokenFile, 'utf8')).trim();
-  assert.ok(!JSON.stringify(lines).includes(token));
 });
 
 test('a chosen port is not one that the system uses for outgoing connections', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { type Broker, type BrokerOptions, startBroker } from '../../agent/broker/broker.ts';
+import { loadBrokerAccess } from '../../agent/broker/broker-access.ts';
 import { watchTimesMs } from '../../agent/broker/server-health.ts';
 import { ServerWatch } from '../../agent/broker/server-watch.ts';
 import { systemClock } from '../../agent/system/clock.ts';
@@ -33,6 +34,7 @@ async function start(
   const broker = await startBroker({
     folder,
     name: 'node-0',
+    access: await loadBrokerAccess(folder),
     host: '127.0.0.1',
     port: 0,
     findOnPath: findProgram,
@@ -48,7 +50,7 @@ async function start(
 
 // Writes as the requester does, and returns what the broker answered.
 async function store(broker: Broker): Promise<string> {
-  const connection = connectTo(broker.url, { credentials: () => ({ tokenFile: broker.tokenFile }) });
+  const connection = connectTo(broker.url, { credentials: () => broker.credentials });
   try {
     await connection.connected();
     const bucket = await (await connection.storage()).bucket({ name: 'decisions', history: 1 });

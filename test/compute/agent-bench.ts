@@ -171,6 +171,8 @@ export class AgentBench {
     this.agent = new Agent({
       node,
       identity: { publicKey: key, fingerprint: 'ABCD-EFGH' },
+      instance: 'i-1',
+      connectsByKey: true,
       folder,
       settings: this.settings,
       connection: this.connection,

@@ -2,13 +2,14 @@
 import type { Answer } from '../../protocol/answers.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { Membership } from '../../protocol/node-state.ts';
+import type { Refusal } from '../../protocol/refusal.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
 import type { LimitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Random } from '../../system/random.ts';
 import type { StateFile } from '../../system/state-file.ts';
-import type { Connection } from '../../transport/port.ts';
+import { BrokerError, type Connection } from '../../transport/port.ts';
 import { type AnswerMeaning, interpretAnswer } from './answer-meaning.ts';
 import type { RequesterClient } from './requester-client.ts';
 import { RetryDelays } from './retry-delays.ts';
@@ -25,14 +26,17 @@ export interface RegistrationOptions {
   key: string;
   /** The state of the registration. Only the registration writes it; the other parts of the agent read it. */
   state: RegistrationState;
-  connection: Pick<Connection, 'state' | 'connected'>;
-  client: Pick<RequesterClient, 'sendInfo'>;
+  connection: Pick<Connection, 'state' | 'connected' | 'reconnect'>;
+  client: Pick<RequesterClient, 'sendInfo' | 'whyRefused'>;
   sentinel: StateFile<Sentinel | undefined>;
   settings: { readonly rejoinAfterDelete: boolean };
 }
 
 /** Least time between two confirmations that follow from events, in milliseconds. */
 const confirmIntervalMs = 1_000;
+
+/** Time until the node of a deleted record connects again to see whether it is still deleted, in milliseconds. */
+const deletedPauseMs = 600_000;
 
 /**
  * `register` asks for a registration. `confirm` sends the node's information; the answer says whether the node is still
@@ -57,6 +61,10 @@ export class Registration {
   #confirmedAt = Number.NEGATIVE_INFINITY;
   /** Whether no requester has decided about this node since this process started. A refusal is no decision. */
   #isStarting = true;
+  /** Whether an operator told this node to register, and no requester has accepted it since. */
+  #isByHand = false;
+  /** Whether the requester is being asked why it refused the key. */
+  #isAskingWhy = false;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
@@ -87,10 +95,49 @@ export class Registration {
     await this.#options.sentinel.sync();
   }
 
+  /** Whether the node may come back although an operator deleted it. The name of the connection says so. */
+  get mayComeBack(): boolean {
+    return this.#isStarting || this.#isByHand || this.#options.settings.rejoinAfterDelete;
+  }
+
   /** Registers this node again, whatever its state is, because an operator wants it. */
   register(): void {
+    const { connection, state } = this.#options;
+    this.#isByHand = true;
     this.#delays.onRegisterByHand();
+    // The present link, if there is one, may have been opened before the operator's wish.
+    if (state.refusal || state.phase === 'deleted') connection.reconnect();
     this.#registerAgain('', 0);
+  }
+
+  /** Finds out why the broker does not permit this node's requests, and connects again later. */
+  async onNotPermitted(): Promise<void> {
+    const { client, connection, limitedLog, node } = this.#options;
+    if (this.#isAskingWhy || this.#stopping.signal.aborted) return;
+    this.#isAskingWhy = true;
+    try {
+      const refusal = await client.whyRefused();
+      if (this.#stopping.signal.aborted || !refusal) return;
+      if (refusal.code === 'deleted') return this.#onKeyDeleted(refusal);
+      this.#update({ refusal });
+      const waitMs = this.#delays.whileKeyRefusedMs();
+      const fields = { node, fingerprint: refusal.fingerprint, code: refusal.code };
+      limitedLog.warn(
+        refusal.reason,
+        fields,
+        `the requester refuses this node: ${refusal.reason}; ${refusal.hint}`,
+      );
+      connection.reconnect(waitMs);
+    } catch (err) {
+      limitedLog.warn(
+        'why',
+        { node, err },
+        'the broker permits no requests of this node, and nobody says why',
+      );
+      connection.reconnect(this.#delays.whileKeyRefusedMs());
+    } finally {
+      this.#isAskingWhy = false;
+    }
   }
 
   /**
@@ -204,10 +251,11 @@ export class Registration {
     const requester = meaning.requester || (isNew ? '' : state.requester);
     const session = isNew ? meaning.session : state.session;
     this.#delays.onAccepted();
+    this.#isByHand = false;
     // A refusal stands until a request of the same kind is carried out: a requester may take the resources of a node whose
     // information it refuses.
     const refusal = state.refused && state.refused !== kind ? {} : ({ refused: '', reason: '' } as const);
-    this.#update({ phase, session, cluster, requester, operatorReason: '', ...refusal });
+    this.#update({ phase, session, cluster, requester, operatorReason: '', refusal: undefined, ...refusal });
 
     const now = clock.now().toISOString();
     const saved = isNew ? undefined : sentinel.value;
@@ -254,6 +302,16 @@ export class Registration {
     this.#planIn('confirm', this.#delays.whileRejectedMs());
   }
 
+  // The key of a deleted node may only ask why. What it needs is another connection, and that only when it may come back.
+  #onKeyDeleted({ reason }: Refusal): void {
+    const { connection } = this.#options;
+    if (this.mayComeBack) connection.reconnect(this.#delays.whileKeyRefusedMs());
+    else {
+      this.#onDeleted({ kind: 'deleted', reason, operatorReason: '' });
+      connection.reconnect(deletedPauseMs);
+    }
+  }
+
   #onUnknown(reason: string): void {
     const { log, node } = this.#options;
     log.info({ node, reason }, 'the requester does not know this registration; registering again');
@@ -294,6 +352,8 @@ export class Registration {
 
   #onNoAnswer(step: Step, error: unknown): void {
     const { node, limitedLog } = this.#options;
+    // Why the key was refused is asked apart.
+    if (error instanceof BrokerError && error.fault === 'not_permitted') return this.#retryLater(step);
     const text = `no answer to our ${step === 'register' ? 'registration' : 'information'}; asking again`;
     limitedLog.warn(reasonOf(error), { node, err: error }, text);
     this.#retryLater(step);

@@ -7,12 +7,13 @@ import type {
   Sender,
   UpdateResourcesRequest,
 } from '../../protocol/messages.ts';
+import { type Refusal, refusalSchema } from '../../protocol/refusal.ts';
 import { validate } from '../../protocol/schema.ts';
-import { type ManagementMethod, managementSubject } from '../../protocol/subjects.ts';
+import { type ManagementMethod, managementSubject, whySubject } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { version } from '../../system/version.ts';
-import type { Connection } from '../../transport/port.ts';
+import { BrokerError, type Connection } from '../../transport/port.ts';
 import type { MachineSurvey } from '../survey/survey.ts';
 import type { RegistrationState } from './state.ts';
 
@@ -25,6 +26,8 @@ export interface HeartbeatSettings {
 
 export interface RequesterClientOptions {
   node: string;
+  /** The node's public key. */
+  key: string;
   /** A random value, made at the start of this process. It is sent with the boot id in every request. */
   instance: string;
   survey: Pick<MachineSurvey, 'bootId' | 'info' | 'infoChanges' | 'sample'>;
@@ -56,6 +59,8 @@ const leaveTimeoutMs = 700;
  */
 export class RequesterClient {
   readonly #options: RequesterClientOptions;
+  /** Called when the broker does not permit a request of this node. The agent sets it. */
+  onNotPermitted: () => void = () => undefined;
   #isMuster = false;
   #lastAcknowledged: Date | undefined;
   /** Time from which the silence of the requester is counted, in monotonic milliseconds. */
@@ -122,6 +127,15 @@ export class RequesterClient {
     } satisfies UpdateResourcesRequest);
   }
 
+  /** Asks why this node's key was refused; undefined when the requester knows no reason. */
+  async whyRefused(): Promise<Refusal | undefined> {
+    const { connection, key } = this.#options;
+    const { data } = await connection.request(whySubject(key), '', answerTimeoutMs);
+    const answer = parseJson(data);
+    const isEmpty = typeof answer === 'object' && answer !== null && Object.keys(answer).length === 0;
+    return isEmpty ? undefined : validate(refusalSchema, answer);
+  }
+
   leave(reason: string): Promise<Answer> {
     const body: LeaveRequest = { NodeID: this.#options.node, Reason: reason, Muster: this.#sender() };
     return this.#request('Leave/v1', body, leaveTimeoutMs);
@@ -134,6 +148,7 @@ export class RequesterClient {
       .then(({ data }) => validate(answerSchema, parseJson(data)))
       .catch((error: Error) => {
         this.#failure = error;
+        if (error instanceof BrokerError && error.fault === 'not_permitted') this.onNotPermitted();
         throw error;
       });
     this.restartSilence();

@@ -10,6 +10,8 @@ interface Backoff {
 
 /** The waits after a request that got no answer or was refused for now. */
 const afterFailure: Backoff = { firstMs: 250, maxMs: 10_000 };
+/** The waits after the node's key was refused. */
+const whileKeyRefused: Backoff = { firstMs: 2_000, maxMs: 120_000 };
 const whileRejected: Backoff = { firstMs: 1_000, maxMs: 120_000 };
 /** The waits after answers that make the registration void, when several follow each other. */
 const afterVoid: Backoff = { firstMs: 1_000, maxMs: 120_000 };
@@ -48,6 +50,10 @@ export class RetryDelays {
 
   afterFailureMs(): number {
     return this.#nextMs(afterFailure);
+  }
+
+  whileKeyRefusedMs(): number {
+    return this.#nextMs(whileKeyRefused);
   }
 
   whileRejectedMs(): number {

@@ -1,5 +1,7 @@
 // The state of this node's registration is one object that all parts of the agent read and only `Registration` writes.
 
+import type { Refusal } from '../../protocol/refusal.ts';
+
 export type Phase =
   /** Not accepted yet. */
   | 'registering'
@@ -27,6 +29,8 @@ export interface RegistrationState {
    * request is carried out.
    */
   refused: '' | RequestKind;
+  /** Why the requester does not let the key of this node in; undefined while it does. */
+  refusal: Refusal | undefined;
 }
 
 /** The information of a node registers and confirms it; its resources are only a report. */
@@ -40,6 +44,7 @@ export const initialState = (): RegistrationState => ({
   reason: '',
   operatorReason: '',
   refused: '',
+  refusal: undefined,
 });
 
 /** Returns whether a requester has accepted the node. An accepted node sends all its reports. */

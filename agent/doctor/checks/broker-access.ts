@@ -1,7 +1,9 @@
 // Finds out how a role reaches its broker, without creating anything.
 import { join } from 'node:path';
 import { localHost } from '../../broker/broker.ts';
+import { inspectRequesterKey } from '../../broker/broker-access.ts';
 import { brokerFiles, readPort } from '../../broker/broker-files.ts';
+import { inspectIdentity } from '../../compute/registration/identity.ts';
 import type { Role } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
 import { defaultServers } from '../../roles/run-agent.ts';
@@ -12,26 +14,28 @@ import type { Credentials } from '../../transport/credentials.ts';
 import type { BrokerAccess } from './context.ts';
 
 /**
- * Returns how the role reaches its broker; undefined when that is the requester's own broker and it never ran. `folder`
- * is the folder of the broker.
+ * Returns how the role reaches its broker; undefined when that is the requester's own broker and it never ran. `folderOf`
+ * returns the folder of a role, and of the broker.
  */
 export async function findBrokerAccess(
   role: Role,
   { nats, broker }: Settings,
-  folder: string,
+  folderOf: (name: Role | 'broker') => string,
   secrets = secretFolders,
 ): Promise<BrokerAccess | undefined> {
   const { servers, tls } = nats;
   if (role === 'agent' || servers.length > 0) {
     const credentials = await findCredentials(role, nats, secrets);
+    if (role === 'agent') credentials.key = (await inspectIdentity(folderOf('agent')))?.identity;
     return { servers: servers.length ? servers : defaultServers, credentials, tls };
   }
-  const files = brokerFiles(folder);
+  const files = brokerFiles(folderOf('broker'));
   const port = broker.port || (await readPort(files.port));
-  if (!port) return undefined;
+  const key = await inspectRequesterKey(folderOf('requester'));
+  if (!port || !key) return undefined;
   return {
     servers: [`nats://${localHost(broker.host)}:${port}`],
-    credentials: { tokenFile: files.token },
+    credentials: { key },
     tls: undefined,
   };
 }
@@ -50,7 +54,7 @@ async function findCredentials(
 ): Promise<Credentials> {
   const { token, tokenFile, credsFile, user, password, passwordFile } = nats;
   const complete = token ?? tokenFile ?? credsFile ?? (user && (password ?? passwordFile));
-  if (complete) return nats;
+  if (complete) return { ...nats };
   const read = async (path: string) => {
     const data = await readBounded(path).catch(() => undefined);
     const text = data?.toString('utf8').trim();

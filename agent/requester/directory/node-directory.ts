@@ -5,7 +5,7 @@ import type { NodeState } from '../../protocol/node-state.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
-import { BrokerError, type EventStream } from '../../transport/port.ts';
+import { BrokerError, type EventStream, isRefusal } from '../../transport/port.ts';
 import type { ConflictDetector } from '../events/conflict-detector.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
 import {
@@ -134,7 +134,7 @@ export class NodeDirectory implements Directory {
     this.#options.counters.storeFailures++;
     const fault = storeFault(error);
     // Only a store that answered is known not to have stored the decision.
-    if (error.fault === 'no_space' || error.fault === 'refused') {
+    if (error.fault === 'no_space' || isRefusal(error)) {
       const hint =
         error.fault === 'no_space' ? roomHint(this.#options.brokerFolder) : "the broker's log says more";
       const text = `the decision about node ${name} was not stored: ${fault} (${error.message})`;
@@ -148,7 +148,7 @@ export class NodeDirectory implements Directory {
   #throwUnread(error: unknown): never {
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
-    const fault = error.fault === 'refused' ? 'refuses to be read' : 'does not answer';
+    const fault = isRefusal(error) ? 'refuses to be read' : 'does not answer';
     throw new MusterError('unreachable', `the event stream ${fault}: ${error.message}`, {
       hint: 'try again in a moment; the log of the requester says more',
       cause: error,

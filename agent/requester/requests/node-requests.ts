@@ -17,11 +17,13 @@ export interface NodeRequestsOptions extends RequestHandlerOptions {
   connection: Connection;
   /** Tells whether this requester may answer nodes. */
   lease: { confirm(): Promise<void> };
+  /** Tells whether a request about a node may be answered on a subject. */
+  mayAnswer(nodeId: string, reply: string): boolean;
 }
 
 /** Subscribes to the requests of all nodes. */
 export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
-  const { connection, counters, log, clock, lease } = options;
+  const { connection, counters, log, clock, lease, mayAnswer } = options;
   const limited = limitedLog(log, clock);
   const handler = new RequestHandler(options);
   let atOnce = 0;
@@ -31,6 +33,12 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
     // Bacalhau does not answer on other subjects either.
     if (!target) return;
     counters.requests++;
+    if (!mayAnswer(target.nodeId, message.reply)) {
+      counters.requestsRefused++;
+      const fields = { node: target.nodeId, reply: message.reply.slice(0, 200) };
+      limited.warn('reply', fields, 'a request wants its answer elsewhere than at its node; it is ignored');
+      return;
+    }
     if (atOnce >= maxAtOnce) {
       counters.requestsRefused++;
       message.respond(encodeErrorResponse('the requester is busy; try again'));

@@ -12,7 +12,13 @@ import {
 } from '../../protocol/node-state.ts';
 import { nodeIdPattern, validate, validateStored } from '../../protocol/schema.ts';
 import { withUnknown } from '../../protocol/unknown-members.ts';
-import { BrokerError, type Bucket, type BucketConfig, type BucketEntry } from '../../transport/port.ts';
+import {
+  BrokerError,
+  type Bucket,
+  type BucketConfig,
+  type BucketEntry,
+  isRefusal,
+} from '../../transport/port.ts';
 import { absentRecord, operationOf as operationOfRecord, type StoredRecord } from './stored-record.ts';
 
 /**
@@ -55,7 +61,7 @@ export async function write(bucket: Bucket, request: WriteRequest): Promise<numb
       ? await bucket.purge(id, revision, markerHeaders(request))
       : await bucket.put(id, encode(state, request), revision);
   } catch (error) {
-    if (!(error instanceof BrokerError) || error.fault === 'refused') throw error;
+    if (!(error instanceof BrokerError) || isRefusal(error)) throw error;
     const newest = await bucket.get(id);
     if (newest && operationOf(newest) === request.operation) return newest.revision;
     if (error.fault === 'revision_conflict') return undefined;

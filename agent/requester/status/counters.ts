@@ -10,6 +10,8 @@ export const counterNames = [
   'requestsRefused',
   'storeFailures',
   'conflicts',
+  'strangers',
+  'refusedKeys',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -7,7 +7,7 @@ export type StorePart = 'the node info store' | 'the event stream';
 /** Returns what is wrong with a part of the store. One that refused has answered, so it is not called silent. */
 export function storeFault({ fault }: BrokerError, part: StorePart = 'the node info store'): string {
   if (fault === 'no_space') return `the disk of ${part} is full`;
-  if (fault === 'refused') return `${part} refuses what should be stored`;
+  if (fault === 'refused' || fault === 'not_permitted') return `${part} refuses what should be stored`;
   return `${part} does not answer`;
 }
 

@@ -1,4 +1,5 @@
 // Runs a registration on a fake clock. The test says what the requester answers, and whether the sentinel's file fails.
+
 import { Registration } from '../../../agent/compute/registration/registration.ts';
 import type { Sentinel, SentinelReading } from '../../../agent/compute/registration/sentinel.ts';
 import { sentinelFile } from '../../../agent/compute/registration/sentinel-file.ts';
@@ -9,6 +10,7 @@ import {
 } from '../../../agent/compute/registration/state.ts';
 import { type Answer, type AnswerCode, reasons } from '../../../agent/protocol/answers.ts';
 import type { Membership } from '../../../agent/protocol/node-state.ts';
+import type { Refusal } from '../../../agent/protocol/refusal.ts';
 import { limitedLog } from '../../../agent/system/limited-log.ts';
 import type { Random } from '../../../agent/system/random.ts';
 import { BrokerError, type ConnectionState } from '../../../agent/transport/port.ts';
@@ -90,6 +92,10 @@ export class RegistrationBench {
   /** A promise that every write and removal waits for, while it is set. */
   fileGate: Promise<void> | undefined;
   reply: (kind: Asked['kind'], count: number) => Reply;
+  /** Why the key is refused. */
+  refusal: Refusal | undefined;
+  /** The waits after which the connection was to be made again, in milliseconds. */
+  readonly reconnects: number[] = [];
   readonly settings = { rejoinAfterDelete: false };
   /** Requests that are on their way now, and at most at one time. */
   inFlight = 0;
@@ -116,8 +122,12 @@ export class RegistrationBench {
           return bench.#isConnected ? { kind: 'connected', server: '', version: '' } : { kind: 'connecting' };
         },
         connected: signal => this.#whenConnected(signal),
+        reconnect: afterMs => void this.reconnects.push(afterMs ?? 0),
       },
-      client: { sendInfo: method => this.#ask(method === 'RegisterNode/v1' ? 'register' : 'update') },
+      client: {
+        sendInfo: method => this.#ask(method === 'RegisterNode/v1' ? 'register' : 'update'),
+        whyRefused: async () => this.refusal,
+      },
       sentinel: sentinelFile(
         { ...common, folder: '' },
         {

@@ -11,7 +11,7 @@ test('the copies of a running service are used, else the files of the operator, 
   const folder = await newFolder();
   const secrets = { copied: join(folder, 'run'), stored: join(folder, 'etc') };
   const token = async () => {
-    const access = await findBrokerAccess('agent', defaultSettings(), folder, secrets);
+    const access = await findBrokerAccess('agent', defaultSettings(), () => folder, secrets);
     return access?.credentials.token;
   };
   assert.equal(await token(), undefined);

@@ -26,6 +26,7 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
   const calls: string[] = [];
   const subscription = answerNodeRequests({
     lease: { confirm: async () => undefined },
+    mayAnswer: () => true,
     connection: broker.connect(),
     clock,
     log,

@@ -1,0 +1,79 @@
+// Says who may do what on the broker: the requester by its key, everybody else only as the requester answers when the broker
+// asks whether to let a client in (the auth callout of nats-server).
+import { join } from 'node:path';
+import { nodesAccount } from '../protocol/callout.ts';
+import { inspectKeyPair, type KeyPair, loadKeyPair } from '../transport/key-pair.ts';
+
+export interface BrokerAccess {
+  /** The key by which the requester connects. It may do everything. */
+  readonly requester: KeyPair;
+  /** The key that signs the answers of the requester about other clients. */
+  readonly issuer: KeyPair;
+}
+
+/** The account of the broker itself. */
+const systemAccount = 'SYS';
+
+/** The files of the keys in the requester's folder. */
+export const accessFiles = { requester: 'requester.nk', issuer: 'issuer.nk' } as const;
+
+const hint = 'restore it from a backup, or remove it to have a new one made';
+const requesterTexts = { what: 'the key of the requester', hint };
+const issuerTexts = { what: 'the key that signs who may connect', hint };
+
+/**
+ * Reads the keys in the requester's folder, and makes those that are missing. @throws MusterError `bad_state` for a damaged
+ * file, `not_writable`.
+ */
+export async function loadBrokerAccess(folder: string): Promise<BrokerAccess> {
+  const [requester, issuer] = await Promise.all([
+    loadKeyPair(join(folder, accessFiles.requester), 'user', requesterTexts),
+    loadKeyPair(join(folder, accessFiles.issuer), 'account', issuerTexts),
+  ]);
+  return { requester, issuer };
+}
+
+/** Reads the requester's key, and changes nothing; undefined when there is none. @throws MusterError `bad_state` */
+export const inspectRequesterKey = (folder: string): Promise<KeyPair | undefined> =>
+  inspectKeyPair(join(folder, accessFiles.requester), 'user', requesterTexts);
+
+/** Time that the requester has to answer whether a client is let in, in seconds. Unanswered clients are turned away. */
+const answerTimeoutSeconds = 10;
+
+/** Requests to the broker itself that the requester needs: to list the clients, and to end the connection of one. */
+const systemRequests = ['$SYS.REQ.SERVER.PING.CONNZ', '$SYS.REQ.SERVER.*.KICK'];
+/** Events of the broker that the requester needs: a client has come, a client has gone. */
+const systemEvents = [`$SYS.ACCOUNT.${nodesAccount}.CONNECT`, `$SYS.ACCOUNT.${nodesAccount}.DISCONNECT`];
+
+/** Returns the lines of nats-server's configuration for accounts and logins. They contain public keys only. */
+export function accessLines({ requester, issuer }: BrokerAccess): string[] {
+  const shared = [
+    ...systemRequests.map(subject => ['service', subject] as const),
+    ...systemEvents.map(subject => ['stream', subject] as const),
+  ];
+  return [
+    `system_account: ${systemAccount}`,
+    'accounts {',
+    `  ${systemAccount} { exports: [`,
+    ...shared.map(([kind, subject]) => `    { ${kind}: "${subject}", accounts: [${nodesAccount}] }`),
+    '  ] }',
+    `  ${nodesAccount} {`,
+    '    jetstream: enabled',
+    `    users: [ { nkey: ${requester.publicKey} } ]`,
+    '    imports: [',
+    ...shared.map(
+      ([kind, subject]) => `      { ${kind}: { account: ${systemAccount}, subject: "${subject}" } }`,
+    ),
+    '    ]',
+    '  }',
+    '}',
+    'authorization {',
+    `  timeout: ${answerTimeoutSeconds}`,
+    '  auth_callout {',
+    `    issuer: ${issuer.publicKey}`,
+    `    auth_users: [ ${requester.publicKey} ]`,
+    `    account: ${nodesAccount}`,
+    '  }',
+    '}',
+  ];
+}

@@ -1,0 +1,133 @@
+// Reads the questions of a NATS server whether to let a client in, and writes the answers (the auth callout of nats-server).
+import * as v from 'valibot';
+import { ProtocolError } from './error.ts';
+import { validate } from './schema.ts';
+import { readSignedToken, type SigningKey, writeSignedToken } from './signed-token.ts';
+
+/** The subject on which a server asks. */
+export const calloutSubject = '$SYS.REQ.USER.AUTH';
+
+/** The account of the requester and of the nodes on the broker. */
+export const nodesAccount = 'MUSTER';
+
+const word = (limit = 1024) => v.optional(v.pipe(v.string(), v.maxLength(limit)), '');
+
+const questionSchema = v.object({
+  iat: v.pipe(v.number(), v.finite()),
+  nats: v.object({
+    server_id: v.object({ id: word(128), name: word() }),
+    user_nkey: v.pipe(v.string(), v.regex(/^U[A-Z2-7]{55}$/)),
+    client_info: v.object({
+      host: word(256),
+      id: v.pipe(v.number(), v.integer(), v.minValue(0)),
+      kind: word(64),
+      type: word(64),
+      nonce: word(128),
+    }),
+    connect_opts: v.object({
+      nkey: word(128),
+      sig: word(256),
+      auth_token: word(4096),
+      name: word(),
+      user: word(),
+    }),
+  }),
+});
+
+/** A client that wants to be let in, as its server describes it. The client chose all that is in `offers`. */
+export interface CalloutQuestion {
+  /** The id of the server. It has signed the question. */
+  server: string;
+  /** The number of the connection at its server. */
+  connection: number;
+  /** The key under which the server knows the client for this answer. */
+  user: string;
+  /** The time of the question by the server's clock, in seconds since 1970. */
+  askedAt: number;
+  /** The address of the client. */
+  host: string;
+  /** Whether the client speaks plain NATS over TCP: not by a websocket, by MQTT or as a leaf node. */
+  isPlain: boolean;
+  /** The random text that the client had to sign; empty when its server sent none. */
+  nonce: string;
+  offers: { key: string; signature: string; token: string; name: string; user: string };
+}
+
+/** Reads a question. @throws ProtocolError when no server has signed it. */
+export function readCalloutQuestion(data: Uint8Array): CalloutQuestion {
+  const { issuer, claims } = readSignedToken(Buffer.from(data).toString('latin1'), 'node');
+  const { iat, nats } = validate(questionSchema, claims);
+  if (issuer !== nats.server_id.id)
+    throw new ProtocolError('malformed', 'another server signed the question');
+  const { client_info: client, connect_opts: options } = nats;
+  return {
+    server: issuer,
+    connection: client.id,
+    user: nats.user_nkey,
+    askedAt: iat,
+    host: client.host,
+    isPlain: client.kind === 'Client' && client.type === 'nats',
+    nonce: client.nonce,
+    offers: {
+      key: options.nkey,
+      signature: options.sig,
+      token: options.auth_token,
+      name: options.name,
+      user: options.user,
+    },
+  };
+}
+
+/** What a client may do. A list that is empty permits nothing. */
+export interface Permissions {
+  publish: readonly string[];
+  subscribe: readonly string[];
+  /** Whether the client may answer each request that it receives, once. */
+  mayAnswer: boolean;
+}
+
+export interface CalloutAnswer {
+  account: string;
+  permissions: Permissions;
+  /** Seconds after which the server ends the connection; undefined for never. */
+  lastsSeconds?: number | undefined;
+}
+
+/** Writes the answer that lets a client in. `issuer` is the account key that the server's configuration names. */
+export function writeCalloutAnswer(
+  question: CalloutQuestion,
+  answer: CalloutAnswer,
+  issuer: SigningKey,
+): string {
+  const { user, server, askedAt, offers } = question;
+  const { publish, subscribe, mayAnswer } = answer.permissions;
+  const jwt = writeSignedToken(
+    {
+      sub: user,
+      aud: answer.account,
+      name: offers.key,
+      iat: askedAt,
+      ...(answer.lastsSeconds === undefined ? {} : { exp: askedAt + answer.lastsSeconds }),
+      nats: {
+        type: 'user',
+        version: 2,
+        pub: listOf(publish),
+        sub: listOf(subscribe),
+        ...(mayAnswer ? { resp: { max: 1, ttl: answerTimeNs } } : {}),
+        subs: -1,
+        data: -1,
+        payload: -1,
+        allowed_connection_types: ['STANDARD'],
+      },
+    },
+    issuer,
+  );
+  const response = { sub: user, aud: server, iat: askedAt };
+  return writeSignedToken({ ...response, nats: { type: 'authorization_response', version: 2, jwt } }, issuer);
+}
+
+/** Time that a client has to answer a request, in nanoseconds. */
+const answerTimeNs = 30_000_000_000;
+
+/** An empty list of permitted subjects would permit everything, so then everything is denied. */
+const listOf = (subjects: readonly string[]) => (subjects.length > 0 ? { allow: subjects } : { deny: ['>'] });

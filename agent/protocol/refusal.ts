@@ -1,0 +1,32 @@
+// Why a key was refused: what the requester answers to a node that asks on `muster.why.<key>`.
+import * as v from 'valibot';
+import { text } from './schema.ts';
+
+export const refusalCodes = [
+  /** Another key, or another node, has the id or the key. */
+  'conflict',
+  /** Another running process shows the same key. */
+  'clone',
+  'banned',
+  'deleted',
+  'code_spent',
+  'code_expired',
+  'code_revoked',
+  'code_network',
+  /** The requester could not store the key, or another connection with the key is being decided about. */
+  'unavailable',
+] as const;
+export type RefusalCode = (typeof refusalCodes)[number];
+
+export const refusalSchema = v.object({
+  code: v.fallback(v.picklist(refusalCodes), 'unavailable'),
+  /** What happened, as a sentence without a full stop. */
+  reason: text(1024),
+  /** What to do about it. */
+  hint: text(1024),
+  /** The fingerprint of the key that was refused. */
+  fingerprint: text(64),
+  /** The node that the key came into conflict with, and the fingerprint that its record has. */
+  record: v.optional(v.object({ id: text(128), fingerprint: text(64) })),
+});
+export type Refusal = v.InferOutput<typeof refusalSchema>;

@@ -1,0 +1,125 @@
+// Decides whether a key is let in as a node, and if not, why. It is a pure function of what is known of the key and the id.
+import type { ConnectionIntent } from '../../protocol/connection-name.ts';
+import { fingerprint } from '../../protocol/nkey.ts';
+import type { Refusal, RefusalCode } from '../../protocol/refusal.ts';
+
+/** What a join code is worth now. `id` is the code's. */
+export type CodeCheck =
+  | { kind: 'valid'; id: string }
+  | { kind: 'unknown' }
+  | { kind: 'spent' | 'expired' | 'revoked' | 'network'; id: string };
+
+export interface AccessFacts {
+  id: string;
+  key: string;
+  intent: ConnectionIntent | undefined;
+  /** The id of the requester, which no node may take. */
+  requesterId: string;
+  /** The key that is pinned to the id; undefined when none is. */
+  pinnedKey: string | undefined;
+  /** The node that the key is pinned to; undefined when there is none. */
+  pinnedNode: string | undefined;
+  /** Whether the roll has a record of the id. */
+  hasRecord: boolean;
+  /** Who banned the key, and when (RFC 3339); undefined when nobody did. */
+  ban: { actor: string; at: string } | undefined;
+  /** The key of a node of this id that was deleted, and who deleted it; undefined when there was none. */
+  deleted: { key: string; actor: string; at: string } | undefined;
+  /** What the join code is worth that came with the key. */
+  code: CodeCheck;
+}
+
+export type AccessDecision =
+  /** The key is pinned to the id. */
+  | { kind: 'known' }
+  /** The key may be pinned to the id: with a code, or because its node was deleted and is told to come back. */
+  | { kind: 'pin'; code: string | undefined }
+  | { kind: 'refuse'; refusal: Refusal }
+  /** Nobody knows the key. It gets no answer at all. */
+  | { kind: 'stranger' };
+
+export function decideAccess(facts: AccessFacts): AccessDecision {
+  const { id, key, intent, requesterId, pinnedKey, pinnedNode, hasRecord, ban, deleted, code } = facts;
+  if (ban)
+    return refuse(key, 'banned', `this key was banned by ${ban.actor} at ${ban.at}`, hints.banned(key));
+  if (pinnedNode === id) return { kind: 'known' };
+  if (pinnedNode !== undefined) {
+    const reason = `this key belongs to node ${pinnedNode}, not to ${id}`;
+    return refuse(key, 'conflict', reason, hints.otherNode(pinnedNode), { id: pinnedNode, key });
+  }
+  if (pinnedKey !== undefined) {
+    const reason = `node ${id} has another key, ${fingerprint(pinnedKey)}`;
+    return refuse(key, 'conflict', reason, hints.otherKey(id, key), { id, key: pinnedKey });
+  }
+  if (id === requesterId) return refuse(key, 'conflict', `${id} is the id of a requester`, hints.requesterId);
+  if (hasRecord) {
+    const reason = `node ${id} is on the roll, without a key`;
+    return refuse(key, 'conflict', reason, hints.otherKey(id, key), { id, key: undefined });
+  }
+  if (deleted?.key === key && code.kind !== 'valid') {
+    if (intent === 'register') return { kind: 'pin', code: undefined };
+    const reason = `node ${id} was deleted by ${deleted.actor} at ${deleted.at}`;
+    return refuse(key, 'deleted', reason, hints.deleted);
+  }
+  return decideByCode(facts);
+}
+
+function decideByCode({ key, intent, code }: AccessFacts): AccessDecision {
+  switch (code.kind) {
+    case 'valid':
+      // A check changes nothing.
+      return intent === 'check' ? { kind: 'stranger' } : { kind: 'pin', code: code.id };
+    case 'unknown':
+      return { kind: 'stranger' };
+    case 'spent':
+      return refuse(
+        key,
+        'code_spent',
+        `the join code ${code.id} was used as often as it may be`,
+        hints.newCode,
+      );
+    case 'expired':
+      return refuse(key, 'code_expired', `the join code ${code.id} has expired`, hints.newCode);
+    case 'revoked':
+      return refuse(key, 'code_revoked', `the join code ${code.id} was revoked`, hints.newCode);
+    case 'network':
+      return refuse(
+        key,
+        'code_network',
+        `the join code ${code.id} is not for the network of this machine`,
+        hints.newCode,
+      );
+  }
+}
+
+const hints = {
+  newCode: 'get a new code on the requester: muster join-code create',
+  banned: (key: string) => `lift the ban on the requester: muster node unban ${fingerprint(key)}`,
+  otherNode: (id: string) => `set node.id to ${id}, or give this machine a data folder of its own`,
+  otherKey: (id: string, key: string) =>
+    `if this machine was reinstalled, give it the record on the requester: muster node rekey ${id} --fingerprint ${fingerprint(key)}; if not, give it another id by node.id`,
+  requesterId: 'give this node another id, by node.id or MUSTER_NODE_ID, and start it again',
+  deleted: 'to bring it back, register it again on that machine: muster agent register',
+} as const;
+
+/** Returns the refusal of a key. `record` is the node that it came into conflict with, and that node's key. */
+export function refusalOf(
+  key: string,
+  code: RefusalCode,
+  reason: string,
+  hint: string,
+  record?: { id: string; key: string | undefined },
+): Refusal {
+  return {
+    code,
+    reason,
+    hint,
+    fingerprint: fingerprint(key),
+    ...(record ? { record: { id: record.id, fingerprint: record.key ? fingerprint(record.key) : '' } } : {}),
+  };
+}
+
+const refuse = (...args: Parameters<typeof refusalOf>): AccessDecision => ({
+  kind: 'refuse',
+  refusal: refusalOf(...args),
+});

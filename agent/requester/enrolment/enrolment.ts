@@ -1,0 +1,86 @@
+// Builds the parts that decide who is let in to the broker, and connects them to each other. It runs once at the start.
+import type { SigningKey } from '../../protocol/signed-token.ts';
+import { inboxPrefix } from '../../protocol/subjects.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Log } from '../../system/log.ts';
+import type { Bucket, Connection } from '../../transport/port.ts';
+import { readRecords } from '../record-set.ts';
+import type { Counters } from '../status/counters.ts';
+import { answerCallout } from './callout.ts';
+import { Gatekeeper } from './gatekeeper.ts';
+import { LiveConnections } from './live-connections.ts';
+import { Pins } from './pins.ts';
+import { answerWhy, RefusalLog } from './refusals.ts';
+
+export interface EnrolmentOptions {
+  connection: Connection;
+  /** The bucket that holds what is not about one node. */
+  bucket: Bucket;
+  issuer: SigningKey;
+  requesterId: string;
+  heartbeatTopic: string;
+  counters: Counters;
+  lease: { confirm(): Promise<void> };
+  clock: Clock;
+  log: Log;
+}
+
+/** What the enrolment asks the roll. */
+export interface EnrolmentRoll {
+  hasRecord(id: string): boolean;
+}
+
+export class Enrolment {
+  readonly pins: Pins;
+  readonly live: LiveConnections;
+  readonly #options: EnrolmentOptions;
+  readonly #refusals = new RefusalLog(() => undefined);
+
+  /** Reads the records of the store. @throws BrokerError */
+  static async open(options: EnrolmentOptions): Promise<Enrolment> {
+    const enrolment = new Enrolment(options);
+    await readRecords(options.bucket, enrolment.pins.sets);
+    enrolment.pins.onRead();
+    return enrolment;
+  }
+
+  private constructor(options: EnrolmentOptions) {
+    this.#options = options;
+    this.pins = new Pins(options.bucket, options.log);
+    this.live = new LiveConnections(options);
+  }
+
+  /** Begins to let clients in. Returns a function that ends it. */
+  start(roll: EnrolmentRoll): () => void {
+    const { connection } = this.#options;
+    const gatekeeper = new Gatekeeper({
+      ...this.#options,
+      pins: this.pins,
+      live: this.live,
+      refusals: this.#refusals,
+      hasRecord: id => roll.hasRecord(id),
+      checkCode: () => ({ kind: 'unknown' }),
+      banOf: () => undefined,
+      deletedNode: () => undefined,
+      onPinned: () => undefined,
+    });
+    this.live.start();
+    const subscriptions = [
+      answerCallout({ ...this.#options, gatekeeper }),
+      answerWhy(connection, this.#refusals),
+    ];
+    return () => {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+      this.live.stop();
+    };
+  }
+
+  /**
+   * Returns whether a request about a node may be answered on `reply`: only in the inbox of the key that is pinned to the
+   * node. Another client may have chosen the subject of the answer.
+   */
+  mayAnswer(id: string, reply: string): boolean {
+    const key = this.pins.of(id)?.key;
+    return key !== undefined && (reply === '' || reply.startsWith(`${inboxPrefix(key)}.`));
+  }
+}

@@ -1,0 +1,214 @@
+// The gatekeeper answers the broker's question whether to let a client in: it checks the client's key, pins the key of a
+// newcomer, and keeps a second process with the same key out.
+import { type CalloutAnswer, type CalloutQuestion, nodesAccount } from '../../protocol/callout.ts';
+import { type ConnectionName, readConnectionName } from '../../protocol/connection-name.ts';
+import { ProtocolError } from '../../protocol/error.ts';
+import { decodePublicKey, fingerprint } from '../../protocol/nkey.ts';
+import type { Refusal } from '../../protocol/refusal.ts';
+import { isSignedBy } from '../../protocol/signed-token.ts';
+import { aliveSubject } from '../../protocol/subjects.ts';
+import type { Clock } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+import { BrokerError, type Connection } from '../../transport/port.ts';
+import { type AccessDecision, type CodeCheck, decideAccess, refusalOf } from './access-rules.ts';
+import { type LiveConnection, type LiveConnections, nodeKeyOf } from './live-connections.ts';
+import { nodePermissions, refusedPermissions } from './permissions.ts';
+import type { Pins } from './pins.ts';
+import type { RefusalLog } from './refusals.ts';
+
+export interface GatekeeperOptions {
+  connection: Connection;
+  clock: Clock;
+  log: Log;
+  pins: Pins;
+  live: LiveConnections;
+  refusals: RefusalLog;
+  requesterId: string;
+  heartbeatTopic: string;
+  counters: { strangers: number; refusedKeys: number };
+  /** Returns whether the roll has a record of the node. */
+  hasRecord(id: string): boolean;
+  /** Says what a join code is worth now. `host` is the address of the client. */
+  checkCode(token: string, host: string): CodeCheck;
+  /** Says who banned a key; undefined when nobody did. */
+  banOf(key: string): { actor: string; at: string } | undefined;
+  /** Says which node of this id was deleted; undefined when none was. */
+  deletedNode(id: string): { key: string; actor: string; at: string } | undefined;
+  /** Called after a key was pinned to a node. */
+  onPinned(id: string): void;
+}
+
+/** Time that a running agent has to say that it is alive, in milliseconds. */
+const aliveTimeoutMs = 5_000;
+/** Time for which a refused key may ask why, in seconds. */
+const refusedSeconds = 30;
+const noncePattern = /^[\w-]{11,64}$/;
+
+/** A client that has proved its key and names its node. */
+interface Applicant {
+  key: string;
+  name: ConnectionName;
+  question: CalloutQuestion;
+}
+
+export class Gatekeeper {
+  readonly #options: GatekeeperOptions;
+  readonly #limited: LimitedLog;
+  /** The applicants that are being decided about, by key and by node, so that no two are decided about at once. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  constructor(options: GatekeeperOptions) {
+    this.#options = options;
+    this.#limited = limitedLog(options.log, options.clock);
+  }
+
+  /** Decides about a client. Returns undefined for a stranger, who gets no answer. Never rejects. */
+  async decide(question: CalloutQuestion): Promise<CalloutAnswer | undefined> {
+    const applicant = readApplicant(question);
+    if (!applicant) return this.#ignore(question);
+    const { key, name } = applicant;
+    return this.#inTurn([`key ${key}`, `node ${name.node}`], async () => {
+      try {
+        return await this.#admit(applicant);
+      } catch (err) {
+        if (!(err instanceof BrokerError) && !(err instanceof MusterError)) throw err;
+        this.#limited.warn(
+          'store',
+          { node: name.node, err },
+          'a node could not be let in, because its key could not be stored',
+        );
+        return this.#refuse(
+          applicant,
+          refusalOf(key, 'unavailable', 'the requester could not store this key', 'wait: it is tried again'),
+        );
+      }
+    });
+  }
+
+  async #admit(applicant: Applicant): Promise<CalloutAnswer | undefined> {
+    const { pins, clock, log, onPinned } = this.#options;
+    const { key, name, question } = applicant;
+    const decision = this.#decision(applicant);
+    switch (decision.kind) {
+      case 'stranger':
+        return this.#ignore(question);
+      case 'refuse':
+        return this.#refuse(applicant, decision.refusal);
+      case 'pin':
+        await pins.add(name.node, {
+          key,
+          ...(decision.code ? { code: decision.code } : {}),
+          at: clock.now().toISOString(),
+        });
+        log.info(
+          { node: name.node, fingerprint: fingerprint(key), code: decision.code, host: question.host },
+          'a new key was pinned to a node',
+        );
+        onPinned(name.node);
+        break;
+      case 'known':
+        if (name.intent === 'check') return answerOf(refusedPermissions(key), refusedSeconds);
+    }
+    const other = await this.#otherProcess(applicant);
+    if (other) return this.#refuse(applicant, cloneRefusal(key, name.node, other, question.host));
+    this.#options.live.expect(key, {
+      server: question.server,
+      connection: question.connection,
+      node: name.node,
+      instance: name.instance,
+      host: question.host,
+    });
+    return answerOf(nodePermissions(name.node, key, this.#options.heartbeatTopic));
+  }
+
+  #decision({ key, name, question }: Applicant): AccessDecision {
+    const { pins, requesterId, hasRecord, checkCode, banOf, deletedNode } = this.#options;
+    return decideAccess({
+      id: name.node,
+      key,
+      intent: name.intent,
+      requesterId,
+      pinnedKey: pins.of(name.node)?.key,
+      pinnedNode: pins.nodeOf(key),
+      hasRecord: hasRecord(name.node),
+      ban: banOf(key),
+      deleted: deletedNode(name.node),
+      code: question.offers.token ? checkCode(question.offers.token, question.host) : { kind: 'unknown' },
+    });
+  }
+
+  // Returns the connection of another process that uses the same key and is alive. An earlier connection of the same
+  // process, and one whose process does not answer, are ended.
+  async #otherProcess({ key, name }: Applicant): Promise<LiveConnection | undefined> {
+    const { live, connection } = this.#options;
+    const earlier = live.of(key);
+    if (!earlier) return undefined;
+    if (earlier.instance !== name.instance) {
+      const isAlive = await connection.request(aliveSubject(name.node), '', aliveTimeoutMs).then(
+        () => true,
+        () => false,
+      );
+      if (isAlive && live.of(key) === earlier) return earlier;
+    }
+    await live.end(key);
+    return undefined;
+  }
+
+  #ignore({ host }: CalloutQuestion): undefined {
+    this.#options.counters.strangers++;
+    const text = 'a stranger wants to connect to the broker: it shows no key and no join code that is known';
+    this.#limited.warn('stranger', { host }, text);
+  }
+
+  #refuse({ key, name, question }: Applicant, refusal: Refusal): CalloutAnswer {
+    const { counters, refusals } = this.#options;
+    counters.refusedKeys++;
+    refusals.add(key, refusal, { node: name.node, host: question.host });
+    const fields = { node: name.node, host: question.host, fingerprint: refusal.fingerprint };
+    this.#limited.warn(`refused ${refusal.code}`, fields, `a key was refused: ${refusal.reason}`);
+    return answerOf(refusedPermissions(key), refusedSeconds);
+  }
+
+  async #inTurn<T>(names: readonly string[], work: () => Promise<T>): Promise<T> {
+    const before = names.map(name => this.#turns.get(name));
+    const turn = Promise.allSettled(before).then(work);
+    const settled = turn.catch(() => undefined);
+    for (const name of names) this.#turns.set(name, settled);
+    try {
+      return await turn;
+    } finally {
+      for (const name of names) if (this.#turns.get(name) === settled) this.#turns.delete(name);
+    }
+  }
+}
+
+const answerOf = (permissions: CalloutAnswer['permissions'], lastsSeconds?: number): CalloutAnswer => ({
+  account: nodesAccount,
+  permissions,
+  lastsSeconds,
+});
+
+// Returns a client that has signed its server's random text with the key that it shows; undefined for anybody else.
+function readApplicant(question: CalloutQuestion): Applicant | undefined {
+  const { nonce, isPlain, offers } = question;
+  const name = readConnectionName(offers.name);
+  const key = nodeKeyOf(offers.key);
+  if (!isPlain || !name || !key || !noncePattern.test(nonce)) return undefined;
+  try {
+    const signature = Buffer.from(offers.signature, 'base64url');
+    return isSignedBy(decodePublicKey(offers.key, 'user'), Buffer.from(nonce), signature)
+      ? { key, name, question }
+      : undefined;
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}
+
+function cloneRefusal(key: string, node: string, other: LiveConnection, host: string): Refusal {
+  const reason = `another running agent uses the key of node ${node}: it connects from ${other.host}, and this one from ${host}`;
+  const hint = 'stop one of them; or make the copy a node of its own: muster agent reset-identity';
+  return refusalOf(key, 'clone', reason, hint, { id: node, key });
+}

@@ -1,0 +1,180 @@
+// The connections that nodes have now: which process of which node, and how to end one. The broker tells when one came or
+// went.
+import * as v from 'valibot';
+import { nodesAccount } from '../../protocol/callout.ts';
+import { readConnectionName } from '../../protocol/connection-name.ts';
+import { parseJson } from '../../protocol/json.ts';
+import { decodePublicKey, encodePublicKey } from '../../protocol/nkey.ts';
+import { validate } from '../../protocol/schema.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Log } from '../../system/log.ts';
+import type { Connection, Message, Subscription } from '../../transport/port.ts';
+
+export interface LiveConnection {
+  /** The id of the broker's server, and the number of the connection there. */
+  server: string;
+  connection: number;
+  node: string;
+  /** The random value of the agent's process. */
+  instance: string;
+  /** The address of the agent's machine. */
+  host: string;
+}
+
+/** Time that the broker has to answer, in milliseconds. */
+const answerTimeoutMs = 5_000;
+/** Time after which a client that was let in must have come, in monotonic milliseconds. */
+const arrivalTimeoutMs = 15_000;
+/** Number of connections that the broker lists at a time. */
+const pageSize = 1_024;
+
+const client = v.object({
+  id: v.number(),
+  host: v.optional(v.string(), ''),
+  user: v.optional(v.string(), ''),
+  name: v.optional(v.string(), ''),
+});
+const eventSchema = v.object({ server: v.object({ id: v.string() }), client });
+const listSchema = v.object({
+  data: v.object({
+    server_id: v.string(),
+    total: v.number(),
+    connections: v.array(
+      v.object({
+        cid: v.number(),
+        ip: v.optional(v.string(), ''),
+        name: v.optional(v.string(), ''),
+        authorized_user: v.optional(v.string(), ''),
+      }),
+    ),
+  }),
+});
+
+interface Entry extends LiveConnection {
+  /** Time until which a client that was let in may still come; undefined once it came. */
+  expectedUntil: number | undefined;
+}
+
+export class LiveConnections {
+  readonly #options: { connection: Connection; clock: Clock; log: Log };
+  readonly #byKey = new Map<string, Entry>();
+  readonly #keys = new Map<string, string>();
+  #subscriptions: Subscription[] = [];
+
+  constructor(options: { connection: Connection; clock: Clock; log: Log }) {
+    this.#options = options;
+  }
+
+  /** Begins to follow the broker, and reads the connections that it has already. */
+  start(): void {
+    const { connection } = this.#options;
+    this.#subscriptions = [
+      connection.subscribe(`$SYS.ACCOUNT.${nodesAccount}.CONNECT`, message => this.#onEvent(message, true)),
+      connection.subscribe(`$SYS.ACCOUNT.${nodesAccount}.DISCONNECT`, message =>
+        this.#onEvent(message, false),
+      ),
+      connection.onState(state => state.kind === 'connected' && void this.#readAll()),
+    ];
+    void this.#readAll();
+  }
+
+  stop(): void {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  /** Returns the present connection of a key. */
+  of(key: string): LiveConnection | undefined {
+    const entry = this.#byKey.get(key);
+    if (entry?.expectedUntil === undefined || entry.expectedUntil > this.#options.clock.monotonic())
+      return entry;
+    this.#forget(key, entry);
+    return undefined;
+  }
+
+  /** Notes that a client with this key is being let in. */
+  expect(key: string, live: LiveConnection): void {
+    this.#set(key, { ...live, expectedUntil: this.#options.clock.monotonic() + arrivalTimeoutMs });
+  }
+
+  /** Ends the connection of a key, if there is one. Never rejects: what cannot be ended is logged. */
+  async end(key: string): Promise<void> {
+    const live = this.#byKey.get(key);
+    if (!live) return;
+    this.#forget(key, live);
+    const { connection, log } = this.#options;
+    try {
+      const body = JSON.stringify({ cid: live.connection });
+      await connection.request(`$SYS.REQ.SERVER.${live.server}.KICK`, body, answerTimeoutMs);
+    } catch (err) {
+      log.warn({ node: live.node, err }, 'the connection of a node could not be ended');
+    }
+  }
+
+  #set(key: string, entry: Entry): void {
+    const before = this.#byKey.get(key);
+    if (before) this.#keys.delete(placeOf(before));
+    this.#byKey.set(key, entry);
+    this.#keys.set(placeOf(entry), key);
+  }
+
+  #forget(key: string, entry: LiveConnection): void {
+    this.#keys.delete(placeOf(entry));
+    if (this.#byKey.get(key) === entry) this.#byKey.delete(key);
+  }
+
+  #onEvent(message: Message, came: boolean): void {
+    const { server, client: about } = validate(eventSchema, parseJson(message.data));
+    const place = placeOf({ server: server.id, connection: about.id });
+    const key = this.#keys.get(place);
+    const entry = key === undefined ? undefined : this.#byKey.get(key);
+    if (key !== undefined && entry && placeOf(entry) === place) {
+      if (came) entry.expectedUntil = undefined;
+      else this.#forget(key, entry);
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    const { connection, log } = this.#options;
+    try {
+      const found = new Map<string, Entry>();
+      for (let offset = 0, total = 1; offset < total; offset += pageSize) {
+        const body = JSON.stringify({ acc: nodesAccount, auth: true, limit: pageSize, offset });
+        const answer = await connection.request('$SYS.REQ.SERVER.PING.CONNZ', body, answerTimeoutMs);
+        const { data } = validate(listSchema, parseJson(answer.data));
+        total = data.total;
+        for (const one of data.connections) {
+          const name = readConnectionName(one.name);
+          const key = nodeKeyOf(one.authorized_user);
+          if (!name || !key || name.intent === 'check') continue;
+          const { node, instance } = name;
+          found.set(key, {
+            server: data.server_id,
+            connection: one.cid,
+            node,
+            instance,
+            host: one.ip,
+            expectedUntil: undefined,
+          });
+        }
+      }
+      // Who was let in while the list was read is newer than the list.
+      for (const [key, entry] of [...this.#byKey])
+        if (entry.expectedUntil === undefined) this.#forget(key, entry);
+      for (const [key, entry] of found) if (!this.#byKey.has(key)) this.#set(key, entry);
+    } catch (err) {
+      log.warn({ err }, 'the connections of the nodes could not be listed');
+    }
+  }
+}
+
+const placeOf = ({ server, connection }: Pick<LiveConnection, 'server' | 'connection'>) =>
+  `${server} ${connection}`;
+
+/** Returns the node's key `N…` for the key `U…` by which the broker knows the client; undefined for another text. */
+export function nodeKeyOf(userKey: string): string | undefined {
+  try {
+    return encodePublicKey(decodePublicKey(userKey, 'user'));
+  } catch {
+    return undefined;
+  }
+}

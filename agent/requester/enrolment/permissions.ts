@@ -1,0 +1,30 @@
+// What each kind of client may do on the broker. They are pure functions of the node's id and key.
+import type { Permissions } from '../../protocol/callout.ts';
+import {
+  eventWildcard,
+  heartbeatSubject,
+  inboxPrefix,
+  isEnveloped,
+  whySubject,
+} from '../../protocol/subjects.ts';
+
+/** What a node may do: speak for itself, hear its own events and answers, and answer what is asked of it. */
+export function nodePermissions(id: string, key: string, heartbeatTopic: string): Permissions {
+  return {
+    publish: [
+      `node.management.${id}.>`,
+      // A topic without the id would let a node speak for others.
+      ...(isEnveloped(heartbeatTopic) ? [heartbeatSubject(heartbeatTopic, id)] : []),
+      whySubject(key),
+    ],
+    subscribe: [eventWildcard(id), `${inboxPrefix(key)}.>`, `node.compute.${id}.>`],
+    mayAnswer: true,
+  };
+}
+
+/** What a refused key may do: ask why it was refused. */
+export const refusedPermissions = (key: string): Permissions => ({
+  publish: [whySubject(key)],
+  subscribe: [`${inboxPrefix(key)}.>`],
+  mayAnswer: false,
+});

@@ -1,0 +1,89 @@
+// The pins say which key each node has. A key that is pinned speaks for its node alone, and no other key does.
+import * as v from 'valibot';
+import type { Log } from '../../system/log.ts';
+import type { Bucket } from '../../transport/port.ts';
+import { RecordSet } from '../record-set.ts';
+
+const short = v.pipe(v.string(), v.maxLength(128));
+const pinSchema = v.object({
+  /** The node's public key, `N…`. */
+  key: short,
+  /** The id of the join code with which the key came; absent when an operator took the key by hand. */
+  code: v.optional(short),
+  /** The time when it was pinned, RFC 3339. */
+  at: short,
+});
+export type Pin = v.InferOutput<typeof pinSchema>;
+const ownerSchema = v.object({ id: short });
+
+export class Pins {
+  /** The pin of each node. */
+  readonly #pins: RecordSet<Pin>;
+  /** The node of each key. It is written before the pin, so that no key ever has two nodes. */
+  readonly #owners: RecordSet<v.InferOutput<typeof ownerSchema>>;
+  readonly #uses = new Map<string, number>();
+
+  constructor(bucket: Bucket, log: Log) {
+    this.#pins = new RecordSet({ bucket, prefix: 'pin.', schema: pinSchema, log });
+    this.#owners = new RecordSet({ bucket, prefix: 'key.', schema: ownerSchema, log });
+  }
+
+  /** The records in the store. */
+  get sets() {
+    return [this.#pins, this.#owners] as const;
+  }
+
+  /** Counts the uses of the codes, after the records were read. */
+  onRead(): void {
+    for (const [, { code }] of this.#pins.entries()) this.#count(code, 1);
+  }
+
+  get size(): number {
+    return this.#pins.size;
+  }
+
+  of(id: string): Pin | undefined {
+    return this.#pins.get(id);
+  }
+
+  /** Returns the node that a key is pinned to; undefined when it is pinned to none. */
+  nodeOf(key: string): string | undefined {
+    const id = this.#owners.get(key)?.id;
+    // A crash may have left the first of the two writes alone.
+    return id !== undefined && this.#pins.get(id)?.key === key ? id : undefined;
+  }
+
+  /** Returns how many keys were pinned with a join code. */
+  usesOf(code: string): number {
+    return this.#uses.get(code) ?? 0;
+  }
+
+  /**
+   * Pins a key to a node. The caller has made sure that neither has another. @throws BrokerError when the store does not
+   * take it; MusterError `conflict` when another requester pinned one of them meanwhile.
+   */
+  async add(id: string, pin: Pin): Promise<void> {
+    await this.#owners.set(pin.key, { id });
+    await this.#pins.set(id, pin);
+    this.#count(pin.code, 1);
+  }
+
+  /** Removes the pin of a node. @throws BrokerError */
+  async remove(id: string): Promise<void> {
+    const pin = this.#pins.get(id);
+    if (!pin) return;
+    await this.#pins.delete(id);
+    await this.#owners.delete(pin.key);
+    this.#count(pin.code, -1);
+  }
+
+  /** Writes all pins again, because the store was lost. @throws BrokerError */
+  async restore(): Promise<void> {
+    await this.#owners.restore();
+    await this.#pins.restore();
+  }
+
+  #count(code: string | undefined, more: number): void {
+    if (code !== undefined) this.#uses.set(code, this.usesOf(code) + more);
+  }
+}

@@ -1,0 +1,128 @@
+// Records of one kind in the cluster bucket, such as the keys of the nodes: in memory, and each change written to the store
+// before it counts.
+import type * as v from 'valibot';
+import { MusterError } from '../system/errors.ts';
+import type { Log } from '../system/log.ts';
+import { BrokerError, type Bucket, type BucketEntry } from '../transport/port.ts';
+import { decode, encode } from './cluster-bucket.ts';
+
+export interface RecordSetOptions<T> {
+  bucket: Bucket;
+  /** The beginning of the keys in the bucket, such as `pin.`. */
+  prefix: string;
+  schema: v.GenericSchema<unknown, T>;
+  log: Log;
+}
+
+/** Number of attempts to write a record whose revision another write has changed. */
+const attempts = 4;
+/** Number of records that are written at the same time when the store was lost. */
+const atOnce = 64;
+
+/** All methods that write throw BrokerError, and MusterError `conflict` when the record was written by somebody else. */
+export class RecordSet<T> {
+  readonly #options: RecordSetOptions<T>;
+  readonly #records = new Map<string, { value: T; revision: number }>();
+
+  constructor(options: RecordSetOptions<T>) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  get(name: string): T | undefined {
+    return this.#records.get(name)?.value;
+  }
+
+  *entries(): Generator<[string, T]> {
+    for (const [name, { value }] of this.#records) yield [name, value];
+  }
+
+  /** Writes a record and then keeps it. A record that somebody else wrote meanwhile is not replaced. */
+  async set(name: string, value: T): Promise<void> {
+    const { bucket, prefix } = this.#options;
+    const key = `${prefix}${name}`;
+    const bytes = encode(value);
+    let revision = this.#records.get(name)?.revision ?? 0;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        revision = await bucket.put(key, bytes, revision);
+        break;
+      } catch (error) {
+        if (!isConflict(error) || attempt === attempts) throw error;
+        const newest = await bucket.get(key);
+        if (newest && !newest.marker) {
+          if (!Buffer.from(newest.value).equals(Buffer.from(bytes))) throw takenError(key);
+          // The answer to an earlier attempt was lost.
+          revision = newest.revision;
+          break;
+        }
+        // The record was deleted, or the store was lost.
+        revision = newest?.revision ?? 0;
+      }
+    }
+    this.#records.set(name, { value, revision });
+  }
+
+  /** Deletes a record from the store and then from the memory. */
+  async delete(name: string): Promise<void> {
+    const { bucket, prefix } = this.#options;
+    const key = `${prefix}${name}`;
+    let revision = this.#records.get(name)?.revision;
+    for (let attempt = 1; revision !== undefined; attempt++) {
+      try {
+        await bucket.purge(key, revision, {});
+        break;
+      } catch (error) {
+        if (!isConflict(error) || attempt === attempts) throw error;
+        const newest = await bucket.get(key);
+        revision = newest && !newest.marker ? newest.revision : undefined;
+      }
+    }
+    this.#records.delete(name);
+  }
+
+  /** Writes all records again, because the store was lost. */
+  async restore(): Promise<void> {
+    const all = [...this.entries()];
+    for (let from = 0; from < all.length; from += atOnce) {
+      await Promise.all(all.slice(from, from + atOnce).map(([name, value]) => this.set(name, value)));
+    }
+  }
+
+  /** Takes an entry of the bucket, if it belongs to this set. `readRecords` calls it at the start. */
+  take(entry: BucketEntry): void {
+    const { prefix, schema, log } = this.#options;
+    if (!entry.key.startsWith(prefix)) return;
+    const name = entry.key.slice(prefix.length);
+    if (entry.marker) return void this.#records.delete(name);
+    try {
+      this.#records.set(name, { value: decode(entry.key, schema, entry.value), revision: entry.revision });
+    } catch (error) {
+      if (!(error instanceof MusterError)) throw error;
+      log.warn({ key: entry.key, err: error }, 'a record of the cluster cannot be read; it is left out');
+    }
+  }
+}
+
+/** Reads all records of `sets` from the bucket in one pass. @throws BrokerError */
+export async function readRecords(
+  bucket: Bucket,
+  sets: readonly { take(entry: BucketEntry): void }[],
+): Promise<void> {
+  const watch = await bucket.watch(entry => {
+    for (const set of sets) set.take(entry);
+  });
+  try {
+    await watch.ready;
+  } finally {
+    watch.stop();
+  }
+}
+
+const isConflict = (error: unknown) => error instanceof BrokerError && error.fault === 'revision_conflict';
+
+const takenError = (key: string) =>
+  new MusterError('conflict', `the record ${key} of the cluster was written by somebody else meanwhile`);
