@@ -6,7 +6,7 @@ import { validate } from '../protocol/schema.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../transport/port.ts';
-import { encode } from './cluster-bucket.ts';
+import { encode } from './cluster/cluster-bucket.ts';
 import type { StoreLife } from './roll/store-life.ts';
 
 const storeKey = 'store';

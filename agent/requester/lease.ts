@@ -9,7 +9,7 @@ import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { BrokerError, type Bucket, type Connection } from '../transport/port.ts';
-import { decode, encode, ensureClusterId } from './cluster-bucket.ts';
+import { decode, encode, ensureClusterId } from './cluster/cluster-bucket.ts';
 
 const leaseKey = 'lease';
 

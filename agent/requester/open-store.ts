@@ -3,7 +3,7 @@
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { Random } from '../system/random.ts';
 import type { Bucket, EventStream, Storage } from '../transport/port.ts';
-import { clusterBucket, ensureClusterId } from './cluster-bucket.ts';
+import { clusterBucket, ensureClusterId } from './cluster/cluster-bucket.ts';
 import { readEventHistory } from './events/event-history.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
 import { readLastSeen } from './health/last-seen-store.ts';

@@ -45,7 +45,7 @@ describe('known keys', () => {
   test("the user's seed in the documentation of NATS is valid, but of another kind", () => {
     const user = 'SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY';
     const error = refuses(() => decodeSeed(user), 'malformed');
-    assert.equal(error.message, "not the seed of a node's key (SN…)");
+    assert.equal(error.message, "not the seed of a node's key");
     const wrong = refuses(() => decodeSeed(user.replace('SSL3', 'SSL4')), 'malformed');
     assert.equal(wrong.message, 'not an nkey: its length or checksum is wrong');
   });
@@ -110,7 +110,7 @@ describe('a text that is not a seed is refused', () => {
   test('of the other kinds that NATS has', () => {
     for (const pair of [nats.createOperator(), nats.createAccount()]) {
       const error = refuses(() => decodeSeed(Buffer.from(pair.getSeed()).toString()), 'malformed');
-      assert.equal(error.message, "not the seed of a node's key (SN…)");
+      assert.equal(error.message, "not the seed of a node's key");
     }
   });
 

@@ -1,7 +1,7 @@
 // Tests the incarnation of the store: when it stays, when a new one is made, and that no two events share an id.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { clusterBucket } from '../../agent/requester/cluster-bucket.ts';
+import { clusterBucket } from '../../agent/requester/cluster/cluster-bucket.ts';
 import { Incarnation } from '../../agent/requester/incarnation.ts';
 import { nodeBucket } from '../../agent/requester/roll/store.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -1,7 +1,7 @@
 // One requester holds the lease, others are refused or take over, and the holder notices when it has lost the lease.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { clusterBucket, ensureClusterId } from '../../agent/requester/cluster-bucket.ts';
+import { clusterBucket, ensureClusterId } from '../../agent/requester/cluster/cluster-bucket.ts';
 import {
   type Holder,
   type Lease,

@@ -153,7 +153,7 @@ test('an operation that the broker does not permit is logged, and a request says
   connection.subscribe('forbidden.in', message => heard.push(message.subject));
   connection.subscribe('ok', message => heard.push(message.subject));
   connection.publish('forbidden.out', '');
-  await assert.rejects(connection.request('forbidden.ask', '', 5_000), { fault: 'refused' });
+  await assert.rejects(connection.request('forbidden.ask', '', 5_000), { fault: 'not_permitted' });
   connection.publish('ok', '');
   await eventually('a message', () => heard.length > 0);
   assert.deepEqual(heard, ['ok']);

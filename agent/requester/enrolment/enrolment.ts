@@ -4,7 +4,7 @@ import { inboxPrefix } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Bucket, Connection } from '../../transport/port.ts';
-import { readRecords } from '../record-set.ts';
+import { readRecords } from '../cluster/record-set.ts';
 import type { Counters } from '../status/counters.ts';
 import { answerCallout } from './callout.ts';
 import { Gatekeeper } from './gatekeeper.ts';

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { Log } from '../../system/log.ts';
 import type { Bucket } from '../../transport/port.ts';
-import { RecordSet } from '../record-set.ts';
+import { RecordSet } from '../cluster/record-set.ts';
 
 const short = v.pipe(v.string(), v.maxLength(128));
 const pinSchema = v.object({

@@ -54,6 +54,7 @@ describe('without a sentinel', () => {
       reason: '',
       operatorReason: '',
       refused: '',
+      refusal: undefined,
     });
     assert.deepEqual(bench.file, {
       version: 1,
@@ -88,6 +89,7 @@ describe('without a sentinel', () => {
       reason: '',
       operatorReason: '',
       refused: '',
+      refusal: undefined,
     });
     assert.deepEqual(
       [bench.file?.membership, bench.file?.session, bench.file?.approvedAt],

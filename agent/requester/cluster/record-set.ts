@@ -1,9 +1,9 @@
 // Records of one kind in the cluster bucket, such as the keys of the nodes: in memory, and each change written to the store
 // before it counts.
 import type * as v from 'valibot';
-import { MusterError } from '../system/errors.ts';
-import type { Log } from '../system/log.ts';
-import { BrokerError, type Bucket, type BucketEntry } from '../transport/port.ts';
+import { MusterError } from '../../system/errors.ts';
+import type { Log } from '../../system/log.ts';
+import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
 import { decode, encode } from './cluster-bucket.ts';
 
 export interface RecordSetOptions<T> {

@@ -1,10 +1,10 @@
 // The cluster bucket holds the cluster's id and the lease of the acting requester.
 import * as v from 'valibot';
-import { parseJson } from '../protocol/json.ts';
-import { validate } from '../protocol/schema.ts';
-import { MusterError } from '../system/errors.ts';
-import type { Random } from '../system/random.ts';
-import { BrokerError, type Bucket, type BucketConfig } from '../transport/port.ts';
+import { parseJson } from '../../protocol/json.ts';
+import { validate } from '../../protocol/schema.ts';
+import { MusterError } from '../../system/errors.ts';
+import type { Random } from '../../system/random.ts';
+import { BrokerError, type Bucket, type BucketConfig } from '../../transport/port.ts';
 
 export const clusterBucket: BucketConfig = { name: 'muster_v1', history: 1 };
 
