@@ -353,9 +353,10 @@ export class Registration {
   #onNoAnswer(step: Step, error: unknown): void {
     const { node, limitedLog } = this.#options;
     // Why the key was refused is asked apart.
-    if (error instanceof BrokerError && error.fault === 'not_permitted') return this.#retryLater(step);
-    const text = `no answer to our ${step === 'register' ? 'registration' : 'information'}; asking again`;
-    limitedLog.warn(reasonOf(error), { node, err: error }, text);
+    if (!(error instanceof BrokerError && error.fault === 'not_permitted')) {
+      const text = `no answer to our ${step === 'register' ? 'registration' : 'information'}; asking again`;
+      limitedLog.warn(reasonOf(error), { node, err: error }, text);
+    }
     this.#retryLater(step);
   }
 
