@@ -1,6 +1,7 @@
 // Forwards the log lines of nats-server to our log.
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { readConnectionName } from '../protocol/connection-name.ts';
 import type { Clock } from '../system/clock.ts';
 import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
@@ -30,10 +31,20 @@ export function forwardLog(output: Readable, clock: Clock, log: Log): () => stri
     }
     if (level === 'debug' || level === 'trace') return log[level]({}, message);
     lastProblem = message;
-    limited[level](`${level} ${message.replace(/\d+/g, '#')}`, {}, message);
+    limited[level](`${level} ${causeOf(message)}`, {}, withoutLogin(message));
   });
   return () => lastProblem;
 }
+
+/** Returns what is the same in all lines with one cause: not who the client is, nor the numbers and names in the line. */
+const causeOf = (line: string): string =>
+  line
+    .replace(/^\S+ - cid:\d+ - ("[^"]*" - )*/, '')
+    .replace(/"[^"]*"/g, '"#"')
+    .replace(/\d+/g, '#');
+
+/** Returns the line without the key, the user or the token that a client has shown. Anybody can show anything. */
+const withoutLogin = (line: string): string => line.replace(/(authentication error)\b.*/, '$1');
 
 interface SlowConsumer {
   /** The name of the client, which is its node's id; its address when the server does not write the name. */
@@ -55,5 +66,5 @@ function readSlowConsumer(line: string): SlowConsumer | undefined {
     /^(\S+) - cid:\d+ - (?:"v[^":]*:[^":]*:([^"]*)" - )?(?:"[^"]*" - )*Slow Consumer Detected: (.*)$/;
   const [, address, name, reason] = pattern.exec(line) ?? [];
   if (address === undefined || reason === undefined) return undefined;
-  return { client: name || address, address, reason };
+  return { client: (name && readConnectionName(name)?.node) || name || address, address, reason };
 }

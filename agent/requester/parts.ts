@@ -1,9 +1,9 @@
 // Builds the parts of a requester and connects them to each other. This runs once at the start.
 import type { NodeInfo } from '../protocol/node-info.ts';
-import type { SigningKey } from '../protocol/signed-token.ts';
 import { endsWithin } from '../system/clock.ts';
 import { BrokerError } from '../transport/port.ts';
 import type { DirectoryParts } from './directory/node-directory.ts';
+import type { Callout } from './enrolment/callout.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { ConflictDetector } from './events/conflict-detector.ts';
 import { EventPublisher } from './events/event-publisher.ts';
@@ -36,8 +36,8 @@ export interface PartsOptions extends OpenStoreOptions {
   settings: PartsSettings;
   policy: RollPolicy;
   counters: Counters;
-  /** The key that signs who is let in to the requester's own broker; undefined when the broker is another one. */
-  issuer?: SigningKey | undefined;
+  /** Receives the questions of the requester's own broker who is let in; undefined when the broker is another one. */
+  callout?: Callout | undefined;
   /** Aborts the start and everything that runs in the background. */
   signal: AbortSignal;
   /** Called when something that the status shows has changed. */
@@ -89,11 +89,11 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
 
 // Reads who is let in to the requester's own broker. On another broker its operator decides that.
 async function openEnrolment(options: PartsOptions, store: OpenStore): Promise<Enrolment | undefined> {
-  const { issuer, self, settings } = options;
-  if (!issuer) return undefined;
+  const { callout, self, settings } = options;
+  if (!callout) return undefined;
   const { cluster: bucket, lease } = store;
   const { heartbeatTopic } = settings;
-  return Enrolment.open({ ...options, issuer, bucket, lease, requesterId: self.NodeID, heartbeatTopic });
+  return Enrolment.open({ ...options, callout, bucket, lease, requesterId: self.NodeID, heartbeatTopic });
 }
 
 function makeParts(options: PartsOptions, store: OpenStore, past: Past) {

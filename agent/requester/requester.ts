@@ -9,6 +9,7 @@ import { version } from '../system/version.ts';
 import type { BrokerError, Connection } from '../transport/port.ts';
 import type { Directory } from './directory/directory.ts';
 import { NodeDirectory } from './directory/node-directory.ts';
+import { Callout } from './enrolment/callout.ts';
 import { type Holder, tookOver } from './lease.ts';
 import { openParts, type Parts, type PartsSettings } from './parts.ts';
 import { retryOnBrokerError } from './retry.ts';
@@ -61,13 +62,15 @@ export class Requester {
   readonly #stopping = new AbortController();
   #parts: Parts | undefined;
   readonly #storeWatch: StoreWatch;
+  readonly #callout: Callout | undefined;
   #waitingFor = 'the broker';
   /** Why the parts could not be opened at the last attempt. */
   #startFailure: StoreFailure | undefined;
 
   constructor(options: RequesterOptions) {
-    const { self, random, log, settings } = options;
+    const { self, random, log, settings, issuer } = options;
     this.#options = options;
+    this.#callout = issuer && new Callout({ ...options, issuer });
     this.#instance = random.uuid();
     this.#policy = { manualApproval: settings.manualApproval, maxPending: settings.maxPending };
     this.#storeWatch = new StoreWatch(() => options.onStatusChange?.());
@@ -95,6 +98,7 @@ export class Requester {
         policy: this.#policy,
         counters: this.#counters,
         storeWatch: this.#storeWatch,
+        callout: this.#callout,
         me: { requester: self.NodeID, instance: this.#instance, host, pid, since },
         signal,
         onWait: what => {
@@ -121,6 +125,7 @@ export class Requester {
    */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#callout?.stop();
     const isConnected = this.#options.connection.state.kind === 'connected';
     await this.#parts?.stop(isConnected ? lastEventsTimeoutMs : 0);
   }

@@ -70,6 +70,8 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     },
     inboxPrefix: inboxPrefix(identity.publicKey),
     credentials: () => ({ ...first.nats, key: identity }),
+    // A refused key is permitted nothing, and the agent asks why and tells that.
+    ...(connectsByKey ? { denialLevel: 'debug' as const } : {}),
     // The requester has 10 s to say whether this node is let in.
     connectTimeoutMs: 15_000,
     tls: first.nats.tls,

@@ -123,6 +123,8 @@ async function serveNodes(
     servers: broker ? [broker.url] : settings.nats.servers,
     name: node,
     credentials: () => broker?.credentials ?? settings.nats,
+    // The nodes are let in only when the requester is back at its own broker.
+    ...(broker ? { firstWaitMs: 10 } : {}),
     tls: broker ? undefined : settings.nats.tls,
     clock: systemClock,
     random: systemRandom,

@@ -6,7 +6,7 @@ import { credsAuthenticator, tokenAuthenticator, usernamePasswordAuthenticator }
 import { reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/read-file.ts';
 import { rememberSecret } from '../system/secrets.ts';
-import { ConnectFailure } from './failure.ts';
+import { ConnectFailure, keyCredentials } from './failure.ts';
 import { type KeyPair, signWith } from './key-pair.ts';
 
 /**
@@ -27,8 +27,8 @@ export interface Credentials {
 
 export interface LoadedCredentials {
   authenticator: Authenticator;
-  /** The names of the settings with these credentials, for messages. */
-  source: string;
+  /** The names of the settings with these credentials, for messages; undefined while nothing was shown. */
+  source: string | undefined;
 }
 
 /** Returns whether other credentials than a key are set. Then the key is not shown. */
@@ -61,15 +61,16 @@ export async function readCredentials(credentials: Credentials): Promise<LoadedC
 
 // A broker that asks for no signature knows no keys. It is told nothing, and least of all a join code.
 function loadKey(key: KeyPair, joinToken: string | undefined): LoadedCredentials {
-  const authenticator = (nonce?: string) =>
-    nonce
-      ? {
-          nkey: key.userKey,
-          sig: signWith(key, Buffer.from(nonce)).toString('base64url'),
-          ...(joinToken ? { auth_token: joinToken } : {}),
-        }
-      : {};
-  return { authenticator: authenticator as Authenticator, source: 'the key of this node' };
+  const loaded: LoadedCredentials = {
+    authenticator: ((nonce?: string) => {
+      if (!nonce) return {};
+      loaded.source = keyCredentials;
+      const sig = signWith(key, Buffer.from(nonce)).toString('base64url');
+      return { nkey: key.userKey, sig, ...(joinToken ? { auth_token: joinToken } : {}) };
+    }) as Authenticator,
+    source: undefined,
+  };
+  return loaded;
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { NatsConnection } from 'nats';
 import { reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
-import { type Credentials, readCredentials } from './credentials.ts';
+import { type Credentials, type LoadedCredentials, readCredentials } from './credentials.ts';
 import { type Attempt, explainFailure } from './failure.ts';
 import { NatsConnectionImpl, setTransportFactory } from './nats-internals.ts';
 import type { Server } from './server.ts';
@@ -44,9 +44,9 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
     certFile: tls.certFile,
     handshakeFirst: tls.handshakeFirst === true,
   };
+  let credentials: LoadedCredentials | undefined;
   try {
-    const credentials = await readCredentials(settings.credentials);
-    attempt.credentials = credentials?.source;
+    credentials = await readCredentials(settings.credentials);
     const wantsTls = server.tls || attempt.handshakeFirst || tls.caFile || tls.certFile || tls.keyFile;
     const options: DialOptions = {
       servers: [server.label],
@@ -70,6 +70,7 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
     const link = await NatsConnectionImpl.connect(options);
     return { link, lost: link.closed().then(error => explainLoss(attempt, error ?? undefined)) };
   } catch (error) {
+    attempt.credentials = credentials?.source;
     throw explainFailure(error, attempt);
   }
 }

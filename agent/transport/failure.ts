@@ -24,11 +24,14 @@ export class ConnectFailure extends Error {
 export const connectRemedies: Readonly<Record<ConnectFault, string>> = {
   unreachable: 'start the broker, allow the connection in the firewall, or correct nats.servers',
   unauthorized:
-    "give this role credentials that the broker knows (nats.token, nats.tokenFile, nats.credsFile); the token of a requester's own broker is in broker/token of its data folder",
+    'at the broker of a requester, join its cluster with: muster agent join; at a NATS of your own, set nats.token, nats.tokenFile or nats.credsFile',
   tls: 'correct the certificates or the settings nats.tls.*',
   credentials: 'put the credentials where the setting says',
   protocol: 'correct nats.servers: it must name the port of NATS, which is usually 4222',
 };
+
+/** The source of the credentials when a node shows its key. */
+export const keyCredentials = 'the key of this node';
 
 /** One attempt to connect: its data and its progress. */
 export interface Attempt {
@@ -70,6 +73,11 @@ function explainLogin(code: string, { label, credentials }: Attempt): Explanatio
     return [
       'unauthorized',
       `the broker at ${label} wants credentials and none are set: set nats.token, nats.tokenFile, nats.user or nats.credsFile`,
+    ];
+  if (credentials === keyCredentials)
+    return [
+      'unauthorized',
+      `the broker at ${label} did not let this node in: its requester does not answer, or knows neither the key of this node nor a join code of it`,
     ];
   const expired = code.endsWith('EXPIRED') ? ': they have expired' : '';
   return ['unauthorized', `the broker at ${label} refused our credentials${expired}: check ${credentials}`];

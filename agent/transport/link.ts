@@ -28,6 +28,8 @@ export interface LinkOptions {
   log: Log;
   /** Time for one attempt, in milliseconds; 5 s by default. */
   connectTimeoutMs?: number;
+  /** The shortest wait before another attempt, in milliseconds; 200 by default. */
+  firstWaitMs?: number;
   /** Time between two pings, in milliseconds; 5 s by default, so that a half-open link is noticed within 15 s. */
   pingIntervalMs?: number;
 }
@@ -52,7 +54,7 @@ export async function maintainLink(
   pause: Pause,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, random } = options;
+  const { clock, random, firstWaitMs = 200 } = options;
   const outage = new Outage(options, callbacks);
   let next = Math.floor(random.fraction() * servers.length);
   let failures = 0;
@@ -60,12 +62,12 @@ export async function maintainLink(
     const server = servers[next++ % servers.length];
     if (!server) return;
     const began = clock.monotonic();
-    const wasUp = await connectOnce(server, options, outage, signal);
+    const wasUp = await connectOnce(server, options, outage, pause, signal);
     // When the broker closes a link soon after the connection, this counts as a failure. Otherwise the loop would run
     // without a wait.
     if (wasUp && clock.monotonic() - began > maxWaitMs) failures = 0;
     const rounds = Math.floor(failures++ / servers.length);
-    await pause.wait(backoff(random, rounds, 200, maxWaitMs));
+    await pause.wait(backoff(random, rounds, firstWaitMs, maxWaitMs));
   }
 }
 
@@ -74,6 +76,7 @@ async function connectOnce(
   server: Server,
   options: LinkOptions,
   outage: Outage,
+  pause: Pause,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { name, inboxPrefix, credentials, tls } = options;
@@ -99,7 +102,7 @@ async function connectOnce(
   } catch (error) {
     const failure =
       error instanceof ConnectFailure ? error : new ConnectFailure('unreachable', reasonOf(error));
-    if (!signal.aborted) outage.add(server, failure);
+    if (!signal.aborted) outage.add(server, failure, wasUp && pause.isAhead);
   }
   return wasUp;
 }
@@ -112,6 +115,8 @@ class Outage {
   readonly #reasons = new Map<Server, string>();
   #since: number | undefined;
   #everUp = false;
+  /** Whether the time without a link began because we closed it, and nothing failed since. */
+  #isPlanned = false;
 
   constructor(options: LinkOptions, callbacks: LinkCallbacks) {
     this.#options = options;
@@ -119,15 +124,19 @@ class Outage {
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
-  add(server: Server, { fault, message: reason }: ConnectFailure): void {
+  /** Notes a failure. `isPlanned` tells that we closed the link ourselves, and will connect again. */
+  add(server: Server, { fault, message: reason }: ConnectFailure, isPlanned: boolean): void {
     const { clock, log } = this.#options;
     const fields = { server: server.label, fault };
-    if (this.#everUp && this.#since === undefined) {
+    if (isPlanned) {
+      log.debug(fields, 'closed the connection to the broker for a while');
+    } else if (this.#everUp && this.#since === undefined) {
       log.warn(fields, `lost the broker: ${reason}`);
     } else {
       const key = `${server.label} ${reason}`;
       this.#limitedLog.warn(key, fields, `cannot connect to the broker: ${reason}`);
     }
+    this.#isPlanned = this.#since === undefined && isPlanned;
     this.#since ??= clock.monotonic();
     if (this.#reasons.get(server) === reason) return;
     this.#reasons.set(server, reason);
@@ -139,9 +148,11 @@ class Outage {
     const version = printable(link.info?.version ?? '', 64);
     const fields = { server: server.label, version };
     const afterMs = this.#since === undefined ? 0 : Math.round(clock.monotonic() - this.#since);
-    if (this.#everUp) log.info({ ...fields, afterMs }, 'connected to the broker again');
+    if (this.#isPlanned) log.debug({ ...fields, afterMs }, 'connected to the broker again');
+    else if (this.#everUp) log.info({ ...fields, afterMs }, 'connected to the broker again');
     else log.info(fields, 'connected to the broker');
     this.#everUp = true;
+    this.#isPlanned = false;
     this.#since = undefined;
     this.#reasons.clear();
     this.#callbacks.onUp(link, { kind: 'connected', server: server.label, version });

@@ -21,6 +21,8 @@ export interface ConnectionOptions extends LinkOptions {
   servers: readonly string[];
   /** Time that the broker has for one operation on its store, in milliseconds; 5 s by default. */
   storeTimeoutMs?: number;
+  /** The level at which a subject that the broker does not permit is logged; `warn` by default. */
+  denialLevel?: 'warn' | 'debug';
 }
 
 /**
@@ -202,11 +204,9 @@ class NatsConnection implements Connection, StorageConnection {
     for await (const status of link.status()) {
       if (!status.permissionContext) continue;
       const { operation, subject } = status.permissionContext;
-      this.#limitedLog.warn(
-        `${operation} ${subject}`,
-        { subject, operation },
-        'the broker does not permit this',
-      );
+      const text = 'the broker does not permit this';
+      if (this.#options.denialLevel === 'debug') this.#options.log.debug({ subject, operation }, text);
+      else this.#limitedLog.warn(`${operation} ${subject}`, { subject, operation }, text);
     }
   }
 

@@ -14,6 +14,11 @@ export class Pause {
     this.#signal = signal;
   }
 
+  /** Whether `begin` asked for a wait that has not ended. */
+  get isAhead(): boolean {
+    return this.#until > this.#clock.monotonic();
+  }
+
   /** Lets the next attempt begin in `afterMs` milliseconds. A wait that lasts is replaced. */
   begin(afterMs: number): void {
     this.#until = this.#clock.monotonic() + afterMs;

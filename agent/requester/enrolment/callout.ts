@@ -9,47 +9,82 @@ import {
 import { ProtocolError } from '../../protocol/error.ts';
 import type { SigningKey } from '../../protocol/signed-token.ts';
 import type { Clock } from '../../system/clock.ts';
-import { limitedLog } from '../../system/limited-log.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
 
 export interface CalloutOptions {
   connection: Connection;
   issuer: SigningKey;
-  gatekeeper: { decide(question: CalloutQuestion): Promise<CalloutAnswer | undefined> };
-  /** Tells whether this requester may let clients in. */
-  lease: { confirm(): Promise<void> };
   clock: Clock;
   log: Log;
 }
 
+/** Decides about a client. Returns undefined for a stranger, who gets no answer. */
+export type Decide = (question: CalloutQuestion) => Promise<CalloutAnswer | undefined>;
+
 /** The subjects on which a server awaits the answer. Nobody else may make the requester publish there. */
 const replyPattern = /^\$SYS\._INBOX\.[A-Za-z0-9.]{1,128}$/;
+/** Number of questions that wait while the requester starts, and time for which an answer is of use, in milliseconds. */
+const maxWaiting = 20_000;
+const usefulMs = 9_000;
 
-/** Answers the questions of the broker. A question that gets no answer is a refusal after some seconds. */
-export function answerCallout({
-  connection,
-  issuer,
-  gatekeeper,
-  lease,
-  clock,
-  log,
-}: CalloutOptions): Subscription {
-  const limited = limitedLog(log, clock);
-  const answer = async ({ data, reply }: Message): Promise<void> => {
-    if (!replyPattern.test(reply)) return;
+/**
+ * Answers the broker. It listens before the requester is ready, because a question that nobody hears keeps a node out for
+ * ten seconds: the questions wait until `begin`.
+ */
+export class Callout {
+  readonly #options: CalloutOptions;
+  readonly #limited: LimitedLog;
+  readonly #subscription: Subscription;
+  #waiting: { message: Message; at: number }[] = [];
+  #decide: Decide | undefined;
+
+  constructor(options: CalloutOptions) {
+    this.#options = options;
+    this.#limited = limitedLog(options.log, options.clock);
+    this.#subscription = options.connection.subscribe(calloutSubject, message => this.#receive(message));
+  }
+
+  /** Answers the questions that wait, and from now on each one when it comes. */
+  begin(decide: Decide): void {
+    this.#decide = decide;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const now = this.#options.clock.monotonic();
+    for (const { message, at } of waiting) if (now - at < usefulMs) void this.#answer(message, decide);
+  }
+
+  /** Lets the questions wait again. */
+  pause(): void {
+    this.#decide = undefined;
+  }
+
+  stop(): void {
+    this.#subscription.unsubscribe();
+    this.#waiting = [];
+  }
+
+  #receive(message: Message): void {
+    if (!replyPattern.test(message.reply)) return;
+    if (this.#decide) void this.#answer(message, this.#decide);
+    else if (this.#waiting.push({ message, at: this.#options.clock.monotonic() }) > maxWaiting) {
+      this.#waiting.shift();
+    }
+  }
+
+  async #answer({ data, reply }: Message, decide: Decide): Promise<void> {
+    const { connection, issuer } = this.#options;
     try {
       const question = readCalloutQuestion(data);
-      await lease.confirm();
-      const decision = await gatekeeper.decide(question);
+      const decision = await decide(question);
       if (decision) connection.publish(reply, writeCalloutAnswer(question, decision, issuer));
     } catch (err) {
-      const text =
-        err instanceof ProtocolError
-          ? 'a question of the broker cannot be read'
-          : 'a client could not be decided about';
-      limited.warn('callout', { err }, text);
+      const isUnreadable = err instanceof ProtocolError;
+      const text = isUnreadable
+        ? 'a question of the broker cannot be read'
+        : 'a client could not be decided about';
+      this.#limited.warn(isUnreadable ? 'unreadable' : 'failed', { err }, text);
     }
-  };
-  return connection.subscribe(calloutSubject, message => void answer(message));
+  }
 }

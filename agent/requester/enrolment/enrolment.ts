@@ -1,12 +1,11 @@
 // Builds the parts that decide who is let in to the broker, and connects them to each other. It runs once at the start.
-import type { SigningKey } from '../../protocol/signed-token.ts';
 import { inboxPrefix } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Bucket, Connection } from '../../transport/port.ts';
 import { readRecords } from '../cluster/record-set.ts';
 import type { Counters } from '../status/counters.ts';
-import { answerCallout } from './callout.ts';
+import type { Callout } from './callout.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { LiveConnections } from './live-connections.ts';
 import { Pins } from './pins.ts';
@@ -16,7 +15,8 @@ export interface EnrolmentOptions {
   connection: Connection;
   /** The bucket that holds what is not about one node. */
   bucket: Bucket;
-  issuer: SigningKey;
+  /** Receives the broker's questions. */
+  callout: Pick<Callout, 'begin' | 'pause'>;
   requesterId: string;
   heartbeatTopic: string;
   counters: Counters;
@@ -52,7 +52,7 @@ export class Enrolment {
 
   /** Begins to let clients in. Returns a function that ends it. */
   start(roll: EnrolmentRoll): () => void {
-    const { connection } = this.#options;
+    const { connection, callout, lease } = this.#options;
     const gatekeeper = new Gatekeeper({
       ...this.#options,
       pins: this.pins,
@@ -65,12 +65,14 @@ export class Enrolment {
       onPinned: () => undefined,
     });
     this.live.start();
-    const subscriptions = [
-      answerCallout({ ...this.#options, gatekeeper }),
-      answerWhy(connection, this.#refusals),
-    ];
+    const why = answerWhy(connection, this.#refusals);
+    callout.begin(async question => {
+      await lease.confirm();
+      return gatekeeper.decide(question);
+    });
     return () => {
-      for (const subscription of subscriptions) subscription.unsubscribe();
+      callout.pause();
+      why.unsubscribe();
       this.live.stop();
     };
   }
