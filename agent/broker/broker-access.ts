@@ -1,7 +1,8 @@
 // Says who may do what on the broker: the requester by its key, everybody else only as the requester answers when the broker
 // asks whether to let a client in (the auth callout of nats-server).
 import { join } from 'node:path';
-import { nodesAccount } from '../protocol/callout.ts';
+import { nodesAccount, unverifiedAccount } from '../protocol/callout.ts';
+import { heartbeatWildcard, managementWildcard, unverifiedPrefix } from '../protocol/subjects.ts';
 import { inspectKeyPair, type KeyPair, loadKeyPair } from '../transport/key-pair.ts';
 
 export interface BrokerAccess {
@@ -9,6 +10,8 @@ export interface BrokerAccess {
   readonly requester: KeyPair;
   /** The key that signs the answers of the requester about other clients. */
   readonly issuer: KeyPair;
+  /** The topic of the heartbeats of nodes without a key; undefined when no such nodes are let in. */
+  readonly unverifiedHeartbeats?: string | undefined;
 }
 
 /** The account of the broker itself. */
@@ -46,7 +49,8 @@ const systemRequests = ['$SYS.REQ.SERVER.PING.CONNZ', '$SYS.REQ.SERVER.*.KICK'];
 const systemEvents = [`$SYS.ACCOUNT.${nodesAccount}.CONNECT`, `$SYS.ACCOUNT.${nodesAccount}.DISCONNECT`];
 
 /** Returns the lines of nats-server's configuration for accounts and logins. They contain public keys only. */
-export function accessLines({ requester, issuer }: BrokerAccess): string[] {
+export function accessLines({ requester, issuer, unverifiedHeartbeats }: BrokerAccess): string[] {
+  const unverified = unverifiedHeartbeats === undefined ? undefined : unverifiedLines(unverifiedHeartbeats);
   const shared = [
     ...systemRequests.map(subject => ['service', subject] as const),
     ...systemEvents.map(subject => ['stream', subject] as const),
@@ -64,8 +68,11 @@ export function accessLines({ requester, issuer }: BrokerAccess): string[] {
     ...shared.map(
       ([kind, subject]) => `      { ${kind}: { account: ${systemAccount}, subject: "${subject}" } }`,
     ),
+    ...(unverified?.imported ?? []),
     '    ]',
+    ...(unverified?.exported ?? []),
     '  }',
+    ...(unverified?.account ?? []),
     '}',
     'authorization {',
     `  timeout: ${answerTimeoutSeconds}`,
@@ -76,4 +83,27 @@ export function accessLines({ requester, issuer }: BrokerAccess): string[] {
     '  }',
     '}',
   ];
+}
+
+// Returns the lines for nodes without a key. Their requests come as requests of a service, so that an answer can go nowhere but
+// to who asked; their heartbeats come as a stream, and are never answered.
+function unverifiedLines(heartbeatTopic: string) {
+  const requests = managementWildcard;
+  const heartbeats = heartbeatWildcard(heartbeatTopic);
+  return {
+    account: [
+      `  ${unverifiedAccount} {`,
+      `    exports: [ { stream: "${heartbeats}", accounts: [${nodesAccount}] } ]`,
+      '    imports: [',
+      `      { service: { account: ${nodesAccount}, subject: "${unverifiedPrefix}${requests}" }, to: "${requests}" }`,
+      '    ]',
+      '  }',
+    ],
+    exported: [
+      `    exports: [ { service: "${unverifiedPrefix}${requests}", accounts: [${unverifiedAccount}] } ]`,
+    ],
+    imported: [
+      `      { stream: { account: ${unverifiedAccount}, subject: "${heartbeats}" }, prefix: "${unverifiedPrefix.slice(0, -1)}" }`,
+    ],
+  };
 }

@@ -140,6 +140,13 @@ export const table = {
     roles: 'requester',
     help: 'largest number of nodes that wait for approval; without manualApproval, the number approved in an hour',
   },
+  'requester.unverifiedNodes': {
+    type: boolean,
+    default: false,
+    reload: false,
+    roles: 'requester',
+    help: 'the own broker lets in nodes of Bacalhau, which have no key, by the token in bacalhau.token',
+  },
   'nats.servers': {
     type: servers,
     default: [],

@@ -1,4 +1,5 @@
 // Reads the questions of a NATS server whether to let a client in, and writes the answers (the auth callout of nats-server).
+import { hash } from 'node:crypto';
 import * as v from 'valibot';
 import { ProtocolError } from './error.ts';
 import { validate } from './schema.ts';
@@ -9,6 +10,8 @@ export const calloutSubject = '$SYS.REQ.USER.AUTH';
 
 /** The account of the requester and of the nodes on the broker. */
 export const nodesAccount = 'MUSTER';
+/** The account of the nodes that come in by a token and not by a key. */
+export const unverifiedAccount = 'UNVERIFIED';
 
 const word = (limit = 1024) => v.optional(v.pipe(v.string(), v.maxLength(limit)), '');
 
@@ -125,6 +128,9 @@ export function writeCalloutAnswer(
   const response = { sub: user, aud: server, iat: askedAt };
   return writeSignedToken({ ...response, nats: { type: 'authorization_response', version: 2, jwt } }, issuer);
 }
+
+/** Returns the SHA-256 of a secret, so that two secrets can be compared without telling how much of them is equal. */
+export const hashOf = (secret: string): Buffer => hash('sha256', secret, 'buffer');
 
 /** Time that a client has to answer a request, in nanoseconds. */
 const answerTimeNs = 30_000_000_000;

@@ -66,6 +66,9 @@ export const leaseSubject = (clusterId: string): string => `requester.lease.${cl
 /** Returns the subject on which a requester receives the messages that it sends to itself to test the broker. */
 export const echoSubject = (instance: string): string => `requester.echo.${instance}`;
 
+/** The beginning of the subjects on which messages of nodes without a key come. */
+export const unverifiedPrefix = 'unverified.';
+
 /** Returns the beginning of the subjects on which the answers to a node come. `key` is the node's public key, `N…`. */
 export const inboxPrefix = (key: string): string => `_INBOX.${key}`;
 /** Returns the subject on which a node asks why its key was refused. */

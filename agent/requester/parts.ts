@@ -29,6 +29,8 @@ export interface PartsSettings {
   nodeDisconnectedAfter: number;
   nodeUnknownAfter: number;
   heartbeatTopic: string;
+  /** The token of nodes without a key; undefined when none are let in. */
+  unverifiedToken?: string | undefined;
 }
 
 export interface PartsOptions extends OpenStoreOptions {
@@ -92,8 +94,7 @@ async function openEnrolment(options: PartsOptions, store: OpenStore): Promise<E
   const { callout, self, settings } = options;
   if (!callout) return undefined;
   const { cluster: bucket, lease } = store;
-  const { heartbeatTopic } = settings;
-  return Enrolment.open({ ...options, callout, bucket, lease, requesterId: self.NodeID, heartbeatTopic });
+  return Enrolment.open({ ...options, ...settings, callout, bucket, lease, requesterId: self.NodeID });
 }
 
 function makeParts(options: PartsOptions, store: OpenStore, past: Past) {
@@ -172,13 +173,18 @@ function startParts(options: PartsOptions, store: OpenStore, made: MadeParts): (
   const topic = settings.heartbeatTopic;
   const common = { ...options, ...made, requesterId: self.NodeID };
   const subscriptions = [
-    subscribeToHeartbeats({ ...common, topic, records: roll.records }),
+    subscribeToHeartbeats({
+      ...common,
+      topic,
+      records: roll.records,
+      hasKey: id => enrolment?.pins.of(id) !== undefined,
+    }),
     answerNodeRequests({
       ...common,
       ...settings,
       clusterId,
       lease,
-      mayAnswer: (id, reply) => enrolment?.mayAnswer(id, reply) ?? true,
+      mayAnswer: (id, reply, isVerified) => enrolment?.mayAnswer(id, reply, isVerified) ?? true,
     }),
   ];
   const stopEnrolment = enrolment?.start({ hasRecord: id => roll.records.get(id) !== undefined });

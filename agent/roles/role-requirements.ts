@@ -40,7 +40,7 @@ export function checkRoleRequirements(
     findings.push({
       severity: role === 'requester' ? 'fault' : 'warning',
       keys: [`nats.${credentials}`],
-      text: 'set without nats.servers: a requester refuses that, because its own broker makes its own token',
+      text: 'set without nats.servers: a requester refuses that, because its own broker knows it by its key',
     });
   }
   return findings;

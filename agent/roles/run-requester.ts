@@ -1,12 +1,15 @@
 // Runs the requester with its own broker in the foreground, until it is told to stop. Everything stops in reverse order.
+import { join } from 'node:path';
 import { type Broker, startBroker } from '../broker/broker.ts';
 import { type BrokerAccess, loadBrokerAccess } from '../broker/broker-access.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { roleFolder } from '../config/paths.ts';
+import type { Settings } from '../config/settings.ts';
 import { readHostFacts } from '../host/host-facts.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { startApi } from '../requester/api/server.ts';
+import { loadUnverifiedToken, unverifiedTokenFile } from '../requester/enrolment/unverified.ts';
 import { Requester } from '../requester/requester.ts';
 import { requesterInfo } from '../requester/roll/own-info.ts';
 import type { StatusNotifier } from '../service/notifier.ts';
@@ -61,7 +64,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   const life = lifetime(log);
   const running: Running = { ...start, load, notifier, node, life };
   try {
-    const access = settings.nats.servers.length === 0 ? await loadBrokerAccess(folder) : undefined;
+    const access = settings.nats.servers.length === 0 ? await loadAccess(folder, settings) : undefined;
     const broker = await startOwnBroker({ ...running, access });
     cleanup.defer(() => broker?.stop(stopTimeoutsMs.broker));
     await serveNodes({ ...running, broker, access }, created => {
@@ -107,10 +110,25 @@ async function startOwnBroker({
   });
 }
 
+interface RequesterAccess extends BrokerAccess {
+  /** The token of nodes without a key; undefined when none are let in. */
+  unverifiedToken: string | undefined;
+}
+
+async function loadAccess(folder: string, { requester }: Settings): Promise<RequesterAccess> {
+  const access = await loadBrokerAccess(folder);
+  if (!requester.unverifiedNodes) return { ...access, unverifiedToken: undefined };
+  return {
+    ...access,
+    unverifiedHeartbeats: requester.heartbeatTopic,
+    unverifiedToken: await loadUnverifiedToken(join(folder, unverifiedTokenFile)),
+  };
+}
+
 interface Served extends Running {
   /** The requester's own broker, and its keys; both undefined when the settings name other brokers. */
   broker: Broker | undefined;
-  access: BrokerAccess | undefined;
+  access: RequesterAccess | undefined;
 }
 
 /** Runs the requester and its API until it is told to stop. Throws when another requester took over. */
@@ -142,7 +160,7 @@ async function serveNodes(
       architecture: facts.architecture,
       labels: nodeLabels(node, facts, settings.node.labels),
     }),
-    settings: settings.requester,
+    settings: { ...settings.requester, unverifiedToken: access?.unverifiedToken },
     connection,
     clock: systemClock,
     random: systemRandom,

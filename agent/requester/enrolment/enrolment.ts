@@ -10,6 +10,7 @@ import { Gatekeeper } from './gatekeeper.ts';
 import { LiveConnections } from './live-connections.ts';
 import { Pins } from './pins.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
+import { admitUnverified } from './unverified.ts';
 
 export interface EnrolmentOptions {
   connection: Connection;
@@ -19,6 +20,8 @@ export interface EnrolmentOptions {
   callout: Pick<Callout, 'begin' | 'pause'>;
   requesterId: string;
   heartbeatTopic: string;
+  /** The token of nodes without a key; undefined when none are let in. */
+  unverifiedToken?: string | undefined;
   counters: Counters;
   lease: { confirm(): Promise<void> };
   clock: Clock;
@@ -52,7 +55,7 @@ export class Enrolment {
 
   /** Begins to let clients in. Returns a function that ends it. */
   start(roll: EnrolmentRoll): () => void {
-    const { connection, callout, lease } = this.#options;
+    const { connection, callout, lease, unverifiedToken: token, heartbeatTopic } = this.#options;
     const gatekeeper = new Gatekeeper({
       ...this.#options,
       pins: this.pins,
@@ -68,7 +71,8 @@ export class Enrolment {
     const why = answerWhy(connection, this.#refusals);
     callout.begin(async question => {
       await lease.confirm();
-      return gatekeeper.decide(question);
+      const admitted = token ? admitUnverified(token, question, heartbeatTopic) : undefined;
+      return admitted ?? gatekeeper.decide(question);
     });
     return () => {
       callout.pause();
@@ -81,8 +85,10 @@ export class Enrolment {
    * Returns whether a request about a node may be answered on `reply`: only in the inbox of the key that is pinned to the
    * node. Another client may have chosen the subject of the answer.
    */
-  mayAnswer(id: string, reply: string): boolean {
+  mayAnswer(id: string, reply: string, isVerified: boolean): boolean {
     const key = this.pins.of(id)?.key;
+    // The broker itself chooses where the answer to a client of another account goes.
+    if (!isVerified) return key === undefined && (reply === '' || reply.startsWith('_R_.'));
     return key !== undefined && (reply === '' || reply.startsWith(`${inboxPrefix(key)}.`));
   }
 }

@@ -2,7 +2,12 @@
 import { ProtocolError } from '../../protocol/error.ts';
 import { decodeHeartbeat } from '../../protocol/heartbeat.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
-import { heartbeatNodeIdReader, heartbeatWildcard, isEnveloped } from '../../protocol/subjects.ts';
+import {
+  heartbeatNodeIdReader,
+  heartbeatWildcard,
+  isEnveloped,
+  unverifiedPrefix,
+} from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import { limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
@@ -21,6 +26,8 @@ export interface HeartbeatsOptions {
   health: { markAlive(id: string, sequence: number): void };
   conflicts: { onOtherSession(state: NodeState, sender: { session?: string | undefined }): void };
   waiting: { markHeard(id: string): void };
+  /** Returns whether a node has a key. Then only the heartbeats that its key sends count. */
+  hasKey?(id: string): boolean;
 }
 
 /** Subscribes to the heartbeats of all nodes. */
@@ -34,15 +41,18 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
     const fields = { node, subject: message.subject, ...(err ? { err } : {}) };
     limited.warn(reason, fields, `heartbeat ignored: ${reason}`);
   };
-  return options.connection.subscribe(heartbeatWildcard(options.topic), message => {
+  const receive = (message: Message, inSubject: string | undefined, isVerified: boolean) => {
     counters.heartbeats++;
-    const inSubject = nodeIdOf(message.subject);
     try {
       const heartbeat = decodeHeartbeat(message.data);
       const id = heartbeat.NodeID;
       if (inSubject !== undefined && inSubject !== id) {
         counters.heartbeatsMalformed++;
         return ignore('the subject names another node than the message', inSubject, message);
+      }
+      if (!isVerified && options.hasKey?.(id)) {
+        counters.heartbeatsUnknown++;
+        return ignore('its sender has no key, and the node has one', id, message);
       }
       const state = records.get(id);
       if (state?.Info.NodeType !== 'Compute') {
@@ -61,5 +71,13 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
       counters.heartbeatsMalformed++;
       ignore('it cannot be read', inSubject, message, error);
     }
-  });
+  };
+  const wildcard = heartbeatWildcard(options.topic);
+  const subscriptions = [
+    options.connection.subscribe(wildcard, message => receive(message, nodeIdOf(message.subject), true)),
+    options.connection.subscribe(`${unverifiedPrefix}${wildcard}`, message => {
+      receive(message, nodeIdOf(message.subject.slice(unverifiedPrefix.length)), false);
+    }),
+  ];
+  return { unsubscribe: () => subscriptions.forEach(subscription => void subscription.unsubscribe()) };
 }

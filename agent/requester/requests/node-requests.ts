@@ -1,7 +1,7 @@
 // Receives the requests of nodes and answers each of them, also those that are refused.
 import { encodeErrorResponse } from '../../protocol/answers.ts';
 import { ProtocolError } from '../../protocol/error.ts';
-import { managementWildcard, parseManagementSubject } from '../../protocol/subjects.ts';
+import { managementWildcard, parseManagementSubject, unverifiedPrefix } from '../../protocol/subjects.ts';
 import { MusterError } from '../../system/errors.ts';
 import { limitedLog } from '../../system/limited-log.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
@@ -17,8 +17,11 @@ export interface NodeRequestsOptions extends RequestHandlerOptions {
   connection: Connection;
   /** Tells whether this requester may answer nodes. */
   lease: { confirm(): Promise<void> };
-  /** Tells whether a request about a node may be answered on a subject. */
-  mayAnswer(nodeId: string, reply: string): boolean;
+  /**
+   * Tells whether a request about a node may be answered on a subject. `isVerified` tells whether the broker has checked
+   * that the node's own key sent it.
+   */
+  mayAnswer(nodeId: string, reply: string, isVerified: boolean): boolean;
 }
 
 /** Subscribes to the requests of all nodes. */
@@ -28,15 +31,23 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
   const handler = new RequestHandler(options);
   let atOnce = 0;
 
-  const answer = async (message: Message): Promise<void> => {
-    const target = parseManagementSubject(message.subject);
+  const answer = async (message: Message, subject = message.subject): Promise<void> => {
+    const isVerified = subject === message.subject;
+    const target = parseManagementSubject(subject);
     // Bacalhau does not answer on other subjects either.
     if (!target) return;
     counters.requests++;
-    if (!mayAnswer(target.nodeId, message.reply)) {
+    if (!mayAnswer(target.nodeId, message.reply, isVerified)) {
       counters.requestsRefused++;
       const fields = { node: target.nodeId, reply: message.reply.slice(0, 200) };
-      limited.warn('reply', fields, 'a request wants its answer elsewhere than at its node; it is ignored');
+      if (isVerified) {
+        limited.warn('reply', fields, 'a request wants its answer elsewhere than at its node; it is ignored');
+      } else {
+        limited.warn('key', fields, 'a sender without a key names a node that has one; it is refused');
+        message.respond(
+          encodeErrorResponse(`node ${target.nodeId} has a key, and only that key speaks for it`),
+        );
+      }
       return;
     }
     if (atOnce >= maxAtOnce) {
@@ -61,7 +72,13 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
       atOnce--;
     }
   };
-  return connection.subscribe(managementWildcard, message => void answer(message));
+  const subscriptions = [
+    connection.subscribe(managementWildcard, message => void answer(message)),
+    connection.subscribe(`${unverifiedPrefix}${managementWildcard}`, message => {
+      void answer(message, message.subject.slice(unverifiedPrefix.length));
+    }),
+  ];
+  return { unsubscribe: () => subscriptions.forEach(subscription => void subscription.unsubscribe()) };
 }
 
 function textOf(error: unknown): string {
