@@ -68,7 +68,7 @@ test('the configuration of an orchestrator from 1.5 on is migrated', async () =>
   assert.ok(dropped.includes('3: API.Host is dropped: the HTTP API of muster listens on this machine only'));
   assert.ok(
     dropped.includes(
-      '16: Orchestrator.Auth.Token is dropped: the broker of a requester makes its own token, in broker/token of its data folder',
+      '16: Orchestrator.Auth.Token is dropped: the broker of a requester lets the nodes of Bacalhau in by a token of its own, with requester.unverifiedNodes',
     ),
   );
   assert.deepEqual(notes, ['start it with "muster requester": the command decides which role runs']);

@@ -140,7 +140,7 @@ test('check allows credentials without a server for an agent only', async t => {
   await writeFile(file, 's3cret');
   const check = (...args: string[]) => muster(t, ['config', 'check', '--nats-token-file', file, ...args]);
   const text =
-    'flag --nats-token-file: nats.tokenFile: set without nats.servers: a requester refuses that, because its own broker makes its own token\n';
+    'flag --nats-token-file: nats.tokenFile: set without nats.servers: a requester refuses that, because its own broker knows it by its key\n';
   assert.deepEqual(await check('--role', 'agent').then(told), [0, '']);
   assert.deepEqual(await check().then(told), [0, `Warning: ${text}`]);
   assert.deepEqual(await check('--role', 'requester').then(told), [78, `Error: ${text}`]);
