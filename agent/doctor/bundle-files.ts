@@ -10,6 +10,7 @@ import { type Role, roles } from '../config/role.ts';
 import { settingsDocument } from '../config/show.ts';
 import { type Recording, recordingFile, recordingText } from '../host/recording/recording.ts';
 import { yamlText } from '../output/data.ts';
+import { tokenFiles } from '../requester/enrolment/token-file.ts';
 import { systemClock } from '../system/clock.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { readNodeId } from '../system/node-id.ts';
@@ -156,7 +157,9 @@ async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
   const files = [tokenFile, passwordFile, credsFile, tls.keyFile];
   const identities = [
     ...roles.map(role => join(folderOf(role), identityFile)),
-    ...Object.values(accessFiles).map(name => join(folderOf('requester'), name)),
+    ...[...Object.values(accessFiles), ...Object.values(tokenFiles)].map(name =>
+      join(folderOf('requester'), name),
+    ),
   ];
   for (const path of [...files, ...identities]) {
     const data = path ? await readBounded(path, 65_536).catch(() => undefined) : undefined;

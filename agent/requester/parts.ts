@@ -5,6 +5,7 @@ import { BrokerError } from '../transport/port.ts';
 import type { DirectoryParts } from './directory/node-directory.ts';
 import type { Callout } from './enrolment/callout.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
+import type { ClientTokens } from './enrolment/token-clients.ts';
 import { ConflictDetector } from './events/conflict-detector.ts';
 import { EventPublisher } from './events/event-publisher.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
@@ -29,8 +30,6 @@ export interface PartsSettings {
   nodeDisconnectedAfter: number;
   nodeUnknownAfter: number;
   heartbeatTopic: string;
-  /** The token of nodes without a key; undefined when none are let in. */
-  unverifiedToken?: string | undefined;
 }
 
 export interface PartsOptions extends OpenStoreOptions {
@@ -40,6 +39,8 @@ export interface PartsOptions extends OpenStoreOptions {
   counters: Counters;
   /** Receives the questions of the requester's own broker who is let in; undefined when the broker is another one. */
   callout?: Callout | undefined;
+  /** The tokens of clients without a key. */
+  tokens?: ClientTokens | undefined;
   /** Aborts the start and everything that runs in the background. */
   signal: AbortSignal;
   /** Called when something that the status shows has changed. */
@@ -91,10 +92,18 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
 
 // Reads who is let in to the requester's own broker. On another broker its operator decides that.
 async function openEnrolment(options: PartsOptions, store: OpenStore): Promise<Enrolment | undefined> {
-  const { callout, self, settings } = options;
+  const { callout, self, settings, tokens = {} } = options;
   if (!callout) return undefined;
   const { cluster: bucket, lease } = store;
-  return Enrolment.open({ ...options, ...settings, callout, bucket, lease, requesterId: self.NodeID });
+  return Enrolment.open({
+    ...options,
+    ...settings,
+    callout,
+    tokens,
+    bucket,
+    lease,
+    requesterId: self.NodeID,
+  });
 }
 
 function makeParts(options: PartsOptions, store: OpenStore, past: Past) {

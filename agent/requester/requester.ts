@@ -10,6 +10,7 @@ import type { BrokerError, Connection } from '../transport/port.ts';
 import type { Directory } from './directory/directory.ts';
 import { NodeDirectory } from './directory/node-directory.ts';
 import { Callout } from './enrolment/callout.ts';
+import type { ClientTokens } from './enrolment/token-clients.ts';
 import { type Holder, tookOver } from './lease.ts';
 import { openParts, type Parts, type PartsSettings } from './parts.ts';
 import { retryOnBrokerError } from './retry.ts';
@@ -39,6 +40,8 @@ export interface RequesterOptions {
   pid: number;
   /** The key that signs who is let in to the requester's own broker; absent when it uses another one. */
   issuer?: SigningKey | undefined;
+  /** The tokens of clients of that broker that have no key. */
+  tokens?: ClientTokens | undefined;
   /** Tells about the requester's own broker; absent when it uses another one. */
   ownBroker?: OwnBroker | undefined;
   /** The folder of the requester's own broker; undefined when the broker is another one. */

@@ -9,7 +9,8 @@ import type { Settings } from '../config/settings.ts';
 import { readHostFacts } from '../host/host-facts.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { startApi } from '../requester/api/server.ts';
-import { loadUnverifiedToken, unverifiedTokenFile } from '../requester/enrolment/unverified.ts';
+import type { ClientTokens } from '../requester/enrolment/token-clients.ts';
+import { loadTokenFile, tokenFiles } from '../requester/enrolment/token-file.ts';
 import { Requester } from '../requester/requester.ts';
 import { requesterInfo } from '../requester/roll/own-info.ts';
 import type { StatusNotifier } from '../service/notifier.ts';
@@ -111,18 +112,15 @@ async function startOwnBroker({
 }
 
 interface RequesterAccess extends BrokerAccess {
-  /** The token of nodes without a key; undefined when none are let in. */
-  unverifiedToken: string | undefined;
+  tokens: ClientTokens;
 }
 
 async function loadAccess(folder: string, { requester }: Settings): Promise<RequesterAccess> {
   const access = await loadBrokerAccess(folder);
-  if (!requester.unverifiedNodes) return { ...access, unverifiedToken: undefined };
-  return {
-    ...access,
-    unverifiedHeartbeats: requester.heartbeatTopic,
-    unverifiedToken: await loadUnverifiedToken(join(folder, unverifiedTokenFile)),
-  };
+  const listener = await loadTokenFile(join(folder, tokenFiles.listener));
+  if (!requester.unverifiedNodes) return { ...access, tokens: { listener } };
+  const unverified = await loadTokenFile(join(folder, tokenFiles.unverified));
+  return { ...access, unverifiedHeartbeats: requester.heartbeatTopic, tokens: { listener, unverified } };
 }
 
 interface Served extends Running {
@@ -160,7 +158,7 @@ async function serveNodes(
       architecture: facts.architecture,
       labels: nodeLabels(node, facts, settings.node.labels),
     }),
-    settings: { ...settings.requester, unverifiedToken: access?.unverifiedToken },
+    settings: settings.requester,
     connection,
     clock: systemClock,
     random: systemRandom,
@@ -169,6 +167,7 @@ async function serveNodes(
     pid: process.pid,
     ownBroker: broker,
     issuer: access?.issuer,
+    tokens: access?.tokens,
     brokerFolder: broker && roleFolder(data, 'broker'),
     onLost: lost.reject,
     onStatusChange: () => notifier.updateSoon(),

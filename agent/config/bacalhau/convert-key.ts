@@ -42,7 +42,9 @@ export function convertKey(found: FoundKey, context: ConversionContext): Convert
   }
   if ('token' in mapping) {
     if (context.requester)
-      return drop('the broker of a requester lets the nodes of Bacalhau in by a token of its own, with requester.unverifiedNodes');
+      return drop(
+        'the broker of a requester lets the nodes of Bacalhau in by a token of its own, with requester.unverifiedNodes',
+      );
     if (mapping.token === 'requester')
       return drop('only a requester asks for it, and this is not the configuration of a requester');
     return isScalar(value) ? [{ key, line, ...convertTo('nats.token', scalarText(value)) }] : drop(oneValue);

@@ -10,7 +10,7 @@ import { Gatekeeper } from './gatekeeper.ts';
 import { LiveConnections } from './live-connections.ts';
 import { Pins } from './pins.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
-import { admitUnverified } from './unverified.ts';
+import { admitByToken, type ClientTokens } from './token-clients.ts';
 
 export interface EnrolmentOptions {
   connection: Connection;
@@ -20,8 +20,8 @@ export interface EnrolmentOptions {
   callout: Pick<Callout, 'begin' | 'pause'>;
   requesterId: string;
   heartbeatTopic: string;
-  /** The token of nodes without a key; undefined when none are let in. */
-  unverifiedToken?: string | undefined;
+  /** The tokens of clients without a key. */
+  tokens: ClientTokens;
   counters: Counters;
   lease: { confirm(): Promise<void> };
   clock: Clock;
@@ -55,7 +55,7 @@ export class Enrolment {
 
   /** Begins to let clients in. Returns a function that ends it. */
   start(roll: EnrolmentRoll): () => void {
-    const { connection, callout, lease, unverifiedToken: token, heartbeatTopic } = this.#options;
+    const { connection, callout, lease, tokens, heartbeatTopic } = this.#options;
     const gatekeeper = new Gatekeeper({
       ...this.#options,
       pins: this.pins,
@@ -71,8 +71,7 @@ export class Enrolment {
     const why = answerWhy(connection, this.#refusals);
     callout.begin(async question => {
       await lease.confirm();
-      const admitted = token ? admitUnverified(token, question, heartbeatTopic) : undefined;
-      return admitted ?? gatekeeper.decide(question);
+      return admitByToken(tokens, question, heartbeatTopic) ?? gatekeeper.decide(question);
     });
     return () => {
       callout.pause();
