@@ -56,6 +56,11 @@ export function heartbeatNodeIdReader(topic: string): (subject: string) => strin
 }
 
 export const eventSubject = (nodeId: string, kind: string): string => `node.events.${nodeId}.${kind}`;
+/** Returns the node and the kind in the subject of an event. */
+export function parseEventSubject(subject: string): { node: string; kind: string } {
+  const end = subject.lastIndexOf('.');
+  return { node: subject.slice('node.events.'.length, end), kind: subject.slice(end + 1) };
+}
 /** Returns the subject of all events of one node, or of all nodes. */
 export const eventWildcard = (nodeId = '*'): string => `node.events.${nodeId}.*`;
 export const requesterEventSubject = (requesterId: string, kind: string): string =>

@@ -36,7 +36,13 @@ export function catchUp({ history, lastSeen, incarnation }: Past, parts: CatchUp
   return (id: string, stored: StoredRecord, changes: RecordedChange[]) => {
     const newest = history.memberships.nodes.get(id)?.write;
     const later = changes.filter(change => !isBefore(change, newest, incarnation));
-    const due = unannouncedChanges(id, later, history.announced(id), now, history.noiseSince);
+    const due = unannouncedChanges(
+      id,
+      later,
+      event => history.wasAnnounced(id, event),
+      now,
+      history.noiseSince,
+    );
     for (const change of due) events.announceChange(id, change);
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {

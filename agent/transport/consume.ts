@@ -206,15 +206,18 @@ async function consume(
   };
   const receive = (message: Msg) => {
     heard = true;
-    const code = message.headers?.code ?? 0;
-    if (code === 100) return answerControl(link, message);
-    if (code >= 400) return broken(message.headers?.description ?? `status ${code}`);
+    const { data } = message;
+    // What the broker itself says has no data. To read the headers of each message would take as long as all the rest.
+    if (data.length === 0) {
+      const code = message.headers?.code ?? 0;
+      if (code === 100) return answerControl(link, message);
+      if (code >= 400) return broken(message.headers?.description ?? `status ${code}`);
+    }
     const position = parsePosition(message.reply ?? '');
     if (position?.order !== received + 1) return broken('a gap');
     received++;
     try {
-      const { subject, data, headers } = message;
-      callbacks.onMessage({ subject, data, headers, sequence: position.sequence, time: position.time });
+      callbacks.onMessage(new ReceivedMessage(message, data, position));
     } catch (err) {
       log.error({ err, subject: message.subject }, 'a stored message could not be handled');
     }
@@ -262,6 +265,29 @@ function deliverPolicy(from: ReadRequest['from']): Record<string, unknown> {
   return { deliver_policy: 'by_start_time', opt_start_time: from.time.toISOString() };
 }
 
+/** A stored message. Its headers are read when somebody asks for them, because most readers do not. */
+class ReceivedMessage implements StoredMessage {
+  readonly #message: Msg;
+  readonly data: Uint8Array;
+  readonly sequence: number;
+  readonly time: Date;
+
+  constructor(message: Msg, data: Uint8Array, { sequence, time }: { sequence: number; time: Date }) {
+    this.#message = message;
+    this.data = data;
+    this.sequence = sequence;
+    this.time = time;
+  }
+
+  get subject(): string {
+    return this.#message.subject;
+  }
+
+  get headers(): MsgHdrs | undefined {
+    return this.#message.headers;
+  }
+}
+
 /** Answers an idle heartbeat or a flow control message. The broker sends no more messages until it has the answer. */
 function answerControl(link: Link, message: Msg): void {
   const stalled = message.headers?.get('Nats-Consumer-Stalled');
@@ -273,13 +299,14 @@ function answerControl(link: Link, message: Msg): void {
 function parsePosition(
   reply: string,
 ): { sequence: number; order: number; time: Date; pending: number } | undefined {
-  const tokens = reply.split('.');
-  if (tokens.length < 9) return undefined;
-  const first = tokens.length === 9 ? 5 : 7;
-  const sequence = Number(tokens[first]);
-  const order = Number(tokens[first + 1]);
+  // This is done for each message. To split the text would take four times as long.
+  const dots: number[] = [];
+  for (let at = reply.indexOf('.'); at >= 0; at = reply.indexOf('.', at + 1)) dots.push(at);
+  if (dots.length < 8) return undefined;
+  const first = dots.length === 8 ? 5 : 7;
+  const field = (index: number, without = 0) =>
+    Number(reply.slice((dots[index - 1] ?? 0) + 1, (dots[index] ?? reply.length) - without));
   // The time is in nanoseconds, which are too many for a number, and slow to read.
-  const milliseconds = Number(tokens[first + 2]?.slice(0, -6));
-  const pending = Number(tokens[first + 3]);
-  return { sequence, order, time: new Date(milliseconds), pending };
+  const time = new Date(field(first + 2, 6));
+  return { sequence: field(first), order: field(first + 1), time, pending: field(first + 3) };
 }

@@ -4,17 +4,7 @@ import { isGoTime } from '../../protocol/node-info.ts';
 import { type Membership, memberships, type RecordedChange } from '../../protocol/node-state.ts';
 import { nodeIdPattern } from '../../protocol/schema.ts';
 import type { AnnouncedMembership } from '../roll/stored-record.ts';
-
-/** The event of a change of membership. Anybody with the broker's token may have published it. */
-export interface MembershipEvent {
-  kind: RecordedChange['Kind'];
-  /** The write of the record, from the id of the event. */
-  incarnation: string | undefined;
-  revision: number;
-  source: string;
-  time: string;
-  data: EventData;
-}
+import type { MembershipEvent } from './membership-event.ts';
 
 /** The memberships that were announced last. Events are added in the order in which they were announced. */
 export class AnnouncedMemberships {
@@ -27,11 +17,9 @@ export class AnnouncedMemberships {
 
   /** Adds an event of `node`. An event that no requester can have published is ignored. */
   add(node: string, event: MembershipEvent): void {
-    const { kind, incarnation, revision, source, time, data } = event;
-    const membership = membershipAfter(kind, data);
-    if (membership === undefined || !nodeIdPattern.test(node) || !isGoTime(time)) return;
-    // A requester is on the roll too. It writes its own record again by itself.
-    if (source.endsWith(`/${node}`)) return;
+    const { kind, incarnation, revision, time, data } = event;
+    const membership = announcedMembership(node, event);
+    if (membership === undefined) return;
     if (kind === 'expired') {
       this.#nodes.delete(node);
       return;
@@ -45,6 +33,17 @@ export class AnnouncedMemberships {
       write: { incarnation, revision, at: time },
     });
   }
+}
+
+/** Returns the membership that an event announces; undefined when the event does not count. */
+export function announcedMembership(
+  node: string,
+  { kind, source, time, data }: MembershipEvent,
+): Membership | '' | undefined {
+  const membership = membershipAfter(kind, data);
+  if (membership === undefined || !nodeIdPattern.test(node) || !isGoTime(time)) return undefined;
+  // A requester is on the roll too. It writes its own record again by itself.
+  return source.endsWith(`/${node}`) ? undefined : membership;
 }
 
 // The actor of `updated` is the node itself, which says nothing about who gave it its membership.

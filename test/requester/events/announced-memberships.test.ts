@@ -4,10 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { EventData } from '../../../agent/protocol/events.ts';
 import { type Membership, recordedChangeKinds } from '../../../agent/protocol/node-state.ts';
-import {
-  AnnouncedMemberships,
-  type MembershipEvent,
-} from '../../../agent/requester/events/announced-memberships.ts';
+import { AnnouncedMemberships } from '../../../agent/requester/events/announced-memberships.ts';
+import type { MembershipEvent } from '../../../agent/requester/events/membership-event.ts';
 import { at } from '../samples.ts';
 
 let revision = 0;
