@@ -81,11 +81,12 @@ export function unannouncedChanges(
  * older record comes back with its changes, of which the newest events say nothing any more.
  */
 export function isBefore(
-  { Store, Revision, At }: RecordedChange,
+  { Store, Revision, At, Kept }: RecordedChange,
   newest: AnnouncedMembership['write'] | undefined,
   incarnation: string,
 ): boolean {
-  if (newest?.incarnation === undefined || Store === undefined) return false;
+  // An earlier version announced the changes after a kept one, and not the kept one itself.
+  if (Kept || newest?.incarnation === undefined || Store === undefined) return false;
   if (Store === newest.incarnation) return Revision < newest.revision;
   return Store !== incarnation && Date.parse(At) < Date.parse(newest.at);
 }

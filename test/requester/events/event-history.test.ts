@@ -177,6 +177,7 @@ describe('unannounced changes', () => {
       [change(9, { Store: 's0' }), true],
       [change(9, { Store: 's0', At: late }), false],
       [change(1, { Store: 's2' }), false],
+      [change(6, { Kept: true }), false],
     ];
     for (const [each, before] of cases)
       assert.equal(isBefore(each, newest, 's2'), before, JSON.stringify(each));

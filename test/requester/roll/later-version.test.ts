@@ -140,6 +140,8 @@ test('a record with the change of a later version is read, and other nodes share
   ]);
 });
 
+const revision = (broker: FakeBroker, id: string) => broker.openBucket('node_v1').entries.get(id)?.revision;
+
 describe('a change of a later version', () => {
   const fixtureWith = async (changes: object[]) => {
     const clock = new FakeClock();
@@ -180,5 +182,27 @@ describe('a change of a later version', () => {
     assert.deepEqual([changes[0].Revision, changes.at(-1).Kind], [2, 'rejected']);
     await fixture.approve('node-1');
     assert.equal(changesIn(fixture.broker)[0].Revision, 2);
+  });
+
+  test('is announced once when that version comes back, after later changes were announced', async () => {
+    const fixture = new RequesterFixture();
+    await fixture.start();
+    await fixture.register('node-1');
+    await fixture.approve('node-1');
+    await fixture.live(1_000);
+    const before = fixture.announced();
+    await fixture.kill();
+    const record = JSON.parse(stored(fixture.broker, 'node-1'));
+    // The change of the approval has no revision: it means that of the record.
+    const approved = { ...record.Muster.Changes.at(-1), Revision: revision(fixture.broker, 'node-1') };
+    const keptChange = { ...approved, Kind: 'rejected', Revision: 1, Reason: 'kept', Kept: true };
+    record.Muster.Changes = [keptChange, approved];
+    foreignWrite(fixture.broker, 'node-1', JSON.stringify(record));
+    for (let starts = 0; starts < 2; starts++) {
+      await fixture.start();
+      await fixture.live(1_000);
+      assert.deepEqual(fixture.announced(), [...before, 'node-1 rejected']);
+      await fixture.kill();
+    }
   });
 });
