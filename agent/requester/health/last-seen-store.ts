@@ -3,6 +3,7 @@
 import { nodeIdPattern } from '../../protocol/schema.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
+import { inGroups } from '../../system/in-groups.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
@@ -137,11 +138,7 @@ export class LastSeenStore {
     const changed = [...this.#changed];
     const groups = this.#groups(key => this.#changed.has(key));
     this.#changed.clear();
-    for (let from = 0; from < changed.length; from += atOnce) {
-      await Promise.all(
-        changed.slice(from, from + atOnce).map(key => this.#writeKey(key, groups.get(key) ?? {})),
-      );
-    }
+    await inGroups(changed, atOnce, key => this.#writeKey(key, groups.get(key) ?? {}));
   }
 
   async #writeKey(key: number, times: Record<string, number>): Promise<void> {

@@ -1,6 +1,7 @@
 // Removes the markers of nodes that gave way. In a flood of invented nodes, they would fill the store.
 import type { Clock, Timer } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
+import { inGroups } from '../../system/in-groups.ts';
 import { BrokerError } from '../../transport/port.ts';
 
 export interface ExpiredMarkersOptions {
@@ -56,13 +57,8 @@ export class ExpiredMarkers {
     const until = this.#options.clock.monotonic() - keptMs;
     const oldest = this.#markers.entries().take(perRound);
     const due = oldest.filter(([, { at }]) => at <= until).toArray();
-    for (let from = 0; from < due.length && !this.#stopped; from += atOnce) {
-      const done = await Promise.all(
-        due.slice(from, from + atOnce).map(([id, each]) => this.#remove(id, each)),
-      );
-      // The store does not answer now. The next round tries again.
-      if (done.includes(false)) return;
-    }
+    // When the store does not answer, the next round tries again.
+    await inGroups(due, atOnce, async ([id, each]) => !this.#stopped && this.#remove(id, each));
   }
 
   async #remove(id: string, marker: { revision: number; at: number }): Promise<boolean> {
