@@ -41,11 +41,12 @@ export class AgentTraces {
   ): [ConflictingAgent, ConflictingAgent] | undefined {
     const id = state.Info.NodeID;
     const trace = this.#traces.get(id);
-    const current = trace?.current ?? registeredAgent(state);
-    if (!instance || instance === current.instance) {
+    // Almost every message ends here, so nothing is made before.
+    if (!instance || instance === (trace ? trace.current.instance : state.Muster?.Instance)) {
       if (trace && instance) trace.current.host ??= host;
       return undefined;
     }
+    const current = trace?.current ?? registeredAgent(state);
     const known = trace?.earlier.find(each => each.instance === instance);
     const earlier = [current, ...(trace?.earlier ?? [])].filter(each => each.instance && each !== known);
     const now = this.#clock.monotonic();
