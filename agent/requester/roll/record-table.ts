@@ -89,7 +89,9 @@ export class RecordTable {
     if (exact && isListed(exact)) return name;
     // The operator knows the name of a deleted node, so another node is no likely meaning.
     const matches = exact ? [] : this.#startingWith(name);
-    throw notFound(name, wholeIdHint(matches));
+    // A requester is on the roll too, but nobody decides about it.
+    const nodes = matches.filter(id => this.get(id)?.Info.NodeType !== 'Requester');
+    throw notFound(name, wholeIdHint(nodes));
   }
 
   /** Returns the ids of the nodes on the roll that begin with `name`, sorted. */

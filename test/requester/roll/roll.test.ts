@@ -66,6 +66,10 @@ describe('a name', () => {
     await refused('gpu-4', `did you mean gpu-40, gpu-41, gpu-42 or another? ${needed}`);
     await refused('', undefined);
     await refused('tpu', undefined);
+    await roll.registerSelf({ ...computeInfo('tpu-0'), NodeType: 'Requester' });
+    await refused('tpu', undefined);
+    await register('tpu-1');
+    await refused('tpu', `did you mean tpu-1? ${needed}`);
     assert.equal(await decide('gpu-40'), 'gpu-40');
     await register('gpu-400');
     await refused('gpu-40', undefined);
