@@ -59,19 +59,19 @@ async function write(
     return data.length;
   } catch (error) {
     await unlink(path).catch(() => undefined);
-    throw notWritable(path, error, archiveHint);
+    throw notWritable(path, error, elsewhere);
   } finally {
     await file.close();
   }
 }
 
-const archiveHint = 'make room, or choose another folder';
+const elsewhere = 'choose another folder';
 
 async function createFile(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'wx', 0o600);
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw notWritable(path, error, archiveHint);
+    if (errnoOf(error) !== 'EEXIST') throw notWritable(path, error, elsewhere);
     throw new MusterError('conflict', `${path} exists already, and is not overwritten`, {
       hint: 'choose another name, or remove it',
     });

@@ -103,12 +103,8 @@ export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
   }
 }
 
-/** Returns the error for the operator after writing `path` failed with `cause`. */
-export function notWritable(
-  path: string,
-  cause: unknown,
-  hint = 'free or unlock it, or choose another folder with dataDir',
-): MusterError {
+/** Returns the error for the operator after writing `path` failed with `cause`. `elsewhere` says what else can be done. */
+export function notWritable(path: string, cause: unknown, elsewhere?: string): MusterError {
   const reasons: Record<string, string> = {
     EACCES: 'permission denied',
     EPERM: 'permission denied',
@@ -122,7 +118,14 @@ export function notWritable(
     EEXIST: 'something else is in the way',
   };
   const reason = reasons[errnoOf(cause) ?? ''] ?? reasonOf(cause);
+  const hint = writeHint(cause, elsewhere);
   return new MusterError('not_writable', `cannot write ${path}: ${reason}`, { hint, cause });
+}
+
+/** Returns what to do after writing failed with `cause`. */
+export function writeHint(cause: unknown, elsewhere = 'choose another folder with dataDir'): string {
+  const isFull = ['ENOSPC', 'EDQUOT'].includes(errnoOf(cause) ?? '');
+  return `${isFull ? 'make room on its disk' : 'free or unlock it'}, or ${elsewhere}`;
 }
 
 /** Replaces the content of a file, or makes it, and follows no link. */

@@ -95,7 +95,8 @@ describe('an agent whose writes fail', { skip: (await whyNoFaults()) ?? false },
       if (code !== 0) {
         const full = fault[0]?.how === 'ENOSPC';
         const why = full ? 'no space left on the device' : 'the disk reports an input/output error';
-        const said = new RegExp(`^Error: cannot write /.*: ${why}\nHint:  free or unlock it, or .*\n$`);
+        const what = full ? 'make room on its disk' : 'free or unlock it';
+        const said = new RegExp(`^Error: cannot write /.*: ${why}\nHint:  ${what}, or .*\n$`);
         assert.match(stderr, said, stderr);
         assert.equal(code, 1);
       }

@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 import { MusterError } from '../../agent/system/errors.ts';
 import {
   makeFolder,
+  notWritable,
   removeFile,
   removeLeftovers,
   setAside,
@@ -134,6 +135,14 @@ describe('writing', () => {
       await chmod(folder, 0o700);
       assert.deepEqual(await readdir(folder), ['state']);
     });
+  });
+
+  test('fails with a hint that fits the reason: nothing has to be unlocked on a full disk', () => {
+    const hint = (code: string) => notWritable('/a', Object.assign(new Error(code), { code })).hint;
+    for (const full of ['ENOSPC', 'EDQUOT'])
+      assert.equal(hint(full), 'make room on its disk, or choose another folder with dataDir');
+    for (const other of ['EACCES', 'EROFS', 'ENOTDIR'])
+      assert.equal(hint(other), 'free or unlock it, or choose another folder with dataDir');
   });
 
   test('fails on a full disk, and works again when there is room', async () => {

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import { escapeText } from '../../system/escape.ts';
-import { makeFolder, writeFileAtomic } from '../../system/files.ts';
+import { makeFolder, writeFileAtomic, writeHint } from '../../system/files.ts';
 import { readBounded } from '../../system/read-file.ts';
 import type { Fault, MetadataRequest, OsInfo } from '../inputs/inputs.ts';
 
@@ -77,7 +77,7 @@ export async function saveRecording(folder: string, recording: Recording): Promi
     await writeFileAtomic(path, text);
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
-    const hint = 'free or unlock it, or record into another folder';
+    const hint = writeHint(error.cause, 'record into another folder');
     throw new MusterError(error.code, error.message, { hint, cause: error.cause });
   }
   return path;
