@@ -78,6 +78,20 @@ test('a decision that the store does not answer may stand, and the error says ho
   assert.equal(fixture.requester.directory.get('node-1').Membership, 'APPROVED');
 });
 
+test('a decision does not stand when the store did not answer before it was sent, and the error says so', async () => {
+  const fixture = await RequesterFixture.started();
+  await fixture.register('node-1');
+  fixture.broker.failNext('get', { fault: 'timeout' });
+  const decided = fixture.requester.directory.approve('node-1', { reason: '', actor: 'ann' });
+  const error = await shown(fixture.finish(decided));
+  assert.equal(error?.code, 'failed');
+  const text = /^the decision about node node-1 was not stored: the node info store does not answer \(/;
+  assert.match(error?.message ?? '', text);
+  assert.equal(error?.hint, 'decide again in a moment; muster status says what is wrong');
+  await fixture.live(1_000, []);
+  assert.equal(fixture.requester.directory.get('node-1').Membership, 'PENDING');
+});
+
 test('while the broker hangs, the trouble that the watch found is shown, and not also that it cannot be reached', async () => {
   const fixture = new RequesterFixture();
   const ownBroker = { problem: 'the broker has not answered for 12 s', restarts: { count: 1 } };

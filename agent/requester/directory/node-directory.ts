@@ -17,6 +17,7 @@ import {
   rejectNode,
   unusable,
 } from '../roll/decisions.ts';
+import { UnwrittenError } from '../roll/record-writer.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { Counters } from '../status/counters.ts';
@@ -133,16 +134,22 @@ export class NodeDirectory implements Directory {
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
     const fault = storeFault(error);
-    // Only a store that answered is known not to have stored the decision.
-    if (error.fault === 'no_space' || isRefusal(error)) {
-      const hint =
-        error.fault === 'no_space' ? roomHint(this.#options.brokerFolder) : "the broker's log says more";
+    // Only a store that answered, or that got no decision, is known not to have stored it.
+    if (error instanceof UnwrittenError || error.fault === 'no_space' || isRefusal(error)) {
+      const hint = this.#unstoredHint(error);
       const text = `the decision about node ${name} was not stored: ${fault} (${error.message})`;
       throw new MusterError('failed', text, { hint, cause: error });
     }
     const text = `the decision about node ${name} may stand or not: ${fault} (${error.message})`;
     const hint = `find out with: muster node describe ${name}`;
     throw new MusterError('unreachable', text, { hint, cause: error });
+  }
+
+  #unstoredHint(error: BrokerError): string {
+    if (error.fault === 'no_space') return roomHint(this.#options.brokerFolder);
+    return isRefusal(error)
+      ? "the broker's log says more"
+      : 'decide again in a moment; muster status says what is wrong';
   }
 
   #throwUnread(error: unknown): never {

@@ -12,6 +12,9 @@ import type { StoredRecord } from './stored-record.ts';
 /** Number of times that a change is tried while others write the same record. */
 const maxAttempts = 8;
 
+/** The error for a change of which nothing was written, because the store could not be read before. */
+export class UnwrittenError extends BrokerError {}
+
 export interface RecordWriterOptions {
   bucket: Bucket;
   life: StoreLife;
@@ -44,7 +47,7 @@ export class RecordWriter {
   /**
    * Makes the changes of one node one after the other, and returns what the rule said. The rule gets the record in the
    * store, and is called again when somebody else wrote in the meantime. @throws BrokerError when the store does not
-   * answer; any error of the rule.
+   * answer, UnwrittenError when that was before the write; any error of the rule.
    */
   async change<T extends RecordChange>(id: string, rule: (stored: StoredRecord) => T): Promise<T> {
     const endTurn = await this.#queue.begin(id);
@@ -77,10 +80,10 @@ export class RecordWriter {
     const { bucket, random, follower } = this.#options;
     const operation = random.uuid();
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-      const entry = await bucket.get(id);
+      const entry = await bucket.get(id).catch(throwUnwritten);
       const stored = follower.applyRead(id, entry);
       if (!stored) {
-        await follower.compared();
+        await follower.compared().catch(throwUnwritten);
         continue;
       }
       const outcome = rule(stored);
@@ -112,4 +115,9 @@ export class RecordWriter {
     follower.applyWrite(id, written, own && { ...own, Revision: revision });
     return true;
   }
+}
+
+function throwUnwritten(error: unknown): never {
+  if (!(error instanceof BrokerError)) throw error;
+  throw new UnwrittenError(error.fault, error.message, { cause: error });
 }
