@@ -203,6 +203,92 @@ test('an older record that comes back and says the same is not announced a secon
   assert.deepEqual(ids, [...new Set(ids)]);
 });
 
+describe('an older record of a node that gave way to newer ones since', () => {
+  /** Starts a requester with one place for nodes that wait, and lets `old` give way. Returns its former record. */
+  async function withExpired(decide: (fixture: RequesterFixture) => Promise<void> = async () => undefined) {
+    const fixture = await RequesterFixture.started({ settings: { maxPending: 1 } });
+    await fixture.register('old');
+    await decide(fixture);
+    const former = keys(fixture).get('old');
+    assert.ok(former);
+    if (fixture.requester.directory.get('old').Membership !== 'PENDING') {
+      await fixture.delete('old');
+      await fixture.register('old');
+    }
+    await fixture.register('new');
+    await fixture.live(1_000);
+    assert.deepEqual(kindsOf(fixture, 'old').slice(-1), ['expired']);
+    return { fixture, former };
+  }
+
+  const kindsOf = (fixture: RequesterFixture, id: string) =>
+    fixture
+      .events()
+      .flatMap(({ subject, type }) => (subject === id ? type.replace('org.muster.node.', '') : []));
+
+  /** The ways in which the older record comes back. */
+  const returns: Record<string, (fixture: RequesterFixture, comeBack: () => void) => Promise<void>> = {
+    'before the start': async (fixture, comeBack) => {
+      await fixture.kill();
+      comeBack();
+      await fixture.start();
+    },
+    'while the broker is away': async (fixture, comeBack) => {
+      fixture.broker.stop();
+      comeBack();
+      fixture.broker.start();
+      await fixture.live(1_000);
+    },
+    'after its marker was removed': async (fixture, comeBack) => {
+      await fixture.live(120_000, ['new']);
+      assert.equal(keys(fixture).has('old'), false);
+      fixture.broker.stop();
+      comeBack();
+      fixture.broker.start();
+      await fixture.live(1_000);
+    },
+  };
+
+  for (const [when, comesBack] of Object.entries(returns)) {
+    test(`counts for nothing when it comes back ${when}`, async () => {
+      const { fixture, former } = await withExpired();
+      await comesBack(fixture, () => keys(fixture).set('old', former));
+      assert.deepEqual(lostIds(fixture), []);
+      assert.deepEqual(
+        fixture.table().map(line => line.split(' ')[0]),
+        ['new', 'node-0'],
+      );
+      await fixture.delete('new');
+      const before = kindsOf(fixture, 'old').length;
+      assert.equal((await fixture.register('old')).value?.Muster?.Code, 'registered');
+      await fixture.live(1_000);
+      assert.deepEqual(kindsOf(fixture, 'old').slice(before), ['registered']);
+    });
+
+    test(`is removed after a while when it comes back ${when}`, async () => {
+      const { fixture, former } = await withExpired();
+      await comesBack(fixture, () => keys(fixture).set('old', former));
+      await fixture.live(120_000, ['new']);
+      assert.deepEqual([...keys(fixture).keys()].sort(), ['new', 'node-0']);
+    });
+
+    test(`is for the operator to judge when it was decided about and comes back ${when}`, async () => {
+      const { fixture, former } = await withExpired(each => each.approve('old'));
+      await comesBack(fixture, () => keys(fixture).set('old', former));
+      assert.deepEqual(lostIds(fixture), ['old']);
+      await fixture.finish(fixture.requester.directory.rebuild('old', 'ann'));
+      assert.deepEqual(lostIds(fixture), []);
+      await fixture.kill();
+      await fixture.start();
+      assert.deepEqual(lostIds(fixture), []);
+      assert.deepEqual(
+        fixture.table().map(line => line.split(' ')[0]),
+        ['new', 'node-0'],
+      );
+    });
+  }
+});
+
 test('while the events cannot be read, a node without a record is neither registered nor sent away', async () => {
   const fixture = await cluster();
   fixture.broker.stop();

@@ -20,16 +20,12 @@ export class AnnouncedMemberships {
     const { kind, incarnation, revision, time, data } = event;
     const membership = announcedMembership(node, event);
     if (membership === undefined) return;
-    if (kind === 'expired') {
-      this.#nodes.delete(node);
-      return;
-    }
     const before = this.#nodes.get(node);
     const isUnchanged = kind === 'updated' && before?.membership === membership;
     this.#nodes.set(node, {
       ...(isUnchanged
         ? before
-        : { membership, kind, reason: textOf(data.reason, 1024), actor: actorOf(kind, data), at: time }),
+        : { membership, kind, reason: reasonOf(kind, data), actor: actorOf(kind, data), at: time }),
       write: { incarnation, revision, at: time },
     });
   }
@@ -46,9 +42,12 @@ export function announcedMembership(
   return source.endsWith(`/${node}`) ? undefined : membership;
 }
 
-// The actor of `updated` is the node itself, which says nothing about who gave it its membership.
+// The actor of `updated` is the node itself, which says nothing about who gave it its membership. In a flood of invented
+// nodes, hundreds of thousands give way, all with the same reason and actor, which would only take memory.
 const actorOf = (kind: RecordedChange['Kind'], { actor }: EventData): string =>
-  kind === 'updated' ? '' : textOf(actor, 256);
+  kind === 'updated' || kind === 'expired' ? '' : textOf(actor, 256);
+const reasonOf = (kind: RecordedChange['Kind'], { reason }: EventData): string =>
+  kind === 'expired' ? '' : textOf(reason, 1024);
 
 /** Returns the membership after a change of this kind; undefined when what the event claims contradicts its kind. */
 function membershipAfter(kind: RecordedChange['Kind'], { current }: EventData): Membership | '' | undefined {

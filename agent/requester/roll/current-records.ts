@@ -40,41 +40,31 @@ export class CurrentRecords {
     const stored = readEntry(entry);
     // The key is a part of a longer text and would keep that text in memory. So the id is taken from the record.
     const id = stored.kind === 'record' ? stored.state.Info.NodeID : entry.key;
+    const judged = this.#options.comparison.judge(id, stored);
     // The changes of an older record that came back were announced long ago.
-    const isOlder = this.#options.comparison.judge(id, stored) !== stored;
-    if (!isOlder) onLoaded(id, stored, changesOf(entry, stored));
-    this.apply(id, stored, undefined, 'loading');
+    if (judged === stored) onLoaded(id, stored, changesOf(entry, stored));
+    this.#take(id, judged, 'loading');
   }
 
   /**
-   * Applies an entry of the store that came from the watch or from a read, and returns the record in it. A write whose
-   * answer was lost is seen only here. `former` is what memory had under this id, also when it was removed because the
-   * store was lost.
+   * Applies an entry of the store that came from the watch or from a read. A write whose answer was lost is seen only here.
+   * `former` is what memory had under this id, also when it was removed because the store was lost.
    */
-  applyEntry(entry: BucketEntry, former: StoredRecord): StoredRecord {
+  applyEntry(entry: BucketEntry, former: StoredRecord): void {
     const stored = readEntry(entry);
     const change = changesOf(entry, stored).find(each => each.Revision === entry.revision);
     this.apply(entry.key, stored, change && isAnnounced(stored, change, former) ? undefined : change);
-    return stored;
   }
 
   /**
    * Applies a record, unless its revision is already in memory, and announces `change`. The revision may come from a
    * write, a read or the watch.
    */
-  apply(id: string, stored: StoredRecord, change: RecordedChange | undefined, phase?: 'loading'): void {
+  apply(id: string, stored: StoredRecord, change: RecordedChange | undefined): void {
     if (this.#table.stored(id).revision >= stored.revision) return;
-    const { announcer, observers, life, comparison, onApplied } = this.#options;
-    life.onRevision(stored.revision);
-    const before = this.#table.get(id);
+    const { announcer, comparison } = this.#options;
     const judged = comparison.judge(id, stored);
-    const kept = this.#table.set(id, judged);
-    onApplied(id, kept, before);
-    if (kept.kind !== 'record') {
-      if (before) this.#notifyRemoved(id);
-    } else if (phase !== 'loading') {
-      for (const observer of observers) observer.onRecord?.(id, kept.state, before);
-    }
+    this.#take(id, judged);
     if (change && judged === stored) announcer.announceChange(id, change);
   }
 
@@ -95,6 +85,19 @@ export class CurrentRecords {
   /** Notes that the store may no longer have an entry under `id`. */
   forgetRevision(id: string): void {
     this.#table.forgetRevision(id);
+  }
+
+  #take(id: string, judged: StoredRecord, phase?: 'loading'): void {
+    const { life, observers, onApplied } = this.#options;
+    life.onRevision(judged.revision);
+    const before = this.#table.get(id);
+    const kept = this.#table.set(id, judged);
+    onApplied(id, kept, before);
+    if (kept.kind !== 'record') {
+      if (before) this.#notifyRemoved(id);
+    } else if (phase !== 'loading') {
+      for (const observer of observers) observer.onRecord?.(id, kept.state, before);
+    }
   }
 
   #notifyRemoved(id: string): void {

@@ -14,16 +14,38 @@ export interface ComparisonContext {
  * Returns whether the store has lost what was announced of a node, so that only an operator can say what becomes of it. A
  * loss that a registration repairs by itself is none, nor is an older record that says the same of the node.
  */
-export function isLost(
-  { membership, write }: AnnouncedMembership,
+export const isLost: LossRule = (announced, stored, context) =>
+  isOutdated(announced, stored, context) && !isUndecided(announced, stored);
+
+/**
+ * Returns whether the node of a record gave way to newer registrations after the record was written, and no operator had
+ * decided about the node. It may register again by itself, so such a record counts for nothing.
+ */
+export const gaveWaySince: LossRule = (announced, stored, context) =>
+  isUndecided(announced, stored) && isOutdated(announced, stored, context);
+
+type LossRule = (announced: AnnouncedMembership, stored: StoredRecord, context: ComparisonContext) => boolean;
+
+const isUndecided = ({ kind }: AnnouncedMembership, stored: StoredRecord): boolean =>
+  kind === 'expired' &&
+  (stored.kind === 'deleted' || (stored.kind === 'record' && !isDecision(stored.state.Membership)));
+
+const isDecision = (membership: Membership | ''): boolean =>
+  membership === 'APPROVED' || membership === 'REJECTED';
+
+// Returns whether the store has an older state of a node than the announced one, and another.
+function isOutdated(
+  { membership, kind, write }: AnnouncedMembership,
   stored: StoredRecord,
   { incarnation, manualApproval }: ComparisonContext,
 ): boolean {
   const fresh = manualApproval ? 'PENDING' : 'APPROVED';
+  // A node that gave way registers as a new one, whether or not its marker is still there.
+  if (kind === 'expired' && stored.kind === 'absent') return false;
   if (stored.revision === 0) return stored.kind === 'absent' && membership !== fresh;
   if (stored.kind === 'unreadable' || stored.kind === 'lost') return false;
   if (stored.kind === 'record' && stored.state.Info.NodeType === 'Requester') return false;
-  if (membershipIn(stored, fresh) === membership) return false;
+  if (kind !== 'expired' && membershipIn(stored, fresh) === membership) return false;
   // An event of an earlier version of muster names no incarnation. So its revision may be one of an earlier store.
   if (write.incarnation === undefined) return false;
   const written = stored.kind === 'record' ? stored.state.Muster?.Store : stored.incarnation;

@@ -2,7 +2,7 @@
 import { type Clock, sleep } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError } from '../../transport/port.ts';
-import { type ComparisonContext, isLost } from './loss-rules.ts';
+import { type ComparisonContext, gaveWaySince, isLost } from './loss-rules.ts';
 import { type AnnouncedMembership, absentRecord, type StoredRecord } from './stored-record.ts';
 
 /** Time that a change waits for a comparison, in milliseconds. A node waits 5 s for the answer to its request. */
@@ -71,23 +71,27 @@ export class StoreComparison {
     this.#lost = new Map(await readAnnounced());
   }
 
-  /** Returns what counts as stored under `id` when the store has `stored`: the same, unless the store lost the record. */
+  /**
+   * Returns what counts as stored under `id` when the store has `stored`: the same, unless the store lost the record or has
+   * an older one.
+   */
   judge(id: string, stored: StoredRecord): StoredRecord {
     const announced = this.#lost.get(id);
     if (!announced || !this.#context) return stored;
     if (isLost(announced, stored, this.#context)) return lostRecord(announced, stored.revision);
+    const isOver = gaveWaySince(announced, stored, this.#context);
     this.#lost.delete(id);
     if (this.#hasStarted) this.#report();
-    return stored;
+    return isOver ? { kind: 'absent', revision: stored.revision } : stored;
   }
 
   /**
-   * Compares the records in memory with what was announced. `stored` returns the record of an id; `onLost` is called for
-   * each record that is lost. Use it after all records were read. @throws BrokerError
+   * Compares the records in memory with what was announced. `stored` returns the record of an id; `onJudged` is called with
+   * what counts in place of each record that does not count. Use it after all records were read. @throws BrokerError
    */
   async run(
     stored: (id: string) => StoredRecord,
-    onLost: (id: string, record: StoredRecord) => void,
+    onJudged: (id: string, record: StoredRecord) => void,
   ): Promise<void> {
     const due = this.#due;
     const { readAnnounced, readContext } = this.#options;
@@ -104,9 +108,12 @@ export class StoreComparison {
       const { revision } = inMemory;
       // An older record was judged when it was read.
       const isJudged = before.has(id) && revision > 0;
-      if (isJudged || isLost(announced, revision > 0 ? inMemory : absentRecord, context))
-        onLost(id, lostRecord(announced, revision));
-      else this.#lost.delete(id);
+      if (isJudged || isLost(announced, revision > 0 ? inMemory : absentRecord, context)) {
+        onJudged(id, lostRecord(announced, revision));
+        continue;
+      }
+      if (gaveWaySince(announced, inMemory, context)) onJudged(id, { kind: 'absent', revision });
+      this.#lost.delete(id);
     }
     this.#report();
     if (this.#due !== due) return;

@@ -46,6 +46,10 @@ export class StoreFollower {
   #lost: Map<string, StoredRecord> | undefined;
   /** During a pass, the ids for which the store has an older revision than memory. */
   readonly #older = new Set<string>();
+  /** The newest revision that was seen in this life of the store. */
+  #newestRevision = 0;
+  /** That revision when the pass began. */
+  #newestBefore = 0;
   /** Number of keys that the last pass found and that are no node ids. */
   #otherKeys = 0;
   /** Whether a pass over the store was asked for, and has not ended. */
@@ -66,6 +70,7 @@ export class StoreFollower {
       comparison: this.#comparison,
       onApplied: (id, stored, before) => {
         this.#missing?.delete(id);
+        this.#newestRevision = Math.max(this.#newestRevision, stored.revision);
         if (stored.kind === 'unreadable') this.#unreadable.add(id);
         options.onApplied(id, stored, before);
       },
@@ -137,7 +142,10 @@ export class StoreFollower {
       this.readAgain();
     }
     if (this.#comparison.isDue) return undefined;
-    return this.#comparison.judge(id, entry ? this.#current.applyEntry(entry, former) : absentRecord);
+    if (!entry) return this.#comparison.judge(id, absentRecord);
+    this.#current.applyEntry(entry, former);
+    // An older record that came back is in the store, and another one counts in its place.
+    return this.records.stored(id);
   }
 
   /** Applies a record that this requester wrote, and announces its change. */
@@ -161,12 +169,17 @@ export class StoreFollower {
     const former = this.records.stored(key);
     if (former.revision > entry.revision) this.#older.add(key);
     if (former.revision >= entry.revision) return;
+    // A marker that was removed may have come back, or the record that it replaced.
+    if (this.#missing && !onFirst && former.revision === 0 && entry.revision <= this.#newestBefore)
+      this.#comparison.require();
     if (onFirst) this.#current.load(entry, onFirst);
     else this.#current.applyEntry(entry, this.#lost?.get(key) ?? former);
   }
 
   #beginPass(lost: boolean): void {
     this.#older.clear();
+    if (lost) this.#newestRevision = 0;
+    this.#newestBefore = this.#newestRevision;
     this.#otherKeys = 0;
     this.#unreadable.beginReading();
     // The older records of lost nodes may be gone too.
@@ -219,7 +232,13 @@ export class StoreFollower {
   async #runComparison(): Promise<void> {
     await this.#comparison.run(
       id => this.records.stored(id),
-      (id, lost) => this.#current.replace(id, lost),
+      (id, judged) => this.#replace(id, judged),
     );
+  }
+
+  #replace(id: string, judged: StoredRecord): void {
+    const before = this.records.get(id);
+    this.#current.replace(id, judged);
+    this.#options.onApplied(id, judged, before);
   }
 }

@@ -24,7 +24,7 @@ export type StoredRecord =
 
 /** The membership of a node that was announced last. */
 export interface AnnouncedMembership {
-  /** The membership; empty for a node that was deleted. */
+  /** The membership; empty for a node that was deleted, or that gave way to newer registrations (`expired`). */
   membership: Membership | '';
   /** The kind of the change that gave the node this membership; `updated` when that event is no longer stored. */
   kind: RecordedChange['Kind'];

@@ -57,8 +57,14 @@ test('the newest event says the membership, and the decision before it says why'
   );
 });
 
-test('no membership is collected of a node that gave way, nor of a requester', () => {
-  assert.equal(after(event('registered', 'PENDING'), event('expired', undefined)), undefined);
+test('a node that gave way has no membership, and needs no text that says why', () => {
+  const expired = event('expired', undefined, { reason: 'gave way', actor: 'node-0' });
+  const known = after(event('approved', 'APPROVED', { reason: 'ours' }), expired);
+  const write = { incarnation: 'i1', revision: expired.revision, at };
+  assert.deepEqual(known, { membership: '', kind: 'expired', reason: '', actor: '', at, write });
+});
+
+test('no membership is collected of a requester', () => {
   assert.equal(after(event('registered', 'APPROVED', { source: '/muster/c-1/node-1' })), undefined);
 });
 

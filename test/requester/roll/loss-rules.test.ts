@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Membership } from '../../../agent/protocol/node-state.ts';
-import { isLost } from '../../../agent/requester/roll/loss-rules.ts';
+import { gaveWaySince, isLost } from '../../../agent/requester/roll/loss-rules.ts';
 import { rebuiltRecord } from '../../../agent/requester/roll/rebuilt-record.ts';
 import { signed } from '../../../agent/requester/roll/store.ts';
 import {
@@ -13,9 +13,12 @@ import {
 } from '../../../agent/requester/roll/stored-record.ts';
 import { record, requesterNode } from '../samples.ts';
 
-/** One write of a node's record. An empty membership is a deletion; a missing incarnation is that of an earlier version. */
+/** What a write makes of a node; an empty membership is a deletion. */
+type Written = Membership | '' | 'expired';
+
+/** One write of a node's record. A missing incarnation is that of an earlier version. */
 interface Write {
-  membership: Membership | '';
+  membership: Written;
   incarnation: string | undefined;
   revision: number;
   at: string;
@@ -23,7 +26,7 @@ interface Write {
 
 const timeOf = (hour: number): string => new Date(Date.UTC(2026, 0, 1, hour)).toISOString();
 
-const write = (membership: Membership | '', incarnation: string | undefined, revision: number): Write => ({
+const write = (membership: Written, incarnation: string | undefined, revision: number): Write => ({
   membership,
   incarnation,
   revision,
@@ -31,8 +34,8 @@ const write = (membership: Membership | '', incarnation: string | undefined, rev
 });
 
 const announcedOf = ({ membership, incarnation, revision, at }: Write): AnnouncedMembership => ({
-  membership,
-  kind: membership === '' ? 'deleted' : 'updated',
+  membership: membership === 'expired' ? '' : membership,
+  kind: membership === 'expired' ? 'expired' : membership === '' ? 'deleted' : 'updated',
   reason: '',
   actor: 'ann',
   at,
@@ -41,7 +44,8 @@ const announcedOf = ({ membership, incarnation, revision, at }: Write): Announce
 
 function storedOf({ membership, incarnation, revision, at }: Write): StoredRecord {
   const mark = incarnation === undefined ? {} : { incarnation };
-  if (membership === '') return { kind: 'deleted', revision, ...mark, at };
+  if (membership === '' || membership === 'expired')
+    return { kind: membership === '' ? 'deleted' : 'absent', revision, ...mark, at };
   const Muster = { RegisteredAt: at, ...(incarnation === undefined ? {} : { Store: incarnation }) };
   return { kind: 'record', revision, state: record('node-1', membership, { Muster }) };
 }
@@ -118,9 +122,41 @@ describe('a record', () => {
   });
 });
 
+describe('after a node gave way', () => {
+  const event = announcedOf(write('expired', 'i2', 9));
+
+  test('nothing is lost when its marker, or every trace of it, is gone', () => {
+    for (const stored of [absentRecord, storedOf(write('expired', 'i2', 5))]) {
+      assert.equal(isLost(event, stored, present), false);
+      assert.equal(gaveWaySince(event, stored, present), false);
+    }
+  });
+
+  test('an older record counts for nothing, unless an operator had decided about it', () => {
+    const judged = (['PENDING', '', 'APPROVED', 'REJECTED'] as const).map(membership => {
+      const stored = storedOf(write(membership, 'i2', 5));
+      return [gaveWaySince(event, stored, present), isLost(event, stored, present)];
+    });
+    assert.deepEqual(judged, [
+      [true, false],
+      [true, false],
+      [false, true],
+      [false, true],
+    ]);
+  });
+
+  test('a newer record counts', () => {
+    for (const membership of ['PENDING', '', 'APPROVED'] as const) {
+      const stored = storedOf(write(membership, 'i2', 10));
+      assert.equal(gaveWaySince(event, stored, present), false);
+      assert.equal(isLost(event, stored, present), false);
+    }
+  });
+});
+
 test('in any history of writes and lives of the store, exactly an older state that says something else is lost', () => {
   const step = fc.record({
-    membership: fc.constantFrom<Membership | ''>('PENDING', 'APPROVED', 'REJECTED', ''),
+    membership: fc.constantFrom<Written>('PENDING', 'APPROVED', 'REJECTED', '', 'expired'),
     isNewLife: fc.boolean(),
   });
   fc.assert(
@@ -144,9 +180,15 @@ test('in any history of writes and lives of the store, exactly an older state th
         const [event, entry] = [writes[announced], writes[stored]];
         assert.ok(event && entry);
         const incarnation = `i${isNewNow ? life + 1 : life}`;
-        const lost = isLost(announcedOf(event), storedOf(entry), { incarnation, manualApproval: true });
-        const isOlder = stored < announced && entry.membership !== event.membership;
-        assert.equal(lost, isOlder);
+        const context = { incarnation, manualApproval: true };
+        const lost = isLost(announcedOf(event), storedOf(entry), context);
+        const isOver = gaveWaySince(announcedOf(event), storedOf(entry), context);
+        // A node that gave way registers as PENDING again, so its marker says the same as such a record.
+        const isSame = entry.membership === 'expired' && event.membership === 'PENDING';
+        const isOlder = stored < announced && entry.membership !== event.membership && !isSame;
+        assert.equal(lost || isOver, isOlder);
+        const isDecided = entry.membership === 'APPROVED' || entry.membership === 'REJECTED';
+        assert.equal(isOver, isOlder && event.membership === 'expired' && !isDecided);
       },
     ),
     { numRuns: 2000 },
