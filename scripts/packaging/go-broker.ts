@@ -1,9 +1,10 @@
-// Builds the pinned nats-server for a target with Go. The result is kept, because a build takes half a minute.
+// Builds the pinned nats-server for a target with Go. The result is kept, because a build takes more than a minute of CPU time.
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { MusterError } from '../../agent/system/errors.ts';
 import { checkout } from './checkout.ts';
 import { goBuildInfo } from './go-build-info.ts';
+import { keptFolder } from './kept-folder.ts';
 import type { Target } from './target.ts';
 import { tool } from './tool.ts';
 
@@ -34,10 +35,9 @@ export const goVersion = (): Promise<string | undefined> =>
  * @throws MusterError when it cannot be built; the message contains what Go printed.
  */
 export async function goBroker(target: Target, version: string, go: string): Promise<GoBroker> {
-  const kept = join(checkout, '.tools/nats-server', `${version}-${target.name}-${go}`);
+  const kept = join(await keptFolder('nats-server'), `${version}-${target.name}-${go}`);
   const result = { binary: join(kept, 'nats-server'), licences: join(kept, 'licences') };
   if (await stat(result.binary).catch(() => undefined)) return result;
-  await mkdir(dirname(kept), { recursive: true });
   const work = await mkdtemp(`${kept}.`);
   try {
     await build(target, version, work);

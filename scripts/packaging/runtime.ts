@@ -1,9 +1,10 @@
 // Takes the Node for the packaged file: the pinned version for the target, without its symbols.
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, copyFile, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { MusterError } from '../../agent/system/errors.ts';
 import { checkout } from './checkout.ts';
+import { keptFolder } from './kept-folder.ts';
 import { isOwn, type Target } from './target.ts';
 import { firstTool, tool } from './tool.ts';
 
@@ -69,12 +70,10 @@ async function installed({ node }: Target, version: string): Promise<string | un
 /** Downloads the package of Node, or returns what was kept of an earlier download, because the package is large. */
 async function fetched({ node }: Target, { version, integrity }: Locked): Promise<string> {
   const kept = join(
-    checkout,
-    '.tools/runtimes',
+    await keptFolder('runtimes'),
     `${node}-${version}-${integrity.slice(-16).replaceAll('/', '_')}`,
   );
   if (await stat(kept).catch(() => undefined)) return kept;
-  await mkdir(dirname(kept), { recursive: true });
   const work = await mkdtemp(`${kept}.`);
   try {
     await tool('npm', ['pack', `${node}@${version}`, '--fetch-retries=1', '--pack-destination', work], {
