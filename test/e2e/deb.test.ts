@@ -48,6 +48,8 @@ describe('the Debian package', { skip }, () => {
     }
     // Images for containers forbid packages to start services. In this container, they must be able to.
     await host.systemd.ok('rm', '-f', '/usr/sbin/policy-rc.d');
+    // man-db would read every manual page of the machine again after each step of dpkg, for three seconds.
+    await host.systemd.ok('rm', '-f', '/var/lib/man-db/auto-update');
     // Every Debian with udev has these groups.
     for (const group of ['render', 'video']) await host.systemd.ok('groupadd', '--force', '--system', group);
     // This folder gets its own file system, as on a disk. On an overlay, newer versions of systemd could not mount the
