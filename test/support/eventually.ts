@@ -1,4 +1,4 @@
-// Waits for a condition, which is checked every 10 ms, with a deadline that only a failing test reaches.
+// Waits for a condition, which is checked again and again, with a deadline that only a failing test reaches.
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
@@ -11,8 +11,15 @@ export async function eventually(
   deadlineMs = 30_000,
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`did not happen within ${deadlineMs} ms: ${what}`);
-    await pause(10);
+  for (;;) {
+    const began = performance.now();
+    if (await condition()) return;
+    const now = performance.now();
+    if (now > end) throw new Error(`did not happen within ${deadlineMs} ms: ${what}`);
+    // A check that runs a command takes a processor from what it waits for, so the pause is twice as long as the check.
+    await pause(Math.min(Math.max(shortestPauseMs, 2 * (now - began)), longestPauseMs));
   }
 }
+
+const shortestPauseMs = 10;
+const longestPauseMs = 300;
