@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../agent/main.ts', import.meta.url));
+const main = process.env.TEST_PROGRAM ?? fileURLToPath(new URL('../agent/main.ts', import.meta.url));
 
 /** A command as a reader types it after `$ `, and the lines that stand below it. */
 export interface Step {
@@ -51,9 +51,10 @@ export async function runStep(
   variables: Readonly<Record<string, string>>,
 ): Promise<Printed> {
   const script = `muster() { '${process.execPath}' '${main}' "$@"; }\n${command}`;
-  const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
+  const { PATH = '', HOME = '', TMPDIR = '/tmp', NODE_COMPILE_CACHE } = process.env;
+  const compiled = NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {};
   const child = spawn('bash', ['-c', script], {
-    env: { PATH, HOME, TMPDIR, LANG: 'C.UTF-8', ...variables },
+    env: { PATH, HOME, TMPDIR, LANG: 'C.UTF-8', ...compiled, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = new Promise<number | null>((resolve, reject) => {

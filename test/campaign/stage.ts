@@ -132,6 +132,9 @@ export class Stage {
     const { folder } = this.cluster;
     const log = this.logs.get(name) ?? new ProcessLog(name, join(folder, 'logs', `${name}.log`));
     this.logs.set(name, log);
-    return { stderr: log.descriptor, env: { NODE_COMPILE_CACHE: join(folder, 'code') } };
+    return {
+      stderr: log.descriptor,
+      env: { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(folder, 'code') },
+    };
   }
 }

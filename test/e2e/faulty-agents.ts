@@ -53,7 +53,7 @@ export class FaultyAgents {
     const env = {
       FAKE_NVML: 'gpus=1',
       ...this.#files.environment(name, dataDir, faults),
-      NODE_COMPILE_CACHE: join(folder, 'code'),
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(folder, 'code'),
     };
     const program = new Program(['agent', '--config', config], { env });
     this.#started.push(program);

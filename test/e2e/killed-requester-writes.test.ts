@@ -55,7 +55,10 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
       log: { format: 'json' },
     };
     await writeFile(config, JSON.stringify(settings));
-    const env = { ...files.environment(name, dataDir, faults), NODE_COMPILE_CACHE: join(folder, 'code') };
+    const env = {
+      ...files.environment(name, dataDir, faults),
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(folder, 'code'),
+    };
     const program = new Program(['requester', '--config', config], { env });
     started.add(program);
     void program.finished.then(() => started.delete(program));

@@ -97,7 +97,7 @@ describe('muster service', { skip }, () => {
     assert.match(purged, /^remove +\/var\/lib\/private\/muster\/$/m);
     await host.systemd.ok('rm', '-r', '/etc/credstore');
     assert.deepEqual(await machine(), bare);
-    assert.equal((await host.systemd.run('pgrep', '-f', 'main.ts|nats-server')).code, 1);
+    assert.equal((await host.systemd.run('pgrep', '-f', '/opt/muster/|nats-server')).code, 1);
     const units = ['list-units', '--all', '--plain', '--no-legend', 'muster*'];
     assert.equal(await host.systemd.ok('systemctl', ...units), '');
     assert.equal((await host.systemd.run('getent', 'passwd', 'muster')).code, 2);

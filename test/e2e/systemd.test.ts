@@ -416,7 +416,7 @@ describe('as a service of systemd', { skip }, () => {
   it('leaves no process when its units are removed, and keeps its state', async () => {
     await host.cluster();
     await host.removeUnits();
-    assert.equal((await host.systemd.run('pgrep', '-f', 'muster|main.ts|nats-server')).code, 1);
+    assert.equal((await host.systemd.run('pgrep', '-f', 'muster|nats-server')).code, 1);
     assert.equal((await host.systemd.run('systemctl', 'cat', 'muster-agent')).code, 1);
     assert.equal(await ok('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'muster*'), '');
     assert.match(await ok('ls', '/var/lib/muster'), /agent[\s\S]*broker[\s\S]*requester/);
@@ -447,12 +447,12 @@ describe('as a service of systemd', { skip }, () => {
     );
 
     for (const role of ['agent', 'requester']) await service('uninstall', role);
-    assert.equal((await host.systemd.run('pgrep', '-f', 'muster|main.ts|nats-server')).code, 1);
+    assert.equal((await host.systemd.run('pgrep', '-f', 'muster|nats-server')).code, 1);
     await install();
     assert.equal(await host.identity(), identity);
 
     for (const role of ['agent', 'requester']) await service('uninstall', role, '--purge');
-    assert.equal((await host.systemd.run('pgrep', '-f', 'muster|main.ts|nats-server')).code, 1);
+    assert.equal((await host.systemd.run('pgrep', '-f', 'muster|nats-server')).code, 1);
     const left = await ok(
       'find',
       '/etc',

@@ -7,8 +7,10 @@ import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import { unitName } from '../../agent/service/scope.ts';
 import { unitFile } from '../../agent/service/systemd-units.ts';
 import { BootedSystemd, whyNoSystemd } from './booted-systemd.ts';
+import { bundleProgram } from './bundle-program.ts';
 import { eventually } from './eventually.ts';
 import { findProgram } from './find-program.ts';
+import { newFolder } from './temporary.ts';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const copied = '/usr/local/bin/muster';
@@ -34,6 +36,7 @@ export class ServiceHost {
       ? { '/opt/packaged': dirname(binary) }
       : {
           '/opt/source': checkout,
+          '/opt/muster': dirname(await bundleProgram(join(await newFolder(), 'muster'), '/opt/source')),
           '/opt/node': dirname(process.execPath),
           '/opt/broker': dirname(await realpath(await findProgram('nats-server'))),
         };
@@ -44,8 +47,9 @@ export class ServiceHost {
     if (binary)
       await systemd.ok('ln', '-s', `/opt/packaged/${binary.slice(dirname(binary).length + 1)}`, copied);
     else {
-      await systemd.write(copied, '#!/bin/sh\nexec /opt/node/node /opt/source/agent/main.ts "$@"\n', 0o755);
+      await systemd.write(copied, sourceProgram, 0o755);
       await systemd.ok('ln', '-sf', '/opt/broker/nats-server', '/usr/local/bin/nats-server');
+      await host.#compile();
     }
     return host;
   }
@@ -104,6 +108,15 @@ export class ServiceHost {
       // A shorter wait before a restart saves time in the tests.
       await this.dropIn(role, 'quick', '[Service]\nRestartSec=100ms');
     }
+  }
+
+  /**
+   * Keeps the compiled code of the program for all processes, which saves half of the CPU time of each start. The sandbox
+   * lets a role read it, and not write it.
+   */
+  async #compile(): Promise<void> {
+    await this.muster('version');
+    await this.systemd.ok('chmod', '-R', 'a+rX', '/opt/code');
   }
 
   /**
@@ -228,6 +241,10 @@ export class ServiceHost {
     return events.split('\n').filter(line => /\bregistered\b/.test(line)).length;
   }
 }
+
+const sourceProgram = `#!/bin/sh
+NODE_COMPILE_CACHE=/opt/code exec /opt/node/node /opt/muster/main.cjs "$@"
+`;
 
 const stateFolders = [
   '/var/lib/muster',
