@@ -55,13 +55,11 @@ setup_test_programs() {
   fi
   ((${#missing[@]} > 0)) || return 0
   say "installing ${missing[*]} for the tests (apt-get install)"
-  apt-get update >/dev/null 2>&1 || true
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 && return
+  in_turn apt_update_and_install "${missing[@]}" >/dev/null 2>&1 && return
   # A package that this release of Debian lacks must not keep the others away.
   local package
   for package in "${missing[@]}"; do
-    quietly apt-get install -y --no-install-recommends "$package" ||
+    in_turn quietly apt_update_and_install "$package" ||
       say "going on without $package: the tests that need it are left out"
   done
 }
@@ -141,7 +139,7 @@ check_node() {
 # Takes the program from Debian's package without installing it, so no service starts and root is not needed.
 nats_from_debian() {
   have apt-get || return 1
-  if is_root && [[ -z $(debian_candidate) ]]; then apt-get update >/dev/null 2>&1 || true; fi
+  if is_root && [[ -z $(debian_candidate) ]]; then in_turn apt-get update >/dev/null 2>&1 || true; fi
   take_debian_nats
 }
 
@@ -231,9 +229,21 @@ at_least() {
 
 apt_install() {
   say "installing $* (apt-get install)"
+  in_turn quietly apt_update_and_install "$@" || stop "apt-get install failed with the output above"
+}
+
+apt_update_and_install() {
   apt-get update >/dev/null 2>&1 || true
-  DEBIAN_FRONTEND=noninteractive quietly apt-get install -y --no-install-recommends "$@" ||
-    stop "apt-get install failed with the output above"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+# Runs a command of apt. Parts of the set-up that run at the same time take turns, because apt refuses to run twice.
+in_turn() {
+  (
+    mkdir -p "$checkout/.tools"
+    if have flock; then exec 8>"$checkout/.tools/apt.lock" && flock 8; fi
+    "$@"
+  )
 }
 
 # Prints a checksum of what the installed packages depend on, and of the kind of machine.
