@@ -133,9 +133,11 @@ export class Cluster {
   /** Resolves once membership and health of a node are `state`. */
   async until(id: string, state: string | undefined): Promise<void> {
     let seen: string | undefined;
-    await eventually(`${id} is ${state}; it was ${seen}`, async () => {
-      seen = await this.stateOf(id).catch(() => 'unreachable');
+    await eventually(`${id} is ${state}`, async () => {
+      seen = await this.stateOf(id).catch(error => `unreachable: ${error}`);
       return seen === state;
+    }).catch(cause => {
+      throw new Error(`${id} is ${seen} and not ${state}`, { cause });
     });
   }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { freePort, reservePort } from './listener.ts';
+import { freePort, refusedByFetch, reservePort } from './listener.ts';
 import { newFolder } from './temporary.ts';
 
 /** Asks another process, with a folder for temporary files of its own, whether it can reserve the port. */
@@ -20,5 +20,10 @@ describe('a free port', () => {
     const port = await freePort();
     assert.equal(await reservePort(port), false);
     assert.equal(await reservedElsewhere(port), true);
+  });
+
+  it('is none of those to which fetch sends no request, because a cluster there could never be asked', async () => {
+    for (const port of refusedByFetch)
+      await assert.rejects(fetch(`http://127.0.0.1:${port}`), ({ cause }) => /bad port/.test(String(cause)));
   });
 });

@@ -44,14 +44,22 @@ export async function listen(accept: (socket: Socket) => void): Promise<Listener
   };
 }
 
+const firstPort = 5_000;
+const lastPort = 9_999;
+
+/** The ports between these two to which `fetch` sends no request (https://fetch.spec.whatwg.org/#port-blocking). */
+export const refusedByFetch: ReadonlySet<number> = new Set([
+  5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697,
+]);
+
 /**
  * Returns a free port that no other test on this machine gets while this process lives, whoever runs it. It is below the
  * ports of outgoing connections, so it is still free when a server returns to it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(5_000, 10_000);
-    if ((await reservePort(port)) && (await isFree(port))) return port;
+    const port = randomInt(firstPort, lastPort + 1);
+    if (!refusedByFetch.has(port) && (await reservePort(port)) && (await isFree(port))) return port;
   }
 }
 
