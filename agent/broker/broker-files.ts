@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../system/files.ts';
 import { readOwnFile } from '../system/read-file.ts';
 import { accessLines, type BrokerAccess } from './broker-access.ts';
+import type { ServerCertificate } from './tls/server-certificate.ts';
+import { tlsLines } from './tls/tls-lines.ts';
 
 export interface BrokerFiles {
   port: string;
@@ -28,7 +30,7 @@ export async function readPort(path: string): Promise<number | undefined> {
 
 /** The keys that `writeConfig` writes, and the ends of its blocks. */
 const knownLines =
-  /^\s*(server_name|host|port|pid_file|logtime|max_connections|system_account|accounts|SYS|MUSTER|users|imports|authorization|timeout|auth_callout|issuer|auth_users|account|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*(\{ (service|stream):|[\]}#])|^$/;
+  /^\s*(server_name|host|port|pid_file|logtime|max_connections|system_account|accounts|SYS|MUSTER|users|imports|authorization|timeout|tls|cert_file|key_file|handshake_first|auth_callout|issuer|auth_users|account|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*(\{ (service|stream):|[\]}#])|^$/;
 
 /** Returns the lines of `text` that `writeConfig` writes. Anything else that somebody wrote there is left out. */
 export function knownConfigLines(text: string): string {
@@ -45,6 +47,8 @@ export interface ServerConfig {
   port: number;
   access: BrokerAccess;
   files: BrokerFiles;
+  /** The certificate of the server; undefined for a server without TLS. */
+  certificate: ServerCertificate | undefined;
   /** The most that the store may hold, in bytes; undefined leaves it to nats-server. */
   maxStoreBytes: number | undefined;
 }
@@ -69,7 +73,7 @@ export async function writeConfig(config: ServerConfig): Promise<void> {
 
 const withoutLimit = (text: string): string => text.replace(/^ *max_file_store:.*\n/m, '');
 
-function configText({ name, host, port, access, files, maxStoreBytes }: ServerConfig): string {
+function configText({ name, host, port, access, files, certificate, maxStoreBytes }: ServerConfig): string {
   const text = (value: string) => JSON.stringify(value);
   const lines = [
     '# Written by muster at each start: changes made here are lost.',
@@ -81,6 +85,7 @@ function configText({ name, host, port, access, files, maxStoreBytes }: ServerCo
     // Each node needs one connection. The default of 65 536 is too small for a large cluster.
     'max_connections: 262144',
     ...accessLines(access),
+    ...(certificate ? tlsLines(certificate) : []),
     'jetstream {',
     `  store_dir: ${text(files.store)}`,
     // The operator gets the answer only after the decision is on the disk.

@@ -5,6 +5,7 @@ import { makeFolder, removeLeftovers } from '../system/files.ts';
 import type { Log, LogFields } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import type { Credentials } from '../transport/credentials.ts';
+import type { TlsFiles } from '../transport/tls.ts';
 import { findServerBinary } from './binary.ts';
 import type { BrokerAccess } from './broker-access.ts';
 import { brokerFiles, writeConfig } from './broker-files.ts';
@@ -13,6 +14,9 @@ import { stopOrphan } from './orphan.ts';
 import type { WatchTimes } from './server-health.ts';
 import { readStoreLimit } from './store-disk.ts';
 import { type Restarts, SupervisedServer } from './supervised-server.ts';
+import { localTls } from './tls/choose-certificate.ts';
+import { advertisedAddresses, machineNames } from './tls/names.ts';
+import type { ServerCertificate } from './tls/server-certificate.ts';
 import { carriedServer, type PackedServer, unpackServer } from './unpack.ts';
 
 export interface BrokerOptions {
@@ -28,6 +32,10 @@ export interface BrokerOptions {
    */
   host: string;
   port: number;
+  /** The setting `broker.advertise`. */
+  advertise?: readonly string[] | undefined;
+  /** Returns the certificate for the next start of the server; undefined for a broker without TLS. */
+  certificate?: (() => Promise<ServerCertificate>) | undefined;
   /** The setting `broker.binary`. */
   binary?: string | undefined;
   /** The nats-server that comes with the program; by default the one in the packaged file, if there is one. */
@@ -49,6 +57,14 @@ export interface Broker {
   readonly url: string;
   /** What the requester shows to be let in. */
   readonly credentials: Credentials;
+  /** How clients on this machine use TLS with the broker; undefined when it has none. */
+  readonly tls: TlsFiles | undefined;
+  /** The addresses for nodes, such as `tls://host:port`, the best one first. */
+  readonly servers: readonly string[];
+  /** The pin of the CA that nodes should trust; undefined without TLS, and when the operator's own CA is not known. */
+  readonly pin: string | undefined;
+  /** The file with that CA. */
+  readonly caFile: string | undefined;
   /** The version of the nats-server. */
   readonly version: string;
   /** The id of the running process; undefined while it waits for a restart. */
@@ -82,18 +98,44 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await stopOrphan(files, clock, log, signal);
   for (let attempt = 1; ; attempt++) {
     const port = await choosePort(host, wanted, files.port, log, options.random);
-    const configure = async () =>
-      writeConfig({ name, host, port, access, files, maxStoreBytes: await readStoreLimit(folder) });
+    let certificate: ServerCertificate | undefined;
+    const configure = async () => {
+      const next = await options.certificate?.();
+      await writeConfig({
+        name,
+        host,
+        port,
+        access,
+        files,
+        certificate: next,
+        maxStoreBytes: await readStoreLimit(folder),
+      });
+      certificate = next;
+    };
     await configure();
-    const url = `nats://${localHost(host)}:${port}`;
+    const scheme = certificate ? 'tls' : 'nats';
+    const url = `${scheme}://${localHost(host)}:${port}`;
+    const tls = () => certificate && localTls(certificate);
     signal?.throwIfAborted();
-    const server = new SupervisedServer({ ...options, log, binary: binary.path, files, url, configure });
+    const server = new SupervisedServer({ ...options, log, binary: binary.path, files, url, tls, configure });
     try {
       await server.start(signal);
       log.info({ url, version: binary.version, pid: server.pid }, 'the broker runs');
       return {
         url,
         credentials: { key: access.requester },
+        get tls() {
+          return tls();
+        },
+        get servers() {
+          return nodeServers(options, port, certificate);
+        },
+        get pin() {
+          return certificate?.pin;
+        },
+        get caFile() {
+          return certificate?.caFile;
+        },
         version: binary.version,
         get pid() {
           return server.pid;
@@ -111,6 +153,21 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       if (wanted !== 0 || attempt === 3 || !isInUse(error)) throw error;
     }
   }
+}
+
+function nodeServers(
+  { host, advertise = [] }: BrokerOptions,
+  port: number,
+  certificate: ServerCertificate | undefined,
+): string[] {
+  // The certificate of an operator is for names that the operator chose.
+  const own = certificate?.localName;
+  const machine = machineNames();
+  const addresses =
+    own !== undefined && advertise.length === 0
+      ? advertisedAddresses([own], { host, port }, machine)
+      : advertisedAddresses(advertise, { host, port }, machine);
+  return addresses.map(address => `${certificate ? 'tls' : 'nats'}://${address}`);
 }
 
 /** Returns the host by which a client on this machine reaches a server that listens on `host`. */

@@ -10,6 +10,7 @@ import { onProcessEnd } from '../system/process-end.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { letsIn } from '../transport/access-check.ts';
 import { connect } from '../transport/nats.ts';
+import type { TlsFiles } from '../transport/tls.ts';
 import type { BrokerAccess } from './broker-access.ts';
 import type { BrokerFiles } from './broker-files.ts';
 import { launchServer } from './launch.ts';
@@ -26,6 +27,8 @@ export interface SupervisedServerOptions {
   access: BrokerAccess;
   /** The address for clients on this machine. */
   url: string;
+  /** Returns how clients on this machine use TLS with the server; undefined when it has none. */
+  tls(): TlsFiles | undefined;
   clock: Clock;
   random: Random;
   log: Log;
@@ -66,7 +69,7 @@ export class SupervisedServer {
 
   constructor(options: SupervisedServerOptions) {
     this.#options = options;
-    const { clock, random, log, files, access, url, watchTimes: times } = options;
+    const { clock, random, log, files, access, url, tls, watchTimes: times } = options;
     this.#watch = new ServerWatch({
       // The role's own connection says in the log what happens to the link. This one would say it a second time.
       connect: storeTimeoutMs =>
@@ -74,6 +77,7 @@ export class SupervisedServer {
           servers: [url],
           name: 'muster watch',
           credentials: () => ({ key: access.requester }),
+          tls,
           storeTimeoutMs,
           clock,
           random,
@@ -219,11 +223,11 @@ export class SupervisedServer {
   }
 
   async #ready(child: ChildProcess | undefined): Promise<'ready'> {
-    const { clock, url, access, log } = this.#options;
+    const { clock, url, tls, access, log } = this.#options;
     const deadline = clock.monotonic() + startTimeoutMs;
     const credentials = { key: access.requester };
     while (child && isAlive(child) && !this.#stopping.signal.aborted) {
-      if (await letsIn(url, credentials)) return 'ready';
+      if (await letsIn(url, credentials, tls())) return 'ready';
       if (clock.monotonic() > deadline) {
         log.error({ pid: child.pid }, 'the broker accepts no clients: killing it');
         signalAll(child, 'SIGKILL');

@@ -1,5 +1,5 @@
 // Defines the kinds of values for the network: hosts, ports, NATS servers and subjects.
-import { isIP } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { hostName, ipv4, ipv6 } from './address-pattern.ts';
 import { commas, digits, type Fragment, textFragment } from './fragment.ts';
 import { type Input, integer, Refusal, readList, readText, type SettingKind } from './kind.ts';
@@ -10,6 +10,7 @@ const tokenOnly = new RegExp(`^${token}$`);
 const maxServers = 64;
 const allowed = {
   host: 'a host name or an IP address, without scheme and port',
+  addresses: 'like broker.example.com, 192.0.2.1:4222, [2001:db8::1]:4222',
   servers: 'like nats://host:4222, tls://host:4222, host:4222',
   subject: 'tokens without spaces joined by dots, like a.{nodeId}.heartbeat',
 };
@@ -41,6 +42,20 @@ export const servers: SettingKind<readonly string[]> = {
     if (items.length > maxServers)
       throw new Refusal(`are too many; allowed: ${maxServers}`, `${items.length} servers`);
     return items.map(readServer);
+  },
+  plain: value => value,
+};
+
+/** The kind of a list of addresses: hosts with or without a port. An IPv6 address with a port stands in brackets. */
+export const addresses: SettingKind<readonly string[]> = {
+  name: 'addresses',
+  allowed: allowed.addresses,
+  schema: addressesSchema(),
+  read(input) {
+    const items = readList(input);
+    if (items.length > maxServers)
+      throw new Refusal(`are too many; allowed: ${maxServers}`, `${items.length} addresses`);
+    return items.map(readAddress);
   },
   plain: value => value,
 };
@@ -85,6 +100,23 @@ function serversSchema(): Fragment {
   // A host may have the name `true`, which YAML reads as a boolean.
   const type = ['string', 'boolean', 'null'] as const;
   return { type: ['array', ...type], ...text, items: { type, ...text } };
+}
+
+function addressesSchema(): Fragment {
+  const onePort = `:${digits(1, 65_535)}`;
+  const one = `(?:(?:${hostName}|${ipv4}|\\[${ipv6}\\])(?:${onePort})?|${ipv6})`;
+  const text = { pattern: commas(one), patternErrorMessage: `allowed: ${allowed.addresses}` };
+  const type = ['string', 'boolean', 'null'] as const;
+  return { type: ['array', ...type], ...text, items: { type, ...text } };
+}
+
+function readAddress(text: string): string {
+  if (isIP(text) !== 0 && !text.includes('%')) return text;
+  const [, bracketed, plain = '', port] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::0*(\d{1,5}))?$/.exec(text) ?? [];
+  const isRight = bracketed === undefined ? isHost(plain) : isIPv6(bracketed) && !bracketed.includes('%');
+  if (!isRight || (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65_535)))
+    throw new Refusal(`is not an address; allowed: ${allowed.addresses}`, `"${text}"`);
+  return text;
 }
 
 function readServer(text: string): string {

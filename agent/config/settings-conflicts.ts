@@ -23,7 +23,7 @@ export interface SettingsConflict {
  * does; undefined means any role.
  */
 export function findConflicts(settings: Settings, role?: Role): SettingsConflict[] {
-  return [...timing(settings, role), ...topics(settings), ...login(settings), ...certificate(settings)];
+  return [...timing(settings, role), ...topics(settings), ...login(settings), ...certificates(settings)];
 }
 
 function* timing({ compute, requester }: Settings, role: Role | undefined): Generator<SettingsConflict> {
@@ -92,11 +92,26 @@ function* login({ nats }: Settings): Generator<SettingsConflict> {
   }
 }
 
-function* certificate({ nats: { tls } }: Settings): Generator<SettingsConflict> {
-  const pair = ['nats.tls.certFile', 'nats.tls.keyFile'] as const;
-  if ((tls.certFile === undefined) === (tls.keyFile === undefined)) return;
-  const [given, missing] = tls.certFile === undefined ? ([pair[1], pair[0]] as const) : pair;
-  yield fault(`set without ${missing}; set both or neither`, given, missing);
+function* certificates({ nats, broker }: Settings): Generator<SettingsConflict> {
+  for (const [group, { certFile, keyFile }] of [
+    ['nats', nats.tls] as const,
+    ['broker', broker.tls] as const,
+  ]) {
+    if ((certFile === undefined) === (keyFile === undefined)) continue;
+    const pair = [`${group}.tls.certFile`, `${group}.tls.keyFile`] as const;
+    const [given, missing] = certFile === undefined ? ([pair[1], pair[0]] as const) : pair;
+    yield fault(`set without ${missing}; set both or neither`, given, missing);
+  }
+  const { certFile, keyFile, caFile } = broker.tls;
+  if (caFile !== undefined && certFile === undefined && keyFile === undefined) {
+    const text = 'set without broker.tls.certFile; set the certificate that this CA signed too';
+    yield fault(text, 'broker.tls.caFile', 'broker.tls.certFile');
+  }
+  if (broker.allowPlaintext && certFile !== undefined) {
+    const text =
+      'set together with broker.tls.certFile, with which the broker always uses TLS; allowed: one of them';
+    yield fault(text, 'broker.allowPlaintext', 'broker.tls.certFile');
+  }
 }
 
 function fault(text: string, key: SettingKey, ...others: SettingKey[]): SettingsConflict {

@@ -12,7 +12,7 @@ import {
   secret,
   text,
 } from './kind.ts';
-import { host, port, servers, subject } from './network.ts';
+import { addresses, host, port, servers, subject } from './network.ts';
 import { cpuAllocation, gpuAllocation, labels, size, sizeAllocation } from './node.ts';
 import type { Role } from './role.ts';
 
@@ -236,6 +236,38 @@ export const table = {
     reload: false,
     roles: 'requester',
     help: 'port on which the broker of the requester listens; 0 is any free port',
+  },
+  'broker.advertise': {
+    type: addresses,
+    default: [],
+    reload: false,
+    roles: 'requester',
+    help: 'addresses by which nodes reach the broker: in its certificate and in join codes; by default all of this machine',
+  },
+  'broker.allowPlaintext': {
+    type: boolean,
+    default: false,
+    reload: false,
+    roles: 'requester',
+    help: 'the broker listens without TLS also where other machines reach it; whoever is in between can be any node',
+  },
+  'broker.tls.certFile': {
+    type: path,
+    reload: false,
+    roles: 'requester',
+    help: 'file with your own certificate for the broker, in PEM, with those between it and the CA; by default one is made',
+  },
+  'broker.tls.keyFile': {
+    type: path,
+    reload: false,
+    roles: 'requester',
+    help: 'file with the private key of broker.tls.certFile, in PEM',
+  },
+  'broker.tls.caFile': {
+    type: path,
+    reload: false,
+    roles: 'requester',
+    help: 'file with the CA of broker.tls.certFile, in PEM; without it, nodes must trust that CA already',
   },
   'node.id': {
     type: text(/^[A-Za-z0-9_-]{1,128}$/, '1 to 128 letters, digits, - and _'),

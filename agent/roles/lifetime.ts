@@ -15,6 +15,8 @@ export interface RoleReady {
     node: string;
     api?: string | undefined;
     broker?: string | undefined;
+    /** The file with the CA of the broker, when it uses TLS. */
+    caFile?: string | undefined;
   };
 }
 

@@ -25,6 +25,13 @@ export function checkRoleRequirements(
     });
   }
   const ownBroker = nats.servers.length === 0;
+  if (ownBroker && broker.allowPlaintext && !isLoopback(broker.host)) {
+    findings.push({
+      severity: 'warning',
+      keys: ['broker.allowPlaintext', 'broker.host'],
+      text: `lets the broker listen on ${broker.host} without TLS: whoever is in between reads every message and can act as any node`,
+    });
+  }
   if (ownBroker && api.port === broker.port && api.port !== 0 && overlap(api.host, broker.host)) {
     findings.push({
       severity: role === 'requester' ? 'fault' : 'warning',

@@ -74,7 +74,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     ...(connectsByKey ? { denialLevel: 'debug' as const } : {}),
     // The requester has 10 s to say whether this node is let in.
     connectTimeoutMs: 15_000,
-    tls: first.nats.tls,
+    tls: () => first.nats.tls,
     clock: systemClock,
     random: systemRandom,
     log,

@@ -80,12 +80,13 @@ export async function runDev(
     return code;
   });
   if (!ready) return (await Promise.race([ended, life.stopRequested])) ?? 0;
-  const { api, broker } = ready.ready;
+  const { api, broker, caFile } = ready.ready;
   print(`${first.id}  requester is up: API ${api}\n`);
   print(`${first.id}  broker ${broker ?? settings.nats.servers.join(' ')}\n`);
 
   // When nats.servers is set, all processes read the servers and the credentials from the same settings.
-  const brokerFlags = broker ? ['--nats-servers', broker] : [];
+  const tlsFlags = caFile ? ['--nats-tls-ca-file', caFile, '--nats-tls-handshake-first'] : [];
+  const brokerFlags = broker ? ['--nats-servers', broker, ...tlsFlags] : [];
   const supervised = Array.from({ length: options.nodes }, (_, index) => {
     const node = nodeOf(index + 1, folder);
     const args = ['agent', ...configFlags(options), ...nodeFlags(node), ...brokerFlags];

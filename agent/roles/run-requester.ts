@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { type Broker, startBroker } from '../broker/broker.ts';
 import { type BrokerAccess, loadBrokerAccess } from '../broker/broker-access.ts';
+import { chooseCertificate, usesTls } from '../broker/tls/choose-certificate.ts';
+import { machineNames } from '../broker/tls/names.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { roleFolder } from '../config/paths.ts';
@@ -91,6 +93,7 @@ async function startOwnBroker({
   settings,
   log,
   data,
+  folder,
   notifier,
   node,
   life,
@@ -102,6 +105,10 @@ async function startOwnBroker({
     folder: roleFolder(data, 'broker'),
     name: node,
     ...settings.broker,
+    certificate: usesTls(settings.broker)
+      ? () =>
+          chooseCertificate({ settings, folder, machine: machineNames, now: () => systemClock.now(), log })
+      : undefined,
     findOnPath: name => findOnPath(name, systemEnvironment),
     clock: systemClock,
     random: systemRandom,
@@ -141,7 +148,7 @@ async function serveNodes(
     credentials: () => broker?.credentials ?? settings.nats,
     // The nodes are let in only when the requester is back at its own broker.
     ...(broker ? { firstWaitMs: 10 } : {}),
-    tls: broker ? undefined : settings.nats.tls,
+    tls: () => (broker ? broker.tls : settings.nats.tls),
     clock: systemClock,
     random: systemRandom,
     log,
@@ -204,7 +211,7 @@ async function serveNodes(
     if (requester.status().state === 'stopping') return;
     notifier.update();
     sendReady({
-      ready: { role: 'requester', node, api: api.url, broker: broker?.url },
+      ready: { role: 'requester', node, api: api.url, broker: broker?.url, caFile: broker?.caFile },
     });
     return life.stopRequested;
   });

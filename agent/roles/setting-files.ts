@@ -59,9 +59,13 @@ async function whyNotWritable(file: string): Promise<string | undefined> {
 }
 
 /** Returns functions that read the files as a connection does. */
-function credentialReaders({ nats }: Settings): { keys: SettingKey[]; read: () => Promise<unknown> }[] {
+function credentialReaders({
+  nats,
+  broker,
+}: Settings): { keys: SettingKey[]; read: () => Promise<unknown> }[] {
   const { caFile, certFile, keyFile } = nats.tls;
   const credentials = (['tokenFile', 'credsFile', 'passwordFile'] as const).filter(name => nats[name]);
+  const own = broker.tls;
   const all: { keys: SettingKey[]; set: unknown; read: () => Promise<unknown> }[] = [
     {
       keys: credentials.map(name => `nats.${name}` as const),
@@ -74,8 +78,14 @@ function credentialReaders({ nats }: Settings): { keys: SettingKey[]; read: () =
       set: certFile && keyFile,
       read: async () => (await tls()).readTls({ certFile, keyFile }),
     },
+    {
+      keys: ['broker.tls.certFile', 'broker.tls.keyFile', 'broker.tls.caFile'],
+      set: own.certFile && own.keyFile,
+      read: async () => (await ownCertificate()).checkOwnCertificate(broker),
+    },
   ];
   return all.filter(({ set }) => set);
 }
 
 const tls = () => import('../transport/tls.ts');
+const ownCertificate = () => import('../broker/tls/choose-certificate.ts');

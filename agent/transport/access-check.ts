@@ -58,15 +58,20 @@ export async function checkAccess(options: AccessCheckOptions): Promise<AccessCh
 }
 
 /** Returns whether the broker at `url` accepts `credentials` now. The requester asks its own broker. */
-export async function letsIn(url: string, credentials: Credentials): Promise<boolean> {
+export async function letsIn(
+  url: string,
+  credentials: Credentials,
+  tls: TlsFiles | undefined,
+): Promise<boolean> {
   const [server] = parseServers([url]);
   if (!server) return false;
   const settings = {
     name: 'muster probe',
     credentials,
-    tls: undefined,
+    tls,
     timeoutMs: 2_000,
     pingIntervalMs: 60_000,
+    now: () => systemClock.now(),
   };
   try {
     const { link } = await dial(server, settings, new AbortController().signal);
@@ -79,9 +84,10 @@ export async function letsIn(url: string, credentials: Credentials): Promise<boo
 }
 
 async function checkServer(server: Server, options: AccessCheckOptions): Promise<AccessCheck> {
-  const { credentials, tls, timeoutMs } = options;
+  const { credentials, tls, timeoutMs, clock = systemClock } = options;
   const { label, host } = server;
-  const settings = { name: 'muster doctor', credentials, tls, timeoutMs, pingIntervalMs: 60_000 };
+  const now = () => clock.now();
+  const settings = { name: 'muster doctor', credentials, tls, timeoutMs, pingIntervalMs: 60_000, now };
   try {
     const { link } = await dial(server, settings, new AbortController().signal);
     try {
@@ -105,7 +111,8 @@ async function readFacts(link: Link, server: Server, options: AccessCheckOptions
   return {
     version,
     jetstream,
-    encrypted: server.tls || tls_required === true || tls?.handshakeFirst === true,
+    encrypted:
+      server.tls || tls_required === true || tls?.handshakeFirst === true || Boolean(tls?.pins?.length),
     asksForLogin: auth_required === true,
     roundTripMs,
     clockAheadMs: await readClockAhead(link, stream, clock),

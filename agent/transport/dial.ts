@@ -20,6 +20,8 @@ export interface DialSettings {
   timeoutMs: number;
   /** Time between two pings, in milliseconds. When two pings are not answered, the link is lost at the third. */
   pingIntervalMs: number;
+  /** Returns the wall time, for messages about the dates of a certificate. */
+  now: () => Date;
 }
 
 setTransportFactory({ factory: () => new SocketTransport() });
@@ -33,6 +35,7 @@ export interface Dialled {
 /** Connects to `server`. It stops when `signal` aborts. @throws ConnectFailure */
 export async function dial(server: Server, settings: DialSettings, signal: AbortSignal): Promise<Dialled> {
   const { name, inboxPrefix, tls = {}, timeoutMs, pingIntervalMs } = settings;
+  const { pins = [], cas = [], serverName, onCa } = tls;
   const attempt: Attempt = {
     label: server.label,
     host: server.host,
@@ -42,12 +45,16 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
     credentials: undefined,
     caFile: tls.caFile,
     certFile: tls.certFile,
-    handshakeFirst: tls.handshakeFirst === true,
+    handshakeFirst: tls.handshakeFirst === true || pins.length > 0,
+    serverName: serverName ?? server.host,
+    pins,
+    now: settings.now(),
   };
   let credentials: LoadedCredentials | undefined;
   try {
     credentials = await readCredentials(settings.credentials);
-    const wantsTls = server.tls || attempt.handshakeFirst || tls.caFile || tls.certFile || tls.keyFile;
+    const wantsTls =
+      server.tls || attempt.handshakeFirst || cas.length > 0 || tls.caFile || tls.certFile || tls.keyFile;
     const options: DialOptions = {
       servers: [server.label],
       name,
@@ -65,6 +72,7 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
       ...(credentials ? { authenticator: credentials.authenticator } : {}),
       attempt,
       secure: wantsTls ? await readTls(tls) : undefined,
+      onCa,
       signal,
     };
     const link = await NatsConnectionImpl.connect(options);

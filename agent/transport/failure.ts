@@ -1,6 +1,9 @@
 // Explains in a sentence why a connection could not be made, and names the setting to correct.
+import type { X509Certificate } from 'node:crypto';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
+import { caPinOf } from './ca-pin.ts';
+import { namesOf, type PeerCertificates, whyNotValidAt } from './peer-certificate.ts';
 import type { ConnectFault } from './port.ts';
 
 export class ConnectFailure extends Error {
@@ -47,6 +50,12 @@ export interface Attempt {
   caFile: string | undefined;
   certFile: string | undefined;
   handshakeFirst: boolean;
+  /** The host name or address that the certificate must be for. */
+  serverName: string;
+  /** The pins of the CAs that are trusted; empty when others are. */
+  pins: readonly string[];
+  /** The wall time of the attempt. */
+  now: Date;
   /** The broker's version, once the broker has sent its greeting. */
   version?: string;
 }
@@ -133,27 +142,64 @@ const untrusted = [
   'INVALID_CA',
 ];
 
-function explainTls(code: string, error: unknown, attempt: Attempt): Explanation | undefined {
-  const { label, host, caFile, certFile, stage } = attempt;
+/** Explains why the certificates that a broker showed are not trusted. `code` is that of OpenSSL or Node. */
+export function explainCertificate(
+  code: string,
+  { chain }: PeerCertificates,
+  attempt: Attempt,
+): ConnectFailure {
+  const { label, serverName, caFile, pins, now, version } = attempt;
   const certificate = `the certificate of the broker at ${label}`;
-  if (untrusted.includes(code))
-    return caFile
-      ? ['tls', `${certificate} is not signed by the CA in nats.tls.caFile (${caFile})`]
-      : [
-          'tls',
-          `${certificate} is not signed by a CA that this machine trusts: set nats.tls.caFile to the CA that signed it`,
-        ];
-  if (code === 'CERT_HAS_EXPIRED')
-    return ['tls', `${certificate} has expired (or this machine's clock is wrong)`];
-  if (code === 'CERT_NOT_YET_VALID')
-    return ['tls', `${certificate} is not valid yet (or this machine's clock is wrong)`];
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
-    return [
-      'tls',
-      `${certificate} is not for ${host}: name the broker in nats.servers as its certificate does`,
-    ];
+  const fail = (reason: string) => new ConnectFailure('tls', reason, { version });
+  const late = chain.map(one => whyNotValidAt(one, now)).findIndex(why => why !== undefined);
+  if ((code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') && chain[late]) {
+    const which = late === 0 ? certificate : `the CA of the broker at ${label}`;
+    return fail(`${which} ${whyNotValidAt(chain[late], now)}; one of the two is wrong`);
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const names = chain[0] ? namesOf(chain[0]) : [];
+    const remedy =
+      pins.length > 0
+        ? 'add the address to broker.advertise of the requester'
+        : 'name the broker in nats.servers as its certificate does';
+    return fail(`${certificate} is for ${listNames(names)} and not for ${serverName}: ${remedy}`);
+  }
+  if (untrusted.includes(code)) {
+    if (pins.length > 0) return fail(otherAuthority(label, pins, chain));
+    return fail(
+      caFile
+        ? `${certificate} is not signed by the CA in nats.tls.caFile (${caFile})`
+        : `${certificate} is not signed by a CA that this machine trusts: set nats.tls.caFile to the CA that signed it`,
+    );
+  }
+  return fail(`${certificate} is refused: ${printable(code, 200)}`);
+}
+
+function otherAuthority(label: string, pins: readonly string[], chain: readonly X509Certificate[]): string {
+  const known = pins.join(', ');
+  if (chain.some(one => pins.includes(caPinOf(one))))
+    return `the broker at ${label} shows the CA with the pin ${known}, which did not sign its certificate: somebody else may answer there`;
+  const last = chain.at(-1);
+  const what = last?.ca
+    ? `has another CA than this node knows: its pin is ${caPinOf(last)}`
+    : 'shows no CA that signed its certificate';
+  return `the broker at ${label} ${what}, and ${known} is known. Nothing was sent. Somebody else may answer there; if the cluster has a new CA, join it again with a new code`;
+}
+
+function listNames(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map(name => printable(name, 100));
+  return names.length === 0 ? 'no host' : `${shown.join(', ')}${names.length > 5 ? ', …' : ''}`;
+}
+
+function explainTls(code: string, error: unknown, attempt: Attempt): Explanation | undefined {
+  const { label, certFile, stage, pins } = attempt;
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG')
-    return ['tls', `${label} does not begin with TLS: unset nats.tls.handshakeFirst, or check the port`];
+    return pins.length > 0
+      ? [
+          'tls',
+          `${label} answers without TLS, and the broker of this cluster uses it. Nothing was sent. Somebody else may answer there; or the requester was told to do without TLS`,
+        ]
+      : ['tls', `${label} does not begin with TLS: unset nats.tls.handshakeFirst, or check the port`];
   if (/^ERR_SSL_.*ALERT/.test(code) && !/PROTOCOL_VERSION|INTERNAL_ERROR/.test(code))
     return certFile
       ? ['tls', `the broker at ${label} refused our certificate in nats.tls.certFile (${certFile})`]

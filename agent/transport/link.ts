@@ -22,7 +22,8 @@ export interface LinkOptions {
   inboxPrefix?: string | undefined;
   /** Returns the credentials. It is called at each attempt, when the files are read too. */
   credentials: () => Credentials;
-  tls?: TlsFiles | undefined;
+  /** Returns how to use TLS. It is called at each attempt, when the files are read too. */
+  tls?: (() => TlsFiles | undefined) | undefined;
   clock: Clock;
   random: Random;
   log: Log;
@@ -79,7 +80,7 @@ async function connectOnce(
   pause: Pause,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { name, inboxPrefix, credentials, tls } = options;
+  const { name, inboxPrefix, credentials, tls, clock } = options;
   const { connectTimeoutMs: timeoutMs = 5_000, pingIntervalMs = 5_000 } = options;
   let wasUp = false;
   try {
@@ -87,9 +88,10 @@ async function connectOnce(
       name: typeof name === 'string' ? name : name(),
       inboxPrefix,
       credentials: credentials(),
-      tls,
+      tls: tls?.(),
       timeoutMs,
       pingIntervalMs,
+      now: () => clock.now(),
     };
     const { link, lost } = await dial(server, settings, signal);
     wasUp = true;

@@ -9,8 +9,9 @@ import {
   type ConnectionOptions as TlsOptions,
 } from 'node:tls';
 import type { ConnectionOptions } from 'nats';
-import { type Attempt, ConnectFailure } from './failure.ts';
+import { type Attempt, ConnectFailure, explainCertificate } from './failure.ts';
 import type { Transport } from './nats-internals.ts';
+import { findPinned, type PeerCertificates, readPeer } from './peer-certificate.ts';
 
 /**
  * The client's options, and the data that the transport needs. The client passes its options to the transport that it
@@ -20,6 +21,8 @@ export interface DialOptions extends ConnectionOptions {
   attempt: Attempt;
   /** The TLS files. When undefined, TLS is used only if the broker demands it. */
   secure: SecureContextOptions | undefined;
+  /** Called with a CA in PEM that was found by its pin. */
+  onCa: ((ca: string) => void) | undefined;
   /** Ends the attempt, or the link. */
   signal: AbortSignal;
 }
@@ -42,15 +45,14 @@ export class SocketTransport implements Transport {
   readonly #lost = Promise.withResolvers<Error | undefined>();
 
   async connect(_server: unknown, options: ConnectionOptions): Promise<void> {
-    const { attempt, secure, signal } = options as DialOptions;
+    const { attempt, secure, onCa, signal } = options as DialOptions;
     this.#attempt = attempt;
     signal.throwIfAborted();
     const abort = () => this.#finish(new Error('closing'));
     signal.addEventListener('abort', abort);
     void this.#finished.promise.then(() => signal.removeEventListener('abort', abort));
-    const socket = this.#useSocket(connectTcp({ host: attempt.host, port: attempt.port, noDelay: true }));
-    await once(socket, 'connect');
-    if (attempt.handshakeFirst) await this.#encrypt(socket, attempt, secure);
+    const socket = await this.#open(attempt);
+    if (attempt.handshakeFirst) await this.#encryptFirst(socket, attempt, secure, onCa);
     attempt.stage = 'greeting';
     const { line, rest, info } = await readGreeting(this.#socket ?? socket, attempt.label);
     attempt.version = info.version;
@@ -65,7 +67,7 @@ export class SocketTransport implements Transport {
           'tls',
           `the broker at ${attempt.label} wants a client certificate: set nats.tls.certFile and nats.tls.keyFile`,
         );
-      await this.#encrypt(socket, attempt, secure);
+      requireTrust(await this.#encrypt(socket, attempt, secure), attempt);
       attempt.stage = 'authenticating';
       // Bytes between the greeting and TLS are dropped, because anybody may have sent them.
       return this.#startReading(line);
@@ -123,13 +125,56 @@ export class SocketTransport implements Transport {
     return socket;
   }
 
-  async #encrypt(socket: Socket, attempt: Attempt, secure: SecureContextOptions | undefined): Promise<void> {
+  async #open({ host, port }: Attempt): Promise<Socket> {
+    const socket = this.#useSocket(connectTcp({ host, port, noDelay: true }));
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  /**
+   * Begins TLS before the greeting. When the broker shows a CA whose pin is known and that is not trusted yet, it connects
+   * a second time and trusts that CA, so that OpenSSL checks all of the chain.
+   */
+  async #encryptFirst(
+    socket: Socket,
+    attempt: Attempt,
+    secure: SecureContextOptions | undefined,
+    onCa: DialOptions['onCa'],
+  ): Promise<void> {
+    const peer = await this.#encrypt(socket, attempt, secure);
+    const found = peer.fault === undefined ? undefined : findPinned(peer, attempt.pins);
+    if (!found) return requireTrust(peer, attempt);
+    this.#abandonSocket();
+    const ca = found.toString();
+    requireTrust(await this.#encrypt(await this.#open(attempt), attempt, { ...secure, ca: [ca] }), attempt);
+    onCa?.(ca);
+  }
+
+  /** Makes the handshake. The caller must check what it returns before anything is sent. */
+  async #encrypt(
+    socket: Socket,
+    attempt: Attempt,
+    secure: SecureContextOptions | undefined,
+  ): Promise<PeerCertificates> {
     attempt.stage = 'tls';
-    const options: TlsOptions = { ...secure, socket, host: attempt.host };
-    if (!isIP(attempt.host)) options.servername = attempt.host;
+    const { serverName: host } = attempt;
+    // Node compares the certificate with `servername`, or with `host` where that is an address. A chain that is not trusted
+    // does not end the connection yet, because a message about it needs its certificates.
+    const options: TlsOptions = { ...secure, socket, host, rejectUnauthorized: false };
+    if (!isIP(host)) options.servername = host;
     const encrypted = this.#useSocket(connectTls(options));
     await Promise.race([once(encrypted, 'secureConnect'), rejectWhenClosed(encrypted)]);
     this.#encrypted = true;
+    return readPeer(encrypted);
+  }
+
+  /** Ends the present socket without ending the attempt. */
+  #abandonSocket(): void {
+    const socket = this.#socket;
+    socket?.removeAllListeners('error');
+    socket?.on('error', () => undefined);
+    socket?.destroy();
+    this.#socket = undefined;
   }
 
   #startReading(...read: Buffer[]): void {
@@ -159,6 +204,11 @@ export class SocketTransport implements Transport {
     // Before the client uses the socket, an error is a failed attempt. The client must not treat it as a lost connection.
     if (this.#inUse) this.#lost.resolve(error);
   }
+}
+
+/** Throws ConnectFailure `tls` when the broker is not the one that is meant. */
+function requireTrust(peer: PeerCertificates, attempt: Attempt): void {
+  if (peer.fault !== undefined) throw explainCertificate(peer.fault, peer, attempt);
 }
 
 interface Greeting {

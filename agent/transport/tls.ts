@@ -5,13 +5,27 @@ import { readBounded } from '../system/read-file.ts';
 import { rememberSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 
-/** The files for TLS. The names are those of the settings under `nats.tls`. */
+/**
+ * How to use TLS with a broker. Without `caFile`, `cas` and `pins`, the CAs of the system are trusted. The names of the files
+ * are those of the settings under `nats.tls`.
+ */
 export interface TlsFiles {
   caFile?: string | undefined;
   certFile?: string | undefined;
   keyFile?: string | undefined;
   /** Whether to begin TLS before the broker's greeting, for a broker with the option `handshake_first`. */
   handshakeFirst?: boolean | undefined;
+  /** CAs to trust, in PEM. */
+  cas?: readonly string[] | undefined;
+  /**
+   * The pins of CAs to trust (see ca-pin.ts). The broker shows such a CA itself. With a pin, TLS always begins before the
+   * greeting, because a greeting that somebody altered could talk the client out of TLS.
+   */
+  pins?: readonly string[] | undefined;
+  /** Called with a CA in PEM that was found by its pin, after it was verified, so that the caller can keep it for `cas`. */
+  onCa?: ((ca: string) => void) | undefined;
+  /** The host name or address that the certificate must be for; by default the one in the address of the broker. */
+  serverName?: string | undefined;
 }
 
 /**
@@ -19,7 +33,7 @@ export interface TlsFiles {
  * @throws ConnectFailure `tls` for a file that is missing or of another kind.
  */
 export async function readTls(files: TlsFiles): Promise<SecureContextOptions> {
-  const { caFile, certFile, keyFile } = files;
+  const { caFile, certFile, keyFile, cas = [], pins = [] } = files;
   if ((certFile === undefined) !== (keyFile === undefined))
     throw new ConnectFailure(
       'tls',
@@ -27,7 +41,14 @@ export async function readTls(files: TlsFiles): Promise<SecureContextOptions> {
     );
   const context: SecureContextOptions = {};
   // Node accepts a CA file without a certificate, but then trusts nobody. So each file is checked here.
-  if (caFile) context.ca = await readPem('nats.tls.caFile', caFile, 'CERTIFICATE');
+  const named = caFile ? [await readPem('nats.tls.caFile', caFile, 'CERTIFICATE')] : [];
+  if (named.length + cas.length + pins.length > 0) {
+    // An empty list trusts nobody; without a list, Node would trust the CAs of the system.
+    context.ca = [...named, ...cas];
+    // What is trusted may be a CA that another one signed, or the certificate of the broker itself.
+    context.allowPartialTrustChain = true;
+  }
+  if (pins.length > 0) context.minVersion = 'TLSv1.3';
   if (certFile) context.cert = await readPem('nats.tls.certFile', certFile, 'CERTIFICATE');
   if (keyFile) {
     context.key = await readPem('nats.tls.keyFile', keyFile, 'PRIVATE KEY');

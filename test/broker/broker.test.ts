@@ -1,7 +1,7 @@
 // Starts, restarts and stops real brokers, with wrappers, orphans, hangs, full tables and ports in use.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,10 +10,13 @@ import { createInterface } from 'node:readline';
 import { after, type TestContext, test } from 'node:test';
 import { type Broker, type BrokerOptions, startBroker } from '../../agent/broker/broker.ts';
 import { accessFiles, loadBrokerAccess } from '../../agent/broker/broker-access.ts';
+import { loadOwnCertificate } from '../../agent/broker/tls/own-certificate.ts';
+import { loadServerCertificate } from '../../agent/broker/tls/server-certificate.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { systemRandom } from '../../agent/system/random.ts';
 import { keyPairOf } from '../../agent/transport/key-pair.ts';
+import { makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { bytes, connectTo, stateOf, text } from '../support/connections.ts';
 import { eventually } from '../support/eventually.ts';
 import { runWithFewFiles } from '../support/few-files.ts';
@@ -92,6 +95,47 @@ test('each write is synced to the disk', async () => {
   const config = await readFile(join(folder, 'nats.conf'), 'utf8');
   assert.match(config, /jetstream \{[^}]*sync_interval: always/);
   assert.ok(config.includes(`store_dir: ${JSON.stringify(join(folder, 'store'))}`));
+});
+
+test('a broker with a certificate serves TLS only, also after it was started again, and names its addresses', async () => {
+  const [folder, state] = [newFolder(), newFolder()];
+  await mkdir(state);
+  let names = ['localhost', '127.0.0.1'];
+  const load = () => loadServerCertificate(state, names, { now: () => new Date(), log: silentLog });
+  const advertise = ['broker.example', '192.0.2.1:4333'];
+  const broker = await start(folder, { certificate: load, advertise });
+  const { pin, caFile = '' } = await load();
+  const port = Number(new URL(broker.url).port);
+  assert.equal(broker.url, `tls://127.0.0.1:${port}`);
+  assert.deepEqual(broker.servers, [`tls://broker.example:${port}`, 'tls://192.0.2.1:4333']);
+  assert.equal(broker.pin, pin);
+  const credentials = () => broker.credentials;
+  const connection = connectTo(broker.url, { credentials, tls: () => broker.tls });
+  await connection.connected();
+  await connectTo(`nats://127.0.0.1:${port}`, { credentials, tls: () => ({ caFile }) }).connected();
+  assert.equal((await stateOf(connectTo(broker.url, { credentials }), 'disconnected')).fault, 'tls');
+  // The next server gets another certificate of the same CA.
+  names = ['localhost', '127.0.0.1', '::1'];
+  const lost = stateOf(connection, 'disconnected');
+  if (broker.pid) process.kill(broker.pid, 'SIGKILL');
+  await lost;
+  await connection.connected();
+  assert.equal(new X509Certificate(await readFile(join(state, 'server.pem'))).checkIP('::1'), '::1');
+});
+
+test('a broker with an own certificate for another name lets in its own clients', async () => {
+  const folder = newFolder();
+  const state = newFolder();
+  await mkdir(state);
+  const authority = await makeAuthority(state, 'authority');
+  const files = await makeCertificate(state, authority, 'own', 'DNS:broker.example');
+  const certificate = () => loadOwnCertificate(files, [], state, new Date());
+  const broker = await start(folder, { certificate });
+  assert.match(broker.servers.join(), /^tls:\/\/broker\.example:\d+$/);
+  await connectTo(broker.url, {
+    credentials: () => broker.credentials,
+    tls: () => broker.tls,
+  }).connected();
 });
 
 test('a later start keeps the port and the store', async () => {

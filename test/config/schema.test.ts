@@ -117,6 +117,26 @@ const texts: Record<string, fc.Arbitrary<string>> = {
   size: fc
     .tuple(decimal, fc.constantFrom('GB', 'GiB', 'kib', 'PB', 'b', 'Bi', '', ' MB', '  MB'))
     .map(parts => parts.join('')),
+  addresses: fc.oneof(
+    strung(
+      'host',
+      'a.b',
+      '127.0.0.1',
+      '[::1]',
+      '[::g]',
+      '::1',
+      '%eth0',
+      ':',
+      '4222',
+      '0',
+      '99999',
+      ',',
+      ' , ',
+      '@',
+    ),
+    fc.ipV6().map(text => `[${text}]:4222`),
+    fc.ipV6(),
+  ),
   list: strung(
     'nats://',
     'TLS://',

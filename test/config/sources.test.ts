@@ -53,6 +53,11 @@ const samples: Record<string, [string, unknown][]> = {
     ['1', 1],
     ['65535', 65_535],
   ],
+  addresses: [
+    ['a.example, 10.0.0.1', ['a.example', '10.0.0.1']],
+    ['b.example:4333', ['b.example:4333']],
+    ['[2001:db8::1]:4222,2001:db8::2', ['[2001:db8::1]:4222', '2001:db8::2']],
+  ],
   host: [
     ['localhost', 'localhost'],
     ['10.0.0.1', '10.0.0.1'],
@@ -86,13 +91,16 @@ const samples: Record<string, [string, unknown][]> = {
 };
 
 /** Settings that must be set too for a value to be allowed. */
-const companions: Partial<Record<SettingKey, [SettingKey, string]>> = {
-  'nats.user': ['nats.passwordFile', '/secret'],
-  'nats.password': ['nats.user', 'someone'],
-  'nats.passwordFile': ['nats.user', 'someone'],
-  'nats.tls.certFile': ['nats.tls.keyFile', '/key'],
-  'nats.tls.keyFile': ['nats.tls.certFile', '/cert'],
-  'requester.nodeUnknownAfter': ['requester.nodeDisconnectedAfter', '10s'],
+const companions: Partial<Record<SettingKey, Partial<Record<SettingKey, string>>>> = {
+  'nats.user': { 'nats.passwordFile': '/secret' },
+  'nats.password': { 'nats.user': 'someone' },
+  'nats.passwordFile': { 'nats.user': 'someone' },
+  'nats.tls.certFile': { 'nats.tls.keyFile': '/key' },
+  'nats.tls.keyFile': { 'nats.tls.certFile': '/cert' },
+  'broker.tls.certFile': { 'broker.tls.keyFile': '/key' },
+  'broker.tls.keyFile': { 'broker.tls.certFile': '/cert' },
+  'requester.nodeUnknownAfter': { 'requester.nodeDisconnectedAfter': '10s' },
+  'broker.tls.caFile': { 'broker.tls.certFile': '/cert', 'broker.tls.keyFile': '/key' },
 };
 
 for (const key of settingKeys) {
@@ -105,8 +113,8 @@ for (const key of settingKeys) {
       .map((name): [string, unknown] => [name, name]);
     const [file, environment, flag] = samples[kind] ?? choices;
     if (!file || !environment || !flag) return assert.fail(`no samples of ${kind}`);
-    const companion = companions[key];
-    const lines = [[key, file[0]], ...(companion ? [companion] : [])].map(pair => pair.join(': '));
+    const others = Object.entries(companions[key] ?? {});
+    const lines = [[key, file[0]], ...others].map(pair => pair.join(': '));
     const path = await configFile(t, lines.join('\n'));
     const variables = { [environmentName(key)]: environment[0] };
 
@@ -168,7 +176,14 @@ test('the defaults are the documented ones', () => {
       credsFile: undefined,
       tls: { caFile: undefined, certFile: undefined, keyFile: undefined, handshakeFirst: false },
     },
-    broker: { binary: undefined, host: '127.0.0.1', port: 4222 },
+    broker: {
+      binary: undefined,
+      host: '127.0.0.1',
+      port: 4222,
+      advertise: [],
+      allowPlaintext: false,
+      tls: { certFile: undefined, keyFile: undefined, caFile: undefined },
+    },
     node: {
       id: undefined,
       nameProvider: 'puuid',

@@ -14,10 +14,14 @@ export interface Certificate {
 const ecKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
 /** Makes a certificate authority: `<name>.pem`, `<name>.key` in `folder`. */
-export async function makeAuthority(folder: string, name: string): Promise<Certificate> {
+export async function makeAuthority(
+  folder: string,
+  name: string,
+  subject = `/CN=${name}`,
+): Promise<Certificate> {
   const files = { certFile: join(folder, `${name}.pem`), keyFile: join(folder, `${name}.key`) };
   const out = ['-keyout', files.keyFile, '-out', files.certFile];
-  await run('openssl', ['req', '-x509', ...ecKey, ...out, '-days', '2', '-subj', `/CN=${name}`]);
+  await run('openssl', ['req', '-x509', ...ecKey, ...out, '-days', '2', '-subj', subject]);
   return files;
 }
 
@@ -37,4 +41,14 @@ export async function makeCertificate(
   const sign = ['x509', '-req', '-in', request, ...signer, '-days', '2', '-extfile', extensions];
   await run('openssl', [...sign, '-out', files.certFile]);
   return files;
+}
+
+/** Throws when openssl does not accept the first certificate in a file for this name or address, by its strict rules. */
+export async function verifyStrictly(
+  caFile: string,
+  certFile: string,
+  host: { name: string } | { address: string },
+): Promise<void> {
+  const is = 'name' in host ? ['-verify_hostname', host.name] : ['-verify_ip', host.address];
+  await run('openssl', ['verify', '-x509_strict', ...is, '-CAfile', caFile, certFile]);
 }

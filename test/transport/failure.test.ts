@@ -1,11 +1,13 @@
 // Each reason why the broker cannot be reached has its own sentence.
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { makeAuthority, makePrivateKey } from '../../agent/broker/tls/certificate.ts';
 import type { Credentials } from '../../agent/transport/credentials.ts';
-import { type Attempt, explainFailure } from '../../agent/transport/failure.ts';
+import { type Attempt, explainCertificate, explainFailure } from '../../agent/transport/failure.ts';
 import { connectTo, stateOf } from '../support/connections.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort, listen } from '../support/listener.ts';
@@ -194,6 +196,9 @@ test('errors that this test cannot cause have their sentences too', () => {
     caFile: undefined,
     certFile: undefined,
     handshakeFirst: false,
+    serverName: 'b',
+    pins: [],
+    now: new Date(),
   };
   const cases: [string, string, RegExp][] = [
     ['EAI_AGAIN', 'unreachable', /the name service does not answer/],
@@ -201,8 +206,6 @@ test('errors that this test cannot cause have their sentences too', () => {
     ['ETIMEDOUT', 'unreachable', /does not answer \(timed out\)/],
     ['TIMEOUT', 'unreachable', /does not answer \(no connection within 5 s\)/],
     ['AUTHENTICATION_EXPIRED', 'unauthorized', /have expired: check nats\.credsFile \(\/c\)/],
-    ['CERT_HAS_EXPIRED', 'tls', /has expired \(or this machine's clock is wrong\)/],
-    ['CERT_NOT_YET_VALID', 'tls', /is not valid yet/],
     ['ESOMETHING', 'unreachable', /^cannot connect to the broker at nats:\/\/b:1: it broke$/],
   ];
   for (const [code, fault, reason] of cases) {
@@ -210,4 +213,17 @@ test('errors that this test cannot cause have their sentences too', () => {
     assert.equal(explained.fault, fault, code);
     assert.match(explained.message, reason, code);
   }
+  const key = makePrivateKey();
+  const chain = [new X509Certificate(makeAuthority(key, new Date(0)))];
+  const refused = explainCertificate(
+    'CERT_NOT_YET_VALID',
+    { chain, fault: undefined },
+    { ...attempt, now: new Date(-1_000) },
+  );
+  assert.equal(
+    refused.message,
+    'the certificate of the broker at nats://b:1 is not valid yet: it is valid from 1970-01-01T00:00:00Z, and the clock of this machine says 1969-12-31T23:59:59Z; one of the two is wrong',
+  );
+  const strange = explainCertificate('\u001b[2J', { chain, fault: undefined }, attempt);
+  assert.match(strange.message, /is refused: [^\u001b]+$/);
 });

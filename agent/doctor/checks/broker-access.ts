@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { localHost } from '../../broker/broker.ts';
 import { inspectRequesterKey } from '../../broker/broker-access.ts';
 import { brokerFiles, readPort } from '../../broker/broker-files.ts';
+import { inspectTls, usesTls } from '../../broker/tls/choose-certificate.ts';
 import { inspectIdentity } from '../../compute/registration/identity.ts';
 import type { Role } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
@@ -15,7 +16,7 @@ import type { BrokerAccess } from './context.ts';
 
 /**
  * Returns how the role reaches its broker; undefined when that is the requester's own broker and it never ran. `folderOf`
- * returns the folder of a role, and of the broker.
+ * returns the folder of a role, and of the broker. Throws MusterError for a key or a certificate that cannot be read.
  */
 export async function findBrokerAccess(
   role: Role,
@@ -34,9 +35,9 @@ export async function findBrokerAccess(
   const key = await inspectRequesterKey(folderOf('requester'));
   if (!port || !key) return undefined;
   return {
-    servers: [`nats://${localHost(broker.host)}:${port}`],
+    servers: [`${usesTls(broker) ? 'tls' : 'nats'}://${localHost(broker.host)}:${port}`],
     credentials: { key },
-    tls: undefined,
+    tls: usesTls(broker) ? await inspectTls(broker, folderOf('requester')) : undefined,
   };
 }
 

@@ -100,7 +100,8 @@ async function askOverBroker(context: Context): Promise<Finding[]> {
   const reachable = (await context.accessChecks('agent')).some(({ result }) => !('fault' in result));
   if (!access || !reachable) return [await askLocalAgent(context)];
   const connection = connect({
-    ...access,
+    servers: access.servers,
+    tls: () => access.tls,
     name: 'muster doctor',
     credentials: () => access.credentials,
     clock: systemClock,

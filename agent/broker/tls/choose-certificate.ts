@@ -1,0 +1,82 @@
+// Decides whether the broker uses TLS, and with which certificate: the operator's own, or the one that the requester makes.
+import type { Settings } from '../../config/settings.ts';
+import type { Log } from '../../system/log.ts';
+import { isLoopback } from '../../system/loopback.ts';
+import type { TlsFiles } from '../../transport/tls.ts';
+import { certificateNames, type MachineNames, splitAddress } from './names.ts';
+import {
+  loadOwnCertificate,
+  readOwnCertificate,
+  usableName,
+  verifyOwnCertificate,
+} from './own-certificate.ts';
+import {
+  inspectServerCertificate,
+  loadServerCertificate,
+  type ServerCertificate,
+} from './server-certificate.ts';
+
+/**
+ * Returns whether the broker uses TLS. It does wherever other machines reach it, unless the operator allows plaintext, and
+ * also on the loopback with a certificate of the operator.
+ */
+export function usesTls({ host, allowPlaintext, tls }: Settings['broker']): boolean {
+  return tls.certFile !== undefined || !(isLoopback(host) || allowPlaintext);
+}
+
+export interface CertificateSource {
+  settings: Pick<Settings, 'api' | 'broker'>;
+  /** The folder of the requester. The caller holds its lock. */
+  folder: string;
+  /** Asks the system how this machine is named now. */
+  machine: () => MachineNames;
+  now: () => Date;
+  log: Log;
+}
+
+/** Returns the certificate of the broker, which is made if there is none yet. Throws MusterError. */
+export async function chooseCertificate({
+  settings: { api, broker },
+  folder,
+  machine,
+  now,
+  log,
+}: CertificateSource): Promise<ServerCertificate> {
+  const { certFile, keyFile, caFile } = broker.tls;
+  if (certFile !== undefined && keyFile !== undefined) {
+    const names = broker.advertise.map(each => splitAddress(each).host);
+    return await loadOwnCertificate({ certFile, keyFile, caFile }, names, folder, now());
+  }
+  const hosts = [broker.host, api.host];
+  const names = certificateNames({ advertise: broker.advertise, hosts }, machine());
+  return await loadServerCertificate(folder, names, { now, log });
+}
+
+/** Checks the operator's own certificate, if the settings name one, and changes nothing. Throws MusterError. */
+export async function checkOwnCertificate(broker: Settings['broker'], now = new Date()): Promise<void> {
+  const { certFile, keyFile, caFile } = broker.tls;
+  if (certFile === undefined || keyFile === undefined) return;
+  const names = broker.advertise.map(each => splitAddress(each).host);
+  await verifyOwnCertificate({ certFile, keyFile, caFile }, names, now);
+}
+
+/**
+ * Returns how a client on this machine uses TLS with a broker that runs already, and makes nothing; undefined when there is
+ * no certificate yet. The doctor calls it. Throws MusterError.
+ */
+export async function inspectTls(broker: Settings['broker'], folder: string): Promise<TlsFiles | undefined> {
+  const { certFile, caFile } = broker.tls;
+  if (certFile === undefined) {
+    const kept = await inspectServerCertificate(folder);
+    return kept && { cas: [kept.ca.toString()], handshakeFirst: true };
+  }
+  const { chain, ca } = await readOwnCertificate({ certFile, caFile });
+  const [first = usableName(chain[0])] = broker.advertise.map(each => splitAddress(each).host);
+  return { cas: [String(ca ?? chain[0])], serverName: first, handshakeFirst: true };
+}
+
+/** Returns how a client on this machine connects to a server with this certificate. */
+export function localTls({ ca, chain, localName }: ServerCertificate): TlsFiles {
+  // Without a known CA, the client trusts the very certificate that the server has.
+  return { cas: [ca ?? chain], serverName: localName, handshakeFirst: true };
+}
