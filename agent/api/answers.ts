@@ -9,6 +9,11 @@ import {
   problemSchema,
   requesterStateSchema,
 } from '../protocol/http.ts';
+import {
+  createdJoinCodeSchema,
+  joinCodeListSchema,
+  joinCodeViewSchema,
+} from '../protocol/http-join-codes.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { nodeStateSchema } from '../protocol/node-state.ts';
 import { count, nodeId, struct, validate } from '../protocol/schema.ts';
@@ -35,6 +40,13 @@ export const readOneNode = (value: unknown): ShownNode => readNode(validate(oneN
 export const readRequesterState = (value: unknown) => validate(requesterStateSchema, value);
 /** Reads the list of the nodes whose records the store lost. @throws ProtocolError */
 export const readLostNodes = (value: unknown) => validate(lostNodesSchema, value).Nodes;
+/** Reads the list of the join codes. @throws ProtocolError */
+export const readJoinCodes = (value: unknown) => validate(joinCodeListSchema, value).JoinCodes;
+/** Reads the answer with a new join code. @throws ProtocolError */
+export const readCreatedJoinCode = (value: unknown) => validate(createdJoinCodeSchema, value);
+/** Reads the answer with a join code that was revoked. @throws ProtocolError */
+export const readJoinCode = (value: unknown) =>
+  validate(struct({ JoinCode: joinCodeViewSchema }), value).JoinCode;
 /** Reads the answer to a decision. @throws ProtocolError */
 export const readDecisionAnswer = (value: unknown) => validate(decisionAnswerSchema, value);
 /** Reads the body of a refusal. @throws ProtocolError */

@@ -4,12 +4,17 @@ import { type IncomingMessage, request } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import { ProtocolError } from '../protocol/error.ts';
 import type { DecisionBody, LostNode } from '../protocol/http.ts';
+import type { CreatedJoinCode, JoinCodeOrder, JoinCodeView } from '../protocol/http-join-codes.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { MusterError } from '../system/errors.ts';
+import { rememberSecret } from '../system/secrets.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
 import {
+  readCreatedJoinCode,
   readDecisionAnswer,
   readEvent,
+  readJoinCode,
+  readJoinCodes,
   readLostNodes,
   readNodes,
   readOneNode,
@@ -88,6 +93,29 @@ export class ApiClient {
   /** Writes the record of a lost node again. `actor` is the operator who wants it. */
   async rebuild(id: string, actor: string): Promise<void> {
     await this.#put(`/orchestrator/store/lost/${id}`, { Action: 'rebuild', Actor: actor }, id);
+  }
+
+  /** Makes a join code. The answer has the code itself, which is shown only here. */
+  async createJoinCode(order: JoinCodeOrder): Promise<CreatedJoinCode> {
+    const created = await this.#ask(readCreatedJoinCode, 'POST', joinCodesPath, JSON.stringify(order));
+    rememberSecret(created.Code);
+    return created;
+  }
+
+  /** Returns the join codes that the requester keeps, the newest first. */
+  joinCodes(): Promise<JoinCodeView[]> {
+    return this.#ask(readJoinCodes, 'GET', joinCodesPath);
+  }
+
+  /** Revokes the join code with exactly this id. `actor` is the operator who wants it. */
+  revokeJoinCode(id: string, actor: string): Promise<JoinCodeView> {
+    if (!/^[a-z2-7]{10}$/.test(id)) {
+      throw new MusterError('not_found', `there is no join code ${id}`, {
+        hint: 'an id has 10 letters and digits; list the codes by: muster join-code list',
+      });
+    }
+    const body = JSON.stringify({ Action: 'revoke', Actor: actor });
+    return this.#ask(readJoinCode, 'PUT', `${joinCodesPath}/${id}`, body);
   }
 
   /** Returns the state of the requester itself. */
@@ -187,6 +215,8 @@ export class ApiClient {
     response.setTimeout(this.#options.deadlineMs, () => response.destroy(timeoutError()));
   }
 }
+
+const joinCodesPath = '/orchestrator/join-codes';
 
 function nodePath(name: string): string {
   // A name with other characters could change the path of the request. No node has such an id.

@@ -10,6 +10,11 @@ export const commands: CommandTable = [
     load: () => import('./commands/agent.ts'),
   },
   {
+    path: 'agent join',
+    help: 'give this machine a join code',
+    load: () => import('./commands/agent/join.ts'),
+  },
+  {
     path: 'agent register',
     help: 'make the agent of this machine register again',
     load: () => import('./commands/agent/register.ts'),
@@ -56,6 +61,17 @@ export const commands: CommandTable = [
   { path: 'node approve', help: 'let a node take part', load: () => decision('approve') },
   { path: 'node reject', help: 'refuse a node; it stays on the roll', load: () => decision('reject') },
   { path: 'node delete', help: 'remove a node from the roll', load: () => decision('delete') },
+  {
+    path: 'join-code create',
+    help: 'make a code with which new nodes join',
+    load: () => import('./commands/join-code/create.ts'),
+  },
+  { path: 'join-code list', help: 'list the join codes', load: () => import('./commands/join-code/list.ts') },
+  {
+    path: 'join-code revoke',
+    help: 'end a join code before its time',
+    load: () => import('./commands/join-code/revoke.ts'),
+  },
   { path: 'events', help: 'show what happened to the nodes', load: () => import('./commands/events.ts') },
   {
     path: 'store rebuild',
@@ -130,6 +146,10 @@ export const groupExamples: Readonly<Record<string, readonly Example[]>> = {
   node: [
     ['muster node list --filter-approval pending', 'list the nodes that wait for a decision'],
     ['muster node approve node-1', 'let one of them take part'],
+  ],
+  'join-code': [
+    ['muster join-code create', 'make a code that lets one new node in, within an hour'],
+    ['muster join-code list', 'see which codes there are, and how often they were used'],
   ],
   store: [
     ['muster store rebuild --dry-run', 'list the records that the store lost'],

@@ -173,6 +173,11 @@ export class Agent {
     this.#registration.register();
   }
 
+  /** Registers this node with the cluster that it was given a join code of. */
+  join(): void {
+    this.#registration.join();
+  }
+
   /** Whether the node may come back although an operator deleted it. */
   get mayComeBack(): boolean {
     return this.#registration.mayComeBack;

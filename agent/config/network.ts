@@ -1,8 +1,9 @@
 // Defines the kinds of values for the network: hosts, ports, NATS servers and subjects.
 import { isIP, isIPv6 } from 'node:net';
+import { parseIpNetwork } from '../system/ip-network.ts';
 import { hostName, ipv4, ipv6 } from './address-pattern.ts';
 import { commas, digits, type Fragment, textFragment } from './fragment.ts';
-import { type Input, integer, Refusal, readList, readText, type SettingKind } from './kind.ts';
+import { type Input, integer, type Kind, Refusal, readList, readText, type SettingKind } from './kind.ts';
 
 const nameOnly = new RegExp(`^${hostName}$`);
 const token = '[\\x21-\\x29\\x2b-\\x2d\\x2f-\\x3d\\x3f-\\x7a\\x7c\\x7e]+';
@@ -27,6 +28,17 @@ export const host: SettingKind<string> = {
     const text = readText(input);
     if (isHost(text)) return text;
     throw new Refusal(`is not a host; allowed: ${allowed.host}`);
+  },
+  plain: value => value,
+};
+
+/** The kind of an IP network: an address and the number of its bits that count. It is for flags only. */
+export const ipNetwork: Kind<string> = {
+  name: 'network',
+  read(input) {
+    const text = readText(input);
+    if (parseIpNetwork(text)) return text;
+    throw new Refusal('is not a network; allowed: like 10.0.0.0/8, 192.168.4.7/32, fd00::/8');
   },
   plain: value => value,
 };

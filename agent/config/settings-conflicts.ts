@@ -23,7 +23,13 @@ export interface SettingsConflict {
  * does; undefined means any role.
  */
 export function findConflicts(settings: Settings, role?: Role): SettingsConflict[] {
-  return [...timing(settings, role), ...topics(settings), ...login(settings), ...certificates(settings)];
+  return [
+    ...timing(settings, role),
+    ...topics(settings),
+    ...login(settings),
+    ...joinCode(settings),
+    ...certificates(settings),
+  ];
 }
 
 function* timing({ compute, requester }: Settings, role: Role | undefined): Generator<SettingsConflict> {
@@ -90,6 +96,11 @@ function* login({ nats }: Settings): Generator<SettingsConflict> {
     const text = 'set without a password; set nats.passwordFile or nats.password too';
     yield fault(text, 'nats.user', 'nats.passwordFile', 'nats.password');
   }
+}
+
+function* joinCode({ join }: Settings): Generator<SettingsConflict> {
+  if (join.code === undefined || join.codeFile === undefined) return;
+  yield fault('set together with join.codeFile; allowed: one of them', 'join.code', 'join.codeFile');
 }
 
 function* certificates({ nats, broker }: Settings): Generator<SettingsConflict> {

@@ -217,6 +217,19 @@ export const table = {
     roles: 'both',
     help: 'TLS begins before the greeting of NATS, for servers that are set to handshake_first',
   },
+  'join.code': {
+    type: secret,
+    reload: false,
+    roles: 'agent',
+    secret: true,
+    help: 'join code with which a new node finds its cluster and comes in; it is used once',
+  },
+  'join.codeFile': {
+    type: path,
+    reload: false,
+    roles: 'agent',
+    help: 'file that holds the join code',
+  },
   'broker.binary': {
     type: path,
     reload: false,

@@ -75,8 +75,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
 
 async function connectParts(options: PartsOptions, store: OpenStore, past: Past): Promise<Parts> {
   const { clusterId, stream } = store;
+  const parts = makeParts(options, store, past);
   const enrolment = await openEnrolment(options, store);
-  const made = { ...makeParts(options, store, past), enrolment };
+  const made = { ...parts, enrolment };
   await loadRoll(options, made, past);
   made.events.start(stream);
   const silence = startParts(options, store, made);
@@ -87,7 +88,8 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     silence();
     await endParts(options, store, made, timeoutMs);
   };
-  return { clusterId, roll, health, resources, conflicts, events, stream, silence, stop };
+  const joinCodes = enrolment?.joinCodes;
+  return { clusterId, joinCodes, roll, health, resources, conflicts, events, stream, silence, stop };
 }
 
 // Reads who is let in to the requester's own broker. On another broker its operator decides that.
@@ -100,6 +102,7 @@ async function openEnrolment(options: PartsOptions, store: OpenStore): Promise<E
     ...settings,
     callout,
     tokens,
+    events: { announce: () => undefined },
     bucket,
     lease,
     requesterId: self.NodeID,

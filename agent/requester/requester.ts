@@ -10,6 +10,7 @@ import type { BrokerError, Connection } from '../transport/port.ts';
 import type { Directory } from './directory/directory.ts';
 import { NodeDirectory } from './directory/node-directory.ts';
 import { Callout } from './enrolment/callout.ts';
+import type { BrokerAddresses } from './enrolment/join-code-desk.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
 import { type Holder, tookOver } from './lease.ts';
 import { openParts, type Parts, type PartsSettings } from './parts.ts';
@@ -42,6 +43,8 @@ export interface RequesterOptions {
   issuer?: SigningKey | undefined;
   /** The tokens of clients of that broker that have no key. */
   tokens?: ClientTokens | undefined;
+  /** Returns where new nodes find that broker; absent when the requester uses another one. */
+  brokerAddresses?: (() => BrokerAddresses) | undefined;
   /** Tells about the requester's own broker; absent when it uses another one. */
   ownBroker?: OwnBroker | undefined;
   /** The folder of the requester's own broker; undefined when the broker is another one. */
@@ -82,6 +85,7 @@ export class Requester {
       log,
       counters: this.#counters,
       brokerFolder: options.brokerFolder,
+      brokerAddresses: () => options.brokerAddresses?.(),
       parts: () => this.#readyParts(),
       status: () => this.status(),
     });

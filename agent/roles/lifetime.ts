@@ -17,6 +17,8 @@ export interface RoleReady {
     broker?: string | undefined;
     /** The file with the CA of the broker, when it uses TLS. */
     caFile?: string | undefined;
+    /** The id of the cluster. */
+    cluster?: string | undefined;
   };
 }
 

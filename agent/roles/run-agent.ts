@@ -1,5 +1,7 @@
 // Runs the agent of a compute node in the foreground, until it is told to stop.
 import { Agent } from '../compute/agent.ts';
+import { ClusterFile } from '../compute/registration/cluster-file.ts';
+import { readGivenCode, refuseOtherCluster } from '../compute/registration/given-code.ts';
 import { loadIdentity } from '../compute/registration/identity.ts';
 import { Survey } from '../compute/survey/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
@@ -11,13 +13,16 @@ import { withSandboxHint } from '../service/sandbox.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { MusterError, reasonOf } from '../system/errors.ts';
 import { removeLeftovers } from '../system/files.ts';
+import { limitedLog } from '../system/limited-log.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { hasCredentials } from '../transport/credentials.ts';
 import { connect } from '../transport/nats.ts';
+import type { TlsFiles } from '../transport/tls.ts';
 import { describeHolder } from './describe-holder.ts';
 import { lifetime, sendReady } from './lifetime.ts';
+import { loadCluster } from './load-cluster.ts';
 import { ownCommand } from './own-command.ts';
 import { createReloader } from './reload.ts';
 import { createCredentialReloader } from './reload-credentials.ts';
@@ -38,11 +43,12 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   const { settings: first, log, data, folder, runtime } = await startRole('agent', load);
   let settings: Settings = first;
   let agent: Agent | undefined;
+  let answering: Answering | undefined;
   await using cleanup = new AsyncDisposableStack();
   const lock = await withSandboxHint('agent', data, () =>
     holdFolder(
       runtime,
-      request => answerRoleSocket(request, agent),
+      request => answerRoleSocket(request, answering),
       status => `another agent holds ${folder}: ${describeHolder(status)}`,
     ),
   );
@@ -61,20 +67,26 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     }),
   ]);
   const instance = systemRandom.uuid();
+  const limited = limitedLog(log, systemClock);
+  const known = await loadCluster({ folder, join: first.join, clock: systemClock, log });
+  const cluster = new ClusterFile({ folder, known, node, limitedLog: limited });
   const connectsByKey = !hasCredentials(first.nats);
+  // A CA that an operator names replaces those of the join code.
+  const usesPins = connectsByKey && first.nats.tls.caFile === undefined;
   const connection = connect({
-    servers: settings.nats.servers.length ? settings.nats.servers : defaultServers,
+    servers: () =>
+      [first.nats.servers, cluster.known?.servers ?? []].find(list => list.length > 0) ?? defaultServers,
     name: () => {
       const intent = (agent?.mayComeBack ?? true) ? ('register' as const) : undefined;
       return writeConnectionName({ node, instance, intent });
     },
     inboxPrefix: inboxPrefix(identity.publicKey),
-    credentials: () => ({ ...first.nats, key: identity }),
+    credentials: () => ({ ...first.nats, key: identity, joinToken: cluster.known?.code }),
     // A refused key is permitted nothing, and the agent asks why and tells that.
     ...(connectsByKey ? { denialLevel: 'debug' as const } : {}),
     // The requester has 10 s to say whether this node is let in.
     connectTimeoutMs: 15_000,
-    tls: () => first.nats.tls,
+    tls: () => ({ ...first.nats.tls, ...(usesPins ? authoritiesOf(cluster) : {}) }),
     clock: systemClock,
     random: systemRandom,
     log,
@@ -109,9 +121,13 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     random: systemRandom,
     log,
     pid: process.pid,
-    onChange: () => notifier.update(),
+    onChange: () => {
+      if (agent?.isAccepted) cluster.onAdmitted(agent.status().cluster);
+      notifier.update();
+    },
   });
   agent = running;
+  answering = { agent, cluster };
   const reloadCredentials = createCredentialReloader(first.nats, connection, log);
   const reload = createReloader(first, {
     load,
@@ -150,13 +166,39 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   return 0;
 }
 
-async function answerRoleSocket(request: unknown, agent: Agent | undefined): Promise<unknown> {
-  const { command } = (request ?? {}) as { command?: unknown };
-  if (!agent) return { role: 'agent', pid: process.pid, state: 'starting' };
+/** Returns whom the join code lets this node trust. */
+const authoritiesOf = (cluster: ClusterFile): Pick<TlsFiles, 'pins' | 'cas' | 'onCa'> => ({
+  pins: cluster.known?.pins ?? [],
+  cas: cluster.known?.cas ?? [],
+  onCa: ca => cluster.onAuthority(ca),
+});
+
+/** What the commands of this machine ask of an agent that runs. */
+interface Answering {
+  agent: Agent;
+  cluster: ClusterFile;
+}
+
+async function answerRoleSocket(request: unknown, answering: Answering | undefined): Promise<unknown> {
+  const { command, code, move } = (request ?? {}) as Record<string, unknown>;
+  if (!answering) return { role: 'agent', pid: process.pid, state: 'starting' };
+  const { agent } = answering;
   if (command === 'status') return agent.status();
   if (command === 'register') {
     agent.register();
     return agent.status();
   }
+  if (command === 'join') {
+    await takeCode(answering, String(code), move === true);
+    return agent.status();
+  }
   throw new MusterError('usage', `unknown command: ${reasonOf(command).slice(0, 64)}`);
+}
+
+/** Gives the agent a join code. @throws MusterError for a bad code, and for one of another cluster without `move`. */
+async function takeCode({ agent, cluster }: Answering, text: string, move: boolean): Promise<void> {
+  const code = readGivenCode(text, 'the join code', systemClock.now());
+  refuseOtherCluster(cluster.known?.cluster, code, move);
+  await cluster.take(code);
+  agent.join();
 }

@@ -13,6 +13,7 @@ import { makeFolder } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
 import { askHolder, holdFolder } from '../system/role-socket.ts';
 import { describeHolder } from './describe-holder.ts';
+import { giveDevCodes } from './dev-codes.ts';
 import { type DevProcess, startProcess, stopProcess, superviseAgent } from './dev-process.ts';
 import { lifetime } from './lifetime.ts';
 import { roleLog } from './role-log.ts';
@@ -40,7 +41,8 @@ export async function runDev(
   options: DevOptions,
   print: (text: string) => void,
 ): Promise<number> {
-  const { settings } = await load();
+  const loaded = await load();
+  const { settings } = loaded;
   const log = roleLog({ log: { ...settings.log, level: 'warn' } }, 'dev');
   // The roles must not notify a service manager, because each of them would report the state of all.
   takeNotifyRequest();
@@ -80,15 +82,22 @@ export async function runDev(
     return code;
   });
   if (!ready) return (await Promise.race([ended, life.stopRequested])) ?? 0;
-  const { api, broker, caFile } = ready.ready;
+  const { api, broker, caFile, cluster } = ready.ready;
   print(`${first.id}  requester is up: API ${api}\n`);
   print(`${first.id}  broker ${broker ?? settings.nats.servers.join(' ')}\n`);
 
   // When nats.servers is set, all processes read the servers and the credentials from the same settings.
   const tlsFlags = caFile ? ['--nats-tls-ca-file', caFile, '--nats-tls-handshake-first'] : [];
   const brokerFlags = broker ? ['--nats-servers', broker, ...tlsFlags] : [];
-  const supervised = Array.from({ length: options.nodes }, (_, index) => {
-    const node = nodeOf(index + 1, folder);
+  const nodes = Array.from({ length: options.nodes }, (_, index) => nodeOf(index + 1, folder));
+  if (broker && cluster && api) {
+    // The command is like one of an operator on the machine of the requester.
+    const port = Number(new URL(api).port);
+    const own = { ...settings, dataDir: first.folder, api: { ...settings.api, port } };
+    const load = async () => ({ ...loaded, settings: own });
+    await giveDevCodes({ folders: nodes.map(node => node.folder), cluster, load });
+  }
+  const supervised = nodes.map(node => {
     const args = ['agent', ...configFlags(options), ...nodeFlags(node), ...brokerFlags];
     return superviseAgent(node.id, args, agents, life, print);
   });

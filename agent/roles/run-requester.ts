@@ -11,6 +11,7 @@ import type { Settings } from '../config/settings.ts';
 import { readHostFacts } from '../host/host-facts.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { startApi } from '../requester/api/server.ts';
+import type { BrokerAddresses } from '../requester/enrolment/join-code-desk.ts';
 import type { ClientTokens } from '../requester/enrolment/token-clients.ts';
 import { loadTokenFile, tokenFiles } from '../requester/enrolment/token-file.ts';
 import { Requester } from '../requester/requester.ts';
@@ -20,6 +21,7 @@ import { openNotifier } from '../service/open-notifier.ts';
 import { withSandboxHint } from '../service/sandbox.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { removeLeftovers } from '../system/files.ts';
+import { isLoopback } from '../system/loopback.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
@@ -130,6 +132,13 @@ async function loadAccess(folder: string, { requester }: Settings): Promise<Requ
   return { ...access, unverifiedHeartbeats: requester.heartbeatTopic, tokens: { listener, unverified } };
 }
 
+/** Returns what a join code says about the broker. */
+const addressesOf = ({ servers, pin }: Broker, host: string): BrokerAddresses => ({
+  servers,
+  pins: pin === undefined ? [] : [pin],
+  localOnly: isLoopback(host),
+});
+
 interface Served extends Running {
   /** The requester's own broker, and its keys; both undefined when the settings name other brokers. */
   broker: Broker | undefined;
@@ -174,6 +183,7 @@ async function serveNodes(
     pid: process.pid,
     ownBroker: broker,
     issuer: access?.issuer,
+    brokerAddresses: broker && (() => addressesOf(broker, settings.broker.host)),
     tokens: access?.tokens,
     brokerFolder: broker && roleFolder(data, 'broker'),
     onLost: lost.reject,
@@ -211,7 +221,14 @@ async function serveNodes(
     if (requester.status().state === 'stopping') return;
     notifier.update();
     sendReady({
-      ready: { role: 'requester', node, api: api.url, broker: broker?.url, caFile: broker?.caFile },
+      ready: {
+        role: 'requester',
+        node,
+        api: api.url,
+        broker: broker?.url,
+        caFile: broker?.caFile,
+        cluster: requester.status().clusterId,
+      },
     });
     return life.stopRequested;
   });

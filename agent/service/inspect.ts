@@ -47,7 +47,8 @@ export async function inspect(target: ServiceTarget, role: Role): Promise<Inspec
     return names.filter(name => isSaved(name, path));
   };
   const saved = (await Promise.all([unit, rotation].map(path => (path ? savedOf(path) : [])))).flat();
-  const wanted = [unit, config, rotation, ...saved, dropIns, configFolder, dataFolder, cacheFolder];
+  const own = [dropIns, configFolder, dataFolder, cacheFolder, paths.credentials];
+  const wanted = [unit, config, rotation, ...saved, ...own];
   await Promise.all(
     [...new Set([...wanted, ...hidden, ...parentFolders])].map(path => path && readPath(path)),
   );

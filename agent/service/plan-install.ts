@@ -22,6 +22,8 @@ export interface InstallParameters {
   readonly rotation: ServiceFile | undefined;
   /** The sample configuration. It is written when there is no configuration. */
   readonly config: ServiceFile;
+  /** The join code of the node as a secret of systemd; undefined when none is given. */
+  readonly code?: ServiceFile | undefined;
   /** Whether to start the service now and at every boot. */
   readonly start: boolean;
   /**
@@ -51,7 +53,7 @@ export function planInstall(
   const steps: Step[] = [];
   const warnings: string[] = [];
   const notes: string[] = [];
-  const needFolder = (path: string) => {
+  const needFolder = (path: string, mode = 0o755) => {
     if (
       path === '/' ||
       inspection.folders.has(path) ||
@@ -65,7 +67,7 @@ export function planInstall(
     }
     needFolder(dirname(path));
     // Only the folders above the files are made here. The service makes the folders to which it writes.
-    steps.push({ action: 'make folder', path, mode: 0o755, owner: parameters.owner });
+    steps.push({ action: 'make folder', path, mode, owner: parameters.owner });
   };
   const write = ({ path, content }: ServiceFile, replaces: boolean, mode = 0o644) => {
     if (inspection.folders.has(path)) {
@@ -81,6 +83,13 @@ export function planInstall(
     if (existing?.kind === 'other') warnings.push(`${paths.config} is left unchanged: ${existing.why}`);
     // The user of the service must be able to read it. A user's own configuration may contain secrets.
   } else write(parameters.config, false, parameters.scope === 'user' ? 0o600 : 0o644);
+  if (parameters.code) {
+    const { path, content } = parameters.code;
+    needFolder(dirname(path), 0o700);
+    const replaces = inspection.secrets.includes(path);
+    const { owner } = parameters;
+    steps.push({ action: 'write', path, mode: 0o600, owner, content, replaces, isSecret: true });
+  }
   if (paths.log) needFolder(dirname(paths.log));
   let fresh = false;
   if (inspection.packaged) {
@@ -154,7 +163,7 @@ function startSystemd(
   if (!service?.enabled) steps.push(run('enable', name));
   // --no-block is used because the role is ready only when its cluster answers, and that may need an operator first.
   if (!isRunning(service)) steps.push(run('start', '--no-block', name));
-  else if (fresh || inspection.outdated) steps.push(run('restart', '--no-block', name));
+  else if (fresh || inspection.outdated || parameters.code) steps.push(run('restart', '--no-block', name));
   return steps;
 }
 

@@ -37,7 +37,11 @@ export function planPurge(paths: ServicePaths, inspection: Inspection): { steps:
     if (kept.length === 0) removeConfig();
     else notes.push(`${paths.config} stays with the state of the other role`);
   }
-  for (const secret of inspection.secrets) notes.push(`${secret} stays: you made it`);
+  for (const secret of inspection.secrets) {
+    // The install made the code, and it is of no use for another node.
+    if (secret === paths.joinCode) remove(secret, 'file');
+    else notes.push(`${secret} stays: you made it`);
+  }
   return { steps, notes };
 
   /** Removes a folder. systemd may have moved it elsewhere and left a link in its place. */

@@ -17,6 +17,8 @@ export type Step =
       readonly content: string;
       /** Whether a file exists there already. */
       readonly replaces: boolean;
+      /** Set when the content must not be shown. */
+      readonly isSecret?: true;
     }
   | { readonly action: 'rename'; readonly path: string; readonly to: string }
   /** `file` also removes a link; `folder` removes only an empty folder. */

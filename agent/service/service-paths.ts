@@ -25,6 +25,8 @@ export interface ServicePaths {
   readonly ownData: readonly string[];
   /** The folder in which the operator keeps secrets for systemd. */
   readonly credentials: string | undefined;
+  /** The secret that holds the join code of an agent; undefined where the service manager passes no secrets. */
+  readonly joinCode: string | undefined;
   /** The log file; undefined when the log goes to the journal. */
   readonly log: string | undefined;
   /** The file with the rule that rotates the log. */
@@ -84,6 +86,7 @@ function systemd(scope: Scope, role: Role, folders: Folders): ManagerPaths {
     privateDataFolder: hidden(folders.data),
     privateCacheFolder: hidden(folders.cache),
     credentials: system ? '/etc/credstore' : undefined,
+    joinCode: system && role === 'agent' ? '/etc/credstore/muster-agent.join.code' : undefined,
     log: undefined,
     rotation: undefined,
   };
@@ -102,6 +105,7 @@ function launchd(scope: Scope, role: Role, folders: Folders): ManagerPaths {
     privateDataFolder: undefined,
     privateCacheFolder: undefined,
     credentials: undefined,
+    joinCode: undefined,
     log: system ? `/var/log/muster-${role}.log` : join(library, 'Logs', `muster-${role}.log`),
     // Only root may configure newsyslog.
     rotation: system ? `/etc/newsyslog.d/${name}.conf` : undefined,

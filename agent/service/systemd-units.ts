@@ -1,7 +1,7 @@
 // Writes the systemd units of both roles: readiness and watchdog with sd_notify, restarts without limit, and a sandbox that
 // allows only what the role needs. The units are for systemd 252; newer options are added for newer versions.
 import { isAbsolute } from 'node:path';
-import { isSecret, settingKeys } from '../config/keys.ts';
+import { isSecret, settingKeys, settingOf } from '../config/keys.ts';
 import type { Role } from '../config/role.ts';
 import { MusterError } from '../system/errors.ts';
 import { unitName } from './scope.ts';
@@ -124,6 +124,7 @@ const secrets = (role: Role) => `\
 # An encrypted secret needs a drop-in: LoadCredentialEncrypted=nats.token:/etc/credstore.encrypted/muster-${role}.nats.token
 ${settingKeys
   .filter(isSecret)
+  .filter(key => [role, 'both'].includes(settingOf(key).roles))
   .map(key => `LoadCredential=${key}:muster-${role}.${key}\n`)
   .join('')}`;
 

@@ -50,16 +50,17 @@ const maxWaitMs = 10_000;
  */
 export async function maintainLink(
   options: LinkOptions,
-  servers: readonly Server[],
+  findServers: () => readonly Server[],
   callbacks: LinkCallbacks,
   pause: Pause,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, random, firstWaitMs = 200 } = options;
   const outage = new Outage(options, callbacks);
-  let next = Math.floor(random.fraction() * servers.length);
+  let next = Math.floor(random.fraction() * findServers().length);
   let failures = 0;
   while (!signal.aborted) {
+    const servers = findServers();
     const server = servers[next++ % servers.length];
     if (!server) return;
     const began = clock.monotonic();

@@ -14,11 +14,11 @@ import {
   type Storage,
   type Subscription,
 } from './port.ts';
-import { parseServers, type Server } from './server.ts';
+import { type Server, serverSource } from './server.ts';
 
 export interface ConnectionOptions extends LinkOptions {
-  /** The addresses of the brokers, such as `nats://host:port` or `tls://host:port`. */
-  servers: readonly string[];
+  /** The addresses of the brokers, such as `nats://host:port`; a function is called at each attempt. */
+  servers: readonly string[] | (() => readonly string[]);
   /** Time that the broker has for one operation on its store, in milliseconds; 5 s by default. */
   storeTimeoutMs?: number;
   /** The level at which a subject that the broker does not permit is logged; `warn` by default. */
@@ -30,7 +30,10 @@ export interface ConnectionOptions extends LinkOptions {
  * one of the servers is not an address.
  */
 export function connect(options: ConnectionOptions): Connection {
-  return new NatsConnection(options, parseServers(options.servers));
+  const { servers } = options;
+  const find = serverSource(typeof servers === 'function' ? servers : () => servers);
+  find();
+  return new NatsConnection(options, find);
 }
 
 /** A subscription of a role. It is made again on each new link. */
@@ -54,7 +57,7 @@ class NatsConnection implements Connection, StorageConnection {
   #link: Link | undefined;
   #storage: Promise<Storage> | undefined;
 
-  constructor(options: ConnectionOptions, servers: Server[]) {
+  constructor(options: ConnectionOptions, servers: () => readonly Server[]) {
     this.#options = options;
     this.storeTimeoutMs = options.storeTimeoutMs ?? 5_000;
     this.#limitedLog = limitedLog(options.log, options.clock);

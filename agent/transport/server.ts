@@ -25,6 +25,18 @@ export function parseServers(urls: readonly string[]): Server[] {
   return urls.map(parseServer);
 }
 
+/** Returns a function that reads the addresses that `find` returns. As long as they are the same, so are the servers. */
+export function serverSource(find: () => readonly string[]): () => readonly Server[] {
+  let urls: readonly string[] = [];
+  let servers: readonly Server[] = [];
+  return () => {
+    const found = find();
+    if (found.join(' ') !== urls.join(' ') || servers.length === 0) servers = parseServers(found);
+    urls = found;
+    return servers;
+  };
+}
+
 function parseServer(text: string): Server {
   const [, scheme = 'nats', rest = ''] = /^(?:([a-z+]+):\/\/)?(.*)$/i.exec(text.trim()) ?? [];
   if (rest.includes('@'))

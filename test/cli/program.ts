@@ -22,6 +22,8 @@ export interface ProgramOptions {
   nodeOptions?: readonly string[];
   /** A file descriptor for standard output. Then `outcome` does not collect it. */
   stdout?: number;
+  /** The text on standard input. Without it, standard input is empty. */
+  input?: string;
 }
 
 /** Starts `muster ARGS` and collects its output. It ends with the test at the latest. */
@@ -30,8 +32,10 @@ export async function start(t: TestContext, args: readonly string[], options: Pr
   const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [...(options.nodeOptions ?? []), main, ...args], {
     env: { PATH, HOME: home, ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}), ...options.env },
-    stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', options.stdout ?? 'pipe', 'pipe'],
   });
+  // A program that ends early does not read its input.
+  child.stdin?.on('error', () => undefined).end(options.input);
   t.after(() => child.kill('SIGKILL'));
   const outcome: Outcome = { code: null, stdout: '', stderr: '' };
   child.stdout?.setEncoding('utf8').on('data', text => {

@@ -165,6 +165,7 @@ test('the defaults are the documented ones', () => {
       nodeUnknownAfter: 90_000,
       manualApproval: true,
       maxPending: 1000,
+      unverifiedNodes: false,
     },
     nats: {
       servers: [],
@@ -176,6 +177,7 @@ test('the defaults are the documented ones', () => {
       credsFile: undefined,
       tls: { caFile: undefined, certFile: undefined, keyFile: undefined, handshakeFirst: false },
     },
+    join: { code: undefined, codeFile: undefined },
     broker: {
       binary: undefined,
       host: '127.0.0.1',
@@ -209,7 +211,7 @@ test('the names in the environment and of flags are all different, and secrets h
   assert.equal(new Set(settingKeys.map(environmentName)).size, settingKeys.length);
   const flags = settingKeys.flatMap(key => (isSecret(key) ? [] : [flagName(key)]));
   assert.equal(new Set(flags).size, flags.length);
-  assert.deepEqual(settingKeys.filter(isSecret), ['nats.token', 'nats.password']);
+  assert.deepEqual(settingKeys.filter(isSecret), ['nats.token', 'nats.password', 'join.code']);
   assert.equal(environmentName('nats.tls.caFile'), 'MUSTER_NATS_TLS_CA_FILE');
   assert.equal(flagName('dataDir'), '--data-dir');
 });

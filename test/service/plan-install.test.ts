@@ -77,6 +77,28 @@ describe('systemd', () => {
     assert.deepEqual(stepTexts(plan({ ...installed, service: { ...running, state: 'starting' } })), []);
   });
 
+  test('a join code is written where only root and the service read it, and a running service is restarted', () => {
+    const code = { path: '/etc/credstore/muster-agent.join.code', content: 'muster1.x\n' };
+    const first = plan({ folders: ['/etc', '/etc/systemd', '/etc/systemd/system', '/etc/muster'] }, { code });
+    assert.deepEqual(stepTexts(first).slice(0, 3), [
+      'write /etc/muster/config.yaml',
+      'make /etc/credstore',
+      `write ${code.path}`,
+    ]);
+    const [, folder, file] = first.steps;
+    assert.deepEqual(folder, { action: 'make folder', path: '/etc/credstore', mode: 0o700, owner: root });
+    assert.deepEqual(file, {
+      action: 'write',
+      ...code,
+      mode: 0o600,
+      owner: root,
+      replaces: false,
+      isSecret: true,
+    });
+    const again = plan({ ...installed, folders: [...folders, '/etc/credstore'] }, { code });
+    assert.deepEqual(stepTexts(again), [`write ${code.path}`, 'run restart --no-block muster-agent.service']);
+  });
+
   test('only the missing steps are planned', () => {
     const of = (service: Partial<typeof running>) =>
       stepTexts(plan({ ...installed, service: { ...running, ...service } }));

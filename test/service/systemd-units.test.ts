@@ -122,12 +122,16 @@ test('the sandbox allows what the agent needs: devices by class, /proc, and memo
   assert.deepEqual(values(unit('agent', { groups: ['video'] }), 'SupplementaryGroups'), ['video']);
 });
 
-test('each role has its own credential for every secret setting', () => {
+test('each role has its own credential for every secret setting that it reads', () => {
   assert.deepEqual(values(unit('agent'), 'LoadCredential'), [
     'nats.token:muster-agent.nats.token',
     'nats.password:muster-agent.nats.password',
+    'join.code:muster-agent.join.code',
   ]);
-  assert.equal(values(unit('requester'), 'LoadCredential')[0], 'nats.token:muster-requester.nats.token');
+  assert.deepEqual(values(unit('requester'), 'LoadCredential'), [
+    'nats.token:muster-requester.nats.token',
+    'nats.password:muster-requester.nats.password',
+  ]);
 });
 
 test('the unit of a user contains nothing that only the service manager of the system can do', () => {

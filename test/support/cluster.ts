@@ -1,5 +1,5 @@
 // Runs a cluster of real processes on one machine: a requester, agents, and the requester's broker or the test's.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeView } from '../../agent/requester/directory/node-view.ts';
@@ -33,6 +33,7 @@ export class Cluster {
   readonly brokerPort: number;
   readonly #options: ClusterOptions;
   readonly #programs = new Set<Program>();
+  #code: string | undefined;
   readonly #written = new Map<string, Values>();
 
   static async create(options: ClusterOptions = {}): Promise<Cluster> {
@@ -65,11 +66,6 @@ export class Cluster {
     return text === undefined ? undefined : JSON.parse(text);
   }
 
-  /** Returns the token file of the requester's own broker; undefined when the test runs the broker. */
-  get tokenFile(): string | undefined {
-    return this.#options.servers ? undefined : join(this.folderOf('node-0'), 'broker', 'token');
-  }
-
   /** Starts a requester, and waits until it is ready unless `wait` is false. */
   async requester(
     settings: Values = {},
@@ -88,15 +84,45 @@ export class Cluster {
     settings: Values = {},
     { wait = true, ...options }: RunOptions & { wait?: boolean } = {},
   ): Promise<Program> {
-    const token: Values = this.tokenFile ? { 'nats.tokenFile': this.tokenFile } : {};
+    const code = await this.#codeFor(id, settings);
     const program = await this.#start(
       'agent',
       id,
-      { 'nats.servers': this.servers, ...token, ...settings },
-      options,
+      { 'nats.servers': this.servers, ...settings },
+      {
+        ...options,
+        env: { ...code, ...options.env },
+      },
     );
     if (wait) await program.untilPrinted(/"msg":"(pending approval|approved|registered)"/);
     return program;
+  }
+
+  /** Returns the line of a join code for any number of nodes of this cluster. Its requester must run. */
+  async joinCode(): Promise<string> {
+    this.#code ??= await this.#makeCode();
+    return this.#code;
+  }
+
+  /** Returns the environment with a code for an agent that is new here; nothing while nobody can make one. */
+  async #codeFor(id: string, settings: Values): Promise<Record<string, string>> {
+    const isKnown = await access(join(this.folderOf(id), 'agent', 'cluster.json')).then(
+      () => true,
+      () => false,
+    );
+    if (isKnown || this.#options.servers || 'join.codeFile' in settings) return {};
+    const code = await this.joinCode().catch(() => undefined);
+    return code === undefined ? {} : { MUSTER_JOIN_CODE: code };
+  }
+
+  async #makeCode(): Promise<string> {
+    const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/join-codes`, {
+      method: 'POST',
+      headers: { connection: 'close', 'content-type': 'application/json' },
+      body: JSON.stringify({ Uses: 10_000, ExpiresInSeconds: 30 * 24 * 3_600 }),
+    });
+    if (!answer.ok) throw new Error(`no join code: ${await answer.text()}`);
+    return ((await answer.json()) as { Code: string }).Code;
   }
 
   /** Sends an operator's decision to the API, as the command does. */

@@ -2,8 +2,15 @@
 import type { LostNode } from '../../agent/protocol/http.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
+import { clusterBucket } from '../../agent/requester/cluster/cluster-bucket.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';
 import { type NodeView, nodeView } from '../../agent/requester/directory/node-view.ts';
+import {
+  type BrokerAddresses,
+  type JoinCodeDesk,
+  joinCodeDesk,
+} from '../../agent/requester/enrolment/join-code-desk.ts';
+import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
 import type { Liveness } from '../../agent/requester/health/health.ts';
 import {
   approveNode,
@@ -18,7 +25,10 @@ import type { ResourceInfo } from '../../agent/requester/roll/resource-store.ts'
 import { newCounters } from '../../agent/requester/status/counters.ts';
 import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { MusterError } from '../../agent/system/errors.ts';
+import { silentLog } from '../../agent/system/log.ts';
 import { wholeIdHint } from '../../agent/system/whole-id-hint.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeBroker } from './fake-connection.ts';
 
 /** A node's record, and what a requester has in memory about the node. */
 export interface FakeNode {
@@ -45,6 +55,17 @@ export class FakeDirectory implements Directory {
   readonly lost: LostNode[] = [];
   readonly rebuilt: string[] = [];
   readonly unwritable = new Set<string>();
+  /** The ids of the codes that were used, once for each node. */
+  readonly usedCodes: string[] = [];
+  /** What was announced of join codes. */
+  readonly announcedCodes: Record<string, unknown>[] = [];
+  readonly joinCodes: JoinCodeDesk;
+  /** The addresses in the codes; undefined for a cluster in shared mode. */
+  brokerAddresses: BrokerAddresses | undefined = {
+    servers: ['tls://head:4222'],
+    pins: [Buffer.alloc(32, 7).toString('base64url')],
+    localOnly: false,
+  };
   /** The error that `list` and the other methods throw, if it is set. */
   failure: Error | undefined;
   degraded: string | undefined;
@@ -54,6 +75,15 @@ export class FakeDirectory implements Directory {
     this.self = self;
     this.#now = now;
     for (const node of nodes) this.nodes.set(node.state.Info.NodeID, node);
+    const clock = new FakeClock(new Date(now));
+    const codes = fakeJoinCodes(clock, this);
+    this.joinCodes = joinCodeDesk({
+      parts: () => {
+        this.#throwFailure();
+        return { joinCodes: codes, clusterId: 'c-1' };
+      },
+      addresses: () => this.brokerAddresses,
+    });
   }
 
   status(): RequesterStatus {
@@ -161,6 +191,24 @@ export class FakeDirectory implements Directory {
   #throwFailure(): void {
     if (this.failure) throw this.failure;
   }
+}
+
+function fakeJoinCodes(clock: FakeClock, { usedCodes, announcedCodes }: FakeDirectory): JoinCodes {
+  const bucket = new FakeBroker(clock)
+    .connect()
+    .storage()
+    .then(storage => storage.bucket(clusterBucket));
+  return new JoinCodes({
+    bucket: {
+      put: async (...args) => (await bucket).put(...args),
+      get: async (...args) => (await bucket).get(...args),
+      remove: async (...args) => (await bucket).remove(...args),
+    },
+    clock,
+    log: silentLog,
+    usesOf: id => usedCodes.filter(each => each === id).length,
+    events: { announce: (kind, data) => announcedCodes.push({ kind, ...data }) },
+  });
 }
 
 /** Sends an event of node `from` to a follower of all nodes or of this one. */

@@ -110,6 +110,15 @@ export class Registration {
     this.#registerAgain('', 0);
   }
 
+  /** Registers this node with the cluster that it was given a join code of, over a new link. */
+  join(): void {
+    const { connection } = this.#options;
+    this.#delays.onRegisterByHand();
+    this.#update({ refusal: undefined });
+    connection.reconnect();
+    this.#registerAgain('', 0);
+  }
+
   /** Finds out why the broker does not permit this node's requests, and connects again later. */
   async onNotPermitted(): Promise<void> {
     const { client, connection, limitedLog, node } = this.#options;

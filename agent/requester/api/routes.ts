@@ -13,6 +13,7 @@ import type { Directory } from '../directory/directory.ts';
 import { notFound } from '../roll/decisions.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
 import { namesLoopback } from './host-header.ts';
+import { addJoinCodeRoutes } from './join-code-routes.ts';
 import { readNodeChange, readRebuild } from './node-change.ts';
 import { flagOf, queryNodes } from './node-query.ts';
 import { problemOf, RequestFault, unexpectedProblem } from './problem.ts';
@@ -64,6 +65,9 @@ export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bin
       return answer(call, { Success: true });
     },
   );
+
+  const limitBody = bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge });
+  addJoinCodeRoutes(app, { desk: directory.joinCodes, answer, limitBody });
 
   app.get('/api/v1/orchestrator/status', call => answer(call, directory.status()));
   app.get('/api/v1/orchestrator/events', async call => {

@@ -1,6 +1,7 @@
 // The directory contains what operators can see and do. The API calls only this part of the requester.
 import type { LostNode } from '../../protocol/http.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
+import type { JoinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { Decision } from '../roll/decisions.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
 import type { NodeView } from './node-view.ts';
@@ -8,6 +9,8 @@ import type { NodeView } from './node-view.ts';
 export interface Directory {
   /** Node information of the requester itself. */
   readonly self: NodeInfo;
+  /** The functions for join codes. */
+  readonly joinCodes: JoinCodeDesk;
   status(): RequesterStatus;
   /**
    * Returns every node on the roll, sorted by id.

@@ -6,6 +6,8 @@ import { eventWildcard } from '../../protocol/subjects.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type EventStream, isRefusal } from '../../transport/port.ts';
+import { type BrokerAddresses, type JoinCodeDesk, joinCodeDesk } from '../enrolment/join-code-desk.ts';
+import type { JoinCodes } from '../enrolment/join-codes.ts';
 import type { ConflictDetector } from '../events/conflict-detector.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
 import {
@@ -28,6 +30,9 @@ import { type NodeView, nodeView } from './node-view.ts';
 
 /** The parts of a running requester that the directory reads and changes. */
 export interface DirectoryParts {
+  clusterId: string;
+  /** Undefined when the cluster uses a NATS that does not ask this requester whom to let in. */
+  joinCodes: JoinCodes | undefined;
   roll: Roll;
   health: HealthWatch;
   resources: ResourceStore;
@@ -41,16 +46,21 @@ export interface NodeDirectoryOptions {
   counters: Counters;
   /** The folder of the requester's own broker; undefined when the broker is another one. */
   brokerFolder?: string | undefined;
+  /** See JoinCodeDeskOptions. */
+  brokerAddresses(): BrokerAddresses | undefined;
   /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
   parts(): DirectoryParts;
   status(): RequesterStatus;
 }
 
 export class NodeDirectory implements Directory {
+  readonly joinCodes: JoinCodeDesk;
   readonly #options: NodeDirectoryOptions;
 
   constructor(options: NodeDirectoryOptions) {
     this.#options = options;
+    const { parts, brokerAddresses } = options;
+    this.joinCodes = joinCodeDesk({ parts, addresses: brokerAddresses });
   }
 
   get self(): NodeInfo {

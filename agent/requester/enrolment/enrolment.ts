@@ -5,8 +5,10 @@ import type { Log } from '../../system/log.ts';
 import type { Bucket, Connection } from '../../transport/port.ts';
 import { readRecords } from '../cluster/record-set.ts';
 import type { Counters } from '../status/counters.ts';
+import type { CodeCheck } from './access-rules.ts';
 import type { Callout } from './callout.ts';
 import { Gatekeeper } from './gatekeeper.ts';
+import { type JoinCodeAnnouncer, JoinCodes } from './join-codes.ts';
 import { LiveConnections } from './live-connections.ts';
 import { Pins } from './pins.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
@@ -22,6 +24,8 @@ export interface EnrolmentOptions {
   heartbeatTopic: string;
   /** The tokens of clients without a key. */
   tokens: ClientTokens;
+  /** Announces what operators do about join codes. */
+  events: JoinCodeAnnouncer;
   counters: Counters;
   lease: { confirm(): Promise<void> };
   clock: Clock;
@@ -35,6 +39,7 @@ export interface EnrolmentRoll {
 
 export class Enrolment {
   readonly pins: Pins;
+  readonly joinCodes: JoinCodes;
   readonly live: LiveConnections;
   readonly #options: EnrolmentOptions;
   readonly #refusals = new RefusalLog(() => undefined);
@@ -42,7 +47,7 @@ export class Enrolment {
   /** Reads the records of the store. @throws BrokerError */
   static async open(options: EnrolmentOptions): Promise<Enrolment> {
     const enrolment = new Enrolment(options);
-    await readRecords(options.bucket, enrolment.pins.sets);
+    await readRecords(options.bucket, [...enrolment.pins.sets, enrolment.joinCodes]);
     enrolment.pins.onRead();
     return enrolment;
   }
@@ -51,6 +56,7 @@ export class Enrolment {
     this.#options = options;
     this.pins = new Pins(options.bucket, options.log);
     this.live = new LiveConnections(options);
+    this.joinCodes = new JoinCodes({ ...options, usesOf: id => this.pins.usesOf(id) });
   }
 
   /** Begins to let clients in. Returns a function that ends it. */
@@ -62,7 +68,8 @@ export class Enrolment {
       live: this.live,
       refusals: this.#refusals,
       hasRecord: id => roll.hasRecord(id),
-      checkCode: () => ({ kind: 'unknown' }),
+      checkCode: (token, host) => this.#checkCode(token, host),
+      holdCode: id => this.joinCodes.hold(id),
       banOf: () => undefined,
       deletedNode: () => undefined,
       onPinned: () => undefined,
@@ -78,6 +85,11 @@ export class Enrolment {
       why.unsubscribe();
       this.live.stop();
     };
+  }
+
+  #checkCode(token: string, host: string): CodeCheck {
+    const check = this.joinCodes.check(token, host);
+    return check.kind === 'unknown' ? check : { kind: check.kind, id: check.code.id };
   }
 
   /**

@@ -32,6 +32,10 @@ export interface GatekeeperOptions {
   hasRecord(id: string): boolean;
   /** Says what a join code is worth now. `host` is the address of the client. */
   checkCode(token: string, host: string): CodeCheck;
+  /**
+   * Holds a use of a join code while the pin of a node is written. Returns the function that ends this.
+   */
+  holdCode(id: string): () => void;
   /** Says who banned a key; undefined when nobody did. */
   banOf(key: string): { actor: string; at: string } | undefined;
   /** Says which node of this id was deleted; undefined when none was. */
@@ -88,7 +92,7 @@ export class Gatekeeper {
   }
 
   async #admit(applicant: Applicant): Promise<CalloutAnswer | undefined> {
-    const { pins, clock, log, onPinned } = this.#options;
+    const { log, onPinned } = this.#options;
     const { key, name, question } = applicant;
     const decision = this.#decision(applicant);
     switch (decision.kind) {
@@ -97,11 +101,7 @@ export class Gatekeeper {
       case 'refuse':
         return this.#refuse(applicant, decision.refusal);
       case 'pin':
-        await pins.add(name.node, {
-          key,
-          ...(decision.code ? { code: decision.code } : {}),
-          at: clock.now().toISOString(),
-        });
+        await this.#pin(name.node, key, decision.code);
         log.info(
           { node: name.node, fingerprint: fingerprint(key), code: decision.code, host: question.host },
           'a new key was pinned to a node',
@@ -121,6 +121,17 @@ export class Gatekeeper {
       host: question.host,
     });
     return answerOf(nodePermissions(name.node, key, this.#options.heartbeatTopic));
+  }
+
+  // The use of the code is held in the turn in which the code was checked, so nobody else takes the last one meanwhile.
+  async #pin(node: string, key: string, code: string | undefined): Promise<void> {
+    const { pins, clock, holdCode } = this.#options;
+    const release = code === undefined ? undefined : holdCode(code);
+    try {
+      await pins.add(node, { key, ...(code ? { code } : {}), at: clock.now().toISOString() });
+    } finally {
+      release?.();
+    }
   }
 
   #decision({ key, name, question }: Applicant): AccessDecision {

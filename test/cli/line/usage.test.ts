@@ -60,7 +60,7 @@ test('the help of every command names each of its flags once', async () => {
     const { flags, settings } = await row.load();
     const names = Object.keys({ ...flags, ...globalFlags, ...settingFlags(settings) });
     const shown = [...text.matchAll(/^ {2}(?:-\w, | {4})--([a-z-]+)/gm)].map(match => match[1]);
-    const secret = (name: string) => name === 'nats-token' || name === 'nats-password';
+    const secret = (name: string) => ['nats-token', 'nats-password', 'join-code'].includes(name);
     assert.deepEqual(shown.sort(), names.filter(name => !secret(name)).sort(), row.path);
   }
 });

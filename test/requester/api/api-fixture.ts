@@ -8,7 +8,7 @@ import { FakeDirectory, type FakeNode } from '../../support/fake-directory.ts';
 import { computeInfo, record, requesterNode } from '../samples.ts';
 
 /** Returns a cluster of a requester and three nodes that wait for approval. */
-export function cluster(): FakeDirectory {
+export function cluster(now?: string): FakeDirectory {
   const compute = (id: string): FakeNode => ({
     state: record(id, 'PENDING'),
     health: 'HEALTHY',
@@ -21,7 +21,7 @@ export function cluster(): FakeDirectory {
     compute('node-2'),
     compute('node-3'),
   ];
-  return new FakeDirectory(self, nodes);
+  return new FakeDirectory(self, nodes, now);
 }
 
 /** Returns a node with these labels and free CPUs. */

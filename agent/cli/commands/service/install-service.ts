@@ -1,7 +1,9 @@
 // Installs a service: reads what is there, plans the steps, carries them out, and says what to do next.
 import { access } from 'node:fs/promises';
+import { loadSettings } from '../../../config/load.ts';
 import type { Role } from '../../../config/role.ts';
 import { packagedSchema, sampleConfig } from '../../../config/sample.ts';
+import type { JoinCode } from '../../../protocol/join-code.ts';
 import { checkExecutable } from '../../../service/executable.ts';
 import { inspect } from '../../../service/inspect.ts';
 import type { Plan } from '../../../service/plan.ts';
@@ -10,6 +12,7 @@ import { createServiceFiles, gpuGroups } from '../../../service/service-files.ts
 import type { ServicePaths } from '../../../service/service-paths.ts';
 import { type ServiceTarget, userName } from '../../../service/target.ts';
 import { escapeText } from '../../../system/escape.ts';
+import { giveCode } from '../agent/give-code.ts';
 import { checkServiceConfig } from './check-service-config.ts';
 import { carryOut, type Output } from './show-plan.ts';
 
@@ -20,6 +23,8 @@ export interface InstallOptions {
   force: boolean;
   /** Whether to show what would be done, and change nothing. */
   dryRun: boolean;
+  /** The join code of the node; undefined when none is given. */
+  code?: { line: string; code: JoinCode } | undefined;
 }
 
 /**
@@ -31,7 +36,7 @@ export async function installService(
   options: InstallOptions,
   { print, warn }: Output,
 ): Promise<void> {
-  const { role, executable, dryRun } = options;
+  const { role, executable, dryRun, code: given } = options;
   const { root, prefix, scope } = target;
   const paths = target.paths(role);
   const doubts = await checkExecutable(executable, scope, prefix);
@@ -40,11 +45,29 @@ export async function installService(
   for (const doubt of doubts) warn(escapeText(doubt));
   const configIsValid = root !== undefined || (await checkServiceConfig(target, role, inspection, warn));
   const config = { path: paths.config, content: await firstConfig(prefix) };
-  const plan = planInstall({ ...target, ...files, ...options, config, configIsValid }, paths, inspection);
+  const code = paths.joinCode && given ? { path: paths.joinCode, content: `${given.line}\n` } : undefined;
+  const parameters = { ...target, ...files, ...options, config, configIsValid, code };
+  const plan = planInstall(parameters, paths, inspection);
   for (const warning of plan.warnings) warn(escapeText(warning));
+  // Without secrets of the service manager, the code goes where the role itself keeps it.
+  if (given && !code && !dryRun) await storeForService(target, paths, given);
   await carryOut(plan, target, { name: paths.name, dryRun, print });
   for (const note of plan.notes) print(`${escapeText(note)}\n`);
   print(await outcomeText(target, options, paths, plan));
+}
+
+/** Gives the code to the agent of a service that gets no secrets from its manager. It runs as the user of this process. */
+async function storeForService(
+  { prefix }: ServiceTarget,
+  { config, dataFolder }: ServicePaths,
+  given: NonNullable<InstallOptions['code']>,
+): Promise<void> {
+  const file = prefix + config;
+  const settings = (await exists(file))
+    ? (await loadSettings({ configFile: file, skipUnreadable: true, role: 'agent' })).settings
+    : undefined;
+  const data = settings?.dataDir ?? prefix + dataFolder;
+  await giveCode([data], data, { ...given, move: false });
 }
 
 /** Returns a configuration to start from. Both roles read the same file. */
@@ -57,7 +80,7 @@ async function firstConfig(prefix: string): Promise<string> {
 /** Returns what was done, and what the operator can do next. */
 async function outcomeText(
   target: ServiceTarget,
-  { role, start, dryRun }: InstallOptions,
+  { role, start, dryRun, code }: InstallOptions,
   paths: ServicePaths,
   { steps }: Plan,
 ): Promise<string> {
@@ -72,7 +95,7 @@ async function outcomeText(
       (step.action === 'run' && step.args.includes('enable')),
   );
   const lines = [
-    ...(start && role === 'agent' && isNew ? brokerLines(target, paths) : []),
+    ...(start && role === 'agent' && isNew && !code ? joinLines(target, paths) : []),
     start
       ? `To see its state: muster service status${user} --role ${role}`
       : 'It is installed but not started. The same command without --no-start starts it.',
@@ -82,19 +105,12 @@ async function outcomeText(
   return `\n${lines.map(line => `${escapeText(line)}\n`).join('')}`;
 }
 
-function brokerLines({ manager, scope, uid }: ServiceTarget, { name, config }: ServicePaths): string[] {
-  const isSystem = scope === 'system';
-  const restart =
-    manager === 'systemd'
-      ? `systemctl${isSystem ? '' : ' --user'} restart --no-block ${name}`
-      : `launchctl kickstart -k ${isSystem ? 'system' : `gui/${uid}`}/${name}`;
+function joinLines({ scope }: ServiceTarget, { config }: ServicePaths): string[] {
+  const command = scope === 'system' ? 'sudo muster service install' : 'muster service install --user';
   return [
-    'To connect the agent to a broker on another machine:',
-    `  set nats.servers in ${config}`,
-    manager === 'systemd' && isSystem
-      ? '  install -D -m 600 TOKENFILE /etc/credstore/muster-agent.nats.token'
-      : '  put the token into a file that only you can read, and set nats.tokenFile to that file',
-    `  ${restart}`,
+    'To bring the node into the cluster of a requester on another machine:',
+    `  ${command} --role agent --join`,
+    `To connect it to a NATS of your own, set nats.servers in ${config}.`,
   ];
 }
 

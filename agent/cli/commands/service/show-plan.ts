@@ -5,6 +5,7 @@ import type { Plan, Step } from '../../../service/plan.ts';
 import type { ServiceTarget } from '../../../service/target.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { escapeText } from '../../../system/escape.ts';
+import { redacted } from '../../../system/secrets.ts';
 
 /** The functions by which a service command shows its results and its warnings. */
 export interface Output {
@@ -54,7 +55,7 @@ function stepText(step: Step, { program, root }: StepWords, whole: boolean): str
     case 'write': {
       const action = step.replaces ? 'replace' : 'write';
       const text = line(action, `${root}${step.path}${whole ? rightsText(step) : ''}`);
-      return whole ? text + indented(step.content) : text;
+      return whole ? text + indented(step.isSecret ? redacted : step.content) : text;
     }
     case 'rename':
       return line('rename', `${root}${step.path} to ${root}${step.to}`);

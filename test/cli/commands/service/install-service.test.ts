@@ -16,10 +16,20 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadSettings } from '../../../../agent/config/load.ts';
+import { encodeJoinCode, type JoinCode, joinToken } from '../../../../agent/protocol/join-code.ts';
 import { readSeal } from '../../../../agent/service/seal.ts';
 import { requireRoot } from '../../../../agent/service/target.ts';
 import { surroundings } from '../../../config/surroundings.ts';
 import { bareMachine, listing, program, units, usedBy } from './bare-machine.ts';
+
+const code: JoinCode = {
+  servers: ['tls://head:4222'],
+  pins: [],
+  token: joinToken('abcdefgh23', Buffer.alloc(16, 1)),
+  cluster: 'c-1',
+  endsAt: 1_900_000_000,
+};
+const given = { line: encodeJoinCode(code), code };
 
 test('install writes the unit and the configuration with their modes, then enables and starts the service', async () => {
   const { install, at, fake, output } = await bareMachine();
@@ -42,9 +52,35 @@ test('install writes the unit and the configuration with their modes, then enabl
   const { printed, warned } = output;
   assert.match(printed, new RegExp(`^write {4}${unit}$`, 'm'));
   assert.match(printed, new RegExp(`^run {6}${fake.program} enable muster-agent.service$`, 'm'));
+  assert.match(printed, /\n {2}sudo muster service install --role agent --join\n/);
   assert.match(printed, /set nats\.servers in \/etc\/muster\/config\.yaml/);
   assert.match(printed, /To see its state: muster service status --role agent\n$/);
   assert.equal(warned, '');
+});
+
+test('install --join puts the code where only root and the service read it, and never shows it', async () => {
+  const { install, uninstall, at, fake, output } = await bareMachine();
+  const path = at('/etc/credstore/muster-agent.join.code');
+  await install('agent', { code: given, dryRun: true });
+  assert.match(
+    output.printed,
+    /^write +\S+\/muster-agent\.join\.code \(mode 0600, owner root:root\)\n {4}\| <redacted>$/m,
+  );
+  await install('agent', { code: given });
+  assert.equal(await readFile(path, 'utf8'), `${given.line}\n`);
+  assert.deepEqual(
+    [(await stat(path)).mode & 0o777, (await stat(at('/etc/credstore'))).mode & 0o777],
+    [0o600, 0o700],
+  );
+  assert.ok(!output.printed.includes(given.line));
+  assert.doesNotMatch(output.printed, /--join/);
+  await fake.calls();
+  // With another code the running service starts again, because systemd passes secrets only at a start.
+  await install('agent', { code: given });
+  assert.match(output.printed, /^replace +\S+join\.code$/m);
+  assert.deepEqual(await fake.calls(), ['restart --no-block muster-agent.service']);
+  await uninstall('agent', { purge: true });
+  await assert.rejects(stat(path), { code: 'ENOENT' });
 });
 
 test('folders may be links, as /etc is on macOS, and a purge keeps a link of the operator', async () => {

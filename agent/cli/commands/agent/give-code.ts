@@ -1,0 +1,72 @@
+// Gives a join code to the agent of this machine: to its process if it runs, otherwise by its file.
+import { readClusterFile, withCode, writeClusterFile } from '../../../compute/registration/cluster-file.ts';
+import { refuseOtherCluster } from '../../../compute/registration/given-code.ts';
+import { roleFolder, runtimeFolder } from '../../../config/paths.ts';
+import type { JoinCode } from '../../../protocol/join-code.ts';
+import { describeHolder } from '../../../roles/describe-holder.ts';
+import { checkPrivateState } from '../../../service/private-state.ts';
+import { MusterError } from '../../../system/errors.ts';
+import { makeFolder } from '../../../system/files.ts';
+import { askHolder, holdFolder } from '../../../system/role-socket.ts';
+
+export interface GivenCode {
+  line: string;
+  code: JoinCode;
+  /** Whether the node leaves its present cluster if the code is for another one. */
+  move: boolean;
+}
+
+/**
+ * Gives the code to the agent that runs in one of the `searched` folders, or stores it in `own` when none runs. Returns the
+ * folder of the running agent's socket; undefined when none runs. @throws MusterError `conflict` for a code of another
+ * cluster without `move`; `not_allowed`, `not_writable`; `in_use` when an agent was started meanwhile.
+ */
+export async function giveCode(
+  searched: readonly string[],
+  own: string,
+  given: GivenCode,
+): Promise<string | undefined> {
+  const folder = await runningAgent(searched);
+  if (folder === undefined) await storeCode(own, given);
+  else await askHolder(folder, { command: 'join', code: given.line, move: given.move });
+  return folder;
+}
+
+/** Returns the folder of the socket of an agent that runs here; undefined when none runs. @throws MusterError `not_allowed` */
+export async function runningAgent(folders: readonly string[]): Promise<string | undefined> {
+  for (const data of folders) {
+    const folder = runtimeFolder(data, 'agent');
+    if ((await askHolder(folder, { command: 'status' })) !== undefined) return folder;
+  }
+  return undefined;
+}
+
+async function storeCode(data: string, { code, move }: GivenCode): Promise<void> {
+  await checkPrivateState(data).catch(error => throwWithServiceHint(error));
+  const folder = roleFolder(data, 'agent');
+  const runtime = runtimeFolder(data, 'agent');
+  await makeFolder(folder);
+  await makeFolder(runtime);
+  // An agent that starts at this moment must not read the file before it is written, or write it too.
+  const lock = await holdFolder(
+    runtime,
+    () => ({ role: 'agent', pid: process.pid, state: 'joining' }),
+    status => `an agent holds ${folder}: ${describeHolder(status)}`,
+  );
+  try {
+    const known = await readClusterFile(folder);
+    refuseOtherCluster(known?.cluster, code, move);
+    const next = withCode(known, code);
+    if (next !== known) await writeClusterFile(folder, next);
+  } finally {
+    await lock.close();
+  }
+}
+
+function throwWithServiceHint(error: unknown): never {
+  if (!(error instanceof MusterError) || error.code !== 'not_allowed') throw error;
+  throw new MusterError('not_allowed', error.message, {
+    hint: 'give the code to the service: sudo muster service install --role agent --join',
+    cause: error,
+  });
+}

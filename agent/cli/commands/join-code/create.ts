@@ -1,0 +1,86 @@
+// `muster join-code create` makes a code with which new nodes join. Only the code itself goes to standard output.
+import { apiSettings, requesterApi } from '../../../api/client.ts';
+import { duration, integer } from '../../../config/kind.ts';
+import { ipNetwork } from '../../../config/network.ts';
+import { labels } from '../../../config/node.ts';
+import { jsonText } from '../../../output/data.ts';
+import { note, print } from '../../../output/terminal.ts';
+import { durationText, timeText } from '../../../output/units.ts';
+import { type CreatedJoinCode, joinCodeBounds } from '../../../protocol/http-join-codes.ts';
+import { printable } from '../../../system/printable.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
+import { outputFlag } from '../../line/output-flag.ts';
+import { actor } from '../actor.ts';
+
+export const settings = apiSettings;
+
+const { minSeconds, maxSeconds, usualSeconds, maxUses } = joinCodeBounds;
+
+export const flags = {
+  expires: {
+    value: 'TIME',
+    kind: duration(minSeconds * 1_000, maxSeconds * 1_000),
+    help: 'time after which it lets nobody in; default 1h, at most 30 days (720h)',
+  },
+  uses: { value: 'N', kind: integer(1, maxUses), default: 1, help: 'number of nodes that it lets in' },
+  approve: { help: 'approve these nodes at once; without it they wait for approval' },
+  labels: { value: 'K=V', kind: labels, many: true, help: 'labels that the nodes get' },
+  network: {
+    value: 'CIDR',
+    kind: ipNetwork,
+    help: 'let nodes in only from this network; it means nothing behind NAT or a proxy',
+  },
+  output: outputFlag('text', 'json'),
+} as const satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster join-code create', 'let one new node in within an hour; it then waits for approval'],
+  [
+    'muster join-code create --uses 40 --expires 8h --approve --labels rack=b7',
+    'let a rack of machines in today, approved and labelled',
+  ],
+];
+
+export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
+  const api = await requesterApi(load);
+  const created = await api.createJoinCode({
+    ExpiresInSeconds: Math.round((given.expires ?? usualSeconds * 1_000) / 1_000),
+    Uses: given.uses,
+    Approve: given.approve,
+    Labels: Object.assign({}, ...given.labels),
+    Network: given.network ?? '',
+    Actor: actor(),
+  });
+  if (given.output === 'json') print(jsonText(created));
+  else print(`${printable(created.Code, 4_096)}\n`);
+  for (const line of explanation(created, new Date())) note(printable(line, 1024));
+  return 0;
+}
+
+/** Returns what the code does, how it is used, and what limits it, one sentence or command a line. */
+export function explanation({ JoinCode: code, Servers, LocalOnly }: CreatedJoinCode, now: Date): string[] {
+  const nodes = code.Uses === 1 ? 'one new node' : `${code.Uses} new nodes`;
+  const then =
+    code.Uses === 1
+      ? `it is ${code.Approve ? 'approved at once' : 'shown as PENDING until you approve it'}`
+      : `they are ${code.Approve ? 'approved at once' : 'shown as PENDING until you approve them'}`;
+  const ends = timeText(code.EndsAt, now).replace(/ \(.*/, '');
+  const lifetime = durationText(Date.parse(code.EndsAt) - Date.parse(code.CreatedAt));
+  const labelled = Object.entries(code.Labels).map(([key, value]) => `${key}=${value}`);
+  return [
+    `This is join code ${code.ID}. It lets in ${nodes} until ${ends} (for ${lifetime}); ${then}.`,
+    ...(labelled.length > 0 ? [`Labels: ${labelled.join(', ')}`] : []),
+    ...(code.Network ? [networkText(code.Network)] : []),
+    ...(LocalOnly ? [localText(Servers)] : []),
+    'On the new machine, one of these asks for the code:',
+    '  sudo muster service install --role agent --join',
+    '  muster agent join',
+    `To end it early: muster join-code revoke ${code.ID}`,
+  ];
+}
+
+const networkText = (network: string): string =>
+  `It works only from ${network}. That is compared with the address from which the connection comes, so it means nothing behind NAT or a proxy.`;
+
+const localText = (servers: readonly string[]): string =>
+  `It works on this machine only, because the broker listens on ${servers.join(', ')}. For other machines set broker.host, for example to 0.0.0.0, and restart the requester before you make a code.`;

@@ -1,0 +1,153 @@
+// Keeps what this node knows of its cluster: where its brokers are, which certificate authorities may vouch for them, and the
+// join code until it is used.
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { codeIdOf, type JoinCode } from '../../protocol/join-code.ts';
+import { parseJson } from '../../protocol/json.ts';
+import { validate } from '../../protocol/schema.ts';
+import { MusterError } from '../../system/errors.ts';
+import { closeToOthers, writeFileAtomic } from '../../system/files.ts';
+import type { LimitedLog } from '../../system/limited-log.ts';
+import { readOwnFile } from '../../system/read-file.ts';
+import { rememberSecret } from '../../system/secrets.ts';
+import { StateFile } from '../../system/state-file.ts';
+
+export const clusterFileName = 'cluster.json';
+
+const texts = (count: number, length: number) =>
+  v.pipe(v.array(v.pipe(v.string(), v.maxLength(length))), v.maxLength(count));
+const id = v.pipe(v.string(), v.maxLength(128));
+/** Number of pins and of certificates that are kept. The oldest are forgotten. */
+const maxAuthorities = 8;
+
+const schema = v.object({
+  version: v.literal(1),
+  cluster: id,
+  servers: texts(64, 512),
+  /** The SHA-256 of the public keys of the certificate authorities, in base64url. */
+  pins: texts(maxAuthorities, 64),
+  /** The certificate authorities that were seen and had one of the pins, in PEM. */
+  cas: texts(maxAuthorities, 5_000),
+  /** The token of the code that is not used yet. */
+  code: v.optional(id),
+  /** The id of the last code that was taken, also after it was used. */
+  codeId: v.optional(id),
+  /** The id of the code with which this node came in. */
+  usedCode: v.optional(id),
+});
+export type KnownCluster = Omit<v.InferOutput<typeof schema>, 'version'>;
+
+/**
+ * Reads the file in the agent's folder; undefined when there is none. Access of other users is removed. @throws
+ * MusterError `bad_state` when it cannot be read, because without it the node would look for another cluster;
+ * `not_writable`.
+ */
+export async function readClusterFile(folder: string): Promise<KnownCluster | undefined> {
+  const path = join(folder, clusterFileName);
+  const file = await readOwnFile(path);
+  if (!file) return undefined;
+  try {
+    const { version: _, ...known } = validate(schema, parseJson(file.data));
+    if (known.code) rememberSecret(known.code);
+    if (file.info.mode & 0o077) await closeToOthers(path);
+    return known;
+  } catch (error) {
+    if (error instanceof MusterError) throw error;
+    throw new MusterError(
+      'bad_state',
+      `${path} cannot be read: it does not say which cluster this node is in`,
+      {
+        hint: 'restore it from a backup, or remove it and join again with a new code: muster agent join',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Writes the file. Throws MusterError `not_writable`. */
+export async function writeClusterFile(folder: string, known: KnownCluster): Promise<void> {
+  await writeFileAtomic(
+    join(folder, clusterFileName),
+    `${JSON.stringify({ version: 1, ...known }, null, 2)}\n`,
+  );
+}
+
+/**
+ * Returns what the node knows after it was given a code. A code of the same cluster adds to what is known; one of another
+ * cluster replaces it. A code that this node has used already changes nothing.
+ */
+export function withCode(known: KnownCluster | undefined, code: JoinCode): KnownCluster {
+  const codeId = codeIdOf(code.token);
+  rememberSecret(code.token);
+  const before = known?.cluster === code.cluster ? known : undefined;
+  if (before && before.usedCode === codeId) return before;
+  return {
+    cluster: code.cluster,
+    servers: [...code.servers],
+    pins: [...new Set([...code.pins, ...(before?.pins ?? [])])].slice(0, maxAuthorities),
+    cas: before?.cas ?? [],
+    code: code.token,
+    codeId,
+    ...(before?.usedCode === undefined ? {} : { usedCode: before.usedCode }),
+  };
+}
+
+/** Returns what the node knows after its cluster has admitted it: the code is dropped, and only its id is kept. */
+export function withoutCode({ code, ...known }: KnownCluster): KnownCluster {
+  return code === undefined || known.codeId === undefined ? known : { ...known, usedCode: known.codeId };
+}
+
+/** Returns what the node knows after it saw a certificate authority that has one of the pins. `ca` is in PEM. */
+export function withAuthority(known: KnownCluster, ca: string): KnownCluster {
+  if (known.cas.includes(ca)) return known;
+  return { ...known, cas: [ca, ...known.cas].slice(0, maxAuthorities) };
+}
+
+export interface ClusterFileOptions {
+  /** The agent's own folder. */
+  folder: string;
+  /** What was read at the start. */
+  known: KnownCluster | undefined;
+  node: string;
+  limitedLog: LimitedLog;
+}
+
+/** What a running agent knows of its cluster. Each change is written to the file. */
+export class ClusterFile {
+  readonly #file: StateFile<KnownCluster | undefined>;
+
+  constructor({ folder, known, node, limitedLog }: ClusterFileOptions) {
+    this.#file = new StateFile<KnownCluster | undefined>({
+      initial: known,
+      read: async () => known,
+      write: async value => value && (await writeClusterFile(folder, value)),
+      onReadError: () => undefined,
+      onWriteError: err => {
+        const text = 'what this node knows of its cluster could not be written; it is tried again later';
+        limitedLog.warn('cluster file', { node, err }, text);
+      },
+    });
+  }
+
+  get known(): KnownCluster | undefined {
+    return this.#file.value;
+  }
+
+  /** Takes a code. @throws MusterError `not_writable`; then the code is used all the same until this process ends. */
+  async take(code: JoinCode): Promise<void> {
+    await this.#file.set(withCode(this.known, code));
+    if (this.#file.failure) throw this.#file.failure.error;
+  }
+
+  /** Drops the code, because `cluster` has admitted this node. Does nothing when the code is for another cluster. */
+  onAdmitted(cluster: string | undefined): void {
+    const { known } = this;
+    if (known?.code !== undefined && known.cluster === cluster) void this.#file.set(withoutCode(known));
+  }
+
+  /** Keeps a certificate authority that has one of the pins. `ca` is in PEM. */
+  onAuthority(ca: string): void {
+    const { known } = this;
+    if (known) void this.#file.set(withAuthority(known, ca));
+  }
+}

@@ -1,0 +1,285 @@
+// Keeps the join codes of a cluster: makes and revokes them, and says of a token that a node shows whether it lets the node
+// in.
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { codeIdOf, joinToken } from '../../protocol/join-code.ts';
+import type { Clock } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import type { Log } from '../../system/log.ts';
+import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
+import { decode, encode } from '../cluster/cluster-bucket.ts';
+import { storeFault } from '../status/store-fault.ts';
+import {
+  allowsAddress,
+  codesToForget,
+  type JoinCodeRecord,
+  type JoinCodeState,
+  joinCodeSchema,
+  maxCodes,
+  stateOf,
+} from './join-code-rules.ts';
+
+export interface JoinCode {
+  id: string;
+  record: JoinCodeRecord;
+}
+
+/** A code with what is known of its use. */
+export interface ListedJoinCode extends JoinCode {
+  /** Number of nodes that have used it. */
+  used: number;
+  state: JoinCodeState;
+}
+
+/** What an operator wants of a new code. */
+export type JoinCodeWish = Pick<JoinCodeRecord, 'uses' | 'approve' | 'labels' | 'network'> & {
+  lifetimeMs: number;
+};
+
+/** What the token of a node is worth. `network` means that the node connects from another network than the code's. */
+export type JoinTokenCheck =
+  | { kind: 'valid' | Exclude<JoinCodeState, 'valid'> | 'network'; code: JoinCode }
+  | { kind: 'unknown' };
+
+/** The operator who makes or revokes a code, and what the caller says of itself, which nothing proves. */
+export interface Act {
+  actor: string;
+  claimedActor?: string;
+}
+
+/** Announces that an operator made or revoked a code. */
+export interface JoinCodeAnnouncer {
+  announce(
+    kind: 'join_code_created' | 'join_code_revoked',
+    data: Act & Record<string, string | number | boolean | undefined>,
+  ): void;
+}
+
+export interface JoinCodesOptions {
+  /** The bucket with what is not about one node. */
+  bucket: Pick<Bucket, 'get' | 'put' | 'remove'>;
+  clock: Clock;
+  log: Log;
+  /** Returns the number of keys that were pinned with a code. They are its uses, so a node that reconnects costs none. */
+  usesOf(codeId: string): number;
+  events: JoinCodeAnnouncer;
+}
+
+const keyPrefix = 'code.';
+const secretBytes = 16;
+const idLetters = 'abcdefghijklmnopqrstuvwxyz234567';
+
+export class JoinCodes {
+  readonly #options: JoinCodesOptions;
+  readonly #codes = new Map<string, { record: JoinCodeRecord; revision: number }>();
+  /** Number of enrolments with a code whose pin is being written. */
+  readonly #held = new Map<string, number>();
+
+  constructor(options: JoinCodesOptions) {
+    this.#options = options;
+  }
+
+  /** Takes an entry of the bucket, if it is a code. A code that cannot be read is logged, and lets nobody in. */
+  take({ key, value, revision, marker }: BucketEntry): void {
+    const [, id] = /^code\.([a-z2-7]{10})$/.exec(key) ?? [];
+    if (id === undefined) return;
+    this.#codes.delete(id);
+    if (marker) return;
+    try {
+      this.#codes.set(id, { record: decode(key, joinCodeSchema, value), revision });
+    } catch (err) {
+      if (!(err instanceof MusterError)) throw err;
+      this.#options.log.warn({ code: id, err }, 'a join code in the store cannot be read; it lets nobody in');
+    }
+  }
+
+  /**
+   * Returns what `token` is worth now, for a node that connects from `address`. A caller that pins a key with a valid code
+   * calls `hold` in the same turn of the event loop.
+   */
+  check(token: string, address: string): JoinTokenCheck {
+    const id = codeIdOf(token);
+    const record = id === undefined ? undefined : this.#codes.get(id)?.record;
+    // The id is no secret; only the comparison of the rest must take the same time for every token.
+    if (id === undefined || !record || !isSame(hashOf(token), record.hash)) return { kind: 'unknown' };
+    const code = { id, record };
+    const state = stateOf(record, this.#usesOf(id), this.#options.clock.now());
+    if (state !== 'valid') return { kind: state, code };
+    return { kind: allowsAddress(record, address) ? 'valid' : 'network', code };
+  }
+
+  /**
+   * Holds one use of a code while the pin of a node is written, so that two nodes cannot both take the last one. Returns
+   * the function that ends this: after the pin counts, or was not written.
+   */
+  hold(id: string): () => void {
+    this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      const rest = (this.#held.get(id) ?? 1) - 1;
+      if (rest > 0) this.#held.set(id, rest);
+      else this.#held.delete(id);
+    };
+  }
+
+  /** Returns all codes that are kept, the newest first. */
+  list(): ListedJoinCode[] {
+    const now = this.#options.clock.now();
+    return [...this.#codes]
+      .map(([id, { record }]) => this.#listed(id, record, now))
+      .sort((a, b) => Date.parse(b.record.at) - Date.parse(a.record.at) || (a.id < b.id ? -1 : 1));
+  }
+
+  /**
+   * Makes a code. Its token is returned here and is stored nowhere. @throws MusterError `conflict` when too many codes are
+   * valid; `unreachable` or `failed` when the store did not take it: then no token of it is known, so it lets nobody in.
+   */
+  async create(wish: JoinCodeWish, act: Act): Promise<{ token: string; code: ListedJoinCode }> {
+    const { bucket, clock } = this.#options;
+    const now = clock.now();
+    await this.#forgetOld(1);
+    if (this.#codes.size >= maxCodes) throw tooMany();
+    const { lifetimeMs, uses, approve, labels, network } = wish;
+    const id = newId();
+    const token = joinToken(id, randomBytes(secretBytes));
+    const record: JoinCodeRecord = {
+      hash: hashOf(token),
+      at: now.toISOString(),
+      by: act.actor,
+      endsAt: new Date(now.getTime() + lifetimeMs).toISOString(),
+      uses,
+      approve,
+      labels,
+      ...(network === undefined ? {} : { network }),
+    };
+    const revision = await bucket
+      .put(keyPrefix + id, encode(record), 0)
+      .catch(error => throwStoreError(error, 'no join code was made'));
+    this.#codes.set(id, { record, revision });
+    this.#tell('join_code_created', { id, record }, act);
+    return { token, code: this.#listed(id, record, now) };
+  }
+
+  /**
+   * Revokes a code, so that it lets nobody in any more. Nodes that used it stay. @throws MusterError `not_found`;
+   * `conflict` when it lets nobody in already; `unreachable` or `failed` when the store did not answer or take it.
+   */
+  async revoke(id: string, act: Act): Promise<ListedJoinCode> {
+    const { bucket, clock } = this.#options;
+    const now = clock.now();
+    const found = this.#codes.get(id);
+    if (!found) throw new MusterError('not_found', `there is no join code ${id}`, { hint: listHint });
+    const { state } = this.#listed(id, found.record, now);
+    if (state !== 'valid') throw notValid(id, state);
+    const record: JoinCodeRecord = { ...found.record, revoked: { at: now.toISOString(), by: act.actor } };
+    // It lets nobody in from now on, even while the store does not answer.
+    this.#codes.set(id, { record, revision: found.revision });
+    try {
+      const revision = await bucket.put(keyPrefix + id, encode(record), found.revision);
+      this.#codes.set(id, { record, revision });
+    } catch (error) {
+      if (!(await this.#isStored(id, found, record)))
+        throwStoreError(error, `the join code ${id} may be revoked or not`, 'repeat the command');
+    }
+    this.#tell('join_code_revoked', { id, record }, act);
+    return this.#listed(id, record, now);
+  }
+
+  /** Writes the records again into a store that was lost. @throws BrokerError */
+  async restore(): Promise<void> {
+    const { bucket } = this.#options;
+    for (const [id, { record }] of this.#codes) {
+      const entry = await bucket.get(keyPrefix + id);
+      if (entry) continue;
+      const revision = await bucket.put(keyPrefix + id, encode(record), 0);
+      this.#codes.set(id, { record, revision });
+    }
+  }
+
+  #tell(
+    kind: Parameters<JoinCodeAnnouncer['announce']>[0],
+    { id, record: { endsAt, uses, approve, network } }: JoinCode,
+    act: Act,
+  ): void {
+    const made = kind === 'join_code_created';
+    const what = { code: id, ...(made ? { endsAt, uses, approve, network } : {}) };
+    this.#options.log.info({ ...what, ...act }, made ? 'a join code was made' : 'a join code was revoked');
+    this.#options.events.announce(kind, { ...act, ...what });
+  }
+
+  /**
+   * Reads a code again whose write failed or got no answer, and returns whether it stands. When the store does not tell,
+   * the code stays revoked until the next start.
+   */
+  async #isStored(
+    id: string,
+    before: { record: JoinCodeRecord; revision: number },
+    written: JoinCodeRecord,
+  ): Promise<boolean> {
+    const entry = await this.#options.bucket.get(keyPrefix + id).catch(() => undefined);
+    if (entry?.revision === before.revision) this.#codes.set(id, before);
+    else if (entry) this.take(entry);
+    const { revoked } = this.#codes.get(id)?.record ?? {};
+    return entry !== undefined && revoked?.at === written.revoked?.at;
+  }
+
+  /** Removes codes that ended long ago, and makes room for `newCodes`. What the store does not remove is tried again later. */
+  async #forgetOld(newCodes: number): Promise<void> {
+    const { bucket, clock, log } = this.#options;
+    const all = [...this.#codes].map(([id, { record: code }]) => ({ id, code, used: this.#usesOf(id) }));
+    for (const id of codesToForget(all, clock.now(), newCodes)) {
+      const { revision } = this.#codes.get(id) ?? { revision: 0 };
+      try {
+        await bucket.remove(keyPrefix + id, revision);
+        this.#codes.delete(id);
+      } catch (err) {
+        if (!(err instanceof BrokerError || err instanceof MusterError)) throw err;
+        log.debug({ code: id, err }, 'an old join code could not be removed; it is tried again');
+        return;
+      }
+    }
+  }
+
+  #usesOf(id: string): number {
+    return this.#options.usesOf(id) + (this.#held.get(id) ?? 0);
+  }
+
+  #listed(id: string, record: JoinCodeRecord, now: Date): ListedJoinCode {
+    const used = this.#options.usesOf(id);
+    return { id, record, used, state: stateOf(record, used, now) };
+  }
+}
+
+const hashOf = (token: string): string => hash('sha256', token, 'base64url');
+
+/** Compares two texts of the same length in a time that does not depend on where they differ. */
+const isSame = (one: string, other: string): boolean =>
+  one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
+
+const newId = (): string => Array.from(randomBytes(10), byte => idLetters[byte % idLetters.length]).join('');
+
+const listHint = 'list the codes by: muster join-code list';
+
+const tooMany = (): MusterError =>
+  new MusterError('conflict', `there are ${maxCodes} join codes that let nodes in, and no room for another`, {
+    hint: 'revoke some of them: muster join-code revoke ID',
+  });
+
+function notValid(id: string, state: Exclude<JoinCodeState, 'valid'>): MusterError {
+  const why = { revoked: 'is revoked already', spent: 'is used up', expired: 'has expired' }[state];
+  return new MusterError('conflict', `the join code ${id} ${why}: it lets nobody in`, { hint: listHint });
+}
+
+function throwStoreError(error: unknown, what: string, hint = 'try again in a moment'): never {
+  // Another requester took over, so the caller can repeat the request there.
+  if (error instanceof MusterError && error.code === 'in_use')
+    throw new MusterError('unreachable', error.message, { hint: error.hint, cause: error });
+  if (!(error instanceof BrokerError)) throw error;
+  const isDefinite = error.fault === 'no_space' || error.fault === 'refused';
+  throw new MusterError(
+    isDefinite ? 'failed' : 'unreachable',
+    `${what}: ${storeFault(error)} (${error.message})`,
+    { hint, cause: error },
+  );
+}
