@@ -4,6 +4,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { accessFiles } from '../broker/broker-access.ts';
 import { brokerFiles, knownConfigLines } from '../broker/broker-files.ts';
+import { certificateFiles } from '../broker/tls/server-certificate.ts';
 import { identityFile, inspectIdentity } from '../compute/registration/identity.ts';
 import { inspectSentinel } from '../compute/registration/sentinel.ts';
 import { type Role, roles } from '../config/role.ts';
@@ -154,7 +155,8 @@ async function line(path: string, shown: string): Promise<string> {
 /** Reads every secret, so that `redactSecrets` removes it wherever it appears, for instance in a log. */
 async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
   const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
-  const files = [tokenFile, passwordFile, credsFile, tls.keyFile];
+  const { caKey, key } = certificateFiles(folderOf('requester'));
+  const files = [tokenFile, passwordFile, credsFile, tls.keyFile, settings.broker.tls.keyFile, caKey, key];
   const identities = [
     ...roles.map(role => join(folderOf(role), identityFile)),
     ...[...Object.values(accessFiles), ...Object.values(tokenFiles)].map(name =>

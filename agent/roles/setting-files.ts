@@ -59,13 +59,11 @@ async function whyNotWritable(file: string): Promise<string | undefined> {
 }
 
 /** Returns functions that read the files as a connection does. */
-function credentialReaders({
-  nats,
-  broker,
-}: Settings): { keys: SettingKey[]; read: () => Promise<unknown> }[] {
+function credentialReaders(settings: Settings): { keys: SettingKey[]; read: () => Promise<unknown> }[] {
+  const { nats, broker } = settings;
   const { caFile, certFile, keyFile } = nats.tls;
   const credentials = (['tokenFile', 'credsFile', 'passwordFile'] as const).filter(name => nats[name]);
-  const own = broker.tls;
+  const own = (['certFile', 'keyFile', 'caFile'] as const).filter(name => broker.tls[name]);
   const all: { keys: SettingKey[]; set: unknown; read: () => Promise<unknown> }[] = [
     {
       keys: credentials.map(name => `nats.${name}` as const),
@@ -79,9 +77,9 @@ function credentialReaders({
       read: async () => (await tls()).readTls({ certFile, keyFile }),
     },
     {
-      keys: ['broker.tls.certFile', 'broker.tls.keyFile', 'broker.tls.caFile'],
-      set: own.certFile && own.keyFile,
-      read: async () => (await ownCertificate()).checkOwnCertificate(broker),
+      keys: own.map(name => `broker.tls.${name}` as const),
+      set: own.length > 0,
+      read: async () => (await ownCertificate()).checkOwnCertificate(settings, new Date()),
     },
   ];
   return all.filter(({ set }) => set);

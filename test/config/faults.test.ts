@@ -219,6 +219,20 @@ test('settings that exclude or need each other are faults', async () => {
       ],
     ],
     [
+      { MUSTER_BROKER_TLS_CERT_FILE: '/c', MUSTER_BROKER_ALLOW_PLAINTEXT: 'true' },
+      [
+        'environment MUSTER_BROKER_ALLOW_PLAINTEXT, environment MUSTER_BROKER_TLS_CERT_FILE: broker.allowPlaintext: set together with broker.tls.certFile, with which the broker always uses TLS; allowed: one of them',
+        'environment MUSTER_BROKER_TLS_CERT_FILE: broker.tls.certFile: set without broker.tls.keyFile; set both or neither',
+      ],
+    ],
+    [
+      { MUSTER_BROKER_TLS_CA_FILE: '/c', MUSTER_BROKER_ADVERTISE: 'a.example, http://b' },
+      [
+        'environment MUSTER_BROKER_ADVERTISE: broker.advertise: "http://b" is not an address; allowed: like broker.example.com, 192.0.2.1:4222, [2001:db8::1]:4222',
+        'environment MUSTER_BROKER_TLS_CA_FILE: broker.tls.caFile: set without broker.tls.certFile; set the certificate that this CA signed too',
+      ],
+    ],
+    [
       { MUSTER_REQUESTER_NODE_DISCONNECTED_AFTER: '90s' },
       [
         'environment MUSTER_REQUESTER_NODE_DISCONNECTED_AFTER: requester.nodeUnknownAfter: 1m30s (the default) is not longer than requester.nodeDisconnectedAfter; allowed: longer than 1m30s',

@@ -36,3 +36,13 @@ test('equal ports are no fault where both can be listened on', async t => {
     await assert.rejects(load(text), { code: 'bad_config' }, host);
   }
 });
+
+test('a broker without TLS where other machines reach it is a warning, and on the loopback it is none', async t => {
+  const path = await configFile(t, 'broker:\n  allowPlaintext: true\n  host: 0.0.0.0\n');
+  const warning = `${path}:2, ${path}:3: broker.allowPlaintext: lets the broker listen on 0.0.0.0 without TLS: whoever is in between reads every message and can act as any node`;
+  for (const role of ['requester', undefined] as const)
+    assert.deepEqual((await loadAt(path, role)).warnings, [warning]);
+  assert.deepEqual((await loadAt(path, 'agent')).warnings, []);
+  const local = await configFile(t, 'broker: {allowPlaintext: true}\n');
+  assert.deepEqual((await loadAt(local, 'requester')).warnings, []);
+});

@@ -3,9 +3,10 @@ import type { Settings } from '../../config/settings.ts';
 import type { Log } from '../../system/log.ts';
 import { isLoopback } from '../../system/loopback.ts';
 import type { TlsFiles } from '../../transport/tls.ts';
-import { certificateNames, type MachineNames, splitAddress } from './names.ts';
+import { certificateNames, type MachineNames, machineNames, splitAddress } from './names.ts';
 import {
   loadOwnCertificate,
+  type OwnCertificateFiles,
   readOwnCertificate,
   usableName,
   verifyOwnCertificate,
@@ -24,6 +25,21 @@ export function usesTls({ host, allowPlaintext, tls }: Settings['broker']): bool
   return tls.certFile !== undefined || !(isLoopback(host) || allowPlaintext);
 }
 
+/**
+ * Returns where the certificate comes from, and for which hosts it must be: from the files of the operator, or, without
+ * `files`, from the requester. An own certificate without `broker.advertise` may be for any hosts.
+ */
+export function certificatePlan(
+  { api, broker }: Pick<Settings, 'api' | 'broker'>,
+  machine: () => MachineNames,
+): { files: OwnCertificateFiles; names: string[] } | { names: string[] } {
+  const { certFile, keyFile, caFile } = broker.tls;
+  const { advertise } = broker;
+  if (certFile !== undefined && keyFile !== undefined)
+    return { files: { certFile, keyFile, caFile }, names: advertise.map(each => splitAddress(each).host) };
+  return { names: certificateNames({ advertise, hosts: [broker.host, api.host] }, machine()) };
+}
+
 export interface CertificateSource {
   settings: Pick<Settings, 'api' | 'broker'>;
   /** The folder of the requester. The caller holds its lock. */
@@ -36,28 +52,21 @@ export interface CertificateSource {
 
 /** Returns the certificate of the broker, which is made if there is none yet. Throws MusterError. */
 export async function chooseCertificate({
-  settings: { api, broker },
+  settings,
   folder,
   machine,
   now,
   log,
 }: CertificateSource): Promise<ServerCertificate> {
-  const { certFile, keyFile, caFile } = broker.tls;
-  if (certFile !== undefined && keyFile !== undefined) {
-    const names = broker.advertise.map(each => splitAddress(each).host);
-    return await loadOwnCertificate({ certFile, keyFile, caFile }, names, folder, now());
-  }
-  const hosts = [broker.host, api.host];
-  const names = certificateNames({ advertise: broker.advertise, hosts }, machine());
-  return await loadServerCertificate(folder, names, { now, log });
+  const plan = certificatePlan(settings, machine);
+  if ('files' in plan) return await loadOwnCertificate(plan.files, plan.names, folder, now());
+  return await loadServerCertificate(folder, plan.names, { now, log });
 }
 
 /** Checks the operator's own certificate, if the settings name one, and changes nothing. Throws MusterError. */
-export async function checkOwnCertificate(broker: Settings['broker'], now = new Date()): Promise<void> {
-  const { certFile, keyFile, caFile } = broker.tls;
-  if (certFile === undefined || keyFile === undefined) return;
-  const names = broker.advertise.map(each => splitAddress(each).host);
-  await verifyOwnCertificate({ certFile, keyFile, caFile }, names, now);
+export async function checkOwnCertificate(settings: CertificateSource['settings'], now: Date): Promise<void> {
+  const plan = certificatePlan(settings, machineNames);
+  if ('files' in plan) await verifyOwnCertificate(plan.files, plan.names, now);
 }
 
 /**

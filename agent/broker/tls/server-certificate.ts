@@ -183,10 +183,9 @@ async function readKey(path: string): Promise<{ key: KeyObject; text: string } |
 function parse(path: string, data: Buffer): X509Certificate {
   try {
     return new X509Certificate(data);
-  } catch (cause) {
+  } catch {
     throw new MusterError('bad_state', `${path} does not contain a certificate`, {
       hint: `remove it, and it is made again: rm ${path}`,
-      cause,
     });
   }
 }

@@ -3,6 +3,7 @@ import type { Role } from '../../config/role.ts';
 import { systemClock } from '../../system/clock.ts';
 import { agent } from './agent.ts';
 import { broker } from './broker.ts';
+import { certificate } from './certificate.ts';
 import type { Check } from './check.ts';
 import { clock } from './clock.ts';
 import { configuration } from './configuration.ts';
@@ -35,6 +36,7 @@ export function createChecks(context: Context): Check[] {
     secretFiles(context),
     disk(context),
     ...(isAgent ? [identity(context), sentinel(context)] : []),
+    ...(roles.includes('requester') ? [certificate(context, systemClock)] : []),
     ...each(broker),
     ...each(requester),
     ...(isAgent ? [agent(context)] : []),

@@ -1,5 +1,6 @@
 // Checks a state file that only its owner may read.
 import { stat } from 'node:fs/promises';
+import type { Role } from '../../config/role.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { type Finding, failed, isDenied, runAsRoot, warning } from './check.ts';
 
@@ -8,6 +9,7 @@ export async function exposureFindings(
   path: string,
   folder: string,
   { mode, uid }: { mode: number; uid: number },
+  role: Role = 'agent',
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (mode & 0o077) {
@@ -17,7 +19,7 @@ export async function exposureFindings(
   }
   const owner = (await stat(folder)).uid;
   if (uid !== owner) {
-    const text = `${path} belongs to user ${uid}, and its folder to user ${owner}: the agent may not be able to read it`;
+    const text = `${path} belongs to user ${uid}, and its folder to user ${owner}: the ${role} may not be able to read it`;
     findings.push(failed(text, `chown --no-dereference --reference=${folder} ${path}`));
   }
   return findings;

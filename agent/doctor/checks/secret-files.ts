@@ -3,15 +3,16 @@ import { stat } from 'node:fs/promises';
 import { type Check, type Finding, failed, ok } from './check.ts';
 import type { Context } from './context.ts';
 
-export const secretFiles = ({ settings }: Context): Check => ({
+export const secretFiles = ({ settings: { nats, broker } }: Context): Check => ({
   name: 'secrets',
   async run() {
-    const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
+    const { tokenFile, passwordFile, credsFile, tls } = nats;
     const named = Object.entries({
       'nats.tokenFile': tokenFile,
       'nats.passwordFile': passwordFile,
       'nats.credsFile': credsFile,
       'nats.tls.keyFile': tls.keyFile,
+      'broker.tls.keyFile': broker.tls.keyFile,
     });
     const findings = await Promise.all(
       named.map(([key, path]) => (path ? checkSecretFile(key, path) : undefined)),

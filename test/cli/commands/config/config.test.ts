@@ -183,6 +183,10 @@ test('check warns of files that are missing, unreadable or of another kind', asy
       ],
     ],
     [`nats:\n  tls:\n    certFile: ${certFile}\n    keyFile: ${keyFile}\n`, []],
+    [
+      'broker:\n  tls:\n    certFile: text\n    keyFile: text\n',
+      [`3, FILE:4: broker.tls.certFile: ${folder}/text is not a PEM file with a certificate`],
+    ],
     ['broker:\n  binary: text\n', [`2: broker.binary: ${folder}/text may not be run by this user`]],
   ];
   for (const [text, warnings] of cases) {

@@ -1,0 +1,88 @@
+// Checks the certificate of the requester's own broker: whether there is one, its end, its names, and who may read its key.
+import type { X509Certificate } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { certificatePlan, usesTls } from '../../broker/tls/choose-certificate.ts';
+import { type MachineNames, machineNames } from '../../broker/tls/names.ts';
+import { type OwnCertificateFiles, verifyOwnCertificate } from '../../broker/tls/own-certificate.ts';
+import { certificateFiles, inspectServerCertificate, isFor } from '../../broker/tls/server-certificate.ts';
+import type { Clock } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import { caPinOf } from '../../transport/ca-pin.ts';
+import { whyNotValidAt } from '../../transport/peer-certificate.ts';
+import { type Check, type Finding, failed, isDenied, ok, runAsRoot, warning } from './check.ts';
+import type { Context } from './context.ts';
+import { exposureFindings, unreadableFinding } from './private-file.ts';
+
+/** An own certificate that ends within this time gets a warning, in milliseconds. */
+const soonMs = 30 * 24 * 3_600_000;
+
+/** Returns the check. It finds nothing where the broker uses no TLS. */
+export const certificate = (
+  context: Context,
+  clock: Clock,
+  machine: () => MachineNames = machineNames,
+): Check => ({
+  name: 'certificate',
+  async run() {
+    const { settings } = context;
+    if (settings.nats.servers.length > 0 || !usesTls(settings.broker)) return [];
+    const plan = certificatePlan(settings, machine);
+    if ('files' in plan) return await ownFindings(plan.files, plan.names, clock.now());
+    return await madeFindings(context.folderOf('requester'), plan.names, clock.now());
+  },
+});
+
+async function madeFindings(folder: string, names: readonly string[], now: Date): Promise<Finding[]> {
+  const files = certificateFiles(folder);
+  try {
+    const kept = await inspectServerCertificate(folder);
+    if (!kept) return [ok('there is none yet: the requester makes one at its next start')];
+    const missing = names.filter(name => !isFor(kept.certificate, name));
+    const findings = [validity(kept.certificate, files.cert, now, renewByRestart, caPinOf(kept.ca))];
+    if (missing.length > 0) {
+      const text = `${files.cert} is not for ${missing.join(', ')}: nodes that use ${missing.length === 1 ? 'it' : 'them'} are turned away`;
+      findings.push(warning(text, renewByRestart));
+    }
+    for (const path of [files.caKey, files.key]) {
+      const info = await stat(path).catch(() => undefined);
+      if (info) findings.push(...(await exposureFindings(path, folder, info, 'requester')));
+    }
+    return findings;
+  } catch (error) {
+    return [unreadableFinding(error, files.cert)];
+  }
+}
+
+async function ownFindings(
+  files: OwnCertificateFiles,
+  names: readonly string[],
+  now: Date,
+): Promise<Finding[]> {
+  try {
+    const { chain, ca } = await verifyOwnCertificate(files, names, now);
+    const renew = 'renew it, and restart the requester';
+    if (chain[0].validToDate.getTime() - now.getTime() < soonMs)
+      return [warning(`${files.certFile} ends on ${day(chain[0].validToDate)}`, renew)];
+    return [validity(chain[0], files.certFile, now, renew, ca && caPinOf(ca))];
+  } catch (error) {
+    if (isDenied(error)) return [warning('this user may not read the files of broker.tls.*', runAsRoot)];
+    if (!(error instanceof MusterError)) throw error;
+    return [failed(error.message, error.hint ?? 'correct broker.tls.*')];
+  }
+}
+
+const renewByRestart = 'restart the requester: it makes another one, and nodes notice nothing';
+
+function validity(
+  certificate: X509Certificate,
+  path: string,
+  now: Date,
+  remedy: string,
+  pin: string | undefined,
+): Finding {
+  const late = whyNotValidAt(certificate, now);
+  if (late) return failed(`${path} ${late}`, `set the clock of this machine if it is wrong; or ${remedy}`);
+  return ok(`${path} is valid until ${day(certificate.validToDate)}${pin ? `, CA with the pin ${pin}` : ''}`);
+}
+
+const day = (at: Date): string => at.toISOString().slice(0, 10);
