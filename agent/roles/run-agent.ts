@@ -19,7 +19,7 @@ import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { hasCredentials } from '../transport/credentials.ts';
 import { connect } from '../transport/nats.ts';
-import type { TlsFiles } from '../transport/tls.ts';
+import { brokerOfAgent } from './agent-broker.ts';
 import { describeHolder } from './describe-holder.ts';
 import { lifetime, sendReady } from './lifetime.ts';
 import { loadCluster } from './load-cluster.ts';
@@ -28,9 +28,6 @@ import { createReloader } from './reload.ts';
 import { createCredentialReloader } from './reload-credentials.ts';
 import { agentState, starting } from './service-state.ts';
 import { startRole } from './start-role.ts';
-
-/** The servers when none is configured: the broker of a requester on this machine. */
-export const defaultServers = ['nats://127.0.0.1:4222'];
 
 /**
  * Times for the steps of a stop, in milliseconds. A folder that does not answer must not delay a stop for longer. Their
@@ -71,11 +68,9 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   const known = await loadCluster({ folder, join: first.join, clock: systemClock, log });
   const cluster = new ClusterFile({ folder, known, node, limitedLog: limited });
   const connectsByKey = !hasCredentials(first.nats);
-  // A CA that an operator names replaces those of the join code.
-  const usesPins = connectsByKey && first.nats.tls.caFile === undefined;
+  const broker = () => brokerOfAgent(first.nats, cluster.known);
   const connection = connect({
-    servers: () =>
-      [first.nats.servers, cluster.known?.servers ?? []].find(list => list.length > 0) ?? defaultServers,
+    servers: () => broker().servers,
     name: () => {
       const intent = (agent?.mayComeBack ?? true) ? ('register' as const) : undefined;
       return writeConnectionName({ node, instance, intent });
@@ -86,7 +81,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     ...(connectsByKey ? { denialLevel: 'debug' as const } : {}),
     // The requester has 10 s to say whether this node is let in.
     connectTimeoutMs: 15_000,
-    tls: () => ({ ...first.nats.tls, ...(usesPins ? authoritiesOf(cluster) : {}) }),
+    tls: () => ({ ...broker().tls, onCa: ca => cluster.onAuthority(ca) }),
     clock: systemClock,
     random: systemRandom,
     log,
@@ -165,13 +160,6 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   log.info({ node }, 'stopped');
   return 0;
 }
-
-/** Returns whom the join code lets this node trust. */
-const authoritiesOf = (cluster: ClusterFile): Pick<TlsFiles, 'pins' | 'cas' | 'onCa'> => ({
-  pins: cluster.known?.pins ?? [],
-  cas: cluster.known?.cas ?? [],
-  onCa: ca => cluster.onAuthority(ca),
-});
 
 /** What the commands of this machine ask of an agent that runs. */
 interface Answering {

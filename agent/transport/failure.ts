@@ -28,7 +28,7 @@ export const connectRemedies: Readonly<Record<ConnectFault, string>> = {
   unreachable: 'start the broker, allow the connection in the firewall, or correct nats.servers',
   unauthorized:
     'at the broker of a requester, join its cluster with: muster agent join; at a NATS of your own, set nats.token, nats.tokenFile or nats.credsFile',
-  tls: 'correct the certificates or the settings nats.tls.*',
+  tls: 'check the clocks, and the certificate of the broker; correct nats.tls.* where it is set, or join again with a new code: muster agent join',
   credentials: 'put the credentials where the setting says',
   protocol: 'correct nats.servers: it must name the port of NATS, which is usually 4222',
 };

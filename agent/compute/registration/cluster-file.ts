@@ -46,13 +46,24 @@ export async function readClusterFile(folder: string): Promise<KnownCluster | un
   const path = join(folder, clusterFileName);
   const file = await readOwnFile(path);
   if (!file) return undefined;
+  const known = parseClusterFile(path, file.data);
+  if (file.info.mode & 0o077) await closeToOthers(path);
+  return known;
+}
+
+/** Reads the file as `readClusterFile` does, and changes nothing. The doctor calls it. Throws MusterError `bad_state`. */
+export async function inspectClusterFile(folder: string): Promise<KnownCluster | undefined> {
+  const path = join(folder, clusterFileName);
+  const file = await readOwnFile(path);
+  return file && parseClusterFile(path, file.data);
+}
+
+function parseClusterFile(path: string, data: Buffer): KnownCluster {
   try {
-    const { version: _, ...known } = validate(schema, parseJson(file.data));
+    const { version: _, ...known } = validate(schema, parseJson(data));
     if (known.code) rememberSecret(known.code);
-    if (file.info.mode & 0o077) await closeToOthers(path);
     return known;
   } catch (error) {
-    if (error instanceof MusterError) throw error;
     throw new MusterError(
       'bad_state',
       `${path} cannot be read: it does not say which cluster this node is in`,

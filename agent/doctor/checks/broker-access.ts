@@ -4,10 +4,11 @@ import { localHost } from '../../broker/broker.ts';
 import { inspectRequesterKey } from '../../broker/broker-access.ts';
 import { brokerFiles, readPort } from '../../broker/broker-files.ts';
 import { inspectTls, usesTls } from '../../broker/tls/choose-certificate.ts';
+import { inspectClusterFile } from '../../compute/registration/cluster-file.ts';
 import { inspectIdentity } from '../../compute/registration/identity.ts';
 import type { Role } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
-import { defaultServers } from '../../roles/run-agent.ts';
+import { brokerOfAgent } from '../../roles/agent-broker.ts';
 import { unitName } from '../../service/scope.ts';
 import { readBounded } from '../../system/read-file.ts';
 import { rememberSecret } from '../../system/secrets.ts';
@@ -27,8 +28,10 @@ export async function findBrokerAccess(
   const { servers, tls } = nats;
   if (role === 'agent' || servers.length > 0) {
     const credentials = await findCredentials(role, nats, secrets);
-    if (role === 'agent') credentials.key = (await inspectIdentity(folderOf('agent')))?.identity;
-    return { servers: servers.length ? servers : defaultServers, credentials, tls };
+    if (role !== 'agent') return { servers, credentials, tls };
+    const folder = folderOf('agent');
+    credentials.key = (await inspectIdentity(folder))?.identity;
+    return { ...brokerOfAgent(nats, await inspectClusterFile(folder)), credentials };
   }
   const files = brokerFiles(folderOf('broker'));
   const port = broker.port || (await readPort(files.port));

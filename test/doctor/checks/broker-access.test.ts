@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { writeClusterFile } from '../../../agent/compute/registration/cluster-file.ts';
+import type { Settings } from '../../../agent/config/settings.ts';
 import { findBrokerAccess } from '../../../agent/doctor/checks/broker-access.ts';
 import { defaultSettings } from '../../support/default-settings.ts';
 import { newFolder } from '../../support/temporary.ts';
@@ -23,4 +25,26 @@ test('the copies of a running service are used, else the files of the operator, 
   await mkdir(join(secrets.copied, 'muster-agent.service'), { recursive: true });
   await writeFile(join(secrets.copied, 'muster-agent.service', 'nats.token'), 'handed-over-to-it');
   assert.equal(await token(), 'handed-over-to-it');
+});
+
+test('an agent that joined by a code uses the brokers and the pins of the code, unless the settings say otherwise', async () => {
+  const folder = await newFolder();
+  const known = { cluster: 'c-1', servers: ['tls://broker.example:4222'], pins: ['p'], cas: ['a CA'] };
+  await writeClusterFile(folder, known);
+  const access = async (change: (settings: Settings) => Settings = settings => settings) =>
+    await findBrokerAccess('agent', change(defaultSettings()), () => folder, {
+      copied: folder,
+      stored: folder,
+    });
+  const { servers, tls } = (await access()) ?? {};
+  assert.deepEqual([servers, tls?.pins, tls?.cas], [known.servers, ['p'], ['a CA']]);
+  const own = await access(settings => ({
+    ...settings,
+    nats: {
+      ...settings.nats,
+      servers: ['tls://other.example:4222'],
+      tls: { ...settings.nats.tls, caFile: '/ca' },
+    },
+  }));
+  assert.deepEqual([own?.servers, own?.tls?.pins], [['tls://other.example:4222'], undefined]);
 });
