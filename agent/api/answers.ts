@@ -4,10 +4,14 @@ import {
   decisionAnswerSchema,
   lostNodesSchema,
   musterViewSchema,
+  newTokenSchema,
   nodeListSchema,
   oneNodeSchema,
+  operatorListSchema,
   problemSchema,
+  proofSchema,
   requesterStateSchema,
+  tokenFileSchema,
 } from '../protocol/http.ts';
 import {
   createdJoinCodeSchema,
@@ -49,6 +53,14 @@ export const readJoinCode = (value: unknown) =>
   validate(struct({ JoinCode: joinCodeViewSchema }), value).JoinCode;
 /** Reads the answer to a decision. @throws ProtocolError */
 export const readDecisionAnswer = (value: unknown) => validate(decisionAnswerSchema, value);
+/** Reads the list of the operators. @throws ProtocolError */
+export const readOperators = (value: unknown) => validate(operatorListSchema, value).Operators;
+/** Reads the answer with a new token. @throws ProtocolError */
+export const readNewToken = (value: unknown) => validate(newTokenSchema, value).Token;
+/** Reads where the requester keeps the token of its machine. @throws ProtocolError */
+export const readTokenFile = (value: unknown) => validate(tokenFileSchema, value);
+/** Reads the proof that the requester knows a token. @throws ProtocolError */
+export const readProof = (value: unknown) => validate(proofSchema, value);
 /** Reads the body of a refusal. @throws ProtocolError */
 export const readProblem = (value: unknown) => validate(problemSchema, value);
 
@@ -68,6 +80,7 @@ const eventSchema = struct({
     current: sideSchema,
     reason: optionalText(1024),
     actor: optionalText(),
+    claimedActor: optionalText(),
     evidence: v.optional(
       struct({
         lastSeen: v.optional(goTime()),

@@ -1,14 +1,15 @@
-// Calls the requester's HTTP API. Each answer has a deadline and a size limit, and each failure is one plain sentence. It
-// uses node:http, because fetch refuses some ports, and ends a stream that is silent for five minutes.
-import { type IncomingMessage, request } from 'node:http';
+// Calls the requester's HTTP API. Each answer has a deadline and a size limit, and each failure is one plain sentence.
+import type { IncomingMessage } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
+import type { Settings } from '../config/settings.ts';
 import { ProtocolError } from '../protocol/error.ts';
-import type { DecisionBody, LostNode } from '../protocol/http.ts';
+import type { DecisionBody, LostNode, NewOperatorBody, OperatorView } from '../protocol/http.ts';
 import type { CreatedJoinCode, JoinCodeOrder, JoinCodeView } from '../protocol/http-join-codes.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { MusterError } from '../system/errors.ts';
 import { rememberSecret } from '../system/secrets.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
+import { type ApiAddress, apiAddress, urlOf } from './address.ts';
 import {
   readCreatedJoinCode,
   readDecisionAnswer,
@@ -16,18 +17,27 @@ import {
   readJoinCode,
   readJoinCodes,
   readLostNodes,
+  readNewToken,
   readNodes,
   readOneNode,
+  readOperators,
   readRequesterState,
   type ShownEvent,
   type ShownNode,
 } from './answers.ts';
-import { explain, refusalOf, timeoutError } from './explain.ts';
+import { explain, refusalOf, timeoutError, tokenWanted } from './explain.ts';
+import { type TokenSource, tokenSource } from './find-token.ts';
 import { parseJson, readBody, readLines } from './read-response.ts';
+import { ApiConnection, type OutgoingRequest } from './send-request.ts';
+import { sendSignedIn } from './signed-in.ts';
 
-export interface ApiClientOptions {
-  host: string;
-  port: number;
+export interface ApiClientOptions extends Pick<ApiAddress, 'host' | 'port'> {
+  /** Whether requests go over TLS; false when absent. */
+  isTls?: boolean;
+  /** The certificates that are trusted, in PEM; those of Node when absent. */
+  ca?: readonly string[] | undefined;
+  /** Where an operator's token is found. Without it no token is shown. */
+  tokens?: TokenSource | undefined;
   /** Time for an answer, in milliseconds. */
   deadlineMs?: number;
   /** Reasons why host and port may be wrong. They are shown only when nothing answers there. */
@@ -43,7 +53,13 @@ export interface EventListeners {
 }
 
 /** The settings by which a command finds the requester. */
-export const apiSettings = ['api.host', 'api.port'] as const;
+export const apiSettings = [
+  'api.host',
+  'api.port',
+  'api.tokenFile',
+  'api.tls.caFile',
+  'api.tls.pin',
+] as const;
 
 /** Returns a client for the requester in the settings. Throws MusterError `bad_config`. */
 export async function requesterApi(
@@ -51,22 +67,29 @@ export async function requesterApi(
   options: Pick<ApiClientOptions, 'deadlineMs'> = {},
 ): Promise<ApiClient> {
   const { settings, warnings } = await load({ skipUnreadable: true });
-  return new ApiClient({
-    ...settings.api,
-    ...options,
-    doubts: warnings.filter(text => text.includes('cannot be read')),
-  });
+  const doubts = warnings.filter(text => text.includes('cannot be read'));
+  return apiClient(settings, { ...options, doubts });
+}
+
+/** Returns a client for the requester in the settings. Throws MusterError. */
+export async function apiClient(
+  settings: Pick<Settings, 'api' | 'dataDir'>,
+  options: Pick<ApiClientOptions, 'deadlineMs' | 'doubts'> = {},
+): Promise<ApiClient> {
+  return new ApiClient({ ...apiAddress(settings.api), tokens: tokenSource(settings), ...options });
 }
 
 /** Calls the API. All methods throw MusterError: `unreachable`, or the error in the requester's answer. */
 export class ApiClient {
   readonly url: string;
-  readonly #options: Required<ApiClientOptions>;
+  readonly #options: ApiClientOptions & Required<Pick<ApiClientOptions, 'deadlineMs' | 'doubts' | 'isTls'>>;
+  /** Whether a read shows the token too: beyond the loopback, and where the requester wants it. */
+  #readsSignedIn: boolean;
 
   constructor(options: ApiClientOptions) {
-    this.#options = { deadlineMs: 30_000, doubts: [], ...options };
-    const { host, port } = options;
-    this.url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    this.#options = { deadlineMs: 30_000, doubts: [], isTls: false, ...options };
+    this.#readsSignedIn = this.#options.isTls;
+    this.url = urlOf(this.#options);
   }
 
   /** Returns the nodes that match `query`, which has the parameters of the API. */
@@ -116,6 +139,22 @@ export class ApiClient {
     }
     const body = JSON.stringify({ Action: 'revoke', Actor: actor });
     return this.#ask(readJoinCode, 'PUT', `${joinCodesPath}/${id}`, body);
+  }
+
+  /** Returns the operators who have a token. */
+  operators(): Promise<OperatorView[]> {
+    return this.#ask(readOperators, 'GET', '/orchestrator/operators');
+  }
+
+  /** Makes an operator's token and returns it. */
+  createOperator(operator: NewOperatorBody): Promise<string> {
+    return this.#ask(readNewToken, 'POST', '/orchestrator/operators', JSON.stringify(operator));
+  }
+
+  /** Makes the token of an operator void. `actor` is what the caller says of itself. */
+  async revokeOperator(name: string, actor: string): Promise<void> {
+    const path = withQuery(`/orchestrator/operators/${name}`, { actor });
+    await this.#ask(readDecisionAnswer, 'DELETE', path);
   }
 
   /** Returns the state of the requester itself. */
@@ -185,26 +224,29 @@ export class ApiClient {
 
   /** Sends a request and returns its response. When the requester refuses, it throws the refusal as a MusterError. */
   async #open(method: string, path: string, body?: string, signal?: AbortSignal): Promise<IncomingMessage> {
-    const { host, port, deadlineMs } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const json = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body ?? '') };
-    const sent = request({
-      host,
-      port,
-      method,
-      path: `/api/v1${path}`,
-      headers: body === undefined ? {} : json,
-      agent: false,
-      signal,
-    });
-    sent.on('response', resolve);
-    sent.on('error', reject);
-    sent.setTimeout(deadlineMs, () => sent.destroy(timeoutError()));
-    sent.end(body);
-    const response = await promise;
-    sent.setTimeout(0);
-    if (response.statusCode === 200) return response;
-    throw refusalOf(response.statusCode ?? 0, parseJson(await readBody(response)));
+    const outgoing = { method, path, body, signal };
+    const { tokens } = this.#options;
+    if (method === 'GET' && !this.#readsSignedIn) {
+      const response = await this.#send(outgoing);
+      if (response.statusCode !== 401 || !tokens) return accepted(response, []);
+      response.destroy();
+      this.#readsSignedIn = true;
+    }
+    if (!tokens) return accepted(await this.#send(outgoing), []);
+    const { response, missed } = await sendSignedIn(this.#options, tokens, outgoing);
+    return accepted(response, missed);
+  }
+
+  async #send(outgoing: OutgoingRequest): Promise<IncomingMessage> {
+    const connection = new ApiConnection(this.#options);
+    try {
+      const { response } = await connection.send(outgoing);
+      response.once('close', () => connection.close());
+      return response;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
   }
 
   #explain(error: unknown, decidesAbout?: string): MusterError {
@@ -217,6 +259,17 @@ export class ApiClient {
 }
 
 const joinCodesPath = '/orchestrator/join-codes';
+
+/**
+ * Returns the response when it is no refusal. `missed` says of each place why it has no token.
+ * @throws MusterError for a refusal; ProtocolError for a response that a requester does not give.
+ */
+async function accepted(response: IncomingMessage, missed: readonly string[]): Promise<IncomingMessage> {
+  const { statusCode = 0 } = response;
+  if (statusCode === 200) return response;
+  const refusal = refusalOf(statusCode, parseJson(await readBody(response)));
+  throw statusCode === 401 && missed.length > 0 ? tokenWanted(refusal, missed) : refusal;
+}
 
 function nodePath(name: string): string {
   // A name with other characters could change the path of the request. No node has such an id.

@@ -73,3 +73,9 @@ export function refusalOf(status: number, body: unknown): MusterError {
   const known = Object.hasOwn(errorCodes, Code) ? errorCodes[Code] : undefined;
   return new MusterError(known ?? errorsOfStatus[status] ?? 'failed', Message, { hint: Hint || undefined });
 }
+
+/** Returns the refusal of a request without a token, with what to do. `missed` says of each place why it has no token. */
+export const tokenWanted = ({ code, message }: MusterError, missed: readonly string[]): MusterError =>
+  new MusterError(code, message, {
+    hint: `${missed.join('; ')}: run the command as its user or as root, or name the file of a token of your own with --api-token-file or MUSTER_API_TOKEN_FILE`,
+  });

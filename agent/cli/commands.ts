@@ -74,6 +74,21 @@ export const commands: CommandTable = [
   },
   { path: 'events', help: 'show what happened to the nodes', load: () => import('./commands/events.ts') },
   {
+    path: 'operator create',
+    help: "make an operator's token, which changes need",
+    load: () => import('./commands/operator/create.ts'),
+  },
+  {
+    path: 'operator list',
+    help: 'list the operators who have a token',
+    load: () => import('./commands/operator/list.ts'),
+  },
+  {
+    path: 'operator revoke',
+    help: "make an operator's token void",
+    load: () => import('./commands/operator/revoke.ts'),
+  },
+  {
     path: 'store rebuild',
     help: 'write again the records that the store lost',
     load: () => import('./commands/store/rebuild.ts'),
@@ -150,6 +165,10 @@ export const groupExamples: Readonly<Record<string, readonly Example[]>> = {
   'join-code': [
     ['muster join-code create', 'make a code that lets one new node in, within an hour'],
     ['muster join-code list', 'see which codes there are, and how often they were used'],
+  ],
+  operator: [
+    ['muster operator create ada >ada.token', 'make a token for somebody'],
+    ['muster operator list', 'list who has one'],
   ],
   store: [
     ['muster store rebuild --dry-run', 'list the records that the store lost'],

@@ -3,7 +3,16 @@ import { isIP, isIPv6 } from 'node:net';
 import { parseIpNetwork } from '../system/ip-network.ts';
 import { hostName, ipv4, ipv6 } from './address-pattern.ts';
 import { commas, digits, type Fragment, textFragment } from './fragment.ts';
-import { type Input, integer, type Kind, Refusal, readList, readText, type SettingKind } from './kind.ts';
+import {
+  type Input,
+  integer,
+  type Kind,
+  text as plainText,
+  Refusal,
+  readList,
+  readText,
+  type SettingKind,
+} from './kind.ts';
 
 const nameOnly = new RegExp(`^${hostName}$`);
 const token = '[\\x21-\\x29\\x2b-\\x2d\\x2f-\\x3d\\x3f-\\x7a\\x7c\\x7e]+';
@@ -18,6 +27,11 @@ const allowed = {
 
 /** The kind of a port. 0 lets the system choose a free one. */
 export const port: SettingKind<number> = { ...integer(0, 65_535, 'a port'), name: 'port' };
+
+const allowedPin = '43 characters, the SHA-256 of a public key in base64url';
+
+/** The kind of a pin, by which a certificate authority is recognized. */
+export const pin: SettingKind<string> = { ...plainText(/^[A-Za-z0-9_-]{43}$/u, allowedPin), name: 'pin' };
 
 /** The kind of a host: a host name or an IP address without brackets. */
 export const host: SettingKind<string> = {

@@ -71,6 +71,11 @@ export function roleFolder(dataFolder: string, role: FolderOwner): string {
   return join(dataFolder, role);
 }
 
+/** Returns the file with the operator's token of the requester's own machine. */
+export function operatorTokenFile(dataFolder: string): string {
+  return join(roleFolder(dataFolder, 'requester'), 'operator.token');
+}
+
 /**
  * Returns the folder of a role's socket, which is the folder of its state. The socket is also the lock on the state. So
  * its place must not depend on who started the process: a service and a person must never run with the same identity.

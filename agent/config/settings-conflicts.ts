@@ -29,6 +29,7 @@ export function findConflicts(settings: Settings, role?: Role): SettingsConflict
     ...login(settings),
     ...joinCode(settings),
     ...certificates(settings),
+    ...apiToken(settings),
   ];
 }
 
@@ -103,10 +104,11 @@ function* joinCode({ join }: Settings): Generator<SettingsConflict> {
   yield fault('set together with join.codeFile; allowed: one of them', 'join.code', 'join.codeFile');
 }
 
-function* certificates({ nats, broker }: Settings): Generator<SettingsConflict> {
+function* certificates({ nats, broker, api }: Settings): Generator<SettingsConflict> {
   for (const [group, { certFile, keyFile }] of [
     ['nats', nats.tls] as const,
     ['broker', broker.tls] as const,
+    ['api', api.tls] as const,
   ]) {
     if ((certFile === undefined) === (keyFile === undefined)) continue;
     const pair = [`${group}.tls.certFile`, `${group}.tls.keyFile`] as const;
@@ -123,6 +125,11 @@ function* certificates({ nats, broker }: Settings): Generator<SettingsConflict> 
       'set together with broker.tls.certFile, with which the broker always uses TLS; allowed: one of them';
     yield fault(text, 'broker.allowPlaintext', 'broker.tls.certFile');
   }
+}
+
+function* apiToken({ api }: Settings): Generator<SettingsConflict> {
+  if (api.token === undefined || api.tokenFile === undefined) return;
+  yield fault('set together with api.tokenFile; allowed: one of them', 'api.token', 'api.tokenFile');
 }
 
 function fault(text: string, key: SettingKey, ...others: SettingKey[]): SettingsConflict {

@@ -12,9 +12,12 @@ import {
   secret,
   text,
 } from './kind.ts';
-import { addresses, host, port, servers, subject } from './network.ts';
+import { addresses, host, pin, port, servers, subject } from './network.ts';
 import { cpuAllocation, gpuAllocation, labels, size, sizeAllocation } from './node.ts';
 import type { Role } from './role.ts';
+
+/** Who reads a setting. */
+export type Readers = Role | 'both' | 'commands';
 
 /** One setting. Without a `default` it is optional, and `undefined` when nobody sets it. */
 export interface Setting {
@@ -23,8 +26,8 @@ export interface Setting {
   readonly default?: Plain;
   /** Whether it can change while the program runs, on SIGHUP. */
   readonly reload: boolean;
-  /** The roles that read the setting. */
-  readonly roles: Role | 'both';
+  /** The roles that read the setting. `commands` are those that ask a requester, and no role. */
+  readonly roles: Readers;
   /**
    * Whether the value is a secret. A secret is shown as `<redacted>`, is never a flag, and may also come from the service
    * manager's credentials.
@@ -364,6 +367,50 @@ export const table = {
     reload: false,
     roles: 'requester',
     help: 'port of the HTTP API',
+  },
+  'api.openReads': {
+    type: boolean,
+    default: true,
+    reload: false,
+    roles: 'requester',
+    help: "on the loopback, reading needs no operator's token; beyond it, every request needs one",
+  },
+  'api.token': {
+    type: secret,
+    reload: false,
+    roles: 'commands',
+    secret: true,
+    help: "operator's token that the commands show",
+  },
+  'api.tokenFile': {
+    type: path,
+    reload: false,
+    roles: 'commands',
+    help: "file that holds the operator's token; by default the requester's own on its machine",
+  },
+  'api.tls.certFile': {
+    type: path,
+    reload: false,
+    roles: 'requester',
+    help: 'file with the certificate of the API, and those of its authorities, in PEM; by default one of its own',
+  },
+  'api.tls.keyFile': {
+    type: path,
+    reload: false,
+    roles: 'requester',
+    help: 'file with the private key of api.tls.certFile, in PEM',
+  },
+  'api.tls.caFile': {
+    type: path,
+    reload: false,
+    roles: 'commands',
+    help: 'file with the certificate authority that signed the certificate of the API, in PEM',
+  },
+  'api.tls.pin': {
+    type: pin,
+    reload: false,
+    roles: 'commands',
+    help: 'pin of the certificate authority that signed the certificate of the API',
   },
   dataDir: {
     type: path,

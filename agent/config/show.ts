@@ -5,8 +5,7 @@ import { redacted } from '../system/secrets.ts';
 import { environmentName, flagName, isSecret, settingKeys, settingOf, settingValue } from './keys.ts';
 import type { Plain } from './kind.ts';
 import type { LoadedSettings } from './load.ts';
-import type { Role } from './role.ts';
-import type { SettingKey } from './settings.ts';
+import type { Readers, SettingKey } from './settings.ts';
 import type { Origin } from './sources.ts';
 
 export interface ShownSetting {
@@ -27,7 +26,7 @@ export interface SettingRow {
   /** The flag; undefined for a secret. */
   readonly flag: string | undefined;
   readonly reload: boolean;
-  readonly roles: Role | 'both';
+  readonly roles: Readers;
   readonly secret: boolean;
   readonly help: string;
 }

@@ -36,6 +36,8 @@ export interface EventData {
   reason?: string;
   /** The operator, the node or the requester that made the change. */
   actor?: string;
+  /** What the caller of the operator says of itself, such as `ada@desk`. Nothing proves it. */
+  claimedActor?: string;
   evidence?: Evidence;
   /**
    * Number of older changes of the node that have no event of their own. `previous` is the state before the first of
@@ -99,25 +101,46 @@ export function cloudEvent(
 }
 
 /**
- * Returns an event about the requester itself: `degraded` when it cannot tell whether silent nodes are alive, and later
- * `recovered`.
+ * The kinds of events of the requester. `degraded` means that it cannot tell whether silent nodes are alive, and `recovered`
+ * that it can again. The others are what operators do besides decisions about nodes.
  */
+export type RequesterEventKind =
+  | 'degraded'
+  | 'recovered'
+  | 'operator_created'
+  | 'operator_revoked'
+  | 'join_code_created'
+  | 'join_code_revoked'
+  | 'banned'
+  | 'unbanned';
+
+export interface RequesterEventData {
+  requester: string;
+  reason?: string;
+  /** The operator whose token was shown. */
+  actor?: string;
+  /** What the caller says of itself. Nothing proves it. */
+  claimedActor?: string;
+  /** What the event is about, such as the name of an operator or the id of a code. */
+  [more: string]: string | number | boolean | undefined;
+}
+
+/** Returns an event of the requester. */
 export function requesterEvent(
-  kind: 'degraded' | 'recovered',
+  kind: RequesterEventKind,
   id: string,
   source: string,
   time: string,
-  requester: string,
-  reason: string | undefined,
-): Omit<CloudEvent, 'data'> & { data: { requester: string; reason?: string } } {
+  data: RequesterEventData,
+): Omit<CloudEvent, 'data'> & { data: RequesterEventData } {
   return {
     specversion: '1.0',
     id,
     source,
     type: `org.muster.requester.${kind}`,
-    subject: requester,
+    subject: data.requester,
     time,
     datacontenttype: 'application/json',
-    data: { requester, ...(reason ? { reason } : {}) },
+    data,
   };
 }

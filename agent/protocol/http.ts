@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
 import { healths, memberships } from './node-state.ts';
+import { operatorNamePattern } from './operator-token.ts';
 import { nodeId, struct, text } from './schema.ts';
 
 const bounded = (maxLength: number) =>
@@ -17,7 +18,7 @@ export type DecisionAction = (typeof decisionActions)[number];
 export const decisionSchema = struct({
   Action: v.optional(bounded(64), ''),
   Message: v.optional(bounded(1024), ''),
-  Actor: v.optional(bounded(256), 'api'),
+  Actor: v.optional(bounded(256), ''),
   Exact: v.optional(v.boolean(), false),
 });
 
@@ -26,7 +27,7 @@ export interface DecisionBody {
   Action: DecisionAction;
   /** The reason of the operator; may be empty. */
   Message: string;
-  /** The name of the operator, which the client gives. Nothing proves it until the API authenticates callers. */
+  /** What the caller says of itself. It stands beside the name of its token. */
   Actor: string;
   /**
    * Whether the path has the whole id of the node. Otherwise it may also have a unique beginning of an id, as Bacalhau's
@@ -49,7 +50,13 @@ export const musterViewSchema = struct({
   RegisteredAt: v.optional(goTime()),
   Version: v.optional(v.pipe(v.string(), v.maxLength(256))),
   Decision: v.optional(
-    struct({ Action: text(64), Reason: text(1024), Actor: text(256), At: v.optional(goTime()) }),
+    struct({
+      Action: text(64),
+      Reason: text(1024),
+      Actor: text(256),
+      ClaimedActor: v.optional(text(256)),
+      At: v.optional(goTime()),
+    }),
   ),
   /** The last conflict about this node id, for an hour: when it was announced, and the two agents. */
   Conflict: v.optional(
@@ -99,8 +106,67 @@ export const lostNodesSchema = v.pipe(having('Nodes'), struct({ Nodes: v.array(l
 /** The body of the PUT that writes the record of a lost node again. */
 export const rebuildSchema = struct({
   Action: v.literal('rebuild', 'expected "rebuild"'),
-  Actor: v.optional(bounded(256), 'api'),
+  Actor: v.optional(bounded(256), ''),
 });
+
+/** An operator who has a token. */
+export const operatorViewSchema = struct({
+  Name: v.pipe(v.string(), v.regex(operatorNamePattern)),
+  ReadOnly: v.boolean(),
+  /** Time from which the token is no longer valid; absent when it stays valid. */
+  Expires: v.optional(goTime()),
+  /** The operator who made the token, or `requester`. */
+  CreatedBy: text(256),
+  At: goTime(),
+});
+export type OperatorView = v.InferOutput<typeof operatorViewSchema>;
+
+/** The list of the operators. */
+export const operatorListSchema = v.pipe(
+  having('Operators'),
+  struct({ Operators: v.array(operatorViewSchema) }),
+);
+
+/** Longest time for which a token may be valid, in seconds: ten years. */
+export const maxTokenSeconds = 10 * 365 * 24 * 3600;
+
+/** The body of the POST that makes a token. */
+export const newOperatorSchema = struct({
+  Name: v.pipe(
+    v.string(),
+    v.regex(operatorNamePattern, 'a name is 1 to 64 of the characters A-Z a-z 0-9 _ -'),
+  ),
+  ReadOnly: v.optional(v.boolean(), false),
+  /** Time for which the token is valid; absent or 0 when it stays valid. */
+  ExpiresInSeconds: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxTokenSeconds)),
+    0,
+  ),
+  Actor: v.optional(bounded(256), ''),
+});
+
+/** The body of the POST as a client sends it. */
+export interface NewOperatorBody {
+  Name: string;
+  ReadOnly: boolean;
+  ExpiresInSeconds: number;
+  /** What the caller says of itself. */
+  Actor: string;
+}
+
+/** The answer with a new token. */
+export const newTokenSchema = struct({ Token: v.pipe(v.string(), v.maxLength(256)) });
+
+/** The name of the way to log in that the API offers to clients of Bacalhau. */
+export const loginMethod = 'OperatorToken';
+
+/** The body with which a client of Bacalhau logs in. The data of the method are JSON in base64. */
+export const loginSchema = struct({ MethodData: v.optional(bounded(4096), '') });
+export const loginDataSchema = struct({ Token: v.optional(bounded(256), '') });
+
+/** The answer that says where the first token is kept, and the one with a proof. */
+export const tokenFileSchema = struct({ Path: v.pipe(v.string(), v.minLength(1), v.maxLength(4096)) });
+export const proofSchema = struct({ Proof: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/)) });
 
 /** The values of the parameter `order_by`. */
 export const nodeOrders = [
@@ -124,6 +190,7 @@ export const requesterStateSchema = struct({
 /** The codes of problems, each with its HTTP status. */
 export const problemStatus = {
   BadRequest: 400,
+  Unauthorized: 401,
   Forbidden: 403,
   NotFound: 404,
   ConflictNodeState: 409,

@@ -64,6 +64,8 @@ const recordedChangeSchema = struct({
   Current: v.nullish(v.picklist([...memberships, '']), ''),
   Reason: v.optional(v.pipe(v.string(), v.maxLength(1024))),
   Actor: v.optional(v.pipe(v.string(), v.maxLength(256))),
+  /** What the caller of the operator says of itself. Nothing proves it. */
+  ClaimedActor: v.optional(v.pipe(v.string(), v.maxLength(256))),
   /** Number of older changes that have no event of their own. `Previous` is the membership before the first of them. */
   Coalesced: v.optional(count()),
   /** Whether an earlier version, which did not know the kind, kept it. Later changes may have been announced before it. */
@@ -110,7 +112,10 @@ const musterStateSchema = struct({
       /** `approve`, `reject`, or what a later version decides. */
       Action: text(64),
       Reason: text(1024),
+      /** The operator whose token was shown. */
       Actor: text(256),
+      /** What the caller says of itself. Nothing proves it. */
+      ClaimedActor: v.optional(v.pipe(v.string(), v.maxLength(256))),
       At: goTime(),
     }),
   ),

@@ -10,6 +10,7 @@ import { readLastSeen } from './health/last-seen-store.ts';
 import { Incarnation } from './incarnation.ts';
 import { type Holder, type Lease, type LeaseOptions, takeLease } from './lease.ts';
 import { guardStorage } from './lease-guard.ts';
+import type { Operators } from './operators/operators.ts';
 import type { Past } from './past.ts';
 import { type RetryOptions, retryOnBrokerError } from './retry.ts';
 import type { Roll } from './roll/roll.ts';
@@ -73,6 +74,7 @@ export interface RestoreOptions extends Omit<RetryOptions, 'failureText'> {
   /** The information of the requester itself, which is on the roll. */
   self: NodeInfo;
   roll: Pick<Roll, 'registerSelf'>;
+  operators: Pick<Operators, 'restore'>;
 }
 
 /**
@@ -83,9 +85,10 @@ export async function restoreStore(
   { storage, clusterId }: OpenStore,
   options: RestoreOptions,
 ): Promise<void> {
-  const { random, self, roll, log } = options;
+  const { random, self, roll, operators, log } = options;
   const work = async () => {
     await ensureClusterId(await storage.bucket(clusterBucket), random, clusterId);
+    await operators.restore();
     await storage.stream(eventStreamConfig);
     await roll.registerSelf(self);
   };

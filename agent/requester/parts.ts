@@ -14,6 +14,8 @@ import { HealthWatch } from './health/health-watch.ts';
 import { subscribeToHeartbeats } from './health/heartbeats.ts';
 import { LastSeenStore } from './health/last-seen-store.ts';
 import { type OpenStore, type OpenStoreOptions, openStore, restoreStore } from './open-store.ts';
+import type { FirstTokenFile } from './operators/first-token.ts';
+import { Operators } from './operators/operators.ts';
 import { announcedReader, catchUp, type Past } from './past.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
 import { retryOnBrokerError } from './retry.ts';
@@ -41,6 +43,8 @@ export interface PartsOptions extends OpenStoreOptions {
   callout?: Callout | undefined;
   /** The tokens of clients without a key. */
   tokens?: ClientTokens | undefined;
+  /** The file with the operator's token of this machine; without it none is made. */
+  firstToken?: FirstTokenFile | undefined;
   /** Aborts the start and everything that runs in the background. */
   signal: AbortSignal;
   /** Called when something that the status shows has changed. */
@@ -81,7 +85,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
   await loadRoll(options, made, past);
   made.events.start(stream);
   const silence = startParts(options, store, made);
-  const { roll, health, resources, conflicts, events } = made;
+  const { roll, health, resources, conflicts, events, operators } = made;
   const { log, self } = options;
   log.info({ node: self.NodeID, cluster: clusterId, nodes: roll.records.size }, 'the requester is ready');
   const stop = async (timeoutMs: number) => {
@@ -89,7 +93,19 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     await endParts(options, store, made, timeoutMs);
   };
   const joinCodes = enrolment?.joinCodes;
-  return { clusterId, joinCodes, roll, health, resources, conflicts, events, stream, silence, stop };
+  return {
+    clusterId,
+    joinCodes,
+    roll,
+    health,
+    resources,
+    conflicts,
+    events,
+    operators,
+    stream,
+    silence,
+    stop,
+  };
 }
 
 // Reads who is let in to the requester's own broker. On another broker its operator decides that.
@@ -139,6 +155,7 @@ function makeParts(options: PartsOptions, store: OpenStore, past: Past) {
   const settlingMs = settings.nodeDisconnectedAfter;
   const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer: events });
   const resources = new ResourceStore();
+  const operators = new Operators({ ...options, bucket: store.cluster, events: events.own });
   const waiting = new WaitingList({
     listeningMs: () => health.listeningMs(),
     silentAfterMs: settings.nodeDisconnectedAfter,
@@ -156,20 +173,21 @@ function makeParts(options: PartsOptions, store: OpenStore, past: Past) {
     observers: [lastSeen, health, resources, conflicts, waiting, status],
     onStoreLost: () => {
       lastSeen.markAllChanged();
-      void restoreStore(store, { ...options, roll });
+      void restoreStore(store, { ...options, roll, operators });
     },
     readAnnounced: announcedReader(store.storage, past.history, events),
     persist: work => retryOnBrokerError(work, { ...options, failureText }),
     onLossesChange: onStatusChange,
   });
-  return { events, health, lastSeen, conflicts, resources, waiting, roll };
+  return { events, health, lastSeen, conflicts, resources, operators, waiting, roll };
 }
 
 async function loadRoll({ clock, self, signal }: PartsOptions, made: MadeParts, past: Past): Promise<void> {
-  const { roll } = made;
+  const { roll, operators } = made;
   try {
     await roll.load(catchUp(past, { ...made, clock }));
     await roll.registerSelf(self);
+    await operators.open();
     if (signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
   } catch (error) {
     roll.stop();

@@ -13,6 +13,7 @@ import { Callout } from './enrolment/callout.ts';
 import type { BrokerAddresses } from './enrolment/join-code-desk.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
 import { type Holder, tookOver } from './lease.ts';
+import type { FirstTokenFile } from './operators/first-token.ts';
 import { openParts, type Parts, type PartsSettings } from './parts.ts';
 import { retryOnBrokerError } from './retry.ts';
 import type { RollPolicy } from './roll/admission.ts';
@@ -49,6 +50,8 @@ export interface RequesterOptions {
   ownBroker?: OwnBroker | undefined;
   /** The folder of the requester's own broker; undefined when the broker is another one. */
   brokerFolder?: string | undefined;
+  /** The file with the operator's token of this machine; without it none is made. */
+  firstToken?: FirstTokenFile | undefined;
   /** Called when another requester took over. This one no longer answers, and the process should end. */
   onLost(error: MusterError): void;
   /** Called when something that `status` shows has changed. */
@@ -86,6 +89,7 @@ export class Requester {
       counters: this.#counters,
       brokerFolder: options.brokerFolder,
       brokerAddresses: () => options.brokerAddresses?.(),
+      tokenFile: options.firstToken?.path,
       parts: () => this.#readyParts(),
       status: () => this.status(),
     });

@@ -6,7 +6,7 @@ import { chooseCertificate, usesTls } from '../broker/tls/choose-certificate.ts'
 import { machineNames } from '../broker/tls/names.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { roleFolder } from '../config/paths.ts';
+import { operatorTokenFile, roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { readHostFacts } from '../host/host-facts.ts';
 import { nodeLabels } from '../host/labels.ts';
@@ -14,6 +14,7 @@ import { startApi } from '../requester/api/server.ts';
 import type { BrokerAddresses } from '../requester/enrolment/join-code-desk.ts';
 import type { ClientTokens } from '../requester/enrolment/token-clients.ts';
 import { loadTokenFile, tokenFiles } from '../requester/enrolment/token-file.ts';
+import { firstTokenFile } from '../requester/operators/first-token.ts';
 import { Requester } from '../requester/requester.ts';
 import { requesterInfo } from '../requester/roll/own-info.ts';
 import type { StatusNotifier } from '../service/notifier.ts';
@@ -186,6 +187,7 @@ async function serveNodes(
     brokerAddresses: broker && (() => addressesOf(broker, settings.broker.host)),
     tokens: access?.tokens,
     brokerFolder: broker && roleFolder(data, 'broker'),
+    firstToken: firstTokenFile(operatorTokenFile(data)),
     onLost: lost.reject,
     onStatusChange: () => notifier.updateSoon(),
   });

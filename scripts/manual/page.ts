@@ -106,7 +106,12 @@ function settingsIntroduction(): string {
 }
 
 function setting(row: SettingRow): string {
-  const readers = { agent: 'the agent', requester: 'the requester', both: 'both roles' };
+  const readers = {
+    agent: 'the agent',
+    requester: 'the requester',
+    both: 'both roles',
+    commands: 'the commands',
+  };
   const facts = [
     `type: ${row.type}`,
     `read by ${readers[row.roles]}`,

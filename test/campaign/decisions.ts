@@ -10,6 +10,8 @@ export interface DecisionOptions {
   model: Model;
   random: SeededRandom;
   apiPort: number;
+  /** Returns the operator's token. The requester makes another one when its store was lost. */
+  token(): Promise<string>;
   /** Runs a command of muster against the API. */
   command(...args: string[]): Promise<{ code: number | null; stderr: string }>;
   /** Lets a node that was deleted register again. */
@@ -99,12 +101,17 @@ export class Decisions {
     try {
       const answer = await fetch(url, {
         method: 'PUT',
-        headers: { connection: 'close', 'content-type': 'application/json' },
+        headers: {
+          connection: 'close',
+          'content-type': 'application/json',
+          authorization: `Bearer ${await this.#options.token()}`,
+        },
         body: JSON.stringify({ Action: verb, Message: reason, Actor: 'the campaign' }),
         signal: AbortSignal.timeout(answerTimeoutMs),
       });
       const text = await answer.text();
       if (answer.ok) return 'done';
+      if (answer.status === 401) return 'not sent';
       if (answer.status === 404) return 'absent';
       if (answer.status === 409) return 'conflict';
       if (answer.status >= 500) return 'unknown';
@@ -121,6 +128,8 @@ export class Decisions {
     const { code, stderr } = await this.#options.command('node', verb, node, '-m', reason);
     if (code === 0) return 'done';
     if (code === 69) return 'unknown';
+    // The token was made anew after it was read.
+    if (code === 77) return 'not sent';
     // The store had no room, or waits for a rebuild.
     if (/was not stored|store rebuild/.test(stderr)) return 'not sent';
     if (/already (approved|rejected)/.test(stderr)) return 'conflict';

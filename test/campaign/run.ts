@@ -79,6 +79,7 @@ class Campaign {
       model: this.#model,
       random: new SeededRandom(options.seed),
       apiPort: stage.cluster.apiPort,
+      token: () => stage.cluster.operatorToken(),
       command: (...args) => stage.cluster.command(...args),
       bringBack: id => this.#bringBack(id),
       onFault: fault => {

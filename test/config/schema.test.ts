@@ -102,6 +102,7 @@ const texts: Record<string, fc.Arbitrary<string>> = {
   text: strung('a', 'A', '1', '-', '_', '.', ' ', '\u001b', 'é', '😀', 'x'.repeat(128), 'y'.repeat(254)),
   path: strung('/', '~', '~/', 'a', ' ', '.', 'é', '\u0000', '\n', '😀', 'x'.repeat(4095)),
   secret: strung('s', ' ', '\t', '"', '😀', '<redacted>', 'x'.repeat(4095), '\u007f'),
+  pin: strung('a'.repeat(43), 'a'.repeat(42), 'A', '-', '_', '=', '+', ' ', '\n', 'é'),
   host: fc.oneof(
     strung('a', 'host', '-', '_', '.', '1', '127.0.0.1', ':', '[', '%', 'é', 'x'.repeat(63)),
     fc.ipV4(),

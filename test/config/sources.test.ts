@@ -78,6 +78,11 @@ const samples: Record<string, [string, unknown][]> = {
     ['two', 'two'],
     ['', ''],
   ],
+  pin: [
+    ['a'.repeat(43), 'a'.repeat(43)],
+    ['b'.repeat(43), 'b'.repeat(43)],
+    ['c'.repeat(43), 'c'.repeat(43)],
+  ],
   path: [
     ['/one', '/one'],
     ['/two', '/two'],
@@ -101,6 +106,8 @@ const companions: Partial<Record<SettingKey, Partial<Record<SettingKey, string>>
   'broker.tls.keyFile': { 'broker.tls.certFile': '/cert' },
   'requester.nodeUnknownAfter': { 'requester.nodeDisconnectedAfter': '10s' },
   'broker.tls.caFile': { 'broker.tls.certFile': '/cert', 'broker.tls.keyFile': '/key' },
+  'api.tls.certFile': { 'api.tls.keyFile': '/key' },
+  'api.tls.keyFile': { 'api.tls.certFile': '/cert' },
 };
 
 for (const key of settingKeys) {
@@ -201,7 +208,14 @@ test('the defaults are the documented ones', () => {
       },
       nvmlLibrary: undefined,
     },
-    api: { host: '127.0.0.1', port: 1234 },
+    api: {
+      host: '127.0.0.1',
+      port: 1234,
+      openReads: true,
+      token: undefined,
+      tokenFile: undefined,
+      tls: { certFile: undefined, keyFile: undefined, caFile: undefined, pin: undefined },
+    },
     dataDir: undefined,
     log: { level: 'info', format: 'auto', file: undefined },
   });
@@ -211,7 +225,7 @@ test('the names in the environment and of flags are all different, and secrets h
   assert.equal(new Set(settingKeys.map(environmentName)).size, settingKeys.length);
   const flags = settingKeys.flatMap(key => (isSecret(key) ? [] : [flagName(key)]));
   assert.equal(new Set(flags).size, flags.length);
-  assert.deepEqual(settingKeys.filter(isSecret), ['nats.token', 'nats.password', 'join.code']);
+  assert.deepEqual(settingKeys.filter(isSecret), ['nats.token', 'nats.password', 'join.code', 'api.token']);
   assert.equal(environmentName('nats.tls.caFile'), 'MUSTER_NATS_TLS_CA_FILE');
   assert.equal(flagName('dataDir'), '--data-dir');
 });

@@ -91,8 +91,8 @@ test('a fault about an unknown key names the nearest key, by its path or by its 
   ]);
   assert.deepEqual(nearest('nodeDisconectedAfter: 1s'), ['did you mean requester.nodeDisconnectedAfter?']);
   assert.deepEqual(nearest('labels: {a: b}'), ['did you mean node.labels?']);
-  // A key of another group is not suggested: the API has a token, and NATS has another one.
-  assert.deepEqual(nearest('API: {token: x}'), ['"muster config show" lists the settings']);
+  // A key of another group is not suggested: a user of the API is not the user of NATS.
+  assert.deepEqual(nearest('API: {user: x}'), ['"muster config show" lists the settings']);
   assert.deepEqual(nearest('Orchestrator: {Port: 1}'), ['"muster config show" lists the settings']);
   assert.deepEqual(nearest('heartbeatTopic: x'), ['"muster config show" lists the settings']);
   assert.deepEqual(faults('__proto__: {x: 1}\nconstructor: 1').length, 2);

@@ -108,7 +108,11 @@ describe('a requester that fails', () => {
     const decision = async () => {
       const answer = await fetch(`http://127.0.0.1:${cluster.apiPort}/api/v1/orchestrator/nodes/node-1`, {
         method: 'PUT',
-        headers: { connection: 'close', 'content-type': 'application/json' },
+        headers: {
+          connection: 'close',
+          'content-type': 'application/json',
+          authorization: `Bearer ${await cluster.operatorToken()}`,
+        },
         body: JSON.stringify({ Action: 'reject', Message: 'too late', Actor: 'a test' }),
       });
       return `${answer.status} ${await answer.text()}`;

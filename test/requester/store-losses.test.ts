@@ -84,10 +84,13 @@ for (const [when, lose] of Object.entries(losses)) {
       const fixture = await cluster();
       await lose(fixture);
       const events = fixture.events().length;
-      for (const id of lostIds(fixture)) await fixture.finish(fixture.requester.directory.rebuild(id, 'ann'));
+      for (const id of lostIds(fixture))
+        await fixture.finish(fixture.requester.directory.rebuild(id, { actor: 'ann' }));
       assert.equal(fixture.requester.status().state, 'ready');
       assert.equal(fixture.lines.at(-2)?.message, 'the store has all records again');
-      await assert.rejects(fixture.requester.directory.rebuild('approved', 'ann'), { code: 'not_found' });
+      await assert.rejects(fixture.requester.directory.rebuild('approved', { actor: 'ann' }), {
+        code: 'not_found',
+      });
       const { Membership, Muster } = fixture.requester.directory.get('approved');
       assert.equal(Membership, 'APPROVED');
       assert.deepEqual(Object.values(Muster.Decision ?? {}).slice(0, 3), ['approve', 'ours', 'ann']);
@@ -182,7 +185,7 @@ describe('a lost record', () => {
     fixture.broker.start();
     await fixture.live(1_000);
     assert.deepEqual(lostIds(fixture), ['approved']);
-    await fixture.finish(fixture.requester.directory.rebuild('approved', 'ann'));
+    await fixture.finish(fixture.requester.directory.rebuild('approved', { actor: 'ann' }));
     assert.equal(fixture.requester.directory.get('approved').Membership, 'REJECTED');
   });
 });
@@ -276,7 +279,7 @@ describe('an older record of a node that gave way to newer ones since', () => {
       const { fixture, former } = await withExpired(each => each.approve('old'));
       await comesBack(fixture, () => keys(fixture).set('old', former));
       assert.deepEqual(lostIds(fixture), ['old']);
-      await fixture.finish(fixture.requester.directory.rebuild('old', 'ann'));
+      await fixture.finish(fixture.requester.directory.rebuild('old', { actor: 'ann' }));
       assert.deepEqual(lostIds(fixture), []);
       await fixture.kill();
       await fixture.start();

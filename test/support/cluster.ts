@@ -118,18 +118,31 @@ export class Cluster {
   async #makeCode(): Promise<string> {
     const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/join-codes`, {
       method: 'POST',
-      headers: { connection: 'close', 'content-type': 'application/json' },
+      headers: {
+        connection: 'close',
+        'content-type': 'application/json',
+        authorization: `Bearer ${await this.operatorToken()}`,
+      },
       body: JSON.stringify({ Uses: 10_000, ExpiresInSeconds: 30 * 24 * 3_600 }),
     });
     if (!answer.ok) throw new Error(`no join code: ${await answer.text()}`);
     return ((await answer.json()) as { Code: string }).Code;
   }
 
+  /** Returns the operator's token that a requester made for its own machine. */
+  async operatorToken(id = 'node-0'): Promise<string> {
+    return (await readFile(join(this.folderOf(id), 'requester', 'operator.token'), 'utf8')).trim();
+  }
+
   /** Sends an operator's decision to the API, as the command does. */
   async decide(id: string, action: 'approve' | 'reject' | 'delete'): Promise<void> {
     const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/nodes/${id}`, {
       method: 'PUT',
-      headers: { connection: 'close', 'content-type': 'application/json' },
+      headers: {
+        connection: 'close',
+        'content-type': 'application/json',
+        authorization: `Bearer ${await this.operatorToken()}`,
+      },
       body: JSON.stringify({ Action: action, Message: '', Actor: 'a test' }),
     });
     if (!answer.ok) throw new Error(`${action} ${id}: ${await answer.text()}`);

@@ -11,6 +11,7 @@ import {
   joinCodeDesk,
 } from '../../agent/requester/enrolment/join-code-desk.ts';
 import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
+import type { Act } from '../../agent/requester/events/requester-events.ts';
 import type { Liveness } from '../../agent/requester/health/health.ts';
 import {
   approveNode,
@@ -29,6 +30,7 @@ import { silentLog } from '../../agent/system/log.ts';
 import { wholeIdHint } from '../../agent/system/whole-id-hint.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeBroker } from './fake-connection.ts';
+import { FakeOperators } from './fake-operators.ts';
 
 /** A node's record, and what a requester has in memory about the node. */
 export interface FakeNode {
@@ -69,6 +71,8 @@ export class FakeDirectory implements Directory {
   /** The error that `list` and the other methods throw, if it is set. */
   failure: Error | undefined;
   degraded: string | undefined;
+  tokenFile: string | undefined;
+  readonly #operators = new FakeOperators();
   readonly #now: string;
 
   constructor(self: NodeInfo, nodes: readonly FakeNode[] = [], now = '2026-01-01T12:00:00.000Z') {
@@ -84,6 +88,11 @@ export class FakeDirectory implements Directory {
       },
       addresses: () => this.brokerAddresses,
     });
+  }
+
+  get operators(): FakeOperators {
+    this.#throwFailure();
+    return this.#operators;
   }
 
   status(): RequesterStatus {
@@ -129,13 +138,13 @@ export class FakeDirectory implements Directory {
     return this.lost;
   }
 
-  async rebuild(id: string, actor: string): Promise<void> {
+  async rebuild(id: string, { actor, claimedActor = '' }: Act): Promise<void> {
     this.#throwFailure();
     const at = this.lost.findIndex(({ NodeID }) => NodeID === id);
     if (at < 0) throw notLost(id);
     if (this.unwritable.has(id)) throw new MusterError('failed', `${id} cannot be written`);
     this.lost.splice(at, 1);
-    this.rebuilt.push(`${id} ${actor}`);
+    this.rebuilt.push(`${id} ${actor} ${claimedActor}`.trimEnd());
   }
 
   async follow(

@@ -7,16 +7,19 @@ export class RequestFault extends Error {
   override readonly name = 'RequestFault';
   readonly status: number;
   readonly code: ProblemCode;
+  readonly hint: string | undefined;
 
-  constructor(status: 400 | 403 | 404 | 413 | 429, message: string) {
+  constructor(status: keyof typeof faultCodes, message: string, hint?: string) {
     super(message);
     this.status = status;
+    this.hint = hint;
     this.code = faultCodes[status];
   }
 }
 
 const faultCodes = {
   400: 'BadRequest',
+  401: 'Unauthorized',
   403: 'Forbidden',
   404: 'NotFound',
   413: 'PayloadTooLarge',
@@ -34,6 +37,7 @@ export function problemOf(error: unknown, requestId: string): Problem | undefine
       RequestID: requestId,
       Code: error.code,
       Component: 'APIServer',
+      ...(error.hint ? { Hint: error.hint } : {}),
     };
   }
   if (!(error instanceof MusterError)) return undefined;

@@ -1,9 +1,9 @@
 // The API answers these routes: Bacalhau's for nodes and for the requester itself, and muster's own for status and events.
-import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { ProtocolError } from '../../protocol/error.ts';
+import { rebuildSchema } from '../../protocol/http.ts';
 import { maxMessageBytes } from '../../protocol/json.ts';
 import { goTime } from '../../protocol/node-info.ts';
 import { nodeIdPattern, validate } from '../../protocol/schema.ts';
@@ -11,28 +11,44 @@ import type { Log } from '../../system/log.ts';
 import { printable } from '../../system/printable.ts';
 import type { Directory } from '../directory/directory.ts';
 import { notFound } from '../roll/decisions.ts';
+import { answer, parameters } from './answer.ts';
+import { type ApiEnvironment, actOf, authorization, type Call } from './authorize.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
 import { namesLoopback } from './host-header.ts';
 import { addJoinCodeRoutes } from './join-code-routes.ts';
-import { readNodeChange, readRebuild } from './node-change.ts';
+import { loginRoutes } from './login.ts';
+import { readNodeChange } from './node-change.ts';
 import { flagOf, queryNodes } from './node-query.ts';
+import { operatorRoutes } from './operator-routes.ts';
 import { problemOf, RequestFault, unexpectedProblem } from './problem.ts';
+import { readBody } from './read-body.ts';
 
 export interface RoutesOptions {
   directory: Directory;
   events: EventStreams;
   log: Log;
+  /** Whether the API listens on the loopback, without TLS. */
+  isLocal: boolean;
+  /** Whether reads need no token. */
+  openReads: boolean;
 }
 
-type Call = Context<{ Bindings: HttpBindings }>;
-
-export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bindings: HttpBindings }> {
-  const app = new Hono<{ Bindings: HttpBindings }>();
+export function apiRoutes({
+  directory,
+  events,
+  log,
+  isLocal,
+  openReads,
+}: RoutesOptions): Hono<ApiEnvironment> {
+  const app = new Hono<ApiEnvironment>();
 
   app.use(async (call, next) => {
     if (namesLoopback(call.req.header('host'))) return next();
     throw new RequestFault(403, 'the Host header must name this machine: localhost, 127.0.0.1 or [::1]');
   });
+  app.use(authorization({ directory, log, isLocal, openReads }));
+  app.route('/api/v1/auth', loginRoutes({ directory, log, isLocal }));
+  app.route('/api/v1/orchestrator/operators', operatorRoutes(directory));
 
   app.get('/api/v1/agent/alive', call => answer(call, { Status: 'OK' }));
   app.get('/api/v1/agent/version', call => answer(call, directory.self.BacalhauVersion));
@@ -49,7 +65,8 @@ export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bin
     bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge }),
     async call => {
       const name = nodeName(call.req.param('name'));
-      const { action, ...decision } = readNodeChange(new Uint8Array(await call.req.arrayBuffer()));
+      const body = new Uint8Array(await call.req.arrayBuffer());
+      const { action, decision } = readNodeChange(body, claimed => actOf(call, claimed));
       await directory[action](name, decision);
       return answer(call, { Success: true });
     },
@@ -61,13 +78,14 @@ export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bin
     bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge }),
     async call => {
       const id = nodeName(call.req.param('id'));
-      await directory.rebuild(id, readRebuild(new Uint8Array(await call.req.arrayBuffer())));
+      const { Actor } = readBody(rebuildSchema, new Uint8Array(await call.req.arrayBuffer()));
+      await directory.rebuild(id, actOf(call, Actor));
       return answer(call, { Success: true });
     },
   );
 
   const limitBody = bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge });
-  addJoinCodeRoutes(app, { desk: directory.joinCodes, answer, limitBody });
+  addJoinCodeRoutes(app, { desk: directory.joinCodes, limitBody });
 
   app.get('/api/v1/orchestrator/status', call => answer(call, directory.status()));
   app.get('/api/v1/orchestrator/events', async call => {
@@ -94,26 +112,9 @@ export function apiRoutes({ directory, events, log }: RoutesOptions): Hono<{ Bin
   return app;
 }
 
-/** Returns JSON on one line, or indented when the query contains `pretty`. */
-function answer(call: Call, value: unknown, status = 200): Response {
-  const text = JSON.stringify(value, null, parameters(call).has('pretty') ? 2 : undefined);
-  return new Response(`${text}\n`, {
-    status,
-    headers: {
-      'Content-Type': 'application/json',
-      'Cache-Control': 'no-store',
-      'X-Content-Type-Options': 'nosniff',
-    },
-  });
-}
-
 /** Returns whether the connection was closed before the whole request had come. */
 function isCutShort({ env: { incoming } }: Call): boolean {
   return incoming.destroyed && !incoming.complete;
-}
-
-function parameters(call: Call): URLSearchParams {
-  return new URL(call.req.url).searchParams;
 }
 
 // A name that cannot be an id belongs to no node, so the directory is not asked.

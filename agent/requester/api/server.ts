@@ -15,6 +15,8 @@ export interface ApiOptions {
   /** The port. The system chooses a free one for 0. */
   port: number;
   log: Log;
+  /** Whether reads need no token. */
+  openReads?: boolean;
   /** See EventStreamsOptions. */
   maxWaitingBytes?: number;
   maxStreams?: number;
@@ -51,12 +53,13 @@ export async function startApi({
   host,
   port,
   log,
+  openReads = true,
   readTimeoutMs,
   ...more
 }: ApiOptions): Promise<Api> {
   checkApiHost(host);
   const events = new EventStreams({ directory, log, ...more });
-  const app = apiRoutes({ directory, events, log });
+  const app = apiRoutes({ directory, events, log, isLocal: true, openReads });
   const server = createServer(limits, getRequestListener(app.fetch));
   server.maxHeadersCount = maxHeaders;
   server.maxConnections = maxConnections;

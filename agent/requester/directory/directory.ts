@@ -2,6 +2,8 @@
 import type { LostNode } from '../../protocol/http.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { JoinCodeDesk } from '../enrolment/join-code-desk.ts';
+import type { Act } from '../events/requester-events.ts';
+import type { Operators } from '../operators/operators.ts';
 import type { Decision } from '../roll/decisions.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
 import type { NodeView } from './node-view.ts';
@@ -11,6 +13,10 @@ export interface Directory {
   readonly self: NodeInfo;
   /** The functions for join codes. */
   readonly joinCodes: JoinCodeDesk;
+  /** Path of the file with the operator's token of this machine; undefined when there is none. */
+  readonly tokenFile: string | undefined;
+  /** The operators' tokens. Reading it throws MusterError `unreachable` while the requester starts. */
+  readonly operators: Pick<Operators, 'check' | 'prove' | 'list' | 'create' | 'revoke'>;
   status(): RequesterStatus;
   /**
    * Returns every node on the roll, sorted by id.
@@ -34,10 +40,10 @@ export interface Directory {
    */
   lostNodes(): LostNode[];
   /**
-   * Writes the record of a lost node again, as it was announced. `actor` is the operator who wants it, for the log.
+   * Writes the record of a lost node again, as it was announced. `act` says who wants it, for the log.
    * @throws MusterError `not_found` when this id is not lost; `unreachable`.
    */
-  rebuild(id: string, actor: string): Promise<void>;
+  rebuild(id: string, act: Act): Promise<void>;
   /**
    * Calls `onEvent` with the stored events from `since` on, then with new ones, until it is stopped. Each event is a
    * CloudEvent in JSON. `node` limits them to one node, by its id or a unique beginning of it; a deleted node is known as

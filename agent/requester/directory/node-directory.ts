@@ -9,7 +9,9 @@ import { BrokerError, type EventStream, isRefusal } from '../../transport/port.t
 import { type BrokerAddresses, type JoinCodeDesk, joinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { JoinCodes } from '../enrolment/join-codes.ts';
 import type { ConflictDetector } from '../events/conflict-detector.ts';
+import type { Act } from '../events/requester-events.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
+import type { Operators } from '../operators/operators.ts';
 import {
   approveNode,
   type Decision,
@@ -38,6 +40,7 @@ export interface DirectoryParts {
   resources: ResourceStore;
   conflicts: Pick<ConflictDetector, 'latest'>;
   stream: EventStream;
+  operators: Operators;
 }
 
 export interface NodeDirectoryOptions {
@@ -48,6 +51,8 @@ export interface NodeDirectoryOptions {
   brokerFolder?: string | undefined;
   /** See JoinCodeDeskOptions. */
   brokerAddresses(): BrokerAddresses | undefined;
+  /** Path of the file with the operator's token of this machine; undefined when there is none. */
+  tokenFile: string | undefined;
   /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
   parts(): DirectoryParts;
   status(): RequesterStatus;
@@ -65,6 +70,14 @@ export class NodeDirectory implements Directory {
 
   get self(): NodeInfo {
     return this.#options.self;
+  }
+
+  get tokenFile(): string | undefined {
+    return this.#options.tokenFile;
+  }
+
+  get operators(): Operators {
+    return this.#options.parts().operators;
   }
 
   status(): RequesterStatus {
@@ -110,10 +123,10 @@ export class NodeDirectory implements Directory {
       .sort((a, b) => (a.NodeID < b.NodeID ? -1 : 1));
   }
 
-  async rebuild(id: string, actor: string): Promise<void> {
+  async rebuild(id: string, act: Act): Promise<void> {
     const { roll } = this.#options.parts();
     await roll.rebuild(id).catch(error => this.#throwUndecided(error, id));
-    this.#options.log.info({ node: id, actor }, 'the lost record of this node was written again');
+    this.#options.log.info({ node: id, ...act }, 'the lost record of this node was written again');
   }
 
   async follow(
@@ -132,7 +145,8 @@ export class NodeDirectory implements Directory {
   async #decide(name: string, decision: Decision, rule: DecisionRule, text: string): Promise<void> {
     const { roll } = this.#options.parts();
     const node = await roll.decide(name, decision, rule).catch(error => this.#throwUndecided(error, name));
-    this.#options.log.info({ node, reason: decision.reason, actor: decision.actor }, text);
+    const { reason, actor, claimedActor } = decision;
+    this.#options.log.info({ node, reason, actor, claimedActor }, text);
   }
 
   /** Throws the error for a decision that the store did not carry out, or whose answer was lost. */

@@ -6,10 +6,9 @@ import {
   type EventKind,
   type Evidence,
   eventSource,
-  requesterEvent,
 } from '../../protocol/events.ts';
 import type { Membership, RecordedChange } from '../../protocol/node-state.ts';
-import { eventSubject, requesterEventSubject } from '../../protocol/subjects.ts';
+import { eventSubject } from '../../protocol/subjects.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
@@ -19,6 +18,7 @@ import type { HealthAnnouncer, HealthChange } from '../health/health-announcemen
 import type { ChangeAnnouncer } from '../roll/roll-observer.ts';
 import type { AnnouncedMemberships } from './announced-memberships.ts';
 import { changeEvent } from './change-event.ts';
+import { type RequesterAnnouncer, requesterEvents } from './requester-events.ts';
 
 /**
  * Largest number of waiting events per node, for membership and for health each. When there are more, the oldest health
@@ -53,6 +53,8 @@ interface WaitingEvent {
 
 /** Holds the events that are not acknowledged yet, and sends them one at a time for each node. */
 export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
+  /** Announces events of the requester itself. */
+  readonly own: RequesterAnnouncer;
   readonly #options: EventPublisherOptions;
   readonly #source: string;
   readonly #waiting = new Map<string, WaitingEvent[]>();
@@ -68,6 +70,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
 
   constructor(options: EventPublisherOptions) {
     this.#options = options;
+    this.own = requesterEvents(options);
     this.#source = eventSource(options.clusterId, options.requesterId);
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
@@ -120,16 +123,10 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
 
   /**
    * Announces that the requester cannot tell now whether silent nodes are alive, with the reason, or that it can again.
-   * It is sent once: while the broker is away nobody can receive it, but the log and the status contain it.
+   * The log and the status contain it too.
    */
   announceDegraded(reason: string | undefined): void {
-    const { clock, connection, lease, instance, requesterId } = this.#options;
-    const kind = reason ? 'degraded' : 'recovered';
-    const id = `${instance}:${kind}:${Math.round(clock.monotonic())}`;
-    const event = requesterEvent(kind, id, this.#source, clock.now().toISOString(), requesterId, reason);
-    const publish = () => connection.publish(requesterEventSubject(requesterId, kind), JSON.stringify(event));
-    // Without the broker nobody could receive it, and after the loss of the lease it is for the other requester to say.
-    void lease.confirm().then(publish, () => undefined);
+    this.own.announce(reason ? 'degraded' : 'recovered', reason ? { reason } : {});
   }
 
   /**

@@ -3,10 +3,13 @@ import type { Membership, NodeState, RecordedChange } from '../../protocol/node-
 import { MusterError } from '../../system/errors.ts';
 import type { StoredRecord } from './stored-record.ts';
 
-/** The reason of an operator's decision, and the operator's name. */
+/** The reason of an operator's decision, and the operator. */
 export interface Decision {
   reason: string;
+  /** The operator whose token was shown. */
   actor: string;
+  /** What the caller says of itself, such as `ada@desk`. Nothing proves it. */
+  claimedActor?: string;
   /** Whether the operator named the node by its whole id, so that a beginning of an id is refused. */
   isExact?: boolean;
 }
@@ -40,7 +43,7 @@ export const rejectNode = ((stored, name, decision, now) => {
 export const deleteNode = ((stored, name, decision, now) => {
   const isThere = stored.kind !== 'unreadable' && stored.kind !== 'lost';
   if (isThere) refuseForRequester(readable(stored, name), name, 'delete');
-  const { reason, actor } = bounded(decision);
+  const { reason, actor, claimed } = bounded(decision);
   const change: RecordedChange = {
     Kind: 'deleted',
     Revision: 0,
@@ -49,6 +52,7 @@ export const deleteNode = ((stored, name, decision, now) => {
     Current: '',
     ...(reason ? { Reason: reason } : {}),
     Actor: actor,
+    ...claimed,
   };
   return { write: 'deleted' as const, change };
 }) satisfies DecisionRule;
@@ -91,13 +95,16 @@ function withMembership(
   if (state.Membership === membership) {
     throw new MusterError('conflict', `node ${name} already ${membership.toLowerCase()}`);
   }
-  const { reason, actor } = bounded(decision);
+  const { reason, actor, claimed } = bounded(decision);
   const action = membership === 'APPROVED' ? 'approve' : 'reject';
   return {
     write: {
       ...state,
       Membership: membership,
-      Muster: { ...state.Muster, Decision: { Action: action, Reason: reason, Actor: actor, At: now } },
+      Muster: {
+        ...state.Muster,
+        Decision: { Action: action, Reason: reason, Actor: actor, ...claimed, At: now },
+      },
     },
     change: {
       Kind: membership === 'APPROVED' ? 'approved' : 'rejected',
@@ -107,12 +114,16 @@ function withMembership(
       Current: membership,
       ...(reason ? { Reason: reason } : {}),
       Actor: actor,
+      ...claimed,
     },
   };
 }
 
-function bounded({ reason, actor }: Decision): { reason: string; actor: string } {
-  if (reason.length <= maxReasonLength) return { reason, actor: actor.slice(0, maxActorLength) };
+function bounded({ reason, actor, claimedActor }: Decision) {
+  if (reason.length <= maxReasonLength) {
+    const claimed = claimedActor ? { ClaimedActor: claimedActor.slice(0, maxActorLength) } : {};
+    return { reason, actor: actor.slice(0, maxActorLength), claimed };
+  }
   throw new MusterError(
     'usage',
     `the reason has ${reason.length} characters; at most ${maxReasonLength} are kept`,

@@ -12,6 +12,7 @@ export const counterNames = [
   'conflicts',
   'strangers',
   'refusedKeys',
+  'refusedTokens',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

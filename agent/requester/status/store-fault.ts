@@ -2,7 +2,7 @@
 import type { BrokerError } from '../../transport/port.ts';
 
 /** Where something could not be stored. */
-export type StorePart = 'the node info store' | 'the event stream';
+export type StorePart = 'the node info store' | 'the event stream' | 'the cluster store';
 
 /** Returns what is wrong with a part of the store. One that refused has answered, so it is not called silent. */
 export function storeFault({ fault }: BrokerError, part: StorePart = 'the node info store'): string {

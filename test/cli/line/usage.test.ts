@@ -60,7 +60,7 @@ test('the help of every command names each of its flags once', async () => {
     const { flags, settings } = await row.load();
     const names = Object.keys({ ...flags, ...globalFlags, ...settingFlags(settings) });
     const shown = [...text.matchAll(/^ {2}(?:-\w, | {4})--([a-z-]+)/gm)].map(match => match[1]);
-    const secret = (name: string) => ['nats-token', 'nats-password', 'join-code'].includes(name);
+    const secret = (name: string) => ['nats-token', 'nats-password', 'join-code', 'api-token'].includes(name);
     assert.deepEqual(shown.sort(), names.filter(name => !secret(name)).sort(), row.path);
   }
 });
@@ -80,9 +80,16 @@ Flags:
   -m, --message TEXT  the reason; at most 1024 characters
 
 Settings:
-      --api-host HOST  address of the HTTP API, on which the requester listens
-                       and which the commands call (default 127.0.0.1)
-      --api-port PORT  port of the HTTP API (default 1234)
+      --api-host HOST         address of the HTTP API, on which the requester
+                              listens and which the commands call (default
+                              127.0.0.1)
+      --api-port PORT         port of the HTTP API (default 1234)
+      --api-token-file PATH   file that holds the operator's token; by default
+                              the requester's own on its machine
+      --api-tls-ca-file PATH  file with the certificate authority that signed
+                              the certificate of the API, in PEM
+      --api-tls-pin PIN       pin of the certificate authority that signed the
+                              certificate of the API
 
 For every command:
   -c, --config FILE      read the settings from this file

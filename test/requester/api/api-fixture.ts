@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { type Api, type ApiOptions, startApi } from '../../../agent/requester/api/server.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import { FakeDirectory, type FakeNode } from '../../support/fake-directory.ts';
+import { tokens } from '../../support/fake-operators.ts';
 import { computeInfo, record, requesterNode } from '../samples.ts';
 
 /** Returns a cluster of a requester and three nodes that wait for approval. */
@@ -57,13 +58,22 @@ export interface Answer {
   json(): Record<string, unknown>;
 }
 
+export interface CallOptions {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string | Uint8Array;
+  /** The operator's token; none when it is empty. By default a change shows a token that allows it. */
+  token?: string;
+}
+
 /** Sends one request. The path is sent unchanged. `fetch` would correct it. */
-export async function call(
-  api: Api,
-  path: string,
-  options: { method?: string; headers?: Record<string, string>; body?: string | Uint8Array } = {},
-): Promise<Answer> {
-  const { method = 'GET', headers = {}, body } = options;
+export async function call(api: Api, path: string, options: CallOptions = {}): Promise<Answer> {
+  const { method = 'GET', body } = options;
+  const { token = method === 'GET' || method === 'HEAD' ? '' : tokens.tester } = options;
+  const headers: Record<string, string> = {
+    ...(token ? { Authorization: `Bearer ${token}` } : {}),
+    ...options.headers,
+  };
   const sent = request({ host: '127.0.0.1', port: api.port, path, method, headers, agent: false });
   // The server may close the connection before it has read the whole body.
   sent.on('error', () => undefined);
@@ -79,8 +89,8 @@ export async function call(
 }
 
 /** Sends a decision about a node. */
-export function put(api: Api, name: string, body: unknown): Promise<Answer> {
+export function put(api: Api, name: string, body: unknown, options: CallOptions = {}): Promise<Answer> {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const headers = { 'Content-Type': 'application/json' };
-  return call(api, `/api/v1/orchestrator/nodes/${name}`, { method: 'PUT', headers, body: text });
+  const headers = { 'Content-Type': 'application/json', ...options.headers };
+  return call(api, `/api/v1/orchestrator/nodes/${name}`, { ...options, method: 'PUT', headers, body: text });
 }

@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import type { Api } from '../../../agent/requester/api/server.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
+import { tokens } from '../../support/fake-operators.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { call, cluster, node, put, serve } from './api-fixture.ts';
 
@@ -16,7 +17,7 @@ const flood = 1_100;
 const halfRequests = [
   '',
   'GET /api/v1/agent/alive HTTP/1.1\r\nHost: localhost\r\nX-Half: ',
-  'PUT /api/v1/orchestrator/nodes/node-1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"Action"',
+  `PUT /api/v1/orchestrator/nodes/node-1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${tokens.tester}\r\nContent-Length: 100\r\n\r\n{"Action"`,
 ];
 
 test(`${flood} connections that send nothing, half a head or no body lock nobody out, and cut no caller off`, async t => {

@@ -168,9 +168,10 @@ test('nodes are approved, rejected and deleted, and a decision may be a conflict
   assert.equal((await put(api, 'node-2', { Action: 'delete' })).status, 200);
   assert.deepEqual([...directory.nodes.keys()], ['node-0', 'node-1', 'node-3']);
   assert.equal(directory.get('node-1').Membership, 'APPROVED');
-  assert.equal(directory.get('node-1').Muster.Decision?.Actor, 'ada@desk');
-  const { Reason, Actor } = directory.get('node-3').Muster.Decision ?? {};
-  assert.deepEqual([Reason, Actor], ['malicious node?', 'api']);
+  const approved = directory.get('node-1').Muster.Decision;
+  assert.deepEqual([approved?.Actor, approved?.ClaimedActor], ['tester', 'ada@desk']);
+  const { Reason, Actor, ClaimedActor } = directory.get('node-3').Muster.Decision ?? {};
+  assert.deepEqual([Reason, Actor, ClaimedActor], ['malicious node?', 'tester', undefined]);
 
   const again = await put(api, 'node-3', { Action: 'reject' });
   const { Code, Message, Component } = again.json();

@@ -66,8 +66,8 @@ async function rebuildAll(api: ApiClient, nodes: readonly LostNode[], isShown: b
       if (isShown) print(`${node.NodeID} is ${approvalOf(node)} again\n`);
       results.push(node);
     } catch (error) {
-      // Without a requester, no other record can be written either.
-      if (!(error instanceof MusterError) || error.code === 'unreachable') throw error;
+      // Without a requester or the right to decide, no other record can be written either.
+      if (!(error instanceof MusterError) || /^(unreachable|not_allowed)$/.test(error.code)) throw error;
       if (isShown) warn(printable(`${node.NodeID}: ${error.message}`));
       results.push({ ...node, Error: error.message });
     }

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import type { LostNode } from '../../../../agent/protocol/http.ts';
 import { call, cluster, serve } from '../../../requester/api/api-fixture.ts';
 import { at } from '../../../requester/samples.ts';
+import { tokens } from '../../../support/fake-operators.ts';
 import { muster } from '../../program.ts';
 
 const lost = (NodeID: string, Membership: LostNode['Membership'], Reason: string): LostNode => ({
@@ -24,7 +25,9 @@ async function begin(t: TestContext) {
   );
   const api = await serve(t, directory);
   const run = (...args: string[]) =>
-    muster(t, ['store', 'rebuild', ...args], { env: { MUSTER_API_PORT: String(api.port) } });
+    muster(t, ['store', 'rebuild', ...args], {
+      env: { MUSTER_API_PORT: String(api.port), MUSTER_API_TOKEN: tokens.tester },
+    });
   return { directory, api, run };
 }
 
@@ -41,7 +44,7 @@ test('an operator lists what the store lost, and has it written again', async t 
   assert.deepEqual(JSON.parse((await run('--dry-run', '-o', 'json')).stdout), directory.lost);
   const text = 'gone is DELETED again\nnode-1 is APPROVED again\nnode-2 is REJECTED again\n';
   assert.deepEqual(await run(), { code: 0, stderr: '', stdout: text });
-  const operator = `${userInfo().username}@${hostname()}`;
+  const operator = `tester ${userInfo().username}@${hostname()}`;
   assert.deepEqual(directory.rebuilt, [`gone ${operator}`, `node-1 ${operator}`, `node-2 ${operator}`]);
   const again = await run();
   assert.deepEqual([again.code, again.stdout.startsWith('Nothing is missing')], [0, true]);
@@ -52,7 +55,7 @@ test('an operator has the record of one node written, and no other', async t => 
   const { directory, run } = await begin(t);
   assert.match((await run('node-2', '--dry-run')).stdout, /^ID .*\nnode-2 +REJECTED [^\n]*\n$/);
   assert.equal((await run('node-2')).stdout, 'node-2 is REJECTED again\n');
-  assert.deepEqual(directory.rebuilt, [`node-2 ${userInfo().username}@${hostname()}`]);
+  assert.deepEqual(directory.rebuilt, [`node-2 tester ${userInfo().username}@${hostname()}`]);
   // The beginning of an id is no id.
   for (const id of ['node-2', 'node']) {
     const { code, stderr } = await run(id);
@@ -86,5 +89,5 @@ test('the API writes only a record that is lost, and reads the body strictly', a
   assert.equal((await put('no.id', '{"Action":"rebuild"}')).status, 404);
   assert.deepEqual(directory.rebuilt, []);
   assert.equal((await put('node-1', '{"Action":"rebuild"}')).text, '{"Success":true}\n');
-  assert.deepEqual(directory.rebuilt, ['node-1 api']);
+  assert.deepEqual(directory.rebuilt, ['node-1 tester']);
 });

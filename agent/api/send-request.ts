@@ -1,0 +1,89 @@
+// Sends one request over HTTP or HTTPS and returns its response. It uses node:http, because fetch refuses some ports, and
+// ends a stream that is silent for five minutes.
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { request as requestTls, Agent as TlsAgent } from 'node:https';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import type { ApiAddress } from './address.ts';
+import { timeoutError } from './explain.ts';
+
+/** Where requests go. `ca` has the certificates that are trusted, in PEM. */
+export interface Target extends ApiAddress {
+  ca?: readonly string[] | undefined;
+  /** Time for the head of an answer, in milliseconds. */
+  deadlineMs: number;
+}
+
+export interface OutgoingRequest {
+  method: string;
+  /** The path below `/api/v1`. */
+  path: string;
+  body?: string | undefined;
+  signal?: AbortSignal | undefined;
+  /** Shown as the caller's token. */
+  token?: string | undefined;
+  /** The only connection on which the request may be sent. */
+  onlyOn?: Socket | undefined;
+}
+
+export interface Received {
+  response: IncomingMessage;
+  /** The connection on which the response came. */
+  socket: Socket;
+}
+
+/** One connection to the API, on which several requests are sent one after the other. */
+export class ApiConnection {
+  readonly #target: Target;
+  readonly #agent: Agent;
+
+  constructor(target: Target) {
+    this.#target = target;
+    const options = { keepAlive: true, maxSockets: 1 };
+    this.#agent = target.isTls ? new TlsAgent(options) : new Agent(options);
+  }
+
+  /** Sends a request. Throws the error of the connection, or `timeoutError()`. */
+  async send({ method, path, body, signal, token, onlyOn }: OutgoingRequest): Promise<Received> {
+    const { host, port, isTls, ca, deadlineMs } = this.#target;
+    const { promise, resolve, reject } = Promise.withResolvers<Received>();
+    const json = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body ?? '') };
+    const sent = (isTls ? requestTls : request)({
+      host,
+      port,
+      method,
+      path: `/api/v1${path}`,
+      headers: body === undefined ? {} : json,
+      agent: this.#agent,
+      signal,
+      ...(ca ? { ca: [...ca] } : {}),
+    });
+    let socket: Socket | undefined;
+    // Nothing is written before the connection is known and its certificate is checked, so a token goes to no other one.
+    sent.on('socket', given => {
+      socket = given;
+      if (onlyOn && given !== onlyOn) return void sent.destroy(lostError());
+      const write = () => {
+        if (token !== undefined) sent.setHeader('Authorization', `Bearer ${token}`);
+        sent.end(body);
+      };
+      if (given instanceof TLSSocket && !given.authorized) given.once('secureConnect', write);
+      else write();
+    });
+    sent.on('response', response => {
+      sent.setTimeout(0);
+      if (socket) resolve({ response, socket });
+    });
+    sent.on('error', reject);
+    sent.setTimeout(deadlineMs, () => sent.destroy(timeoutError()));
+    return promise;
+  }
+
+  /** Closes the connection. */
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+/** The error of a connection that ended between two requests, in the form of Node's own errors. */
+const lostError = (): Error => Object.assign(new Error('the connection was lost'), { code: 'ECONNRESET' });

@@ -1,0 +1,119 @@
+// Sends a request with the operator's token. Without TLS, the requester first proves that it knows the token, because on
+// the loopback another user's program may listen on its port while it is away.
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { ProtocolError } from '../protocol/error.ts';
+import { hashToken, isSame, placeOf, proofOf } from '../protocol/operator-token.ts';
+import { MusterError } from '../system/errors.ts';
+import { readProof, readTokenFile } from './answers.ts';
+import { refusalOf } from './explain.ts';
+import type { FoundToken, TokenSource } from './find-token.ts';
+import { parseJson, readBody } from './read-response.ts';
+import { ApiConnection, type OutgoingRequest, type Received, type Target } from './send-request.ts';
+
+/**
+ * Sends a request with the token that `source` finds, or without one when there is none. The connection is closed with
+ * the response. @throws MusterError `not_allowed` when the requester does not prove that it knows the token; what
+ * `ApiConnection.send` throws.
+ */
+export async function sendSignedIn(
+  target: Target,
+  source: TokenSource,
+  outgoing: OutgoingRequest,
+): Promise<Received & { missed: readonly string[] }> {
+  const connection = new ApiConnection(target);
+  try {
+    const { token, socket, missed } = await (target.isTls
+      ? tokenForTls(source)
+      : provenToken(connection, source, outgoing.signal));
+    const received = await connection.send({ ...outgoing, token: token?.text, onlyOn: socket });
+    received.response.once('close', () => connection.close());
+    return { ...received, missed };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+interface ChosenToken {
+  token: FoundToken | undefined;
+  /** The connection on which the requester has proved that it knows the token. */
+  socket?: Socket;
+  missed: readonly string[];
+}
+
+async function tokenForTls(source: TokenSource): Promise<ChosenToken> {
+  const { tokens, missed } = await source.here();
+  return { token: tokens[0], missed };
+}
+
+/** Returns the first token that the requester proves to know. Several may be here: of a service, and of `muster dev`. */
+async function provenToken(
+  connection: ApiConnection,
+  source: TokenSource,
+  signal: AbortSignal | undefined,
+): Promise<ChosenToken> {
+  const { tokens, missed, isGiven } = await source.here();
+  for (const token of tokens) {
+    const socket = await prove(connection, token, signal);
+    if (socket) return { token, socket, missed };
+  }
+  if (isGiven) throw notProven(tokens);
+  const file = await askTokenFile(connection, signal);
+  const named = file === undefined ? undefined : await source.in(file);
+  for (const token of named?.tokens ?? []) {
+    if (tokens.some(({ text }) => text === token.text)) continue;
+    const socket = await prove(connection, token, signal);
+    if (socket) return { token, socket, missed };
+  }
+  const all = [...tokens, ...(named?.tokens ?? [])];
+  if (all.length > 0) throw notProven(all);
+  return { token: undefined, missed: [...new Set([...missed, ...(named?.missed ?? [])])] };
+}
+
+/** Returns the connection on which the requester has proved that it knows the token; undefined when it has not. */
+async function prove(
+  connection: ApiConnection,
+  { text, operator }: FoundToken,
+  signal: AbortSignal | undefined,
+): Promise<Socket | undefined> {
+  const nonce = randomBytes(24).toString('base64url');
+  const path = `/auth/proof?operator=${operator}&nonce=${nonce}`;
+  const { response, socket } = await connection.send({ method: 'GET', path, signal });
+  const { remoteAddress, remotePort } = socket;
+  const body = parseJson(await readBody(response));
+  // An older requester and an orchestrator of Bacalhau know nothing of proofs.
+  if (response.statusCode === 404) return undefined;
+  if (response.statusCode !== 200) throw refusalOf(response.statusCode ?? 0, body);
+  const proof = Buffer.from(readProof(body).Proof, 'base64url');
+  const expected = proofOf(hashToken(text), nonce, placeOf(remoteAddress, remotePort));
+  return isSame(proof, expected) ? socket : undefined;
+}
+
+/** Returns the file that the requester says has the token of its machine; undefined when it names none. */
+async function askTokenFile(
+  connection: ApiConnection,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const { response } = await connection.send({ method: 'GET', path: '/auth/token-file', signal });
+  const text = await readBody(response);
+  if (response.statusCode !== 200) return undefined;
+  try {
+    return readTokenFile(parseJson(text)).Path;
+  } catch (error) {
+    // Then the request itself says what kind of program answers there.
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}
+
+function notProven(tokens: readonly FoundToken[]): MusterError {
+  const named = tokens.map(({ operator, from }) => `${operator} (${from})`).join(' and of ');
+  return new MusterError(
+    'not_allowed',
+    `what answers there does not know the token of operator ${named}; nothing was sent to it`,
+    {
+      hint: 'the token was revoked or is of another requester, or another program has taken the port: see muster status. Through a tunnel, use the same port at both ends',
+    },
+  );
+}

@@ -1,0 +1,27 @@
+// `muster operator revoke` makes the token of an operator void.
+import { apiSettings, requesterApi } from '../../../api/client.ts';
+import { note, print } from '../../../output/terminal.ts';
+import { firstOperator } from '../../../protocol/operator-token.ts';
+import type { Argv, Example } from '../../line/command.ts';
+import { actor } from '../actor.ts';
+import { checkOperatorName } from './operator-name.ts';
+
+export const settings = apiSettings;
+
+export const operands = { name: 'the name of the operator' };
+
+export const examples: readonly Example[] = [
+  ['muster operator revoke ada', "make ada's token void at once"],
+  [`muster operator revoke ${firstOperator}`, "make the token of the requester's machine anew"],
+];
+
+export async function run({
+  load,
+  operands: { name },
+}: Argv<Record<never, never>, keyof typeof operands>): Promise<number> {
+  checkOperatorName(name);
+  await (await requesterApi(load)).revokeOperator(name, actor());
+  print('Ok\n');
+  if (name === firstOperator) note('The requester has made another token for its own machine at once.');
+  return 0;
+}

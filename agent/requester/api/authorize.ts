@@ -1,0 +1,98 @@
+// Says who calls the API, and lets through only what the caller's token allows. It runs before a body is read.
+import type { HttpBindings } from '@hono/node-server';
+import type { Context, MiddlewareHandler } from 'hono';
+import { systemClock } from '../../system/clock.ts';
+import { limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { Act } from '../events/requester-events.ts';
+import type { Caller } from '../operators/operator-table.ts';
+import { RequestFault } from './problem.ts';
+
+/** What the routes find in a call. `caller` is absent when the call needed no token. */
+export interface ApiEnvironment {
+  Bindings: HttpBindings;
+  Variables: { caller: Caller | undefined };
+}
+export type Call = Context<ApiEnvironment>;
+
+export interface AuthorizationOptions {
+  directory: Directory;
+  log: Log;
+  /** Whether a read needs no token. Only for an API that listens on the loopback. */
+  openReads: boolean;
+  /** Whether the API listens on the loopback, so that only this machine hears where the first token is kept. */
+  isLocal: boolean;
+}
+
+/** The paths that never need a token: they say how to get one. */
+const isLogin = (path: string): boolean => path === '/api/v1/auth' || path.startsWith('/api/v1/auth/');
+/** The paths whose reads always need a token: they name the operators. */
+const isPrivate = (path: string): boolean => /^\/api\/v1\/orchestrator\/operators(\/|$)/.test(path);
+
+/** Returns what a call needs. Everything but a read is a change, so that a new route is never open by mistake. */
+function needOf(method: string, path: string, openReads: boolean): 'nothing' | 'read' | 'change' {
+  if (isLogin(path)) return 'nothing';
+  if (method !== 'GET' && method !== 'HEAD') return 'change';
+  return openReads && !isPrivate(path) ? 'nothing' : 'read';
+}
+
+/** Returns the handler that runs before all routes. It throws RequestFault 401 or 403, and 503 while the requester starts. */
+export function authorization(options: AuthorizationOptions): MiddlewareHandler<ApiEnvironment> {
+  const authorize = authorizer(options);
+  return async (call, next) => {
+    const need = needOf(call.req.method, call.req.path, options.openReads);
+    call.set('caller', need === 'nothing' ? undefined : authorize(call, need));
+    await next();
+  };
+}
+
+/** Returns the function that reads the token of a call. */
+function authorizer({ directory, log, isLocal }: AuthorizationOptions) {
+  const refused = refusedTokenLog(log);
+  return (call: Call, need: 'read' | 'change'): Caller => {
+    const token = bearerOf(call.req.header('authorization'));
+    if (token === undefined) throw noToken(need, isLocal ? directory.tokenFile : undefined);
+    const checked = directory.operators.check(token);
+    if (checked.kind === 'valid') {
+      if (need === 'change' && checked.caller.readOnly) throw readOnly(checked.caller.name);
+      return checked.caller;
+    }
+    refused(call);
+    throw checked.kind === 'expired' ? expired(checked) : unknownToken();
+  };
+}
+
+/** Returns the operator who makes a change, for the routes. `claimed` is what the caller says of itself. */
+export function actOf(call: Call, claimed: string): Act {
+  const caller = call.get('caller');
+  if (!caller) throw new Error('a change came past the authorization');
+  return { actor: caller.name, ...(claimed ? { claimedActor: claimed } : {}) };
+}
+
+/** Returns a function that logs a token that is not valid, at most once a minute, without any text of the caller. */
+export function refusedTokenLog(log: Log): (call: Call) => void {
+  const limited = limitedLog(log, systemClock);
+  const text = 'a caller of the API showed a token that is not valid';
+  return call => limited.warn('token', { address: call.env.incoming.socket.remoteAddress }, text);
+}
+
+function bearerOf(header: string | undefined): string | undefined {
+  return /^bearer +(\S{1,512})$/i.exec(header ?? '')?.[1];
+}
+
+function noToken(need: 'read' | 'change', file: string | undefined): RequestFault {
+  const where = file
+    ? `the one of this machine is in ${file}, for its user and root`
+    : 'muster operator create NAME makes one';
+  return new RequestFault(401, `this ${need} needs an operator's token`, where);
+}
+
+const unknownToken = (): RequestFault =>
+  new RequestFault(401, "this is no operator's token that the requester knows", newTokenHint);
+const expired = ({ name, at }: { name: string; at: string }): RequestFault =>
+  new RequestFault(401, `the token of operator ${name} expired at ${at}`, newTokenHint);
+const readOnly = (name: string): RequestFault =>
+  new RequestFault(403, `operator ${name} may only read`, newTokenHint);
+
+const newTokenHint = 'somebody who may change something makes a new one: muster operator create NAME';

@@ -1,0 +1,49 @@
+// The routes for operators' tokens: list, make, revoke.
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { newOperatorSchema } from '../../protocol/http.ts';
+import { operatorNamePattern } from '../../protocol/operator-token.ts';
+import { MusterError } from '../../system/errors.ts';
+import { printable } from '../../system/printable.ts';
+import type { Directory } from '../directory/directory.ts';
+import { answer } from './answer.ts';
+import { type ApiEnvironment, actOf } from './authorize.ts';
+import { RequestFault } from './problem.ts';
+import { readBody } from './read-body.ts';
+
+const maxBodyBytes = 4096;
+
+export function operatorRoutes(directory: Directory): Hono<ApiEnvironment> {
+  const app = new Hono<ApiEnvironment>();
+  const limit = bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge });
+
+  app.get('/', call => answer(call, { Operators: directory.operators.list() }));
+
+  app.post('/', limit, async call => {
+    const body = new Uint8Array(await call.req.arrayBuffer());
+    const { Name, ReadOnly, ExpiresInSeconds, Actor } = readBody(newOperatorSchema, body);
+    const validMs = ExpiresInSeconds === 0 ? undefined : ExpiresInSeconds * 1000;
+    const wanted = { name: Name, readOnly: ReadOnly, validMs };
+    const token = await directory.operators.create(wanted, actOf(call, Actor));
+    return answer(call, { Token: token });
+  });
+
+  // The actor is in the query, because some clients send no body with this method.
+  app.delete('/:name', async call => {
+    const name = call.req.param('name');
+    if (!operatorNamePattern.test(name))
+      throw new MusterError('not_found', `there is no operator ${printable(name, 64)}`);
+    await directory.operators.revoke(name, actOf(call, claimedActor(call.req.query('actor') ?? '')));
+    return answer(call, { Success: true });
+  });
+  return app;
+}
+
+function claimedActor(text: string): string {
+  if (text.length <= 256 && printable(text) === text) return text;
+  throw new RequestFault(400, 'actor is longer than 256 characters, or holds some that cannot be printed');
+}
+
+function tooLarge(): never {
+  throw new RequestFault(413, `the body is larger than ${maxBodyBytes} bytes`);
+}

@@ -1,0 +1,23 @@
+// Reads the body of a change by its schema.
+import type * as v from 'valibot';
+import { ProtocolError } from '../../protocol/error.ts';
+import { parseJson } from '../../protocol/json.ts';
+import { validate } from '../../protocol/schema.ts';
+import { printable } from '../../system/printable.ts';
+import { RequestFault } from './problem.ts';
+
+/** Reads a body. Its member `Actor` is what the caller says of itself, and must be printable. @throws RequestFault 400 */
+export function readBody<const T extends v.GenericSchema<unknown, { Actor: string }>>(
+  schema: T,
+  body: Uint8Array,
+): v.InferOutput<T> {
+  try {
+    const value = validate(schema, parseJson(body));
+    if (printable(value.Actor) !== value.Actor)
+      throw new ProtocolError('invalid_field', 'holds characters that cannot be printed', 'Actor');
+    return value;
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new RequestFault(400, `cannot read the request: ${error.message}`);
+  }
+}

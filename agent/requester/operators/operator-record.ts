@@ -1,0 +1,15 @@
+// An operator record is what the store keeps of an operator's token: its hash, what it allows, and who made it.
+import * as v from 'valibot';
+import { goTime } from '../../protocol/node-info.ts';
+
+export const operatorRecordSchema = v.object({
+  /** SHA-256 of the token, in base64url. */
+  hash: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/)),
+  readOnly: v.boolean(),
+  /** Time from which the token is no longer valid; absent when it stays valid. */
+  expires: v.optional(goTime()),
+  /** The operator who made it, or `requester`. */
+  createdBy: v.pipe(v.string(), v.maxLength(256)),
+  at: goTime(),
+});
+export type OperatorRecord = v.InferOutput<typeof operatorRecordSchema>;

@@ -1,0 +1,219 @@
+// The operators' tokens of a cluster: read from the store at the start, made, and revoked. The store has only their hashes.
+import { randomBytes } from 'node:crypto';
+import type { OperatorView } from '../../protocol/http.ts';
+import {
+  firstOperator,
+  hashToken,
+  operatorSecretBytes,
+  operatorToken,
+} from '../../protocol/operator-token.ts';
+import type { Clock } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import type { Log } from '../../system/log.ts';
+import { rememberSecret } from '../../system/secrets.ts';
+import { BrokerError, type Bucket } from '../../transport/port.ts';
+import { RecordSet, readRecords } from '../cluster/record-set.ts';
+import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
+import type { Counters } from '../status/counters.ts';
+import { storeFault } from '../status/store-fault.ts';
+import { type FirstTokenFile, whyNotFirstToken } from './first-token.ts';
+import { type OperatorRecord, operatorRecordSchema } from './operator-record.ts';
+import { OperatorTable, type TokenCheck } from './operator-table.ts';
+
+/** Largest number of operators, so that nobody with a token can fill the store and the memory. */
+const maxOperators = 1000;
+
+export interface OperatorsOptions {
+  bucket: Bucket;
+  clock: Clock;
+  log: Log;
+  counters: Pick<Counters, 'refusedTokens'>;
+  /** The file of the first token; without it none is made. */
+  firstToken?: FirstTokenFile | undefined;
+  events: RequesterAnnouncer;
+}
+
+/** What somebody asks for who makes a token. */
+export interface NewOperator {
+  name: string;
+  readOnly: boolean;
+  /** Time for which the token is valid, in milliseconds; undefined for a token that stays valid. */
+  validMs?: number | undefined;
+}
+
+export class Operators {
+  readonly #options: OperatorsOptions;
+  readonly #records: RecordSet<OperatorRecord>;
+  /** The operators whose tokens were revoked, and whose records the store has not forgotten yet. */
+  readonly #revoked = new Set<string>();
+  readonly #table: OperatorTable;
+
+  constructor(options: OperatorsOptions) {
+    const { bucket, log } = options;
+    this.#options = options;
+    this.#records = new RecordSet({ bucket, prefix: 'operator.', schema: operatorRecordSchema, log });
+    this.#table = new OperatorTable({
+      get: name => (this.#revoked.has(name) ? undefined : this.#records.get(name)),
+    });
+  }
+
+  /**
+   * Reads the store, and makes the first token unless it is there. @throws BrokerError; MusterError `not_writable`.
+   */
+  async open(): Promise<void> {
+    await readRecords(this.#options.bucket, [this.#records]);
+    await this.#ensureFirstToken();
+  }
+
+  // Makes the first token, unless its file and the store agree. The old one is void then: somebody else may have the file that
+  // is not here any more.
+  async #ensureFirstToken(): Promise<void> {
+    const { firstToken: file, log } = this.#options;
+    if (!file) return;
+    const record = this.#records.get(firstOperator);
+    const why = await whyNotFirstToken(file, record);
+    if (why === undefined) return;
+    await this.#makeFirstToken(file);
+    const { path } = file;
+    if (!record && why === 'there is no file')
+      log.info({ path }, "the operator's token of this machine was made");
+    else log.warn({ path, why }, "the operator's token of this machine was made anew; the old one is void");
+  }
+
+  /** Says whose token `text` is, and counts one that is not valid. */
+  check(text: string): TokenCheck {
+    const { clock, counters } = this.#options;
+    const checked = this.#table.check(text, clock.now());
+    if (checked.kind !== 'valid') counters.refusedTokens++;
+    return checked;
+  }
+
+  /** See OperatorTable.prove. */
+  prove(name: string, nonce: string, place: string): Buffer {
+    return this.#table.prove(name, nonce, place);
+  }
+
+  /** Returns the operators, sorted by name. */
+  list(): OperatorView[] {
+    return [...this.#records.entries()]
+      .map(([Name, { readOnly, expires, createdBy, at }]) => ({
+        Name,
+        ReadOnly: readOnly,
+        ...(expires ? { Expires: expires } : {}),
+        CreatedBy: createdBy,
+        At: at,
+      }))
+      .sort((a, b) => (a.Name < b.Name ? -1 : 1));
+  }
+
+  /**
+   * Makes a token and returns it. It is shown only here. @throws MusterError `conflict` when there is an operator of this
+   * name, or when there are too many; `unreachable` when the store gave no answer, so that the token may exist.
+   */
+  async create({ name, readOnly, validMs }: NewOperator, act: Act): Promise<string> {
+    const { clock, events, log } = this.#options;
+    if (this.#records.get(name)) throw taken(name);
+    if (this.#records.size >= maxOperators) throw tooMany();
+    const now = clock.now();
+    const token = newToken(name);
+    const expires = validMs === undefined ? undefined : new Date(now.getTime() + validMs).toISOString();
+    const record: OperatorRecord = {
+      hash: hashToken(token).toString('base64url'),
+      readOnly,
+      ...(expires ? { expires } : {}),
+      createdBy: act.actor,
+      at: now.toISOString(),
+    };
+    await this.#records.set(name, record).catch(error => throwUnwritten(error, name));
+    log.info({ operator: name, readOnly, expires, ...act }, 'an operator was given a token');
+    events.announce('operator_created', {
+      ...act,
+      operator: name,
+      readOnly,
+      ...(expires ? { expires } : {}),
+    });
+    return token;
+  }
+
+  /**
+   * Makes the token of an operator void. The first token is made anew at once. @throws MusterError `not_found`;
+   * `unreachable` or `failed` when the store did not forget it: then it is void only until the requester starts again.
+   */
+  async revoke(name: string, act: Act): Promise<void> {
+    const { events, log, firstToken } = this.#options;
+    if (!this.#records.get(name)) throw notFound(name);
+    this.#revoked.add(name);
+    try {
+      if (name === firstOperator && firstToken) await this.#makeFirstToken(firstToken);
+      else await this.#records.delete(name);
+    } catch (error) {
+      throwUnrevoked(error, name);
+    }
+    this.#revoked.delete(name);
+    log.info({ operator: name, ...act }, "an operator's token was revoked");
+    events.announce('operator_revoked', { ...act, operator: name });
+  }
+
+  /** Writes the records again into a store that was lost. @throws BrokerError; MusterError `conflict` */
+  restore(): Promise<void> {
+    return this.#records.restore();
+  }
+
+  // The file is written first. After a crash between the two, the next start makes another token.
+  async #makeFirstToken(file: FirstTokenFile): Promise<void> {
+    const token = newToken(firstOperator);
+    await file.write(token);
+    await this.#records.set(firstOperator, {
+      hash: hashToken(token).toString('base64url'),
+      readOnly: false,
+      createdBy: 'requester',
+      at: this.#options.clock.now().toISOString(),
+    });
+  }
+}
+
+function newToken(name: string): string {
+  const token = operatorToken(name, randomBytes(operatorSecretBytes));
+  rememberSecret(token);
+  return token;
+}
+
+const taken = (name: string): MusterError =>
+  new MusterError('conflict', `there is an operator ${name} already`, {
+    hint: `choose another name, or revoke that token first: muster operator revoke ${name}`,
+  });
+
+const tooMany = (): MusterError =>
+  new MusterError('conflict', `there are ${maxOperators} operators already`, {
+    hint: 'revoke those that are not needed: muster operator revoke NAME',
+  });
+
+const notFound = (name: string): MusterError =>
+  new MusterError('not_found', `there is no operator ${name}`, { hint: 'list them: muster operator list' });
+
+function throwUnwritten(error: unknown, name: string): never {
+  if (!(error instanceof BrokerError)) throw error;
+  const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
+  if (hasAnswered(error))
+    throw new MusterError('failed', `the token of operator ${name} was not stored: ${fault}`, {
+      hint: 'the log of the requester says more',
+      cause: error,
+    });
+  throw new MusterError('unreachable', `operator ${name} may exist or not: ${fault}`, {
+    hint: `see muster operator list; when it is there, revoke it and create it again, because nobody saw its token`,
+    cause: error,
+  });
+}
+
+function throwUnrevoked(error: unknown, name: string): never {
+  if (!(error instanceof BrokerError)) throw error;
+  const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
+  const text = `the token of operator ${name} may be valid again after a restart of the requester: ${fault}`;
+  throw new MusterError(hasAnswered(error) ? 'failed' : 'unreachable', text, {
+    hint: `try again: muster operator revoke ${name}`,
+    cause: error,
+  });
+}
+
+// Only a store that answered is known not to have stored something.
+const hasAnswered = ({ fault }: BrokerError): boolean => fault === 'no_space' || fault === 'refused';
