@@ -8,6 +8,7 @@ import { Enrolment } from './enrolment/enrolment.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
 import { ConflictDetector } from './events/conflict-detector.ts';
 import { EventPublisher } from './events/event-publisher.ts';
+import { type RequesterAnnouncer, requesterEvents } from './events/requester-events.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
 import { keepRoom } from './events/stream-room.ts';
 import { HealthWatch } from './health/health-watch.ts';
@@ -118,10 +119,22 @@ async function openEnrolment(options: PartsOptions, store: OpenStore): Promise<E
     ...settings,
     callout,
     tokens,
-    events: { announce: () => undefined },
+    events: ownEvents(options, store),
     bucket,
     lease,
     requesterId: self.NodeID,
+  });
+}
+
+/** Announces what operators do besides decisions about nodes. */
+function ownEvents(options: PartsOptions, { clusterId, lease }: OpenStore): RequesterAnnouncer {
+  const { self, me } = options;
+  return requesterEvents({
+    ...options,
+    lease,
+    clusterId,
+    requesterId: self.NodeID,
+    instance: me.instance,
   });
 }
 
@@ -155,7 +168,7 @@ function makeParts(options: PartsOptions, store: OpenStore, past: Past) {
   const settlingMs = settings.nodeDisconnectedAfter;
   const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer: events });
   const resources = new ResourceStore();
-  const operators = new Operators({ ...options, bucket: store.cluster, events: events.own });
+  const operators = new Operators({ ...options, bucket: store.cluster, events: ownEvents(options, store) });
   const waiting = new WaitingList({
     listeningMs: () => health.listeningMs(),
     silentAfterMs: settings.nodeDisconnectedAfter,

@@ -53,8 +53,7 @@ interface WaitingEvent {
 
 /** Holds the events that are not acknowledged yet, and sends them one at a time for each node. */
 export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
-  /** Announces events of the requester itself. */
-  readonly own: RequesterAnnouncer;
+  readonly #own: RequesterAnnouncer;
   readonly #options: EventPublisherOptions;
   readonly #source: string;
   readonly #waiting = new Map<string, WaitingEvent[]>();
@@ -70,7 +69,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
 
   constructor(options: EventPublisherOptions) {
     this.#options = options;
-    this.own = requesterEvents(options);
+    this.#own = requesterEvents(options);
     this.#source = eventSource(options.clusterId, options.requesterId);
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
@@ -126,7 +125,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
    * The log and the status contain it too.
    */
   announceDegraded(reason: string | undefined): void {
-    this.own.announce(reason ? 'degraded' : 'recovered', reason ? { reason } : {});
+    this.#own.announce(reason ? 'degraded' : 'recovered', reason ? { reason } : {});
   }
 
   /**

@@ -4,6 +4,7 @@ import { hostname, userInfo } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { readJoinCode } from '../../../../agent/protocol/join-code.ts';
 import { call, cluster, serve } from '../../../requester/api/api-fixture.ts';
+import { tokens } from '../../../support/fake-operators.ts';
 import { muster } from '../../program.ts';
 
 const operator = `${userInfo().username}@${hostname()}`;
@@ -13,7 +14,9 @@ async function begin(t: TestContext) {
   const directory = cluster(new Date().toISOString());
   const api = await serve(t, directory);
   const run = (...args: string[]) =>
-    muster(t, ['join-code', ...args], { env: { MUSTER_API_PORT: String(api.port) } });
+    muster(t, ['join-code', ...args], {
+      env: { MUSTER_API_PORT: String(api.port), MUSTER_API_TOKEN: tokens.tester },
+    });
   return { directory, api, run };
 }
 
@@ -33,7 +36,10 @@ test('a new code alone is on standard output, and what it does is on standard er
   assert.match(stderr, /\n {2}muster agent join\nTo end it early: muster join-code revoke [a-z2-7]{10}\n$/);
   assert.ok(!stderr.includes(stdout.trim()) && !stderr.includes(reading.code.token));
   const [created] = directory.announcedCodes;
-  assert.deepEqual([created?.kind, created?.actor, created?.uses], ['join_code_created', operator, 1]);
+  assert.deepEqual(
+    [created?.kind, created?.actor, created?.claimedActor, created?.uses],
+    ['join_code_created', 'tester', operator, 1],
+  );
 });
 
 test('a code does what its flags say, and says so', async t => {
@@ -103,7 +109,7 @@ test('an operator lists the codes, and revokes one', async t => {
     stdout: 'Ok\n',
     stderr: 'The node that came in with it stays on the roll: muster node list\n',
   });
-  assert.equal(JSON.parse((await run('list', '-o', 'json')).stdout)[0].RevokedBy, operator);
+  assert.equal(JSON.parse((await run('list', '-o', 'json')).stdout)[0].RevokedBy, 'tester');
   assert.match((await run('list', '-o', 'yaml')).stdout, /State: revoked/);
   const again = await run('revoke', id);
   assert.equal(again.code, 1);
