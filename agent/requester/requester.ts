@@ -179,6 +179,7 @@ export class Requester {
       troubles: troubles.length > 0 ? troubles : undefined,
       broker: textOf(connection.state),
       brokerRestarts: ownBroker?.restarts,
+      trust: this.#callout ? 'keys' : 'shared',
       clusterId: parts?.clusterId,
       nodes: parts && {
         total: parts.roll.records.size,

@@ -71,6 +71,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   const running: Running = { ...start, load, notifier, node, life };
   try {
     const access = settings.nats.servers.length === 0 ? await loadAccess(folder, settings) : undefined;
+    if (!access) log.warn({ servers: settings.nats.servers }, sharedText);
     const broker = await startOwnBroker({ ...running, access });
     cleanup.defer(() => broker?.stop(stopTimeoutsMs.broker));
     await serveNodes({ ...running, broker, access }, created => {
@@ -83,6 +84,10 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   log.info({ node }, 'stopped');
   return 0;
 }
+
+/** The warning at a start on a NATS that does not ask this requester whom to let in. */
+const sharedText =
+  'on a shared NATS nobody checks which node speaks: approval is bookkeeping there, and protects nothing';
 
 interface Running extends RoleStart {
   load: () => Promise<LoadedSettings>;

@@ -104,6 +104,7 @@ export class FakeDirectory implements Directory {
       state: this.failure ? 'starting' : this.degraded ? 'degraded' : 'ready',
       reason: this.failure?.message ?? this.degraded,
       broker: 'connected to nats://127.0.0.1:4222',
+      trust: 'keys',
       clusterId: 'c-1',
       nodes: { total: this.nodes.size, pending: 0, unreadable: 0, lost: this.lost.length },
       eventsWaiting: 0,

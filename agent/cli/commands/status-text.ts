@@ -63,6 +63,11 @@ function heartbeatsText({ heartbeats = 0, lastHeartbeat }: AgentStatus): string 
   return lastHeartbeat ? `${heartbeats} sent, the last ${ago(lastHeartbeat)}` : `${heartbeats} sent`;
 }
 
+const trustTexts: Partial<Record<RequesterStatus['trust'], string>> = {
+  keys: 'each node by its own key',
+  shared: 'shared NATS: whoever may speak there may speak for any node, so approval protects nothing',
+};
+
 function requesterRows(status: RequesterStatus): Row[] {
   const { nodes, counters } = status;
   const isDegraded = status.state === 'degraded';
@@ -70,6 +75,7 @@ function requesterRows(status: RequesterStatus): Row[] {
     // What makes a requester degraded is a trouble, and stands above already.
     ['state', status.reason && !isDegraded ? `${status.state} (${status.reason})` : status.state],
     ['broker', hasBrokerTrouble(status) ? '' : (status.broker ?? '')],
+    ['trust', trustTexts[status.trust] ?? ''],
     ['cluster', status.clusterId ?? 'not known'],
     [
       'nodes',

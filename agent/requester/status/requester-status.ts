@@ -19,6 +19,11 @@ export interface RequesterStatus {
   broker: string;
   /** How often the requester's own broker was started again, and why the last time; absent without a broker of its own. */
   brokerRestarts?: { count: number; last?: { at: string; reason: string } } | undefined;
+  /**
+   * What approval is worth: with `keys` the broker lets only the key of a node speak for it; on a `shared` NATS, whoever may
+   * speak there may speak for any node.
+   */
+  trust: 'keys' | 'shared';
   clusterId?: string | undefined;
   nodes?: { total: number; pending: number; unreadable: number; lost?: number } | undefined;
   /** Number of nodes with events that the broker has not acknowledged. */
