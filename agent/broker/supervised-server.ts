@@ -8,7 +8,7 @@ import type { Log } from '../system/log.ts';
 import { silentLog } from '../system/log.ts';
 import { onProcessEnd } from '../system/process-end.ts';
 import { backoff, type Random } from '../system/random.ts';
-import { letsIn } from '../transport/access-check.ts';
+import { whyNotLetIn } from '../transport/access-check.ts';
 import { connect } from '../transport/nats.ts';
 import type { TlsFiles } from '../transport/tls.ts';
 import type { BrokerAccess } from './broker-access.ts';
@@ -227,9 +227,10 @@ export class SupervisedServer {
     const deadline = clock.monotonic() + startTimeoutMs;
     const credentials = { key: access.requester };
     while (child && isAlive(child) && !this.#stopping.signal.aborted) {
-      if (await letsIn(url, credentials, tls())) return 'ready';
+      const reason = await whyNotLetIn(url, credentials, tls());
+      if (reason === undefined) return 'ready';
       if (clock.monotonic() > deadline) {
-        log.error({ pid: child.pid }, 'the broker accepts no clients: killing it');
+        log.error({ pid: child.pid, reason }, 'the broker accepts no clients: killing it');
         signalAll(child, 'SIGKILL');
         // A server that waits for a disk which does not answer cannot be killed. It ends when the disk answers.
         break;

@@ -57,14 +57,17 @@ export async function checkAccess(options: AccessCheckOptions): Promise<AccessCh
   return Promise.all(parseServers(options.servers).map(server => checkServer(server, options)));
 }
 
-/** Returns whether the broker at `url` accepts `credentials` now. The requester asks its own broker. */
-export async function letsIn(
+/**
+ * Returns why the broker at `url` does not accept `credentials` now, in a sentence; undefined when it does. The requester asks
+ * its own broker.
+ */
+export async function whyNotLetIn(
   url: string,
   credentials: Credentials,
   tls: TlsFiles | undefined,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const [server] = parseServers([url]);
-  if (!server) return false;
+  if (!server) return undefined;
   const settings = {
     name: 'muster probe',
     credentials,
@@ -76,9 +79,9 @@ export async function letsIn(
   try {
     const { link } = await dial(server, settings, new AbortController().signal);
     await link.close();
-    return true;
+    return undefined;
   } catch (error) {
-    if (error instanceof ConnectFailure) return false;
+    if (error instanceof ConnectFailure) return error.message;
     throw error;
   }
 }

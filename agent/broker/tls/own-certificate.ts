@@ -24,6 +24,8 @@ interface OwnCertificate {
   ca: X509Certificate | undefined;
 }
 
+/** The object identifier of the purpose to authenticate a server (RFC 5280, section 4.2.1.12). */
+const serverAuth = '1.3.6.1.5.5.7.3.1';
 /** The name of the file with the chain, in the folder of the requester. */
 const chainFile = 'own-chain.pem';
 
@@ -110,6 +112,12 @@ function checkPair(
     throw badConfig(
       `broker.tls.keyFile: ${keyFile} is not the key of the certificate in ${certFile}`,
       'name the key with which the certificate was requested; the certificate of the broker stands first in its file',
+    );
+  // Without the extension, a certificate is for every purpose. Node calls it keyUsage.
+  if (certificate.keyUsage && !certificate.keyUsage.includes(serverAuth))
+    throw badConfig(
+      `broker.tls.certFile: the certificate in ${certFile} is not for servers, so no client accepts it`,
+      'get a certificate whose extended key usage is serverAuth (TLS Web Server Authentication)',
     );
   if (caFile !== undefined && !ca)
     throw badConfig(

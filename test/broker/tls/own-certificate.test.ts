@@ -88,6 +88,9 @@ test('what does not belong together is refused, with the files and what to do', 
     ],
     [below, [], /is for \*\.cluster\.example, so muster cannot tell how nodes reach the broker/],
   ];
+  const usage = 'DNS:client.example\nextendedKeyUsage=clientAuth';
+  const clients = await makeCertificate(folder, authority, 'clients', usage);
+  cases.push([clients, ['client.example'], /clients\.pem is not for servers, so no client accepts it/]);
   for (const [files, wanted, message] of cases) await refused(files, wanted, 'bad_config', message);
 });
 
