@@ -80,3 +80,5 @@ export const inboxPrefix = (key: string): string => `_INBOX.${key}`;
 export const whySubject = (key = '*'): string => `muster.why.${key}`;
 /** Returns the subject on which a requester asks a node whether its process is alive. */
 export const aliveSubject = (nodeId: string): string => `node.compute.${nodeId}.alive`;
+/** Returns the subject on which the node answers that. It is the node's own, because a node may publish nowhere else. */
+export const aliveAnswerSubject = (nodeId: string): string => `node.alive.${nodeId}`;

@@ -1,5 +1,11 @@
 // The connection to the broker is made in the background, and again whenever the link is lost.
-import type { NatsConnection as Link, Subscription as LinkSubscription, Msg, MsgHdrs } from 'nats';
+import type {
+  NatsConnection as Link,
+  Subscription as LinkSubscription,
+  Msg,
+  MsgHdrs,
+  RequestOptions,
+} from 'nats';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import type { StorageConnection } from './jetstream.ts';
@@ -119,23 +125,28 @@ class NatsConnection implements Connection, StorageConnection {
     }
   }
 
-  async request(subject: string, data: Uint8Array | string, timeoutMs: number): Promise<Message> {
-    return this.#toMessage(await this.requestRaw(subject, data, timeoutMs));
-  }
-
-  async requestRaw(
+  async request(
     subject: string,
     data: Uint8Array | string,
     timeoutMs: number,
-    headers?: MsgHdrs,
-  ): Promise<Msg> {
+    reply?: string,
+  ): Promise<Message> {
+    const to = reply === undefined ? {} : { noMux: true, reply };
+    return this.#toMessage(await this.#ask(subject, data, { timeout: timeoutMs, ...to }));
+  }
+
+  requestRaw(subject: string, data: Uint8Array | string, timeoutMs: number, headers?: MsgHdrs): Promise<Msg> {
+    return this.#ask(subject, data, { timeout: timeoutMs, ...(headers ? { headers } : {}) });
+  }
+
+  async #ask(subject: string, data: Uint8Array | string, options: RequestOptions): Promise<Msg> {
     const { link } = this;
     if (!link) throw this.#disconnectedError();
     if (!isSubject(subject)) throw new BrokerError('refused', 'the subject is empty or holds blanks');
     try {
-      return await link.request(subject, data, { timeout: timeoutMs, ...(headers ? { headers } : {}) });
+      return await link.request(subject, data, options);
     } catch (error) {
-      throw explainRequestFailure(error, link, subject, timeoutMs);
+      throw explainRequestFailure(error, link, subject, options.timeout);
     }
   }
 

@@ -69,10 +69,10 @@ export interface Connection {
    */
   publish(subject: string, data: Uint8Array | string): boolean;
   /**
-   * Sends a request and waits at most `timeoutMs` milliseconds for the first answer.
-   * @throws BrokerError `disconnected`, `no_responders` or `timeout`.
+   * Sends a request and waits at most `timeoutMs` milliseconds for the first answer. `reply` is the subject of the answer;
+   * by default it is one of this connection's own inbox. @throws BrokerError `disconnected`, `no_responders` or `timeout`.
    */
-  request(subject: string, data: Uint8Array | string, timeoutMs: number): Promise<Message>;
+  request(subject: string, data: Uint8Array | string, timeoutMs: number, reply?: string): Promise<Message>;
   /**
    * Calls `handler` with each message on `subject`, which may contain wildcards, also after reconnections. `handler` must
    * not throw. @throws BrokerError `refused` when `subject` is not a subject.

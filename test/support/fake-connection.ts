@@ -264,10 +264,10 @@ export class FakeConnection implements Connection {
     return true;
   }
 
-  request(subject: string, data: Uint8Array | string, timeout: number): Promise<Message> {
+  request(subject: string, data: Uint8Array | string, timeout: number, reply?: string): Promise<Message> {
     return new Promise((resolve, reject) => {
       if (!this.#connected) return reject(new BrokerError('disconnected', 'not connected'));
-      const inbox = this.#broker.inbox();
+      const inbox = reply ?? this.#broker.inbox();
       const settle = () => {
         timer.cancel();
         this.#requests.delete(inbox);

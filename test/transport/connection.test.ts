@@ -38,6 +38,21 @@ test('a request is answered, and a message is delivered', async () => {
   assert.deepEqual(heard, ['ask.me hello', 'ask.me no answer wanted']);
 });
 
+test('a request may name the subject of its answer, and says as soon that nobody listens', async () => {
+  const connection = connectTo(server.url, { credentials });
+  await connection.connected();
+  const echo = connection.subscribe('elsewhere', message => {
+    assert.equal(message.reply, 'answers.here');
+    message.respond(message.data);
+  });
+  const answer = await connection.request('elsewhere', 'hello', 5_000, 'answers.here');
+  assert.equal(text(answer.data), 'hello');
+  assert.equal(answer.subject, 'answers.here');
+  echo.unsubscribe();
+  const asked = connection.request('elsewhere', '', 60_000, 'answers.here');
+  await assert.rejects(asked, { fault: 'no_responders' });
+});
+
 test('a request that gets no answer says why', async () => {
   const connection = connectTo(server.url, { credentials });
   await connection.connected();

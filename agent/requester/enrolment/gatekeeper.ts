@@ -6,7 +6,7 @@ import { ProtocolError } from '../../protocol/error.ts';
 import { decodePublicKey, fingerprint } from '../../protocol/nkey.ts';
 import type { Refusal } from '../../protocol/refusal.ts';
 import { isSignedBy } from '../../protocol/signed-token.ts';
-import { aliveSubject } from '../../protocol/subjects.ts';
+import { aliveAnswerSubject, aliveSubject } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -157,10 +157,12 @@ export class Gatekeeper {
     const earlier = live.of(key);
     if (!earlier) return undefined;
     if (earlier.instance !== name.instance) {
-      const isAlive = await connection.request(aliveSubject(name.node), '', aliveTimeoutMs).then(
-        () => true,
-        () => false,
-      );
+      const isAlive = await connection
+        .request(aliveSubject(name.node), '', aliveTimeoutMs, aliveAnswerSubject(name.node))
+        .then(
+          () => true,
+          () => false,
+        );
       if (isAlive && live.of(key) === earlier) return earlier;
     }
     await live.end(key);

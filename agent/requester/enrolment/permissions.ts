@@ -1,6 +1,7 @@
 // What each kind of client may do on the broker. They are pure functions of the node's id and key.
 import type { Permissions } from '../../protocol/callout.ts';
 import {
+  aliveAnswerSubject,
   eventWildcard,
   heartbeatSubject,
   inboxPrefix,
@@ -8,17 +9,21 @@ import {
   whySubject,
 } from '../../protocol/subjects.ts';
 
-/** What a node may do: speak for itself, hear its own events and answers, and answer what is asked of it. */
+/**
+ * What a node may do: speak for itself, and hear its own events and answers. It may not answer whatever it receives: it
+ * receives its events as the requester sends them to the store, and could answer in place of the store.
+ */
 export function nodePermissions(id: string, key: string, heartbeatTopic: string): Permissions {
   return {
     publish: [
       `node.management.${id}.>`,
       // A topic without the id would let a node speak for others.
       ...(isEnveloped(heartbeatTopic) ? [heartbeatSubject(heartbeatTopic, id)] : []),
+      aliveAnswerSubject(id),
       whySubject(key),
     ],
     subscribe: [eventWildcard(id), `${inboxPrefix(key)}.>`, `node.compute.${id}.>`],
-    mayAnswer: true,
+    mayAnswer: false,
   };
 }
 

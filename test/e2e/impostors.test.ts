@@ -1,0 +1,503 @@
+// Nodes that attack others: with keys of their own, without keys, and with keys that are not theirs. Each tries on a real
+// broker to speak, to listen or to be let in as somebody else.
+import assert from 'node:assert/strict';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
+import { fingerprint } from '../../agent/protocol/nkey.ts';
+import {
+  defaultHeartbeatTopic,
+  heartbeatSubject,
+  inboxPrefix,
+  whySubject,
+} from '../../agent/protocol/subjects.ts';
+import type { KeyPair } from '../../agent/transport/key-pair.ts';
+import type { Connection } from '../../agent/transport/port.ts';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { connectAsRequester, pinKeys } from '../support/pinned-keys.ts';
+import type { Program } from '../support/program.ts';
+import { newKey, RawClient, type RawLogin } from '../support/raw-client.ts';
+
+const victim = 'victim';
+const attacker = 'attacker';
+
+let cluster: Cluster;
+let requester: Program;
+let keys: Map<string, KeyPair>;
+let honest: RawNode;
+let hostile: RawNode;
+/** A client without a key, which shows the token of Bacalhau nodes. */
+let unverified: RawClient;
+let unverifiedToken: string;
+/** Sees everything that is sent in the account of the nodes. */
+let witness: Connection;
+const seen: { subject: string; reply: string }[] = [];
+
+before(async () => {
+  cluster = await Cluster.create({ settings: { 'requester.unverifiedNodes': true } });
+  const first = await cluster.requester();
+  keys = await pinKeys(cluster, [victim, attacker]);
+  await first.stop();
+  requester = await cluster.requester();
+  witness = await connectAsRequester(cluster);
+  witness.subscribe('>', ({ subject, reply }) => void seen.push({ subject, reply }));
+  await witness.flush(5_000);
+  honest = await RawNode.open(victim);
+  hostile = await RawNode.open(attacker);
+  unverifiedToken = (
+    await readFile(join(cluster.folderOf('node-0'), 'requester/bacalhau.token'), 'utf8')
+  ).trim();
+  unverified = await RawClient.open(cluster.brokerPort, {
+    token: unverifiedToken,
+    name: 'some-bacalhau-node',
+  });
+  await cluster.decide(victim, 'approve');
+});
+
+after(async () => {
+  for (const client of [honest?.client, hostile?.client, unverified]) client?.close();
+  await witness?.close(0);
+  await cluster?.release();
+});
+
+describe('a node with a key of its own', () => {
+  it('speaks for no other node, in no kind of message', async () => {
+    const before = await rowOf(victim);
+    for (const [subject, data] of messagesOf(victim)) hostile.client.publish(subject, data, hostile.inbox());
+    assert.deepEqual(
+      await hostile.client.complaints(),
+      messagesOf(victim).map(([subject]) => mayNotPublish(subject)),
+    );
+    await honest.ask('UpdateNodeInfo/v1', infoOf(victim));
+    assert.deepEqual(await rowOf(victim), before);
+  });
+
+  it('does not speak as the requester, and publishes no event', async () => {
+    const inbox = requesterInbox();
+    const { clusterId = '' } = await cluster.status();
+    const subjects = [
+      `${inboxPrefix(keys.get(victim)?.publicKey ?? '')}.1`,
+      `node.events.${victim}.deleted`,
+      `node.events.${attacker}.approved`,
+      `requester.events.node-0.banned`,
+      `requester.lease.${clusterId}`,
+      'requester.echo.1',
+      `node.compute.${victim}.alive`,
+      `node.compute.${attacker}.alive`,
+      'unverified.node.management.bac-1.Leave/v1',
+      '$SYS._INBOX.1',
+      '_R_.1',
+      inbox,
+    ];
+    for (const subject of subjects) hostile.client.publish(subject, '{}');
+    assert.deepEqual(await hostile.client.complaints(), subjects.map(mayNotPublish));
+  });
+
+  it('reaches neither the store nor the broker itself', async () => {
+    const subjects = [
+      '$JS.API.INFO',
+      '$JS.API.STREAM.DELETE.NODE_EVENTS',
+      '$JS.API.STREAM.PURGE.KV_node_v1',
+      '$JS.API.STREAM.MSG.GET.KV_node_v1',
+      '$JS.API.DIRECT.GET.KV_muster_v1',
+      '$JS.API.CONSUMER.CREATE.NODE_EVENTS',
+      '$JS.ACK.NODE_EVENTS.1.1.1.1.1.1',
+      `$KV.node_v1.${attacker}`,
+      `$KV.muster_v1.pin.${victim}`,
+      `$SYS.REQ.SERVER.${hostile.client.info.server_id}.KICK`,
+      '$SYS.REQ.SERVER.PING.CONNZ',
+      '$SYS.REQ.SERVER.PING',
+      '$SYS.REQ.USER.INFO',
+      '$SYS.REQ.ACCOUNT.PING.CONNZ',
+      '$SYS.ACCOUNT.MUSTER.CONNECT',
+      // A question whether to let somebody in, as the broker would ask it.
+      '$SYS.REQ.USER.AUTH',
+    ];
+    for (const subject of subjects) hostile.client.publish(subject, '{"cid":1}', hostile.inbox());
+    assert.deepEqual(await hostile.client.complaints(), subjects.map(mayNotPublish));
+  });
+
+  it('hears nothing that is not for it, also by wildcards and in queues', async () => {
+    const other = inboxPrefix(keys.get(victim)?.publicKey ?? '');
+    const subjects = [
+      '>',
+      '*.>',
+      '_INBOX.>',
+      '_INBOX.*.*',
+      `${other}.>`,
+      `node.events.${victim}.*`,
+      'node.events.*.*',
+      'node.events.>',
+      'node.>',
+      `node.management.${attacker}.>`,
+      'node.management.>',
+      `node.compute.${victim}.alive`,
+      'node.compute.*.alive',
+      `node.alive.${victim}`,
+      heartbeatSubject(defaultHeartbeatTopic, '*'),
+      'requester.>',
+      'muster.why.*',
+      '$SYS.>',
+      '$SYS.REQ.USER.AUTH',
+      '$SYS.ACCOUNT.MUSTER.>',
+      '$JS.>',
+      '$KV.>',
+      '_R_.>',
+    ];
+    for (const subject of subjects) hostile.client.subscribe(subject);
+    assert.deepEqual(await hostile.client.complaints(), subjects.map(mayNotSubscribe));
+    for (const subject of subjects) hostile.client.subscribe(subject, 'q');
+    const inQueues = await hostile.client.complaints();
+    assert.deepEqual(
+      inQueues,
+      subjects.map(subject => `${mayNotSubscribe(subject).slice(0, -1)} using queue "q"'`),
+    );
+  });
+
+  it('answers no event of its own in place of the store, so it neither repeats nor suppresses one', async () => {
+    const published = seen.filter(({ subject }) => subject === `node.events.${attacker}.registered`);
+    assert.ok(published.length === 1 && published[0]?.reply);
+    hostile.answersEvents = true;
+    await cluster.decide(attacker, 'approve');
+    const isApproval = ({ subject }: { subject: string }) => subject === `node.events.${attacker}.approved`;
+    await eventually('it hears its event', () => hostile.client.messages.some(isApproval));
+    hostile.client.publish(published[0].reply, '{"error":{"code":503}}');
+    const answers = await hostile.client.complaints();
+    assert.ok(
+      answers.length >= 2 && answers.every(text => text.includes('Publish to "_INBOX.')),
+      answers.join(),
+    );
+    assert.deepEqual(await cluster.kindsOf(attacker), ['registered', 'approved']);
+    assert.deepEqual(requester.logged('an event was not acknowledged; it is sent again'), []);
+  });
+
+  it('gets its answers in its own inbox and nowhere else', async () => {
+    for (const reply of strangeReplies()) {
+      const from = seen.length;
+      hostile.client.publish(`node.management.${attacker}.UpdateNodeInfo/v1`, infoOf(attacker), reply);
+      await hostile.client.complaints();
+      await hostile.ask('UpdateNodeInfo/v1', infoOf(attacker));
+      const answers = seen.slice(from).filter(({ subject }) => subject === reply);
+      assert.deepEqual(answers, [], `an answer went to ${reply}`);
+    }
+    assert.equal(await cluster.stateOf(victim), await honest.stateNow());
+  });
+
+  it('does not learn why another key was refused', async () => {
+    hostile.client.publish(whySubject(keys.get(victim)?.publicKey), '', hostile.inbox());
+    assert.match(
+      (await hostile.client.complaints()).join(),
+      /Permissions Violation for Publish to "muster\.why/,
+    );
+  });
+});
+
+describe('a client without a key', () => {
+  it('speaks for no node that has a key, in no kind of message', async () => {
+    const before = await rowOf(victim);
+    unverified.subscribe('_INBOX.u.>');
+    for (const [subject, data] of messagesOf(victim)) unverified.publish(subject, data, '_INBOX.u.1');
+    const complaints = await unverified.complaints();
+    assert.deepEqual(complaints, [mayNotPublish(`node.alive.${victim}`)]);
+    await eventually('each request is refused', () => unverified.messages.length === 4);
+    for (const { data } of unverified.messages.splice(0))
+      assert.match(data, /has a key, and only that key speaks for it/);
+    await honest.ask('UpdateNodeInfo/v1', infoOf(victim));
+    assert.deepEqual(await rowOf(victim), before);
+    await eventually('its heartbeat was heard and ignored', async () => {
+      return (await cluster.status()).counters.heartbeatsUnknown > 0;
+    });
+  });
+
+  it('does not take the id of the requester', async () => {
+    unverified.publish('node.management.node-0.RegisterNode/v1', infoOf('node-0'), '_INBOX.u.2');
+    await eventually('it is answered', () => unverified.messages.length === 1);
+    assert.match(unverified.messages.splice(0)[0]?.data ?? '', /"Accepted":false|error/i);
+    assert.equal((await cluster.node('node-0'))?.Info.NodeType, 'Requester');
+  });
+
+  it('makes the requester send nothing to a subject that it chose', async () => {
+    const id = 'bac-1';
+    unverified.publish(`node.management.${id}.RegisterNode/v1`, infoOf(id), '_INBOX.u.3');
+    await eventually('it is registered', () => unverified.messages.length === 1);
+    for (const reply of strangeReplies()) {
+      const from = seen.length;
+      unverified.publish(`node.management.${id}.UpdateNodeInfo/v1`, infoOf(id), reply);
+      const beat = encodeHeartbeat({ NodeID: id, Sequence: 1 }, undefined, new Date());
+      unverified.publish(heartbeatSubject(defaultHeartbeatTopic, id), beat, reply);
+      await unverified.complaints();
+      await honest.ask('UpdateNodeInfo/v1', infoOf(victim));
+      const answers = seen.slice(from).filter(({ subject }) => subject === reply);
+      assert.deepEqual(answers, [], `an answer went to ${reply}`);
+    }
+    assert.equal(await cluster.stateOf(victim), await honest.stateNow());
+  });
+
+  it('reaches neither the store, nor the broker, nor the nodes with keys', async () => {
+    const from = seen.length;
+    const subjects = [
+      '$JS.API.INFO',
+      `$KV.node_v1.${victim}`,
+      '$SYS.REQ.USER.AUTH',
+      '$SYS.REQ.SERVER.PING.CONNZ',
+      `node.events.${victim}.approved`,
+      `node.compute.${victim}.alive`,
+      `node.alive.${victim}`,
+      whySubject(keys.get(victim)?.publicKey),
+      inboxPrefix(keys.get(victim)?.publicKey ?? ''),
+    ];
+    for (const subject of subjects) unverified.publish(subject, '{}', '_INBOX.u.4');
+    assert.deepEqual(await unverified.complaints(), subjects.map(mayNotPublish));
+    const heard = ['>', 'node.events.>', 'requester.>', '$SYS.>', '$JS.>', 'node.management.>'];
+    for (const subject of heard) unverified.subscribe(subject);
+    assert.deepEqual(await unverified.complaints(), heard.map(mayNotSubscribe));
+    assert.deepEqual(
+      seen.slice(from).filter(({ subject }) => subjects.includes(subject)),
+      [],
+    );
+  });
+});
+
+describe('a client that shows what is not its own', () => {
+  it('is not let in with another signature, name or way of connecting', async () => {
+    const key = keys.get(victim) as KeyPair;
+    const login = (more: RawLogin): RawLogin => ({ key, name: `${victim} instance=x`, ...more });
+    const replayed = honest.client.connectLine;
+    const requesterKey = /nkey: (U\w+)/.exec(
+      await readFile(join(cluster.folderOf('node-0'), 'broker/nats.conf'), 'utf8'),
+    );
+    const other = newKey();
+    const attempts: Record<string, RawLogin | string> = {
+      'a CONNECT of the victim, sent again': replayed,
+      'a websocket': 'GET / HTTP/1.1\r\nUpgrade: websocket\r\n',
+      MQTT: '\u0010\u000c\u0000\u0004MQTT\u0004\u0002\u0000\u003c\u0000\u0000',
+      'a leaf node': 'CONNECT {"remote_account":"MUSTER","headers":true}\r\nLS+ >',
+      'a route': 'CONNECT {"name":"r","cluster":"c"}\r\nRS+ MUSTER >',
+      'a signature over nothing': login({ signed: '' }),
+      'a signature over the nonce of another connection': login({ signed: honest.client.info.nonce ?? '' }),
+      'a signature over a part of the nonce': login({ signed: 'a' }),
+      'no signature': login({ members: { sig: undefined } }),
+      'an empty signature': login({ members: { sig: '' } }),
+      'a signature that is no base64': login({ members: { sig: '****' } }),
+      'a signature of another length': login({ members: { sig: 'AAAA' } }),
+      'the signature of another key': {
+        key: other,
+        name: `${victim} instance=x`,
+        members: { nkey: key.userKey },
+      },
+      "the requester's key": { key: other, name: 'node-0', members: { nkey: requesterKey?.[1] } },
+      'the key as that of a node': login({ members: { nkey: key.publicKey } }),
+      'a key that is none': login({ members: { nkey: `U${'A'.repeat(55)}` } }),
+      'no key': { name: `${victim} instance=x` },
+      'a user and a password': { name: `${victim} instance=x`, members: { user: victim, pass: 'x' } },
+      'no name': login({ name: '' }),
+      'a name without an instance': login({ name: victim }),
+      'a name with a wildcard': login({ name: '* instance=x' }),
+      'a name with a dot': login({ name: `${victim}.x instance=x` }),
+      'a name with blanks before it': login({ name: ` ${victim} instance=x` }),
+      'a name with a line break': login({ name: `${victim}\r\n instance=x` }),
+      'a name that is too long': login({ name: `${victim} instance=x ${'y'.repeat(600)}` }),
+      'a name of another key': { key: other, name: 'new-node instance=x' },
+      'a code that nobody made': {
+        key: other,
+        name: 'new-node instance=x',
+        token: 'join-aaaaaaaaaa-AAAAAAAAAAAAAAAAAAAAAA',
+      },
+      'a token that is too long': login({ members: { sig: '' }, token: 'x'.repeat(3_000) }),
+    };
+    const before = (await cluster.status()).counters.strangers;
+    const clients = await Promise.all(
+      Object.entries(attempts).map(async ([what, attempt]) => {
+        const client = await RawClient.dial(cluster.brokerPort);
+        if (typeof attempt === 'string') client.send(`${attempt}\r\nPING\r\n`);
+        else client.connect(attempt);
+        return { what, client, letIn: client.isLetIn() };
+      }),
+    );
+    for (const { what, client, letIn } of clients)
+      assert.equal(await letIn, false, `let in: ${what}: ${client.errors}`);
+    const { counters } = await cluster.status();
+    assert.ok(counters.strangers > before);
+    assert.ok(honest.client.isOpen && hostile.client.isOpen, 'those who were let in stay');
+  });
+
+  it('inherits nothing of a node by another key: it is told which record it is, and sent away', async () => {
+    const before = await rowOf(victim);
+    const key = newKey();
+    const client = await RawClient.open(cluster.brokerPort, { key, name: `${victim} instance=x` });
+    const inbox = `${inboxPrefix(key.publicKey)}.1`;
+    client.subscribe(`${inboxPrefix(key.publicKey)}.>`);
+    client.publish(whySubject(key.publicKey), '', inbox);
+    await eventually('it is answered', () => client.messages.length === 1);
+    const why = JSON.parse(client.messages[0]?.data ?? '') as Record<string, unknown>;
+    const pinned = keys.get(victim)?.publicKey ?? '';
+    assert.deepEqual(
+      { code: why.code, fingerprint: why.fingerprint, record: why.record },
+      {
+        code: 'conflict',
+        fingerprint: fingerprint(key.publicKey),
+        record: { id: victim, fingerprint: fingerprint(pinned) },
+      },
+    );
+    for (const [subject, data] of messagesOf(victim)) client.publish(subject, data, inbox);
+    client.subscribe(`node.events.${victim}.*`);
+    assert.deepEqual(await client.complaints(), [
+      ...messagesOf(victim).map(([subject]) => mayNotPublish(subject)),
+      mayNotSubscribe(`node.events.${victim}.*`),
+    ]);
+    assert.deepEqual(await rowOf(victim), before);
+    client.close();
+  });
+
+  it('keeps its own id with its own key: it takes no second one', async () => {
+    const { key } = hostile;
+    const client = await RawClient.open(cluster.brokerPort, { key, name: 'second-id instance=x' });
+    client.publish('node.management.second-id.RegisterNode/v1', infoOf('second-id'));
+    assert.deepEqual(await client.complaints(), [mayNotPublish('node.management.second-id.RegisterNode/v1')]);
+    client.close();
+  });
+
+  it('does not speak beside a living process with the same key: it is told that it is a clone', async () => {
+    const { key } = honest;
+    const clone = await RawClient.open(cluster.brokerPort, { key, name: `${victim} instance=copy` });
+    clone.subscribe(`${inboxPrefix(key.publicKey)}.>`);
+    clone.publish(whySubject(key.publicKey), '', honest.inbox());
+    await eventually('it is answered', () => clone.messages.length > 0);
+    assert.equal((JSON.parse(clone.messages[0]?.data ?? '') as { code: string }).code, 'clone');
+    clone.publish(`node.management.${victim}.Leave/v1`, JSON.stringify({ NodeID: victim }));
+    assert.deepEqual(await clone.complaints(), [mayNotPublish(`node.management.${victim}.Leave/v1`)]);
+    clone.close();
+    assert.ok(honest.client.isOpen);
+  });
+
+  it('finds no second door: the broker listens on one port', async () => {
+    assert.equal((await listeningPorts(await brokerPid())).length, 1);
+  });
+});
+
+/** A node that registers and hears its answers, and that a test makes misbehave. */
+class RawNode {
+  readonly client: RawClient;
+  readonly id: string;
+  readonly key: KeyPair;
+  /** Whether it answers each event that it receives. */
+  answersEvents = false;
+  #asked = 0;
+
+  static async open(id: string): Promise<RawNode> {
+    const key = keys.get(id) as KeyPair;
+    const client = await RawClient.open(cluster.brokerPort, { key, name: `${id} instance=of-${id}` });
+    const node = new RawNode(client, id, key);
+    client.subscribe(`node.events.${id}.*`);
+    client.subscribe(`${inboxPrefix(key.publicKey)}.>`);
+    client.subscribe(`node.compute.${id}.>`);
+    assert.deepEqual(await client.complaints(), []);
+    await node.register();
+    return node;
+  }
+
+  constructor(client: RawClient, id: string, key: KeyPair) {
+    this.client = client;
+    this.id = id;
+    this.key = key;
+    client.onMessage = ({ subject, reply }) => {
+      if (subject === `node.compute.${id}.alive`) client.publish(reply, 'alive');
+      if (this.answersEvents && subject.startsWith('node.events.'))
+        client.publish(reply, '{"error":{"code":503}}');
+    };
+  }
+
+  inbox(): string {
+    return `${inboxPrefix(this.key.publicKey)}.${++this.#asked}`;
+  }
+
+  async register(): Promise<void> {
+    await this.ask('RegisterNode/v1', infoOf(this.id));
+  }
+
+  async ask(method: string, data: string): Promise<string> {
+    const reply = this.inbox();
+    this.client.publish(`node.management.${this.id}.${method}`, data, reply);
+    let answer: string | undefined;
+    await eventually(`${this.id} is answered`, () => {
+      answer = this.client.messages.find(({ subject }) => subject === reply)?.data;
+      return answer !== undefined;
+    });
+    return answer ?? '';
+  }
+
+  /** Returns membership and health of a node that is approved and was never heard. */
+  async stateNow(): Promise<string> {
+    return `APPROVED ${(await cluster.node(this.id))?.Muster.Health}`;
+  }
+}
+
+/** One message of each kind that a node sends, as `id` would send it. */
+const messagesOf = (id: string): [subject: string, data: string | Uint8Array][] => [
+  [`node.management.${id}.RegisterNode/v1`, infoOf(id, 'an impostor')],
+  [`node.management.${id}.UpdateNodeInfo/v1`, infoOf(id, 'an impostor')],
+  [`node.management.${id}.UpdateResources/v1`, JSON.stringify({ NodeID: id })],
+  [`node.management.${id}.Leave/v1`, JSON.stringify({ NodeID: id, Reason: 'an impostor' })],
+  [
+    heartbeatSubject(defaultHeartbeatTopic, id),
+    encodeHeartbeat({ NodeID: id, Sequence: 9 }, undefined, new Date()),
+  ],
+  [`node.alive.${id}`, 'an impostor'],
+];
+
+const infoOf = (id: string, hostname = id): string =>
+  JSON.stringify({
+    Info: { NodeID: id, NodeType: 'Compute', Hostname: hostname, Labels: { from: hostname } },
+    Muster: { Version: '0.1.0', Instance: `of-${id}` },
+  });
+
+const rowOf = async (id: string): Promise<unknown> => {
+  const node = await cluster.node(id);
+  return { ...node, Muster: { ...node?.Muster, LastHeardAt: undefined } };
+};
+
+/** Subjects that must never get an answer, whoever asks. */
+function strangeReplies(): string[] {
+  const other = inboxPrefix(keys.get(victim)?.publicKey ?? '');
+  return [
+    `${other}.1`,
+    inboxPrefix(hostile.key.publicKey),
+    `${inboxPrefix(hostile.key.publicKey)}x.1`,
+    `node.management.${victim}.Leave/v1`,
+    `node.events.${victim}.deleted`,
+    `$KV.node_v1.${victim}`,
+    `$KV.muster_v1.pin.${victim}`,
+    '$JS.ACK.NODE_EVENTS.1.1.1.1.1.1',
+    '$JS.API.STREAM.PURGE.NODE_EVENTS',
+    '$SYS.REQ.SERVER.PING.CONNZ',
+    '$SYS.REQ.USER.AUTH',
+    'requester.echo.1',
+    requesterInbox(),
+  ];
+}
+
+/** The inbox of the requester, which an event shows to its node. */
+const requesterInbox = (): string =>
+  seen.find(({ subject, reply }) => subject.startsWith('node.events.') && reply !== '')?.reply ??
+  '_INBOX.none';
+
+const mayNotPublish = (subject: string) => `'Permissions Violation for Publish to "${subject}"'`;
+const mayNotSubscribe = (subject: string) => `'Permissions Violation for Subscription to "${subject}"'`;
+
+async function brokerPid(): Promise<number> {
+  return Number(await readFile(join(cluster.folderOf('node-0'), 'broker/nats-server.pid'), 'utf8'));
+}
+
+/** Returns the local addresses on which a process listens. */
+async function listeningPorts(pid: number): Promise<string[]> {
+  const names = await readdir(`/proc/${pid}/fd`);
+  const links = await Promise.all(names.map(name => readlink(`/proc/${pid}/fd/${name}`).catch(() => '')));
+  const tables = await Promise.all(['tcp', 'tcp6'].map(name => readFile(`/proc/${pid}/net/${name}`, 'utf8')));
+  return tables
+    .flatMap(table => table.split('\n').slice(1))
+    .map(line => line.trim().split(/\s+/))
+    .filter(([, , , state, , , , , , inode]) => state === '0A' && links.includes(`socket:[${inode}]`))
+    .map(([, address = '']) => address);
+}
