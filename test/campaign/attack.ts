@@ -1,6 +1,8 @@
 // Carries out one attack of the plan.
 import { SeededRandom } from '../support/seeded-random.ts';
 import * as floods from './floods.ts';
+import * as gate from './gate-attacks.ts';
+import * as newcomers from './newcomers.ts';
 import type { Attack, AttackName } from './plan.ts';
 import * as processes from './process-attacks.ts';
 import * as store from './store-attacks.ts';
@@ -30,20 +32,33 @@ const onStore: Partial<Record<AttackName, (context: store.StoreContext) => Promi
 
 const byFloods: Partial<Record<AttackName, (context: floods.FloodContext) => Promise<void>>> = {
   'forge heartbeats': floods.forgeHeartbeats,
-  'invent nodes': floods.inventNodes,
-  'alternate labels': floods.alternateLabels,
-  'leave and return': floods.leaveAndReturn,
   'send garbage': floods.sendGarbage,
   'forge events': floods.forgeEvents,
   'write junk keys': floods.writeJunkKeys,
   'open half connections': floods.openHalfConnections,
 };
 
+const byNewcomers: Partial<Record<AttackName, (context: newcomers.NewcomerContext) => Promise<void>>> = {
+  'invent nodes': newcomers.inventNodes,
+  'alternate labels': newcomers.alternateLabels,
+  'leave and return': newcomers.leaveAndReturn,
+};
+
+const atGate: Partial<Record<AttackName, (context: gate.GateContext) => Promise<void>>> = {
+  'connect strangers': gate.connectStrangers,
+  'show wrong keys': gate.showWrongKeys,
+};
+
 /** The attacks that a campaign carries out. */
-export const carriedOut = [onProcesses, onStore, byFloods].flatMap(each => Object.keys(each)) as AttackName[];
+export const carriedOut = [onProcesses, onStore, byFloods, byNewcomers, atGate].flatMap(each =>
+  Object.keys(each),
+) as AttackName[];
 
 /** What attacks need, apart from their own choices. */
-export type Means = Omit<store.StoreContext & floods.FloodContext, 'random' | 'holdMs'>;
+export type Means = Omit<
+  store.StoreContext & floods.FloodContext & newcomers.NewcomerContext & gate.GateContext,
+  'random' | 'holdMs'
+>;
 
 export async function attack({ name, seed, holdMs }: Attack, means: Means): Promise<void> {
   const context = { ...means, random: new SeededRandom(seed), holdMs };
@@ -56,5 +71,7 @@ export async function attack({ name, seed, holdMs }: Attack, means: Means): Prom
   await onProcesses[name]?.(context);
   await onStore[name]?.(context);
   await byFloods[name]?.(context);
+  await byNewcomers[name]?.(context);
+  await atGate[name]?.(context);
   if (isCrowded) means.resumeDecisions();
 }

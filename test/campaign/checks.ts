@@ -3,8 +3,8 @@ import type { NodeView } from '../../agent/requester/directory/node-view.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Crowd } from './crowd.ts';
 import type { EventLedger } from './event-ledger.ts';
-import { inventedPrefix } from './floods.ts';
 import type { Model, State } from './model.ts';
+import { inventedPrefix } from './newcomers.ts';
 import { requesterId, type Stage } from './stage.ts';
 
 export interface Checked {

@@ -1,26 +1,22 @@
-// Floods: messages that nobody honest sends, by a client with the broker's token, and half-open connections to the API.
+// Floods: messages that nobody honest sends, by an insider with the requester's own key, whom the broker permits everything;
+// and half-open connections to the API.
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
-import { writeJson } from '../../agent/protocol/json.ts';
 import {
   defaultHeartbeatTopic,
   eventSubject,
   heartbeatSubject,
-  type ManagementMethod,
   managementMethods,
   managementSubject,
 } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
-import { infoOf } from './crowd.ts';
 import { forgedReason } from './event-ledger.ts';
-import { maxPending } from './stage.ts';
-
-/** The ids that floods invent begin with this. The model knows none of them. */
-export const inventedPrefix = 'flood-';
+import { inventedPrefix } from './newcomers.ts';
+import { heartbeatOf } from './simulated-node.ts';
 
 export interface FloodContext {
+  /** The connection of the insider. */
   connection: Connection;
   random: SeededRandom;
   /** The ids of the honest nodes. */
@@ -40,33 +36,7 @@ export async function forgeHeartbeats(context: FloodContext): Promise<void> {
   const { random, ids } = context;
   await send(context, 20_000, () => {
     const id = random.below(4) === 0 ? `${inventedPrefix}unknown-${random.below(1e6)}` : random.pick(ids);
-    return [heartbeatSubject(defaultHeartbeatTopic, id), beatOf(id, `forged-${random.below(1e6)}`)];
-  });
-}
-
-export async function inventNodes(context: FloodContext): Promise<void> {
-  const first = context.random.below(1e6) * 1_000;
-  let number = 0;
-  await send(context, maxPending * 3, () => registrationOf(`${inventedPrefix}${first + number++}`));
-}
-
-/** Eight nodes that wait for approval change a label with each message. */
-export async function alternateLabels(context: FloodContext): Promise<void> {
-  const nodes = await registerStrangers(context, 'label');
-  let number = 0;
-  await send(context, 6_000, () => {
-    const { id, session } = context.random.pick(nodes);
-    return requestOf('UpdateNodeInfo/v1', id, session, { turn: String(number++) });
-  });
-}
-
-export async function leaveAndReturn(context: FloodContext): Promise<void> {
-  const nodes = await registerStrangers(context, 'leave');
-  let number = 0;
-  await send(context, 10_000, () => {
-    const node = nodes[(number >> 1) % nodes.length] ?? { id: '', session: '' };
-    if (number++ % 2 === 0) return requestOf('Leave/v1', node.id, node.session);
-    return [heartbeatSubject(defaultHeartbeatTopic, node.id), beatOf(node.id, node.session)];
+    return heartbeatOf(id, `forged-${random.below(1e6)}`);
   });
 }
 
@@ -137,25 +107,6 @@ export async function openHalfConnections({ apiPort, random, onSent }: FloodCont
   for (const socket of sockets) socket.destroy();
 }
 
-interface Stranger {
-  id: string;
-  session: string;
-}
-
-/** Registers some nodes that nobody approves. A node whose request gets no answer takes part without a session. */
-async function registerStrangers({ connection, random }: FloodContext, what: string): Promise<Stranger[]> {
-  const first = random.below(1e6);
-  return Promise.all(
-    Array.from({ length: 8 }, async (_, index) => {
-      const id = `${inventedPrefix}${what}-${first + index}`;
-      const [subject, body] = registrationOf(id);
-      const reply = await connection.request(subject, body, 2_000).catch(() => undefined);
-      const text = reply ? Buffer.from(reply.data).toString() : '';
-      return { id, session: /"Session":"([^"]+)"/.exec(text)?.[1] ?? 'none' };
-    }),
-  );
-}
-
 async function send(
   { connection, onSent }: FloodContext,
   count: number,
@@ -168,26 +119,6 @@ async function send(
     // While the broker is away, the messages are dropped, and the flood goes on.
     await connection.flush(2_000).catch(() => pause(50));
   }
-}
-
-const beatOf = (id: string, session: string): Uint8Array | string =>
-  encodeHeartbeat({ NodeID: id, Sequence: 1 }, session, new Date());
-
-const registrationOf = (id: string) => requestOf('RegisterNode/v1', id, undefined);
-
-function requestOf(
-  method: ManagementMethod,
-  id: string,
-  session: string | undefined,
-  labels: Record<string, string> = {},
-): [string, string] {
-  const Muster = {
-    Version: '0.1.0',
-    Instance: `instance-of-${id}`,
-    ...(session ? { Session: session } : {}),
-  };
-  const body = method === 'Leave/v1' ? { NodeID: id, Muster } : { Info: infoOf(id, labels), Muster };
-  return [managementSubject(id, method), writeJson(body)];
 }
 
 function garbage(random: SeededRandom): Uint8Array {

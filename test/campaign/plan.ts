@@ -51,6 +51,14 @@ export const attacks = {
   'send garbage': { group: 'flood', help: 'random bytes and broken messages on every subject' },
   'forge events': { group: 'flood', help: 'events under the ids that the next real events will have' },
   'write junk keys': { group: 'flood', help: 'records that cannot be read' },
+  'connect strangers': {
+    group: 'flood',
+    help: 'ten thousand clients with no key, an unknown key or an unknown join code',
+  },
+  'show wrong keys': {
+    group: 'flood',
+    help: 'a thousand clients that name honest nodes, with other keys or signatures',
+  },
   'open half connections': { group: 'flood', help: 'connections to the API that never finish a request' },
 } as const satisfies Record<string, { group: 'process' | 'flood' | 'alone'; help: string }>;
 export type AttackName = keyof typeof attacks;

@@ -4,7 +4,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { eventStreamConfig } from '../../agent/requester/events/stream-config.ts';
 import { askHolder } from '../../agent/system/role-socket.ts';
 import type { Connection } from '../../agent/transport/port.ts';
-import { startConnection } from '../support/open-connection.ts';
 import { processesNaming } from '../support/processes.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { attack, type Means } from './attack.ts';
@@ -15,6 +14,7 @@ import { EventLedger } from './event-ledger.ts';
 import { Measures } from './measures.ts';
 import { Model } from './model.ts';
 import { type AttackName, describeRound, planRounds, type Round } from './plan.ts';
+import type { Entrance } from './simulated-node.ts';
 import { requesterId, Stage } from './stage.ts';
 
 export interface CampaignOptions {
@@ -63,7 +63,8 @@ class Campaign {
   readonly #decisions: Decisions;
   readonly #lastEventIds = new Map<string, string>();
   readonly #attacksDone = new Map<AttackName, number>();
-  #connection: Connection | undefined;
+  #insider: Connection | undefined;
+  #entrance: Entrance | undefined;
   #crowd: Crowd | undefined;
   #fault: string | undefined;
   #floodMessages = 0;
@@ -106,8 +107,8 @@ class Campaign {
   /** Ends everything. It leaves the folder with the logs if `keep` is true. */
   async release(keep: boolean): Promise<void> {
     await this.#decisions.stop();
-    this.#crowd?.stop();
-    await this.#connection?.close(0);
+    await this.#crowd?.stop();
+    await this.#insider?.close(0);
     await this.#stage.release(keep);
   }
 
@@ -133,22 +134,19 @@ class Campaign {
   async #start(): Promise<void> {
     const stage = this.#stage;
     await stage.startRequester();
-    const token = await stage.token();
-    this.#connection = startConnection(stage.cluster.servers, {
-      name: 'campaign',
-      credentials: () => ({ token }),
-    });
-    await this.#connection.connected();
-    await this.#followEvents(this.#connection);
+    this.#insider = await stage.connectInsider();
+    await this.#followEvents(this.#insider);
+    this.#entrance = await stage.entrance();
     const members = Array.from(
       { length: this.#options.simulatedNodes },
       (_, index) => `member-${String(index).padStart(3, '0')}`,
     );
     for (const id of stage.agentIds) this.#model.add(id, true);
     for (const id of members) this.#model.add(id, false);
-    this.#crowd = new Crowd(this.#connection, this.#model, members);
-    this.#crowd.start();
+    this.#crowd = new Crowd(this.#entrance, this.#model, members);
+    await this.#crowd.start();
     await Promise.all(stage.agentIds.map(id => stage.startAgent(id)));
+    await stage.untilLetIn();
   }
 
   async #followEvents(connection: Connection): Promise<void> {
@@ -163,7 +161,8 @@ class Campaign {
 
   async #attack({ attacks }: Round): Promise<void> {
     const { cluster } = this.#stage;
-    const connection = this.#connection as Connection;
+    const connection = this.#insider as Connection;
+    const entrance = this.#entrance as Entrance;
     const stream = await (await connection.storage()).stream(eventStreamConfig);
     const means: Means = {
       stage: this.#stage,
@@ -176,6 +175,11 @@ class Campaign {
       publishStored: async (subject: string, data: string, id: string) =>
         void (await stream.publish(subject, data, id)),
       apiPort: cluster.apiPort,
+      brokerPort: cluster.brokerPort,
+      entrance,
+      onFault: fault => {
+        this.#fault ??= fault;
+      },
       onSent: (count: number) => {
         this.#floodMessages += count;
       },

@@ -2,12 +2,17 @@
 // file, which is still there after a failure.
 import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadBrokerAccess } from '../../agent/broker/broker-access.ts';
+import { readJoinCode } from '../../agent/protocol/join-code.ts';
+import type { Connection } from '../../agent/transport/port.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { startConnection } from '../support/open-connection.ts';
 import { isRunning } from '../support/processes.ts';
 import type { Program } from '../support/program.ts';
 import { mountStoreDisk, type SmallDisk } from '../support/small-disk.ts';
 import { ProcessLog } from './process-log.ts';
+import type { Entrance } from './simulated-node.ts';
 
 export const requesterId = 'node-0';
 /** Largest number of nodes that may wait for approval. It is small, so that a flood reaches it soon. */
@@ -53,7 +58,7 @@ export class Stage {
     return [[requesterId, this.requester], ...this.#agents];
   }
 
-  /** The folder of the broker, with its token, its process id and its store. */
+  /** The folder of the broker, with its process id and its store. */
   get brokerFolder(): string {
     return join(this.cluster.folderOf(requesterId), 'broker');
   }
@@ -91,6 +96,18 @@ export class Stage {
     this.#agents.set(id, await this.cluster.agent(id, {}, { wait: false, ...this.#options(id) }));
   }
 
+  /** Resolves once all agents are on the roll, so that nobody else can take their ids. */
+  async untilLetIn(): Promise<void> {
+    await eventually(
+      'all agents are on the roll',
+      async () => {
+        const nodes = await this.cluster.nodes();
+        return this.agentIds.every(id => nodes.some(node => node.Info.NodeID === id));
+      },
+      90_000,
+    );
+  }
+
   /** Returns the process id of the broker; undefined while it has none that runs. */
   async brokerPid(): Promise<number | undefined> {
     const text = await readFile(join(this.brokerFolder, 'nats-server.pid'), 'utf8').catch(() => '');
@@ -112,8 +129,22 @@ export class Stage {
     return pid ?? 0;
   }
 
-  async token(): Promise<string> {
-    return (await readFile(join(this.brokerFolder, 'token'), 'utf8')).trim();
+  /** Connects with the requester's own key, as somebody who may read its files. The caller closes the connection. */
+  async connectInsider(): Promise<Connection> {
+    const { requester } = await loadBrokerAccess(join(this.cluster.folderOf(requesterId), 'requester'));
+    const connection = startConnection(this.cluster.servers, {
+      name: 'insider',
+      credentials: () => ({ key: requester }),
+    });
+    await connection.connected();
+    return connection;
+  }
+
+  /** Returns how simulated nodes come in. The requester must run. */
+  async entrance(): Promise<Entrance> {
+    const reading = readJoinCode(await this.cluster.joinCode());
+    if (reading.kind !== 'valid') throw new Error(`the join code of the requester is ${reading.kind}`);
+    return { servers: this.cluster.servers, joinToken: reading.code.token };
   }
 
   /** Ends all processes and removes the folder. If `keep` is true, it stays, with the logs and the files of the store. */

@@ -3,6 +3,7 @@
 import { open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { nodesAccount } from '../../agent/protocol/callout.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { eventually } from '../support/eventually.ts';
 import { type AttackContext, stopRequester } from './process-attacks.ts';
@@ -82,7 +83,7 @@ async function rebuild(stage: Stage): Promise<void> {
 }
 
 const bucketFolder = (stage: Stage): string =>
-  join(stage.brokerFolder, 'store/jetstream/$G/streams/KV_node_v1');
+  join(stage.brokerFolder, 'store/jetstream', nodesAccount, 'streams/KV_node_v1');
 
 async function newestBlock(stage: Stage): Promise<string> {
   const folder = join(bucketFolder(stage), 'msgs');
