@@ -81,6 +81,7 @@ const eventSchema = struct({
     reason: optionalText(1024),
     actor: optionalText(),
     claimedActor: optionalText(),
+    joinCode: optionalText(64),
     evidence: v.optional(
       struct({
         lastSeen: v.optional(goTime()),

@@ -1,5 +1,6 @@
 // The agent role connects its parts: the survey, the registration, the reports and the heartbeat.
 import type { NodeCondition } from '../protocol/node-info.ts';
+import type { RefusalCode } from '../protocol/refusal.ts';
 import { aliveSubject, eventWildcard } from '../protocol/subjects.ts';
 import type { Clock } from '../system/clock.ts';
 import { limitedLog } from '../system/limited-log.ts';
@@ -57,6 +58,8 @@ export interface AgentStatus {
   state: Phase | 'refused';
   /** The operator's reason for rejecting or deleting the node, or the reason in the requester's words. */
   reason?: string | undefined;
+  /** Why the requester does not let the key of this node in; absent while it does. */
+  refusal?: RefusalCode | undefined;
   /** What keeps the agent from doing its work; absent when nothing does. */
   troubles?: readonly Trouble[] | undefined;
   fingerprint: string;
@@ -213,6 +216,7 @@ export class Agent {
       pid,
       state: refused || refusal ? 'refused' : phase,
       reason: refusal?.reason || operatorReason || reason || undefined,
+      refusal: refusal?.code,
       troubles: troubles.length > 0 ? troubles : undefined,
       fingerprint: identity.fingerprint,
       cluster: cluster || undefined,

@@ -38,6 +38,8 @@ export interface EventData {
   actor?: string;
   /** What the caller of the operator says of itself, such as `ada@desk`. Nothing proves it. */
   claimedActor?: string;
+  /** The id of the join code with which the node came in. */
+  joinCode?: string;
   evidence?: Evidence;
   /**
    * Number of older changes of the node that have no event of their own. `previous` is the state before the first of

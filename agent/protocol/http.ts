@@ -5,7 +5,7 @@ import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
 import { healths, memberships } from './node-state.ts';
 import { operatorNamePattern } from './operator-token.ts';
-import { nodeId, struct, text } from './schema.ts';
+import { nodeId, strictTextMap, struct, text } from './schema.ts';
 
 const bounded = (maxLength: number) =>
   v.pipe(v.string(), v.maxLength(maxLength, `longer than ${maxLength} characters`));
@@ -49,6 +49,10 @@ export const musterViewSchema = struct({
   Silence: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
   RegisteredAt: v.optional(goTime()),
   Version: v.optional(v.pipe(v.string(), v.maxLength(256))),
+  /** The id of the join code with which the node came in. */
+  JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  /** The labels of the control plane. They are among those in `Info` too. */
+  Labels: v.optional(strictTextMap(256, 256, 1024)),
   Decision: v.optional(
     struct({
       Action: text(64),

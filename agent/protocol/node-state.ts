@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { ProtocolError } from './error.ts';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
-import { count, struct, text, validateStored } from './schema.ts';
+import { count, strictTextMap, struct, text, validateStored } from './schema.ts';
 
 export const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
 export type Membership = (typeof memberships)[number];
@@ -66,6 +66,8 @@ const recordedChangeSchema = struct({
   Actor: v.optional(v.pipe(v.string(), v.maxLength(256))),
   /** What the caller of the operator says of itself. Nothing proves it. */
   ClaimedActor: v.optional(v.pipe(v.string(), v.maxLength(256))),
+  /** The id of the join code with which the node came in. */
+  JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** Number of older changes that have no event of their own. `Previous` is the membership before the first of them. */
   Coalesced: v.optional(count()),
   /** Whether an earlier version, which did not know the kind, kept it. Later changes may have been announced before it. */
@@ -106,6 +108,10 @@ const musterStateSchema = struct({
   BootID: v.optional(v.pipe(v.string(), v.maxLength(128))),
   Version: v.optional(v.pipe(v.string(), v.maxLength(64))),
   RegisteredAt: v.optional(goTime()),
+  /** The id of the join code with which the node came in. */
+  JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  /** Labels of the control plane. They are stronger than those that the node sends, and no update of the node removes them. */
+  Labels: v.optional(strictTextMap(256, 256, 1024)),
   /** The last decision of an operator about this node. */
   Decision: v.optional(
     struct({

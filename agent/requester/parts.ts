@@ -21,6 +21,7 @@ import { announcedReader, catchUp, type Past } from './past.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
 import { retryOnBrokerError } from './retry.ts';
 import type { RollPolicy } from './roll/admission.ts';
+import type { JoinedBy } from './roll/membership.ts';
 import { ResourceStore } from './roll/resource-store.ts';
 import { Roll } from './roll/roll.ts';
 import { StoreProbe } from './roll/store-probe.ts';
@@ -80,8 +81,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
 
 async function connectParts(options: PartsOptions, store: OpenStore, past: Past): Promise<Parts> {
   const { clusterId, stream } = store;
-  const parts = makeParts(options, store, past);
-  const enrolment = await openEnrolment(options, store);
+  let enrolment: Enrolment | undefined;
+  const parts = makeParts(options, store, past, id => enrolment?.joinedBy(id));
+  enrolment = await openEnrolment(options, store);
   const made = { ...parts, enrolment };
   await loadRoll(options, made, past);
   made.events.start(stream);
@@ -138,7 +140,12 @@ function ownEvents(options: PartsOptions, { clusterId, lease }: OpenStore): Requ
   });
 }
 
-function makeParts(options: PartsOptions, store: OpenStore, past: Past) {
+function makeParts(
+  options: PartsOptions,
+  store: OpenStore,
+  past: Past,
+  joinedBy: (id: string) => JoinedBy | undefined,
+) {
   const { self, settings, counters, clock, log, me, onStatusChange } = options;
   const { clusterId, lease } = store;
   const requesterId = self.NodeID;
@@ -181,6 +188,7 @@ function makeParts(options: PartsOptions, store: OpenStore, past: Past) {
     life: store.life,
     announcer: events,
     requesterId,
+    joinedBy,
     waiting,
     // The last-seen store asks the health watch about a node before that forgets it.
     observers: [lastSeen, health, resources, conflicts, waiting, status],

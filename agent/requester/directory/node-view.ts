@@ -39,6 +39,7 @@ export function nodeView(
   return {
     Info: {
       ...state.Info,
+      Labels: shown.Labels ? { ...state.Info.Labels, ...shown.Labels } : state.Info.Labels,
       ComputeNodeInfo: {
         ...state.Info.ComputeNodeInfo,
         AvailableCapacity: (connection === 'CONNECTED' && resources?.available) || {},

@@ -4,6 +4,7 @@ import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Bucket, Connection } from '../../transport/port.ts';
 import { readRecords } from '../cluster/record-set.ts';
+import type { JoinedBy } from '../roll/membership.ts';
 import type { Counters } from '../status/counters.ts';
 import type { CodeCheck } from './access-rules.ts';
 import type { Callout } from './callout.ts';
@@ -85,6 +86,16 @@ export class Enrolment {
       why.unsubscribe();
       this.live.stop();
     };
+  }
+
+  /** Returns the join code with which a node came in; undefined when it came in by another way. */
+  joinedBy(id: string): JoinedBy | undefined {
+    const pin = this.pins.of(id);
+    if (pin?.code === undefined) return undefined;
+    const record = this.joinCodes.recordOf(pin.code);
+    // A code that was revoked after the node came in approves it no more.
+    const approve = record?.approve === true && record.revoked === undefined;
+    return { code: pin.code, approve, labels: record?.labels ?? {}, at: pin.at };
   }
 
   #checkCode(token: string, host: string): CodeCheck {

@@ -123,6 +123,11 @@ export class JoinCodes {
     };
   }
 
+  /** Returns the record of a code; undefined when it is not kept any more. */
+  recordOf(id: string): JoinCodeRecord | undefined {
+    return this.#codes.get(id)?.record;
+  }
+
   /** Returns all codes that are kept, the newest first. */
   list(): ListedJoinCode[] {
     const now = this.#options.clock.now();

@@ -19,6 +19,7 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
     ...(change.Reason ? { reason: change.Reason } : {}),
     ...(change.Actor ? { actor: change.Actor } : {}),
     ...(change.ClaimedActor ? { claimedActor: change.ClaimedActor } : {}),
+    ...(change.JoinCode ? { joinCode: change.JoinCode } : {}),
     ...(change.Coalesced ? { coalesced: change.Coalesced } : {}),
   };
   const id = revisionEventId(node, change.Revision, change.Store);
@@ -30,7 +31,7 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
  * neither do members that a later version of muster adds.
  */
 export function digestOf({ kind, id, time, data }: ChangeEvent): string {
-  const { node, previous, current, reason, actor, claimedActor, coalesced } = data;
-  const said = [kind, id, time, node, previous, current, reason, actor, claimedActor, coalesced];
+  const { node, previous, current, reason, actor, claimedActor, joinCode, coalesced } = data;
+  const said = [kind, id, time, node, previous, current, reason, actor, claimedActor, joinCode, coalesced];
   return hash('sha256', JSON.stringify(said), 'base64');
 }

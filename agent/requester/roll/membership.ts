@@ -5,6 +5,7 @@ import type { RegisterRequest } from '../../protocol/messages.ts';
 import { type NodeInfo, staticInfo } from '../../protocol/node-info.ts';
 import {
   type Membership,
+  type MusterState,
   type NodeState,
   neverConnected,
   type RecordedChange,
@@ -19,6 +20,17 @@ export interface RegistrationPolicy {
   now: string;
   /** The session that this registration opens. */
   session: string;
+  /** The join code with which the node came in; undefined when it came in by another way. */
+  joinedBy?: JoinedBy | undefined;
+}
+
+/** A join code, what it gives to a node, and when the node came in with it (RFC 3339). */
+export interface JoinedBy {
+  code: string;
+  /** Whether the node is approved at its first registration. */
+  approve: boolean;
+  labels: Readonly<Record<string, string>>;
+  at: string;
 }
 
 /** The result of a node's request: the answer to the node, and the record to write. */
@@ -48,7 +60,9 @@ export function register(
   const before = stored.kind === 'record' ? stored.state : undefined;
   // A record that Bacalhau wrote may have no membership. Its node is treated as new.
   const isNew = !before?.Membership;
-  const membership: Membership = before?.Membership || (policy.manualApproval ? 'PENDING' : 'APPROVED');
+  const joined = isNew && isFirstSince(stored, policy.joinedBy) ? policy.joinedBy : undefined;
+  const fresh = policy.manualApproval && !joined?.approve ? 'PENDING' : 'APPROVED';
+  const membership: Membership = before?.Membership || fresh;
   const rejected = membership === 'REJECTED';
   const registered: NodeState = {
     Info: rejected && before ? before.Info : keepUnknown(staticInfo(Info), before?.Info),
@@ -63,6 +77,7 @@ export function register(
       BootID: Muster?.BootID,
       Version: Muster?.Version,
       RegisteredAt: policy.now,
+      ...(joined ? fromCode(joined, policy.now) : {}),
     },
   };
   const state = keepUnknown(registered, before);
@@ -74,7 +89,8 @@ export function register(
       At: policy.now,
       Previous: '',
       Current: membership,
-      Actor: Info.NodeID,
+      Actor: joined?.approve ? codeActor(joined) : Info.NodeID,
+      ...(joined ? { JoinCode: joined.code } : {}),
     };
     return { accepted: true, code: 'registered', reason: reasons.registered, write: state, change };
   }
@@ -86,6 +102,24 @@ export function register(
     ...(infoDiffers(before.Info, Info) ? { change: updatedChange(before, policy.now) } : {}),
   };
 }
+
+/** Returns whether a node that is not on the roll came in with the code after it was last deleted. */
+const isFirstSince = (stored: StoredRecord, joined: JoinedBy | undefined): boolean =>
+  stored.kind !== 'deleted' ||
+  (joined !== undefined && stored.at !== undefined && Date.parse(joined.at) > Date.parse(stored.at));
+
+/** Returns what a record keeps of the code with which its node came in. */
+function fromCode(joined: JoinedBy, now: string): Partial<MusterState> {
+  const { code, approve, labels } = joined;
+  return {
+    JoinCode: code,
+    ...(Object.keys(labels).length > 0 ? { Labels: { ...labels } } : {}),
+    ...(approve ? { Decision: { Action: 'approve', Reason: '', Actor: codeActor(joined), At: now } } : {}),
+  };
+}
+
+/** Who approves a node whose code allows it. */
+const codeActor = ({ code }: JoinedBy): string => `join code ${code}`;
 
 /** Decides about the information that a node on the roll sends. It is written only when it differs. */
 export function updateInfo(stored: StoredRecord, info: NodeInfo, now: string): RequestOutcome {

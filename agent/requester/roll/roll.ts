@@ -11,6 +11,7 @@ import { ExpiredMarkers } from './expired-markers.ts';
 import { type HeldUpdate, HeldUpdates } from './held-updates.ts';
 import {
   giveWay,
+  type JoinedBy,
   noRoom,
   notComparedYet,
   otherSession,
@@ -35,6 +36,8 @@ export interface RollOptions extends Omit<StoreFollowerOptions, 'onApplied'> {
   random: Random;
   /** The PENDING nodes. The caller passes it as an observer too. */
   waiting: WaitingList;
+  /** Returns the join code with which a node came in. */
+  joinedBy?: ((id: string) => JoinedBy | undefined) | undefined;
   /** The id of the requester, which the event of a node that gives way names. */
   requesterId: string;
 }
@@ -114,16 +117,19 @@ export class Roll {
    * @throws BrokerError when the store does not answer.
    */
   async register(request: RegisterRequest): Promise<RequestOutcome & { session: string | undefined }> {
-    const { random, policy } = this.#options;
+    const { random, policy, joinedBy } = this.#options;
     const id = request.Info.NodeID;
     const session = request.Muster ? random.uuid() : undefined;
     let place: Place | undefined;
     let paid = false;
     let isTooOften = false;
     const rule = (stored: StoredRecord): RequestOutcome => {
-      const outcome = register(stored, request, { ...policy, now: this.#now(), session: session ?? '' });
+      const facts = { now: this.#now(), session: session ?? '', joinedBy: joinedBy?.(id) };
+      const outcome = register(stored, request, { ...policy, ...facts });
       if (!outcome.write) return outcome;
       if (outcome.code === 'registered') {
+        // How many nodes a join code approves is limited by its uses.
+        if (policy.manualApproval && outcome.write.Membership === 'APPROVED') return outcome;
         place ??= this.#admission.reserve();
         return place ? outcome : noRoom(policy.manualApproval);
       }

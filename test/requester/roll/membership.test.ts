@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import type { AnswerCode } from '../../../agent/protocol/answers.ts';
 import type { RegisterRequest } from '../../../agent/protocol/messages.ts';
 import type { Membership } from '../../../agent/protocol/node-state.ts';
+import { nodeView } from '../../../agent/requester/directory/node-view.ts';
 import { approveNode } from '../../../agent/requester/roll/decisions.ts';
 import { maxInfoBytes } from '../../../agent/requester/roll/info-rules.ts';
 import {
@@ -22,6 +23,60 @@ const automatic: RegistrationPolicy = { ...manual, manualApproval: false };
 const request = (muster = true, Info = computeInfo('node-1')): RegisterRequest => ({
   Info,
   ...(muster ? { Muster: { Version: '0.1.0', Instance: 'i-9', BootID: 'b-9' } } : {}),
+});
+
+describe('a node that came in with a join code', () => {
+  const joinedBy = { code: 'abcdefgh23', approve: false, labels: {}, at };
+  const approving = { ...joinedBy, approve: true, labels: { rack: 'b7' } };
+
+  test('waits for approval, and its record and its event name the code', () => {
+    const { write, change } = register(storedRecords.absent, request(), { ...manual, joinedBy });
+    assert.deepEqual([write?.Membership, write?.Muster?.JoinCode], ['PENDING', 'abcdefgh23']);
+    assert.deepEqual([change?.Current, change?.Actor, change?.JoinCode], ['PENDING', 'node-1', 'abcdefgh23']);
+    assert.equal(write?.Muster?.Labels, undefined);
+  });
+
+  test('is approved at its first registration if the code says so, and gets its labels', () => {
+    const { write, change } = register(storedRecords.absent, request(), { ...manual, joinedBy: approving });
+    assert.equal(write?.Membership, 'APPROVED');
+    assert.deepEqual(write?.Muster?.Labels, { rack: 'b7' });
+    const actor = 'join code abcdefgh23';
+    assert.deepEqual(write?.Muster?.Decision, { Action: 'approve', Reason: '', Actor: actor, At: at });
+    assert.deepEqual([change?.Kind, change?.Current, change?.Actor], ['registered', 'APPROVED', actor]);
+  });
+
+  test('gets nothing more from the code at a later registration', () => {
+    for (const from of ['PENDING', 'REJECTED'] as const) {
+      const { write } = register(storedRecords[from], request(), { ...manual, joinedBy: approving });
+      assert.deepEqual(
+        [write?.Membership, write?.Muster?.Labels, write?.Muster?.Decision],
+        [from, undefined, undefined],
+      );
+    }
+  });
+
+  test('that was deleted since then is new, unless it came in with the code afterwards', () => {
+    const deletedAt = (time: string): StoredRecord => ({ kind: 'deleted', revision: 9, at: time });
+    const membership = (stored: StoredRecord) =>
+      register(stored, request(), { ...manual, joinedBy: approving }).write?.Membership;
+    assert.equal(membership(deletedAt('2099-01-01T00:00:00Z')), 'PENDING');
+    assert.equal(membership(storedRecords.deleted), 'PENDING');
+    assert.equal(membership(deletedAt('2000-01-01T00:00:00Z')), 'APPROVED');
+  });
+
+  test('cannot change the labels of the code', () => {
+    const { write } = register(storedRecords.absent, request(), { ...manual, joinedBy: approving });
+    assert.ok(write);
+    const update = updateInfo(
+      { kind: 'record', revision: 1, state: write },
+      computeInfo('node-1', { rack: 'mine', a: 'b' }),
+      at,
+    );
+    assert.deepEqual(update.write?.Muster?.Labels, { rack: 'b7' });
+    const view = nodeView(update.write ?? write, 'UNKNOWN', undefined, undefined, undefined);
+    assert.equal(view.Info.Labels?.rack, 'b7');
+    assert.equal(view.Info.Labels?.a, 'b');
+  });
 });
 
 describe('a registration', () => {

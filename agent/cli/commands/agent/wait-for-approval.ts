@@ -54,7 +54,8 @@ export function judgeStatus(status: AgentStatus | undefined, cluster: string): W
   // What the old cluster said of the node means nothing for the new one.
   const isHere = status.cluster === undefined || status.cluster === cluster;
   const ends = troubles.find(({ code }) => endingTroubles.some(ending => ending === code));
-  if (isHere && ends) return { kind: 'failed', text: ends.text, hint: ends.hint };
+  if (isHere && ends && status.refusal !== 'unavailable')
+    return { kind: 'failed', text: ends.text, hint: ends.hint };
   if (isHere && state === 'approved') return { kind: 'done' };
   if (isHere && state === 'pending') {
     const approve = `muster node approve ${node} --fingerprint ${fingerprint}`;
@@ -68,4 +69,4 @@ export function judgeStatus(status: AgentStatus | undefined, cluster: string): W
 }
 
 /** The troubles that no waiting ends. */
-const endingTroubles = ['rejected', 'deleted', 'refused'] as const;
+const endingTroubles = ['rejected', 'deleted', 'refused', 'key_refused'] as const;

@@ -44,6 +44,7 @@ function nodeRows(node: ShownNode, now: Date): Row[] {
     ...row(connected ? 'connected' : 'disconnected', optionalTime(since, now)),
     ...row('last error', ConnectionState?.LastError),
     ...row('registered', optionalTime(Muster?.RegisteredAt, now)),
+    ...row('join code', Muster?.JoinCode),
     ...row('version', versionText(node)),
   ];
 }

@@ -164,7 +164,7 @@ test('an agent that runs takes the code, and the command waits until the node is
 });
 
 describe('the wait', () => {
-  const trouble = (code: 'rejected' | 'refused' | 'broker_away', text: string) =>
+  const trouble = (code: 'rejected' | 'refused' | 'key_refused' | 'broker_away', text: string) =>
     [{ code, text, hint: 'do' }] as const;
 
   test('ends with an approval, and fails with a rejection or a refusal', () => {
@@ -175,7 +175,8 @@ describe('the wait', () => {
       troubles: trouble('rejected', 'no: broken'),
     });
     assert.deepEqual(judgeStatus(rejected, 'c-1'), { kind: 'failed', text: 'no: broken', hint: 'do' });
-    const refused = status({ state: 'refused', troubles: trouble('refused', 'the join code is spent') });
+    const refusal = 'code_spent';
+    const refused = status({ refusal, troubles: trouble('key_refused', 'the join code is spent') });
     assert.deepEqual(judgeStatus(refused, 'c-1'), {
       kind: 'failed',
       text: 'the join code is spent',
@@ -189,6 +190,7 @@ describe('the wait', () => {
       status({}),
       status({ state: 'pending', cluster: 'c-1' }),
       status({ troubles: trouble('broker_away', 'broker unreachable for 3 s') }),
+      status({ refusal: 'unavailable', troubles: trouble('key_refused', 'not stored') }),
       // What another cluster said of the node means nothing.
       status({ state: 'approved', cluster: 'c-2' }),
       status({ state: 'rejected', cluster: 'c-2', troubles: trouble('rejected', 'x') }),
@@ -201,6 +203,7 @@ describe('the wait', () => {
       'waiting for the requester to register node node-1',
       'waiting for approval of node node-1; on the requester: muster node approve node-1 --fingerprint AAAA-BBBB-CCCC-DDDD',
       'broker unreachable for 3 s',
+      'not stored',
       'waiting for the requester to register node node-1',
       'x',
     ]);
