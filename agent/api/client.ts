@@ -30,6 +30,7 @@ import { type TokenSource, tokenSource } from './find-token.ts';
 import { parseJson, readBody, readLines } from './read-response.ts';
 import { ApiConnection, type OutgoingRequest } from './send-request.ts';
 import { sendSignedIn } from './signed-in.ts';
+import { trustedAuthorities } from './trusted-authorities.ts';
 
 export interface ApiClientOptions extends Pick<ApiAddress, 'host' | 'port'> {
   /** Whether requests go over TLS; false when absent. */
@@ -43,6 +44,8 @@ export interface ApiClientOptions extends Pick<ApiAddress, 'host' | 'port'> {
   /** Reasons why host and port may be wrong. They are shown only when nothing answers there. */
   doubts?: readonly string[];
 }
+
+const defaultDeadlineMs = 30_000;
 
 /** The functions that are called while an event stream is read. The events themselves are yielded. */
 export interface EventListeners {
@@ -76,7 +79,9 @@ export async function apiClient(
   settings: Pick<Settings, 'api' | 'dataDir'>,
   options: Pick<ApiClientOptions, 'deadlineMs' | 'doubts'> = {},
 ): Promise<ApiClient> {
-  return new ApiClient({ ...apiAddress(settings.api), tokens: tokenSource(settings), ...options });
+  const address = apiAddress(settings.api);
+  const ca = await trustedAuthorities(settings, address, options.deadlineMs ?? defaultDeadlineMs);
+  return new ApiClient({ ...address, ca, tokens: tokenSource(settings), ...options });
 }
 
 /** Calls the API. All methods throw MusterError: `unreachable`, or the error in the requester's answer. */
@@ -87,7 +92,7 @@ export class ApiClient {
   #readsSignedIn: boolean;
 
   constructor(options: ApiClientOptions) {
-    this.#options = { deadlineMs: 30_000, doubts: [], isTls: false, ...options };
+    this.#options = { deadlineMs: defaultDeadlineMs, doubts: [], isTls: false, ...options };
     this.#readsSignedIn = this.#options.isTls;
     this.url = urlOf(this.#options);
   }
@@ -228,13 +233,13 @@ export class ApiClient {
     const { tokens } = this.#options;
     if (method === 'GET' && !this.#readsSignedIn) {
       const response = await this.#send(outgoing);
-      if (response.statusCode !== 401 || !tokens) return accepted(response, []);
+      if (response.statusCode !== 401 || !tokens) return accepted(response);
       response.destroy();
       this.#readsSignedIn = true;
     }
-    if (!tokens) return accepted(await this.#send(outgoing), []);
-    const { response, missed } = await sendSignedIn(this.#options, tokens, outgoing);
-    return accepted(response, missed);
+    if (!tokens) return accepted(await this.#send(outgoing));
+    const { response, withoutToken } = await sendSignedIn(this.#options, tokens, outgoing);
+    return accepted(response, withoutToken);
   }
 
   async #send(outgoing: OutgoingRequest): Promise<IncomingMessage> {
@@ -261,14 +266,17 @@ export class ApiClient {
 const joinCodesPath = '/orchestrator/join-codes';
 
 /**
- * Returns the response when it is no refusal. `missed` says of each place why it has no token.
+ * Returns the response when it is no refusal. When no token was shown, `withoutToken` says of each place why it has none.
  * @throws MusterError for a refusal; ProtocolError for a response that a requester does not give.
  */
-async function accepted(response: IncomingMessage, missed: readonly string[]): Promise<IncomingMessage> {
+async function accepted(
+  response: IncomingMessage,
+  withoutToken?: readonly string[],
+): Promise<IncomingMessage> {
   const { statusCode = 0 } = response;
   if (statusCode === 200) return response;
   const refusal = refusalOf(statusCode, parseJson(await readBody(response)));
-  throw statusCode === 401 && missed.length > 0 ? tokenWanted(refusal, missed) : refusal;
+  throw statusCode === 401 && withoutToken ? tokenWanted(refusal, withoutToken) : refusal;
 }
 
 function nodePath(name: string): string {

@@ -41,6 +41,10 @@ export function explain(error: unknown, { url, host, deadlineMs, doubts, decides
   if (code === 'ECONNRESET' || code === 'EPIPE') {
     return unreachable(`the connection to ${url} was lost${mayStand}`, findOut);
   }
+  const certificateFault = certificateFaults[code];
+  if (certificateFault !== undefined) {
+    return unreachable(`nothing was sent to ${url}: ${certificateFault.what}`, certificateFault.hint);
+  }
   if (error instanceof ProtocolError || code.startsWith('HPE_')) {
     return unreachable(
       `the program that answers at ${url} is not a requester that this muster understands: ${reasonOf(error)}`,
@@ -49,6 +53,37 @@ export function explain(error: unknown, { url, host, deadlineMs, doubts, decides
   }
   return unreachable(`no requester answers at ${url}: ${reasonOf(error)}`, startOrName);
 }
+
+const otherAuthority = {
+  what: 'its certificate is not of an authority that this machine trusts',
+  hint: 'name the authority of the requester: its ca.pem with --api-tls-ca-file, or its pin with --api-tls-pin',
+};
+const wrongClock =
+  'see whether the clock of this machine is right; otherwise renew the certificate of the requester';
+
+/** What is wrong with a certificate, by the codes of Node and OpenSSL. */
+const certificateFaults: Readonly<Record<string, { what: string; hint: string }>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: otherAuthority,
+  SELF_SIGNED_CERT_IN_CHAIN: otherAuthority,
+  UNABLE_TO_GET_ISSUER_CERT: otherAuthority,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: otherAuthority,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: otherAuthority,
+  CERT_SIGNATURE_FAILURE: otherAuthority,
+  CERT_HAS_EXPIRED: { what: 'its certificate has expired', hint: wrongClock },
+  CERT_NOT_YET_VALID: { what: 'its certificate is not valid yet', hint: wrongClock },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    what: 'its certificate is for other names',
+    hint: 'use one of its names with --api-host, or add this one on the requester: broker.advertise',
+  },
+  ERR_SSL_WRONG_VERSION_NUMBER: {
+    what: 'it does not speak TLS, without which nothing goes to another machine',
+    hint: 'set api.host of the requester to an address that other machines reach, and start it again',
+  },
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: {
+    what: 'it does not speak TLS, without which nothing goes to another machine',
+    hint: 'set api.host of the requester to an address that other machines reach, and start it again',
+  },
+};
 
 /** Returns the error of a request that got no answer in time, in the form of Node's own errors. */
 export const timeoutError = (): Error => Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' });
@@ -75,7 +110,11 @@ export function refusalOf(status: number, body: unknown): MusterError {
 }
 
 /** Returns the refusal of a request without a token, with what to do. `missed` says of each place why it has no token. */
-export const tokenWanted = ({ code, message }: MusterError, missed: readonly string[]): MusterError =>
-  new MusterError(code, message, {
-    hint: `${missed.join('; ')}: run the command as its user or as root, or name the file of a token of your own with --api-token-file or MUSTER_API_TOKEN_FILE`,
-  });
+export function tokenWanted({ code, message, hint }: MusterError, missed: readonly string[]): MusterError {
+  const name = 'name the file of a token of your own with --api-token-file or MUSTER_API_TOKEN_FILE';
+  const todo =
+    missed.length > 0
+      ? `${missed.join('; ')}: run the command as its user or as root, or ${name}`
+      : `${name}${hint ? `; ${hint}` : ''}`;
+  return new MusterError(code, message, { hint: todo });
+}

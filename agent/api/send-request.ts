@@ -56,7 +56,8 @@ export class ApiConnection {
       headers: body === undefined ? {} : json,
       agent: this.#agent,
       signal,
-      ...(ca ? { ca: [...ca] } : {}),
+      // What is trusted may be an authority that another one signed.
+      ...(ca ? { ca: [...ca], allowPartialTrustChain: true } : {}),
     });
     let socket: Socket | undefined;
     // Nothing is written before the connection is known and its certificate is checked, so a token goes to no other one.

@@ -12,15 +12,15 @@ import { parseJson, readBody } from './read-response.ts';
 import { ApiConnection, type OutgoingRequest, type Received, type Target } from './send-request.ts';
 
 /**
- * Sends a request with the token that `source` finds, or without one when there is none. The connection is closed with
- * the response. @throws MusterError `not_allowed` when the requester does not prove that it knows the token; what
+ * Sends a request with the token that `source` finds, or without one when there is none. Then `withoutToken` says of each
+ * place why it has none. The connection is closed with the response. @throws MusterError `not_allowed` when the requester does not prove that it knows the token; what
  * `ApiConnection.send` throws.
  */
 export async function sendSignedIn(
   target: Target,
   source: TokenSource,
   outgoing: OutgoingRequest,
-): Promise<Received & { missed: readonly string[] }> {
+): Promise<Received & { withoutToken: readonly string[] | undefined }> {
   const connection = new ApiConnection(target);
   try {
     const { token, socket, missed } = await (target.isTls
@@ -28,7 +28,7 @@ export async function sendSignedIn(
       : provenToken(connection, source, outgoing.signal));
     const received = await connection.send({ ...outgoing, token: token?.text, onlyOn: socket });
     received.response.once('close', () => connection.close());
-    return { ...received, missed };
+    return { ...received, withoutToken: token ? undefined : missed };
   } catch (error) {
     connection.close();
     throw error;

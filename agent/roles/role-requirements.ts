@@ -16,14 +16,6 @@ export function checkRoleRequirements(
 ): SettingsConflict[] {
   const findings: SettingsConflict[] = [];
   if (role === 'agent') return findings;
-  if (!isLoopback(api.host)) {
-    findings.push({
-      severity: 'fault',
-      keys: ['api.host'],
-      value: api.host,
-      text: 'can be reached from other machines, and the API does not ask for a password yet; allowed: 127.0.0.1, ::1, localhost, which an SSH tunnel reaches from elsewhere',
-    });
-  }
   const ownBroker = nats.servers.length === 0;
   if (ownBroker && broker.allowPlaintext && !isLoopback(broker.host)) {
     findings.push({

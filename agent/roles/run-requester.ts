@@ -27,6 +27,7 @@ import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
+import { apiCertificate } from './api-certificate.ts';
 import { describeHolder } from './describe-holder.ts';
 import { type Lifetime, lifetime, sendReady } from './lifetime.ts';
 import { createReloader } from './reload.ts';
@@ -153,7 +154,7 @@ interface Served extends Running {
 
 /** Runs the requester and its API until it is told to stop. Throws when another requester took over. */
 async function serveNodes(
-  { load, settings, log, data, notifier, node, life, broker, access }: Served,
+  { load, settings, log, data, folder, notifier, node, life, broker, access }: Served,
   onCreated: (requester: Requester) => void,
 ): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
@@ -208,7 +209,9 @@ async function serveNodes(
     }),
   );
   connection.onState(() => notifier.update());
-  const api = await startApi({ directory: requester.directory, ...settings.api, log });
+  const tls = await apiCertificate(settings, folder, log);
+  const { host, port, openReads } = settings.api;
+  const api = await startApi({ directory: requester.directory, host, port, openReads, tls, log });
   cleanup.defer(() => api.stop());
   cleanup.defer(() => notifier.stopping());
   const reloadCredentials = createCredentialReloader(settings.nats, connection, log);

@@ -1,6 +1,6 @@
 // Checks that the requester answers: on its own machine through its socket and its API, on other machines through the
 // broker.
-import { ApiClient } from '../../api/client.ts';
+import { apiClient } from '../../api/client.ts';
 import type { Role } from '../../config/role.ts';
 import { answerSchema } from '../../protocol/answers.ts';
 import { parseJson, writeJson } from '../../protocol/json.ts';
@@ -73,8 +73,8 @@ function stateFindings({
 async function apiFindings({ settings }: Context): Promise<Finding[]> {
   // With port 0 the system has chosen a port, which is not known here.
   if (settings.api.port === 0) return [];
-  const client = new ApiClient({ ...settings.api, deadlineMs: 5_000 });
   try {
+    const client = await apiClient(settings, { deadlineMs: 5_000 });
     await client.status();
     return [ok(`its API answers at ${client.url}`)];
   } catch (error) {

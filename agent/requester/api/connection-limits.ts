@@ -1,5 +1,6 @@
 // Keeps room in the API for callers: connections that wait for a request give way to new ones when there are too many.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { systemClock } from '../../system/clock.ts';
 import { limitedLog } from '../../system/limited-log.ts';
@@ -19,7 +20,7 @@ const readTimeoutMs = 30_000;
  * nothing, or half a request, cannot lock the others out. Requests that are being answered, streams of events among them,
  * are never cut off by this. A caller that does not read its answer within `timeoutMs` is cut off.
  */
-export function limitConnections(server: Server, log: Log, timeoutMs = readTimeoutMs): void {
+export function limitConnections(server: Server | TlsServer, log: Log, timeoutMs = readTimeoutMs): void {
   const limited = limitedLog(log, systemClock);
   const waiting = { new: new Set<Socket>(), idle: new Set<Socket>() };
   const wait = (socket: Socket, kind: 'new' | 'idle') => {
@@ -37,7 +38,21 @@ export function limitConnections(server: Server, log: Log, timeoutMs = readTimeo
     waiting.new.delete(socket);
     waiting.idle.delete(socket);
   };
+  /** The connections in a TLS handshake, by the address and port of the client. */
+  const shaking = new Map<string, Socket>();
   server.on('connection', (socket: Socket) => {
+    const peer = peerOf(socket);
+    wait(socket, 'new');
+    shaking.set(peer, socket);
+    socket.once('close', () => {
+      stopWaiting(socket);
+      shaking.delete(peer);
+    });
+  });
+  // After the handshake, another object stands for the connection.
+  server.on('secureConnection', (socket: Socket) => {
+    const before = shaking.get(peerOf(socket));
+    if (before) stopWaiting(before);
     wait(socket, 'new');
     socket.once('close', () => stopWaiting(socket));
   });
@@ -61,6 +76,8 @@ export function limitConnections(server: Server, log: Log, timeoutMs = readTimeo
     });
   });
 }
+
+const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;

@@ -14,7 +14,7 @@ import { notFound } from '../roll/decisions.ts';
 import { answer, parameters } from './answer.ts';
 import { type ApiEnvironment, actOf, authorization, type Call } from './authorize.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
-import { namesLoopback } from './host-header.ts';
+import { hostOf } from './host-header.ts';
 import { addJoinCodeRoutes } from './join-code-routes.ts';
 import { loginRoutes } from './login.ts';
 import { readNodeChange } from './node-change.ts';
@@ -27,8 +27,10 @@ export interface RoutesOptions {
   directory: Directory;
   events: EventStreams;
   log: Log;
-  /** Whether the API listens on the loopback, without TLS. */
+  /** Whether the API listens on the loopback. */
   isLocal: boolean;
+  /** Returns whether a host name or address in a Host header is the requester's own. */
+  isOwnHost(name: string): boolean;
   /** Whether reads need no token. */
   openReads: boolean;
 }
@@ -38,13 +40,15 @@ export function apiRoutes({
   events,
   log,
   isLocal,
+  isOwnHost,
   openReads,
 }: RoutesOptions): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
 
   app.use(async (call, next) => {
-    if (namesLoopback(call.req.header('host'))) return next();
-    throw new RequestFault(403, 'the Host header must name this machine: localhost, 127.0.0.1 or [::1]');
+    if (isOwnHost(hostOf(call.req.header('host')))) return next();
+    const others = isLocal ? 'localhost, 127.0.0.1 or [::1]' : 'a name of its certificate';
+    throw new RequestFault(403, `the Host header must name this machine: ${others}`);
   });
   app.use(authorization({ directory, log, isLocal, openReads }));
   app.route('/api/v1/auth', loginRoutes({ directory, log, isLocal }));

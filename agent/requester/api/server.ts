@@ -1,5 +1,6 @@
 // Starts and stops the HTTP server of the API, and limits what one connection may cost.
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
@@ -15,13 +16,24 @@ export interface ApiOptions {
   /** The port. The system chooses a free one for 0. */
   port: number;
   log: Log;
-  /** Whether reads need no token. */
+  /** Whether reads need no token. It counts on the loopback only. */
   openReads?: boolean;
+  /** The certificate. Without it the API listens on the loopback only. */
+  tls?: ApiTls | undefined;
   /** See EventStreamsOptions. */
   maxWaitingBytes?: number;
   maxStreams?: number;
   /** See limitConnections. */
   readTimeoutMs?: number;
+}
+
+/** The certificate of the API. */
+export interface ApiTls {
+  /** The certificate and its chain, and its key, in PEM. */
+  cert: string;
+  key: string;
+  /** Returns whether the certificate is for this host name or IP address. */
+  isOwnName(name: string): boolean;
 }
 
 export interface Api {
@@ -40,13 +52,14 @@ const limits = {
   connectionsCheckingInterval: 5_000,
   maxHeaderSize: 16_384,
 };
+const handshakeTimeout = 10_000;
 const maxHeaders = 100;
 const maxConnections = 1024;
 const stopTimeoutMs = 1_000;
 
 /**
- * Starts the server on the loopback. @throws MusterError `bad_config` for any other address, `in_use` when the port is
- * taken, `not_allowed` when this user may not use it.
+ * Starts the server. @throws MusterError `bad_config` for an address beyond the loopback without a certificate, `in_use`
+ * when the port is taken, `not_allowed` when this user may not use it.
  */
 export async function startApi({
   directory,
@@ -54,13 +67,19 @@ export async function startApi({
   port,
   log,
   openReads = true,
+  tls,
   readTimeoutMs,
   ...more
 }: ApiOptions): Promise<Api> {
-  checkApiHost(host);
+  const isLocal = isLoopback(host);
+  if (!isLocal && !tls) throw needsTls(host);
   const events = new EventStreams({ directory, log, ...more });
-  const app = apiRoutes({ directory, events, log, isLocal: true, openReads });
-  const server = createServer(limits, getRequestListener(app.fetch));
+  const isOwnHost = (name: string) => isLoopback(name) || tls?.isOwnName(name) === true;
+  const app = apiRoutes({ directory, events, log, isLocal, openReads: isLocal && openReads, isOwnHost });
+  const listener = getRequestListener(app.fetch);
+  const server = tls
+    ? createTlsServer({ ...limits, cert: tls.cert, key: tls.key, handshakeTimeout }, listener)
+    : createServer(limits, listener);
   server.maxHeadersCount = maxHeaders;
   server.maxConnections = maxConnections;
   limitConnections(server, log, readTimeoutMs);
@@ -69,23 +88,17 @@ export async function startApi({
   const address = server.address();
   const actual = typeof address === 'object' && address ? address.port : port;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${actual}`,
     port: actual,
     stop: () => stop(server, events),
   };
 }
 
-// The settings were checked before. This check is for callers that pass other values.
-function checkApiHost(host: string): void {
-  if (isLoopback(host)) return;
-  throw new MusterError(
-    'bad_config',
-    `api.host is ${host}, but the API asks nobody for a password yet: it listens on this machine only`,
-    { hint: 'set api.host to 127.0.0.1, ::1 or localhost; from elsewhere, reach it through an SSH tunnel' },
-  );
-}
+// The caller gives a certificate for such an address. This check is for callers that do not.
+const needsTls = (host: string): MusterError =>
+  new MusterError('bad_config', `api.host is ${host}, and beyond the loopback the API needs a certificate`);
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
+async function listen(server: Server | TlsServer, host: string, port: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
   try {
@@ -118,7 +131,7 @@ function listenError(cause: unknown, host: string, port: number): MusterError {
   }
 }
 
-async function stop(server: Server, events: EventStreams): Promise<void> {
+async function stop(server: Server | TlsServer, events: EventStreams): Promise<void> {
   const closed = new Promise(resolve => server.close(resolve));
   events.close();
   server.closeIdleConnections();

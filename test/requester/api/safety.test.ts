@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { namesLoopback } from '../../../agent/requester/api/host-header.ts';
+import { hostOf } from '../../../agent/requester/api/host-header.ts';
 import { type Api, startApi } from '../../../agent/requester/api/server.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { silentLog } from '../../../agent/system/log.ts';
+import { isLoopback } from '../../../agent/system/loopback.ts';
 import { listen } from '../../support/listener.ts';
 import { call, cluster, put, serve } from './api-fixture.ts';
 
@@ -219,8 +220,8 @@ test('a Host header may name only the loopback', () => {
     'user@localhost',
     'localhost ',
   ];
-  for (const header of good) assert.equal(namesLoopback(header), true, header);
-  for (const header of bad) assert.equal(namesLoopback(header), false, String(header));
+  for (const header of good) assert.equal(isLoopback(hostOf(header)), true, header);
+  for (const header of bad) assert.equal(isLoopback(hostOf(header)), false, String(header));
 });
 
 const rawRequests: [what: string, text: string, first: RegExp][] = [
