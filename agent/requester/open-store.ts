@@ -75,6 +75,8 @@ export interface RestoreOptions extends Omit<RetryOptions, 'failureText'> {
   self: NodeInfo;
   roll: Pick<Roll, 'registerSelf'>;
   operators: Pick<Operators, 'restore'>;
+  /** The keys of the nodes and the join codes; undefined when the requester lets nobody in to its broker. */
+  enrolment: { restore(): Promise<void> } | undefined;
 }
 
 /**
@@ -85,10 +87,11 @@ export async function restoreStore(
   { storage, clusterId }: OpenStore,
   options: RestoreOptions,
 ): Promise<void> {
-  const { random, self, roll, operators, log } = options;
+  const { random, self, roll, operators, enrolment, log } = options;
   const work = async () => {
     await ensureClusterId(await storage.bucket(clusterBucket), random, clusterId);
     await operators.restore();
+    await enrolment?.restore();
     await storage.stream(eventStreamConfig);
     await roll.registerSelf(self);
   };

@@ -21,7 +21,6 @@ import { announcedReader, catchUp, type Past } from './past.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
 import { retryOnBrokerError } from './retry.ts';
 import type { RollPolicy } from './roll/admission.ts';
-import type { JoinedBy } from './roll/membership.ts';
 import { ResourceStore } from './roll/resource-store.ts';
 import { Roll } from './roll/roll.ts';
 import { StoreProbe } from './roll/store-probe.ts';
@@ -82,7 +81,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
 async function connectParts(options: PartsOptions, store: OpenStore, past: Past): Promise<Parts> {
   const { clusterId, stream } = store;
   let enrolment: Enrolment | undefined;
-  const parts = makeParts(options, store, past, id => enrolment?.joinedBy(id));
+  const parts = makeParts(options, store, past, () => enrolment);
   enrolment = await openEnrolment(options, store);
   const made = { ...parts, enrolment };
   await loadRoll(options, made, past);
@@ -144,7 +143,7 @@ function makeParts(
   options: PartsOptions,
   store: OpenStore,
   past: Past,
-  joinedBy: (id: string) => JoinedBy | undefined,
+  enrolment: () => Enrolment | undefined,
 ) {
   const { self, settings, counters, clock, log, me, onStatusChange } = options;
   const { clusterId, lease } = store;
@@ -188,13 +187,13 @@ function makeParts(
     life: store.life,
     announcer: events,
     requesterId,
-    joinedBy,
+    joinedBy: id => enrolment()?.joinedBy(id),
     waiting,
     // The last-seen store asks the health watch about a node before that forgets it.
     observers: [lastSeen, health, resources, conflicts, waiting, status],
     onStoreLost: () => {
       lastSeen.markAllChanged();
-      void restoreStore(store, { ...options, roll, operators });
+      void restoreStore(store, { ...options, roll, operators, enrolment: enrolment() });
     },
     readAnnounced: announcedReader(store.storage, past.history, events),
     persist: work => retryOnBrokerError(work, { ...options, failureText }),

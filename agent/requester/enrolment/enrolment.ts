@@ -4,12 +4,13 @@ import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Bucket, Connection } from '../../transport/port.ts';
 import { readRecords } from '../cluster/record-set.ts';
+import type { RequesterAnnouncer } from '../events/requester-events.ts';
 import type { JoinedBy } from '../roll/membership.ts';
 import type { Counters } from '../status/counters.ts';
 import type { CodeCheck } from './access-rules.ts';
 import type { Callout } from './callout.ts';
 import { Gatekeeper } from './gatekeeper.ts';
-import { type JoinCodeAnnouncer, JoinCodes } from './join-codes.ts';
+import { JoinCodes } from './join-codes.ts';
 import { LiveConnections } from './live-connections.ts';
 import { Pins } from './pins.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
@@ -26,7 +27,7 @@ export interface EnrolmentOptions {
   /** The tokens of clients without a key. */
   tokens: ClientTokens;
   /** Announces what operators do about join codes. */
-  events: JoinCodeAnnouncer;
+  events: RequesterAnnouncer;
   counters: Counters;
   lease: { confirm(): Promise<void> };
   clock: Clock;
@@ -96,6 +97,12 @@ export class Enrolment {
     // A code that was revoked after the node came in approves it no more.
     const approve = record?.approve === true && record.revoked === undefined;
     return { code: pin.code, approve, labels: record?.labels ?? {}, at: pin.at };
+  }
+
+  /** Writes the keys of the nodes and the join codes again, because the store was lost. @throws BrokerError */
+  async restore(): Promise<void> {
+    await this.pins.restore();
+    await this.joinCodes.restore();
   }
 
   #checkCode(token: string, host: string): CodeCheck {

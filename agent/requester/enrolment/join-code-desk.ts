@@ -4,7 +4,8 @@
 import type { CreatedJoinCode, JoinCodeOrder, JoinCodeView } from '../../protocol/http-join-codes.ts';
 import { encodeJoinCode, joinCodeLimits } from '../../protocol/join-code.ts';
 import { MusterError } from '../../system/errors.ts';
-import type { Act, JoinCodes, ListedJoinCode } from './join-codes.ts';
+import type { Act } from '../events/requester-events.ts';
+import type { JoinCodes, ListedJoinCode } from './join-codes.ts';
 
 /** Where new nodes find the brokers of the cluster. */
 export interface BrokerAddresses {

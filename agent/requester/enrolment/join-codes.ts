@@ -7,6 +7,7 @@ import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
 import { decode, encode } from '../cluster/cluster-bucket.ts';
+import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { storeFault } from '../status/store-fault.ts';
 import {
   allowsAddress,
@@ -40,20 +41,6 @@ export type JoinTokenCheck =
   | { kind: 'valid' | Exclude<JoinCodeState, 'valid'> | 'network'; code: JoinCode }
   | { kind: 'unknown' };
 
-/** The operator who makes or revokes a code, and what the caller says of itself, which nothing proves. */
-export interface Act {
-  actor: string;
-  claimedActor?: string;
-}
-
-/** Announces that an operator made or revoked a code. */
-export interface JoinCodeAnnouncer {
-  announce(
-    kind: 'join_code_created' | 'join_code_revoked',
-    data: Act & Record<string, string | number | boolean | undefined>,
-  ): void;
-}
-
 export interface JoinCodesOptions {
   /** The bucket with what is not about one node. */
   bucket: Pick<Bucket, 'get' | 'put' | 'remove'>;
@@ -61,7 +48,8 @@ export interface JoinCodesOptions {
   log: Log;
   /** Returns the number of keys that were pinned with a code. They are its uses, so a node that reconnects costs none. */
   usesOf(codeId: string): number;
-  events: JoinCodeAnnouncer;
+  /** Announces what operators do about codes. */
+  events: RequesterAnnouncer;
 }
 
 const keyPrefix = 'code.';
@@ -203,7 +191,7 @@ export class JoinCodes {
   }
 
   #tell(
-    kind: Parameters<JoinCodeAnnouncer['announce']>[0],
+    kind: 'join_code_created' | 'join_code_revoked',
     { id, record: { endsAt, uses, approve, network } }: JoinCode,
     act: Act,
   ): void {
@@ -284,7 +272,7 @@ function throwStoreError(error: unknown, what: string, hint = 'try again in a mo
   const isDefinite = error.fault === 'no_space' || error.fault === 'refused';
   throw new MusterError(
     isDefinite ? 'failed' : 'unreachable',
-    `${what}: ${storeFault(error)} (${error.message})`,
+    `${what}: ${storeFault(error, 'the cluster store')} (${error.message})`,
     { hint, cause: error },
   );
 }
