@@ -105,13 +105,15 @@ describe('a requester that fails', () => {
   });
 
   it('decides and announces nothing after it was suspended until another one took over', async () => {
+    // The request must be on its way before the requester wakes, so nothing may be awaited before it.
+    const token = await cluster.operatorToken();
     const decision = async () => {
       const answer = await fetch(`http://127.0.0.1:${cluster.apiPort}/api/v1/orchestrator/nodes/node-1`, {
         method: 'PUT',
         headers: {
           connection: 'close',
           'content-type': 'application/json',
-          authorization: `Bearer ${await cluster.operatorToken()}`,
+          authorization: `Bearer ${token}`,
         },
         body: JSON.stringify({ Action: 'reject', Message: 'too late', Actor: 'a test' }),
       });
