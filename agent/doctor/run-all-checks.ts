@@ -86,7 +86,8 @@ async function runWithSettings({ settings: loaded, local }: Loaded, bundle: bool
     data,
     roles,
     broker: role => findBrokerAccess(role, settings, name => roleFolder(data, name)),
-    checkAccess: access => checkAccess({ ...access, timeoutMs: brokerTimeoutMs, stream: rollStream }),
+    checkAccess: access =>
+      checkAccess({ ...access, name: access.node?.name, timeoutMs: brokerTimeoutMs, stream: rollStream }),
     machine: async () => (await readMachine()).view,
   });
   const recording = async () => (await readMachine()).recorder.recording();

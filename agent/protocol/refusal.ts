@@ -1,6 +1,7 @@
 // Why a key was refused: what the requester answers to a node that asks on `muster.why.<key>`.
 import * as v from 'valibot';
-import { text } from './schema.ts';
+import { parseJson } from './json.ts';
+import { text, validate } from './schema.ts';
 
 export const refusalCodes = [
   /** Another key, or another node, has the id or the key. */
@@ -30,3 +31,10 @@ export const refusalSchema = v.object({
   record: v.optional(v.object({ id: text(128), fingerprint: text(64) })),
 });
 export type Refusal = v.InferOutput<typeof refusalSchema>;
+
+/** Reads the answer to a key that asks why it was refused; undefined when it was not. Throws ProtocolError. */
+export function readRefusal(data: Uint8Array): Refusal | undefined {
+  const answer = parseJson(data);
+  const isEmpty = typeof answer === 'object' && answer !== null && Object.keys(answer).length === 0;
+  return isEmpty ? undefined : validate(refusalSchema, answer);
+}

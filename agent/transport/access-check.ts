@@ -11,6 +11,8 @@ import type { TlsFiles } from './tls.ts';
 
 export interface AccessCheckOptions {
   servers: readonly string[];
+  /** The name of the connection; `muster doctor` by default. */
+  name?: string | undefined;
   credentials: Credentials;
   tls: TlsFiles | undefined;
   /** Time for one broker, in milliseconds. */
@@ -87,10 +89,10 @@ export async function whyNotLetIn(
 }
 
 async function checkServer(server: Server, options: AccessCheckOptions): Promise<AccessCheck> {
-  const { credentials, tls, timeoutMs, clock = systemClock } = options;
+  const { name = 'muster doctor', credentials, tls, timeoutMs, clock = systemClock } = options;
   const { label, host } = server;
   const now = () => clock.now();
-  const settings = { name: 'muster doctor', credentials, tls, timeoutMs, pingIntervalMs: 60_000, now };
+  const settings = { name, credentials, tls, timeoutMs, pingIntervalMs: 60_000, now };
   try {
     const { link } = await dial(server, settings, new AbortController().signal);
     try {

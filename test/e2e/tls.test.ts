@@ -85,6 +85,15 @@ test('the doctor shows the certificate and its end, and that the broker uses TLS
     /^ok +certificate +.*server\.pem is valid until 20\d\d-\d\d-\d\d, CA with the pin [\w-]{43}$/m,
   );
   assert.match(stdout, /^ok +broker +tls:\/\/127\.0\.0\.1:\d+: .* encrypted/m);
+  const agents = await muster([
+    'doctor',
+    '--role',
+    'agent',
+    '--config',
+    join(cluster.folder, 'node-1-agent.yaml'),
+  ]);
+  assert.match(agents.stdout, /^ok +broker +nats:\/\/127\.0\.0\.1:\d+: .* encrypted/m);
+  assert.match(agents.stdout, /^ok +requester +it answers, and lets this node in$/m);
 });
 
 test('after other names and a restart the CA is the same, and the agent comes back by itself', async () => {

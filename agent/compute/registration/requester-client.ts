@@ -7,7 +7,7 @@ import type {
   Sender,
   UpdateResourcesRequest,
 } from '../../protocol/messages.ts';
-import { type Refusal, refusalSchema } from '../../protocol/refusal.ts';
+import { type Refusal, readRefusal } from '../../protocol/refusal.ts';
 import { validate } from '../../protocol/schema.ts';
 import { type ManagementMethod, managementSubject, whySubject } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -131,9 +131,7 @@ export class RequesterClient {
   async whyRefused(): Promise<Refusal | undefined> {
     const { connection, key } = this.#options;
     const { data } = await connection.request(whySubject(key), '', answerTimeoutMs);
-    const answer = parseJson(data);
-    const isEmpty = typeof answer === 'object' && answer !== null && Object.keys(answer).length === 0;
-    return isEmpty ? undefined : validate(refusalSchema, answer);
+    return readRefusal(data);
   }
 
   leave(reason: string): Promise<Answer> {

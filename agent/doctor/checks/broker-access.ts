@@ -8,11 +8,14 @@ import { inspectClusterFile } from '../../compute/registration/cluster-file.ts';
 import { inspectIdentity } from '../../compute/registration/identity.ts';
 import type { Role } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
+import { writeConnectionName } from '../../protocol/connection-name.ts';
 import { brokerOfAgent } from '../../roles/agent-broker.ts';
 import { unitName } from '../../service/scope.ts';
+import { readNodeId } from '../../system/node-id.ts';
+import { systemRandom } from '../../system/random.ts';
 import { readBounded } from '../../system/read-file.ts';
 import { rememberSecret } from '../../system/secrets.ts';
-import type { Credentials } from '../../transport/credentials.ts';
+import { type Credentials, hasCredentials } from '../../transport/credentials.ts';
 import type { BrokerAccess } from './context.ts';
 
 /**
@@ -21,7 +24,7 @@ import type { BrokerAccess } from './context.ts';
  */
 export async function findBrokerAccess(
   role: Role,
-  { nats, broker }: Settings,
+  { nats, broker, node: { id: configuredId } }: Settings,
   folderOf: (name: Role | 'broker') => string,
   secrets = secretFolders,
 ): Promise<BrokerAccess | undefined> {
@@ -30,8 +33,14 @@ export async function findBrokerAccess(
     const credentials = await findCredentials(role, nats, secrets);
     if (role !== 'agent') return { servers, credentials, tls };
     const folder = folderOf('agent');
-    credentials.key = (await inspectIdentity(folder))?.identity;
-    return { ...brokerOfAgent(nats, await inspectClusterFile(folder)), credentials };
+    const identity = (await inspectIdentity(folder))?.identity;
+    credentials.key = identity;
+    const access = { ...brokerOfAgent(nats, await inspectClusterFile(folder)), credentials };
+    const node = configuredId ?? (await readNodeId(folder));
+    if (!identity || node === undefined || hasCredentials(credentials)) return access;
+    // The requester lets a check in beside the running agent of the node, and changes nothing for it.
+    const name = writeConnectionName({ node, instance: systemRandom.uuid(), intent: 'check' });
+    return { ...access, node: { name, key: identity.publicKey } };
   }
   const files = brokerFiles(folderOf('broker'));
   const port = broker.port || (await readPort(files.port));

@@ -19,6 +19,8 @@ export interface BrokerAccess {
   readonly servers: readonly string[];
   readonly credentials: Credentials;
   readonly tls: TlsFiles | undefined;
+  /** The node whose key is shown; undefined when the role uses other credentials. */
+  readonly node?: { readonly name: string; readonly key: string } | undefined;
 }
 
 export interface Context {

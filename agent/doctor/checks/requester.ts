@@ -5,8 +5,9 @@ import type { Role } from '../../config/role.ts';
 import { answerSchema } from '../../protocol/answers.ts';
 import { parseJson, writeJson } from '../../protocol/json.ts';
 import { emptyComputeNodeInfo } from '../../protocol/node-info.ts';
+import { readRefusal } from '../../protocol/refusal.ts';
 import { validate } from '../../protocol/schema.ts';
-import { managementSubject } from '../../protocol/subjects.ts';
+import { inboxPrefix, managementSubject, whySubject } from '../../protocol/subjects.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { systemClock } from '../../system/clock.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
@@ -102,7 +103,8 @@ async function askOverBroker(context: Context): Promise<Finding[]> {
   const connection = connect({
     servers: access.servers,
     tls: () => access.tls,
-    name: 'muster doctor',
+    name: access.node?.name ?? 'muster doctor',
+    inboxPrefix: access.node && inboxPrefix(access.node.key),
     credentials: () => access.credentials,
     clock: systemClock,
     random: systemRandom,
@@ -110,7 +112,8 @@ async function askOverBroker(context: Context): Promise<Finding[]> {
   });
   try {
     await connection.connected(AbortSignal.timeout(timeoutsMs.connect));
-    return [await sendTestRequest(connection)];
+    const answered = access.node && (await askWhyRefused(connection, access.node.key));
+    return [answered ?? (await sendTestRequest(connection))];
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     return [failed(`it cannot be asked: ${error.message}`, 'see what the broker line says')];
@@ -130,6 +133,26 @@ async function askLocalAgent(context: Context): Promise<Finding> {
     return failed('it cannot be asked, because no broker lets us in', 'see what the broker line says');
   }
   return ok(`${status.requester ?? 'it'} answered the agent ${Math.round(silence / 1000)} s ago`);
+}
+
+/**
+ * Asks in the name of the node whether its key was refused, which changes nothing. Returns undefined when nobody listens: the
+ * broker is one that knows no keys of nodes.
+ */
+async function askWhyRefused(connection: Connection, key: string): Promise<Finding | undefined> {
+  try {
+    const { data } = await connection.request(whySubject(key), '', timeoutsMs.answer);
+    const refusal = readRefusal(data);
+    if (!refusal) return ok('it answers, and lets this node in');
+    return failed(`it refuses this node: ${refusal.reason}`, refusal.hint);
+  } catch (error) {
+    if (error instanceof BrokerError && error.fault === 'no_responders') return undefined;
+    if (!(error instanceof BrokerError) || error.fault !== 'timeout') throw error;
+    return failed(
+      `it did not answer within ${timeoutsMs.answer / 1000} s`,
+      'see the log of the requester, and whether it runs',
+    );
+  }
 }
 
 async function sendTestRequest(connection: Connection): Promise<Finding> {

@@ -4,8 +4,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { writeClusterFile } from '../../../agent/compute/registration/cluster-file.ts';
+import { loadIdentity } from '../../../agent/compute/registration/identity.ts';
 import type { Settings } from '../../../agent/config/settings.ts';
 import { findBrokerAccess } from '../../../agent/doctor/checks/broker-access.ts';
+import { readConnectionName } from '../../../agent/protocol/connection-name.ts';
 import { defaultSettings } from '../../support/default-settings.ts';
 import { newFolder } from '../../support/temporary.ts';
 
@@ -47,4 +49,22 @@ test('an agent that joined by a code uses the brokers and the pins of the code, 
     },
   }));
   assert.deepEqual([own?.servers, own?.tls?.pins], [['tls://other.example:4222'], undefined]);
+});
+
+test('an agent that has a key checks in its own name, so that the requester lets the check in beside the agent', async () => {
+  const folder = await newFolder();
+  const secrets = { copied: folder, stored: folder };
+  const settings = defaultSettings();
+  const access = async (node: Settings['node'], nats = settings.nats) =>
+    await findBrokerAccess('agent', { ...settings, node, nats }, () => folder, secrets);
+  const named = { ...settings.node, id: 'node-1' };
+  assert.equal((await access(named))?.node, undefined, 'there is no key yet');
+  const { publicKey } = await loadIdentity(folder);
+  assert.equal((await access(settings.node))?.node, undefined, 'there is no id yet');
+  const { name = '', key } = (await access(named))?.node ?? {};
+  assert.deepEqual(
+    [readConnectionName(name)?.node, readConnectionName(name)?.intent, key],
+    ['node-1', 'check', publicKey],
+  );
+  assert.equal((await access(named, { ...settings.nats, token: 'a-token' }))?.node, undefined);
 });
