@@ -124,7 +124,7 @@ function explainTimeout(
     tls: ['tls', `the TLS handshake with the broker at ${label} did not end ${within}`],
     authenticating: [
       'unreachable',
-      `the broker at ${label} greeted us but did not answer our login ${within}`,
+      `the broker at ${label} greeted us but did not answer our login ${within}: its requester does not know us or is away, or it hangs`,
     ],
   };
   return reasons[stage];

@@ -122,7 +122,7 @@ test('a broker that refuses the connection or never answers the login has its ow
   });
   assert.deepEqual(await failure(silent.url, { connectTimeoutMs: 100 }), {
     fault: 'unreachable',
-    reason: `the broker at ${silent.url} greeted us but did not answer our login within 0.1 s`,
+    reason: `the broker at ${silent.url} greeted us but did not answer our login within 0.1 s: its requester does not know us or is away, or it hangs`,
   });
 });
 
