@@ -13,6 +13,7 @@ import { printable } from '../../system/printable.ts';
 import { systemRandom } from '../../system/random.ts';
 import type { Argv, Example, FlagTable } from '../line/command.ts';
 import { outputFlag } from '../line/output-flag.ts';
+import { operatorText } from './actor.ts';
 
 export const settings = apiSettings;
 
@@ -105,12 +106,12 @@ function warnOnce(): (reason: string) => void {
 function eventLines(): (event: ShownEvent) => string {
   let width = 0;
   return event => {
-    const { node, reason, actor, evidence, coalesced } = event.data;
+    const { node, reason, actor, claimedActor, evidence, coalesced } = event.data;
     width = Math.max(width, node.length);
     const kind = event.type.slice(event.type.lastIndexOf('.') + 1);
     const silence = evidence?.silence === undefined ? '' : `silent for ${shortDuration(evidence.silence)}`;
     const why = reason ? JSON.stringify(reason) : silence;
-    const who = actor ? `by ${actor}` : '';
+    const who = actor ? `by ${operatorText(actor, claimedActor)}` : '';
     const more = coalesced ? `(and ${coalesced} older changes)` : '';
     const what = [node.padEnd(width), kind.padEnd(10), changeOf(event).padEnd(20)];
     return `${printable([event.time, ...what, why, who, more].filter(Boolean).join('  ')).trimEnd()}\n`;

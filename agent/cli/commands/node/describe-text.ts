@@ -5,6 +5,7 @@ import { durationText, sizeText, timeText } from '../../../output/units.ts';
 import type { GpuUsage } from '../../../protocol/messages.ts';
 import { zeroTime } from '../../../protocol/node-info.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
+import { operatorText } from '../actor.ts';
 
 /** Width of the text, in columns. Longer values are broken between words. */
 const columns = 80;
@@ -56,8 +57,9 @@ const participles: Readonly<Record<string, string>> = { approve: 'approved', rej
 function decisionRows({ Muster }: ShownNode, now: Date): Row[] {
   const { Decision } = Muster ?? {};
   if (!Decision) return [];
-  const { Action, Actor, At, Reason } = Decision;
-  const by = `${participles[Action] ?? Action}${Actor ? ` by ${Actor}` : ''}`;
+  const { Action, Actor, ClaimedActor, At, Reason } = Decision;
+  const who = Actor ? ` by ${operatorText(Actor, ClaimedActor)}` : '';
+  const by = `${participles[Action] ?? Action}${who}`;
   return [
     ...row('decision', [by, optionalTime(At, now)].filter(Boolean).join(', ')),
     ...row('reason', Reason),
