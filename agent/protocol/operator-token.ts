@@ -35,7 +35,7 @@ export const noncePattern = /^[A-Za-z0-9_-]{22,86}$/;
  * requester's side. A program that passes the question on to the real requester has another place, so its proof is wrong.
  */
 export const proofOf = (tokenHash: Uint8Array, nonce: string, place: string): Buffer =>
-  createHmac('sha256', tokenHash).update(`muster operator proof\n${nonce}\n${place}`).digest();
+  createHmac('sha256', tokenHash).update(`operator-proof/v1\n${nonce}\n${place}`).digest();
 
 /** Returns an address and port in one spelling. An IPv4 address of a socket for both families begins with `::ffff:`. */
 export const placeOf = (address: string | undefined, port: number | undefined): string =>

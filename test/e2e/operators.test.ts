@@ -179,7 +179,7 @@ describe('operators', () => {
     const ca = join(folder, 'requester', 'ca.pem');
     const pin = String(requester.logged('made a certificate authority for this cluster')[0]?.pin);
     const token = join(folder, 'requester', 'operator.token');
-    // Any host but the loopback is another machine; this one leads to this machine by its name in the certificate.
+    // 0.0.0.0 is not the loopback, so the commands use TLS as for another machine. They reach this one by it.
     const remote = (args: string[], env: Record<string, string>) =>
       muster([...args, '--api-host', '0.0.0.0', '--api-port', String(cluster.apiPort)], { env });
     const withPin = await remote(['node', 'approve', 'node-1'], {
