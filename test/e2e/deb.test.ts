@@ -115,7 +115,7 @@ describe('the Debian package', { skip }, () => {
     const said = await host.muster('service', 'install', '--role', 'agent');
     assert.match(said, /\/usr\/lib\/systemd\/system\/muster-agent\.service comes from a package and is used/);
     assert.match(said, /\/etc\/credstore\/muster-agent\.nats\.token/);
-    await host.handOverToken();
+    await host.handOverCode();
     await ok('systemctl', 'restart', 'muster-agent');
     await host.untilStatus('agent', /^pending approval/);
     await host.muster('node', 'approve', await host.node());

@@ -179,17 +179,21 @@ describe('as a service of systemd', { skip }, () => {
 
   it('gets its secrets as credentials, which nobody else can read and which are shown nowhere', async () => {
     await host.cluster();
-    const token = (await ok('cat', '/etc/credstore/muster-agent.nats.token')).trim();
+    const code = (await ok('cat', '/etc/credstore/muster-agent.join.code')).trim();
     const pid = await host.pid('agent');
-    const file = '/run/credentials/muster-agent.service/nats.token';
-    assert.equal((await ok('cat', file)).trim(), token);
+    const file = '/run/credentials/muster-agent.service/join.code';
+    assert.equal((await ok('cat', file)).trim(), code);
     const other = await host.systemd.run('setpriv', '--reuid=65534', '--clear-groups', 'cat', file);
     assert.notEqual(other.code, 0);
     for (const shown of [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`]) {
-      assert.ok(!(await ok('cat', shown)).includes(token), shown);
+      assert.ok(!(await ok('cat', shown)).includes(code), shown);
     }
-    assert.ok(!(await host.journal('agent')).includes(token));
-    assert.ok(!(await host.show('agent', 'StatusText')).includes(token));
+    assert.ok(!(await host.journal('agent')).includes(code));
+    assert.ok(!(await host.show('agent', 'StatusText')).includes(code));
+    // The agent is in its cluster, so it needs the code no more, whatever becomes of it.
+    await host.systemd.write('/etc/credstore/muster-agent.join.code', 'torn', 0o600);
+    await ok('systemctl', 'restart', 'muster-agent');
+    await host.untilStatus('agent', /^pending approval/);
     // A wrong secret is treated like an outage, and the status shows it.
     await host.systemd.write('/etc/credstore/muster-agent.nats.token', 'wrong', 0o600);
     await ok('systemctl', 'restart', '--no-block', 'muster-agent');
@@ -199,10 +203,11 @@ describe('as a service of systemd', { skip }, () => {
   it('gets encrypted secrets with a drop-in', async () => {
     await host.configure({});
     await host.start('requester');
-    const encrypted = '/etc/credstore.encrypted/muster-agent.nats.token';
+    const encrypted = '/etc/credstore.encrypted/muster-agent.join.code';
     await ok('mkdir', '-p', '/etc/credstore.encrypted');
-    await ok('systemd-creds', 'encrypt', '--name=nats.token', '/var/lib/muster/broker/token', encrypted);
-    await host.dropIn('agent', 'secrets', `[Service]\nLoadCredentialEncrypted=nats.token:${encrypted}`);
+    await ok('sh', '-c', 'umask 077; muster join-code create >/run/code 2>/dev/null');
+    await ok('systemd-creds', 'encrypt', '--name=join.code', '/run/code', encrypted);
+    await host.dropIn('agent', 'secrets', `[Service]\nLoadCredentialEncrypted=join.code:${encrypted}`);
     await host.start('agent');
     await host.untilStatus('agent', /^pending approval/);
   });
@@ -219,7 +224,7 @@ describe('as a service of systemd', { skip }, () => {
     await byHand('agent', 'agent/identity.nk');
     const key = await ok('cat', '/var/lib/muster/agent/identity.nk');
     await host.start('requester');
-    await host.handOverToken();
+    await host.handOverCode();
     await host.start('agent');
     assert.equal(await ok('cat', '/var/lib/muster/agent/identity.nk'), key);
     assert.match(await ok('stat', '--format=%U', '/var/lib/muster/agent/identity.nk'), /^muster$/);
@@ -398,8 +403,7 @@ describe('as a service of systemd', { skip }, () => {
       return code === 0;
     });
     await manager('start', 'muster-requester');
-    const token = `${home}/.local/share/muster/broker/token`;
-    await manager('set-environment', `MUSTER_NATS_TOKEN_FILE=${token}`);
+    await asUser('sh', '-c', 'muster join-code create 2>/dev/null | muster agent join 2>/dev/null');
     await manager('start', 'muster-agent');
     assert.match(
       await manager('show', '--property=StatusText', 'muster-agent'),
@@ -432,7 +436,7 @@ describe('as a service of systemd', { skip }, () => {
         await service('install', role, '--executable', '/usr/local/bin/muster');
         if (role === 'requester') {
           await host.until(role, 'ActiveState', /^active$/);
-          await host.handOverToken();
+          await host.handOverCode();
         }
       }
       await host.untilStatus('agent', /^pending approval/);

@@ -168,15 +168,16 @@ export class ServiceHost {
   async cluster(): Promise<string> {
     await this.configure({});
     await this.start('requester');
-    await this.handOverToken();
+    await this.handOverCode();
     await this.start('agent');
     return this.node();
   }
 
-  /** Gives the agent the token of the requester's broker, as an operator does. */
-  async handOverToken(): Promise<void> {
-    const token = await this.systemd.ok('cat', '/var/lib/muster/broker/token');
-    await this.systemd.write('/etc/credstore/muster-agent.nats.token', token, 0o600);
+  /** Gives the agent a join code as a secret of systemd, as an installation does. Returns the code. */
+  async handOverCode(): Promise<string> {
+    const code = (await this.muster('join-code', 'create')).trim();
+    await this.systemd.write('/etc/credstore/muster-agent.join.code', `${code}\n`, 0o600);
+    return code;
   }
 
   start(role: Role): Promise<string> {
