@@ -1,4 +1,5 @@
 // Decides whether the broker uses TLS, and with which certificate: the operator's own, or the one that the requester makes.
+import { X509Certificate } from 'node:crypto';
 import type { Settings } from '../../config/settings.ts';
 import type { Log } from '../../system/log.ts';
 import { isLoopback } from '../../system/loopback.ts';
@@ -86,6 +87,6 @@ export async function inspectTls(broker: Settings['broker'], folder: string): Pr
 
 /** Returns how a client on this machine connects to a server with this certificate. */
 export function localTls({ ca, chain, localName }: ServerCertificate): TlsFiles {
-  // Without a known CA, the client trusts the very certificate that the server has.
-  return { cas: [ca ?? chain], serverName: localName, handshakeFirst: true };
+  // Without a known CA, the client trusts the very certificate that the server has, which is the first of the chain.
+  return { cas: [ca ?? String(new X509Certificate(chain))], serverName: localName, handshakeFirst: true };
 }
