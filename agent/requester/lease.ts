@@ -53,6 +53,8 @@ export interface Lease {
   confirm(): Promise<void>;
   /** Gives the lease back, so that the next requester can take it without a question. */
   release(): Promise<void>;
+  /** Called when somebody had removed the lease from the store, and perhaps what is beside it. */
+  onRemoved: () => void;
 }
 
 /**
@@ -120,6 +122,7 @@ function renewUntilReleased(options: LeaseOptions, firstRevision: number, takenA
       revision = await bucket.put(leaseKey, encode(me), revision);
       // Who removed the lease may have removed the cluster id too. The next start would make another one without a word.
       await ensureClusterId(bucket, options.random, options.clusterId);
+      lease.onRemoved();
     }
     renewedAt = askedAt;
   };
@@ -162,7 +165,8 @@ function renewUntilReleased(options: LeaseOptions, firstRevision: number, takenA
     });
   };
   schedule();
-  return {
+  const lease: Lease = {
+    onRemoved: () => undefined,
     async confirm() {
       if (!released && isRecent(renewedAt, clock)) return;
       if (!released) await renewOnce();
@@ -184,6 +188,7 @@ function renewUntilReleased(options: LeaseOptions, firstRevision: number, takenA
       });
     },
   };
+  return lease;
 }
 
 async function isAlive(

@@ -80,10 +80,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
 
 async function connectParts(options: PartsOptions, store: OpenStore, past: Past): Promise<Parts> {
   const { clusterId, stream } = store;
-  let enrolment: Enrolment | undefined;
-  const parts = makeParts(options, store, past, () => enrolment);
-  enrolment = await openEnrolment(options, store);
-  const made = { ...parts, enrolment };
+  const enrolment = await openEnrolment(options, store);
+  const made = { ...makeParts(options, store, past, enrolment), enrolment };
   await loadRoll(options, made, past);
   made.events.start(stream);
   const silence = startParts(options, store, made);
@@ -139,12 +137,7 @@ function ownEvents(options: PartsOptions, { clusterId, lease }: OpenStore): Requ
   });
 }
 
-function makeParts(
-  options: PartsOptions,
-  store: OpenStore,
-  past: Past,
-  enrolment: () => Enrolment | undefined,
-) {
+function makeParts(options: PartsOptions, store: OpenStore, past: Past, enrolment: Enrolment | undefined) {
   const { self, settings, counters, clock, log, me, onStatusChange } = options;
   const { clusterId, lease } = store;
   const requesterId = self.NodeID;
@@ -181,20 +174,22 @@ function makeParts(
   });
   const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
   const failureText = 'the store cannot be compared with its events yet; trying again';
+  const restore = () => {
+    lastSeen.markAllChanged();
+    void restoreStore(store, { ...options, roll, operators, enrolment });
+  };
+  lease.onRemoved = restore;
   const roll: Roll = new Roll({
     ...options,
     bucket: store.nodes,
     life: store.life,
     announcer: events,
     requesterId,
-    joinedBy: id => enrolment()?.joinedBy(id),
+    joinedBy: id => enrolment?.joinedBy(id),
     waiting,
     // The last-seen store asks the health watch about a node before that forgets it.
     observers: [lastSeen, health, resources, conflicts, waiting, status],
-    onStoreLost: () => {
-      lastSeen.markAllChanged();
-      void restoreStore(store, { ...options, roll, operators, enrolment: enrolment() });
-    },
+    onStoreLost: restore,
     readAnnounced: announcedReader(store.storage, past.history, events),
     persist: work => retryOnBrokerError(work, { ...options, failureText }),
     onLossesChange: onStatusChange,

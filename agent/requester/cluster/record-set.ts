@@ -12,6 +12,8 @@ export interface RecordSetOptions<T> {
   prefix: string;
   schema: v.GenericSchema<unknown, T>;
   log: Log;
+  /** Called when a record in memory changes, with what it was and what it is. */
+  onChange?(before: T | undefined, after: T | undefined): void;
 }
 
 /** Number of attempts to write a record whose revision another write has changed. */
@@ -40,7 +42,10 @@ export class RecordSet<T> {
     for (const [name, { value }] of this.#records) yield [name, value];
   }
 
-  /** Writes a record and then keeps it. A record that somebody else wrote meanwhile is not replaced. */
+  /**
+   * Writes a record and then keeps it. A record that was written meanwhile is not replaced: it is kept instead, and the call
+   * throws. It may be our own, of an earlier attempt whose answer was lost.
+   */
   async set(name: string, value: T): Promise<void> {
     const { bucket, prefix } = this.#options;
     const key = `${prefix}${name}`;
@@ -54,7 +59,10 @@ export class RecordSet<T> {
         if (!isConflict(error) || attempt === attempts) throw error;
         const newest = await bucket.get(key);
         if (newest && !newest.marker) {
-          if (!Buffer.from(newest.value).equals(Buffer.from(bytes))) throw takenError(key);
+          if (!Buffer.from(newest.value).equals(Buffer.from(bytes))) {
+            this.take(newest);
+            throw takenError(key);
+          }
           // The answer to an earlier attempt was lost.
           revision = newest.revision;
           break;
@@ -63,7 +71,7 @@ export class RecordSet<T> {
         revision = newest?.revision ?? 0;
       }
     }
-    this.#records.set(name, { value, revision });
+    this.#keep(name, value, revision);
   }
 
   /** Deletes a record from the store and then from the memory. */
@@ -81,29 +89,48 @@ export class RecordSet<T> {
         revision = newest && !newest.marker ? newest.revision : undefined;
       }
     }
-    this.#records.delete(name);
+    this.#forget(name);
   }
 
-  /** Writes all records again, because the store was lost. */
+  /** Writes all records again, because the store was lost. A record that the store has is taken from there. */
   async restore(): Promise<void> {
     const all = [...this.entries()];
+    const writeAgain = async ([name, value]: [string, T]) => {
+      // It may have changed or gone since.
+      if (this.get(name) === value) await this.set(name, value).catch(throwUnlessTaken);
+    };
     for (let from = 0; from < all.length; from += atOnce) {
-      await Promise.all(all.slice(from, from + atOnce).map(([name, value]) => this.set(name, value)));
+      await Promise.all(all.slice(from, from + atOnce).map(writeAgain));
     }
   }
 
-  /** Takes an entry of the bucket, if it belongs to this set. `readRecords` calls it at the start. */
+  /** Takes an entry of the bucket, if it belongs to this set. */
   take(entry: BucketEntry): void {
     const { prefix, schema, log } = this.#options;
     if (!entry.key.startsWith(prefix)) return;
     const name = entry.key.slice(prefix.length);
-    if (entry.marker) return void this.#records.delete(name);
+    if (entry.marker) {
+      this.#forget(name);
+      return;
+    }
     try {
-      this.#records.set(name, { value: decode(entry.key, schema, entry.value), revision: entry.revision });
+      this.#keep(name, decode(entry.key, schema, entry.value), entry.revision);
     } catch (error) {
       if (!(error instanceof MusterError)) throw error;
       log.warn({ key: entry.key, err: error }, 'a record of the cluster cannot be read; it is left out');
     }
+  }
+
+  #keep(name: string, value: T, revision: number): void {
+    const before = this.get(name);
+    this.#records.set(name, { value, revision });
+    this.#options.onChange?.(before, value);
+  }
+
+  #forget(name: string): void {
+    const before = this.get(name);
+    this.#records.delete(name);
+    if (before !== undefined) this.#options.onChange?.(before, undefined);
   }
 }
 
@@ -126,3 +153,7 @@ const isConflict = (error: unknown) => error instanceof BrokerError && error.fau
 
 const takenError = (key: string) =>
   new MusterError('conflict', `the record ${key} of the cluster was written by somebody else meanwhile`);
+
+function throwUnlessTaken(error: unknown): void {
+  if (!(error instanceof MusterError) || error.code !== 'conflict') throw error;
+}

@@ -2,7 +2,7 @@
 import { inboxPrefix } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
-import type { Bucket, Connection } from '../../transport/port.ts';
+import { BrokerError, type Bucket, type Connection } from '../../transport/port.ts';
 import { readRecords } from '../cluster/record-set.ts';
 import type { RequesterAnnouncer } from '../events/requester-events.ts';
 import type { JoinedBy } from '../roll/membership.ts';
@@ -50,7 +50,6 @@ export class Enrolment {
   static async open(options: EnrolmentOptions): Promise<Enrolment> {
     const enrolment = new Enrolment(options);
     await readRecords(options.bucket, [...enrolment.pins.sets, enrolment.joinCodes]);
-    enrolment.pins.onRead();
     return enrolment;
   }
 
@@ -79,7 +78,7 @@ export class Enrolment {
     this.live.start();
     const why = answerWhy(connection, this.#refusals);
     callout.begin(async question => {
-      await lease.confirm();
+      await lease.confirm().catch(ignoreSilentStore);
       return admitByToken(tokens, question, heartbeatTopic) ?? gatekeeper.decide(question);
     });
     return () => {
@@ -120,4 +119,10 @@ export class Enrolment {
     if (!isVerified) return key === undefined && (reply === '' || reply.startsWith('_R_.'));
     return key !== undefined && (reply === '' || reply.startsWith(`${inboxPrefix(key)}.`));
   }
+}
+
+// Nodes whose keys are known come back also while the disk is full or hangs: what was decided about them is in memory. A new
+// key is not let in then, because each write confirms the lease.
+function ignoreSilentStore(error: unknown): void {
+  if (!(error instanceof BrokerError)) throw error;
 }

@@ -24,18 +24,22 @@ export class Pins {
   readonly #uses = new Map<string, number>();
 
   constructor(bucket: Bucket, log: Log) {
-    this.#pins = new RecordSet({ bucket, prefix: 'pin.', schema: pinSchema, log });
+    this.#pins = new RecordSet({
+      bucket,
+      prefix: 'pin.',
+      schema: pinSchema,
+      log,
+      onChange: (before, after) => {
+        this.#count(before?.code, -1);
+        this.#count(after?.code, 1);
+      },
+    });
     this.#owners = new RecordSet({ bucket, prefix: 'key.', schema: ownerSchema, log });
   }
 
   /** The records in the store. */
   get sets() {
     return [this.#pins, this.#owners] as const;
-  }
-
-  /** Counts the uses of the codes, after the records were read. */
-  onRead(): void {
-    for (const [, { code }] of this.#pins.entries()) this.#count(code, 1);
   }
 
   get size(): number {
@@ -60,12 +64,11 @@ export class Pins {
 
   /**
    * Pins a key to a node. The caller has made sure that neither has another. @throws BrokerError when the store does not
-   * take it; MusterError `conflict` when another requester pinned one of them meanwhile.
+   * take it; MusterError `conflict` when one of them was pinned meanwhile, which counts from now on.
    */
   async add(id: string, pin: Pin): Promise<void> {
     await this.#owners.set(pin.key, { id });
     await this.#pins.set(id, pin);
-    this.#count(pin.code, 1);
   }
 
   /** Removes the pin of a node. @throws BrokerError */
@@ -74,7 +77,6 @@ export class Pins {
     if (!pin) return;
     await this.#pins.delete(id);
     await this.#owners.delete(pin.key);
-    this.#count(pin.code, -1);
   }
 
   /** Writes all pins again, because the store was lost. @throws BrokerError */

@@ -1,0 +1,197 @@
+// Who is let in to the requester's own broker: questions as a broker asks them, to a requester over a broker in memory.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { decodePublicKey, encodePublicKey } from '../../../agent/protocol/nkey.ts';
+import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
+import type { KeyPair } from '../../../agent/transport/key-pair.ts';
+import { claimsOf, issuerKey, type QuestionOptions, writeQuestion } from '../../support/callout-questions.ts';
+import type { FakeConnection } from '../../support/fake-connection.ts';
+import { newKey } from '../../support/raw-client.ts';
+import { RequesterFixture } from '../requester-fixture.ts';
+
+interface Answer {
+  publish: string[];
+  subscribe: string[];
+  lasts: number | undefined;
+}
+
+/** A requester with its own broker, and pins that were in the store before. */
+async function begin(pinned: Record<string, KeyPair> = {}) {
+  const fixture = new RequesterFixture();
+  const { broker } = fixture;
+  const requester = fixture.newRequester(fixture.connection, { issuer: issuerKey });
+  fixture.requester = requester;
+  const witness: FakeConnection = broker.connect();
+  const bucket = await (await witness.storage()).bucket(clusterBucket);
+  for (const [id, { publicKey: key }] of Object.entries(pinned)) {
+    await bucket.put(`key.${key}`, Buffer.from(JSON.stringify({ id })), 0);
+    await bucket.put(`pin.${id}`, Buffer.from(JSON.stringify({ key, at: '2026-01-01T00:00:00Z' })), 0);
+  }
+  const answers = new Map<string, Answer>();
+  const kicked: number[] = [];
+  witness.subscribe('$SYS._INBOX.>', ({ subject, data }) => {
+    const { nats } = claimsOf(Buffer.from(data).toString()) as { nats: { jwt: string } };
+    const user = claimsOf(nats.jwt) as {
+      exp?: number;
+      nats: { pub: { allow: string[] }; sub: { allow: string[] } };
+    };
+    answers.set(subject, {
+      publish: user.nats.pub.allow,
+      subscribe: user.nats.sub.allow,
+      lasts: user.exp && user.exp - 1_700_000_000,
+    });
+  });
+  witness.subscribe('$SYS.REQ.SERVER.*.KICK', message => {
+    kicked.push((JSON.parse(Buffer.from(message.data).toString()) as { cid: number }).cid);
+    message.respond('{}');
+  });
+  let asked = 0;
+  /** Asks, and returns the subject on which the answer comes. */
+  const ask = (options: QuestionOptions): string => {
+    const reply = `$SYS._INBOX.q${++asked}`;
+    broker.inject('$SYS.REQ.USER.AUTH', writeQuestion({ connection: asked, ...options }), reply);
+    return reply;
+  };
+  /** Asks, and returns what the client got: `node`, `refused`, or undefined for no answer. */
+  const outcome = async (options: QuestionOptions, waitMs = 0): Promise<string | undefined> => {
+    const reply = ask(options);
+    await fixture.clock.advance(waitMs);
+    await fixture.clock.settle();
+    const answer = answers.get(reply);
+    if (!answer) return undefined;
+    return answer.lasts === undefined ? 'node' : 'refused';
+  };
+  const start = () => fixture.finish(requester.start());
+  return { fixture, broker, bucket, requester, answers, kicked, ask, outcome, start, witness };
+}
+
+const nodeName = (id: string, instance = 'one') => `${id} instance=${instance}`;
+
+describe('a key that is pinned', () => {
+  test('may speak for its node and hear its own answers, and nothing else', async () => {
+    const key = newKey();
+    const { start, ask, answers, fixture } = await begin({ 'node-1': key });
+    await start();
+    const reply = ask({ key, name: nodeName('node-1') });
+    await fixture.clock.settle();
+    assert.deepEqual(answers.get(reply), {
+      publish: [
+        'node.management.node-1.>',
+        'bacalhau.global.compute.node-1.out.heartbeat',
+        'node.alive.node-1',
+        `muster.why.${key.publicKey}`,
+      ],
+      subscribe: ['node.events.node-1.*', `_INBOX.${key.publicKey}.>`, 'node.compute.node-1.>'],
+      lasts: undefined,
+    });
+  });
+
+  test('is let in while the store takes no writes, and a new key is not', async () => {
+    const key = newKey();
+    const { start, outcome, broker, fixture } = await begin({ 'node-1': key });
+    await start();
+    broker.storeFault = operation => (operation === 'put' ? { fault: 'no_space' } : undefined);
+    await fixture.clock.advance(60_000);
+    assert.equal(await outcome({ key, name: nodeName('node-1') }, 6_000), 'node');
+    assert.equal(await outcome({ key: newKey(), name: nodeName('node-2') }, 6_000), undefined);
+  });
+
+  test('is not let in by a server without a random text, nor by another door', async () => {
+    const key = newKey();
+    const { start, outcome } = await begin({ 'node-1': key });
+    await start();
+    const name = nodeName('node-1');
+    for (const nonce of ['', 'short', 'with blank here', 'x'.repeat(65)])
+      assert.equal(await outcome({ key, name, nonce }), undefined, `nonce ${nonce}`);
+    for (const client of [{ type: 'mqtt' }, { type: 'websocket' }, { kind: 'Leafnode' }, { kind: 'Router' }])
+      assert.equal(await outcome({ key, name, client }), undefined, JSON.stringify(client));
+    assert.equal(await outcome({ key, name }), 'node');
+  });
+});
+
+describe('a second process with the same key', () => {
+  test('is refused while the first one says that it is alive, and let in when that is silent or gone', async () => {
+    const key = newKey();
+    const { start, outcome, witness, kicked } = await begin({ 'node-1': key });
+    await start();
+    assert.equal(await outcome({ key, name: nodeName('node-1', 'first'), connection: 11 }), 'node');
+    const alive = witness.subscribe('node.compute.node-1.alive', message => {
+      assert.equal(message.reply, 'node.alive.node-1');
+      message.respond('first');
+    });
+    assert.equal(await outcome({ key, name: nodeName('node-1', 'second'), connection: 12 }), 'refused');
+    assert.deepEqual(kicked, []);
+    alive.unsubscribe();
+    const hung = witness.subscribe('node.compute.node-1.alive', () => undefined);
+    assert.equal(await outcome({ key, name: nodeName('node-1', 'second'), connection: 13 }, 5_000), 'node');
+    assert.deepEqual(kicked, [11]);
+    hung.unsubscribe();
+    assert.equal(await outcome({ key, name: nodeName('node-1', 'third'), connection: 14 }), 'node');
+    assert.deepEqual(kicked, [11, 13]);
+  });
+
+  test('gets no answer when its turn comes too late, and cuts nobody off', async () => {
+    const key = newKey();
+    const { start, ask, answers, fixture, witness, kicked } = await begin({ 'node-1': key });
+    await start();
+    ask({ key, name: nodeName('node-1', 'i0'), connection: 100 });
+    await fixture.clock.settle();
+    witness.subscribe('node.compute.node-1.alive', () => undefined);
+    const replies = Array.from({ length: 50 }, (_, n) =>
+      ask({ key, name: nodeName('node-1', `i${n + 1}`), connection: 101 + n }),
+    );
+    await fixture.clock.advance(600_000);
+    assert.equal(replies.filter(reply => answers.has(reply)).length, 2);
+    assert.deepEqual(kicked, [100, 101]);
+  });
+
+  test('that was there before the requester is known to it, before anybody is let in', async () => {
+    const key = newKey();
+    const { start, outcome, witness } = await begin({ 'node-1': key });
+    const userKey = encodePublicKey(decodePublicKey(key.publicKey), 'user');
+    witness.subscribe('$SYS.REQ.SERVER.PING.CONNZ', message => {
+      const connections = [
+        { cid: 5, ip: '192.0.2.9', name: nodeName('node-1', 'first'), authorized_user: userKey },
+      ];
+      setImmediate(() =>
+        message.respond(JSON.stringify({ data: { server_id: 'S', total: 1, connections } })),
+      );
+    });
+    witness.subscribe('node.compute.node-1.alive', message => void message.respond('first'));
+    const started = start();
+    await started;
+    await new Promise(resolve => setImmediate(resolve));
+    assert.equal(await outcome({ key, name: nodeName('node-1', 'copy') }), 'refused');
+  });
+});
+
+describe('questions that come while the requester starts', () => {
+  test('are answered when it is ready, unless they are too old', async () => {
+    const key = newKey();
+    const { start, ask, answers, fixture, broker } = await begin({ 'node-1': key });
+    const old = ask({ key, name: nodeName('node-1', 'old') });
+    await fixture.clock.advance(9_000);
+    const young = ask({ key, name: nodeName('node-1') });
+    assert.equal(broker.up, true);
+    await start();
+    await fixture.clock.advance(1);
+    assert.ok(!answers.has(old) && answers.has(young));
+  });
+});
+
+describe('a store that was lost under a running requester', () => {
+  for (const loss of ['all of it', 'what is not about nodes'] as const)
+    test(`gets the pins again: ${loss}`, async () => {
+      const key = newKey();
+      const { start, fixture, broker, outcome } = await begin({ 'node-1': key });
+      await start();
+      if (loss === 'all of it') {
+        broker.wipe();
+        broker.start();
+      } else broker.openBucket(clusterBucket.name).entries.clear();
+      await fixture.clock.advance(60_000);
+      assert.ok(broker.openBucket(clusterBucket.name).entries.has('pin.node-1'));
+      assert.ok(broker.openBucket(clusterBucket.name).entries.has(`key.${key.publicKey}`));
+      assert.equal(await outcome({ key, name: nodeName('node-1') }), 'node');
+    });
+});
