@@ -30,7 +30,7 @@ export async function readPort(path: string): Promise<number | undefined> {
 
 /** The keys that `writeConfig` writes, and the ends of its blocks. */
 const knownLines =
-  /^\s*(server_name|host|port|pid_file|logtime|max_connections|system_account|accounts|SYS|MUSTER|users|imports|authorization|timeout|tls|cert_file|key_file|handshake_first|auth_callout|issuer|auth_users|account|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*(\{ (service|stream):|[\]}#])|^$/;
+  /^\s*(server_name|host|port|pid_file|logtime|max_connections|max_subscriptions|system_account|accounts|SYS|MUSTER|users|imports|authorization|timeout|tls|cert_file|key_file|handshake_first|auth_callout|issuer|auth_users|account|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*(\{ (service|stream):|[\]}#])|^$/;
 
 /** Returns the lines of `text` that `writeConfig` writes. Anything else that somebody wrote there is left out. */
 export function knownConfigLines(text: string): string {
@@ -84,6 +84,8 @@ function configText({ name, host, port, access, files, certificate, maxStoreByte
     'logtime: false',
     // Each node needs one connection. The default of 65 536 is too small for a large cluster.
     'max_connections: 262144',
+    // A node has a handful of subscriptions. Without a limit, one client could use up the memory of the broker.
+    'max_subscriptions: 1024',
     ...accessLines(access),
     ...(certificate ? tlsLines(certificate) : []),
     'jetstream {',

@@ -8,7 +8,7 @@ import {
 } from '../../protocol/callout.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import type { SigningKey } from '../../protocol/signed-token.ts';
-import type { Clock } from '../../system/clock.ts';
+import { type Clock, sleep } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
@@ -28,6 +28,8 @@ const replyPattern = /^\$SYS\._INBOX\.[A-Za-z0-9.]{1,128}$/;
 /** Number of questions that wait while the requester starts, and time for which an answer is of use, in milliseconds. */
 const maxWaiting = 20_000;
 const usefulMs = 9_000;
+/** Number of waiting questions that are answered before other work has its turn. */
+const atOnce = 100;
 
 /**
  * Answers the broker. It listens before the requester is ready, because a question that nobody hears keeps a node out for
@@ -49,10 +51,7 @@ export class Callout {
   /** Answers the questions that wait, and from now on each one when it comes. */
   begin(decide: Decide): void {
     this.#decide = decide;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    const now = this.#options.clock.monotonic();
-    for (const { message, at } of waiting) if (now - at < usefulMs) void this.#answer(message, decide);
+    void this.#answerWaiting();
   }
 
   /** Lets the questions wait again. */
@@ -67,9 +66,23 @@ export class Callout {
 
   #receive(message: Message): void {
     if (!replyPattern.test(message.reply)) return;
-    if (this.#decide) void this.#answer(message, this.#decide);
-    else if (this.#waiting.push({ message, at: this.#options.clock.monotonic() }) > maxWaiting) {
-      this.#waiting.shift();
+    // A later question of a client must not be answered before an earlier one.
+    if (this.#decide && this.#waiting.length === 0) return void this.#answer(message, this.#decide);
+    const now = this.#options.clock.monotonic();
+    this.#waiting.push({ message, at: now });
+    // Half of them go at once, the oldest, so that a flood of questions costs little.
+    if (this.#waiting.length > maxWaiting)
+      this.#waiting = this.#waiting.slice(maxWaiting / 2).filter(({ at }) => now - at < usefulMs);
+  }
+
+  async #answerWaiting(): Promise<void> {
+    const { clock } = this.#options;
+    while (this.#decide && this.#waiting.length > 0) {
+      const decide = this.#decide;
+      const now = clock.monotonic();
+      for (const { message, at } of this.#waiting.splice(0, atOnce))
+        if (now - at < usefulMs) void this.#answer(message, decide);
+      await sleep(clock, 0);
     }
   }
 

@@ -46,6 +46,8 @@ export interface GatekeeperOptions {
 
 /** Time that a running agent has to say that it is alive, in milliseconds. */
 const aliveTimeoutMs = 5_000;
+/** Time after which a client that still waits for its turn has been turned away by the broker, in milliseconds. */
+const maxWaitMs = 9_000;
 /** Time for which a refused key may ask why, in seconds. */
 const refusedSeconds = 30;
 const noncePattern = /^[\w-]{11,64}$/;
@@ -68,12 +70,19 @@ export class Gatekeeper {
     this.#limited = limitedLog(options.log, options.clock);
   }
 
-  /** Decides about a client. Returns undefined for a stranger, who gets no answer. Never rejects. */
+  /**
+   * Decides about a client. Returns undefined for a stranger, who gets no answer, and for a client that has waited so long
+   * for its turn that the broker has turned it away.
+   */
   async decide(question: CalloutQuestion): Promise<CalloutAnswer | undefined> {
     const applicant = readApplicant(question);
     if (!applicant) return this.#ignore(question);
     const { key, name } = applicant;
+    const { clock, live } = this.#options;
+    const askedAt = clock.monotonic();
+    await live.known();
     return this.#inTurn([`key ${key}`, `node ${name.node}`], async () => {
+      if (clock.monotonic() - askedAt > maxWaitMs) return undefined;
       try {
         return await this.#admit(applicant);
       } catch (err) {

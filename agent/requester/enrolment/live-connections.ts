@@ -6,7 +6,8 @@ import { readConnectionName } from '../../protocol/connection-name.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { decodePublicKey, encodePublicKey } from '../../protocol/nkey.ts';
 import { validate } from '../../protocol/schema.ts';
-import type { Clock } from '../../system/clock.ts';
+import type { Clock, Timer } from '../../system/clock.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
 
@@ -25,6 +26,8 @@ export interface LiveConnection {
 const answerTimeoutMs = 5_000;
 /** Time after which a client that was let in must have come, in monotonic milliseconds. */
 const arrivalTimeoutMs = 15_000;
+/** Time until a list that could not be read is asked for again, in milliseconds. */
+const retryMs = 10_000;
 /** Number of connections that the broker lists at a time. */
 const pageSize = 1_024;
 
@@ -59,10 +62,14 @@ export class LiveConnections {
   readonly #options: { connection: Connection; clock: Clock; log: Log };
   readonly #byKey = new Map<string, Entry>();
   readonly #keys = new Map<string, string>();
+  readonly #limited: LimitedLog;
   #subscriptions: Subscription[] = [];
+  #reading: Promise<void> | undefined;
+  #retry: Timer | undefined;
 
   constructor(options: { connection: Connection; clock: Clock; log: Log }) {
     this.#options = options;
+    this.#limited = limitedLog(options.log, options.clock);
   }
 
   /** Begins to follow the broker, and reads the connections that it has already. */
@@ -73,13 +80,23 @@ export class LiveConnections {
       connection.subscribe(`$SYS.ACCOUNT.${nodesAccount}.DISCONNECT`, message =>
         this.#onEvent(message, false),
       ),
-      connection.onState(state => state.kind === 'connected' && void this.#readAll()),
+      connection.onState(state => {
+        // Who goes meanwhile is not heard of. A broker that was started again has other connections and another id.
+        if (state.kind !== 'connected') this.#forgetAll();
+        else this.#read();
+      }),
     ];
-    void this.#readAll();
+    this.#read();
   }
 
   stop(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.#retry?.cancel();
+  }
+
+  /** Resolves when the connections were read that the broker had at the start, or could not be read. */
+  async known(): Promise<void> {
+    await this.#reading;
   }
 
   /** Returns the present connection of a key. */
@@ -101,12 +118,12 @@ export class LiveConnections {
     const live = this.#byKey.get(key);
     if (!live) return;
     this.#forget(key, live);
-    const { connection, log } = this.#options;
+    const { connection } = this.#options;
     try {
       const body = JSON.stringify({ cid: live.connection });
       await connection.request(`$SYS.REQ.SERVER.${live.server}.KICK`, body, answerTimeoutMs);
     } catch (err) {
-      log.warn({ node: live.node, err }, 'the connection of a node could not be ended');
+      this.#limited.warn('end', { node: live.node, err }, 'the connection of a node could not be ended');
     }
   }
 
@@ -122,6 +139,19 @@ export class LiveConnections {
     if (this.#byKey.get(key) === entry) this.#byKey.delete(key);
   }
 
+  #forgetAll(): void {
+    this.#byKey.clear();
+    this.#keys.clear();
+  }
+
+  #read(): void {
+    this.#retry?.cancel();
+    const reading = this.#readAll().finally(() => {
+      if (this.#reading === reading) this.#reading = undefined;
+    });
+    this.#reading = reading;
+  }
+
   #onEvent(message: Message, came: boolean): void {
     const { server, client: about } = validate(eventSchema, parseJson(message.data));
     const place = placeOf({ server: server.id, connection: about.id });
@@ -134,7 +164,7 @@ export class LiveConnections {
   }
 
   async #readAll(): Promise<void> {
-    const { connection, log } = this.#options;
+    const { connection, clock } = this.#options;
     try {
       const found = new Map<string, Entry>();
       for (let offset = 0, total = 1; offset < total; offset += pageSize) {
@@ -162,7 +192,8 @@ export class LiveConnections {
         if (entry.expectedUntil === undefined) this.#forget(key, entry);
       for (const [key, entry] of found) if (!this.#byKey.has(key)) this.#set(key, entry);
     } catch (err) {
-      log.warn({ err }, 'the connections of the nodes could not be listed');
+      this.#limited.warn('list', { err }, 'the connections of the nodes could not be listed; trying again');
+      this.#retry = clock.after(retryMs, () => connection.state.kind === 'connected' && this.#read());
     }
   }
 }
