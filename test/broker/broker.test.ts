@@ -265,6 +265,7 @@ test('the broker is restarted although no more files could be opened for some ti
   const script = `
     import { closeSync, openSync } from 'node:fs';
     import { startBroker } from ${module('broker/broker.ts')};
+    import { loadBrokerAccess } from ${module('broker/broker-access.ts')};
     import { systemClock } from ${module('system/clock.ts')};
     import { systemRandom } from ${module('system/random.ts')};
     const { promise: again, resolve } = Promise.withResolvers();
@@ -276,6 +277,7 @@ test('the broker is restarted although no more files could be opened for some ti
     const log = { trace() {}, debug() {}, warn() {}, info: say, error: say };
     const broker = await startBroker({
       folder: ${JSON.stringify(newFolder())}, name: 'n', host: '127.0.0.1', port: 0,
+      access: await loadBrokerAccess(${JSON.stringify(await keyFolder())}),
       binary: ${JSON.stringify(await findProgram('nats-server'))}, findOnPath: () => undefined,
       clock: systemClock, random: systemRandom, log,
     });
@@ -446,12 +448,14 @@ for (const [how, last, signals] of [
     const module = (path: string) => JSON.stringify(join(import.meta.dirname, '../../agent', path));
     const script = `
       import { startBroker } from ${module('broker/broker.ts')};
+      import { loadBrokerAccess } from ${module('broker/broker-access.ts')};
       import { lifetime } from ${module('roles/lifetime.ts')};
       import { systemClock } from ${module('system/clock.ts')};
       import { silentLog } from ${module('system/log.ts')};
       import { systemRandom } from ${module('system/random.ts')};
       const broker = await startBroker({
         folder: ${JSON.stringify(newFolder())}, name: 'n', host: '127.0.0.1', port: 0,
+      access: await loadBrokerAccess(${JSON.stringify(await keyFolder())}),
         binary: ${JSON.stringify(await findProgram('nats-server'))}, findOnPath: () => undefined,
         clock: systemClock, random: systemRandom, log: silentLog,
       });
