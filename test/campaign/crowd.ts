@@ -7,6 +7,11 @@ import { type Entrance, SimulatedNode } from './simulated-node.ts';
 const heartbeatMs = 300;
 /** Time between two requests of the whole crowd, in milliseconds. */
 const requestMs = 25;
+/**
+ * Stands for the session of a node that got no answer to its registration. It registers again until it gets one, as an agent
+ * does: its record may still come, and an answer to anything else would be about the time before.
+ */
+const unanswered = 'none';
 
 export class Crowd {
   readonly #model: Model;
@@ -51,11 +56,12 @@ export class Crowd {
     for (const node of this.#nodes.values()) if (node.session !== undefined) node.beat();
   }
 
-  // The nodes send their information one after the other. A node without a session stays quiet once it was accepted.
+  // The nodes send their information one after the other. A node without a session is quiet.
   async #askNext(nodes: readonly SimulatedNode[]): Promise<void> {
     const node = nodes[this.#turn++ % nodes.length];
     if (node?.session === undefined) return;
     await this.#inTurn(node, async () => {
+      if (node.session === unanswered) return await this.#register(node);
       const code = await node.ask('UpdateNodeInfo/v1');
       if (code === 'deleted') node.session = undefined;
       if (code === 'handshake_required') await this.#register(node);
@@ -66,8 +72,7 @@ export class Crowd {
     const operation = this.#model.begin(node.id, 'register');
     const code = await node.ask('RegisterNode/v1');
     this.#model.end(operation, outcomeOf(code));
-    // A node without an answer tries again with its next information, for which it needs a session.
-    node.session ??= 'none';
+    node.session ??= unanswered;
   }
 
   // A node that still waits for an answer sends nothing else.
