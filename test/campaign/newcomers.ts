@@ -2,13 +2,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SeededRandom } from '../support/seeded-random.ts';
 import { type Entrance, SimulatedNode } from './simulated-node.ts';
-import { maxPending } from './stage.ts';
+import { maxPending, type Stage } from './stage.ts';
 
 /** The ids that floods invent begin with this. The model knows none of them. */
 export const inventedPrefix = 'flood-';
 
 export interface NewcomerContext {
   random: SeededRandom;
+  stage: Pick<Stage, 'newEntrance'>;
+  /** How a few newcomers come in while the requester may be away. */
   entrance: Entrance;
   onSent(messages: number): void;
 }
@@ -23,7 +25,8 @@ const batch = 200;
 
 /** Each of these nodes registers once, and is never heard again. */
 export async function inventNodes(context: NewcomerContext): Promise<void> {
-  const { random, entrance, onSent } = context;
+  const { random, stage, onSent } = context;
+  const entrance = await stage.newEntrance();
   const first = random.below(1e6) * 1_000;
   const ids = Array.from({ length: maxPending * 3 }, (_, index) => `${inventedPrefix}${first + index}`);
   const registerNext = async () => {

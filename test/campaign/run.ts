@@ -136,7 +136,7 @@ class Campaign {
     await stage.startRequester();
     this.#insider = await stage.connectInsider();
     await this.#followEvents(this.#insider);
-    this.#entrance = await stage.entrance();
+    this.#entrance = await stage.newEntrance();
     const members = Array.from(
       { length: this.#options.simulatedNodes },
       (_, index) => `member-${String(index).padStart(3, '0')}`,

@@ -140,9 +140,9 @@ export class Stage {
     return connection;
   }
 
-  /** Returns how simulated nodes come in. The requester must run. */
-  async entrance(): Promise<Entrance> {
-    const reading = readJoinCode(await this.cluster.joinCode());
+  /** Returns how simulated nodes come in: by a code of their own, so that no flood uses it up. The requester must run. */
+  async newEntrance(): Promise<Entrance> {
+    const reading = readJoinCode(await this.cluster.newJoinCode());
     if (reading.kind !== 'valid') throw new Error(`the join code of the requester is ${reading.kind}`);
     return { servers: this.cluster.servers, joinToken: reading.code.token };
   }

@@ -100,7 +100,7 @@ export class Cluster {
 
   /** Returns the line of a join code for any number of nodes of this cluster. Its requester must run. */
   async joinCode(): Promise<string> {
-    this.#code ??= await this.#makeCode();
+    this.#code ??= await this.newJoinCode();
     return this.#code;
   }
 
@@ -115,7 +115,8 @@ export class Cluster {
     return code === undefined ? {} : { MUSTER_JOIN_CODE: code };
   }
 
-  async #makeCode(): Promise<string> {
+  /** Makes another join code, with as many uses as a code may have. The requester must run. */
+  async newJoinCode(): Promise<string> {
     const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/join-codes`, {
       method: 'POST',
       headers: {
