@@ -8,7 +8,7 @@ export interface Measure {
   pid: number;
   descriptors: number;
   memoryBytes: number;
-  /** Number of log lines, without those that tell a decision. */
+  /** Number of log lines, as `ProcessLog` counts them. */
   logLines: number;
   /** Time of the measure, in milliseconds. */
   at: number;

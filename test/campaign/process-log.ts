@@ -9,7 +9,10 @@ export class ProcessLog {
   readonly #counts = new Map<string, number>();
   /** Lines that show a fault of the program: a stack trace, or an error that nobody caught. */
   readonly faults: string[] = [];
-  /** Number of lines, without those that tell a decision, because there are as many as operators make. */
+  /**
+   * Number of lines, without those that tell a decision, and those that tell of a node that came in by a join code: there
+   * are as many as operators make and permit.
+   */
   lines = 0;
   #read = 0;
   #rest = '';
@@ -41,7 +44,7 @@ export class ProcessLog {
 
   #take(line: string): void {
     const message = messageOf(line);
-    if (/^node (approved|rejected|deleted)$/.test(message)) return;
+    if (/^node (approved|rejected|deleted)$|^a new key was pinned to a node$/.test(message)) return;
     this.lines++;
     this.#counts.set(message, (this.#counts.get(message) ?? 0) + 1);
     if (isFault(line)) this.faults.push(line);
