@@ -17,7 +17,7 @@ export const tokens = {
   former: operatorToken('former', secretOf(3)),
 } as const;
 
-export const madeAt = '2026-01-01T12:00:00.000Z';
+const madeAt = '2026-01-01T12:00:00.000Z';
 export const expiredAt = '2026-01-02T12:00:00.000Z';
 
 export class FakeOperators implements Pick<Directory['operators'], keyof Directory['operators']> {

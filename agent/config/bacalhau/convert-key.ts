@@ -54,7 +54,7 @@ export function convertKey(found: FoundKey, context: ConversionContext): Convert
   if (!isScalar(value)) return drop(oneValue);
   const text = scalarText(value).trim();
   if (mapping.to === 'api.host' && !context.mayListenOn(text))
-    return drop('the HTTP API of muster listens on this machine only');
+    return drop('the HTTP API is not opened to other machines by itself; set api.host for that');
   if (mapping.as === 'path') return convertPath(found, mapping.to, text, context.folder);
   return [{ key, line, ...convertTo(mapping.to, text, mapping.as) }];
 }

@@ -19,7 +19,7 @@ export type KeyMapping =
   | { readonly token: Role | 'both' };
 
 const jobs = 'muster runs no jobs';
-const apiIsLocal = 'the HTTP API of muster listens on this machine only, without TLS and login';
+const apiHasItsOwn = 'the HTTP API of muster makes its certificate and its tokens by itself';
 const ownServers = 'use NATS servers of your own for that, and name them in nats.servers';
 /** The reason why TLS settings of a requester are dropped. */
 export const noTls = `the broker of a requester speaks no TLS; ${ownServers}`;
@@ -71,8 +71,8 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   NameProvider: setting('node.nameProvider'),
   'API.Host': setting('api.host'),
   'API.Port': setting('api.port'),
-  'API.TLS': drop(apiIsLocal),
-  'API.Auth': drop(apiIsLocal),
+  'API.TLS': drop(apiHasItsOwn),
+  'API.Auth': drop(apiHasItsOwn),
   'Logging.Level': setting('log.level', 'level'),
   'Logging.Mode': setting('log.format', 'mode'),
   'Logging.LogDebugInfoInterval': drop(program),
@@ -97,12 +97,12 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   'Node.LoggingMode': setting('log.format', 'mode'),
   'Node.ServerAPI.Host': setting('api.host'),
   'Node.ServerAPI.Port': setting('api.port'),
-  'Node.ServerAPI.TLS': drop(apiIsLocal),
-  'Node.ServerAPI.ClientTLS': drop(apiIsLocal),
+  'Node.ServerAPI.TLS': drop(apiHasItsOwn),
+  'Node.ServerAPI.ClientTLS': drop(apiHasItsOwn),
   'Node.ClientAPI.Host': setting('api.host'),
   'Node.ClientAPI.Port': setting('api.port'),
-  'Node.ClientAPI.TLS': drop(apiIsLocal),
-  'Node.ClientAPI.ClientTLS': drop(apiIsLocal),
+  'Node.ClientAPI.TLS': drop(apiHasItsOwn),
+  'Node.ClientAPI.ClientTLS': drop(apiHasItsOwn),
   'Node.Network.Orchestrators': { servers: true },
   'Node.Network.AuthSecret': { token: 'both' },
   'Node.Network.Port': setting('broker.port'),
@@ -188,5 +188,5 @@ export const bacalhauKeys: Readonly<Record<string, KeyMapping>> = {
   User: drop('muster makes its own keys'),
   Metrics: drop(program),
   Update: drop(program),
-  Auth: drop(apiIsLocal),
+  Auth: drop(apiHasItsOwn),
 };

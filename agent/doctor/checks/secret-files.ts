@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { type Check, type Finding, failed, ok } from './check.ts';
 import type { Context } from './context.ts';
 
-export const secretFiles = ({ settings: { nats, broker } }: Context): Check => ({
+export const secretFiles = ({ settings: { api, nats, broker } }: Context): Check => ({
   name: 'secrets',
   async run() {
     const { tokenFile, passwordFile, credsFile, tls } = nats;
@@ -13,6 +13,8 @@ export const secretFiles = ({ settings: { nats, broker } }: Context): Check => (
       'nats.credsFile': credsFile,
       'nats.tls.keyFile': tls.keyFile,
       'broker.tls.keyFile': broker.tls.keyFile,
+      'api.tokenFile': api.tokenFile,
+      'api.tls.keyFile': api.tls.keyFile,
     });
     const findings = await Promise.all(
       named.map(([key, path]) => (path ? checkSecretFile(key, path) : undefined)),

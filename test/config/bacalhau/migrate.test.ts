@@ -35,7 +35,7 @@ test('the configuration of a compute node from 1.5 on is migrated', async () => 
     `# Made from ${path}, a configuration of Bacalhau from 1.5 on.`,
   ]);
   assert.match(yaml, /^ {2}heartbeatFrequency: 15s # Compute\.Heartbeat\.Interval, line 19$/m);
-  const local = 'the HTTP API of muster listens on this machine only, without TLS and login';
+  const local = 'the HTTP API of muster makes its certificate and its tokens by itself';
   assert.deepEqual(dropped, [
     '3: DataDir is dropped: muster keeps its state in a folder of its own, and dataDir moves it',
     `8: API.TLS.UseTLS is dropped: ${local}`,
@@ -65,7 +65,11 @@ test('the configuration of an orchestrator from 1.5 on is migrated', async () =>
     log: { level: 'info' },
   });
   assert.equal(dropped.length, 15);
-  assert.ok(dropped.includes('3: API.Host is dropped: the HTTP API of muster listens on this machine only'));
+  assert.ok(
+    dropped.includes(
+      '3: API.Host is dropped: the HTTP API is not opened to other machines by itself; set api.host for that',
+    ),
+  );
   assert.ok(
     dropped.includes(
       '16: Orchestrator.Auth.Token is dropped: the broker of a requester lets the nodes of Bacalhau in by a token of its own, with requester.unverifiedNodes',
