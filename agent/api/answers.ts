@@ -1,6 +1,7 @@
 // Checks the answers of the API. Any program can listen on its port, so its answers are checked like any other input.
 import * as v from 'valibot';
 import {
+  bansSchema,
   decisionAnswerSchema,
   lostNodesSchema,
   musterViewSchema,
@@ -51,6 +52,8 @@ export const readCreatedJoinCode = (value: unknown) => validate(createdJoinCodeS
 /** Reads the answer with a join code that was revoked. @throws ProtocolError */
 export const readJoinCode = (value: unknown) =>
   validate(struct({ JoinCode: joinCodeViewSchema }), value).JoinCode;
+/** Reads the list of the keys that are refused for ever. @throws ProtocolError */
+export const readBans = (value: unknown) => validate(bansSchema, value).Bans;
 /** Reads the answer to a decision. @throws ProtocolError */
 export const readDecisionAnswer = (value: unknown) => validate(decisionAnswerSchema, value);
 /** Reads the list of the operators. @throws ProtocolError */
@@ -82,11 +85,26 @@ const eventSchema = struct({
     actor: optionalText(),
     claimedActor: optionalText(),
     joinCode: optionalText(64),
+    fingerprint: optionalText(64),
+    previousFingerprint: optionalText(64),
     evidence: v.optional(
       struct({
         lastSeen: v.optional(goTime()),
         silence: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
         rule: optionalText(1024),
+        agents: v.optional(
+          v.pipe(
+            v.array(
+              struct({
+                host: optionalText(),
+                instance: optionalText(),
+                address: optionalText(),
+                fingerprint: optionalText(64),
+              }),
+            ),
+            v.maxLength(2),
+          ),
+        ),
       }),
     ),
     coalesced: v.optional(count()),

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { ProtocolError } from '../protocol/error.ts';
-import type { DecisionBody, LostNode, NewOperatorBody, OperatorView } from '../protocol/http.ts';
+import type { DecisionBody, LostNode, NewOperatorBody, OperatorView, ShownBan } from '../protocol/http.ts';
 import type { CreatedJoinCode, JoinCodeOrder, JoinCodeView } from '../protocol/http-join-codes.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { MusterError } from '../system/errors.ts';
@@ -11,6 +11,7 @@ import { rememberSecret } from '../system/secrets.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
 import { type ApiAddress, apiAddress, urlOf } from './address.ts';
 import {
+  readBans,
   readCreatedJoinCode,
   readDecisionAnswer,
   readEvent,
@@ -107,10 +108,31 @@ export class ApiClient {
     return this.#ask(readOneNode, 'GET', nodePath(name));
   }
 
-  /** Approves, rejects or deletes the node with exactly this id. A beginning of an id is `not_found`. */
+  /**
+   * Approves, rejects, deletes or rekeys the node with exactly this id. A beginning of an id is `not_found`. An approval
+   * names the key that the node has now, so that it counts for no other key.
+   */
   async decide(id: string, decision: Omit<DecisionBody, 'Exact'>): Promise<void> {
-    await this.#refuseBeginning(id);
-    await this.#put(nodePath(id), { ...decision, Exact: true } satisfies DecisionBody, id);
+    const found = await this.#refuseBeginning(id);
+    const Fingerprint = decision.Action === 'approve' ? found?.Muster?.Fingerprint : undefined;
+    const body = { ...(Fingerprint ? { Fingerprint } : {}), ...decision, Exact: true };
+    await this.#put(nodePath(id), body satisfies DecisionBody, id);
+  }
+
+  /** Returns the keys that are refused for ever. */
+  bans(): Promise<ShownBan[]> {
+    return this.#ask(readBans, 'GET', '/orchestrator/bans');
+  }
+
+  /** Lifts the ban of a key. `actor` is the operator who wants it. */
+  async unban(fingerprint: string, actor: string): Promise<void> {
+    if (!/^[A-Za-z2-7 -]{1,64}$/.test(fingerprint))
+      throw new MusterError(
+        'usage',
+        'this is no fingerprint: it has letters and digits as ABCD-EFGH-IJKL-MNOP',
+      );
+    const path = `/orchestrator/bans/${encodeURIComponent(fingerprint)}`;
+    await this.#put(path, { Action: 'unban', Actor: actor }, fingerprint);
   }
 
   /** Returns the nodes whose records the store lost. */
@@ -193,13 +215,14 @@ export class ApiClient {
 
   // A requester of muster refuses a beginning of an id by itself. An orchestrator of Bacalhau does not know `Exact`, so it is
   // asked first which node it would take.
-  async #refuseBeginning(id: string): Promise<void> {
+  async #refuseBeginning(id: string): Promise<ShownNode | undefined> {
     const found = await this.node(id).catch((error: MusterError) => {
       if (error.code === 'unreachable') throw error;
       return undefined;
     });
     const { NodeID } = found?.Info ?? { NodeID: id };
     if (NodeID !== id) throw nodeNotFound(id, wholeIdHint([NodeID]));
+    return found;
   }
 
   /** Sends a decision about the node `id`. */

@@ -20,6 +20,11 @@ export const commands: CommandTable = [
     load: () => import('./commands/agent/register.ts'),
   },
   {
+    path: 'agent reset-identity',
+    help: 'make a copied agent a node of its own, with a new key',
+    load: () => import('./commands/agent/reset-identity.ts'),
+  },
+  {
     path: 'requester',
     help: 'run the requester that keeps the roll',
     lasting: true,
@@ -61,6 +66,21 @@ export const commands: CommandTable = [
   { path: 'node approve', help: 'let a node take part', load: () => decision('approve') },
   { path: 'node reject', help: 'refuse a node; it stays on the roll', load: () => decision('reject') },
   { path: 'node delete', help: 'remove a node from the roll', load: () => decision('delete') },
+  {
+    path: 'node rekey',
+    help: 'give a node the new key of its reinstalled machine',
+    load: () => import('./commands/node/rekey.ts'),
+  },
+  {
+    path: 'node bans',
+    help: 'list the keys that are refused for ever',
+    load: () => import('./commands/node/bans.ts'),
+  },
+  {
+    path: 'node unban',
+    help: 'let a banned key in again',
+    load: () => import('./commands/node/unban.ts'),
+  },
   {
     path: 'join-code create',
     help: 'make a code with which new nodes join',

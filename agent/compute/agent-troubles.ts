@@ -30,7 +30,9 @@ export interface AgentTroubleSources {
 export function agentTroubles(sources: AgentTroubleSources): Trouble[] {
   return [
     // The connection is closed while the node waits to ask again, which is no trouble of the broker.
-    sources.state.refusal ? undefined : brokerTrouble(sources.connection, sources.now),
+    sources.state.refusal || sources.state.phase === 'deleted'
+      ? undefined
+      : brokerTrouble(sources.connection, sources.now),
     requesterTrouble(sources),
     registrationTrouble(sources),
     fileTrouble(sources),
@@ -55,7 +57,8 @@ function requesterTrouble(sources: AgentTroubleSources): Trouble | undefined {
 function registrationTrouble({ node, state }: AgentTroubleSources): Trouble | undefined {
   const { phase, reason, operatorReason, refused, refusal } = state;
   if (refusal) {
-    const text = `the requester refuses the key of this node (${refusal.fingerprint}): ${refusal.reason}`;
+    const why = refusal.operatorReason ? `: ${refusal.operatorReason}` : '';
+    const text = `the requester refuses the key of this node (${refusal.fingerprint}): ${refusal.reason}${why}`;
     return { code: 'key_refused', text, hint: refusal.hint };
   }
   const why = operatorReason ? `: ${operatorReason}` : '';

@@ -144,6 +144,7 @@ export class Agent {
         if (state.kind !== 'connected') return;
         this.#client.restartSilence();
         if (this.#wasConnected) this.#reports.sendAfterReconnect();
+        if (this.#options.connectsByKey) void this.#registration.onConnectedAgain();
         this.#wasConnected = true;
       }),
       // Anybody may publish an event, so an event is only a reason to ask the requester.

@@ -12,15 +12,19 @@ export interface ConnectionName {
   node: string;
   /** The random value of the agent's process. */
   instance: string;
+  /** The host name of the agent's machine, for people who look for it. Nothing proves it. */
+  host?: string | undefined;
   intent?: ConnectionIntent | undefined;
 }
 
 const maxLength = 512;
 const instancePattern = /^[A-Za-z0-9-]{1,64}$/;
+const hostPattern = /^[\w.-]{1,253}$/;
 
-/** Returns the name as text, such as `node-1 instance=… intent=register`. */
-export function writeConnectionName({ node, instance, intent }: ConnectionName): string {
-  return `${node} instance=${instance}${intent ? ` intent=${intent}` : ''}`;
+/** Returns the name as text, such as `node-1 instance=… host=… intent=register`. A host name with other characters is left out. */
+export function writeConnectionName({ node, instance, host, intent }: ConnectionName): string {
+  const named = host && hostPattern.test(host) ? ` host=${host}` : '';
+  return `${node} instance=${instance}${named}${intent ? ` intent=${intent}` : ''}`;
 }
 
 /** Reads a name; undefined when no agent wrote it. */
@@ -30,8 +34,10 @@ export function readConnectionName(text: string): ConnectionName | undefined {
   const members = new Map(words.map(word => splitOnce(word)));
   const instance = members.get('instance') ?? '';
   const intent = members.get('intent');
+  const host = members.get('host') ?? '';
   if (!nodeIdPattern.test(node) || !instancePattern.test(instance)) return undefined;
-  return { node, instance, ...(intent === 'register' || intent === 'check' ? { intent } : {}) };
+  const named = hostPattern.test(host) ? { host } : {};
+  return { node, instance, ...named, ...(intent === 'register' || intent === 'check' ? { intent } : {}) };
 }
 
 function splitOnce(word: string): [string, string] {

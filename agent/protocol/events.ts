@@ -21,12 +21,15 @@ export interface Evidence {
   agents?: ConflictingAgent[];
 }
 
-/** One of two agents that use the same node id, as far as their messages tell. */
+/** One of two agents that use the same node id, as far as their messages and their keys tell. */
 export interface ConflictingAgent {
   /** The host name that it sent. */
   host?: string | undefined;
   /** The random value of its process. */
   instance?: string | undefined;
+  /** The address from which it connects, and the fingerprint of its key; absent where the broker checks no keys. */
+  address?: string | undefined;
+  fingerprint?: string | undefined;
 }
 
 export interface EventData {
@@ -40,6 +43,10 @@ export interface EventData {
   claimedActor?: string;
   /** The id of the join code with which the node came in. */
   joinCode?: string;
+  /** The fingerprint of the node's key after the change; absent when the broker checks no keys. */
+  fingerprint?: string;
+  /** The fingerprint of the key that the node had before; absent when the key did not change. */
+  previousFingerprint?: string;
   evidence?: Evidence;
   /**
    * Number of older changes of the node that have no event of their own. `previous` is the state before the first of

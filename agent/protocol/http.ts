@@ -11,7 +11,7 @@ const bounded = (maxLength: number) =>
   v.pipe(v.string(), v.maxLength(maxLength, `longer than ${maxLength} characters`));
 
 /** The decisions that an operator can make about a node. */
-export const decisionActions = ['approve', 'reject', 'delete'] as const;
+export const decisionActions = ['approve', 'reject', 'delete', 'rekey'] as const;
 export type DecisionAction = (typeof decisionActions)[number];
 
 /** The body of the PUT with a decision. Bacalhau's other members are ignored, because the path contains the node. */
@@ -20,6 +20,8 @@ export const decisionSchema = struct({
   Message: v.optional(bounded(1024), ''),
   Actor: v.optional(bounded(256), ''),
   Exact: v.optional(v.boolean(), false),
+  Fingerprint: v.optional(bounded(64), ''),
+  Ban: v.optional(v.boolean(), false),
 });
 
 /** The body of the PUT as a client sends it. */
@@ -34,6 +36,13 @@ export interface DecisionBody {
    * tools send it.
    */
   Exact: boolean;
+  /**
+   * The fingerprint that the operator saw; the decision is refused when the node has another key by now. For `rekey` the
+   * fingerprint of the new key.
+   */
+  Fingerprint?: string;
+  /** Whether the key of a node that is deleted is refused for ever. */
+  Ban?: boolean;
 }
 
 /** The answer to a decision. Muster refuses with a problem, Bacalhau with `Success: false`. */
@@ -62,11 +71,27 @@ export const musterViewSchema = struct({
       At: v.optional(goTime()),
     }),
   ),
-  /** The last conflict about this node id, for an hour: when it was announced, and the two agents. */
+  /** The key that is pinned to the node and its fingerprint; both absent when the requester checks no key of it. */
+  PublicKey: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  Fingerprint: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  /**
+   * The last conflict about this node id, for an hour: when it was noticed, and the two agents. The second one is the one
+   * that was refused, if the requester checks keys.
+   */
   Conflict: v.optional(
     struct({
       At: goTime(),
-      Agents: v.pipe(v.array(struct({ Host: text(255), Instance: text(128) })), v.maxLength(2)),
+      Agents: v.pipe(
+        v.array(
+          struct({
+            Host: text(255),
+            Instance: text(128),
+            Address: text(255),
+            Fingerprint: text(64),
+          }),
+        ),
+        v.maxLength(2),
+      ),
     }),
   ),
   Usage: v.optional(usageSchema),
@@ -171,6 +196,26 @@ export const loginDataSchema = struct({ Token: v.optional(bounded(256), '') });
 /** The answer that says where the first token is kept, and the one with a proof. */
 export const tokenFileSchema = struct({ Path: v.pipe(v.string(), v.minLength(1), v.maxLength(4096)) });
 export const proofSchema = struct({ Proof: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/)) });
+
+/** A key that is refused for ever. */
+export const banSchema = struct({
+  Fingerprint: text(64),
+  /** The node that had the key. */
+  NodeID: nodeId(),
+  At: goTime(),
+  Actor: text(256),
+  Reason: text(1024),
+});
+export type ShownBan = v.InferOutput<typeof banSchema>;
+
+/** The list of the keys that are refused for ever. */
+export const bansSchema = v.pipe(having('Bans'), struct({ Bans: v.array(banSchema) }));
+
+/** The body of the PUT that lifts a ban. */
+export const unbanSchema = struct({
+  Action: v.literal('unban', 'expected "unban"'),
+  Actor: v.optional(bounded(256), 'api'),
+});
 
 /** The values of the parameter `order_by`. */
 export const nodeOrders = [

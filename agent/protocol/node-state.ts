@@ -47,6 +47,7 @@ export const recordedChangeKinds = [
   'deleted',
   'expired',
   'updated',
+  'rekeyed',
 ] as const;
 
 /** The incarnation of the store in which a write was made. */
@@ -68,6 +69,9 @@ const recordedChangeSchema = struct({
   ClaimedActor: v.optional(v.pipe(v.string(), v.maxLength(256))),
   /** The id of the join code with which the node came in. */
   JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  /** The fingerprint of the node's key after the change, and before it when the change exchanged the key. */
+  Fingerprint: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  PreviousFingerprint: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** Number of older changes that have no event of their own. `Previous` is the membership before the first of them. */
   Coalesced: v.optional(count()),
   /** Whether an earlier version, which did not know the kind, kept it. Later changes may have been announced before it. */
@@ -112,6 +116,8 @@ const musterStateSchema = struct({
   JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** Labels of the control plane. They are stronger than those that the node sends, and no update of the node removes them. */
   Labels: v.optional(strictTextMap(256, 256, 1024)),
+  /** The key that is pinned to the node, `N…`; absent when the broker checks no keys. What a node says of its key is not read. */
+  PublicKey: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** The last decision of an operator about this node. */
   Decision: v.optional(
     struct({

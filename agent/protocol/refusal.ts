@@ -27,6 +27,8 @@ export const refusalSchema = v.object({
   hint: text(1024),
   /** The fingerprint of the key that was refused. */
   fingerprint: text(64),
+  /** The reason that an operator gave for deleting or banning the node; absent when none was given. */
+  operatorReason: v.optional(text(1024)),
   /** The node that the key came into conflict with, and the fingerprint that its record has. */
   record: v.optional(v.object({ id: text(128), fingerprint: text(64) })),
 });

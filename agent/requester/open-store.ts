@@ -4,6 +4,7 @@ import type { NodeInfo } from '../protocol/node-info.ts';
 import type { Random } from '../system/random.ts';
 import type { Bucket, EventStream, Storage } from '../transport/port.ts';
 import { clusterBucket, ensureClusterId } from './cluster/cluster-bucket.ts';
+import { type RetryOptions, retryOnBrokerError } from './cluster/retry.ts';
 import { readEventHistory } from './events/event-history.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
 import { readLastSeen } from './health/last-seen-store.ts';
@@ -12,7 +13,6 @@ import { type Holder, type Lease, type LeaseOptions, takeLease } from './lease.t
 import { guardStorage } from './lease-guard.ts';
 import type { Operators } from './operators/operators.ts';
 import type { Past } from './past.ts';
-import { type RetryOptions, retryOnBrokerError } from './retry.ts';
 import type { Roll } from './roll/roll.ts';
 import { nodeBucket } from './roll/store.ts';
 import type { StoreWatch } from './status/store-watch.ts';

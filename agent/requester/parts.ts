@@ -2,11 +2,12 @@
 import type { NodeInfo } from '../protocol/node-info.ts';
 import { endsWithin } from '../system/clock.ts';
 import { BrokerError } from '../transport/port.ts';
+import { retryOnBrokerError } from './cluster/retry.ts';
 import type { DirectoryParts } from './directory/node-directory.ts';
 import type { Callout } from './enrolment/callout.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
-import { ConflictDetector } from './events/conflict-detector.ts';
+import { type Conflict, ConflictDetector } from './events/conflict-detector.ts';
 import { EventPublisher } from './events/event-publisher.ts';
 import { type RequesterAnnouncer, requesterEvents } from './events/requester-events.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
@@ -19,7 +20,6 @@ import type { FirstTokenFile } from './operators/first-token.ts';
 import { Operators } from './operators/operators.ts';
 import { announcedReader, catchUp, type Past } from './past.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
-import { retryOnBrokerError } from './retry.ts';
 import type { RollPolicy } from './roll/admission.ts';
 import { ResourceStore } from './roll/resource-store.ts';
 import { Roll } from './roll/roll.ts';
@@ -85,14 +85,16 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
   await loadRoll(options, made, past);
   made.events.start(stream);
   const silence = startParts(options, store, made);
-  const { roll, health, resources, conflicts, events, operators } = made;
+  const { roll, health, resources, events, operators } = made;
   const { log, self } = options;
   log.info({ node: self.NodeID, cluster: clusterId, nodes: roll.records.size }, 'the requester is ready');
   const stop = async (timeoutMs: number) => {
     silence();
     await endParts(options, store, made, timeoutMs);
   };
+  const conflicts = { latest: (id: string) => latestConflict(made, id) };
   const joinCodes = enrolment?.joinCodes;
+  const keys = enrolment?.decisions;
   return {
     clusterId,
     joinCodes,
@@ -100,6 +102,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     health,
     resources,
     conflicts,
+    keys,
     events,
     operators,
     stream,
@@ -141,7 +144,14 @@ function makeParts(options: PartsOptions, store: OpenStore, past: Past, enrolmen
   const { self, settings, counters, clock, log, me, onStatusChange } = options;
   const { clusterId, lease } = store;
   const requesterId = self.NodeID;
-  const events = new EventPublisher({ ...options, lease, clusterId, requesterId, instance: me.instance });
+  const events = new EventPublisher({
+    ...options,
+    lease,
+    clusterId,
+    requesterId,
+    instance: me.instance,
+    untilInForce: id => enrolment?.follower.untilFollowed(id),
+  });
   const health: HealthWatch = new HealthWatch({
     ...options,
     instance: me.instance,
@@ -188,7 +198,16 @@ function makeParts(options: PartsOptions, store: OpenStore, past: Past, enrolmen
     joinedBy: id => enrolment?.joinedBy(id),
     waiting,
     // The last-seen store asks the health watch about a node before that forgets it.
-    observers: [lastSeen, health, resources, conflicts, waiting, status],
+    observers: [
+      lastSeen,
+      health,
+      resources,
+      conflicts,
+      waiting,
+      ...(enrolment ? [enrolment.follower] : []),
+      status,
+    ],
+    publicKeyOf: id => enrolment?.pins.of(id)?.key,
     onStoreLost: restore,
     readAnnounced: announcedReader(store.storage, past.history, events),
     persist: work => retryOnBrokerError(work, { ...options, failureText }),
@@ -198,11 +217,12 @@ function makeParts(options: PartsOptions, store: OpenStore, past: Past, enrolmen
 }
 
 async function loadRoll({ clock, self, signal }: PartsOptions, made: MadeParts, past: Past): Promise<void> {
-  const { roll, operators } = made;
+  const { roll, operators, enrolment } = made;
   try {
     await roll.load(catchUp(past, { ...made, clock }));
     await roll.registerSelf(self);
     await operators.open();
+    await enrolment?.follower.start(roll.records);
     if (signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
   } catch (error) {
     roll.stop();
@@ -232,7 +252,7 @@ function startParts(options: PartsOptions, store: OpenStore, made: MadeParts): (
       mayAnswer: (id, reply, isVerified) => enrolment?.mayAnswer(id, reply, isVerified) ?? true,
     }),
   ];
-  const stopEnrolment = enrolment?.start({ hasRecord: id => roll.records.get(id) !== undefined });
+  const stopEnrolment = enrolment?.start(roll.records, made.events);
   health.start();
   const room = keepRoom({ stream, reopen: () => store.storage.stream(eventStreamConfig), clock, log });
   lastSeen.start();
@@ -270,4 +290,10 @@ async function endParts(
   const text = 'events wait for the broker; those of the store are sent at the next start';
   if (waiting > 0) log.warn({ waiting }, text);
   await lease.release();
+}
+
+/** Returns the later one of the last conflict of two processes and the last one of two keys. */
+function latestConflict({ conflicts, enrolment }: MadeParts, id: string): Conflict | undefined {
+  const found = [conflicts.latest(id), enrolment?.latestConflict(id)].filter(each => each !== undefined);
+  return found.sort((a, b) => b.at.getTime() - a.at.getTime())[0];
 }

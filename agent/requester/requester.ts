@@ -7,6 +7,7 @@ import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
 import type { BrokerError, Connection } from '../transport/port.ts';
+import { retryOnBrokerError } from './cluster/retry.ts';
 import type { Directory } from './directory/directory.ts';
 import { NodeDirectory } from './directory/node-directory.ts';
 import { Callout } from './enrolment/callout.ts';
@@ -15,7 +16,6 @@ import type { ClientTokens } from './enrolment/token-clients.ts';
 import { type Holder, tookOver } from './lease.ts';
 import type { FirstTokenFile } from './operators/first-token.ts';
 import { openParts, type Parts, type PartsSettings } from './parts.ts';
-import { retryOnBrokerError } from './retry.ts';
 import type { RollPolicy } from './roll/admission.ts';
 import { type Counters, newCounters } from './status/counters.ts';
 import type { RequesterStatus } from './status/requester-status.ts';
@@ -85,6 +85,7 @@ export class Requester {
     this.#storeWatch = new StoreWatch(() => options.onStatusChange?.());
     this.directory = new NodeDirectory({
       self,
+      clock: options.clock,
       log,
       counters: this.#counters,
       brokerFolder: options.brokerFolder,

@@ -1,4 +1,5 @@
 // Runs the agent of a compute node in the foreground, until it is told to stop.
+import { hostname } from 'node:os';
 import { Agent } from '../compute/agent.ts';
 import { ClusterFile } from '../compute/registration/cluster-file.ts';
 import { readGivenCode, refuseOtherCluster } from '../compute/registration/given-code.ts';
@@ -73,7 +74,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     servers: () => broker().servers,
     name: () => {
       const intent = (agent?.mayComeBack ?? true) ? ('register' as const) : undefined;
-      return writeConnectionName({ node, instance, intent });
+      return writeConnectionName({ node, instance, host: hostname(), intent });
     },
     inboxPrefix: inboxPrefix(identity.publicKey),
     credentials: () => ({ ...first.nats, key: identity, joinToken: cluster.known?.code }),

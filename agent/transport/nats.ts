@@ -61,6 +61,8 @@ class NatsConnection implements Connection, StorageConnection {
   readonly #pause: Pause;
   #state: ConnectionState = { kind: 'connecting' };
   #link: Link | undefined;
+  /** A link that is only kept until the broker ends it. */
+  #standby: Link | undefined;
   #storage: Promise<Storage> | undefined;
 
   constructor(options: ConnectionOptions, servers: () => readonly Server[]) {
@@ -194,7 +196,21 @@ class NatsConnection implements Connection, StorageConnection {
 
   reconnect(afterMs = 0): void {
     this.#pause.begin(afterMs);
-    void this.link?.close();
+    void (this.link ?? this.#standby)?.close();
+  }
+
+  standBy(maxMs: number): void {
+    const { clock } = this.#options;
+    const { link } = this;
+    if (!link) return;
+    this.#standby = link;
+    this.#pause.expectEnd();
+    clock.after(maxMs, () => void link.close());
+    const reason = 'waiting to be called back by the requester';
+    this.#setState(
+      { kind: 'disconnected', fault: 'unreachable', reason, since: clock.monotonic() },
+      undefined,
+    );
   }
 
   async close(timeoutMs = 2_000): Promise<void> {
@@ -208,6 +224,7 @@ class NatsConnection implements Connection, StorageConnection {
   }
 
   #useLink(link: Link, state: ConnectionState): void {
+    this.#standby = undefined;
     void this.#logDenials(link);
     for (const subscription of this.#subscriptions) this.#subscribeOn(link, subscription);
     this.#setState(state, link);

@@ -7,6 +7,7 @@ export class Pause {
   /** The time before which no attempt is made, in monotonic milliseconds. */
   #until = Number.NEGATIVE_INFINITY;
   #waiting = new AbortController();
+  #isEndExpected = false;
 
   /** `signal` ends every wait. */
   constructor(clock: Clock, signal: AbortSignal) {
@@ -14,9 +15,14 @@ export class Pause {
     this.#signal = signal;
   }
 
-  /** Whether `begin` asked for a wait that has not ended. */
+  /** Whether the end of the link is no failure: `begin` asked for a wait that has not ended, or `expectEnd` was called. */
   get isAhead(): boolean {
-    return this.#until > this.#clock.monotonic();
+    return this.#isEndExpected || this.#until > this.#clock.monotonic();
+  }
+
+  /** Notes that the present link will end, and that this is no failure. */
+  expectEnd(): void {
+    this.#isEndExpected = true;
   }
 
   /** Lets the next attempt begin in `afterMs` milliseconds. A wait that lasts is replaced. */
@@ -27,6 +33,7 @@ export class Pause {
 
   /** Waits for `waitMs` milliseconds, unless `begin` sets another time before or meanwhile. */
   async wait(waitMs: number): Promise<void> {
+    this.#isEndExpected = false;
     if (this.#until < this.#clock.monotonic()) this.#until = this.#clock.monotonic() + waitMs;
     for (;;) {
       const leftMs = this.#until - this.#clock.monotonic();

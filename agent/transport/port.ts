@@ -90,6 +90,11 @@ export interface Connection {
    * that are read again. Another call replaces the wait of an earlier one.
    */
   reconnect(afterMs?: number): void;
+  /**
+   * Uses the present link for nothing more, but keeps it for `maxMs` milliseconds. Connects again as soon as it ends, which
+   * the broker may do earlier to call this client back. The connection counts as disconnected meanwhile.
+   */
+  standBy(maxMs: number): void;
   /** Sends all waiting messages within `timeoutMs` milliseconds, and then closes the connection for good. */
   close(timeoutMs?: number): Promise<void>;
 }

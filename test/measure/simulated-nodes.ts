@@ -62,6 +62,7 @@ export function recordOf(index: number): NodeState {
     manualApproval: false,
     now: new Date().toISOString(),
     session: sessionOf(index),
+    publicKey: undefined,
   });
   if (!outcome.write) throw new Error(`a simulated node is refused: ${outcome.reason}`);
   return outcome.write;

@@ -72,7 +72,15 @@ test('the id of a health event, or of any other, names no revision', () => {
 });
 
 test('subscribers may rely on these kinds, and every change of a record has an event', () => {
-  assert.deepEqual(membershipKinds, ['registered', 'approved', 'rejected', 'deleted', 'expired', 'updated']);
+  assert.deepEqual(membershipKinds, [
+    'registered',
+    'approved',
+    'rejected',
+    'deleted',
+    'expired',
+    'updated',
+    'rekeyed',
+  ]);
   assert.deepEqual(healthKinds, ['healthy', 'unhealthy', 'unknown', 'left']);
   assert.deepEqual(recordedChangeKinds, membershipKinds);
 });

@@ -314,6 +314,10 @@ export class FakeConnection implements Connection {
     this.regain();
   }
 
+  standBy(): void {
+    this.reconnect();
+  }
+
   async close(): Promise<void> {
     if (this.#state.kind === 'closed') return;
     for (const request of this.#requests.values()) request.fail(new BrokerError('disconnected', 'closed'));

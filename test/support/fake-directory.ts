@@ -1,5 +1,5 @@
 // Makes a directory of nodes without a requester, for tests of the API and of the commands.
-import type { LostNode } from '../../agent/protocol/http.ts';
+import type { LostNode, ShownBan } from '../../agent/protocol/http.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
 import { clusterBucket } from '../../agent/requester/cluster/cluster-bucket.ts';
@@ -21,6 +21,7 @@ import {
   notFound,
   notLost,
   rejectNode,
+  rekeyNode,
 } from '../../agent/requester/roll/decisions.ts';
 import type { ResourceInfo } from '../../agent/requester/roll/resource-store.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
@@ -68,6 +69,8 @@ export class FakeDirectory implements Directory {
     pins: [Buffer.alloc(32, 7).toString('base64url')],
     localOnly: false,
   };
+  /** The keys that are refused for ever. */
+  readonly banned: ShownBan[] = [];
   /** The error that `list` and the other methods throw, if it is set. */
   failure: Error | undefined;
   degraded: string | undefined;
@@ -119,7 +122,7 @@ export class FakeDirectory implements Directory {
 
   get(name: string): NodeView {
     const { state, health = 'UNKNOWN', silence, liveness, resources } = this.#find(name);
-    return nodeView(state, health, silence, liveness, resources);
+    return nodeView(state, health, silence, liveness, resources, undefined, state.Muster?.PublicKey);
   }
 
   async approve(name: string, decision: Decision): Promise<void> {
@@ -132,6 +135,22 @@ export class FakeDirectory implements Directory {
 
   async delete(name: string, decision: Decision): Promise<void> {
     this.#decide(name, decision, deleteNode);
+  }
+
+  async rekey(name: string, decision: Decision): Promise<void> {
+    this.#decide(name, decision, rekeyNode(`N-${decision.fingerprint}`));
+  }
+
+  bans(): ShownBan[] {
+    this.#throwFailure();
+    return this.banned;
+  }
+
+  async unban(fingerprint: string): Promise<void> {
+    this.#throwFailure();
+    const at = this.banned.findIndex(({ Fingerprint }) => Fingerprint === fingerprint);
+    if (at < 0) throw new MusterError('not_found', `no key ${fingerprint} is banned`);
+    this.banned.splice(at, 1);
   }
 
   lostNodes(): LostNode[] {

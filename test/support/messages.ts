@@ -209,7 +209,15 @@ export const nodeStates: fc.Arbitrary<NodeState> = fc.record(
         Changes: fc.array(
           fc.record(
             {
-              Kind: fc.constantFrom('registered', 'approved', 'rejected', 'deleted', 'expired', 'updated'),
+              Kind: fc.constantFrom(
+                'registered',
+                'approved',
+                'rejected',
+                'deleted',
+                'expired',
+                'updated',
+                'rekeyed',
+              ),
               Revision: count,
               At: times,
               Previous: membership,

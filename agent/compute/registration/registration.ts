@@ -26,7 +26,7 @@ export interface RegistrationOptions {
   key: string;
   /** The state of the registration. Only the registration writes it; the other parts of the agent read it. */
   state: RegistrationState;
-  connection: Pick<Connection, 'state' | 'connected' | 'reconnect'>;
+  connection: Pick<Connection, 'state' | 'connected' | 'reconnect' | 'standBy'>;
   client: Pick<RequesterClient, 'sendInfo' | 'whyRefused'>;
   sentinel: StateFile<Sentinel | undefined>;
   settings: { readonly rejoinAfterDelete: boolean };
@@ -119,6 +119,21 @@ export class Registration {
     this.#registerAgain('', 0);
   }
 
+  /**
+   * Leaves the broker when the requester lets the key of this node in no more. A deleted node sends nothing by which it would
+   * notice that.
+   */
+  async onConnectedAgain(): Promise<void> {
+    const { client, state, log, node } = this.#options;
+    if (state.phase !== 'deleted') return;
+    try {
+      const refusal = await client.whyRefused();
+      if (refusal?.code === 'deleted' && !this.#stopping.signal.aborted) this.#onKeyDeleted(refusal);
+    } catch (err) {
+      log.debug({ node, err }, 'nobody says whether the key of this deleted node is refused');
+    }
+  }
+
   /** Finds out why the broker does not permit this node's requests, and connects again later. */
   async onNotPermitted(): Promise<void> {
     const { client, connection, limitedLog, node } = this.#options;
@@ -136,7 +151,9 @@ export class Registration {
         fields,
         `the requester refuses this node: ${refusal.reason}; ${refusal.hint}`,
       );
-      connection.reconnect(waitMs);
+      // An operator may give the record to this key, and the requester then ends this link to call the node back.
+      if (refusal.code === 'conflict' || refusal.code === 'clone') connection.standBy(waitMs);
+      else connection.reconnect(waitMs);
     } catch (err) {
       limitedLog.warn(
         'why',
@@ -312,11 +329,11 @@ export class Registration {
   }
 
   // The key of a deleted node may only ask why. What it needs is another connection, and that only when it may come back.
-  #onKeyDeleted({ reason }: Refusal): void {
-    const { connection } = this.#options;
+  #onKeyDeleted({ reason, operatorReason = '' }: Refusal): void {
+    const { connection, state } = this.#options;
     if (this.mayComeBack) connection.reconnect(this.#delays.whileKeyRefusedMs());
     else {
-      this.#onDeleted({ kind: 'deleted', reason, operatorReason: '' });
+      if (state.phase !== 'deleted') this.#onDeleted({ kind: 'deleted', reason, operatorReason });
       connection.reconnect(deletedPauseMs);
     }
   }

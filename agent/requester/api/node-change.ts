@@ -9,7 +9,8 @@ import { readBody } from './read-body.ts';
 /** A decision of an operator about a node. */
 export interface NodeChange {
   action: DecisionAction;
-  decision: Decision;
+  /** What the operator decided. `isBan` says whether the key of a node that is deleted is refused for ever. */
+  decision: Decision & { isBan: boolean };
 }
 
 /**
@@ -17,7 +18,7 @@ export interface NodeChange {
  * the caller's token, so an error quotes only the action. @throws RequestFault 400
  */
 export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act): NodeChange {
-  const { Action, Message, Actor, Exact } = readBody(decisionSchema, body);
+  const { Action, Message, Actor, Exact, Fingerprint, Ban } = readBody(decisionSchema, body);
   const action = decisionActions.find(name => name === Action);
   if (!action) {
     throw new RequestFault(
@@ -25,5 +26,10 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
       `unsupported action "${printable(Action)}"; allowed: ${decisionActions.join(', ')}`,
     );
   }
-  return { action, decision: { reason: Message, ...actOf(Actor), isExact: Exact } };
+  if (Ban && action !== 'delete')
+    throw new RequestFault(400, 'only the key of a node that is deleted can be banned');
+  if (action === 'rekey' && !Fingerprint)
+    throw new RequestFault(400, 'the fingerprint of the new key is missing');
+  const decision = { reason: Message, ...actOf(Actor), isExact: Exact, fingerprint: Fingerprint, isBan: Ban };
+  return { action, decision };
 }

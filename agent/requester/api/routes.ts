@@ -3,7 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { ProtocolError } from '../../protocol/error.ts';
-import { rebuildSchema } from '../../protocol/http.ts';
+import { rebuildSchema, unbanSchema } from '../../protocol/http.ts';
 import { maxMessageBytes } from '../../protocol/json.ts';
 import { goTime } from '../../protocol/node-info.ts';
 import { nodeIdPattern, validate } from '../../protocol/schema.ts';
@@ -72,6 +72,18 @@ export function apiRoutes({
       const body = new Uint8Array(await call.req.arrayBuffer());
       const { action, decision } = readNodeChange(body, claimed => actOf(call, claimed));
       await directory[action](name, decision);
+      return answer(call, { Success: true });
+    },
+  );
+
+  app.get('/api/v1/orchestrator/bans', call => answer(call, { Bans: directory.bans() }));
+  app.put(
+    '/api/v1/orchestrator/bans/:fingerprint',
+    bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge }),
+    async call => {
+      const fingerprint = printable(call.req.param('fingerprint'), 64);
+      const { Actor } = readBody(unbanSchema, new Uint8Array(await call.req.arrayBuffer()));
+      await directory.unban(fingerprint, actOf(call, Actor));
       return answer(call, { Success: true });
     },
   );

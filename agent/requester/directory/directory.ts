@@ -1,5 +1,5 @@
 // The directory contains what operators can see and do. The API calls only this part of the requester.
-import type { LostNode } from '../../protocol/http.ts';
+import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { JoinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { Act } from '../events/requester-events.ts';
@@ -32,8 +32,20 @@ export interface Directory {
   approve(name: string, decision: Decision): Promise<void>;
   /** Rejects a node. @throws MusterError as `approve`. */
   reject(name: string, decision: Decision): Promise<void>;
-  /** Deletes a node. @throws MusterError as `approve`. */
-  delete(name: string, decision: Decision): Promise<void>;
+  /**
+   * Deletes a node; with `isBan` its key is refused for ever too. @throws MusterError as `approve`; `conflict` when the node
+   * has no key that could be banned.
+   */
+  delete(name: string, decision: Decision & { isBan?: boolean }): Promise<void>;
+  /**
+   * Gives the record of a node to another key, which was refused because of it. The fingerprint in `decision` is that of the
+   * new key. @throws MusterError as `approve`, and `not_found` when no such key wanted to be the node.
+   */
+  rekey(name: string, decision: Decision): Promise<void>;
+  /** Returns the keys that are refused for ever. @throws MusterError `unreachable` while the requester starts. */
+  bans(): ShownBan[];
+  /** Lifts the ban of the key with this fingerprint. `act` says who wants it. @throws MusterError `not_found`; `unreachable`. */
+  unban(fingerprint: string, act: Act): Promise<void>;
   /**
    * Returns the nodes whose records the store lost, sorted by id.
    * @throws MusterError `unreachable` while the requester starts.

@@ -1,13 +1,16 @@
 // The node directory carries out the requests of operators with the parts of a running requester.
-import type { LostNode } from '../../protocol/http.ts';
+import type { LostNode, ShownBan } from '../../protocol/http.ts';
+import { fingerprint } from '../../protocol/nkey.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';
+import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type EventStream, isRefusal } from '../../transport/port.ts';
 import { type BrokerAddresses, type JoinCodeDesk, joinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { JoinCodes } from '../enrolment/join-codes.ts';
+import type { KeyDecisions } from '../enrolment/key-decisions.ts';
 import type { ConflictDetector } from '../events/conflict-detector.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
@@ -19,6 +22,7 @@ import {
   deleteNode,
   notFound,
   rejectNode,
+  rekeyNode,
   unusable,
 } from '../roll/decisions.ts';
 import { UnwrittenError } from '../roll/record-writer.ts';
@@ -39,12 +43,15 @@ export interface DirectoryParts {
   health: HealthWatch;
   resources: ResourceStore;
   conflicts: Pick<ConflictDetector, 'latest'>;
+  /** What operators decide about keys; undefined when the broker does not ask who may connect. */
+  keys: KeyDecisions | undefined;
   stream: EventStream;
   operators: Operators;
 }
 
 export interface NodeDirectoryOptions {
   self: NodeInfo;
+  clock: Clock;
   log: Log;
   counters: Counters;
   /** The folder of the requester's own broker; undefined when the broker is another one. */
@@ -106,8 +113,25 @@ export class NodeDirectory implements Directory {
     return this.#decide(name, decision, rejectNode, 'node rejected');
   }
 
-  delete(name: string, decision: Decision): Promise<void> {
-    return this.#decide(name, decision, deleteNode, 'node deleted');
+  async delete(name: string, decision: Decision & { isBan?: boolean }): Promise<void> {
+    if (decision.isBan) await this.#ban(name, decision);
+    await this.#decide(name, decision, deleteNode, 'node deleted');
+  }
+
+  async rekey(name: string, decision: Decision): Promise<void> {
+    const id = this.#resolve(name, decision);
+    const key = this.#keys().refusedKey(id, decision.fingerprint ?? '');
+    await this.#decide(name, decision, rekeyNode(key), 'node got another key');
+  }
+
+  bans(): ShownBan[] {
+    return this.#options.parts().keys?.list() ?? [];
+  }
+
+  async unban(wanted: string, act: Act): Promise<void> {
+    await this.#keys()
+      .unban(wanted, act)
+      .catch(error => this.#throwUndecided(error, wanted));
   }
 
   lostNodes(): LostNode[] {
@@ -143,10 +167,40 @@ export class NodeDirectory implements Directory {
   }
 
   async #decide(name: string, decision: Decision, rule: DecisionRule, text: string): Promise<void> {
-    const { roll } = this.#options.parts();
+    const { roll, keys } = this.#options.parts();
+    const keyBefore = keys?.keyOf(name);
     const node = await roll.decide(name, decision, rule).catch(error => this.#throwUndecided(error, name));
+    // The operator's command ends when the decision is in force: the connection of a deleted node is ended then.
+    await keys?.untilFollowed(node);
+    const key = keys?.keyOf(node) ?? keyBefore;
     const { reason, actor, claimedActor } = decision;
-    this.#options.log.info({ node, reason, actor, claimedActor }, text);
+    const fields = { node, fingerprint: key && fingerprint(key), reason, actor, claimedActor };
+    this.#options.log.info(fields, text);
+  }
+
+  // The key is banned before its node is deleted, so that a crash in between leaves no stolen node that comes back. A decision
+  // that is refused bans nobody.
+  async #ban(name: string, decision: Decision): Promise<void> {
+    const { roll } = this.#options.parts();
+    const id = this.#resolve(name, decision);
+    const at = this.#options.clock.now().toISOString();
+    deleteNode(roll.records.stored(id), name, decision, at);
+    await this.#keys()
+      .ban(id, decision, at)
+      .catch(error => this.#throwUndecided(error, id));
+  }
+
+  #resolve(name: string, { isExact }: Decision): string {
+    const { records } = this.#options.parts().roll;
+    return isExact ? records.resolveExact(name) : records.resolve(name);
+  }
+
+  #keys(): KeyDecisions {
+    const { keys } = this.#options.parts();
+    if (keys) return keys;
+    throw new MusterError('conflict', 'this requester does not check keys: the broker is not its own', {
+      hint: 'without nats.servers, it runs a broker of its own, which does',
+    });
   }
 
   /** Throws the error for a decision that the store did not carry out, or whose answer was lost. */
@@ -187,7 +241,7 @@ export class NodeDirectory implements Directory {
   }
 }
 
-function viewOf({ health, resources, conflicts }: DirectoryParts, state: NodeState): NodeView {
+function viewOf({ health, resources, conflicts, keys }: DirectoryParts, state: NodeState): NodeView {
   const id = state.Info.NodeID;
   return nodeView(
     state,
@@ -196,6 +250,7 @@ function viewOf({ health, resources, conflicts }: DirectoryParts, state: NodeSta
     health.liveness(id),
     resources.get(id),
     conflicts.latest(id),
+    keys?.keyOf(id),
   );
 }
 

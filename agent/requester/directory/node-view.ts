@@ -1,5 +1,6 @@
 // A node view is a node as operators and Bacalhau's tools see it: its stored record and what is known in memory.
 import type { MusterView } from '../../protocol/http.ts';
+import { fingerprint } from '../../protocol/nkey.ts';
 import { zeroTime } from '../../protocol/node-info.ts';
 import {
   type ConnectionStatus,
@@ -17,7 +18,10 @@ export interface NodeView extends Omit<NodeState, 'Muster' | 'ConnectionState'> 
   Muster: MusterView;
 }
 
-/** Returns the view of a node. `silenceMs` is the silence that the health rule uses, in milliseconds. */
+/**
+ * Returns the view of a node. `silenceMs` is the silence that the health rule uses, in milliseconds; `pinnedKey` the key by
+ * which alone the node may connect.
+ */
 export function nodeView(
   state: NodeState,
   health: Health,
@@ -25,6 +29,7 @@ export function nodeView(
   liveness: Readonly<Liveness> | undefined,
   resources: ResourceInfo | undefined,
   conflict?: Conflict,
+  pinnedKey?: string,
 ): NodeView {
   const connection = stateConnection(state, health);
   const {
@@ -34,6 +39,7 @@ export function nodeView(
     Changes: _changes,
     Instance: _instance,
     BootID: _boot,
+    PublicKey: _key,
     ...shown
   } = state.Muster ?? {};
   return {
@@ -60,6 +66,7 @@ export function nodeView(
       Health: health,
       ...(silenceMs === undefined ? {} : { Silence: Math.round(silenceMs) }),
       ...shown,
+      ...(pinnedKey ? { PublicKey: pinnedKey, Fingerprint: fingerprint(pinnedKey) } : {}),
       ...(conflict ? { Conflict: conflictView(conflict) } : {}),
       ...(resources ? { Usage: resources.usage, ResourcesAt: resources.at.toISOString() } : {}),
     },
@@ -68,7 +75,12 @@ export function nodeView(
 
 const conflictView = ({ at, agents }: Conflict): MusterView['Conflict'] => ({
   At: at.toISOString(),
-  Agents: agents.map(({ host = '', instance = '' }) => ({ Host: host, Instance: instance })),
+  Agents: agents.map(({ host = '', instance = '', address = '', fingerprint: ofKey = '' }) => ({
+    Host: host,
+    Instance: instance,
+    Address: address,
+    Fingerprint: ofKey,
+  })),
 });
 
 const timeOf = (at: number | undefined): string => (at === undefined ? zeroTime : new Date(at).toISOString());

@@ -22,9 +22,9 @@ export interface AccessFacts {
   /** Whether the roll has a record of the id. */
   hasRecord: boolean;
   /** Who banned the key, and when (RFC 3339); undefined when nobody did. */
-  ban: { actor: string; at: string } | undefined;
+  ban: { actor: string; at: string; reason?: string | undefined } | undefined;
   /** The key of a node of this id that was deleted, and who deleted it; undefined when there was none. */
-  deleted: { key: string; actor: string; at: string } | undefined;
+  deleted: { key: string; actor: string; at: string; reason?: string | undefined } | undefined;
   /** What the join code is worth that came with the key. */
   code: CodeCheck;
 }
@@ -40,8 +40,10 @@ export type AccessDecision =
 
 export function decideAccess(facts: AccessFacts): AccessDecision {
   const { id, key, intent, requesterId, pinnedKey, pinnedNode, hasRecord, ban, deleted, code } = facts;
-  if (ban)
-    return refuse(key, 'banned', `this key was banned by ${ban.actor} at ${ban.at}`, hints.banned(key));
+  if (ban) {
+    const reason = `this key was banned by ${ban.actor} at ${ban.at}`;
+    return withReason(ban.reason, refuse(key, 'banned', reason, hints.banned(key)));
+  }
   if (pinnedNode === id) return { kind: 'known' };
   if (pinnedNode !== undefined) {
     const reason = `this key belongs to node ${pinnedNode}, not to ${id}`;
@@ -59,7 +61,7 @@ export function decideAccess(facts: AccessFacts): AccessDecision {
   if (deleted?.key === key && code.kind !== 'valid') {
     if (intent === 'register') return { kind: 'pin', code: undefined };
     const reason = `node ${id} was deleted by ${deleted.actor} at ${deleted.at}`;
-    return refuse(key, 'deleted', reason, hints.deleted);
+    return withReason(deleted.reason, refuse(key, 'deleted', reason, hints.deleted));
   }
   return decideByCode(facts);
 }
@@ -119,7 +121,12 @@ export function refusalOf(
   };
 }
 
-const refuse = (...args: Parameters<typeof refusalOf>): AccessDecision => ({
+type RefuseDecision = Extract<AccessDecision, { kind: 'refuse' }>;
+
+const refuse = (...args: Parameters<typeof refusalOf>): RefuseDecision => ({
   kind: 'refuse',
   refusal: refusalOf(...args),
 });
+
+const withReason = (operatorReason: string | undefined, decision: RefuseDecision): RefuseDecision =>
+  operatorReason ? { ...decision, refusal: { ...decision.refusal, operatorReason } } : decision;

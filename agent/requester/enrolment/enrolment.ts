@@ -1,23 +1,30 @@
 // Builds the parts that decide who is let in to the broker, and connects them to each other. It runs once at the start.
+
+import type { NodeState } from '../../protocol/node-state.ts';
 import { inboxPrefix } from '../../protocol/subjects.ts';
-import type { Clock } from '../../system/clock.ts';
-import type { Log } from '../../system/log.ts';
-import { BrokerError, type Bucket, type Connection } from '../../transport/port.ts';
+import { BrokerError, type Bucket } from '../../transport/port.ts';
 import { readRecords } from '../cluster/record-set.ts';
+import type { RetryOptions } from '../cluster/retry.ts';
 import type { RequesterAnnouncer } from '../events/requester-events.ts';
 import type { JoinedBy } from '../roll/membership.ts';
+import type { StoredRecord } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
 import type { CodeCheck } from './access-rules.ts';
+import { Bans } from './bans.ts';
 import type { Callout } from './callout.ts';
+import { DeletedNodes } from './deleted-nodes.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { JoinCodes } from './join-codes.ts';
+import { KeyConflicts, type KeyConflictsOptions } from './key-conflicts.ts';
+import { KeyDecisions } from './key-decisions.ts';
+import { type FollowedRecords, KeyFollower } from './key-follower.ts';
 import { LiveConnections } from './live-connections.ts';
 import { Pins } from './pins.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
 import { admitByToken, type ClientTokens } from './token-clients.ts';
+import { Turns } from './turns.ts';
 
-export interface EnrolmentOptions {
-  connection: Connection;
+export interface EnrolmentOptions extends Omit<RetryOptions, 'failureText' | 'onFailure'> {
   /** The bucket that holds what is not about one node. */
   bucket: Bucket;
   /** Receives the broker's questions. */
@@ -26,54 +33,94 @@ export interface EnrolmentOptions {
   heartbeatTopic: string;
   /** The tokens of clients without a key. */
   tokens: ClientTokens;
-  /** Announces what operators do about join codes. */
+  /** Announces what operators do about join codes and keys. */
   events: RequesterAnnouncer;
   counters: Counters;
   lease: { confirm(): Promise<void> };
-  clock: Clock;
-  log: Log;
 }
 
 /** What the enrolment asks the roll. */
-export interface EnrolmentRoll {
-  hasRecord(id: string): boolean;
+export interface EnrolmentRoll extends FollowedRecords {
+  get(id: string): NodeState | undefined;
 }
 
 export class Enrolment {
   readonly pins: Pins;
   readonly joinCodes: JoinCodes;
   readonly live: LiveConnections;
+  readonly bans: Bans;
+  /** Makes the pins follow the roll. It observes the roll. */
+  readonly follower: KeyFollower;
+  /** What operators decide about keys. */
+  readonly decisions: KeyDecisions;
   readonly #options: EnrolmentOptions;
-  readonly #refusals = new RefusalLog(() => undefined);
+  readonly #deleted: DeletedNodes;
+  readonly #turns = new Turns();
+  readonly #refusals: RefusalLog;
+  #conflicts: KeyConflicts | undefined;
 
   /** Reads the records of the store. @throws BrokerError */
   static async open(options: EnrolmentOptions): Promise<Enrolment> {
     const enrolment = new Enrolment(options);
-    await readRecords(options.bucket, [...enrolment.pins.sets, enrolment.joinCodes]);
+    await readRecords(options.bucket, enrolment.#sets);
     return enrolment;
   }
 
   private constructor(options: EnrolmentOptions) {
+    const { bucket, log, clock } = options;
     this.#options = options;
-    this.pins = new Pins(options.bucket, options.log);
+    this.pins = new Pins(bucket, log);
+    this.bans = new Bans(bucket, log);
+    this.#deleted = new DeletedNodes({ bucket, log, onChange: (...codes) => this.pins.countUses(...codes) });
     this.live = new LiveConnections(options);
     this.joinCodes = new JoinCodes({ ...options, usesOf: id => this.pins.usesOf(id) });
+    this.#refusals = new RefusalLog(clock, (...refused) => this.#conflicts?.onRefused(...refused));
+    this.follower = new KeyFollower({
+      ...options,
+      pins: this.pins,
+      deleted: this.#deleted,
+      live: this.live,
+      turns: this.#turns,
+      onExchanged: (id, key) => this.#onExchanged(id, key),
+    });
+    this.decisions = new KeyDecisions({
+      clock,
+      log,
+      announcer: options.events,
+      pins: this.pins,
+      bans: this.bans,
+      live: this.live,
+      refusals: this.#refusals,
+      follower: this.follower,
+    });
+  }
+
+  get #sets() {
+    return [...this.pins.sets, this.bans.set, this.#deleted.set, this.joinCodes] as const;
   }
 
   /** Begins to let clients in. Returns a function that ends it. */
-  start(roll: EnrolmentRoll): () => void {
+  start(roll: EnrolmentRoll, announcer: KeyConflictsOptions['announcer']): () => void {
+    this.#conflicts = new KeyConflicts({
+      ...this.#options,
+      announcer,
+      pinnedKey: id => this.pins.of(id)?.key,
+      liveConnection: key => this.live.of(key),
+      record: id => roll.get(id),
+    });
     const { connection, callout, lease, tokens, heartbeatTopic } = this.#options;
     const gatekeeper = new Gatekeeper({
       ...this.#options,
       pins: this.pins,
       live: this.live,
       refusals: this.#refusals,
-      hasRecord: id => roll.hasRecord(id),
+      turns: this.#turns,
+      hasRecord: id => isTaken(roll.stored(id)),
       checkCode: (token, host) => this.#checkCode(token, host),
       holdCode: id => this.joinCodes.hold(id),
-      banOf: () => undefined,
-      deletedNode: () => undefined,
-      onPinned: () => undefined,
+      banOf: key => this.bans.of(key),
+      deletedNode: id => this.#deleted.of(id),
+      onPinned: (id, key) => this.#onPinned(id, key),
     });
     this.live.start();
     const why = answerWhy(connection, this.#refusals);
@@ -98,15 +145,39 @@ export class Enrolment {
     return { code: pin.code, approve, labels: record?.labels ?? {}, at: pin.at };
   }
 
-  /** Writes the keys of the nodes and the join codes again, because the store was lost. @throws BrokerError */
+  /** Writes the keys of the nodes, the bans and the join codes again, because the store was lost. @throws BrokerError */
   async restore(): Promise<void> {
     await this.pins.restore();
+    await this.bans.set.restore();
+    await this.#deleted.set.restore();
     await this.joinCodes.restore();
   }
 
   #checkCode(token: string, host: string): CodeCheck {
     const check = this.joinCodes.check(token, host);
     return check.kind === 'unknown' ? check : { kind: check.kind, id: check.code.id };
+  }
+
+  /** Returns the last conflict about a node that a refused key made, for an hour. */
+  latestConflict(id: string): ReturnType<KeyConflicts['latest']> {
+    return this.#conflicts?.latest(id);
+  }
+
+  // A deleted node that came back is remembered by its pin again.
+  async #onPinned(id: string, key: string): Promise<void> {
+    this.#conflicts?.delete(id);
+    if (this.#deleted.of(id)?.key !== key) return;
+    await this.#deleted.remove(id).catch(err => {
+      const text = 'what was remembered of a deleted node stays, because it could not be removed';
+      this.#options.log.warn({ node: id, err }, text);
+    });
+  }
+
+  // The agent waits on the connection on which its key was refused. When that ends, it connects again at once.
+  async #onExchanged(id: string, key: string): Promise<void> {
+    this.#conflicts?.delete(id);
+    const refused = this.#refusals.take(key);
+    if (refused) await this.live.endAt(refused.applicant);
   }
 
   /**
@@ -126,3 +197,6 @@ export class Enrolment {
 function ignoreSilentStore(error: unknown): void {
   if (!(error instanceof BrokerError)) throw error;
 }
+
+// A record that cannot be read, or that the store lost, is a record too: nobody else may take its id.
+const isTaken = ({ kind }: StoredRecord): boolean => kind !== 'absent' && kind !== 'deleted';

@@ -12,11 +12,18 @@ import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
-import { type AccessDecision, type CodeCheck, decideAccess, refusalOf } from './access-rules.ts';
+import {
+  type AccessDecision,
+  type AccessFacts,
+  type CodeCheck,
+  decideAccess,
+  refusalOf,
+} from './access-rules.ts';
 import { type LiveConnection, type LiveConnections, nodeKeyOf } from './live-connections.ts';
 import { nodePermissions, refusedPermissions } from './permissions.ts';
 import type { Pins } from './pins.ts';
 import type { RefusalLog } from './refusals.ts';
+import { keyTurn, nodeTurn, type Turns } from './turns.ts';
 
 export interface GatekeeperOptions {
   connection: Connection;
@@ -25,6 +32,8 @@ export interface GatekeeperOptions {
   pins: Pins;
   live: LiveConnections;
   refusals: RefusalLog;
+  /** Lets no two applicants of a key or a node be decided about at once. */
+  turns: Turns;
   requesterId: string;
   heartbeatTopic: string;
   counters: { strangers: number; refusedKeys: number };
@@ -37,11 +46,11 @@ export interface GatekeeperOptions {
    */
   holdCode(id: string): () => void;
   /** Says who banned a key; undefined when nobody did. */
-  banOf(key: string): { actor: string; at: string } | undefined;
+  banOf(key: string): AccessFacts['ban'];
   /** Says which node of this id was deleted; undefined when none was. */
-  deletedNode(id: string): { key: string; actor: string; at: string } | undefined;
-  /** Called after a key was pinned to a node. */
-  onPinned(id: string): void;
+  deletedNode(id: string): (NonNullable<AccessFacts['deleted']> & { code?: string | undefined }) | undefined;
+  /** Called after a key was pinned to a node. It never rejects. */
+  onPinned(id: string, key: string): Promise<void>;
 }
 
 /** Time that a running agent has to say that it is alive, in milliseconds. */
@@ -62,8 +71,6 @@ interface Applicant {
 export class Gatekeeper {
   readonly #options: GatekeeperOptions;
   readonly #limited: LimitedLog;
-  /** The applicants that are being decided about, by key and by node, so that no two are decided about at once. */
-  readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(options: GatekeeperOptions) {
     this.#options = options;
@@ -78,10 +85,10 @@ export class Gatekeeper {
     const applicant = readApplicant(question);
     if (!applicant) return this.#ignore(question);
     const { key, name } = applicant;
-    const { clock, live } = this.#options;
+    const { clock, live, turns } = this.#options;
     const askedAt = clock.monotonic();
     await live.known();
-    return this.#inTurn([`key ${key}`, `node ${name.node}`], async () => {
+    return turns.run([keyTurn(key), nodeTurn(name.node)], async () => {
       if (clock.monotonic() - askedAt > maxWaitMs) return undefined;
       try {
         return await this.#admit(applicant);
@@ -110,12 +117,12 @@ export class Gatekeeper {
       case 'refuse':
         return this.#refuse(applicant, decision.refusal);
       case 'pin':
-        await this.#pin(name.node, key, decision.code);
+        await this.#pin(applicant, decision.code);
         log.info(
           { node: name.node, fingerprint: fingerprint(key), code: decision.code, host: question.host },
           'a new key was pinned to a node',
         );
-        onPinned(name.node);
+        await onPinned(name.node, key);
         break;
       case 'known':
         if (name.intent === 'check') return answerOf(refusedPermissions(key), refusedSeconds);
@@ -128,16 +135,26 @@ export class Gatekeeper {
       node: name.node,
       instance: name.instance,
       host: question.host,
+      hostname: name.host,
     });
+    this.#options.refusals.take(key);
     return answerOf(nodePermissions(name.node, key, this.#options.heartbeatTopic));
   }
 
-  // The use of the code is held in the turn in which the code was checked, so nobody else takes the last one meanwhile.
-  async #pin(node: string, key: string, code: string | undefined): Promise<void> {
-    const { pins, clock, holdCode } = this.#options;
+  // The use of the code is held in the turn in which the code was checked, so nobody else takes the last one meanwhile. A
+  // deleted node that comes back without a code does not give the use of its first one back.
+  async #pin({ key, name: { node } }: Applicant, code: string | undefined): Promise<void> {
+    const { pins, clock, holdCode, deletedNode } = this.#options;
     const release = code === undefined ? undefined : holdCode(code);
+    const formerCode = code === undefined ? deletedNode(node)?.code : undefined;
+    const pin = {
+      key,
+      ...(code ? { code } : {}),
+      ...(formerCode ? { formerCode } : {}),
+      at: clock.now().toISOString(),
+    };
     try {
-      await pins.add(node, { key, ...(code ? { code } : {}), at: clock.now().toISOString() });
+      await pins.add(node, pin);
     } finally {
       release?.();
     }
@@ -187,22 +204,12 @@ export class Gatekeeper {
   #refuse({ key, name, question }: Applicant, refusal: Refusal): CalloutAnswer {
     const { counters, refusals } = this.#options;
     counters.refusedKeys++;
-    refusals.add(key, refusal, { node: name.node, host: question.host });
-    const fields = { node: name.node, host: question.host, fingerprint: refusal.fingerprint };
+    const { node, instance, host: hostname } = name;
+    const { host, server, connection } = question;
+    refusals.add(key, refusal, { node, instance, hostname, host, server, connection });
+    const fields = { node, host, fingerprint: refusal.fingerprint };
     this.#limited.warn(`refused ${refusal.code}`, fields, `a key was refused: ${refusal.reason}`);
     return answerOf(refusedPermissions(key), refusedSeconds);
-  }
-
-  async #inTurn<T>(names: readonly string[], work: () => Promise<T>): Promise<T> {
-    const before = names.map(name => this.#turns.get(name));
-    const turn = Promise.allSettled(before).then(work);
-    const settled = turn.catch(() => undefined);
-    for (const name of names) this.#turns.set(name, settled);
-    try {
-      return await turn;
-    } finally {
-      for (const name of names) if (this.#turns.get(name) === settled) this.#turns.delete(name);
-    }
   }
 }
 

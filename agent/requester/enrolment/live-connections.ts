@@ -18,8 +18,9 @@ export interface LiveConnection {
   node: string;
   /** The random value of the agent's process. */
   instance: string;
-  /** The address of the agent's machine. */
+  /** The address of the agent's machine, and the name that the machine gives itself. */
   host: string;
+  hostname?: string | undefined;
 }
 
 /** Time that the broker has to answer, in milliseconds. */
@@ -118,12 +119,20 @@ export class LiveConnections {
     const live = this.#byKey.get(key);
     if (!live) return;
     this.#forget(key, live);
+    await this.endAt(live);
+  }
+
+  /** Ends a connection, if it is still there. Never rejects, as `end`. */
+  async endAt({
+    server,
+    connection: cid,
+    node,
+  }: Pick<LiveConnection, 'server' | 'connection' | 'node'>): Promise<void> {
     const { connection } = this.#options;
     try {
-      const body = JSON.stringify({ cid: live.connection });
-      await connection.request(`$SYS.REQ.SERVER.${live.server}.KICK`, body, answerTimeoutMs);
+      await connection.request(`$SYS.REQ.SERVER.${server}.KICK`, JSON.stringify({ cid }), answerTimeoutMs);
     } catch (err) {
-      this.#limited.warn('end', { node: live.node, err }, 'the connection of a node could not be ended');
+      this.#limited.warn('end', { node, err }, 'the connection of a node could not be ended');
     }
   }
 
@@ -176,13 +185,14 @@ export class LiveConnections {
           const name = readConnectionName(one.name);
           const key = nodeKeyOf(one.authorized_user);
           if (!name || !key || name.intent === 'check') continue;
-          const { node, instance } = name;
+          const { node, instance, host: hostname } = name;
           found.set(key, {
             server: data.server_id,
             connection: one.cid,
             node,
             instance,
             host: one.ip,
+            hostname,
             expectedUntil: undefined,
           });
         }

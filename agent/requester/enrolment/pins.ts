@@ -10,6 +10,11 @@ const pinSchema = v.object({
   key: short,
   /** The id of the join code with which the key came; absent when an operator took the key by hand. */
   code: v.optional(short),
+  /**
+   * The id of the join code with which the node first came, when it came back or got another key since. The use of the code
+   * stays counted, but the code gives the node nothing more.
+   */
+  formerCode: v.optional(short),
   /** The time when it was pinned, RFC 3339. */
   at: short,
 });
@@ -29,10 +34,7 @@ export class Pins {
       prefix: 'pin.',
       schema: pinSchema,
       log,
-      onChange: (before, after) => {
-        this.#count(before?.code, -1);
-        this.#count(after?.code, 1);
-      },
+      onChange: (before, after) => this.countUses(codeOf(before), codeOf(after)),
     });
     this.#owners = new RecordSet({ bucket, prefix: 'key.', schema: ownerSchema, log });
   }
@@ -44,6 +46,11 @@ export class Pins {
 
   get size(): number {
     return this.#pins.size;
+  }
+
+  /** Yields the ids of all nodes that have a pin. */
+  *ids(): Generator<string> {
+    for (const [id] of this.#pins.entries()) yield id;
   }
 
   of(id: string): Pin | undefined {
@@ -71,6 +78,13 @@ export class Pins {
     await this.#pins.set(id, pin);
   }
 
+  /** Pins another key to a node in place of the one that it has, if it has one. @throws as `add` */
+  async replace(id: string, pin: Pin): Promise<void> {
+    const before = this.#pins.get(id);
+    await this.add(id, pin);
+    if (before && before.key !== pin.key) await this.#owners.delete(before.key);
+  }
+
   /** Removes the pin of a node. @throws BrokerError */
   async remove(id: string): Promise<void> {
     const pin = this.#pins.get(id);
@@ -85,7 +99,12 @@ export class Pins {
     await this.#pins.restore();
   }
 
-  #count(code: string | undefined, more: number): void {
-    if (code !== undefined) this.#uses.set(code, this.usesOf(code) + more);
+  /** Counts a use of the join code `after` in place of one of `before`. Each may be undefined. */
+  countUses(before: string | undefined, after: string | undefined): void {
+    if (before !== undefined) this.#uses.set(before, this.usesOf(before) - 1);
+    if (after !== undefined) this.#uses.set(after, this.usesOf(after) + 1);
   }
 }
+
+/** Returns the join code with which the node first came. */
+const codeOf = (pin: Pin | undefined): string | undefined => pin?.code ?? pin?.formerCode;

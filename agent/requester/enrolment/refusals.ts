@@ -1,42 +1,72 @@
 // Keeps why keys were refused, and answers the keys that ask (`muster.why.<key>`).
 import type { Refusal } from '../../protocol/refusal.ts';
 import { inboxPrefix, whySubject } from '../../protocol/subjects.ts';
+import type { Clock } from '../../system/clock.ts';
 import type { Connection, Subscription } from '../../transport/port.ts';
 
 /** Number of refused keys that are remembered. The one that was refused longest ago is forgotten first. */
 const maxRemembered = 10_000;
+/** Time for which an operator may take a key that was refused, in milliseconds. */
+const offeredMs = 3_600_000;
 
-/** Who was refused. */
+/** Who was refused. The client itself says all of it but its address. */
 export interface RefusedApplicant {
   /** The id that it wanted. */
   node: string;
-  /** The address of its machine. */
+  /** The address of its machine, and the name that the machine gives itself. */
   host: string;
+  hostname?: string | undefined;
+  /** The random value of its process. */
+  instance: string;
+  /** The broker's server, and the number of the connection there. */
+  server: string;
+  connection: number;
+}
+
+/** A key that was refused. */
+export interface RefusedKey {
+  key: string;
+  refusal: Refusal;
+  applicant: RefusedApplicant;
+  /** The time of the refusal, in monotonic milliseconds. */
+  at: number;
 }
 
 export class RefusalLog {
-  readonly #refusals = new Map<string, Refusal>();
-  readonly #onRefused: (refusal: Refusal, applicant: RefusedApplicant, key: string) => void;
+  readonly #clock: Clock;
+  readonly #refused = new Map<string, RefusedKey>();
+  readonly #onRefused: (refusal: Refusal, applicant: RefusedApplicant) => void;
 
-  constructor(onRefused: (refusal: Refusal, applicant: RefusedApplicant, key: string) => void) {
+  constructor(clock: Clock, onRefused: (refusal: Refusal, applicant: RefusedApplicant) => void) {
+    this.#clock = clock;
     this.#onRefused = onRefused;
   }
 
   add(key: string, refusal: Refusal, applicant: RefusedApplicant): void {
-    this.#refusals.delete(key);
-    this.#refusals.set(key, refusal);
-    const [oldest] = this.#refusals.size > maxRemembered ? this.#refusals.keys() : [];
-    if (oldest !== undefined) this.#refusals.delete(oldest);
-    this.#onRefused(refusal, applicant, key);
+    this.#refused.delete(key);
+    this.#refused.set(key, { key, refusal, applicant, at: this.#clock.monotonic() });
+    const [oldest] = this.#refused.size > maxRemembered ? this.#refused.keys() : [];
+    if (oldest !== undefined) this.#refused.delete(oldest);
+    this.#onRefused(refusal, applicant);
   }
 
   of(key: string): Refusal | undefined {
-    return this.#refusals.get(key);
+    return this.#refused.get(key)?.refusal;
   }
 
-  /** Forgets that a key was refused, because it is let in now. */
-  delete(key: string): void {
-    this.#refusals.delete(key);
+  /** Returns the keys that wanted the id of this node within the last hour, the latest first. */
+  wanting(id: string): RefusedKey[] {
+    const since = this.#clock.monotonic() - offeredMs;
+    return [...this.#refused.values()]
+      .filter(({ applicant, at }) => applicant.node === id && at > since)
+      .reverse();
+  }
+
+  /** Returns the last refusal of a key, and forgets it, because the key is let in now. */
+  take(key: string): RefusedKey | undefined {
+    const refused = this.#refused.get(key);
+    this.#refused.delete(key);
+    return refused;
   }
 }
 

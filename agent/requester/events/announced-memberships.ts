@@ -21,11 +21,9 @@ export class AnnouncedMemberships {
     const membership = announcedMembership(node, event);
     if (membership === undefined) return;
     const before = this.#nodes.get(node);
-    const isUnchanged = kind === 'updated' && before?.membership === membership;
+    const isUnchanged = keepsMembership(kind) && before?.membership === membership;
     this.#nodes.set(node, {
-      ...(isUnchanged
-        ? before
-        : { membership, kind, reason: reasonOf(kind, data), actor: actorOf(kind, data), at: time }),
+      ...(isUnchanged ? before : { membership, ...decisionIn(kind, data), at: time }),
       write: { incarnation, revision, at: time },
     });
   }
@@ -42,12 +40,20 @@ export function announcedMembership(
   return source.endsWith(`/${node}`) ? undefined : membership;
 }
 
-// The actor of `updated` is the node itself, which says nothing about who gave it its membership. In a flood of invented
+/** Returns whether a change of this kind leaves the membership of its node as it is. */
+export const keepsMembership = (kind: RecordedChange['Kind']): boolean =>
+  kind === 'updated' || kind === 'rekeyed';
+
+// An event that changes no membership says nothing about who gave the node its membership, and why. In a flood of invented
 // nodes, hundreds of thousands give way, all with the same reason and actor, which would only take memory.
-const actorOf = (kind: RecordedChange['Kind'], { actor }: EventData): string =>
-  kind === 'updated' || kind === 'expired' ? '' : textOf(actor, 256);
-const reasonOf = (kind: RecordedChange['Kind'], { reason }: EventData): string =>
-  kind === 'expired' ? '' : textOf(reason, 1024);
+const decisionIn = (
+  kind: RecordedChange['Kind'],
+  { reason, actor }: EventData,
+): Pick<AnnouncedMembership, 'kind' | 'reason' | 'actor'> => {
+  if (keepsMembership(kind)) return { kind: 'updated', reason: '', actor: '' };
+  if (kind === 'expired') return { kind, reason: '', actor: '' };
+  return { kind, reason: textOf(reason, 1024), actor: textOf(actor, 256) };
+};
 
 /** Returns the membership after a change of this kind; undefined when what the event claims contradicts its kind. */
 function membershipAfter(kind: RecordedChange['Kind'], { current }: EventData): Membership | '' | undefined {

@@ -20,6 +20,8 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
     ...(change.Actor ? { actor: change.Actor } : {}),
     ...(change.ClaimedActor ? { claimedActor: change.ClaimedActor } : {}),
     ...(change.JoinCode ? { joinCode: change.JoinCode } : {}),
+    ...(change.Fingerprint ? { fingerprint: change.Fingerprint } : {}),
+    ...(change.PreviousFingerprint ? { previousFingerprint: change.PreviousFingerprint } : {}),
     ...(change.Coalesced ? { coalesced: change.Coalesced } : {}),
   };
   const id = revisionEventId(node, change.Revision, change.Store);
@@ -31,7 +33,19 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
  * neither do members that a later version of muster adds.
  */
 export function digestOf({ kind, id, time, data }: ChangeEvent): string {
-  const { node, previous, current, reason, actor, claimedActor, joinCode, coalesced } = data;
-  const said = [kind, id, time, node, previous, current, reason, actor, claimedActor, joinCode, coalesced];
+  const {
+    node,
+    previous,
+    current,
+    reason,
+    actor,
+    claimedActor,
+    joinCode,
+    coalesced,
+    fingerprint,
+    previousFingerprint,
+  } = data;
+  const keys = [joinCode, fingerprint, previousFingerprint];
+  const said = [kind, id, time, node, previous, current, reason, actor, claimedActor, coalesced, ...keys];
   return hash('sha256', JSON.stringify(said), 'base64');
 }

@@ -40,6 +40,11 @@ export interface EventPublisherOptions {
   requesterId: string;
   /** A random value of this process. Together with a number it makes the ids of health events unique. */
   instance: string;
+  /**
+   * Returns a promise while a change of the node is in the store and not in force yet, because its connection still has
+   * to be ended. The event of the change waits for it. The promise never rejects.
+   */
+  untilInForce?(node: string): Promise<void> | undefined;
 }
 
 interface WaitingEvent {
@@ -207,13 +212,14 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
 
   // Sends the events of a node one after the other. Each is repeated until it is acknowledged or the publisher stops.
   async #sendAll(node: string): Promise<void> {
-    const { clock, random, connection } = this.#options;
+    const { clock, random, connection, untilInForce } = this.#options;
     const { signal } = this.#stopped;
     const list = this.#waiting.get(node) ?? [];
     let failures = 0;
     for (let event = list[0]; event; event = list[0]) {
       if (signal.aborted) return;
       try {
+        if (event.change) await untilInForce?.(node);
         await connection.connected(signal);
         const body = cloudEvent(event.kind, event.id, this.#source, event.time, event.data);
         await this.#stream?.publish(eventSubject(node, event.kind), JSON.stringify(body), event.id);

@@ -2,7 +2,7 @@
 // what the event says: reading all of 200 000 events would delay a start by seconds.
 import { type MembershipKind, parseRevisionEventId } from '../../protocol/events.ts';
 import { maxMessageBytes } from '../../protocol/json.ts';
-import { AnnouncedMemberships, announcedMembership } from './announced-memberships.ts';
+import { AnnouncedMemberships, announcedMembership, keepsMembership } from './announced-memberships.ts';
 import { type ChangeEvent, digestOf } from './change-event.ts';
 import { type MembershipEvent, readEventId, readMembershipEvent } from './membership-event.ts';
 
@@ -84,7 +84,7 @@ export class MembershipHistory {
         if (!read || announcedMembership(node, read) === undefined) continue;
         later.push(read);
         // The other kinds say everything about a membership, so nothing before them counts.
-        if (read.kind !== 'updated') break;
+        if (!keepsMembership(read.kind)) break;
       }
       for (const event of later.reverse()) this.#memberships.add(node, event);
     }

@@ -95,6 +95,8 @@ export class CurrentRecords {
     onApplied(id, kept, before);
     if (kept.kind !== 'record') {
       if (before) this.#notifyRemoved(id);
+      if (kept.kind === 'deleted' && phase !== 'loading')
+        for (const observer of observers) observer.onDeleted?.(id, before);
     } else if (phase !== 'loading') {
       for (const observer of observers) observer.onRecord?.(id, kept.state, before);
     }

@@ -1,6 +1,9 @@
 // The decision rules say what an operator's approve, reject or delete changes in a node's record. They are pure functions.
+
+import { fingerprint } from '../../protocol/nkey.ts';
 import type { Membership, NodeState, RecordedChange } from '../../protocol/node-state.ts';
 import { MusterError } from '../../system/errors.ts';
+import { fingerprintOf, normalFingerprint } from './node-key.ts';
 import type { StoredRecord } from './stored-record.ts';
 
 /** The reason of an operator's decision, and the operator. */
@@ -12,12 +15,18 @@ export interface Decision {
   claimedActor?: string;
   /** Whether the operator named the node by its whole id, so that a beginning of an id is refused. */
   isExact?: boolean;
+  /**
+   * The fingerprint that the operator saw. The decision is refused when the node has another key by now. Empty when the
+   * operator named none.
+   */
+  fingerprint?: string;
 }
 
 /**
  * Returns what a decision writes in place of a record. `name` is the text that the operator typed, for the messages;
- * `now` is RFC 3339. @throws MusterError `not_found`; `conflict` when the rule does not allow the decision; `bad_state`
- * for a record that cannot be read or that the store lost; `usage` for a reason that is too long.
+ * `now` is RFC 3339. @throws MusterError `not_found`; `conflict` when the rule does not allow the decision, or when the
+ * node has another key than the operator saw; `bad_state` a record that cannot be read or that the store lost; `usage` for a reason
+ * that is too long.
  */
 export type DecisionRule = (
   stored: StoredRecord,
@@ -43,6 +52,7 @@ export const rejectNode = ((stored, name, decision, now) => {
 export const deleteNode = ((stored, name, decision, now) => {
   const isThere = stored.kind !== 'unreadable' && stored.kind !== 'lost';
   if (isThere) refuseForRequester(readable(stored, name), name, 'delete');
+  requireFingerprint(stored, name, decision);
   const { reason, actor, claimed } = bounded(decision);
   const change: RecordedChange = {
     Kind: 'deleted',
@@ -53,9 +63,34 @@ export const deleteNode = ((stored, name, decision, now) => {
     ...(reason ? { Reason: reason } : {}),
     Actor: actor,
     ...claimed,
+    ...(stored.kind === 'record' ? fingerprintOf(stored.state) : {}),
   };
   return { write: 'deleted' as const, change };
 }) satisfies DecisionRule;
+
+/** Returns the rule that gives a node another key. Membership, labels and history stay. */
+export const rekeyNode = (key: string): DecisionRule =>
+  ((stored, name, decision, now) => {
+    const state = readable(stored, name);
+    refuseForRequester(state, name, 'rekey');
+    if (state.Muster?.PublicKey === key)
+      throw new MusterError('conflict', `node ${name} has this key already`);
+    const { reason, actor, claimed } = bounded(decision);
+    const { Fingerprint: before } = fingerprintOf(state);
+    const change: RecordedChange = {
+      Kind: 'rekeyed',
+      Revision: 0,
+      At: now,
+      Previous: state.Membership,
+      Current: state.Membership,
+      ...(reason ? { Reason: reason } : {}),
+      Actor: actor,
+      ...claimed,
+      Fingerprint: fingerprint(key),
+      ...(before ? { PreviousFingerprint: before } : {}),
+    };
+    return { write: { ...state, Muster: { ...state.Muster, PublicKey: key } }, change };
+  }) satisfies DecisionRule;
 
 export const notFound = (name: string, hint?: string | undefined): MusterError =>
   new MusterError('not_found', `node not found: ${name}`, hint ? { hint } : {});
@@ -92,6 +127,7 @@ function withMembership(
   decision: Decision,
   now: string,
 ): { write: NodeState; change: RecordedChange } {
+  requireFingerprint({ kind: 'record', revision: 0, state }, name, decision);
   if (state.Membership === membership) {
     throw new MusterError('conflict', `node ${name} already ${membership.toLowerCase()}`);
   }
@@ -115,8 +151,23 @@ function withMembership(
       ...(reason ? { Reason: reason } : {}),
       Actor: actor,
       ...claimed,
+      ...fingerprintOf(state),
     },
   };
+}
+
+// The key may have been exchanged since the operator looked, and the operator may have compared the wrong one.
+function requireFingerprint(stored: StoredRecord, name: string, decision: Decision): void {
+  const seen = normalFingerprint(decision.fingerprint ?? '');
+  if (seen === '') return;
+  const present = stored.kind === 'record' ? fingerprintOf(stored.state).Fingerprint : undefined;
+  if (present === seen) return;
+  const text = present
+    ? `nothing was decided: node ${name} has the key ${present}, and not ${seen}`
+    : `nothing was decided: node ${name} has no key that the requester checks, and so not ${seen}`;
+  throw new MusterError('conflict', text, {
+    hint: `compare it with: muster status, on that machine; and with: muster node describe ${name}`,
+  });
 }
 
 function bounded({ reason, actor, claimedActor }: Decision) {

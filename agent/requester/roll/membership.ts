@@ -12,6 +12,7 @@ import {
 } from '../../protocol/node-state.ts';
 import { keepUnknown } from '../../protocol/unknown-members.ts';
 import { infoDiffers, isTooLarge, tooLarge, updatedChange } from './info-rules.ts';
+import { fingerprintOf } from './node-key.ts';
 import type { StoredRecord } from './stored-record.ts';
 
 export interface RegistrationPolicy {
@@ -20,6 +21,8 @@ export interface RegistrationPolicy {
   now: string;
   /** The session that this registration opens. */
   session: string;
+  /** The key that is pinned to the node; undefined when the broker checks no keys. */
+  publicKey: string | undefined;
   /** The join code with which the node came in; undefined when it came in by another way. */
   joinedBy?: JoinedBy | undefined;
 }
@@ -77,6 +80,7 @@ export function register(
       BootID: Muster?.BootID,
       Version: Muster?.Version,
       RegisteredAt: policy.now,
+      PublicKey: policy.publicKey ?? before?.Muster?.PublicKey,
       ...(joined ? fromCode(joined, policy.now) : {}),
     },
   };
@@ -91,6 +95,7 @@ export function register(
       Current: membership,
       Actor: joined?.approve ? codeActor(joined) : Info.NodeID,
       ...(joined ? { JoinCode: joined.code } : {}),
+      ...fingerprintOf(state),
     };
     return { accepted: true, code: 'registered', reason: reasons.registered, write: state, change };
   }
@@ -173,6 +178,7 @@ export function giveWay(
     Current: '',
     Reason: 'gave way to newer registrations (requester.maxPending)',
     Actor: requester,
+    ...fingerprintOf(stored.state),
   };
   return { write: 'expired', change };
 }

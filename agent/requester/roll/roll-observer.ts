@@ -10,6 +10,11 @@ export interface RollObserver {
   onRecord?(id: string, state: NodeState, before: NodeState | undefined): void;
   /** Called when a node is no longer on the roll. */
   onRemoved(id: string): void;
+  /**
+   * Called when an operator deleted a node, but not while the roll is loaded. `before` is its last record; undefined when
+   * that could not be read.
+   */
+  onDeleted?(id: string, before: NodeState | undefined): void;
 }
 
 /** Announces changes that are in the store to other systems. */

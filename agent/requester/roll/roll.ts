@@ -40,6 +40,8 @@ export interface RollOptions extends Omit<StoreFollowerOptions, 'onApplied'> {
   joinedBy?: ((id: string) => JoinedBy | undefined) | undefined;
   /** The id of the requester, which the event of a node that gives way names. */
   requesterId: string;
+  /** Returns the key that is pinned to a node; undefined when there is none, or the broker checks no keys. */
+  publicKeyOf(id: string): string | undefined;
 }
 
 export class Roll {
@@ -117,14 +119,19 @@ export class Roll {
    * @throws BrokerError when the store does not answer.
    */
   async register(request: RegisterRequest): Promise<RequestOutcome & { session: string | undefined }> {
-    const { random, policy, joinedBy } = this.#options;
+    const { random, policy, joinedBy, publicKeyOf } = this.#options;
     const id = request.Info.NodeID;
     const session = request.Muster ? random.uuid() : undefined;
     let place: Place | undefined;
     let paid = false;
     let isTooOften = false;
     const rule = (stored: StoredRecord): RequestOutcome => {
-      const facts = { now: this.#now(), session: session ?? '', joinedBy: joinedBy?.(id) };
+      const facts = {
+        now: this.#now(),
+        session: session ?? '',
+        joinedBy: joinedBy?.(id),
+        publicKey: publicKeyOf(id),
+      };
       const outcome = register(stored, request, { ...policy, ...facts });
       if (!outcome.write) return outcome;
       if (outcome.code === 'registered') {

@@ -100,7 +100,13 @@ export function markerRecord(
   const at = last?.At ?? created?.toISOString();
   const mark = { ...(last?.Store ? { incarnation: last.Store } : {}), ...(at ? { at } : {}) };
   if (changes.at(-1)?.Kind === 'expired') return { kind: 'absent', revision, ...mark };
-  return { kind: 'deleted', revision, ...(last?.Reason ? { reason: last.Reason } : {}), ...mark };
+  return {
+    kind: 'deleted',
+    revision,
+    ...(last?.Reason ? { reason: last.Reason } : {}),
+    ...(last?.Actor ? { actor: last.Actor } : {}),
+    ...mark,
+  };
 }
 
 /** Returns whether a key of the bucket can be a node id of muster. Bacalhau allows a few more characters. */

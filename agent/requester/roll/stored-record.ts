@@ -9,10 +9,18 @@ export type StoredRecord =
    */
   | { kind: 'absent'; revision: number; incarnation?: string; at?: string }
   /**
-   * The node was deleted. Only a deletion marker is left. `reason` is what the operator gave, `incarnation` that of the
-   * store when the marker was written, and `at` the time of the deletion (RFC 3339). Each may be absent.
+   * The node was deleted. Only a deletion marker is left. `reason` is what the operator gave, `actor` the operator,
+   * `incarnation` that of the store when the marker was written, and `at` the time of the deletion (RFC 3339). Each may be
+   * absent.
    */
-  | { kind: 'deleted'; revision: number; reason?: string; incarnation?: string; at?: string }
+  | {
+      kind: 'deleted';
+      revision: number;
+      reason?: string;
+      actor?: string;
+      incarnation?: string;
+      at?: string;
+    }
   | { kind: 'record'; revision: number; state: NodeState }
   /** The record cannot be read. It is not replaced, and the node does not count as new. */
   | { kind: 'unreadable'; revision: number }
@@ -48,6 +56,10 @@ export function operatorReasonOf(stored: StoredRecord): string | undefined {
 /** Returns the session that the node's messages must name; undefined for a Bacalhau node. */
 export const sessionOf = (stored: StoredRecord): string | undefined =>
   stored.kind === 'record' ? stored.state.Muster?.Session : undefined;
+
+/** Returns the key that the record says is pinned to the node; undefined when there is none. */
+export const keyOf = (stored: StoredRecord): string | undefined =>
+  stored.kind === 'record' ? stored.state.Muster?.PublicKey : undefined;
 
 /** Returns the random mark of the write that made the record. */
 export const operationOf = (stored: StoredRecord): string | undefined =>

@@ -34,7 +34,10 @@ test('every command is offered word by word, and hidden commands are not', async
   }
   assert.deepEqual(await words('node'), await words(''), 'what fits is left to the shell');
   const { words: top } = await after('');
-  assert.equal(top.find(({ word }) => word === 'node')?.help, 'list, describe, approve, reject, delete');
+  assert.equal(
+    top.find(({ word }) => word === 'node')?.help,
+    'list, describe, approve, reject, delete, rekey, bans, unban',
+  );
   assert.equal(top.find(({ word }) => word === 'version')?.help, 'show the version');
 });
 
@@ -94,7 +97,7 @@ test('flags are offered without dashes where nothing else can follow, and never 
   assert.ok((await words('node list ')).includes('--output'));
   assert.ok((await words('node describe node-1 ')).includes('--output'));
   assert.deepEqual(await words('node list x'), []);
-  assert.deepEqual(await words('agent '), ['register']);
+  assert.deepEqual(await words('agent '), ['join', 'register', 'reset-identity']);
   assert.ok((await words('agent register ')).includes('--data-dir'));
   assert.deepEqual(await words('node list -- '), []);
   assert.deepEqual(await words('node list -- --'), []);

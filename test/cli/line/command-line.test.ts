@@ -13,7 +13,7 @@ const wrong: [args: string[], expected: string][] = [
   [[], 'Error: muster needs a command\n'],
   [
     ['node'],
-    'Error: muster node needs a command\nHint:  the commands are list, describe, approve, reject, delete\n',
+    'Error: muster node needs a command\nHint:  the commands are list, describe, approve, reject, delete, rekey, bans, unban\n',
   ],
   [['nod', 'list'], 'Error: unknown command: nod\nHint:  did you mean "muster node"?\n'],
   [['node', 'lsit'], 'Error: unknown command: node lsit\nHint:  did you mean "muster node list"?\n'],
@@ -21,11 +21,11 @@ const wrong: [args: string[], expected: string][] = [
   [['node-list'], 'Error: unknown command: node-list\nHint:  did you mean "muster node list"?\n'],
   [
     ['node', 'rm'],
-    'Error: unknown command: node rm\nHint:  the commands are list, describe, approve, reject, delete\n',
+    'Error: unknown command: node rm\nHint:  the commands are list, describe, approve, reject, delete, rekey, bans, unban\n',
   ],
   [
     ['node', 'show'],
-    'Error: unknown command: node show\nHint:  the commands are list, describe, approve, reject, delete\n',
+    'Error: unknown command: node show\nHint:  the commands are list, describe, approve, reject, delete, rekey, bans, unban\n',
   ],
   [
     ['config', 'set'],
@@ -188,11 +188,17 @@ test('flags may stand before, between and after operands, and nothing after -- i
     ['-mwhy', '--', 'n-1'],
   ]) {
     const { flags, operands } = await read('node', 'reject', ...args);
-    assert.deepEqual([flags, operands], [{ message: 'why' }, { id: 'n-1' }]);
+    assert.deepEqual([flags, operands], [{ message: 'why', fingerprint: undefined }, { id: 'n-1' }]);
   }
   assert.deepEqual((await read('node', 'describe', '--', '-x')).operands, { id: '-x' });
-  assert.deepEqual((await read('node', 'reject', 'n', '--message=--force')).flags, { message: '--force' });
-  assert.deepEqual((await read('node', 'reject', 'n', '-m', '')).flags, { message: '' });
+  assert.deepEqual((await read('node', 'reject', 'n', '--message=--force')).flags, {
+    message: '--force',
+    fingerprint: undefined,
+  });
+  assert.deepEqual((await read('node', 'reject', 'n', '-m', '')).flags, {
+    message: '',
+    fingerprint: undefined,
+  });
 });
 
 test('flags that give settings are passed on unread', async () => {

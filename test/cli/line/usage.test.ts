@@ -77,7 +77,8 @@ Arguments:
   ID  the whole id of a node
 
 Flags:
-  -m, --message TEXT  the reason; at most 1024 characters
+  -m, --message TEXT   the reason; at most 1024 characters
+      --fingerprint F  decide only if this is the fingerprint of the node's key
 
 Settings:
       --api-host HOST         address of the HTTP API, on which the requester

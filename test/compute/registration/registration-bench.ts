@@ -123,6 +123,7 @@ export class RegistrationBench {
         },
         connected: signal => this.#whenConnected(signal),
         reconnect: afterMs => void this.reconnects.push(afterMs ?? 0),
+        standBy: afterMs => void this.reconnects.push(afterMs),
       },
       client: {
         sendInfo: method => this.#ask(method === 'RegisterNode/v1' ? 'register' : 'update'),

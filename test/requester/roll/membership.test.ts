@@ -17,7 +17,7 @@ import type { StoredRecord } from '../../../agent/requester/roll/stored-record.t
 import { at, computeInfo, record } from '../samples.ts';
 import { type From, storedRecords } from './stored-records.ts';
 
-const manual: RegistrationPolicy = { manualApproval: true, now: at, session: 's-new' };
+const manual: RegistrationPolicy = { manualApproval: true, now: at, session: 's-new', publicKey: undefined };
 const automatic: RegistrationPolicy = { ...manual, manualApproval: false };
 
 const request = (muster = true, Info = computeInfo('node-1')): RegisterRequest => ({

@@ -63,6 +63,7 @@ export async function openRoll(
   const roll = new Roll({
     waiting,
     requesterId: 'node-0',
+    publicKeyOf: () => undefined,
     bucket,
     life: { find: async () => 's1', doubt: () => undefined, onRevision: () => undefined },
     clock,

@@ -25,6 +25,8 @@ export const wide: readonly Column[] = [
   ['VERSION', node => printable(node.Info.Agent?.Version || node.Info.BacalhauVersion.GitVersion) || none],
   ['HOSTNAME', node => printable(node.Info.Hostname ?? '') || none],
   ['LAST SEEN', lastSeen],
+  ['FINGERPRINT', fingerprintCell],
+  ['NOTE', ({ Muster }) => (Muster?.Conflict ? 'conflict' : none)],
   ['CONDITIONS', conditions],
   ['LABELS', labels],
 ];
@@ -51,6 +53,12 @@ function lastSeen({ Info, ConnectionState, Muster }: ShownNode): string {
   if (Muster?.Silence !== undefined) return `${shortDuration(Muster.Silence)} ago`;
   const time = ConnectionState?.LastHeartbeat;
   return time && time !== zeroTime ? time : 'never';
+}
+
+/** Returns the fingerprint of the key by which alone the node may connect. A requester has none. */
+function fingerprintCell({ Info, Muster }: ShownNode): string {
+  if (Info.NodeType === 'Requester') return none;
+  return printable(Muster?.Fingerprint ?? '') || 'unverified';
 }
 
 function labels({ Info }: ShownNode): string {

@@ -1,42 +1,58 @@
 // `muster node approve`, `reject` and `delete` send an operator's decision about one node.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { print } from '../../../output/terminal.ts';
-import type { DecisionAction } from '../../../protocol/http.ts';
 import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
 
 const operands = { id: 'the whole id of a node' };
 
-const flags = {
+const common = {
   message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  fingerprint: { value: 'F', help: "decide only if this is the fingerprint of the node's key" },
 } satisfies FlagTable;
 
-const examples: Readonly<Record<DecisionAction, readonly Example[]>> = {
+const deleting = {
+  ...common,
+  ban: { help: "refuse the node's key for ever, because the machine was stolen or does harm" },
+} satisfies FlagTable;
+
+type Action = 'approve' | 'reject' | 'delete';
+
+const examples: Readonly<Record<Action, readonly Example[]>> = {
   approve: [
     ['muster node approve node-1', 'let node-1 take part'],
-    ['muster node approve node-1 -m "checked by Ada"', 'give the reason too'],
+    [
+      'muster node approve node-1 --fingerprint BDWE-AMSB-5ZAN-P4NC',
+      'only if it has the key whose fingerprint that machine shows',
+    ],
   ],
   reject: [
     ['muster node reject node-1', 'refuse node-1'],
     ['muster node reject node-1 -m "its disk is broken"', 'tell the node why'],
   ],
   delete: [
-    ['muster node delete node-1', 'remove node-1 from the roll'],
-    ['muster node delete node-1 -m "returned to the vendor"', 'record the reason in the event'],
+    ['muster node delete node-1 -m "returned to the vendor"', 'remove node-1 from the roll'],
+    ['muster node delete node-1 --ban -m stolen', 'and never let its key in again'],
   ],
 };
 
 /** Returns the command that carries out `action`. */
-export function decision(action: DecisionAction): Command {
+export function decision(action: Action): Command {
   return {
     settings: apiSettings,
     operands,
-    flags,
+    flags: action === 'delete' ? deleting : common,
     examples: examples[action],
-    async run(argv: Argv<typeof flags, keyof typeof operands>) {
+    async run(argv: Argv<typeof common & Partial<typeof deleting>, keyof typeof operands>) {
       const api = await requesterApi(argv.load);
-      const body = { Action: action, Message: argv.flags.message ?? '', Actor: actor() };
-      await api.decide(argv.operands.id, body);
+      const { message = '', fingerprint, ban } = argv.flags;
+      await api.decide(argv.operands.id, {
+        Action: action,
+        Message: message,
+        Actor: actor(),
+        ...(fingerprint ? { Fingerprint: fingerprint } : {}),
+        ...(ban ? { Ban: true } : {}),
+      });
       print('Ok\n');
       return 0;
     },

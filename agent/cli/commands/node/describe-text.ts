@@ -41,6 +41,7 @@ function nodeRows(node: ShownNode, now: Date): Row[] {
     ...row('approval', Membership === 'PENDING' ? pendingText(Info.NodeID) : Membership),
     ...decisionRows(node, now),
     ['status', statusText(node, now)],
+    ...row('fingerprint', fingerprintText(node)),
     ...row('conflict', conflictText(node, now)),
     ...row(connected ? 'connected' : 'disconnected', optionalTime(since, now)),
     ...row('last error', ConnectionState?.LastError),
@@ -66,12 +67,33 @@ function decisionRows({ Muster }: ShownNode, now: Date): Row[] {
   ];
 }
 
-function conflictText({ Muster }: ShownNode, now: Date): string | undefined {
+function fingerprintText({ Info, Muster }: ShownNode): string | undefined {
+  if (Info.NodeType === 'Requester' || !Muster) return undefined;
+  return Muster.Fingerprint ?? 'unverified: the requester checks no key of this node';
+}
+
+function conflictText({ Info, Muster }: ShownNode, now: Date): string | undefined {
   if (!Muster?.Conflict) return undefined;
   const { At, Agents } = Muster.Conflict;
+  const [holder, refused] = Agents;
+  if (holder && refused?.Fingerprint) {
+    const noticed = `last noticed ${timeText(At, now)}`;
+    if (holder.Fingerprint === refused.Fingerprint)
+      return `two agents use this key: one is ${placeText(holder)}, the other ${placeText(refused)}; ${noticed}`;
+    const known = holder.Fingerprint
+      ? `it has ${holder.Fingerprint}, ${placeText(holder)}`
+      : 'it has no key yet';
+    return `the key ${refused.Fingerprint}, ${placeText(refused)}, wants to be this node; ${known}; ${noticed}. If that machine was reinstalled: muster node rekey ${Info.NodeID} --fingerprint ${refused.Fingerprint}`;
+  }
   const hosts = [...new Set(Agents.map(({ Host }) => Host).filter(Boolean))];
   const where = hosts.length > 0 ? `, on ${hosts.join(' and ')}` : '';
   return `two agents use this id${where}; last noticed ${timeText(At, now)}`;
+}
+
+/** Returns where an agent runs, such as `on host-1 (10.0.0.7)`. */
+function placeText({ Host, Address }: { Host: string; Address: string }): string {
+  if (Host && Address && Host !== Address) return `on ${Host} (${Address})`;
+  return Host || Address ? `on ${Host || Address}` : 'on an unknown host';
 }
 
 function statusText(node: ShownNode, now: Date): string {

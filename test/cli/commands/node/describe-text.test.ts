@@ -21,18 +21,19 @@ test('a node that waits for approval is described with the command that approves
   assert.equal(
     described({ ...node, Muster }),
     `node-1
-  type        Compute
-  approval    PENDING; to let it take part: muster node approve node-1
-  status      UNKNOWN, never heard
-  registered  2026-01-01 09:00:00 UTC (3 h ago)
-  version     muster 0.1.0
+  type         Compute
+  approval     PENDING; to let it take part: muster node approve node-1
+  status       UNKNOWN, never heard
+  fingerprint  unverified: the requester checks no key of this node
+  registered   2026-01-01 09:00:00 UTC (3 h ago)
+  version      muster 0.1.0
 
 machine
-  platform    linux/amd64
+  platform     linux/amd64
 
 capacity
-  CPU         1.6
-  memory      20 GB
+  CPU          1.6
+  memory       20 GB
 `,
   );
 });
@@ -48,6 +49,27 @@ test('a conflict is described with the hosts of both agents, as far as they are 
   assert.equal(conflictRow('gpu-1', 'gpu-7'), `two agents use this id, on gpu-1 and gpu-7; ${when}`);
   assert.equal(conflictRow('gpu-1', 'gpu-1'), `two agents use this id, on gpu-1; ${when}`);
   assert.equal(conflictRow('', ''), `two agents use this id; ${when}`);
+});
+
+test('a conflict of keys is described with both sides, and with the command that ends it', () => {
+  const conflictRow = (known: object, wanted: object) => {
+    const Conflict = { At: '2026-01-01T11:57:00Z', Agents: [known, wanted] };
+    const Muster = { Health: 'HEALTHY', Fingerprint: 'AAAA-1', Conflict };
+    const text = described({ ...record('node-1', 'APPROVED'), Muster }).replace(/\n +/g, ' ');
+    return /conflict +(.*) version/.exec(text)?.[1] ?? text;
+  };
+  const when = 'last noticed 2026-01-01 11:57:00 UTC (3 min ago)';
+  const known = { Host: 'gpu-1', Address: '10.0.0.1', Fingerprint: 'AAAA-1' };
+  const wanted = { Host: '', Address: '10.0.0.2', Fingerprint: 'BBBB-2' };
+  assert.equal(
+    conflictRow(known, wanted),
+    `the key BBBB-2, on 10.0.0.2, wants to be this node; it has AAAA-1, on gpu-1 (10.0.0.1); ${when}. If that machine was reinstalled: muster node rekey node-1 --fingerprint BBBB-2`,
+  );
+  assert.match(conflictRow({ Host: 'gpu-1' }, wanted), /it has no key yet;/);
+  assert.equal(
+    conflictRow(known, { ...wanted, Fingerprint: 'AAAA-1' }),
+    `two agents use this key: one is on gpu-1 (10.0.0.1), the other on 10.0.0.2; ${when}`,
+  );
 });
 
 /** Returns a GPU of an approved node. */
@@ -122,44 +144,45 @@ test('an approved node is described with its GPUs and its condition', () => {
   assert.equal(
     described(withGpus),
     `gpu-1
-  type        Compute
-  approval    APPROVED
-  decision    approved by ada@head, 2025-12-02 12:00:00 UTC (30 days ago)
-  status      HEALTHY, last heard 3 s ago
-  connected   2026-01-01 11:00:00 UTC (59 min ago)
-  registered  2025-12-01 12:00:00 UTC (31 days ago)
-  version     muster 0.1.0
+  type         Compute
+  approval     APPROVED
+  decision     approved by ada@head, 2025-12-02 12:00:00 UTC (30 days ago)
+  status       HEALTHY, last heard 3 s ago
+  fingerprint  unverified: the requester checks no key of this node
+  connected    2026-01-01 11:00:00 UTC (59 min ago)
+  registered   2025-12-01 12:00:00 UTC (31 days ago)
+  version      muster 0.1.0
 
 conditions
-  GpuMissing  the GPU at 0000:03:00.0 was there at the last start of the agent,
-              and is not there any more
-              since 2026-01-01 11:58:00 UTC (2 min ago)
+  GpuMissing   the GPU at 0000:03:00.0 was there at the last start of the agent,
+               and is not there any more
+               since 2026-01-01 11:58:00 UTC (2 min ago)
 
 machine
-  hostname    rack-7
-  system      Debian GNU/Linux 12 (bookworm)
-  platform    linux/amd64
-  processor   AMD EPYC 7742 64-Core Processor, 256 logical CPUs
-  memory      540 GB
-  GPU driver  570.86.15
+  hostname     rack-7
+  system       Debian GNU/Linux 12 (bookworm)
+  platform     linux/amd64
+  processor    AMD EPYC 7742 64-Core Processor, 256 logical CPUs
+  memory       540 GB
+  GPU driver   570.86.15
 
 capacity
-  CPU         12.35 of 204.8 available
-  memory      7.5 GB of 432 GB available
-  disk        2.0 TB of 3.2 TB available
-  GPU         1 of 2 available
+  CPU          12.35 of 204.8 available
+  memory       7.5 GB of 432 GB available
+  disk         2.0 TB of 3.2 TB available
+  GPU          1 of 2 available
 
 in use
-  CPU         192.4 CPUs busy
-  memory      500 GB
-  disk        1.2 TB
-  load        201.25
-  measured    2026-01-01 11:59:30 UTC (30 s ago)
+  CPU          192.4 CPUs busy
+  memory       500 GB
+  disk         1.2 TB
+  load         201.25
+  measured     2026-01-01 11:59:30 UTC (30 s ago)
 
 GPUs
-  GPU 0       NVIDIA A100-SXM4-80GB, 80.0 GiB, at 0000:01:00.0
-              97 % busy, 40.0 GiB in use, 61 °C, 388 W
-  GPU 1       NVIDIA A100-SXM4-80GB, 80.0 GiB, at 0000:02:00.0
+  GPU 0        NVIDIA A100-SXM4-80GB, 80.0 GiB, at 0000:01:00.0
+               97 % busy, 40.0 GiB in use, 61 °C, 388 W
+  GPU 1        NVIDIA A100-SXM4-80GB, 80.0 GiB, at 0000:02:00.0
 
 labels
   env   prod
@@ -177,12 +200,12 @@ test('a long reason is broken into lines and cannot steer the terminal', () => {
   });
   assert.ok(
     text.startsWith(`node-3
-  type      Compute
-  approval  REJECTED
-  decision  rejected by ada@head, 2026-01-01 11:00:00 UTC (60 min ago)
-  reason    its disk is broken, and the whole machine goes back to the vendor
-            next week\\u001b[2J
-  status    UNHEALTHY, last heard 2 h ago
+  type         Compute
+  approval     REJECTED
+  decision     rejected by ada@head, 2026-01-01 11:00:00 UTC (60 min ago)
+  reason       its disk is broken, and the whole machine goes back to the vendor
+               next week\\u001b[2J
+  status       UNHEALTHY, last heard 2 h ago
 `),
     text,
   );

@@ -77,11 +77,11 @@ function colourful(): FakeDirectory {
 test('-o wide adds capacity, version, hostname, last seen, conditions and labels', async t => {
   const api = await serve(t, colourful());
   const run = (...args: string[]) => muster(t, ['node', 'list', '--api-port', String(api.port), ...args]);
-  const table = `ID      TYPE       APPROVAL  STATUS     CPU        MEMORY          DISK           GPU    VERSION  HOSTNAME  LAST SEEN  CONDITIONS  LABELS
-gpu-1   Compute    APPROVED  HEALTHY    1.0 / 3.2  1.5 kB / 12 GB  10 GB / 77 GB  1 / 2  0.1.0    rack-7    1s ago     GpuMissing  env=prod zone=eu
-never   Compute    PENDING   UNKNOWN    0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B      0 / 0  v1.0.0   -         never      -           note=a\\u001b[31m\\u202eb
-node-0  Requester  APPROVED  UNKNOWN    -          -               -              -      v1.0.0   head      -          -           -
-old     Compute    APPROVED  UNHEALTHY  0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B      0 / 0  v1.0.0   -         4h ago     -           -
+  const table = `ID      TYPE       APPROVAL  STATUS     CPU        MEMORY          DISK           GPU    VERSION  HOSTNAME  LAST SEEN  FINGERPRINT  NOTE  CONDITIONS  LABELS
+gpu-1   Compute    APPROVED  HEALTHY    1.0 / 3.2  1.5 kB / 12 GB  10 GB / 77 GB  1 / 2  0.1.0    rack-7    1s ago     unverified   -     GpuMissing  env=prod zone=eu
+never   Compute    PENDING   UNKNOWN    0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B      0 / 0  v1.0.0   -         never      unverified   -     -           note=a\\u001b[31m\\u202eb
+node-0  Requester  APPROVED  UNKNOWN    -          -               -              -      v1.0.0   head      -          -            -     -           -
+old     Compute    APPROVED  UNHEALTHY  0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B      0 / 0  v1.0.0   -         4h ago     unverified   -     -           -
 `;
   assert.deepEqual(await run('-o', 'wide'), ok(table));
   const bare = await run('-o', 'wide', '--hide-header');

@@ -1,9 +1,9 @@
 // Repeats an operation on the broker's store until it succeeds: a store that does not answer now may answer later.
-import { type Clock, sleep } from '../system/clock.ts';
-import { limitedLog } from '../system/limited-log.ts';
-import type { Log } from '../system/log.ts';
-import { backoff, type Random } from '../system/random.ts';
-import { BrokerError, type Connection } from '../transport/port.ts';
+import { type Clock, sleep } from '../../system/clock.ts';
+import { limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+import { backoff, type Random } from '../../system/random.ts';
+import { BrokerError, type Connection } from '../../transport/port.ts';
 
 export interface RetryOptions {
   connection: Connection;

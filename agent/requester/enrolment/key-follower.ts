@@ -1,0 +1,170 @@
+// The key follower makes the pins follow the roll: a node that was deleted loses its pin, a node that got another key gets
+// that key pinned. The records are written first, so a crash in between is healed from them at the next start.
+import { decodePublicKey, fingerprint } from '../../protocol/nkey.ts';
+import type { NodeState } from '../../protocol/node-state.ts';
+import type { Log } from '../../system/log.ts';
+import { type RetryOptions, retryOnBrokerError } from '../cluster/retry.ts';
+import type { RollObserver } from '../roll/roll-observer.ts';
+import { keyOf, type StoredRecord } from '../roll/stored-record.ts';
+import type { DeletedNodes } from './deleted-nodes.ts';
+import type { LiveConnections } from './live-connections.ts';
+import type { Pin, Pins } from './pins.ts';
+import { keyTurn, nodeTurn, type Turns } from './turns.ts';
+
+export interface KeyFollowerOptions extends Omit<RetryOptions, 'failureText' | 'onFailure'> {
+  pins: Pins;
+  deleted: DeletedNodes;
+  live: Pick<LiveConnections, 'end'>;
+  turns: Turns;
+  /** Called after a node got another key, to let the agent with that key in at once. */
+  onExchanged(id: string, key: string): Promise<void>;
+}
+
+/** The roll, as far as the follower reads it. */
+export interface FollowedRecords {
+  stored(id: string): StoredRecord;
+  list(): Iterable<NodeState>;
+}
+
+export class KeyFollower implements RollObserver {
+  readonly #options: KeyFollowerOptions;
+  #records: FollowedRecords | undefined;
+  /** The nodes whose pins do not follow their records yet. */
+  readonly #pending = new Map<string, Promise<void>>();
+  /** What the records of deleted nodes said last, until their keys are remembered. */
+  readonly #last = new Map<string, NodeState>();
+
+  constructor(options: KeyFollowerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes all pins follow the records, and then each change. Runs at the start, after the roll was loaded and before anybody
+   * is let in. @throws BrokerError
+   */
+  async start(records: FollowedRecords): Promise<void> {
+    this.#records = records;
+    const ids = new Set<string>();
+    for (const state of records.list()) if (this.#isBehind(state.Info.NodeID)) ids.add(state.Info.NodeID);
+    for (const id of this.#options.pins.ids()) if (this.#isBehind(id)) ids.add(id);
+    for (const id of ids) await this.#follow(id);
+  }
+
+  onRecord(id: string): void {
+    if (this.#records && this.#isBehind(id)) this.#begin(id);
+  }
+
+  onDeleted(id: string, before: NodeState | undefined): void {
+    if (!this.#records || !this.#isBehind(id)) return;
+    if (before) this.#last.set(id, before);
+    this.#begin(id);
+  }
+
+  onRemoved(): void {}
+
+  /** Returns a promise while the pin of a node does not follow its record yet. It never rejects. */
+  untilFollowed(id: string): Promise<void> | undefined {
+    return this.#pending.get(id);
+  }
+
+  #begin(id: string): void {
+    const { log } = this.#options;
+    const failureText = 'the pinned key of a node cannot be changed yet; trying again';
+    const work = retryOnBrokerError(() => this.#follow(id), { ...this.#options, failureText })
+      .catch(err => log.error({ node: id, err }, 'the pinned key of a node could not be changed'))
+      .finally(() => {
+        if (this.#pending.get(id) === work) this.#pending.delete(id);
+      });
+    this.#pending.set(id, work);
+  }
+
+  async #follow(id: string): Promise<void> {
+    const { turns, pins } = this.#options;
+    const names = [
+      nodeTurn(id),
+      ...[pins.of(id)?.key, this.#keyInRecord(id)].flatMap(key => (key ? keyTurn(key) : [])),
+    ];
+    await turns.run(names, async () => {
+      if (!this.#isBehind(id)) return;
+      const stored = this.#records?.stored(id);
+      const pin = pins.of(id);
+      if (stored?.kind === 'deleted' && pin) await this.#retire(id, stored, pin);
+      const key = this.#keyInRecord(id);
+      if (key) await this.#exchange(id, key, pin);
+    });
+    this.#last.delete(id);
+  }
+
+  #isBehind(id: string): boolean {
+    const { pins } = this.#options;
+    const pin = pins.of(id);
+    const stored = this.#records?.stored(id);
+    if (stored?.kind === 'deleted') return pin !== undefined && isOlder(pin, stored.at);
+    const key = this.#keyInRecord(id);
+    return key !== undefined && pin?.key !== key;
+  }
+
+  /** Returns the key that the record of the node names, if another node does not have it. */
+  #keyInRecord(id: string): string | undefined {
+    const stored = this.#records?.stored(id);
+    const key = stored && keyOf(stored);
+    if (key === undefined || !isPublicKey(key)) return undefined;
+    const owner = this.#options.pins.nodeOf(key);
+    return owner === undefined || owner === id ? key : undefined;
+  }
+
+  // The key is remembered before the pin is removed, so that the node is never a stranger.
+  async #retire(id: string, stored: Extract<StoredRecord, { kind: 'deleted' }>, pin: Pin): Promise<void> {
+    const { deleted, pins, live, clock } = this.#options;
+    const before = this.#last.get(id);
+    await deleted.add(id, {
+      key: pin.key,
+      ...codeOf(pin, 'code'),
+      ...(before?.Membership ? { membership: before.Membership } : {}),
+      ...(before?.Info.Hostname ? { host: before.Info.Hostname } : {}),
+      actor: stored.actor ?? 'an operator',
+      ...(stored.reason ? { reason: stored.reason } : {}),
+      at: stored.at ?? clock.now().toISOString(),
+    });
+    await pins.remove(id);
+    await live.end(pin.key);
+  }
+
+  async #exchange(id: string, key: string, pin: Pin | undefined): Promise<void> {
+    const { pins, live, clock, log, onExchanged } = this.#options;
+    await pins.replace(id, {
+      key,
+      ...codeOf(pin, 'formerCode'),
+      at: clock.now().toISOString(),
+    });
+    logPinned(log, id, key, pin);
+    if (pin) await live.end(pin.key);
+    await onExchanged(id, key);
+  }
+}
+
+function logPinned(log: Log, node: string, key: string, before: Pin | undefined): void {
+  const fields = { node, fingerprint: fingerprint(key), before: before && fingerprint(before.key) };
+  log.info(fields, 'the key in the record of a node was pinned to it');
+}
+
+/** Returns the join code with which the node first came, as this member. */
+function codeOf<Name extends 'code' | 'formerCode'>(
+  pin: Pin | undefined,
+  name: Name,
+): { [name in Name]?: string } {
+  const code = pin?.code ?? pin?.formerCode;
+  return (code === undefined ? {} : { [name]: code }) as { [name in Name]?: string };
+}
+
+// A pin that is younger than the deletion belongs to a node that came back and has not registered yet.
+const isOlder = (pin: Pin, deletedAt: string | undefined): boolean =>
+  deletedAt === undefined || !(Date.parse(pin.at) > Date.parse(deletedAt));
+
+function isPublicKey(text: string): boolean {
+  try {
+    return decodePublicKey(text).length > 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,122 @@
+// Who is let in: every combination of what may be known of a key, an id and a join code.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodePublicKey, fingerprint } from '../../../agent/protocol/nkey.ts';
+import {
+  type AccessFacts,
+  type CodeCheck,
+  decideAccess,
+} from '../../../agent/requester/enrolment/access-rules.ts';
+
+const key = encodePublicKey(Buffer.alloc(32, 1));
+const otherKey = encodePublicKey(Buffer.alloc(32, 2));
+const by = { actor: 'ann', at: '2026-01-01T00:00:00Z' };
+
+const codes: CodeCheck[] = [
+  { kind: 'valid', id: 'c' },
+  { kind: 'unknown' },
+  ...(['spent', 'expired', 'revoked', 'network'] as const).map(kind => ({ kind, id: 'c' })),
+];
+
+/** Yields every combination of facts. */
+function* everything(): Generator<AccessFacts> {
+  for (const ban of [undefined, { ...by, reason: 'stolen' }])
+    for (const pinnedNode of [undefined, 'node-1', 'node-2'])
+      for (const pinnedKey of [undefined, key, otherKey])
+        for (const hasRecord of [false, true])
+          for (const requesterId of ['node-0', 'node-1'])
+            for (const deletedKey of [undefined, key, otherKey])
+              for (const code of codes)
+                for (const intent of [undefined, 'register', 'check'] as const) {
+                  const deleted = deletedKey === undefined ? undefined : { key: deletedKey, ...by };
+                  yield {
+                    id: 'node-1',
+                    key,
+                    intent,
+                    requesterId,
+                    pinnedKey,
+                    pinnedNode,
+                    hasRecord,
+                    ban,
+                    deleted,
+                    code,
+                  };
+                }
+}
+
+test('of all combinations, a key is pinned only where nothing is known against it and something speaks for it', () => {
+  let pinned = 0;
+  for (const facts of everything()) {
+    const decision = decideAccess(facts);
+    if (decision.kind !== 'pin') continue;
+    pinned++;
+    const text = JSON.stringify(facts);
+    assert.equal(facts.ban, undefined, text);
+    assert.equal(facts.pinnedKey, undefined, text);
+    assert.equal(facts.pinnedNode, undefined, text);
+    assert.equal(facts.hasRecord, false, text);
+    assert.notEqual(facts.requesterId, facts.id, text);
+    assert.notEqual(facts.intent, 'check', text);
+    if (decision.code === undefined) {
+      assert.equal(facts.deleted?.key, key, text);
+      assert.equal(facts.intent, 'register', text);
+    } else assert.equal(facts.code.kind, 'valid', text);
+  }
+  assert.ok(pinned > 0);
+});
+
+test('a key is known only at the node that it is pinned to, and a banned one never', () => {
+  for (const facts of everything()) {
+    const isKnown = decideAccess(facts).kind === 'known';
+    assert.equal(isKnown, !facts.ban && facts.pinnedNode === 'node-1', JSON.stringify(facts));
+  }
+});
+
+test('every refusal names the refused key and a remedy, and a conflict names the node that the key came into conflict with', () => {
+  for (const facts of everything()) {
+    const decision = decideAccess(facts);
+    if (decision.kind !== 'refuse') continue;
+    const { refusal } = decision;
+    const text = JSON.stringify([facts, refusal]);
+    assert.equal(refusal.fingerprint, fingerprint(key), text);
+    assert.ok(refusal.reason && refusal.hint, text);
+    assert.equal(refusal.operatorReason, facts.ban?.reason, text);
+    if (facts.ban) assert.equal(refusal.code, 'banned', text);
+    if (refusal.code !== 'conflict' || facts.requesterId === facts.id) continue;
+    assert.equal(refusal.record?.id, facts.pinnedNode ?? 'node-1', text);
+    if (facts.pinnedNode) assert.equal(refusal.record?.fingerprint, fingerprint(key), text);
+    else if (facts.pinnedKey) assert.match(refusal.hint, /rekey node-1 --fingerprint/, text);
+  }
+});
+
+test('who shows neither a known key nor a known code is a stranger, whatever it wants', () => {
+  for (const facts of everything()) {
+    const { ban, pinnedNode, pinnedKey, hasRecord, requesterId, deleted, code, id } = facts;
+    const isNew =
+      !ban && !pinnedNode && !pinnedKey && !hasRecord && requesterId !== id && deleted?.key !== key;
+    if (!isNew || code.kind !== 'unknown') continue;
+    assert.equal(decideAccess(facts).kind, 'stranger', JSON.stringify(facts));
+  }
+});
+
+test('a deleted node comes back by hand or with a code, and otherwise hears who deleted it', () => {
+  const facts: AccessFacts = {
+    id: 'node-1',
+    key,
+    intent: undefined,
+    requesterId: 'node-0',
+    pinnedKey: undefined,
+    pinnedNode: undefined,
+    hasRecord: false,
+    ban: undefined,
+    deleted: { key, ...by, reason: 'sold' },
+    code: { kind: 'unknown' },
+  };
+  const quiet = decideAccess(facts);
+  assert.ok(quiet.kind === 'refuse');
+  assert.match(quiet.refusal.reason, /deleted by ann at 2026-01-01T00:00:00Z/);
+  assert.equal(quiet.refusal.operatorReason, 'sold');
+  assert.deepEqual(decideAccess({ ...facts, intent: 'register' }), { kind: 'pin', code: undefined });
+  assert.deepEqual(decideAccess({ ...facts, code: { kind: 'valid', id: 'c' } }), { kind: 'pin', code: 'c' });
+  assert.equal(decideAccess({ ...facts, key: otherKey, intent: 'register' }).kind, 'stranger');
+});

@@ -1,0 +1,152 @@
+// The pins follow the records: deletions, other keys, and what a crash left behind.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodePublicKey } from '../../../agent/protocol/nkey.ts';
+import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
+import { readRecords } from '../../../agent/requester/cluster/record-set.ts';
+import { DeletedNodes } from '../../../agent/requester/enrolment/deleted-nodes.ts';
+import { KeyFollower } from '../../../agent/requester/enrolment/key-follower.ts';
+import { Pins } from '../../../agent/requester/enrolment/pins.ts';
+import { Turns } from '../../../agent/requester/enrolment/turns.ts';
+import { absentRecord, type StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
+import { silentLog } from '../../../agent/system/log.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeBroker } from '../../support/fake-connection.ts';
+import { counting, record } from '../samples.ts';
+
+const keys = [1, 2, 3].map(byte => encodePublicKey(Buffer.alloc(32, byte)));
+const [one = '', two = '', three = ''] = keys;
+
+/** Opens the follower on a store that stays the same over restarts. */
+async function open(broker: FakeBroker, clock: FakeClock, records: Map<string, StoredRecord>) {
+  const connection = broker.connect();
+  const bucket = await (await connection.storage()).bucket(clusterBucket);
+  const pins = new Pins(bucket, silentLog);
+  const deleted = new DeletedNodes({
+    bucket,
+    log: silentLog,
+    max: 2,
+    onChange: (...codes) => pins.countUses(...codes),
+  });
+  await readRecords(bucket, [...pins.sets, deleted.set]);
+  const ended: string[] = [];
+  const follower = new KeyFollower({
+    connection,
+    clock,
+    random: counting(),
+    log: silentLog,
+    signal: new AbortController().signal,
+    pins,
+    deleted,
+    live: { end: async key => void ended.push(key) },
+    turns: new Turns(),
+    onExchanged: async (id, key) => void ended.push(`called ${id} ${key}`),
+  });
+  const list = () => [...records.values()].flatMap(each => (each.kind === 'record' ? each.state : []));
+  const roll = { stored: (id: string) => records.get(id) ?? absentRecord, list };
+  return { pins, deleted, follower, ended, roll };
+}
+
+const withKey = (id: string, PublicKey: string): StoredRecord => {
+  const state = record(id, 'APPROVED');
+  return { kind: 'record', revision: 1, state: { ...state, Muster: { ...state.Muster, PublicKey } } };
+};
+const pinOf = (key: string, at = '2026-01-01T00:00:00Z') => ({ key, code: 'c', at });
+
+test('a deleted node is remembered before its pin is removed, and its connection is ended', async () => {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const records = new Map([['node-1', withKey('node-1', one)]]);
+  const { pins, deleted, follower, ended, roll } = await open(broker, clock, records);
+  await pins.add('node-1', pinOf(one));
+  await follower.start(roll);
+  assert.equal(follower.untilFollowed('node-1'), undefined);
+  records.set('node-1', {
+    kind: 'deleted',
+    revision: 2,
+    actor: 'ann',
+    reason: 'sold',
+    at: '2026-02-01T00:00:00Z',
+  });
+  follower.onDeleted('node-1', record('node-1', 'APPROVED'));
+  await follower.untilFollowed('node-1');
+  assert.equal(pins.of('node-1'), undefined);
+  assert.equal(pins.nodeOf(one), undefined);
+  const { key, code, membership, actor, reason } = deleted.of('node-1') ?? {};
+  assert.deepEqual([key, code, membership, actor, reason], [one, 'c', 'APPROVED', 'ann', 'sold']);
+  assert.deepEqual(ended, [one]);
+  assert.equal(pins.usesOf('c'), 1, 'the use of the code stays counted');
+});
+
+test('a change of a store that fails is made as soon as the store answers, and the event waits for it', async () => {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const records = new Map([['node-1', withKey('node-1', one)]]);
+  const { pins, follower, ended, roll } = await open(broker, clock, records);
+  await pins.add('node-1', pinOf(one));
+  await follower.start(roll);
+  broker.failNext('put', { fault: 'timeout' });
+  records.set('node-1', withKey('node-1', two));
+  follower.onRecord('node-1');
+  let isDone = false;
+  void follower.untilFollowed('node-1')?.then(() => {
+    isDone = true;
+  });
+  await clock.settle();
+  assert.deepEqual([isDone, ended], [false, []]);
+  await clock.advance(30_000);
+  assert.equal(isDone, true);
+  assert.equal(pins.of('node-1')?.key, two);
+  assert.deepEqual([pins.nodeOf(one), pins.nodeOf(two)], [undefined, 'node-1']);
+  assert.deepEqual(ended, [one, `called node-1 ${two}`]);
+});
+
+test('a start heals what a crash left between the record and the pin', async () => {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const before = await open(broker, clock, new Map());
+  await before.pins.add('deleted', pinOf(one));
+  await before.pins.add('rekeyed', pinOf(two));
+  const missing = encodePublicKey(Buffer.alloc(32, 4));
+  const records = new Map<string, StoredRecord>([
+    ['deleted', { kind: 'deleted', revision: 2, at: '2026-02-01T00:00:00Z' }],
+    ['rekeyed', withKey('rekeyed', three)],
+    ['missing', withKey('missing', missing)],
+    ['broken', withKey('broken', 'no key')],
+    // Two records cannot have one key: the first one that has it keeps it.
+    ['thief', withKey('thief', three)],
+  ]);
+  const { pins, deleted, follower, roll } = await open(broker, clock, records);
+  await follower.start(roll);
+  assert.equal(pins.of('deleted'), undefined);
+  assert.equal(deleted.of('deleted')?.key, one);
+  assert.equal(pins.of('rekeyed')?.key, three);
+  assert.equal(pins.of('missing')?.key, missing);
+  assert.deepEqual([pins.of('broken'), pins.of('thief')], [undefined, undefined]);
+});
+
+test('a node that came back after its deletion keeps its pin, although it has no record yet', async () => {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const records = new Map<string, StoredRecord>([
+    ['node-1', { kind: 'deleted', revision: 2, at: '2026-02-01T00:00:00Z' }],
+  ]);
+  const { pins, follower, roll } = await open(broker, clock, records);
+  await pins.add('node-1', pinOf(one, '2026-02-01T00:00:01Z'));
+  await follower.start(roll);
+  assert.equal(pins.of('node-1')?.key, one);
+});
+
+test('of deleted nodes only the latest are remembered', async () => {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const { deleted } = await open(broker, clock, new Map());
+  for (const [index, key] of keys.entries())
+    await deleted.add(`node-${index}`, { key, actor: 'ann', at: `2026-01-0${3 - index}T00:00:00Z` });
+  assert.deepEqual(
+    [deleted.of('node-0')?.key, deleted.of('node-1')?.key, deleted.of('node-2')],
+    [one, two, undefined],
+  );
+  const again = await open(broker, clock, new Map());
+  assert.equal(again.deleted.set.size, 2);
+});
