@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { accessFiles } from '../broker/broker-access.ts';
 import { brokerFiles, knownConfigLines } from '../broker/broker-files.ts';
 import { certificateFiles } from '../broker/tls/server-certificate.ts';
+import { inspectClusterFile } from '../compute/registration/cluster-file.ts';
 import { identityFile, inspectIdentity } from '../compute/registration/identity.ts';
 import { inspectSentinel } from '../compute/registration/sentinel.ts';
 import { type Role, roles } from '../config/role.ts';
@@ -156,7 +157,8 @@ async function line(path: string, shown: string): Promise<string> {
 async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
   const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
   const { caKey, key } = certificateFiles(folderOf('requester'));
-  const files = [tokenFile, passwordFile, credsFile, tls.keyFile, settings.broker.tls.keyFile, caKey, key];
+  const given = [tokenFile, passwordFile, credsFile, settings.join.codeFile, settings.api.tokenFile];
+  const files = [...given, tls.keyFile, settings.broker.tls.keyFile, caKey, key];
   const identities = [
     ...roles.map(role => join(folderOf(role), identityFile)),
     ...[...Object.values(accessFiles), ...Object.values(tokenFiles)].map(name =>
@@ -167,6 +169,8 @@ async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
     const data = path ? await readBounded(path, 65_536).catch(() => undefined) : undefined;
     if (data) rememberSecret(data.toString('utf8'));
   }
+  // It remembers the token of a join code that is not used yet.
+  await inspectClusterFile(folderOf('agent')).catch(() => undefined);
   const names = await withFolder(folderOf('agent'), ({ at }) => readdir(at())).catch(() => []);
   for (const name of names.filter(each => each.includes('.registration.json'))) {
     const text =

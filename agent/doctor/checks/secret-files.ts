@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { type Check, type Finding, failed, ok } from './check.ts';
 import type { Context } from './context.ts';
 
-export const secretFiles = ({ settings: { api, nats, broker } }: Context): Check => ({
+export const secretFiles = ({ settings: { api, nats, join, broker } }: Context): Check => ({
   name: 'secrets',
   async run() {
     const { tokenFile, passwordFile, credsFile, tls } = nats;
@@ -12,6 +12,7 @@ export const secretFiles = ({ settings: { api, nats, broker } }: Context): Check
       'nats.passwordFile': passwordFile,
       'nats.credsFile': credsFile,
       'nats.tls.keyFile': tls.keyFile,
+      'join.codeFile': join.codeFile,
       'broker.tls.keyFile': broker.tls.keyFile,
       'api.tokenFile': api.tokenFile,
       'api.tls.keyFile': api.tls.keyFile,
