@@ -11,6 +11,7 @@ const filters: Readonly<Record<string, (node: ShownNode) => boolean>> = {
   'node approve': node => node.Membership !== 'APPROVED',
   'node reject': node => node.Membership !== 'REJECTED' && node.Info.NodeType !== 'Requester',
   'node delete': node => node.Info.NodeType !== 'Requester',
+  'node rekey': node => node.Info.NodeType !== 'Requester',
 };
 
 /** Returns the nodes that may follow `line`. Throws MusterError, also when no answer comes within `deadlineMs`. */

@@ -15,7 +15,7 @@ const isOfIdentity = (name: string): boolean =>
  * earlier key is ever replaced. @throws MusterError `not_writable`.
  */
 export async function resetIdentity(folder: string, now: Date): Promise<string[]> {
-  const suffix = `.aside-${now.toISOString().replace(/[:-]|\.\d+/g, '')}`;
+  const suffix = `.aside-${now.toISOString().replace(/[:.-]/g, '')}`;
   try {
     const names = (await readdir(folder)).filter(isOfIdentity).sort();
     for (const name of names) await setAside(join(folder, name), suffix);
