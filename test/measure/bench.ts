@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reasonOf } from '../../agent/system/errors.ts';
 import { agentStart, steadyAgent } from './agent.ts';
+import { coldNodes, returnOfNodes } from './enrolment.ts';
 import { fleetCost, silenceNoticed, smallFleet } from './fleet.ts';
 import { heartbeatCost } from './heartbeat-cost.ts';
 import { inventoryCost } from './inventory.ts';
@@ -33,6 +34,11 @@ const rows: Record<string, Row> = {
   throughput: { help: 'heartbeats a second through a real broker', measure: heartbeatThroughput },
   heartbeat: { help: 'cost of one heartbeat with 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
   fleet: { help: 'CPU, memory and start with 100 000 nodes at default intervals', measure: fleetCost },
+  join: {
+    help: 'time until 10 000 new nodes are registered, over TLS and by a join code',
+    measure: coldNodes,
+  },
+  return: { help: 'time until 1 000 nodes are back after their broker was killed', measure: returnOfNodes },
   silence: { help: 'how late silence is noticed with 1 000 and 100 000 nodes', measure: silenceNoticed },
 };
 

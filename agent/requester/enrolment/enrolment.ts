@@ -23,6 +23,7 @@ import { Pins } from './pins.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
 import { admitByToken, type ClientTokens } from './token-clients.ts';
 import { Turns } from './turns.ts';
+import { endUnansweredClients } from './unanswered-clients.ts';
 
 export interface EnrolmentOptions extends Omit<RetryOptions, 'failureText' | 'onFailure'> {
   /** The bucket that holds what is not about one node. */
@@ -128,8 +129,10 @@ export class Enrolment {
       await lease.confirm().catch(ignoreSilentStore);
       return admitByToken(tokens, question, heartbeatTopic) ?? gatekeeper.decide(question);
     });
+    const unanswered = endUnansweredClients(this.#options);
     return () => {
       callout.pause();
+      unanswered.unsubscribe();
       why.unsubscribe();
       this.live.stop();
     };

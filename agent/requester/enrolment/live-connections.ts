@@ -10,6 +10,7 @@ import type { Clock, Timer } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
+import { endClient, listClients } from './broker-clients.ts';
 
 export interface LiveConnection {
   /** The id of the broker's server, and the number of the connection there. */
@@ -23,15 +24,10 @@ export interface LiveConnection {
   hostname?: string | undefined;
 }
 
-/** Time that the broker has to answer, in milliseconds. */
-const answerTimeoutMs = 5_000;
 /** Time after which a client that was let in must have come, in monotonic milliseconds. */
 const arrivalTimeoutMs = 15_000;
 /** Time until a list that could not be read is asked for again, in milliseconds. */
 const retryMs = 10_000;
-/** Number of connections that the broker lists at a time. */
-const pageSize = 1_024;
-
 const client = v.object({
   id: v.number(),
   host: v.optional(v.string(), ''),
@@ -39,21 +35,6 @@ const client = v.object({
   name: v.optional(v.string(), ''),
 });
 const eventSchema = v.object({ server: v.object({ id: v.string() }), client });
-const listSchema = v.object({
-  data: v.object({
-    server_id: v.string(),
-    total: v.number(),
-    connections: v.array(
-      v.object({
-        cid: v.number(),
-        ip: v.optional(v.string(), ''),
-        name: v.optional(v.string(), ''),
-        authorized_user: v.optional(v.string(), ''),
-      }),
-    ),
-  }),
-});
-
 interface Entry extends LiveConnection {
   /** Time until which a client that was let in may still come; undefined once it came. */
   expectedUntil: number | undefined;
@@ -123,16 +104,11 @@ export class LiveConnections {
   }
 
   /** Ends a connection, if it is still there. Never rejects, as `end`. */
-  async endAt({
-    server,
-    connection: cid,
-    node,
-  }: Pick<LiveConnection, 'server' | 'connection' | 'node'>): Promise<void> {
-    const { connection } = this.#options;
+  async endAt(place: Pick<LiveConnection, 'server' | 'connection' | 'node'>): Promise<void> {
     try {
-      await connection.request(`$SYS.REQ.SERVER.${server}.KICK`, JSON.stringify({ cid }), answerTimeoutMs);
+      await endClient(this.#options.connection, place);
     } catch (err) {
-      this.#limited.warn('end', { node, err }, 'the connection of a node could not be ended');
+      this.#limited.warn('end', { node: place.node, err }, 'the connection of a node could not be ended');
     }
   }
 
@@ -176,26 +152,22 @@ export class LiveConnections {
     const { connection, clock } = this.#options;
     try {
       const found = new Map<string, Entry>();
-      for (let offset = 0, total = 1; offset < total; offset += pageSize) {
-        const body = JSON.stringify({ acc: nodesAccount, auth: true, limit: pageSize, offset });
-        const answer = await connection.request('$SYS.REQ.SERVER.PING.CONNZ', body, answerTimeoutMs);
-        const { data } = validate(listSchema, parseJson(answer.data));
-        total = data.total;
-        for (const one of data.connections) {
-          const name = readConnectionName(one.name);
-          const key = nodeKeyOf(one.authorized_user);
-          if (!name || !key || name.intent === 'check') continue;
-          const { node, instance, host: hostname } = name;
-          found.set(key, {
-            server: data.server_id,
-            connection: one.cid,
-            node,
-            instance,
-            host: one.ip,
-            hostname,
-            expectedUntil: undefined,
-          });
-        }
+      for (const client of await listClients(connection, nodesAccount)) {
+        const name = readConnectionName(client.name);
+        const key = nodeKeyOf(client.user);
+        // A key that was refused has a second connection, which came later.
+        if (!name || !key || name.intent === 'check' || found.has(key)) continue;
+        const { server, connection: number, address: host } = client;
+        const { node, instance, host: hostname } = name;
+        found.set(key, {
+          server,
+          connection: number,
+          node,
+          instance,
+          host,
+          hostname,
+          expectedUntil: undefined,
+        });
       }
       // Who was let in while the list was read is newer than the list.
       for (const [key, entry] of [...this.#byKey])

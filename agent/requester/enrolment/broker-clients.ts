@@ -1,0 +1,61 @@
+// Asks the broker for the clients that it has, and ends the connection of one.
+import * as v from 'valibot';
+import { parseJson } from '../../protocol/json.ts';
+import { validate } from '../../protocol/schema.ts';
+import type { Connection } from '../../transport/port.ts';
+
+/** A client as the broker lists it. */
+export interface BrokerClient {
+  /** The id of the broker's server, and the number of the connection there. */
+  server: string;
+  connection: number;
+  /** The address of the client. */
+  address: string;
+  /** The name that the client chose. */
+  name: string;
+  /** The key that the client has shown, `U…`. Of a client that was not let in, nothing proves it. */
+  user: string;
+}
+
+/** The account in which a client is until it is let in. */
+export const nobodysAccount = '$G';
+
+/** Time that the broker has to answer, in milliseconds. */
+const answerTimeoutMs = 5_000;
+/** Number of clients that the broker lists at a time. */
+const pageSize = 1_024;
+
+const text = v.optional(v.string(), '');
+const listSchema = v.object({
+  data: v.object({
+    server_id: v.string(),
+    total: v.number(),
+    connections: v.array(v.object({ cid: v.number(), ip: text, name: text, authorized_user: text })),
+  }),
+});
+
+/** Returns the clients in an account, those that came first before the others. @throws BrokerError, ProtocolError */
+export async function listClients(
+  connection: Pick<Connection, 'request'>,
+  account: string,
+): Promise<BrokerClient[]> {
+  const clients: BrokerClient[] = [];
+  for (let offset = 0, total = 1; offset < total; offset += pageSize) {
+    const body = JSON.stringify({ acc: account, auth: true, sort: 'cid', limit: pageSize, offset });
+    const answer = await connection.request('$SYS.REQ.SERVER.PING.CONNZ', body, answerTimeoutMs);
+    const { data } = validate(listSchema, parseJson(answer.data));
+    total = data.total;
+    for (const { cid, ip, name, authorized_user } of data.connections)
+      clients.push({ server: data.server_id, connection: cid, address: ip, name, user: authorized_user });
+  }
+  return clients;
+}
+
+/** Ends the connection of a client. @throws BrokerError */
+export async function endClient(
+  connection: Pick<Connection, 'request'>,
+  client: Pick<BrokerClient, 'server' | 'connection'>,
+): Promise<void> {
+  const body = JSON.stringify({ cid: client.connection });
+  await connection.request(`$SYS.REQ.SERVER.${client.server}.KICK`, body, answerTimeoutMs);
+}
