@@ -1,8 +1,11 @@
-// Attacks on the gate of the broker: strangers whom nobody let in, and keys that are not those of the nodes they name.
+// Attacks on the gate of the broker while all honest nodes come back through it: strangers whom nobody let in, and keys that
+// are not those of the nodes they name.
 import { setTimeout as pause } from 'node:timers/promises';
-import { writeConnectionName } from '../../agent/protocol/connection-name.ts';
+import { nodesAccount } from '../../agent/protocol/callout.ts';
+import { readConnectionName, writeConnectionName } from '../../agent/protocol/connection-name.ts';
 import { inboxPrefix, whySubject } from '../../agent/protocol/subjects.ts';
 import { signWith } from '../../agent/transport/key-pair.ts';
+import type { Connection } from '../../agent/transport/port.ts';
 import { newKey, RawClient, type RawLogin } from '../support/raw-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 import { inventedPrefix } from './newcomers.ts';
@@ -10,6 +13,8 @@ import { heartbeatOf, requestOf } from './simulated-node.ts';
 
 export interface GateContext {
   random: SeededRandom;
+  /** The connection of the insider, who may end the connections of others. */
+  connection: Connection;
   brokerPort: number;
   /** The ids of the honest nodes. */
   ids: readonly string[];
@@ -84,10 +89,11 @@ const unknownToken = (random: SeededRandom): string =>
   `join-abcdefghij-${Buffer.from(random.bytes(16)).toString('base64url')}`;
 
 async function connectMany(
-  { brokerPort, onSent, onFault }: GateContext,
+  context: GateContext,
   count: number,
   attempt: (client: RawClient) => Promise<string | undefined>,
 ): Promise<void> {
+  const { brokerPort, onSent, onFault } = context;
   let left = count;
   const connectNext = async () => {
     while (left-- > 0) {
@@ -100,5 +106,23 @@ async function connectMany(
       if (fault !== undefined) onFault(fault);
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, connectNext));
+  const crowding = Array.from({ length: atOnce }, connectNext);
+  // The broker may be away, and then the nodes come back anyway.
+  await dropNodes(context).catch(() => undefined);
+  await Promise.all(crowding);
+}
+
+interface Connections {
+  data: { server_id: string; connections: { cid: number; name?: string }[] };
+}
+
+/** Ends the connections of the honest nodes, as a broken network does. */
+async function dropNodes({ connection, ids }: GateContext): Promise<void> {
+  const question = JSON.stringify({ acc: nodesAccount, limit: 1_024 });
+  const answer = await connection.request('$SYS.REQ.SERVER.PING.CONNZ', question, 5_000);
+  const { data } = JSON.parse(Buffer.from(answer.data).toString()) as Connections;
+  for (const { cid, name = '' } of data.connections) {
+    if (ids.includes(readConnectionName(name)?.node ?? ''))
+      connection.publish(`$SYS.REQ.SERVER.${data.server_id}.KICK`, JSON.stringify({ cid }));
+  }
 }

@@ -53,11 +53,11 @@ export const attacks = {
   'write junk keys': { group: 'flood', help: 'records that cannot be read' },
   'connect strangers': {
     group: 'flood',
-    help: 'ten thousand clients with no key, an unknown key or an unknown join code',
+    help: 'ten thousand clients with no key, an unknown key or code, while all nodes come back',
   },
   'show wrong keys': {
     group: 'flood',
-    help: 'a thousand clients that name honest nodes, with other keys or signatures',
+    help: 'a thousand clients that name honest nodes by other keys, while all nodes come back',
   },
   'open half connections': { group: 'flood', help: 'connections to the API that never finish a request' },
 } as const satisfies Record<string, { group: 'process' | 'flood' | 'alone'; help: string }>;
