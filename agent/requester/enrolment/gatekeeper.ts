@@ -2,7 +2,6 @@
 // newcomer, and keeps a second process with the same key out.
 import { type CalloutAnswer, type CalloutQuestion, nodesAccount } from '../../protocol/callout.ts';
 import { type ConnectionName, readConnectionName } from '../../protocol/connection-name.ts';
-import { ProtocolError } from '../../protocol/error.ts';
 import { decodePublicKey, fingerprint } from '../../protocol/nkey.ts';
 import type { Refusal } from '../../protocol/refusal.ts';
 import { isSignedBy } from '../../protocol/signed-token.ts';
@@ -11,6 +10,7 @@ import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
+import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import {
   type AccessDecision,
@@ -57,6 +57,8 @@ export interface GatekeeperOptions {
 const aliveTimeoutMs = 5_000;
 /** Time after which a client that still waits for its turn has been turned away by the broker, in milliseconds. */
 const maxWaitMs = 9_000;
+/** Number of refused keys of one machine that are let in to ask why. */
+const refusalLimits = { burst: 50, refillMs: 1_000 };
 /** Time for which a refused key may ask why, in seconds. */
 const refusedSeconds = 30;
 const noncePattern = /^[\w-]{11,64}$/;
@@ -71,10 +73,13 @@ interface Applicant {
 export class Gatekeeper {
   readonly #options: GatekeeperOptions;
   readonly #limited: LimitedLog;
+  /** How many refused keys each machine may still show, by its address. */
+  readonly #answers: TokenBuckets;
 
   constructor(options: GatekeeperOptions) {
     this.#options = options;
     this.#limited = limitedLog(options.log, options.clock);
+    this.#answers = new TokenBuckets(refusalLimits, () => options.clock.monotonic());
   }
 
   /**
@@ -83,7 +88,9 @@ export class Gatekeeper {
    */
   async decide(question: CalloutQuestion): Promise<CalloutAnswer | undefined> {
     const applicant = readApplicant(question);
-    if (!applicant) return this.#ignore(question);
+    // Most of a flood are strangers whatever they signed, so the costly check of the signature comes last.
+    if (!applicant || this.#decision(applicant).kind === 'stranger' || !hasSigned(applicant))
+      return this.#ignore(question);
     const { key, name } = applicant;
     const { clock, live, turns } = this.#options;
     const askedAt = clock.monotonic();
@@ -201,14 +208,17 @@ export class Gatekeeper {
     this.#limited.warn('stranger', { host }, text);
   }
 
-  #refuse({ key, name, question }: Applicant, refusal: Refusal): CalloutAnswer {
+  // A key that is refused is let in to ask why. Anybody can make keys, so one machine may do so only now and then; the rest
+  // gets no answer, like strangers.
+  #refuse({ key, name, question }: Applicant, refusal: Refusal): CalloutAnswer | undefined {
     const { counters, refusals } = this.#options;
     counters.refusedKeys++;
     const { node, instance, host: hostname } = name;
     const { host, server, connection } = question;
-    refusals.add(key, refusal, { node, instance, hostname, host, server, connection });
     const fields = { node, host, fingerprint: refusal.fingerprint };
     this.#limited.warn(`refused ${refusal.code}`, fields, `a key was refused: ${refusal.reason}`);
+    if (!this.#answers.take(host)) return undefined;
+    refusals.add(key, refusal, { node, instance, hostname, host, server, connection });
     return answerOf(refusedPermissions(key), refusedSeconds);
   }
 }
@@ -219,21 +229,18 @@ const answerOf = (permissions: CalloutAnswer['permissions'], lastsSeconds?: numb
   lastsSeconds,
 });
 
-// Returns a client that has signed its server's random text with the key that it shows; undefined for anybody else.
+// Returns a client that shows a key and names a node; undefined for anybody else.
 function readApplicant(question: CalloutQuestion): Applicant | undefined {
   const { nonce, isPlain, offers } = question;
   const name = readConnectionName(offers.name);
   const key = nodeKeyOf(offers.key);
-  if (!isPlain || !name || !key || !noncePattern.test(nonce)) return undefined;
-  try {
-    const signature = Buffer.from(offers.signature, 'base64url');
-    return isSignedBy(decodePublicKey(offers.key, 'user'), Buffer.from(nonce), signature)
-      ? { key, name, question }
-      : undefined;
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
-  }
+  return isPlain && name && key && noncePattern.test(nonce) ? { key, name, question } : undefined;
+}
+
+/** Returns whether the client has signed its server's random text with the key that it shows. */
+function hasSigned({ question: { nonce, offers } }: Applicant): boolean {
+  const signature = Buffer.from(offers.signature, 'base64url');
+  return isSignedBy(decodePublicKey(offers.key, 'user'), Buffer.from(nonce), signature);
 }
 
 function cloneRefusal(key: string, node: string, other: LiveConnection, host: string): Refusal {

@@ -109,6 +109,23 @@ describe('a key that is pinned', () => {
   });
 });
 
+describe('wrong keys', () => {
+  test('of one machine are let in to ask why only now and then, and those of another machine as well', async () => {
+    const { start, outcome, fixture, requester } = await begin({ 'node-1': newKey() });
+    await start();
+    const knock = (host: string) => outcome({ key: newKey(), name: nodeName('node-1'), host });
+    const flood: (string | undefined)[] = [];
+    for (let n = 0; n < 60; n++) flood.push(await knock('192.0.2.66'));
+    assert.deepEqual(flood, [...Array(50).fill('refused'), ...Array(10).fill(undefined)]);
+    assert.equal(await knock('192.0.2.67'), 'refused');
+    await fixture.clock.advance(1_000);
+    assert.equal(await knock('192.0.2.66'), 'refused');
+    assert.equal(requester.status().counters.refusedKeys, 62);
+    const lines = fixture.lines.filter(({ message }) => message.startsWith('a key was refused'));
+    assert.equal(lines.length, 1, 'a line a minute for each cause');
+  });
+});
+
 describe('a second process with the same key', () => {
   test('is refused while the first one says that it is alive, and let in when that is silent or gone', async () => {
     const key = newKey();
