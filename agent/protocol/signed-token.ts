@@ -30,7 +30,7 @@ export function readSignedToken(token: string, kind: KeyKind): { issuer: string;
   if (token.length > maxLength) throw new ProtocolError('malformed', 'the token is too long');
   const [head = '', body = '', signature = '', ...rest] = token.split('.');
   if (!signature || rest.length > 0) throw new ProtocolError('malformed', 'not a signed token');
-  const { alg } = parseJson(Buffer.from(head, 'base64url')) as { alg?: unknown };
+  const { alg } = (parseJson(Buffer.from(head, 'base64url')) ?? {}) as { alg?: unknown };
   const claims = parseJson(Buffer.from(body, 'base64url'));
   const { iss: issuer } = (claims ?? {}) as { iss?: unknown };
   if (alg !== 'ed25519-nkey' || typeof issuer !== 'string')
