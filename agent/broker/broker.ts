@@ -10,6 +10,7 @@ import { findServerBinary } from './binary.ts';
 import type { BrokerAccess } from './broker-access.ts';
 import { brokerFiles, writeConfig } from './broker-files.ts';
 import { choosePort, isInUse } from './broker-port.ts';
+import { adoptOlderStore } from './older-store.ts';
 import { stopOrphan } from './orphan.ts';
 import type { WatchTimes } from './server-health.ts';
 import { readStoreLimit } from './store-disk.ts';
@@ -96,6 +97,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await removeLeftovers(folder);
   const files = brokerFiles(folder);
   await stopOrphan(files, clock, log, signal);
+  await adoptOlderStore(folder, files.store, log);
   for (let attempt = 1; ; attempt++) {
     const port = await choosePort(host, wanted, files.port, log, options.random);
     let certificate: ServerCertificate | undefined;

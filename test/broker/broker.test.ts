@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -155,6 +155,27 @@ test('a later start keeps the port and the store', async () => {
   await again.connected();
   const entry = await (await (await again.storage()).bucket({ name: 'kept', history: 1 })).get('k');
   assert.equal(text(entry?.value ?? bytes('')), 'v');
+});
+
+test('the store of a version that had no accounts is taken over, and its token is removed', async () => {
+  const folder = newFolder();
+  const first = await start(folder);
+  const before = connectWith(first);
+  await before.connected();
+  await (await (await before.storage()).bucket({ name: 'kept', history: 1 })).put('k', bytes('v'), 0);
+  await before.close();
+  await first.stop();
+  const stored = join(folder, 'store', 'jetstream');
+  await rename(join(stored, 'MUSTER'), join(stored, '$G'));
+  await writeFile(join(folder, 'token'), 'of before');
+  const { log, lines } = recordLog();
+  const second = await start(folder, { log });
+  const again = connectWith(second);
+  await again.connected();
+  const entry = await (await (await again.storage()).bucket({ name: 'kept', history: 1 })).get('k');
+  assert.equal(text(entry?.value ?? bytes('')), 'v');
+  await assert.rejects(stat(join(folder, 'token')), { code: 'ENOENT' });
+  assert.equal(lines.filter(line => /was taken over/.test(line.message)).length, 1);
 });
 
 test('the broker is restarted when it dies, and its clients connect again', async () => {
