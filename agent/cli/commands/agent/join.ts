@@ -3,8 +3,10 @@ import type { AgentStatus } from '../../../compute/agent.ts';
 import { systemEnvironment } from '../../../config/environment.ts';
 import { duration, path } from '../../../config/kind.ts';
 import { dataFolder, searchedFolders } from '../../../config/paths.ts';
+import type { Settings } from '../../../config/settings.ts';
 import { note, print } from '../../../output/terminal.ts';
 import { systemClock } from '../../../system/clock.ts';
+import { MusterError } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
 import { askHolder } from '../../../system/role-socket.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
@@ -36,6 +38,7 @@ export const examples: readonly Example[] = [
 export async function run({ load, flags: given, rest: words }: Argv<typeof flags>): Promise<number> {
   refuseCodeArgument(words);
   const { settings: loaded } = await load({ skipUnreadable: true, role: 'agent' });
+  refuseOtherLogin(loaded.nats);
   const { line, code } = await askCode({
     file: given['code-file'],
     join: loaded.join,
@@ -71,4 +74,15 @@ export async function run({ load, flags: given, rest: words }: Argv<typeof flags
   });
   print('Ok\n');
   return 0;
+}
+
+/** @throws MusterError `bad_config` when the settings have another login, with which the agent would not use the code. */
+function refuseOtherLogin(nats: Settings['nats']): void {
+  const login = (['token', 'tokenFile', 'user', 'credsFile'] as const).find(name => nats[name] !== undefined);
+  if (login === undefined) return;
+  throw new MusterError(
+    'bad_config',
+    `nats.${login} is set, and an agent that logs in with it uses no join code`,
+    { hint: `remove nats.${login} from the settings of this machine, and give the code again` },
+  );
 }

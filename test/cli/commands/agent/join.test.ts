@@ -75,6 +75,16 @@ describe('without an agent', () => {
     }
   });
 
+  test('an agent that logs in with a token uses no code, so none is stored', async t => {
+    const { run, isThere } = await begin(t);
+    const { code: exit, stderr } = await run(line, [], { MUSTER_NATS_TOKEN_FILE: '/run/token' });
+    assert.deepEqual([exit, await isThere()], [78, false], stderr);
+    assert.match(
+      stderr,
+      /nats\.tokenFile is set, and an agent that logs in with it uses no join code\nHint: /,
+    );
+  });
+
   test('a bad code is called what it is, is not shown, and nothing is stored', async t => {
     const { run, isThere } = await begin(t);
     const ended = encodeJoinCode(code({ endsAt: Math.floor(Date.now() / 1_000) - 3 * 3_600 }));
