@@ -5,8 +5,10 @@ import type { Settings } from '../config/settings.ts';
 import { ProtocolError } from '../protocol/error.ts';
 import type { DecisionBody, LostNode, NewOperatorBody, OperatorView, ShownBan } from '../protocol/http.ts';
 import type { CreatedJoinCode, JoinCodeOrder, JoinCodeView } from '../protocol/http-join-codes.ts';
+import { isFingerprint } from '../protocol/nkey.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { MusterError } from '../system/errors.ts';
+import { printable } from '../system/printable.ts';
 import { rememberSecret } from '../system/secrets.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
 import { type ApiAddress, apiAddress, urlOf } from './address.ts';
@@ -113,6 +115,7 @@ export class ApiClient {
    * names the key that the node has now, so that it counts for no other key.
    */
   async decide(id: string, decision: Omit<DecisionBody, 'Exact'>): Promise<void> {
+    if (decision.Fingerprint !== undefined) requireFingerprint(decision.Fingerprint);
     const found = await this.#refuseBeginning(id);
     const Fingerprint = decision.Action === 'approve' ? found?.Muster?.Fingerprint : undefined;
     const body = { ...(Fingerprint ? { Fingerprint } : {}), ...decision, Exact: true };
@@ -126,11 +129,7 @@ export class ApiClient {
 
   /** Lifts the ban of a key. `actor` is the operator who wants it. */
   async unban(fingerprint: string, actor: string): Promise<void> {
-    if (!/^[A-Za-z2-7 -]{1,64}$/.test(fingerprint))
-      throw new MusterError(
-        'usage',
-        'this is no fingerprint: it has letters and digits as ABCD-EFGH-IJKL-MNOP',
-      );
+    requireFingerprint(fingerprint);
     const path = `/orchestrator/bans/${encodeURIComponent(fingerprint)}`;
     await this.#put(path, { Action: 'unban', Actor: actor }, fingerprint);
   }
@@ -306,6 +305,14 @@ function nodePath(name: string): string {
   // A name with other characters could change the path of the request. No node has such an id.
   if (!nodeIdPattern.test(name)) throw nodeNotFound(name);
   return `/orchestrator/nodes/${name}`;
+}
+
+function requireFingerprint(text: string): void {
+  if (isFingerprint(text)) return;
+  const shown = printable(text, 64);
+  throw new MusterError('usage', `"${shown}" is no fingerprint`, {
+    hint: 'it has sixteen letters and digits, as ABCD-EFGH-IJKL-MNOP; muster status shows that of a machine',
+  });
 }
 
 function nodeNotFound(name: string, hint?: string): MusterError {

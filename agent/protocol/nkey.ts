@@ -42,6 +42,9 @@ export function fingerprint(publicKey: string): string {
   return digest.match(/.{4}/g)?.join('-') ?? digest;
 }
 
+/** Returns whether a text has the form of a fingerprint, however a person typed its sixteen letters and digits. */
+export const isFingerprint = (text: string): boolean => /^[\s-]*(?:[A-Za-z2-7][\s-]*){16}$/.test(text);
+
 function encodeWithChecksum(body: Buffer): string {
   const check = Buffer.alloc(2);
   check.writeUInt16LE(crc16(body));

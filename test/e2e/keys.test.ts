@@ -68,6 +68,8 @@ describe('the key of a node', () => {
     const wrong = await cluster.command('node', 'approve', 'node-1', '--fingerprint', 'AAAA-AAAA-AAAA-AAAA');
     assert.equal(wrong.code, 1);
     assert.match(wrong.stderr, new RegExp(`has the key ${fingerprint}, and not AAAA-AAAA-AAAA-AAAA`));
+    const none = await cluster.command('node', 'approve', 'node-1', '--fingerprint', '');
+    assert.deepEqual([none.code, none.stderr.split('\n')[0]], [64, 'Error: "" is no fingerprint']);
     assert.equal(await cluster.stateOf('node-1'), 'PENDING HEALTHY');
     await ok('approve', 'node-1', '--fingerprint', fingerprint.toLowerCase().replaceAll('-', ''));
     await cluster.until('node-1', 'APPROVED HEALTHY');

@@ -1,5 +1,6 @@
 // Reads the body of a PUT, in which an operator asks to approve, reject or delete one node.
 import { type DecisionAction, decisionActions, decisionSchema } from '../../protocol/http.ts';
+import { isFingerprint } from '../../protocol/nkey.ts';
 import { printable } from '../../system/printable.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { Decision } from '../roll/decisions.ts';
@@ -28,6 +29,11 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
   }
   if (Ban && action !== 'delete')
     throw new RequestFault(400, 'only the key of a node that is deleted can be banned');
+  if (Fingerprint && !isFingerprint(Fingerprint))
+    throw new RequestFault(
+      400,
+      'the fingerprint is none: it has sixteen letters and digits, as ABCD-EFGH-IJKL-MNOP',
+    );
   if (action === 'rekey' && !Fingerprint)
     throw new RequestFault(400, 'the fingerprint of the new key is missing');
   const decision = { reason: Message, ...actOf(Actor), isExact: Exact, fingerprint: Fingerprint, isBan: Ban };

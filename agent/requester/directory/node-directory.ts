@@ -25,9 +25,11 @@ import {
   rekeyNode,
   unusable,
 } from '../roll/decisions.ts';
+import { withPinnedKey } from '../roll/node-key.ts';
 import { UnwrittenError } from '../roll/record-writer.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
+import type { StoredRecord } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
 import { roomHint, storeFault } from '../status/store-fault.ts';
@@ -169,7 +171,10 @@ export class NodeDirectory implements Directory {
   async #decide(name: string, decision: Decision, rule: DecisionRule, text: string): Promise<void> {
     const { roll, keys } = this.#options.parts();
     const keyBefore = keys?.keyOf(name);
-    const node = await roll.decide(name, decision, rule).catch(error => this.#throwUndecided(error, name));
+    const ruleWithKey: DecisionRule = (stored, ...rest) => rule(this.#withKey(stored), ...rest);
+    const node = await roll
+      .decide(name, decision, ruleWithKey)
+      .catch(error => this.#throwUndecided(error, name));
     // The operator's command ends when the decision is in force: the connection of a deleted node is ended then.
     await keys?.untilFollowed(node);
     const key = keys?.keyOf(node) ?? keyBefore;
@@ -184,10 +189,15 @@ export class NodeDirectory implements Directory {
     const { roll } = this.#options.parts();
     const id = this.#resolve(name, decision);
     const at = this.#options.clock.now().toISOString();
-    deleteNode(roll.records.stored(id), name, decision, at);
+    deleteNode(this.#withKey(roll.records.stored(id)), name, decision, at);
     await this.#keys()
       .ban(id, decision, at)
       .catch(error => this.#throwUndecided(error, id));
+  }
+
+  #withKey(stored: StoredRecord): StoredRecord {
+    const { keys } = this.#options.parts();
+    return stored.kind === 'record' ? withPinnedKey(stored, keys?.keyOf(stored.state.Info.NodeID)) : stored;
   }
 
   #resolve(name: string, { isExact }: Decision): string {

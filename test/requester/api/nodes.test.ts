@@ -157,6 +157,16 @@ test('a decision takes a unique beginning of an id, as in Bacalhau, unless it as
   assert.deepEqual([...directory.nodes.keys()], ['other']);
 });
 
+test('a fingerprint that is none is refused, and never means that any key will do', async t => {
+  const directory = new FakeDirectory(requesterNode(), [node('node-1')]);
+  const api = await serve(t, directory);
+  for (const Fingerprint of ['-', ' ', 'VZGX', 'AAAA-AAAA-AAAA-AAA1', 'AAAA-AAAA-AAAA-AAAA-A']) {
+    const answer = await put(api, 'node-1', { Action: 'delete', Fingerprint });
+    assert.deepEqual([answer.status, answer.json().Code], [400, 'BadRequest'], Fingerprint);
+  }
+  assert.equal(directory.nodes.size, 1);
+});
+
 test('nodes are approved, rejected and deleted, and a decision may be a conflict', async t => {
   const directory = cluster();
   const api = await serve(t, directory);

@@ -50,7 +50,8 @@ export function decision(action: Action): Command {
         Action: action,
         Message: message,
         Actor: actor(),
-        ...(fingerprint ? { Fingerprint: fingerprint } : {}),
+        // An empty one is refused: a script whose variable is empty wants the key to be checked.
+        ...(fingerprint === undefined ? {} : { Fingerprint: fingerprint }),
         ...(ban ? { Ban: true } : {}),
       });
       print('Ok\n');
